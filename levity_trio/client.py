@@ -1,7 +1,8 @@
-"""The HTTP client of the command line: JSON over http, https or a Unix socket, with the standard library only.
+"""The HTTP client of the command line: JSON over http, https or a Unix socket, with the standard
+library only.
 
-It follows no redirects, so a token never reaches another server, and it ignores the environment's proxies: the server
-is on this machine or in its network.
+It follows no redirects, so a token never reaches another server, and it ignores the environment's
+proxies: the server is on this machine or in its network.
 """
 
 from __future__ import annotations
@@ -32,10 +33,13 @@ Given = Mapping[str, object] | None
 
 
 class Refusal(EnvironmentProblem):
-    """The API refused a request. `code` is that of the problem document, `document` all of its members."""
+    """The API refused a request. `code` is that of the problem document, `document` all of its
+    members."""
 
     def __init__(self, status: int, document: Mapping[str, Any]) -> None:
-        super().__init__(str(document.get("detail") or document.get("title") or f"HTTP status {status}"))
+        super().__init__(
+            str(document.get("detail") or document.get("title") or f"HTTP status {status}")
+        )
         self.status = status
         self.code = str(document.get("code", ""))
         self.document = document
@@ -43,7 +47,8 @@ class Refusal(EnvironmentProblem):
 
 @record(kw_only=False)
 class Sought:
-    """The server that a command expects: its name and what to do if it does not answer, both for error messages."""
+    """The server that a command expects: its name and what to do if it does not answer, both for
+    error messages."""
 
     name: str
     hint: str
@@ -67,7 +72,9 @@ class Api:
     def __post_init__(self) -> None:
         if not _is_address(self.url):
             example = "give an address such as http://127.0.0.1:9001, or unix:PATH"
-            named = "--api" if "@" in self.url else f"--api {self.url}"  # what stands before it may be a password
+            named = (
+                "--api" if "@" in self.url else f"--api {self.url}"
+            )  # what stands before it may be a password
             raise ConfigError(f"{named}: {example}")
 
     def ask(
@@ -81,10 +88,13 @@ class Api:
     ) -> Any:
         """Send a JSON request and return the JSON response, None if it is empty.
 
-        `patience`, in seconds, is the longest wait for a response. Raises Refusal, EnvironmentProblem.
+        `patience`, in seconds, is the longest wait for a response. Raises Refusal,
+        EnvironmentProblem.
         """
         body = None if given is None else json.dumps(given).encode()
-        answer = self.send(method, *path, body=body, query=query, headers=headers, patience=patience)
+        answer = self.send(
+            method, *path, body=body, query=query, headers=headers, patience=patience
+        )
         return self._read(answer)
 
     def send(
@@ -97,10 +107,17 @@ class Api:
         headers: Mapping[str, str] | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> bytes:
-        """Send a request with any body, perhaps from a file, and return the body of the response. Raises like `ask`."""
+        """Send a request with any body, perhaps from a file, and return the body of the response.
+        Raises like `ask`."""
         with closing(self._connect(patience)) as connection:
-            given = {"Content-Type": media_type, **(headers or {})} if body is not None else dict(headers or {})
-            return self._content(self._exchange(connection, method, _target(path, query), body, given))
+            given = (
+                {"Content-Type": media_type, **(headers or {})}
+                if body is not None
+                else dict(headers or {})
+            )
+            return self._content(
+                self._exchange(connection, method, _target(path, query), body, given)
+            )
 
     def fetch(self, *path: str, into: BinaryIO, patience: float = PATIENCE_SECONDS) -> None:
         """Write the body of a long response to a file. Raises like `ask`."""
@@ -110,11 +127,18 @@ class Api:
                 into.write(piece)
 
     def lines(
-        self, *path: str, query: Given = None, headers: Mapping[str, str] | None = None, patience: float
+        self,
+        *path: str,
+        query: Given = None,
+        headers: Mapping[str, str] | None = None,
+        patience: float,
     ) -> Iterator[str]:
-        """Yield the lines of a long response until it ends. Raises like `ask`, also after `patience` of silence."""
+        """Yield the lines of a long response until it ends. Raises like `ask`, also after
+        `patience` of silence."""
         with closing(self._connect(patience)) as connection:
-            answer = self._exchange(connection, "GET", _target(path, query), None, dict(headers or {}))
+            answer = self._exchange(
+                connection, "GET", _target(path, query), None, dict(headers or {})
+            )
             while line := self._line(answer):
                 yield line.decode(errors="replace").rstrip("\r\n")
 
@@ -131,7 +155,9 @@ class Api:
         try:
             return ssl.create_default_context(cafile=self.ca)
         except OSError as problem:  # ssl.SSLError is one
-            raise ConfigError(f"--ca {self.ca}: {problem.strerror or problem}; give a certificate (PEM)") from None
+            raise ConfigError(
+                f"--ca {self.ca}: {problem.strerror or problem}; give a certificate (PEM)"
+            ) from None
 
     def _exchange(
         self,
@@ -145,7 +171,9 @@ class Api:
             headers["Authorization"] = f"Bearer {self.token}"
         prefix = "" if self.url.startswith(UNIX) else urlsplit(self.url).path.rstrip("/")
         try:
-            with suppress(BrokenPipeError, ConnectionResetError):  # refused before the end of its body
+            with suppress(
+                BrokenPipeError, ConnectionResetError
+            ):  # refused before the end of its body
                 connection.request(method, prefix + target, body, headers)
             answer = connection.getresponse()
         except (OSError, HTTPException) as error:
@@ -167,7 +195,9 @@ class Api:
         except (OSError, HTTPException) as error:
             raise self._silence(error) from None
         if not piece and answer.length:  # the library takes a body that was cut off for a whole one
-            raise EnvironmentProblem(f"{self.url} closed the connection before the end of the file; try again")
+            raise EnvironmentProblem(
+                f"{self.url} closed the connection before the end of the file; try again"
+            )
         return piece
 
     def _line(self, answer: HTTPResponse) -> bytes:
@@ -179,27 +209,42 @@ class Api:
     def _silence(self, error: Exception) -> EnvironmentProblem:
         if isinstance(error, ssl.SSLCertVerificationError):
             words = f"the certificate of {self.url} is not trusted here ({error.verify_message})"
-            return EnvironmentProblem(f"{words}; give --ca the root certificate of its authority, such as root.pem")
+            return EnvironmentProblem(
+                f"{words}; give --ca the root certificate of its authority, such as root.pem"
+            )
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         hint = self.sought.hint
         if self.url.startswith(UNIX):
             beside = sorted(Path(self.url.removeprefix(UNIX)).parent.glob("*.sock"))
-            hint = next((f"give --api {UNIX}{path}, which answers" for path in beside if is_open(path)), hint)
+            hint = next(
+                (f"give --api {UNIX}{path}, which answers" for path in beside if is_open(path)),
+                hint,
+            )
         return EnvironmentProblem(f"no {self.sought.name} answers at {self.url} ({reason}); {hint}")
 
     def _read(self, content: bytes) -> Any:
         try:
             return json.loads(content) if content else None
         except ValueError:
-            raise EnvironmentProblem(f"the server at {self.url} is not a {self.sought.name}; give --api") from None
+            raise EnvironmentProblem(
+                f"the server at {self.url} is not a {self.sought.name}; give --api"
+            ) from None
 
     def _problem(self, answer: HTTPResponse, content: bytes) -> Mapping[str, Any]:
-        """Return the members of a problem document. Another server's error is no problem document."""
+        """Return the members of a problem document. Another server's error is no problem
+        document."""
         try:
             document = json.loads(content)
-            return {**document, "detail": document["detail"], "retry_after": answer.headers.get("Retry-After")}
+            return {
+                **document,
+                "detail": document["detail"],
+                "retry_after": answer.headers.get("Retry-After"),
+            }
         except (ValueError, LookupError, TypeError):
-            detail = f"the server at {self.url} is not a {self.sought.name}: {answer.status} {answer.reason}"
+            detail = (
+                f"the server at {self.url} is not a {self.sought.name}: {answer.status} "
+                f"{answer.reason}"
+            )
             return {"detail": detail}
 
 
@@ -238,7 +283,10 @@ def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         is_whole = (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and parts.username is None
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and parts.username is None
         )
         return is_whole and unquote(url).isprintable() and " " not in url
     except ValueError:  # unbalanced brackets, a port that is not a number

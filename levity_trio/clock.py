@@ -1,4 +1,5 @@
-"""The only source of wall-clock time. Durations are measured with trio's monotonic clock instead."""
+"""The only source of wall-clock time. Durations are measured with trio's monotonic clock
+instead."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 Clock = Callable[[], datetime]
-"""Returns the current time, aware and in UTC. It is passed in, so that tests and simulations can provide their own."""
+"""Returns the current time, aware and in UTC. It is passed in, so that tests and simulations can
+provide their own."""
 
 Elapsed = Callable[[], float]
 """Returns the seconds since a fixed moment, by a clock that cannot be set."""
@@ -19,24 +21,28 @@ Elapsed = Callable[[], float]
 TIMESYNCD = Path("/run/systemd/timesync")
 LAST_MOMENT = datetime(9999, 1, 1, tzinfo=UTC)
 STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""The clock that includes the time of a suspended machine: the first on Linux, the second on macOS."""
+"""The clock that includes the time of a suspended machine: the first on Linux, the second on
+macOS."""
 LEAP_SECONDS: Final = 10.0
 """Smaller steps are ordinary corrections of the clock."""
 MOST_LEAPS: Final = 16
 MOST_BACK_SECONDS: Final = 60.0
 MOST_AHEAD_SECONDS: Final = 31 * 24 * 3600.0
-"""The clock may leap ahead by this much after a machine was switched off or a virtual machine was suspended."""
+"""The clock may leap ahead by this much after a machine was switched off or a virtual machine was
+suspended."""
 NOTICED_SECONDS: Final = 5.0
 """A leap is noticed within this time."""
 UNSYNCHRONISED: Final = 5
 """TIME_ERROR of adjtimex(2). Below zero, the call is not allowed."""
 
 Vouched = Callable[[float, float], bool]
-"""Whether the system said that its clock is synchronised, between two moments by that clock (in seconds since 1970)."""
+"""Whether the system said that its clock is synchronised, between two moments by that clock (in
+seconds since 1970)."""
 
 
 class SimulatedTime(NamedTuple):
-    """A wall clock that showed `begun` when the machine's showed `started`, and runs `speed` times as fast since then.
+    """A wall clock that showed `begun` when the machine's showed `started`, and runs `speed` times
+    as fast since then.
 
     Without `started` both showed the same time.
     """
@@ -64,8 +70,9 @@ class Leap(NamedTuple):
 
 
 def says_synchronised(since: float, until: float, timesyncd: Path = TIMESYNCD) -> bool:
-    """Whether the system said so between these moments: systemd-timesyncd, which touches a file each time that it has
-    set the clock, or the kernel, to which chrony and ntpd tell it. A clock that somebody else sets is not synchronised.
+    """Whether the system said so between these moments: systemd-timesyncd, which touches a file
+    each time that it has set the clock, or the kernel, to which chrony and ntpd tell it. A clock
+    that somebody else sets is not synchronised.
     """
     import ctypes  # noqa: PLC0415 - 1 MB, for a clock that is doubtful
 
@@ -79,11 +86,13 @@ def says_synchronised(since: float, until: float, timesyncd: Path = TIMESYNCD) -
 
 
 class SteadyClock:
-    """The machine's clock. Once it `is_set`, a leap is followed only if it leads to a plausible time.
+    """The machine's clock. Once it `is_set`, a leap is followed only if it leads to a plausible
+    time.
 
-    A plausible time is at most a minute before the last plausible one and at most a month after the current one. After
-    an implausible leap this clock is `astray`: it continues by elapsed time until the machine's is plausible again. It
-    follows the machine's clock back as soon as the system says that this is synchronised: until then it was ahead.
+    A plausible time is at most a minute before the last plausible one and at most a month after the
+    current one. After an implausible leap this clock is `astray`: it continues by elapsed time
+    until the machine's is plausible again. It follows the machine's clock back as soon as the
+    system says that this is synchronised: until then it was ahead.
     """
 
     def __init__(
@@ -93,8 +102,8 @@ class SteadyClock:
         elapsed: Elapsed = elapsed_seconds,
         vouched: Vouched = says_synchronised,
     ) -> None:
-        """`newest` is the newest time in the database. If the clock is far ahead of it, the clock may be wrong, and a
-        leap back as far as `newest` stays plausible.
+        """`newest` is the newest time in the database. If the clock is far ahead of it, the clock
+        may be wrong, and a leap back as far as `newest` stays plausible.
         """
         self._clock = clock
         self._elapsed = elapsed
@@ -114,7 +123,10 @@ class SteadyClock:
         """Leaps that are not reported yet, at most the newest MOST_LEAPS."""
 
     def __repr__(self) -> str:
-        return f"<SteadyClock is_set={self.is_set} is_astray={self.is_astray} leaps={list(self.leaps)}>"
+        return (
+            f"<SteadyClock is_set={self.is_set} is_astray={self.is_astray} "
+            f"leaps={list(self.leaps)}>"
+        )
 
     @property
     def is_astray(self) -> bool:
@@ -123,7 +135,8 @@ class SteadyClock:
 
     @property
     def is_vouched_for(self) -> bool:
-        """Whether the system said, at any time that lies before its present one, that its clock is synchronised."""
+        """Whether the system said, at any time that lies before its present one, that its clock is
+        synchronised."""
         return self._vouched(0.0, self._clock().timestamp())
 
     def __call__(self) -> datetime:
@@ -139,10 +152,16 @@ class SteadyClock:
     def _judge(self, now: datetime, elapsed: float) -> datetime:
         reckoned, shown = elapsed + self._ahead, now.timestamp()
         last = reckoned if self._last_believed is None else self._last_believed
-        is_believable = last - self._doubt - MOST_BACK_SECONDS <= shown <= reckoned + MOST_AHEAD_SECONDS
+        is_believable = (
+            last - self._doubt - MOST_BACK_SECONDS <= shown <= reckoned + MOST_AHEAD_SECONDS
+        )
         if not self.is_astray:
             self._back_at = elapsed
-        is_believed = is_believable or not self.is_set or (shown < reckoned and self._is_right(shown, elapsed))
+        is_believed = (
+            is_believable
+            or not self.is_set
+            or (shown < reckoned and self._is_right(shown, elapsed))
+        )
         if is_believed or not self.is_astray:
             self.leaps.append(Leap(shown - reckoned, is_believed))
         if is_believed:
@@ -153,14 +172,16 @@ class SteadyClock:
 
     def _is_right(self, shown: float, elapsed: float) -> bool:
         """Whether the system said that its clock is synchronised since it was set back."""
-        return self._vouched(shown - (elapsed - self._back_at) - NOTICED_SECONDS, shown + NOTICED_SECONDS)
+        return self._vouched(
+            shown - (elapsed - self._back_at) - NOTICED_SECONDS, shown + NOTICED_SECONDS
+        )
 
 
 def accelerated(simulated: SimulatedTime, clock: Clock) -> Clock:
     """Return a simulated clock; `clock` is the machine's.
 
-    It depends on nothing else, so it continues after a restart. It stands still before the moment at which it was
-    started (the machine's clock is not set yet), and from LAST_MOMENT on.
+    It depends on nothing else, so it continues after a restart. It stands still before the moment
+    at which it was started (the machine's clock is not set yet), and from LAST_MOMENT on.
     """
     begun, speed, started = simulated.begun, simulated.speed, simulated.started or simulated.begun
     longest = (LAST_MOMENT - begun) / speed
@@ -172,9 +193,10 @@ def accelerated(simulated: SimulatedTime, clock: Clock) -> Clock:
 
 
 def is_synchronised(timesyncd: Path = TIMESYNCD) -> bool:
-    """Whether the clock is synchronised: False only if systemd-timesyncd is in use and has not set it yet.
+    """Whether the clock is synchronised: False only if systemd-timesyncd is in use and has not set
+    it yet.
 
-    The kernel's own flag (adjtimex) does not help: it always reads "unsynchronised" on virtual machines that take their
-    time from the host, and a server that waited for it would seem broken.
+    The kernel's own flag (adjtimex) does not help: it always reads "unsynchronised" on virtual
+    machines that take their time from the host, and a server that waited for it would seem broken.
     """
     return not timesyncd.is_dir() or (timesyncd / "synchronized").exists()

@@ -1,5 +1,6 @@
-"""The nouns of a site: each with its fields, their bounds and their marks. From these come the bodies of the API, the
-rows that are stored and read, the columns of files, the options of commands, and what goes with personal data.
+"""The nouns of a site: each with its fields, their bounds and their marks. From these come the
+bodies of the API, the rows that are stored and read, the columns of files, the options of commands,
+and what goes with personal data.
 """
 
 from __future__ import annotations
@@ -35,11 +36,20 @@ UserName = Annotated[
 """It begins with a letter, so that it is not taken for an id."""
 Text = Annotated[Personal[str], Meta(max_length=2000)] | None
 Plate = Annotated[Personal[str], Meta(max_length=20)] | None
-Line = Annotated[Personal[str], whole_text(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", words=ONE_LINE)] | None
+Line = (
+    Annotated[
+        Personal[str], whole_text(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", words=ONE_LINE)
+    ]
+    | None
+)
 Lines = (
     Annotated[
         Personal[str],
-        whole_text(max_length=1000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$", words=Told("it has a control character")),
+        whole_text(
+            max_length=1000,
+            pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$",
+            words=Told("it has a control character"),
+        ),
     ]
     | None
 )
@@ -66,7 +76,8 @@ class Car:
 
 @noun
 class Card:
-    """A card: the same for its bodies, its rows and its files. Those of one parent may stop each other's sessions."""
+    """A card: the same for its bodies, its rows and its files. Those of one parent may stop each
+    other's sessions."""
 
     id_tag: str
     name: ForOperators[Annotated[Personal[str], Meta(max_length=200)] | None] = None
@@ -99,20 +110,24 @@ class User:
 
 @noun
 class Recipient:
-    """Whom messages go to, and which. A charger is away for them after `away_minutes`. Quiet hours are local times,
-    HH:MM; both or none."""
+    """Whom messages go to, and which. A charger is away for them after `away_minutes`. Quiet hours
+    are local times, HH:MM; both or none."""
 
     name: Annotated[Personal[str], Meta(max_length=100)] | None = None
     language: str | None = None
     mail: Personal[str] | None = None
     kinds: Sequence[str] = ()
-    away_minutes: Annotated[int, Meta(ge=1, le=10_080, description="A charger is away after so many minutes.")] = 10
+    away_minutes: Annotated[
+        int, Meta(ge=1, le=10_080, description="A charger is away after so many minutes.")
+    ] = 10
     quiet_from: str | None = None
     quiet_until: str | None = None
-    with_names: Annotated[bool, Meta(description="Whether messages name households; a driver's never do.")] = False
-    gets_statements: Annotated[bool, Meta(description="Whether each closed statement is mailed to a household.")] = (
-        False
-    )
+    with_names: Annotated[
+        bool, Meta(description="Whether messages name households; a driver's never do.")
+    ] = False
+    gets_statements: Annotated[
+        bool, Meta(description="Whether each closed statement is mailed to a household.")
+    ] = False
 
 
 @noun
@@ -120,7 +135,8 @@ class Biller:
     """Who bills, as it stands on statements. `payment_days` are counted from the closing."""
 
     name: Annotated[
-        Personal[str], whole_text(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", words=ONE_LINE)
+        Personal[str],
+        whole_text(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", words=ONE_LINE),
     ]
     address: Lines = None
     contact: Annotated[Line, Meta(description="Whom to ask about a line.")] = None

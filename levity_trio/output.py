@@ -1,4 +1,5 @@
-"""Output to standard streams that may be closed from the start, a pipe without a reader, or a file on a full disk."""
+"""Output to standard streams that may be closed from the start, a pipe without a reader, or a file
+on a full disk."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ UNREAD: Final = 1
 _COMMANDING: Final = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
 )
-"""What commands a terminal, or turns the direction of a line: a charger chooses the text of its tags."""
+"""What commands a terminal, or turns the direction of a line: a charger chooses the text of its
+tags."""
 
 
 def is_terminal(file: IO[str] | None) -> bool:
@@ -26,8 +28,8 @@ def is_terminal(file: IO[str] | None) -> bool:
 
 
 def readable(text: str, file: IO[str] | None) -> str:
-    """Return a text as it may be written to a file. For a terminal, control characters are escaped as JSON does it;
-    other files and programs get what there is.
+    """Return a text as it may be written to a file. For a terminal, control characters are escaped
+    as JSON does it; other files and programs get what there is.
     """
     if not is_terminal(file):
         return text
@@ -35,7 +37,8 @@ def readable(text: str, file: IO[str] | None) -> str:
 
 
 def hold_standard_streams() -> None:
-    """Open closed standard descriptors on /dev/null. Otherwise the next file to be opened would receive the output."""
+    """Open closed standard descriptors on /dev/null. Otherwise the next file to be opened would
+    receive the output."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STANDARD:
         pass
     os.close(descriptor)
@@ -43,7 +46,8 @@ def hold_standard_streams() -> None:
 
 @contextmanager
 def output_errors(file: IO[str] | None) -> Iterator[None]:
-    """Handle errors of writing to `file` within this context. After an error its output goes to /dev/null.
+    """Handle errors of writing to `file` within this context. After an error its output goes to
+    /dev/null.
 
     Raises:
         EnvironmentProblem: the output cannot be written.
@@ -57,7 +61,8 @@ def output_errors(file: IO[str] | None) -> Iterator[None]:
     except OSError as error:
         _silence(file)
         raise EnvironmentProblem(
-            f"the output cannot be written: {error.strerror}; free some space, or redirect it to another place"
+            f"the output cannot be written: {error.strerror}; free some space, or redirect it to "
+            "another place"
         ) from error
 
 
@@ -70,8 +75,11 @@ def print_line(text: str) -> None:
 
 
 def _silence(file: IO[str] | None) -> None:
-    """Redirect a file to /dev/null. The interpreter flushes its buffer at exit and would print a second traceback."""
-    with suppress(OSError, ValueError, AttributeError):  # the file is None, closed or not backed by a descriptor
+    """Redirect a file to /dev/null. The interpreter flushes its buffer at exit and would print a
+    second traceback."""
+    with suppress(
+        OSError, ValueError, AttributeError
+    ):  # the file is None, closed or not backed by a descriptor
         null = os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(null, file.fileno())  # type: ignore[union-attr]

@@ -1,8 +1,9 @@
-"""Texts as data: a text remembers its template and its values, so that each face says it in its reader's language.
+"""Texts as data: a text remembers its template and its values, so that each face says it in its
+reader's language.
 
-The rooms below the faces make texts: refusals, facts, reviews, what a trial found. As a `str` such a text is English,
-which the API, the log and the commands show. `locale.texts.said` translates the template, and never a value: a charger
-that is named Free stays Free.
+The rooms below the faces make texts: refusals, facts, reviews, what a trial found. As a `str` such
+a text is English, which the API, the log and the commands show. `locale.texts.said` translates the
+template, and never a value: a charger that is named Free stays Free.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Figure(NamedTuple):
 
 
 class Quantity(NamedTuple):
-    """A measured value of a text, in Wh, W, s or another unit. Pages and papers show kWh, kW, minutes and hours."""
+    """A measured value of a text, in Wh, W, s or another unit. Pages and papers show kWh, kW,
+    minutes and hours."""
 
     value: float
     unit: str
@@ -60,7 +62,8 @@ class Amount(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """A time as a value of a text: in UTC, in the format of the database. Pages show the time at the site."""
+    """A time as a value of a text: in UTC, in the format of the database. Pages show the time at
+    the site."""
 
     stamp: str
 
@@ -69,13 +72,15 @@ class Moment(NamedTuple):
 
     @property
     def at(self) -> datetime:
-        """The time itself. Raises ValueError if a charger wrote something that only looks like a time."""
+        """The time itself. Raises ValueError if a charger wrote something that only looks like a
+        time."""
         found = datetime.fromisoformat(self.stamp)
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class Clock(NamedTuple):
-    """A time to the minute as a value of a text; `english` is how that stands in English: 18:04, 3 Nov 18:04."""
+    """A time to the minute as a value of a text; `english` is how that stands in English: 18:04, 3
+    Nov 18:04."""
 
     stamp: str
     english: str
@@ -113,7 +118,8 @@ class Weekday(NamedTuple):
 
 
 class Told(str):
-    """A text: its template has {1}, {2} where its values stand. `many` is that for a first value other than 1."""
+    """A text: its template has {1}, {2} where its values stand. `many` is that for a first value
+    other than 1."""
 
     __slots__ = ("many", "template", "values")
     template: str
@@ -121,7 +127,8 @@ class Told(str):
     many: str | None
 
     def __new__(cls, template: str, /, *values: Value, many: str | None = None) -> Self:
-        """Make a text. A value that is a `str` is a name, or what somebody wrote; a Told is a text, too."""
+        """Make a text. A value that is a `str` is a name, or what somebody wrote; a Told is a text,
+        too."""
         form = template if many is None or values[0] == 1 else many
         made = super().__new__(cls, filled(form, [str(value) for value in values]))
         made.template, made.values, made.many = template, values, many
@@ -135,11 +142,15 @@ class Told(str):
         return _made_again, (self.template, self.values, self.many)
 
 
-Value: TypeAlias = "str | int | Figure | Quantity | Bare | Amount | Moment | Clock | Day | DayOfYear | Weekday | Told"
+Value: TypeAlias = (
+    "str | int | Figure | Quantity | Bare | Amount | Moment | Clock | Day | DayOfYear | Weekday | "
+    "Told"
+)
 
 
 def N_(texts: T) -> T:  # noqa: N802 - the name by which catalogues know it
-    """Mark a text, or all words in a table of texts: `Told` or `_` gets them where they are used."""
+    """Mark a text, or all words in a table of texts: `Told` or `_` gets them where they are
+    used."""
     return texts
 
 
@@ -186,7 +197,8 @@ def stored(text: str | None) -> str | None: ...
 
 
 def stored(text: str | None) -> str | None:
-    """Return a text as it is stored: the JSON of its template and values; one without a template as it stands."""
+    """Return a text as it is stored: the JSON of its template and values; one without a template as
+    it stands."""
     return None if text is None else stored_in(text)
 
 
@@ -218,7 +230,8 @@ def in_stored(kept: str) -> Any:
 
 
 def beside(text: str | None) -> str | None:
-    """Return what is stored beside a text that stands as a sentence; None for one without a template."""
+    """Return what is stored beside a text that stands as a sentence; None for one without a
+    template."""
     return stored(text) if isinstance(text, Told) else None
 
 
@@ -252,9 +265,17 @@ def _kept_in(value: Any) -> Any:
 def _kept(value: Value) -> Any:
     match value:
         case Told():
-            return {"text": value.template, "many": value.many, "values": [*map(_kept, value.values)]}
+            return {
+                "text": value.template,
+                "many": value.many,
+                "values": [*map(_kept, value.values)],
+            }
         case tuple():
-            return {type(value).__name__: [str(one) if isinstance(one, Decimal | date) else one for one in value]}
+            return {
+                type(value).__name__: [
+                    str(one) if isinstance(one, Decimal | date) else one for one in value
+                ]
+            }
         case _:
             return value
 

@@ -1,7 +1,9 @@
-"""Every file that this program writes is opened here: only its owner may read it, and no link leads elsewhere.
+"""Every file that this program writes is opened here: only its owner may read it, and no link leads
+elsewhere.
 
-Others may write to the folder that a person names, such as /tmp. Somebody can put a link there, at the name of the file
-or at a name that is used on the way to it. Who follows it overwrites what the link points to, with this user's rights.
+Others may write to the folder that a person names, such as /tmp. Somebody can put a link there, at
+the name of the file or at a name that is used on the way to it. Who follows it overwrites what the
+link points to, with this user's rights.
 """
 
 from __future__ import annotations
@@ -25,14 +27,18 @@ _MOST_LINKS: Final = 40
 
 
 def place(path: Path) -> Path:
-    """Return where a file that a person names is to be written. Links are followed if only this user or root can have
-    made them. Raises OSError for any other link.
+    """Return where a file that a person names is to be written. Links are followed if only this
+    user or root can have made them. Raises OSError for any other link.
     """
     for _ in range(_MOST_LINKS):
         if not path.is_symlink():
             return path
         if _others_may_write_to(path.parent):
-            raise OSError(errno.ELOOP, "a link, in a folder that others may write to, is not followed", str(path))
+            raise OSError(
+                errno.ELOOP,
+                "a link, in a folder that others may write to, is not followed",
+                str(path),
+            )
         path = path.parent / path.readlink()
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
@@ -43,19 +49,25 @@ def _others_may_write_to(folder: Path) -> bool:
 
 
 def opened(path: Path, flags: int, mode: int = PRIVATE) -> int:
-    """Open a file, or create it, and return its descriptor. Raises OSError, also where a link stands at the path."""
+    """Open a file, or create it, and return its descriptor. Raises OSError, also where a link
+    stands at the path."""
     try:
         return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-        raise OSError(errno.ELOOP, "a link, which is not followed, stands there", str(path)) from None
+        raise OSError(
+            errno.ELOOP, "a link, which is not followed, stands there", str(path)
+        ) from None
 
 
 def opened_alone(path: Path, flags: int) -> int:
-    """Do the same for content that only this user may read or change, also if the file is there already."""
+    """Do the same for content that only this user may read or change, also if the file is there
+    already."""
     try:
-        return opened(path, flags | os.O_EXCL)  # on a FAT stick, even what one makes oneself may have another owner
+        return opened(
+            path, flags | os.O_EXCL
+        )  # on a FAT stick, even what one makes oneself may have another owner
     except FileExistsError:
         descriptor = opened(path, flags)
     found = os.fstat(descriptor)
@@ -63,7 +75,9 @@ def opened_alone(path: Path, flags: int) -> int:
         os.fchmod(descriptor, PRIVATE)
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EEXIST, "what stands there is not a file of this user alone; remove it", str(path))
+    raise OSError(
+        errno.EEXIST, "what stands there is not a file of this user alone; remove it", str(path)
+    )
 
 
 def created(path: Path, mode: int = PRIVATE) -> BinaryIO:
@@ -73,7 +87,8 @@ def created(path: Path, mode: int = PRIVATE) -> BinaryIO:
 
 @contextmanager
 def replacing(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
-    """Write a file that appears at the end of the block, whole, in the place of an earlier one. Raises OSError.
+    """Write a file that appears at the end of the block, whole, in the place of an earlier one.
+    Raises OSError.
 
     What is no file, such as a pipe, is written to.
     """
@@ -101,13 +116,15 @@ def replace(path: Path, content: bytes, mode: int = PRIVATE) -> None:
 
 
 def give(descriptor: int, owner: os.stat_result) -> None:
-    """Give a file to the owner of another one, as far as this user may: only the owner can read it."""
+    """Give a file to the owner of another one, as far as this user may: only the owner can read
+    it."""
     if os.geteuid() == 0:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder for this user alone. Raises OSError, also where a link stands there that others can have made."""
+    """Make a folder for this user alone. Raises OSError, also where a link stands there that others
+    can have made."""
     try:
         path.mkdir(mode=PRIVATE_FOLDER)
     except FileExistsError:
@@ -126,9 +143,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def mend(path: Path) -> bool:
-    """Take from others what they may do with a file or a folder; return whether they could do anything.
+    """Take from others what they may do with a file or a folder; return whether they could do
+    anything.
 
-    No descriptor is opened: closing it would drop SQLite's locks. Raises OSError: this user is not the owner.
+    No descriptor is opened: closing it would drop SQLite's locks. Raises OSError: this user is not
+    the owner.
     """
     try:
         mode = path.lstat().st_mode

@@ -1,4 +1,5 @@
-"""Counts the functions whose types say nothing: `python -m tests.any_count` prints them, of a part of the package.
+"""Counts the functions whose types say nothing: `python -m tests.any_count` prints them, of a part
+of the package.
 
 One counts if its signature names `Any`, `object` or a bare `dict`, or if its body calls `cast`.
 """
@@ -36,7 +37,11 @@ def count(part: str) -> Loose:
 
 def _is_loose(function: Function) -> bool:
     every = ast.walk(function.args)
-    annotations = [node.annotation for node in every if isinstance(node, ast.arg) and node.annotation is not None]
+    annotations = [
+        node.annotation
+        for node in every
+        if isinstance(node, ast.arg) and node.annotation is not None
+    ]
     annotations += [function.returns] if function.returns is not None else []
     calls = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
     is_cast = any(isinstance(call, ast.Name) and call.id == "cast" for call in calls)
@@ -53,4 +58,8 @@ def _says_nothing(annotation: ast.expr) -> bool:
 if __name__ == "__main__":
     for _part in sys.argv[1:] or ["web.api"]:
         _counted = count(_part)
-        print(*_counted.loose, f"{_part}: {len(_counted.loose)} of {len(_counted.functions)} functions", sep="\n")
+        print(
+            *_counted.loose,
+            f"{_part}: {len(_counted.loose)} of {len(_counted.functions)} functions",
+            sep="\n",
+        )

@@ -1,7 +1,8 @@
-"""What changed in the API between two commits: `python -m tests.api_changes COMMIT [LATER]`; LATER is what lies here.
+"""What changed in the API between two commits: `python -m tests.api_changes COMMIT [LATER]`; LATER
+is what lies here.
 
-Each commit makes its own OpenAPI document. A client breaks by what is gone, by what is demanded, and perhaps by other
-values; all else that is printed is new. Descriptions do not count.
+Each commit makes its own OpenAPI document. A client breaks by what is gone, by what is demanded,
+and perhaps by other values; all else that is printed is new. Descriptions do not count.
 """
 
 from __future__ import annotations
@@ -33,18 +34,24 @@ def described(commit: str | None) -> Node:
         if commit is not None:
             place = Path(folder)
             packed = subprocess.run(
-                ["git", "archive", commit, "levity_trio", "schema"], cwd=ROOT, check=True, capture_output=True
+                ["git", "archive", commit, "levity_trio", "schema"],
+                cwd=ROOT,
+                check=True,
+                capture_output=True,
             )
             with tarfile.open(fileobj=BytesIO(packed.stdout)) as files:
                 files.extractall(place, filter="data")
         command = [sys.executable, "-c", PRINT]
-        made = subprocess.run(command, cwd=place, env={"PYTHONPATH": str(place)}, check=True, capture_output=True)
+        made = subprocess.run(
+            command, cwd=place, env={"PYTHONPATH": str(place)}, check=True, capture_output=True
+        )
     document: Node = json.loads(made.stdout)
     return document
 
 
 def changes(before: Node, after: Node) -> Iterator[str]:
-    """Yield what is gone, demanded, other or new: requests, their parameters, and the fields of what they send."""
+    """Yield what is gone, demanded, other or new: requests, their parameters, and the fields of
+    what they send."""
     requests, later = (
         {
             f"{method.upper()} {path}": request
@@ -56,8 +63,13 @@ def changes(before: Node, after: Node) -> Iterator[str]:
     )
     yield from _names("", requests, later)
     for name in sorted(requests.keys() & later.keys()):
-        parameters = [{one["name"]: one for one in each[name].get("parameters", [])} for each in (requests, later)]
-        required = [{key for key, one in each.items() if one.get("required")} for each in parameters]
+        parameters = [
+            {one["name"]: one for one in each[name].get("parameters", [])}
+            for each in (requests, later)
+        ]
+        required = [
+            {key for key, one in each.items() if one.get("required")} for each in parameters
+        ]
         yield from _names(f"{name}: ", *parameters)
         yield from _demanded(f"{name}: ", *required)
         yield from _names(f"{name}: status ", requests[name]["responses"], later[name]["responses"])
@@ -90,7 +102,9 @@ def _plain(node: Any) -> Any:
     """Return a schema without what is for people and for the dashboard."""
     if isinstance(node, dict):
         kept = {key: _plain(one) for key, one in node.items() if not key.startswith("x-")}
-        return {key: one for key, one in kept.items() if key not in ("description", "title", "examples")}
+        return {
+            key: one for key, one in kept.items() if key not in ("description", "title", "examples")
+        }
     return [_plain(one) for one in node] if isinstance(node, list) else node
 
 

@@ -1,7 +1,9 @@
-"""flake8-async, walked once: `python -m tests.async_rules FILE …` takes its options, tells the same, and ends alike.
+"""flake8-async, walked once: `python -m tests.async_rules FILE …` takes its options, tells the
+same, and ends alike.
 
-Its own command walks a slower tree of each file three times, for one rule: that no `yield` stands in a nursery or in a
-scope. Here it does so where there is such a `yield`, in a context manager or not.
+Its own command walks a slower tree of each file three times, for one rule: that no `yield` stands
+in a nursery or in a scope. Here it does so where there is such a `yield`, in a context manager or
+not.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from typing import Final
 from flake8_async import Plugin
 from flake8_async.runner import Flake8AsyncRunner
 
-SCOPE: Final = re.compile(r"open_nursery|CancelScope|(fail|move_on)_(at|after)|(open|serve)_websocket")
+SCOPE: Final = re.compile(
+    r"open_nursery|CancelScope|(fail|move_on)_(at|after)|(open|serve)_websocket"
+)
 
 
 def problems(path: Path) -> Iterator[object]:

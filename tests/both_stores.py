@@ -1,7 +1,8 @@
-"""A connection to both stores at once: each statement runs on PostgreSQL and on SQLite, and both must answer the same.
+"""A connection to both stores at once: each statement runs on PostgreSQL and on SQLite, and both
+must answer the same.
 
-The caller gets PostgreSQL's answer. SQLite's is equal, and a write depends on nothing else, so it would have gone on
-there in the same way. At the end, the rows of all tables must be equal too.
+The caller gets PostgreSQL's answer. SQLite's is equal, and a write depends on nothing else, so it
+would have gone on there in the same way. At the end, the rows of all tables must be equal too.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ _ORDERED: Final = re.compile(r"\bORDER BY\b(?!.*\b(RETURNING|WHERE)\b)", re.DOTA
 _WRONG: Final = ("OperationalError", "ProgrammingError")
 """How the stores refuse a statement that has no sense."""
 _CHANGE: Final = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b")
-_COUNTING: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
-_TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
+_COUNTING: Final = (
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
+)
+_TABLES: Final = (
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
+)
 _NUMBERED: Final = """
 CREATE PROCEDURE levity.number_as_sqlite(counting text[]) LANGUAGE plpgsql AS $$
 DECLARE place record; count text;
@@ -42,12 +47,15 @@ BEGIN
         count := '';
         IF place.name = ANY (counting) THEN
             INSERT INTO levity.counted (name, seq) VALUES (place.name, 0);
-            count := format('UPDATE levity.counted SET seq = greatest(seq + 1, free) WHERE name = %L'
+            count := format('UPDATE levity.counted SET seq = greatest(seq + 1, free)
+                WHERE name = %L'
                 ' RETURNING seq INTO free;', place.name);
         END IF;
         EXECUTE format('ALTER TABLE %I ALTER COLUMN %I DROP IDENTITY', place.name, place.id);
-        EXECUTE format('CREATE FUNCTION levity.%I() RETURNS bigint LANGUAGE plpgsql AS %L', 'id_of_' || place.name,
-            format('DECLARE free bigint; BEGIN SELECT coalesce(max(%I), 0) + 1 INTO free FROM %I; %s RETURN free; END',
+        EXECUTE format('CREATE FUNCTION levity.%I() RETURNS bigint LANGUAGE plpgsql AS %L',
+            'id_of_' || place.name,
+            format('DECLARE free bigint; BEGIN SELECT coalesce(max(%I), 0) + 1 INTO free
+                FROM %I; %s RETURN free; END',
                 place.id, place.name, count));
         EXECUTE format('ALTER TABLE %I ALTER COLUMN %I SET DEFAULT levity.%I()',
             place.name, place.id, 'id_of_' || place.name);
@@ -74,9 +82,12 @@ class BothStores(Pooled):
     def follow_with(self, file: FileConnection) -> None:
         """Begin with a new database of SQLite, and continue its ids."""
         self.file, self.difference = file, ""
-        given = ", ".join(map(str, file.execute("SELECT name, seq FROM sqlite_sequence").fetchall()))
+        given = ", ".join(
+            map(str, file.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+        )
         self.run(
-            f"UPDATE levity.counted AS c SET seq = g.seq FROM (VALUES {given}) AS g (name, seq) WHERE c.name = g.name"
+            "UPDATE levity.counted AS c SET seq = g.seq "
+            f"FROM (VALUES {given}) AS g (name, seq) WHERE c.name = g.name"
         )
 
     def begin(self) -> None:
@@ -118,7 +129,11 @@ class BothStores(Pooled):
         """Compare what all statements returned, and the rows of all tables."""
         assert not self.difference, self.difference
         names = [name for (name,) in self.file.execute(_TABLES)]
-        filled = sorted(name for name in names if self.file.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchall())
+        filled = sorted(
+            name
+            for name in names
+            if self.file.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchall()
+        )
         assert self._filled() == filled
         for name in filled:
             sql = f'SELECT {_COMPARED.get(name, "*")} FROM "{name}"'
@@ -150,12 +165,17 @@ def _difference(sql: str, expected: outcome.Maybe[Result], found: outcome.Maybe[
     first, second = _lines(sql, expected), _lines(sql, found)
     if first == second:
         return ""
-    same = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(first, second, strict=False)))
-    return f"{sql}\nSQLite:     {first[same:]}\nPostgreSQL: {second[same:]}\nafter {same} equal rows"
+    same = sum(
+        1 for _ in takewhile(lambda both: both[0] == both[1], zip(first, second, strict=False))
+    )
+    return (
+        f"{sql}\nSQLite:     {first[same:]}\nPostgreSQL: {second[same:]}\nafter {same} equal rows"
+    )
 
 
 def _lines(sql: str, of: outcome.Maybe[Result]) -> list[str]:
-    """Return the rows that a statement returned, or the kind of its error, or how many rows it changed."""
+    """Return the rows that a statement returned, or the kind of its error, or how many rows it
+    changed."""
     if isinstance(of, outcome.Error):
         name = type(of.error).__name__
         return ["wrong" if name in _WRONG else name]
@@ -169,7 +189,8 @@ def _in_order(rows: Sequence[Any]) -> list[str]:
 
 
 def _plain(rows: Sequence[Any]) -> list[str]:
-    """Return rows as text, in which 1, 1.0 and True differ. No text of PostgreSQL can have a NUL."""
+    """Return rows as text, in which 1, 1.0 and True differ. No text of PostgreSQL can have a
+    NUL."""
     return [repr(row).replace(r"\x00", "\N{SYMBOL FOR NULL}") for row in rows]
 
 

@@ -1,10 +1,12 @@
-"""The texts of the program that people read: `just catalogue de` writes them into the catalogue of a language.
+"""The texts of the program that people read: `just catalogue de` writes them into the catalogue of
+a language.
 
 A text that is new is added without a translation, and one that is gone is left out.
 
-In Python, a text is what `_`, `_n`, `N_` or `Told` get; all words of a table that `N_` gets. In a template, it is what
-`_` or `_n` get, and what stands between `trans` and `endtrans`. What looks like words elsewhere bypasses the
-catalogues. The sentences of the rooms below the dashboard are texts as well.
+In Python, a text is what `_`, `_n`, `N_` or `Told` get; all words of a table that `N_` gets. In a
+template, it is what `_` or `_n` get, and what stands between `trans` and `endtrans`. What looks
+like words elsewhere bypasses the catalogues. The sentences of the rooms below the dashboard are
+texts as well.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ OF_PROGRAM: Final = (
     "web/api",
     "web/logins.py",
 )
-"""What of the package speaks English: its refusals, facts and reviews are translated where the dashboard shows them."""
+"""What of the package speaks English: its refusals, facts and reviews are translated where the
+dashboard shows them."""
 NOT_ON_PAGES: Final = (
     "store/reads/bill",
     "store/reads/levity",
@@ -62,15 +65,19 @@ NOT_ON_PAGES: Final = (
     "web/api/logs.py",
     "web/api/openapi.py",
 )
-"""Modules below those whose texts only the command line, the API and their documentation show: they stay English."""
+"""Modules below those whose texts only the command line, the API and their documentation show: they
+stay English."""
 _SENTENCE: Final = re.compile(r"[a-z]{2}[,:;.]? [a-z(“{]")
 _CODE: Final = re.compile(
-    r"\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|ORDER BY|AND|JOIN|SET|NULL)\b|[(<]\w+[>(]|\w_\w+, \w"
-    r"|\n|^coalesce\(|^'[a-z ]+'$|; filename=|-src '|^(?:\w[\w-]*, ){2,}\w[\w-]*$|^(?:\w{16,} ){3,}"
+    r"\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|ORDER "
+    r"BY|AND|JOIN|SET|NULL)\b|[(<]\w+[>(]|\w_\w+, \w"
+    r"|\n|^coalesce\(|^'[a-z ]+'$|; filename=|-src '|^(?:\w[\w-]*, ){2,}\w[\w-]*$|^(?:\w{16,} "
+    r"){3,}"
     r"|=\"\w+_\w+\"$|^\w+ = |^<|--\w+ \{"
 )
 _GAP: Final = re.compile(r"(?:\{[^{}]*\})+")
-"""What the program fills in. What it fills in side by side is one gap: where the first ends, nobody can see."""
+"""What the program fills in. What it fills in side by side is one gap: where the first ends, nobody
+can see."""
 
 
 class Text(NamedTuple):
@@ -96,18 +103,27 @@ def _texts(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
     match node:
         case ast.Expr(value=ast.Constant()):  # a docstring
             return
-        case ast.Call(func=ast.Name(id=("_" | "N_")), args=[ast.Constant(value=str(text)), *_], lineno=line):
+        case ast.Call(
+            func=ast.Name(id=("_" | "N_")), args=[ast.Constant(value=str(text)), *_], lineno=line
+        ):
             yield Text(line, (text,), is_marked=True)
-        case ast.Call(func=ast.Name(id="Told"), args=[ast.Constant(str(text)), *_], keywords=more, lineno=line):
+        case ast.Call(
+            func=ast.Name(id="Told"), args=[ast.Constant(str(text)), *_], keywords=more, lineno=line
+        ):
             many = [one.value.value for one in more if isinstance(one.value, ast.Constant)]
             yield Text(line, (text, *map(str, many)), is_marked=True)
-        case ast.Call(func=ast.Name(id="_n" | "_p" as mark), args=[ast.Constant(str(one)), ast.Constant(str(two)), *_]):
+        case ast.Call(
+            func=ast.Name(id="_n" | "_p" as mark),
+            args=[ast.Constant(str(one)), ast.Constant(str(two)), *_],
+        ):
             words, context = ((one, two), None) if mark == "_n" else ((two,), one)
             yield Text(node.lineno, words, is_marked=True, context=context)
         case ast.Constant(value=str(text), lineno=line) if looks_like_words(text):
             yield Text(line, (text,), is_marked=is_table)
         case ast.JoinedStr(values=parts, lineno=line):
-            text = "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in parts)
+            text = "".join(
+                str(one.value) if isinstance(one, ast.Constant) else "{}" for one in parts
+            )
             if looks_like_words(text):
                 yield Text(line, (text,), is_marked=False)
     yield from _inner(node, is_table=is_table)
@@ -116,7 +132,9 @@ def _texts(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
 def _inner(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
     """Yield the texts in what stands in a node. The keys of a table are for programs."""
     is_other = isinstance(node, ast.Call) and ast.unparse(node.func).startswith(OTHERS)
-    is_constant = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS
+    is_constant = (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS
+    )
     parts = [one for one in getattr(node, "values", ()) if not isinstance(one, ast.Constant)]
     for child in ast.iter_child_nodes(node):
         is_key = is_table and isinstance(node, ast.Dict) and child in node.keys
@@ -129,7 +147,8 @@ def _inner(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
 
 
 def of_program() -> Iterator[tuple[str, str]]:
-    """Yield the files and the texts that the program has in English, with {1} and {2} for what it fills in."""
+    """Yield the files and the texts that the program has in English, with {1} and {2} for what it
+    fills in."""
     for room in OF_PROGRAM:
         place = PACKAGE_FOLDER / room
         for path in sorted(place.rglob("*.py")) if place.is_dir() else (place,):
@@ -137,15 +156,24 @@ def of_program() -> Iterator[tuple[str, str]]:
                 continue
             for text in texts_of(path.read_text(encoding="utf-8")):
                 words = text.words[0]
-                if not text.is_marked and _SENTENCE.search(words) and not _CODE.search(words) and not _is_vague(words):
+                if (
+                    not text.is_marked
+                    and _SENTENCE.search(words)
+                    and not _CODE.search(words)
+                    and not _is_vague(words)
+                ):
                     numbers = count(1)
                     gaps = _GAP.sub(lambda _gap, numbers=numbers: f"{{{next(numbers)}}}", words)  # type: ignore[misc]
                     yield str(path.relative_to(PACKAGE_FOLDER)), gaps
 
 
 def _is_vague(words: str) -> bool:
-    """Whether a text with gaps says so little itself that it would be found in others: {1} to {2}."""
-    return len(_GAP.findall(words)) > 1 and len("".join(re.findall("[A-Za-z]", _GAP.sub("", words)))) < LEAST_LETTERS
+    """Whether a text with gaps says so little itself that it would be found in others: {1} to
+    {2}."""
+    return (
+        len(_GAP.findall(words)) > 1
+        and len("".join(re.findall("[A-Za-z]", _GAP.sub("", words)))) < LEAST_LETTERS
+    )
 
 
 def of_labels() -> Iterator[tuple[str, str]]:
@@ -156,13 +184,15 @@ def of_labels() -> Iterator[tuple[str, str]]:
 
 
 def of_formats() -> Iterator[tuple[str, str]]:
-    """Yield how English is written: a field of `Format`, which is the context, and a sign or word."""
+    """Yield how English is written: a field of `Format`, which is the context, and a sign or
+    word."""
     for field, words in ENGLISH_FORMAT._asdict().items():
         yield from ((field, word) for word in ([words] if isinstance(words, str) else words))
 
 
 def of_codes() -> Iterator[tuple[str, str]]:
-    """Yield the codes that people read as they are: of sessions and what happened to them, of securing and lists."""
+    """Yield the codes that people read as they are: of sessions and what happened to them, of
+    securing and lists."""
     of_access = (offline.Permission, securing.Step, securing.State, local_lists.State)
     for codes in (lifecycle.State, lifecycle.Cause, lifecycle.Resolution, *of_access):
         yield from ((codes.__module__, one.value) for one in codes)
@@ -177,7 +207,8 @@ def of_papers() -> Iterator[tuple[str, str]]:
 
 @cache
 def extracted() -> Catalog:
-    """Return a catalogue of all texts of the program, without translations and without lines, which change daily."""
+    """Return a catalogue of all texts of the program, without translations and without lines, which
+    change daily."""
     found = Catalog(domain=DOMAIN, project="levity-trio", fuzzy=False)
     for path in sorted(PACKAGE_FOLDER.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
@@ -187,15 +218,30 @@ def extracted() -> Catalog:
             if text.is_marked:
                 flags = ["python-format"] if "%(" in text.words[0] else []
                 words = text.words if len(text.words) > 1 else text.words[0]
-                found.add(words, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], flags=flags, context=text.context)
+                found.add(
+                    words,
+                    None,
+                    [(str(path.relative_to(PACKAGE_FOLDER)), 0)],
+                    flags=flags,
+                    context=text.context,
+                )
     for name, words in (*of_program(), *of_labels(), *of_codes(), *of_papers()):
         found.add(words, None, [(name, 0)])
     for field, word in of_formats():
         found.add(word, None, [("locale/formats.py", 0)], context=field)
-    for path in sorted((*PACKAGE_FOLDER.rglob("web/**/*.html"), *PACKAGE_FOLDER.rglob("documents/*.html"))):
+    for path in sorted(
+        (*PACKAGE_FOLDER.rglob("web/**/*.html"), *PACKAGE_FOLDER.rglob("documents/*.html"))
+    ):
         with path.open("rb") as file:
             for _line, words, comments, context in extract("jinja2", file, TEMPLATES, (), OPTIONS):
-                found.add(words, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], (), comments, context=context)
+                found.add(
+                    words,
+                    None,
+                    [(str(path.relative_to(PACKAGE_FOLDER)), 0)],
+                    (),
+                    comments,
+                    context=context,
+                )
     return found
 
 
@@ -224,7 +270,8 @@ def _forms(texts: str | Sequence[str] | None) -> Sequence[str]:
 
 
 def written(catalogue: Catalog) -> str:
-    """Return the text of a catalogue: sorted, without places, flags and dates, so that two people's work merges."""
+    """Return the text of a catalogue: sorted, without places, flags and dates, so that two people's
+    work merges."""
     head = {"Language": catalogue.locale_identifier, "Content-Type": "text/plain; charset=utf-8"}
     head["Plural-Forms"] = catalogue.plural_forms
     lines = "".join(f"{_quoted(f'{name}: {value}' + chr(10))}\n" for name, value in head.items())
@@ -235,7 +282,9 @@ def written(catalogue: Catalog) -> str:
 def _entry(message: Message) -> str:
     context = f"msgctxt {_quoted(message.context)}\n" if message.context else ""
     if isinstance(message.id, str):
-        return f"{context}msgid {_quoted(message.id)}\nmsgstr {_quoted(str(message.string or ''))}\n"
+        return (
+            f"{context}msgid {_quoted(message.id)}\nmsgstr {_quoted(str(message.string or ''))}\n"
+        )
     one, many = message.id
     forms = message.string if isinstance(message.string, tuple) else ("", "")
     said = "".join(f"msgstr[{place}] {_quoted(text)}\n" for place, text in enumerate(forms))
@@ -251,7 +300,8 @@ def _quoted(text: str) -> str:
 
 
 def invent(language: str, folder: Path) -> None:
-    """Write the catalogue of a language that is English in angle quotation marks, so that whoever reads it sees it."""
+    """Write the catalogue of a language that is English in angle quotation marks, so that whoever
+    reads it sees it."""
     path = update(language, folder)
     with path.open("rb") as made:
         catalogue = read_po(made)

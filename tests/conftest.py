@@ -1,4 +1,5 @@
-"""What every test gets: a marker by the folder it lies in, and a log in which nothing may go wrong unseen."""
+"""What every test gets: a marker by the folder it lies in, and a log in which nothing may go wrong
+unseen."""
 
 import gc
 import signal
@@ -18,7 +19,9 @@ from tests.postgresql import share, stop_shared
 from tests.sizes import IS_FULL, size
 
 # No test asserts a timing. A plain run tries the same examples each time, `just test-full` others.
-settings.register_profile("house", deadline=None, max_examples=size(100, 15), derandomize=not IS_FULL)
+settings.register_profile(
+    "house", deadline=None, max_examples=size(100, 15), derandomize=not IS_FULL
+)
 settings.load_profile("house")
 
 TESTS = Path(__file__).parent
@@ -38,17 +41,22 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure() -> None:
-    """Let programs that tests start take SIGINT, also if a shell started the tests in the background."""
+    """Let programs that tests start take SIGINT, also if a shell started the tests in the
+    background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Collect all tests without collections of garbage, which would find none, and leave the tests out of later ones.
+    """Collect all tests without collections of garbage, which would find none, and leave the tests
+    out of later ones.
 
-    They would traverse a million objects again and again: a third of collecting the tests, a twentieth of running them.
+    They would traverse a million objects again and again: a third of collecting the tests, a
+    twentieth of running them.
     """
-    if session.config.args_source is pytest.Config.ArgsSource.TESTPATHS and workers.count_of(session.config):
+    if session.config.args_source is pytest.Config.ArgsSource.TESTPATHS and workers.count_of(
+        session.config
+    ):
         workers.compile_modules()
     gc.disable()
     try:
@@ -68,7 +76,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Start what all workers use before they are forked: a server of PostgreSQL and a process that forks programs."""
+    """Start what all workers use before they are forked: a server of PostgreSQL and a process that
+    forks programs."""
     if workers.count_of(session.config):
         share()
         if any(item.get_closest_marker("integration") for item in session.items):
@@ -91,4 +100,6 @@ def log_lines(request: pytest.FixtureRequest) -> Iterator[list[EventDict]]:
     clear_contextvars()
     if not request.node.get_closest_marker("logs_errors"):
         unexpected = [line for line in lines if line["log_level"] in ("error", "critical")]
-        assert not unexpected, "this test logged errors that it did not announce (mark it logs_errors)"
+        assert not unexpected, (
+            "this test logged errors that it did not announce (mark it logs_errors)"
+        )

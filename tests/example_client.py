@@ -21,7 +21,9 @@ def now() -> str:
 
 def reading(watt_hours: int) -> MeterValue:
     measurand = Measurand.energy_active_import_register
-    return MeterValue(now(), [SampledValue(str(watt_hours), measurand=measurand, unit=UnitOfMeasure.wh)])
+    return MeterValue(
+        now(), [SampledValue(str(watt_hours), measurand=measurand, unit=UnitOfMeasure.wh)]
+    )
 
 
 async def charge(charger: ChargePoint) -> None:
@@ -32,13 +34,21 @@ async def charge(charger: ChargePoint) -> None:
 
     await ask(call.BootNotification(charge_point_vendor="Example", charge_point_model="One"))
     available, no_error = ChargePointStatus.available, ChargePointErrorCode.no_error
-    await ask(call.StatusNotification(connector_id=1, error_code=no_error, status=available, timestamp=now()))
+    await ask(
+        call.StatusNotification(
+            connector_id=1, error_code=no_error, status=available, timestamp=now()
+        )
+    )
     await ask(call.Authorize(id_tag="EXAMPLE"))
-    start = call.StartTransaction(connector_id=1, id_tag="EXAMPLE", meter_start=1000, timestamp=now())
+    start = call.StartTransaction(
+        connector_id=1, id_tag="EXAMPLE", meter_start=1000, timestamp=now()
+    )
     transaction_id = (await ask(start)).transaction_id
     for watt_hours in (1400, 1800):
         readings = [reading(watt_hours)]
-        await ask(call.MeterValues(connector_id=1, transaction_id=transaction_id, meter_value=readings))
+        await ask(
+            call.MeterValues(connector_id=1, transaction_id=transaction_id, meter_value=readings)
+        )
     await ask(call.StopTransaction(meter_stop=2200, timestamp=now(), transaction_id=transaction_id))
 
 

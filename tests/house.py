@@ -1,4 +1,5 @@
-"""Reading the house with `ast`: who imports whom, how large the rooms are. The rules: test_house.py.
+"""Reading the house with `ast`: who imports whom, how large the rooms are. The rules:
+test_house.py.
 
 `python -m tests.house` prints the figures of its structure.
 """
@@ -40,7 +41,8 @@ def read_modules(folder: Path) -> list[Module]:
 
 
 def imports(modules: Iterable[Module]) -> Iterator[Import]:
-    """Every import, wherever it stands in its module; `from package import module` counts as that module."""
+    """Every import, wherever it stands in its module; `from package import module` counts as that
+    module."""
     modules = list(modules)
     ours = {module.name for module in modules}
     for module in modules:
@@ -68,7 +70,8 @@ def _absolute(node: ast.ImportFrom, module: Module) -> str:
 
 
 def circles(found: Iterable[Import]) -> list[Import]:
-    """Of these imports, those that make circles: what nobody imports, or what imports nobody, is in none."""
+    """Of these imports, those that make circles: what nobody imports, or what imports nobody, is in
+    none."""
     left = set(found)
     while True:
         importers, imported = {one.importer for one in left}, {one.imported for one in left}
@@ -92,8 +95,9 @@ def is_within(name: str, places: Iterable[str]) -> bool:
 
 
 class Structure(NamedTuple):
-    """Packages and modules, imports between modules of different packages and pairs of packages that they join, the
-    modules in the longest chain of imports, and the imports that make circles between modules and between packages."""
+    """Packages and modules, imports between modules of different packages and pairs of packages
+    that they join, the modules in the longest chain of imports, and the imports that make circles
+    between modules and between packages."""
 
     packages: int
     modules: int
@@ -108,7 +112,11 @@ def structure(modules: list[Module]) -> Structure:
     """Return the figures of a package."""
     names = {module.name for module in modules}
     packages = {module.name for module in modules if module.is_package}
-    inner = {found for found in imports(modules) if found.imported in names and found.importer != found.imported}
+    inner = {
+        found
+        for found in imports(modules)
+        if found.imported in names and found.importer != found.imported
+    }
 
     def package(name: str) -> str:
         return name if name in packages else name.rpartition(".")[0]
@@ -139,5 +147,7 @@ def _longest(found: Iterable[Import]) -> int:
 
 
 if __name__ == "__main__":
-    for figure, number in structure(read_modules(Path(__file__).parents[1] / PACKAGE))._asdict().items():
+    for figure, number in (
+        structure(read_modules(Path(__file__).parents[1] / PACKAGE))._asdict().items()
+    ):
         print(f"{figure.replace('_', ' '):20}{number:8,}")

@@ -39,9 +39,12 @@ MODEL: Final = "model"
 IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of its own in it
 ROOM_BYTES: Final = 4_000_000_000
 _CLEAR: Final = """
-CREATE FUNCTION levity.pragma_table_info(text) RETURNS TABLE (name text, type text) LANGUAGE sql AS $$
-    SELECT column_name, CASE data_type WHEN 'bigint' THEN 'INTEGER' WHEN 'text' THEN 'TEXT' ELSE 'REAL' END
-    FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1 ORDER BY ordinal_position
+CREATE FUNCTION levity.pragma_table_info(text) RETURNS TABLE (name text,
+    type text) LANGUAGE sql AS $$
+    SELECT column_name, CASE data_type WHEN 'bigint' THEN 'INTEGER'
+        WHEN 'text' THEN 'TEXT' ELSE 'REAL' END
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1
+        ORDER BY ordinal_position
 $$;
 CREATE PROCEDURE levity.clear() LANGUAGE plpgsql AS $$
 DECLARE name text;
@@ -60,7 +63,8 @@ _FILLED: Final = """
 DO $$
 DECLARE query text;
 BEGIN
-    SELECT string_agg(format('SELECT %L WHERE EXISTS (SELECT 1 FROM %I)', tablename, tablename), ' UNION ALL ')
+    SELECT string_agg(format('SELECT %L WHERE EXISTS (SELECT 1 FROM %I)', tablename, tablename), '
+        UNION ALL ')
         INTO query FROM pg_tables WHERE schemaname = 'public';
     EXECUTE format('CREATE FUNCTION levity.filled() RETURNS SETOF text LANGUAGE plpgsql AS %L',
         format('BEGIN RETURN QUERY %s; END', query));
@@ -71,7 +75,9 @@ END $$
 
 def program(name: str) -> str:
     """Return the path of one of PostgreSQL's programs."""
-    found = shutil.which(name) or next((str(path) for path in Path("/").glob(f"{FOLDERS[1:]}/{name}")), None)
+    found = shutil.which(name) or next(
+        (str(path) for path in Path("/").glob(f"{FOLDERS[1:]}/{name}")), None
+    )
     assert found, f"{name} is not installed: apt-get install postgresql"
     return found
 
@@ -80,18 +86,22 @@ def _run(folder: Path, name: str, *arguments: str) -> None:
     user = USER if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
     if user is not None:
         shutil.chown(folder, user)
-    subprocess.run([program(name), *arguments], check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [program(name), *arguments], check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL
+    )
 
 
 _numbers = count(1)
 _free: defaultdict[type, list[Any]] = defaultdict(list)
 _started: list[Server] = []
 _places: dict[Path, int] = {}
-"""The folder of the data and the server that all tests have together, and the process that removes it."""
+"""The folder of the data and the server that all tests have together, and the process that removes
+it."""
 
 
 def share() -> None:
-    """Let the processes that are forked from this one have one server, which the first that needs it starts."""
+    """Let the processes that are forked from this one have one server, which the first that needs
+    it starts."""
     if not _places:
         (folder := new_folder()).chmod(0o755)
         _places[folder] = os.getpid()
@@ -103,7 +113,17 @@ def stop_shared() -> None:
     for folder, owner in [*_places.items()]:
         if owner == os.getpid():
             if _is_running(server := folder / "shared"):
-                _run(server, "pg_ctl", "-D", str(server / "data"), "-w", "-s", "-m", "immediate", "stop")
+                _run(
+                    server,
+                    "pg_ctl",
+                    "-D",
+                    str(server / "data"),
+                    "-w",
+                    "-s",
+                    "-m",
+                    "immediate",
+                    "stop",
+                )
             shutil.rmtree(folder)
             _places.clear()
             _started.clear()
@@ -126,9 +146,11 @@ def _is_running(folder: Path) -> bool:
 
 
 def _copy_new(folder: Path) -> None:
-    """Copy the data of a new server into a folder: that takes a tenth of the time that making it takes.
+    """Copy the data of a new server into a folder: that takes a tenth of the time that making it
+    takes.
 
-    The server has a database MODEL with the schema, to create others from: all migrations take 0.7 s.
+    The server has a database MODEL with the schema, to create others from: all migrations take 0.7
+    s.
     """
     with _place("new") as new:
         if not (new / "data").exists():
@@ -154,7 +176,17 @@ class Server:
     def start(self, **settings: str) -> None:
         """Start it, and wait until it takes connections."""
         options = " ".join(f"-c {name}={value}" for name, value in (SETTINGS | settings).items())
-        _run(self.folder, "pg_ctl", "-D", str(self.data), "-w", "-s", "-o", f"-k {self.folder} {options}", "start")
+        _run(
+            self.folder,
+            "pg_ctl",
+            "-D",
+            str(self.data),
+            "-w",
+            "-s",
+            "-o",
+            f"-k {self.folder} {options}",
+            "start",
+        )
 
     def stop(self, how: str = "fast") -> None:
         _run(self.folder, "pg_ctl", "-D", str(self.data), "-w", "-s", "-m", how, "stop")
@@ -162,14 +194,19 @@ class Server:
     def kill(self) -> None:
         """Kill it and all its processes, and wait for their end, so that it can be started again.
 
-        A dead process counts as running until init has collected it; the files with its number are deleted, therefore.
+        A dead process counts as running until init has collected it; the files with its number are
+        deleted, therefore.
         """
         files = (self.data / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock")
         pid = files[0].read_text().split()[0]
         os.kill(int(pid), signal.SIGSTOP)  # else it may begin another process meanwhile
-        children = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=True).stdout.split()
+        children = subprocess.run(
+            ["pgrep", "-P", pid], capture_output=True, text=True, check=True
+        ).stdout.split()
         ends = [os.pidfd_open(int(number)) for number in (pid, *children)]
-        for end in reversed(ends):  # children first: one that misses its parent ends by itself, and is gone
+        for end in reversed(
+            ends
+        ):  # children first: one that misses its parent ends by itself, and is gone
             signal.pidfd_send_signal(end, signal.SIGKILL)
         for end in ends:
             ended = select.poll()  # select takes no file number above 1,023
@@ -192,14 +229,20 @@ class Server:
 
 
 def new_folder(place: Path | None = None) -> Path:
-    """Return a new folder, in memory if there is room: a wait for the disk is most of the time otherwise."""
+    """Return a new folder, in memory if there is room: a wait for the disk is most of the time
+    otherwise."""
     is_roomy = IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM_BYTES
-    return Path(tempfile.mkdtemp(prefix="levity-postgresql-", dir=place or (IN_MEMORY if is_roomy else None)))
+    return Path(
+        tempfile.mkdtemp(
+            prefix="levity-postgresql-", dir=place or (IN_MEMORY if is_roomy else None)
+        )
+    )
 
 
 @contextmanager
 def running(place: Path | None = None, **settings: str) -> Iterator[Server]:
-    """A server of one test's own, which it may stop or kill, with its data at a place that others may enter."""
+    """A server of one test's own, which it may stop or kill, with its data at a place that others
+    may enter."""
     folder = new_folder(place)
     try:
         server = Server(folder)
@@ -216,7 +259,9 @@ def shared() -> Server:
         with _place("shared") as folder:
             server = Server(folder)
             if not _is_running(folder):
-                server.start(fsync="off", autovacuum_naptime="60s", max_connections="200")  # a visit is a process
+                server.start(
+                    fsync="off", autovacuum_naptime="60s", max_connections="200"
+                )  # a visit is a process
                 with closing(PostgresqlConnection(connect(server.address(MODEL)))) as model:
                     model.run(_FILLED)
                     model.run(_CLEAR)
@@ -225,7 +270,8 @@ def shared() -> Server:
 
 
 class Pooled(PostgresqlConnection):
-    """A connection to a database of its own, which the next test uses again: to create one takes as long as a test."""
+    """A connection to a database of its own, which the next test uses again: to create one takes as
+    long as a test."""
 
     @classmethod
     def new(cls) -> Self:
@@ -239,7 +285,9 @@ class Pooled(PostgresqlConnection):
         super().__init__(connect(self.address))
         self._is_changed = False
         self._cleaner = PostgresqlConnection(connect(self.address))
-        self._cleaner.run("SET session_replication_role = replica")  # it would undo all plans of its connection
+        self._cleaner.run(
+            "SET session_replication_role = replica"
+        )  # it would undo all plans of its connection
 
     def begin(self) -> None:
         self.run("BEGIN")

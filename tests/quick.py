@@ -1,7 +1,9 @@
-"""`--quick`: the tests that are nearest to a change, the nearest first: what a developer runs at each save.
+"""`--quick`: the tests that are nearest to a change, the nearest first: what a developer runs at
+each save.
 
-First come the files in which something failed last time, then those that were changed, then those that import what was
-changed, then those that import that. Tests that spawn servers, and the twins on PostgreSQL, are left to `just test`.
+First come the files in which something failed last time, then those that were changed, then those
+that import what was changed, then those that import that. Tests that spawn servers, and the twins
+on PostgreSQL, are left to `just test`.
 """
 
 from __future__ import annotations
@@ -25,11 +27,17 @@ TWIN: Final = "postgresql"
 SPAWNING: Final = ("integration", "benchmarks", "browser", "deploy")
 PLACES: Final = {"schema": f"{PACKAGE}/store/engine/schema.py"}
 """What stands for a folder without modules."""
-_IMPORT: Final = re.compile(r"^ *(?:from ([\w.]+) import (?:\(([^)]*)\)|(.*))|import ([\w.]+))", re.MULTILINE)
+_IMPORT: Final = re.compile(
+    r"^ *(?:from ([\w.]+) import (?:\(([^)]*)\)|(.*))|import ([\w.]+))", re.MULTILINE
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--quick", action="store_true", help="only tests near to what was changed, the nearest first")
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help="only tests near to what was changed, the nearest first",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,9 +62,10 @@ def without_twins(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 def changed() -> list[str]:
     """Return the paths of what is not committed; of the last commit, if all is."""
-    return [*_git("diff", "--name-only", "HEAD"), *_git("ls-files", "-o", "--exclude-standard")] or [
-        *_git("diff", "--name-only", "HEAD~1")
-    ]
+    return [
+        *_git("diff", "--name-only", "HEAD"),
+        *_git("ls-files", "-o", "--exclude-standard"),
+    ] or [*_git("diff", "--name-only", "HEAD~1")]
 
 
 def _git(*words: str) -> Iterator[str]:
@@ -67,7 +76,8 @@ def _git(*words: str) -> Iterator[str]:
 
 
 def nearest(paths: Iterable[str]) -> list[str]:
-    """Return the files of tests that have to do with these paths, by the number of imports between them."""
+    """Return the files of tests that have to do with these paths, by the number of imports between
+    them."""
     names = _names()
     importers = _importers()
     distances = {name: 0 for path in paths for name in _changed_modules(path, names)}
@@ -81,7 +91,14 @@ def nearest(paths: Iterable[str]) -> list[str]:
     tests = [name for name in tests if name.split(".")[1] not in SPAWNING or not distances[name]]
     places = {_place(name) for name, distance in distances.items() if not distance}
     rooms = {room for room, _ in places}
-    tests.sort(key=lambda name: (distances[name], _place(name) not in places, _place(name)[0] not in rooms, name))
+    tests.sort(
+        key=lambda name: (
+            distances[name],
+            _place(name) not in places,
+            _place(name)[0] not in rooms,
+            name,
+        )
+    )
     return [str(names[name].relative_to(ROOT)) for name in tests]
 
 
@@ -94,7 +111,9 @@ def _place(name: str) -> tuple[str, str]:
 @cache
 def _names() -> Mapping[str, Path]:
     """Return the file of each module."""
-    return {_name(path): path for folder in (PACKAGE, "tests") for path in (ROOT / folder).rglob("*.py")}
+    return {
+        _name(path): path for folder in (PACKAGE, "tests") for path in (ROOT / folder).rglob("*.py")
+    }
 
 
 def _name(path: Path) -> str:
@@ -103,7 +122,8 @@ def _name(path: Path) -> str:
 
 
 def _changed_modules(path: str, names: Mapping[str, Path]) -> Iterator[str]:
-    """Yield the module that a path is; for another file, the modules beside it or in the nearest folder above it."""
+    """Yield the module that a path is; for another file, the modules beside it or in the nearest
+    folder above it."""
     full = ROOT / PLACES.get(path.partition("/")[0], path)
     if full.suffix == ".py":
         yield from {_name(full)} & names.keys()
@@ -125,14 +145,20 @@ def _importers() -> Mapping[str, list[str]]:
 
 
 def _imported(name: str, path: Path, names: Mapping[str, Path]) -> set[str]:
-    """Return the modules of ours that a module imports. A package is imported only by what takes a name from it."""
+    """Return the modules of ours that a module imports. A package is imported only by what takes a
+    name from it."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     found = set[str]()
     for source, in_brackets, on_line, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
         base = _absolute(source or plain, package)
-        words = (word.partition(" as ")[0].strip() for word in (in_brackets or on_line).partition("#")[0].split(","))
+        words = (
+            word.partition(" as ")[0].strip()
+            for word in (in_brackets or on_line).partition("#")[0].split(",")
+        )
         parts = {f"{base}.{word}" for word in words if word}
-        found |= (parts & names.keys()) | ({base} & names.keys() if parts - names.keys() or not parts else set[str]())
+        found |= (parts & names.keys()) | (
+            {base} & names.keys() if parts - names.keys() or not parts else set[str]()
+        )
     return found - {name}
 
 

@@ -1,4 +1,5 @@
-"""How much the long tests do: a part in each run, all with FULL_SIZE=1 in the environment (`just test-full`)."""
+"""How much the long tests do: a part in each run, all with FULL_SIZE=1 in the environment (`just
+test-full`)."""
 
 from __future__ import annotations
 
@@ -15,5 +16,6 @@ def size(full: int, part: int) -> int:
 
 
 def is_chosen(name: str, every: int) -> bool:
-    """Whether one of so many tests or cases is this one, by its name; all of them with FULL_SIZE=1."""
+    """Whether one of so many tests or cases is this one, by its name; all of them with
+    FULL_SIZE=1."""
     return IS_FULL or crc32(name.encode()) % every == 0

@@ -31,5 +31,9 @@ def test_what_a_client_would_notice_is_told_and_nothing_else() -> None:
     account["properties"]["until"] = {"type": "string"}
     *names, other = told(before, after)
     assert names[:3] == ["gone GET /api/then", "new GET /api/search", "gone GET /api/now: old"]
-    assert names[3:] == ["gone AccountBody.flat", "new AccountBody.since", "demanded AccountBody.name"]
+    assert names[3:] == [
+        "gone AccountBody.flat",
+        "new AccountBody.since",
+        "demanded AccountBody.name",
+    ]
     assert other.startswith("other AccountBody.until: {'type': 'string'} -> {")

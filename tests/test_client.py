@@ -39,7 +39,11 @@ class Handler(BaseHTTPRequestHandler):
             "body": self.rfile.read(length).decode(),
         }
         problem = {"detail": "there is no such charger", "code": "unknown_charger"}
-        body = b"not JSON" if self.path == "/api/text" else json.dumps(asked if status == 200 else problem).encode()
+        body = (
+            b"not JSON"
+            if self.path == "/api/text"
+            else json.dumps(asked if status == 200 else problem).encode()
+        )
         if self.path == "/api/lines":
             body = b"first\r\nsecond\n\n"
         self.send_response(status)
@@ -74,8 +78,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def test_asks_with_its_token(url: str) -> None:
-    answer = Api(url, SOUGHT, "secret").ask("POST", "chargers", "a/b %", given={"x": 1}, query={"since": "a b"})
-    assert answer == {"path": "/api/chargers/a%2Fb%20%25?since=a+b", "token": "Bearer secret", "body": '{"x": 1}'}
+    answer = Api(url, SOUGHT, "secret").ask(
+        "POST", "chargers", "a/b %", given={"x": 1}, query={"since": "a b"}
+    )
+    assert answer == {
+        "path": "/api/chargers/a%2Fb%20%25?since=a+b",
+        "token": "Bearer secret",
+        "body": '{"x": 1}',
+    }
 
 
 def test_a_refusal_is_the_problem_document(url: str) -> None:
@@ -111,14 +121,18 @@ def test_an_open_socket_beside_the_one_that_is_missing_is_named(tmp_path: Path) 
     (tmp_path / "dead.db.sock").touch()
     asked = Api(f"unix:{tmp_path}/levity.db.sock", SOUGHT)
     hint = rf"; give --api unix:{tmp_path}/site\.db\.sock, which answers$"
-    with UnixServer(str(tmp_path / "site.db.sock"), Handler), pytest.raises(EnvironmentProblem, match=hint):
+    with (
+        UnixServer(str(tmp_path / "site.db.sock"), Handler),
+        pytest.raises(EnvironmentProblem, match=hint),
+    ):
         asked.ask("GET", "x")
     with pytest.raises(EnvironmentProblem, match=r"; start it$"):
         asked.ask("GET", "x")
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://x", "http://", "http://x:0", "http://[x", "http://a b", "unix:", "http://x:x"]
+    "url",
+    ["", "ftp://x", "http://", "http://x:0", "http://[x", "http://a b", "unix:", "http://x:x"],
 )
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(ConfigError, match="give an address such as"):

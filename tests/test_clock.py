@@ -24,7 +24,12 @@ NOON = datetime(2026, 3, 1, 12, 0, 0, 987_654, tzinfo=UTC)
 
 
 def test_stamps_have_one_length_and_the_order_of_time() -> None:
-    moments = [NOON, NOON.replace(microsecond=0), NOON + timedelta(milliseconds=1), NOON - timedelta(days=400)]
+    moments = [
+        NOON,
+        NOON.replace(microsecond=0),
+        NOON + timedelta(milliseconds=1),
+        NOON - timedelta(days=400),
+    ]
     assert stamp(NOON) == "2026-03-01T12:00:00.987Z"
     assert {len(stamp(moment)) for moment in moments} == {24}
     assert sorted(map(stamp, moments)) == [stamp(moment) for moment in sorted(moments)]
@@ -75,7 +80,9 @@ class Machine:
     def __init__(self, newest: datetime | None = None) -> None:
         self.shows = NOON
         self.elapsed = 5.0
-        self.clock = SteadyClock(lambda: self.shows, newest, lambda: self.elapsed, lambda _since, _until: False)
+        self.clock = SteadyClock(
+            lambda: self.shows, newest, lambda: self.elapsed, lambda _since, _until: False
+        )
         self.clock.is_set = True
 
     def sleep(self, **how_long: float) -> None:
@@ -108,11 +115,18 @@ def test_time_goes_on_while_the_machine_shows_a_wrong_one() -> None:
     machine.shows = NOON + timedelta(hours=1, minutes=1)
     assert machine.clock() == machine.shows
     assert not machine.clock.is_astray
-    assert list(machine.clock.leaps) == [Leap(timedelta(days=3650).total_seconds(), False), Leap(60.0, True)]
+    assert list(machine.clock.leaps) == [
+        Leap(timedelta(days=3650).total_seconds(), False),
+        Leap(60.0, True),
+    ]
 
 
-@pytest.mark.parametrize(("age", "is_followed"), [(None, False), (1, False), (30, False), (32, True), (4000, True)])
-def test_a_time_far_ahead_of_all_that_is_known_may_be_set_back(age: int | None, is_followed: bool) -> None:
+@pytest.mark.parametrize(
+    ("age", "is_followed"), [(None, False), (1, False), (30, False), (32, True), (4000, True)]
+)
+def test_a_time_far_ahead_of_all_that_is_known_may_be_set_back(
+    age: int | None, is_followed: bool
+) -> None:
     """The machine's clock was wrong when the server began, and is corrected soon."""
     machine = Machine(newest=None if age is None else NOON - timedelta(days=age))
     machine.shows -= timedelta(days=(age or 1) - 0.5)
@@ -131,12 +145,16 @@ def test_where_timesyncd_keeps_the_time_it_says_when_it_is_set(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("touched", "is_said"), [(-600, False), (-1, True), (0, True), (7200, False), (None, False)], ids=str
+    ("touched", "is_said"),
+    [(-600, False), (-1, True), (0, True), (7200, False), (None, False)],
+    ids=str,
 )
 def test_a_system_says_by_a_file_when_it_set_the_clock(
     touched: float | None, is_said: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ctypes.CDLL", lambda _: object())  # the kernel of this machine may know it, too
+    monkeypatch.setattr(
+        "ctypes.CDLL", lambda _: object()
+    )  # the kernel of this machine may know it, too
     now = NOON.timestamp()
     if touched is not None:
         (tmp_path / "synchronized").touch()

@@ -1,4 +1,5 @@
-"""Numbers, days and money by the language of the request: pages, papers and scripts write them alike."""
+"""Numbers, days and money by the language of the request: pages, papers and scripts write them
+alike."""
 
 from __future__ import annotations
 
@@ -10,7 +11,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.locale import speaking
-from levity_trio.locale.formats import number, of_environment, printed, short_day, short_month, typed
+from levity_trio.locale.formats import (
+    number,
+    of_environment,
+    printed,
+    short_day,
+    short_month,
+    typed,
+)
 from levity_trio.web.dashboard import money, shapes
 
 DAY = date(2026, 11, 27)
@@ -27,7 +35,11 @@ BERLIN = ZoneInfo("Europe/Berlin")
         (lambda: typed(Decimal("1234.50")), "1234.50", "1234,50"),
         (lambda: printed(1234.5, 3), "1,234.500", "1.234,500"),
         (lambda: short_day(DAY), "27 Nov", "27. Nov."),
-        (lambda: short_day(DAY, has_weekday=True, has_year=True), "Fri 27 Nov 2026", "Fr, 27. Nov. 2026"),
+        (
+            lambda: short_day(DAY, has_weekday=True, has_year=True),
+            "Fri 27 Nov 2026",
+            "Fr, 27. Nov. 2026",
+        ),
         (lambda: short_month(DAY), "Nov 2026", "Nov. 2026"),
         (lambda: money.money(123_456, "EUR"), "1\u202f234.56\u00a0EUR", "1.234,56\u00a0€"),
         (lambda: money.money(-5, "CHF"), "−0.05\u00a0CHF", "−0,05\u00a0CHF"),
@@ -38,13 +50,19 @@ BERLIN = ZoneInfo("Europe/Berlin")
         (lambda: shapes.when(AT, NEXT_DAY, BERLIN), "Fri 18:04", "Fr 18:04"),
         (lambda: shapes.when(AT, NEXT_YEAR, BERLIN), "27 Nov 2026", "27. Nov. 2026"),
         (lambda: shapes.clock(AT, NEXT_YEAR, BERLIN), "27 Nov 18:04:05", "27. Nov. 18:04:05"),
-        (lambda: shapes.whole_time(AT, BERLIN), "Fri 27 Nov 2026, 18:04:05 CET", "Fr, 27. Nov. 2026, 18:04:05 MEZ"),
+        (
+            lambda: shapes.whole_time(AT, BERLIN),
+            "Fri 27 Nov 2026, 18:04:05 CET",
+            "Fr, 27. Nov. 2026, 18:04:05 MEZ",
+        ),
         (lambda: shapes.size(3_400_000), "3.4 MB", "3,4 MB"),
         (lambda: shapes.kwh(12_345_678, 3), "12\u202f345.678", "12.345,678"),
         (lambda: shapes.typed_kwh(13_275), "13.275", "13,275"),
     ],
 )
-def test_each_language_writes_in_its_own_way(write: Callable[[], str], english: str, german: str) -> None:
+def test_each_language_writes_in_its_own_way(
+    write: Callable[[], str], english: str, german: str
+) -> None:
     assert write() == english
     with speaking("de"):
         assert write() == german

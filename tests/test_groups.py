@@ -9,7 +9,9 @@ from levity_trio.groups import innermost, unwrapped
 
 def test_the_first_leaf() -> None:
     leaf = OSError("disk full")
-    assert innermost(ExceptionGroup("outer", [ExceptionGroup("inner", [leaf]), ValueError()])) is leaf
+    assert (
+        innermost(ExceptionGroup("outer", [ExceptionGroup("inner", [leaf]), ValueError()])) is leaf
+    )
     assert innermost(leaf) is leaf
 
 

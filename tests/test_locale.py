@@ -1,4 +1,5 @@
-"""Texts in the language of a request, with a made-up one: in this process, and in an installed wheel."""
+"""Texts in the language of a request, with a made-up one: in this process, and in an installed
+wheel."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ from levity_trio.told import Told
 from tests.catalogue import PACKAGE_FOLDER, invent, update
 
 WHEEL_SECONDS = 60
-SPOKEN = "from levity_trio.locale import _, languages, speaking\nwith speaking('fr'): print(languages(), _('Log in'))"
+SPOKEN = (
+    "from levity_trio.locale import _, languages, speaking\nwith speaking('fr'): "
+    "print(languages(), _('Log in'))"
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,9 @@ def test_english_needs_no_catalogue() -> None:
     assert (language(), languages()[0]) == ("en", "en")
     assert _("%(count)s sessions", count=2) == "2 sessions"
     assert _("at 80 %") == "at 80 %"
-    assert [_n("%(num)s day of %(all)s", "%(num)s days of %(all)s", days, all=3) for days in (1, 2)] == [
+    assert [
+        _n("%(num)s day of %(all)s", "%(num)s days of %(all)s", days, all=3) for days in (1, 2)
+    ] == [
         "1 day of 3",
         "2 days of 3",
     ]
@@ -58,11 +64,16 @@ def test_a_language_is_that_of_its_block_alone(folder: Path) -> None:
             Told("session {1} is of {2}, the message is of {3}", 7, "Not ours.", "Log in"),
             "«session 7 is of Not ours., the message is of Log in»",
         ),
-        (Told("give {1} or more", Told("give a whole number")), "«give «give a whole number» or more»"),
+        (
+            Told("give {1} or more", Told("give a whole number")),
+            "«give «give a whole number» or more»",
+        ),
         *(("Log in", "Log in"), ("2026-10-01", "2026-10-01"), ("", ""), (Told("{1}", ""), "")),
     ],
 )
-def test_a_template_is_translated_where_it_is_shown_and_no_value(folder: Path, text: str, expected: str) -> None:
+def test_a_template_is_translated_where_it_is_shown_and_no_value(
+    folder: Path, text: str, expected: str
+) -> None:
     """What has no template is a name, or what somebody wrote."""
     with speaking("fr", folder):
         assert said(text) == expected
@@ -94,7 +105,9 @@ def test_a_wheel_has_compiled_catalogues(folder: Path, tmp_path: Path) -> None:
     """It is built of a copy of this checkout, to which a language was added, and speaks it."""
     source, out, installed = tmp_path / "source", tmp_path / "out", tmp_path / "installed"
     root = PACKAGE_FOLDER.parent
-    shutil.copytree(PACKAGE_FOLDER, source / "levity_trio", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        PACKAGE_FOLDER, source / "levity_trio", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copytree(root / "schema", source / "schema")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, source)
@@ -104,7 +117,11 @@ def test_a_wheel_has_compiled_catalogues(folder: Path, tmp_path: Path) -> None:
     with ZipFile(next(out.iterdir())) as wheel:
         assert "levity_trio/locale/fr/LC_MESSAGES/levity_trio.mo" in wheel.namelist()
         wheel.extractall(installed)
-    (installed / "levity_trio" / "locale" / "fr" / "LC_MESSAGES" / "levity_trio.po").unlink(missing_ok=True)
-    ran = subprocess.run([sys.executable, "-c", SPOKEN], cwd=installed, check=True, capture_output=True, text=True)
+    (installed / "levity_trio" / "locale" / "fr" / "LC_MESSAGES" / "levity_trio.po").unlink(
+        missing_ok=True
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", SPOKEN], cwd=installed, check=True, capture_output=True, text=True
+    )
     assert ran.stdout == "('en', 'de', 'fr') «Log in»\n"
     assert not [*source.rglob("*.mo")], "no checkout has one"

@@ -63,7 +63,8 @@ def test_a_full_disk_is_reported_once(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         ended = python(TOLD, tmp_path, stdout=full)
     assert ended.stderr.splitlines()[-1].endswith(
-        "cannot be written: No space left on device; free some space, or redirect it to another place"
+        "cannot be written: No space left on device; free some space, or redirect it to another "
+        "place"
     )
     assert ended.returncode == 1  # not 120, the status of a failing flush at exit
 

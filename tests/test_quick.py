@@ -28,4 +28,7 @@ def test_a_migration_counts_as_the_module_that_runs_it() -> None:
 
 
 def test_a_page_of_the_manual_is_near_to_its_tests() -> None:
-    assert any(file.startswith("tests/manual/") for file in nearest([f"{PACKAGE}/manual/tasks/cards.md"])[:20])
+    assert any(
+        file.startswith("tests/manual/")
+        for file in nearest([f"{PACKAGE}/manual/tasks/cards.md"])[:20]
+    )

@@ -65,7 +65,10 @@ def test_it_is_compared_by_its_fields() -> None:
     assert Reading(wh=1) != other
     assert Reading(wh=1) != Estimate(wh=1)
     assert Estimate(wh=1, error=1) != Estimate(wh=1, error=2)
-    assert {Reading(wh=1, note="a"), Reading(wh=1, note="b"), Estimate(wh=1)} == {Reading(wh=1), Estimate(wh=1)}
+    assert {Reading(wh=1, note="a"), Reading(wh=1, note="b"), Estimate(wh=1)} == {
+        Reading(wh=1),
+        Estimate(wh=1),
+    }
 
 
 def test_it_looks_as_a_dataclass_does() -> None:
@@ -100,7 +103,11 @@ def test_its_fields_are_given_by_name_unless_it_says_otherwise() -> None:
 def test_what_extends_one_is_given_as_that_is_given() -> None:
     assert Triple(1, 2, 3) == Triple(left=1, right=2, third=3)
     assert repr(Triple(1, 2, 3)) == "a pair"
-    assert [(one.name, one.default) for one in fields(Triple)] == [("left", MISSING), ("right", 0), ("third", 3)]
+    assert [(one.name, one.default) for one in fields(Triple)] == [
+        ("left", MISSING),
+        ("right", 0),
+        ("third", 3),
+    ]
     assert orjson.dumps(Triple(1)) == b'{"left":1,"right":0,"third":3}'
     assert asdict(replace(Triple(1), third=4)) == {"left": 1, "right": 0, "third": 4}
 

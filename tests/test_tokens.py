@@ -6,7 +6,10 @@ from tests.tokens import Size, report, size_of
 
 
 def test_only_what_python_reads_counts() -> None:
-    text = '"""Docstring."""\nLIMIT = 3  # why\n"""What it limits."""\n\n\ndef f() -> str:\n    return "text"\n'
+    text = (
+        '"""Docstring."""\nLIMIT = 3  # why\n"""What it limits."""\n\n\ndef f() -> str:\n    '
+        'return "text"\n'
+    )
     assert size_of("a.py", text) == Size(7, 3 + 7 + 2)
 
 

@@ -1,4 +1,5 @@
-"""How many files and functions are on the way of a message, from below the handler to the commit (tests/ways.py)."""
+"""How many files and functions are on the way of a message, from below the handler to the commit
+(tests/ways.py)."""
 
 import re
 
@@ -42,7 +43,9 @@ def test_a_way_asks_the_database_little(ways: dict[str, Way], action: str, most:
     assert 0 < ways[action].statements <= most
 
 
-@pytest.mark.parametrize(("heading", "action"), list(zip(("A stop", "A reading", "A start"), ACTIONS, strict=True)))
+@pytest.mark.parametrize(
+    ("heading", "action"), list(zip(("A stop", "A reading", "A start"), ACTIONS, strict=True))
+)
 def test_the_manual_tells_the_way(ways: dict[str, Way], heading: str, action: str) -> None:
     section = PAGE.read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
     named = re.findall(r"`([a-z_/]+\.py)`", section)

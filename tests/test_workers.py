@@ -1,4 +1,5 @@
-"""Tests on several processes: what these tell arrives, also if one is killed or fails after its last test."""
+"""Tests on several processes: what these tell arrives, also if one is killed or fails after its
+last test."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def run(folder: Path, *flags: str) -> tuple[int, str]:
         *flags,
     ]
     command += [f"--rootdir={folder}", f"--basetemp={folder / 'tmp'}", "-ra", str(folder)]
-    ended = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return ended.returncode, ended.stdout
 
 
@@ -64,7 +67,9 @@ def test_all_tests_are_reported(tmp_path: Path) -> None:
     status, told = run(tmp_path, "--workers", "2")
     assert status == 1
     assert "2 failed, 6 passed, 2 skipped, " in told
-    assert told.count("\nits worker ended with -9") == 2  # where CI is set, the summary says it once more
+    assert (
+        told.count("\nits worker ended with -9") == 2
+    )  # where CI is set, the summary says it once more
     assert "ValueError: after all tests" in told
     assert told.count("what it printed") >= 2
     assert told.count("SKIPPED [1]") == 2

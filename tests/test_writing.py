@@ -1,4 +1,5 @@
-"""Files that this program writes: others read none of them, and no link that somebody else made leads them astray."""
+"""Files that this program writes: others read none of them, and no link that somebody else made
+leads them astray."""
 
 import os
 import re
@@ -114,7 +115,10 @@ WRITERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "database, its lock": (use, ".lock"),
     "database, its WAL": (use, "-wal"),
     "database, its index": (use, "-shm"),
-    "note of a backup": (lambda path: backup_note.note(path, LastBackup("2026", "x", 1)), ".backup"),
+    "note of a backup": (
+        lambda path: backup_note.note(path, LastBackup("2026", "x", 1)),
+        ".backup",
+    ),
     "files": (make_folder, ".files"),
     "log": (RotatingFile, ""),
     "log, on the way": (rotate, ".new"),
@@ -124,7 +128,10 @@ WRITERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "ledger": (lambda path: write_ledger(path, Ledger(chargers=[], entries=[])), ""),
     "certificate": (lambda path: authority.replace(path, b"x"), ""),
     "unit": (lambda path: deploy.write(path.parent, {path.name: "x"}, may_replace=True), ""),
-    "unit, nothing replaced": (lambda path: deploy.write(path.parent, {path.name: "x"}, may_replace=False), ""),
+    "unit, nothing replaced": (
+        lambda path: deploy.write(path.parent, {path.name: "x"}, may_replace=False),
+        "",
+    ),
     "statement": (lambda path: write_into(path.parent, path.name, b"x", replaces=True), ""),
     "statements": (lambda path: write_into(path, "x", b"x", replaces=True), ""),
     "download": (lambda path: writing.created(path).close(), ""),
@@ -133,7 +140,9 @@ WRITERS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("is_dangling", [False, True])
-def test_no_link_of_others_is_followed(shared: Path, mine: Path, writer: str, *, is_dangling: bool) -> None:
+def test_no_link_of_others_is_followed(
+    shared: Path, mine: Path, writer: str, *, is_dangling: bool
+) -> None:
     write, suffix = WRITERS[writer]
     target = mine.with_name("missing") if is_dangling else mine
     link = shared / f"named{suffix}"
@@ -148,7 +157,9 @@ def test_no_link_of_others_is_followed(shared: Path, mine: Path, writer: str, *,
     assert not link.is_symlink() or re.search("link|unable to open|File exists|already has", why)
 
 
-def test_an_earlier_file_of_others_is_not_filled(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_earlier_file_of_others_is_not_filled(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who made it could read what we write."""
     partial = shared / "named.partial"
     partial.touch()
@@ -160,7 +171,9 @@ def test_an_earlier_file_of_others_is_not_filled(shared: Path, monkeypatch: pyte
     back_it_up(shared / "named")
     assert stat.S_IMODE((shared / "named").stat().st_mode) == 0o600
     us = os.geteuid()
-    monkeypatch.setattr(os, "geteuid", lambda: us + 1)  # as on a FAT stick, where every file is another user's
+    monkeypatch.setattr(
+        os, "geteuid", lambda: us + 1
+    )  # as on a FAT stick, where every file is another user's
     os.close(writing.opened_alone(shared / "new", os.O_RDWR))
     partial.touch()
     with pytest.raises(OSError, match="not a file of this user alone"):

@@ -1,14 +1,16 @@
 """The way of one message, in files and functions: `python -m tests.ways`; `--list` names them.
 
-A charger charges twice, honestly: each session has a start, ten readings a quarter of an hour apart, and a stop. Its
-card is a household's, whose tariff has a night window. The writer has its own thread and a file, as in the server.
-Messages of the second session are traced, from the first call of the handler, which counts, to the end of the COMMIT,
-in all threads. Statements of SQL are counted with BEGIN and COMMIT, and the session is booked, as in the server.
+A charger charges twice, honestly: each session has a start, ten readings a quarter of an hour
+apart, and a stop. Its card is a household's, whose tariff has a night window. The writer has its
+own thread and a file, as in the server. Messages of the second session are traced, from the first
+call of the handler, which counts, to the end of the COMMIT, in all threads. Statements of SQL are
+counted with BEGIN and COMMIT, and the session is booked, as in the server.
 
-Counted is each function of the package that runs meanwhile, once. A lambda, a generator expression or a comprehension
-belongs to the function in which it stands. What dataclasses and named tuples make by themselves has no file and does
-not count. A refutation counts as one function of the table's file, together with everything that runs only while it is
-asked: whoever reads the table sees its question. The figures with each of these functions follow in brackets.
+Counted is each function of the package that runs meanwhile, once. A lambda, a generator expression
+or a comprehension belongs to the function in which it stands. What dataclasses and named tuples
+make by themselves has no file and does not count. A refutation counts as one function of the
+table's file, together with everything that runs only while it is asked: whoever reads the table
+sees its question. The figures with each of these functions follow in brackets.
 """
 
 from __future__ import annotations
@@ -108,7 +110,8 @@ class Way:
         """The statements of SQL."""
         self.is_awaited = self._is_open = False
         self._asking: list[Refutation] = []
-        """The refutations that are being asked, by the writer's thread; the innermost is the last one."""
+        """The refutations that are being asked, by the writer's thread; the innermost is the last
+        one."""
 
     @property
     def figures(self) -> Figures:
@@ -118,13 +121,19 @@ class Way:
     def __str__(self) -> str:
         counted, everything = _figures(self.functions), _figures(self.everything)
         words = f"{counted.files} files, {counted.functions} functions"
-        return words if counted == everything else f"{words} ({everything.files} and {everything.functions} in all)"
+        return (
+            words
+            if counted == everything
+            else f"{words} ({everything.files} and {everything.functions} in all)"
+        )
 
     def note(self, frame: FrameType, event: str, called: object) -> None:
         """Note a call or a return of any function; `called` is one written in C."""
         code = frame.f_code
         if event == "c_call":
-            self.statements += self._is_open and getattr(called, "__qualname__", "") == "FileConnection.execute"
+            self.statements += (
+                self._is_open and getattr(called, "__qualname__", "") == "FileConnection.execute"
+            )
         elif event == "call" and self.is_awaited:
             self._is_open = self._is_open or code is self._begin
             if self._is_open and code.co_filename.startswith(PACKAGE):
@@ -137,7 +146,9 @@ class Way:
 
     def _add(self, frame: FrameType) -> None:
         code = frame.f_code
-        function = Function(code.co_filename.removeprefix(PACKAGE), code.co_qualname.split(".<locals>.<")[0])
+        function = Function(
+            code.co_filename.removeprefix(PACKAGE), code.co_qualname.split(".<locals>.<")[0]
+        )
         self.everything[function] = None
         if not self._asking:
             self.functions[function] = None
@@ -165,7 +176,9 @@ class Site:
                 central = Central(config, writer, lambda: self.now, set(), set(), True, hooks, run)
                 central.ready.set()
                 async with trio.open_nursery() as nursery:
-                    serve = partial(trio.serve_tcp, partial(serve_connection, central), 0, host="127.0.0.1")
+                    serve = partial(
+                        trio.serve_tcp, partial(serve_connection, central), 0, host="127.0.0.1"
+                    )
                     (listener,) = await nursery.start(serve)
                     port = listener.socket.getsockname()[1]
                     async with open_websocket(
@@ -186,13 +199,22 @@ class Site:
                 {"value": str(WATTS), "measurand": "Power.Active.Import", "unit": "W"},
             ]
             values = {"timestamp": self._at(), "sampledValue": samples}
-            await charger.call("MeterValues", {"connectorId": 1, "transactionId": transaction, "meterValue": [values]})
-        stop = {"transactionId": transaction, "idTag": TAG, "meterStop": self.wh, "timestamp": self._at()}
+            await charger.call(
+                "MeterValues",
+                {"connectorId": 1, "transactionId": transaction, "meterValue": [values]},
+            )
+        stop = {
+            "transactionId": transaction,
+            "idTag": TAG,
+            "meterStop": self.wh,
+            "timestamp": self._at(),
+        }
         await charger.call("StopTransaction", stop | {"reason": "Local"})
         self.now += timedelta(minutes=MINUTES_APART)
 
     def _at(self) -> str:
-        """Return the time of the charger's clock, in whole seconds; its message is received a moment later."""
+        """Return the time of the charger's clock, in whole seconds; its message is received a
+        moment later."""
         at = self.now.replace(microsecond=0)
         self.now = at + timedelta(seconds=1.3)
         return at.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -201,11 +223,15 @@ class Site:
 def _begin_billing(db: UnitOfWork, at: str) -> None:
     """Add a household with the card, and a tariff for all."""
     said, since = Said(at, "owner", None), "2026-01-01T00:00:00.000Z"
-    account = accounts.add(db, AccountData(name="Anna", address="Street 1", since=since), at, "owner")
+    account = accounts.add(
+        db, AccountData(name="Anna", address="Street 1", since=since), at, "owner"
+    )
     card = NamedThing(Thing(What.TAG, Policy().key(TAG)), TAG)
     ownership.give(db, account, card, Span(since, None), said)
     tariff = tariffs.add(db, tariffs.Given(TARIFF, parse(TARIFF)), None, said).id
-    tariffs.assign(db, tariffs.Assigning(Target(Scope.SITE, ""), tariff, date(2026, 1, 1), since), None, said)
+    tariffs.assign(
+        db, tariffs.Assigning(Target(Scope.SITE, ""), tariff, date(2026, 1, 1), since), None, said
+    )
     closing.begin(db, date(2026, 3, 1), at, "owner")
 
 
@@ -229,7 +255,8 @@ def trace() -> dict[str, Way]:
 
     with tempfile.TemporaryDirectory() as folder:
         threading.setprofile(note)  # for the writer's thread, which begins later:
-        THREAD_CACHE._idle_workers.clear()  # an idle one, of what this process did before, would not be traced
+        # an idle one, of what this process did before, would not be traced
+        THREAD_CACHE._idle_workers.clear()
         sys.setprofile(note)
         try:
             trio.run(_charge, list(ways.values()), Path(folder))
@@ -241,8 +268,12 @@ def trace() -> dict[str, Way]:
 
 def main() -> None:
     """Print the figures, and with `--list` the functions."""
-    parser = argparse.ArgumentParser(description="count the files and the functions on the way of a message")
-    parser.add_argument("--list", action="store_true", help="name the functions in the order of their first calls")
+    parser = argparse.ArgumentParser(
+        description="count the files and the functions on the way of a message"
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="name the functions in the order of their first calls"
+    )
     is_list = parser.parse_args().list
     ways = trace()
     for action, way in ways.items():

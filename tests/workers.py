@@ -1,7 +1,8 @@
 """`--workers`: the tests on several processes, which are forked when all tests are collected.
 
-Each file goes as a whole to a worker that is free, so that a module's fixtures are set up once. Workers that were
-spawned would each import everything and collect all tests, for as much CPU as a thousand tests.
+Each file goes as a whole to a worker that is free, so that a module's fixtures are set up once.
+Workers that were spawned would each import everything and collect all tests, for as much CPU as a
+thousand tests.
 """
 
 from __future__ import annotations
@@ -29,17 +30,39 @@ import pytest
 
 TESTS: Final = Path(__file__).parent
 WAITING_WORKERS: Final = 3
-"""So many more than cores: they take files that mostly wait for servers, while one for each core takes the others."""
+"""So many more than cores: they take files that mostly wait for servers, while one for each core
+takes the others."""
 
 LONG: Final = (
     "integration/test_installed.py",
-    *("browser/test_pages.py", "browser/test_stories.py", "benchmarks/test_servers.py", "store/moving/test_moving.py"),
-    *("web/both/test_same_answers.py", "integration/test_openapi.py", "integration/test_servers.py"),
+    *(
+        "browser/test_pages.py",
+        "browser/test_stories.py",
+        "benchmarks/test_servers.py",
+        "store/moving/test_moving.py",
+    ),
+    *(
+        "web/both/test_same_answers.py",
+        "integration/test_openapi.py",
+        "integration/test_servers.py",
+    ),
     "web/both/test_bracketed.py",
     *("integration/test_simulate.py", "integration/test_readme.py", "integration/test_fluentd.py"),
-    *("benchmarks/test_bench.py", "benchmarks/test_dashboard.py", "integration/test_simulated_bill.py"),
-    *("integration/test_backup.py", "integration/test_deployed_servers.py", "store/moving/test_refusals.py"),
-    *("integration/test_prometheus.py", "integration/test_metrics.py", "integration/test_certificates.py"),
+    *(
+        "benchmarks/test_bench.py",
+        "benchmarks/test_dashboard.py",
+        "integration/test_simulated_bill.py",
+    ),
+    *(
+        "integration/test_backup.py",
+        "integration/test_deployed_servers.py",
+        "store/moving/test_refusals.py",
+    ),
+    *(
+        "integration/test_prometheus.py",
+        "integration/test_metrics.py",
+        "integration/test_certificates.py",
+    ),
     *("integration/test_tls.py", "integration/test_growing.py"),
 )
 """Files that take a worker half a minute or more, the longest first. Another one takes seconds."""
@@ -55,8 +78,18 @@ Report = pytest.TestReport | dict[str, Any]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--workers` and `--seconds`."""
-    parser.addoption("--workers", default="0", metavar="N", help="processes for the tests; auto: three more than cores")
-    parser.addoption("--seconds", type=int, metavar="N", help="so long after the start, workers begin no further file")
+    parser.addoption(
+        "--workers",
+        default="0",
+        metavar="N",
+        help="processes for the tests; auto: three more than cores",
+    )
+    parser.addoption(
+        "--seconds",
+        type=int,
+        metavar="N",
+        help="so long after the start, workers begin no further file",
+    )
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
@@ -107,12 +140,18 @@ def _by_file(items: Sequence[pytest.Item]) -> dict[Path, list[pytest.Item]]:
 
 
 def compile_modules() -> None:
-    """Write the bytecode of a new checkout on all cores: it is two thirds of what collecting takes there."""
+    """Write the bytecode of a new checkout on all cores: it is two thirds of what collecting takes
+    there."""
     tests = [*sorted(TESTS.rglob("test_*.py"))]
     if all(map(_is_rewritten, tests)):
         return
-    others = {path for folder in (TESTS.parent / "levity_trio", TESTS) for path in folder.rglob("*.py")} - {*tests}
-    _share(_compile, [path for path in sorted(others) if not Path(cache_from_source(str(path))).exists()])
+    others = {
+        path for folder in (TESTS.parent / "levity_trio", TESTS) for path in folder.rglob("*.py")
+    } - {*tests}
+    _share(
+        _compile,
+        [path for path in sorted(others) if not Path(cache_from_source(str(path))).exists()],
+    )
     _share(_import, [path for path in tests if not _is_rewritten(path)])
 
 
@@ -122,7 +161,8 @@ def _is_rewritten(path: Path) -> bool:
 
 
 def _share(work: Callable[[Path], object], paths: Sequence[Path]) -> None:
-    """Do it for all paths, in one process a core. What fails is told when the module is collected."""
+    """Do it for all paths, in one process a core. What fails is told when the module is
+    collected."""
     pids = []
     for start in range(_cores()):
         if (pid := os.fork()) == 0:
@@ -158,14 +198,16 @@ class _Worker:
 
 
 class Workers:
-    """Gives files to workers and reports here what they tell: of each test its reports, None when they are free."""
+    """Gives files to workers and reports here what they tell: of each test its reports, None when
+    they are free."""
 
     def __init__(self, session: pytest.Session, seconds: int | None) -> None:
         self._session = session
         self._end = _BEGAN + (math.inf if seconds is None else seconds)
         self._files = [*_by_file(session.items).values()]
         self._queues = deque[tuple[int, int]](), deque[tuple[int, int]]()
-        """What computes, and what mostly waits: files, and the places from which on their tests are to be run."""
+        """What computes, and what mostly waits: files, and the places from which on their tests are
+        to be run."""
         for number in range(len(self._files)):
             self._queue_of(number).append((number, 0))
         self._workers: dict[Connection, _Worker] = {}
@@ -173,7 +215,9 @@ class Workers:
 
     def run(self, count: int) -> None:
         """Run all tests on so many processes."""
-        if (terminal := self._session.config.pluginmanager.get_plugin("terminalreporter")) is not None:
+        if (
+            terminal := self._session.config.pluginmanager.get_plugin("terminalreporter")
+        ) is not None:
             terminal.showfspath = False  # files take turns
         try:
             for number in range(min(count, len(self._files))):
@@ -181,7 +225,9 @@ class Workers:
             while self._workers and not self._is_over():
                 for connection in wait([*self._workers]):
                     assert isinstance(connection, Connection)
-                    if not self._is_over():  # with -x, one of them may just have told the last failure
+                    if (
+                        not self._is_over()
+                    ):  # with -x, one of them may just have told the last failure
                         self._hear(connection)
         finally:  # after an interruption, each ends when it has nobody to tell of its present test
             for connection in self._workers:
@@ -227,7 +273,9 @@ class Workers:
         elif reports is None:
             first = self._queues[worker.takes_first]
             queue = first or self._queues[1 - worker.takes_first]
-            worker.file, worker.place = queue.popleft() if queue and time.monotonic() < self._end else (-1, 0)
+            worker.file, worker.place = (
+                queue.popleft() if queue and time.monotonic() < self._end else (-1, 0)
+            )
             with suppress(BrokenPipeError):
                 connection.send((worker.file, worker.place))
         else:
@@ -240,7 +288,13 @@ class Workers:
         if worker.file >= 0:
             item = self._files[worker.file][worker.place]
             self._report(
-                [_failure(item.nodeid, item.location, f"its worker ended with {os.waitstatus_to_exitcode(ended)}")]
+                [
+                    _failure(
+                        item.nodeid,
+                        item.location,
+                        f"its worker ended with {os.waitstatus_to_exitcode(ended)}",
+                    )
+                ]
             )
             if worker.place + 1 < len(self._files[worker.file]):
                 self._queue_of(worker.file).appendleft((worker.file, worker.place + 1))
@@ -277,10 +331,14 @@ class _Reports:
             report.keywords = {}  # they are for plugins that nobody has here
             self.told.append(report)
         else:
-            self.told.append(self._config.hook.pytest_report_to_serializable(config=self._config, report=report))
+            self.told.append(
+                self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
+            )
 
 
-def _work(session: pytest.Session, files: Sequence[Sequence[pytest.Item]], connection: Connection) -> None:
+def _work(
+    session: pytest.Session, files: Sequence[Sequence[pytest.Item]], connection: Connection
+) -> None:
     """Be a worker, to the end of the process."""
     atexit._clear()  # what was registered before belongs to the process that forked this one
     plugins = session.config.pluginmanager
@@ -305,16 +363,22 @@ def _work(session: pytest.Session, files: Sequence[Sequence[pytest.Item]], conne
 
 
 def _run_files(
-    session: pytest.Session, files: Sequence[Sequence[pytest.Item]], connection: Connection, reports: _Reports
+    session: pytest.Session,
+    files: Sequence[Sequence[pytest.Item]],
+    connection: Connection,
+    reports: _Reports,
 ) -> None:
-    """Run the tests of the files that are given to this worker. What is set up for the session stays in between."""
+    """Run the tests of the files that are given to this worker. What is set up for the session
+    stays in between."""
     while True:
         connection.send(None)
         number, place = connection.recv()
         if number < 0:
             return
         items = files[number][place:]
-        for item, following in zip(items, [*items[1:], session], strict=True):  # a session is what stays set up
+        for item, following in zip(
+            items, [*items[1:], session], strict=True
+        ):  # a session is what stays set up
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             connection.send(reports.told)
             reports.told = []

@@ -1,6 +1,8 @@
-"""How a charger proves itself at its handshake, and the security profile that this amounts to (whitepaper, chapter 2).
+"""How a charger proves itself at its handshake, and the security profile that this amounts to
+(whitepaper, chapter 2).
 
-Profile 0 is no proof, 1 HTTP Basic, 2 TLS and HTTP Basic, 3 TLS with a client certificate. TLS alone proves nothing.
+Profile 0 is no proof, 1 HTTP Basic, 2 TLS and HTTP Basic, 3 TLS with a client certificate. TLS
+alone proves nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ class Proof(StrEnum):
 
 
 class Admission(NamedTuple):
-    """A charger that is let in: at which profile, and by what; `proof_id` is the row of the password or certificate."""
+    """A charger that is let in: at which profile, and by what; `proof_id` is the row of the
+    password or certificate."""
 
     charger: str
     profile: int = Profile.NONE
@@ -49,7 +52,9 @@ class Admission(NamedTuple):
         return self.proof_id if self.proof == Proof.CERTIFICATE else None
 
 
-def admission(charger: str, *, is_tls: bool, credential: int | None, certificate: int | None) -> Admission:
+def admission(
+    charger: str, *, is_tls: bool, credential: int | None, certificate: int | None
+) -> Admission:
     """Return the best that a handshake has proved."""
     if is_tls and certificate is not None:
         return Admission(charger, Profile.TLS_CERTIFICATE, Proof.CERTIFICATE, certificate)

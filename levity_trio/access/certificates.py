@@ -1,4 +1,5 @@
-"""Which certificate requests are signed, when a certificate is renewed, and how long one lasts (whitepaper A00, A02).
+"""Which certificate requests are signed, when a certificate is renewed, and how long one lasts
+(whitepaper A00, A02).
 
 Pure: the time comes as an argument, and the authority has read what stands in a request.
 """
@@ -21,7 +22,8 @@ ROOT_LIFE: Final = timedelta(days=20 * 365)
 PAGES_LIFE: Final = timedelta(days=820)
 """Of the certificate of the pages, all of it: phones of Apple accept no more than 825 days."""
 BACKDATED: Final = timedelta(days=1)
-"""A certificate is valid from this long before its issue, because the clocks of chargers are wrong."""
+"""A certificate is valid from this long before its issue, because the clocks of chargers are
+wrong."""
 RENEWAL_SHARE: Final = 3
 """A certificate is renewed when less than one part in so many of its life is left."""
 LEAST_RSA_BITS: Final = 2048
@@ -29,7 +31,8 @@ MOST_RSA_BITS: Final = 8192
 """Verifying a larger key would cost the server more than it protects."""
 CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 LONGEST_CSR: Final = 8_192
-"""Characters. OCPP allows 5,500, and some chargers send more. The certificate must fit the 10,000 of its message."""
+"""Characters. OCPP allows 5,500, and some chargers send more. The certificate must fit the 10,000
+of its message."""
 LONGEST_NAME: Final = 64
 """Characters of a CN or O (RFC 5280, upper bounds)."""
 
@@ -38,8 +41,9 @@ LONGEST_NAME: Final = 64
 class Requested:
     """What stands in a certificate request (CSR).
 
-    `key_type` is RSA, EC, or the name of another kind; `key_digest` identifies the public key. `is_signed` is whether
-    the request is signed with that key, `is_servers` whether a common name is a name or an address of the server.
+    `key_type` is RSA, EC, or the name of another kind; `key_digest` identifies the public key.
+    `is_signed` is whether the request is signed with that key, `is_servers` whether a common name
+    is a name or an address of the server.
     """
 
     subject: str
@@ -55,7 +59,8 @@ class Requested:
 
 @record
 class Described:
-    """A certificate, for people and for the database. `names` are the names and addresses of a server."""
+    """A certificate, for people and for the database. `names` are the names and addresses of a
+    server."""
 
     subject: str
     serial: str
@@ -66,12 +71,14 @@ class Described:
     pem: str
 
 
-def refusal(requested: Requested, serials: Sequence[str], organization: str, names: Sequence[str] = ()) -> str | None:
+def refusal(
+    requested: Requested, serials: Sequence[str], organization: str, names: Sequence[str] = ()
+) -> str | None:
     """Return why a request is not signed; None if it is.
 
-    `serials` are the serial numbers that are registered for the charger, or its identity where it has told none;
-    `organization` is the name of the operator, which the charger knows as CpoName; `names` are those (CN) that an
-    operator lets the charger have without its serial number.
+    `serials` are the serial numbers that are registered for the charger, or its identity where it
+    has told none; `organization` is the name of the operator, which the charger knows as CpoName;
+    `names` are those (CN) that an operator lets the charger have without its serial number.
     """
     if not requested.is_signed:
         return Told("its signature is wrong: the charger did not prove that it has the key")
@@ -83,7 +90,9 @@ def _weakness(requested: Requested) -> str | None:
     if kind == "RSA":
         if LEAST_RSA_BITS <= bits <= MOST_RSA_BITS:
             return None
-        return Told("its RSA key has {1} bits; {2} to {3} are accepted", bits, LEAST_RSA_BITS, MOST_RSA_BITS)
+        return Told(
+            "its RSA key has {1} bits; {2} to {3} are accepted", bits, LEAST_RSA_BITS, MOST_RSA_BITS
+        )
     if kind == "EC":
         if requested.curve in CURVES:
             return None
@@ -91,7 +100,9 @@ def _weakness(requested: Requested) -> str | None:
     return Told("its key is of the kind {1}; only RSA and EC are accepted", kind)
 
 
-def _misnaming(requested: Requested, serials: Sequence[str], organization: str, names: Sequence[str]) -> str | None:
+def _misnaming(
+    requested: Requested, serials: Sequence[str], organization: str, names: Sequence[str]
+) -> str | None:
     if len(requested.common_names) != 1:
         return Told("it has {1} common names (CN) instead of one", len(requested.common_names))
     (name,) = requested.common_names
@@ -104,7 +115,10 @@ def _misnaming(requested: Requested, serials: Sequence[str], organization: str, 
         for other in others:
             wanted = Told("{1} or {2}", wanted, other)
         missing = Told("its CN {1} does not contain the serial number {2}", repr(name), wanted)
-        return Told("{1}; if the name is right, let it through with `levity-trio certificate allow`", missing)
+        return Told(
+            "{1}; if the name is right, let it through with `levity-trio certificate allow`",
+            missing,
+        )
     if list(requested.organizations) != [organization]:
         shown = ", ".join(map(repr, requested.organizations)) or Told("missing")
         return Told("its O is {1} instead of {2}; set CpoName first", shown, repr(organization))
@@ -112,12 +126,17 @@ def _misnaming(requested: Requested, serials: Sequence[str], organization: str, 
 
 
 def is_one_of(name: str, others: Iterable[str]) -> bool:
-    """Whether a common name is one of these names and addresses, however it is written, or stands for one (`*.house`).
+    """Whether a common name is one of these names and addresses, however it is written, or stands
+    for one (`*.house`).
 
     Some programs read it up to a NUL only.
     """
     plain = _plain(name.partition("\0")[0])
-    return any(fnmatchcase(other, plain) or fnmatchcase(plain, other) for other in map(_plain, others) if other)
+    return any(
+        fnmatchcase(other, plain) or fnmatchcase(plain, other)
+        for other in map(_plain, others)
+        if other
+    )
 
 
 def _plain(name: str) -> str:
@@ -130,9 +149,12 @@ def _plain(name: str) -> str:
 
 
 def is_named(name: str, serials: Sequence[str]) -> bool:
-    """Whether a CN names a charger: it contains one of these serial numbers as a word of its own, as makers write it
-    ("SN-7", "SN-7.chargers.example"); SN-70 is another one."""
-    return any(re.search(rf"(?<![^\W_]){re.escape(serial)}(?![^\W_])", name, re.IGNORECASE) for serial in serials)
+    """Whether a CN names a charger: it contains one of these serial numbers as a word of its own,
+    as makers write it ("SN-7", "SN-7.chargers.example"); SN-70 is another one."""
+    return any(
+        re.search(rf"(?<![^\W_]){re.escape(serial)}(?![^\W_])", name, re.IGNORECASE)
+        for serial in serials
+    )
 
 
 def is_due(not_before: datetime, not_after: datetime, now: datetime) -> bool:

@@ -1,12 +1,13 @@
-"""What to send to a charger next, so that its local list becomes the one that we want (OCPP 1.6 §5.10, §5.15).
+"""What to send to a charger next, so that its local list becomes the one that we want (OCPP 1.6
+§5.10, §5.15).
 
-What a charger has is kept as it was sent. A list that arrives in parts is the first of its entries after each of them,
-and so is one that was cut short because the charger has no room for all.
+What a charger has is kept as it was sent. A list that arrives in parts is the first of its entries
+after each of them, and so is one that was cut short because the charger has no room for all.
 
-What a charger has is known only from its answers. After silence it is asked for the version, which tells whether the
-last list arrived, because no two lists of a charger have the same version. A version that is neither that one nor the
-one before means that the content is not known: then a Full list is sent. A charger that keeps failing is tried again
-after pauses that double.
+What a charger has is known only from its answers. After silence it is asked for the version, which
+tells whether the last list arrived, because no two lists of a charger have the same version. A
+version that is neither that one nor the one before means that the content is not known: then a Full
+list is sent. A charger that keeps failing is tried again after pauses that double.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from levity_trio.told import Told, joined
 from levity_trio.wire.times import wire_time
 
 ASKER: Final = "local list"
-"""Who asks for the messages of the upkeep. No token can have this name, because it contains a blank."""
+"""Who asks for the messages of the upkeep. No token can have this name, because it contains a
+blank."""
 SEND: Final = "SendLocalList"
 ASK: Final = "GetLocalListVersion"
 READ: Final = "GetConfiguration"
@@ -35,7 +37,8 @@ HIGHEST_VERSION: Final = 2**31 - 1
 USUAL_PART: Final = 100
 """Entries in one message to a charger that does not tell SendLocalListMaxLength."""
 LARGEST_PART: Final = 500
-"""Entries in one message at most: they take a few milliseconds of our loop, and a buffer of the charger."""
+"""Entries in one message at most: they take a few milliseconds of our loop, and a buffer of the
+charger."""
 MOST_HALVINGS: Final = 9
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 VERIFIED_FOR: Final = timedelta(days=1)
@@ -57,7 +60,8 @@ class Wanted:
 
 
 def wanted(entries: Sequence[Entry], most: int | None) -> Wanted:
-    """Return the list for a charger with room for so many entries (None: for all); those that may charge go first."""
+    """Return the list for a charger with room for so many entries (None: for all); those that may
+    charge go first."""
     ordered = sorted(entries, key=lambda one: one["idTagInfo"]["status"] != Status.ACCEPTED)
     most = len(ordered) if most is None else most
     return Wanted({folded(one["idTag"]): one for one in ordered[:most]}, ordered[most:])
@@ -69,7 +73,8 @@ def folded(id_tag: str) -> str:
 
 
 def changes(have: Content, want: Content) -> list[Entry]:
-    """Return the entries that make the one list out of the other: what goes, to make room, what changes, what comes."""
+    """Return the entries that make the one list out of the other: what goes, to make room, what
+    changes, what comes."""
     gone: list[Entry] = [{"idTag": one["idTag"]} for tag, one in have.items() if tag not in want]
     changed = [one for tag, one in want.items() if tag in have and have[tag] != one]
     return [*gone, *changed, *(one for tag, one in want.items() if tag not in have)]
@@ -86,9 +91,9 @@ class Sent(NamedTuple):
 class Known:
     """What is known of the list of a charger.
 
-    `told_at` is when the charger last told anything about it, `is_verified` whether it told the version since the last
-    list was sent. `sent` is a list of which it is not known whether it arrived. `highest` is the highest version that
-    was sent or told.
+    `told_at` is when the charger last told anything about it, `is_verified` whether it told the
+    version since the last list was sent. `sent` is a list of which it is not known whether it
+    arrived. `highest` is the highest version that was sent or told.
     """
 
     version: int | None = None
@@ -107,7 +112,8 @@ class Known:
 
 @record
 class Line:
-    """The charger at present: whether it may be sent a list, whether one is under way, and when it booted last."""
+    """The charger at present: whether it may be sent a list, whether one is under way, and when it
+    booted last."""
 
     is_open: bool
     is_busy: bool = False
@@ -137,7 +143,8 @@ class Step(StrEnum):
 
 
 class Plan(NamedTuple):
-    """How the list is and what is to be done now, if anything; `again_at` is when time alone changes that."""
+    """How the list is and what is to be done now, if anything; `again_at` is when time alone
+    changes that."""
 
     state: State
     step: Step | None = None
@@ -179,15 +186,19 @@ def _step(known: Known, wanted: Wanted, line: Line, now: datetime) -> Step | Non
 
 
 def _is_outdated(known: Known, line: Line, now: datetime) -> bool:
-    """Whether the version was told before the last boot, which may have lost the list, or too long ago."""
+    """Whether the version was told before the last boot, which may have lost the list, or too long
+    ago."""
     told_at = known.told_at
     if told_at is None:
         return True
-    return (line.booted_at is not None and told_at < line.booted_at) or now >= told_at + VERIFIED_FOR
+    return (
+        line.booted_at is not None and told_at < line.booted_at
+    ) or now >= told_at + VERIFIED_FOR
 
 
 def _has_it(known: Known, wanted: Wanted) -> bool:
-    """Whether all that is missing is to ask again whether the charger still has the list, or still has none."""
+    """Whether all that is missing is to ask again whether the charger still has the list, or still
+    has none."""
     is_same = known.version == NOT_SUPPORTED or known.content == wanted.content
     return known.told_at is not None and known.sent is None and is_same
 
@@ -204,7 +215,8 @@ def next_version(known: Known) -> int:
 
 
 def part_size(at_once: int | None, failures: int) -> int:
-    """Return how many entries the next message may have: half as many after each failure, down to one."""
+    """Return how many entries the next message may have: half as many after each failure, down to
+    one."""
     return max(1, min(at_once or USUAL_PART, LARGEST_PART) >> min(failures, MOST_HALVINGS))
 
 
@@ -233,26 +245,40 @@ def settle(known: Known, wanted: Wanted, answer: Answer, now: datetime) -> Known
         return _failed(known, joined(": ", (READ, Told(answer.state))), now)
     if answer.state == "error" and answer.error_code in _NO_SUCH_ACTION:
         return _without_list(known, joined(": ", (answer.action, answer.error_code)), now)
-    return _after_list(known, answer, now) if answer.action == SEND else _after_version(known, wanted, answer, now)
+    return (
+        _after_list(known, answer, now)
+        if answer.action == SEND
+        else _after_version(known, wanted, answer, now)
+    )
 
 
 def _after_list(known: Known, answer: Answer, now: datetime) -> Known:
     if answer.state == "accepted":
         version, content = known.sent or (known.version, None)
-        return replace(known, version=version, content=content, sent=None, is_verified=False, told_at=now)
+        return replace(
+            known, version=version, content=content, sent=None, is_verified=False, told_at=now
+        )
     if (answer.status or "").strip().casefold() == "notsupported":
         return _without_list(known, joined(": ", (SEND, answer.status or "")), now)
     if answer.state in ("timed out", "gone"):
-        return _failed(replace(known, is_verified=False), joined(": ", (SEND, Told(answer.state))), now)
+        return _failed(
+            replace(known, is_verified=False), joined(": ", (SEND, Told(answer.state))), now
+        )
     refused = replace(known, content=None, sent=None, is_verified=False, limits_asked_at=None)
-    return _failed(refused, joined(": ", (SEND, answer.status or answer.error_code or Told(answer.state))), now)
+    return _failed(
+        refused, joined(": ", (SEND, answer.status or answer.error_code or Told(answer.state))), now
+    )
 
 
 def _after_version(known: Known, wanted: Wanted, answer: Answer, now: datetime) -> Known:
     version = answer.version
     if answer.state != "accepted":
         return _failed(known, joined(": ", (ASK, answer.error_code or Told(answer.state))), now)
-    if not isinstance(version, int) or isinstance(version, bool) or not NOT_SUPPORTED <= version <= HIGHEST_VERSION:
+    if (
+        not isinstance(version, int)
+        or isinstance(version, bool)
+        or not NOT_SUPPORTED <= version <= HIGHEST_VERSION
+    ):
         return _failed(known, Told("{1}: {2} is no version", ASK, repr(str(version)[:40])), now)
     if version == NOT_SUPPORTED:
         return _without_list(known, joined(": ", (ASK, "-1")), now)
@@ -266,8 +292,15 @@ def _after_version(known: Known, wanted: Wanted, answer: Answer, now: datetime) 
         told_at=now,
         sent=None,
     )
-    if content is None and known.content is not None and known.sent is None and not known.is_verified:
-        return _failed(told, Told("it accepted list version {1} and has {2}", known.version or 0, version), now)
+    if (
+        content is None
+        and known.content is not None
+        and known.sent is None
+        and not known.is_verified
+    ):
+        return _failed(
+            told, Told("it accepted list version {1} and has {2}", known.version or 0, version), now
+        )
     if content == wanted.content:
         return replace(told, failures=0, failing_since=None, retry_at=None, problem=None)
     return told
@@ -309,18 +342,30 @@ def _failed(known: Known, problem: str, now: datetime) -> Known:
 
 
 def pause(failures: int) -> timedelta:
-    """Return how long to wait after a failure: not after the first, then a minute, doubling up to six hours."""
-    return timedelta(0) if failures <= 1 else min(FIRST_PAUSE * 2 ** min(failures - 2, 16), LONGEST_PAUSE)
+    """Return how long to wait after a failure: not after the first, then a minute, doubling up to
+    six hours."""
+    return (
+        timedelta(0)
+        if failures <= 1
+        else min(FIRST_PAUSE * 2 ** min(failures - 2, 16), LONGEST_PAUSE)
+    )
 
 
 # The entries
 
 
 def entry(
-    id_tag: str, status: str, expires_at: str | None, parent_id_tag: str | None, *, now: str, is_withheld: bool
+    id_tag: str,
+    status: str,
+    expires_at: str | None,
+    parent_id_tag: str | None,
+    *,
+    now: str,
+    is_withheld: bool,
 ) -> Entry:
-    """Return a tag as it is listed; `is_withheld` is whether it may charge nowhere at present (wallets.py). A blocked
-    one is listed, too: a charger that lets strangers in must know it (§3.5.4)."""
+    """Return a tag as it is listed; `is_withheld` is whether it may charge nowhere at present
+    (wallets.py). A blocked one is listed, too: a charger that lets strangers in must know it
+    (§3.5.4)."""
     if status == Status.ACCEPTED and expires_at is not None and expires_at <= now:
         status = Status.EXPIRED
     elif status == Status.ACCEPTED and is_withheld:
@@ -336,11 +381,18 @@ def entry(
 def refused(entry: Entry) -> Entry:
     """Return a tag as it is listed at a charger where it may not charge: behind all that may."""
     info = entry["idTagInfo"]
-    return entry | {"idTagInfo": info | {"status": str(Status.INVALID)}} if info["status"] == Status.ACCEPTED else entry
+    return (
+        entry | {"idTagInfo": info | {"status": str(Status.INVALID)}}
+        if info["status"] == Status.ACCEPTED
+        else entry
+    )
 
 
-def message(known: Known, wanted: Wanted, most: int, *, is_full: bool) -> tuple[dict[str, Any], Sent]:
-    """Return the payload of the next SendLocalList, with at most so many entries, and what the charger has after it."""
+def message(
+    known: Known, wanted: Wanted, most: int, *, is_full: bool
+) -> tuple[dict[str, Any], Sent]:
+    """Return the payload of the next SendLocalList, with at most so many entries, and what the
+    charger has after it."""
     have = {} if is_full or known.content is None else known.content
     entries, content = changes(have, wanted.content)[:most], dict(have)
     for one in entries:

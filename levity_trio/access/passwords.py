@@ -1,8 +1,10 @@
-"""Passwords of chargers: made, read from configuration keys and from HTTP Basic headers, and stored as digests.
+"""Passwords of chargers: made, read from configuration keys and from HTTP Basic headers, and stored
+as digests.
 
-A password is 16 to 20 bytes (whitepaper, AuthorizationKey): hexadecimal in ChangeConfiguration, the decoded bytes in
-the header, where they need not be UTF-8. Some chargers send the hexadecimal digits themselves. One that we made is
-random, so that a salted SHA-256 is enough; one that somebody gave may be guessed, so that scrypt makes guesses slow.
+A password is 16 to 20 bytes (whitepaper, AuthorizationKey): hexadecimal in ChangeConfiguration, the
+decoded bytes in the header, where they need not be UTF-8. Some chargers send the hexadecimal digits
+themselves. One that we made is random, so that a salted SHA-256 is enough; one that somebody gave
+may be guessed, so that scrypt makes guesses slow.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class Stored(NamedTuple):
 
 
 NOBODYS: Final = Stored(GIVEN, "00" * SALT_BYTES, "00" * 64)
-"""Compared with where a refusal would otherwise tell by its time that a charger has no password that somebody gave."""
+"""Compared with where a refusal would otherwise tell by its time that a charger has no password
+that somebody gave."""
 
 
 def make() -> str:
@@ -48,7 +51,8 @@ def make() -> str:
 
 
 def of_key(value: str) -> bytes:
-    """Return the password in a value of AuthorizationKey: the decoded bytes; another text is taken as it is."""
+    """Return the password in a value of AuthorizationKey: the decoded bytes; another text is taken
+    as it is."""
     decoded = of_digits(value.encode())
     return value.encode() if decoded is None else decoded
 
@@ -104,7 +108,9 @@ def store(password: bytes, kind: Kind) -> Stored:
 
 def is_of(stored: Stored, password: bytes) -> bool:
     """Whether this is the stored password. A given one takes long: call this in a thread."""
-    return hmac.compare_digest(stored.digest, _digest(stored.kind, bytes.fromhex(stored.salt), password))
+    return hmac.compare_digest(
+        stored.digest, _digest(stored.kind, bytes.fromhex(stored.salt), password)
+    )
 
 
 def _digest(kind: Kind, salt: bytes, password: bytes) -> str:

@@ -1,9 +1,11 @@
-"""Who may charge where: spaces that are for their household only, and cards that may charge at some chargers only.
+"""Who may charge where: spaces that are for their household only, and cards that may charge at some
+chargers only.
 
-A space is for its household only while the household's period of it says so; a single connector goes before its
-charger. An Authorize names no connector: it admits the cards of each household that has a connector there, and all
-cards where one connector is for everybody. The cards of the owner and the caretaker work at every space: those that are
-marked so, and those that an operator added and that no household has, had or will have.
+A space is for its household only while the household's period of it says so; a single connector
+goes before its charger. An Authorize names no connector: it admits the cards of each household that
+has a connector there, and all cards where one connector is for everybody. The cards of the owner
+and the caretaker work at every space: those that are marked so, and those that an operator added
+and that no household has, had or will have.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ OF_PLACE: Final = frozenset({Reason.SPACE, Reason.CHARGERS})
 
 
 class Space(NamedTuple):
-    """A connector (0: the whole charger) belongs to an account from `since` until `until`, perhaps for it only."""
+    """A connector (0: the whole charger) belongs to an account from `since` until `until`, perhaps
+    for it only."""
 
     id: int
     charger: str
@@ -51,7 +54,8 @@ class Space(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """Where a card or a household may charge: only at these chargers (None: at all), or at every space."""
+    """Where a card or a household may charge: only at these chargers (None: at all), or at every
+    space."""
 
     chargers: frozenset[str] | None = None
     is_everywhere: bool = False
@@ -61,15 +65,19 @@ ANYWHERE: Final = Limit()
 
 
 class Card(NamedTuple):
-    """A card as it is presented: the account that it belongs to, and whether it works at every space."""
+    """A card as it is presented: the account that it belongs to, and whether it works at every
+    space."""
 
     account: int | None
     works_everywhere: bool
     limits: tuple[Limit, ...] = ()
 
 
-def card(account: int | None, own: Limit, of_account: Limit, *, is_known: bool, is_given: bool) -> Card:
-    """Return a card. `is_known` is whether an operator added it, `is_given` whether a household has it, had or will.
+def card(
+    account: int | None, own: Limit, of_account: Limit, *, is_known: bool, is_given: bool
+) -> Card:
+    """Return a card. `is_known` is whether an operator added it, `is_given` whether a household has
+    it, had or will.
 
     One that is handed out before its household moves in opens nothing of others until then.
     """
@@ -77,8 +85,11 @@ def card(account: int | None, own: Limit, of_account: Limit, *, is_known: bool, 
     return Card(account, is_staffs, (own, of_account))
 
 
-def admitted(spaces: Collection[Space], connectors: Iterable[int], connector: int | None) -> frozenset[int] | None:
-    """Return the accounts whose cards may charge at a connector, or (None) somewhere at its charger; None: all may.
+def admitted(
+    spaces: Collection[Space], connectors: Iterable[int], connector: int | None
+) -> frozenset[int] | None:
+    """Return the accounts whose cards may charge at a connector, or (None) somewhere at its
+    charger; None: all may.
 
     `spaces` are those of the charger that belong to somebody now, `connectors` are known to exist.
     """
@@ -86,14 +97,18 @@ def admitted(spaces: Collection[Space], connectors: Iterable[int], connector: in
         return None
     by_connector = {one.connector: one for one in spaces}
     known = {*connectors, *by_connector} - {0}
-    found = [by_connector.get(one, by_connector.get(0)) for one in ([connector] if connector else known or {0})]
+    found = [
+        by_connector.get(one, by_connector.get(0))
+        for one in ([connector] if connector else known or {0})
+    ]
     exclusive = {one.account for one in found if one is not None and one.is_exclusive}
     is_for_all = any(one is None or not one.is_exclusive for one in found)
     return None if is_for_all else frozenset(exclusive)
 
 
 def refusal(card: Card, charger: str, accounts: frozenset[int] | None) -> Reason | None:
-    """Return why a card may not charge at a place, None if it may; `accounts` are those that are admitted there."""
+    """Return why a card may not charge at a place, None if it may; `accounts` are those that are
+    admitted there."""
     if any(one.chargers is not None and charger not in one.chargers for one in card.limits):
         return Reason.CHARGERS
     if accounts is None or card.works_everywhere or card.account in accounts:
@@ -102,7 +117,8 @@ def refusal(card: Card, charger: str, accounts: frozenset[int] | None) -> Reason
 
 
 class Places:
-    """The spaces that belong to somebody, the connectors that are known, and the limits, in memory."""
+    """The spaces that belong to somebody, the connectors that are known, and the limits, in
+    memory."""
 
     __slots__ = ("_connectors", "_exclusive", "_limits", "_spaces")
 
@@ -114,7 +130,10 @@ class Places:
         """How many of the spaces are for their household only."""
 
     def load(
-        self, spaces: Iterable[Space], connectors: Iterable[tuple[str, int]], limits: Mapping[tuple[str, str], Limit]
+        self,
+        spaces: Iterable[Space],
+        connectors: Iterable[tuple[str, int]],
+        limits: Mapping[tuple[str, str], Limit],
     ) -> None:
         """Take what is stored, before the first charger connects."""
         for one in spaces:
@@ -139,12 +158,16 @@ class Places:
         """Return the limit of a tag, by its normal form, or of an account."""
         return self._limits.get((what, str(key)), ANYWHERE)
 
-    def refusal(self, charger: str, connector: int | None, at: str, found: Callable[[], Card]) -> Reason | None:
+    def refusal(
+        self, charger: str, connector: int | None, at: str, found: Callable[[], Card]
+    ) -> Reason | None:
         """Return why a card may not charge at a place; `found` returns it, if that matters."""
         if self.are_for_all:
             return None
         accounts = self.admitted(charger, connector, at)
-        return None if accounts is None and not self._limits else refusal(found(), charger, accounts)
+        return (
+            None if accounts is None and not self._limits else refusal(found(), charger, accounts)
+        )
 
     def observe(self, event: Event) -> None:
         """Follow a committed fact."""
@@ -172,7 +195,9 @@ class Places:
             self._put(space)
 
     def _follow_limit(self, event: LimitChanged) -> None:
-        limit = Limit(None if event.chargers is None else frozenset(event.chargers), event.everywhere)
+        limit = Limit(
+            None if event.chargers is None else frozenset(event.chargers), event.everywhere
+        )
         if limit == ANYWHERE:
             self._limits.pop((event.what, event.key), None)
         else:

@@ -1,7 +1,8 @@
-"""Registration: which chargers are served, which wait for a person, and which are refused (OCPP 1.6 §4.2).
+"""Registration: which chargers are served, which wait for a person, and which are refused (OCPP 1.6
+§4.2).
 
-A person adopts or refuses a charger; the mode of the server says what becomes of the others, the newcomers. A refusal
-holds in every mode.
+A person adopts or refuses a charger; the mode of the server says what becomes of the others, the
+newcomers. A refusal holds in every mode.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from levity_trio.events import (
 from levity_trio.told import Told
 
 NEWCOMERS: Final = 100
-"""Maximum number of newcomers under Mode.ASK. Each has rows of its own, and anybody in the network can invent one."""
+"""Maximum number of newcomers under Mode.ASK. Each has rows of its own, and anybody in the network
+can invent one."""
 NEW_A_DAY: Final = 5_000
-"""New identities that one network may bring in a day while others must make room for them. Their rows stay."""
+"""New identities that one network may bring in a day while others must make room for them. Their
+rows stay."""
 
 
 class Mode(StrEnum):
-    """What becomes of newcomers (--registration): they are served, they wait, or their handshake is refused."""
+    """What becomes of newcomers (--registration): they are served, they wait, or their handshake is
+    refused."""
 
     OPEN = "open"
     ASK = "ask"
@@ -54,8 +58,8 @@ class Status(StrEnum):
 
 
 WAIT_SECONDS: Final = {Status.PENDING: 120, Status.REJECTED: 900}
-"""The wait until the next BootNotification. An adopted charger that knows no TriggerMessage is served after it; each
-boot is a row, below the daily ceiling."""
+"""The wait until the next BootNotification. An adopted charger that knows no TriggerMessage is
+served after it; each boot is a row, below the daily ceiling."""
 FORBIDDEN: Final = frozenset({"RemoteStartTransaction", "RemoteStopTransaction"})
 """What a pending charger may not be asked (§4.2)."""
 
@@ -65,13 +69,15 @@ def objection(status: Status, action: str) -> str | None:
     if status is Status.REJECTED:
         return Told("it is refused, so it is sent nothing; adopt it first")
     if status is Status.PENDING and action in FORBIDDEN:
-        return Told("it waits to be adopted, and no charging is started or stopped before; adopt it first")
+        return Told(
+            "it waits to be adopted, and no charging is started or stopped before; adopt it first"
+        )
     return None
 
 
 class Stranger(NamedTuple):
-    """A charger that nobody adopted or named, and of which nothing shows that it charged; the address of its last
-    connection."""
+    """A charger that nobody adopted or named, and of which nothing shows that it charged; the
+    address of its last connection."""
 
     id: str
     is_connected: bool
@@ -82,9 +88,9 @@ class Stranger(NamedTuple):
 def who_makes_room(strangers: Sequence[Stranger]) -> str | None:
     """Return which stranger is hidden for a new one, None if there is none.
 
-    One that is away goes before one that is connected, because a charger that a person is about to adopt waits on its
-    connection; then one of the network that brought the most, so that whoever invents many makes room himself; then
-    the one that was not seen for the longest time.
+    One that is away goes before one that is connected, because a charger that a person is about to
+    adopt waits on its connection; then one of the network that brought the most, so that whoever
+    invents many makes room himself; then the one that was not seen for the longest time.
     """
     networks = [network_of(one.address) for one in strangers]
     brought = Counter(networks)
@@ -96,10 +102,12 @@ def who_makes_room(strangers: Sequence[Stranger]) -> str | None:
 
 
 class Registrations:
-    """The registration of each charger, in memory. It follows the facts of the chargers and of the decisions.
+    """The registration of each charger, in memory. It follows the facts of the chargers and of the
+    decisions.
 
-    `known` are the chargers with a row that are not hidden; `decided` what a person decided about some of them, also
-    about hidden ones; `has_charged` those with a transaction, `bare` those whose only one may have no energy.
+    `known` are the chargers with a row that are not hidden; `decided` what a person decided about
+    some of them, also about hidden ones; `has_charged` those with a transaction, `bare` those whose
+    only one may have no energy.
     """
 
     def __init__(
@@ -127,7 +135,11 @@ class Registrations:
         decision = self._decided.get(charger)
         if decision is Decision.REFUSED:
             return Status.REJECTED
-        return Status.ACCEPTED if decision is Decision.ADOPTED or self.mode is Mode.OPEN else Status.PENDING
+        return (
+            Status.ACCEPTED
+            if decision is Decision.ADOPTED or self.mode is Mode.OPEN
+            else Status.PENDING
+        )
 
     @property
     def newcomer_status(self) -> Status:
@@ -150,12 +162,15 @@ class Registrations:
         return Told("the limit on chargers is reached (--max-chargers)")
 
     def why_no_room(self, max_chargers: int, address: str) -> str | None:
-        """Return why a new charger at this address finds no room, None if there is room or a stranger can make it."""
+        """Return why a new charger at this address finds no room, None if there is room or a
+        stranger can make it."""
         is_asking = self.mode is Mode.ASK
         if (self.count_newcomers() < NEWCOMERS) if is_asking else (len(self._known) < max_chargers):
             return None
         if self._new[network_of(address)] >= NEW_A_DAY:
-            return Told("{1}; {2} new identities came from its network today", self.no_room, NEW_A_DAY)
+            return Told(
+                "{1}; {2} new identities came from its network today", self.no_room, NEW_A_DAY
+            )
         strangers = self._known - self._decided.keys() if is_asking else self._known
         charged = set(self._has_charged) - self._bare
         can_make = any(not self.is_registered(one) and one not in charged for one in strangers)

@@ -1,7 +1,9 @@
-"""How a charger's security profile is raised: the steps, in the order of the whitepaper's A05, and where each stands.
+"""How a charger's security profile is raised: the steps, in the order of the whitepaper's A05, and
+where each stands.
 
-The charger keeps its old door until it connects with the new profile, so a step that fails locks nobody out. Pure: what
-is known comes as arguments, so that a restarted server goes on from stored facts.
+The charger keeps its old door until it connects with the new profile, so a step that fails locks
+nobody out. Pure: what is known comes as arguments, so that a restarted server goes on from stored
+facts.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ class Standing(NamedTuple):
 
 @record(kw_only=False)
 class Attempt:
-    """A command of a step: its state as in the table `command`, the status of its answer, and the code of an error."""
+    """A command of a step: its state as in the table `command`, the status of its answer, and the
+    code of an error."""
 
     command: int
     state: str
@@ -73,14 +76,16 @@ class Report(NamedTuple):
 
 @record(kw_only=False)
 class Request:
-    """The charger's last request for a certificate since the profile was asked for; `result` is None while open."""
+    """The charger's last request for a certificate since the profile was asked for; `result` is
+    None while open."""
 
     result: str | None
     reason: str | None = None
 
 
 def steps(profile: int, present: int, *, has_authority: bool, has_address_key: bool) -> list[Step]:
-    """Return the steps from a charger's present profile to another one; the same one renews its password or keys."""
+    """Return the steps from a charger's present profile to another one; the same one renews its
+    password or keys."""
     found = [Step.PASSWORD] if profile in (1, 2) else []
     if profile >= 2 and has_authority:
         found += [Step.ROOT] if profile == 2 else [Step.NAME, Step.ROOT, Step.CERTIFICATE]
@@ -91,9 +96,12 @@ def steps(profile: int, present: int, *, has_authority: bool, has_address_key: b
 
 ADVICE: Final = {
     Step.PASSWORD: Told(
-        "set AuthorizationKey at the charger itself, or ask its maker whether it knows security profile 1"
+        "set AuthorizationKey at the charger itself, or ask its maker whether it knows security "
+        "profile 1"
     ),
-    Step.NAME: Told("set CpoName at the charger itself, or ask its maker whether it knows security profile 3"),
+    Step.NAME: Told(
+        "set CpoName at the charger itself, or ask its maker whether it knows security profile 3"
+    ),
     Step.ROOT: Told("look at its certificates (GetInstalledCertificateIds): its store may be full"),
     Step.CERTIFICATE: Told("ask its maker whether it knows security profile 3"),
     Step.PROFILE: Told("look at its security events: it may miss what the profile needs"),
@@ -101,7 +109,8 @@ ADVICE: Final = {
 
 
 def of_commands(step: Step, attempts: Sequence[Attempt]) -> Standing:
-    """Return where a step stands by its commands, the last of which counts; a late answer changes its state."""
+    """Return where a step stands by its commands, the last of which counts; a late answer changes
+    its state."""
     if not attempts:
         return Standing(step, State.TO_DO)
     last = attempts[-1]
@@ -112,10 +121,19 @@ def of_commands(step: Step, attempts: Sequence[Attempt]) -> Standing:
         words = Told("done; the charger uses it after a reboot") if needs_reboot else Told("done")
         return Standing(step, State.DONE, words, last.command)
     if last.state in ("gone", "expired") and len(attempts) < MOST_ATTEMPTS:
-        return Standing(step, State.TO_DO, Told("the connection ended; it is sent again"), last.command)
+        return Standing(
+            step, State.TO_DO, Told("the connection ended; it is sent again"), last.command
+        )
     if step is Step.ADDRESS:  # a charger that keeps its address finds TLS at the plain port, too
-        return Standing(step, State.SKIPPED, Told("{1}; it keeps its address", _failure(last)), last.command)
-    return Standing(step, State.FAILED, Told("{1}; {2}, then begin again", _failure(last), ADVICE[step]), last.command)
+        return Standing(
+            step, State.SKIPPED, Told("{1}; it keeps its address", _failure(last)), last.command
+        )
+    return Standing(
+        step,
+        State.FAILED,
+        Told("{1}; {2}, then begin again", _failure(last), ADVICE[step]),
+        last.command,
+    )
 
 
 def _failure(last: Attempt) -> str:
@@ -125,21 +143,32 @@ def _failure(last: Attempt) -> str:
         return Told("the charger answered {1}", of_ocpp(last.status))
     if last.state == "error":
         words = Told("the charger answered with the error {1}", last.error_code or "")
-        return Told("{1} (it does not know this message)", words) if last.error_code in UNKNOWN_ACTION else words
+        return (
+            Told("{1} (it does not know this message)", words)
+            if last.error_code in UNKNOWN_ACTION
+            else words
+        )
     if last.state == "cancelled":
         return Told("an operator cancelled it")
     if last.state == "timed out":
         return Told("the charger did not answer")
-    return Told("the connection ended {1} time", MOST_ATTEMPTS, many="the connection ended {1} times")
+    return Told(
+        "the connection ended {1} time", MOST_ATTEMPTS, many="the connection ended {1} times"
+    )
 
 
 def of_certificate(attempts: Sequence[Attempt], request: Request | None) -> Standing:
-    """Return where the client certificate stands: the charger is asked, it requests one, and it is sent."""
+    """Return where the client certificate stands: the charger is asked, it requests one, and it is
+    sent."""
     standing = of_commands(Step.CERTIFICATE, attempts)
     step, command = Step.CERTIFICATE, standing.command
     if request is None:
         is_asked = standing.state is State.DONE
-        return Standing(step, State.UNDER_WAY, Told("the charger makes its key"), command) if is_asked else standing
+        return (
+            Standing(step, State.UNDER_WAY, Told("the charger makes its key"), command)
+            if is_asked
+            else standing
+        )
     if request.result in (None, "superseded"):
         return Standing(step, State.UNDER_WAY, Told("the certificate is on its way"), command)
     if request.result == "installed":
@@ -148,10 +177,17 @@ def of_certificate(attempts: Sequence[Attempt], request: Request | None) -> Stan
         "rejected": Told("its request was refused: {1}", request.reason or ""),
         "refused": Told("the charger refused the certificate; look at its security events"),
     }
-    return Standing(step, State.FAILED, words.get(request.result, Told("the charger did not answer to it")), command)
+    return Standing(
+        step,
+        State.FAILED,
+        words.get(request.result, Told("the charger did not answer to it")),
+        command,
+    )
 
 
-def of_connection(charger: str, profile: int, present: int, steps_before: Sequence[Standing]) -> Standing:
+def of_connection(
+    charger: str, profile: int, present: int, steps_before: Sequence[Standing]
+) -> Standing:
     """Return whether the charger has come back with its new profile."""
     if present >= profile:
         return Standing(Step.CONNECTION, State.DONE, Told("done"))
@@ -160,27 +196,36 @@ def of_connection(charger: str, profile: int, present: int, steps_before: Sequen
     if needs_reboot:
         hint = Told("reboot it: levity-trio call {1} Reset type=Soft", shlex.quote(charger))
     return Standing(
-        Step.CONNECTION, State.WAITS, Told("waits for its first connection with profile {1}; {2}", profile, hint)
+        Step.CONNECTION,
+        State.WAITS,
+        Told("waits for its first connection with profile {1}; {2}", profile, hint),
     )
 
 
 def with_report(standings: Sequence[Standing], report: Report) -> list[Standing]:
-    """Return where the steps stand, with what the charger reported last beside the one at which it stands still.
+    """Return where the steps stand, with what the charger reported last beside the one at which it
+    stands still.
 
-    A charger that cannot come back, because it does not trust our certificate for instance, says why in this way only.
+    A charger that cannot come back, because it does not trust our certificate for instance, says
+    why in this way only.
     """
     said = f"{report.kind} ({report.information})" if report.information else report.kind
-    words, still = Told("the charger reported {1} at {2}", said, Moment(report.received_at)), next_step(standings)
+    words, still = (
+        Told("the charger reported {1} at {2}", said, Moment(report.received_at)),
+        next_step(standings),
+    )
     is_still = still is not None and still.state in (State.WAITS, State.FAILED)
     return [
-        one._replace(words=joined("; ", (one.words, words))) if is_still and one is still else one for one in standings
+        one._replace(words=joined("; ", (one.words, words))) if is_still and one is still else one
+        for one in standings
     ]
 
 
 def next_step(standings: Sequence[Standing]) -> Standing | None:
     """Return the first step that is still to be made; None if there is none.
 
-    A step that failed is of no matter once the charger has come with the profile: some do all of it by their address.
+    A step that failed is of no matter once the charger has come with the profile: some do all of it
+    by their address.
     """
     has_come = any(one.step is Step.CONNECTION and one.state is State.DONE for one in standings)
     over = (State.DONE, State.SKIPPED, *([State.FAILED] if has_come else ()))
@@ -188,7 +233,8 @@ def next_step(standings: Sequence[Standing]) -> Standing | None:
 
 
 def address_key(vendor: str | None, model: str | None) -> str | None:
-    """Return the key in which a vendor's charger keeps the address of its central system, if it is known."""
+    """Return the key in which a vendor's charger keeps the address of its central system, if it is
+    known."""
     told = f"{vendor or ''} {model or ''}".casefold()
     return next((key for words, key in _ADDRESS_KEYS if any(word in told for word in words)), None)
 

@@ -1,4 +1,5 @@
-"""Who may charge: the normal form of a tag, and the verdict on it (OCPP 1.6 §7.2; rules.md, Tags)."""
+"""Who may charge: the normal form of a tag, and the verdict on it (OCPP 1.6 §7.2; rules.md,
+Tags)."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class Unknown(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """An idTagInfo: its status, and the expiry and the parent of the tag. Times are in the database's format.
+    """An idTagInfo: its status, and the expiry and the parent of the tag. Times are in the
+    database's format.
 
     `reason` is why a tag that may charge may not do so here or now.
     """
@@ -56,14 +58,18 @@ class Verdict(NamedTuple):
         return self.status == Status.ACCEPTED
 
     def refused(self, reason: Reason | None) -> Verdict:
-        """Return the verdict on the same tag where it may not charge here or now (wallets.py, places.py)."""
+        """Return the verdict on the same tag where it may not charge here or now (wallets.py,
+        places.py)."""
         if reason is None or not self.is_accepted:
             return self
-        return self._replace(status=Status.INVALID if reason in OF_PLACE else Status.BLOCKED, reason=reason)
+        return self._replace(
+            status=Status.INVALID if reason in OF_PLACE else Status.BLOCKED, reason=reason
+        )
 
 
 class Tag(NamedTuple):
-    """What the policy knows of a tag. `most` is how many transactions it may have at once, None for any number."""
+    """What the policy knows of a tag. `most` is how many transactions it may have at once, None for
+    any number."""
 
     status: str
     expires_at: str | None
@@ -82,7 +88,8 @@ class Policy:
     has_authorizer: bool = False
     """Whether unknown tags are an outside authorizer's matter."""
     is_registered: bool = True
-    """Whether the charger is registered; at one that waits or is refused no tag may charge (§4.2)."""
+    """Whether the charger is registered; at one that waits or is refused no tag may charge
+    (§4.2)."""
     bills_connector_first: bool = False
     """Whether the connector of a transaction says first who pays for it (--bill-by)."""
 
@@ -90,7 +97,8 @@ class Policy:
         """Return the normal form of a tag; two tags with the same one are the same tag."""
         key = id_tag.strip(EDGES)
         if self.strip is not None and (stripped := self.strip.sub("", key, count=1).strip(EDGES)):
-            key = stripped  # never nothing: a pattern that fits whole tags would make them all the same
+            # never nothing: a pattern that fits whole tags would make them all the same
+            key = stripped
         return key.translate(LOWER)
 
     def is_own(self, key: str) -> bool:
@@ -98,7 +106,8 @@ class Policy:
         return self.own is not None and key == self.key(self.own)
 
     def judge(self, key: str, tag: Tag | None, at: str) -> Verdict:
-        """Return the verdict on a tag that is presented at this time; `tag` is None if nobody added it."""
+        """Return the verdict on a tag that is presented at this time; `tag` is None if nobody added
+        it."""
         if not self.is_registered:
             return Verdict(Status.INVALID)
         if tag is None:
@@ -107,7 +116,9 @@ class Policy:
         if tag.status != Status.ACCEPTED:
             return Verdict(tag.status, tag.expires_at, tag.parent)
         is_expired = tag.expires_at is not None and tag.expires_at <= at
-        return Verdict(Status.EXPIRED if is_expired else Status.ACCEPTED, tag.expires_at, tag.parent)
+        return Verdict(
+            Status.EXPIRED if is_expired else Status.ACCEPTED, tag.expires_at, tag.parent
+        )
 
     def judge_unreadable(self) -> Verdict:
         """Return the verdict on a tag that cannot be read: its car may be charging."""
@@ -123,11 +134,15 @@ class Policy:
         return self.unknown is Unknown.ASK and is_unknown
 
     def is_withdrawn(self, key: str, before: Tag | None, after: Tag | None, at: str) -> bool:
-        """Whether a change takes from a tag that it may charge, so that no charger may remember it."""
-        return self.judge(key, before, at).is_accepted and not self.judge(key, after, at).is_accepted
+        """Whether a change takes from a tag that it may charge, so that no charger may remember
+        it."""
+        return (
+            self.judge(key, before, at).is_accepted and not self.judge(key, after, at).is_accepted
+        )
 
     def are_together(self, one: Iterable[str | None], other: Iterable[str | None]) -> bool:
-        """Whether two tags, each given with its parents, are of one group: its members have a parent, or are it."""
+        """Whether two tags, each given with its parents, are of one group: its members have a
+        parent, or are it."""
         group = {self.key(tag) for tag in one if tag}
         return not group.isdisjoint(self.key(tag) for tag in other if tag)
 
@@ -140,10 +155,19 @@ def concurrent(verdict: Verdict, tag: Tag | None, running: int) -> Verdict:
 
 
 class Index:
-    """All tags in memory, by their normal form, whose they are, and where they may charge. It follows the facts as they
-    are committed."""
+    """All tags in memory, by their normal form, whose they are, and where they may charge. It
+    follows the facts as they are committed."""
 
-    __slots__ = ("_missed", "_noted", "_tags", "imports", "imports_read", "places", "policy", "wallets")
+    __slots__ = (
+        "_missed",
+        "_noted",
+        "_tags",
+        "imports",
+        "imports_read",
+        "places",
+        "policy",
+        "wallets",
+    )
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -182,8 +206,8 @@ class Index:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Let what is stored of wallets and places be read and loaded; facts that come meanwhile are newer, or the
-        same."""
+        """Let what is stored of wallets and places be read and loaded; facts that come meanwhile
+        are newer, or the same."""
         self._missed = missed = list[Event]()
         try:
             yield
@@ -198,7 +222,8 @@ class Index:
         return self.policy.judge(key, self.find(key), at).refused(self.wallets.withhold(key, at))
 
     def refusal(self, key: str, charger: str, connector: int | None, at: str) -> Reason | None:
-        """Return why a tag may not charge at a connector, or (None) anywhere at a charger; None if it may."""
+        """Return why a tag may not charge at a connector, or (None) anywhere at a charger; None if
+        it may."""
         if self.policy.is_own(key):
             return None
         return self.places.refusal(charger, connector, at, lambda: self._card(key, at))

@@ -1,4 +1,5 @@
-"""Passwords of users, which people choose and type, and PINs: both may be guessed, so scrypt makes each guess slow."""
+"""Passwords of users, which people choose and type, and PINs: both may be guessed, so scrypt makes
+each guess slow."""
 
 from __future__ import annotations
 
@@ -40,6 +41,7 @@ def is_of(stored: Stretched, password: str) -> bool:
 
 
 def _digest(salt: bytes, password: str) -> str:
-    """Return the digest. Keyboards write an accented letter as one character or two; both are the same password."""
+    """Return the digest. Keyboards write an accented letter as one character or two; both are the
+    same password."""
     normal = normalize("NFC", password).encode(errors="surrogatepass")
     return scrypt(normal, salt=salt, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P).hex()

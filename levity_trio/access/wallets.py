@@ -1,7 +1,8 @@
-"""Whose tags are, in memory, and which accounts and tags may not charge now: prepaid ones that have nothing left, and
-those that have used what they may in this month.
+"""Whose tags are, in memory, and which accounts and tags may not charge now: prepaid ones that have
+nothing left, and those that have used what they may in this month.
 
-It follows the facts as they are committed. A tag is an account's while it belongs to it, wherever it is presented.
+It follows the facts as they are committed. A tag is an account's while it belongs to it, wherever
+it is presented.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from levity_trio.events import (
 _NEVER: Final = "9999"
 """A text that sorts after all times."""
 GROUP: Final = "account:"
-"""With the number of an account, how chargers are told the group of its cards: no reader sends such a number."""
+"""With the number of an account, how chargers are told the group of its cards: no reader sends such
+a number."""
 
 
 class OwnedTag(NamedTuple):
-    """A tag, by its normal form, belongs to an account from `since` until `until`; `id` is that of this period."""
+    """A tag, by its normal form, belongs to an account from `since` until `until`; `id` is that of
+    this period."""
 
     id: int
     key: str
@@ -39,7 +42,8 @@ class OwnedTag(NamedTuple):
 
 
 class Wallets:
-    """All tags that belong, did or will belong to accounts, the accounts that are spent, and the limits reached."""
+    """All tags that belong, did or will belong to accounts, the accounts that are spent, and the
+    limits reached."""
 
     __slots__ = ("_owned", "_reached", "_spent")
 
@@ -50,7 +54,10 @@ class Wallets:
         """The tags and accounts that have used what they may, and until when."""
 
     def load(
-        self, owned: Iterable[OwnedTag], spent: Iterable[int], reached: Iterable[tuple[tuple[str, str], str]] = ()
+        self,
+        owned: Iterable[OwnedTag],
+        spent: Iterable[int],
+        reached: Iterable[tuple[tuple[str, str], str]] = (),
     ) -> None:
         """Take what is stored, before the first charger connects."""
         for one in owned:
@@ -59,13 +66,16 @@ class Wallets:
         self._reached.update(reached)
 
     def withhold(self, key: str, at: str) -> Reason | None:
-        """Return why a tag may not charge at this time: it belongs to a spent account, or a limit is reached."""
+        """Return why a tag may not charge at this time: it belongs to a spent account, or a limit
+        is reached."""
         if not self._spent and not self._reached:
             return None
         account = self.account(key, at)
         if account in self._spent:
             return Reason.SPENT
-        until = max(self._reached.get((TAG, key), ""), self._reached.get((ACCOUNT, str(account)), ""))
+        until = max(
+            self._reached.get((TAG, key), ""), self._reached.get((ACCOUNT, str(account)), "")
+        )
         return Reason.MONTH if at < until else None
 
     def account(self, key: str, at: str) -> int | None:

@@ -1,4 +1,5 @@
-"""Runs one function of the authority, for authority.apart: pickled from stdin, pickled to stdout."""
+"""Runs one function of the authority, for authority.apart: pickled from stdin, pickled to
+stdout."""
 
 import pickle
 import sys

@@ -1,6 +1,7 @@
 """The authority as the server uses it: each function runs in a short-lived process of its own.
 
-`cryptography` takes 17 MB, which a server that issues a certificate once in a year would keep for good.
+`cryptography` takes 17 MB, which a server that issues a certificate once in a year would keep for
+good.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _ONE: Final = trio.CapacityLimiter(1)
 
 
 class Own(NamedTuple):
-    """The operator's name, which chargers know as CpoName, the root, and the server's certificates."""
+    """The operator's name, which chargers know as CpoName, the root, and the server's
+    certificates."""
 
     organization: str
     root: Described
@@ -32,7 +34,8 @@ class Own(NamedTuple):
 
 
 async def examine(config: ServerConfig, csr: str) -> tuple[str, Requested]:
-    """Return the operator's name, and what stands in a request. Raises AuthorityProblem, NoRequest."""
+    """Return the operator's name, and what stands in a request. Raises AuthorityProblem,
+    NoRequest."""
     given = (certificates_folder(config.beside), csr, config.own_names, config.tls_certs)
     found: tuple[str, Requested] = await _run("reading.examine", *given)
     return found
@@ -80,7 +83,9 @@ async def _run(function: str, *arguments: object) -> Any:
                     start_new_session=True,  # a Ctrl-C is for the server alone
                 )
     except (OSError, trio.TooSlowError, subprocess.CalledProcessError) as problem:
-        raise AuthorityProblem(f"the process of the certificate authority failed: {_words(problem)}") from problem
+        raise AuthorityProblem(
+            f"the process of the certificate authority failed: {_words(problem)}"
+        ) from problem
     result, error = pickle.loads(done.stdout)  # noqa: S301 - our own process wrote it
     if error is not None:
         raise error
@@ -89,5 +94,7 @@ async def _run(function: str, *arguments: object) -> Any:
 
 def _words(problem: Exception) -> str:
     if isinstance(problem, subprocess.CalledProcessError):
-        return bytes(problem.stderr).decode(errors="replace").strip().rpartition("\n")[2] or str(problem)
+        return bytes(problem.stderr).decode(errors="replace").strip().rpartition("\n")[2] or str(
+            problem
+        )
     return str(problem) or f"it took more than {DEADLINE_SECONDS:g} s"

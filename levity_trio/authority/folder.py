@@ -1,7 +1,7 @@
 """The files of the authority, beside the database and never in it: a database is copied elsewhere.
 
-Only the server's user may read the folder. A server certificate is one file with its key, so that a renewal is one
-rename, and a reader never sees a key with the certificate of another one.
+Only the server's user may read the folder. A server certificate is one file with its key, so that a
+renewal is one rename, and a reader never sees a key with the certificate of another one.
 """
 
 from __future__ import annotations
@@ -69,7 +69,11 @@ def read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise AuthorityProblem(f"{path} is missing; create the authority with `levity-trio certificate init`") from None
+        raise AuthorityProblem(
+            f"{path} is missing; create the authority with `levity-trio certificate init`"
+        ) from None
     except OSError as problem:
-        words = f"{path} cannot be read: {problem.strerror}; it must belong to the user of the server"
+        words = (
+            f"{path} cannot be read: {problem.strerror}; it must belong to the user of the server"
+        )
         raise AuthorityProblem(words) from None

@@ -31,7 +31,8 @@ _ARMOUR = re.compile(r"-----[A-Z ]+-----")
 
 
 def load_request(text: str) -> x509.CertificateSigningRequest:
-    """Return the request in a text: PEM, its line ends perhaps lost or escaped, or Base64 alone. Raises NoRequest."""
+    """Return the request in a text: PEM, its line ends perhaps lost or escaped, or Base64 alone.
+    Raises NoRequest."""
     if len(text) > LONGEST_CSR:
         raise NoRequest(f"it has {len(text)} characters; at most {LONGEST_CSR} are read")
     encoded = "".join(_ARMOUR.sub("", text.replace("\\n", "\n").replace("\\r", "")).split())
@@ -41,12 +42,19 @@ def load_request(text: str) -> x509.CertificateSigningRequest:
         raise NoRequest("it is no certificate request in PEM") from problem
 
 
-def examine(folder: Path, csr: str, names: Sequence[str] = (), others: Sequence[Path] = ()) -> tuple[str, Requested]:
-    """Return the operator's name in the root, and what stands in a request. Raises AuthorityProblem, NoRequest.
+def examine(
+    folder: Path, csr: str, names: Sequence[str] = (), others: Sequence[Path] = ()
+) -> tuple[str, Requested]:
+    """Return the operator's name in the root, and what stands in a request. Raises
+    AuthorityProblem, NoRequest.
 
-    `names` are those by which the server is reached, `others` the files of its certificates of another authority.
+    `names` are those by which the server is reached, `others` the files of its certificates of
+    another authority.
     """
-    requested, own = read_request(csr), [*names, socket.gethostname(), f"{socket.gethostname()}.local", "localhost"]
+    requested, own = (
+        read_request(csr),
+        [*names, socket.gethostname(), f"{socket.gethostname()}.local", "localhost"],
+    )
     for one in read_server_certificates(folder):
         own += one.names
     for path in others:
@@ -58,7 +66,8 @@ def examine(folder: Path, csr: str, names: Sequence[str] = (), others: Sequence[
 
 
 def read_root(folder: Path) -> tuple[str, Described]:
-    """Return the operator's name, which chargers know as CpoName, and the root itself. Raises AuthorityProblem."""
+    """Return the operator's name, which chargers know as CpoName, and the root itself. Raises
+    AuthorityProblem."""
     root = load_certificate(folder / ROOT)
     return organization_of(root), described(root)
 
@@ -70,7 +79,8 @@ def read_server_certificates(folder: Path) -> list[Described]:
 
 
 def read_own(folder: Path) -> tuple[str, Described, list[Described]]:
-    """Return the operator's name, the root, and the server's certificates. Raises AuthorityProblem."""
+    """Return the operator's name, the root, and the server's certificates. Raises
+    AuthorityProblem."""
     return (*read_root(folder), read_server_certificates(folder))
 
 
@@ -84,7 +94,9 @@ def load_certificate(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(files.read(path))
     except UNREADABLE as problem:
-        raise AuthorityProblem(f"{path} is no certificate in PEM; restore it from a copy") from problem
+        raise AuthorityProblem(
+            f"{path} is no certificate in PEM; restore it from a copy"
+        ) from problem
 
 
 def organization_of(root: x509.Certificate) -> str:
@@ -106,7 +118,9 @@ def read_request(text: str) -> Requested:
             key_type=_kind(key),
             key_bits=bits,
             curve=curve,
-            key_digest=hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest(),
+            key_digest=hashlib.sha256(
+                key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            ).hexdigest(),
             is_signed=_is_signed(request),
         )
     except UNREADABLE as problem:
@@ -122,7 +136,11 @@ def _strength(key: object) -> tuple[int, str | None]:
 def _kind(key: object) -> str:
     if isinstance(key, rsa.RSAPublicKey):
         return "RSA"
-    return "EC" if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__.removesuffix("PublicKey")
+    return (
+        "EC"
+        if isinstance(key, ec.EllipticCurvePublicKey)
+        else type(key).__name__.removesuffix("PublicKey")
+    )
 
 
 def _is_signed(request: x509.CertificateSigningRequest) -> bool:
@@ -159,7 +177,8 @@ def described(certificate: x509.Certificate) -> Described:
 
 
 def _names(certificate: x509.Certificate) -> list[str]:
-    """Return each name and each address once, the names first; an address may stand there as a DNS name, too."""
+    """Return each name and each address once, the names first; an address may stand there as a DNS
+    name, too."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -1,1 +1,2 @@
-"""Whose energy it was and what it costs: tariffs, prices, statements. Pure: no SQL, no trio, no clock."""
+"""Whose energy it was and what it costs: tariffs, prices, statements. Pure: no SQL, no trio, no
+clock."""

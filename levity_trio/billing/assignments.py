@@ -1,4 +1,5 @@
-"""Decides which tariff holds for whom: an account's before its charger's, that before the site's. Days are local."""
+"""Decides which tariff holds for whom: an account's before its charger's, that before the site's.
+Days are local."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ class Scope(StrEnum):
 
 
 class Target(NamedTuple):
-    """An account (`key` is its number as text), a charger (its identity), or the site (an empty text)."""
+    """An account (`key` is its number as text), a charger (its identity), or the site (an empty
+    text)."""
 
     scope: Scope
     key: str
@@ -28,7 +30,8 @@ SITE: Final = Target(Scope.SITE, "")
 
 
 class Assignment(NamedTuple):
-    """A tariff (its number), or none, holds for a target from a day on. `at` and `by` say when and who entered this."""
+    """A tariff (its number), or none, holds for a target from a day on. `at` and `by` say when and
+    who entered this."""
 
     id: int
     target: Target
@@ -40,7 +43,8 @@ class Assignment(NamedTuple):
 
 
 def in_force(assignments: Sequence[Assignment], day: date) -> Assignment | None:
-    """Return the assignment of one target that holds on a day; they are in the order of days, then of entry."""
+    """Return the assignment of one target that holds on a day; they are in the order of days, then
+    of entry."""
     number = bisect_right(assignments, day, key=lambda assignment: assignment.since)
     return assignments[number - 1] if number else None
 
@@ -48,7 +52,8 @@ def in_force(assignments: Sequence[Assignment], day: date) -> Assignment | None:
 def decide(
     targets: Sequence[Target], day: date, assignments_of: Callable[[Target], Sequence[Assignment]]
 ) -> Assignment | None:
-    """Return the assignment whose tariff holds on a day: that of the first target for which one does."""
+    """Return the assignment whose tariff holds on a day: that of the first target for which one
+    does."""
     for target in targets:
         assignment = in_force(assignments_of(target), day)
         if assignment is not None and assignment.tariff is not None:

@@ -25,8 +25,13 @@ def fault(account: str) -> str | None:
     if not _MEANT.match(text) or is_iban(text):
         return None
     if not _IBAN.fullmatch(text):
-        return Told("an IBAN has 15 to 34 letters and digits and nothing else; this one has {1} characters", len(text))
-    return Told("the check digits of this IBAN do not fit: a character is wrong, missing or too many")
+        return Told(
+            "an IBAN has 15 to 34 letters and digits and nothing else; this one has {1} characters",
+            len(text),
+        )
+    return Told(
+        "the check digits of this IBAN do not fit: a character is wrong, missing or too many"
+    )
 
 
 def grouped(account: str) -> str:

@@ -1,4 +1,5 @@
-"""How long a car blocked a place after charging: the minutes that a tariff's fee for blocking counts."""
+"""How long a car blocked a place after charging: the minutes that a tariff's fee for blocking
+counts."""
 
 from __future__ import annotations
 
@@ -18,13 +19,14 @@ _MINUTE: Final = timedelta(minutes=1)
 class Stay:
     """What followed the charging.
 
-    `last_energy_at` is the last evidence of energy (register risen, power, SuspendedEV); `available_at` is when the
-    connector was Available after the stop, None if it was never seen. `excused` are the spans that never count:
-    SuspendedEVSE, our own limits, faults, lost connection, doubtful times. They may overlap.
+    `last_energy_at` is the last evidence of energy (register risen, power, SuspendedEV);
+    `available_at` is when the connector was Available after the stop, None if it was never seen.
+    `excused` are the spans that never count: SuspendedEVSE, our own limits, faults, lost
+    connection, doubtful times. They may overlap.
 
-    `held` are those until the stop in which load management gave the car too little to charge, each with the time that
-    a car takes to answer. They never count either, and the grace begins anew at the end of each: nobody could see
-    before whether the car still wanted something.
+    `held` are those until the stop in which load management gave the car too little to charge, each
+    with the time that a car takes to answer. They never count either, and the grace begins anew at
+    the end of each: nobody could see before whether the car still wanted something.
     """
 
     last_energy_at: datetime
@@ -35,13 +37,15 @@ class Stay:
 
     @property
     def is_held(self) -> bool:
-        """Whether load management held the car back to the stop, so that it may not have ended by itself."""
+        """Whether load management held the car back to the stop, so that it may not have ended by
+        itself."""
         return any(until >= self.stopped_at for _, until in self.held)
 
 
 class Counted(NamedTuple):
-    """The time for which a stay is counted, and what of it is not: excused stretches, those in which load management
-    held the car back (each with the grace after it), and free hours of the tariff.
+    """The time for which a stay is counted, and what of it is not: excused stretches, those in
+    which load management held the car back (each with the grace after it), and free hours of the
+    tariff.
 
     If `until` is not later than `since`, nothing is counted.
     """
@@ -54,11 +58,14 @@ class Counted(NamedTuple):
 
     @property
     def minutes(self) -> int:
-        """The minutes that count. They are summed to the second; then a begun minute is a whole one."""
+        """The minutes that count. They are summed to the second; then a begun minute is a whole
+        one."""
         if self.until <= self.since:
             return 0
         uncounted = _union([*self.excused, *self.held, *self.free], self.since, self.until)
-        seconds = (self.until - self.since) - sum((end - begin for begin, end in uncounted), timedelta())
+        seconds = (self.until - self.since) - sum(
+            (end - begin for begin, end in uncounted), timedelta()
+        )
         return -(-seconds // _MINUTE)
 
 
@@ -66,7 +73,9 @@ def counted(stay: Stay, terms: Blocking, zone: tzinfo) -> Counted:
     """Return what a fee for blocking counts."""
     grace = terms.grace_minutes * _MINUTE
     since, until = stay.last_energy_at + grace, stay.stopped_at
-    if terms.is_until_available and stay.available_at is not None:  # if it was never seen, only the stop is certain
+    if (
+        terms.is_until_available and stay.available_at is not None
+    ):  # if it was never seen, only the stop is certain
         until = max(until, stay.available_at)
     free: list[Stretch] = []
     if since < until and terms.free is not None:

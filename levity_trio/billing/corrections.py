@@ -13,11 +13,13 @@ LIMITS: Final = (LineKind.MINIMUM, LineKind.MAXIMUM)
 
 
 def correction(billed: Sequence[Position], now: Position, statement: str, reason: str) -> Position:
-    """Return the difference between what is billed (a position and its corrections so far) and what is right now.
+    """Return the difference between what is billed (a position and its corrections so far) and what
+    is right now.
 
-    `now` must be priced by the versions of the days that it corrects. The new position has its id; its lines carry
-    their tariff, version and tax rate, and the differences of rounded amounts. Nothing is computed or rounded again,
-    so that all positions together ask for exactly what `now` costs.
+    `now` must be priced by the versions of the days that it corrects. The new position has its id;
+    its lines carry their tariff, version and tax rate, and the differences of rounded amounts.
+    Nothing is computed or rounded again, so that all positions together ask for exactly what `now`
+    costs.
     """
     before = [line for position in billed for line in position.lines]
     return replace(
@@ -37,11 +39,15 @@ def _differences(before: Iterable[Line], now: Iterable[Line]) -> Iterable[Line]:
         price = None if line.kind in LIMITS else line.price
         key = line.kind, line.tariff, line.version, line.window, line.of_days, price, line.tax_rate
         sums[key] = _sum(sums.get(key), line, sign)
-    return (line for line in sums.values() if line.amount or (line.quantity and line.kind not in LIMITS))
+    return (
+        line for line in sums.values() if line.amount or (line.quantity and line.kind not in LIMITS)
+    )
 
 
 def _sum(so_far: Line | None, line: Line, sign: int) -> Line:
-    quantity, price, amount = (so_far.quantity, so_far.price, so_far.amount) if so_far else (0, Decimal(0), 0)
+    quantity, price, amount = (
+        (so_far.quantity, so_far.price, so_far.amount) if so_far else (0, Decimal(0), 0)
+    )
     amount += sign * line.amount
     if line.kind in LIMITS:
         return replace(line, price=price + sign * line.price, amount=amount)

@@ -1,9 +1,9 @@
 """The course of a connector's lifetime register: how much it had risen at any time, as bounds.
 
-A course consists of stretches: transactions, and what lies between two of them. What the register rose by in a
-transaction is what the judge found; a step between two transactions is judged by the same rules, so that a reset, a
-rollover, a replaced meter or a leap is never taken for energy. Nothing is interpolated: between two readings it is only
-known that the energy lies between theirs.
+A course consists of stretches: transactions, and what lies between two of them. What the register
+rose by in a transaction is what the judge found; a step between two transactions is judged by the
+same rules, so that a reset, a rollover, a replaced meter or a leap is never taken for energy.
+Nothing is interpolated: between two readings it is only known that the energy lies between theirs.
 
 Times are UTC text in the database's format, so that text order is time order. Energy is whole Wh.
 """
@@ -28,9 +28,11 @@ class Ground(StrEnum):
 
     REPLACED = "another meter"
     FELL = "fell"
-    """The register was reset, or its meter was replaced without a word. What flowed meanwhile is not known."""
+    """The register was reset, or its meter was replaced without a word. What flowed meanwhile is
+    not known."""
     COUNTS_ANEW = "counts anew"
-    """The register begins at 0 again. What flows between transactions of such a charger is not seen."""
+    """The register begins at 0 again. What flows between transactions of such a charger is not
+    seen."""
     ROLLED_OVER = "rolled over"
     LEAPT = "leapt"
     """More than can have flowed in the time is not counted."""
@@ -42,9 +44,11 @@ LEAST_SHARED: Final = 2
 
 
 class Metered(NamedTuple):
-    """A transaction: its times, the range of the register that its figure is based on, and the figure.
+    """A transaction: its times, the range of the register that its figure is based on, and the
+    figure.
 
-    One without `ended` is open: its energy is what has flowed until `seen`, the time of its last register.
+    One without `ended` is open: its energy is what has flowed until `seen`, the time of its last
+    register.
     """
 
     id: int
@@ -58,9 +62,11 @@ class Metered(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """A transaction, or (`transaction` None) the time between two. `base_wh` is all that the register rose by before.
+    """A transaction, or (`transaction` None) the time between two. `base_wh` is all that the
+    register rose by before.
 
-    `begin_wh` and `end_wh` are what it showed; `is_plain` is whether a reading can be placed between these.
+    `begin_wh` and `end_wh` are what it showed; `is_plain` is whether a reading can be placed
+    between these.
     """
 
     since: str
@@ -76,14 +82,16 @@ class Stretch(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What a register had risen by at a time: by the last reading before, and by the first one after."""
+    """What a register had risen by at a time: by the last reading before, and by the first one
+    after."""
 
     low: int
     high: int
 
 
 class Energy(NamedTuple):
-    """Energy between two times: as the last readings before each of them say, and the least and the most possible."""
+    """Energy between two times: as the last readings before each of them say, and the least and the
+    most possible."""
 
     wh: int
     least: int
@@ -99,15 +107,20 @@ IsReplaced = Callable[[str, str], bool]
 """Returns whether the meter was replaced between two times."""
 
 
-def stretches(transactions: Iterable[Metered], is_replaced: IsReplaced = lambda *_: False) -> list[Stretch]:
-    """Return the stretches of one register; its transactions are given in order of their beginning."""
+def stretches(
+    transactions: Iterable[Metered], is_replaced: IsReplaced = lambda *_: False
+) -> list[Stretch]:
+    """Return the stretches of one register; its transactions are given in order of their
+    beginning."""
     course: list[Stretch] = []
     before: Metered | None = None
     for now in transactions:
         if before is not None and now.begin_wh is not None and course[-1].end_wh is not None:
             gap = _between(course[-1], course[-1].end_wh, before, now, now.begin_wh)
             if (gap.wh or gap.ground is not None) and is_replaced(before.began, now.began):
-                gap = gap._replace(wh=0, ground=Ground.REPLACED, is_plain=False, end_wh=now.begin_wh)
+                gap = gap._replace(
+                    wh=0, ground=Ground.REPLACED, is_plain=False, end_wh=now.begin_wh
+                )
             course.append(gap)
         course.append(_within(course[-1] if course else None, now))
         before = now
@@ -115,19 +128,26 @@ def stretches(transactions: Iterable[Metered], is_replaced: IsReplaced = lambda 
 
 
 def share_register(connectors: Sequence[Sequence[Metered]]) -> bool:
-    """Whether the connectors of a charger tell one register: where it stood at the end of one, another goes on.
+    """Whether the connectors of a charger tell one register: where it stood at the end of one,
+    another goes on.
 
-    Then it counts what flows through all of them. Only a start while no car charges shows it; the whole kWh of two
-    registers may be the same once by chance.
+    Then it counts what flows through all of them. Only a start while no car charges shows it; the
+    whole kWh of two registers may be the same once by chance.
     """
-    pairs = list(_handovers([(metered, number) for number, known in enumerate(connectors) for metered in known]))
-    same = sum(before.end_wh == now.begin_wh is not None and now.begin_wh != 0 for before, now in pairs)
+    pairs = list(
+        _handovers(
+            [(metered, number) for number, known in enumerate(connectors) for metered in known]
+        )
+    )
+    same = sum(
+        before.end_wh == now.begin_wh is not None and now.begin_wh != 0 for before, now in pairs
+    )
     return same >= LEAST_SHARED and 2 * same > len(pairs)
 
 
 def _handovers(transactions: Sequence[tuple[Metered, int]]) -> Iterator[tuple[Metered, Metered]]:
-    """Yield each transaction that begins while no other is under way, with the last one before, if that is on another
-    connector."""
+    """Yield each transaction that begins while no other is under way, with the last one before, if
+    that is on another connector."""
     last: tuple[Metered, int] | None = None
     for now, number in sorted(transactions, key=lambda pair: (pair[0].began, pair[0].id)):
         ended = "" if last is None else last[0].ended or _NEVER
@@ -145,11 +165,14 @@ def risen(metered: Metered) -> int:
     begin, end, method = metered.begin_wh, metered.end_wh, metered.method
     if begin is None or end is None or end < begin or method in (ROLLOVER, SCALED):
         return metered.energy_wh
-    return max(end - begin, metered.energy_wh if method == SEGMENTS else 0)  # more, where it was reset within
+    return max(
+        end - begin, metered.energy_wh if method == SEGMENTS else 0
+    )  # more, where it was reset within
 
 
 def _between(last: Stretch, level: int, before: Metered, now: Metered, begin: int) -> Stretch:
-    """Return the stretch from the end of a transaction, where the register showed `level`, to the next one."""
+    """Return the stretch from the end of a transaction, where the register showed `level`, to the
+    next one."""
     until = max(last.until, now.began)
     gap = Stretch(last.until, until, last.base_wh + last.wh, 0, level, begin)
     if begin == level:
@@ -161,7 +184,9 @@ def _between(last: Stretch, level: int, before: Metered, now: Metered, begin: in
     if verdict.code is None and not verdict.doubts:
         return gap._replace(wh=verdict.wh)
     if verdict.code is Code.REGISTER_ROLLED_OVER:
-        return gap._replace(wh=verdict.wh, ground=Ground.ROLLED_OVER, is_doubtful=True, is_plain=False)
+        return gap._replace(
+            wh=verdict.wh, ground=Ground.ROLLED_OVER, is_doubtful=True, is_plain=False
+        )
     ground = Ground.LEAPT if begin > level else Ground.FELL if begin else Ground.COUNTS_ANEW
     return gap._replace(ground=ground, is_plain=False)
 
@@ -210,8 +235,8 @@ class Course:
         self._wh = list(accumulate(map(_WH, ordered), max))
 
     def bounds(self, at: str) -> Bounds:
-        """Return what the register had risen by since the beginning of the course. After its end, nothing is known to
-        have flowed yet."""
+        """Return what the register had risen by since the beginning of the course. After its end,
+        nothing is known to have flowed yet."""
         after, place = bisect_right(self._at, at), bisect_left(self._at, at)
         low = self._wh[after - 1] if after else 0
         return Bounds(low, max(low, self._wh[place]) if place < len(self._wh) else low)
@@ -234,5 +259,6 @@ def total(bounds: Iterable[Bounds]) -> Bounds:
 
 
 def share(stretch: Stretch, since: Bounds, until: Bounds) -> int:
-    """Return how much of a stretch lies between two times. The shares of all stretches add up to the energy."""
+    """Return how much of a stretch lies between two times. The shares of all stretches add up to
+    the energy."""
     return max(0, min(stretch.base_wh + stretch.wh, until.low) - max(stretch.base_wh, since.low))

@@ -1,4 +1,5 @@
-"""A tariff in words, with worked examples that show its author what was understood; and the arithmetic of a line."""
+"""A tariff in words, with worked examples that show its author what was understood; and the
+arithmetic of a line."""
 
 from __future__ import annotations
 
@@ -17,7 +18,18 @@ from levity_trio.billing.tariff import TAXED, Blocking, Tariff, Versions, Window
 from levity_trio.billing.tariff_values import USUAL_WINDOWS, clock
 from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence, spans
 from levity_trio.charging.sent.plain import plain
-from levity_trio.told import WEEKDAYS, Amount, Day, DayOfYear, Figure, Quantity, Told, Value, Weekday, joined
+from levity_trio.told import (
+    WEEKDAYS,
+    Amount,
+    Day,
+    DayOfYear,
+    Figure,
+    Quantity,
+    Told,
+    Value,
+    Weekday,
+    joined,
+)
 
 EXAMPLE_WH: Final = 10_000
 CHARGING: Final = timedelta(hours=4)
@@ -68,7 +80,8 @@ def _fees(tariff: Tariff, code: str) -> Iterator[Told]:
 
 
 def in_short(tariff: Tariff) -> Told:
-    """Return what a tariff costs in one line: 0.32 EUR per kWh; 22:00-06:00: 0.28 EUR; 0.50 EUR a session."""
+    """Return what a tariff costs in one line: 0.32 EUR per kWh; 22:00-06:00: 0.28 EUR; 0.50 EUR a
+    session."""
     code = tariff.currency.code
     *others, first = sorted(tariff.windows, key=lambda window: window.when is None)
     price = Amount(first.price, code)
@@ -101,7 +114,9 @@ def _recurrence(when: Recurrence, separator: str = "; ") -> Told:
     parts = []
     if when.times != ALL_DAY:
         first, *others = (f"{clock(times.since)}-{clock(times.until)}" for times in when.times)
-        parts.append(reduce(lambda one, two: Told("{1} and {2}", one, two), others, joined("", [first])))
+        parts.append(
+            reduce(lambda one, two: Told("{1} and {2}", one, two), others, joined("", [first]))
+        )
     if when.weekdays != ALL_WEEKDAYS:
         parts.append(joined(", ", map(Weekday, sorted(when.weekdays))))
     if when.season is not None:
@@ -110,7 +125,11 @@ def _recurrence(when: Recurrence, separator: str = "; ") -> Told:
 
 
 def _blocking(terms: Blocking, code: str) -> Iterator[Told]:
-    end = Told("the connector is available again") if terms.is_until_available else Told("the session stops")
+    end = (
+        Told("the connector is available again")
+        if terms.is_until_available
+        else Told("the session stops")
+    )
     yield Told(
         "Blocking: {1} a begun minute, {2} minutes after charging, until {3}.",
         *(Amount(terms.price, code), terms.grace_minutes, end),
@@ -126,8 +145,14 @@ def examples(tariff: Tariff) -> Iterator[str]:
     start = datetime.combine(tariff.since, STARTS_AT, UTC)
     for moment, window in _first_moments(tariff):
         price = amount(LineKind.ENERGY, EXAMPLE_WH, None, window.price, tariff)
-        yield f"{_energy(EXAMPLE_WH)} on {_moment(moment)}, {_name(window)}: {written(price, tariff.currency)}"
-    yield f"A session of {_energy(EXAMPLE_WH)}, charged from {_moment(start)} to {_moment(start + CHARGING)},"
+        yield (
+            f"{_energy(EXAMPLE_WH)} on {_moment(moment)}, {_name(window)}: "
+            f"{written(price, tariff.currency)}"
+        )
+    yield (
+        f"A session of {_energy(EXAMPLE_WH)}, charged from {_moment(start)} to "
+        f"{_moment(start + CHARGING)},"
+    )
     yield f"the cable out on {_moment(start + CHARGING + STANDING)}:"
     yield from (f"  {line}" for line in _worked(tariff, start))
 
@@ -150,7 +175,9 @@ def _worked(tariff: Tariff, start: datetime) -> Iterator[str]:
         yield f"{_quantity(line)} × {line.price} = {written(line.amount, tariff.currency)}"
     sums = foot([session], are_gross=tariff.are_gross)
     for tax in sums.taxes:
-        net, part, gross = (written(minor, tariff.currency) for minor in (tax.net, tax.tax, tax.gross))
+        net, part, gross = (
+            written(minor, tariff.currency) for minor in (tax.net, tax.tax, tax.gross)
+        )
         yield f"net {net} + {tax.rate} % tax {part} = {gross}"
     yield f"total {written(sums.total, tariff.currency)}"
 
@@ -195,9 +222,15 @@ def kilowatt_hours(wh: int) -> str:
 
 def arithmetic(line: Line, currency: Currency) -> Told:
     """Return what a line is for, and how its amount comes about: quantity × price, rounded once."""
-    name = joined(", ", (_NAMES[line.kind], _window(line.window))) if line.window else _NAMES[line.kind]
+    name = (
+        joined(", ", (_NAMES[line.kind], _window(line.window)))
+        if line.window
+        else _NAMES[line.kind]
+    )
     total = Amount(units(line.amount, currency), currency.code)
-    if line.kind in (LineKind.MINIMUM, LineKind.MAXIMUM) or (line.kind is LineKind.SESSION and line.quantity == 1):
+    if line.kind in (LineKind.MINIMUM, LineKind.MAXIMUM) or (
+        line.kind is LineKind.SESSION and line.quantity == 1
+    ):
         return joined(": ", (name, total))
     quantity: Value = line.quantity
     if line.kind is LineKind.ENERGY:

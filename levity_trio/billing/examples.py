@@ -68,9 +68,10 @@ free = "22:00-07:00"       # these minutes do not count
 until_available = false    # true: until the cable is out, not only until the stop
 """
 
+_ONE_RATE: Final = "\ntax = 19                   # in percent"
 NET: Final = f"""\
 # Net prices: tax is added at the foot of the statement, once for each rate.
-{_HEAD.format(name="Net prices", prices="net").replace(chr(10) + "tax = 19                   # in percent", "")}
+{_HEAD.format(name="Net prices", prices="net").replace(_ONE_RATE, "")}
 session_fee = 0.42
 
 [tax]                      # in percent; what is not named is taxed as energy

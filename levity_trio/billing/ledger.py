@@ -1,4 +1,5 @@
-"""The rules of ledgers: what can be entered, and when an account that pays before it charges is spent.
+"""The rules of ledgers: what can be entered, and when an account that pays before it charges is
+spent.
 
 Amounts are minor units, positive in the account's favour. A balance is the sum of all entries.
 """
@@ -22,7 +23,8 @@ class Kind(StrEnum):
     """What an entry is."""
 
     STATEMENT = "statement"
-    """What a closed statement asks for (negative), or gives back, beyond what wallets were charged."""
+    """What a closed statement asks for (negative), or gives back, beyond what wallets were
+    charged."""
     PAYMENT = "payment"
     TOP_UP = "top-up"
     """Money paid in advance."""
@@ -65,11 +67,14 @@ def objection(kind: Kind, amount: int, currency: Currency) -> str | None:
     if not sign:
         return Told("it is 0, which changes nothing")
     what = Told(kind.value)
-    return Told("a {1} is never positive", what) if sign > 0 else Told("a {1} is never negative", what)
+    return (
+        Told("a {1} is never positive", what) if sign > 0 else Told("a {1} is never negative", what)
+    )
 
 
 def refund_objection(amount: int, in_favour: int, currency: Currency) -> str | None:
-    """Return why an amount (negative) cannot be paid out of what is in an account's favour, None if it can."""
+    """Return why an amount (negative) cannot be paid out of what is in an account's favour, None if
+    it can."""
     if -amount <= in_favour:
         return None
     if in_favour <= 0:
@@ -78,10 +83,13 @@ def refund_objection(amount: int, in_favour: int, currency: Currency) -> str | N
 
 
 def typed_amount(text: str) -> Decimal:
-    """Return a number that a person typed, with comma or point before its decimals. Raises ValueError."""
+    """Return a number that a person typed, with comma or point before its decimals. Raises
+    ValueError."""
     number = typed_number(text)
     if number is None:
-        raise ValueError(Told("{1}: write a number as in 12.50 or 12,50, with nothing between thousands", text))
+        raise ValueError(
+            Told("{1}: write a number as in 12.50 or 12,50, with nothing between thousands", text)
+        )
     return number
 
 
@@ -91,12 +99,15 @@ def exact_minor_units(amount: Decimal, currency: Currency) -> int:
     Raises ValueError if it has more decimals, also of 0: 1.000 may be a thousand.
     """
     if len(f"{amount:f}".partition(".")[2]) > currency.exponent:
-        raise ValueError(Told("{1}: {2} has {3} decimals", f"{amount:f}", currency.code, currency.exponent))
+        raise ValueError(
+            Told("{1}: {2} has {3} decimals", f"{amount:f}", currency.code, currency.exponent)
+        )
     return minor_units(amount, currency)
 
 
 class Standing(NamedTuple):
-    """The balance of an account, what its charging has used and was not charged for yet, and its terms."""
+    """The balance of an account, what its charging has used and was not charged for yet, and its
+    terms."""
 
     balance: int
     reserved: int

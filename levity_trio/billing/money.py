@@ -19,22 +19,27 @@ PRICE_DECIMALS: Final = 6
 _CODES: Final = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     2: (
-        "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY"
-        " COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS"
-        " INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR"
-        " MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD"
-        " SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG"
+        "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN "
+        "BZD CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS "
+        "GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR "
+        "LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD "
+        "PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN "
+        "SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR "
+        "ZMW ZWG"
     ),
     3: "BHD IQD JOD KWD LYD OMR TND",
 }
 CURRENCIES: Final = {
-    code: Currency(code=code, exponent=exponent) for exponent, codes in _CODES.items() for code in codes.split()
+    code: Currency(code=code, exponent=exponent)
+    for exponent, codes in _CODES.items()
+    for code in codes.split()
 }
 """ISO 4217 without units of account, precious metals and the two currencies of four decimals."""
 
 
 def typed_number(text: str) -> Decimal | None:
-    """Return a number as a person types it, with comma or point before its decimals; None if it is none.
+    """Return a number as a person types it, with comma or point before its decimals; None if it is
+    none.
 
     A sign between thousands is not understood: 1.234 may be meant as either.
     """
@@ -46,7 +51,8 @@ _TYPED: Final = re.compile(r"[+-]?(?:[0-9]{1,15}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,
 
 
 def half_up(exact: Fraction) -> int:
-    """Round to a whole number, a half away from zero: a credit is as large as the debit that it takes back."""
+    """Round to a whole number, a half away from zero: a credit is as large as the debit that it
+    takes back."""
     whole = int(abs(exact) + Fraction(1, 2))
     return whole if exact >= 0 else -whole
 
@@ -77,7 +83,8 @@ def signed(amount: int, currency: Currency) -> str:
 
 
 def tax_sums(lines: Iterable[Line], *, are_gross: bool) -> tuple[TaxSum, ...]:
-    """Return the sums by tax rate, the lowest first. Tax is computed once for each rate, on the sum of its lines."""
+    """Return the sums by tax rate, the lowest first. Tax is computed once for each rate, on the sum
+    of its lines."""
     by_rate: dict[Decimal, int] = defaultdict(int)
     for line in lines:
         by_rate[line.tax_rate] += line.amount
@@ -104,7 +111,9 @@ class Foot(NamedTuple):
     is_carried: bool
 
 
-def foot(positions: Iterable[Position], *, are_gross: bool, carried_in: int = 0, carry_below: int = 0) -> Foot:
+def foot(
+    positions: Iterable[Position], *, are_gross: bool, carried_in: int = 0, carry_below: int = 0
+) -> Foot:
     """Return the foot of a statement. Prepaid positions ask for nothing.
 
     A negative total is a credit, and is carried (or paid out); so is a total below `carry_below`.

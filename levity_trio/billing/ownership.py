@@ -1,7 +1,8 @@
 """Whose a transaction is: what belongs to an account, and when it did.
 
-Ownership is decided from periods, never stored with a transaction: a tag or a space that changes hands on a later day
-leaves earlier transactions where they were. Times are UTC text in the database's format; a period is [since, until).
+Ownership is decided from periods, never stored with a transaction: a tag or a space that changes
+hands on a later day leaves earlier transactions where they were. Times are UTC text in the
+database's format; a period is [since, until).
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class What(StrEnum):
 
 
 class Thing(NamedTuple):
-    """A tag by its normal form, a space by its charger and connector (0: all of them), or a vehicle by its id."""
+    """A tag by its normal form, a space by its charger and connector (0: all of them), or a vehicle
+    by its id."""
 
     what: What
     key: str
@@ -58,7 +60,8 @@ class Span(NamedTuple):
 
 
 class Period(NamedTuple):
-    """A thing belongs to an account. `vehicle` is the one that a tag names; `id` is 0 for one that is not stored.
+    """A thing belongs to an account. `vehicle` is the one that a tag names; `id` is 0 for one that
+    is not stored.
 
     `is_exclusive` is whether a space is for the household only (access/places.py).
     """
@@ -81,9 +84,11 @@ class Period(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How a change is entered: periods that end where it begins, wrong ones, and those that hold from now on.
+    """How a change is entered: periods that end where it begins, wrong ones, and those that hold
+    from now on.
 
-    `deprived` is a period that loses time before now to another account, or to nobody: that needs a reason.
+    `deprived` is a period that loses time before now to another account, or to nobody: that needs a
+    reason.
     """
 
     ends: tuple[Period, ...] = ()
@@ -93,21 +98,29 @@ class Plan(NamedTuple):
 
 
 def plan(known: Sequence[Period], span: Span, wanted: Period | None, now: str) -> Plan:
-    """Return how a thing comes to belong to an account (None: to nobody) for a span; before and after all stays.
+    """Return how a thing comes to belong to an account (None: to nobody) for a span; before and
+    after all stays.
 
     `known` are its periods, in any order. A plan without parts changes nothing.
     """
-    touched = sorted((period for period in known if period.span.overlaps(span)), key=lambda period: period.span.since)
+    touched = sorted(
+        (period for period in known if period.span.overlaps(span)),
+        key=lambda period: period.span.since,
+    )
     is_so = not touched if wanted is None else _is_so(touched, span, wanted)
     if is_so:
         return Plan()
-    ended = [period for period in touched if period.span.until is None and period.span.since < span.since]
+    ended = [
+        period for period in touched if period.span.until is None and period.span.since < span.since
+    ]
     voided = [period for period in touched if period not in ended]
     begins = [rest for period in touched for rest in _rests(period, span, is_ended=period in ended)]
     if wanted is not None:
         begins.append(wanted._replace(span=span))
     past = (period for period in touched if max(period.span.since, span.since) < now)
-    deprived = next((period for period in past if wanted is None or wanted.account != period.account), None)
+    deprived = next(
+        (period for period in past if wanted is None or wanted.account != period.account), None
+    )
     return Plan(tuple(ended), tuple(voided), tuple(begins), deprived)
 
 
@@ -133,7 +146,8 @@ def _rests(period: Period, span: Span, *, is_ended: bool) -> Iterator[Period]:
 
 
 class Charged(NamedTuple):
-    """What decides whose a transaction is: its tag in its normal form, where it was, and its start."""
+    """What decides whose a transaction is: its tag in its normal form, where it was, and its
+    start."""
 
     tag: str | None
     charger: str
@@ -169,8 +183,9 @@ class Given(NamedTuple):
 class Owner(NamedTuple):
     """Whose a transaction is. `account` is None if it is nobody's.
 
-    `claims` are all that speak for an account, the one that counts first; a transaction given by hand has them too.
-    `is_outside` is whether the account was not open at the start; the transaction belongs to it all the same.
+    `claims` are all that speak for an account, the one that counts first; a transaction given by
+    hand has them too. `is_outside` is whether the account was not open at the start; the
+    transaction belongs to it all the same.
     """
 
     account: int | None
@@ -191,8 +206,11 @@ OpenOf = Callable[[int], Span]
 """When an account is open."""
 
 
-def decide(charged: Charged, by_hand: Given | None, bill_by: BillBy, periods_of: PeriodsOf, open_of: OpenOf) -> Owner:
-    """Return whose a transaction is: given by hand, else by its tag or its connector, as `bill_by` says, else nobody's.
+def decide(
+    charged: Charged, by_hand: Given | None, bill_by: BillBy, periods_of: PeriodsOf, open_of: OpenOf
+) -> Owner:
+    """Return whose a transaction is: given by hand, else by its tag or its connector, as `bill_by`
+    says, else nobody's.
 
     A single connector goes before its charger.
     """
@@ -208,28 +226,40 @@ def decide(charged: Charged, by_hand: Given | None, bill_by: BillBy, periods_of:
         account, ground = claims[0].period.account, claims[0].ground
     else:
         return Owner(None, Ground.NOBODY)
-    return Owner(account, ground, claims, by_hand, is_outside=not open_of(account).covers(charged.start))
+    return Owner(
+        account, ground, claims, by_hand, is_outside=not open_of(account).covers(charged.start)
+    )
 
 
 def _things(charged: Charged, bill_by: BillBy) -> list[tuple[Ground, Thing]]:
     of_tag = [(Ground.TAG, Thing(What.TAG, charged.tag))] if charged.tag else []
     of_space = [(Ground.CHARGER, Thing(What.SPACE, charged.charger))]
     if charged.connector:
-        of_space.insert(0, (Ground.CONNECTOR, Thing(What.SPACE, charged.charger, charged.connector)))
+        of_space.insert(
+            0, (Ground.CONNECTOR, Thing(What.SPACE, charged.charger, charged.connector))
+        )
     return of_tag + of_space if bill_by is BillBy.TAG else of_space + of_tag
 
 
 # In words
 
 
-def grounds(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], Value] = Moment) -> Iterator[Told]:
-    """Yield why a transaction is whose it is, in plain English, without names of people other than operators.
+def grounds(
+    charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], Value] = Moment
+) -> Iterator[Told]:
+    """Yield why a transaction is whose it is, in plain English, without names of people other than
+    operators.
 
     `shown` writes a time.
     """
     if owner.given is not None:
         if owner.given.reason:
-            yield Told("{1}: given by {2}: {3}", _household(owner.account), owner.given.by, owner.given.reason)
+            yield Told(
+                "{1}: given by {2}: {3}",
+                _household(owner.account),
+                owner.given.by,
+                owner.given.reason,
+            )
         else:
             yield Told("{1}: given by {2}", _household(owner.account), owner.given.by)
     yield from _claims(charged, owner, bill_by, shown)
@@ -241,10 +271,16 @@ def grounds(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[st
         )
 
 
-def _claims(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], Value]) -> Iterator[Told]:
+def _claims(
+    charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], Value]
+) -> Iterator[Told]:
     if owner.ground is Ground.NOBODY:
         space = _named(Ground.CONNECTOR if charged.connector else Ground.CHARGER, charged)
-        yield Told("nobody's: neither {1} nor {2} belonged to a household", _named(Ground.TAG, charged), space)
+        yield Told(
+            "nobody's: neither {1} nor {2} belonged to a household",
+            _named(Ground.TAG, charged),
+            space,
+        )
     for place, claim in enumerate(owner.claims):
         claimed = _claimed(claim, charged, shown)
         if owner.given is not None:
@@ -254,7 +290,9 @@ def _claims(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[st
         elif bill_by is BillBy.TAG:
             yield Told("{1}; passed over: by card first, a connector before its charger", claimed)
         else:
-            yield Told("{1}; passed over: by connector first, a connector before its charger", claimed)
+            yield Told(
+                "{1}; passed over: by connector first, a connector before its charger", claimed
+            )
 
 
 def _household(number: int | None) -> Told:

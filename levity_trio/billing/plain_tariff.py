@@ -1,7 +1,8 @@
-"""Plain tariffs: what a form says of a tariff, without TOML. A form writes TOML, and finds itself again in a tariff.
+"""Plain tariffs: what a form says of a tariff, without TOML. A form writes TOML, and finds itself
+again in a tariff.
 
-A price at all times; instead of it a price at night, and a price on Saturdays and Sundays, which holds all day, so that
-the night is one of Mondays to Fridays then.
+A price at all times; instead of it a price at night, and a price on Saturdays and Sundays, which
+holds all day, so that the night is one of Mondays to Fridays then.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ _PLACES: Final = {
     "tax": "tax",
     "energy.price": "price",
     "energy.name": "price_name",
-    **{place: place for place in ("session_fee", "base_fee", "minimum", "maximum", "free_below_wh")},
+    **{
+        place: place for place in ("session_fee", "base_fee", "minimum", "maximum", "free_below_wh")
+    },
     "blocking.price": "blocking_price",
     "blocking.grace_minutes": "blocking_after_minutes",
     "blocking.maximum": "blocking_maximum",
@@ -38,9 +41,11 @@ _PLACES: Final = {
 
 @record
 class PlainTariff:
-    """A version of a tariff as a form says it. Prices are decimal numbers, times of day are such as 22:00.
+    """A version of a tariff as a form says it. Prices are decimal numbers, times of day are such as
+    22:00.
 
-    `prices` is gross or net; `blocking_until_free` charges for blocking until the space is free again.
+    `prices` is gross or net; `blocking_until_free` charges for blocking until the space is free
+    again.
     """
 
     name: str
@@ -77,12 +82,18 @@ class PlainTariff:
     def places(self) -> Mapping[str, str]:
         """The fields by the places of the TOML in which they stand."""
         windows = [
-            name for name, price in (("night", self.night_price), ("weekend", self.weekend_price)) if price is not None
+            name
+            for name, price in (("night", self.night_price), ("weekend", self.weekend_price))
+            if price is not None
         ]
         return _PLACES | {
             f"window {number}.{key}": field
             for number, name in enumerate(windows, 1)
-            for key, field in {"price": f"{name}_price", "name": f"{name}_name", "times": f"{name}_from"}.items()
+            for key, field in {
+                "price": f"{name}_price",
+                "name": f"{name}_name",
+                "times": f"{name}_from",
+            }.items()
         }
 
     def _lines(self) -> Iterator[str]:
@@ -161,7 +172,13 @@ def _with_window(found: PlainTariff, window: Window) -> PlainTariff:
     if window.when.times == ALL_DAY and window.when.weekdays == WEEKEND:
         return replace(found, weekend_price=f"{window.price:f}", weekend_name=window.name)
     since, until = _times(window.when)
-    return replace(found, night_price=f"{window.price:f}", night_from=since, night_until=until, night_name=window.name)
+    return replace(
+        found,
+        night_price=f"{window.price:f}",
+        night_from=since,
+        night_until=until,
+        night_name=window.name,
+    )
 
 
 def _with_blocking(found: PlainTariff, fee: Blocking) -> PlainTariff:
@@ -192,5 +209,6 @@ def _text(amount: Decimal | None) -> str | None:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as a basic string of TOML, which has the escapes of JSON, and one more for DEL."""
+    """Return a text as a basic string of TOML, which has the escapes of JSON, and one more for
+    DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

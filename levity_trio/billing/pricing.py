@@ -1,7 +1,7 @@
 """The price of a charging session, line by line, and the base fee of a month.
 
-The fee a session, minimum, maximum and the least energy are those of the version in which the session started; energy
-is at the version of each part's time, blocking at that of the last energy.
+The fee a session, minimum, maximum and the least energy are those of the version in which the
+session started; energy is at the version of each part's time, blocking at that of the last energy.
 """
 
 from __future__ import annotations
@@ -38,10 +38,13 @@ class Evidence:
     """This is None if the end of the charging is not known. Then there is no fee for blocking."""
 
 
-def price_session(session: Position, evidence: Evidence, versions: Versions, zone: tzinfo) -> Position:
+def price_session(
+    session: Position, evidence: Evidence, versions: Versions, zone: tzinfo
+) -> Position:
     """Return a session with its lines; without any if it is free.
 
-    Raises ValueError without start and end, and NoVersion if no version holds when the session starts.
+    Raises ValueError without start and end, and NoVersion if no version holds when the session
+    starts.
     """
     if session.started_at is None or session.ended_at is None:
         raise ValueError("a session without start or end has no price")
@@ -58,17 +61,23 @@ def price_session(session: Position, evidence: Evidence, versions: Versions, zon
     return replace(session, lines=(*lines, *_limit_lines(lines, at_start)), split=by)
 
 
-def pieces(versions: Versions, since: datetime, until: datetime, zone: tzinfo) -> list[Span[tuple[Tariff, Window]]]:
+def pieces(
+    versions: Versions, since: datetime, until: datetime, zone: tzinfo
+) -> list[Span[tuple[Tariff, Window]]]:
     """Return the versions and windows that hold between two times, in order. Raises NoVersion."""
 
     def at(local: datetime) -> tuple[Tariff, Window]:
         version = versions.version_at(local.date())
         return version, version.window_at(local)
 
-    return spans(since, until, zone, {minute for version in versions for minute in version.minutes}, at)
+    return spans(
+        since, until, zone, {minute for version in versions for minute in version.minutes}, at
+    )
 
 
-def amount(kind: LineKind, quantity: int, of_days: int | None, price: Decimal, tariff: Tariff) -> int:
+def amount(
+    kind: LineKind, quantity: int, of_days: int | None, price: Decimal, tariff: Tariff
+) -> int:
     """Return quantity × price in minor units, rounded once."""
     per = WH_PER_KWH if kind is LineKind.ENERGY else of_days or 1
     return minor_units(Fraction(quantity, per) * Fraction(price), tariff.currency)
@@ -98,7 +107,8 @@ def _line(
 
 
 def _energy_lines(flow: Flow, versions: Versions, zone: tzinfo) -> tuple[Split, list[Line]]:
-    """Return what divided the energy, and a line for each version and window in which it flowed, in order of time."""
+    """Return what divided the energy, and a line for each version and window in which it flowed, in
+    order of time."""
     spans_of_time = pieces(versions, flow.since, flow.until, zone)
     parts, by = divide(flow, [piece.since for piece in spans_of_time[1:]])
     energies: dict[tuple[Tariff, Window], int] = defaultdict(int)
@@ -120,7 +130,9 @@ def _blocking_lines(stay: Stay, versions: Versions, zone: tzinfo) -> Iterator[Li
     fee = _line(version, LineKind.BLOCKING, terms.price, minutes)
     yield fee
     if terms.maximum is not None:
-        yield from _limit(version, LineKind.MAXIMUM, fee.amount, terms.maximum, limited=LineKind.BLOCKING)
+        yield from _limit(
+            version, LineKind.MAXIMUM, fee.amount, terms.maximum, limited=LineKind.BLOCKING
+        )
 
 
 def _limit_lines(lines: Sequence[Line], version: Tariff) -> Iterator[Line]:
@@ -135,16 +147,20 @@ def _limit_lines(lines: Sequence[Line], version: Tariff) -> Iterator[Line]:
 def _limit(
     version: Tariff, kind: LineKind, total: int, limit: Decimal, *, limited: LineKind | None = None
 ) -> Iterator[Line]:
-    """Yield the line that brings a total to its limit, if it lies beyond; `limited` is the kind of its lines."""
+    """Yield the line that brings a total to its limit, if it lies beyond; `limited` is the kind of
+    its lines."""
     missing = minor_units(limit, version.currency) - total
     if missing > 0 if kind is LineKind.MINIMUM else missing < 0:
-        yield _line(version, kind, units(missing, version.currency), window=limited, taxed_as=limited)
+        yield _line(
+            version, kind, units(missing, version.currency), window=limited, taxed_as=limited
+        )
 
 
 def base_fee(versions: Versions, since: date, until: date) -> tuple[Line, ...]:
     """Return the base fee for local days of one month, `until` excluded; none for days without one.
 
-    Versions with the same fee share a line, so that a change of another price does not change the rounding.
+    Versions with the same fee share a line, so that a change of another price does not change the
+    rounding.
     """
     days = [since + timedelta(days=number) for number in range((until - since).days)]
     if days and (days[-1].year, days[-1].month) != (since.year, since.month):
@@ -153,6 +169,8 @@ def base_fee(versions: Versions, since: date, until: date) -> tuple[Line, ...]:
     fees = [(version, version.base_fee) for version in map(versions.version_at, days)]
     return tuple(
         _line(same[0][0], LineKind.BASE, fee, len(same), of_days=of_days)
-        for (fee, _), alike in groupby(fees, key=lambda pair: (pair[1], pair[0].tax_rate(LineKind.BASE)))
+        for (fee, _), alike in groupby(
+            fees, key=lambda pair: (pair[1], pair[0].tax_rate(LineKind.BASE))
+        )
         if fee is not None and (same := list(alike))
     )

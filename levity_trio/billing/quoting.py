@@ -1,6 +1,7 @@
 """What a session that starts now would be charged by: prices with tax, and when they change next.
 
-A price of net ones with tax is exact here. A bill rounds each line first and adds tax once, on the sum of the lines.
+A price of net ones with tax is exact here. A bill rounds each line first and adds tax once, on the
+sum of the lines.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Held(NamedTuple):
 
 @record
 class Quote:
-    """The prices of a tariff, tax included. `energy` are those of a kWh: the one that holds now, then those that follow
-    within a day. `blocking` has its price and maximum with tax, too."""
+    """The prices of a tariff, tax included. `energy` are those of a kWh: the one that holds now,
+    then those that follow within a day. `blocking` has its price and maximum with tax, too."""
 
     tariff: str
     currency: Currency
@@ -64,7 +65,8 @@ def energy_prices(versions: Versions, now: datetime, zone: tzinfo) -> Iterator[H
     """Yield what a kWh costs now, and what it will cost within a day. Raises NoVersion."""
     spans = ((span.since, *span.holds) for span in pieces(versions, now, now + AHEAD, zone))
     held = (
-        Held(since, _taxed(version, LineKind.ENERGY, window.price), window.name) for since, version, window in spans
+        Held(since, _taxed(version, LineKind.ENERGY, window.price), window.name)
+        for since, version, window in spans
     )
     yield from (next(same) for _, same in groupby(held, key=lambda one: one.price))
 

@@ -1,13 +1,15 @@
-"""The reconciliation of a month: whether the energy by the chargers' registers is the energy of all transactions.
+"""The reconciliation of a month: whether the energy by the chargers' registers is the energy of all
+transactions.
 
-A transaction is billed whole in the month in which it ended. So the energy by the registers is: that of the
-transactions that ended in the month, less what of it flowed before the month, plus what flowed in the month of those
-that ended later or are open, plus what flowed between transactions. These lines add up exactly, because each uses the
-same register at the seams of the month: the last reading at or before each. What remains are figures that are not what
-the register rose by, each with its reason.
+A transaction is billed whole in the month in which it ended. So the energy by the registers is:
+that of the transactions that ended in the month, less what of it flowed before the month, plus what
+flowed in the month of those that ended later or are open, plus what flowed between transactions.
+These lines add up exactly, because each uses the same register at the seams of the month: the last
+reading at or before each. What remains are figures that are not what the register rose by, each
+with its reason.
 
-One that was closed late, after later ones had begun, hides what these delivered: the registers show it at that end, and
-so perhaps in another month. There it is too much, and here it is missing.
+One that was closed late, after later ones had begun, hides what these delivered: the registers show
+it at that end, and so perhaps in another month. There it is too much, and here it is missing.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ IMPORTED: Final = "imported"
 
 
 class Transaction(NamedTuple):
-    """A transaction of the month or next to it. `settled_by` is the person who confirmed its figure, as far as that
-    explains a difference."""
+    """A transaction of the month or next to it. `settled_by` is the person who confirmed its
+    figure, as far as that explains a difference."""
 
     metered: Metered
     charger: str
@@ -50,8 +52,8 @@ class StateLine:
 
 @record
 class RegisterDifference:
-    """A transaction whose register rose by another energy than its figure: by so many Wh more. `reason` is empty where
-    nothing explains it."""
+    """A transaction whose register rose by another energy than its figure: by so many Wh more.
+    `reason` is empty where nothing explains it."""
 
     transaction: int
     wh: int
@@ -61,7 +63,8 @@ class RegisterDifference:
 
 @record
 class Remark:
-    """A step of a register between two transactions that is no plain difference: when, from and to what, and why.
+    """A step of a register between two transactions that is no plain difference: when, from and to
+    what, and why.
 
     Of several alike, the first; `times` counts them.
     """
@@ -77,8 +80,8 @@ class Remark:
 
 @record
 class HidingTransaction:
-    """A transaction that ended after later ones on its connector began, as an earlier system closed some: their energy
-    of so many Wh is in another month by the registers than by their times."""
+    """A transaction that ended after later ones on its connector began, as an earlier system closed
+    some: their energy of so many Wh is in another month by the registers than by their times."""
 
     transaction: int
     ended: str
@@ -88,14 +91,15 @@ class HidingTransaction:
 
 @record
 class Sums:
-    """The energy of a month by the lifetime registers, each as last read before the seams of the month, and what it is
-    accounted for by.
+    """The energy of a month by the lifetime registers, each as last read before the seams of the
+    month, and what it is accounted for by.
 
-    `register_wh` is between `least_wh` and `most_wh`. Accounted for are the transactions that ended in the month and
-    the open ones, by their states; less `before_wh`, what of them flowed before it; plus `later_wh`, what flowed in it
-    of those that ended later; plus `between_wh`, what left between transactions, unbilled. `difference_wh` remains.
-    Of the single differences, added up without their signs, `explained_wh` have a reason and `unexplained_wh` have
-    none; `hidden_wh` are missing, or too much, because a transaction hides them. It `adds_up` if all three are 0, and
+    `register_wh` is between `least_wh` and `most_wh`. Accounted for are the transactions that ended
+    in the month and the open ones, by their states; less `before_wh`, what of them flowed before
+    it; plus `later_wh`, what flowed in it of those that ended later; plus `between_wh`, what left
+    between transactions, unbilled. `difference_wh` remains. Of the single differences, added up
+    without their signs, `explained_wh` have a reason and `unexplained_wh` have none; `hidden_wh`
+    are missing, or too much, because a transaction hides them. It `adds_up` if all three are 0, and
     `is_explained` if the last two are.
     """
 
@@ -140,11 +144,15 @@ States = Callable[[Sequence[int]], Mapping[int, BillState]]
 """Returns the states of transactions by their ids."""
 
 
-def reconcile(charger: str, connectors: Sequence[Connector], month: Span, states: States) -> ChargerMonth:
+def reconcile(
+    charger: str, connectors: Sequence[Connector], month: Span, states: States
+) -> ChargerMonth:
     """Reconcile the month of one charger."""
     parts = [part for connector in connectors for part in _parts(connector, month)]
     counted = [part for part in parts if part.is_counted]
-    known = states([part.transaction.metered.id for part in counted if part.transaction is not None])
+    known = states(
+        [part.transaction.metered.id for part in counted if part.transaction is not None]
+    )
     differences = tuple(_differences(counted))
     hidden = [pair for connector in connectors for pair in _hidden(connector, month)]
     missing = sum(part.outside_wh for part, _ in hidden if part.is_counted)
@@ -161,13 +169,17 @@ def reconcile(charger: str, connectors: Sequence[Connector], month: Span, states
         between_wh=sum(part.within_wh for part in between),
         between_doubtful_wh=sum(part.within_wh for part in between if part.stretch.is_doubtful),
         explained_wh=sum(abs(difference.wh) for difference in differences if difference.reason),
-        unexplained_wh=sum(abs(difference.wh) for difference in differences if not difference.reason),
+        unexplained_wh=sum(
+            abs(difference.wh) for difference in differences if not difference.reason
+        ),
         hidden_wh=missing + too_much,
     )
     return ChargerMonth(
         charger=charger,
         sums=sums,
-        last_register_at=max((at for course in courses if (at := course.ends_at) is not None), default=None),
+        last_register_at=max(
+            (at for course in courses if (at := course.ends_at) is not None), default=None
+        ),
         differences=differences,
         hiding=tuple(_hiding(hidden)),
         remarks=tuple(remark for connector in connectors for remark in _remarks(connector, month)),
@@ -175,7 +187,15 @@ def reconcile(charger: str, connectors: Sequence[Connector], month: Span, states
 
 
 _ADDED: Final = (
-    *("before_wh", "later_wh", "between_wh", "between_doubtful_wh", "explained_wh", "unexplained_wh", "hidden_wh"),
+    *(
+        "before_wh",
+        "later_wh",
+        "between_wh",
+        "between_doubtful_wh",
+        "explained_wh",
+        "unexplained_wh",
+        "hidden_wh",
+    ),
 )
 
 
@@ -192,7 +212,9 @@ def site(chargers: Sequence[ChargerMonth]) -> Sums:
 
 def _sums(registers: Energy, states: tuple[StateLine, ...], **wh: int) -> Sums:
     """Return the sums of registers and states, and of these energies by the names of _ADDED."""
-    accounted = sum(line.wh for line in states) - wh["before_wh"] + wh["later_wh"] + wh["between_wh"]
+    accounted = (
+        sum(line.wh for line in states) - wh["before_wh"] + wh["later_wh"] + wh["between_wh"]
+    )
     is_explained = wh["unexplained_wh"] == wh["hidden_wh"] == 0
     return Sums(
         register_wh=registers.wh,
@@ -208,8 +230,8 @@ def _sums(registers: Energy, states: tuple[StateLine, ...], **wh: int) -> Sums:
 
 
 class _Part(NamedTuple):
-    """What of a stretch lies in the month. A transaction is counted if it ended in the month, or is open and has begun
-    before its end."""
+    """What of a stretch lies in the month. A transaction is counted if it ended in the month, or is
+    open and has begun before its end."""
 
     stretch: Stretch
     transaction: Transaction | None
@@ -263,14 +285,19 @@ _COUNTS: Final = ("transactions", "wh", "doubtful_transactions", "doubtful_wh")
 
 
 def _hidden(connector: Connector, month: Span) -> Iterator[tuple[_Part, Metered]]:
-    """Yield what the registers show in another month than the times of its transaction, with the one that hides it."""
+    """Yield what the registers show in another month than the times of its transaction, with the
+    one that hides it."""
     latest: dict[int | None, Metered] = {}  # of each connector, as several may tell one register
     for part in _parts(connector, month):
         if part.transaction is None:
             continue
         metered, number = part.transaction.metered, part.transaction.connector
         by = latest.get(number)
-        if by is not None and (by.ended or "") > metered.began and _is_elsewhere(part, metered, month):
+        if (
+            by is not None
+            and (by.ended or "") > metered.began
+            and _is_elsewhere(part, metered, month)
+        ):
             yield part, by
         if by is None or (metered.ended or "") > (by.ended or ""):
             latest[number] = metered
@@ -287,7 +314,9 @@ def _is_elsewhere(part: _Part, metered: Metered, month: Span) -> bool:
 def _hiding(hidden: Iterable[tuple[_Part, Metered]]) -> Iterator[HidingTransaction]:
     hiding: dict[int, HidingTransaction] = {}
     for part, by in hidden:
-        known = hiding.get(by.id) or HidingTransaction(transaction=by.id, ended=by.ended or "", transactions=0, wh=0)
+        known = hiding.get(by.id) or HidingTransaction(
+            transaction=by.id, ended=by.ended or "", transactions=0, wh=0
+        )
         wh = part.outside_wh if part.is_counted else part.within_wh
         hiding[by.id] = replace(known, transactions=known.transactions + 1, wh=known.wh + wh)
     yield from hiding.values()
@@ -296,7 +325,11 @@ def _hiding(hidden: Iterable[tuple[_Part, Metered]]) -> Iterator[HidingTransacti
 def _differences(parts: Iterable[_Part]) -> Iterator[RegisterDifference]:
     for part in parts:
         transaction = part.transaction
-        if transaction is not None and not part.is_open and part.stretch.wh != transaction.metered.energy_wh:
+        if (
+            transaction is not None
+            and not part.is_open
+            and part.stretch.wh != transaction.metered.energy_wh
+        ):
             number, figure = transaction.metered.id, transaction.metered.energy_wh
             wh, reason = part.stretch.wh - figure, _reason(transaction)
             yield RegisterDifference(transaction=number, wh=wh, figure_wh=figure, reason=reason)

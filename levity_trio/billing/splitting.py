@@ -1,14 +1,16 @@
 """Division of a charging session's energy between spans of time.
 
-The energy of the session is given and certain; what is asked is when it flowed. Between two readings of the register
-it is known how much; the power reported between them shows the course, else it is even. Where no reading lies within
-the session, or those around a seam are more than an hour apart, power or time alone decide.
+The energy of the session is given and certain; what is asked is when it flowed. Between two
+readings of the register it is known how much; the power reported between them shows the course,
+else it is even. Where no reading lies within the session, or those around a seam are more than an
+hour apart, power or time alone decide.
 
-A register that falls, or leaves the range from 0 to the energy (a reset, a figure corrected by hand), contradicts the
-energy: then none of its readings counts, and power or time decide for the whole session.
+A register that falls, or leaves the range from 0 to the energy (a reset, a figure corrected by
+hand), contradicts the energy: then none of its readings counts, and power or time decide for the
+whole session.
 
-What flowed until each seam is rounded to whole Wh, and the parts are the differences. So they add up to the energy,
-none is negative, and each seam stays between the readings around it.
+What flowed until each seam is rounded to whole Wh, and the parts are the differences. So they add
+up to the energy, none is negative, and each seam stays between the readings around it.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ class Division(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """The Wh that had flowed until a seam, and the readings (or start and end) between which it lies."""
+    """The Wh that had flowed until a seam, and the readings (or start and end) between which it
+    lies."""
 
     at: datetime
     wh: int
@@ -61,13 +64,15 @@ class Crossing(NamedTuple):
 
     @property
     def is_far(self) -> bool:
-        """Whether the readings are so far apart that they do not show when the energy between them flowed."""
+        """Whether the readings are so far apart that they do not show when the energy between them
+        flowed."""
         return self.before.wh < self.after.wh and self.after.at - self.before.at > _NEAR
 
 
 @record(kw_only=False)
 class Flow:
-    """What is known of the course of a session's energy. Readings may come in any order, doubled, or not at all."""
+    """What is known of the course of a session's energy. Readings may come in any order, doubled,
+    or not at all."""
 
     since: datetime
     until: datetime
@@ -82,15 +87,20 @@ def divide(flow: Flow, seams: Sequence[datetime]) -> Division:
         return Division((flow.wh,), Split.WHOLE)
     levels = _levels(flow)
     found = [_crossing(seam, levels, flow.powers) for seam in seams]
-    parts = tuple(after - before for before, after in pairwise([0, *(one.wh for one in found), flow.wh]))
+    parts = tuple(
+        after - before for before, after in pairwise([0, *(one.wh for one in found), flow.wh])
+    )
     unread = [one for one in found if len(levels) == 2 or one.is_far]
     if not unread:
         return Division(parts, Split.REGISTER)
-    return Division(parts, Split.POWER if all(_has_power(flow, one) for one in unread) else Split.EVENLY)
+    return Division(
+        parts, Split.POWER if all(_has_power(flow, one) for one in unread) else Split.EVENLY
+    )
 
 
 def _has_power(flow: Flow, crossing: Crossing) -> bool:
-    """Whether power was reported between two readings. That of the first reading says nothing about what follows."""
+    """Whether power was reported between two readings. That of the first reading says nothing about
+    what follows."""
     since, until = crossing.before.at, crossing.after.at
     powers = [power for power in flow.powers if power.at > since or since == flow.since]
     return _Work(powers, since, until).until(until) > 0
@@ -103,7 +113,8 @@ def crossings(flow: Flow, seams: Sequence[datetime]) -> list[Crossing]:
 
 
 def _levels(flow: Flow) -> list[Level]:
-    """Return start and end, and in between the readings within the session unless they contradict the energy."""
+    """Return start and end, and in between the readings within the session unless they contradict
+    the energy."""
     ends = [Level(flow.since, 0), Level(flow.until, flow.wh)]
     within = sorted({level for level in flow.levels if flow.since < level.at < flow.until})
     levels = [ends[0], *within, ends[1]]
@@ -118,20 +129,29 @@ def _crossing(seam: datetime, levels: Sequence[Level], powers: Sequence[Power]) 
     before, after = levels[number - 1], levels[number]
     work = _Work(powers, before.at, after.at)
     part, whole = work.until(seam), work.until(after.at)
-    share = Fraction(part, whole) if whole else Fraction((seam - before.at) // _TICK, (after.at - before.at) // _TICK)
+    share = (
+        Fraction(part, whole)
+        if whole
+        else Fraction((seam - before.at) // _TICK, (after.at - before.at) // _TICK)
+    )
     return Crossing(seam, before.wh + half_up((after.wh - before.wh) * share), before, after)
 
 
 class _Work:
-    """The integral of the powers reported from one time to another. Between two reports their mean counts, before the
-    first and after the last of them this one.
+    """The integral of the powers reported from one time to another. Between two reports their mean
+    counts, before the first and after the last of them this one.
 
-    Numbers are whole, so that nothing is lost: a rate is the sum of two powers in mW, work is that times microseconds.
+    Numbers are whole, so that nothing is lost: a rate is the sum of two powers in mW, work is that
+    times microseconds.
     """
 
     def __init__(self, powers: Iterable[Power], since: datetime, until: datetime) -> None:
         """Of several powers at one time the last counts. A power below 0 counts as 0."""
-        within = {power.at: power.watts for power in powers if since <= power.at <= until and isfinite(power.watts)}
+        within = {
+            power.at: power.watts
+            for power in powers
+            if since <= power.at <= until and isfinite(power.watts)
+        }
         known = [(at, max(round(watts * 1000), 0)) for at, watts in sorted(within.items())]
         points = [(since, known[0][1]), *known, (until, known[-1][1])] if known else []
         self._at = [at for at, _ in points]

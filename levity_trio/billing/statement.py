@@ -1,7 +1,9 @@
-"""The shape of a statement: what one account owes for one month, as it is stored, shown and printed.
+"""The shape of a statement: what one account owes for one month, as it is stored, shown and
+printed.
 
-Amounts are whole minor units of the statement's currency (cents, for instance); energy is in Wh; times are UTC. All
-documents (HTML, PDF, CSV, JSON) are made from this one shape, so they cannot differ.
+Amounts are whole minor units of the statement's currency (cents, for instance); energy is in Wh;
+times are UTC. All documents (HTML, PDF, CSV, JSON) are made from this one shape, so they cannot
+differ.
 """
 
 from __future__ import annotations
@@ -50,8 +52,8 @@ class Currency:
 class Line:
     """One amount and how it was computed: quantity × price, rounded half up once.
 
-    `quantity` is in Wh for energy (its price is per kWh), in begun minutes for blocking, in days for a base fee
-    (`of_days` in its month; its price is per month), else 1.
+    `quantity` is in Wh for energy (its price is per kWh), in begun minutes for blocking, in days
+    for a base fee (`of_days` in its month; its price is per month), else 1.
     """
 
     kind: LineKind
@@ -71,8 +73,8 @@ class Line:
 class Position:
     """One charging session with its lines, or a base fee (without transaction and times).
 
-    A correction names the position that it corrects (`corrects`, its id), with the number of that statement; its lines
-    hold the differences.
+    A correction names the position that it corrects (`corrects`, its id), with the number of that
+    statement; its lines hold the differences.
     """
 
     id: int
@@ -141,9 +143,9 @@ class Owner:
 class Statement:
     """What one account owes for one month.
 
-    `carried_in` is what earlier statements left (negative: a credit). `total` is the gross sum plus that, as asked for;
-    a total that is carried on or paid out is told by `is_carried`. A draft has no number, no digest and no day of
-    closing.
+    `carried_in` is what earlier statements left (negative: a credit). `total` is the gross sum plus
+    that, as asked for; a total that is carried on or paid out is told by `is_carried`. A draft has
+    no number, no digest and no day of closing.
     """
 
     account: int
@@ -169,11 +171,18 @@ class Statement:
     previous_digest: str | None = None
 
     def names(self) -> Iterator[str]:
-        """Yield the texts that people chose: of the household, and of places, vehicles, tariffs and reasons."""
+        """Yield the texts that people chose: of the household, and of places, vehicles, tariffs and
+        reasons."""
         if self.to is not None:
             yield from (self.to.name, *self.to.address)
         for position in (*self.positions, *self.held_back):
-            told = (position.space, position.charger, position.tag, position.vehicle, position.reason)
+            told = (
+                position.space,
+                position.charger,
+                position.tag,
+                position.vehicle,
+                position.reason,
+            )
             yield from (text for text in told if text)
             for line in position.lines:
                 yield from (text for text in (line.tariff, line.window) if text)
@@ -185,14 +194,20 @@ class Statement:
 
     @property
     def only_card(self) -> str | None:
-        """The car, or else the card, of all its charging sessions; None if there are several, or none."""
+        """The car, or else the card, of all its charging sessions; None if there are several, or
+        none."""
         every = (*self.positions, *self.held_back)
-        cards = {one.card for one in every if one.transaction is not None and (one.card or not one.corrects)}
+        cards = {
+            one.card
+            for one in every
+            if one.transaction is not None and (one.card or not one.corrects)
+        }
         return cards.pop() if len(cards) == 1 else None
 
 
 NO_DIGEST: Final = "\ufdd0"
-"""This noncharacter, which no name contains, stands for the digest on what a statement says: the digest covers that."""
+"""This noncharacter, which no name contains, stands for the digest on what a statement says: the
+digest covers that."""
 
 
 def in_groups(digest: str) -> str:

@@ -1,4 +1,5 @@
-"""What becomes of a transaction's energy: each is in exactly one of these states (rules.md, Money)."""
+"""What becomes of a transaction's energy: each is in exactly one of these states (rules.md,
+Money)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The house's own meter against the chargers: whether the two agree within their classes, and since when not.
+"""The house's own meter against the chargers: whether the two agree within their classes, and since
+when not.
 
-A reading that contradicts those before and after it, where these agree with the chargers, is taken for a mistake: it is
-told and left out, never corrected. What flowed while a register fell (replaced, or read wrong) is not known: it is left
-out on both sides.
+A reading that contradicts those before and after it, where these agree with the chargers, is taken
+for a mistake: it is told and left out, never corrected. What flowed while a register fell
+(replaced, or read wrong) is not known: it is left out on both sides.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Reading(NamedTuple):
 
 
 class Classes(NamedTuple):
-    """The greatest errors in per cent of the meter and of the chargers, and where its register goes on at 0."""
+    """The greatest errors in per cent of the meter and of the chargers, and where its register goes
+    on at 0."""
 
     meter: float
     chargers: float
@@ -60,9 +62,10 @@ class ReadingRemark:
 
 @record
 class Comparison:
-    """A meter against its chargers, between its readings around a month. The chargers' energy is between `least_wh` and
-    `most_wh`; `allowed_wh` is how far the two may differ. They began to differ in the interval of readings from
-    `differs_since` until `differs_until`, which may lie before the month.
+    """A meter against its chargers, between its readings around a month. The chargers' energy is
+    between `least_wh` and `most_wh`; `allowed_wh` is how far the two may differ. They began to
+    differ in the interval of readings from `differs_since` until `differs_until`, which may lie
+    before the month.
     """
 
     meter: int
@@ -89,8 +92,8 @@ class _Taken(NamedTuple):
 
 
 class _Against(NamedTuple):
-    """The energy of the meter and of the chargers between two readings; how far they may differ; and on which side they
-    do: -1, 0 or 1."""
+    """The energy of the meter and of the chargers between two readings; how far they may differ;
+    and on which side they do: -1, 0 or 1."""
 
     meter: int
     chargers: int
@@ -101,10 +104,14 @@ class _Against(NamedTuple):
 
 
 def compare(
-    meter: tuple[int, str], classes: Classes, readings: Sequence[Reading], chargers: Sequence[Bounds], month: Span
+    meter: tuple[int, str],
+    classes: Classes,
+    readings: Sequence[Reading],
+    chargers: Sequence[Bounds],
+    month: Span,
 ) -> Comparison:
-    """Compare a meter (number and name) with its chargers. `chargers` are the sums of their registers at each reading,
-    the oldest first."""
+    """Compare a meter (number and name) with its chargers. `chargers` are the sums of their
+    registers at each reading, the oldest first."""
     taken = list(map(_Taken, readings, chargers))
     kept, remarks = _without_mistakes(taken, classes)
     series = _Series(kept, classes)
@@ -137,8 +144,8 @@ def compare(
 
 
 def _around(times: Sequence[str], month: Span) -> tuple[int, int] | None:
-    """Return the last reading until the beginning of a month, or the first one in it, and the first one from its end
-    on, or the last one in it; None if these are no two."""
+    """Return the last reading until the beginning of a month, or the first one in it, and the first
+    one from its end on, or the last one in it; None if these are no two."""
     first = max(0, bisect_right(times, month.since) - 1)
     last = min(bisect_left(times, month.end), len(times) - 1)
     is_of_month = last > first and times[first] < month.end and times[last] > month.since
@@ -155,17 +162,22 @@ def _rise(before: Reading, now: Reading, rolls_over_wh: int | None) -> int | Non
 
 
 class _Series:
-    """Readings in order of time, with running sums since the first one. An interval in which the register fell adds to
-    neither side."""
+    """Readings in order of time, with running sums since the first one. An interval in which the
+    register fell adds to neither side."""
 
     def __init__(self, taken: Sequence[_Taken], classes: Classes) -> None:
         self._taken, self._classes = taken, classes
-        self._rises = [_rise(before.reading, now.reading, classes.rolls_over_wh) for before, now in pairwise(taken)]
+        self._rises = [
+            _rise(before.reading, now.reading, classes.rolls_over_wh)
+            for before, now in pairwise(taken)
+        ]
         self._meter, self._chargers, self._unsure = [0], [0], [0]
         for (before, now), rise in zip(pairwise(taken), self._rises, strict=True):
             is_known = rise is not None
             self._meter.append(self._meter[-1] + (rise or 0))
-            self._chargers.append(self._chargers[-1] + is_known * (now.chargers.low - before.chargers.low))
+            self._chargers.append(
+                self._chargers[-1] + is_known * (now.chargers.low - before.chargers.low)
+            )
             self._unsure.append(self._unsure[-1] + (not is_known) * (_width(before) + _width(now)))
 
     def is_known(self, number: int) -> bool:
@@ -180,15 +192,18 @@ class _Series:
         least = max(0, chargers - _width(self._taken[first]) - unsure)
         most = chargers + _width(self._taken[last]) + unsure
         digit = max(self._taken[first].reading.digit, self._taken[last].reading.digit)
-        allowed = round((self._classes.meter * meter + self._classes.chargers * chargers) / 100) + digit
+        allowed = (
+            round((self._classes.meter * meter + self._classes.chargers * chargers) / 100) + digit
+        )
         side = (meter > most + allowed) - (meter < least - allowed)
         return _Against(meter, chargers, least, most, allowed, side)
 
     def leaves(self, first: int, last: int) -> int | None:
-        """Return the end of the first interval in which the running difference leaves the tolerance, and stays outside.
+        """Return the end of the first interval in which the running difference leaves the
+        tolerance, and stays outside.
 
-        It runs from the earliest reading from which on it is outside at each later one, perhaps before `first`; if
-        there is none, from `first`.
+        It runs from the earliest reading from which on it is outside at each later one, perhaps
+        before `first`; if there is none, from `first`.
         """
         side = self.between(first, last).side
 
@@ -203,26 +218,33 @@ class _Series:
         return next((number for number in range(first + 1, last + 1) if stays(first, number)), None)
 
     def remarks(self) -> Iterator[ReadingRemark]:
-        """Yield where the register fell or went on at 0, and a last reading that another spelling would make fit."""
+        """Yield where the register fell or went on at 0, and a last reading that another spelling
+        would make fit."""
         for (before, now), rise in zip(pairwise(self._taken), self._rises, strict=True):
             fell = _shown(now), _shown(before)
             if rise is None:
                 yield _remark(
                     now,
                     Told(
-                        "{1} is below {2} before: another meter, or read wrong; what flowed meanwhile is left out",
+                        (
+                            "{1} is below {2} before: another meter, or read wrong; what flowed "
+                            "meanwhile is left out"
+                        ),
                         *fell,
                     ),
                 )
             elif now.reading.wh < before.reading.wh:
-                yield _remark(now, Told("{1} is below {2} before: the register went on at 0", *fell))
+                yield _remark(
+                    now, Told("{1} is below {2} before: the register went on at 0", *fell)
+                )
         if len(self._taken) > 1 and self.is_doubtful(len(self._taken) - 2, len(self._taken) - 1):
             before, now = self._taken[-2:]
             if hint := _hint(before, now, self._classes):
                 yield _remark(now, Told("{1} does not fit; {2} would fit", _shown(now), hint))
 
     def is_doubtful(self, first: int, last: int) -> bool:
-        """Whether the register fell between two readings, or rose by another energy than the chargers'."""
+        """Whether the register fell between two readings, or rose by another energy than the
+        chargers'."""
         is_known = all(self.is_known(number) for number in range(first + 1, last + 1))
         return not is_known or self.between(first, last).side != 0
 
@@ -242,13 +264,18 @@ def _remark(taken: _Taken, words: str) -> ReadingRemark:
 # Mistakes
 
 
-def _without_mistakes(taken: Sequence[_Taken], classes: Classes) -> tuple[list[_Taken], list[ReadingRemark]]:
-    """Return the readings without those that contradict the ones before and after, and what is to be said of these."""
+def _without_mistakes(
+    taken: Sequence[_Taken], classes: Classes
+) -> tuple[list[_Taken], list[ReadingRemark]]:
+    """Return the readings without those that contradict the ones before and after, and what is to
+    be said of these."""
     kept, remarks = list(taken[:1]), list[ReadingRemark]()
     for now, after in zip_longest(taken[1:], taken[2:]):
         if after is not None and _is_mistake(kept[-1], now, after, classes):
             hint = _hint(kept[-1], now, classes)
-            words = Told("{1} contradicts the readings before and after, and is left out", _shown(now))
+            words = Told(
+                "{1} contradicts the readings before and after, and is left out", _shown(now)
+            )
             remarks.append(_remark(now, Told("{1}; {2} would fit", words, hint) if hint else words))
         else:
             kept.append(now)
@@ -282,7 +309,9 @@ def _spellings(reading: Reading) -> Iterator[tuple[str, int]]:
     spelled = [(reading.value, other)]
     for place, (digit, after) in enumerate(pairwise(reading.value)):
         if digit != after and (digit + after).isdecimal():
-            spelled.append((f"{reading.value[:place]}{after}{digit}{reading.value[place + 2 :]}", reading.unit))
+            spelled.append(
+                (f"{reading.value[:place]}{after}{digit}{reading.value[place + 2 :]}", reading.unit)
+            )
     for value, unit in spelled:
         if (exact := exact_wh(value, unit)) is not None:
             yield f"{value} {unit}", int(exact.quantize(_WHOLE, ROUND_HALF_UP))

@@ -1,6 +1,8 @@
-"""Tariffs: what energy, sessions, blocking and months cost, in versions with a day from which each holds.
+"""Tariffs: what energy, sessions, blocking and months cost, in versions with a day from which each
+holds.
 
-Prices are in units of the currency. Each version holds from its day's local midnight until that of the next version.
+Prices are in units of the currency. Each version holds from its day's local midnight until that of
+the next version.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ class Window:
 class Blocking:
     """The fee for a car that stays after charging, per begun minute after the grace.
 
-    The minutes are counted until the stop, or until the connector is available again. `maximum` is for one session;
-    `free` are the local times that do not count.
+    The minutes are counted until the stop, or until the connector is available again. `maximum` is
+    for one session; `free` are the local times that do not count.
     """
 
     price: Decimal
@@ -54,7 +56,8 @@ class Blocking:
 
 @record
 class Tariff:
-    """One version of a tariff. Minimum and maximum are for a session, in the kind of the prices (net or gross)."""
+    """One version of a tariff. Minimum and maximum are for a session, in the kind of the prices
+    (net or gross)."""
 
     name: str
     since: date
@@ -63,7 +66,8 @@ class Tariff:
     tax_rates: tuple[tuple[LineKind, Decimal], ...]
     """The rates in percent, for each of TAXED."""
     windows: tuple[Window, ...]
-    """Each local time lies in one of them (`misfits` tells what does not); the default, if there is one, is last."""
+    """Each local time lies in one of them (`misfits` tells what does not); the default, if there is
+    one, is last."""
     session_fee: Decimal | None = None
     blocking: Blocking | None = None
     base_fee: Decimal | None = None
@@ -79,7 +83,9 @@ class Tariff:
 
     def window_at(self, local: datetime) -> Window:
         """Return the window that holds at a local time."""
-        return next(window for window in self.windows if window.when is None or window.when.holds(local))
+        return next(
+            window for window in self.windows if window.when is None or window.when.holds(local)
+        )
 
     @property
     def minutes(self) -> Iterator[int]:
@@ -100,14 +106,24 @@ class Versions:
     """All versions of one tariff."""
 
     def __init__(self, versions: Iterable[Tariff]) -> None:
-        """Raises ValueError unless there are any, of one name, currency and kind of prices, each from its own day."""
+        """Raises ValueError unless there are any, of one name, currency and kind of prices, each
+        from its own day."""
         self._versions = sorted(versions, key=lambda version: version.since)
         kinds = {(version.name, version.currency, version.are_gross) for version in self._versions}
         if len(kinds) != 1:
-            raise ValueError(Told("the versions of a tariff must have one name, one currency, and prices of one kind"))
+            raise ValueError(
+                Told(
+                    "the versions of a tariff must have one name, one currency, and prices of one "
+                    "kind"
+                )
+            )
         for before, after in pairwise(self._versions):
             if before.since == after.since:
-                raise ValueError(Told("two versions of the tariff {1} hold from {2}", after.name, Day(after.since)))
+                raise ValueError(
+                    Told(
+                        "two versions of the tariff {1} hold from {2}", after.name, Day(after.since)
+                    )
+                )
 
     def __iter__(self) -> Iterator[Tariff]:
         return iter(self._versions)
@@ -118,7 +134,12 @@ class Versions:
         if not number:
             first = self._versions[0]
             raise NoVersion(
-                Told("the tariff {1} holds from {2}, not yet on {3}", first.name, Day(first.since), Day(day))
+                Told(
+                    "the tariff {1} holds from {2}, not yet on {3}",
+                    first.name,
+                    Day(first.since),
+                    Day(day),
+                )
             )
         return self._versions[number - 1]
 
@@ -136,12 +157,14 @@ class Moment:
 
 
 def misfits(windows: Iterable[Window]) -> Iterator[tuple[Moment, list[Window]]]:
-    """Yield moments that lie in no window or in several, with these windows; the default covers what is left."""
+    """Yield moments that lie in no window or in several, with these windows; the default covers
+    what is left."""
     windows = list(windows)
     recurring = [(window, window.when) for window in windows if window.when is not None]
     has_default = len(recurring) < len(windows)
     days, minutes = _edges([when for _, when in recurring])
-    # One moment of each stretch in which nothing begins or ends. Each day of the year has every weekday once.
+    # One moment of each stretch in which nothing begins or ends. Each day of the year has every
+    # weekday once.
     for day, weekday, minute in product(sorted(days), sorted(ALL_WEEKDAYS), sorted(minutes)):
         holding = [window for window, when in recurring if when.covers(minute, weekday, day)]
         if len(holding) > 1 or not (holding or has_default):
@@ -152,14 +175,20 @@ def comparisons(windows: Iterable[Window]) -> int:
     """Return how many times of windows `misfits` compares with moments."""
     recurrences = [window.when for window in windows if window.when is not None]
     days, minutes = _edges(recurrences)
-    return len(days) * len(ALL_WEEKDAYS) * len(minutes) * sum(len(when.times) for when in recurrences)
+    return (
+        len(days) * len(ALL_WEEKDAYS) * len(minutes) * sum(len(when.times) for when in recurrences)
+    )
 
 
 def _edges(recurrences: list[Recurrence]) -> tuple[set[tuple[int, int]], set[int]]:
     """Return the days of the year and the minutes of the day at which something begins or ends."""
     minutes = {0, *(minute % DAY_MINUTES for when in recurrences for minute in minutes_of(when))}
     seasons = [when.season for when in recurrences if when.season]
-    days = {_NEW_YEAR, *(season.first for season in seasons), *(_next_day(season.last) for season in seasons)}
+    days = {
+        _NEW_YEAR,
+        *(season.first for season in seasons),
+        *(_next_day(season.last) for season in seasons),
+    }
     return days, minutes
 
 

@@ -12,7 +12,16 @@ from typing import Final, TypeVar
 
 from levity_trio.billing import tariff_values as values
 from levity_trio.billing.statement import LineKind
-from levity_trio.billing.tariff import LEAST_WH, TAXED, Blocking, Moment, Tariff, Window, comparisons, misfits
+from levity_trio.billing.tariff import (
+    LEAST_WH,
+    TAXED,
+    Blocking,
+    Moment,
+    Tariff,
+    Window,
+    comparisons,
+    misfits,
+)
 from levity_trio.billing.tariff_values import Fault
 from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence
 from levity_trio.told import DayOfYear, Told, Weekday, joined
@@ -28,7 +37,11 @@ REPAIRS: Final = (
         r'\1"\2"\3',
         Told("put it in quotes"),
     ),
-    (re.compile(r"^(\s*[\w-]+\s*=\s*\d+(?:\.\d+)?)\s*%(\s*(?:#.*)?)$"), r"\1\2", Told("leave out the % sign")),
+    (
+        re.compile(r"^(\s*[\w-]+\s*=\s*\d+(?:\.\d+)?)\s*%(\s*(?:#.*)?)$"),
+        r"\1\2",
+        Told("leave out the % sign"),
+    ),
 )
 """Slips that are not TOML: what they look like, the line as it was meant, and what to do."""
 LONGEST: Final = 65_536
@@ -51,7 +64,9 @@ class TariffFaults(ValueError):
 def parse(text: str) -> Tariff:
     """Read one version of a tariff. Raises TariffFaults with all faults."""
     if len(text) > LONGEST:
-        raise TariffFaults(Told("has more than {1} characters; a tariff needs a few hundred", format(LONGEST, ",")))
+        raise TariffFaults(
+            Told("has more than {1} characters; a tariff needs a few hundred", format(LONGEST, ","))
+        )
     faults: list[str] = []
     root = _Table(_load(text, faults), "", faults)
     tariff = _tariff(root)
@@ -77,7 +92,10 @@ def _load(text: str, faults: list[str]) -> Mapping[str, object]:
 def _toml(text: str) -> Mapping[str, object]:
     try:
         return tomllib.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError) as error:  # of an integer of 5,000 digits it is no TOMLDecodeError
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # of an integer of 5,000 digits it is no TOMLDecodeError
         raise Fault(Told("not TOML: {1}", str(error))) from error
 
 
@@ -92,7 +110,8 @@ def _repaired(text: str, faults: list[str]) -> Iterator[str]:
 
 
 class _Table:
-    """A table of the file. It notes the faults of its values, and the keys that nobody asked for."""
+    """A table of the file. It notes the faults of its values, and the keys that nobody asked
+    for."""
 
     def __init__(self, content: Mapping[str, object], place: str, faults: list[str]) -> None:
         self._content, self.place, self._faults = content, place, faults
@@ -131,7 +150,10 @@ class _Table:
 
     def tables(self, key: str) -> list[_Table]:
         contents = self.take(key, values.tables) or []
-        return [_Table(content, f"{key} {number}", self._faults) for number, content in enumerate(contents, 1)]
+        return [
+            _Table(content, f"{key} {number}", self._faults)
+            for number, content in enumerate(contents, 1)
+        ]
 
     def end(self) -> None:
         """Note all other keys as faults."""
@@ -139,7 +161,11 @@ class _Table:
         for key in self._content:
             if key not in known:
                 near = get_close_matches(key, known, 1)
-                hint = Told("did you mean {1}?", near[0]) if near else Told("known here: {1}", ", ".join(known))
+                hint = (
+                    Told("did you mean {1}?", near[0])
+                    if near
+                    else Told("known here: {1}", ", ".join(known))
+                )
                 self.fault(Told("unknown key; {1}", hint), key)
 
 
@@ -176,7 +202,8 @@ def _tariff(root: _Table) -> Tariff | None:
 
 
 def _tax_rates(root: _Table) -> tuple[tuple[LineKind, Decimal], ...]:
-    """Return the tax rates: one for all, or a table with one for each kind, which default to that of energy."""
+    """Return the tax rates: one for all, or a table with one for each kind, which default to that
+    of energy."""
     if not root.take("tax", values.is_table):
         rate = root.need("tax", values.percent, "19")
         return tuple((kind, rate or Decimal(0)) for kind in TAXED)
@@ -184,7 +211,9 @@ def _tax_rates(root: _Table) -> tuple[tuple[LineKind, Decimal], ...]:
     if table is None:
         return ()
     energy = table.need("energy", values.percent, "19") or Decimal(0)
-    rates = {kind: table.take(key, values.percent) for key, kind in _TAX_KEYS.items() if key != "energy"}
+    rates = {
+        kind: table.take(key, values.percent) for key, kind in _TAX_KEYS.items() if key != "energy"
+    }
     table.end()
     return tuple((kind, energy if (rate := rates.get(kind)) is None else rate) for kind in TAXED)
 
@@ -200,7 +229,9 @@ def _windows(root: _Table) -> tuple[Window, ...]:
         default.end()
         windows.append(Window(name=name, price=price or Decimal(0)))
     elif not tables:
-        root.fault(Told("is missing; write for instance [energy] and below it price = 0.32"), "energy")
+        root.fault(
+            Told("is missing; write for instance [energy] and below it price = 0.32"), "energy"
+        )
     names = [window.name for window in windows]
     for name in sorted({name for name in names if name and names.count(name) > 1}):
         root.fault(Told("two windows are called {1}; give each a name of its own", name), "window")
@@ -210,12 +241,17 @@ def _windows(root: _Table) -> tuple[Window, ...]:
 
 
 def _window(table: _Table) -> Window | None:
-    """Return a window, also with a faulty name or price, so that its times are checked; None if these are faulty."""
+    """Return a window, also with a faulty name or price, so that its times are checked; None if
+    these are faulty."""
     name = table.need("name", values.text, '"night"')
     price = table.need("price", values.price, "0.22")
     when = _recurrence(table)
     table.end()
-    return None if when is None else Window(name=name or table.place, price=price or Decimal(0), when=when)
+    return (
+        None
+        if when is None
+        else Window(name=name or table.place, price=price or Decimal(0), when=when)
+    )
 
 
 def _recurrence(table: _Table) -> Recurrence | None:
@@ -226,7 +262,12 @@ def _recurrence(table: _Table) -> Recurrence | None:
     season = table.take("season", values.season)
     are_there = list(map(table.has, keys))
     if not any(are_there):
-        table.fault(Told("says not when it holds; give one of {1}, or make it [energy], the default", ", ".join(keys)))
+        table.fault(
+            Told(
+                "says not when it holds; give one of {1}, or make it [energy], the default",
+                ", ".join(keys),
+            )
+        )
         return None
     if are_there != [read is not None for read in (times, weekdays, season)]:
         return None
@@ -237,7 +278,11 @@ def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
     """Note the first moment of each overlap and of the times without a price."""
     if comparisons(windows) > MOST_COMPARISONS:
         root.fault(
-            Told("has too many different times and seasons to be checked; let windows begin and end together"), "window"
+            Told(
+                "has too many different times and seasons to be checked; let windows begin and "
+                "end together"
+            ),
+            "window",
         )
         return
     seen: dict[tuple[str, ...], Moment] = {}
@@ -250,9 +295,16 @@ def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
         )
         if names:
             together = reduce(lambda one, two: Told("{1} and {2}", one, two), names)
-            root.fault(Told("{1} overlap {2}; let each time have one price", together, at), "window")
+            root.fault(
+                Told("{1} overlap {2}; let each time have one price", together, at), "window"
+            )
         else:
-            root.fault(Told("no price {1}; add a window, or [energy] with the price of all other times", at), "window")
+            root.fault(
+                Told(
+                    "no price {1}; add a window, or [energy] with the price of all other times", at
+                ),
+                "window",
+            )
 
 
 def _blocking(root: _Table) -> Blocking | None:

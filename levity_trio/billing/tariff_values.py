@@ -49,8 +49,15 @@ def tables(value: object) -> Sequence[Mapping[str, object]]:
 
 
 def text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_NAME or not value.isprintable():
-        raise Fault(Told("must be a name in quotes, of at most {1} visible characters", LONGEST_NAME))
+    if (
+        not isinstance(value, str)
+        or not value.strip()
+        or len(value) > LONGEST_NAME
+        or not value.isprintable()
+    ):
+        raise Fault(
+            Told("must be a name in quotes, of at most {1} visible characters", LONGEST_NAME)
+        )
     return value.strip()
 
 
@@ -58,7 +65,13 @@ def tariff_name(value: object) -> str:
     """A name that is not taken for a number."""
     name = text(value)
     if name.isdecimal():
-        raise Fault(Told('{1} would be taken for a number; give words, such as "Tariff {2}"', shown(name), name))
+        raise Fault(
+            Told(
+                '{1} would be taken for a number; give words, such as "Tariff {2}"',
+                shown(name),
+                name,
+            )
+        )
     return name
 
 
@@ -68,22 +81,33 @@ def day(value: object) -> date:
     except ValueError:
         parsed = None
     if not isinstance(parsed, date) or isinstance(parsed, datetime):
-        raise Fault(Told("{1} must be a day without time; write for instance 2026-10-01", shown(value)))
+        raise Fault(
+            Told("{1} must be a day without time; write for instance 2026-10-01", shown(value))
+        )
     if parsed.year not in YEARS:
-        raise Fault(Told("{1} must be a day from {2} on, before {3}", Day(parsed), YEARS.start, YEARS.stop))
+        raise Fault(
+            Told("{1} must be a day from {2} on, before {3}", Day(parsed), YEARS.start, YEARS.stop)
+        )
     return parsed
 
 
 def currency(value: object) -> Currency:
     if not isinstance(value, str) or value not in CURRENCIES:
-        raise Fault(Told('{1} is no currency of ISO 4217; write for instance "EUR", "CAD", "AUD"', shown(value)))
+        raise Fault(
+            Told(
+                '{1} is no currency of ISO 4217; write for instance "EUR", "CAD", "AUD"',
+                shown(value),
+            )
+        )
     return CURRENCIES[value]
 
 
 def gross_or_net(value: object) -> bool:
     """Whether prices are gross."""
     if value not in ("gross", "net"):
-        raise Fault(Told('{1} must be "gross" (tax is in the prices) or "net" (tax is added)', shown(value)))
+        raise Fault(
+            Told('{1} must be "gross" (tax is in the prices) or "net" (tax is added)', shown(value))
+        )
     return value == "gross"
 
 
@@ -118,7 +142,9 @@ def fee(value: object) -> Decimal:
     """An amount that is not negative."""
     amount = number(value)
     if amount < 0:
-        raise Fault(Told("{1} must not be negative; only a price of energy may be", format(amount, "f")))
+        raise Fault(
+            Told("{1} must not be negative; only a price of energy may be", format(amount, "f"))
+        )
     return amount
 
 
@@ -148,7 +174,11 @@ def wh(value: object) -> int:
 def _whole(value: object, highest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
         raise Fault(
-            Told("{1} must be a whole number from 0 to {2}, without quotes", shown(value), format(highest, ","))
+            Told(
+                "{1} must be a whole number from 0 to {2}, without quotes",
+                shown(value),
+                format(highest, ","),
+            )
         )
     return value
 
@@ -160,7 +190,9 @@ def times(value: object) -> tuple[Times, ...]:
 def _times(text: str) -> Times:
     match = _TIMES.fullmatch(text)
     if not match:
-        raise Fault(Told('{1} must be two times of day; write for instance "22:00-06:00"', shown(text)))
+        raise Fault(
+            Told('{1} must be two times of day; write for instance "22:00-06:00"', shown(text))
+        )
     hours, minute, until_hours, until_minute = map(int, match.groups())
     since, until = hours * 60 + minute, until_hours * 60 + until_minute
     if max(minute, until_minute) >= 60 or since >= DAY_MINUTES or until > DAY_MINUTES:
@@ -177,7 +209,9 @@ def weekdays(value: object) -> frozenset[int]:
 def _weekdays(text: str) -> frozenset[int]:
     names = [part.strip().capitalize() for part in re.split("[-–]", text)]
     if not 1 <= len(names) <= 2 or any(name not in WEEKDAYS for name in names):
-        raise Fault(Told("{1} must be of {2}, or a range as Mon-Fri", shown(text), ", ".join(WEEKDAYS)))
+        raise Fault(
+            Told("{1} must be of {2}, or a range as Mon-Fri", shown(text), ", ".join(WEEKDAYS))
+        )
     first, last = WEEKDAYS.index(names[0]), WEEKDAYS.index(names[-1])
     return frozenset(day % 7 for day in range(first, last + 1 if first <= last else last + 8))
 
@@ -185,7 +219,12 @@ def _weekdays(text: str) -> frozenset[int]:
 def season(value: object) -> Season:
     match = _SEASON.fullmatch(value) if isinstance(value, str) else None
     if not match:
-        raise Fault(Told('{1} must be two days (month-day), both included; write "10-01 to 03-31"', shown(value)))
+        raise Fault(
+            Told(
+                '{1} must be two days (month-day), both included; write "10-01 to 03-31"',
+                shown(value),
+            )
+        )
     first_month, first_day, last_month, last_day = map(int, match.groups())
     return Season(_day_of_year(first_month, first_day), _day_of_year(last_month, last_day))
 
@@ -194,22 +233,38 @@ def _day_of_year(month: int, number: int) -> tuple[int, int]:
     try:
         date(_LEAP_YEAR, month, number)
     except ValueError:
-        raise Fault(Told("{1} is no day of the year (month-day)", f"{month:02}-{number:02}")) from None
+        raise Fault(
+            Told("{1} is no day of the year (month-day)", f"{month:02}-{number:02}")
+        ) from None
     return month, number
 
 
 def _several(value: object, example: str) -> list[str]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts or not all(isinstance(part, str) for part in texts):
-        raise Fault(Told("{1} must be text in quotes, or a list of it; write for instance {2}", shown(value), example))
+        raise Fault(
+            Told(
+                "{1} must be text in quotes, or a list of it; write for instance {2}",
+                shown(value),
+                example,
+            )
+        )
     return texts
 
 
 def shown(value: object) -> str:
     """Return a value as the file has it, shortened."""
-    if isinstance(value, int) and value.bit_length() > LONGEST_NAME:  # Python refuses to write very long ones
+    if (
+        isinstance(value, int) and value.bit_length() > LONGEST_NAME
+    ):  # Python refuses to write very long ones
         return Told("this number")
-    written = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    written = (
+        f'"{value}"'
+        if isinstance(value, str)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
     return written if len(written) <= LONGEST_NAME else f"{written[:LONGEST_NAME]}…"
 
 

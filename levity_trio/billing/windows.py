@@ -1,8 +1,8 @@
 """Windows of local time: which one holds when, over a span of UTC time with its clock changes.
 
-A window is by the clock on the wall: an hour that comes twice lies in the same windows twice, one that is skipped in
-none. Weekday and season are those of the local date of each moment, so a night of Fridays is the early morning and the
-late evening of Fridays.
+A window is by the clock on the wall: an hour that comes twice lies in the same windows twice, one
+that is skipped in none. Weekday and season are those of the local date of each moment, so a night
+of Fridays is the early morning and the late evening of Fridays.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ T = TypeVar("T")
 
 
 class Times(NamedTuple):
-    """Times of day from `since` until before `until`, in minutes since midnight; over midnight if until <= since."""
+    """Times of day from `since` until before `until`, in minutes since midnight; over midnight if
+    until <= since."""
 
     since: int
     until: int
@@ -40,7 +41,8 @@ class Times(NamedTuple):
 
 
 class Season(NamedTuple):
-    """Days of the year as (month, day), both included; over new year if the last comes before the first."""
+    """Days of the year as (month, day), both included; over new year if the last comes before the
+    first."""
 
     first: tuple[int, int]
     last: tuple[int, int]
@@ -83,11 +85,17 @@ class Span(NamedTuple, Generic[T]):
 
 
 def spans(
-    since: datetime, until: datetime, zone: tzinfo, minutes: Iterable[int], what: Callable[[datetime], T]
+    since: datetime,
+    until: datetime,
+    zone: tzinfo,
+    minutes: Iterable[int],
+    what: Callable[[datetime], T],
 ) -> list[Span[T]]:
-    """Return what holds between two times, in order and without gaps; one span without length if they are the same.
+    """Return what holds between two times, in order and without gaps; one span without length if
+    they are the same.
 
-    `what` says what holds at a local time. It may change at these minutes of the day and at midnight.
+    `what` says what holds at a local time. It may change at these minutes of the day and at
+    midnight.
     """
     cuts = [since, *sorted(_cuts(since, until, zone, frozenset((0, *minutes)))), until]
     pieces = [Span(*pair, what(in_zone(pair[0], zone))) for pair in pairwise(cuts)]
@@ -96,29 +104,43 @@ def spans(
 
 
 def _cuts(since: datetime, until: datetime, zone: tzinfo, minutes: frozenset[int]) -> set[datetime]:
-    """Return the moments within at which the local clock shows one of the minutes, or is changed."""
+    """Return the moments within at which the local clock shows one of the minutes, or is
+    changed."""
     # A day more at both ends: a clock that is put back over midnight shows the day before again.
-    first, last = (in_zone(shifted(moment, by), zone).date() for moment, by in ((since, -_DAY), (until, _DAY)))
+    first, last = (
+        in_zone(shifted(moment, by), zone).date() for moment, by in ((since, -_DAY), (until, _DAY))
+    )
     days = map(date.fromordinal, range(first.toordinal(), last.toordinal() + 1))
-    at_minutes = {moment for day in days for moment in _of_day(day, zone, minutes) if since < moment < until}
+    at_minutes = {
+        moment for day in days for moment in _of_day(day, zone, minutes) if since < moment < until
+    }
     stretches = pairwise([since, *sorted(at_minutes), until])
-    return at_minutes | {change for begin, end in stretches if (change := _change(begin, end, zone)) is not None}
+    return at_minutes | {
+        change for begin, end in stretches if (change := _change(begin, end, zone)) is not None
+    }
 
 
 @lru_cache(maxsize=DAYS_KEPT)
 def _of_day(day: date, zone: tzinfo, minutes: frozenset[int]) -> tuple[datetime, ...]:
-    """Return when the clock shows these minutes on a day: some twice. A month of sessions asks for the same days."""
-    shown = [shifted(datetime.combine(day, time(), zone), timedelta(minutes=minute)) for minute in minutes]
+    """Return when the clock shows these minutes on a day: some twice. A month of sessions asks for
+    the same days."""
+    shown = [
+        shifted(datetime.combine(day, time(), zone), timedelta(minutes=minute))
+        for minute in minutes
+    ]
     return tuple(in_zone(local.replace(fold=fold), UTC) for local in shown for fold in (0, 1))
 
 
 def _change(since: datetime, until: datetime, zone: tzinfo) -> datetime | None:
-    """Return the moment of the clock change between two times less than two days apart, if there is one."""
+    """Return the moment of the clock change between two times less than two days apart, if there is
+    one."""
     before = in_zone(since, zone).utcoffset()
     if before == in_zone(until, zone).utcoffset():
         return None
     while until - since > _SECOND:
         middle = since + (until - since) / 2
-        since, until = (middle, until) if in_zone(middle, zone).utcoffset() == before else (since, middle)
+        since, until = (
+            (middle, until) if in_zone(middle, zone).utcoffset() == before else (since, middle)
+        )
     change = until.replace(microsecond=0)
     return change if change > since else until

@@ -1,1 +1,2 @@
-"""One connected charger: its connection, its session, its calls in both directions, its handlers."""
+"""One connected charger: its connection, its session, its calls in both directions, its
+handlers."""

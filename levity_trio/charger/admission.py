@@ -1,11 +1,13 @@
-"""Admission of connections: the limits, and the order in which two clients with one identity are served.
+"""Admission of connections: the limits, and the order in which two clients with one identity are
+served.
 
-A charger with transactions is known and is always admitted; when strangers fill the server, one of them is closed.
-Refusing a known charger loses its data; a stranger may be anybody. Incomplete handshakes have a limit of their own
-besides --max-connections; beyond it the oldest is dropped for the newest.
+A charger with transactions is known and is always admitted; when strangers fill the server, one of
+them is closed. Refusing a known charger loses its data; a stranger may be anybody. Incomplete
+handshakes have a limit of their own besides --max-connections; beyond it the oldest is dropped for
+the newest.
 
-Some handshakes wait: for this machine's clock to be set, or while another client of the same identity is served. The
-limits are checked again after the wait.
+Some handshakes wait: for this machine's clock to be set, or while another client of the same
+identity is served. The limits are checked again after the wait.
 
 The mode of registration lets in chargers, too; nobody is locked out by a switch of it.
 """
@@ -47,12 +49,14 @@ HANDSHAKES: Final = 128
 """Maximum number of concurrent handshakes, in addition to --max-connections."""
 LEAST_STRANGERS: Final = 32
 STRANGERS_SHARE: Final = 4
-"""One address may hold 1/STRANGERS_SHARE of --max-connections with strangers, but always LEAST_STRANGERS. The chargers
-of a site behind one address become known when they charge."""
+"""One address may hold 1/STRANGERS_SHARE of --max-connections with strangers, but always
+LEAST_STRANGERS. The chargers of a site behind one address become known when they charge."""
 RETRY: Final = {"Retry-After": "30"}
 TOO_MANY_HANDSHAKES: Final = "Too many handshakes are under way."
 MADE_ROOM: Final = "the server is full; the connection was given to a known charger"
-WAITS_NEWER: Final = "Another client with this identity is being served, and a newer request is already waiting."
+WAITS_NEWER: Final = (
+    "Another client with this identity is being served, and a newer request is already waiting."
+)
 
 HELD_OFF: Final = "A trial of load management has cut this link for a few minutes."
 SHARED: Final = "another client with its identity is being served"
@@ -78,17 +82,22 @@ def check_handshakes(central: Central, visitor: Visitor) -> None:
     if oldest is None:
         raise BadRequest(503, TOO_MANY_HANDSHAKES, RETRY)
     oldest.scope.cancel()
-    central.hooks.observe(HandshakeRefused(charger=None, status=503, reason=TOO_MANY_HANDSHAKES, kind="limit"))
+    central.hooks.observe(
+        HandshakeRefused(charger=None, status=503, reason=TOO_MANY_HANDSHAKES, kind="limit")
+    )
     log.warning("handshake dropped", reason=TOO_MANY_HANDSHAKES, remote_address=oldest.address)
 
 
 async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
-    """Admit a connection and return how it proved itself; it counts towards --max-connections from now on.
+    """Admit a connection and return how it proved itself; it counts towards --max-connections from
+    now on.
 
-    The proof is complete before anything of the charger is touched: its place, its connection, its other handshakes.
+    The proof is complete before anything of the charger is touched: its place, its connection, its
+    other handshakes.
 
     Raises:
-        BadRequest: the request is no valid upgrade, or a web page's, names no charger, proves too little, or exceeds a
+        BadRequest: the request is no valid upgrade, or a web page's, names no charger, proves too
+        little, or exceeds a
             limit.
     """
     if problem := upgrade_problem(head) or page_problem(head, central.config.api_cors_origin):
@@ -134,14 +143,21 @@ def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) 
     if charger not in known and not _is_loopback(visitor.address):
         most = max(LEAST_STRANGERS, config.max_connections // STRANGERS_SHARE)
         if registry.count_strangers(visitor.address, known) > most:
-            text = f"More than {most} connections from one address by chargers without transactions."
+            text = (
+                f"More than {most} connections from one address by chargers without transactions."
+            )
             raise BadRequest(503, text, RETRY)
-    if not registry.has_room(charger, config.max_connections) and not _can_make_room(central, charger):
+    if not registry.has_room(charger, config.max_connections) and not _can_make_room(
+        central, charger
+    ):
         raise BadRequest(503, "Too many connections (--max-connections).", RETRY)
 
 
 def _can_make_room(central: Central, charger: str) -> bool:
-    return charger in central.has_charged and central.registry.find_stranger(central.has_charged) is not None
+    return (
+        charger in central.has_charged
+        and central.registry.find_stranger(central.has_charged) is not None
+    )
 
 
 def _take_place(central: Central, visitor: Visitor, charger: str) -> None:
@@ -154,7 +170,8 @@ def _take_place(central: Central, visitor: Visitor, charger: str) -> None:
 
 
 async def _wait_turn(central: Central, visitor: Visitor, charger: str) -> None:
-    """Wait while another client of the identity is held: two clients would otherwise replace each other every second.
+    """Wait while another client of the identity is held: two clients would otherwise replace each
+    other every second.
 
     Raises:
         BadRequest: a newer handshake of the same identity waits instead.
@@ -214,9 +231,11 @@ async def begin_registration(central: Central) -> None:
 
 
 def _words(mode: Mode, lost: list[str]) -> str:
-    names = ", ".join(lost[:SHOWN]) + (f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else "")
+    names = ", ".join(lost[:SHOWN]) + (
+        f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    )
     return (
-        f"--registration {mode} would lock out chargers that charged in the last {RECENT_DAYS} days but are not"
-        f" adopted: {names}. Start once with --adopt-existing, or start with --registration open and adopt them:"
-        " levity-trio charger adopt --all"
+        f"--registration {mode} would lock out chargers that charged in the last {RECENT_DAYS} "
+        f"days but are not adopted: {names}. Start once with --adopt-existing, or start with "
+        "--registration open and adopt them: levity-trio charger adopt --all"
     )

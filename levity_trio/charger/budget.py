@@ -1,17 +1,20 @@
 """The memory budget for messages, shared by all connections of the server.
 
-A message is charged from the moment its head arrives, before its payload is read, until it is committed. Its charge is
-not its size on the wire but an estimate of its size once parsed. A connection that cannot pay stops reading, which
-applies back-pressure through TCP, and holds none of that message meanwhile. A known charger has a reserve of its own,
-enough for an ordinary message. For a larger one it precedes all strangers in the queue, and strangers that hold budget
-for an unfinished message are closed. Strangers share one reserve for their ordinary messages, so that a heartbeat never
-waits for the large messages of others.
+A message is charged from the moment its head arrives, before its payload is read, until it is
+committed. Its charge is not its size on the wire but an estimate of its size once parsed. A
+connection that cannot pay stops reading, which applies back-pressure through TCP, and holds none of
+that message meanwhile. A known charger has a reserve of its own, enough for an ordinary message.
+For a larger one it precedes all strangers in the queue, and strangers that hold budget for an
+unfinished message are closed. Strangers share one reserve for their ordinary messages, so that a
+heartbeat never waits for the large messages of others.
 
-A large message is read in parts (wire/large.py), so it is charged for its text and one part. There is one such message
-in the whole server at a time, from its head until it is handled; the connections of others do not read on.
+A large message is read in parts (wire/large.py), so it is charged for its text and one part. There
+is one such message in the whole server at a time, from its head until it is handled; the
+connections of others do not read on.
 
-The event loop has a budget, too: reading a long message may take 50 ms, for which nobody else is served. One message at
-a time is read, and then the loop is free for three times as long as that took.
+The event loop has a budget, too: reading a long message may take 50 ms, for which nobody else is
+served. One message at a time is read, and then the loop is free for three times as long as that
+took.
 """
 
 from __future__ import annotations
@@ -27,21 +30,24 @@ import trio
 from levity_trio.wire.large import LARGE_BYTES, PART_BYTES
 
 WEIGHT: Final = 100
-"""Bytes of memory per byte of a message while it is handled. Short samples take 40; empty objects take the most."""
+"""Bytes of memory per byte of a message while it is handled. Short samples take 40; empty objects
+take the most."""
 MESSAGE_BYTES: Final = 50
 """Fixed overhead of a message, added to its size."""
 LARGE_WEIGHT: Final = 3
-"""Bytes of memory per byte of a large message beside its part: its pieces, the whole, and the text of rows."""
+"""Bytes of memory per byte of a large message beside its part: its pieces, the whole, and the text
+of rows."""
 BUDGET_BYTES: Final = 64 * 2**20
 SHARES: Final = 8
-"""One connection holds at most 1/SHARES of the budget, or one message. A peer that reads no responses therefore blocks
-only itself."""
+"""One connection holds at most 1/SHARES of the budget, or one message. A peer that reads no
+responses therefore blocks only itself."""
 RESERVE_BYTES: Final = WEIGHT * (4096 + MESSAGE_BYTES)
-"""The reserve of each known charger: one message of 4 KiB. A stranger has as much of the reserve of all strangers, of
-another 1/SHARES of the budget."""
+"""The reserve of each known charger: one message of 4 KiB. A stranger has as much of the reserve of
+all strangers, of another 1/SHARES of the budget."""
 WAIT_SECONDS: Final = 30.0
 LONG_BYTES: Final = 8 * 1024
-"""A longer message takes turns with others of that kind: whatever it is, a shorter one is read in 2 ms."""
+"""A longer message takes turns with others of that kind: whatever it is, a shorter one is read in 2
+ms."""
 REST_TIMES: Final = 3
 
 T = TypeVar("T")
@@ -67,7 +73,8 @@ def price(size: int) -> int:
 
 
 class Place:
-    """A place that one connection has at a time. Known chargers get it before strangers, each in order of arrival."""
+    """A place that one connection has at a time. Known chargers get it before strangers, each in
+    order of arrival."""
 
     def __init__(self, known: Collection[str]) -> None:
         self._known = known
@@ -114,7 +121,8 @@ class Place:
 
 
 class Budget:
-    """The memory budget of one server, in bytes. `known` is a live view of the chargers that have a reserve."""
+    """The memory budget of one server, in bytes. `known` is a live view of the chargers that have a
+    reserve."""
 
     def __init__(self, known: Collection[str], most: int = BUDGET_BYTES) -> None:
         self._known = known
@@ -124,7 +132,8 @@ class Budget:
         self.reserved = 0
         """What strangers hold of their common reserve."""
         self._waiting: tuple[dict[Account, None], dict[Account, None]] = ({}, {})
-        """The queues: accounts of known chargers, then those of strangers, each in order of arrival."""
+        """The queues: accounts of known chargers, then those of strangers, each in order of
+        arrival."""
         self._unfinished: dict[Account, None] = {}
         """Accounts whose last message is incomplete, oldest first."""
         self.large = Place(known)
@@ -134,10 +143,13 @@ class Budget:
         """Until then, no long message is read."""
 
     def __repr__(self) -> str:
-        return f"<Budget taken={self.taken} waiting={[len(accounts) for accounts in self._waiting]}>"
+        return (
+            f"<Budget taken={self.taken} waiting={[len(accounts) for accounts in self._waiting]}>"
+        )
 
     async def in_turn(self, charger: str, size: int, read: Callable[[], T]) -> T:
-        """Read a message, or a part of it: `read` takes long if that is long. Return what it returns."""
+        """Read a message, or a part of it: `read` takes long if that is long. Return what it
+        returns."""
         if size <= LONG_BYTES:
             return read()
         async with self._reading.held(charger):
@@ -221,9 +233,11 @@ class Budget:
 
 
 class Account:
-    """The memory that one connection holds; `common` is the part taken from the common budget, beyond the reserve.
+    """The memory that one connection holds; `common` is the part taken from the common budget,
+    beyond the reserve.
 
-    `on_refused` is called when the connection must end: it waited too long, or a known charger needs its memory.
+    `on_refused` is called when the connection must end: it waited too long, or a known charger
+    needs its memory.
     """
 
     __slots__ = (
@@ -261,7 +275,8 @@ class Account:
         return not self._held or self._held + self._asked.bytes <= self._budget.share
 
     def take_nowait(self, size: int) -> bool:
-        """Pay for a message of `size` bytes; return False if the budget does not allow it now, or if it is large."""
+        """Pay for a message of `size` bytes; return False if the budget does not allow it now, or
+        if it is large."""
         return self._is_closed or (size <= LARGE_BYTES and self._take_nowait(size))
 
     def _take_nowait(self, size: int) -> bool:
@@ -277,9 +292,14 @@ class Account:
         return True
 
     def take_reserved(self) -> bool:
-        """Pay for the requested message of a stranger from the reserve of all strangers, if that is possible."""
+        """Pay for the requested message of a stranger from the reserve of all strangers, if that is
+        possible."""
         more = self._asked.bytes
-        if self.is_known or self._reserved + more > RESERVE_BYTES or self._budget.reserved + more > self._budget.share:
+        if (
+            self.is_known
+            or self._reserved + more > RESERVE_BYTES
+            or self._budget.reserved + more > self._budget.share
+        ):
             return False
         self._hold_reserved(self._reserved + more)
         self._charges.append(self._asked._replace(is_reserved=True))
@@ -304,7 +324,8 @@ class Account:
 
     @contextmanager
     def _waiting_for_place(self, is_large: bool) -> Iterator[None]:
-        """Until it has its place and has paid for it, no watchdog may take the charger for silent."""
+        """Until it has its place and has paid for it, no watchdog may take the charger for
+        silent."""
         self.waits_for_place = is_large
         try:
             yield
@@ -312,7 +333,8 @@ class Account:
             self.waits_for_place = False
 
     async def grow_large(self) -> None:
-        """Wait for the place of a large message: the last one began as fragments, and is larger than an ordinary one.
+        """Wait for the place of a large message: the last one began as fragments, and is larger
+        than an ordinary one.
 
         It has paid as much as the largest ordinary one, which is enough.
         """
@@ -348,8 +370,11 @@ class Account:
         return not self._charges
 
     def next_charge(self) -> Charge:
-        """Return the charge of the next message in order of arrival; the caller must give it back."""
-        return self._charges.pop(0) if self._charges else NOTHING  # a closed account pays for nothing
+        """Return the charge of the next message in order of arrival; the caller must give it
+        back."""
+        return (
+            self._charges.pop(0) if self._charges else NOTHING
+        )  # a closed account pays for nothing
 
     def give_back(self, charge: Charge) -> None:
         """Return the charge of a handled message to the budget."""
@@ -369,7 +394,8 @@ class Account:
             self._budget.note(self, is_unfinished=is_unfinished)
 
     def close(self) -> None:
-        """Give back everything. Later bytes are read only to be discarded and are free; a waiter stops reading."""
+        """Give back everything. Later bytes are read only to be discarded and are free; a waiter
+        stops reading."""
         self.note(is_unfinished=False)
         self._is_closed = True
         self.leave_place()

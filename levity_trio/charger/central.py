@@ -25,26 +25,34 @@ from levity_trio.charger.turns import MOST_CHARGERS_WAITING, Turns
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
-from levity_trio.events import CertificateRevoked, ChargerConnected, ChargerRefused, Event, PasswordChanged
+from levity_trio.events import (
+    CertificateRevoked,
+    ChargerConnected,
+    ChargerRefused,
+    Event,
+    PasswordChanged,
+)
 from levity_trio.plugins.base import Hooks, Load
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.charges import policy_of
 from levity_trio.store.writes.credentials import BY_CHARGER, ENDED
 
 Authorizer = Callable[[str, str, int | None], Awaitable[Verdict | None]]
-"""Takes the tag, the charger and the connector, None where the tag is presented to the charger as a whole."""
+"""Takes the tag, the charger and the connector, None where the tag is presented to the charger as a
+whole."""
 
 ENDS_AT_ONCE: Final = 25
-"""Ends of sessions that wait for the writer at a time. After an outage of the database thousands have ended, and their
-chargers, which connect again, must not wait behind all of them."""
+"""Ends of sessions that wait for the writer at a time. After an outage of the database thousands
+have ended, and their chargers, which connect again, must not wait behind all of them."""
 
 
 @dataclass(slots=True)
 class Central:
     """The shared state of all connections.
 
-    `known` are the identities that have a row, `has_charged` those with a transaction: its readings belong to a bill,
-    although it may be `bare`; `run` is the id of this run's row, 0 until it has begun.
+    `known` are the identities that have a row, `has_charged` those with a transaction: its readings
+    belong to a bill, although it may be `bare`; `run` is the id of this run's row, 0 until it has
+    begun.
     """
 
     config: ServerConfig
@@ -66,20 +74,26 @@ class Central:
     """The sessions of chargers that are connected to another server of the site, by charger."""
     draining: Draining = field(default_factory=Draining)
     held_off: dict[str, float] = field(default_factory=dict)
-    """The chargers that are not admitted before a time of trio's clock, because a trial cuts their links."""
-    ending: trio.CapacityLimiter = field(default_factory=partial(trio.CapacityLimiter, ENDS_AT_ONCE))
+    """The chargers that are not admitted before a time of trio's clock, because a trial cuts their
+    links."""
+    ending: trio.CapacityLimiter = field(
+        default_factory=partial(trio.CapacityLimiter, ENDS_AT_ONCE)
+    )
     """Limits how many sessions store their end at a time."""
     pending: Pending = field(default_factory=Pending)
     failures: Failures = field(default_factory=Failures)
     """The failed handshakes of late."""
-    turns: Turns = field(default_factory=partial(Turns, trio.Lock(), MOST_CHARGERS_WAITING, MOST_CHARGERS_WAITING))
+    turns: Turns = field(
+        default_factory=partial(Turns, trio.Lock(), MOST_CHARGERS_WAITING, MOST_CHARGERS_WAITING)
+    )
     """The turns of handshakes whose password takes long to compare."""
     tls: Tls | None = None
     """How chargers are served by TLS, None without it."""
     doors: Doors = field(init=False)
     turned_away: TurnedAway = field(init=False)
     bare: frozenset[str] = frozenset()
-    """Those that had at most one transaction when the server started, to which nothing showed energy."""
+    """Those that had at most one transaction when the server started, to which nothing showed
+    energy."""
     decided: dict[str, Decision] = field(default_factory=dict)
     """What a person decided about the registration of a charger, by charger."""
     registrations: Registrations = field(init=False)
@@ -95,7 +109,9 @@ class Central:
         self.doors = Doors(self.writer)
         self.turned_away = TurnedAway(self.writer, self.clock, self.known)
         mode = Mode(self.config.registration)
-        self.registrations = Registrations(mode, self.known, self.decided, self.has_charged, self.bare)
+        self.registrations = Registrations(
+            mode, self.known, self.decided, self.has_charged, self.bare
+        )
         self.tags = Index(policy_of(self.config))
         for observe in (
             self.pending.observe,
@@ -118,16 +134,20 @@ class Central:
             self.elsewhere.pop(event.charger, None)
 
     def _expel(self, event: Event) -> None:
-        """End the connections of a charger that was refused, here or at another server, and those that a revoked
-        certificate, or a password that an operator ended, has opened."""
+        """End the connections of a charger that was refused, here or at another server, and those
+        that a revoked certificate, or a password that an operator ended, has opened."""
         if isinstance(event, CertificateRevoked):
             revoked = event.certificate
             reason = "the certificate of this charger was revoked"
-            self.registry.expel(CloseCode.POLICY_VIOLATION, reason, where=lambda proof: proof.certificate == revoked)
+            self.registry.expel(
+                CloseCode.POLICY_VIOLATION, reason, where=lambda proof: proof.certificate == revoked
+            )
         elif isinstance(event, PasswordChanged) and event.state == ENDED and event.by != BY_CHARGER:
             ended = event.credential
             reason = "the password of this charger was changed"
-            self.registry.expel(CloseCode.POLICY_VIOLATION, reason, where=lambda proof: proof.credential == ended)
+            self.registry.expel(
+                CloseCode.POLICY_VIOLATION, reason, where=lambda proof: proof.credential == ended
+            )
         elif isinstance(event, ChargerRefused) and event.charger is not None:
             self.end_refused(event.charger)
 

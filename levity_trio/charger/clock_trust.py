@@ -1,7 +1,8 @@
 """Whether this machine's time may be sent to chargers: at the start, and when its clock leaps.
 
-A Raspberry Pi has no clock battery, so handshakes wait at the start until the clock is set. Later, `SteadyClock`
-decides whether a leap is followed; this module reports leaps and marks the sessions whose times they affect.
+A Raspberry Pi has no clock battery, so handshakes wait at the start until the clock is set. Later,
+`SteadyClock` decides whether a leap is followed; this module reports leaps and marks the sessions
+whose times they affect.
 """
 
 from __future__ import annotations
@@ -28,13 +29,17 @@ log = get_logger("system")
 def is_set(machine: SteadyClock, clock: Clock, newest: Newest | None) -> bool:
     """Whether the clock is synchronised and not behind the newest row of the database.
 
-    If the system says itself that it is synchronised, such a row was dated by a clock that was ahead.
+    If the system says itself that it is synchronised, such a row was dated by a clock that was
+    ahead.
     """
-    return is_synchronised() and (newest is None or stamp(clock()) >= newest.at or machine.is_vouched_for)
+    return is_synchronised() and (
+        newest is None or stamp(clock()) >= newest.at or machine.is_vouched_for
+    )
 
 
 async def watch_clock(central: Central, machine: SteadyClock, newest: Newest | None) -> None:
-    """Hold handshakes until the clock is set, at most `--clock-wait` seconds; report its leaps until cancelled."""
+    """Hold handshakes until the clock is set, at most `--clock-wait` seconds; report its leaps
+    until cancelled."""
     async with trio.open_nursery() as tasks:
         tasks.start_soon(_wait_until_set, central, machine, newest)
         tasks.start_soon(_follow, central, machine)
@@ -42,25 +47,32 @@ async def watch_clock(central: Central, machine: SteadyClock, newest: Newest | N
 
 async def _wait_until_set(central: Central, machine: SteadyClock, newest: Newest | None) -> None:
     if not is_set(machine, central.clock, newest):
-        log.warning("chargers wait for this machine's clock to be set", **_evidence(central, newest))
+        log.warning(
+            "chargers wait for this machine's clock to be set", **_evidence(central, newest)
+        )
     with trio.move_on_after(central.config.clock_wait_seconds):
         while not is_set(machine, central.clock, newest):  # noqa: ASYNC110 - the system sends no notification
             await trio.sleep(LOOK_SECONDS)
     machine.is_set = central.clock_trusted = is_set(machine, central.clock, newest)
     if not central.clock_trusted:
         evidence = _evidence(central, newest)
-        log.error("serving with an untrusted clock; sessions are marked (clock_trusted = 0)", **evidence)
+        log.error(
+            "serving with an untrusted clock; sessions are marked (clock_trusted = 0)", **evidence
+        )
     central.ready.set()
     while not machine.is_set:
         await trio.sleep(LOOK_SECONDS)
         machine.is_set = central.clock_trusted = is_set(machine, central.clock, newest)
     if ahead := _evidence(central, newest):
-        log.warning("rows dated ahead of this machine's clock are passed over: it is synchronised", **ahead)
+        log.warning(
+            "rows dated ahead of this machine's clock are passed over: it is synchronised", **ahead
+        )
     log.info("this machine's clock is trusted")
 
 
 def _evidence(central: Central, newest: Newest | None) -> dict[str, str]:
-    """Return the row of the database that is newer than the clock, as fields of a log line; empty if there is none."""
+    """Return the row of the database that is newer than the clock, as fields of a log line; empty
+    if there is none."""
     now = stamp(central.clock())
     if newest is None or now >= newest.at:
         return {}
@@ -83,19 +95,27 @@ async def _follow(central: Central, machine: SteadyClock) -> None:
 
 async def _report(central: Central, leap: Leap) -> None:
     seconds = round(leap.seconds)
-    fact = ClockLeapt(charger=None, at=stamp(central.clock()), seconds=seconds, believed=leap.is_believed)
+    fact = ClockLeapt(
+        charger=None, at=stamp(central.clock()), seconds=seconds, believed=leap.is_believed
+    )
     await central.writer.run(sessions.note_leap, central.run, fact)
     if leap.is_believed and leap.seconds < -MOST_BACK_SECONDS:
         log.warning(
-            "this machine's clock was ahead and is set back; it is followed, and open sessions are marked"
-            " (clock_trusted = 0)",
+            "this machine's clock was ahead and is set back; it is followed, and open sessions "
+            "are marked (clock_trusted = 0)",
             seconds=seconds,
         )
     elif leap.is_believed:
-        log.warning("this machine's clock leapt; open sessions are marked (clock_trusted = 0)", seconds=seconds)
+        log.warning(
+            "this machine's clock leapt; open sessions are marked (clock_trusted = 0)",
+            seconds=seconds,
+        )
     else:
         log.error(
-            "this machine's clock leapt to an implausible time; chargers get the time by a steady clock instead",
+            (
+                "this machine's clock leapt to an implausible time; chargers get the time by a "
+                "steady clock instead"
+            ),
             seconds=seconds,
             advice=VOUCH,
         )

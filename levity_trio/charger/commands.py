@@ -1,16 +1,17 @@
 """Sends the commands of one charger: one CALL in flight, the others in their rows, in order.
 
-A command was stored before it comes here, by `Chargers.submit`. This task of the session takes the oldest row, marks it
-as sent, sends it, and stores what came of it; whoever asked may have left. The response is added to the row, however
-late: an Accepted after the time-out still means that the car charges. Some chargers fail when called before their first
-message, so the first CALL waits for that message.
+A command was stored before it comes here, by `Chargers.submit`. This task of the session takes the
+oldest row, marks it as sent, sends it, and stores what came of it; whoever asked may have left. The
+response is added to the row, however late: an Accepted after the time-out still means that the car
+charges. Some chargers fail when called before their first message, so the first CALL waits for that
+message.
 
-A ChangeConfiguration of AuthorizationKey brings a new password. It is stored before its CALL leaves, and opens the door
-beside the one before, until the charger's answer or its next connection shows which of them it has
-(store/writes/credentials.py).
+A ChangeConfiguration of AuthorizationKey brings a new password. It is stored before its CALL
+leaves, and opens the door beside the one before, until the charger's answer or its next connection
+shows which of them it has (store/writes/credentials.py).
 
-A limit of load management is no row: `ask` sends it as soon as the CALL in flight has its answer, and waits for no
-database.
+A limit of load management is no row: `ask` sends it as soon as the CALL in flight has its answer,
+and waits for no database.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ from levity_trio.wire.times import stamp
 
 FIRST_MESSAGE_SECONDS: Final = 10.0
 ROTATE: Final = {"key": AUTHORIZATION_KEY, "value": MASK}
-"""The payload that asks for a new password: it is made when its CALL is about to leave, and nobody else knows it. So
-such a command may wait for a charger, and survives a restart."""
+"""The payload that asks for a new password: it is made when its CALL is about to leave, and nobody
+else knows it. So such a command may wait for a charger, and survives a restart."""
 
 
 class Line(Protocol):
@@ -69,10 +70,21 @@ class Line(Protocol):
 
 
 class Commands:
-    """The commands of one session, a task of which is `run`; only the session uses `settle` and `close`."""
+    """The commands of one session, a task of which is `run`; only the session uses `settle` and
+    `close`."""
 
     __slots__ = (
-        *("_answered", "_central", "_in_flight", "_is_closed", "_line", "_response", "_turn", "_under_way", "_work"),
+        *(
+            "_answered",
+            "_central",
+            "_in_flight",
+            "_is_closed",
+            "_line",
+            "_response",
+            "_turn",
+            "_under_way",
+            "_work",
+        ),
         "may_be_called",
     )
 
@@ -96,7 +108,9 @@ class Commands:
             await self._work.wait()
         await self.wait_for_first_message()
         while True:
-            with suppress(NoRoom, DatabaseDamaged):  # the session is ending; or the writer has logged it
+            with suppress(
+                NoRoom, DatabaseDamaged
+            ):  # the session is ending; or the writer has logged it
                 await self._send_all()
             await self._work.wait()
 
@@ -121,7 +135,8 @@ class Commands:
             self._answered.set()
 
     async def ask(self, action: str, payload: dict[str, Any], seconds: float) -> CommandResult:
-        """Send a CALL that is not stored, before all that are, and return what came of it within `seconds`.
+        """Send a CALL that is not stored, before all that are, and return what came of it within
+        `seconds`.
 
         Raises ChargerGone if the session ends first.
         """
@@ -131,7 +146,9 @@ class Commands:
                 raise ChargerGone("the connection ended")
             message_id = new_message_id()
             text = call_text(message_id, action, payload)
-            end, response = await self._response_to(CommandEnd(0, action, "gone"), message_id, text, seconds)
+            end, response = await self._response_to(
+                CommandEnd(0, action, "gone"), message_id, text, seconds
+            )
             if response is None and self._is_closed:
                 raise ChargerGone("the connection ended")
             return _result(end, response)
@@ -145,7 +162,8 @@ class Commands:
         return call.action if call else None
 
     def settle(self, response: Response) -> str | None:
-        """Match a response of the charger; return the kind of fault if it is late or unexpected, else None.
+        """Match a response of the charger; return the kind of fault if it is late or unexpected,
+        else None.
 
         Such a response is for `store_late`, which waits for the database, as the reader must not.
         """
@@ -157,7 +175,8 @@ class Commands:
         return fault
 
     async def store_late(self, response: Response) -> None:
-        """Store a response to a CALL that has expired, or was sent over an earlier connection, or by an earlier run.
+        """Store a response to a CALL that has expired, or was sent over an earlier connection, or
+        by an earlier run.
 
         One that belongs to no such CALL is ignored. Raises NoRoom, StoreUnavailable.
         """
@@ -171,9 +190,14 @@ class Commands:
 
     async def _send_all(self) -> None:
         self._work = trio.Event()
-        while self._central.pending.count(self._line.charger) and (taken := await persist(self._take)) is not None:
+        while (
+            self._central.pending.count(self._line.charger)
+            and (taken := await persist(self._take)) is not None
+        ):
             if self._central.pending.is_given_up(taken.message_id):
-                await self._store(CommandEnd(taken.id, taken.action, "gone", error_code=commands.GIVEN_UP))
+                await self._store(
+                    CommandEnd(taken.id, taken.action, "gone", error_code=commands.GIVEN_UP)
+                )
             else:
                 await self._exchange(taken)
             self._work = trio.Event()
@@ -181,7 +205,9 @@ class Commands:
     async def _take(self) -> Taken | None:
         origin, charger = await self._line.begin(), self._line.charger
         registration = self._central.registrations.status(charger)
-        known = self._central.pending.with_secrets(charger)  # at once: a newer command is stored after this one
+        known = self._central.pending.with_secrets(
+            charger
+        )  # at once: a newer command is stored after this one
         return await self._central.writer.run(commands.take_whole, origin, registration, known)
 
     async def _exchange(self, taken: Taken) -> None:
@@ -189,17 +215,22 @@ class Commands:
         async with self._in_flight:
             default = self._central.config.response_timeout_seconds
             seconds = default if taken.timeout_seconds is None else taken.timeout_seconds
-            end, response = await self._response_to(end, taken.message_id, await self._text(taken), seconds)
+            end, response = await self._response_to(
+                end, taken.message_id, await self._text(taken), seconds
+            )
         stored = None
         try:
             stored = await self._store(end)
         finally:  # a charger may leave right after its response, which is stored all the same
-            self._central.pending.end(taken.id, taken.message_id, replace(_result(end, response), stored=stored))
+            self._central.pending.end(
+                taken.id, taken.message_id, replace(_result(end, response), stored=stored)
+            )
 
     async def _response_to(
         self, end: CommandEnd, message_id: str, text: str, seconds: float
     ) -> tuple[CommandEnd, Response | None]:
-        """Send a CALL, wait for its response, and return both how it ended and that; None if none came in time.
+        """Send a CALL, wait for its response, and return both how it ended and that; None if none
+        came in time.
 
         `end` is how it ends if the session does. `_in_flight` must be held.
         """
@@ -215,7 +246,9 @@ class Commands:
             if response is not None:
                 end = _end(end.command, end.action, response)
             elif not self._is_closed:
-                end = replace(end, state="timed out", error_description=f"no answer within {seconds:g} s")
+                end = replace(
+                    end, state="timed out", error_description=f"no answer within {seconds:g} s"
+                )
             return end, response
         finally:  # also when the session ends, whose end is stored with that of a command
             self._under_way.expire()
@@ -228,13 +261,19 @@ class Commands:
         return call_text(taken.message_id, taken.action, payload)
 
     async def _store(self, end: CommandEnd) -> Command | None:
-        settled = await persist(partial(self._central.writer.run, responses.settle, self._line.origin(), end))
+        settled = await persist(
+            partial(self._central.writer.run, responses.settle, self._line.origin(), end)
+        )
         if settled.heartbeat_interval is not None:
             self._line.set_heartbeat_interval(settled.heartbeat_interval)
         return settled.command
 
     def _observe(self, end: CommandEnd, response: Response | None, seconds: float) -> None:
-        status = None if isinstance(response, CallError) or response is None else status_of(response.payload)
+        status = (
+            None
+            if isinstance(response, CallError) or response is None
+            else status_of(response.payload)
+        )
         ended = CallEnded(
             charger=self._line.charger,
             action=end.action,
@@ -251,7 +290,9 @@ def _end(command: int, action: str, response: Response, *, is_late: bool = False
     if isinstance(response, CallError):
         code, description = masked_fragment(response.code), masked_fragment(response.description)
         unread = response.is_unreadable
-        return CommandEnd(command, action, "error", is_late, None, code, description, is_unreadable=unread)
+        return CommandEnd(
+            command, action, "error", is_late, None, code, description, is_unreadable=unread
+        )
     text = orjson.dumps(masked_value(response.payload)).decode()
     return CommandEnd(command, action, responses.state_for(action, response.payload), is_late, text)
 
@@ -267,14 +308,25 @@ def _brings_password(action: str, payload: Any) -> bool:
     if action != "ChangeConfiguration" or not isinstance(payload, dict):
         return False
     key, value = payload.get("key"), payload.get("value")
-    return isinstance(key, str) and key.casefold() == AUTHORIZATION_KEY.casefold() and isinstance(value, str)
+    return (
+        isinstance(key, str)
+        and key.casefold() == AUTHORIZATION_KEY.casefold()
+        and isinstance(value, str)
+    )
 
 
-async def _expect_password(central: Central, charger: str, taken: Taken, payload: dict[str, Any]) -> dict[str, Any]:
-    """Store the password in the payload of a command that is about to leave; return the payload to send."""
+async def _expect_password(
+    central: Central, charger: str, taken: Taken, payload: dict[str, Any]
+) -> dict[str, Any]:
+    """Store the password in the payload of a command that is about to leave; return the payload to
+    send."""
     is_made = payload["value"] == MASK
     value = passwords.make() if is_made else str(payload["value"])
-    stored = await turns.stretch(passwords.store, passwords.of_key(value), GENERATED if is_made else GIVEN)
+    stored = await turns.stretch(
+        passwords.store, passwords.of_key(value), GENERATED if is_made else GIVEN
+    )
     at, by = stamp(central.clock()), f"command {taken.id}"
-    await persist(partial(central.writer.run, credentials.expect_password, charger, stored, at, by, taken.id))
+    await persist(
+        partial(central.writer.run, credentials.expect_password, charger, stored, at, by, taken.id)
+    )
     return {**payload, "value": value}

@@ -1,10 +1,12 @@
 """One TCP connection, from its first byte to its last: the boundary that no exception crosses.
 
-We read and check the request head, then pass a clean copy of it to the WebSocket library. A request that is not a
-charger's is refused with an HTTP response that states the reason. An admitted connection has a session; an error in it,
-or in the library's own reader task, ends this connection only.
+We read and check the request head, then pass a clean copy of it to the WebSocket library. A request
+that is not a charger's is refused with an HTTP response that states the reason. An admitted
+connection has a session; an error in it, or in the library's own reader task, ends this connection
+only.
 
-Both ports recognise a TLS handshake by its first byte: a charger that was told to use TLS may dial the old port.
+Both ports recognise a TLS handshake by its first byte: a charger that was told to use TLS may dial
+the old port.
 """
 
 from __future__ import annotations
@@ -26,7 +28,13 @@ from levity_trio.charger.session_row import Peer
 from levity_trio.charger.stream import ChargerStream, HeadTooLarge, address_of
 from levity_trio.charger.tls import HANDSHAKE_BYTE, TlsFailed
 from levity_trio.charger.transcript import refused as refused_row
-from levity_trio.charger.websocket import NO_COMMON_SUBPROTOCOL, CloseCode, ConnectionClosed, PingAfterGoodbye, accept
+from levity_trio.charger.websocket import (
+    NO_COMMON_SUBPROTOCOL,
+    CloseCode,
+    ConnectionClosed,
+    PingAfterGoodbye,
+    accept,
+)
 from levity_trio.events import HandshakeRefused
 from levity_trio.log.output import bind_contextvars, get_logger
 from levity_trio.wire.handshake import (
@@ -45,7 +53,8 @@ from levity_trio.wire.times import stamp
 HANDSHAKE_SECONDS: Final = 10.0
 """The time for a request, and the time before it for the TLS handshake."""
 BESIDE_SECONDS: Final = 0.02
-"""More time for each other handshake under way: when all chargers return at once, they wait for us."""
+"""More time for each other handshake under way: when all chargers return at once, they wait for
+us."""
 TOO_SLOW: Final = "The request was not complete in time."
 LIMIT: Final = "limit"
 NO_TLS: Final = "A TLS handshake arrived, but TLS is not configured here (--tls-port, --tls-cert)."
@@ -56,8 +65,11 @@ TLS_FAILED: Final = 0
 log = get_logger("ws")
 
 
-async def serve_connection(central: Central, transport: trio.abc.Stream, *, tls_only: bool = False) -> None:
-    """Serve one connection until it ends; one that has ended already leaves no trace. Raises only Cancelled."""
+async def serve_connection(
+    central: Central, transport: trio.abc.Stream, *, tls_only: bool = False
+) -> None:
+    """Serve one connection until it ends; one that has ended already leaves no trace. Raises only
+    Cancelled."""
     address = address_of(transport)
     if address is None:
         await trio.aclose_forcefully(transport)
@@ -67,7 +79,10 @@ async def serve_connection(central: Central, transport: trio.abc.Stream, *, tls_
         config = central.config
         limit, as_binary = config.max_message_bytes, not config.strict
         stream = ChargerStream(transport, address, account, limit, text_as_binary=as_binary)
-        async with stream, trio.open_nursery() as library:  # the library's reader task, inside the boundary
+        async with (
+            stream,
+            trio.open_nursery() as library,
+        ):  # the library's reader task, inside the boundary
             with central.registry.enlisted(stream.remote_address, stream.hurry) as visitor:
                 session = await _enter(central, library, stream, visitor, tls_only=tls_only)
                 if session is not None:
@@ -84,14 +99,24 @@ async def serve_connection(central: Central, transport: trio.abc.Stream, *, tls_
 def _boundary() -> Iterator[None]:
     try:
         yield
-    except* (ConnectionClosed, PingAfterGoodbye, trio.BrokenResourceError, trio.ClosedResourceError):
+    except* (
+        ConnectionClosed,
+        PingAfterGoodbye,
+        trio.BrokenResourceError,
+        trio.ClosedResourceError,
+    ):
         log.info("connection lost")
     except* Exception:
         log.exception("connection failed")
 
 
 async def _enter(
-    central: Central, library: trio.Nursery, stream: ChargerStream, visitor: Visitor, *, tls_only: bool
+    central: Central,
+    library: trio.Nursery,
+    stream: ChargerStream,
+    visitor: Visitor,
+    *,
+    tls_only: bool,
 ) -> Session | None:
     """Perform the handshake; return None if the peer was refused and has been sent the reason."""
     connected_at = central.clock()
@@ -113,17 +138,31 @@ async def _enter(
     stream.account.charger = charger = admission.charger
     websocket = await accept(library, stream, head)
     if websocket is None:
-        reason = f"it offers only {head.headers.get('sec-websocket-protocol')}; {NO_COMMON_SUBPROTOCOL}"
+        reason = (
+            f"it offers only {head.headers.get('sec-websocket-protocol')}; {NO_COMMON_SUBPROTOCOL}"
+        )
         foreign = BadRequest(CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, reason=reason)
         _record_refusal(central, stream, head, foreign, raw)
         return None
     target, address = masked_url(head.target), dialled(head, stream.local_address)
-    peer = Peer(charger, stream.remote_address, target, websocket.subprotocol, connected_at, admission, address)
+    peer = Peer(
+        charger,
+        stream.remote_address,
+        target,
+        websocket.subprotocol,
+        connected_at,
+        admission,
+        address,
+    )
     session = Session(central, peer, stream, websocket, visitor)
     central.registry.install(session)
-    session.transcript.connected(remote_address=peer.remote_address, target=peer.target, subprotocol=peer.subprotocol)
+    session.transcript.connected(
+        remote_address=peer.remote_address, target=peer.target, subprotocol=peer.subprotocol
+    )
     bind_contextvars(cp=charger)  # in this task and those it starts
-    log.debug("connected", remote_address=peer.remote_address)  # ChargerConnected is the line at INFO
+    log.debug(
+        "connected", remote_address=peer.remote_address
+    )  # ChargerConnected is the line at INFO
     return session
 
 
@@ -134,7 +173,9 @@ def _record_refusal(
 
     Those of a peer that does not wait are only counted.
     """
-    refusal_event = HandshakeRefused(charger=None, status=refused.status, reason=refused.reason, kind=refused.kind)
+    refusal_event = HandshakeRefused(
+        charger=None, status=refused.status, reason=refused.reason, kind=refused.kind
+    )
     central.hooks.observe(refusal_event)
     charger = identity(head.target) if head else None
     who = stream.remote_address, charger
@@ -144,21 +185,29 @@ def _record_refusal(
         central.turned_away.note(charger, stream.remote_address, refused.kind, refused.reason)
     if is_waiting:
         return seconds
-    fields = {"status": refused.status, "reason": refused.reason, "remote_address": stream.remote_address}
+    fields = {
+        "status": refused.status,
+        "reason": refused.reason,
+        "remote_address": stream.remote_address,
+    }
     fields["request"] = masked_head(raw)
-    log.warning("handshake refused", **fields, **({"only_counted_for": round(seconds)} if seconds else {}))
+    log.warning(
+        "handshake refused", **fields, **({"only_counted_for": round(seconds)} if seconds else {})
+    )
     central.writer.log_frame(refused_row(stamp(central.clock()), charger, fields))
     return seconds
 
 
 def _is_told(central: Central, head: Head | None, charger: str | None) -> bool:
-    """Whether the owner is told of a refusal: not of a browser's, or of a charger that he refused himself."""
+    """Whether the owner is told of a refusal: not of a browser's, or of a charger that he refused
+    himself."""
     is_refused = charger is not None and central.registrations.status(charger) is Status.REJECTED
     return not is_refused and (head is None or "sec-websocket-key" in head.headers)
 
 
 async def _introduce(central: Central, stream: ChargerStream, visitor: Visitor) -> bool:
-    """Let a proxy name its peer; return False for a health check of the proxy itself. Raises BadRequest."""
+    """Let a proxy name its peer; return False for a health check of the proxy itself. Raises
+    BadRequest."""
     if not is_from(stream.remote_address, central.config.proxy_from):
         return True
     with trio.move_on_after(_patience(central)):
@@ -172,12 +221,17 @@ async def _introduce(central: Central, stream: ChargerStream, visitor: Visitor) 
     raise BadRequest(408, TOO_SLOW)
 
 
-async def _secure(central: Central, stream: ChargerStream, visitor: Visitor, *, tls_only: bool) -> None:
+async def _secure(
+    central: Central, stream: ChargerStream, visitor: Visitor, *, tls_only: bool
+) -> None:
     """Perform the TLS handshake, if the peer begins one. Raises BadRequest."""
     with trio.move_on_after(_patience(central)) as patience:
         first = await stream.receive_first()
         if first.startswith(SIGNATURE):
-            text = f"A PROXY header arrived from {stream.remote_address}, which is not in --proxy-from."
+            text = (
+                f"A PROXY header arrived from {stream.remote_address}, which is not in "
+                "--proxy-from."
+            )
             raise BadRequest(400, text, kind="proxy")
         if not first.startswith(HANDSHAKE_BYTE):
             if tls_only:
@@ -185,14 +239,18 @@ async def _secure(central: Central, stream: ChargerStream, visitor: Visitor, *, 
             return
         if central.tls is None:
             raise BadRequest(400, NO_TLS, kind="tls")
-        if central.tls.asks_for_certificates and not central.ready.is_set():  # they are judged by this machine's clock
+        if (
+            central.tls.asks_for_certificates and not central.ready.is_set()
+        ):  # they are judged by this machine's clock
             patience.deadline = math.inf
             await central.ready.wait()
             patience.deadline = trio.current_time() + _patience(central)
         try:
             visitor.fingerprint = await stream.begin_tls(central.tls)
         except TlsFailed as failed:
-            raise BadRequest(TLS_FAILED, f"the TLS handshake failed: {failed}", kind="tls") from failed
+            raise BadRequest(
+                TLS_FAILED, f"the TLS handshake failed: {failed}", kind="tls"
+            ) from failed
         visitor.is_tls = True
         return
     status = TLS_FAILED if stream.has_begun_tls else 408

@@ -1,7 +1,8 @@
-"""Who may connect as which charger, in memory: read at the start, and again after each fact that changes it.
+"""Who may connect as which charger, in memory: read at the start, and again after each fact that
+changes it.
 
-A handshake is judged from here, without the database. A charger of which a fact was published is read anew by its next
-handshake, before that is judged.
+A handshake is judged from here, without the database. A charger of which a fact was published is
+read anew by its next handshake, before that is judged.
 """
 
 from __future__ import annotations
@@ -30,7 +31,14 @@ from levity_trio.store.writes.credentials import Security
 Compare = Callable[[Stored, bytes], Awaitable[bool]]
 """Whether a password is the stored one."""
 CHANGES: Final = (
-    *(CertificateIssued, CertificateRevoked, ChargerReadmitted, PasswordChanged, ProfileChanged, ReadmissionUsed),
+    *(
+        CertificateIssued,
+        CertificateRevoked,
+        ChargerReadmitted,
+        PasswordChanged,
+        ProfileChanged,
+        ReadmissionUsed,
+    ),
 )
 
 
@@ -41,10 +49,12 @@ class Doors:
         self._writer = writer
         self._known: dict[str, Security] = {}
         self._changed: dict[str, object] = {}
-        """The chargers whose doors have changed since they were read; each change is an object of its own."""
+        """The chargers whose doors have changed since they were read; each change is an object of
+        its own."""
         self._key = token_bytes(32)
         self._verified: dict[int, bytes] = {}
-        """Keyed hashes of the passwords that somebody gave, by password, so that scrypt runs once for each."""
+        """Keyed hashes of the passwords that somebody gave, by password, so that scrypt runs once
+        for each."""
 
     def load(self, securities: Iterable[Security]) -> None:
         """Take what is stored."""
@@ -67,7 +77,8 @@ class Doors:
     def is_anothers(self, fingerprint: str, charger: str) -> bool:
         """Whether a certificate belongs to another charger, or was revoked."""
         return any(
-            fingerprint in door.revoked or (door.charger != charger and fingerprint in door.certificates)
+            fingerprint in door.revoked
+            or (door.charger != charger and fingerprint in door.certificates)
             for door in self._known.values()
         )
 
@@ -81,7 +92,9 @@ class Doors:
             if self._is_at_once(number, known, password):
                 return number
         unknown = {
-            number: known for number, known in stored.items() if known.kind == GIVEN and number not in self._verified
+            number: known
+            for number, known in stored.items()
+            if known.kind == GIVEN and number not in self._verified
         }
         for number, known in unknown.items():
             if await is_of(known, password):

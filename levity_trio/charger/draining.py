@@ -1,5 +1,6 @@
-"""Drains a server before its stop. A proxy learns of it first, from /healthz. Then no new chargers are admitted, and
-those that are here are told one after the other to connect again: then other servers of the site have them."""
+"""Drains a server before its stop. A proxy learns of it first, from /healthz. Then no new chargers
+are admitted, and those that are here are told one after the other to connect again: then other
+servers of the site have them."""
 
 from __future__ import annotations
 
@@ -44,7 +45,11 @@ class Draining:
         await trio.sleep(min(NOTICE_SECONDS, self._seconds))
         self.is_closed = True
         sessions = list(registry.sessions())
-        log.warning("draining: chargers are told to connect again", chargers=len(sessions), seconds=self._seconds)
+        log.warning(
+            "draining: chargers are told to connect again",
+            chargers=len(sessions),
+            seconds=self._seconds,
+        )
         for session in sessions:
             session.end(CloseCode.SERVICE_RESTART, STOPPING)
             await trio.sleep(self._seconds / len(sessions))

@@ -1,9 +1,10 @@
 """One CALL of a charger, from its frame to the text of its response.
 
-A transaction message is never refused: after a CALLERROR some chargers retry it without end and block their queue, and
-others discard it together with its kilowatt-hours. One that cannot be read or handled is set aside raw and answered
-with a CALLRESULT. It is read again from its frame, once an operator knows its transaction. Fields that could not be
-read are replaced by those that the operator gives.
+A transaction message is never refused: after a CALLERROR some chargers retry it without end and
+block their queue, and others discard it together with its kilowatt-hours. One that cannot be read
+or handled is set aside raw and answered with a CALLRESULT. It is read again from its frame, once an
+operator knows its transaction. Fields that could not be read are replaced by those that the
+operator gives.
 """
 
 from __future__ import annotations
@@ -36,14 +37,22 @@ from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, parse_frame, result_text
-from levity_trio.wire.payloads import CHARGER_ACTIONS, call, call_result, check_action, read_request, write_payload
+from levity_trio.wire.payloads import (
+    CHARGER_ACTIONS,
+    call,
+    call_result,
+    check_action,
+    read_request,
+    write_payload,
+)
 from levity_trio.wire.repair import Repair
 from levity_trio.wire.texts import cut, cut_texts, may_be_long
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 UNKNOWN_ACTION: Final = "unknown"
-"""Stands for every unknown action in what plugins observe, so that a charger cannot grow their tables."""
+"""Stands for every unknown action in what plugins observe, so that a charger cannot grow their
+tables."""
 BOUNDED_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction"})
 TRANSACTION_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 UNUSED_TIME: Final = "timestampAsSent"
@@ -63,7 +72,8 @@ class Exchange:
     origin: Origin
     visitor: Visitor
     set_heartbeat_interval: Callable[[int], None]
-    """Reports a heartbeat interval, in seconds, to the session's watchdog after it was sent to the charger."""
+    """Reports a heartbeat interval, in seconds, to the session's watchdog after it was sent to the
+    charger."""
     repairs: tuple[Repair, ...] = ()
     """The repairs to its frame and its payload, until the first write counts them."""
     data: LargeData | None = None
@@ -98,20 +108,24 @@ class Exchange:
         payload, frame = self.call.payload, self.text
         if not isinstance(payload, dict) or (self.call.is_damaged and not payload):
             kept = frame
-        elif self.call.is_damaged and self.request is None:  # the same may have been read of another frame
+        elif (
+            self.call.is_damaged and self.request is None
+        ):  # the same may have been read of another frame
             kept = orjson.dumps(payload | {"frame": frame}).decode()
         else:
             kept = orjson.dumps(payload).decode()
         return Message(self.call.action, kept, cut(self.call.raw_id), frame)
 
     async def in_turn(self, read: Callable[[], T]) -> T:
-        """Read of this message what takes long if it is long, so that others are served meanwhile."""
+        """Read of this message what takes long if it is long, so that others are served
+        meanwhile."""
         if len(self.text) <= LONG_BYTES:  # nearly all are
             return read()
         return await self.central.budget.in_turn(self.charger, len(self.text), read)
 
     async def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
-        """Run a write for this charger and wait for its commit. The first write also counts the repairs.
+        """Run a write for this charger and wait for its commit. The first write also counts the
+        repairs.
 
         Raises:
             StoreUnavailable: the write was not committed in time; the connection will be closed.
@@ -133,9 +147,11 @@ class Exchange:
         return result
 
     async def note(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> None:
-        """Run a write for this charger soon, without waiting for its commit, unless more is to be stored with it.
+        """Run a write for this charger soon, without waiting for its commit, unless more is to be
+        stored with it.
 
-        If too many wait already, the charger waits for a place. Raises StoreUnavailable if there is none in time.
+        If too many wait already, the charger waits for a place. Raises StoreUnavailable if there is
+        none in time.
         """
         writer, origin = self.central.writer, self.origin
         if self.evidence or self.repairs or self.amendment:
@@ -147,8 +163,11 @@ class Exchange:
             await writer.hand_in(write, origin, *args)
 
     async def record(self, kind: Callable[..., Fact], **fields: object) -> None:
-        """Store a fact about this charger and nothing else: `kind` is its class, `fields` its own fields."""
-        await self.write(notices.record, kind(charger=self.charger, at=self.origin.received_at, **fields))
+        """Store a fact about this charger and nothing else: `kind` is its class, `fields` its own
+        fields."""
+        await self.write(
+            notices.record, kind(charger=self.charger, at=self.origin.received_at, **fields)
+        )
 
 
 def _with_more(
@@ -160,9 +179,11 @@ def _with_more(
     origin: Origin,
     args: tuple[*Ts],
 ) -> tuple[T, list[PluginFailed]]:
-    """Run a write with its additions: store an over-long message, count repairs, run the plugins' amendments.
+    """Run a write with its additions: store an over-long message, count repairs, run the plugins'
+    amendments.
 
-    The readings of a large message, `data`, are read while they are stored, so their repairs are counted at the end.
+    The readings of a large message, `data`, are read while they are stored, so their repairs are
+    counted at the end.
 
     Raises StoreUnavailable if the charger has begun a newer session, with another server.
     """
@@ -185,7 +206,8 @@ def _with_more(
 
 
 Handler = Callable[[Exchange, Any], Awaitable[object]]
-"""Takes the request (a dataclass of `ocpp.v16.call`) and returns the response (one of `call_result`)."""
+"""Takes the request (a dataclass of `ocpp.v16.call`) and returns the response (one of
+`call_result`)."""
 
 
 def check_call(call: Call, *, strict: bool) -> None:
@@ -201,7 +223,8 @@ def check_call(call: Call, *, strict: bool) -> None:
 
 
 async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
-    """Handle a CALL and return the text of its response. Everything that the response promises is committed.
+    """Handle a CALL and return the text of its response. Everything that the response promises is
+    committed.
 
     Raises:
         StoreUnavailable: nothing could be stored, so no response may be sent.
@@ -241,7 +264,9 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
     if action in BOUNDED_MESSAGES:
         exchange.bounded = exchange.message
     result = await handlers[action](exchange, read.message)
-    if exchange.repairs or exchange.amendment:  # of a message without a row of its own, such as Heartbeat
+    if (
+        exchange.repairs or exchange.amendment
+    ):  # of a message without a row of its own, such as Heartbeat
         await exchange.write(nothing)
     return result
 
@@ -257,22 +282,28 @@ def _kept(exchange: Exchange) -> object:
 
 
 def nothing(db: UnitOfWork, origin: Origin) -> None:
-    """The write of a message that stores nothing itself, but was repaired, is amended by a plugin, or lets others go
-    first."""
+    """The write of a message that stores nothing itself, but was repaired, is amended by a plugin,
+    or lets others go first."""
 
 
 async def _recover(exchange: Exchange, error: Exception) -> str:
     call, strict = exchange.call, exchange.central.config.strict
     if isinstance(error, Refused):
-        log.warning("message refused", action=call.action, code=error.code, reason=error.description)
+        log.warning(
+            "message refused", action=call.action, code=error.code, reason=error.description
+        )
         refusal = error
     else:
         log.error("handler failed", action=call.action, exc_info=error)
-        refusal = Refused(ErrorCode.INTERNAL_ERROR, "the message could not be handled; the error was logged")
+        refusal = Refused(
+            ErrorCode.INTERNAL_ERROR, "the message could not be handled; the error was logged"
+        )
     if call.action in TRANSACTION_MESSAGES and not (strict and refusal is error):
         exchange.repairs += tuple([Repair(kind, sample) for kind, sample in refusal.faults.items()])
         exchange.mended = tuple([repair.kind for repair in exchange.repairs])
-        return result_text(call.raw_id, write_payload(await _set_aside(exchange, refusal.description)))
+        return result_text(
+            call.raw_id, write_payload(await _set_aside(exchange, refusal.description))
+        )
     return error_text(call.raw_id, refusal.code, refusal.description)
 
 
@@ -282,12 +313,19 @@ async def _set_aside(exchange: Exchange, reason: str) -> object:
         return await _set_aside_with_transaction(exchange, message, reason)
     except StoreUnavailable:
         raise
-    except Exception:  # what made its handler fail may make this fail too; unanswered, the charger repeats it for ever
-        log.exception("message could not be applied to its transaction; it is kept raw", action=message.action)
+    # what made its handler fail may make this fail too; unanswered, the charger repeats it for ever
+    except Exception:
+        log.exception(
+            "message could not be applied to its transaction; it is kept raw", action=message.action
+        )
     if message.action == "StartTransaction":
         return await _start_unreadable(exchange, _undated(message), reason)
     await exchange.write(set_aside, message, reason)
-    return call_result.MeterValues() if message.action == "MeterValues" else call_result.StopTransaction()
+    return (
+        call_result.MeterValues()
+        if message.action == "MeterValues"
+        else call_result.StopTransaction()
+    )
 
 
 async def _set_aside_with_transaction(exchange: Exchange, message: Message, reason: str) -> object:
@@ -297,8 +335,12 @@ async def _set_aside_with_transaction(exchange: Exchange, message: Message, reas
         await exchange.write(set_aside, message, reason)
         return call_result.MeterValues()
     data: Iterable[list[Reading]] = ()
-    if exchange.request is None:  # it could not be read; one that could not be handled may fail again
-        data = exchange.data or [await exchange.in_turn(lambda: transaction_data(exchange.call.payload, exchange.at))]
+    if (
+        exchange.request is None
+    ):  # it could not be read; one that could not be handled may fail again
+        data = exchange.data or [
+            await exchange.in_turn(lambda: transaction_data(exchange.call.payload, exchange.at))
+        ]
     await exchange.write(stop_unreadable, message, reason, data)
     return call_result.StopTransaction()
 
@@ -310,8 +352,12 @@ async def _start_unreadable(exchange: Exchange, message: Message, reason: str) -
 
 
 def _undated(message: Message) -> Message:
-    """Return a start whose time has another name, so that it is compared with no other transaction."""
-    fields = {UNUSED_TIME if name == "timestamp" else name: value for name, value in fields_of(message).items()}
+    """Return a start whose time has another name, so that it is compared with no other
+    transaction."""
+    fields = {
+        UNUSED_TIME if name == "timestamp" else name: value
+        for name, value in fields_of(message).items()
+    }
     return message._replace(payload=orjson.dumps(fields).decode())
 
 
@@ -321,11 +367,15 @@ READ_AGAIN: Final = frozenset({"StopTransaction", "MeterValues"})
 
 
 class Unreadable(Exception):
-    """A message that was set aside cannot be read, not even with the given values. Its text says why."""
+    """A message that was set aside cannot be read, not even with the given values. Its text says
+    why."""
 
 
-def told_by_stop(request: call.StopTransaction, payload: object, message: Message, at: datetime) -> StopWithData:
-    """Return a stop and its transactionData. `payload` is the stop as sent, `at` the time of receipt."""
+def told_by_stop(
+    request: call.StopTransaction, payload: object, message: Message, at: datetime
+) -> StopWithData:
+    """Return a stop and its transactionData. `payload` is the stop as sent, `at` the time of
+    receipt."""
     stop = Stop(
         transaction=request.transaction_id,
         id_tag=request.id_tag,
@@ -340,10 +390,13 @@ def told_by_stop(request: call.StopTransaction, payload: object, message: Messag
 
 
 def transaction_data(payload: object, at: datetime) -> list[Reading]:
-    """Return the transactionData of a stop whose meterStop cannot be read; empty if more of it cannot be."""
+    """Return the transactionData of a stop whose meterStop cannot be read; empty if more of it
+    cannot be."""
     sent = payload if isinstance(payload, dict) else {}
     try:
-        request = read_request("StopTransaction", cut_texts(sent) | {"meterStop": 0}, strict=False).message
+        request = read_request(
+            "StopTransaction", cut_texts(sent) | {"meterStop": 0}, strict=False
+        ).message
     except Refused:
         return []
     return readings.read(request.transaction_data or (), at)
@@ -355,23 +408,30 @@ def sent_number(payload: object, name: str) -> str | None:
     return None if sent is None or type(sent) is int else str(sent)[:NUMBER_CHARACTERS]
 
 
-def read_again(frame: str, received_at: datetime, values: Mapping[str, object]) -> StopWithData | Batch:
+def read_again(
+    frame: str, received_at: datetime, values: Mapping[str, object]
+) -> StopWithData | Batch:
     """Read the frame of a stop or of a MeterValues that was set aside.
 
-    `values` are the values of fields that could not be read, by their names on the wire. Raises Unreadable.
+    `values` are the values of fields that could not be read, by their names on the wire. Raises
+    Unreadable.
     """
     large = LargeData.of(frame, received_at)
     sent = parse_frame(frame if large is None else large.ends)
     if not isinstance(sent, Call) or sent.action not in READ_AGAIN:
         raise Unreadable("only a StopTransaction or a MeterValues can be applied to a transaction")
-    payload: dict[str, Any] = cut_texts(sent.payload if isinstance(sent.payload, dict) else {}) | values
+    payload: dict[str, Any] = (
+        cut_texts(sent.payload if isinstance(sent.payload, dict) else {}) | values
+    )
     try:
         request = read_request(sent.action, payload, strict=False).message
     except Refused as refused:
         raise Unreadable(refused.description) from refused
     kept = orjson.dumps(sent.payload).decode() if isinstance(sent.payload, dict) else frame
     if sent.action == "StopTransaction":
-        told = told_by_stop(request, payload, Message(sent.action, kept, cut(sent.raw_id), frame), received_at)
+        told = told_by_stop(
+            request, payload, Message(sent.action, kept, cut(sent.raw_id), frame), received_at
+        )
         return told if large is None else told._replace(data=large.all())
     found = readings.read(request.meter_value, received_at) if large is None else large.all()
     return Batch(request.connector_id, sent.action, found, request.transaction_id)

@@ -1,4 +1,5 @@
-"""The chargers, for plugins, the API and the command line: which are known, and what they are asked."""
+"""The chargers, for plugins, the API and the command line: which are known, and what they are
+asked."""
 
 from __future__ import annotations
 
@@ -69,15 +70,22 @@ class Chargers:
         self._central = central
 
     def known(self) -> Collection[str]:
-        """Return the identities of the known chargers that are served: not hidden, waiting or refused."""
+        """Return the identities of the known chargers that are served: not hidden, waiting or
+        refused."""
         registrations = self._central.registrations
-        return [charger for charger in self._central.known if registrations.status(charger) is Status.ACCEPTED]
+        return [
+            charger
+            for charger in self._central.known
+            if registrations.status(charger) is Status.ACCEPTED
+        ]
 
     def links(self) -> Sequence[LinkState]:
         """Return the connected chargers. Call it on the event loop only."""
         pending = self._central.pending
         return [
-            LinkState(link.charger, link.silent_seconds, link.answers_pings, pending.count(link.charger))
+            LinkState(
+                link.charger, link.silent_seconds, link.answers_pings, pending.count(link.charger)
+            )
             for link in self._central.registry.sessions()
         ]
 
@@ -93,11 +101,15 @@ class Chargers:
 
     def connected(self) -> Collection[str]:
         """Return the chargers that are connected, to this server or to another one of the site."""
-        return {session.charger for session in self._central.registry.sessions()} | self._central.elsewhere.keys()
+        return {
+            session.charger for session in self._central.registry.sessions()
+        } | self._central.elsewhere.keys()
 
     def is_connected(self, charger: str) -> bool:
         """Whether the charger is connected, to this server or to another one of the site."""
-        return self._central.registry.find(charger) is not None or charger in self._central.elsewhere
+        return (
+            self._central.registry.find(charger) is not None or charger in self._central.elsewhere
+        )
 
     async def submit(
         self,
@@ -111,21 +123,23 @@ class Chargers:
         repeatable: Repeatable | None = None,
         url: NewUrl | None = None,
     ) -> int:
-        """Store a command and return its id; the charger's session sends it, whether the asker stays or not.
+        """Store a command and return its id; the charger's session sends it, whether the asker
+        stays or not.
 
-        `payload` is that of the CALL, with the names of OCPP; it is not validated. `timeout_seconds` is the longest
-        wait for the response after sending (None: --response-timeout), `deadline_seconds` that for a charger that is
-        away (None: it must be connected). With a key that the same asker used for the same request within a day, the id
-        of its command is returned, and nothing is sent. `url` is the one in the payload at which the charger sends or
-        fetches a file of ours.
+        `payload` is that of the CALL, with the names of OCPP; it is not validated.
+        `timeout_seconds` is the longest wait for the response after sending (None:
+        --response-timeout), `deadline_seconds` that for a charger that is away (None: it must be
+        connected). With a key that the same asker used for the same request within a day, the id of
+        its command is returned, and nothing is sent. `url` is the one in the payload at which the
+        charger sends or fetches a file of ours.
 
         Raises:
-            UnknownCharger: no charger of this identity is known or connected.
-            NotConnected: the charger is away, and there is no deadline. Nothing was stored.
-            NotRegistered: the charger's registration forbids this CALL. Nothing was stored.
-            CallQueueFull: too many commands wait for this charger.
-            KeyReused: the key was used for another command.
-            StoreUnavailable: the command was not stored in time, and is not sent. (Another server to which the charger
+            UnknownCharger: no charger of this identity is known or connected. NotConnected: the
+            charger is away, and there is no deadline. Nothing was stored. NotRegistered: the
+            charger's registration forbids this CALL. Nothing was stored. CallQueueFull: too many
+            commands wait for this charger. KeyReused: the key was used for another command.
+            StoreUnavailable: the command was not stored in time, and is not sent. (Another server
+            to which the charger
                 is connected may be faster than its cancelling.)
         """
         masked, now = masked_value(payload), self._central.clock()
@@ -138,17 +152,24 @@ class Chargers:
             asked_by=asked_by,
             run=self._central.run,
             timeout_seconds=timeout_seconds,
-            deadline_at=None if deadline_seconds is None else stamp(now + timedelta(seconds=deadline_seconds)),
+            deadline_at=None
+            if deadline_seconds is None
+            else stamp(now + timedelta(seconds=deadline_seconds)),
             is_masked=masked != payload,
             repeatable=repeatable,
             url=url,
         )
-        if repeatable is not None and (repeated := await self.repeated(charger, asked_by, repeatable)) is not None:
+        if (
+            repeatable is not None
+            and (repeated := await self.repeated(charger, asked_by, repeatable)) is not None
+        ):
             return repeated
         if words := self.objection(charger, action):
             raise NotRegistered(Told("{1} was not sent to {2}: {3}", action, charger, words))
         await self._check(charger, can_wait=deadline_seconds is not None, is_masked=new.is_masked)
-        return await self._store(new, Waiting(charger, dict(payload) if new.is_masked else None, new.deadline_at))
+        return await self._store(
+            new, Waiting(charger, dict(payload) if new.is_masked else None, new.deadline_at)
+        )
 
     async def repeated(self, charger: str, asked_by: str, repeatable: Repeatable) -> int | None:
         """Return the command that the same request stored within a day, if there is one.
@@ -159,9 +180,14 @@ class Chargers:
         return await self._central.writer.run(commands.find_repeated, asking)
 
     async def submit_decided(
-        self, charger: str, decide: Callable[[UnitOfWork], tuple[Message | None, T]], *, asked_by: str
+        self,
+        charger: str,
+        decide: Callable[[UnitOfWork], tuple[Message | None, T]],
+        *,
+        asked_by: str,
     ) -> T:
-        """Store the command that a write decides to send, if any, in its own transaction; return what it returns.
+        """Store the command that a write decides to send, if any, in its own transaction; return
+        what it returns.
 
         Raises:
             TooMany: too many commands wait for this charger. The write was undone.
@@ -173,7 +199,9 @@ class Chargers:
         command = None
         try:
             with trio.CancelScope(shield=True):  # as in _store
-                command, result = await self._central.writer.run(commands.queue_decided, draft, decide)
+                command, result = await self._central.writer.run(
+                    commands.queue_decided, draft, decide
+                )
         except StoreUnavailable:
             self._give_up(charger, draft.message_id)
             raise
@@ -184,10 +212,14 @@ class Chargers:
             self._announce(charger, draft.message_id, command)
         return result
 
-    async def ask(self, charger: str, action: str, payload: dict[str, Any], *, seconds: float) -> CommandResult:
-        """Send a CALL that is not stored, before all that wait, and return what came of it within `seconds`.
+    async def ask(
+        self, charger: str, action: str, payload: dict[str, Any], *, seconds: float
+    ) -> CommandResult:
+        """Send a CALL that is not stored, before all that wait, and return what came of it within
+        `seconds`.
 
-        Raises NotConnected if the charger is not connected to this server, ChargerGone if its connection ends first.
+        Raises NotConnected if the charger is not connected to this server, ChargerGone if its
+        connection ends first.
         """
         session = self._central.registry.find(charger)
         if session is None:
@@ -198,10 +230,14 @@ class Chargers:
         """End the connection of a charger, and admit it no more for so long."""
         self._central.held_off[charger] = trio.current_time() + seconds
         if (session := self._central.registry.find(charger)) is not None:
-            session.end(CloseCode.TRY_AGAIN_LATER, "a trial of load management cuts this link for a few minutes")
+            session.end(
+                CloseCode.TRY_AGAIN_LATER,
+                "a trial of load management cuts this link for a few minutes",
+            )
 
     async def wait(self, command: int) -> CommandResult:
-        """Wait until a command has ended; any number of tasks may wait. Raises LookupError, StoreUnavailable."""
+        """Wait until a command has ended; any number of tasks may wait. Raises LookupError,
+        StoreUnavailable."""
         waiting = self._central.pending.find(command)
         if waiting is None:
             return await self._ended(command)
@@ -209,12 +245,16 @@ class Chargers:
         return waiting.result or await self._ended(command)
 
     async def cancel(self, command: int) -> bool:
-        """Cancel a command that is still queued; return False if it is not. Raises StoreUnavailable."""
-        return await self._central.writer.run(commands.cancel, command, stamp(self._central.clock()))
+        """Cancel a command that is still queued; return False if it is not. Raises
+        StoreUnavailable."""
+        return await self._central.writer.run(
+            commands.cancel, command, stamp(self._central.clock())
+        )
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[trio.MemoryReceiveChannel[Fact]]:
-        """Yield a channel of the facts that are committed from now on. It ends if its reader is too slow."""
+        """Yield a channel of the facts that are committed from now on. It ends if its reader is too
+        slow."""
         sender, facts = trio.open_memory_channel[Fact](WAITING_FACTS)
 
         def pass_on(event: Event) -> None:
@@ -229,7 +269,10 @@ class Chargers:
 
     def is_served(self, charger: str) -> bool:
         """Whether the charger is connected and neither waits to be adopted nor is refused."""
-        return self.is_connected(charger) and self._central.registrations.status(charger) is Status.ACCEPTED
+        return (
+            self.is_connected(charger)
+            and self._central.registrations.status(charger) is Status.ACCEPTED
+        )
 
     def objection(self, charger: str, action: str) -> str | None:
         """Return why the charger's registration forbids a CALL, None if it does not."""
@@ -238,14 +281,16 @@ class Chargers:
     async def adopt(self, charger: str, decided: Decided, seen: str | None = None) -> Change:
         """Register a charger. If it waited or was refused and is connected, it is asked to boot.
 
-        `seen` is its registration when the person looked. Raises UnknownCharger, Otherwise, StoreUnavailable.
+        `seen` is its registration when the person looked. Raises UnknownCharger, Otherwise,
+        StoreUnavailable.
         """
         before = self._central.registrations.status(charger)
         is_changed = await self._central.writer.run(registration.adopt, charger, decided, seen)
         return Change(is_changed, await self._ask_to_boot(charger, before, decided.by))
 
     async def adopt_all(self, decided: Decided) -> list[str]:
-        """Adopt every newcomer with a transaction; return their identities. Raises StoreUnavailable."""
+        """Adopt every newcomer with a transaction; return their identities. Raises
+        StoreUnavailable."""
         before = self._central.registrations.newcomer_status
         adopted = await self._central.writer.run(registration.adopt_all, decided)
         for charger in adopted:
@@ -253,9 +298,11 @@ class Chargers:
         return adopted
 
     async def refuse(self, charger: str, decided: Decided, seen: str | None = None) -> Change:
-        """Refuse a charger. Its connection ends if refused chargers may not connect (--registration closed).
+        """Refuse a charger. Its connection ends if refused chargers may not connect (--registration
+        closed).
 
-        `seen` is its registration when the person looked. Raises UnknownCharger, Otherwise, StoreUnavailable.
+        `seen` is its registration when the person looked. Raises UnknownCharger, Otherwise,
+        StoreUnavailable.
         """
         is_changed = await self._central.writer.run(registration.refuse, charger, decided, seen)
         if not is_changed:  # the fact of a change has ended it already
@@ -270,7 +317,8 @@ class Chargers:
         return None if before is Status.ACCEPTED else await self.ask_to_boot(charger, asked_by)
 
     async def ask_to_boot(self, charger: str, asked_by: str) -> int | None:
-        """Ask a charger to boot, and return the id of the command, None if it cannot be asked now."""
+        """Ask a charger to boot, and return the id of the command, None if it cannot be asked
+        now."""
         try:
             return await self.submit(charger, "TriggerMessage", BOOT, asked_by=asked_by)
         except (CallFailed, StoreUnavailable):
@@ -285,14 +333,24 @@ class Chargers:
             raise UnknownCharger(charger)
         elif is_elsewhere and is_masked:
             raise NotConnected(
-                Told("{1} is connected to another server, and a secret is not stored; ask that server", charger)
+                Told(
+                    (
+                        "{1} is connected to another server, and a secret is not stored; ask that "
+                        "server"
+                    ),
+                    charger,
+                )
             )
         elif session is None and not is_elsewhere and not can_wait:
             raise NotConnected(Told("{1} is not connected", charger))
 
     async def _store(self, new: NewCommand, waiting: Waiting) -> int:
-        """Store a row. The shield ends with the writer's own deadline: once handed in, the write is executed."""
-        pending, is_here = self._central.pending, self._central.registry.find(new.charger) is not None
+        """Store a row. The shield ends with the writer's own deadline: once handed in, the write is
+        executed."""
+        pending, is_here = (
+            self._central.pending,
+            self._central.registry.find(new.charger) is not None,
+        )
         queue = commands.queue if is_here else commands.queue_elsewhere
         pending.add(new.message_id, waiting)
         queued = None
@@ -308,7 +366,13 @@ class Chargers:
             if queued is None or not queued.is_new:
                 pending.discard(new.message_id)
         if queued is None:
-            raise CallQueueFull(Told("{1} commands are already waiting for {2}", commands.QUEUED_COMMANDS, new.charger))
+            raise CallQueueFull(
+                Told(
+                    "{1} commands are already waiting for {2}",
+                    commands.QUEUED_COMMANDS,
+                    new.charger,
+                )
+            )
         self._announce(new.charger, new.message_id, queued.id)
         return queued.id
 
@@ -316,7 +380,9 @@ class Chargers:
         """See to it that a command is not sent that the commit in progress may still store."""
         self._central.pending.give_up(message_id)
         with suppress(StoreUnavailable):  # too many writes wait; it is ended when its turn comes
-            self._central.writer.note(commands.cancel_given_up, charger, message_id, stamp(self._central.clock()))
+            self._central.writer.note(
+                commands.cancel_given_up, charger, message_id, stamp(self._central.clock())
+            )
 
     def _announce(self, charger: str, message_id: str, command: int) -> None:
         """Note the id of a command, and have it sent."""
@@ -342,7 +408,8 @@ class ConnectedCharger:
     strict: bool
 
     async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
-        """Send a request (a dataclass of `ocpp.v16.call`) and return its response (one of `call_result`).
+        """Send a request (a dataclass of `ocpp.v16.call`) and return its response (one of
+        `call_result`).
 
         The time-out, in seconds, runs from sending; None means the configured one.
 
@@ -372,7 +439,9 @@ class ConnectedCharger:
         try:
             return read_result(action, result.answer, strict=self.strict).message
         except Refused as refused:
-            raise CallRefused(refused.code, f"its response is malformed: {refused.description}") from refused
+            raise CallRefused(
+                refused.code, f"its response is malformed: {refused.description}"
+            ) from refused
 
 
 def _parsed(answer: str) -> Any:
@@ -383,8 +452,8 @@ def _parsed(answer: str) -> Any:
 
 
 async def keep_deadlines(central: Central, seconds: float) -> None:
-    """End queued commands when their deadline has passed, and ask chargers whose boot did not come to boot, looking
-    every so many seconds; it writes only then."""
+    """End queued commands when their deadline has passed, and ask chargers whose boot did not come
+    to boot, looking every so many seconds; it writes only then."""
     while True:
         await trio.sleep(seconds)
         for session in [*central.registry.sessions()]:

@@ -1,7 +1,7 @@
 """Failed handshakes of late, by address and claimed identity: how long the next one has to wait.
 
-Both together are the key: the chargers of a site may share one address, and a stranger may claim any identity. So
-nobody else is slowed, and the right proof is never asked to wait.
+Both together are the key: the chargers of a site may share one address, and a stranger may claim
+any identity. So nobody else is slowed, and the right proof is never asked to wait.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Failures:
         return max(0.0, until - trio.current_time())
 
     def add(self, who: Who) -> float:
-        """Note a failure; return how long the next attempt has to wait: after FREE, twice as long each time."""
+        """Note a failure; return how long the next attempt has to wait: after FREE, twice as long
+        each time."""
         now = trio.current_time()
         count, until = self._failures.pop(who, (0, 0.0))
         if until > now:  # it did not wait, which makes the wait no longer

@@ -1,7 +1,7 @@
 """The queue of messages that a charger has sent and that need a response, in their order.
 
-Its length is bounded here, its memory by the budget. A charger that was offline returns with a burst of messages; when
-the inbox is full the reader waits, which applies back-pressure through TCP.
+Its length is bounded here, its memory by the budget. A charger that was offline returns with a
+burst of messages; when the inbox is full the reader waits, which applies back-pressure through TCP.
 
 An empty memory channel of trio would take 1.4 KB more for each charger.
 """
@@ -19,7 +19,8 @@ T = TypeVar("T")
 
 
 class Inbox(Generic[T]):
-    """One session's inbox: the reader uses `put`, the worker `take`. Items remain available after `close`."""
+    """One session's inbox: the reader uses `put`, the worker `take`. Items remain available after
+    `close`."""
 
     __slots__ = ("_arrived", "_is_closed", "_items", "_room")
 

@@ -1,4 +1,5 @@
-"""The readings of a large message, read part by part: the whole would take a hundred times its size."""
+"""The readings of a large message, read part by part: the whole would take a hundred times its
+size."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from levity_trio.wire.texts import cut_texts, may_be_long
 
 
 class LargeData:
-    """The readings of a large StopTransaction or MeterValues, in lists of some hundred, as often as they are asked for.
+    """The readings of a large StopTransaction or MeterValues, in lists of some hundred, as often as
+    they are asked for.
 
     Elements that cannot be read are left out, unless `strict`: then reading raises Refused.
     """
@@ -64,5 +66,7 @@ class LargeData:
             return []
         self.repairs += read.repairs
         request = read.message
-        elements = request.transaction_data if call.action == "StopTransaction" else request.meter_value
+        elements = (
+            request.transaction_data if call.action == "StopTransaction" else request.meter_value
+        )
         return readings.read(elements or (), self._received)

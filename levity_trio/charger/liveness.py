@@ -1,14 +1,15 @@
 """Whether a charger is alive: its heartbeat interval, the watchdog, and our pings.
 
-Any byte from the charger is a sign of life (OCPP-J §5.3). Three heartbeat intervals without one end the session.
+Any byte from the charger is a sign of life (OCPP-J §5.3). Three heartbeat intervals without one end
+the session.
 
-Some chargers keep a longer interval of their own, whatever they are told, and answer no ping. Such a charger shows that
-it was alive when its connection is closed for silence: it answers. It is known from then on to send nothing for so
-long, and its next connection may be silent for three times that, which is at last longer than its interval. Its
-heartbeats then show the interval itself.
+Some chargers keep a longer interval of their own, whatever they are told, and answer no ping. Such
+a charger shows that it was alive when its connection is closed for silence: it answers. It is known
+from then on to send nothing for so long, and its next connection may be silent for three times
+that, which is at last longer than its interval. Its heartbeats then show the interval itself.
 
-Pings keep the path of a connection through routers open while few frames are sent. Nothing depends on them: some
-chargers cannot handle pings.
+Pings keep the path of a connection through routers open while few frames are sent. Nothing depends
+on them: some chargers cannot handle pings.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ from levity_trio.store.writes.pings import PingOutcome
 
 SILENT_INTERVALS: Final = 3
 LONGEST_KEPT_SECONDS: Final = 86_400
-"""A longer interval is not learned, so that a connection that is dead is closed after three days at the latest."""
+"""A longer interval is not learned, so that a connection that is dead is closed after three days at
+the latest."""
 SAME_INTERVAL: Final = 0.05
 """The share by which two intervals between heartbeats may differ."""
 CLOSING_SECONDS: Final = 5.0
-"""A charger that closes its connection within this time after a ping is taken to have closed it because of the ping."""
+"""A charger that closes its connection within this time after a ping is taken to have closed it
+because of the ping."""
 
 log = get_logger("ws")
 
@@ -42,7 +45,9 @@ class Pings:
 
     __slots__ = ("_interval", "_pinged_at", "_stream", "_was_answered", "_websocket", "next_at")
 
-    def __init__(self, websocket: WebSocketConnection, stream: ChargerStream, interval_seconds: float) -> None:
+    def __init__(
+        self, websocket: WebSocketConnection, stream: ChargerStream, interval_seconds: float
+    ) -> None:
         self._websocket = websocket
         self._stream = stream
         self._interval = interval_seconds
@@ -50,7 +55,8 @@ class Pings:
         """The time at which the outstanding ping was sent; infinity if none is outstanding."""
         self._was_answered = False
         self.next_at = trio.current_time() + interval_seconds
-        """The time of the next ping; infinity while one is outstanding, or if there will be no more."""
+        """The time of the next ping; infinity while one is outstanding, or if there will be no
+        more."""
 
     @property
     def are_answered(self) -> bool:
@@ -64,19 +70,22 @@ class Pings:
     def outcome(self) -> PingOutcome | None:
         """How the charger reacted to pings.
 
-        None if that is unknown: no ping was sent, or the connection ended for another reason soon after one.
+        None if that is unknown: no ping was sent, or the connection ended for another reason soon
+        after one.
         """
         if self._was_answered:
             return PingOutcome.ANSWERED
         if self._stream.left_at <= self._pinged_at + CLOSING_SECONDS < math.inf:
             return PingOutcome.CLOSED
-        return PingOutcome.BORNE if trio.current_time() > self._pinged_at + CLOSING_SECONDS else None
+        return (
+            PingOutcome.BORNE if trio.current_time() > self._pinged_at + CLOSING_SECONDS else None
+        )
 
     async def send(self, are_off: Callable[[], Awaitable[bool]]) -> None:
         """Send a ping, unless `are_off` is true before the first one, and wait for its pong.
 
-        The next one is due an interval later. A missing pong stops the pings: some chargers send none, and the library
-        keeps every unanswered ping in memory.
+        The next one is due an interval later. A missing pong stops the pings: some chargers send
+        none, and the library keeps every unanswered ping in memory.
         """
         if not self._was_answered and await are_off():
             return
@@ -95,13 +104,16 @@ class Liveness:
         *("heartbeat_interval", "kept_interval", "outlived_seconds", "pings"),
     )
 
-    def __init__(self, config: ServerConfig, stream: ChargerStream, websocket: WebSocketConnection) -> None:
+    def __init__(
+        self, config: ServerConfig, stream: ChargerStream, websocket: WebSocketConnection
+    ) -> None:
         self.heartbeat_interval = config.heartbeat_interval_seconds
         """The interval that was last sent to the charger or reported by it, in seconds."""
         self.kept_interval = 0
         """The longer interval that it keeps all the same, 0 if none is known."""
         self.outlived_seconds: int | None = None
-        """The seconds for which the charger was silent and yet alive, if its connection was closed for that."""
+        """The seconds for which the charger was silent and yet alive, if its connection was closed
+        for that."""
         self._gave_up = False
         self._beat_at = math.inf
         self._last_gap = math.inf
@@ -120,14 +132,19 @@ class Liveness:
         return SILENT_INTERVALS * max(self.heartbeat_interval, self.kept_interval)
 
     def set_heartbeat_interval(self, seconds: int | None, kept: int | None = None) -> None:
-        """Use this heartbeat interval, in seconds, and the one that the charger keeps; None if it is not known."""
+        """Use this heartbeat interval, in seconds, and the one that the charger keeps; None if it
+        is not known."""
         known = self.heartbeat_interval, self.kept_interval
-        self.heartbeat_interval, self.kept_interval = seconds or known[0], known[1] if kept is None else kept
+        self.heartbeat_interval, self.kept_interval = (
+            seconds or known[0],
+            known[1] if kept is None else kept,
+        )
         if known != (self.heartbeat_interval, self.kept_interval):
             self._watching.cancel()  # so that it computes a new deadline, which may be earlier
 
     def heard(self, *, is_heartbeat: bool) -> int | None:
-        """Note a CALL of the charger; return the interval that it keeps, if that has just become known, 0 for none.
+        """Note a CALL of the charger; return the interval that it keeps, if that has just become
+        known, 0 for none.
 
         Two intervals in a row between heartbeats, without another CALL between, show it.
         """
@@ -138,20 +155,26 @@ class Liveness:
         before, self._last_gap = self._last_gap, gap
         if not _is_same(before, gap):
             return None
-        kept = round(gap) if gap > self.heartbeat_interval and not _is_same(gap, self.heartbeat_interval) else 0
+        kept = (
+            round(gap)
+            if gap > self.heartbeat_interval and not _is_same(gap, self.heartbeat_interval)
+            else 0
+        )
         if kept == self.kept_interval or (kept and _is_same(kept, self.kept_interval)):
             return None
         return self._learn(min(kept, LONGEST_KEPT_SECONDS))
 
     def note_answered_goodbye(self) -> None:
-        """Note that the charger answered when its connection was closed, if it did: a reset is no answer, because a
-        router may send it for a charger that is gone."""
+        """Note that the charger answered when its connection was closed, if it did: a reset is no
+        answer, because a router may send it for a charger that is gone."""
         has_answered = self._gave_up and self.silent_seconds < self.patience_seconds
         if has_answered and self.pings.outcome is not PingOutcome.ANSWERED:
             self.outlived_seconds = self._learn(min(self.patience_seconds, LONGEST_KEPT_SECONDS))
 
     def _learn(self, kept: int) -> int:
-        log.info("heartbeat interval learned", told_seconds=self.heartbeat_interval, kept_seconds=kept)
+        log.info(
+            "heartbeat interval learned", told_seconds=self.heartbeat_interval, kept_seconds=kept
+        )
         self.set_heartbeat_interval(None, kept)
         return kept
 
@@ -164,8 +187,9 @@ class Liveness:
     ) -> None:
         """Ping, and call `end` with the reason when the charger has been silent for too long.
 
-        `recall` sets the intervals of a charger that has said nothing on this connection. Each ping that waits for its
-        pong is one of the `tasks`; a task for all pings would cost 3 KB for each charger.
+        `recall` sets the intervals of a charger that has said nothing on this connection. Each ping
+        that waits for its pong is one of the `tasks`; a task for all pings would cost 3 KB for each
+        charger.
         """
         while await self._is_awaited(recall):
             if self.pings.next_at <= trio.current_time():

@@ -1,11 +1,11 @@
 """Keeps the local lists of all chargers (--local-list on).
 
-One task looks at a charger after each event that may change what is to be sent to it, and at times that its last look
-named. It only decides and stores; the charger's session sends, and the answer is the next event. So one message is on
-its way to each charger, and a restart goes on from the rows.
+One task looks at a charger after each event that may change what is to be sent to it, and at times
+that its last look named. It only decides and stores; the charger's session sends, and the answer is
+the next event. So one message is on its way to each charger, and a restart goes on from the rows.
 
-Changes of tags are gathered for a few seconds, so that an import, or a person at work, makes one list. A tag that
-expires changes the lists too, although nothing happens.
+Changes of tags are gathered for a few seconds, so that an import, or a person at work, makes one
+list. A tag that expires changes the lists too, although nothing happens.
 """
 
 from __future__ import annotations
@@ -128,11 +128,17 @@ class LocalLists:
 
     async def _look(self) -> None:
         now = self._central.clock()
-        if trio.current_time() >= self._renew_at or (self._turns_at is not None and now >= self._turns_at):
+        if trio.current_time() >= self._renew_at or (
+            self._turns_at is not None and now >= self._turns_at
+        ):
             await self._renew()
-        self._due.update(dict.fromkeys([charger for charger, at in self._again.items() if at <= now]))
+        self._due.update(
+            dict.fromkeys([charger for charger, at in self._again.items() if at <= now])
+        )
         while self._due:
-            charger = next(iter(self._due))  # in turn, so that none waits for the whole list of another
+            charger = next(
+                iter(self._due)
+            )  # in turn, so that none waits for the whole list of another
             del self._due[charger]
             if charger in self._central.known:
                 await self._decide(charger)
@@ -151,7 +157,9 @@ class LocalLists:
     async def _decide(self, charger: str) -> None:
         now = self._central.clock()
         is_open = self._chargers.is_served(charger)  # a stranger is not told who may charge here
-        decide = partial(writes.decide, policy=self._central.policy, charger=charger, now=now, is_open=is_open)
+        decide = partial(
+            writes.decide, policy=self._central.policy, charger=charger, now=now, is_open=is_open
+        )
         try:
             again_at = await self._chargers.submit_decided(charger, decide, asked_by=ASKER)
         except TooMany:
@@ -168,7 +176,8 @@ class LocalLists:
             self._again[charger] = again_at
 
     def _seconds(self) -> float:
-        """Return how long nothing is to be done. Times of the wall clock, which may leap, are looked at regularly."""
+        """Return how long nothing is to be done. Times of the wall clock, which may leap, are
+        looked at regularly."""
         seconds = self._renew_at - trio.current_time()
         times = [*self._again.values(), *([] if self._turns_at is None else [self._turns_at])]
         if times:

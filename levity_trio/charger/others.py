@@ -1,7 +1,9 @@
-"""What other servers of the site have stored, as this server learns it: before its own next write is answered.
+"""What other servers of the site have stored, as this server learns it: before its own next write
+is answered.
 
-A fact is passed to all parts of this server that follow facts in memory. A charger that has connected to another server
-is no longer served here. A command that was asked for at another server is sent here if its charger is connected here.
+A fact is passed to all parts of this server that follow facts in memory. A charger that has
+connected to another server is no longer served here. A command that was asked for at another server
+is sent here if its charger is connected here.
 """
 
 from __future__ import annotations
@@ -9,7 +11,14 @@ from __future__ import annotations
 from functools import partial
 
 from levity_trio.charger.central import Central
-from levity_trio.events import CallAnswered, CallFailed, ChargerConnected, ChargerDisconnected, Fact, TransactionStarted
+from levity_trio.events import (
+    CallAnswered,
+    CallFailed,
+    ChargerConnected,
+    ChargerDisconnected,
+    Fact,
+    TransactionStarted,
+)
 from levity_trio.events.stored import read_fact
 from levity_trio.store.engine.unit_of_work import News
 from levity_trio.store.reads import Reader
@@ -18,10 +27,13 @@ from levity_trio.store.writes.commands import Unfinished
 
 
 async def begin_learning(central: Central, reader: Reader) -> None:
-    """Learn what other servers have stored since the database was opened, and will store. Raises Unreadable."""
+    """Learn what other servers have stored since the database was opened, and will store. Raises
+    Unreadable."""
     sharing = central.writer.sharing
     if not sharing.is_alone:
-        central.elsewhere.update(await reader.run(partial(sessions_elsewhere, server=sharing.server)))
+        central.elsewhere.update(
+            await reader.run(partial(sessions_elsewhere, server=sharing.server))
+        )
     sharing.begin_learning(partial(learn, central))
 
 

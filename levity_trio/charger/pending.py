@@ -1,4 +1,5 @@
-"""The commands that have not ended, in memory: who waits for them, and the secrets that are never stored."""
+"""The commands that have not ended, in memory: who waits for them, and the secrets that are never
+stored."""
 
 from __future__ import annotations
 
@@ -17,12 +18,14 @@ from levity_trio.store.writes.commands import Unfinished
 UNSETTLED: Final = ("gone", "expired", "cancelled")
 """The states of commands that end without the task that sends."""
 REMEMBERED: Final = 1_000
-"""The given-up commands that are remembered: as many as may be stored at once. Older ones were cancelled since."""
+"""The given-up commands that are remembered: as many as may be stored at once. Older ones were
+cancelled since."""
 
 
 @record(kw_only=False)
 class CommandResult:
-    """How a command ended; `state` as in the table `command`, `answer` the payload of the CALLRESULT.
+    """How a command ended; `state` as in the table `command`, `answer` the payload of the
+    CALLRESULT.
 
     `stored` is its row, if it was read with the end.
     """
@@ -36,7 +39,8 @@ class CommandResult:
 
 @dataclass(eq=False, slots=True)
 class Waiting:
-    """A command that has not ended. `payload` is as asked for, with its secrets; None: as stored."""
+    """A command that has not ended. `payload` is as asked for, with its secrets; None: as
+    stored."""
 
     charger: str
     payload: dict[str, Any] | None = None
@@ -51,7 +55,8 @@ class Waiting:
 
 
 class Pending:
-    """The commands of all chargers that have not ended, by message id, which is known before the row."""
+    """The commands of all chargers that have not ended, by message id, which is known before the
+    row."""
 
     def __init__(self) -> None:
         self._by_message: dict[str, Waiting] = {}
@@ -66,10 +71,16 @@ class Pending:
         return len(self._by_message)
 
     def load(self, commands: Iterable[Unfinished]) -> None:
-        """Add the stored commands that are not known yet: an earlier run, or another server, has queued them."""
+        """Add the stored commands that are not known yet: an earlier run, or another server, has
+        queued them."""
         for command in commands:
-            if command.message_id not in self._by_message and command.message_id not in self._given_up:
-                self.add(command.message_id, Waiting(command.charger, deadline_at=command.deadline_at))
+            if (
+                command.message_id not in self._by_message
+                and command.message_id not in self._given_up
+            ):
+                self.add(
+                    command.message_id, Waiting(command.charger, deadline_at=command.deadline_at)
+                )
                 self.name(command.message_id, command.id)
 
     def add(self, message_id: str, waiting: Waiting) -> None:
@@ -85,7 +96,8 @@ class Pending:
             self.end(command, message_id, result)
 
     def give_up(self, message_id: str) -> None:
-        """Remove a command whose asker was told that nothing was done: stored all the same, it must not be sent."""
+        """Remove a command whose asker was told that nothing was done: stored all the same, it must
+        not be sent."""
         self.discard(message_id)
         self._given_up[message_id] = None
         while len(self._given_up) > REMEMBERED:
@@ -113,7 +125,11 @@ class Pending:
 
     def with_secrets(self, charger: str) -> Collection[str]:
         """Return the message ids of a charger's commands whose secrets are known here."""
-        return [key for key in self._of_charger.get(charger, ()) if self._by_message[key].payload is not None]
+        return [
+            key
+            for key in self._of_charger.get(charger, ())
+            if self._by_message[key].payload is not None
+        ]
 
     def has_due(self, at: str) -> bool:
         """Whether the deadline of a command has passed; it may have been sent before."""
@@ -136,11 +152,14 @@ class Pending:
             waiting.end(result)
 
     def observe(self, event: Event) -> None:
-        """End a command that was not settled: its connection ended, its deadline passed, or it was cancelled."""
+        """End a command that was not settled: its connection ended, its deadline passed, or it was
+        cancelled."""
         if not isinstance(event, CallFailed) or event.state not in UNSETTLED:
             return
         result = CommandResult(event.state, error_code=event.error_code)
         if (message_id := self._message_of.get(event.command)) is not None:
             self.end(event.command, message_id, result)
-        elif len(self._by_message) > len(self._message_of):  # perhaps of one that is just being stored
+        elif len(self._by_message) > len(
+            self._message_of
+        ):  # perhaps of one that is just being stored
             self._early[event.command] = result

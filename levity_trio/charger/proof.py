@@ -1,4 +1,5 @@
-"""What a handshake proves: a password, a client certificate, or nothing; and whether that is enough for its charger."""
+"""What a handshake proves: a password, a client certificate, or nothing; and whether that is enough
+for its charger."""
 
 from __future__ import annotations
 
@@ -58,14 +59,16 @@ async def prove(central: Central, visitor: Visitor, head: Head, charger: str) ->
 
 
 async def prove_again(central: Central, visitor: Visitor, head: Head, before: Proven) -> Proven:
-    """Judge a handshake that has waited, if the charger's door has changed meanwhile. Raises BadRequest."""
+    """Judge a handshake that has waited, if the charger's door has changed meanwhile. Raises
+    BadRequest."""
     charger = before.admission.charger
     is_same = await _security_of(central, charger) == before.security
     return before if is_same else await prove(central, visitor, head, charger)
 
 
 async def use_readmission(central: Central, visitor: Visitor, handshake: Proven) -> None:
-    """Use up the readmission of a charger that is let in below its profile. Raises BadRequest if another one did."""
+    """Use up the readmission of a charger that is let in below its profile. Raises BadRequest if
+    another one did."""
     proven = handshake.admission
     if proven.profile >= handshake.security.profile:
         return
@@ -76,7 +79,9 @@ async def use_readmission(central: Central, visitor: Visitor, handshake: Proven)
             return
     except StoreUnavailable:
         raise BadRequest(503, UNWRITABLE, kind=UNAVAILABLE) from None
-    raise BadRequest(401, UNPROVEN, CHALLENGE, "readmission", "its readmission was used by another handshake")
+    raise BadRequest(
+        401, UNPROVEN, CHALLENGE, "readmission", "its readmission was used by another handshake"
+    )
 
 
 async def _security_of(central: Central, charger: str) -> Security:
@@ -95,12 +100,17 @@ def _certificate(central: Central, visitor: Visitor, security: Security) -> int 
         return None
     certificate = security.certificates.get(visitor.fingerprint)
     if certificate is None and central.doors.is_anothers(visitor.fingerprint, security.charger):
-        reason = f"the client certificate was revoked, or is another charger's; its SHA-256 is {visitor.fingerprint}"
+        reason = (
+            "the client certificate was revoked, or is another charger's; its SHA-256 is "
+            f"{visitor.fingerprint}"
+        )
         raise BadRequest(403, UNPROVEN, {}, "certificate", reason)
     return certificate
 
 
-async def _password(central: Central, visitor: Visitor, head: Head, security: Security) -> int | None:
+async def _password(
+    central: Central, visitor: Visitor, head: Head, security: Security
+) -> int | None:
     try:
         presented = passwords.presented(head.headers.get("authorization"), security.charger)
     except passwords.Unpresented:
@@ -110,14 +120,20 @@ async def _password(central: Central, visitor: Visitor, head: Head, security: Se
     if number is not None:
         return number
     digits = passwords.of_digits(presented)
-    if digits is None or (number := await central.doors.password_of(security, digits, is_of)) is None:
+    if (
+        digits is None
+        or (number := await central.doors.password_of(security, digits, is_of)) is None
+    ):
         return None
     central.hooks.observe(PasswordInDigits(charger=security.charger))
     return number
 
 
-async def _is_of(central: Central, visitor: Visitor, charger: str, stored: Stored, password: bytes) -> bool:
-    """Whether this is a password that takes long to compare: in a turn, and not while the peer has to wait.
+async def _is_of(
+    central: Central, visitor: Visitor, charger: str, stored: Stored, password: bytes
+) -> bool:
+    """Whether this is a password that takes long to compare: in a turn, and not while the peer has
+    to wait.
 
     Raises:
         BadRequest: too many wait for a turn.
@@ -135,9 +151,11 @@ async def _is_of(central: Central, visitor: Visitor, charger: str, stored: Store
 
 
 async def take_as_long(central: Central, visitor: Visitor, head: Head, charger: str) -> None:
-    """Take as long as to compare a password that somebody gave, before one is refused with which that was not done.
+    """Take as long as to compare a password that somebody gave, before one is refused with which
+    that was not done.
 
-    Otherwise the time would tell which identities are known, and have such a password. Raises BadRequest like `prove`.
+    Otherwise the time would tell which identities are known, and have such a password. Raises
+    BadRequest like `prove`.
     """
     with suppress(passwords.Unpresented):
         presented = passwords.presented(head.headers.get("authorization"), charger)
@@ -147,7 +165,8 @@ async def take_as_long(central: Central, visitor: Visitor, head: Head, charger: 
 
 
 def _lacking(head: Head, proven: Admission, required: int) -> BadRequest:
-    """Return the refusal of a handshake: the same words, whatever is missing; the reason is for the owner."""
+    """Return the refusal of a handshake: the same words, whatever is missing; the reason is for the
+    owner."""
     lacks = f"security profile {required} is required, {proven.profile} was proven"
     authorization = head.headers.get("authorization")
     if authorization is None or proven.proof != Proof.NONE:

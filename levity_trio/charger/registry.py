@@ -1,7 +1,8 @@
 """The open connections, and the current session of each charger.
 
-The newest connection of a charger wins. Cleaning up compares sessions by identity, so the end of an older connection
-never touches the state of a newer one. All mutable state is in `_visitors`, `_sessions` and `_turns`.
+The newest connection of a charger wins. Cleaning up compares sessions by identity, so the end of an
+older connection never touches the state of a newer one. All mutable state is in `_visitors`,
+`_sessions` and `_turns`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from levity_trio.store.writes.sessions import REPLACED
 ALIVE_SECONDS: Final = 10.0
 """A replaced connection counts as alive if its last byte was at most this old."""
 HOLD_SECONDS: Final = 60.0
-"""How long a connection that replaced another client's is served before it may be replaced itself."""
+"""How long a connection that replaced another client's is served before it may be replaced
+itself."""
 
 
 class Sender(Protocol):
@@ -32,7 +34,8 @@ class Sender(Protocol):
         """Look for commands: one was stored."""
 
     async def ask(self, action: str, payload: dict[str, Any], seconds: float) -> CommandResult:
-        """Send a CALL that is not stored, and return what came of it in so many seconds. Raises ChargerGone."""
+        """Send a CALL that is not stored, and return what came of it in so many seconds. Raises
+        ChargerGone."""
 
 
 class RegisteredSession(Protocol):
@@ -70,14 +73,24 @@ class RegisteredSession(Protocol):
 
 
 class Visitor:
-    """The peer of a connection, from its first byte. Cancelling `scope` ends the connection, also during its handshake.
+    """The peer of a connection, from its first byte. Cancelling `scope` ends the connection, also
+    during its handshake.
 
-    `charger` is the identity that it has shown to be its own, as far as that is required of it. It counts towards
-    --max-connections from its admission until it is dismissed.
+    `charger` is the identity that it has shown to be its own, as far as that is required of it. It
+    counts towards --max-connections from its admission until it is dismissed.
     """
 
     __slots__ = (
-        *("_rival_serial", "_serial", "address", "charger", "fingerprint", "has_compared", "held_until", "hurry"),
+        *(
+            "_rival_serial",
+            "_serial",
+            "address",
+            "charger",
+            "fingerprint",
+            "has_compared",
+            "held_until",
+            "hurry",
+        ),
         *("is_admitted", "is_tls", "proof", "scope"),
     )
 
@@ -106,7 +119,8 @@ class Visitor:
         return not self.is_admitted and not self.scope.cancel_called
 
     def replace(self, before: RegisteredSession) -> None:
-        """Replace a session. A session that is alive at another address belongs to another client."""
+        """Replace a session. A session that is alive at another address belongs to another
+        client."""
         if before.has_spoken and before.silent_seconds <= ALIVE_SECONDS:
             self._rival_serial = before.visitor._serial
             if before.visitor.address != self.address:
@@ -115,7 +129,8 @@ class Visitor:
         before.end(CloseCode.NORMAL, REPLACED)
 
     def identify(self, serial: str | None) -> None:
-        """Note the serial number of a boot. If it differs from the replaced session's, that was another client."""
+        """Note the serial number of a boot. If it differs from the replaced session's, that was
+        another client."""
         self._serial = serial
         if serial is not None and self._rival_serial not in (None, serial):
             self._hold()
@@ -132,7 +147,8 @@ class Registry:
         """The open connections, in order of arrival."""
         self._sessions: dict[str, RegisteredSession] = {}
         self._turns: dict[str, trio.CancelScope] = {}
-        """The newest handshake that waits until the current connection is no longer held, by charger."""
+        """The newest handshake that waits until the current connection is no longer held, by
+        charger."""
         self.is_ending = False
         """Whether all connections are being ended, because the server stops."""
 
@@ -177,12 +193,21 @@ class Registry:
         return len(others) < most
 
     def count_strangers(self, address: str, known: Collection[str]) -> int:
-        """Count the connections from one address that are not, or not yet, identified as a known charger."""
-        return sum(visitor.address == address and visitor.charger not in known for visitor in self._visitors)
+        """Count the connections from one address that are not, or not yet, identified as a known
+        charger."""
+        return sum(
+            visitor.address == address and visitor.charger not in known
+            for visitor in self._visitors
+        )
 
     def find_stranger(self, known: Collection[str]) -> Visitor | None:
-        """Return the admitted stranger that has been silent for the longest time, if there is one."""
-        strangers = [visitor for visitor in self._visitors if visitor.is_admitted and visitor.charger not in known]
+        """Return the admitted stranger that has been silent for the longest time, if there is
+        one."""
+        strangers = [
+            visitor
+            for visitor in self._visitors
+            if visitor.is_admitted and visitor.charger not in known
+        ]
         return max(strangers, key=self._silent_seconds, default=None)
 
     def dismiss(self, visitor: Visitor, code: int, reason: str) -> None:
@@ -209,11 +234,17 @@ class Registry:
         return session if session is not None and session.visitor is visitor else None
 
     def find_handshake(self, known: Collection[str], besides: Visitor) -> Visitor | None:
-        """Return the oldest handshake that is not, or not yet, identified as a known charger's, if there is one.
+        """Return the oldest handshake that is not, or not yet, identified as a known charger's, if
+        there is one.
 
-        It is one of the address with the most of them: who opens many makes room, not who shares the server with it.
+        It is one of the address with the most of them: who opens many makes room, not who shares
+        the server with it.
         """
-        strangers = (visitor for visitor in self._visitors if visitor is not besides and visitor.charger not in known)
+        strangers = (
+            visitor
+            for visitor in self._visitors
+            if visitor is not besides and visitor.charger not in known
+        )
         unfinished = [visitor for visitor in strangers if visitor.is_shaking_hands]
         counts = Counter(visitor.address for visitor in unfinished)
         return max(unfinished, key=lambda visitor: counts[visitor.address], default=None)
@@ -221,14 +252,16 @@ class Registry:
     # Two clients with one identity
 
     def held_seconds(self, charger: str) -> float:
-        """Return how long the charger's current connection is still held before another may replace it."""
+        """Return how long the charger's current connection is still held before another may replace
+        it."""
         present = self._sessions.get(charger)
         if present is None or not present.has_spoken:
             return 0.0
         return max(0.0, present.visitor.held_until - trio.current_time())
 
     async def wait_turn(self, charger: str, seconds: float) -> bool:
-        """Wait this long, or until the charger's connection ends; return False if a newer handshake waits instead."""
+        """Wait this long, or until the charger's connection ends; return False if a newer handshake
+        waits instead."""
         with trio.CancelScope() as turn:
             before, self._turns[charger] = self._turns.get(charger), turn
             if before is not None:

@@ -1,7 +1,8 @@
 """Raises the security profiles of chargers, step by step, as operators asked (whitepaper A05).
 
-A plan and the commands of its steps are stored, and where it stands is read from them. So this task goes on with the
-plans of an earlier run, and a step whose connection ended is sent again when the charger is back.
+A plan and the commands of its steps are stored, and where it stands is read from them. So this task
+goes on with the plans of an earlier run, and a step whose connection ended is sent again when the
+charger is back.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ log = get_logger("system")
 
 
 async def keep_security(central: Central) -> None:
-    """Issue certificates and raise security profiles until the server stops. What is not done by then is stored, and
-    the next run does it."""
+    """Issue certificates and raise security profiles until the server stops. What is not done by
+    then is stored, and the next run does it."""
     await central.writer.sharing.duties.wait()
     signing, securing = Signing(central), Securing(central)
     with central.hooks.listening(signing.observe), central.hooks.listening(securing.observe):
@@ -76,7 +77,9 @@ class Securing:
     async def run(self) -> None:
         """Look for as long as the server runs."""
         with suppress(DatabaseDamaged):
-            self._planned |= set(await persist(partial(self._central.writer.run, securing.with_plans)))
+            self._planned |= set(
+                await persist(partial(self._central.writer.run, securing.with_plans))
+            )
         self._changed |= self._planned
         while True:
             self._news = trio.Event()
@@ -98,14 +101,22 @@ class Securing:
                 self._changed.add(charger)
 
     async def _look_at(self, charger: str) -> bool:
-        """Send the next step of a plan, if there is one; return False if it is to be tried again in a while."""
-        due = await self._central.writer.run(securing.advance, charger, stamp(self._central.clock()))
+        """Send the next step of a plan, if there is one; return False if it is to be tried again in
+        a while."""
+        due = await self._central.writer.run(
+            securing.advance, charger, stamp(self._central.clock())
+        )
         if due is None or not self._chargers.is_connected(charger):
             return True
         try:
             command = await self._send(due)
         except (CallFailed, UnknownCharger, AuthorityProblem) as problem:
-            log.warning("a step towards a security profile waits", cp=charger, step=due.step.value, reason=str(problem))
+            log.warning(
+                "a step towards a security profile waits",
+                cp=charger,
+                step=due.step.value,
+                reason=str(problem),
+            )
             return False
         await self._central.writer.run(securing.tried, due, command, stamp(self._central.clock()))
         return True
@@ -126,7 +137,10 @@ class Securing:
         if step is Step.ROOT:
             root = certificates_folder(self._central.config.beside) / files.ROOT
             pem = (await trio.to_thread.run_sync(files.read, root)).decode()
-            return "InstallCertificate", {"certificateType": "CentralSystemRootCertificate", "certificate": pem}
+            return "InstallCertificate", {
+                "certificateType": "CentralSystemRootCertificate",
+                "certificate": pem,
+            }
         if step is Step.CERTIFICATE:
             return "ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}
         settings: dict[Step, Payload] = {

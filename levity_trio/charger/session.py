@@ -1,15 +1,17 @@
-"""One charger's session: a nursery with a reader, a worker, a sender of commands, and a watchdog that pings.
+"""One charger's session: a nursery with a reader, a worker, a sender of commands, and a watchdog
+that pings.
 
     websocket → reader → inbox → worker → handler → writer, then the response
                       ↘ responses to our own CALLs
 
-Nearly each message arrives whole, and is passed on by the stream at once, which spares the library's parser and two
-switches of tasks. The reader takes the others from the library. None overtakes one that is still read.
+Nearly each message arrives whole, and is passed on by the stream at once, which spares the
+library's parser and two switches of tasks. The reader takes the others from the library. None
+overtakes one that is still read.
 
-The reader never runs a handler: a handler that called the charger would wait for a response that only the reader can
-deliver. When the peer closes the connection, the reader closes the inbox, and the worker ends after it has handled what
-was received. When we end the session (a newer connection, silence, the server's shutdown) its scope is cancelled and
-the close frame gives the reason.
+The reader never runs a handler: a handler that called the charger would wait for a response that
+only the reader can deliver. When the peer closes the connection, the reader closes the inbox, and
+the worker ends after it has handled what was received. When we end the session (a newer connection,
+silence, the server's shutdown) its scope is cancelled and the close frame gives the reason.
 """
 
 from __future__ import annotations
@@ -46,10 +48,24 @@ from levity_trio.store.reads import links
 from levity_trio.store.writes import frames, pings, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.errors import NoRoom, Refused
-from levity_trio.wire.frames import Call, Frame, Malformed, Response, decoded, error_text, parse_frame
+from levity_trio.wire.frames import (
+    Call,
+    Frame,
+    Malformed,
+    Response,
+    decoded,
+    error_text,
+    parse_frame,
+)
 from levity_trio.wire.large import LARGE_BYTES, NotCuttable, Parts
 from levity_trio.wire.repair import Repair, Wrong, damaged_json, not_utf8
-from levity_trio.wire.secrets import has_url, masked_fragment, masked_frame, masked_value, may_hold_secret
+from levity_trio.wire.secrets import (
+    has_url,
+    masked_fragment,
+    masked_frame,
+    masked_value,
+    may_hold_secret,
+)
 from levity_trio.wire.times import stamp
 
 MAX_MALFORMED_FRAMES: Final = 100
@@ -77,7 +93,8 @@ STOPPING: Final = Closing(CloseCode.GOING_AWAY, links.STOPPING)
 
 
 class Received(NamedTuple):
-    """A CALL in the inbox: its masked frame and its time of receipt, also in the database's format."""
+    """A CALL in the inbox: its masked frame and its time of receipt, also in the database's
+    format."""
 
     text: str
     call: Call
@@ -90,12 +107,14 @@ class Received(NamedTuple):
 
 
 Waiting = Received | Malformed | Response
-"""An item of the inbox, which keeps responses in order: a CALL, a malformed one that gets a CALLERROR, or a late
-response to one of ours, which is stored although its charger leaves right after it."""
+"""An item of the inbox, which keeps responses in order: a CALL, a malformed one that gets a
+CALLERROR, or a late response to one of ours, which is stored although its charger leaves right
+after it."""
 
 
 async def _found(parts: Parts) -> Parts:
-    """Return a large message with its parts found; others are served in between. Raises NotCuttable."""
+    """Return a large message with its parts found; others are served in between. Raises
+    NotCuttable."""
     for _ in parts.find():
         await trio.lowlevel.checkpoint()
     return parts
@@ -105,8 +124,26 @@ class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *("boot_due", "central", "charger", "commands", "has_spoken", "liveness", "transcript", "visitor"),
-        *("_closing", "_faults", "_is_taking", "_malformed", "_peer", "_row", "_stream", "_websocket"),
+        *(
+            "boot_due",
+            "central",
+            "charger",
+            "commands",
+            "has_spoken",
+            "liveness",
+            "transcript",
+            "visitor",
+        ),
+        *(
+            "_closing",
+            "_faults",
+            "_is_taking",
+            "_malformed",
+            "_peer",
+            "_row",
+            "_stream",
+            "_websocket",
+        ),
     )
 
     def __init__(
@@ -121,9 +158,11 @@ class Session:
         self.charger = peer.charger
         self.visitor = visitor
         self.boot_due = inf
-        """When it is asked to boot, if nobody has received a boot of it: only that tells vendor, model and firmware."""
+        """When it is asked to boot, if nobody has received a boot of it: only that tells vendor,
+        model and firmware."""
         self.has_spoken = False
-        """Whether the charger sent a valid CALL or a response to one of ours; from then on the session has its row."""
+        """Whether the charger sent a valid CALL or a response to one of ours; from then on the
+        session has its row."""
         self.commands = Commands(self, central)
         self.liveness = Liveness(central.config, stream, websocket)
         self.transcript = Transcript(peer.charger, central.clock, central.writer.log_frame)
@@ -138,7 +177,9 @@ class Session:
         self._faults: dict[str, int] = {}
         stream.on_overflow = self._end_too_large
         stream.on_slow = partial(self._turn_away, "slow", CloseCode.TRY_AGAIN_LATER, TOO_SLOW)
-        stream.account.on_refused = partial(self._turn_away, "memory", CloseCode.TRY_AGAIN_LATER, NO_MEMORY)
+        stream.account.on_refused = partial(
+            self._turn_away, "memory", CloseCode.TRY_AGAIN_LATER, NO_MEMORY
+        )
 
     def __repr__(self) -> str:
         return f"<Session charger={self.charger!r} row={self._row!r} closing={self._closing}>"
@@ -155,11 +196,13 @@ class Session:
 
     @property
     def silent_seconds(self) -> float:
-        """Seconds since the last byte from the charger, also while its large message waits for its place."""
+        """Seconds since the last byte from the charger, also while its large message waits for its
+        place."""
         return trio.current_time() - self._stream.last_received
 
     def set_heartbeat_interval(self, seconds: int) -> None:
-        """Use this heartbeat interval, in seconds; three intervals without a byte end the session."""
+        """Use this heartbeat interval, in seconds; three intervals without a byte end the
+        session."""
         self.liveness.set_heartbeat_interval(seconds)
 
     def end(self, code: int, reason: str) -> None:
@@ -183,7 +226,9 @@ class Session:
                 tasks.start_soon(self._read, inbox)
                 tasks.start_soon(self.commands.run)
                 end = partial(self.end, CloseCode.POLICY_VIOLATION)
-                tasks.start_soon(self.liveness.watch, tasks, self._recall_intervals, self._are_pings_off, end)
+                tasks.start_soon(
+                    self.liveness.watch, tasks, self._recall_intervals, self._are_pings_off, end
+                )
                 self._accompany(tasks)
                 await self._work(inbox)
                 tasks.cancel_scope.cancel()
@@ -191,7 +236,8 @@ class Session:
             self.commands.close()
 
     async def say_goodbye(self) -> None:
-        """Send a close frame with the reason, if the peer is still there, and close the connection."""
+        """Send a close frame with the reason, if the peer is still there, and close the
+        connection."""
         if self._closing is None:
             closed = self._websocket.closed
             self._closing = Closing(int(closed.code), closed.reason or "") if closed else STOPPING
@@ -213,12 +259,15 @@ class Session:
                 reason=closing.reason,
             )
             if self._faults:
-                self.central.turned_away.note(self.charger, self._peer.remote_address, "frames", NOTHING_VALID)
+                self.central.turned_away.note(
+                    self.charger, self._peer.remote_address, "frames", NOTHING_VALID
+                )
         self.transcript.disconnected(*closing)
         await self._row.end(closing, is_current, self._faults, self.liveness)
 
     async def begin(self) -> Origin:
-        """Insert the session's row, once: for the first valid CALL of the charger, or for our own first CALL.
+        """Insert the session's row, once: for the first valid CALL of the charger, or for our own
+        first CALL.
 
         Raises:
             NoRoom: the limit on chargers, or on newcomers, is reached; the session is ending.
@@ -244,7 +293,8 @@ class Session:
         await self.begin()
 
     async def send(self, text: str, message_id: str | None, action: str | None) -> None:
-        """Send one frame: a CALL with this id and action, or the response to one. Raises ConnectionClosed."""
+        """Send one frame: a CALL with this id and action, or the response to one. Raises
+        ConnectionClosed."""
         if self._websocket.closed is not None or not await self._stream.send_text(text):
             await self._websocket.send_message(text)  # which raises
         masked = masked_frame(text)
@@ -257,12 +307,15 @@ class Session:
                 await self._take(inbox, await self._websocket.get_message())
                 self._is_taking = False
         except trio.TooSlowError:
-            self.end(CloseCode.POLICY_VIOLATION, f"{INBOX_CALLS} calls are waiting without progress")
+            self.end(
+                CloseCode.POLICY_VIOLATION, f"{INBOX_CALLS} calls are waiting without progress"
+            )
         except ConnectionClosed:
             inbox.close()
 
     def _take_at_once(self, inbox: Inbox[tuple[Waiting, Charge]], message: bytes) -> bool:
-        """Take a message that arrived whole, unless it would have to wait, or would overtake another one."""
+        """Take a message that arrived whole, unless it would have to wait, or would overtake
+        another one."""
         account = self._stream.account
         if self._is_taking or not account.is_read or inbox.is_full or self._closing is not None:
             return False
@@ -290,9 +343,16 @@ class Session:
             self._stream.account.give_back(charge)
 
     def _sort(
-        self, frame: Frame, masked: str, is_utf8: bool, data: LargeData | None = None, *, at: datetime
+        self,
+        frame: Frame,
+        masked: str,
+        is_utf8: bool,
+        data: LargeData | None = None,
+        *,
+        at: datetime,
     ) -> Waiting | None:
-        """Record a frame; return what the worker has to do for it, None if nothing is left to be done."""
+        """Record a frame; return what the worker has to do for it, None if nothing is left to be
+        done."""
         if isinstance(frame, Call):
             return self._received(frame, masked, at, data, is_utf8=is_utf8)
         received_at = stamp(at)
@@ -300,7 +360,9 @@ class Session:
             self.transcript.received(received_at, masked, frame.raw_id, None)
             self._count(frame.kind)
             return None if frame.answer is None else frame
-        self.transcript.received(received_at, masked, frame.message_id, self.commands.action_of(frame))
+        self.transcript.received(
+            received_at, masked, frame.message_id, self.commands.action_of(frame)
+        )
         return None if self._settle(frame) else frame
 
     def _settle(self, response: Response) -> bool:
@@ -313,9 +375,11 @@ class Session:
         self.has_spoken = True
         return True
 
-    async def _parsed(self, message: str | bytes, at: datetime) -> tuple[Frame, str, bool, LargeData | None]:
-        """Return the frame of a message, its text without secrets, whether it was valid UTF-8, and the readings of a
-        large one. Raises NotCuttable if it is too large for another one."""
+    async def _parsed(
+        self, message: str | bytes, at: datetime
+    ) -> tuple[Frame, str, bool, LargeData | None]:
+        """Return the frame of a message, its text without secrets, whether it was valid UTF-8, and
+        the readings of a large one. Raises NotCuttable if it is too large for another one."""
         if len(message) <= LONG_BYTES:  # nearly all are
             return *self._read_frame(message), None
         if len(message) > LARGE_BYTES:
@@ -324,15 +388,20 @@ class Session:
             except NotCuttable:
                 if len(message) > self.central.config.max_message_bytes:
                     raise
-        return *await self.central.budget.in_turn(self.charger, len(message), partial(self._read_frame, message)), None
+        return *await self.central.budget.in_turn(
+            self.charger, len(message), partial(self._read_frame, message)
+        ), None
 
     async def _cut(self, message: str | bytes, at: datetime) -> tuple[Frame, str, bool, LargeData]:
-        """Return a large message with the readings at both ends of its list. All of them are read when they are stored.
+        """Return a large message with the readings at both ends of its list. All of them are read
+        when they are stored.
 
         Raises NotCuttable.
         """
         text, is_utf8 = decoded(message)
-        parts = await _found(Parts(message if is_utf8 else text))  # the same bytes need no memory of their own
+        parts = await _found(
+            Parts(message if is_utf8 else text)
+        )  # the same bytes need no memory of their own
         if may_hold_secret(text):
             pieces = []
             for piece in parts.pieces():
@@ -342,7 +411,12 @@ class Session:
             parts = await _found(Parts(text))
         _log_frame("recv", text)
         strict = self.central.config.strict
-        return parse_frame(parts.ends(), strict=strict), text, is_utf8, LargeData(parts, at, strict=strict)
+        return (
+            parse_frame(parts.ends(), strict=strict),
+            text,
+            is_utf8,
+            LargeData(parts, at, strict=strict),
+        )
 
     def _read_frame(self, message: str | bytes) -> tuple[Frame, str, bool]:
         text, is_utf8 = decoded(message)
@@ -350,13 +424,18 @@ class Session:
         _log_frame("recv", masked)
         return parse_frame(text, strict=self.central.config.strict), masked, is_utf8
 
-    def _received(self, call: Call, masked: str, at: datetime, data: LargeData | None, *, is_utf8: bool) -> Received:
+    def _received(
+        self, call: Call, masked: str, at: datetime, data: LargeData | None, *, is_utf8: bool
+    ) -> Received:
         """Record a CALL, and return it as it is handled."""
         self._malformed = 0
         received_at = stamp(at)
         self.transcript.hold()
         self.transcript.received(received_at, masked, call.raw_id, call.action)
-        repairs = [*([] if is_utf8 else [not_utf8(masked)]), *([damaged_json(masked)] if call.is_damaged else [])]
+        repairs = [
+            *([] if is_utf8 else [not_utf8(masked)]),
+            *([damaged_json(masked)] if call.is_damaged else []),
+        ]
         return Received(masked, call, at, received_at, tuple(repairs), data)
 
     def _count(self, kind: str) -> None:
@@ -370,7 +449,11 @@ class Session:
         if count.bit_count() == 1:
             log.warning("malformed frame", kind=kind, count=count)
         if self._malformed >= MAX_MALFORMED_FRAMES:
-            self._turn_away("frames", CloseCode.POLICY_VIOLATION, f"{MAX_MALFORMED_FRAMES} malformed frames in a row")
+            self._turn_away(
+                "frames",
+                CloseCode.POLICY_VIOLATION,
+                f"{MAX_MALFORMED_FRAMES} malformed frames in a row",
+            )
 
     async def _work(self, inbox: Inbox[tuple[Waiting, Charge]]) -> None:
         with suppress(trio.EndOfChannel):
@@ -408,7 +491,8 @@ class Session:
         await self._reply(text, received.call.raw_id, received.call.action)
 
     async def _refuse(self, received: Received, reason: str) -> None:
-        """Acknowledge nothing more: make the charger wait, then close the connection without a response.
+        """Acknowledge nothing more: make the charger wait, then close the connection without a
+        response.
 
         The fact MessagesRefused is the line in the log.
         """
@@ -427,7 +511,9 @@ class Session:
         text, call, at, received_at, repairs, data = received
         if not self.has_spoken or has_url(text):
             try:
-                call = await self.central.budget.in_turn(self.charger, len(text), partial(self._checked, text, call))
+                call = await self.central.budget.in_turn(
+                    self.charger, len(text), partial(self._checked, text, call)
+                )
             except Refused as refused:
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
@@ -439,23 +525,36 @@ class Session:
         origin = self.origin(received_at)
         kept = self.liveness.heard(is_heartbeat=call.action == HEARTBEAT)
         if kept is not None:
-            self.central.writer.coalesce(("interval", self.charger), sessions.keep_interval, self.charger, kept)
-        exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.set_heartbeat_interval, repairs)
+            self.central.writer.coalesce(
+                ("interval", self.charger), sessions.keep_interval, self.charger, kept
+            )
+        exchange = Exchange(
+            self.central, text, call, at, origin, self.visitor, self.set_heartbeat_interval, repairs
+        )
         exchange.data = data
         answered = await answer(exchange, HANDLERS)
         self.commands.may_be_called.set()
         return answered
 
     def _checked(self, text: str, call: Call) -> Call:
-        """Return a CALL without the secrets of its URLs. Raises Refused for the first one if it is not valid."""
-        if has_url(text):  # which may contain a password: mask it before anything is stored or published
+        """Return a CALL without the secrets of its URLs. Raises Refused for the first one if it is
+        not valid."""
+        if has_url(
+            text
+        ):  # which may contain a password: mask it before anything is stored or published
             call = replace(call, payload=masked_value(call.payload))
         if not self.has_spoken:
-            check_call(call, strict=self.central.config.strict)  # a peer without a valid CALL gets no row
+            check_call(
+                call, strict=self.central.config.strict
+            )  # a peer without a valid CALL gets no row
         return call
 
     def _accompany(self, tasks: trio.Nursery) -> None:
-        hooks, chargers, strict = self.central.hooks, Chargers(self.central), self.central.config.strict
+        hooks, chargers, strict = (
+            self.central.hooks,
+            Chargers(self.central),
+            self.central.config.strict,
+        )
         for plugin in hooks.accompanying:
             charger = ConnectedCharger(self.charger, plugin.name, chargers, strict)
             tasks.start_soon(hooks.accompany, plugin, charger)

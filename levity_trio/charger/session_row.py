@@ -1,4 +1,5 @@
-"""The row of one session in the database: inserted with the first valid CALL in either direction, and ended once."""
+"""The row of one session in the database: inserted with the first valid CALL in either direction,
+and ended once."""
 
 from __future__ import annotations
 
@@ -105,8 +106,11 @@ class SessionRow:
             self._id = begun.session
             return begun
 
-    async def end(self, closing: Closing, is_current: bool, faults: Mapping[str, int], liveness: Liveness) -> None:
-        """Store the end of the session, its malformed frames by kind, and how the charger showed that it was alive.
+    async def end(
+        self, closing: Closing, is_current: bool, faults: Mapping[str, int], liveness: Liveness
+    ) -> None:
+        """Store the end of the session, its malformed frames by kind, and how the charger showed
+        that it was alive.
 
         Only the end of the charger's current session takes it offline.
         """
@@ -122,6 +126,9 @@ class SessionRow:
 
 
 async def _persist(write: Callable[[], Awaitable[object]]) -> None:
-    """Retry until the database accepts the write: a session without an end would count as connected."""
-    with suppress(DatabaseDamaged):  # one that needs a damaged page must not hold up the ends of all others
+    """Retry until the database accepts the write: a session without an end would count as
+    connected."""
+    with suppress(
+        DatabaseDamaged
+    ):  # one that needs a damaged page must not hold up the ends of all others
         await persist(write)

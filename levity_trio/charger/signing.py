@@ -1,7 +1,9 @@
-"""Issues the certificates that chargers requested, sends them, and asks for new ones before the old expire (A02).
+"""Issues the certificates that chargers requested, sends them, and asks for new ones before the old
+expire (A02).
 
-A request was decided on and stored before its answer left. This task goes on from the stored rows, so what an earlier
-run accepted is issued and sent by the next one. A certificate travels as a command like any other, CertificateSigned.
+A request was decided on and stored before its answer left. This task goes on from the stored rows,
+so what an earlier run accepted is issued and sent by the next one. A certificate travels as a
+command like any other, CertificateSigned.
 """
 
 from __future__ import annotations
@@ -17,7 +19,13 @@ from levity_trio.authority.folder import has_root
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers, UnknownCharger
 from levity_trio.config import certificates_folder
-from levity_trio.events import CallAnswered, CallFailed, CertificateRequested, ChargerConnected, Event
+from levity_trio.events import (
+    CallAnswered,
+    CallFailed,
+    CertificateRequested,
+    ChargerConnected,
+    Event,
+)
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.writes import certificates
@@ -50,7 +58,9 @@ class Signing:
 
     def observe(self, event: Event) -> None:
         """Look again after what may concern a certificate."""
-        is_sent = isinstance(event, CallAnswered | CallFailed) and event.action == "CertificateSigned"
+        is_sent = (
+            isinstance(event, CallAnswered | CallFailed) and event.action == "CertificateSigned"
+        )
         if is_sent or isinstance(event, NEWS):
             self._news.set()
 
@@ -93,7 +103,9 @@ class Signing:
             log.error("a certificate cannot be issued", cp=work.charger, reason=str(problem))
             await self._central.writer.run(certificates.give_up, work, self._now())
             return True
-        await self._central.writer.run(certificates.issue, work.request, NewCertificate.of(issued), self._now())
+        await self._central.writer.run(
+            certificates.issue, work.request, NewCertificate.of(issued), self._now()
+        )
         self._news.set()  # it is sent next
         return True
 
@@ -120,7 +132,9 @@ class Signing:
         if self._chargers.is_connected(charger):
             with suppress(CallNotSent, UnknownCharger):
                 payload = {"requestedMessage": "SignChargePointCertificate"}
-                await self._chargers.submit(charger, "ExtendedTriggerMessage", payload, asked_by=AUTHORITY)
+                await self._chargers.submit(
+                    charger, "ExtendedTriggerMessage", payload, asked_by=AUTHORITY
+                )
                 log.info("the charger is asked to renew its certificate", cp=charger)
 
     def _now(self) -> str:

@@ -4,8 +4,8 @@ It does what the library cannot, for frames of every kind:
 
 - A frame is sent whole or the connection ends; half a frame would corrupt all later ones.
 - Any received byte shows that the charger is alive, pings and pongs included (OCPP-J 1.6 §5.3).
-- The size of a message is limited, in bytes, and its memory is charged before it is read. A large one must arrive
-  in time, because the whole server takes one of them at a time.
+- The size of a message is limited, in bytes, and its memory is charged before it is read. A large
+  one must arrive in time, because the whole server takes one of them at a time.
 - Bytes that arrive with the request head are kept for the WebSocket.
 - A peer that breaks the protocol gets a close frame.
 """
@@ -29,16 +29,19 @@ from levity_trio.wire.proxy_header import read_proxy_header
 HEAD_BYTES: Final = 8 * 1024
 SEND_SECONDS: Final = 5.0
 LAST_SEND_SECONDS: Final = 1.0
-"""The time for a frame that is half sent when the server stops. A peer that reads it then has its goodbye."""
+"""The time for a frame that is half sent when the server stops. A peer that reads it then has its
+goodbye."""
 GOODBYE_SECONDS: Final = 1.5
 RECEIVE_BYTES: Final = 2 * 1024
 LONGEST_REST_SECONDS: Final = 0.05
 ARRIVAL_SECONDS: Final = 600.0
-"""The time in which a large message must arrive: 2 KB/s for 1.1 MB. The others wait for it meanwhile."""
+"""The time in which a large message must arrive: 2 KB/s for 1.1 MB. The others wait for it
+meanwhile."""
 STALL_SECONDS: Final = 60.0
 """The longest pause between two bytes of a large message."""
 STRANGERS_SHARE: Final = 10
-"""A large message of a charger that has never charged here must arrive in 1/STRANGERS_SHARE of these times."""
+"""A large message of a charger that has never charged here must arrive in 1/STRANGERS_SHARE of
+these times."""
 FAREWELL_BYTES: Final = 16 * 1024
 HEAD_END: Final = (b"\r\n\r\n", b"\n\n")
 CLOSE_FRAME: Final = FINAL | CLOSE
@@ -52,12 +55,21 @@ class HeadTooLarge(Exception):
 class ChargerStream(trio.abc.Stream):
     """One charger's connection; `last_received` is the monotonic time of its last byte.
 
-    `remote_address` is the peer's address without the port. `text_as_binary` turns text frames into binary ones, so
-    that the library does not reject invalid UTF-8.
+    `remote_address` is the peer's address without the port. `text_as_binary` turns text frames into
+    binary ones, so that the library does not reject invalid UTF-8.
     """
 
     __slots__ = (
-        *("_accepted", "_ahead", "_begun", "_due", "_farewell_bytes", "_framing", "_is_full", "_most_bytes"),
+        *(
+            "_accepted",
+            "_ahead",
+            "_begun",
+            "_due",
+            "_farewell_bytes",
+            "_framing",
+            "_is_full",
+            "_most_bytes",
+        ),
         *(
             "_request",
             "_rest_sent",
@@ -69,7 +81,15 @@ class ChargerStream(trio.abc.Stream):
             "last_received",
             "last_word",
         ),
-        *("left_at", "local_address", "on_message", "on_overflow", "on_slow", "remote_address", "send_seconds"),
+        *(
+            "left_at",
+            "local_address",
+            "on_message",
+            "on_overflow",
+            "on_slow",
+            "remote_address",
+            "send_seconds",
+        ),
     )
 
     def __init__(
@@ -84,7 +104,8 @@ class ChargerStream(trio.abc.Stream):
         self._transport = transport
         self.account = account
         self._unpaid = bytearray()
-        """Received bytes that are not passed on yet; `_begun` has the offset and size of each message in it."""
+        """Received bytes that are not passed on yet; `_begun` has the offset and size of each
+        message in it."""
         self._begun: list[tuple[int, int]] = []
         self.remote_address = remote_address
         self.local_address = _local_address(transport)
@@ -105,18 +126,22 @@ class ChargerStream(trio.abc.Stream):
         """Set when the rest of a frame that was half sent has left, or could not."""
         self.last_received = trio.current_time()
         self.left_at = math.inf
-        """The time at which the peer sent a close frame or ended its stream; a reset does not count."""
+        """The time at which the peer sent a close frame or ended its stream; a reset does not
+        count."""
         self.on_overflow: Callable[[int, int], None] = _ignore
-        """Called with the size of a message that is too large, as far as it is known, and the limit."""
+        """Called with the size of a message that is too large, as far as it is known, and the
+        limit."""
         self.on_slow: Callable[[], None] = _ignore
         self.on_message: Callable[[bytes], bool] = _decline
-        """Called with a message that arrived whole. If it returns True, it has taken it, and the library does not get
-        it: that would parse it again, and pass it from task to task."""
+        """Called with a message that arrived whole. If it returns True, it has taken it, and the
+        library does not get it: that would parse it again, and pass it from task to task."""
         self.last_word: Callable[[], bytes] | None = None
-        """Returns the close frame that the library owes the peer; None once a close frame was sent."""
+        """Returns the close frame that the library owes the peer; None once a close frame was
+        sent."""
 
     async def begin_proxied(self) -> bool:
-        """Read the header of a proxy: the peer is then the one that it names. Return whether it passes on a connection.
+        """Read the header of a proxy: the peer is then the one that it names. Return whether it
+        passes on a connection.
 
         Raises BadProxyHeader.
         """
@@ -133,7 +158,8 @@ class ChargerStream(trio.abc.Stream):
         return self._ahead
 
     async def begin_tls(self, tls: Tls) -> str | None:
-        """Perform the TLS handshake that the peer began; return the fingerprint of its certificate, if it has one.
+        """Perform the TLS handshake that the peer began; return the fingerprint of its certificate,
+        if it has one.
 
         Raises TlsFailed.
         """
@@ -145,7 +171,9 @@ class ChargerStream(trio.abc.Stream):
     async def _receive_more(self) -> bytes:
         data = bytes(await self._transport.receive_some(RECEIVE_BYTES))
         if not data:
-            raise trio.BrokenResourceError("the peer closed the connection before its request was complete")
+            raise trio.BrokenResourceError(
+                "the peer closed the connection before its request was complete"
+            )
         return data
 
     async def read_head(self) -> bytes:
@@ -182,7 +210,8 @@ class ChargerStream(trio.abc.Stream):
 
     @property
     def most_bytes(self) -> int:
-        """The largest message of this charger. One that has charged here may have readings that belong to a bill."""
+        """The largest message of this charger. One that has charged here may have readings that
+        belong to a bill."""
         return max(self._most_bytes, LARGEST_BYTES) if self.account.is_known else self._most_bytes
 
     @property
@@ -191,11 +220,13 @@ class ChargerStream(trio.abc.Stream):
 
     @property
     def is_held(self) -> bool:
-        """Whether nothing is read because a large message waits for its place, or to pay: its charger is not silent."""
+        """Whether nothing is read because a large message waits for its place, or to pay: its
+        charger is not silent."""
         return self.account.waits_for_place
 
     def begin_goodbye(self, end: Callable[[], None]) -> None:
-        """Release the account; call `end` after FAREWELL_BYTES more, because later bytes are only discarded."""
+        """Release the account; call `end` after FAREWELL_BYTES more, because later bytes are only
+        discarded."""
         self.account.close()
         self._farewell_bytes = FAREWELL_BYTES
         self._due = math.inf
@@ -267,12 +298,16 @@ class ChargerStream(trio.abc.Stream):
             await trio.lowlevel.checkpoint()
             return ahead
         if self._is_full:
-            # A peer that filled its last read floods the server or sends a large message. Hundreds of empty frames fit
-            # into one read, and the library handles them without yielding to other tasks. So it pauses for twice the
-            # time that the read occupied the event loop.
-            await trio.sleep(min(LONGEST_REST_SECONDS, 2 * (trio.current_time() - self.last_received)))
+            # A peer that filled its last read floods the server or sends a large message. Hundreds
+            # of empty frames fit into one read, and the library handles them without yielding to
+            # other tasks. So it pauses for twice the time that the read occupied the event loop.
+            await trio.sleep(
+                min(LONGEST_REST_SECONDS, 2 * (trio.current_time() - self.last_received))
+            )
         is_due = self._due < math.inf
-        data = await (self._receive_in_time() if is_due else receive_from(self._transport, RECEIVE_BYTES))
+        data = await (
+            self._receive_in_time() if is_due else receive_from(self._transport, RECEIVE_BYTES)
+        )
         self._is_full = len(data) == RECEIVE_BYTES
         return data
 
@@ -291,7 +326,8 @@ class ChargerStream(trio.abc.Stream):
         return self._farewell_bytes < 0
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send all of the data within `send_seconds`, even while being cancelled, or end the connection.
+        """Send all of the data within `send_seconds`, even while being cancelled, or end the
+        connection.
 
         Raises:
             trio.BrokenResourceError: the peer did not read it in time, or the connection was lost.
@@ -307,7 +343,8 @@ class ChargerStream(trio.abc.Stream):
             await self._send_rest(memoryview(data)[sent:])
 
     async def send_text(self, text: str) -> bool:
-        """Send a text as `send_all` does, past the library, whose lock takes a turn of all tasks; return if it was.
+        """Send a text as `send_all` does, past the library, whose lock takes a turn of all tasks;
+        return if it was.
 
         Once a close frame was sent, or owed to nobody, the library refuses it.
         """
@@ -321,9 +358,12 @@ class ChargerStream(trio.abc.Stream):
         return True
 
     def hurry(self) -> None:
-        """Let the frame that is half sent, which no cancellation ends, wait only a little longer for the peer."""
+        """Let the frame that is half sent, which no cancellation ends, wait only a little longer
+        for the peer."""
         if self._sending is not None:
-            self._sending.deadline = min(self._sending.deadline, trio.current_time() + LAST_SEND_SECONDS)
+            self._sending.deadline = min(
+                self._sending.deadline, trio.current_time() + LAST_SEND_SECONDS
+            )
 
     async def _send_rest(self, data: memoryview) -> None:
         with trio.move_on_after(self.send_seconds, shield=True) as scope:
@@ -350,8 +390,8 @@ class ChargerStream(trio.abc.Stream):
         await self._transport.aclose()
 
     async def _drain(self) -> None:
-        """Read until the peer closes. TCP resets a connection that is closed with unread bytes, and the peer may then
-        lose the last frame (RFC 6455 §7.1.1).
+        """Read until the peer closes. TCP resets a connection that is closed with unread bytes, and
+        the peer may then lose the last frame (RFC 6455 §7.1.1).
         """
         left = FAREWELL_BYTES
         while left > 0 and (data := await self._transport.receive_some(RECEIVE_BYTES)):
@@ -359,7 +399,8 @@ class ChargerStream(trio.abc.Stream):
 
 
 def address_of(transport: trio.abc.Stream) -> str | None:
-    """Return the address of a peer, None if it has left already, as a health check of a proxy does."""
+    """Return the address of a peer, None if it has left already, as a health check of a proxy
+    does."""
     if not isinstance(transport, trio.SocketStream):
         return "memory"
     try:
@@ -371,7 +412,11 @@ def address_of(transport: trio.abc.Stream) -> str | None:
 def _local_address(transport: trio.abc.Stream) -> str | None:
     """Return the address of ours at which a connection arrived."""
     with suppress(OSError):
-        return str(transport.socket.getsockname()[0]) if isinstance(transport, trio.SocketStream) else None
+        return (
+            str(transport.socket.getsockname()[0])
+            if isinstance(transport, trio.SocketStream)
+            else None
+        )
     return None
 
 

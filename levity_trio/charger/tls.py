@@ -1,12 +1,13 @@
-"""TLS of the chargers' ports (whitepaper, profiles 2 and 3): TLS 1.2 and up, without renegotiation, compression or
-resumption.
+"""TLS of the chargers' ports (whitepaper, profiles 2 and 3): TLS 1.2 and up, without renegotiation,
+compression or resumption.
 
-Python cannot switch off the session cache of OpenSSL, which belongs to a context and serves TLS 1.2. So a connection of
-TLS 1.2 begins with an empty context of its own, and gets the certificates from the common one, which costs a tenth of a
-millisecond; one of TLS 1.3 uses the common one.
+Python cannot switch off the session cache of OpenSSL, which belongs to a context and serves TLS
+1.2. So a connection of TLS 1.2 begins with an empty context of its own, and gets the certificates
+from the common one, which costs a tenth of a millisecond; one of TLS 1.3 uses the common one.
 
-Handshakes do not take turns: a thousand at once hold up the messages of all others for a quarter of a second, but one
-in each turn of the event loop costs half as much again, because each finds the processor's caches cold.
+Handshakes do not take turns: a thousand at once hold up the messages of all others for a quarter of
+a second, but one in each turn of the event loop costs half as much again, because each finds the
+processor's caches cold.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ SUITES: Final = (
     *("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
     *("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384"),
 )
-"""The suites of TLS 1.2: the whitepaper's with forward secrecy, and their siblings for RSA certificates."""
+"""The suites of TLS 1.2: the whitepaper's with forward secrecy, and their siblings for RSA
+certificates."""
 RSA_SUITES: Final = ("AES128-GCM-SHA256", "AES256-GCM-SHA384")
-"""TLS_RSA_WITH_AES_*_GCM_*, which the whitepaper also asks for: without forward secrecy, and off in Python."""
+"""TLS_RSA_WITH_AES_*_GCM_*, which the whitepaper also asks for: without forward secrecy, and off in
+Python."""
 
 
 class Files(NamedTuple):
@@ -68,10 +71,16 @@ class Tls:
         """Perform the handshake; `ahead` was received already.
 
         Raises:
-            TlsFailed: the peer offered no common version or suite, a certificate that is not valid, or no TLS.
+            TlsFailed: the peer offered no common version or suite, a certificate that is not valid,
+            or no TLS.
         """
         offer = _Offer(self._common, has_tls_1_3=offers_tls_1_3(ahead))
-        stream = trio.SSLStream(_Beginning(transport, ahead), offer, server_side=True, https_compatible=True)  # type: ignore[arg-type]  # what it uses of a context
+        stream = trio.SSLStream(
+            _Beginning(transport, ahead),
+            offer,  # type: ignore[arg-type]  # what it uses of a context
+            server_side=True,
+            https_compatible=True,
+        )
         failed: trio.BrokenResourceError | None = None
         try:
             await stream.do_handshake()
@@ -102,7 +111,10 @@ def load(files: Files, *, rsa_suites: bool) -> ssl.SSLContext:
         try:
             context.load_verify_locations(authority)
         except (OSError, ValueError) as problem:
-            text = f"cannot use the authority {authority} of client certificates: {problem}; give a PEM file"
+            text = (
+                f"cannot use the authority {authority} of client certificates: {problem}; give a "
+                "PEM file"
+            )
             raise EnvironmentProblem(text) from problem
     return context
 
@@ -117,7 +129,8 @@ def _context(minimum: ssl.TLSVersion, *, verifies: bool) -> ssl.SSLContext:
 
 
 class _Offer:
-    """What SSLStream uses of a context. For TLS 1.2 it is a fresh one with the certificates of the common one."""
+    """What SSLStream uses of a context. For TLS 1.2 it is a fresh one with the certificates of the
+    common one."""
 
     def __init__(self, common: ssl.SSLContext, *, has_tls_1_3: bool) -> None:
         self._common = common
@@ -125,7 +138,12 @@ class _Offer:
         self.outgoing: ssl.MemoryBIO | None = None
 
     def wrap_bio(
-        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *, server_side: bool, server_hostname: str | None
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        *,
+        server_side: bool,
+        server_hostname: str | None,
     ) -> ssl.SSLObject:
         """Begin a connection."""
         del server_hostname  # a server has none
@@ -168,7 +186,10 @@ class _Beginning(trio.abc.Stream):
 async def _send_alert(transport: trio.abc.Stream, offer: _Offer) -> None:
     """Tell the peer why the handshake failed; trio's stream does not."""
     if offer.outgoing is not None and (alert := offer.outgoing.read()):
-        with trio.move_on_after(ALERT_SECONDS), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        with (
+            trio.move_on_after(ALERT_SECONDS),
+            suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+        ):
             await transport.send_all(alert)
 
 

@@ -1,4 +1,5 @@
-"""The files of TLS of the chargers' ports: which there are, and the watch over them while the server runs."""
+"""The files of TLS of the chargers' ports: which there are, and the watch over them while the
+server runs."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ OWN_ROOT: Final = "root.pem"
 
 
 def files_of(config: ServerConfig) -> Files:
-    """Return the files that are configured, and those of our own certificate authority beside the database.
+    """Return the files that are configured, and those of our own certificate authority beside the
+    database.
 
     Raises EnvironmentProblem.
     """
@@ -25,16 +27,22 @@ def files_of(config: ServerConfig) -> Files:
     authorities = () if config.tls_client_ca is None else (config.tls_client_ca,)
     try:
         if not pairs and config.tls_port is not None:
-            pairs = tuple(Pair(path, path) for name in OWN_SERVER if (path := folder / name).is_file())
+            pairs = tuple(
+                Pair(path, path) for name in OWN_SERVER if (path := folder / name).is_file()
+            )
         own = (root,) if pairs and (root := folder / OWN_ROOT).is_file() else ()
     except PermissionError as problem:
-        text = f"cannot look at {problem.filename}: give it to the user of the server (chown), who alone may read it"
+        text = (
+            f"cannot look at {problem.filename}: give it to the user of the server (chown), who "
+            "alone may read it"
+        )
         raise EnvironmentProblem(text) from problem
     return Files(pairs, authorities + own)
 
 
 def open_tls(config: ServerConfig) -> Tls | None:
-    """Return how chargers are served by TLS, None if nothing is configured. Raises EnvironmentProblem."""
+    """Return how chargers are served by TLS, None if nothing is configured. Raises
+    EnvironmentProblem."""
     if config.tls_port is None and not config.tls_certs:
         return None
     return Tls(_load(config))
@@ -45,14 +53,19 @@ def _load(config: ServerConfig) -> ssl.SSLContext:
         raise EnvironmentProblem("give --tls-key once for each --tls-cert, in the same order")
     files = files_of(config)
     if not files.pairs:
-        text = "TLS needs a certificate: give --tls-cert and --tls-key, or run `levity-trio certificate init`"
+        text = (
+            "TLS needs a certificate: give --tls-cert and --tls-key, or run `levity-trio "
+            "certificate init`"
+        )
         raise EnvironmentProblem(text)
     return load(files, rsa_suites=config.tls_rsa_suites)
 
 
 async def watch_tls(config: ServerConfig, tls: Tls, seconds: float = LOOK_SECONDS) -> None:
     """Use renewed files, looking every so many seconds."""
-    await watch_files("chargers", partial(_look, config), lambda: tls.replace(_load(config)), seconds)
+    await watch_files(
+        "chargers", partial(_look, config), lambda: tls.replace(_load(config)), seconds
+    )
 
 
 def _look(config: ServerConfig) -> object:

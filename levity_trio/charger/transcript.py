@@ -1,7 +1,7 @@
 """The frames that one connection sends and receives, passed to the frame log in their order.
 
-A session gets its row with its first valid CALL. From that frame on, entries are held until the commit of that row
-returns its id, which takes a moment.
+A session gets its row with its first valid CALL. From that frame on, entries are held until the
+commit of that row returns its id, which takes a moment.
 """
 
 from __future__ import annotations
@@ -43,11 +43,23 @@ class Transcript:
 
     def received(self, at: str, frame: str, message_id: str | None, action: str | None) -> None:
         """Record a received message."""
-        self._add((self._charger, self._session, at, RECEIVED, _cut(message_id), _cut(action), frame))
+        self._add(
+            (self._charger, self._session, at, RECEIVED, _cut(message_id), _cut(action), frame)
+        )
 
     def sent(self, frame: str, message_id: str | None, action: str | None) -> None:
         """Record a sent message. A response has the id and the action of its CALL."""
-        self._add((self._charger, self._session, stamp(self._clock()), SENT, _cut(message_id), _cut(action), frame))
+        self._add(
+            (
+                self._charger,
+                self._session,
+                stamp(self._clock()),
+                SENT,
+                _cut(message_id),
+                _cut(action),
+                frame,
+            )
+        )
 
     def connected(self, **fields: object) -> None:
         """Record a complete handshake."""

@@ -8,7 +8,8 @@ import trio
 
 
 async def receive_from(transport: trio.abc.Stream, max_bytes: int) -> bytes | bytearray:
-    """Wait until the socket is readable, then read. trio's own method tries first, at the cost of a system call.
+    """Wait until the socket is readable, then read. trio's own method tries first, at the cost of a
+    system call.
 
     Raises:
         trio.BrokenResourceError: the connection was lost.
@@ -30,10 +31,11 @@ async def receive_from(transport: trio.abc.Stream, max_bytes: int) -> bytes | by
 
 
 def send_at_once(transport: trio.abc.Stream, data: bytes | bytearray | memoryview) -> int:
-    """Write as much as the socket's buffer takes, nearly always all, and return the number of bytes.
+    """Write as much as the socket's buffer takes, nearly always all, and return the number of
+    bytes.
 
-    A cancel scope, a deadline and a checkpoint would cost a third of the time that a response takes. Other tasks run
-    when the session takes its next message.
+    A cancel scope, a deadline and a checkpoint would cost a third of the time that a response
+    takes. Other tasks run when the session takes its next message.
 
     Raises:
         trio.BrokenResourceError: the connection was lost.

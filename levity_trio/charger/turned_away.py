@@ -1,7 +1,8 @@
-"""Tells the owner of peers that are turned away, at a bounded cost: anybody can knock, as often as he likes.
+"""Tells the owner of peers that are turned away, at a bounded cost: anybody can knock, as often as
+he likes.
 
-A refusal of the same kind is written once in SPARE_SECONDS for each identity. Refusals of strangers share MOST places
-until the next coalesced commit; where there are more, the newest are told of.
+A refusal of the same kind is written once in SPARE_SECONDS for each identity. Refusals of strangers
+share MOST places until the next coalesced commit; where there are more, the newest are told of.
 """
 
 from __future__ import annotations
@@ -36,20 +37,25 @@ class TurnedAway:
         self._places = cycle(range(MOST))
 
     def note(self, charger: str | None, address: str, kind: str, reason: str) -> None:
-        """Tell of a refusal within some seconds, if it is one to be told of and was not told just now."""
+        """Tell of a refusal within some seconds, if it is one to be told of and was not told just
+        now."""
         refusal = Refusal(charger, address, kind, clause(reason), stamp(self._clock()))
         if refusal.is_told and self._is_due(refusal):
             place = charger if charger in self._known else next(self._places)
             self._writer.coalesce(("turned away", place), turned_away.note, refusal)
 
     def _is_due(self, refusal: Refusal) -> bool:
-        """Whether a refusal is to be written. The first of a peer without an identity is only remembered."""
+        """Whether a refusal is to be written. The first of a peer without an identity is only
+        remembered."""
         now = trio.current_time()
         kind, written_at = self._noted.pop(refusal.subject, ("", -math.inf))
         is_new = kind != refusal.kind
         waits = is_new and refusal.identity is None
         is_due = not waits and (is_new or now - written_at >= SPARE_SECONDS)
-        self._noted[refusal.subject] = refusal.kind, -math.inf if waits else now if is_due else written_at
+        self._noted[refusal.subject] = (
+            refusal.kind,
+            -math.inf if waits else now if is_due else written_at,
+        )
         if len(self._noted) > REMEMBERED:
             del self._noted[next(iter(self._noted))]
         return is_due

@@ -1,9 +1,11 @@
-"""The turns of those who try passwords: one at a time, because each takes a processor for up to a quarter of a second.
+"""The turns of those who try passwords: one at a time, because each takes a processor for up to a
+quarter of a second.
 
-Strangers wait in a bounded queue, few of one address, and one of each where it is full: an address that has none in it
-displaces the second of another. A browser that is known waits outside that queue, behind at most one stranger of each
-door; so a flood, even from the owner's own address, keeps nobody out who has logged in before. The drivers' port has a
-queue of its own, so that its strangers take no place from those at the port of the API; and so have chargers.
+Strangers wait in a bounded queue, few of one address, and one of each where it is full: an address
+that has none in it displaces the second of another. A browser that is known waits outside that
+queue, behind at most one stranger of each door; so a flood, even from the owner's own address,
+keeps nobody out who has logged in before. The drivers' port has a queue of its own, so that its
+strangers take no place from those at the port of the API; and so have chargers.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ import trio
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MOST_WAITING: Final = 4
-"""The longest queue behind the one whose turn is next at a door: ten people at both doors together."""
+"""The longest queue behind the one whose turn is next at a door: ten people at both doors
+together."""
 MOST_CHARGERS_WAITING: Final = 9
-"""The longest queue of chargers. All may have one address: those of a site come back at the same time."""
+"""The longest queue of chargers. All may have one address: those of a site come back at the same
+time."""
 MOST_OF_ADDRESS: Final = 2
 RETRY_SECONDS: Final = 3
 _ONE: Final = trio.CapacityLimiter(1)
@@ -38,7 +42,9 @@ async def stretch(function: Callable[[*Ts], T], *args: *Ts) -> T:
 class Turns:
     """Who waits for a turn at one door; `of_all` is held by the one of all doors who has it."""
 
-    def __init__(self, of_all: trio.Lock, most: int = MOST_WAITING, most_of_address: int = MOST_OF_ADDRESS) -> None:
+    def __init__(
+        self, of_all: trio.Lock, most: int = MOST_WAITING, most_of_address: int = MOST_OF_ADDRESS
+    ) -> None:
         self._of_strangers = trio.Lock()
         self._of_all = of_all
         self._most, self._most_of_address = most, most_of_address
@@ -65,7 +71,8 @@ class Turns:
             self._of_strangers.release()
 
     def _make_room(self, address: str) -> None:
-        """Displace the last one of an address with several, if the queue is full and this address has none in it."""
+        """Displace the last one of an address with several, if the queue is full and this address
+        has none in it."""
         waiting = {scope: other for scope, other in self._queue.items() if not scope.cancel_called}
         addresses = Counter(waiting.values())
         if addresses[address] >= self._most_of_address:
@@ -79,7 +86,8 @@ class Turns:
 
     @asynccontextmanager
     async def known(self, browser: str) -> AsyncIterator[None]:
-        """Wait for a turn of a known browser, which has one place, and hold it. Raises TooManyWait."""
+        """Wait for a turn of a known browser, which has one place, and hold it. Raises
+        TooManyWait."""
         if browser in self._known:
             raise TooManyWait
         self._known.add(browser)

@@ -1,9 +1,10 @@
-"""Keeps the wallets: reserves what prepaid accounts use, charges it, and has sessions stopped (--stop-when-spent).
-And counts what those use who have a limit of a month.
+"""Keeps the wallets: reserves what prepaid accounts use, charges it, and has sessions stopped
+(--stop-when-spent). And counts what those use who have a limit of a month.
 
-One task looks after each fact that may change what a transaction costs or whose it is, and at intervals, because energy
-flows without facts. What it finds is priced by readers and stored by one write, which leaves alone what has changed
-meanwhile. All that it knows is in the database, so a start goes on from the rows.
+One task looks after each fact that may change what a transaction costs or whose it is, and at
+intervals, because energy flows without facts. What it finds is priced by readers and stored by one
+write, which leaves alone what has changed meanwhile. All that it knows is in the database, so a
+start goes on from the rows.
 """
 
 from __future__ import annotations
@@ -39,9 +40,24 @@ NEW_PRICES: Final = (events.TariffAssigned, events.TariffChanged)
 """Facts after which all transactions may cost something else, which no revision tells."""
 NEWS: Final = (
     *NEW_PRICES,
-    *(events.TransactionStarted, events.TransactionStopped, events.TransactionClosed, events.TransactionRejudged),
-    *(events.TransactionConfirmed, events.TransactionCorrected, events.TransactionGiven, events.ReviewDismissed),
-    *(events.OwnershipChanged, events.WalletTermsChanged, events.WalletEntered, events.LimitChanged),
+    *(
+        events.TransactionStarted,
+        events.TransactionStopped,
+        events.TransactionClosed,
+        events.TransactionRejudged,
+    ),
+    *(
+        events.TransactionConfirmed,
+        events.TransactionCorrected,
+        events.TransactionGiven,
+        events.ReviewDismissed,
+    ),
+    *(
+        events.OwnershipChanged,
+        events.WalletTermsChanged,
+        events.WalletEntered,
+        events.LimitChanged,
+    ),
 )
 NEW_COUNTS: Final = (*NEW_PRICES, events.LimitChanged)
 """Facts after which the whole month is counted again."""
@@ -99,7 +115,8 @@ class Wallets:
                 await self._news.wait()
 
     async def look(self) -> None:
-        """Settle what has changed and what is open, then have the sessions of spent accounts stopped."""
+        """Settle what has changed and what is open, then have the sessions of spent accounts
+        stopped."""
         if await self._reader.run(charges.are_kept):
             await self._keep()
         if await self._reader.run(month_use.are_limited):
@@ -115,7 +132,8 @@ class Wallets:
             after = reached
 
     async def _count(self) -> None:
-        """Count what has changed and what is open; all of the month where it has begun, or a limit is new."""
+        """Count what has changed and what is open; all of the month where it has begun, or a limit
+        is new."""
         month = TheMonth.at(self._central.clock(), self._rule.zone)
         if self._whole != (whole := (month, self._turns)):
             reached = await self._reader.run(month_use.newest_revision)
@@ -123,7 +141,9 @@ class Wallets:
             await self._count_these(month, ended)
             await self._central.writer.run(assess, month, stamp(self._central.clock()))
             self._whole, self._counted = whole, reached
-        while changed := await self._reader.run(partial(month_use.changed, after=self._counted, most=AT_ONCE)):
+        while changed := await self._reader.run(
+            partial(month_use.changed, after=self._counted, most=AT_ONCE)
+        ):
             await self._count_these(month, [number for number, _ in changed])
             self._counted = changed[-1][1]
         await self._count_these(month, await self._reader.run(month_use.open_now))
@@ -161,9 +181,13 @@ class Wallets:
             if not self._chargers.is_served(charger):
                 continue  # asked when it is back
             decide: Any = partial(write, transaction=transaction, now=now)
-            with surviving("a session could not be asked to stop", cp=charger, transaction=transaction):
+            with surviving(
+                "a session could not be asked to stop", cp=charger, transaction=transaction
+            ):
                 try:
                     await self._chargers.submit_decided(charger, decide, asked_by=ASKER)
                 except TooMany:
                     continue  # at the next look
-                log.warning(f"a session is asked to stop: {why}", cp=charger, transaction=transaction)
+                log.warning(
+                    f"a session is asked to stop: {why}", cp=charger, transaction=transaction
+                )

@@ -1,9 +1,10 @@
 """The only import of trio-websocket in this package; other modules take its names from here.
 
-The library gets the connection only after we have read and checked the request head, and sees a clean copy of it. If a
-peer sends a ping after our close frame, the library's reader task raises wsproto's LocalProtocolError, because the pong
-may no longer be sent. If a peer breaks the protocol, the library closes the connection without the close frame that
-wsproto gives it (RFC 6455 §7.1.7); the stream sends one instead. The stream also limits the size of messages.
+The library gets the connection only after we have read and checked the request head, and sees a
+clean copy of it. If a peer sends a ping after our close frame, the library's reader task raises
+wsproto's LocalProtocolError, because the pong may no longer be sent. If a peer breaks the protocol,
+the library closes the connection without the close frame that wsproto gives it (RFC 6455 §7.1.7);
+the stream sends one instead. The stream also limits the size of messages.
 """
 
 from __future__ import annotations
@@ -48,11 +49,13 @@ class CloseCode(IntEnum):
     TRY_AGAIN_LATER = 1013
 
 
-async def accept(library: trio.Nursery, stream: ChargerStream, head: Head) -> WebSocketConnection | None:
+async def accept(
+    library: trio.Nursery, stream: ChargerStream, head: Head
+) -> WebSocketConnection | None:
     """Complete the handshake and return the connection.
 
-    If the client offers only other subprotocols, complete it without one, close the connection at once (OCPP-J §3.2)
-    and return None.
+    If the client offers only other subprotocols, complete it without one, close the connection at
+    once (OCPP-J §3.2) and return None.
     """
     subprotocol, is_acceptable = choose_subprotocol(head)
     stream.begin_handshake(canonical_head(head, subprotocol))
@@ -71,4 +74,6 @@ def _close_frame(websocket: WebSocketConnection) -> bytes:
     closed = websocket.closed
     if closed is None or closed.code not in (CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_PAYLOAD):
         return b""
-    return Connection(ConnectionType.SERVER).send(CloseConnection(code=closed.code, reason=closed.reason))
+    return Connection(ConnectionType.SERVER).send(
+        CloseConnection(code=closed.code, reason=closed.reason)
+    )

@@ -1,12 +1,14 @@
 """How much energy a transaction delivered, in Wh, and whether that is certain (rules.md, Energy).
 
-The reported figure is tried first; if nothing contradicts it, it is certain. Otherwise the candidates with the fewest
-assumptions count, and of these the lowest. The figure is then doubtful, and a review lists these candidates. If none
-survives, the figure is the part that no evidence contradicts. If no register supports any part, it is the reported one
-if some car could have drawn it in that time, else 0, and the review gives the maximum.
+The reported figure is tried first; if nothing contradicts it, it is certain. Otherwise the
+candidates with the fewest assumptions count, and of these the lowest. The figure is then doubtful,
+and a review lists these candidates. If none survives, the figure is the part that no evidence
+contradicts. If no register supports any part, it is the reported one if some car could have drawn
+it in that time, else 0, and the review gives the maximum.
 
-Two things are looked at before: whether the charger confused the ids of two stops, and whether its registers are always
-old. One is looked at afterwards: what a charger always does makes a proposed figure certain.
+Two things are looked at before: whether the charger confused the ids of two stops, and whether its
+registers are always old. One is looked at afterwards: what a charger always does makes a proposed
+figure certain.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ DOUBTFUL: Final = "doubtful"
 
 @record(kw_only=False)
 class Judgement:
-    """A figure in Wh with its doubts. `billed_from` and `billed_until` are the registers on which it is based."""
+    """A figure in Wh with its doubts. `billed_from` and `billed_until` are the registers on which
+    it is based."""
 
     wh: int
     method: str
@@ -54,7 +57,8 @@ class Judgement:
     is_sole: bool = False
     """It was the only candidate that nothing contradicted."""
     course: Chain = UNKNOWN
-    """The course of the register on which the figure is based, before an overlap took a part of it."""
+    """The course of the register on which the figure is based, before an overlap took a part of
+    it."""
     factor: float = 1
     """The factor that start and stop lacked."""
 
@@ -67,16 +71,26 @@ def judge(case: Case) -> Judgement:
     """Judge a transaction by all the evidence."""
     if case.beside and (exchange := exchanged(case)) is not None:
         judged = min(map(judge, exchange.cases), key=lambda one: len(one.doubts))
-        return replace(judged, doubts=(exchange.doubt, *judged.doubts), code=Code.STOPS_EXCHANGED, is_sole=False)
+        return replace(
+            judged,
+            doubts=(exchange.doubt, *judged.doubts),
+            code=Code.STOPS_EXCHANGED,
+            is_sole=False,
+        )
     if case.lag or (case.before is not None and case.before.is_lagging):
         case, waiting = without_lag(case)
         judged = judge(replace(case, before=case.before and case.before._replace(is_lagging=False)))
         known = {doubt.code for doubt in waiting}
-        return replace(judged, doubts=(*waiting, *(doubt for doubt in judged.doubts if doubt.code not in known)))
+        return replace(
+            judged,
+            doubts=(*waiting, *(doubt for doubt in judged.doubts if doubt.code not in known)),
+        )
     bounds = Bounds(case)
     figure = reported(case, bounds)
     refuted = Refuted() if figure is None else refute(case, bounds, figure)
-    chosen = propose(case, bounds, figure, refuted) if any(refuted) or figure is None else Chosen(figure)
+    chosen = (
+        propose(case, bounds, figure, refuted) if any(refuted) or figure is None else Chosen(figure)
+    )
     figure = chosen.figure
     added = list(asked(Weight.ADDS, case, bounds, figure))
     doubts: dict[Code, Doubt] = {}
@@ -88,21 +102,28 @@ def judge(case: Case) -> Judgement:
             doubts.pop(chosen.code, None)
     wh = max(0, figure.wh - sum(finding.taken for _, finding in added))
     is_confirmed = chosen.is_power_scaled or bounds.confirms(figure.wh)
-    grounds = (chosen.code, is_confirmed, chosen.is_power_scaled, chosen.is_sole, figure.chain, chosen.factor)
+    grounds = (
+        chosen.code,
+        is_confirmed,
+        chosen.is_power_scaled,
+        chosen.is_sole,
+        figure.chain,
+        chosen.factor,
+    )
     return Judgement(wh, figure.method, tuple(doubts.values()), figure.begin, figure.end, *grounds)
 
 
 class Exchanged(NamedTuple):
-    """The evidence with the stop that the next start shows: with its own readings, or with those of the other
-    transaction, whose ids may be exchanged, too. And the doubt."""
+    """The evidence with the stop that the next start shows: with its own readings, or with those of
+    the other transaction, whose ids may be exchanged, too. And the doubt."""
 
     cases: tuple[Case, Case]
     doubt: Doubt
 
 
 def exchanged(case: Case) -> Exchanged | None:
-    """Return the evidence with the stop of a transaction on another connector, if the next start shows that the charger
-    confused the ids of the two stops; None if nothing shows it."""
+    """Return the evidence with the stop of a transaction on another connector, if the next start
+    shows that the charger confused the ids of the two stops; None if nothing shows it."""
     begin, stop = case.after and case.after.begin, case.stop_wh
     if not begin or stop is None or is_about(begin, stop) or begin < (case.start_wh or 0):
         return None
@@ -113,7 +134,11 @@ def exchanged(case: Case) -> Exchanged | None:
 
 def _by_stop_of(case: Case, beside: Beside, begin: int, stop: int) -> Exchanged:
     """Return the evidence with the stop of another transaction."""
-    words = Told("the next session begins at the stop of session {1} on connector {2}", beside.id, beside.connector)
+    words = Told(
+        "the next session begins at the stop of session {1} on connector {2}",
+        beside.id,
+        beside.connector,
+    )
     evidence = (
         Told("stop register {1}", in_wh(stop)),
         Told("the next session began at {1}", in_wh(begin)),
@@ -141,8 +166,9 @@ def is_about(one: int, other: int) -> bool:
 
 
 def _is_told(case: Case, beside: Beside) -> bool:
-    """Whether two registers of their own are told, by the order of time: one that both shared never falls. Or the next
-    start on the other connector is at the stop of this transaction, and not at the other's."""
+    """Whether two registers of their own are told, by the order of time: one that both shared never
+    falls. Or the next start on the other connector is at the stop of this transaction, and not at
+    the other's."""
     stop, end, begin = case.stop_wh or 0, beside.stop or 0, (case.after and case.after.begin) or 0
     starts = [level.wh for level in beside.boundaries if level.is_start and level.at > beside.begun]
     if starts and is_about(starts[0], stop) and not is_about(starts[0], end):
@@ -162,22 +188,37 @@ class _End(NamedTuple):
 
 
 def without_lag(case: Case) -> tuple[Case, tuple[Doubt, ...]]:
-    """Return the evidence with the registers of its own begin and end, and doubts about what is not known yet."""
+    """Return the evidence with the registers of its own begin and end, and doubts about what is not
+    known yet."""
     end = _end(case)
     before, after, start = case.before, case.after, case.start_wh
     doubts = []
-    if before is not None and start is not None and _is_soon(case, before) and before.begin != before.end:
+    if (
+        before is not None
+        and start is not None
+        and _is_soon(case, before)
+        and before.begin != before.end
+    ):
         if before.is_doubtful and (case.lag or before.is_lagging):
             words = Told("a part of the previous session may be in this one")
-            doubts.append(_doubt(case, Code.START_GARBLED, words, Told("start register {1}", in_wh(start))))
+            doubts.append(
+                _doubt(case, Code.START_GARBLED, words, Told("start register {1}", in_wh(start)))
+            )
         if case.lag and before.end is not None and (before.begin or 0) <= start < before.end:
             start, before = before.end, before._replace(replaced_end=None)
     if end is None:
         return replace(case, lag=0.0, before=before, start_wh=start), tuple(doubts)
     if not end.is_shown:
         words = Told("what flowed after the last reading until the stop is not known")
-        doubts.append(_doubt(case, Code.STOP_GARBLED, words, Told("stop register {1}", in_wh(case.stop_wh))))
-    if after is not None and after.begin is not None and after.begin < end.wh and _is_soon(case, after):
+        doubts.append(
+            _doubt(case, Code.STOP_GARBLED, words, Told("stop register {1}", in_wh(case.stop_wh)))
+        )
+    if (
+        after is not None
+        and after.begin is not None
+        and after.begin < end.wh
+        and _is_soon(case, after)
+    ):
         after = after._replace(begin=end.wh, replaced=None)
     views = [_until(view, case.ended) for view in case.views]
     case = replace(case, lag=0.0, views=[view for view in views if view.at])
@@ -190,7 +231,9 @@ def _end(case: Case) -> _End | None:
     told = sum(at + case.lag <= case.ended for at in view.at)
     if start is None or stop is None or not told:
         return None
-    (earlier_at, earlier), (at, wh) = [(case.begun, start), *zip(view.at, view.wh, strict=True)][told - 1 : told + 1]
+    (earlier_at, earlier), (at, wh) = [(case.begun, start), *zip(view.at, view.wh, strict=True)][
+        told - 1 : told + 1
+    ]
     pace = (wh - earlier) / (at - earlier_at) if at > earlier_at else 0.0
     live = pace * (case.ended - at - tolerances.HALF * case.lag)
     if pace <= 0 or stop < wh or stop - wh > live + view.digit:
@@ -212,13 +255,20 @@ def _until(view: View, ended: float) -> View:
 
 
 def _doubt(case: Case, code: Code, words: str, told: str) -> Doubt:
-    age = Told("each reading is {1} old when it comes", minutes(case.lag)) if case.lag else Told("as those before")
+    age = (
+        Told("each reading is {1} old when it comes", minutes(case.lag))
+        if case.lag
+        else Told("as those before")
+    )
     return Doubt(code, joined(": ", (OLD, words)), (told, age))
 
 
-def is_habit(case: Case, bounds: Bounds, figure: Figure, code: Code, factor: float, *, is_power_scaled: bool) -> bool:
-    """Whether this charger always does so, by the same factor. What is put together from parts may lack energy that
-    flowed, so no habit makes it certain; nor one that power contradicts, if coarse readings are left out."""
+def is_habit(
+    case: Case, bounds: Bounds, figure: Figure, code: Code, factor: float, *, is_power_scaled: bool
+) -> bool:
+    """Whether this charger always does so, by the same factor. What is put together from parts may
+    lack energy that flowed, so no habit makes it certain; nor one that power contradicts, if coarse
+    readings are left out."""
     if case.habits.get(code) != factor or figure.method == SEGMENTS:
         return False
     if is_power_scaled or bounds.confirms(figure.wh):

@@ -1,4 +1,5 @@
-"""Why a figure is what it is: every explanation of a transaction's messages, what contradicts it, and its course."""
+"""Why a figure is what it is: every explanation of a transaction's messages, what contradicts it,
+and its course."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from levity_trio.told import Told
 
 @record
 class Interpretation:
-    """One explanation of the messages: its figure in Wh, and the two pieces of evidence that contradict it, if any do.
+    """One explanation of the messages: its figure in Wh, and the two pieces of evidence that
+    contradict it, if any do.
 
     `code` is None for what was reported. The more `assumptions` it makes, the later it counts.
     """
@@ -36,26 +38,36 @@ class Interpretation:
 
 
 def weigh(case: Case) -> tuple[Judgement, list[Interpretation]]:
-    """Judge a transaction by today's rules; return the judgement with every explanation, the reported one first.
+    """Judge a transaction by today's rules; return the judgement with every explanation, the
+    reported one first.
 
     If nothing contradicts what was reported, no other explanation is tried.
     """
     judgement, bounds = judge(case), Bounds(case)
     interpretations: list[Interpretation] = []
     if (figure := reported(case, bounds)) is not None:
-        interpretations.append(_explained(AS_REPORTED, None, figure, 0, refute(case, bounds, figure).contradiction))
+        interpretations.append(
+            _explained(AS_REPORTED, None, figure, 0, refute(case, bounds, figure).contradiction)
+        )
     if judgement.code is not None or judgement.doubts:
         every = candidates(case, bounds)
         interpretations += [
-            _explained(one.words, one.code, one, one.assumptions, _against(case, bounds, one)) for one in every
+            _explained(one.words, one.code, one, one.assumptions, _against(case, bounds, one))
+            for one in every
         ]
     wanted = (judgement.code, judgement.method, None)
-    chosen = next((one for one in interpretations if (one.code, one.method, one.against) == wanted), None)
+    chosen = next(
+        (one for one in interpretations if (one.code, one.method, one.against) == wanted), None
+    )
     return judgement, [replace(one, is_chosen=one is chosen) for one in interpretations]
 
 
 def _explained(
-    words: str, code: Code | None, figure: Figure | Candidate, assumptions: int, against: Doubt | None
+    words: str,
+    code: Code | None,
+    figure: Figure | Candidate,
+    assumptions: int,
+    against: Doubt | None,
 ) -> Interpretation:
     return Interpretation(
         words=words,
@@ -90,16 +102,20 @@ def _against(case: Case, bounds: Bounds, candidate: Candidate) -> Doubt | None:
 
 
 def course_of(case: Case, judgement: Judgement) -> Chain:
-    """Return the course of the figure of a judgement, in order of time; empty if no register shows all of it.
+    """Return the course of the figure of a judgement, in order of time; empty if no register shows
+    all of it.
 
-    If an explanation other than the reported registers was chosen, it is that of the source that it explains.
+    If an explanation other than the reported registers was chosen, it is that of the source that it
+    explains.
     """
     chain = judgement.course
     if judgement.code is not None or len(case.views) < 2:
         return chain
     every = [chain, *(one for one in _by_source(case) if one.wh[-1] == chain.wh[-1])]
     points = sorted({point for one in every for point in zip(one.at, one.wh, strict=True)})
-    merged = Chain([at for at, _ in points], [wh for _, wh in points], max(one.digit for one in every))
+    merged = Chain(
+        [at for at, _ in points], [wh for _, wh in points], max(one.digit for one in every)
+    )
     return chain if Bounds(case).impossible_step(merged) else merged
 
 

@@ -1,7 +1,8 @@
 """The life of a transaction as a table: state, cause, and the resulting step.
 
-`TABLE` has a step for every state and cause, even if nothing follows, so that no WHERE clause decides. `kind` is that
-of the row which the step adds to `tx_event`; None if it adds none. `just manual` prints the table.
+`TABLE` has a step for every state and cause, even if nothing follows, so that no WHERE clause
+decides. `kind` is that of the row which the step adds to `tx_event`; None if it adds none. `just
+manual` prints the table.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class Cause(StrEnum):
     STOP = "stop"
     RISE = "readings beyond its end"
     LATE_RISE = "readings beyond its end, after the next start"
-    LATER = "late readings within its stretch, what its neighbours tell, or what waited to be judged"
+    LATER = (
+        "late readings within its stretch, what its neighbours tell, or what waited to be judged"
+    )
     CONFIRMED = "an operator confirms its figure"
     CORRECTED = "an operator corrects its figure"
     STOP_ATTACHED = "an operator attaches a stop"
@@ -131,7 +134,8 @@ _GRID: Final[tuple[tuple[Cause, _Cell, _Cell, _Cell, _Cell, _Cell], ...]] = (
     (Cause.GIVEN,             Kind.GIVE,    Kind.GIVE,    Kind.GIVE,             Kind.GIVE,             Kind.GIVE),
     (Cause.TAKEN_BACK,        Kind.TAKE_BACK, Kind.TAKE_BACK, Kind.TAKE_BACK,    Kind.TAKE_BACK,        Kind.TAKE_BACK),
 )  # fmt: skip
-"""The step for each cause and state. A kind alone, or None, keeps the state. Nothing happens to imported ones."""
+"""The step for each cause and state. A kind alone, or None, keeps the state. Nothing happens to
+imported ones."""
 
 TABLE: Final[Mapping[tuple[State, Cause], Step]] = {
     (state, cause): cell if isinstance(cell, Step) else Step(state, cell)
@@ -158,7 +162,12 @@ DECISIONS: Final = (
 
 def stopped_by(state: State) -> str | None:
     """Return the column `stopped_by` for a state."""
-    ended_by = {State.STOPPED: "charger", State.JOINED: "joined", State.CLOSED: "system", State.IMPORTED: "import"}
+    ended_by = {
+        State.STOPPED: "charger",
+        State.JOINED: "joined",
+        State.CLOSED: "system",
+        State.IMPORTED: "import",
+    }
     return ended_by.get(state)
 
 
@@ -183,7 +192,11 @@ class Answer(StrEnum):
     DISMISS = "dismiss"
 
 
-_SETTLING = ((Answer.CLOSE, Cause.OPERATOR), (Answer.CONFIRM, Cause.CONFIRMED), (Answer.CORRECT, Cause.CORRECTED))
+_SETTLING = (
+    (Answer.CLOSE, Cause.OPERATOR),
+    (Answer.CONFIRM, Cause.CONFIRMED),
+    (Answer.CORRECT, Cause.CORRECTED),
+)
 _ATTACHED_AS = {"StopTransaction": Cause.STOP_ATTACHED, "MeterValues": Cause.READINGS_ATTACHED}
 
 

@@ -11,8 +11,11 @@ HIGHEST_ID: Final = 2**31 - 1
 _INVISIBLE: Final = ("Cc", "Cf")
 _NUL: Final = "\u2400"
 """How PostgreSQL keeps a NUL."""
-EDGES: Final = _NUL + "".join(one for one in map(chr, range(2**16)) if one.isspace() or category(one) in _INVISIBLE)
-"""White space, and the characters that control or format a text; some readers add those of their protocol to a tag."""
+EDGES: Final = _NUL + "".join(
+    one for one in map(chr, range(2**16)) if one.isspace() or category(one) in _INVISIBLE
+)
+"""White space, and the characters that control or format a text; some readers add those of their
+protocol to a tag."""
 
 
 def is_id(transaction: int | None) -> bool:
@@ -28,11 +31,14 @@ def reported_id(sent: int | None) -> int | None:
     return None if sent in (None, 0, -1) else sent
 
 
-def is_named_to_the_end(transaction: int, readings: Iterable[tuple[str, int | None]], boots: Sequence[str]) -> bool:
-    """Whether the readings after each boot, if any, have the ID of their transaction, or the one that they had before.
+def is_named_to_the_end(
+    transaction: int, readings: Iterable[tuple[str, int | None]], boots: Sequence[str]
+) -> bool:
+    """Whether the readings after each boot, if any, have the ID of their transaction, or the one
+    that they had before.
 
-    `readings` are times of receipt with the ID as sent. Without one, a reading after a boot may belong to another
-    transaction, whose start was lost.
+    `readings` are times of receipt with the ID as sent. Without one, a reading after a boot may
+    belong to another transaction, whose start was lost.
     """
     sent = [(at, reported_id(name)) for at, name in readings]
     for boot in boots:

@@ -1,9 +1,10 @@
 """The energy of a transaction by the quarter of an hour, from its registers.
 
-A register tells what flowed between two readings, however the power varied; a power tells one moment. So only registers
-count here, as on a bill. What rises between two of them is spread evenly over the time between. Where that is longer
-than an hour, nobody knows when it flowed: these quarters are unknown, and a picture has a gap there. Reported power
-fills none, because what it says of an hour would be a guess.
+A register tells what flowed between two readings, however the power varied; a power tells one
+moment. So only registers count here, as on a bill. What rises between two of them is spread evenly
+over the time between. Where that is longer than an hour, nobody knows when it flowed: these
+quarters are unknown, and a picture has a gap there. Reported power fills none, because what it says
+of an hour would be a guess.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ Point = tuple[float, float]
 
 
 class Quarters(NamedTuple):
-    """The energy of each quarter in Wh, None where it is unknown. `first` is the number of quarters from 1970 to it."""
+    """The energy of each quarter in Wh, None where it is unknown. `first` is the number of quarters
+    from 1970 to it."""
 
     first: int
     wh: Sequence[int | None]
@@ -41,8 +43,9 @@ def quarter_of(seconds: float) -> int:
 def quarters(points: Sequence[Point], energy_wh: float | None = None) -> Quarters | None:
     """Return the energy between registers in order of time, None without any.
 
-    `energy_wh` is the judged figure of a transaction that has ended: whatever its register says, the rises are scaled
-    to it. A fall, and a rise that no charger can deliver, begin anew: they count nothing.
+    `energy_wh` is the judged figure of a transaction that has ended: whatever its register says,
+    the rises are scaled to it. A fall, and a rise that no charger can deliver, begin anew: they
+    count nothing.
     """
     if not points:
         return None
@@ -73,8 +76,11 @@ def _rises(points: Sequence[Point]) -> Iterator[tuple[float, float, float]]:
             yield since, until, rise if is_possible else 0.0
 
 
-def _rounded(first: int, last: int, flowed: dict[int, float], unknown: set[int]) -> Iterator[int | None]:
-    """Yield whole Wh. What is rounded off is carried on, so that the sum is that of the exact values."""
+def _rounded(
+    first: int, last: int, flowed: dict[int, float], unknown: set[int]
+) -> Iterator[int | None]:
+    """Yield whole Wh. What is rounded off is carried on, so that the sum is that of the exact
+    values."""
     exact, told = 0.0, 0
     for one in range(first, last + 1):
         exact += 0.0 if one in unknown else flowed.get(one, 0.0)

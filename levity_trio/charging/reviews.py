@@ -1,4 +1,5 @@
-"""Why a person should look at a transaction: a code for programs, a text for people, and two pieces of evidence."""
+"""Why a person should look at a transaction: a code for programs, a text for people, and two pieces
+of evidence."""
 
 from __future__ import annotations
 
@@ -119,13 +120,14 @@ OF_THE_PRICE = frozenset({Code.CLOCK_UNSURE})
 LASTING = OF_THE_MATCH | OF_THE_PRICE | {Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LEGACY}
 """Doubts that do not come from the judge, so judging again does not resolve them."""
 DISMISSIBLE = frozenset({Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LATER_FACTS})
-"""Doubts about messages that did not change the figure. All others question the figure, so they need a confirmation or
-a correction of it."""
+"""Doubts about messages that did not change the figure. All others question the figure, so they
+need a confirmation or a correction of it."""
 
 
 @record(kw_only=False)
 class Doubt:
-    """One review: `figures` has the Wh of each candidate, `evidence` the two pieces that do not agree."""
+    """One review: `figures` has the Wh of each candidate, `evidence` the two pieces that do not
+    agree."""
 
     code: Code
     words: str

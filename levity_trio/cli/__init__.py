@@ -1,7 +1,7 @@
 """The command line: modules of commands, without logic of their own.
 
-Every error is one line on stderr. The exit status is 2 for wrong usage or configuration and 1 for a failure of the
-environment. No other exception is caught here, so a bug shows its traceback.
+Every error is one line on stderr. The exit status is 2 for wrong usage or configuration and 1 for a
+failure of the environment. No other exception is caught here, so a bug shows its traceback.
 """
 
 import os
@@ -53,7 +53,8 @@ MODULES: Final = {
     "commands": "call",
     "uninstall": "install",
 }
-"""Where commands are; the others are in a module of their name, with _ for -, and after a word of Python."""
+"""Where commands are; the others are in a module of their name, with _ for -, and after a word of
+Python."""
 COMMANDS: Final = tuple(name for names in GROUPS.values() for name in names)
 SERVERS: Final = ("serve", "demo", "simulate", "simulator")
 """Commands that run for long and serve others: those have a language of their own."""
@@ -67,7 +68,8 @@ INTERRUPTED = 130
 
 
 class Commands(Group):
-    """A group that imports a command on first use, to spare the server the imports of all others."""
+    """A group that imports a command on first use, to spare the server the imports of all
+    others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -90,7 +92,9 @@ class Commands(Group):
         if name not in COMMANDS and name not in OLD_NAMES:
             from difflib import get_close_matches  # noqa: PLC0415 - nearly nobody mistypes
 
-            if near := get_close_matches(name, COMMANDS):  # Click knows only commands that are imported
+            if near := get_close_matches(
+                name, COMMANDS
+            ):  # Click knows only commands that are imported
                 raise click.UsageError(f"No such command {name!r}. Did you mean {near[0]!r}?", ctx)
         return super().resolve_command(ctx, args)
 
@@ -121,7 +125,8 @@ def levity_trio(context: click.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit status. Without arguments, run that of this process."""
+    """Run a command line and return its exit status. Without arguments, run that of this
+    process."""
     try:
         status = levity_trio.main(arguments, prog_name="levity-trio", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as asked:

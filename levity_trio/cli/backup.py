@@ -27,40 +27,47 @@ Examples:
   levity-trio backup today.db --json
   levity-trio backup /mnt/stick --keep 14
 
-Copies the database as it is now to FILE. The server may run and goes on writing. FILE is written under the name
-FILE.partial, verified, and then renamed, so a FILE that exists is complete. An earlier backup of the same database is
-replaced; any other file only with --force, and a file of another program never.
+Copies the database as it is now to FILE. The server may run and goes on writing. FILE is written
+under the name FILE.partial, verified, and then renamed, so a FILE that exists is complete. An
+earlier backup of the same database is replaced; any other file only with --force, and a file of
+another program never.
 
-With --keep, FILE is a folder. The copy is named by the day, and checked as by `levity-trio check`. If it is sound, the
-oldest copies beyond that number are removed; otherwise none is.
+With --keep, FILE is a folder. The copy is named by the day, and checked as by `levity-trio check`.
+If it is sound, the oldest copies beyond that number are removed; otherwise none is.
 
-While the server runs, its WAL grows during the copy. The command gives up if it grows by more than 256 MB, or if one of
-the disks has less than 64 MB left.
+While the server runs, its WAL grows during the copy. The command gives up if it grows by more than
+256 MB, or if one of the disks has less than 64 MB left.
 
 The time of the last backup is noted in `<database>.backup`, for the dashboard.
 
-The files of `<database>.files/`, the key of secrets in `<database>.key` and keys of certificates are not in the
-database: copy them too, the keys to another place.
+The files of `<database>.files/`, the key of secrets in `<database>.key` and keys of certificates
+are not in the database: copy them too, the keys to another place.
 
 A database on PostgreSQL is copied by PostgreSQL's own tools; the refusal shows the command.
 
-Exit status: 0 when FILE is complete, 1 when it could not be made (an earlier FILE is unchanged) or is not sound, 2 for
-wrong usage.
+Exit status: 0 when FILE is complete, 1 when it could not be made (an earlier FILE is unchanged) or
+is not sound, 2 for wrong usage.
 """
 
 
-@on_database("backup", epilog=EXAMPLES, short_help="Copy the database to a file while the server runs.")
+@on_database(
+    "backup", epilog=EXAMPLES, short_help="Copy the database to a file while the server runs."
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--keep", type=click.IntRange(1, 10_000), metavar="NUMBER",
               help="FILE is a folder, which keeps so many copies, one a day.")  # fmt: skip
 @click.option("is_forced", "--force", is_flag=True, help="Replace FILE even if it has other facts.")
 @JSON_LINES
-def backup(config: ServerConfig, *, file: Path, keep: int | None, is_forced: bool, is_json: bool) -> None:
+def backup(
+    config: ServerConfig, *, file: Path, keep: int | None, is_forced: bool, is_json: bool
+) -> None:
     """Copy the database to FILE, also while the server runs."""
     from levity_trio.store.keeping.backup import back_up  # noqa: PLC0415 - so that --help answers at once
 
     dump = shlex.join(["pg_dump", "--format=custom", f"--file={file}", str(config.database)])
-    database = config.file(f"on PostgreSQL: {dump} (for every moment: pg_basebackup and an archive of the WAL)")
+    database = config.file(
+        f"on PostgreSQL: {dump} (for every moment: pg_basebackup and an archive of the WAL)"
+    )
     if keep is not None:
         file = file / f"{database.stem}-{datetime.now(UTC).date()}.db"
     elif file.is_dir():
@@ -85,11 +92,14 @@ def _check(copy: Path) -> None:
 
     if problems := check(copy, lambda _: None).problems:
         words = f"{copy} has problems: {problems[0].check}: {problems[0].text}"
-        raise EnvironmentProblem(f"{words}. No earlier copy was removed; levity-trio check lists all problems")
+        raise EnvironmentProblem(
+            f"{words}. No earlier copy was removed; levity-trio check lists all problems"
+        )
 
 
 def _remove_older(newest: Path, pattern: str, keep: int) -> None:
-    """Remove the oldest copies of a folder beyond this number, and never the newest, whatever the clock was set to."""
+    """Remove the oldest copies of a folder beyond this number, and never the newest, whatever the
+    clock was set to."""
     copies = sorted((copy for copy in newest.parent.glob(pattern) if copy != newest), reverse=True)
     for copy in copies[keep - 1 :]:
         copy.unlink()

@@ -47,11 +47,32 @@ PATIENCE_SECONDS: Final = 600.0
 BILLER_SECONDS: Final = 120.0
 MINUTE: Final = timedelta(minutes=1)
 FORMS: Final = click.Choice(["html", "pdf", "csv", "json"])
-DRAFT_COLUMNS: Final = ("account", "name", "energy_kwh", "total", "remarks", "sessions", "amount", "carried_in")
+DRAFT_COLUMNS: Final = (
+    "account",
+    "name",
+    "energy_kwh",
+    "total",
+    "remarks",
+    "sessions",
+    "amount",
+    "carried_in",
+)
 COLUMNS: Final = ("number", "month", "name", "kwh", "total", "remarks", "account")
-HEAD: Final = ("statement", "month", "account", "name", "carried_in", "total", "is_carried", "closed_on", "digest")
+HEAD: Final = (
+    "statement",
+    "month",
+    "account",
+    "name",
+    "carried_in",
+    "total",
+    "is_carried",
+    "closed_on",
+    "digest",
+)
 LINES: Final = ("line", "date", "where", "kwh", "amount", "from", "to")
-NO_STATEMENT: Final = "no month is closed yet: levity-trio bill preview MONTH shows what would be billed"
+NO_STATEMENT: Final = (
+    "no month is closed yet: levity-trio bill preview MONTH shows what would be billed"
+)
 OWNER_FIELDS: Final = names_of(Biller)
 EXAMPLES: Final = """\
 \b
@@ -130,12 +151,17 @@ bill = Group("bill", help="Make, show and print statements.", epilog=EXAMPLES)
 owner = Group("owner", help="Say who bills, as it stands on statements.", epilog=OWNER_EXAMPLES)
 bill.add_command(owner)
 _MONTH: Final = click.argument("month", metavar="MONTH")
-_CARRY: Final = click.option("--carry-below", metavar="AMOUNT", help="Carry smaller totals on, if a statement follows.")
+_CARRY: Final = click.option(
+    "--carry-below", metavar="AMOUNT", help="Carry smaller totals on, if a statement follows."
+)
 _HOUSEHOLD: Final = click.option(
     "account", "--household", metavar="HOUSEHOLD", help="Only this one, which has moved out."
 )
 _PATH: Final = click.argument(
-    "path", metavar="[FILE]", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    "path",
+    metavar="[FILE]",
+    required=False,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 _REMOVE: Final = click.option("--remove", is_flag=True, help="Go on without it.")
 
@@ -148,7 +174,13 @@ _REMOVE: Final = click.option("--remove", is_flag=True, help="Go on without it."
 def begin(operator: Operator, day: str) -> None:
     """Say since when this system bills."""
     begun = operator.put("billing", body={"begun_on": day})
-    operator.tell(begun, f"this system has billed since {begun['begun_on']}; {begun['open_month']} is the first month")
+    operator.tell(
+        begun,
+        (
+            f"this system has billed since {begun['begun_on']}; {begun['open_month']} is the "
+            "first month"
+        ),
+    )
 
 
 @command("preview", group=bill, epilog=PREVIEW_EXAMPLES)
@@ -177,7 +209,9 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
 @_CARRY
 @_HOUSEHOLD
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def close(operator: Operator, month: str, carry_below: str | None, account: str | None, *, yes: bool) -> None:
+def close(
+    operator: Operator, month: str, carry_below: str | None, account: str | None, *, yes: bool
+) -> None:
     """Close a month: number and seal its statements."""
     terms = _terms(operator, carry_below, account)
     draft = _draft(operator, month, terms)
@@ -189,10 +223,16 @@ def close(operator: Operator, month: str, carry_below: str | None, account: str 
         confirm(f"Close {month}? Closed statements never change")
     shown = {"statements": draft["sums"]["statements"], "charged": draft["sums"]["charged"]}
     closed = operator.post("closings", month, body={**terms, **shown}, patience=PATIENCE_SECONDS)
-    several = f"s {closed['first']} to {closed['last']}" if closed["statements"] > 1 else f" {closed['first']}"
+    several = (
+        f"s {closed['first']} to {closed['last']}"
+        if closed["statements"] > 1
+        else f" {closed['first']}"
+    )
     if closed["account"] is None:
         numbers = f", number{several}" if closed["statements"] else ""
-        words = f"{closed['month']} is closed: {counted(closed['statements'], 'statement')}{numbers}"
+        words = (
+            f"{closed['month']} is closed: {counted(closed['statements'], 'statement')}{numbers}"
+        )
     else:
         words = f"household {closed['account']} is billed for {closed['month']}: statement{several}"
     operator.tell(closed, words)
@@ -203,31 +243,40 @@ def _draft(operator: Operator, month: str, terms: Mapping[str, Any]) -> Any:
 
 
 def _nothing(operator: Operator, month: str, draft: Mapping[str, Any]) -> str | None:
-    """Return why an account that moves out cannot be billed early; None if it can, or if all are billed."""
+    """Return why an account that moves out cannot be billed early; None if it can, or if all are
+    billed."""
     if draft["account"] is None or draft["sums"]["statements"]:
         return None
     number = str(draft["account"])
     until = operator.get("accounts", number)["until"]
-    words = f"there is nothing to bill household {number} for in {month} until its end, {local_minute(until)}"
+    words = (
+        f"there is nothing to bill household {number} for in {month} until its end, "
+        f"{local_minute(until)}"
+    )
     after = list(operator.rows("accounts", number, "transactions", ended_since=until))
     if not after:
         return words
     stops = max(record["transaction"]["stop_time"] for record in after)
     later = (datetime.fromisoformat(stops) + MINUTE).strftime("%Y-%m-%dT%H:%MZ")
     return (
-        f"{words}; {counted(len(after), 'charging session')} of it ended later: move its end with levity-trio household"
-        f" close {number} --until {later}, or close {month} when it is over"
+        f"{words}; {counted(len(after), 'charging session')} of it ended later: move its end with "
+        f"levity-trio household close {number} --until {later}, or close {month} when it is over"
     )
 
 
 def _terms(operator: Operator, carry_below: str | None, account: str | None) -> dict[str, Any]:
-    """Return what is to be billed, with amounts in minor units of the site's currency. Raises ConfigError."""
-    terms: dict[str, Any] = {} if account is None else {"account": int(operator.number("accounts", account))}
+    """Return what is to be billed, with amounts in minor units of the site's currency. Raises
+    ConfigError."""
+    terms: dict[str, Any] = (
+        {} if account is None else {"account": int(operator.number("accounts", account))}
+    )
     if carry_below is None:
         return terms
     tariffs = operator.get("tariffs")["data"]
     if not tariffs:
-        raise ConfigError("there is no tariff, and so no currency; add one with levity-trio tariff add")
+        raise ConfigError(
+            "there is no tariff, and so no currency; add one with levity-trio tariff add"
+        )
     try:
         exact = exact_minor_units(typed_amount(carry_below), CURRENCIES[tariffs[0]["currency"]])
     except ValueError as wrong:
@@ -237,7 +286,11 @@ def _terms(operator: Operator, carry_below: str | None, account: str | None) -> 
 
 def _draft_row(statement: Mapping[str, Any]) -> dict[str, Any]:
     amounts = {name: _money(statement, name) for name in ("amount", "carried_in", "total")}
-    counts = {"held_back": "held back", "unpriced": "without a tariff", "corrections": "corrections"}
+    counts = {
+        "held_back": "held back",
+        "unpriced": "without a tariff",
+        "corrections": "corrections",
+    }
     remarks = [f"{statement[name]} {words}" for name, words in counts.items() if statement[name]]
     remarks += ["carried on"] if statement["is_carried"] else []
     energy = figure(statement["energy_wh"] / 1000, 3)
@@ -248,21 +301,30 @@ def _sums(sums: Mapping[str, Any]) -> list[str]:
     if sums["currency"] is None:
         lines = ["no statements"]
     else:
-        wallets = f", of it {_money(sums, 'from_wallets')} from wallets" if sums["from_wallets"] else ""
+        wallets = (
+            f", of it {_money(sums, 'from_wallets')} from wallets" if sums["from_wallets"] else ""
+        )
         energy = f"{figure(sums['energy_wh'] / 1000, 3)} kWh"
         lines = [
-            f"{counted(sums['statements'], 'statement')}, {counted(sums['sessions'], 'charging session')}, {energy}",
+            (
+                f"{counted(sums['statements'], 'statement')}, "
+                f"{counted(sums['sessions'], 'charging session')}, {energy}"
+            ),
             f"{_money(sums, 'charged')}{wallets}, of it to pay now {_money(sums, 'to_pay')}",
         ]
     if sums["held_back"]:
         lines.append(
-            f"held back: {sums['held_back']} ({figure(sums['held_back_wh'] / 1000, 3)} kWh): levity-trio review list"
+            f"held back: {sums['held_back']} ({figure(sums['held_back_wh'] / 1000, 3)} kWh): "
+            "levity-trio review list"
         )
     if sums["unpriced"]:
-        lines.append(f"without a tariff: {sums['unpriced']}; assign one with levity-trio tariff assign")
+        lines.append(
+            f"without a tariff: {sums['unpriced']}; assign one with levity-trio tariff assign"
+        )
     if sums["nobody"]:
         lines.append(
-            f"nobody's: {sums['nobody']} ({figure(sums['nobody_wh'] / 1000, 3)} kWh): levity-trio household unowned"
+            f"nobody's: {sums['nobody']} ({figure(sums['nobody_wh'] / 1000, 3)} kWh): levity-trio "
+            "household unowned"
         )
     return lines
 
@@ -282,21 +344,33 @@ def show_all(operator: Operator, account: str | None, month: str | None, limit: 
     """List closed statements, the newest first."""
     number = account and operator.number("accounts", account)
     page = operator.get("statements", account=number, month=month or None, limit=limit)
-    operator.show_page(COLUMNS, page, _row, narrower=" with --month or --household", empty=NO_STATEMENT)
+    operator.show_page(
+        COLUMNS, page, _row, narrower=" with --month or --household", empty=NO_STATEMENT
+    )
 
 
 def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
     remarks = ["carried on"] if statement["is_carried"] else []
     counts = {name: statement[name] for name in ("corrections", "held_back")}
     remarks += [f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count]
-    texts = {"kwh": _kwh(statement), "total": _money(statement, "total"), "remarks": ", ".join(remarks) or None}
+    texts = {
+        "kwh": _kwh(statement),
+        "total": _money(statement, "total"),
+        "remarks": ", ".join(remarks) or None,
+    }
     return {**statement, **texts}
 
 
 @command("show", group=bill, epilog=SHOW_EXAMPLES)
 @click.argument("number", type=click.IntRange(1))
 @click.option("--as", "form", type=FORMS, help="As a document.")
-@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Into a file.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Into a file.",
+)
 @WIDE
 def show(operator: Operator, number: int, form: str | None, output: Path | None) -> None:
     """Show a closed statement, or make a document of it."""
@@ -317,7 +391,9 @@ def show(operator: Operator, number: int, form: str | None, output: Path | None)
         say(content, ends_line=False)
     else:
         _write(output, content)
-        operator.tell({"number": number, "path": str(output)}, f"statement {number} is now {output}")
+        operator.tell(
+            {"number": number, "path": str(output)}, f"statement {number} is now {output}"
+        )
 
 
 def _show(statement: Mapping[str, Any]) -> None:
@@ -328,25 +404,36 @@ def _show(statement: Mapping[str, Any]) -> None:
     show_record({**statement, **amounts, **head}, *HEAD)
     say("")
     rows = [_line(position, zone, currency) for position in statement["positions"]]
-    rows += [_line(position, zone, currency, is_held_back=True) for position in statement["held_back"]]
+    rows += [
+        _line(position, zone, currency, is_held_back=True) for position in statement["held_back"]
+    ]
     show_table(LINES, rows)
     for row in rows:
         if row["remarks"]:
             say(fill(f"line {row['line']}: {row['remarks']}"))
     say("")
     names = ("net", "tax", "gross")
-    taxes = [{**tax, **{name: money(tax[name], currency) for name in names}} for tax in statement["taxes"]]
+    taxes = [
+        {**tax, **{name: money(tax[name], currency) for name in names}}
+        for tax in statement["taxes"]
+    ]
     show_table(("rate", *names), taxes)
 
 
-def _line(position: Mapping[str, Any], zone: ZoneInfo, currency: Any, *, is_held_back: bool = False) -> dict[str, Any]:
+def _line(
+    position: Mapping[str, Any], zone: ZoneInfo, currency: Any, *, is_held_back: bool = False
+) -> dict[str, Any]:
     times = (position["started_at"], position["ended_at"])
     start, end = (in_zone(datetime.fromisoformat(text), zone) if text else None for text in times)
-    where = position["space"] or " ".join(str(position[name]) for name in ("charger", "connector") if position[name])
+    where = position["space"] or " ".join(
+        str(position[name]) for name in ("charger", "connector") if position[name]
+    )
     amount = money(position["amount"], currency)
     remarks = ["held back"] if is_held_back else []
     if position["corrects"]:
-        remarks.append(f"corrects line {position['corrects']} of statement {position['corrected_statement']}")
+        remarks.append(
+            f"corrects line {position['corrects']} of statement {position['corrected_statement']}"
+        )
     if position["is_prepaid"]:
         remarks.append(f"from the wallet: {amount}")
         amount = money(0, currency)
@@ -355,7 +442,9 @@ def _line(position: Mapping[str, Any], zone: ZoneInfo, currency: Any, *, is_held
         "date": start and f"{start:%Y-%m-%d}",
         "where": where or "base fee",
         "from": start and f"{start:%H:%M}",
-        "to": end and start and (f"{end:%H:%M}" if end.date() == start.date() else f"{end:%m-%d %H:%M}"),
+        "to": end
+        and start
+        and (f"{end:%H:%M}" if end.date() == start.date() else f"{end:%m-%d %H:%M}"),
         "kwh": _kwh(position),
         "amount": None if is_held_back else amount,
         "remarks": "; ".join([*remarks, *filter(None, (position["reason"],))]) or None,
@@ -371,14 +460,28 @@ def _kwh(record: Mapping[str, Any]) -> str:
 
 @command("print", group=bill, epilog=PRINT_EXAMPLES)
 @_MONTH
-@click.option("--to", "folder", metavar="FOLDER", required=True, type=click.Path(file_okay=False, path_type=Path),
-              help="Where the files go; it is created.")  # fmt: skip
-@click.option("--as", "form", type=FORMS, default="pdf", show_default=True, help="The form of the statements.")
+@click.option(
+    "--to",
+    "folder",
+    metavar="FOLDER",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the files go; it is created.",
+)
+@click.option(
+    "--as", "form", type=FORMS, default="pdf", show_default=True, help="The form of the statements."
+)
 @click.option("--draft", "is_draft", is_flag=True, help="What bill preview shows.")
 def print_month(operator: Operator, month: str, folder: Path, form: str, *, is_draft: bool) -> None:
     """Print the statements of a closed month, and its covering sheet."""
-    kind, which, papers = ("drafts", " draft", _drafts) if is_draft else ("closings", "", _statements)
-    statements = _draft(operator, month, {})["data"] if is_draft else list(operator.rows("statements", month=month))
+    kind, which, papers = (
+        ("drafts", " draft", _drafts) if is_draft else ("closings", "", _statements)
+    )
+    statements = (
+        _draft(operator, month, {})["data"]
+        if is_draft
+        else list(operator.rows("statements", month=month))
+    )
     if not statements and not is_draft:
         raise ConfigError(f"no statement of {month} is closed; see levity-trio bill list")
     with CountProgress("statements", is_json=operator.is_json) as progress:
@@ -388,17 +491,23 @@ def print_month(operator: Operator, month: str, folder: Path, form: str, *, is_d
     cover = "html" if form == "html" else "pdf"
     content = _document(operator, kind, month, form=cover)
     write_into(folder, f"{month} covering sheet{which}.{cover}", content, replaces=is_draft)
-    words = f"{counted(len(statements), 'statement')} of {month} and the covering sheet are in {folder}"
+    words = (
+        f"{counted(len(statements), 'statement')} of {month} and the covering sheet are in {folder}"
+    )
     operator.tell({"month": month, "statements": len(statements), "folder": str(folder)}, words)
 
 
-def _statements(operator: Operator, month: str, form: str, _statements: object) -> Iterator[tuple[str, bytes]]:
+def _statements(
+    operator: Operator, month: str, form: str, _statements: object
+) -> Iterator[tuple[str, bytes]]:
     """Yield the names and contents of the files of a closed month; they come some at once."""
     after = 0
     while True:
         query = {"format": form, "after": after}
         try:
-            archive = operator.send("GET", "closings", month, "archive", query=query, patience=PATIENCE_SECONDS)
+            archive = operator.send(
+                "GET", "closings", month, "archive", query=query, patience=PATIENCE_SECONDS
+            )
         except RefusedByApi as refused:
             if refused.code == "not_found" and after:
                 return
@@ -414,18 +523,23 @@ def _statements(operator: Operator, month: str, form: str, _statements: object) 
 def _drafts(
     operator: Operator, month: str, form: str, statements: list[Mapping[str, Any]]
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the names and contents of the files of a draft. Households may have the same name, but for its case."""
+    """Yield the names and contents of the files of a draft. Households may have the same name, but
+    for its case."""
     named: Counter[str] = Counter()
     for statement in statements:
         name = file_name(month, statement["name"] or f"household {statement['account']}", "draft")
         named[name.casefold()] += 1
         further = f" {named[name.casefold()]}" if named[name.casefold()] > 1 else ""
-        content = _document(operator, "drafts", month, "statements", str(statement["id"]), form=form)
+        content = _document(
+            operator, "drafts", month, "statements", str(statement["id"]), form=form
+        )
         yield f"{name}{further}.{form}", content
 
 
 def _document(operator: Operator, *path: str, form: str) -> bytes:
-    return operator.send("GET", *path, "document", query={"format": form}, patience=PATIENCE_SECONDS)
+    return operator.send(
+        "GET", *path, "document", query={"format": form}, patience=PATIENCE_SECONDS
+    )
 
 
 def write_into(folder: Path, name: str, content: bytes, *, replaces: bool) -> None:
@@ -463,7 +577,9 @@ def show_owner(operator: Operator) -> None:
 @click.option("--bank-account", metavar="ACCOUNT", help="Where to pay to; an IBAN is checked.")
 @click.option("--bank-name", metavar="NAME", help="The bank.")
 @click.option("--tax-number", metavar="NUMBER", help="As it must stand on a bill.")
-@click.option("--payment-days", type=click.IntRange(0, 365), help="Days to pay after closing; 14 by default.")
+@click.option(
+    "--payment-days", type=click.IntRange(0, 365), help="Days to pay after closing; 14 by default."
+)
 def set_owner(operator: Operator, **fields: Any) -> None:
     """Say who bills (admin); what is not given stays.
 
@@ -472,7 +588,9 @@ def set_owner(operator: Operator, **fields: Any) -> None:
     if not (changed := changes(fields)):
         raise click.UsageError("give at least one of the options")
     try:
-        before = {name: value for name, value in operator.get("biller").items() if name in OWNER_FIELDS}
+        before = {
+            name: value for name, value in operator.get("biller").items() if name in OWNER_FIELDS
+        }
     except RefusedByApi as refused:
         if refused.code != "not_found":
             raise
@@ -499,7 +617,9 @@ def set_template(operator: Operator, path: Path | None, *, remove: bool) -> None
     _put(operator, "template", path, "application/toml", remove=remove)
 
 
-def _put(operator: Operator, name: str, path: Path | None, media_type: str, *, remove: bool) -> None:
+def _put(
+    operator: Operator, name: str, path: Path | None, media_type: str, *, remove: bool
+) -> None:
     if remove == (path is not None):
         raise click.UsageError("give a file, or --remove")
     if path is None:

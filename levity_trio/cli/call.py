@@ -1,4 +1,5 @@
-"""`levity-trio call` and `commands`: asks a charger, or many, for an operation, and lists what was asked for."""
+"""`levity-trio call` and `commands`: asks a charger, or many, for an operation, and lists what was
+asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +13,16 @@ from click.shell_completion import CompletionItem
 
 from levity_trio.cli.declaring import OF_CHARGER, WIDE, limit, present
 from levity_trio.cli.operator import OF_STATE, REJECTED, Operator, command
-from levity_trio.cli.terminal import cell, counted, fill, say, show_below, show_record, show_table, show_words
+from levity_trio.cli.terminal import (
+    cell,
+    counted,
+    fill,
+    say,
+    show_below,
+    show_record,
+    show_table,
+    show_words,
+)
 from levity_trio.operations import OPERATIONS, FieldProblem, Operation, find
 from levity_trio.operations.arguments import completions, described, parse_arguments
 
@@ -34,36 +44,58 @@ Examples:
   levity-trio call --all GetConfiguration
   levity-trio call --raw CP-1 VendorAction speed:=3
 
-key=value takes a text or a number, key:=JSON any JSON, key=@file the content of a file. `call CHARGER ACTION --fields`
-lists the fields of an operation, and `call CHARGER help` all operations.
+key=value takes a text or a number, key:=JSON any JSON, key=@file the content of a file. `call
+CHARGER ACTION --fields` lists the fields of an operation, and `call CHARGER help` all operations.
 """
 
 
-def _complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def _complete(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     """Complete the action, then the fields of the operation and their words."""
     words = list(context.params.get("words", ()))
     if not context.params.get("is_all") and not context.params.get("model"):
         words = words[1:]
     if not words:
         begin = incomplete.casefold()
-        fitting = (operation for operation in OPERATIONS.values() if operation.action.casefold().startswith(begin))
+        fitting = (
+            operation
+            for operation in OPERATIONS.values()
+            if operation.action.casefold().startswith(begin)
+        )
         return [CompletionItem(operation.action, help=operation.summary) for operation in fitting]
     try:
         operation = find(words[0])
     except FieldProblem:
         return []
-    return [CompletionItem(text, help=summary) for text, summary in completions(operation, incomplete)]
+    return [
+        CompletionItem(text, help=summary) for text, summary in completions(operation, incomplete)
+    ]
 
 
 @command("call", epilog=EXAMPLES)
-@click.argument("words", nargs=-1, required=True, metavar="CHARGER ACTION [KEY=VALUE]...", shell_complete=_complete)
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="CHARGER ACTION [KEY=VALUE]...",
+    shell_complete=_complete,
+)
 @click.option("--all", "is_all", is_flag=True, help="Ask all known chargers; leave CHARGER out.")
 @click.option("--model", metavar="MODEL", help="Ask all chargers of a model; leave CHARGER out.")
-@click.option("--at-once", type=click.IntRange(1, 100), default=5, show_default=True, help="Chargers asked at once.")
+@click.option(
+    "--at-once",
+    type=click.IntRange(1, 100),
+    default=5,
+    show_default=True,
+    help="Chargers asked at once.",
+)
 @click.option("--raw", is_flag=True, help="Send any action; nothing is checked (admin).")
 @click.option("--force", is_flag=True, help="Send it although a session is open (admin).")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Wait so long for the response.")
-@click.option("--deadline", type=float, metavar="SECONDS", help="Wait so long for a charger that is away.")
+@click.option(
+    "--deadline", type=float, metavar="SECONDS", help="Wait so long for a charger that is away."
+)
 @click.option("--no-wait", is_flag=True, help="Show the command at once.")
 @click.option("--fields", is_flag=True, help="List the fields of the operation.")
 @WIDE
@@ -97,7 +129,9 @@ def call(operator: Operator, words: Sequence[str], **options: Any) -> int:
 
 def _values(operation: Operation | None, arguments: Sequence[str]) -> dict[str, Any]:
     try:
-        return parse_arguments(operation, arguments, lambda path: Path(path).read_text(encoding="utf-8"))
+        return parse_arguments(
+            operation, arguments, lambda path: Path(path).read_text(encoding="utf-8")
+        )
     except FieldProblem as problem:
         raise click.UsageError(str(problem)) from None
 
@@ -112,10 +146,19 @@ def _patience(options: Mapping[str, Any]) -> float:
 
 
 def _call_one(
-    operator: Operator, charger: str, path: str, payload: Mapping[str, Any], options: Mapping[str, Any]
+    operator: Operator,
+    charger: str,
+    path: str,
+    payload: Mapping[str, Any],
+    options: Mapping[str, Any],
 ) -> int:
-    sent = {"query": _query(options), "headers": {"Prefer": "respond-async"} if options["no_wait"] else {}}
-    done = operator.post("chargers", charger, path, body=payload, patience=_patience(options), **sent)
+    sent = {
+        "query": _query(options),
+        "headers": {"Prefer": "respond-async"} if options["no_wait"] else {},
+    }
+    done = operator.post(
+        "chargers", charger, path, body=payload, patience=_patience(options), **sent
+    )
     if not operator.is_told(done):
         _show(charger, done)
         for warning in done["warnings"]:
@@ -139,7 +182,8 @@ def _show(charger: str, done: Mapping[str, Any]) -> None:
 
 
 def _show_parts(answer: Mapping[str, Any]) -> None:
-    """Show each part of an answer: what is one value, then each list of records as a table, and what is within."""
+    """Show each part of an answer: what is one value, then each list of records as a table, and
+    what is within."""
     if plain := {name: value for name, value in answer.items() if not _has_parts(value)}:
         say("")
         show_record(plain, *(name for name, value in plain.items() if value != []))
@@ -149,12 +193,17 @@ def _show_parts(answer: Mapping[str, Any]) -> None:
             _show_parts(value)
         elif _has_parts(value):
             show_below(
-                COLUMNS_OF.get(name) or tuple(dict.fromkeys(key for record in value for key in record)), value, name
+                COLUMNS_OF.get(name)
+                or tuple(dict.fromkeys(key for record in value for key in record)),
+                value,
+                name,
             )
 
 
 def _has_parts(value: object) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(part, dict) for part in value))
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(part, dict) for part in value)
+    )
 
 
 def _detail(done: Mapping[str, Any]) -> str:
@@ -163,16 +212,25 @@ def _detail(done: Mapping[str, Any]) -> str:
 
 
 def _call_many(
-    operator: Operator, chargers: str, action: str, payload: Mapping[str, Any], options: Mapping[str, Any]
+    operator: Operator,
+    chargers: str,
+    action: str,
+    payload: Mapping[str, Any],
+    options: Mapping[str, Any],
 ) -> int:
     body: dict[str, Any] = {"action": action, "payload": payload, "at_once": options["at_once"]}
     body |= {"all": True} if options["is_all"] else {}
     body |= {"model": options["model"]} if options["model"] else {}
     body |= {"chargers": list(filter(None, chargers.split(",")))} if chargers else {}
-    report = operator.post("bulk", body=body, query=_query(options), patience=_patience(options) * 10)
+    report = operator.post(
+        "bulk", body=body, query=_query(options), patience=_patience(options) * 10
+    )
     if not operator.is_told(report):
         show_table(("charger", "state", "detail"), map(_row, report["results"]))
-        say(", ".join(f"{count} {state}" for state, count in report["counts"].items()) or "no charger")
+        say(
+            ", ".join(f"{count} {state}" for state, count in report["counts"].items())
+            or "no charger"
+        )
     return 0 if set(report["counts"]) <= {"accepted"} else REJECTED
 
 
@@ -182,7 +240,9 @@ def _row(result: Mapping[str, Any]) -> dict[str, object]:
         return {"charger": charger, "state": problem["code"], "detail": problem["detail"]}
     detail, keys = _detail(done), (done["answer"] or {}).get("configurationKey")
     if keys is not None:
-        detail = f"{counted(len(keys), 'key')}; {shlex.join(('levity-trio', 'configuration', charger))}"
+        detail = (
+            f"{counted(len(keys), 'key')}; {shlex.join(('levity-trio', 'configuration', charger))}"
+        )
     return {"charger": charger, "state": done["state"], "detail": detail}
 
 
@@ -197,8 +257,19 @@ def _list_fields(operation: Operation) -> int:
 # Commands
 
 
-COMMANDS_COLUMNS: Final = ("id", "charger", "action", "state", "requested_at", "outcome", "outcome_words", "asked_by")
-NO_COMMAND: Final = "nothing was asked of a charger yet: levity-trio call CHARGER help lists what can be"
+COMMANDS_COLUMNS: Final = (
+    "id",
+    "charger",
+    "action",
+    "state",
+    "requested_at",
+    "outcome",
+    "outcome_words",
+    "asked_by",
+)
+NO_COMMAND: Final = (
+    "nothing was asked of a charger yet: levity-trio call CHARGER help lists what can be"
+)
 COMMANDS_EXAMPLES: Final = """\
 \b
 Examples:
@@ -214,12 +285,16 @@ Examples:
 @OF_CHARGER
 @limit("How many, the newest.", default=20)
 @click.option("--cancel", is_flag=True, help="Cancel a command that is still queued.")
-def commands(operator: Operator, number: int | None, charger: str | None, limit: int, cancel: bool) -> int:
+def commands(
+    operator: Operator, number: int | None, charger: str | None, limit: int, cancel: bool
+) -> int:
     """List commands, the newest first, or show one."""
     operator.check_charger(charger)
     if number is None:
         operator.show_page(
-            COMMANDS_COLUMNS, operator.get("commands", charger=charger or None, limit=limit), empty=NO_COMMAND
+            COMMANDS_COLUMNS,
+            operator.get("commands", charger=charger or None, limit=limit),
+            empty=NO_COMMAND,
         )
         return 0
     path = ("commands", str(number))

@@ -70,7 +70,10 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
 
     An empty text empties the field.
     """
-    _say(operator, operator.patch("vehicles", operator.number("vehicles", named), body=_body(**fields)))
+    _say(
+        operator,
+        operator.patch("vehicles", operator.number("vehicles", named), body=_body(**fields)),
+    )
 
 
 @command("remove", group=car)
@@ -84,7 +87,9 @@ def remove(operator: Operator, named: str) -> None:
 def _body(battery: str | None, **fields: Any) -> dict[str, Any]:
     """Return the fields that were given, for a body."""
     try:
-        return changes({**fields, "battery_kwh": float(typed_amount(battery)) if battery else battery})
+        return changes(
+            {**fields, "battery_kwh": float(typed_amount(battery)) if battery else battery}
+        )
     except ValueError as wrong:
         raise click.BadParameter(str(wrong), param_hint="--battery") from None
 

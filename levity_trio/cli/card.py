@@ -58,22 +58,34 @@ have stays as it is: neither columns nor cards are removed. An empty cell emptie
 the field.
 """
 
-card = Group("card", help="Say who may charge: add, change, block and import cards.", epilog=EXAMPLES)
+card = Group(
+    "card", help="Say who may charge: add, change, block and import cards.", epilog=EXAMPLES
+)
 _CARD: Final = click.argument("id_tag", metavar="CARD")
 _FIELDS: Final = together(
     click.option("--name", help="Whose it is."),
-    click.option("--expires", metavar="TIME", help="From when on it is refused; a time or a day at the site."),
-    click.option("--parent", metavar="CARD", help="Its group, whose members may stop each other's sessions."),
+    click.option(
+        "--expires", metavar="TIME", help="From when on it is refused; a time or a day at the site."
+    ),
+    click.option(
+        "--parent", metavar="CARD", help="Its group, whose members may stop each other's sessions."
+    ),
     click.option("--most", metavar="NUMBER", help="How many sessions it may have at once."),
     click.option("--notes", help="Anything else."),
 )
 
 
-def _body(name: str | None, expires: str | None, parent: str | None, most: str | None, notes: str | None) -> Any:
+def _body(
+    name: str | None, expires: str | None, parent: str | None, most: str | None, notes: str | None
+) -> Any:
     """Return the fields that were given, for a body."""
     if most and not most.isdecimal():
         raise click.BadParameter(f"{most}: give a whole number from 1 on", param_hint="--most")
-    limits = {"expires_at": expires, "parent_id_tag": parent, "max_transactions": int(most) if most else most}
+    limits = {
+        "expires_at": expires,
+        "parent_id_tag": parent,
+        "max_transactions": int(most) if most else most,
+    }
     return changes({"name": name, "notes": notes, **limits})
 
 
@@ -85,7 +97,9 @@ def _body(name: str | None, expires: str | None, parent: str | None, most: str |
 @limit()
 def show_all(operator: Operator, **query: Any) -> None:
     """List the cards that were added."""
-    page = operator.get("id-tags", **{name: "true" if value is True else value for name, value in query.items()})
+    page = operator.get(
+        "id-tags", **{name: "true" if value is True else value for name, value in query.items()}
+    )
     operator.show_page(COLUMNS, page, narrower=" with --search, or use export", empty=NO_CARD)
 
 
@@ -155,7 +169,9 @@ def remove(operator: Operator, id_tag: str) -> None:
 @WIDE
 def show_asked(operator: Operator) -> None:
     """List the unknown cards that wait for you (--unknown-tags ask)."""
-    empty = "no unknown card waits; with `serve --unknown-tags ask`, one that is held to a charger does"
+    empty = (
+        "no unknown card waits; with `serve --unknown-tags ask`, one that is held to a charger does"
+    )
     operator.show_page(ASKED_COLUMNS, operator.get("asked-id-tags"), empty=empty)
 
 

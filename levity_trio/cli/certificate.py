@@ -1,4 +1,5 @@
-"""`levity-trio certificate`: the certificate authority beside the database, and the certificates of chargers."""
+"""`levity-trio certificate`: the certificate authority beside the database, and the certificates of
+chargers."""
 
 from __future__ import annotations
 
@@ -26,8 +27,18 @@ if TYPE_CHECKING:
     from levity_trio.access.certificates import Described
 
 COLUMNS: Final = ("id", "charger", "not_after", "revoked_at", "subject", "reason", "issued_by")
-REQUEST_COLUMNS: Final = ("id", "charger", "received_at", "result", "reason", "certificate", "command")
-NO_CERTIFICATE: Final = "no charger has a certificate yet: levity-trio charger secure CHARGER --profile 3"
+REQUEST_COLUMNS: Final = (
+    "id",
+    "charger",
+    "received_at",
+    "result",
+    "reason",
+    "certificate",
+    "command",
+)
+NO_CERTIFICATE: Final = (
+    "no charger has a certificate yet: levity-trio charger secure CHARGER --profile 3"
+)
 NO_REQUEST: Final = "no charger has requested a certificate yet"
 OWN_COLUMNS: Final = ("subject", "names", "not_after", "fingerprint")
 EXAMPLES: Final = """\
@@ -42,24 +53,28 @@ Examples:
   levity-trio certificate allow 7 --reason "its maker names it so"
   levity-trio certificate revoke 3 --reason "sold"
 
-`init`, `server` and `pages` work on files beside the database, as the user of the server. A running server takes them
-up. The others use its API. `charger secure` does all that a charger needs for a security profile.
+`init`, `server` and `pages` work on files beside the database, as the user of the server. A running
+server takes them up. The others use its API. `charger secure` does all that a charger needs for a
+security profile.
 """
 INIT_EPILOG: Final = """\
-The folder DATABASE.certificates is only for the user of the server. Keep a copy of it in a safe place: without
-root-key.pem no charger gets a new certificate. An existing authority is never overwritten.
+The folder DATABASE.certificates is only for the user of the server. Keep a copy of it in a safe
+place: without root-key.pem no charger gets a new certificate. An existing authority is never
+overwritten.
 """
 PAGES_EPILOG: Final = f"""\
 The folder DATABASE.pages is only for the user of the server. Serve the pages with --api-tls-cert
-DATABASE.pages/{PAGES}. What fits is left as it is, and the server renews the certificate in time. Other names or
-addresses need a new root, which your phones must trust again.
+DATABASE.pages/{PAGES}. What fits is left as it is, and the server renews the certificate in time.
+Other names or addresses need a new root, which your phones must trust again.
 """
 NEW_ROOT: Final = """
-This root is new. Your phone trusts it when you tell it to: open the page /trust of the dashboard there, and compare the
-fingerprint with the one above.\
+This root is new. Your phone trusts it when you tell it to: open the page /trust of the dashboard
+there, and compare the fingerprint with the one above.\
 """
 
-certificate = Group("certificate", help="The certificate authority, and certificates of chargers.", epilog=EXAMPLES)
+certificate = Group(
+    "certificate", help="The certificate authority, and certificates of chargers.", epilog=EXAMPLES
+)
 _NAMES: Final = click.argument("names", nargs=-1, required=True, metavar="NAME-OR-IP...")
 
 
@@ -75,8 +90,15 @@ def _offline(
         @wraps(function)
         def run(config: ServerConfig, *, is_json: bool, **options: Any) -> None:
             database = config.database
-            if isinstance(database, Path) and database.exists() and database.stat().st_uid != os.geteuid():
-                words = f"{database} belongs to another user; run this as that user, for example with sudo -u"
+            if (
+                isinstance(database, Path)
+                and database.exists()
+                and database.stat().st_uid != os.geteuid()
+            ):
+                words = (
+                    f"{database} belongs to another user; run this as that user, for example with "
+                    "sudo -u"
+                )
                 raise EnvironmentProblem(words)
             try:
                 made, words = function(folder_of(config.beside), datetime.now(UTC), **options)
@@ -112,8 +134,13 @@ def _record(made: Described) -> Mapping[str, Any]:
 
 
 @_offline("init", INIT_EPILOG)
-@click.option("--organization", metavar="NAME", default="Levity", show_default=True,
-              help="Your name in all certificates; chargers know it as CpoName.")  # fmt: skip
+@click.option(
+    "--organization",
+    metavar="NAME",
+    default="Levity",
+    show_default=True,
+    help="Your name in all certificates; chargers know it as CpoName.",
+)
 def init(folder: Path, now: datetime, organization: str) -> tuple[Sequence[Described], str]:
     """Create the authority beside the database: its key, and its root certificate."""
     from levity_trio.authority.issuing import create_root  # noqa: PLC0415 - so that --help answers at once
@@ -124,7 +151,8 @@ def init(folder: Path, now: datetime, organization: str) -> tuple[Sequence[Descr
 @_offline("server")
 @_NAMES
 def server(folder: Path, now: datetime, names: Sequence[str]) -> tuple[Sequence[Described], str]:
-    """Issue the server's certificates for --tls-port, for all names and addresses that chargers dial."""
+    """Issue the server's certificates for --tls-port, for all names and addresses that chargers
+    dial."""
     from levity_trio.authority.issuing import create_server_certificates  # noqa: PLC0415 - as above
 
     return create_server_certificates(folder, names, now), ""
@@ -132,11 +160,18 @@ def server(folder: Path, now: datetime, names: Sequence[str]) -> tuple[Sequence[
 
 @_offline("pages", PAGES_EPILOG, pages_folder)
 @_NAMES
-@click.option("--organization", metavar="NAME", default="Levity", show_default=True,
-              help="Your name in the certificates.")  # fmt: skip
-def pages(folder: Path, now: datetime, names: Sequence[str], organization: str) -> tuple[Sequence[Described], str]:
-    """Make or renew the certificate of the pages, for all names and addresses that phones open, and its root. That root
-    can vouch for nothing else."""
+@click.option(
+    "--organization",
+    metavar="NAME",
+    default="Levity",
+    show_default=True,
+    help="Your name in the certificates.",
+)
+def pages(
+    folder: Path, now: datetime, names: Sequence[str], organization: str
+) -> tuple[Sequence[Described], str]:
+    """Make or renew the certificate of the pages, for all names and addresses that phones open, and
+    its root. That root can vouch for nothing else."""
     from levity_trio.authority.issuing import keep_pages  # noqa: PLC0415 - as above
 
     made = keep_pages(folder, names, organization, now)
@@ -145,13 +180,18 @@ def pages(folder: Path, now: datetime, names: Sequence[str], organization: str) 
 
 @command("list", group=certificate)
 @click.argument("charger", required=False)
-@click.option("--requests", is_flag=True, help="List what chargers requested instead, with our reasons.")
+@click.option(
+    "--requests", is_flag=True, help="List what chargers requested instead, with our reasons."
+)
 @click.option("--own", is_flag=True, help="List the certificates of this server instead.")
 @WIDE
 def show_all(operator: Operator, charger: str | None, *, requests: bool, own: bool) -> None:
     """List the client certificates of all chargers, or of one."""
     if own:
-        authority, pages = _own(operator, "certificate-authority"), _own(operator, "pages-certificate")
+        authority, pages = (
+            _own(operator, "certificate-authority"),
+            _own(operator, "pages-certificate"),
+        )
         if not authority and not pages:
             operator.get("certificate-authority")  # says what to do
         certificates = [authority["root"], *authority["server"]] if authority else []
@@ -161,7 +201,9 @@ def show_all(operator: Operator, charger: str | None, *, requests: bool, own: bo
                 say("" if place == 0 else "\n", ends_line=False)
                 show_record(one, *OWN_COLUMNS)
         return
-    kind, columns = ("certificate-requests", REQUEST_COLUMNS) if requests else ("certificates", COLUMNS)
+    kind, columns = (
+        ("certificate-requests", REQUEST_COLUMNS) if requests else ("certificates", COLUMNS)
+    )
     page = operator.get(*(("chargers", charger) if charger else ()), kind, limit=500)
     operator.table(columns, page["data"], empty=NO_REQUEST if requests else NO_CERTIFICATE)
 
@@ -182,21 +224,24 @@ def _own(operator: Operator, kind: str) -> Any:
 def allow(operator: Operator, number: int, reason: str) -> None:
     """Let a charger have a certificate with the name of a rejected request.
 
-    Some chargers request it for their identity, and report another serial number. REQUEST is the number in
-    `certificate list --requests`. The charger is not asked again by this.
+    Some chargers request it for their identity, and report another serial number. REQUEST is the
+    number in `certificate list --requests`. The charger is not asked again by this.
     """
     allowed = operator.post("certificate-requests", str(number), "allow", body={"reason": reason})
     again = f"levity-trio call {shlex.quote(allowed['charger'])} ExtendedTriggerMessage"
     operator.tell(
         allowed,
-        f"the name of request {number} is right for {cell(allowed['charger'])}; let it request again:\n"
+        f"the name of request {number} is right for {cell(allowed['charger'])}; let it request "
+        "again:\n"
         f"  {again} requestedMessage=SignChargePointCertificate",
     )
 
 
 @command("revoke", group=certificate)
 @ID
-@click.option("--reason", required=True, metavar="WORDS", help="Why; it is kept with the certificate.")
+@click.option(
+    "--reason", required=True, metavar="WORDS", help="Why; it is kept with the certificate."
+)
 def revoke(operator: Operator, number: int, reason: str) -> None:
     """Revoke a client certificate, and end the connection that it opened."""
     revoked = operator.post("certificates", str(number), "revoke", body={"reason": reason})
@@ -212,7 +257,10 @@ def adopt(operator: Operator, charger: str, file: Any) -> None:
     The server must trust that authority: --tls-client-ca.
     """
     adopted = operator.post("certificates", body={"charger": charger, "pem": file.read()})
-    words = f"certificate {adopted['id']} opens the door of {cell(charger)} until {adopted['not_after']}"
+    words = (
+        f"certificate {adopted['id']} opens the door of {cell(charger)} until "
+        f"{adopted['not_after']}"
+    )
     operator.tell(adopted, words)
 
 
@@ -221,7 +269,12 @@ def adopt(operator: Operator, charger: str, file: Any) -> None:
 def install(operator: Operator, charger: str) -> int:
     """Install the authority's root on a charger, so that it trusts this server."""
     body = {"certificateType": "CentralSystemRootCertificate"}
-    sent = operator.post("chargers", charger, "install-certificate", body=body, patience=USUAL_SECONDS)
+    sent = operator.post(
+        "chargers", charger, "install-certificate", body=body, patience=USUAL_SECONDS
+    )
     status = (sent["answer"] or {}).get("status") or ""
-    operator.tell(sent, f"{cell(charger)}: {sent['state']} {status}".rstrip() + f" ({ROOT}, command {sent['id']})")
+    operator.tell(
+        sent,
+        f"{cell(charger)}: {sent['state']} {status}".rstrip() + f" ({ROOT}, command {sent['id']})",
+    )
     return OF_STATE.get(sent["state"], 0)

@@ -1,4 +1,5 @@
-"""`levity-trio charger` and `chargers`: which there are, which may connect and how, and who may charge offline."""
+"""`levity-trio charger` and `chargers`: which there are, which may connect and how, and who may
+charge offline."""
 
 from __future__ import annotations
 
@@ -12,7 +13,15 @@ import click
 from levity_trio.cli.declaring import WIDE, Group, limit, present
 from levity_trio.cli.operator import REJECTED, Operator, command
 from levity_trio.cli.template import OF_RESULT
-from levity_trio.cli.terminal import cell, fill, local_minute, say, show_below, show_record, show_table
+from levity_trio.cli.terminal import (
+    cell,
+    fill,
+    local_minute,
+    say,
+    show_below,
+    show_record,
+    show_table,
+)
 from levity_trio.operations.limits import shown
 
 PASSWORDS: Final = ("id", "created_at", "created_by", "confirmed_at")
@@ -118,11 +127,15 @@ AuthorizationCacheEnabled, LocalAuthListEnabled.
 """
 
 charger = Group(
-    "charger", help="Say which chargers may connect and how, and who may charge while we are away.", epilog=EXAMPLES
+    "charger",
+    help="Say which chargers may connect and how, and who may charge while we are away.",
+    epilog=EXAMPLES,
 )
 _IDENTITY: Final = click.argument("identity", metavar="CHARGER")
 _CHARGER: Final = click.argument("charger")
-_REASON: Final = click.option("--reason", default="", metavar="TEXT", help="Why, for those who ask later.")
+_REASON: Final = click.option(
+    "--reason", default="", metavar="TEXT", help="Why, for those who ask later."
+)
 
 
 @command("add", group=charger, epilog=ADD_EXAMPLES)
@@ -173,7 +186,11 @@ def security(operator: Operator, charger: str) -> None:
     record: dict[str, Any] = operator.get("chargers", charger, "security")
     if operator.is_told(record):
         return
-    last, passwords, certificates = record.pop("last_use"), record.pop("passwords"), record.pop("certificates")
+    last, passwords, certificates = (
+        record.pop("last_use"),
+        record.pop("passwords"),
+        record.pop("certificates"),
+    )
     show_record(present(record) | {f"last_{name}": value for name, value in (last or {}).items()})
     show_below(PASSWORDS, passwords)
     show_below(CERTIFICATES, certificates)
@@ -181,11 +198,22 @@ def security(operator: Operator, charger: str) -> None:
 
 @command("password", group=charger, epilog=ENTER_EXAMPLES)
 @_CHARGER
-@click.option("--drop-old", is_flag=True, help="Let the old password open nothing any more, and end its connection.")
-@click.option("--stdin", "is_typed", is_flag=True, help="Read the password from stdin: 32 to 40 hexadecimal digits.")
+@click.option(
+    "--drop-old",
+    is_flag=True,
+    help="Let the old password open nothing any more, and end its connection.",
+)
+@click.option(
+    "--stdin",
+    "is_typed",
+    is_flag=True,
+    help="Read the password from stdin: 32 to 40 hexadecimal digits.",
+)
 def password(operator: Operator, charger: str, *, drop_old: bool, is_typed: bool) -> None:
     """Make a password for a charger and show it, once."""
-    body = {"keep_old": not drop_old} | ({"password": sys.stdin.readline().strip()} if is_typed else {})
+    body = {"keep_old": not drop_old} | (
+        {"password": sys.stdin.readline().strip()} if is_typed else {}
+    )
     made = operator.post("chargers", charger, "password", body=body)
     if is_typed:
         operator.tell(made, f"The password of {charger} is stored.")
@@ -197,24 +225,49 @@ def password(operator: Operator, charger: str, *, drop_old: bool, is_typed: bool
 @command("readmit", group=charger, epilog=READMIT_EXAMPLES)
 @_CHARGER
 @click.option(
-    "--profile", type=click.IntRange(0, 2), default=0, show_default=True, help="Security profile it comes back with."
+    "--profile",
+    type=click.IntRange(0, 2),
+    default=0,
+    show_default=True,
+    help="Security profile it comes back with.",
 )
 def readmit(operator: Operator, charger: str, profile: int) -> None:
     """Let a charger in once below its security profile, within 10 minutes."""
     done = operator.post("chargers", charger, "readmit", body={"profile": profile})
     until = local_minute(done["until"])
-    operator.tell(done, f"The next handshake of {charger} is let in at profile {profile}, until {until}.")
+    operator.tell(
+        done, f"The next handshake of {charger} is let in at profile {profile}, until {until}."
+    )
 
 
 @command("secure", group=charger, epilog=SECURE_EXAMPLES)
 @_CHARGER
-@click.option("--profile", type=click.IntRange(0, 3), metavar="N", help="The profile it shall have.")
-@click.option("--address", metavar="URL", help="Our address for the charger's own setting, where that is known.")
+@click.option(
+    "--profile", type=click.IntRange(0, 3), metavar="N", help="The profile it shall have."
+)
+@click.option(
+    "--address",
+    metavar="URL",
+    help="Our address for the charger's own setting, where that is known.",
+)
 @click.option("--cancel", is_flag=True, help="Go no further; what was sent stays.")
-@click.option("--wait", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Watch it so long.")
+@click.option(
+    "--wait",
+    type=float,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Watch it so long.",
+)
 @WIDE
 def secure(
-    operator: Operator, charger: str, profile: int | None, address: str | None, *, cancel: bool, wait: float
+    operator: Operator,
+    charger: str,
+    profile: int | None,
+    address: str | None,
+    *,
+    cancel: bool,
+    wait: float,
 ) -> int:
     """Raise a charger's security profile; without --profile show where it stands."""
     if profile is not None and _lower(operator, charger, profile):
@@ -231,7 +284,9 @@ def secure(
         time.sleep(LOOK_SECONDS)
         raising = operator.get(*path)
     if not operator.is_told(raising):
-        say(f"{cell(raising['charger'])}: security profile {raising['profile']}: {raising['state']}")
+        say(
+            f"{cell(raising['charger'])}: security profile {raising['profile']}: {raising['state']}"
+        )
         show_table(STEPS, raising["steps"])
         for step in raising["steps"]:
             if step["words"]:
@@ -245,7 +300,13 @@ def _lower(operator: Operator, charger: str, profile: int) -> bool:
     if profile >= operator.get(*path)["profile"]:
         return False
     lowered = operator.put(*path, body={"profile": profile})
-    operator.tell(lowered, f"{cell(charger)} may connect with security profile {profile} again; nothing was sent to it")
+    operator.tell(
+        lowered,
+        (
+            f"{cell(charger)} may connect with security profile {profile} again; nothing was sent "
+            "to it"
+        ),
+    )
     return True
 
 
@@ -254,7 +315,9 @@ def _lower(operator: Operator, charger: str, profile: int) -> bool:
 @click.argument("changes", nargs=-1, metavar="[KEY=true|false]...")
 @click.option("--read", "is_read", is_flag=True, help="Ask the charger for the keys first.")
 @WIDE
-def offline_policy(operator: Operator, charger: str, changes: Sequence[str], *, is_read: bool) -> int:
+def offline_policy(
+    operator: Operator, charger: str, changes: Sequence[str], *, is_read: bool
+) -> int:
     """Show who can charge at a charger while we are away, or change it.
 
     It follows from six keys of the charger's configuration, as last read.
@@ -274,7 +337,9 @@ def offline_policy(operator: Operator, charger: str, changes: Sequence[str], *, 
         show_table(("tags", "may_charge", "why"), policy["who"])
         for note in policy["notes"]:
             say(f"\n{fill(note)}")
-    return max((OF_RESULT.get(change["result"], REJECTED) for change in policy["changes"]), default=0)
+    return max(
+        (OF_RESULT.get(change["result"], REJECTED) for change in policy["changes"]), default=0
+    )
 
 
 def _switch(text: str) -> tuple[str, bool]:
@@ -287,17 +352,46 @@ def _switch(text: str) -> tuple[str, bool]:
 # Chargers
 
 
-COLUMNS: Final = ("id", "name", "status", "connected", "last_seen_at", "registration", "model", "firmware_version")
+COLUMNS: Final = (
+    "id",
+    "name",
+    "status",
+    "connected",
+    "last_seen_at",
+    "registration",
+    "model",
+    "firmware_version",
+)
 NEWCOMERS: Final = (
-    *("id", "waiting_since", "connected", "model", "resembles", "vendor", "remote_address", "serial_number"),
+    *(
+        "id",
+        "waiting_since",
+        "connected",
+        "model",
+        "resembles",
+        "vendor",
+        "remote_address",
+        "serial_number",
+    ),
     "has_charged",
 )
 CONNECTORS: Final = (
-    *("connector", "status", "status_at", "told_to_be", "error_code", "open_transaction", "max_a", "type", "max_w"),
+    *(
+        "connector",
+        "status",
+        "status_at",
+        "told_to_be",
+        "error_code",
+        "open_transaction",
+        "max_a",
+        "type",
+        "max_w",
+    ),
 )
 LIMITS: Final = ("connector", "limit", "until", "set_by", "profile", "reported", "reported_at")
 NO_CHARGER: Final = (
-    "no charger yet: enter the address of the server in one, ws://HOST:9000/ws/CHARGER-ID (its log line `serving` has"
+    "no charger yet: enter the address of the server in one, ws://HOST:9000/ws/CHARGER-ID (its "
+    "log line `serving` has"
     " it),\nor register one that is going to connect: levity-trio charger add CHARGER-ID"
 )
 LIST_EXAMPLES: Final = """\
@@ -313,16 +407,21 @@ Examples:
 @command("chargers", epilog=LIST_EXAMPLES)
 @click.argument("charger", required=False, metavar="[CHARGER]")
 @limit(default=500)
-@click.option("--newcomers", "is_newcomers", is_flag=True, help="Those that nobody adopted or refused.")
+@click.option(
+    "--newcomers", "is_newcomers", is_flag=True, help="Those that nobody adopted or refused."
+)
 def chargers(operator: Operator, charger: str | None, limit: int, is_newcomers: bool) -> None:
-    """List the chargers, or show one with its connectors and the limits of its charging profiles."""
+    """List the chargers, or show one with its connectors and the limits of its charging
+    profiles."""
     if charger is not None and is_newcomers:
         raise click.UsageError("give the identity of a charger, or --newcomers")
     if charger is None:
         what, columns = ("newcomers", NEWCOMERS) if is_newcomers else ("chargers", COLUMNS)
         page = operator.get(what, limit=limit)
         empty = "no charger waits to be adopted or refused" if is_newcomers else NO_CHARGER
-        operator.show_page(columns, page, lambda row: {**row, "connected": row["is_connected"]}, empty=empty)
+        operator.show_page(
+            columns, page, lambda row: {**row, "connected": row["is_connected"]}, empty=empty
+        )
         return
     record = operator.get("chargers", charger)
     limits = operator.get("chargers", charger, "profiles", "limits")["data"]
@@ -331,7 +430,9 @@ def chargers(operator: Operator, charger: str | None, limit: int, is_newcomers: 
     connectors = record.pop("connectors", [])
     show_record(present(record))
     show_below(CONNECTORS, connectors)
-    show_below(LIMITS, [_limit(known) for known in limits if known["in_force"] or known["reported"]])
+    show_below(
+        LIMITS, [_limit(known) for known in limits if known["in_force"] or known["reported"]]
+    )
 
 
 def _limit(known: Mapping[str, Any]) -> dict[str, object]:

@@ -29,13 +29,15 @@ Checks a backup, or the database of a stopped server. Nothing is written, not ev
   sums          positions, taxes and ledgers add up
   book          each session has the household, state and price that follow
 
-Says up to which minute the database goes, and how many transactions and kWh it holds. A file in use, and one whose
-newest data is still in its WAL, are not checked: make a backup and check that.
+Says up to which minute the database goes, and how many transactions and kWh it holds. A file in
+use, and one whose newest data is still in its WAL, are not checked: make a backup and check that.
 
-A database on PostgreSQL is checked while its server runs, as it is at one moment. Meanwhile no dead rows are removed;
-do not start a new version. The last lines say what was not checked, and which tool does that.
+A database on PostgreSQL is checked while its server runs, as it is at one moment. Meanwhile no dead
+rows are removed; do not start a new version. The last lines say what was not checked, and which
+tool does that.
 
-Exit status: 0 without any problem, 1 with problems or when the database cannot be checked, 2 for wrong usage.
+Exit status: 0 without any problem, 1 with problems or when the database cannot be checked, 2 for
+wrong usage.
 """
 
 
@@ -43,7 +45,8 @@ Exit status: 0 without any problem, 1 with problems or when the database cannot 
 @click.argument("database", metavar="DATABASE", callback=read_database)
 @JSON_RESULT
 def check(*, database: DatabaseAddress, is_json: bool) -> int:
-    """Check a backup, the database of a stopped server, or one on PostgreSQL, without changing it."""
+    """Check a backup, the database of a stopped server, or one on PostgreSQL, without changing
+    it."""
     from levity_trio.store.keeping.checking import check as verify  # noqa: PLC0415 - so that --help answers at once
 
     with ProgressLine(is_hidden=is_json) as progress:

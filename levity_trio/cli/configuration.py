@@ -1,4 +1,5 @@
-"""`levity-trio configuration`: shows the configuration of a charger as it was last read, what differs, or reads it."""
+"""`levity-trio configuration`: shows the configuration of a charger as it was last read, what
+differs, or reads it."""
 
 from __future__ import annotations
 
@@ -40,13 +41,17 @@ For what several chargers must have, see `levity-trio template`.
     help="Show what changed between the last two readings, or what differs from another charger.",
 )
 @click.option("--since", metavar="TIME", help="Show only what has changed since then.")
-@click.option("--read", "is_read", is_flag=True, help="Read it from the charger first, in parts if need be.")
+@click.option(
+    "--read", "is_read", is_flag=True, help="Read it from the charger first, in parts if need be."
+)
 @WIDE
-def configuration(operator: Operator, charger: str, other: str | None, since: str | None, *, is_read: bool) -> int:
+def configuration(
+    operator: Operator, charger: str, other: str | None, since: str | None, *, is_read: bool
+) -> int:
     """Show the configuration of a charger, or its differences.
 
-    It is what GetConfiguration last told. --read asks the charger for all its keys; one that does not answer that is
-    asked for the keys that it may have, some at a time.
+    It is what GetConfiguration last told. --read asks the charger for all its keys; one that does
+    not answer that is asked for the keys that it may have, some at a time.
     """
     path = ("chargers", charger, "configuration")
     reading = operator.post(*path, "read", patience=READ_SECONDS) if is_read else None
@@ -65,7 +70,10 @@ def configuration(operator: Operator, charger: str, other: str | None, since: st
         return 0
     missing = reading["unanswered"]
     if not operator.is_json:
-        told = f"read {counted(reading['keys'], 'key')} with {counted(len(reading['commands']), 'call')}"
+        told = (
+            f"read {counted(reading['keys'], 'key')} with "
+            f"{counted(len(reading['commands']), 'call')}"
+        )
         say(f"{told}; no answer for {', '.join(missing)}" if missing else told)
     return NO_ANSWER if missing or not reading["keys"] else 0
 
@@ -75,7 +83,9 @@ def _show_all(operator: Operator, page: Mapping[str, Any]) -> None:
     times = {entry["last_read_at"] for entry in page["data"]}
     is_one = len(times) == 1 and not operator.is_json
     columns = [name for name in COLUMNS if name != "last_read_at" or not is_one]
-    operator.table(columns, page["data"], page, "its configuration was not read yet; --read reads it")
+    operator.table(
+        columns, page["data"], page, "its configuration was not read yet; --read reads it"
+    )
     if is_one:
         say(f"\nlast read {local_minute(*times)}; `read at` is when a value was first read")
 
@@ -83,7 +93,10 @@ def _show_all(operator: Operator, page: Mapping[str, Any]) -> None:
 def _show(operator: Operator, page: Mapping[str, Any], *sides: tuple[str, str]) -> None:
     """Show the values of each side: its name in the record, and that of its column."""
     rows = [
-        {"key": entry["key"], **{column: (entry[name] or {"value": None})["value"] for name, column in sides}}
+        {
+            "key": entry["key"],
+            **{column: (entry[name] or {"value": None})["value"] for name, column in sides},
+        }
         for entry in page["data"]
     ]
     operator.table(("key", *(column for _, column in sides)), rows, page, "nothing differs")

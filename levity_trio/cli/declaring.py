@@ -1,4 +1,5 @@
-"""How commands are declared: the options that many share, the examples in their help, the settings of a database."""
+"""How commands are declared: the options that many share, the examples in their help, the settings
+of a database."""
 
 from __future__ import annotations
 
@@ -40,11 +41,19 @@ Callback = Callable[..., int | None]
 Decorator = Callable[[Callback], Callback]
 
 JSON: Final = click.option("--json", "is_json", is_flag=True, help="Output JSON, for programs.")
-JSON_PARAMETER: Final = click.Option(["is_json", "--json"], is_flag=True, help="Output JSON, for programs.")
-JSON_LINES: Final = click.option("is_json", "--json", is_flag=True, help="Output JSON lines, for programs.")
-JSON_RESULT: Final = click.option("is_json", "--json", is_flag=True, help="Output the result as JSON.")
+JSON_PARAMETER: Final = click.Option(
+    ["is_json", "--json"], is_flag=True, help="Output JSON, for programs."
+)
+JSON_LINES: Final = click.option(
+    "is_json", "--json", is_flag=True, help="Output JSON lines, for programs."
+)
+JSON_RESULT: Final = click.option(
+    "is_json", "--json", is_flag=True, help="Output the result as JSON."
+)
 OF_CHARGER: Final = click.option("--charger", metavar="ID", help="Only of this charger.")
-OF_LANGUAGE: Final = click.option("--language", metavar="LANGUAGE", help="Of pages and papers: en or de.")
+OF_LANGUAGE: Final = click.option(
+    "--language", metavar="LANGUAGE", help="Of pages and papers: en or de."
+)
 ID: Final = click.argument("number", type=int, metavar="ID")
 SESSION: Final = click.argument("transaction", type=int, metavar="SESSION")
 HOUSEHOLD: Final = click.argument("named", metavar="HOUSEHOLD")
@@ -64,7 +73,10 @@ def together(*options: Decorator) -> Decorator:
 def options_of(noun: type) -> Decorator:
     """Return the options of a noun: of its fields that help speaks of."""
     return together(
-        *(click.option(f"--{name.replace('_', '-')}", help=words) for name, words in helps_of(noun).items())
+        *(
+            click.option(f"--{name.replace('_', '-')}", help=words)
+            for name, words in helps_of(noun).items()
+        )
     )
 
 
@@ -73,13 +85,20 @@ def _note_wide(ctx: click.Context, _parameter: click.Parameter, value: bool) -> 
 
 
 WIDE: Final = click.option(
-    "--wide", is_flag=True, expose_value=False, callback=_note_wide, help="Show all columns, and texts whole."
+    "--wide",
+    is_flag=True,
+    expose_value=False,
+    callback=_note_wide,
+    help="Show all columns, and texts whole.",
 )
 
 
 def limit(words: str = "How many.", default: int = 50) -> Decorator:
-    """Return the options of a list: how many rows are shown, and whether all of their columns are."""
-    shown = click.option("--limit", type=click.IntRange(1, 500), default=default, show_default=True, help=words)
+    """Return the options of a list: how many rows are shown, and whether all of their columns
+    are."""
+    shown = click.option(
+        "--limit", type=click.IntRange(1, 500), default=default, show_default=True, help=words
+    )
     return together(shown, WIDE)
 
 
@@ -94,7 +113,8 @@ def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Group(click.Group):
-    """A group of commands. Its help has the whole summary of each; an old name is answered with the new one."""
+    """A group of commands. Its help has the whole summary of each; an old name is answered with the
+    new one."""
 
     group_class = type
 
@@ -108,7 +128,9 @@ class Group(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary(self.commands[name])) for name in self.list_commands(ctx)])
+            formatter.write_dl(
+                [(name, summary(self.commands[name])) for name in self.list_commands(ctx)]
+            )
 
 
 def summary(command: click.Command) -> str:
@@ -121,7 +143,9 @@ class Number(click.ParamType[Decimal]):
 
     name = "number"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
         try:
             return typed_amount(value)
         except ValueError as wrong:
@@ -152,13 +176,15 @@ def energy(name: str, flag: str, words: str) -> Decorator:
 
 
 def examples_of(epilog: str | None, *words: str) -> str:
-    """Return the examples in an epilog that have these words of a command; an empty text if there are none."""
+    """Return the examples in an epilog that have these words of a command; an empty text if there
+    are none."""
     lines = list(_lines(epilog or "", f" {' '.join(words)} "))
     return _headed(lines) if lines else ""
 
 
 def an_example(*lines: str) -> str:
-    """Return the epilog of a command that its group has no example of, from lines without the name of the program."""
+    """Return the epilog of a command that its group has no example of, from lines without the name
+    of the program."""
     return _headed(f"{PROGRAM}{line}" for line in lines)
 
 
@@ -197,7 +223,9 @@ class GroupedCommand(click.Command):
 
 def setting_options(settings: Iterable[Setting] = SETTINGS) -> list[click.Parameter]:
     """Return options that pass on raw text if given. config.py parses and validates it."""
-    config = click.Option(["config", "--config"], metavar="FILE", help="TOML file with any of these settings.")
+    config = click.Option(
+        ["config", "--config"], metavar="FILE", help="TOML file with any of these settings."
+    )
     return [*map(_option, settings), config]
 
 
@@ -207,7 +235,9 @@ def _option(setting: Setting) -> click.Option:
         return click.Option(names, is_flag=True, default=None, help=setting.help)
     default = f"  [default: {setting.default_text}]" if setting.default_text else ""
     is_repeatable = setting.kind.is_repeatable
-    return click.Option(names, metavar=setting.kind.metavar, multiple=is_repeatable, help=setting.help + default)
+    return click.Option(
+        names, metavar=setting.kind.metavar, multiple=is_repeatable, help=setting.help + default
+    )
 
 
 def database_options(words: str = EXISTING) -> list[click.Parameter]:
@@ -219,7 +249,8 @@ def database_options(words: str = EXISTING) -> list[click.Parameter]:
 def on_database(
     name: str, *, epilog: str, short_help: str | None = None, words: str = EXISTING
 ) -> Callable[[Callback], click.Command]:
-    """Decorate `function(config, …)` as a command that uses the server's database itself, never creating it.
+    """Decorate `function(config, …)` as a command that uses the server's database itself, never
+    creating it.
 
     The options of the database come after the others.
     """
@@ -227,7 +258,9 @@ def on_database(
     def decorate(function: Callback) -> click.Command:
         @wraps(function)
         def run(database: str | None, config: str | None, **options: Any) -> int | None:
-            return function(load(present({"database": database, "config": config}), os.environ)[0], **options)
+            return function(
+                load(present({"database": database, "config": config}), os.environ)[0], **options
+            )
 
         made = click.command(name, epilog=epilog, short_help=short_help)(run)
         made.params += database_options(words)
@@ -236,8 +269,11 @@ def on_database(
     return decorate
 
 
-def read_database(_context: click.Context, _parameter: click.Parameter, value: str | None) -> DatabaseAddress | None:
-    """Return the address that was given, for `callback`. A value that is none is an error of usage."""
+def read_database(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> DatabaseAddress | None:
+    """Return the address that was given, for `callback`. A value that is none is an error of
+    usage."""
     try:
         return None if value is None else cast("DatabaseAddress", DATABASE.read(value))
     except Unusable as problem:
@@ -246,4 +282,8 @@ def read_database(_context: click.Context, _parameter: click.Parameter, value: s
 
 def place(database: DatabaseAddress) -> dict[str, str]:
     """Return where a database is, for programs."""
-    return {"file": str(database.resolve())} if isinstance(database, Path) else {"database": str(database)}
+    return (
+        {"file": str(database.resolve())}
+        if isinstance(database, Path)
+        else {"database": str(database)}
+    )

@@ -14,18 +14,23 @@ Examples:
   levity-trio demo
   levity-trio demo --mqtt mqtt://demo@192.168.1.5 --mqtt-password-file FILE
 
-It prints three addresses: the dashboard of the owner, the page of a neighbour, and the label of a charger. It opens the
-first one in a browser, if there is one.
+It prints three addresses: the dashboard of the owner, the page of a neighbour, and the label of a
+charger. It opens the first one in a browser, if there is one.
 
 Exit status: 0 after Ctrl-C, 1 if the demo cannot start.
 """
 
 
 @click.command("demo", epilog=EXAMPLES)
-@click.option("--mqtt", metavar="URL", help="Also show the chargers at this MQTT broker, such as Home Assistant's.")
+@click.option(
+    "--mqtt",
+    metavar="URL",
+    help="Also show the chargers at this MQTT broker, such as Home Assistant's.",
+)
 @click.option("--mqtt-password-file", metavar="FILE", help="File with the password of --mqtt.")
 def demo(mqtt: str | None, mqtt_password_file: str | None) -> int:
-    """Show a housing block with simulated chargers, two months of history, and log-ins for an owner and a neighbour.
+    """Show a housing block with simulated chargers, two months of history, and log-ins for an owner
+    and a neighbour.
 
     It needs no settings and no network. Ctrl-C ends it and removes everything, also at the broker.
     """

@@ -1,4 +1,5 @@
-"""`levity-trio deploy`: writes the files that an operator installs, filled in from the present configuration."""
+"""`levity-trio deploy`: writes the files that an operator installs, filled in from the present
+configuration."""
 
 from __future__ import annotations
 
@@ -26,19 +27,21 @@ Examples:
   levity-trio deploy --servers 3 --db postgresql:///levity deploy/
   levity-trio deploy --container container/
 
-Reads the settings of `levity-trio serve` from the same flags, environment and TOML file, and writes them into the
-systemd unit and the other files. DIR/README.txt says how to install each of them. The command itself installs nothing,
-and replaces no file without --force.
+Reads the settings of `levity-trio serve` from the same flags, environment and TOML file, and writes
+them into the systemd unit and the other files. DIR/README.txt says how to install each of them. The
+command itself installs nothing, and replaces no file without --force.
 
-With --servers, the files are for as many servers on this machine, on one database of PostgreSQL, behind HAProxy: a unit
-for each, the configuration of HAProxy, role, database and settings of PostgreSQL. --port, --api-port, --tls-port and
---drivers-port are then HAProxy's; server 1 has the same ports raised by 1000, server 2 by 2000, and so on, as with
---metrics-port and --files-port.
+With --servers, the files are for as many servers on this machine, on one database of PostgreSQL,
+behind HAProxy: a unit for each, the configuration of HAProxy, role, database and settings of
+PostgreSQL. --port, --api-port, --tls-port and --drivers-port are then HAProxy's; server 1 has the
+same ports raised by 1000, server 2 by 2000, and so on, as with --metrics-port and --files-port.
 
-With --container, the files are a Containerfile, the wheel of this program, and a compose file with the present
-settings. The image runs as a user of its own and stores everything in one volume; compose.yaml says how to begin.
+With --container, the files are a Containerfile, the wheel of this program, and a compose file with
+the present settings. The image runs as a user of its own and stores everything in one volume;
+compose.yaml says how to begin.
 
-Exit status: 0 when all files are written, 1 when a file exists or the folder cannot be written, 2 for a wrong setting.
+Exit status: 0 when all files are written, 1 when a file exists or the folder cannot be written, 2
+for a wrong setting.
 """
 
 
@@ -51,13 +54,30 @@ class Folder(click.Path):
         return super().convert(value, param, ctx)
 
 
-@click.command("deploy", cls=GroupedCommand, epilog=EXAMPLES, short_help="Write the files that an operator installs.")
+@click.command(
+    "deploy",
+    cls=GroupedCommand,
+    epilog=EXAMPLES,
+    short_help="Write the files that an operator installs.",
+)
 @click.argument("directory", metavar="DIR", type=Folder(file_okay=False, path_type=Path))
-@click.option("--user", metavar="NAME", help="System user that the service runs as  [default: levity].")
-@click.option("--remote-write", metavar="URL", help="URL to which the Prometheus agent sends its samples.")
-@click.option("--servers", metavar="NUMBER", type=click.IntRange(1, MOST_SERVERS), default=1, show_default=True,
-              help="How many servers; more than one need --db postgresql://...")  # fmt: skip
-@click.option("is_container", "--container", is_flag=True, help="Write the files of a container instead.")
+@click.option(
+    "--user", metavar="NAME", help="System user that the service runs as  [default: levity]."
+)
+@click.option(
+    "--remote-write", metavar="URL", help="URL to which the Prometheus agent sends its samples."
+)
+@click.option(
+    "--servers",
+    metavar="NUMBER",
+    type=click.IntRange(1, MOST_SERVERS),
+    default=1,
+    show_default=True,
+    help="How many servers; more than one need --db postgresql://...",
+)
+@click.option(
+    "is_container", "--container", is_flag=True, help="Write the files of a container instead."
+)
 @click.option("is_force", "--force", is_flag=True, help="Replace existing files.")
 def deploy(
     directory: Path,
@@ -69,13 +89,16 @@ def deploy(
     is_force: bool,
     **options: object,
 ) -> None:
-    """Write a systemd unit and the configuration of Prometheus, Alertmanager, Grafana, Litestream and Fluentd into the
-    folder DIR; for several servers a unit each, and the configuration of HAProxy and PostgreSQL."""
+    """Write a systemd unit and the configuration of Prometheus, Alertmanager, Grafana, Litestream
+    and Fluentd into the folder DIR; for several servers a unit each, and the configuration of
+    HAProxy and PostgreSQL."""
     flags = {name: value for name, value in options.items() if value not in (None, ())}
     if is_container:
         _write_container(directory, flags, may_replace=is_force)
     else:
-        write_files(directory, flags, servers, user=user, remote_write=remote_write, may_replace=is_force)
+        write_files(
+            directory, flags, servers, user=user, remote_write=remote_write, may_replace=is_force
+        )
 
 
 deploy.params += setting_options()
@@ -98,7 +121,9 @@ def write_files(
     script = Path(sys.executable).with_name("levity-trio")
     program = (str(script),) if script.is_file() else (sys.executable, "-m", "levity_trio")
     options = present({"user": user, "remote_write": remote_write})
-    installation = Installation(program=program, site=socket.gethostname(), version=__version__, **options)
+    installation = Installation(
+        program=program, site=socket.gethostname(), version=__version__, **options
+    )
     if servers > 1:
         contents = texts_of_several(values_of_several(flags, os.environ, installation, servers))
     else:
@@ -116,7 +141,9 @@ def _write_container(directory: Path, flags: Mapping[str, object], *, may_replac
     from levity_trio.deploy.program import open_wheel  # noqa: PLC0415
 
     with open_wheel() as wheel:
-        contents = texts_of_container(values_of_container(flags, os.environ, wheel.path.name, wheel.version))
+        contents = texts_of_container(
+            values_of_container(flags, os.environ, wheel.path.name, wheel.version)
+        )
         write(directory, contents, may_replace=may_replace)
         writing.replace(directory / wheel.path.name, wheel.path.read_bytes(), writing.DOCUMENT)
     for name in (*contents, wheel.path.name):

@@ -37,7 +37,8 @@ can only be started anew.
 def drain(operator: Operator, seconds: float) -> int:
     """Have the chargers of a server connect to other ones.
 
-    A server without others, on SQLite, is not drained: stop it instead. The exit status is 1 if some are left.
+    A server without others, on SQLite, is not drained: stop it instead. The exit status is 1 if
+    some are left.
     """
     state = operator.post("drain", body={"seconds": seconds})
     until = time.monotonic() + seconds + PATIENCE_SECONDS
@@ -48,6 +49,9 @@ def drain(operator: Operator, seconds: float) -> int:
             state = operator.get("drain")
     words = "No charger is connected any more; stop the server now."
     if state["chargers"]:
-        words = f"{state['chargers']} chargers are still connected; they are told to leave when the server stops."
+        words = (
+            f"{state['chargers']} chargers are still connected; they are told to leave when the "
+            "server stops."
+        )
     operator.tell(state, words)
     return 1 if state["chargers"] else 0

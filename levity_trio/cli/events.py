@@ -28,13 +28,20 @@ It runs until Ctrl-C, or until the server stops.
 @command("events", epilog=EXAMPLES)
 @OF_CHARGER
 @click.option("--kind", metavar="KINDS", help="Only of these kinds, separated by commas.")
-@click.option("--after", type=click.IntRange(min=0), metavar="EVENT", help="Begin after the event with this id.")
+@click.option(
+    "--after",
+    type=click.IntRange(min=0),
+    metavar="EVENT",
+    help="Begin after the event with this id.",
+)
 def events(operator: Operator, charger: str | None, kind: str | None, after: int | None) -> None:
     """Show what happens, as it happens: one line for each fact."""
     operator.check_charger(charger)
     query = present({"charger": charger, "kind": kind})
     headers = {} if after is None else {"Last-Event-ID": str(after)}
-    for event in _events(operator.lines("events", query=query, headers=headers, patience=SILENCE_SECONDS)):
+    for event in _events(
+        operator.lines("events", query=query, headers=headers, patience=SILENCE_SECONDS)
+    ):
         if not operator.is_told(event):
             say(_shown(event))
 
@@ -55,5 +62,7 @@ def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 def _shown(event: dict[str, Any]) -> str:
     at, charger, kind = event.pop("at", ""), event.pop("charger", None), event.pop("kind")
     event.pop("id", None)
-    details = " ".join(f"{name}={cell(value)}" for name, value in event.items() if value not in (None, ""))
+    details = " ".join(
+        f"{name}={cell(value)}" for name, value in event.items() if value not in (None, "")
+    )
     return f"{local_second(at) if at else '-':19}  {cell(charger):16}  {kind}  {details}".rstrip()

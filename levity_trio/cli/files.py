@@ -31,7 +31,11 @@ Examples:
 The server must run with --files-port, so that chargers reach it.
 """
 
-files = Group("files", help="List, add, get and remove the files that chargers send or fetch.", epilog=EXAMPLES)
+files = Group(
+    "files",
+    help="List, add, get and remove the files that chargers send or fetch.",
+    epilog=EXAMPLES,
+)
 
 
 @command("list", group=files)
@@ -40,16 +44,25 @@ files = Group("files", help="List, add, get and remove the files that chargers s
 def show_all(operator: Operator, charger: str | None, limit: int) -> None:
     """List files, the newest first."""
     operator.check_charger(charger)
-    operator.show_page(COLUMNS, operator.get("files", charger=charger or None, limit=limit), empty=NO_FILE)
+    operator.show_page(
+        COLUMNS, operator.get("files", charger=charger or None, limit=limit), empty=NO_FILE
+    )
 
 
 @command("add", group=files)
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--title", metavar="NAME", help="How a location names it; that of the file by default.")
+@click.option(
+    "--title", metavar="NAME", help="How a location names it; that of the file by default."
+)
 def add(operator: Operator, path: Path, title: str | None) -> None:
     """Add firmware, which the location of UpdateFirmware may then name (admin)."""
     headers, query = {"Content-Length": str(path.stat().st_size)}, {"title": title or path.name}
-    options = {"media_type": MEDIA_TYPE, "query": query, "headers": headers, "patience": PATIENCE_SECONDS}
+    options = {
+        "media_type": MEDIA_TYPE,
+        "query": query,
+        "headers": headers,
+        "patience": PATIENCE_SECONDS,
+    }
     try:
         with path.open("rb") as body:
             answer = operator.send("POST", "files", body=body, **options)
@@ -65,7 +78,15 @@ def get(operator: Operator, number: int, path: Path | None) -> None:
     """Download a file to PATH, by default under its own name; an existing file is not replaced."""
     record = operator.get("files", str(number))
     target = path or Path(record["title"] or record["name"])
-    download(operator, "files", str(number), "content", target=target, patience=PATIENCE_SECONDS, another="path")
+    download(
+        operator,
+        "files",
+        str(number),
+        "content",
+        target=target,
+        patience=PATIENCE_SECONDS,
+        another="path",
+    )
     done = {"id": number, "path": str(target), "size_bytes": record["size_bytes"]}
     operator.tell(done, f"file {number} is now {target}")
 

@@ -20,16 +20,17 @@ Examples:
   levity-trio forget --like 'SCAN-*' --force
   levity-trio forget CP-7 --retired 2026-03-01 --db /var/lib/levity/levity.db
 
-For a wrong identity, a network scanner, a trial, or a charger that was removed (--retired, with the day). Metrics and
-alerts omit a hidden charger, and it does not count towards --max-chargers. Its transactions, readings and frames stay
-in the database and are listed as before. It reappears automatically when it charges again. --like takes a pattern of
-the shell (*, ?, [0-9]) and hides only strangers: who was not adopted, and charged nothing, or began one session without
-energy. With --force a session may be open; while that has energy, its charger is shown all the same. Stop the server
-first; while it runs, use the API: POST /api/admin/chargers/forget.
+For a wrong identity, a network scanner, a trial, or a charger that was removed (--retired, with the
+day). Metrics and alerts omit a hidden charger, and it does not count towards --max-chargers. Its
+transactions, readings and frames stay in the database and are listed as before. It reappears
+automatically when it charges again. --like takes a pattern of the shell (*, ?, [0-9]) and hides
+only strangers: who was not adopted, and charged nothing, or began one session without energy. With
+--force a session may be open; while that has energy, its charger is shown all the same. Stop the
+server first; while it runs, use the API: POST /api/admin/chargers/forget.
 
-Exit status: 0 when the chargers are hidden, 1 when a server runs on the database, the database cannot be used or a
-charger has an open transaction or is limited by load management (then none is hidden), 2 for wrong usage or an unknown
-charger.
+Exit status: 0 when the chargers are hidden, 1 when a server runs on the database, the database
+cannot be used or a charger has an open transaction or is limited by load management (then none is
+hidden), 2 for wrong usage or an unknown charger.
 """
 NAMED: Final = 10
 """Chargers that the answer names."""
@@ -47,23 +48,47 @@ def _read_day(_context: click.Context, _option: click.Parameter, text: str | Non
 @on_database("forget", epilog=EXAMPLES)
 @click.argument("chargers", metavar="[CHARGER]...", nargs=-1)
 @click.option("--like", metavar="PATTERN", help="Hide the strangers whose identities fit it.")
-@click.option("retired_on", "--retired", metavar="DAY", callback=_read_day, help="Day on which they were removed.")
+@click.option(
+    "retired_on",
+    "--retired",
+    metavar="DAY",
+    callback=_read_day,
+    help="Day on which they were removed.",
+)
 @click.option("is_forced", "--force", is_flag=True, help="Hide them although a session is open.")
 def forget(
-    config: ServerConfig, *, chargers: Sequence[str], like: str | None, retired_on: str | None, is_forced: bool
+    config: ServerConfig,
+    *,
+    chargers: Sequence[str],
+    like: str | None,
+    retired_on: str | None,
+    is_forced: bool,
 ) -> None:
     """Hide chargers from metrics and alerts until they charge again."""
     from levity_trio.store.keeping.offline import forget as hide  # noqa: PLC0415 - so that --help answers at once
 
     if not chargers and not like:
         raise click.UsageError("name chargers, or give --like a pattern")
-    hidden = hide(config.database, config.server_name, chargers, like, retired_on, is_forced=is_forced)
+    hidden = hide(
+        config.database, config.server_name, chargers, like, retired_on, is_forced=is_forced
+    )
     if not hidden:
-        say("No stranger fits the pattern; nothing is hidden. A charger that charged or was adopted is hidden by name.")
+        say(
+            "No stranger fits the pattern; nothing is hidden. A charger that charged or was "
+            "adopted is hidden by name."
+        )
         return
     state = f"retired on {retired_on}" if retired_on else "hidden"
-    names = ", ".join(map(cell, hidden[:NAMED])) + (f" and {len(hidden) - NAMED} more" if len(hidden) > NAMED else "")
+    names = ", ".join(map(cell, hidden[:NAMED])) + (
+        f" and {len(hidden) - NAMED} more" if len(hidden) > NAMED else ""
+    )
     if len(hidden) == 1:
-        say(f"{names} is {state}. Its data stays in the database; it reappears when it charges again.")
+        say(
+            f"{names} is {state}. Its data stays in the database; it reappears when it charges "
+            "again."
+        )
     else:
-        say(f"{names} are {state}. Their data stays in the database; each reappears when it charges again.")
+        say(
+            f"{names} are {state}. Their data stays in the database; each reappears when it "
+            "charges again."
+        )

@@ -1,4 +1,5 @@
-"""`levity-trio household`: households, what belongs to them, whose sessions are, and what happens at a move-out."""
+"""`levity-trio household`: households, what belongs to them, whose sessions are, and what happens
+at a move-out."""
 
 from __future__ import annotations
 
@@ -24,20 +25,60 @@ from levity_trio.cli.declaring import (
 )
 from levity_trio.cli.limits import LIMITS, set_limits, take_limits
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import confirm, counted, heading, local_words, none_yet, say, show_below, show_record
-from levity_trio.cli.transfers import FILE, PATIENCE_SECONDS, download, send_file, show_file, show_results
+from levity_trio.cli.terminal import (
+    confirm,
+    counted,
+    heading,
+    local_words,
+    none_yet,
+    say,
+    show_below,
+    show_record,
+)
+from levity_trio.cli.transfers import (
+    FILE,
+    PATIENCE_SECONDS,
+    download,
+    send_file,
+    show_file,
+    show_results,
+)
 from levity_trio.config import ConfigError
 from levity_trio.nouns import Household
 from levity_trio.records import names_of
 
 COLUMNS: Final = ("id", "name", "contact", "since", "until")
 DETAILS: Final = ("id", *names_of(Household), "since", "until")
-BELONGINGS: Final = ("what", "which", "since", "until", "voided_at", "name", "vehicle", "reason", "given_by")
+BELONGINGS: Final = (
+    "what",
+    "which",
+    "since",
+    "until",
+    "voided_at",
+    "name",
+    "vehicle",
+    "reason",
+    "given_by",
+)
 NO_HOUSEHOLD: Final = 'no household yet; add one: levity-trio household add "Flat 3, Anna"'
 NO_SESSION: Final = "no session yet; what belongs to it: levity-trio household show HOUSEHOLD"
 ALL_OWNED: Final = "every session belongs to somebody"
-OF_TRANSACTION: Final = ("id", "start_time", "charger", "connector", "energy_kwh", "id_tag", "ground", "outside")
-FILES: Final = {"households": "account", "cards": "account-tag", "spaces": "account-space", "cars": "vehicle"}
+OF_TRANSACTION: Final = (
+    "id",
+    "start_time",
+    "charger",
+    "connector",
+    "energy_kwh",
+    "id_tag",
+    "ground",
+    "outside",
+)
+FILES: Final = {
+    "households": "account",
+    "cards": "account-tag",
+    "spaces": "account-space",
+    "cars": "vehicle",
+}
 IMPORTED: Final = {"list": "household", **FILES}
 EXAMPLES: Final = """\
 \b
@@ -139,9 +180,17 @@ _FIELDS: Final = together(
 _BELONGING: Final = together(
     click.option("tag", "--card", metavar="CARD", help="A card."),
     click.option("--charger", metavar="ID", help="A charger with all its connectors."),
-    click.option("--connector", type=click.IntRange(1), metavar="NUMBER", help="One connector of --charger."),
+    click.option(
+        "--connector", type=click.IntRange(1), metavar="NUMBER", help="One connector of --charger."
+    ),
     click.option("vehicle", "--car", metavar="CAR", help="A car, or that of --card."),
-    click.option("transaction", "--session", metavar="SESSION", help="A session, by hand.", type=click.IntRange(1)),
+    click.option(
+        "transaction",
+        "--session",
+        metavar="SESSION",
+        help="A session, by hand.",
+        type=click.IntRange(1),
+    ),
     click.option("--since", metavar="TIME", help="Since when; now by default."),
     click.option("--reason", help="Why, for those who ask later."),
 )
@@ -157,7 +206,9 @@ def export_all(operator: Operator, named: str, output: Path | None) -> None:
     number = operator.number("accounts", named)
     target = output or Path(f"household-{number}.zip")
     path = ("accounts", number, "everything")
-    download(operator, *path, target=target, patience=PATIENCE_SECONDS, another="file", is_shown=True)
+    download(
+        operator, *path, target=target, patience=PATIENCE_SECONDS, another="file", is_shown=True
+    )
     done = {"account": int(number), "path": str(target), "size_bytes": target.stat().st_size}
     operator.tell(done, f"everything about household {number} is now in {target}")
 
@@ -169,7 +220,9 @@ def export_all(operator: Operator, named: str, output: Path | None) -> None:
               help="How long closed statements keep names.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Although something of it is not billed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete_personal(operator: Operator, named: str, reason: str, *, keep_years: int, force: bool, yes: bool) -> None:
+def delete_personal(
+    operator: Operator, named: str, reason: str, *, keep_years: int, force: bool, yes: bool
+) -> None:
     """Delete what is personal of a household that was closed (admin)."""
     number = operator.number("accounts", named)
     if not yes:
@@ -178,13 +231,18 @@ def delete_personal(operator: Operator, named: str, reason: str, *, keep_years: 
     done = operator.delete("accounts", number, "personal", query=query, patience=PATIENCE_SECONDS)
     words = f"what was personal of household {number} is deleted"
     if done["named_statements"]:
-        words += f"; closed statements that keep names for {done['keep_years']} years: {done['named_statements']}"
+        words += (
+            f"; closed statements that keep names for {done['keep_years']} years: "
+            f"{done['named_statements']}"
+        )
     operator.tell(done, words)
 
 
 @command("list", group=household, epilog=an_example("household list"))
 @click.option("--search", metavar="TEXT", help="Only with this in the name.")
-@click.option("--open/--closed", "is_open", default=None, help="Only those that are open now, or are not.")
+@click.option(
+    "--open/--closed", "is_open", default=None, help="Only those that are open now, or are not."
+)
 @limit()
 def show_all(operator: Operator, search: str | None, *, is_open: bool | None, limit: int) -> None:
     """List households."""
@@ -240,22 +298,33 @@ def close(operator: Operator, named: str, until: str | None) -> None:
     for belonging in [] if operator.is_json else closed["belongings"]:
         if (belonging["until"] or "9999") > closed["until"] and belonging["voided_at"] is None:
             option = _option(belonging)
-            take = f"levity-trio household take {number} {option} --since {closed['until']} --reason 'moved out'"
+            take = (
+                f"levity-trio household take {number} {option} --since {closed['until']} --reason "
+                "'moved out'"
+            )
             say(f"still belongs to it: {_which(belonging)}; take it: {take}")
 
 
 @command("move-out", group=household, epilog=MOVE_OUT_EXAMPLES)
 @HOUSEHOLD
-@click.option("--until", required=True, metavar="TIME", help="The first day on which it is no longer there.")
+@click.option(
+    "--until", required=True, metavar="TIME", help="The first day on which it is no longer there."
+)
 @click.option("--block-cards", is_flag=True, help="Block its cards, which it has not given back.")
 @click.option("--reason", help="Why, for those who ask later.")
-def move_out(operator: Operator, named: str, until: str, reason: str | None, *, block_cards: bool) -> None:
+def move_out(
+    operator: Operator, named: str, until: str, reason: str | None, *, block_cards: bool
+) -> None:
     """Let a household move out: end its cards, spaces, cars and log-ins then."""
     number = operator.number("accounts", named)
     body = changes({"until": until, "reason": reason, "cards": "block" if block_cards else None})
     done = operator.post("accounts", number, "move-out", body=body)
     operator.tell(
-        done, f"household {number} ends at {done['until']}; to undo it: levity-trio household undo {done['task']}"
+        done,
+        (
+            f"household {number} ends at {done['until']}; to undo it: levity-trio household undo "
+            f"{done['task']}"
+        ),
     )
 
 
@@ -272,7 +341,12 @@ def undo(operator: Operator, task: int) -> None:
 @_BELONGING
 @click.option("--until", metavar="TIME", help="Until when, if that is known.")
 @click.option("--name", help="The name of a space.")
-@click.option("--only/--for-everybody", "exclusive", default=None, help="Whether only this household may charge there.")
+@click.option(
+    "--only/--for-everybody",
+    "exclusive",
+    default=None,
+    help="Whether only this household may charge there.",
+)
 def give(operator: Operator, named: str, transaction: int | None, **fields: Any) -> None:
     """Make a card, a space, a car or a session belong to a household."""
     number = operator.number("accounts", named)
@@ -310,8 +384,13 @@ def whose(operator: Operator, transaction: int) -> None:
 @limit("How many, the newest.")
 def show_sessions(operator: Operator, named: str, limit: int) -> None:
     """List the sessions of a household, the newest first."""
-    records = list(operator.some_rows(limit, "accounts", operator.number("accounts", named), "transactions"))
-    rows = [{**record["transaction"], "ground": record["ground"], "outside": record["outside"]} for record in records]
+    records = list(
+        operator.some_rows(limit, "accounts", operator.number("accounts", named), "transactions")
+    )
+    rows = [
+        {**record["transaction"], "ground": record["ground"], "outside": record["outside"]}
+        for record in records
+    ]
     operator.table(OF_TRANSACTION, rows, records, NO_SESSION)
 
 
@@ -363,7 +442,9 @@ def _reason(fields: Mapping[str, Any]) -> str:
 
 def _which(belonging: Mapping[str, Any]) -> str:
     if belonging["charger"] is not None:
-        return f"{belonging['charger']}" + (f" connector {belonging['connector']}" if belonging["connector"] else "")
+        return f"{belonging['charger']}" + (
+            f" connector {belonging['connector']}" if belonging["connector"] else ""
+        )
     return str(belonging["tag"] or f"car {belonging['vehicle']}")
 
 
@@ -372,7 +453,9 @@ def _option(belonging: Mapping[str, Any]) -> str:
     tag, charger, connector = belonging["tag"], belonging["charger"], belonging["connector"]
     if charger is None:
         return shlex.join(("--card", tag) if tag else ("--car", str(belonging["vehicle"])))
-    return shlex.join(("--charger", charger, *(("--connector", str(connector)) if connector else ())))
+    return shlex.join(
+        ("--charger", charger, *(("--connector", str(connector)) if connector else ()))
+    )
 
 
 def _say(operator: Operator, account: Mapping[str, Any]) -> None:
@@ -383,8 +466,16 @@ def _say(operator: Operator, account: Mapping[str, Any]) -> None:
     names: dict[int, str] = {}
     if any(belonging["vehicle"] for belonging in belongings):
         names = {vehicle["id"]: vehicle["name"] for vehicle in operator.rows("vehicles")}
-    words = ({"what": heading(row["what"]), "vehicle": names.get(row["vehicle"])} for row in belongings)
-    show_below(BELONGINGS, ({**row, "which": _which(row), **more} for row, more in zip(belongings, words, strict=True)))
+    words = (
+        {"what": heading(row["what"]), "vehicle": names.get(row["vehicle"])} for row in belongings
+    )
+    show_below(
+        BELONGINGS,
+        (
+            {**row, "which": _which(row), **more}
+            for row, more in zip(belongings, words, strict=True)
+        ),
+    )
 
 
 def _say_whose(operator: Operator, owner: Mapping[str, Any]) -> None:

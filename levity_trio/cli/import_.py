@@ -1,4 +1,5 @@
-"""`levity-trio import`: takes over what another system kept: the history of Levity becomes history here."""
+"""`levity-trio import`: takes over what another system kept: the history of Levity becomes history
+here."""
 
 from __future__ import annotations
 
@@ -68,7 +69,12 @@ def levity(config: ServerConfig, *, old: str, is_json: bool) -> None:
     from levity_trio.store.reads.levity.old_file import open_levity  # noqa: PLC0415 - so that --help answers at once
 
     path, database = Path(old), config.database
-    if isinstance(database, Path) and path.exists() and database.exists() and database.samefile(path):
+    if (
+        isinstance(database, Path)
+        and path.exists()
+        and database.exists()
+        and database.samefile(path)
+    ):
         raise ConfigError(f"{old} is both the old database and --db; give a new file with --db")
     with open_levity(path) as connection, _open_target(config) as take:
         history = History(connection)
@@ -79,7 +85,9 @@ def levity(config: ServerConfig, *, old: str, is_json: bool) -> None:
     report.show(path, database)
 
 
-import_ = Group("import", commands=[levity], help="Import the history of another system.", epilog=EXAMPLES)
+import_ = Group(
+    "import", commands=[levity], help="Import the history of another system.", epilog=EXAMPLES
+)
 
 
 def _imported(history: History, take: Import) -> Iterator[tuple[Sequence[Part], Imported]]:
@@ -122,7 +130,8 @@ def _importing(operator: Operator) -> Import:
 
 
 class Report:
-    """Counts the rows of an import. `totals` are those of the old database by kind, `connectors` how many it has."""
+    """Counts the rows of an import. `totals` are those of the old database by kind, `connectors`
+    how many it has."""
 
     def __init__(self, totals: Mapping[str, int], connectors: int, *, is_json: bool) -> None:
         self._counts: dict[str, Counter[str]] = {kind: Counter() for kind in totals}
@@ -160,14 +169,21 @@ class Report:
     def show(self, old: Path, new: DatabaseAddress) -> None:
         """Output the totals and, for people, what to do next."""
         if self._is_json:
-            totals = {kind: {name: counts[name] for name in COUNTS} for kind, counts in self._counts.items()}
+            totals = {
+                kind: {name: counts[name] for name in COUNTS}
+                for kind, counts in self._counts.items()
+            }
             say_json({"kind": "totals", **totals, "connectors": self._connectors, "odd": self._odd})
             return
         rows = [
-            {"history": kind, **{name: f"{counts[name]:,}" for name in COUNTS}} for kind, counts in self._counts.items()
+            {"history": kind, **{name: f"{counts[name]:,}" for name in COUNTS}}
+            for kind, counts in self._counts.items()
         ]
         show_table(("history", *COUNTS), rows)
-        connectors = f"{self._connectors} connectors: their numbers were used, their statuses are not history"
+        connectors = (
+            f"{self._connectors} connectors: their numbers were used, their statuses are not "
+            "history"
+        )
         say(f"\n{cell(str(old))} has {connectors}.")
         say(f"The energy of its sessions, as Levity said: {printed(self._wh / 1000, 3)} kWh.")
         self._show_odd()

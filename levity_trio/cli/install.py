@@ -1,4 +1,5 @@
-"""`sudo levity-trio install` and `uninstall`: makes a supervised server of this machine, or takes it away."""
+"""`sudo levity-trio install` and `uninstall`: makes a supervised server of this machine, or takes
+it away."""
 
 from __future__ import annotations
 
@@ -35,56 +36,85 @@ Examples:
   levity-trio install --as levity-trio.versions
   levity-trio install --yes --root /mnt/card
 
-Run it with sudo, from the clone as `sudo .venv/bin/levity-trio install`. It shows what it will do, and asks once.
-Without root, or if the answer is no, it writes the files of `levity-trio deploy` into a folder and changes nothing.
+Run it with sudo, from the clone as `sudo .venv/bin/levity-trio install`. It shows what it will do,
+and asks once. Without root, or if the answer is no, it writes the files of `levity-trio deploy`
+into a folder and changes nothing.
 
-The program goes to /opt/levity-trio, with all that it needs; the clone may be deleted. The settings go to
-/etc/levity-trio/levity.toml, the database to /var/lib/levity, and a checked backup of each night to
-/var/backups/levity-trio. Other devices reach the dashboard, the drivers' pages and the ports for chargers.
+The program goes to /opt/levity-trio, with all that it needs; the clone may be deleted. The settings
+go to /etc/levity-trio/levity.toml, the database to /var/lib/levity, and a checked backup of each
+night to /var/backups/levity-trio. Other devices reach the dashboard, the drivers' pages and the
+ports for chargers.
 
-If a levity-trio.service is here that somebody else wrote, its settings go on, and the database is backed up first. What
-cannot be read for certain is refused.
+If a levity-trio.service is here that somebody else wrote, its settings go on, and the database is
+backed up first. What cannot be read for certain is refused.
 
-Run it again to change an answer, or to finish after it was interrupted. What is right already stays as it is. Another
-version is installed with `levity-trio upgrade`.
+Run it again to change an answer, or to finish after it was interrupted. What is right already stays
+as it is. Another version is installed with `levity-trio upgrade`.
 
-The versions and hashes of all that was installed are in /etc/systemd/system/levity-trio.versions. With --as, another
-machine gets exactly these.
+The versions and hashes of all that was installed are in /etc/systemd/system/levity-trio.versions.
+With --as, another machine gets exactly these.
 
-With --root, everything is written below a folder, such as a mounted card. The user is made when that machine starts.
+With --root, everything is written below a folder, such as a mounted card. The user is made when
+that machine starts.
 
-Exit status: 0 when everything is in place, 1 when something failed (run it again), 2 for wrong usage, 130 if the answer
-was no.
+Exit status: 0 when everything is in place, 1 when something failed (run it again), 2 for wrong
+usage, 130 if the answer was no.
 """
 ROOT: Final = click.option(
-    "--root", metavar="DIR", type=click.Path(path_type=Path), help="Write everything below this folder."
+    "--root",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write everything below this folder.",
 )
 YES: Final = click.option("is_yes", "--yes", is_flag=True, help="Do it without a question.")
 PINNED: Final = click.option(
-    "pinned", "--as", metavar="FILE", type=click.Path(path_type=Path), help="Install exactly the versions in this file."
+    "pinned",
+    "--as",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Install exactly the versions in this file.",
 )
 _OPTIONS: Final = together(
     click.option("--cards", type=click.Choice(["admitted", "all"]), help="Which cards may charge."),
     click.option("--site", metavar="NAME", help="Name of the site."),
-    click.option("--time-zone", metavar="ZONE", help="Time zone of the site, such as Europe/Berlin."),
-    click.option("--address", metavar="NAME-OR-IP", help="By which chargers and phones reach this machine."),
+    click.option(
+        "--time-zone", metavar="ZONE", help="Time zone of the site, such as Europe/Berlin."
+    ),
+    click.option(
+        "--address", metavar="NAME-OR-IP", help="By which chargers and phones reach this machine."
+    ),
     click.option("--alerts", is_flag=True, help="Also install Prometheus and its alerts."),
-    click.option("--litestream", is_flag=True, help="Also write the files of Litestream, to be filled in."),
+    click.option(
+        "--litestream", is_flag=True, help="Also write the files of Litestream, to be filled in."
+    ),
     PINNED,
-    click.option("--files", metavar="DIR", default=FILES, show_default=True, type=click.Path(path_type=Path),
-                 help="Folder of the files that are written without root."),
+    click.option(
+        "--files",
+        metavar="DIR",
+        default=FILES,
+        show_default=True,
+        type=click.Path(path_type=Path),
+        help="Folder of the files that are written without root.",
+    ),
     ROOT,
     YES,
     JSON_LINES,
-)  # fmt: skip
+)
 
 
 @click.command("install", epilog=EXAMPLES, short_help="Make a supervised server of this machine.")
 @_OPTIONS
 def install(
-    *, root: Path | None, pinned: Path | None, files: Path, is_yes: bool, is_json: bool, **answers: Any
+    *,
+    root: Path | None,
+    pinned: Path | None,
+    files: Path,
+    is_yes: bool,
+    is_json: bool,
+    **answers: Any,
 ) -> int | None:
-    """Make a supervised server of this machine: program, service, nightly backups, certificate, first log-in."""
+    """Make a supervised server of this machine: program, service, nightly backups, certificate,
+    first log-in."""
     from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.deploy.program import open_wheel, read_pinned  # noqa: PLC0415
     from levity_trio.deploy.steps import Machine, missing  # noqa: PLC0415
@@ -92,7 +122,9 @@ def install(
     more = [name for name in ("alerts", "litestream") if answers.pop(name)]
     if root is None and os.geteuid() != 0:
         if plan.look(Machine()).taken is not None:
-            raise EnvironmentProblem("levity-trio runs here; only root can take its settings over: run this with sudo")
+            raise EnvironmentProblem(
+                "levity-trio runs here; only root can take its settings over: run this with sudo"
+            )
         warn("levity-trio: only root can install it; these are the files for installing by hand")
         _write_files(files, answers)
         return None
@@ -104,7 +136,9 @@ def install(
         versions = None if pinned is None else read_pinned(pinned, wheel)
         steps = missing(plan.steps_of(machine, found, chosen, wheel, versions, more), machine)
         if not steps:
-            report.say(f"Nothing to do: levity-trio {wheel.version} is installed with these answers.")
+            report.say(
+                f"Nothing to do: levity-trio {wheel.version} is installed with these answers."
+            )
         elif not report.agreed([(step.what, step.where) for step in steps], is_yes=is_yes):
             if found.taken is None:
                 _write_files(files, answers)
@@ -115,7 +149,8 @@ def install(
 
 
 def machine_at(root: Path | None) -> Machine:
-    """Return the machine to be changed. Raises EnvironmentProblem: systemd does not run here, or not as root."""
+    """Return the machine to be changed. Raises EnvironmentProblem: systemd does not run here, or
+    not as root."""
     from levity_trio.deploy.steps import SYSTEMD, Machine  # noqa: PLC0415 - as above
 
     os.umask(0o022)  # others read the program
@@ -125,7 +160,9 @@ def machine_at(root: Path | None) -> Machine:
     if os.geteuid() != 0:
         raise EnvironmentProblem("this changes the system: run it with sudo")
     if not SYSTEMD.is_dir():
-        raise EnvironmentProblem("systemd does not run here; write everything below a folder with --root")
+        raise EnvironmentProblem(
+            "systemd does not run here; write everything below a folder with --root"
+        )
     return Machine()
 
 
@@ -147,13 +184,17 @@ class Progress:
         """Show the settings that are taken over."""
         if found.taken is not None:
             self.tell(taken_over=found.taken)
-            self.say("levity-trio runs here by a unit that somebody wrote; these settings of it go on in levity.toml:")
+            self.say(
+                "levity-trio runs here by a unit that somebody wrote; these settings of it go on "
+                "in levity.toml:"
+            )
             rows = [{"setting": name, "value": value} for name, value in found.taken.items()]
             if not self._is_json:
                 show_table(("setting", "value"), rows)
 
     def agreed(self, rows: Sequence[tuple[str, str]], *, is_yes: bool) -> bool:
-        """Show what happens, and where; return whether it is to be done. Raises ConfigError: nobody can be asked."""
+        """Show what happens, and where; return whether it is to be done. Raises ConfigError: nobody
+        can be asked."""
         if not self._is_json:
             show_table(("what", "where"), [{"what": what, "where": where} for what, where in rows])
         if is_yes:
@@ -169,7 +210,9 @@ class Progress:
                 step.do(machine)
             except OSError as problem:
                 where = problem.filename or step.where
-                raise EnvironmentProblem(f"{where}: {problem.strerror}; put that right and run this again") from problem
+                raise EnvironmentProblem(
+                    f"{where}: {problem.strerror}; put that right and run this again"
+                ) from problem
             self.tell(done=step.what, where=step.where)
 
     def say_step(self, text: str) -> None:
@@ -188,12 +231,20 @@ class Progress:
         from levity_trio.deploy.steps import run  # noqa: PLC0415
         from levity_trio.documents.qr import terminal_code  # noqa: PLC0415
 
-        if any(user["removed_at"] is None for user in json.loads(run([str(SCRIPT), "user", "list", "--json"]))):
+        if any(
+            user["removed_at"] is None
+            for user in json.loads(run([str(SCRIPT), "user", "list", "--json"]))
+        ):
             return
-        user = json.loads(run([str(SCRIPT), "user", "add", ADMIN, "--role", "admin", "--link", "--json"]))
+        user = json.loads(
+            run([str(SCRIPT), "user", "add", ADMIN, "--role", "admin", "--link", "--json"])
+        )
         link = f"{user['invitation']['page']}#{user['invitation']['code']}"
         self.tell(link=link, user=ADMIN)
-        self.say(f"\nLog in as {ADMIN} with this link. It works once, for a day:\n\n  {link}\n\n{terminal_code(link)}")
+        self.say(
+            f"\nLog in as {ADMIN} with this link. It works once, for a day:\n\n  "
+            f"{link}\n\n{terminal_code(link)}"
+        )
         self.say(f"After that day: sudo levity-trio user invite {ADMIN} --link")
 
     def end(self, chosen: Answers, wheel: Wheel, machine: Machine) -> None:
@@ -203,12 +254,14 @@ class Progress:
 
         server = plan.Found(settings=plan.read(machine, plan.SETTINGS)).server
         pages = server.public_url
+        address = pages or f"http://{target(server.api_host, server.api_port or API_PORT)}"
+        dialled = host_port(chosen.address or "THIS-MACHINE", server.port)
         shown = {
             "version": wheel.version,
-            "dashboard": f"{pages or f'http://{target(server.api_host, server.api_port or API_PORT)}'}/",
+            "dashboard": f"{address}/",
             "trust": pages and f"{pages}/trust",
             "drivers": server.drivers_url and f"{server.drivers_url}/",
-            "chargers": f"ws://{host_port(chosen.address or 'THIS-MACHINE', server.port)}/ws/CHARGER-ID",
+            "chargers": f"ws://{dialled}/ws/CHARGER-ID",
             "settings": str(plan.SETTINGS),
             "database": str(plan.database_of(server)),
             "backups": f"{BACKUPS}, each night",
@@ -223,7 +276,8 @@ class Progress:
 
 
 def _choose(found: Found, flags: dict[str, str | None], *, is_yes: bool) -> Answers:
-    """Return the answers: those of flags, else those in force, else those of a person, else those that are offered."""
+    """Return the answers: those of flags, else those in force, else those of a person, else those
+    that are offered."""
     from levity_trio.deploy import plan  # noqa: PLC0415 - as above
 
     offered = plan.suggested() if found.settings is None else plan.answers_in(found.settings)
@@ -236,7 +290,8 @@ def _choose(found: Found, flags: dict[str, str | None], *, is_yes: bool) -> Answ
 
 
 def _checked(answers: Answers) -> Answers:
-    """Return answers that a server can have. Raises click.BadParameter; then a question is asked again."""
+    """Return answers that a server can have. Raises click.BadParameter; then a question is asked
+    again."""
     from levity_trio.deploy import plan  # noqa: PLC0415 - as above
     from levity_trio.deploy.installation import read_elsewhere  # noqa: PLC0415
 
@@ -267,7 +322,9 @@ def _ask(offered: Answers, open_ones: Sequence[str]) -> Answers:
         def checked(text: str, name: str = name, before: Answers = chosen) -> Answers:
             return _checked(replace(before, **{name: text}))
 
-        chosen = click.prompt(words[name], default=getattr(offered, name), value_proc=checked, err=True)
+        chosen = click.prompt(
+            words[name], default=getattr(offered, name), value_proc=checked, err=True
+        )
     return chosen
 
 
@@ -291,21 +348,31 @@ Examples:
   levity-trio uninstall --yes
   levity-trio uninstall --leave-limits
 
-Run it with sudo. It shows what it takes away, and asks once. The database, the backups, the certificates and the
-settings stay, because they are the evidence for your bills; so does the user levity, to whom they belong.
+Run it with sudo. It shows what it takes away, and asks once. The database, the backups, the
+certificates and the settings stay, because they are the evidence for your bills; so does the user
+levity, to whom they belong.
 
-While load management limits chargers, it is refused: `levity-trio load off` first clears what they were sent. With
---leave-limits they keep that. It falls to their safe limits, which then stay.
+While load management limits chargers, it is refused: `levity-trio load off` first clears what they
+were sent. With --leave-limits they keep that. It falls to their safe limits, which then stay.
 
-Exit status: 0 when it is gone, 1 when chargers are still limited or something failed (run it again), 2 for wrong usage,
-130 if the answer was no.
+Exit status: 0 when it is gone, 1 when chargers are still limited or something failed (run it
+again), 2 for wrong usage, 130 if the answer was no.
 """
 
 
-@click.command("uninstall", epilog=UNINSTALL_EXAMPLES, short_help="Remove the program and its service; the data stays.")
+@click.command(
+    "uninstall",
+    epilog=UNINSTALL_EXAMPLES,
+    short_help="Remove the program and its service; the data stays.",
+)
 @ROOT
 @YES
-@click.option("leaves_limits", "--leave-limits", is_flag=True, help="Do it although chargers are still limited.")
+@click.option(
+    "leaves_limits",
+    "--leave-limits",
+    is_flag=True,
+    help="Do it although chargers are still limited.",
+)
 @JSON_LINES
 def uninstall(*, root: Path | None, is_yes: bool, leaves_limits: bool, is_json: bool) -> int:
     """Remove the program and its service from this machine. The data stays."""
@@ -317,7 +384,8 @@ def uninstall(*, root: Path | None, is_yes: bool, leaves_limits: bool, is_json: 
     steps, found = missing(plan.removals(), machine), plan.look(machine)
     if found.taken is not None:
         raise EnvironmentProblem(
-            "levity-trio.service is not of `install`, and its settings would be lost: remove it by hand"
+            "levity-trio.service is not of `install`, and its settings would be lost: remove it "
+            "by hand"
         )
     database = plan.database_of(found.server)
     if steps and not leaves_limits and machine.has(database):
@@ -325,7 +393,11 @@ def uninstall(*, root: Path | None, is_yes: bool, leaves_limits: bool, is_json: 
     if steps and not report.agreed([(step.what, step.where) for step in steps], is_yes=is_yes):
         return 130
     report.do(steps, machine)
-    left = [path for path in dict.fromkeys((database.parent, BACKUPS, plan.SETTINGS.parent)) if machine.has(path)]
+    left = [
+        path
+        for path in dict.fromkeys((database.parent, BACKUPS, plan.SETTINGS.parent))
+        if machine.has(path)
+    ]
     report.tell(left=list(map(str, left)))
     report.say("levity-trio is not installed here.")
     if left:
@@ -334,7 +406,8 @@ def uninstall(*, root: Path | None, is_yes: bool, leaves_limits: bool, is_json: 
 
 
 def _check_limits(database: Path) -> None:
-    """Raise EnvironmentProblem if load management still limits chargers, or if nobody can know that."""
+    """Raise EnvironmentProblem if load management still limits chargers, or if nobody can know
+    that."""
     from levity_trio.store.reads import look  # noqa: PLC0415 - as above
     from levity_trio.store.reads.leases import count_limited  # noqa: PLC0415
 
@@ -344,4 +417,6 @@ def _check_limits(database: Path) -> None:
         raise EnvironmentProblem(f"{problem}; with --leave-limits nobody looks there") from None
     if count:
         chargers = "1 charger is" if count == 1 else f"{count} chargers are"
-        raise EnvironmentProblem(f"{chargers} still limited: run levity-trio load off first, or add --leave-limits")
+        raise EnvironmentProblem(
+            f"{chargers} still limited: run levity-trio load off first, or add --leave-limits"
+        )

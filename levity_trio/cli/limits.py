@@ -1,4 +1,5 @@
-"""The options of limits, for cards and households: at which chargers they may charge, and how much in a month."""
+"""The options of limits, for cards and households: at which chargers they may charge, and how much
+in a month."""
 
 from __future__ import annotations
 
@@ -17,13 +18,24 @@ from levity_trio.config import ConfigError
 
 NAMES: Final = ("only_at", "anywhere", "month_kwh", "month_amount")
 LIMITS: Final = together(
-    click.option("--only-at", metavar="ID", multiple=True, help="A charger where it may charge, and at no other."),
+    click.option(
+        "--only-at",
+        metavar="ID",
+        multiple=True,
+        help="A charger where it may charge, and at no other.",
+    ),
     click.option("--anywhere", is_flag=True, help="Wherever everybody may again."),
-    click.option("--month-kwh", metavar="KWH", help='How many kWh it may charge in a month; "" for any.'),
-    click.option("--month-amount", metavar="AMOUNT", help='What it may cost in a month; "" for any.'),
+    click.option(
+        "--month-kwh", metavar="KWH", help='How many kWh it may charge in a month; "" for any.'
+    ),
+    click.option(
+        "--month-amount", metavar="AMOUNT", help='What it may cost in a month; "" for any.'
+    ),
 )
 EVERYWHERE: Final = click.option(
-    "--everywhere/--not-everywhere", default=None, help="Also at spaces that are for one household only."
+    "--everywhere/--not-everywhere",
+    default=None,
+    help="Also at spaces that are for one household only.",
 )
 
 
@@ -36,10 +48,13 @@ def take_limits(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def set_limits(operator: Operator, *path: str, given: Mapping[str, Any]) -> None:
-    """Change the limits at a path of the API, those that were given; the rest stays. Raises ConfigError."""
+    """Change the limits at a path of the API, those that were given; the rest stays. Raises
+    ConfigError."""
     before = operator.get(*path)
     currency = CURRENCIES[before["currency"] or "EUR"]
-    body = {name: before[name] for name in ("chargers", "everywhere", "month_wh", "month_amount")} | _place(given)
+    body = {
+        name: before[name] for name in ("chargers", "everywhere", "month_wh", "month_amount")
+    } | _place(given)
     for name, option in (("month_wh", "month_kwh"), ("month_amount", "month_amount")):
         if option in given:
             body[name] = _number(option, given[option], currency)
@@ -65,13 +80,19 @@ def _number(option: str, typed: str, currency: Currency) -> int | None:
         if not typed:
             return None
         amount = typed_amount(typed)
-        return int(amount.scaleb(3)) if option == "month_kwh" else exact_minor_units(amount, currency)
+        return (
+            int(amount.scaleb(3)) if option == "month_kwh" else exact_minor_units(amount, currency)
+        )
     except ValueError as wrong:
         raise ConfigError(f"--{option.replace('_', '-')}: {wrong}") from None
 
 
 def _words(limits: Mapping[str, Any], currency: Currency) -> str:
-    where = f"only at {', '.join(limits['chargers'])}" if limits["chargers"] else "wherever everybody may"
+    where = (
+        f"only at {', '.join(limits['chargers'])}"
+        if limits["chargers"]
+        else "wherever everybody may"
+    )
     parts = ["everywhere" if limits["everywhere"] else where]
     if limits["month_wh"] is not None:
         parts.append(f"{limits['month_kwh']:g} kWh a month")

@@ -1,4 +1,5 @@
-"""`levity-trio load`: who may draw what under the feeder, why, and what another feeder would have done."""
+"""`levity-trio load`: who may draw what under the feeder, why, and what another feeder would have
+done."""
 
 from __future__ import annotations
 
@@ -50,13 +51,27 @@ PATIENCE: Final = 120.0
 LOOK_SECONDS: Final = 1.0
 NO_WAY: Final = 5
 """Of a charger that takes no limits."""
-ORDERS: Final = ("at", "amperes", "kilowatts", "limits", "held_after_seconds", "highest", "last_at", "count", "source")
+ORDERS: Final = (
+    "at",
+    "amperes",
+    "kilowatts",
+    "limits",
+    "held_after_seconds",
+    "highest",
+    "last_at",
+    "count",
+    "source",
+)
 WISHES: Final = ("kind", "charger", "connector", "amperes", "until", "reason", "made_by")
-NO_SITE: Final = "nothing is managed: levity-trio load site --help, or the page Feeder, enters a feeder"
+NO_SITE: Final = (
+    "nothing is managed: levity-trio load site --help, or the page Feeder, enters a feeder"
+)
 
 load = Group("load", help="Show and explain who may draw what under the feeder.", epilog=HELP)
 _CHARGER: Final = click.argument("charger")
-_CONNECTOR: Final = click.option("--connector", type=int, default=1, show_default=True, help="Which of its connectors.")
+_CONNECTOR: Final = click.option(
+    "--connector", type=int, default=1, show_default=True, help="Which of its connectors."
+)
 
 
 @command("show", group=load)
@@ -73,7 +88,12 @@ def show(operator: Operator) -> None:
     _say_kept(found["kept"])
     for meter in found["meters"]:
         if meter["says"]:
-            say(fill(f"{meter['says']} (since {local_minute(meter['since']) if meter['since'] else 'ever'})"))
+            say(
+                fill(
+                    f"{meter['says']} (since "
+                    f"{local_minute(meter['since']) if meter['since'] else 'ever'})"
+                )
+            )
     if found["is_shadow"]:
         say("nothing is sent to a charger: levity-trio load on begins that")
 
@@ -119,7 +139,9 @@ def why(operator: Operator, charger: str) -> None:
 def boost(operator: Operator, charger: str, connector: int, minutes: int, reason: str) -> None:
     """Give one car its maximum for a while, as far as the circuits allow it."""
     body = {"charger": charger, "connector": connector, "minutes": minutes, "reason": reason}
-    operator.tell(operator.post("load", "boosts", body=body), f"{charger} comes first for {minutes} min")
+    operator.tell(
+        operator.post("load", "boosts", body=body), f"{charger} comes first for {minutes} min"
+    )
 
 
 @command("limit", group=load)
@@ -133,7 +155,11 @@ def limit(operator: Operator, charger: str, amperes: str, connector: int, reason
         raise click.BadParameter(f"{amperes}: give whole amperes, or none", param_hint="AMPERES")
     wanted = None if amperes == "none" else int(amperes)
     body = {"charger": charger, "connector": connector, "amperes": wanted, "reason": reason}
-    done = "has no limit by hand any more" if wanted is None else f"gets {wanted} A at most, until that is lifted"
+    done = (
+        "has no limit by hand any more"
+        if wanted is None
+        else f"gets {wanted} A at most, until that is lifted"
+    )
     operator.tell(operator.put("load", "limits", body=body), f"{charger} {done}")
 
 
@@ -162,19 +188,33 @@ def _amperes_or_text(text: str) -> float | str:
         "load site --off",
     ),
 )
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
-@click.option("--amperes", type=float, help="One feeder with this limit per phase, all chargers at it.")
-@click.option("--house", type=_amperes_or_text, help="On it, too: none, its highest A, or the model of its meter.")
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
+)
+@click.option(
+    "--amperes", type=float, help="One feeder with this limit per phase, all chargers at it."
+)
+@click.option(
+    "--house",
+    type=_amperes_or_text,
+    help="On it, too: none, its highest A, or the model of its meter.",
+)
 @click.option("--address", help="Of that meter.")
 @click.option("--most", type=int, help="A per phase that one charger can draw: 16 for 11 kW.")
 @click.option("--check", "is_check", is_flag=True, help="Say whether it fits; enter nothing.")
-@click.option("--fit", is_flag=True, help="If it does not fit, enter the first way in which it would.")
+@click.option(
+    "--fit", is_flag=True, help="If it does not fit, enter the first way in which it would."
+)
 @click.option("--off", is_flag=True, help="End load management.")
-def site(operator: Operator, file: Path | None, *, is_check: bool, fit: bool, off: bool, **asked: Any) -> None:
+def site(
+    operator: Operator, file: Path | None, *, is_check: bool, fit: bool, off: bool, **asked: Any
+) -> None:
     """Print the circuits as TOML, or enter them from a file."""
     feeder = {name: value for name, value in asked.items() if value is not None}
     if feeder and not feeder.keys() >= {"amperes", "house", "most"}:
-        raise ConfigError("give --amperes, --house (what else hangs on it) and --most (of one charger) together")
+        raise ConfigError(
+            "give --amperes, --house (what else hangs on it) and --most (of one charger) together"
+        )
     if [file is not None, bool(feeder), off].count(True) > 1:
         raise ConfigError("give a file, --amperes or --off")
     body = {"toml": ""} if off else {"feeder": feeder} if file is None else {"toml": _read(file)}
@@ -183,11 +223,18 @@ def site(operator: Operator, file: Path | None, *, is_check: bool, fit: bool, of
         if not operator.is_told(found):
             say(found["toml"] or NO_SITE, ends_line=not found["toml"])
         return
-    _enter(operator, body, "load management is off" if off else "entered", is_check=is_check, fit=fit)
+    _enter(
+        operator, body, "load management is off" if off else "entered", is_check=is_check, fit=fit
+    )
 
 
 def _enter(
-    operator: Operator, body: Mapping[str, Any], done: str, *, is_check: bool = False, fit: bool = False
+    operator: Operator,
+    body: Mapping[str, Any],
+    done: str,
+    *,
+    is_check: bool = False,
+    fit: bool = False,
 ) -> None:
     """Enter a site if it fits, or say why it does not."""
     found = operator.post("load", "site", "preview", body=body)
@@ -218,7 +265,12 @@ def _say_checked(found: Mapping[str, Any]) -> None:
         say(fill(f"it fits; in an outage these give nothing: {', '.join(without) or 'none'}"))
     for number, offer in enumerate(found["offers"]):
         how = " (--fit enters this)" if not number else ""
-        say(fill(f"{offer['words']}: {', '.join(offer['without']) or 'every charger keeps its limit'}{how}."))
+        say(
+            fill(
+                f"{offer['words']}: "
+                f"{', '.join(offer['without']) or 'every charger keeps its limit'}{how}."
+            )
+        )
 
 
 _OF_CHARGERS: Final = click.argument("charger", required=False)
@@ -231,7 +283,10 @@ _CIRCUIT: Final = click.option("--circuit", metavar="NAME", help="All chargers a
 def on(operator: Operator, charger: str | None, circuit: str | None) -> None:
     """Limit a charger, those of a circuit, or all."""
     found = operator.post("load", "chargers", body={"charger": charger, "circuit": circuit})
-    operator.tell(found, f"{counted(len(found['data']), 'charger')} limited: levity-trio load chargers shows how")
+    operator.tell(
+        found,
+        f"{counted(len(found['data']), 'charger')} limited: levity-trio load chargers shows how",
+    )
 
 
 @command("off", group=load)
@@ -239,8 +294,12 @@ def on(operator: Operator, charger: str | None, circuit: str | None) -> None:
 @_CIRCUIT
 def off(operator: Operator, charger: str | None, circuit: str | None) -> None:
     """Limit a charger, those of a circuit, or all no longer."""
-    found = operator.post("load", "chargers", "release", body={"charger": charger, "circuit": circuit})
-    operator.tell(found, "what chargers were sent is being cleared: levity-trio load chargers shows how far")
+    found = operator.post(
+        "load", "chargers", "release", body={"charger": charger, "circuit": circuit}
+    )
+    operator.tell(
+        found, "what chargers were sent is being cleared: levity-trio load chargers shows how far"
+    )
 
 
 @command("chargers", group=load)
@@ -254,8 +313,15 @@ def chargers(operator: Operator) -> None:
     for one in found["data"]:
         say(f"{one['charger']:<16} {_obeys(one)}; {_way(one)}")
         for lease in one["leases"]:
-            until = f" until {local_minute(lease['ends_at'])}, then {lease['safe_a']} A" if lease["ends_at"] else ""
-            say(f"{'':16} connector {lease['connector']}: {lease['amperes']} A{until}; sent {lease['writes']} today")
+            until = (
+                f" until {local_minute(lease['ends_at'])}, then {lease['safe_a']} A"
+                if lease["ends_at"]
+                else ""
+            )
+            say(
+                f"{'':16} connector {lease['connector']}: {lease['amperes']} A{until}; sent "
+                f"{lease['writes']} today"
+            )
 
 
 def _way(one: Mapping[str, Any]) -> str:
@@ -264,11 +330,17 @@ def _way(one: Mapping[str, Any]) -> str:
 
 def _obeys(one: Mapping[str, Any]) -> str:
     if one["state"] == "limited":
-        return f"away, still limited by us; by hand: levity-trio call {one['charger']} ClearChargingProfile"
+        return (
+            f"away, still limited by us; by hand: levity-trio call {one['charger']} "
+            "ClearChargingProfile"
+        )
     if one["state"] == "leaving":
         return "is being let go"
     if one["disobeys_since"] is not None:
-        return f"does not obey since {local_minute(one['disobeys_since'])}, has obeyed {one['obeyed']} of 3 since"
+        return (
+            f"does not obey since {local_minute(one['disobeys_since'])}, has obeyed "
+            f"{one['obeyed']} of 3 since"
+        )
     if one["has_passed"]:
         return "has passed its trial"
     return (
@@ -291,7 +363,10 @@ def trust(operator: Operator, charger: str, *, is_off: bool) -> None:
 @_CHARGER
 def again(operator: Operator, charger: str) -> None:
     """Limit a charger that did not obey as if it did."""
-    operator.tell(operator.post("load", "chargers", charger, "again"), f"{charger} is told in the first way again")
+    operator.tell(
+        operator.post("load", "chargers", charger, "again"),
+        f"{charger} is told in the first way again",
+    )
 
 
 @command("forget", group=load)
@@ -300,8 +375,8 @@ def again(operator: Operator, charger: str) -> None:
 def forget(operator: Operator, charger: str | None, circuit: str | None) -> None:
     """Show what is remembered, or forget what a charger has shown, or the highest load of a house.
 
-    That of seven days is kept free in case of an outage: forget it if the meter was wrong. What a charger has shown is
-    believed of all with its firmware, so these must pass their trial again.
+    That of seven days is kept free in case of an outage: forget it if the meter was wrong. What a
+    charger has shown is believed of all with its firmware, so these must pass their trial again.
     """
     if charger or circuit:
         found = operator.post("load", "forget", body={"charger": charger, "circuit": circuit})
@@ -324,7 +399,9 @@ def forget(operator: Operator, charger: str | None, circuit: str | None) -> None
 def try_charger(operator: Operator, charger: str, connector: int, *, cancel: bool) -> None:
     """Try for fifteen minutes, with a car that charges, whether a charger obeys."""
     if cancel:
-        operator.tell(operator.delete("load", "trials", charger), f"the trial of {charger} is cancelled")
+        operator.tell(
+            operator.delete("load", "trials", charger), f"the trial of {charger} is cancelled"
+        )
         return
     operator.post("load", "trials", body={"charger": charger, "connector": connector})
     told = 0
@@ -340,10 +417,16 @@ def try_charger(operator: Operator, charger: str, connector: int, *, cancel: boo
 
 
 def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
-    """Say the steps that are news; each is said when it begins and when it has ended. Return how many were said."""
+    """Say the steps that are news; each is said when it begins and when it has ended. Return how
+    many were said."""
     from levity_trio.store.reads.leases import TRIED  # noqa: PLC0415 - so that --help answers at once
 
-    news = [(one, is_end) for one in steps for is_end in (False, True) if not is_end or one["is_passed"] is not None]
+    news = [
+        (one, is_end)
+        for one in steps
+        for is_end in (False, True)
+        if not is_end or one["is_passed"] is not None
+    ]
     for one, is_end in news[told:]:
         if not is_end:
             say(TRIED[one["step"]])
@@ -362,12 +445,36 @@ def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
     ),
 )
 @click.argument("name")
-@click.option("--mqtt", "topics", multiple=True, required=True, metavar="TOPIC", help="Of all phases, or one for each.")
-@click.option("--path", "paths", multiple=True, metavar="a.b", help="Where its JSON has a phase; may be repeated.")
-@click.option("--shows", type=click.Choice(["A", "mA", "W", "kW"]), default="A", show_default=True, help="Its unit.")
+@click.option(
+    "--mqtt",
+    "topics",
+    multiple=True,
+    required=True,
+    metavar="TOPIC",
+    help="Of all phases, or one for each.",
+)
+@click.option(
+    "--path",
+    "paths",
+    multiple=True,
+    metavar="a.b",
+    help="Where its JSON has a phase; may be repeated.",
+)
+@click.option(
+    "--shows",
+    type=click.Choice(["A", "mA", "W", "kW"]),
+    default="A",
+    show_default=True,
+    help="Its unit.",
+)
 @click.option("--circuit", metavar="NAME", help="Which one it measures; the feeder, if not given.")
 def meter(
-    operator: Operator, name: str, topics: Sequence[str], paths: Sequence[str], shows: str, circuit: str | None
+    operator: Operator,
+    name: str,
+    topics: Sequence[str],
+    paths: Sequence[str],
+    shows: str,
+    circuit: str | None,
 ) -> None:
     """Add a meter that publishes over MQTT to a circuit."""
     site = operator.get("load", "site")
@@ -377,20 +484,34 @@ def meter(
     lines = site["toml"].splitlines()
     heads = [number for number, line in enumerate(lines) if _CIRCUIT_HEAD.match(line)]
     lines.insert(heads[place] + 1, f"meter = {_toml(name)}")
-    table = {"name": name, "kind": "mqtt", "topic": list(topics), "path": list(paths), "shows": shows}
+    table = {
+        "name": name,
+        "kind": "mqtt",
+        "topic": list(topics),
+        "path": list(paths),
+        "shows": shows,
+    }
     lines += ["", "[[meter]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
     _enter(operator, {"toml": "\n".join([*lines, ""])}, f"{name} measures {measured}")
 
 
 def _without_meter(circuits: Sequence[Mapping[str, Any]], wanted: str | None) -> tuple[int, str]:
-    """Return the place and the name of a circuit, by default of the feeder. Raises ConfigError if it has a meter."""
+    """Return the place and the name of a circuit, by default of the feeder. Raises ConfigError if
+    it has a meter."""
     for place, one in enumerate(circuits):
         if one["name"] == wanted or (wanted is None and one["parent"] is None):
             if one["meter"] is not None:
-                by_hand = "levity-trio load site > feeder.toml, change it there, then load site feeder.toml"
-                raise ConfigError(f"{one['name']} has the meter {one['meter']} already; to change that: {by_hand}")
+                by_hand = (
+                    "levity-trio load site > feeder.toml, change it there, then load site "
+                    "feeder.toml"
+                )
+                raise ConfigError(
+                    f"{one['name']} has the meter {one['meter']} already; to change that: {by_hand}"
+                )
             return place, one["name"]
-    raise ConfigError(f"there is no circuit {wanted}: give one of {', '.join(one['name'] for one in circuits)}")
+    raise ConfigError(
+        f"there is no circuit {wanted}: give one of {', '.join(one['name'] for one in circuits)}"
+    )
 
 
 _CIRCUIT_HEAD: Final = re.compile(r"\s*\[\[\s*circuit\s*\]\]")
@@ -405,17 +526,28 @@ def _toml(value: object) -> str:
 def meters(operator: Operator) -> None:
     """Show what the meters of circuits show."""
     found = operator.get("load", "site")["meters"]
-    operator.table(("name", "circuit", "amperes", "at", "is_stale"), found, empty="there is no meter")
+    operator.table(
+        ("name", "circuit", "amperes", "at", "is_stale"), found, empty="there is no meter"
+    )
 
 
-@command("order", group=load, epilog=an_example("load order 16", "load order 8.4kW --source relay", "load order none"))
+@command(
+    "order",
+    group=load,
+    epilog=an_example("load order 16", "load order 8.4kW --source relay", "load order none"),
+)
 @click.argument("allowed")
 @click.option("--source", default="CLI", show_default=True, help="Whence it came.")
 def order(operator: Operator, allowed: str, source: str) -> None:
-    """Hand on an order of the grid operator: amperes on each phase, kilowatts on all together, or `none`."""
+    """Hand on an order of the grid operator: amperes on each phase, kilowatts on all together, or
+    `none`."""
     number = allowed.removesuffix("kW")
     try:
-        body = {"amperes" if number == allowed else "kilowatts": None if allowed == "none" else float(number)}
+        body = {
+            "amperes" if number == allowed else "kilowatts": None
+            if allowed == "none"
+            else float(number)
+        }
     except ValueError:
         words = f"{allowed}: give amperes such as 16, kilowatts such as 8.4kW, or none"
         raise click.BadParameter(words, param_hint="ALLOWED") from None
@@ -426,22 +558,30 @@ def order(operator: Operator, allowed: str, source: str) -> None:
 @command("orders", group=load)
 def orders(operator: Operator) -> None:
     """List what the grid operator ordered in the last two years, and how that was kept."""
-    operator.show_page(ORDERS, operator.get("load", "grid-orders"), empty="the grid operator has ordered nothing")
+    operator.show_page(
+        ORDERS, operator.get("load", "grid-orders"), empty="the grid operator has ordered nothing"
+    )
 
 
 @command("what-if", group=load)
 @click.option("--limit", "amperes", type=float, help="Of the feeder, in A per phase.")
-@click.option("--chargers", default="0", help="How many more, such as +5; each is used as one that is there.")
+@click.option(
+    "--chargers", default="0", help="How many more, such as +5; each is used as one that is there."
+)
 @click.option("--since", metavar="DAY", help="Default: a year ago.")
 @click.option("--until", metavar="DAY", help="Default: today.")
-def what_if(operator: Operator, amperes: float | None, chargers: str, since: str | None, until: str | None) -> None:
+def what_if(
+    operator: Operator, amperes: float | None, chargers: str, since: str | None, until: str | None
+) -> None:
     """Charge the site's own past again, under another feeder."""
     if not chargers.removeprefix("+").isdecimal():
         raise click.BadParameter(f"{chargers}: give a number such as +5", param_hint="--chargers")
     last = _day(until, "--until") or datetime.now(UTC).date()
     begin = first = _day(since, "--since") or last - timedelta(days=365)
     more = int(chargers.removeprefix("+"))
-    whole: dict[str, Any] = dict.fromkeys(("sessions", "wanted_wh", "given_wh", "waited_seconds"), 0)
+    whole: dict[str, Any] = dict.fromkeys(
+        ("sessions", "wanted_wh", "given_wh", "waited_seconds"), 0
+    )
     whole |= {"peak_a": [0.0, 0.0, 0.0], "short": {}}
     with CountProgress("days", is_json=operator.is_json) as progress:
         while begin < last:
@@ -459,7 +599,9 @@ def _day(text: str | None, option: str) -> date | None:
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text}: give a day such as 2026-03-01", param_hint=option) from None
+        raise click.BadParameter(
+            f"{text}: give a day such as 2026-03-01", param_hint=option
+        ) from None
 
 
 def _add(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
@@ -467,7 +609,9 @@ def _add(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
         whole[name] += part[name]
     whole["peak_a"] = [max(both) for both in zip(whole["peak_a"], part["peak_a"], strict=True)]
     for one in part["short"]:
-        sum_ = whole["short"].setdefault(one["who"], {"who": one["who"], "sessions": 0, "missing_wh": 0})
+        sum_ = whole["short"].setdefault(
+            one["who"], {"who": one["who"], "sessions": 0, "missing_wh": 0}
+        )
         sum_["sessions"] += one["sessions"]
         sum_["missing_wh"] += one["missing_wh"]
 
@@ -480,7 +624,8 @@ def _say_what_if(whole: Mapping[str, Any], since: date, until: date) -> None:
     say(f"{since} to {until}, {whole['sessions']} sessions")
     say(f"energy    {figure(met, 1)} % of {figure(whole['wanted_wh'] / 1000, 0)} kWh")
     say(f"waiting   {figure(whole['waited_seconds'] / 3600, 0)} hours in all")
-    say(f"peak      {', '.join(f'L{n} {figure(one, 1)} A' for n, one in enumerate(whole['peak_a'], 1))}")
+    peaks = [f"L{line} {figure(peak, 1)} A" for line, peak in enumerate(whole["peak_a"], 1)]
+    say(f"peak      {', '.join(peaks)}")
     for one in whole["short"]:
         missing, sessions = figure(one["missing_wh"] / 1000, 1), counted(one["sessions"], "session")
         say(f"short     {one['who']}: {missing} kWh in {sessions}")
@@ -498,13 +643,22 @@ def day(operator: Operator, day: str | None) -> None:
     for line in found["lines"]:
         is_metered = any(house is not None for house in line["house_a"])
         both = zip(line["house_a"], line["cars_a"], strict=True)
-        known = [(house, cars) for house, cars in both if cars is not None and (house is not None or not is_metered)]
+        known = [
+            (house, cars)
+            for house, cars in both
+            if cars is not None and (house is not None or not is_metered)
+        ]
         drawn = [(house or 0) + cars for house, cars in known]
         highest = max((one for one in line["limit_a"] if one is not None), default=0)
         say(
-            f"{line['circuit'][:12]:<12} {line['phase']} mean {figure(sum(drawn) / max(1, len(drawn)), 1)} A,"
-            f" highest quarter {figure(max(drawn, default=0), 1)} of {highest:.0f} A, over it {line['over_seconds']} s"
+            f"{line['circuit'][:12]:<12} {line['phase']} mean "
+            f"{figure(sum(drawn) / max(1, len(drawn)), 1)} A, highest quarter "
+            f"{figure(max(drawn, default=0), 1)} of {highest:.0f} A, over it "
+            f"{line['over_seconds']} s"
         )
     for one in found["sessions"]:
         bound = ", ".join(f"{each['circuit']} {each['seconds'] // 60} min" for each in one["bound"])
-        say(f"{_place(one):<16} waited {one['waited_seconds'] // 60} min{'; bound by ' + bound if bound else ''}")
+        say(
+            f"{_place(one):<16} waited {one['waited_seconds'] // 60} "
+            f"min{'; bound by ' + bound if bound else ''}"
+        )

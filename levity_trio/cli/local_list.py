@@ -1,4 +1,5 @@
-"""`levity-trio local-list`: how the local lists of the chargers are kept, and the end of a pause."""
+"""`levity-trio local-list`: how the local lists of the chargers are kept, and the end of a
+pause."""
 
 from __future__ import annotations
 
@@ -10,7 +11,16 @@ from levity_trio.cli.declaring import WIDE, Group
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import say, show_record, show_table
 
-COLUMNS: Final = ("charger", "state", "entries", "words", "left_out", "behind", "told_at", "version")
+COLUMNS: Final = (
+    "charger",
+    "state",
+    "entries",
+    "words",
+    "left_out",
+    "behind",
+    "told_at",
+    "version",
+)
 MOST_SHOWN: Final = 50
 STATUS_EXAMPLES: Final = """\
 \b
@@ -35,7 +45,11 @@ Examples:
   levity-trio local-list resume CP-1
 """
 
-local_list = Group("local-list", help="See how the chargers' lists of cards are kept; end a pause.", epilog=EXAMPLES)
+local_list = Group(
+    "local-list",
+    help="See how the chargers' lists of cards are kept; end a pause.",
+    epilog=EXAMPLES,
+)
 
 
 @command("status", group=local_list, epilog=STATUS_EXAMPLES)
@@ -47,11 +61,17 @@ def status(operator: Operator, charger: str | None) -> None:
     For one charger, the cards for which it has no room are shown too.
     """
     if charger is None:
-        operator.show_page(COLUMNS, operator.get("local-lists", "status"), empty="no charger yet: levity-trio status")
+        operator.show_page(
+            COLUMNS,
+            operator.get("local-lists", "status"),
+            empty="no charger yet: levity-trio status",
+        )
         return
     path = ("chargers", charger, "local-lists")
     (state,) = operator.get(*path, "status")["data"]
-    left_out = operator.get(*path, "left-out", limit=MOST_SHOWN)["data"] if state["left_out"] else []
+    left_out = (
+        operator.get(*path, "left-out", limit=MOST_SHOWN)["data"] if state["left_out"] else []
+    )
     if operator.is_told({**state, "tags_left_out": left_out}):
         return
     show_record(state)

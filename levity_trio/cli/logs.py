@@ -37,18 +37,21 @@ Examples:
   levity-trio logs CP-1 --follow
   levity-trio logs --since 1d --json | jq 'select(.direction == "refuse")'
 
-Without --since the output begins with the last {LAST_FRAMES} frames. Each line has time (UTC), charger, direction
-({ARROWS["recv"]} received, {ARROWS["send"]} sent, {ARROWS["connect"]} connected, {ARROWS["disconnect"]} \
-disconnected, {ARROWS["refuse"]} handshake refused), action, message id and payload.
-A CALLRESULT begins with =, a CALLERROR with !. On a terminal, lines are truncated to its width. Passwords and
-other secrets are stored masked (***).
+Without --since the output begins with the last {LAST_FRAMES} frames. Each line has time (UTC),
+charger, direction ({ARROWS["recv"]} received, {ARROWS["send"]} sent, {ARROWS["connect"]} connected,
+{ARROWS["disconnect"]} disconnected, {ARROWS["refuse"]} handshake refused), action, message id and
+payload.
+A CALLRESULT begins with =, a CALLERROR with !. On a terminal, lines are truncated to its width.
+Passwords and other secrets are stored masked (***).
 
-Exit status: 0 at the end or when --follow is interrupted, 1 when the database does not exist or cannot be read, 2 for
-wrong usage or an unknown charger.
+Exit status: 0 at the end or when --follow is interrupted, 1 when the database does not exist or
+cannot be read, 2 for wrong usage or an unknown charger.
 """
 
 
-def _read_since(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | timedelta | None:
+def _read_since(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> datetime | timedelta | None:
     if text is None:
         return None
     if match := DURATION.fullmatch(text.strip()):
@@ -56,15 +59,26 @@ def _read_since(_context: click.Context, _option: click.Parameter, text: str | N
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise click.BadParameter("give 30s, 45m, 2h, 7d or 1w, or a time such as 2026-01-01T12:00") from None
+        raise click.BadParameter(
+            "give 30s, 45m, 2h, 7d or 1w, or a time such as 2026-01-01T12:00"
+        ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @on_database("logs", epilog=EXAMPLES)
 @click.argument("charger", required=False, metavar="[CHARGER]")
-@click.option("--action", metavar="ACTION", help="Only calls with this action, and the responses to them.")
-@click.option("--since", metavar="WHEN", callback=_read_since, help="Start time, or a duration before now (2h, 7d).")
-@click.option("is_follow", "--follow", "-f", is_flag=True, help="Show new frames as they come, until Ctrl-C.")
+@click.option(
+    "--action", metavar="ACTION", help="Only calls with this action, and the responses to them."
+)
+@click.option(
+    "--since",
+    metavar="WHEN",
+    callback=_read_since,
+    help="Start time, or a duration before now (2h, 7d).",
+)
+@click.option(
+    "is_follow", "--follow", "-f", is_flag=True, help="Show new frames as they come, until Ctrl-C."
+)
 @JSON_LINES
 def logs(
     config: ServerConfig,
@@ -93,7 +107,9 @@ def logs(
         if not is_follow:
             raise
     if is_empty and charger is not None and not reading.is_known(charger):
-        raise click.BadParameter(f"no charger {cell(charger)} is in {config.database}", param_hint="'CHARGER'")
+        raise click.BadParameter(
+            f"no charger {cell(charger)} is in {config.database}", param_hint="'CHARGER'"
+        )
     if is_empty and not is_json:
         say("none")
 
@@ -110,7 +126,8 @@ def _pages(reading: FrameReading, is_follow: bool) -> Iterator[list[LoggedFrame]
 
 
 def _json_line(frame: LoggedFrame) -> str:
-    """Return a frame as one JSON object. `frame` in it is JSON if it could be parsed, otherwise text."""
+    """Return a frame as one JSON object. `frame` in it is JSON if it could be parsed, otherwise
+    text."""
     record = {
         "id": frame.id,
         "at": frame.at,
@@ -132,12 +149,24 @@ class Lines:
         self._width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
 
     def line(self, frame: LoggedFrame) -> str:
-        texts = [cell(text or "-") for text in (frame.charger, frame.action, _plain(frame.message_id))]
-        self._widths = [max(width, len(text)) for width, text in zip(self._widths, texts, strict=True)]
-        charger, action, message_id = (text.ljust(width) for text, width in zip(texts, self._widths, strict=True))
+        texts = [
+            cell(text or "-") for text in (frame.charger, frame.action, _plain(frame.message_id))
+        ]
+        self._widths = [
+            max(width, len(text)) for width, text in zip(self._widths, texts, strict=True)
+        ]
+        charger, action, message_id = (
+            text.ljust(width) for text, width in zip(texts, self._widths, strict=True)
+        )
         arrow = ARROWS.get(frame.direction, "?")
-        line = f"{frame.at}  {charger}  {arrow}  {action}  {message_id}  {cell(_payload(frame.frame))}"
-        return line if self._width is None or len(line) <= self._width else line[: self._width - 1] + "…"
+        line = (
+            f"{frame.at}  {charger}  {arrow}  {action}  {message_id}  {cell(_payload(frame.frame))}"
+        )
+        return (
+            line
+            if self._width is None or len(line) <= self._width
+            else line[: self._width - 1] + "…"
+        )
 
 
 def _payload(frame: str) -> str:
@@ -148,7 +177,8 @@ def _payload(frame: str) -> str:
         case [3 | "3", _, payload, *_]:
             return f"= {_shown(payload)}"
         case [4 | "4", _, *elements]:
-            return f"! {' '.join(part if isinstance(part, str) else _shown(part) for part in elements)}"
+            parts = [part if isinstance(part, str) else _shown(part) for part in elements]
+            return f"! {' '.join(parts)}"
         case {**record}:
             return " ".join(f"{name}={_shown(value)}" for name, value in record.items())
     return frame

@@ -13,7 +13,16 @@ from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import counted, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_results
 
-COLUMNS: Final = ("id", "name", "class_percent", "chargers_percent", "digits", "since", "until", "chargers")
+COLUMNS: Final = (
+    "id",
+    "name",
+    "class_percent",
+    "chargers_percent",
+    "digits",
+    "since",
+    "until",
+    "chargers",
+)
 BY_MQTT: Final = ("topic", "path", "unit")
 READINGS: Final = ("id", "at", "value", "unit", "voided_by", "void_reason", "source", "entered_by")
 NO_METER: Final = 'no meter yet; add one: levity-trio meter add "Main meter" --class 1'
@@ -37,15 +46,37 @@ site. A file has the columns meter, at, value and, unless it is kWh, unit.
 meter = Group("meter", help="Keep the meters of the house, and their readings.", epilog=EXAMPLES)
 _METER: Final = click.argument("named", metavar="METER")
 _FIELDS: Final = together(
-    click.option("--class", "class_percent", type=Number(), metavar="PERCENT", help="Its class: B is 1, A is 2."),
-    click.option("--chargers-class", "chargers_percent", type=Number(), metavar="PERCENT", help="Of its chargers."),
+    click.option(
+        "--class",
+        "class_percent",
+        type=Number(),
+        metavar="PERCENT",
+        help="Its class: B is 1, A is 2.",
+    ),
+    click.option(
+        "--chargers-class",
+        "chargers_percent",
+        type=Number(),
+        metavar="PERCENT",
+        help="Of its chargers.",
+    ),
     click.option("--digits", metavar="N", help="It shows N digits of kWh, then goes on at 0."),
     click.option("--since", metavar="TIME", help="Since when it is in use."),
     click.option("--until", metavar="TIME", help="Until when it is in use."),
-    click.option("--charger", "chargers", multiple=True, metavar="ID", help="It measures this; may be repeated."),
-    click.option("--mqtt", "topic", metavar="TOPIC", help="It publishes on this topic what it shows."),
+    click.option(
+        "--charger",
+        "chargers",
+        multiple=True,
+        metavar="ID",
+        help="It measures this; may be repeated.",
+    ),
+    click.option(
+        "--mqtt", "topic", metavar="TOPIC", help="It publishes on this topic what it shows."
+    ),
     click.option("--path", metavar="a.b", help="Where the JSON it publishes has that."),
-    click.option("--unit", type=click.Choice(["kWh", "Wh"]), help="Of what it publishes; kWh, if not given."),
+    click.option(
+        "--unit", type=click.Choice(["kWh", "Wh"]), help="Of what it publishes; kWh, if not given."
+    ),
 )
 
 
@@ -99,13 +130,18 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
 @command("read", group=meter, epilog=EXAMPLES)
 @_METER
 @click.argument("value", type=Number())
-@click.option("--unit", type=click.Choice(["kWh", "Wh"]), default="kWh", show_default=True, help="Its unit.")
+@click.option(
+    "--unit", type=click.Choice(["kWh", "Wh"]), default="kWh", show_default=True, help="Its unit."
+)
 @click.option("--at", metavar="TIME", help="When it was read; now, if not given.")
 def read(operator: Operator, named: str, **fields: Any) -> None:
     """Enter what a meter shows. The same again changes nothing."""
     body = changes({**fields, "value": f"{fields['value']:f}"})
     reading = operator.post("meters", operator.number("meters", named), "readings", body=body)
-    words = f"reading {reading['id']}: {reading['value']} {reading['unit']} at {reading['at']} ({reading['result']})"
+    words = (
+        f"reading {reading['id']}: {reading['value']} {reading['unit']} at {reading['at']} "
+        f"({reading['result']})"
+    )
     for other in reading["contradicts"]:
         words += f"\nit contradicts reading {other}: if one of them is wrong, void it"
     operator.tell(reading, words)
@@ -118,7 +154,9 @@ def read(operator: Operator, named: str, **fields: Any) -> None:
 def void(operator: Operator, named: str, reading: int, reason: str) -> None:
     """Void a reading that is wrong; it stays on record."""
     path = ("meters", operator.number("meters", named), "readings", str(reading))
-    operator.tell(operator.post(*path, "void", body={"reason": reason}), f"reading {reading} is void")
+    operator.tell(
+        operator.post(*path, "void", body={"reason": reason}), f"reading {reading} is void"
+    )
 
 
 @command("import", group=meter, epilog=EXAMPLES)
@@ -131,7 +169,11 @@ def import_(operator: Operator, path: Path) -> None:
 
 def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that were given, for a body; an empty text empties one."""
-    percents = {name: float(fields[name]) for name in ("class_percent", "chargers_percent") if fields[name] is not None}
+    percents = {
+        name: float(fields[name])
+        for name in ("class_percent", "chargers_percent")
+        if fields[name] is not None
+    }
     body = changes({**fields, **percents, "chargers": fields["chargers"] or None})
     if "chargers" in body:
         body["chargers"] = list(filter(None, body["chargers"]))
@@ -143,4 +185,6 @@ def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _say(operator: Operator, meter: Mapping[str, Any]) -> None:
     if not operator.is_told(meter):
         by_mqtt = BY_MQTT if meter["topic"] else ()
-        show_record({**meter, "chargers": meter["chargers"] or "the whole site"}, *COLUMNS, *by_mqtt)
+        show_record(
+            {**meter, "chargers": meter["chargers"] or "the whole site"}, *COLUMNS, *by_mqtt
+        )

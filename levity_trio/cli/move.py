@@ -25,25 +25,30 @@ Examples:
   levity-trio move postgresql:///levity /var/lib/levity/levity.db
   levity-trio move levity.db postgresql:///levity --json
 
-FROM and TO are what `serve --db` takes: the path of a file, or the address of a database on PostgreSQL. One of them at
-least is on PostgreSQL; `backup` copies a file to a file.
+FROM and TO are what `serve --db` takes: the path of a file, or the address of a database on
+PostgreSQL. One of them at least is on PostgreSQL; `backup` copies a file to a file.
 
-Stop the server first. FROM is only read. TO is a new file, or a new database (createdb), with room for FROM twice. No
-server can start on either during the move. Chargers keep what they measure, and tell it when the server runs again.
+Stop the server first. FROM is only read. TO is a new file, or a new database (createdb), with room
+for FROM twice. No server can start on either during the move. Chargers keep what they measure, and
+tell it when the server runs again.
 
-All rows are copied with their ids. Then both databases are read to the end and compared: the rows of each table by
-their number and SHA-256, the ids that come next, energy and money by their sums. Only then can a server start on TO.
+All rows are copied with their ids. Then both databases are read to the end and compared: the rows
+of each table by their number and SHA-256, the ids that come next, energy and money by their sums.
+Only then can a server start on TO.
 
-All is one transaction: after a move that was interrupted, in whatever way, TO is empty. Run the same command again.
+All is one transaction: after a move that was interrupted, in whatever way, TO is empty. Run the
+same command again.
 
 Start the server on TO only. If FROM were served again too, both would bill the same energy.
 
-Exit status: 0 when TO is complete and the same, 1 when it is not (it is empty then), 2 for wrong usage, 130 for
-Ctrl-C.
+Exit status: 0 when TO is complete and the same, 1 when it is not (it is empty then), 2 for wrong
+usage, 130 for Ctrl-C.
 """
 
 
-@click.command("move", epilog=EXAMPLES, short_help="Move the database to PostgreSQL, or back to a file.")
+@click.command(
+    "move", epilog=EXAMPLES, short_help="Move the database to PostgreSQL, or back to a file."
+)
 @click.argument("source", metavar="FROM", callback=read_database)
 @click.argument("target", metavar="TO", callback=read_database)
 @JSON_LINES
@@ -92,18 +97,27 @@ def _show_proof(moved: Moved) -> None:
 
 def _lines(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> Iterator[str]:
     sums = moved.proof.sums
-    yield f"Both have {sums.transactions:,} completed sessions with {printed(sums.energy_wh / 1000, 3)} kWh."
+    yield (
+        f"Both have {sums.transactions:,} completed sessions with "
+        f"{printed(sums.energy_wh / 1000, 3)} kWh."
+    )
     yield f"Closed statements: {_money(sums.statements)}. Ledger: {_money(sums.ledger)}."
     if moved.proof.nuls:
         yield f"A NUL is stored as {chr(0x2400)} in {moved.proof.nuls:,} texts of chargers."
-    yield f"Moved in {_lasting(moved.seconds)}: {cell(str(target))} has the same rows as {cell(str(source))}."
+    yield (
+        f"Moved in {_lasting(moved.seconds)}: {cell(str(target))} has the same rows as "
+        f"{cell(str(source))}."
+    )
     yield from _by_hand(source, target)
     yield f"Start the server with --db {cell(str(target))}"
     yield f"Never serve {cell(str(source))} again: two servers would bill the same energy."
 
 
 def _money(sums: Sequence[tuple[str, int, int]]) -> str:
-    return ", ".join(f"{count:,} with {money(total, CURRENCIES[code])}" for code, count, total in sums) or "none"
+    return (
+        ", ".join(f"{count:,} with {money(total, CURRENCIES[code])}" for code, count, total in sums)
+        or "none"
+    )
 
 
 def _by_hand(source: DatabaseAddress, target: DatabaseAddress) -> Iterator[str]:
@@ -111,16 +125,27 @@ def _by_hand(source: DatabaseAddress, target: DatabaseAddress) -> Iterator[str]:
     (name,) = (setting.default for setting in SETTINGS if setting.attribute == "server_name")
     if isinstance(source, Path):
         files = source.resolve().with_name(f"{source.resolve().name}.files")
-        for folder in filter(Path.is_dir, (files, certificates_folder(source), pages_folder(source))):
+        for folder in filter(
+            Path.is_dir, (files, certificates_folder(source), pages_folder(source))
+        ):
             where = f"to {name}{folder.suffix} in the folder where the server will be started"
             yield f"Copy {cell(str(folder))} {where} ({name} is its --server-name)."
         if (key := source.resolve().with_name(f"{source.resolve().name}.key")).exists():
-            yield f"Give each server --secrets-key with a copy of {cell(str(key))}, the key of secrets."
+            yield (
+                f"Give each server --secrets-key with a copy of {cell(str(key))}, the key of "
+                "secrets."
+            )
     elif isinstance(target, Path):
         for suffix in (".files", ".certificates", ".pages"):
-            where = f"in the folder where the server was started, to {cell(str(target.resolve()))}{suffix}"
+            where = (
+                "in the folder where the server was started, to "
+                f"{cell(str(target.resolve()))}{suffix}"
+            )
             yield f"Copy {name}{suffix} ({name} is its --server-name), if it is {where}"
-        yield f"Copy the file of --secrets-key, if one was given, to {cell(str(target.resolve()))}.key"
+        yield (
+            "Copy the file of --secrets-key, if one was given, to "
+            f"{cell(str(target.resolve()))}.key"
+        )
 
 
 def _record(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> dict[str, Any]:

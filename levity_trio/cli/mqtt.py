@@ -30,9 +30,13 @@ def show(operator: Operator) -> None:
 
 
 @command("replay", group=mqtt)
-@click.option("--since", metavar="TIME", required=True, help="The time of the first fact that is sent again.")
+@click.option(
+    "--since", metavar="TIME", required=True, help="The time of the first fact that is sent again."
+)
 def replay(operator: Operator, since: str) -> None:
     """Send the facts since a time again, in their order."""
     done = operator.post("mqtt", "replay", body={"since": operator.instant(since, "--since")})
-    words = "1 fact is sent again." if done["facts"] == 1 else f"{done['facts']} facts are sent again."
+    words = (
+        "1 fact is sent again." if done["facts"] == 1 else f"{done['facts']} facts are sent again."
+    )
     operator.tell(done, f"{words} {PRUNED}" if done["is_pruned"] else words)

@@ -27,7 +27,11 @@ notify = Group("notify", help="Try the messages to people, and see what was sent
 
 @command("test", group=notify)
 @click.argument("way", type=click.Choice([*WAYS]), required=False)
-@click.option("--to", metavar="ADDRESS", help="Mail the test to this address, not to the sender's own mailbox.")
+@click.option(
+    "--to",
+    metavar="ADDRESS",
+    help="Mail the test to this address, not to the sender's own mailbox.",
+)
 def test(operator: Operator, way: str | None, to: str | None) -> int:
     """Send a test by mail, push or ping; without a way, by each that is set.
 
@@ -37,7 +41,10 @@ def test(operator: Operator, way: str | None, to: str | None) -> int:
     ways = [way] if way else [name for name in WAYS if known[name]]
     results = [_tried(operator, name, to) for name in ways]
     words = [f"{one['way']}: {one['problem'] or 'sent to ' + one['to']}" for one in results]
-    operator.tell(results, "\n".join(words) or f"nothing is set; start the server with {' or '.join(WAYS.values())}")
+    operator.tell(
+        results,
+        "\n".join(words) or f"nothing is set; start the server with {' or '.join(WAYS.values())}",
+    )
     return 0 if results and all(one["problem"] is None for one in results) else FAILED
 
 
@@ -50,7 +57,9 @@ def _tried(operator: Operator, way: str, to: str | None) -> Mapping[str, Any]:
 
 
 @command("log", group=notify)
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="So many at most.")
+@click.option(
+    "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="So many at most."
+)
 @WIDE
 def log(operator: Operator, limit: int) -> None:
     """List what was sent, to whom and when, and what still waits, the newest first."""
@@ -62,6 +71,10 @@ def log(operator: Operator, limit: int) -> None:
 def _row(message: Mapping[str, Any]) -> Mapping[str, Any]:
     is_over = message["sent_at"] or message["given_up_at"]
     state = ("sent" if message["sent_at"] else "given up") if is_over else "waits"
-    to = message["sent_to"] or (f"{message['name']} (push)" if message["channel"] == "push" else message["name"])
-    problem = "perhaps twice" if message["perhaps_twice"] and message["sent_at"] else message["problem"]
+    to = message["sent_to"] or (
+        f"{message['name']} (push)" if message["channel"] == "push" else message["name"]
+    )
+    problem = (
+        "perhaps twice" if message["perhaps_twice"] and message["sent_at"] else message["problem"]
+    )
     return {**message, "state": state, "to": to, "problem": problem}

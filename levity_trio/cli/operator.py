@@ -1,4 +1,5 @@
-"""What the operator's commands share: the API and its token, what a response says to people, and the exit status."""
+"""What the operator's commands share: the API and its token, what a response says to people, and
+the exit status."""
 
 from __future__ import annotations
 
@@ -33,8 +34,8 @@ PAGE_ROWS: Final = 500
 DEFAULT_URL: Final = "http://127.0.0.1:9001"
 SERVER: Final = Sought("central system", "start `levity-trio serve`, or give --api")
 STATUSES: Final = """\
-Exit status: 0 accepted, 1 no API or refused for now, 2 wrong usage, 3 rejected by the charger, 4 the charger answered
-with an error, 5 no answer, 6 the charger is not connected, 7 forbidden.
+Exit status: 0 accepted, 1 no API or refused for now, 2 wrong usage, 3 rejected by the charger, 4
+the charger answered with an error, 5 no answer, 6 the charger is not connected, 7 forbidden.
 """
 FAILED, USAGE, REJECTED, ERROR, NO_ANSWER, NOT_CONNECTED, FORBIDDEN = range(1, 8)
 OF_STATE: Final[Mapping[str, int]] = {
@@ -43,12 +44,18 @@ OF_STATE: Final[Mapping[str, int]] = {
     "error": ERROR,
     **dict.fromkeys(("timed out", "gone", "expired", "cancelled"), NO_ANSWER),
 }
-"""The exit status for the final state of a command; a command that is not finished yet counts as accepted."""
+"""The exit status for the final state of a command; a command that is not finished yet counts as
+accepted."""
 _OF_CODE: Final[Mapping[str, int]] = {"not_connected": NOT_CONNECTED, "not_registered": FAILED}
 _OF_HTTP: Final[Mapping[int, int]] = {401: FORBIDDEN, 403: FORBIDDEN, 429: FAILED}
 _FIRST_SERVER_ERROR: Final = 500
-TYPED_AS: Final[Mapping[str, str]] = {"max_transactions": "most", "begun_on": "day", "parent_id_tag": "parent"}
-"""Fields whose option or argument has another name; one that goes on with a unit or `_at` is found without."""
+TYPED_AS: Final[Mapping[str, str]] = {
+    "max_transactions": "most",
+    "begun_on": "day",
+    "parent_id_tag": "parent",
+}
+"""Fields whose option or argument has another name; one that goes on with a unit or `_at` is found
+without."""
 NAMES: Final[Mapping[str, str]] = {"accounts": "household", "vehicles": "car"}
 """What people call a resource of the API, and the command for it."""
 NEEDED: Final = "this is needed"
@@ -81,8 +88,9 @@ def _refusals() -> Iterator[None]:
 class Operator(Output):
     """The API of a running server, and the output of its responses as text or JSON.
 
-    Without an address it is the local socket beside the database of `serve`, if this user can open that and has no
-    token: there everything is allowed without one. Each request raises RefusedByApi, EnvironmentProblem.
+    Without an address it is the local socket beside the database of `serve`, if this user can open
+    that and has no token: there everything is allowed without one. Each request raises
+    RefusedByApi, EnvironmentProblem.
     """
 
     def __init__(self, url: str | None, ca: Path | None = None, *, is_json: bool) -> None:
@@ -122,7 +130,8 @@ class Operator(Output):
             yield from page["data"]
 
     def some_rows(self, limit: int | None, *path: str, **query: object) -> Iterator[Any]:
-        """Yield the rows of a list, at least so many if there are. A page may have fewer rows than its limit."""
+        """Yield the rows of a list, at least so many if there are. A page may have fewer rows than
+        its limit."""
         left, cursor = limit, None
         while left is None or left > 0:
             page = self.get(*path, **query, cursor=cursor, limit=min(left or PAGE_ROWS, PAGE_ROWS))
@@ -132,7 +141,8 @@ class Operator(Output):
             left = None if left is None else left - len(page["data"])
 
     def send(self, method: str, *path: str, **options: Any) -> bytes:
-        """Send a request with any body to what is below /api/admin, and return that of the response; see Api.send."""
+        """Send a request with any body to what is below /api/admin, and return that of the
+        response; see Api.send."""
         with _refusals():
             return self._api.send(method, ADMIN, *path, **options)
 
@@ -147,7 +157,8 @@ class Operator(Output):
             yield from self._api.lines(*path, **options)
 
     def number(self, resource: str, named: str) -> str:
-        """Return the number of a household or a car by its name; a number is one already. Raises ConfigError."""
+        """Return the number of a household or a car by its name; a number is one already. Raises
+        ConfigError."""
         if named.isdecimal():
             return named
         records = self.get(resource, name=named)["data"]
@@ -162,7 +173,8 @@ class Operator(Output):
             self.get("chargers", charger)
 
     def instant(self, text: str, option: str) -> str:
-        """Return a time that somebody typed with its offset; one without, or a day, is in the time zone of the site.
+        """Return a time that somebody typed with its offset; one without, or a day, is in the time
+        zone of the site.
 
         Raises click.BadParameter too.
         """
@@ -182,21 +194,23 @@ class Operator(Output):
         narrower: str | None = None,
         empty: str = "none",
     ) -> None:
-        """Show a page of a list as a table, each record by its row. `narrower` says how to see less of a long list, and
-        `empty` what to do where there is nothing yet."""
+        """Show a page of a list as a table, each record by its row. `narrower` says how to see less
+        of a long list, and `empty` what to do where there is nothing yet."""
         self.table(columns, list(map(row, page["data"])), page, terminal.none_yet(empty))
         if narrower is not None and not self.is_json and page.get("next_cursor"):
             say(f"… there are more; narrow the list{narrower}")
 
 
 def socket_address(database: str | None = None, config: str | None = None) -> str:
-    """Return the address of the local socket beside the database of these settings. Raises ConfigError."""
+    """Return the address of the local socket beside the database of these settings. Raises
+    ConfigError."""
     server, _ = load(present({"database": database, "config": config}), os.environ)
     return f"{UNIX}{socket_path(server.beside.resolve())}"
 
 
 def open_socket() -> str | None:
-    """Return the address of the local socket beside the database here; None if this user cannot open one."""
+    """Return the address of the local socket beside the database here; None if this user cannot
+    open one."""
     try:
         address = socket_address()
     except ConfigError:  # of settings that are not for this command
@@ -217,7 +231,9 @@ def read_token(environment: Mapping[str, str]) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as problem:
-        raise ConfigError(f"the token file {path} cannot be read ({problem}); set LEVITY_TOKEN") from None
+        raise ConfigError(
+            f"the token file {path} cannot be read ({problem}); set LEVITY_TOKEN"
+        ) from None
     if stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"others may read the token file {path}; run chmod 600 {path}")
     return text.strip() or None
@@ -243,14 +259,20 @@ API: Final = together(
         "--api",
         metavar="URL",
         envvar="LEVITY_API",
-        help=f"URL of the server's API, or unix:PATH  [default: the socket of the server here, else {DEFAULT_URL}].",
+        help=(
+            "URL of the server's API, or unix:PATH  [default: the socket of the server here, "
+            f"else {DEFAULT_URL}]."
+        ),
     ),
     CA,
 )
 
 
-def command(name: str, *, group: click.Group | None = None, epilog: str = "") -> Callable[[Callback], click.Command]:
-    """Decorate `function(operator, …)` as a command with the options that all commands of an operator share."""
+def command(
+    name: str, *, group: click.Group | None = None, epilog: str = ""
+) -> Callable[[Callback], click.Command]:
+    """Decorate `function(operator, …)` as a command with the options that all commands of an
+    operator share."""
 
     def decorate(function: Callback) -> click.Command:
         @JSON
@@ -270,10 +292,11 @@ def command(name: str, *, group: click.Group | None = None, epilog: str = "") ->
 
 
 def over_socket(name: str, group: click.Group) -> Callable[[Callback], click.Command]:
-    """Decorate `function(operator, …)` as a command over the local socket beside the database that its options name.
+    """Decorate `function(operator, …)` as a command over the local socket beside the database that
+    its options name.
 
-    It needs no token, and works with --no-api. Where the command has --api, that is used; but a database that is named
-    wins, so that LEVITY_API does not send this to another server.
+    It needs no token, and works with --no-api. Where the command has --api, that is used; but a
+    database that is named wins, so that LEVITY_API does not send this to another server.
     """
 
     def decorate(function: Callback) -> click.Command:
@@ -302,15 +325,16 @@ def over_socket(name: str, group: click.Group) -> Callable[[Callback], click.Com
 
 
 def in_words(refusal: Refusal) -> str:
-    """Return what is wrong and what to do: with the options of this command, and the command that helps."""
+    """Return what is wrong and what to do: with the options of this command, and the command that
+    helps."""
     detail = local_words(_detail(refusal).replace(" with force", " with --force"))
     seconds = refusal.document.get("retry_after")
     hint = f"; try again in {seconds} s" if seconds else ""
     if refusal.status == 401:
         hint += (
-            "; make one with levity-trio token create, then set LEVITY_TOKEN, or write it to"
-            f" {_token_file(os.environ)}; on the server's machine, its user needs none in the folder of the database,"
-            " and elsewhere with --api unix:PATH/levity.db.sock"
+            "; make one with levity-trio token create, then set LEVITY_TOKEN, or write it to "
+            f"{_token_file(os.environ)}; on the server's machine, its user needs none in the "
+            "folder of the database, and elsewhere with --api unix:PATH/levity.db.sock"
         )
     if refusal.code == "no_answer":
         hint += _how_to_follow(refusal.document.get("command") or {})
@@ -328,7 +352,8 @@ def _detail(refusal: Refusal) -> str:
 
 
 def _typed(field: str) -> str:
-    """Return the option or the argument of this command from which a field comes; the field if there is none."""
+    """Return the option or the argument of this command from which a field comes; the field if
+    there is none."""
     context = click.get_current_context(silent=True)
     wanted = TYPED_AS.get(field, field)
     for parameter in context.command.params if context else ():
@@ -340,17 +365,28 @@ def _typed(field: str) -> str:
 
 
 def _how_to_follow(command: Mapping[str, Any]) -> str:
-    """Return how to see a late answer, so that nobody sends a command twice that the charger carries out."""
+    """Return how to see a late answer, so that nobody sends a command twice that the charger
+    carries out."""
     if command.get("state") != "timed out":
         return ""
-    return f"; a late one still counts, so do not repeat it before you looked: levity-trio commands {command['id']}"
+    return (
+        "; a late one still counts, so do not repeat it before you looked: levity-trio commands "
+        f"{command['id']}"
+    )
 
 
 def _how_to_find(detail: str) -> str:
     if detail.startswith(NO_CHARGER):
         charger = shlex.quote(detail.removeprefix(NO_CHARGER))
         return (
-            f"; it has not connected yet: levity-trio charger add {charger} registers it before it does,"
-            " levity-trio chargers lists all"
+            f"; it has not connected yet: levity-trio charger add {charger} registers it before "
+            "it does, levity-trio chargers lists all"
         )
-    return next((f"; {command} lists all" for missing, command in LISTS.items() if detail.startswith(missing)), "")
+    return next(
+        (
+            f"; {command} lists all"
+            for missing, command in LISTS.items()
+            if detail.startswith(missing)
+        ),
+        "",
+    )

@@ -1,4 +1,5 @@
-"""`levity-trio recheck`: judges the energy of all completed transactions again, without writing to the database."""
+"""`levity-trio recheck`: judges the energy of all completed transactions again, without writing to
+the database."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from levity_trio.store.reads.recheck import Batch, Difference, Rechecking
 
 NAME_WIDTH: Final = 11
-"""Columns for a charger's name on a terminal: lines with figures below 1,000 kWh then fit 80 columns."""
+"""Columns for a charger's name on a terminal: lines with figures below 1,000 kWh then fit 80
+columns."""
 COLUMNS: Final = ("id", "charger", "start", "stored Wh", "", "now Wh", "")
 IS_NUMBER: Final = (False, False, False, True, False, True, False)
 GROUPS: Final = {
@@ -35,24 +37,27 @@ Examples:
   levity-trio recheck CP-1 --db /var/lib/levity/levity.db
   levity-trio recheck --json | jq 'select(.causes == ["rules"])'
 
-Judges all completed transactions, or those of one charger, by the rules of this version. Lists those whose figure,
-confidence, review or times differ from the stored ones. The command only reads the database, page by page, and can run
-beside the server. Each difference has one or more causes:
+Judges all completed transactions, or those of one charger, by the rules of this version. Lists
+those whose figure, confidence, review or times differ from the stored ones. The command only reads
+the database, page by page, and can run beside the server. Each difference has one or more causes:
 
 \b
   rules    the present rules judge the facts of that time differently
   facts    readings, stops, neighbours or signs of the clock arrived later
   habits   habits of the charger, or its highest power, were learned later
 
-If a person confirmed or corrected a figure, only a different number of Wh, or other times, are listed. Times are UTC.
-With --json each difference is an object on a line of its own ("then" is the result from the facts of that time), and
-the last line has the totals.
+If a person confirmed or corrected a figure, only a different number of Wh, or other times, are
+listed. Times are UTC. With --json each difference is an object on a line of its own ("then" is the
+result from the facts of that time), and the last line has the totals.
 
-Exit status: 0 without any difference, 1 with differences or when the database cannot be read, 2 for wrong usage.
+Exit status: 0 without any difference, 1 with differences or when the database cannot be read, 2 for
+wrong usage.
 """
 
 
-@on_database("recheck", epilog=EXAMPLES, short_help="Judge all sessions again and list the differences.")
+@on_database(
+    "recheck", epilog=EXAMPLES, short_help="Judge all sessions again and list the differences."
+)
 @click.argument("charger", required=False, metavar="[CHARGER]")
 @JSON_LINES
 def recheck(config: ServerConfig, *, charger: str | None, is_json: bool) -> int:
@@ -61,7 +66,9 @@ def recheck(config: ServerConfig, *, charger: str | None, is_json: bool) -> int:
 
     rechecking = Rechecking(config.database, charger)
     if not rechecking.is_known:
-        raise click.BadParameter(f"no charger {cell(charger)} is in {config.database}", param_hint="'CHARGER'")
+        raise click.BadParameter(
+            f"no charger {cell(charger)} is in {config.database}", param_hint="'CHARGER'"
+        )
     totals = Totals()
     pages = totals.counted(_pages(rechecking, is_json=is_json))
     if is_json:
@@ -98,15 +105,21 @@ class Totals:
             self.transactions += page.transactions
             self.stored_wh += page.stored_wh
             self.differences += len(page.differences)
-            self.change_wh += sum(difference.now.wh - difference.stored.wh for difference in page.differences)
-            self.causes.update(cause for difference in page.differences for cause in difference.causes)
+            self.change_wh += sum(
+                difference.now.wh - difference.stored.wh for difference in page.differences
+            )
+            self.causes.update(
+                cause for difference in page.differences for cause in difference.causes
+            )
             yield page.differences
 
     def in_words(self) -> str:
         judged = f"{counted(self.transactions, 'session')}, {printed(self.stored_wh / 1000, 3)} kWh"
         if not self.differences:
             return f"{judged}: no difference."
-        by_cause = ", ".join(f"{count:,} by {cause}" for cause, count in self.causes.items() if count)
+        by_cause = ", ".join(
+            f"{count:,} by {cause}" for cause, count in self.causes.items() if count
+        )
         change = f"{'' if self.change_wh < 0 else '+'}{printed(self.change_wh / 1000, 3)} kWh"
         return f"{judged}: {self.differences:,} differ ({by_cause}), {change}."
 
@@ -124,7 +137,11 @@ def _record(difference: Difference) -> dict[str, Any]:
 def _table(differences: Sequence[Difference]) -> Iterator[str]:
     """Yield two lines per difference, grouped by cause. The second line has the reason."""
     for is_by_rules, heading in GROUPS.items():
-        group = [difference for difference in differences if ("rules" in difference.causes) is is_by_rules]
+        group = [
+            difference
+            for difference in differences
+            if ("rules" in difference.causes) is is_by_rules
+        ]
         if not group:
             continue
         yield from (heading, "")
@@ -150,15 +167,22 @@ def _cells(difference: Difference) -> tuple[str, ...]:
 
 def _aligned(texts: Sequence[str], widths: Sequence[int]) -> str:
     each = zip(texts, widths, IS_NUMBER, strict=True)
-    return "  ".join(text.rjust(width) if is_number else text.ljust(width) for text, width, is_number in each).rstrip()
+    return "  ".join(
+        text.rjust(width) if is_number else text.ljust(width) for text, width, is_number in each
+    ).rstrip()
 
 
 def _why(difference: Difference) -> str:
-    """Return the causes, and the present reviews, else those that no longer apply, else the method."""
+    """Return the causes, and the present reviews, else those that no longer apply, else the
+    method."""
     stored, now = difference.stored, difference.now
-    settled_by = f", settled by {cell(difference.settled_by)}" if difference.settled_by is not None else ""
+    settled_by = (
+        f", settled by {cell(difference.settled_by)}" if difference.settled_by is not None else ""
+    )
     reason = f"no longer: {cell(stored.words)}" if stored.words else f"found by {now.method}"
-    return f"{' and '.join(difference.causes)}{settled_by}: {cell(now.words) if now.words else reason}"
+    return (
+        f"{' and '.join(difference.causes)}{settled_by}: {cell(now.words) if now.words else reason}"
+    )
 
 
 def _cut(line: str) -> str:

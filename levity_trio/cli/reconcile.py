@@ -28,12 +28,31 @@ from the chargers by more than the classes allow, or a session that ended after
 later ones began and hides their energy. Differences with a reason do not count.
 """
 SUMS: Final = ("kWh", "of_these_doubtful", "transactions", "")
-CHARGERS: Final = ("charger", "difference", "adds_up", "registers", "accounted_for", "between", "last_register_at")
+CHARGERS: Final = (
+    "charger",
+    "difference",
+    "adds_up",
+    "registers",
+    "accounted_for",
+    "between",
+    "last_register_at",
+)
 DIFFERENCES: Final = ("charger", "transaction", "figure_kWh", "register_minus_figure_kWh", "reason")
 HIDING: Final = ("charger", "transaction", "ended", "hides_transactions", "hides_kWh")
 REMARKS: Final = ("charger", "connector", "register", "times", "from_wh", "to_wh", "since", "until")
 METERS: Final = (
-    *("meter", "kWh", "chargers_kWh", "difference", "allowed", "differs", "at_least", "at_most", "since", "until"),
+    *(
+        "meter",
+        "kWh",
+        "chargers_kWh",
+        "difference",
+        "allowed",
+        "differs",
+        "at_least",
+        "at_most",
+        "since",
+        "until",
+    ),
 )
 
 
@@ -50,11 +69,18 @@ def reconcile(operator: Operator, month: str) -> int:
 
 def _say(month: Mapping[str, Any]) -> None:
     over = "" if month["over"] else ", which is not over yet"
-    say(f"{month['month']}{over}: {local_minute(month['since'])} to {local_minute(month['until'])}\n")
+    say(
+        f"{month['month']}{over}: {local_minute(month['since'])} to "
+        f"{local_minute(month['until'])}\n"
+    )
     show_table(SUMS, _lines(month["site"]))
     show_below(CHARGERS, map(_charger, month["chargers"]))
-    differences, hiding, remarks = (_of_chargers(month, name) for name in ("differences", "hiding", "remarks"))
-    show_below(DIFFERENCES, map(_difference, differences), "figures that are not what the register rose by")
+    differences, hiding, remarks = (
+        _of_chargers(month, name) for name in ("differences", "hiding", "remarks")
+    )
+    show_below(
+        DIFFERENCES, map(_difference, differences), "figures that are not what the register rose by"
+    )
     title = "sessions that ended after later ones began, whose energy they hide"
     show_below(HIDING, map(_hiding, hiding), title)
     steps = [{**remark, "register": remark["ground"]} for remark in remarks]
@@ -66,7 +92,11 @@ def _say(month: Mapping[str, Any]) -> None:
 
 def _of_chargers(month: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """Return the records of all chargers that have this name, each with its charger."""
-    return [{**record, "charger": charger["charger"]} for charger in month["chargers"] for record in charger[name]]
+    return [
+        {**record, "charger": charger["charger"]}
+        for charger in month["chargers"]
+        for record in charger[name]
+    ]
 
 
 def _verdict(month: Mapping[str, Any]) -> str:
@@ -74,7 +104,10 @@ def _verdict(month: Mapping[str, Any]) -> str:
     if month["adds_up"]:
         return "it adds up"
     if month["is_explained"]:
-        return f"it does not quite add up: {_kwh(site['explained_wh'])} kWh differ, whose reasons are above"
+        return (
+            f"it does not quite add up: {_kwh(site['explained_wh'])} kWh differ, whose reasons "
+            "are above"
+        )
     where = "missing" if site["difference_wh"] < 0 else "in another month"
     words = f", {_kwh(site['hidden_wh'])} kWh are {where}" if site["hidden_wh"] else ""
     return f"it does not add up{words}; check {_what(month)}"
@@ -82,7 +115,11 @@ def _verdict(month: Mapping[str, Any]) -> str:
 
 def _what(month: Mapping[str, Any]) -> str:
     """Return what is to be looked at where something does not add up."""
-    bare = [record["transaction"] for record in _of_chargers(month, "differences") if not record["reason"]]
+    bare = [
+        record["transaction"]
+        for record in _of_chargers(month, "differences")
+        if not record["reason"]
+    ]
     told = [f"session {number}: levity-trio explain {number}" for number in bare[:1]]
     late = [record["transaction"] for record in _of_chargers(month, "hiding")]
     told += [f"the end of session {number}: levity-trio explain {number}" for number in late[:1]]
@@ -100,19 +137,32 @@ def _lines(sums: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for line in sums["states"]:
         if count := line["transactions"]:
             doubtful = _kwh(line["doubtful_wh"]) if line["doubtful_transactions"] else None
-            figures = {"kWh": _kwh(line["wh"]), "of_these_doubtful": doubtful, "transactions": count}
+            figures = {
+                "kWh": _kwh(line["wh"]),
+                "of_these_doubtful": doubtful,
+                "transactions": count,
+            }
             yield {**figures, "": line["state"]}
     yield {"kWh": _kwh(-sums["before_wh"]), "": "of these, before the month"}
     yield {"kWh": _kwh(sums["later_wh"]), "": "in the month, of sessions that ended after it"}
     doubtful = _kwh(sums["between_doubtful_wh"]) if sums["between_doubtful_wh"] else None
-    yield {"kWh": _kwh(sums["between_wh"]), "of_these_doubtful": doubtful, "": "unbilled, between sessions"}
+    yield {
+        "kWh": _kwh(sums["between_wh"]),
+        "of_these_doubtful": doubtful,
+        "": "unbilled, between sessions",
+    }
     yield {"kWh": _kwh(sums["accounted_wh"]), "": "accounted for"}
     yield {"kWh": _kwh(sums["difference_wh"]), "": "difference"}
 
 
 def _charger(charger: Mapping[str, Any]) -> dict[str, Any]:
     sums = charger["sums"]
-    names = {"registers": "register", "accounted_for": "accounted", "between": "between", "difference": "difference"}
+    names = {
+        "registers": "register",
+        "accounted_for": "accounted",
+        "between": "between",
+        "difference": "difference",
+    }
     return {
         **{column: _kwh(sums[f"{name}_wh"]) for column, name in names.items()},
         **charger,
@@ -121,7 +171,10 @@ def _charger(charger: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _difference(difference: Mapping[str, Any]) -> dict[str, Any]:
-    figures = {"register_minus_figure_kWh": _kwh(difference["wh"]), "figure_kWh": _kwh(difference["figure_wh"])}
+    figures = {
+        "register_minus_figure_kWh": _kwh(difference["wh"]),
+        "figure_kWh": _kwh(difference["figure_wh"]),
+    }
     return {**difference, **figures, "reason": difference["reason"] or "NONE: this should not be"}
 
 
@@ -143,7 +196,13 @@ def _say_meter(meter: Mapping[str, Any]) -> None:
 
 
 def _meter(meter: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"kWh": "meter", "chargers_kWh": "chargers", "at_least": "least", "at_most": "most", "allowed": "allowed"}
+    names = {
+        "kWh": "meter",
+        "chargers_kWh": "chargers",
+        "at_least": "least",
+        "at_most": "most",
+        "allowed": "allowed",
+    }
     energies = {column: _kwh(meter[f"{name}_wh"]) for column, name in names.items()}
     return {**meter, **energies, "meter": meter["name"], "difference": _kwh(meter["difference_wh"])}
 

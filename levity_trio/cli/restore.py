@@ -27,25 +27,29 @@ Examples:
   levity-trio restore /mnt/stick/levity.db --last-statement 214
   levity-trio restore --db postgresql:///levity
 
-Stop the server first. A database that has facts that are not in BACKUP is replaced only with --force; the refusal says
-what would be lost. What is replaced is kept beside it as `<database>.replaced-<time>`.
+Stop the server first. A database that has facts that are not in BACKUP is replaced only with
+--force; the refusal says what would be lost. What is replaced is kept beside it as
+`<database>.replaced-<time>`.
 
-Chargers may still know transactionIds of the lost time. So transactionIds, the ids of events, and all other ids except
-those of frames go on far above: by a million, one for each second since the backup, and a random part.
+Chargers may still know transactionIds of the lost time. So transactionIds, the ids of events, and
+all other ids except those of frames go on far above: by a million, one for each second since the
+backup, and a random part.
 
-Numbers of statements are never used twice. If statements are made here, give the highest number that was closed,
-printed or sent, also after the backup: the next closing goes on behind it.
+Numbers of statements are never used twice. If statements are made here, give the highest number
+that was closed, printed or sent, also after the backup: the next closing goes on behind it.
 
-A backup of an older version is migrated at the next start of the server. One whose schema was changed is refused.
+A backup of an older version is migrated at the next start of the server. One whose schema was
+changed is refused.
 
-No backup contains the key of secrets, `<database>.key`. Without it, restore names the webhooks whose secrets are
-unknown; they are off until each is added again under its name.
+No backup contains the key of secrets, `<database>.key`. Without it, restore names the webhooks
+whose secrets are unknown; they are off until each is added again under its name.
 
-On PostgreSQL, pg_restore brings the backup back, into a new database. Then this command, without BACKUP, lets the ids
-and the numbers go on; no server starts on that database before. Say it also after PostgreSQL went back to an earlier
-moment by its archive of the WAL. Twice does no harm.
+On PostgreSQL, pg_restore brings the backup back, into a new database. Then this command, without
+BACKUP, lets the ids and the numbers go on; no server starts on that database before. Say it also
+after PostgreSQL went back to an earlier moment by its archive of the WAL. Twice does no harm.
 
-Exit status: 0 when the backup is in place, 1 when it is not (the database is then unchanged), 2 for wrong usage.
+Exit status: 0 when the backup is in place, 1 when it is not (the database is then unchanged), 2 for
+wrong usage.
 """
 
 
@@ -61,7 +65,12 @@ Exit status: 0 when the backup is in place, 1 when it is not (the database is th
               help="The highest number of a statement that was closed.")  # fmt: skip
 @JSON_LINES
 def restore(
-    config: ServerConfig, *, backup: Path | None, is_forced: bool, is_json: bool, last_statement: int | None
+    config: ServerConfig,
+    *,
+    backup: Path | None,
+    is_forced: bool,
+    is_json: bool,
+    last_statement: int | None,
 ) -> None:
     """Put BACKUP in the place of the database of a stopped server."""
     from levity_trio.store.keeping import restoring  # noqa: PLC0415 - so that --help answers at once
@@ -69,9 +78,13 @@ def restore(
     database = config.database
     if isinstance(database, PostgresqlAddress):
         if backup is not None:
-            bring = shlex.join(["pg_restore", "--single-transaction", f"--dbname={database}", str(backup)])
+            bring = shlex.join(
+                ["pg_restore", "--single-transaction", f"--dbname={database}", str(backup)]
+            )
             then = shlex.join(["levity-trio", "restore", "--db", database])
-            raise ConfigError(f"on PostgreSQL, into a new database made with createdb: {bring} && {then}")
+            raise ConfigError(
+                f"on PostgreSQL, into a new database made with createdb: {bring} && {then}"
+            )
         restored = restoring.go_on(database, last_statement)
     else:
         if backup is None:
@@ -79,7 +92,12 @@ def restore(
         with ByteProgress(is_json=is_json) as progress:
             file = config.file("see levity-trio restore --help")
             restored = restoring.restore(
-                backup, file, progress, is_forced=is_forced, last_statement=last_statement, key_file=config.key_file
+                backup,
+                file,
+                progress,
+                is_forced=is_forced,
+                last_statement=last_statement,
+                key_file=config.key_file,
             )
     if is_json:
         say_json(_record(database, restored))
@@ -111,8 +129,9 @@ def _lines(database: DatabaseAddress, restored: Restored) -> Iterator[str]:
         yield f"Statements go on with number {restored.last_statement + 1}."
     if restored.unknown:
         yield (
-            f"Their secrets need the key of that time, which is not here: {cell(', '.join(restored.unknown))}. Put it"
-            " back before the start, or add each again under its name; until then only these are off."
+            "Their secrets need the key of that time, which is not here: "
+            f"{cell(', '.join(restored.unknown))}. Put it back before the start, or add each "
+            "again under its name; until then only these are off."
         )
 
 
@@ -120,8 +139,13 @@ def _lost(restored: Restored) -> str:
     if restored.lost is None:
         return "What was stored after that is lost; how much is not known here."
     lost = restored.lost
-    since, until = (minute(at) if at else "the beginning" for at in (restored.content.until, lost.until))
+    since, until = (
+        minute(at) if at else "the beginning" for at in (restored.content.until, lost.until)
+    )
     if since == until and not (lost.transactions or lost.energy_wh or lost.entries):
         return "No session is lost."
-    told = f"{counted(lost.transactions, 'session')}, new or changed, {printed(lost.energy_wh / 1000, 3)} kWh"
+    told = (
+        f"{counted(lost.transactions, 'session')}, new or changed, "
+        f"{printed(lost.energy_wh / 1000, 3)} kWh"
+    )
     return f"Lost: {since} to {until}, {told}{lost.and_entries}."

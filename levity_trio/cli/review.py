@@ -1,4 +1,5 @@
-"""`levity-trio review`, `correct` and `close`: what waits for a person, and the decisions about sessions."""
+"""`levity-trio review`, `correct` and `close`: what waits for a person, and the decisions about
+sessions."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ from levity_trio.config import ConfigError
 AS_TYPED: Final = {"make-transaction": "make"}
 """Answers of the API whose command has a shorter name."""
 COLUMNS: Final = ("kind", "id", "charger", "since", "kwh", "why", "fits", "answers")
-REASON: Final = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with your name.")
+REASON: Final = click.option(
+    "--reason", required=True, metavar="TEXT", help="Why; it is kept with your name."
+)
 EVENT: Final = click.option(
     "--event", type=int, metavar="ID", help="Refuse if the session has a newer event than this one."
 )
@@ -41,8 +44,8 @@ Examples:
       --kwh 3.5 --reason "read at the meter"
   levity-trio review dismiss 3 --reason "a test of the installer"
 
-A confirmed or corrected figure is certain, and later messages do not change it. See also `levity-trio correct` and
-`levity-trio close`.
+A confirmed or corrected figure is certain, and later messages do not change it. See also
+`levity-trio correct` and `levity-trio close`.
 """
 
 
@@ -54,7 +57,9 @@ class _Listing(Group):
         return super().parse_args(ctx, ["list", *args] if is_listed else args)
 
 
-review = _Listing("review", help="List what waits for a person, and decide about it.", epilog=EXAMPLES)
+review = _Listing(
+    "review", help="List what waits for a person, and decide about it.", epilog=EXAMPLES
+)
 
 
 def decide(operator: Operator, *path: str, **fields: object) -> int:
@@ -63,14 +68,21 @@ def decide(operator: Operator, *path: str, **fields: object) -> int:
     if operator.is_json or done is None:
         operator.record(done or {"done": True})
     else:
-        energy = f"{cell(done['energy_kwh'])} kWh, {cell(done['confidence'])}, {cell(done['energy_method'])}"
+        energy = (
+            f"{cell(done['energy_kwh'])} kWh, {cell(done['confidence'])}, "
+            f"{cell(done['energy_method'])}"
+        )
         say(f"session {done['id']} is {done['state']}: {energy}; review: {cell(done['review'])}")
     return 0
 
 
 def _row(waiting: Mapping[str, Any]) -> dict[str, object]:
     tx, message = waiting["transaction"], waiting["message"]
-    why = message["reason"] if tx is None else ", ".join(name_of(review["code"]) for review in waiting["reviews"])
+    why = (
+        message["reason"]
+        if tx is None
+        else ", ".join(name_of(review["code"]) for review in waiting["reviews"])
+    )
     return {
         "kind": "session" if tx is not None else waiting["kind"],
         "id": (message if tx is None else tx)["id"],
@@ -78,7 +90,9 @@ def _row(waiting: Mapping[str, Any]) -> dict[str, object]:
         "since": waiting["at"],
         "kwh": None if tx is None else tx["energy_kwh"],
         "why": why,
-        "answers": [AS_TYPED.get(answer["answer"], answer["answer"]) for answer in waiting["answers"]],
+        "answers": [
+            AS_TYPED.get(answer["answer"], answer["answer"]) for answer in waiting["answers"]
+        ],
         "fits": [transaction["id"] for transaction in waiting["fitting"]],
     }
 
@@ -104,14 +118,18 @@ PREVIEWED: Final = ("session", "household", "began", "kwh", "reported")
 REPORTED: Final = "as reported"
 
 
-@command("groups", group=review, epilog=an_example("review groups", "review groups CP-1 wrong_factor"))
+@command(
+    "groups", group=review, epilog=an_example("review groups", "review groups CP-1 wrong_factor")
+)
 @click.argument("charger", required=False)
 @click.argument("cause", required=False)
 @WIDE
 def list_groups(operator: Operator, charger: str | None, cause: str | None) -> None:
     """List the sessions in doubt by charger and cause, or show the figures of one group."""
     if charger is None or cause is None:
-        operator.show_page(GROUPED, operator.get("review", "groups"), _group, empty="no session is in doubt")
+        operator.show_page(
+            GROUPED, operator.get("review", "groups"), _group, empty="no session is in doubt"
+        )
         return
     found = operator.get("review", "groups", charger, cause)
     if operator.is_json:
@@ -120,7 +138,10 @@ def list_groups(operator: Operator, charger: str | None, cause: str | None) -> N
     operator.show_page(PREVIEWED, found, _previewed)
     say(f"together: {cell(found['totals'][''] / 1000)} kWh")
     for one in found["next"]:
-        say(f"the next one, connector {one['connector']}, {name_of(one['code'])}: {NEXT[one['outcome']].format(**one)}")
+        say(
+            f"the next one, connector {one['connector']}, {name_of(one['code'])}: "
+            f"{NEXT[one['outcome']].format(**one)}"
+        )
 
 
 NEXT: Final = {
@@ -154,33 +175,57 @@ def _proposed(one: Mapping[str, Any]) -> tuple[int, int]:
     return one["energy_wh"], one["figures"].get(REPORTED, one["energy_wh"])
 
 
-@command("settle", group=review, epilog=an_example('review settle CP-1 wrong_factor --reason "its meter tells kWh"'))
+@command(
+    "settle",
+    group=review,
+    epilog=an_example('review settle CP-1 wrong_factor --reason "its meter tells kWh"'),
+)
 @click.argument("charger")
 @click.argument("cause")
-@click.option("--as-reported", is_flag=True, help="With the figure that the charger reported, not the proposed one.")
+@click.option(
+    "--as-reported",
+    is_flag=True,
+    help="With the figure that the charger reported, not the proposed one.",
+)
 @energy("total_wh", "--kwh", "What they come to together; needed if the charger reported more.")
 @REASON
 def settle(
-    operator: Operator, charger: str, cause: str, reason: str, *, as_reported: bool, total_wh: int | None
+    operator: Operator,
+    charger: str,
+    cause: str,
+    reason: str,
+    *,
+    as_reported: bool,
+    total_wh: int | None,
 ) -> int:
-    """Settle all sessions of a group, each with the figure that `review groups` shows; 100 at most."""
+    """Settle all sessions of a group, each with the figure that `review groups` shows; 100 at
+    most."""
     shown = operator.get("review", "groups", charger, cause)["data"]
     if not shown:
         say("no session waits for this reason")
         return 0
     proposed, reported = (sum(one) for one in zip(*map(_proposed, shown), strict=True))
     if not as_reported and total_wh != proposed and (total_wh is not None or proposed < reported):
-        words = f"they come to {cell(proposed / 1000)} kWh, and the charger reported {cell(reported / 1000)} kWh"
-        raise ConfigError(f"{words}: look at levity-trio review groups {charger} {cause}, then give --kwh TOTAL")
+        words = (
+            f"they come to {cell(proposed / 1000)} kWh, and the charger reported "
+            f"{cell(reported / 1000)} kWh"
+        )
+        raise ConfigError(
+            f"{words}: look at levity-trio review groups {charger} {cause}, then give --kwh TOTAL"
+        )
     sessions = [
         {
             "transaction": one["id"],
             "event": one["event"],
-            "figure_wh": one["figures"].get(REPORTED, one["energy_wh"]) if as_reported else one["energy_wh"],
+            "figure_wh": one["figures"].get(REPORTED, one["energy_wh"])
+            if as_reported
+            else one["energy_wh"],
         }
         for one in shown
     ]
-    done = operator.post("review", "groups", charger, cause, "decide", body={"reason": reason, "sessions": sessions})
+    done = operator.post(
+        "review", "groups", charger, cause, "decide", body={"reason": reason, "sessions": sessions}
+    )
     if operator.is_json:
         operator.record(done)
     else:
@@ -204,7 +249,11 @@ def confirm(operator: Operator, transaction: int, **fields: object) -> int:
 @click.argument("message", type=int)
 @SESSION
 @energy("meter_stop_wh", "--stop-kwh", "The register, if the stop has none that can be read.")
-@click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
+@click.option(
+    "--stop-time",
+    metavar="TIME",
+    help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.",
+)
 @REASON
 @EVENT
 def attach(operator: Operator, message: int, **fields: object) -> int:
@@ -214,13 +263,21 @@ def attach(operator: Operator, message: int, **fields: object) -> int:
 
 @command("make", group=review)
 @click.argument("message", type=int)
-@click.option("--connector", type=int, metavar="NUMBER", help="Its connector, if no reading shows it.")
 @click.option(
-    "--start-time", metavar="TIME", help="When it began, if no reading shows it: 2026-03-01T12:00 at the site."
+    "--connector", type=int, metavar="NUMBER", help="Its connector, if no reading shows it."
+)
+@click.option(
+    "--start-time",
+    metavar="TIME",
+    help="When it began, if no reading shows it: 2026-03-01T12:00 at the site.",
 )
 @energy("meter_start_wh", "--start-kwh", "The register at its start.")
 @energy("meter_stop_wh", "--stop-kwh", "The register, if the stop has none that can be read.")
-@click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
+@click.option(
+    "--stop-time",
+    metavar="TIME",
+    help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.",
+)
 @click.option("id_tag", "--card", metavar="CARD", help="The card, if the stop has none.")
 @energy("figure_wh", "--kwh", "Its energy, if you know it.")
 @REASON
@@ -231,11 +288,15 @@ def make(operator: Operator, message: int, **fields: object) -> int:
 
 @command("dismiss", group=review)
 @click.argument("message", type=int)
-@click.option("--review", "is_review", is_flag=True, help="MESSAGE is the id of a review, not of a message.")
+@click.option(
+    "--review", "is_review", is_flag=True, help="MESSAGE is the id of a review, not of a message."
+)
 @REASON
 def dismiss(operator: Operator, message: int, *, is_review: bool, **fields: object) -> int:
     """Resolve a message, or a review, that affects no bill."""
-    return decide(operator, "reviews" if is_review else "set-aside", str(message), "dismiss", **fields)
+    return decide(
+        operator, "reviews" if is_review else "set-aside", str(message), "dismiss", **fields
+    )
 
 
 # Correct
@@ -255,7 +316,11 @@ Examples:
 @energy("figure_wh", "--kwh", "The energy, if it is not the difference of the registers.")
 @energy("meter_start_wh", "--start-kwh", "The register at its start.")
 @energy("meter_stop_wh", "--stop-kwh", "The register at its end.")
-@click.option("--start-time", metavar="TIME", help="When it began, for the bill, as 2026-03-01T12:00 at the site.")
+@click.option(
+    "--start-time",
+    metavar="TIME",
+    help="When it began, for the bill, as 2026-03-01T12:00 at the site.",
+)
 @click.option("--stop-time", metavar="TIME", help="When it ended, for the bill, likewise.")
 @click.option("id_tag", "--card", metavar="CARD", help="The card, if none is known.")
 @REASON
@@ -279,7 +344,11 @@ Examples:
 
 @command("close", epilog=CLOSE_EXAMPLES)
 @SESSION
-@click.option("--stop-time", metavar="TIME", help="When it ended, as 2026-03-01T13:00 at the site.  [default: now]")
+@click.option(
+    "--stop-time",
+    metavar="TIME",
+    help="When it ended, as 2026-03-01T13:00 at the site.  [default: now]",
+)
 @energy("meter_stop_wh", "--stop-kwh", "The register at its end; the figure is then corrected.")
 @REASON
 @EVENT

@@ -15,18 +15,19 @@ Examples:
   levity-trio serve --config /etc/levity.toml --log-format json
   LEVITY_OCPP_LOG_LEVEL=DEBUG levity-trio serve
 
-Each flag has an environment variable (--log-level: LEVITY_LOG_LEVEL; switches: true or false) and a key in the TOML
-file (log-level = "DEBUG"). A flag overrides the variable, the variable overrides the file, and the file overrides the
-default.
+Each flag has an environment variable (--log-level: LEVITY_LOG_LEVEL; switches: true or false) and a
+key in the TOML file (log-level = "DEBUG"). A flag overrides the variable, the variable overrides
+the file, and the file overrides the default.
 
-Exit status: 0 after a clean stop, 1 for a failure of the environment (port in use, another program's database) or an
-unclean stop, 2 for a wrong setting.
+Exit status: 0 after a clean stop, 1 for a failure of the environment (port in use, another
+program's database) or an unclean stop, 2 for a wrong setting.
 """
 
 
 @click.command("serve", cls=GroupedCommand, params=setting_options(), epilog=EXAMPLES)
 def serve(**options: object) -> int:
-    """Start the server. Without flags it listens on port 9000 and stores in levity.db in the current folder."""
+    """Start the server. Without flags it listens on port 9000 and stores in levity.db in the
+    current folder."""
     flags = {name: value for name, value in options.items() if value not in (None, ())}
     server_config, log_config = load(flags, os.environ)
     os.umask(0o077)  # also for what libraries and plugins write

@@ -1,4 +1,5 @@
-"""`levity-trio sessions` and `explain`: charging sessions, their sums by month, charger or card, and all about one."""
+"""`levity-trio sessions` and `explain`: charging sessions, their sums by month, charger or card,
+and all about one."""
 
 from __future__ import annotations
 
@@ -53,8 +54,8 @@ Examples:
   levity-trio sessions --by month
   levity-trio sessions --by card --from 2026-03-01 --csv > march.csv
 
-Times are in the time zone of the site. --from and --to go by the start; --by month
-goes by the end, as bills do; those that are open are summed as month -. --csv has all rows, however many there are.
+Times are in the time zone of the site. --from and --to go by the start; --by month goes by the end,
+as bills do; those that are open are summed as month -. --csv has all rows, however many there are.
 """
 BY: Final = {"month": "month", "charger": "charger", "card": "tag"}
 """What they are summed by, as people type it, and its name in the result."""
@@ -69,14 +70,23 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 @OF_CHARGER
 @click.option("--connector", type=int, metavar="NUMBER", help="Only of this connector.")
 @click.option("tag", "--card", metavar="CARD", help="Only of this card.")
-@click.option("--status", type=click.Choice(["Active", "Completed"]), help="Only those that are open, or have ended.")
+@click.option(
+    "--status",
+    type=click.Choice(["Active", "Completed"]),
+    help="Only those that are open, or have ended.",
+)
 @click.option("--from", "since", metavar="TIME", help="Begun at or after this time or day.")
 @click.option("--to", "until", metavar="TIME", help="Begun before this time or day.")
 @click.option("--review", is_flag=True, help="Only those with an open review.")
 @click.option(
-    "--bill", type=click.Choice(list(STATES)), metavar="STATE", help=f"Only those in this state: {', '.join(STATES)}."
+    "--bill",
+    type=click.Choice(list(STATES)),
+    metavar="STATE",
+    help=f"Only those in this state: {', '.join(STATES)}.",
 )
-@click.option("--by", type=click.Choice(list(BY)), help="Sum them by month of their end, charger or card.")
+@click.option(
+    "--by", type=click.Choice(list(BY)), help="Sum them by month of their end, charger or card."
+)
 @click.option("--csv", "is_csv", is_flag=True, help="Output CSV.")
 @limit("How many, the newest.")
 def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **filters: Any) -> None:
@@ -96,14 +106,28 @@ def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **fil
         operator.table(columns, rows, empty=none_yet(NO_SESSION))
     else:
         operator.table(
-            SHOWN, [{**record, **row} for record, row in zip(records, rows, strict=True)], rows, none_yet(NO_SESSION)
+            SHOWN,
+            [{**record, **row} for record, row in zip(records, rows, strict=True)],
+            rows,
+            none_yet(NO_SESSION),
         )
         if is_cut and not operator.is_json:
-            say(fill(f"only the newest {limit} are shown: --limit NUMBER shows more, --csv all, --by month their sums"))
+            say(
+                fill(
+                    f"only the newest {limit} are shown: --limit NUMBER shows more, --csv all, "
+                    "--by month their sums"
+                )
+            )
 
 
 def _query(
-    operator: Operator, *, since: str | None, until: str | None, bill: str | None, review: bool, **filters: object
+    operator: Operator,
+    *,
+    since: str | None,
+    until: str | None,
+    bill: str | None,
+    review: bool,
+    **filters: object,
 ) -> dict[str, object]:
     return {
         **filters,
@@ -141,7 +165,9 @@ def _sums(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
 
 def _write_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
     text = StringIO(newline="")
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", delimiter=separator(), lineterminator="\n")
+    writer = csv.DictWriter(
+        text, columns, extrasaction="ignore", delimiter=separator(), lineterminator="\n"
+    )
     writer.writeheader()
     writer.writerows({name: in_sheet(inert(value)) for name, value in row.items()} for row in rows)
     say(text.getvalue(), ends_line=False)

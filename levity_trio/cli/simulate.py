@@ -51,8 +51,8 @@ With a password, and over TLS:
 At another --speed, the server needs the same speed and a database of its own:
   levity-trio serve --db trial.db --clock-speed 60
 
-Exit status: 0 at the end of the scenario, 1 when the database does not agree (--verify) or for a failure of the
-environment, 2 for wrong usage, 130 when it was interrupted.
+Exit status: 0 at the end of the scenario, 1 when the database does not agree (--verify) or for a
+failure of the environment, 2 for wrong usage, 130 when it was interrupted.
 """
 
 
@@ -61,7 +61,10 @@ def _list_quirks(context: click.Context, _option: click.Parameter, is_wanted: bo
         from levity_trio.simulator.quirks import QUIRKS  # noqa: PLC0415 - so that --help and a wrong flag answer at once
 
         formatter = context.make_formatter()
-        pairs = (((name, quirk.does), ("", f"seen in: {quirk.seen_in}")) for name, quirk in QUIRKS.items())
+        pairs = (
+            ((name, quirk.does), ("", f"seen in: {quirk.seen_in}"))
+            for name, quirk in QUIRKS.items()
+        )
         formatter.write_dl([row for pair in pairs for row in pair])
         say(formatter.getvalue(), ends_line=False)
         context.exit()
@@ -82,42 +85,110 @@ def _real(_context: click.Context, _option: click.Parameter, speed: float) -> fl
     return speed
 
 
-# fmt: off
 _OPTIONS = together(
     click.option("--url", default=URL, show_default=True, help="URL of the central system."),
-    click.option("--scenario", metavar="NAME|FILE", help="Built-in scenario or TOML file  [default: day]."),
-    click.option("--chargers", type=click.IntRange(1, 100_000),
-                 help="Number of chargers  [default: that of the scenario]."),
-    click.option("--speed", type=click.FloatRange(0.1, 100_000), callback=_real, default=1.0, show_default=True,
-                 help="Speed relative to real time; 60 simulates an hour per minute. The server needs the same"
-                      " --clock-speed."),
-    click.option("--seed", type=int, default=1, show_default=True,
-                 help="Random seed; the same seed gives the same run."),
-    click.option("quirks", "--quirk", metavar="NAME", multiple=True, help="Quirk of every charger; can be repeated."),
-    click.option("--password", metavar="HEX",
-                 help="Password of every charger of the scenario, 16 to 20 bytes: security profile 1, with wss:// 2."),
-    click.option("authority", "--ca", type=FILE, metavar="FILE",
-                 help="Authority of the central system's certificate (PEM)."),
-    click.option("certificate", "--client-cert", metavar="FILE",
-                 help="Client certificate and key (PEM), security profile 3; {id} in it stands for the charger's"
-                      " identifier."),
-    click.option("--verify", callback=read_database, metavar="DATABASE",
-                 help="Database of the central system, to be compared with the simulation at its end."),
-    click.option("--ledger", type=FILE, metavar="FILE",
-                 help="File that records the true course of the simulation, for `levity-trio verify`."),
+    click.option(
+        "--scenario", metavar="NAME|FILE", help="Built-in scenario or TOML file  [default: day]."
+    ),
+    click.option(
+        "--chargers",
+        type=click.IntRange(1, 100_000),
+        help="Number of chargers  [default: that of the scenario].",
+    ),
+    click.option(
+        "--speed",
+        type=click.FloatRange(0.1, 100_000),
+        callback=_real,
+        default=1.0,
+        show_default=True,
+        help=(
+            "Speed relative to real time; 60 simulates an hour per minute. The server needs the "
+            "same --clock-speed."
+        ),
+    ),
+    click.option(
+        "--seed",
+        type=int,
+        default=1,
+        show_default=True,
+        help="Random seed; the same seed gives the same run.",
+    ),
+    click.option(
+        "quirks",
+        "--quirk",
+        metavar="NAME",
+        multiple=True,
+        help="Quirk of every charger; can be repeated.",
+    ),
+    click.option(
+        "--password",
+        metavar="HEX",
+        help=(
+            "Password of every charger of the scenario, 16 to 20 bytes: security profile 1, with "
+            "wss:// 2."
+        ),
+    ),
+    click.option(
+        "authority",
+        "--ca",
+        type=FILE,
+        metavar="FILE",
+        help="Authority of the central system's certificate (PEM).",
+    ),
+    click.option(
+        "certificate",
+        "--client-cert",
+        metavar="FILE",
+        help=(
+            "Client certificate and key (PEM), security profile 3; {id} in it stands for the "
+            "charger's identifier."
+        ),
+    ),
+    click.option(
+        "--verify",
+        callback=read_database,
+        metavar="DATABASE",
+        help="Database of the central system, to be compared with the simulation at its end.",
+    ),
+    click.option(
+        "--ledger",
+        type=FILE,
+        metavar="FILE",
+        help="File that records the true course of the simulation, for `levity-trio verify`.",
+    ),
     VERBOSE,
     click.option("is_json", "--json", is_flag=True, help="Output the summary as JSON."),
-    click.option("--list-quirks", is_flag=True, is_eager=True, expose_value=False, callback=_list_quirks,
-                 help="List the quirks, and the real chargers that have them."),
-    click.option("--list-scenarios", is_flag=True, is_eager=True, expose_value=False, callback=_list_scenarios,
-                 help="List the built-in scenarios."),
-    click.option("--control", metavar="[HOST:]PORT",
-                 help="Serve the HTTP API of `levity-trio simulator`. Without --scenario, run only the chargers added"
-                      " there."),
-    click.option("--state", type=FILE, metavar="FILE",
-                 help=f"File that keeps the chargers added there  [default: {STATE}]."),
+    click.option(
+        "--list-quirks",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_list_quirks,
+        help="List the quirks, and the real chargers that have them.",
+    ),
+    click.option(
+        "--list-scenarios",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_list_scenarios,
+        help="List the built-in scenarios.",
+    ),
+    click.option(
+        "--control",
+        metavar="[HOST:]PORT",
+        help=(
+            "Serve the HTTP API of `levity-trio simulator`. Without --scenario, run only the "
+            "chargers added there."
+        ),
+    ),
+    click.option(
+        "--state",
+        type=FILE,
+        metavar="FILE",
+        help=f"File that keeps the chargers added there  [default: {STATE}].",
+    ),
 )
-# fmt: on
 
 
 @click.command("simulate", epilog=EXAMPLES, short_help="Simulate chargers and check the database.")
@@ -140,7 +211,8 @@ def simulate(
     authority: Path | None,
     certificate: str | None,
 ) -> int:
-    """Simulate chargers that boot, charge and misbehave, and compare the database with what they did."""
+    """Simulate chargers that boot, charge and misbehave, and compare the database with what they
+    did."""
     from levity_trio.simulator.run import Order, run  # noqa: PLC0415
     from levity_trio.simulator.scenario import load  # noqa: PLC0415
     from levity_trio.simulator.server_address import Trust  # noqa: PLC0415 - see above
@@ -151,14 +223,17 @@ def simulate(
         for flag, value in {"--quirk": quirks, "--verify": verify, "--ledger": ledger}.items():
             if value:
                 raise ConfigError(
-                    f"{flag} applies to the chargers of a scenario only; give --scenario or --chargers with --control"
+                    f"{flag} applies to the chargers of a scenario only; give --scenario or "
+                    "--chargers with --control"
                 )
     server = _address(url)
     profile = _profile(password, certificate, is_tls=server.is_tls)
     chosen = load("day" if scenario is None else scenario) if is_planned else None
     order = Order(
         server=server,
-        plan=None if chosen is None else _plan(chosen, chargers, seed, quirks, security=(profile, password)),
+        plan=None
+        if chosen is None
+        else _plan(chosen, chargers, seed, quirks, security=(profile, password)),
         configuration={} if chosen is None else chosen.configuration,
         first_hour=0 if chosen is None else chosen.first_hour,
         speed=speed,
@@ -205,7 +280,12 @@ def _plan(
         raise click.UsageError(f"--quirk {unknown[0]} is unknown; see --list-quirks.")
     profile, password = security
     specs = tuple(
-        replace(spec, quirks=tuple(dict.fromkeys([*spec.quirks, *quirks])), security_profile=profile, password=password)
+        replace(
+            spec,
+            quirks=tuple(dict.fromkeys([*spec.quirks, *quirks])),
+            security_profile=profile,
+            password=password,
+        )
         for spec in fleet(scenario, chargers or scenario.chargers, seed)
     )
     return plan(scenario, specs, seed)

@@ -1,4 +1,5 @@
-"""`levity-trio simulator …`: commands for the chargers of a running `levity-trio simulate --control`."""
+"""`levity-trio simulator …`: commands for the chargers of a running `levity-trio simulate
+--control`."""
 
 from __future__ import annotations
 
@@ -10,16 +11,45 @@ from typing import Any, BinaryIO, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON, WIDE, Callback, Decorator, Group, examples_of, present, together
+from levity_trio.cli.declaring import (
+    JSON,
+    WIDE,
+    Callback,
+    Decorator,
+    Group,
+    examples_of,
+    present,
+    together,
+)
 from levity_trio.cli.operator import CA
 from levity_trio.cli.terminal import Output, say, show_below, show_record, warn
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.park import DEFAULT_URL
 
-CHARGER_COLUMNS = ("id", "vendor", "model", "power_type", "location", "auto_connect", "state", "statuses", "quirks")
+CHARGER_COLUMNS = (
+    "id",
+    "vendor",
+    "model",
+    "power_type",
+    "location",
+    "auto_connect",
+    "state",
+    "statuses",
+    "quirks",
+)
 CONNECTOR_COLUMNS = (
-    *("number", "status", "error_code", "is_plugged", "soc", "power_w", "register_wh", "id_tag", "transaction_id"),
+    *(
+        "number",
+        "status",
+        "error_code",
+        "is_plugged",
+        "soc",
+        "power_w",
+        "register_wh",
+        "id_tag",
+        "transaction_id",
+    ),
 )
 LOCATION_COLUMNS = ("name", "address")
 VEHICLE_COLUMNS = ("name", "battery_wh", "max_ac_w", "ac_phases", "max_dc_w", "soc")
@@ -41,8 +71,9 @@ Examples:
   levity-trio simulator template chargers > chargers.csv
   levity-trio simulator import chargers chargers.csv
 
-Each command is a request to the HTTP API of a running simulator (--api or LEVITY_SIMULATOR_API, by default
-http://127.0.0.1:9100). That API has no authentication and by default listens on this machine only.
+Each command is a request to the HTTP API of a running simulator (--api or LEVITY_SIMULATOR_API, by
+default http://127.0.0.1:9100). That API has no authentication and by default listens on this
+machine only.
 
 Exit status: 0 on success, 1 when the simulator refuses or does not run, 2 for wrong usage.
 """
@@ -112,13 +143,17 @@ def command(name: str, group: click.Group = simulator) -> Callable[[Callback], c
             function(Client(api, ca, is_json=is_json), **options)
 
         words = ("simulator",) if group is simulator else ("simulator", str(group.name))
-        return group.command(name, epilog=examples_of(f"{EXAMPLES}{OF_COMMANDS}", *words, name))(run)
+        return group.command(name, epilog=examples_of(f"{EXAMPLES}{OF_COMMANDS}", *words, name))(
+            run
+        )
 
     return decorate
 
 
 _CHARGER = click.argument("charger", metavar="CHARGER")
-_CONNECTOR = click.option("--connector", "-c", type=int, help="Number of the connector, if there are several.")
+_CONNECTOR = click.option(
+    "--connector", "-c", type=int, help="Number of the connector, if there are several."
+)
 _CHARGER_FIELDS = together(
     click.option("--vendor", help="Vendor in its BootNotification."),
     click.option("--model", help="Model in its BootNotification."),
@@ -130,7 +165,9 @@ _CHARGER_FIELDS = together(
     click.option("--max-current-a", type=float, help="Maximum current per phase for AC, in A."),
     click.option("--max-power-w", type=float, help="Maximum power for DC, in W."),
     click.option("--register-wh", type=int, help="Initial value of its meter registers, in Wh."),
-    click.option("--security-profile", type=int, help="Security profile, 0 to 3 (OCPP security whitepaper)."),
+    click.option(
+        "--security-profile", type=int, help="Security profile, 0 to 3 (OCPP security whitepaper)."
+    ),
     click.option("--password", help="Password for security profiles 1 and 2."),
     click.option("--quirk", "quirks", multiple=True, help="Quirk of the charger; can be repeated."),
     click.option("--location", help="Name of its location."),
@@ -189,14 +226,19 @@ def remove(client: Client, charger: str) -> None:
 
 
 _TAG = click.argument("tag")
-_VEHICLE = click.option("--vehicle", help="Name of a vehicle (`simulator vehicles`); any vehicle by default.")
+_VEHICLE = click.option(
+    "--vehicle", help="Name of a vehicle (`simulator vehicles`); any vehicle by default."
+)
 _ACTIONS: Mapping[str, tuple[str, Sequence[Decorator]]] = {
     "connect": ("Switch on a charger's power, so that it connects.", ()),
     "disconnect": ("Cut a charger's power.", ()),
     "plug": ("Plug in a vehicle.", (_VEHICLE, _CONNECTOR)),
     "unplug": ("Unplug the cable.", (_CONNECTOR,)),
     "tag": (
-        "Present a tag to a charger.\n\nThe tag starts a transaction, or stops the transaction that it started.",
+        (
+            "Present a tag to a charger.\n\nThe tag starts a transaction, or stops the "
+            "transaction that it started."
+        ),
         (_TAG, _CONNECTOR),
     ),
     "start": (
@@ -206,10 +248,16 @@ _ACTIONS: Mapping[str, tuple[str, Sequence[Decorator]]] = {
     "stop": ("Stop the transaction, as a button on the charger does.", (_CONNECTOR,)),
     "meter": (
         "Set the register that a connector reports.\n\nThe true energy does not change.",
-        (click.option("--wh", type=int, required=True, help="Value of the register, in Wh."), _CONNECTOR),
+        (
+            click.option("--wh", type=int, required=True, help="Value of the register, in Wh."),
+            _CONNECTOR,
+        ),
     ),
     "fault": (
-        "Cause a fault of a connector.\n\nConnector 0 is the whole charger. ERROR_CODE is one of OCPP 1.6 §7.6.",
+        (
+            "Cause a fault of a connector.\n\nConnector 0 is the whole charger. ERROR_CODE is one "
+            "of OCPP 1.6 §7.6."
+        ),
         (click.argument("error_code", required=False, metavar="[ERROR_CODE]"), _CONNECTOR),
     ),
     "clear-fault": ("Clear the fault that `fault` caused.", (_CONNECTOR,)),
@@ -217,12 +265,16 @@ _ACTIONS: Mapping[str, tuple[str, Sequence[Decorator]]] = {
         "Set the status of a connector.\n\nOCPP 1.6 §4.9 must allow the transition.",
         (click.argument("status"), _CONNECTOR),
     ),
-    "offline": ("Cut a charger's network.\n\nThe charger continues to charge and queues its messages.", ()),
+    "offline": (
+        "Cut a charger's network.\n\nThe charger continues to charge and queues its messages.",
+        (),
+    ),
     "online": ("Restore a charger's network.", ()),
     "answer": (
         (
             "Answer calls of ACTION with STATUS without executing them."
-            "\n\nSTATUS can be an error code such as NotSupported. Without STATUS the charger answers normally again."
+            "\n\nSTATUS can be an error code such as NotSupported. Without STATUS the charger "
+            "answers normally again."
             " Disconnecting the charger has the same effect."
         ),
         (click.argument("action"), click.argument("status", required=False, metavar="[STATUS]")),
@@ -235,7 +287,9 @@ def _add_action(action: str, text: str, parameters: Sequence[Decorator]) -> None
     @together(_CHARGER, *parameters)
     def run(client: Client, charger: str, **arguments: Any) -> None:
         state = client.ask("POST", "chargers", charger, action, given=present(arguments))
-        client.tell(state, f"{charger} {state['state']}: {' '.join(state['statuses']) or 'no power'}")
+        client.tell(
+            state, f"{charger} {state['state']}: {' '.join(state['statuses']) or 'no power'}"
+        )
 
     run.__doc__ = text
     command(action)(run)
@@ -249,12 +303,17 @@ for _name, (_text, _parameters) in _ACTIONS.items():
 @_CHARGER
 @click.argument("action")
 @click.argument("payload", required=False, metavar="[PAYLOAD]")
-@click.option("--connector", "-c", type=int, help="Connector of the message, without PAYLOAD  [default: 1].")
-def send(client: Client, charger: str, action: str, payload: str | None, connector: int | None) -> None:
+@click.option(
+    "--connector", "-c", type=int, help="Connector of the message, without PAYLOAD  [default: 1]."
+)
+def send(
+    client: Client, charger: str, action: str, payload: str | None, connector: int | None
+) -> None:
     """Send a message and print the response.
 
-    PAYLOAD, a JSON object, is sent unchanged. Without PAYLOAD the charger fills in its present state; ACTION is then
-    BootNotification, Heartbeat, StatusNotification or MeterValues. The response does not affect the charger.
+    PAYLOAD, a JSON object, is sent unchanged. Without PAYLOAD the charger fills in its present
+    state; ACTION is then BootNotification, Heartbeat, StatusNotification or MeterValues. The
+    response does not affect the charger.
     """
     try:
         sent = None if payload is None else json.loads(payload)
@@ -283,7 +342,13 @@ def configuration(client: Client, charger: str, key: str | None, value: str | No
 
 @command("log")
 @_CHARGER
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="Maximum number of frames.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 500),
+    default=50,
+    show_default=True,
+    help="Maximum number of frames.",
+)
 @WIDE
 def show_log(client: Client, charger: str, limit: int) -> None:
     """Show the last OCPP frames of a charger.
@@ -291,14 +356,18 @@ def show_log(client: Client, charger: str, limit: int) -> None:
     Times are seconds of the simulation.
     """
     frames = client.ask("GET", "chargers", charger, "log", query={"limit": limit})
-    client.table(("at", "direction", "text"), [frame | {"at": round(frame["at"], 3)} for frame in frames])
+    client.table(
+        ("at", "direction", "text"), [frame | {"at": round(frame["at"], 3)} for frame in frames]
+    )
 
 
 def _add_records(kind: str, columns: tuple[str, ...], fields: Decorator) -> None:
     """Add the commands list (the default), add, change and remove for locations or vehicles."""
     path = f"{kind}s"
 
-    @simulator.group(path, help=f"List, add, change and remove {path}.", invoke_without_command=True)
+    @simulator.group(
+        path, help=f"List, add, change and remove {path}.", invoke_without_command=True
+    )
     @click.pass_context
     def group(context: click.Context) -> None:
         if context.invoked_subcommand is None:
@@ -315,7 +384,9 @@ def _add_records(kind: str, columns: tuple[str, ...], fields: Decorator) -> None
     @together(click.argument("name"), fields)
     def add_record(client: Client, name: str, **values: Any) -> None:
         """Add one."""
-        client.tell(client.ask("POST", path, given={"name": name, **_body(values)}), f"added {name}")
+        client.tell(
+            client.ask("POST", path, given={"name": name, **_body(values)}), f"added {name}"
+        )
 
     @command("change", group)
     @together(click.argument("name"), fields)
@@ -347,7 +418,9 @@ def import_file(client: Client, kind: str, file: BinaryIO) -> None:
     is_json = file.name.endswith(".json") or body.lstrip().startswith(b"[")
     media_type = "application/json" if is_json else "text/csv"
     try:
-        response = json.loads(client.api.send("POST", "import", kind, body=body, media_type=media_type))
+        response = json.loads(
+            client.api.send("POST", "import", kind, body=body, media_type=media_type)
+        )
     except Refusal as refusal:
         for fault in refusal.document.get("faults", []):
             column = f" {fault['column']}:" if fault["column"] else ""

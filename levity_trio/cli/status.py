@@ -16,7 +16,19 @@ from levity_trio.cli.terminal import say, show_table
 NONE_OF_THEM: Final = ","
 """This names no charger, because no card of a charger is wanted."""
 COLUMNS: Final = (
-    *("charger", "connector", "status", "household", "kwh", "kw", "since", "link", "tag", "transaction", "told_to_be"),
+    *(
+        "charger",
+        "connector",
+        "status",
+        "household",
+        "kwh",
+        "kw",
+        "since",
+        "link",
+        "tag",
+        "transaction",
+        "told_to_be",
+    ),
 )
 MOST_NAMED: Final = 50
 """Of more chargers, all are asked for instead."""
@@ -31,7 +43,11 @@ Examples:
 @command("status", epilog=EXAMPLES)
 @click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
 @click.option(
-    "--every", type=click.FloatRange(0.5, 3600), default=5.0, show_default=True, help="Seconds, with --watch."
+    "--every",
+    type=click.FloatRange(0.5, 3600),
+    default=5.0,
+    show_default=True,
+    help="Seconds, with --watch.",
 )
 @WIDE
 def status(operator: Operator, watch: bool, every: float) -> None:
@@ -48,17 +64,28 @@ def status(operator: Operator, watch: bool, every: float) -> None:
 def _show(operator: Operator) -> None:
     chargers = operator.get("chargers", limit=500)["data"]
     active = operator.get("transactions", status="Active", limit=500)["data"]
-    of_connector = {(transaction["charger"], transaction["connector"]): transaction for transaction in reversed(active)}
+    of_connector = {
+        (transaction["charger"], transaction["connector"]): transaction
+        for transaction in reversed(active)
+    }
     now = _now(operator, [transaction["charger"] for transaction in active])
     households = _households(now)
     rows = [
-        _row(charger, connector, of_connector.get((charger["id"], connector.get("connector")), {}), households)
+        _row(
+            charger,
+            connector,
+            of_connector.get((charger["id"], connector.get("connector")), {}),
+            households,
+        )
         for charger in chargers
         for connector in _connectors(charger, (charger["id"], None) in of_connector)
     ]
     is_viewer = operator.ask("GET", "me")["role"] == "viewer"
     doubtful = None if is_viewer else _count(operator.get("review", limit=1))
-    newcomers, turned_away = _count(operator.get("newcomers", waiting="true", limit=1)), _turned_away(now)
+    newcomers, turned_away = (
+        _count(operator.get("newcomers", waiting="true", limit=1)),
+        _turned_away(now),
+    )
     whole = {
         "connectors": rows,
         "waiting_for_a_person": doubtful,
@@ -93,7 +120,11 @@ def _households(now: Mapping[str, Any]) -> dict[int, str | None]:
 def _turned_away(now: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the chargers that are turned away: each in words, since when, and what to do."""
     names = ("charger", "since", "words", "advice")
-    return [{name: look[name] for name in names} for look in now["attention"] if look["kind"] == "turned_away"]
+    return [
+        {name: look[name] for name in names}
+        for look in now["attention"]
+        if look["kind"] == "turned_away"
+    ]
 
 
 def _count(page: Mapping[str, Any]) -> Any:
@@ -102,7 +133,8 @@ def _count(page: Mapping[str, Any]) -> Any:
 
 
 def _connectors(charger: Mapping[str, Any], has_unnamed: bool) -> list[Mapping[str, Any]]:
-    """Return the connectors of a charger, and one without a number for a transaction whose start named none."""
+    """Return the connectors of a charger, and one without a number for a transaction whose start
+    named none."""
     known = list(charger["connectors"])
     return [*known, {}] if has_unnamed or not known else known
 

@@ -1,4 +1,5 @@
-"""`levity-trio tariff`: checks a tariff, which needs no server; adds it, and says for whom it holds."""
+"""`levity-trio tariff`: checks a tariff, which needs no server; adds it, and says for whom it
+holds."""
 
 from __future__ import annotations
 
@@ -19,9 +20,22 @@ from levity_trio.cli.terminal import fill, local_minute, say, show_below, show_r
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 COLUMNS: Final = ("id", "name", "currency", "prices", "since")
-NO_TARIFF: Final = "no tariff yet: levity-trio tariff example flat > flat.toml is a begin, tariff add flat.toml adds it"
-VERSIONS: Final = ("since", "added_at", "added_by", "reason", "is_used", "withdrawn_at", "withdrawn_by")
-NOT_ASSIGNED: Final = "no tariff holds for anybody yet: levity-trio tariff assign TARIFF --site --since DAY"
+NO_TARIFF: Final = (
+    "no tariff yet: levity-trio tariff example flat > flat.toml is a begin, tariff add flat.toml "
+    "adds it"
+)
+VERSIONS: Final = (
+    "since",
+    "added_at",
+    "added_by",
+    "reason",
+    "is_used",
+    "withdrawn_at",
+    "withdrawn_by",
+)
+NOT_ASSIGNED: Final = (
+    "no tariff holds for anybody yet: levity-trio tariff assign TARIFF --site --since DAY"
+)
 ASSIGNED: Final = ("for", "tariff", "since", "until", "is_replaced", "by", "reason")
 HELP: Final = """\
 \b
@@ -76,13 +90,19 @@ _FILE: Final = click.argument("file", type=click.Path(path_type=Path))
 _NAME: Final = click.argument("named", metavar="TARIFF")
 _REASON: Final = click.option("--reason", help="Why, for those who ask later.")
 _CORRECT: Final = click.option(
-    "--correct-statements", is_flag=True, help="Do it also if it corrects statements that are closed already."
+    "--correct-statements",
+    is_flag=True,
+    help="Do it also if it corrects statements that are closed already.",
 )
 _PAYER: Final = together(
-    click.option("account", "--household", metavar="HOUSEHOLD", help="A household, by its number or name."),
+    click.option(
+        "account", "--household", metavar="HOUSEHOLD", help="A household, by its number or name."
+    ),
     click.option("--charger", metavar="ID", help="A charger."),
 )
-_TARGET: Final = together(_PAYER, click.option("--site", "is_site", is_flag=True, help="The whole site."))
+_TARGET: Final = together(
+    _PAYER, click.option("--site", "is_site", is_flag=True, help="The whole site.")
+)
 _CHANGE: Final = together(
     _TARGET,
     click.option("--since", metavar="DAY", required=True, help="From which day on, as 2026-10-01."),
@@ -117,7 +137,9 @@ def add(operator: Operator, file: Path, reason: str | None, *, correct_statement
     """Add a version of a tariff from its file."""
     toml = _read(file)
     since = _parsed(file, toml).since
-    done = operator.post("tariffs", body={"toml": toml, "reason": reason, "correct_statements": correct_statements})
+    done = operator.post(
+        "tariffs", body={"toml": toml, "reason": reason, "correct_statements": correct_statements}
+    )
     became = "is added" if done["result"] == "added" else "was there already; nothing changed"
     told = f"{done['name']}, from {since} on, {became}"
     if not done["assignments"]:
@@ -132,9 +154,18 @@ def show_all(operator: Operator, limit: int) -> None:
     operator.show_page(COLUMNS, operator.get("tariffs", limit=limit), empty=NO_TARIFF)
 
 
-@command("show", group=tariff, epilog=an_example("tariff show Flat", "tariff show Flat --toml > flat.toml"))
+@command(
+    "show",
+    group=tariff,
+    epilog=an_example("tariff show Flat", "tariff show Flat --toml > flat.toml"),
+)
 @_NAME
-@click.option("--toml", "is_toml", is_flag=True, help="Print the newest version as it was given, for the next one.")
+@click.option(
+    "--toml",
+    "is_toml",
+    is_flag=True,
+    help="Print the newest version as it was given, for the next one.",
+)
 @WIDE
 def show(operator: Operator, named: str, *, is_toml: bool) -> None:
     """Show a tariff: what it says, when, and for whom."""
@@ -144,7 +175,10 @@ def show(operator: Operator, named: str, *, is_toml: bool) -> None:
         return
     live = [version["toml"] for version in record["versions"] if version["withdrawn_at"] is None]
     if not live:
-        raise ConfigError(f"all versions of {record['name']} were withdrawn; levity-trio tariff show --json has them")
+        raise ConfigError(
+            f"all versions of {record['name']} were withdrawn; levity-trio tariff show --json has "
+            "them"
+        )
     say(live[0], ends_line=False)
 
 
@@ -153,7 +187,9 @@ def show(operator: Operator, named: str, *, is_toml: bool) -> None:
 @click.argument("day")
 @_REASON
 @_CORRECT
-def withdraw(operator: Operator, named: str, day: str, reason: str | None, *, correct_statements: bool) -> None:
+def withdraw(
+    operator: Operator, named: str, day: str, reason: str | None, *, correct_statements: bool
+) -> None:
     """Withdraw the version of a day, as if it had never held.
 
     This is refused once closed months may have used it.
@@ -183,7 +219,11 @@ def unassign(operator: Operator, **fields: Any) -> None:
     _assign(operator, None, **fields)
 
 
-@command("assignments", group=tariff, epilog=an_example("tariff assignments", "tariff assignments --tariff Flat"))
+@command(
+    "assignments",
+    group=tariff,
+    epilog=an_example("tariff assignments", "tariff assignments --tariff Flat"),
+)
 @click.option("--tariff", "named", metavar="TARIFF", help="Only of this tariff.")
 @_TARGET
 @limit()
@@ -192,7 +232,10 @@ def assignments(operator: Operator, named: str | None, limit: int, **target: Any
     query = _target(operator, **target)
     number = None if named is None else operator.number("tariffs", named)
     operator.show_page(
-        ASSIGNED, operator.get("tariff-assignments", **query, tariff=number, limit=limit), _line, empty=NOT_ASSIGNED
+        ASSIGNED,
+        operator.get("tariff-assignments", **query, tariff=number, limit=limit),
+        _line,
+        empty=NOT_ASSIGNED,
     )
 
 
@@ -206,9 +249,18 @@ def which(operator: Operator, day: str | None, **target: Any) -> None:
     if assigned is None:
         operator.tell(in_force, f"no tariff holds on {in_force['day']}")
         return
-    version = f"version of {in_force['version']}" if in_force["version"] else "which has no version for this day"
-    reason, at = f": {assigned['reason']}" if assigned["reason"] else "", local_minute(assigned["at"])
-    ground = f"assigned to the {_for(assigned)} since {assigned['since']}, by {assigned['by']} at {at}"
+    version = (
+        f"version of {in_force['version']}"
+        if in_force["version"]
+        else "which has no version for this day"
+    )
+    reason, at = (
+        f": {assigned['reason']}" if assigned["reason"] else "",
+        local_minute(assigned["at"]),
+    )
+    ground = (
+        f"assigned to the {_for(assigned)} since {assigned['since']}, by {assigned['by']} at {at}"
+    )
     words = fill(f"on {in_force['day']}: {in_force['tariff_name']}, {version}")
     operator.tell(in_force, f"{words}\n{fill(f'{ground}{reason}', '  ', '  ')}")
 
@@ -226,32 +278,46 @@ def _assign(
     if len(body) != 1:
         raise click.UsageError("give one of --household, --charger and --site")
     number = None if named is None else int(operator.number("tariffs", named))
-    body |= {"since": since, "reason": reason, "correct_statements": correct_statements, "tariff": number}
+    body |= {
+        "since": since,
+        "reason": reason,
+        "correct_statements": correct_statements,
+        "tariff": number,
+    }
     done = operator.post("tariff-assignments", body=body)
     until = f" until {done['until']}, when another assignment begins" if done["until"] else ""
     again = "; that was so already" if done["result"] == "same" else ""
     what = "no tariff of its own" if done["tariff_name"] is None else done["tariff_name"]
-    operator.tell(done, f"{_for(done)}: {what} from {done['since']} on{until}{again}" + _corrected(done))
+    operator.tell(
+        done, f"{_for(done)}: {what} from {done['since']} on{until}{again}" + _corrected(done)
+    )
 
 
 def _corrected(done: Mapping[str, Any]) -> str:
     """Return a line for each closed statement that a change corrects."""
     return "".join(
-        f"\nstatement {statement['statement']} ({statement['name']}, {statement['month']}) is corrected by"
+        f"\nstatement {statement['statement']} ({statement['name']}, {statement['month']}) is "
+        "corrected by"
         f" {signed(statement['amount'], CURRENCIES[statement['currency']])}, on the next statement"
         for statement in done["corrected"]
     )
 
 
-def _target(operator: Operator, account: str | None, charger: str | None, *, is_site: bool = False) -> dict[str, Any]:
-    target: dict[str, Any] = {} if account is None else {"account": int(operator.number("accounts", account))}
+def _target(
+    operator: Operator, account: str | None, charger: str | None, *, is_site: bool = False
+) -> dict[str, Any]:
+    target: dict[str, Any] = (
+        {} if account is None else {"account": int(operator.number("accounts", account))}
+    )
     target |= {} if charger is None else {"charger": charger}
     return target | ({"site": True} if is_site else {})
 
 
 def _for(assignment: Mapping[str, Any]) -> str:
     if assignment["account"] is not None:
-        return f"household {assignment['account']}" + (f", {name}" if (name := assignment["account_name"]) else "")
+        return f"household {assignment['account']}" + (
+            f", {name}" if (name := assignment["account_name"]) else ""
+        )
     return f"charger {assignment['charger']}" if assignment["charger"] is not None else "site"
 
 
@@ -267,7 +333,10 @@ def _say(operator: Operator, record: Mapping[str, Any]) -> None:
     show_below(ASSIGNED, map(_line, record["assignments"]))
     for version in record["versions"]:
         if version["withdrawn_at"] is None:
-            say("\n" + "\n".join(words(_parsed(f"the version of {version['since']}", version["toml"]))))
+            say(
+                "\n"
+                + "\n".join(words(_parsed(f"the version of {version['since']}", version["toml"])))
+            )
 
 
 # Files

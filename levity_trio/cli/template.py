@@ -1,4 +1,5 @@
-"""`levity-trio template`: what the configuration of several chargers must be, who differs, and bringing into line."""
+"""`levity-trio template`: what the configuration of several chargers must be, who differs, and
+bringing into line."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ A report compares what the chargers last told; `levity-trio configuration CHARGE
 """
 
 template = Group(
-    "template", help="Keep what the configuration of chargers must be, and see who differs.", epilog=EXAMPLES
+    "template",
+    help="Keep what the configuration of chargers must be, and see who differs.",
+    epilog=EXAMPLES,
 )
 
 
@@ -45,7 +48,9 @@ template = Group(
 def list_templates(operator: Operator) -> None:
     """List the templates."""
     operator.show_page(
-        COLUMNS, operator.get(TEMPLATES), empty="no template yet: levity-trio template set NAME KEY=VALUE"
+        COLUMNS,
+        operator.get(TEMPLATES),
+        empty="no template yet: levity-trio template set NAME KEY=VALUE",
     )
 
 
@@ -69,7 +74,9 @@ def set_template(
     identities = None if chargers is None else _listed(chargers)
     body = present({"entries": dict(map(_entry, entries)), "model": model, "chargers": identities})
     _show(operator, operator.put(TEMPLATES, name, body=body))
-    known = set() if identities is None else {charger["id"] for charger in operator.rows("chargers")}
+    known = (
+        set() if identities is None else {charger["id"] for charger in operator.rows("chargers")}
+    )
     for charger in identities or ():
         if charger not in known:
             warn(f"warning: there is no charger {charger} yet; see levity-trio chargers")
@@ -90,30 +97,47 @@ def remove(operator: Operator, name: str) -> None:
 def report(operator: Operator, name: str, charger: str | None) -> None:
     """Show which chargers differ from a template, and in what."""
     compared = operator.get(TEMPLATES, name, "report", charger=charger)
-    _report(operator, compared, "chargers", "charger", "key", "standing", "wanted", "has", "read_at")
+    _report(
+        operator, compared, "chargers", "charger", "key", "standing", "wanted", "has", "read_at"
+    )
 
 
 @command("apply", group=template)
 @click.argument("name")
 @click.argument("chargers", required=False, metavar="CHARGER,...")
 @click.option("--all", "is_all", is_flag=True, help="All chargers of the template.")
-@click.option("--at-once", type=click.IntRange(1, 100), default=5, show_default=True, help="Chargers asked at once.")
+@click.option(
+    "--at-once",
+    type=click.IntRange(1, 100),
+    default=5,
+    show_default=True,
+    help="Chargers asked at once.",
+)
 @WIDE
-def apply(operator: Operator, name: str, chargers: str | None, *, is_all: bool, at_once: int) -> int:
+def apply(
+    operator: Operator, name: str, chargers: str | None, *, is_all: bool, at_once: int
+) -> int:
     """Change the keys that differ at these chargers, and show what came of each."""
     if (chargers is None) != is_all:
         raise click.UsageError("give the chargers, or --all")
     body = {"all": True} if chargers is None else {"chargers": _listed(chargers)}
-    done = operator.post(TEMPLATES, name, "apply", body=body | {"at_once": at_once}, patience=APPLY_SECONDS)
+    done = operator.post(
+        TEMPLATES, name, "apply", body=body | {"at_once": at_once}, patience=APPLY_SECONDS
+    )
     _report(operator, done, "keys", "charger", "key", "result", "had", "has", "detail")
     return max((OF_RESULT.get(result, REJECTED) for result in done["counts"]), default=0)
 
 
 def _report(operator: Operator, report: Mapping[str, Any], what: str, *columns: str) -> None:
-    """Show the keys of each charger whose state, in the third column, is not the same, and how many have which."""
+    """Show the keys of each charger whose state, in the third column, is not the same, and how many
+    have which."""
     if operator.is_told(report):
         return
-    keys = [{"charger": charger["charger"], **key} for charger in report["chargers"] for key in charger["keys"]]
+    keys = [
+        {"charger": charger["charger"], **key}
+        for charger in report["chargers"]
+        for key in charger["keys"]
+    ]
     show_table(columns, [key for key in keys if key[columns[2]] != "same"])
     counts = ", ".join(f"{count} {name}" for name, count in report["counts"].items())
     say(f"{what}: {counts or 'none'}")
@@ -122,7 +146,10 @@ def _report(operator: Operator, report: Mapping[str, Any], what: str, *columns: 
 def _show(operator: Operator, template: Mapping[str, Any]) -> None:
     if not operator.is_told(template):
         show_record({name: value for name, value in template.items() if name != "entries"})
-        show_table(("key", "value"), ({"key": key, "value": value} for key, value in template["entries"].items()))
+        show_table(
+            ("key", "value"),
+            ({"key": key, "value": value} for key, value in template["entries"].items()),
+        )
 
 
 def _entry(text: str) -> tuple[str, str]:

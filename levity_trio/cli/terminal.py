@@ -1,7 +1,8 @@
-"""What people see and answer at a terminal: aligned columns, times of the site, progress, a question.
+"""What people see and answer at a terminal: aligned columns, times of the site, progress, a
+question.
 
-Control characters are escaped. The server says the time zone of the site with each response; people read and type times
-in it.
+Control characters are escaped. The server says the time zone of the site with each response; people
+read and type times in it.
 """
 
 from __future__ import annotations
@@ -57,8 +58,10 @@ PEOPLES_WORDS: Final[Mapping[str, str]] = {
     "kw": "kW",
 }
 """Words in the names of the API's fields, and what people call them."""
+_LONGEST_FIRST: Final = "|".join(sorted(PEOPLES_WORDS, key=len, reverse=True))
 _API_WORD: Final = re.compile(
-    rf"(?<![A-Za-z])(?<!bank_)({'|'.join(sorted(PEOPLES_WORDS, key=len, reverse=True))})(?![A-Za-z])", re.ASCII
+    rf"(?<![A-Za-z])(?<!bank_)({_LONGEST_FIRST})(?![A-Za-z])",
+    re.ASCII,
 )
 KWH: Final = ("kwh", "energy_kwh")
 LINE_SECONDS: Final = 10.0
@@ -69,7 +72,9 @@ ZONE_HEADER: Final = "Time-Zone"
 _ZONE: Final[ContextVar[ZoneInfo | None]] = ContextVar("zone", default=None)
 _TIMES: Final = ("_at", "_time", "since", "until", "_after")
 """The names of fields with a time end like this, or are `at`."""
-_STAMP: Final = re.compile(r"(?<!--since )(?<!--until )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+_STAMP: Final = re.compile(
+    r"(?<!--since )(?<!--until )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII
+)
 """A time as the database has it; in a command that is proposed it stays exact."""
 _FIGURE: Final = re.compile(r"-?[\d.,]+[.,]\d+( [A-Z]{3})?|-?[\d.,]+ [A-Z]{3}|-", re.ASCII)
 """A text that is a number: kWh, an amount with its currency, or unknown."""
@@ -94,7 +99,8 @@ def warn(text: str) -> None:
 
 
 def confirm(question: str) -> None:
-    """Ask before what cannot be undone. Raises Abort if the answer is no, ConfigError if there is no terminal."""
+    """Ask before what cannot be undone. Raises Abort if the answer is no, ConfigError if there is
+    no terminal."""
     check_terminal()
     click.confirm(question, abort=True, err=True)
 
@@ -106,7 +112,8 @@ def check_terminal() -> None:
 
 
 def width() -> int:
-    """Return how many columns a line may have: those of this terminal, and 80 where there is none."""
+    """Return how many columns a line may have: those of this terminal, and 80 where there is
+    none."""
     return shutil.get_terminal_size((USUAL_WIDTH, 24)).columns
 
 
@@ -116,22 +123,34 @@ def is_wide() -> bool:
     return context is not None and bool(context.meta.get(WIDE))
 
 
-def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]], empty: str = "none") -> None:
-    """Show one line per record under the names of the columns that have something, or `empty`. Numbers stand right.
+def show_table(
+    columns: Sequence[str], records: Iterable[Mapping[str, Any]], empty: str = "none"
+) -> None:
+    """Show one line per record under the names of the columns that have something, or `empty`.
+    Numbers stand right.
 
-    The most important columns come first: where a line has not room for all, times are shortened, texts are cut, and
-    the last columns are left out. A command with --wide shows everything then; one without it does always.
+    The most important columns come first: where a line has not room for all, times are shortened,
+    texts are cut, and the last columns are left out. A command with --wide shows everything then;
+    one without it does always.
     """
     records = list(records)
     if not records:
         say("\n".join(map(fill, empty.splitlines())))
         return
-    shown = [name for name in columns if any(record.get(name) not in (None, "", []) for record in records)]
+    shown = [
+        name
+        for name in columns
+        if any(record.get(name) not in (None, "", []) for record in records)
+    ]
     parts = [_Column(name, [record.get(name) for record in records]) for name in shown or columns]
     context = click.get_current_context(silent=True)
     can_be_wide = context is not None and WIDE in context.meta
     left_out = _fit(parts, width()) if can_be_wide and not is_wide() else []
-    say("\n".join("  ".join(line).rstrip() for line in zip(*(part.lines() for part in parts), strict=True)))
+    say(
+        "\n".join(
+            "  ".join(line).rstrip() for line in zip(*(part.lines() for part in parts), strict=True)
+        )
+    )
     is_cut = any(part.is_cut for part in parts)
     if left_out or is_cut:
         say(f"--wide shows also: {', '.join(left_out)}" if left_out else "--wide shows it whole")
@@ -157,7 +176,11 @@ class _Column:
     @property
     def least(self) -> int:
         """How narrow it may become before it is left out."""
-        return self.width if self.is_figure or self.is_time else max(len(self.head), min(self.width, SHORTEST))
+        return (
+            self.width
+            if self.is_figure or self.is_time
+            else max(len(self.head), min(self.width, SHORTEST))
+        )
 
     @property
     def is_cut(self) -> bool:
@@ -173,13 +196,17 @@ class _Column:
 
     def lines(self) -> list[str]:
         """Return its lines, all of one width."""
-        texts = [self.head, *(text if self.most is None else _cut(text, self.most) for text in self.texts)]
+        texts = [
+            self.head,
+            *(text if self.most is None else _cut(text, self.most) for text in self.texts),
+        ]
         width = max(map(len, texts))
         return [text.rjust(width) if self.is_figure else text.ljust(width) for text in texts]
 
 
 def _fit(parts: list[_Column], room: int) -> list[str]:
-    """Make the lines of these columns fit; remove those for which there is no room, and return their heads."""
+    """Make the lines of these columns fit; remove those for which there is no room, and return
+    their heads."""
     left_out: list[str] = []
     if _total(part.width for part in parts) <= room:
         return left_out
@@ -203,7 +230,8 @@ def _total(widths: Iterable[int]) -> int:
 
 
 def _cut(text: str, most: int) -> str:
-    """Return a text of at most so many characters: the begin of words, or both ends of an identity."""
+    """Return a text of at most so many characters: the begin of words, or both ends of an
+    identity."""
     if len(text) <= most:
         return text
     end = 0 if " " in text or most < MIDDLE else (most - 1) // 2
@@ -229,12 +257,20 @@ def _in_column(name: str, value: object) -> str:
 
 
 def _is_time(name: str, value: object) -> bool:
-    return isinstance(value, str) and (name == "at" or name.endswith(_TIMES)) and bool(_STAMP.fullmatch(value))
+    return (
+        isinstance(value, str)
+        and (name == "at" or name.endswith(_TIMES))
+        and bool(_STAMP.fullmatch(value))
+    )
 
 
 def _short(stamp: object) -> str:
-    """Return a time of the database by the clock of the site: today, in this year, or in another one."""
-    at, now = (in_zone(moment, zone()) for moment in (datetime.fromisoformat(str(stamp)), datetime.now(UTC)))
+    """Return a time of the database by the clock of the site: today, in this year, or in another
+    one."""
+    at, now = (
+        in_zone(moment, zone())
+        for moment in (datetime.fromisoformat(str(stamp)), datetime.now(UTC))
+    )
     if at.date() == now.date():
         return f"{at:%H:%M}"
     is_day = at.year != now.year or (at.hour, at.minute) == (0, 0)
@@ -242,8 +278,11 @@ def _short(stamp: object) -> str:
     return day if is_day else f"{day} {at:%H:%M}"
 
 
-def show_below(columns: Sequence[str], records: Iterable[Mapping[str, Any]], title: str = "") -> None:
-    """Show a table after an empty line (and its title), as the next part of something; without records, nothing."""
+def show_below(
+    columns: Sequence[str], records: Iterable[Mapping[str, Any]], title: str = ""
+) -> None:
+    """Show a table after an empty line (and its title), as the next part of something; without
+    records, nothing."""
     if rows := list(records):
         say(f"\n{title}:" if title else "")
         show_table(columns, rows)
@@ -258,11 +297,18 @@ def show_record(record: Mapping[str, Any], *names: str) -> None:
 
 
 def fill(text: str, before: str = "", further: str = "") -> str:
-    """Return a text in lines that fit, after what stands before it. A command in it stays whole, to be copied."""
+    """Return a text in lines that fit, after what stands before it. A command in it stays whole, to
+    be copied."""
     if is_wide() or PROGRAM in text or len(before) + len(text) <= width():
         return f"{before}{text}".rstrip()
-    lines = textwrap.wrap(f"{before}{text}", width(), subsequent_indent=further, break_long_words=False,
-                          break_on_hyphens=False, drop_whitespace=True)  # fmt: skip
+    lines = textwrap.wrap(
+        f"{before}{text}",
+        width(),
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
     return "\n".join(lines)
 
 
@@ -303,10 +349,15 @@ def cell(value: object) -> str:
 
 
 def none_yet(words: str) -> str:
-    """Return what to say of an empty list: these words, unless somebody asked for a part of it only."""
+    """Return what to say of an empty list: these words, unless somebody asked for a part of it
+    only."""
     context = click.get_current_context()
-    names = {option.name for option in context.command.params if isinstance(option, click.Option)} - NO_FILTERS
-    is_part = any(context.get_parameter_source(str(name)) is ParameterSource.COMMANDLINE for name in names)
+    names = {
+        option.name for option in context.command.params if isinstance(option, click.Option)
+    } - NO_FILTERS
+    is_part = any(
+        context.get_parameter_source(str(name)) is ParameterSource.COMMANDLINE for name in names
+    )
     return NOTHING_FITS if is_part else words
 
 
@@ -317,7 +368,8 @@ class Output:
         self.is_json = is_json
 
     def is_told(self, record: object) -> bool:
-        """With --json, output a record. Return whether it was, so that there is nothing left to show."""
+        """With --json, output a record. Return whether it was, so that there is nothing left to
+        show."""
         if self.is_json:
             say(json.dumps(record))
         return self.is_json
@@ -339,7 +391,8 @@ class Output:
         whole: object = None,
         empty: str = "none",
     ) -> None:
-        """Show records as a table; with --json show them, or `whole` if given. `empty` says what to do without any."""
+        """Show records as a table; with --json show them, or `whole` if given. `empty` says what to
+        do without any."""
         if self.is_told(records if whole is None else whole):
             return
         show_table(columns, records, empty)
@@ -356,7 +409,8 @@ def forget() -> None:
 
 
 def hear(headers: Message) -> None:
-    """Note the time zone that a response names. One that this machine does not know is passed over."""
+    """Note the time zone that a response names. One that this machine does not know is passed
+    over."""
     try:
         _ZONE.set(time_zones.named(headers.get(ZONE_HEADER, "")))
     except time_zones.UnknownZone:
@@ -364,7 +418,8 @@ def hear(headers: Message) -> None:
 
 
 def zone() -> ZoneInfo | None:
-    """Return the time zone of the site; None, which is that of this machine, while no server has said one."""
+    """Return the time zone of the site; None, which is that of this machine, while no server has
+    said one."""
     return _ZONE.get()
 
 
@@ -384,7 +439,8 @@ def local_words(text: str) -> str:
 
 
 def instant(text: str) -> datetime:
-    """Return a time as it was typed; one without an offset, or a day, is in the time zone of the site.
+    """Return a time as it was typed; one without an offset, or a day, is in the time zone of the
+    site.
 
     Raises ValueError.
     """
@@ -396,7 +452,8 @@ def instant(text: str) -> datetime:
 
 
 class ProgressLine:
-    """A line on stderr, each in place of the previous one and wiped away at the end; shown on a terminal only."""
+    """A line on stderr, each in place of the previous one and wiped away at the end; shown on a
+    terminal only."""
 
     def __init__(self, *, is_hidden: bool = False) -> None:
         self.is_shown = not is_hidden and is_terminal(sys.stderr)
@@ -424,7 +481,8 @@ class CountProgress(ProgressLine):
 
 
 class RateProgress(ProgressLine):
-    """Shows how many of some things are done, how fast, and how long the rest takes, beside lines on stdout."""
+    """Shows how many of some things are done, how fast, and how long the rest takes, beside lines
+    on stdout."""
 
     def __init__(self, things: str, total: int, *, is_json: bool) -> None:
         super().__init__(is_hidden=is_json and is_terminal(sys.stdout))
@@ -432,11 +490,15 @@ class RateProgress(ProgressLine):
 
     def __call__(self, done: int) -> None:
         rate, left = rest(done, self._total, time.monotonic() - self._began)
-        self.overwrite(f"{done:,} of {self._total:,} {self._things}, {rate:,.0f} per second, {left:,.0f} s left")
+        self.overwrite(
+            f"{done:,} of {self._total:,} {self._things}, {rate:,.0f} per second, {left:,.0f} s "
+            "left"
+        )
 
 
 class LongProgress(ProgressLine):
-    """Shows how far a command is, and how long the rest takes: a bar, or without a terminal a line now and then."""
+    """Shows how far a command is, and how long the rest takes: a bar, or without a terminal a line
+    now and then."""
 
     def __init__(self, *, is_json: bool) -> None:
         super().__init__(is_hidden=is_json)
@@ -471,7 +533,10 @@ class ByteProgress(LongProgress):
     """Shows how many bytes are copied."""
 
     def line(self, done: int, total: int, rate: float, left: float) -> str:
-        return f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s, {left:,.0f} s left"
+        return (
+            f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s, {left:,.0f} s "
+            "left"
+        )
 
     def record(self, done: int, total: int, rate: float, left: float) -> dict[str, Any]:
         rates = {"bytes_per_second": round(rate), "seconds_left": round(left, 1)}

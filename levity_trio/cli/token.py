@@ -1,4 +1,5 @@
-"""`levity-trio token`: makes, lists and revokes tokens of the API, by default over the socket beside the database."""
+"""`levity-trio token`: makes, lists and revokes tokens of the API, by default over the socket
+beside the database."""
 
 from __future__ import annotations
 
@@ -17,9 +18,10 @@ Examples:
   levity-trio token list
   levity-trio token revoke 1
 
-These commands use the socket beside the database of the server, which only the user of the server can open, so they
-work without a token, and with --no-api. Give --api to use the API of another machine. A token is shown once; give it to
-a program as LEVITY_TOKEN, or write it to ~/.config/levity-trio/token (chmod 600).
+These commands use the socket beside the database of the server, which only the user of the server
+can open, so they work without a token, and with --no-api. Give --api to use the API of another
+machine. A token is shown once; give it to a program as LEVITY_TOKEN, or write it to
+~/.config/levity-trio/token (chmod 600).
 """
 
 token = Group("token", help="Make, list and revoke tokens of the API.", epilog=EXAMPLES)
@@ -33,7 +35,10 @@ token = Group("token", help="Make, list and revoke tokens of the API.", epilog=E
 def create(operator: Operator, name: str, role: str) -> None:
     """Make a token and show it, once."""
     made = operator.post("tokens", body={"name": name, "role": role})
-    operator.tell(made, f"{made['token']}\nThis is token {made['id']} of {name} ({role}). It is not shown again.")
+    operator.tell(
+        made,
+        f"{made['token']}\nThis is token {made['id']} of {name} ({role}). It is not shown again.",
+    )
 
 
 @over_socket("list", token)
@@ -41,7 +46,11 @@ def create(operator: Operator, name: str, role: str) -> None:
 @API
 def show_all(operator: Operator) -> None:
     """List the tokens."""
-    operator.table(COLUMNS, operator.get("tokens"), empty="no token yet: levity-trio token create NAME --role viewer")
+    operator.table(
+        COLUMNS,
+        operator.get("tokens"),
+        empty="no token yet: levity-trio token create NAME --role viewer",
+    )
 
 
 @over_socket("revoke", token)

@@ -1,4 +1,5 @@
-"""Files between an operator and the server: lines that are imported, with what became of each, and downloads."""
+"""Files between an operator and the server: lines that are imported, with what became of each, and
+downloads."""
 
 from __future__ import annotations
 
@@ -18,15 +19,20 @@ from levity_trio.writing import created
 PATIENCE_SECONDS: Final = 1800.0
 """200,000 lines take long on a slow disk."""
 FILE: Final = click.argument(
-    "path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+    "path",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
 
 
 def send_file(operator: Operator, resource: str, path: Path) -> Any:
-    """Import a file (`-` is stdin); return what became of it. Shows the wrong lines. Raises RefusedByApi."""
+    """Import a file (`-` is stdin); return what became of it. Shows the wrong lines. Raises
+    RefusedByApi."""
     content = sys.stdin.buffer.read() if str(path) == "-" else read_file(path)
     try:
-        answer = operator.send("POST", resource, body=content, media_type="text/csv", patience=PATIENCE_SECONDS)
+        answer = operator.send(
+            "POST", resource, body=content, media_type="text/csv", patience=PATIENCE_SECONDS
+        )
     except RefusedByApi as refused:
         if not operator.is_told(refused.document):
             for fault in refused.document.get("lines", []):
@@ -72,16 +78,24 @@ class _Download:
 
 
 def download(
-    operator: Operator, *path: str, target: Path, patience: float, another: str, is_shown: bool = False
+    operator: Operator,
+    *path: str,
+    target: Path,
+    patience: float,
+    another: str,
+    is_shown: bool = False,
 ) -> None:
-    """Write what the API has at a path into a new file, or leave no file. `is_shown` says how much of it has come.
+    """Write what the API has at a path into a new file, or leave no file. `is_shown` says how much
+    of it has come.
 
     Raises RefusedByApi, EnvironmentProblem.
     """
     try:
         with created(target) as file, ProgressLine(is_hidden=not is_shown) as progress:
             try:
-                operator.fetch(*path, into=cast("BinaryIO", _Download(file, progress)), patience=patience)
+                operator.fetch(
+                    *path, into=cast("BinaryIO", _Download(file, progress)), patience=patience
+                )
             except BaseException:
                 target.unlink()
                 raise

@@ -1,4 +1,5 @@
-"""`sudo levity-trio upgrade`: puts this version in the place of the one that is installed, or goes back to that."""
+"""`sudo levity-trio upgrade`: puts this version in the place of the one that is installed, or goes
+back to that."""
 
 from __future__ import annotations
 
@@ -17,26 +18,35 @@ Examples:
   levity-trio upgrade --patience 300
   levity-trio upgrade --as levity-trio.versions
 
-Run it with sudo, from a newer clone as `sudo .venv/bin/levity-trio upgrade`, or from a virtual environment with a newer
-wheel. It shows what it will do, and asks once.
+Run it with sudo, from a newer clone as `sudo .venv/bin/levity-trio upgrade`, or from a virtual
+environment with a newer wheel. It shows what it will do, and asks once.
 
-While the old version serves, the new one is installed beside it, the database is backed up and checked, and the new one
-migrates a copy. What fails there stops nothing. Then the old one stops, and the new one starts. If that does not serve
-within the time of --patience, the old version comes back with its database, and the reason is told.
+While the old version serves, the new one is installed beside it, the database is backed up and
+checked, and the new one migrates a copy. What fails there stops nothing. Then the old one stops,
+and the new one starts. If that does not serve within the time of --patience, the old version comes
+back with its database, and the reason is told.
 
-The new version accepts no charger and stores nothing from the API before it serves. Should it have stored something all
-the same, it stays, because going back would lose that.
+The new version accepts no charger and stores nothing from the API before it serves. Should it have
+stored something all the same, it stays, because going back would lose that.
 
 After an interruption, run it again: it finishes, or goes back.
 
-Exit status: 0 when the new version serves, 1 when it does not (the last line says which one does), 2 for wrong usage,
-130 if the answer was no.
+Exit status: 0 when the new version serves, 1 when it does not (the last line says which one does),
+2 for wrong usage, 130 if the answer was no.
 """
 
 
-@click.command("upgrade", epilog=EXAMPLES, short_help="Put a newer version in the place of the installed one.")
-@click.option("--patience", metavar="SECONDS", type=click.FloatRange(10, 86_400), default=60.0, show_default=True,
-              help="How long the new version may take until it serves.")  # fmt: skip
+@click.command(
+    "upgrade", epilog=EXAMPLES, short_help="Put a newer version in the place of the installed one."
+)
+@click.option(
+    "--patience",
+    metavar="SECONDS",
+    type=click.FloatRange(10, 86_400),
+    default=60.0,
+    show_default=True,
+    help="How long the new version may take until it serves.",
+)
 @PINNED
 @YES
 @JSON_LINES
@@ -56,7 +66,8 @@ def upgrade(*, pinned: Path | None, patience: float, is_yes: bool, is_json: bool
     with open_wheel() as wheel:
         if way.present() == wheel.version:
             report.say(
-                f"Nothing to do: levity-trio {wheel.version} is installed. Run this from a newer clone or wheel."
+                f"Nothing to do: levity-trio {wheel.version} is installed. Run this from a newer "
+                "clone or wheel."
             )
             return 0
         versions = None if pinned is None else read_pinned(pinned, wheel)

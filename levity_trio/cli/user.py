@@ -1,4 +1,5 @@
-"""`levity-trio user`: who logs in with a browser: users, their passwords and one-time codes, and their log-ins."""
+"""`levity-trio user`: who logs in with a browser: users, their passwords and one-time codes, and
+their log-ins."""
 
 from __future__ import annotations
 
@@ -20,8 +21,27 @@ LETTER_SECONDS: Final = 120.0
 """Other documents may be made before."""
 PAGE: Final = "/welcome"
 """The page of the dashboard that takes codes."""
-COLUMNS: Final = ("id", "name", "role", "account", "removed_at", "last_used_at", "has_password", "invited_until")
-LOGIN_COLUMNS: Final = ("id", "name", "role", "last_used_at", "ended_at", "browser", "address", "made_at", "ended_by")
+COLUMNS: Final = (
+    "id",
+    "name",
+    "role",
+    "account",
+    "removed_at",
+    "last_used_at",
+    "has_password",
+    "invited_until",
+)
+LOGIN_COLUMNS: Final = (
+    "id",
+    "name",
+    "role",
+    "last_used_at",
+    "ended_at",
+    "browser",
+    "address",
+    "made_at",
+    "ended_by",
+)
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -45,10 +65,18 @@ without a token. Give --api to use the API of another machine.
 user = Group("user", help="Say who may log in with a browser, and see who did.", epilog=EXAMPLES)
 _NAMED: Final = click.argument("named", metavar="USER")
 _ROLES: Final = click.Choice(["driver", "viewer", "operator", "admin"])
-_HOUSEHOLD: Final = click.option("account", "--household", metavar="HOUSEHOLD", help="The household of a driver.")
-_STDIN: Final = click.option("is_stdin", "--password-stdin", is_flag=True, help="Read the password from stdin.")
-_LINK: Final = click.option("is_link", "--link", is_flag=True, help="Make a one-time code for a link (a day).")
-_PIN: Final = click.option("is_pin", "--pin", is_flag=True, help="Make a one-time PIN (15 minutes).")
+_HOUSEHOLD: Final = click.option(
+    "account", "--household", metavar="HOUSEHOLD", help="The household of a driver."
+)
+_STDIN: Final = click.option(
+    "is_stdin", "--password-stdin", is_flag=True, help="Read the password from stdin."
+)
+_LINK: Final = click.option(
+    "is_link", "--link", is_flag=True, help="Make a one-time code for a link (a day)."
+)
+_PIN: Final = click.option(
+    "is_pin", "--pin", is_flag=True, help="Make a one-time PIN (15 minutes)."
+)
 
 
 @over_socket("add", user)
@@ -61,7 +89,13 @@ _PIN: Final = click.option("is_pin", "--pin", is_flag=True, help="Make a one-tim
 @_PIN
 @API
 def add(
-    operator: Operator, account: str | None, *, is_stdin: bool, is_link: bool, is_pin: bool, **given: str | None
+    operator: Operator,
+    account: str | None,
+    *,
+    is_stdin: bool,
+    is_link: bool,
+    is_pin: bool,
+    **given: str | None,
 ) -> None:
     """Add a user. The password is asked for, unless you invite the user."""
     kind = _kind(is_link=is_link, is_pin=is_pin)
@@ -69,7 +103,9 @@ def add(
     number = None if account is None else int(operator.number("accounts", account))
     made = operator.post("users", body={**changes(given), "account": number, **secret})
     words = f"This is user {made['id']}, {made['name']} ({made['role']})."
-    operator.tell(made, f"{words}\n{_invitation(made['invitation'])}" if made["invitation"] else words)
+    operator.tell(
+        made, f"{words}\n{_invitation(made['invitation'])}" if made["invitation"] else words
+    )
 
 
 @over_socket("list", user)
@@ -77,7 +113,9 @@ def add(
 @API
 def show_all(operator: Operator) -> None:
     """List the users."""
-    operator.table(COLUMNS, operator.get("users"), empty="no user yet: levity-trio user add NAME --role admin")
+    operator.table(
+        COLUMNS, operator.get("users"), empty="no user yet: levity-trio user add NAME --role admin"
+    )
 
 
 @over_socket("change", user)
@@ -90,7 +128,12 @@ def show_all(operator: Operator) -> None:
 @_STDIN
 @API
 def change(
-    operator: Operator, named: str, role: str | None, account: str | None, language: str | None, **password: bool
+    operator: Operator,
+    named: str,
+    role: str | None,
+    account: str | None,
+    language: str | None,
+    **password: bool,
 ) -> None:
     """Change role, household, language or password. A new password ends the user's log-ins."""
     fields: dict[str, object] = changes({"role": role, "language": language})
@@ -101,7 +144,9 @@ def change(
     elif password["is_asked"] or password["is_stdin"]:
         fields["password"] = _password(is_from_stdin=password["is_stdin"])
     if not fields:
-        raise click.UsageError("give what is to change: --role, --household, --language, --password or --no-password")
+        raise click.UsageError(
+            "give what is to change: --role, --household, --language, --password or --no-password"
+        )
     changed = operator.patch("users", _number(operator, named), body=fields)
     operator.tell(changed, f"user {changed['id']}, {changed['name']}, is changed")
 
@@ -129,7 +174,9 @@ def invite(operator: Operator, named: str, letter: Path | None, **kinds: bool) -
     if kind and letter:
         raise click.UsageError("give --letter, --link or --pin, not several")
     number = _number(operator, named)
-    made = operator.post("users", number, "invitations", body={"kind": "letter" if letter else kind or "link"})
+    made = operator.post(
+        "users", number, "invitations", body={"kind": "letter" if letter else kind or "link"}
+    )
     if letter is None:
         operator.tell(made, _invitation(made))
         return
@@ -150,7 +197,9 @@ def invite(operator: Operator, named: str, letter: Path | None, **kinds: bool) -
 def logins(operator: Operator, *, is_ended: bool) -> None:
     """List the browsers that are logged in."""
     operator.table(
-        LOGIN_COLUMNS, operator.get("logins", ended=str(is_ended).lower(), limit=500), empty="nobody is logged in"
+        LOGIN_COLUMNS,
+        operator.get("logins", ended=str(is_ended).lower(), limit=500),
+        empty="nobody is logged in",
     )
 
 
@@ -180,19 +229,28 @@ def _kind(*, is_pin: bool, is_link: bool) -> str | None:
 
 
 def _password(*, is_from_stdin: bool) -> str:
-    """Return a password that somebody types twice, or the first line of stdin. Raises UsageError."""
+    """Return a password that somebody types twice, or the first line of stdin. Raises
+    UsageError."""
     if is_from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask for the password; give --password-stdin, --link or --pin")
+        raise click.UsageError(
+            "there is no terminal to ask for the password; give --password-stdin, --link or --pin"
+        )
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
 
 def _invitation(made: dict[str, Any]) -> str:
-    """Return the code, then where it is given and how long it works. A link that only this machine opens is none."""
+    """Return the code, then where it is given and how long it works. A link that only this machine
+    opens is none."""
     is_pin, page = made["kind"] == "pin", made["page"] or PAGE
     is_sent = not is_pin and not made["is_local"]
     where = f"open {page}#{made['code']}" if is_sent else f"open {page} and type it"
     until = f"It works once, until {local_minute(made['expires_at'])}, and is not shown again."
-    local = f"\nOnly programs on this machine reach {page}: {SAY_WHERE}." if made["is_local"] else ""
-    return f"{made['code']}\nThis {'PIN' if is_pin else 'code'} logs user {made['user']} in: {where}.\n{until}{local}"
+    local = (
+        f"\nOnly programs on this machine reach {page}: {SAY_WHERE}." if made["is_local"] else ""
+    )
+    return (
+        f"{made['code']}\nThis {'PIN' if is_pin else 'code'} logs user {made['user']} in: "
+        f"{where}.\n{until}{local}"
+    )

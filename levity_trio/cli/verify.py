@@ -13,7 +13,10 @@ from levity_trio.config.settings import DatabaseAddress
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 VERBOSE = click.option(
-    "is_verbose", "--verbose", is_flag=True, help="List the steps of the life cycle that occurred, and the others."
+    "is_verbose",
+    "--verbose",
+    is_flag=True,
+    help="List the steps of the life cycle that occurred, and the others.",
 )
 EXAMPLES = """\
 \b
@@ -22,11 +25,13 @@ Examples:
   levity-trio verify day.jsonl trial.db
   levity-trio verify day.jsonl trial.db --json
 
-LEDGER is the file that `levity-trio simulate --ledger LEDGER` wrote. DB is the database of the server that the
-simulation used; that server may still be running. If the database existed before the simulation, run `simulate` with
---verify too, so that the ledger records where the simulation begins in the database.
+LEDGER is the file that `levity-trio simulate --ledger LEDGER` wrote. DB is the database of the
+server that the simulation used; that server may still be running. If the database existed before
+the simulation, run `simulate` with --verify too, so that the ledger records where the simulation
+begins in the database.
 
-Exit status: 0 when they agree, 1 when they do not agree or the database cannot be read, 2 for wrong usage.
+Exit status: 0 when they agree, 1 when they do not agree or the database cannot be read, 2 for wrong
+usage.
 """
 
 

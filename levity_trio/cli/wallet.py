@@ -1,4 +1,5 @@
-"""`levity-trio wallet`: what households have and owe, what they pay, and whether they pay before they charge."""
+"""`levity-trio wallet`: what households have and owe, what they pay, and whether they pay before
+they charge."""
 
 from __future__ import annotations
 
@@ -17,9 +18,27 @@ from levity_trio.cli.terminal import money, show_below, show_record
 from levity_trio.config import ConfigError
 
 AMOUNTS: Final = ("amount", "balance", "reserved", "available", "limit")
-COLUMNS: Final = ("account", "name", "terms", "balance", "available", "spent_since", "reserved", "limit")
+COLUMNS: Final = (
+    "account",
+    "name",
+    "terms",
+    "balance",
+    "available",
+    "spent_since",
+    "reserved",
+    "limit",
+)
 NO_WALLET: Final = 'no household yet; add one: levity-trio household add "Flat 3, Anna"'
-ENTRIES: Final = ("id", "entered_at", "kind", "amount", "reason", "transaction", "statement", "entered_by")
+ENTRIES: Final = (
+    "id",
+    "entered_at",
+    "kind",
+    "amount",
+    "reason",
+    "transaction",
+    "statement",
+    "entered_by",
+)
 RESERVATIONS: Final = ("transaction", "amount", "reserved_at", "stop_asked_at")
 EXAMPLES: Final = """\
 \b
@@ -44,25 +63,37 @@ Examples:
 With --id, a repeat enters nothing again.
 """
 
-wallet = Group("wallet", help="Keep what households pay and owe, before and after.", epilog=EXAMPLES)
+wallet = Group(
+    "wallet", help="Keep what households pay and owe, before and after.", epilog=EXAMPLES
+)
 _REASON: Final = click.option("--reason", required=True, help="Why, for those who ask later.")
 _ENTRY: Final = together(
     HOUSEHOLD,
     click.argument("amount"),
     _REASON,
-    click.option("--currency", metavar="CODE", help="ISO 4217; needed for the first entry of a site."),
+    click.option(
+        "--currency", metavar="CODE", help="ISO 4217; needed for the first entry of a site."
+    ),
 )
-_KEY: Final = click.option("--id", "key", metavar="TEXT", help="Your own id of this: a repeat enters nothing again.")
+_KEY: Final = click.option(
+    "--id", "key", metavar="TEXT", help="Your own id of this: a repeat enters nothing again."
+)
 
 
 @command("list", group=wallet)
-@click.option("--prepaid/--postpaid", "prepaid", default=None, help="Only those that are prepaid, or are not.")
-@click.option("--spent/--covered", "spent", default=None, help="Only those that are spent, or are not.")
+@click.option(
+    "--prepaid/--postpaid", "prepaid", default=None, help="Only those that are prepaid, or are not."
+)
+@click.option(
+    "--spent/--covered", "spent", default=None, help="Only those that are spent, or are not."
+)
 @limit()
 def show_all(operator: Operator, limit: int, **filters: bool | None) -> None:
     """List the wallets of all households."""
     page = operator.get(
-        "wallets", **{name: str(value).lower() for name, value in present(filters).items()}, limit=limit
+        "wallets",
+        **{name: str(value).lower() for name, value in present(filters).items()},
+        limit=limit,
     )
     operator.show_page(COLUMNS, page, _in_units, narrower="", empty=NO_WALLET)
 
@@ -80,7 +111,9 @@ def show(operator: Operator, named: str, limit: int) -> None:
     show_record(_in_units(record), *COLUMNS)
     show_below(ENTRIES, map(_in_units, entries))
     currency = {"currency": record["currency"]}
-    show_below(RESERVATIONS, [_in_units({**reserved, **currency}) for reserved in record["reservations"]])
+    show_below(
+        RESERVATIONS, [_in_units({**reserved, **currency}) for reserved in record["reservations"]]
+    )
 
 
 def _entering(name: str, path: str, words: str, *options: Decorator, epilog: str = "") -> None:
@@ -116,7 +149,9 @@ _entering(
 
 @command("prepaid", group=wallet)
 @HOUSEHOLD
-@click.option("--limit", "limit", default="0", show_default=True, help="Spent at or below this amount.")
+@click.option(
+    "--limit", "limit", default="0", show_default=True, help="Spent at or below this amount."
+)
 @_REASON
 def prepaid(operator: Operator, named: str, limit: str, reason: str) -> None:
     """Make a household pay before it charges, or change its limit.
@@ -135,7 +170,14 @@ def postpaid(operator: Operator, named: str, reason: str) -> None:
 
 
 def _enter(
-    operator: Operator, path: str, *, named: str, amount: str, currency: str | None, key: str | None, **more: Any
+    operator: Operator,
+    path: str,
+    *,
+    named: str,
+    amount: str,
+    currency: str | None,
+    key: str | None,
+    **more: Any,
 ) -> None:
     """Enter an amount. Raises ConfigError."""
     with _amounts():
@@ -148,7 +190,10 @@ def _enter(
     body = present(more) | {"amount": minor, "currency": unit.code}
     entered = operator.post("wallets", number, path, body=body, headers=headers)
     balance = operator.get("wallets", number)["balance"]
-    words = f"{entered['kind']} {money(entered['amount'], unit)} of household {number} is entry {entered['id']}"
+    words = (
+        f"{entered['kind']} {money(entered['amount'], unit)} of household {number} is entry "
+        f"{entered['id']}"
+    )
     operator.tell(entered, f"{words}; its balance is {money(balance, unit)}")
 
 
@@ -159,7 +204,9 @@ def _set_terms(operator: Operator, named: str, terms: str, reason: str, limit: s
     currency = _currency(operator, number, None) if typed else None
     with _amounts():
         minor = exact_minor_units(typed, currency) if currency else 0
-    record = operator.post("wallets", number, "terms", body={"terms": terms, "reason": reason, "limit": minor})
+    record = operator.post(
+        "wallets", number, "terms", body={"terms": terms, "reason": reason, "limit": minor}
+    )
     if not operator.is_told(record):
         show_record(_in_units(record), *COLUMNS)
 
@@ -188,4 +235,6 @@ def _in_units(record: Mapping[str, Any]) -> dict[str, Any]:
     currency = CURRENCIES.get(record["currency"] or "")
     if currency is None:
         return dict(record)
-    return {name: money(value, currency) if name in AMOUNTS else value for name, value in record.items()}
+    return {
+        name: money(value, currency) if name in AMOUNTS else value for name, value in record.items()
+    }

@@ -10,10 +10,29 @@ from levity_trio.cli.declaring import ID, WIDE, Group, present
 from levity_trio.cli.operator import FAILED, Operator, command
 
 COLUMNS: Final = (
-    *("id", "name", "url", "failing", "problem", "removed_at", "given_up", "delivered_at", "kinds", "charger"),
+    *(
+        "id",
+        "name",
+        "url",
+        "failing",
+        "problem",
+        "removed_at",
+        "given_up",
+        "delivered_at",
+        "kinds",
+        "charger",
+    ),
 )
 NO_WEBHOOK: Final = "no webhook yet: levity-trio webhook add NAME URL"
-GIVEN_UP_COLUMNS: Final = ("at", "charger", "first_event", "last_event", "facts", "failing_since", "problem")
+GIVEN_UP_COLUMNS: Final = (
+    "at",
+    "charger",
+    "first_event",
+    "last_event",
+    "facts",
+    "failing_since",
+    "problem",
+)
 ADD_EXAMPLES: Final = """\
 \b
 Examples:
@@ -42,9 +61,17 @@ webhook = Group("webhook", help="Send the facts to receivers outside, signed.", 
 @command("add", group=webhook, epilog=ADD_EXAMPLES)
 @click.argument("name")
 @click.argument("url")
-@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only facts of this kind; repeat it for several.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="Only facts of this kind; repeat it for several.",
+)
 @click.option("--charger", metavar="ID", help="Only facts of this charger.")
-def add(operator: Operator, name: str, url: str, kinds: tuple[str, ...], charger: str | None) -> None:
+def add(
+    operator: Operator, name: str, url: str, kinds: tuple[str, ...], charger: str | None
+) -> None:
     """Add a webhook, which gets the facts from now on."""
     body = present({"name": name, "url": url, "kinds": list(kinds) or None, "charger": charger})
     added = operator.post("webhooks", body=body)
@@ -64,7 +91,11 @@ def show_all(operator: Operator) -> None:
 def test(operator: Operator, number: int) -> int:
     """Send a test message, once. The exit status is 1 if it was not delivered."""
     done = operator.post("webhooks", str(number), "test")
-    words = f"delivered, status {done['status']}" if done["is_delivered"] else f"not delivered: {done['problem']}"
+    words = (
+        f"delivered, status {done['status']}"
+        if done["is_delivered"]
+        else f"not delivered: {done['problem']}"
+    )
     operator.tell(done, words)
     return 0 if done["is_delivered"] else FAILED
 

@@ -1,7 +1,8 @@
 """The configuration of the server.
 
-Each setting is declared once, as a field of a dataclass below. Its flag, environment variable, TOML key and `--help`
-text are derived from that declaration; sources.py reads them, settings.py validates the values.
+Each setting is declared once, as a field of a dataclass below. Its flag, environment variable, TOML
+key and `--help` text are derived from that declaration; sources.py reads them, settings.py
+validates the values.
 """
 
 import re
@@ -54,7 +55,13 @@ ON_OFF = ("off", "on")
 BILL_BY = ("tag", "connector")
 WEBSOCKET_PING_SECONDS = 20.0
 
-OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API", "LEVITY_API", "LEVITY_CA", "LEVITY_TOKEN")
+OTHER_VARIABLES = (
+    "LEVITY_CONFIG",
+    "LEVITY_SIMULATOR_API",
+    "LEVITY_API",
+    "LEVITY_CA",
+    "LEVITY_TOKEN",
+)
 """Environment variables that are not settings of the server."""
 PLUGIN_TABLES = "plugin"
 _GIBIBYTE = 1024**3
@@ -90,7 +97,8 @@ SHORTEST_CHECK_INTERVAL_SECONDS: Final = 0.1
 
 
 class Guests(NamedTuple):
-    """The cookies of two log-ins: whose these are, everybody is who opens the dashboard, or the drivers' pages.
+    """The cookies of two log-ins: whose these are, everybody is who opens the dashboard, or the
+    drivers' pages.
 
     `speed` says by how much the clock runs faster.
     """
@@ -109,7 +117,11 @@ class LogConfig:
     """The settings of the log."""
 
     level: str = setting(
-        "INFO", "log-level", "Log", one_of("LEVEL", LEVELS), f"Minimum level of log lines: {', '.join(LEVELS)}."
+        "INFO",
+        "log-level",
+        "Log",
+        one_of("LEVEL", LEVELS),
+        f"Minimum level of log lines: {', '.join(LEVELS)}.",
     )
     ocpp_level: str = setting(
         "WARNING",
@@ -126,7 +138,11 @@ class LogConfig:
         "Format of log lines: console for people, json for one object per line.",
     )
     file: Path | None = setting(
-        None, "log-file", "Log", FILE, "Additional log file, rotated at 10 MB; five old files are kept."
+        None,
+        "log-file",
+        "Log",
+        FILE,
+        "Additional log file, rotated at 10 MB; five old files are kept.",
     )
 
 
@@ -138,7 +154,8 @@ FTP_DATA_PORTS: Final = range(61000, 61016)
 
 @record
 class WebConfig:
-    """The settings of the listeners for people, programs and files: API, dashboard, drivers' port, files port."""
+    """The settings of the listeners for people, programs and files: API, dashboard, drivers' port,
+    files port."""
 
     api: bool = setting(
         True,
@@ -158,34 +175,43 @@ class WebConfig:
     )
     api_proxy_from: tuple[Network, ...] = setting(
         *((), "api-proxy-from", "API", NETWORKS),
-        "Addresses of proxies before the dashboard, the API and the drivers' port, separated by commas: each connection"
-        " from there must begin with a PROXY header, version 2.",
+        "Addresses of proxies before the dashboard, the API and the drivers' port, separated by "
+        "commas: each connection from there must begin with a PROXY header, version 2.",
     )
     api_cors_origin: str | None = setting(
         *(None, "api-cors-origin", "API", TEXT),
-        "Origin of web pages that may use the API and act as chargers, such as https://example.org.",
+        (
+            "Origin of web pages that may use the API and act as chargers, such as "
+            "https://example.org."
+        ),
     )
     api_tls_cert: Path | None = setting(
-        *(None, "api-tls-cert", "API", FILE), "Certificate chain of the API (PEM); with it the API is served by TLS."
+        *(None, "api-tls-cert", "API", FILE),
+        "Certificate chain of the API (PEM); with it the API is served by TLS.",
     )
     api_tls_key: Path | None = setting(
-        *(None, "api-tls-key", "API", FILE), "Private key of --api-tls-cert (PEM), if it is not in the same file."
+        *(None, "api-tls-key", "API", FILE),
+        "Private key of --api-tls-cert (PEM), if it is not in the same file.",
     )
     api_max_streams: int = setting(
-        *(256, "api-max-streams", "API", whole(1, 10_000)), "Maximum number of concurrent event streams."
+        *(256, "api-max-streams", "API", whole(1, 10_000)),
+        "Maximum number of concurrent event streams.",
     )
     dashboard: bool = setting(
         *(True, "no-dashboard", "API", Kind("", lambda value: not read_switch(value))),
         "Serve no dashboard beside the API.",
     )
     public_url: str | None = setting(
-        *(None, "public-url", "API", URL), "URL of the dashboard and the API behind a proxy, with its path."
+        *(None, "public-url", "API", URL),
+        "URL of the dashboard and the API behind a proxy, with its path.",
     )
     drivers_port: int | None = setting(
         *(None, "drivers-port", "Drivers", whole(0, 65535)),
         "Port with the pages of drivers only, off without it; 0 selects a free port and logs it.",
     )
-    drivers_host: str = setting("127.0.0.1", "drivers-host", "Drivers", ADDRESS, "Address of the drivers' port.")
+    drivers_host: str = setting(
+        "127.0.0.1", "drivers-host", "Drivers", ADDRESS, "Address of the drivers' port."
+    )
     drivers_tls_cert: Path | None = setting(
         *(None, "drivers-tls-cert", "Drivers", FILE),
         "Certificate chain of the drivers' port (PEM); by default that of the API.",
@@ -196,15 +222,19 @@ class WebConfig:
     )
     drivers_url: str | None = setting(
         *(None, "drivers-url", "Drivers", URL),
-        "URL by which drivers reach their pages, for links and codes; by default the address of the drivers' port, or"
-        " that of the dashboard.",
+        "URL by which drivers reach their pages, for links and codes; by default the address of "
+        "the drivers' port, or that of the dashboard.",
     )
     files_port: int | None = setting(
         *(None, "files-port", "Files", whole(0, 65535)),
-        "Port at which chargers send and fetch files, off without it; 0 selects a free port and logs it.",
+        (
+            "Port at which chargers send and fetch files, off without it; 0 selects a free port "
+            "and logs it."
+        ),
     )
     files_host: str | None = setting(
-        *(None, "files-host", "Files", ADDRESS), "Address of the files port; that of --host by default."
+        *(None, "files-host", "Files", ADDRESS),
+        "Address of the files port; that of --host by default.",
     )
     files_url: str | None = setting(
         *(None, "files-url", "Files", URL),
@@ -212,56 +242,61 @@ class WebConfig:
     )
     ftp_port: int | None = setting(
         *(None, "ftp-port", "Files", whole(0, 65535)),
-        "Port at which chargers that speak only FTP do so, off without it; 0 selects a free port and logs it. Their"
-        f" data goes through ports {FTP_DATA_PORTS[0]} to {FTP_DATA_PORTS[-1]}.",
+        "Port at which chargers that speak only FTP do so, off without it; 0 selects a free port "
+        f"and logs it. Their data goes through ports {FTP_DATA_PORTS[0]} to {FTP_DATA_PORTS[-1]}.",
     )
 
 
 @record
 class ServerConfig(WebConfig):
-    """All settings except those of the log. Times are in seconds and sizes in bytes unless the name says otherwise."""
+    """All settings except those of the log. Times are in seconds and sizes in bytes unless the name
+    says otherwise."""
 
     host: str = setting("0.0.0.0", "host", "Network", ADDRESS, "Address to listen on.")  # noqa: S104 - chargers are other machines
     port: int = setting(
-        9000, "port", "Network", whole(0, 65535), "TCP port to listen on; 0 selects a free port and logs it."
+        9000,
+        "port",
+        "Network",
+        whole(0, 65535),
+        "TCP port to listen on; 0 selects a free port and logs it.",
     )
     max_connections: int = setting(
         1000,
         "max-connections",
         "Network",
         whole(1, 1_000_000),
-        "Maximum number of concurrent connections; more get 503, but a charger with transactions displaces one"
-        " without. The open file limit may lower it.",
+        "Maximum number of concurrent connections; more get 503, but a charger with transactions "
+        "displaces one without. The open file limit may lower it.",
     )
     proxy_from: tuple[Network, ...] = setting(
         *((), "proxy-from", "Network", NETWORKS),
-        "Addresses of proxies, separated by commas: each connection from there must begin with a PROXY header,"
-        " version 2.",
+        "Addresses of proxies, separated by commas: each connection from there must begin with a "
+        "PROXY header, version 2.",
     )
     max_chargers: int = setting(
         *(1000, "max-chargers", "Network", whole(1, 1_000_000)),
-        "Maximum number of known chargers. For a further one, a stranger that never charged is hidden; if there is"
-        " none, it gets 404.",
+        "Maximum number of known chargers. For a further one, a stranger that never charged is "
+        "hidden; if there is none, it gets 404.",
     )
     max_message_bytes: int = setting(
         *(524_288, "max-message-bytes", "Network", whole(1024, _GIBIBYTE, "bytes")),
-        "Maximum size of a message; a larger one closes the connection. A charger that has charged here may send a"
-        " StopTransaction or MeterValues of 8 MiB.",
+        "Maximum size of a message; a larger one closes the connection. A charger that has "
+        "charged here may send a StopTransaction or MeterValues of 8 MiB.",
     )
     database: DatabaseAddress = setting(
         *(Path("levity.db"), "db", "Storage", DATABASE),
-        "File of a SQLite database, which is created if it is missing; or the address of one on PostgreSQL:"
-        " postgresql://user@host/name.",
+        "File of a SQLite database, which is created if it is missing; or the address of one on "
+        "PostgreSQL: postgresql://user@host/name.",
     )
     tls_port: int | None = setting(
         *(None, "tls-port", "TLS", whole(0, 65535)),
-        "Port for chargers that use TLS, in addition to --port, which then also takes TLS; 0 selects a free port and"
-        " logs it.",
+        "Port for chargers that use TLS, in addition to --port, which then also takes TLS; 0 "
+        "selects a free port and logs it.",
     )
     tls_certs: tuple[Path, ...] = setting(
         *((), "tls-cert", "TLS", FILES),
-        "Certificate chain for chargers (PEM); give it twice for an RSA and an ECDSA certificate. By default those of"
-        " `levity-trio certificate`.",
+        "Certificate chain for chargers (PEM); give it twice for an RSA and an ECDSA certificate. "
+        "By default those of `levity-trio certificate`.",
     )
     tls_keys: tuple[Path, ...] = setting(
         *((), "tls-key", "TLS", FILES), "Private key of each --tls-cert (PEM), in the same order."
@@ -272,23 +307,32 @@ class ServerConfig(WebConfig):
     )
     tls_rsa_suites: bool = setting(
         *(False, "tls-rsa-suites", "TLS", SWITCH),
-        "Also offer the two TLS_RSA suites of the OCPP security whitepaper, which have no forward secrecy.",
+        (
+            "Also offer the two TLS_RSA suites of the OCPP security whitepaper, which have no "
+            "forward secrecy."
+        ),
     )
     secrets_key: Path | None = setting(
         *(None, "secrets-key", "Storage", FILE),
-        "File of the key that encrypts the secrets of webhooks; by default beside a file of SQLite. On PostgreSQL,"
-        " give all servers the same.",
+        "File of the key that encrypts the secrets of webhooks; by default beside a file of "
+        "SQLite. On PostgreSQL, give all servers the same.",
     )
     server_name: str = setting(
         *("levity", "server-name", "Storage", TEXT),
-        "Name of this server in its database; its start ends sessions that an earlier run of this name left open.",
+        (
+            "Name of this server in its database; its start ends sessions that an earlier run of "
+            "this name left open."
+        ),
     )
     heartbeat_interval_seconds: int = setting(
         60,
         "heartbeat-interval",
         "Chargers",
         whole(1, _WEEK_SECONDS, "seconds"),
-        "Heartbeat interval of chargers; a connection without a frame for three intervals is closed.",
+        (
+            "Heartbeat interval of chargers; a connection without a frame for three intervals is "
+            "closed."
+        ),
     )
     response_timeout_seconds: float = setting(
         30.0,
@@ -302,48 +346,67 @@ class ServerConfig(WebConfig):
         "disable-websocket-ping",
         "Chargers",
         Kind("", _read_ping_switch),
-        f"Send no WebSocket pings (otherwise every {WEBSOCKET_PING_SECONDS:g} s). Chargers that cannot handle pings are"
-        " excluded automatically.",
+        f"Send no WebSocket pings (otherwise every {WEBSOCKET_PING_SECONDS:g} s). Chargers that "
+        "cannot handle pings are excluded automatically.",
     )
     strict: bool = setting(
         False,
         "strict",
         "Chargers",
         SWITCH,
-        "Reject messages that violate OCPP-J or the schemas of OCPP instead of repairing them, for conformance tests.",
+        (
+            "Reject messages that violate OCPP-J or the schemas of OCPP instead of repairing "
+            "them, for conformance tests."
+        ),
     )
     registration: str = setting(
         "open",
         "registration",
         "Access",
         one_of("MODE", REGISTRATION_MODES),
-        "Who may connect: open (any charger), ask (a newcomer waits to be adopted) or closed (only registered"
-        " chargers).",
+        "Who may connect: open (any charger), ask (a newcomer waits to be adopted) or closed "
+        "(only registered chargers).",
     )
     adopt_existing: bool = setting(
         False,
         "adopt-existing",
         "Access",
         SWITCH,
-        "Adopt all chargers with a transaction when the server starts with --registration ask or closed.",
+        (
+            "Adopt all chargers with a transaction when the server starts with --registration ask "
+            "or closed."
+        ),
     )
     metrics_port: int | None = setting(
         None,
         "metrics-port",
         "Monitoring",
         whole(0, 65535),
-        "Port of /metrics, /healthz and /readyz, which are off without it; 0 selects a free port and logs it.",
+        (
+            "Port of /metrics, /healthz and /readyz, which are off without it; 0 selects a free "
+            "port and logs it."
+        ),
     )
     metrics_host: str | None = setting(
-        None, "metrics-host", "Monitoring", ADDRESS, "Address of the metrics port; that of --host by default."
+        None,
+        "metrics-host",
+        "Monitoring",
+        ADDRESS,
+        "Address of the metrics port; that of --host by default.",
     )
     fluentd_endpoint: tuple[str, int] | None = setting(
         *(None, "fluentd-endpoint", "Monitoring", ENDPOINT),
         "Fluentd server that receives every frame (forward protocol).",
     )
-    fluentd_tag: str = setting("ocpp", "fluentd-tag", "Monitoring", TEXT, "Prefix of the tags of Fluentd records.")
+    fluentd_tag: str = setting(
+        "ocpp", "fluentd-tag", "Monitoring", TEXT, "Prefix of the tags of Fluentd records."
+    )
     log_days: int = setting(
-        90, "log-days", "Monitoring", whole(1, 36_500, "days"), "Retention of frames in the database."
+        90,
+        "log-days",
+        "Monitoring",
+        whole(1, 36_500, "days"),
+        "Retention of frames in the database.",
     )
     log_megabytes: int = setting(
         *(4096, "log-max-mb", "Monitoring", whole(16, 1_000_000, "megabytes")),
@@ -351,69 +414,94 @@ class ServerConfig(WebConfig):
     )
     event_days: int = setting(
         *(400, "event-days", "Monitoring", whole(1, 36_500, "days")),
-        "Retention of the facts in the table event, and of the texts of messages; no bill depends on them.",
+        (
+            "Retention of the facts in the table event, and of the texts of messages; no bill "
+            "depends on them."
+        ),
     )
     mail: str | None = setting(
         *(None, "mail", "Messages", MAIL),
-        "Mail server: smtps://user@host, smtp://user@host (STARTTLS), or folder:DIR, which takes the mails as files.",
+        (
+            "Mail server: smtps://user@host, smtp://user@host (STARTTLS), or folder:DIR, which "
+            "takes the mails as files."
+        ),
     )
     mail_password_file: Path | None = setting(
         *(None, "mail-password-file", "Messages", FILE),
-        "File with the password of --mail; or give smtps://user:password@host as LEVITY_MAIL or in the file of"
-        " --config.",
+        "File with the password of --mail; or give smtps://user:password@host as LEVITY_MAIL or "
+        "in the file of --config.",
     )
     mail_ca: Path | None = setting(
         *(None, "mail-ca", "Messages", FILE),
-        "Authority of the mail server's certificate (PEM), if it is none of those that this machine trusts. The"
-        " certificate of a server on this machine is checked only with it.",
+        "Authority of the mail server's certificate (PEM), if it is none of those that this "
+        "machine trusts. The certificate of a server on this machine is checked only with it.",
     )
     mail_from: str | None = setting(
         *(None, "mail-from", "Messages", SENDER),
         "Sender of mails, which gets the bounces; by default the user of --mail.",
     )
     ntfy: str | None = setting(
-        *(None, "ntfy", "Messages", SECRET_URL), "Server of ntfy for push messages, such as https://ntfy.sh."
+        *(None, "ntfy", "Messages", SECRET_URL),
+        "Server of ntfy for push messages, such as https://ntfy.sh.",
     )
     ntfy_token_file: Path | None = setting(
-        *(None, "ntfy-token-file", "Messages", FILE), "File with the access token of --ntfy, if that wants one."
+        *(None, "ntfy-token-file", "Messages", FILE),
+        "File with the access token of --ntfy, if that wants one.",
     )
     ping_url: str | None = setting(
         *(None, "ping-url", "Messages", PING),
-        "URL that is requested every minute while the server is healthy, as Healthchecks and Uptime Kuma expect.",
+        (
+            "URL that is requested every minute while the server is healthy, as Healthchecks and "
+            "Uptime Kuma expect."
+        ),
     )
     mqtt: str | None = setting(
         *(None, "mqtt", "MQTT", MQTT),
-        "MQTT broker that is told what chargers do, for Home Assistant and others: mqtts://user@host/prefix, or"
-        " mqtt:// without TLS. The prefix begins all topics; it is levity by default.",
+        "MQTT broker that is told what chargers do, for Home Assistant and others: "
+        "mqtts://user@host/prefix, or mqtt:// without TLS. The prefix begins all topics; it is "
+        "levity by default.",
     )
     mqtt_password_file: Path | None = setting(
         *(None, "mqtt-password-file", "MQTT", FILE),
-        "File with the password of --mqtt; or give mqtts://user:password@host as LEVITY_MQTT or in the file of"
-        " --config.",
+        "File with the password of --mqtt; or give mqtts://user:password@host as LEVITY_MQTT or "
+        "in the file of --config.",
     )
     mqtt_ca: Path | None = setting(
         *(None, "mqtt-ca", "MQTT", FILE),
-        "Authority of the broker's certificate (PEM), if it is none of those that this machine trusts.",
+        (
+            "Authority of the broker's certificate (PEM), if it is none of those that this "
+            "machine trusts."
+        ),
     )
     mqtt_names: bool = setting(
-        *(False, "mqtt-names", "MQTT", SWITCH), "Also tell the broker who charges: households and cards."
+        *(False, "mqtt-names", "MQTT", SWITCH),
+        "Also tell the broker who charges: households and cards.",
     )
     mqtt_commands: str | None = setting(
         *(None, "mqtt-commands", "MQTT", TEXT),
-        "Name of the API token by whose rights commands of the broker are carried out; without it, none are.",
+        (
+            "Name of the API token by whose rights commands of the broker are carried out; "
+            "without it, none are."
+        ),
     )
     unknown_tags: str = setting(
         *("accept", "unknown-tags", "Access", one_of("RULE", UNKNOWN_TAGS)),
-        "What becomes of tags that nobody added: accept, refuse, or ask, which lists them for an operator and refuses"
-        " them meanwhile.",
+        "What becomes of tags that nobody added: accept, refuse, or ask, which lists them for an "
+        "operator and refuses them meanwhile.",
     )
     tag_strip: re.Pattern[str] | None = setting(
         *(None, "tag-strip", "Access", PATTERN),
-        "Regular expression for what is disregarded at the end of a tag, such as -[0-9]+ for numbered copies.",
+        (
+            "Regular expression for what is disregarded at the end of a tag, such as -[0-9]+ for "
+            "numbered copies."
+        ),
     )
     authorizer: str | None = setting(
         *(None, "authorizer", "Access", SECRET_URL),
-        "URL that is asked for tags that nobody added, with a POST of JSON; it goes before --unknown-tags.",
+        (
+            "URL that is asked for tags that nobody added, with a POST of JSON; it goes before "
+            "--unknown-tags."
+        ),
     )
     authorizer_timeout_seconds: float = setting(
         *(5.0, "authorizer-timeout", "Access", seconds(0.1, 60)), "Time-out of --authorizer."
@@ -424,14 +512,21 @@ class ServerConfig(WebConfig):
     )
     local_list: str = setting(
         *("off", "local-list", "Access", one_of("STATE", ON_OFF)),
-        "Whether each charger is sent the tags, so that it knows them without a connection: off or on.",
+        (
+            "Whether each charger is sent the tags, so that it knows them without a connection: "
+            "off or on."
+        ),
     )
     given_time_zone: ZoneInfo | None = setting(
-        *(None, "time-zone", "Billing", ZONE), "Time zone of the site (IANA name); that of this machine by default."
+        *(None, "time-zone", "Billing", ZONE),
+        "Time zone of the site (IANA name); that of this machine by default.",
     )
     stop_when_spent: bool = setting(
         *(False, "stop-when-spent", "Billing", SWITCH),
-        "Stop the charging sessions of prepaid accounts that have nothing left, and of those whose month is used up.",
+        (
+            "Stop the charging sessions of prepaid accounts that have nothing left, and of those "
+            "whose month is used up."
+        ),
     )
     bill_by: str = setting(
         *("tag", "bill-by", "Billing", one_of("RULE", BILL_BY)),
@@ -439,7 +534,10 @@ class ServerConfig(WebConfig):
     )
     font: Path | None = setting(
         *(None, "font", "Billing", FILE),
-        "Font of PDF statements (.ttf or .otf), for scripts that the included one lacks: Chinese, Japanese, Korean.",
+        (
+            "Font of PDF statements (.ttf or .otf), for scripts that the included one lacks: "
+            "Chinese, Japanese, Korean."
+        ),
     )
     orphans: bool = setting(
         True,
@@ -463,10 +561,18 @@ class ServerConfig(WebConfig):
         "Maximum number of StartTransactions per connector and day; more are not acknowledged.",
     )
     auto_start: bool = setting(
-        False, "enable-auto-start", "Transactions", SWITCH, "Start charging automatically when a cable is plugged in."
+        False,
+        "enable-auto-start",
+        "Transactions",
+        SWITCH,
+        "Start charging automatically when a cable is plugged in.",
     )
     auto_start_id_tag: str = setting(
-        "anonymous", "auto-start-id-tag", "Transactions", TAG, "ID tag of automatically started transactions."
+        "anonymous",
+        "auto-start-id-tag",
+        "Transactions",
+        TAG,
+        "ID tag of automatically started transactions.",
     )
     auto_start_delay_seconds: float = setting(
         1.0,
@@ -497,14 +603,20 @@ class ServerConfig(WebConfig):
     )
     trust_clock: bool = setting(
         *(False, "trust-clock", "Start and stop", SWITCH),
-        "Trust this machine's clock although rows of the database are newer; needed for one start only.",
+        (
+            "Trust this machine's clock although rows of the database are newer; needed for one "
+            "start only."
+        ),
     )
     clock_speed: int = setting(
         1,
         "clock-speed",
         "Start and stop",
         whole(1, 100_000),
-        "Speed of the wall clock relative to real time, for simulations; only for a database created with it.",
+        (
+            "Speed of the wall clock relative to real time, for simulations; only for a database "
+            "created with it."
+        ),
     )
 
     @property
@@ -522,7 +634,13 @@ class ServerConfig(WebConfig):
         """The names and addresses of this server, as far as the settings tell them."""
         urls = (self.public_url, self.drivers_url, self.files_url)
         hosts = (urlsplit(url).hostname for url in urls if url is not None)
-        listens = (self.host, self.metrics_address, self.files_address, self.api_host, self.drivers_host)
+        listens = (
+            self.host,
+            self.metrics_address,
+            self.files_address,
+            self.api_host,
+            self.drivers_host,
+        )
         return (*self.api_allowed_hosts, *(one for one in (*hosts, *listens) if one))
 
     @property
@@ -532,7 +650,8 @@ class ServerConfig(WebConfig):
 
     @property
     def beside(self) -> Path:
-        """The path beside which this server has its own files: that of its database, or its name in this folder."""
+        """The path beside which this server has its own files: that of its database, or its name in
+        this folder."""
         return self.database if isinstance(self.database, Path) else Path(self.server_name)
 
     @property
@@ -588,7 +707,8 @@ def _settings_of(kind: type[ServerConfig] | type[WebConfig] | type[LogConfig]) -
 
 
 def _of_server() -> Iterator[Setting]:
-    """Yield the settings of the server in the order of the documentation, not in that of the inheritance."""
+    """Yield the settings of the server in the order of the documentation, not in that of the
+    inheritance."""
     web = {one.name: one for one in _settings_of(WebConfig)}
     for one in _settings_of(ServerConfig):
         if one.name not in web:

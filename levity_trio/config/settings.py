@@ -1,7 +1,8 @@
 """How a setting is declared: its names, and the kinds of values with their parsing and validation.
 
-A flag or an environment variable is text; a TOML value can also be a number or a boolean. Each kind accepts both and
-says in its error what to give instead. The only I/O here is the check of a path's folder.
+A flag or an environment variable is text; a TOML value can also be a number or a boolean. Each kind
+accepts both and says in its error what to give instead. The only I/O here is the check of a path's
+folder.
 """
 
 import re
@@ -25,18 +26,20 @@ _LONGEST_URL = 200
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 MAIL_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)*{_LABEL}")
-"""Nothing that Python's library of mail refuses: atoms between dots, and no ?, which could begin an encoded word there.
-One with other letters few servers accept."""
+"""Nothing that Python's library of mail refuses: atoms between dots, and no ?, which could begin an
+encoded word there. One with other letters few servers accept."""
 _TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 _FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
 
 class Unusable(ValueError):
-    """Raised by a kind's `read`. The text says what to give; it completes a line such as `--port 70000: …`."""
+    """Raised by a kind's `read`. The text says what to give; it completes a line such as `--port
+    70000: …`."""
 
 
 _SECRET_OF_URL = re.compile(
-    r"//[^/?#]*@|[?&;][^=&;]*(?:pass|secret|token|key|auth|sig|code|credential)[^=&;]*=", re.IGNORECASE
+    r"//[^/?#]*@|[?&;][^=&;]*(?:pass|secret|token|key|auth|sig|code|credential)[^=&;]*=",
+    re.IGNORECASE,
 )
 
 
@@ -45,7 +48,8 @@ class UnusableSecret(Unusable):
 
 
 def has_secret(url: str) -> bool:
-    """Whether a URL has a user, or a parameter whose name suggests a secret. One that cannot be read may have one."""
+    """Whether a URL has a user, or a parameter whose name suggests a secret. One that cannot be
+    read may have one."""
     return _SECRET_OF_URL.search(url) is not None
 
 
@@ -57,7 +61,8 @@ class Kind:
     """Empty for a switch."""
     read: Callable[[object], object]
     is_secret: bool = False
-    """Whether a value is not repeated in errors, and refused on the command line if it has a secret."""
+    """Whether a value is not repeated in errors, and refused on the command line if it has a
+    secret."""
     is_repeatable: bool = False
     """Whether the flag may be given several times."""
     has_secret: Callable[[str], bool] = has_secret
@@ -120,7 +125,9 @@ def environment_name(name: str) -> str:
 
 def setting(default: T, flag: str, group: str, kind: Kind, text: str) -> T:
     """Return a dataclass field, typed as its default."""
-    declared: T = field(default=default, metadata={"name": flag, "group": group, "kind": kind, "help": text})
+    declared: T = field(
+        default=default, metadata={"name": flag, "group": group, "kind": kind, "help": text}
+    )
     return declared
 
 
@@ -133,7 +140,8 @@ def shown(value: object) -> str:
 
 
 def _number(value: object, kind: type[int] | type[float]) -> float | None:
-    """Return the number in a text or TOML value. Infinity and NaN pass here and fail every range check."""
+    """Return the number in a text or TOML value. Infinity and NaN pass here and fail every range
+    check."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     if kind is int and isinstance(value, float):
@@ -211,7 +219,11 @@ def _read_endpoint(value: object) -> tuple[str, int]:
 
 def _read_text(limit: int) -> Callable[[object], str]:
     def read(value: object) -> str:
-        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value.strip()) <= limit:
+        if (
+            not isinstance(value, str)
+            or not value.isprintable()
+            or not 0 < len(value.strip()) <= limit
+        ):
             raise Unusable(f"give 1 to {limit} printable characters")
         return value.strip()
 
@@ -266,12 +278,15 @@ def _read_mail(value: object) -> str:
 
 
 def _has_password(url: str) -> bool:
-    """Whether the URL of a mail server or broker has a password. One that cannot be read may have one."""
+    """Whether the URL of a mail server or broker has a password. One that cannot be read may have
+    one."""
     return re.search(r"//[^@/]*:[^@/]*@", url) is not None
 
 
 MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
-_MQTT_FORM = "give mqtts://user@host/prefix, or mqtt:// without TLS; the prefix is levity if it is left out"
+_MQTT_FORM = (
+    "give mqtts://user@host/prefix, or mqtt:// without TLS; the prefix is levity if it is left out"
+)
 
 
 def _read_mqtt(value: object) -> str:
@@ -284,7 +299,8 @@ def _read_mqtt(value: object) -> str:
 
 
 def sender_parts(text: str) -> tuple[str, str] | None:
-    """Return the name and the address of who sends mails, the name perhaps empty; None if there is no address."""
+    """Return the name and the address of who sends mails, the name perhaps empty; None if there is
+    no address."""
     name, bracket, address = text.rpartition("<")
     is_whole = text.endswith(">") if name else not bracket
     address = address.removesuffix(">") if name else address
@@ -295,12 +311,15 @@ def sender_parts(text: str) -> tuple[str, str] | None:
 def _read_sender(value: object) -> str:
     text = str(value).strip()
     if len(text) > _LONGEST_URL or not text.isprintable() or sender_parts(text) is None:
-        raise Unusable("give an address such as charging@example.org, or Bauhof 12 <charging@example.org>")
+        raise Unusable(
+            "give an address such as charging@example.org, or Bauhof 12 <charging@example.org>"
+        )
     return text
 
 
 def _address(text: str, schemes: Container[str], *, unfit: str) -> SplitResult | None:
-    """Return the parts of an address, None if it has another scheme, no host, or one of these characters."""
+    """Return the parts of an address, None if it has another scheme, no host, or one of these
+    characters."""
     try:
         parts = urlsplit(text)
         is_address = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
@@ -317,7 +336,9 @@ def _read_pattern(value: object) -> re.Pattern[str]:
         re.compile(text)  # alone first, so that the problem is one of this text
         pattern = re.compile(rf"(?:{text})\Z")
     except (re.error, RecursionError, OverflowError) as problem:
-        raise Unusable(f"give a regular expression of Python, such as -[0-9]+ ({problem})") from None
+        raise Unusable(
+            f"give a regular expression of Python, such as -[0-9]+ ({problem})"
+        ) from None
     if not text or len(text) > _LONGEST_URL:
         raise Unusable(f"give a regular expression of 1 to {_LONGEST_URL} characters")
     return pattern
@@ -327,7 +348,9 @@ def _read_zone(value: object) -> ZoneInfo:
     try:
         return time_zones.named(str(value).strip())
     except time_zones.UnknownZone:
-        raise Unusable("give the IANA name of a time zone, such as Europe/Berlin or America/Vancouver") from None
+        raise Unusable(
+            "give the IANA name of a time zone, such as Europe/Berlin or America/Vancouver"
+        ) from None
 
 
 def _read_names(value: object) -> tuple[str, ...]:
@@ -338,12 +361,15 @@ def _read_names(value: object) -> tuple[str, ...]:
 
 
 def _read_networks(value: object) -> tuple[Network, ...]:
-    """Return the networks in a list, or in a text that separates them by commas; an address is one of its own."""
+    """Return the networks in a list, or in a text that separates them by commas; an address is one
+    of its own."""
     texts = value if isinstance(value, list | tuple) else str(value).split(",")
     try:
         return tuple(ip_network(str(text).strip()) for text in texts)
     except ValueError:
-        raise Unusable("give addresses or networks, such as 10.0.0.5 or 10.0.0.0/24, separated by commas") from None
+        raise Unusable(
+            "give addresses or networks, such as 10.0.0.5 or 10.0.0.0/24, separated by commas"
+        ) from None
 
 
 def _read_file(value: object) -> Path:
@@ -389,7 +415,8 @@ def _read_database(value: object) -> DatabaseAddress:
         raise UnusableSecret(_DATABASE_FORM) from error
     if address.password is not None or "password=" in address.query:
         raise UnusableSecret(
-            "leave out the password, which others would see; libpq reads it from ~/.pgpass or PGPASSWORD"
+            "leave out the password, which others would see; libpq reads it from ~/.pgpass or "
+            "PGPASSWORD"
         )
     if not value.startswith(("postgresql://", "postgres://")) or not address.path.strip("/"):
         raise Unusable(_DATABASE_FORM)

@@ -1,4 +1,5 @@
-"""Reads the settings from their sources: flags override `LEVITY_*` variables, these a TOML file, and that the defaults.
+"""Reads the settings from their sources: flags override `LEVITY_*` variables, these a TOML file,
+and that the defaults.
 
 Every error is one line that says what to do, before any port or file is opened.
 """
@@ -30,11 +31,13 @@ from levity_trio.config.settings import (
 T = TypeVar("T")
 
 
-def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[ServerConfig, LogConfig]:
+def load(
+    flags: Mapping[str, object], environment: Mapping[str, str]
+) -> tuple[ServerConfig, LogConfig]:
     """Return the configuration from flags, environment and the TOML file that one of them names.
 
-    The keys of `flags` are attribute names, and `config` for the TOML file; its values are not validated yet. An empty
-    environment variable counts as unset.
+    The keys of `flags` are attribute names, and `config` for the TOML file; its values are not
+    validated yet. An empty environment variable counts as unset.
 
     Raises:
         ConfigError: a setting is unknown or invalid, or the TOML file cannot be read.
@@ -68,7 +71,11 @@ class _Given(NamedTuple):
 
 
 def _given(
-    setting: Setting, flags: Mapping[str, object], environment: Mapping[str, str], toml: Mapping[str, object], file: str
+    setting: Setting,
+    flags: Mapping[str, object],
+    environment: Mapping[str, str],
+    toml: Mapping[str, object],
+    file: str,
 ) -> _Given | None:
     if setting.attribute in flags:
         return _Given(flags[setting.attribute], "flag", setting.flag)
@@ -96,12 +103,17 @@ def _in_force(setting: Setting, given: _Given | None) -> InForce:
 
 
 def _check_variables(environment: Mapping[str, str]) -> None:
-    """Raise ConfigError for an unknown `LEVITY_*` variable: a misspelt one would be ignored silently."""
+    """Raise ConfigError for an unknown `LEVITY_*` variable: a misspelt one would be ignored
+    silently."""
     known = {*(setting.environment_name for setting in SETTINGS), *OTHER_VARIABLES}
     for name, value in environment.items():
         if name.startswith(PREFIX) and value and name not in known:
-            meant = _nearest(name.removeprefix(PREFIX).lower(), [setting.name for setting in SETTINGS])
-            raise ConfigError(f"{shown(name)} is not a setting; did you mean {environment_name(meant)}?")
+            meant = _nearest(
+                name.removeprefix(PREFIX).lower(), [setting.name for setting in SETTINGS]
+            )
+            raise ConfigError(
+                f"{shown(name)} is not a setting; did you mean {environment_name(meant)}?"
+            )
 
 
 def read_toml(path: Path) -> dict[str, object]:
@@ -109,22 +121,37 @@ def read_toml(path: Path) -> dict[str, object]:
     try:
         return parse_toml(path.read_bytes(), path)
     except OSError as problem:
-        raise ConfigError(f"--config {shown(path)}: {problem.strerror}; give a readable TOML file") from None
+        raise ConfigError(
+            f"--config {shown(path)}: {problem.strerror}; give a readable TOML file"
+        ) from None
 
 
 def parse_toml(text: bytes, path: Path) -> dict[str, object]:
-    """Return the contents of a TOML file that was read. Raises ConfigError, also for an unknown key."""
+    """Return the contents of a TOML file that was read. Raises ConfigError, also for an unknown
+    key."""
     try:
         keys = tomllib.loads(text.decode())
-    except (ValueError, RecursionError) as problem:  # not TOML, not UTF-8, or a number that is too large
-        raise ConfigError(f"--config {shown(path)} is not TOML: {problem}; correct that line") from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as problem:  # not TOML, not UTF-8, or a number that is too large
+        raise ConfigError(
+            f"--config {shown(path)} is not TOML: {problem}; correct that line"
+        ) from None
     names = [setting.name for setting in SETTINGS]
     tables = keys.get(PLUGIN_TABLES, {})
-    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        raise ConfigError(f"{shown(path)}: {PLUGIN_TABLES} must hold a table for each plugin, [{PLUGIN_TABLES}.NAME]")
+    if not isinstance(tables, dict) or not all(
+        isinstance(table, dict) for table in tables.values()
+    ):
+        raise ConfigError(
+            f"{shown(path)}: {PLUGIN_TABLES} must hold a table for each plugin, "
+            f"[{PLUGIN_TABLES}.NAME]"
+        )
     for key in keys:
         if key not in [*names, PLUGIN_TABLES]:
-            raise ConfigError(f"{shown(path)}: unknown key {shown(key)}; did you mean {_nearest(key, names)}?")
+            raise ConfigError(
+                f"{shown(path)}: unknown key {shown(key)}; did you mean {_nearest(key, names)}?"
+            )
     return keys
 
 
@@ -139,7 +166,9 @@ def _read(setting: Setting, given: _Given) -> object:
     is_secret = setting.kind.has_secret(str(value))
     if setting.kind.is_secret and is_secret and origin == "flag":
         words = "leave out the password, which others would see; put the URL"
-        raise ConfigError(f"{source}: {words} into {setting.environment_name} or the file of --config")
+        raise ConfigError(
+            f"{source}: {words} into {setting.environment_name} or the file of --config"
+        )
     try:
         return setting.kind.read(value)
     except Unusable as problem:
@@ -154,10 +183,15 @@ def _pick(kind: type[T], values: Mapping[str, object]) -> T:
 
 
 def _check_log_file(database: Path, log_file: Path | None) -> None:
-    """Raise ConfigError if the log would overwrite the database or a file that SQLite keeps beside it."""
+    """Raise ConfigError if the log would overwrite the database or a file that SQLite keeps beside
+    it."""
     if log_file is None:
         return
     resolved = database.resolve()
-    beside = (resolved.with_name(resolved.name + end) for end in ("", "-wal", "-shm", "-journal", ".lock"))
+    beside = (
+        resolved.with_name(resolved.name + end) for end in ("", "-wal", "-shm", "-journal", ".lock")
+    )
     if log_file.resolve() in beside:
-        raise ConfigError(f"--log-file {shown(log_file)}: that file belongs to the database; give another file")
+        raise ConfigError(
+            f"--log-file {shown(log_file)}: that file belongs to the database; give another file"
+        )

@@ -1,4 +1,5 @@
-"""The house: its households with their cars, and its chargers. The history was made with the same ones."""
+"""The house: its households with their cars, and its chargers. The history was made with the same
+ones."""
 
 from __future__ import annotations
 
@@ -21,7 +22,11 @@ UNTRIED: Final = "SPACE-20"
 FIRMWARE, OLDER = "2.4.1", "2.3.0"
 TRIED: Final = {
     "limit": Told(
-        "from {1} to {2} A at a limit of {3} A, by {4}", 16, Figure(6, 1), 6, Told("way {1}, level {2}", 1, 8)
+        "from {1} to {2} A at a limit of {3} A, by {4}",
+        16,
+        Figure(6, 1),
+        6,
+        Told("way {1}, level {2}", 1, 8),
     ),
     "ends": Told("after {1} s", 121),
     "zero": Told("paused, then {1} A", Figure(10, 1)),
@@ -50,7 +55,12 @@ class Household(NamedTuple):
     def arrives(self, soc: float) -> Vehicle:
         """Return its car with this state of charge, from 0 to 1."""
         return Vehicle(
-            name=self.car, battery_wh=self.battery_wh, max_ac_w=self.watts, ac_phases=self.phases, max_dc_w=0, soc=soc
+            name=self.car,
+            battery_wh=self.battery_wh,
+            max_ac_w=self.watts,
+            ac_phases=self.phases,
+            max_dc_w=0,
+            soc=soc,
         )
 
 
@@ -83,21 +93,26 @@ def charger_id(space: int) -> str:
 CHARGERS: Final = tuple(map(charger_id, range(1, SPACES + 1)))
 
 
-FEEDER: Final = FeederSpec(amperes=25.0, house=[0.6 * amperes for amperes in HOUSE], steps_per_day=0.0, noise=0.3)
-"""Of the whole block: too small for all cars at once. Twelve households cook beside them, and nobody turns an oven on:
-at the demo's speed, a car that gives way to it would be seen above the limit."""
+FEEDER: Final = FeederSpec(
+    amperes=25.0, house=[0.6 * amperes for amperes in HOUSE], steps_per_day=0.0, noise=0.3
+)
+"""Of the whole block: too small for all cars at once. Twelve households cook beside them, and
+nobody turns an oven on: at the demo's speed, a car that gives way to it would be seen above the
+limit."""
 WAIT_SECONDS: Final = 1800
 METER_STALE_SECONDS: Final = 600
 """Of the demo's clock, which runs fast."""
 
 
 def safe_limit(charger: str) -> int:
-    """Return what a charger gives in an outage of the server, in A: one car on each phase has something."""
+    """Return what a charger gives in an outage of the server, in A: one car on each phase has
+    something."""
     return 6 if charger in CHARGERS[: len(ROTATIONS)] else 0
 
 
 def default_profile(charger: str) -> dict[str, Any]:
-    """Return the charging profile that load management has left in a charger: who starts without it waits."""
+    """Return the charging profile that load management has left in a charger: who starts without it
+    waits."""
     periods = [(0, 0.0), (WAIT_SECONDS, float(safe_limit(charger)))]
     return {
         "chargingProfileId": 9_900_001,
@@ -106,22 +121,32 @@ def default_profile(charger: str) -> dict[str, Any]:
         "chargingProfileKind": "Relative",
         "chargingSchedule": {
             "chargingRateUnit": "A",
-            "chargingSchedulePeriod": [{"startPeriod": at, "limit": amperes} for at, amperes in periods],
+            "chargingSchedulePeriod": [
+                {"startPeriod": at, "limit": amperes} for at, amperes in periods
+            ],
         },
     }
 
 
 def feeder_document(meter_port: int | None = None) -> str:
-    """Return the site of load management: the feeder with its meter, the chargers as they are wired. Without a port,
-    its meter tells by itself."""
-    meter = f'kind = "modbus"\naddress = "127.0.0.1:{meter_port}"\nmodel = "SDM630"\nevery_seconds = 0.5\n'
+    """Return the site of load management: the feeder with its meter, the chargers as they are
+    wired. Without a port, its meter tells by itself."""
+    meter = (
+        f'kind = "modbus"\naddress = "127.0.0.1:{meter_port}"\nmodel = "SDM630"\nevery_seconds = '
+        "0.5\n"
+    )
     lines = [
         f'[[circuit]]\nname = "Feeder"\namperes = {FEEDER.amperes:g}\nmeter = "House"\n',
-        f'[[meter]]\nname = "House"\n{"" if meter_port is None else meter}stale_seconds = {METER_STALE_SECONDS}\n',
+        (
+            f'[[meter]]\nname = "House"\n{"" if meter_port is None else meter}stale_seconds = '
+            f"{METER_STALE_SECONDS}\n"
+        ),
     ]
     for number, charger in enumerate(CHARGERS):
         rotation = ROTATIONS[number % len(ROTATIONS)]
-        wired = f'rotation = "{rotation}"\nmost = 16\nsafe = {safe_limit(charger)}\nsafe_lines = 1\n'
+        wired = (
+            f'rotation = "{rotation}"\nmost = 16\nsafe = {safe_limit(charger)}\nsafe_lines = 1\n'
+        )
         lines.append(f'[[charger]]\nid = "{charger}"\n{wired}')
     return "\n".join(lines)
 
@@ -144,6 +169,8 @@ def configuration(reading_seconds: int) -> dict[str, str]:
     """Return the OCPP configuration of the chargers, which send a reading so often."""
     return {
         "MeterValueSampleInterval": str(reading_seconds),
-        "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import,Current.Import",
+        "MeterValuesSampledData": (
+            "Energy.Active.Import.Register,Power.Active.Import,Current.Import"
+        ),
         "ConnectionTimeOut": "180",
     }

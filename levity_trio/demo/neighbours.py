@@ -26,7 +26,8 @@ STAY_SECONDS: Final = (2.5 * 3600, 9 * 3600)
 IDLE_SECONDS: Final = 1500.0
 """A car that is full, or was stopped, leaves after this time."""
 ARRIVING_SECONDS: Final = 300.0
-"""From the plug to the first energy it takes less; a car that does not charge by then was refused."""
+"""From the plug to the first energy it takes less; a car that does not charge by then was
+refused."""
 WANTING: Final = (Status.CHARGING, Status.SUSPENDED_EVSE)
 """What a connector is whose car charges, or waits for current."""
 TAG_SECONDS: Final = 10.0
@@ -37,7 +38,8 @@ ONLY: Final = 1
 
 @dataclass(slots=True)
 class Stay:
-    """A car at a charger. All moments are simulated seconds; `charged_at` is when it was last seen charging."""
+    """A car at a charger. All moments are simulated seconds; `charged_at` is when it was last seen
+    charging."""
 
     who: Household
     charged_at: float
@@ -48,7 +50,9 @@ class Stay:
 class Neighbours:
     """All households and their cars. `hour` returns the hour of the day."""
 
-    def __init__(self, chargers: Mapping[str, Charger], hour: Callable[[], int], dice: Random) -> None:
+    def __init__(
+        self, chargers: Mapping[str, Charger], hour: Callable[[], int], dice: Random
+    ) -> None:
         self._chargers = chargers
         self._hour = hour
         self._dice = dice
@@ -58,13 +62,18 @@ class Neighbours:
         """The car at each charger that has one."""
 
     def look(self, at: float) -> None:
-        """Let cars leave that are done, plug in where somebody started from a page, and let another car come."""
-        charging = sum(charger.connectors[ONLY].status in WANTING for charger in self._chargers.values())
+        """Let cars leave that are done, plug in where somebody started from a page, and let another
+        car come."""
+        charging = sum(
+            charger.connectors[ONLY].status in WANTING for charger in self._chargers.values()
+        )
         for name, charger in self._chargers.items():
             connector = charger.connectors[ONLY]
             if connector.meter.is_plugged:
                 is_charging = connector.status in WANTING
-                if self._is_leaving(self._stays[name], at, is_charging=is_charging, may_leave=charging > LEAST):
+                if self._is_leaving(
+                    self._stays[name], at, is_charging=is_charging, may_leave=charging > LEAST
+                ):
                     self._leave(charger, at)
                     charging -= is_charging
             elif connector.tag is not None:
@@ -88,7 +97,8 @@ class Neighbours:
             self._away.append(who)
 
     def owner(self, tag: str) -> Household:
-        """Return whose car is plugged in for a tag: a visitor's, if nobody has the tag or the car is here already."""
+        """Return whose car is plugged in for a tag: a visitor's, if nobody has the tag or the car
+        is here already."""
         household = next((household for household in self._away if household.tag == tag), None)
         return household or HOUSEHOLDS[0]._replace(name="A visitor", tag=tag)
 
@@ -96,10 +106,14 @@ class Neighbours:
         """Let the next household come whose own space, or a shared one, is free."""
         for who in self._away:
             there = (self._chargers[charger_id(space)] for space in (who.space, *SHARED))
-            charger = next((free for free in there if free.connectors[ONLY].status is Status.AVAILABLE), None)
+            charger = next(
+                (free for free in there if free.connectors[ONLY].status is Status.AVAILABLE), None
+            )
             if charger is not None:
                 self.plug(charger, who, at)
-                charger.agenda.plan(at + TAG_SECONDS, partial(_show_tag, charger, who.tag), is_own=False)
+                charger.agenda.plan(
+                    at + TAG_SECONDS, partial(_show_tag, charger, who.tag), is_own=False
+                )
                 charger.on_change()
                 return
 

@@ -1,11 +1,12 @@
-"""The demo in one program: the ordinary server on a copy of the history, its chargers, and their neighbours.
+"""The demo in one program: the ordinary server on a copy of the history, its chargers, and their
+neighbours.
 
-    server            as `levity-trio serve` runs it; it ends on a signal, and then the rest is cancelled
-    └─ fleet          the simulated chargers, which connect to the server's port
+    server            as `levity-trio serve` runs it; it ends on a signal, and then the rest is
+    cancelled └─ fleet          the simulated chargers, which connect to the server's port
        └─ neighbours  who come and go
 
-Everything lies in a temporary folder, which is deleted at the end, or by the next demo if this one is killed. The clock
-goes on from the history's last moment.
+Everything lies in a temporary folder, which is deleted at the end, or by the next demo if this one
+is killed. The clock goes on from the history's last moment.
 """
 
 from __future__ import annotations
@@ -131,11 +132,18 @@ def run(flags: Mapping[str, str]) -> int:
         logins = {"admin": config.guests.dashboard, "driver": config.guests.drivers}
         shared = Shared(feeder_document(meter_port), UNTRIED, OLDER, TRIED, FACTS)
         resumed = resume(database, config.server_name, SPEED, system_clock(), logins, TOLD, shared)
-        note(database, LastBackup(stamp(resumed.begun - SAVED_BEFORE), "/backup/bauhof.db", database.stat().st_size))
+        note(
+            database,
+            LastBackup(
+                stamp(resumed.begun - SAVED_BEFORE), "/backup/bauhof.db", database.stat().st_size
+            ),
+        )
         log_config = LogConfig(file=folder / "demo.log")
         nowhere = os.open(os.devnull, os.O_WRONLY)  # the log is in its file only
         with unwrapped(SystemExit):  # nobody reads the addresses
-            status = server.run(config, log_config, partial(_live, resumed, meter_port, turn), nowhere)
+            status = server.run(
+                config, log_config, partial(_live, resumed, meter_port, turn), nowhere
+            )
     print_line("\nThe demo has ended. Nothing of it is left.")
     return status
 
@@ -143,7 +151,9 @@ def run(flags: Mapping[str, str]) -> int:
 def _remove_left_behind() -> None:
     """Remove the folders of demos that were killed: nobody has the lock of their database."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # it lives, is another user's, or another demo removes it at this moment
+        with suppress(
+            OSError
+        ):  # it lives, is another user's, or another demo removes it at this moment
             found = folder.lstat()
             if found.st_uid == os.geteuid() and time.time() - found.st_mtime > NEW_SECONDS:
                 _remove(folder)
@@ -166,7 +176,8 @@ def unpack(database: Path) -> None:
 
 
 def _take_turn() -> int:
-    """Wait until no other demo chooses ports: it listens at them seconds later. To close what is returned ends it."""
+    """Wait until no other demo chooses ports: it listens at them seconds later. To close what is
+    returned ends it."""
     held = os.open(tempfile.gettempdir(), os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
     return held
@@ -179,7 +190,8 @@ def free_ports(usual: Sequence[int]) -> list[int]:
 
 
 def _free_port(port: int, held: ExitStack) -> int:
-    """Return this port if it is free, otherwise another one. It is held, so that no other call returns it."""
+    """Return this port if it is free, otherwise another one. It is held, so that no other call
+    returns it."""
     for wanted in (port, 0):
         probe = held.enter_context(socket.socket())
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -218,7 +230,8 @@ def _config(database: Path, ports: Sequence[int], chosen: ServerConfig) -> Serve
 
 
 async def _live(resumed: Resumed, meter_port: int, turn: ExitStack, config: ServerConfig) -> None:
-    """Serve, with chargers, until a signal. The turn to choose ports ends when they are listened at."""
+    """Serve, with chargers, until a signal. The turn to choose ports ends when they are listened
+    at."""
     async with trio.open_nursery() as nursery:
         clock = accelerated(SimulatedTime(resumed.begun, SPEED, resumed.started), system_clock)
 
@@ -255,7 +268,8 @@ async def _serve(config: ServerConfig, all_of_it: trio.CancelScope, serving: tri
 
 
 async def _open_browser(url: str) -> None:
-    """Open the dashboard where there is a screen: a browser of the terminal would cover the addresses."""
+    """Open the dashboard where there is a screen: a browser of the terminal would cover the
+    addresses."""
     if sys.platform == "darwin" or any(map(os.environ.get, SCREENS)):
         await trio.to_thread.run_sync(webbrowser.open, url, abandon_on_cancel=True)
 
@@ -267,7 +281,8 @@ async def _let_charge(
     feeder: Feeder,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Connect the chargers, let neighbours come and go, and show what the feeder carries, until cancelled."""
+    """Connect the chargers, let neighbours come and go, and show what the feeder carries, until
+    cancelled."""
     pace = Pace(SPEED)
     async with open_fleet(pace, ServerAddress(HOST, config.port, "/ws/", is_tls=False)) as fleet:
         neighbours = Neighbours(fleet.chargers, lambda: int(hour()), Random(1))  # noqa: S311 - no secret
@@ -284,18 +299,25 @@ async def _let_charge(
         task_status.started()
         while True:
             neighbours.look(pace.now)
-            feeder.look(fleet.chargers.values(), pace.now)  # its breaker is none: nobody would see the demo in the dark
+            feeder.look(
+                fleet.chargers.values(), pace.now
+            )  # its breaker is none: nobody would see the demo in the dark
             await trio.sleep(LOOK_SECONDS)
 
 
 def go_on(charger: Charger, resumed: Resumed, neighbours: Neighbours) -> None:
-    """Let a charger be as the history left it: it has booted, is faulted, or waits in its open transaction.
+    """Let a charger be as the history left it: it has booted, is faulted, or waits in its open
+    transaction.
 
     The server has heard already what the charger says until then, so it is answered here.
     """
     at, name = 0.0, charger.spec.id
     charger.connected(at)
-    booted = {"status": "Accepted", "currentTime": stamp(resumed.begun), "interval": HEARTBEAT_SECONDS}
+    booted = {
+        "status": "Accepted",
+        "currentTime": stamp(resumed.begun),
+        "interval": HEARTBEAT_SECONDS,
+    }
     _hear(charger, {"BootNotification": booted}, at)
     charger.install(ONLY, default_profile(name), None, at)
     if name == FAULTED:
@@ -303,7 +325,10 @@ def go_on(charger: Charger, resumed: Resumed, neighbours: Neighbours) -> None:
     if (transaction := resumed.open.get(name)) is not None:
         neighbours.plug(charger, neighbours.owner(transaction.id_tag), at)
         charger.start(ONLY, transaction.id_tag, at)
-    known = {"transactionId": 0 if transaction is None else transaction.id, "idTagInfo": {"status": "Accepted"}}
+    known = {
+        "transactionId": 0 if transaction is None else transaction.id,
+        "idTagInfo": {"status": "Accepted"},
+    }
     _hear(charger, {"StartTransaction": known}, at)
     charger.connectors[ONLY].reported = None  # it says how it is when it is back
     charger.disconnected(at)

@@ -1,4 +1,5 @@
-"""The values for the files of a container: its Containerfile, and a compose file with the present settings.
+"""The values for the files of a container: its Containerfile, and a compose file with the present
+settings.
 
 The image has the program, the program's wheels and nothing else; what it stores is in one volume.
 """
@@ -27,7 +28,10 @@ OF_IMAGE: Final = ("db", "api-host", "metrics-host", "metrics-port")
 HEALTH: Final = (
     "python",
     "-c",
-    f"from urllib.request import urlopen; urlopen('http://127.0.0.1:{METRICS_PORT}/healthz', timeout=4)",
+    (
+        f"from urllib.request import urlopen; urlopen('http://127.0.0.1:{METRICS_PORT}/healthz', "
+        "timeout=4)"
+    ),
 )
 FROM_OUTSIDE: Final = ("--port", "--tls-port", "--drivers-port", "--files-port", "--ftp-port")
 
@@ -35,7 +39,8 @@ FROM_OUTSIDE: Final = ("--port", "--tls-port", "--drivers-port", "--files-port",
 def values_of_container(
     flags: Mapping[str, object], environment: Mapping[str, str], wheel: str, version: str
 ) -> dict[str, str]:
-    """Return the values of both templates. Raises ConfigError for settings that a container cannot have."""
+    """Return the values of both templates. Raises ConfigError for settings that a container cannot
+    have."""
     server, log = load(flags, environment)
     lines = dict(line.split("=", 1) for line in _lines(server, log))
     ports = {name: port for name, port in ports_of(server).items() if name in FROM_OUTSIDE}
@@ -51,7 +56,9 @@ def values_of_container(
         "api_port": str(api_port),
         "exposed": " ".join(map(str, [*ports.values(), api_port])),
         "ports": "\n".join(f'      - "{port}:{port}"' for port in ports.values()),
-        "environment": "\n".join(f"      {name}: {_quoted(value)}" for name, value in lines.items()),
+        "environment": "\n".join(
+            f"      {name}: {_quoted(value)}" for name, value in lines.items()
+        ),
         "health": json.dumps(HEALTH),
         "health_test": json.dumps(["CMD", *HEALTH]),
         "stop_seconds": str(math.ceil(server.shutdown_grace_seconds) + STOP_SPARE_SECONDS),
@@ -59,14 +66,23 @@ def values_of_container(
 
 
 def _lines(server: ServerConfig, log: LogConfig) -> Iterator[str]:
-    """Yield the settings that differ from the defaults. Raises ConfigError for files: they are not in the container."""
+    """Yield the settings that differ from the defaults. Raises ConfigError for files: they are not
+    in the container."""
     yield f"LEVITY_TIME_ZONE={server.time_zone.key}"
-    fixed = {setting.environment_name for setting in SETTINGS if setting.name in (*OF_IMAGE, "time-zone")}
-    files = {setting.environment_name: setting.flag for setting in SETTINGS if setting.kind.metavar == "FILE"}
+    fixed = {
+        setting.environment_name for setting in SETTINGS if setting.name in (*OF_IMAGE, "time-zone")
+    }
+    files = {
+        setting.environment_name: setting.flag
+        for setting in SETTINGS
+        if setting.kind.metavar == "FILE"
+    }
     for line in environment_lines((server, log), (ServerConfig(), LogConfig())):
         name = line.partition("=")[0]
         if name in files:
-            raise ConfigError(f"{files[name]}: the container has no file of this machine; add it in compose.yaml")
+            raise ConfigError(
+                f"{files[name]}: the container has no file of this machine; add it in compose.yaml"
+            )
         if name not in fixed:
             yield line
 

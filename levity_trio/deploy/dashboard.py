@@ -22,7 +22,11 @@ NOTHING: Final = "–"
 SERVER: Final = "{{instance}}"
 INSTANT: Final = ("table", "bargauge", "stat")
 OPTIONS: Final[Mapping[str, dict[str, Any]]] = {
-    "stat": {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "value", "graphMode": "none"},
+    "stat": {
+        "reduceOptions": {"calcs": ["lastNotNull"]},
+        "colorMode": "value",
+        "graphMode": "none",
+    },
     "bargauge": {
         "reduceOptions": {"calcs": ["lastNotNull"]},
         "orientation": "horizontal",
@@ -40,11 +44,15 @@ _SUMS: Final = re.compile(r"\b(?:sum|count) (?:by )?\(|\b(?:sum|count)\(")
 
 
 def dashboard(of_site: Collection[str] = ()) -> str:
-    """Return the dashboard as JSON. For several servers, `of_site` names the series that are not about one of them."""
+    """Return the dashboard as JSON. For several servers, `of_site` names the series that are not
+    about one of them."""
     board = {
         "uid": "levity-trio",
         "title": "levity-trio",
-        "description": "Charging sessions, energy and what needs attention. The collapsed rows below have the details.",
+        "description": (
+            "Charging sessions, energy and what needs attention. The collapsed rows below have "
+            "the details."
+        ),
         "tags": ["ocpp", "levity"],
         "schemaVersion": SCHEMA_VERSION,
         "version": 1,
@@ -52,7 +60,9 @@ def dashboard(of_site: Collection[str] = ()) -> str:
         "refresh": "10s",
         "time": {"from": "now-24h", "to": "now"},
         "templating": {"list": _variables()},
-        "panels": list(_laid_out([_by_server(row, of_site) if of_site else row for row in (NOW, *ROWS)])),
+        "panels": list(
+            _laid_out([_by_server(row, of_site) if of_site else row for row in (NOW, *ROWS)])
+        ),
     }
     return json.dumps(board, indent=2, ensure_ascii=False) + "\n"
 
@@ -96,17 +106,24 @@ def _by_server(row: Row, of_site: Collection[str]) -> Row:
 
 
 def _is_of_server(query: str, of_site: Collection[str]) -> bool:
-    """Whether it has a series for each server: it is about no series of the site, and sums nothing up."""
+    """Whether it has a series for each server: it is about no series of the site, and sums nothing
+    up."""
     names = set(_SERIES.findall(query))
     return bool(names) and not names & set(of_site) and not _SUMS.search(query)
 
 
 def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    """Yield each row's heading and panels. The panels of a collapsed row are nested in its heading."""
+    """Yield each row's heading and panels. The panels of a collapsed row are nested in its
+    heading."""
     top = number = 0
     for row in rows:
         panels = list(_placed(row.panels, number + 2, top + 1))
-        heading = {"type": "row", "title": row.title, "collapsed": not row.is_open, **_at(0, top, COLUMNS, 1)}
+        heading = {
+            "type": "row",
+            "title": row.title,
+            "collapsed": not row.is_open,
+            **_at(0, top, COLUMNS, 1),
+        }
         yield {"id": number + 1, **heading, "panels": [] if row.is_open else panels}
         if row.is_open:
             yield from panels
@@ -178,7 +195,10 @@ def _letter(index: int) -> str:
 
 def _unit(unit: str) -> dict[str, Any]:
     """Return the properties for a unit. kW and kWh have one decimal."""
-    return {**({"unit": unit} if unit else {}), **({"decimals": 1} if unit.startswith("kwatt") else {})}
+    return {
+        **({"unit": unit} if unit else {}),
+        **({"decimals": 1} if unit.startswith("kwatt") else {}),
+    }
 
 
 def _mappings(texts: Mapping[str, tuple[str, Colour]]) -> list[dict[str, Any]]:
@@ -191,7 +211,9 @@ def _mappings(texts: Mapping[str, tuple[str, Colour]]) -> list[dict[str, Any]]:
 
 def _override(column: Column) -> dict[str, Any]:
     """Return a column's unit and the colours of its values."""
-    properties: list[dict[str, Any]] = [{"id": name, "value": value} for name, value in _unit(column.unit).items()]
+    properties: list[dict[str, Any]] = [
+        {"id": name, "value": value} for name, value in _unit(column.unit).items()
+    ]
     if column.colours:
         texts = {text: (text, colour) for text, colour in column.colours.items()}
         properties += [
@@ -204,7 +226,8 @@ def _override(column: Column) -> dict[str, Any]:
 def _transformations(panel: Panel) -> list[dict[str, Any]]:
     """Merge the rows of all queries, then select, name and order the columns.
 
-    Grafana's name of a field is a label's name, `Value` of a single query, or `Value #A` of several.
+    Grafana's name of a field is a label's name, `Value` of a single query, or `Value #A` of
+    several.
     """
     letters = [_letter(index) for index in range(len(panel.queries))]
     values = {letter: f"Value #{letter}" if len(letters) > 1 else "Value" for letter in letters}
@@ -214,6 +237,9 @@ def _transformations(panel: Panel) -> list[dict[str, Any]]:
         {"id": "filterFieldsByName", "options": {"include": {"names": list(fields)}}},
         {
             "id": "organize",
-            "options": {"renameByName": fields, "indexByName": {name: index for index, name in enumerate(fields)}},
+            "options": {
+                "renameByName": fields,
+                "indexByName": {name: index for index, name in enumerate(fields)},
+            },
         },
     ]

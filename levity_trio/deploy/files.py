@@ -26,15 +26,25 @@ MONITORING: Final = (
 )
 TEMPLATES: Final = ("README.txt", UNIT, *BACKUP, *MONITORING, "litestream.yml", "fluentd.conf")
 README_OF_SEVERAL: Final = "README-servers.txt"
-TEMPLATES_OF_SEVERAL: Final = ("postgresql.sql", "levity-postgresql.conf", "haproxy.cfg", *MONITORING, "fluentd.conf")
+TEMPLATES_OF_SEVERAL: Final = (
+    "postgresql.sql",
+    "levity-postgresql.conf",
+    "haproxy.cfg",
+    *MONITORING,
+    "fluentd.conf",
+)
 TEMPLATES_OF_CONTAINER: Final = ("Containerfile", "compose.yaml")
 DASHBOARD: Final = "grafana-dashboard.json"
 
 
 def _transactions(series: str) -> str:
-    """Return the text of an alert about the transactions that a query finds, in Prometheus's template language."""
+    """Return the text of an alert about the transactions that a query finds, in Prometheus's
+    template language."""
     loop = f"{{{{ range query (printf {json.dumps(series)} $labels.cp_id) }}}}"
-    line = "Transaction {{ .Labels.transaction }} on connector {{ .Labels.connector_id }}, tag {{ .Labels.id_tag }}."
+    line = (
+        "Transaction {{ .Labels.transaction }} on connector {{ .Labels.connector_id }}, tag {{ "
+        ".Labels.id_tag }}."
+    )
     return f"{loop}{line} {{{{ end }}}}"
 
 
@@ -46,7 +56,8 @@ SHARED_TEXTS: Final = {
 
 
 class _Form(Template):
-    """A template with placeholders `@@{name}`, since `$`, `%`, `@` and `{{` have a meaning in the files."""
+    """A template with placeholders `@@{name}`, since `$`, `%`, `@` and `{{` have a meaning in the
+    files."""
 
     delimiter = "@@"
 
@@ -84,11 +95,19 @@ def write(directory: Path, contents: Mapping[str, str], *, may_replace: bool) ->
     """
     try:
         place(directory).mkdir(parents=True, exist_ok=True)
-        existing = [name for name in contents if (directory / name).exists() or (directory / name).is_symlink()]
+        existing = [
+            name
+            for name in contents
+            if (directory / name).exists() or (directory / name).is_symlink()
+        ]
         if existing and not may_replace:
-            raise EnvironmentProblem(f"{directory} already has {', '.join(existing)}; --force replaces existing files")
+            raise EnvironmentProblem(
+                f"{directory} already has {', '.join(existing)}; --force replaces existing files"
+            )
         for name, text in contents.items():
             with (replacing if may_replace else created)(directory / name, DOCUMENT) as file:
                 file.write(text.encode())
     except OSError as problem:
-        raise EnvironmentProblem(f"cannot write {problem.filename or directory}: {problem.strerror}") from problem
+        raise EnvironmentProblem(
+            f"cannot write {problem.filename or directory}: {problem.strerror}"
+        ) from problem

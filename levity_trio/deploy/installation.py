@@ -1,7 +1,7 @@
 """The values for the templates: the present configuration, converted for a systemd service.
 
-The service runs with a working folder, user and environment of its own. Paths therefore become absolute, and each
-setting that differs from its default becomes a line of the unit's environment.
+The service runs with a working folder, user and environment of its own. Paths therefore become
+absolute, and each setting that differs from its default becomes a line of the unit's environment.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 TEMPORARY: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - to know what PrivateTmp would hide
 PRIVILEGED_PORTS: Final = 1024
 SPARE_FILES: Final = 512
-"""A server needs so many files beside chargers: the database, HTTP connections, handshakes in progress."""
+"""A server needs so many files beside chargers: the database, HTTP connections, handshakes in
+progress."""
 DRIVERS_FILES: Final = 256
 """The drivers' port needs so many more."""
 DRIVERS_PORT: Final = 9002
@@ -73,7 +74,8 @@ S = TypeVar("S", ServerConfig, LogConfig)
 
 
 class Configuration(NamedTuple):
-    """The present configuration, the TOML file that it comes from, and what that file alone would say."""
+    """The present configuration, the TOML file that it comes from, and what that file alone would
+    say."""
 
     server: ServerConfig
     log: LogConfig
@@ -95,27 +97,47 @@ class Installation:
     """The folder of its Python, if that is known."""
 
 
-def values(flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation) -> dict[str, str]:
-    """Return the values of the templates by name. Raises ConfigError for settings that a service cannot have."""
+def values(
+    flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation
+) -> dict[str, str]:
+    """Return the values of the templates by name. Raises ConfigError for settings that a service
+    cannot have."""
     present = read_present(flags, environment, installation)
     server, config = present.server, present.config
-    server.file("for PostgreSQL, give --servers 2 or more, or write a unit that runs `levity-trio serve`")
+    server.file(
+        "for PostgreSQL, give --servers 2 or more, or write a unit that runs `levity-trio serve`"
+    )
     (setting,) = (setting for setting in SETTINGS if setting.attribute == "database")
     is_in_file = config is not None and setting.name in read_toml(config)
-    is_database_set = setting.attribute in flags or environment.get(setting.environment_name) or is_in_file
+    is_database_set = (
+        setting.attribute in flags or environment.get(setting.environment_name) or is_in_file
+    )
     database = server.beside.absolute() if is_database_set else STATE_FOLDER / server.beside
     server = replace(server, database=database, metrics_port=server.metrics_port or METRICS_PORT)
     return values_of(present._replace(server=server), installation)
 
 
 def values_of(present: Configuration, installation: Installation) -> dict[str, str]:
-    """Return the values of the templates for a configuration with absolute paths. Raises ConfigError."""
+    """Return the values of the templates for a configuration with absolute paths. Raises
+    ConfigError."""
     server = present.server
     database, metrics_port = str(server.beside), server.metrics_port or METRICS_PORT
     check_paths([server.beside, *files_of(present)])
-    litestream_port = next(port for port in LITESTREAM_PORTS if port not in (metrics_port, server.port))
-    metrics, litestream = (target(server.metrics_address, port) for port in (metrics_port, litestream_port))
-    backup = [*installation.program, "backup", str(BACKUPS), "--keep", str(KEPT_BACKUPS), "--db", database]
+    litestream_port = next(
+        port for port in LITESTREAM_PORTS if port not in (metrics_port, server.port)
+    )
+    metrics, litestream = (
+        target(server.metrics_address, port) for port in (metrics_port, litestream_port)
+    )
+    backup = [
+        *installation.program,
+        "backup",
+        str(BACKUPS),
+        "--keep",
+        str(KEPT_BACKUPS),
+        "--db",
+        database,
+    ]
     return {
         **ONE_SERVER,
         **unit_values(present, server.beside, installation),
@@ -135,12 +157,15 @@ def values_of(present: Configuration, installation: Installation) -> dict[str, s
 
 
 def read_elsewhere(config: Path, text: bytes) -> Configuration:
-    """Return the configuration in the text of a TOML file of a machine whose folders need not be here.
+    """Return the configuration in the text of a TOML file of a machine whose folders need not be
+    here.
 
     Raises ConfigError.
     """
     keys = parse_toml(text, config)
-    values = {each.attribute: _elsewhere(each, keys[each.name]) for each in SETTINGS if each.name in keys}
+    values = {
+        each.attribute: _elsewhere(each, keys[each.name]) for each in SETTINGS if each.name in keys
+    }
     server, log = (
         {field.name: values[field.name] for field in fields(kind) if field.name in values}
         for kind in (ServerConfig, LogConfig)
@@ -173,7 +198,9 @@ def read_present(
     return Configuration(_with_whole_paths(server), _with_whole_paths(log), config, in_file)
 
 
-def site_values(server: ServerConfig, installation: Installation, ports: Sequence[int]) -> dict[str, str]:
+def site_values(
+    server: ServerConfig, installation: Installation, ports: Sequence[int]
+) -> dict[str, str]:
     """Return the values about the whole site. `ports` are those that nothing else may use."""
     agent_port = next(port for port in AGENT_PORTS if port not in ports)
     host, port = server.fluentd_endpoint or ("127.0.0.1", FLUENTD_PORT)
@@ -197,13 +224,22 @@ def _check(server: ServerConfig, installation: Installation) -> None:
     """Raise ConfigError for settings that `serve` accepts and a service cannot have."""
     check_fixed(ports_of(server))
     if server.clock_speed > 1:
-        raise ConfigError(f"--clock-speed {server.clock_speed} is for simulations; deploy without it")
-    if not _USER.fullmatch(installation.user):
-        raise ConfigError(f"--user {installation.user!r}: give the name of a system user, such as levity")
-    address = urlsplit(installation.remote_write)
-    if address.scheme not in ("http", "https") or not address.hostname or has_secret(installation.remote_write):
         raise ConfigError(
-            "--remote-write: give an http(s) URL without a password; the password belongs in a file of its own"
+            f"--clock-speed {server.clock_speed} is for simulations; deploy without it"
+        )
+    if not _USER.fullmatch(installation.user):
+        raise ConfigError(
+            f"--user {installation.user!r}: give the name of a system user, such as levity"
+        )
+    address = urlsplit(installation.remote_write)
+    if (
+        address.scheme not in ("http", "https")
+        or not address.hostname
+        or has_secret(installation.remote_write)
+    ):
+        raise ConfigError(
+            "--remote-write: give an http(s) URL without a password; the password belongs in a "
+            "file of its own"
         )
 
 
@@ -231,45 +267,69 @@ def check_paths(paths: Iterable[Path]) -> None:
     """Raise ConfigError for a path that a unit cannot contain."""
     for path in paths:
         if not str(path).isprintable():
-            raise ConfigError(f"{str(path)!r}: a unit cannot contain that path; give one of printable characters")
+            raise ConfigError(
+                f"{str(path)!r}: a unit cannot contain that path; give one of printable characters"
+            )
 
 
 def _with_whole_paths(settings: S) -> S:
     """Return the settings with the absolute paths of all files but the database."""
     names = [field.name for field in fields(settings) if field.name != "database"]
     known = {name: getattr(settings, name) for name in names}
-    whole: dict[str, Any] = {name: value.absolute() for name, value in known.items() if isinstance(value, Path)}
-    whole |= {name: tuple(map(Path.absolute, value)) for name, value in known.items() if _is_list(value)}
+    whole: dict[str, Any] = {
+        name: value.absolute() for name, value in known.items() if isinstance(value, Path)
+    }
+    whole |= {
+        name: tuple(map(Path.absolute, value)) for name, value in known.items() if _is_list(value)
+    }
     return replace(settings, **whole)
 
 
 def _is_list(value: object) -> TypeGuard[tuple[Path, ...]]:
     """Whether it is a list of files."""
-    return isinstance(value, tuple) and bool(value) and all(isinstance(path, Path) for path in value)
+    return (
+        isinstance(value, tuple) and bool(value) and all(isinstance(path, Path) for path in value)
+    )
 
 
 def files_of(present: Configuration) -> Iterator[Path]:
     """Yield the paths of all files but the database."""
     for name, value in _by_attribute(present.server, present.log).items():
         if name != "database":
-            yield from value if _is_list(value) else _paths(value if isinstance(value, Path) else None)
+            yield from (
+                value if _is_list(value) else _paths(value if isinstance(value, Path) else None)
+            )
     yield from _paths(present.config)
 
 
 def unit_values(present: Configuration, beside: Path, installation: Installation) -> dict[str, str]:
-    """Return the values of the unit of a server. Its files, which are `beside` that path, have absolute paths."""
+    """Return the values of the unit of a server. Its files, which are `beside` that path, have
+    absolute paths."""
     server, log, config, in_file = present
-    paths = [beside, *files_of(present), Path(installation.program[0]), *_paths(installation.python)]
+    paths = [
+        beside,
+        *files_of(present),
+        Path(installation.program[0]),
+        *_paths(installation.python),
+    ]
     writable = dict.fromkeys(
         path.parent for path in (beside, *_paths(log.file)) if not path.is_relative_to(STATE_FOLDER)
     )
     is_privileged = min(ports_of(server).values()) < PRIVILEGED_PORTS
-    files = server.max_connections + SPARE_FILES + (0 if server.drivers_port is None else DRIVERS_FILES)
-    arguments = [*installation.program, "serve", *(() if config is None else ("--config", str(config)))]
+    files = (
+        server.max_connections + SPARE_FILES + (0 if server.drivers_port is None else DRIVERS_FILES)
+    )
+    arguments = [
+        *installation.program,
+        "serve",
+        *(() if config is None else ("--config", str(config))),
+    ]
     return {
         "command": _command(arguments),
         "first_word": installation.program[0],
-        "environment": "\n".join(f"Environment={_word(line)}" for line in environment_lines((server, log), in_file)),
+        "environment": "\n".join(
+            f"Environment={_word(line)}" for line in environment_lines((server, log), in_file)
+        ),
         "mounts": _word(str(beside.parent)),
         "writable": "".join(f"ReadWritePaths={_word(str(folder))}\n" for folder in writable),
         "home": "read-only" if _lies_below(paths, HOMES) else "yes",
@@ -296,16 +356,21 @@ def environment_lines(
             text = _text(setting, value)
             if setting.kind.is_secret and setting.kind.has_secret(text):
                 words = f"everybody reads a unit; put {setting.name} into the file of --config"
-                raise ConfigError(f"{setting.environment_name}: {words}, which only the service may read")
+                raise ConfigError(
+                    f"{setting.environment_name}: {words}, which only the service may read"
+                )
             yield f"{setting.environment_name}={text}"
 
 
 def _by_attribute(server: ServerConfig, log: LogConfig) -> dict[str, object]:
-    return {field.name: getattr(part, field.name) for part in (server, log) for field in fields(part)}
+    return {
+        field.name: getattr(part, field.name) for part in (server, log) for field in fields(part)
+    }
 
 
 def _text(setting: Setting, value: object) -> str:
-    """Return a value as the text of its environment variable: the inverse of parsing in config.py."""
+    """Return a value as the text of its environment variable: the inverse of parsing in
+    config.py."""
     if setting.is_switch:
         return str(value != setting.default).lower()
     if setting.kind.metavar == "HOST:PORT" and isinstance(value, tuple):
@@ -318,7 +383,8 @@ def _text(setting: Setting, value: object) -> str:
 
 
 def _word(text: str) -> str:
-    """Return one word of a unit file (systemd.syntax(7)), escaped so that systemd expands nothing in it."""
+    """Return one word of a unit file (systemd.syntax(7)), escaped so that systemd expands nothing
+    in it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return escaped if re.fullmatch(r"[\w@%+=:,./-]+", escaped, re.ASCII) else f'"{escaped}"'
 

@@ -1,7 +1,7 @@
 """What `levity-trio install` does to a machine: the answers to its four questions become steps.
 
-The files of the services are those that `deploy` writes, with the settings in a file that only the service and root
-can read. Nothing here changes anything; steps.py does.
+The files of the services are those that `deploy` writes, with the settings in a file that only the
+service and root can read. Nothing here changes anything; steps.py does.
 """
 
 from __future__ import annotations
@@ -98,11 +98,16 @@ UNIT_FOLDERS: Final = ("/lib", "/usr/lib", "/usr/local/lib", "/run", "/etc")
 DROP_INS: Final = ("service.d", "levity-.service.d", f"{files.UNIT}.d")
 OURS: Final = f"ExecStart={CURRENT}/bin/levity-trio serve --config {SETTINGS}\n"
 _BACKUP: Final = f" backup {BACKUPS} --keep {KEPT_BACKUPS} "
-"""What `deploy` has always written. Another number or folder is a person's, and ours would remove their backups."""
+"""What `deploy` has always written. Another number or folder is a person's, and ours would remove
+their backups."""
 _SERVES: Final = re.compile(r"^\s*ExecStart\s*=.*levity[-_]trio[\s\\]+serve\b", re.MULTILINE)
-_SETS: Final = re.compile(rf"{PREFIX}|^\s*(?:User|Environment|EnvironmentFile|ExecStart)\s*=", re.MULTILINE)
+_SETS: Final = re.compile(
+    rf"{PREFIX}|^\s*(?:User|Environment|EnvironmentFile|ExecStart)\s*=", re.MULTILINE
+)
 _PATH: Final = r"/[\w@+:,./-]*"
-_COMMAND: Final = re.compile(rf"{_PATH}(?:/levity-trio|/python[\d.]* -m levity_trio) serve(?: --config[ =]({_PATH}))?")
+_COMMAND: Final = re.compile(
+    rf"{_PATH}(?:/levity-trio|/python[\d.]* -m levity_trio) serve(?: --config[ =]({_PATH}))?"
+)
 _UNREAD: Final = {"EnvironmentFile", "PassEnvironment", "UnsetEnvironment"}
 _SCRIPT: Final = """\
 #!/bin/sh
@@ -111,7 +116,7 @@ if [ -r {settings} ]; then
     export LEVITY_CONFIG="${{LEVITY_CONFIG-{settings}}}" LEVITY_API="${{LEVITY_API-unix:{database}.sock}}"
 fi
 exec {program}/bin/levity-trio "$@"
-"""
+"""  # noqa: E501 - a file as it is installed
 LITESTREAM_UNIT: Final = UNITS / "litestream.service.d" / "levity-trio.conf"
 LITESTREAM_KEYS: Final = Path("/etc/litestream.env")
 _LITESTREAM_KEYS: Final = "LITESTREAM_ACCESS_KEY_ID=\nLITESTREAM_SECRET_ACCESS_KEY=\n"
@@ -127,7 +132,7 @@ _HEAD: Final = """\
 # The settings of levity-trio on this machine, written by `levity-trio install`. `levity-trio serve --help` lists all.
 # After a change: sudo systemctl restart levity-trio
 # Only root and the service can read this file, so passwords may be in it.
-"""
+"""  # noqa: E501 - a file as it is installed
 
 
 @record
@@ -142,7 +147,8 @@ class Answers:
 
 @record
 class Found:
-    """What the machine has of before: the text of its levity.toml, and those settings that a unit had, for people."""
+    """What the machine has of before: the text of its levity.toml, and those settings that a unit
+    had, for people."""
 
     settings: bytes | None
     taken: Mapping[str, str] | None = None
@@ -152,9 +158,13 @@ class Found:
         return read_elsewhere(SETTINGS, self.settings or b"").server
 
     def files(self, settings: bytes, texts: Mapping[str, str]) -> list[Step]:
-        """Return the files of the settings and the services. Those of somebody else are kept beside them."""
+        """Return the files of the settings and the services. Those of somebody else are kept beside
+        them."""
         is_theirs = self.taken is not None
-        return [File(SETTINGS, settings, *SETTINGS_ACCESS, keeps=is_theirs), *unit_files(texts, keeps=is_theirs)]
+        return [
+            File(SETTINGS, settings, *SETTINGS_ACCESS, keeps=is_theirs),
+            *unit_files(texts, keeps=is_theirs),
+        ]
 
 
 def look(machine: Machine) -> Found:
@@ -166,38 +176,58 @@ def look(machine: Machine) -> Found:
         _check_others(machine, units, is_ours=is_ours)
         return Found(settings=settings) if is_ours else _taken(machine, unit)
     except ValueError as problem:
-        raise EnvironmentProblem(f"what runs levity-trio here cannot be taken over: {problem}") from problem
+        raise EnvironmentProblem(
+            f"what runs levity-trio here cannot be taken over: {problem}"
+        ) from problem
 
 
 def _check_others(machine: Machine, units: Mapping[str, str], *, is_ours: bool) -> None:
-    """Raise ValueError for what the unit alone does not show: servers of other names, backups, drop-ins."""
+    """Raise ValueError for what the unit alone does not show: servers of other names, backups,
+    drop-ins."""
     for name, text in units.items():
         if _SERVES.search(text):
-            raise ValueError(f"{name} runs levity-trio too; if `install` is to take it over, call it {files.UNIT}")
+            raise ValueError(
+                f"{name} runs levity-trio too; if `install` is to take it over, call it "
+                f"{files.UNIT}"
+            )
         if name == files.BACKUP[0] and _BACKUP not in text:
-            raise ValueError(f"{name} would be replaced, and makes other backups; call it otherwise")
+            raise ValueError(
+                f"{name} would be replaced, and makes other backups; call it otherwise"
+            )
     for kind in DROP_INS:
         for name, text in _texts(machine, kind, "*.conf").items():
             if f"{PREFIX}DB=" in text or (not is_ours and _SETS.search(text)):
-                raise ValueError(f"{kind}/{name} has settings; write them into the unit itself, in its place")
+                raise ValueError(
+                    f"{kind}/{name} has settings; write them into the unit itself, in its place"
+                )
 
 
 def _texts(machine: Machine, kind: str, pattern: str) -> dict[str, str]:
     """Return the texts of units, or of drop-ins, by their names."""
     folders = [Path(folder, "systemd/system", kind) for folder in UNIT_FOLDERS]
-    paths = {path.name: folder / path.name for folder in folders for path in machine.at(folder).glob(pattern)}
-    return {name: (read(machine, path) or b"").decode(errors="surrogateescape") for name, path in paths.items()}
+    paths = {
+        path.name: folder / path.name
+        for folder in folders
+        for path in machine.at(folder).glob(pattern)
+    }
+    return {
+        name: (read(machine, path) or b"").decode(errors="surrogateescape")
+        for name, path in paths.items()
+    }
 
 
 def _taken(machine: Machine, unit: str) -> Found:
     """Return the settings of a unit as those of levity.toml. Raises ValueError."""
     lines = list(_lines(unit))
-    users, commands = ([text for key, text in lines if key == wanted] for wanted in ("User", "ExecStart"))
+    users, commands = (
+        [text for key, text in lines if key == wanted] for wanted in ("User", "ExecStart")
+    )
     command = _COMMAND.fullmatch(" \0".join(commands))
     if users != [USER] or command is None or _UNREAD.intersection(key for key, _ in lines):
         raise ValueError(
-            f"{files.UNIT} needs one User={USER}, to whom its files belong, one ExecStart=PROGRAM serve, with no option"
-            f" but --config, and its settings as Environment=, none by {', '.join(sorted(_UNREAD))}"
+            f"{files.UNIT} needs one User={USER}, to whom its files belong, one ExecStart=PROGRAM "
+            "serve, with no option but --config, and its settings as Environment=, none by "
+            f"{', '.join(sorted(_UNREAD))}"
         )
     base = None if command[1] is None else read(machine, Path(command[1]))
     if base is None and command[1]:
@@ -206,9 +236,14 @@ def _taken(machine: Machine, unit: str) -> Found:
     settings = settings_text(base, {setting.name: text for setting, text in given.items()})
     present = read_elsewhere(SETTINGS, settings)
     present.server.file("on PostgreSQL, upgrade by hand: levity-trio help upgrade")
-    if part := next((path for path in (present.server.beside, *files_of(present)) if not path.is_absolute()), None):
+    if part := next(
+        (path for path in (present.server.beside, *files_of(present)) if not path.is_absolute()),
+        None,
+    ):
         raise ValueError(f"{part}: write its whole path")
-    shown = {setting.name: "***" if setting.kind.is_secret else text for setting, text in given.items()}
+    shown = {
+        setting.name: "***" if setting.kind.is_secret else text for setting, text in given.items()
+    }
     return Found(settings=settings, taken=shown)
 
 
@@ -220,7 +255,10 @@ def _given(lines: Iterable[str]) -> Mapping[Setting, str]:
         if name in variables:
             given[variables[name]] = text
         elif name != "PYTHONFAULTHANDLER":
-            raise ValueError(f"{name} in {files.UNIT} is no setting; put it into a drop-in of its own, which stays")
+            raise ValueError(
+                f"{name} in {files.UNIT} is no setting; put it into a drop-in of its own, which "
+                "stays"
+            )
     return {setting: text for setting, text in given.items() if text}
 
 
@@ -244,18 +282,23 @@ def _lines(content: str) -> Iterator[tuple[str, str]]:
 def _words(text: str) -> list[str]:
     """Return the words of a line. Raises ValueError."""
     if not text or set("\\%") & set(re.sub(r'\\[\\"]|%%', "", text)) or {"'", "\\"} <= set(text):
-        raise ValueError(f'Environment={text}: only \\\\, \\" and %% are read; write what the others stand for')
+        raise ValueError(
+            f'Environment={text}: only \\\\, \\" and %% are read; write what the others stand for'
+        )
     return shlex.split(text.replace("%%", "%"))
 
 
 def suggested() -> Answers:
     """Return the answers that are offered."""
     name = socket.gethostname().partition(".")[0]
-    return Answers(cards="admitted", site=name, time_zone=time_zones.of_system().key, address=f"{name}.local")
+    return Answers(
+        cards="admitted", site=name, time_zone=time_zones.of_system().key, address=f"{name}.local"
+    )
 
 
 def answers_in(settings: bytes) -> Answers:
-    """Return the answers that are in force, no address if others do not reach the pages. Raises ConfigError."""
+    """Return the answers that are in force, no address if others do not reach the pages. Raises
+    ConfigError."""
     offered, keys = suggested(), parse_toml(settings, SETTINGS)
     rules = {rule: cards for cards, rule in CARDS.items()}
     url = re.match(r"https?://(\[[^]]+\]|[^:/]+)", str(keys.get("public-url", "")))
@@ -278,14 +321,18 @@ def present_address() -> str | None:
 
 
 def trouble_of_name(address: str) -> str | None:
-    """Try the name of this machine as other devices will; return what to do if nothing answers to it."""
+    """Try the name of this machine as other devices will; return what to do if nothing answers to
+    it."""
     if not address.endswith(".local"):
         return None
     try:
         run(["avahi-resolve-host-name", "-4", address], seconds=10)
     except EnvironmentProblem as problem:
         other = present_address() or "THE-IP-ADDRESS"
-        return f"nothing answers to {address} ({problem}); use sudo levity-trio install --address {other}"
+        return (
+            f"nothing answers to {address} ({problem}); use sudo levity-trio install --address "
+            f"{other}"
+        )
     return None
 
 
@@ -314,11 +361,14 @@ def settings_of(answers: Answers) -> dict[str, object]:
 
 def _names(answers: Answers) -> list[str]:
     """Return all names and addresses that the certificates are for, the chosen one first."""
-    return list(dict.fromkeys(filter(None, (answers.address, suggested().address, present_address()))))
+    return list(
+        dict.fromkeys(filter(None, (answers.address, suggested().address, present_address())))
+    )
 
 
 def settings_text(present: bytes | None, changes: Mapping[str, object]) -> bytes:
-    """Return the text of the settings with these changes; other lines stay as their owner wrote them."""
+    """Return the text of the settings with these changes; other lines stay as their owner wrote
+    them."""
     head, table, rest = (_HEAD if present is None else present.decode()).partition("\n[")
     for name, value in changes.items():
         line = f"{name} = {json.dumps(value, ensure_ascii=False)}"
@@ -330,7 +380,8 @@ def settings_text(present: bytes | None, changes: Mapping[str, object]) -> bytes
 
 
 def changes_of(present: bytes | None, answers: Answers) -> Mapping[str, object]:
-    """Return the settings that are to be written: all in a new file, otherwise those of which an answer is new."""
+    """Return the settings that are to be written: all in a new file, otherwise those of which an
+    answer is new."""
     wanted = settings_of(answers)
     if present is None:
         return wanted
@@ -347,7 +398,8 @@ def changes_of(present: bytes | None, answers: Answers) -> Mapping[str, object]:
 
 @record(kw_only=False)
 class Certificates:
-    """The step that makes the authority of the chargers, and the certificates for all names of this machine."""
+    """The step that makes the authority of the chargers, and the certificates for all names of this
+    machine."""
 
     what: ClassVar[str] = "certificates"
     answers: Answers
@@ -381,8 +433,13 @@ class Certificates:
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (certificates_folder(database), pages_folder(database)):
             if machine.root is not None and folder.is_symlink():
-                raise EnvironmentProblem(f"{folder} is a link, which is not followed; put the folder there")
-        make, organization = partial(call, machine, CURRENT.name, "certificate"), ["--organization", self.answers.site]
+                raise EnvironmentProblem(
+                    f"{folder} is a link, which is not followed; put the folder there"
+                )
+        make, organization = (
+            partial(call, machine, CURRENT.name, "certificate"),
+            ["--organization", self.answers.site],
+        )
         for kind, present in list(self._lacking(machine)):
             names = dict.fromkeys((*_names(self.answers), *present))
             if kind == "server" and not has_root(certificates_folder(database)):
@@ -392,8 +449,8 @@ class Certificates:
 
 @record(kw_only=False)
 class Copied:
-    """The step that copies a database which another program wrote, lets this one migrate a copy of that, and stops the
-    server so that the copy has all. The database is as it was if this fails.
+    """The step that copies a database which another program wrote, lets this one migrate a copy of
+    that, and stops the server so that the copy has all. The database is as it was if this fails.
     """
 
     what: ClassVar[str] = "back up, try"
@@ -450,7 +507,9 @@ def steps_of(
         KeptVersions(program.folder),
         Certificates(answers, server),
         Started(CHANGED if is_changed else None, START_SECONDS),
-        Command("start", ["systemctl", "restart", files.BACKUP[1]], lambda: is_active(files.BACKUP[1])),
+        Command(
+            "start", ["systemctl", "restart", files.BACKUP[1]], lambda: is_active(files.BACKUP[1])
+        ),
         *(step for name, steps in MORE.items() if name in more for step in steps(machine, texts)),
     ]
     return [*before, *mark, *served, *after]
@@ -468,8 +527,8 @@ def check_version(machine: Machine, wheel: Wheel) -> None:
     current = machine.named(CURRENT)
     if current.is_symlink() and str(current.readlink()) != wheel.version:
         raise EnvironmentProblem(
-            f"levity-trio {current.readlink()} is installed here, and this is {wheel.version}; `upgrade` in place of"
-            " `install` changes the version"
+            f"levity-trio {current.readlink()} is installed here, and this is {wheel.version}; "
+            "`upgrade` in place of `install` changes the version"
         )
 
 
@@ -485,7 +544,10 @@ def unit_files(texts: Mapping[str, str], *, keeps: bool) -> list[Step]:
     """Return the files of the services, and the links by which they start with the machine."""
     server, timer = files.UNIT, files.BACKUP[1]
     return [
-        *(File(UNITS / name, texts[name].encode(), keeps=keeps) for name in (server, *files.BACKUP)),
+        *(
+            File(UNITS / name, texts[name].encode(), keeps=keeps)
+            for name in (server, *files.BACKUP)
+        ),
         Link(*enabled(server, "multi-user.target")),
         Link(*enabled(timer, "timers.target")),
     ]
@@ -494,7 +556,11 @@ def unit_files(texts: Mapping[str, str], *, keeps: bool) -> list[Step]:
 def service_texts(settings: bytes, site: str, version: str) -> dict[str, str]:
     """Return the files that `deploy` would write for these settings, by their names."""
     installation = Installation(
-        program=(f"{CURRENT}/bin/levity-trio",), site=site, version=version, user=USER, python=Path(sys.base_prefix)
+        program=(f"{CURRENT}/bin/levity-trio",),
+        site=site,
+        version=version,
+        user=USER,
+        python=Path(sys.base_prefix),
     )
     return files.texts(values_of(read_elsewhere(SETTINGS, settings), installation))
 
@@ -515,11 +581,18 @@ def _has_folders() -> bool:
 
 
 def _alerts(machine: Machine, texts: Mapping[str, str]) -> list[Step]:
-    """Return what makes Prometheus watch the server. Alertmanager gets a file to be filled in, which is then left."""
+    """Return what makes Prometheus watch the server. Alertmanager gets a file to be filled in,
+    which is then left."""
     theirs = [
         File(PROMETHEUS / "levity-alerts.yml", texts["levity-alerts.yml"].encode()),
-        File(PROMETHEUS / "prometheus.yml", texts["prometheus.yml"].encode(), holder=b"levity-trio"),
-        File(PROMETHEUS / "alertmanager.yml", texts["alertmanager.yml"].encode(), holder=b"LevityServerDown"),
+        File(
+            PROMETHEUS / "prometheus.yml", texts["prometheus.yml"].encode(), holder=b"levity-trio"
+        ),
+        File(
+            PROMETHEUS / "alertmanager.yml",
+            texts["alertmanager.yml"].encode(),
+            holder=b"LevityServerDown",
+        ),
         File(PROMETHEUS / "smtp-password", b"", 0o640, "prometheus", holder=b""),
     ]
     is_changed = bool(missing(theirs, machine))
@@ -529,10 +602,22 @@ def _alerts(machine: Machine, texts: Mapping[str, str]) -> list[Step]:
 
 
 def _litestream(_machine: Machine, texts: Mapping[str, str]) -> list[Step]:
-    """Return what Litestream needs beside its own package, which is not Debian's: two files are to be filled in."""
+    """Return what Litestream needs beside its own package, which is not Debian's: two files are to
+    be filled in."""
     return [
-        File(Path("/etc/litestream.yml"), texts["litestream.yml"].encode(), 0o640, USER, holder=b"checkpoint-interval"),
-        File(LITESTREAM_KEYS, _LITESTREAM_KEYS.encode(), 0o600, holder=b"LITESTREAM_SECRET_ACCESS_KEY"),
+        File(
+            Path("/etc/litestream.yml"),
+            texts["litestream.yml"].encode(),
+            0o640,
+            USER,
+            holder=b"checkpoint-interval",
+        ),
+        File(
+            LITESTREAM_KEYS,
+            _LITESTREAM_KEYS.encode(),
+            0o600,
+            holder=b"LITESTREAM_SECRET_ACCESS_KEY",
+        ),
         File(LITESTREAM_UNIT, _LITESTREAM_UNIT.encode()),
     ]
 
@@ -565,10 +650,14 @@ def removals() -> list[Step]:
     links = [enabled(files.UNIT, "multi-user.target"), enabled(files.BACKUP[1], "timers.target")]
     units = [UNITS / name for name in (files.UNIT, *files.BACKUP)]
     return [
-        Command("stop", ["systemctl", "disable", "--now", files.UNIT, files.BACKUP[1]], _is_stopped),
+        Command(
+            "stop", ["systemctl", "disable", "--now", files.UNIT, files.BACKUP[1]], _is_stopped
+        ),
         *(Removal(path) for path, _ in links),
         *(Removal(path) for path in (*units, KEPT_VERSIONS, LITESTREAM_UNIT, USERS, FOLDERS)),
-        Command("reload", ["systemctl", "daemon-reload"], lambda: not (UNITS / files.UNIT).exists()),
+        Command(
+            "reload", ["systemctl", "daemon-reload"], lambda: not (UNITS / files.UNIT).exists()
+        ),
         Removal(SCRIPT),
         Removal(OPT),
     ]

@@ -1,7 +1,8 @@
-"""The program in a folder of its own, /opt/levity-trio/VERSION, with everything it needs. A link leads to the present
-one.
+"""The program in a folder of its own, /opt/levity-trio/VERSION, with everything it needs. A link
+leads to the present one.
 
-VERSION is that of the wheel and the beginning of its digest, so two builds of one version do not share a folder.
+VERSION is that of the wheel and the beginning of its digest, so two builds of one version do not
+share a folder.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ USER: Final = "levity"
 OPT: Final = Path("/opt/levity-trio")
 CURRENT: Final = OPT / "current"
 VERSIONS: Final = "versions.txt"
-"""The versions and hashes of what was installed. It is written last, so a folder that has it is complete."""
+"""The versions and hashes of what was installed. It is written last, so a folder that has it is
+complete."""
 DISTRIBUTION: Final = "levity-trio"
 NEEDED_BYTES: Final = 400_000_000
 COPIES: Final = 4
-"""How many times the database must fit on the disk: a backup, a trial of it, the last copy, and one to be put back."""
+"""How many times the database must fit on the disk: a backup, a trial of it, the last copy, and one
+to be put back."""
 DIGITS: Final = 8
 _PIP: Final = ("-m", "pip", "--disable-pip-version-check", "--no-input")
 _OURS: Final = re.compile(r"^# levity-trio wheel: (\S+) sha256:([0-9a-f]{64})$", re.MULTILINE)
@@ -55,9 +58,12 @@ class Wheel(NamedTuple):
 
 @contextmanager
 def open_wheel() -> Iterator[Wheel]:
-    """Find the wheel of the program that runs here, or build it from its source. Raises EnvironmentProblem."""
+    """Find the wheel of the program that runs here, or build it from its source. Raises
+    EnvironmentProblem."""
     with tempfile.TemporaryDirectory(prefix="levity-wheel-") as made:
-        kept = sorted(Path(sys.prefix).glob("levity_trio-*.whl"))  # if this module installed the program
+        kept = sorted(
+            Path(sys.prefix).glob("levity_trio-*.whl")
+        )  # if this module installed the program
         path = kept[0] if kept else _made(Path(made))
         yield Wheel(path, sha256(path.read_bytes()).hexdigest())
 
@@ -67,7 +73,8 @@ def _made(made: Path) -> Path:
     path = Path(unquote(urlsplit(origin.get("url", "")).path))
     if origin and not path.exists():
         raise EnvironmentProblem(
-            f"the program was installed from {path}, which is gone; install it again from its source"
+            f"the program was installed from {path}, which is gone; install it again from its "
+            "source"
         )
     if path.suffix == ".whl":
         return path
@@ -81,17 +88,20 @@ def _made(made: Path) -> Path:
 
 
 def read_pinned(path: Path, wheel: Wheel) -> str:
-    """Return the file of versions of another installation. Raises ConfigError, also if it is of another build."""
+    """Return the file of versions of another installation. Raises ConfigError, also if it is of
+    another build."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as problem:
         raise ConfigError(f"--as {path}: {problem}") from None
     if (ours := _OURS.search(text)) is None:
-        raise ConfigError(f"--as {path}: this is not a file of versions that levity-trio install wrote")
+        raise ConfigError(
+            f"--as {path}: this is not a file of versions that levity-trio install wrote"
+        )
     if ours[2] != wheel.digest:
         raise ConfigError(
-            f"--as {path}: it is of {ours[1]} with the digest {ours[2][:DIGITS]}, and the program here has"
-            f" {wheel.digest[:DIGITS]}; use the same commit of the source, or that wheel"
+            f"--as {path}: it is of {ours[1]} with the digest {ours[2][:DIGITS]}, and the program "
+            f"here has {wheel.digest[:DIGITS]}; use the same commit of the source, or that wheel"
         )
     return text
 
@@ -125,7 +135,9 @@ class Program:
         run([sys.executable, "-m", "venv", str(folder)])
         if machine.runs:
             self._check_python(folder)
-        writing.replace(wheel := folder / self.wheel.path.name, self.wheel.path.read_bytes(), PUBLIC)
+        writing.replace(
+            wheel := folder / self.wheel.path.name, self.wheel.path.read_bytes(), PUBLIC
+        )
         text = self._install(folder, wheel)
         if machine.root is not None:
             _relocate(folder, machine.root)
@@ -138,7 +150,9 @@ class Program:
             run([str(folder / "bin" / "python"), "--version"], user=USER)
         except EnvironmentProblem as problem:
             words = f"the user {USER} cannot run the Python of this environment ({sys.base_prefix})"
-            raise EnvironmentProblem(f"{words}: make the environment with /usr/bin/python3 -m venv") from problem
+            raise EnvironmentProblem(
+                f"{words}: make the environment with /usr/bin/python3 -m venv"
+            ) from problem
 
     def _install(self, folder: Path, wheel: Path) -> str:
         """Install the wheel and what it needs; return the text about the versions."""
@@ -154,7 +168,8 @@ class Program:
 
 
 def _versions(report: Any, wheel: Wheel) -> str:
-    """Return what pip installed as requirements with hashes, the wheel of the program as a comment before them."""
+    """Return what pip installed as requirements with hashes, the wheel of the program as a comment
+    before them."""
     lines = []
     for package in report["install"]:
         name, version = str(package["metadata"]["name"]), package["metadata"]["version"]
@@ -163,7 +178,8 @@ def _versions(report: Any, wheel: Wheel) -> str:
             lines.append(f"{name}=={version} --hash=sha256:{digest}")
     platform = f"Python {sysconfig.get_python_version()}, {sysconfig.get_platform()}"
     return (
-        f"# What levity-trio {wheel.version} runs with ({platform}). To install exactly this elsewhere:\n"
+        f"# What levity-trio {wheel.version} runs with ({platform}). To install exactly this "
+        "elsewhere:\n"
         "#   sudo .venv/bin/levity-trio install --as THIS-FILE\n"
         f"# levity-trio wheel: {wheel.path.name} sha256:{wheel.digest}\n"
         + "".join(f"{line}\n" for line in sorted(lines))
@@ -175,7 +191,9 @@ def _relocate(folder: Path, root: Path) -> None:
     for script in (folder / "bin").iterdir():
         if script.is_symlink():
             continue
-        content = script.read_bytes().replace(f"{folder}/".encode(), f"/{folder.relative_to(root)}/".encode())
+        content = script.read_bytes().replace(
+            f"{folder}/".encode(), f"/{folder.relative_to(root)}/".encode()
+        )
         writing.replace(script, content, PROGRAM)
 
 
@@ -183,18 +201,23 @@ def check_room(folder: Path, needed: int) -> None:
     """Raise EnvironmentProblem if the disk of a folder has too little room."""
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise EnvironmentProblem(f"{folder} has {free / 1e6:,.0f} MB free, and {needed / 1e6:,.0f} MB are needed")
+        raise EnvironmentProblem(
+            f"{folder} has {free / 1e6:,.0f} MB free, and {needed / 1e6:,.0f} MB are needed"
+        )
 
 
 def call(machine: Machine, version: str, *words: str, module: str = "levity_trio") -> str:
-    """Run an installed version of the program, as its user, and return what it wrote. Raises EnvironmentProblem."""
+    """Run an installed version of the program, as its user, and return what it wrote. Raises
+    EnvironmentProblem."""
     python = machine.at(OPT / version) / "bin" / "python"
     return run([str(python), "-m", module, *words], user=USER if machine.runs else None)
 
 
 def ask(machine: Machine, version: str, *words: str) -> dict[str, Any]:
     """Ask the program of a version about a database. Raises EnvironmentProblem."""
-    answer: dict[str, Any] = json.loads(call(machine, version, *words, module="levity_trio.store.keeping.upgrading"))
+    answer: dict[str, Any] = json.loads(
+        call(machine, version, *words, module="levity_trio.store.keeping.upgrading")
+    )
     if answer.get("problem"):
         raise EnvironmentProblem(f"{version}: {answer['problem']}")
     return answer
@@ -206,7 +229,8 @@ def back_up(machine: Machine, version: str, database: Path, copy: Path) -> None:
 
 
 def try_on(machine: Machine, version: str, copy: Path) -> float:
-    """Let a version migrate a copy of a copy; return the seconds. Raises EnvironmentProblem: it cannot serve on it."""
+    """Let a version migrate a copy of a copy; return the seconds. Raises EnvironmentProblem: it
+    cannot serve on it."""
     trial = copy.with_suffix(".trial")
     _remove(trial)  # of an upgrade that was interrupted
     try:

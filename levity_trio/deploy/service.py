@@ -27,14 +27,16 @@ def _shown(name: str, unit: str = UNIT) -> str:
 
 
 def stop() -> None:
-    """Stop the server; every write that it acknowledged is on disk then. Raises EnvironmentProblem."""
+    """Stop the server; every write that it acknowledged is on disk then. Raises
+    EnvironmentProblem."""
     run(["systemctl", "stop", UNIT], seconds=STOP_SECONDS)
 
 
 def start(seconds: float) -> None:
     """Start the server, or start it again, and wait until it accepts chargers.
 
-    Raises EnvironmentProblem, with what the journal says, if it has ended or does not accept them in time.
+    Raises EnvironmentProblem, with what the journal says, if it has ended or does not accept them
+    in time.
     """
     run(["systemctl", "daemon-reload"])
     run(["systemctl", "reset-failed", UNIT])
@@ -42,14 +44,17 @@ def start(seconds: float) -> None:
     began, deadline = time.time(), time.monotonic() + seconds
     while not is_active() or _has_pending_job():
         if time.monotonic() > deadline:
-            raise EnvironmentProblem(f"the server does not serve after {seconds:.0f} s{_last_lines(began)}")
+            raise EnvironmentProblem(
+                f"the server does not serve after {seconds:.0f} s{_last_lines(began)}"
+            )
         if _failed_again():
             raise EnvironmentProblem(f"the server ended while it started{_last_lines(began)}")
         time.sleep(LOOK_SECONDS)
 
 
 def _has_pending_job() -> bool:
-    """Whether systemd has not yet done what it was told, such as to stop the server that still runs."""
+    """Whether systemd has not yet done what it was told, such as to stop the server that still
+    runs."""
     return _shown("Job") not in ("", "0")
 
 
@@ -60,13 +65,16 @@ def _failed_again() -> bool:
 
 def _last_lines(since: float) -> str:
     words = ["journalctl", "--unit", UNIT, "--since", f"@{since:.0f}", "--output=cat", "--no-pager"]
-    lines = [line for line in run([*words, "--lines", str(SHOWN_LINES)]).splitlines() if line.strip()]
+    lines = [
+        line for line in run([*words, "--lines", str(SHOWN_LINES)]).splitlines() if line.strip()
+    ]
     return f": {' / '.join(lines)}" if lines else f"; see journalctl -u {UNIT}"
 
 
 @record(kw_only=False)
 class Started:
-    """The step that starts the server, or starts it again with what was changed. Then the mark of the change goes."""
+    """The step that starts the server, or starts it again with what was changed. Then the mark of
+    the change goes."""
 
     what: ClassVar[str] = "start"
     mark: Path | None

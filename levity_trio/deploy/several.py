@@ -1,10 +1,13 @@
-"""The values for several servers on one database of PostgreSQL, behind HAProxy, all on this machine.
+"""The values for several servers on one database of PostgreSQL, behind HAProxy, all on this
+machine.
 
-The ports that the settings give are those of HAProxy. Server 1 has the same ones raised by a thousand, server 2 by two
-thousand, and so on, on the loopback interface; only metrics and files keep the addresses that the settings give.
+The ports that the settings give are those of HAProxy. Server 1 has the same ones raised by a
+thousand, server 2 by two thousand, and so on, on the loopback interface; only metrics and files
+keep the addresses that the settings give.
 
-Metrics of the whole site are exported by the server that has its duties. Prometheus stores them under one name of an
-instance, so that a series, and an alert about it, goes on when the duties move to another server.
+Metrics of the whole site are exported by the server that has its duties. Prometheus stores them
+under one name of an instance, so that a series, and an alert about it, goes on when the duties move
+to another server.
 """
 
 from __future__ import annotations
@@ -40,27 +43,55 @@ LAST_PORT: Final = 65535
 LOOPBACK: Final = "127.0.0.1"
 PROXY: Final = (ip_network(LOOPBACK),)
 IDLE_SECONDS: Final = 7200
-"""HAProxy keeps a silent connection at least so long; a server closes one after three heartbeat intervals."""
+"""HAProxy keeps a silent connection at least so long; a server closes one after three heartbeat
+intervals."""
 HEARTBEATS: Final = 4
 CONNECTIONS: Final = 8
-"""Connections of one server to PostgreSQL: one writes, one listens, two read. Those of a killed server may last on."""
+"""Connections of one server to PostgreSQL: one writes, one listens, two read. Those of a killed
+server may last on."""
 OTHER_CONNECTIONS: Final = 28
 """Commands, backups, a monitor, and those that PostgreSQL reserves."""
 SITE: Final = "levity-trio"
 """The instance under which Prometheus stores what is about the whole site."""
 SITE_SERIES: Final = (
-    *("ocpp_cp_connected", "ocpp_cp_last_heartbeat_ts", "ocpp_cp_last_tx_ts", "ocpp_cp_status", "ocpp_cp_pings_off"),
-    *("ocpp_cp_disconnects_total", "ocpp_cp_errors_total", "ocpp_cp_boots_total", "ocpp_cp_reconnect_during_tx_total"),
-    *("ocpp_cp_current_a", "ocpp_cp_current_limit_a", "ocpp_cp_energy_total_wh_total", "ocpp_cp_clock_skew_seconds"),
+    *(
+        "ocpp_cp_connected",
+        "ocpp_cp_last_heartbeat_ts",
+        "ocpp_cp_last_tx_ts",
+        "ocpp_cp_status",
+        "ocpp_cp_pings_off",
+    ),
+    *(
+        "ocpp_cp_disconnects_total",
+        "ocpp_cp_errors_total",
+        "ocpp_cp_boots_total",
+        "ocpp_cp_reconnect_during_tx_total",
+    ),
+    *(
+        "ocpp_cp_current_a",
+        "ocpp_cp_current_limit_a",
+        "ocpp_cp_energy_total_wh_total",
+        "ocpp_cp_clock_skew_seconds",
+    ),
     *("ocpp_cp_certificate_expires_ts", "ocpp_cp_local_list_version", "ocpp_cp_local_list_behind"),
     *("ocpp_cp_local_list_left_out", "ocpp_cp_local_list_failures", "ocpp_cp_local_list_paused"),
-    *("ocpp_connector_status", "ocpp_connector_availability_differs", "ocpp_tx_active", "ocpp_tx_info"),
+    *(
+        "ocpp_connector_status",
+        "ocpp_connector_availability_differs",
+        "ocpp_tx_active",
+        "ocpp_tx_info",
+    ),
     *("ocpp_tx_start_ts", "ocpp_tx_power_w", "ocpp_cp_away_together"),
     *("ocpp_tx_energy_wh", "ocpp_tx_total", "ocpp_tx_suspended", "ocpp_tx_orphans_closed_total"),
     *("ocpp_energy_jump_total", "ocpp_energy_unbilled_wh_total", "ocpp_energy_corrected_wh_total"),
     *("ocpp_messages_refused_total", "ocpp_facts_counted_total", "ocpp_identity_shared_total"),
     *("ocpp_set_aside_waiting", "ocpp_set_aside_oldest_seconds", "ocpp_set_aside_received_ts"),
-    *("ocpp_reviews_waiting", "ocpp_reviews_open", "ocpp_reviews_oldest_seconds", "ocpp_review_opened_ts"),
+    *(
+        "ocpp_reviews_waiting",
+        "ocpp_reviews_open",
+        "ocpp_reviews_oldest_seconds",
+        "ocpp_review_opened_ts",
+    ),
     *(
         "ocpp_sessions_not_booked",
         "ocpp_newcomers_waiting",
@@ -69,16 +100,32 @@ SITE_SERIES: Final = (
         "ocpp_frame_log_rows",
     ),
     *("ocpp_frame_log_pruned_total", "ocpp_audit_lag_frames", "ocpp_audit_lost_frames_total"),
-    *("ocpp_audit_connected", "ocpp_webhook_given_up_total", "ocpp_mqtt_connected", "ocpp_mqtt_facts_waiting"),
-    *("ocpp_load_amperes", "ocpp_load_limit_amperes", "ocpp_load_waiting_cars", "ocpp_load_meter_age_seconds"),
+    *(
+        "ocpp_audit_connected",
+        "ocpp_webhook_given_up_total",
+        "ocpp_mqtt_connected",
+        "ocpp_mqtt_facts_waiting",
+    ),
+    *(
+        "ocpp_load_amperes",
+        "ocpp_load_limit_amperes",
+        "ocpp_load_waiting_cars",
+        "ocpp_load_meter_age_seconds",
+    ),
     *("ocpp_load_meter_silent", "ocpp_load_limited", "ocpp_load_trusted", "ocpp_load_disobeys"),
-    *("ocpp_load_lease_amperes", "ocpp_load_lease_ends_ts", "ocpp_load_writes_today", "ocpp_load_writes_a_day"),
+    *(
+        "ocpp_load_lease_amperes",
+        "ocpp_load_lease_ends_ts",
+        "ocpp_load_writes_today",
+        "ocpp_load_writes_a_day",
+    ),
 )
-"""The series about the whole site go on at another server with the same number, which is in the database. Not so
-ocpp_security_events_total and ocpp_load_limits_ignored_total, which each server counts from its own start."""
+"""The series about the whole site go on at another server with the same number, which is in the
+database. Not so ocpp_security_events_total and ocpp_load_limits_ignored_total, which each server
+counts from its own start."""
 _RELABELLING: Final = f"""\
     metric_relabel_configs:
-      # One server exports what is about the whole site. Its series go on when another server takes over.
+      # One server exports what is about the whole site. Its series go on when another takes over.
       - source_labels: [__name__]
         regex: {"|".join(SITE_SERIES)}
         target_label: instance
@@ -96,8 +143,8 @@ _SERVER_AWAY: Final = """\
         annotations:
           summary: "The server at {{ $labels.instance }} is away; the others serve its chargers"
           description: >-
-            It does not respond, or cannot store anything. Check `systemctl status 'levity-trio-*'` and
-            `journalctl -u 'levity-trio-*' -e`.
+            It does not respond, or cannot store anything. Check
+            `systemctl status 'levity-trio-*'` and `journalctl -u 'levity-trio-*' -e`.
 
 """
 _SEVERAL: Final = {
@@ -137,9 +184,13 @@ class _Way:
 
 
 def values_of_several(
-    flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation, count: int
+    flags: Mapping[str, object],
+    environment: Mapping[str, str],
+    installation: Installation,
+    count: int,
 ) -> Several:
-    """Return the values for so many servers. Raises ConfigError for settings that they cannot have."""
+    """Return the values for so many servers. Raises ConfigError for settings that they cannot
+    have."""
     present = read_present(flags, environment, installation)
     database = _check(present.server, count)
     check_paths([Path(database), *files_of(present)])
@@ -147,7 +198,9 @@ def values_of_several(
     ways = list(_ways(server))
     _check_ports(server, ways, count)
     servers = [_numbered(present._replace(server=server), number) for number in range(1, count + 1)]
-    targets = [target(each.server.metrics_address, each.server.metrics_port or 0) for each in servers]
+    targets = [
+        target(each.server.metrics_address, each.server.metrics_port or 0) for each in servers
+    ]
     units = [_unit(each, number, count, installation) for number, each in enumerate(servers, 1)]
     site = {
         **_SEVERAL,
@@ -162,15 +215,24 @@ def values_of_several(
 
 
 def _check(server: ServerConfig, count: int) -> PostgresqlAddress:
-    """Return the address of the database. Raises ConfigError for settings that several servers cannot share."""
+    """Return the address of the database. Raises ConfigError for settings that several servers
+    cannot share."""
     if not isinstance(server.database, PostgresqlAddress):
-        raise ConfigError(f"--servers {count}: several servers need PostgreSQL; give --db postgresql:///levity")
-    for flag, proxies in (("--proxy-from", server.proxy_from), ("--api-proxy-from", server.api_proxy_from)):
+        raise ConfigError(
+            f"--servers {count}: several servers need PostgreSQL; give --db postgresql:///levity"
+        )
+    for flag, proxies in (
+        ("--proxy-from", server.proxy_from),
+        ("--api-proxy-from", server.api_proxy_from),
+    ):
         if proxies not in ((), PROXY):
-            raise ConfigError(f"{flag}: the proxy of several servers is HAProxy on this machine; leave it out")
+            raise ConfigError(
+                f"{flag}: the proxy of several servers is HAProxy on this machine; leave it out"
+            )
     if server.files_url is not None:
         raise ConfigError(
-            "--files-url: each server has a files port of its own, and tells its own address; leave it out"
+            "--files-url: each server has a files port of its own, and tells its own address; "
+            "leave it out"
         )
     if server.tls_port is not None and not server.tls_certs:
         raise ConfigError("--tls-port: give --tls-cert and --tls-key too, which all servers share")
@@ -184,12 +246,16 @@ def _check(server: ServerConfig, count: int) -> PostgresqlAddress:
 def _check_url(server: ServerConfig, listener: str, flag: str, url: str | None) -> None:
     """Raise ConfigError for pages that other machines reach without their URL, or could listen to.
 
-    The servers listen on this machine only, so nothing but the URL tells them the name by which others reach them.
+    The servers listen on this machine only, so nothing but the URL tells them the name by which
+    others reach them.
     """
     if url is None:
         raise ConfigError(f"{listener}: give {flag} too, the URL that leads to HAProxy")
     if server.api_tls_cert is None and not url.startswith("https:"):
-        raise ConfigError(f"{flag} {url}: passwords could be read on their way; give --api-tls-cert, or an https URL")
+        raise ConfigError(
+            f"{flag} {url}: passwords could be read on their way; give --api-tls-cert, or an "
+            "https URL"
+        )
 
 
 def _is_loopback(host: str) -> bool:
@@ -214,17 +280,23 @@ def _check_ports(server: ServerConfig, ways: Sequence[_Way], count: int) -> None
     used = {way.port: way.flag for way in ways}
     if len(used) < len(ways):
         raise ConfigError("two listeners have the same port; give each one of its own")
-    bases = {way.flag: way.port for way in ways} | {"--metrics-port": server.metrics_port or METRICS_PORT}
+    bases = {way.flag: way.port for way in ways} | {
+        "--metrics-port": server.metrics_port or METRICS_PORT
+    }
     own = {"--files-port": server.files_port, "--ftp-port": server.ftp_port}
     bases |= {flag: port for flag, port in own.items() if port is not None}
     for flag, base in bases.items():
         for port in range(base + STEP, base + count * STEP + 1, STEP):
             if port > LAST_PORT:
                 raise ConfigError(
-                    f"{flag} {base}: the servers' own ports are up to {STEP * count} above; give a lower one"
+                    f"{flag} {base}: the servers' own ports are up to {STEP * count} above; give "
+                    "a lower one"
                 )
             if port in used:
-                raise ConfigError(f"{flag} and {used[port]} would use port {port}; give ports with other last digits")
+                raise ConfigError(
+                    f"{flag} and {used[port]} would use port {port}; give ports with other last "
+                    "digits"
+                )
             used[port] = flag
 
 
@@ -247,7 +319,8 @@ def _numbered(present: Configuration, number: int) -> Configuration:
             api_port=(server.api_port or API_PORT) + rise if server.api else None,
             drivers_host=LOOPBACK,
             drivers_port=_raised(server.drivers_port, rise),
-            files_host=server.files_host or (server.host if server.files_port or server.ftp_port else None),
+            files_host=server.files_host
+            or (server.host if server.files_port or server.ftp_port else None),
             files_port=_raised(server.files_port, rise),
             ftp_port=_raised(server.ftp_port, rise),
         ),
@@ -259,7 +332,9 @@ def _raised(port: int | None, by: int) -> int | None:
     return None if port is None else port + by
 
 
-def _unit(present: Configuration, number: int, count: int, installation: Installation) -> dict[str, str]:
+def _unit(
+    present: Configuration, number: int, count: int, installation: Installation
+) -> dict[str, str]:
     beside = STATE_FOLDER / str(number) / present.server.server_name
     return {
         **unit_values(present, beside, installation),
@@ -275,14 +350,17 @@ def unit_name(number: int) -> str:
 
 
 def _in_haproxy(way: _Way, servers: Sequence[Configuration], index: int) -> str:
-    """Return the sections of haproxy.cfg for it. `index` is its place among the ports of a server."""
+    """Return the sections of haproxy.cfg for it. `index` is its place among the ports of a
+    server."""
     lines = []
     for server in (present.server for present in servers):
         own = list(_ways(server))[index]
         checked = target(server.metrics_address, 0).rpartition(":")[0]
         address = "" if checked == LOOPBACK else f" addr {checked}"
         own_address = host_port(own.host, own.port)
-        lines.append(f"    server {server.server_name} {own_address}{address} port {server.metrics_port}")
+        lines.append(
+            f"    server {server.server_name} {own_address}{address} port {server.metrics_port}"
+        )
     return (
         f"frontend {way.name}\n"
         f"    bind {host_port(way.host, way.port)}\n"
@@ -294,7 +372,9 @@ def _in_haproxy(way: _Way, servers: Sequence[Configuration], index: int) -> str:
     )
 
 
-def _words(servers: Sequence[Configuration], targets: Sequence[str], installation: Installation) -> dict[str, str]:
+def _words(
+    servers: Sequence[Configuration], targets: Sequence[str], installation: Installation
+) -> dict[str, str]:
     """Return the values of README.txt."""
     units = [unit_name(number) for number in range(1, len(servers) + 1)]
     first = servers[0].server

@@ -1,7 +1,8 @@
-"""The steps of an installation. Each one sees by itself whether it is done, so a plan is what is not done yet.
+"""The steps of an installation. Each one sees by itself whether it is done, so a plan is what is
+not done yet.
 
-A step that was interrupted is done again from its beginning: a file appears whole or not at all, and a folder that has
-to be complete says so in a file that is written last.
+A step that was interrupted is done again from its beginning: a file appears whole or not at all,
+and a folder that has to be complete says so in a file that is written last.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ MOST_LINKS: Final = 40
 
 @record(kw_only=False)
 class Machine:
-    """The machine that is changed: this one, or one whose files lie below a folder and which does not run."""
+    """The machine that is changed: this one, or one whose files lie below a folder and which does
+    not run."""
 
     root: Path | None = None
 
@@ -38,7 +40,8 @@ class Machine:
         return self.root is None
 
     def at(self, path: Path, links: int = 0) -> Path:
-        """Return where a path of the machine is here. Below a folder, a link leads where it leads on that machine.
+        """Return where a path of the machine is here. Below a folder, a link leads where it leads
+        on that machine.
 
         Raises OSError: after so many `links`, they lead in a circle.
         """
@@ -51,7 +54,9 @@ class Machine:
             above = here.parent if here != self.root else here
             here = above if part == ".." else here / part
             if here.is_symlink():
-                here = self.at("/" / here.parent.relative_to(self.root) / here.readlink(), links + 1)
+                here = self.at(
+                    "/" / here.parent.relative_to(self.root) / here.readlink(), links + 1
+                )
         return here
 
     def named(self, path: Path) -> Path:
@@ -90,8 +95,8 @@ class _AtPath:
 
 @record(kw_only=False)
 class File(_AtPath):
-    """A file. With `holder`, it is left as it is once it has that word, because its owner edits it. What was there
-    before is kept beside it then, as with `keeps`.
+    """A file. With `holder`, it is left as it is once it has that word, because its owner edits it.
+    What was there before is kept beside it then, as with `keeps`.
     """
 
     what: ClassVar[str] = "file"
@@ -110,7 +115,9 @@ class File(_AtPath):
         if self.holder is not None and self.holder in content:
             return True
         is_given = self.group is None or not machine.runs or path.group() == self.group
-        return content == self.content and stat.S_IMODE(path.stat().st_mode) == self.mode and is_given
+        return (
+            content == self.content and stat.S_IMODE(path.stat().st_mode) == self.mode and is_given
+        )
 
     def do(self, machine: Machine) -> None:
         path = machine.at(self.path)
@@ -195,7 +202,9 @@ def packages(*names: str) -> Command:
         )
         return shown.stdout.split() == ["installed"] * len(names)
 
-    return Command("packages", ["apt-get", "install", "--yes", "--no-install-recommends", *names], are_there)
+    return Command(
+        "packages", ["apt-get", "install", "--yes", "--no-install-recommends", *names], are_there
+    )
 
 
 def has_user(name: str) -> bool:
@@ -212,9 +221,14 @@ def missing(steps: Iterable[Step], machine: Machine) -> list[Step]:
 
 
 def run(words: Sequence[str], *, user: str | None = None, seconds: float | None = None) -> str:
-    """Run a command, as another user if one is named, and return what it wrote. Raises EnvironmentProblem."""
+    """Run a command, as another user if one is named, and return what it wrote. Raises
+    EnvironmentProblem."""
     as_user = [] if user is None else ["runuser", "-u", user, "--"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LEVITY_"))}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "LEVITY_"))
+    }
     environment |= {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(  # noqa: S603 - our own words
@@ -230,9 +244,14 @@ def run(words: Sequence[str], *, user: str | None = None, seconds: float | None 
     except OSError as problem:
         raise EnvironmentProblem(f"cannot run {words[0]}: {problem.strerror}") from problem
     except subprocess.TimeoutExpired as problem:
-        raise EnvironmentProblem(f"{' '.join(words)} did not end within {seconds:.0f} s") from problem
+        raise EnvironmentProblem(
+            f"{' '.join(words)} did not end within {seconds:.0f} s"
+        ) from problem
     if done.returncode:
         told = [line.strip() for line in (done.stderr.strip() or done.stdout.strip()).splitlines()]
-        words_of_it = "; ".join(line for line in told[-SHOWN_LINES:] if line) or f"exit status {done.returncode}"
+        words_of_it = (
+            "; ".join(line for line in told[-SHOWN_LINES:] if line)
+            or f"exit status {done.returncode}"
+        )
         raise EnvironmentProblem(f"{' '.join(words)} failed: {words_of_it}")
     return done.stdout

@@ -1,15 +1,16 @@
 """The way to another version, and back.
 
-Everything that may fail is done while the old version serves: the new program is installed beside it, the database is
-backed up, and the new program migrates a copy of that and checks it. Then the old version stops, its database is copied
-once more, the link is switched, and the new one starts.
+Everything that may fail is done while the old version serves: the new program is installed beside
+it, the database is backed up, and the new program migrates a copy of that and checks it. Then the
+old version stops, its database is copied once more, the link is switched, and the new one starts.
 
-The new version accepts no charger and no request before it has migrated and opened everything, and only then does
-systemd call it active. If it is not active in time, it is stopped for good before anything is put back; and the copy is
-put back only if the database has no fact that the copy lacks. So nothing that was acknowledged can be lost, even if it
-became active in the last moment.
+The new version accepts no charger and no request before it has migrated and opened everything, and
+only then does systemd call it active. If it is not active in time, it is stopped for good before
+anything is put back; and the copy is put back only if the database has no fact that the copy lacks.
+So nothing that was acknowledged can be lost, even if it became active in the last moment.
 
-plan.UNDER_WAY is written before the old version stops, and removed at the end. It says how to go on after kill -9.
+plan.UNDER_WAY is written before the old version stops, and removed at the end. It says how to go on
+after kill -9.
 """
 
 from __future__ import annotations
@@ -30,13 +31,25 @@ from levity_trio.config.settings import DatabaseAddress
 from levity_trio.deploy import plan, service
 from levity_trio.deploy.files import UNIT
 from levity_trio.deploy.installation import BACKUPS
-from levity_trio.deploy.program import COPIES, CURRENT, OPT, Program, Wheel, ask, back_up, call, check_room, try_on
+from levity_trio.deploy.program import (
+    COPIES,
+    CURRENT,
+    OPT,
+    Program,
+    Wheel,
+    ask,
+    back_up,
+    call,
+    check_room,
+    try_on,
+)
 from levity_trio.deploy.steps import File, Link, Machine, Removal, missing, run
 from levity_trio.records import record
 
 HEALTHY_SECONDS: Final = 60.0
 TRIAL_SHARE: Final = 2
-"""The migration of the trial may take this part of the time, because it is the same machine with more to do."""
+"""The migration of the trial may take this part of the time, because it is the same machine with
+more to do."""
 SPARE_BYTES: Final = 100_000_000
 DISTURBING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 HERE: Final = Machine()
@@ -48,12 +61,14 @@ class WentBack(EnvironmentProblem):
 
 
 class Stays(EnvironmentProblem):
-    """The new version did not serve in time, and one cannot go back. The text says why, and what to do."""
+    """The new version did not serve in time, and one cannot go back. The text says why, and what to
+    do."""
 
 
 @record
 class UnderWay:
-    """An upgrade that has begun: what to put back. `copy` is None if the old version serves on the new schema too."""
+    """An upgrade that has begun: what to put back. `copy` is None if the old version serves on the
+    new schema too."""
 
     before: str
     after: str
@@ -101,7 +116,8 @@ def present() -> str:
     """Return the version that is installed. Raises EnvironmentProblem."""
     if not CURRENT.is_symlink():
         raise EnvironmentProblem(
-            "`install` in place of `upgrade` installs it here, or takes over what was installed by hand"
+            "`install` in place of `upgrade` installs it here, or takes over what was installed "
+            "by hand"
         )
     return str(CURRENT.readlink())
 
@@ -110,7 +126,9 @@ def plan_upgrade(wheel: Wheel, pinned: str | None, seconds: float) -> Upgrade:
     """Return what is to be done. Raises EnvironmentProblem."""
     found = plan.look(HERE)
     address = found.server.database
-    return Upgrade(before=present(), wheel=wheel, pinned=pinned, address=address, seconds=seconds, found=found)
+    return Upgrade(
+        before=present(), wheel=wheel, pinned=pinned, address=address, seconds=seconds, found=found
+    )
 
 
 def carry_out(upgrade: Upgrade, told: Told) -> float:
@@ -121,7 +139,9 @@ def carry_out(upgrade: Upgrade, told: Told) -> float:
     try:
         needs_copy = _prepare(upgrade, told)
     except (EnvironmentProblem, OSError) as problem:
-        raise EnvironmentProblem(f"{problem}. Nothing was stopped: {upgrade.before} serves") from problem
+        raise EnvironmentProblem(
+            f"{problem}. Nothing was stopped: {upgrade.before} serves"
+        ) from problem
     texts = _files(upgrade)
     under_way = UnderWay(
         before=upgrade.before,
@@ -140,7 +160,8 @@ def carry_out(upgrade: Upgrade, told: Told) -> float:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let no Ctrl-C and no closed terminal end this while no server runs. Nothing is told meanwhile."""
+    """Let no Ctrl-C and no closed terminal end this while no server runs. Nothing is told
+    meanwhile."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in DISTURBING}
     try:
         yield
@@ -164,7 +185,8 @@ def _switch(upgrade: Upgrade, under_way: UnderWay, texts: Sequence[File]) -> Non
 
 
 def _prepare(upgrade: Upgrade, told: Told) -> bool:
-    """Do all that can be done while the old version serves; return whether going back will need a copy."""
+    """Do all that can be done while the old version serves; return whether going back will need a
+    copy."""
     _check_disks(upgrade)
     told("installing the new version beside the old one")
     if not upgrade.program.is_done(HERE):
@@ -183,18 +205,25 @@ def _check_disks(upgrade: Upgrade) -> None:
 
 
 def _files(upgrade: Upgrade) -> list[File]:
-    """Return the files of the services that are others in the new version. It writes them, not the one that runs."""
+    """Return the files of the services that are others in the new version. It writes them, not the
+    one that runs."""
     settings = upgrade.found.settings or b""
     texts = plan.service_texts(settings, plan.answers_in(settings).site, upgrade.wheel.version)
-    return [step for step in missing(upgrade.found.files(settings, texts), HERE) if isinstance(step, File)]
+    return [
+        step
+        for step in missing(upgrade.found.files(settings, texts), HERE)
+        if isinstance(step, File)
+    ]
 
 
 _NEWEST: Final = "from levity_trio.store.moving.tables import newest_version as n; print(n())"
-"""Prints the newest schema of a version. It names a module that has had its place since the first upgrade."""
+"""Prints the newest schema of a version. It names a module that has had its place since the first
+upgrade."""
 
 
 def _try(upgrade: Upgrade, told: Told) -> bool:
-    """Let the new program look at the database, and at a copy; return whether going back needs a copy.
+    """Let the new program look at the database, and at a copy; return whether going back needs a
+    copy.
 
     Raises EnvironmentProblem: the new version cannot serve on it, or one could not go back.
     """
@@ -203,8 +232,8 @@ def _try(upgrade: Upgrade, told: Told) -> bool:
     if upgrade.database is None:
         if not seen["serves_old"]:
             raise EnvironmentProblem(
-                f"{upgrade.before} could not serve on the database of {upgrade.wheel.version}, so one could not go"
-                " back: levity-trio help upgrade shows how to do it on PostgreSQL"
+                f"{upgrade.before} could not serve on the database of {upgrade.wheel.version}, so "
+                "one could not go back: levity-trio help upgrade shows how to do it on PostgreSQL"
             )
         return False
     told("backing up, and checking the backup")
@@ -214,7 +243,9 @@ def _try(upgrade: Upgrade, told: Told) -> bool:
     seconds = try_on(HERE, upgrade.wheel.version, upgrade.backup)
     if TRIAL_SHARE * seconds > upgrade.seconds:
         wanted = TRIAL_SHARE * seconds + upgrade.seconds
-        raise EnvironmentProblem(f"the migration took {seconds:.0f} s in a trial; give --patience {wanted:.0f}")
+        raise EnvironmentProblem(
+            f"the migration took {seconds:.0f} s in a trial; give --patience {wanted:.0f}"
+        )
     return not seen["serves_old"]
 
 
@@ -225,7 +256,8 @@ def under_way() -> UnderWay | None:
 
 
 def finish(begun: UnderWay, seconds: float) -> None:
-    """Start the version to which the link leads now, and end the upgrade. Raises WentBack, Stays."""
+    """Start the version to which the link leads now, and end the upgrade. Raises WentBack,
+    Stays."""
     if present() == begun.before:
         raise WentBack(_go_back(begun, "the upgrade was interrupted"))
     if not service.is_active():
@@ -247,7 +279,9 @@ def _go_back(begun: UnderWay, why: str) -> str:
         except EnvironmentProblem as problem:
             run(["systemctl", "start", "--no-block", UNIT])
             plan.UNDER_WAY.unlink()
-            raise Stays(f"{why}. {begun.after} stays, because its database stays: {problem}") from None
+            raise Stays(
+                f"{why}. {begun.after} stays, because its database stays: {problem}"
+            ) from None
     Link(CURRENT, begun.before).do(HERE)
     for name, text in begun.files.items():
         access = plan.SETTINGS_ACCESS if Path(name) == plan.SETTINGS else ()
@@ -255,7 +289,10 @@ def _go_back(begun: UnderWay, why: str) -> str:
     service.start(HEALTHY_SECONDS)
     plan.UNDER_WAY.unlink()
     shutil.rmtree(OPT / begun.after)
-    return f"{begun.after} does not serve: {why}. {begun.before} serves again, with everything that it had stored"
+    return (
+        f"{begun.after} does not serve: {why}. {begun.before} serves again, with everything that "
+        "it had stored"
+    )
 
 
 def _remove_others(kept: set[str]) -> None:

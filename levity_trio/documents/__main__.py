@@ -1,4 +1,5 @@
-"""Makes documents for documents.printing: pickled papers and a font's path from stdin, pickled results to stdout."""
+"""Makes documents for documents.printing: pickled papers and a font's path from stdin, pickled
+results to stdout."""
 
 import os
 import pickle
@@ -12,7 +13,8 @@ NICENESS = 10
 
 
 def main() -> None:
-    """Answer with the files (or, where only that is asked, what the font lacks), or the problem that was met."""
+    """Answer with the files (or, where only that is asked, what the font lacks), or the problem
+    that was met."""
     os.nice(NICENESS)
     task, papers, font = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own server wrote it
     answer: tuple[object, DocumentProblem | None]

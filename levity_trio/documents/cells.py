@@ -1,6 +1,7 @@
 """Cells of a spreadsheet: texts that begin like a formula are quoted, and read back as they were.
 
-A charger chooses the text of its tags, and a neighbour his name: neither may run in the owner's spreadsheet.
+A charger chooses the text of its tags, and a neighbour his name: neither may run in the owner's
+spreadsheet.
 """
 
 from __future__ import annotations

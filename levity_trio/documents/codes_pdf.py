@@ -1,4 +1,5 @@
-"""A sheet of codes as a PDF: eight labels on a page, with lines to cut along. Imported as pdf.py is."""
+"""A sheet of codes as a PDF: eight labels on a page, with lines to cut along. Imported as pdf.py
+is."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ _SMALL, _URL, _BODY, _NAME, _LARGE = 9.0, 8.0, 11.0, 13.0, 18.0
 _LINE: Final = 0.42
 """Height of a line for each point of its size."""
 _MOST: Final = {_SMALL: 2, _URL: 3, _BODY: 1, _NAME: 4, _LARGE: 2}
-"""A text of each size has so many lines at most. A longer one is cut, because a label does not grow."""
+"""A text of each size has so many lines at most. A longer one is cut, because a label does not
+grow."""
 
 
 def codes_pdf(sheet: CodeSheet, fonts: Fonts) -> bytes:
@@ -34,7 +36,9 @@ def codes_pdf(sheet: CodeSheet, fonts: Fonts) -> bytes:
             place = number % (_COLUMNS * _ROWS)
             if number and not place:
                 paper.add_page()
-            _label(paper, label, _EDGE + place % _COLUMNS * _WIDTH, _EDGE + place // _COLUMNS * _HEIGHT)
+            _label(
+                paper, label, _EDGE + place % _COLUMNS * _WIDTH, _EDGE + place // _COLUMNS * _HEIGHT
+            )
         return bytes(paper.output())
     finally:
         paper.close_fonts()
@@ -60,7 +64,9 @@ def _label(paper: Canvas, label: Label, left: float, top: float) -> None:
     _text(paper, label.url, _URL, _WIDTH - 2 * _PAD - 1, colour=_GREY)
 
 
-def _text(paper: Canvas, text: str, size: float, width: float, *, bold: bool = False, colour: int = _INK) -> None:
+def _text(
+    paper: Canvas, text: str, size: float, width: float, *, bold: bool = False, colour: int = _INK
+) -> None:
     """Write a text, and stand beneath it."""
     left, height = paper.get_x(), size * _LINE
     element = None

@@ -10,23 +10,35 @@ from msgspec import structs
 
 from levity_trio.billing.statement import Statement, TaxSum, in_groups
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table
-from levity_trio.documents.statement_sheet import TAX_NAMES, Positions, closed_at, is_asked, tax_columns, tax_table
+from levity_trio.documents.statement_sheet import (
+    TAX_NAMES,
+    Positions,
+    closed_at,
+    is_asked,
+    tax_columns,
+    tax_table,
+)
 from levity_trio.documents.template import Template, tidy
 
 
 def covering_sheet(statements: Sequence[Statement], template: Template) -> Sheet:
-    """Return what stands on the covering sheet of a month's statements, given in the order of their numbers.
+    """Return what stands on the covering sheet of a month's statements, given in the order of their
+    numbers.
 
     Raises ValueError if there are none, or if they are of several months or currencies.
     """
     if len({(statement.month, statement.currency) for statement in statements}) != 1:
-        raise ValueError("a covering sheet is of one month and one currency, and of one statement at least")
+        raise ValueError(
+            "a covering sheet is of one month and one currency, and of one statement at least"
+        )
     first = statements[0]
     days = [closed_at(statement) for statement in statements]
     return Sheet(
         language=template.values["language"],
         paper=template.values["paper"],
-        mark=template.say("draft") if any(statement.number is None for statement in statements) else None,
+        mark=template.say("draft")
+        if any(statement.number is None for statement in statements)
+        else None,
         title=template.say("cover_title", month=template.day(first.month, "month")),
         sender=template.address(first.owner.party),
         recipient=(),
@@ -46,7 +58,9 @@ def _asked(statements: Sequence[Statement]) -> int:
 
 
 def _blocks(statements: Sequence[Statement], template: Template) -> Iterator[Table | Facts]:
-    yield Facts(title=template.say("sums"), pairs=tuple(_sums(statements, template)), is_number=True)
+    yield Facts(
+        title=template.say("sums"), pairs=tuple(_sums(statements, template)), is_number=True
+    )
     yield _table(statements, template)
     if taxes := _taxes(statements):
         table = tax_table(taxes, statements[0].currency, template)
@@ -62,7 +76,10 @@ def _sums(statements: Sequence[Statement], template: Template) -> Iterator[tuple
     carried = [statement.total for statement in statements if statement.is_carried]
     sums = (
         ("cover_figure", _asked(statements)),
-        ("cover_paid_out", sum(min(statement.total, 0) for statement in statements if not statement.is_carried)),
+        (
+            "cover_paid_out",
+            sum(min(statement.total, 0) for statement in statements if not statement.is_carried),
+        ),
         ("cover_carried_credits", sum(total for total in carried if total < 0)),
         ("cover_carried_debts", sum(total for total in carried if total > 0)),
         ("cover_carried_in", sum(statement.carried_in for statement in statements)),
@@ -72,7 +89,9 @@ def _sums(statements: Sequence[Statement], template: Template) -> Iterator[tuple
     for word, minor in sums:
         yield template.say(word), template.money(minor, statements[0].currency)
     kwh = template.kilowatt_hours(sum(position.energy_wh for position in held_back))
-    value = template.say("cover_held_back_value", count=len(held_back), energy=template.say("kwh", number=kwh))
+    value = template.say(
+        "cover_held_back_value", count=len(held_back), energy=template.say("kwh", number=kwh)
+    )
     yield template.say("cover_held_back"), value
 
 
@@ -103,7 +122,10 @@ def _row(statement: Statement, template: Template) -> Row:
 def _figures(statements: Sequence[Statement], template: Template) -> tuple[str, ...]:
     taxes = [tax for statement in statements for tax in statement.taxes]
     sums = [sum(getattr(tax, name) for tax in taxes) for name in TAX_NAMES]
-    sums += [sum(getattr(statement, name) for statement in statements) for name in ("carried_in", "total")]
+    sums += [
+        sum(getattr(statement, name) for statement in statements)
+        for name in ("carried_in", "total")
+    ]
     energy = template.kilowatt_hours(sum(statement.energy_wh for statement in statements))
     return (energy, *(template.amount(minor, statements[0].currency) for minor in sums))
 
@@ -135,8 +157,13 @@ def _chain(statements: Sequence[Statement], template: Template) -> Iterator[tupl
     if not closed:
         return
     first, last = closed[0], closed[-1]
-    numbers = template.say("cover_range", first=tidy(first.number or ""), last=tidy(last.number or ""))
+    numbers = template.say(
+        "cover_range", first=tidy(first.number or ""), last=tidy(last.number or "")
+    )
     yield template.say("cover_numbers"), numbers
-    for word, digest in (("cover_first_previous", first.previous_digest), ("cover_last_digest", last.digest)):
+    for word, digest in (
+        ("cover_first_previous", first.previous_digest),
+        ("cover_last_digest", last.digest),
+    ):
         if digest:
             yield template.say(word), in_groups(digest)

@@ -1,7 +1,9 @@
-"""A statement as CSV, for spreadsheets: a row for each of its lines, then what is held back, tax by rate, the total.
+"""A statement as CSV, for spreadsheets: a row for each of its lines, then what is held back, tax by
+rate, the total.
 
-The names of the columns are stable. Sums stand in columns of their own, so that the column `amount` can be added up:
-it is what the lines ask for. Cells that a spreadsheet could take for a formula are quoted (documents.cells).
+The names of the columns are stable. Sums stand in columns of their own, so that the column `amount`
+can be added up: it is what the lines ask for. Cells that a spreadsheet could take for a formula are
+quoted (documents.cells).
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from levity_trio.wire.times import in_zone
 
 COLUMNS: Final = (
     "row", "statement", "month", "account", "name", "currency",
-    "position", "corrects", "corrected_statement", "reason", "transaction", "charger", "connector", "space", "tag",
-    "vehicle", "started_at", "ended_at", "split", "is_prepaid",
-    "kind", "tariff", "version", "window", "quantity", "unit", "price", "tax_rate", "amount", "from_wallet",
+    "position", "corrects", "corrected_statement", "reason", "transaction", "charger", "connector",
+    "space", "tag", "vehicle", "started_at", "ended_at", "split", "is_prepaid",
+    "kind", "tariff", "version", "window", "quantity", "unit", "price", "tax_rate", "amount",
+    "from_wallet",
     "net", "tax", "gross", "carried_in", "total", "is_carried",
 )  # fmt: skip
 _UNITS: Final = {LineKind.ENERGY: "kWh", LineKind.BLOCKING: "min"}
@@ -78,9 +81,16 @@ class _Form:
             energy: Cells = {"quantity": _kwh(position.energy_wh), "unit": "kWh"}
             yield {**whole, "row": "held back", **_session(position), **energy}
         for tax in statement.taxes:
-            sums: Cells = {"net": self._units(tax.net), "tax": self._units(tax.tax), "gross": self._units(tax.gross)}
+            sums: Cells = {
+                "net": self._units(tax.net),
+                "tax": self._units(tax.tax),
+                "gross": self._units(tax.gross),
+            }
             yield {**whole, "row": "tax", "tax_rate": tax.rate, **sums}
-        total = {"carried_in": self._units(statement.carried_in), "total": self._units(statement.total)}
+        total = {
+            "carried_in": self._units(statement.carried_in),
+            "total": self._units(statement.total),
+        }
         yield {**whole, "row": "total", **total, "is_carried": statement.is_carried}
 
     def _line(self, position: Position, line: Line) -> Cells:
@@ -105,11 +115,16 @@ class _Form:
 
 def _session(position: Position) -> Cells:
     same = (
-        "corrects", "corrected_statement", "reason", "transaction", "charger", "connector", "space", "tag", "vehicle",
+        "corrects", "corrected_statement", "reason", "transaction", "charger", "connector", "space",
+        "tag", "vehicle",
         "started_at", "ended_at", "is_prepaid",
     )  # fmt: skip
     split = position.split.value if position.split else None
-    return {"position": position.id, "split": split, **{name: getattr(position, name) for name in same}}
+    return {
+        "position": position.id,
+        "split": split,
+        **{name: getattr(position, name) for name in same},
+    }
 
 
 def _kwh(energy_wh: int) -> Decimal:

@@ -1,8 +1,8 @@
 """The font of a PDF, and what it lacks. Imported only by `making`, for PDFs.
 
-The default is FiraGO (SIL Open Font License), which pymupdf-fonts brings: Latin with all accents, Greek, Cyrillic,
-Arabic, Hebrew, Devanagari, Thai, Georgian; neither Chinese, Japanese and Korean nor emoji. The owner may give a font
-file of his own instead; it then serves for bold text, too.
+The default is FiraGO (SIL Open Font License), which pymupdf-fonts brings: Latin with all accents,
+Greek, Cyrillic, Arabic, Hebrew, Devanagari, Thai, Georgian; neither Chinese, Japanese and Korean
+nor emoji. The owner may give a font file of his own instead; it then serves for bold text, too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Fonts(NamedTuple):
         return missing
 
     def printable(self, text: str) -> str:
-        """Return a text whose missing characters are named by their code points, such as [U+1F600]."""
+        """Return a text whose missing characters are named by their code points, such as
+        [U+1F600]."""
         visible = (sign for sign in text if ord(sign) in self.covered or not _is_invisible(sign))
         return "".join(sign if self._has(sign) else _stand_in(sign) for sign in visible)
 
@@ -52,7 +53,8 @@ class Fonts(NamedTuple):
 
 @contextmanager
 def open_fonts(path: Path | None) -> Iterator[Fonts]:
-    """Give the owner's font, or the default without one. Raises DocumentProblem if it cannot be used."""
+    """Give the owner's font, or the default without one. Raises DocumentProblem if it cannot be
+    used."""
     if path is not None:
         yield Fonts(path, path, _characters(path))
         return
@@ -74,11 +76,14 @@ def _characters(path: Path) -> frozenset[int]:
         with TTFont(path, lazy=True) as font:
             return frozenset(font.getBestCmap() or ())
     except (OSError, TTLibError, KeyError, AssertionError) as problem:
-        raise DocumentProblem(Told("the font {1} cannot be used: {2}", str(path), str(problem))) from problem
+        raise DocumentProblem(
+            Told("the font {1} cannot be used: {2}", str(path), str(problem))
+        ) from problem
 
 
 def _is_invisible(sign: str) -> bool:
-    """Whether a character only says how its neighbours are shown: marks of direction, joiners, variants."""
+    """Whether a character only says how its neighbours are shown: marks of direction, joiners,
+    variants."""
     return unicodedata.category(sign) == "Cf" or ord(sign) in _VARIATION_SELECTORS
 
 

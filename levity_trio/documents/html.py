@@ -1,4 +1,5 @@
-"""A sheet, or one of codes, as one HTML page: for a phone first, prints well, runs no script and loads nothing."""
+"""A sheet, or one of codes, as one HTML page: for a phone first, prints well, runs no script and
+loads nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A statement as JSON. The names below are stable, whatever the code calls things.
 
-Amounts are whole minor units (`currency.exponent` says how many decimals), energy is in Wh, prices and rates are texts
-with decimals, times are UTC.
+Amounts are whole minor units (`currency.exponent` says how many decimals), energy is in Wh, prices
+and rates are texts with decimals, times are UTC.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def statement_of(content: object) -> StatementDocument:
 def json_bytes(statement: Statement) -> bytes:
     """Return the file."""
     document = msgspec.convert(statement, StatementDocument, from_attributes=True)
-    return msgspec.json.encode(document, enc_hook=str.__str__)  # gets texts with values (levity_trio.told)
+    return msgspec.json.encode(
+        document, enc_hook=str.__str__
+    )  # gets texts with values (levity_trio.told)
 
 
 def json_schema() -> dict[str, object]:

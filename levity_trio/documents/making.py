@@ -1,4 +1,5 @@
-"""Makes documents of each form. Imported only in the process that makes them; only PDFs load what they need."""
+"""Makes documents of each form. Imported only in the process that makes them; only PDFs load what
+they need."""
 
 from __future__ import annotations
 
@@ -22,12 +23,15 @@ from levity_trio.told import Told
 Maker = Callable[[Any], object]
 PACKAGES: Final = ("fpdf", "fontTools", "PIL", "pymupdf_fonts", "uharfbuzz")
 """What the extra `pdf` brings."""
-_MISSING: Final = Told("PDFs and logos need packages that are not installed: pip install '.[pdf]' in its source")
+_MISSING: Final = Told(
+    "PDFs and logos need packages that are not installed: pip install '.[pdf]' in its source"
+)
 
 
 @contextmanager
 def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
-    """Give what makes papers in a form, finds what the font lacks, or looks at a logo. Raises DocumentProblem."""
+    """Give what makes papers in a form, finds what the font lacks, or looks at a logo. Raises
+    DocumentProblem."""
     if task in _WITHOUT_FONTS:
         yield _WITHOUT_FONTS[Form(task)]
         return
@@ -52,7 +56,11 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
             if isinstance(paper, Paper):
                 return pdf(sheet_of(paper), fonts)
             with speaking(paper.language):
-                return codes_pdf(paper, fonts) if isinstance(paper, CodeSheet) else letter_pdf(paper, fonts)
+                return (
+                    codes_pdf(paper, fonts)
+                    if isinstance(paper, CodeSheet)
+                    else letter_pdf(paper, fonts)
+                )
 
         if task == Form.PDF:
             yield _pdf
@@ -67,7 +75,11 @@ def sheet_of(paper: Paper) -> Sheet:
     template = _template(paper)
     spoken = template.values["language"]
     with speaking(spoken if spoken in languages() else SOURCE):
-        return covering_sheet(paper.statements, template) if paper.is_cover else statement_sheet(paper.first, template)
+        return (
+            covering_sheet(paper.statements, template)
+            if paper.is_cover
+            else statement_sheet(paper.first, template)
+        )
 
 
 def _html(paper: Paper | CodeSheet) -> str:
@@ -93,11 +105,14 @@ def _words(value: object) -> Iterator[str]:
 
 
 def _template(paper: Paper) -> Template:
-    """Return the words and formats of a paper. Before papers had a language, the reference was the number alone."""
+    """Return the words and formats of a paper. Before papers had a language, the reference was the
+    number alone."""
     template = chosen(paper.templates, paper.language or None)
     if paper.language != "" or "payment_reference" in (paper.templates[0] or ""):
         return template
-    return Template({**template.values, "words": {**template.values["words"], "payment_reference": "{number}"}})
+    return Template(
+        {**template.values, "words": {**template.values["words"], "payment_reference": "{number}"}}
+    )
 
 
 _WITHOUT_FONTS: Final[dict[Form, Maker]] = {

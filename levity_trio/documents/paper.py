@@ -1,4 +1,5 @@
-"""What documents are made of, and in which forms: all that the server and the process that makes them both import."""
+"""What documents are made of, and in which forms: all that the server and the process that makes
+them both import."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ _NOT_IN_NAMES: Final = frozenset('/\\:*?"<>|%;')
 
 
 class Form(StrEnum):
-    """The forms of a document. A covering sheet is HTML or PDF, and so are codes; a letter is a PDF."""
+    """The forms of a document. A covering sheet is HTML or PDF, and so are codes; a letter is a
+    PDF."""
 
     HTML = "html"
     PDF = "pdf"
@@ -29,10 +31,11 @@ class Form(StrEnum):
 class Paper(NamedTuple):
     """A statement, or with `is_cover` the covering sheet of several, in the order of their numbers.
 
-    `templates` are texts of TOML files: the first counts, or, if this program cannot use it any longer, the next; None
-    is the one of this program. One in another language than `language` does not count; None: the template says it; "":
-    so it does, and the statement was closed before papers had a language.
-    `sheet` is what was kept of a closed statement: that is printed, whatever the templates say by now.
+    `templates` are texts of TOML files: the first counts, or, if this program cannot use it any
+    longer, the next; None is the one of this program. One in another language than `language` does
+    not count; None: the template says it; "": so it does, and the statement was closed before
+    papers had a language. `sheet` is what was kept of a closed statement: that is printed, whatever
+    the templates say by now.
     """
 
     statements: tuple[Statement, ...]
@@ -48,7 +51,8 @@ class Paper(NamedTuple):
 
 @record
 class Label:
-    """A label: the names of its site and of its charger, which connector ("" where there is one only), and its URL."""
+    """A label: the names of its site and of its charger, which connector ("" where there is one
+    only), and its URL."""
 
     site: str
     charger: str
@@ -58,7 +62,8 @@ class Label:
 
 @record(kw_only=False)
 class CodeSheet:
-    """The codes that are fixed at chargers: labels in the order in which they are printed, to be cut.
+    """The codes that are fixed at chargers: labels in the order in which they are printed, to be
+    cut.
 
     A code only names a place; what may be done there, the page that it leads to asks.
     """
@@ -69,8 +74,8 @@ class CodeSheet:
 
 @record
 class Letter:
-    """A letter that logs the driver of a household in: to whom, the name for the log-in, the code, and where and until
-    which day it is typed. `url` does that by itself."""
+    """A letter that logs the driver of a household in: to whom, the name for the log-in, the code,
+    and where and until which day it is typed. `url` does that by itself."""
 
     household: str
     address: str
@@ -84,7 +89,8 @@ class Letter:
 
 
 def name_of(statement: Statement) -> str:
-    """Return the name of a statement's file without its ending. That of a closed one ends in its number."""
+    """Return the name of a statement's file without its ending. That of a closed one ends in its
+    number."""
     name = statement.to.name if statement.to else f"household {statement.account}"
     what = "draft" if statement.number is None else f"statement {statement.number}"
     return file_name(f"{statement.month:%Y-%m}", name, what)
@@ -101,5 +107,14 @@ def file_name(month: str, household: str, what: str) -> str:
 
 
 def _is_unusable(sign: str) -> bool:
-    """Whether a sign cannot stand in the name of a file, somewhere, or would order its text about."""
-    return sign in _NOT_IN_NAMES or unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    """Whether a sign cannot stand in the name of a file, somewhere, or would order its text
+    about."""
+    return sign in _NOT_IN_NAMES or unicodedata.category(sign) in (
+        "Cc",
+        "Cf",
+        "Cs",
+        "Co",
+        "Cn",
+        "Zl",
+        "Zp",
+    )

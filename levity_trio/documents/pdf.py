@@ -1,8 +1,9 @@
 """A sheet as a PDF. Imported only in the process that makes PDFs: fpdf2 takes 49 MB.
 
-The same closed statement gives the same bytes: the day of the file is the day of closing. It is tagged: a screen
-reader follows its headings, its paragraphs and the cells of its tables. Letters are shaped by HarfBuzz, so that Arabic
-and Hebrew names read as they should, and figures have one width.
+The same closed statement gives the same bytes: the day of the file is the day of closing. It is
+tagged: a screen reader follows its headings, its paragraphs and the cells of its tables. Letters
+are shaped by HarfBuzz, so that Arabic and Hebrew names read as they should, and figures have one
+width.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ _LOGO_WIDTH, _LOGO_HEIGHT = 45.0, 18.0
 _LARGEST_LOGO: Final = 4_000_000  # pixels
 _MODULE, QUIET = 0.7, 4
 _PAGES: Final = "\ufdd0" * 3
-"""These noncharacters, which no name contains, stand for the number of pages (three digits) until that is known."""
+"""These noncharacters, which no name contains, stand for the number of pages (three digits) until
+that is known."""
 _FEATURES: Final = {"tnum": True, "kern": True, "calt": False}
 """FiraGO's contextual alternates tear figures and letters apart, as in digests."""
 _LABEL_SHARE: Final = 0.35
@@ -75,7 +77,9 @@ def _write(paper: _Paper, sheet: Sheet) -> None:
 class Canvas(FPDF):
     """Pages without anything on them, in the fonts of documents."""
 
-    def __init__(self, paper: str, title: str, language: str, fonts: Fonts, made_on: datetime | None = None) -> None:
+    def __init__(
+        self, paper: str, title: str, language: str, fonts: Fonts, made_on: datetime | None = None
+    ) -> None:
         """What has no day of its own has been made now."""
         super().__init__(format=paper.lower())
         self._fonts = fonts
@@ -99,7 +103,8 @@ class Canvas(FPDF):
     def tagged(
         self, kind: str, words: str | None = None, begun: StructElem | None = None
     ) -> Iterator[StructElem | None]:
-        """Make what is written an element of the structure (P, H1, Figure), or the next part of one on this page.
+        """Make what is written an element of the structure (P, H1, Figure), or the next part of one
+        on this page.
 
         `words` describe a picture. fpdf2 itself tags pictures only.
         """
@@ -151,7 +156,8 @@ class Canvas(FPDF):
         align: Align = Align.L,
         kind: str = "P",
     ) -> None:
-        """Write a text over as many lines as it needs; afterwards stand beneath its first letter."""
+        """Write a text over as many lines as it needs; afterwards stand beneath its first
+        letter."""
         left, height = self.get_x(), size * _LINE
         width = width or self.w - self.r_margin - left
         element = None
@@ -173,7 +179,9 @@ class Canvas(FPDF):
     def _divide(self, text: str, width: float) -> list[str]:
         if self.get_string_width(text) <= width:
             return [text]
-        lines = self.multi_cell(width, text=text, align="L", dry_run=True, output=MethodReturnValue.LINES)
+        lines = self.multi_cell(
+            width, text=text, align="L", dry_run=True, output=MethodReturnValue.LINES
+        )
         return list(lines) if isinstance(lines, list) else []
 
     def rule(self, width: float, grey: int = 0) -> None:
@@ -191,7 +199,13 @@ class Canvas(FPDF):
             for y, line in enumerate(rows):
                 for x, dark in enumerate(line):
                     if dark == "1":
-                        self.rect(left + (x + QUIET) * module, top + (y + QUIET) * module, module, module, style="F")
+                        self.rect(
+                            left + (x + QUIET) * module,
+                            top + (y + QUIET) * module,
+                            module,
+                            module,
+                            style="F",
+                        )
 
     def make_room(self, height: float) -> bool:
         """Begin a new page where less than this height is left; return whether it did."""
@@ -222,7 +236,9 @@ class _Paper(Canvas):
             self.rule(0.5)
             self.ln(3)
         if self.page_no() > 1:
-            whose = " · ".join((self._sheet.title, *self._sheet.recipient[:1]))  # pages may be mixed up
+            whose = " · ".join(
+                (self._sheet.title, *self._sheet.recipient[:1])
+            )  # pages may be mixed up
             self.paragraph(whose, _SMALL, colour=_SOFT)
             self.ln(2)
 
@@ -241,7 +257,9 @@ def _head(paper: _Paper, sheet: Sheet) -> None:
     if sheet.logo:
         _logo(paper, sheet.logo, sheet.sender[0])
     for index, line in enumerate(sheet.sender):
-        paper.paragraph(line, _SMALL, width=half, bold=index == 0, colour=_INK if index == 0 else _SOFT)
+        paper.paragraph(
+            line, _SMALL, width=half, bold=index == 0, colour=_INK if index == 0 else _SOFT
+        )
     left, pages = paper.get_y(), paper.page
     if pages == 1:
         paper.set_xy(paper.l_margin + half + 8, top)
@@ -258,17 +276,29 @@ def _head(paper: _Paper, sheet: Sheet) -> None:
 
 
 def check_logo(logo: bytes) -> tuple[int, int]:
-    """Return the width and height of a logo in pixels. Raises DocumentProblem if it cannot be used."""
+    """Return the width and height of a logo in pixels. Raises DocumentProblem if it cannot be
+    used."""
     media_type(logo)
     try:
         with Image.open(io.BytesIO(logo), formats=("PNG", "JPEG")) as image:
             width, height = image.size
             if width * height > _LARGEST_LOGO:
                 raise DocumentProblem(
-                    Told("the logo has {1} × {2} pixels; it may have {3} in all", width, height, _LARGEST_LOGO)
+                    Told(
+                        "the logo has {1} × {2} pixels; it may have {3} in all",
+                        width,
+                        height,
+                        _LARGEST_LOGO,
+                    )
                 )
             image.load()
-    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError, ValueError) as problem:
+    except (
+        Image.DecompressionBombError,
+        UnidentifiedImageError,
+        OSError,
+        SyntaxError,
+        ValueError,
+    ) as problem:
         raise DocumentProblem(Told("the logo cannot be read: {1}", str(problem))) from problem
     return width, height
 
@@ -295,7 +325,9 @@ def _facts(paper: _Paper, facts: Facts) -> None:
     _heading(paper, facts.title, height + 12)
     top, page = paper.get_y(), paper.page
     width = paper.epw - (side + 6 if side else 0)
-    grid = _Grid(paper, [width * _LABEL_SHARE, width * (1 - _LABEL_SHARE)], [False, facts.is_number])
+    grid = _Grid(
+        paper, [width * _LABEL_SHARE, width * (1 - _LABEL_SHARE)], [False, facts.is_number]
+    )
     for pair in facts.pairs:
         grid.write(Row(cells=pair), bold_last=True)
     if code and paper.page == page:
@@ -345,9 +377,16 @@ class _Grid:
         return lines * _BODY * _LINE + notes * _SMALL * _LINE + 2 * _PADDING + 1.6
 
     def write(
-        self, row: Row, *, size: float = _BODY, bold: bool = False, bold_last: bool = False, colour: int = _INK
+        self,
+        row: Row,
+        *,
+        size: float = _BODY,
+        bold: bool = False,
+        bold_last: bool = False,
+        colour: int = _INK,
     ) -> None:
-        """Write the cells of a row, line by line: a row higher than a page goes on over the next one."""
+        """Write the cells of a row, line by line: a row higher than a page goes on over the next
+        one."""
         paper, last, height = self._paper, len(row.cells) - 1, size * _LINE
         widths = [width - (column < last) * _GAP for column, width in enumerate(self._widths)]
         bolds = [bold or (bold_last and column == last) for column in range(last + 1)]

@@ -1,7 +1,7 @@
 """Documents, and what a font lacks: made in a short-lived process of its own.
 
-fpdf2 and what it needs take 49 MB, which a server that prints once in a month would keep for good, and a long statement
-would keep its chargers waiting.
+fpdf2 and what it needs take 49 MB, which a server that prints once in a month would keep for good,
+and a long statement would keep its chargers waiting.
 """
 
 from __future__ import annotations
@@ -31,17 +31,23 @@ def waiting() -> int:
     return _ONE.statistics().tasks_waiting
 
 
-async def documents(papers: Sequence[Paper | CodeSheet | Letter], form: Form, font: Path | None = None) -> list[bytes]:
-    """Return a file of each paper; all are in memory at once, so give some dozens. Raises DocumentProblem."""
+async def documents(
+    papers: Sequence[Paper | CodeSheet | Letter], form: Form, font: Path | None = None
+) -> list[bytes]:
+    """Return a file of each paper; all are in memory at once, so give some dozens. Raises
+    DocumentProblem."""
     made: list[bytes] = await _run(form.value, papers, font)
     return made
 
 
-async def missing_characters(paper: Paper, texts: Sequence[str] = (), font: Path | None = None) -> dict[str, str]:
+async def missing_characters(
+    paper: Paper, texts: Sequence[str] = (), font: Path | None = None
+) -> dict[str, str]:
     """Return the characters that the font lacks, each with the first text that has it.
 
-    All words of the paper's template are looked at, what stands on the paper, and further texts. A PDF shows such
-    characters by their code points ([U+1F600]); HTML shows all. Raises DocumentProblem.
+    All words of the paper's template are looked at, what stands on the paper, and further texts. A
+    PDF shows such characters by their code points ([U+1F600]); HTML shows all. Raises
+    DocumentProblem.
     """
     missing: dict[str, str] = {}
     for more in await _run("missing", [paper, *texts], font):
@@ -54,7 +60,9 @@ async def check_logo(logo: bytes) -> None:
     await _run("logo", [logo], None)
 
 
-async def _run(task: str, papers: Sequence[Paper | CodeSheet | Letter | bytes | str], font: Path | None) -> Any:
+async def _run(
+    task: str, papers: Sequence[Paper | CodeSheet | Letter | bytes | str], font: Path | None
+) -> Any:
     """Return what the process answers, or raise the problem that it met."""
     command = [sys.executable, "-m", "levity_trio.documents"]
     seconds = DEADLINE_SECONDS + SECONDS_A_PAPER * len(papers)
@@ -71,10 +79,15 @@ async def _run(task: str, papers: Sequence[Paper | CodeSheet | Letter | bytes | 
         result, problem = pickle.loads(done.stdout)  # noqa: S301 - our own process wrote it
     except trio.TooSlowError:
         raise DocumentProblem(
-            Told("the process of documents was stopped: it took more than {1}", Quantity(seconds, "s"))
+            Told(
+                "the process of documents was stopped: it took more than {1}",
+                Quantity(seconds, "s"),
+            )
         ) from None
     except (OSError, subprocess.CalledProcessError) as failure:
-        raise DocumentProblem(Told("the process of documents failed: {1}", _words(failure))) from failure
+        raise DocumentProblem(
+            Told("the process of documents failed: {1}", _words(failure))
+        ) from failure
     except (pickle.UnpicklingError, EOFError) as failure:
         raise DocumentProblem(Told("the process of documents ended without an answer")) from failure
     if problem is not None:
@@ -84,5 +97,7 @@ async def _run(task: str, papers: Sequence[Paper | CodeSheet | Letter | bytes | 
 
 def _words(failure: Exception) -> str:
     if isinstance(failure, subprocess.CalledProcessError):
-        return bytes(failure.stderr).decode(errors="replace").strip().rpartition("\n")[2] or str(failure)
+        return bytes(failure.stderr).decode(errors="replace").strip().rpartition("\n")[2] or str(
+            failure
+        )
     return str(failure)

@@ -18,7 +18,8 @@ def text_code(text: str) -> tuple[str, ...]:
 
 
 def terminal_code(text: str) -> str:
-    """Return the code of any text for a terminal: two rows in a line, and light where the terminal is dark."""
+    """Return the code of any text for a terminal: two rows in a line, and light where the terminal
+    is dark."""
     written = StringIO()
     make_qr(text).terminal(written, compact=True)
     return written.getvalue()

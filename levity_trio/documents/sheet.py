@@ -1,6 +1,7 @@
 """What stands on a document, as texts in their order, and the logo: the one source of HTML and PDF.
 
-That of a closed statement is kept as JSON, and later versions lay it out, too. They may add fields with a default.
+That of a closed statement is kept as JSON, and later versions lay it out, too. They may add fields
+with a default.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image
 
 @record
 class Column:
-    """A column's head, its share of the width, and whether it holds numbers (aligned to the right)."""
+    """A column's head, its share of the width, and whether it holds numbers (aligned to the
+    right)."""
 
     head: str
     share: int
@@ -45,7 +47,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     rows: tuple[Row, ...]
     total: Row | None = None
     is_sessions: bool = False
-    """Whether its columns begin with number, date, place, times, kWh: a phone shows them in two lines."""
+    """Whether its columns begin with number, date, place, times, kWh: a phone shows them in two
+    lines."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -86,7 +89,15 @@ class Sheet:
 
     def texts(self) -> tuple[str, ...]:
         """Return all its texts in reading order."""
-        head = (self.mark or "", *self.sender, *self.recipient, self.title, self.label, self.figure, self.remark)
+        head = (
+            self.mark or "",
+            *self.sender,
+            *self.recipient,
+            self.title,
+            self.label,
+            self.figure,
+            self.remark,
+        )
         inner = [text for block in self.blocks for text in _texts(block)]
         return tuple(text for text in (*head, *inner, *self.small) if text)
 
@@ -111,9 +122,12 @@ def _texts(block: Table | Facts) -> list[str]:
 
 
 def media_type(logo: bytes) -> str:
-    """Return the type of a logo by its first bytes. Raises DocumentProblem if it is too large or of another kind."""
+    """Return the type of a logo by its first bytes. Raises DocumentProblem if it is too large or of
+    another kind."""
     if len(logo) > LARGEST_LOGO_BYTES:
-        raise DocumentProblem(Told("the logo has {1} bytes; it may have {2}", len(logo), LARGEST_LOGO_BYTES))
+        raise DocumentProblem(
+            Told("the logo has {1} bytes; it may have {2}", len(logo), LARGEST_LOGO_BYTES)
+        )
     for beginning, name in _BEGINNINGS.items():
         if logo.startswith(beginning):
             return name

@@ -1,4 +1,5 @@
-"""A statement as a sheet: who, which month, the total large; lines; tax by rate; how to pay; number and digest."""
+"""A statement as a sheet: who, which month, the total large; lines; tax by rate; how to pay; number
+and digest."""
 
 from __future__ import annotations
 
@@ -9,7 +10,16 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing import bank_accounts
 from levity_trio.billing.money import units
-from levity_trio.billing.statement import Currency, Line, LineKind, Position, Split, Statement, TaxSum, in_groups
+from levity_trio.billing.statement import (
+    Currency,
+    Line,
+    LineKind,
+    Position,
+    Split,
+    Statement,
+    TaxSum,
+    in_groups,
+)
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table
 from levity_trio.documents.template import Template, price_decimals, tidy, window_name
 from levity_trio.locale.texts import said
@@ -42,7 +52,9 @@ _SPLITS: Final = {
 def statement_sheet(statement: Statement, template: Template) -> Sheet:
     """Return what stands on a statement."""
     owner = statement.owner
-    tax_number = (template.say("tax_number", number=tidy(owner.tax_number)),) if owner.tax_number else ()
+    tax_number = (
+        (template.say("tax_number", number=tidy(owner.tax_number)),) if owner.tax_number else ()
+    )
     return Sheet(
         language=template.values["language"],
         paper=template.values["paper"],
@@ -84,7 +96,10 @@ def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: Template)
     rows = tuple(row(template.percent(tax.rate), tax) for tax in taxes)
     return Table(
         title=template.say("tax"),
-        columns=(Column(head=template.column("rate"), share=28), *tax_columns(template, currency, 24)),
+        columns=(
+            Column(head=template.column("rate"), share=28),
+            *tax_columns(template, currency, 24),
+        ),
         rows=rows,
         total=row(template.say("sum"), *taxes) if len(rows) > 1 else None,
     )
@@ -97,7 +112,8 @@ def tax_columns(template: Template, currency: Currency, share: int) -> tuple[Col
 
 
 def _what_to_do(statement: Statement, template: Template) -> str:
-    """Return what the household does about the total. The figure shows the size of a credit, these words that it is."""
+    """Return what the household does about the total. The figure shows the size of a credit, these
+    words that it is."""
     if statement.total < 0:
         return template.say("credit_carried" if statement.is_carried else "credit")
     if statement.total == 0:
@@ -124,10 +140,13 @@ def _blocks(statement: Statement, template: Template) -> Iterator[Table | Facts]
 
 
 def _sums(statement: Statement, template: Template) -> Facts:
-    """Return what is new and what was carried in. Without that the total stands at the head and beneath the lines."""
+    """Return what is new and what was carried in. Without that the total stands at the head and
+    beneath the lines."""
     gross = sum(tax.gross for tax in statement.taxes)
     sums = (("gross_sum", gross), ("carried_in", statement.carried_in), ("total", statement.total))
-    pairs = tuple((template.say(word), template.money(minor, statement.currency)) for word, minor in sums)
+    pairs = tuple(
+        (template.say(word), template.money(minor, statement.currency)) for word, minor in sums
+    )
     return Facts(title=template.say("sums"), pairs=pairs, is_number=True)
 
 
@@ -149,27 +168,43 @@ def _payment(statement: Statement, template: Template) -> Facts:
 
 
 def payment_reference(statement: Statement, template: Template) -> str:
-    """Return what a household writes on its payment: the statement's number, by which it is found, and who pays.
+    """Return what a household writes on its payment: the statement's number, by which it is found,
+    and who pays.
 
     Banks take LONGEST_REFERENCE characters.
     """
     name = tidy(template.household(statement).name)
     number = tidy(statement.number or "")
-    return tidy(template.say("payment_reference", number=number, household=name))[:LONGEST_REFERENCE].strip()
+    return tidy(template.say("payment_reference", number=number, household=name))[
+        :LONGEST_REFERENCE
+    ].strip()
 
 
 def payment_code(statement: Statement, reference: str) -> str:
-    """Return what the QR code of a payment says: EPC069-12 ("GiroCode"), which banking apps in the SEPA area read.
+    """Return what the QR code of a payment says: EPC069-12 ("GiroCode"), which banking apps in the
+    SEPA area read.
 
-    There is one where it can be right only: a closed statement in EUR that asks for money, and an IBAN whose check
-    digits fit. Other accounts and currencies are paid by hand: then it is empty.
+    There is one where it can be right only: a closed statement in EUR that asks for money, and an
+    IBAN whose check digits fit. Other accounts and currencies are paid by hand: then it is empty.
 
     A reference that is too long is cut: it begins with the statement's number.
     """
     owner, reference = statement.owner, _cut(reference, LONGEST_REMITTANCE_BYTES)
-    name, iban = tidy(owner.party.name)[:LONGEST_NAME].strip(), bank_accounts.compact(owner.bank_account or "")
-    is_due = statement.number is not None and not statement.is_carried and 0 < statement.total <= HIGHEST_CENTS
-    if not (is_due and statement.currency.code == "EUR" and bank_accounts.is_iban(iban) and _fits(name, reference)):
+    name, iban = (
+        tidy(owner.party.name)[:LONGEST_NAME].strip(),
+        bank_accounts.compact(owner.bank_account or ""),
+    )
+    is_due = (
+        statement.number is not None
+        and not statement.is_carried
+        and 0 < statement.total <= HIGHEST_CENTS
+    )
+    if not (
+        is_due
+        and statement.currency.code == "EUR"
+        and bank_accounts.is_iban(iban)
+        and _fits(name, reference)
+    ):
         return ""
     amount = f"EUR{units(statement.total, statement.currency)}".rstrip("0").rstrip(".")
     return f"BCD\n002\n1\nSCT\n\n{name}\n{iban}\n{amount}\n\n\n{reference}"
@@ -181,7 +216,10 @@ def _cut(text: str, most: int) -> str:
 
 
 def _fits(name: str, reference: str) -> bool:
-    lengths = (len(name.encode()), LONGEST_NAME_BYTES), (len(reference.encode()), LONGEST_REMITTANCE_BYTES)
+    lengths = (
+        (len(name.encode()), LONGEST_NAME_BYTES),
+        (len(reference.encode()), LONGEST_REMITTANCE_BYTES),
+    )
     return all(0 < length <= longest for length, longest in lengths)
 
 
@@ -194,7 +232,10 @@ def _small(statement: Statement, template: Template) -> Iterator[str]:
     else:
         closed = {"number": tidy(statement.number), "date": template.day(statement.closed_on)}
         yield template.say("closed", **closed, zone=statement.zone)
-    for word, digest in (("digest", statement.digest), ("previous_digest", statement.previous_digest)):
+    for word, digest in (
+        ("digest", statement.digest),
+        ("previous_digest", statement.previous_digest),
+    ):
         if digest:
             yield template.say(word, digest=in_groups(digest))
     if contact := tidy(statement.owner.party.contact or statement.owner.party.name):
@@ -203,11 +244,14 @@ def _small(statement: Statement, template: Template) -> Iterator[str]:
 
 def _tariffs(statement: Statement) -> list[tuple[str, date]]:
     """Return the tariffs by which a statement was computed: name and the day of the version."""
-    return sorted({(line.tariff, line.version) for position in statement.positions for line in position.lines})
+    return sorted(
+        {(line.tariff, line.version) for position in statement.positions for line in position.lines}
+    )
 
 
 def place(template: Template, position: Position, only_card: str | None) -> str:
-    """Return where somebody charged, and with which car (or else card), unless it is the only one."""
+    """Return where somebody charged, and with which car (or else card), unless it is the only
+    one."""
     where = position.space
     if not where and position.charger:
         where = position.charger
@@ -218,7 +262,8 @@ def place(template: Template, position: Position, only_card: str | None) -> str:
 
 
 class Positions:
-    """The positions of a statement as the rows of a table: what was charged, and how each amount came about."""
+    """The positions of a statement as the rows of a table: what was charged, and how each amount
+    came about."""
 
     def __init__(self, statement: Statement, template: Template) -> None:
         self._statement, self._template, self._only_card = statement, template, statement.only_card
@@ -232,7 +277,9 @@ class Positions:
         """Return all positions and their sum."""
         statement, template = self._statement, self._template
         code = template.symbol(statement.currency)
-        total = sum(0 if position.is_prepaid else position.amount for position in statement.positions)
+        total = sum(
+            0 if position.is_prepaid else position.amount for position in statement.positions
+        )
         energy = template.kilowatt_hours(statement.energy_wh)
         sums = (template.say("sum"), "", energy, "", template.amount(total, statement.currency))
         return Table(
@@ -269,34 +316,52 @@ class Positions:
         return (
             str(position.id),
             template.day(in_zone(start, self._zone).date(), "short") if start else "",
-            place(template, position, self._only_card) or (template.say(_KINDS[lines[0].kind]) if lines else ""),
+            place(template, position, self._only_card)
+            or (template.say(_KINDS[lines[0].kind]) if lines else ""),
             template.span(start, position.ended_at, self._zone) if start else "",
             template.kilowatt_hours(position.energy_wh) if start or position.energy_wh else "",
         )
 
     def _row(self, position: Position) -> Row:
         template, lines = self._template, position.lines
-        has_one_price = [(line.kind, line.quantity) for line in lines] == [(LineKind.ENERGY, position.energy_wh)]
+        has_one_price = [(line.kind, line.quantity) for line in lines] == [
+            (LineKind.ENERGY, position.energy_wh)
+        ]
         is_plain = has_one_price and not (self._has_tariffs or self._has_rates)
         window = _window(lines[0]) if is_plain else ""
-        price = " ".join(filter(None, (window, template.price(lines[0].price, self._places)))) if has_one_price else ""
-        amount = template.amount(0 if position.is_prepaid else position.amount, self._statement.currency)
-        return Row(cells=(*self._cells(position), price, amount), notes=tuple(self._notes(position, is_plain)))
+        price = (
+            " ".join(filter(None, (window, template.price(lines[0].price, self._places))))
+            if has_one_price
+            else ""
+        )
+        amount = template.amount(
+            0 if position.is_prepaid else position.amount, self._statement.currency
+        )
+        return Row(
+            cells=(*self._cells(position), price, amount),
+            notes=tuple(self._notes(position, is_plain)),
+        )
 
     def _notes(self, position: Position, is_plain: bool) -> Iterator[str]:
-        """Yield what the columns do not say. In a plain row kWh × price = amount says everything, also in a window."""
+        """Yield what the columns do not say. In a plain row kWh × price = amount says everything,
+        also in a window."""
         template = self._template
         if position.corrects is not None:
             number = tidy(position.corrected_statement or "–")
             yield template.say("correction", line=position.corrects, statement=number)
         yield from self._reason(position)
         how = [] if is_plain else list(map(self._line, position.lines))
-        if position.split in _SPLITS and sum(line.kind is LineKind.ENERGY for line in position.lines) > 1:
+        if (
+            position.split in _SPLITS
+            and sum(line.kind is LineKind.ENERGY for line in position.lines) > 1
+        ):
             how.append(template.say(_SPLITS[position.split]))
         if how:
             yield "; ".join(how)
         if position.is_prepaid:
-            yield template.say("from_wallet", amount=template.money(position.amount, self._statement.currency))
+            yield template.say(
+                "from_wallet", amount=template.money(position.amount, self._statement.currency)
+            )
 
     def _reason(self, position: Position) -> Iterator[str]:
         if position.reason:
@@ -322,7 +387,9 @@ class Positions:
         if window := _window(line):
             what = window if line.kind is LineKind.ENERGY else f"{what} · {window}"
         if self._has_tariffs:
-            what = template.say("of_tariff", what=what, tariff=tidy(line.tariff), date=template.day(line.version))
+            what = template.say(
+                "of_tariff", what=what, tariff=tidy(line.tariff), date=template.day(line.version)
+            )
         if self._has_rates:
             what = template.say("with_rate", what=what, rate=template.percent(line.tax_rate))
         return what

@@ -1,7 +1,8 @@
-"""Words and formats, from one file that the owner may replace: how numbers, money, days and times become texts.
+"""Words and formats, from one file that the owner may replace: how numbers, money, days and times
+become texts.
 
-It is data, not code: nothing in it can run. Its shape is that of english.toml, beside this module: the same tables and
-names, and in each text the same fields.
+It is data, not code: nothing in it can run. Its shape is that of english.toml, beside this module:
+the same tables and names, and in each text the same fields.
 """
 
 from __future__ import annotations
@@ -38,17 +39,23 @@ UNIT_PRICE_DECIMALS: Final = 4
 _CHOSEN_FIELDS: Final = ("dates.day", "dates.short", "dates.month")
 _DECIMALS: Final = (".", ",", "٫")
 _SEPARATORS: Final = (",", ";", "\t")
-_LATER: Final[Mapping[str, Mapping[str, str]]] = {"words": {"payment_reference": "{number}, {household}"}}
-"""What came after the first files were written: a file that lacks it gets this, without words of another language."""
+_LATER: Final[Mapping[str, Mapping[str, str]]] = {
+    "words": {"payment_reference": "{number}, {household}"}
+}
+"""What came after the first files were written: a file that lacks it gets this, without words of
+another language."""
 _ORDERS_OTHERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that override the direction of the text after them. Names do not need them; they could turn an amount
-round. The marks U+200E and U+200F stay: they are needed, and harmless."""
+"""Characters that override the direction of the text after them. Names do not need them; they could
+turn an amount round. The marks U+200E and U+200F stay: they are needed, and harmless."""
 
 
 def tidy(text: str) -> str:
-    """Return a text of somebody else (a name, a reason) as one line that orders no other text about."""
+    """Return a text of somebody else (a name, a reason) as one line that orders no other text
+    about."""
     kept = (sign for sign in text if sign not in _ORDERS_OTHERS)
-    return " ".join("".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in kept).split())
+    return " ".join(
+        "".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in kept).split()
+    )
 
 
 class TemplateProblem(DocumentProblem):
@@ -107,7 +114,8 @@ class Template:
         return self.number(value.quantize(Decimal(1).scaleb(-places)))
 
     def unit_price(self, value: Decimal, currency: Currency) -> str:
-        """Return the price of one thing with its currency, with as many decimals as it needs, but at most four."""
+        """Return the price of one thing with its currency, with as many decimals as it needs, but
+        at most four."""
         exact = value.quantize(Decimal(1).scaleb(-UNIT_PRICE_DECIMALS), ROUND_HALF_UP)
         text = self.price(exact, max(currency.exponent, _decimals(exact)))
         return self.priced(text, currency)
@@ -121,7 +129,12 @@ class Template:
         """Return a day by one of the patterns day, short, month."""
         dates, month = self.values["dates"], when.month
         names = {"month": dates["months"][month - 1], "short": dates["short_months"][month - 1]}
-        numbers = {"day": when.day, "day2": f"{when.day:02}", "number": month, "number2": f"{month:02}"}
+        numbers = {
+            "day": when.day,
+            "day2": f"{when.day:02}",
+            "number": month,
+            "number2": f"{month:02}",
+        }
         return str(dates[pattern].format(year=when.year, **names, **numbers))
 
     def span(self, start: datetime, end: datetime | None, zone: ZoneInfo) -> str:
@@ -140,12 +153,17 @@ class Template:
         return f"{first} – {self.day(until.date(), 'short')} {last}"
 
     def _clock(self, when: datetime, with_zone: bool) -> str:
-        text = self.values["dates"]["time"].format(hour=f"{when.hour:02}", minute=f"{when.minute:02}")
+        text = self.values["dates"]["time"].format(
+            hour=f"{when.hour:02}", minute=f"{when.minute:02}"
+        )
         return f"{text} {when.tzname()}" if with_zone else str(text)
 
     def household(self, statement: Statement) -> Party:
-        """Return to whom a statement goes; after the names were removed, the account's number stands for them."""
-        return statement.to or Party(name=self.say("nameless", account=statement.account), address=())
+        """Return to whom a statement goes; after the names were removed, the account's number
+        stands for them."""
+        return statement.to or Party(
+            name=self.say("nameless", account=statement.account), address=()
+        )
 
     def address(self, party: Party) -> tuple[str, ...]:
         """Return name, address and contact in the template's order."""
@@ -179,7 +197,10 @@ def parse(text: str) -> Template:
     if not _ENGLISH_VALUES.keys() & values.keys():
         entries = ", ".join(_ENGLISH_VALUES)
         raise TemplateProblem(
-            Told("this is no template, which has {1}; begin with a copy of this program's own", entries)
+            Told(
+                "this is no template, which has {1}; begin with a copy of this program's own",
+                entries,
+            )
         )
     for table, texts in _LATER.items():
         if isinstance(values.get(table), dict):
@@ -191,7 +212,8 @@ def parse(text: str) -> Template:
 
 
 def _differences(model: Any, value: Any, path: str) -> Iterator[str]:
-    """Yield what is missing, unknown, of another type, or has other fields than the English file."""
+    """Yield what is missing, unknown, of another type, or has other fields than the English
+    file."""
     if type(model) is not type(value):
         yield Told("{1} must be {2}", path, _TYPES[type(model)])
     elif path == _OWN_ENTRIES:
@@ -236,13 +258,16 @@ def _field_differences(model: str, value: str, path: str) -> Iterator[str]:
     needed = frozenset() if path in _CHOSEN_FIELDS else allowed
     if unknown := sorted(fields - allowed):
         possible = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or Told("none")
-        yield Told("{1} has the unknown field {2}; possible here: {3}", path, f"{{{unknown[0]}}}", possible)
+        yield Told(
+            "{1} has the unknown field {2}; possible here: {3}", path, f"{{{unknown[0]}}}", possible
+        )
     if missing := sorted(needed - fields):
         yield Told("{1} needs the field {2}", path, f"{{{missing[0]}}}")
 
 
 def _fields(text: str) -> frozenset[str]:
-    """Return the fields of a text. A field is a name only: no attribute, no index, no format. Raises ValueError."""
+    """Return the fields of a text. A field is a name only: no attribute, no index, no format.
+    Raises ValueError."""
     parts = [part for part in Formatter().parse(text) if part[1] is not None]
     for _text, name, form, conversion in parts:
         if form or conversion or not str(name).isidentifier():
@@ -261,13 +286,18 @@ def _wrong_values(values: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(sign := _at(values, path), str) and sign not in allowed:
             yield Told("{1} must be one of {2}", path, ", ".join(map(repr, allowed)))
     for path in ("numbers.thousands", "numbers.minus"):
-        if isinstance(sign := _at(values, path), str) and (len(sign) > _LONGEST_SIGN or sign.isalnum()):
+        if isinstance(sign := _at(values, path), str) and (
+            len(sign) > _LONGEST_SIGN or sign.isalnum()
+        ):
             yield Told("{1} must be one sign", path)
     yield from _clashes(values)
 
 
 def _clashes(values: Mapping[str, Any]) -> Iterator[str]:
-    for first, second in (("numbers.decimal", "numbers.thousands"), ("csv.decimal", "csv.separator")):
+    for first, second in (
+        ("numbers.decimal", "numbers.thousands"),
+        ("csv.decimal", "csv.separator"),
+    ):
         if _at(values, first) == _at(values, second):
             yield Told("{1} and {2} must differ", first, second)
     if _at(values, "numbers.minus") == "":
@@ -293,7 +323,9 @@ _TYPES: Final[dict[type, Told]] = {
     list: Told("a list of texts"),
     dict: Told("a table"),
 }
-ENGLISH_TEXT: Final = files("levity_trio.documents").joinpath("english.toml").read_text(encoding="utf-8")
+ENGLISH_TEXT: Final = (
+    files("levity_trio.documents").joinpath("english.toml").read_text(encoding="utf-8")
+)
 _ENGLISH_VALUES: Final = tomllib.loads(ENGLISH_TEXT)
 ENGLISH: Final = parse(ENGLISH_TEXT)
 TRANSLATED: Final = ("columns", "words")
@@ -306,14 +338,18 @@ def of_program(name: str | None) -> Template:
     if name in (None, SOURCE):
         return ENGLISH
     with speaking(name):
-        words = {table: {word: _(text) for word, text in ENGLISH.values[table].items()} for table in TRANSLATED}
+        words = {
+            table: {word: _(text) for word, text in ENGLISH.values[table].items()}
+            for table in TRANSLATED
+        }
     return Template({**ENGLISH.values, **tables(name), **words, "language": name})
 
 
 def chosen(texts: Iterable[str | None], language: str | None) -> Template:
     """Return the first of some templates that can be used. Raises the problem of the first.
 
-    None is that of this program. One in another language than the household's (None: any) gives way to this program's.
+    None is that of this program. One in another language than the household's (None: any) gives way
+    to this program's.
     """
     problems = []
     for text in texts:

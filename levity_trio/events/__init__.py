@@ -1,8 +1,9 @@
 """Events that plugins observe, named in the past tense.
 
-Facts are stored in the table `event` with their fields. The class is the kind, its docstring the documentation.
-`charger` is the identity of the charger concerned, `at` the UTC time of receipt in the database's format. Single
-readings are not facts. Observations are not stored; they describe the state of the server.
+Facts are stored in the table `event` with their fields. The class is the kind, its docstring the
+documentation. `charger` is the identity of the charger concerned, `at` the UTC time of receipt in
+the database's format. Single readings are not facts. Observations are not stored; they describe the
+state of the server.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class ServerStarted(Fact):
 
 @record
 class ServerLost(Fact):
-    """A server was silent for too long: killed, frozen, or cut off from the database. Its chargers may connect to any
-    other server of the site; their transactions are suspended until then."""
+    """A server was silent for too long: killed, frozen, or cut off from the database. Its chargers
+    may connect to any other server of the site; their transactions are suspended until then."""
 
     server: str
 
@@ -63,7 +64,8 @@ class ChargerConnected(Fact):
 
 @record
 class ChargerDisconnected(Fact):
-    """A connection ended. `replaced` is whether a newer connection of the same charger had replaced it."""
+    """A connection ended. `replaced` is whether a newer connection of the same charger had replaced
+    it."""
 
     session: int | None
     code: int
@@ -74,8 +76,9 @@ class ChargerDisconnected(Fact):
 
 @record
 class ChargerHidden(Fact):
-    """A charger is hidden until it charges again. `retired_on` is the day of its removal, if it was removed;
-    `made_room_for` is the new one for which a stranger was hidden, None if a person hid it."""
+    """A charger is hidden until it charges again. `retired_on` is the day of its removal, if it was
+    removed; `made_room_for` is the new one for which a stranger was hidden, None if a person hid
+    it."""
 
     retired_on: str | None
     made_room_for: str | None = None
@@ -88,7 +91,8 @@ class ChargerShown(Fact):
 
 @record
 class IdentityShared(Fact):
-    """Two chargers seem to use one identity, because its serial number or its address alternates."""
+    """Two chargers seem to use one identity, because its serial number or its address
+    alternates."""
 
     evidence: str
 
@@ -106,7 +110,8 @@ class ChargerBooted(Fact):
 
 @record
 class PingsSwitchedOff(Fact):
-    """A charger closed three consecutive connections just after a WebSocket ping; this firmware gets no more pings."""
+    """A charger closed three consecutive connections just after a WebSocket ping; this firmware
+    gets no more pings."""
 
     firmware_version: str
 
@@ -115,7 +120,8 @@ class PingsSwitchedOff(Fact):
 class TagPresented(Fact):
     """A charger asked to authorize an ID tag; `verdict` is the status returned.
 
-    `reason` is why it may not charge here or now though it may charge: space, chargers, spent or month.
+    `reason` is why it may not charge here or now though it may charge: space, chargers, spent or
+    month.
     """
 
     id_tag: ForOperators[str]
@@ -135,7 +141,8 @@ class TransactionStarted(Fact):
 
 @record
 class TransactionSuspended(Fact):
-    """An open transaction lost its charger (boot, lost connection, server shutdown). It stays open and unbilled."""
+    """An open transaction lost its charger (boot, lost connection, server shutdown). It stays open
+    and unbilled."""
 
     transaction: int
     connector: int | None
@@ -153,7 +160,8 @@ class TransactionResumed(Fact):
 
 @record
 class TransactionStopped(Fact):
-    """A transaction was stopped by its charger. `before_wh` is its energy as reported by facts until then."""
+    """A transaction was stopped by its charger. `before_wh` is its energy as reported by facts
+    until then."""
 
     transaction: int
     connector: int | None
@@ -166,10 +174,11 @@ class TransactionStopped(Fact):
 
 @record
 class TransactionClosed(Fact):
-    """A transaction was closed by the system or by an operator, with the energy that its readings show.
+    """A transaction was closed by the system or by an operator, with the energy that its readings
+    show.
 
-    A later stop of its charger, as TransactionStopped, supersedes this. `cause` is `reason` in words; `before_wh` is
-    the energy as reported by facts until then.
+    A later stop of its charger, as TransactionStopped, supersedes this. `cause` is `reason` in
+    words; `before_wh` is the energy as reported by facts until then.
     """
 
     transaction: int
@@ -184,7 +193,8 @@ class TransactionClosed(Fact):
 
 @record
 class TransactionRejudged(Fact):
-    """Later facts changed the energy of an ended transaction, or its confidence; `cause` names these facts."""
+    """Later facts changed the energy of an ended transaction, or its confidence; `cause` names
+    these facts."""
 
     transaction: int
     connector: int | None
@@ -204,9 +214,11 @@ class StopConflicted(Fact):
 
 @record
 class EnergyUnbilled(Fact):
-    """A transaction began above the register value at which the one before it on that connector ended.
+    """A transaction began above the register value at which the one before it on that connector
+    ended.
 
-    A late message that changes the difference adds another fact; `before_wh` is the difference reported until then.
+    A late message that changes the difference adds another fact; `before_wh` is the difference
+    reported until then.
     """
 
     transaction: int
@@ -217,10 +229,11 @@ class EnergyUnbilled(Fact):
 
 @record
 class ChargerOdd(Fact):
-    """Something is odd about a charger, and its owner is told once. `cause` is comes_and_goes (it connected more than
-    `figure` times in a day), measures_nothing (it reported Charging in `figure` sessions in a row, which have 0 Wh) or
-    meter_exchanged: between two transactions, its register went from `earlier` to `figure` Wh, more than any charger
-    delivers in that time. Connector 0 is the charger itself.
+    """Something is odd about a charger, and its owner is told once. `cause` is comes_and_goes (it
+    connected more than `figure` times in a day), measures_nothing (it reported Charging in `figure`
+    sessions in a row, which have 0 Wh) or meter_exchanged: between two transactions, its register
+    went from `earlier` to `figure` Wh, more than any charger delivers in that time. Connector 0 is
+    the charger itself.
     """
 
     cause: str
@@ -233,8 +246,8 @@ class ChargerOdd(Fact):
 class EnergyJumped(Fact):
     """The register stepped between two readings of a transaction.
 
-    It stepped back, or ahead by more than 10 kWh and by more than the reported power, or the power that a charger of
-    its kind delivers, amounts to in that time.
+    It stepped back, or ahead by more than 10 kWh and by more than the reported power, or the power
+    that a charger of its kind delivers, amounts to in that time.
     """
 
     transaction: int
@@ -270,7 +283,8 @@ class DiagnosticsStatusChanged(Fact):
 
 @record
 class FirmwareStatusChanged(Fact):
-    """A charger reported the status of a firmware update. Only signed updates have a `request_id`."""
+    """A charger reported the status of a firmware update. Only signed updates have a
+    `request_id`."""
 
     status: str
     request_id: int | None
@@ -293,15 +307,19 @@ class SecurityEventReported(Fact):
     tech_info: str | None
 
 
-ROUTINE_EVENTS: Final = frozenset({"FirmwareUpdated", "ResetOrReboot", "SettingSystemTime", "StartupOfTheDevice"})
+ROUTINE_EVENTS: Final = frozenset(
+    {"FirmwareUpdated", "ResetOrReboot", "SettingSystemTime", "StartupOfTheDevice"}
+)
 """Security events of ordinary operation (OCPP 1.6 security whitepaper, §5)."""
 
 
 @record
 class FactsCounted(Fact):
-    """A charger exceeded the daily ceiling of a kind: `count` facts since the last FactsCounted are not stored.
+    """A charger exceeded the daily ceiling of a kind: `count` facts since the last FactsCounted are
+    not stored.
 
-    `kind` is the class of the fact, StatusNotification for rows of `status`, or Evidence for over-long messages.
+    `kind` is the class of the fact, StatusNotification for rows of `status`, or Evidence for
+    over-long messages.
     """
 
     kind: str
@@ -310,8 +328,8 @@ class FactsCounted(Fact):
 
 @record
 class MessagesRefused(Fact):
-    """A charger exceeded the rate of transaction messages. This one was not acknowledged, and the connection is closed
-    with 1013.
+    """A charger exceeded the rate of transaction messages. This one was not acknowledged, and the
+    connection is closed with 1013.
     """
 
     action: str
@@ -320,7 +338,8 @@ class MessagesRefused(Fact):
 
 @record
 class EventsPruned(Fact):
-    """Retention deleted `count` facts from `event` that are older than `before`; their sums are kept for counters."""
+    """Retention deleted `count` facts from `event` that are older than `before`; their sums are
+    kept for counters."""
 
     count: int
     before: str
@@ -331,9 +350,11 @@ class EventsPruned(Fact):
 
 @record
 class TagChanged(Fact):
-    """An operator, `by`, added, changed or removed a tag; the other fields are what holds from now on.
+    """An operator, `by`, added, changed or removed a tag; the other fields are what holds from now
+    on.
 
-    `change` is added, changed, blocked, unblocked or removed. The name of a tag is never part of a fact.
+    `change` is added, changed, blocked, unblocked or removed. The name of a tag is never part of a
+    fact.
     """
 
     id_tag: ForOperators[str]
@@ -355,8 +376,8 @@ class TagsImported(Fact):
 
 @record
 class HouseholdReported(Fact):
-    """A driver of an `account` reported something `about` a session, a statement, a charger or a lost card. What was
-    written is never part of a fact."""
+    """A driver of an `account` reported something `about` a session, a statement, a charger or a
+    lost card. What was written is never part of a fact."""
 
     report: int
     account: ForOperators[int]
@@ -376,7 +397,8 @@ class ReportAnswered(Fact):
 
 @record
 class StartRefused(Fact):
-    """A transaction began with a tag that may not charge. It is stored with its energy; the charger was told.
+    """A transaction began with a tag that may not charge. It is stored with its energy; the charger
+    was told.
 
     `reason` is that of TagPresented.
     """
@@ -393,9 +415,11 @@ class StartRefused(Fact):
 
 @record
 class AccountChanged(Fact):
-    """An operator, `by`, added, changed, closed or reopened an account, which is open from `since` until `until`.
+    """An operator, `by`, added, changed, closed or reopened an account, which is open from `since`
+    until `until`.
 
-    `change` may also be forgotten: what was personal of it was deleted; or undone: it was entered by mistake.
+    `change` may also be forgotten: what was personal of it was deleted; or undone: it was entered
+    by mistake.
     """
 
     account: ForOperators[int]
@@ -407,11 +431,13 @@ class AccountChanged(Fact):
 
 @record
 class OwnershipChanged(Fact):
-    """A tag, a space or a vehicle (`what`) belongs to an account from `since` until `until`, or no longer does.
+    """A tag, a space or a vehicle (`what`) belongs to an account from `since` until `until`, or no
+    longer does.
 
-    `change` is given, ended or voided: a voided period was wrong, and further facts say what holds instead. `key` is
-    the normal form of a tag, the charger of a space (`connector` 0: all of them), or the number of a vehicle. `vehicle`
-    is the one that a tag names. `exclusive` is whether a space is for the household only.
+    `change` is given, ended or voided: a voided period was wrong, and further facts say what holds
+    instead. `key` is the normal form of a tag, the charger of a space (`connector` 0: all of them),
+    or the number of a vehicle. `vehicle` is the one that a tag names. `exclusive` is whether a
+    space is for the household only.
     """
 
     ownership: int
@@ -438,7 +464,8 @@ class TransactionGiven(Fact):
 
 @record
 class VehicleChanged(Fact):
-    """An operator added, changed or removed a vehicle, or had its name forgotten with that of its account."""
+    """An operator added, changed or removed a vehicle, or had its name forgotten with that of its
+    account."""
 
     vehicle: int
     change: str
@@ -452,7 +479,8 @@ class VehicleChanged(Fact):
 class BillerChanged(Fact):
     """An operator, `by`, changed who bills, as it stands on statements from now on.
 
-    `biller` is the number of the new row, `changed` names its fields that differ from the one before.
+    `biller` is the number of the new row, `changed` names its fields that differ from the one
+    before.
     """
 
     biller: int
@@ -485,7 +513,8 @@ class MonthClosed(Fact):
 
 @record
 class TariffChanged(Fact):
-    """An operator, `by`, added or withdrew (`change`) a version of a tariff that holds from the local day `since`."""
+    """An operator, `by`, added or withdrew (`change`) a version of a tariff that holds from the
+    local day `since`."""
 
     tariff: int
     version: int
@@ -496,7 +525,8 @@ class TariffChanged(Fact):
 
 @record
 class TariffAssigned(Fact):
-    """From the local day `since` a tariff, or (`tariff` null) none, holds for an account, a charger or the site.
+    """From the local day `since` a tariff, or (`tariff` null) none, holds for an account, a charger
+    or the site.
 
     `scope` says which of these, `key` is the number of the account, the charger, or empty.
     """
@@ -514,7 +544,8 @@ class TariffAssigned(Fact):
 
 @record
 class WalletEntered(Fact):
-    """Something was entered in the ledger of an account: `kind` is payment, top-up, charge, statement and so on.
+    """Something was entered in the ledger of an account: `kind` is payment, top-up, charge,
+    statement and so on.
 
     `transaction` is the one that a charge is for.
     """
@@ -528,7 +559,8 @@ class WalletEntered(Fact):
 
 @record
 class WalletTermsChanged(Fact):
-    """An operator made an account prepaid or postpaid (`terms`), or changed the limit at which it is spent."""
+    """An operator made an account prepaid or postpaid (`terms`), or changed the limit at which it
+    is spent."""
 
     account: ForOperators[int]
     terms: str
@@ -544,19 +576,23 @@ class WalletSpent(Fact):
 
 @record
 class WalletCovered(Fact):
-    """An account that was spent may charge again: it has more available than its limit, or is postpaid."""
+    """An account that was spent may charge again: it has more available than its limit, or is
+    postpaid."""
 
     account: ForOperators[int]
 
 
-# Limits of cards and households. `what` is tag or account, `key` the normal form of the tag or the account's number.
+# Limits of cards and households. `what` is tag or account, `key` the normal form of the tag or the
+# account's number.
 
 
 @record
 class LimitChanged(Fact):
-    """An operator, `by`, said where a card or a household may charge, and how much in a month; null: without a limit.
+    """An operator, `by`, said where a card or a household may charge, and how much in a month;
+    null: without a limit.
 
-    It may charge only at these `chargers`; one that works `everywhere` does so at spaces of others, too.
+    It may charge only at these `chargers`; one that works `everywhere` does so at spaces of others,
+    too.
     """
 
     what: str
@@ -580,7 +616,8 @@ class MonthLimitNear(Fact):
 
 @record
 class MonthLimitReached(Fact):
-    """A card or a household has used what it may in the `month`: it is Blocked until the month is over."""
+    """A card or a household has used what it may in the `month`: it is Blocked until the month is
+    over."""
 
     what: str
     key: ForOperators[str]
@@ -590,7 +627,8 @@ class MonthLimitReached(Fact):
 
 @record
 class MonthLimitLifted(Fact):
-    """A card or a household may charge again in the `month`: its limit, or what it has used, is another one now."""
+    """A card or a household may charge again in the `month`: its limit, or what it has used, is
+    another one now."""
 
     what: str
     key: ForOperators[str]
@@ -598,13 +636,15 @@ class MonthLimitLifted(Fact):
     until: str
 
 
-# Load: who may draw what under a feeder that is too small for all. Currents are in A per phase; phases are L1, L2, L3.
+# Load: who may draw what under a feeder that is too small for all. Currents are in A per phase;
+# phases are L1, L2, L3.
 
 
 @record
 class LoadSiteChanged(Fact):
-    """Somebody (`by`) entered another site for load management, or had forgotten what was remembered for it: `version`
-    of it holds from now on; `is_managed` is whether there is any load management at all."""
+    """Somebody (`by`) entered another site for load management, or had forgotten what was
+    remembered for it: `version` of it holds from now on; `is_managed` is whether there is any load
+    management at all."""
 
     version: int
     is_managed: bool
@@ -613,7 +653,8 @@ class LoadSiteChanged(Fact):
 
 @record
 class LoadExceeded(Fact):
-    """The measured current at a phase of a circuit has been above its limit for more than a minute."""
+    """The measured current at a phase of a circuit has been above its limit for more than a
+    minute."""
 
     circuit: str
     phase: str
@@ -623,8 +664,8 @@ class LoadExceeded(Fact):
 
 @record
 class LoadExceedEnded(Fact):
-    """The current at a phase of a circuit that was above its limit is no longer so; it was for `seconds`, `amperes` at
-    most."""
+    """The current at a phase of a circuit that was above its limit is no longer so; it was for
+    `seconds`, `amperes` at most."""
 
     circuit: str
     phase: str
@@ -634,8 +675,9 @@ class LoadExceedEnded(Fact):
 
 @record
 class MeterSilent(Fact):
-    """A meter of load management is of no use since `last_at` (null: it never was), so the highest load of seven days
-    counts. `why`: it is `silent`, `frozen` (it shows nothing of what cars draw more), or shows what is `impossible`."""
+    """A meter of load management is of no use since `last_at` (null: it never was), so the highest
+    load of seven days counts. `why`: it is `silent`, `frozen` (it shows nothing of what cars draw
+    more), or shows what is `impossible`."""
 
     meter: str
     last_at: str | None
@@ -651,8 +693,8 @@ class MeterBack(Fact):
 
 @record
 class LoadManagementChanged(Fact):
-    """Load management limits a charger from now on (`state` managed), is about to let it go (leaving), or has cleared
-    what it had set there (left)."""
+    """Load management limits a charger from now on (`state` managed), is about to let it go
+    (leaving), or has cleared what it had set there (left)."""
 
     state: str
     by: ForOperators[str]
@@ -660,7 +702,8 @@ class LoadManagementChanged(Fact):
 
 @record
 class LimitIgnored(Fact):
-    """A charger was told a limit, and its car drew more a minute later. `way` is how it was told (1 to 5)."""
+    """A charger was told a limit, and its car drew more a minute later. `way` is how it was told (1
+    to 5)."""
 
     connector: int
     limit: int
@@ -686,8 +729,8 @@ class TrialEnded(Fact):
 
 @record
 class GridLimitChanged(Fact):
-    """The grid operator ordered another limit, per phase or in kW for all; null: none any more. `source` is whence it
-    came."""
+    """The grid operator ordered another limit, per phase or in kW for all; null: none any more.
+    `source` is whence it came."""
 
     amperes: float | None
     source: str
@@ -696,7 +739,8 @@ class GridLimitChanged(Fact):
 
 @record
 class BoostStarted(Fact):
-    """Somebody gave the car at a connector its maximum `until` a time, as far as circuits allow it."""
+    """Somebody gave the car at a connector its maximum `until` a time, as far as circuits allow
+    it."""
 
     connector: int
     until: str
@@ -718,8 +762,8 @@ class MeterChanged(Fact):
 
 @record
 class MeterRead(Fact):
-    """An operator entered a reading of a meter of the house (`change` is added), or voided one that was wrong (voided).
-    `read_at` is the time of the reading."""
+    """An operator entered a reading of a meter of the house (`change` is added), or voided one that
+    was wrong (voided). `read_at` is the time of the reading."""
 
     meter: int
     reading: int
@@ -748,7 +792,8 @@ class CertificateRefused(Fact):
 
 @record
 class CertificateDelivered(Fact):
-    """What became of a certificate that was sent to its charger: installed, refused or undelivered."""
+    """What became of a certificate that was sent to its charger: installed, refused or
+    undelivered."""
 
     certificate: int
     result: str
@@ -765,7 +810,8 @@ class SecuringBegan(Fact):
 
 @record
 class SecuringStopped(Fact):
-    """A step towards a security profile failed; `words` say why and what to do. The charger's old door stays open."""
+    """A step towards a security profile failed; `words` say why and what to do. The charger's old
+    door stays open."""
 
     securing: int
     profile: int
@@ -784,7 +830,8 @@ class SecuringEnded(Fact):
 
 @record
 class PasswordChanged(Fact):
-    """A password of a charger was stored (`expected`), is the only one from now on (`confirmed`), or was `ended`."""
+    """A password of a charger was stored (`expected`), is the only one from now on (`confirmed`),
+    or was `ended`."""
 
     credential: int
     state: str
@@ -795,7 +842,8 @@ class PasswordChanged(Fact):
 class ProfileChanged(Fact):
     """The security profile that is required of a charger changed.
 
-    It rises with the charger's first connection at a higher one (`by` is None); only an operator lowers it.
+    It rises with the charger's first connection at a higher one (`by` is None); only an operator
+    lowers it.
     """
 
     profile: int
@@ -814,7 +862,8 @@ class ChargerReadmitted(Fact):
 
 @record
 class ReadmissionUsed(Fact):
-    """A handshake from this address was let in below the profile that is required of the charger."""
+    """A handshake from this address was let in below the profile that is required of the
+    charger."""
 
     profile: int
     remote_address: ForOperators[str]
@@ -822,7 +871,8 @@ class ReadmissionUsed(Fact):
 
 @record
 class ChargerTurnedAway(Fact):
-    """A known charger began to be turned away: its handshake is refused, or its connection is closed on it.
+    """A known charger began to be turned away: its handshake is refused, or its connection is
+    closed on it.
 
     `kind` is the kind of the reason, one of a fixed set. Refusals of strangers are no facts.
     """
@@ -834,7 +884,8 @@ class ChargerTurnedAway(Fact):
 
 @record
 class CertificateIssued(Fact):
-    """A certificate opens the door for a charger: our authority issued it, or an operator adopted it."""
+    """A certificate opens the door for a charger: our authority issued it, or an operator adopted
+    it."""
 
     certificate: int
     fingerprint: str
@@ -854,7 +905,8 @@ class CertificateRevoked(Fact):
 
 @record
 class CertificateNameAllowed(Fact):
-    """An operator lets the certificate requests of a charger have this name (CN), as the rejected `request` had it."""
+    """An operator lets the certificate requests of a charger have this name (CN), as the rejected
+    `request` had it."""
 
     request: int
     name: str
@@ -864,7 +916,8 @@ class CertificateNameAllowed(Fact):
 
 @record
 class NewcomerWaiting(Fact):
-    """A charger that nobody adopted connected for the first time, and waits for a person (--registration ask).
+    """A charger that nobody adopted connected for the first time, and waits for a person
+    (--registration ask).
 
     `resembles` is a known charger whose identity differs only in the case of its letters.
     """
@@ -894,7 +947,8 @@ class ChargerRefused(Fact):
 
 @record
 class CallAnswered(Fact):
-    """A charger answered a command: `state` is accepted or rejected, by the status of the response."""
+    """A charger answered a command: `state` is accepted or rejected, by the status of the
+    response."""
 
     command: int
     action: str
@@ -905,7 +959,8 @@ class CallAnswered(Fact):
 
 @record
 class CallFailed(Fact):
-    """A command got no CALLRESULT: `state` is error (a CALLERROR), timed out, gone, expired or cancelled."""
+    """A command got no CALLRESULT: `state` is error (a CALLERROR), timed out, gone, expired or
+    cancelled."""
 
     command: int
     action: str
@@ -915,7 +970,8 @@ class CallFailed(Fact):
 
 @record
 class OutcomeKnown(Fact):
-    """What came of a command: `outcome` is fulfilled, contradicted or not seen, `words` says it for people."""
+    """What came of a command: `outcome` is fulfilled, contradicted or not seen, `words` says it for
+    people."""
 
     command: int
     action: str
@@ -936,7 +992,8 @@ class FileReceived(Fact):
 
 @record
 class LocalListPaused(Fact):
-    """A list was sent to a charger by hand (`command`, asked for by `by`), so its local list is no longer kept."""
+    """A list was sent to a charger by hand (`command`, asked for by `by`), so its local list is no
+    longer kept."""
 
     command: int
     by: ForOperators[str | None]
@@ -951,7 +1008,8 @@ class LocalListResumed(Fact):
 
 @record
 class LocalListFailing(Fact):
-    """A charger failed twice to take its local list. It is tried again after pauses; `problem` is the last answer."""
+    """A charger failed twice to take its local list. It is tried again after pauses; `problem` is
+    the last answer."""
 
     problem: str
 
@@ -961,8 +1019,8 @@ class LocalListFailing(Fact):
 
 @record
 class TransactionConfirmed(Fact):
-    """An operator confirmed the energy of an ended transaction, so it is certain. `reviews` are the codes of the doubts
-    that this resolved."""
+    """An operator confirmed the energy of an ended transaction, so it is certain. `reviews` are the
+    codes of the doubts that this resolved."""
 
     transaction: int
     connector: int | None
@@ -974,7 +1032,8 @@ class TransactionConfirmed(Fact):
 
 @record
 class TransactionCorrected(Fact):
-    """An operator set the energy of an ended transaction. `before_wh` is its energy as reported by facts until then."""
+    """An operator set the energy of an ended transaction. `before_wh` is its energy as reported by
+    facts until then."""
 
     transaction: int
     connector: int | None
@@ -999,7 +1058,8 @@ class ReviewDismissed(Fact):
 
 @record
 class MessageAttached(Fact):
-    """An operator linked a message that was set aside to a transaction, perhaps one that was made for it."""
+    """An operator linked a message that was set aside to a transaction, perhaps one that was made
+    for it."""
 
     set_aside: int
     action: str
@@ -1032,7 +1092,8 @@ class StatusChanged(Fact):
 
 @record
 class AvailabilityDiffers(Fact):
-    """A connector reports a status against what it was told to be: `wanted` is Operative or Inoperative."""
+    """A connector reports a status against what it was told to be: `wanted` is Operative or
+    Inoperative."""
 
     connector: int
     wanted: str
@@ -1041,7 +1102,8 @@ class AvailabilityDiffers(Fact):
 
 @record
 class ErrorOpened(Fact):
-    """A charger reported an errorCode other than NoError. It is a warning if the status is not Faulted."""
+    """A charger reported an errorCode other than NoError. It is a warning if the status is not
+    Faulted."""
 
     connector: int
     error_code: str
@@ -1062,9 +1124,11 @@ class ErrorsResolved(Fact):
 
 @record
 class WebhookGivenUp(Fact):
-    """Facts of a charger were never delivered to a webhook, because its receiver failed for three days.
+    """Facts of a charger were never delivered to a webhook, because its receiver failed for three
+    days.
 
-    `first` and `last` are the ids of the first and last of these `facts`; `charger` is None for facts of no charger.
+    `first` and `last` are the ids of the first and last of these `facts`; `charger` is None for
+    facts of no charger.
     """
 
     webhook: str
@@ -1079,7 +1143,8 @@ class WebhookGivenUp(Fact):
 
 @record
 class MqttReplayed(Fact):
-    """The broker of MQTT gets the facts since a time again, their number is `facts`, because `by` asked for it."""
+    """The broker of MQTT gets the facts since a time again, their number is `facts`, because `by`
+    asked for it."""
 
     since: str
     facts: int
@@ -1088,7 +1153,8 @@ class MqttReplayed(Fact):
 
 @record
 class MqttFactRefused(Fact):
-    """The broker of MQTT does not take the fact with the id `fact`, of this kind, and was told so in its place."""
+    """The broker of MQTT does not take the fact with the id `fact`, of this kind, and was told so
+    in its place."""
 
     fact: int
     kind: str
@@ -1097,8 +1163,9 @@ class MqttFactRefused(Fact):
 
 @record
 class CauseBegan(Fact):
-    """Something began that an owner wants to know: `kind` is fault, away, doubt, backup, disk, exceeded, meter,
-    certificate or command. Chargers that went away together have one cause; `charger` is the only one.
+    """Something began that an owner wants to know: `kind` is fault, away, doubt, backup, disk,
+    exceeded, meter, certificate or command. Chargers that went away together have one cause;
+    `charger` is the only one.
     """
 
     cause: int
@@ -1116,22 +1183,57 @@ class CauseEnded(Fact):
 
 
 TRANSACTION_FACTS: Final = (
-    *(TransactionStarted, TransactionStopped, TransactionClosed, TransactionRejudged, StopConflicted),
+    *(
+        TransactionStarted,
+        TransactionStopped,
+        TransactionClosed,
+        TransactionRejudged,
+        StopConflicted,
+    ),
     *(EnergyUnbilled, MessageSetAside, IdentityShared, FactsCounted),
 )
-"""Facts without a daily ceiling; the last two are rare by themselves. All others have a ceiling for each charger."""
+"""Facts without a daily ceiling; the last two are rare by themselves. All others have a ceiling for
+each charger."""
 OWN_FACTS: Final = (
     *(CallAnswered, CallFailed, OutcomeKnown),
-    *(CertificateIssued, CertificateDelivered, CertificateRevoked, SecuringBegan, SecuringStopped, SecuringEnded),
-    *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
-    *(PasswordChanged, ProfileChanged, ChargerReadmitted, ReadmissionUsed, CertificateIssued, CertificateRevoked),
-    *(ChargerAdopted, ChargerRefused, TransactionGiven, CertificateNameAllowed, CauseBegan, CauseEnded),
+    *(
+        CertificateIssued,
+        CertificateDelivered,
+        CertificateRevoked,
+        SecuringBegan,
+        SecuringStopped,
+        SecuringEnded,
+    ),
+    *(
+        TransactionConfirmed,
+        TransactionCorrected,
+        ReviewDismissed,
+        MessageAttached,
+        MessageDismissed,
+    ),
+    *(
+        PasswordChanged,
+        ProfileChanged,
+        ChargerReadmitted,
+        ReadmissionUsed,
+        CertificateIssued,
+        CertificateRevoked,
+    ),
+    *(
+        ChargerAdopted,
+        ChargerRefused,
+        TransactionGiven,
+        CertificateNameAllowed,
+        CauseBegan,
+        CauseEnded,
+    ),
     BoostStarted,
 )
-"""Facts about what operators, plugins and the server asked for or decided. No charger repeats them without end."""
+"""Facts about what operators, plugins and the server asked for or decided. No charger repeats them
+without end."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)
-"""Facts by which observers follow the current state, or alert for as long as it lasts. They are published even if only
-counted, not stored.
+"""Facts by which observers follow the current state, or alert for as long as it lasts. They are
+published even if only counted, not stored.
 """
 
 
@@ -1147,7 +1249,8 @@ class Observation:
 
 @record
 class MessageHandled(Observation):
-    """A CALL of a charger was answered after `seconds`. `code` is that of the CALLERROR, None for a CALLRESULT.
+    """A CALL of a charger was answered after `seconds`. `code` is that of the CALLERROR, None for a
+    CALLRESULT.
 
     `request` is the request as read, a dataclass of `ocpp.v16.call`; None if it was unreadable.
     """
@@ -1162,9 +1265,11 @@ class MessageHandled(Observation):
 
 @record
 class CallEnded(Observation):
-    """A CALL of ours ended after `seconds`: `state` is accepted, rejected, error, timed out or gone (as in `command`).
+    """A CALL of ours ended after `seconds`: `state` is accepted, rejected, error, timed out or gone
+    (as in `command`).
 
-    `status` is the status in its response, if there is one; `late` is whether the response came after the time-out.
+    `status` is the status in its response, if there is one; `late` is whether the response came
+    after the time-out.
     """
 
     action: str
@@ -1177,7 +1282,8 @@ class CallEnded(Observation):
 
 @record
 class MalformedFrame(Observation):
-    """A malformed frame, or a response that belongs to no CALL in flight; `kind` is one of a fixed set."""
+    """A malformed frame, or a response that belongs to no CALL in flight; `kind` is one of a fixed
+    set."""
 
     kind: str
 
@@ -1186,8 +1292,8 @@ class MalformedFrame(Observation):
 class HandshakeRefused(Observation):
     """A handshake was refused. The peer is not identified, so `charger` is None.
 
-    `status` is the HTTP status, or the close code 1002 if the client did not offer ocpp1.6, or 0 if the TLS handshake
-    failed. `kind` is the kind of the reason, one of a fixed set.
+    `status` is the HTTP status, or the close code 1002 if the client did not offer ocpp1.6, or 0 if
+    the TLS handshake failed. `kind` is the kind of the reason, one of a fixed set.
     """
 
     status: int
@@ -1197,7 +1303,8 @@ class HandshakeRefused(Observation):
 
 @record
 class PasswordInDigits(Observation):
-    """A charger presented the hexadecimal digits of its password instead of its bytes; it was let in."""
+    """A charger presented the hexadecimal digits of its password instead of its bytes; it was let
+    in."""
 
 
 @record
@@ -1218,7 +1325,8 @@ class PluginFailed(Observation):
 
 @record
 class AuditProgress(Observation):
-    """The progress of the audit to Fluentd; `lag` is the number of log ids that are not acknowledged yet."""
+    """The progress of the audit to Fluentd; `lag` is the number of log ids that are not
+    acknowledged yet."""
 
     lag: int
     connected: bool
@@ -1241,7 +1349,8 @@ class TagJudged(Observation):
 
 @record
 class AutoStart(Observation):
-    """The outcome of an automatic start: started, rejected, timed out, not sent, given up, withdrawn, blocked or over.
+    """The outcome of an automatic start: started, rejected, timed out, not sent, given up,
+    withdrawn, blocked or over.
 
     The log has the reason.
     """
@@ -1252,8 +1361,8 @@ class AutoStart(Observation):
 
 @record
 class MessageTried(Observation):
-    """A message to a person was tried: `channel` is mail or push, `outcome` sent, failed (it is tried again), refused
-    (for good) or given up."""
+    """A message to a person was tried: `channel` is mail or push, `outcome` sent, failed (it is
+    tried again), refused (for good) or given up."""
 
     channel: str
     outcome: str

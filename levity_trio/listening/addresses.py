@@ -14,8 +14,12 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.records import record
 
-ALL_ADDRESSES: Final = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}  # noqa: S104
-"""The wildcard addresses, each with its family and a remote address from a documentation range (RFC 5737, RFC 3849)."""
+ALL_ADDRESSES: Final = {
+    "0.0.0.0": (socket.AF_INET, "192.0.2.1"),  # noqa: S104
+    "::": (socket.AF_INET6, "2001:db8::1"),
+}
+"""The wildcard addresses, each with its family and a remote address from a documentation range (RFC
+5737, RFC 3849)."""
 DISCARD_PORT: Final = 9
 NOT_OURS: Final = (socket.EAI_NONAME, errno.EADDRNOTAVAIL)
 
@@ -28,7 +32,9 @@ class Flags:
     port: str = "--port"
 
 
-async def listen(host: str, port: int, flags: Flags, backlog: int | None = None) -> list[trio.SocketListener]:
+async def listen(
+    host: str, port: int, flags: Flags, backlog: int | None = None
+) -> list[trio.SocketListener]:
     """Open listeners on a port.
 
     Raises:
@@ -38,7 +44,9 @@ async def listen(host: str, port: int, flags: Flags, backlog: int | None = None)
         return await trio.open_tcp_listeners(port, host=host, backlog=backlog)
     except OSError as error:
         reason, advice = error.strerror or error, _advice(error, flags)
-        raise EnvironmentProblem(f"cannot listen on {host} port {port}: {reason}; {advice}") from error
+        raise EnvironmentProblem(
+            f"cannot listen on {host} port {port}: {reason}; {advice}"
+        ) from error
 
 
 def port_of(listeners: Sequence[trio.SocketListener]) -> int:
@@ -48,27 +56,39 @@ def port_of(listeners: Sequence[trio.SocketListener]) -> int:
 
 def _advice(error: OSError, flags: Flags) -> str:
     if error.errno in NOT_OURS:
-        return f"give {flags.host} an address of this machine (`ip address` lists them), or 0.0.0.0 for all of them"
+        return (
+            f"give {flags.host} an address of this machine (`ip address` lists them), or 0.0.0.0 "
+            "for all of them"
+        )
     if error.errno == errno.EACCES:
-        return f"give {flags.port} a port from 1024 on; lower ports need a privilege (CAP_NET_BIND_SERVICE)"
+        return (
+            f"give {flags.port} a port from 1024 on; lower ports need a privilege "
+            "(CAP_NET_BIND_SERVICE)"
+        )
     if error.errno == errno.EADDRINUSE:
-        return f"stop the program that uses it (`ss -ltnp` lists it), or choose another port with {flags.port}"
+        return (
+            "stop the program that uses it (`ss -ltnp` lists it), or choose another port with "
+            f"{flags.port}"
+        )
     return f"choose another port with {flags.port}"
 
 
 def reachable(host: str, port: int) -> str:
-    """Return `address:port` for other machines. A wildcard address becomes the one of the outgoing interface."""
+    """Return `address:port` for other machines. A wildcard address becomes the one of the outgoing
+    interface."""
     found = _for_others(host)
     return f"[{found}]:{port}" if ":" in found else f"{found}:{port}"
 
 
 def present_address(host: str) -> str | None:
-    """Return the address by which other machines reach one that listens on `host`, None if that cannot be told."""
+    """Return the address by which other machines reach one that listens on `host`, None if that
+    cannot be told."""
     return as_own(_for_others(host))
 
 
 def as_own(address: str) -> str | None:
-    """Return an address if it is one of this machine, for others; None for a name, or another machine."""
+    """Return an address if it is one of this machine, for others; None for a name, or another
+    machine."""
     return address if is_of_this_machine(address) and not is_loopback(address) else None
 
 

@@ -7,7 +7,8 @@ from ipaddress import ip_address
 
 
 def is_of_this_machine(name: str) -> bool:
-    """Whether it is an address of this machine, of any interface: only on those can a socket be bound."""
+    """Whether it is an address of this machine, of any interface: only on those can a socket be
+    bound."""
     try:
         address = ip_address(name.strip().strip("[]"))
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6

@@ -1,8 +1,8 @@
 """Certificates in files: reading a pair, and the watch over files while the server runs.
 
-A pair that was renewed is used for later handshakes; connections stay. A certificate and its key are replaced one after
-the other, so files are read only when they have not changed since the last look. If they cannot be used, that is an
-ERROR, and the ones before stay in use.
+A pair that was renewed is used for later handshakes; connections stay. A certificate and its key
+are replaced one after the other, so files are read only when they have not changed since the last
+look. If they cannot be used, that is an ERROR, and the ones before stay in use.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def use(context: ssl.SSLContext, pair: Pair) -> None:
         context.load_cert_chain(pair.chain, pair.key, password=_no_password)
     except (OSError, ValueError) as problem:  # an SSLError is an OSError
         text = f"cannot use the certificate {pair.chain} with the key {pair.key}: {problem}"
-        raise EnvironmentProblem(f"{text}; give a chain and its key, PEM, that the server may read") from problem
+        raise EnvironmentProblem(
+            f"{text}; give a chain and its key, PEM, that the server may read"
+        ) from problem
 
 
 def _no_password() -> str:
@@ -59,7 +61,8 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 async def watch_files(
     whose: str, look: Callable[[], object], renew: Callable[[], None], seconds: float = LOOK_SECONDS
 ) -> None:
-    """Call `renew` when what `look` returns has changed, looking every so many seconds. Both run in threads.
+    """Call `renew` when what `look` returns has changed, looking every so many seconds. Both run in
+    threads.
 
     `whose` they are is for the log.
     """
@@ -77,6 +80,10 @@ async def _renew(whose: str, renew: Callable[[], None]) -> None:
     try:
         await trio.to_thread.run_sync(renew)
     except EnvironmentProblem as problem:
-        log.error("the changed TLS files cannot be used; the ones before stay in use", of=whose, problem=str(problem))
+        log.error(
+            "the changed TLS files cannot be used; the ones before stay in use",
+            of=whose,
+            problem=str(problem),
+        )
         return
     log.info("the TLS files have changed; later handshakes use them", of=whose)

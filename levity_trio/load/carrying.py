@@ -1,7 +1,9 @@
-"""Carries out at chargers what was decided: sends limits, prepares chargers for them, and lets chargers go.
+"""Carries out at chargers what was decided: sends limits, prepares chargers for them, and lets
+chargers go.
 
-A limit that lowers is sent first and recorded afterwards; one that raises, or renews a lease, is recorded first. So the
-database never has less than what holds. Everything else is an ordinary command, which is stored.
+A limit that lowers is sent first and recorded afterwards; one that raises, or renews a lease, is
+recorded first. So the database never has less than what holds. Everything else is an ordinary
+command, which is stored.
 """
 
 from __future__ import annotations
@@ -42,13 +44,15 @@ REPORT_SECONDS: Final = 20
 REPORT_AFTER_SECONDS: Final = FOLLOW_SECONDS + 1
 """After a car was lowered, its charger is asked what it draws."""
 REFUSED_SECONDS: Final = 300.0
-"""Before a charger that did not open a connector, or refused its default after a car has left, is asked again."""
+"""Before a charger that did not open a connector, or refused its default after a car has left, is
+asked again."""
 SAMPLED: Final = "MeterValuesSampledData"
 DRAWN: Final = (CURRENT, POWER)
 
 
 class Carrier:
-    """Sends what chargers need to know. `wanted` says what a connector may have by the present decision."""
+    """Sends what chargers need to know. `wanted` says what a connector may have by the present
+    decision."""
 
     def __init__(
         self,
@@ -73,9 +77,11 @@ class Carrier:
         result = await self.result(charger, call, is_stored=is_stored)
         return GONE if result is None else result.state
 
-    async def result(self, charger: str, call: Call, *, is_stored: bool = False) -> CommandResult | None:
-        """Send a CALL, as a command if it is to be stored, or if its charger is at another server. Return what came of
-        it; None if its connection ended, or could not be used."""
+    async def result(
+        self, charger: str, call: Call, *, is_stored: bool = False
+    ) -> CommandResult | None:
+        """Send a CALL, as a command if it is to be stored, or if its charger is at another server.
+        Return what came of it; None if its connection ended, or could not be used."""
         action, payload = call
         try:
             if not is_stored:
@@ -98,7 +104,9 @@ class Carrier:
         if not step.is_lower and not await self._is_recorded(step):
             return
         name = step.place[0]
-        call = profiles.limit(self._holding.can[name], socket, step.lease, self.when(name, began), lines)
+        call = profiles.limit(
+            self._holding.can[name], socket, step.lease, self.when(name, began), lines
+        )
         if call is None:
             return
         held.sending(step, self.now)
@@ -124,7 +132,9 @@ class Carrier:
 
     async def stop(self, charger: str, transaction: int) -> None:
         """Stop a session whose charger obeys in no way."""
-        await self.ask(charger, ("RemoteStopTransaction", {"transactionId": transaction}), is_stored=True)
+        await self.ask(
+            charger, ("RemoteStopTransaction", {"transactionId": transaction}), is_stored=True
+        )
 
     async def _is_recorded(self, step: Step) -> bool:
         """Record a raise; return whether it may still be sent. Raises StoreUnavailable."""
@@ -132,7 +142,9 @@ class Carrier:
         both = held.recording(step, self.now)
         try:
             await self._writer.run(leases.keep_lease, self._holding.stored(step.place, both))
-        except BaseException:  # also if it is cancelled: one that stays pending would keep all later ones back
+        except (
+            BaseException
+        ):  # also if it is cancelled: one that stays pending would keep all later ones back
             held.failed(step, self.now)
             raise
         if held.may_go(step, self._wanted(step.place)) and self._holding.is_told(step.place):
@@ -155,7 +167,8 @@ class Carrier:
         return Moment(now=shifted(self._clock(), ahead), began=shifted(from_seconds(began), ahead))
 
     async def settle(self, socket: Socket) -> None:
-        """Give a connector without a car its default, in place of what was sent for a transaction."""
+        """Give a connector without a car its default, in place of what was sent for a
+        transaction."""
         charger, place = socket.charger, socket.place
         can, held = self._holding.can[charger], self._holding.leases
         held.busy.add(place)
@@ -171,15 +184,23 @@ class Carrier:
             self._holding.has_default(place)
             self.keep(place)
         elif place in held.held:
-            held.held[place].retry = self.now + (REFUSED_SECONDS if state in REFUSED else RETRY_SECONDS)
+            held.held[place].retry = self.now + (
+                REFUSED_SECONDS if state in REFUSED else RETRY_SECONDS
+            )
 
     # Preparing
 
     async def prepare(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
-        """Give a charger our defaults, remove what others set, and have it report as often as we need."""
-        name, began_at = charger.charger, stamp(self._clock())  # what it loses by a boot from now on is sent again
+        """Give a charger our defaults, remove what others set, and have it report as often as we
+        need."""
+        name, began_at = (
+            charger.charger,
+            stamp(self._clock()),
+        )  # what it loses by a boot from now on is sent again
         if charger.prepared_at is not None and charger.prepared_firmware != charger.firmware:
-            await self._writer.run(leases.forgive, name, 1)  # with other firmware, all is open again
+            await self._writer.run(
+                leases.forgive, name, 1
+            )  # with other firmware, all is open again
             return
         if not charger.keys and name not in self._asked:
             self._asked.add(name)
@@ -194,11 +215,16 @@ class Carrier:
                 await self.ask(name, call, is_stored=True)
             self._holding.leases.send_anew(name)
             await self._report_often(charger)
-        await self._writer.run(leases.prepared, name, began_at, charger.firmware, (way, charger.prepared_at))
+        await self._writer.run(
+            leases.prepared, name, began_at, charger.firmware, (way, charger.prepared_at)
+        )
 
-    async def _prepared(self, charger: ManagedCharger, sockets: Iterable[Socket]) -> tuple[Ability, int] | None:
-        """Set defaults in the first words that the charger accepts. What these show is stored, because they say what
-        stands in it. Return what it can do, and the way that is stored; None if it did not answer."""
+    async def _prepared(
+        self, charger: ManagedCharger, sockets: Iterable[Socket]
+    ) -> tuple[Ability, int] | None:
+        """Set defaults in the first words that the charger accepts. What these show is stored,
+        because they say what stands in it. Return what it can do, and the way that is stored; None
+        if it did not answer."""
         name, way = charger.charger, charger.way
         facts, can = self._holding.facts(name), self._holding.can[name]
         for socket in sockets:
@@ -215,7 +241,9 @@ class Carrier:
                     return None
                 if refused:
                     before, way = way, way if weaker.way is can.way else int(weaker.way)
-                    await self._writer.run(leases.took_default, name, shown, (before, way), stamp(self._clock()))
+                    await self._writer.run(
+                        leases.took_default, name, shown, (before, way), stamp(self._clock())
+                    )
                 facts, can = {**facts, **shown}, weaker
                 break
         return can, way
@@ -225,9 +253,17 @@ class Carrier:
         name, told = charger.charger, words(charger.keys, SAMPLED)
         is_often = 0 < (number(charger.keys, INTERVAL) or 0) <= REPORT_SECONDS
         missing = [] if REGISTER in told else [REGISTER]
-        lists = [[*missing, one] for one in DRAWN] if set(told).isdisjoint(DRAWN) else [missing] if missing else []
+        lists = (
+            [[*missing, one] for one in DRAWN]
+            if set(told).isdisjoint(DRAWN)
+            else [missing]
+            if missing
+            else []
+        )
         changed = [*([] if is_often else [INTERVAL]), *([SAMPLED] if lists else [])]
-        await self._writer.run(leases.put_back_later, name, {key: charger.keys.get(key) for key in changed})
+        await self._writer.run(
+            leases.put_back_later, name, {key: charger.keys.get(key) for key in changed}
+        )
         if not is_often:
             await self.report(name, REPORT_SECONDS)
         for more in lists:
@@ -239,8 +275,11 @@ class Carrier:
         return await self.ask(charger, call, is_stored=True) == ACCEPTED
 
     async def let_go(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
-        """Remove our profiles, put back keys and availability, and note that nothing of ours is left."""
-        calls: list[Call] = [call for socket in sockets for call in profiles.leaving(socket.connector)]
+        """Remove our profiles, put back keys and availability, and note that nothing of ours is
+        left."""
+        calls: list[Call] = [
+            call for socket in sockets for call in profiles.leaving(socket.connector)
+        ]
         for key, value in charger.put_back.items():
             if key.startswith(leases.CLOSED):
                 calls.append(_availability(int(key.removeprefix(leases.CLOSED)), is_open=True))
@@ -256,7 +295,8 @@ class Carrier:
         await self._change(charger, INTERVAL, str(interval))
 
     async def open_or_close(self, place: Place, *, is_open: bool) -> None:
-        """Close a free connector that cannot be limited and whose maximum does not fit, or open it again."""
+        """Close a free connector that cannot be limited and whose maximum does not fit, or open it
+        again."""
         charger, connector = place
         key = f"{leases.CLOSED}{connector}"
         if not is_open:
@@ -274,7 +314,8 @@ def _availability(connector: int, *, is_open: bool) -> tuple[str, dict[str, Any]
 
 
 class Bench:
-    """What a trial of a charger needs of the server. Times are those of the site's clock, in seconds since 1970."""
+    """What a trial of a charger needs of the server. Times are those of the site's clock, in
+    seconds since 1970."""
 
     def __init__(self, carrier: Carrier, reader: Reader, place: Place, speed: int) -> None:
         self._carrier, self._reader, self._place, self._speed = carrier, reader, place, speed
@@ -289,7 +330,11 @@ class Bench:
 
     async def answer(self, call: Call) -> Any:
         """Send a CALL and return the payload of its answer, None if there was none."""
-        return None if (result := await self._carrier.result(self._place[0], call)) is None else result.answer
+        return (
+            None
+            if (result := await self._carrier.result(self._place[0], call)) is None
+            else result.answer
+        )
 
     async def look(self) -> PluggedIn | None:
         """Return what the connector is doing, None if no car is plugged in."""

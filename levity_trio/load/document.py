@@ -1,4 +1,5 @@
-"""The site of load management as its owner enters it: TOML. A tree that is made of it is checked as a whole.
+"""The site of load management as its owner enters it: TOML. A tree that is made of it is checked as
+a whole.
 
 [[circuit]]
 name = "Feeder"
@@ -30,7 +31,16 @@ from dataclasses import MISSING, Field, field, fields, replace
 from typing import Any, TypeVar
 
 from levity_trio.load.modbus import MODELS
-from levity_trio.load.tree import LEAST_AMPERES, PHASES, Circuit, Phases, Place, Socket, Tree, TreeRefused
+from levity_trio.load.tree import (
+    LEAST_AMPERES,
+    PHASES,
+    Circuit,
+    Phases,
+    Place,
+    Socket,
+    Tree,
+    TreeRefused,
+)
 from levity_trio.records import record
 from levity_trio.told import Told
 from levity_trio.wire.published import wrong_topic
@@ -45,8 +55,8 @@ PATHS = {
     "shelly3em": ("emeters.0.current", "emeters.1.current", "emeters.2.current"),
     "shellypro3em": ("a_current", "b_current", "c_current"),
 }
-"""By the model, where a JSON document has the currents of the phases: Shelly 3EM (/status), Shelly Pro 3EM
-(/rpc/EM.GetStatus?id=0)."""
+"""By the model, where a JSON document has the currents of the phases: Shelly 3EM (/status), Shelly
+Pro 3EM (/rpc/EM.GetStatus?id=0)."""
 
 
 class DocumentRefused(ValueError):
@@ -55,8 +65,8 @@ class DocumentRefused(ValueError):
 
 @record
 class Meter:
-    """A meter of a circuit, and how it is read. `path` are the places of the phases in its JSON; `topic` is where it
-    publishes, or one topic for each phase. `shows` is a unit of AMPERES."""
+    """A meter of a circuit, and how it is read. `path` are the places of the phases in its JSON;
+    `topic` is where it publishes, or one topic for each phase. `shows` is a unit of AMPERES."""
 
     name: str
     kind: str = "push"
@@ -73,11 +83,13 @@ class Meter:
 
 @record
 class Options:
-    """What holds for the whole site. Without `heartbeat_seconds`, the grid operator's last order holds for ever.
+    """What holds for the whole site. Without `heartbeat_seconds`, the grid operator's last order
+    holds for ever.
 
-    `of` is what his orders limit: the chargers, or the connection with the house. `most` is what a charger can draw
-    that does not say otherwise, in A. `writes_a_day` are the most profiles that a connector is sent in a day. With
-    `stop_who_ignores`, a session whose charger obeys in no way is stopped.
+    `of` is what his orders limit: the chargers, or the connection with the house. `most` is what a
+    charger can draw that does not say otherwise, in A. `writes_a_day` are the most profiles that a
+    connector is sent in a day. With `stop_who_ignores`, a session whose charger obeys in no way is
+    stopped.
     """
 
     first_come: bool = False
@@ -107,24 +119,45 @@ def parse(text: str) -> LoadSite:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DocumentRefused(Told("this is not TOML: {1}", str(error))) from None
-    _refuse_others(Told("the document"), document, ("circuit", "charger", "meter", "options", "grid"))
+    _refuse_others(
+        Told("the document"), document, ("circuit", "charger", "meter", "options", "grid")
+    )
     tables = {name: _tables(document, name) for name in ("circuit", "charger", "meter")}
     for circuit in tables["circuit"]:
         _in_amperes(circuit)
-    metered = {circuit.get("name", ""): circuit.pop("meter") for circuit in tables["circuit"] if "meter" in circuit}
+    metered = {
+        circuit.get("name", ""): circuit.pop("meter")
+        for circuit in tables["circuit"]
+        if "meter" in circuit
+    }
     circuits = _each(Circuit, "circuit", tables["circuit"])
     if not circuits:
-        raise DocumentRefused(Told("there is no circuit: give [[circuit]] with the name and the amperes of the feeder"))
+        raise DocumentRefused(
+            Told(
+                "there is no circuit: give [[circuit]] with the name and the amperes of the feeder"
+            )
+        )
     meters = _each(Meter, "meter", tables["meter"])
     _check_meters(meters, metered)
-    options = _made(Options, Told("[options] or [grid]"), _table(document, "options") | _table(document, "grid"))
+    options = _made(
+        Options, Told("[options] or [grid]"), _table(document, "options") | _table(document, "grid")
+    )
     if options.of not in ("", CHARGERS, CONNECTION):
-        raise DocumentRefused(Told("of of [grid] is {1}: give {2} or {3}", repr(options.of), CHARGERS, CONNECTION))
+        raise DocumentRefused(
+            Told("of of [grid] is {1}: give {2} or {3}", repr(options.of), CHARGERS, CONNECTION)
+        )
     if options.most < LEAST_AMPERES:
-        raise DocumentRefused(Told("most of [options] is {1}: no car charges below {2} A", options.most, LEAST_AMPERES))
+        raise DocumentRefused(
+            Told(
+                "most of [options] is {1}: no car charges below {2} A", options.most, LEAST_AMPERES
+            )
+        )
     site = LoadSite(circuits=circuits, meters=meters, metered=metered, options=options)
     usual = {"circuit": _root(site), "most": options.most}
-    sockets = [usual | {"charger" if key == "id" else key: one[key] for key in one} for one in tables["charger"]]
+    sockets = [
+        usual | {"charger" if key == "id" else key: one[key] for key in one}
+        for one in tables["charger"]
+    ]
     return replace(site, sockets=_each(Socket, "charger", sockets))
 
 
@@ -133,7 +166,9 @@ def _in_amperes(circuit: dict[str, Any]) -> None:
     kilowatts = circuit.pop("kilowatts", None)
     if kilowatts is not None:
         if isinstance(kilowatts, bool) or not isinstance(kilowatts, int | float):
-            raise DocumentRefused(Told("kilowatts of [[circuit]] is {1}: give a number", repr(kilowatts)))
+            raise DocumentRefused(
+                Told("kilowatts of [[circuit]] is {1}: give a number", repr(kilowatts))
+            )
         circuit.setdefault("amperes", int(kilowatts * 10_000 / VOLTS / len(PHASES)) / 10)
 
 
@@ -145,7 +180,9 @@ def _check_meters(meters: Iterable[Meter], metered: Mapping[str, str]) -> None:
         names.add(meter.name)
     for circuit, name in metered.items():
         if name not in names:
-            raise DocumentRefused(Told("{1} is measured by {2}, which there is not: give [[meter]]", circuit, name))
+            raise DocumentRefused(
+                Told("{1} is measured by {2}, which there is not: give [[meter]]", circuit, name)
+            )
     for meter in meters:
         if why := _wrong(meter):
             raise DocumentRefused(Told("the meter {1}: {2}", meter.name, why))
@@ -155,8 +192,14 @@ def _wrong(meter: Meter) -> str:
     """Say why a meter could not be read."""
     if meter.kind not in _WRONG:
         return Told("its kind is {1}: give one of {2}", repr(meter.kind), ", ".join(_WRONG))
-    if not 0.5 <= meter.every_seconds <= 60 or not meter.every_seconds < meter.stale_seconds <= 3600:
-        return Told("read it every 0.5 to 60 s, and call it stale after more than that, after an hour at most")
+    if (
+        not 0.5 <= meter.every_seconds <= 60
+        or not meter.every_seconds < meter.stale_seconds <= 3600
+    ):
+        return Told(
+            "read it every 0.5 to 60 s, and call it stale after more than that, after an hour at "
+            "most"
+        )
     if meter.shows not in AMPERES:
         return Told("it shows {1}: give one of {2}", repr(meter.shows), ", ".join(AMPERES))
     if len(meter.path) > len(PHASES):
@@ -176,14 +219,18 @@ def _wrong_url(meter: Meter) -> str:
     if not meter.url.startswith(("http://", "https://")) or "@" in meter.url:
         return Told("give its url, which begins with http:// or https:// and has no password in it")
     if not meter.path and meter.model.casefold() not in PATHS:
-        return Told("give path, a list of where its JSON has the currents, or a model: {1}", ", ".join(PATHS))
+        return Told(
+            "give path, a list of where its JSON has the currents, or a model: {1}",
+            ", ".join(PATHS),
+        )
     return ""
 
 
 def _wrong_topics(meter: Meter) -> str:
     if not 1 <= len(meter.topic) <= len(PHASES):
         return Told(
-            'give the topic on which it publishes, such as topic = "house/meter", or a list of one for each phase'
+            'give the topic on which it publishes, such as topic = "house/meter", or a list of '
+            "one for each phase"
         )
     if len(meter.topic) > 1 and len(meter.path) > 1:
         return Told("with a topic for each phase, path has one entry, which holds for each")
@@ -231,11 +278,15 @@ def _value(where: str, one: Field[Any], value: Any) -> Any:
     if kind in _KINDS:
         types, words = _KINDS[kind]
         if not isinstance(value, types) or isinstance(value, bool) != (kind == "bool"):
-            raise DocumentRefused(Told("{1} of {2} is {3}: give {4}", one.name, where, repr(value), words))
+            raise DocumentRefused(
+                Told("{1} of {2} is {3}: give {4}", one.name, where, repr(value), words)
+            )
         return value
     texts = [value] if isinstance(value, str) else value
     if not (isinstance(texts, list) and all(isinstance(part, str) for part in texts)):
-        raise DocumentRefused(Told("{1} of {2} is {3}: give a text, or a list of texts", one.name, where, repr(value)))
+        raise DocumentRefused(
+            Told("{1} of {2} is {3}: give a text, or a list of texts", one.name, where, repr(value))
+        )
     return tuple(texts)
 
 
@@ -259,20 +310,23 @@ def planted(site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phases
 
 
 def every_socket(site: LoadSite, known: Iterable[Place], safe: int = LEAST_AMPERES) -> list[Socket]:
-    """Return the connectors of a site, and the known ones that it does not name: these hang at the root."""
+    """Return the connectors of a site, and the known ones that it does not name: these hang at the
+    root."""
     named = {socket.place for socket in site.sockets}
     return [*site.sockets, *(_usual(site, place, safe) for place in known if place not in named)]
 
 
 def _usual(site: LoadSite, place: Place, safe: int = LEAST_AMPERES) -> Socket:
     charger, connector = place
-    return Socket(charger=charger, connector=connector, circuit=_root(site), most=site.options.most, safe=safe)
+    return Socket(
+        charger=charger, connector=connector, circuit=_root(site), most=site.options.most, safe=safe
+    )
 
 
 @record(kw_only=False)
 class WayOut:
-    """How a site fits that was refused: in words, as a document, and which connectors would not charge while nobody
-    decides."""
+    """How a site fits that was refused: in words, as a document, and which connectors would not
+    charge while nobody decides."""
 
     words: str
     toml: str
@@ -280,33 +334,51 @@ class WayOut:
 
 
 def ways_out(site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phases]) -> list[WayOut]:
-    """Return the ways to make a site fit whose safe limits are too much: on one phase each, or not all of them."""
+    """Return the ways to make a site fit whose safe limits are too much: on one phase each, or not
+    all of them."""
     sockets = every_socket(site, known)
     one_phase = _fitting(site, [replace(socket, safe_lines=1) for socket in sockets], highest)
     found = []
     if one_phase and all(new.safe == old.safe for new, old in zip(one_phase, sockets, strict=True)):
         found.append(
-            WayOut(Told("All charge then, on one phase each: where chargers can do so"), _with(site, one_phase), ())
+            WayOut(
+                Told("All charge then, on one phase each: where chargers can do so"),
+                _with(site, one_phase),
+                (),
+            )
         )
     if fewer := _fitting(site, sockets, highest):
-        without = tuple(new.place for new, old in zip(fewer, sockets, strict=True) if old.safe and not new.safe)
+        without = tuple(
+            new.place for new, old in zip(fewer, sockets, strict=True) if old.safe and not new.safe
+        )
         words = Told("{1} does not charge then", len(without), many="{1} do not charge then")
         found.append(WayOut(words, _with(site, fewer), without))
     return found
 
 
-def _fitting(site: LoadSite, sockets: Sequence[Socket], highest: Mapping[str, Phases]) -> list[Socket]:
-    """Take safe limits away until the rest fits, the last by name first, low priority before that. Return no sockets if
-    something else is wrong."""
+def _fitting(
+    site: LoadSite, sockets: Sequence[Socket], highest: Mapping[str, Phases]
+) -> list[Socket]:
+    """Take safe limits away until the rest fits, the last by name first, low priority before that.
+    Return no sockets if something else is wrong."""
     left = {socket.place: socket for socket in sockets}
-    last_first = sorted(sorted(sockets, key=lambda one: one.place, reverse=True), key=lambda one: one.priority)
+    last_first = sorted(
+        sorted(sockets, key=lambda one: one.place, reverse=True), key=lambda one: one.priority
+    )
     while True:
         try:
             tree = Tree(site.circuits, left.values(), highest=highest)
         except TreeRefused as refused:
             short = {problem.circuit for problem in refused.problems}
             parents = {circuit.name: circuit.parent for circuit in site.circuits}
-            victim = next((one for one in last_first if left[one.place].safe and _is_below(one, short, parents)), None)
+            victim = next(
+                (
+                    one
+                    for one in last_first
+                    if left[one.place].safe and _is_below(one, short, parents)
+                ),
+                None,
+            )
             if victim is None:
                 return []
             left[victim.place] = replace(left[victim.place], safe=0)
@@ -330,13 +402,18 @@ def _with(site: LoadSite, sockets: Iterable[Socket]) -> str:
 
 
 def _root(site: LoadSite) -> str:
-    return next((circuit.name for circuit in site.circuits if not circuit.parent), site.circuits[0].name)
+    return next(
+        (circuit.name for circuit in site.circuits if not circuit.parent), site.circuits[0].name
+    )
 
 
 def written(site: LoadSite) -> str:
     """Write a site as a document, which leaves out what is usual."""
     tables = [
-        *(_table_of("[[circuit]]", one, {"meter": site.metered.get(one.name, "")}) for one in site.circuits),
+        *(
+            _table_of("[[circuit]]", one, {"meter": site.metered.get(one.name, "")})
+            for one in site.circuits
+        ),
         *(_table_of("[[charger]]", one, {"most": one.most}) for one in site.sockets),
         *(_table_of("[[meter]]", one, {}) for one in site.meters),
         *(_table_of(name, site.options, {}, wanted) for name, wanted in _OPTIONS.items()),
@@ -345,10 +422,15 @@ def written(site: LoadSite) -> str:
 
 
 _GRID = ("of", "failsafe_amperes", "heartbeat_seconds")
-_OPTIONS = {"[options]": [one.name for one in fields(Options) if one.name not in _GRID], "[grid]": _GRID}
+_OPTIONS = {
+    "[options]": [one.name for one in fields(Options) if one.name not in _GRID],
+    "[grid]": _GRID,
+}
 
 
-def _table_of(head: str, one: Any, more: Mapping[str, object], only: Container[str] | None = None) -> str:
+def _table_of(
+    head: str, one: Any, more: Mapping[str, object], only: Container[str] | None = None
+) -> str:
     values = {
         ("id" if kind.name == "charger" else kind.name): getattr(one, kind.name)
         for kind in fields(one)
@@ -361,4 +443,8 @@ def _table_of(head: str, one: Any, more: Mapping[str, object], only: Container[s
 
 def _toml(value: Any) -> str:
     """JSON's texts, numbers, lists and truths are those of TOML, too."""
-    return f"{value:g}" if isinstance(value, float) else json.dumps(list(value) if isinstance(value, tuple) else value)
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else json.dumps(list(value) if isinstance(value, tuple) else value)
+    )

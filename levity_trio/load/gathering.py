@@ -51,11 +51,13 @@ class Wanted(NamedTuple):
 
 
 def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Place, Wanted]:
-    """Return what people want, by connector. A boost ends by itself. A driver whose wishes were too large on many
-    nights is treated as if he had entered nothing."""
+    """Return what people want, by connector. A boost ends by itself. A driver whose wishes were too
+    large on many nights is treated as if he had entered nothing."""
     wanted: dict[Place, Wanted] = {}
     heard = {
-        one.transaction for one in present.cars if hears_drivers and present.too_large[one.transaction] < MOST_TOO_LARGE
+        one.transaction
+        for one in present.cars
+        if hears_drivers and present.too_large[one.transaction] < MOST_TOO_LARGE
     }
     for one in present.wishes:
         place = one.charger, one.connector
@@ -65,13 +67,15 @@ def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Pla
         elif one.kind == "boost" and one.until is not None and one.until > at:
             wanted[place] = before._replace(is_boosted=True)
         elif one.departure_at is not None and one.transaction in heard:
-            wanted[place] = before._replace(departure=seconds(one.departure_at), wanted_wh=one.wanted_wh)
+            wanted[place] = before._replace(
+                departure=seconds(one.departure_at), wanted_wh=one.wanted_wh
+            )
     return wanted
 
 
 class Told(NamedTuple):
-    """What a car may draw by the limit that its charger accepted last, and by what holds until it was seen to follow:
-    the lower and the higher of both in A, and since when."""
+    """What a car may draw by the limit that its charger accepted last, and by what holds until it
+    was seen to follow: the lower and the higher of both in A, and since when."""
 
     least: int
     most: int
@@ -79,9 +83,9 @@ class Told(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What holds for a car whatever is wanted: A that it has if it may not be raised, A below which it was seen not to
-    charge, whether it is full, what it may draw by the limit that it was told, how many seconds it needs to begin, and
-    whether watts for all lines may be on one."""
+    """What holds for a car whatever is wanted: A that it has if it may not be raised, A below which
+    it was seen not to charge, whether it is full, what it may draw by the limit that it was told,
+    how many seconds it needs to begin, and whether watts for all lines may be on one."""
 
     cap: int | None
     least: int
@@ -100,21 +104,33 @@ def cars_of(
     booked: Mapping[Place, float],
     away: Collection[str],
 ) -> Iterator[Car]:
-    """Yield the cars that are plugged in, and the connectors that must be booked without one. `lines` are those on
-    which cars charge, where that is known. Of chargers that are away, nothing is known of what flows now."""
+    """Yield the cars that are plugged in, and the connectors that must be booked without one.
+    `lines` are those on which cars charge, where that is known. Of chargers that are away, nothing
+    is known of what flows now."""
     here = set()
     for one in present.cars:
         place = one.place
         here.add(place)
-        socket, own, wishes, used = tree.sockets[place], known[place], wanted.get(place, Wanted()), lines.get(place)
-        lacking = None if wishes.wanted_wh is None else max(0, wishes.wanted_wh - (one.energy_wh or 0))
+        socket, own, wishes, used = (
+            tree.sockets[place],
+            known[place],
+            wanted.get(place, Wanted()),
+            lines.get(place),
+        )
+        lacking = (
+            None if wishes.wanted_wh is None else max(0, wishes.wanted_wh - (one.energy_wh or 0))
+        )
         capped = [amperes for amperes in (wishes.by_hand, own.cap) if amperes is not None]
 
         # Where its lines are not known, it may draw what it was not seen to be below.
         shown, most, highest = drawn(one, socket, used), socket.most, socket.most
         if own.told is not None:
             highest = own.told.most
-            most = own.told.least if shown is not None and shown.at >= own.told.at + FOLLOW_SECONDS else highest
+            most = (
+                own.told.least
+                if shown is not None and shown.at >= own.told.at + FOLLOW_SECONDS
+                else highest
+            )
         if own.may_be_on_one:
             most = socket.most  # of what it is told for all lines, one may carry all
         over = 0.0
@@ -140,11 +156,19 @@ def cars_of(
     for place, amperes in booked.items():
         if place not in here:
             state = State.WANTS if place[0] in away else State.FULL
-            yield Car(charger=place[0], connector=place[1], since=0.0, state=state, drawn=0.0, fixed=amperes)
+            yield Car(
+                charger=place[0],
+                connector=place[1],
+                since=0.0,
+                state=state,
+                drawn=0.0,
+                fixed=amperes,
+            )
 
 
 class Drawn(NamedTuple):
-    """The least and the most A that a car draws on its highest line, by what was told of it last, and when that was."""
+    """The least and the most A that a car draws on its highest line, by what was told of it last,
+    and when that was."""
 
     least: float
     most: float
@@ -152,8 +176,8 @@ class Drawn(NamedTuple):
 
 
 def is_paused(one: PluggedIn) -> bool:
-    """Return whether a car takes nothing by its status. A status may be stuck, so a current in a reading that is
-    not older is believed before it."""
+    """Return whether a car takes nothing by its status. A status may be stuck, so a current in a
+    reading that is not older is believed before it."""
     told = one.reading
     is_told = one.status in PAUSED
     if not is_told or told is None or told.at < one.changed_at:
@@ -165,8 +189,8 @@ def is_paused(one: PluggedIn) -> bool:
 def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> Drawn | None:
     """Return what a car draws; None if its charger does not tell.
 
-    Power of which the lines are not known is on one of them, or on all that are wired. A current that no line of the
-    charger carries is on the car's side of a rectifier, so its power counts.
+    Power of which the lines are not known is on one of them, or on all that are wired. A current
+    that no line of the charger carries is on the car's side of a rectifier, so its power counts.
     """
     told = one.reading
     at = seconds(one.changed_at if told is None else told.at)
@@ -175,7 +199,11 @@ def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> Drawn | None:
     if told is None:
         return None
     current = told.amperes if told.lines is None else max(told.lines)
-    is_direct = told.lines is None and told.watts is not None and (current or 0.0) > MOST_RATIO * socket.most
+    is_direct = (
+        told.lines is None
+        and told.watts is not None
+        and (current or 0.0) > MOST_RATIO * socket.most
+    )
     if current is not None and not is_direct:
         return Drawn(current, current, at)
     if told.watts is None:
@@ -186,8 +214,8 @@ def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> Drawn | None:
 
 
 def lines_used(told: Reading, most: int) -> int | None:
-    """Return on how many lines a car charges, by one reading: those that carry current, power over current, or all if
-    two cannot carry its power. `most` is what its charger gives."""
+    """Return on how many lines a car charges, by one reading: those that carry current, power over
+    current, or all if two cannot carry its power. `most` is what its charger gives."""
     if told.lines is not None:
         return sum(amperes >= LINE_AMPERES for amperes in told.lines) or None
     if told.watts is None:
@@ -198,20 +226,25 @@ def lines_used(told: Reading, most: int) -> int | None:
 
 
 def lines_at_least(amperes: float, most: int) -> int:
-    """Return on how many lines so many A are at least, if each carries what a charger gives, and hardly more."""
+    """Return on how many lines so many A are at least, if each carries what a charger gives, and
+    hardly more."""
     return max(1, ceil(amperes / with_tolerance(most)))
 
 
 def lines_by_power(told: Reading, amperes: int, before: float = 0.0) -> int | None:
-    """Return on how many lines a car charges if it draws all of its limit, by its power alone: by that above `before`
-    W, for the A between two limits."""
+    """Return on how many lines a car charges if it draws all of its limit, by its power alone: by
+    that above `before` W, for the A between two limits."""
     if told.lines is not None or told.amperes is not None or told.watts is None or not amperes:
         return None
     return _lines_of((told.watts - before) / VOLTS / amperes)
 
 
 def _lines_of(ratio: float) -> int | None:
-    return round(ratio) if round(ratio) in (1, 2, 3) and abs(ratio - round(ratio)) < RATIO_TOLERANCE else None
+    return (
+        round(ratio)
+        if round(ratio) in (1, 2, 3) and abs(ratio - round(ratio)) < RATIO_TOLERANCE
+        else None
+    )
 
 
 def drawn_between(
@@ -219,16 +252,22 @@ def drawn_between(
 ) -> tuple[Phases, Phases]:
     """Return the least and the most A that a car draws on each phase of the feeder.
 
-    They differ until a reading has shown what it draws since its status changed or it was told a limit, while its lines
-    or its rotation are unknown, and where its charger does not tell.
+    They differ until a reading has shown what it draws since its status changed or it was told a
+    limit, while its lines or its rotation are unknown, and where its charger does not tell.
     """
     told, takes_nothing = one.reading, is_paused(one)
     known_at = seconds(one.changed_at) if takes_nothing or told is None else seconds(told.at)
     may_follow = limit is not None and known_at < limit.at + SETTLED_SECONDS
     if takes_nothing and not may_follow:
         return NOTHING, NOTHING
-    if told is None or takes_nothing or seconds(told.at) - seconds(one.changed_at) < SETTLED_SECONDS:
-        return NOTHING, on(socket.lines(lines), socket.most if limit is None else min(limit.most, socket.most))
+    if (
+        told is None
+        or takes_nothing
+        or seconds(told.at) - seconds(one.changed_at) < SETTLED_SECONDS
+    ):
+        return NOTHING, on(
+            socket.lines(lines), socket.most if limit is None else min(limit.most, socket.most)
+        )
     low, high = _shown_between(socket, one, lines)
     if not may_follow or limit is None:
         return low, high
@@ -255,8 +294,8 @@ def _shown_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[P
 def house_between(total: Phases, least: Phases, most: Phases, before: Phases | None) -> Phases:
     """Return what is the house's of what a meter shows, when the cars below it draw between these.
 
-    A car that begins to charge is in the meter at once, and in its charger's readings later. So the house is taken to
-    draw what it did before, as far as that is possible.
+    A car that begins to charge is in the meter at once, and in its charger's readings later. So the
+    house is taken to draw what it did before, as far as that is possible.
     """
     found = []
     for phase in PHASES:
@@ -266,10 +305,17 @@ def house_between(total: Phases, least: Phases, most: Phases, before: Phases | N
 
 
 def grid_order(order: LoadOrder | None, options: Options, now: float) -> Order:
-    """Return what the grid operator allows. Where a heartbeat is expected and none came in time, no more than the
-    fail-safe value. Unless the owner says what orders limit, that is what the last one did."""
-    amperes, kilowatts, limits = (None, None, "") if order is None else (order.amperes, order.kilowatts, order.limits)
+    """Return what the grid operator allows. Where a heartbeat is expected and none came in time, no
+    more than the fail-safe value. Unless the owner says what orders limit, that is what the last
+    one did."""
+    amperes, kilowatts, limits = (
+        (None, None, "") if order is None else (order.amperes, order.kilowatts, order.limits)
+    )
     heartbeat = options.heartbeat_seconds
     if heartbeat is not None and (order is None or now - seconds(order.last_at) > heartbeat):
-        amperes = min((one for one in (options.failsafe_amperes, amperes) if one is not None), default=None)
-    return Order(amperes=amperes, kilowatts=kilowatts, of_connection=(options.of or limits) == CONNECTION)
+        amperes = min(
+            (one for one in (options.failsafe_amperes, amperes) if one is not None), default=None
+        )
+    return Order(
+        amperes=amperes, kilowatts=kilowatts, of_connection=(options.of or limits) == CONNECTION
+    )

@@ -1,4 +1,5 @@
-"""What load management holds at chargers: what each can do, what it was sent, and what its car missed because of us."""
+"""What load management holds at chargers: what each can do, what it was sent, and what its car
+missed because of us."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ INTERVAL: Final = "MeterValueSampleInterval"
 
 
 class _Register(NamedTuple):
-    """The Wh of a transaction, since when they have been that, and whether they were seen to rise to them then."""
+    """The Wh of a transaction, since when they have been that, and whether they were seen to rise
+    to them then."""
 
     wh: int
     at: float
@@ -67,8 +69,8 @@ class _Register(NamedTuple):
 class _Stay:
     """What is remembered of the car of a transaction.
 
-    `why` it gets, or last got, too little to charge because of us; nothing before. `charged` is the lowest limit at
-    which it charged, `least` what it needs if it did not with less.
+    `why` it gets, or last got, too little to charge because of us; nothing before. `charged` is the
+    lowest limit at which it charged, `least` what it needs if it did not with less.
     """
 
     why: str = ""
@@ -102,8 +104,9 @@ class _Stay:
 
 
 class _Sent(NamedTuple):
-    """What a lease was made by: how far its charger's clock was ahead, in seconds, on how many lines its car charged,
-    None while nobody knew, and the last of the ways in which the connector was told since it had its default."""
+    """What a lease was made by: how far its charger's clock was ahead, in seconds, on how many
+    lines its car charged, None while nobody knew, and the last of the ways in which the connector
+    was told since it had its default."""
 
     skew: int
     lines: int | None
@@ -112,7 +115,8 @@ class _Sent(NamedTuple):
 
 @dataclass(slots=True)
 class _Lag:
-    """How late the readings of a charger come by its clock, in seconds: first, and as several have shown since."""
+    """How late the readings of a charger come by its clock, in seconds: first, and as several have
+    shown since."""
 
     skew: int
     """What its other messages said of its clock meanwhile."""
@@ -120,12 +124,14 @@ class _Lag:
     shown: float
     heard_at: float
     others: list[float] = field(default_factory=list)
-    """Those of the last few readings that came neither as late as the first nor as late as shown."""
+    """Those of the last few readings that came neither as late as the first nor as late as
+    shown."""
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the clock seems to have been set, and more readings must show that, or a queue empties. Where one
-        reading comes sooner and another later, their way takes now more time and now less."""
+        """Whether the clock seems to have been set, and more readings must show that, or a queue
+        empties. Where one reading comes sooner and another later, their way takes now more time and
+        now less."""
         is_shrinking = self.others == sorted({*self.others}, reverse=True)
         return bool(self.others) and (len(self.others) < LAG_READINGS or is_shrinking)
 
@@ -135,7 +141,8 @@ class _Lag:
         return self.shown > self.first + SET_SECONDS
 
     def hear(self, lag: float, at: float) -> None:
-        """Take a reading. One that comes sooner after its time than the first shows that the first had waited."""
+        """Take a reading. One that comes sooner after its time than the first shows that the first
+        had waited."""
         self.heard_at = at
         if abs(lag - self.first) <= SET_SECONDS:
             self.shown, self.others = self.first, []
@@ -143,7 +150,10 @@ class _Lag:
             self.others = []
         else:
             self.others = [*self.others, lag][-LAG_READINGS:]
-            if len(self.others) == LAG_READINGS and max(self.others) - min(self.others) <= LAG_TOLERANCE:
+            if (
+                len(self.others) == LAG_READINGS
+                and max(self.others) - min(self.others) <= LAG_TOLERANCE
+            ):
                 self.shown, self.first, self.others = lag, min(self.first, lag), []
 
 
@@ -180,7 +190,8 @@ class Holding:
     _sent: dict[Place, _Sent] = field(default_factory=dict)
     """What the leases of connectors were made by."""
     _taught: dict[tuple[str, int | None], dict[str, Any]] = field(default_factory=dict)
-    """What chargers have shown by refusing limits of a transaction: so long it is believed. The newest is the last."""
+    """What chargers have shown by refusing limits of a transaction: so long it is believed. The
+    newest is the last."""
     _sessions: dict[tuple[str, str], set[int | None]] = field(default_factory=dict)
     """In which transactions a charger showed the same."""
     _learned: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -192,15 +203,21 @@ class Holding:
         return not self.chargers
 
     def adopt(
-        self, stored: Iterable[StoredLease], heard: Iterable[tuple[str, int, int | None, Heard]], now: float
+        self,
+        stored: Iterable[StoredLease],
+        heard: Iterable[tuple[str, int, int | None, Heard]],
+        now: float,
     ) -> None:
-        """Take what an earlier run, or another server, has stored, and how late readings came meanwhile."""
+        """Take what an earlier run, or another server, has stored, and how late readings came
+        meanwhile."""
         links: dict[str, int | None] = {}
         for charger, skew, link, one_heard in heard:
             self._hear_clock(charger, one_heard, skew, is_linked=links.get(charger) == link)
             links[charger] = link
         for lag in self._clocks.values():
-            if abs(lag.skew + lag.shown) <= SET_SECONDS:  # its other messages have told of that, too
+            if (
+                abs(lag.skew + lag.shown) <= SET_SECONDS
+            ):  # its other messages have told of that, too
                 lag.first = lag.shown
         for one in stored:
             lease = Lease(
@@ -228,7 +245,9 @@ class Holding:
 
     # What is known
 
-    def take(self, present: LoadPresent, tree: Tree, lines: Mapping[Place, int], now: float) -> None:
+    def take(
+        self, present: LoadPresent, tree: Tree, lines: Mapping[Place, int], now: float
+    ) -> None:
         """Take what chargers told."""
         self.chargers = present.managed
         running = {one.transaction for one in present.cars}
@@ -242,27 +261,39 @@ class Holding:
         self.leases.in_watts = {
             place
             for place, socket in tree.sockets.items()
-            if place[0] in self.can and self.can[place[0]].is_in_watts and socket.phases > 1 and place not in lines
+            if place[0] in self.can
+            and self.can[place[0]].is_in_watts
+            and socket.phases > 1
+            and place not in lines
         }
-        since = 0.0 if self._began is None else now  # at its start, a server does not know since when
-        self.away = {name: self.away.get(name, since) for name, one in self.chargers.items() if not one.is_connected}
+        since = (
+            0.0 if self._began is None else now
+        )  # at its start, a server does not know since when
+        self.away = {
+            name: self.away.get(name, since)
+            for name, one in self.chargers.items()
+            if not one.is_connected
+        }
         self._began = now if self._began is None else self._began
         here = {one.place: one for one in present.cars if one.charger in self.chargers}
-        self.leases.forget([place for place in self.leases.held if place not in here and self._is_over(place)])
+        self.leases.forget(
+            [place for place in self.leases.held if place not in here and self._is_over(place)]
+        )
         for place, one in here.items():
             if place not in self.trying:
                 self._take_car(one, tree.sockets[place], lines.get(place), now)
 
     def _is_over(self, place: Place) -> bool:
-        """Whether nothing that was sent to a connector without a car holds any more: its charger is limited no longer,
-        or what was sent for a transaction ended with it. Of a charger that is away, nobody knows that."""
+        """Whether nothing that was sent to a connector without a car holds any more: its charger is
+        limited no longer, or what was sent for a transaction ended with it. Of a charger that is
+        away, nobody knows that."""
         if place[0] not in self.chargers:
             return True
         return place[0] not in self.away and self.way(place) in (Way.TRANSACTION, Way.NONE)
 
     def way(self, place: Place) -> Way:
-        """The way in which a connector has what holds there: what a refusal taught ends with its transaction, and what
-        was sent because of it does not."""
+        """The way in which a connector has what holds there: what a refusal taught ends with its
+        transaction, and what was sent because of it does not."""
         way, sent = self.can[place[0]].way, self._sent.get(place)
         return way if sent is None else max(way, sent.way)
 
@@ -275,7 +306,10 @@ class Holding:
         self.leases.leapt(seconds)
         self.away = {name: since + seconds for name, since in self.away.items()}
         self._began = None if self._began is None else self._began + seconds
-        self._sent = {place: sent._replace(skew=sent.skew - round(seconds)) for place, sent in self._sent.items()}
+        self._sent = {
+            place: sent._replace(skew=sent.skew - round(seconds))
+            for place, sent in self._sent.items()
+        }
         for lag in self._clocks.values():
             lag.shown, lag.heard_at, lag.others = lag.shown + seconds, lag.heard_at + seconds, []
         for stay in self._stays.values():
@@ -286,12 +320,13 @@ class Holding:
         self._sent[place] = _Sent(self.skew(place[0]), lines, self.way(place))
 
     def is_overruled(self, charger: str, transaction: int | None) -> bool:
-        """Whether a profile for the transaction may stand before the default profile, which is told because that was
-        refused. One that is ignored, or heeded late, stays: it does no harm."""
+        """Whether a profile for the transaction may stand before the default profile, which is told
+        because that was refused. One that is ignored, or heeded late, stays: it does no harm."""
         return self._taught.get((charger, transaction), {}).get("way") == Way.DEFAULT
 
     def refused(self, place: Place, lease: Lease) -> None:
-        """Take what a refused limit teaches. It holds for this transaction; three sessions make it lasting."""
+        """Take what a refused limit teaches. It holds for this transaction; three sessions make it
+        lasting."""
         charger, by = place[0], (place[0], lease.transaction)
         if charger not in self.can:  # it was let go meanwhile
             return
@@ -300,7 +335,8 @@ class Holding:
         self.leases.floors = {**self.leases.floors, charger: self.can[charger].floor}
 
     def facts(self, charger: str) -> dict[str, Any]:
-        """Return what trials of its firmware, and refusals of a charger itself, have shown of it."""
+        """Return what trials of its firmware, and refusals of a charger itself, have shown of
+        it."""
         facts = dict(self.chargers[charger].facts)
         for (name, _), taught in self._taught.items():
             if name == charger:
@@ -312,7 +348,8 @@ class Holding:
         return ability(self.facts(charger), one.keys, Way(one.way))
 
     def accepted(self, place: Place, transaction: int | None) -> None:
-        """Note that a connector accepted a limit, perhaps in other words than those that it refused before."""
+        """Note that a connector accepted a limit, perhaps in other words than those that it refused
+        before."""
         facts = self._taught.get((place[0], transaction))
         if facts is None:
             return
@@ -328,16 +365,17 @@ class Holding:
         return found
 
     def skew(self, charger: str) -> int:
-        """Return how far the clock of a charger is ahead. Readings that come late by another time than before, since
-        messages that say more of a clock were last heard, show that it was set."""
+        """Return how far the clock of a charger is ahead. Readings that come late by another time
+        than before, since messages that say more of a clock were last heard, show that it was
+        set."""
         known, lag = self.chargers[charger].skew_seconds, self._clocks.get(charger)
         if lag is None or lag.skew != known or not lag.was_set:
             return known
         return known + round(lag.first - lag.shown)
 
     def _hear_clock(self, charger: str, heard: Heard | None, skew: int, *, is_linked: bool) -> None:
-        """Compare when readings were sent and when they came. A lag that shrinks is a queue that empties, and a lost
-        link sets no clock."""
+        """Compare when readings were sent and when they came. A lag that shrinks is a queue that
+        empties, and a lost link sets no clock."""
         if heard is None:
             return
         known = self._clocks.get(charger)
@@ -358,17 +396,28 @@ class Holding:
         held = self._held_by(one, socket)
         if held is None:
             return
-        self._hear_clock(one.charger, one.heard, self.chargers[one.charger].skew_seconds, is_linked=one.is_connected)
+        self._hear_clock(
+            one.charger,
+            one.heard,
+            self.chargers[one.charger].skew_seconds,
+            is_linked=one.is_connected,
+        )
         if self._is_to_send_anew(place, held, lines):
             held.send_anew()
-            held.above, held.reports = None, 0  # what it was sent may not hold: that is no disobedience
+            held.above, held.reports = (
+                None,
+                0,
+            )  # what it was sent may not hold: that is no disobedience
         drawn, lag = gathering.drawn(one, socket, lines), self._clocks.get(one.charger)
         if drawn is None:
             return
         if lag is not None and lag.is_in_doubt:
             return
         # More than one line of the charger can carry is on several.
-        least, most = drawn.least, max(drawn.least, drawn.most / gathering.lines_at_least(drawn.most, socket.most))
+        least, most = (
+            drawn.least,
+            max(drawn.least, drawn.most / gathering.lines_at_least(drawn.most, socket.most)),
+        )
         if self.can[one.charger].is_in_watts and lines is None:
             least /= socket.phases  # it may have put the watts of all lines on one
         if self.leases.reported(place, least, drawn.at, most):
@@ -377,16 +426,20 @@ class Holding:
             self._learn_of_car(one, self._stays[one.transaction], held, drawn, now)
 
     def _held_by(self, one: PluggedIn, socket: Socket) -> Held | None:
-        """Return what is held at a connector. A car that began without us may draw its maximum, as long as our default
-        is not known to be there."""
+        """Return what is held at a connector. A car that began without us may draw its maximum, as
+        long as our default is not known to be there."""
         place, held = one.place, self.leases.held.get(one.place)
         is_same = held is not None and (
-            self.way(place) is not Way.TRANSACTION or held.lease.transaction in (one.transaction, None, NONE)
+            self.way(place) is not Way.TRANSACTION
+            or held.lease.transaction in (one.transaction, None, NONE)
         )
         if one.transaction is None or is_same:
             return held
         began = seconds(one.since)
-        has_default = self.chargers[one.charger].prepared_at is not None and self.can[one.charger].way is not Way.NONE
+        has_default = (
+            self.chargers[one.charger].prepared_at is not None
+            and self.can[one.charger].way is not Way.NONE
+        )
         lease = self.default_of(socket, began) if has_default else lasting(socket.most, began, NONE)
         self.leases.hold(place, lease)
         return self.leases.held[place]
@@ -401,9 +454,11 @@ class Holding:
         are_other_lines = self.can[place[0]].is_in_watts and sent.lines != lines
         return are_other_lines or abs(self.skew(place[0]) - sent.skew) > SET_SECONDS
 
-    def _learn_of_car(self, one: PluggedIn, stay: _Stay, held: Held, drawn: gathering.Drawn, now: float) -> None:
-        """A car that ends right after it was lowered needs what it had: some need more than 6 A. One that draws long
-        after it may needs that time to wake."""
+    def _learn_of_car(
+        self, one: PluggedIn, stay: _Stay, held: Held, drawn: gathering.Drawn, now: float
+    ) -> None:
+        """A car that ends right after it was lowered needs what it had: some need more than 6 A.
+        One that draws long after it may needs that time to wake."""
         limit = held.lease.amperes
         if drawn.least > 1.0 and drawn.at >= held.answered + FOLLOW_SECONDS:
             stay.charged = min(limit, stay.charged or limit)
@@ -412,8 +467,15 @@ class Holding:
         elif not stay.charged and one.status == gathering.WITHHELD and stay.has_waited(now):
             stay.least = min(limit + 2, MOST_TRIED)  # some chargers give nothing below 8 or 10 A
         late = seconds(one.changed_at) - held.answered
-        has_drawn = stay.woke is not None and stay.woke == stay.may_since  # else it only wakes after a pause
-        if has_drawn and one.status == gathering.FULL and 0 < limit < stay.charged and 0 <= late < ANSWER_SECONDS:
+        has_drawn = (
+            stay.woke is not None and stay.woke == stay.may_since
+        )  # else it only wakes after a pause
+        if (
+            has_drawn
+            and one.status == gathering.FULL
+            and 0 < limit < stay.charged
+            and 0 <= late < ANSWER_SECONDS
+        ):
             stay.least = stay.charged
 
     def known(self, one: PluggedIn, now: float) -> gathering.Known:
@@ -429,7 +491,8 @@ class Holding:
         )
 
     def with_pace(self, one: PluggedIn, now: float) -> PluggedIn:
-        """Return a car whose charger tells its register alone with the power by which that rises."""
+        """Return a car whose charger tells its register alone with the power by which that
+        rises."""
         if one.transaction is None:
             return one
         stay = self._stays[one.transaction]
@@ -486,16 +549,24 @@ class Holding:
         if charger.charger in self.away:
             return self._booked_away(charger, socket, now)
         if car is None:
-            free = float(0 if can.waits else max(socket.safe, can.floor)) if held is None else held.booked(now)
+            free = (
+                float(0 if can.waits else max(socket.safe, can.floor))
+                if held is None
+                else held.booked(now)
+            )
             return free or None
         if can.way is Way.NONE or held is None or charger.prepared_at is None:
             return float(socket.most)
         return held.booked(now) if held.is_stuck else None
 
     def _booked_away(self, charger: ManagedCharger, socket: Socket, now: float) -> float:
-        """An away charger that was not seen to hold its limit alone is booked with its maximum, but not at once: most
-        return within a minute."""
-        can, held, since = self.can[charger.charger], self.leases.held.get(socket.place), self.away[charger.charger]
+        """An away charger that was not seen to hold its limit alone is booked with its maximum, but
+        not at once: most return within a minute."""
+        can, held, since = (
+            self.can[charger.charger],
+            self.leases.held.get(socket.place),
+            self.away[charger.charger],
+        )
         is_new = now < max(since, self._began or 0.0) + AWAY_SECONDS
         if can.way is Way.NONE or not (charger.is_trusted or is_new):
             return float(socket.most)
@@ -505,7 +576,8 @@ class Holding:
         return kept if held is None else max(kept, held.booked(now))
 
     def floors(self, decision: Decision) -> dict[Place, float]:
-        """The connectors that cannot be paused, and were not given the least that they can be told."""
+        """The connectors that cannot be paused, and were not given the least that they can be
+        told."""
         floors = {place: float(self.leases.floors.get(place[0], 0)) for place in decision.limits}
         return {
             place: floors[place]
@@ -521,7 +593,8 @@ class Holding:
         return self.preparing | self.leases.busy_chargers | {charger for charger, _ in self.trying}
 
     def told(self, place: Place, now: float) -> gathering.Told | None:
-        """Return what a connector may draw by the limit that it accepted last; None if it does not obey."""
+        """Return what a connector may draw by the limit that it accepted last; None if it does not
+        obey."""
         held = self.leases.held.get(place)
         if held is None or held.is_stuck:
             return None
@@ -529,9 +602,15 @@ class Holding:
         return gathering.Told(most, max(most, held.before), held.answered)
 
     def settled(self, place: Place, at: float) -> int | None:
-        """Return the limit in A that a connector had long enough to follow it at a time; None if none."""
+        """Return the limit in A that a connector had long enough to follow it at a time; None if
+        none."""
         told, can = self.told(place, at), self.can.get(place[0])
-        if told is None or at < told.at + gathering.SETTLED_SECONDS or can is None or can.is_in_watts:
+        if (
+            told is None
+            or at < told.at + gathering.SETTLED_SECONDS
+            or can is None
+            or can.is_in_watts
+        ):
             return None
         return told.least
 
@@ -544,7 +623,8 @@ class Holding:
         }
 
     def is_told(self, place: Place) -> bool:
-        """Whether a connector is told limits: its charger is prepared, and not being let go or on trial."""
+        """Whether a connector is told limits: its charger is prepared, and not being let go or on
+        trial."""
         charger = self.chargers.get(place[0])
         return (
             charger is not None
@@ -556,8 +636,8 @@ class Holding:
         )
 
     def idle(self, present: LoadPresent, tree: Tree, now: float) -> list[Socket]:
-        """The connectors without a car that still have what was sent for a transaction, and must get their default.
-        Those of a charger that was refused are not in the tree."""
+        """The connectors without a car that still have what was sent for a transaction, and must
+        get their default. Those of a charger that was refused are not in the tree."""
         here = {one.place for one in present.cars if one.transaction is not None}
         told_by_us = self._told_by_us
         return [
@@ -573,24 +653,34 @@ class Holding:
         ]
 
     def unprepared(self) -> list[ManagedCharger]:
-        """The chargers that must get their defaults, because they are new or have booted, and those that are let go."""
+        """The chargers that must get their defaults, because they are new or have booted, and those
+        that are let go."""
         told_by_us = self._told_by_us
         return [
             one
             for name, one in self.chargers.items()
             if one.is_connected
             and name not in told_by_us
-            and (one.state != MANAGED or one.prepared_at is None or one.prepared_at < (one.booted_at or ""))
+            and (
+                one.state != MANAGED
+                or one.prepared_at is None
+                or one.prepared_at < (one.booted_at or "")
+            )
         ]
 
     def to_close(self, present: LoadPresent, tree: Tree, decision: Decision) -> dict[Place, bool]:
-        """The free connectors that cannot be limited and are to be closed, because their maximum does not fit, or
-        opened again (True)."""
+        """The free connectors that cannot be limited and are to be closed, because their maximum
+        does not fit, or opened again (True)."""
         here = {one.place for one in present.cars}
         found = {}
         for place, socket in tree.sockets.items():
             charger = self.chargers.get(place[0])
-            if charger is None or charger.state != MANAGED or place in here or place[0] in self.away:
+            if (
+                charger is None
+                or charger.state != MANAGED
+                or place in here
+                or place[0] in self.away
+            ):
                 continue
             if decision.at < self.not_moved.get(place, 0.0):
                 continue
@@ -613,7 +703,8 @@ class Holding:
         )
 
     def told_by_others(self, charger: str, tree: Tree, now: float) -> None:
-        """Note that somebody else sent a profile to a charger: until it was measured, it may draw its maximum."""
+        """Note that somebody else sent a profile to a charger: until it was measured, it may draw
+        its maximum."""
         if charger in self._told_by_us:
             return
         for place, socket in tree.sockets.items():
@@ -621,9 +712,14 @@ class Holding:
                 held.before, held.answered = socket.most, now
 
     def obeyed(self) -> list[Place]:
-        """The connectors that were seen to obey since the last time, of chargers that did not before."""
+        """The connectors that were seen to obey since the last time, of chargers that did not
+        before."""
         found, self._obeyed = self._obeyed, []
-        return [place for place in found if (one := self.chargers.get(place[0])) and one.disobeys_since is not None]
+        return [
+            place
+            for place in found
+            if (one := self.chargers.get(place[0])) and one.disobeys_since is not None
+        ]
 
     def ignoring(self, now: float) -> Iterator[tuple[LimitIgnored, Way]]:
         """What is to be told of chargers that do not obey, with the way that is tried next."""
@@ -652,7 +748,8 @@ class Holding:
     # What cars missed
 
     def spells(self, present: LoadPresent, decision: Decision, now: float) -> list[Spell]:
-        """The spans that begin or end now, in which a car got too little to charge because of us."""
+        """The spans that begin or end now, in which a car got too little to charge because of
+        us."""
         found, at = list[Spell](), timestamp_of(now)
         for one in present.cars:
             if one.transaction is None:
@@ -661,7 +758,9 @@ class Holding:
             if why and not (stay.is_short and stay.why == why):
                 stay.why, stay.is_short = why, True
                 found.append(Spell(one.transaction, why, at))
-            elif not why and (stay.is_short or not self._has_spelled):  # an earlier run may have left one open
+            elif not why and (
+                stay.is_short or not self._has_spelled
+            ):  # an earlier run may have left one open
                 stay.is_short = False
                 found.append(Spell(one.transaction, "", at))
         self._has_spelled = True
@@ -672,8 +771,13 @@ class Holding:
         return found
 
     def _short(self, one: PluggedIn, decision: Decision, now: float) -> str:
-        """Say why a car cannot charge because of us; nothing if it can, does not want to, or is not limited."""
-        if one.transaction is None or one.charger not in self.chargers or one.place not in self.leases.held:
+        """Say why a car cannot charge because of us; nothing if it can, does not want to, or is not
+        limited."""
+        if (
+            one.transaction is None
+            or one.charger not in self.chargers
+            or one.place not in self.leases.held
+        ):
             return ""
         stay, most = self._stays[one.transaction], self.leases.held[one.place].lease.most(now)
         if most >= max(self.can[one.charger].least or LEAST_AMPERES, stay.least):
@@ -689,7 +793,8 @@ class Holding:
         return PAUSED if stay.had_current else WAITED
 
     def is_full(self, one: PluggedIn, now: float) -> bool:
-        """Whether a car that takes nothing is full: it does not wake, and does not only answer to a pause of ours."""
+        """Whether a car that takes nothing is full: it does not wake, and does not only answer to a
+        pause of ours."""
         if not gathering.is_paused(one):
             return False
         if one.transaction is None or one.place not in self.leases.held:

@@ -1,4 +1,5 @@
-"""What is kept and shown of decisions: the last one, sums by the quarter of an hour, and what exceeds its limit."""
+"""What is kept and shown of decisions: the last one, sums by the quarter of an hour, and what
+exceeds its limit."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ CircuitPhase = tuple[str, int]
 
 
 class Gathered(NamedTuple):
-    """What a decision was made of, as far as people see it: cars, their A, meters, and the grid operator's order."""
+    """What a decision was made of, as far as people see it: cars, their A, meters, and the grid
+    operator's order."""
 
     cars: Sequence[PluggedIn]
     drawn: Mapping[Place, float | None]
@@ -66,7 +68,11 @@ class Gathered(NamedTuple):
 
 
 def shown(
-    tree: Tree, decision: Decision, gathered: Gathered, over: Iterable[LoadOver], grid_over_since: str | None = None
+    tree: Tree,
+    decision: Decision,
+    gathered: Gathered,
+    over: Iterable[LoadOver],
+    grid_over_since: str | None = None,
 ) -> LoadNow:
     """Return a decision as people see it."""
     away = {name for name, one in gathered.managed.items() if not one.is_connected}
@@ -114,15 +120,26 @@ def shown(
     )
 
 
-def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered, kept: Mapping[Place, int]) -> LoadCar:
+def _car(
+    tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered, kept: Mapping[Place, int]
+) -> LoadCar:
     place = one.place
-    limit, amperes, wait = decision.limits[place], gathered.drawn[place], decision.waits_about.get(place)
+    limit, amperes, wait = (
+        decision.limits[place],
+        gathered.drawn[place],
+        decision.waits_about.get(place),
+    )
     lease, socket = gathered.leases.get(place), tree.sockets[place]
-    line = len(PHASES) * tree.order.index(limit.circuit) + limit.phase if limit.circuit in tree.circuits else None
+    line = (
+        len(PHASES) * tree.order.index(limit.circuit) + limit.phase
+        if limit.circuit in tree.circuits
+        else None
+    )
     here = {
         other: amperes
         for other, amperes in kept.items()
-        if limit.circuit and (line is None or line in tree.lines_of(other, gathered.lines.get(other)))
+        if limit.circuit
+        and (line is None or line in tree.lines_of(other, gathered.lines.get(other)))
     }
     fields: dict[str, Any] = {
         "charger": one.charger,
@@ -143,7 +160,9 @@ def _car(tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered, kep
         "is_managed": one.charger in gathered.managed,
         "lease_a": None if lease is None else lease.amperes,
         "lease_ends_at": None if lease is None or lease.ends is None else timestamp_of(lease.ends),
-        "is_silent": any(meter.is_stale and meter.circuit == limit.circuit for meter in gathered.meters),
+        "is_silent": any(
+            meter.is_stale and meter.circuit == limit.circuit for meter in gathered.meters
+        ),
         "phases": [NAMES[phase] for phase in socket.lines(gathered.lines.get(place))],
         "kept_a": sum(here.values()),
         "kept_for": sorted({charger for charger, _ in here}),
@@ -169,14 +188,18 @@ def _round(amperes: float) -> float:
 
 def standings_text(decision: Decision) -> str:
     """Return what the next decision goes on from, after a restart, too."""
-    return orjson.dumps([[*place, standing] for place, standing in sorted(decision.standings.items())]).decode()
+    return orjson.dumps(
+        [[*place, standing] for place, standing in sorted(decision.standings.items())]
+    ).decode()
 
 
 def went_on(kept: Kept | None, now: float) -> Decision:
     """Return the decision from which a server goes on: turns and queue are as they were."""
     if kept is None:
         return Decision(at=now)
-    standings = {(charger, connector): Standing(**values) for charger, connector, values in kept.standings}
+    standings = {
+        (charger, connector): Standing(**values) for charger, connector, values in kept.standings
+    }
     return Decision(at=min(now, seconds(kept.at)), standings=standings)
 
 
@@ -229,7 +252,9 @@ class Quarters:
         self._begin(quarter_of(now))
         return ended
 
-    def add(self, decision: Decision, gathered: Gathered, over: Iterable[CircuitPhase], seconds: float) -> None:
+    def add(
+        self, decision: Decision, gathered: Gathered, over: Iterable[CircuitPhase], seconds: float
+    ) -> None:
         """Add a decision that held for so long."""
         seconds = _held(seconds)
         exceeded = frozenset(over)
@@ -243,11 +268,19 @@ class Quarters:
             if line.circuit in gathered.metered:
                 one.metered_seconds += seconds
                 one.other += seconds * line.other
-                one.other_highest = max(one.other_highest, gathered.metered[line.circuit][line.phase])
+                one.other_highest = max(
+                    one.other_highest, gathered.metered[line.circuit][line.phase]
+                )
         for car in gathered.cars:
             self._add_car(car, decision, gathered.drawn, seconds)
 
-    def _add_car(self, car: PluggedIn, decision: Decision, drawn: Mapping[Place, float | None], seconds: float) -> None:
+    def _add_car(
+        self,
+        car: PluggedIn,
+        decision: Decision,
+        drawn: Mapping[Place, float | None],
+        seconds: float,
+    ) -> None:
         place = car.place
         one, limit, amperes = self._cars[place], decision.limits[place], drawn[place]
         one.seconds += seconds
@@ -265,7 +298,9 @@ class Quarters:
                     quarter=self._quarter,
                     circuit=circuit,
                     phase=phase,
-                    other_mean=_round(one.other / one.metered_seconds) if one.metered_seconds else None,
+                    other_mean=_round(one.other / one.metered_seconds)
+                    if one.metered_seconds
+                    else None,
                     other_highest=_round(one.other_highest) if one.metered_seconds else None,
                     cars_mean=_round(one.cars / one.seconds),
                     permitted_highest=_round(one.permitted_highest),
@@ -293,7 +328,8 @@ class Quarters:
 
 
 class Proof:
-    """How the newest order of the grid operator is kept: since when, and how much was drawn then in one minute."""
+    """How the newest order of the grid operator is kept: since when, and how much was drawn then in
+    one minute."""
 
     def __init__(self) -> None:
         self._order: LoadOrder | None = None
@@ -303,7 +339,9 @@ class Proof:
     def look(self, order: LoadOrder | None, decision: Decision, grid: Order) -> list[LoadOrder]:
         """Take what is drawn of an order now. Return the order if that changes how it is kept."""
         now, passed = decision.at, _held(decision.at - self._at)
-        limit = None if order is None else order.amperes if order.kilowatts is None else order.kilowatts
+        limit = (
+            None if order is None else order.amperes if order.kilowatts is None else order.kilowatts
+        )
         if order is None or limit is None or self._order is None or self._order.id != order.id:
             self._order, self._over_since, self._sum, self._seconds = order, inf, 0.0, 0.0
             passed = 0.0
@@ -312,13 +350,17 @@ class Proof:
         self._sum, self._seconds = self._sum + passed * self._last, self._seconds + passed
         kept = replace(self._order, limits=CONNECTION if grid.of_connection else CHARGERS)
         if now // LONGEST_SECONDS > self._at // LONGEST_SECONDS and self._seconds:
-            kept = replace(kept, highest=max(kept.highest or 0.0, round(self._sum / self._seconds, 2)))
+            kept = replace(
+                kept, highest=max(kept.highest or 0.0, round(self._sum / self._seconds, 2))
+            )
             self._sum = self._seconds = 0.0
         margin = MARGIN_AMPERES * (1 if grid.kilowatts is None else VOLTS / 1000)
         is_over = decision.ordered > limit + max(margin, MARGIN * limit)
         self._over_since = min(self._over_since, now) if is_over else inf
         if kept.held_after_seconds is None and not is_over:
-            kept = replace(kept, held_after_seconds=max(0, round(now - seconds(kept.at))), highest=None)
+            kept = replace(
+                kept, held_after_seconds=max(0, round(now - seconds(kept.at))), highest=None
+            )
             self._sum = self._seconds = 0.0
         before, self._order, self._at, self._last = self._order, kept, now, decision.ordered
         return [] if kept == before else [kept]
@@ -339,11 +381,13 @@ class _Over:
 
 
 class Overs:
-    """The phases of circuits whose measured current is above the limit. `kept` are those that were told before."""
+    """The phases of circuits whose measured current is above the limit. `kept` are those that were
+    told before."""
 
     def __init__(self, kept: Iterable[LoadOver], now: float) -> None:
         self._found = {
-            (one.circuit, NAMES.index(one.phase)): _Over(seconds(one.since), now, 0.0, is_told=True) for one in kept
+            (one.circuit, NAMES.index(one.phase)): _Over(seconds(one.since), now, 0.0, is_told=True)
+            for one in kept
         }
         self.present: frozenset[CircuitPhase] = frozenset()
         """Those that are above their limit right now."""
@@ -366,11 +410,17 @@ class Overs:
         limits = {(line.circuit, line.phase): line.limit for line in decision.lines}
         amperes = {key: measured[key[0]][key[1]] if key[0] in measured else 0.0 for key in limits}
         self.present = frozenset(
-            key for key, limit in limits.items() if amperes[key] > limit + max(MARGIN_AMPERES, MARGIN * limit)
+            key
+            for key, limit in limits.items()
+            if amperes[key] > limit + max(MARGIN_AMPERES, MARGIN * limit)
         )
         for key in self.present:
             one = self._found.setdefault(key, _Over(now, now, 0.0))
-            one.last, one.highest, one.above = now, max(one.highest, amperes[key]), amperes[key] - limits[key]
+            one.last, one.highest, one.above = (
+                now,
+                max(one.highest, amperes[key]),
+                amperes[key] - limits[key],
+            )
             if not one.is_told and now - one.since > TELL_SECONDS:
                 one.is_told = True
                 yield LoadExceeded(
@@ -399,7 +449,8 @@ class Overs:
                     )
 
     def lasting(self, now: float) -> Iterator[tuple[str, int, float]]:
-        """Yield the circuits and phases that have been above their limit for a minute, and by how much they are."""
+        """Yield the circuits and phases that have been above their limit for a minute, and by how
+        much they are."""
         for circuit, phase in self.present:
             one = self._found[circuit, phase]
             if now - one.since > TELL_SECONDS:

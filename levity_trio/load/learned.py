@@ -1,8 +1,10 @@
-"""What the owner did not enter is learned: how a charger is wired, from a car with one phase and a meter.
+"""What the owner did not enter is learned: how a charger is wired, from a car with one phase and a
+meter.
 
-When the current of such a car changes by much between two readings, one phase of the meter changes by as much. Each
-time votes for one rotation. A car with one phase shows only where the first line lies; the others are taken to follow
-in their natural order. Nothing learned counts before a person has confirmed it.
+When the current of such a car changes by much between two readings, one phase of the meter changes
+by as much. Each time votes for one rotation. A car with one phase shows only where the first line
+lies; the others are taken to follow in their natural order. Nothing learned counts before a person
+has confirmed it.
 """
 
 from collections import deque
@@ -35,8 +37,11 @@ class Wiring:
         while shown[0][0] < at - 2 * LONGEST_SECONDS:
             shown.popleft()
 
-    def drawn(self, place: Place, circuits: Iterable[str], amperes: Phases, at: float) -> str | None:
-        """Take what a car draws on its own lines at a moment; return the rotation for which this votes."""
+    def drawn(
+        self, place: Place, circuits: Iterable[str], amperes: Phases, at: float
+    ) -> str | None:
+        """Take what a car draws on its own lines at a moment; return the rotation for which this
+        votes."""
         since, before = self._drawn.get(place, (at, amperes))
         if at <= since:
             self._drawn.setdefault(place, (at, amperes))
@@ -46,17 +51,23 @@ class Wiring:
         is_plain = max(*amperes[1:], *before[1:]) < 1.0
         if at - since > LONGEST_SECONDS or abs(step) < LEAST_STEP or not is_plain:
             return None
-        steps = next((found for name in circuits if (found := self._step(name, since, at)) is not None), NOTHING)
+        steps = next(
+            (found for name in circuits if (found := self._step(name, since, at)) is not None),
+            NOTHING,
+        )
         fitting = [phase for phase in PHASES if abs(steps[phase] - step) < TOLERANCE]
         still = [phase for phase in PHASES if abs(steps[phase]) < TOLERANCE]
         return BY_PHASE[fitting[0]] if len(fitting) == 1 and len(still) == len(PHASES) - 1 else None
 
     def _step(self, circuit: str, since: float, until: float) -> Phases | None:
-        """Return how much each phase of a meter changed from one moment to another; None if it showed nothing then."""
+        """Return how much each phase of a meter changed from one moment to another; None if it
+        showed nothing then."""
         shown = self._shown.get(circuit, ())
         first = [amperes for at, amperes in shown if at <= since]
         last = [amperes for at, amperes in shown if since < at <= until + LEAST_STEP]
         if not first or not last:
             return None
-        one, two, three = (after - before for before, after in zip(first[-1], last[-1], strict=True))
+        one, two, three = (
+            after - before for before, after in zip(first[-1], last[-1], strict=True)
+        )
         return one, two, three

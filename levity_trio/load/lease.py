@@ -1,8 +1,9 @@
 """What connectors may draw by what they were sent, what may be sent next, and whether they obey.
 
-A limit that we set ends in a safe state without us, so each is a lease: so many amperes until a moment, then the safe
-limit. A car is lowered before another is raised, and what it still draws is booked until a measurement shows that it
-obeyed. Currents are in A per phase, moments are seconds since 1970 in UTC.
+A limit that we set ends in a safe state without us, so each is a lease: so many amperes until a
+moment, then the safe limit. A car is lowered before another is raised, and what it still draws is
+booked until a measurement shows that it obeyed. Currents are in A per phase, moments are seconds
+since 1970 in UTC.
 """
 
 import math
@@ -38,7 +39,8 @@ RETRY_SECONDS = 30.0
 
 @record
 class Lease:
-    """The most that a connector may draw by what it was sent: so many amperes until it ends, then its safe limit."""
+    """The most that a connector may draw by what it was sent: so many amperes until it ends, then
+    its safe limit."""
 
     amperes: int
     ends: float | None
@@ -65,7 +67,8 @@ class Lease:
 
 
 def waiting(safe: int, now: float) -> Lease:
-    """What the default profile allows a car that begins now: nothing for the time of a lease, then the safe limit."""
+    """What the default profile allows a car that begins now: nothing for the time of a lease, then
+    the safe limit."""
     return Lease(amperes=0, ends=now + LEASE_SECONDS, safe=safe, sent=now)
 
 
@@ -75,7 +78,8 @@ def lasting(amperes: int, now: float, transaction: int | None = None) -> Lease:
 
 
 def leased(amperes: int, safe: int, now: float, transaction: int | None, writes: int) -> Lease:
-    """A new lease. A car at or below its safe limit keeps that; one at 0 A waits longer than any other lease lasts."""
+    """A new lease. A car at or below its safe limit keeps that; one at 0 A waits longer than any
+    other lease lasts."""
     then = safe if amperes == 0 else min(safe, amperes)
     lasts = PAUSE_SECONDS if amperes == 0 else LEASE_SECONDS
     return Lease(
@@ -128,7 +132,9 @@ class Held:
 
     def booked(self, now: float) -> float:
         """A that it may draw now, or is about to be allowed."""
-        most = max(self.lease.most(now), self.before, 0 if self.pending is None else self.pending.amperes)
+        most = max(
+            self.lease.most(now), self.before, 0 if self.pending is None else self.pending.amperes
+        )
         if self.above is None or self.drawn is None:
             return most
         return max(most, self.drawn_most if self.is_stuck else self.drawn)
@@ -136,7 +142,8 @@ class Held:
 
 @dataclass(slots=True)
 class Leases:
-    """The leases of a site, from one decision to the next. `writes_a_day` is the most for a connector."""
+    """The leases of a site, from one decision to the next. `writes_a_day` is the most for a
+    connector."""
 
     writes_a_day: int = WRITES_A_DAY
     held: dict[Place, Held] = field(default_factory=dict)
@@ -145,7 +152,8 @@ class Leases:
     floors: Mapping[str, int] = field(default_factory=dict)
     """The least that chargers can be told, of those that cannot be paused."""
     in_watts: Collection[Place] = ()
-    """The connectors that may put on one line the watts that they are told for all, as far as is known."""
+    """The connectors that may put on one line the watts that they are told for all, as far as is
+    known."""
     busy: set[Place] = field(default_factory=set)
     """The connectors that are being sent something."""
 
@@ -154,8 +162,8 @@ class Leases:
         return {charger for charger, _ in self.busy}
 
     def hold(self, place: Place, lease: Lease) -> None:
-        """Take what is known of a connector from elsewhere: it was stored, or the charger told it. How often it was
-        written to stays known."""
+        """Take what is known of a connector from elsewhere: it was stored, or the charger told it.
+        How often it was written to stays known."""
         if place in self.held:
             self.forget([place])
         if (before := self.gone.pop(place, None)) is not None:
@@ -163,8 +171,8 @@ class Leases:
         self.held[place] = Held(lease)
 
     def adopt(self, place: Place, lease: Lease, now: float) -> None:
-        """Take what an earlier run has recorded; it is sent anew. What was lowered last may not be recorded: then the
-        charger has less, but it ends later."""
+        """Take what an earlier run has recorded; it is sent anew. What was lowered last may not be
+        recorded: then the charger has less, but it ends later."""
         if lease.ends is not None and lease.amperes > lease.safe:
             lease = replace(lease, ends=max(lease.ends, now + LEASE_SECONDS))
         self.hold(place, lease)
@@ -196,7 +204,8 @@ class Leases:
         return held.lease.most(now)
 
     def leapt(self, seconds: float) -> None:
-        """Our clock was set forward by so much: what holds at chargers has not moved. All is sent anew."""
+        """Our clock was set forward by so much: what holds at chargers has not moved. All is sent
+        anew."""
         for held in self.held.values():
             if held.lease.ends is not None:
                 held.lease = replace(held.lease, ends=held.lease.ends + seconds)
@@ -208,8 +217,8 @@ class Leases:
     # What is sent
 
     def going_on(self, decision: Decision, now: float) -> Decision:
-        """What the next decision goes on from. A car that has less than it was given counts as just raised: that it
-        draws less says nothing of what it needs."""
+        """What the next decision goes on from. A car that has less than it was given counts as just
+        raised: that it draws less says nothing of what it needs."""
         late = {
             place: replace(standing, since=now)
             for place, standing in decision.standings.items()
@@ -226,19 +235,27 @@ class Leases:
         lines: Mapping[Place, int],
         now: float,
     ) -> list[Step]:
-        """What is to be sent now: all that is lowered, and what may be raised because it fits beside what others still
-        draw. `running` are the connectors that can be told, with their transactions; `lines` on how many lines they
-        charge."""
+        """What is to be sent now: all that is lowered, and what may be raised because it fits
+        beside what others still draw. `running` are the connectors that can be told, with their
+        transactions; `lines` on how many lines they charge."""
         has = {place: self.held[place].lease.most(now) for place in running if place in self.held}
         wanted = {place: decision.limits[place].amperes for place in has}
         own = {place: tree.lines_of(place, lines.get(place)) for place in has}
-        booked = {place: self.on_one_line(tree.sockets[place], self.held[place].booked(now)) for place in has}
+        booked = {
+            place: self.on_one_line(tree.sockets[place], self.held[place].booked(now))
+            for place in has
+        }
 
-        # What is left on each line beside what cars may still draw. The decision has booked what it wants.
+        # What is left on each line beside what cars may still draw. The decision has booked what it
+        # wants.
         spare = [*decision.free]
         for place, amperes in wanted.items():
             over = decision.limits[place].over
-            more = self.on_one_line(tree.sockets[place], amperes) + over - max(booked[place], has[place] + over)
+            more = (
+                self.on_one_line(tree.sockets[place], amperes)
+                + over
+                - max(booked[place], has[place] + over)
+            )
             for line in own[place]:
                 # One line may be in doubt where their sum is not.
                 is_known = line < len(spare) - 1 or place in lines
@@ -247,7 +264,11 @@ class Leases:
         found, busy = [], self.busy_chargers
         for place in sorted(has, key=lambda place: (wanted[place] >= has[place], place)):
             held, amperes, socket = self.held[place], wanted[place], tree.sockets[place]
-            if place[0] in busy or now < held.retry or (held.pending is not None and amperes >= has[place]):
+            if (
+                place[0] in busy
+                or now < held.retry
+                or (held.pending is not None and amperes >= has[place])
+            ):
                 continue
             if amperes > has[place]:
                 room = min(spare[line] / own[place].count(line) for line in own[place])
@@ -256,23 +277,29 @@ class Leases:
                     spare[line] -= max(0.0, self.on_one_line(socket, amperes) - booked[place])
             writes = held.lease.writes_of(now)
             is_due = held.lease.transaction != running[place] or held.lease.is_due(now)
-            if amperes != has[place] or (is_due and writes < self.writes_a_day):  # a used-up day lets it end
+            if amperes != has[place] or (
+                is_due and writes < self.writes_a_day
+            ):  # a used-up day lets it end
                 safe = max(socket.safe, self.floors.get(place[0], 0))
                 lease = leased(amperes, safe, now, running[place], writes)
                 found.append(Step(place=place, lease=lease, is_lower=amperes < has[place]))
         return found
 
     def _raised(self, socket: Socket, amperes: int, spare: float, now: float) -> int:
-        """What a connector gets that is to be raised, where so much is left beside what is booked for it."""
+        """What a connector gets that is to be raised, where so much is left beside what is booked
+        for it."""
         held = self.held[socket.place]
         has, booked = held.lease.most(now), self.on_one_line(socket, held.booked(now))
         if has == 0 and socket.least <= booked + spare < amperes:
-            amperes = int(booked + spare)  # another car may never be seen to have made room for all of it
+            amperes = int(
+                booked + spare
+            )  # another car may never be seen to have made room for all of it
         fits = max(booked, self.on_one_line(socket, amperes)) <= booked + spare
         return amperes if fits and self.cap(socket.place, now) is None else has
 
     def recording(self, step: Step, now: float) -> Lease:
-        """Note that a raise is being recorded, which is booked from now on. Return what must be recorded."""
+        """Note that a raise is being recorded, which is booked from now on. Return what must be
+        recorded."""
         held = self.held[step.place]
         held.pending = step.lease
         return _both(held.lease, step, now)
@@ -293,7 +320,8 @@ class Leases:
         return held.lease
 
     def accepted(self, step: Step, now: float) -> None:
-        """Note that a charger accepted a limit. It says nothing if another car came meanwhile, or all is sent anew."""
+        """Note that a charger accepted a limit. It says nothing if another car came meanwhile, or
+        all is sent anew."""
         self.busy.discard(step.place)
         held = self.held.get(step.place)
         if held is None or held.lease.transaction != step.lease.transaction:
@@ -304,7 +332,8 @@ class Leases:
         held.lease = step.lease
 
     def _still_draws(self, held: Held, step: Step, now: float) -> int:
-        """What a car that was lowered may draw until its next report: what it drew, or what it had."""
+        """What a car that was lowered may draw until its next report: what it drew, or what it
+        had."""
         has = max(held.lease.most(now), held.before)
         if step.lease.amperes >= has:
             return 0
@@ -314,20 +343,23 @@ class Leases:
         return has if has > step.lease.amperes else 0
 
     def failed(self, step: Step, now: float, *, is_refused: bool = False) -> None:
-        """Note that a limit was refused, not answered or not recorded: it is sent again, at once in other words if it
-        was refused."""
+        """Note that a limit was refused, not answered or not recorded: it is sent again, at once in
+        other words if it was refused."""
         self.busy.discard(step.place)
         held = self.held.get(step.place)
-        if held is not None and (held.pending is step.lease or held.lease.transaction == step.lease.transaction):
+        if held is not None and (
+            held.pending is step.lease or held.lease.transaction == step.lease.transaction
+        ):
             held.retry, held.pending = 0.0 if is_refused else now + RETRY_SECONDS, None
             held.send_anew()
 
     # Whether it obeys
 
     def reported(self, place: Place, drawn: float, at: float, most: float | None = None) -> bool:
-        """Take what a connector draws, as reported at a time; a report counts once. Where the lines of its car are not
-        known, `drawn` is the least that it can be, and `most` the most. Return whether it was just seen to obey a limit
-        that lowered it: the worst case shows that, and only the best case accuses."""
+        """Take what a connector draws, as reported at a time; a report counts once. Where the lines
+        of its car are not known, `drawn` is the least that it can be, and `most` the most. Return
+        whether it was just seen to obey a limit that lowered it: the worst case shows that, and
+        only the best case accuses."""
         held = self.held.get(place)
         if held is None or at <= held.drawn_at:
             return False
@@ -352,11 +384,14 @@ class Leases:
         return [
             place
             for place, held in self.held.items()
-            if held.reports >= OBEY_REPORTS and held.above is not None and now - held.above >= OBEY_SECONDS
+            if held.reports >= OBEY_REPORTS
+            and held.above is not None
+            and now - held.above >= OBEY_SECONDS
         ]
 
     def tell_again(self, place: Place, now: float) -> None:
-        """Begin anew with a connector that does not obey, in another way. What it draws is booked meanwhile."""
+        """Begin anew with a connector that does not obey, in another way. What it draws is booked
+        meanwhile."""
         held = self.held[place]
         held.is_stuck, held.reports, held.answered, held.retry = True, 0, now, 0.0
         held.above = None if held.above is None else now

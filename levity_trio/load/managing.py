@@ -1,4 +1,5 @@
-"""Load management of one site document: what is known of its cars and meters, from one decision to the next."""
+"""Load management of one site document: what is known of its cars and meters, from one decision to
+the next."""
 
 from __future__ import annotations
 
@@ -15,14 +16,33 @@ from levity_trio.events import Fact, MeterBack, MeterSilent
 from levity_trio.load import gathering
 from levity_trio.load.document import Meter, every_socket, parse, planted
 from levity_trio.load.holding import Holding, Spell
-from levity_trio.load.keeping import Gathered, Overs, Proof, Quarters, shown, standings_text, went_on
+from levity_trio.load.keeping import (
+    Gathered,
+    Overs,
+    Proof,
+    Quarters,
+    shown,
+    standings_text,
+    went_on,
+)
 from levity_trio.load.learned import VOTES, Wiring
 from levity_trio.load.lease import Step
 from levity_trio.load.meters import Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.profiles import Way
 from levity_trio.load.rule import Car, Decision, Measured, Other, decide, moved
-from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Socket, Tree, TreeRefused, added, highest_of, on
+from levity_trio.load.tree import (
+    NOTHING,
+    PHASES,
+    Phases,
+    Place,
+    Socket,
+    Tree,
+    TreeRefused,
+    added,
+    highest_of,
+    on,
+)
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load import (
     Kept,
@@ -39,7 +59,8 @@ from levity_trio.store.reads.load import (
 LOST_SECONDS: Final = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""
 LAG_SECONDS: Final = 5.0
-"""So much later than a charger tells, the current of its car may end, besides the time until a meter is read."""
+"""So much later than a charger tells, the current of its car may end, besides the time until a
+meter is read."""
 SAME_SECONDS: Final = 3600.0
 """A meter that shows the same for so long is told. A house may well take the same."""
 FROZEN_AMPERES: Final = 6.0
@@ -81,14 +102,16 @@ class _Meter:
     """By how much it showed more than its limit for a minute, and when."""
 
     def most_of_late(self, most: Phases, now: float) -> Phases:
-        """Return the most that cars may still draw by what was read last: a car that ends is in it for a while."""
+        """Return the most that cars may still draw by what was read last: a car that ends is in it
+        for a while."""
         self.drawn.append((now, most))
         while len(self.drawn) > 1 and self.drawn[1][0] <= now - LAG_SECONDS - 2 * self.every:
             del self.drawn[0]
         return highest_of(most for _, most in self.drawn)
 
     def silent_seconds(self, now: float) -> float:
-        """Return for how long nothing is known by it: since its last reading, or since it is frozen."""
+        """Return for how long nothing is known by it: since its last reading, or since it is
+        frozen."""
         known_at = self.since if self.at is None else self.at
         return now - (known_at if self.risen_at is None else min(known_at, self.risen_at))
 
@@ -98,7 +121,9 @@ class _Meter:
     def take(self, amperes: Phases, now: float) -> None:
         """Take what it shows."""
         # What is known from before a restart is rounded.
-        if self.changed_at is None or [round(one, 1) for one in amperes] != [round(one, 1) for one in self.amperes]:
+        if self.changed_at is None or [round(one, 1) for one in amperes] != [
+            round(one, 1) for one in self.amperes
+        ]:
             self.changed_at, self.same, self.risen_at = now, None, None
         self.every = 0.0 if self.at is None else now - self.at
         self.at, self.amperes = now, amperes
@@ -120,7 +145,8 @@ class _Meter:
         self.extra = self.extra[0] + by, self.extra[1]
 
     def exceeding(self, now: float) -> Phases:
-        """Return the A above the limit that nobody has explained, for as long as they may come back."""
+        """Return the A above the limit that nobody has explained, for as long as they may come
+        back."""
         at, extra = self.extra
         return extra if now < at + EXTRA_SECONDS else NOTHING
 
@@ -162,9 +188,17 @@ class _Lines:
 
 
 class Managed:
-    """The site, its meters and cars, and the last decision. `past` are the quarters of the last seven days."""
+    """The site, its meters and cars, and the last decision. `past` are the quarters of the last
+    seven days."""
 
-    def __init__(self, toml: str, kept: Kept | None, past: Sequence[LoadQuarter], now: float, holding: Holding) -> None:
+    def __init__(
+        self,
+        toml: str,
+        kept: Kept | None,
+        past: Sequence[LoadQuarter],
+        now: float,
+        holding: Holding,
+    ) -> None:
         self._site = parse(toml)
         self.holding = holding
         holding.leases.writes_a_day = self._site.options.writes_a_day
@@ -173,7 +207,9 @@ class Managed:
         for quarter in past:
             circuit, highest = circuits.get(quarter.circuit), quarter.other_highest
             if circuit is not None and highest is not None and circuit.can_carry(highest):
-                self._history.remember(quarter.circuit, on([quarter.phase], highest), quarter.quarter * SECONDS)
+                self._history.remember(
+                    quarter.circuit, on([quarter.phase], highest), quarter.quarter * SECONDS
+                )
         self._meters = {
             meter.name: _Meter(meter, circuit, now)
             for circuit, name in self._site.metered.items()
@@ -192,7 +228,9 @@ class Managed:
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
         self.tree = self._planted()
         self._go_on(kept)
-        self._overs = Overs(() if kept is None else [LoadOver(**one) for one in kept.shown["over"]], now)
+        self._overs = Overs(
+            () if kept is None else [LoadOver(**one) for one in kept.shown["over"]], now
+        )
         self.quarters = Quarters(now)
         self._proof = Proof()
         self.orders: list[LoadOrder] = []
@@ -241,18 +279,22 @@ class Managed:
         return True
 
     def heard(self, topic: str, payload: bytes, now: float) -> bool:
-        """Take what was published now. Return False if no meter of a circuit showed anything by that."""
+        """Take what was published now. Return False if no meter of a circuit showed anything by
+        that."""
         heard = self._subscribed.heard(topic, payload, now)
         known = [self.measured(one.meter, one.amperes, one.at) for one in heard]
         return any(known)
 
     def leapt(self, by: float, now: float) -> None:
-        """Our clock was set forward by so much: what lasted for a while has lasted no longer, and no less."""
+        """Our clock was set forward by so much: what lasted for a while has lasted no longer, and
+        no less."""
         self.holding.leapt(by)
         self._overs.leapt(by)
         for meter in self._meters.values():
             meter.leapt(by, now)
-        standings = {place: moved(standing, by) for place, standing in self._before.standings.items()}
+        standings = {
+            place: moved(standing, by) for place, standing in self._before.standings.items()
+        }
         self._before = replace(self._before, at=self._before.at + by, standings=standings)
 
     def take(self, present: LoadPresent, now: float) -> None:
@@ -270,7 +312,8 @@ class Managed:
         self.holding.take(present, self.tree, self._known_lines, now)
 
     def lessons(self) -> list[Lesson]:
-        """Return what was learned since the last time: what, of which connector, of which card, its value."""
+        """Return what was learned since the last time: what, of which connector, of which card, its
+        value."""
         told, self._lessons = self._lessons, []
         return told
 
@@ -290,17 +333,21 @@ class Managed:
                 self._lessons.append(("rotation", place, "", vote))
 
     def _planted(self) -> Tree:
-        """Return the tree with all known connectors. A charger that came after it was entered must not keep cars from
-        being decided about: if it does not fit, it has no safe limit."""
+        """Return the tree with all known connectors. A charger that came after it was entered must
+        not keep cars from being decided about: if it does not fit, it has no safe limit."""
         known = self.present.connectors
         try:
             return planted(self._site, known, {})
         except TreeRefused as refused:
-            log.warning("the safe limits of load management do not fit; enter its site again", why=str(refused))
+            log.warning(
+                "the safe limits of load management do not fit; enter its site again",
+                why=str(refused),
+            )
             return Tree(self._site.circuits, every_socket(self._site, known, safe=0))
 
     def _learn_lines(self, one: PluggedIn) -> None:
-        """Count the lines that carry current. Once a car uses others than before, nothing is known of it again."""
+        """Count the lines that carry current. Once a car uses others than before, nothing is known
+        of it again."""
         place = one.place
         lines = self._lines.get(place)
         if lines is None or lines.transaction != one.transaction:
@@ -311,9 +358,11 @@ class Managed:
         was, used = lines.times, gathering.lines_used(one.reading, self.tree.sockets[place].most)
         if used is not None:
             lines.times = lines.times + 1 if used == lines.used else 1
-        elif (limit := self.holding.settled(place, seconds(lines.at))) is not None and limit != lines.limit:
-            # Power alone shows lines only by two limits and by what lies between them: a limit that is ignored, or is
-            # more than the car takes, would show another number there.
+        elif (
+            limit := self.holding.settled(place, seconds(lines.at))
+        ) is not None and limit != lines.limit:
+            # Power alone shows lines only by two limits and by what lies between them: a limit that
+            # is ignored, or is more than the car takes, would show another number there.
             used = gathering.lines_by_power(one.reading, limit)
             step = gathering.lines_by_power(one.reading, limit - lines.limit, lines.watts)
             if used is not None:
@@ -336,19 +385,25 @@ class Managed:
         ]
 
     def is_ready(self, now: float) -> bool:
-        """Whether each meter has shown something since the server began, or is silent. Before, what chargers were sent
-        stays: after a restart no car gives way to a house that nobody has looked at."""
+        """Whether each meter has shown something since the server began, or is silent. Before, what
+        chargers were sent stays: after a restart no car gives way to a house that nobody has looked
+        at."""
         return self.holding.is_shadow or all(
-            (meter.at is not None and meter.at >= meter.since) or now - meter.since > meter.meter.stale_seconds
+            (meter.at is not None and meter.at >= meter.since)
+            or now - meter.since > meter.meter.stale_seconds
             for meter in self._meters.values()
         )
 
     def decide(self, now: float) -> tuple[LoadNow, list[Fact]]:
         """Decide, and return the decision as people see it, and what is to be told."""
         if self._gathered is not None:
-            self.quarters.add(self._before, self._gathered, self._overs.present, now - self._before.at)
+            self.quarters.add(
+                self._before, self._gathered, self._overs.present, now - self._before.at
+            )
         lines = self._known_lines
-        wanted = gathering.wanted_at(self.present, timestamp_of(now), hears_drivers=self._site.options.driver_wishes)
+        wanted = gathering.wanted_at(
+            self.present, timestamp_of(now), hears_drivers=self._site.options.driver_wishes
+        )
         other = dict(self._others(lines, now))
         grid = gathering.grid_order(self.present.order, self._site.options, now)
         cars, decision = self._decided(lines, wanted, Measured(other=other, grid=grid), now)
@@ -373,10 +428,16 @@ class Managed:
             for meter in self._meters.values():
                 if meter.circuit == circuit and not meter.is_stale(now):
                     meter.extra = now, highest_of([meter.exceeding(now), on([phase], amperes)])
-        return shown(self.tree, decision, self._gathered, self._overs.told(), self._proof.over_since(now)), facts
+        return shown(
+            self.tree, decision, self._gathered, self._overs.told(), self._proof.over_since(now)
+        ), facts
 
     def _decided(
-        self, lines: Mapping[Place, int], wanted: Mapping[Place, gathering.Wanted], measured: Measured, now: float
+        self,
+        lines: Mapping[Place, int],
+        wanted: Mapping[Place, gathering.Wanted],
+        measured: Measured,
+        now: float,
     ) -> tuple[list[Car], Decision]:
         """Decide, and once more with those that cannot be paused, if the rule would pause them."""
         holding, tree, present = self.holding, self.tree, self.present
@@ -402,12 +463,14 @@ class Managed:
         return 0 if limit is None else limit.amperes
 
     def told(self, place: Place) -> tuple[Socket, int | None, float]:
-        """Return what a limit for a car is made of: its socket, on how many lines it charges, and when it began."""
+        """Return what a limit for a car is made of: its socket, on how many lines it charges, and
+        when it began."""
         began = next(one.since for one in self.present.cars if one.place == place)
         return self.tree.sockets[place], self._known_lines.get(place), seconds(began)
 
     def to_stop(self, charger: str, connector: int, way: Way) -> int | None:
-        """Return the transaction that is to be stopped, because its charger obeys in no way, if the owner allows it."""
+        """Return the transaction that is to be stopped, because its charger obeys in no way, if the
+        owner allows it."""
         if way is not Way.NONE or not self._site.options.stop_who_ignores:
             return None
         place = charger, connector
@@ -422,7 +485,8 @@ class Managed:
         return self.holding.spells(self.present, self._before, now)
 
     def _lines_known(self) -> dict[Place, int]:
-        """Return on how many lines cars charge: by three readings, else by three sessions of the card."""
+        """Return on how many lines cars charge: by three readings, else by three sessions of the
+        card."""
         sessions = {
             (one.charger, one.connector, one.key): int(one.value)
             for one in self.present.learned
@@ -434,14 +498,19 @@ class Managed:
             lines = self._lines.get(place)
             if lines is not None and lines.times >= READINGS:
                 known[place] = lines.used
-            elif one.id_tag is not None and (*place, one.id_tag) in sessions and (lines is None or not lines.times):
+            elif (
+                one.id_tag is not None
+                and (*place, one.id_tag) in sessions
+                and (lines is None or not lines.times)
+            ):
                 known[place] = sessions[*place, one.id_tag]
         return known
 
     def _others(self, lines: Mapping[Place, int], now: float) -> Iterator[tuple[str, Other]]:
         for meter in self._meters.values():
             if meter.at is not None and not meter.is_stale(now):
-                # Not what was seen of it once: that may be a car's, of which its charger tells only now.
+                # Not what was seen of it once: that may be a car's, of which its charger tells only
+                # now.
                 before = self._history.known(meter.circuit, now)
                 if meter.house is not None:
                     before = self._history.confirmed(meter.circuit)
@@ -449,18 +518,24 @@ class Managed:
                 meter.compare(least, most, now)
                 most = meter.most_of_late(most, now)
                 house = gathering.house_between(meter.amperes, least, most, before)
-                if before is None and least != most:  # some of it may be cars, which must not be kept as the house
+                if (
+                    before is None and least != most
+                ):  # some of it may be cars, which must not be kept as the house
                     yield meter.circuit, Other(now=house, recent=house, highest=house, stale=True)
                     continue
                 meter.house = house
-                told = (seconds(one.reading.at) for one in self.present.cars if one.reading is not None)
+                told = (
+                    seconds(one.reading.at) for one in self.present.cars if one.reading is not None
+                )
                 self._history.add(meter.circuit, house, now, min([meter.at, *told]))
             is_stale = meter.at is None or meter.is_stale(now)
             is_lost = meter.silent_seconds(now) > LOST_SECONDS
             other = self._history.other(meter.circuit, now, stale=is_stale, lost=is_lost)
             yield meter.circuit, replace(other, recent=added([other.recent, meter.exceeding(now)]))
 
-    def _drawn_below(self, circuit: str, lines: Mapping[Place, int], now: float) -> tuple[Phases, Phases]:
+    def _drawn_below(
+        self, circuit: str, lines: Mapping[Place, int], now: float
+    ) -> tuple[Phases, Phases]:
         """Return the least and the most that the cars below a circuit draw."""
         least, most = [NOTHING], [NOTHING]
         for one in self.present.cars:
@@ -473,8 +548,13 @@ class Managed:
         return added(least), added(most)
 
     def _currents(self, lines: Mapping[Place, int], now: float) -> dict[str, Phases]:
-        """Return what is certainly flowing at each circuit: what its meter shows, or the cars below it."""
-        shown = {meter.circuit: meter.amperes for meter in self._meters.values() if not meter.is_stale(now)}
+        """Return what is certainly flowing at each circuit: what its meter shows, or the cars below
+        it."""
+        shown = {
+            meter.circuit: meter.amperes
+            for meter in self._meters.values()
+            if not meter.is_stale(now)
+        }
         return {name: self._drawn_below(name, lines, now)[0] for name in self.tree.order} | shown
 
     def _silences(self, now: float) -> Iterator[Fact]:
@@ -483,7 +563,9 @@ class Managed:
             (why, since), before = meter.why(now), meter.told
             meter.told = why
             if why == "same" != before:
-                log.warning("a meter has shown the same for an hour: look whether it measures", meter=name)
+                log.warning(
+                    "a meter has shown the same for an hour: look whether it measures", meter=name
+                )
             if meter.is_stale(now) == (before not in ("", "same")):
                 continue
             if meter.is_stale(now):

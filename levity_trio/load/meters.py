@@ -1,8 +1,8 @@
-"""Reads the meters of circuits: over Modbus TCP, as JSON over HTTP, or by what they publish over MQTT. Meters of the
-kind push come by the API.
+"""Reads the meters of circuits: over Modbus TCP, as JSON over HTTP, or by what they publish over
+MQTT. Meters of the kind push come by the API.
 
-One task a meter that is asked. A meter that cannot be read is logged when that begins and when it ends; what it last
-showed becomes stale by itself.
+One task a meter that is asked. A meter that cannot be read is logged when that begins and when it
+ends; what it last showed becomes stale by itself.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def reader(meter: Meter) -> Callable[[Measure], Awaitable[None]] | None:
 
 async def _over_modbus(meter: Meter, measured: Measure) -> None:
     """Read a meter over a connection that stays open as long as it works."""
-    host, _, port = meter.address.rpartition(":") if ":" in meter.address else (meter.address, "", "")
+    host, _, port = (
+        meter.address.rpartition(":") if ":" in meter.address else (meter.address, "", "")
+    )
     model, streams, transaction = MODELS[meter.model], list[trio.SocketStream](), 0
 
     async def read() -> Phases:
@@ -64,7 +66,8 @@ async def _over_modbus(meter: Meter, measured: Measure) -> None:
 
 
 async def _asked(stream: trio.abc.Stream, model: modbus.Model, sent: bytes) -> Phases:
-    """Send a request and return the currents in its answer; late answers to earlier requests are left out."""
+    """Send a request and return the currents in its answer; late answers to earlier requests are
+    left out."""
     await stream.send_all(sent)
     while True:
         head = await _exactly(stream, modbus.HEAD.size)
@@ -84,15 +87,19 @@ async def _exactly(stream: trio.abc.Stream, count: int) -> bytes:
 
 
 async def _over_http(meter: Meter) -> Phases:
-    """Request a document of a meter. Its address may be a private one: meters are beside us in the house."""
+    """Request a document of a meter. Its address may be a private one: meters are beside us in the
+    house."""
     answer = await get(leading_to(meter.url), READ_SECONDS, most_bytes=PAYLOAD_BYTES)
     if answer.status != OK:
         raise MeterFault(f"the meter answers with status {answer.status}")
-    return _currents(meter, [(answer.body, path) for path in meter.path or PATHS[meter.model.casefold()]])
+    return _currents(
+        meter, [(answer.body, path) for path in meter.path or PATHS[meter.model.casefold()]]
+    )
 
 
 def _currents(meter: Meter, places: Iterable[tuple[bytes, str]]) -> Phases:
-    """Return the currents of the phases: of each, a payload and the place in it. Raises MeterFault."""
+    """Return the currents of the phases: of each, a payload and the place in it. Raises
+    MeterFault."""
     try:
         shown = [float(number_in(payload, path)) * AMPERES[meter.shows] for payload, path in places]
     except NoNumber as wrong:
@@ -108,18 +115,30 @@ async def _keep_reading(meter: Meter, read: Read, measured: Measure) -> None:
         try:
             with trio.fail_after(READ_SECONDS):
                 found = await read()
-        except (MeterFault, Unanswered, OSError, ValueError, trio.BrokenResourceError, trio.TooSlowError) as error:
+        except (
+            MeterFault,
+            Unanswered,
+            OSError,
+            ValueError,
+            trio.BrokenResourceError,
+            trio.TooSlowError,
+        ) as error:
             failures += 1
             if failures == 1:
                 reason = str(error) or f"no answer within {READ_SECONDS:g} s"
-                log.warning("a meter cannot be read; it is tried again", meter=meter.name, reason=reason)
+                log.warning(
+                    "a meter cannot be read; it is tried again", meter=meter.name, reason=reason
+                )
         else:
             if failures:
                 log.info("a meter can be read again", meter=meter.name)
             failures = 0
             measured(meter.name, found)
         await trio.sleep(
-            min(meter.every_seconds * 2 ** min(failures, 10), max(MOST_PAUSE_SECONDS, meter.every_seconds))
+            min(
+                meter.every_seconds * 2 ** min(failures, 10),
+                max(MOST_PAUSE_SECONDS, meter.every_seconds),
+            )
         )
 
 
@@ -137,12 +156,14 @@ class Heard(NamedTuple):
 class Subscribed:
     """The meters of the kind mqtt, by what they publish.
 
-    A meter with a topic for each phase shows something once each topic has come since the last time. So phases belong
-    together, and a phase that is no longer published makes the meter silent.
+    A meter with a topic for each phase shows something once each topic has come since the last
+    time. So phases belong together, and a phase that is no longer published makes the meter silent.
     """
 
     def __init__(self, meters: Iterable[Meter]) -> None:
-        self._told = {meter: dict[str, tuple[float, bytes]]() for meter in meters if meter.kind == "mqtt"}
+        self._told = {
+            meter: dict[str, tuple[float, bytes]]() for meter in meters if meter.kind == "mqtt"
+        }
         self._failing = set[Meter]()
         self.topics = frozenset(topic for meter in self._told for topic in meter.topic)
 
@@ -158,13 +179,18 @@ class Subscribed:
                 told.clear()
 
     def _understood(self, meter: Meter, told: Mapping[str, tuple[float, bytes]]) -> Phases | None:
-        """Return the currents; None if they are of no use, which is logged when it begins and when it ends."""
+        """Return the currents; None if they are of no use, which is logged when it begins and when
+        it ends."""
         paths = meter.path or ("",)
         try:
-            found = _currents(meter, [(told[topic][1], path) for topic in meter.topic for path in paths])
+            found = _currents(
+                meter, [(told[topic][1], path) for topic in meter.topic for path in paths]
+            )
         except MeterFault as fault:
             if meter not in self._failing:
-                log.warning("a meter publishes what is of no use", meter=meter.name, reason=str(fault))
+                log.warning(
+                    "a meter publishes what is of no use", meter=meter.name, reason=str(fault)
+                )
             self._failing.add(meter)
             return None
         if meter in self._failing:

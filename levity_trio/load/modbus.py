@@ -1,7 +1,9 @@
-"""Modbus TCP as far as a meter needs it: the request for its currents, and what the answer says. Bytes in, numbers out.
+"""Modbus TCP as far as a meter needs it: the request for its currents, and what the answer says.
+Bytes in, numbers out.
 
-A frame is a head of seven bytes (transaction, protocol 0, length, unit), the function and its data (MODBUS Messaging on
-TCP/IP Implementation Guide V1.0b, 3.1). Functions 3 and 4 read registers of 16 bits (Application Protocol V1.1b3).
+A frame is a head of seven bytes (transaction, protocol 0, length, unit), the function and its data
+(MODBUS Messaging on TCP/IP Implementation Guide V1.0b, 3.1). Functions 3 and 4 read registers of 16
+bits (Application Protocol V1.1b3).
 """
 
 import struct
@@ -23,8 +25,8 @@ class MeterFault(Exception):
 
 @record(kw_only=False)
 class Model:
-    """Where a meter has its currents. `shape` is how struct reads the registers of one phase: `f` is a float, `i` a
-    whole number; `is_swapped` if the lower word comes first."""
+    """Where a meter has its currents. `shape` is how struct reads the registers of one phase: `f`
+    is a float, `i` a whole number; `is_swapped` if the lower word comes first."""
 
     registers: tuple[int, int, int]
     function: int = INPUT
@@ -38,7 +40,8 @@ MODELS: Mapping[str, Model] = {
     "SDM630": Model((0x06, 0x08, 0x0A)),
     # Eastron, SDM72D-M V2 Modbus Protocol: the same
     "SDM72": Model((0x06, 0x08, 0x0A)),
-    # Carlo Gavazzi, EM24 Ethernet / EM340 / EM530 communication protocol: INT32 in mA, lower word first
+    # Carlo Gavazzi, EM24 Ethernet / EM340 / EM530 communication protocol: INT32 in mA, lower word
+    # first
     "EM24": Model((0x0C, 0x0E, 0x10), INPUT, "i", 0.001, is_swapped=True),
     "EM340": Model((0x0C, 0x0E, 0x10), INPUT, "i", 0.001, is_swapped=True),
     # ABB, B23/B24 user manual, "Mapping tables": UINT32 in 0.01 A
@@ -67,16 +70,21 @@ def length(head: bytes) -> int:
 
 
 def currents(model: Model, sent: bytes, head: bytes, body: bytes) -> Phases | None:
-    """Return the currents in an answer; None if it answers an earlier request. Raises MeterFault."""
+    """Return the currents in an answer; None if it answers an earlier request. Raises
+    MeterFault."""
     if head[:2] != sent[:2]:
         return None
     if body[0] == model.function | FAILED:
-        raise MeterFault(f"the meter answers with exception {body[1]}: {_EXCEPTIONS.get(body[1], 'unknown')}")
+        raise MeterFault(
+            f"the meter answers with exception {body[1]}: {_EXCEPTIONS.get(body[1], 'unknown')}"
+        )
     first = min(model.registers)
     data = body[2:]
     if body[0] != model.function or len(data) < 2 * (max(model.registers) - first + 2):
         raise MeterFault("the answer is too short")
-    one, two, three = (_ampere(model, data[2 * (register - first) :][:4]) for register in model.registers)
+    one, two, three = (
+        _ampere(model, data[2 * (register - first) :][:4]) for register in model.registers
+    )
     return one, two, three
 
 

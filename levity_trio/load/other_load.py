@@ -1,4 +1,5 @@
-"""What other consumers draw at measured circuits: now, of late, and at this time of the day in the last seven days."""
+"""What other consumers draw at measured circuits: now, of late, and at this time of the day in the
+last seven days."""
 
 from dataclasses import dataclass, field
 
@@ -37,8 +38,9 @@ class LoadHistory:
         known.hours[hour] = highest_of([known.hours.get(hour, NOTHING), highest])
 
     def add(self, circuit: str, amperes: Phases, at: float, told_at: float | None = None) -> None:
-        """Take what other consumers draw now. Its meter and the cars below have told since a time. A jump counts at
-        once, and is remembered when they all have told it again: it may be a car's of which its charger tells later."""
+        """Take what other consumers draw now. Its meter and the cars below have told since a time.
+        A jump counts at once, and is remembered when they all have told it again: it may be a car's
+        of which its charger tells later."""
         known = self._circuits.setdefault(circuit, _Circuit())
         if (told_at or at) >= known.since or known.since > at:  # our clock was set back
             known.before, known.lowest, known.since = known.lowest, amperes, at
@@ -47,7 +49,9 @@ class LoadHistory:
         minute, hour = int(at // MINUTE), int(at // HOUR)
         known.minutes[minute] = highest_of([known.minutes.get(minute, NOTHING), amperes])
         if len(known.minutes) > RECENT_MINUTES + 1:
-            known.minutes = {one: top for one, top in known.minutes.items() if one > minute - RECENT_MINUTES - 1}
+            known.minutes = {
+                one: top for one, top in known.minutes.items() if one > minute - RECENT_MINUTES - 1
+            }
         if len(known.hours) > KEPT_HOURS + 1:
             known.hours = {one: top for one, top in known.hours.items() if one >= hour - KEPT_HOURS}
 
@@ -57,10 +61,14 @@ class LoadHistory:
         return lowest_of([known.now, known.before])
 
     def highest(self, circuit: str, now: float) -> Phases:
-        """Return the highest of this hour and its two neighbours in the last seven days. Where nothing is known of
-        these hours, that of all counts."""
+        """Return the highest of this hour and its two neighbours in the last seven days. Where
+        nothing is known of these hours, that of all counts."""
         hour = int(now // HOUR)
-        found = {one: top for one, top in self._hours(circuit).items() if hour - KEPT_HOURS <= one <= hour}
+        found = {
+            one: top
+            for one, top in self._hours(circuit).items()
+            if hour - KEPT_HOURS <= one <= hour
+        }
         near = [top for one, top in found.items() if (one - hour + 1) % DAY_HOURS <= 2]
         return highest_of(near or found.values())
 
@@ -69,14 +77,18 @@ class LoadHistory:
         return self.highest(circuit, now) if self._hours(circuit) else None
 
     def other(self, circuit: str, now: float, *, stale: bool, lost: bool) -> Other:
-        """Return what the rule is asked with. While the meter is silent, the highest of the last seven days counts; if
-        nothing is known, the meter is as good as lost."""
+        """Return what the rule is asked with. While the meter is silent, the highest of the last
+        seven days counts; if nothing is known, the meter is as good as lost."""
         known = self._circuits.get(circuit)
         if stale or known is None:
             whole = highest_of(self._hours(circuit).values())
-            return Other(now=whole, recent=whole, highest=whole, stale=True, lost=lost or known is None)
+            return Other(
+                now=whole, recent=whole, highest=whole, stale=True, lost=lost or known is None
+            )
         minute = int(now // MINUTE)
-        recent = highest_of(top for one, top in known.minutes.items() if one >= minute - RECENT_MINUTES)
+        recent = highest_of(
+            top for one, top in known.minutes.items() if one >= minute - RECENT_MINUTES
+        )
         return Other(now=known.now, recent=recent, highest=self.highest(circuit, now), lost=lost)
 
     def _hours(self, circuit: str) -> dict[int, Phases]:

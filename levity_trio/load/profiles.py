@@ -1,6 +1,8 @@
-"""How a limit reaches a charger: five ways, and the OCPP messages of each (§3.13, §5.16, §7.8 to §7.14).
+"""How a limit reaches a charger: five ways, and the OCPP messages of each (§3.13, §5.16, §7.8 to
+§7.14).
 
-1. A TxProfile over a TxDefaultProfile. 2. The TxDefaultProfile alone, replaced in place. 3. A ChargePointMaxProfile.
+1. A TxProfile over a TxDefaultProfile. 2. The TxDefaultProfile alone, replaced in place. 3. A
+   ChargePointMaxProfile.
 4. A configuration key of the vendor. 5. None: the charger cannot be told.
 """
 
@@ -21,7 +23,8 @@ IDS = {DEFAULT: 9_900_000, TRANSACTION: 9_910_000, CHARGER: 9_920_000}
 BEFORE = timedelta(minutes=1)
 """An absolute schedule begins so long ago, so that it has begun by a clock that is behind."""
 PAUSED_BEFORE = timedelta(days=1)
-"""The same of a car at 0 A. It may wait longer than it must, but not less because its charger's clock is set back."""
+"""The same of a car at 0 A. It may wait longer than it must, but not less because its charger's
+clock is set back."""
 ALWAYS = "1970-01-01T00:00:00Z"
 """When an absolute default began, by any clock."""
 SMART_CHARGING = "SmartCharging"
@@ -59,9 +62,10 @@ KEYS: Mapping[str, Key] = {"SetCurrent": Key(name="SetCurrent", unit=0.001, leas
 class Ability:
     """What a charger can do, by its configuration and by what trials of its firmware have shown.
 
-    `takes_zero`: it pauses at 0 A. `waits`: by its default profile, whoever starts without us waits. `level` is the
-    stackLevel of our profiles. `counts_from`: Absolute schedules are not taken, and Relative ones count from the start
-    of the transaction or from receipt. `least` is the least current at which a car was seen to charge.
+    `takes_zero`: it pauses at 0 A. `waits`: by its default profile, whoever starts without us
+    waits. `level` is the stackLevel of our profiles. `counts_from`: Absolute schedules are not
+    taken, and Relative ones count from the start of the transaction or from receipt. `least` is the
+    least current at which a car was seen to charge.
     """
 
     way: Way = Way.TRANSACTION
@@ -82,8 +86,11 @@ class Ability:
         return 0 if self.takes_zero else self.least or LEAST_AMPERES
 
 
-def ability(facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way = Way.TRANSACTION) -> Ability:
-    """What a charger can do: `facts` are those of trials, `keys` its configuration, `way` the first that is tried."""
+def ability(
+    facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way = Way.TRANSACTION
+) -> Ability:
+    """What a charger can do: `facts` are those of trials, `keys` its configuration, `way` the first
+    that is tried."""
     key = next((KEYS[name] for name in keys if name in KEYS), None)
     features = words(keys, "SupportedFeatureProfiles")
     ways = [*Way] if not features or SMART_CHARGING in features else [Way.KEY, Way.NONE]
@@ -101,11 +108,16 @@ def ability(facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way =
     return Ability(
         way=chosen,
         takes_zero=takes_zero,
-        waits=takes_zero and facts.get("waits", True) and periods != 1 and chosen in (Way.TRANSACTION, Way.DEFAULT),
+        waits=takes_zero
+        and facts.get("waits", True)
+        and periods != 1
+        and chosen in (Way.TRANSACTION, Way.DEFAULT),
         level=facts.get("level", level),
         is_in_watts=is_in_watts,
         has_two_periods=periods != 1,
-        counts_from=facts.get("counts_from", "") if chosen in (Way.TRANSACTION, Way.DEFAULT) else "",
+        counts_from=facts.get("counts_from", "")
+        if chosen in (Way.TRANSACTION, Way.DEFAULT)
+        else "",
         least=facts.get("least"),
         key=key,
     )
@@ -118,26 +130,30 @@ WEAKER: tuple[Mapping[str, Any], ...] = (
     {"zero": False},
     {"zero": False, "counts_from": "start"},
 )
-"""What a charger may have shown if it refuses a default, as `facts` of `ability`: it takes one period, or Relative
-schedules only, or no 0 A."""
+"""What a charger may have shown if it refuses a default, as `facts` of `ability`: it takes one
+period, or Relative schedules only, or no 0 A."""
 
 
 def after_refusal(can: Ability, lease: Lease, taught: Mapping[str, Any]) -> dict[str, Any]:
-    """What refused leases of a transaction teach of a charger, as `facts` of `ability`: it takes the other kind of
-    schedule, else no 0 A, else limits in another way. `taught` is what those before did: of the kind, it holds no more
-    once 0 A was refused in both, and nothing of it holds in another way."""
+    """What refused leases of a transaction teach of a charger, as `facts` of `ability`: it takes
+    the other kind of schedule, else no 0 A, else limits in another way. `taught` is what those
+    before did: of the kind, it holds no more once 0 A was refused in both, and nothing of it holds
+    in another way."""
     if not can.counts_from and can.way in (Way.TRANSACTION, Way.DEFAULT):
         return {**taught, "counts_from": "start"}
     if 0 in (lease.amperes, lease.safe) and can.takes_zero and can.way is not Way.KEY:
-        return {what: value for what, value in taught.items() if what != "counts_from"} | {"zero": False}
+        return {what: value for what, value in taught.items() if what != "counts_from"} | {
+            "zero": False
+        }
     return {"way": int(next_way(can))}
 
 
 def weaker(
     facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way
 ) -> Iterator[tuple[Mapping[str, Any], Ability]]:
-    """Yield in what words a charger may take its default, in one way after the other: what it has shown if it refuses
-    all before these, and what it can do then. In the last way nothing is sent."""
+    """Yield in what words a charger may take its default, in one way after the other: what it has
+    shown if it refuses all before these, and what it can do then. In the last way nothing is
+    sent."""
     for later in Way:
         for shown in WEAKER if later >= way else ():
             yield shown, ability({**facts, **shown}, keys, later)
@@ -158,10 +174,11 @@ class Moment:
 
 
 def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | None:
-    """What holds a car that starts without us, None where nothing can. `waits` is how long it waits, in seconds.
+    """What holds a car that starts without us, None where nothing can. `waits` is how long it
+    waits, in seconds.
 
-    It needs no clock: a car waits until all leases have ended, then gets the safe limit; where the charger cannot wait,
-    it gets that at once.
+    It needs no clock: a car waits until all leases have ended, then gets the safe limit; where the
+    charger cannot wait, it gets that at once.
     """
     if can.way >= Way.KEY:
         return _key(can, socket.safe)
@@ -175,9 +192,11 @@ def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | N
     return _profile(can, socket, CHARGER if can.way is Way.CHARGER else DEFAULT, schedule)
 
 
-def limit(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int | None) -> Call | None:
-    """What tells a charger the lease of a transaction; None where nothing can. `lines` are those of the car, if that is
-    known."""
+def limit(
+    can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int | None
+) -> Call | None:
+    """What tells a charger the lease of a transaction; None where nothing can. `lines` are those of
+    the car, if that is known."""
     if can.way >= Way.KEY:
         return _key(can, lease.amperes)
 
@@ -201,7 +220,9 @@ def limit(can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int |
     return _profile(can, socket, DEFAULT if can.way is Way.DEFAULT else CHARGER, schedule)
 
 
-def _profile(can: Ability, socket: Socket, purpose: str, schedule: dict[str, Any], **more: int | None) -> Call:
+def _profile(
+    can: Ability, socket: Socket, purpose: str, schedule: dict[str, Any], **more: int | None
+) -> Call:
     connector = 0 if purpose == CHARGER else socket.connector
     content = {
         "chargingProfileId": IDS[purpose] + connector,
@@ -213,9 +234,11 @@ def _profile(can: Ability, socket: Socket, purpose: str, schedule: dict[str, Any
     return "SetChargingProfile", {"connectorId": connector, "csChargingProfiles": content | more}
 
 
-def _schedule(can: Ability, socket: Socket, periods: list[tuple[int, int]], lines: int | None) -> dict[str, Any]:
-    """The periods of a schedule. A limit in W and its numberPhases speak of the same lines: those of the car, or all
-    that are wired."""
+def _schedule(
+    can: Ability, socket: Socket, periods: list[tuple[int, int]], lines: int | None
+) -> dict[str, Any]:
+    """The periods of a schedule. A limit in W and its numberPhases speak of the same lines: those
+    of the car, or all that are wired."""
     found = []
     for index, (start, amperes) in enumerate(periods):
         phases = socket.phases
@@ -236,8 +259,8 @@ def _key(can: Ability, amperes: int) -> Call | None:
 
 
 def clearing(can: Ability, socket: Socket) -> list[Call]:
-    """What removes the profiles at a connector that are not ours; ours must have been accepted before. A default of a
-    lower level than ours never holds."""
+    """What removes the profiles at a connector that are not ours; ours must have been accepted
+    before. A default of a lower level than ours never holds."""
     found: list[dict[str, Any]] = [
         {"connectorId": socket.connector, "chargingProfilePurpose": TRANSACTION},
         {"connectorId": 0, "chargingProfilePurpose": DEFAULT},

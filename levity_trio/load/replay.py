@@ -1,7 +1,7 @@
 """What if: the site's own past, charged once more under another limit or with more chargers.
 
-Cars come and go as they did, and want what they took. At each part of its energy a car takes at most what it took then,
-so one whose battery was nearly full tapers again.
+Cars come and go as they did, and want what they took. At each part of its energy a car takes at
+most what it took then, so one whose battery was nearly full tapers again.
 """
 
 from collections import defaultdict
@@ -27,7 +27,8 @@ AT_ONCE = 50
 
 @record
 class Stay:
-    """A car at a connector, from when it was plugged in until it left. `whose` is what it is called in the answer."""
+    """A car at a connector, from when it was plugged in until it left. `whose` is what it is called
+    in the answer."""
 
     place: Place
     since: float
@@ -37,11 +38,13 @@ class Stay:
     most: int
     whose: str
     course: tuple[tuple[float, float], ...] = ()
-    """What it took: so many A until it had so many Wh, in order. Beyond, and without a course, `most`."""
+    """What it took: so many A until it had so many Wh, in order. Beyond, and without a course,
+    `most`."""
 
 
 def course_of(quarters: Sequence[float], lines: int) -> tuple[tuple[float, float], ...]:
-    """Return the course of a car that took these Wh in quarters of an hour. Its first quarter was not a whole one."""
+    """Return the course of a car that took these Wh in quarters of an hour. Its first quarter was
+    not a whole one."""
     amperes = [wh * HOUR / QUARTER / VOLTS / lines for wh in quarters]
     if len(amperes) > 1:
         amperes[0] = max(amperes[:2])
@@ -59,7 +62,8 @@ class Short:
 
 @record
 class Replayed:
-    """What came out. `peak` is the highest that house and cars drew together at the root, in A per phase."""
+    """What came out. `peak` is the highest that house and cars drew together at the root, in A per
+    phase."""
 
     sessions: int = 0
     wanted_wh: float = 0.0
@@ -74,9 +78,15 @@ House = Callable[[float], Mapping[str, Other]]
 
 
 def replay(
-    tree: Tree, stays: Iterable[Stay], house: House, *, first_come: bool = False, rest: Callable[[], None] | None = None
+    tree: Tree,
+    stays: Iterable[Stay],
+    house: House,
+    *,
+    first_come: bool = False,
+    rest: Callable[[], None] | None = None,
 ) -> Replayed:
-    """Charge all cars again, and return what came out. `rest` is called now and then, so that others get their turn."""
+    """Charge all cars again, and return what came out. `rest` is called now and then, so that
+    others get their turn."""
     coming = sorted(stays, key=lambda stay: (stay.since, stay.place), reverse=True)
     present: list[_Present] = []
     gone: list[_Present] = []
@@ -119,7 +129,10 @@ class _Present:
 
     def takes(self, limit: int) -> float:
         """A that it takes now of a limit."""
-        most = next((amperes for until, amperes in self.stay.course if self.got < until), float(self.stay.most))
+        most = next(
+            (amperes for until, amperes in self.stay.course if self.got < until),
+            float(self.stay.most),
+        )
         return min(most, limit)
 
     def car(self, before: Decision) -> Car:
@@ -157,7 +170,8 @@ def _replayed(gone: Sequence[_Present], waited: float, peak: Phases) -> Replayed
 
 
 class PastHouse:
-    """What other consumers drew, from stored quarters of an hour: their means and their highest values, by circuit."""
+    """What other consumers drew, from stored quarters of an hour: their means and their highest
+    values, by circuit."""
 
     def __init__(self, quarters: Mapping[str, Mapping[int, tuple[Phases, Phases]]]) -> None:
         self._quarters = quarters
@@ -177,10 +191,14 @@ class PastHouse:
         return others
 
 
-def with_more(tree: Tree, stays: Sequence[Stay], more: int, limit: float | None) -> tuple[Tree, list[Stay]]:
-    """Return the tree with another limit at its root and so many more chargers, each used as one that is there is.
+def with_more(
+    tree: Tree, stays: Sequence[Stay], more: int, limit: float | None
+) -> tuple[Tree, list[Stay]]:
+    """Return the tree with another limit at its root and so many more chargers, each used as one
+    that is there is.
 
-    A new charger hangs beside the one whose sessions it repeats, one phase further, and has no safe limit.
+    A new charger hangs beside the one whose sessions it repeats, one phase further, and has no safe
+    limit.
     """
     places = sorted({stay.place for stay in stays})
     sockets, found = dict(tree.sockets), list(stays)
@@ -190,7 +208,9 @@ def with_more(tree: Tree, stays: Sequence[Stay], more: int, limit: float | None)
         socket = tree.sockets[like]
         turned = socket.rotation[1:] + socket.rotation[:1]
         sockets[place] = replace(socket, charger=place[0], connector=1, rotation=turned)
-        found += [replace(stay, place=place, whose=place[0]) for stay in stays if stay.place == like]
+        found += [
+            replace(stay, place=place, whose=place[0]) for stay in stays if stay.place == like
+        ]
     circuits = [
         replace(circuit, amperes=limit) if limit is not None and name == tree.root else circuit
         for name, circuit in tree.circuits.items()

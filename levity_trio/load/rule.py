@@ -1,11 +1,12 @@
-"""What each car may draw: one pure function of the tree, the cars, the measurements, the clock and what it said before.
+"""What each car may draw: one pure function of the tree, the cars, the measurements, the clock and
+what it said before.
 
 Each circuit and phase has two ledgers, and a grant must fit both.
 
 - *Now*: other load and what is drawn stay within 1.0 × the limit.
-- *Outage*: if we die now, nobody lowers anything. Everything that is permitted and the highest other load of this
-  hour and its two neighbours in the last seven days stay within 1.13 × the limit, which a breaker of IEC 60898 holds
-  for an hour.
+- *Outage*: if we die now, nobody lowers anything. Everything that is permitted and the highest
+  other load of this hour and its two neighbours in the last seven days stay within 1.13 × the
+  limit, which a breaker of IEC 60898 holds for an hour.
 
 Currents are in A per phase, moments are seconds since 1970 in UTC. Limits are whole amperes.
 """
@@ -22,7 +23,8 @@ from levity_trio.records import record
 OUTAGE = 1.13
 """× the limit: what is permitted when nobody can lower anything."""
 TURN_SECONDS = 900
-"""The least time for which a car that began to get current keeps it, and the common rhythm at which turns end."""
+"""The least time for which a car that began to get current keeps it, and the common rhythm at which
+turns end."""
 ROOM_SECONDS = 300
 """How long there must have been room before a limit is raised."""
 STEP_AMPERES = 2
@@ -35,10 +37,12 @@ KNOCK_SECONDS = 60
 KNOCK_EVERY_SECONDS = 3600
 BEFORE_DEPARTURE_SECONDS = 1800
 URGENT_SECONDS = 3600
-"""A driver whose car can wait no longer than this, by what he entered, comes before the others who wait."""
+"""A driver whose car can wait no longer than this, by what he entered, comes before the others who
+wait."""
 VOLTS = 230
 GRID = "Grid operator"
-"""Is named in place of a circuit where his order keeps a car from more; its phase is then a line of Tree.lines_of."""
+"""Is named in place of a circuit where his order keeps a car from more; its phase is then a line of
+Tree.lines_of."""
 
 
 class State(StrEnum):
@@ -52,7 +56,8 @@ class State(StrEnum):
 
 @record
 class Car:
-    """A car that is plugged in and may charge, or a charger that must be booked with a fixed current."""
+    """A car that is plugged in and may charge, or a charger that must be booked with a fixed
+    current."""
 
     charger: str
     connector: int = 1
@@ -60,7 +65,8 @@ class Car:
     """When it was plugged in."""
     state: State = State.WANTS
     lines: int | None = None
-    """On how many lines it charges, once three readings have shown it; None: as many as its charger has."""
+    """On how many lines it charges, once three readings have shown it; None: as many as its charger
+    has."""
     drawn: float | None = None
     """A on its highest line, as last measured; None: not reported."""
     over: float = 0.0
@@ -70,7 +76,8 @@ class Car:
     least: int = 0
     """A below which it was seen not to charge, although its charger could."""
     per_ampere: int = 1
-    """So many A are booked for each that it may draw, up to its maximum: it may put what all lines get on one."""
+    """So many A are booked for each that it may draw, up to its maximum: it may put what all lines
+    get on one."""
     wakes: float = 0.0
     """Seconds that it needed to begin when it was allowed to. Its turn lasts so much longer."""
     by_hand: int | None = None
@@ -101,15 +108,16 @@ class Other:
     highest: Phases
     """The highest of this hour and its two neighbours in the last seven days."""
     stale: bool = False
-    """The meter is silent, or what it shows may be cars: then all three are the most that it can be."""
+    """The meter is silent, or what it shows may be cars: then all three are the most that it can
+    be."""
     lost: bool = False
     """The meter has been silent for an hour: every car below falls to its safe limit."""
 
 
 @record
 class Order:
-    """What the grid operator allows, on each line or in kW on all together: to the chargers, or `of_connection` to them
-    and the other consumers."""
+    """What the grid operator allows, on each line or in kW on all together: to the chargers, or
+    `of_connection` to them and the other consumers."""
 
     amperes: float | None = None
     kilowatts: float | None = None
@@ -118,8 +126,8 @@ class Order:
 
 @record
 class Measured:
-    """All that was measured at circuits, and what the grid operator allows. A circuit that is not in `other` has no
-    meter; its reserve counts, or what is known of those below it."""
+    """All that was measured at circuits, and what the grid operator allows. A circuit that is not
+    in `other` has no meter; its reserve counts, or what is known of those below it."""
 
     other: Mapping[str, Other] = field(default_factory=dict)
     grid: Order = Order()
@@ -165,7 +173,8 @@ class Limit:
 
 @record
 class Standing:
-    """What the rule remembers of a car from one decision to the next. It is kept in the database."""
+    """What the rule remembers of a car from one decision to the next. It is kept in the
+    database."""
 
     limit: int
     since: float
@@ -177,12 +186,15 @@ class Standing:
     room: float | None = None
     """Since when there has been room for more."""
     knocked: float | None = None
-    """When a full car was last knocked; as if a knock just ended as long as it has current, because it can ask then."""
+    """When a full car was last knocked; as if a knock just ended as long as it has current, because
+    it can ask then."""
 
 
 def moved(standing: Standing, by: float) -> Standing:
     """Return a standing whose moments are so much later: the clock was set forward."""
-    moments = {name: getattr(standing, name) for name in ("since", "turn", "waits", "room", "knocked")}
+    moments = {
+        name: getattr(standing, name) for name in ("since", "turn", "waits", "room", "knocked")
+    }
     return replace(standing, **{name: at + by for name, at in moments.items() if at is not None})
 
 
@@ -224,15 +236,25 @@ class Decision:
 
 
 def decide(
-    tree: Tree, cars: Iterable[Car], measured: Measured, now: float, before: Decision, *, first_come: bool = False
+    tree: Tree,
+    cars: Iterable[Car],
+    measured: Measured,
+    now: float,
+    before: Decision,
+    *,
+    first_come: bool = False,
 ) -> Decision:
-    """Decide what each car may draw. The order of `cars` does not matter; one whose charger is not in the tree raises
-    KeyError.
+    """Decide what each car may draw. The order of `cars` does not matter; one whose charger is not
+    in the tree raises KeyError.
 
-    After a restart, pass `Decision(at=…, standings=…)` as `before`. With `first_come`, nobody takes turns.
+    After a restart, pass `Decision(at=…, standings=…)` as `before`. With `first_come`, nobody takes
+    turns.
     """
     rooms = _Rooms(tree, measured)
-    asking = sorted((_Asking(tree, car, before.standings.get(car.place), now) for car in cars), key=_Asking.arrival)
+    asking = sorted(
+        (_Asking(tree, car, before.standings.get(car.place), now) for car in cars),
+        key=_Asking.arrival,
+    )
     for one in asking:
         # Of unknown lines, it is what one may carry; all together carry no more than it may.
         rooms.book(one.phases if one.car.lines is None else one.lines, one.car.over, one.car.over)
@@ -241,7 +263,10 @@ def decide(
     asked = _to_knock(full, now)
     turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS
     wanting = [one for one in free if one.car.state is State.WANTS]
-    ranked = sorted([*wanting, *asked], key=lambda one: one.rank(now, turns_end=turns_end, first_come=first_come))
+    ranked = sorted(
+        [*wanting, *asked],
+        key=lambda one: one.rank(now, turns_end=turns_end, first_come=first_come),
+    )
     served = [one for one in ranked if _gets_least(one, rooms, now)]
     chosen = [one for one in served if one.car.state is State.WANTS]
     for one in chosen:
@@ -250,7 +275,10 @@ def decide(
     _share([one for one in chosen if not one.car.boost], rooms)
     is_swapped = turns_end and any(one.had and not one.grant for one in wanting)
     knocked = {one.car.place for one in full if one.bound is Bound.KNOCK}
-    is_knock_over = any(limit.bound is Bound.KNOCK and place not in knocked for place, limit in before.limits.items())
+    is_knock_over = any(
+        limit.bound is Bound.KNOCK and place not in knocked
+        for place, limit in before.limits.items()
+    )
     _hold_back(chosen, rooms, now, at_once=is_swapped or is_knock_over)
     _keep(chosen, rooms)
     _leave(full, rooms, now)
@@ -271,10 +299,11 @@ def decide(
 
 
 class _Rooms:
-    """What is still free on each line in both ledgers, in A. A line is one phase of one circuit, and the last one is
-    the sum of all phases; see Tree.lines_of.
+    """What is still free on each line in both ledgers, in A. A line is one phase of one circuit,
+    and the last one is the sum of all phases; see Tree.lines_of.
 
-    An order takes from the root or from that sum, and counts for all that is permitted, drawn or not.
+    An order takes from the root or from that sum, and counts for all that is permitted, drawn or
+    not.
     """
 
     def __init__(self, tree: Tree, measured: Measured) -> None:
@@ -298,12 +327,17 @@ class _Rooms:
         self.outage.append(math.inf)
         grid = measured.grid
         house = flowing[tree.root][1] if grid.of_connection else NOTHING
-        left = {} if grid.amperes is None else {phase: grid.amperes - house[phase] for phase in PHASES}
+        left = (
+            {} if grid.amperes is None else {phase: grid.amperes - house[phase] for phase in PHASES}
+        )
         if grid.kilowatts is not None:
             left[len(self.limits)] = grid.kilowatts * 1000 / VOLTS - sum(house)
         self.ordered = {line for line, amperes in left.items() if amperes < self.now[line]}
         for line, amperes in left.items():
-            self.now[line], self.outage[line] = min(self.now[line], amperes), min(self.outage[line], amperes)
+            self.now[line], self.outage[line] = (
+                min(self.now[line], amperes),
+                min(self.outage[line], amperes),
+            )
 
     def book(self, lines: Iterable[int], permitted: float, drawn: float) -> None:
         for line in lines:
@@ -323,8 +357,8 @@ class _Rooms:
 
 
 def _flowing(tree: Tree, measured: Measured) -> dict[str, tuple[Phases, Phases]]:
-    """What others draw at each circuit, now and at most in the last 15 minutes. Where there is no meter, it is the
-    reserve, or what they draw at the circuits below, if that is more."""
+    """What others draw at each circuit, now and at most in the last 15 minutes. Where there is no
+    meter, it is the reserve, or what they draw at the circuits below, if that is more."""
     found: dict[str, tuple[Phases, Phases]] = {}
     for name in reversed(tree.order):
         if other := measured.other.get(name):
@@ -359,12 +393,19 @@ class _Asking:
             and now - was.since >= SETTLED_SECONDS
         ):
             self.draws = car.drawn
-        self.needs = self.most if self.draws is None else min(self.most, max(self.least, math.ceil(self.draws)))
+        self.needs = (
+            self.most
+            if self.draws is None
+            else min(self.most, max(self.least, math.ceil(self.draws)))
+        )
         """The most that it can make use of at present."""
         self.spare = 0
-        """Permitted beyond that, so that a car that draws less than it may is seen to do so the next time, too."""
+        """Permitted beyond that, so that a car that draws less than it may is seen to do so the
+        next time, too."""
         if self.draws is not None:
-            self.spare = max(self.needs, min(self.most, int(self.draws + LESS_AMPERES) + 1)) - self.needs
+            self.spare = (
+                max(self.needs, min(self.most, int(self.draws + LESS_AMPERES) + 1)) - self.needs
+            )
         self.grant = 0
         self.bound = Bound.WAITS
         self.line: int | None = None
@@ -381,7 +422,9 @@ class _Asking:
         """A that it may draw, of which `grant` are booked."""
         if self.bound is Bound.FIXED:
             return self.grant
-        amperes = self.grant if self.grant == self.socket.most else self.grant // self.car.per_ampere
+        amperes = (
+            self.grant if self.grant == self.socket.most else self.grant // self.car.per_ampere
+        )
         most = self.socket.safe if self.bound is Bound.SAFE else self.socket.most
         return min(amperes, most if self.car.by_hand is None else min(most, self.car.by_hand))
 
@@ -393,8 +436,8 @@ class _Asking:
         return self.was.limit if self.was else 0
 
     def rank(self, now: float, *, turns_end: bool, first_come: bool) -> tuple[object, ...]:
-        """Who is served first: boosts; then the turns that go on, the latest first; then knocks; then those who wait;
-        then the turns that end."""
+        """Who is served first: boosts; then the turns that go on, the latest first; then knocks;
+        then those who wait; then the turns that end."""
         was, car = self.was, self.car
         if car.state is State.FULL:
             return 2, *self.arrival()
@@ -474,11 +517,17 @@ class _Asking:
 
 
 def _is_bound_elsewhere(one: _Asking, tree: Tree, measured: Measured, rooms: _Rooms) -> bool:
-    """Book a car of which the sharing decides nothing: it cannot be told, its meter is lost, or nothing is allowed."""
+    """Book a car of which the sharing decides nothing: it cannot be told, its meter is lost, or
+    nothing is allowed."""
     car = one.car
     if car.fixed is not None:
-        # One that takes nothing now may begin at any moment, but then others are lowered within seconds, if we live.
-        drawn = car.fixed if car.state is State.WANTS or car.drawn is None else min(car.fixed, car.drawn)
+        # One that takes nothing now may begin at any moment, but then others are lowered within
+        # seconds, if we live.
+        drawn = (
+            car.fixed
+            if car.state is State.WANTS or car.drawn is None
+            else min(car.fixed, car.drawn)
+        )
         rooms.book(one.lines, car.fixed, drawn)
         one.grant, one.bound = math.ceil(car.fixed), Bound.FIXED
         return True
@@ -495,7 +544,8 @@ def _is_bound_elsewhere(one: _Asking, tree: Tree, measured: Measured, rooms: _Ro
 
 
 def _to_knock(full: list[_Asking], now: float) -> list[_Asking]:
-    """Full cars at 0 A that get their least current for a minute, if it fits: one at a circuit, once an hour."""
+    """Full cars at 0 A that get their least current for a minute, if it fits: one at a circuit,
+    once an hour."""
     knocked = [one for one in full if _is_knocked(one, now)]
     busy = {one.socket.circuit for one in knocked}
     for one in full:
@@ -515,7 +565,10 @@ def _is_due(one: _Asking, now: float) -> bool:
         return False
     if (one.knocked + KNOCK_SECONDS) // KNOCK_EVERY_SECONDS < now // KNOCK_EVERY_SECONDS:
         return True
-    return one.car.departure is not None and one.knocked < one.car.departure - BEFORE_DEPARTURE_SECONDS <= now
+    return (
+        one.car.departure is not None
+        and one.knocked < one.car.departure - BEFORE_DEPARTURE_SECONDS <= now
+    )
 
 
 def _gets_least(one: _Asking, rooms: _Rooms, now: float) -> bool:
@@ -537,8 +590,8 @@ def _gets_least(one: _Asking, rooms: _Rooms, now: float) -> bool:
 
 
 def _share(sharing: list[_Asking], rooms: _Rooms) -> None:
-    """Share equally what is left. Where a line is full, what is left of whole amperes goes to those who have least
-    there, in the order in which they came."""
+    """Share equally what is left. Where a line is full, what is left of whole amperes goes to those
+    who have least there, in the order in which they came."""
     rising = [one for one in sharing if one.grant < one.needs]
     while rising:
         if tight := _rise(rising, rooms):
@@ -554,24 +607,31 @@ def _share(sharing: list[_Asking], rooms: _Rooms) -> None:
 
 
 def _rise(rising: list[_Asking], rooms: _Rooms) -> set[int]:
-    """Give the same to all at the lowest level: until one of them needs no more, others stand at their level, or a line
-    is full. Return the lines that are."""
+    """Give the same to all at the lowest level: until one of them needs no more, others stand at
+    their level, or a line is full. Return the lines that are."""
     level = min(one.grant for one in rising)
     ceiling = min(one.needs if one.grant == level else one.grant for one in rising)
     lowest = [one for one in rising if one.grant == level]
     counts = Counter([line for one in lowest for line in one.lines])
-    step = min(ceiling - level, math.floor(min(rooms.free(line) / count for line, count in counts.items())))
+    step = min(
+        ceiling - level, math.floor(min(rooms.free(line) / count for line, count in counts.items()))
+    )
     for line, count in counts.items():
         rooms.now[line] -= step * count
         rooms.outage[line] -= step * count
     for one in lowest:
         one.grant += step
-    return {line for line, count in counts.items() if rooms.free(line) < count} if step < ceiling - level else set()
+    return (
+        {line for line, count in counts.items() if rooms.free(line) < count}
+        if step < ceiling - level
+        else set()
+    )
 
 
 def _hold_back(chosen: list[_Asking], rooms: _Rooms, now: float, *, at_once: bool) -> None:
-    """Lower at once; raise by steps, after there has been room for a while. It is `at_once` if a turn has ended or a
-    knock is over: one car then gets what was another's, and nobody has to see first whether the room lasts."""
+    """Lower at once; raise by steps, after there has been room for a while. It is `at_once` if a
+    turn has ended or a knock is over: one car then gets what was another's, and nobody has to see
+    first whether the room lasts."""
     for one in chosen:
         if one.grant == one.needs:
             one.grant += one.spare
@@ -591,17 +651,22 @@ def _hold_back(chosen: list[_Asking], rooms: _Rooms, now: float, *, at_once: boo
 
 
 def _keep(chosen: list[_Asking], rooms: _Rooms) -> None:
-    """Leave a car what it does not need, as long as nobody else needs it: its limit need not follow every ampere that
-    it draws less."""
+    """Leave a car what it does not need, as long as nobody else needs it: its limit need not follow
+    every ampere that it draws less."""
     for one in chosen:
         kept = min(one.had, one.most) - one.grant
-        if one.bound is Bound.MOST and kept > 0 and rooms.lacking(one.lines, kept, -math.inf) is None:
+        if (
+            one.bound is Bound.MOST
+            and kept > 0
+            and rooms.lacking(one.lines, kept, -math.inf) is None
+        ):
             rooms.book(one.lines, kept, 0)
             one.grant += kept
 
 
 def _leave(full: Iterable[_Asking], rooms: _Rooms, now: float) -> None:
-    """A full car keeps its least current where the outage ledger has room for it, because a car at 0 A cannot ask."""
+    """A full car keeps its least current where the outage ledger has room for it, because a car at
+    0 A cannot ask."""
     for one in full:
         if one.bound is Bound.KNOCK:
             continue
@@ -648,7 +713,10 @@ def _ordered(grid: Order, asking: Iterable[_Asking], lines: Sequence[Line]) -> f
 
 def _again(asking: list[_Asking], queue: list[_Asking], now: float) -> float:
     """When the clock alone changes something."""
-    moments = [now + TURN_SECONDS, *(one.room + ROOM_SECONDS for one in asking if one.room is not None)]
+    moments = [
+        now + TURN_SECONDS,
+        *(one.room + ROOM_SECONDS for one in asking if one.room is not None),
+    ]
     if queue:
         moments.append(now - now % TURN_SECONDS + TURN_SECONDS)
     for one in asking:
@@ -660,14 +728,16 @@ def _again(asking: list[_Asking], queue: list[_Asking], now: float) -> float:
 
 
 def _waits_about(queue: list[_Asking], chosen: list[_Asking], now: float) -> dict[Place, float]:
-    """Seconds until each gets current: at each quarter-hour, so many can change as now have current at their line, and
-    do not always come first. If none does, nothing will change by itself."""
+    """Seconds until each gets current: at each quarter-hour, so many can change as now have current
+    at their line, and do not always come first. If none does, nothing will change by itself."""
     boundary = TURN_SECONDS - now % TURN_SECONDS
     turning = [one for one in chosen if not one.car.boost]
     ahead: Counter[int | None] = Counter()
     found = {}
     for one in queue:
-        places = sum(one.line in other.lines and other.priority <= one.priority for other in turning)
+        places = sum(
+            one.line in other.lines and other.priority <= one.priority for other in turning
+        )
         if one.line is not None and not places:
             continue
         turns = 0 if one.line is None else ahead[one.line] // places

@@ -1,10 +1,11 @@
 """Load management: it measures and decides, and carries that out at the chargers that it limits.
 
-Without a site document nothing runs. With one, a task of the server that has the duties of the site decides: when
-something happened, but at most once a second, when the clock alone changes something, and every ten seconds. What it
-knows of cars it reads from the database, where chargers' messages are anyway, so that no message costs anything more.
-As long as no charger is limited, nothing is sent, and it only shows what it would do. Whatever fails here is logged
-once, and a charger never notices.
+Without a site document nothing runs. With one, a task of the server that has the duties of the site
+decides: when something happened, but at most once a second, when the clock alone changes something,
+and every ten seconds. What it knows of cars it reads from the database, where chargers' messages
+are anyway, so that no message costs anything more. As long as no charger is limited, nothing is
+sent, and it only shows what it would do. Whatever fails here is logged once, and a charger never
+notices.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ from levity_trio.wire.times import shifted, stamp
 PAUSE_SECONDS: Final = 1.0
 """Between two decisions."""
 LOOK_SECONDS: Final = 10.0
-"""What cars draw is read so often, the state is kept so often, and a decision holds for no longer."""
+"""What cars draw is read so often, the state is kept so often, and a decision holds for no
+longer."""
 REST_TIMES: Final = 10.0
 """A step is followed by a rest of so many times its length."""
 LEAP_SECONDS: Final = 5.0
@@ -77,7 +79,14 @@ TRIAL_SECONDS: Final = 5
 SHORTEST_SECONDS: Final = 0.05
 """Between two decisions by a simulated clock."""
 CHANGES: Final = (
-    *(StatusChanged, TransactionStarted, TransactionStopped, TransactionClosed, ChargerConnected, ChargerDisconnected),
+    *(
+        StatusChanged,
+        TransactionStarted,
+        TransactionStopped,
+        TransactionClosed,
+        ChargerConnected,
+        ChargerDisconnected,
+    ),
     *(ChargerHidden, ChargerBooted, GridLimitChanged, LoadManagementChanged),
 )
 """After these, other cars may be plugged in."""
@@ -87,9 +96,12 @@ log = get_logger("system")
 
 
 class LoadManagement:
-    """Load management of a server; what plug-ins and the API reach of it is `levity_trio.plugins.base.Load`."""
+    """Load management of a server; what plug-ins and the API reach of it is
+    `levity_trio.plugins.base.Load`."""
 
-    def __init__(self, writer: Writer, reader: Reader, chargers: Chargers, clock: Clock, speed: int = 1) -> None:
+    def __init__(
+        self, writer: Writer, reader: Reader, chargers: Chargers, clock: Clock, speed: int = 1
+    ) -> None:
         self._writer, self._reader, self._clock, self._speed = writer, reader, clock, speed
         self._holding = Holding(Leases())
         self._carrier = Carrier(writer, chargers, clock, self._holding, self._wanted, speed)
@@ -120,10 +132,16 @@ class LoadManagement:
             return Limited()
         held = self._holding.leases
         leases = [self._holding.stored(place, one.lease) for place, one in held.held.items()]
-        return Limited(chargers=[*self._holding.chargers.values()], leases=leases, writes_a_day=held.writes_a_day)
+        return Limited(
+            chargers=[*self._holding.chargers.values()],
+            leases=leases,
+            writes_a_day=held.writes_a_day,
+        )
 
     def measured(self, meter: str, amperes: tuple[float, float, float]) -> bool:
-        is_known = self._managed is not None and self._managed.measured(meter, amperes, self._clock().timestamp())
+        is_known = self._managed is not None and self._managed.measured(
+            meter, amperes, self._clock().timestamp()
+        )
         if is_known:
             self._news.set()
         return is_known
@@ -138,7 +156,9 @@ class LoadManagement:
         return self.topics
 
     def heard(self, topic: str, payload: bytes) -> None:
-        if self._managed is not None and self._managed.heard(topic, payload, self._clock().timestamp()):
+        if self._managed is not None and self._managed.heard(
+            topic, payload, self._clock().timestamp()
+        ):
             self._news.set()
 
     async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
@@ -155,7 +175,9 @@ class LoadManagement:
         await self._writer.run(leases.forgive, charger, 1)
         self._read_again()
 
-    async def limit_by_hand(self, place: tuple[str, int], amperes: int | None, *, reason: str, by: str) -> None:
+    async def limit_by_hand(
+        self, place: tuple[str, int], amperes: int | None, *, reason: str, by: str
+    ) -> None:
         await self._writer.run(load.limit_by_hand, place, amperes, reason, self._at(), by)
         self._read_again()
 
@@ -170,7 +192,9 @@ class LoadManagement:
         await self._writer.run(load.depart, place, transaction, (at, wanted_wh), self._at(), by)
         self._read_again()
 
-    async def grid_limit(self, amperes: float | None, *, kilowatts: float | None = None, source: str) -> None:
+    async def grid_limit(
+        self, amperes: float | None, *, kilowatts: float | None = None, source: str
+    ) -> None:
         await self._writer.run(load.add_order, amperes, kilowatts, source, self._at())
         self._read_again()
 
@@ -180,7 +204,8 @@ class LoadManagement:
     # What happens
 
     def observe(self, event: Event) -> None:
-        """Note that something happened that the next decision must know. This is all that a message costs."""
+        """Note that something happened that the next decision must know. This is all that a message
+        costs."""
         if isinstance(event, LoadSiteChanged):
             self._is_site_new = True
             self._news.set()
@@ -188,8 +213,14 @@ class LoadManagement:
             pass
         elif isinstance(event, CHANGES) or self._is_awaited(event):
             self._read_again()
-        elif isinstance(event, CallEnded) and event.action == "SetChargingProfile" and event.state == ACCEPTED:
-            self._holding.told_by_others(event.charger or "", self._managed.tree, self._clock().timestamp())
+        elif (
+            isinstance(event, CallEnded)
+            and event.action == "SetChargingProfile"
+            and event.state == ACCEPTED
+        ):
+            self._holding.told_by_others(
+                event.charger or "", self._managed.tree, self._clock().timestamp()
+            )
 
     def _is_awaited(self, event: Event) -> bool:
         """Whether it is a reading that may show that a limit is obeyed."""
@@ -216,7 +247,9 @@ class LoadManagement:
                 while not self._is_site_new:
                     took = await self._surviving(partial(self._step, nursery))
                     hooks.watch_readings(BY, is_watching=not self._holding.is_shadow)
-                    await self._wait(min(self._managed.again - self._clock().timestamp(), LOOK_SECONDS), took)
+                    await self._wait(
+                        min(self._managed.again - self._clock().timestamp(), LOOK_SECONDS), took
+                    )
                 nursery.cancel_scope.cancel()
             self._tasks = None
 
@@ -227,14 +260,16 @@ class LoadManagement:
             log.exception("a meter is no longer read")
 
     async def _wait(self, seconds: float, took: float) -> None:
-        """Rest after a step that took so long, then wait for news, for at most so many seconds of the site's clock."""
+        """Rest after a step that took so long, then wait for news, for at most so many seconds of
+        the site's clock."""
         await trio.sleep(max(PAUSE_SECONDS / self._speed, SHORTEST_SECONDS, REST_TIMES * took))
         with trio.move_on_after(max(0.0, seconds) / self._speed):
             await self._news.wait()
         self._news = trio.Event()
 
     async def _surviving(self, step: Callable[[], Awaitable[None]]) -> float:
-        """Make a step, which may fail: that is logged when it begins. Return how many seconds it took."""
+        """Make a step, which may fail: that is logged when it begins. Return how many seconds it
+        took."""
         began = trio.current_time()
         try:
             await step()
@@ -265,7 +300,11 @@ class LoadManagement:
         else:
             now = self._clock().timestamp()
             past = await self._reader.run(partial(reads.remembered, now=self._at()))
-            kept = await self._reader.run(reads.kept_state) if self._managed is None else self._managed.kept()
+            kept = (
+                await self._reader.run(reads.kept_state)
+                if self._managed is None
+                else self._managed.kept()
+            )
             if not self._is_adopted:
                 heard = await self._reader.run(partial(reads.heard_before, now=self._at()))
                 self._holding.adopt(await self._reader.run(stored_leases), heard, now)
@@ -277,8 +316,8 @@ class LoadManagement:
         self._site_taken = trio.Event()
 
     async def _step(self, nursery: trio.Nursery) -> None:
-        """Decide, and begin to carry that out, whether it can be stored or not. Without a decision nothing is sent, so
-        leases end by themselves."""
+        """Decide, and begin to carry that out, whether it can be stored or not. Without a decision
+        nothing is sent, so leases end by themselves."""
         managed, now = self._managed, self._clock().timestamp()
         if managed is None:
             return
@@ -286,13 +325,17 @@ class LoadManagement:
         if not self._read_at <= now < self._read_at + LOOK_SECONDS:
             self._read_at = now
             try:
-                present = await self._reader.run(partial(reads.load_present, now=stamp(self._clock())))
+                present = await self._reader.run(
+                    partial(reads.load_present, now=stamp(self._clock()))
+                )
                 managed.take(self._with_links(present), now)
             except BaseException:
                 self._read_at = 0.0
                 raise
             if present.newcomers:
-                self._unwritten.append(partial(leases.manage, chargers=present.newcomers, at=self._at(), by=BY))
+                self._unwritten.append(
+                    partial(leases.manage, chargers=present.newcomers, at=self._at(), by=BY)
+                )
         if not managed.is_ready(now):
             return
         self.now, facts = managed.decide(now)
@@ -301,9 +344,13 @@ class LoadManagement:
         self._keep(managed, self.now, now, facts)
 
     def _with_links(self, present: LoadPresent) -> LoadPresent:
-        """Return the same with chargers that have just come back: the database knows them from their first message."""
+        """Return the same with chargers that have just come back: the database knows them from
+        their first message."""
         is_linked = self._chargers.is_connected
-        cars = [one._replace(is_connected=one.is_connected or is_linked(one.charger)) for one in present.cars]
+        cars = [
+            one._replace(is_connected=one.is_connected or is_linked(one.charger))
+            for one in present.cars
+        ]
         managed = {
             name: replace(one, is_connected=one.is_connected or is_linked(name))
             for name, one in present.managed.items()
@@ -331,11 +378,15 @@ class LoadManagement:
         if holding.is_shadow:
             return
         for step in managed.steps(now):
-            nursery.start_soon(self._carrying, partial(self._carrier.send, step, *managed.told(step.place)))
+            nursery.start_soon(
+                self._carrying, partial(self._carrier.send, step, *managed.told(step.place))
+            )
         for socket in holding.idle(managed.present, managed.tree, now):
             nursery.start_soon(self._carrying, partial(self._carrier.settle, socket))
         for charger in holding.unprepared():
-            sockets = [one for place, one in managed.tree.sockets.items() if place[0] == charger.charger]
+            sockets = [
+                one for place, one in managed.tree.sockets.items() if place[0] == charger.charger
+            ]
             act = self._carrier.prepare if charger.state == MANAGED else self._carrier.let_go
             nursery.start_soon(self._preparing, charger.charger, partial(act, charger, sockets))
         for place, is_open in managed.to_close().items():
@@ -367,12 +418,20 @@ class LoadManagement:
     async def begin_trial(self, place: Place, *, by: str) -> int:
         """Begin the trial of a charger; return its number."""
         if self._tasks is None or self._managed is None or place not in self._managed.tree.sockets:
-            raise Refused(Code.CONFLICT, Told("load management does not limit {1}", place[0]), "charger")
+            raise Refused(
+                Code.CONFLICT, Told("load management does not limit {1}", place[0]), "charger"
+            )
         if place[0] not in self._holding.chargers or place[0] in self._holding.away:
-            words = Told("{1} is away, or not limited: levity-trio load on {1} begins that", place[0])
+            words = Told(
+                "{1} is away, or not limited: levity-trio load on {1} begins that", place[0]
+            )
             raise Refused(Code.CONFLICT, words, "charger")
-        can = ability({}, self._holding.chargers[place[0]].keys)  # whatever was found before, all is tried again
-        number: int = await self._tasks.start(self._run_trial, self._managed.tree.sockets[place], can, by)
+        can = ability(
+            {}, self._holding.chargers[place[0]].keys
+        )  # whatever was found before, all is tried again
+        number: int = await self._tasks.start(
+            self._run_trial, self._managed.tree.sockets[place], can, by
+        )
         return number
 
     def cancel_trial(self, charger: str) -> bool:
@@ -382,9 +441,13 @@ class LoadManagement:
             scope.cancel()
         return scope is not None
 
-    async def _run_trial(self, socket: Socket, can: Ability, by: str, *, task_status: trio.TaskStatus[int]) -> None:
+    async def _run_trial(
+        self, socket: Socket, can: Ability, by: str, *, task_status: trio.TaskStatus[int]
+    ) -> None:
         place, charger, steps, result = socket.place, socket.charger, "[]", "cancelled"
-        with trio.CancelScope(shield=True):  # within the writer's own deadline: what is stored as begun is ended
+        with trio.CancelScope(
+            shield=True
+        ):  # within the writer's own deadline: what is stored as begun is ended
             number = await self._writer.run(leases.begin_trial, *place, self._at(), by)
         task_status.started(number)
 
@@ -413,7 +476,14 @@ class LoadManagement:
             self._holding.lose(socket, self._clock().timestamp())
             facts = trial.facts if result != "cancelled" else {}
             self._unwritten.append(
-                partial(leases.end_trial, trial=number, steps=steps, result=result, at=self._at(), facts=facts)
+                partial(
+                    leases.end_trial,
+                    trial=number,
+                    steps=steps,
+                    result=result,
+                    at=self._at(),
+                    facts=facts,
+                )
             )
             self._read_again()
 
@@ -421,18 +491,24 @@ class LoadManagement:
         at = timestamp_of(now)
         for fact, way in self._holding.ignoring(now):
             prepared_at = self._holding.chargers[fact.charger or ""].prepared_at
-            self._unwritten.append(partial(leases.ignored, fact=fact, way=int(way), prepared_at=prepared_at))
+            self._unwritten.append(
+                partial(leases.ignored, fact=fact, way=int(way), prepared_at=prepared_at)
+            )
             transaction = managed.to_stop(fact.charger or "", fact.connector, way)
             if transaction is not None:
                 stop = partial(self._carrier.stop, fact.charger or "", transaction)
                 nursery.start_soon(self._carrying, stop)
         for charger, connector in self._holding.obeyed():
-            self._unwritten.append(partial(leases.obeyed, charger=charger, connector=connector, at=at))
+            self._unwritten.append(
+                partial(leases.obeyed, charger=charger, connector=connector, at=at)
+            )
         for name, facts in self._holding.learned():
             self._unwritten.append(partial(leases.learn, charger=name, facts=facts, at=at))
         for spell in managed.spells(now):
             self._unwritten.append(
-                partial(leases.keep_spell, transaction=spell.transaction, why=spell.why, at=spell.at)
+                partial(
+                    leases.keep_spell, transaction=spell.transaction, why=spell.why, at=spell.at
+                )
             )
 
     def _keep(self, managed: Managed, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
@@ -444,7 +520,9 @@ class LoadManagement:
         if over := managed.over_wishes(shown.at):
             self._unwritten.append(partial(load.end_wishes, numbers=over, at=shown.at, by=BY))
         for what, place, key, value in managed.lessons():
-            self._unwritten.append(partial(load.learned, what=what, place=place, key=key, value=value, at=shown.at))
+            self._unwritten.append(
+                partial(load.learned, what=what, place=place, key=key, value=value, at=shown.at)
+            )
         while self._unwritten:
             self._writer.note(self._unwritten[0])
             self._unwritten.popleft()

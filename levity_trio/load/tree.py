@@ -1,11 +1,12 @@
 """The site as the electrician sees it: circuits in a tree, and the connectors at them.
 
-Currents are in A per phase. A phase is 0, 1 or 2 (L1, L2, L3 of the feeder). A charger's first line may lie on
-another phase than L1: its rotation says which, in OCPP's letters ("RST": its lines are L1, L2, L3; "STR": L2, L3, L1).
-While a rotation is unknown, each ampere is booked on every phase where it may be.
+Currents are in A per phase. A phase is 0, 1 or 2 (L1, L2, L3 of the feeder). A charger's first line
+may lie on another phase than L1: its rotation says which, in OCPP's letters ("RST": its lines are
+L1, L2, L3; "STR": L2, L3, L1). While a rotation is unknown, each ampere is booked on every phase
+where it may be.
 
-A tree is checked as a whole when it is made. Safe limits last for as long as nobody decides anything, so all of them
-and the largest other load together must fit each circuit.
+A tree is checked as a whole when it is made. Safe limits last for as long as nobody decides
+anything, so all of them and the largest other load together must fit each circuit.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -43,7 +44,8 @@ class Circuit:
     """Book 1.2 × of the highest other load, for houses whose evenings differ much."""
 
     def can_carry(self, amperes: float) -> bool:
-        """Whether a meter may show so much, below zero too: more, or what is no number, is the meter's fault."""
+        """Whether a meter may show so much, below zero too: more, or what is no number, is the
+        meter's fault."""
         return abs(amperes) <= IMPOSSIBLE * self.amperes
 
 
@@ -72,7 +74,8 @@ class Socket:
         return self.charger, self.connector
 
     def lines(self, used: int | None = None) -> tuple[int, ...]:
-        """The phases on which each ampere is booked for a car that uses so many lines; None: not known yet."""
+        """The phases on which each ampere is booked for a car that uses so many lines; None: not
+        known yet."""
         lines = min(used or self.phases, self.phases)
         if lines == len(PHASES) or not self.rotation:
             return PHASES
@@ -92,18 +95,26 @@ class TreeRefused(ValueError):
     """The tree contradicts itself, or could not last without us."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__(joined("\n", (joined(" ", [problem.text, *problem.advice]) for problem in problems)))
+        super().__init__(
+            joined("\n", (joined(" ", [problem.text, *problem.advice]) for problem in problems))
+        )
         self.problems = problems
 
 
 class Tree:
-    """All circuits, each with its sockets. Raises TreeRefused, with every problem, if it cannot be right.
+    """All circuits, each with its sockets. Raises TreeRefused, with every problem, if it cannot be
+    right.
 
-    `highest` is the largest other load per circuit, in A per phase, that was measured; a reserve counts before it.
+    `highest` is the largest other load per circuit, in A per phase, that was measured; a reserve
+    counts before it.
     """
 
     def __init__(
-        self, circuits: Iterable[Circuit], sockets: Iterable[Socket], *, highest: Mapping[str, Phases] | None = None
+        self,
+        circuits: Iterable[Circuit],
+        sockets: Iterable[Socket],
+        *,
+        highest: Mapping[str, Phases] | None = None,
     ) -> None:
         listed = tuple(circuits)
         self.circuits: dict[str, Circuit] = {circuit.name: circuit for circuit in listed}
@@ -131,11 +142,14 @@ class Tree:
         return tuple(ordered)
 
     def _lines_of(self, place: Place, used: int | None) -> tuple[int, ...]:
-        """The lines on which a car at a socket is booked, in all circuits above it: 3 × the circuit's place in `order`
-        + the phase. After these stands the sum of all phases, once for each line of the car."""
+        """The lines on which a car at a socket is booked, in all circuits above it: 3 × the
+        circuit's place in `order` + the phase. After these stands the sum of all phases, once for
+        each line of the car."""
         socket = self.sockets[place]
         circuits = [self.order.index(name) for name in reversed(self.above(socket.circuit))]
-        lines = [len(PHASES) * circuit + phase for circuit in circuits for phase in socket.lines(used)]
+        lines = [
+            len(PHASES) * circuit + phase for circuit in circuits for phase in socket.lines(used)
+        ]
         return *lines, *[len(PHASES) * len(self.order)] * min(used or socket.phases, socket.phases)
 
     @cached_property
@@ -156,7 +170,9 @@ class Tree:
 
     def below(self, circuit: str) -> list[Socket]:
         """The sockets at the circuit and at those under it, by charger and connector."""
-        found = [socket for socket in self.sockets.values() if circuit in self.above(socket.circuit)]
+        found = [
+            socket for socket in self.sockets.values() if circuit in self.above(socket.circuit)
+        ]
         return sorted(found, key=lambda socket: socket.place)
 
     def shortages(self, highest: Mapping[str, Phases]) -> list[Problem]:
@@ -175,8 +191,8 @@ class Tree:
         return problems
 
     def booked_for_others(self, circuit: str, highest: Mapping[str, Phases]) -> Phases:
-        """A per phase to keep for other consumers: the reserve that was entered, else what was measured, else what is
-        kept for them at the circuits below."""
+        """A per phase to keep for other consumers: the reserve that was entered, else what was
+        measured, else what is kept for them at the circuits below."""
         found = self.circuits[circuit]
         if found.reserve is not None:
             return found.reserve, found.reserve, found.reserve
@@ -211,13 +227,19 @@ def on(phases: Collection[int], amperes: float) -> Phases:
     return one, two, three
 
 
-def _wrong_circuits(listed: tuple[Circuit, ...], circuits: Mapping[str, Circuit]) -> Iterable[Problem]:
+def _wrong_circuits(
+    listed: tuple[Circuit, ...], circuits: Mapping[str, Circuit]
+) -> Iterable[Problem]:
     if not listed:
-        yield Problem(Told("There is no circuit."), (Told("Give the feeder and its limit in A per phase."),))
+        yield Problem(
+            Told("There is no circuit."), (Told("Give the feeder and its limit in A per phase."),)
+        )
         return
     for name, circuit in circuits.items():
         if sum(other.name == name for other in listed) > 1:
-            yield Problem(Told("Two circuits are named {1}.", name), (Told("Give each its own name."),), name)
+            yield Problem(
+                Told("Two circuits are named {1}.", name), (Told("Give each its own name."),), name
+            )
         if not circuit.amperes > 0:
             advice = Told("Give the limit of its breaker in A per phase.")
             yield Problem(Told("{1} has no limit.", name), (advice,), name)
@@ -255,10 +277,16 @@ def _circles(circuits: Mapping[str, Circuit]) -> Iterable[list[str]]:
             yield path[path.index(here) :]
 
 
-def _wrong_socket(socket: Socket, circuits: Mapping[str, Circuit], known: Mapping[Place, Socket]) -> Iterable[Problem]:
+def _wrong_socket(
+    socket: Socket, circuits: Mapping[str, Circuit], known: Mapping[Place, Socket]
+) -> Iterable[Problem]:
     name = Told("{1}, connector {2}", socket.charger, socket.connector)
     if socket.place in known:
-        yield Problem(Told("{1} is named twice.", name), (Told("A connector hangs at one circuit."),), socket.circuit)
+        yield Problem(
+            Told("{1} is named twice.", name),
+            (Told("A connector hangs at one circuit."),),
+            socket.circuit,
+        )
     if socket.circuit not in circuits:
         text = Told("{1} is at {2}, which there is not.", name, socket.circuit)
         yield Problem(text, (Told("There are: {1}.", ", ".join(circuits)),))
@@ -270,14 +298,25 @@ def _wrong_socket(socket: Socket, circuits: Mapping[str, Circuit], known: Mappin
         text = Told("{1} has the rotation {2}.", name, socket.rotation)
         yield Problem(text, (Told("Give one of {1}.", ", ".join(allowed)),))
     if socket.least < LEAST_AMPERES or socket.most < socket.least:
-        text = Told("{1} has a least current of {2} A and a maximum of {3} A.", name, socket.least, socket.most)
-        yield Problem(text, (Told("The least is 6, 7 or 8 A, and the maximum not below it."),), socket.circuit)
+        text = Told(
+            "{1} has a least current of {2} A and a maximum of {3} A.",
+            name,
+            socket.least,
+            socket.most,
+        )
+        yield Problem(
+            text, (Told("The least is 6, 7 or 8 A, and the maximum not below it."),), socket.circuit
+        )
     if socket.safe and not socket.least <= socket.safe <= socket.most:
         advice = Told("Give 0, or {1} to {2} A.", socket.least, socket.most)
-        yield Problem(Told("{1} has a safe limit of {2} A.", name, socket.safe), (advice,), socket.circuit)
+        yield Problem(
+            Told("{1} has a safe limit of {2} A.", name, socket.safe), (advice,), socket.circuit
+        )
 
 
-def _too_little(circuit: Circuit, below: list[Socket], safe: float, other: float, phase: int) -> Problem:
+def _too_little(
+    circuit: Circuit, below: list[Socket], safe: float, other: float, phase: int
+) -> Problem:
     """The sum, as a person would write it, and the ways out of it."""
     here = [socket for socket in below if socket.safe and phase in socket.lines(socket.safe_lines)]
     room = circuit.amperes - other
@@ -286,7 +325,11 @@ def _too_little(circuit: Circuit, below: list[Socket], safe: float, other: float
     while left > room and zeros < len(limits):
         left -= limits[zeros]
         zeros += 1
-    sums = f"{len(limits)} × {limits[0]} A" if len(set(limits)) == 1 else Told("{1} safe limits", len(limits))
+    sums = (
+        f"{len(limits)} × {limits[0]} A"
+        if len(set(limits)) == 1
+        else Told("{1} safe limits", len(limits))
+    )
     what: tuple[Value, ...] = (f"{circuit.name} ({NAMES[phase]})", sums, Figure(safe))
     if other:
         text = Told(
@@ -295,7 +338,12 @@ def _too_little(circuit: Circuit, below: list[Socket], safe: float, other: float
         )
     else:
         text = Told("{1}: {2} are {3} A; the limit is {4} A.", *what, Figure(room))
-    advice = [Told("Give a safe limit of 0 A to {1} of them: these would not charge during an outage.", zeros)]
+    advice = [
+        Told(
+            "Give a safe limit of 0 A to {1} of them: these would not charge during an outage.",
+            zeros,
+        )
+    ]
     if any(len(socket.lines(socket.safe_lines)) > 1 for socket in here):
         spread = -(-len(here) // len(PHASES)) * max(limits)
         enough = Told("which fits") if spread <= room else Told("which is still too much for all")
@@ -309,6 +357,12 @@ def _too_little(circuit: Circuit, below: list[Socket], safe: float, other: float
         advice.append(fall_back)
     if other and circuit.reserve is None:
         advice.append(
-            Told("If the meter was wrong, have that forgotten: levity-trio load forget --circuit {1}.", circuit.name)
+            Told(
+                (
+                    "If the meter was wrong, have that forgotten: levity-trio load forget "
+                    "--circuit {1}."
+                ),
+                circuit.name,
+            )
         )
     return Problem(text, tuple(advice), circuit.name)

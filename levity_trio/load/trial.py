@@ -1,7 +1,8 @@
-"""The trial of a charger: fifteen minutes with a car, after which it is known how its firmware obeys.
+"""The trial of a charger: fifteen minutes with a car, after which it is known how its firmware
+obeys.
 
-Each step sends a limit whose lease ends after two minutes, and looks at what the car draws. Nothing is believed that
-was not seen. What was found holds for all chargers with the same firmware.
+Each step sends a limit whose lease ends after two minutes, and looks at what the car draws. Nothing
+is believed that was not seen. What was found holds for all chargers with the same firmware.
 """
 
 from __future__ import annotations
@@ -35,7 +36,15 @@ LOW_AMPERES: Final = 6
 LEASTS: Final = (6, 7, 8, 10)
 VOLTS: Final = 230
 REFUSALS: Final = (
-    *(N_("rejected"), N_("error"), N_("timed out"), N_("gone"), N_("expired"), N_("cancelled"), N_("not possible")),
+    *(
+        N_("rejected"),
+        N_("error"),
+        N_("timed out"),
+        N_("gone"),
+        N_("expired"),
+        N_("cancelled"),
+        N_("not possible"),
+    ),
 )
 """How a CALL ends that is not accepted."""
 
@@ -92,10 +101,14 @@ class Trial:
 
     # What is sent and seen
 
-    async def _send(self, amperes: int, then: int | None = None, can: Ability | None = None) -> None:
+    async def _send(
+        self, amperes: int, then: int | None = None, can: Ability | None = None
+    ) -> None:
         """Send a limit whose lease ends after two minutes. Raises Failed if it is refused."""
         lasts = None if then is None else LEASE_SECONDS
-        state = await self._told_to(amperes, amperes if then is None else then, lasts, can or self.can)
+        state = await self._told_to(
+            amperes, amperes if then is None else then, lasts, can or self.can
+        )
         if state != "accepted":
             raise Failed(Told("a limit of {1} A: {2}", amperes, Told(state)))
 
@@ -125,11 +138,14 @@ class Trial:
         return car
 
     async def _drawn(self, since: float) -> float | None:
-        """Return what the car draws on its highest line, by a report after a time; None if there was none."""
+        """Return what the car draws on its highest line, by a report after a time; None if there
+        was none."""
         car = await self.bench.look()
         if car is None or car.reading is None or seconds(car.reading.at) <= since:
             return None
-        drawn = gathering.drawn(car, self.socket, gathering.lines_used(car.reading, self.socket.most))
+        drawn = gathering.drawn(
+            car, self.socket, gathering.lines_used(car.reading, self.socket.most)
+        )
         return None if drawn is None else drawn.least
 
     async def _seen(self, fits: Callable[[float], bool], within: float) -> float:
@@ -142,13 +158,19 @@ class Trial:
             last = last if drawn is None else drawn
             if drawn is not None and fits(drawn):
                 return drawn
-        told = Told("no report of its current came") if last is None else Told("it drew {1} A", Figure(last, 1))
+        told = (
+            Told("no report of its current came")
+            if last is None
+            else Told("it drew {1} A", Figure(last, 1))
+        )
         raise Failed(Told("{1} within {2} s", told, Figure(within, 0)))
 
     async def _trigger(self) -> None:
         """Ask for a report, where the charger can be asked."""
         connector = self.socket.connector
-        await self.bench.ask(("TriggerMessage", {"requestedMessage": "MeterValues", "connectorId": connector}))
+        await self.bench.ask(
+            ("TriggerMessage", {"requestedMessage": "MeterValues", "connectorId": connector})
+        )
 
     async def _obeys(self, amperes: int, within: float = SEEN_SECONDS) -> float:
         return await self._seen(lambda drawn: drawn <= with_tolerance(amperes), within)
@@ -159,7 +181,8 @@ class Trial:
     # Steps
 
     async def _limit(self) -> str:
-        """A limit is seen on the current; else the lowest level, and then the next ways are tried."""
+        """A limit is seen on the current; else the lowest level, and then the next ways are
+        tried."""
         tried = []
         for one in self._ways():
             can = one
@@ -167,7 +190,10 @@ class Trial:
                 can = await self._counting(can)
                 await self._send(HIGH_AMPERES, None, can)
                 high = await self._seen(
-                    lambda drawn: with_tolerance(LOW_AMPERES) < drawn <= with_tolerance(HIGH_AMPERES), SLOW_SECONDS
+                    lambda drawn: (
+                        with_tolerance(LOW_AMPERES) < drawn <= with_tolerance(HIGH_AMPERES)
+                    ),
+                    SLOW_SECONDS,
                 )
                 low = max(LOW_AMPERES, can.floor)
                 await self._send(low, None, can)
@@ -178,15 +204,19 @@ class Trial:
             self.can = can
             self.facts |= {"way": int(can.way), "level": can.level, "counts_from": can.counts_from}
             return Told(
-                "from {1} to {2} A at a limit of {3} A, by {4}", Figure(high, 0), Figure(drawn, 1), low, _named(can)
+                "from {1} to {2} A at a limit of {3} A, by {4}",
+                Figure(high, 0),
+                Figure(drawn, 1),
+                low,
+                _named(can),
             )
         await self._car()
         self.facts["way"] = int(Way.NONE)
         raise Failed(joined("; ", tried))
 
     async def _counting(self, can: Ability) -> Ability:
-        """Return the same, with from when the charger counts Relative profiles, if it takes no Absolute ones: it is set
-        one, and says what results from it."""
+        """Return the same, with from when the charger counts Relative profiles, if it takes no
+        Absolute ones: it is set one, and says what results from it."""
         is_first = can.way is Way.TRANSACTION
         if not is_first or await self._told_to(HIGH_AMPERES, HIGH_AMPERES, None, can) == "accepted":
             return can
@@ -198,7 +228,11 @@ class Trial:
         if await self._told_to(HIGH_AMPERES, LOW_AMPERES, BOOT_SECONDS, relative) != "accepted":
             raise Failed(Told("it takes neither Absolute nor Relative profiles"))
         later = timedelta(seconds=BOOT_SECONDS + SLOW_SECONDS)
-        asked = {"connectorId": self.socket.connector, "duration": 2 * later.seconds, "chargingRateUnit": "A"}
+        asked = {
+            "connectorId": self.socket.connector,
+            "duration": 2 * later.seconds,
+            "chargingRateUnit": "A",
+        }
         answer = await self.bench.answer(("GetCompositeSchedule", asked))
         schedule = answer.get("chargingSchedule") if isinstance(answer, dict) else None
         when = self.bench.when(self.bench.now)
@@ -221,7 +255,9 @@ class Trial:
         await self._send(LOW_AMPERES, HIGH_AMPERES)
         sent = self.bench.now
         await self._obeys(LOW_AMPERES)
-        await self._seen(lambda drawn: drawn > with_tolerance(LOW_AMPERES), LEASE_SECONDS + SLOW_SECONDS)
+        await self._seen(
+            lambda drawn: drawn > with_tolerance(LOW_AMPERES), LEASE_SECONDS + SLOW_SECONDS
+        )
         late = self.bench.now - sent - LEASE_SECONDS
         if abs(late) > SLOW_SECONDS:
             raise Failed(Told("the second period came {1} s beside its time", format(late, "+.0f")))
@@ -285,7 +321,9 @@ class Trial:
             await self.bench.sleep(LOOK_SECONDS)
             highest = max(highest, await self._drawn(began) or 0.0)
         if highest > with_tolerance(LOW_AMPERES):
-            raise Failed(Told("it drew {1} A, and its default is {2} A", Figure(highest, 1), LOW_AMPERES))
+            raise Failed(
+                Told("it drew {1} A, and its default is {2} A", Figure(highest, 1), LOW_AMPERES)
+            )
         return Told("{1} A at most", Figure(highest, 1))
 
     async def _link(self) -> str:
@@ -301,14 +339,23 @@ class Trial:
         if before.energy_wh is None or after.energy_wh is None:
             raise Failed(Told("its register is not known"))
         mean = (after.energy_wh - before.energy_wh) / hours / VOLTS / _lines(before, self.socket)
-        allowed = with_tolerance(round((HIGH_AMPERES * LEASE_SECONDS + LOW_AMPERES * SLOW_SECONDS) / CUT_SECONDS))
+        allowed = with_tolerance(
+            round((HIGH_AMPERES * LEASE_SECONDS + LOW_AMPERES * SLOW_SECONDS) / CUT_SECONDS)
+        )
         if mean > allowed:
-            raise Failed(Told("it drew {1} A meanwhile, and {2} A were allowed", Figure(mean, 1), Figure(allowed, 1)))
+            raise Failed(
+                Told(
+                    "it drew {1} A meanwhile, and {2} A were allowed",
+                    Figure(mean, 1),
+                    Figure(allowed, 1),
+                )
+            )
         drawn = await self._obeys(LOW_AMPERES, SLOW_SECONDS)
         return Told("{1} A on average, then {2} A", Figure(mean, 1), Figure(drawn, 1))
 
     async def _back(self, transaction: int | None) -> PluggedIn:
-        """Wait until the charger has returned, and told its present register, not one that it had kept."""
+        """Wait until the charger has returned, and told its present register, not one that it had
+        kept."""
 
         def is_back(car: PluggedIn) -> bool:
             return car.is_connected and car.transaction == transaction
@@ -316,7 +363,9 @@ class Trial:
         await self._until(is_back, Told("it did not return"))
         fresh = self.bench.now + SEEN_SECONDS
         return await self._until(
-            lambda car: is_back(car) and car.reading is not None and seconds(car.reading.at) > fresh,
+            lambda car: (
+                is_back(car) and car.reading is not None and seconds(car.reading.at) > fresh
+            ),
             Told("it returned, and did not tell its register"),
         )
 
@@ -338,7 +387,14 @@ class Trial:
         allowed *= with_tolerance(LOW_AMPERES) * VOLTS * _lines(car, self.socket)
         energy, time = Quantity(taken, "Wh"), Quantity(round(charged), "s")
         if taken > allowed:
-            raise Failed(Told("it took {1} in {2}, and {3} were allowed", energy, time, Quantity(round(allowed), "Wh")))
+            raise Failed(
+                Told(
+                    "it took {1} in {2}, and {3} were allowed",
+                    energy,
+                    time,
+                    Quantity(round(allowed), "Wh"),
+                )
+            )
         return Told("{1} in {2}, then {3} A", energy, time, Figure(drawn, 1))
 
 

@@ -1,6 +1,8 @@
-"""Catalogues as gettext reads them, made of those that people write: for the wheel, and in a checkout at first use.
+"""Catalogues as gettext reads them, made of those that people write: for the wheel, and in a
+checkout at first use.
 
-A checkout is installed without Babel, so this reads what `just catalogue` writes: entries with an empty line between.
+A checkout is installed without Babel, so this reads what `just catalogue` writes: entries with an
+empty line between.
 """
 
 from __future__ import annotations
@@ -20,13 +22,15 @@ def compiled(source: Path) -> bytes:
 
 
 def _read(entry: str) -> tuple[bytes, bytes]:
-    """Return a text and its translation, as a .mo file has them: the forms of each with a null between."""
+    """Return a text and its translation, as a .mo file has them: the forms of each with a null
+    between."""
     words, name = dict[str, str](), ""
     for started, part in _LINE.findall(entry):
         name = started or name
         words[name] = words.get(name, "") + json.loads(part)
     text, translation = (
-        "\0".join(said for name, said in words.items() if name.startswith(kind)) for kind in ("msgid", "msgstr")
+        "\0".join(said for name, said in words.items() if name.startswith(kind))
+        for kind in ("msgid", "msgstr")
     )
     if context := words.get("msgctxt"):
         text = f"{context}\x04{text}"
@@ -40,7 +44,11 @@ def _laid_out(entries: Sequence[tuple[bytes, bytes]]) -> bytes:
         for said in column:
             tables += _PLACE.pack(len(said), at + len(kept))
             kept += said + b"\0"
-    return _HEAD.pack(_MAGIC, 0, len(entries), _HEAD.size, _HEAD.size + 8 * len(entries), 0, 0) + tables + kept
+    return (
+        _HEAD.pack(_MAGIC, 0, len(entries), _HEAD.size, _HEAD.size + 8 * len(entries), 0, 0)
+        + tables
+        + kept
+    )
 
 
 _LINE: Final = re.compile(r'^(?:(msg\w+(?:\[\d\])?) )?(".*")$', re.MULTILINE)

@@ -20,7 +20,8 @@ THIN: Final = "\u202f"
 
 
 class Format(NamedTuple):
-    """How a language writes. `short` and `long` are patterns of days, `dated` of one with its weekday."""
+    """How a language writes. `short` and `long` are patterns of days, `dated` of one with its
+    weekday."""
 
     name: str
     """What those who speak it call it."""
@@ -56,24 +57,44 @@ ENGLISH: Final = Format(
         *("January", "February", "March", "April", "May", "June"),
         *("July", "August", "September", "October", "November", "December"),
     ),
-    short_months=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    short_months=(
+        "Jan",
+        "Feb",
+        "Mar",
+        "Apr",
+        "May",
+        "Jun",
+        "Jul",
+        "Aug",
+        "Sep",
+        "Oct",
+        "Nov",
+        "Dec",
+    ),
     symbols=("EUR", "GBP", "USD"),
     zones=("CET", "CEST", "UTC"),
 )
 FORMATS: Final = {SOURCE: ENGLISH}
-"""Those that were read. The catalogue of a language has what each word and sign here is there, by its field."""
+"""Those that were read. The catalogue of a language has what each word and sign here is there, by
+its field."""
 
 
 def format_of(name: str) -> Format:
     """Return how a language writes; one without a catalogue writes as English does."""
     if name not in FORMATS and name in languages():
         known = catalogue_of(name, FOLDER)
-        FORMATS[name] = Format(*(_in(known, field, words) for field, words in ENGLISH._asdict().items()))
+        FORMATS[name] = Format(
+            *(_in(known, field, words) for field, words in ENGLISH._asdict().items())
+        )
     return FORMATS.get(name, ENGLISH)
 
 
 def _in(known: GNUTranslations, field: str, words: str | Sequence[str]) -> Any:
-    return known.pgettext(field, words) if isinstance(words, str) else [known.pgettext(field, word) for word in words]
+    return (
+        known.pgettext(field, words)
+        if isinstance(words, str)
+        else [known.pgettext(field, word) for word in words]
+    )
 
 
 def _for(word: str, known: Sequence[str], own: Sequence[str]) -> str:
@@ -99,8 +120,11 @@ def printed(value: float | Decimal, digits: int) -> str:
 
 
 def of_environment(given: Mapping[str, str]) -> str:
-    """Return the language in which numbers are written, by the variables of a process: de_DE.UTF-8 is German."""
-    named = next((given[name] for name in ("LC_ALL", "LC_NUMERIC", "LANG") if given.get(name)), SOURCE)
+    """Return the language in which numbers are written, by the variables of a process: de_DE.UTF-8
+    is German."""
+    named = next(
+        (given[name] for name in ("LC_ALL", "LC_NUMERIC", "LANG") if given.get(name)), SOURCE
+    )
     name = re.split(r"[_.@]", named)[0].lower()
     return name if name in languages() else SOURCE
 
@@ -111,7 +135,8 @@ def writing_as_in(environment: Mapping[str, str]) -> AbstractContextManager[None
 
 
 def typed(value: Decimal) -> str:
-    """Return a number as somebody types it: with all its decimals, without a sign between thousands."""
+    """Return a number as somebody types it: with all its decimals, without a sign between
+    thousands."""
     return f"{value:f}".replace(".", format_of(language()).decimal)
 
 
@@ -157,9 +182,16 @@ def zone_name(local: datetime) -> str:
 def tables(name: str) -> Mapping[str, Mapping[str, Any]]:
     """Return how a language writes as the tables of a template of papers (documents.template)."""
     here = format_of(name)
-    symbols = {code: sign for code, sign in zip(ENGLISH.symbols, here.symbols, strict=True) if code != sign}
+    symbols = {
+        code: sign for code, sign in zip(ENGLISH.symbols, here.symbols, strict=True) if code != sign
+    }
     return {
-        "numbers": {"decimal": here.decimal, "thousands": here.on_paper, "minus": "−", "percent": "{number} %"},
+        "numbers": {
+            "decimal": here.decimal,
+            "thousands": here.on_paper,
+            "minus": "−",
+            "percent": "{number} %",
+        },
         "money": {"pattern": "{amount} {currency}", "symbols": symbols},
         "dates": {
             "day": here.long,

@@ -14,7 +14,8 @@ class CatalogueHook(BuildHookInterface):
     """Compiles the catalogues of a wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Put a compiled catalogue beside each that people write. An editable installation has those only."""
+        """Put a compiled catalogue beside each that people write. An editable installation has
+        those only."""
         if version == "editable":
             return
         sys.path.insert(0, self.root)
@@ -24,4 +25,6 @@ class CatalogueHook(BuildHookInterface):
         for source in Path(self.root).glob("levity_trio/locale/*/LC_MESSAGES/*.po"):
             made = Path(self._made.name, f"{source.parent.parent.name}.mo")
             made.write_bytes(compiled(source))
-            build_data["force_include"][str(made)] = str(source.with_suffix(".mo").relative_to(self.root))
+            build_data["force_include"][str(made)] = str(
+                source.with_suffix(".mo").relative_to(self.root)
+            )

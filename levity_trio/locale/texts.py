@@ -1,4 +1,5 @@
-"""Texts of the program in the language of the request: by their templates, where they have one (levity_trio.told)."""
+"""Texts of the program in the language of the request: by their templates, where they have one
+(levity_trio.told)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from levity_trio.locale import _, catalogue, language
 from levity_trio.locale.formats import format_of, number, short_day, symbol, typed
-from levity_trio.told import Amount, Bare, Clock, Day, DayOfYear, Figure, Moment, Quantity, Told, Value, Weekday, filled
+from levity_trio.told import (
+    Amount,
+    Bare,
+    Clock,
+    Day,
+    DayOfYear,
+    Figure,
+    Moment,
+    Quantity,
+    Told,
+    Value,
+    Weekday,
+    filled,
+)
 from levity_trio.wire.times import in_zone
 
 if TYPE_CHECKING:
@@ -19,7 +33,8 @@ if TYPE_CHECKING:
 
 
 class Reader(NamedTuple):
-    """Where and when somebody reads: the time zone of the site, and the present time, None on paper."""
+    """Where and when somebody reads: the time zone of the site, and the present time, None on
+    paper."""
 
     zone: tzinfo = UTC
     now: datetime | None = None
@@ -40,14 +55,19 @@ def read_at(zone: tzinfo, now: datetime) -> Iterator[None]:
 
 
 def said(words: str, reader: Reader | None = None) -> str:
-    """Return a text of the program in the language of the request: what its catalogue has not stays English.
+    """Return a text of the program in the language of the request: what its catalogue has not stays
+    English.
 
     Times are shown as the reader of the request reads them, or this one.
 
-    A Told knows its template. Its figures are shown in the units of people, and its names stay as they are. Another
-    text is a name, or what somebody wrote: it stays as it is.
+    A Told knows its template. Its figures are shown in the units of people, and its names stay as
+    they are. Another text is a name, or what somebody wrote: it stays as it is.
     """
-    return _translated(catalogue(), words, reader or _reader.get()) if isinstance(words, Told) else words
+    return (
+        _translated(catalogue(), words, reader or _reader.get())
+        if isinstance(words, Told)
+        else words
+    )
 
 
 def _translated(catalogue: GNUTranslations | None, text: Told, reader: Reader) -> str:
@@ -55,7 +75,9 @@ def _translated(catalogue: GNUTranslations | None, text: Told, reader: Reader) -
     if catalogue is None:
         template = text.template if text.many is None or number == 1 else text.many
     elif text.many is None or number is None:
-        template = catalogue.gettext(text.template) if text.template else ""  # "" would be the head of the catalogue
+        template = (
+            catalogue.gettext(text.template) if text.template else ""
+        )  # "" would be the head of the catalogue
     else:
         template = catalogue.ngettext(text.template, text.many, number)
     return filled(template, [_shown(catalogue, value, reader) for value in text.values])
@@ -94,7 +116,8 @@ def _dated(value: Moment | Clock | Day | DayOfYear | Weekday, reader: Reader) ->
 
 
 def _time(value: Moment, reader: Reader, clock: str) -> str:
-    """Return a time: 18:04:05, 3 Nov 18:04:05, and with its year where the present time is not known."""
+    """Return a time: 18:04:05, 3 Nov 18:04:05, and with its year where the present time is not
+    known."""
     try:
         local = in_zone(value.at, reader.zone)
     except ValueError:  # a charger wrote it

@@ -1,7 +1,8 @@
 """Facts as lines of the log, each at the level that matters to an owner.
 
-WARNING concerns money or needs a person, ERROR means that something is broken, and all other facts are INFO. The fact's
-own time is omitted, because the line has one, and so is the reason of a decision: nobody deletes names in log lines.
+WARNING concerns money or needs a person, ERROR means that something is broken, and all other facts
+are INFO. The fact's own time is omitted, because the line has one, and so is the reason of a
+decision: nobody deletes names in log lines.
 """
 
 from __future__ import annotations
@@ -91,7 +92,11 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.MeterSilent: _always,
     events.LimitIgnored: _always,
 }
-ABOUT_CONNECTIONS: Final = (events.ChargerConnected, events.ChargerDisconnected, events.IdentityShared)
+ABOUT_CONNECTIONS: Final = (
+    events.ChargerConnected,
+    events.ChargerDisconnected,
+    events.IdentityShared,
+)
 
 _system_log, _connections_log = get_logger("system"), get_logger("ws")
 

@@ -1,15 +1,16 @@
 """The log: the loggers of this package, and the format of their lines.
 
-A line has `time` (UTC, …Z), `level`, `type` (its subject: ocpp, ws, error, system), `event` (the text), and all bound
-or given values that are not empty: `cp` is the charger, `dir` recv or send, `msg` the frame. Programs parse these names
-in JSON lines, so they do not change. The console omits `type`.
+A line has `time` (UTC, …Z), `level`, `type` (its subject: ocpp, ws, error, system), `event` (the
+text), and all bound or given values that are not empty: `cp` is the charger, `dir` recv or send,
+`msg` the frame. Programs parse these names in JSON lines, so they do not change. The console omits
+`type`.
 
-The caller does only what it must: check the level, and take the time, the exception and the values bound in its own
-task's context, which the writing thread does not see. The threads in log_queue.py render the text later, so pass values
-that no one changes afterwards.
+The caller does only what it must: check the level, and take the time, the exception and the values
+bound in its own task's context, which the writing thread does not see. The threads in log_queue.py
+render the text later, so pass values that no one changes afterwards.
 
-Loggers are made at import and have no destination. Until `open_log` is entered their lines are discarded;
-`structlog.testing.capture_logs` captures every line that passes their level.
+Loggers are made at import and have no destination. Until `open_log` is entered their lines are
+discarded; `structlog.testing.capture_logs` captures every line that passes their level.
 """
 
 import json
@@ -32,14 +33,23 @@ from levity_trio.importing import ASYNCIO, spared
 from levity_trio.log.queue import OLD_FILES, Descriptor, Line, Outlet, RotatingFile, Sink
 from levity_trio.writing import mend
 
-# structlog would import these, if they are installed, for tracebacks and threads that we do not use: 3.4 MB and 1 MB.
+# structlog would import these, if they are installed, for tracebacks and threads that we do not
+# use: 3.4 MB and 1 MB.
 with spared({"rich": None, "greenlet": None, **ASYNCIO}):
     import structlog
     from structlog.contextvars import bind_contextvars, bound_contextvars, merge_contextvars
     from structlog.dev import ConsoleRenderer, plain_traceback
     from structlog.typing import EventDict, WrappedLogger
 
-__all__ = ["Log", "LogType", "Logger", "bind_contextvars", "bound_contextvars", "get_logger", "open_log"]
+__all__ = [
+    "Log",
+    "LogType",
+    "Logger",
+    "bind_contextvars",
+    "bound_contextvars",
+    "get_logger",
+    "open_log",
+]
 
 DRAIN_SECONDS = 1.0
 STDOUT = 1
@@ -56,7 +66,8 @@ _NAMES = logging.getLevelNamesMapping()
 
 
 class _Valve:
-    """The target of a logger: it passes lines from `threshold` on to the outlets of the open log."""
+    """The target of a logger: it passes lines from `threshold` on to the outlets of the open
+    log."""
 
     def __init__(self, level: str) -> None:
         self.threshold = _NAMES[level]
@@ -74,13 +85,15 @@ _OTHERS = _Valve(_DEFAULTS.level)
 class Logger(structlog.BoundLoggerBase):
     """A structlog logger whose calls below its level cost one comparison.
 
-    Use it as `log.warning("text", cp="CP1")`; `bind(**values)` returns a logger that adds these values to each line.
+    Use it as `log.warning("text", cp="CP1")`; `bind(**values)` returns a logger that adds these
+    values to each line.
     """
 
     _logger: _Valve
 
     def is_enabled_for(self, level: int) -> bool:
-        """Whether `level` (logging.DEBUG, …) is logged. Check it before computing an expensive value for a line."""
+        """Whether `level` (logging.DEBUG, …) is logged. Check it before computing an expensive
+        value for a line."""
         return level >= self._logger.threshold
 
     def debug(self, event: str, **values: Any) -> None:
@@ -176,7 +189,8 @@ class Log:
 def open_log(config: LogConfig, *, descriptor: int = STDOUT) -> Iterator[Log]:
     """Write lines to `descriptor` and to the log file until the block ends, then drain the queues.
 
-    A process may have one open log at a time. Raises EnvironmentProblem if the log file cannot be opened.
+    A process may have one open log at a time. Raises EnvironmentProblem if the log file cannot be
+    opened.
     """
     outlets = tuple(_outlets(config, descriptor))
     log = Log(outlets)
@@ -199,7 +213,10 @@ def _outlets(config: LogConfig, descriptor: int) -> Iterator[Outlet]:
         try:
             file = RotatingFile(config.file)
         except OSError as problem:
-            text = f"--log-file {config.file}: {problem.strerror}; name a file that this user can write"
+            text = (
+                f"--log-file {config.file}: {problem.strerror}; name a file that this user can "
+                "write"
+            )
             raise EnvironmentProblem(text) from None
         yield _outlet(file, config, where=str(config.file))
     # If stdout was closed, its number may now belong to the database.
@@ -209,10 +226,17 @@ def _outlets(config: LogConfig, descriptor: int) -> Iterator[Outlet]:
 
 def _mend(file: Path | None) -> None:
     """Let only this user read the log files that are there."""
-    names = [] if file is None else [str(file), *(f"{file}.{number + 1}" for number in range(OLD_FILES))]
+    names = (
+        []
+        if file is None
+        else [str(file), *(f"{file}.{number + 1}" for number in range(OLD_FILES))]
+    )
     with suppress(OSError):  # those of another user
         if mended := [name for name in names if mend(Path(name))]:
-            _log.warning("others could read files of the log; now only the user of the server can", files=mended)
+            _log.warning(
+                "others could read files of the log; now only the user of the server can",
+                files=mended,
+            )
 
 
 def _outlet(sink: Sink, config: LogConfig, *, where: str, colours: bool = False) -> Outlet:
@@ -257,13 +281,16 @@ def json_bytes(line: Line) -> bytes:
     """Return a line as one JSON object and a newline, for values of any type."""
     ready = _readable(line)
     try:
-        return orjson.dumps(ready, default=repr, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(
+            ready, default=repr, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+        )
     except TypeError:  # half a surrogate pair, a number above 64 bits
         return json.dumps(ready, default=repr).encode() + b"\n"
 
 
 def console_renderer(*, colours: bool) -> Callable[[Line], bytes]:
-    """Return a renderer of lines for people. It escapes control characters, so no charger can forge a line."""
+    """Return a renderer of lines for people. It escapes control characters, so no charger can forge
+    a line."""
     to_text = ConsoleRenderer(
         colors=colours,
         timestamp_key="time",
@@ -273,7 +300,9 @@ def console_renderer(*, colours: bool) -> Callable[[Line], bytes]:
     )
 
     def render(line: Line) -> bytes:
-        ready = {key: _printable(key, value) for key, value in _readable(line).items() if key != "type"}
+        ready = {
+            key: _printable(key, value) for key, value in _readable(line).items() if key != "type"
+        }
         text = str(to_text(None, "", ready))
         return f"{text}\n".encode("utf-8", "backslashreplace")
 
@@ -281,8 +310,8 @@ def console_renderer(*, colours: bool) -> Callable[[Line], bytes]:
 
 
 def _readable(line: Line) -> dict[str, Any]:
-    """Return a line ready to render: keys in reading order, no empty values, enumerations as their values, the time as
-    text and the exception as a traceback.
+    """Return a line ready to render: keys in reading order, no empty values, enumerations as their
+    values, the time as text and the exception as a traceback.
     """
     plain = {key: value.value if isinstance(value, Enum) else value for key, value in line.items()}
     ready = {key: plain[key] for key in (*_FIRST_KEYS, *plain) if plain.get(key) not in EMPTY}
@@ -312,5 +341,7 @@ def _printable(key: str, value: object) -> object:
     if not isinstance(value, str) or value.isprintable():
         return value
     if key == "exception":  # the only value with several lines
-        return "\n".join(part if part.isprintable() else repr(part)[1:-1] for part in value.split("\n"))
+        return "\n".join(
+            part if part.isprintable() else repr(part)[1:-1] for part in value.split("\n")
+        )
     return _Escaped(repr(value))

@@ -1,12 +1,13 @@
-"""The queues between the event loop and the log's destinations: one bounded queue and one thread for each.
+"""The queues between the event loop and the log's destinations: one bounded queue and one thread
+for each.
 
-A pipe without a reader, a terminal stopped by Ctrl-S or a hanging disk can block the thread that writes to it
-indefinitely. So the event loop only puts lines into a queue and never waits. When the queue is full, lines are dropped
-and counted, and the count is logged as soon as there is room. Each destination has its own queue and thread, so the log
-file is written even if stdout blocks.
+A pipe without a reader, a terminal stopped by Ctrl-S or a hanging disk can block the thread that
+writes to it indefinitely. So the event loop only puts lines into a queue and never waits. When the
+queue is full, lines are dropped and counted, and the count is logged as soon as there is room. Each
+destination has its own queue and thread, so the log file is written even if stdout blocks.
 
-The threads are daemons and write with os.write. A thread stuck in sys.stdout would hold its lock and break the shutdown
-of the interpreter.
+The threads are daemons and write with os.write. A thread stuck in sys.stdout would hold its lock
+and break the shutdown of the interpreter.
 """
 
 import contextlib
@@ -47,8 +48,9 @@ class Outlet:
         dropped_notice: Callable[[int], Line],
         on_failure: Callable[[OSError], None],
     ) -> None:
-        """`dropped_notice` returns the line that reports the number of dropped lines. `on_failure` is called in the
-        outlet's thread when writing begins to fail, and again only after a successful write in between.
+        """`dropped_notice` returns the line that reports the number of dropped lines. `on_failure`
+        is called in the outlet's thread when writing begins to fail, and again only after a
+        successful write in between.
         """
         self._sink = sink
         self._render = render
@@ -76,7 +78,10 @@ class Outlet:
     def put(self, line: Line) -> None:
         size = sum(len(value) for value in line.values() if isinstance(value, str))
         with self._lock:
-            full = self._lines.qsize() >= WAITING_LINES or self._waiting_characters + size > WAITING_CHARACTERS
+            full = (
+                self._lines.qsize() >= WAITING_LINES
+                or self._waiting_characters + size > WAITING_CHARACTERS
+            )
             if full:
                 self._dropped += 1
             else:
@@ -88,7 +93,8 @@ class Outlet:
         self._lines.put(None)
 
     def join(self, seconds: float) -> None:
-        """Wait for the thread after `end`, at most this many seconds. A stuck thread ends with the process."""
+        """Wait for the thread after `end`, at most this many seconds. A stuck thread ends with the
+        process."""
         self._thread.join(max(0.0, seconds))
 
     def _work(self) -> None:
@@ -122,14 +128,19 @@ class Outlet:
                 self._failing = True
                 self._on_failure(problem)
             return False
-        except (TypeError, ValueError, RecursionError):  # the line cannot be rendered; the thread must go on
+        except (
+            TypeError,
+            ValueError,
+            RecursionError,
+        ):  # the line cannot be rendered; the thread must go on
             return False
         self._failing = False
         return True
 
 
 class Descriptor:
-    """stdout or any open file descriptor. It is duplicated, so that closing ours does not affect others."""
+    """stdout or any open file descriptor. It is duplicated, so that closing ours does not affect
+    others."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = os.dup(descriptor)
@@ -139,7 +150,9 @@ class Descriptor:
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:  # another process made it non-blocking, as node does with a terminal
+            except (
+                BlockingIOError
+            ):  # another process made it non-blocking, as node does with a terminal
                 poll = select.poll()
                 poll.register(self._descriptor, select.POLLOUT)
                 poll.poll()
@@ -151,7 +164,8 @@ class Descriptor:
 class RotatingFile:
     """A log file of at most FILE_BYTES. Older ones are named `name.1` (the newest) to `name.5`.
 
-    A line is written whole or not at all: the part that a full disk accepted is truncated. Raises OSError.
+    A line is written whole or not at all: the part that a full disk accepted is truncated. Raises
+    OSError.
     """
 
     def __init__(self, path: Path, *, most_bytes: int = FILE_BYTES) -> None:

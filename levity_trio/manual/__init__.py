@@ -1,7 +1,9 @@
-"""The manual: pages of Markdown beside this module, readable on a code host, at /help, and by `levity-trio help`.
+"""The manual: pages of Markdown beside this module, readable on a code host, at /help, and by
+`levity-trio help`.
 
-A page has a topic, its path without `.md`. README.md lists all pages, in their order, so that a code host shows it as
-the first page of the folder. Comments are for those who write the pages, and nobody else sees them.
+A page has a topic, its path without `.md`. README.md lists all pages, in their order, so that a
+code host shows it as the first page of the folder. Comments are for those who write the pages, and
+nobody else sees them.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class UnknownTopic(LookupError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ManualPage:
-    """A page: its Markdown without comments, its title, and the headings of its sections with their anchors."""
+    """A page: its Markdown without comments, its title, and the headings of its sections with their
+    anchors."""
 
     topic: str
     text: str
@@ -60,7 +63,8 @@ def topics() -> tuple[str, ...]:
 
 
 def find(topic: str) -> ManualPage:
-    """Return the page with this topic, or the only one of that name in any folder. Raises UnknownTopic."""
+    """Return the page with this topic, or the only one of that name in any folder. Raises
+    UnknownTopic."""
     wanted = topic.strip("/").removesuffix(".md").lower()
     named = [one for one in topics() if wanted in (one, one.rpartition("/")[2])]
     if wanted not in named and len(named) != 1:
@@ -79,11 +83,17 @@ def pages() -> Iterator[ManualPage]:
 
 
 def search(words: str) -> Iterator[tuple[ManualPage, str]]:
-    """Yield each page that has all these words, with the line that has most of them; titles go first."""
+    """Yield each page that has all these words, with the line that has most of them; titles go
+    first."""
     wanted = words.lower().split()
-    fitting = [one for one in pages() if wanted and all(word in one.text.lower() for word in wanted)]
+    fitting = [
+        one for one in pages() if wanted and all(word in one.text.lower() for word in wanted)
+    ]
     for page in sorted(fitting, key=lambda one: -sum(word in one.title.lower() for word in wanted)):
-        told = max(page.text.splitlines()[1:], key=lambda line: sum(word in line.lower() for word in wanted))
+        told = max(
+            page.text.splitlines()[1:],
+            key=lambda line: sum(word in line.lower() for word in wanted),
+        )
         yield page, _MARKS.sub("", told)[:LONGEST_LINE]
 
 
@@ -100,13 +110,23 @@ def linked(topic: str, path: str) -> str:
 
 
 def _nearest(wanted: str) -> list[str]:
-    """Return topics with these letters, then those with a word that is spelt alike, then those with it in a heading."""
+    """Return topics with these letters, then those with a word that is spelt alike, then those with
+    it in a heading."""
     from difflib import get_close_matches  # noqa: PLC0415 - it takes memory, for an error only
 
     within = [one for one in topics() if wanted in one]
     words = {word for one in topics() for word in (one.rpartition("/")[2], *_WORD.findall(one))}
-    alike = [one for word in get_close_matches(wanted, words, NEAREST, ALIKE) for one in topics() if word in one]
-    told = [one.topic for one in pages() if any(wanted in each.lower() for each in (one.title, *one.sections))]
+    alike = [
+        one
+        for word in get_close_matches(wanted, words, NEAREST, ALIKE)
+        for one in topics()
+        if word in one
+    ]
+    told = [
+        one.topic
+        for one in pages()
+        if any(wanted in each.lower() for each in (one.title, *one.sections))
+    ]
     return list(dict.fromkeys([*within, *alike, *told]))[:NEAREST]
 
 
@@ -115,7 +135,9 @@ def _page(topic: str) -> ManualPage:
     text = _COMMENT.sub("", _read(topic)).lstrip()
     headings = list(_headings(text))
     title = next((words for level, words in headings if level == 1), topic)
-    return ManualPage(topic, text, title, {words: anchor(words) for level, words in headings if level == 2})
+    return ManualPage(
+        topic, text, title, {words: anchor(words) for level, words in headings if level == 2}
+    )
 
 
 def _headings(text: str) -> Iterator[tuple[int, str]]:

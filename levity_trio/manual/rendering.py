@@ -19,7 +19,8 @@ KEPT: Final = 16
 
 @lru_cache(KEPT)
 def to_html(page: ManualPage, base: str) -> str:
-    """Return a page as HTML, with links to other pages below `base`. It takes a while, so it belongs into a thread."""
+    """Return a page as HTML, with links to other pages below `base`. It takes a while, so it
+    belongs into a thread."""
     from markdown_it import MarkdownIt  # noqa: PLC0415 - it takes memory, and few servers show the manual
 
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -44,12 +45,16 @@ def _open_table(_renderer: object, tokens: Sequence[Token], index: int, *_: obje
 
 
 def _block(_renderer: object, tokens: Sequence[Token], index: int, *_: object) -> str:
-    """Return what is typed, or what a command prints: its lines are not broken, so the keyboard reaches it as well."""
+    """Return what is typed, or what a command prints: its lines are not broken, so the keyboard
+    reaches it as well."""
     told, words = tokens[index], escape(tokens[index].content)
     if told.info != "text":
         return f"<pre><code>{words}</code></pre>\n"
     name = escape(f"Output: {told.meta['heading']}")
-    return f'<pre class="output" tabindex="0" role="region" aria-label="{name}"><code>{words}</code></pre>\n'
+    return (
+        '<pre class="output" tabindex="0" role="region" '
+        f'aria-label="{name}"><code>{words}</code></pre>\n'
+    )
 
 
 def _lead(tokens: Sequence[Token], page: ManualPage, base: str) -> None:
@@ -59,7 +64,10 @@ def _lead(tokens: Sequence[Token], page: ManualPage, base: str) -> None:
         href: Any = token.attrGet("href") if token.type == "link_open" else None
         if href is not None:
             path, mark, part = str(href).partition("#")
-            token.attrSet("href", f"{base}/{linked(page.topic, path)}{mark}{part}" if path else f"{mark}{part}")
+            token.attrSet(
+                "href",
+                f"{base}/{linked(page.topic, path)}{mark}{part}" if path else f"{mark}{part}",
+            )
 
 
 def to_text(page: ManualPage) -> str:

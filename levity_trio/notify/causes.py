@@ -1,8 +1,10 @@
-"""What there is to tell, and what begins and ends: pure decisions over what lasts now and what lasted at the last look.
+"""What there is to tell, and what begins and ends: pure decisions over what lasts now and what
+lasted at the last look.
 
-A condition lasts or it does not, as the page Now shows it. Those that began together are parts of one cause: one dead
-switch is one message, not twenty. A cause is told once it has settled, because most faults are gone in a minute. It is
-over when nothing of it has lasted for a while, so that a loose contact does not tell the same all night.
+A condition lasts or it does not, as the page Now shows it. Those that began together are parts of
+one cause: one dead switch is one message, not twenty. A cause is told once it has settled, because
+most faults are gone in a minute. It is over when nothing of it has lasted for a while, so that a
+loose contact does not tell the same all night.
 """
 
 from __future__ import annotations
@@ -20,14 +22,16 @@ from levity_trio.store.reads.away import TOGETHER
 
 
 class Place(NamedTuple):
-    """Where something lasts: a charger and its connector, 0 for the whole charger; "" for the server itself."""
+    """Where something lasts: a charger and its connector, 0 for the whole charger; "" for the
+    server itself."""
 
     charger: str
     connector: int = 0
 
 
 class Condition(NamedTuple):
-    """Something that lasts since a time. Only those of one `subject` have one cause. `words` are English."""
+    """Something that lasts since a time. Only those of one `subject` have one cause. `words` are
+    English."""
 
     kind: Kind
     subject: str
@@ -45,7 +49,8 @@ class Span(NamedTuple):
 
 @record
 class Cause:
-    """What began at some places and has one reason. `id` is 0 before it is stored; `found_at` is when it was found."""
+    """What began at some places and has one reason. `id` is 0 before it is stored; `found_at` is
+    when it was found."""
 
     id: int = 0
     kind: Kind
@@ -69,8 +74,8 @@ class Cause:
 
 
 class Pace(NamedTuple):
-    """How long conditions must last to be told (`settles`), how close together they begin that have one cause
-    (`together`), and how long nothing must last for a cause to be over (`calm`)."""
+    """How long conditions must last to be told (`settles`), how close together they begin that have
+    one cause (`together`), and how long nothing must last for a cause to be over (`calm`)."""
 
     settles: timedelta
     together: timedelta
@@ -82,17 +87,21 @@ LONGEST: Final = timedelta(minutes=10)
 _AT_ONCE: Final = Pace(timedelta(), timedelta(minutes=10), timedelta(minutes=5))
 PACES: Final[Mapping[Kind, Pace]] = {
     Kind.FAULTED: Pace(timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=5)),
-    # Chargers notice a dead network after three minutes, and start for as long when they have power again.
+    # Chargers notice a dead network after three minutes, and start for as long when they have power
+    # again.
     Kind.AWAY: Pace(TOGETHER, timedelta(minutes=5), timedelta(minutes=5)),
     Kind.COMMAND: Pace(timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=5)),
 }
 
 
 def changed(
-    known: Sequence[Cause], present: Sequence[Condition], now: datetime, unknown: Collection[Kind] = ()
+    known: Sequence[Cause],
+    present: Sequence[Condition],
+    now: datetime,
+    unknown: Collection[Kind] = (),
 ) -> list[Cause]:
-    """Return the causes that began, changed or ended, as they are now. `known` are those that have not ended; of the
-    kinds that are `unknown` at present, nothing changes."""
+    """Return the causes that began, changed or ended, as they are now. `known` are those that have
+    not ended; of the kinds that are `unknown` at present, nothing changes."""
     known = [one for one in known if one.kind not in unknown]
     parts = defaultdict[int | None, list[Condition]](list)
     for condition in present:
@@ -105,7 +114,8 @@ def changed(
 
 
 def _place_of(condition: Condition, known: Sequence[Cause], now: datetime) -> int | None:
-    """Return which cause a condition is a part of: one that has it already, or else one that began together with it."""
+    """Return which cause a condition is a part of: one that has it already, or else one that began
+    together with it."""
     of_kind = [(n, cause) for n, cause in enumerate(known) if cause.kind is condition.kind]
     having = (n for n, cause in of_kind if _has(cause, condition, now))
     joined = (n for n, cause in of_kind if _began_together(cause, condition))
@@ -119,11 +129,16 @@ def _has(cause: Cause, condition: Condition, now: datetime) -> bool:
 
 def _began_together(cause: Cause, condition: Condition) -> bool:
     latest = max(span.since for span in cause.parts.values())
-    return cause.subject == condition.subject and abs(condition.since - latest) <= _pace(cause.kind).together
+    return (
+        cause.subject == condition.subject
+        and abs(condition.since - latest) <= _pace(cause.kind).together
+    )
 
 
 def _continued(cause: Cause, lasting: Sequence[Condition], now: datetime) -> Cause:
-    parts = {place: span if span.until else Span(span.since, now) for place, span in cause.parts.items()}
+    parts = {
+        place: span if span.until else Span(span.since, now) for place, span in cause.parts.items()
+    }
     for one in lasting:
         before = cause.parts.get(one.place)
         parts[one.place] = Span(before.since if before and _has(cause, one, now) else one.since)
@@ -132,7 +147,11 @@ def _continued(cause: Cause, lasting: Sequence[Condition], now: datetime) -> Cau
 
 def _ended(cause: Cause, now: datetime) -> Cause:
     calm = cause.calm_since
-    return replace(cause, ended_at=calm) if calm is not None and now - calm >= _pace(cause.kind).calm else cause
+    return (
+        replace(cause, ended_at=calm)
+        if calm is not None and now - calm >= _pace(cause.kind).calm
+        else cause
+    )
 
 
 def _pace(kind: Kind) -> Pace:

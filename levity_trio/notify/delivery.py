@@ -1,9 +1,10 @@
 """Delivers messages: each at least once, over restarts, by mail and by push in lanes of their own.
 
-A message is claimed in one commit and noted as sent in another. A server that dies between the answer of the mail
-server and that commit sends it again, with the same Message-ID, and says that it is perhaps the second time. Where a
-server does not take messages, its lane pauses, longer and longer; what waited for days is given up. What makes one
-message impossible ends that message, and is told at its recipient; it keeps no other from leaving.
+A message is claimed in one commit and noted as sent in another. A server that dies between the
+answer of the mail server and that commit sends it again, with the same Message-ID, and says that it
+is perhaps the second time. Where a server does not take messages, its lane pauses, longer and
+longer; what waited for days is given up. What makes one message impossible ends that message, and
+is told at its recipient; it keeps no other from leaving.
 """
 
 from __future__ import annotations
@@ -45,8 +46,16 @@ IN_A_ROW: Final = 2
 """So many messages that fail one after another show that the server takes none."""
 RETRY_SECONDS: Final = 1.0
 GOODBYE_SECONDS: Final = 2.0
-"""How long a stop of our server waits for the answer to a message that is being sent, which would else come twice."""
-UNMAKEABLE: Final = (ArithmeticError, AttributeError, LookupError, MessageError, TypeError, ValueError)
+"""How long a stop of our server waits for the answer to a message that is being sent, which would
+else come twice."""
+UNMAKEABLE: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MessageError,
+    TypeError,
+    ValueError,
+)
 """What a message itself raises while it is made, whenever that is tried."""
 NO_ADDRESS: Final = Told("there is no address any more")
 NO_TOPIC: Final = Told("its topic is unknown here")
@@ -79,10 +88,14 @@ class Lane:
         self._in_a_row = 0
         self._sending, self._until = trio.CancelScope(shield=True), inf
         self._left_out: set[int] = set()
-        """Messages of which the database does not store what became of them: a page of it is damaged, or it refuses."""
+        """Messages of which the database does not store what became of them: a page of it is
+        damaged, or it refuses."""
 
     def __repr__(self) -> str:
-        return f"<Lane {self._channel} failing_since={self._failing_since} rests_until={self._rests_until}>"
+        return (
+            f"<Lane {self._channel} failing_since={self._failing_since} "
+            f"rests_until={self._rests_until}>"
+        )
 
     def wake(self) -> None:
         """Look at once for messages that are due."""
@@ -102,7 +115,8 @@ class Lane:
                 await self._news.wait()
 
     async def _deliver(self) -> float:
-        """Deliver what is due, unless the server rests; return for how many seconds there is nothing to do."""
+        """Deliver what is due, unless the server rests; return for how many seconds there is
+        nothing to do."""
         while (left := self._seconds_until(self._rests_until)) == 0.0:
             found = await self._due()
             self._rests_until = None
@@ -111,7 +125,11 @@ class Lane:
                 if self._rests_until is not None:
                     break
             if not found.due:
-                left = inf if found.next_at is None else self._seconds_until(datetime.fromisoformat(found.next_at))
+                left = (
+                    inf
+                    if found.next_at is None
+                    else self._seconds_until(datetime.fromisoformat(found.next_at))
+                )
                 return left if left == inf else min(left, self._parts.look_seconds)
         return min(left, self._parts.look_seconds)
 
@@ -144,15 +162,31 @@ class Lane:
             await self._fail(claimed, problem)
         except UNMAKEABLE as problem:
             log.exception("a message cannot be made, and is given up", message=claimed.id)
-            await self._fail(claimed, Unsent(Told("it cannot be made ({1})", type(problem).__name__), is_refused=True))
-        except (DocumentProblem, MemoryError, OSError, RuntimeError, Unreadable) as problem:  # others may be made
-            log.warning("a message cannot be made now; it is tried again", message=claimed.id, reason=str(problem))
-            await self._note_failed(claimed, Unsent(Told("it cannot be made now: {1}", str(problem))))
+            await self._fail(
+                claimed,
+                Unsent(Told("it cannot be made ({1})", type(problem).__name__), is_refused=True),
+            )
+        except (
+            DocumentProblem,
+            MemoryError,
+            OSError,
+            RuntimeError,
+            Unreadable,
+        ) as problem:  # others may be made
+            log.warning(
+                "a message cannot be made now; it is tried again",
+                message=claimed.id,
+                reason=str(problem),
+            )
+            await self._note_failed(
+                claimed, Unsent(Told("it cannot be made now: {1}", str(problem)))
+            )
         else:
             await self._succeed(claimed, to)
 
     async def _hand_over(self, message: Claimed) -> str | None:
-        """Send a message; return the address to which it went. Raises Unsent, and whatever making it raises."""
+        """Send a message; return the address to which it went. Raises Unsent, and whatever making
+        it raises."""
         config = self._parts.config
         if self._channel == MAIL:
             if message.mail is None:
@@ -164,7 +198,13 @@ class Lane:
             raise Unsent(NO_TOPIC, is_refused=True)
         is_urgent = message.kind in URGENT and message.part == "begin"
         await push(
-            Notice(topic=topic, title=message.subject, body=message.body, link=message.link, is_urgent=is_urgent),
+            Notice(
+                topic=topic,
+                title=message.subject,
+                body=message.body,
+                link=message.link,
+                is_urgent=is_urgent,
+            ),
             config,
         )
         return None
@@ -173,7 +213,9 @@ class Lane:
         attachments: tuple[Attachment, ...] = ()
         if message.statement is not None and message.part == "statement":
             try:
-                attachments = (await attached(self._parts.reader, message.statement, self._parts.config.font),)
+                attachments = (
+                    await attached(self._parts.reader, message.statement, self._parts.config.font),
+                )
             except LookupError:
                 raise Unsent(Told("there is no such statement any more"), is_refused=True) from None
         return Letter(
@@ -200,7 +242,11 @@ class Lane:
 
     async def _fail(self, message: Claimed, problem: Unsent) -> None:
         if problem.is_refused:
-            log.warning("a message was refused, and is given up", message=message.id, problem=problem.problem)
+            log.warning(
+                "a message was refused, and is given up",
+                message=message.id,
+                problem=problem.problem,
+            )
             await self._note_failed(message, problem)
             self._in_a_row = 0
             return
@@ -208,7 +254,9 @@ class Lane:
         if self._failing_since is None:
             self._failing_since = now
             log.warning(
-                "messages cannot be delivered; they are tried again", channel=self._channel, why=problem.problem
+                "messages cannot be delivered; they are tried again",
+                channel=self._channel,
+                why=problem.problem,
             )
         await self._note_failed(message, problem)
         self._in_a_row += 1
@@ -221,7 +269,9 @@ class Lane:
         self._rests_until = now + _pause_after(now - since)
         before = stamp(now - GIVEN_UP_AFTER)
         if now - since >= GIVEN_UP_AFTER:
-            given_up = await self._parts.writer.run(writes.give_up_old, self._channel, before, stamp(now))
+            given_up = await self._parts.writer.run(
+                writes.give_up_old, self._channel, before, stamp(now)
+            )
             for _ in range(given_up):
                 self._publish("given up")
             if given_up:

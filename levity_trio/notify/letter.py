@@ -23,7 +23,8 @@ class Attachment:
 
 @record
 class Letter:
-    """A mail to one person. `message_id` is the same whenever it is sent again; our domain is added to it."""
+    """A mail to one person. `message_id` is the same whenever it is sent again; our domain is added
+    to it."""
 
     message_id: str
     to: str
@@ -48,11 +49,13 @@ class Notice:
 class Unsent(Exception):
     """A message was not taken; `problem` says why.
 
-    `is_refused`: it never will be, whenever it is tried. `is_perhaps_sent`: the message was under way when the
-    connection ended, so that the same may arrive twice if it is sent again.
+    `is_refused`: it never will be, whenever it is tried. `is_perhaps_sent`: the message was under
+    way when the connection ended, so that the same may arrive twice if it is sent again.
     """
 
-    def __init__(self, problem: str, *, is_refused: bool = False, is_perhaps_sent: bool = False) -> None:
+    def __init__(
+        self, problem: str, *, is_refused: bool = False, is_perhaps_sent: bool = False
+    ) -> None:
         super().__init__(problem[:LONGEST_PROBLEM])
         self.problem = shortened(problem, LONGEST_PROBLEM)
         self.is_refused = is_refused

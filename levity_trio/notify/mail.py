@@ -1,7 +1,7 @@
 """One conversation with a mail server, by `smtplib` in a thread.
 
-Who waits for it is released after a minute at the latest, whatever the server does: its connection is cut then, which
-ends the thread.
+Who waits for it is released after a minute at the latest, whatever the server does: its connection
+is cut then, which ends the thread.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def _places() -> trio.CapacityLimiter:
 
 
 def _message(letter: Letter, sender: Sender) -> bytes:
-    """Return a mail as it is sent. Raises Unsent for an address that is none, as older versions took some."""
+    """Return a mail as it is sent. Raises Unsent for an address that is none, as older versions
+    took some."""
     if not MAIL_ADDRESS.fullmatch(letter.to):
         raise Unsent(Told("{1} is not a mail address", letter.to), is_refused=True)
     message, (name, address) = EmailMessage(policy=SMTP), sender
@@ -85,7 +86,9 @@ async def put(letter: Letter, sender: Sender, folder: Path) -> None:
     try:
         await trio.to_thread.run_sync(replace, path, _message(letter, sender))
     except OSError as error:
-        raise Unsent(Told("cannot write to {1}: {2}", str(folder), error.strerror or str(error))) from None
+        raise Unsent(
+            Told("cannot write to {1}: {2}", str(folder), error.strerror or str(error))
+        ) from None
 
 
 class _Conversation:
@@ -102,7 +105,9 @@ class _Conversation:
     def cut(self) -> None:
         """End the connection, if it is still open; no message is begun any more."""
         self._is_cut = True
-        open_socket = None if self._smtp is None else self._smtp.sock  # its thread may close it at any moment
+        open_socket = (
+            None if self._smtp is None else self._smtp.sock
+        )  # its thread may close it at any moment
         if open_socket is not None:
             with suppress(OSError):
                 open_socket.shutdown(socket.SHUT_RDWR)
@@ -110,7 +115,10 @@ class _Conversation:
     def check(self) -> None:
         """Raise Unsent unless the server has taken the message."""
         if not self._is_taken:
-            late = Unsent(Told("no answer within {1}", Quantity(MAIL_SECONDS, "s")), is_perhaps_sent=self._is_under_way)
+            late = Unsent(
+                Told("no answer within {1}", Quantity(MAIL_SECONDS, "s")),
+                is_perhaps_sent=self._is_under_way,
+            )
             raise self._problem or late
 
     def run(self, sender: str, to: str, message: bytes) -> None:
@@ -132,23 +140,32 @@ class _Conversation:
         return self._url.hostname or ""
 
     def _open(self) -> None:
-        port, own_name = self._url.port or MAIL_PORTS[self._url.scheme], "[127.0.0.1]"  # looking it up may take long
+        port, own_name = (
+            self._url.port or MAIL_PORTS[self._url.scheme],
+            "[127.0.0.1]",
+        )  # looking it up may take long
         if self._url.scheme == "smtps":
-            self._smtp = smtplib.SMTP_SSL(self._host, port, own_name, timeout=STEP_SECONDS, context=self._trust())
+            self._smtp = smtplib.SMTP_SSL(
+                self._host, port, own_name, timeout=STEP_SECONDS, context=self._trust()
+            )
             return
         self._smtp = smtplib.SMTP(self._host, port, own_name, timeout=STEP_SECONDS)
         self._smtp.ehlo_or_helo_if_needed()
-        # Nothing goes through a network in clear text: there, a server that does not offer it is refused.
+        # Nothing goes through a network in clear text: there, a server that does not offer it is
+        # refused.
         if self._host not in OWN_MACHINE or self._smtp.has_extn("starttls"):
             self._smtp.starttls(context=self._trust())
 
     def _trust(self) -> ssl.SSLContext:
-        """Return what the certificate is checked with. Raises Unsent if --mail-ca cannot be read."""
+        """Return what the certificate is checked with. Raises Unsent if --mail-ca cannot be
+        read."""
         if self._ca is not None:
             try:
                 return ssl.create_default_context(cafile=self._ca)
             except OSError as error:
-                raise Unsent(Told("cannot read the certificates in {1}: {2}", str(self._ca), str(error))) from None
+                raise Unsent(
+                    Told("cannot read the certificates in {1}: {2}", str(self._ca), str(error))
+                ) from None
         if self._host not in OWN_MACHINE:
             return trust()
         unchecked = ssl.create_default_context()
@@ -165,10 +182,17 @@ class _Conversation:
                 password = self._password_file.read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 raise Unsent(
-                    Told("cannot read the password in {1}: {2}", str(self._password_file), str(error))
+                    Told(
+                        "cannot read the password in {1}: {2}", str(self._password_file), str(error)
+                    )
                 ) from None
         if not password.isascii():
-            raise Unsent(Told("the password of the mail server has letters that cannot be sent: choose one of ASCII"))
+            raise Unsent(
+                Told(
+                    "the password of the mail server has letters that cannot be sent: choose one "
+                    "of ASCII"
+                )
+            )
         if password:
             self._smtp.login(unquote(self._url.username), password)
 
@@ -179,10 +203,14 @@ class _Conversation:
         smtp.ehlo_or_helo_if_needed()
         code, words = smtp.mail(sender)
         if code != OK:  # a fault of the settings, not of this message
-            raise Unsent(Told("the mail server refuses the sender {1}: {2}", sender, _said(code, words)))
+            raise Unsent(
+                Told("the mail server refuses the sender {1}: {2}", sender, _said(code, words))
+            )
         code, words = smtp.rcpt(to)
         if code not in (OK, WILL_RELAY):
-            raise Unsent(Told("{1} was refused: {2}", to, _said(code, words)), is_refused=code >= PERMANENT)
+            raise Unsent(
+                Told("{1} was refused: {2}", to, _said(code, words)), is_refused=code >= PERMANENT
+            )
         if self._is_cut:
             return
         self._is_under_way = True
@@ -213,10 +241,16 @@ def _words(error: Exception, host: str) -> str:
         return Told("the mail server answers {1}", _said(error.smtp_code, error.smtp_error))
     if isinstance(error, ssl.SSLCertVerificationError):
         words = error.verify_message
-        return Told("the certificate of {1} is not trusted here ({2}); give its authority with --mail-ca", host, words)
+        return Told(
+            "the certificate of {1} is not trusted here ({2}); give its authority with --mail-ca",
+            host,
+            words,
+        )
     if isinstance(error, socket.gaierror):
         return Told("the name {1} has no address (DNS: {2})", host, error.strerror or "")
-    if isinstance(error, TimeoutError) or "timed out" in str(error):  # of which smtplib keeps only the words
+    if isinstance(error, TimeoutError) or "timed out" in str(
+        error
+    ):  # of which smtplib keeps only the words
         return Told("the mail server {1} does not answer", host)
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return Told("the mail server {1} closed the connection", host)

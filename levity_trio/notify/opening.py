@@ -1,4 +1,5 @@
-"""Opens what tells people: the looks at what there is to tell, and the lanes by which messages get out."""
+"""Opens what tells people: the looks at what there is to tell, and the lanes by which messages get
+out."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ log = get_logger("system")
 
 
 class Addresses(NamedTuple):
-    """Where links of messages lead: the pages of owners and those of drivers, None where nobody else reaches them."""
+    """Where links of messages lead: the pages of owners and those of drivers, None where nobody
+    else reaches them."""
 
     owners: str | None
     drivers: str | None
@@ -75,7 +77,9 @@ class Messages:
         around = self._around
         if around.config.mail is None:
             raise NoMailServer
-        mailed = await mail_statements(around.reader, around.writer, around.clock, ways_of(around), order)
+        mailed = await mail_statements(
+            around.reader, around.writer, around.clock, ways_of(around), order
+        )
         self.wake()
         return mailed
 
@@ -88,7 +92,9 @@ def new_topic() -> str:
 def ways_of(around: Around) -> Ways:
     """Return by which ways messages leave."""
     config = around.config
-    channels = [channel for channel, url in ((MAIL, config.mail), (PUSH, config.ntfy)) if url is not None]
+    channels = [
+        channel for channel, url in ((MAIL, config.mail), (PUSH, config.ntfy)) if url is not None
+    ]
     owners, drivers = around.addresses
     return Ways(channels=channels, zone=config.time_zone, owners_url=owners, drivers_url=drivers)
 
@@ -96,7 +102,11 @@ def ways_of(around: Around) -> Ways:
 @asynccontextmanager
 async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]:
     """Tell people, at the server that has the duties of the site, while the block runs."""
-    config, look_seconds, begun_at = around.config, around.config.check_interval_seconds, stamp(around.clock())
+    config, look_seconds, begun_at = (
+        around.config,
+        around.config.check_interval_seconds,
+        stamp(around.clock()),
+    )
 
     def machine(db: Database) -> Machine:
         is_trusted = around.is_clock_trusted()
@@ -148,18 +158,25 @@ async def _run(around: Around, telling: Telling, lanes: Sequence[Lane]) -> None:
 
 
 async def _give_up_old(around: Around) -> None:
-    """Give up what waits for a way that is set no longer, so that it does not come out of the blue after a year."""
+    """Give up what waits for a way that is set no longer, so that it does not come out of the blue
+    after a year."""
     now = around.clock()
     for channel in {MAIL, PUSH} - set(ways_of(around).channels):
-        await around.writer.run(messages.give_up_old, channel, stamp(now - GIVEN_UP_AFTER), stamp(now))
+        await around.writer.run(
+            messages.give_up_old, channel, stamp(now - GIVEN_UP_AFTER), stamp(now)
+        )
 
 
 async def _renew_topics(around: Around) -> None:
-    """Replace the topics that were encrypted by another key: after a restore, phones scan new ones."""
+    """Replace the topics that were encrypted by another key: after a restore, phones scan new
+    ones."""
     if around.key.digest is None:
         return
     lost = await around.writer.run(recipients.lost_topics, around.key)
     for number in lost:
         await around.writer.run(recipients.set_topic, number, new_topic(), around.key)
     if lost:
-        log.warning("topics of push messages are unknown here and were replaced; scan the new ones", recipients=lost)
+        log.warning(
+            "topics of push messages are unknown here and were replaced; scan the new ones",
+            recipients=lost,
+        )

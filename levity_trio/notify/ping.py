@@ -1,7 +1,8 @@
-"""Tells a service outside every minute that this server is healthy, so that somebody notices when it is not.
+"""Tells a service outside every minute that this server is healthy, so that somebody notices when
+it is not.
 
-Healthy means that a write was committed just now and the event loop answers. Otherwise nothing is requested, and the
-service raises its alarm.
+Healthy means that a write was committed just now and the event loop answers. Otherwise nothing is
+requested, and the service raises its alarm.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ log = get_logger("system")
 
 
 async def keep_pinging(url: str, writer: Writer) -> None:
-    """Request the URL every minute while the server is healthy. A URL that cannot be reached is logged once."""
+    """Request the URL every minute while the server is healthy. A URL that cannot be reached is
+    logged once."""
     is_reached, due = True, trio.current_time()
     while True:
         if await _is_healthy(writer):

@@ -1,4 +1,5 @@
-"""What a look finds, from one snapshot of the database: what lasts now, the new facts, and who wants to know.
+"""What a look finds, from one snapshot of the database: what lasts now, the new facts, and who
+wants to know.
 
 What lasts is what the page Now says wants a look, so that a message never says another thing.
 """
@@ -38,7 +39,13 @@ from levity_trio.store.load_spans import answered_at
 from levity_trio.store.ownership import Owners, periods_of
 from levity_trio.store.reads import load
 from levity_trio.store.reads.events import newest
-from levity_trio.store.reads.now.attention import RETURN_SECONDS, Attention, Chargers, Machine, attention
+from levity_trio.store.reads.now.attention import (
+    RETURN_SECONDS,
+    Attention,
+    Chargers,
+    Machine,
+    attention,
+)
 from levity_trio.store.reads.now.attention import Kind as Look
 from levity_trio.store.reads.now.chargers import KnownCharger, faults, served, statuses
 from levity_trio.store.reads.present import OPEN_REVIEWS
@@ -73,7 +80,8 @@ _CONDITIONS: Final[Mapping[str, Kind]] = {
 
 @record
 class Recipient:
-    """Whom messages reach, and what they chose. `language` is theirs, or that of their household or log-in."""
+    """Whom messages reach, and what they chose. `language` is theirs, or that of their household or
+    log-in."""
 
     id: int
     is_driver: bool
@@ -90,7 +98,8 @@ class Recipient:
 
 
 class Cursor(NamedTuple):
-    """Up to which fact messages were made, in how many rounds, and the local day of the last digest."""
+    """Up to which fact messages were made, in how many rounds, and the local day of the last
+    digest."""
 
     position: int
     round: int
@@ -98,7 +107,8 @@ class Cursor(NamedTuple):
 
 
 class ClosedOne(NamedTuple):
-    """A closed statement: the id of its row, its number, its account, its month (YYYY-MM), and its digest."""
+    """A closed statement: the id of its row, its number, its account, its month (YYYY-MM), and its
+    digest."""
 
     id: int
     number: int
@@ -108,7 +118,8 @@ class ClosedOne(NamedTuple):
 
 
 class NewFact(NamedTuple):
-    """A fact that may become messages, and whose it is: the account, its name, and the figures of its session."""
+    """A fact that may become messages, and whose it is: the account, its name, and the figures of
+    its session."""
 
     id: int
     fact: Fact
@@ -149,7 +160,8 @@ class Found(NamedTuple):
     """When each recipient got the last digest."""
     conditions: Sequence[Condition]
     unknown: Collection[Kind]
-    """Of these, nobody knows yet whether they last: after a start, chargers need a moment to come back."""
+    """Of these, nobody knows yet whether they last: after a start, chargers need a moment to come
+    back."""
     doubts: Mapping[str, DoubtsAt]
     facts: Sequence[NewFact]
     full: Sequence[FullCar]
@@ -159,10 +171,14 @@ class Found(NamedTuple):
 
 _CURSOR: Final = "SELECT position, round, digest_on FROM message_cursor"
 _RECIPIENTS: Final = (
-    "SELECT recipient.id, who = 'driver', recipient.account_id, coalesce(recipient.language, account.language,"
-    " person.language), mail, topic IS NOT NULL, kinds, away_minutes, quiet_from, quiet_until, with_names,"
-    " gets_statements, recipient.added_at FROM recipient LEFT JOIN account ON account.id = recipient.account_id"
-    ' LEFT JOIN "user" AS person ON person.id = user_id WHERE recipient.ended_at IS NULL AND person.removed_at IS NULL'
+    "SELECT recipient.id, who = 'driver', recipient.account_id, coalesce(recipient.language, "
+    "account.language,"
+    " person.language), mail, topic IS NOT NULL, kinds, away_minutes, quiet_from, quiet_until, "
+    "with_names,"
+    " gets_statements, recipient.added_at FROM recipient LEFT JOIN account ON account.id = "
+    "recipient.account_id"
+    ' LEFT JOIN "user" AS person ON person.id = user_id WHERE recipient.ended_at IS NULL AND '
+    "person.removed_at IS NULL"
     " ORDER BY recipient.id"
 )
 _CAUSES: Final = (
@@ -174,26 +190,37 @@ _BEGUN: Final = (
     " ON message.cause_id = cause.id WHERE ended_at IS NULL AND part = 'begin'"
 )
 _DIGESTS: Final = (
-    "SELECT id, (SELECT max(created_at) FROM message WHERE recipient_id = recipient.id AND part = 'digest')"
-    " FROM recipient WHERE ended_at IS NULL"
+    "SELECT id, (SELECT max(created_at) FROM message WHERE recipient_id = recipient.id "
+    "AND part = 'digest') "
+    "FROM recipient WHERE ended_at IS NULL"
 )
-_DOUBTS: Final = f"SELECT cp_id, count(DISTINCT tx_id), min(opened_at) FROM {OPEN_REVIEWS} GROUP BY cp_id"  # noqa: S608 - our own words
-_FACTS: Final = f"SELECT id, kind, data FROM event WHERE id > ? AND kind IN ({marks(_KINDS)}) ORDER BY id LIMIT ?"  # noqa: S608
-_ENDED: Final = "SELECT coalesce(energy_delivered, 0), coalesce(stop_time, start_time) FROM tx WHERE id = ?"
+_DOUBTS: Final = (
+    f"SELECT cp_id, count(DISTINCT tx_id), min(opened_at) FROM {OPEN_REVIEWS} GROUP BY cp_id"  # noqa: S608 - our own words
+)
+_FACTS: Final = (
+    "SELECT id, kind, data FROM event "  # noqa: S608
+    f"WHERE id > ? AND kind IN ({marks(_KINDS)}) ORDER BY id LIMIT ?"
+)
+_ENDED: Final = (
+    "SELECT coalesce(energy_delivered, 0), coalesce(stop_time, start_time) FROM tx WHERE id = ?"
+)
 _STATEMENTS: Final = (
-    "SELECT id, number, account_id, month, digest FROM statement WHERE number BETWEEN ? AND ? ORDER BY number"
+    "SELECT id, number, account_id, month, digest FROM statement "
+    "WHERE number BETWEEN ? AND ? ORDER BY number"
 )
 _HOUSEHOLD: Final = "SELECT name FROM account WHERE id = ?"
 _PAUSED: Final = (
-    "SELECT tx.id, cp_conn.status_at FROM tx INDEXED BY tx_open JOIN cp_conn ON cp_conn.cp_id = tx.cp_id"
-    " AND cp_conn.conn_id = tx.conn_id WHERE tx.status = 'Active' AND tx.suspended_at IS NULL"
-    " AND cp_conn.status = 'SuspendedEV' AND cp_conn.status_at <= ?"
+    "SELECT tx.id, cp_conn.status_at FROM tx INDEXED BY tx_open "
+    "JOIN cp_conn ON cp_conn.cp_id = tx.cp_id AND cp_conn.conn_id = tx.conn_id "
+    "WHERE tx.status = 'Active' AND tx.suspended_at IS NULL AND cp_conn.status = 'SuspendedEV' "
+    "AND cp_conn.status_at <= ?"
 )
 
 
 @contextmanager
 def left_out(**what: object) -> Iterator[None]:
-    """Log why something cannot be told. What nobody foresaw must not keep all else from being told."""
+    """Log why something cannot be told. What nobody foresaw must not keep all else from being
+    told."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
@@ -207,7 +234,10 @@ def find(db: Database, now: datetime, rule: Rule, machine: Machine) -> Found:
     chargers = served(db)
     places = Chargers(chargers, statuses(db, chargers), faults(db), ())
     upto, facts = _facts(db, cursor.position, rule)
-    doubts = {charger: DoubtsAt(charger, count, _moment(at)) for charger, count, at in db.execute(_DOUBTS).fetchall()}
+    doubts = {
+        charger: DoubtsAt(charger, count, _moment(at))
+        for charger, count, at in db.execute(_DOUBTS).fetchall()
+    }
     counts = Counter(charger for charger, connector in places.statuses if connector != 0)
     recipients = recipients_of(db)
     return Found(
@@ -216,7 +246,9 @@ def find(db: Database, now: datetime, rule: Rule, machine: Machine) -> Found:
         recipients=recipients,
         causes=[*_causes(db)],
         begun=frozenset(Begun(*row) for row in db.execute(_BEGUN).fetchall()),
-        digests={recipient: at for recipient, at in db.execute(_DIGESTS).fetchall() if at is not None},
+        digests={
+            recipient: at for recipient, at in db.execute(_DIGESTS).fetchall() if at is not None
+        },
         conditions=[*_conditions(db, now, rule, machine, places), *_of_doubts(doubts)],
         unknown=[Kind.AWAY] if machine.begun_at > stamp(shifted(now, -RETURN)) else [],
         doubts=doubts,
@@ -233,7 +265,19 @@ def recipients_of(db: Database) -> list[Recipient]:
 
 
 def _recipient(*row: Any) -> Recipient:
-    number, is_driver, account, language, mail, has_push, kinds, minutes, quiet_from, quiet_until, *rest = row
+    (
+        number,
+        is_driver,
+        account,
+        language,
+        mail,
+        has_push,
+        kinds,
+        minutes,
+        quiet_from,
+        quiet_until,
+        *rest,
+    ) = row
     with_names, gets_statements, added_at = rest
     return Recipient(
         id=number,
@@ -260,13 +304,17 @@ def _causes(db: Database) -> Iterator[Cause]:
             yield _cause(*row)
 
 
-def _cause(number: int, kind: str, subject: str, parts: str, words: str | None, began: str, found: str) -> Cause:
+def _cause(
+    number: int, kind: str, subject: str, parts: str, words: str | None, began: str, found: str
+) -> Cause:
     return Cause(
         id=number,
         kind=Kind(kind),
         subject=subject,
         parts={
-            Place(charger, connector): Span(_moment(since), None if until is None else _moment(until))
+            Place(charger, connector): Span(
+                _moment(since), None if until is None else _moment(until)
+            )
             for charger, connector, since, until in orjson.loads(parts)
         },
         words=of_stored(words),
@@ -275,8 +323,11 @@ def _cause(number: int, kind: str, subject: str, parts: str, words: str | None, 
     )
 
 
-def _conditions(db: Database, now: datetime, rule: Rule, machine: Machine, chargers: Chargers) -> Iterator[Condition]:
-    """Yield what lasts of what the page Now says wants a look, and who is away, also if it is turned away at the door.
+def _conditions(
+    db: Database, now: datetime, rule: Rule, machine: Machine, chargers: Chargers
+) -> Iterator[Condition]:
+    """Yield what lasts of what the page Now says wants a look, and who is away, also if it is
+    turned away at the door.
 
     While this server was off, nobody was away.
     """
@@ -288,7 +339,9 @@ def _conditions(db: Database, now: datetime, rule: Rule, machine: Machine, charg
         if (kind := _CONDITIONS.get(one.kind)) is not None:
             yield _condition(kind, one, chargers, by_id, now)
     for what, subject, since, words in load.problems(load.load_now(db)):
-        yield Condition(Kind(what), subject, Place(""), now if since is None else _moment(since), words)
+        yield Condition(
+            Kind(what), subject, Place(""), now if since is None else _moment(since), words
+        )
 
 
 def _condition(
@@ -330,10 +383,14 @@ def _new_fact(db: Database, number: int, fact: Fact, rule: Rule) -> NewFact:
     names = [] if account is None else db.execute(_HOUSEHOLD, (account,)).fetchall()
     household = names[0][0] if names else None
     if isinstance(fact, TransactionStopped | TransactionClosed):
-        ((energy_wh, ended_at),) = db.execute(_ENDED, (fact.transaction,)).fetchall()  # a transaction is never deleted
+        ((energy_wh, ended_at),) = db.execute(
+            _ENDED, (fact.transaction,)
+        ).fetchall()  # a transaction is never deleted
         return NewFact(number, fact, account, household, energy_wh, _moment(ended_at))
     if isinstance(fact, MonthClosed):
-        return NewFact(number, fact, None, None, statements=closed_between(db, fact.first, fact.last))
+        return NewFact(
+            number, fact, None, None, statements=closed_between(db, fact.first, fact.last)
+        )
     return NewFact(number, fact, account, household)
 
 
@@ -352,13 +409,17 @@ def _account_of(db: Database, fact: Fact, rule: Rule) -> int | None:
         periods = periods_of(rows_of(db), Thing(What.TAG, fact.key))
         return next((one.account for one in periods if one.span.covers(fact.at)), None)
     if isinstance(fact, TransactionStopped | TransactionClosed):
-        return Owners(rows_of(db), rule.policy, rule.bill_by).decide([fact.transaction])[fact.transaction].account
+        return (
+            Owners(rows_of(db), rule.policy, rule.bill_by)
+            .decide([fact.transaction])[fact.transaction]
+            .account
+        )
     return None
 
 
 def _full(db: Database, now: datetime, rule: Rule) -> list[FullCar]:
-    """Return the cars that have taken nothing for FULL_AFTER. The time in which load management gave one too little,
-    and in which it could not answer yet, does not count."""
+    """Return the cars that have taken nothing for FULL_AFTER. The time in which load management
+    gave one too little, and in which it could not answer yet, does not count."""
     rows, by = rows_of(db), stamp(shifted(now, -FULL_AFTER))
     full = []
     for number, at in rows(_PAUSED, (by,)):

@@ -1,7 +1,7 @@
 """One round: from what a look found to the messages that are made, as pure decisions.
 
-A message is identified by a digest of what it tells and to whom, so the same is never made twice: not after a restart,
-and not by another server.
+A message is identified by a digest of what it tells and to whom, so the same is never made twice:
+not after a restart, and not by another server.
 """
 
 from __future__ import annotations
@@ -44,7 +44,15 @@ DIGEST_AT: Final = time(8)
 UNPLUGGED: Final = "EVDisconnected"
 EARLY: Final = frozenset(
     {
-        *("EmergencyStop", "PowerLoss", "HardReset", "SoftReset", "Reboot", "UnlockCommand", "DeAuthorized"),
+        *(
+            "EmergencyStop",
+            "PowerLoss",
+            "HardReset",
+            "SoftReset",
+            "Reboot",
+            "UnlockCommand",
+            "DeAuthorized",
+        ),
         *("Remote", "Other"),
     }
 )
@@ -58,8 +66,8 @@ URGENT: Final = (Kind.FAULTED, Kind.EXCEEDED, Kind.DISK)
 
 @record(kw_only=False)
 class Ways:
-    """By which ways messages leave (mail, push), and where their links lead, without a slash at the end; None: nowhere
-    that others reach."""
+    """By which ways messages leave (mail, push), and where their links lead, without a slash at the
+    end; None: nowhere that others reach."""
 
     channels: Collection[str]
     zone: ZoneInfo
@@ -81,7 +89,8 @@ class Topic(NamedTuple):
 
 
 def messages_of(found: Found, ways: Ways, now: datetime) -> Round:
-    """Return what is to be stored after a look: causes that changed, and the messages that are due."""
+    """Return what is to be stored after a look: causes that changed, and the messages that are
+    due."""
     return _Making(found, ways, now).made()
 
 
@@ -135,12 +144,14 @@ class _Making:
                     self._add(recipient, channel, topic, lambda: texts.begun(cause, self._where))
 
     def _is_due(self, cause: Cause, recipient: Recipient) -> bool:
-        """Whether a recipient is to be told of a cause now: it lasts, and chargers have been away for long enough."""
+        """Whether a recipient is to be told of a cause now: it lasts, and chargers have been away
+        for long enough."""
         minutes = recipient.away_minutes if cause.kind is Kind.AWAY else 0
         return bool(cause.lasting) and self._now - cause.began_at >= timedelta(minutes=minutes)
 
     def _tell_doubts(self, causes: Sequence[Cause]) -> str | None:
-        """Tell once a day which chargers have doubtful sessions since the digest before; return its local day."""
+        """Tell once a day which chargers have doubtful sessions since the digest before; return its
+        local day."""
         local, before = in_zone(self._now, self._ways.zone), self._found.cursor.digest_on
         today = local.date().isoformat()
         if before is None or local.time() < DIGEST_AT or before >= today:
@@ -152,7 +163,12 @@ class _Making:
             doubts = [self._found.doubts[one] for one in chargers if one in self._found.doubts]
             topic = Topic(Kind.DOUBTFUL, "digest", (today,), "/review")
             for channel in self._channels(recipient) if doubts else ():
-                self._add(recipient, channel, topic, lambda doubts=doubts: texts.digest(doubts, self._where))  # type: ignore[misc]
+                self._add(
+                    recipient,
+                    channel,
+                    topic,
+                    lambda doubts=doubts: texts.digest(doubts, self._where),  # type: ignore[misc]
+                )
         return today
 
     # Facts
@@ -165,8 +181,17 @@ class _Making:
                 self._tell_end(new, new.fact)
             case MonthLimitNear() | MonthLimitReached():
                 is_urgent = isinstance(new.fact, MonthLimitReached)
-                topic = Topic(Kind.LIMIT, "note", ("fact", new.id, new.fact.at), "/d/me", is_urgent, event=new.id)
-                self._tell_drivers(new.account, topic, lambda: texts.of_limit(new.fact), new.fact.at)
+                topic = Topic(
+                    Kind.LIMIT,
+                    "note",
+                    ("fact", new.id, new.fact.at),
+                    "/d/me",
+                    is_urgent,
+                    event=new.id,
+                )
+                self._tell_drivers(
+                    new.account, topic, lambda: texts.of_limit(new.fact), new.fact.at
+                )
             case MonthClosed():
                 for statement in new.statements:
                     with left_out(statement=statement.number):
@@ -184,7 +209,9 @@ class _Making:
             key = (fact.charger, fact.cause, fact.at[:7])  # a meter may serve two connectors
             topic = Topic(Kind.FAULTED, "note", key, path, event=new.id)
         else:
-            topic = Topic(Kind.REPORT, "note", ("fact", new.id, fact.at), "/review?kind=report", event=new.id)
+            topic = Topic(
+                Kind.REPORT, "note", ("fact", new.id, fact.at), "/review?kind=report", event=new.id
+            )
         for recipient in self._owners(Kind(topic.kind), fact.at):
             name = new.household if recipient.with_names else None
             for channel in self._channels(recipient):
@@ -192,18 +219,32 @@ class _Making:
                 self._add(recipient, channel, topic, text)
 
     def _tell_end(self, new: NewFact, fact: TransactionStopped | TransactionClosed) -> None:
-        kind = Kind.UNPLUGGED if fact.reason == UNPLUGGED else Kind.STOPPED if fact.reason in EARLY else None
+        kind = (
+            Kind.UNPLUGGED
+            if fact.reason == UNPLUGGED
+            else Kind.STOPPED
+            if fact.reason in EARLY
+            else None
+        )
         if kind is None:
             return
         session = Session(new.energy_wh, fact.reason, new.ended_at or self._now)
         path = f"/d/sessions/{fact.transaction}"
-        topic = Topic(kind, "note", ("end", fact.transaction), path, event=new.id)  # a late stop tells nothing new
-        self._tell_drivers(new.account, topic, lambda: texts.of_session(kind, session, self._where), fact.at)
+        topic = Topic(
+            kind, "note", ("end", fact.transaction), path, event=new.id
+        )  # a late stop tells nothing new
+        self._tell_drivers(
+            new.account, topic, lambda: texts.of_session(kind, session, self._where), fact.at
+        )
 
     def _tell_full(self, car: FullCar) -> None:
         session = Session(car.energy_wh, "", car.since)
-        topic = Topic(Kind.FULL, "note", ("full", car.transaction), f"/d/sessions/{car.transaction}")
-        self._tell_drivers(car.account, topic, lambda: texts.of_session(Kind.FULL, session, self._where))
+        topic = Topic(
+            Kind.FULL, "note", ("full", car.transaction), f"/d/sessions/{car.transaction}"
+        )
+        self._tell_drivers(
+            car.account, topic, lambda: texts.of_session(Kind.FULL, session, self._where)
+        )
 
     def _tell_statement(self, new: NewFact, one: ClosedOne) -> None:
         for recipient in self._found.recipients:
@@ -215,11 +256,20 @@ class _Making:
                 channels.remove(MAIL)
             if Kind.STATEMENT in recipient.kinds and new.fact.at >= recipient.added_at:
                 month = date.fromisoformat(f"{one.month}-01")
-                topic = Topic(Kind.STATEMENT, "note", (one.number, one.digest), "/d/statements", event=new.id)
+                topic = Topic(
+                    Kind.STATEMENT, "note", (one.number, one.digest), "/d/statements", event=new.id
+                )
                 for channel in channels:
-                    self._add(recipient, channel, topic, partial(texts.of_statement, month, is_attached=False))
+                    self._add(
+                        recipient,
+                        channel,
+                        topic,
+                        partial(texts.of_statement, month, is_attached=False),
+                    )
 
-    def _tell_drivers(self, account: int | None, topic: Topic, text: Callable[[], Text], at: str = "9999") -> None:
+    def _tell_drivers(
+        self, account: int | None, topic: Topic, text: Callable[[], Text], at: str = "9999"
+    ) -> None:
         for recipient in self._found.recipients:
             is_his = recipient.is_driver and account is not None and recipient.account == account
             if is_his and topic.kind in recipient.kinds and at >= recipient.added_at:
@@ -235,13 +285,19 @@ class _Making:
 
     def _channels(self, recipient: Recipient) -> list[str]:
         has = {MAIL: recipient.mail is not None, PUSH: recipient.has_push}
-        return [channel for channel in (MAIL, PUSH) if has[channel] and channel in self._ways.channels]
+        return [
+            channel for channel in (MAIL, PUSH) if has[channel] and channel in self._ways.channels
+        ]
 
-    def _add(self, recipient: Recipient, channel: str, topic: Topic, text: Callable[[], Text | None]) -> None:
+    def _add(
+        self, recipient: Recipient, channel: str, topic: Topic, text: Callable[[], Text | None]
+    ) -> None:
         with left_out(kind=topic.kind, recipient=recipient.id), speaking(_language(recipient)):
             said = text()
             if said is not None:
-                self._messages.append(_message(recipient, channel, topic, said, self._ways, self._now))
+                self._messages.append(
+                    _message(recipient, channel, topic, said, self._ways, self._now)
+                )
 
 
 def statement_mail(
@@ -256,12 +312,18 @@ def statement_mail(
     return replace(_message(recipient, MAIL, topic, text, ways, now), created_by=by)
 
 
-def _message(recipient: Recipient, channel: str, topic: Topic, text: Text, ways: Ways, now: datetime) -> NewMessage:
+def _message(
+    recipient: Recipient, channel: str, topic: Topic, text: Text, ways: Ways, now: datetime
+) -> NewMessage:
     base = ways.drivers_url if recipient.is_driver else ways.owners_url
     is_held_back = recipient.quiet is not None and not topic.is_urgent
-    not_before = after_quiet(recipient.quiet, now, ways.zone) if is_held_back and recipient.quiet else now
+    not_before = (
+        after_quiet(recipient.quiet, now, ways.zone) if is_held_back and recipient.quiet else now
+    )
     return NewMessage(
-        message_id=_digest(topic.kind, topic.part, *topic.key, recipient.id, recipient.added_at, channel),
+        message_id=_digest(
+            topic.kind, topic.part, *topic.key, recipient.id, recipient.added_at, channel
+        ),
         recipient=recipient.id,
         channel=channel,
         part=topic.part,
@@ -287,7 +349,8 @@ def after_quiet(quiet: tuple[str, str], now: datetime, zone: ZoneInfo) -> dateti
 
 
 def _digest(*parts: object) -> str:
-    """Return what identifies a message. The time at which its recipient was added tells two sites apart."""
+    """Return what identifies a message. The time at which its recipient was added tells two sites
+    apart."""
     return sha256("\0".join(map(str, parts)).encode()).hexdigest()[:40]
 
 
@@ -316,10 +379,13 @@ def _row(cause: Cause) -> CauseRow:
 
 
 def _is_disobeyed(fact: OutcomeKnown) -> bool:
-    """Whether an owner is told what came of a command. One that another replaced was not disobeyed."""
+    """Whether an owner is told what came of a command. One that another replaced was not
+    disobeyed."""
     if fact.action not in texts.COMMANDS or fact.words.endswith(REPLACED):
         return False
-    return fact.outcome == CONTRADICTED or (fact.outcome == NOT_SEEN and fact.action not in _SEEN_WITH_A_CAR)
+    return fact.outcome == CONTRADICTED or (
+        fact.outcome == NOT_SEEN and fact.action not in _SEEN_WITH_A_CAR
+    )
 
 
 def _path_of(cause: Cause) -> str:

@@ -27,7 +27,8 @@ URGENT: Final = 4
 
 
 def sender_of(settings: ServerConfig) -> tuple[str, str] | None:
-    """Return the name and the address from which mails come, and to which they bounce; None if none is set."""
+    """Return the name and the address from which mails come, and to which they bounce; None if none
+    is set."""
     if settings.mail is None:
         return None
     if settings.mail_from is not None:
@@ -65,11 +66,15 @@ async def push(notice: Notice, settings: ServerConfig) -> None:
     }
     to, proof = leading_to(settings.ntfy), await _proof(settings)
     try:
-        response = await post(to, proof, orjson.dumps(content), PUSH_SECONDS, most_bytes=PROBLEM_BYTES)
+        response = await post(
+            to, proof, orjson.dumps(content), PUSH_SECONDS, most_bytes=PROBLEM_BYTES
+        )
     except Unanswered as problem:
         raise Unsent(Told("ntfy at {1}: {2}", to.host, str(problem))) from None
     if not 200 <= response.status < 300:
-        refusal = Told("ntfy at {1} answers {2}", to.host, f"{response.status}{_error_in(response.body)}")
+        refusal = Told(
+            "ntfy at {1} answers {2}", to.host, f"{response.status}{_error_in(response.body)}"
+        )
         raise Unsent(refusal, is_refused=response.status in UNFIT)
 
 
@@ -79,7 +84,9 @@ async def _proof(settings: ServerConfig) -> Mapping[str, str]:
     try:
         token = await trio.to_thread.run_sync(settings.ntfy_token_file.read_text, "utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Unsent(Told("cannot read the token in {1}: {2}", str(settings.ntfy_token_file), str(error))) from None
+        raise Unsent(
+            Told("cannot read the token in {1}: {2}", str(settings.ntfy_token_file), str(error))
+        ) from None
     if not (token.strip().isascii() and token.strip().isprintable()):
         file = str(settings.ntfy_token_file)
         raise Unsent(Told("the token in {1} is none: give it alone, on one line", file))

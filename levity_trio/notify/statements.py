@@ -27,21 +27,25 @@ from levity_trio.store.writes.messages import NewMessage, add
 from levity_trio.wire.times import stamp
 
 _CLOSED: Final = (
-    "SELECT id, number, account_id, month, digest FROM statement WHERE month = ? AND number IS NOT NULL"
-    " AND (CAST(?2 AS INTEGER) IS NULL OR account_id = ?2) ORDER BY number"
+    "SELECT id, number, account_id, month, digest FROM statement "
+    "WHERE month = ? AND number IS NOT NULL AND (CAST(?2 AS INTEGER) IS NULL OR account_id = ?2) "
+    "ORDER BY number"
 )
 _WITHOUT_SHEET: Final = (
-    "SELECT statement_id FROM statement_party WHERE party IS NOT NULL AND sheet IS NULL AND statement_id > 0"
+    "SELECT statement_id FROM statement_party "
+    "WHERE party IS NOT NULL AND sheet IS NULL AND statement_id > 0"
 )
 _EARLIER: Final = (
-    "SELECT count(*), count(CASE WHEN sent_at IS NULL AND given_up_at IS NULL THEN 1 END), count(sent_at)"
-    " FROM message WHERE statement_id = ? AND recipient_id = ? AND part = 'statement'"
+    "SELECT count(*), count(CASE WHEN sent_at IS NULL "
+    "AND given_up_at IS NULL THEN 1 END), count(sent_at) "
+    "FROM message "
+    "WHERE statement_id = ? AND recipient_id = ? AND part = 'statement'"
 )
 
 
 class Mailed(NamedTuple):
-    """What was handed in to be mailed: how many mails; how many wait already or were sent; and the accounts of
-    statements that have no address."""
+    """What was handed in to be mailed: how many mails; how many wait already or were sent; and the
+    accounts of statements that have no address."""
 
     mails: int
     earlier: int
@@ -50,8 +54,8 @@ class Mailed(NamedTuple):
 
 @record(kw_only=False)
 class Order:
-    """Which statements are mailed: of a month, or of one account in it. What was sent is only sent `again` if that is
-    wanted."""
+    """Which statements are mailed: of a month, or of one account in it. What was sent is only sent
+    `again` if that is wanted."""
 
     month: str
     by: str
@@ -59,10 +63,15 @@ class Order:
     again: bool = False
 
 
-async def mail_statements(reader: Reader, writer: Writer, clock: Clock, ways: Ways, order: Order) -> Mailed:
-    """Hand in the statements of a closed month to be mailed. The same twice in a row makes no second mail."""
+async def mail_statements(
+    reader: Reader, writer: Writer, clock: Clock, ways: Ways, order: Order
+) -> Mailed:
+    """Hand in the statements of a closed month to be mailed. The same twice in a row makes no
+    second mail."""
     at = stamp(clock())
-    mails, earlier, without_address = await reader.run(partial(_planned, order=order, ways=ways, at=at))
+    mails, earlier, without_address = await reader.run(
+        partial(_planned, order=order, ways=ways, at=at)
+    )
 
     def store(db: UnitOfWork) -> int:
         return sum(add(db, one, at) for one in mails)
@@ -71,8 +80,11 @@ async def mail_statements(reader: Reader, writer: Writer, clock: Clock, ways: Wa
     return Mailed(made, earlier + len(mails) - made, without_address)
 
 
-def _planned(db: Database, order: Order, ways: Ways, at: str) -> tuple[list[NewMessage], int, list[int]]:
-    """Return the mails to be made, how many there were before, and the accounts without an address."""
+def _planned(
+    db: Database, order: Order, ways: Ways, at: str
+) -> tuple[list[NewMessage], int, list[int]]:
+    """Return the mails to be made, how many there were before, and the accounts without an
+    address."""
     people = [one for one in recipients_of(db) if one.is_driver and one.mail is not None]
     mails, without, earlier = list[NewMessage](), list[int](), 0
     for row in db.execute(_CLOSED, (order.month, order.account)).fetchall():
@@ -96,7 +108,9 @@ async def attached(reader: Reader, statement: int, font: Path | None) -> Attachm
 
     paper = as_paper(await reader.run(read))
     (content,) = await printing.documents([paper], Form.PDF, font)
-    return Attachment(name=f"{name_of(paper.first)}.pdf", media_type="application/pdf", content=content)
+    return Attachment(
+        name=f"{name_of(paper.first)}.pdf", media_type="application/pdf", content=content
+    )
 
 
 def as_paper(one: Printed) -> Paper:
@@ -112,7 +126,8 @@ def sheet_text(one: Printed) -> str:
 
 
 async def keep_sheets(reader: Reader, writer: Writer) -> None:
-    """Keep what statements say that were closed before this was kept: once, so that no later version says it otherwise.
+    """Keep what statements say that were closed before this was kept: once, so that no later
+    version says it otherwise.
 
     What cannot be made now is logged, and tried again at the next start.
     """
@@ -123,4 +138,8 @@ async def keep_sheets(reader: Reader, writer: Writer) -> None:
     with surviving("what earlier statements say could not be kept"):
         for (statement,) in await reader.run(lambda db: db.execute(_WITHOUT_SHEET).fetchall()):
             with surviving("what a statement says could not be kept", statement=statement):
-                await writer.run(closing.keep_sheet, statement, await reader.run(partial(sheet, statement=statement)))
+                await writer.run(
+                    closing.keep_sheet,
+                    statement,
+                    await reader.run(partial(sheet, statement=statement)),
+                )

@@ -1,6 +1,8 @@
-"""Looks at what there is to tell, after facts and as time passes, at the server that has the duties of the site.
+"""Looks at what there is to tell, after facts and as time passes, at the server that has the duties
+of the site.
 
-What a look makes and how far it has come are one write: nothing is lost at kill -9, and nothing is made twice.
+What a look makes and how far it has come are one write: nothing is lost at kill -9, and nothing is
+made twice.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ _KNOWN: Final = "SELECT message_id FROM message WHERE message_id IN ({})"
 
 @record(kw_only=False)
 class Looks:
-    """What looks are made with. `machine` reads what the server knows beside its database; `look_seconds` apart, what
-    only time changes is looked at."""
+    """What looks are made with. `machine` reads what the server knows beside its database;
+    `look_seconds` apart, what only time changes is looked at."""
 
     reader: Reader
     writer: Writer
@@ -86,7 +88,8 @@ class Telling:
                 self._told()
 
     def _read(self, db: Database) -> tuple[Round | None, bool]:
-        """Return what is to be stored, None if nothing is, and whether there are more facts than that."""
+        """Return what is to be stored, None if nothing is, and whether there are more facts than
+        that."""
         now, looks = self._looks.clock(), self._looks
         found = find(db, now, looks.rule, looks.machine(db))
         made = messages_of(found, looks.ways(), now)
@@ -98,5 +101,9 @@ class Telling:
 def _unknown(db: Database, made: Round) -> bool:
     """Whether any message of a round is new."""
     numbers = [one.message_id for one in made.messages]
-    known = {found for part in parts(numbers) for (found,) in db.execute(_KNOWN.format(marks(part)), part).fetchall()}
+    known = {
+        found
+        for part in parts(numbers)
+        for (found,) in db.execute(_KNOWN.format(marks(part)), part).fetchall()
+    }
     return not known.issuperset(numbers)

@@ -1,7 +1,8 @@
-"""The texts of messages, in the language of the block: one sentence that says what, where and since when.
+"""The texts of messages, in the language of the block: one sentence that says what, where and since
+when.
 
-A text to a driver has neither a name nor a place, because a stranger may read it over a shoulder. One to an owner has
-the names of households only if he wants that.
+A text to a driver has neither a name nor a place, because a stranger may read it over a shoulder.
+One to an owner has the names of households only if he wants that.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Text(NamedTuple):
 
 
 class Where(NamedTuple):
-    """What texts are about: the names of chargers, which of them have several connectors, and the time here and now."""
+    """What texts are about: the names of chargers, which of them have several connectors, and the
+    time here and now."""
 
     names: Mapping[str, str]
     with_connectors: Collection[str]
@@ -47,7 +49,9 @@ class Where(NamedTuple):
         """Return the name of a place."""
         name = self.name(place.charger)
         if place.connector and place.charger in self.with_connectors:
-            return _("%(charger)s, connector %(connector)s", charger=name, connector=place.connector)
+            return _(
+                "%(charger)s, connector %(connector)s", charger=name, connector=place.connector
+            )
         return name
 
     def time(self, moment: datetime) -> str:
@@ -85,7 +89,9 @@ def begun(cause: Cause, where: Where) -> Text:
             where=names,
             since=since,
         )
-        return Text(subject, f"{body}: {said(of_ocpp(cause.subject))}." if cause.subject else f"{body}.")
+        return Text(
+            subject, f"{body}: {said(of_ocpp(cause.subject))}." if cause.subject else f"{body}."
+        )
     words = said(cause.words or "", Reader(where.zone, where.now))
     return Text(words, _("%(words)s (since %(since)s).", words=words, since=since))
 
@@ -110,11 +116,19 @@ def over(cause: Cause, where: Where) -> Text:
     if cause.kind is Kind.AWAY:
         subject = _n("%(where)s is back", "%(num)s chargers are back", num, where=names)
     elif cause.kind is Kind.FAULTED:
-        subject = _n("%(where)s is no longer faulted", "%(num)s connectors are no longer faulted", num, where=names)
+        subject = _n(
+            "%(where)s is no longer faulted",
+            "%(num)s connectors are no longer faulted",
+            num,
+            where=names,
+        )
     else:
         subject = _(_OVER[cause.kind], where=names)
     began = where.time(cause.began_at)
-    return Text(subject, _("%(words)s, from %(began)s until %(ended)s.", words=subject, began=began, ended=at))
+    return Text(
+        subject,
+        _("%(words)s, from %(began)s until %(ended)s.", words=subject, began=began, ended=at),
+    )
 
 
 class DoubtsAt(NamedTuple):
@@ -127,14 +141,21 @@ class DoubtsAt(NamedTuple):
 
 def digest(doubts: Sequence[DoubtsAt], where: Where) -> Text:
     """Return the digest of a day."""
-    num, names = sum(one.sessions for one in doubts), said(listed(where.name(one.charger) for one in doubts))
+    num, names = (
+        sum(one.sessions for one in doubts),
+        said(listed(where.name(one.charger) for one in doubts)),
+    )
     subject = _n("%(num)s session is in doubt", "%(num)s sessions are in doubt", num)
     since = where.time(min(one.since for one in doubts))
-    return Text(subject, _("%(words)s at %(where)s, since %(since)s.", words=subject, where=names, since=since))
+    return Text(
+        subject,
+        _("%(words)s at %(where)s, since %(since)s.", words=subject, where=names, since=since),
+    )
 
 
 def of_owner(fact: Fact, where: Where, household: str | None) -> Text | None:
-    """Return what an owner is told of a fact, None if nothing; `household` is its name, if it may stand there."""
+    """Return what an owner is told of a fact, None if nothing; `household` is its name, if it may
+    stand there."""
     if isinstance(fact, OutcomeKnown):
         name = where.name(fact.charger or "")
         asked = _(COMMANDS.get(fact.action, fact.action))
@@ -142,7 +163,9 @@ def of_owner(fact: Fact, where: Where, household: str | None) -> Text | None:
         since = where.time(datetime.fromisoformat(fact.at))
         return Text(subject, _("%(words)s (%(since)s).", words=subject, since=since))
     if isinstance(fact, ChargerOdd):
-        words = said(odd_words(fact.cause, where.name(fact.charger or ""), fact.figure, fact.earlier))
+        words = said(
+            odd_words(fact.cause, where.name(fact.charger or ""), fact.figure, fact.earlier)
+        )
         return Text(words, f"{words}.")
     if isinstance(fact, HouseholdReported):
         who = household or _("A household")
@@ -166,7 +189,8 @@ COMMANDS: Final = N_(
         "SendLocalList": "take the list of cards",
     }
 )
-"""Commands of which an owner is told that a charger does not obey: those that need nobody else, such as a driver."""
+"""Commands of which an owner is told that a charger does not obey: those that need nobody else,
+such as a driver."""
 _REPORTED: Final = N_(
     {
         "card": "%(who)s lost a card, which is blocked now",
@@ -178,7 +202,8 @@ _REPORTED: Final = N_(
 
 
 class Session(NamedTuple):
-    """A session of a driver: its energy in Wh, why it ended, and a time of it: since when it is full, or its end."""
+    """A session of a driver: its energy in Wh, why it ended, and a time of it: since when it is
+    full, or its end."""
 
     energy_wh: int
     reason: str
@@ -187,9 +212,15 @@ class Session(NamedTuple):
 
 def of_session(kind: Kind, session: Session, where: Where) -> Text:
     """Return what a driver is told of a session."""
-    at, energy = where.time(session.at), _("%(number)s kWh", number=number(session.energy_wh / 1000, 1))
+    at, energy = (
+        where.time(session.at),
+        _("%(number)s kWh", number=number(session.energy_wh / 1000, 1)),
+    )
     if kind is Kind.FULL:
-        return Text(_("Your car is full"), _("Your car has taken nothing since %(at)s: %(kwh)s.", at=at, kwh=energy))
+        return Text(
+            _("Your car is full"),
+            _("Your car has taken nothing since %(at)s: %(kwh)s.", at=at, kwh=energy),
+        )
     if kind is Kind.UNPLUGGED:
         subject = _("Your car is unplugged")
         return Text(subject, _("Your car was unplugged at %(at)s: %(kwh)s.", at=at, kwh=energy))
@@ -217,7 +248,10 @@ def of_limit(fact: Fact) -> Text:
     """Return what a driver is told who has used most of what the month allows, or all of it."""
     if isinstance(fact, MonthLimitReached):
         subject = _("You have used what you may in this month")
-        return Text(subject, _("You have used what you may in this month. Nothing more starts before it is over."))
+        return Text(
+            subject,
+            _("You have used what you may in this month. Nothing more starts before it is over."),
+        )
     subject = _("You have used four fifths of what you may in this month")
     return Text(subject, f"{subject}.")
 

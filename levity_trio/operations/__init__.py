@@ -1,7 +1,9 @@
-"""What can be asked of a charger, pure: one declaration for each operation of OCPP 1.6 and its security extension.
+"""What can be asked of a charger, pure: one declaration for each operation of OCPP 1.6 and its
+security extension.
 
-Validation, HTTP routes, OpenAPI, the shell command with its completion and the forms are derived from it. The room
-imports neither `ocpp` nor anything else that is slow, because completion must answer at once.
+Validation, HTTP routes, OpenAPI, the shell command with its completion and the forms are derived
+from it. The room imports neither `ocpp` nor anything else that is slow, because completion must
+answer at once.
 """
 
 from levity_trio.operations.catalogue import OPERATIONS as OPERATIONS

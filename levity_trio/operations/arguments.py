@@ -1,6 +1,7 @@
 """Values from a shell: `key=text`, `key=@file`, `key:=JSON`; the completion of names and values.
 
-Dots lead into an object: `csChargingProfiles.stackLevel=1`. A text is converted by the kind of its field.
+Dots lead into an object: `csChargingProfiles.stackLevel=1`. A text is converted by the kind of its
+field.
 """
 
 from __future__ import annotations
@@ -9,7 +10,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from levity_trio.operations.fields import Choice, Field, FieldProblem, Kind, Object, Text, joined, read_json
+from levity_trio.operations.fields import (
+    Choice,
+    Field,
+    FieldProblem,
+    Kind,
+    Object,
+    Text,
+    joined,
+    read_json,
+)
 from levity_trio.operations.operation import Operation
 from levity_trio.told import Told
 
@@ -19,8 +29,11 @@ ReadFile = Callable[[str], str]
 _ARGUMENT: Final = re.compile(r"([^=:]+)(:?=)(.*)", re.DOTALL)
 
 
-def parse_arguments(operation: Operation | None, arguments: Iterable[str], read_file: ReadFile) -> dict[str, Any]:
-    """Return the values of an operation, not checked yet; of a raw call (None) all `key=value` are texts.
+def parse_arguments(
+    operation: Operation | None, arguments: Iterable[str], read_file: ReadFile
+) -> dict[str, Any]:
+    """Return the values of an operation, not checked yet; of a raw call (None) all `key=value` are
+    texts.
 
     Raises FieldProblem.
     """
@@ -28,7 +41,9 @@ def parse_arguments(operation: Operation | None, arguments: Iterable[str], read_
     for argument in arguments:
         match = _ARGUMENT.fullmatch(argument)
         if match is None:
-            raise FieldProblem("", Told("{1} is not key=value, key:=JSON or key=@file", repr(argument)))
+            raise FieldProblem(
+                "", Told("{1} is not key=value, key:=JSON or key=@file", repr(argument))
+            )
         name, sign, text = match.groups()
         kind = _kind_of(operation, name) if operation else Text()
         value = read_json(text, name) if sign == ":=" else _read(kind, name, text, read_file)
@@ -42,7 +57,8 @@ def read_text(field: Field, text: str) -> object:
 
 
 def completions(operation: Operation, incomplete: str) -> list[tuple[str, str]]:
-    """Return how an argument may go on, with help: a name up to `=`, or `.` for an object, or a word of a choice."""
+    """Return how an argument may go on, with help: a name up to `=`, or `.` for an object, or a
+    word of a choice."""
     match = _ARGUMENT.fullmatch(incomplete)
     try:
         if match is not None:
@@ -53,7 +69,8 @@ def completions(operation: Operation, incomplete: str) -> list[tuple[str, str]]:
 
 
 def described(operation: Operation) -> list[tuple[str, Field]]:
-    """Return all fields with their dotted names, those of an object after it, for help and forms."""
+    """Return all fields with their dotted names, those of an object after it, for help and
+    forms."""
     return [*_described(operation.payload, "")]
 
 
@@ -83,7 +100,9 @@ def _kind_of(operation: Operation, name: str) -> Kind:
     for depth, step in enumerate((*outer, last)):
         path = ".".join(outer[:depth])
         if not isinstance(kind, Object):
-            raise FieldProblem(path, Told("has no fields: give it as {1}:=JSON or {2}=@file", path, path))
+            raise FieldProblem(
+                path, Told("has no fields: give it as {1}:=JSON or {2}=@file", path, path)
+            )
         kind = kind.field(step, path).kind
     return kind
 
@@ -102,7 +121,11 @@ def _put(values: dict[str, Any], name: str, value: object) -> None:
 def _words(kind: Kind, name: str, sign: str, text: str) -> list[tuple[str, str]]:
     if not isinstance(kind, Choice) or sign == ":=":
         return []
-    return [(f"{name}={word}", "") for word in kind.choices if word.casefold().startswith(text.casefold())]
+    return [
+        (f"{name}={word}", "")
+        for word in kind.choices
+        if word.casefold().startswith(text.casefold())
+    ]
 
 
 def _names(operation: Operation, incomplete: str) -> list[tuple[str, str]]:
@@ -112,5 +135,6 @@ def _names(operation: Operation, incomplete: str) -> list[tuple[str, str]]:
         return []
     fitting = (field for field in kind.fields if field.name.casefold().startswith(begun.casefold()))
     return [
-        (outer + dot + field.name + ("." if isinstance(field.kind, Object) else "="), field.help) for field in fitting
+        (outer + dot + field.name + ("." if isinstance(field.kind, Object) else "="), field.help)
+        for field in fitting
     ]

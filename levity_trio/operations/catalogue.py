@@ -27,19 +27,28 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
 
 
 def find(name: str) -> Operation:
-    """Return the operation with this action, or with this path of its route. Raises FieldProblem."""
+    """Return the operation with this action, or with this path of its route. Raises
+    FieldProblem."""
     for operation in OPERATIONS.values():
         if name in (operation.action, operation.path):
             return operation
     wrong = Told("{1} is no operation", name)
     raise FieldProblem(
-        "", meant(wrong, name, [*OPERATIONS]) or Told("{1}: there are {2}", wrong, ", ".join(OPERATIONS))
+        "",
+        meant(wrong, name, [*OPERATIONS])
+        or Told("{1}: there are {2}", wrong, ", ".join(OPERATIONS)),
     )
 
 
 def table() -> str:
     """Return the manual's table of all operations."""
-    head = ("Operation", "POST /api/admin/chargers/{id}/…", "`levity-trio call CHARGER …`", "Stored", "Outcome")
+    head = (
+        "Operation",
+        "POST /api/admin/chargers/{id}/…",
+        "`levity-trio call CHARGER …`",
+        "Stored",
+        "Outcome",
+    )
     rows = [head, ("---",) * len(head), *map(_row, OPERATIONS.values())]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -48,11 +57,18 @@ def _row(operation: Operation) -> tuple[str, ...]:
     arguments = "".join(f" {field.name}=" for field in operation.fields if field.is_needed)
     outcome = operation.outcome.words if operation.outcome else "the answer"
     stored = f"the command; {operation.stored}" if operation.stored else "the command"
-    return (operation.action, f"`{operation.path}`", f"`{operation.action}{arguments}`", stored, outcome)
+    return (
+        operation.action,
+        f"`{operation.path}`",
+        f"`{operation.action}{arguments}`",
+        stored,
+        outcome,
+    )
 
 
 def spelt(action: str) -> str:
-    """Return an action as OCPP spells it: a charger may be lenient, and what it may be asked depends on it (§4.2)."""
+    """Return an action as OCPP spells it: a charger may be lenient, and what it may be asked
+    depends on it (§4.2)."""
     return _SPELT.get(action.strip().lower(), action)
 
 

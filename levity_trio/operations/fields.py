@@ -1,7 +1,9 @@
-"""Fields of OCPP payloads and the kinds of their values: each checks JSON, reads text of a shell, describes itself.
+"""Fields of OCPP payloads and the kinds of their values: each checks JSON, reads text of a shell,
+describes itself.
 
-They refuse what the schemas of OCPP forbid, and nothing else: a limit that only the text of the specification states is
-a warning. Integers are bounded to ±2^53, the range in which all JSON parsers agree (wire/schemas.py).
+They refuse what the schemas of OCPP forbid, and nothing else: a limit that only the text of the
+specification states is a warning. Integers are bounded to ±2^53, the range in which all JSON
+parsers agree (wire/schemas.py).
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ STEP: Final = 0.1
 """OCPP allows one decimal in limits of current and power (§7.13, §7.14)."""
 
 _INTEGER = re.compile(r"[+-]?\d{1,20}", re.ASCII)
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d++)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII)
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d++)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
 _SEPARATORS: Final = str.maketrans("", "", "-_. ")
 
 
 class FieldProblem(ValueError):
-    """A value that cannot be sent. `field` is its dotted name (empty for the whole payload), `words` what to give."""
+    """A value that cannot be sent. `field` is its dotted name (empty for the whole payload),
+    `words` what to give."""
 
     def __init__(self, field: str, words: str) -> None:
         super().__init__(f"{field}: {words}" if field else words)
@@ -56,17 +61,25 @@ class Text:
 
     @property
     def words(self) -> str:
-        return "a text" if self.max_length is None else Told("a text of at most {1} characters", self.max_length)
+        return (
+            "a text"
+            if self.max_length is None
+            else Told("a text of at most {1} characters", self.max_length)
+        )
 
     def check(self, value: object, path: str) -> object:
-        is_fit = isinstance(value, str) and (self.max_length is None or len(value) <= self.max_length)
+        is_fit = isinstance(value, str) and (
+            self.max_length is None or len(value) <= self.max_length
+        )
         return value if is_fit else _refuse(self, path)
 
     def read(self, text: str, path: str) -> object:  # noqa: ARG002 - a kind's method
         return text
 
     def json_schema(self) -> dict[str, Any]:
-        return {"type": "string"} | ({} if self.max_length is None else {"maxLength": self.max_length})
+        return {"type": "string"} | (
+            {} if self.max_length is None else {"maxLength": self.max_length}
+        )
 
 
 class Integer:
@@ -120,7 +133,9 @@ class Choice:
         if isinstance(value, str) and value in self.choices:
             return value
         give = Told("give {1}", self.words)
-        raise FieldProblem(path, (isinstance(value, str) and meant(give, value, self.choices)) or give)
+        raise FieldProblem(
+            path, (isinstance(value, str) and meant(give, value, self.choices)) or give
+        )
 
     def read(self, text: str, path: str) -> object:  # noqa: ARG002 - a kind's method
         return text
@@ -130,7 +145,8 @@ class Choice:
 
 
 class DateTime:
-    """A time by RFC 3339, with its zone. It is sent in UTC, in whole seconds: real chargers reject other formats."""
+    """A time by RFC 3339, with its zone. It is sent in UTC, in whole seconds: real chargers reject
+    other formats."""
 
     words = Told("a time with its zone, such as 2030-01-31T22:00:00Z")
 
@@ -186,7 +202,9 @@ class Object:
             self.field(name, path)
         for field in self.fields:
             if field.is_needed and field.name not in value:
-                raise FieldProblem(joined(path, field.name), Told("is missing: give {1}", field.kind.words))
+                raise FieldProblem(
+                    joined(path, field.name), Told("is missing: give {1}", field.kind.words)
+                )
         return {
             field.name: field.kind.check(value[field.name], joined(path, field.name))
             for field in self.fields
@@ -194,7 +212,8 @@ class Object:
         }
 
     def field(self, name: str, path: str) -> Field:
-        """Return the field with this name. Raises FieldProblem, with the name that was meant or all names."""
+        """Return the field with this name. Raises FieldProblem, with the name that was meant or all
+        names."""
         for field in self.fields:
             if field.name == name:
                 return field
@@ -223,8 +242,9 @@ Kind: TypeAlias = Text | Integer | Decimal | Choice | DateTime | ListOf | Object
 class Field:
     """One field of a payload. `name` is OCPP's own.
 
-    `allotted` says which value the server fills in where a required field is left out. `secret` marks a value that may
-    be a password: no form and no shell shows or completes it. An object's example is made of its fields' examples.
+    `allotted` says which value the server fills in where a required field is left out. `secret`
+    marks a value that may be a password: no form and no shell shows or completes it. An object's
+    example is made of its fields' examples.
     """
 
     name: str
@@ -269,7 +289,8 @@ def joined(path: str, name: str) -> str:
 
 
 def meant(wrong: str, name: str, names: Sequence[str]) -> str:
-    """Return what is wrong and which name was meant, if one differs in case or separators only, else an empty text."""
+    """Return what is wrong and which name was meant, if one differs in case or separators only,
+    else an empty text."""
     plain = _plain(name)
     near = (known for known in names if _plain(known) == plain)
     return next((Told("{1} (did you mean {2}?)", wrong, known) for known in near), "")

@@ -1,4 +1,5 @@
-"""The rules by which outcomes are followed, one for each kind of operation (rules.md, Messages and Operators)."""
+"""The rules by which outcomes are followed, one for each kind of operation (rules.md, Messages and
+Operators)."""
 
 from __future__ import annotations
 
@@ -54,7 +55,11 @@ def _until_connected(sent: SentCommand) -> datetime:
 def _started(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
     tag, connector = str(sent.payload["idTag"]).casefold(), sent.payload.get("connectorId")
     for fact in facts:
-        if not isinstance(fact, TransactionBegan) or fact.is_old or (fact.id_tag or "").casefold() != tag:
+        if (
+            not isinstance(fact, TransactionBegan)
+            or fact.is_old
+            or (fact.id_tag or "").casefold() != tag
+        ):
             continue
         if connector in (None, fact.connector):
             words = Told("session {1} began", fact.transaction)
@@ -74,24 +79,33 @@ def _stopped(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome
 
 def _still_charging(sent: SentCommand, facts: Sequence[Seen], transaction: int) -> Outcome | None:
     """A contradiction if the last reading shows that the car went on charging."""
-    own = [fact for fact in facts if isinstance(fact, ReadingSeen) and fact.transaction == transaction]
+    own = [
+        fact for fact in facts if isinstance(fact, ReadingSeen) and fact.transaction == transaction
+    ]
     late = limits.together(fact for fact in own if fact.at >= sent.since + RAMP)
     amperes = limits.draw(late[-1], "A") if late else None
     if amperes is None or amperes <= STILL_CHARGING_AMPERES:
         return None
     return contradicted(
-        Told("session {1} still draws {2}", transaction, limits.shown(amperes, "A")), late[-1][0].at, transaction
+        Told("session {1} still draws {2}", transaction, limits.shown(amperes, "A")),
+        late[-1][0].at,
+        transaction,
     )
 
 
 REMOTE_START: Final = OutcomeRule(
-    words="the session that begins with its card (and connector, if named) within ConnectionTimeOut, else 120 s",
+    words=(
+        "the session that begins with its card (and connector, if named) within "
+        "ConnectionTimeOut, else 120 s"
+    ),
     judge=_started,
     reads=(TransactionBegan,),
     until=_until_connected,
 )
 REMOTE_STOP: Final = OutcomeRule(
-    words="the session's StopTransaction within 120 s; contradicted if it still draws more than 1 A",
+    words=(
+        "the session's StopTransaction within 120 s; contradicted if it still draws more than 1 A"
+    ),
     judge=_stopped,
     reads=(TransactionEnded, ReadingSeen),
 )
@@ -116,7 +130,11 @@ RESET: Final = OutcomeRule(
 def _configured(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     if sent.status == "RebootRequired":
         return _booted(sent, [fact for fact in facts if fact.at >= sent.since], is_over)
-    return fulfilled(Told("in force, by the charger's answer"), sent.answered_at) if _is_agreed(sent) else None
+    return (
+        fulfilled(Told("in force, by the charger's answer"), sent.answered_at)
+        if _is_agreed(sent)
+        else None
+    )
 
 
 CHANGE_CONFIGURATION: Final = OutcomeRule(
@@ -132,12 +150,15 @@ CHANGE_CONFIGURATION: Final = OutcomeRule(
 
 def _last_statuses(sent: SentCommand, facts: Sequence[Seen]) -> dict[int, StatusSeen]:
     """Return the last status of each connector, as known at the sending or reported since."""
-    known = {number: StatusSeen(sent.since, number, status) for number, status in sent.statuses.items()}
+    known = {
+        number: StatusSeen(sent.since, number, status) for number, status in sent.statuses.items()
+    }
     return known | {fact.connector: fact for fact in facts if isinstance(fact, StatusSeen)}
 
 
 def _concerned(sent: SentCommand, facts: Sequence[Seen]) -> list[StatusSeen]:
-    """Return the last statuses of the connector in question. Connector 0 means all others, as far as they are known."""
+    """Return the last statuses of the connector in question. Connector 0 means all others, as far
+    as they are known."""
     number, last = sent.payload.get("connectorId", sent.connector), _last_statuses(sent, facts)
     others = [status for connector, status in last.items() if connector > 0] if number == 0 else []
     return others or ([last[number]] if number in last else [])
@@ -148,17 +169,24 @@ def _changed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome
     statuses = _concerned(sent, facts)
     against = [one for one in statuses if (one.status == "Unavailable") != wants_out]
     if statuses and not against and (_is_agreed(sent) or any(one in facts for one in statuses)):
-        return fulfilled(Told("the charger reports {1}", of_ocpp(statuses[0].status)), max(one.at for one in statuses))
+        return fulfilled(
+            Told("the charger reports {1}", of_ocpp(statuses[0].status)),
+            max(one.at for one in statuses),
+        )
     reported = [one for one in against if one in facts]
     if not is_over or not reported:
         return None
     return contradicted(
-        Told("connector {1} reports {2}", reported[0].connector, of_ocpp(reported[0].status)), reported[0].at
+        Told("connector {1} reports {2}", reported[0].connector, of_ocpp(reported[0].status)),
+        reported[0].at,
     )
 
 
 CHANGE_AVAILABILITY: Final = OutcomeRule(
-    words="status Unavailable, or another than that, on the connectors: within 120 s, if Scheduled within 7 days",
+    words=(
+        "status Unavailable, or another than that, on the connectors: within 120 s, if Scheduled "
+        "within 7 days"
+    ),
     judge=_changed,
     reads=(StatusSeen,),
     until=lambda sent: sent.since + (SCHEDULED if sent.status == "Scheduled" else USUAL),
@@ -185,7 +213,11 @@ UNLOCK: Final = OutcomeRule(
 def _reserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
     wanted = sent.payload["connectorId"]
     for fact in facts:
-        if isinstance(fact, StatusSeen) and fact.status == "Reserved" and wanted in (0, fact.connector):
+        if (
+            isinstance(fact, StatusSeen)
+            and fact.status == "Reserved"
+            and wanted in (0, fact.connector)
+        ):
             return fulfilled(Told("connector {1} reports Reserved", fact.connector), fact.at)
     return None
 
@@ -205,7 +237,9 @@ def _unreserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outc
 
 
 CANCEL_RESERVATION: Final = OutcomeRule(
-    words="another status than Reserved of its connector within 120 s", judge=_unreserved, reads=(StatusSeen,)
+    words="another status than Reserved of its connector within 120 s",
+    judge=_unreserved,
+    reads=(StatusSeen,),
 )
 
 
@@ -214,16 +248,23 @@ CANCEL_RESERVATION: Final = OutcomeRule(
 TRIGGERED: Final[Mapping[str, tuple[str, ...]]] = {
     "SignChargePointCertificate": ("SignCertificate",),
     # A signed status without a request (Idle) is stored like an unsigned one.
-    "FirmwareStatusNotification": ("SignedFirmwareStatusNotification", "FirmwareStatusNotification"),
+    "FirmwareStatusNotification": (
+        "SignedFirmwareStatusNotification",
+        "FirmwareStatusNotification",
+    ),
 }
 """The messages that follow an ExtendedTriggerMessage, where their names differ."""
 
 
-def _triggered(names: Mapping[str, tuple[str, ...]]) -> Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]:
+def _triggered(
+    names: Mapping[str, tuple[str, ...]],
+) -> Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]:
     def judge(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
         requested, connector = sent.payload["requestedMessage"], sent.payload.get("connectorId")
         for fact in facts:
-            if not isinstance(fact, MessageSeen) or fact.action not in names.get(requested, (requested,)):
+            if not isinstance(fact, MessageSeen) or fact.action not in names.get(
+                requested, (requested,)
+            ):
                 continue
             if connector is None or fact.connector in (None, connector):
                 return fulfilled(Told("{1} arrived", fact.action), fact.at)
@@ -247,12 +288,16 @@ EXTENDED_TRIGGER: Final = OutcomeRule(
 def _listed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     version = sent.payload["listVersion"]
     if _is_agreed(sent):
-        return fulfilled(Told("list version {1}, by the charger's answer", version), sent.answered_at)
+        return fulfilled(
+            Told("list version {1}, by the charger's answer", version), sent.answered_at
+        )
     versions = [fact for fact in facts if isinstance(fact, ListVersion)]
     if held := next((fact for fact in versions if fact.version == version), None):
         return fulfilled(Told("the charger has list version {1}", version), held.at)
     return (
-        contradicted(Told("the charger has list version {1}", versions[-1].version), versions[-1].at)
+        contradicted(
+            Told("the charger has list version {1}", versions[-1].version), versions[-1].at
+        )
         if (is_over and versions)
         else None
     )
@@ -273,7 +318,9 @@ def _obeyed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome 
     """Compare readings with the limit in force at their time, until one obeys it."""
     profile, connector = sent.payload["csChargingProfiles"], sent.payload["connectorId"]
     unit, above = profile["chargingSchedule"]["chargingRateUnit"], None
-    readings = (fact for fact in facts if isinstance(fact, ReadingSeen) and connector in (0, fact.connector))
+    readings = (
+        fact for fact in facts if isinstance(fact, ReadingSeen) and connector in (0, fact.connector)
+    )
     for view in _views(limits.together(readings), connector, is_over):
         compared = _compare(profile, view, sent.transaction_began_at)
         if compared is None:
@@ -286,8 +333,11 @@ def _obeyed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome 
     return above if is_over else None
 
 
-def _views(groups: Sequence[Sequence[ReadingSeen]], connector: int, is_over: bool) -> list[list[Sequence[ReadingSeen]]]:
-    """Return what is compared with the limit: each reading; for connector 0, at the end, the last of each connector."""
+def _views(
+    groups: Sequence[Sequence[ReadingSeen]], connector: int, is_over: bool
+) -> list[list[Sequence[ReadingSeen]]]:
+    """Return what is compared with the limit: each reading; for connector 0, at the end, the last
+    of each connector."""
     if connector != 0:
         return [[group] for group in groups]
     last = {group[0].connector: group for group in groups}
@@ -304,9 +354,16 @@ def _compare(
     period = limits.period_at(profile, view[-1][0].at, began_at)
     if period is None:
         return None
-    unit, phases = profile["chargingSchedule"]["chargingRateUnit"], period.get("numberPhases", PHASES)
+    unit, phases = (
+        profile["chargingSchedule"]["chargingRateUnit"],
+        period.get("numberPhases", PHASES),
+    )
     draws = [drawn for group in view if (drawn := limits.draw(group, unit, phases)) is not None]
-    drawn = sum(draws) if profile["chargingProfilePurpose"] == "ChargePointMaxProfile" else max(draws, default=0)
+    drawn = (
+        sum(draws)
+        if profile["chargingProfilePurpose"] == "ChargePointMaxProfile"
+        else max(draws, default=0)
+    )
     return (drawn, period["limit"]) if draws else None
 
 

@@ -1,4 +1,5 @@
-"""What a charger should obey by the charging profiles that it accepted, and what it draws (§3.13, §7.8, §7.13)."""
+"""What a charger should obey by the charging profiles that it accepted, and what it draws (§3.13,
+§7.8, §7.13)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,15 @@ from levity_trio.operations.seen import ReadingSeen
 from levity_trio.records import record
 from levity_trio.told import Quantity
 from levity_trio.wire import charging_profiles
-from levity_trio.wire.charging_profiles import PHASES, TRANSACTION, VOLTS, Installed, Limits, Profile, start_of
+from levity_trio.wire.charging_profiles import (
+    PHASES,
+    TRANSACTION,
+    VOLTS,
+    Installed,
+    Limits,
+    Profile,
+    start_of,
+)
 
 CURRENT: Final = "Current.Import"
 POWER: Final = "Power.Active.Import"
@@ -31,7 +40,8 @@ class Charging(NamedTuple):
 
 @record
 class Limit:
-    """A limit in A for each phase, or in W; `profile` is the chargingProfileId of the profile that sets it."""
+    """A limit in A for each phase, or in W; `profile` is the chargingProfileId of the profile that
+    sets it."""
 
     limit: float
     unit: str
@@ -46,7 +56,8 @@ class Limit:
 
 @record(kw_only=False)
 class Rules:
-    """The profiles of a charger that concern one connector, at one time. Connector 0 is the charger as a whole.
+    """The profiles of a charger that concern one connector, at one time. Connector 0 is the charger
+    as a whole.
 
     Without an open transaction, it is as if one began at that time.
     """
@@ -83,14 +94,21 @@ class Rules:
         return None
 
     def _limits(self) -> Limits:
-        profiles = [one for one in self.profiles if one.content["chargingProfilePurpose"] != TRANSACTION]
+        profiles = [
+            one for one in self.profiles if one.content["chargingProfilePurpose"] != TRANSACTION
+        ]
         # A remote start may have brought one before it was known at which connector.
-        own = [one._replace(connector=self.connector) for one in self.profiles if self._is_of_transaction(one)]
+        own = [
+            one._replace(connector=self.connector)
+            for one in self.profiles
+            if self._is_of_transaction(one)
+        ]
         began_at = self.now if self.charging is None else self.charging.began_at
         return Limits([*own, *profiles], self.connector, began_at)
 
     def _is_of_transaction(self, one: Installed) -> bool:
-        """Whether a TxProfile is for the open transaction: it names it, or was set under it (§3.13.1)."""
+        """Whether a TxProfile is for the open transaction: it names it, or was set under it
+        (§3.13.1)."""
         if self.charging is None or one.content["chargingProfilePurpose"] != TRANSACTION:
             return False
         if one.transaction is not None:
@@ -99,7 +117,8 @@ class Rules:
 
 
 def limit_reported(schedule: object, began_at: datetime, at: datetime) -> float | None:
-    """Return the limit of a composite schedule at a time, None outside of it. A charger may have sent anything."""
+    """Return the limit of a composite schedule at a time, None outside of it. A charger may have
+    sent anything."""
     if not isinstance(schedule, dict):
         return None
     whole: Any = {"chargingProfileKind": "Relative", "chargingSchedule": schedule}
@@ -110,10 +129,13 @@ def limit_reported(schedule: object, began_at: datetime, at: datetime) -> float 
         return None
 
 
-def period_at(profile: Profile, at: datetime, began_at: datetime | None) -> Mapping[str, Any] | None:
+def period_at(
+    profile: Profile, at: datetime, began_at: datetime | None
+) -> Mapping[str, Any] | None:
     """Return the chargingSchedulePeriod in force, None if the profile sets no limit at that time.
 
-    `began_at` is the start of the transaction, from which a Relative profile counts; if it is unknown, `at`.
+    `began_at` is the start of the transaction, from which a Relative profile counts; if it is
+    unknown, `at`.
     """
     return charging_profiles.period_at(profile, at, start_of(profile, began_at or at))
 
@@ -126,14 +148,18 @@ def shown(value: float, unit: str) -> Quantity:
 
 
 def draw(readings: Sequence[ReadingSeen], unit: str, phases: int = PHASES) -> float | None:
-    """Return what the readings of one time say that a connector draws, in A or W; None if they do not say.
+    """Return what the readings of one time say that a connector draws, in A or W; None if they do
+    not say.
 
-    The current is that of the strongest phase, the power the sum of the phases. What is not reported is converted.
+    The current is that of the strongest phase, the power the sum of the phases. What is not
+    reported is converted.
     """
     amperes = max((one.value for one in readings if one.measurand == CURRENT), default=None)
     watts = _watts([one for one in readings if one.measurand == POWER])
     if unit == "A":
-        return amperes if amperes is not None else None if watts is None else watts / (VOLTS * phases)
+        return (
+            amperes if amperes is not None else None if watts is None else watts / (VOLTS * phases)
+        )
     return watts if watts is not None else None if amperes is None else amperes * VOLTS * phases
 
 

@@ -15,8 +15,11 @@ from levity_trio.told import Told
 Payload = Mapping[str, Any]
 Warner = Callable[[Payload, Situation], Iterator[str]]
 
-SECURITY_KEYS: Final = frozenset({"authorizationkey", "securityprofile", "cponame", "additionalrootcertificatecheck"})
-"""Keys of the configuration that only an admin changes (A §4), beside those named like a secret; in lower case."""
+SECURITY_KEYS: Final = frozenset(
+    {"authorizationkey", "securityprofile", "cponame", "additionalrootcertificatecheck"}
+)
+"""Keys of the configuration that only an admin changes (A §4), beside those named like a secret; in
+lower case."""
 SECRET_WORDS: Final = ("password", "secret", "token", "authorizationkey")
 
 
@@ -51,7 +54,8 @@ def no_warnings(payload: Payload, situation: Situation) -> Iterator[str]:  # noq
 class Operation:
     """One CALL to a charger. `path` is the end of its HTTP route, `section` where OCPP defines it.
 
-    `stored` says what is kept beside the command, for people; `outcome` is None where the answer says it all.
+    `stored` says what is kept beside the command, for people; `outcome` is None where the answer
+    says it all.
     """
 
     action: str
@@ -74,15 +78,21 @@ class Operation:
     def warn(self, payload: Payload, situation: Situation) -> list[str]:
         """Return why the charger may not do what is asked for. It is sent all the same."""
         supported = situation.words("SupportedFeatureProfiles")
-        is_missing = self.feature_profile is not FeatureProfile.SECURITY and self.feature_profile not in supported
-        missing = Told("the charger does not list {1} in SupportedFeatureProfiles", self.feature_profile)
+        is_missing = (
+            self.feature_profile is not FeatureProfile.SECURITY
+            and self.feature_profile not in supported
+        )
+        missing = Told(
+            "the charger does not list {1} in SupportedFeatureProfiles", self.feature_profile
+        )
         return [*([missing] if supported and is_missing else []), *self.warner(payload, situation)]
 
 
 def check(operation: Operation, values: object) -> dict[str, Any]:
     """Return the payload to be sent, from values as parsed from JSON.
 
-    Values that the server allots may be left out (`left_out`). Raises FieldProblem with the first fault.
+    Values that the server allots may be left out (`left_out`). Raises FieldProblem with the first
+    fault.
     """
     return operation.payload.check(values, "")
 
@@ -100,7 +110,8 @@ def left_out(operation: Operation, payload: Payload) -> list[LeftOut]:
 
 
 def as_declared(operation: Operation, values: object) -> dict[str, Any] | None:
-    """Return the payload of a command as it is declared; None for one that was sent raw and is not."""
+    """Return the payload of a command as it is declared; None for one that was sent raw and is
+    not."""
     try:
         payload = check(operation, values)
     except FieldProblem:
@@ -122,7 +133,9 @@ def filled(payload: Payload, path: tuple[str, ...], value: object) -> dict[str, 
     return {**payload, name: filled(payload.get(name, {}), tuple(rest), value) if rest else value}
 
 
-def transactions_in_the_way(operation: Operation, payload: Payload, situation: Situation) -> list[OpenTransaction]:
+def transactions_in_the_way(
+    operation: Operation, payload: Payload, situation: Situation
+) -> list[OpenTransaction]:
     """Return the open transactions because of which the operation is refused without force.
 
     A connector can be unlocked while another one charges.
@@ -130,7 +143,11 @@ def transactions_in_the_way(operation: Operation, payload: Payload, situation: S
     if not operation.needs_force_under_transaction:
         return []
     connector = payload.get("connectorId")
-    return [one for one in situation.transactions if None in (connector, one.connector) or one.connector == connector]
+    return [
+        one
+        for one in situation.transactions
+        if None in (connector, one.connector) or one.connector == connector
+    ]
 
 
 def is_followed(operation: Operation, state: str) -> bool:
@@ -140,13 +157,16 @@ def is_followed(operation: Operation, state: str) -> bool:
 
 def role_for(operation: Operation, payload: Payload) -> Role:
     """Return who may send this payload: security keys of a configuration are an admin's."""
-    key = str(payload.get("key", "")).casefold() if operation.action == "ChangeConfiguration" else ""
+    key = (
+        str(payload.get("key", "")).casefold() if operation.action == "ChangeConfiguration" else ""
+    )
     is_security_key = key.strip() in SECURITY_KEYS or any(word in key for word in SECRET_WORDS)
     return Role.ADMIN if is_security_key else operation.role
 
 
 def example(operation: Operation) -> dict[str, Any]:
-    """Return a payload made of the examples of the required fields, and of those optional ones that have one."""
+    """Return a payload made of the examples of the required fields, and of those optional ones that
+    have one."""
     return _example(operation.payload)
 
 

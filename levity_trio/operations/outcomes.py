@@ -1,8 +1,8 @@
 """What came of an operation: "Accepted" is only a charger's intention (rules.md, Operators).
 
-Each declaration has an OutcomeRule: a function that looks for the facts that fulfil or contradict it, the kinds of
-facts that this function reads, and until when. The rules are pure functions of stored facts, so a restarted server
-follows on.
+Each declaration has an OutcomeRule: a function that looks for the facts that fulfil or contradict
+it, the kinds of facts that this function reads, and until when. The rules are pure functions of
+stored facts, so a restarted server follows on.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from levity_trio.wire.times import wire_time
 USUAL: Final = timedelta(seconds=120)
 """How long a charger may take for what it can do at once."""
 TRANSFER: Final = timedelta(hours=24)
-"""How long a transfer of a file may take, as long as the file's URL is valid (rules.md, Messages)."""
+"""How long a transfer of a file may take, as long as the file's URL is valid (rules.md,
+Messages)."""
 MAY_HAVE_ARRIVED: Final = frozenset({"sent", "accepted", "timed out", "gone"})
-"""States of a command whose CALL the charger may have obeyed: an answer may also be lost, or late."""
+"""States of a command whose CALL the charger may have obeyed: an answer may also be lost, or
+late."""
 
 
 class State(StrEnum):
@@ -38,13 +40,15 @@ class State(StrEnum):
 
 @record
 class SentCommand:
-    """A command that may have reached its charger, with a payload that `check` accepted: a raw call has no outcome.
+    """A command that may have reached its charger, with a payload that `check` accepted: a raw call
+    has no outcome.
 
-    `answered_at` and `answer` are None while there is no CALLRESULT. The rest is what was known when the command was
-    sent: `firmware` the charger's version, `statuses` by connector, `connector` the one concerned where the payload
-    does not name it (that of a reservation or transaction), `transaction_began_at` of a transaction that a profile is
-    for, `connection_timeout` the value of ConnectionTimeOut, `expects_file` whether the charger was given a URL of ours
-    to send a file to.
+    `answered_at` and `answer` are None while there is no CALLRESULT. The rest is what was known
+    when the command was sent: `firmware` the charger's version, `statuses` by connector,
+    `connector` the one concerned where the payload does not name it (that of a reservation or
+    transaction), `transaction_began_at` of a transaction that a profile is for,
+    `connection_timeout` the value of ConnectionTimeOut, `expects_file` whether the charger was
+    given a URL of ours to send a file to.
     """
 
     action: str
@@ -73,7 +77,8 @@ class SentCommand:
 
 
 class Outcome(NamedTuple):
-    """What came of a command: `words` for people, the time of the deciding fact, its transaction."""
+    """What came of a command: `words` for people, the time of the deciding fact, its
+    transaction."""
 
     state: State
     words: str
@@ -82,7 +87,8 @@ class Outcome(NamedTuple):
 
 
 Judge = Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]
-"""Look at the facts since sending, in order of time. True means that the deadline has passed: last chance to decide."""
+"""Look at the facts since sending, in order of time. True means that the deadline has passed: last
+chance to decide."""
 Until = Callable[[SentCommand], datetime | None]
 
 
@@ -92,7 +98,8 @@ def usually(sent: SentCommand) -> datetime | None:
 
 
 class OutcomeRule(NamedTuple):
-    """How an outcome is followed. `words` is for the manual; `until` returns None where there is no deadline."""
+    """How an outcome is followed. `words` is for the manual; `until` returns None where there is no
+    deadline."""
 
     words: str
     judge: Judge
@@ -103,12 +110,15 @@ class OutcomeRule(NamedTuple):
 def follow(rule: OutcomeRule, sent: SentCommand, facts: Sequence[Seen], now: datetime) -> Outcome:
     """Return the outcome of a command as known at `now`.
 
-    Facts may be in any order; those before the sending or after the deadline are ignored. It depends on its arguments
-    alone, so that it may be asked again after each new fact, after a late answer and after a restart.
+    Facts may be in any order; those before the sending or after the deadline are ignored. It
+    depends on its arguments alone, so that it may be asked again after each new fact, after a late
+    answer and after a restart.
     """
     until = rule.until(sent)
     is_over = until is not None and now >= until
-    known = [fact for fact in facts if sent.sent_at <= fact.at and (until is None or fact.at <= until)]
+    known = [
+        fact for fact in facts if sent.sent_at <= fact.at and (until is None or fact.at <= until)
+    ]
     found = rule.judge(sent, sorted(known, key=lambda fact: fact.at), is_over)
     if found is not None:
         return found

@@ -1,7 +1,8 @@
 """How to read the whole configuration of a charger.
 
-Asked for all keys, real chargers answer with some of them only, with none, or not at all. They are then asked for the
-keys that they may have, some at a time, and for fewer at a time where that fails (§5.8, §9.1).
+Asked for all keys, real chargers answer with some of them only, with none, or not at all. They are
+then asked for the keys that they may have, some at a time, and for fewer at a time where that fails
+(§5.8, §9.1).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ MOST_MISSES: Final = 5
 
 @record
 class Before:
-    """What is known of a charger before a reading: keys that it reported or was sent, and those that it denied."""
+    """What is known of a charger before a reading: keys that it reported or was sent, and those
+    that it denied."""
 
     seen: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -35,7 +37,8 @@ class Before:
 
 @dataclass(slots=True)
 class Reading:
-    """One reading: which keys to ask for next, and what was answered so far. Keys are found by their lower case."""
+    """One reading: which keys to ask for next, and what was answered so far. Keys are found by
+    their lower case."""
 
     before: Before
     known: dict[str, str] = field(default_factory=dict, init=False)
@@ -70,7 +73,8 @@ class Reading:
             self._divide(limit(told) or self.before.most or len(values) or USUAL_PART)
 
     def miss(self) -> None:
-        """Note that no response came in time: the next call asks for one key. If this one did, the reading ends."""
+        """Note that no response came in time: the next call asks for one key. If this one did, the
+        reading ends."""
         if not self._asked:
             self._divide(self.before.most or USUAL_PART)
         elif len(self._asked) == 1:
@@ -94,7 +98,8 @@ class Reading:
                 problems[folded] = key
 
     def _divide(self, most: int) -> None:
-        """Ask for all keys that are left, if the call for all lacked some that the charger must have."""
+        """Ask for all keys that are left, if the call for all lacked some that the charger must
+        have."""
         self._size = self._most = most
         seen, denied = _folded(self.before.seen), _folded(self.before.unknown)
         expected = (seen.keys() | _folded(REQUIRED).keys()) - denied.keys()
@@ -103,7 +108,8 @@ class Reading:
             self._left = {folded: key for folded, key in every.items() if folded not in self.known}
 
     def _adapt(self, answered: int) -> None:
-        """Ask for fewer keys at once where some were not answered, and for more again where all were."""
+        """Ask for fewer keys at once where some were not answered, and for more again where all
+        were."""
         asked = len(self._asked)
         self._misses = 0 if answered else self._misses + (asked == 1)
         if answered >= asked:
@@ -123,5 +129,7 @@ def _folded(keys: Iterable[str]) -> dict[str, str]:
 
 def limit(text: str | None) -> int | None:
     """Return the number that GetConfigurationMaxKeys says, None where it says none."""
-    is_number = text is not None and text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
+    is_number = (
+        text is not None and text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
+    )
     return int(text or 0) or None if is_number else None

@@ -1,4 +1,5 @@
-"""What was seen of a charger after an operation: records that the store builds from its rows, for `outcomes.follow`.
+"""What was seen of a charger after an operation: records that the store builds from its rows, for
+`outcomes.follow`.
 
 `at` is the time of receipt by our clock; that of a response for ListVersion.
 """
@@ -17,7 +18,8 @@ class Booted(NamedTuple):
 
 
 class StatusSeen(NamedTuple):
-    """A StatusNotification (table `status`: received_at, and last_received_at where it was repeated)."""
+    """A StatusNotification (table `status`: received_at, and last_received_at where it was
+    repeated)."""
 
     at: datetime
     connector: int
@@ -25,7 +27,8 @@ class StatusSeen(NamedTuple):
 
 
 class MessageSeen(NamedTuple):
-    """Any CALL of the charger; its connector if it names one (tables `boot`, `status`, `meter_val`, `event`, `log`)."""
+    """Any CALL of the charger; its connector if it names one (tables `boot`, `status`, `meter_val`,
+    `event`, `log`)."""
 
     at: datetime
     action: str
@@ -46,7 +49,8 @@ class TransactionBegan(NamedTuple):
 
 
 class TransactionEnded(NamedTuple):
-    """A StopTransaction (table `tx_event`). Where the system closed a transaction nothing was seen."""
+    """A StopTransaction (table `tx_event`). Where the system closed a transaction nothing was
+    seen."""
 
     at: datetime
     transaction: int
@@ -54,7 +58,8 @@ class TransactionEnded(NamedTuple):
 
 
 class ReadingSeen(NamedTuple):
-    """A sample (table `meter_val`) of Current.Import in A, or of Power.Active.Import in W or kW, at the outlet.
+    """A sample (table `meter_val`) of Current.Import in A, or of Power.Active.Import in W or kW, at
+    the outlet.
 
     `phase` is empty where the value has none. Samples of one MeterValue have one `at`.
     """
@@ -69,10 +74,11 @@ class ReadingSeen(NamedTuple):
 
 
 class TransferStatus(NamedTuple):
-    """A status of a transfer (table `event`: FirmwareStatusChanged, DiagnosticsStatusChanged, LogStatusChanged).
+    """A status of a transfer (table `event`: FirmwareStatusChanged, DiagnosticsStatusChanged,
+    LogStatusChanged).
 
-    `message` is the charger's action without `StatusNotification`: Firmware, Diagnostics or Log. Signed updates and
-    logs have a `request_id`.
+    `message` is the charger's action without `StatusNotification`: Firmware, Diagnostics or Log.
+    Signed updates and logs have a `request_id`.
     """
 
     at: datetime

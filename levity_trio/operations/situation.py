@@ -1,4 +1,5 @@
-"""What the server knows of a charger when an operation is asked for. Warnings depend on it; refusals hardly do."""
+"""What the server knows of a charger when an operation is asked for. Warnings depend on it;
+refusals hardly do."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from levity_trio.wire import configuration
 
 
 class Connector(NamedTuple):
-    """A connector with its last status. `current_type` is AC or DC, None if the operator has not told it."""
+    """A connector with its last status. `current_type` is AC or DC, None if the operator has not
+    told it."""
 
     number: int
     status: str
@@ -43,9 +45,9 @@ class Reservation(NamedTuple):
 class Situation:
     """A charger at one moment.
 
-    `connectors` does not contain connector 0. `configuration` has the values as last read, `read_only` the keys that
-    the charger says are read-only. `list_version` is that of the local list, None if it is unknown. `is_managed`: load
-    management limits it.
+    `connectors` does not contain connector 0. `configuration` has the values as last read,
+    `read_only` the keys that the charger says are read-only. `list_version` is that of the local
+    list, None if it is unknown. `is_managed`: load management limits it.
     """
 
     now: datetime
@@ -61,18 +63,24 @@ class Situation:
 
     def connector(self, number: int) -> Connector | None:
         """Return a known connector."""
-        return next((connector for connector in self.connectors if connector.number == number), None)
+        return next(
+            (connector for connector in self.connectors if connector.number == number), None
+        )
 
     def transaction_on(self, connector: int) -> OpenTransaction | None:
         """Return the open transaction of a connector."""
-        return next((open_one for open_one in self.transactions if open_one.connector == connector), None)
+        return next(
+            (open_one for open_one in self.transactions if open_one.connector == connector), None
+        )
 
     def number(self, key: str) -> int | None:
-        """Return a configuration value that is a whole number, None if it is unknown or something else."""
+        """Return a configuration value that is a whole number, None if it is unknown or something
+        else."""
         return configuration.number(self.configuration, key)
 
     def words(self, key: str) -> frozenset[str]:
-        """Return the words of a configuration value that is a list with commas; empty if it is unknown."""
+        """Return the words of a configuration value that is a list with commas; empty if it is
+        unknown."""
         return frozenset(configuration.words(self.configuration, key))
 
     def is_false(self, key: str) -> bool:
@@ -81,7 +89,8 @@ class Situation:
 
 
 def only_transaction(situation: Situation) -> int:
-    """Return the id of the only open transaction. Raises FieldProblem if there is none, or more than one."""
+    """Return the id of the only open transaction. Raises FieldProblem if there is none, or more
+    than one."""
     open_ones = situation.transactions
     if len(open_ones) == 1:
         return open_ones[0].id

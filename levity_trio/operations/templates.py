@@ -33,7 +33,8 @@ class Has(NamedTuple):
 
 @record
 class ComparedKey:
-    """A key of a template at one charger: what is wanted, what the charger has, and when that was last read."""
+    """A key of a template at one charger: what is wanted, what the charger has, and when that was
+    last read."""
 
     key: str
     standing: str
@@ -51,7 +52,9 @@ def _compare(key: str, wanted: str, has: Has | None) -> ComparedKey:
     if has is None:
         return ComparedKey(key=key, standing=Standing.NEVER_READ, wanted=wanted)
     standing = _standing(wanted, has)
-    return ComparedKey(key=key, standing=standing, wanted=wanted, has=has.value, read_at=has.read_at)
+    return ComparedKey(
+        key=key, standing=standing, wanted=wanted, has=has.value, read_at=has.read_at
+    )
 
 
 def _standing(wanted: str, has: Has) -> Standing:
@@ -63,7 +66,8 @@ def _standing(wanted: str, has: Has) -> Standing:
 
 
 def together(compared: list[ComparedKey]) -> Standing:
-    """Return where the charger stands: it differs if any key does, and is the same if every key is."""
+    """Return where the charger stands: it differs if any key does, and is the same if every key
+    is."""
     standings = {one.standing for one in compared}
     if Standing.DIFFERS in standings:
         return Standing.DIFFERS

@@ -1,1 +1,2 @@
-"""Requests to servers outside, over HTTP. Everything that this program asks of others goes through here."""
+"""Requests to servers outside, over HTTP. Everything that this program asks of others goes through
+here."""

@@ -51,7 +51,8 @@ def leading_to(url: str) -> Destination:
 
 
 def proof_in(url: str) -> Mapping[str, str]:
-    """Return the header that proves who asks, from the user and the password in a URL; nothing without a user."""
+    """Return the header that proves who asks, from the user and the password in a URL; nothing
+    without a user."""
     parts = urlsplit(url)
     if parts.username is None:
         return {}
@@ -96,11 +97,14 @@ async def post(
 
 
 async def get(to: Destination, seconds: float, *, most_bytes: int = 0) -> Response:
-    """Request a URL and return the response, with up to `most_bytes` of its body. The request tells nothing else.
+    """Request a URL and return the response, with up to `most_bytes` of its body. The request tells
+    nothing else.
 
     Raises Unanswered.
     """
-    head = h11.Request(method="GET", target=to.target, headers=[("host", to.authority), ("connection", "close")])
+    head = h11.Request(
+        method="GET", target=to.target, headers=[("host", to.authority), ("connection", "close")]
+    )
     return await _within(seconds, to, _Exchange(head, b"", accept_any, most_bytes))
 
 
@@ -129,16 +133,24 @@ def _words(error: BaseException, host: str) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     if isinstance(cause, socket.gaierror):
         return Told("the name {1} has no address (DNS: {2})", host, cause.strerror or "")
-    words = cause.strerror if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
+    words = (
+        cause.strerror
+        if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError)
+        else None
+    )
     return words or str(cause) or type(cause).__name__
 
 
 async def _response(to: Destination, exchange: _Exchange) -> Response:
     async with await trio.open_tcp_stream(to.host, to.port) as plain:
-        exchange.check_peer(plain.socket.getpeername()[0])  # of the connection itself: a name may lead elsewhere
+        exchange.check_peer(
+            plain.socket.getpeername()[0]
+        )  # of the connection itself: a name may lead elsewhere
         stream: _Stream = plain
         if to.is_tls:
-            stream = trio.SSLStream(plain, await trio.to_thread.run_sync(trust), server_hostname=to.host)
+            stream = trio.SSLStream(
+                plain, await trio.to_thread.run_sync(trust), server_hostname=to.host
+            )
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
         events = exchange.head, h11.Data(data=exchange.body), h11.EndOfMessage()
         await stream.send_all(b"".join(http.send(event) or b"" for event in events))
@@ -147,7 +159,8 @@ async def _response(to: Destination, exchange: _Exchange) -> Response:
 
 @cache
 def trust() -> ssl.SSLContext:
-    """Return the context that trusts the authorities of this machine; the first time it reads them."""
+    """Return the context that trusts the authorities of this machine; the first time it reads
+    them."""
     return ssl.create_default_context()
 
 

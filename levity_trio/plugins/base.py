@@ -1,7 +1,8 @@
 """The plugin interface, and the only code that calls a plugin's hooks.
 
-An exception in a plugin is logged and counted, and affects nothing else. A plugin that blocks the event loop is logged
-and counted, and after ten times within an hour its `observe` is no longer called.
+An exception in a plugin is logged and counted, and affects nothing else. A plugin that blocks the
+event loop is logged and counted, and after ten times within an hour its `observe` is no longer
+called.
 """
 
 from __future__ import annotations
@@ -37,11 +38,13 @@ class Limits:
     slow_seconds: float = 0.05
     slow_times: int = 10
     slow_within_seconds: float = 3600.0
-    """After `slow_times` calls of `observe` longer than `slow_seconds` within this time, it is no longer called."""
+    """After `slow_times` calls of `observe` longer than `slow_seconds` within this time, it is no
+    longer called."""
     amend_seconds: float = 1.0
     """A statement of `amend` that is still running then is interrupted."""
     waiting_facts: int = 64
-    """Capacity of each `accompany` channel. Further facts are dropped and counted as failures of the plugin."""
+    """Capacity of each `accompany` channel. Further facts are dropped and counted as failures of
+    the plugin."""
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -53,9 +56,11 @@ class ConnectedCharger(Protocol):
     charger: str
 
     async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
-        """Send a request (a dataclass of `ocpp.v16.call`) and return its response (a dataclass of `call_result`).
+        """Send a request (a dataclass of `ocpp.v16.call`) and return its response (a dataclass of
+        `call_result`).
 
-        Raises levity_trio.wire.errors.CallFailed, StoreUnavailable or ValueError; see levity_trio.charger.facade.
+        Raises levity_trio.wire.errors.CallFailed, StoreUnavailable or ValueError; see
+        levity_trio.charger.facade.
         """
 
     def objection(self, action: str) -> str | None:
@@ -63,36 +68,44 @@ class ConnectedCharger(Protocol):
 
 
 class Plugin:
-    """Base class of plugins. Hooks do nothing by default; `name` identifies the plugin in logs and metrics."""
+    """Base class of plugins. Hooks do nothing by default; `name` identifies the plugin in logs and
+    metrics."""
 
     name: ClassVar[str] = "unnamed"
     observes: ClassVar[tuple[type[Event], ...]] = (Fact, Observation)
-    """The events for which `observe` is called: all. Name only some, and no call pays for observations of it."""
+    """The events for which `observe` is called: all. Name only some, and no call pays for
+    observations of it."""
     learns: ClassVar[bool] = False
     """Whether `observe` is also called for the facts that other servers of the site have stored."""
     amends: ClassVar[frozenset[type[Any]]] = frozenset()
-    """Request classes of `ocpp.v16.call` for which `amend` is called. Each call adds a savepoint to the write."""
+    """Request classes of `ocpp.v16.call` for which `amend` is called. Each call adds a savepoint to
+    the write."""
 
     def observe(self, event: Event) -> None:
         """Handle an event. Runs on the event loop and must not block."""
 
     def amend(self, request: Any, db: UnitOfWork, origin: Origin) -> None:
-        """Change the database in the same transaction that stores a charger's request, before the request's own write.
+        """Change the database in the same transaction that stores a charger's request, before the
+        request's own write.
 
-        Runs in the writer's thread, possibly more than once, so it must have no effect outside the database. `request`
-        is a dataclass of `ocpp.v16.call`.
+        Runs in the writer's thread, possibly more than once, so it must have no effect outside the
+        database. `request` is a dataclass of `ocpp.v16.call`.
         """
 
-    async def accompany(self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]) -> None:
-        """Run for the duration of a charger's connection; `facts` receives the facts about that charger."""
+    async def accompany(
+        self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]
+    ) -> None:
+        """Run for the duration of a charger's connection; `facts` receives the facts about that
+        charger."""
 
 
 @record(kw_only=False)
 class PluginPage:
-    """A page served at a path of `--metrics-port`. Requests for the same page are handled one at a time.
+    """A page served at a path of `--metrics-port`. Requests for the same page are handled one at a
+    time.
 
-    `formats` maps content types to functions that render the body; the first is the default. `prepare` runs on the
-    event loop, then the renderer runs in a thread.
+    `formats` maps content types to functions that render the body; the first is the default.
+    `prepare` runs on the event loop, then the renderer runs in a thread.
     """
 
     formats: Mapping[str, Callable[[], bytes]]
@@ -103,8 +116,9 @@ class PluginPage:
 class LinkState:
     """The present state of a connected charger's connection.
 
-    `silent_seconds` is the time since its last byte; `waiting_calls` counts queued and unanswered calls to it. With
-    `answers_pings` it has answered a ping on this connection, so silence means that the connection is lost.
+    `silent_seconds` is the time since its last byte; `waiting_calls` counts queued and unanswered
+    calls to it. With `answers_pings` it has answered a ping on this connection, so silence means
+    that the connection is lost.
     """
 
     charger: str
@@ -115,7 +129,8 @@ class LinkState:
 
 @record
 class PluginState:
-    """A plugin that was opened: running, slow (its `observe` is no longer called) or ended, by an error of its own.
+    """A plugin that was opened: running, slow (its `observe` is no longer called) or ended, by an
+    error of its own.
 
     `failures` is how often it failed since the start.
     """
@@ -126,7 +141,8 @@ class PluginState:
 
 
 class CommandResult(Protocol):
-    """How a command ended: its state as in the table `command`, and the payload of the response, if there is one."""
+    """How a command ended: its state as in the table `command`, and the payload of the response, if
+    there is one."""
 
     @property
     def state(self) -> str:
@@ -141,13 +157,15 @@ class Chargers(Protocol):
     """The chargers of this server; see levity_trio.charger.facade."""
 
     def known(self) -> Collection[str]:
-        """Return the identities of the known chargers that are served: not hidden, waiting or refused."""
+        """Return the identities of the known chargers that are served: not hidden, waiting or
+        refused."""
 
     def links(self) -> Sequence[LinkState]:
         """Return the chargers that are connected to this server. Call it on the event loop only."""
 
     def connected(self) -> Collection[str]:
-        """Return the chargers that are connected to any server of the site. Call it on the event loop only."""
+        """Return the chargers that are connected to any server of the site. Call it on the event
+        loop only."""
 
     async def submit(
         self,
@@ -173,8 +191,8 @@ class Chargers(Protocol):
 
 @record
 class Limited:
-    """What load management limits: the chargers, among them those that it is letting go; what it has sent to
-    connectors; and how many profiles it may send to each connector a day."""
+    """What load management limits: the chargers, among them those that it is letting go; what it
+    has sent to connectors; and how many profiles it may send to each connector a day."""
 
     chargers: Collection[ManagedCharger] = ()
     leases: Collection[StoredLease] = ()
@@ -182,9 +200,11 @@ class Limited:
 
 
 class Load(Protocol):
-    """Load management, as plug-ins and the API reach it; see levity_trio.load.task. Currents are in A per phase.
+    """Load management, as plug-ins and the API reach it; see levity_trio.load.task. Currents are in
+    A per phase.
 
-    What is stored raises StoreUnavailable, and levity_trio.store.writes.accounts.Refused for an unknown charger.
+    What is stored raises StoreUnavailable, and levity_trio.store.writes.accounts.Refused for an
+    unknown charger.
     """
 
     @property
@@ -193,35 +213,39 @@ class Load(Protocol):
 
     @property
     def over_seconds(self) -> Mapping[tuple[str, str], float]:
-        """How long each phase of a circuit was above its limit since this server began, by circuit and L1, L2, L3."""
+        """How long each phase of a circuit was above its limit since this server began, by circuit
+        and L1, L2, L3."""
 
     @property
     def limited(self) -> Limited:
         """What this server limits; nothing where it decides nothing."""
 
     def measured(self, meter: str, amperes: tuple[float, float, float]) -> bool:
-        """Take what a meter shows now. Return False if the site has no such meter, or another server decides. Call it
-        on the event loop only."""
+        """Take what a meter shows now. Return False if the site has no such meter, or another
+        server decides. Call it on the event loop only."""
 
     @property
     def topics(self) -> frozenset[str]:
-        """The topics of MQTT on which meters of the site publish; none where another server decides."""
+        """The topics of MQTT on which meters of the site publish; none where another server
+        decides."""
 
     async def topics_other_than(self, known: frozenset[str]) -> frozenset[str]:
         """Return the topics as soon as they are others than these."""
 
     def heard(self, topic: str, payload: bytes) -> None:
-        """Take what was published just now on one of the topics: nothing that a broker had retained. Call it on the
-        event loop only."""
+        """Take what was published just now on one of the topics: nothing that a broker had
+        retained. Call it on the event loop only."""
 
     async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
         """Begin to limit chargers; return those of which that is news."""
 
     async def let_go(self, chargers: Sequence[str], *, by: str) -> list[str]:
-        """Clear what chargers were sent, and limit them no longer; return those of which that is news."""
+        """Clear what chargers were sent, and limit them no longer; return those of which that is
+        news."""
 
     async def trust(self, charger: str, by: str | None) -> None:
-        """Trust a charger to obey while it is away, although no trial has shown that; None: no longer."""
+        """Trust a charger to obey while it is away, although no trial has shown that; None: no
+        longer."""
 
     async def try_again(self, charger: str) -> None:
         """Limit a charger that does not obey as if it had always obeyed, in the first way."""
@@ -232,7 +256,9 @@ class Load(Protocol):
     def cancel_trial(self, charger: str) -> bool:
         """Cancel the trial of a charger. Return False if none runs here."""
 
-    async def limit_by_hand(self, place: tuple[str, int], amperes: int | None, *, reason: str, by: str) -> None:
+    async def limit_by_hand(
+        self, place: tuple[str, int], amperes: int | None, *, reason: str, by: str
+    ) -> None:
         """Limit a connector (charger and number) from now on; None: no longer."""
 
     async def boost(self, place: tuple[str, int], minutes: float, *, reason: str, by: str) -> None:
@@ -243,8 +269,11 @@ class Load(Protocol):
     ) -> None:
         """Note when the driver of a transaction leaves, and how many Wh he wants in it."""
 
-    async def grid_limit(self, amperes: float | None, *, kilowatts: float | None = None, source: str) -> None:
-        """Take an order of the grid operator, per phase or for all; None: no limit. It is also the heartbeat."""
+    async def grid_limit(
+        self, amperes: float | None, *, kilowatts: float | None = None, source: str
+    ) -> None:
+        """Take an order of the grid operator, per phase or for all; None: no limit. It is also the
+        heartbeat."""
 
 
 class ApiReply(Protocol):
@@ -256,7 +285,8 @@ class ApiReply(Protocol):
 
     @property
     def content(self) -> Any:
-        """The JSON of the answer, None if it is empty: a problem document, if the status is 400 or above."""
+        """The JSON of the answer, None if it is empty: a problem document, if the status is 400 or
+        above."""
 
 
 class Api(Protocol):
@@ -277,14 +307,16 @@ class Api(Protocol):
     ) -> ApiReply:
         """Send a request in the name of a token, given by its own name, and return the answer.
 
-        Role, limits and record are those of a request by HTTP. The problem of a token that is unknown or revoked is
-        401 `wrong_token`. `path` is not percent-encoded. The API opens after the plugins, and this waits for it: call
-        it in a task, not before the plugin has yielded. It does not end for an event stream.
+        Role, limits and record are those of a request by HTTP. The problem of a token that is
+        unknown or revoked is 401 `wrong_token`. `path` is not percent-encoded. The API opens after
+        the plugins, and this waits for it: call it in a task, not before the plugin has yielded. It
+        does not end for an event stream.
         """
 
 
 class PluginSettings(dict[str, object]):
-    """A plugin's own table of the TOML file. A missing key raises ConfigError with the name of the table."""
+    """A plugin's own table of the TOML file. A missing key raises ConfigError with the name of the
+    table."""
 
     def __init__(self, plugin: str, table: Mapping[str, object]) -> None:
         super().__init__(table)
@@ -292,7 +324,10 @@ class PluginSettings(dict[str, object]):
 
     def __missing__(self, key: str) -> object:
         table = f"[plugin.{self._plugin}]"
-        raise ConfigError(f"the plugin {self._plugin} needs {key}: set it in the table {table} of the file of --config")
+        raise ConfigError(
+            f"the plugin {self._plugin} needs {key}: set it in the table {table} of the file of "
+            "--config"
+        )
 
 
 @record
@@ -301,7 +336,8 @@ class Site:
 
     config: ServerConfig
     settings: Mapping[str, object] = field(default_factory=dict)
-    """The plugin's own table of the TOML file, `[plugin.NAME]`; a PluginSettings once the plugin is opened."""
+    """The plugin's own table of the TOML file, `[plugin.NAME]`; a PluginSettings once the plugin is
+    opened."""
     clock: Clock
     writer: Writer
     reader: Reader
@@ -316,14 +352,16 @@ class Site:
 
 
 Open = Callable[[Site], AbstractAsyncContextManager["Plugin | None"]]
-"""The type of an entry point of the group `levity_trio.plugins`; it yields None if the plugin is not enabled."""
+"""The type of an entry point of the group `levity_trio.plugins`; it yields None if the plugin is
+not enabled."""
 
 
 class Amendment:
-    """The `amend` calls for one request, run before the request's own write. Each may fail without the others.
+    """The `amend` calls for one request, run before the request's own write. Each may fail without
+    the others.
 
-    The writer may retry the batch. A plugin that failed is not called again, because an interrupted statement may have
-    rolled back the whole batch.
+    The writer may retry the batch. A plugin that failed is not called again, because an interrupted
+    statement may have rolled back the whole batch.
     """
 
     __slots__ = ("_failed", "_plugins", "_request", "_seconds")
@@ -335,7 +373,8 @@ class Amendment:
         self._failed: dict[Plugin, PluginFailed] = {}
 
     def __call__(self, db: UnitOfWork, origin: Origin) -> list[PluginFailed]:
-        """Call `amend` of each plugin that has not failed. Return all failures, to be observed on the event loop."""
+        """Call `amend` of each plugin that has not failed. Return all failures, to be observed on
+        the event loop."""
         for plugin in self._plugins:
             if plugin not in self._failed:
                 self._amend(plugin, db, origin)
@@ -348,19 +387,33 @@ class Amendment:
         except UnitOfWorkLost:
             self._failed[plugin] = failure
             log.error(
-                "plugin interrupted: its statement took too long", plugin=plugin.name, hook="amend", cp=origin.charger
+                "plugin interrupted: its statement took too long",
+                plugin=plugin.name,
+                hook="amend",
+                cp=origin.charger,
             )
             raise
         if error is not None:
             self._failed[plugin] = failure
-            log.error("plugin failed", plugin=plugin.name, hook="amend", cp=origin.charger, exc_info=error)
+            log.error(
+                "plugin failed", plugin=plugin.name, hook="amend", cp=origin.charger, exc_info=error
+            )
 
 
 class Hooks:
     """The open plugins of a server, and the calls of their hooks."""
 
     __slots__ = (
-        *("_accompanying", "_amending", "_failures", "_limits", "_listeners", "_observing", "_slow", "_states"),
+        *(
+            "_accompanying",
+            "_amending",
+            "_failures",
+            "_limits",
+            "_listeners",
+            "_observing",
+            "_slow",
+            "_states",
+        ),
         *("_subscribers", "readings_watched_by"),
     )
 
@@ -429,14 +482,16 @@ class Hooks:
         return self._accompanying
 
     def observe(self, event: Event) -> None:
-        """Pass an event to all observers, and a fact also to the `accompany` tasks of its charger."""
+        """Pass an event to all observers, and a fact also to the `accompany` tasks of its
+        charger."""
         if isinstance(event, PluginFailed):
             self._failures[event.plugin] += 1
         self._tell(event)
         self._show(event, list(self._observing))
 
     def _tell(self, event: Event) -> None:
-        """Pass an event to the server's own listeners. One that fails must not keep it from the others."""
+        """Pass an event to the server's own listeners. One that fails must not keep it from the
+        others."""
         for listener in list(self._listeners):
             try:
                 listener(event)
@@ -454,7 +509,11 @@ class Hooks:
                 self._log_failure(plugin, "observe", error)
             if time.perf_counter() - began > self._limits.slow_seconds:
                 self._count_slow(plugin)
-        if isinstance(event, Fact) and event.charger is not None and event.charger in self._subscribers:
+        if (
+            isinstance(event, Fact)
+            and event.charger is not None
+            and event.charger in self._subscribers
+        ):
             self._forward(event, self._subscribers[event.charger])
 
     def learn(self, fact: Fact) -> None:
@@ -483,12 +542,15 @@ class Hooks:
             if not subscribers and self._subscribers.get(charger.charger) is subscribers:
                 del self._subscribers[charger.charger]
 
-    def _log_failure(self, plugin: Plugin, hook: str, error: Exception, charger: str | None = None) -> None:
+    def _log_failure(
+        self, plugin: Plugin, hook: str, error: Exception, charger: str | None = None
+    ) -> None:
         log.error("plugin failed", plugin=plugin.name, hook=hook, cp=charger, exc_info=error)
         self._publish_failure(PluginFailed(charger=charger, plugin=plugin.name, hook=hook))
 
     def _publish_failure(self, failure: PluginFailed) -> None:
-        """Pass a failure to the other plugins. A plugin that fails here is only logged, to avoid endless recursion."""
+        """Pass a failure to the other plugins. A plugin that fails here is only logged, to avoid
+        endless recursion."""
         self._failures[failure.plugin] += 1
         for plugin in list(self._observing):
             if plugin.name == failure.plugin or not isinstance(failure, plugin.observes):
@@ -496,7 +558,11 @@ class Hooks:
             try:
                 plugin.observe(failure)
             except Exception:
-                log.exception("plugin failed to handle the failure of another", plugin=plugin.name, hook="observe")
+                log.exception(
+                    "plugin failed to handle the failure of another",
+                    plugin=plugin.name,
+                    hook="observe",
+                )
 
     def _forward(self, fact: Fact, subscribers: dict[Plugin, trio.MemorySendChannel[Fact]]) -> None:
         for plugin, sender in list(subscribers.items()):
@@ -504,7 +570,9 @@ class Hooks:
                 sender.send_nowait(fact)
             except trio.WouldBlock:
                 log.error("fact dropped: plugin too slow", plugin=plugin.name, cp=fact.charger)
-                self._publish_failure(PluginFailed(charger=fact.charger, plugin=plugin.name, hook="accompany"))
+                self._publish_failure(
+                    PluginFailed(charger=fact.charger, plugin=plugin.name, hook="accompany")
+                )
             except trio.BrokenResourceError:  # its `accompany` has returned
                 del subscribers[plugin]
 
@@ -514,9 +582,19 @@ class Hooks:
         times.append(now)
         count = sum(at > now - limits.slow_within_seconds for at in times)
         seconds = limits.slow_seconds
-        log.warning("plugin blocks the event loop", plugin=plugin.name, count=count, more_than_seconds=seconds)
+        log.warning(
+            "plugin blocks the event loop",
+            plugin=plugin.name,
+            count=count,
+            more_than_seconds=seconds,
+        )
         self._publish_failure(PluginFailed(charger=None, plugin=plugin.name, hook="slow observe"))
-        if count >= limits.slow_times and plugin in self._observing:  # a nested event may have removed it already
-            log.error("plugin removed from observers: it blocked the event loop too often", plugin=plugin.name)
+        if (
+            count >= limits.slow_times and plugin in self._observing
+        ):  # a nested event may have removed it already
+            log.error(
+                "plugin removed from observers: it blocked the event loop too often",
+                plugin=plugin.name,
+            )
             self._observing.remove(plugin)
             self._states[plugin.name] = "slow"

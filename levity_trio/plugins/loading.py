@@ -1,6 +1,8 @@
-"""Load plugins from entry points of the group `levity_trio.plugins`, and keep them open while the server runs.
+"""Load plugins from entry points of the group `levity_trio.plugins`, and keep them open while the
+server runs.
 
-The built-in plugins use the same group. Each plugin has a task of its own, so a failure ends that plugin only.
+The built-in plugins use the same group. Each plugin has a task of its own, so a failure ends that
+plugin only.
 """
 
 from __future__ import annotations
@@ -31,19 +33,28 @@ log = get_logger("system")
 
 
 def check_plugins(config: ServerConfig) -> None:
-    """Check that every plugin named by `--plugins` or by a `[plugin.NAME]` table is installed, and that of --mqtt.
+    """Check that every plugin named by `--plugins` or by a `[plugin.NAME]` table is installed, and
+    that of --mqtt.
 
     Raises:
-        ConfigError: a plugin is not installed; the message lists the installed ones, or says what to do.
+        ConfigError: a plugin is not installed; the message lists the installed ones, or says what
+        to do.
     """
     installed = _installed()
-    if config.mqtt is not None and "mqtt" not in installed:  # it would be as if nobody had asked for it
-        raise ConfigError("--mqtt: the program is newer than its installation; run pip install again, as at first")
+    if (
+        config.mqtt is not None and "mqtt" not in installed
+    ):  # it would be as if nobody had asked for it
+        raise ConfigError(
+            "--mqtt: the program is newer than its installation; run pip install again, as at first"
+        )
     named = {f"--plugins {name}": name for name in config.plugins}
     named |= {f"[plugin.{name}]": name for name in config.plugin_settings}
     for source, name in named.items():
         if name not in installed:
-            raise ConfigError(f"{source}: no such plugin is installed; installed are {', '.join(sorted(installed))}")
+            raise ConfigError(
+                f"{source}: no such plugin is installed; installed are "
+                f"{', '.join(sorted(installed))}"
+            )
 
 
 @asynccontextmanager
@@ -69,7 +80,9 @@ async def open_plugins(hooks: Hooks, site: Site) -> AsyncIterator[None]:
             with trio.move_on_after(OPENING_SECONDS) as scope:
                 await living.start(_live, hooks, name, open_one, own_site, closing)
             if scope.cancelled_caught:
-                raise EnvironmentProblem(f"the plugin {name} did not open within {OPENING_SECONDS:g} s")
+                raise EnvironmentProblem(
+                    f"the plugin {name} did not open within {OPENING_SECONDS:g} s"
+                )
         yield
         closing.set()
         living.cancel_scope.deadline = trio.current_time() + CLOSING_SECONDS
@@ -83,7 +96,8 @@ async def _live(
     closing: trio.Event,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    """Open a plugin and keep it open until `closing`. No exception of an open plugin leaves this function."""
+    """Open a plugin and keep it open until `closing`. No exception of an open plugin leaves this
+    function."""
     plugin: Plugin | None = None
     is_open = False
     try:
@@ -110,7 +124,8 @@ async def _live(
 
 @cache
 def _installed() -> Mapping[str, EntryPoint]:
-    """Return the plugins by name. To find them, files of all installed packages are read, so this is done once."""
+    """Return the plugins by name. To find them, files of all installed packages are read, so this
+    is done once."""
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
@@ -118,5 +133,7 @@ def _loaded(point: EntryPoint) -> Open:
     try:
         loaded: Open = point.load()
     except Exception as error:
-        raise EnvironmentProblem(f"--plugins {point.name}: it cannot be loaded: {error!r}") from error
+        raise EnvironmentProblem(
+            f"--plugins {point.name}: it cannot be loaded: {error!r}"
+        ) from error
     return loaded

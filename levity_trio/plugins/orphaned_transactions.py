@@ -25,10 +25,13 @@ AVAILABLE: Final = "Available"
 
 
 class OrphanedTransactions(Plugin):
-    """Close orphaned transactions in the write of the message that implies their end: a start, or status Available."""
+    """Close orphaned transactions in the write of the message that implies their end: a start, or
+    status Available."""
 
     name: ClassVar[str] = "orphaned-transactions"
-    amends: ClassVar[frozenset[type[Any]]] = frozenset({call.StartTransaction, call.StatusNotification})
+    amends: ClassVar[frozenset[type[Any]]] = frozenset(
+        {call.StartTransaction, call.StatusNotification}
+    )
 
     def amend(self, request: Any, db: UnitOfWork, origin: Origin) -> None:
         if isinstance(request, call.StartTransaction):
@@ -36,7 +39,9 @@ class OrphanedTransactions(Plugin):
             opening = Opening(request.connector_id, request.id_tag, request.meter_start, moment)
             closing.close_before_start(db, origin, opening)
         elif isinstance(request, call.StatusNotification) and request.status == AVAILABLE:
-            closing.close_available(db, origin, request.connector_id, _since(request.timestamp, origin))
+            closing.close_available(
+                db, origin, request.connector_id, _since(request.timestamp, origin)
+            )
 
 
 @asynccontextmanager
@@ -52,7 +57,8 @@ async def open_orphaned_transactions(site: Site) -> AsyncIterator[Plugin | None]
 
 
 async def _close_silent_regularly(site: Site) -> None:
-    """Close transactions of all chargers that were silent too long; skipped while the clock is not trusted."""
+    """Close transactions of all chargers that were silent too long; skipped while the clock is not
+    trusted."""
     await site.writer.sharing.duties.wait()
     silent_seconds, pause = site.config.orphan_minutes * 60, site.config.check_interval_seconds
     while True:
@@ -68,5 +74,8 @@ def _understand(sent: str | None, origin: Origin, ahead: timedelta) -> Moment:
 
 
 def _since(sent: str | None, origin: Origin) -> Moment:
-    """Return when a status began; without a timestamp, that is its time of receipt (OCPP 1.6 §6.47)."""
-    return _understand(sent, origin, STATUS_AHEAD) if sent else Moment(origin.received_at, None, True)
+    """Return when a status began; without a timestamp, that is its time of receipt (OCPP 1.6
+    §6.47)."""
+    return (
+        _understand(sent, origin, STATUS_AHEAD) if sent else Moment(origin.received_at, None, True)
+    )

@@ -1,15 +1,15 @@
 """The root of the server: the task tree, the signals, and the order of the shutdown.
 
-    writer             commits the queued writes, even while the rest is being cancelled; the frame log is pruned
-    └─ plugins         the tasks and resources of each plugin; load management
+    writer             commits the queued writes, even while the rest is being cancelled; the frame
+    log is pruned └─ plugins         the tasks and resources of each plugin; load management
        └─ web          /metrics, /healthz, /readyz; the files of chargers; the operator API
           └─ chargers  one task for each connection, with nurseries of its own
              └─ accepting  the listeners and the watch over the machine's clock; they end first
 
-A signal stops the listeners, cancels each connection's own scope so that it sends a close frame (1001), waits for the
-connections with a deadline, drains the writer and makes a checkpoint. A second signal terminates the process at once.
-If the process still has not ended after the grace period, `os._exit` ends it, because a thread that is stuck on a disk
-cannot be cancelled.
+A signal stops the listeners, cancels each connection's own scope so that it sends a close frame
+(1001), waits for the connections with a deadline, drains the writer and makes a checkpoint. A
+second signal terminates the process at once. If the process still has not ended after the grace
+period, `os._exit` ends it, because a thread that is stuck on a disk cannot be cancelled.
 """
 
 from __future__ import annotations
@@ -41,7 +41,13 @@ from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_tls
 from levity_trio.charger.wallets import open_wallets
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
-from levity_trio.config import DRIVERS_CONNECTIONS, ConfigError, EnvironmentProblem, LogConfig, ServerConfig
+from levity_trio.config import (
+    DRIVERS_CONNECTIONS,
+    ConfigError,
+    EnvironmentProblem,
+    LogConfig,
+    ServerConfig,
+)
 from levity_trio.events import Event, Fact
 from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen, port_of, reachable
@@ -73,9 +79,9 @@ from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 
 COLLECT_AFTER: Final = (10_000, 5, 40)
-"""Thresholds of the garbage collector. With Python's default of 700 objects it takes half of all time at 2,000
-connections, because it traverses their objects repeatedly. With a much higher threshold the connections of a flood
-accumulate in memory."""
+"""Thresholds of the garbage collector. With Python's default of 700 objects it takes half of all
+time at 2,000 connections, because it traverses their objects repeatedly. With a much higher
+threshold the connections of a flood accumulate in memory."""
 DEADLINES_SECONDS: Final = 1.0
 """How often the deadlines of commands are looked at."""
 SPARE_FILES: Final = 64
@@ -89,15 +95,19 @@ Work = Callable[[ServerConfig], Awaitable[None]]
 
 
 class Ports(NamedTuple):
-    """The listeners for chargers: those of the plain port, which also takes TLS, and those of the TLS port."""
+    """The listeners for chargers: those of the plain port, which also takes TLS, and those of the
+    TLS port."""
 
     plain: list[trio.SocketListener]
     tls: list[trio.SocketListener]
     context: Tls | None
 
 
-def run(config: ServerConfig, log_config: LogConfig, work: Work | None = None, descriptor: int = STDOUT) -> int:
-    """Serve until a signal ends the run; return the exit status. `work` serves, and does something beside it.
+def run(
+    config: ServerConfig, log_config: LogConfig, work: Work | None = None, descriptor: int = STDOUT
+) -> int:
+    """Serve until a signal ends the run; return the exit status. `work` serves, and does something
+    beside it.
 
     Raises:
         EnvironmentProblem: a port, the database, the log file or a plugin cannot be used.
@@ -114,15 +124,20 @@ def run(config: ServerConfig, log_config: LogConfig, work: Work | None = None, d
             status = 1
         except Unreadable as error:
             problem = f"cannot read the database {config.database}: {error}; restore it from a copy"
-            raise EnvironmentProblem(f"{problem} (levity-trio restore), or choose another file with --db") from None
+            raise EnvironmentProblem(
+                f"{problem} (levity-trio restore), or choose another file with --db"
+            ) from None
     return status
 
 
-async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio.Event | None = None) -> None:
-    """Serve until a signal arrives. The order of the start: bind, lock, check ownership, migrate, serve.
+async def serve(
+    config: ServerConfig, clock: Clock = system_clock, serving: trio.Event | None = None
+) -> None:
+    """Serve until a signal arrives. The order of the start: bind, lock, check ownership, migrate,
+    serve.
 
-    `clock` is the machine's. With a database made for a simulation, the whole server uses an accelerated clock.
-    `serving` is set once chargers can connect.
+    `clock` is the machine's. With a database made for a simulation, the whole server uses an
+    accelerated clock. `serving` is set once chargers can connect.
     """
     from levity_trio.web import opening  # noqa: PLC0415 - see there
 
@@ -138,14 +153,19 @@ async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio
         opening.local_socket(config.beside) as local,
         open_signals() as signals,  # before the server reports that it serves
     ):
-        hooks, key = Hooks(), open_key(store, config.key_file, is_shared=not isinstance(config.database, Path))
+        hooks, key = (
+            Hooks(),
+            open_key(store, config.key_file, is_shared=not isinstance(config.database, Path)),
+        )
         store.keep_book(Book(rule_of(config, policy_of(config))))
         async with open_writer(store, partial(_publish, hooks), grace_seconds) as writer:
             with closing(Reader(config.database, KEPT_READERS)) as reader:
                 writer.release_readers = reader.close
                 known = await reader.run(beginning)
                 known = replace(known, newest=None) if config.trust_clock else known
-                machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
+                machine = SteadyClock(
+                    clock, known.newest and datetime.fromisoformat(known.newest.at)
+                )
                 central = await _central(config, writer, machine, known, hooks, ports.context)
                 pages: dict[str, PluginPage] = {}
                 inside = opening.ApiOfPlugins()
@@ -160,25 +180,37 @@ async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio
                 ):
                     await _begin(central, reader)
                     async with (
-                        opening.open_web(central, reader, key, web_listeners, local, inside.opening),
+                        opening.open_web(
+                            central, reader, key, web_listeners, local, inside.opening
+                        ),
                         open_local_lists(central, reader),
                         open_wallets(central, reader),
                     ):
-                        is_clean = await _serve_chargers(central, machine, ports, known, signals, last, serving)
+                        is_clean = await _serve_chargers(
+                            central, machine, ports, known, signals, last, serving
+                        )
                 if is_clean:
                     await writer.hand_in(sessions.end_run, central.run, stamp(central.clock()))
     log.info("stopped")
 
 
 async def _central(
-    config: ServerConfig, writer: Writer, machine: SteadyClock, known: Beginning, hooks: Hooks, tls: Tls | None
+    config: ServerConfig,
+    writer: Writer,
+    machine: SteadyClock,
+    known: Beginning,
+    hooks: Hooks,
+    tls: Tls | None,
 ) -> Central:
-    """Return the state that all connections share. Raises ConfigError if the registration would lock chargers out."""
+    """Return the state that all connections share. Raises ConfigError if the registration would
+    lock chargers out."""
     clock = accelerated(known.simulated, machine) if known.simulated else machine
     trusted = is_set(machine, clock, known.newest)
     chargers, has_charged = set(known.chargers), set(known.has_charged)
     central = Central(
-        *(config, writer, clock, chargers, has_charged, trusted, hooks), bare=known.bare, decided=dict(known.decided)
+        *(config, writer, clock, chargers, has_charged, trusted, hooks),
+        bare=known.bare,
+        decided=dict(known.decided),
     )
     if config.authorizer is not None:
         central.authorizer = Authorizer(config.authorizer, config.authorizer_timeout_seconds).ask
@@ -192,7 +224,9 @@ def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
     return SimulatedTime(clock(), config.clock_speed) if config.clock_speed > 1 else None
 
 
-def _site(central: Central, reader: Reader, pages: dict[str, PluginPage], load: Load, api: Api) -> Site:
+def _site(
+    central: Central, reader: Reader, pages: dict[str, PluginPage], load: Load, api: Api
+) -> Site:
     """Return the site: the parts of the server that plugins may use."""
     return Site(
         config=central.config,
@@ -210,14 +244,16 @@ def _site(central: Central, reader: Reader, pages: dict[str, PluginPage], load: 
 
 @asynccontextmanager
 async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
-    """Keep what is stored up to date: old frames and names go, doubtful energy is judged again, commands get their
-    outcomes, energy is summed by the quarter of an hour."""
+    """Keep what is stored up to date: old frames and names go, doubtful energy is judged again,
+    commands get their outcomes, energy is summed by the quarter of an hour."""
     config, clock, writer = central.config, central.clock, central.writer
     rule = rule_of(config, central.policy)
     async with (
         open_duties(writer, reader, config, clock),
         open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
-        open_booking(writer, reader, clock, rule, config.check_interval_seconds, central.hooks.listen),
+        open_booking(
+            writer, reader, clock, rule, config.check_interval_seconds, central.hooks.listen
+        ),
         open_rejudging(writer, clock, config.check_interval_seconds, rule),
         open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
         open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),
@@ -232,26 +268,33 @@ async def _listen_for_chargers(config: ServerConfig) -> Ports:
     plain = await listen(config.host, config.port, Flags(), BACKLOG)
     if config.tls_port is None:
         return Ports(plain, [], tls)
-    return Ports(plain, await listen(config.host, config.tls_port, Flags(port="--tls-port"), BACKLOG), tls)
+    return Ports(
+        plain, await listen(config.host, config.tls_port, Flags(port="--tls-port"), BACKLOG), tls
+    )
 
 
 def _with_ports(config: ServerConfig, ports: Ports) -> ServerConfig:
     """Return the configuration with the ports that were selected where it says 0."""
-    return replace(config, port=port_of(ports.plain), tls_port=port_of(ports.tls) if ports.tls else None)
+    return replace(
+        config, port=port_of(ports.plain), tls_port=port_of(ports.tls) if ports.tls else None
+    )
 
 
 async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:
     """Listen for requests of pages; return no listeners if no port is configured."""
     if config.metrics_port is None:
         return []
-    return await listen(config.metrics_address, config.metrics_port, Flags("--metrics-host", "--metrics-port"))
+    return await listen(
+        config.metrics_address, config.metrics_port, Flags("--metrics-host", "--metrics-port")
+    )
 
 
 @asynccontextmanager
 async def _open_pages(
     central: Central, listeners: list[trio.SocketListener], pages: dict[str, PluginPage]
 ) -> AsyncIterator[None]:
-    """Serve the pages, if they have a port. Their libraries take 3 MB, so they are imported only then."""
+    """Serve the pages, if they have a port. Their libraries take 3 MB, so they are imported only
+    then."""
     if not listeners:
         yield
         return
@@ -264,11 +307,17 @@ async def _open_pages(
 async def _begin(central: Central, reader: Reader) -> None:
     """Begin a run; this first ends the sessions that the last one left open."""
     await begin_learning(central, reader)
-    at, trusted, is_alone = stamp(central.clock()), central.clock_trusted, central.writer.sharing.is_alone
+    at, trusted, is_alone = (
+        stamp(central.clock()),
+        central.clock_trusted,
+        central.writer.sharing.is_alone,
+    )
     name = central.config.server_name
     if not is_alone:
         await central.writer.run(sessions.end_sessions_of, name, at)
-    central.run = await central.writer.run(sessions.start_run, name, __version__, at, trusted, is_alone)
+    central.run = await central.writer.run(
+        sessions.start_run, name, __version__, at, trusted, is_alone
+    )
     central.pending.load(await central.writer.run(commands.unfinished))
     central.doors.load(await central.writer.run(credentials.read_all))
     gc.freeze()  # the objects of the start stay; collections need not traverse them
@@ -284,23 +333,32 @@ async def _serve_chargers(
     last: ExitStack,
     serving: trio.Event | None,
 ) -> bool:
-    """Serve chargers until a signal; return whether all connections ended within the grace period."""
+    """Serve chargers until a signal; return whether all connections ended within the grace
+    period."""
     grace_seconds = central.config.shutdown_grace_seconds
     async with trio.open_nursery() as chargers:
         async with trio.open_nursery() as accepting:
             accepting.start_soon(watch_clock, central, machine, known.newest)
-            accepting.start_soon(keep_deadlines, central, min(DEADLINES_SECONDS, central.config.check_interval_seconds))
+            accepting.start_soon(
+                keep_deadlines,
+                central,
+                min(DEADLINES_SECONDS, central.config.check_interval_seconds),
+            )
             accepting.start_soon(keep_security, central)
             accepting.start_soon(central.draining.run, central.registry)
             handle = partial(serve_connection, central)
-            accepting.start_soon(partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers))
+            accepting.start_soon(
+                partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers)
+            )
             if central.config.ping_url is not None:
                 accepting.start_soon(keep_pinging, central.config.ping_url, central.writer)
             if central.tls is not None:
                 accepting.start_soon(watch_tls, central.config, central.tls)
             if ports.tls:
                 handle = partial(serve_connection, central, tls_only=True)
-                accepting.start_soon(partial(trio.serve_listeners, handle, ports.tls, handler_nursery=chargers))
+                accepting.start_soon(
+                    partial(trio.serve_listeners, handle, ports.tls, handler_nursery=chargers)
+                )
             accepting.start_soon(keep_giving_back)
             _log_serving(central.config, ports, known)
             if serving is not None:
@@ -338,7 +396,8 @@ def _log_serving(config: ServerConfig, ports: Ports, known: Beginning) -> None:
 
 
 def fit_to_files(config: ServerConfig) -> ServerConfig:
-    """Raise the soft limit of open files to the hard one, and limit the connections to what fits."""
+    """Raise the soft limit of open files to the hard one, and limit the connections to what
+    fits."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         return config
@@ -346,7 +405,11 @@ def fit_to_files(config: ServerConfig) -> ServerConfig:
     of_drivers = 0 if config.drivers_port is None else DRIVERS_CONNECTIONS
     room = max(1, hard - SPARE_FILES - HANDSHAKES - of_drivers)
     if config.max_connections > room:
-        log.warning("--max-connections exceeds the limit of open files", max_connections=room, open_files=hard)
+        log.warning(
+            "--max-connections exceeds the limit of open files",
+            max_connections=room,
+            open_files=hard,
+        )
     return replace(config, max_connections=min(config.max_connections, room))
 
 

@@ -15,9 +15,9 @@ REST_SECONDS: Final = 60.0
 def use_one_arena() -> None:
     """Let all threads allocate from one arena; without effect where the C library is not glibc.
 
-    By default each thread gets an arena of its own and keeps what it freed, which made the server 3 % larger. Our
-    threads run one at a time under Python's lock, so they seldom wait for each other here. Call it before the first
-    thread.
+    By default each thread gets an arena of its own and keeps what it freed, which made the server 3
+    % larger. Our threads run one at a time under Python's lock, so they seldom wait for each other
+    here. Call it before the first thread.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):  # musl has no mallopt
@@ -25,7 +25,8 @@ def use_one_arena() -> None:
 
 
 async def keep_giving_back() -> None:
-    """Give back each minute what pages, papers and large messages have freed: several MB after the first pages."""
+    """Give back each minute what pages, papers and large messages have freed: several MB after the
+    first pages."""
     while True:
         give_back()
         await trio.sleep(REST_SECONDS)

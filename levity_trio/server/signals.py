@@ -1,9 +1,10 @@
 """The signals that end a run, the effect of later ones, and the end of a stop that takes too long.
 
-SIGINT and SIGTERM stop the server; a second one terminates the process at once. SIGHUP also stops a server with a
-terminal, because that terminal was closed. The kernel and the shell may both send it, so later SIGHUPs are ignored. If
-SIGHUP was already ignored at the start (nohup), it stays ignored. Without a terminal the sender expects the settings to
-be reloaded, which is not supported: SIGHUP is logged and ignored.
+SIGINT and SIGTERM stop the server; a second one terminates the process at once. SIGHUP also stops a
+server with a terminal, because that terminal was closed. The kernel and the shell may both send it,
+so later SIGHUPs are ignored. If SIGHUP was already ignored at the start (nohup), it stays ignored.
+Without a terminal the sender expects the settings to be reloaded, which is not supported: SIGHUP is
+logged and ignored.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def open_signals() -> Iterator[AsyncIterator[int]]:
     received = list(STOPPING)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         received.append(signal.SIGHUP)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the receiver restores this, so a late SIGHUP cannot kill
+        signal.signal(
+            signal.SIGHUP, signal.SIG_IGN
+        )  # the receiver restores this, so a late SIGHUP cannot kill
     with trio.open_signal_receiver(*received) as signals:
         yield signals
 
@@ -66,8 +69,11 @@ def _has_terminal() -> bool:
 
 @contextmanager
 def last_resort(grace_seconds: float) -> Iterator[None]:
-    """Exit the process if the block does not end in time: a thread that hangs on a disk cannot be cancelled."""
-    timer = threading.Timer(grace_seconds + LAST_RESORT_SECONDS - LAST_LINE_SECONDS - TURN_SECONDS, _leave)
+    """Exit the process if the block does not end in time: a thread that hangs on a disk cannot be
+    cancelled."""
+    timer = threading.Timer(
+        grace_seconds + LAST_RESORT_SECONDS - LAST_LINE_SECONDS - TURN_SECONDS, _leave
+    )
     timer.daemon = True
     timer.start()
     try:

@@ -1,7 +1,7 @@
 """Notifications to systemd (sd_notify, Type=notify): that the server is ready, alive, and stopping.
 
-They are datagrams to the socket in NOTIFY_SOCKET; without that variable nothing is sent. A task on the event loop sends
-the watchdog's, so systemd restarts the process if a plugin blocks the loop.
+They are datagrams to the socket in NOTIFY_SOCKET; without that variable nothing is sent. A task on
+the event loop sends the watchdog's, so systemd restarts the process if a plugin blocks the loop.
 """
 
 from __future__ import annotations
@@ -44,9 +44,14 @@ async def open_supervision(environment: Mapping[str, str]) -> AsyncIterator[None
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:
-    """The seconds without a notification after which systemd ends this process; None if its watchdog is off."""
+    """The seconds without a notification after which systemd ends this process; None if its
+    watchdog is off."""
     watched, microseconds = environment.get("WATCHDOG_PID"), environment.get("WATCHDOG_USEC", "")
-    if watched not in (None, str(os.getpid())) or not microseconds.isdecimal() or int(microseconds) == 0:
+    if (
+        watched not in (None, str(os.getpid()))
+        or not microseconds.isdecimal()
+        or int(microseconds) == 0
+    ):
         return None
     return int(microseconds) / 1e6
 
@@ -62,8 +67,15 @@ async def _notify(where: str, word: bytes) -> None:
     """Send one datagram. If the socket is gone, the failure is only logged."""
     address = f"\0{where[1:]}" if where.startswith("@") else where  # an abstract socket
     try:
-        with trio.socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, trio.move_on_after(TELL_SECONDS):
-            await sender.connect(address)  # an unconnected socket is writable even if the queue is full
+        with (
+            trio.socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+            trio.move_on_after(TELL_SECONDS),
+        ):
+            await sender.connect(
+                address
+            )  # an unconnected socket is writable even if the queue is full
             await sender.send(word)
     except OSError as problem:
-        log.warning("systemd cannot be notified", socket=where, word=word.decode(), problem=problem.strerror)
+        log.warning(
+            "systemd cannot be notified", socket=where, word=word.decode(), problem=problem.strerror
+        )

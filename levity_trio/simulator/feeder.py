@@ -1,7 +1,9 @@
-"""The feeder of a simulated block: what the house draws besides cars, a meter that shows both, and a breaker.
+"""The feeder of a simulated block: what the house draws besides cars, a meter that shows both, and
+a breaker.
 
-The meter speaks Modbus TCP like an SDM630. The breaker is the strictest that IEC 60898 allows: its heat follows the
-square of the current, θ' = (i² − θ) / 4.6 s with i in multiples of the limit, and it trips at θ > 1.13².
+The meter speaks Modbus TCP like an SDM630. The breaker is the strictest that IEC 60898 allows: its
+heat follows the square of the current, θ' = (i² − θ) / 4.6 s with i in multiples of the limit, and
+it trips at θ > 1.13².
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ MODEL: Final = MODELS["SDM630"]
 
 @record
 class FeederSpec:
-    """A feeder: its limit in A per phase, what the house draws by the hour, and the port of its meter (0: none)."""
+    """A feeder: its limit in A per phase, what the house draws by the hour, and the port of its
+    meter (0: none)."""
 
     amperes: float
     house: Sequence[float] = HOUSE
@@ -51,7 +54,8 @@ class FeederSpec:
 
 @record
 class FeederReport:
-    """What became of a feeder: the highest current, the seconds above 1.0 × and 1.13 × the limit, and trips."""
+    """What became of a feeder: the highest current, the seconds above 1.0 × and 1.13 × the limit,
+    and trips."""
 
     amperes: float
     highest_a: float
@@ -91,10 +95,14 @@ class Feeder:
         self._trips = 0
 
     def look(self, chargers: Iterable[Charger], at: float) -> bool:
-        """Add up what is drawn at a moment; return whether the breaker has tripped since the last look."""
+        """Add up what is drawn at a moment; return whether the breaker has tripped since the last
+        look."""
         seconds = 0.0 if self._at is None else at - self._at
         self._at = at
-        one, two, three = (house + cars for house, cars in zip(self._house(at, seconds), drawn(chargers), strict=True))
+        one, two, three = (
+            house + cars
+            for house, cars in zip(self._house(at, seconds), drawn(chargers), strict=True)
+        )
         self.shown = (one, two, three)
         highest = max(self.shown)
         self._highest = max(self._highest, highest)
@@ -113,8 +121,13 @@ class Feeder:
         hour = self._hour(at)
         before, after = self.spec.house[int(hour) % 24], self.spec.house[(int(hour) + 1) % 24]
         steady = before + (after - before) * (hour % 1)
-        if self._chance.random() < self.spec.steps_per_day * seconds / (6 * HOUR) and 16 <= hour < 22:
-            self._steps.append((at + 60 * self._chance.uniform(*STEP_MINUTES), self._chance.randrange(len(PHASES))))
+        if (
+            self._chance.random() < self.spec.steps_per_day * seconds / (6 * HOUR)
+            and 16 <= hour < 22
+        ):
+            self._steps.append(
+                (at + 60 * self._chance.uniform(*STEP_MINUTES), self._chance.randrange(len(PHASES)))
+            )
         self._steps = [one for one in self._steps if one[0] > at]
         one, two, three = (
             max(0.0, steady * BY_PHASE[phase] + self._chance.gauss(0, self.spec.noise))
@@ -144,8 +157,11 @@ def drawn(chargers: Iterable[Charger]) -> Phases:
     return total[0], total[1], total[2]
 
 
-async def watch(feeder: Feeder, chargers: Mapping[str, Charger], now: Callable[[], float], speed: float) -> None:
-    """Look at a feeder until cancelled. When its breaker trips, all chargers below lose their power."""
+async def watch(
+    feeder: Feeder, chargers: Mapping[str, Charger], now: Callable[[], float], speed: float
+) -> None:
+    """Look at a feeder until cancelled. When its breaker trips, all chargers below lose their
+    power."""
     while True:
         at, below = now(), list(chargers.values())
         if feeder.look(below, at):

@@ -22,7 +22,8 @@ MOST_FILES: Final = 2**17
 """The limit used if the machine sets none."""
 NOTHING_GIVEN = Trust()
 ARRIVING = 200
-"""Maximum number of concurrent connection attempts. A quirk simulates a fleet that reconnects all at once."""
+"""Maximum number of concurrent connection attempts. A quirk simulates a fleet that reconnects all
+at once."""
 
 
 def raise_file_limit(chargers: int) -> None:
@@ -44,7 +45,9 @@ def raise_file_limit(chargers: int) -> None:
 
 
 class Fleet:
-    def __init__(self, pace: Pace, server: ServerAddress, trust: Trust, tasks: trio.Nursery) -> None:
+    def __init__(
+        self, pace: Pace, server: ServerAddress, trust: Trust, tasks: trio.Nursery
+    ) -> None:
         self.pace = pace
         self.chargers: dict[str, Charger] = {}
         self.links: dict[str, Link] = {}
@@ -80,16 +83,21 @@ class Fleet:
             await link.run()
 
     async def _dial(self, charger: Charger) -> trio.abc.Stream:
-        """Connect. A charger at security profile 2 or 3 uses TLS, also at the port that it used before."""
+        """Connect. A charger at security profile 2 or 3 uses TLS, also at the port that it used
+        before."""
         server = self._server
         if charger.configuration.integer("SecurityProfile") >= TLS_PROFILE:
             server = replace(server, is_tls=True)
         async with self._arriving:
-            return await (server.dial(trust=self._trust.context(charger)) if server.is_tls else server.dial())
+            return await (
+                server.dial(trust=self._trust.context(charger)) if server.is_tls else server.dial()
+            )
 
 
 @asynccontextmanager
-async def open_fleet(pace: Pace, server: ServerAddress, trust: Trust = NOTHING_GIVEN) -> AsyncIterator[Fleet]:
+async def open_fleet(
+    pace: Pace, server: ServerAddress, trust: Trust = NOTHING_GIVEN
+) -> AsyncIterator[Fleet]:
     """Open an empty fleet. On exit its chargers lose power and their connections end."""
     async with trio.open_nursery() as tasks:
         fleet = Fleet(pace, server, trust, tasks)

@@ -1,10 +1,11 @@
-"""The true transactions of the simulated chargers and the messages sent about them, to verify the server's database.
+"""The true transactions of the simulated chargers and the messages sent about them, to verify the
+server's database.
 
-A quirk may falsify a charger's messages, but never its ledger. Times are simulated seconds since the simulation began;
-a ledger's `zero` is the central system's time at that moment.
+A quirk may falsify a charger's messages, but never its ledger. Times are simulated seconds since
+the simulation began; a ledger's `zero` is the central system's time at that moment.
 
-Its file has JSON lines. The first line has the format, its version, and the values of the whole run. Each other line is
-one transaction with the messages sent about it.
+Its file has JSON lines. The first line has the format, its version, and the values of the whole
+run. Each other line is one transaction with the messages sent about it.
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ _WHOLE_RUN: Final = ("slack_seconds", "transaction", "set_aside_at", "chargers")
 
 @dataclass(slots=True, kw_only=True)
 class Moment:
-    """One moment that a message reports: first the truth, then the values sent, None where none was.
+    """One moment that a message reports: first the truth, then the values sent, None where none
+    was.
 
-    `delivered_wh` is the energy truly delivered in the transaction by then. `register` and `power_w` are the numbers as
-    the texts that were sent.
+    `delivered_wh` is the energy truly delivered in the transaction by then. `register` and
+    `power_w` are the numbers as the texts that were sent.
     """
 
     at: float
@@ -56,7 +58,8 @@ class Moment:
 class Sent:
     """One transaction message as the charger sent it, after all quirks, answered or not.
 
-    `moments` has one moment for each reading, in order, then the message's own if it is a start or a stop.
+    `moments` has one moment for each reading, in order, then the message's own if it is a start or
+    a stop.
     """
 
     action: str
@@ -77,7 +80,9 @@ class Sent:
 
         A later retry has the same payload, except for a transactionId received meanwhile.
         """
-        self.is_contradicted = any({**other, _ID: None} != {**payload, _ID: None} for other in others)
+        self.is_contradicted = any(
+            {**other, _ID: None} != {**payload, _ID: None} for other in others
+        )
         self.left = at if self.left is None else self.left
         self.transaction_id = payload.get(_ID)
         self.connector = payload.get("connectorId")
@@ -104,8 +109,9 @@ class Sent:
 class Entry:
     """One transaction of one charger.
 
-    `began_at`, `meter_start` and `id_tag` are the values before the charger's quirks. `energy_wh` is the energy truly
-    delivered, in whole Wh by the true register; `began` and `ended` are in simulated seconds.
+    `began_at`, `meter_start` and `id_tag` are the values before the charger's quirks. `energy_wh`
+    is the energy truly delivered, in whole Wh by the true register; `began` and `ended` are in
+    simulated seconds.
     """
 
     charger: str
@@ -137,7 +143,8 @@ class Entry:
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """One run. `slack_seconds` is the clock error that a charger tolerates, and the greatest age of a currentTime."""
+    """One run. `slack_seconds` is the clock error that a charger tolerates, and the greatest age of
+    a currentTime."""
 
     chargers: list[str]
     entries: list[Entry]
@@ -146,7 +153,8 @@ class Ledger:
     slack_seconds: float = 1.0
     transaction: int = 0
     set_aside_at: str = ""
-    """The state of the database before the run: the highest transaction, the last message that was set aside."""
+    """The state of the database before the run: the highest transaction, the last message that was
+    set aside."""
 
     def wall(self, at: float) -> datetime | None:
         """Convert simulated seconds to the central system's time."""
@@ -169,12 +177,14 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
             file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
     except OSError as error:
         raise EnvironmentProblem(
-            f"--ledger {path} cannot be written: {error.strerror}; make room, or give a file this user can write"
+            f"--ledger {path} cannot be written: {error.strerror}; make room, or give a file this "
+            "user can write"
         ) from error
 
 
 def check_writable(path: Path) -> None:
-    """Fail before the run rather than at its end. An existing file stays unchanged. Raises EnvironmentProblem."""
+    """Fail before the run rather than at its end. An existing file stays unchanged. Raises
+    EnvironmentProblem."""
     try:
         os.close(opened(place(path), os.O_WRONLY | os.O_APPEND, DOCUMENT))
     except OSError as error:
@@ -189,19 +199,29 @@ def read_ledger(path: Path) -> Ledger:
         head, _, lines = path.read_bytes().partition(b"\n")
         return _ledger(orjson.loads(head), [orjson.loads(line) for line in lines.splitlines()])
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give a file that simulate --ledger wrote") from None
+        raise ConfigError(
+            f"{path}: {error.strerror}; give a file that simulate --ledger wrote"
+        ) from None
     except (orjson.JSONDecodeError, TypeError, AttributeError):
-        raise ConfigError(f"{path} is not a ledger; give a file that simulate --ledger wrote") from None
+        raise ConfigError(
+            f"{path} is not a ledger; give a file that simulate --ledger wrote"
+        ) from None
     except (KeyError, ValueError) as error:
-        what = f"{error} is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0]
-        raise ConfigError(f"{path} is not a ledger: {what}; give a file that simulate --ledger wrote") from None
+        what = (
+            f"{error} is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0]
+        )
+        raise ConfigError(
+            f"{path} is not a ledger: {what}; give a file that simulate --ledger wrote"
+        ) from None
 
 
 def _ledger(head: dict[str, Any], lines: list[dict[str, Any]]) -> Ledger:
     if head["format"] != FORMAT:
         raise ValueError(f"its format is {head['format']!r}")
     if head["version"] != VERSION:
-        raise ValueError(f"its version is {head['version']}, and this program reads version {VERSION}")
+        raise ValueError(
+            f"its version is {head['version']}, and this program reads version {VERSION}"
+        )
     return Ledger(
         zero=None if head["zero"] is None else parse_time(head["zero"]),
         entries=[_entry(line) for line in lines],

@@ -1,11 +1,15 @@
-"""One charger's tasks: the mind, which advances time and sends, and the connection, which is opened and read.
+"""One charger's tasks: the mind, which advances time and sends, and the connection, which is opened
+and read.
 
-    mind         runs what is due on the charger, sends its next call, and times out responses; it starts slow work (a
+    mind         runs what is due on the charger, sends its next call, and times out responses; it
+    starts slow work (a
                  file transfer, a late response, a ping) as tasks beside itself
-    connection   connects and reconnects; passes responses and the central system's calls to the charger
+    connection   connects and reconnects; passes responses and the central system's calls to the
+    charger
 
-The charger itself never waits (levity_trio.simulator.charger); all waiting happens here. Chargers act in simulated
-seconds. Network time-outs stay in real time, because the central system does not get faster.
+The charger itself never waits (levity_trio.simulator.charger); all waiting happens here. Chargers
+act in simulated seconds. Network time-outs stay in real time, because the central system does not
+get faster.
 """
 
 from __future__ import annotations
@@ -36,12 +40,22 @@ from levity_trio.simulator.websocket import (
     why,
 )
 from levity_trio.wire.errors import Refused
-from levity_trio.wire.frames import Call, Malformed, Response, call_text, decoded, error_text, parse_frame, result_text
+from levity_trio.wire.frames import (
+    Call,
+    Malformed,
+    Response,
+    call_text,
+    decoded,
+    error_text,
+    parse_frame,
+    result_text,
+)
 
 ANSWER_SECONDS: Final = 30.0
 FIRST_PAUSE_SECONDS: Final = 6.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
-"""Simulated time between connection attempts; in real time it is at least SHORTEST_PAUSE_SECONDS."""
+"""Simulated time between connection attempts; in real time it is at least
+SHORTEST_PAUSE_SECONDS."""
 SHORTEST_PAUSE_SECONDS: Final = 0.1
 Dial = Callable[[], Awaitable[trio.abc.Stream]]
 Carry = Callable[[Download | Upload], Awaitable[bytes | None]]
@@ -62,7 +76,8 @@ class Pace:
         return self._simulated(trio.current_time())
 
     def real(self, at: float) -> float:
-        """Convert simulated time to trio's clock, rounding up: a waiter that wakes early would spin."""
+        """Convert simulated time to trio's clock, rounding up: a waiter that wakes early would
+        spin."""
         moment = self._began + at / self.speed
         while self._simulated(moment) < at:
             moment = nextafter(moment, inf)
@@ -77,7 +92,8 @@ class Pace:
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """An open connection. Cancelling `talk` ends it with a close frame, cancelling `scope` without one."""
+    """An open connection. Cancelling `talk` ends it with a close frame, cancelling `scope` without
+    one."""
 
     websocket: WebSocketConnection
     stream: LineStream
@@ -100,12 +116,26 @@ class UnderWay:
 
 class Link:
     __slots__ = (
-        *("charger", "problem", "_away_until", "_beside", "_carry", "_connection", "_dial", "_pace"),
+        *(
+            "charger",
+            "problem",
+            "_away_until",
+            "_beside",
+            "_carry",
+            "_connection",
+            "_dial",
+            "_pace",
+        ),
         *("_pause_seconds", "_sent", "_server", "_sleeps_until", "_under_way", "_wake", "_wanted"),
     )
 
     def __init__(
-        self, charger: Charger, pace: Pace, server: ServerAddress, dial: Dial | None = None, carry: Carry = carry
+        self,
+        charger: Charger,
+        pace: Pace,
+        server: ServerAddress,
+        dial: Dial | None = None,
+        carry: Carry = carry,
     ) -> None:
         self.charger = charger
         self.problem: str | None = None
@@ -167,9 +197,12 @@ class Link:
             self._settle(under_way, None)
 
     def _next_moment(self) -> float:
-        """Return when the charger's next action is due or the open call times out, by trio's clock."""
+        """Return when the charger's next action is due or the open call times out, by trio's
+        clock."""
         answer = inf if self._under_way is None else self._under_way.deadline
-        is_deaf = self._connection is not None and self._connection.is_deaf  # then queued messages cannot be sent
+        is_deaf = (
+            self._connection is not None and self._connection.is_deaf
+        )  # then queued messages cannot be sent
         due = self.charger.agenda.next_due if is_deaf else self.charger.next_due
         return answer if due is None else min(answer, self._pace.real(due))
 
@@ -178,7 +211,8 @@ class Link:
         self.charger.settle(under_way.outgoing, answer, self._pace.now)
 
     async def _send_next(self) -> bool:
-        """Send the next call, if there is one and a connection for it. Return whether it was sent."""
+        """Send the next call, if there is one and a connection for it. Return whether it was
+        sent."""
         connection = self._connection
         if connection is None or connection.is_deaf:
             return False
@@ -235,18 +269,22 @@ class Link:
                 self._start_beside(connection.stream.send_eof)
 
     async def _drop_later(self, connection: Connection) -> None:
-        """Drop the connection later. The charger's agenda cannot: it pauses while a call waits for its response."""
+        """Drop the connection later. The charger's agenda cannot: it pauses while a call waits for
+        its response."""
         await self._pace.sleep_until(self._away_until)
         connection.scope.cancel()
 
     # The connection
 
     async def _stay_connected(self) -> None:
-        """Connect whenever the charger wants it. The pause between attempts doubles until a connection lasts."""
+        """Connect whenever the charger wants it. The pause between attempts doubles until a
+        connection lasts."""
         while True:
             while not self.charger.wants_link or self._pace.now < self._away_until:
                 self._wanted = trio.Event()
-                with trio.move_on_at(self._pace.real(self._away_until) if self.charger.wants_link else inf):
+                with trio.move_on_at(
+                    self._pace.real(self._away_until) if self.charger.wants_link else inf
+                ):
                     await self._wanted.wait()
             await self._converse()
             seconds = self._pause_seconds
@@ -256,8 +294,13 @@ class Link:
     async def _converse(self) -> None:
         """Open one connection and read from it until it ends."""
         try:
-            async with await self._open() as stream, self._open_websocket(stream) as (websocket, scope):
-                connection = Connection(websocket, stream, scope, trio.CancelScope(), self._pace.now)
+            async with (
+                await self._open() as stream,
+                self._open_websocket(stream) as (websocket, scope),
+            ):
+                connection = Connection(
+                    websocket, stream, scope, trio.CancelScope(), self._pace.now
+                )
                 self.problem, self._connection = None, connection
                 self.charger.connected(connection.began)
                 if seconds := self.charger.configuration.integer("WebSocketPingInterval"):
@@ -287,17 +330,23 @@ class Link:
         )
 
     async def _ping(self, connection: Connection, seconds: int) -> None:
-        """Ping the central system (WebSocketPingInterval, OCPP-J §5.3). Drop the connection if no pong comes."""
+        """Ping the central system (WebSocketPingInterval, OCPP-J §5.3). Drop the connection if no
+        pong comes."""
         while self._connection is connection and not connection.is_deaf:
             with trio.move_on_after(ANSWER_SECONDS) as patience, suppress(*GONE):
                 await connection.websocket.ping()
-            if patience.cancelled_caught and self._connection is connection and not connection.is_deaf:
+            if (
+                patience.cancelled_caught
+                and self._connection is connection
+                and not connection.is_deaf
+            ):
                 self.problem = "no pong received"
                 connection.scope.cancel()
             await trio.sleep(seconds)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
-        """Security profiles 1 and 2: the password is the bytes of the hexadecimal key (whitepaper A00.FR.205)."""
+        """Security profiles 1 and 2: the password is the bytes of the hexadecimal key (whitepaper
+        A00.FR.205)."""
         key = self.charger.configuration.text("AuthorizationKey")
         if not key:
             return []
@@ -324,7 +373,10 @@ class Link:
 
     async def _reply(self, connection: Connection, request: Call) -> None:
         try:
-            text = result_text(request.raw_id, self.charger.execute(request.action, request.payload, self._pace.now))
+            text = result_text(
+                request.raw_id,
+                self.charger.execute(request.action, request.payload, self._pace.now),
+            )
         except Refused as refused:
             text = error_text(request.raw_id, refused.code, refused.description)
         for seconds, reply in self.charger.quirks.replies(text):

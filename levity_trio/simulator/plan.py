@@ -1,11 +1,14 @@
-"""What happens in a run: its chargers, visits and incidents, drawn from a scenario and a seed, and put on agendas.
+"""What happens in a run: its chargers, visits and incidents, drawn from a scenario and a seed, and
+put on agendas.
 
-All is drawn before the first connection. A property of a share of the fleet (DC, a quirk) is assigned by the charger's
-index. Everything else comes from the charger's own generators, seeded with the seed and the charger's identifier. So
-adding a charger changes nothing for the others, and a run can be repeated exactly. The exception is `quirks = "each"`,
-which depends on the size of a fleet that has fewer chargers than there are quirks.
+All is drawn before the first connection. A property of a share of the fleet (DC, a quirk) is
+assigned by the charger's index. Everything else comes from the charger's own generators, seeded
+with the seed and the charger's identifier. So adding a charger changes nothing for the others, and
+a run can be repeated exactly. The exception is `quirks = "each"`, which depends on the size of a
+fleet that has fewer chargers than there are quirks.
 
-The agenda of a charger runs its visits and incidents in the order of their simulated times, whatever else it does.
+The agenda of a charger runs its visits and incidents in the order of their simulated times,
+whatever else it does.
 """
 
 from __future__ import annotations
@@ -45,7 +48,8 @@ _MODELS: Final = {
     ),
 }
 LAST_QUIET_SECONDS: Final = 600
-"""Nothing happens at the very end, so that messages queued during an outage still reach the central system."""
+"""Nothing happens at the very end, so that messages queued during an outage still reach the central
+system."""
 _HOURS_PER_DAY: Final = 24
 _TAG_FIRST_SHARE: Final = 0.3
 _ENDS_BY_TAG_SHARE: Final = 0.6
@@ -64,7 +68,8 @@ def dice_of(seed: int, *what: str) -> Random:
 
 
 def is_dealt(index: int, share: float, offset: float) -> bool:
-    """Whether the charger at `index` belongs to the `share`, which is spread evenly from `offset` (0 to 1) on."""
+    """Whether the charger at `index` belongs to the `share`, which is spread evenly from `offset`
+    (0 to 1) on."""
     return floor((index + 1) * share + offset) > floor(index * share + offset)
 
 
@@ -74,12 +79,15 @@ def moments(rates: Sequence[float], end: float, dice: Random) -> Iterator[float]
     `rates` are the mean numbers of events in each hour.
     """
     for hour, rate in enumerate(rates):
-        thrown = sorted(float(hour * HOUR + dice.randrange(HOUR)) for _ in range(_count(rate, dice)))
+        thrown = sorted(
+            float(hour * HOUR + dice.randrange(HOUR)) for _ in range(_count(rate, dice))
+        )
         yield from (moment for moment in thrown if moment < end)
 
 
 def _count(mean: float, dice: Random) -> int:
-    """Draw a Poisson number by Knuth's algorithm; exp(-mean) must not underflow (means up to a few hundred)."""
+    """Draw a Poisson number by Knuth's algorithm; exp(-mean) must not underflow (means up to a few
+    hundred)."""
     least = exp(-mean)
     count, product = 0, dice.random()
     while product > least:
@@ -96,7 +104,11 @@ def plate(scenario: Scenario, index: int, chargers: int, seed: int) -> ChargerSp
         quirks = tuple(names[index % len(names) :: chargers])
     else:
         shares = scenario.quirks.items()
-        quirks = tuple(name for name, share in shares if is_dealt(index, share, dice_of(seed, "quirks", name).random()))
+        quirks = tuple(
+            name
+            for name, share in shares
+            if is_dealt(index, share, dice_of(seed, "quirks", name).random())
+        )
     power_type = DC if is_dealt(index, scenario.dc_share, dice_of(seed, DC).random()) else AC
     kind = {"vendor": "Levity", "power_type": power_type, **dice.choice(_MODELS[power_type])}
     if SHARED in quirks:
@@ -128,7 +140,8 @@ class Ending(StrEnum):
 
 @record
 class Visit:
-    """One vehicle on one connector. `at` is the visitor's first action, in simulated seconds from the start."""
+    """One vehicle on one connector. `at` is the visitor's first action, in simulated seconds from
+    the start."""
 
     at: float
     connector: int
@@ -163,8 +176,9 @@ class Visit:
 class Incident:
     """Something that goes wrong from `at` on for `seconds`, both in simulated seconds.
 
-    `connector` and `error_code` belong to faults. `is_noticed` belongs to deaths: visitors who were charging present
-    their tags again when the power is back. `register_wh` belongs to meter swaps: it is the new meters' first register.
+    `connector` and `error_code` belong to faults. `is_noticed` belongs to deaths: visitors who were
+    charging present their tags again when the power is back. `register_wh` belongs to meter swaps:
+    it is the new meters' first register.
     """
 
     at: float
@@ -209,7 +223,9 @@ def plan(scenario: Scenario, specs: Sequence[ChargerSpec], seed: int) -> Plan:
         incidents = [
             incident
             for mishaps in scenario.mishaps
-            for incident in _incidents(scenario, mishaps, spec, dice_of(seed, spec.id, mishaps.kind))
+            for incident in _incidents(
+                scenario, mishaps, spec, dice_of(seed, spec.id, mishaps.kind)
+            )
         ]
         incidents.sort(key=lambda incident: incident.at)
         plans.append(ChargerPlan(spec, tuple(visits), tuple(incidents)))
@@ -217,11 +233,15 @@ def plan(scenario: Scenario, specs: Sequence[ChargerSpec], seed: int) -> Plan:
 
 
 def _visits(scenario: Scenario, spec: ChargerSpec, dice: Random) -> list[Visit]:
-    """Draw visits, in order of time. A visitor who finds all connectors in use waits for the first free one."""
+    """Draw visits, in order of time. A visitor who finds all connectors in use waits for the first
+    free one."""
     free_at = [0.0] * spec.connectors
     visits: list[Visit] = []
     per_weight = scenario.sessions_per_day / sum(scenario.arrivals)
-    hours = (scenario.arrivals[(scenario.first_hour + hour) % _HOURS_PER_DAY] for hour in range(ceil(scenario.hours)))
+    hours = (
+        scenario.arrivals[(scenario.first_hour + hour) % _HOURS_PER_DAY]
+        for hour in range(ceil(scenario.hours))
+    )
     for moment in moments([weight * per_weight for weight in hours], _end(scenario), dice):
         connector = min(range(spec.connectors), key=free_at.__getitem__)
         visit = _visit(scenario, spec, dice, connector + 1, max(moment, free_at[connector]))
@@ -231,7 +251,9 @@ def _visits(scenario: Scenario, spec: ChargerSpec, dice: Random) -> list[Visit]:
     return sorted(visits, key=lambda visit: visit.at)
 
 
-def _visit(scenario: Scenario, spec: ChargerSpec, dice: Random, connector: int, at: float) -> Visit | None:
+def _visit(
+    scenario: Scenario, spec: ChargerSpec, dice: Random, connector: int, at: float
+) -> Visit | None:
     """Draw a visit from `at` on, shortened to the scenario's end.
 
     None if less than the shortest stay is left, or no vehicle has a fitting inlet.
@@ -254,7 +276,9 @@ def _visit(scenario: Scenario, spec: ChargerSpec, dice: Random, connector: int, 
     )
 
 
-def _incidents(scenario: Scenario, mishaps: Mishaps, spec: ChargerSpec, dice: Random) -> Iterator[Incident]:
+def _incidents(
+    scenario: Scenario, mishaps: Mishaps, spec: ChargerSpec, dice: Random
+) -> Iterator[Incident]:
     """Draw incidents of one kind that do not overlap."""
     over_at = 0.0
     rates = [mishaps.per_day / _HOURS_PER_DAY] * ceil(scenario.hours)
@@ -269,7 +293,10 @@ def _incidents(scenario: Scenario, mishaps: Mishaps, spec: ChargerSpec, dice: Ra
 def _details(mishaps: Mishaps, spec: ChargerSpec, dice: Random) -> dict[str, Any]:
     """Draw the fields that only this kind of incident has."""
     if mishaps.kind is Kind.FAULT:
-        return {"connector": dice.randint(1, spec.connectors), "error_code": dice.choice(mishaps.error_codes)}
+        return {
+            "connector": dice.randint(1, spec.connectors),
+            "error_code": dice.choice(mishaps.error_codes),
+        }
     if mishaps.kind is Kind.DEATH:
         return {"is_noticed": dice.random() < _NOTICED_SHARE}
     if mishaps.kind is Kind.METER_SWAP:
@@ -291,11 +318,14 @@ def schedule(charger: Charger, plan: ChargerPlan) -> None:
     for incident in plan.incidents:
         begin, end = _INCIDENTS[incident.kind]
         charger.agenda.plan(incident.at, partial(begin, charger, incident), is_own=False)
-        charger.agenda.plan(incident.at + incident.seconds, partial(end, charger, incident), is_own=False)
+        charger.agenda.plan(
+            incident.at + incident.seconds, partial(end, charger, incident), is_own=False
+        )
 
 
 def _attempt(deed: Callable[..., None], *details: object) -> None:
-    """Do what a visitor does. One who finds the charger faulted, without power or in use drives on."""
+    """Do what a visitor does. One who finds the charger faulted, without power or in use drives
+    on."""
     with suppress(Impossible):
         deed(*details)
 
@@ -316,7 +346,8 @@ def _schedule_visit(charger: Charger, visit: Visit) -> None:
 
 
 def _die(charger: Charger, incident: Incident, at: float) -> None:
-    """Cut the power and lose the transactions. Visitors who notice present their tags again after it returns."""
+    """Cut the power and lose the transactions. Visitors who notice present their tags again after
+    it returns."""
     charging = [
         (connector, transaction.id_tag)
         for connector in charger.connectors
@@ -326,7 +357,9 @@ def _die(charger: Charger, incident: Incident, at: float) -> None:
     if incident.is_noticed:
         noticed_at = incident.at + incident.seconds + NOTICED_SECONDS
         for connector, tag in charging:
-            charger.agenda.plan(noticed_at, partial(_show_once_more, charger, connector, tag), is_own=False)
+            charger.agenda.plan(
+                noticed_at, partial(_show_once_more, charger, connector, tag), is_own=False
+            )
 
 
 def _show_once_more(charger: Charger, connector: Connector, tag: str, at: float) -> None:
@@ -344,8 +377,14 @@ _INCIDENTS: Final[Mapping[Kind, tuple[Deed, Deed]]] = {
         lambda charger, fault, at: charger.fault(fault.connector, fault.error_code, at),
         lambda charger, fault, at: charger.clear_fault(fault.connector, at),
     ),
-    Kind.OUTAGE: (lambda charger, _, at: charger.go_offline(at), lambda charger, _, at: charger.go_online(at)),
-    Kind.POWER_CUT: (lambda charger, _, at: charger.power_off(at), lambda charger, _, at: charger.power_on(at)),
+    Kind.OUTAGE: (
+        lambda charger, _, at: charger.go_offline(at),
+        lambda charger, _, at: charger.go_online(at),
+    ),
+    Kind.POWER_CUT: (
+        lambda charger, _, at: charger.power_off(at),
+        lambda charger, _, at: charger.power_on(at),
+    ),
     Kind.BROWNOUT: (
         lambda charger, _, at: charger.fail(at, keeps_sessions=True),
         lambda charger, _, at: charger.power_on(at),

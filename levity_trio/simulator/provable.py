@@ -1,35 +1,43 @@
 """How much of a transaction's energy its messages prove, and how much nobody can prove.
 
-The rules compare the true energy with the messages sent. They use nothing that a server derived from them:
+The rules compare the true energy with the messages sent. They use nothing that a server derived
+from them:
 
-1. A register reported at two moments proves the energy between them if its difference is the true one. All moments at
-   which the register differs from the truth by the same amount form one *count*, whatever its initial value. A count
-   proves everything from its first moment to its last, whatever was reported in between. A register that repeats its
-   value while energy flows proves only the value at which it stands.
-2. A count that restarted at 0 proves what it shows: after a reset, or if readings count from 0 in each transaction. The
-   restart is known from a higher register reported before it.
-3. A register in a wrong unit (10 or 1000 times too high or too low) is a count if it fits at least three moments,
-   including a correct start and stop.
-4. A register that restarted at 0 exactly where a width ends (2^16, 2^31, 2^32, 10^6) rolled over. The stretch around
-   the rollover is proved, but a server may take it for a reset: see `Proof.least_wh`.
-5. A register that also counted another car (connectors that share a meter) shows the energy of both. Only the reported
-   power separates the two, and it is reported for single moments. So under review any energy from 0 to the rise of the
-   register is accepted: see `Proof.most_wh`. That it counted both can be seen, because both connectors report it. Only
-   if the other car drew next to nothing, no review is expected (`is_hidden`).
-6. If a start reports a register below the previous stop on the connector, and no reading of either transaction lies
-   between the two, both transactions claim the same stretch and nobody knows whose it is: see `without_overlaps`.
-7. If starts on a connector have reported registers from within the previous transaction, and the previous transaction
-   has no stop, nobody knows whether this start does so again, and whose the energy before the next register is: see
-   `without_start`.
+1. A register reported at two moments proves the energy between them if its difference is the true
+   one. All moments at which the register differs from the truth by the same amount form one
+   *count*, whatever its initial value. A count proves everything from its first moment to its last,
+   whatever was reported in between. A register that repeats its value while energy flows proves
+   only the value at which it stands.
+2. A count that restarted at 0 proves what it shows: after a reset, or if readings count from 0 in
+   each transaction. The restart is known from a higher register reported before it.
+3. A register in a wrong unit (10 or 1000 times too high or too low) is a count if it fits at least
+   three moments, including a correct start and stop.
+4. A register that restarted at 0 exactly where a width ends (2^16, 2^31, 2^32, 10^6) rolled over.
+   The stretch around the rollover is proved, but a server may take it for a reset: see
+   `Proof.least_wh`.
+5. A register that also counted another car (connectors that share a meter) shows the energy of
+   both. Only the reported power separates the two, and it is reported for single moments. So under
+   review any energy from 0 to the rise of the register is accepted: see `Proof.most_wh`. That it
+   counted both can be seen, because both connectors report it. Only if the other car drew next to
+   nothing, no review is expected (`is_hidden`).
+6. If a start reports a register below the previous stop on the connector, and no reading of either
+   transaction lies between the two, both transactions claim the same stretch and nobody knows whose
+   it is: see `without_overlaps`.
+7. If starts on a connector have reported registers from within the previous transaction, and the
+   previous transaction has no stop, nobody knows whether this start does so again, and whose the
+   energy before the next register is: see `without_start`.
 
-Nothing else is a proof: power times time is not a register. Energy that no count spans was delivered but cannot be
-proved; each such stretch has a class. Messages that were never sent, or were thrown away, prove nothing.
+Nothing else is a proof: power times time is not a register. Energy that no count spans was
+delivered but cannot be proved; each such stretch has a class. Messages that were never sent, or
+were thrown away, prove nothing.
 
-A transaction *is contradicted* if its reported register falls, other than by a rollover or by readings that count from
-0, or if a message was sent twice with different values: anybody can see that something is wrong. It *is honest* if
-nothing is lost and its start, its stop and all its readings are one count. Two deviations are honest too: readings that
-count from 0 beside a correct start and stop, and a register that lags and catches up, as it never reports too much. A
-start and a stop alone that are further apart than any AC charger delivers are not: nobody knows that charger's power.
+A transaction *is contradicted* if its reported register falls, other than by a rollover or by
+readings that count from 0, or if a message was sent twice with different values: anybody can see
+that something is wrong. It *is honest* if nothing is lost and its start, its stop and all its
+readings are one count. Two deviations are honest too: readings that count from 0 beside a correct
+start and stop, and a register that lags and catches up, as it never reports too much. A start and a
+stop alone that are further apart than any AC charger delivers are not: nobody knows that charger's
+power.
 """
 
 from __future__ import annotations
@@ -79,9 +87,10 @@ class Lost(NamedTuple):
 class Proof:
     """The energy of a transaction that can be proved, in Wh.
 
-    `least_wh` is less than `proved_wh` if a rollover may be taken for a reset, or if another car was counted; in the
-    second case `most_wh` may exceed the true energy. `is_refuted` means that the reported power is too low for the rise
-    of the register: only then do these messages alone show that a register reported too much.
+    `least_wh` is less than `proved_wh` if a rollover may be taken for a reset, or if another car
+    was counted; in the second case `most_wh` may exceed the true energy. `is_refuted` means that
+    the reported power is too low for the rise of the register: only then do these messages alone
+    show that a register reported too much.
     """
 
     proved_wh: int
@@ -120,8 +129,12 @@ def prove(entry: Entry) -> Proof:
     rolled = sum(high - low for low, high in _rolled_over(points))
     lost = tuple(_lost(entry, points, _united([*stretches, *_rolled_over(points)])))
     proved_wh = entry.energy_wh - sum(one.wh for one in lost)
-    is_contradicted = any(sent.is_contradicted for sent in entry.sent) or any(True for _ in _falls(points))
-    is_whole = all(sent.is_evidence for sent in entry.sent) and all(map(entry.message, (START, STOP)))
+    is_contradicted = any(sent.is_contradicted for sent in entry.sent) or any(
+        True for _ in _falls(points)
+    )
+    is_whole = all(sent.is_evidence for sent in entry.sent) and all(
+        map(entry.message, (START, STOP))
+    )
     is_honest = not lost and not is_contradicted and is_whole and _tells_right(points)
     is_refuted = any(_is_too_much(before, after) for before, after in pairwise(points))
     if SHARED_METER in entry.lies:
@@ -129,13 +142,18 @@ def prove(entry: Entry) -> Proof:
         most_wh = max(entry.energy_wh, max(shown, default=0) - min(shown, default=0))
         is_hidden = most_wh - entry.energy_wh <= _LITTLE_WH
         return Proof(proved_wh, 0, lost, is_contradicted, False, is_refuted, most_wh, is_hidden)
-    return Proof(proved_wh, max(0, proved_wh - rolled), lost, is_contradicted, is_honest, is_refuted)
+    return Proof(
+        proved_wh, max(0, proved_wh - rolled), lost, is_contradicted, is_honest, is_refuted
+    )
 
 
 def without_overlaps(first: Entry, second: Entry, wh: int) -> int:
-    """Return how much energy two consecutive transactions both claim, in Wh, limited to `wh` (rule 6)."""
+    """Return how much energy two consecutive transactions both claim, in Wh, limited to `wh` (rule
+    6)."""
     overlap = _overlap(first, second)
-    between = [point for point in (*_points(first), *_points(second)) if point.action == METER_VALUES]
+    between = [
+        point for point in (*_points(first), *_points(second)) if point.action == METER_VALUES
+    ]
     if overlap is None or any(overlap.low < point.register_wh <= overlap.high for point in between):
         return 0
     return min(wh, overlap.high - overlap.low)
@@ -147,7 +165,8 @@ def is_overlapping(first: Entry, second: Entry) -> bool:
 
 
 def without_start(first: Entry, second: Entry, wh: int) -> int:
-    """Return how much of a transaction's energy may also be the previous one's, in Wh, limited to `wh` (rule 7)."""
+    """Return how much of a transaction's energy may also be the previous one's, in Wh, limited to
+    `wh` (rule 7)."""
     if first.message(STOP) is not None or second.message(START) is None:
         return 0
     later = (point.delivered_wh for point in _points(second) if point.action != START)
@@ -155,8 +174,8 @@ def without_start(first: Entry, second: Entry, wh: int) -> int:
 
 
 def _overlap(first: Entry, second: Entry) -> _Stretch | None:
-    """The stretch of the register that two consecutive transactions both claim, from the start of the second to the
-    stop of the first."""
+    """The stretch of the register that two consecutive transactions both claim, from the start of
+    the second to the stop of the first."""
     before = list(_points(first))
     begins = [int(point.register_wh) for point in before if point.action == START]
     ends = [int(point.register_wh) for point in before if point.action == STOP]
@@ -173,7 +192,9 @@ def _points(entry: Entry) -> Iterator[_Point]:
                 wh = _read(moment.register, moment.unit)
                 if wh is not None:  # readings inside a stop (transactionData) count as readings
                     action = sent.action if moment is sent.moments[-1] else METER_VALUES
-                    yield _Point(action, moment.at, moment.delivered_wh, wh, _read(moment.power_w, "W"))
+                    yield _Point(
+                        action, moment.at, moment.delivered_wh, wh, _read(moment.power_w, "W")
+                    )
 
 
 def _read(text: str | None, unit: str) -> Decimal | None:
@@ -197,7 +218,9 @@ def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
     for factor in _FACTORS:
         counts: dict[Decimal, list[int]] = defaultdict(list)
         for point in [*fresh, *_as_lifetime(fresh)]:
-            own = _FACTORS[0] if point.action in (START, STOP) else factor  # usually only readings have a wrong unit
+            own = (
+                _FACTORS[0] if point.action in (START, STOP) else factor
+            )  # usually only readings have a wrong unit
             counts[_offset(point, own)].append(point.delivered_wh)
         least = 2 if factor == 1 else _LEAST_SCALED
         for delivered in counts.values():
@@ -206,7 +229,8 @@ def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
 
 
 def _fresh(points: Sequence[_Point]) -> Iterator[_Point]:
-    """Skip points that repeat the register though energy flowed: two equally stale registers prove nothing."""
+    """Skip points that repeat the register though energy flowed: two equally stale registers prove
+    nothing."""
     yield from points[:1]
     for before, point in pairwise(points):
         if point.register_wh != before.register_wh or point.delivered_wh == before.delivered_wh:
@@ -214,7 +238,8 @@ def _fresh(points: Sequence[_Point]) -> Iterator[_Point]:
 
 
 def _as_lifetime(points: Sequence[_Point]) -> Iterator[_Point]:
-    """Shift readings by the start's register: readings that count from 0 then form one count with the stop."""
+    """Shift readings by the start's register: readings that count from 0 then form one count with
+    the stop."""
     starts = [point.register_wh for point in points if point.action == START]
     for point in points:
         if starts and point.action not in (START, STOP):
@@ -224,8 +249,8 @@ def _as_lifetime(points: Sequence[_Point]) -> Iterator[_Point]:
 def _counted_from_zero(points: Sequence[_Point]) -> Iterator[_Stretch]:
     """Rule 2: a count that restarted within the transaction, after a higher register was reported.
 
-    A single point is a count only if it is the last one and not a stop: a later point would refute it, and a lone stop
-    may be wrong in any way.
+    A single point is a count only if it is the last one and not a stop: a later point would refute
+    it, and a lone stop may be wrong in any way.
     """
     counts: dict[Decimal, list[_Point]] = defaultdict(list)
     for point in points:
@@ -233,7 +258,9 @@ def _counted_from_zero(points: Sequence[_Point]) -> Iterator[_Stretch]:
     for offset, of_count in counts.items():
         first, last = of_count[0], of_count[-1]
         fell = any(
-            point.at <= first.at and point.delivered_wh <= -offset and point.register_wh > first.register_wh
+            point.at <= first.at
+            and point.delivered_wh <= -offset
+            and point.register_wh > first.register_wh
             for point in points
         )
         if fell and (len(of_count) > 1 or (last is points[-1] and last.action != STOP)):
@@ -255,7 +282,11 @@ def _is_rollover(before: _Point, after: _Point) -> bool:
 
 def _all_falls(points: Sequence[_Point]) -> Iterator[tuple[_Point, _Point]]:
     """Consecutive points at which the reported register fell."""
-    return ((before, after) for before, after in pairwise(points) if after.register_wh < before.register_wh)
+    return (
+        (before, after)
+        for before, after in pairwise(points)
+        if after.register_wh < before.register_wh
+    )
 
 
 def _united(stretches: Sequence[_Stretch]) -> list[_Stretch]:
@@ -306,7 +337,8 @@ def _is_alone(points: Sequence[_Point], action: str) -> bool:
 
 
 def _falls(points: Sequence[_Point]) -> Iterator[_Point]:
-    """Points at which the reported register fell without an innocent reason (rollover, unit, counting from 0)."""
+    """Points at which the reported register fell without an innocent reason (rollover, unit,
+    counting from 0)."""
     lifetime = [point for point in points if not _is_of_session(point, points)]
     for before, after in _all_falls(lifetime):
         if not _is_rollover(before, after) and not _is_scaled(after, points):
@@ -330,7 +362,8 @@ def _is_of_session(point: _Point, points: Sequence[_Point]) -> bool:
 
 
 def _is_scaled(point: _Point, points: Sequence[_Point]) -> bool:
-    """Whether the register fits in another unit: the count of start or stop, or a count of three moments.
+    """Whether the register fits in another unit: the count of start or stop, or a count of three
+    moments.
 
     A register of 0 fits in any.
     """
@@ -346,16 +379,20 @@ def _is_scaled(point: _Point, points: Sequence[_Point]) -> bool:
 
 
 def _tells_right(points: Sequence[_Point]) -> bool:
-    """Whether start and stop are one count, and each reading belongs to it, lags behind it, or counts from 0."""
+    """Whether start and stop are one count, and each reading belongs to it, lags behind it, or
+    counts from 0."""
     if [point.action for point in (*points[:1], *points[1:][-1:])] != [START, STOP]:
         return False
     start, stop = points[0], points[-1]
     if _offset(start) != _offset(stop):
         return False
     flowed_wh, seconds = stop.delivered_wh - start.delivered_wh, stop.at - start.at
-    if len(points) == 2 and flowed_wh * _SECONDS_PER_HOUR > _AC_W * seconds:  # more than an AC charger delivers
+    if (
+        len(points) == 2 and flowed_wh * _SECONDS_PER_HOUR > _AC_W * seconds
+    ):  # more than an AC charger delivers
         return False
     return all(
-        _is_of_session(point, points) or (_offset(point) <= _offset(start) and point.register_wh >= start.register_wh)
+        _is_of_session(point, points)
+        or (_offset(point) <= _offset(start) and point.register_wh >= start.register_wh)
         for point in points
     )

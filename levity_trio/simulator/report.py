@@ -1,4 +1,5 @@
-"""The summary of a simulation, by charger and in total: a table for people, plain data for programs."""
+"""The summary of a simulation, by charger and in total: a table for people, plain data for
+programs."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ _HEADS: Final = ("sent", "answered", "refused", "no reply", "invalid", "dropped"
 
 @dataclass(slots=True, kw_only=True)
 class Account(Tally):
-    """One charger's calls, the responses to them, its transactions, and the energy delivered, in Wh."""
+    """One charger's calls, the responses to them, its transactions, and the energy delivered, in
+    Wh."""
 
     sessions: int = 0
     energy_wh: int = 0
@@ -37,7 +39,8 @@ class Account(Tally):
 
 @record(kw_only=False)
 class Report:
-    """All accounts by charger, and the verdict on the central system's database if it was verified."""
+    """All accounts by charger, and the verdict on the central system's database if it was
+    verified."""
 
     accounts: dict[str, Account]
     verdict: Verdict | None = None
@@ -61,9 +64,13 @@ class Report:
         return document
 
 
-def report(chargers: Iterable[Charger], verdict: Verdict | None = None, feeder: FeederReport | None = None) -> Report:
+def report(
+    chargers: Iterable[Charger], verdict: Verdict | None = None, feeder: FeederReport | None = None
+) -> Report:
     accounts = {
-        charger.spec.id: Account(**asdict(charger.tally), sessions=len(charger.ledger), energy_wh=delivered_wh(charger))
+        charger.spec.id: Account(
+            **asdict(charger.tally), sessions=len(charger.ledger), energy_wh=delivered_wh(charger)
+        )
         for charger in chargers
     }
     return Report(accounts, verdict, feeder)
@@ -73,12 +80,15 @@ def show(console: Console, summary: Report, *, is_verbose: bool = False) -> None
     console.print(_table(summary))
     hidden = len(summary.accounts) - MOST_LINES
     if hidden > 0:
-        console.print(f"… and {hidden} more chargers with fewer problems; --json lists all", highlight=False)
+        console.print(
+            f"… and {hidden} more chargers with fewer problems; --json lists all", highlight=False
+        )
     if (feeder := summary.feeder) is not None:
         over = f"{feeder.over_seconds} s over it, {feeder.far_over_seconds} s over 1.13 times that"
         trips = f"its breaker tripped {feeder.trips} times" if feeder.trips else "its breaker held"
         console.print(
-            f"feeder of {feeder.amperes:g} A: at most {feeder.highest_a:g} A, {over}; {trips}", highlight=False
+            f"feeder of {feeder.amperes:g} A: at most {feeder.highest_a:g} A, {over}; {trips}",
+            highlight=False,
         )
     if summary.verdict is not None:
         show_verdict(console, summary.verdict, is_verbose=is_verbose)
@@ -112,13 +122,17 @@ def _counts(head: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> T
 
 
 def _life(verdict: Verdict, *, is_verbose: bool) -> Iterator[Text]:
-    """How many steps of the life cycle occurred and, if that is wanted, which. A row without a state is no step."""
+    """How many steps of the life cycle occurred and, if that is wanted, which. A row without a
+    state is no step."""
     table = [row for row in verdict.life if row.state]
     if not table:
         return
     taken, missed = [row for row in table if row.times], [row for row in table if not row.times]
     hint = "" if is_verbose else " (--verbose lists them)"
-    yield Text(f"{len(taken)} of {len(table)} steps of the life cycle of a transaction occurred{hint}", style="bold")
+    yield Text(
+        f"{len(taken)} of {len(table)} steps of the life cycle of a transaction occurred{hint}",
+        style="bold",
+    )
     if not is_verbose:
         return
     for row in [*sorted(taken, key=lambda row: -row.times), *missed]:
@@ -132,12 +146,16 @@ def _life(verdict: Verdict, *, is_verbose: bool) -> Iterator[Text]:
 
 
 def _table(summary: Report) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_footer=True)
+    table = Table(
+        box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_footer=True
+    )
     total = summary.total
     table.add_column("charger", f"{len(summary.accounts)} in all", no_wrap=True)
     for head, cell in zip(_HEADS, _cells(total), strict=True):
         table.add_column(head, cell, justify="right", no_wrap=True)
-    identities = list(summary.accounts)  # those with the most problems are shown, in their original order
+    identities = list(
+        summary.accounts
+    )  # those with the most problems are shown, in their original order
     key = [(account.troubles, account.sent) for account in summary.accounts.values()].__getitem__
     for place in sorted(heapq.nlargest(MOST_LINES, range(len(identities)), key=key)):
         identity = identities[place]
@@ -170,8 +188,15 @@ def _judgement(verdict: Verdict) -> Sequence[Text]:
     return [
         *(Text(f"  [{fault.kind}] {fault.line}") for fault in verdict.faults[:MOST_LINES]),
         *([Text(f"  … and {hidden} more; --json lists all")] if hidden > 0 else []),
-        *([Text("  it has none of the transactions: is it the database of that server?")] if is_strange else []),
-        Text(f"The database does not agree. It has {booked} ({details}) and the faults above.", style="bold red"),
+        *(
+            [Text("  it has none of the transactions: is it the database of that server?")]
+            if is_strange
+            else []
+        ),
+        Text(
+            f"The database does not agree. It has {booked} ({details}) and the faults above.",
+            style="bold red",
+        ),
     ]
 
 

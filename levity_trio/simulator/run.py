@@ -2,9 +2,9 @@
 
 signals
 └─ fleet      one task per charger; at the end all lose power
-   ├─ park    the chargers of --state and the HTTP API over them (only with --control)
-   ├─ screen  the live table
-   └─ time    waits for the plan's end and the last response; compares the clocks; reports why chargers are not
+   ├─ park    the chargers of --state and the HTTP API over them (only with --control) ├─ screen
+   the live table └─ time    waits for the plan's end and the last response; compares the clocks;
+   reports why chargers are not
               connected
 """
 
@@ -45,7 +45,8 @@ SETTLING_SECONDS: Final = 120.0
 """Real time for sending queued messages after the plan's end."""
 CHECK_INTERVAL_SECONDS: Final = 0.25
 STALE_SECONDS: Final = 0.25
-"""Greatest age, in real time, at which a received currentTime is used as the central system's time."""
+"""Greatest age, in real time, at which a received currentTime is used as the central system's
+time."""
 COMPARED_SECONDS: Final = 3.0
 """Real time over which the speeds of the clocks are compared."""
 APART: Final = 0.2
@@ -70,7 +71,8 @@ class Control:
 
 @record
 class Order:
-    """What to simulate: a plan, a park, or both, at `speed` simulated seconds for each real second."""
+    """What to simulate: a plan, a park, or both, at `speed` simulated seconds for each real
+    second."""
 
     server: ServerAddress
     plan: Plan | None
@@ -87,7 +89,8 @@ class Order:
 
     @property
     def slack_seconds(self) -> float:
-        """Greatest age of a currentTime, and so the greatest error of a charger's clock, in simulated seconds."""
+        """Greatest age of a currentTime, and so the greatest error of a charger's clock, in
+        simulated seconds."""
         return max(1.0, STALE_SECONDS * self.speed)
 
 
@@ -103,22 +106,33 @@ class Outcome:
     problem: EnvironmentProblem | None = None
 
 
-async def simulate(order: Order, console: Console, check_interval_seconds: float = CHECK_INTERVAL_SECONDS) -> Outcome:
+async def simulate(
+    order: Order, console: Console, check_interval_seconds: float = CHECK_INTERVAL_SECONDS
+) -> Outcome:
     """Simulate until the plan is over, or until SIGINT or SIGTERM.
 
     Raises:
-        EnvironmentProblem: the clocks disagree, the file is not a levity-trio database, the API cannot listen.
-        ConfigError: the file of the park cannot be read.
+        EnvironmentProblem: the clocks disagree, the file is not a levity-trio database, the API
+        cannot listen. ConfigError: the file of the park cannot be read.
     """
     if order.ledger is not None:
         await trio.to_thread.run_sync(check_writable, order.ledger)
-    since = Mark() if order.database is None else await trio.to_thread.run_sync(baseline, order.database)
+    since = (
+        Mark()
+        if order.database is None
+        else await trio.to_thread.run_sync(baseline, order.database)
+    )
     pace, over = Pace(order.speed), trio.Event()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with open_fleet(pace, order.server, order.trust) as fleet, trio.open_nursery() as watching:
+        async with (
+            open_fleet(pace, order.server, order.trust) as fleet,
+            trio.open_nursery() as watching,
+        ):
             watching.start_soon(_end_on_signal, signals, watching.cancel_scope)
             watching.start_soon(_compare_clocks, fleet)
-            watching.start_soon(_report_problems, fleet, order.server.url, console, check_interval_seconds)
+            watching.start_soon(
+                _report_problems, fleet, order.server.url, console, check_interval_seconds
+            )
             chargers = planned = _arrive(order, fleet)
             feeder = _hang(order, fleet, watching)
             scene = Scene(
@@ -152,7 +166,10 @@ def _ledger(order: Order, chargers: Sequence[Charger], since: Mark) -> Ledger:
     return Ledger(
         chargers=[charger.spec.id for charger in chargers],
         entries=[entry for charger in chargers for entry in charger.ledger],
-        zero=max((charger.clock.zero for charger in chargers if charger.clock.zero is not None), default=None),
+        zero=max(
+            (charger.clock.zero for charger in chargers if charger.clock.zero is not None),
+            default=None,
+        ),
         slack_seconds=order.slack_seconds,
         transaction=since.transaction,
         set_aside_at=since.set_aside_at,
@@ -192,7 +209,8 @@ def _hang(order: Order, fleet: Fleet, watching: trio.Nursery) -> Feeder | None:
 
 @asynccontextmanager
 async def _open_control(order: Order, fleet: Fleet) -> AsyncIterator[None]:
-    """Open the park and its API if --control is given. Their libraries are imported only then, to save memory."""
+    """Open the park and its API if --control is given. Their libraries are imported only then, to
+    save memory."""
     if order.control is None:
         yield
         return
@@ -201,15 +219,20 @@ async def _open_control(order: Order, fleet: Fleet) -> AsyncIterator[None]:
     from levity_trio.web.http import open_http  # noqa: PLC0415
 
     control = order.control
-    async with open_park(control.state, fleet, lambda: fleet.pace.now, partial(make, order)) as park:
+    async with open_park(
+        control.state, fleet, lambda: fleet.pace.now, partial(make, order)
+    ) as park:
         listeners = await listen(control.host, control.port, CONTROL_FLAGS)
         async with open_http(park_application(park, control.host), listeners) as port:
-            log.info("control API listening", host=control.host, port=port, state=str(control.state))
+            log.info(
+                "control API listening", host=control.host, port=port, state=str(control.state)
+            )
             yield
 
 
 async def _wait_for_end(order: Order, fleet: Fleet) -> None:
-    """Wait for the plan's end, then up to SETTLING_SECONDS for the last response; for ever without a plan."""
+    """Wait for the plan's end, then up to SETTLING_SECONDS for the last response; for ever without
+    a plan."""
     if order.plan is None:
         await trio.sleep_forever()
     else:
@@ -220,7 +243,10 @@ async def _wait_for_end(order: Order, fleet: Fleet) -> None:
 
 
 def _are_busy(fleet: Fleet) -> bool:
-    return any(charger.outbox.head is not None or charger.outbox.is_busy for charger in fleet.chargers.values())
+    return any(
+        charger.outbox.head is not None or charger.outbox.is_busy
+        for charger in fleet.chargers.values()
+    )
 
 
 async def _end_on_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
@@ -232,7 +258,8 @@ async def _end_on_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -
 
 
 async def _compare_clocks(fleet: Fleet) -> None:
-    """Stop the run if the central system's clock has another speed: every time in the database would be wrong."""
+    """Stop the run if the central system's clock has another speed: every time in the database
+    would be wrong."""
     over_seconds = max(60.0, COMPARED_SECONDS * fleet.pace.speed)
     while True:
         await trio.sleep(CHECK_INTERVAL_SECONDS)
@@ -241,19 +268,25 @@ async def _compare_clocks(fleet: Fleet) -> None:
         if ratio is not None and abs(ratio - 1) > APART:
             theirs, ours = ratio * fleet.pace.speed, fleet.pace.speed
             raise EnvironmentProblem(
-                f"the central system's clock runs at {theirs:.3g} x, this simulation at {ours:.3g} x:"
-                f" start it with --clock-speed {ours:g} on a new database, or give --speed what it has as --clock-speed"
+                f"the central system's clock runs at {theirs:.3g} x, this simulation at "
+                f"{ours:.3g} x: start it with --clock-speed {ours:g} on a new database, or give "
+                "--speed what it has as --clock-speed"
             )
 
 
-async def _report_problems(fleet: Fleet, url: str, console: Console, check_interval_seconds: float) -> None:
+async def _report_problems(
+    fleet: Fleet, url: str, console: Console, check_interval_seconds: float
+) -> None:
     """Print each reason why chargers are not connected once: thousands have the same."""
     reported: set[str] = set()
     while True:
         await trio.sleep(check_interval_seconds)
         problems = {link.problem for link in fleet.links.values() if link.problem is not None}
         for problem in sorted(problems - reported):
-            line = f"a charger is not connected: {problem}; retrying (is a server running at {url}? see --url)"
+            line = (
+                f"a charger is not connected: {problem}; retrying (is a server running at {url}? "
+                "see --url)"
+            )
             await trio.to_thread.run_sync(_print, console, line)
         reported |= problems
 
@@ -264,9 +297,11 @@ def _print(console: Console, line: str) -> None:
 
 
 def run(order: Order, *, is_json: bool, is_verbose: bool = False) -> int:
-    """Simulate and print the summary. Return the exit status: 1 if the database does not agree, 130 if interrupted.
+    """Simulate and print the summary. Return the exit status: 1 if the database does not agree, 130
+    if interrupted.
 
-    Raises EnvironmentProblem and ConfigError, like `simulate`, and SystemExit if the reader of the output has left.
+    Raises EnvironmentProblem and ConfigError, like `simulate`, and SystemExit if the reader of the
+    output has left.
     """
     hold_standard_streams()
     raise_file_limit(len(order.plan.chargers) if order.plan else 0)

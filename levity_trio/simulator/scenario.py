@@ -1,8 +1,10 @@
-"""Scenarios: small TOML files that describe what happens to a simulated fleet, read before anything is opened.
+"""Scenarios: small TOML files that describe what happens to a simulated fleet, read before anything
+is opened.
 
-A scenario describes how visitors and networks behave on average; plan.py draws the moments from it. Only `title` and
-`hours` are required; without `sessions-per-day` there are no visitors. All mistakes are reported at once, one line each
-with the file, the key and what to give. scenarios/day.toml documents every key.
+A scenario describes how visitors and networks behave on average; plan.py draws the moments from it.
+Only `title` and `hours` are required; without `sessions-per-day` there are no visitors. All
+mistakes are reported at once, one line each with the file, the key and what to give.
+scenarios/day.toml documents every key.
 """
 
 from __future__ import annotations
@@ -45,13 +47,21 @@ TAGS: Final = tuple(f"LEVITY-{number:02}" for number in range(1, 31))
 
 
 class Keys:
-    """The keys of one table. Each key is read once; `end` reports the keys that were not read as unknown.
+    """The keys of one table. Each key is read once; `end` reports the keys that were not read as
+    unknown.
 
-    A key without a default is required. A wrong value adds a line to `faults`, which a table shares with its subtables,
-    and a substitute is returned so that the rest can be read too. `file` and `path` locate the table in messages.
+    A key without a default is required. A wrong value adds a line to `faults`, which a table shares
+    with its subtables, and a substitute is returned so that the rest can be read too. `file` and
+    `path` locate the table in messages.
     """
 
-    def __init__(self, table: Mapping[str, object], file: str, path: str = "", faults: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        table: Mapping[str, object],
+        file: str,
+        path: str = "",
+        faults: list[str] | None = None,
+    ) -> None:
         self.faults: list[str] = [] if faults is None else faults
         self._left = dict(table)
         self._known: dict[str, None] = {}
@@ -60,7 +70,9 @@ class Keys:
 
     def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
         give = f"give a number from {low:g} to {high:g}"
-        return self._read(key, default, give, lambda value: _is_number(value) and low <= value <= high, high)
+        return self._read(
+            key, default, give, lambda value: _is_number(value) and low <= value <= high, high
+        )
 
     def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
         give = f"give a whole number from {low} to {high}"
@@ -73,14 +85,21 @@ class Keys:
         )
 
     def flag(self, key: str) -> bool:
-        return self._read(key, False, "give true or false", lambda value: isinstance(value, bool), False)
+        return self._read(
+            key, False, "give true or false", lambda value: isinstance(value, bool), False
+        )
 
     def range(self, key: str, low: float, high: float, default: Range | None = None) -> Range:
         """Read two numbers, the minimum and the maximum."""
-        give = f"give two numbers from {low:g} to {high:g}, the smaller first, such as [{low:g}, {high:g}]"
+        give = (
+            f"give two numbers from {low:g} to {high:g}, the smaller first, such as [{low:g}, "
+            f"{high:g}]"
+        )
 
         def is_range(values: Any) -> bool:
-            return _are_numbers(values) and len(values) == 2 and low <= values[0] <= values[1] <= high
+            return (
+                _are_numbers(values) and len(values) == 2 and low <= values[0] <= values[1] <= high
+            )
 
         least, most = self._read(key, default, give, is_range, (low, high))
         return least, most
@@ -90,7 +109,9 @@ class Keys:
 
         def are_weights(values: Any) -> bool:
             is_list = _are_numbers(values) and len(values) == count
-            return is_list and all(0 <= value <= _MOST_WEIGHT for value in values) and sum(values) > 0
+            return (
+                is_list and all(0 <= value <= _MOST_WEIGHT for value in values) and sum(values) > 0
+            )
 
         return tuple(self._read(key, default, give, are_weights, default))
 
@@ -112,7 +133,9 @@ class Keys:
         if self.peek(key) is None:
             return None
         nothing: dict[str, object] | None = None
-        table = self._read(key, None, f"give a table [{key}]", lambda value: isinstance(value, dict), nothing)
+        table = self._read(
+            key, None, f"give a table [{key}]", lambda value: isinstance(value, dict), nothing
+        )
         return None if table is None else self._below(key, table)
 
     def tables(self, key: str) -> list[Keys]:
@@ -137,7 +160,9 @@ class Keys:
     def end(self) -> None:
         """Add a fault for every key that was not read."""
         for key in self._left:
-            self.faults.append(f"{self._place(repr(key))} is not known; give some of {', '.join(self._known)}")
+            self.faults.append(
+                f"{self._place(repr(key))} is not known; give some of {', '.join(self._known)}"
+            )
 
     def refuse(self, key: str, value: object, give: str) -> None:
         """Add a fault; `give` says what to give instead."""
@@ -145,8 +170,11 @@ class Keys:
         shown = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "…"
         self.faults.append(f"{self._place(key)} = {shown}: {give}")
 
-    def _read(self, key: str, default: object, give: str, is_fit: Callable[[Any], bool], instead: T) -> T:
-        """Return the value or the default if `is_fit` accepts it; else add a fault and return `instead`."""
+    def _read(
+        self, key: str, default: object, give: str, is_fit: Callable[[Any], bool], instead: T
+    ) -> T:
+        """Return the value or the default if `is_fit` accepts it; else add a fault and return
+        `instead`."""
         self._known[key] = None
         value: Any = self._left.pop(key, default)
         if value is None:
@@ -159,7 +187,12 @@ class Keys:
         return fit
 
     def _listed(
-        self, key: str, default: Sequence[str], give: str, is_fit: Callable[[Any], bool], give_each: str
+        self,
+        key: str,
+        default: Sequence[str],
+        give: str,
+        is_fit: Callable[[Any], bool],
+        give_each: str,
     ) -> tuple[str, ...]:
         values: Sequence[Any] = self._read(key, default, give, _is_list, default)
         for value in values:
@@ -187,7 +220,11 @@ def _are_numbers(values: Any) -> bool:
 
 
 def _is_text(value: object, longest: int) -> bool:
-    return isinstance(value, str) and 0 < len(value.strip()) <= len(value) <= longest and value.isprintable()
+    return (
+        isinstance(value, str)
+        and 0 < len(value.strip()) <= len(value) <= longest
+        and value.isprintable()
+    )
 
 
 class Kind(StrEnum):
@@ -205,9 +242,9 @@ class Kind(StrEnum):
 class VehicleKind:
     """One kind of vehicle. 0 kW means no such inlet.
 
-    `share` is its weight in the mix, `soc` the range of its state of charge on arrival, from 0 to 1. With AC it may
-    taper, too, and ask for no more once it was paused `most_pauses` times (0: it always asks). It follows a changed
-    limit after `follow_seconds`.
+    `share` is its weight in the mix, `soc` the range of its state of charge on arrival, from 0 to
+    1. With AC it may taper, too, and ask for no more once it was paused `most_pauses` times (0: it
+    always asks). It follows a changed limit after `follow_seconds`.
     """
 
     name: str
@@ -244,7 +281,8 @@ class VehicleKind:
 
 @record
 class Mishaps:
-    """How often one kind of incident happens to a charger, and how long it lasts. Only faults have error codes."""
+    """How often one kind of incident happens to a charger, and how long it lasts. Only faults have
+    error codes."""
 
     kind: Kind
     per_day: float
@@ -252,7 +290,10 @@ class Mishaps:
     error_codes: tuple[str, ...] = ()
 
 
-VEHICLES: Final = (VehicleKind(name="Compact", dc_kw=80.0), VehicleKind(name="Sedan", battery_kwh=77.0, dc_kw=150.0))
+VEHICLES: Final = (
+    VehicleKind(name="Compact", dc_kw=80.0),
+    VehicleKind(name="Sedan", battery_kwh=77.0, dc_kw=150.0),
+)
 
 
 @record
@@ -299,15 +340,21 @@ def load(name_or_path: str) -> Scenario:
     try:
         text = _text(Path(name_or_path))
     except (OSError, ValueError) as problem:  # missing, not UTF-8, too large, a NUL in the path
-        reason = problem.strerror if isinstance(problem, OSError) else "not a UTF-8 text of at most 1 MiB"
+        reason = (
+            problem.strerror
+            if isinstance(problem, OSError)
+            else "not a UTF-8 text of at most 1 MiB"
+        )
         raise ConfigError(
-            f"scenario {shown}: {reason}; give one of {', '.join(files_by_name)}, or the path of a TOML file"
+            f"scenario {shown}: {reason}; give one of {', '.join(files_by_name)}, or the path of "
+            "a TOML file"
         ) from None
     return read(text, shown)
 
 
 def read(text: str, file: str) -> Scenario:
-    """Parse a scenario. `file` names it in the messages of ConfigError, which reports all mistakes."""
+    """Parse a scenario. `file` names it in the messages of ConfigError, which reports all
+    mistakes."""
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as problem:
@@ -322,7 +369,10 @@ def read(text: str, file: str) -> Scenario:
 
 def _shipped_files() -> dict[str, Traversable]:
     folder = files("levity_trio.simulator") / "scenarios"
-    return {file.name.removesuffix(".toml"): file for file in sorted(folder.iterdir(), key=lambda file: file.name)}
+    return {
+        file.name.removesuffix(".toml"): file
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+    }
 
 
 def _text(path: Path) -> str:

@@ -1,8 +1,9 @@
 """The fleet as a live table in a terminal; without a terminal, one line for every tenth of the run.
 
-Reading the chargers does not change them. In particular it does not advance a meter, because the meter would then be
-ahead of the charger. So power, energy and state of charge are as of the last moment at which the charger itself
-computed them. A thread does the drawing: a terminal stopped with Ctrl-S must not stop the fleet.
+Reading the chargers does not change them. In particular it does not advance a meter, because the
+meter would then be ahead of the charger. So power, energy and state of charge are as of the last
+moment at which the charger itself computed them. A thread does the drawing: a terminal stopped with
+Ctrl-S must not stop the fleet.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ _LINES_AROUND: Final = 4
 _MESSAGES_WIDTH: Final = 5
 _ERRORS_WIDTH: Final = 4
 _ECHO_WIDTH: Final = 4
-"""Columns left free after the cursor: a ^C that the terminal echoes must not wrap to a line that is never erased."""
+"""Columns left free after the cursor: a ^C that the terminal echoes must not wrap to a line that is
+never erased."""
 _STATUSES: Final = {
     Status.AVAILABLE: ("free", "dim"),
     Status.PREPARING: ("prep", "cyan"),
@@ -81,7 +83,8 @@ class Row:
 
 @record
 class View:
-    """The fleet at one moment, in simulated seconds. `seconds` is the run's length, None for a run without an end."""
+    """The fleet at one moment, in simulated seconds. `seconds` is the run's length, None for a run
+    without an end."""
 
     rows: Sequence[Row]
     at: float
@@ -118,14 +121,20 @@ class Scene:
         return _share(self.now(), self.seconds)
 
     def view(self) -> View:
-        return View(rows=self.rows(), at=self.now(), seconds=self.seconds, first_hour=self.first_hour)
+        return View(
+            rows=self.rows(), at=self.now(), seconds=self.seconds, first_hour=self.first_hour
+        )
 
 
 def row_of(charger: State) -> Row:
     """Return a charger's row without changing the charger."""
     connectors, tally = charger.connectors, charger.tally
     tags = [
-        connector.transaction.id_tag if connector.transaction else connector.tag[0] if connector.tag else ""
+        connector.transaction.id_tag
+        if connector.transaction
+        else connector.tag[0]
+        if connector.tag
+        else ""
         for connector in connectors
     ]
     return Row(
@@ -133,7 +142,9 @@ def row_of(charger: State) -> Row:
         model=charger.spec.model,
         link=_link(charger),
         statuses=tuple(
-            connector.status for connector in connectors if connector.number or connector.status is not Status.AVAILABLE
+            connector.status
+            for connector in connectors
+            if connector.number or connector.status is not Status.AVAILABLE
         ),
         tag=" ".join(filter(None, tags)),
         power_w=sum(connector.meter.power_w for connector in connectors),
@@ -180,7 +191,8 @@ def _soc(charger: State) -> float | None:
 
 
 class Column(NamedTuple):
-    """One column of the table: its head, and its width in a terminal of 80 columns and in a wide one."""
+    """One column of the table: its head, and its width in a terminal of 80 columns and in a wide
+    one."""
 
     head: str
     width: int | None = None
@@ -244,7 +256,8 @@ async def open_screen(console: Console, scene: Scene) -> AsyncIterator[None]:
 
 
 def picture(view: View, width: int, height: int) -> RenderableType:
-    """Render the table for a terminal of that size; if it has too few lines, the busiest chargers only."""
+    """Render the table for a terminal of that size; if it has too few lines, the busiest chargers
+    only."""
     lines = max(1, height - _LINES_AROUND)
     rows = view.rows if len(view.rows) <= lines else _busiest(view.rows, max(1, lines - 1))
     is_wide = width >= _WIDE_COLUMNS
@@ -261,20 +274,25 @@ def picture(view: View, width: int, height: int) -> RenderableType:
         table.add_row(*_cells(row, is_wide=is_wide))
     hidden = len(view.rows) - len(rows)
     more = [Text(f"… and {hidden} more, less busy", style="dim")] if hidden else []
-    return Group(table, *more, Text(totals(view), no_wrap=True, overflow="ellipsis"), _time(view, width))
+    return Group(
+        table, *more, Text(totals(view), no_wrap=True, overflow="ellipsis"), _time(view, width)
+    )
 
 
 def totals(view: View) -> str:
     """Summarise all chargers in one line."""
     rows = view.rows
-    linked, charging = sum(row.link == "up" for row in rows), sum(Status.CHARGING in row.statuses for row in rows)
+    linked, charging = (
+        sum(row.link == "up" for row in rows),
+        sum(Status.CHARGING in row.statuses for row in rows),
+    )
     power_kw = sum(row.power_w for row in rows) / 1000
     delivered_kwh = sum(row.delivered_wh for row in rows) / 1000
     messages, errors = sum(row.messages for row in rows), sum(row.errors for row in rows)
     name = "charger" if len(rows) == 1 else "chargers"
     return (
-        f"{len(rows)} {name}, {linked} up, {charging} charging  {power_kw:.1f} kW  {delivered_kwh:.1f} kWh  "
-        f"{messages} messages, {errors} errors"
+        f"{len(rows)} {name}, {linked} up, {charging} charging  {power_kw:.1f} kW  "
+        f"{delivered_kwh:.1f} kWh  {messages} messages, {errors} errors"
     )
 
 
@@ -283,7 +301,9 @@ def _painter(console: Console) -> Iterator[Painter]:
     if not console.is_terminal or console.is_dumb_terminal:
         yield _Milestones(console)
         return
-    with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
+    with Live(
+        console=console, auto_refresh=False, transient=True, vertical_overflow="crop"
+    ) as live:
         yield _Canvas(console, live)
 
 
@@ -297,7 +317,9 @@ class _Canvas:
 
     def paint(self, view: View) -> None:
         with output_errors(self._console.file):
-            self._live.update(picture(view, self._console.width, self._console.height), refresh=True)
+            self._live.update(
+                picture(view, self._console.width, self._console.height), refresh=True
+            )
 
 
 class _Milestones:
@@ -318,7 +340,8 @@ class _Milestones:
 
 
 def _busiest(rows: Sequence[Row], count: int) -> list[Row]:
-    """Choose `count` rows, kept in their order: first those in a session, then those with most errors and messages."""
+    """Choose `count` rows, kept in their order: first those in a session, then those with most
+    errors and messages."""
 
     def business(place: int) -> tuple[bool, int, int]:
         row = rows[place]
@@ -356,7 +379,8 @@ def _kilo(figure: float) -> str:
 
 
 def _count(number: int, width: int) -> str:
-    """Format the number in full, in thousands or in millions; a truncated number would be a wrong one."""
+    """Format the number in full, in thousands or in millions; a truncated number would be a wrong
+    one."""
     forms = (str(number), f"{number // 1000}k", f"{number // 1_000_000}M")
     return next((form for form in forms if len(form) <= width), "many")
 

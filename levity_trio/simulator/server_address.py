@@ -1,7 +1,9 @@
-"""How a charger reaches the central system: the address, and whom it trusts and how it proves itself by TLS.
+"""How a charger reaches the central system: the address, and whom it trusts and how it proves
+itself by TLS.
 
-A charger trusts the file given to all, the roots that the central system installed, or else this machine's trust store.
-Its certificate is the one that the central system signed (CertificateSigned), or else the file given to it.
+A charger trusts the file given to all, the roots that the central system installed, or else this
+machine's trust store. Its certificate is the one that the central system signed
+(CertificateSigned), or else the file given to it.
 """
 
 from __future__ import annotations
@@ -27,20 +29,28 @@ DIAL_SECONDS: Final = 30.0
 
 @record(kw_only=False)
 class Trust:
-    """What an installer gave to all chargers; `{id}` in the path of `certificate` stands for a charger's identifier."""
+    """What an installer gave to all chargers; `{id}` in the path of `certificate` stands for a
+    charger's identifier."""
 
     authority: Path | None = None
     certificate: str | None = None
 
     def context(self, charger: Charger) -> ssl.SSLContext:
-        """Return how this charger connects by TLS. Raises OSError for a file that cannot be used."""
+        """Return how this charger connects by TLS. Raises OSError for a file that cannot be
+        used."""
         memory = charger.memory.certificates
-        roots = [one["certificate"] for one in memory.get("roots", ()) if one["certificateType"] == CENTRAL_SYSTEM]
+        roots = [
+            one["certificate"]
+            for one in memory.get("roots", ())
+            if one["certificateType"] == CENTRAL_SYSTEM
+        ]
         if charger.configuration.integer("SecurityProfile") < CERTIFICATE_PROFILE:
             return _context(self.authority, roots) if roots else _shared(self.authority)
         context = _context(self.authority, roots)
         if "chain" in memory:
-            with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # Python reads certificates from files only
+            with tempfile.NamedTemporaryFile(
+                "w", suffix=".pem"
+            ) as file:  # Python reads certificates from files only
                 file.write(memory["key"] + memory["chain"])
                 file.flush()
                 context.load_cert_chain(file.name)
@@ -77,7 +87,9 @@ class ServerAddress:
     def url(self) -> str:
         return f"{'wss' if self.is_tls else 'ws'}://{self.authority}{self.path}"
 
-    async def dial(self, seconds: float = DIAL_SECONDS, trust: ssl.SSLContext | None = None) -> trio.abc.Stream:
+    async def dial(
+        self, seconds: float = DIAL_SECONDS, trust: ssl.SSLContext | None = None
+    ) -> trio.abc.Stream:
         """Connect, with TLS where the address asks for it.
 
         The certificate is verified with `trust`, by default with this machine's trust store.
@@ -88,7 +100,9 @@ class ServerAddress:
             if not self.is_tls:
                 return stream
             context = trust or _shared(None)
-            secured = trio.SSLStream(stream, context, server_hostname=self.host, https_compatible=True)
+            secured = trio.SSLStream(
+                stream, context, server_hostname=self.host, https_compatible=True
+            )
             try:
                 await secured.do_handshake()
             except BaseException:

@@ -1,4 +1,5 @@
-"""File transfers over HTTP, in a thread: firmware downloads (§5.19), uploads of diagnostics and logs (§5.9)."""
+"""File transfers over HTTP, in a thread: firmware downloads (§5.19), uploads of diagnostics and
+logs (§5.9)."""
 
 from __future__ import annotations
 
@@ -22,8 +23,11 @@ _threads = trio.CapacityLimiter(4)
 
 
 async def carry(transfer: Download | Upload, largest_bytes: int = LARGEST_BYTES) -> bytes | None:
-    """Return the downloaded content, or the body of the response to an upload; None if the transfer failed."""
-    return await trio.to_thread.run_sync(_carried, transfer, largest_bytes, limiter=_threads, abandon_on_cancel=True)
+    """Return the downloaded content, or the body of the response to an upload; None if the transfer
+    failed."""
+    return await trio.to_thread.run_sync(
+        _carried, transfer, largest_bytes, limiter=_threads, abandon_on_cancel=True
+    )
 
 
 def _carried(transfer: Download | Upload, largest_bytes: int) -> bytes | None:
@@ -36,7 +40,8 @@ def _carried(transfer: Download | Upload, largest_bytes: int) -> bytes | None:
 
 
 def _read(answer: HTTPResponse, largest_bytes: int) -> bytes:
-    """Read the whole body, or raise: with a limit, the library accepts a truncated body as complete."""
+    """Read the whole body, or raise: with a limit, the library accepts a truncated body as
+    complete."""
     content = answer.read(largest_bytes + 1)
     if len(content) > largest_bytes:
         raise ValueError(f"more than {largest_bytes} bytes")

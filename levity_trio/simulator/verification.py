@@ -1,29 +1,37 @@
-"""Verify the central system's database against the ledger: every Wh of the chargers, and none invented.
+"""Verify the central system's database against the ledger: every Wh of the chargers, and none
+invented.
 
-Each ledger entry is matched by the transactionId in the server's response. If the charger never received it, the entry
-is matched by its start, and without a start by its stop. A transaction of these chargers that matches no entry is
-invented. Each difference within a matched pair is a fault; provable.py determines what can be proved. All functions
-here block.
+Each ledger entry is matched by the transactionId in the server's response. If the charger never
+received it, the entry is matched by its start, and without a start by its stop. A transaction of
+these chargers that matches no entry is invented. Each difference within a matched pair is a fault;
+provable.py determines what can be proved. All functions here block.
 
-Times are compared with a tolerance of twice `slack_seconds` plus one second. Times are sent in whole seconds. A charger
-does not correct its clock if it is within `slack_seconds` of the received currentTime, which can be that old (much at a
-high --speed). The server's measurement of the clock has the same error once more.
+Times are compared with a tolerance of twice `slack_seconds` plus one second. Times are sent in
+whole seconds. A charger does not correct its clock if it is within `slack_seconds` of the received
+currentTime, which can be that old (much at a high --speed). The server's measurement of the clock
+has the same error once more.
 
-- If a clock was ahead and its message was sent at once, the database must have the true time. If the message waited for
-  a connection, nobody knows how far the clock was ahead: any time from the true one to the reported one is accepted.
-- A clock that was behind looks like a message that waited: any time from the reported one to the receipt is accepted.
-  If the clock was never set (before 2021), any time from the start of the run to the receipt is accepted.
-- Nobody knows whether a clock that was ahead was corrected before a message was queued: if it was ever ahead before,
-  the database may have the reported time less the difference, which may have been last seen days before. Every message
-  that arrives more than a minute late looks queued, however large the tolerance is.
-- If no start (or no stop) arrived, its time is not compared. Nor is the time of a stop whose register is not a number.
+- If a clock was ahead and its message was sent at once, the database must have the true time. If
+  the message waited for a connection, nobody knows how far the clock was ahead: any time from the
+  true one to the reported one is accepted.
+- A clock that was behind looks like a message that waited: any time from the reported one to the
+  receipt is accepted. If the clock was never set (before 2021), any time from the start of the run
+  to the receipt is accepted.
+- Nobody knows whether a clock that was ahead was corrected before a message was queued: if it was
+  ever ahead before, the database may have the reported time less the difference, which may have
+  been last seen days before. Every message that arrives more than a minute late looks queued,
+  however large the tolerance is.
+- If no start (or no stop) arrived, its time is not compared. Nor is the time of a stop whose
+  register is not a number.
 
-Energy that is fully proved must be exact. If some of it is lost, the database may have any value from the proved to the
-true energy, under review; where two cars share a meter, up to the rise of that meter. A fault of energy says if none of
-the transaction's own messages refutes another: then the loss can be seen only from neighbouring transactions, or not at
-all. No review is required for contradictory registers if the same connector contradicted itself in five other
-transactions: the server may have learned the charger's habit, and judges those before it again. If the charger holds
-back a reading that it will send later, neither energy nor reviews are compared, because the booked energy is not final.
+Energy that is fully proved must be exact. If some of it is lost, the database may have any value
+from the proved to the true energy, under review; where two cars share a meter, up to the rise of
+that meter. A fault of energy says if none of the transaction's own messages refutes another: then
+the loss can be seen only from neighbouring transactions, or not at all. No review is required for
+contradictory registers if the same connector contradicted itself in five other transactions: the
+server may have learned the charger's habit, and judges those before it again. If the charger holds
+back a reading that it will send later, neither energy nor reviews are compared, because the booked
+energy is not final.
 """
 
 from __future__ import annotations
@@ -41,7 +49,14 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.records import record
 from levity_trio.simulator.ledger import KEPT_BACK, START, STOP, Entry, Ledger, Moment, Sent
-from levity_trio.simulator.provable import Loss, Proof, is_overlapping, prove, without_overlaps, without_start
+from levity_trio.simulator.provable import (
+    Loss,
+    Proof,
+    is_overlapping,
+    prove,
+    without_overlaps,
+    without_start,
+)
 from levity_trio.store.reads import look
 from levity_trio.store.reads.books import BookedTransaction, LifecycleRow, Mark, booked_since, mark
 from levity_trio.wire.times import FIRST_BELIEVABLE, parse_time
@@ -49,10 +64,12 @@ from levity_trio.wire.times import FIRST_BELIEVABLE, parse_time
 UNSEEN = " (none of its own messages refutes another)"
 """Added to a fault of energy that only neighbouring transactions, or nothing at all, can show."""
 _LATE: Final = timedelta(seconds=60)
-"""A message that arrives so long after its own time may have been queued; one that is earlier was sent at once."""
+"""A message that arrives so long after its own time may have been queued; one that is earlier was
+sent at once."""
 __all__ = ["LifecycleRow", "Mark", "Verdict", "baseline", "verify"]
 _SHOW_A_HABIT: Final = 5
-"""Number of transactions after which the central system knows a charger's habit, as its documentation says."""
+"""Number of transactions after which the central system knows a charger's habit, as its
+documentation says."""
 
 
 class Kind(StrEnum):
@@ -82,9 +99,9 @@ class Fault:
 class Case:
     """One transaction with all that is needed to judge it.
 
-    `is_honest`: it and its neighbours are honest. `is_followed`: its connector sent the start of a later transaction.
-    `is_habit`: its connector contradicted itself so often that the server may know the habit. `ahead`: the most that
-    its charger's clock was ahead by then.
+    `is_honest`: it and its neighbours are honest. `is_followed`: its connector sent the start of a
+    later transaction. `is_habit`: its connector contradicted itself so often that the server may
+    know the habit. `ahead`: the most that its charger's clock was ahead by then.
     """
 
     entry: Entry
@@ -104,14 +121,17 @@ def differences(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
         return
     if booking.is_open:
         if case.entry.message(STOP) is not None or case.is_followed:
-            yield fault(case.entry, Kind.OPEN, f"{case.proof.proved_wh} Wh", "it still open", booking)
+            yield fault(
+                case.entry, Kind.OPEN, f"{case.proof.proved_wh} Wh", "it still open", booking
+            )
         return
     yield from _of_energy(case, booking)
     yield from _of_reviews(case, booking)
 
 
 def missing(case: Case, is_set_aside: bool) -> Iterator[Fault]:
-    """The fault of a transaction that the database lacks; none if the messages sent could not show any energy."""
+    """The fault of a transaction that the database lacks; none if the messages sent could not show
+    any energy."""
     entry, proof = case.entry, case.proof
     if not (entry.is_ended and any(one.is_evidence for one in entry.sent)):
         return
@@ -138,11 +158,20 @@ def is_on_time(entry: Entry, ledger: Ledger) -> bool:
     return True
 
 
-def fault(entry: Entry, kind: Kind, expected: str, actual: str, booking: BookedTransaction | None = None) -> Fault:
+def fault(
+    entry: Entry, kind: Kind, expected: str, actual: str, booking: BookedTransaction | None = None
+) -> Fault:
     """Make a fault whose line identifies the transaction."""
     transaction = booking.id if booking else entry.transaction_id
-    name = "a transaction whose id it never received" if transaction is None else f"transaction {transaction}"
-    began = f"connector {entry.connector}, {entry.id_tag!r}, begun {entry.began_at} at {entry.meter_start} Wh"
+    name = (
+        "a transaction whose id it never received"
+        if transaction is None
+        else f"transaction {transaction}"
+    )
+    began = (
+        f"connector {entry.connector}, {entry.id_tag!r}, begun {entry.began_at} at "
+        f"{entry.meter_start} Wh"
+    )
     line = f"{entry.charger}: {name} ({began}): expected {expected}, found {actual}"
     return Fault(kind, entry.charger, line)
 
@@ -160,8 +189,8 @@ def _of_identity(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
             ("tag", start.id_tag, booking.id_tag),
             ("meter_start", _own_register(start), booking.meter_start),
         ]
-    # A stop without an id may fit two connectors, and is not joined. Only its register is then left out of the
-    # comparison; its energy and its time are compared all the same.
+    # A stop without an id may fit two connectors, and is not joined. Only its register is then left
+    # out of the comparison; its energy and its time are compared all the same.
     if stop is not None and not booking.is_open:
         is_set_aside = stop.transaction_id in (None, 0, -1) and booking.stopped_by == "system"
         fields += [] if is_set_aside else [("meter_stop", _own_register(stop), booking.meter_stop)]
@@ -180,7 +209,10 @@ def _own_register(sent: Sent) -> int | None:
 
 
 def _of_times(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
-    for action, name, booked in ((START, "start", booking.start_time), (STOP, "stop", booking.stop_time)):
+    for action, name, booked in (
+        (START, "start", booking.start_time),
+        (STOP, "stop", booking.stop_time),
+    ):
         sent = case.entry.message(action)
         if sent is None or (action == STOP and (booking.is_open or not _is_number(sent))):
             continue
@@ -188,7 +220,9 @@ def _of_times(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
         moment = parse_time(booked) if booked else None
         if window is not None and (moment is None or not window[0] <= moment <= window[1]):
             reported = sent.moments[-1].time
-            expected = f"its {name} from {window[0]:%F %T} to {window[1]:%F %T} (reported {reported})"
+            expected = (
+                f"its {name} from {window[0]:%F %T} to {window[1]:%F %T} (reported {reported})"
+            )
             yield fault(case.entry, Kind.TIME, expected, str(booked), booking)
 
 
@@ -232,10 +266,18 @@ def _of_energy(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
     if is_within and (booking.reviews or proof.is_hidden):
         return
     is_range = proof.lost or proof.most_wh is not None
-    expected = f"{proof.least_wh} to {most_wh} Wh, for review" if is_range else f"{entry.energy_wh} Wh"
+    expected = (
+        f"{proof.least_wh} to {most_wh} Wh, for review" if is_range else f"{entry.energy_wh} Wh"
+    )
     under_review = Kind.BEYOND if is_range else Kind.FLAGGED
     unseen = UNSEEN if proof.lost and not (proof.is_contradicted or proof.is_refuted) else ""
-    yield fault(entry, under_review if booking.reviews else Kind.SILENT, expected, f"{booked_wh} Wh{unseen}", booking)
+    yield fault(
+        entry,
+        under_review if booking.reviews else Kind.SILENT,
+        expected,
+        f"{booked_wh} Wh{unseen}",
+        booking,
+    )
 
 
 def _of_reviews(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
@@ -243,8 +285,14 @@ def _of_reviews(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
     if booking.reviews:
         if case.is_honest:
             found = "; ".join(booking.reviews)
-            yield fault(entry, Kind.NEEDLESS, "no review, since nothing is wrong or lost", found, booking)
-    elif booking.energy_wh == entry.energy_wh and not case.is_habit and (why := _why_reviewed(entry, proof)):
+            yield fault(
+                entry, Kind.NEEDLESS, "no review, since nothing is wrong or lost", found, booking
+            )
+    elif (
+        booking.energy_wh == entry.energy_wh
+        and not case.is_habit
+        and (why := _why_reviewed(entry, proof))
+    ):
         yield fault(entry, Kind.UNREVIEWED, f"a review, since {why}", "none", booking)
 
 
@@ -266,9 +314,9 @@ class Unprovable(NamedTuple):
 class Verdict:
     """The content of the database about the chargers since the mark, and its faults.
 
-    `transactions`, `energy_wh`, `reviews` (transactions under review) and `set_aside` (messages) are the database's.
-    `beyond_wh` is what they have beyond the true energy where two cars share a meter.
-    `life` counts how often its transactions took each transition of the life cycle.
+    `transactions`, `energy_wh`, `reviews` (transactions under review) and `set_aside` (messages)
+    are the database's. `beyond_wh` is what they have beyond the true energy where two cars share a
+    meter. `life` counts how often its transactions took each transition of the life cycle.
     """
 
     transactions: int = 0
@@ -346,7 +394,9 @@ def verify(path: DatabaseAddress, ledger: Ledger) -> Verdict:
             for case, booking in matched
             if booking is not None and case.proof.most_wh is not None
         ),
-        unprovable=tuple(Unprovable(why.value, len(wh), sum(wh)) for why, wh in sorted(losses.items())),
+        unprovable=tuple(
+            Unprovable(why.value, len(wh), sum(wh)) for why, wh in sorted(losses.items())
+        ),
         faults=tuple(_faults(matched, invented, frozenset(set_aside))),
         life=booked.life,
     )
@@ -356,17 +406,24 @@ def verify(path: DatabaseAddress, ledger: Ledger) -> Verdict:
 
 
 def _cases(ledger: Ledger) -> list[Case]:
-    """Every entry with its proof. If a neighbour on the connector is not honest, both may be under review."""
+    """Every entry with its proof. If a neighbour on the connector is not honest, both may be under
+    review."""
     proofs = [prove(entry) for entry in ledger.entries]
     alone = [
-        proof.is_honest and entry.is_ended and not entry.lies and is_on_time(entry, ledger) and _has_its_id(entry)
+        proof.is_honest
+        and entry.is_ended
+        and not entry.lies
+        and is_on_time(entry, ledger)
+        and _has_its_id(entry)
         for entry, proof in zip(ledger.entries, proofs, strict=True)
     ]
     pairs = list(_neighbours(ledger.entries))
     for place, shared in _shared(ledger.entries, pairs, proofs):
         proofs[place] = replace(proofs[place], least_wh=proofs[place].least_wh - shared)
     doubtful = {place for pair in pairs for place in pair if not all(alone[one] for one in pair)}
-    followed = {first for first, second in pairs if ledger.entries[second].message(START) is not None}
+    followed = {
+        first for first, second in pairs if ledger.entries[second].message(START) is not None
+    }
     habits, clocks = list(_habits(ledger.entries, proofs)), _clocks(ledger)
     return [
         Case(
@@ -377,7 +434,11 @@ def _cases(ledger: Ledger) -> list[Case]:
             is_followed=place in followed,
             is_habit=habits[place],
             ahead=max(
-                (by for at, by in clocks[entry.charger] if at <= (entry.began if entry.ended is None else entry.ended)),
+                (
+                    by
+                    for at, by in clocks[entry.charger]
+                    if at <= (entry.began if entry.ended is None else entry.ended)
+                ),
                 default=timedelta(),
             ),
         )
@@ -388,7 +449,8 @@ def _cases(ledger: Ledger) -> list[Case]:
 def _shared(
     entries: Sequence[Entry], pairs: Iterable[tuple[int, int]], proofs: Sequence[Proof]
 ) -> Iterator[tuple[int, int]]:
-    """Yield each index with the energy that may also be a neighbour's, in Wh, less what was yielded for it before."""
+    """Yield each index with the energy that may also be a neighbour's, in Wh, less what was yielded
+    for it before."""
     overlapping = set[tuple[str, int]]()
     for place, other in pairs:
         first, second = entries[place], entries[other]
@@ -404,11 +466,14 @@ def _shared(
 def _habits(entries: Sequence[Entry], proofs: Sequence[Proof]) -> Iterator[bool]:
     """For each entry: whether its connector contradicted itself often enough to show a habit.
 
-    Those after it count, too: a judgement that changes with the habit lets the server judge its neighbours again.
+    Those after it count, too: a judgement that changes with the habit lets the server judge its
+    neighbours again.
     """
     contradicted = [proof.is_contradicted for proof in proofs]
     counts = Counter(
-        (entry.charger, entry.connector) for entry, is_one in zip(entries, contradicted, strict=True) if is_one
+        (entry.charger, entry.connector)
+        for entry, is_one in zip(entries, contradicted, strict=True)
+        if is_one
     )
     for entry, is_one in zip(entries, contradicted, strict=True):
         yield counts[entry.charger, entry.connector] - is_one >= _SHOW_A_HABIT
@@ -430,7 +495,9 @@ def _neighbours(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:
     def connector(place: int) -> tuple[str, int]:
         return entries[place].charger, entries[place].connector
 
-    places = sorted(range(len(entries)), key=lambda place: (*connector(place), entries[place].began))
+    places = sorted(
+        range(len(entries)), key=lambda place: (*connector(place), entries[place].began)
+    )
     for _, of_connector in groupby(places, key=connector):
         yield from pairwise(of_connector)
 
@@ -450,7 +517,8 @@ def _matched(
     """Return each case with its transaction, and the transactions that match none."""
 
     def certainty(case: Case) -> tuple[bool, bool]:
-        """Cases with an id come first, then those with a start, so that a lost start takes no match."""
+        """Cases with an id come first, then those with a start, so that a lost start takes no
+        match."""
         has_id = case.entry.transaction_id is not None
         return not has_id, not has_id and case.entry.message(START) is None
 
@@ -465,8 +533,15 @@ def _faults(
     set_aside: frozenset[str],
 ) -> Iterator[Fault]:
     for case, booking in matched:
-        for action in case.entry.thrown_away:  # refused or unanswered until the charger gave up (OCPP 1.6 §3.7.1)
-            yield fault(case.entry, Kind.THROWN_AWAY, f"a response to its {action}", "none; the charger threw it away")
+        for action in (
+            case.entry.thrown_away
+        ):  # refused or unanswered until the charger gave up (OCPP 1.6 §3.7.1)
+            yield fault(
+                case.entry,
+                Kind.THROWN_AWAY,
+                f"a response to its {action}",
+                "none; the charger threw it away",
+            )
         if booking is None:
             yield from missing(case, case.entry.charger in set_aside)
         else:
@@ -478,12 +553,17 @@ def _faults(
 
 
 def _take(entry: Entry, unexplained: dict[int, BookedTransaction]) -> BookedTransaction | None:
-    """Remove and return the transaction that matches an entry. Equal starts match in the order in which they began."""
+    """Remove and return the transaction that matches an entry. Equal starts match in the order in
+    which they began."""
     if entry.transaction_id is not None:
         named = unexplained.get(entry.transaction_id)
         return unexplained.pop(named.id) if named and named.charger == entry.charger else None
     fits = _fits_start if entry.message(START) is not None else _fits_stop
-    fitting = [booking for booking in unexplained.values() if booking.charger == entry.charger and fits(entry, booking)]
+    fitting = [
+        booking
+        for booking in unexplained.values()
+        if booking.charger == entry.charger and fits(entry, booking)
+    ]
     return unexplained.pop(fitting[0].id) if fitting else None
 
 

@@ -1,9 +1,10 @@
-"""The charger's WebSocket, and the byte stream below it: the simulator's only use of trio-websocket.
+"""The charger's WebSocket, and the byte stream below it: the simulator's only use of
+trio-websocket.
 
-A frame is sent whole or the connection ends: half a frame would corrupt all later ones. Misbehaviour of the socket is
-also implemented here, because the library answers pings and reads on its own. If the connection ends during the
-handshake, the library's reader task ends silently and the handshake would wait for ever. So the end of that task
-cancels the wait.
+A frame is sent whole or the connection ends: half a frame would corrupt all later ones.
+Misbehaviour of the socket is also implemented here, because the library answers pings and reads on
+its own. If the connection ends during the handshake, the library's reader task ends silently and
+the handshake would wait for ever. So the end of that task cancels the wait.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import trio
-from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection, wrap_client_stream
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    HandshakeError,
+    WebSocketConnection,
+    wrap_client_stream,
+)
 from wsproto.utilities import ProtocolError
 
 PONG: Final = bytes([0x8A])
@@ -37,14 +44,24 @@ Opened = tuple[WebSocketConnection, trio.CancelScope]
 
 
 class LineStream(trio.abc.HalfCloseableStream):
-    """A transport that can fall silent, and that breaks instead of answering a ping if the charger tolerates none.
+    """A transport that can fall silent, and that breaks instead of answering a ping if the charger
+    tolerates none.
 
     When silent it accepts data and discards it. A frame already being sent is completed.
     """
 
-    __slots__ = ("_answers_pings", "_closed", "_is_silent", "_send_seconds", "_sending", "_transport")
+    __slots__ = (
+        "_answers_pings",
+        "_closed",
+        "_is_silent",
+        "_send_seconds",
+        "_sending",
+        "_transport",
+    )
 
-    def __init__(self, transport: trio.abc.Stream, *, answers_pings: bool, send_seconds: float = SEND_SECONDS) -> None:
+    def __init__(
+        self, transport: trio.abc.Stream, *, answers_pings: bool, send_seconds: float = SEND_SECONDS
+    ) -> None:
         self._transport = transport
         self._answers_pings = answers_pings
         self._send_seconds = send_seconds
@@ -65,7 +82,8 @@ class LineStream(trio.abc.HalfCloseableStream):
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send all data even if cancelled. Raises BrokenResourceError if the peer does not read it in time."""
+        """Send all data even if cancelled. Raises BrokenResourceError if the peer does not read it
+        in time."""
         if self._is_silent:
             return
         if not self._answers_pings and data[:1] == PONG:
@@ -76,7 +94,8 @@ class LineStream(trio.abc.HalfCloseableStream):
             await self._send_rest(memoryview(data)[sent:])
 
     def _send_at_once(self, data: bytes | bytearray | memoryview) -> int:
-        """Write what fits into the socket's buffer, nearly always everything, and return the number of bytes.
+        """Write what fits into the socket's buffer, nearly always everything, and return the number
+        of bytes.
 
         This saves a cancel scope for each frame, which matters with thousands of chargers.
         """
@@ -95,12 +114,19 @@ class LineStream(trio.abc.HalfCloseableStream):
                 await self._transport.send_all(data)
         if patience.cancelled_caught:
             await trio.aclose_forcefully(self._transport)
-            raise trio.BrokenResourceError(f"the central system read nothing for {self._send_seconds:g} s")
+            raise trio.BrokenResourceError(
+                f"the central system read nothing for {self._send_seconds:g} s"
+            )
 
     async def send_eof(self) -> None:
-        """Close the sending half of the TCP connection, also below TLS. A broken connection is ignored."""
+        """Close the sending half of the TCP connection, also below TLS. A broken connection is
+        ignored."""
         self._is_silent = True
-        transport = self._transport.transport_stream if isinstance(self._transport, trio.SSLStream) else self._transport
+        transport = (
+            self._transport.transport_stream
+            if isinstance(self._transport, trio.SSLStream)
+            else self._transport
+        )
         async with self._sending:
             if isinstance(transport, trio.abc.HalfCloseableStream):
                 with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -116,7 +142,8 @@ class LineStream(trio.abc.HalfCloseableStream):
 
 
 class _Library:
-    """The part of a nursery that the library uses; the end of the library's task cancels `waiting`."""
+    """The part of a nursery that the library uses; the end of the library's task cancels
+    `waiting`."""
 
     def __init__(self, nursery: trio.Nursery, waiting: trio.CancelScope) -> None:
         self._nursery = nursery
@@ -130,7 +157,9 @@ class _Library:
             await reader()
         except GONE:
             raise
-        except Exception as error:  # h11's errors on a bad upgrade response, which wsproto does not catch
+        except (
+            Exception
+        ) as error:  # h11's errors on a bad upgrade response, which wsproto does not catch
             raise HandshakeError(f"invalid response from the central system: {error}") from error
         self._waiting.cancel()
 
@@ -144,7 +173,8 @@ async def open_websocket(
     *,
     offers_subprotocol: bool,
 ) -> AsyncIterator[Opened]:
-    """Open a WebSocket, which the library reads while the block runs. A normal exit sends a close frame.
+    """Open a WebSocket, which the library reads while the block runs. A normal exit sends a close
+    frame.
 
     Raises one of GONE, in a group, if there is no connection, or no longer.
     """
@@ -173,7 +203,11 @@ def why(gone: BaseException) -> str:
         gone = gone.exceptions[0]
     if isinstance(gone, ConnectionRejected):
         line, _, _ = (gone.body or b"").decode("utf-8", "replace").strip().partition("\n")
-        text = "" if line.startswith("<") else "".join(filter(str.isprintable, line))[:REFUSAL_CHARACTERS]  # not HTML
+        text = (
+            ""
+            if line.startswith("<")
+            else "".join(filter(str.isprintable, line))[:REFUSAL_CHARACTERS]
+        )  # not HTML
         return f"refused: HTTP {gone.status_code} {text}".rstrip()
     if isinstance(gone, ConnectionClosed) and gone.reason is not None:
         return f"closed: {gone.reason.code} {gone.reason.reason or ''}".strip()

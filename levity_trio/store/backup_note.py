@@ -1,4 +1,5 @@
-"""When a database was last backed up: a note beside it, because a backup writes nothing into what it copies."""
+"""When a database was last backed up: a note beside it, because a backup writes nothing into what
+it copies."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ POSTGRESQL: Final = "postgresql"
 
 @record(kw_only=False)
 class LastBackup:
-    """The last complete backup: of which moment, in which file (null for those who may not know it), and its size."""
+    """The last complete backup: of which moment, in which file (null for those who may not know
+    it), and its size."""
 
     at: str
     file: str | None
@@ -26,7 +28,8 @@ class LastBackup:
 
 
 def note(database: Path, backup: LastBackup) -> None:
-    """Note a backup that is complete, for the user of the server; the backup may be root's. Raises OSError."""
+    """Note a backup that is complete, for the user of the server; the backup may be root's. Raises
+    OSError."""
     with replacing(_path(database)) as file:
         file.write(orjson.dumps(asdict(backup)))
         give(file.fileno(), database.stat())
@@ -44,7 +47,8 @@ def last_backup(database: DatabaseAddress) -> LastBackup | None:
 
 
 def saved_by(database: DatabaseAddress) -> str | None:
-    """Return which other program saves a database: Litestream, which has a folder beside it, or PostgreSQL's own tools.
+    """Return which other program saves a database: Litestream, which has a folder beside it, or
+    PostgreSQL's own tools.
 
     Whether those do, PostgreSQL does not say.
     """

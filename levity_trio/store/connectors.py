@@ -1,9 +1,9 @@
-"""The connectors of a charger: those that a table names, what a person said of one, and whose status differs from our
-intent.
+"""The connectors of a charger: those that a table names, what a person said of one, and whose
+status differs from our intent.
 
-A ChangeAvailability that was accepted tells our intent. A charger may forget it in a reboot, or be switched by hand.
-Nothing is compared while the outcome of the command is still followed, and of a connector that finishes a transaction
-from before the command (OCPP 1.6 §5.2, Scheduled).
+A ChangeAvailability that was accepted tells our intent. A charger may forget it in a reboot, or be
+switched by hand. Nothing is compared while the outcome of the command is still followed, and of a
+connector that finishes a transaction from before the command (OCPP 1.6 §5.2, Scheduled).
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ def connectors(rows: Rows, charger: str, table: Literal["tx", "meter_val", "stat
     """Return the connectors of a charger in a table, with one index look-up for each."""
     first = f"SELECT min(conn_id) FROM {table} WHERE cp_id = ?"  # noqa: S608 - our own names
     every = (
-        f"WITH RECURSIVE each (number) AS ({first} UNION ALL SELECT ({first} AND conn_id > each.number)"  # noqa: S608
-        " FROM each WHERE each.number IS NOT NULL) SELECT number FROM each WHERE number IS NOT NULL"
+        f"WITH RECURSIVE each (number) AS ({first} UNION ALL SELECT ({first} "  # noqa: S608
+        "AND conn_id > each.number) FROM each WHERE each.number IS NOT NULL) "
+        "SELECT number FROM each WHERE number IS NOT NULL"
     )
     return [number for (number,) in rows(every, (charger, charger))]
 
@@ -32,19 +33,22 @@ _EARLIER: Final = (
     " AND tx.conn_id = cp_conn.conn_id AND tx.created_at <= accepted_at"
 )
 _DIFFERING: Final = (
-    "SELECT cp_conn.cp_id, cp_conn.conn_id, type, cp_conn.status, cp_conn.status_at"  # noqa: S608 - our own texts
-    " FROM availability JOIN cp ON cp.id = availability.cp_id AND is_connected = 1"
-    " JOIN command ON command.id = command_id AND outcome IS NOT 'pending'"
-    " JOIN cp_conn ON cp_conn.cp_id = availability.cp_id AND cp_conn.conn_id > 0"
-    " AND (cp_conn.conn_id = availability.conn_id OR availability.conn_id = 0 AND NOT EXISTS (SELECT 1"
-    " FROM availability AS own WHERE own.cp_id = cp_conn.cp_id AND own.conn_id = cp_conn.conn_id))"
-    " WHERE (type = 'Operative' AND cp_conn.status = 'Unavailable' OR type = 'Inoperative' AND (cp_conn.status IN"
-    f" {_FREE} OR cp_conn.status IN {_CHARGES} AND NOT EXISTS ({_EARLIER})))"
+    "SELECT cp_conn.cp_id, cp_conn.conn_id, type, cp_conn.status, cp_conn.status_at "  # noqa: S608 - our own texts
+    "FROM availability "
+    "JOIN cp ON cp.id = availability.cp_id AND is_connected = 1 "
+    "JOIN command ON command.id = command_id AND outcome IS NOT 'pending' "
+    "JOIN cp_conn ON cp_conn.cp_id = availability.cp_id AND cp_conn.conn_id > 0 "
+    "AND (cp_conn.conn_id = availability.conn_id OR availability.conn_id = 0 "
+    "AND NOT EXISTS (SELECT 1 FROM availability AS own WHERE own.cp_id = cp_conn.cp_id "
+    "AND own.conn_id = cp_conn.conn_id)) "
+    "WHERE (type = 'Operative' AND cp_conn.status = 'Unavailable' OR type = 'Inoperative' "
+    f"AND (cp_conn.status IN {_FREE} OR cp_conn.status IN {_CHARGES} AND NOT EXISTS ({_EARLIER})))"
 )
 
 
 class Differing(NamedTuple):
-    """A connector that was told to be Operative or Inoperative, its status, and since when it has this status."""
+    """A connector that was told to be Operative or Inoperative, its status, and since when it has
+    this status."""
 
     charger: str
     connector: int
@@ -55,7 +59,9 @@ class Differing(NamedTuple):
 
 def differing(rows: Rows) -> list[Differing]:
     """Return the connectors of connected chargers that differ from our intent."""
-    return [Differing(*row) for row in rows(f"{_DIFFERING} ORDER BY cp_conn.cp_id, cp_conn.conn_id", ())]
+    return [
+        Differing(*row) for row in rows(f"{_DIFFERING} ORDER BY cp_conn.cp_id, cp_conn.conn_id", ())
+    ]
 
 
 def differs(rows: Rows, charger: str, connector: int) -> Differing | None:

@@ -1,10 +1,12 @@
-"""The folder of files beside the database: files come in piece by piece, and appear whole or not at all.
+"""The folder of files beside the database: files come in piece by piece, and appear whole or not at
+all.
 
-A file is written under a temporary name and synchronised, then its row is committed, then it gets its name. A crash
-before the commit leaves a temporary file without a row, which the next start removes; one after it leaves a temporary
-file with a row, which the next start renames.
+A file is written under a temporary name and synchronised, then its row is committed, then it gets
+its name. A crash before the commit leaves a temporary file without a row, which the next start
+removes; one after it leaves a temporary file with a row, which the next start renames.
 
-Each piece is synchronised at once: the database is on the same disk, and a commit must not wait for many megabytes.
+Each piece is synchronised at once: the database is on the same disk, and a commit must not wait for
+many megabytes.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ class Written(NamedTuple):
 
 
 class Folder:
-    """The folder `<database>.files`, which only its owner may read. It is made with its first file."""
+    """The folder `<database>.files`, which only its owner may read. It is made with its first
+    file."""
 
     def __init__(self, database: Path) -> None:
         resolved = database.resolve()
@@ -61,10 +64,11 @@ class Folder:
         return self._path / name
 
     async def keep(self, name: str, parts: Parts, store: Callable[[Written], Awaitable[T]]) -> T:
-        """Write a file, store its row, and return what `store` does. What fails before that leaves nothing.
+        """Write a file, store its row, and return what `store` does. What fails before that leaves
+        nothing.
 
-        Only where the database answers too late, the next start has to see whether there is a row. Raises DiskRefuses,
-        and what `parts` and `store` raise.
+        Only where the database answers too late, the next start has to see whether there is a row.
+        Raises DiskRefuses, and what `parts` and `store` raise.
         """
         part = self.path(name + TEMPORARY)
         try:
@@ -87,7 +91,8 @@ class Folder:
             await self._in_thread(_remove, self.path(name))
 
     async def sweep(self, look: Callable[[Collection[str]], Awaitable[Mapping[str, bool]]]) -> None:
-        """Put right what a crash left. `look` says which names have a row, and whether the file is still to be kept."""
+        """Put right what a crash left. `look` says which names have a row, and whether the file is
+        still to be kept."""
         names = await self._in_thread(self._names)
         if names:
             known = await look([name.removesuffix(TEMPORARY) for name in names])

@@ -1,6 +1,8 @@
-"""When a car got too little to charge because of load management, and since when it can have answered.
+"""When a car got too little to charge because of load management, and since when it can have
+answered.
 
-No fee for blocking, no "full" and no closing for silence counts these spans, or the time to answer (rules.md, Load).
+No fee for blocking, no "full" and no closing for silence counts these spans, or the time to answer
+(rules.md, Load).
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from levity_trio.wire.times import shifted_stamp
 
 WAITED, PAUSED, BELOW = "waited", "paused", "below"
 ANSWER: Final = timedelta(minutes=2)
-"""A car that is offered current again may take so long to begin, or to say that it wants nothing (SuspendedEV)."""
+"""A car that is offered current again may take so long to begin, or to say that it wants nothing
+(SuspendedEV)."""
 STILL: Final = "9999"
 """After any time of the database."""
 _LASTING: Final = "SELECT tx_id, why FROM load_span WHERE until IS NULL"
@@ -21,8 +24,8 @@ _SPANS: Final = "SELECT why, since, until FROM load_span WHERE tx_id = ? ORDER B
 
 
 class LoadSpan(NamedTuple):
-    """A span in which the car of a transaction waited for its first current, was paused, or stood below its least
-    current. `until` is None while it lasts: to the stop, if that has come."""
+    """A span in which the car of a transaction waited for its first current, was paused, or stood
+    below its least current. `until` is None while it lasts: to the stop, if that has come."""
 
     why: str
     since: str
@@ -30,7 +33,8 @@ class LoadSpan(NamedTuple):
 
     @property
     def answered_at(self) -> str:
-        """When the car can have answered the current that it was offered after it: STILL while it lasts."""
+        """When the car can have answered the current that it was offered after it: STILL while it
+        lasts."""
         return STILL if self.until is None else shifted_stamp(self.until, ANSWER)
 
 
@@ -45,6 +49,6 @@ def lasting(rows: Rows) -> dict[int, str]:
 
 
 def answered_at(rows: Rows, transaction: int) -> str:
-    """Return when the car of a transaction can have answered after its last span: STILL while one lasts, an empty text
-    without any."""
+    """Return when the car of a transaction can have answered after its last span: STILL while one
+    lasts, an empty text without any."""
     return max((one.answered_at for one in spans_of(rows, transaction)), default="")

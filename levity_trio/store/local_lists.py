@@ -21,23 +21,29 @@ from levity_trio.told import of_stored, stored
 from levity_trio.wire.times import stamp
 
 _UPKEEP: Final = (
-    "SELECT version, content, highest_version, is_verified, told_at, limits_asked_at, sent_version, sent_content,"
-    " failures, failing_since, retry_at, problem, paused_at FROM local_list_kept WHERE cp_id = ?"
+    "SELECT version, content, highest_version, is_verified, told_at, limits_asked_at, "
+    "sent_version, sent_content, failures, failing_since, retry_at, problem, paused_at "
+    "FROM local_list_kept WHERE cp_id = ?"
 )
-_LIMIT: Final = "SELECT value, is_known FROM configuration WHERE cp_id = ? AND key = ? ORDER BY id DESC LIMIT 1"
+_LIMIT: Final = (
+    "SELECT value, is_known FROM configuration WHERE cp_id = ? AND key = ? ORDER BY id DESC LIMIT 1"
+)
 _TAGS: Final = (
-    f"SELECT key, id_tag, status, expires_at, {PARENT} FROM tag INDEXED BY tag_key WHERE ended_at IS NULL"  # noqa: S608
-    " ORDER BY (SELECT min(id) FROM tag AS first WHERE first.key = tag.key)"
+    f"SELECT key, id_tag, status, expires_at, {PARENT} "  # noqa: S608
+    "FROM tag INDEXED BY tag_key WHERE ended_at IS NULL "
+    "ORDER BY (SELECT min(id) FROM tag AS first WHERE first.key = tag.key)"
 )
 _OWNED: Final = (
-    "SELECT key, account_id, since, coalesce(until, '9999') FROM ownership WHERE what = 'tag' AND voided_at IS NULL"
+    "SELECT key, account_id, since, coalesce(until, '9999') "
+    "FROM ownership WHERE what = 'tag' AND voided_at IS NULL"
 )
 LONGEST_LIMIT: Final = 9
 """Digits of a limit; a charger that tells a longer number has none that matters."""
 
 
 class Limits(NamedTuple):
-    """How many entries a charger takes in one message and in all, None if it has not told; and whether it was asked."""
+    """How many entries a charger takes in one message and in all, None if it has not told; and
+    whether it was asked."""
 
     at_once: int | None
     in_all: int | None
@@ -49,7 +55,9 @@ def known(rows: Rows, charger: str) -> Known | None:
     kept = rows(_UPKEEP, (charger,))
     if not kept:
         return None
-    version, content, highest, is_verified, told_at, limits_asked_at, sent_version, sent_content = kept[0][:8]
+    version, content, highest, is_verified, told_at, limits_asked_at, sent_version, sent_content = (
+        kept[0][:8]
+    )
     failures, failing_since, retry_at, problem, paused_at = kept[0][8:]
     return Known(
         version=version,
@@ -92,7 +100,9 @@ def columns(known: Known) -> dict[str, object]:
 
 def limits(rows: Rows, charger: str) -> Limits:
     """Return the limits that a charger has told."""
-    at_once, in_all = (rows(_LIMIT, (charger, key)) for key in ("SendLocalListMaxLength", "LocalAuthListMaxLength"))
+    at_once, in_all = (
+        rows(_LIMIT, (charger, key)) for key in ("SendLocalListMaxLength", "LocalAuthListMaxLength")
+    )
     return Limits(_number(at_once), _number(in_all), bool(at_once or in_all))
 
 
@@ -103,7 +113,9 @@ def _number(found: Sequence[tuple[Any, ...]]) -> int | None:
 
 def booted_at(rows: Rows, charger: str) -> datetime | None:
     """Return when a charger last booted."""
-    found = rows("SELECT received_at FROM boot WHERE cp_id = ? ORDER BY received_at DESC LIMIT 1", (charger,))
+    found = rows(
+        "SELECT received_at FROM boot WHERE cp_id = ? ORDER BY received_at DESC LIMIT 1", (charger,)
+    )
     return _moment(found[0][0]) if found else None
 
 

@@ -1,4 +1,5 @@
-"""Whose transactions are, from the stored periods. Only reads, so the writer and read-only connections share it."""
+"""Whose transactions are, from the stored periods. Only reads, so the writer and read-only
+connections share it."""
 
 from __future__ import annotations
 
@@ -29,9 +30,11 @@ _PERIODS: Final = (
     " WHERE what = ? AND key = ? AND conn_id = ? AND voided_at IS NULL ORDER BY since"
 )
 _PERIODS_OF_KEYS: Final = (
-    "SELECT what, key, conn_id, account_id, ownership.since, ownership.until, vehicle_id, ownership.id, given_by,"
-    " reason, is_exclusive, account.since, account.until FROM ownership JOIN account ON account.id = account_id"
-    " WHERE voided_at IS NULL AND what IN ('tag', 'space') AND key IN ({}) ORDER BY ownership.since, ownership.id"
+    "SELECT what, key, conn_id, account_id, ownership.since, ownership.until, vehicle_id, "
+    "ownership.id, given_by, reason, is_exclusive, account.since, account.until "
+    "FROM ownership JOIN account ON account.id = account_id "
+    "WHERE voided_at IS NULL AND what IN ('tag', 'space') AND key IN ({}) "
+    "ORDER BY ownership.since, ownership.id"
 )
 _OPEN: Final = "SELECT since, until FROM account WHERE id = ?"
 _CHARGED: Final = (
@@ -68,7 +71,9 @@ class Owners:
         """The keys of tags and chargers whose periods were looked up."""
         self._open: dict[int, Span] = {}
 
-    def account(self, id_tag: str | None, charger: str, connector: int | None, start: str) -> int | None:
+    def account(
+        self, id_tag: str | None, charger: str, connector: int | None, start: str
+    ) -> int | None:
         """Return the account of a transaction that was not given by hand."""
         return self._owner(self.at(id_tag, charger, connector, start), None).account
 
@@ -80,13 +85,20 @@ class Owners:
         """Return whose these transactions are, by their ids."""
         return self.decide_known([*self._charged(transactions)])
 
-    def decide_known(self, transactions: Sequence[tuple[int, Charged, Given | None]]) -> dict[int, Owner]:
+    def decide_known(
+        self, transactions: Sequence[tuple[int, Charged, Given | None]]
+    ) -> dict[int, Owner]:
         """Return whose transactions are, by their ids, of which is known what decides that."""
-        self._look_up({key for _, charged, _ in transactions for key in (charged.tag, charged.charger) if key})
+        self._look_up(
+            {key for _, charged, _ in transactions for key in (charged.tag, charged.charger) if key}
+        )
         return {number: self._owner(charged, given) for number, charged, given in transactions}
 
-    def explain(self, transaction: int, *, shown: Callable[[str], Value] = Moment) -> Decided | None:
-        """Return whose a transaction is, and why; None if there is no such transaction. `shown` writes times."""
+    def explain(
+        self, transaction: int, *, shown: Callable[[str], Value] = Moment
+    ) -> Decided | None:
+        """Return whose a transaction is, and why; None if there is no such transaction. `shown`
+        writes times."""
         for _, charged, given in self._charged((transaction,)):
             owner = self._owner(charged, given)
             return Decided(owner, tuple(grounds(charged, owner, self._bill_by, shown)))
@@ -110,9 +122,30 @@ class Owners:
     def _look_up(self, keys: AbstractSet[str]) -> None:
         """Look up in one read what belongs to somebody, and when the accounts are open."""
         for part in parts(sorted(keys - self._known)):
-            for what, key, connector, *row in self._rows(_PERIODS_OF_KEYS.format(marks(part)), part):
-                account, since, until, vehicle, number, given_by, reason, is_exclusive, opened, closed = row
-                period = Period(account, Span(since, until), vehicle, number, given_by, reason, bool(is_exclusive))
+            for what, key, connector, *row in self._rows(
+                _PERIODS_OF_KEYS.format(marks(part)), part
+            ):
+                (
+                    account,
+                    since,
+                    until,
+                    vehicle,
+                    number,
+                    given_by,
+                    reason,
+                    is_exclusive,
+                    opened,
+                    closed,
+                ) = row
+                period = Period(
+                    account,
+                    Span(since, until),
+                    vehicle,
+                    number,
+                    given_by,
+                    reason,
+                    bool(is_exclusive),
+                )
                 self._periods[Thing(What(what), key, connector)].append(period)
                 self._open[account] = Span(opened, closed)
         self._known |= keys

@@ -1,4 +1,5 @@
-"""Why a card may not charge here or now, as stored: whose a place is, limits of a place and a month, spent accounts.
+"""Why a card may not charge here or now, as stored: whose a place is, limits of a place and a
+month, spent accounts.
 
 Only reads, so the writer and read-only connections share it.
 """
@@ -22,22 +23,27 @@ from levity_trio.store.wallets import is_spent
 NEWEST: Final = "usage_limit.id IN (SELECT max(id) FROM usage_limit GROUP BY what, key)"
 IS_OF_PLACE: Final = "(chargers IS NOT NULL OR is_everywhere = 1)"
 _ANY: Final = (
-    "SELECT 1 FROM ownership INDEXED BY ownership_exclusive WHERE is_exclusive = 1 AND voided_at IS NULL"
-    " UNION ALL SELECT 1 FROM usage_limit LIMIT 1"
+    "SELECT 1 FROM ownership INDEXED BY ownership_exclusive "
+    "WHERE is_exclusive = 1 AND voided_at IS NULL UNION ALL "
+    "SELECT 1 FROM usage_limit LIMIT 1"
 )
 _SPACES: Final = (
-    "SELECT id, key, conn_id, account_id, since, until, is_exclusive FROM ownership WHERE what = 'space'"
-    " AND voided_at IS NULL"
+    "SELECT id, key, conn_id, account_id, since, until, is_exclusive "
+    "FROM ownership WHERE what = 'space' AND voided_at IS NULL"
 )
 _SPACES_OF: Final = f"{_SPACES} AND key = ? AND since <= ? AND coalesce(until, '9999') > ?"
 _CONNECTORS: Final = "SELECT cp_id, conn_id FROM cp_conn WHERE conn_id > 0"
 _LIMIT: Final = (
-    "SELECT chargers, is_everywhere, month_wh, month_amount FROM usage_limit WHERE what = ? AND key = ?"
-    " ORDER BY id DESC LIMIT 1"
+    "SELECT chargers, is_everywhere, month_wh, month_amount "
+    "FROM usage_limit WHERE what = ? AND key = ? "
+    "ORDER BY id DESC LIMIT 1"
 )
-_LIMITS: Final = f"SELECT what, key, chargers, is_everywhere FROM usage_limit WHERE {NEWEST} AND {IS_OF_PLACE}"  # noqa: S608 - ours
+_LIMITS: Final = (
+    f"SELECT what, key, chargers, is_everywhere FROM usage_limit WHERE {NEWEST} AND {IS_OF_PLACE}"  # noqa: S608 - ours
+)
 _IS_OWNED: Final = (
-    "ownership.what = 'tag' AND voided_at IS NULL AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1"
+    "ownership.what = 'tag' AND voided_at IS NULL AND ownership.since <= ?1 AND "
+    "coalesce(ownership.until, '9999') > ?1"
 )
 _OF_SPENT: Final = (
     "FROM wallet INDEXED BY wallet_spent CROSS JOIN ownership USING (account_id)"
@@ -51,22 +57,25 @@ _OF_ACCOUNT: Final = (
     f" WHERE month_standing.what = 'account' AND {_IS_REACHED} AND {_IS_OWNED}"
 )
 PARENT: Final = (
-    f"coalesce(tag.parent_id_tag, (SELECT '{GROUP}' || account_id FROM ownership WHERE ownership.key = tag.key"  # noqa: S608
-    f" AND {_IS_OWNED}))"
+    f"coalesce(tag.parent_id_tag, (SELECT '{GROUP}' || account_id FROM ownership WHERE "  # noqa: S608
+    f"ownership.key = tag.key AND {_IS_OWNED}))"
 )
 """The group of a tag as chargers are told it, by the time, the first parameter."""
 WITHHELD_KEYS: Final = (
     f"SELECT ownership.key {_OF_SPENT} UNION ALL SELECT month_standing.key {_OF_TAG}"
     f" UNION ALL SELECT ownership.key {_OF_ACCOUNT}"
 )
-"""The normal forms of the tags that may not charge at a time, the only parameter: they belong to a spent account, or a
-limit of the month is reached."""
+"""The normal forms of the tags that may not charge at a time, the only parameter: they belong to a
+spent account, or a limit of the month is reached."""
 WITHHELD: Final = (
-    f"SELECT reason FROM (SELECT 1 AS place, 'month' AS reason {_OF_TAG} AND month_standing.key = ?2"  # noqa: S608 - ours
-    f" UNION ALL SELECT 2, 'spent' {_OF_SPENT} AND ownership.key = ?2"
-    f" UNION ALL SELECT 3, 'month' {_OF_ACCOUNT} AND ownership.key = ?2) AS one ORDER BY place LIMIT 1"
+    "SELECT reason "  # noqa: S608 - ours
+    f"FROM (SELECT 1 AS place, 'month' AS reason {_OF_TAG} AND month_standing.key = ?2 UNION ALL "
+    f"SELECT 2, 'spent' {_OF_SPENT} AND ownership.key = ?2 UNION ALL "
+    f"SELECT 3, 'month' {_OF_ACCOUNT} AND ownership.key = ?2) AS one "
+    "ORDER BY place LIMIT 1"
 )
-"""The Reason why a tag may charge nowhere at a time; no row if it may. Parameters: the time, and its normal form."""
+"""The Reason why a tag may charge nowhere at a time; no row if it may. Parameters: the time, and
+its normal form."""
 _ANY_WITHHELD: Final = (
     "SELECT 1 FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL UNION ALL"  # noqa: S608
     f" SELECT 1 {_REACHED} WHERE reached_at IS NOT NULL LIMIT 1"
@@ -76,7 +85,8 @@ _IS_KNOWN: Final = "SELECT 1 FROM tag WHERE key = ? AND ended_at IS NULL"
 
 
 class UsageLimit(NamedTuple):
-    """What holds for a card or a household: where it may charge, and how much in a month (None: without a limit)."""
+    """What holds for a card or a household: where it may charge, and how much in a month (None:
+    without a limit)."""
 
     chargers: tuple[str, ...] | None = None
     is_everywhere: bool = False
@@ -86,7 +96,9 @@ class UsageLimit(NamedTuple):
     @property
     def of_place(self) -> Limit:
         """Where it may charge."""
-        return Limit(None if self.chargers is None else frozenset(self.chargers), self.is_everywhere)
+        return Limit(
+            None if self.chargers is None else frozenset(self.chargers), self.is_everywhere
+        )
 
 
 def usage_limit(rows: Rows, what: str, key: str) -> UsageLimit:
@@ -96,7 +108,9 @@ def usage_limit(rows: Rows, what: str, key: str) -> UsageLimit:
 
 
 def _usage_limit(chargers: str | None, is_everywhere: int, *month: int | None) -> UsageLimit:
-    return UsageLimit(None if chargers is None else tuple(orjson.loads(chargers)), bool(is_everywhere), *month)
+    return UsageLimit(
+        None if chargers is None else tuple(orjson.loads(chargers)), bool(is_everywhere), *month
+    )
 
 
 def spaces(rows: Rows) -> Iterator[Space]:
@@ -124,16 +138,28 @@ def admitted(rows: Rows, charger: str, connector: int | None, at: str) -> frozen
     found = [_space(row) for row in rows(_SPACES_OF, (charger, at, at))]
     if not any(one.is_exclusive for one in found):
         return None
-    known = [number for (number,) in rows("SELECT conn_id FROM cp_conn WHERE cp_id = ? AND conn_id > 0", (charger,))]
+    known = [
+        number
+        for (number,) in rows(
+            "SELECT conn_id FROM cp_conn WHERE cp_id = ? AND conn_id > 0", (charger,)
+        )
+    ]
     return places.admitted(found, known, connector)
 
 
-def admitted_then(rows: Rows, charger: str, connector: int, account: int, at: str) -> frozenset[int] | None:
+def admitted_then(
+    rows: Rows, charger: str, connector: int, account: int, at: str
+) -> frozenset[int] | None:
     """Return the same, if this connector (0: the charger) was for this account only."""
     found = [_space(row) for row in rows(_SPACES_OF, (charger, at, at))]
     others = [one for one in found if one.connector != connector]
     only = Space(0, charger, connector, account, at, None, is_exclusive=True)
-    known = [number for (number,) in rows("SELECT conn_id FROM cp_conn WHERE cp_id = ? AND conn_id > 0", (charger,))]
+    known = [
+        number
+        for (number,) in rows(
+            "SELECT conn_id FROM cp_conn WHERE cp_id = ? AND conn_id > 0", (charger,)
+        )
+    ]
     return places.admitted([*others, only], known, connector or None)
 
 
@@ -150,22 +176,27 @@ def card(rows: Rows, key: str, at: str) -> Card:
     )
 
 
-def refusal(rows: Rows, policy: Policy, key: str, charger: str, connector: int | None, at: str) -> Reason | None:
-    """Return why a tag, by its normal form, may not charge at a connector, or (None) anywhere at a charger."""
+def refusal(
+    rows: Rows, policy: Policy, key: str, charger: str, connector: int | None, at: str
+) -> Reason | None:
+    """Return why a tag, by its normal form, may not charge at a connector, or (None) anywhere at a
+    charger."""
     if policy.is_own(key) or not rows(_ANY, ()):
         return None
     return places.refusal(card(rows, key, at), charger, admitted(rows, charger, connector, at))
 
 
 def withheld(rows: Rows, policy: Policy, charged: Charged) -> Reason | None:
-    """Return why a start is Blocked: its tag belongs to a spent account, the account that would pay for it is spent, or
-    a limit of the month of one of them is reached."""
+    """Return why a start is Blocked: its tag belongs to a spent account, the account that would pay
+    for it is spent, or a limit of the month of one of them is reached."""
     if not rows(_ANY_WITHHELD, ()):
         return None
     if charged.tag and (found := rows(WITHHELD, (charged.start, charged.tag))):
         return Reason(found[0][0])
     bill_by = BillBy.CONNECTOR if policy.bills_connector_first else BillBy.TAG
-    account = decide(charged, None, bill_by, lambda thing: periods_of(rows, thing), lambda _: Span("")).account
+    account = decide(
+        charged, None, bill_by, lambda thing: periods_of(rows, thing), lambda _: Span("")
+    ).account
     if account is None:
         return None
     if is_spent(rows, account):

@@ -1,8 +1,9 @@
 """Secrets that are used again, those of webhooks, are stored encrypted.
 
-The key is in a file of its own, so that no backup and no replica has both. Without it, or with another one, these
-secrets are unknown: their webhooks stay off until each is added again under its name, which gives it a new secret.
-Several servers of one database have the same key; another one is refused.
+The key is in a file of its own, so that no backup and no replica has both. Without it, or with
+another one, these secrets are unknown: their webhooks stay off until each is added again under its
+name, which gives it a new secret. Several servers of one database have the same key; another one is
+refused.
 
 `cryptography` takes 9 MB. It is imported with the first secret, in the thread of a read or a write.
 """
@@ -32,8 +33,8 @@ SECRETS_VERSION: Final = 52
 _KEY_BYTES: Final = 32
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{43}=")
 _COPY: Final = (
-    "copy that of another server of this database, or of the file that was moved there (FILE.key); levity-trio restore"
-    " lets a restored database take a new one"
+    "copy that of another server of this database, or of the file that was moved there "
+    "(FILE.key); levity-trio restore lets a restored database take a new one"
 )
 T = TypeVar("T")
 log = get_logger("system")
@@ -80,14 +81,19 @@ def read_key(path: Path) -> SecretKey | None:
     """Return the key of a file, None if there is no file. Raises EnvironmentProblem."""
     try:
         if mend(path):
-            log.warning("others could read the key of the secrets; now only the user of the server can", file=str(path))
+            log.warning(
+                "others could read the key of the secrets; now only the user of the server can",
+                file=str(path),
+            )
         text = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise EnvironmentProblem(f"cannot read the key of the secrets, {path}: {error}") from error
     if not _KEY.fullmatch(text):
-        raise EnvironmentProblem(f"{path} is no key of this program; give the right file with --secrets-key")
+        raise EnvironmentProblem(
+            f"{path} is no key of this program; give the right file with --secrets-key"
+        )
     return SecretKey(text)
 
 
@@ -97,7 +103,10 @@ def _make_key(path: Path) -> SecretKey:
         replace(path, f"{text}\n".encode())
     except OSError as error:
         raise EnvironmentProblem(f"cannot write the key of the secrets, {path}: {error}") from error
-    log.info("a new key of the secrets was made; keep a copy of it, apart from the backups", file=str(path))
+    log.info(
+        "a new key of the secrets was made; keep a copy of it, apart from the backups",
+        file=str(path),
+    )
     return SecretKey(text)
 
 
@@ -108,12 +117,14 @@ def unknown(rows: Rows, key: SecretKey) -> list[str]:
 
 
 def open_key(store: Store, path: Path | None, *, is_shared: bool) -> SecretKey:
-    """Return the key of a database, which is made if need be; from then on the database has no plain secret.
+    """Return the key of a database, which is made if need be; from then on the database has no
+    plain secret.
 
     `is_shared`: other servers use the database, and have the same key.
 
     Raises:
-        EnvironmentProblem: the file cannot be used, or is missing or another one where others have the right one.
+        EnvironmentProblem: the file cannot be used, or is missing or another one where others have
+        the right one.
     """
     if path is None:
         return _no_key(store)
@@ -126,8 +137,8 @@ def open_key(store: Store, path: Path | None, *, is_shared: bool) -> SecretKey:
         _erase(store)
     if adopted.unknown:
         log.warning(
-            "secrets are unknown here, and what needs them is off: add each again under its name, which gives it a new"
-            " secret, or put their key back and start again",
+            "secrets are unknown here, and what needs them is off: add each again under its name, "
+            "which gives it a new secret, or put their key back and start again",
             key=str(path),
             of=adopted.unknown,
         )
@@ -137,10 +148,19 @@ def open_key(store: Store, path: Path | None, *, is_shared: bool) -> SecretKey:
 def _no_key(store: Store) -> SecretKey:
     key = SecretKey(None)
     needing = _commit(store, lambda db: unknown(db.rows, key))
-    _check(not needing, f"the secrets of this database need its key: give --secrets-key FILE ({', '.join(needing)})")
+    _check(
+        not needing,
+        (
+            "the secrets of this database need its key: give --secrets-key FILE "
+            f"({', '.join(needing)})"
+        ),
+    )
     plain = _commit(store, _plain)
     if plain:
-        log.warning("secrets are stored in plain; give all servers the same --secrets-key FILE", of=len(plain))
+        log.warning(
+            "secrets are stored in plain; give all servers the same --secrets-key FILE",
+            of=len(plain),
+        )
     return key
 
 
@@ -160,8 +180,11 @@ def _adopt(db: UnitOfWork, key: SecretKey, *, is_shared: bool) -> _Adopted:
     for number, secret in plain:
         db.execute("UPDATE webhook SET secret = ? WHERE id = ?", (key.sealed(secret), number))
     ((is_erased,),) = db.rows(
-        "INSERT INTO secret_key (id, digest, is_erased) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-        " digest = excluded.digest, is_erased = coalesce(excluded.is_erased, secret_key.is_erased) RETURNING is_erased",
+        "INSERT INTO secret_key (id, digest, is_erased) "
+        "VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE "
+        "SET digest = excluded.digest, is_erased = coalesce(excluded.is_erased, "
+        "secret_key.is_erased) "
+        "RETURNING is_erased",
         (key.digest, 0 if plain else None),
     )
     return _Adopted(is_right=True, must_erase=is_erased == 0, unknown=unknown(db.rows, key))
@@ -178,16 +201,21 @@ def _plain(db: UnitOfWork) -> list[tuple[int, str]]:
 
 
 def _erase(store: Store) -> None:
-    """Let nothing of the database's files have what was plain. After a failure, the next start tries it again."""
+    """Let nothing of the database's files have what was plain. After a failure, the next start
+    tries it again."""
     log.info("secrets are encrypted now; the database is written anew once, which takes a while")
     try:
         store.forget_plain_secrets()
     except sqlite3.Error as error:
-        problem = "free space of the database may still have secrets in plain; the next start tries again"
+        problem = (
+            "free space of the database may still have secrets in plain; the next start tries again"
+        )
         log.warning(problem, reason=str(error))
         return
     _commit(store, lambda db: db.execute("UPDATE secret_key SET is_erased = 1 WHERE id = 1"))
-    log.warning("backups and replicas that were made before still have secrets in plain; delete them")
+    log.warning(
+        "backups and replicas that were made before still have secrets in plain; delete them"
+    )
 
 
 def _commit(store: Store, write: Callable[[UnitOfWork], T]) -> T:

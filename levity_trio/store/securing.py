@@ -45,7 +45,8 @@ class Plan(NamedTuple):
 
 
 _COLUMNS: Final = (
-    "id, cp_id, profile, steps, organization, address_key, address, asked_at, asked_by, problem, ended_at, result"
+    "id, cp_id, profile, steps, organization, address_key, address, asked_at, asked_by, problem, "
+    "ended_at, result"
 )
 
 
@@ -69,7 +70,19 @@ def open_plan(rows: Rows, charger: str) -> Plan | None:
 def _first(found: Sequence[tuple[Any, ...]]) -> Plan | None:
     for number, charger, profile, steps, organization, key, address, at, by, problem, *end in found:
         wanted = [Step(step) for step in orjson.loads(steps)]
-        return Plan(number, charger, profile, wanted, organization, key, address, at, by, of_stored(problem), *end)
+        return Plan(
+            number,
+            charger,
+            profile,
+            wanted,
+            organization,
+            key,
+            address,
+            at,
+            by,
+            of_stored(problem),
+            *end,
+        )
     return None
 
 
@@ -90,27 +103,33 @@ def standings(rows: Rows, plan: Plan) -> list[Standing]:
 def _attempts(rows: Rows, plan: Plan) -> dict[Step, list[Attempt]]:
     attempts: dict[Step, list[Attempt]] = {}
     of_plan = (
-        "SELECT step, command_id, state, answer, error_code FROM securing_step JOIN command ON command.id = command_id"
-        " WHERE securing_id = ? ORDER BY securing_step.id"
+        "SELECT step, command_id, state, answer, error_code "
+        "FROM securing_step JOIN command ON command.id = command_id "
+        "WHERE securing_id = ? ORDER BY securing_step.id"
     )
     for step, command, state, answer, code in rows(of_plan, (plan.id,)):
-        attempts.setdefault(Step(step), []).append(Attempt(command, state, status_of(stored_object(answer)), code))
+        attempts.setdefault(Step(step), []).append(
+            Attempt(command, state, status_of(stored_object(answer)), code)
+        )
     return attempts
 
 
 def _request(rows: Rows, plan: Plan) -> Request | None:
     since = (
-        "SELECT result, reason FROM certificate_request WHERE cp_id = ? AND received_at >= ? ORDER BY id DESC LIMIT 1"
+        "SELECT result, reason FROM certificate_request "
+        "WHERE cp_id = ? AND received_at >= ? ORDER BY id DESC LIMIT 1"
     )
     found = rows(since, (plan.charger, plan.asked_at))
     return Request(*found[0]) if found else None
 
 
 def last_report(rows: Rows, plan: Plan) -> Report | None:
-    """Return the newest security event of a charger since its plan was made, but none of ordinary operation."""
+    """Return the newest security event of a charger since its plan was made, but none of ordinary
+    operation."""
     since = (
-        "SELECT at, data FROM event INDEXED BY event_security WHERE kind = 'SecurityEventReported' AND cp_id = ?"
-        " AND at >= ? ORDER BY at DESC, id DESC LIMIT ?"
+        "SELECT at, data FROM event INDEXED BY event_security "
+        "WHERE kind = 'SecurityEventReported' AND cp_id = ? AND at >= ? "
+        "ORDER BY at DESC, id DESC LIMIT ?"
     )
     for at, data in rows(since, (plan.charger, plan.asked_at, MOST_REPORTS)):
         told = stored_object(data) or {}
@@ -120,11 +139,13 @@ def last_report(rows: Rows, plan: Plan) -> Report | None:
 
 
 def _profile_now(rows: Rows, plan: Plan) -> int:
-    """Return the profile to which the charger has come: that of its plan once this is done, else the required one."""
+    """Return the profile to which the charger has come: that of its plan once this is done, else
+    the required one."""
     return plan.profile if plan.result == "done" else profile_of(rows, plan.charger)
 
 
 def profile_of(rows: Rows, charger: str) -> int:
-    """Return the security profile that is required of a charger: the highest with which it has connected."""
+    """Return the security profile that is required of a charger: the highest with which it has
+    connected."""
     found = rows("SELECT profile FROM security WHERE cp_id = ?", (charger,))
     return int(found[0][0]) if found else 0

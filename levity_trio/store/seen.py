@@ -1,7 +1,7 @@
 """Loads what was seen of a charger after an operation, for the room that judges its outcome.
 
-Rows are found by the charger's own times. If its clock is wrong, as its statuses tell, they are corrected before they
-are compared with the time of sending.
+Rows are found by the charger's own times. If its clock is wrong, as its statuses tell, they are
+corrected before they are compared with the time of sending.
 """
 
 from __future__ import annotations
@@ -32,9 +32,16 @@ from levity_trio.wire.times import in_zone, parse_time, stamp
 
 
 def newest_notice(kind: str) -> str:
-    """Return SQL for the newest notification of this kind from a charger. Its index is of all their kinds."""
-    kinds = "'FirmwareStatusChanged', 'DiagnosticsStatusChanged', 'LogStatusChanged', 'SecurityEventReported'"
-    index = f" FROM event INDEXED BY event_notice WHERE cp_id = ? AND kind = '{kind}' AND kind IN ({kinds})"
+    """Return SQL for the newest notification of this kind from a charger. Its index is of all their
+    kinds."""
+    kinds = (
+        "'FirmwareStatusChanged', 'DiagnosticsStatusChanged', 'LogStatusChanged', "
+        "'SecurityEventReported'"
+    )
+    index = (
+        " FROM event INDEXED BY event_notice "
+        f"WHERE cp_id = ? AND kind = '{kind}' AND kind IN ({kinds})"
+    )
     return f"{index} ORDER BY id DESC LIMIT 1"
 
 
@@ -43,7 +50,8 @@ MOST_REPEATED: Final = 20
 NEWEST_STATUSES: Final = 20
 """Statuses of a connector that are looked at."""
 OLD_SECONDS: Final = 60
-"""A transaction that began by more than this before the operation comes from the charger's memory."""
+"""A transaction that began by more than this before the operation comes from the charger's
+memory."""
 CLOCK_MINUTES: Final = 5
 DAY_SECONDS: Final = 86_400
 """A time that is further ahead is not believed, and was replaced by that of its receipt."""
@@ -52,11 +60,14 @@ STALE_SECONDS: Final = 10
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 LAST: Final = "9999"
 QUEUED_DAYS: Final = 30
-"""Remote starts that were asked for earlier are not compared; each waits for minutes only once it is sent."""
+"""Remote starts that were asked for earlier are not compared; each waits for minutes only once it
+is sent."""
 MEASURANDS: Final = ("Current.Import", "Power.Active.Import")
 _TRANSFERS: Final = (
-    "SELECT at, kind, data, count, last_at FROM event INDEXED BY event_transfer WHERE cp_id = ? AND at >= ?"
-    " AND kind IN ('FirmwareStatusChanged', 'DiagnosticsStatusChanged', 'LogStatusChanged', 'CertificateRequested')"
+    "SELECT at, kind, data, count, last_at "
+    "FROM event INDEXED BY event_transfer "
+    "WHERE cp_id = ? AND at >= ? AND kind IN ('FirmwareStatusChanged', "
+    "'DiagnosticsStatusChanged', 'LogStatusChanged', 'CertificateRequested')"
 )
 _REPEATED: Final = tuple(
     f"SELECT at, kind, data, count, last_at{newest_notice(kind)}"
@@ -104,7 +115,8 @@ def _booted(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
 
 
 class ReceivedStatus(NamedTuple):
-    """A stored status: when it was first and last received, and whether a newer one was present already."""
+    """A stored status: when it was first and last received, and whether a newer one was present
+    already."""
 
     first_at: str
     last_at: str
@@ -115,11 +127,15 @@ class ReceivedStatus(NamedTuple):
 def statuses(db: UnitOfWork, charger: str, connector: int) -> list[ReceivedStatus]:
     """Return the newest statuses of a connector, the last one first."""
     reports = db.rows(
-        "SELECT received_at, last_received_at, status, is_late FROM status WHERE cp_id = ? AND conn_id = ?"
-        " ORDER BY id DESC LIMIT ?",
+        "SELECT received_at, last_received_at, status, is_late "
+        "FROM status WHERE cp_id = ? AND conn_id = ? "
+        "ORDER BY id DESC LIMIT ?",
         (charger, connector, NEWEST_STATUSES),
     )
-    return [ReceivedStatus(first, last, status, bool(is_late)) for first, last, status, is_late in reports]
+    return [
+        ReceivedStatus(first, last, status, bool(is_late))
+        for first, last, status, is_late in reports
+    ]
 
 
 def _statuses_since(db: UnitOfWork, command: Followed) -> Iterator[tuple[StatusSeen, bool]]:
@@ -148,9 +164,12 @@ def _messages(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
 
 
 def _notices(db: UnitOfWork, command: Followed) -> Iterator[tuple[str, str, str]]:
-    """Yield the notifications since a command, as often as they came. Of one that repeats an earlier one, the last."""
+    """Yield the notifications since a command, as often as they came. Of one that repeats an
+    earlier one, the last."""
     for at, kind, data, count, last_at in db.rows(_TRANSFERS, (command.charger, command.sent_at)):
-        yield from ((time, kind, data) for time in (at, *[last_at] * (min(count, MOST_REPEATED) - 1)))
+        yield from (
+            (time, kind, data) for time in (at, *[last_at] * (min(count, MOST_REPEATED) - 1))
+        )
     for newest in _REPEATED:
         for at, kind, data, _, last_at in db.rows(newest, (command.charger,)):
             if at < command.sent_at <= (last_at or ""):
@@ -159,7 +178,11 @@ def _notices(db: UnitOfWork, command: Followed) -> Iterator[tuple[str, str, str]
 
 def _notified(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     for at, kind, data in _notices(db, command):
-        firmware = "SignedFirmwareStatusNotification" if orjson.loads(data).get("request_id") is not None else None
+        firmware = (
+            "SignedFirmwareStatusNotification"
+            if orjson.loads(data).get("request_id") is not None
+            else None
+        )
         for action in _ACTION_OF.get(kind, (firmware or "FirmwareStatusNotification",)):
             yield MessageSeen(moment(at), action)
 
@@ -167,22 +190,28 @@ def _notified(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
 def _spans(command: Followed, skew: timedelta) -> list[tuple[str, str]]:
     """Return the spans of a charger's own times in which it tells what came of an operation.
 
-    The first is right for its clock as it should be; the other, where it is behind, holds for a day.
+    The first is right for its clock as it should be; the other, where it is behind, holds for a
+    day.
     """
     since = moment(command.sent_at) - timedelta(minutes=CLOCK_MINUTES)
     spans = [(stamp(since), LAST)]
     if skew < timedelta():
         behind = max(since + skew, EARLIEST)
-        spans.append((stamp(behind), min(stamp(behind + timedelta(seconds=DAY_SECONDS)), stamp(since))))
+        spans.append(
+            (stamp(behind), min(stamp(behind + timedelta(seconds=DAY_SECONDS)), stamp(since)))
+        )
     return spans
 
 
 def _reading_times(db: UnitOfWork, command: Followed) -> Iterator[tuple[str, int]]:
     spans = _spans(command, clock_skew(db, command.charger))
-    for connector, (since, until) in product(connectors(db.rows, command.charger, "meter_val"), spans):
+    for connector, (since, until) in product(
+        connectors(db.rows, command.charger, "meter_val"), spans
+    ):
         times = db.rows(
-            "SELECT max(received_at) FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ?"
-            " AND timestamp < ? AND source = 'MeterValues' AND received_at >= ?",
+            "SELECT max(received_at) FROM meter_val "
+            "WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp < ? "
+            "AND source = 'MeterValues' AND received_at >= ?",
             (command.charger, connector, since, until, command.sent_at),
         )
         if times[0][0] is not None:
@@ -194,22 +223,27 @@ def _began(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     oldest = moment(command.sent_at) - timedelta(seconds=OLD_SECONDS) + min(skew, timedelta())
     for since, until in _spans(command, skew):
         began = db.rows(
-            "SELECT created_at, id, conn_id, id_tag, start_time FROM tx INDEXED BY tx_by_charger WHERE cp_id = ?"
-            " AND start_time >= ? AND start_time < ? AND created_at >= ? AND imported_id IS NULL"
-            " ORDER BY created_at, id",
+            "SELECT created_at, id, conn_id, id_tag, start_time "
+            "FROM tx INDEXED BY tx_by_charger "
+            "WHERE cp_id = ? AND start_time >= ? AND start_time < ? AND created_at >= ? "
+            "AND imported_id IS NULL "
+            "ORDER BY created_at, id",
             (command.charger, since, until, command.sent_at),
         )
         for at, transaction, connector, tag, started in began:
             if transaction not in taken:
-                yield TransactionBegan(moment(at), transaction, connector, tag, moment(started) < oldest)
+                yield TransactionBegan(
+                    moment(at), transaction, connector, tag, moment(started) < oldest
+                )
 
 
 def _taken(db: UnitOfWork, command: Followed) -> set[int]:
     """Return the transactions that other remote starts brought about."""
     since = moment(command.sent_at) - timedelta(days=QUEUED_DAYS)
     taken = db.rows(
-        "SELECT outcome_tx_id FROM command WHERE cp_id = ? AND action = 'RemoteStartTransaction' AND requested_at >= ?"
-        " AND outcome_tx_id IS NOT NULL AND id <> ?",
+        "SELECT outcome_tx_id FROM command "
+        "WHERE cp_id = ? AND action = 'RemoteStartTransaction' AND requested_at >= ? "
+        "AND outcome_tx_id IS NOT NULL AND id <> ?",
         (command.charger, stamp(since), command.id),
     )
     return {transaction for (transaction,) in taken}
@@ -218,7 +252,10 @@ def _taken(db: UnitOfWork, command: Followed) -> set[int]:
 def _ended(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     transaction = command.payload.get("transactionId")
     ended = db.rows(
-        "SELECT received_at, reason FROM tx_event WHERE tx_id = ? AND kind = 'stop' AND received_at >= ?",
+        (
+            "SELECT received_at, reason FROM tx_event "
+            "WHERE tx_id = ? AND kind = 'stop' AND received_at >= ?"
+        ),
         (transaction, command.sent_at),
     )
     for at, reason in ended:
@@ -228,11 +265,15 @@ def _ended(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
 def _readings(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     skew = clock_skew(db, command.charger)
     oldest = moment(command.sent_at) - timedelta(seconds=STALE_SECONDS) + skew
-    for connector, (since, until) in product(connectors(db.rows, command.charger, "meter_val"), _spans(command, skew)):
+    for connector, (since, until) in product(
+        connectors(db.rows, command.charger, "meter_val"), _spans(command, skew)
+    ):
         readings = db.rows(
-            "SELECT received_at, tx_id, measurand, value, unit, phase, timestamp FROM meter_val WHERE cp_id = ?"
-            " AND conn_id = ? AND timestamp >= ? AND timestamp < ? AND received_at >= ? AND imported_id IS NULL"
-            " AND measurand IN (?, ?) AND location IN ('', 'Outlet')",
+            "SELECT received_at, tx_id, measurand, value, unit, phase, timestamp "
+            "FROM meter_val "
+            "WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp < ? "
+            "AND received_at >= ? AND imported_id IS NULL AND measurand IN (?, ?) "
+            "AND location IN ('', 'Outlet')",
             (command.charger, connector, since, until, command.sent_at, *MEASURANDS),
         )
         for at, transaction, measurand, value, unit, phase, taken in readings:

@@ -17,8 +17,11 @@ _STANDING: Final = (
     " (SELECT limit_amount FROM wallet WHERE account_id = ?1)"
 )
 _CURRENCY: Final = (
-    "SELECT currency FROM ledger WHERE id = (SELECT min(id) FROM ledger) UNION ALL SELECT currency FROM tariff"
-    " WHERE EXISTS (SELECT 1 FROM tariff_version WHERE tariff_id = tariff.id AND withdrawn_at IS NULL)"
+    "SELECT currency FROM ledger "
+    "WHERE id = (SELECT min(id) FROM ledger) UNION ALL "
+    "SELECT currency FROM tariff "
+    "WHERE EXISTS (SELECT 1 FROM tariff_version WHERE tariff_id = tariff.id "
+    "AND withdrawn_at IS NULL)"
 )
 _CLOSED: Final = (
     "SELECT 1 FROM position JOIN statement ON statement.id = statement_id"
@@ -34,11 +37,14 @@ def standing_of(rows: Rows, account: int) -> Standing:
 
 def is_prepaid(rows: Rows, account: int) -> bool:
     """Whether an account pays before it charges."""
-    return bool(rows("SELECT 1 FROM wallet WHERE account_id = ? AND prepaid_since IS NOT NULL", (account,)))
+    return bool(
+        rows("SELECT 1 FROM wallet WHERE account_id = ? AND prepaid_since IS NOT NULL", (account,))
+    )
 
 
 def currency_of(rows: Rows) -> str | None:
-    """Return the currency of the site: that of its ledger, else of its tariffs; None without any."""
+    """Return the currency of the site: that of its ledger, else of its tariffs; None without
+    any."""
     found = rows(_CURRENCY, ())
     return found[0][0] if found else None
 
@@ -50,4 +56,6 @@ def is_on_closed_statement(rows: Rows, transaction: int) -> bool:
 
 def is_spent(rows: Rows, account: int) -> bool:
     """Whether an account is prepaid and has nothing left."""
-    return bool(rows("SELECT 1 FROM wallet WHERE account_id = ? AND spent_since IS NOT NULL", (account,)))
+    return bool(
+        rows("SELECT 1 FROM wallet WHERE account_id = ? AND spent_since IS NOT NULL", (account,))
+    )

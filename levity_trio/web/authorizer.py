@@ -1,7 +1,8 @@
 """Asks a server outside about tags that nobody added (--authorizer).
 
-It gets a POST of `{"idTag", "charger", "connector"}` and answers 2xx with an idTagInfo (§7.27): `status`, and perhaps
-`expiryDate` and `parentIdTag`. Whatever else comes counts as no answer, and --authorizer-away decides.
+It gets a POST of `{"idTag", "charger", "connector"}` and answers 2xx with an idTagInfo (§7.27):
+`status`, and perhaps `expiryDate` and `parentIdTag`. Whatever else comes counts as no answer, and
+--authorizer-away decides.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ log = get_logger("system")
 
 
 class Authorizer:
-    """The server outside. It is asked once for each tag that is presented; nothing is remembered."""
+    """The server outside. It is asked once for each tag that is presented; nothing is
+    remembered."""
 
     def __init__(self, url: str, seconds: float) -> None:
         self._to, self._headers = leading_to(url), proof_in(url)
@@ -40,7 +42,11 @@ class Authorizer:
             async with self._places:
                 try:
                     response = await post(
-                        self._to, self._headers, orjson.dumps(question), self._seconds, most_bytes=MOST_BYTES
+                        self._to,
+                        self._headers,
+                        orjson.dumps(question),
+                        self._seconds,
+                        most_bytes=MOST_BYTES,
                     )
                     problem = f"status {response.status}, or no idTagInfo"
                     verdict = read_verdict(response.body) if 200 <= response.status < 300 else None
@@ -54,7 +60,9 @@ class Authorizer:
         if verdict is None:
             self._failures += 1
             if self._failures.bit_count() == 1:
-                log.warning("the authorizer gives no usable answer", reason=problem, failures=self._failures)
+                log.warning(
+                    "the authorizer gives no usable answer", reason=problem, failures=self._failures
+                )
         elif self._failures:
             log.warning("the authorizer answers again", failures=self._failures)
             self._failures = 0
@@ -71,4 +79,6 @@ def read_verdict(body: bytes) -> Verdict | None:
     expiry, parent = told.get("expiryDate"), told.get("parentIdTag")
     moment = parse_time(expiry) if isinstance(expiry, str) else None
     is_parent = isinstance(parent, str) and 0 < len(parent) <= LONGEST_TAG
-    return Verdict(told["status"], None if moment is None else stamp(moment), parent if is_parent else None)
+    return Verdict(
+        told["status"], None if moment is None else stamp(moment), parent if is_parent else None
+    )

@@ -1,4 +1,5 @@
-"""Which paths lead to the API and which to the dashboard, also below the path of a proxy (--public-url)."""
+"""Which paths lead to the API and which to the dashboard, also below the path of a proxy
+(--public-url)."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ FORM: Final = "/do/post/"
 
 @record(kw_only=False)
 class Below:
-    """ASGI middleware: takes the path of the proxy away, and hands on to the API or to the pages."""
+    """ASGI middleware: takes the path of the proxy away, and hands on to the API or to the
+    pages."""
 
     base: str
     api: ASGIApp

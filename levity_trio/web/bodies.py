@@ -1,8 +1,8 @@
 """Limits the size and time of request bodies, which Hypercorn does not.
 
-Most bodies are small: such a body is read completely before it reaches the application, which receives it in one part,
-and a request is refused before any route has started. Files are streamed: the application receives the parts as they
-arrive, and an exception when a limit is exceeded.
+Most bodies are small: such a body is read completely before it reaches the application, which
+receives it in one part, and a request is refused before any route has started. Files are streamed:
+the application receives the parts as they arrive, and an exception when a limit is exceeded.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from levity_trio.told import Quantity, Told
 from levity_trio.web.problems import BodyRefused, problem
 
 DISCARD_SECONDS: Final = 1.0
-"""How long the rest of an oversized body is read and discarded. Many clients read the response only after sending the
-whole body, and closing the connection with unread bytes would discard the response."""
+"""How long the rest of an oversized body is read and discarded. Many clients read the response only
+after sending the whole body, and closing the connection with unread bytes would discard the
+response."""
 REFUSAL_SECONDS: Final = 1.0
 
 
@@ -76,7 +77,8 @@ class Bodies:
         body = _Streamed(receive, self.stream_limits)
 
         async def respond(message: Message) -> None:
-            """Send, once the rest of a refused body is read: Hypercorn's send would wait for its reader forever."""
+            """Send, once the rest of a refused body is read: Hypercorn's send would wait for its
+            reader forever."""
             await body.discard()
             with trio.move_on_after(math.inf if body.is_over else REFUSAL_SECONDS):
                 await send(message)
@@ -111,8 +113,11 @@ class Bodies:
                 raise _TooLarge
         return bytes(body)
 
-    async def _refuse(self, status: int, text: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response, then close: Hypercorn's reader could hang forever on a body that nobody reads."""
+    async def _refuse(
+        self, status: int, text: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Send the response, then close: Hypercorn's reader could hang forever on a body that
+        nobody reads."""
         with trio.move_on_after(REFUSAL_SECONDS):
             await problem(status, text, headers={"connection": "close"})(scope, receive, send)
         self.cut()
@@ -137,7 +142,9 @@ class _Streamed:
         with trio.move_on_after(DISCARD_SECONDS):
             while not self.is_over:
                 message = await self._receive()
-                self.is_over = message["type"] == "http.disconnect" or not message.get("more_body", False)
+                self.is_over = message["type"] == "http.disconnect" or not message.get(
+                    "more_body", False
+                )
 
     async def receive(self) -> Message:
         """Return the next message. Raises BodyRefused."""
@@ -174,7 +181,8 @@ async def _discard(receive: Receive) -> None:
 
 
 def _whole(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that returns the body in one part; later calls wait for the client to disconnect."""
+    """Return a `receive` that returns the body in one part; later calls wait for the client to
+    disconnect."""
     parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_whole() -> Message:

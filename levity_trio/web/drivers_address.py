@@ -1,4 +1,5 @@
-"""The address by which drivers reach their pages: what codes at chargers and links to log in begin with."""
+"""The address by which drivers reach their pages: what codes at chargers and links to log in begin
+with."""
 
 from __future__ import annotations
 
@@ -14,20 +15,25 @@ SAY_WHERE: Final = "say with --drivers-url or --public-url where drivers find th
 
 
 def is_local(url: str, *named: str | None) -> bool:
-    """Whether only programs on this machine reach an address, so that it must be neither printed nor sent.
+    """Whether only programs on this machine reach an address, so that it must be neither printed
+    nor sent.
 
     What a setting has `named` is never local.
     """
-    return is_loopback(urlsplit(url).hostname or "") and not any(one and url.startswith(one) for one in named)
+    return is_loopback(urlsplit(url).hostname or "") and not any(
+        one and url.startswith(one) for one in named
+    )
 
 
 def own_address(url: str) -> str | None:
-    """Return the address in a URL if it is one of this machine, for others; None for a name, or another machine."""
+    """Return the address in a URL if it is one of this machine, for others; None for a name, or
+    another machine."""
     return as_own(urlsplit(url).hostname or "")
 
 
 def welcome_page(config: ServerConfig, role: str) -> str | None:
-    """Return where a user of this role types a code: drivers at their pages, others at the dashboard."""
+    """Return where a user of this role types a code: drivers at their pages, others at the
+    dashboard."""
     address = drivers_address(config) if role == "driver" else _dashboard_address(config)
     return None if address is None else f"{address}{WELCOME}"
 
@@ -35,8 +41,9 @@ def welcome_page(config: ServerConfig, role: str) -> str | None:
 def drivers_address(config: ServerConfig, port: int | None = None) -> str | None:
     """Return the address without a slash at its end, None if no pages are served.
 
-    It is --drivers-url, else that of the drivers' port, else --public-url, else that of the API's port. `port` is the
-    one that was selected where the configuration still says 0; that of a running server does not.
+    It is --drivers-url, else that of the drivers' port, else --public-url, else that of the API's
+    port. `port` is the one that was selected where the configuration still says 0; that of a
+    running server does not.
     """
     if config.drivers_url is not None:
         return config.drivers_url
@@ -47,11 +54,14 @@ def drivers_address(config: ServerConfig, port: int | None = None) -> str | None
 
 
 def addresses_to_send(config: ServerConfig) -> tuple[str | None, str | None]:
-    """Return the addresses of the dashboard and of the drivers' pages for messages; None where only programs on this
-    machine reach them."""
+    """Return the addresses of the dashboard and of the drivers' pages for messages; None where only
+    programs on this machine reach them."""
     named = config.public_url, config.drivers_url
     owners, drivers = _dashboard_address(config), drivers_address(config)
-    found = [None if one is None or is_local(one, *named) else one.rstrip("/") for one in (owners, drivers)]
+    found = [
+        None if one is None or is_local(one, *named) else one.rstrip("/")
+        for one in (owners, drivers)
+    ]
     return found[0], found[1]
 
 
@@ -60,4 +70,7 @@ def _dashboard_address(config: ServerConfig, port: int | None = None) -> str | N
     if not config.api or not config.dashboard:
         return None
     scheme = "http" if config.api_tls_cert is None else "https"
-    return config.public_url or f"{scheme}://{reachable(config.api_host, config.api_port or port or API_PORT)}"
+    return (
+        config.public_url
+        or f"{scheme}://{reachable(config.api_host, config.api_port or port or API_PORT)}"
+    )

@@ -1,7 +1,9 @@
-"""The facts as they are committed, for many streams: each is read once from the table and encoded once.
+"""The facts as they are committed, for many streams: each is read once from the table and encoded
+once.
 
-A commit wakes one task, which reads the new rows in order and passes them to all streams. A stream that joins has read
-the table up to the feed's position, so nothing is lost or repeated. A stream whose room is full is cut off.
+A commit wakes one task, which reads the new rows in order and passes them to all streams. A stream
+that joins has read the table up to the feed's position, so nothing is lost or repeated. A stream
+whose room is full is cut off.
 """
 
 from __future__ import annotations
@@ -30,9 +32,12 @@ READING: Final = "reading"
 
 
 class Frame:
-    """One server-sent event, encoded once for those who may see of whom it tells, and once for viewers."""
+    """One server-sent event, encoded once for those who may see of whom it tells, and once for
+    viewers."""
 
-    def __init__(self, number: int | None, kind: str, charger: str | None, data: str | bytes) -> None:
+    def __init__(
+        self, number: int | None, kind: str, charger: str | None, data: str | bytes
+    ) -> None:
         self.number = number
         self.kind = kind
         self.charger = charger
@@ -101,10 +106,16 @@ class Feed:
         self._hooks.watch_readings(WATCHER, is_watching=bool(self._streams))
 
     async def past(self, last: int, upto: int) -> AsyncIterator[Frame]:
-        """Yield the stored facts after one id up to another one, preceded by a gap if older ones were pruned."""
+        """Yield the stored facts after one id up to another one, preceded by a gap if older ones
+        were pruned."""
         pruned = await self._reader.run(before_oldest)
         if last < pruned:
-            yield Frame(min(pruned, upto), "gap", None, orjson.dumps({"after": last, "upto": min(pruned, upto)}))
+            yield Frame(
+                min(pruned, upto),
+                "gap",
+                None,
+                orjson.dumps({"after": last, "upto": min(pruned, upto)}),
+            )
             last = pruned
         while last < upto:
             page = await self._reader.run(partial(after, last=last, upto=upto, limit=PAGE))
@@ -134,11 +145,15 @@ class Feed:
     async def _read_on(self) -> None:
         """Pass on what was committed after the position. Without a stream nothing is read."""
         while self._streams:
-            page = await self._reader.run(partial(after, last=self.position, upto=2**62, limit=PAGE))
+            page = await self._reader.run(
+                partial(after, last=self.position, upto=2**62, limit=PAGE)
+            )
             if not page:
                 return
             for fact in page:
-                if fact.id > self.position:  # a stream that joined meanwhile may have moved the position
+                if (
+                    fact.id > self.position
+                ):  # a stream that joined meanwhile may have moved the position
                     self.position = fact.id
                     self._pass_on(frame_of(fact))
 

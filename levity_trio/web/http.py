@@ -1,16 +1,18 @@
 """Serves an ASGI application with Hypercorn while a block runs, on sockets that the caller opened.
 
-`hypercorn.trio.serve` is not used: its accept loop has no limit on connections, and an exception in one connection
-would end the server. Here a limited number of connections is accepted, and Hypercorn's TCPServer runs for each of them
-within an exception boundary, over a thin stream. Hypercorn shields its sends without a deadline; the stream adds one,
-so that a client that stops reading neither occupies a connection forever nor delays the stop. At the stop, idle
-connections are closed at once, and requests in progress have `grace_seconds`.
+`hypercorn.trio.serve` is not used: its accept loop has no limit on connections, and an exception in
+one connection would end the server. Here a limited number of connections is accepted, and
+Hypercorn's TCPServer runs for each of them within an exception boundary, over a thin stream.
+Hypercorn shields its sends without a deadline; the stream adds one, so that a client that stops
+reading neither occupies a connection forever nor delays the stop. At the stop, idle connections are
+closed at once, and requests in progress have `grace_seconds`.
 
-Applications receive no lifespan events: their resources are open before they are served. WebSockets are refused, and
-HTTP/2 is not spoken.
+Applications receive no lifespan events: their resources are open before they are served. WebSockets
+are refused, and HTTP/2 is not spoken.
 
-A proxy passes connections on with a PROXY header before the first request, which tells whose they are. Limits by
-address, the audit, and what only this machine may do would otherwise take all clients for the proxy.
+A proxy passes connections on with a PROXY header before the first request, which tells whose they
+are. Limits by address, the audit, and what only this machine may do would otherwise take all
+clients for the proxy.
 """
 
 from __future__ import annotations
@@ -35,7 +37,13 @@ from levity_trio.records import record
 from levity_trio.web.bodies import DEFAULT_STREAM_LIMITS, Bodies, StreamLimits, is_never_streamed
 from levity_trio.web.problems import MEDIA_TYPE, application, problem
 from levity_trio.wire.handshake import last_response
-from levity_trio.wire.proxy_header import BadProxyHeader, Proxies, is_from, missing_bytes, read_proxy_header
+from levity_trio.wire.proxy_header import (
+    BadProxyHeader,
+    Proxies,
+    is_from,
+    missing_bytes,
+    read_proxy_header,
+)
 from levity_trio.wire.secrets import masked_url
 
 # HTTP/2, UDP and several processes: 2.2 MB.
@@ -61,14 +69,16 @@ SEND_BYTES: Final = 64 * 1024
 """Sends are split into pieces of this size, and `send_seconds` applies to each piece."""
 LAST_REQUEST_SECONDS: Final = 1.0
 AMBIGUOUS: Final = frozenset((b"content-length", b"transfer-encoding"))
-"""A proxy before us may see another end of a request with both: what follows it is no request (RFC 9112, 6.3)."""
+"""A proxy before us may see another end of a request with both: what follows it is no request (RFC
+9112, 6.3)."""
 
 log = get_logger("system")
 
 
 @record
 class Limits:
-    """Limits on clients. Beyond `connections` concurrent ones, clients wait in the kernel's listen queue."""
+    """Limits on clients. Beyond `connections` concurrent ones, clients wait in the kernel's listen
+    queue."""
 
     connections: int = 64
     idle_seconds: float = 5.0
@@ -102,12 +112,13 @@ async def open_http(
     tls: ServedTls | None = None,
     proxies: Proxies = (),
 ) -> AsyncIterator[int]:
-    """Serve `app` while the block runs, by TLS if it is given, and yield the port of a TCP listener, else 0.
+    """Serve `app` while the block runs, by TLS if it is given, and yield the port of a TCP
+    listener, else 0.
 
     The listeners are closed at the end. Connections from `proxies` begin with a PROXY header.
 
-    An exception in the application is logged with its traceback and fails that request only. Leaving the block takes at
-    most twice `grace_seconds`.
+    An exception in the application is logged with its traceback and fails that request only.
+    Leaving the block takes at most twice `grace_seconds`.
     """
     server = _Server(app, limits, tls, proxies)
     slots = trio.Semaphore(limits.connections)
@@ -115,7 +126,9 @@ async def open_http(
         async with trio.open_nursery() as accepting:
             handle = partial(server.serve_connection, slots)
             limited = [_Listener(listener, slots) for listener in listeners]
-            await accepting.start(partial(trio.serve_listeners, handle, limited, handler_nursery=connections))
+            await accepting.start(
+                partial(trio.serve_listeners, handle, limited, handler_nursery=connections)
+            )
             name = listeners[0].socket.getsockname()
             yield 0 if isinstance(name, str) else int(name[1])  # a Unix socket has a path
             accepting.cancel_scope.cancel()
@@ -128,21 +141,31 @@ def host_name(host: str) -> str:
     """Return the name or address in a Host header, without its port and in lower case."""
     if host.startswith("["):
         return host[1:].partition("]")[0].casefold()
-    return (host.rpartition(":")[0] or host).rstrip(".").casefold() if host.count(":") == 1 else host.casefold()
+    return (
+        (host.rpartition(":")[0] or host).rstrip(".").casefold()
+        if host.count(":") == 1
+        else host.casefold()
+    )
 
 
 def is_own_host(scope: Scope, host: str, names: Collection[str] = ()) -> bool:
-    """Whether a Host header names this machine: loopback, where the connection arrived, or one of these names.
+    """Whether a Host header names this machine: loopback, where the connection arrived, or one of
+    these names.
 
     A web page could otherwise reach us under a name that it controls (DNS rebinding).
     """
     name = host_name(host)
-    return is_loopback(name) or name in names or (bool(name) and name == str((scope.get("server") or [""])[0]))
+    return (
+        is_loopback(name)
+        or name in names
+        or (bool(name) and name == str((scope.get("server") or [""])[0]))
+    )
 
 
 @record(kw_only=False)
 class OwnHosts:
-    """ASGI middleware that refuses requests to names that are not ours. `words` say what to do about one that is.
+    """ASGI middleware that refuses requests to names that are not ours. `words` say what to do
+    about one that is.
 
     A request without the header is no browser's: health checks of proxies have none.
     """
@@ -190,7 +213,9 @@ class _Sends:
     @contextmanager
     def within(self) -> Iterator[trio.CancelScope]:
         """Cancel the block at its deadline."""
-        with trio.CancelScope(deadline=min(self._last, trio.current_time() + self._seconds)) as scope:
+        with trio.CancelScope(
+            deadline=min(self._last, trio.current_time() + self._seconds)
+        ) as scope:
             self._open.add(scope)
             try:
                 yield scope
@@ -205,9 +230,11 @@ class _Sends:
 
 
 class _Conversation:
-    """The requests in progress on a connection. When its client has left and none is, `scope` is cancelled.
+    """The requests in progress on a connection. When its client has left and none is, `scope` is
+    cancelled.
 
-    Hypercorn would keep such a connection for `idle_seconds` if the client left before the end of the response.
+    Hypercorn would keep such a connection for `idle_seconds` if the client left before the end of
+    the response.
     """
 
     def __init__(self, app: ASGIApp, client: str, scope: trio.CancelScope) -> None:
@@ -233,7 +260,8 @@ class _Conversation:
                 self._scope.deadline = trio.current_time()
 
     def end(self) -> None:
-        """Note that the client has sent its last byte; perhaps it still waits for a response that is about to begin."""
+        """Note that the client has sent its last byte; perhaps it still waits for a response that
+        is about to begin."""
         self._has_left = True
         if not self._requests:
             self._scope.deadline = trio.current_time() + LAST_REQUEST_SECONDS
@@ -247,7 +275,8 @@ async def _send_last(send: Send, message: Message) -> None:
 
 
 class _Stream:
-    """The parts of a stream that Hypercorn uses, with a deadline for each send even within a shield."""
+    """The parts of a stream that Hypercorn uses, with a deadline for each send even within a
+    shield."""
 
     def __init__(self, stream: _Transport, sends: _Sends, at_end: Callable[[], None]) -> None:
         if isinstance(stream, trio.SSLStream):  # Hypercorn recognises TLS by these
@@ -256,7 +285,9 @@ class _Stream:
             self.selected_alpn_protocol = partial(_selected_alpn_protocol, stream)
         else:
             self.socket = stream.socket
-        self.send_eof = getattr(stream, "send_eof", trio.lowlevel.checkpoint)  # TLS has no half-closed connection
+        self.send_eof = getattr(
+            stream, "send_eof", trio.lowlevel.checkpoint
+        )  # TLS has no half-closed connection
         self.aclose = stream.aclose
         self._stream = stream
         self._sends = sends
@@ -270,7 +301,8 @@ class _Stream:
         return data
 
     async def send_all(self, data: bytes) -> None:
-        """Send data. Raises BrokenResourceError and closes the stream if the peer has stopped reading."""
+        """Send data. Raises BrokenResourceError and closes the stream if the peer has stopped
+        reading."""
         for start in range(0, len(data), SEND_BYTES):
             with self._sends.within() as scope:
                 await self._stream.send_all(data[start : start + SEND_BYTES])
@@ -288,8 +320,9 @@ def _selected_alpn_protocol(stream: trio.SSLStream[trio.SocketStream]) -> str | 
 class _Http1(TCPServer):
     """Hypercorn's server of a connection that stays with HTTP/1.1.
 
-    Hypercorn changes to HTTP/2 when the first bytes or a header of a request ask for it (h2c). A proxy that passes such
-    a header on sees no further request of that connection, so none of them has the header that tells of the proxy.
+    Hypercorn changes to HTTP/2 when the first bytes or a header of a request ask for it (h2c). A
+    proxy that passes such a header on sees no further request of that connection, so none of them
+    has the header that tells of the proxy.
     """
 
     async def _read_data(self) -> None:
@@ -306,7 +339,9 @@ async def _stay(_request: object) -> None:
 class _Server:
     """State shared by all connections."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, tls: ServedTls | None, proxies: Proxies) -> None:
+    def __init__(
+        self, app: ASGIApp, limits: Limits, tls: ServedTls | None, proxies: Proxies
+    ) -> None:
         self.context = WorkerContext(None)
         self._tls = tls
         self._proxies = proxies
@@ -316,7 +351,8 @@ class _Server:
         self.sends = _Sends(limits.send_seconds)
 
     async def serve_connection(self, slots: trio.Semaphore, stream: trio.SocketStream) -> None:
-        """Serve a connection. No exception leaves this function; trio's accept loop closes the stream in any case."""
+        """Serve a connection. No exception leaves this function; trio's accept loop closes the
+        stream in any case."""
         try:
             with trio.CancelScope() as scope:
                 client = await client_of(stream, self._proxies)
@@ -329,13 +365,23 @@ class _Server:
         finally:
             slots.release()
 
-    async def _converse(self, stream: trio.SocketStream, client: str, scope: trio.CancelScope) -> None:
+    async def _converse(
+        self, stream: trio.SocketStream, client: str, scope: trio.CancelScope
+    ) -> None:
         limits = self._limits
-        given = limits.body_bytes, limits.body_seconds, scope.cancel, limits.is_streamed, limits.streams
+        given = (
+            limits.body_bytes,
+            limits.body_seconds,
+            scope.cancel,
+            limits.is_streamed,
+            limits.streams,
+        )
         conversation = _Conversation(Bodies(self._app, *given), client, scope)
         transport: _Transport = stream
         if self._tls is not None:
-            transport = trio.SSLStream(stream, self._tls.context, server_side=True, https_compatible=True)
+            transport = trio.SSLStream(
+                stream, self._tls.context, server_side=True, https_compatible=True
+            )
         await _Http1(
             ASGIWrapper(cast("ASGIFramework", conversation.serve)),
             self._config,
@@ -354,15 +400,23 @@ def _config(limits: Limits) -> Config:
 
 
 class _Lines(Logger):
-    """Writes Hypercorn's log lines to the server's log: requests at DEBUG, exceptions of the application at ERROR."""
+    """Writes Hypercorn's log lines to the server's log: requests at DEBUG, exceptions of the
+    application at ERROR."""
 
     def __init__(self, config: Config) -> None:  # noqa: ARG002 - its log destinations are ignored
         self.access_logger = self.error_logger = None
 
-    async def access(self, request: WWWScope, response: ResponseSummary | None, request_time: float) -> None:
+    async def access(
+        self, request: WWWScope, response: ResponseSummary | None, request_time: float
+    ) -> None:
         status = response["status"] if response else None
         milliseconds = round(request_time * 1000, 1)
-        log.debug("HTTP request", path=masked_url(request["path"]), status=status, milliseconds=milliseconds)
+        log.debug(
+            "HTTP request",
+            path=masked_url(request["path"]),
+            status=status,
+            milliseconds=milliseconds,
+        )
 
     async def exception(self, message: str, *_args: Any, **_kwargs: Any) -> None:
         log.exception("HTTP request failed", problem=message)  # noqa: LOG004 - called within Hypercorn's except block
@@ -376,7 +430,8 @@ log = get_logger("system")
 
 
 async def client_of(stream: trio.SocketStream, proxies: Proxies) -> str | None:
-    """Return the address of the client of a connection; None if nobody is to be served, as for a proxy's own check.
+    """Return the address of the client of a connection; None if nobody is to be served, as for a
+    proxy's own check.
 
     Raises OSError, trio.BrokenResourceError: the peer has left.
     """
@@ -395,7 +450,9 @@ async def client_of(stream: trio.SocketStream, proxies: Proxies) -> str | None:
 async def _named_by_proxy(stream: trio.SocketStream) -> str | None:
     received = b""
     while (header := read_proxy_header(received)) is None:
-        more = await stream.receive_some(missing_bytes(received))  # no more, because what follows may be TLS
+        more = await stream.receive_some(
+            missing_bytes(received)
+        )  # no more, because what follows may be TLS
         if not more:
             return None
         received += more
@@ -403,7 +460,8 @@ async def _named_by_proxy(stream: trio.SocketStream) -> str | None:
 
 
 async def _refuse(stream: trio.SocketStream, words: str) -> None:
-    """Answer somebody who comes past the proxy. Closing with unread data would reset the connection."""
+    """Answer somebody who comes past the proxy. Closing with unread data would reset the
+    connection."""
     log.debug("connection refused", reason=words)
     answer = problem(400, words)
     with trio.move_on_after(REFUSED_SECONDS):

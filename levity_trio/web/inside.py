@@ -1,4 +1,5 @@
-"""Requests of the API from inside the process: by pages on behalf of whoever reads them, by plug-ins as a token."""
+"""Requests of the API from inside the process: by pages on behalf of whoever reads them, by
+plug-ins as a token."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ class Reply:
 
     @property
     def content(self) -> Any:
-        """The JSON of the body, None if it is empty: that of a problem, if the status is 400 or above."""
+        """The JSON of the body, None if it is empty: that of a problem, if the status is 400 or
+        above."""
         found = orjson.loads(self.body) if self.body else None
         return decoded(found, self.mark) if self.mark and self.mark.encode() in self.body else found
 
@@ -63,7 +65,9 @@ class Reply:
         """Take a part of the response."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            self.headers = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
+            self.headers = {
+                name.decode(): value.decode("latin-1") for name, value in message["headers"]
+            }
         else:
             self.body += message.get("body", b"")
 
@@ -82,7 +86,9 @@ async def hand_on(app: ASGIApp, caller: Caller, question: Question, send: Send) 
 
 
 def _scope(address: str, question: Question) -> Scope:
-    parameters = {name: _text(value) for name, value in question.query.items() if value not in (None, "")}
+    parameters = {
+        name: _text(value) for name, value in question.query.items() if value not in (None, "")
+    }
     headers = {"content-type": JSON, **question.headers}
     return {
         "type": "http",
@@ -106,7 +112,8 @@ def _text(value: Any) -> str:
 
 
 def _receive(question: Question) -> Receive:
-    """Return what yields a body, and after it nothing: a streamed answer waits meanwhile for its client to leave."""
+    """Return what yields a body, and after it nothing: a streamed answer waits meanwhile for its
+    client to leave."""
     parts = iter((question.body,))
 
     async def receive() -> Message:
@@ -160,10 +167,15 @@ class ApiOfPlugins:
         headers: Mapping[str, str] = NOTHING,
     ) -> Reply:
         sent = b"" if body is None else orjson.dumps(body)
-        question, reply = Question(method=method, path=path, query=query, body=sent, headers=headers), Reply()
+        question, reply = (
+            Question(method=method, path=path, query=query, body=sent, headers=headers),
+            Reply(),
+        )
         doorway = await self.opening.doorway(Door(token=token))
         try:
             await doorway(_scope(self.address, question), _receive(question), reply.take)
         except Exception:  # the reply says so: 500
-            log.exception("a request of a plug-in failed", asked_by=self.address, method=method, path=path)
+            log.exception(
+                "a request of a plug-in failed", asked_by=self.address, method=method, path=path
+            )
         return reply

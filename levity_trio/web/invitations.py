@@ -1,7 +1,9 @@
-"""One-time codes with which a user logs in first: a link, also printed in a letter, or a PIN that somebody can dictate.
+"""One-time codes with which a user logs in first: a link, also printed in a letter, or a PIN that
+somebody can dictate.
 
-A link is random, so a salted SHA-256 is enough. A PIN has eight digits: it is stretched like a password, may be tried a
-few times, and is short-lived. Both begin with a number, so that tries are counted for the one that was meant.
+A link is random, so a salted SHA-256 is enough. A PIN has eight digits: it is stretched like a
+password, may be tried a few times, and is short-lived. Both begin with a number, so that tries are
+counted for the one that was meant.
 """
 
 from __future__ import annotations
@@ -26,14 +28,16 @@ LASTS: Final = {LINK: timedelta(hours=24), PIN: timedelta(minutes=15), LETTER: t
 LINK_BYTES: Final = 16
 PIN_DIGITS: Final = 8
 _CODE: Final = re.compile(
-    r"invite_(?P<link>[0-9]{1,18})_(?P<secret>[A-Za-z0-9_-]{22})|(?P<pin>[0-9]{1,18})-(?P<digits>[0-9]{8})"
+    r"invite_(?P<link>[0-9]{1,18})_(?P<secret>[A-Za-z0-9_-]{22})|(?P<pin>[0-9]{1,"
+    r"18})-(?P<digits>[0-9]{8})"
 )
 _BLANKS: Final = re.compile(r"\s+")
 
 
 @record(kw_only=False)
 class Presented:
-    """An open invitation that a code names. A link is right; whether a PIN is, remains to be seen."""
+    """An open invitation that a code names. A link is right; whether a PIN is, remains to be
+    seen."""
 
     id: int
     user: int
@@ -45,7 +49,9 @@ class Presented:
 
 def make_secret(kind: Kind) -> str:
     """Return the secret of a new invitation."""
-    return f"{randbelow(10**PIN_DIGITS):0{PIN_DIGITS}}" if kind == PIN else token_urlsafe(LINK_BYTES)
+    return (
+        f"{randbelow(10**PIN_DIGITS):0{PIN_DIGITS}}" if kind == PIN else token_urlsafe(LINK_BYTES)
+    )
 
 
 def stored_link(secret: str) -> Stored:
@@ -68,7 +74,9 @@ class Invitations:
     def load(self, stored: Iterable[StoredInvitation]) -> None:
         """Replace what is known; tries that are not stored yet still count."""
         self._open = {one.id: one for one in stored}
-        self._tries = {one.id: max(one.tries, self._tries.get(one.id, 0)) for one in self._open.values()}
+        self._tries = {
+            one.id: max(one.tries, self._tries.get(one.id, 0)) for one in self._open.values()
+        }
 
     def number_of(self, code: str) -> int | None:
         """Return the number with which a code begins, None for any other text."""
@@ -76,7 +84,8 @@ class Invitations:
         return None if found is None else int(found["link"] or found["pin"])
 
     def find(self, code: str, at: str) -> Presented | None:
-        """Return the invitation that a code names, None if there is none that may still be tried."""
+        """Return the invitation that a code names, None if there is none that may still be
+        tried."""
         match = _match(code)
         one = None if match is None else self._open.get(int(match["link"] or match["pin"]))
         if match is None or one is None or one.expires_at <= at:
@@ -85,12 +94,15 @@ class Invitations:
         if (one.kind == PIN) != is_pin or self._tries[one.id] >= MOST_TRIES:
             return None
         secret = match["digits"] if is_pin else match["secret"]
-        if not is_pin and not passwords.is_of(Stored(GENERATED, one.salt, one.digest), secret.encode()):
+        if not is_pin and not passwords.is_of(
+            Stored(GENERATED, one.salt, one.digest), secret.encode()
+        ):
             return None
         return Presented(one.id, one.user, is_pin, one.salt, one.digest, secret)
 
     def count_try(self, invitation: int) -> int:
-        """Count a try of a PIN, before it is known whether it is right; return the number of tries."""
+        """Count a try of a PIN, before it is known whether it is right; return the number of
+        tries."""
         self._tries[invitation] += 1
         return self._tries[invitation]
 

@@ -1,9 +1,11 @@
-"""Users and the log-ins of their browsers, in memory: whose cookie a request presents, and how a browser logs in.
+"""Users and the log-ins of their browsers, in memory: whose cookie a request presents, and how a
+browser logs in.
 
-A cookie contains a random id, of which only a digest is stored. Each log-in gets a new one, so that nobody can plant an
-id beforehand. Wrong passwords make (address, name) wait. A browser that logged in before is known by the id that it
-still has: it waits for its own mistakes only, and has its own place in the queue (turns.py), so that a flood of wrong
-passwords never keeps a user out who is known.
+A cookie contains a random id, of which only a digest is stored. Each log-in gets a new one, so that
+nobody can plant an id beforehand. Wrong passwords make (address, name) wait. A browser that logged
+in before is known by the id that it still has: it waits for its own mistakes only, and has its own
+place in the queue (turns.py), so that a flood of wrong passwords never keeps a user out who is
+known.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ Stretch = Callable[..., Awaitable[Any]]
 
 
 class Login(NamedTuple):
-    """A valid log-in: of a user, or with a token. `role` is the present one; `account` is a driver's.
+    """A valid log-in: of a user, or with a token. `role` is the present one; `account` is a
+    driver's.
 
     `language` is that of the household or of the user, None if nobody said it.
     """
@@ -120,7 +123,8 @@ def new_cookie() -> str:
 def form_value(cookie: str) -> str:
     """Return a value that proves that a form is from a page of ours, which knew the cookie (CSRF).
 
-    It is another one each time: what stays the same in compressed pages can be guessed from their lengths (BREACH).
+    It is another one each time: what stays the same in compressed pages can be guessed from their
+    lengths (BREACH).
     """
     return _form_value(cookie, token_hex(NONCE_BYTES))
 
@@ -142,7 +146,9 @@ def _folded(name: str) -> str:
 class Logins:
     """All users and log-ins, and the failures of late."""
 
-    def __init__(self, tokens: Tokens, writer: Writer, clock: Clock, stretch: Stretch = in_thread) -> None:
+    def __init__(
+        self, tokens: Tokens, writer: Writer, clock: Clock, stretch: Stretch = in_thread
+    ) -> None:
         self._tokens, self._writer, self._clock, self._stretch = tokens, writer, clock, stretch
         self._users: dict[int, StoredUser] = {}
         self._logins: dict[int, StoredLogin] = {}
@@ -170,7 +176,8 @@ class Logins:
         self.load(await self._writer.run(writes.stored))
 
     async def change(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
-        """Run a write that changes users, log-ins or invitations; know the result before anybody else changes it."""
+        """Run a write that changes users, log-ins or invitations; know the result before anybody
+        else changes it."""
 
         def changed(db: UnitOfWork) -> tuple[T, Stored]:
             return write(db, *args), writes.stored(db)
@@ -223,9 +230,17 @@ class Logins:
     # Logging in and out
 
     async def enter(
-        self, name: str, password: str, *, address: str, cookie: str | None, browser: str, for_drivers: bool = False
+        self,
+        name: str,
+        password: str,
+        *,
+        address: str,
+        cookie: str | None,
+        browser: str,
+        for_drivers: bool = False,
     ) -> Entered:
-        """Log a user in. `for_drivers`: at their port, where nobody else is known. Raises Problem."""
+        """Log a user in. `for_drivers`: at their port, where nobody else is known. Raises
+        Problem."""
         user, visit = self._named(name), _Visit(address, cookie, browser)
         if for_drivers and user is not None and not self._is_driver(user.id):
             user = None
@@ -233,20 +248,40 @@ class Logins:
         known, door = self._known(cookie, user), self._door_of(for_drivers)
         who = ("known", known) if known else (network_of(address), _folded(name)[:NAME_CHARACTERS])
         turn = door.turns.known(known) if known else door.turns.stranger(network_of(address))
-        if not await self._try(door, who, turn, stored or NOBODYS, password) or user is None or stored is None:
-            raise Problem(HTTPStatus.UNAUTHORIZED, "wrong_password", Told("there is no such user with this password"))
+        if (
+            not await self._try(door, who, turn, stored or NOBODYS, password)
+            or user is None
+            or stored is None
+        ):
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED,
+                "wrong_password",
+                Told("there is no such user with this password"),
+            )
         return await self._begin(visit, stored, user=user.id)
 
-    async def enter_by_token(self, text: str, *, address: str, cookie: str | None, browser: str) -> Entered:
+    async def enter_by_token(
+        self, text: str, *, address: str, cookie: str | None, browser: str
+    ) -> Entered:
         """Log in whoever has a token. Raises Problem."""
         token = self._tokens.check(text.strip())
         return await self._begin(_Visit(address, cookie, browser), None, token=token.id)
 
     async def enter_by_invitation(
-        self, code: str, *, address: str, cookie: str | None, browser: str, for_drivers: bool = False
+        self,
+        code: str,
+        *,
+        address: str,
+        cookie: str | None,
+        browser: str,
+        for_drivers: bool = False,
     ) -> Entered:
-        """Log in whoever has a one-time code, which is used up. `for_drivers`: see `enter`. Raises Problem."""
-        who, door = (network_of(address), f"code {self.invitations.number_of(code)}"), self._door_of(for_drivers)
+        """Log in whoever has a one-time code, which is used up. `for_drivers`: see `enter`. Raises
+        Problem."""
+        who, door = (
+            (network_of(address), f"code {self.invitations.number_of(code)}"),
+            self._door_of(for_drivers),
+        )
         self._check_wait(door, who)
         found = self._invitation(code, for_drivers=for_drivers)
         if found is not None and found.is_pin:
@@ -256,23 +291,35 @@ class Logins:
             door.failures.add(who)
         if found is None:
             raise Problem(
-                HTTPStatus.UNAUTHORIZED, "wrong_code", Told("this code is wrong, used or too old; ask for a new one")
+                HTTPStatus.UNAUTHORIZED,
+                "wrong_code",
+                Told("this code is wrong, used or too old; ask for a new one"),
             )
-        return await self._begin(_Visit(address, cookie, browser), None, user=found.user, invitation=found.id)
+        return await self._begin(
+            _Visit(address, cookie, browser), None, user=found.user, invitation=found.id
+        )
 
-    async def _try_pin(self, door: _Door, who: _Who, code: str, *, for_drivers: bool) -> Presented | None:
-        """Return the invitation of a right PIN. Its turn has come: what was refused before that, was no try."""
+    async def _try_pin(
+        self, door: _Door, who: _Who, code: str, *, for_drivers: bool
+    ) -> Presented | None:
+        """Return the invitation of a right PIN. Its turn has come: what was refused before that,
+        was no try."""
         self._check_wait(door, who)  # others may have failed meanwhile
         invitation = self._invitation(code, for_drivers=for_drivers)
         if invitation is None:
             return None
-        tries = self.invitations.count_try(invitation.id)  # before anything is awaited, so that no guess goes uncounted
+        tries = self.invitations.count_try(
+            invitation.id
+        )  # before anything is awaited, so that no guess goes uncounted
         await self._writer.run(users.note_tries, invitation.id, tries)
-        is_right = await self._is_right(door, who, Stretched(invitation.salt, invitation.digest), invitation.secret)
+        is_right = await self._is_right(
+            door, who, Stretched(invitation.salt, invitation.digest), invitation.secret
+        )
         return invitation if is_right else None
 
     def _invitation(self, code: str, *, for_drivers: bool) -> Presented | None:
-        """Return the invitation that a code names, as far as it may be used here and tried again."""
+        """Return the invitation that a code names, as far as it may be used here and tried
+        again."""
         found = self.invitations.find(code, stamp(self._clock()))
         return None if found is None or (for_drivers and not self._is_driver(found.user)) else found
 
@@ -281,23 +328,32 @@ class Logins:
         await self.change(writes.end, number, stamp(self._clock()), None)
 
     async def end(self, number: int, by: str) -> bool:
-        """End a log-in by somebody; its browser is no longer known. Return False if there is none that is open."""
+        """End a log-in by somebody; its browser is no longer known. Return False if there is none
+        that is open."""
         return await self.change(writes.end, number, stamp(self._clock()), by)
 
     async def change_password(self, login: Login, old: str | None, new: str) -> None:
         """Change the password of the user of a log-in, whose other log-ins end. Raises Problem."""
         user = None if login.user is None else self._users.get(login.user)
         if user is None:
-            raise Problem(HTTPStatus.CONFLICT, "conflict", Told("you have no user, and so no password"))
+            raise Problem(
+                HTTPStatus.CONFLICT, "conflict", Told("you have no user, and so no password")
+            )
         number, known = user.id, f"password of {login.id}"
         if user.password is not None:
             turn = self._door.turns.known(known)
             if not await self._try(self._door, ("known", known), turn, user.password, old or ""):
-                raise Problem(HTTPStatus.FORBIDDEN, "wrong_password", Told("the old password is wrong"))
+                raise Problem(
+                    HTTPStatus.FORBIDDEN, "wrong_password", Told("the old password is wrong")
+                )
         after: Stretched = await self.stretch(new)
         by = Manager(login.name, False, stamp(self._clock()))
-        if not await self.change(users.change_own_password, number, user.password, after, login.id, by):
-            raise Problem(HTTPStatus.CONFLICT, "changed", Told("the password was changed meanwhile"))
+        if not await self.change(
+            users.change_own_password, number, user.password, after, login.id, by
+        ):
+            raise Problem(
+                HTTPStatus.CONFLICT, "changed", Told("the password was changed meanwhile")
+            )
 
     async def stretch(self, secret: str) -> Stretched:
         """Return a password or PIN as it is stored."""
@@ -321,7 +377,12 @@ class Logins:
         return digest
 
     async def _try(
-        self, door: _Door, who: _Who, turn: AbstractAsyncContextManager[None], stored: Stretched, given: str
+        self,
+        door: _Door,
+        who: _Who,
+        turn: AbstractAsyncContextManager[None],
+        stored: Stretched,
+        given: str,
     ) -> bool:
         """Whether a password is right. Raises Problem for one who tries too often."""
         self._check_wait(door, who)
@@ -347,7 +408,11 @@ class Logins:
 
     def _check_wait(self, door: _Door, who: _Who) -> None:
         if (seconds := door.failures.wait_seconds(who)) > 0:
-            problem = Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", Told("too many failed log-ins; wait"))
+            problem = Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too_many_failures",
+                Told("too many failed log-ins; wait"),
+            )
             problem.headers["retry-after"] = str(math.ceil(seconds))
             raise problem
 
@@ -375,6 +440,8 @@ class Logins:
         login = self.find(cookie)
         if not is_begun or login is None:
             raise Problem(
-                HTTPStatus.UNAUTHORIZED, "changed", Told("what opened this was taken away meanwhile; try again")
+                HTTPStatus.UNAUTHORIZED,
+                "changed",
+                Told("what opened this was taken away meanwhile; try again"),
             )
         return Entered(cookie, login)

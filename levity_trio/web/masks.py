@@ -1,4 +1,5 @@
-"""What viewers see of what is shown: null where a field is marked for operators, and no number of a card."""
+"""What viewers see of what is shown: null where a field is marked for operators, and no number of a
+card."""
 
 from __future__ import annotations
 
@@ -12,13 +13,15 @@ from levity_trio.told import Told
 from levity_trio.wire.secrets import MASK
 
 T = TypeVar("T")
-CARDS: Final = frozenset({"id_tag", "idTag", "parent_id_tag", "parentIdTag", "stop_id_tag", "sample"})
+CARDS: Final = frozenset(
+    {"id_tag", "idTag", "parent_id_tag", "parentIdTag", "stop_id_tag", "sample"}
+)
 """Fields with the number of a card; the sample of a broken message may be one."""
 
 
 def masked(found: T) -> T:
-    """Return what was read as viewers see it: null for what is marked for operators, and the numbers of cards masked,
-    also in sentences beside them."""
+    """Return what was read as viewers see it: null for what is marked for operators, and the
+    numbers of cards masked, also in sentences beside them."""
     cards = set[str]()
 
     def gather(name: str, text: str) -> str:
@@ -35,19 +38,31 @@ def masked(found: T) -> T:
 
 
 def _copied(value: Any, change: Callable[[str, str], str], name: str = "") -> Any:
-    """Return a value without what is marked for operators. `change` gets each text and the name of its field."""
+    """Return a value without what is marked for operators. `change` gets each text and the name of
+    its field."""
     if isinstance(value, str):
         return change(name, value)
     if is_dataclass(value) or hasattr(value, "__struct_fields__"):
         hidden = for_operators(value) if is_dataclass(value) else ()
-        names = [one.name for one in fields(value)] if is_dataclass(value) else value.__struct_fields__
-        parts = {name: None if name in hidden else _copied(getattr(value, name), change, name) for name in names}
+        names = (
+            [one.name for one in fields(value)] if is_dataclass(value) else value.__struct_fields__
+        )
+        parts = {
+            name: None if name in hidden else _copied(getattr(value, name), change, name)
+            for name in names
+        }
         return value.__class__(**parts)
     if isinstance(value, Mapping):
         return {key: _copied(part, change, key) for key, part in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_copied(part, change, name) for name, part in zip(value._fields, value, strict=True)))
-    return type(value)(_copied(part, change) for part in value) if isinstance(value, list | tuple) else value
+        return type(value)(
+            *(_copied(part, change, name) for name, part in zip(value._fields, value, strict=True))
+        )
+    return (
+        type(value)(_copied(part, change) for part in value)
+        if isinstance(value, list | tuple)
+        else value
+    )
 
 
 def _masked_text(text: str, cards: re.Pattern[str]) -> str:

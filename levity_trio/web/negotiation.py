@@ -1,4 +1,5 @@
-"""Content negotiation: media type (RFC 9110 §12.5.1), compression (§12.5.3) and language (§12.5.4) of a body."""
+"""Content negotiation: media type (RFC 9110 §12.5.1), compression (§12.5.3) and language (§12.5.4)
+of a body."""
 
 from __future__ import annotations
 
@@ -21,15 +22,17 @@ class _Range(NamedTuple):
 def preferred(accept: str, offered: Sequence[str]) -> str:
     """Return the offered content type of the highest quality, the first one among equals.
 
-    If none is acceptable, the first one is returned instead of an error. A parameter is compared only if both sides
-    have it.
+    If none is acceptable, the first one is returned instead of an error. A parameter is compared
+    only if both sides have it.
     """
     ranges = list(_ranges(accept))
     return max(offered, key=lambda content_type: _quality(content_type, ranges))
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    return any(one.value in ("gzip", "x-gzip", "*") and one.quality > 0 for one in _ranges(accept_encoding))
+    return any(
+        one.value in ("gzip", "x-gzip", "*") and one.quality > 0 for one in _ranges(accept_encoding)
+    )
 
 
 def compressed(body: bytes) -> bytes:

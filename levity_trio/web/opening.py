@@ -1,7 +1,8 @@
 """Opens what people and their programs use: the API with the dashboard, the event feed, webhooks,
 messages to people, files of chargers.
 
-It is imported when a server starts, not with the server's root: its libraries and endpoints are a third of all modules.
+It is imported when a server starts, not with the server's root: its libraries and endpoints are a
+third of all modules.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ async def open_web(
     local: trio.SocketListener | None,
     opening: Opening,
 ) -> AsyncIterator[None]:
-    """Serve all this while the block runs; `local` is the local socket, if there is one. `opening` lets plug-ins in."""
+    """Serve all this while the block runs; `local` is the local socket, if there is one. `opening`
+    lets plug-ins in."""
     config, writer, clock, hooks = central.config, central.writer, central.clock, central.hooks
     api_listeners = listeners.api._replace(local=local)
     deliveries = Parts(reader, writer, clock, config.check_interval_seconds, key)
@@ -69,8 +71,14 @@ async def open_web(
         open_feed(reader, hooks) as feed,
         open_webhooks(deliveries, hooks) as webhooks,
         open_messages(around_of(central, reader, key), hooks) as messages,
-        open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners.files) as shelf,
-        open_api(api_of(central, reader, read_imported, feed, webhooks, messages, shelf, key), api_listeners, opening),
+        open_files(
+            config, writer, reader, clock, lambda: central.clock_trusted, listeners.files
+        ) as shelf,
+        open_api(
+            api_of(central, reader, read_imported, feed, webhooks, messages, shelf, key),
+            api_listeners,
+            opening,
+        ),
     ):
         yield
 

@@ -1,4 +1,5 @@
-"""The certificates of the pages: those of the API's port and of the drivers' port, and the renewal of our own one."""
+"""The certificates of the pages: those of the API's port and of the drivers' port, and the renewal
+of our own one."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def _load(pair: Pair) -> ssl.SSLContext:
 
 
 def open_page_tls(config: ServerConfig) -> tuple[PageTls | None, PageTls | None]:
-    """Return how the API's port and the drivers' port are served by TLS. Raises EnvironmentProblem."""
+    """Return how the API's port and the drivers' port are served by TLS. Raises
+    EnvironmentProblem."""
     of_api = _pair("--api-tls", config.api_tls_cert, config.api_tls_key)
     of_drivers = _pair("--drivers-tls", config.drivers_tls_cert, config.drivers_tls_key) or of_api
     api = None if of_api is None else PageTls("pages", of_api)
@@ -79,4 +81,7 @@ async def _renew_own(folder: Path, now: datetime) -> None:
     try:
         await renew_pages(folder, now)
     except AuthorityProblem as problem:
-        log.error("the certificate of the pages cannot be renewed; it holds until its end", problem=str(problem))
+        log.error(
+            "the certificate of the pages cannot be renewed; it holds until its end",
+            problem=str(problem),
+        )

@@ -1,4 +1,5 @@
-"""The pages at `--metrics-port`: /healthz, /readyz and the pages of plugins. There are no operator functions."""
+"""The pages at `--metrics-port`: /healthz, /readyz and the pages of plugins. There are no operator
+functions."""
 
 from __future__ import annotations
 
@@ -29,7 +30,10 @@ async def open_pages(
     central: Central, listeners: Sequence[trio.SocketListener], pages: Mapping[str, PluginPage]
 ) -> AsyncIterator[None]:
     """Serve the pages while the block runs."""
-    routes = [Route("/healthz", partial(_health, central)), Route("/readyz", partial(_readiness, central))]
+    routes = [
+        Route("/healthz", partial(_health, central)),
+        Route("/readyz", partial(_readiness, central)),
+    ]
     routes += [Route(path, partial(_page, page, trio.Lock())) for path, page in pages.items()]
     own = (*central.config.api_allowed_hosts, central.config.metrics_address)
     words = "use an address of this server, or allow the name with --api-allowed-hosts"
@@ -45,24 +49,32 @@ async def open_pages(
 
 
 async def _health(central: Central, _request: Request) -> Response:
-    """Answer 200: a response proves that the event loop runs. Other servers are to have the chargers of one that is
-    being drained, or that has lost the database which the others use."""
+    """Answer 200: a response proves that the event loop runs. Other servers are to have the
+    chargers of one that is being drained, or that has lost the database which the others use."""
     if central.draining.is_asked:
-        return problem(UNAVAILABLE, "this server is being drained; its chargers connect to other ones")
+        return problem(
+            UNAVAILABLE, "this server is being drained; its chargers connect to other ones"
+        )
     if not central.writer.sharing.may_answer:
-        return problem(UNAVAILABLE, "this server has committed nothing for too long; others serve its chargers")
+        return problem(
+            UNAVAILABLE, "this server has committed nothing for too long; others serve its chargers"
+        )
     return PlainTextResponse("ok\n")
 
 
 async def _readiness(central: Central, _request: Request) -> Response:
     if central.writer.is_failing:
-        return problem(UNAVAILABLE, "nothing can be committed at present; see the log for the reason")
+        return problem(
+            UNAVAILABLE, "nothing can be committed at present; see the log for the reason"
+        )
     if central.writer.is_damaged:
         return problem(UNAVAILABLE, "the database file is damaged; see the log for what to do")
     if not central.ready.is_set():
         return problem(UNAVAILABLE, "not serving chargers until this machine's clock is set")
     if not central.clock_trusted:
-        return problem(UNAVAILABLE, "this machine's clock cannot be trusted; see the log for the reason")
+        return problem(
+            UNAVAILABLE, "this machine's clock cannot be trusted; see the log for the reason"
+        )
     return PlainTextResponse("ready\n")
 
 

@@ -1,4 +1,5 @@
-"""HTTP errors as problem documents (RFC 9457), whether raised by a route, by the routing or by the server."""
+"""HTTP errors as problem documents (RFC 9457), whether raised by a route, by the routing or by the
+server."""
 
 from __future__ import annotations
 
@@ -29,21 +30,32 @@ class BodyRefused(Exception):
 
 
 def problem(
-    status: int, detail: str, *, headers: Mapping[str, str] | None = None, extra: Mapping[str, object] | None = None
+    status: int,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    extra: Mapping[str, object] | None = None,
 ) -> Response:
-    """Return a problem document. `detail` tells a person what to do; `extra` adds members to the standard ones."""
-    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    """Return a problem document. `detail` tells a person what to do; `extra` adds members to the
+    standard ones."""
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
     body = orjson.dumps(document | dict(extra or {}), as_json, orjson.OPT_PASSTHROUGH_SUBCLASS)
     return Response(body, status, headers, media_type=MEDIA_TYPE)
 
 
 def application(
-    routes: Sequence[BaseRoute], handlers: Mapping[type[Exception], HTTPExceptionHandler] | None = None
+    routes: Sequence[BaseRoute],
+    handlers: Mapping[type[Exception], HTTPExceptionHandler] | None = None,
 ) -> Starlette:
     """Return a Starlette application that answers every error with a problem document.
 
-    `handlers` convert specific exceptions to problems. Any other exception is a bug: the client receives 500, and
-    Starlette re-raises the exception, which the server logs.
+    `handlers` convert specific exceptions to problems. Any other exception is a bug: the client
+    receives 500, and Starlette re-raises the exception, which the server logs.
     """
     return Starlette(
         routes=routes,
@@ -61,9 +73,15 @@ async def _routing_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for HTTPException
     details = {
         HTTPStatus.NOT_FOUND: Told("there is nothing at {1}", request.url.path),
-        HTTPStatus.METHOD_NOT_ALLOWED: Told("{1} is not allowed here; see the Allow header", request.method),
+        HTTPStatus.METHOD_NOT_ALLOWED: Told(
+            "{1} is not allowed here; see the Allow header", request.method
+        ),
     }
-    return problem(error.status_code, details.get(HTTPStatus(error.status_code), error.detail), headers=error.headers)
+    return problem(
+        error.status_code,
+        details.get(HTTPStatus(error.status_code), error.detail),
+        headers=error.headers,
+    )
 
 
 async def _of_body(_request: Request, error: Exception) -> Response:
@@ -72,8 +90,12 @@ async def _of_body(_request: Request, error: Exception) -> Response:
 
 
 async def _nobody(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=HTTPStatus.BAD_REQUEST)  # the client left inside its body; nobody reads this
+    return Response(
+        status_code=HTTPStatus.BAD_REQUEST
+    )  # the client left inside its body; nobody reads this
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, Told("internal error; the log has its traceback"))
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, Told("internal error; the log has its traceback")
+    )

@@ -1,6 +1,7 @@
 """A route that is compiled for the first request that may be its own.
 
-There are six hundred, of which most servers are asked for a few dozen; compiled at the start, they would delay it.
+There are six hundred, of which most servers are asked for a few dozen; compiled at the start, they
+would delay it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from starlette.types import Receive, Scope, Send
 class LateRoute(BaseRoute):
     """It matches and handles what the same `Route` would."""
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], methods: Collection[str] = ("GET",)) -> None:
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], methods: Collection[str] = ("GET",)
+    ) -> None:
         self._beginning = path.partition("{")[0]
         self._make = partial(Route, path, endpoint, methods=methods)
 

@@ -25,15 +25,18 @@ class _Holder:
 
 
 class EventStream(Response):
-    """A stream of events. Its place is taken and given back here, so that a client who leaves at once leaves none.
+    """A stream of events. Its place is taken and given back here, so that a client who leaves at
+    once leaves none.
 
-    Nobody takes a place who holds as many as are free, so there is always one for somebody else. Who has neither a
-    log-in nor a token is the admin on this machine, and is let in.
+    Nobody takes a place who holds as many as are free, so there is always one for somebody else.
+    Who has neither a log-in nor a token is the admin on this machine, and is let in.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: Events, places: trio.CapacityLimiter, caller: Caller, full: Response) -> None:
+    def __init__(
+        self, events: Events, places: trio.CapacityLimiter, caller: Caller, full: Response
+    ) -> None:
         super().__init__(headers=dict(HEADERS))
         self._events = events
         self._places = places
@@ -53,7 +56,9 @@ class EventStream(Response):
         self._places.acquire_on_behalf_of_nowait(holder)
         try:
             async with aclosing(self._events()) as events:
-                stream = StreamingResponse(events, headers=dict(HEADERS), media_type=self.media_type)
+                stream = StreamingResponse(
+                    events, headers=dict(HEADERS), media_type=self.media_type
+                )
                 await stream(scope, receive, send)
         finally:
             self._places.release_on_behalf_of(holder)

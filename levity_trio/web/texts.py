@@ -1,4 +1,5 @@
-"""How texts cross from the API to the pages of the same process: with their templates, which a client does not see."""
+"""How texts cross from the API to the pages of the same process: with their templates, which a
+client does not see."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _mark: ContextVar[str] = ContextVar("mark", default="")
 
 @contextmanager
 def marking() -> Iterator[str]:
-    """Let what is as_json inside the block have its texts as data, each behind a mark that nobody can know before."""
+    """Let what is as_json inside the block have its texts as data, each behind a mark that nobody
+    can know before."""
     mark = token_hex(MARK_BYTES)
     before = _mark.set(mark)
     try:
@@ -26,7 +28,8 @@ def marking() -> Iterator[str]:
 
 
 def as_json(value: object) -> str:
-    """Return a text for an encoder of JSON: plain English, or as data. Raises TypeError for what is no text."""
+    """Return a text for an encoder of JSON: plain English, or as data. Raises TypeError for what is
+    no text."""
     if not isinstance(value, Told):
         raise TypeError(f"{type(value).__name__} is not for JSON")
     mark = _mark.get()

@@ -1,14 +1,15 @@
-"""Which limit the charging profiles of a charger set, and when it changes (OCPP 1.6 §3.13, §7.8 to §7.14).
+"""Which limit the charging profiles of a charger set, and when it changes (OCPP 1.6 §3.13, §7.8 to
+§7.14).
 
 The server tells with it what a charger should obey, and the simulated charger obeys it.
 
-Among the profiles of one purpose, the highest stack level with a period for the moment prevails (§3.13.2). A TxProfile
-goes before a TxDefaultProfile, and that of a connector before that of connector 0; where a profile has no period for
-the moment, the next one applies. The limit is the minimum of that and the ChargePointMaxProfile (§3.13.3), which is one
-for all connectors together.
+Among the profiles of one purpose, the highest stack level with a period for the moment prevails
+(§3.13.2). A TxProfile goes before a TxDefaultProfile, and that of a connector before that of
+connector 0; where a profile has no period for the moment, the next one applies. The limit is the
+minimum of that and the ChargePointMaxProfile (§3.13.3), which is one for all connectors together.
 
-Durations are whole microseconds. Who follows a limit asks again at exactly the moment of a change; with rounded floats
-the next change could be "in 0 s" endlessly.
+Durations are whole microseconds. Who follows a limit asks again at exactly the moment of a change;
+with rounded floats the next change could be "in 0 s" endlessly.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ _ROUNDS: Final[Mapping[str, int]] = {"Daily": 86_400 * _SECOND, "Weekly": 7 * 86
 
 @record(kw_only=False)
 class Limit:
-    """A limit in amperes per phase, or in watts over all phases, and the profile that sets it, if one does."""
+    """A limit in amperes per phase, or in watts over all phases, and the profile that sets it, if
+    one does."""
 
     value: float
     unit: Unit
@@ -75,9 +77,9 @@ class Installed(NamedTuple):
 class Limits:
     """The limits of one connector; connector 0 is the charger as a whole.
 
-    `profiles` are those of the whole charger, but of TxProfiles only those of the transaction that began at `began_at`.
-    Relative schedules and those without startSchedule count from then, and do not apply while it is None. `phases` is
-    the number of phases of the charger's supply.
+    `profiles` are those of the whole charger, but of TxProfiles only those of the transaction that
+    began at `began_at`. Relative schedules and those without startSchedule count from then, and do
+    not apply while it is None. `phases` is the number of phases of the charger's supply.
     """
 
     profiles: Sequence[Installed]
@@ -87,7 +89,10 @@ class Limits:
 
     def at(self, moment: datetime) -> Limit | None:
         """Return the limit at a moment, None if no profile sets one."""
-        most, own = self._prevailing(self._stack(CHARGER, 0), moment), self._prevailing(self._own(), moment)
+        most, own = (
+            self._prevailing(self._stack(CHARGER, 0), moment),
+            self._prevailing(self._own(), moment),
+        )
         return smallest(limit.on(self.phases) for limit in (most, own) if limit is not None)
 
     def next_change(self, moment: datetime) -> datetime | None:
@@ -100,36 +105,42 @@ class Limits:
             return None
 
     def _own(self) -> list[Installed]:
-        """Return the profiles of the connector in the order in which they are asked for a period."""
+        """Return the profiles of the connector in the order in which they are asked for a
+        period."""
         if not self.connector:
             return []
         places = (TRANSACTION, self.connector), (DEFAULT, self.connector), (DEFAULT, 0)
         return [one for purpose, connector in places for one in self._stack(purpose, connector)]
 
     def _stack(self, purpose: str, connector: int) -> list[Installed]:
-        """Return profiles, highest stack level first; of two that no charger may keep together, the newer one first."""
+        """Return profiles, highest stack level first; of two that no charger may keep together, the
+        newer one first."""
         stack = [
             one
             for one in self.profiles
             if one.connector == connector and one.content["chargingProfilePurpose"] == purpose
         ]
-        return sorted(stack, key=lambda one: (-one.content["stackLevel"], -one.installed_at.timestamp()))
+        return sorted(
+            stack, key=lambda one: (-one.content["stackLevel"], -one.installed_at.timestamp())
+        )
 
     def _prevailing(self, profiles: Iterable[Installed], moment: datetime) -> Limit | None:
         limits = (limit_at(one.content, moment, self._start(one)) for one in profiles)
         return next((limit for limit in limits if limit is not None), None)
 
     def _start(self, profile: Installed) -> datetime | None:
-        """Return when a schedule begins. A ChargePointMaxProfile has no transaction: that is when it was installed."""
+        """Return when a schedule begins. A ChargePointMaxProfile has no transaction: that is when
+        it was installed."""
         is_whole = profile.content["chargingProfilePurpose"] == CHARGER
         return start_of(profile.content, profile.installed_at if is_whole else self.began_at)
 
 
 def smallest(limits: Iterable[Limit]) -> Limit | None:
-    """Return the limit that satisfies all of them: the fewest phases, and the lowest power on these; None for none.
+    """Return the limit that satisfies all of them: the fewest phases, and the lowest power on
+    these; None for none.
 
-    Powers on different numbers of phases are not comparable: 16 A on one phase is less power than 10 A on three, but
-    would allow a single-phase vehicle 6 A too much.
+    Powers on different numbers of phases are not comparable: 16 A on one phase is less power than
+    10 A on three, but would allow a single-phase vehicle 6 A too much.
     """
     kept = list(limits)
     phases = min((limit.phases for limit in kept), default=PHASES)
@@ -155,7 +166,9 @@ def period_at(profile: Profile, now: datetime, start: datetime | None) -> Mappin
     schedule, seconds = profile["chargingSchedule"], _elapsed(profile, now, start) // _SECOND
     if seconds < 0 or seconds >= schedule.get("duration", seconds + 1):
         return None
-    begun = [period for period in schedule["chargingSchedulePeriod"] if period["startPeriod"] <= seconds]
+    begun = [
+        period for period in schedule["chargingSchedulePeriod"] if period["startPeriod"] <= seconds
+    ]
     return max(begun, key=lambda period: period["startPeriod"], default=None)
 
 
@@ -173,14 +186,16 @@ def waits(profile: Profile, now: datetime, start: datetime | None) -> Iterator[i
 
 
 def start_of(profile: Profile, began: datetime | None) -> datetime | None:
-    """Return startSchedule; if it is Relative or has none, `began`, the start of charging (§7.13)."""
+    """Return startSchedule; if it is Relative or has none, `began`, the start of charging
+    (§7.13)."""
     if profile["chargingProfileKind"] == "Relative":
         return began
     return _time(profile["chargingSchedule"], "startSchedule") or began
 
 
 def _edges(profile: Profile) -> Iterator[int]:
-    """Yield the offsets of all changes from the start of a schedule or of its cycle, in microseconds."""
+    """Yield the offsets of all changes from the start of a schedule or of its cycle, in
+    microseconds."""
     schedule = profile["chargingSchedule"]
     for period in schedule["chargingSchedulePeriod"]:
         yield period["startPeriod"] * _SECOND
@@ -191,7 +206,8 @@ def _edges(profile: Profile) -> Iterator[int]:
 
 
 def _elapsed(profile: Profile, now: datetime, start: datetime) -> int:
-    """Return the microseconds since the schedule or its present cycle began; negative before the start."""
+    """Return the microseconds since the schedule or its present cycle began; negative before the
+    start."""
     elapsed = (now - start) // _TICK
     cycle = _cycle(profile)
     return elapsed if cycle is None or elapsed < 0 else elapsed % cycle
@@ -199,7 +215,11 @@ def _elapsed(profile: Profile, now: datetime, start: datetime) -> int:
 
 def _cycle(profile: Profile) -> int | None:
     """Return the microseconds after which a schedule begins again, None if it does not."""
-    return _ROUNDS.get(profile.get("recurrencyKind", "")) if profile["chargingProfileKind"] == "Recurring" else None
+    return (
+        _ROUNDS.get(profile.get("recurrencyKind", ""))
+        if profile["chargingProfileKind"] == "Recurring"
+        else None
+    )
 
 
 def _is_valid(profile: Profile, now: datetime) -> bool:

@@ -17,5 +17,6 @@ def number(values: Values, key: str) -> int | None:
 
 
 def words(values: Values, key: str) -> list[str]:
-    """Return the words of a value that is a list with commas, in their order; empty if it is unknown."""
+    """Return the words of a value that is a list with commas, in their order; empty if it is
+    unknown."""
     return [word.strip() for word in (values.get(key) or "").split(",") if word.strip()]

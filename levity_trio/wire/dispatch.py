@@ -1,11 +1,13 @@
-"""The state of our CALLs to one charger: which one is in flight, and which CALL a response belongs to (OCPP-J §4.1.1).
+"""The state of our CALLs to one charger: which one is in flight, and which CALL a response belongs
+to (OCPP-J §4.1.1).
 
-One CALL is in flight at a time, and responses are matched by message id only. Some chargers respond a minute late; if
-a late response were taken for that of the next CALL, every later response would be off by one. An expired CALL is
-remembered for a while, because its late response still belongs to its command.
+One CALL is in flight at a time, and responses are matched by message id only. Some chargers respond
+a minute late; if a late response were taken for that of the next CALL, every later response would
+be off by one. An expired CALL is remembered for a while, because its late response still belongs to
+its command.
 
-Message ids are random. Some chargers keep a response until they have reconnected, when a plain counter would have given
-its id to another CALL.
+Message ids are random. Some chargers keep a response until they have reconnected, when a plain
+counter would have given its id to another CALL.
 
 This module has no clock and does not wait; the session does both.
 """
@@ -30,7 +32,8 @@ class OpenCall:
 
 
 class Stray(StrEnum):
-    """The kinds of responses for which no CALL waits: a fixed set, so that it can label a metric."""
+    """The kinds of responses for which no CALL waits: a fixed set, so that it can label a
+    metric."""
 
     LATE = "late answer"
     """A response to an expired CALL."""
@@ -80,7 +83,8 @@ class CallsUnderWay:
         return Stray.UNEXPECTED if self._late.pop(response.message_id, None) is None else Stray.LATE
 
     def expire(self) -> OpenCall | None:
-        """Expire the CALL in flight, remember it for a late response, and return it; None if there is none."""
+        """Expire the CALL in flight, remember it for a late response, and return it; None if there
+        is none."""
         call, self._current = self._current, None
         if call is not None:
             self._late[call.message_id] = call

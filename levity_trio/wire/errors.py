@@ -1,8 +1,8 @@
 """Errors: the CALLERROR codes of OCPP-J 1.6, and the ways in which our own CALLs fail.
 
-The specification misspells two of its codes and chargers compare them literally, so the spelling of OCPP-J 1.6 §4.2.3
-is kept: FormationViolation (the `ocpp` package sends FormatViolation, as in 2.0.1) and OccurenceConstraintViolation
-with one r.
+The specification misspells two of its codes and chargers compare them literally, so the spelling of
+OCPP-J 1.6 §4.2.3 is kept: FormationViolation (the `ocpp` package sends FormatViolation, as in
+2.0.1) and OccurenceConstraintViolation with one r.
 """
 
 from collections.abc import Mapping
@@ -31,8 +31,9 @@ class ErrorCode(StrEnum):
 class Refused(Exception):
     """A message of the peer that cannot be read; `code` and `description` go into the CALLERROR.
 
-    The description contains only our own text and names from the schemas, never text of the peer, so it is safe to log
-    and to use as a label. `faults` are the kinds of what was wrong with it, each with its first example.
+    The description contains only our own text and names from the schemas, never text of the peer,
+    so it is safe to log and to use as a label. `faults` are the kinds of what was wrong with it,
+    each with its first example.
     """
 
     def __init__(self, code: ErrorCode, description: str, faults: Mapping[str, str] = NONE) -> None:

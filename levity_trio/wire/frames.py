@@ -1,15 +1,19 @@
-"""OCPP-J frames: parsing them, and the text of the three kinds that we send (OCPP-J 1.6 §4.1, §4.2).
+"""OCPP-J frames: parsing them, and the text of the three kinds that we send (OCPP-J 1.6 §4.1,
+§4.2).
 
-`parse_frame` never raises, whatever a firmware sends. Text that is not a frame becomes `Malformed`. If it is
-recognisable as a CALL with a readable id, `Malformed` holds a CALLERROR to send, because a charger that waits for a
-response sends nothing else. Text that is not quite JSON is read by `lenient`, so that one wrong token or a missing end
-does not cost the whole message; under `strict` it is not.
+`parse_frame` never raises, whatever a firmware sends. Text that is not a frame becomes `Malformed`.
+If it is recognisable as a CALL with a readable id, `Malformed` holds a CALLERROR to send, because a
+charger that waits for a response sends nothing else. Text that is not quite JSON is read by
+`lenient`, so that one wrong token or a missing end does not cost the whole message; under `strict`
+it is not.
 
-The id of a CALL is kept as the text of its JSON token (`raw_id`) and echoed byte for byte, also a number, an escape or
-an id over 36 characters, so that a charger that compares text recognises its own id.
+The id of a CALL is kept as the text of its JSON token (`raw_id`) and echoed byte for byte, also a
+number, an escape or an id over 36 characters, so that a charger that compares text recognises its
+own id.
 
-No parsed value can fail a later `orjson.dumps`. orjson itself rejects NaN and lone surrogates and turns integers beyond
-64 bits into floats, but it reads 1024 levels and writes only 254. Real payloads have five, hence `MAX_DEPTH`.
+No parsed value can fail a later `orjson.dumps`. orjson itself rejects NaN and lone surrogates and
+turns integers beyond 64 bits into floats, but it reads 1024 levels and writes only 254. Real
+payloads have five, hence `MAX_DEPTH`.
 """
 
 import re
@@ -34,8 +38,11 @@ LONGEST_ID: Final = 36  # characters of a message id
 NOTHING: Final[tuple[object, ...]] = (None, [], "")
 UNREADABLE: Final = "the answer cannot be read: its text is cut off or broken"
 
-# The message type, then the token of the id. The quantifiers are possessive, so that no text makes matching slow.
-_HEAD = re.compile(r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL)
+# The message type, then the token of the id. The quantifiers are possessive, so that no text makes
+# matching slow.
+_HEAD = re.compile(
+    r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL
+)
 _ANSWER = re.compile(
     r'\[\s*+("?)([34])\1\s*+,\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL
 )  # and whatever follows, or nothing
@@ -61,8 +68,8 @@ class Fault(StrEnum):
 class Call:
     """A CALL. `raw_id` is the JSON token of its id, byte for byte as sent, quotes included.
 
-    `payload` is any JSON value, None if it is absent or unreadable. Its reader checks that it is an object, because the
-    action decides whether the message may be refused.
+    `payload` is any JSON value, None if it is absent or unreadable. Its reader checks that it is an
+    object, because the action decides whether the message may be refused.
     """
 
     raw_id: str
@@ -83,7 +90,8 @@ class CallResult:
 
 @record(kw_only=False)
 class CallError:
-    """The error response to one of our CALLs, as received: the code may be unknown, and no text is bounded."""
+    """The error response to one of our CALLs, as received: the code may be unknown, and no text is
+    bounded."""
 
     message_id: str
     code: str
@@ -96,7 +104,8 @@ class CallError:
 
 @record(kw_only=False)
 class Malformed:
-    """A malformed frame. `kind` is a `Fault`; `answer` is the CALLERROR to send to `raw_id`, if one is due."""
+    """A malformed frame. `kind` is a `Fault`; `answer` is the CALLERROR to send to `raw_id`, if one
+    is due."""
 
     kind: str
     answer: str | None
@@ -108,7 +117,8 @@ Frame = Call | Response | Malformed
 
 
 def decoded(message: str | bytes) -> tuple[str, bool]:
-    """Return the text of a message and whether it was valid UTF-8; U+FFFD replaces invalid bytes."""
+    """Return the text of a message and whether it was valid UTF-8; U+FFFD replaces invalid
+    bytes."""
     if isinstance(message, str):
         return message, True
     try:
@@ -120,9 +130,9 @@ def decoded(message: str | bytes) -> tuple[str, bool]:
 def parse_frame(text: str, *, strict: bool = False) -> Frame:
     """Parse one message. Never raises.
 
-    Beyond OCPP-J §4.2 it accepts a byte order mark or NUL around the text. Unless `strict`, it also accepts a message
-    type given as text, ids that are numbers or too long, and additional or missing elements, and it reads what it can
-    of a text that is not JSON.
+    Beyond OCPP-J §4.2 it accepts a byte order mark or NUL around the text. Unless `strict`, it also
+    accepts a message type given as text, ids that are numbers or too long, and additional or
+    missing elements, and it reads what it can of a text that is not JSON.
     """
     text = text.strip(TRIMMED)
     if is_too_wide(text):
@@ -161,8 +171,11 @@ def result_text(raw_id: str, payload: dict[str, Any]) -> str:
     return f"[3,{raw_id},{orjson.dumps(payload).decode()}]"
 
 
-def error_text(raw_id: str, code: str, description: str, details: dict[str, Any] | None = None) -> str:
-    """Return the text of the CALLERROR to the CALL with this raw id (OCPP-J §4.2.3); a long description is cut."""
+def error_text(
+    raw_id: str, code: str, description: str, details: dict[str, Any] | None = None
+) -> str:
+    """Return the text of the CALLERROR to the CALL with this raw id (OCPP-J §4.2.3); a long
+    description is cut."""
     readable = description[:MAX_DESCRIPTION].encode("utf-8", "replace").decode()
     return f"[4,{raw_id},{orjson.dumps([code, readable, details or {}]).decode()[1:-1]}]"
 
@@ -197,7 +210,8 @@ def _read_call(text: str, frame: list[Any]) -> Call | Malformed:
 
 
 def _read_result(frame: list[Any]) -> Response | Malformed:
-    """Read a result. One whose payload is no object is an error: its command ends, with what came."""
+    """Read a result. One whose payload is no object is an error: its command ends, with what
+    came."""
     message_id = _plain_id(frame)
     if message_id is None:
         return Malformed(Fault.NO_ID, None)
@@ -229,7 +243,8 @@ def _read_error(frame: list[Any]) -> CallError | Malformed:
 
 
 def _plain_id(frame: list[Any]) -> str | None:
-    """Return a message id as text. Ours are text, but a charger may return an id of digits as a number."""
+    """Return a message id as text. Ours are text, but a charger may return an id of digits as a
+    number."""
     message_id = frame[1] if len(frame) > 1 else None
     if isinstance(message_id, str):
         return message_id
@@ -239,11 +254,16 @@ def _plain_id(frame: list[Any]) -> str | None:
 
 
 def _read_damaged(fault: Fault, text: str, strict: bool) -> Frame:
-    """Read a broken text that begins like a frame, which may be a StopTransaction, or the answer to a RemoteStart."""
+    """Read a broken text that begins like a frame, which may be a StopTransaction, or the answer to
+    a RemoteStart."""
     match = _HEAD.match(text)
     if match is None or not _is_scalar(match[2]):
         answer = _ANSWER.match(text)
-        return Malformed(fault, None) if answer is None else _lost_response(fault, answer[2], answer[3])
+        return (
+            Malformed(fault, None)
+            if answer is None
+            else _lost_response(fault, answer[2], answer[3])
+        )
     if match[1] in ("2", '"2"'):
         return _read_damaged_call(fault, text, match, strict)
     is_result, is_error = match[1] in ("3", '"3"'), match[1] in ("4", '"4"')
@@ -254,7 +274,11 @@ def _read_damaged(fault: Fault, text: str, strict: bool) -> Frame:
     has_status = isinstance(payload := frame[-1], dict) and "status" in payload
     if strict or (is_result and not is_whole and not has_status):
         return _lost_response(fault, match[1].strip('"'), match[2])
-    response = _read_result(frame) if is_result else _read_error(frame if is_whole else [*frame[:3], UNREADABLE])
+    response = (
+        _read_result(frame)
+        if is_result
+        else _read_error(frame if is_whole else [*frame[:3], UNREADABLE])
+    )
     return response if isinstance(response, Malformed) else replace(response, is_damaged=True)
 
 
@@ -268,7 +292,9 @@ def _lost_response(fault: Fault, kind: str, raw_id: str) -> CallError | Malforme
     return replace(_unreadable(message_id, UNREADABLE), is_damaged=True)
 
 
-def _read_damaged_call(fault: Fault, text: str, head: re.Match[str], strict: bool) -> Call | Malformed:
+def _read_damaged_call(
+    fault: Fault, text: str, head: re.Match[str], strict: bool
+) -> Call | Malformed:
     """Recover a CALL in any case, because its sender waits."""
     action = _ACTION.match(text, head.end())
     if action is None:
@@ -297,10 +323,13 @@ def _element_after(text: str, at: int) -> Element:
 
 
 def _without_containers(frame: Frame) -> Frame:
-    """Return a CALL without the lists and objects of its payload: masking and storing these would take too long."""
+    """Return a CALL without the lists and objects of its payload: masking and storing these would
+    take too long."""
     if not isinstance(frame, Call) or not isinstance(frame.payload, dict):
         return frame
-    payload = {name: value for name, value in frame.payload.items() if not isinstance(value, dict | list)}
+    payload = {
+        name: value for name, value in frame.payload.items() if not isinstance(value, dict | list)
+    }
     return replace(frame, payload=payload)
 
 
@@ -317,10 +346,13 @@ def _is_scalar(token: str) -> bool:
 
 
 def deeper_than(limit: int, value: object) -> bool:
-    """Whether a value is nested deeper than `limit` levels. It does not recurse, so no value can exhaust the stack."""
+    """Whether a value is nested deeper than `limit` levels. It does not recurse, so no value can
+    exhaust the stack."""
     level: list[Any] = [value]
     for _ in range(limit):
-        inner = [container.values() if isinstance(container, dict) else container for container in level]
+        inner = [
+            container.values() if isinstance(container, dict) else container for container in level
+        ]
         level = [child for child in chain(*inner) if isinstance(child, dict | list)]
         if not level:
             return False

@@ -1,10 +1,12 @@
-"""The framing of received WebSocket bytes (RFC 6455 §5.2), where the library's own parser does not suffice.
+"""The framing of received WebSocket bytes (RFC 6455 §5.2), where the library's own parser does not
+suffice.
 
-The library decodes text frames strictly: one byte of Latin-1 ends the connection before we see the message. So text
-frames are passed to it as binary ones, which it does not decode, and `frames.decoded` decodes them. The library also
-counts only the payload of a message, although an empty fragment uses memory too, and it reports neither pings nor close
-frames. Its parser takes a tenth of the time that a message costs, so `whole_message` reads the usual one: a single
-frame that arrived whole, and alone.
+The library decodes text frames strictly: one byte of Latin-1 ends the connection before we see the
+message. So text frames are passed to it as binary ones, which it does not decode, and
+`frames.decoded` decodes them. The library also counts only the payload of a message, although an
+empty fragment uses memory too, and it reports neither pings nor close frames. Its parser takes a
+tenth of the time that a message costs, so `whole_message` reads the usual one: a single frame that
+arrived whole, and alone.
 
 Nothing is validated here; the library rejects what breaks the protocol.
 """
@@ -14,7 +16,8 @@ from typing import Final
 from levity_trio.wire.large import LARGE_BYTES
 
 MOST_FRAGMENTS: Final = 100_000
-"""Each takes some memory besides its payload. A message of LARGEST_BYTES in fragments of 125 bytes has fewer."""
+"""Each takes some memory besides its payload. A message of LARGEST_BYTES in fragments of 125 bytes
+has fewer."""
 TEXT: Final = 0x1
 BINARY: Final = 0x2
 CLOSE: Final = 0x8
@@ -35,16 +38,24 @@ _LONGEST_WHOLE: Final = 8 * 1024
 class Framing:
     """The frames of one peer, received in pieces of any size.
 
-    `message_bytes` is the size of the message that is arriving, as far as it was announced, with the headers of its
-    fragments. `is_too_large` is true once that exceeded `most_bytes`, or the message has more than MOST_FRAGMENTS.
-    `has_closed` is true once a close frame has begun. `begun` lists the messages that began in the last bytes followed,
-    each as its offset and its size, LARGE_BYTES at most if it is not known yet. `is_within_message` is true while a
-    message is incomplete.
+    `message_bytes` is the size of the message that is arriving, as far as it was announced, with
+    the headers of its fragments. `is_too_large` is true once that exceeded `most_bytes`, or the
+    message has more than MOST_FRAGMENTS. `has_closed` is true once a close frame has begun. `begun`
+    lists the messages that began in the last bytes followed, each as its offset and its size,
+    LARGE_BYTES at most if it is not known yet. `is_within_message` is true while a message is
+    incomplete.
     """
 
     __slots__ = (
         *("_begins_frame", "_ends_message", "_fragments", "_head", "_left", "_text_as_binary"),
-        *("begun", "has_closed", "is_too_large", "is_within_message", "message_bytes", "most_bytes"),
+        *(
+            "begun",
+            "has_closed",
+            "is_too_large",
+            "is_within_message",
+            "message_bytes",
+            "most_bytes",
+        ),
     )
 
     def __init__(self, most_bytes: int, *, text_as_binary: bool) -> None:
@@ -55,14 +66,17 @@ class Framing:
         self._fragments = 0
         self.message_bytes = 0
         self._ends_message = False
-        self._begins_frame = True  # whether the last bytes followed began between two messages, with a frame
+        self._begins_frame = (
+            True  # whether the last bytes followed began between two messages, with a frame
+        )
         self.begun: list[tuple[int, int]] = []
         self.is_within_message = False
         self.is_too_large = False
         self.has_closed = False
 
     def follow(self, data: bytearray) -> None:
-        """Follow the next bytes. Turns text frames that begin in them into binary ones, in place."""
+        """Follow the next bytes. Turns text frames that begin in them into binary ones, in
+        place."""
         at = 0
         self.begun = []
         self._begins_frame = not (self._head or self._left or self.is_within_message)
@@ -78,11 +92,17 @@ class Framing:
                 self._ends_message = self.is_within_message = False
 
     def whole_message(self, data: bytearray) -> bytes | None:
-        """Return the message that the bytes followed last are; None if they are anything but a single frame of one.
+        """Return the message that the bytes followed last are; None if they are anything but a
+        single frame of one.
 
         A frame of text is none, unless it was turned into a binary one: the library decodes it.
         """
-        if not self._begins_frame or len(data) < _LEAST_BYTES or data[0] != FINAL | BINARY or not data[1] & _MASKED:
+        if (
+            not self._begins_frame
+            or len(data) < _LEAST_BYTES
+            or data[0] != FINAL | BINARY
+            or not data[1] & _MASKED
+        ):
             return None
         size, start = data[1] & _SIZE, 2
         if size == _MEDIUM:
@@ -108,18 +128,24 @@ class Framing:
 
     def _begin_frame(self, head: bytes, size: int, at: int) -> None:
         opcode, short = head[0] & _OPCODE, head[1] & _SIZE
-        self._left = int.from_bytes(head[2 : 2 + _LONGER_SIZES[short]]) if short in _LONGER_SIZES else short
+        self._left = (
+            int.from_bytes(head[2 : 2 + _LONGER_SIZES[short]]) if short in _LONGER_SIZES else short
+        )
         is_control = opcode >= CLOSE
         self._ends_message = bool(head[0] & FINAL) and not is_control
         if is_control:
             self.has_closed |= opcode == CLOSE
             return
         if opcode:
-            self.begun.append((at, self._left if self._ends_message else min(self.most_bytes, LARGE_BYTES)))
+            self.begun.append(
+                (at, self._left if self._ends_message else min(self.most_bytes, LARGE_BYTES))
+            )
         self.is_within_message = True
         self._fragments += 1
         self.message_bytes += self._left if opcode else self._left + size
-        self.is_too_large |= self.message_bytes > self.most_bytes or self._fragments > MOST_FRAGMENTS
+        self.is_too_large |= (
+            self.message_bytes > self.most_bytes or self._fragments > MOST_FRAGMENTS
+        )
 
 
 def text_frame(text: str) -> bytes:

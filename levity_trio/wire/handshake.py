@@ -1,8 +1,9 @@
 """The head of an upgrade request, read before the WebSocket library sees it.
 
-The library is strict where chargers are not: a missing `Connection: Upgrade`, a byte above 127 or an absolute URL in
-the request line would end the connection without a response. So the head is parsed tolerantly and checked here, and the
-library gets a new request that contains only what it needs.
+The library is strict where chargers are not: a missing `Connection: Upgrade`, a byte above 127 or
+an absolute URL in the request line would end the connection without a response. So the head is
+parsed tolerantly and checked here, and the library gets a new request that contains only what it
+needs.
 
 The identity of the charger is the last segment of the path, percent-decoded (OCPP-J 1.6 §3.1.1).
 """
@@ -46,13 +47,16 @@ _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _KEY = re.compile(r"[!-~]{1,128}")
 _BROWSER = "mozilla/"  # how the User-Agent of every browser begins
-_AUTHORIZATION = re.compile(r"(?im)(?:^|(?<=\r))([ \t]*(?:proxy-)?authorization[ \t]*:).*(?:\r?\n[ \t]+.*)*")
+_AUTHORIZATION = re.compile(
+    r"(?im)(?:^|(?<=\r))([ \t]*(?:proxy-)?authorization[ \t]*:).*(?:\r?\n[ \t]+.*)*"
+)
 
 
 class BadRequest(Exception):
     """A request that is refused; `status`, `text` and `headers` are those of the HTTP response.
 
-    `kind` is one of a fixed set, for metrics. `reason` is for the log, where the client must not learn it.
+    `kind` is one of a fixed set, for metrics. `reason` is for the log, where the client must not
+    learn it.
     """
 
     def __init__(
@@ -73,7 +77,8 @@ class BadRequest(Exception):
 
 @record(kw_only=False)
 class Head:
-    """A request head. Header names are in lower case, repeated ones joined by commas; `raw` is the head as received."""
+    """A request head. Header names are in lower case, repeated ones joined by commas; `raw` is the
+    head as received."""
 
     method: str
     target: str
@@ -82,7 +87,8 @@ class Head:
 
 
 def parse_head(raw: bytes) -> Head:
-    """Parse the head of a request, up to the first empty line. Raises BadRequest 400 if it is not HTTP/1."""
+    """Parse the head of a request, up to the first empty line. Raises BadRequest 400 if it is not
+    HTTP/1."""
     request_line, *lines = _LINE_END.split(raw.decode("latin-1").lstrip("\r\n"))
     match = _REQUEST_LINE.fullmatch(request_line)
     if match is None:
@@ -95,11 +101,11 @@ DOTS: Final = (".", "..")
 
 
 def identity(target: str) -> str | None:
-    """Return the identity in a request target, None if there is none: 1 to 48 printable characters without `/`, and
-    neither `.` nor `..`.
+    """Return the identity in a request target, None if there is none: 1 to 48 printable characters
+    without `/`, and neither `.` nor `..`.
 
-    An absolute URL, doubled slashes, a trailing slash and a query string are accepted. Segments before the last are
-    ignored, but `/ws` or `/ocpp` alone is not an identity.
+    An absolute URL, doubled slashes, a trailing slash and a query string are accepted. Segments
+    before the last are ignored, but `/ws` or `/ocpp` alone is not an identity.
     """
     segments = [segment for segment in _path(target).split("/") if segment]
     if not segments or (len(segments) == 1 and segments[0].lower() in _ENTRANCES):
@@ -111,46 +117,64 @@ def identity(target: str) -> str | None:
 
 
 def choose_subprotocol(head: Head) -> tuple[str | None, bool]:
-    """Choose ocpp1.6, else ocpp1.6j, in any case, from the offered subprotocols (OCPP-J §3.1.2, RFC 6455 §4.2.2).
+    """Choose ocpp1.6, else ocpp1.6j, in any case, from the offered subprotocols (OCPP-J §3.1.2, RFC
+    6455 §4.2.2).
 
-    Return its name in the client's spelling, None for no header, and whether the offer is acceptable: it is not if it
-    has only others. No offer is acceptable.
+    Return its name in the client's spelling, None for no header, and whether the offer is
+    acceptable: it is not if it has only others. No offer is acceptable.
     """
     offer = head.headers.get("sec-websocket-protocol", "")
     offered = [name for part in offer.split(",") if (name := part.strip())]
-    ours = next((name for wanted in SUBPROTOCOLS for name in offered if name.lower() == wanted), None)
+    ours = next(
+        (name for wanted in SUBPROTOCOLS for name in offered if name.lower() == wanted), None
+    )
     return ours, ours is not None or not offered
 
 
 def upgrade_problem(head: Head) -> BadRequest | None:
-    """Return why a request cannot be upgraded (RFC 6455 §4.2.1, §4.4), None if it can, perhaps after repair."""
+    """Return why a request cannot be upgraded (RFC 6455 §4.2.1, §4.4), None if it can, perhaps
+    after repair."""
     headers = head.headers
     if head.method != "GET":
         return BadRequest(405, "Only GET with a WebSocket upgrade is supported.", {"Allow": "GET"})
     if "websocket" not in headers.get("upgrade", "").lower():
-        hint = "Chargers connect here with OCPP 1.6 over WebSocket: ws://this-host:port/ws/CHARGER-ID"
+        hint = (
+            "Chargers connect here with OCPP 1.6 over WebSocket: ws://this-host:port/ws/CHARGER-ID"
+        )
         if "sec-websocket-key" in headers:
-            hint = "The Upgrade header is missing; a proxy in between may not be configured to forward it."
+            hint = (
+                "The Upgrade header is missing; a proxy in between may not be configured to "
+                "forward it."
+            )
         return BadRequest(426, hint, {"Upgrade": "websocket"})
     if headers.get("sec-websocket-version") != WEBSOCKET_VERSION:
         wanted = {"Upgrade": "websocket", "Sec-WebSocket-Version": WEBSOCKET_VERSION}
-        return BadRequest(426, "Only version 13 of the WebSocket protocol is supported.", wanted, "malformed")
+        return BadRequest(
+            426, "Only version 13 of the WebSocket protocol is supported.", wanted, "malformed"
+        )
     if _KEY.fullmatch(headers.get("sec-websocket-key", "")) is None:
         return BadRequest(400, "The Sec-WebSocket-Key header is missing or unreadable.")
     return None
 
 
 def page_problem(head: Head, allowed_origin: str | None) -> BadRequest | None:
-    """Return why a web page may not act as a charger, None if it is no page, or one of the allowed origin.
+    """Return why a web page may not act as a charger, None if it is no page, or one of the allowed
+    origin.
 
-    A browser connects for any page, also to 127.0.0.1, and names the page in Origin (RFC 6455 §10.2). Libraries that
-    chargers use send an Origin too, such as `file://` or the server's own, but do not call themselves a browser.
+    A browser connects for any page, also to 127.0.0.1, and names the page in Origin (RFC 6455
+    §10.2). Libraries that chargers use send an Origin too, such as `file://` or the server's own,
+    but do not call themselves a browser.
     """
     origin = head.headers.get("origin")
-    is_browser = head.headers.get("user-agent", "").lower().startswith(_BROWSER) or "sec-fetch-site" in head.headers
+    is_browser = (
+        head.headers.get("user-agent", "").lower().startswith(_BROWSER)
+        or "sec-fetch-site" in head.headers
+    )
     if origin is None or not is_browser or origin == allowed_origin:
         return None
-    return BadRequest(403, "A web page may not act as a charger, unless --api-cors-origin names its origin.")
+    return BadRequest(
+        403, "A web page may not act as a charger, unless --api-cors-origin names its origin."
+    )
 
 
 def canonical_head(head: Head, subprotocol: str | None) -> bytes:
@@ -173,11 +197,14 @@ def canonical_head(head: Head, subprotocol: str | None) -> bytes:
 
 
 def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return a whole HTTP response that refuses the upgrade and announces the end of the connection."""
+    """Return a whole HTTP response that refuses the upgrade and announces the end of the
+    connection."""
     return last_response(status, f"{text}\n".encode(), "text/plain; charset=utf-8", headers)
 
 
-def last_response(status: int, body: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> bytes:
+def last_response(
+    status: int, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
+) -> bytes:
     """Return a whole HTTP response that announces the end of the connection."""
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
@@ -190,7 +217,8 @@ def last_response(status: int, body: bytes, media_type: str, headers: Mapping[st
 
 
 def masked_head(raw: bytes) -> str:
-    """Return a raw head for the log: LOGGED_CHARACTERS at most, with its secrets masked. Its output must escape it."""
+    """Return a raw head for the log: LOGGED_CHARACTERS at most, with its secrets masked. Its output
+    must escape it."""
     text = _AUTHORIZATION.sub(r"\1 ***", raw.decode("latin-1"))
     return masked_url(text)[:LOGGED_CHARACTERS]
 
@@ -217,9 +245,11 @@ def _read_headers(lines: list[str]) -> dict[str, str]:
 
 
 def dialled(head: Head, local_address: str | None) -> str | None:
-    """Return the address that a charger was given, if it is the one of ours at which its connection arrived.
+    """Return the address that a charger was given, if it is the one of ours at which its connection
+    arrived.
 
-    None for a name, for an address of something before this machine, and for this machine's own chargers.
+    None for a name, for an address of something before this machine, and for this machine's own
+    chargers.
     """
     try:
         named = ip_address(urlsplit(f"//{head.headers.get('host', '')}").hostname or "")
@@ -231,7 +261,9 @@ def dialled(head: Head, local_address: str | None) -> str | None:
 
 
 def _path(target: str) -> str:
-    return re.split(r"[?#]", _AUTHORITY.sub("", target, count=1) if _AUTHORITY.match(target) else target)[0]
+    return re.split(
+        r"[?#]", _AUTHORITY.sub("", target, count=1) if _AUTHORITY.match(target) else target
+    )[0]
 
 
 def _decoded(segment: str) -> str | None:

@@ -1,12 +1,13 @@
 """Cuts a large StopTransaction or MeterValues, so that it is read without parsing the whole.
 
-A message is one list of readings (`transactionData`, `meterValue`) with a few fields around it. The text is cut at the
-elements of that list, byte for byte as sent. What the message says is read from a frame with the elements at both ends
-of the list; all elements are read from frames whose other fields say nothing. No element is lost or told twice.
+A message is one list of readings (`transactionData`, `meterValue`) with a few fields around it. The
+text is cut at the elements of that list, byte for byte as sent. What the message says is read from
+a frame with the elements at both ends of the list; all elements are read from frames whose other
+fields say nothing. No element is lost or told twice.
 
-The text need not be JSON. An element without its end (a lost quotation mark, a bracket too few) is a part of its own,
-up to where the next one begins; `lenient` reads what it can of it. The work is bounded by the size of the message,
-whatever the text is.
+The text need not be JSON. An element without its end (a lost quotation mark, a bracket too few) is
+a part of its own, up to where the next one begins; `lenient` reads what it can of it. The work is
+bounded by the size of the message, whatever the text is.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ LARGEST_BYTES: Final = 8 * 1024 * 1024
 PART_BYTES: Final = 32 * 1024
 """The elements of a part, unless a single one is larger: some 300 samples."""
 PART_ELEMENTS: Final = 250
-"""Empty elements cost most to read. Elements of one time, such as those of single phases, stay together up to twice of
-both."""
+"""Empty elements cost most to read. Elements of one time, such as those of single phases, stay
+together up to twice of both."""
 MOST_ELEMENTS: Final = 250_000
 """The smallest element with a reading has 66 bytes."""
 MOST_PARTS: Final = 10_000
@@ -42,7 +43,9 @@ DEEPEST: Final = 32
 _LISTS: Final = {b"StopTransaction": "transactionData", b"MeterValues": "meterValue"}
 _STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
 _HEAD = re.compile(
-    rb'[\s\0]*+(?:\xef\xbb\xbf)?+[\s\0]*+\[\s*+"?+2"?+\s*+,\s*+(?:' + _STRING + rb'|[^\s",\[\]{}]++)\s*+,'
+    rb'[\s\0]*+(?:\xef\xbb\xbf)?+[\s\0]*+\[\s*+"?+2"?+\s*+,\s*+(?:'
+    + _STRING
+    + rb'|[^\s",\[\]{}]++)\s*+,'
     rb'\s*+"(StopTransaction|MeterValues)"\s*+,\s*+\{',
     re.DOTALL,
 )
@@ -52,12 +55,17 @@ _UP_TO_BRACKET = re.compile(rb'[^"\[\]{}]*+(?:' + _STRING + rb'[^"\[\]{}]*+)*+',
 _NEXT_ELEMENT = re.compile(rb'\{\s*+"(?:timestamp|sampledValue)"\s*+:')
 _TIME = re.compile(rb'"timestamp"\s*+:\s*+(' + _STRING + rb")", re.DOTALL)
 _END = re.compile(
-    rb"\](?:\s*+,\s*+" + _STRING + rb"\s*+:\s*+(?:" + _STRING + rb'|[^\s",\[\]{}]++))*+\s*+\}\s*+\][\s\0]*+\Z',
+    rb"\](?:\s*+,\s*+"
+    + _STRING
+    + rb"\s*+:\s*+(?:"
+    + _STRING
+    + rb'|[^\s",\[\]{}]++))*+\s*+\}\s*+\][\s\0]*+\Z',
     re.DOTALL,
 )
 _FRAMES: Final = {
     b"StopTransaction": (
-        b'[2,"","StopTransaction",{"meterStop":0,"timestamp":"2000-01-01T00:00:00Z","transactionId":1,"transactionData":['
+        b'[2,"","StopTransaction",{"meterStop":0,"timestamp":"2000-01-01T00:00:00Z",'
+        b'"transactionId":1,"transactionData":['
     ),
     b"MeterValues": b'[2,"","MeterValues",{"connectorId":1,"meterValue":[',
 }
@@ -67,7 +75,8 @@ _COMMAS: Final = b" \t\r\n,"
 
 
 class NotCuttable(Exception):
-    """The message is no StopTransaction and no MeterValues, or most of it is not in the elements of its list."""
+    """The message is no StopTransaction and no MeterValues, or most of it is not in the elements of
+    its list."""
 
 
 class Parts:
@@ -91,7 +100,8 @@ class Parts:
             yield (_FRAMES[self._action] + self._elements(span) + b"]}]").decode()
 
     def ends(self) -> str:
-        """Return the message with the elements of its first part and of its last one, of those that are whole."""
+        """Return the message with the elements of its first part and of its last one, of those that
+        are whole."""
         whole = [span for span in self._spans if span not in self._damaged]
         elements = b",".join(map(self._elements, whole[:1] + whole[1:][-1:]))
         return (self._text[: self._before] + elements + self._text[self._after :]).decode()
@@ -116,7 +126,9 @@ class Parts:
             start, at, is_whole = element
             fullness = max(count / PART_ELEMENTS, (at - begun) / PART_BYTES)
             if count and (
-                not is_whole or fullness > 2 or (fullness > 1 and not self._is_of_one_time(last, (start, at)))
+                not is_whole
+                or fullness > 2
+                or (fullness > 1 and not self._is_of_one_time(last, (start, at)))
             ):
                 self._spans.append((begun, start))
                 begun, count = start, 0
@@ -164,7 +176,8 @@ class Parts:
         return end
 
     def _next_element(self, at: int) -> tuple[int, int, bool] | None:
-        """Return begin and end of the next element, and whether its end was found; None at the end of the list."""
+        """Return begin and end of the next element, and whether its end was found; None at the end
+        of the list."""
         start, most = at, at + LONGEST_ELEMENT
         while (start := self._bracket(start, most)) < len(self._text):
             mark = self._text[start : start + 1]
@@ -179,17 +192,21 @@ class Parts:
         return None
 
     def _bracket(self, at: int, most: int) -> int:
-        """Return the position of the next bracket outside of a string, or of a quotation mark without another."""
+        """Return the position of the next bracket outside of a string, or of a quotation mark
+        without another."""
         found = _UP_TO_BRACKET.match(self._text, at, most)
         return found.end() if found else at
 
     def _container_end(self, at: int, most: int) -> int | None:
-        """Return the position after a list or an object; None if its end is not found, or another element in it."""
+        """Return the position after a list or an object; None if its end is not found, or another
+        element in it."""
         closing = bytearray()
         while (at := self._bracket(at, most)) < min(most, len(self._text)):
             mark = self._text[at]
             if mark in _CLOSES:
-                if len(closing) > DEEPEST or (closing[:1] == b"}" and _NEXT_ELEMENT.match(self._text, at)):
+                if len(closing) > DEEPEST or (
+                    closing[:1] == b"}" and _NEXT_ELEMENT.match(self._text, at)
+                ):
                     return None
                 closing.append(_CLOSES[mark])
             elif not closing or mark != closing.pop():
@@ -209,7 +226,8 @@ class Parts:
         return end.start() if end else len(self._text)
 
     def _list_end(self, at: int, last: int) -> int:
-        """Return the position of the bracket that closes the list; it may have closed the last element instead."""
+        """Return the position of the bracket that closes the list; it may have closed the last
+        element instead."""
         end = self._bracket(at, at + LONGEST_ELEMENT)
         if len(self._text) - end > LONGEST_AROUND:
             raise NotCuttable

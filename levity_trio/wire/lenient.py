@@ -1,15 +1,16 @@
 """Reads what is almost JSON: the payload of a frame whose text the strict parser refuses.
 
-One wrong token (NaN, 1e999, a lone surrogate, a trailing comma, a leading zero, a raw control character) or a buffer of
-the firmware that was too short must not cost a whole StopTransaction. Two kinds of faults are told apart:
+One wrong token (NaN, 1e999, a lone surrogate, a trailing comma, a leading zero, a raw control
+character) or a buffer of the firmware that was too short must not cost a whole StopTransaction. Two
+kinds of faults are told apart:
 
-- A wrong token costs at most its own value. Numbers that are not finite are null. A bare word is kept as text, not as
-  null: a sample without its unreadable unit would mean Wh.
-- After a fault of the structure (a missing quote, comma or bracket, or the end of the text) the place of what follows
-  is uncertain. What was complete before it is kept, a bare value next to it is not: it may have lost digits. An object
-  inside of the payload that contains the fault is kept only if its timestamp was read, because a reading without its
-  time would get another one. The members of the payload after the fault are found by brackets, from the end of the
-  text.
+- A wrong token costs at most its own value. Numbers that are not finite are null. A bare word is
+  kept as text, not as null: a sample without its unreadable unit would mean Wh.
+- After a fault of the structure (a missing quote, comma or bracket, or the end of the text) the
+  place of what follows is uncertain. What was complete before it is kept, a bare value next to it
+  is not: it may have lost digits. An object inside of the payload that contains the fault is kept
+  only if its timestamp was read, because a reading without its time would get another one. The
+  members of the payload after the fault are found by brackets, from the end of the text.
 
 The work is bounded by MAX_TOKENS and TAIL, whatever the text is.
 """
@@ -32,11 +33,14 @@ LONGEST_NUMBER: Final = 64
 LONGEST_MENDED: Final = 10_000
 """Characters of a text whose wrong escapes are mended."""
 MENDING_TOKENS, MENDED_AT_ONCE = 4, 10
-"""A text that must be mended counts as so many tokens, and as one more for so many characters: it takes as long."""
+"""A text that must be mended counts as so many tokens, and as one more for so many characters: it
+takes as long."""
 
-# A string, a mark, or anything else up to the next of these. All quantifiers are possessive, so that no text makes
-# matching slow.
-_TOKEN = re.compile(r'\s*+(?:("(?:[^"\\]++|\\.)*+")|([\[\]{},:])|([^\s",:\[\]{}][^",:\[\]{}]*+))', re.DOTALL)
+# A string, a mark, or anything else up to the next of these. All quantifiers are possessive, so
+# that no text makes matching slow.
+_TOKEN = re.compile(
+    r'\s*+(?:("(?:[^"\\]++|\\.)*+")|([\[\]{},:])|([^\s",:\[\]{}][^",:\[\]{}]*+))', re.DOTALL
+)
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+(?:(")(\s*+:)?+)?+|[\[\]{}]', re.DOTALL)
 _COLON = re.compile(r"\s*+:")
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
@@ -58,11 +62,13 @@ class Element(NamedTuple):
 
 
 class _Broken(Exception):
-    """A fault of the structure. Its argument is the position from which the place of what follows is uncertain."""
+    """A fault of the structure. Its argument is the position from which the place of what follows
+    is uncertain."""
 
 
 def element_at(text: str, start: int, max_depth: int) -> Element:
-    """Read an element of a frame. If it is an object, its members before and after a fault are kept.
+    """Read an element of a frame. If it is an object, its members before and after a fault are
+    kept.
 
     Containers nested deeper than `max_depth`, which counts the frame, are such a fault.
     """
@@ -87,7 +93,8 @@ def without_surrogates(text: str) -> str:
 
 
 class _Reader:
-    """One pass through a text. It fills containers that others hold, so what was read remains after a fault.
+    """One pass through a text. It fills containers that others hold, so what was read remains after
+    a fault.
 
     `depth` is the number of containers around a value.
     """
@@ -155,7 +162,8 @@ class _Reader:
         self._next()
 
     def _read_name(self, members: dict[str, Any], last: str) -> str:
-        """Read a member's name and the colon. What follows a number is perhaps its fraction: 12,5."""
+        """Read a member's name and the colon. What follows a number is perhaps its fraction:
+        12,5."""
         began = self.at
         string, _, bare = self._next()
         if not _COLON.match(self._text, self.at):
@@ -204,7 +212,8 @@ def _is_of_use(value: object) -> bool:
 
 
 def _add_rest(payload: dict[str, Any], text: str, fault: int, max_depth: int) -> None:
-    """Add the members after a fault to a payload. Those that were read before it keep their values."""
+    """Add the members after a fault to a payload. Those that were read before it keep their
+    values."""
     for _ in range(ATTEMPTS):
         start = _next_member(text, fault)
         if start is None:
@@ -232,14 +241,16 @@ def _next_member(text: str, fault: int) -> int | None:
 def _possible_starts(text: str, at: int) -> set[int]:
     """Return positions of which one is outside of a string, or at the beginning of one.
 
-    The fault may be a lost, additional or escaped quotation mark. From a wrong position, reading ends in a string.
+    The fault may be a lost, additional or escaped quotation mark. From a wrong position, reading
+    ends in a string.
     """
     string = _STRING.search(text, at)
     return {at, string.start() + 1, string.end() - 1} if string else {at}
 
 
 def _first_member(text: str, marks: Sequence[re.Match[str]]) -> int | None:
-    """Return the position of the first member of the payload among these marks, which end with the frame."""
+    """Return the position of the first member of the payload among these marks, which end with the
+    frame."""
     first, closing = None, list[str]()
     for mark in reversed(marks):
         character = mark[0][0]
@@ -263,7 +274,8 @@ def _is_element(text: str, at: int) -> bool:
 
 
 def _value_of(bare: str) -> object:
-    """Return the value of a token that is neither a string nor a mark; its text if it is unknown."""
+    """Return the value of a token that is neither a string nor a mark; its text if it is
+    unknown."""
     if bare in _WORDS:
         return _WORDS[bare]
     if len(bare) > LONGEST_NUMBER:

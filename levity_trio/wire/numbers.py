@@ -1,7 +1,8 @@
 """Numbers that chargers send as text: one way to read them.
 
-A decimal comma is read as a point. A comma before the last three of at most six digits is not read, because it may also
-separate thousands. Nor are digits of other scripts or underscores, which Python would accept.
+A decimal comma is read as a point. A comma before the last three of at most six digits is not read,
+because it may also separate thousands. Nor are digits of other scripts or underscores, which Python
+would accept.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def has_comma(text: str) -> bool:
 
 
 def number(text: str) -> float | None:
-    """Return a number as a float, infinite above its range; None if the text is none, or not clearly one."""
+    """Return a number as a float, infinite above its range; None if the text is none, or not
+    clearly one."""
     if (text.isdecimal() and text.isascii()) or _PLAIN.fullmatch(text):  # nearly all are
         return float(text)
     found = decimal(text)

@@ -1,17 +1,20 @@
-"""The only import of the `ocpp` package (types, enumerations, schemas) and of the validator for its schemas.
+"""The only import of the `ocpp` package (types, enumerations, schemas) and of the validator for its
+schemas.
 
-A payload is read from a dict into one of the package's dataclasses, whose fields have names in snake_case; nested
-values keep the names of the wire. Nearly every message takes a short path: one fast check by a compiled schema
-(`gate`), one renaming of keys, one object. Only a payload that fails this check is read closely: by `repair`, or under
-`--strict` by the complete schema, which names the fault.
+A payload is read from a dict into one of the package's dataclasses, whose fields have names in
+snake_case; nested values keep the names of the wire. Nearly every message takes a short path: one
+fast check by a compiled schema (`gate`), one renaming of keys, one object. Only a payload that
+fails this check is read closely: by `repair`, or under `--strict` by the complete schema, which
+names the fault.
 
-Problems of the package that are avoided here: its validation blocks and is slow (97 µs for three samples), as is its
-renaming (46 µs, and it also changes nested values); the descriptions of NotImplemented and NotSupported are swapped;
-some of its classes require fields that their schemas make optional (`tech_info`, `request_id`), which are None here.
-schemas.py lists the faults of the schemas themselves.
+Problems of the package that are avoided here: its validation blocks and is slow (97 µs for three
+samples), as is its renaming (46 µs, and it also changes nested values); the descriptions of
+NotImplemented and NotSupported are swapped; some of its classes require fields that their schemas
+make optional (`tech_info`, `request_id`), which are None here. schemas.py lists the faults of the
+schemas themselves.
 
-Each schema is read from the package's files on first use. `prepare` reads those of all messages from chargers and of
-our responses at the start, so that no message waits for a file.
+Each schema is read from the package's files on first use. `prepare` reads those of all messages
+from chargers and of our responses at the start, so that no message waits for a file.
 """
 
 import re
@@ -32,7 +35,8 @@ from levity_trio.wire.repair import Repair, repair
 from levity_trio.wire.schemas import SampleGate, Schema, complete, gate, sample_of, without_samples
 from levity_trio.wire.times import parse_time
 
-# Its `__init__` would import the dispatcher, asyncio and jsonschema: 35 modules and 2.4 MB that nothing here uses.
+# Its `__init__` would import the dispatcher, asyncio and jsonschema: 35 modules and 2.4 MB that
+# nothing here uses.
 with spared({"ocpp.v16": {"__path__": [f"{ocpp.__path__[0]}/v16"]}}):
     from ocpp.v16 import call, call_result
     from ocpp.v16.enums import Action
@@ -71,8 +75,9 @@ CHARGER_ACTIONS: Final = frozenset(
 
 CONNECTOR: Final = "connectorId"
 LOWEST_CONNECTORS: Final[Mapping[str, int]] = {"StartTransaction": 1}
-"""The lowest connector in a charger's message, elsewhere 0, the charger itself (§6.45). The schemas do not say it, and
-only `--strict` demands it: what a charger says of an impossible connector is kept."""
+"""The lowest connector in a charger's message, elsewhere 0, the charger itself (§6.45). The schemas
+do not say it, and only `--strict` demands it: what a charger says of an impossible connector is
+kept."""
 
 _ACTIONS: Final = frozenset(action.value for action in Action)
 SERVER_ACTIONS: Final = _ACTIONS - CHARGER_ACTIONS | {"DataTransfer"}
@@ -95,10 +100,13 @@ class Read:
     repairs: tuple[Repair, ...]
 
 
-def read_request(action: str, payload: object, *, strict: bool, accepted: frozenset[str] = CHARGER_ACTIONS) -> Read:
+def read_request(
+    action: str, payload: object, *, strict: bool, accepted: frozenset[str] = CHARGER_ACTIONS
+) -> Read:
     """Read the payload of a CALL, as parsed from a frame, into a class of `ocpp.v16.call`.
 
-    `accepted` are the actions of the sender's side; a charger that reads ours passes SERVER_ACTIONS.
+    `accepted` are the actions of the sender's side; a charger that reads ours passes
+    SERVER_ACTIONS.
 
     Raises:
         Refused: with the code for the CALLERROR. No payload raises anything else.
@@ -107,8 +115,11 @@ def read_request(action: str, payload: object, *, strict: bool, accepted: frozen
     return _form(action, False).read(payload, strict)
 
 
-def read_result(action: str, payload: object, *, strict: bool, accepted: frozenset[str] = SERVER_ACTIONS) -> Read:
-    """Read the payload of a CALLRESULT into a class of `ocpp.v16.call_result`, like `read_request`."""
+def read_result(
+    action: str, payload: object, *, strict: bool, accepted: frozenset[str] = SERVER_ACTIONS
+) -> Read:
+    """Read the payload of a CALLRESULT into a class of `ocpp.v16.call_result`, like
+    `read_request`."""
     check_action(action, accepted)
     return _form(action, True).read(payload, strict)
 
@@ -116,7 +127,8 @@ def read_result(action: str, payload: object, *, strict: bool, accepted: frozens
 def write_payload(message: Any) -> dict[str, Any]:
     """Return the payload of a message of ours, without fields that are None.
 
-    `message` is an object of `ocpp.v16.call` or `ocpp.v16.call_result`; it may contain nested dataclasses.
+    `message` is an object of `ocpp.v16.call` or `ocpp.v16.call_result`; it may contain nested
+    dataclasses.
 
     Raises:
         ValueError: the message violates its schema, which is an error of ours.
@@ -135,7 +147,8 @@ def prepare() -> None:
 
 
 def check_action(action: str, accepted: frozenset[str] = CHARGER_ACTIONS) -> None:
-    """Raise Refused for an action that is not `accepted`: NotSupported if it is known, else NotImplemented."""
+    """Raise Refused for an action that is not `accepted`: NotSupported if it is known, else
+    NotImplemented."""
     if action in accepted:
         return
     if action in _ACTIONS:
@@ -166,7 +179,9 @@ class _Form:
     @cached_property
     def _complete(self) -> Callable[[object], object]:
         """Compiled on the first fault, because it takes longer: what it raises names the fault."""
-        check: Callable[[object], object] = fastjsonschema.compile(self._schema, formats=_FORMATS, use_default=False)
+        check: Callable[[object], object] = fastjsonschema.compile(
+            self._schema, formats=_FORMATS, use_default=False
+        )
         return check
 
     def read(self, payload: object, strict: bool) -> Read:
@@ -176,8 +191,14 @@ class _Form:
                 return Read(self._built(understood), repairs)
             if (problem := self._problem(payload)) is not None:
                 raise problem
-        if strict and (number := cast("dict[str, Any]", payload).get(CONNECTOR)) is not None and number < self._lowest:
-            raise Refused(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"{self._where}.{CONNECTOR}: minimum")
+        if (
+            strict
+            and (number := cast("dict[str, Any]", payload).get(CONNECTOR)) is not None
+            and number < self._lowest
+        ):
+            raise Refused(
+                ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"{self._where}.{CONNECTOR}: minimum"
+            )
         return Read(self._built(payload), ())
 
     def write(self, message: Any) -> dict[str, Any]:
@@ -200,7 +221,8 @@ class _Form:
         try:
             self._complete(payload)
         except fastjsonschema.JsonSchemaValueException as error:
-            # This path contains only names of the schema, because nothing below an unknown property is validated.
+            # This path contains only names of the schema, because nothing below an unknown property
+            # is validated.
             steps = [step for step in error.path[1:] if not step.isdecimal()]
             code = _CODES.get(error.rule or "", ErrorCode.PROPERTY_CONSTRAINT_VIOLATION)
             return Refused(code, f"{'.'.join([self._where, *steps])}: {error.rule}")
@@ -221,7 +243,9 @@ def _form(action: str, is_answer: bool) -> _Form:
 
 
 def _compiled(schema: Schema) -> Callable[[object], bool]:
-    check = fastjsonschema.compile(schema, use_default=False, use_formats=False, detailed_exceptions=False)
+    check = fastjsonschema.compile(
+        schema, use_default=False, use_formats=False, detailed_exceptions=False
+    )
 
     def passes(value: object) -> bool:
         try:
@@ -237,13 +261,18 @@ _FORMATS: Final = {"date-time": lambda text: parse_time(text) is not None}
 
 
 def _on_the_wire(value: Any) -> Any:
-    """Return a value in JSON types; nested dataclasses become objects with the names of the wire."""
+    """Return a value in JSON types; nested dataclasses become objects with the names of the
+    wire."""
     if isinstance(value, dict):
         return {name: _on_the_wire(inner) for name, inner in value.items() if inner is not None}
     if isinstance(value, list):
         return [_on_the_wire(inner) for inner in value]
     if is_dataclass(value):
-        return {_camel(name): _on_the_wire(inner) for name, inner in vars(value).items() if inner is not None}
+        return {
+            _camel(name): _on_the_wire(inner)
+            for name, inner in vars(value).items()
+            if inner is not None
+        }
     return value
 
 

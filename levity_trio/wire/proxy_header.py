@@ -1,4 +1,5 @@
-"""The PROXY protocol, version 2 (HAProxy, proxy-protocol.txt §2.2): a proxy tells whose connection it passes on."""
+"""The PROXY protocol, version 2 (HAProxy, proxy-protocol.txt §2.2): a proxy tells whose connection
+it passes on."""
 
 from __future__ import annotations
 
@@ -9,17 +10,20 @@ from typing import Final, NamedTuple
 SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
 FIXED_BYTES: Final = 16
 MOST_BYTES: Final = 4096
-"""The longest addresses and extensions, which are ignored; real proxies send less than 600 bytes."""
+"""The longest addresses and extensions, which are ignored; real proxies send less than 600
+bytes."""
 VERSION: Final = 0x20
 UNKNOWN: Final = "unknown"
-"""The address of a peer that a proxy does not name. It is nobody's, and least of all this machine's."""
+"""The address of a peer that a proxy does not name. It is nobody's, and least of all this
+machine's."""
 LOCAL, PROXY = VERSION, VERSION | 1
 TCP4, TCP6 = 0x11, 0x21
 _ADDRESSES: Final[Mapping[int, tuple[type[IPv4Address | IPv6Address], int, int]]] = {
     TCP4: (IPv4Address, 4, 12),
     TCP6: (IPv6Address, 16, 36),
 }
-"""The type and size of an address, and the size of both addresses with their ports, by family and transport."""
+"""The type and size of an address, and the size of both addresses with their ports, by family and
+transport."""
 
 Proxies = Sequence[IPv4Network | IPv6Network]
 
@@ -29,7 +33,8 @@ class BadProxyHeader(ValueError):
 
 
 class ProxyHeader(NamedTuple):
-    """A header and its size in bytes. `address` is the peer's; UNKNOWN if the proxy does not know it, or it has none.
+    """A header and its size in bytes. `address` is the peer's; UNKNOWN if the proxy does not know
+    it, or it has none.
 
     None: the connection is the proxy's own, a health check.
     """
@@ -39,13 +44,15 @@ class ProxyHeader(NamedTuple):
 
 
 def is_from(address: str, proxies: Proxies) -> bool:
-    """Whether an address is that of a proxy, so that a connection from there begins with a header."""
+    """Whether an address is that of a proxy, so that a connection from there begins with a
+    header."""
     peer = peer_of(address) if proxies else None
     return peer is not None and any(peer in proxy for proxy in proxies)
 
 
 def peer_of(address: str) -> IPv4Address | IPv6Address | None:
-    """Return the address of a peer, that of IPv4 if it is written as one of IPv6; None if it is none."""
+    """Return the address of a peer, that of IPv4 if it is written as one of IPv6; None if it is
+    none."""
     try:
         peer = ip_address(address)
     except ValueError:
@@ -63,7 +70,8 @@ def missing_bytes(received: bytes) -> int:
 
 
 def _length(received: bytes) -> int:
-    """Return how many bytes follow the fixed part of a header; 0 as long as that is not complete."""
+    """Return how many bytes follow the fixed part of a header; 0 as long as that is not
+    complete."""
     return int.from_bytes(received[14:FIXED_BYTES], "big") if len(received) >= FIXED_BYTES else 0
 
 
@@ -84,7 +92,9 @@ def read_proxy_header(received: bytes) -> ProxyHeader | None:
     size = FIXED_BYTES + length
     if len(received) < size:
         return None
-    return ProxyHeader(size, None if command == LOCAL else _address(kind, received[FIXED_BYTES:size]))
+    return ProxyHeader(
+        size, None if command == LOCAL else _address(kind, received[FIXED_BYTES:size])
+    )
 
 
 def _address(kind: int, data: bytes) -> str:

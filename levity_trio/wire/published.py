@@ -1,8 +1,9 @@
-"""What devices of a house publish: a number in a payload, and the topics of MQTT that name one device.
+"""What devices of a house publish: a number in a payload, and the topics of MQTT that name one
+device.
 
-Without a path a payload is a plain number. With one it is JSON, and the path names keys and places of lists, as in
-`ENERGY.Current.0`. Keys may have points themselves: meters use OBIS codes such as `1.8.0`. Places that are joined by
-` + ` are added: a register of two tariffs is two.
+Without a path a payload is a plain number. With one it is JSON, and the path names keys and places
+of lists, as in `ENERGY.Current.0`. Keys may have points themselves: meters use OBIS codes such as
+`1.8.0`. Places that are joined by ` + ` are added: a register of two tariffs is two.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class NoNumber(ValueError):
 def wrong_topic(topic: str) -> str:
     """Say why a topic does not name one device; empty if it does."""
     if "+" in topic or "#" in topic:
-        return f"the topic {topic!r} has + or #, which stand for many topics: give the one of this meter"
+        return (
+            f"the topic {topic!r} has + or #, which stand for many topics: give the one of this "
+            "meter"
+        )
     if not 1 <= len(topic.encode()) <= TOPIC_BYTES or not topic.isprintable():
         return f"give a topic of 1 to {TOPIC_BYTES} bytes, such as shellies/main/emeter/0/current"
     return ""
@@ -45,7 +49,9 @@ def number_in(payload: bytes, path: str = "") -> Decimal:
         document = orjson.loads(payload)
     except ValueError:
         raise NoNumber("it is not JSON") from None
-    return sum((_number(_at(document, place, place), place) for place in path.split(_SUM)), start=Decimal())
+    return sum(
+        (_number(_at(document, place, place), place) for place in path.split(_SUM)), start=Decimal()
+    )
 
 
 def _at(found: Any, rest: str, path: str) -> Any:
@@ -64,7 +70,11 @@ def _at(found: Any, rest: str, path: str) -> Any:
 
 
 def _number(found: object, what: str) -> Decimal:
-    if isinstance(found, str | int | float) and not isinstance(found, bool) and _WRITTEN.fullmatch(str(found)):
+    if (
+        isinstance(found, str | int | float)
+        and not isinstance(found, bool)
+        and _WRITTEN.fullmatch(str(found))
+    ):
         number = Decimal(str(found))
         if number.adjusted() < MOST_DIGITS:
             return number

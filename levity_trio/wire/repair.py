@@ -1,16 +1,17 @@
 """Reading payloads that violate their schema. Whatever is readable is stored and answered.
 
-One walk along the schema takes every readable value and notes its faults. A message has one note for each kind of
-fault, however often it occurs. A kind consists of the action, names in the schema and a member of `Wrong`, never of
-text from the charger, so kinds can be counted and used as labels.
+One walk along the schema takes every readable value and notes its faults. A message has one note
+for each kind of fault, however often it occurs. A kind consists of the action, names in the schema
+and a member of `Wrong`, never of text from the charger, so kinds can be counted and used as labels.
 
-Nothing that affects a bill is invented: a missing meter value, ID tag or status has no default. No field of a
-SampledValue is dropped alone unless it is blank. Without its unreadable unit or measurand, a value would mean
-watt-hours of the energy register, so the whole sample is dropped. For the same reason, unknown enumeration values are
-kept as sent.
+Nothing that affects a bill is invented: a missing meter value, ID tag or status has no default. No
+field of a SampledValue is dropped alone unless it is blank. Without its unreadable unit or
+measurand, a value would mean watt-hours of the energy register, so the whole sample is dropped. For
+the same reason, unknown enumeration values are kept as sent.
 
-An unreadable optional field is dropped, and an unreadable item is dropped from its list. An unreadable required field
-makes the object that contains it unreadable, and so on up to the message, which is then refused.
+An unreadable optional field is dropped, and an unreadable item is dropped from its list. An
+unreadable required field makes the object that contains it unreadable, and so on up to the message,
+which is then refused.
 """
 
 import math
@@ -32,14 +33,15 @@ from levity_trio.wire.secrets import MASK, masked_fragment
 from levity_trio.wire.times import parse_time
 
 MAX_SAMPLE: Final = 200  # characters
-# Maximum number of list items read closely in one message, each at most 13 µs. Beyond that the rest of a list is
-# dropped: a frame of 1 MB can hold so many items that reading them would delay all other chargers. Eight hours of
-# samples, three a minute, make 2,000; and the message as sent is kept whole.
+# Maximum number of list items read closely in one message, each at most 13 µs. Beyond that the rest
+# of a list is dropped: a frame of 1 MB can hold so many items that reading them would delay all
+# other chargers. Eight hours of samples, three a minute, make 2,000; and the message as sent is
+# kept whole.
 MAX_ITEMS: Final = 3_000
 
-# Defaults for required fields that are missing or unreadable, where a default invents nothing. Times are not listed:
-# they become "", and the time of receipt is used. transactionId -1 means "none"; the stop is then matched to its start
-# by connector and time.
+# Defaults for required fields that are missing or unreadable, where a default invents nothing.
+# Times are not listed: they become "", and the time of receipt is used. transactionId -1 means
+# "none"; the stop is then matched to its start by connector and time.
 _DEFAULTS: Final[Mapping[str, Callable[[], Any]]] = {
     "BootNotification.chargePointVendor": str,
     "BootNotification.chargePointModel": str,
@@ -56,9 +58,10 @@ _DEFAULTS: Final[Mapping[str, Callable[[], Any]]] = {
 _JSON_AS_TEXT: Final = frozenset(
     {"DataTransfer.data", "DataTransfer.conf.data", "GetConfiguration.conf.configurationKey.value"}
 )
-# Replacements for values that real chargers send, by the value without case and separators. The first one that the
-# field's enumeration allows is used. Occupied (OCPP 1.5) means neither charging nor free; of the statuses of 1.6, only
-# Preparing claims no more. StartTransaction reports transactions.
+# Replacements for values that real chargers send, by the value without case and separators. The
+# first one that the field's enumeration allows is used. Occupied (OCPP 1.5) means neither charging
+# nor free; of the statuses of 1.6, only Preparing claims no more. StartTransaction reports
+# transactions.
 _SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "occupied": ("Preparing",),
     "error": ("Faulted", "OtherError"),
@@ -69,7 +72,8 @@ _SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 _BLANKS: Final = " \t\r\n"
 _SEPARATORS = re.compile(r"[\s._-]+")
 _WITH_PHASE = re.compile(
-    r"(?P<of>.*[a-z])[\s._-]*+(?P<phase>L[123](?:[\s._-]*+(?:N|L[123]))?|(?<=[\s._-])N)", re.IGNORECASE
+    r"(?P<of>.*[a-z])[\s._-]*+(?P<phase>L[123](?:[\s._-]*+(?:N|L[123]))?|(?<=[\s._-])N)",
+    re.IGNORECASE,
 )
 """A measurand with the phase at its end."""
 _SAMPLED: Final = ".sampledValue.value"
@@ -124,12 +128,14 @@ class Repair:
 
 
 def not_utf8(frame: str) -> Repair:
-    """Return the repair of a frame in another encoding, in practice Latin-1. U+FFFD replaces its invalid bytes."""
+    """Return the repair of a frame in another encoding, in practice Latin-1. U+FFFD replaces its
+    invalid bytes."""
     return Repair(f"frame: {Wrong.NOT_UTF8}", frame[:MAX_SAMPLE])
 
 
 def damaged_json(frame: str) -> Repair:
-    """Return the repair of a frame whose text is not quite JSON; its sample is the text around the first fault.
+    """Return the repair of a frame whose text is not quite JSON; its sample is the text around the
+    first fault.
 
     The secrets of `frame` are masked.
     """
@@ -150,11 +156,15 @@ class _Unreadable(Exception):
         self.value = value
 
 
-def repair(schema: Schema, payload: object, where: str) -> tuple[dict[str, Any], tuple[Repair, ...]]:
-    """Read a payload as far as possible; return the result and the repairs. `where` names the message in the kinds.
+def repair(
+    schema: Schema, payload: object, where: str
+) -> tuple[dict[str, Any], tuple[Repair, ...]]:
+    """Read a payload as far as possible; return the result and the repairs. `where` names the
+    message in the kinds.
 
-    `schema` is a complete one (see schemas.py). The result has every required field, and every field has the JSON type
-    of the schema, but lengths, enumeration values and times may still be invalid.
+    `schema` is a complete one (see schemas.py). The result has every required field, and every
+    field has the JSON type of the schema, but lengths, enumeration values and times may still be
+    invalid.
 
     Raises:
         Refused: a required field is unreadable.
@@ -167,12 +177,15 @@ def repair(schema: Schema, payload: object, where: str) -> tuple[dict[str, Any],
         if failure.where == where:  # the payload itself is not an object
             code = ErrorCode.FORMATION_VIOLATION
         description = f"{failure.where}: {failure.wrong}"
-        raise Refused(code, description, walk.noted | {description: _sample(failure.where, failure.value)}) from None
+        raise Refused(
+            code, description, walk.noted | {description: _sample(failure.where, failure.value)}
+        ) from None
     return understood, tuple(Repair(kind, sample) for kind, sample in walk.noted.items())
 
 
 class _Walk:
-    """One walk through one payload: the faults noted so far, and the number of list items that it may still read."""
+    """One walk through one payload: the faults noted so far, and the number of list items that it
+    may still read."""
 
     def __init__(self) -> None:
         self.noted: dict[str, str] = {}
@@ -206,15 +219,23 @@ class _Walk:
         return understood
 
     def _with_phase(self, properties: Schema, sample: dict[str, Any], where: str) -> dict[str, Any]:
-        """Return a sample whose measurand names a phase, as in Current.Import.L1, with that phase; as it is if it has
-        another one."""
+        """Return a sample whose measurand names a phase, as in Current.Import.L1, with that phase;
+        as it is if it has another one."""
         name, own_phase = sample.get("measurand"), sample.get("phase") or None
         named = _WITH_PHASE.fullmatch(name) if isinstance(name, str) else None
-        if named is None or not isinstance(name, str) or _folded(name) in map(_folded, properties["measurand"]["enum"]):
+        if (
+            named is None
+            or not isinstance(name, str)
+            or _folded(name) in map(_folded, properties["measurand"]["enum"])
+        ):
             return sample
         measurand = _respellings(tuple(properties["measurand"]["enum"])).get(_folded(named["of"]))
         phase = _respellings(tuple(properties["phase"]["enum"])).get(_folded(named["phase"]))
-        if measurand is None or phase is None or (own_phase is not None and _folded(str(own_phase)) != _folded(phase)):
+        if (
+            measurand is None
+            or phase is None
+            or (own_phase is not None and _folded(str(own_phase)) != _folded(phase))
+        ):
             return sample
         self._note(f"{where}.measurand", Wrong.WORD_RESPELT, name)
         return sample | {"measurand": measurand, "phase": phase}
@@ -333,12 +354,16 @@ class _Walk:
 
     def _as_decimal(self, value: object, where: str, wrong: Wrong) -> Decimal:
         if isinstance(value, str) and (read := decimal(value)) is not None:
-            self._note(where, Wrong.DECIMAL_COMMA if has_comma(value) else Wrong.TEXT_FOR_NUMBER, value)
+            self._note(
+                where, Wrong.DECIMAL_COMMA if has_comma(value) else Wrong.TEXT_FOR_NUMBER, value
+            )
             number = read
         elif isinstance(value, int) and not isinstance(value, bool):
             number = Decimal(value)
         elif isinstance(value, float) and math.isfinite(value):
-            number = Decimal(repr(value))  # the shortest text of this float, which is what the charger wrote
+            number = Decimal(
+                repr(value)
+            )  # the shortest text of this float, which is what the charger wrote
         else:
             raise _Unreadable(where, wrong, value)
         if abs(number) > MAX_NUMBER:
@@ -365,7 +390,8 @@ class _Walk:
 
 
 def _default(shape: Schema, where: str, failure: _Unreadable) -> Any:
-    """Return the default of a missing or unreadable required field; raise the failure if none is harmless."""
+    """Return the default of a missing or unreadable required field; raise the failure if none is
+    harmless."""
     if shape.get("format") == "date-time":
         return ""
     if where not in _DEFAULTS:

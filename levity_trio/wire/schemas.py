@@ -2,22 +2,25 @@
 
 `complete` makes them agree with the specification. `--strict` enforces the result:
 
-- The unit `Hertz` is allowed in StopTransaction too. Its schema omits it, while that of MeterValues has it. OCPP 1.6
-  §7.31 (Measurand) gives Hertz as the unit of Frequency for every SampledValue. So it is valid everywhere, and neither
-  refused nor counted as repaired.
-- Numbers are bounded to ±2^53, the range in which all JSON parsers agree on integers. Beyond 64 bits orjson returns
-  floats, and SQLite raises for integers beyond 63 bits. No real id, register or connector number comes near.
+- The unit `Hertz` is allowed in StopTransaction too. Its schema omits it, while that of MeterValues
+  has it. OCPP 1.6 §7.31 (Measurand) gives Hertz as the unit of Frequency for every SampledValue. So
+  it is valid everywhere, and neither refused nor counted as repaired.
+- Numbers are bounded to ±2^53, the range in which all JSON parsers agree on integers. Beyond 64
+  bits orjson returns floats, and SQLite raises for integers beyond 63 bits. No real id, register or
+  connector number comes near.
 - `multipleOf: 0.1` is dropped: in floating point, 21.4 is not a multiple of it.
-- `format: uri` is dropped: only locations in our own messages have it, and an operator's are passed through.
-- The `$ref`s of the security extension are resolved, and every object lists its properties and allows no others, so
-  that all schemas are trees of one dialect.
+- `format: uri` is dropped: only locations in our own messages have it, and an operator's are passed
+  through.
+- The `$ref`s of the security extension are resolved, and every object lists its properties and
+  allows no others, so that all schemas are trees of one dialect.
 
-`gate` narrows a complete schema further, so that one fast check identifies the payloads that need no second one, nearly
-all of them. It may err in one direction only: a payload that passes the gate is valid, but one that fails it may still
-prove valid on the closer look.
+`gate` narrows a complete schema further, so that one fast check identifies the payloads that need
+no second one, nearly all of them. It may err in one direction only: a payload that passes the gate
+is valid, but one that fails it may still prove valid on the closer look.
 
-A charger sends the same few kinds of samples for years, and validating each one took as long as all other work on its
-message before the write. So each kind, that is all attributes and their number, is validated only once.
+A charger sends the same few kinds of samples for years, and validating each one took as long as all
+other work on its message before the write. So each kind, that is all attributes and their number,
+is validated only once.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,10 +36,12 @@ _DROPPED: Final = frozenset({"$schema", "$id", "id", "definitions"})
 # Times that are valid by their form alone; 29 February is left to the closer look.
 _PLAIN_TIME: Final = (
     r"^[12][0-9]{3}-"
-    r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)[Tt ]"
+    r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    r"|(?:0[13578]|1[02])-31)[Tt ]"
     r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
 )
-# Values that the schemas allow, but that the closer look replaces with the specification's spelling.
+# Values that the schemas allow, but that the closer look replaces with the specification's
+# spelling.
 MISSPELT_IN_SCHEMA: Final = frozenset({"Celcius"})
 KINDS_REMEMBERED: Final = 1_000  # beyond that, samples of a new kind are validated each time
 FORMAT: Final = 5
@@ -65,7 +70,10 @@ def sample_of(schema: Schema) -> Schema | None:
     """Return the schema of the SampledValues in a message, None if it has none."""
     if is_sample(schema):
         return schema
-    inner = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    inner = [
+        *schema.get("properties", {}).values(),
+        *([schema["items"]] if "items" in schema else []),
+    ]
     return next((found for child in inner if (found := sample_of(child)) is not None), None)
 
 
@@ -73,7 +81,9 @@ def _rewritten(node: Schema, change: Callable[[Schema], Schema]) -> Schema:
     """Return a copy of the tree with `change` applied to every node, from the root down."""
     node = change(node)
     if "properties" in node:
-        node["properties"] = {name: _rewritten(child, change) for name, child in node["properties"].items()}
+        node["properties"] = {
+            name: _rewritten(child, change) for name, child in node["properties"].items()
+        }
     if "items" in node:
         node["items"] = _rewritten(node["items"], change)
     return node
@@ -102,7 +112,9 @@ def _narrowed(node: Schema) -> Schema:
     if "enum" in node:
         node["enum"] = [word for word in node["enum"] if word not in MISSPELT_IN_SCHEMA]
     if is_sample(node):
-        node["properties"] = node["properties"] | {"value": node["properties"]["value"] | {"pattern": r"\S"}}
+        node["properties"] = node["properties"] | {
+            "value": node["properties"]["value"] | {"pattern": r"\S"}
+        }
     return node
 
 
@@ -114,8 +126,8 @@ def is_sample(node: Schema) -> bool:
 class SampleGate:
     """Decides whether samples need no closer look.
 
-    `check` validates one sample. Besides the attributes, its result may depend only on whether the value is text and
-    blank. A value that is no number is valid, but the closer look counts it.
+    `check` validates one sample. Besides the attributes, its result may depend only on whether the
+    value is text and blank. A value that is no number is valid, but the closer look counts it.
     """
 
     def __init__(self, check: Callable[[object], bool]) -> None:
@@ -134,11 +146,17 @@ class SampleGate:
         try:
             kind = _kind(sample)
             value = sample["value"]
-            if type(value) is not str or not (is_plain(value) or (kind[FORMAT] == SIGNED and value.strip())):
+            if type(value) is not str or not (
+                is_plain(value) or (kind[FORMAT] == SIGNED and value.strip())
+            ):
                 return False
             if kind in self._kinds:
                 return True
-        except (AttributeError, KeyError, TypeError):  # not an object, no value, or an unhashable attribute
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+        ):  # not an object, no value, or an unhashable attribute
             return False
         if not self._check(sample):
             return False

@@ -1,12 +1,13 @@
 """Times as chargers write them, and the formats in which we write ours.
 
-Chargers send many variants of ISO 8601 and some of their own: no zone, `+02`, `+0200`, lower-case letters, a blank
-instead of the T, seven digits of a fraction. All of these are accepted. OCPP 1.6 leaves the zone open and recommends
-UTC, so a time without a zone is read as UTC; a charger's clock skew is measured elsewhere. `datetime.fromisoformat`
-alone does not suffice: it also accepts week dates, bare dates and any letter for the T, which are no valid times.
+Chargers send many variants of ISO 8601 and some of their own: no zone, `+02`, `+0200`, lower-case
+letters, a blank instead of the T, seven digits of a fraction. All of these are accepted. OCPP 1.6
+leaves the zone open and recommends UTC, so a time without a zone is read as UTC; a charger's clock
+skew is measured elsewhere. `datetime.fromisoformat` alone does not suffice: it also accepts week
+dates, bare dates and any letter for the T, which are no valid times.
 
-We send one format only, because real chargers reject microseconds and `+00:00`. The database has a format of its own,
-`stamp`.
+We send one format only, because real chargers reject microseconds and `+00:00`. The database has a
+format of its own, `stamp`.
 """
 
 import re
@@ -20,7 +21,8 @@ CLOCK_YEARS: Final = range(1900, 2200)
 STATUS_AHEAD: Final = timedelta(minutes=5)
 TRANSACTION_AHEAD: Final = timedelta(days=1)
 SENT_CHARACTERS: Final = 64
-"""Maximum length of a time as sent, which each row of its readings repeats. The frame has the whole text."""
+"""Maximum length of a time as sent, which each row of its readings repeats. The frame has the whole
+text."""
 
 # Repetitions are possessive, so that no text makes matching slow.
 _TIME = re.compile(
@@ -48,14 +50,19 @@ def parse_time(text: str) -> datetime | None:
             return datetime.fromisoformat(text)
         match = _TIME.fullmatch(text.strip())
         return None if match is None else _moment(match)
-    except (ValueError, OverflowError):  # 30 February, 25 o'clock, an offset that leads outside the years 1 to 9999
+    except (
+        ValueError,
+        OverflowError,
+    ):  # 30 February, 25 o'clock, an offset that leads outside the years 1 to 9999
         return None
 
 
 def clock_time(text: str) -> datetime | None:
-    """Parse the time that a charger's clock shows; None if it is unreadable, or in a year that no clock shows.
+    """Parse the time that a charger's clock shows; None if it is unreadable, or in a year that no
+    clock shows.
 
-    Firmware may send the zero time of its language, 0001-01-01. A difference to it could leave the years 1 to 9999.
+    Firmware may send the zero time of its language, 0001-01-01. A difference to it could leave the
+    years 1 to 9999.
     """
     moment = parse_time(text)
     return moment if moment is not None and moment.year in CLOCK_YEARS else None
@@ -74,17 +81,25 @@ class ReadTime(NamedTuple):
 
 
 def judge_time(sent: str | None, received: datetime, ahead: timedelta) -> ReadTime:
-    """Interpret a charger's time: as sent if it is after 2020 and at most `ahead` in the future, else as received."""
+    """Interpret a charger's time: as sent if it is after 2020 and at most `ahead` in the future,
+    else as received."""
     sent = sent and sent[:SENT_CHARACTERS]
     own = clock_time(sent) if sent else None
     if own is None:
         return ReadTime(received, sent, False, None)
     is_believable = FIRST_BELIEVABLE <= own <= received + ahead
-    return ReadTime(own if is_believable else received, sent, is_believable, round((own - received).total_seconds()))
+    return ReadTime(
+        own if is_believable else received,
+        sent,
+        is_believable,
+        round((own - received).total_seconds()),
+    )
 
 
 def _moment(match: re.Match[str]) -> datetime:
-    year, month, day, hour, minute, second, fraction, sign, offset_hours, offset_minutes = match.groups()
+    year, month, day, hour, minute, second, fraction, sign, offset_hours, offset_minutes = (
+        match.groups()
+    )
     seconds = int(second or 0)
     leap = seconds == _LEAP_SECOND  # valid in ISO 8601, but not in Python
     moment = datetime(
@@ -110,7 +125,8 @@ def _offset(sign: str | None, hours: str | None, minutes: str | None) -> timedel
 def in_zone(moment: datetime, zone: tzinfo | None) -> datetime:
     """Return a moment by the clock of a zone, None for that of this machine. Never raises.
 
-    In the first and the last hours of the calendar it may show none of the years 1 to 9999; it stands still then.
+    In the first and the last hours of the calendar it may show none of the years 1 to 9999; it
+    stands still then.
     """
     try:
         return moment.astimezone(zone)
@@ -119,7 +135,8 @@ def in_zone(moment: datetime, zone: tzinfo | None) -> datetime:
 
 
 def shifted(moment: datetime, by: timedelta) -> datetime:
-    """Return a moment some time later or earlier, or the end of the calendar that lies before it. Never raises."""
+    """Return a moment some time later or earlier, or the end of the calendar that lies before it.
+    Never raises."""
     try:
         return moment + by
     except OverflowError:
@@ -127,16 +144,23 @@ def shifted(moment: datetime, by: timedelta) -> datetime:
 
 
 def from_seconds(seconds: float) -> datetime:
-    """Return the moment some seconds after 1970, or the end of the calendar that lies before it. Never raises."""
-    return shifted(_EPOCH, timedelta(seconds=max(-_CALENDAR_SECONDS, min(_CALENDAR_SECONDS, seconds))))
+    """Return the moment some seconds after 1970, or the end of the calendar that lies before it.
+    Never raises."""
+    return shifted(
+        _EPOCH, timedelta(seconds=max(-_CALENDAR_SECONDS, min(_CALENDAR_SECONDS, seconds)))
+    )
 
 
 def stamp(moment: datetime) -> str:
-    """Return a moment in the database's format, `YYYY-MM-DDTHH:MM:SS.sssZ`, whose text order is time order.
+    """Return a moment in the database's format, `YYYY-MM-DDTHH:MM:SS.sssZ`, whose text order is
+    time order.
 
-    `moment` must be aware and in UTC. Each message needs three stamps, and orjson takes a third of isoformat's time.
+    `moment` must be aware and in UTC. Each message needs three stamps, and orjson takes a third of
+    isoformat's time.
     """
-    text = orjson.dumps(moment).decode()  # "YYYY-MM-DDTHH:MM:SS.ssssss+00:00"; without the fraction where that is 0
+    text = orjson.dumps(
+        moment
+    ).decode()  # "YYYY-MM-DDTHH:MM:SS.ssssss+00:00"; without the fraction where that is 0
     return text[1:24] + "Z" if moment.microsecond else text[1:20] + ".000Z"
 
 
@@ -151,7 +175,8 @@ def minutes_before(at: str, minutes: int) -> str:
 
 
 def wire_time(moment: datetime) -> str:
-    """Return `YYYY-MM-DDTHH:MM:SSZ`, fractions truncated. Raises ValueError for a time without a zone."""
+    """Return `YYYY-MM-DDTHH:MM:SSZ`, fractions truncated. Raises ValueError for a time without a
+    zone."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone cannot be sent")
     return in_zone(moment, UTC).isoformat(timespec="seconds")[:19] + "Z"

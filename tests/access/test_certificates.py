@@ -70,17 +70,37 @@ def test_an_operator_cannot_let_a_name_of_the_server_through() -> None:
 @pytest.mark.parametrize(
     ("name", "is_one"),
     [
-        *((name, True) for name in ("pi.example", "PI.Example.", " pi.example", "*.example", "p*.example", "*")),
-        *((name, True) for name in ("192.0.2.7", "::ffff:192.0.2.7", "[2001:db8:0:0::7]", "2001:DB8::7")),
+        *(
+            (name, True)
+            for name in ("pi.example", "PI.Example.", " pi.example", "*.example", "p*.example", "*")
+        ),
+        *(
+            (name, True)
+            for name in ("192.0.2.7", "::ffff:192.0.2.7", "[2001:db8:0:0::7]", "2001:DB8::7")
+        ),
         *((name, True) for name in ("pi.example\0SN-1", "a.house", "A.HOUSE.")),
-        *((name, False) for name in ("SN-1", "pi.example.org", "xpi.example", "192.0.2.70", "pi", "house", "a.b", "")),
+        *(
+            (name, False)
+            for name in (
+                "SN-1",
+                "pi.example.org",
+                "xpi.example",
+                "192.0.2.70",
+                "pi",
+                "house",
+                "a.b",
+                "",
+            )
+        ),
     ],
 )
 def test_which_names_are_the_servers(name: str, is_one: bool) -> None:
     assert is_one_of(name, ["pi.example", "192.0.2.7", "2001:db8::7", "*.house", ""]) is is_one
 
 
-@pytest.mark.parametrize(("days_left", "expected"), [(100, True), (121, True), (122, False), (-1, True), (365, False)])
+@pytest.mark.parametrize(
+    ("days_left", "expected"), [(100, True), (121, True), (122, False), (-1, True), (365, False)]
+)
 def test_it_is_renewed_when_a_third_of_its_life_is_left(days_left: int, expected: bool) -> None:
     end = NOON + timedelta(days=days_left)
     assert is_due(end - timedelta(days=365), end, NOON) is expected

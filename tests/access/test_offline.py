@@ -34,7 +34,8 @@ SHORT = {
 
 
 def explained(**keys: Switch) -> tuple[list[Permission], str]:
-    """Whether each kind of tag may charge (listed, listed as refused, in the cache, all others), and the notes."""
+    """Whether each kind of tag may charge (listed, listed as refused, in the cache, all others),
+    and the notes."""
     found = explain({SHORT[name]: value for name, value in keys.items()})
     return [one.may_charge for one in found.who], "\n".join(found.notes)
 
@@ -48,9 +49,15 @@ TABLE = [
     ({"offline": OFF, "list": ON, "cache": ON, "strangers": OFF}, [NO, NO, NO, NO]),
     ({"offline": OFF, "list": ON, "cache": ON, "strangers": ON}, [NO, NO, NO, YES]),
     ({"offline": ON, "list": ABSENT, "cache": ABSENT, "strangers": ABSENT}, [NO, NO, NO, NO]),
-    ({"offline": UNREAD, "list": ON, "cache": ON, "strangers": OFF}, [NOT_KNOWN, NO, NOT_KNOWN, NO]),
+    (
+        {"offline": UNREAD, "list": ON, "cache": ON, "strangers": OFF},
+        [NOT_KNOWN, NO, NOT_KNOWN, NO],
+    ),
     ({"offline": ABSENT, "list": ON, "cache": OFF, "strangers": OFF}, [NOT_KNOWN, NO, NO, NO]),
-    ({"offline": ON, "list": UNREAD, "cache": UNREAD, "strangers": OFF}, [NOT_KNOWN, NO, NOT_KNOWN, NO]),
+    (
+        {"offline": ON, "list": UNREAD, "cache": UNREAD, "strangers": OFF},
+        [NOT_KNOWN, NO, NOT_KNOWN, NO],
+    ),
     ({"offline": ON, "list": UNREAD, "cache": UNREAD, "strangers": ON}, [YES, NOT_KNOWN, YES, YES]),
     ({}, [NOT_KNOWN] * 4),
 ]
@@ -106,10 +113,13 @@ class _Charger:
 
 @pytest.mark.parametrize("values", [*product([True, False], repeat=3)])
 def test_the_simulator_agrees(values: tuple[bool, bool, bool]) -> None:
-    """Its rule is written from the specification by other hands: with the list on, both must say the same."""
+    """Its rule is written from the specification by other hands: with the list on, both must say
+    the same."""
     offline, cache, strangers = values
     told = {True: ON, False: OFF}
-    found, _ = explained(list=ON, offline=told[offline], cache=told[cache], strangers=told[strangers])
+    found, _ = explained(
+        list=ON, offline=told[offline], cache=told[cache], strangers=told[strangers]
+    )
     charger = _Charger({OFFLINE: offline, "AllowOfflineTxForUnknownId": strangers})
     known = ["Accepted", "Blocked", "Accepted" if cache else None, None]
     assert [may is YES for may in found] == [_holds_offline(charger, status) for status in known]  # type: ignore[arg-type]

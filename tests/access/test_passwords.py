@@ -50,8 +50,14 @@ def test_the_password_in_a_header(scheme: str, padding: str) -> None:
         ("Bearer Q1AtMTp4", "its Authorization header is not HTTP Basic"),
         ("Basic Q1AtMQ==", "the user in its Authorization header is not its identity"),
         ("Basic s\N{LATIN SMALL LETTER SHARP S}", "its Authorization header is not Base64"),
-        (f"Basic {b64encode(b'CP-2:secret').decode()}", "the user in its Authorization header is not its identity"),
-        (f"Basic {b64encode(b'cp-1:secret').decode()}", "the user in its Authorization header is not its identity"),
+        (
+            f"Basic {b64encode(b'CP-2:secret').decode()}",
+            "the user in its Authorization header is not its identity",
+        ),
+        (
+            f"Basic {b64encode(b'cp-1:secret').decode()}",
+            "the user in its Authorization header is not its identity",
+        ),
     ],
 )
 def test_what_presents_none(header: str | None, why: str) -> None:

@@ -42,12 +42,20 @@ def test_with_a_certificate_of_a_public_authority_there_is_no_root_to_install() 
 
 
 def test_the_address_comes_before_the_profile() -> None:
-    assert steps(2, 0, has_authority=False, has_address_key=True) == [Step.PASSWORD, Step.ADDRESS, *LAST]
+    assert steps(2, 0, has_authority=False, has_address_key=True) == [
+        Step.PASSWORD,
+        Step.ADDRESS,
+        *LAST,
+    ]
 
 
 @pytest.mark.parametrize(
     ("vendor", "model", "expected"),
-    [("Grizzl-E", "Smart", "ServerUrl"), ("United Chargers Inc", None, "ServerUrl"), ("Other", "One", None)],
+    [
+        ("Grizzl-E", "Smart", "ServerUrl"),
+        ("United Chargers Inc", None, "ServerUrl"),
+        ("Other", "One", None),
+    ],
 )
 def test_whose_address_key_is_known(vendor: str, model: str | None, expected: str | None) -> None:
     assert address_key(vendor, model) == expected
@@ -74,7 +82,9 @@ def test_whose_address_key_is_known(vendor: str, model: str | None, expected: st
     ],
     ids=str,
 )
-def test_where_a_step_stands_by_its_commands(attempts: list[Attempt], state: State, words: str) -> None:
+def test_where_a_step_stands_by_its_commands(
+    attempts: list[Attempt], state: State, words: str
+) -> None:
     standing = of_commands(Step.PASSWORD, attempts)
     assert standing.state is state
     assert words in standing.words
@@ -115,7 +125,9 @@ ASKED = [Attempt(1, "accepted", "Accepted")]
     ],
     ids=str,
 )
-def test_where_the_certificate_stands(attempts: list[Attempt], request_seen: Request | None, state: State) -> None:
+def test_where_the_certificate_stands(
+    attempts: list[Attempt], request_seen: Request | None, state: State
+) -> None:
     standing = of_certificate(attempts, request_seen)
     assert standing.state is state
     if request_seen is not None and request_seen.reason:
@@ -123,7 +135,9 @@ def test_where_the_certificate_stands(attempts: list[Attempt], request_seen: Req
 
 
 def test_the_charger_must_come_back_with_the_profile() -> None:
-    waiting = of_connection("CP-1", 2, 1, [of_commands(Step.PROFILE, [Attempt(1, "accepted", "RebootRequired")])])
+    waiting = of_connection(
+        "CP-1", 2, 1, [of_commands(Step.PROFILE, [Attempt(1, "accepted", "RebootRequired")])]
+    )
     assert waiting.state is State.WAITS
     assert waiting.words.endswith("levity-trio call CP-1 Reset type=Soft")
     assert of_connection("CP-1", 2, 2, []).state is State.DONE

@@ -1,4 +1,5 @@
-"""Who may charge: the policy against a model of ten lines, the normal form of tags, groups, and the index."""
+"""Who may charge: the policy against a model of ten lines, the normal form of tags, groups, and the
+index."""
 
 from __future__ import annotations
 
@@ -44,12 +45,19 @@ def expected(policy: Policy, id_tag: str, tag: Tag | None, running: int) -> str:
     return "ConcurrentTx" if tag.most and running >= tag.most else "Accepted"
 
 
-@given(policies, st.text(LETTERS, max_size=4) | st.just("anonymous"), st.none() | tags, st.integers(0, 4))
+@given(
+    policies,
+    st.text(LETTERS, max_size=4) | st.just("anonymous"),
+    st.none() | tags,
+    st.integers(0, 4),
+)
 def test_the_policy(policy: Policy, id_tag: str, tag: Tag | None, running: int) -> None:
     shown = policy.judge(policy.key(id_tag), tag, AT)
     assert concurrent(shown, tag, running).status == expected(policy, id_tag, tag, running)
     assert shown.status == expected(policy, id_tag, tag, 0)  # never ConcurrentTx for an Authorize
-    assert (shown.expiry, shown.parent) == ((None, None) if tag is None else (tag.expires_at, tag.parent))
+    assert (shown.expiry, shown.parent) == (
+        (None, None) if tag is None else (tag.expires_at, tag.parent)
+    )
 
 
 # The normal form
@@ -57,7 +65,14 @@ def test_the_policy(policy: Policy, id_tag: str, tag: Tag | None, running: int) 
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("ABC", "abc"), (" ABC\t", "ABC"), ("ABC-2", "abc"), ("ABC -2", "abc"), ("É1", "É1"), ("A" * 25, "a" * 25)],
+    [
+        ("ABC", "abc"),
+        (" ABC\t", "ABC"),
+        ("ABC-2", "abc"),
+        ("ABC -2", "abc"),
+        ("É1", "É1"),
+        ("A" * 25, "a" * 25),
+    ],
 )
 def test_two_tags_are_the_same(one: str, other: str) -> None:
     policy = Policy(strip=re.compile(r"(?:-[0-9]+)\Z"))
@@ -66,7 +81,14 @@ def test_two_tags_are_the_same(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("É1", "é1"), ("K1", "\N{KELVIN SIGN}1"), ("ABC", "AB C"), ("ABC-2", "ABC-2x"), ("AB-1-2", "AB"), ("", "0")],
+    [
+        ("É1", "é1"),
+        ("K1", "\N{KELVIN SIGN}1"),
+        ("ABC", "AB C"),
+        ("ABC-2", "ABC-2x"),
+        ("AB-1-2", "AB"),
+        ("", "0"),
+    ],
 )
 def test_two_tags_are_not_the_same(one: str, other: str) -> None:
     """Only ASCII letters lose their case: other alphabets have letters that fall together."""
@@ -98,7 +120,9 @@ def test_the_normal_form_of_a_normal_form_is_itself(id_tag: str) -> None:
         (("A", "family", None), ("B", None), False),
     ],
 )
-def test_a_group(one: tuple[str | None, ...], other: tuple[str | None, ...], together: bool) -> None:
+def test_a_group(
+    one: tuple[str | None, ...], other: tuple[str | None, ...], together: bool
+) -> None:
     assert Policy().are_together(one, other) is together
     assert Policy().are_together(other, one) is together
 
@@ -110,15 +134,27 @@ def test_a_group(one: tuple[str | None, ...], other: tuple[str | None, ...], tog
     ("unknown", "before", "after", "is_withdrawn"),
     [
         (Unknown.ACCEPT, Tag("Accepted", None, None, None), Tag("Blocked", None, None, None), True),
-        (Unknown.ACCEPT, Tag("Accepted", None, None, None), Tag("Accepted", TIMES[0], None, None), True),
+        (
+            Unknown.ACCEPT,
+            Tag("Accepted", None, None, None),
+            Tag("Accepted", TIMES[0], None, None),
+            True,
+        ),
         (Unknown.ACCEPT, Tag("Accepted", None, None, None), None, False),
         (Unknown.REFUSE, Tag("Accepted", None, None, None), None, True),
         (Unknown.ACCEPT, None, Tag("Blocked", None, None, None), True),
         (Unknown.REFUSE, None, Tag("Blocked", None, None, None), False),
-        (Unknown.REFUSE, Tag("Blocked", None, None, None), Tag("Accepted", None, None, None), False),
+        (
+            Unknown.REFUSE,
+            Tag("Blocked", None, None, None),
+            Tag("Accepted", None, None, None),
+            False,
+        ),
     ],
 )
-def test_a_tag_is_withdrawn(unknown: Unknown, before: Tag | None, after: Tag | None, is_withdrawn: bool) -> None:
+def test_a_tag_is_withdrawn(
+    unknown: Unknown, before: Tag | None, after: Tag | None, is_withdrawn: bool
+) -> None:
     assert Policy(unknown).is_withdrawn("a", before, after, AT) is is_withdrawn
 
 

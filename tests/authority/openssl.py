@@ -9,7 +9,9 @@ from levity_trio.authority.folder import ROOT
 
 
 def openssl(*words: str | Path) -> str:
-    done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["openssl", *map(str, words)], capture_output=True, text=True, check=False
+    )
     return done.stdout + done.stderr
 
 

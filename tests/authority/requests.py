@@ -15,7 +15,9 @@ def ec_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def csr(name: str | None, organization: str | None, key: Key | None = None, padding: int = 0) -> str:
+def csr(
+    name: str | None, organization: str | None, key: Key | None = None, padding: int = 0
+) -> str:
     """A request in PEM; `padding` adds so many characters to its subject."""
     key = key or ec_key()
     subject = [x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []
@@ -23,7 +25,9 @@ def csr(name: str | None, organization: str | None, key: Key | None = None, padd
     for begin in range(0, padding, 60):
         subject.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{begin:060}"))
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject))
-    signed = builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
+    signed = builder.sign(
+        key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    )
     return signed.public_bytes(Encoding.PEM).decode()
 
 

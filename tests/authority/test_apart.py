@@ -27,20 +27,29 @@ def folder(tmp_path: Path) -> Path:
 
 def of(folder: Path) -> ServerConfig:
     """The settings of a server whose authority this is."""
-    return ServerConfig(database=folder.with_name("site.db"), public_url="https://charge.example.org/x")
+    return ServerConfig(
+        database=folder.with_name("site.db"), public_url="https://charge.example.org/x"
+    )
 
 
 async def test_results_and_times_come_back_whole(folder: Path) -> None:
     create_server_certificates(folder, ["localhost"], NOW)
     organization, requested = await examine(of(folder), csr("SN-1", "Haus am Park"))
-    assert (organization, requested.common_names, requested.is_servers) == ("Haus am Park", ["SN-1"], False)
+    assert (organization, requested.common_names, requested.is_servers) == (
+        "Haus am Park",
+        ["SN-1"],
+        False,
+    )
     _, requested = await examine(of(folder), csr("charge.example.org", "Haus am Park"))
     assert requested.is_servers
     issued = await issue_for_charger(folder, csr("SN-1", "Haus am Park"), NOW)
     assert issued.not_after == NOW + CLIENT_LIFE
     assert (await read_certificate(issued.pem)).fingerprint == issued.fingerprint
     own = await read_own(folder)
-    assert (own.organization, [list(one.names) for one in own.server]) == ("Haus am Park", [["localhost"]] * 2)
+    assert (own.organization, [list(one.names) for one in own.server]) == (
+        "Haus am Park",
+        [["localhost"]] * 2,
+    )
 
 
 async def test_what_the_authority_raises_is_raised_here(folder: Path, tmp_path: Path) -> None:

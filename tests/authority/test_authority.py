@@ -13,7 +13,12 @@ from levity_trio.access.certificates import BACKDATED, CLIENT_LIFE, LONGEST_CSR,
 from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority.folder import ROOT, ROOT_KEY, SERVER
 from levity_trio.authority.issuing import create_root, create_server_certificates, issue_for_charger
-from levity_trio.authority.reading import examine, read_certificate, read_request, read_server_certificates
+from levity_trio.authority.reading import (
+    examine,
+    read_certificate,
+    read_request,
+    read_server_certificates,
+)
 from tests.authority.openssl import openssl, verified
 from tests.authority.requests import csr, ec_key, with_broken_signature
 
@@ -48,20 +53,27 @@ def test_the_root_is_one(folder: Path) -> None:
 @pytest.mark.parametrize(("kind", "words"), [("ECDSA", "prime256v1"), ("RSA", "(2048 bit)")])
 def test_the_server_certificates(folder: Path, kind: str, words: str) -> None:
     path = folder / SERVER[kind]
-    assert ": OK" in verified(folder, path, "-purpose", "sslserver", "-verify_hostname", "levity.local")
+    assert ": OK" in verified(
+        folder, path, "-purpose", "sslserver", "-verify_hostname", "levity.local"
+    )
     assert ": OK" in verified(folder, path, "-verify_ip", "192.168.1.5")
     assert "mismatch" in verified(folder, path, "-verify_hostname", "other.local")
-    assert "unsupported" in verified(folder, path, "-purpose", "sslclient").replace("unsuitable", "unsupported")
+    assert "unsupported" in verified(folder, path, "-purpose", "sslclient").replace(
+        "unsuitable", "unsupported"
+    )
     assert words in openssl("x509", "-in", path, "-noout", "-text")
 
 
 @pytest.mark.parametrize("kind", ["ECDSA", "RSA"])
 @pytest.mark.parametrize("dialled", ["192.168.1.5", "::1", "fd00::2", "10.0.0.7"])
 def test_an_address_is_a_dns_name_too(tmp_path: Path, kind: str, dialled: str) -> None:
-    """For chargers that compare only DNS names; each is listed once, the names first, as it is dialled."""
+    """For chargers that compare only DNS names; each is listed once, the names first, as it is
+    dialled."""
     folder = tmp_path / "ca"
     create_root(folder, "House", NOW)
-    create_server_certificates(folder, ["192.168.1.5", "[::1]", "fd00:0::2", "levity.local", "10.0.0.7"], NOW)
+    create_server_certificates(
+        folder, ["192.168.1.5", "[::1]", "fd00:0::2", "levity.local", "10.0.0.7"], NOW
+    )
     for how in ("-verify_hostname", "-verify_ip"):
         assert ": OK" in verified(folder, folder / SERVER[kind], how, dialled)
         assert "mismatch" in verified(folder, folder / SERVER[kind], how, "192.168.1.6")
@@ -93,7 +105,9 @@ def test_server_certificates_are_replaced_as_a_whole(tmp_path: Path) -> None:
     create_server_certificates(folder, ["one.local"], NOW)
     (folder / f".{SERVER['RSA']}.new").write_text("of a run that was killed")
     create_server_certificates(folder, ["two.local", "10.0.0.1"], NOW)
-    assert [list(one.names) for one in read_server_certificates(folder)] == [["two.local", "10.0.0.1"]] * 2
+    assert [list(one.names) for one in read_server_certificates(folder)] == [
+        ["two.local", "10.0.0.1"]
+    ] * 2
 
 
 @pytest.mark.parametrize("name", ["", "two words", "-a", "a..b", "*.example.org", "x" * 300, "a_b"])
@@ -109,8 +123,12 @@ def test_an_organization_that_fits_no_certificate(tmp_path: Path, organization: 
     assert not [*tmp_path.iterdir()]
 
 
-@pytest.mark.parametrize("key", [ec_key(), rsa.generate_private_key(65537, 2048)], ids=["EC", "RSA"])
-def test_a_chargers_certificate(folder: Path, tmp_path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+@pytest.mark.parametrize(
+    "key", [ec_key(), rsa.generate_private_key(65537, 2048)], ids=["EC", "RSA"]
+)
+def test_a_chargers_certificate(
+    folder: Path, tmp_path: Path, key: ec.EllipticCurvePrivateKey
+) -> None:
     issued = issue_for_charger(folder, csr("SN-1", "Haus am Park", key), NOW)
     path = tmp_path / "charger.pem"
     path.write_text(issued.pem)
@@ -119,7 +137,11 @@ def test_a_chargers_certificate(folder: Path, tmp_path: Path, key: ec.EllipticCu
     assert issued.subject == "O=Haus am Park,CN=SN-1"
     assert (issued.not_before, issued.not_after) == (NOW - BACKDATED, NOW + CLIENT_LIFE)
     assert read_certificate(issued.pem) == issued
-    shown = openssl("x509", "-in", path, "-noout", "-serial", "-fingerprint", "-sha256").replace(":", "").lower()
+    shown = (
+        openssl("x509", "-in", path, "-noout", "-serial", "-fingerprint", "-sha256")
+        .replace(":", "")
+        .lower()
+    )
     assert f"serial={issued.serial:0>40}" in shown
     assert issued.fingerprint in shown
 
@@ -156,14 +178,28 @@ def test_a_request_for_a_name_of_the_server_is_recognised(folder: Path, tmp_path
     create_root(other, "Another", NOW)
     create_server_certificates(other, ["far.example"], NOW)
     files = (tmp_path / "missing.pem", other / "server-rsa.pem")
-    own = ("pi.example", "192.0.2.7", "far.example", "public.example", "127.0.0.1", "::1", "localhost")
+    own = (
+        "pi.example",
+        "192.0.2.7",
+        "far.example",
+        "public.example",
+        "127.0.0.1",
+        "::1",
+        "localhost",
+    )
     for name in (*own, socket.gethostname(), f"{socket.gethostname()}.local", "*.example"):
-        assert examine(folder, csr(name, "Haus am Park"), ["public.example"], files)[1].is_servers, name
+        assert examine(folder, csr(name, "Haus am Park"), ["public.example"], files)[
+            1
+        ].is_servers, name
     for name in ("SN-1", "198.51.100.9", "pi", "example"):
-        assert not examine(folder, csr(name, "Haus am Park"), ["public.example"], files)[1].is_servers, name
+        assert not examine(folder, csr(name, "Haus am Park"), ["public.example"], files)[
+            1
+        ].is_servers, name
 
 
-@pytest.mark.parametrize("text", ["", "PEM", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", "é" * 9, "A" * 20_000])
+@pytest.mark.parametrize(
+    "text", ["", "PEM", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", "é" * 9, "A" * 20_000]
+)
 def test_what_is_no_request(text: str) -> None:
     with pytest.raises(NoRequest):
         read_request(text)

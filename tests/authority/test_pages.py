@@ -1,4 +1,5 @@
-"""The root for pages, as `openssl` sees it: it vouches for the names and addresses of the site and for nothing else."""
+"""The root for pages, as `openssl` sees it: it vouches for the names and addresses of the site and
+for nothing else."""
 
 from __future__ import annotations
 
@@ -32,14 +33,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def forged(
-    folder: Path, into: Path, *names: str, purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH
+    folder: Path,
+    into: Path,
+    *names: str,
+    purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
 ) -> Path:
-    """Return a certificate that somebody makes who got hold of the key: for these names, or with one as its CN."""
+    """Return a certificate that somebody makes who got hold of the key: for these names, or with
+    one as its CN."""
     root, key = load_root(folder, ROOT_KEY), ec.generate_private_key(ec.SECP256R1())
-    kinds = [x509.IPAddress(ip_address(one)) if one[0].isdigit() or ":" in one else x509.DNSName(one) for one in names]
+    kinds = [
+        x509.IPAddress(ip_address(one)) if one[0].isdigit() or ":" in one else x509.DNSName(one)
+        for one in names
+    ]
     builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0] if len(names) > 1 else "forged")]))
+        .subject_name(
+            x509.Name(
+                [x509.NameAttribute(NameOID.COMMON_NAME, names[0] if len(names) > 1 else "forged")]
+            )
+        )
         .issuer_name(root.certificate.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
@@ -47,7 +59,10 @@ def forged(
         .not_valid_after(NOW + timedelta(days=90))
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()),
+            critical=False,
+        )
         .add_extension(x509.SubjectAlternativeName(kinds), critical=False)
     )
     into.write_bytes(builder.sign(root.key, hashes.SHA256()).public_bytes(Encoding.PEM))
@@ -55,7 +70,11 @@ def forged(
 
 
 def test_phones_open_the_site_with_it(folder: Path) -> None:
-    for words in (("-verify_hostname", "levity.local"), ("-verify_ip", "192.168.1.20"), ("-verify_ip", "fd00::2")):
+    for words in (
+        ("-verify_hostname", "levity.local"),
+        ("-verify_ip", "192.168.1.20"),
+        ("-verify_ip", "fd00::2"),
+    ):
         assert ": OK" in verified(folder, folder / PAGES, "-purpose", "sslserver", *words)
     assert "mismatch" in verified(folder, folder / PAGES, "-verify_hostname", "other.local")
     shown = openssl("x509", "-in", folder / ROOT, "-noout", "-text")
@@ -68,25 +87,35 @@ def test_phones_open_the_site_with_it(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [["bank.example"], ["local"], ["192.168.1.21"], ["fd00::3"], ["levity.local", "bank.example"]]
+    "names",
+    [["bank.example"], ["local"], ["192.168.1.21"], ["fd00::3"], ["levity.local", "bank.example"]],
 )
 def test_it_vouches_for_no_other_site(folder: Path, tmp_path: Path, names: list[str]) -> None:
     """Not even for whoever has its key."""
     assert ": OK" in verified(folder, forged(folder, tmp_path / "own.pem", "levity.local"))
-    assert "permitted subtree violation" in verified(folder, forged(folder, tmp_path / "forged.pem", *names))
+    assert "permitted subtree violation" in verified(
+        folder, forged(folder, tmp_path / "forged.pem", *names)
+    )
 
 
 def test_it_vouches_for_pages_only(folder: Path, tmp_path: Path) -> None:
-    code = forged(folder, tmp_path / "code.pem", "levity.local", purpose=ExtendedKeyUsageOID.CODE_SIGNING)
-    client = forged(folder, tmp_path / "client.pem", "levity.local", purpose=ExtendedKeyUsageOID.CLIENT_AUTH)
+    code = forged(
+        folder, tmp_path / "code.pem", "levity.local", purpose=ExtendedKeyUsageOID.CODE_SIGNING
+    )
+    client = forged(
+        folder, tmp_path / "client.pem", "levity.local", purpose=ExtendedKeyUsageOID.CLIENT_AUTH
+    )
     assert ": OK" not in verified(folder, code, "-purpose", "sslserver")
     assert ": OK" not in verified(folder, client, "-purpose", "sslclient")
 
 
 @pytest.mark.parametrize(
-    ("own", "foreign"), [("levity.local", "10.0.0.1"), ("levity.local", "::1"), ("10.0.0.1", "bank.example")]
+    ("own", "foreign"),
+    [("levity.local", "10.0.0.1"), ("levity.local", "::1"), ("10.0.0.1", "bank.example")],
 )
-def test_a_kind_of_name_that_the_site_does_not_have_is_not_free(tmp_path: Path, own: str, foreign: str) -> None:
+def test_a_kind_of_name_that_the_site_does_not_have_is_not_free(
+    tmp_path: Path, own: str, foreign: str
+) -> None:
     keep_pages(folder := tmp_path / "pages", [own], "House", NOW)
     assert ": OK" in verified(folder, folder / PAGES)
     assert "subtree violation" in verified(folder, forged(folder, tmp_path / "forged.pem", foreign))
@@ -95,7 +124,11 @@ def test_a_kind_of_name_that_the_site_does_not_have_is_not_free(tmp_path: Path, 
 def test_what_fits_stays_and_what_is_due_is_renewed_under_the_same_root(tmp_path: Path) -> None:
     first = keep_pages(folder := tmp_path / "pages", ["one.local"], "House", NOW)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert keep_pages(folder, ["one.local"], "House", NOW + timedelta(days=30)) == (first.root, first.site, False)
+    assert keep_pages(folder, ["one.local"], "House", NOW + timedelta(days=30)) == (
+        first.root,
+        first.site,
+        False,
+    )
     assert renew_pages(folder, NOW + timedelta(days=30)).site == first.site
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     renewed = renew_pages(folder, NOW + PAGES_LIFE * 0.7)
@@ -117,7 +150,10 @@ def test_a_run_that_was_killed_in_between_is_completed(tmp_path: Path) -> None:
     (folder / ROOT).unlink()
     (folder / PAGES).unlink()
     again = keep_pages(folder, ["10.0.0.1"], "House", NOW)
-    assert (again.root, again.is_new_root) == (first.root, True)  # no phone can have it: it was not there
+    assert (again.root, again.is_new_root) == (
+        first.root,
+        True,
+    )  # no phone can have it: it was not there
     assert ": OK" in verified(folder, folder / PAGES, "-verify_ip", "10.0.0.1")
 
 

@@ -1,8 +1,9 @@
 """What the operator API costs: `python -m tests.benchmarks.api`, all on 127.0.0.1.
 
-One operation (ClearCache) over the API is compared with a bare Starlette route on the same Hypercorn plus the same
-operation submitted inside the server; the event stream with a bare stream; the chargers of a server whose API is asked
-by 16 clients without pause with the same server without them.
+One operation (ClearCache) over the API is compared with a bare Starlette route on the same
+Hypercorn plus the same operation submitted inside the server; the event stream with a bare stream;
+the chargers of a server whose API is asked by 16 clients without pause with the same server without
+them.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def main() -> int:
     """Measure everything; print the machine and a table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.api", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each phase; 10 unless told")
-    parser.add_argument("--operations", type=int, default=OPERATIONS, help="one at a time, after as many again")
+    parser.add_argument(
+        "--operations", type=int, default=OPERATIONS, help="one at a time, after as many again"
+    )
     parser.add_argument("--only", choices=("operations", "streams", "chargers"), help="one part")
     arguments = parser.parse_args()
     parts = {"operations": _of_operations, "streams": _of_streams, "chargers": _of_chargers}
@@ -72,13 +75,25 @@ def _levity(directory: Path, api: int) -> Iterator[Server]:
 
 def _settings(directory: Path, port: int, *more: str) -> list[str]:
     database = directory / f"api-{port}.db"
-    return ["--host", HOST, "--port", str(port), "--db", str(database), "--log-level", "ERROR", *more]
+    return [
+        "--host",
+        HOST,
+        "--port",
+        str(port),
+        "--db",
+        str(database),
+        "--log-level",
+        "ERROR",
+        *more,
+    ]
 
 
 @contextmanager
 def _bare(directory: Path) -> Iterator[Server]:
     port = free_port()
-    with _process([*PYTHON, "tests.benchmarks.api_limits", "bare", str(port)], port, directory) as process:
+    with _process(
+        [*PYTHON, "tests.benchmarks.api_limits", "bare", str(port)], port, directory
+    ) as process:
         yield Server(process.pid, port)
 
 
@@ -88,7 +103,9 @@ class Chargers:
     def __init__(self, port: int, count: int, pace: float) -> None:
         words = [*PYTHON, "tests.benchmarks.api_chargers", str(port), str(count), str(pace)]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(words, cwd=ROOT, env=_environment(), stdin=pipe, stdout=pipe, text=True)
+        self._process = subprocess.Popen(
+            words, cwd=ROOT, env=_environment(), stdin=pipe, stdout=pipe, text=True
+        )
 
     def wait(self) -> None:
         """Wait until all have booted."""
@@ -122,13 +139,25 @@ def _of_operations(directory: Path, asked: argparse.Namespace) -> Iterator[tuple
         cpu, times = _one_by_one(server, api, _clear_cache, asked.operations)
     yield "CPU of a bare route", _us(route), ""
     yield "CPU of an operation inside the server", _us(inside), ""
-    yield "CPU of an operation over the API", f"{_us(cpu)}, {cpu / (route + inside):.2f} x both", "1.5 x"
-    yield f"one at a time, {CHARGERS} chargers", f"p50 {statistics.median(times) * MS:.1f} ms", "5 ms"
+    yield (
+        "CPU of an operation over the API",
+        f"{_us(cpu)}, {cpu / (route + inside):.2f} x both",
+        "1.5 x",
+    )
+    yield (
+        f"one at a time, {CHARGERS} chargers",
+        f"p50 {statistics.median(times) * MS:.1f} ms",
+        "5 ms",
+    )
     with _levity(directory, api) as server, _chargers(server.port, AT_ONCE):
         began, cpu_began = time.perf_counter(), server.cpu().total
         done = trio.run(_many, api, asked.seconds)
         elapsed, used = time.perf_counter() - began, server.cpu().total - cpu_began
-    yield f"{AT_ONCE} at once", f"{done / elapsed:.0f} operations/s, {_us(used / done)}", "500 operations/s"
+    yield (
+        f"{AT_ONCE} at once",
+        f"{done / elapsed:.0f} operations/s, {_us(used / done)}",
+        "500 operations/s",
+    )
 
 
 def _us(seconds: float) -> str:
@@ -139,7 +168,9 @@ def _clear_cache(number: int) -> str:
     return f"/api/admin/chargers/CP-{number}/clear-cache"
 
 
-def _one_by_one(server: Server, port: int, path: Callable[[int], str], count: int) -> tuple[float, list[float]]:
+def _one_by_one(
+    server: Server, port: int, path: Callable[[int], str], count: int
+) -> tuple[float, list[float]]:
     """Return the CPU seconds and the times of operations, one after the other."""
     connection = http.client.HTTPConnection(HOST, port)
     times: list[float] = []
@@ -158,7 +189,14 @@ def _one_by_one(server: Server, port: int, path: Callable[[int], str], count: in
 
 def _inside(directory: Path, count: int) -> float:
     port, file = free_port(), directory / "inside"
-    command = [*PYTHON, "tests.benchmarks.api_limits", "inside", str(file), str(count), *_settings(directory, port)]
+    command = [
+        *PYTHON,
+        "tests.benchmarks.api_limits",
+        "inside",
+        str(file),
+        str(count),
+        *_settings(directory, port),
+    ]
     with _process(command, port, directory), _chargers(port, CHARGERS):
         while not file.exists() or not file.read_text():
             time.sleep(0.2)
@@ -177,7 +215,9 @@ async def _client(port: int, what: str, seconds: float, counts: list[int]) -> No
     """Send one request after the other over one connection."""
     stream = await trio.open_tcp_stream(HOST, port)
     body = b"{}" if what.startswith("POST") else b""
-    request = f"{what} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+    request = (
+        f"{what} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+    )
     until, count = trio.current_time() + seconds, 0
     while trio.current_time() < until:
         await stream.send_all(request)
@@ -207,7 +247,10 @@ def _of_streams(directory: Path, asked: argparse.Namespace) -> Iterator[tuple[st
     api = free_port()
     with _levity(directory, api) as server, _chargers(server.port, 1, PACE_SECONDS):
         ours = trio.run(_read_streams, api, "/api/events?kind=StatusChanged", 2 * asked.seconds)
-    words = f"p99 {_p99(ours) * MS:.1f} ms of {len(ours)} facts, {_p99(ours) / _p99(bare):.2f} x a bare stream"
+    words = (
+        f"p99 {_p99(ours) * MS:.1f} ms of {len(ours)} facts, {_p99(ours) / _p99(bare):.2f} x a "
+        "bare stream"
+    )
     yield f"the last of {READERS} readers", f"{words} ({_p99(bare) * MS:.1f} ms)", "2 x"
 
 
@@ -216,7 +259,8 @@ def _p99(values: Sequence[float]) -> float:
 
 
 async def _read_streams(port: int, path: str, seconds: float) -> list[float]:
-    """Return for each event the seconds from its time until the last reader had it, of at least one event."""
+    """Return for each event the seconds from its time until the last reader had it, of at least one
+    event."""
     last, first = defaultdict[bytes, list[float]](list), trio.Event()
     async with trio.open_nursery() as readers:
         for _ in range(READERS):
@@ -228,7 +272,9 @@ async def _read_streams(port: int, path: str, seconds: float) -> list[float]:
     return [max(times) for times in last.values() if len(times) == READERS]
 
 
-async def _read_stream(port: int, path: str, last: dict[bytes, list[float]], first: trio.Event) -> None:
+async def _read_stream(
+    port: int, path: str, last: dict[bytes, list[float]], first: trio.Event
+) -> None:
     stream = await trio.open_tcp_stream(HOST, port)
     await stream.send_all(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
     received = b""
@@ -250,14 +296,27 @@ async def _read_stream(port: int, path: str, last: dict[bytes, list[float]], fir
 
 def _of_chargers(directory: Path, asked: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
     api = free_port()
-    with _levity(directory, api) as server, _chargers(server.port, CHARGERS, PACE_SECONDS) as chargers:
+    with (
+        _levity(directory, api) as server,
+        _chargers(server.port, CHARGERS, PACE_SECONDS) as chargers,
+    ):
         time.sleep(asked.seconds)
         alone = _p99(chargers.end())
-    with _levity(directory, api) as server, _chargers(server.port, CHARGERS, PACE_SECONDS) as chargers:
+    with (
+        _levity(directory, api) as server,
+        _chargers(server.port, CHARGERS, PACE_SECONDS) as chargers,
+    ):
         requests = trio.run(_ask, api, asked.seconds)
         beside = _p99(chargers.end())
-    words = f"p99 {beside * MS:.1f} ms, {beside / alone:.1f} x without them; {requests / asked.seconds:.0f} requests/s"
-    yield f"{CHARGERS} chargers at {CHARGERS / PACE_SECONDS:.0f} calls/s, {CLIENTS} clients", words, "2 x or 25 ms"
+    words = (
+        f"p99 {beside * MS:.1f} ms, {beside / alone:.1f} x without them; "
+        f"{requests / asked.seconds:.0f} requests/s"
+    )
+    yield (
+        f"{CHARGERS} chargers at {CHARGERS / PACE_SECONDS:.0f} calls/s, {CLIENTS} clients",
+        words,
+        "2 x or 25 ms",
+    )
 
 
 async def _ask(port: int, seconds: float) -> int:

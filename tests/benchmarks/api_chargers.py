@@ -1,8 +1,8 @@
 """Chargers for the benchmark of the API: `python -m tests.benchmarks.api_chargers PORT COUNT PACE`.
 
-They accept whatever they are asked. With a pace each also sends a StatusNotification every so many seconds, of another
-status each time. They print a line when all have booted and, when standard input ends, how long the answers took, in
-seconds, as JSON.
+They accept whatever they are asked. With a pace each also sends a StatusNotification every so many
+seconds, of another status each time. They print a line when all have booted and, when standard
+input ends, how long the answers took, in seconds, as JSON.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ class Run(Protocol):
     """Runs one charger: its number, the port, its pace, and where the times to its answers go."""
 
     async def __call__(
-        self, number: int, port: int, pace: float, seconds: list[float], *, task_status: trio.TaskStatus[None]
+        self,
+        number: int,
+        port: int,
+        pace: float,
+        seconds: list[float],
+        *,
+        task_status: trio.TaskStatus[None],
     ) -> None: ...
 
 
@@ -65,7 +71,9 @@ class Charger:
     async def talk(self, pace: float) -> None:
         """Send a status at this pace, one after the other's answer."""
         for status in cycle(STATUSES):
-            await self.ask("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": status})
+            await self.ask(
+                "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": status}
+            )
             await trio.sleep(pace - (time.perf_counter() - self.asked_at) % pace)
 
     async def listen(self, received: bytes) -> None:

@@ -1,7 +1,9 @@
-"""What the API is compared with: `python -m tests.benchmarks.api_limits bare PORT` and `… inside FILE COUNT SETTINGS`.
+"""What the API is compared with: `python -m tests.benchmarks.api_limits bare PORT` and `… inside
+FILE COUNT SETTINGS`.
 
-`bare` is a Starlette route and a bare stream on the same Hypercorn. `inside` is the server whose API is replaced by a
-task that submits operations and waits for their end; it writes the CPU seconds of one to the file.
+`bare` is a Starlette route and a bare stream on the same Hypercorn. `inside` is the server whose
+API is replaced by a task that submits operations and waits for their end; it writes the CPU seconds
+of one to the file.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from levity_trio.wire.times import stamp
 
 CHARGERS = 20
 A_SECOND = 10
-ANSWER = json.dumps({f"field_{number}": "2026-03-01T12:00:00.000Z" for number in range(20)}).encode()
+ANSWER = json.dumps(
+    {f"field_{number}": "2026-03-01T12:00:00.000Z" for number in range(20)}
+).encode()
 """As long as a command."""
 
 
@@ -45,7 +49,9 @@ async def _ticks() -> AsyncIterator[bytes]:
     """Yield the same moments to all readers."""
     while True:
         number = int(time.time() * A_SECOND) + 1
-        await trio.sleep(max(0.0, number / A_SECOND - time.time()))  # it may have passed on a busy machine
+        await trio.sleep(
+            max(0.0, number / A_SECOND - time.time())
+        )  # it may have passed on a busy machine
         at = stamp(datetime.fromtimestamp(number / A_SECOND, UTC))
         yield f'id: {number}\nevent: StatusChanged\ndata: {{"at":"{at}"}}\n\n'.encode()
 
@@ -83,7 +89,9 @@ async def _submit_all(api: Api, file: Path, count: int) -> None:
 
 async def _submit(api: Api, count: int) -> None:
     for number in range(count):
-        command = await api.chargers.submit(f"CP-{number % CHARGERS}", "ClearCache", {}, asked_by="benchmark")
+        command = await api.chargers.submit(
+            f"CP-{number % CHARGERS}", "ClearCache", {}, asked_by="benchmark"
+        )
         await api.chargers.wait(command)
 
 

@@ -1,8 +1,10 @@
-"""How long the API's pages take on a database of many years: `python -m tests.benchmarks.api_reads`.
+"""How long the API's pages take on a database of many years: `python -m
+tests.benchmarks.api_reads`.
 
-Each filter of transactions and each pair of filters is measured with a value that is frequent, one that is rare and one
-that nothing has, on the first page and on the last that has a number. Each page is a read as the server does it: a
-connection of its own, the rows, the total. The first run fills a database (4 GB for a million transactions).
+Each filter of transactions and each pair of filters is measured with a value that is frequent, one
+that is rare and one that nothing has, on the first page and on the last that has a number. Each
+page is a read as the server does it: a connection of its own, the rows, the total. The first run
+fills a database (4 GB for a million transactions).
 """
 
 from __future__ import annotations
@@ -34,7 +36,14 @@ from levity_trio.store.reads.logged import FrameFilters, frames
 from levity_trio.store.reads.pages import MOST_COUNTED, Wanted
 from levity_trio.store.reads.reconciliation import reconciliation
 from levity_trio.store.reads.review_queue import queue
-from levity_trio.store.reads.transactions import ACTIVE, COMPLETED, Filters, of_charger, of_transaction, transaction
+from levity_trio.store.reads.transactions import (
+    ACTIVE,
+    COMPLETED,
+    Filters,
+    of_charger,
+    of_transaction,
+    transaction,
+)
 
 from .filled import amount_in, fill
 from .report import table
@@ -66,7 +75,8 @@ Read = Callable[[Database], Any]
 
 
 class Line(NamedTuple):
-    """A list: the median and the slowest of its variants in milliseconds, its rows, and the limit."""
+    """A list: the median and the slowest of its variants in milliseconds, its rows, and the
+    limit."""
 
     name: str
     median: float
@@ -81,7 +91,10 @@ def lists() -> Iterator[tuple[str, list[Read]]]:
     for names in [(name,) for name in VALUES] + list(combinations(VALUES, 2)):
         variants = [_merged(parts) for parts in product(*(VALUES[name] for name in names))]
         pages = (Wanted(), LAST_PAGE)
-        yield " + ".join(names), [partial(_transactions, given, page) for given in variants for page in pages]
+        yield (
+            " + ".join(names),
+            [partial(_transactions, given, page) for given in variants for page in pages],
+        )
 
 
 def _merged(parts: tuple[dict[str, Any], ...]) -> dict[str, Any]:
@@ -97,15 +110,33 @@ def others(numbers: list[int]) -> Iterator[tuple[str, list[Read]]]:
     page = Wanted()
     yield "one transaction", [partial(_one, number) for number in numbers]
     yield "readings of a transaction", [partial(_readings, number) for number in numbers]
-    yield "readings of a charger", [lambda db: len(of_charger(db, "CP-07", None, None, None, page).data)]
+    yield (
+        "readings of a charger",
+        [lambda db: len(of_charger(db, "CP-07", None, None, None, page).data)],
+    )
     yield (
         "readings of a charger + time",
         [lambda db: len(of_charger(db, "CP-07", 1, "2020-01-01", "2020-02-01", page).data)],
     )
-    yield "review queue", [partial(_queue, who, wanted) for who in (None, "CP-07") for wanted in (page, LAST_PAGE)]
-    yield "chargers", [lambda db: len(chargers(db, None, None, page).data), lambda db: int(bool(charger(db, "CP-07")))]
-    yield "log + time", [lambda db: len(frames(db, FrameFilters(since="2020-01-01"), 50, None).data)]
-    yield "log + time + charger", [lambda db: len(frames(db, FrameFilters("NONE", since="2020-01-01"), 50, None).data)]
+    yield (
+        "review queue",
+        [partial(_queue, who, wanted) for who in (None, "CP-07") for wanted in (page, LAST_PAGE)],
+    )
+    yield (
+        "chargers",
+        [
+            lambda db: len(chargers(db, None, None, page).data),
+            lambda db: int(bool(charger(db, "CP-07"))),
+        ],
+    )
+    yield (
+        "log + time",
+        [lambda db: len(frames(db, FrameFilters(since="2020-01-01"), 50, None).data)],
+    )
+    yield (
+        "log + time + charger",
+        [lambda db: len(frames(db, FrameFilters("NONE", since="2020-01-01"), 50, None).data)],
+    )
     yield (
         "boots, statuses, faults, set aside",
         [
@@ -164,30 +195,62 @@ def lines(database: Path) -> Iterator[Line]:
         yield measure(database, name, variants)
     in_states = [partial(_in_state, state) for state in BillState]
     yield measure(database, "transactions by state of the bill", in_states, SIFTED_MS)
-    over_seams = look(database, lambda db: [number for (number,) in db.execute(OVER_SEAMS).fetchall()])
-    yield measure(database, "explain", [partial(_explain, number) for number in numbers + over_seams], EXPLAIN_MS)
+    over_seams = look(
+        database, lambda db: [number for (number,) in db.execute(OVER_SEAMS).fetchall()]
+    )
+    yield measure(
+        database,
+        "explain",
+        [partial(_explain, number) for number in numbers + over_seams],
+        EXPLAIN_MS,
+    )
     months = [("2020-01", "2020-02"), ("2024-12", "2025-01")]
-    yield measure(database, "reconciliation of a month", [partial(_reconciled, *month) for month in months], MONTH_MS)
+    yield measure(
+        database,
+        "reconciliation of a month",
+        [partial(_reconciled, *month) for month in months],
+        MONTH_MS,
+    )
 
 
 SOME: Final = "SELECT id FROM tx WHERE id % 100 = 7 ORDER BY id DESC LIMIT 5 OFFSET 5"
 """Some transactions with a review."""
-OVER_SEAMS: Final = "SELECT id FROM tx WHERE start_time BETWEEN '2020-01-05T20:20' AND '2020-01-05T20:55' LIMIT 5"
+OVER_SEAMS: Final = (
+    "SELECT id FROM tx WHERE start_time BETWEEN '2020-01-05T20:20' AND '2020-01-05T20:55' LIMIT 5"
+)
 """Some that are billed, over a change of the price at 22:00 in Berlin."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--transactions", type=int, default=TRANSACTIONS, help="how many to fill a new database with")
-    parser.add_argument("--database", type=Path, help="keep the database here, or use one that was kept")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--transactions",
+        type=int,
+        default=TRANSACTIONS,
+        help="how many to fill a new database with",
+    )
+    parser.add_argument(
+        "--database", type=Path, help="keep the database here, or use one that was kept"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="levity-reads-") as folder:
         database = given.database or Path(folder, "filled.db")
         amount = amount_in(database) if database.exists() else fill(database, given.transactions)
-        print(f"{amount.transactions:,} transactions, {amount.readings:,} readings; ms for a page of 50")
+        print(
+            f"{amount.transactions:,} transactions, {amount.readings:,} readings; ms for a page "
+            "of 50"
+        )
         found = list(lines(database))
     rows = [
-        (line.name, f"{line.median:.1f}", f"{line.slowest:.1f}", str(line.rows), "" if _is_fast(line) else "SLOW")
+        (
+            line.name,
+            f"{line.median:.1f}",
+            f"{line.slowest:.1f}",
+            str(line.rows),
+            "" if _is_fast(line) else "SLOW",
+        )
         for line in found
     ]
     print(table(HEAD, rows))

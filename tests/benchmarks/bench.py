@@ -1,4 +1,5 @@
-"""The bench: `levity-trio serve` beside a bare echo and a durable one, with 1, 20, 200 and 2,000 chargers.
+"""The bench: `levity-trio serve` beside a bare echo and a durable one, with 1, 20, 200 and 2,000
+chargers.
 
 Everything runs on 127.0.0.1 and ends by itself. Progress goes to stderr, the result to stdout.
 """
@@ -53,17 +54,38 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     add = parser.add_argument
-    add("--chargers", type=int, nargs="+", metavar="N", help="only these rows, e.g. 20; then no storm")
+    add(
+        "--chargers",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="only these rows, e.g. 20; then no storm",
+    )
     add("--storm", type=int, metavar="N", help="N chargers at once; without --chargers only this")
     add("--only", choices=WATCHED, help="one of the servers; then no ratio")
-    add("--watched", action="store_true", help="serve with metrics, and with the audit, too; of 20 unless told")
-    add("--postgresql", action="store_true", help="serve on PostgreSQL, too; of 20 and 2,000 unless told")
+    add(
+        "--watched",
+        action="store_true",
+        help="serve with metrics, and with the audit, too; of 20 unless told",
+    )
+    add(
+        "--postgresql",
+        action="store_true",
+        help="serve on PostgreSQL, too; of 20 and 2,000 unless told",
+    )
     add("--seconds", type=float, help=f"steady phase of each run; {SECONDS:g} unless told")
     add("--rounds", type=int, help=f"how often each server runs for a row; {ROUNDS} unless told")
     add("--quick", action="store_true", help=f"{QUICK_SECONDS:g} s and one round: a rough look")
-    add("--profile", action="store_true", help="py-spy on the steady phase; of serve with 20 unless told")
+    add(
+        "--profile",
+        action="store_true",
+        help="py-spy on the steady phase; of serve with 20 unless told",
+    )
     add("--json", action="store_true", help="JSON instead of tables")
-    add("--directory", help="where the databases go; its disk counts (default: the system's temporary one)")
+    add(
+        "--directory",
+        help="where the databases go; its disk counts (default: the system's temporary one)",
+    )
     return parser
 
 
@@ -71,7 +93,13 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     brief = arguments.quick or arguments.profile
     only: Kind | None = arguments.only or ("serve" if arguments.profile else None)
     return Plan(
-        kinds=(only,) if only else WATCHED if arguments.watched else STORES if arguments.postgresql else KINDS,
+        kinds=(only,)
+        if only
+        else WATCHED
+        if arguments.watched
+        else STORES
+        if arguments.postgresql
+        else KINDS,
         chargers=_rows(arguments),
         storm_chargers=_storm_chargers(arguments),
         seconds=arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS),
@@ -92,7 +120,9 @@ def _rows(arguments: argparse.Namespace) -> tuple[int, ...]:
 def _storm_chargers(arguments: argparse.Namespace) -> int:
     if arguments.storm:
         return int(arguments.storm)
-    is_one_load = arguments.chargers or arguments.profile or arguments.watched or arguments.postgresql
+    is_one_load = (
+        arguments.chargers or arguments.profile or arguments.watched or arguments.postgresql
+    )
     return 0 if is_one_load else STORM_CHARGERS
 
 

@@ -1,8 +1,8 @@
 """How long the bill of a month takes: `python -m tests.benchmarks.billing`.
 
-A year of a small site, month by month, beside a bare read of the same rows; the closing of a month of a block and of
-the largest site that we promise; and one month of a very large one, while twenty chargers talk. The closing write is
-measured alone, on a copy of the database.
+A year of a small site, month by month, beside a bare read of the same rows; the closing of a month
+of a block and of the largest site that we promise; and one month of a very large one, while twenty
+chargers talk. The closing write is measured alone, on a copy of the database.
 """
 
 from __future__ import annotations
@@ -56,10 +56,14 @@ PATIENCE: Final = 600.0
 SETTINGS: Final = ("--time-zone", str(BERLIN), "--api-port", "0")
 HEAD: Final = ("", "at most", "measured", "")
 _ROWS: Final = (
-    "SELECT tx_id, json_array_length(lines) > 1 FROM position JOIN statement ON statement.id = statement_id"
-    " WHERE statement.month = ? AND tx_id IS NOT NULL"
+    "SELECT tx_id, json_array_length(lines) > 1 FROM position "
+    "JOIN statement ON statement.id = statement_id "
+    "WHERE statement.month = ? AND tx_id IS NOT NULL"
 )
-_READINGS: Final = "SELECT * FROM meter_val WHERE cp_id = ? AND conn_id = 1 AND tx_id = ? AND timestamp BETWEEN ? AND ?"
+_READINGS: Final = (
+    "SELECT * FROM meter_val "
+    "WHERE cp_id = ? AND conn_id = 1 AND tx_id = ? AND timestamp BETWEEN ? AND ?"
+)
 
 
 class Figure(NamedTuple):
@@ -99,7 +103,8 @@ def close(database: Path, month: Month) -> float:
 
 
 def bare(database: Path, month: Month) -> float:
-    """Return the seconds in which the rows of a month can be read that its statements were made of."""
+    """Return the seconds in which the rows of a month can be read that its statements were made
+    of."""
     began = time.perf_counter()
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
         for number, is_divided in connection.execute(_ROWS, (str(month),)).fetchall():
@@ -130,14 +135,24 @@ def of_year(folder: Path, site: Site) -> Iterator[Figure]:
         for month in months(site):
             took = Billed(preview(database, month), close(database, month), bare(database, month))
             found.append(took)
-            say(f"{month}: preview {took.preview:.2f} s, close {took.close:.2f} s, bare read {took.bare:.2f} s")
+            say(
+                f"{month}: preview {took.preview:.2f} s, close {took.close:.2f} s, bare read "
+                f"{took.bare:.2f} s"
+            )
         peak = server.peak_mib()
     rows = f"{site.sessions // site.months} sessions a month of {site.readings} readings"
     yield Figure(f"a bare read of the rows ({rows})", "", _seconds(one.bare for one in found))
     for name in ("preview", "close"):
         more = [getattr(one, name) - one.bare for one in found]
-        measured = f"{_seconds(getattr(one, name) for one in found)}; {statistics.median(more):+.2f} s"
-        yield Figure(f"{name} of a month", f"{MORE_SECONDS:g} s more", measured, statistics.median(more) < MORE_SECONDS)
+        measured = (
+            f"{_seconds(getattr(one, name) for one in found)}; {statistics.median(more):+.2f} s"
+        )
+        yield Figure(
+            f"{name} of a month",
+            f"{MORE_SECONDS:g} s more",
+            measured,
+            statistics.median(more) < MORE_SECONDS,
+        )
     yield Figure("memory of the server, at most", "", f"{peak:.0f} MiB")
 
 
@@ -159,7 +174,12 @@ def of_closing(folder: Path, site: Site, seconds: float, write_seconds: float) -
         took = close(database, month)
     size = f"{site.sessions} sessions of {site.readings} readings"
     yield Figure(f"close a month ({size})", f"{seconds:g} s", f"{took:.2f} s", took <= seconds)
-    yield Figure("of it the write, alone", f"{write_seconds:g} s", f"{written:.3f} s", written <= write_seconds)
+    yield Figure(
+        "of it the write, alone",
+        f"{write_seconds:g} s",
+        f"{written:.3f} s",
+        written <= write_seconds,
+    )
 
 
 # A month of a large site, while chargers talk
@@ -173,7 +193,10 @@ class Answers:
         self.conductor = Conductor(ReadingTimes())
 
     def join(self) -> None:
-        charging = ((f"TALK-{number}", charge(f"TALK-{number}", number, self.conductor)) for number in range(CHARGERS))
+        charging = (
+            (f"TALK-{number}", charge(f"TALK-{number}", number, self.conductor))
+            for number in range(CHARGERS)
+        )
         self._load.connect((identity, paced(conversation)) for identity, conversation in charging)
         self.during(lambda: time.sleep(QUIET_SECONDS / 2))
 
@@ -204,7 +227,10 @@ def of_month(folder: Path, site: Site) -> Iterator[Figure]:
     """Bill one month while chargers talk."""
     database, (month, *_) = folder / "month.db", months(site)
     _fill(database, site)
-    with running("serve", site.chargers + CHARGERS, folder, SETTINGS, database) as server, Load(server.port) as load:
+    with (
+        running("serve", site.chargers + CHARGERS, folder, SETTINGS, database) as server,
+        Load(server.port) as load,
+    ):
         wait_until_served(database)
         answers, took = Answers(load), {}
         answers.join()
@@ -225,8 +251,13 @@ def of_month(folder: Path, site: Site) -> Iterator[Figure]:
         assert not load.faults, load.samples
     whole = took["preview"] + took["close"]
     size = f"{site.accounts} accounts, {site.sessions} sessions"
-    split = f"{took['preview']:.1f} + {took['close']:.1f} = {whole:.1f} s; {used:.0f} s of CPU, chargers included"
-    yield Figure(f"preview and close ({size})", f"{WHOLE_SECONDS:g} s", split, whole < WHOLE_SECONDS)
+    split = (
+        f"{took['preview']:.1f} + {took['close']:.1f} = {whole:.1f} s; {used:.0f} s of CPU, "
+        "chargers included"
+    )
+    yield Figure(
+        f"preview and close ({size})", f"{WHOLE_SECONDS:g} s", split, whole < WHOLE_SECONDS
+    )
     yield Figure("of it the closing write, alone", "", f"{1000 * written:.0f} ms")
     yield _of_answers("before", quiet)
     yield _of_answers("during preview and close", previewing + closing_answers)
@@ -239,7 +270,11 @@ def _of_answers(when: str, answers: array[float], *, is_short: bool = False) -> 
     p99, longest = (1000 * one for one in (statistics.quantiles(answers, n=100)[-1], max(answers)))
     p50 = 1000 * statistics.median(answers)
     measured = f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {longest:.0f} ms ({len(answers)})"
-    limit = f"longest {LONGEST_MS:g} ms" if is_short else f"p99 {P99_MS:g} ms, longest {LONGEST_MS:g} ms"
+    limit = (
+        f"longest {LONGEST_MS:g} ms"
+        if is_short
+        else f"p99 {P99_MS:g} ms, longest {LONGEST_MS:g} ms"
+    )
     is_met = longest < LONGEST_MS and (is_short or p99 < P99_MS)
     return Figure(f"answers to {CHARGERS} chargers {when}", limit, measured, is_met)
 
@@ -266,7 +301,10 @@ def closing_write(original: Path, copy: Path, month: Month) -> float:
 def _fill(database: Path, site: Site) -> None:
     began = time.perf_counter()
     fill(database, site)
-    say(f"{database.name}: filled in {time.perf_counter() - began:.0f} s, {database.stat().st_size / 2**20:.0f} MiB")
+    say(
+        f"{database.name}: filled in {time.perf_counter() - began:.0f} s, "
+        f"{database.stat().st_size / 2**20:.0f} MiB"
+    )
 
 
 def say(line: str) -> None:
@@ -281,7 +319,9 @@ def main() -> int:
     arguments = parser.parse_args()
     small, large, several = SMALL, LARGE, CLOSINGS
     if arguments.small:
-        small = SMALL._replace(accounts=4, chargers=2, sessions=60, readings=40, minutes=5, months=2)
+        small = SMALL._replace(
+            accounts=4, chargers=2, sessions=60, readings=40, minutes=5, months=2
+        )
         large = LARGE._replace(accounts=20, chargers=5, sessions=1000)
         several = CLOSINGS[:1]
     with tempfile.TemporaryDirectory(prefix="levity-bills-") as folder:
@@ -293,7 +333,9 @@ def main() -> int:
             figures += of_closing(Path(folder), *of_block)
         if arguments.only in (None, "month"):
             figures += of_month(Path(folder), large)
-    rows = [(one.what, one.limit, one.measured, "ok" if one.is_met else "MISSED") for one in figures]
+    rows = [
+        (one.what, one.limit, one.measured, "ok" if one.is_met else "MISSED") for one in figures
+    ]
     print(table(HEAD, rows))
     return 0 if all(one.is_met for one in figures) else 1
 

@@ -1,7 +1,8 @@
-"""Several servers on one PostgreSQL server, with HAProxy before them: each can be drained, killed and started anew.
+"""Several servers on one PostgreSQL server, with HAProxy before them: each can be drained, killed
+and started anew.
 
-HAProxy runs with the configuration that `deploy` writes, with other ports. Where it is not installed, chargers dial the
-servers themselves, each in turn.
+HAProxy runs with the configuration that `deploy` writes, with other ports. Where it is not
+installed, chargers dial the servers themselves, each in turn.
 """
 
 from __future__ import annotations
@@ -48,16 +49,27 @@ _BATCHES: Final = "SELECT sum(batch) FROM levity.server"
 class Member:
     """One of the servers, in a folder of its own, with the same ports each time."""
 
-    def __init__(self, name: str, folder: Path, address: PostgresqlAddress, chargers: int, *, proxied: bool) -> None:
+    def __init__(
+        self, name: str, folder: Path, address: PostgresqlAddress, chargers: int, *, proxied: bool
+    ) -> None:
         self.name, self.folder = name, folder / name
         self.folder.mkdir()
         self.port, self.metrics_port, self.api_port = free_port(), free_port(), free_port()
         self.log = self.folder / "log"
         self.process: Process | None = None
-        self._command = [*(*PROGRAM, "serve", "--host", "127.0.0.1", "--db", str(address), "--server-name", name)]
+        self._command = [
+            *(*PROGRAM, "serve", "--host", "127.0.0.1", "--db", str(address), "--server-name", name)
+        ]
         for setting, value in (
-            *(("--port", self.port), ("--metrics-port", self.metrics_port), ("--api-port", self.api_port)),
-            *(("--max-connections", chargers + SPARE_CONNECTIONS), ("--max-chargers", chargers + SPARE_CONNECTIONS)),
+            *(
+                ("--port", self.port),
+                ("--metrics-port", self.metrics_port),
+                ("--api-port", self.api_port),
+            ),
+            *(
+                ("--max-connections", chargers + SPARE_CONNECTIONS),
+                ("--max-chargers", chargers + SPARE_CONNECTIONS),
+            ),
             *(("--log-level", "WARNING"), ("--unknown-tags", "accept")),
         ):
             self._command += [setting, str(value)]
@@ -81,7 +93,9 @@ class Member:
     def is_well(self) -> bool:
         """Return whether a proxy would send chargers. Raises BenchError: it has ended."""
         if self.process is None or self.process.poll() is not None:
-            raise BenchError(f"{self.name} has ended: {self.log.read_text(errors='replace')[-2000:]}")
+            raise BenchError(
+                f"{self.name} has ended: {self.log.read_text(errors='replace')[-2000:]}"
+            )
         if not is_listening(self.metrics_port):
             return False
         connection = HTTPConnection("127.0.0.1", self.metrics_port, timeout=1)
@@ -107,7 +121,11 @@ class Member:
 
     def drain(self, seconds: float) -> Process:
         """Start `levity-trio drain`."""
-        return begin([*PROGRAM, "drain", "--seconds", str(seconds), "--api", self.api], self.folder / "drain", ROOT)
+        return begin(
+            [*PROGRAM, "drain", "--seconds", str(seconds), "--api", self.api],
+            self.folder / "drain",
+            ROOT,
+        )
 
     def complaints(self) -> list[str]:
         """The lines of its log: it logs only what is a warning at least."""
@@ -117,7 +135,9 @@ class Member:
 class Cluster:
     """Servers on one database. `ports` are those that chargers dial."""
 
-    def __init__(self, site: postgresql.Server, address: PostgresqlAddress, members: Sequence[Member]) -> None:
+    def __init__(
+        self, site: postgresql.Server, address: PostgresqlAddress, members: Sequence[Member]
+    ) -> None:
         self.site, self.address, self.members = site, address, members
         self.ports = [member.port for member in members]
         self.proxies: list[Server] = []
@@ -162,7 +182,9 @@ def cluster(
             member.start()
         running = Cluster(site, address, members)
         wait_until_well(members)
-        running.proxies = [opened.enter_context(_proxy(folder / f"haproxy-{n}", members)) for n in range(proxies)]
+        running.proxies = [
+            opened.enter_context(_proxy(folder / f"haproxy-{n}", members)) for n in range(proxies)
+        ]
         running.ports = [proxy.port for proxy in running.proxies] or running.ports
         yield running
 
@@ -198,7 +220,9 @@ def _proxy(path: Path, members: Sequence[Member]) -> Iterator[Server]:
         until = time.monotonic() + START_SECONDS
         while not is_listening(port):
             if process.poll() is not None or time.monotonic() > until:
-                raise BenchError(f"haproxy did not start: {path.with_suffix('.log').read_text()[-2000:]}")
+                raise BenchError(
+                    f"haproxy did not start: {path.with_suffix('.log').read_text()[-2000:]}"
+                )
             time.sleep(TURN_SECONDS)
         yield Server(process.pid, port)
     finally:
@@ -212,10 +236,16 @@ def configuration(members: Sequence[Member], port: int) -> str:
         command = [*PROGRAM, "deploy", "--servers", count, "--db", "postgresql:///levity", folder]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
         text = (Path(folder) / "haproxy.cfg").read_text()
-    text = _OF_ROOT.sub("", text[: text.index("frontend pages")]).replace("0.0.0.0:9000", f"127.0.0.1:{port}")
+    text = _OF_ROOT.sub("", text[: text.index("frontend pages")]).replace(
+        "0.0.0.0:9000", f"127.0.0.1:{port}"
+    )
     places = iter(members)
     return _SERVER.sub(lambda _: _place(next(places, None)), text)
 
 
 def _place(member: Member | None) -> str:
-    return "" if member is None else f"server {member.name} 127.0.0.1:{member.port} port {member.metrics_port}"
+    return (
+        ""
+        if member is None
+        else f"server {member.name} 127.0.0.1:{member.port} port {member.metrics_port}"
+    )

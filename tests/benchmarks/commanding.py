@@ -38,7 +38,10 @@ class Commands:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.enough()
         self._thread.join()
@@ -54,7 +57,9 @@ class Commands:
 
     def _ask_all(self) -> None:
         while True:
-            self.outcomes[self._ask(random.choice(self._members), random.choice(self._chargers))] += 1
+            self.outcomes[
+                self._ask(random.choice(self._members), random.choice(self._chargers))
+            ] += 1
             if self._is_over.wait(PAUSE_SECONDS):
                 return
 

@@ -1,8 +1,9 @@
 """What the dashboard costs: `python -m tests.benchmarks.dashboard`, all on 127.0.0.1.
 
-Twenty chargers that charge, on a database of a year. Each page is asked for one after the other and compared with a
-bare Starlette route in the same run; a browser (see tests/browser/measures.py) says what its first page loads and how
-long a fact takes to be seen; and chargers talk while many readers follow the page, one of which does not read.
+Twenty chargers that charge, on a database of a year. Each page is asked for one after the other and
+compared with a bare Starlette route in the same run; a browser (see tests/browser/measures.py) says
+what its first page loads and how long a fact takes to be seen; and chargers talk while many readers
+follow the page, one of which does not read.
 """
 
 from __future__ import annotations
@@ -69,19 +70,31 @@ PICTURE_MS, NOW_TIMES, POWER_MB = 50, 1.3, 5
 PICTURED: Final = 7_000
 """Sessions of a year, if pictures alone are measured."""
 POWER_SIZE: Final = (
-    "SELECT (SELECT sum(pgsize) FROM dbstat WHERE name IN ('power', 'power_of_day')), count(DISTINCT tx_id) FROM power"
+    "SELECT (SELECT sum(pgsize) FROM dbstat "
+    "WHERE name IN ('power', 'power_of_day')), count(DISTINCT tx_id) "
+    "FROM power"
 )
-FIRST_KB, PAGE_KB, NOW_MS, PAGE_MS, PIXEL_MS, ANSWER_MS, ANSWER_TIMES, RESIDENT_MB = 100, 25, 50, 150, 300, 25, 2, 80
+FIRST_KB, PAGE_KB, NOW_MS, PAGE_MS, PIXEL_MS, ANSWER_MS, ANSWER_TIMES, RESIDENT_MB = (
+    100,
+    25,
+    50,
+    150,
+    300,
+    25,
+    2,
+    80,
+)
 GROWN_MIB: Final = 16
 MAILS, TIMES, ROUNDS = 500, 1.05, 5
 RECIPIENT: Final = (
-    "INSERT INTO recipient (id, who, mail, kinds, away_minutes, with_names, gets_statements, added_at, added_by)"
-    " VALUES (1, 'owner', 'owner@example.org', '[]', 10, 0, 0, ?, 'bench')"
+    "INSERT INTO recipient (id, who, mail, kinds, away_minutes, with_names, gets_statements, "
+    "added_at, added_by) "
+    "VALUES (1, 'owner', 'owner@example.org', '[]', 10, 0, 0, ?, 'bench')"
 )
 MAIL: Final = (
-    "INSERT INTO message"
-    " (message_id, recipient_id, channel, part, kind, subject, body, created_at, not_before, next_at)"
-    " VALUES (?, 1, 'mail', 'note', 'report', 'A report', 'Somebody reports something.', ?, ?, ?)"
+    "INSERT INTO message (message_id, recipient_id, channel, part, kind, subject, body, "
+    "created_at, not_before, next_at) "
+    "VALUES (?, 1, 'mail', 'note', 'report', 'A report', 'Somebody reports something.', ?, ?, ?)"
 )
 IDLE_SECONDS: Final = 0.02
 """Until the server waits again: the time of a thread is counted up when it stops."""
@@ -122,20 +135,28 @@ class Run:
 
 
 @contextmanager
-def site(folder: Path, database: Path, chargers: int = CHARGERS, *flags: str) -> Iterator[tuple[Server, int]]:
+def site(
+    folder: Path, database: Path, chargers: int = CHARGERS, *flags: str
+) -> Iterator[tuple[Server, int]]:
     """Yield a server whose chargers charge, and its port for people."""
     web = free_port()
     settings = ("--api-port", str(web), "--time-zone", "Europe/Berlin", *flags)
-    with running("serve", CHARGERS, folder, settings, database) as server, _chargers(server.port, chargers, 0.0):
+    with (
+        running("serve", CHARGERS, folder, settings, database) as server,
+        _chargers(server.port, chargers, 0.0),
+    ):
         yield server, web
 
 
 @contextmanager
 def _chargers(port: int, count: int, pace: float) -> Iterator[Callable[[], list[float]]]:
-    """Connect chargers that charge; the function that is yielded ends them and returns how long their answers took."""
+    """Connect chargers that charge; the function that is yielded ends them and returns how long
+    their answers took."""
     words = [*PYTHON, "tests.benchmarks.dashboard_chargers", str(port), str(count), str(pace)]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(words, cwd=ROOT, env=_environment(), stdin=pipe, stdout=pipe, text=True)
+    process = subprocess.Popen(
+        words, cwd=ROOT, env=_environment(), stdin=pipe, stdout=pipe, text=True
+    )
 
     def end() -> list[float]:
         told, _ = process.communicate()
@@ -160,7 +181,9 @@ def of_first_page(run: Run) -> Iterator[Figure]:
     total = sum(size for _, size in loaded)
     each = ", ".join(f"{_kind(url)} {size / 1000:.1f}" for url, size in loaded)
     words = f"{total / 1000:.1f} kB ({each})"
-    yield Figure("first page, nothing in the cache", f"{FIRST_KB} kB", words, 0 < total < 1000 * FIRST_KB)
+    yield Figure(
+        "first page, nothing in the cache", f"{FIRST_KB} kB", words, 0 < total < 1000 * FIRST_KB
+    )
 
 
 def _kind(url: str) -> str:
@@ -177,16 +200,26 @@ def of_pages(run: Run) -> Iterator[Figure]:
     for page in OF_OPERATORS:
         costs, size = _costs(run.server, run.web, "GET", fill_in(page.path, shown), run.rounds)
         limit = NOW_MS if page.path == "/" else PAGE_MS
-        yield _figure(page, costs, size, limit, f", {statistics.median(costs) / route:.0f} x the bare route")
+        yield _figure(
+            page, costs, size, limit, f", {statistics.median(costs) / route:.0f} x the bare route"
+        )
 
 
 def of_drivers(run: Run) -> Iterator[Figure]:
-    """Yield the CPU of each page of a driver. This comes last: from the first user on everybody must log in."""
+    """Yield the CPU of each page of a driver. This comes last: from the first user on everybody
+    must log in."""
     api = Api(f"unix:{run.database}.sock", Sought("server", ""))
     password = token_hex()
-    api.ask("POST", "admin", "users", given={"name": "Anna", "role": "driver", "account": 1, "password": password})
+    api.ask(
+        "POST",
+        "admin",
+        "users",
+        given={"name": "Anna", "role": "driver", "account": 1, "password": password},
+    )
     cookie = _logged_in(run, name="Anna", password=password)
-    ((own,),) = query(run.database, "SELECT max(id) FROM tx WHERE id_tag = 'TAG-1' AND stop_time IS NOT NULL")
+    ((own,),) = query(
+        run.database, "SELECT max(id) FROM tx WHERE id_tag = 'TAG-1' AND stop_time IS NOT NULL"
+    )
     shown = {
         "/d/at/{charger}": f"/d/at/{identity(0)}",
         "/d/at/{charger}/{connector}": f"/d/at/{identity(0)}/1",
@@ -222,16 +255,23 @@ def _logged_in(run: Run, **given: str) -> str:
 
 
 def _costs(
-    server: Server, port: int, method: str, path: str, rounds: int, headers: Mapping[str, str] = NO_HEADERS
+    server: Server,
+    port: int,
+    method: str,
+    path: str,
+    rounds: int,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> tuple[list[float], int]:
-    """Return the CPU seconds of requests, one after the other, after some for the caches; and the last answer's bytes
-    on the wire, compressed."""
+    """Return the CPU seconds of requests, one after the other, after some for the caches; and the
+    last answer's bytes on the wire, compressed."""
     found, size = [], 0
     with closing(http.client.HTTPConnection(HOST, port, timeout=60)) as connection:
         warm = min(WARM, rounds)
         for _ in range(warm + rounds):
             before = server.cpu().total
-            connection.request(method, path, b"{}" if method == "POST" else None, {**BROWSER, **headers})
+            connection.request(
+                method, path, b"{}" if method == "POST" else None, {**BROWSER, **headers}
+            )
             answer = connection.getresponse()
             size = len(answer.read())
             assert answer.status == 200, (path, answer.status)
@@ -263,7 +303,9 @@ def _shown(run: Run) -> dict[str, object]:
         **dict.fromkeys(("why", "try"), identity(0)),
         "statements": ask("GET", "admin", "statements")["data"][0]["number"],
         "commands": ask("POST", "admin", "chargers", identity(0), "clear-cache", given={})["id"],
-        "meters": ask("POST", "admin", "meters", given={"name": "House", "class_percent": 1.0})["id"],
+        "meters": ask("POST", "admin", "meters", given={"name": "House", "class_percent": 1.0})[
+            "id"
+        ],
         "/review/{charger}/{cause}": f"/review/{identity(0)}/too_fast",
         "/bills/{month}/papers": f"{drafted}/papers",
         "/bills/{month}/draft/{number}": f"{drafted}/draft/{draft}",
@@ -274,7 +316,8 @@ def _shown(run: Run) -> dict[str, object]:
 
 
 def of_pictures(run: Run) -> Iterator[Figure]:
-    """Yield the CPU of pages with pictures of a year, and what the pictures of the first page add to it."""
+    """Yield the CPU of pages with pictures of a year, and what the pictures of the first page add
+    to it."""
     wait_for_power(run.database, 10 * PATIENCE)
     year = f"from={run.begun}"
     api = Api(f"unix:{run.database}.sock", Sought("server", ""))
@@ -291,7 +334,12 @@ def of_pictures(run: Run) -> Iterator[Figure]:
     }.items():
         costs, size = _costs(run.server, run.web, "GET", path, run.rounds)
         cost = statistics.median(costs) * MS
-        yield Figure(f"CPU of {what}", f"{PICTURE_MS} ms", f"{cost:.1f} ms, {size / 1000:.1f} kB", cost <= PICTURE_MS)
+        yield Figure(
+            f"CPU of {what}",
+            f"{PICTURE_MS} ms",
+            f"{cost:.1f} ms, {size / 1000:.1f} kB",
+            cost <= PICTURE_MS,
+        )
     ((size, sessions),) = query(run.database, POWER_SIZE)
     words = f"{size / 1e6:.2f} MB for {sessions} sessions"
     yield Figure("the power of a year on disk", f"{POWER_MB} MB", words, size <= 1e6 * POWER_MB)
@@ -313,11 +361,15 @@ def _of_now(run: Run) -> Iterator[Figure]:
             has_pictures = number % 2 == 0
             with mock.patch.object(now, "_pictures", now._pictures if has_pictures else _nothing):
                 before = time.process_time()
-                sizes[has_pictures] = len(gzip.compress(trio.run(opening.html, page).encode(), GZIP_LEVEL))
+                sizes[has_pictures] = len(
+                    gzip.compress(trio.run(opening.html, page).encode(), GZIP_LEVEL)
+                )
                 costs[has_pictures].append(time.process_time() - before)
     cost, without = (statistics.median(costs[one][WARM:]) * MS for one in (True, False))
     words = f"{cost / without:.2f} x ({cost:.1f} ms, {without:.1f} without)"
-    yield Figure("CPU of Now with its pictures", f"{NOW_TIMES} x", words, cost <= NOW_TIMES * without)
+    yield Figure(
+        "CPU of Now with its pictures", f"{NOW_TIMES} x", words, cost <= NOW_TIMES * without
+    )
     words = f"{sizes[True] / 1000:.1f} kB, {sizes[False] / 1000:.1f} without"
     yield Figure("Now, compressed", f"{PAGE_KB} kB", words, sizes[True] <= 1000 * PAGE_KB)
 
@@ -335,7 +387,12 @@ def of_pixel(run: Run) -> Iterator[Figure]:
         seconds = sorted(browser.play("measures.fact_to_pixel", *given))
     p95 = seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))]
     words = f"p50 {statistics.median(seconds) * MS:.0f} ms, p95 {p95 * MS:.0f} ms of {len(seconds)}"
-    yield Figure("from a charger's status to the frame that shows it", f"p95 {PIXEL_MS} ms", words, p95 * MS < PIXEL_MS)
+    yield Figure(
+        "from a charger's status to the frame that shows it",
+        f"p95 {PIXEL_MS} ms",
+        words,
+        p95 * MS < PIXEL_MS,
+    )
 
 
 # Readers
@@ -349,7 +406,8 @@ class Talk(NamedTuple):
 
 
 class Readers:
-    """Streams of the page: how many bytes and patches all have read, and whether the deaf one was cut off."""
+    """Streams of the page: how many bytes and patches all have read, and whether the deaf one was
+    cut off."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -380,17 +438,29 @@ def of_readers(run: Run) -> Iterator[Figure]:
         beside = _talk(run.server, run.seconds, lambda: trio.run(readers.follow, run.seconds))
         is_cut_off = _is_cut_off(deaf)
     ratio = beside.p99 / alone.p99
-    words = f"p99 {beside.p99:.1f} ms, {ratio:.1f} x without ({alone.p99:.1f} ms); {beside.facts:.0f} facts/s"
+    words = (
+        f"p99 {beside.p99:.1f} ms, {ratio:.1f} x without ({alone.p99:.1f} ms); {beside.facts:.0f} "
+        "facts/s"
+    )
     is_met = ratio <= ANSWER_TIMES or beside.p99 < ANSWER_MS
     limit = f"{ANSWER_TIMES} x or {ANSWER_MS} ms"
     yield Figure(f"answers to {CHARGERS} chargers, {READERS} readers", limit, words, is_met)
     each = readers.patches / READERS / run.seconds
     size = readers.bytes / max(1, readers.patches) / 1000
     words = f"{each:.1f} a second of {size:.1f} kB; {readers.lost} lost their stream"
-    yield Figure("patches to each reader", "4 a second", words, 0 < each <= 4.5 and not readers.lost)
+    yield Figure(
+        "patches to each reader", "4 a second", words, 0 < each <= 4.5 and not readers.lost
+    )
     grown = max(sizes) - before
-    yield Figure("memory that they take", f"{GROWN_MIB} MiB", f"{grown:.1f} MiB of {before:.0f}", grown < GROWN_MIB)
-    yield Figure("a reader that does not read is cut off", "", "yes" if is_cut_off else "no", is_cut_off)
+    yield Figure(
+        "memory that they take",
+        f"{GROWN_MIB} MiB",
+        f"{grown:.1f} MiB of {before:.0f}",
+        grown < GROWN_MIB,
+    )
+    yield Figure(
+        "a reader that does not read is cut off", "", "yes" if is_cut_off else "no", is_cut_off
+    )
 
 
 def of_log_ins(run: Run) -> Iterator[Figure]:
@@ -399,9 +469,15 @@ def of_log_ins(run: Run) -> Iterator[Figure]:
     told: dict[str, int] = {}
     beside = _talk(run.server, run.seconds, lambda: told.update(_flood(run)))
     words = f"p99 {beside.p99:.1f} ms ({alone.p99:.1f} ms without); {beside.facts:.0f} facts/s"
-    yield Figure("answers to chargers, a flood of log-ins", f"{ANSWER_MS} ms", words, beside.p99 < ANSWER_MS)
+    yield Figure(
+        "answers to chargers, a flood of log-ins", f"{ANSWER_MS} ms", words, beside.p99 < ANSWER_MS
+    )
     answers = ", ".join(f"{count} {status}" for status, count in told.items())
-    yield Figure("what the strangers were answered", "", f"{sum(told.values()) / run.seconds:.0f}/s: {answers}")
+    yield Figure(
+        "what the strangers were answered",
+        "",
+        f"{sum(told.values()) / run.seconds:.0f}/s: {answers}",
+    )
 
 
 def _flood(run: Run) -> dict[str, int]:
@@ -477,15 +553,21 @@ def of_memory(folder: Path) -> Iterator[Figure]:
                     if "{" not in page.path:
                         _costs(server, web, "GET", page.path, 1)
             sizes[name] = server.resident_mib()
-    words = f"{sizes['used']:.0f} MB after each page, {sizes['unused']:.0f} before, {sizes['without']:.0f} without it"
-    yield Figure(f"memory with {CHARGERS} chargers", f"{RESIDENT_MB} MB", words, sizes["used"] <= RESIDENT_MB)
+    words = (
+        f"{sizes['used']:.0f} MB after each page, {sizes['unused']:.0f} before, "
+        f"{sizes['without']:.0f} without it"
+    )
+    yield Figure(
+        f"memory with {CHARGERS} chargers", f"{RESIDENT_MB} MB", words, sizes["used"] <= RESIDENT_MB
+    )
 
 
 # Messages to people
 
 
 def of_messages(folder: Path, rounds: int, seconds: float) -> Iterator[Figure]:
-    """Yield what 500 mails cost the chargers that talk, while they wait for a server that accepts and is silent."""
+    """Yield what 500 mails cost the chargers that talk, while they wait for a server that accepts
+    and is silent."""
     with socket.create_server((HOST, 0)) as silent:
         waiting = ("--mail", f"smtp://site@{HOST}:{silent.getsockname()[1]}")
         with _talking(folder, "none") as none, _talking(folder, "waiting", *waiting) as held_up:
@@ -495,7 +577,8 @@ def of_messages(folder: Path, rounds: int, seconds: float) -> Iterator[Figure]:
 
 
 def of_shadow(folder: Path, rounds: int, seconds: float) -> Iterator[Figure]:
-    """Yield what load management costs the chargers that talk, in shadow and when it limits them."""
+    """Yield what load management costs the chargers that talk, in shadow and when it limits
+    them."""
     with _talking(folder, "alone") as alone, _talking(folder, "shadow") as shadow:
         api = Api(f"unix:{folder / 'shadow.db'}.sock", Sought("server", ""))
         api.ask("PUT", "admin", "load", "site", given={"feeder": FEEDER})
@@ -562,7 +645,9 @@ PARTS: Final[dict[str, Callable[[Run], Iterator[Figure]]]] = {
 
 def main() -> int:
     """Measure, print a table, and return 1 if a goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.dashboard", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.dashboard", description=__doc__
+    )
     parser.add_argument("--small", action="store_true", help="six weeks and few rounds, to try it")
     parser.add_argument("--only", choices=(*PARTS, "memory", "messages", "shadow"), help="one part")
     arguments = parser.parse_args()

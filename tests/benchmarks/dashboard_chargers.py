@@ -1,8 +1,9 @@
-"""Chargers for the benchmark of the dashboard: `python -m tests.benchmarks.dashboard_chargers PORT COUNT PACE`.
+"""Chargers for the benchmark of the dashboard: `python -m tests.benchmarks.dashboard_chargers PORT
+COUNT PACE`.
 
-Each charges: it has started a transaction. With a pace it sends a StatusNotification of another status every so many
-seconds. They print a line when all charge and, when standard input ends, how long the answers took, in seconds, as
-JSON.
+Each charges: it has started a transaction. With a pace it sends a StatusNotification of another
+status every so many seconds. They print a line when all charge and, when standard input ends, how
+long the answers took, in seconds, as JSON.
 """
 
 from __future__ import annotations
@@ -28,9 +29,17 @@ def identity(number: int) -> str:
 
 def beginning(number: int) -> Iterator[Call]:
     """Yield what a charger says before it is ready."""
-    yield "BootNotification", {"chargePointVendor": "United Chargers", "chargePointModel": "Grizzl-E"}
+    yield (
+        "BootNotification",
+        {"chargePointVendor": "United Chargers", "chargePointModel": "Grizzl-E"},
+    )
     yield status("Preparing")
-    start = {"connectorId": 1, "idTag": f"TAG-{number + 1}", "meterStart": 100_000_000, "timestamp": now()}
+    start = {
+        "connectorId": 1,
+        "idTag": f"TAG-{number + 1}",
+        "meterStart": 100_000_000,
+        "timestamp": now(),
+    }
     yield "StartTransaction", start
     yield status("Charging")
     register = {"value": "100000100"}
@@ -40,7 +49,12 @@ def beginning(number: int) -> Iterator[Call]:
 
 
 def status(word: str) -> Call:
-    return "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": word, "timestamp": now()}
+    return "StatusNotification", {
+        "connectorId": 1,
+        "errorCode": "NoError",
+        "status": word,
+        "timestamp": now(),
+    }
 
 
 def now() -> str:

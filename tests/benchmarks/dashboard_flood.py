@@ -1,7 +1,9 @@
-"""A flood of log-ins for the benchmark of the dashboard: `python -m tests.benchmarks.dashboard_flood PORT SECONDS`.
+"""A flood of log-ins for the benchmark of the dashboard: `python -m
+tests.benchmarks.dashboard_flood PORT SECONDS`.
 
-Strangers at ten addresses of this machine try passwords, each ten times a second, with a form that the server gave them
-and their names in turn. At the end the number of answers by status is printed as JSON.
+Strangers at ten addresses of this machine try passwords, each ten times a second, with a form that
+the server gave them and their names in turn. At the end the number of answers by status is printed
+as JSON.
 """
 
 from __future__ import annotations
@@ -34,20 +36,32 @@ class Stranger:
 
     async def guess(self) -> None:
         """Guess until cancelled."""
-        async with await trio.open_tcp_stream(HOST, self._port, local_address=self._address) as stream:
+        async with await trio.open_tcp_stream(
+            HOST, self._port, local_address=self._address
+        ) as stream:
             connection = h11.Connection(h11.CLIENT)
             found = _FORM.search(await self._ask(stream, connection, b"GET", b""))
             assert found is not None
             guess = 0
             while True:
                 guess += 1
-                given = {found["name"].decode(): found["value"].decode(), "name": f"guess{guess}", "password": "0" * 10}
+                given = {
+                    found["name"].decode(): found["value"].decode(),
+                    "name": f"guess{guess}",
+                    "password": "0" * 10,
+                }
                 await self._ask(stream, connection, b"POST", urlencode(given).encode())
                 await trio.sleep(PACE_SECONDS)
 
-    async def _ask(self, stream: trio.SocketStream, connection: h11.Connection, method: bytes, body: bytes) -> bytes:
+    async def _ask(
+        self, stream: trio.SocketStream, connection: h11.Connection, method: bytes, body: bytes
+    ) -> bytes:
         kind = b"application/x-www-form-urlencoded"
-        headers = [(b"host", b"localhost"), (b"content-type", kind), (b"content-length", str(len(body)).encode())]
+        headers = [
+            (b"host", b"localhost"),
+            (b"content-type", kind),
+            (b"content-length", str(len(body)).encode()),
+        ]
         if self._cookie:
             headers.append((b"cookie", self._cookie.encode()))
         request = h11.Request(method=method, target=b"/login", headers=headers)

@@ -1,7 +1,9 @@
-"""The limit of a durable server: the bare echo, which answers a call after the commit of a row with its frame.
+"""The limit of a durable server: the bare echo, which answers a call after the commit of a row with
+its frame.
 
-The calls that arrive during a commit share the next one, in a thread. The database is as durable as the server's.
-What `levity-trio serve` costs above it is what it understands, decides and stores of each call.
+The calls that arrive during a commit share the next one, in a thread. The database is as durable as
+the server's. What `levity-trio serve` costs above it is what it understands, decides and stores of
+each call.
 
 python -m tests.benchmarks.durable_echo PORT DATABASE
 """
@@ -20,7 +22,8 @@ from .echo import ID_START
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Return a connection to a new database; a test compares its durability with that of the server's."""
+    """Return a connection to a new database; a test compares its durability with that of the
+    server's."""
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("PRAGMA synchronous = FULL")

@@ -1,7 +1,8 @@
 """The limit: a bare trio-websocket server that understands nothing and stores nothing.
 
-It answers every call with an empty result, as cheaply as Python can. What `levity-trio serve` costs above it
-is what parsing, validating, deciding and committing cost; below it no server on this library can go.
+It answers every call with an empty result, as cheaply as Python can. What `levity-trio serve` costs
+above it is what parsing, validating, deciding and committing cost; below it no server on this
+library can go.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""A database of many years, filled with bulk statements: for measuring how long a page of the API takes.
+"""A database of many years, filled with bulk statements: for measuring how long a page of the API
+takes.
 
-Transactions, their events, readings, reviews and messages set aside have the shape and the spread that a site of 20
-chargers gives them: one tag has half of all transactions (that of auto start), some chargers have a second connector,
-one transaction in a hundred waits for a person.
+Transactions, their events, readings, reviews and messages set aside have the shape and the spread
+that a site of 20 chargers gives them: one tag has half of all transactions (that of auto start),
+some chargers have a second connector, one transaction in a hundred waits for a person.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ CHARGERS: Final = 20
 READINGS: Final = 10
 """Readings of a transaction."""
 FRAMES_PER_TRANSACTION: Final = 2
-SERIES: Final = "WITH RECURSIVE series (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM series WHERE i + 1 < ?)"
+SERIES: Final = (
+    "WITH RECURSIVE series (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM series WHERE i + 1 < ?)"
+)
 BEGUN: Final = "2016-01-01"
 YEARS_SECONDS: Final = 10 * 365 * 86_400
 TIME: Final = "'%Y-%m-%dT%H:%M:%fZ'"
@@ -39,15 +42,22 @@ class Amount(NamedTuple):
     readings: int
 
 
-def fill(database: Path, transactions: int, readings: int = READINGS, *, is_billed: bool = True) -> Amount:
-    """Fill a new database. What is not billed has no statements, whose tables are not the same in each schema."""
+def fill(
+    database: Path, transactions: int, readings: int = READINGS, *, is_billed: bool = True
+) -> Amount:
+    """Fill a new database. What is not billed has no statements, whose tables are not the same in
+    each schema."""
     with open_database(database) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA cache_size = -200000")
-        ((index,),) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'meter_val_connector'").fetchall()
+        ((index,),) = connection.execute(
+            "SELECT sql FROM sqlite_schema WHERE name = 'meter_val_connector'"
+        ).fetchall()
         connection.execute("DROP INDEX meter_val_connector")
         connection.execute("BEGIN")
-        connection.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'tx'")  # a new database begins anywhere
+        connection.execute(
+            "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'tx'"
+        )  # a new database begins anywhere
         _chargers(connection)
         filled_statements.house(connection)
         _transactions(connection, transactions)
@@ -73,10 +83,14 @@ def _book(connection: FileConnection) -> None:
 
 
 def _chargers(connection: sqlite3.Connection) -> None:
-    connection.execute(f"INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '{BEGUN}T00:00:00.000Z', 1)")
     connection.execute(
-        f"{SERIES} INSERT INTO cp (id, vendor, model, firmware_version, meter_serial_number, created_at, updated_at)"
-        " SELECT printf('CP-%02d', i), 'United Chargers', 'Grizzl-E', '5.623', 'M-' || i, ?2, ?2 FROM series",
+        "INSERT INTO run (version, started_at, clock_trusted) "
+        f"VALUES ('1', '{BEGUN}T00:00:00.000Z', 1)"
+    )
+    connection.execute(
+        f"{SERIES} INSERT INTO cp (id, vendor, model, firmware_version, meter_serial_number, "
+        "created_at, updated_at) SELECT printf('CP-%02d', i), 'United Chargers', 'Grizzl-E', "
+        "'5.623', 'M-' || i, ?2, ?2 FROM series",
         (CHARGERS, f"{BEGUN}T00:00:00.000Z"),
     )
     connection.execute(
@@ -86,22 +100,29 @@ def _chargers(connection: sqlite3.Connection) -> None:
 
 
 def _transactions(connection: sqlite3.Connection, transactions: int) -> None:
-    """Every transaction lasts an hour. The newest of each charger is open. Each connector has a register of its own."""
+    """Every transaction lasts an hour. The newest of each charger is open. Each connector has a
+    register of its own."""
     connection.execute(
         f"""
 {SERIES}, one (i, begun, charger, connector, tag, is_open) AS (
-    SELECT i, {YEARS_SECONDS} * 1.0 * i / ?1, 1 + i % {CHARGERS}, CASE WHEN i % 5 = 0 AND i % 3 = 0 THEN 2 ELSE 1 END,
-        CASE WHEN i * 7919 % 100 < 50 THEN 'anonymous' ELSE printf('TAG-%03d', i * 7919 % 211) END, i >= ?1 - {CHARGERS}
+    SELECT i, {YEARS_SECONDS} * 1.0 * i / ?1, 1 + i % {CHARGERS}, CASE
+        WHEN i % 5 = 0 AND i % 3 = 0 THEN 2 ELSE 1 END,
+        CASE WHEN i * 7919 % 100 < 50 THEN 'anonymous'
+            ELSE printf('TAG-%03d', i * 7919 % 211) END, i >= ?1 - {CHARGERS}
     FROM series),
 timed AS (
     SELECT *, strftime({TIME}, '{BEGUN}', begun || ' seconds') AS start,
         strftime({TIME}, '{BEGUN}', (begun + 3600) || ' seconds') AS stop,
         charger * 1234567 + connector * 7654321
             + 5000 * row_number() OVER (PARTITION BY charger, connector ORDER BY i) AS wh FROM one)
-INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, status, start_time, sent_start_time, start_skew_seconds,
-    stop_time, sent_stop_time, meter_start, meter_stop, energy_delivered, energy_method, confidence, stop_reason,
-    stopped_by, last_reading_at, last_register_wh, created_at, updated_at, own_start_time, own_stop_time,
-    stop_skew_seconds, stop_received_at, billed_from_wh, billed_until_wh, rules, judged_at, counted_wh)
+INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, status, start_time, sent_start_time,
+    start_skew_seconds,
+    stop_time, sent_stop_time, meter_start, meter_stop, energy_delivered, energy_method,
+        confidence, stop_reason,
+    stopped_by, last_reading_at, last_register_wh, created_at, updated_at, own_start_time,
+        own_stop_time,
+    stop_skew_seconds, stop_received_at, billed_from_wh, billed_until_wh, rules, judged_at,
+        counted_wh)
 SELECT printf('CP-%02d', charger - 1), connector, charger, tag, 'Accepted',
     CASE is_open WHEN 1 THEN 'Active' ELSE 'Completed' END, start, start, 0,
     iif(is_open, NULL, stop), iif(is_open, NULL, stop), wh, iif(is_open, NULL, wh + 5000),
@@ -117,26 +138,29 @@ FROM timed""",
 def events(connection: sqlite3.Connection) -> None:
     """The events of all transactions: each was started, and ended by its charger."""
     connection.execute(
-        "INSERT INTO tx_event (tx_id, kind, who, session_id, received_at, timestamp, sent_timestamp, message_id,"
-        " payload, digest, last_received_at, state, cause)"
-        " SELECT id, 'start', 'charger', session_id, created_at, start_time, start_time, '\"' || id || '\"',"
-        " json_object('connectorId', conn_id, 'idTag', id_tag, 'meterStart', meter_start, 'timestamp', start_time),"
-        " 's' || id, created_at, NULL, NULL FROM tx"
-        " UNION ALL SELECT id, 'stop', 'charger', session_id, stop_received_at, stop_time, stop_time,"
-        " '\"' || id || 's\"',"
-        " json_object('transactionId', id, 'meterStop', meter_stop, 'timestamp', stop_time, 'reason', stop_reason),"
-        " 'e' || id, stop_received_at, 'open', 'stop' FROM tx WHERE stop_time IS NOT NULL"
+        "INSERT INTO tx_event (tx_id, kind, who, session_id, received_at, timestamp, "
+        "sent_timestamp, message_id, payload, digest, last_received_at, state, cause) "
+        "SELECT id, 'start', 'charger', session_id, created_at, start_time, start_time, "
+        "'\"' || id || '\"', json_object('connectorId', conn_id, 'idTag', id_tag, 'meterStart', "
+        "meter_start, 'timestamp', start_time), 's' || id, created_at, NULL, NULL "
+        "FROM tx UNION ALL "
+        "SELECT id, 'stop', 'charger', session_id, stop_received_at, stop_time, stop_time, "
+        "'\"' || id || 's\"', json_object('transactionId', id, 'meterStop', meter_stop, "
+        "'timestamp', stop_time, 'reason', stop_reason), 'e' || id, stop_received_at, 'open', "
+        "'stop' "
+        "FROM tx WHERE stop_time IS NOT NULL"
     )
 
 
 def _readings(connection: sqlite3.Connection, readings: int) -> None:
     connection.execute(
-        f"{SERIES} INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp,"
-        " measurand, value, unit, context, location, phase, format, source, wh, told_id)"
-        f" SELECT id, cp_id, conn_id, session_id, at, at, at, 'Energy.Active.Import.Register', wh, 'Wh',"
-        " 'Sample.Periodic', 'Outlet', '', 'Raw', 'MeterValues', wh, id FROM (SELECT tx.*,"
-        f" strftime({TIME}, start_time, ((i + 0.5) * 3600 / ?1) || ' seconds') AS at,"
-        " meter_start + 5000 * (i + 1) / (?1 + 1) AS wh FROM tx, series)",
+        f"{SERIES} INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, "
+        "timestamp, sent_timestamp, measurand, value, unit, context, location, phase, format, "
+        "source, wh, told_id) SELECT id, cp_id, conn_id, session_id, at, at, at, "
+        "'Energy.Active.Import.Register', wh, 'Wh', 'Sample.Periodic', 'Outlet', '', 'Raw', "
+        f"'MeterValues', wh, id FROM (SELECT tx.*, strftime({TIME}, start_time, ((i + 0.5) * 3600 "
+        "/ ?1) || ' seconds') AS at, meter_start + 5000 * (i + 1) / (?1 + 1) AS wh FROM tx, "
+        "series)",
         (readings,),
     )
 
@@ -144,13 +168,16 @@ def _readings(connection: sqlite3.Connection, readings: int) -> None:
 def _doubts(connection: sqlite3.Connection) -> None:
     connection.execute(
         "INSERT INTO review (tx_id, code, words, figures, evidence, tx_event_id, opened_at)"
-        """ SELECT id, 'too_fast', 'faster than usual', '{"as reported": 5000}', '["5000 Wh", "3600 s"]', NULL,"""
+        """ SELECT id, 'too_fast', 'faster than usual', '{"as reported": 5000}',"""
+        """ '["5000 Wh", "3600 s"]', NULL,"""
         " updated_at FROM tx WHERE id % 100 = 7"
     )
     connection.execute(
-        "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, digest, reason,"
-        " last_received_at) SELECT cp_id, session_id, updated_at, 'StopTransaction', '\"x' || id || '\"', '{}',"
-        " 'd' || id, 'no transaction fits', updated_at FROM tx WHERE id % 1000 = 3"
+        "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, "
+        "digest, reason, last_received_at) "
+        "SELECT cp_id, session_id, updated_at, 'StopTransaction', '\"x' || id || '\"', '{}', "
+        "'d' || id, 'no transaction fits', updated_at "
+        "FROM tx WHERE id % 1000 = 3"
     )
 
 
@@ -158,7 +185,8 @@ def _frames(connection: sqlite3.Connection, frames: int) -> None:
     connection.execute(
         f"{SERIES} INSERT INTO log (cp_id, session_id, at, direction, message_id, action, frame)"
         f" SELECT printf('CP-%02d', i % {CHARGERS}), 1 + i % {CHARGERS},"
-        f" strftime({TIME}, '{BEGUN}', ({YEARS_SECONDS} * 1.0 * i / ?1) || ' seconds'), 'recv', '\"' || i || '\"',"
+        f" strftime({TIME}, '{BEGUN}', ({YEARS_SECONDS} * 1.0 * i / ?1) || ' seconds'), 'recv', "
+        "'\"' || i || '\"',"
         """ 'Heartbeat', '[2,"' || i || '","Heartbeat",{}]' FROM series""",
         (frames,),
     )

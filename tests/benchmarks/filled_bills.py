@@ -1,7 +1,8 @@
-"""A site that bills, filled with bulk statements: accounts with a tag each, and what they charged in some months.
+"""A site that bills, filled with bulk statements: accounts with a tag each, and what they charged
+in some months.
 
-Every second account has a tariff with windows. All sessions are spread evenly and equally long, so that about as many
-cross the end of a window as at a real site.
+Every second account has a tariff with windows. All sessions are spread evenly and equally long, so
+that about as many cross the end of a window as at a real site.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ class Site(NamedTuple):
         end = min(end, self.until or end)
         of_charger = -(-self.sessions // self.chargers)
         slot = int((end - begin).total_seconds()) // of_charger
-        assert slot >= self.lasts + LEAST_SECONDS, f"{self} does not fit: {slot} s for {self.lasts} s"
+        assert slot >= self.lasts + LEAST_SECONDS, (
+            f"{self} does not fit: {slot} s for {self.lasts} s"
+        )
         return begin, slot
 
 
@@ -66,7 +69,9 @@ def fill(database: Path, site: Site) -> None:
     with open_database(database) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA cache_size = -200000")
-        ((index,),) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'meter_val_connector'").fetchall()
+        ((index,),) = connection.execute(
+            "SELECT sql FROM sqlite_schema WHERE name = 'meter_val_connector'"
+        ).fetchall()
         connection.execute("DROP INDEX meter_val_connector")
         connection.execute("BEGIN")
         _chargers(connection, site)
@@ -81,10 +86,13 @@ def fill(database: Path, site: Site) -> None:
 
 def _chargers(connection: sqlite3.Connection, site: Site) -> None:
     at = f"{site.begun}T00:00:00.000Z"
-    connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', ?, 1)", (at,))
     connection.execute(
-        f"{SERIES} INSERT INTO cp (id, vendor, model, firmware_version, meter_serial_number, created_at, updated_at)"
-        " SELECT printf('CP-%03d', i), 'United Chargers', 'Grizzl-E', '5.623', 'M-' || i, ?2, ?2 FROM series",
+        "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', ?, 1)", (at,)
+    )
+    connection.execute(
+        f"{SERIES} INSERT INTO cp (id, vendor, model, firmware_version, meter_serial_number, "
+        "created_at, updated_at) SELECT printf('CP-%03d', i), 'United Chargers', 'Grizzl-E', "
+        "'5.623', 'M-' || i, ?2, ?2 FROM series",
         (site.chargers, at),
     )
     connection.execute(
@@ -112,13 +120,21 @@ def _tariffs(connection: sqlite3.Connection, begun: str) -> None:
     version = "INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by)"
     for number, text in enumerate((FLAT, DAY_AND_NIGHT), 1):
         toml = text.replace("2026-10-01", begun).replace("currency =", BASE_FEE)
-        connection.execute("INSERT INTO tariff (name, currency, prices) VALUES (?, 'EUR', 'gross')", (f"T{number}",))
+        connection.execute(
+            "INSERT INTO tariff (name, currency, prices) VALUES (?, 'EUR', 'gross')",
+            (f"T{number}",),
+        )
         connection.execute(f"{version} VALUES (?, ?, ?, '', ?, 'bench')", (number, begun, toml, at))
-    assigned = "INSERT INTO tariff_assignment (scope, key, since, tariff_id, assigned_at, assigned_by)"
+    assigned = (
+        "INSERT INTO tariff_assignment (scope, key, since, tariff_id, assigned_at, assigned_by)"
+    )
     connection.execute(f"{assigned} VALUES ('site', '', ?, 1, ?, 'bench')", (begun, at))
     of_accounts = "SELECT 'account', id, ?, 2, ?, 'bench' FROM account WHERE id % 2 = 0"
     connection.execute(f"{assigned} {of_accounts}", (begun, at))
-    connection.execute("INSERT INTO billing (id, begun_on, begun_at, begun_by) VALUES (1, ?, ?, 'bench')", (begun, at))
+    connection.execute(
+        "INSERT INTO billing (id, begun_on, begun_at, begun_by) VALUES (1, ?, ?, 'bench')",
+        (begun, at),
+    )
     biller = "INSERT INTO biller (name, payment_days, set_at, set_by)"
     connection.execute(f"{biller} VALUES ('Owner', 14, ?, 'bench')", (at,))
 
@@ -136,11 +152,16 @@ timed AS (
         strftime({TIME}, ?3, (begun + {DELAY}) || ' seconds') AS start_received,
         strftime({TIME}, ?3, (begun + ?5 + {DELAY}) || ' seconds') AS stop_received,
         charger * 1234567 + place * ?6 AS wh FROM one)
-INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, status, start_time, sent_start_time, start_skew_seconds,
-    stop_time, sent_stop_time, meter_start, meter_stop, energy_delivered, energy_method, confidence, stop_reason,
-    stopped_by, last_reading_at, last_register_wh, created_at, updated_at, own_start_time, own_stop_time,
-    stop_skew_seconds, stop_received_at, billed_from_wh, billed_until_wh, rules, judged_at, counted_wh)
-SELECT printf('CP-%03d', charger), 1, charger + 1, 'TAG-' || (1 + i * 7919 % ?7), 'Accepted', 'Completed', start, start,
+INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, status, start_time, sent_start_time,
+    start_skew_seconds,
+    stop_time, sent_stop_time, meter_start, meter_stop, energy_delivered, energy_method,
+        confidence, stop_reason,
+    stopped_by, last_reading_at, last_register_wh, created_at, updated_at, own_start_time,
+        own_stop_time,
+    stop_skew_seconds, stop_received_at, billed_from_wh, billed_until_wh, rules, judged_at,
+        counted_wh)
+SELECT printf('CP-%03d', charger), 1, charger + 1, 'TAG-' || (1 + i * 7919 % ?7), 'Accepted',
+    'Completed', start, start,
     0, stop, stop, wh, wh + ?6, ?6, 'register', 'certain', 'Local', 'charger', stop, wh + ?6,
     start_received, stop_received, start, stop, 0, stop_received, wh, wh + ?6, 2, stop_received, ?6
 FROM timed ORDER BY stop""",
@@ -149,14 +170,16 @@ FROM timed ORDER BY stop""",
 
 
 def _readings(connection: sqlite3.Connection, site: Site) -> None:
-    """In the order of their receipt, as a site writes them. The last one is just before the stop."""
+    """In the order of their receipt, as a site writes them. The last one is just before the
+    stop."""
     connection.execute(
-        f"{SERIES} INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp,"
-        " measurand, value, unit, context, location, phase, format, source, wh, told_id)"
-        " SELECT id, cp_id, conn_id, session_id, received, at, at, 'Energy.Active.Import.Register', wh, 'Wh',"
-        " 'Sample.Periodic', 'Outlet', '', 'Raw', 'MeterValues', wh, id FROM (SELECT tx.*,"
-        f" strftime({TIME}, start_time, ((i + 1) * ?2 * 60 - 1) || ' seconds') AS at,"
-        f" strftime({TIME}, start_time, ((i + 1) * ?2 * 60 - 1 + {DELAY}) || ' seconds') AS received,"
-        f" meter_start + (i + 1) * ?2 * {METER_WH_PER_MINUTE} AS wh FROM tx, series) ORDER BY received",
+        f"{SERIES} INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, "
+        "timestamp, sent_timestamp, measurand, value, unit, context, location, phase, format, "
+        "source, wh, told_id) SELECT id, cp_id, conn_id, session_id, received, at, at, "
+        "'Energy.Active.Import.Register', wh, 'Wh', 'Sample.Periodic', 'Outlet', '', 'Raw', "
+        f"'MeterValues', wh, id FROM (SELECT tx.*, strftime({TIME}, start_time, ((i + 1) * ?2 * "
+        f"60 - 1) || ' seconds') AS at, strftime({TIME}, start_time, ((i + 1) * ?2 * 60 - 1 + "
+        f"{DELAY}) || ' seconds') AS received, meter_start + (i + 1) * ?2 * {METER_WH_PER_MINUTE} "
+        "AS wh FROM tx, series) ORDER BY received",
         (site.readings, site.minutes),
     )

@@ -1,8 +1,9 @@
-"""Whether messages and pages take longer the more readings PostgreSQL has: `python -m tests.benchmarks.growth`, or
-`just bench-growth`.
+"""Whether messages and pages take longer the more readings PostgreSQL has: `python -m
+tests.benchmarks.growth`, or `just bench-growth`.
 
-Two databases with a tenth and all of the readings, each filled by COPY with the same 28 months of 1,000 chargers. Some
-of the chargers then charge, through the code that serves them, and their transactions are read.
+Two databases with a tenth and all of the readings, each filled by COPY with the same 28 months of
+1,000 chargers. Some of the chargers then charge, through the code that serves them, and their
+transactions are read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.database import Database
-from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, connect, open_reader
+from levity_trio.store.postgresql.connection import (
+    PostgresqlConnection,
+    PostgresqlDatabase,
+    connect,
+    open_reader,
+)
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.reads import curve, present
 from levity_trio.wire.times import stamp
@@ -44,8 +50,8 @@ LIMIT: Final = 2.0
 SETTINGS: Final = {"shared_buffers": "256MB", "max_wal_size": "2GB", "fsync": "off"}
 """A wait for the disk does not depend on the readings, but hides what does."""
 PLACE: Final = (
-    "meter_val (id, tx_id, told_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, measurand,"
-    " value, unit, context, location, phase, format, source, wh)"
+    "meter_val (id, tx_id, told_id, cp_id, conn_id, session_id, received_at, timestamp, "
+    "sent_timestamp, measurand, value, unit, context, location, phase, format, source, wh)"
 )
 HEAD: Final = ("", *(f"1/{size}, ms" for size in SIZES), "x", "")
 
@@ -69,8 +75,11 @@ class Line(NamedTuple):
 
 
 def fill(address: PostgresqlAddress, readings: int) -> None:
-    """Store so many readings of all chargers, in the order of their times, none of them later than NOON."""
-    with closing(PostgresqlConnection(connect(address, session_replication_role="replica"))) as connection:
+    """Store so many readings of all chargers, in the order of their times, none of them later than
+    NOON."""
+    with closing(
+        PostgresqlConnection(connect(address, session_replication_role="replica"))
+    ) as connection:
         for first in range(0, readings, AT_ONCE):
             numbers = range(first, min(first + AT_ONCE, readings))
             connection.copy_in(PLACE, "".join(_lines(numbers, readings)).encode())
@@ -85,16 +94,20 @@ def _lines(numbers: range, readings: int) -> Iterator[str]:
         at = stamp(NOON - timedelta(days=DAYS) * ((readings - number) / readings))
         yield (
             f"{number + 1}\t{transaction}\t{transaction}\tCP-{charger}\t1\t1\t{at}\t{at}\t{at}"
-            f"\tEnergy.Active.Import.Register\t{500 * of_charger}\tWh\tSample.Periodic\tOutlet\t\tRaw\tMeterValues"
+            f"\tEnergy.Active.Import.Register\t{500 * of_charger}\tWh\tSample.Periodic\tOutlet\t\tRaw\tMeterValues"  # noqa: E501
             f"\t{500 * of_charger}\n"
         )
 
 
 def measure(address: PostgresqlAddress, rounds: int) -> Times:
-    """Return how many seconds each message and page took, each time, behind some that fill the caches."""
+    """Return how many seconds each message and page took, each time, behind some that fill the
+    caches."""
     times: Times = defaultdict(list)
     with station(address, "CP-0") as there, closing(open_reader(address).conn) as connection:
-        db, chargers = PostgresqlDatabase(connection), [Station(there.books, f"CP-{one}") for one in range(TALKING)]
+        db, chargers = (
+            PostgresqlDatabase(connection),
+            [Station(there.books, f"CP-{one}") for one in range(TALKING)],
+        )
         for number in range(WARM_ROUNDS + rounds):
             if number == WARM_ROUNDS:
                 times.clear()
@@ -116,9 +129,17 @@ def _charge(there: Station, db: PostgresqlDatabase, register: int, times: Times)
         tell = partial(there.tell, there.register(register + 500 * step), transaction=transaction)
         _timed(times, "MeterValues", tell)
         _timed(times, "MeterValues, repeated", tell)
-    _timed(times, "the open transaction on a page", lambda: _read(db, present.open_transactions, [transaction]))
+    _timed(
+        times,
+        "the open transaction on a page",
+        lambda: _read(db, present.open_transactions, [transaction]),
+    )
     wait()
-    _timed(times, "StopTransaction, judged", lambda: there.stop(transaction, register + 500 * (READ_EACH + 1)))
+    _timed(
+        times,
+        "StopTransaction, judged",
+        lambda: there.stop(transaction, register + 500 * (READ_EACH + 1)),
+    )
     _timed(times, "its curve on a page", lambda: _read(db, curve.curve, transaction))
 
 
@@ -134,7 +155,9 @@ def _timed(times: Times, what: str, do: Callable[[], T]) -> T:
     return done
 
 
-def grown(server: Server, readings: int, rounds: int, told: Callable[[str], None]) -> Iterator[Line]:
+def grown(
+    server: Server, readings: int, rounds: int, told: Callable[[str], None]
+) -> Iterator[Line]:
     """Measure with a tenth and with all of the readings."""
     found: list[Times] = []
     for size in SIZES:
@@ -163,11 +186,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.growth", description=__doc__)
     add = parser.add_argument
     add("--readings", type=int, default=READINGS, help=f"so many; {READINGS:,} unless told")
-    add("--rounds", type=int, default=ROUNDS, help=f"transactions that are measured; {ROUNDS} unless told")
-    add("--directory", type=Path, default=Path(tempfile.gettempdir()), help="where the database goes")
+    add(
+        "--rounds",
+        type=int,
+        default=ROUNDS,
+        help=f"transactions that are measured; {ROUNDS} unless told",
+    )
+    add(
+        "--directory",
+        type=Path,
+        default=Path(tempfile.gettempdir()),
+        help="where the database goes",
+    )
     arguments = parser.parse_args()
     with running(arguments.directory, **SETTINGS) as server:
-        lines = list(grown(server, arguments.readings, arguments.rounds, lambda line: print(line, file=sys.stderr)))
+        lines = list(
+            grown(
+                server,
+                arguments.readings,
+                arguments.rounds,
+                lambda line: print(line, file=sys.stderr),
+            )
+        )
     print(table(HEAD, [[one.what, *_cells(one)] for one in lines]))
     return int(not all(one.is_flat for one in lines))
 

@@ -1,9 +1,10 @@
-"""Handshakes: chargers that all come back at once over TLS with a password, and a flood of bad ones.
+"""Handshakes: chargers that all come back at once over TLS with a password, and a flood of bad
+ones.
 
-python -m tests.benchmarks.handshakes (or `just bench-handshakes`). The CPU of a connection up to the answered boot is
-compared with a TLS echo plus a bare WebSocket handshake, with the same certificate and without resumption. While the
-chargers return, and during the flood, some others send calls, whose waits are measured. The exit status is 1 where a
-target is missed.
+python -m tests.benchmarks.handshakes (or `just bench-handshakes`). The CPU of a connection up to
+the answered boot is compared with a TLS echo plus a bare WebSocket handshake, with the same
+certificate and without resumption. While the chargers return, and during the flood, some others
+send calls, whose waits are measured. The exit status is 1 where a target is missed.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ class Scene:
     @contextmanager
     def serving(self, kind: Kind, chargers: int) -> Iterator[Server]:
         """Start a server."""
-        settings = {"serve": ("--tls-cert", str(self.pem)), "tls echo": (str(self.pem),)}.get(kind, ())
+        settings = {"serve": ("--tls-cert", str(self.pem)), "tls echo": (str(self.pem),)}.get(
+            kind, ()
+        )
         database = self.database if kind == "serve" else None
         with running(kind, chargers, self.folder, settings, database) as server:
             yield server
@@ -85,7 +88,9 @@ def prepare(folder: Path, chargers: int) -> Scene:
 
     def write(db: UnitOfWork) -> None:
         for name in names:
-            db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (name, AT, AT))
+            db.execute(
+                "INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (name, AT, AT)
+            )
             credentials.expect_password(db, name, passwords.store(PASSWORD, GENERATED), AT, "bench")
             credentials.require(db, name, 2, AT, "bench")
 
@@ -95,7 +100,9 @@ def prepare(folder: Path, chargers: int) -> Scene:
     return scene
 
 
-def cpu_of(scene: Scene, kind: Kind, client: str, chargers: int, settle: float) -> tuple[float, Return]:
+def cpu_of(
+    scene: Scene, kind: Kind, client: str, chargers: int, settle: float
+) -> tuple[float, Return]:
     """Let all come; return the CPU milliseconds of a connection, of the second time they come."""
     used, done = 0.0, Return()
     with scene.serving(kind, chargers) as server:
@@ -141,7 +148,9 @@ def p99(waits: Iterable[float]) -> float:
 def others_of(server: Server, count: int) -> Iterator[list[Charger]]:
     """Some chargers that are connected meanwhile."""
     with ExitStack() as stack:
-        others = [stack.enter_context(Charger(server.port, f"OTHER-{number}")) for number in range(count)]
+        others = [
+            stack.enter_context(Charger(server.port, f"OTHER-{number}")) for number in range(count)
+        ]
         for other in others:
             other.boot()
         yield others
@@ -158,7 +167,9 @@ def measure_others(scene: Scene, chosen: argparse.Namespace, figures: Figures) -
         sizes, waits = [], []
         for _ in range(2):
             began = time.perf_counter()
-            with knocking(server.port, chosen.handshakes, SOCKETS, ADDRESSES, identity(0)) as process:
+            with knocking(
+                server.port, chosen.handshakes, SOCKETS, ADDRESSES, identity(0)
+            ) as process:
                 waits += waits_ms(others, process.stdout)
                 figures.floods.append(told_of_knocks(process))
             figures.flood_seconds.append(time.perf_counter() - began)
@@ -173,20 +184,39 @@ def lines_of(figures: Figures, chosen: argparse.Namespace) -> list[tuple[str, st
     """The table: what, measured, target."""
     lost = sum(chosen.chargers - one.served for one in figures.returns)
     slowest = max(one.seconds for one in figures.returns)
-    ours, tls, websocket = (statistics.median(column) for column in zip(*figures.cpu_ms, strict=True))
-    ratio = f"{statistics.median(figures.ratios):.2f} x ({min(figures.ratios):.2f} to {max(figures.ratios):.2f})"
-    ended = ", ".join(f"{status} {count}" for status, count in sorted(figures.floods[-1].statuses.items()))
+    ours, tls, websocket = (
+        statistics.median(column) for column in zip(*figures.cpu_ms, strict=True)
+    )
+    ratio = (
+        f"{statistics.median(figures.ratios):.2f} x ({min(figures.ratios):.2f} to "
+        f"{max(figures.ratios):.2f})"
+    )
+    ended = ", ".join(
+        f"{status} {count}" for status, count in sorted(figures.floods[-1].statuses.items())
+    )
     return [
-        (f"{chosen.chargers} at once, TLS and password: lost", f"{lost}, the last after {slowest:.1f} s", "0"),
+        (
+            f"{chosen.chargers} at once, TLS and password: lost",
+            f"{lost}, the last after {slowest:.1f} s",
+            "0",
+        ),
         ("CPU of a connection to the answered boot", f"{ours:.2f} ms", ""),
         ("TLS echo + bare WebSocket handshake", f"{tls:.2f} + {websocket:.2f} ms", ""),
         ("ratio", ratio, f"<= {CPU_TARGET} x"),
         ("others' p99 meanwhile", f"{figures.return_p99_ms:.1f} ms", ""),
-        (f"{chosen.handshakes} bad handshakes: others' p99", f"{figures.flood_p99_ms:.1f} ms", f"< {P99_TARGET_MS} ms"),
+        (
+            f"{chosen.handshakes} bad handshakes: others' p99",
+            f"{figures.flood_p99_ms:.1f} ms",
+            f"< {P99_TARGET_MS} ms",
+        ),
         ("they took", " and ".join(f"{seconds:.1f} s" for seconds in figures.flood_seconds), ""),
         ("they ended with", ended, ""),
         ("a second wave adds", f"{figures.growth_mib:.1f} MiB", f"< {GROWTH_TARGET_MIB} MiB"),
-        ("from one address: asked to wait", f"{figures.one_address.waits} of {FROM_ONE_ADDRESS}", "> 0"),
+        (
+            "from one address: asked to wait",
+            f"{figures.one_address.waits} of {FROM_ONE_ADDRESS}",
+            "> 0",
+        ),
     ]
 
 
@@ -218,7 +248,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--chargers", type=int, default=CHARGERS, help="that come back at once")
     parser.add_argument("--handshakes", type=int, default=HANDSHAKES, help="of a wave of bad ones")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of the comparison of CPU")
-    parser.add_argument("--settle", type=float, default=SETTLE_SECONDS, help="seconds for connections to end")
+    parser.add_argument(
+        "--settle", type=float, default=SETTLE_SECONDS, help="seconds for connections to end"
+    )
     chosen = parser.parse_args(arguments)
     figures = measure(chosen)
     print(table(["what", "measured", "target"], lines_of(figures, chosen), left=2))

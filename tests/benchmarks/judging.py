@@ -1,9 +1,9 @@
 """What judging a stop costs: `python -m tests.benchmarks.judging`, or `just bench-judging`.
 
-Against the time to SELECT the rows that the judge needs, on a file as the server opens it. The longer a session, the
-denser its readings: from one in 15 minutes to one in 15 seconds. Under the sun power
-is not steady, so that it is compared with the register gap by gap. Without power each fast step is compared with all
-others. A leap, or a register that is told as 0 in one of 50
+Against the time to SELECT the rows that the judge needs, on a file as the server opens it. The
+longer a session, the denser its readings: from one in 15 minutes to one in 15 seconds. Under the
+sun power is not steady, so that it is compared with the register gap by gap. Without power each
+fast step is compared with all others. A leap, or a register that is told as 0 in one of 50
 readings, is the dear case: what was reported is contradicted, and every other candidate is tried.
 """
 
@@ -36,8 +36,8 @@ SECONDS_APART = {10: 900, 100: 300, 1_000: 60}
 DENSEST_SECONDS = 15
 WATTS, FAST_WATTS, LEAP_WH, STRAY_EVERY = 7_200, 38_000, 60_000, 50
 LIMIT, LEAST_READINGS = 2.0, 100
-"""Judging costs at most so many times the SELECT, without it, from so many readings on; below, what is fixed weighs
-more."""
+"""Judging costs at most so many times the SELECT, without it, from so many readings on; below, what
+is fixed weighs more."""
 ROUNDS, ROUND_SECONDS = 7, 0.2
 HEAD = (
     "session",
@@ -54,7 +54,8 @@ HEAD = (
 
 
 class Cost(NamedTuple):
-    """Milliseconds: of all statements of the judge, of that for the readings, of the judgement with all statements."""
+    """Milliseconds: of all statements of the judge, of that for the readings, of the judgement with
+    all statements."""
 
     select: float
     readings: float
@@ -83,7 +84,13 @@ class Line(NamedTuple):
         cost = self.cost
         target = "" if self.readings < LEAST_READINGS else "ok" if self.is_met else "SHORT"
         return (
-            *(self.session, f"{self.readings:,}", f"{self.rows:,}", f"{cost.select:.2f}", f"{cost.readings:.2f}"),
+            *(
+                self.session,
+                f"{self.readings:,}",
+                f"{self.rows:,}",
+                f"{cost.select:.2f}",
+                f"{cost.readings:.2f}",
+            ),
             *(f"{cost.judging:.2f}", f"{self.ratio:.2f}", f"{self.without:.2f}"),
             *(f"{1e3 * cost.judging / self.readings:.1f}", target),
         )
@@ -96,19 +103,34 @@ def _charge(station: Station, session: Session, number: int) -> int:
     transaction = station.start(wh)
     values = []
     for count in range(1, number + 1):
-        power = FAST_WATTS if session == "no power" else WATTS + count % 7 * (600 if session == "sun" else 10)
-        wh += round(power * seconds / 3600) + (LEAP_WH if session == "a leap" and count == number // 2 else 0)
+        power = (
+            FAST_WATTS
+            if session == "no power"
+            else WATTS + count % 7 * (600 if session == "sun" else 10)
+        )
+        wh += round(power * seconds / 3600) + (
+            LEAP_WH if session == "a leap" and count == number // 2 else 0
+        )
         is_stray = session == "strays" and count % STRAY_EVERY == STRAY_EVERY // 2
         at = (begun + timedelta(seconds=count * seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
         samples: list[dict[str, str]] = [
-            {"value": str(0 if is_stray else wh), "measurand": "Energy.Active.Import.Register", "unit": "Wh"},
+            {
+                "value": str(0 if is_stray else wh),
+                "measurand": "Energy.Active.Import.Register",
+                "unit": "Wh",
+            },
             {"value": "230", "measurand": "Voltage", "unit": "V", "phase": "L1-N"},
             {"value": "0", "measurand": "Power.Offered", "unit": "W"},
         ]
         if session != "no power":
             samples[1:] = [
                 {"value": str(power), "measurand": "Power.Active.Import", "unit": "W"},
-                {"value": f"{power / 230:.1f}", "measurand": "Current.Import", "unit": "A", "phase": "L1"},
+                {
+                    "value": f"{power / 230:.1f}",
+                    "measurand": "Current.Import",
+                    "unit": "A",
+                    "phase": "L1",
+                },
             ]
         values.append({"timestamp": at, "sampledValue": samples})
     books.now = begun + timedelta(seconds=(number + 1) * seconds)
@@ -160,10 +182,16 @@ def _lines(chosen: argparse.Namespace, folder: Path) -> Iterator[Line]:
             station = Station(Books(connection))
             for session in get_args(Session):
                 transaction = _charge(station, session, number)
-                tx = known(lambda sql, given: connection.execute(sql, given).fetchall(), transaction)
+                tx = known(
+                    lambda sql, given: connection.execute(sql, given).fetchall(), transaction
+                )
                 assert tx is not None
-                ((rows,),) = connection.execute("SELECT count(*) FROM meter_val WHERE tx_id = ?", (tx.id,)).fetchall()
-                yield Line(session, number, rows, _measure(connection, tx, chosen.rounds, chosen.seconds))
+                ((rows,),) = connection.execute(
+                    "SELECT count(*) FROM meter_val WHERE tx_id = ?", (tx.id,)
+                ).fetchall()
+                yield Line(
+                    session, number, rows, _measure(connection, tx, chosen.rounds, chosen.seconds)
+                )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -173,14 +201,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--readings", type=int, nargs="+", default=READINGS, metavar="N", help="in a session")
+    parser.add_argument(
+        "--readings", type=int, nargs="+", default=READINGS, metavar="N", help="in a session"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=float, default=ROUND_SECONDS, help="for each figure in each round")
+    parser.add_argument(
+        "--seconds", type=float, default=ROUND_SECONDS, help="for each figure in each round"
+    )
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         lines = list(_lines(chosen, Path(folder)))
     print(table(HEAD, [line.cells() for line in lines]))
-    print(f"\nProcessor time. Must reach: judging without it <= {LIMIT:g} x SELECT from {LEAST_READINGS} readings on.")
+    print(
+        f"\nProcessor time. Must reach: judging without it <= {LIMIT:g} x SELECT from "
+        f"{LEAST_READINGS} readings on."
+    )
     return 0 if all(line.is_met for line in lines) else 1
 
 

@@ -13,7 +13,9 @@ from levity_trio.store.postgresql.connection import Row, open_reader
 from tests.integration.fleet import Account, answered
 
 _TRANSACTIONS: Final = (
-    "SELECT cp_id, sent_start_time, meter_start, id, sent_stop_time, meter_stop, status, suspended_at FROM tx"
+    "SELECT cp_id, sent_start_time, meter_start, id, sent_stop_time, meter_stop, status, "
+    "suspended_at "
+    "FROM tx"
 )
 _READINGS: Final = "SELECT cp_id, tx_id, sent_timestamp, value FROM meter_val"
 _COMMANDS: Final = "SELECT state, count(*) FROM command GROUP BY state"
@@ -68,15 +70,25 @@ def _by_charger(rows: Iterable[Row]) -> defaultdict[str, list[Row]]:
     return found
 
 
-def _compare_one(account: Account, transactions: Sequence[Row], readings: Sequence[Row], kept: Kept) -> None:
+def _compare_one(
+    account: Account, transactions: Sequence[Row], readings: Sequence[Row], kept: Kept
+) -> None:
     started = Counter(row[:3] for row in transactions)
     stopped = {row[2:5] for row in transactions}
     read = Counter(readings)
-    for told, stored in ((account.starts, started), (account.stops, stopped), (account.readings, read)):
-        kept.lost += kept.note(f"{account.identity}: lost {fact}" for fact in told if tuple(fact) not in stored)
+    for told, stored in (
+        (account.starts, started),
+        (account.stops, stopped),
+        (account.readings, read),
+    ):
+        kept.lost += kept.note(
+            f"{account.identity}: lost {fact}" for fact in told if tuple(fact) not in stored
+        )
     begun = Counter(row[:2] for row in transactions)
     for rows in (begun, read):
-        kept.doubled += kept.note(f"{account.identity}: {row} {n} times" for row, n in rows.items() if n > 1)
+        kept.doubled += kept.note(
+            f"{account.identity}: {row} {n} times" for row, n in rows.items() if n > 1
+        )
     kept.doubled += kept.note(account.contradictions)
     kept.closed += kept.note(
         f"{account.identity}: transaction {row[2]} is {row[5]}"

@@ -1,8 +1,10 @@
-"""A StopTransaction with the readings of a long session: `python -m tests.benchmarks.large`, or `just bench-large`.
+"""A StopTransaction with the readings of a long session: `python -m tests.benchmarks.large`, or
+`just bench-large`.
 
-While it arrives and is stored, other chargers send calls: one a Heartbeat, which is answered from memory, one a
-StatusNotification, which waits for its commit. Their longest wait, the memory that the server takes beyond what it had,
-and the stored rows are measured. The exit status is 1 where a target is missed.
+While it arrives and is stored, other chargers send calls: one a Heartbeat, which is answered from
+memory, one a StatusNotification, which waits for its commit. Their longest wait, the memory that
+the server takes beyond what it had, and the stored rows are measured. The exit status is 1 where a
+target is missed.
 """
 
 from __future__ import annotations
@@ -35,7 +37,17 @@ HEARTBEAT_MS, MOST_MIB = 200.0, 60.0
 STATUS_MS = {1.1: 500.0, 2.0: 500.0, 8.0: 1500.0}
 """A status waits for the commit of the message, which is one write."""
 SECONDS_APART, WH_APART, METER_START = 10, 20, 1_000_000
-HEAD = ("message", "readings", "answered after", "Wh", "longest Heartbeat", "longest status", "memory", "others", "")
+HEAD = (
+    "message",
+    "readings",
+    "answered after",
+    "Wh",
+    "longest Heartbeat",
+    "longest status",
+    "memory",
+    "others",
+    "",
+)
 
 
 class Line(NamedTuple):
@@ -51,19 +63,31 @@ class Line(NamedTuple):
     """The longest of a Heartbeat and of a StatusNotification."""
     mib: float
     others: float
-    """What else ran on this machine, as a share of one core. Where that nears the number of cores, all waits grow."""
+    """What else ran on this machine, as a share of one core. Where that nears the number of cores,
+    all waits grow."""
 
     @property
     def is_met(self) -> bool:
         is_right = self.stored == self.sent and self.is_certain
-        is_in_time = self.waits_ms[0] <= HEARTBEAT_MS and self.waits_ms[1] <= STATUS_MS.get(self.megabytes, 1500.0)
+        is_in_time = self.waits_ms[0] <= HEARTBEAT_MS and self.waits_ms[1] <= STATUS_MS.get(
+            self.megabytes, 1500.0
+        )
         return is_right and is_in_time and self.mib <= MOST_MIB
 
     def cells(self) -> tuple[str, ...]:
         return (
-            *(f"{self.megabytes:g} MB", f"{self.stored:,} of {self.sent:,}", f"{self.seconds:.1f} s", f"{self.wh:,}"),
+            *(
+                f"{self.megabytes:g} MB",
+                f"{self.stored:,} of {self.sent:,}",
+                f"{self.seconds:.1f} s",
+                f"{self.wh:,}",
+            ),
             *(f"{wait:.0f} ms" for wait in self.waits_ms),
-            *(f"{self.mib:.0f} MiB", f"{100 * self.others:.0f} %", "ok" if self.is_met else "SHORT"),
+            *(
+                f"{self.mib:.0f} MiB",
+                f"{100 * self.others:.0f} %",
+                "ok" if self.is_met else "SHORT",
+            ),
         )
 
 
@@ -82,7 +106,11 @@ def _element(number: int, begun: datetime) -> dict[str, Any]:
     return {
         "timestamp": at,
         "sampledValue": [
-            {"value": str(METER_START + number * WH_APART), "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
+            {
+                "value": str(METER_START + number * WH_APART),
+                "measurand": "Energy.Active.Import.Register",
+                "unit": "Wh",
+            }
             | common,
             {"value": "7200", "measurand": "Power.Active.Import", "unit": "W"} | common,
             {"value": "31.3", "measurand": "Current.Import", "unit": "A", "phase": "L1"} | common,
@@ -92,7 +120,8 @@ def _element(number: int, begun: datetime) -> dict[str, Any]:
 
 @contextmanager
 def others(port: int) -> Iterator[list[float]]:
-    """Two other chargers, each in a thread; yields the longest wait of each so far, in milliseconds."""
+    """Two other chargers, each in a thread; yields the longest wait of each so far, in
+    milliseconds."""
     longest, is_over = [0.0, 0.0], threading.Event()
 
     def call(number: int, action: str, **payload: object) -> None:
@@ -141,9 +170,15 @@ def measure(server: Server, database: Path, megabytes: float, session: Session) 
         charger.boot()
         charger.socket.settimeout(ANSWER_SECONDS)
         last = told[-1]["timestamp"]
-        stop = {"meterStop": METER_START + len(told) * WH_APART, "timestamp": last, "transactionId": transaction}
+        stop = {
+            "meterStop": METER_START + len(told) * WH_APART,
+            "timestamp": last,
+            "transactionId": transaction,
+        }
         text = json.dumps([2, "large", "StopTransaction", {"transactionData": told} | stop])
-        whole = client_frame(TEXT, text.encode())  # before it is measured: the others are threads of this process
+        whole = client_frame(
+            TEXT, text.encode()
+        )  # before it is measured: the others are threads of this process
         time.sleep(SETTLE_SECONDS)
         before, longest[:] = server.peak_mib(), (0.0, 0.0)
         began, idle = time.perf_counter(), _elsewhere(server)
@@ -152,11 +187,25 @@ def measure(server: Server, database: Path, megabytes: float, session: Session) 
         seconds = time.perf_counter() - began
         elsewhere = (_elsewhere(server) - idle) / seconds
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        ((stored,),) = connection.execute("SELECT count(*) FROM meter_val WHERE tx_id = ?", (transaction,)).fetchall()
-        ((wh, confidence),) = connection.execute("SELECT energy_delivered, confidence FROM tx").fetchall()
+        ((stored,),) = connection.execute(
+            "SELECT count(*) FROM meter_val WHERE tx_id = ?", (transaction,)
+        ).fetchall()
+        ((wh, confidence),) = connection.execute(
+            "SELECT energy_delivered, confidence FROM tx"
+        ).fetchall()
     is_certain = confidence == "certain" and wh == len(told) * WH_APART
     grown = server.peak_mib() - before
-    return Line(megabytes, 3 * len(told), stored, seconds, wh, is_certain, (longest[0], longest[1]), grown, elsewhere)
+    return Line(
+        megabytes,
+        3 * len(told),
+        stored,
+        seconds,
+        wh,
+        is_certain,
+        (longest[0], longest[1]),
+        grown,
+        elsewhere,
+    )
 
 
 def _elsewhere(server: Server) -> float:
@@ -167,7 +216,9 @@ def _elsewhere(server: Server) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table; the exit status is 1 where a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=float, nargs="+", default=MEGABYTES, help="of transactionData")
+    parser.add_argument(
+        "--megabytes", type=float, nargs="+", default=MEGABYTES, help="of transactionData"
+    )
     chosen = parser.parse_args(arguments)
     lines: list[Line] = []
     with tempfile.TemporaryDirectory() as name:
@@ -177,7 +228,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with running("serve", 3, Path(name), database=database) as server:
                 lines.append(measure(server, database, megabytes, session))
     print(table(HEAD, [line.cells() for line in lines]))
-    statuses = ", ".join(f"{limit:g} ms at {megabytes:g} MB" for megabytes, limit in STATUS_MS.items())
+    statuses = ", ".join(
+        f"{limit:g} ms at {megabytes:g} MB" for megabytes, limit in STATUS_MS.items()
+    )
     print(f"\nMust reach: a Heartbeat waits <= {HEARTBEAT_MS:g} ms, a status <= {statuses},")
     print(f"memory <= {MOST_MIB:g} MiB more, all readings, certain.")
     return 0 if all(line.is_met for line in lines) else 1

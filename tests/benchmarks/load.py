@@ -1,8 +1,9 @@
 """The load generator: thousands of chargers in a closed loop, in one thread, over raw sockets.
 
-Closed loop: a charger sends its next call as soon as the answer to the last has come, so the server always
-has as much work as there are chargers, and the calls per second are its own. The generator shares the machine
-with the server; so it is one epoll loop, and per answer one read, one comparison, one format and one send.
+Closed loop: a charger sends its next call as soon as the answer to the last has come, so the server
+always has as much work as there are chargers, and the calls per second are its own. The generator
+shares the machine with the server; so it is one epoll loop, and per answer one read, one
+comparison, one format and one send.
 """
 
 from __future__ import annotations
@@ -73,7 +74,10 @@ class Load:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._unfinished:
             self.faults["no answer"] += len(self._unfinished)
@@ -156,7 +160,11 @@ class Load:
     def _call_next(self, connection: Connection, payload: bytes | None) -> None:
         """Send what the conversation says to this answer (None: it has not begun)."""
         try:
-            body = next(connection.conversation) if payload is None else connection.conversation.send(payload)
+            body = (
+                next(connection.conversation)
+                if payload is None
+                else connection.conversation.send(payload)
+            )
         except StopIteration:
             connection.answer_start = b""
             self.finished += 1
@@ -257,4 +265,9 @@ class Load:
 
 def _is_small_text(data: bytes) -> bool:
     size = data[1]
-    return data[0] == _SMALL_TEXT_FRAME and size < _SMALL_SIZE and len(data) == size + 2 and data.endswith(b"}]")
+    return (
+        data[0] == _SMALL_TEXT_FRAME
+        and size < _SMALL_SIZE
+        and len(data) == size + 2
+        and data.endswith(b"}]")
+    )

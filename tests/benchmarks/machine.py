@@ -27,7 +27,8 @@ class Machine:
     trio: str
     trio_websocket: str
     sync_ms: float
-    """Median of appending 4 KiB and fdatasync where the databases go: the least that a commit can take."""
+    """Median of appending 4 KiB and fdatasync where the databases go: the least that a commit can
+    take."""
 
     def line(self) -> str:
         """One line for those who read the figures."""

@@ -1,7 +1,8 @@
 """What readings take in the database through load management: `just bench-managed`.
 
-The same day twice: 20 chargers whose cars charge for eight hours on three phases. Without load management they report
-each minute, with it each 20 s. Their limits move by the quarter of an hour, and currents vary by a few tenths.
+The same day twice: 20 chargers whose cars charge for eight hours on three phases. Without load
+management they report each minute, with it each 20 s. Their limits move by the quarter of an hour,
+and currents vary by a few tenths.
 
     python -m tests.benchmarks.managed --chargers 20 --hours 8 --minutes 15 --noise 0.3
 """
@@ -26,7 +27,8 @@ _BYTES: Final = "SELECT sum(pgsize) FROM dbstat WHERE name LIKE 'meter_val%'"
 
 
 class Day(NamedTuple):
-    """So many chargers with a car for some hours; `minutes` from one limit to the next, on average."""
+    """So many chargers with a car for some hours; `minutes` from one limit to the next, on
+    average."""
 
     chargers: int = 20
     hours: float = 8
@@ -52,13 +54,19 @@ def grown(day: Day, *, is_managed: bool) -> Grown:
             if is_managed:
                 manage(books, name=station.name)
         before = books.value(_BYTES)
-        cars = [(station, station.start(1000), _course(day, seed)) for seed, station in enumerate(stations)]
+        cars = [
+            (station, station.start(1000), _course(day, seed))
+            for seed, station in enumerate(stations)
+        ]
         for step in range(round(day.hours * 3600 / STEP_SECONDS)):
             books.wait(STEP_SECONDS / 60)
             for station, transaction, course in cars:
                 wh, currents = next(course)
                 if is_managed or step % PLAIN_STEPS == 0:
-                    station.tell(meter_value(station.clock(), wh, *amperes(*currents)), transaction=transaction)
+                    station.tell(
+                        meter_value(station.clock(), wh, *amperes(*currents)),
+                        transaction=transaction,
+                    )
                     readings += 1 + len(currents)
         return Grown(readings, books.count("meter_val"), books.value(_BYTES) - before)
 
@@ -69,7 +77,10 @@ def _course(day: Day, seed: int) -> Iterator[tuple[int, list[float]]]:
     while True:
         if random.random() < STEP_SECONDS / 60 / day.minutes:
             limit = random.choice(LIMITS)
-        currents = [round(max(0, limit + random.uniform(-day.noise, day.noise)), 1) if limit else 0.0 for _ in range(3)]
+        currents = [
+            round(max(0, limit + random.uniform(-day.noise, day.noise)), 1) if limit else 0.0
+            for _ in range(3)
+        ]
         wh += sum(currents) * 230 * STEP_SECONDS / 3600
         yield int(wh), currents
 

@@ -1,5 +1,5 @@
-"""What MQTT costs: memory, CPU of a call, and the answers to chargers, with a broker that takes all and with a frozen
-one; and how soon a change at a charger is on the broker.
+"""What MQTT costs: memory, CPU of a call, and the answers to chargers, with a broker that takes all
+and with a frozen one; and how soon a change at a charger is on the broker.
 
 Two servers with 20 chargers each, one with `--mqtt` and a real mosquitto, talk in turns.
 """
@@ -72,7 +72,10 @@ def talking(folder: Path, *flags: str) -> Iterator[Site]:
     folder.mkdir()
     conductor = Conductor(ReadingTimes())
     with running("serve", CHARGERS, folder, flags) as server, Load(server.port) as load:
-        load.connect((f"CP-{number}", charge(f"CP-{number}", number, conductor)) for number in range(CHARGERS))
+        load.connect(
+            (f"CP-{number}", charge(f"CP-{number}", number, conductor))
+            for number in range(CHARGERS)
+        )
         load.run(RAMP_SECONDS, until=lambda: load.waiting == load.unfinished)
         load.release()
         yield Site(server, load)
@@ -124,7 +127,8 @@ def listening(mosquitto: Mosquitto, topic: str, hear: Callable[[Message], None])
 
 
 def delays(server: Server, mosquitto: Mosquitto, seconds: float) -> list[float]:
-    """Return in ms how long changes of the chargers took until another client had them from the broker."""
+    """Return in ms how long changes of the chargers took until another client had them from the
+    broker."""
     sent: dict[tuple[str, str], float] = {}
     found: list[float] = []
 
@@ -147,7 +151,9 @@ def delays(server: Server, mosquitto: Mosquitto, seconds: float) -> list[float]:
         for moment, number, status in moments:
             time.sleep(max(0.0, began + moment - time.perf_counter()))
             sent[chargers[number].identity, status] = time.perf_counter()
-            chargers[number].call("StatusNotification", connectorId=1, errorCode="NoError", status=status)
+            chargers[number].call(
+                "StatusNotification", connectorId=1, errorCode="NoError", status=status
+            )
         until = time.perf_counter() + LATE_SECONDS
         while sent and time.perf_counter() < until:
             time.sleep(0.05)
@@ -162,15 +168,24 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="one round of a second, to try it")
     is_small = parser.parse_args().small
     rounds, seconds = (1, 1.0) if is_small else (ROUNDS, 10.0)
-    with tempfile.TemporaryDirectory() as name, running_broker(Mosquitto(Path(name) / "broker")) as mosquitto:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_broker(Mosquitto(Path(name) / "broker")) as mosquitto,
+    ):
         folder = Path(name)
-        with talking(folder / "alone") as alone, talking(folder / "told", "--mqtt", mosquitto.url) as told:
+        with (
+            talking(folder / "alone") as alone,
+            talking(folder / "told", "--mqtt", mosquitto.url) as told,
+        ):
             cpu, p99 = compare(alone, told, rounds, seconds)
             mosquitto.send(signal.SIGSTOP)
             _, frozen = compare(alone, told, rounds, seconds)
             mosquitto.send(signal.SIGCONT)
         pairs = [
-            (resident(folder / f"small-{turn}"), resident(folder / f"large-{turn}", "--mqtt", mosquitto.url))
+            (
+                resident(folder / f"small-{turn}"),
+                resident(folder / f"large-{turn}", "--mqtt", mosquitto.url),
+            )
             for turn in range(1 if is_small else MEMORIES)
         ]
         grown = statistics.median(large - small for small, large in pairs)
@@ -182,8 +197,16 @@ def main() -> None:
         ("CPU of a call", f"{CPU_TIMES} x", cpu),
         ("answers to chargers, p99", f"{P99_TIMES} x", p99),
         ("answers with a frozen broker, p99", f"{P99_TIMES} x", frozen),
-        ("memory", f"{MEGABYTES} MB", f"{grown:.1f} MB with {CHARGERS} chargers, beside {pairs[0][0]:.1f} MB"),
-        ("a change is on the broker, p95", f"{MILLISECONDS} ms", f"{p95:.0f} ms ({len(found)} changes)"),
+        (
+            "memory",
+            f"{MEGABYTES} MB",
+            f"{grown:.1f} MB with {CHARGERS} chargers, beside {pairs[0][0]:.1f} MB",
+        ),
+        (
+            "a change is on the broker, p95",
+            f"{MILLISECONDS} ms",
+            f"{p95:.0f} ms ({len(found)} changes)",
+        ),
     ):
         print(f"{what:<36}{limit:>8}   {measured}")
 

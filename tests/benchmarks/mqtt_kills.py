@@ -1,9 +1,11 @@
-"""What becomes of facts and states while the broker of MQTT and the server are killed again and again.
+"""What becomes of facts and states while the broker of MQTT and the server are killed again and
+again.
 
-python -m tests.benchmarks.mqtt_kills (or `just mqtt-kills`). Twenty simulated chargers charge through a month in fast
-motion, a real mosquitto and a real server are killed with SIGKILL at random moments, and a subscriber with a session
-that the broker keeps notes what it is sent. In the end every fact must have been acknowledged by the broker, and after
-a replay the subscriber must have each of them. The exit status is 1 if one is missing.
+python -m tests.benchmarks.mqtt_kills (or `just mqtt-kills`). Twenty simulated chargers charge
+through a month in fast motion, a real mosquitto and a real server are killed with SIGKILL at random
+moments, and a subscriber with a session that the broker keeps notes what it is sent. In the end
+every fact must have been acknowledged by the broker, and after a replay the subscriber must have
+each of them. The exit status is 1 if one is missing.
 """
 
 from __future__ import annotations
@@ -74,8 +76,11 @@ class Told:
 
 
 @contextmanager
-def client(port: int, name: str, topics: Sequence[tuple[str, int]], *, is_kept: bool) -> Iterator[Told]:
-    """Subscribe, again after each break. `is_kept`: the broker keeps for it what it is to get while it is away."""
+def client(
+    port: int, name: str, topics: Sequence[tuple[str, int]], *, is_kept: bool
+) -> Iterator[Told]:
+    """Subscribe, again after each break. `is_kept`: the broker keeps for it what it is to get while
+    it is away."""
     told = Told()
 
     def subscribe(one: Client, *_: object) -> None:
@@ -89,7 +94,12 @@ def client(port: int, name: str, topics: Sequence[tuple[str, int]], *, is_kept: 
         else:
             told.states[message.topic] = message.payload.decode()
 
-    one = Client(CallbackAPIVersion.VERSION2, name, clean_session=not is_kept, protocol=MQTTProtocolVersion.MQTTv311)
+    one = Client(
+        CallbackAPIVersion.VERSION2,
+        name,
+        clean_session=not is_kept,
+        protocol=MQTTProtocolVersion.MQTTv311,
+    )
     one.reconnect_delay_set(1, 1)
     one.on_connect, one.on_message = subscribe, take
     one.connect("127.0.0.1", port)
@@ -126,10 +136,16 @@ class Figures(NamedTuple):
         yield "kill -9 of the broker, of the server", f"{self.kills[BROKER]}, {self.kills[SERVER]}"
         yield "facts since the first connection", str(len(facts))
         yield "not acknowledged by the broker in the end", str(self.unacknowledged)
-        yield "received by the subscriber without a replay", str(sum(1 for one in facts if sent[one]))
+        yield (
+            "received by the subscriber without a replay",
+            str(sum(1 for one in facts if sent[one])),
+        )
         yield "received more than once without a replay", str(sum(sent.values()) - len(sent))
         yield "missing after the replay", str(len(self.missing))
-        yield "worst time until all states were right again", f"{max(self.right_seconds, default=0):.2f} s"
+        yield (
+            "worst time until all states were right again",
+            f"{max(self.right_seconds, default=0):.2f} s",
+        )
         worst = sorted(self.right_seconds)[int(len(self.right_seconds) * 0.95) :][:1]
         yield "the same, p95", f"{worst[0]:.2f} s" if worst else "none"
 
@@ -182,10 +198,23 @@ class Trial:
     @contextmanager
     def _chargers(self) -> Iterator[None]:
         size, url = self._size, f"ws://127.0.0.1:{self._port}/ws/"
-        command = (*PROGRAM, "simulate", "--url", url, "--scenario", "month", "--chargers", str(size.chargers))
+        command = (
+            *PROGRAM,
+            "simulate",
+            "--url",
+            url,
+            "--scenario",
+            "month",
+            "--chargers",
+            str(size.chargers),
+        )
         with (self._folder / "chargers.log").open("wb") as log:
             process = subprocess.Popen(
-                [*command, "--speed", str(size.speed)], stdout=log, stderr=log, cwd=self._folder, env=environment()
+                [*command, "--speed", str(size.speed)],
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env=environment(),
             )
         try:
             yield
@@ -207,10 +236,14 @@ class Trial:
         with client(self._broker.port, "probe", [(f"{PREFIX}/#", 0)], is_kept=False) as told:
             wait_for(lambda: told.live and is_right(told.states, server), RIGHT_SECONDS)
         self._right.append(time.monotonic() - began)
-        self._say(f"broker killed {self._kills[BROKER]} of {self._size.broker_kills}: {self._right[-1]:.2f} s")
+        self._say(
+            f"broker killed {self._kills[BROKER]} of {self._size.broker_kills}: "
+            f"{self._right[-1]:.2f} s"
+        )
 
     def _settled(self, told: Told, first: int) -> Figures:
-        """Wait until the broker has all facts; then have everything sent again, and wait for that."""
+        """Wait until the broker has all facts; then have everything sent again, and wait for
+        that."""
         with self._serving() as server:
             reached = (1, 0)
 
@@ -226,7 +259,9 @@ class Trial:
             told.facts.clear()
             api_of(server).ask("POST", "admin", "mqtt", "replay", given={"since": EARLY})
             wait_for(lambda: told.facts[newest], is_needed=False)
-        return Figures(first, newest, position, received, received + told.facts, self._right, self._kills)
+        return Figures(
+            first, newest, position, received, received + told.facts, self._right, self._kills
+        )
 
 
 def _reached(server: Serving) -> tuple[int, int]:
@@ -238,12 +273,16 @@ def _reached(server: Serving) -> tuple[int, int]:
 def is_right(states: Mapping[str, str], server: Serving) -> bool:
     """Whether the broker shows the status of each connector as the database has it."""
     rows = server.query("SELECT cp_id, conn_id, status FROM cp_conn WHERE conn_id > 0")
-    told = {f"{PREFIX}/{escaped(cp)}/{connector}/{STATUS}": status for cp, connector, status in rows}
+    told = {
+        f"{PREFIX}/{escaped(cp)}/{connector}/{STATUS}": status for cp, connector, status in rows
+    }
     wanted = {topic: status for topic, status in told.items() if status in STATUSES}
     return states.get(f"{PREFIX}/{STATUS}") == ONLINE and wanted.items() <= states.items()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = SETTLE_SECONDS, *, is_needed: bool = True) -> None:
+def wait_for(
+    condition: Callable[[], object], seconds: float = SETTLE_SECONDS, *, is_needed: bool = True
+) -> None:
     """Wait until something is so."""
     until = time.monotonic() + seconds
     while not condition():
@@ -259,10 +298,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--broker-kills", type=int, default=4)
     parser.add_argument("--server-kills", type=int, default=1)
     parser.add_argument("--chargers", type=int, default=20)
-    parser.add_argument("--speed", type=int, default=600, help="how many times as fast chargers live")
+    parser.add_argument(
+        "--speed", type=int, default=600, help="how many times as fast chargers live"
+    )
     given = parser.parse_args(arguments)
-    size = Size(60 * given.minutes, given.broker_kills, given.server_kills, given.chargers, given.speed)
-    print(f"{given.minutes:g} minutes, {size.chargers} chargers, {size.speed} times as fast", flush=True)
+    size = Size(
+        60 * given.minutes, given.broker_kills, given.server_kills, given.chargers, given.speed
+    )
+    print(
+        f"{given.minutes:g} minutes, {size.chargers} chargers, {size.speed} times as fast",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as folder:
         figures = Trial(size, Path(folder), lambda words: print(words, flush=True)).run()
     print(table(("what", ""), [*figures.lines()]))

@@ -1,7 +1,8 @@
 """Chargers that say something once in so many seconds, and dial again when their connection ends.
 
-They keep account (see tests/integration/fleet.py): what got no answer is repeated on the next connection, byte for
-byte, at any of the ports. An answer that is an error ends the connection, and the message is repeated as well.
+They keep account (see tests/integration/fleet.py): what got no answer is repeated on the next
+connection, byte for byte, at any of the ports. An answer that is an error ends the connection, and
+the message is repeated as well.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from .process import BenchError
 from .websocket import TEXT, client_frame
 
 TURN_SECONDS: Final = 0.01
-"""At most between two looks at who is due; sooner if one is, so that chargers do not call in groups."""
+"""At most between two looks at who is due; sooner if one is, so that chargers do not call in
+groups."""
 FIRST_SECONDS: Final = 120.0
 """For all to connect the first time, beyond the time over which they are spread."""
 
@@ -47,13 +49,16 @@ class Caller:
     due: float = 0.0
     left_at: float | None = None
     aways: list[float] = field(default_factory=list)
-    """From the end of a connection to the first answer to a message of a transaction on the next."""
+    """From the end of a connection to the first answer to a message of a transaction on the
+    next."""
 
 
 class PacedFleet(Load):
     """These chargers. With `every` 0 each calls as soon as it was answered."""
 
-    def __init__(self, ports: Sequence[int], accounts: Sequence[Account], every: float, dial_seconds: float) -> None:
+    def __init__(
+        self, ports: Sequence[int], accounts: Sequence[Account], every: float, dial_seconds: float
+    ) -> None:
         super().__init__(ports[0])
         self.callers = {account.identity: Caller(account) for account in accounts}
         self.answers: list[Answer] = []
@@ -72,14 +77,18 @@ class PacedFleet(Load):
         self._is_over = False
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._is_over = True
         self._unfinished.clear()  # each has more to say, for ever
         super().__exit__(kind, error, trace)
 
     def join(self, seconds: float) -> float:
-        """Connect all, spread over so long; return when the last was answered to its first start."""
+        """Connect all, spread over so long; return when the last was answered to its first
+        start."""
         began = time.perf_counter()
         for number, caller in enumerate(self.callers.values()):
             self._has_left(caller)
@@ -135,7 +144,8 @@ class PacedFleet(Load):
         return time.perf_counter() + random.uniform(0, self._dial_seconds)
 
     def _talk(self, caller: Caller) -> Conversation:
-        """One connection: boot, and what is to be repeated, at once; then one call each time that it is due."""
+        """One connection: boot, and what is to be repeated, at once; then one call each time that
+        it is due."""
         talk = caller.account.talk()
         at_once = 3 if caller.account.starts else 2
         said = next(talk)
@@ -181,7 +191,10 @@ class PacedFleet(Load):
 
     def _called(self, connection: Connection, message_id: str) -> None:
         self.called += 1
-        self._send(connection, client_frame(TEXT, json.dumps([3, message_id, {"status": "Accepted"}]).encode()))
+        self._send(
+            connection,
+            client_frame(TEXT, json.dumps([3, message_id, {"status": "Accepted"}]).encode()),
+        )
 
     def _refused(self, connection: Connection) -> None:
         self._drop(connection)

@@ -1,7 +1,8 @@
 """The order of the runs, and what is made of them.
 
-The servers take turns, in the other order every other round (echo, durable, serve, serve, durable, echo, …), so that
-a machine whose mood changes changes it for all. The ratio is the median of the rounds' ratios, not one of medians.
+The servers take turns, in the other order every other round (echo, durable, serve, serve, durable,
+echo, …), so that a machine whose mood changes changes it for all. The ratio is the median of the
+rounds' ratios, not one of medians.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ class Row:
     chargers: int
     runs: dict[Kind, Run]
     ratios: dict[Kind, list[float]]
-    """CPU per call of each server over the echo's, one a round, one call in ten a Heartbeat; empty without the echo."""
+    """CPU per call of each server over the echo's, one a round, one call in ten a Heartbeat; empty
+    without the echo."""
     plain_ratios: dict[Kind, list[float]]
     """The same without Heartbeats."""
     durable_ratios: dict[Kind, list[float]]
-    """The same over the durable echo's: every call without Heartbeats is durable at the server, too."""
+    """The same over the durable echo's: every call without Heartbeats is durable at the server,
+    too."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,15 @@ class Results:
     storms: dict[Kind, Storm] = field(default_factory=dict)
 
     def kib_per_connection(self, kind: Kind, number: int) -> float:
-        """Memory of each waiting charger that row `number` has more than the row before (the first: than none)."""
+        """Memory of each waiting charger that row `number` has more than the row before (the first:
+        than none)."""
         run = self.rows[number].runs[kind]
         if number == 0:
             return (run.waiting_mib - run.idle_mib) * KIB_PER_MIB / run.chargers
         before = self.rows[number - 1].runs[kind]
-        return (run.waiting_mib - before.waiting_mib) * KIB_PER_MIB / (run.chargers - before.chargers)
+        return (
+            (run.waiting_mib - before.waiting_mib) * KIB_PER_MIB / (run.chargers - before.chargers)
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,9 @@ class Plan:
             yield self.kinds if number % 2 == 0 else self.kinds[::-1]
 
 
-def _ratios(rounds: list[dict[Kind, Run]], base: Kind, figure: Callable[[Run], float]) -> dict[Kind, list[float]]:
+def _ratios(
+    rounds: list[dict[Kind, Run]], base: Kind, figure: Callable[[Run], float]
+) -> dict[Kind, list[float]]:
     ratios: dict[Kind, list[float]] = {}
     for runs in rounds:
         for kind, run in runs.items():

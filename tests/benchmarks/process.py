@@ -21,16 +21,17 @@ from tests.integration.serving import LEFT_OUT
 from tests.ports import free_port
 
 Kind = Literal["echo", "durable", "tls echo", "serve", "metrics", "audit", "postgresql"]
-"""The bare echo; one that stores each frame before it answers; one by TLS, which knows no WebSocket; the server; the
-same that is scraped; the same with an audit to a receiver that takes all; the server on PostgreSQL."""
+"""The bare echo; one that stores each frame before it answers; one by TLS, which knows no
+WebSocket; the server; the same that is scraped; the same with an audit to a receiver that takes
+all; the server on PostgreSQL."""
 
 BARE: dict[Kind, str] = {"echo": "echo", "durable": "durable_echo", "tls echo": "tls_echo"}
 """The modules of the bare servers."""
 ROOT = Path(__file__).parents[2]
 PYTHON = (sys.executable, "-m")
 FORKING = "BENCH_FORKS"
-"""The setting with which processes are forked from one that has imported the package: for tests of the benchmarks,
-whose figures say nothing. Imports are most of what a start costs."""
+"""The setting with which processes are forked from one that has imported the package: for tests of
+the benchmarks, whose figures say nothing. Imports are most of what a start costs."""
 START_SECONDS = 60
 STOP_SECONDS = 60
 SETTLE_SECONDS = 0.3  # until what the start still allocates is there
@@ -88,21 +89,30 @@ class Server:
 
 
 def clock_seconds(process_id: int) -> float:
-    """The CPU time of a process, to the nanosecond, by the clock that clock_getcpuclockid(3) gives on Linux."""
+    """The CPU time of a process, to the nanosecond, by the clock that clock_getcpuclockid(3) gives
+    on Linux."""
     return time.clock_gettime((~process_id << 3) | 2)
 
 
 def machine_cpu_seconds() -> float:
-    """What all cores together have worked since the machine started, time stolen by a hypervisor included."""
-    user, nice, system, _idle, _waiting, *others = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    """What all cores together have worked since the machine started, time stolen by a hypervisor
+    included."""
+    user, nice, system, _idle, _waiting, *others = (
+        Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    )
     return sum(map(int, (user, nice, system, *others))) * _TICK_SECONDS
 
 
 @contextmanager
 def running(
-    kind: Kind, chargers: int, directory: Path, settings: Sequence[str] = (), database: DatabaseAddress | None = None
+    kind: Kind,
+    chargers: int,
+    directory: Path,
+    settings: Sequence[str] = (),
+    database: DatabaseAddress | None = None,
 ) -> Iterator[Server]:
-    """Start a server with an empty database, or this one, wait until it listens; stop it by SIGTERM in the end."""
+    """Start a server with an empty database, or this one, wait until it listens; stop it by SIGTERM
+    in the end."""
     if kind == "audit":
         sink = free_port()
         with _process([sys.executable, "-m", "tests.benchmarks.sink", str(sink)], sink, directory):
@@ -128,10 +138,14 @@ def running(
 
 
 def _environment() -> dict[str, str]:
-    """Ours, and of the settings of the server two only: chargers of a benchmark start more often than any does, and the
-    default port of the API is left to others."""
+    """Ours, and of the settings of the server two only: chargers of a benchmark start more often
+    than any does, and the default port of the API is left to others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
-    return kept | {"LEVITY_MAX_STARTS": "1000000000", "LEVITY_API_PORT": "0", "PYTHONPATH": str(ROOT)}
+    return kept | {
+        "LEVITY_MAX_STARTS": "1000000000",
+        "LEVITY_API_PORT": "0",
+        "PYTHONPATH": str(ROOT),
+    }
 
 
 @contextmanager
@@ -153,7 +167,9 @@ def begin(command: list[str], log: Path, folder: Path = ROOT) -> Process:
     with log.open("ab") as output:
         if FORKING in os.environ and tuple(command[:2]) == PYTHON:
             return fork_into(output.fileno(), command[3:], folder, _environment(), command[2])
-        return subprocess.Popen(command, cwd=folder, env=_environment(), stdout=output, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            command, cwd=folder, env=_environment(), stdout=output, stderr=subprocess.STDOUT
+        )
 
 
 def _command(kind: Kind, port: int, database: DatabaseAddress, connections: int) -> list[str]:

@@ -19,9 +19,9 @@ SAMPLES_PER_SECOND = 250
 WRITE_SECONDS = 60
 TOP = 30
 HOW = (
-    "py-spy is not installed: `pip install py-spy`, then again. By hand: start a long run with `--only serve "
-    "--chargers 20 --seconds 60`, and beside it `py-spy record --pid PID --duration 20 --output profile.svg` "
-    "(another user's process wants sudo)."
+    "py-spy is not installed: `pip install py-spy`, then again. By hand: start a long run with "
+    "`--only serve --chargers 20 --seconds 60`, and beside it `py-spy record --pid PID --duration "
+    "20 --output profile.svg` (another user's process wants sudo)."
 )
 
 
@@ -35,7 +35,8 @@ class Profiler:
 
     @classmethod
     def of(cls, seconds: float) -> Profiler:
-        """Recording for so long; raises BenchError if py-spy is neither beside Python nor in the path."""
+        """Recording for so long; raises BenchError if py-spy is neither beside Python nor in the
+        path."""
         found = shutil.which("py-spy", path=Path(sys.executable).parent) or shutil.which("py-spy")
         if not found:
             raise BenchError(HOW)

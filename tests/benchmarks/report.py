@@ -13,20 +13,43 @@ from .runs import Faults, Run
 from .targets import targets
 
 NOTES = """\
-Closed loop: each charger sends its next call as soon as it has the answer; p50 is about chargers / (calls/s).
-us/call: user + system time of the server process over the steady phase, without start and ramp; of that
-"system". no HB: the same without the Heartbeats (one call in ten). x echo: the median of the rounds' ratios;
-x durable: the same against the echo that stores each frame before it answers.
-start/stop: of a start or a stop, on average, from transactions of three readings one after the other.
-core: the share of one core that the server used. RSS 0: memory after the start; RSS: with all talking at
-once; KB/conn: what each charger more than in the row before takes (first row: than none), in a transaction, waiting.
-The load generator runs on the same machine: gen core is its share of one, gen us its cost per call. Where
-that nears 100 %, or server and generator together want all cores, p99 is the generator's as well. others:
-what else ran here, as a share of a core; more than a few per cent, and the run should be repeated."""
+Closed loop: each charger sends its next call as soon as it has the answer; p50 is about chargers /
+(calls/s). us/call: user + system time of the server process over the steady phase, without start
+and ramp; of that "system". no HB: the same without the Heartbeats (one call in ten). x echo: the
+median of the rounds' ratios; x durable: the same against the echo that stores each frame before it
+answers. start/stop: of a start or a stop, on average, from transactions of three readings one after
+the other. core: the share of one core that the server used. RSS 0: memory after the start; RSS:
+with all talking at once; KB/conn: what each charger more than in the row before takes (first row:
+than none), in a transaction, waiting. The load generator runs on the same machine: gen core is its
+share of one, gen us its cost per call. Where that nears 100 %, or server and generator together
+want all cores, p99 is the generator's as well. others: what else ran here, as a share of a core;
+more than a few per cent, and the run should be repeated."""
 
 STEADY_HEAD = (
-    *("server", "chargers", "us/call", "x echo", "system", "no HB", "x echo", "x durable", "start/stop", "calls/s"),
-    *("p50 ms", "p99 ms", "core", "RSS 0 MB", "RSS MB", "KB/conn", "gen core", "gen us", "others", "faults"),
+    *(
+        "server",
+        "chargers",
+        "us/call",
+        "x echo",
+        "system",
+        "no HB",
+        "x echo",
+        "x durable",
+        "start/stop",
+        "calls/s",
+    ),
+    *(
+        "p50 ms",
+        "p99 ms",
+        "core",
+        "RSS 0 MB",
+        "RSS MB",
+        "KB/conn",
+        "gen core",
+        "gen us",
+        "others",
+        "faults",
+    ),
 )
 GROWTH_HEAD = ("growth", "from", "to", "us/call", "no HB", "calls/s", "p50", "p99", "RSS")
 STORM_HEAD = (
@@ -52,7 +75,8 @@ def report(machine: Machine, results: Results) -> str:
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Columns as wide as their widest cell; the first `left` of them left-aligned, the others right."""
+    """Columns as wide as their widest cell; the first `left` of them left-aligned, the others
+    right."""
     widths = [max(len(line[column]) for line in (head, *lines)) for column in range(len(head))]
     rule = ["-" * width for width in widths]
     return "\n".join(
@@ -110,7 +134,9 @@ def _growth_table(results: Results) -> str:
 
 
 def _growth(less: Run, more: Run) -> list[str]:
-    return [_times(after / before) for before, after in zip(_growing(less), _growing(more), strict=True)]
+    return [
+        _times(after / before) for before, after in zip(_growing(less), _growing(more), strict=True)
+    ]
 
 
 def _growing(run: Run) -> tuple[float, ...]:
@@ -142,7 +168,11 @@ def _storm_table(results: Results) -> str:
 def _fault_lines(results: Results) -> list[str]:
     runs = [run for row in results.rows for run in row.runs.values()]
     return [
-        *(_told(run.kind, f"{run.chargers} chargers", run.faults) for run in runs if run.faults.total),
+        *(
+            _told(run.kind, f"{run.chargers} chargers", run.faults)
+            for run in runs
+            if run.faults.total
+        ),
         *(
             _told(storm.kind, f"{storm.chargers} at once", storm.faults)
             for storm in results.storms.values()

@@ -1,8 +1,9 @@
-"""Many clients that come at once, as a program of its own, so that what they cost is not the server's.
+"""Many clients that come at once, as a program of its own, so that what they cost is not the
+server's.
 
-python -m tests.benchmarks.returning PORT KIND COUNT AUTHORITY PASSWORD, where KIND is one of KINDS. All have the same
-password. It prints how many were served, after how many seconds the last one was, and what went wrong, as JSON; they
-leave when its standard input ends.
+python -m tests.benchmarks.returning PORT KIND COUNT AUTHORITY PASSWORD, where KIND is one of KINDS.
+All have the same password. It prints how many were served, after how many seconds the last one was,
+and what went wrong, as JSON; they leave when its standard input ends.
 """
 
 from __future__ import annotations
@@ -51,7 +52,12 @@ def boot(number: int) -> bytes:
 def head(number: int, port: int, password: bytes) -> bytes:
     """Its upgrade request."""
     token = b64encode(identity(number).encode() + b":" + password)
-    return upgrade_request(f"/ws/{identity(number)}", port)[:-2] + b"Authorization: Basic " + token + HEAD_END
+    return (
+        upgrade_request(f"/ws/{identity(number)}", port)[:-2]
+        + b"Authorization: Basic "
+        + token
+        + HEAD_END
+    )
 
 
 async def be_charger(stream: trio.abc.Stream, number: int, port: int, password: bytes) -> None:
@@ -106,7 +112,9 @@ async def come(port: int, kind: str, count: int, authority: str, password: bytes
         try:
             stream: trio.abc.Stream = await trio.open_tcp_stream("127.0.0.1", port)
             if is_tls:
-                stream = trio.SSLStream(stream, context, server_hostname="localhost", https_compatible=True)
+                stream = trio.SSLStream(
+                    stream, context, server_hostname="localhost", https_compatible=True
+                )
             async with stream:
                 await client(stream, number, port, password)
                 done.served += 1
@@ -129,11 +137,15 @@ async def come(port: int, kind: str, count: int, authority: str, password: bytes
             all_of_them.cancel_scope.cancel()
 
 
-def returning(port: int, kind: str, count: int, authority: Path, password: bytes) -> subprocess.Popen[str]:
+def returning(
+    port: int, kind: str, count: int, authority: Path, password: bytes
+) -> subprocess.Popen[str]:
     """Start them in another process."""
     arguments = (str(port), kind, str(count), str(authority), password.hex())
     command = [sys.executable, "-m", "tests.benchmarks.returning", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def told(process: subprocess.Popen[str]) -> Return:

@@ -1,7 +1,8 @@
 """One run of the load against one server, and the numbers it gives.
 
-Each run has a server process and a database of its own, so that memory and CPU belong to it alone. CPU is
-counted over the steady phase only: when every charger has started its transaction and the warm-up is over.
+Each run has a server process and a database of its own, so that memory and CPU belong to it alone.
+CPU is counted over the steady phase only: when every charger has started its transaction and the
+warm-up is over.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ RAMP_SECONDS = 60
 WARM_UP_SECONDS = 1.0  # at most; a short phase has a shorter one
 DRAIN_SECONDS = 20
 STORM_SECONDS = 60
-PATIENCE_SECONDS = 20  # for the first answers of a phase: a commit on a shared disk may take longer than a short one
+# for the first answers of a phase: a commit on a shared disk may take longer than a short one
+PATIENCE_SECONDS = 20
 PAUSE_SECONDS = 1.0  # between a power cut and the return of all
 MICROSECONDS = 1e6
 MILLISECONDS = 1e3
@@ -80,9 +82,12 @@ class Run:
 
     @property
     def start_stop_us(self) -> float:
-        """CPU of a start or a stop, on average: what a call of short transactions takes more than a reading."""
+        """CPU of a start or a stop, on average: what a call of short transactions takes more than a
+        reading."""
         calls = READINGS_OF_SHORT + 2
-        return (calls * self.short.cpu_us_per_call - READINGS_OF_SHORT * self.plain.cpu_us_per_call) / 2
+        return (
+            calls * self.short.cpu_us_per_call - READINGS_OF_SHORT * self.plain.cpu_us_per_call
+        ) / 2
 
 
 @dataclass(frozen=True)
@@ -102,14 +107,22 @@ class Storm:
 
 
 def measure(
-    kind: Kind, chargers: int, seconds: float, directory: Path, steady: Callable[[Server], None] | None = None
+    kind: Kind,
+    chargers: int,
+    seconds: float,
+    directory: Path,
+    steady: Callable[[Server], None] | None = None,
 ) -> Run:
-    """Run that many chargers; `steady` is called when the steady phase begins (a profiler attaches there)."""
+    """Run that many chargers; `steady` is called when the steady phase begins (a profiler attaches
+    there)."""
     conductor = Conductor(ReadingTimes())
     with running(kind, chargers, directory) as server, Load(server.port) as load:
         idle_mib = server.resident_mib()
         began = time.perf_counter()
-        load.connect((_identity(number), charge(_identity(number), number, conductor)) for number in range(chargers))
+        load.connect(
+            (_identity(number), charge(_identity(number), number, conductor))
+            for number in range(chargers)
+        )
         load.run(RAMP_SECONDS, until=lambda: load.waiting == load.unfinished)
         ramp_seconds = time.perf_counter() - began
         if not load.waiting:
@@ -129,7 +142,9 @@ def measure(
         conductor.stopping = True
         load.run(DRAIN_SECONDS, until=lambda: not load.unfinished)
     faults = _faults(load, conductor if kind not in BARE else None)
-    return Run(kind, chargers, ramp_seconds, idle_mib, waiting_mib, loaded_mib, mixed, plain, short, faults)
+    return Run(
+        kind, chargers, ramp_seconds, idle_mib, waiting_mib, loaded_mib, mixed, plain, short, faults
+    )
 
 
 def storm(kind: Kind, chargers: int, directory: Path) -> Storm:
@@ -156,7 +171,8 @@ def storm(kind: Kind, chargers: int, directory: Path) -> Storm:
 def median_phase(phases: list[Phase]) -> Phase:
     """The median of each figure by itself."""
     medians = {
-        figure.name: statistics.median(getattr(phase, figure.name) for phase in phases) for figure in fields(Phase)
+        figure.name: statistics.median(getattr(phase, figure.name) for phase in phases)
+        for figure in fields(Phase)
     }
     return Phase(calls=int(medians.pop("calls")), **medians)
 
@@ -205,14 +221,17 @@ def _phase(load: Load, server: Server, seconds: float) -> Phase:
 
 
 def _clocks(server: Server) -> tuple[float, ...]:
-    """Time, and the processor time of this process, of the machine, of the server (total, system)."""
+    """Time, and the processor time of this process, of the machine, of the server (total,
+    system)."""
     return time.perf_counter(), time.process_time(), machine_cpu_seconds(), *server.cpu()
 
 
 def _boot_all(server: Server, chargers: int) -> tuple[float, Load]:
     with Load(server.port) as load:
         began = time.perf_counter()
-        load.connect((_identity(number), boot_only(_identity(number))) for number in range(chargers))
+        load.connect(
+            (_identity(number), boot_only(_identity(number))) for number in range(chargers)
+        )
         load.run(STORM_SECONDS, until=lambda: not load.unfinished)
         return time.perf_counter() - began, load
 

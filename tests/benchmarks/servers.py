@@ -1,9 +1,10 @@
-"""Several servers on one database of PostgreSQL: what they cost, and what chargers see when one of them ends.
+"""Several servers on one database of PostgreSQL: what they cost, and what chargers see when one of
+them ends.
 
-python -m tests.benchmarks.servers (or `just bench-servers`), or only some parts: cost, kill, outage, upgrade.
-PostgreSQL is the bench's own, over a Unix socket, with synchronous_commit on. Chargers come through HAProxy, but in
-`cost`; where it is not installed they dial the servers in turn. The exit status is 1 where something was lost, doubled
-or closed, or a goal is missed.
+python -m tests.benchmarks.servers (or `just bench-servers`), or only some parts: cost, kill,
+outage, upgrade. PostgreSQL is the bench's own, over a Unix socket, with synchronous_commit on.
+Chargers come through HAProxy, but in `cost`; where it is not installed they dial the servers in
+turn. The exit status is 1 where something was lost, doubled or closed, or a goal is missed.
 """
 
 from __future__ import annotations
@@ -57,9 +58,10 @@ COST_HEAD: Final = (
 )
 LOADS: Final = ("same rate", "saturated")
 COST_NOTES: Final = """\
-us/call: user + system time of all servers, and of all processes of PostgreSQL, for a call; each call is a message of a
-transaction, and durable. The medians of the rounds. The load generator runs on the same machine: gen core is its share
-of a core, others what all else used; with few cores, saturation shows the machine rather than the servers."""
+us/call: user + system time of all servers, and of all processes of PostgreSQL, for a call; each
+call is a message of a transaction, and durable. The medians of the rounds. The load generator runs
+on the same machine: gen core is its share of a core, others what all else used; with few cores,
+saturation shows the machine rather than the servers."""
 
 
 class Line(NamedTuple):
@@ -83,11 +85,19 @@ def cost_part(costs: Costs) -> Part:
     """The tables of `cost`."""
     ratio = costs.ratio(_paced, _server_us)
     lines = [
-        Line("servers' CPU of a call, two to one", f"{ratio:.2f} x", f"<= {COST_TARGET} x", ratio > COST_TARGET),
+        Line(
+            "servers' CPU of a call, two to one",
+            f"{ratio:.2f} x",
+            f"<= {COST_TARGET} x",
+            ratio > COST_TARGET,
+        ),
         Line("  at the same rate for each server", f"{costs.ratio(_alike, _server_us):.2f} x"),
         Line("  at saturation", f"{costs.ratio(_saturated, _server_us):.2f} x"),
         Line("database's CPU of a call, two to one", f"{costs.ratio(_paced, _database_us):.2f} x"),
-        Line("throughput at saturation, two to one", f"{costs.ratio(_saturated, _calls_per_second):.2f} x"),
+        Line(
+            "throughput at saturation, two to one",
+            f"{costs.ratio(_saturated, _calls_per_second):.2f} x",
+        ),
     ]
     rows = [
         [name, str(servers), *_figures(costs.median(servers, phase)), str(all_faults(rounds))]
@@ -95,7 +105,9 @@ def cost_part(costs: Costs) -> Part:
         for servers, rounds in costs.rounds.items()
     ]
     faults = [str(one.faults) for rounds in costs.rounds.values() for one in rounds if one.faults]
-    complaints = [line for rounds in costs.rounds.values() for one in rounds for line in one.complaints]
+    complaints = [
+        line for rounds in costs.rounds.values() for one in rounds for line in one.complaints
+    ]
     tables = [table(COST_HEAD, rows), COST_NOTES, _lines(lines)]
     text = "\n\n".join([*tables, *faults, *_complaints(complaints)])
     return Part(text, any(line.is_missed for line in lines) or bool(faults))
@@ -133,7 +145,12 @@ def _figures(phase: Phase) -> list[str]:
             f"{phase.database_us:.0f}",
             f"{phase.batch_calls:.1f}",
         ),
-        *(f"{phase.p50_ms:.2f}", f"{phase.p99_ms:.2f}", f"{phase.generator_core:.0%}", f"{phase.others_core:.0%}"),
+        *(
+            f"{phase.p50_ms:.2f}",
+            f"{phase.p99_ms:.2f}",
+            f"{phase.generator_core:.0%}",
+            f"{phase.others_core:.0%}",
+        ),
     ]
 
 
@@ -144,11 +161,17 @@ def kill_part(killed: Killed) -> Part:
     return _part(
         killed.trial,
         [
-            Line("kill -9 of the server with the duties, of three: chargers that lost it", str(killed.victims)),
+            Line(
+                "kill -9 of the server with the duties, of three: chargers that lost it",
+                str(killed.victims),
+            ),
             Line("until they were answered again, median", f"{middle:.1f} s"),
             Line("  the last", f"{slowest:.1f} s", f"< {BACK_TARGET:g} s", slowest >= BACK_TARGET),
             Line("until its lease was ended", f"{killed.lease_seconds:.1f} s"),
-            *(Line(f"p99 of the others {when}", f"{value:.1f} ms") for when, value in killed.p99_ms.items()),
+            *(
+                Line(f"p99 of the others {when}", f"{value:.1f} ms")
+                for when, value in killed.p99_ms.items()
+            ),
         ],
     )
 
@@ -206,12 +229,16 @@ def _part(trial: Trial, own: Sequence[Line]) -> Part:
         _none("doubled", kept.doubled),
         _none("transactions closed without a stop", kept.closed),
         _none("suspended", kept.suspended),
-        _none(f"commands without an end ({_named(kept.commands, '{}') or 'none'})", kept.without_end),
+        _none(
+            f"commands without an end ({_named(kept.commands, '{}') or 'none'})", kept.without_end
+        ),
         _none("faults", sum(trial.faults.values())),
         Line("ends of connections, and vain attempts", _named(trial.endings, "{}") or "none"),
     ]
     notes = [*kept.samples, *trial.samples]
-    text = "\n\n".join([_lines(lines), *(["\n".join(notes)] if notes else []), *_complaints(trial.complaints)])
+    text = "\n\n".join(
+        [_lines(lines), *(["\n".join(notes)] if notes else []), *_complaints(trial.complaints)]
+    )
     return Part(text, any(line.is_missed for line in lines))
 
 
@@ -220,7 +247,9 @@ def _none(what: str, count: int) -> Line:
 
 
 def _lines(lines: Sequence[Line]) -> str:
-    cells = [[line.what, line.measured, line.goal, "MISSED" if line.is_missed else ""] for line in lines]
+    cells = [
+        [line.what, line.measured, line.goal, "MISSED" if line.is_missed else ""] for line in lines
+    ]
     return table(HEAD, cells, left=len(HEAD))
 
 
@@ -231,7 +260,9 @@ def _named(values: Mapping[str, float], form: str) -> str:
 def _complaints(lines: Sequence[str]) -> list[str]:
     if not lines:
         return []
-    kinds = Counter(_NUMBER.sub("N", _WHO.sub("", line.partition(" ")[2])).strip() for line in lines)
+    kinds = Counter(
+        _NUMBER.sub("N", _WHO.sub("", line.partition(" ")[2])).strip() for line in lines
+    )
     shown = [f"{count} x {kind}" for kind, count in kinds.most_common(COMPLAINTS_SHOWN)]
     return ["\n  ".join([f"{len(lines)} lines of the servers' logs:", *shown])]
 
@@ -250,7 +281,9 @@ def _measured(chosen: argparse.Namespace, folder: Path) -> Iterator[tuple[str, P
             chargers = chosen.chargers or CHARGERS[name]
             print(f"{name}, {chargers} chargers", file=sys.stderr, flush=True)
             if name == "cost":
-                costs = compare_costs(site, folder, chargers, chosen.rate, chosen.seconds, chosen.rounds, steady)
+                costs = compare_costs(
+                    site, folder, chargers, chosen.rate, chosen.seconds, chosen.rounds, steady
+                )
                 yield name, cost_part(costs)
             else:
                 size = Size(chargers, chosen.every or EVERY[name], chosen.seconds, chosen.joining)
@@ -262,23 +295,56 @@ def _measured(chosen: argparse.Namespace, folder: Path) -> Iterator[tuple[str, P
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.servers", description=__doc__)
     add = parser.add_argument
-    add("parts", nargs="*", choices=(*PARTS, []), metavar="PART", help=f"of {', '.join(PARTS)}; all unless told")
+    add(
+        "parts",
+        nargs="*",
+        choices=(*PARTS, []),
+        metavar="PART",
+        help=f"of {', '.join(PARTS)}; all unless told",
+    )
     add("--chargers", type=int, metavar="N", help=f"in each part; {CHARGERS} unless told")
-    add("--every", type=float, metavar="SECONDS", help=f"between two calls of a charger; {EVERY} unless told")
-    add("--joining", type=float, default=JOINING, help=f"chargers a second, the first time; {JOINING:g} unless told")
-    add("--rate", type=float, default=RATE, help=f"of cost: calls a second of all chargers; {RATE:g} unless told")
-    add("--seconds", type=float, default=SECONDS, help=f"of each phase, and of a drain; {SECONDS:g} unless told")
+    add(
+        "--every",
+        type=float,
+        metavar="SECONDS",
+        help=f"between two calls of a charger; {EVERY} unless told",
+    )
+    add(
+        "--joining",
+        type=float,
+        default=JOINING,
+        help=f"chargers a second, the first time; {JOINING:g} unless told",
+    )
+    add(
+        "--rate",
+        type=float,
+        default=RATE,
+        help=f"of cost: calls a second of all chargers; {RATE:g} unless told",
+    )
+    add(
+        "--seconds",
+        type=float,
+        default=SECONDS,
+        help=f"of each phase, and of a drain; {SECONDS:g} unless told",
+    )
     add("--rounds", type=int, default=ROUNDS, help=f"of cost; {ROUNDS} unless told")
     add("--profile", action="store_true", help="of cost: py-spy on the servers")
-    add("--directory", type=Path, help="where PostgreSQL's data go; in memory, if there is room, unless told")
+    add(
+        "--directory",
+        type=Path,
+        help="where PostgreSQL's data go; in memory, if there is room, unless told",
+    )
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print tables; the exit status is 1 where a goal is missed, or something could not be measured."""
+    """Measure, print tables; the exit status is 1 where a goal is missed, or something could not be
+    measured."""
     chosen = _parser().parse_args(arguments)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a socket a charger, here and in the servers
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (hard, hard)
+    )  # a socket a charger, here and in the servers
     gc.disable()  # the generator makes no cycles, and must not pause
     is_missed = False
     with tempfile.TemporaryDirectory(prefix="levity-bench-") as name:

@@ -1,7 +1,8 @@
-"""What a call costs with two servers on one database, beside one: at the same rate, at the same rate for each server,
-and at saturation.
+"""What a call costs with two servers on one database, beside one: at the same rate, at the same
+rate for each server, and at saturation.
 
-Both stand side by side and are measured in turns of some seconds, because a machine is not equally fast for minutes.
+Both stand side by side and are measured in turns of some seconds, because a machine is not equally
+fast for minutes.
 """
 
 from __future__ import annotations
@@ -70,7 +71,12 @@ class Costs:
     def median(self, servers: int, phase: Callable[[Round], Phase]) -> Phase:
         """Return the median of each figure by itself."""
         phases = [phase(one) for one in self.rounds[servers]]
-        return Phase(*(statistics.median(getattr(one, field.name) for one in phases) for field in fields(Phase)))
+        return Phase(
+            *(
+                statistics.median(getattr(one, field.name) for one in phases)
+                for field in fields(Phase)
+            )
+        )
 
     def ratio(self, phase: Callable[[Round], Phase], figure: Callable[[Phase], float]) -> float:
         """Return the median of the rounds' ratios of two servers to one."""
@@ -90,12 +96,17 @@ def compare_costs(
     """Measure one server and two in turn, in the other order every other round."""
     every = chargers / rate
     with ExitStack() as opened:
-        sides = [_Side(opened, site, folder / f"cost-{kind}", kind, chargers, every) for kind in KINDS]
+        sides = [
+            _Side(opened, site, folder / f"cost-{kind}", kind, chargers, every) for kind in KINDS
+        ]
         for side in sides:
             side.begin(steady)
         pauses = ([every] * 2, [every / kind for kind in KINDS], [0.0] * 2)
         loads = [_in_turns(sides, of_sides, seconds, rounds) for of_sides in pauses]
-        found = {side.kind: side.rounds([load[number] for load in loads]) for number, side in enumerate(sides)}
+        found = {
+            side.kind: side.rounds([load[number] for load in loads])
+            for number, side in enumerate(sides)
+        }
     return Costs(found)
 
 
@@ -103,11 +114,19 @@ class _Side:
     """So many servers, with chargers of their own."""
 
     def __init__(
-        self, opened: ExitStack, site: postgresql.Server, folder: Path, kind: int, chargers: int, every: float
+        self,
+        opened: ExitStack,
+        site: postgresql.Server,
+        folder: Path,
+        kind: int,
+        chargers: int,
+        every: float,
     ) -> None:
         self.kind = kind
         self._servers = opened.enter_context(cluster(site, folder, NAMES[:kind], chargers))
-        fleet = PacedFleet(self._servers.ports, accounts(chargers, f"COST{kind}"), every, DIAL_SECONDS)
+        fleet = PacedFleet(
+            self._servers.ports, accounts(chargers, f"COST{kind}"), every, DIAL_SECONDS
+        )
         self._fleet = opened.enter_context(fleet)
         self._left_at = 0.0
 
@@ -129,16 +148,22 @@ class _Side:
         return phase
 
     def rounds(self, loads: Sequence[Sequence[Phase]]) -> list[Round]:
-        """Return what was measured, by round; faults and complaints of all rounds are with the first."""
+        """Return what was measured, by round; faults and complaints of all rounds are with the
+        first."""
         faults = dict(self._fleet.faults + self._fleet.endings)
         complaints = [line for member in self._servers.members for line in member.complaints()]
         paced, alike, saturated = loads
-        first, *others = [Round(*phases, {}, []) for phases in zip(paced, alike, saturated, strict=True)]
+        first, *others = [
+            Round(*phases, {}, []) for phases in zip(paced, alike, saturated, strict=True)
+        ]
         return [replace(first, faults=faults, complaints=complaints), *others]
 
 
-def _in_turns(sides: Sequence[_Side], pauses: Sequence[float], seconds: float, rounds: int) -> list[list[Phase]]:
-    """Measure all sides with these pauses between two calls of a charger; return the phases of each side."""
+def _in_turns(
+    sides: Sequence[_Side], pauses: Sequence[float], seconds: float, rounds: int
+) -> list[list[Phase]]:
+    """Measure all sides with these pauses between two calls of a charger; return the phases of each
+    side."""
     found: list[list[Phase]] = [[] for _ in sides]
     for number in range(rounds):
         turns = list(zip(sides, pauses, found, strict=True))
@@ -151,7 +176,9 @@ def _phase(servers: Cluster, fleet: PacedFleet, seconds: float) -> Phase:
     fleet.forget()
     before = _Counts.of(servers)
     fleet.run(seconds)
-    fleet.run(WAIT_SECONDS, lambda: bool(fleet.answers))  # a short phase on a busy machine waits for its first one
+    fleet.run(
+        WAIT_SECONDS, lambda: bool(fleet.answers)
+    )  # a short phase on a busy machine waits for its first one
     calls, used = len(fleet.answers), _Counts.of(servers) - before
     if not calls:
         raise BenchError(f"no answer in {seconds} s: {fleet.samples}")
@@ -164,7 +191,8 @@ def _phase(servers: Cluster, fleet: PacedFleet, seconds: float) -> Phase:
         p50_ms=milliseconds(iter(fleet.answers), 0.5),
         p99_ms=milliseconds(iter(fleet.answers), 0.99),
         generator_core=used.generator / used.seconds,
-        others_core=max(0.0, used.machine - used.generator - used.server - used.database) / used.seconds,
+        others_core=max(0.0, used.machine - used.generator - used.server - used.database)
+        / used.seconds,
     )
 
 
@@ -186,7 +214,9 @@ class _Counts:
         return cls(*times, *used)
 
     def __sub__(self, before: Self) -> Self:
-        return type(self)(*(getattr(self, one.name) - getattr(before, one.name) for one in fields(self)))
+        return type(self)(
+            *(getattr(self, one.name) - getattr(before, one.name) for one in fields(self))
+        )
 
 
 def all_faults(rounds: Sequence[Round]) -> int:

@@ -1,4 +1,5 @@
-"""What becomes of chargers when the database of three servers is killed, crashes, and is started anew."""
+"""What becomes of chargers when the database of three servers is killed, crashes, and is started
+anew."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ from .servers_trials import SETTLE_SECONDS, WAIT_SECONDS, Size, Trial, moved, sc
 
 PAUSE_SECONDS: Final = 0.01
 _WHERE: Final = """
-SELECT cp.id, run.server FROM cp JOIN session ON session.id = cp.session_id JOIN run ON run.id = session.run_id"""
+SELECT cp.id, run.server FROM cp JOIN session ON session.id = cp.session_id
+    JOIN run ON run.id = session.run_id"""
 _SERVING: Final = "SELECT name FROM levity.server WHERE until >= clock_timestamp()"
 
 
@@ -56,9 +58,11 @@ class Outage:
 
     what: str
     away_seconds: float
-    """From the beginning of its end until it took connections again. All that follow count from then."""
+    """From the beginning of its end until it took connections again. All that follow count from
+    then."""
     recovered: dict[str, float]
-    """Until each server that has chargers had answered a call, which is then stored; inf: not at all."""
+    """Until each server that has chargers had answered a call, which is then stored; inf: not at
+    all."""
     serving: set[str]
     """The servers that hold a lease in the end."""
     left: int
@@ -76,7 +80,9 @@ class Outages:
     commanded: Counter[str]
 
 
-def end_database(site: postgresql.Server, folder: Path, size: Size, ends: Sequence[End] = ENDS) -> Outages:
+def end_database(
+    site: postgresql.Server, folder: Path, size: Size, ends: Sequence[End] = ENDS
+) -> Outages:
     """End the database of three servers in each of these ways, and start it again, under load."""
     with scene(site, folder, NAMES, size) as (servers, fleet):
         fleet.join(size.ramp)
@@ -96,7 +102,9 @@ def _outage(servers: Cluster, fleet: PacedFleet, size: Size, end: End) -> Outage
         fleet.run(WAIT_SECONDS, interruption.done)
         span = interruption.result()
     fleet.run(WAIT_SECONDS, lambda: not fleet.away)
-    fleet.run(size.every + SETTLE_SECONDS)  # each has called, and whoever was refused for that dials again
+    fleet.run(
+        size.every + SETTLE_SECONDS
+    )  # each has called, and whoever was refused for that dials again
     fleet.run(WAIT_SECONDS, lambda: not fleet.away)
     left = moved(fleet)
     return Outage(

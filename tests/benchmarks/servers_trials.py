@@ -102,7 +102,9 @@ def scene(
     proxies = -(-size.chargers // PER_PROXY)
     with (
         cluster(site, folder, names, size.chargers, proxies) as servers,
-        PacedFleet(servers.ports, accounts(size.chargers, "PACED"), size.every, DIAL_SECONDS) as fleet,
+        PacedFleet(
+            servers.ports, accounts(size.chargers, "PACED"), size.every, DIAL_SECONDS
+        ) as fleet,
     ):
         try:
             yield servers, fleet
@@ -154,7 +156,9 @@ def kill_one(site: postgresql.Server, folder: Path, size: Size) -> Killed:
 
 def moved(fleet: PacedFleet) -> set[str]:
     """Return the chargers that lost their connection in this measurement."""
-    return {identity for identity, caller in fleet.callers.items() if caller.aways or caller.left_at}
+    return {
+        identity for identity, caller in fleet.callers.items() if caller.aways or caller.left_at
+    }
 
 
 def _with_duties(servers: Cluster) -> Member:
@@ -214,7 +218,9 @@ def upgrade(site: postgresql.Server, folder: Path, size: Size) -> Upgraded:
         )
 
 
-def _renew(member: Member, fleet: PacedFleet, size: Size) -> tuple[tuple[float, int], tuple[float, int]]:
+def _renew(
+    member: Member, fleet: PacedFleet, size: Size
+) -> tuple[tuple[float, int], tuple[float, int]]:
     """Return how long the drain and the stop took, each with the exit status."""
     began = time.perf_counter()
     draining = member.drain(size.seconds)

@@ -1,4 +1,5 @@
-"""A receiver of the forward protocol that takes all and keeps nothing: what the audit of the bench is sent to."""
+"""A receiver of the forward protocol that takes all and keeps nothing: what the audit of the bench
+is sent to."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ import trio
 
 
 async def take(stream: trio.SocketStream) -> None:
-    """Acknowledge each chunk as soon as it is there, until the sender leaves, as politely as it likes."""
+    """Acknowledge each chunk as soon as it is there, until the sender leaves, as politely as it
+    likes."""
     messages = msgpack.Unpacker(max_buffer_size=0)
     with suppress(trio.BrokenResourceError):
         async for data in stream:

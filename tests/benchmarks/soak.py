@@ -1,9 +1,10 @@
-"""The long version of the integration tests: power cuts, a disk that refuses, floods; one database from begin to end.
-And, each on a database of its own, a frame log of millions of rows that is pruned, an audit that nobody takes, a year
-of chargers, and readings on PostgreSQL.
+"""The long version of the integration tests: power cuts, a disk that refuses, floods; one database
+from begin to end. And, each on a database of its own, a frame log of millions of rows that is
+pruned, an audit that nobody takes, a year of chargers, and readings on PostgreSQL.
 
-python -m tests.benchmarks.soak (or `just soak`). Chargers that keep account talk without a pause; in the end
-everything that they were ever answered must be in the database. The exit status is 1 if anything is missing.
+python -m tests.benchmarks.soak (or `just soak`). Chargers that keep account talk without a pause;
+in the end everything that they were ever answered must be in the database. The exit status is 1 if
+anything is missing.
 """
 
 from __future__ import annotations
@@ -39,7 +40,13 @@ from .year import DAY_MESSAGES, LOG_DAYS, sizes, write_year
 ROUNDS, CHARGERS, STALL_SECONDS, FLOOD_SECONDS = 50, 20, 20.0, 60.0
 PRUNE_ROWS, PRUNING_P99_MS, PART_SECONDS, LONGEST_PRUNING_SECONDS = 5_000_000, 50, 3.0, 3600.0
 AUDIT_SECONDS = 600.0
-ALL_FLOODS_SECONDS, ALL_FLOODS_STARTS, ALL_FLOODS_LOG_MB, ALL_FLOODS_P99_MS, ALL_FLOODS_MB = 3600.0, 1000, 64, 200, 250
+ALL_FLOODS_SECONDS, ALL_FLOODS_STARTS, ALL_FLOODS_LOG_MB, ALL_FLOODS_P99_MS, ALL_FLOODS_MB = (
+    3600.0,
+    1000,
+    64,
+    200,
+    250,
+)
 STRANGERS, STRANGERS_SECONDS, STRANGERS_MIB, BOOT_SECONDS = 1000, 15.0, 250, 1.0
 YEAR_DAYS = 364
 READINGS = 100_000_000
@@ -77,10 +84,14 @@ class Soak:
             with serving(self.database):
                 starts.append(time.perf_counter() - began)
             lost |= set(missing(self.fleet, self.database))
-            say(f"kill -9 {number} of {rounds}: {answered(self.fleet)} answers, {len(lost)} missing")
+            say(
+                f"kill -9 {number} of {rounds}: {answered(self.fleet)} answers, {len(lost)} missing"
+            )
         yield Figure("kill -9: rounds", str(rounds))
         yield Figure("kill -9: answers to messages of transactions", str(answered(self.fleet)))
-        yield Figure("kill -9: answered and missing", "; ".join(sorted(lost)[:5]) or "0", bool(lost))
+        yield Figure(
+            "kill -9: answered and missing", "; ".join(sorted(lost)[:5]) or "0", bool(lost)
+        )
         if starts:
             yield Figure("start after kill -9, longest", f"{max(starts):.2f} s")
 
@@ -108,7 +119,9 @@ class Soak:
         with Fleet(server.port) as load:
             load.join(self.fleet)
             before = [account.answered for account in self.fleet]
-            assert load.run(RECOVERY_SECONDS, lambda: _all_went_on(self.fleet, before)), load.samples
+            assert load.run(RECOVERY_SECONDS, lambda: _all_went_on(self.fleet, before)), (
+                load.samples
+            )
             faults = dict(load.faults)
         yield Figure("locked: faults after it", str(faults or 0), bool(faults))
 
@@ -123,14 +136,20 @@ class Soak:
                 with flooding(server.port, kind, seconds + 1) as flood:
                     waits = load.measure(seconds)
                 say(f"flood of {kind}: {waits}")
-                sent = f"{flood.sent_bytes / 1e6 / seconds:.1f} MB/s, {flood.connections} connections"
+                sent = (
+                    f"{flood.sent_bytes / 1e6 / seconds:.1f} MB/s, {flood.connections} connections"
+                )
                 yield Figure(f"flood of {kind}", f"{waits}; it sent {sent}")
-            yield Figure("memory before and after the floods", f"{before_mib:.0f}, {looked_at.resident_mib():.0f} MiB")
+            yield Figure(
+                "memory before and after the floods",
+                f"{before_mib:.0f}, {looked_at.resident_mib():.0f} MiB",
+            )
             faults = dict(load.faults)
             yield Figure("floods: faults of the others", str(faults or 0), bool(faults))
 
     def all_floods(self, seconds: float) -> Iterator[Figure]:
-        """Everything at once, to all ports, on a new database: what its folder takes, how long others wait."""
+        """Everything at once, to all ports, on a new database: what its folder takes, how long
+        others wait."""
         (folder := self.database.with_name("flooded")).mkdir()
         grown = flood_all(folder, seconds, ALL_FLOODS_STARTS, ALL_FLOODS_LOG_MB)
         largest = sorted(grown.grown.items(), key=lambda one: -one[1])[:8]
@@ -138,24 +157,44 @@ class Soak:
         most = f"{grown.peak_bytes / MEGABYTE:.0f} of {grown.bound_megabytes:.0f} MB"
         sent = f"{grown.sent_bytes / MEGABYTE:.0f} MB in {sum(grown.messages.values())} messages"
         p99, memory, beyond = grown.p99_milliseconds, grown.memory_megabytes, grown.beyond()
-        yield Figure(f"all floods at once for {seconds:g} s: they sent", f"{sent}, as {grown.identities} chargers")
+        yield Figure(
+            f"all floods at once for {seconds:g} s: they sent",
+            f"{sent}, as {grown.identities} chargers",
+        )
         yield Figure("all floods: the folder", f"{most} ({sizes})", bool(beyond))
-        yield Figure("all floods: beyond what the manual says", "; ".join(beyond) or "0", bool(beyond))
-        yield Figure("all floods: p99 of another charger's heartbeat", f"{p99:.0f} ms", p99 > ALL_FLOODS_P99_MS)
+        yield Figure(
+            "all floods: beyond what the manual says", "; ".join(beyond) or "0", bool(beyond)
+        )
+        yield Figure(
+            "all floods: p99 of another charger's heartbeat",
+            f"{p99:.0f} ms",
+            p99 > ALL_FLOODS_P99_MS,
+        )
         yield Figure("all floods: memory", f"{memory:.0f} MB", memory > ALL_FLOODS_MB)
 
     def strangers(self, count: int) -> Iterator[Figure]:
-        """So many with the largest messages, of each kind on a database of its own; a known charger boots meanwhile."""
+        """So many with the largest messages, of each kind on a database of its own; a known charger
+        boots meanwhile."""
         for number, kind in enumerate(CROWDS):
-            with serving(self.database.with_name(f"strangers-{number}.db"), program=PROGRAM) as server:
+            with serving(
+                self.database.with_name(f"strangers-{number}.db"), program=PROGRAM
+            ) as server:
                 let_charge(server.port, "KNOWN")
                 with crowding(server.port, count, kind, STRANGERS_SECONDS) as crowd:
                     longest = max(boot_seconds(server.port, "KNOWN", STRANGERS_SECONDS))
                 peak_mib = Server(server.process.pid, server.port).peak_mib()
-            told = f"{peak_mib:.0f} MiB at most; a known charger's boot took {1000 * longest:.0f} ms at most"
+            told = (
+                f"{peak_mib:.0f} MiB at most; a known charger's boot took {1000 * longest:.0f} ms "
+                "at most"
+            )
             say(f"{count} strangers, {kind}: {told}")
-            value = f"{told}; they sent {crowd.sent_bytes / 1e6:.0f} MB in {crowd.connections} connections"
-            yield Figure(f"strangers: {kind}", value, peak_mib > STRANGERS_MIB or longest >= BOOT_SECONDS)
+            value = (
+                f"{told}; they sent {crowd.sent_bytes / 1e6:.0f} MB in {crowd.connections} "
+                "connections"
+            )
+            yield Figure(
+                f"strangers: {kind}", value, peak_mib > STRANGERS_MIB or longest >= BOOT_SECONDS
+            )
 
     def prune(self, rows: int) -> Iterator[Figure]:
         """A frame log of so many rows, nine of ten too old, is pruned while chargers talk."""
@@ -167,16 +206,33 @@ class Soak:
         with serving(database) as server, Fleet(server.port) as load:
             load.join(accounts(len(self.fleet), "PRUNE"))
             began = time.perf_counter()
-            deleting = _measure(load, "prune, rows too old", lambda: frames_left(database, rows) <= young)
-            shrinking = _measure(load, "prune, free pages", lambda: free_bytes(database) <= DEFAULT_LIMITS.spare_bytes)
+            deleting = _measure(
+                load, "prune, rows too old", lambda: frames_left(database, rows) <= young
+            )
+            shrinking = _measure(
+                load,
+                "prune, free pages",
+                lambda: free_bytes(database) <= DEFAULT_LIMITS.spare_bytes,
+            )
             seconds = time.perf_counter() - began
             quiet = load.measure(PART_SECONDS)
             faults = dict(load.faults)
         after_mib = database.stat().st_size / 2**20
-        yield Figure(f"prune {rows} rows: while they go", str(deleting), deleting.p99_milliseconds >= PRUNING_P99_MS)
-        yield Figure("prune: while the file shrinks", str(shrinking), shrinking.p99_milliseconds >= PRUNING_P99_MS)
+        yield Figure(
+            f"prune {rows} rows: while they go",
+            str(deleting),
+            deleting.p99_milliseconds >= PRUNING_P99_MS,
+        )
+        yield Figure(
+            "prune: while the file shrinks",
+            str(shrinking),
+            shrinking.p99_milliseconds >= PRUNING_P99_MS,
+        )
         yield Figure("prune: afterwards", str(quiet))
-        yield Figure("prune: MiB before and after", f"{before_mib:.0f}, {after_mib:.0f}; it took {seconds:.0f} s")
+        yield Figure(
+            "prune: MiB before and after",
+            f"{before_mib:.0f}, {after_mib:.0f}; it took {seconds:.0f} s",
+        )
         yield Figure("prune: faults", str(faults or 0), bool(faults))
 
     def audit(self, seconds: float) -> Iterator[Figure]:
@@ -184,18 +240,26 @@ class Soak:
         folder = self.database.parent
         receiver = Receiver(folder, install(PACKAGE, folder))
         try:
-            told = stall(folder / "audited.db", receiver, accounts(len(self.fleet), "AUDIT"), seconds)
+            told = stall(
+                folder / "audited.db", receiver, accounts(len(self.fleet), "AUDIT"), seconds
+            )
         finally:
             receiver.kill()
         yield Figure("audit: before", str(told.before))
-        yield Figure(f"audit: Fluentd stalled for {seconds:g} s", f"{told.stalled}; {told.grown_mib:+.1f} MiB")
-        yield Figure("audit: afterwards", f"{told.after}; caught up in {told.caught_up_seconds:.0f} s")
+        yield Figure(
+            f"audit: Fluentd stalled for {seconds:g} s",
+            f"{told.stalled}; {told.grown_mib:+.1f} MiB",
+        )
+        yield Figure(
+            "audit: afterwards", f"{told.after}; caught up in {told.caught_up_seconds:.0f} s"
+        )
         rows = f"{told.missing} of {told.rows}; {told.repeated} came twice"
         yield Figure("audit: frames missing", rows, bool(told.missing))
         yield Figure("audit: faults", str(told.faults or 0), bool(told.faults))
 
     def year(self, days: int) -> Iterator[Figure]:
-        """So many days of history and one more over WebSocket: what it takes on the disk, and how long answers take."""
+        """So many days of history and one more over WebSocket: what it takes on the disk, and how
+        long answers take."""
         database, fleet = self.database.with_name("year.db"), accounts(len(self.fleet), "YEAR")
         began = time.perf_counter()
         write_year(database, [account.identity for account in fleet], days)
@@ -203,17 +267,28 @@ class Soak:
         say(f"year: {days} days written in {time.perf_counter() - began:.0f} s")
         with serving(database) as server, Fleet(server.port) as load:
             load.join(fleet)
-            last = _measure(load, "the last day", lambda: answered(fleet) >= DAY_MESSAGES * len(fleet))
+            last = _measure(
+                load, "the last day", lambda: answered(fleet) >= DAY_MESSAGES * len(fleet)
+            )
             faults = dict(load.faults)
         for size in history:
-            grown = f"of {LOG_DAYS} days" if size.table == "log" else f"{size.mebibytes / days * 365:.0f} MiB a year"
-            yield Figure(f"year: {size.table}", f"{size.mebibytes:.1f} MiB, {size.rows} rows; {grown}")
-        yield Figure(f"year: all of {days} days", f"{sum(size.mebibytes for size in history):.0f} MiB")
+            grown = (
+                f"of {LOG_DAYS} days"
+                if size.table == "log"
+                else f"{size.mebibytes / days * 365:.0f} MiB a year"
+            )
+            yield Figure(
+                f"year: {size.table}", f"{size.mebibytes:.1f} MiB, {size.rows} rows; {grown}"
+            )
+        yield Figure(
+            f"year: all of {days} days", f"{sum(size.mebibytes for size in history):.0f} MiB"
+        )
         yield Figure("year: its last day", str(last))
         yield Figure("year: faults", str(faults or 0), bool(faults))
 
     def growth(self, readings: int) -> Iterator[Figure]:
-        """So many readings on a PostgreSQL of its own, and a tenth of them: what it takes to answer."""
+        """So many readings on a PostgreSQL of its own, and a tenth of them: what it takes to
+        answer."""
         with running(self.database.parent, **SETTINGS) as server:
             for line in grown(server, readings, ROUNDS_GROWN, say):
                 value = " -> ".join(f"{milliseconds:.2f}" for milliseconds in line.milliseconds)
@@ -261,7 +336,9 @@ def main() -> int:
         figures += soak.kill_rounds(arguments.rounds)
         figures += soak.stall(arguments.stall_seconds) if arguments.stall_seconds else ()
         figures += soak.floods(arguments.flood_seconds) if arguments.flood_seconds else ()
-        figures += soak.all_floods(arguments.all_floods_seconds) if arguments.all_floods_seconds else ()
+        figures += (
+            soak.all_floods(arguments.all_floods_seconds) if arguments.all_floods_seconds else ()
+        )
         figures += soak.strangers(arguments.strangers) if arguments.strangers else ()
         figures += soak.prune(arguments.prune_rows) if arguments.prune_rows else ()
         figures += soak.audit(arguments.audit_seconds) if arguments.audit_seconds else ()
@@ -278,16 +355,49 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--rounds", type=int, default=ROUNDS, help=f"kill -9 so often; {ROUNDS} unless told")
     add("--chargers", type=int, default=CHARGERS, help=f"so many talk; {CHARGERS} unless told")
-    add("--stall-seconds", type=float, default=STALL_SECONDS, help="the database is locked so long; 0: not at all")
+    add(
+        "--stall-seconds",
+        type=float,
+        default=STALL_SECONDS,
+        help="the database is locked so long; 0: not at all",
+    )
     add("--flood-seconds", type=float, default=FLOOD_SECONDS, help="each kind of flood; 0: none")
-    add("--all-floods-seconds", type=float, default=ALL_FLOODS_SECONDS, help="everything at once; 0: not at all")
-    add("--strangers", type=int, default=STRANGERS, help=f"with the largest messages; {STRANGERS} unless told, 0: none")
-    add("--prune-rows", type=int, default=PRUNE_ROWS, help=f"of the frame log; {PRUNE_ROWS} unless told, 0: none")
-    add("--audit-seconds", type=float, default=AUDIT_SECONDS, help="Fluentd stands still so long; 0: not at all")
+    add(
+        "--all-floods-seconds",
+        type=float,
+        default=ALL_FLOODS_SECONDS,
+        help="everything at once; 0: not at all",
+    )
+    add(
+        "--strangers",
+        type=int,
+        default=STRANGERS,
+        help=f"with the largest messages; {STRANGERS} unless told, 0: none",
+    )
+    add(
+        "--prune-rows",
+        type=int,
+        default=PRUNE_ROWS,
+        help=f"of the frame log; {PRUNE_ROWS} unless told, 0: none",
+    )
+    add(
+        "--audit-seconds",
+        type=float,
+        default=AUDIT_SECONDS,
+        help="Fluentd stands still so long; 0: not at all",
+    )
     add("--year-days", type=int, default=YEAR_DAYS, help="of history before the last day; 0: none")
-    add("--readings", type=int, default=READINGS, help=f"on PostgreSQL; {READINGS} unless told (40 GB), 0: none")
+    add(
+        "--readings",
+        type=int,
+        default=READINGS,
+        help=f"on PostgreSQL; {READINGS} unless told (40 GB), 0: none",
+    )
     add("--seed", type=int, help="for the moments of kill -9")
-    add("--directory", help="where the database goes; its disk counts (default: the system's temporary one)")
+    add(
+        "--directory",
+        help="where the database goes; its disk counts (default: the system's temporary one)",
+    )
     return parser
 
 

@@ -1,8 +1,9 @@
 """What the start of a server costs: `just bench-start`.
 
-    import      `import levity_trio.server`: CPU of a fresh interpreter, its own 20 ms included, and len(sys.modules)
-    + web       the same with the API and the dashboard, which every start imports when it opens them
-    start       the CPU of `levity-trio serve` until it listens, and its VmRSS (MiB) when it is idle, without a charger
+    import      `import levity_trio.server`: CPU of a fresh interpreter, its own 20 ms included, and
+    len(sys.modules) + web       the same with the API and the dashboard, which every start imports
+    when it opens them start       the CPU of `levity-trio serve` until it listens, and its VmRSS
+    (MiB) when it is idle, without a charger
 
 Python's bytecode is written by a first run: that of an installed package is there.
 """
@@ -30,7 +31,8 @@ IDLE_SECONDS: Final = 2.0
 
 
 def imported(modules: str) -> tuple[float, int]:
-    """Import modules in a fresh interpreter: the CPU seconds, and how many modules are loaded then."""
+    """Import modules in a fresh interpreter: the CPU seconds, and how many modules are loaded
+    then."""
     command = [sys.executable, "-c", PROGRAM.format(modules=modules)]
     seconds, count = subprocess.check_output(command, text=True, cwd=ROOT).split()
     return float(seconds), int(count)

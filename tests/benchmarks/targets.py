@@ -12,7 +12,11 @@ from .runs import Run, Storm
 CHARGERS = 20
 CPU_RATIOS: dict[Kind, float] = {"serve": 2.5, "metrics": 3.0, "audit": 3.5}
 MEMORIES_MB: dict[Kind, float] = {"serve": 50, "metrics": 60, "audit": 60}
-WITH: dict[Kind, str] = {"serve": "", "metrics": ", with metrics", "audit": ", with metrics and audit"}
+WITH: dict[Kind, str] = {
+    "serve": "",
+    "metrics": ", with metrics",
+    "audit": ", with metrics and audit",
+}
 DURABLE_RATIO = 2.0
 """CPU of a durable call against one of the durable echo."""
 CPU_US, ECHO_US = 130, 53
@@ -52,7 +56,9 @@ def _on_postgresql(row: Row) -> Target:
     sqlite, other = (row.runs[kind].mixed.cpu_us_per_call for kind in ("serve", "postgresql"))
     ratio, limit = other / sqlite, POSTGRESQL_RATIOS[row.chargers]
     what = f"CPU per call of {row.chargers:,} on PostgreSQL against SQLite"
-    return Target(what, f"<= {limit} x", f"{ratio:.2f} x ({other:.0f} beside {sqlite:.0f} us)", ratio <= limit)
+    return Target(
+        what, f"<= {limit} x", f"{ratio:.2f} x ({other:.0f} beside {sqlite:.0f} us)", ratio <= limit
+    )
 
 
 def _beside_the_echo(row: Row, kind: Kind) -> list[Target]:
@@ -62,7 +68,9 @@ def _beside_the_echo(row: Row, kind: Kind) -> list[Target]:
     against = _ratio(f"CPU per call against the echo{WITH[kind]}", CPU_RATIOS[kind], ratios)
     if kind != "serve":
         return [against]
-    durable = _ratio("CPU per durable call against the durable echo", DURABLE_RATIO, row.durable_ratios[kind])
+    durable = _ratio(
+        "CPU per durable call against the durable echo", DURABLE_RATIO, row.durable_ratios[kind]
+    )
     return [against, durable, _scaled(row, statistics.median(ratios))]
 
 
@@ -76,7 +84,9 @@ def _scaled(row: Row, ratio: float) -> Target:
     scaled = ratio * ECHO_US
     serve, echo = (row.runs[kind].mixed.cpu_us_per_call for kind in ("serve", "echo"))
     measured = f"{scaled:.0f} us so scaled ({serve:.0f} beside {echo:.0f})"
-    return Target("CPU per call", f"<= {CPU_US} us beside an echo of {ECHO_US}", measured, scaled <= CPU_US)
+    return Target(
+        "CPU per call", f"<= {CPU_US} us beside an echo of {ECHO_US}", measured, scaled <= CPU_US
+    )
 
 
 def _by_itself(run: Run) -> list[Target]:
@@ -85,14 +95,27 @@ def _by_itself(run: Run) -> list[Target]:
     start = f"{CHARGERS} chargers starting at once{WITH[run.kind]}"
     return [
         Target(start, "every call answered, no CALLERROR", f"{faults} faults", not faults),
-        Target(f"p99 of answers, all durable{WITH[run.kind]}", f"< {P99_MS} ms", f"{p99_ms:.1f} ms", p99_ms < P99_MS),
-        Target(f"memory, {CHARGERS} chargers{WITH[run.kind]}", f"<= {limit} MB", f"{memory:.1f} MB", memory <= limit),
+        Target(
+            f"p99 of answers, all durable{WITH[run.kind]}",
+            f"< {P99_MS} ms",
+            f"{p99_ms:.1f} ms",
+            p99_ms < P99_MS,
+        ),
+        Target(
+            f"memory, {CHARGERS} chargers{WITH[run.kind]}",
+            f"<= {limit} MB",
+            f"{memory:.1f} MB",
+            memory <= limit,
+        ),
     ]
 
 
 def _slope(results: Results, number: int) -> Target:
     slope = results.kib_per_connection("serve", number)
-    what = f"memory, each connection from {results.rows[number - 1].chargers} to {results.rows[number].chargers}"
+    what = (
+        f"memory, each connection from {results.rows[number - 1].chargers} to "
+        f"{results.rows[number].chargers}"
+    )
     return Target(what, f"<= {CONNECTION_KB} KB", f"{slope:.1f} KB", slope <= CONNECTION_KB)
 
 

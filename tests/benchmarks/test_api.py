@@ -2,7 +2,15 @@
 
 from tests.benchmarks.told import told_by
 
-ROWS = ("a bare route", "inside the server", "over the API", "one at a time", "at once", "the last of", "clients")
+ROWS = (
+    "a bare route",
+    "inside the server",
+    "over the API",
+    "one at a time",
+    "at once",
+    "the last of",
+    "clients",
+)
 
 
 def test_every_figure_is_measured() -> None:

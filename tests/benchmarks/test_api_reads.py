@@ -11,11 +11,19 @@ TRANSACTIONS = 2_000
 
 def test_every_list_is_measured_on_a_filled_database(tmp_path: Path) -> None:
     database = tmp_path / "filled.db"
-    assert fill(database, TRANSACTIONS) == amount_in(database) == (TRANSACTIONS, TRANSACTIONS * READINGS)
+    assert (
+        fill(database, TRANSACTIONS)
+        == amount_in(database)
+        == (TRANSACTIONS, TRANSACTIONS * READINGS)
+    )
     with open_database(database) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("SELECT count(*) FROM tx WHERE status = 'Active'").fetchall() == [(CHARGERS,)]
-        assert connection.execute("SELECT count(*) FROM tx WHERE review IS NOT NULL").fetchall() == [(20,)]
+        assert connection.execute("SELECT count(*) FROM tx WHERE status = 'Active'").fetchall() == [
+            (CHARGERS,)
+        ]
+        assert connection.execute(
+            "SELECT count(*) FROM tx WHERE review IS NOT NULL"
+        ).fetchall() == [(20,)]
     found = {line.name: line.rows for line in lines(database)}
     empty = {name for name, rows in found.items() if not rows}
     assert len(found) > 30

@@ -27,7 +27,18 @@ from .targets import targets
 from .told import told_by
 from .websocket import TEXT, client_frame, take_frame
 
-TINY = ("--chargers", "2", "--storm", "5", "--seconds", "0.4", "--rounds", "1", "--watched", "--json")
+TINY = (
+    "--chargers",
+    "2",
+    "--storm",
+    "5",
+    "--seconds",
+    "0.4",
+    "--rounds",
+    "1",
+    "--watched",
+    "--json",
+)
 
 
 def test_all_servers_answer_every_call() -> None:
@@ -46,34 +57,55 @@ def test_all_servers_answer_every_call() -> None:
         assert min(ratios[kind][0] for kind in ratios) > 0
 
 
-def test_a_phase_shorter_than_one_commit_waits_for_its_first_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_phase_shorter_than_one_commit_waits_for_its_first_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The bench and its servers are spawned, as those who measure spawn them."""
     monkeypatch.delenv(FORKING)
     tiny = ("--chargers", "1", "--storm", "1", "--seconds", "1e-9", "--rounds", "1", "--json")
     command = [*PYTHON, "tests.benchmarks", *tiny]
-    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=120).stdout
+    printed = subprocess.run(
+        command, cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=120
+    ).stdout
     (row,) = json.loads(printed)["rows"]
     assert row["runs"]["serve"]["mixed"]["calls"] > 0
     assert row["ratios"]["serve"][0] > 0
     assert row["durable_ratios"]["serve"][0] > 0
 
 
-@pytest.mark.parametrize("pragma", ["journal_mode", "synchronous", "wal_autocheckpoint", "fullfsync"])
+@pytest.mark.parametrize(
+    "pragma", ["journal_mode", "synchronous", "wal_autocheckpoint", "fullfsync"]
+)
 def test_the_durable_echo_is_as_durable_as_the_server(tmp_path: Path, pragma: str) -> None:
-    with open_database(tmp_path / "server.db") as server, closing(durable_echo.connect(tmp_path / "echo.db")) as echo:
-        of_server, of_echo = (database.execute(f"PRAGMA {pragma}").fetchall() for database in (server, echo))
+    with (
+        open_database(tmp_path / "server.db") as server,
+        closing(durable_echo.connect(tmp_path / "echo.db")) as echo,
+    ):
+        of_server, of_echo = (
+            database.execute(f"PRAGMA {pragma}").fetchall() for database in (server, echo)
+        )
     assert of_server == of_echo
 
 
 def test_a_durable_call_is_held_against_the_durable_echo() -> None:
     phase = Phase(10, 10.0, 100.0, 10.0, 0.5, 1.0, 2.0, 10.0, 0.1, 0.0)
     run = Run("serve", 20, 1.0, 30.0, 31.0, 32.0, phase, phase, phase, Faults())
-    row = Row(20, {"echo": run, "serve": run}, {"serve": [2.0]}, {"serve": [2.0]}, {"serve": [1.5, 2.5, 1.9]})
-    (target,) = (target for target in targets(Results([row])) if target.what.endswith("durable echo"))
+    row = Row(
+        20,
+        {"echo": run, "serve": run},
+        {"serve": [2.0]},
+        {"serve": [2.0]},
+        {"serve": [1.5, 2.5, 1.9]},
+    )
+    (target,) = (
+        target for target in targets(Results([row])) if target.what.endswith("durable echo")
+    )
     assert (target.measured, target.reached) == ("1.90 x (1.50 to 2.50 in 3 rounds)", True)
 
 
-async def test_the_sink_outlives_a_sender_that_leaves_without_a_goodbye(nursery: trio.Nursery) -> None:
+async def test_the_sink_outlives_a_sender_that_leaves_without_a_goodbye(
+    nursery: trio.Nursery,
+) -> None:
     """So a server does that has not read the last acknowledgement."""
     (listener,) = await nursery.start(partial(trio.serve_tcp, take, 0, host="127.0.0.1"))
     chunk = msgpack.packb(["tag", b"", {"chunk": "1"}])

@@ -3,7 +3,16 @@
 from tests.benchmarks.told import told_by
 
 PAGES = ("first page", "a bare route", "CPU of Now", "the frame")
-READERS = ("answers to", "patches", "they take", "cut off", "memory", "mails wait", "in shadow", "with limits")
+READERS = (
+    "answers to",
+    "patches",
+    "they take",
+    "cut off",
+    "memory",
+    "mails wait",
+    "in shadow",
+    "with limits",
+)
 
 
 def test_every_figure_is_measured() -> None:

@@ -1,4 +1,5 @@
-"""The databases of benchmarks are like those of a site: nearly no session is in doubt, and each has its events."""
+"""The databases of benchmarks are like those of a site: nearly no session is in doubt, and each has
+its events."""
 
 from __future__ import annotations
 
@@ -29,5 +30,8 @@ def test_at_most_one_session_in_a_hundred_is_in_doubt(
     *differences, totals = map(json.loads, capsys.readouterr().out.splitlines())
     assert len(differences) <= 0.01 * totals["transactions"] + 1
     with closing(sqlite3.connect(path)) as connection:
-        without = "SELECT count(*) FROM tx WHERE id NOT IN (SELECT tx_id FROM tx_event WHERE kind = 'start')"
+        without = (
+            "SELECT count(*) FROM tx "
+            "WHERE id NOT IN (SELECT tx_id FROM tx_event WHERE kind = 'start')"
+        )
         assert connection.execute(without).fetchall() == [(0,)]

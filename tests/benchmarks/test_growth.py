@@ -25,16 +25,22 @@ def address(server: Server) -> PostgresqlAddress:
     return new_database(server)
 
 
-def test_each_charger_has_the_same_history(address: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_charger_has_the_same_history(
+    address: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(growth, "AT_ONCE", 700)
     fill(address, 20 * CHARGERS)
     counts = "SELECT count(*), count(DISTINCT tx_id), max(wh) FROM meter_val GROUP BY cp_id"
     assert set(query(address, counts)) == {(20, 20 // IN_TRANSACTION, 19 * 500)}
-    ((readings, newest),) = query(address, "SELECT count(DISTINCT id), max(timestamp) FROM meter_val")
+    ((readings, newest),) = query(
+        address, "SELECT count(DISTINCT id), max(timestamp) FROM meter_val"
+    )
     assert (readings, newest < NOON.isoformat()) == (20 * CHARGERS, True)
 
 
-def test_what_is_measured_is_stored(address: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_measured_is_stored(
+    address: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(growth, "WARM_ROUNDS", 1)
     fill(address, 100)
     times = measure(address, 2)
@@ -46,7 +52,10 @@ def test_what_is_measured_is_stored(address: PostgresqlAddress, monkeypatch: pyt
         "StopTransaction, judged": 2,
         "its curve on a page": 2,
     }
-    assert query(address, "SELECT status, energy_delivered, review FROM tx") == [("Completed", 3000, None)] * 3
+    assert (
+        query(address, "SELECT status, energy_delivered, review FROM tx")
+        == [("Completed", 3000, None)] * 3
+    )
     ((readings,),) = query(address, "SELECT count(*) FROM meter_val")
     assert readings == 100 + 3 * growth.READ_EACH
 

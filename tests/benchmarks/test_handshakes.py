@@ -1,4 +1,5 @@
-"""The bench of handshakes runs, with a few chargers: none is lost, and bad handshakes end as they must."""
+"""The bench of handshakes runs, with a few chargers: none is lost, and bad handshakes end as they
+must."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ KNOCKS = len(requests(9000, "CP-1"))
 
 
 def test_all_come_back_and_bad_handshakes_are_refused() -> None:
-    figures = handshakes.measure(argparse.Namespace(chargers=10, handshakes=10 * KNOCKS, rounds=1, settle=0.3))
+    figures = handshakes.measure(
+        argparse.Namespace(chargers=10, handshakes=10 * KNOCKS, rounds=1, settle=0.3)
+    )
     assert [(one.served, one.problems) for one in figures.returns] == [(10, {})] * 2
     for flood in figures.floods:
         expected = {"400": 10, "401": 10, "426": 10, "431": 10, "101": 10, "none": 30}

@@ -1,4 +1,5 @@
-"""The load generator notices what goes wrong: a bench that overlooks a lost answer measures nothing."""
+"""The load generator notices what goes wrong: a bench that overlooks a lost answer measures
+nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def frame(payload: bytes, first_byte: int = TEXT) -> bytes:
 
 @contextmanager
 def server_saying(*answers: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """A port and what it receives: the first things are answered with these, the others with silence."""
+    """A port and what it receives: the first things are answered with these, the others with
+    silence."""
     received: list[bytes] = []
 
     def converse() -> None:

@@ -1,4 +1,5 @@
-"""Readings of chargers under load management take less than those of others, though they are three times as many."""
+"""Readings of chargers under load management take less than those of others, though they are three
+times as many."""
 
 from tests.benchmarks.managed import Day, grown
 

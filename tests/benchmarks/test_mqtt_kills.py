@@ -5,7 +5,9 @@ from pathlib import Path
 from tests.benchmarks.mqtt_kills import BROKER, SERVER, Size, Trial
 
 
-def test_every_fact_is_acknowledged_and_a_replay_brings_what_a_broker_forgot(tmp_path: Path) -> None:
+def test_every_fact_is_acknowledged_and_a_replay_brings_what_a_broker_forgot(
+    tmp_path: Path,
+) -> None:
     size = Size(seconds=4.0, broker_kills=1, server_kills=1, chargers=5, speed=3600)
     figures = Trial(size, tmp_path, lambda _: None).run()
     assert figures.kills == {BROKER: 1, SERVER: 1}

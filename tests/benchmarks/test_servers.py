@@ -1,4 +1,5 @@
-"""The bench of several servers runs, with a few chargers: nothing is lost, doubled or closed, and all come back."""
+"""The bench of several servers runs, with a few chargers: nothing is lost, doubled or closed, and
+all come back."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from .servers_trials import Size, Trial, kill_one, scene, upgrade
 SMALL = Size(chargers=15, every=1, seconds=1, joining=100)
 TRIGGERS_OFF = "SET session_replication_role = replica;"
 AGAIN = """
-INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, measurand, value,
+INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp,
+    measurand, value,
     unit, context, location, phase, format, source)
 SELECT tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, measurand, value,
     unit, context, location, phase, format, source FROM meter_val ORDER BY id LIMIT 1"""
@@ -37,7 +39,14 @@ def site() -> Iterator[postgresql.Server]:
 def assert_all_well(trial: Trial) -> None:
     kept = trial.kept
     assert kept.answered > SMALL.chargers
-    problems = (kept.lost, kept.doubled, kept.closed, kept.suspended, kept.without_end, trial.left_away)
+    problems = (
+        kept.lost,
+        kept.doubled,
+        kept.closed,
+        kept.suspended,
+        kept.without_end,
+        trial.left_away,
+    )
     assert problems == (0, 0, 0, 0, 0, 0), kept
     assert not trial.faults, trial.samples
 
@@ -46,7 +55,10 @@ def test_the_cost_of_a_second_server(site: postgresql.Server, tmp_path: Path) ->
     costs = compare_costs(site, tmp_path, chargers=20, rate=40, seconds=2, rounds=1)
     for kind, (one,) in costs.rounds.items():
         assert not one.faults, kind
-        assert min(one.paced.calls, one.saturated.calls, one.paced.server_us, one.paced.database_us) > 0
+        assert (
+            min(one.paced.calls, one.saturated.calls, one.paced.server_us, one.paced.database_us)
+            > 0
+        )
     assert "two to one" in servers.cost_part(costs).text
 
 
@@ -57,11 +69,17 @@ def test_a_server_is_killed(site: postgresql.Server, tmp_path: Path) -> None:
     assert "p99 of the others during" in servers.kill_part(killed).text
 
 
-def test_the_database_is_killed_stopped_and_started_anew(site: postgresql.Server, tmp_path: Path) -> None:
-    found = end_database(site, tmp_path / "outage", SMALL, [end._replace(seconds=1) for end in ENDS])
+def test_the_database_is_killed_stopped_and_started_anew(
+    site: postgresql.Server, tmp_path: Path
+) -> None:
+    found = end_database(
+        site, tmp_path / "outage", SMALL, [end._replace(seconds=1) for end in ENDS]
+    )
     assert_all_well(found.trial)
     assert [outage.serving for outage in found.outages] == [set(NAMES)] * len(ENDS)
-    assert all(inf > seconds > 0 for outage in found.outages for seconds in outage.recovered.values())
+    assert all(
+        inf > seconds > 0 for outage in found.outages for seconds in outage.recovered.values()
+    )
     assert all(outage.recovered and outage.away_seconds > 1 for outage in found.outages)
     assert found.commanded["accepted"]
     assert "restart, -m fast" in servers.outage_part(found).text
@@ -70,7 +88,9 @@ def test_the_database_is_killed_stopped_and_started_anew(site: postgresql.Server
 def test_an_upgrade_of_three_servers(site: postgresql.Server, tmp_path: Path) -> None:
     upgraded = upgrade(site, tmp_path / "upgrade", SMALL)
     assert_all_well(upgraded.trial)
-    statuses = [status for steps in (upgraded.drained, upgraded.stopped) for _, status in steps.values()]
+    statuses = [
+        status for steps in (upgraded.drained, upgraded.stopped) for _, status in steps.values()
+    ]
     assert statuses == [0] * 6
     assert upgraded.moves
     assert upgraded.commanded["accepted"]
@@ -90,6 +110,9 @@ def test_what_is_lost_doubled_or_closed_is_found(site: postgresql.Server, tmp_pa
         accounts[2].contradictions.append("a start was repeated and is another transaction")
         open_ones = "(SELECT id FROM tx WHERE sent_stop_time IS NULL ORDER BY id LIMIT 1)"
         change(cluster.address, f"{TRIGGERS_OFF} {AGAIN}")
-        change(cluster.address, f"{TRIGGERS_OFF} UPDATE tx SET status = 'Closed' WHERE id IN {open_ones}")
+        change(
+            cluster.address,
+            f"{TRIGGERS_OFF} UPDATE tx SET status = 'Closed' WHERE id IN {open_ones}",
+        )
         after = compare(accounts, cluster.address)
         assert (after.lost, after.doubled, after.closed) == (2, 2, 1), after.samples

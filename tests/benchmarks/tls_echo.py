@@ -33,7 +33,9 @@ def context(path: str) -> ssl.SSLContext:
 
 async def main(port: int, path: str) -> None:
     """Serve until killed."""
-    await trio.serve_ssl_over_tcp(echo, port, context(path), host="127.0.0.1", https_compatible=True)
+    await trio.serve_ssl_over_tcp(
+        echo, port, context(path), host="127.0.0.1", https_compatible=True
+    )
 
 
 if __name__ == "__main__":

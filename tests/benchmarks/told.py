@@ -14,4 +14,6 @@ SECONDS = 300
 
 def told_by(module: str, *arguments: str) -> CompletedProcess[str]:
     """Run a module."""
-    return run_forked(arguments, ROOT, {**os.environ, "PYTHONPATH": str(ROOT)}, SECONDS, module, is_lending=True)
+    return run_forked(
+        arguments, ROOT, {**os.environ, "PYTHONPATH": str(ROOT)}, SECONDS, module, is_lending=True
+    )

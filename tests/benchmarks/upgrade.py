@@ -1,7 +1,8 @@
-"""What an upgrade asks of a database: `python -m tests.benchmarks.upgrade`, or `just bench-upgrade`.
+"""What an upgrade asks of a database: `python -m tests.benchmarks.upgrade`, or `just
+bench-upgrade`.
 
-A database of an earlier schema is filled, migrated, and put back, as a file and on PostgreSQL. A line for each step has
-its seconds, and the disk that the database has with all its copies then.
+A database of an earlier schema is filled, migrated, and put back, as a file and on PostgreSQL. A
+line for each step has its seconds, and the disk that the database has with all its copies then.
 """
 
 from __future__ import annotations
@@ -60,15 +61,20 @@ def at_schema(version: int) -> Iterator[None]:
 
 def on_file(folder: Path, sessions: int, readings: int) -> Iterator[Step]:
     """Fill a file, and take the way of `levity-trio upgrade` with it."""
-    database, backup, tried, before = (folder / f"{name}.db" for name in ("site", "backup", "tried", "before"))
+    database, backup, tried, before = (
+        folder / f"{name}.db" for name in ("site", "backup", "tried", "before")
+    )
 
     def step(what: str, do: Callable[[], object]) -> Step:
         return _timed(what, folder, do)
 
     with at_schema(SCHEMA):
-        yield step("file: filled", lambda: filled.fill(database, sessions, readings, is_billed=False))
+        yield step(
+            "file: filled", lambda: filled.fill(database, sessions, readings, is_billed=False)
+        )
     yield step(
-        "file: backup, and the copy that is tried", lambda: [back_up(database, to, _Silent()) for to in (backup, tried)]
+        "file: backup, and the copy that is tried",
+        lambda: [back_up(database, to, _Silent()) for to in (backup, tried)],
     )
     yield step("file: the copy is migrated and checked", lambda: try_on(tried))
     yield step("file: copied without a server", lambda: back_up(database, before, _Silent()))
@@ -77,7 +83,8 @@ def on_file(folder: Path, sessions: int, readings: int) -> Iterator[Step]:
 
 
 def on_postgresql(server: Server, database: Path, dump: Path) -> Iterator[Step]:
-    """Fill a database on PostgreSQL with a file of the earlier schema, and take the way of `help upgrade` with it."""
+    """Fill a database on PostgreSQL with a file of the earlier schema, and take the way of `help
+    upgrade` with it."""
 
     def step(what: str, do: Callable[[], object]) -> Step:
         return _timed(f"PostgreSQL: {what}", server.folder, do)
@@ -90,7 +97,10 @@ def on_postgresql(server: Server, database: Path, dump: Path) -> Iterator[Step]:
     yield step("migrated", lambda: _migrate_postgresql(address))
     server.sql("DROP DATABASE site")
     server.sql("CREATE DATABASE site TEMPLATE template0 LOCALE 'C'")
-    yield step("way back", lambda: _run("pg_restore", "--single-transaction", f"--dbname={address}", str(dump)))
+    yield step(
+        "way back",
+        lambda: _run("pg_restore", "--single-transaction", f"--dbname={address}", str(dump)),
+    )
 
 
 def _timed(what: str, folder: Path, do: Callable[[], object]) -> Step:
@@ -127,7 +137,10 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=SESSIONS, help="[%(default)s]")
     parser.add_argument("--readings", type=int, default=READINGS, help="of a session [%(default)s]")
     parser.add_argument(
-        "--directory", type=Path, default=Path(tempfile.gettempdir()), help="where all goes [%(default)s]"
+        "--directory",
+        type=Path,
+        default=Path(tempfile.gettempdir()),
+        help="where all goes [%(default)s]",
     )
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="levity-upgrade-", dir=arguments.directory))
@@ -135,7 +148,11 @@ def main() -> None:
         found = list(steps(folder, arguments.sessions, arguments.readings, arguments.directory))
     finally:
         shutil.rmtree(folder)
-    print(table(("", "s", "MiB"), [[one.what, f"{one.seconds:.1f}", f"{one.mib:.0f}"] for one in found]))
+    print(
+        table(
+            ("", "s", "MiB"), [[one.what, f"{one.seconds:.1f}", f"{one.mib:.0f}"] for one in found]
+        )
+    )
 
 
 if __name__ == "__main__":

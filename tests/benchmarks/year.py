@@ -1,4 +1,5 @@
-"""A year of a site, written through the write functions as its chargers would have told it, and its size."""
+"""A year of a site, written through the write functions as its chargers would have told it, and its
+size."""
 
 from __future__ import annotations
 
@@ -22,8 +23,13 @@ READING_MINUTES: Final = 2
 WH_PER_READING: Final = 200
 LOG_DAYS: Final = 90
 """Older frames have been pruned."""
-CALL: Final = '[2,"%08d","MeterValues",{"connectorId":1,"transactionId":1000000,"meterValue":[{"timestamp":"%s",%s}]}]'
-SAMPLE: Final = '"sampledValue":[{"value":"1234567","unit":"Wh","measurand":"Energy.Active.Import.Register"}]'
+CALL: Final = (
+    '[2,"%08d","MeterValues",{"connectorId":1,"transactionId":1000000,'
+    '"meterValue":[{"timestamp":"%s",%s}]}]'
+)
+SAMPLE: Final = (
+    '"sampledValue":[{"value":"1234567","unit":"Wh","measurand":"Energy.Active.Import.Register"}]'
+)
 ANSWER: Final = '[3,"%08d",{}]'
 DAY_MESSAGES: Final = READINGS + 6
 """Of a charger: its session, statuses and a boot."""
@@ -41,12 +47,22 @@ class _Logged(Station):
         self.messages += 1
         return self.books.run(self._both, write, args)
 
-    def _both(self, db: UnitOfWork, write: Callable[[UnitOfWork, Origin, *Ts], T], args: tuple[*Ts]) -> T:
+    def _both(
+        self, db: UnitOfWork, write: Callable[[UnitOfWork, Origin, *Ts], T], args: tuple[*Ts]
+    ) -> T:
         origin, number = self.origin, self.messages
         if origin.received_at > self.log_since:
             row = (origin.charger, origin.session, origin.received_at)
-            call = (*row, "recv", f'"{number:08}"', "MeterValues", CALL % (number, origin.received_at, SAMPLE))
-            store_frames(db, [call, (*row, "send", f'"{number:08}"', "MeterValues", ANSWER % number)])
+            call = (
+                *row,
+                "recv",
+                f'"{number:08}"',
+                "MeterValues",
+                CALL % (number, origin.received_at, SAMPLE),
+            )
+            store_frames(
+                db, [call, (*row, "send", f'"{number:08}"', "MeterValues", ANSWER % number)]
+            )
         return write(db, origin, *args)
 
 
@@ -100,5 +116,8 @@ def sizes(database: Path) -> list[Size]:
             "SELECT tbl_name, sum(pgsize) FROM dbstat JOIN sqlite_schema USING (name)"
             " GROUP BY tbl_name HAVING sum(pgsize) > 20000 ORDER BY sum(pgsize) DESC"
         ).fetchall()
-        counts = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name, _ in found}
+        counts = {
+            name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+            for name, _ in found
+        }
     return [Size(name, counts[name], size / 2**20) for name, size in found]

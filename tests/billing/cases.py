@@ -52,7 +52,9 @@ LINE = Line(
     tax_rate=Decimal(19),
 )
 
-moments = st.integers(0, 364 * 24 * 3600).map(lambda second: datetime(2026, 1, 1, tzinfo=UTC) + second * SECOND)
+moments = st.integers(0, 364 * 24 * 3600).map(
+    lambda second: datetime(2026, 1, 1, tzinfo=UTC) + second * SECOND
+)
 prices = st.decimals(-1, 1000, places=6, allow_nan=False, allow_infinity=False)
 
 

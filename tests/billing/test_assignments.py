@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.billing.assignments import SITE, Assignment, Scope, Target, decide, in_force, targets_of
+from levity_trio.billing.assignments import (
+    SITE,
+    Assignment,
+    Scope,
+    Target,
+    decide,
+    in_force,
+    targets_of,
+)
 
 DAYS = [date(2026, 2, 25) + timedelta(days=number) for number in range(8)]
 ANNA, CHARGER = Target(Scope.ACCOUNT, "7"), Target(Scope.CHARGER, "CP-1")
@@ -24,7 +32,9 @@ def ordered(found: Sequence[Assignment]) -> list[Assignment]:
     return sorted(found, key=lambda one: (one.since, one.id))
 
 
-entries = st.lists(st.tuples(st.sampled_from(DAYS), st.sampled_from([None, FLAT, NIGHT])), max_size=6)
+entries = st.lists(
+    st.tuples(st.sampled_from(DAYS), st.sampled_from([None, FLAT, NIGHT])), max_size=6
+)
 
 
 @given(entries)

@@ -10,7 +10,8 @@ IBAN = "DE02120300000000202051"
 
 
 @pytest.mark.parametrize(
-    "account", [IBAN, "de02 1203 0000 0000 2020 51", "GB33 BUKB 2020 1555 5555 55", "12-34-56 789", ""]
+    "account",
+    [IBAN, "de02 1203 0000 0000 2020 51", "GB33 BUKB 2020 1555 5555 55", "12-34-56 789", ""],
 )
 def test_an_account_is_right(account: str) -> None:
     assert fault(account) is None

@@ -18,7 +18,11 @@ from tests.billing.cases import BERLIN, session, tariff
 from tests.billing.test_pricing import DAY, NIGHT
 
 TERMS = tariff(
-    windows=(NIGHT, DAY), session_fee=Decimal("0.50"), minimum=Decimal(1), maximum=Decimal(8), free_below_wh=100
+    windows=(NIGHT, DAY),
+    session_fee=Decimal("0.50"),
+    minimum=Decimal(1),
+    maximum=Decimal(8),
+    free_below_wh=100,
 )
 OTHER = tariff(name="Other", windows=(Window(name="night", price=Decimal("0.10")),))
 
@@ -29,7 +33,9 @@ def right(terms: Tariff, wh: int, hours: int) -> Position:
     return price_session(position, Evidence(), Versions([terms]), BERLIN)
 
 
-states = st.builds(right, st.sampled_from([TERMS, OTHER]), st.integers(0, 60_000), st.integers(1, 30))
+states = st.builds(
+    right, st.sampled_from([TERMS, OTHER]), st.integers(0, 60_000), st.integers(1, 30)
+)
 
 
 def corrected(billed: Sequence[Position], now: Position) -> Position:
@@ -44,10 +50,19 @@ def test_all_positions_together_are_what_is_right(found: list[Position]) -> None
         billed.append(corrected(billed, now))
         assert sum(position.amount for position in billed) == now.amount
         assert sum(position.energy_wh for position in billed) == now.energy_wh
-        by_rate = [line.amount for position in billed for line in position.lines if line.tax_rate == 19]
+        by_rate = [
+            line.amount for position in billed for line in position.lines if line.tax_rate == 19
+        ]
         assert sum(by_rate) == now.amount
-        quantities = [line.quantity for position in billed for line in position.lines if line.kind is LineKind.ENERGY]
-        assert sum(quantities) == sum(line.quantity for line in now.lines if line.kind is LineKind.ENERGY)
+        quantities = [
+            line.quantity
+            for position in billed
+            for line in position.lines
+            if line.kind is LineKind.ENERGY
+        ]
+        assert sum(quantities) == sum(
+            line.quantity for line in now.lines if line.kind is LineKind.ENERGY
+        )
 
 
 def test_a_correction_says_what_it_corrects() -> None:
@@ -61,13 +76,21 @@ def test_a_correction_says_what_it_corrects() -> None:
 
 
 def test_a_correction_carries_tariff_and_tax_of_its_day() -> None:
-    then = tariff(windows=(DAY,), since=date(2020, 1, 1), tax_rates=((LineKind.ENERGY, Decimal(16)),))
+    then = tariff(
+        windows=(DAY,), since=date(2020, 1, 1), tax_rates=((LineKind.ENERGY, Decimal(16)),)
+    )
     (line,) = corrected([right(then, 10_000, 2)], right(then, 1_000, 2)).lines
-    assert (line.tariff, line.version, line.tax_rate, line.amount) == ("Flat", date(2020, 1, 1), Decimal(16), -306)
+    assert (line.tariff, line.version, line.tax_rate, line.amount) == (
+        "Flat",
+        date(2020, 1, 1),
+        Decimal(16),
+        -306,
+    )
 
 
 def test_differences_of_rounded_amounts_are_not_rounded_again() -> None:
-    """34 cents a kWh: 1,500 Wh are 51 cents, 1,485 Wh are 50.49, so 50: the difference is 1, though 15 Wh are 0.51."""
+    """34 cents a kWh: 1,500 Wh are 51 cents, 1,485 Wh are 50.49, so 50: the difference is 1, though
+    15 Wh are 0.51."""
     terms = tariff(windows=(Window(name=None, price=Decimal("0.34")),))
     (line,) = corrected([right(terms, 1_486, 2)], right(terms, 1_500, 2)).lines
     assert (line.quantity, line.amount) == (14, 0)

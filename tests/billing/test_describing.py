@@ -45,7 +45,13 @@ def test_times_weekdays_and_seasons_of_one_price_stay_together() -> None:
     [
         ("flat", "0,32 € je kWh"),
         ("day-night", "0,34 € je kWh; 22:00-06:00: 0,22 €"),
-        ("season", "0,33 € je kWh; 11:00-15:00, Mo, Di, Mi, Do, Fr, 1. Apr. bis 30. Sept.: -0,01 €; Sa, So: 0,25 €"),
+        (
+            "season",
+            (
+                "0,33 € je kWh; 11:00-15:00, Mo, Di, Mi, Do, Fr, 1. Apr. bis 30. Sept.: -0,01 €; "
+                "Sa, So: 0,25 €"
+            ),
+        ),
         ("base-fee", "0,29 € je kWh; 4,90 € je Monat"),
     ],
 )
@@ -56,14 +62,21 @@ def test_a_tariff_in_one_line_of_german(kind: str, german: str) -> None:
 
 def test_a_tariff_in_german_has_the_names_that_somebody_chose() -> None:
     with speaking("de"):
-        first, _prices, price, *_more, tax = map(said, words(parse(one_price("at all times", "7.5", "0.32"))))
+        first, _prices, price, *_more, tax = map(
+            said, words(parse(one_price("at all times", "7.5", "0.32")))
+        )
     assert first.startswith("at all times, ab 1. ")
     assert price == "Energie: 0,32\N{NO-BREAK SPACE}€ je kWh, zu allen Zeiten."
-    assert tax == "Steuer: Energie 7,5 %, Gebühr je Ladevorgang 7,5 %, Blockiergebühr 7,5 %, Grundgebühr 7,5 %."
+    assert tax == (
+        "Steuer: Energie 7,5 %, Gebühr je Ladevorgang 7,5 %, Blockiergebühr 7,5 %, "
+        "Grundgebühr 7,5 %."
+    )
 
 
 def one_price(name: str, tax: str, price: str) -> str:
-    return PlainTariff(name=name, since=str(SINCE), currency="EUR", prices="gross", tax=tax, price=price).toml
+    return PlainTariff(
+        name=name, since=str(SINCE), currency="EUR", prices="gross", tax=tax, price=price
+    ).toml
 
 
 def test_a_price_is_a_tariff() -> None:

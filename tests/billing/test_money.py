@@ -9,37 +9,59 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.billing.money import CURRENCIES, foot, half_up, minor_units, tax_sums, typed_number, units, written
+from levity_trio.billing.money import (
+    CURRENCIES,
+    foot,
+    half_up,
+    minor_units,
+    tax_sums,
+    typed_number,
+    units,
+    written,
+)
 from tests.billing.cases import line, prices, session
 
 amounts = st.integers(-(10**9), 10**9)
-rates = st.sampled_from([Decimal(0), Decimal(7), Decimal(19), Decimal("5.5"), Decimal("8.1"), Decimal("19.0")])
+rates = st.sampled_from(
+    [Decimal(0), Decimal(7), Decimal(19), Decimal("5.5"), Decimal("8.1"), Decimal("19.0")]
+)
 
 
 @given(prices, st.integers(0, 10**7), st.sampled_from(["JPY", "EUR", "KWD"]))
 def test_an_amount_is_rounded_once_half_up(price: Decimal, wh: int, code: str) -> None:
     with localcontext(prec=60):
         exact = price * wh / 1000 * 10 ** CURRENCIES[code].exponent
-        assert minor_units(Fraction(price) * wh / 1000, CURRENCIES[code]) == exact.quantize(Decimal(1), ROUND_HALF_UP)
+        assert minor_units(Fraction(price) * wh / 1000, CURRENCIES[code]) == exact.quantize(
+            Decimal(1), ROUND_HALF_UP
+        )
 
 
 @pytest.mark.parametrize(
-    ("exact", "whole"), [("0.5", 1), ("1.5", 2), ("2.5", 3), ("2.4999999", 2), ("-0.5", -1), ("-2.5", -3), ("-0.4", 0)]
+    ("exact", "whole"),
+    [("0.5", 1), ("1.5", 2), ("2.5", 3), ("2.4999999", 2), ("-0.5", -1), ("-2.5", -3), ("-0.4", 0)],
 )
 def test_halves(exact: str, whole: int) -> None:
     assert half_up(Fraction(exact)) == whole
 
 
 @given(st.lists(st.tuples(amounts, rates), max_size=8), st.booleans())
-def test_tax_is_computed_once_for_each_rate(parts: list[tuple[int, Decimal]], are_gross: bool) -> None:
-    sums = tax_sums([line(amount=amount, tax_rate=rate) for amount, rate in parts], are_gross=are_gross)
+def test_tax_is_computed_once_for_each_rate(
+    parts: list[tuple[int, Decimal]], are_gross: bool
+) -> None:
+    sums = tax_sums(
+        [line(amount=amount, tax_rate=rate) for amount, rate in parts], are_gross=are_gross
+    )
     assert [one.rate for one in sums] == sorted({rate for _, rate in parts})
     for one in sums:
         asked = sum(amount for amount, rate in parts if rate == one.rate)
         assert one.net + one.tax == one.gross
         assert (one.gross if are_gross else one.net) == asked
         with localcontext(prec=60):
-            exact = one.net * one.rate / 100 if not are_gross else one.gross - one.gross / (1 + one.rate / 100)
+            exact = (
+                one.net * one.rate / 100
+                if not are_gross
+                else one.gross - one.gross / (1 + one.rate / 100)
+            )
             assert abs(one.tax - exact) <= Decimal("0.5") + Decimal("1e-20")
 
 
@@ -59,7 +81,8 @@ def test_tax_by_hand(amount: int, are_gross: bool, expected: tuple[int, int, int
 
 
 def test_tax_is_on_the_sum_and_not_by_line() -> None:
-    """Three times 3 cents net: by line 3 × round(0.57) = 3 cents of tax, on the sum round(1.71) = 2."""
+    """Three times 3 cents net: by line 3 × round(0.57) = 3 cents of tax, on the sum round(1.71) =
+    2."""
     (found,) = tax_sums([line(amount=3)] * 3, are_gross=False)
     assert found.tax == 2
 
@@ -96,8 +119,13 @@ def test_currencies_have_the_decimals_of_iso_4217() -> None:
         (500, 0, 500, 500, False),
     ],
 )
-def test_the_total(amount: int, carried_in: int, carry_below: int, total: int, *, is_carried: bool) -> None:
-    positions = [session(lines=(line(amount=amount),)), session(lines=(line(amount=77),), is_prepaid=True)]
+def test_the_total(
+    amount: int, carried_in: int, carry_below: int, total: int, *, is_carried: bool
+) -> None:
+    positions = [
+        session(lines=(line(amount=amount),)),
+        session(lines=(line(amount=77),), is_prepaid=True),
+    ]
     found = foot(positions, are_gross=True, carried_in=carried_in, carry_below=carry_below)
     assert (found.carried_in, found.total, found.is_carried) == (carried_in, total, is_carried)
     assert sum(tax.gross for tax in found.taxes) == amount

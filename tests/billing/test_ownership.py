@@ -1,4 +1,5 @@
-"""Whose a transaction is: plans of changes against a model of minutes, and the choice with its grounds."""
+"""Whose a transaction is: plans of changes against a model of minutes, and the choice with its
+grounds."""
 
 from __future__ import annotations
 
@@ -44,7 +45,10 @@ def span(since: int, until: int | None = None) -> Span:
 def apply(known: Sequence[Period], change: Plan, since: str, number: int) -> list[Period]:
     """Enter a plan as the database does: nothing is rewritten but an end that was open."""
     left = [one for one in known if one not in change.voids]
-    ended = [one._replace(span=Span(one.span.since, since)) if one in change.ends else one for one in left]
+    ended = [
+        one._replace(span=Span(one.span.since, since)) if one in change.ends else one
+        for one in left
+    ]
     return ended + [one._replace(id=number + place) for place, one in enumerate(change.begins)]
 
 
@@ -61,7 +65,9 @@ def minutes(known: Sequence[Period]) -> list[tuple[int, int | None] | None]:
 SPANS = st.tuples(st.integers(0, MINUTES - 1), st.integers(1, MINUTES) | st.none()).filter(
     lambda pair: pair[1] is None or pair[1] > pair[0]
 )
-CHANGES = st.lists(st.tuples(SPANS, st.sampled_from([None, (1, None), (1, 7), (2, None)])), max_size=8)
+CHANGES = st.lists(
+    st.tuples(SPANS, st.sampled_from([None, (1, None), (1, 7), (2, None)])), max_size=8
+)
 
 
 @given(CHANGES, st.integers(0, MINUTES))
@@ -75,11 +81,17 @@ def test_a_change_is_what_was_wanted_and_leaves_all_else(
         change = plan(known, span(since, until), wanted, at(now))
         end = MINUTES + 1 if until is None else until
         model = [owner if since <= minute < end else one for minute, one in enumerate(before)]
-        lost = [one for minute, one in enumerate(before[:now]) if one and one[0] != (model[minute] or (None,))[0]]
+        lost = [
+            one
+            for minute, one in enumerate(before[:now])
+            if one and one[0] != (model[minute] or (None,))[0]
+        ]
         known = apply(known, change, at(since), 100 * number + 1)
         assert minutes(known) == model
         assert (change.deprived is not None) == bool(lost)
-        assert plan(known, span(since, until), wanted, at(now)) == Plan(), "a repetition changes nothing"
+        assert plan(known, span(since, until), wanted, at(now)) == Plan(), (
+            "a repetition changes nothing"
+        )
 
 
 def test_a_swap_at_noon_ends_two_periods_and_voids_none() -> None:
@@ -115,7 +127,9 @@ def whose(
 ) -> tuple[Owner, list[str]]:
     charged = charged or Charged("card", "CP-1", 2, at(5))
     is_open = is_open or span(0)
-    owner = decide(charged, by_hand, bill_by, lambda thing: periods.get(thing, []), lambda _account: is_open)
+    owner = decide(
+        charged, by_hand, bill_by, lambda thing: periods.get(thing, []), lambda _account: is_open
+    )
     return owner, list(grounds(charged, owner, bill_by))
 
 
@@ -134,7 +148,9 @@ ALL = {TAG: [Period(1, span(0))], SPOT: [Period(2, span(0))], STATION: [Period(3
         ((), BillBy.TAG, None, Ground.NOBODY),
     ],
 )
-def test_what_comes_first(known: tuple[Thing, ...], bill_by: BillBy, account: int | None, ground: Ground) -> None:
+def test_what_comes_first(
+    known: tuple[Thing, ...], bill_by: BillBy, account: int | None, ground: Ground
+) -> None:
     owner, words = whose({thing: ALL[thing] for thing in known}, bill_by=bill_by)
     assert (owner.account, owner.ground) == (account, ground)
     assert len(words) == max(1, len(known)), "all claims are told"
@@ -149,22 +165,30 @@ def test_by_hand_goes_before_all_and_the_rest_is_told() -> None:
     assert whose({}, by_hand=Given(9, "cleo", "a guest"))[0].account == 9
 
 
-@pytest.mark.parametrize(("minute", "account"), [(2, None), (3, 1), (4, 1), (5, 2), (8, 2), (9, None)])
+@pytest.mark.parametrize(
+    ("minute", "account"), [(2, None), (3, 1), (4, 1), (5, 2), (8, 2), (9, None)]
+)
 def test_the_start_decides_to_the_moment(minute: int, account: int | None) -> None:
     periods = {TAG: [Period(1, span(3, 5)), Period(2, span(5, 9))]}
     assert whose(periods, Charged("card", "CP-1", 1, at(minute)))[0].account == account
 
 
-@pytest.mark.parametrize("charged", [Charged(None, "CP-1", None, at(5)), Charged("", "CP-1", 0, at(5))])
+@pytest.mark.parametrize(
+    "charged", [Charged(None, "CP-1", None, at(5)), Charged("", "CP-1", 0, at(5))]
+)
 def test_what_is_unknown_of_a_transaction_claims_nothing(charged: Charged) -> None:
     everything = ALL | {Thing(What.TAG, ""): [Period(4, span(0))]}
     owner, words = whose(everything, charged)
     assert (owner.account, owner.ground, len(words)) == (3, Ground.CHARGER, 1)
     _, words = whose({}, charged)
-    assert words == ["nobody's: neither its card (unknown) nor the charger CP-1 belonged to a household"]
+    assert words == [
+        "nobody's: neither its card (unknown) nor the charger CP-1 belonged to a household"
+    ]
 
 
-@pytest.mark.parametrize(("is_open", "is_outside"), [(span(0), False), (span(6), True), (span(0, 5), True)])
+@pytest.mark.parametrize(
+    ("is_open", "is_outside"), [(span(0), False), (span(6), True), (span(0, 5), True)]
+)
 def test_an_account_that_was_not_open_is_told(is_open: Span, is_outside: bool) -> None:
     owner, words = whose({TAG: [Period(1, span(0))]}, is_open=is_open)
     assert (owner.account, owner.is_outside) == (1, is_outside)

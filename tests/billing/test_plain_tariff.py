@@ -11,11 +11,27 @@ from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.plain_tariff import PlainTariff, plain_tariff
 from levity_trio.billing.tariff_file import TariffFaults, parse
 
-FLAT = PlainTariff(name='Our "own" price', since="2026-12-01", currency="EUR", prices="gross", tax="19", price="0.3200")
-NIGHT = replace(FLAT, price_name="day", night_price="0.24", night_from="22:00", night_until="06:00", night_name="Nacht")
+FLAT = PlainTariff(
+    name='Our "own" price',
+    since="2026-12-01",
+    currency="EUR",
+    prices="gross",
+    tax="19",
+    price="0.3200",
+)
+NIGHT = replace(
+    FLAT,
+    price_name="day",
+    night_price="0.24",
+    night_from="22:00",
+    night_until="06:00",
+    night_name="Nacht",
+)
 WEEKEND = replace(FLAT, price_name="other times", weekend_price="0.20", weekend_name="weekend")
 BOTH = replace(NIGHT, weekend_price="0.20", weekend_name="weekend")
-FEES = replace(BOTH, session_fee="0.5", base_fee="4.90", minimum="1", maximum="25.00", free_below_wh=0)
+FEES = replace(
+    BOTH, session_fee="0.5", base_fee="4.90", minimum="1", maximum="25.00", free_below_wh=0
+)
 BLOCKING = replace(
     FEES,
     blocking_price="0.05",
@@ -47,8 +63,12 @@ def test_which_examples_a_form_can_say() -> None:
     "toml",
     [
         NIGHT.toml.replace('times = "22:00-06:00"', 'times = ["22:00-06:00", "12:00-14:00"]'),
-        NIGHT.toml.replace("[energy]", '[[window]]\nname = "noon"\nprice = 0.1\ntimes = "12:00-13:00"\n\n[energy]'),
-        NIGHT.toml.replace('times = "22:00-06:00"', 'times = "22:00-06:00"\nseason = "10-01 to 03-31"'),
+        NIGHT.toml.replace(
+            "[energy]", '[[window]]\nname = "noon"\nprice = 0.1\ntimes = "12:00-13:00"\n\n[energy]'
+        ),
+        NIGHT.toml.replace(
+            'times = "22:00-06:00"', 'times = "22:00-06:00"\nseason = "10-01 to 03-31"'
+        ),
         NIGHT.toml.replace('times = "22:00-06:00"', 'times = "22:00-06:00"\nweekdays = "Mon-Fri"'),
     ],
 )

@@ -1,4 +1,5 @@
-"""The price of a session: against a model of ten lines, and by hand for fees, limits, versions and blocking."""
+"""The price of a session: against a model of ten lines, and by hand for fees, limits, versions and
+blocking."""
 
 from __future__ import annotations
 
@@ -44,11 +45,18 @@ def test_a_flat_session() -> None:
 
 
 def test_day_and_night_by_the_register() -> None:
-    """In Berlin, 19:00 to 24:00 UTC in October are 21:00 to 02:00: an hour of day, four of night."""
+    """In Berlin, 19:00 to 24:00 UTC in October are 21:00 to 02:00: an hour of day, four of
+    night."""
     since = datetime(2026, 10, 1, 19, tzinfo=UTC)
-    levels = [Level(since + 59 * MINUTE, 7000), Level(since + 60 * MINUTE, 7100), Level(since + 61 * MINUTE, 7101)]
+    levels = [
+        Level(since + 59 * MINUTE, 7000),
+        Level(since + 60 * MINUTE, 7100),
+        Level(since + 61 * MINUTE, 7101),
+    ]
     found = priced(
-        session(started_at=since, ended_at=since + 5 * HOUR), DAY_AND_NIGHT, evidence=Evidence(levels=levels)
+        session(started_at=since, ended_at=since + 5 * HOUR),
+        DAY_AND_NIGHT,
+        evidence=Evidence(levels=levels),
     )
     assert told(found) == [("energy", "day", 7100, 241), ("energy", "night", 2900, 64)]
     assert found.split is Split.REGISTER
@@ -56,15 +64,22 @@ def test_day_and_night_by_the_register() -> None:
 
 def test_one_line_for_all_nights_of_a_session() -> None:
     since = datetime(2026, 10, 1, 10, tzinfo=UTC)
-    found = priced(session(started_at=since, ended_at=since + 48 * HOUR, energy_wh=48_000), DAY_AND_NIGHT)
+    found = priced(
+        session(started_at=since, ended_at=since + 48 * HOUR, energy_wh=48_000), DAY_AND_NIGHT
+    )
     assert told(found) == [("energy", "day", 32_000, 1088), ("energy", "night", 16_000, 352)]
 
 
 def test_the_hour_that_comes_twice_is_night_twice() -> None:
     """From 00:00 to 12:00 local time on 25 October are 13 hours, 7 of them before six."""
     since = datetime(2026, 10, 24, 22, tzinfo=UTC)
-    found = priced(session(started_at=since, ended_at=since + 13 * HOUR, energy_wh=13_000), DAY_AND_NIGHT)
-    assert [(line.window, line.quantity) for line in found.lines] == [("night", 7000), ("day", 6000)]
+    found = priced(
+        session(started_at=since, ended_at=since + 13 * HOUR, energy_wh=13_000), DAY_AND_NIGHT
+    )
+    assert [(line.window, line.quantity) for line in found.lines] == [
+        ("night", 7000),
+        ("day", 6000),
+    ]
 
 
 def test_each_part_at_the_version_of_its_time() -> None:
@@ -80,9 +95,9 @@ def test_each_part_at_the_version_of_its_time() -> None:
 def test_a_window_without_energy_has_no_line() -> None:
     since = datetime(2026, 10, 1, 19, 30, tzinfo=UTC)
     evidence = Evidence(levels=[Level(since + 10 * MINUTE, 10_000)])
-    assert told(priced(session(started_at=since, ended_at=since + HOUR), DAY_AND_NIGHT, evidence=evidence)) == [
-        ("energy", "day", 10_000, 340)
-    ]
+    assert told(
+        priced(session(started_at=since, ended_at=since + HOUR), DAY_AND_NIGHT, evidence=evidence)
+    ) == [("energy", "day", 10_000, 340)]
 
 
 @given(moments, st.integers(0, 3 * 86_400), st.integers(100, 10**6), st.decimals(-1, 5, places=6))
@@ -94,11 +109,13 @@ def test_energy_against_a_model(at: datetime, length: int, wh: int, price: Decim
     """
     windows = (NIGHT, Window(name="day", price=price))
     found = priced(
-        session(started_at=at, ended_at=at + length * SECOND, energy_wh=wh), tariff(windows=windows, free_below_wh=0)
+        session(started_at=at, ended_at=at + length * SECOND, energy_wh=wh),
+        tariff(windows=windows, free_below_wh=0),
     )
     assert sum(line.quantity for line in found.lines) == wh
     night = sum(
-        (at + second * SECOND).astimezone(BERLIN).hour in (22, 23, 0, 1, 2, 3, 4, 5) for second in range(0, length, 60)
+        (at + second * SECOND).astimezone(BERLIN).hour in (22, 23, 0, 1, 2, 3, 4, 5)
+        for second in range(0, length, 60)
     )
     for line in found.lines:
         exact = line.quantity * {"night": NIGHT.price, "day": price}[str(line.window)] / 10
@@ -111,7 +128,8 @@ def test_energy_against_a_model(at: datetime, length: int, wh: int, price: Decim
 
 
 @pytest.mark.parametrize(
-    ("wh", "least", "is_free"), [(99, 100, True), (100, 100, False), (0, 0, False), (100, 101, True)]
+    ("wh", "least", "is_free"),
+    [(99, 100, True), (100, 100, False), (0, 0, False), (100, 101, True)],
 )
 def test_below_the_least_energy_all_is_free(wh: int, least: int, *, is_free: bool) -> None:
     terms = tariff(session_fee=Decimal("0.50"), minimum=Decimal(2), free_below_wh=least)
@@ -119,7 +137,9 @@ def test_below_the_least_energy_all_is_free(wh: int, least: int, *, is_free: boo
 
 
 def test_a_fee_for_each_session() -> None:
-    assert told(priced(session(), tariff(session_fee=Decimal("0.505"))))[1:] == [("session fee", None, 1, 51)]
+    assert told(priced(session(), tariff(session_fee=Decimal("0.505"))))[1:] == [
+        ("session fee", None, 1, 51)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +169,9 @@ def test_an_open_session_has_no_price(changed: dict[str, None]) -> None:
 
 
 def test_a_stop_before_the_start_counts_as_at_the_start() -> None:
-    assert told(priced(session(ended_at=START - HOUR), DAY_AND_NIGHT)) == [("energy", "day", 10_000, 340)]
+    assert told(priced(session(ended_at=START - HOUR), DAY_AND_NIGHT)) == [
+        ("energy", "day", 10_000, 340)
+    ]
 
 
 def test_before_the_first_version() -> None:
@@ -168,14 +190,18 @@ def minutes_of(stay: Stay, terms: Blocking = TERMS) -> int:
 
 def stay(minutes: float, available: float | None = None, **spans: Sequence[Stretch]) -> Stay:
     free_at = None if available is None else START + available * MINUTE
-    return Stay(last_energy_at=START, stopped_at=START + minutes * MINUTE, available_at=free_at, **spans)
+    return Stay(
+        last_energy_at=START, stopped_at=START + minutes * MINUTE, available_at=free_at, **spans
+    )
 
 
 def stretches(*minutes: tuple[float, float]) -> list[Stretch]:
     return [(START + since * MINUTE, START + until * MINUTE) for since, until in minutes]
 
 
-@pytest.mark.parametrize(("minutes", "expected"), [(0, 0), (30, 0), (30.01, 1), (31, 1), (31.5, 2), (90, 60)])
+@pytest.mark.parametrize(
+    ("minutes", "expected"), [(0, 0), (30, 0), (30.01, 1), (31, 1), (31.5, 2), (90, 60)]
+)
 def test_begun_minutes_after_the_grace(minutes: float, expected: int) -> None:
     assert minutes_of(stay(minutes)) == expected
 
@@ -184,15 +210,24 @@ def test_begun_minutes_after_the_grace(minutes: float, expected: int) -> None:
     ("is_until_available", "available", "expected"),
     [(False, 120, 30), (True, 120, 90), (True, None, 30), (True, 10, 30)],
 )
-def test_until_the_stop_or_until_available(*, is_until_available: bool, available: float | None, expected: int) -> None:
+def test_until_the_stop_or_until_available(
+    *, is_until_available: bool, available: float | None, expected: int
+) -> None:
     terms = Blocking(price=TERMS.price, grace_minutes=30, is_until_available=is_until_available)
     assert minutes_of(stay(60, available), terms) == expected
 
 
-@given(st.integers(0, 600), st.lists(st.tuples(st.integers(-60, 700), st.integers(-60, 700)), max_size=5))
+@given(
+    st.integers(0, 600),
+    st.lists(st.tuples(st.integers(-60, 700), st.integers(-60, 700)), max_size=5),
+)
 def test_excused_minutes_never_count(length: int, excused: list[tuple[int, int]]) -> None:
     """Spans overlap, lie outside, or are the wrong way round: each minute is taken off once."""
-    counted = [minute for minute in range(30, length) if not any(since <= minute < until for since, until in excused)]
+    counted = [
+        minute
+        for minute in range(30, length)
+        if not any(since <= minute < until for since, until in excused)
+    ]
     assert minutes_of(stay(length, excused=stretches(*excused))) == len(counted)
 
 
@@ -203,7 +238,10 @@ def test_excused_minutes_never_count(length: int, excused: list[tuple[int, int]]
         ([(-20, 5)], 85),  # around it: the grace begins at 5
         ([(10, 40)], 50),  # the grace would run out within
         ([(50, 70)], 40),  # 30 to 50, and from 100 on
-        ([(50, 60), (80, 81)], 29),  # 30 to 50, and from 111 on: the second begins in the grace of the first
+        (
+            [(50, 60), (80, 81)],
+            29,
+        ),  # 30 to 50, and from 111 on: the second begins in the grace of the first
         ([(60, 120)], 30),  # to the stop
         ([(0, 120)], 0),
     ],
@@ -221,36 +259,58 @@ def test_a_car_that_was_held_back_to_the_stop_has_the_grace_to_leave() -> None:
     assert minutes_of(stay(60, 95, held=stretches((40, 60))), terms) == 15
 
 
-@given(st.integers(0, 600), *[st.lists(st.tuples(st.integers(-60, 700), st.integers(1, 99)), max_size=5)] * 2)
+@given(
+    st.integers(0, 600),
+    *[st.lists(st.tuples(st.integers(-60, 700), st.integers(1, 99)), max_size=5)] * 2,
+)
 def test_held_and_excused_minutes_are_taken_off_once(
     length: int, held: list[tuple[int, int]], excused: list[tuple[int, int]]
 ) -> None:
     """Against a minute hand. Spans are given by begin and length."""
     off = [(since, since + lasts + 30) for since, lasts in held]
     off += [(since, since + lasts) for since, lasts in excused]
-    counted = [minute for minute in range(30, length) if not any(since <= minute < until for since, until in off)]
-    spans = [stretches(*((since, since + lasts) for since, lasts in some)) for some in (held, excused)]
+    counted = [
+        minute
+        for minute in range(30, length)
+        if not any(since <= minute < until for since, until in off)
+    ]
+    spans = [
+        stretches(*((since, since + lasts) for since, lasts in some)) for some in (held, excused)
+    ]
     assert minutes_of(stay(length, held=spans[0], excused=spans[1])) == len(counted)
 
 
 def test_free_hours_are_local() -> None:
     """12:00 in Berlin plus grace until 12:00 the next day, without 22:00 to 07:00."""
-    terms = Blocking(price=TERMS.price, grace_minutes=30, free=Recurrence((Times(22 * 60, 7 * 60),)))
+    terms = Blocking(
+        price=TERMS.price, grace_minutes=30, free=Recurrence((Times(22 * 60, 7 * 60),))
+    )
     assert minutes_of(stay(24 * 60), terms) == 24 * 60 - 30 - 9 * 60
 
 
 def test_the_fee_for_blocking_and_its_maximum() -> None:
     terms = tariff(blocking=Blocking(price=Decimal("0.10"), grace_minutes=30, maximum=Decimal(5)))
     found = priced(session(), terms, evidence=Evidence(stay=stay(90)))
-    assert told(found)[1:] == [("blocking fee", None, 60, 600), ("maximum", "blocking fee", 1, -100)]
-    assert told(priced(session(), terms, evidence=Evidence(stay=stay(80))))[1:] == [("blocking fee", None, 50, 500)]
+    assert told(found)[1:] == [
+        ("blocking fee", None, 60, 600),
+        ("maximum", "blocking fee", 1, -100),
+    ]
+    assert told(priced(session(), terms, evidence=Evidence(stay=stay(80))))[1:] == [
+        ("blocking fee", None, 50, 500)
+    ]
     assert told(priced(session(), terms, evidence=Evidence(stay=stay(30))))[1:] == []
     assert told(priced(session(), terms))[1:] == []
 
 
 def test_what_a_maximum_takes_off_is_taxed_as_what_it_limits() -> None:
-    rates = ((LineKind.ENERGY, Decimal(7)), (LineKind.SESSION, Decimal(7)), (LineKind.BLOCKING, Decimal(19)))
-    terms = tariff(tax_rates=rates, blocking=Blocking(price=Decimal(1), maximum=Decimal(5)), maximum=Decimal(6))
+    rates = (
+        (LineKind.ENERGY, Decimal(7)),
+        (LineKind.SESSION, Decimal(7)),
+        (LineKind.BLOCKING, Decimal(19)),
+    )
+    terms = tariff(
+        tax_rates=rates, blocking=Blocking(price=Decimal(1), maximum=Decimal(5)), maximum=Decimal(6)
+    )
     found = priced(session(), terms, evidence=Evidence(stay=stay(10)))
     assert [(line.kind, line.tax_rate, line.amount) for line in found.lines] == [
         (LineKind.ENERGY, Decimal(7), 320),
@@ -264,7 +324,10 @@ def test_what_a_maximum_takes_off_is_taxed_as_what_it_limits() -> None:
 
 
 def base(since: date, until: date, *versions: Tariff) -> list[tuple[int, int | None, int]]:
-    return [(line.quantity, line.of_days, line.amount) for line in base_fee(Versions(versions), since, until)]
+    return [
+        (line.quantity, line.of_days, line.amount)
+        for line in base_fee(Versions(versions), since, until)
+    ]
 
 
 def test_a_base_fee_is_by_days() -> None:
@@ -280,8 +343,13 @@ def test_a_base_fee_of_two_versions() -> None:
     """The same fee is rounded once; another one is a line of its own."""
     old = tariff(base_fee=Decimal("5.01"))
     october = date(2026, 10, 1), date(2026, 11, 1)
-    assert base(*october, old, tariff(base_fee=Decimal("5.01"), since=date(2026, 10, 16))) == [(31, 31, 501)]
-    assert base(*october, old, tariff(base_fee=Decimal(7), since=date(2026, 10, 16))) == [(15, 31, 242), (16, 31, 361)]
+    assert base(*october, old, tariff(base_fee=Decimal("5.01"), since=date(2026, 10, 16))) == [
+        (31, 31, 501)
+    ]
+    assert base(*october, old, tariff(base_fee=Decimal(7), since=date(2026, 10, 16))) == [
+        (15, 31, 242),
+        (16, 31, 361),
+    ]
     assert base(*october, old, tariff(since=date(2026, 10, 16))) == [(15, 31, 242)]
 
 

@@ -1,4 +1,5 @@
-"""The house's meter against the chargers: agreement within the classes, since when not, and readings that are wrong."""
+"""The house's meter against the chargers: agreement within the classes, since when not, and
+readings that are wrong."""
 
 from __future__ import annotations
 
@@ -39,16 +40,25 @@ def compared(
 
 
 def test_a_meter_that_agrees() -> None:
-    found = compared(readings(["2026-03-01", "2026-04-01"], ["1000.0", "2020.0"]), exactly(0, 1_000_000))
-    assert (found.meter_wh, found.chargers_wh, found.difference_wh) == (1_020_000, 1_000_000, 20_000)
+    found = compared(
+        readings(["2026-03-01", "2026-04-01"], ["1000.0", "2020.0"]), exactly(0, 1_000_000)
+    )
+    assert (found.meter_wh, found.chargers_wh, found.difference_wh) == (
+        1_020_000,
+        1_000_000,
+        20_000,
+    )
     assert found.allowed_wh == 10_200 + 20_000 + 100
     assert not found.differs
     assert found.remarks == ()
 
 
-@pytest.mark.parametrize(("kwh", "differs"), [(1030, False), (1032, True), (972, False), (969, True)])
+@pytest.mark.parametrize(
+    ("kwh", "differs"), [(1030, False), (1032, True), (972, False), (969, True)]
+)
 def test_each_class_is_added_and_one_digit(kwh: int, *, differs: bool) -> None:
-    """1 % of the meter's energy, 2 % of the 1,000 kWh of the chargers, and the last digit, a whole kWh."""
+    """1 % of the meter's energy, 2 % of the 1,000 kWh of the chargers, and the last digit, a whole
+    kWh."""
     found = compared(readings(["2026-03-01", "2026-04-01"], [0, kwh]), exactly(0, 1_000_000))
     assert found.allowed_wh == 10 * kwh + 20_000 + 1000
     assert found.differs is differs
@@ -74,7 +84,9 @@ def test_readings_at_odd_times(times: list[str], since: str, until: str) -> None
     assert (found.since, found.until, found.differs) == (since, until, False)
 
 
-@pytest.mark.parametrize("times", [[], ["2026-03-05"], ["2026-02-01", "2026-02-20"], ["2026-04-01", "2026-04-02"]])
+@pytest.mark.parametrize(
+    "times", [[], ["2026-03-05"], ["2026-02-01", "2026-02-20"], ["2026-04-01", "2026-04-02"]]
+)
 def test_without_two_readings_around_the_month_nothing_is_said(times: list[str]) -> None:
     found = compared(readings(times, [*range(len(times))]), exactly(*range(len(times))))
     assert found.meter_wh is None
@@ -101,7 +113,12 @@ def test_a_day_that_is_made_good_is_not_since_when() -> None:
 
 
 def test_it_may_have_begun_long_before_the_month() -> None:
-    times = [f"2025-{month:02}-01" for month in range(6, 13)] + ["2026-01-01", "2026-02-01", "2026-03-01", "2026-04-01"]
+    times = [f"2025-{month:02}-01" for month in range(6, 13)] + [
+        "2026-01-01",
+        "2026-02-01",
+        "2026-03-01",
+        "2026-04-01",
+    ]
     meter = [1000 * number for number in range(11)]
     chargers = [1_000_000 * min(number, 7) + 800_000 * max(0, number - 7) for number in range(11)]
     found = compared(readings(times, meter), exactly(*chargers))
@@ -121,7 +138,11 @@ def test_a_model_of_since_when(kwh: list[int], data: st.DataObject) -> None:
     found = compared(readings(days, meter, "Wh"), exactly(*chargers))
     more = sum(kwh[begun - 1 :])
     assert found.difference_wh == more * 1000
-    assert found.differs is (more * 1000 > found.allowed_wh) if found.allowed_wh is not None else not more
+    assert (
+        found.differs is (more * 1000 > found.allowed_wh)
+        if found.allowed_wh is not None
+        else not more
+    )
     if found.differs:
         first = next(day for day in range(begun, len(kwh) + 1) if kwh[day - 1])
         assert found.differs_since is not None
@@ -169,7 +190,10 @@ def test_one_reading_that_was_typed_wrong(typed: str, hint: str) -> None:
     assert (found.meter_wh, found.chargers_wh, found.differs) == (310_000, 310_000, False)
     (remark,) = found.remarks
     assert remark.reading == 3
-    assert remark.words == f"{typed} kWh contradicts the readings before and after, and is left out{hint}"
+    assert (
+        remark.words
+        == f"{typed} kWh contradicts the readings before and after, and is left out{hint}"
+    )
 
 
 def test_a_last_reading_that_was_typed_wrong_is_told_and_stays() -> None:

@@ -38,8 +38,16 @@ def test_each_example_is_right(kind: str) -> None:
 
 def test_all_that_a_file_says() -> None:
     text = EXAMPLES["blocking"].replace("until_available = false", "until_available = true")
-    found = parse(text.replace("session_fee = 0.50", 'session_fee = "0.50"\nminimum = 1\nmaximum = 25\nbase_fee = 4.9'))
-    assert (found.name, found.since, found.currency.code) == ("With blocking fee", date(2026, 10, 1), "EUR")
+    found = parse(
+        text.replace(
+            "session_fee = 0.50", 'session_fee = "0.50"\nminimum = 1\nmaximum = 25\nbase_fee = 4.9'
+        )
+    )
+    assert (found.name, found.since, found.currency.code) == (
+        "With blocking fee",
+        date(2026, 10, 1),
+        "EUR",
+    )
     assert found.are_gross
     assert (found.session_fee, found.base_fee) == (Decimal("0.50"), Decimal("4.9"))
     assert (found.minimum, found.maximum) == (Decimal(1), Decimal(25))
@@ -129,20 +137,41 @@ times = "23:00-01:00"
         ("energy = 0.32\n", "energy: must be a table"),
         ("[window]\nprice = 1\n", "window: may come several times"),
         (ENERGY + "[[window]]\nname = 'n'\nprice = 1\n", "window 1: says not when it holds"),
-        (ENERGY + "[[window]]\nname = 'n'\nprice = 1\ntimes = []\n", "window 1.times: [] must be text"),
-        (ENERGY + "[[window]]\nname = 'n'\nprice = 1\ntimes = '22-6'\n", 'window 1.times: "22-6" must be two times'),
+        (
+            ENERGY + "[[window]]\nname = 'n'\nprice = 1\ntimes = []\n",
+            "window 1.times: [] must be text",
+        ),
+        (
+            ENERGY + "[[window]]\nname = 'n'\nprice = 1\ntimes = '22-6'\n",
+            'window 1.times: "22-6" must be two times',
+        ),
         (ENERGY + "[[window]]\nname = 'n'\nprice = 1\ntimes = '22:00-22:00'\n", "window 1.times: "),
         (ENERGY + "[[window]]\nname = 'n'\nprice = 1\ntimes = '22:00-24:01'\n", "window 1.times: "),
         (
             ENERGY + "[[window]]\nname = 'n'\nprice = 1\nweekdays = 'Mo-Fr'\n",
             'window 1.weekdays: "Mo-Fr" must be of Mon',
         ),
-        (ENERGY + "[[window]]\nname = 'n'\nprice = 1\nseason = '02-30 to 04-01'\n", "window 1.season: 02-30 is no day"),
+        (
+            ENERGY + "[[window]]\nname = 'n'\nprice = 1\nseason = '02-30 to 04-01'\n",
+            "window 1.season: 02-30 is no day",
+        ),
         (ENERGY + "[[window]]\nname = 'n'\nprice = 1\nseason = '1 Oct'\n", "window 1.season: "),
-        ("[[window]]\nname = 'n'\nprice = 1\ntimes = '22:00-06:00'\n", "window: no price on a Mon from 06:00"),
-        (ENERGY + "name = 'n'\n[[window]]\nname = 'n'\nprice = 1\ntimes = '22:00-06:00'\n", "window: two windows are"),
-        (ENERGY + "[blocking]\nprice = 1\ngrace_minutes = '30'\n", 'blocking.grace_minutes: "30" must be a whole'),
-        (ENERGY + "[blocking]\nprice = 1\nuntil_available = 'yes'\n", 'blocking.until_available: "yes" must be true'),
+        (
+            "[[window]]\nname = 'n'\nprice = 1\ntimes = '22:00-06:00'\n",
+            "window: no price on a Mon from 06:00",
+        ),
+        (
+            ENERGY + "name = 'n'\n[[window]]\nname = 'n'\nprice = 1\ntimes = '22:00-06:00'\n",
+            "window: two windows are",
+        ),
+        (
+            ENERGY + "[blocking]\nprice = 1\ngrace_minutes = '30'\n",
+            'blocking.grace_minutes: "30" must be a whole',
+        ),
+        (
+            ENERGY + "[blocking]\nprice = 1\nuntil_available = 'yes'\n",
+            'blocking.until_available: "yes" must be true',
+        ),
         (ENERGY + "[blocking]\nprice = -1\n", "blocking.price: -1 must not be negative"),
         (ENERGY + "[surprise]\nx = 1\n", "surprise: unknown key; known here: name"),
         (ENERGY + "x = ", "not TOML: "),
@@ -160,11 +189,20 @@ def test_a_fault(changed: str, fault: str) -> None:
         ("a = " + "[" * 5000, "not TOML: "),
         (HEAD + ENERGY.replace("0.32", "1" * 5000), "not TOML: "),
         (HEAD + ENERGY.replace("0.32", "1e999999999"), "energy.price: must be a number below"),
-        (HEAD + f"free_below_wh = 0x{'f' * 60_000}\n" + ENERGY, "free_below_wh: this number must be"),
-        (HEAD.replace("2026-10-01", "9999-12-31") + ENERGY, "valid_from: 9999-12-31 must be a day from 2000 on"),
+        (
+            HEAD + f"free_below_wh = 0x{'f' * 60_000}\n" + ENERGY,
+            "free_below_wh: this number must be",
+        ),
+        (
+            HEAD.replace("2026-10-01", "9999-12-31") + ENERGY,
+            "valid_from: 9999-12-31 must be a day from 2000 on",
+        ),
         (HEAD.replace("2026-10-01", "1999-12-31") + ENERGY, "valid_from: 1999-12-31 must be"),
         (HEAD.replace('"T"', '"2026"') + ENERGY, 'name: "2026" would be taken for a number'),
-        (HEAD.replace('"T"', '"\u202eT"') + ENERGY, "name: must be a name in quotes, of at most 60 visible characters"),
+        (
+            HEAD.replace('"T"', '"\u202eT"') + ENERGY,
+            "name: must be a name in quotes, of at most 60 visible characters",
+        ),
     ],
 )
 def test_one_fault_of_a_file_that_asks_too_much(text: str, fault: str) -> None:
@@ -186,7 +224,10 @@ def test_windows_are_checked_up_to_a_bound() -> None:
 
 def window(season: str, weekdays: str, times: str) -> str:
     name = f"{season} {weekdays} {times}"
-    return f'[[window]]\nname = "{name}"\nprice = 1\nseason = "{season}"\nweekdays = "{weekdays}"\ntimes = "{times}"\n'
+    return (
+        f'[[window]]\nname = "{name}"\nprice = 1\nseason = "{season}"\nweekdays = '
+        f'"{weekdays}"\ntimes = "{times}"\n'
+    )
 
 
 @pytest.mark.parametrize("rate", ["100", "-1", "0.07", '"19 %"'])
@@ -196,23 +237,33 @@ def test_no_tax_rate(rate: str) -> None:
 
 
 def test_a_percent_sign_is_told() -> None:
-    assert faults(HEAD.replace("19", "19 %") + ENERGY) == ("line 5: leave out the % sign: tax = 19",)
+    assert faults(HEAD.replace("19", "19 %") + ENERGY) == (
+        "line 5: leave out the % sign: tax = 19",
+    )
 
 
 @given(st.lists(recurrences, max_size=3), st.booleans())
 def test_every_minute_has_one_price(found: list[Recurrence], has_default: bool) -> None:
-    """The check against a model that asks each quarter of an hour of a leap year's sample of days."""
+    """The check against a model that asks each quarter of an hour of a leap year's sample of
+    days."""
     quarters = [
         Recurrence(
-            tuple(Times(since // 15 * 15, -(-until // 15) * 15) for since, until in one.times), one.weekdays, one.season
+            tuple(Times(since // 15 * 15, -(-until // 15) * 15) for since, until in one.times),
+            one.weekdays,
+            one.season,
         )
         for one in found
     ]
     quarters = [one for one in quarters if all(since != until for since, until in one.times)]
-    windows = [Window(name=str(number), price=Decimal(1), when=when) for number, when in enumerate(quarters)]
+    windows = [
+        Window(name=str(number), price=Decimal(1), when=when)
+        for number, when in enumerate(quarters)
+    ]
     windows += [Window(name="default", price=Decimal(1))] if has_default else []
     days = {(1, 1), (2, 29), *(day for one in quarters if one.season for day in one.season)}
-    days |= {(month, day + 1) for month, day in days if day < 28} | {(month % 12 + 1, 1) for month, _ in days}
+    days |= {(month, day + 1) for month, day in days if day < 28} | {
+        (month % 12 + 1, 1) for month, _ in days
+    }
     counts = {
         sum(one.covers(minute, weekday, day) for one in quarters)
         for day in days
@@ -227,7 +278,10 @@ def test_every_minute_has_one_price(found: list[Recurrence], has_default: bool) 
 
 
 def test_the_version_of_a_day() -> None:
-    first, second = tariff(since=date(2026, 1, 1)), tariff(since=date(2026, 10, 1), session_fee=Decimal(1))
+    first, second = (
+        tariff(since=date(2026, 1, 1)),
+        tariff(since=date(2026, 10, 1), session_fee=Decimal(1)),
+    )
     versions = Versions([second, first])
     assert versions.version_at(date(2026, 1, 1)) is first
     assert versions.version_at(date(2026, 9, 30)) is first

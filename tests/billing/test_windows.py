@@ -16,8 +16,14 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 CHANGES = {
     "Europe/Berlin": [datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)],
-    "America/Vancouver": [datetime(2025, 3, 9, 10, tzinfo=UTC), datetime(2025, 11, 2, 9, tzinfo=UTC)],
-    "Australia/Lord_Howe": [datetime(2026, 4, 4, 15, tzinfo=UTC), datetime(2026, 10, 3, 15, 30, tzinfo=UTC)],
+    "America/Vancouver": [
+        datetime(2025, 3, 9, 10, tzinfo=UTC),
+        datetime(2025, 11, 2, 9, tzinfo=UTC),
+    ],
+    "Australia/Lord_Howe": [
+        datetime(2026, 4, 4, 15, tzinfo=UTC),
+        datetime(2026, 10, 3, 15, 30, tzinfo=UTC),
+    ],
 }
 
 times = st.builds(Times, st.integers(0, DAY_MINUTES - 1), st.integers(1, DAY_MINUTES)).filter(
@@ -36,7 +42,10 @@ def model(when: Recurrence, moment: datetime, zone: ZoneInfo) -> bool:
     """What the clock on the wall says, by walking through each range."""
     local = moment.astimezone(zone)
     minute, day = local.hour * 60 + local.minute, (local.month, local.day)
-    in_times = any(minute in ([*range(s, u)] if s < u else [*range(s, DAY_MINUTES), *range(u)]) for s, u in when.times)
+    in_times = any(
+        minute in ([*range(s, u)] if s < u else [*range(s, DAY_MINUTES), *range(u)])
+        for s, u in when.times
+    )
     in_season = True
     if when.season:
         first, last = when.season
@@ -51,10 +60,16 @@ def found(when: Recurrence, since: datetime, until: datetime, zone: ZoneInfo) ->
 
 @given(recurrences, moments, st.integers(0, 4 * DAY_MINUTES), st.sampled_from(ZONES))
 @settings(deadline=None)
-def test_spans_are_what_the_clock_says(when: Recurrence, at: datetime, length: int, zone: ZoneInfo) -> None:
+def test_spans_are_what_the_clock_says(
+    when: Recurrence, at: datetime, length: int, zone: ZoneInfo
+) -> None:
     since = at.replace(second=0, microsecond=0)
     minutes = [since + number * MINUTE for number in range(length)]
-    shown = [span.holds for span in found(when, since, since + length * MINUTE, zone) for _ in range(_minutes(span))]
+    shown = [
+        span.holds
+        for span in found(when, since, since + length * MINUTE, zone)
+        for _ in range(_minutes(span))
+    ]
     assert shown == [model(when, minute, zone) for minute in minutes]
 
 
@@ -64,7 +79,8 @@ def _minutes(span: Span[bool]) -> int:
 
 @pytest.mark.parametrize("zone", ZONES, ids=str)
 def test_a_year_is_covered_once(zone: ZoneInfo) -> None:
-    """Each minute of a year with both clock changes lies in one span, which holds what the clock says."""
+    """Each minute of a year with both clock changes lies in one span, which holds what the clock
+    says."""
     night = Recurrence((Times(1 * 60 + 45, 2 * 60 + 15), Times(22 * 60, 24 * 60)))
     since = datetime(2025, 1, 1, tzinfo=UTC)
     until = since + timedelta(days=365)
@@ -86,15 +102,23 @@ def test_windows_around_a_clock_change(zone: ZoneInfo) -> None:
         for begin in range(0, 4 * 60, 15):
             when = Recurrence((Times(begin, begin + 40),))
             since = change - 6 * HOUR
-            shown = [one.holds for one in found(when, since, change + 6 * HOUR, zone) for _ in range(_minutes(one))]
-            assert shown == [model(when, since + number * MINUTE, zone) for number in range(12 * 60)]
+            shown = [
+                one.holds
+                for one in found(when, since, change + 6 * HOUR, zone)
+                for _ in range(_minutes(one))
+            ]
+            assert shown == [
+                model(when, since + number * MINUTE, zone) for number in range(12 * 60)
+            ]
 
 
 def test_days_of_23_and_25_hours() -> None:
     day = Recurrence(weekdays=frozenset({6}))
     lengths = {
         span.until - span.since
-        for span in found(day, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC), BERLIN)
+        for span in found(
+            day, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC), BERLIN
+        )
         if span.holds
     }
     assert lengths == {23 * HOUR, 24 * HOUR, 25 * HOUR}

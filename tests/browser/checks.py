@@ -1,6 +1,8 @@
-"""What holds for every page: it fits a narrow phone, axe-core finds nothing grave, and it reads without JavaScript.
+"""What holds for every page: it fits a narrow phone, axe-core finds nothing grave, and it reads
+without JavaScript.
 
-A load costs more than most checks. So a page is loaded twice for all of them, with JavaScript and without.
+A load costs more than most checks. So a page is loaded twice for all of them, with JavaScript and
+without.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ new PerformanceObserver(list => list.getEntries().forEach(entry => window.shifts
   .observe({type: "layout-shift", buffered: true});
 """
 TARGETS: Final = """least => {
-  const wanted = "a[href], button, input:not([type=hidden]), select, textarea, summary, [role=button], [role=tab]";
+  const wanted = "a[href], button, input:not([type=hidden]), select, textarea, summary,
+      [role=button], [role=tab]";
   const inText = one => getComputedStyle(one).display === "inline"
     && getComputedStyle(one, "::after").content === "none"
     && one.parentElement.textContent.trim() !== one.textContent.trim();
@@ -46,20 +49,24 @@ TARGETS: Final = """least => {
     .getBoundingClientRect();
   const hits = (one, x, y) => {  // also what stands around it as ::after, or as its label
     const found = document.elementFromPoint(x, y);
-    return found && (one.contains(found) || [...(one.labels || [])].some(label => label.contains(found)));
+    return found && (one.contains(found) || [...(one.labels || [])].some(label =>
+        label.contains(found)));
   };
   const reaches = one => {
     one.scrollIntoView({block: "center", inline: "nearest"});
     const {x, y, width, height} = box(one), far = least / 2 - 1;
     const [middle, centre] = [x + width / 2, y + height / 2];
     return (width >= least || [-far, far].every(way => hits(one, middle + way, centre)))
-      && (height >= least || [-far, far].every(way => hits(one, Math.min(middle, x + 20), centre + way)));
+      && (height >= least || [-far, far].every(way => hits(one, Math.min(middle, x + 20),
+          centre + way)));
   };
   return [...document.querySelectorAll(wanted)]
     .filter(one => one.checkVisibility({visibilityProperty: true}) && !inText(one))
     .map(one => [one, box(one)])
-    .filter(([one, {width, height}]) => width > 1 && height > 1 && (width < least || height < least) && !reaches(one))
-    .map(([one, {width, height}]) => `${Math.round(width)} x ${Math.round(height)}: ${one.outerHTML.slice(0, 120)}`);
+    .filter(([one, {width, height}]) => width > 1 && height > 1 && (width < least || height <
+        least) && !reaches(one))
+    .map(([one, {width, height}]) => `${Math.round(width)} x ${Math.round(height)}:
+        ${one.outerHTML.slice(0, 120)}`);
 }"""
 WIDER: Final = """most => {
   const whole = document.documentElement.scrollWidth;
@@ -71,14 +78,18 @@ WIDER: Final = """most => {
 HIDDEN_TABS: Final = """most => [...document.querySelectorAll(".tabs [aria-current]")]
   .filter(one => one.getBoundingClientRect().left < 0 || one.getBoundingClientRect().right > most)
   .map(one => one.innerText)"""
-AXE: Final = """async rules => (await axe.run({resultTypes: ["violations"], ...(rules && {runOnly: rules})})).violations
-  .map(({id, impact, help, nodes}) => [impact, `${id}: ${help}`, nodes.slice(0, 3).map(one => one.html.slice(0, 200))])
+AXE: Final = """async rules => (await axe.run({resultTypes: ["violations"],
+    ...(rules && {runOnly: rules})})).violations
+  .map(({id, impact, help, nodes}) => [impact, `${id}: ${help}`, nodes.slice(0,
+      3).map(one => one.html.slice(0, 200))])
 """
-UNREACHED: Final = """() => [...document.querySelectorAll("body :not(nav, nav *, input, select, textarea)")]
+UNREACHED: Final = """() => [...document.querySelectorAll("body :not(nav, nav *, input, select,
+    textarea)")]
   .filter(one => /auto|scroll/.test(getComputedStyle(one).overflow))
   .filter(one => !one.matches("[tabindex='0'][role=region][aria-label]"))
   .map(one => one.outerHTML.slice(0, 120))"""
-HEADINGS: Final = """() => [...document.querySelectorAll("main :is(h1, h2)")].filter(one => one.checkVisibility())
+HEADINGS: Final = """() => [...document.querySelectorAll("main :is(h1, h2)")].filter(one =>
+    one.checkVisibility())
   .map(one => one.innerText.trim())"""
 
 
@@ -88,10 +99,11 @@ def open_site(folder: Path) -> AbstractContextManager[Site]:
 
 @seen(is_mobile=True, has_touch=True, again=True)
 def is_for_everybody(page: Page, site: Site, path: str, axe: str) -> None:
-    """Nothing is wrong on a phone, axe-core, from this file, finds nothing, and nothing needs JavaScript.
+    """Nothing is wrong on a phone, axe-core, from this file, finds nothing, and nothing needs
+    JavaScript.
 
-    Nothing is cached: what comes late moves what is read. Both colour schemes use the same elements and names of
-    colours: unless it is at full size, a page is seen in one of them.
+    Nothing is cached: what comes late moves what is read. Both colour schemes use the same elements
+    and names of colours: unless it is at full size, a page is seen in one of them.
     """
     if page.url == NEW:
         page.add_init_script(SHIFTS)
@@ -118,7 +130,8 @@ def is_for_everybody(page: Page, site: Site, path: str, axe: str) -> None:
 
 @seen(is_mobile=True, has_touch=True, again=True)
 def as_served(page: Page, site: Site, path: str) -> str:
-    """Return the page's HTML. If it has not been looked at, it is fetched as the page fetches it, and not shown."""
+    """Return the page's HTML. If it has not been looked at, it is fetched as the page fetches it,
+    and not shown."""
     if path not in site.served:
         site.lend(page, reader_of(path))
         answer = page.request.get(site.url + filled(path, site))
@@ -129,7 +142,8 @@ def as_served(page: Page, site: Site, path: str) -> str:
 
 @seen(is_mobile=True, has_touch=True, again=True)
 def leads_nowhere(_page: Page, site: Site, role: str) -> list[tuple[str, str]]:
-    """Return the links and forms of pages that lead nowhere for a reader in this role, each with its page."""
+    """Return the links and forms of pages that lead nowhere for a reader in this role, each with
+    its page."""
     browser = Browser(site.server)
     browser.cookies = {one["name"]: one["value"] for one in site.cookies[role]}
     pages = [browser.get(filled(path, site)) for path in PAGES if reader_of(path) == role]
@@ -153,9 +167,13 @@ def _targets(page: Followed) -> Iterator[str]:
 
 
 def _narrow_faults(page: Page) -> Iterator[str]:
-    """Nothing is wider than 360 px, the current tab is seen, nothing jumps, and what can be tapped is large enough."""
+    """Nothing is wider than 360 px, the current tab is seen, nothing jumps, and what can be tapped
+    is large enough."""
     yield from (f"wider than the screen: {html}" for html in page.evaluate(WIDER, NARROW["width"]))
-    yield from (f"the current tab is not seen: {name}" for name in page.evaluate(HIDDEN_TABS, NARROW["width"]))
+    yield from (
+        f"the current tab is not seen: {name}"
+        for name in page.evaluate(HIDDEN_TABS, NARROW["width"])
+    )
     yield from (f"small target: {told}" for told in page.evaluate(TARGETS, LEAST_TARGET))
     if (shift := sum(page.evaluate("window.shifts"))) >= MOST_SHIFT:
         yield f"layout shift {shift:.3f}"
@@ -163,10 +181,14 @@ def _narrow_faults(page: Page) -> Iterator[str]:
 
 def _faults_of_access(page: Page, schemes: Sequence[Scheme]) -> Iterator[str]:
     """axe-core finds nothing serious, and the keyboard reaches what scrolls."""
-    yield from (f"scrolls, and the keyboard does not reach it: {html}" for html in page.evaluate(UNREACHED))
+    yield from (
+        f"scrolls, and the keyboard does not reach it: {html}" for html in page.evaluate(UNREACHED)
+    )
     for scheme in schemes if IS_FULL else schemes[:1]:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        found: list[list[Any]] = page.evaluate(AXE, None if scheme == schemes[0] else ["color-contrast"])
+        found: list[list[Any]] = page.evaluate(
+            AXE, None if scheme == schemes[0] else ["color-contrast"]
+        )
         yield from (f"{scheme}: {json.dumps(one, indent=1)}" for one in found if one[0] in GRAVE)
 
 

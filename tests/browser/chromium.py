@@ -1,4 +1,5 @@
-"""Chromium and its pages. What goes wrong in a page is noted: errors of the console, of its policy, of its requests."""
+"""Chromium and its pages. What goes wrong in a page is noted: errors of the console, of its policy,
+of its requests."""
 
 from __future__ import annotations
 
@@ -32,16 +33,22 @@ ANSWERED: Final = "Failed to load resource: the server responded with"
 """The console says so later than the answer comes."""
 WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
 PHONE: Final = {"width": 390, "height": 844}
-CONTEXT: Final[Mapping[str, Any]] = {"viewport": WIDE, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
+CONTEXT: Final[Mapping[str, Any]] = {
+    "viewport": WIDE,
+    "locale": "en-GB",
+    "timezone_id": "Europe/Berlin",
+}
 
 Story = TypeVar("Story", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How a story is seen: options of Playwright's new_context, and the problems that belong to it (parts of them).
+    """How a story is seen: options of Playwright's new_context, and the problems that belong to it
+    (parts of them).
 
-    If that is `again`, it is seen in the page of the story before, if that was seen alike, with all that was cached.
+    If that is `again`, it is seen in the page of the story before, if that was seen alike, with all
+    that was cached.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -49,7 +56,9 @@ class Setting:
     again: bool = False
 
 
-def seen(*, expected: tuple[str, ...] = (), again: bool = False, **options: Any) -> Callable[[Story], Story]:
+def seen(
+    *, expected: tuple[str, ...] = (), again: bool = False, **options: Any
+) -> Callable[[Story], Story]:
     """Play a story in this setting."""
 
     def put(story: Story) -> Story:
@@ -69,7 +78,9 @@ def launched() -> Iterator[Browser]:
     """Start the Chromium that is installed; its sandbox cannot work for root."""
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path(), chromium_sandbox=os.geteuid() != 0)
+        browser = playwright.chromium.launch(
+            executable_path=browser_path(), chromium_sandbox=os.geteuid() != 0
+        )
         try:
             yield browser
         finally:
@@ -77,7 +88,8 @@ def launched() -> Iterator[Browser]:
 
 
 def send(button: Locator) -> None:
-    """Press the button of a form, and wait for the page that answers it: a reload would cut the request off."""
+    """Press the button of a form, and wait for the page that answers it: a reload would cut the
+    request off."""
     with button.page.expect_navigation():
         button.click()
 
@@ -93,7 +105,9 @@ class Watch:
         context.on("response", self._answered)
 
     def unexpected(self, expected: tuple[str, ...]) -> list[str]:
-        return [problem for problem in self.problems if not any(part in problem for part in expected)]
+        return [
+            problem for problem in self.problems if not any(part in problem for part in expected)
+        ]
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not message.text.startswith(ANSWERED):

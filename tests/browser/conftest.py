@@ -1,4 +1,5 @@
-"""The browser, axe-core and html-validate, started and fetched once for a module. Without them these tests fail."""
+"""The browser, axe-core and html-validate, started and fetched once for a module. Without them
+these tests fail."""
 
 from __future__ import annotations
 
@@ -34,5 +35,7 @@ def html_validate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _modules(package: str, folders: pytest.TempPathFactory) -> Path:
-    assert npm.is_possible(), f"{package} is an npm package, and node or npm is missing; .ci/run installs them"
+    assert npm.is_possible(), (
+        f"{package} is an npm package, and node or npm is missing; .ci/run installs them"
+    )
     return npm.install(package, folders.mktemp("npm"))

@@ -1,7 +1,8 @@
 """What two tasks of an owner cost: `python -m tests.browser.effort`, in Chromium on the demo.
 
-Sixteen households with card and space are typed from a list, row by row; keys beside those of names and card numbers
-are counted, Tab and the button too. Equal reviews are settled from the first page on; clicks are counted.
+Sixteen households with card and space are typed from a list, row by row; keys beside those of names
+and card numbers are counted, Tab and the button too. Equal reviews are settled from the first page
+on; clicks are counted.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ def main() -> int:
     with running_demo() as demo, launched() as browser, opened(browser, Setting()) as (page, _):
         keys = typed(page, demo.dashboard)
         clicks = settled(page, demo.dashboard)
-    print(f"{HOUSEHOLDS} households with card and space: {keys} keys beside names and cards, at most {MOST_KEYS}")
+    print(
+        f"{HOUSEHOLDS} households with card and space: {keys} keys beside names and cards, at "
+        f"most {MOST_KEYS}"
+    )
     print(f"equal reviews: {clicks} clicks, at most {MOST_CLICKS}")
     return int(keys > MOST_KEYS or clicks > MOST_CLICKS)
 
@@ -36,7 +40,11 @@ def typed(page: Page, url: str) -> int:
     page.locator("[name='rows[0].name']").click()
     keys = 0
     for row in range(HOUSEHOLDS):
-        cells = {"name": f"Flat {row + 101}, Doe", "card": f"04F0F0{row:02X}", "space": str(row + 1)}
+        cells = {
+            "name": f"Flat {row + 101}, Doe",
+            "card": f"04F0F0{row:02X}",
+            "space": str(row + 1),
+        }
         for cell, text in cells.items():
             keys += _tab_to(page, f"rows[{row}].{cell}")
             page.keyboard.type(text)
@@ -59,7 +67,10 @@ def _tab_to(page: Page, name: str) -> int:
 def settled(page: Page, url: str) -> int:
     """Settle the reviews of one charger with one cause; return how many clicks it took."""
     page.goto(url)
-    steps = (page.get_by_role("link", name="Review").first, page.get_by_role("link", name="Decide about all"))
+    steps = (
+        page.get_by_role("link", name="Review").first,
+        page.get_by_role("link", name="Decide about all"),
+    )
     for step in steps:
         step.click()
     page.get_by_role("button", name="Settle").click()

@@ -14,10 +14,13 @@ from tests.browser import checks
 from tests.browser.chromium import seen
 from tests.browser.site import Site
 
-HEAD = "<!doctype html><html lang=en><meta name=viewport content='width=device-width'><title>Faulty</title>"
+HEAD = (
+    "<!doctype html><html lang=en><meta name=viewport "
+    "content='width=device-width'><title>Faulty</title>"
+)
 WORDS = "These words are so many that they need the whole of their line. "
-REACHED = """<style>.far{position:relative}.far::after{content:"";position:absolute;inset:-16px -30px}</style>
-<p style="padding:40px"><a class=far href=/>!</a></p>"""
+REACHED = """<style>.far{position:relative}.far::after{content:"";position:absolute;inset:-16px
+-30px}</style> <p style="padding:40px"><a class=far href=/>!</a></p>"""
 """It is small, but its surroundings belong to it."""
 PAGES = {
     "sound": f"<main><h1>Sound</h1>{WORDS}<a href=/>This one stands in a text.</a>{REACHED}</main>",
@@ -32,11 +35,18 @@ PAGES = {
     "scripted": f"<main id=all><h1>Scripted</h1>{WORDS}</main>"
     "<script>all.insertAdjacentHTML('beforeend', '<h2>More</h2>')</script>",
     "unwritten": f"<main id=all><h1>Unwritten</h1></main><script>all.append({WORDS!r})</script>",
-    "hidden-tab": f"<main><h1>Tabs</h1>{WORDS}<div style='overflow:hidden' class=tabs><b style='margin-left:400px' "
-    "aria-current=page>Last</b></div></main>",
+    "hidden-tab": (
+        f"<main><h1>Tabs</h1>{WORDS}<div style='overflow:hidden' class=tabs><b "
+        "style='margin-left:400px' aria-current=page>Last</b></div></main>"
+    ),
     "scrolling": f"<main><h1>Scrolling</h1><div style='overflow:auto'>{WORDS}</div></main>",
-    "nameless": f"<main><h1>Nameless</h1>{WORDS}<button style='width:50px;height:50px'></button></main>",
-    "grey": "<main style='background:#fff'><h1>Grey</h1><p style='color:#ccc'>Who can read this?</p></main>",
+    "nameless": (
+        f"<main><h1>Nameless</h1>{WORDS}<button style='width:50px;height:50px'></button></main>"
+    ),
+    "grey": (
+        "<main style='background:#fff'><h1>Grey</h1><p style='color:#ccc'>Who can read "
+        "this?</p></main>"
+    ),
     "policy": "<main><h1>Policy</h1><p style='color:red'>Red</p></main>",
 }
 

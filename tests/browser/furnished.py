@@ -1,4 +1,5 @@
-"""A life-like site: six weeks of a house, and at present three cars, a fault, a charger away, and newcomers."""
+"""A life-like site: six weeks of a house, and at present three cars, a fault, a charger away, and
+newcomers."""
 
 from __future__ import annotations
 
@@ -15,7 +16,18 @@ from zoneinfo import ZoneInfo
 from levity_trio.authority.issuing import keep_pages
 from levity_trio.billing.examples import DAY_AND_NIGHT
 from levity_trio.config import pages_folder
-from tests.browser.past import AWAY, CHARGERS, CHARGING, DAYS, FAULTED, HOUSEHOLDS, QUIET, TIME_ZONE, Past, write_past
+from tests.browser.past import (
+    AWAY,
+    CHARGERS,
+    CHARGING,
+    DAYS,
+    FAULTED,
+    HOUSEHOLDS,
+    QUIET,
+    TIME_ZONE,
+    Past,
+    write_past,
+)
 from tests.browser.site import Site, bare_site
 from tests.integration.browsing import Browser
 from tests.integration.charger import Charger, Closed, now
@@ -25,7 +37,15 @@ IMPORTED: Final = "/sessions/{imported}"
 """Is a page of its own among those that are checked: less is known of an imported session."""
 NEWCOMER, STRANGER = "GRIZZL-E-7731", "04BADCAB1E"
 FLAGS: Final = (
-    *("--registration", "ask", "--adopt-existing", "--unknown-tags", "ask", "--time-zone", TIME_ZONE),
+    *(
+        "--registration",
+        "ask",
+        "--adopt-existing",
+        "--unknown-tags",
+        "ask",
+        "--time-zone",
+        TIME_ZONE,
+    ),
     *("--heartbeat-interval", "3600"),
     *("--drivers-url", "https://bauhof.example"),  # codes to print lead there
 )
@@ -44,7 +64,9 @@ def furnished_site(folder: Path, *, is_closed: bool = True) -> Iterator[Site]:
     """
     moment = datetime.now(UTC).replace(microsecond=0)
     past = write_past(folder / "site.db", moment, has_import=True)
-    keep_pages(pages_folder(folder / "site.db"), ["bauhof.local", "192.0.2.12"], "Bauhof 12", moment)
+    keep_pages(
+        pages_folder(folder / "site.db"), ["bauhof.local", "192.0.2.12"], "Bauhof 12", moment
+    )
     with bare_site(folder, *FLAGS) as site, ExitStack() as presence:
         last = _move_in(site, moment)
         if is_closed:
@@ -65,7 +87,9 @@ def peopled_site(folder: Path) -> Iterator[Site]:
         for role, name in (("admin", "Cleo"), ("driver", "Anna")):
             browser = Browser(site.server)
             browser.send(browser.get("/login").form("/login"), name=name, password=PASSWORD)
-            site.cookies[role] = [{"name": one, "value": of, "url": site.url} for one, of in browser.cookies.items()]
+            site.cookies[role] = [
+                {"name": one, "value": of, "url": site.url} for one, of in browser.cookies.items()
+            ]
         token = site.ask("POST", "admin", "tokens", name="program", role="viewer")["token"]
         site.headers["program"] = {"authorization": f"Bearer {token}"}
         yield site
@@ -79,8 +103,12 @@ def _move_in(site: Site, moment: datetime) -> str:
     """Add households, spaces, a tariff and who bills; return the first month that is billed."""
     today = moment.astimezone(ZoneInfo(TIME_ZONE)).date()
     since = str(today - timedelta(days=DAYS + 60))
-    site.ask("PUT", "admin", "biller", name="Hausverein Bauhof 12", bank_account="DE75512108001245126199")
-    tariff = site.ask("POST", "admin", "tariffs", toml=DAY_AND_NIGHT.replace("2026-10-01", since))["id"]
+    site.ask(
+        "PUT", "admin", "biller", name="Hausverein Bauhof 12", bank_account="DE75512108001245126199"
+    )
+    tariff = site.ask("POST", "admin", "tariffs", toml=DAY_AND_NIGHT.replace("2026-10-01", since))[
+        "id"
+    ]
     site.ask("POST", "admin", "tariff-assignments", tariff=tariff, since=since, site=True)
     station = site.ask("POST", "admin", "stations", name="Bauhof 12")["id"]
     for number, identity in enumerate(CHARGERS, 1):
@@ -98,7 +126,8 @@ def _move_in(site: Site, moment: datetime) -> str:
 
 @contextmanager
 def _present(port: int, identity: str, past: Past) -> Iterator[None]:
-    """A charger that has come back, says how it is, and accepts what it is asked until the block is left."""
+    """A charger that has come back, says how it is, and accepts what it is asked until the block is
+    left."""
     with Charger(port, identity) as charger:
         charger.call("BootNotification", **PLATE, chargePointSerialNumber=f"S-{identity}")
         _tell(charger, past)
@@ -132,7 +161,9 @@ def _tell(charger: Charger, past: Past) -> None:
 
 
 def _status(charger: Charger, status: str, error: str = "NoError") -> None:
-    charger.call("StatusNotification", connectorId=1, errorCode=error, status=status, timestamp=now())
+    charger.call(
+        "StatusNotification", connectorId=1, errorCode=error, status=status, timestamp=now()
+    )
 
 
 def _answer(charger: Charger) -> None:
@@ -162,7 +193,9 @@ def _shown(site: Site, past: Past) -> dict[str, Any]:
         "/d/at/{charger}/{connector}": f"/d/at/{QUIET}/1",
         "/d/sessions/{id}": f"/d/sessions/{_ended(site)}",
         "meters": site.ask("POST", "admin", "meters", name="House", class_percent=1.0)["id"],
-        "recipients": site.ask("POST", "admin", "recipients", name="Cleo", mail="cleo@example.org")["id"],
+        "recipients": site.ask("POST", "admin", "recipients", name="Cleo", mail="cleo@example.org")[
+            "id"
+        ],
     }
 
 
@@ -175,11 +208,16 @@ def _group(site: Site) -> tuple[str, str]:
 def _ended(site: Site) -> int:
     """Return the newest session of the first household that has ended."""
     found = site.ask("GET", "admin", "accounts", "1", "transactions")["data"]
-    return next(int(one["transaction"]["id"]) for one in found if one["transaction"]["stop_time"] is not None)
+    return next(
+        int(one["transaction"]["id"])
+        for one in found
+        if one["transaction"]["stop_time"] is not None
+    )
 
 
 def _bill(site: Site, month: str) -> dict[str, Any]:
-    """Close a month and begin with the next; return what pages show of them, for some by the whole path."""
+    """Close a month and begin with the next; return what pages show of them, for some by the whole
+    path."""
     site.ask("POST", "admin", "closings", month)
     now = f"{datetime.now(ZoneInfo(TIME_ZONE)):%Y-%m}"
     draft = site.ask("GET", "admin", "drafts", now)["data"][0]["id"]

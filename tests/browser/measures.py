@@ -39,7 +39,8 @@ def open_site(folder: Path) -> Iterator[Site]:
 
 
 def first_page(page: Page, _site: Site, url: str) -> list[list[Any]]:
-    """Return what a browser with nothing in its cache loads for a page: each address, and its bytes with the head."""
+    """Return what a browser with nothing in its cache loads for a page: each address, and its bytes
+    with the head."""
     loaded: dict[str, list[Any]] = {}
     devtools = page.context.new_cdp_session(page)
     devtools.on("Network.requestWillBeSent", lambda told: _note(loaded, told))
@@ -59,10 +60,15 @@ def _add(loaded: dict[str, list[Any]], told: dict[str, Any]) -> None:
         loaded[told["requestId"]][1] = told["encodedDataLength"]
 
 
-def fact_to_pixel(page: Page, _site: Site, url: str, port: int, identity: str, rounds: int) -> list[float]:
-    """Return the seconds from a charger's StatusNotification until the frame that shows it, at a page that rests."""
+def fact_to_pixel(
+    page: Page, _site: Site, url: str, port: int, identity: str, rounds: int
+) -> list[float]:
+    """Return the seconds from a charger's StatusNotification until the frame that shows it, at a
+    page that rests."""
     with Charger(port, identity) as charger:
-        charger.call("BootNotification", chargePointVendor="United Chargers", chargePointModel="Grizzl-E")
+        charger.call(
+            "BootNotification", chargePointVendor="United Chargers", chargePointModel="Grizzl-E"
+        )
         _tell(charger, STATUSES[1])
         page.goto(url)
         page.evaluate(WATCHING, [f"charger-{identity}", SHOWN])
@@ -80,4 +86,6 @@ def _round(page: Page, charger: Charger, status: str) -> float:
 
 
 def _tell(charger: Charger, status: str) -> None:
-    charger.call("StatusNotification", connectorId=1, errorCode="NoError", status=status, timestamp=now())
+    charger.call(
+        "StatusNotification", connectorId=1, errorCode="NoError", status=status, timestamp=now()
+    )

@@ -15,14 +15,29 @@ OF_STRANGERS: Final = ("/login", "/login?next=/d/at/SPACE-09", "/welcome")
 """The log-in, that of a driver who scanned a code, and the page that takes one-time codes."""
 TASKS: Final = tuple(
     f"/do/post/admin/{one}"
-    for one in ("households", "move-ins", "accounts/{id}/move-out", "transactions/{id}/correct", "recipients")
+    for one in (
+        "households",
+        "move-ins",
+        "accounts/{id}/move-out",
+        "transactions/{id}/correct",
+        "recipients",
+    )
 )
 """Forms with a page of their own."""
-TRIED: Final = "/tariffs/new?name=Night&price=0.4&night_price=cheap&since=2030-01-01&whom=site&show=1"
+TRIED: Final = (
+    "/tariffs/new?name=Night&price=0.4&night_price=cheap&since=2030-01-01&whom=site&show=1"
+)
 """A price that is refused at its field."""
 REQUEST: Final = "/help/api?group=tariffs&request=POST+/api/admin/tariff-prices"
 BESIDE: Final = (
-    *(*OF_STRANGERS, IMPORTED, *TASKS, "/do/post/admin/chargers", "/do/post/me/password", "/api/docs"),
+    *(
+        *OF_STRANGERS,
+        IMPORTED,
+        *TASKS,
+        "/do/post/admin/chargers",
+        "/do/post/me/password",
+        "/api/docs",
+    ),
     *(TRIED, TRIED.replace("cheap", "0.2"), REQUEST),
 )
 """With forms that are made from a declaration, and the documentation."""
@@ -40,7 +55,8 @@ def filled(path: str, site: Site) -> str:
 
 
 def reader_of(path: str) -> str:
-    """Return the role in which a page is looked at, "" for a stranger's. A log-in opens pages, but not the API."""
+    """Return the role in which a page is looked at, "" for a stranger's. A log-in opens pages, but
+    not the API."""
     if path in OF_STRANGERS:
         return ""
     if path.startswith("/api/"):
@@ -49,7 +65,8 @@ def reader_of(path: str) -> str:
 
 
 def fill_in(path: str, shown: Mapping[str, object]) -> str:
-    """Replace each parameter by what is known by the word before it (in /chargers/{id} that is "chargers").
+    """Replace each parameter by what is known by the word before it (in /chargers/{id} that is
+    "chargers").
 
     Where several belong together, the whole path is known instead.
     """

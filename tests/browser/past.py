@@ -1,4 +1,5 @@
-"""Six weeks of a house, written through the write functions as its chargers would have told them."""
+"""Six weeks of a house, written through the write functions as its chargers would have told
+them."""
 
 from __future__ import annotations
 
@@ -53,8 +54,8 @@ CHARGING: Final = HOUSEHOLDS[:3]
 
 @dataclass
 class Past:
-    """What became of it: the open transactions with their registers, by charger, the one that is in doubt, and the
-    one that was imported."""
+    """What became of it: the open transactions with their registers, by charger, the one that is in
+    doubt, and the one that was imported."""
 
     open: dict[str, tuple[int, int]] = field(default_factory=dict)
     doubtful: int = 0
@@ -90,7 +91,8 @@ def write_past(database: Path, now: datetime, *, has_import: bool = False) -> Pa
 
 
 def _manage_load(books: Books, past: Past) -> None:
-    """A day of load management in shadow: while more cars charge, what there is at the feeder is shared."""
+    """A day of load management in shadow: while more cars charge, what there is at the feeder is
+    shared."""
     begin = books.now - timedelta(days=1)
     places = [(one.charger, past.open[one.charger][0]) for one in CHARGING]
     for number in range(int(timedelta(days=1) / READING)):
@@ -98,7 +100,11 @@ def _manage_load(books: Books, past: Past) -> None:
         house = 4.0 + (5.0 if 16 <= at.hour < 21 else 0.0) + number % 3 * 0.4
         bounds = ("circuit", "waits" if number % 4 < 2 else "circuit", "most")
         is_busy = number > 88  # the last hours, in which those of CHARGING charge
-        cars = [(*place, bound) for place, bound in zip(places, bounds, strict=True)] if is_busy else []
+        cars = (
+            [(*place, bound) for place, bound in zip(places, bounds, strict=True)]
+            if is_busy
+            else []
+        )
         loads.quarter(books, stamp(at), *cars, house=house, drawn=38.0 if is_busy else 0.0)
     first, second, third = places
     loads.decide(
@@ -106,7 +112,11 @@ def _manage_load(books: Books, past: Past) -> None:
         loads.car(*first, limit_a=24, of_a=32, drawn_a=31.8, phase="L1", is_outage=True),
         loads.waiting(*second, place=1, of=1),
         loads.car(*third, limit_a=16, drawn_a=15.9, bound="most", circuit="", phase=""),
-        lines=[loads.line(0, house=8.4, cars=48.0), loads.line(1, house=5.1), loads.line(2, house=6.7)],
+        lines=[
+            loads.line(0, house=8.4, cars=48.0),
+            loads.line(1, house=5.1),
+            loads.line(2, house=6.7),
+        ],
     )
 
 
@@ -127,7 +137,9 @@ def _let_happen(books: Books, happenings: Iterable[Happening]) -> None:
             heapq.heappush(queue, (then, number, one))
 
 
-def _habit(station: _Station, who: Household, dice: random.Random, now: datetime, past: Past) -> Happening:
+def _habit(
+    station: _Station, who: Household, dice: random.Random, now: datetime, past: Past
+) -> Happening:
     """Charge on most evenings; those of CHARGING also now."""
     for days_ago in range(DAYS - 1, 0, -1):
         if dice.random() < 0.6:
@@ -137,7 +149,9 @@ def _habit(station: _Station, who: Household, dice: random.Random, now: datetime
                 yield from _session(station, who, begin, int(who.wh * dice.uniform(0.4, 1.3)))
     if who in CHARGING:
         hours = dice.uniform(0.7, 1.6)
-        yield from _charge(station, who, now - timedelta(hours=hours), int(hours * who.watts * 0.97))
+        yield from _charge(
+            station, who, now - timedelta(hours=hours), int(hours * who.watts * 0.97)
+        )
         past.open[station.name] = (station.transaction, station.wh)
 
 
@@ -187,7 +201,11 @@ def _import(books: Books, now: datetime) -> int:
     """Import a session of several days whose figure its readings contradict; return it."""
     begun, wh = now - timedelta(days=9, hours=5), 4_093_719
     ended, charger = begun + timedelta(days=8, hours=11), HOUSEHOLDS[7].charger
-    start, stop, doubts = stamp(begun), stamp(ended), ["its energy is 0 Wh, but its readings show 9900 Wh"]
+    start, stop, doubts = (
+        stamp(begun),
+        stamp(ended),
+        ["its energy is 0 Wh, but its readings show 9900 Wh"],
+    )
     ends = (start, stop, wh, None, 0, "Local", start, stop, stop, {"id": 17}, doubts)
     (number,) = books.run(
         imports.take, "transactions", [TransactionRow(charger, 17, 1, "OLD-TAG", *ends)], books.at

@@ -1,12 +1,14 @@
-"""Plays stories in a real browser: `python -m tests.browser.play STORY [ARGUMENT …]`, such as `stories.live.plug_in`.
+"""Plays stories in a real browser: `python -m tests.browser.play STORY [ARGUMENT …]`, such as
+`stories.live.plug_in`.
 
-A story is a function of a page and a site below tests/browser, and what it returns is printed as JSON. Its module may
-have `open_site`, a context manager of a folder; else it gets a new server. Without STORY, requests are read line by
-line, each a JSON array of these words, and each is answered by a line: one browser plays many stories, and the stories
-of one module play at one site.
+A story is a function of a page and a site below tests/browser, and what it returns is printed as
+JSON. Its module may have `open_site`, a context manager of a folder; else it gets a new server.
+Without STORY, requests are read line by line, each a JSON array of these words, and each is
+answered by a line: one browser plays many stories, and the stories of one module play at one site.
 
-A story fails by an exception, and by an error in the browser's console, a violation of the policy, or a failed request
-that it did not announce (chromium.seen). Then its traceback is told, and where a picture of the page is.
+A story fails by an exception, and by an error in the browser's console, a violation of the policy,
+or a failed request that it did not announce (chromium.seen). Then its traceback is told, and where
+a picture of the page is.
 """
 
 from __future__ import annotations
@@ -58,7 +60,9 @@ class Stage:
 
     def _play(self, name: str, arguments: tuple[Any, ...]) -> object:
         module, _, function = name.rpartition(".")
-        story: Callable[..., object] = getattr(importlib.import_module(f"tests.browser.{module}"), function)
+        story: Callable[..., object] = getattr(
+            importlib.import_module(f"tests.browser.{module}"), function
+        )
         site, setting = self._site_of(sys.modules[f"tests.browser.{module}"]), setting_of(story)
         with self._opened(setting) as (page, watch):
             with self._pictured(page, name):
@@ -68,10 +72,14 @@ class Stage:
 
     @contextmanager
     def _opened(self, setting: Setting) -> Iterator[tuple[Page, Watch]]:
-        """Give a new page, or the one before without its cookies; a context costs a process, and a cache."""
+        """Give a new page, or the one before without its cookies; a context costs a process, and a
+        cache."""
         if setting != self._seen or self._page is None:
             self._leave()
-            self._seen, self._page = setting, self._pages.enter_context(opened(self._browser, setting))
+            self._seen, self._page = (
+                setting,
+                self._pages.enter_context(opened(self._browser, setting)),
+            )
         page, watch = self._page
         page.context.clear_cookies()
         watch.problems.clear()
@@ -94,7 +102,9 @@ class Stage:
             self._module, self._site = module, None
             folder = Path(tempfile.mkdtemp(dir=self._folder))
             self._site = self._sites.enter_context(getattr(module, "open_site", bare_site)(folder))
-        assert self._site is not None, f"the site of {module.__name__} could not be opened for the story before"
+        assert self._site is not None, (
+            f"the site of {module.__name__} could not be opened for the story before"
+        )
         return self._site
 
     @contextmanager

@@ -1,4 +1,5 @@
-"""The tests' side of play.py: a process with a browser that plays one story after the other. No Playwright here."""
+"""The tests' side of play.py: a process with a browser that plays one story after the other. No
+Playwright here."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from typing import Any, Final
 from tests.integration.serving import ROOT, environment
 
 NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""The first is the engine without windows: a page takes a quarter of the CPU that it takes in a whole browser."""
+"""The first is the engine without windows: a page takes a quarter of the CPU that it takes in a
+whole browser."""
 STORIES: Final = Path(__file__).with_name("stories")
 END_SECONDS: Final = 60
 
@@ -25,7 +27,9 @@ def browser_path() -> str:
     for name in NAMES:
         if found := shutil.which(name):
             return found
-    raise LookupError(f"no Chromium on PATH ({', '.join(NAMES)}); .ci/run installs Debian's package `{NAMES[0]}`")
+    raise LookupError(
+        f"no Chromium on PATH ({', '.join(NAMES)}); .ci/run installs Debian's package `{NAMES[0]}`"
+    )
 
 
 def stories() -> list[str]:
@@ -34,7 +38,9 @@ def stories() -> list[str]:
         f"stories.{path.stem}.{one.name}"
         for path in sorted(STORIES.glob("*.py"))
         for one in ast.parse(path.read_text()).body
-        if isinstance(one, ast.FunctionDef) and not one.name.startswith("_") and one.name != "open_site"
+        if isinstance(one, ast.FunctionDef)
+        and not one.name.startswith("_")
+        and one.name != "open_site"
     ]
 
 
@@ -59,14 +65,17 @@ class Player:
 
 @contextmanager
 def player(folder: Path) -> Iterator[Player]:
-    """A player whose pictures and databases lie in a folder. In the end the logs of its servers must be clean."""
+    """A player whose pictures and databases lie in a folder. In the end the logs of its servers
+    must be clean."""
     browser_path()
     command = [sys.executable, "-m", "tests.browser.play"]
     settings = {**environment(), "TMPDIR": str(folder)}
     pipe = subprocess.PIPE
     with (
         (folder / "stderr").open("w+") as stderr,
-        subprocess.Popen(command, cwd=ROOT, env=settings, stdin=pipe, stdout=pipe, stderr=stderr, text=True) as process,
+        subprocess.Popen(
+            command, cwd=ROOT, env=settings, stdin=pipe, stdout=pipe, stderr=stderr, text=True
+        ) as process,
     ):
         try:
             yield Player(process)

@@ -1,6 +1,7 @@
 """Pictures of every page of the demo: `python -m tests.browser.screenshots`.
 
-Each page is shown on a laptop and on a phone, light and dark. `--readme` takes those of them that README.md shows.
+Each page is shown on a laptop and on a phone, light and dark. `--readme` takes those of them that
+README.md shows.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ SETTLED_MS: Final = 700
 
 def take(browser: Browser, demo: Demo, folder: Path, pages: Sequence[str], *, whole: bool) -> int:
     """Take the pictures and return how many."""
-    shown, token = shown_by(demo), demo.ask("POST", "admin", "tokens", name="pictures", role="viewer")["token"]
+    shown, token = (
+        shown_by(demo),
+        demo.ask("POST", "admin", "tokens", name="pictures", role="viewer")["token"],
+    )
     for path in pages:
         name = re.sub(r"\W+", "-", path).strip("-") or "now"
         base = demo.drivers if reader_of(path) == "driver" else demo.dashboard
@@ -82,7 +86,9 @@ def shown_by(demo: Demo) -> dict[str, object]:
     doubtful = demo.ask("GET", "admin", "review")["data"][0]["transaction"]["id"]
     group = demo.ask("GET", "admin", "review", "groups")["data"][0]
     sessions = demo.ask("GET", "admin", "accounts", "1", "transactions")["data"]
-    ended = next(one["transaction"]["id"] for one in sessions if one["transaction"]["stop_time"] is not None)
+    ended = next(
+        one["transaction"]["id"] for one in sessions if one["transaction"]["stop_time"] is not None
+    )
     return {
         "chargers": charger_id(HOUSEHOLDS[1].space),
         "transactions": doubtful,
@@ -106,17 +112,31 @@ def shown_by(demo: Demo) -> dict[str, object]:
 
 def main() -> int:
     """Start the demo, take the pictures, and say where they are."""
-    parser = argparse.ArgumentParser(prog="python -m tests.browser.screenshots", description=__doc__)
-    parser.add_argument("--page", action="append", help="the path of a page, as declared; all unless told")
-    parser.add_argument("--whole", action="store_true", help="whole pages, also what is below the screen")
-    parser.add_argument("--readme", action="store_true", help="only those that README.md shows, into tests/screenshots")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.browser.screenshots", description=__doc__
+    )
+    parser.add_argument(
+        "--page", action="append", help="the path of a page, as declared; all unless told"
+    )
+    parser.add_argument(
+        "--whole", action="store_true", help="whole pages, also what is below the screen"
+    )
+    parser.add_argument(
+        "--readme",
+        action="store_true",
+        help="only those that README.md shows, into tests/screenshots",
+    )
     asked = parser.parse_args()
     folder = SHOWN if asked.readme else Path(tempfile.mkdtemp(prefix="levity-screenshots-"))
     pages = asked.page or [one for one in PAGES if one != IMPORTED]
     with launched() as browser, running_demo() as demo:
         time.sleep(LIVED_SECONDS)
         is_all = not asked.readme
-        count = take(browser, demo, folder, pages, whole=asked.whole) if is_all else take_of_readme(browser, demo)
+        count = (
+            take(browser, demo, folder, pages, whole=asked.whole)
+            if is_all
+            else take_of_readme(browser, demo)
+        )
     print(f"{count} pictures in {folder}")
     return 0
 

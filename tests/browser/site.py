@@ -1,4 +1,5 @@
-"""A site for the browser: a spawned server that can be stopped and started again, and simulated chargers."""
+"""A site for the browser: a spawned server that can be stopped and started again, and simulated
+chargers."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ FREQUENT: Final = {"MeterValueSampleInterval": "1"}
 
 
 class Site:
-    """One server and its chargers. Both ports stay the same when it is restarted, as those of a real one do."""
+    """One server and its chargers. Both ports stay the same when it is restarted, as those of a
+    real one do."""
 
     def __init__(self, folder: Path, *flags: str, is_named: bool = False) -> None:
         self.folder = folder
@@ -84,7 +86,8 @@ class Site:
         return api.ask(method, *path, given=None if method == "GET" else given, patience=60)
 
     def charger(self, identity: str, **plate: object) -> None:
-        """Connect a simulated charger that sends a reading each second, and wait until it has booted."""
+        """Connect a simulated charger that sends a reading each second, and wait until it has
+        booted."""
         self._park("POST", "chargers", id=identity, auto_connect=True, **plate)
         self.server.wait_line("ChargerBooted", charger=identity)
         for key, value in FREQUENT.items():
@@ -95,7 +98,8 @@ class Site:
         self._park("POST", "vehicles", name=name, **given)
 
     def act(self, identity: str, action: str, **given: object) -> Any:
-        """Do what a person does at a charger, by the names of levity_trio/simulator/park/actions.py."""
+        """Do what a person does at a charger, by the names of
+        levity_trio/simulator/park/actions.py."""
         return self._park("POST", "chargers", identity, action, **given)
 
     def _park(self, method: str, *path: str, **given: object) -> Any:

@@ -1,4 +1,5 @@
-"""What every page must be: valid, accessible in both colour schemes, fit for a phone, readable without JavaScript."""
+"""What every page must be: valid, accessible in both colour schemes, fit for a phone, readable
+without JavaScript."""
 
 from __future__ import annotations
 
@@ -24,8 +25,15 @@ def test_its_html_is_valid(browser: Player, html_validate: Path, tmp_path: Path)
     for path in PAGES:
         file = tmp_path / (re.sub(r"\W+", "_", path) + ".html")
         file.write_text(browser.play("checks.as_served", path))
-    (tmp_path / ".htmlvalidate.json").write_text(json.dumps({"root": True, "extends": ["html-validate:standard"]}))
-    command: list[str | Path] = [html_validate, "--formatter", "text", *sorted(tmp_path.glob("*.html"))]
+    (tmp_path / ".htmlvalidate.json").write_text(
+        json.dumps({"root": True, "extends": ["html-validate:standard"]})
+    )
+    command: list[str | Path] = [
+        html_validate,
+        "--formatter",
+        "text",
+        *sorted(tmp_path.glob("*.html")),
+    ]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout[-3000:] + told.stderr[-3000:]
     assert len([*tmp_path.glob("*.html")]) == len(PAGES)

@@ -48,7 +48,9 @@ def test_a_story_may_announce_what_goes_wrong(browser: Player) -> None:
 
 
 @pytest.mark.parametrize(("path", "words"), FOUND.items())
-def test_what_is_not_for_everybody_is_found(browser: Player, axe: Path, path: str, words: str) -> None:
+def test_what_is_not_for_everybody_is_found(
+    browser: Player, axe: Path, path: str, words: str
+) -> None:
     with pytest.raises(AssertionError, match=words):
         browser.play("faulty.is_for_everybody", path, str(axe))
 

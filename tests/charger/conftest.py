@@ -1,7 +1,8 @@
 """Whole conversations in memory and in virtual time: minutes of silence take milliseconds.
 
-Every test of this folder runs on a clock that jumps whenever all tasks wait, so nothing here may use a thread: it
-would look idle. Hence the inline writer. A test that waits for something that never comes fails.
+Every test of this folder runs on a clock that jumps whenever all tasks wait, so nothing here may
+use a thread: it would look idle. Hence the inline writer. A test that waits for something that
+never comes fails.
 """
 
 import inspect
@@ -44,7 +45,8 @@ def pytest_itemcollected(item: pytest.Function) -> None:
 def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams in memory have the address that a test gave them, otherwise `memory`."""
     monkeypatch.setattr(
-        "levity_trio.charger.connection.address_of", lambda transport: getattr(transport, "address", "memory")
+        "levity_trio.charger.connection.address_of",
+        lambda transport: getattr(transport, "address", "memory"),
     )
 
 
@@ -63,15 +65,19 @@ def stretching(monkeypatch: pytest.MonkeyPatch) -> None:
 def writer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[InlineWriter]:
     """A writer on SQLite and PostgreSQL at once; on SQLite alone for a test marked `sqlite`.
 
-    It is on both for one test of EVERY, and at full size: each write has tests of its own on both, in tests/store.
+    It is on both for one test of EVERY, and at full size: each write has tests of its own on both,
+    in tests/store.
     """
     path = tmp_path / "levity.db"
-    is_alone = request.node.get_closest_marker("sqlite") or not is_chosen(request.node.nodeid, EVERY)
+    is_alone = request.node.get_closest_marker("sqlite") or not is_chosen(
+        request.node.nodeid, EVERY
+    )
     with only_new(path) if is_alone else both_with_file(path) as connection:
         yield InlineWriter(connection)
 
 
 @pytest.fixture
 def central(writer: InlineWriter) -> Central:
-    """A server in its first run, ready for handshakes; tests change its settings with `configure`."""
+    """A server in its first run, ready for handshakes; tests change its settings with
+    `configure`."""
     return make_central(writer)

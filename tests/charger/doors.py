@@ -26,7 +26,9 @@ def basic(user: str, password: bytes) -> str:
     return f"Authorization: Basic {b64encode(user.encode() + b':' + password).decode()}"
 
 
-async def give(writer: InlineWriter, charger: str, password: bytes = PASSWORD, kind: Kind = GENERATED) -> int:
+async def give(
+    writer: InlineWriter, charger: str, password: bytes = PASSWORD, kind: Kind = GENERATED
+) -> int:
     """Store a password of a known charger, as an operator does; return its id."""
     stored = passwords.store(password, kind)
     return await writer.run(credentials.expect_password, charger, stored, stamp(START), "anna")
@@ -47,14 +49,18 @@ async def use(central: Central, charger: str, *lines: str) -> None:
         assert (await peer.receive())[:2] == [3, "h"]
 
 
-async def knock(central: Central, charger: str, *lines: str, pair: StreamPair = memory_stream_pair) -> str:
+async def knock(
+    central: Central, charger: str, *lines: str, pair: StreamPair = memory_stream_pair
+) -> str:
     """Send a handshake; return the head of the response."""
     async with open_raw(central, pair) as peer:
         await peer.send(upgrade(f"/ws/{charger}", *lines))
         return await peer.read_head()
 
 
-async def status(central: Central, charger: str, *lines: str, pair: StreamPair = memory_stream_pair) -> int:
+async def status(
+    central: Central, charger: str, *lines: str, pair: StreamPair = memory_stream_pair
+) -> int:
     """Send a handshake; return the status of the response."""
     return int((await knock(central, charger, *lines, pair=pair)).split(" ")[1])
 

@@ -32,11 +32,13 @@ def wall_clock() -> datetime:
 
 
 class InlineWriter:
-    """The writer's interface on a real database, without its thread, which the clock would take for idle.
+    """The writer's interface on a real database, without its thread, which the clock would take for
+    idle.
 
-    Like the real writer, it commits every queued write and returns the result later, after `answer_seconds`. While
-    `is_unavailable`, nothing is committed and callers get StoreUnavailable after their time-out. While `is_slow`, they
-    get it too, and their writes are committed all the same. While `is_full`, no notes are taken.
+    Like the real writer, it commits every queued write and returns the result later, after
+    `answer_seconds`. While `is_unavailable`, nothing is committed and callers get StoreUnavailable
+    after their time-out. While `is_slow`, they get it too, and their writes are committed all the
+    same. While `is_full`, no notes are taken.
     """
 
     def __init__(self, connection: WritingConnection) -> None:
@@ -81,7 +83,9 @@ class InlineWriter:
             raise StoreUnavailable
         self._commit(lambda db: write(db, *args)).unwrap()
 
-    def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+    def coalesce(
+        self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts
+    ) -> None:
         del key  # these tests do not cover coalescing
         self._commit(lambda db: write(db, *args)).unwrap()
 
@@ -89,7 +93,9 @@ class InlineWriter:
         self.run_now(store_frames, [row])
 
     def statistics(self) -> WriterStatistics:
-        return WriterStatistics(0, self._commits, self._commits, 0, 0, self.is_failing, FrameLogStatistics())
+        return WriterStatistics(
+            0, self._commits, self._commits, 0, 0, self.is_failing, FrameLogStatistics()
+        )
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
@@ -109,7 +115,9 @@ def make_central(writer: InlineWriter) -> Central:
     """Return a server in its first run on this writer, without pings, ready for handshakes."""
     run = writer.run_now(sessions.start_run, "levity", "test", stamp(START), True)
     config = ServerConfig(database=Path("levity.db"), websocket_ping_seconds=None)
-    central = Central(config, cast(Writer, writer), wall_clock, set(), set(), clock_trusted=True, run=run)
+    central = Central(
+        config, cast(Writer, writer), wall_clock, set(), set(), clock_trusted=True, run=run
+    )
     central.ready.set()
     writer.publish = central.hooks.observe
     return central

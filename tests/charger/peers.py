@@ -95,7 +95,8 @@ async def open_charger(
     headers: Sequence[tuple[bytes, bytes]] = (),
     pair: StreamPair = memory_stream_pair,
 ) -> AsyncIterator[Charger]:
-    """A charger after its handshake. On exit it closes the connection and waits for the server to finish."""
+    """A charger after its handshake. On exit it closes the connection and waits for the server to
+    finish."""
     ours, theirs = pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_connection, central, ours)
@@ -121,7 +122,9 @@ class RawPeer:
     async def send(self, data: bytes) -> None:
         await self.stream.send_all(data)
 
-    async def send_frame(self, data: bytes | str, opcode: int = TEXT, *, is_last: bool = True) -> None:
+    async def send_frame(
+        self, data: bytes | str, opcode: int = TEXT, *, is_last: bool = True
+    ) -> None:
         await self.send(frame(data, opcode, is_last=is_last))
 
     async def read_head(self) -> str:
@@ -173,7 +176,9 @@ class RawPeer:
 
 
 @asynccontextmanager
-async def open_raw(central: Central, pair: StreamPair = memory_stream_pair) -> AsyncIterator[RawPeer]:
+async def open_raw(
+    central: Central, pair: StreamPair = memory_stream_pair
+) -> AsyncIterator[RawPeer]:
     """A connection before its handshake. On exit it is cut and the server has finished with it."""
     ours, theirs = pair()
     async with trio.open_nursery() as nursery:

@@ -34,26 +34,41 @@ def stop(transaction: int) -> dict[str, Any]:
 async def test_another_chargers_transaction_is_not_touched(
     central: Central, writer: InlineWriter, has_own: bool
 ) -> None:
-    async with open_charger(central, "/ws/CP-1") as owner, open_charger(central, "/ws/CP-2") as stranger:
+    async with (
+        open_charger(central, "/ws/CP-1") as owner,
+        open_charger(central, "/ws/CP-2") as stranger,
+    ):
         theirs: int = (await owner.call("StartTransaction", START))["transactionId"]
-        await owner.call("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Charging"})
+        await owner.call(
+            "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Charging"}
+        )
         if has_own:
             assert (await stranger.call("StartTransaction", START))["transactionId"] != theirs
         before = [writer.rows(of) for of in OF_OTHERS]
         await stranger.call("MeterValues", reading(theirs))
         await stranger.call("StopTransaction", stop(theirs))
-        await stranger.call("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"})
+        await stranger.call(
+            "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
+        )
         data = {"vendorId": "CP-1", "messageId": "StopTransaction", "data": str(theirs)}
         await stranger.call("DataTransfer", data)
         assert [writer.rows(of) for of in OF_OTHERS] == before
         assert writer.rows("SELECT status FROM tx WHERE id = ?", theirs) == [("Active",)]
-        assert writer.rows("SELECT DISTINCT cp_id FROM meter_val WHERE tx_id = ?", theirs) in ([], [("CP-1",)])
+        assert writer.rows("SELECT DISTINCT cp_id FROM meter_val WHERE tx_id = ?", theirs) in (
+            [],
+            [("CP-1",)],
+        )
         assert (await owner.call("StopTransaction", stop(theirs))) is not None
     assert writer.rows("SELECT status FROM tx WHERE id = ?", theirs) != [("Active",)]
 
 
-async def test_another_chargers_reservation_is_not_used(central: Central, writer: InlineWriter) -> None:
-    async with open_charger(central, "/ws/CP-1") as owner, open_charger(central, "/ws/CP-2") as stranger:
+async def test_another_chargers_reservation_is_not_used(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with (
+        open_charger(central, "/ws/CP-1") as owner,
+        open_charger(central, "/ws/CP-2") as stranger,
+    ):
         await owner.call("Heartbeat")
         writer.run_now(_reserve)
         await stranger.call("StartTransaction", {**START, "reservationId": 7})
@@ -67,7 +82,8 @@ def _reserve(db: Any) -> None:
         (),
     )
     db.execute(
-        "INSERT INTO reservation (cp_id, reservation_id, conn_id, id_tag, expires_at, command_id, created_at)"
-        " VALUES ('CP-1', 7, 1, 'TAG-1', '2099', ?, '')",
+        "INSERT INTO reservation (cp_id, reservation_id, conn_id, id_tag, expires_at, command_id, "
+        "created_at) "
+        "VALUES ('CP-1', 7, 1, 'TAG-1', '2099', ?, '')",
         (command,),
     )

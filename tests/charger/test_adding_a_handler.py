@@ -24,15 +24,26 @@ def printed() -> str:
 
 def test_it_changes_the_code_as_it_is() -> None:
     """The printed function differs from the present one only where it says so."""
-    left_out = set(inspect.getsource(station.data_transfer).splitlines()) - set(printed().splitlines())
+    left_out = set(inspect.getsource(station.data_transfer).splitlines()) - set(
+        printed().splitlines()
+    )
     assert [line.split()[0] for line in sorted(left_out)] == ['"""§4.3:', "return"]
 
 
-async def test_a_handler_as_printed(central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_handler_as_printed(
+    central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = dict(vars(station))
     exec(printed(), names)  # noqa: S102 - it is our own manual
     monkeypatch.setattr(session, "HANDLERS", {**HANDLERS, "DataTransfer": names["data_transfer"]})
     async with open_charger(central) as charger:
-        assert await charger.call("DataTransfer", {"vendorId": "org.example"}) == {"status": "Accepted"}
-        assert await charger.call("DataTransfer", {"vendorId": "com.stranger"}) == {"status": "UnknownVendorId"}
-    assert [fact.vendor_id for fact in writer.recorded(DataTransferred)] == ["org.example", "com.stranger"]
+        assert await charger.call("DataTransfer", {"vendorId": "org.example"}) == {
+            "status": "Accepted"
+        }
+        assert await charger.call("DataTransfer", {"vendorId": "com.stranger"}) == {
+            "status": "UnknownVendorId"
+        }
+    assert [fact.vendor_id for fact in writer.recorded(DataTransferred)] == [
+        "org.example",
+        "com.stranger",
+    ]

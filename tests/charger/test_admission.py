@@ -1,4 +1,5 @@
-"""Known chargers are always admitted; limits for strangers; the checks that are repeated after a wait."""
+"""Known chargers are always admitted; limits for strangers; the checks that are repeated after a
+wait."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,7 +26,9 @@ async def charged(central: Central, *names: str) -> None:
 
 
 @asynccontextmanager
-async def strangers(central: Central, count: int, address: str = "memory") -> AsyncIterator[list[Charger]]:
+async def strangers(
+    central: Central, count: int, address: str = "memory"
+) -> AsyncIterator[list[Charger]]:
     """Connect `count` chargers; each sends its first message a second after the one before."""
     async with AsyncExitStack() as stack:
         opened = []
@@ -62,11 +65,16 @@ async def test_a_known_charger_gets_in_and_the_stranger_leaves_that_was_silent_l
     async with strangers(central, 3) as others, open_charger(central) as known:
         await known.call("Heartbeat")
         code, reason = await others[0].wait_closed()
-        assert (code, reason) == (1013, "the server is full; the connection was given to a known charger")
+        assert (code, reason) == (
+            1013,
+            "the server is full; the connection was given to a known charger",
+        )
         for other in others[1:]:
             await other.call("Heartbeat")
         assert await answer_to(central, "STRANGER") == "503"
-    assert writer.rows("SELECT cp_id FROM session WHERE close_code = 1013") == [("STRANGER-memory-0",)]
+    assert writer.rows("SELECT cp_id FROM session WHERE close_code = 1013") == [
+        ("STRANGER-memory-0",)
+    ]
 
 
 async def test_several_known_ones_at_once_get_in(central: Central) -> None:
@@ -103,7 +111,9 @@ async def test_a_charger_takes_the_place_of_its_own_connection(central: Central)
 
 
 @pytest.mark.parametrize("start", [START, UNREADABLE])
-async def test_a_charger_is_known_from_its_first_start(central: Central, start: dict[str, object]) -> None:
+async def test_a_charger_is_known_from_its_first_start(
+    central: Central, start: dict[str, object]
+) -> None:
     configure(central, max_connections=2)
     async with open_charger(central) as charger:
         await charger.call("StartTransaction", start)
@@ -204,7 +214,9 @@ async def test_room_for_new_chargers_that_was_taken_meanwhile_counts(central: Ce
         assert (await full.read_head()).startswith("HTTP/1.1 404 ")
 
 
-async def test_a_writer_that_began_to_fail_meanwhile_counts(central: Central, writer: InlineWriter) -> None:
+async def test_a_writer_that_began_to_fail_meanwhile_counts(
+    central: Central, writer: InlineWriter
+) -> None:
     central.ready = trio.Event()
     async with open_raw(central) as peer:
         await peer.send(upgrade())
@@ -214,7 +226,9 @@ async def test_a_writer_that_began_to_fail_meanwhile_counts(central: Central, wr
         assert (await peer.read_head()).startswith("HTTP/1.1 503 ")
 
 
-async def test_a_writer_that_is_behind_refuses_newcomers(central: Central, writer: InlineWriter) -> None:
+async def test_a_writer_that_is_behind_refuses_newcomers(
+    central: Central, writer: InlineWriter
+) -> None:
     writer.is_behind = True
     assert await answer_to(central, "CP-1") == "503"
     writer.is_behind = False

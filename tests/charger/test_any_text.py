@@ -1,4 +1,5 @@
-"""Any text: the session continues or ends with a close frame; no exception crosses its boundary, nothing hangs.
+"""Any text: the session continues or ends with a close frame; no exception crosses its boundary,
+nothing hangs.
 
 All examples share one database and one central, like the messages of one day.
 """
@@ -35,7 +36,9 @@ def as_json(value: Any) -> str:
 CALLS = st.sampled_from(sorted(CHARGER_ACTIONS)).flatmap(
     lambda action: nearly(schema_of(action, False)).map(lambda payload: [2, "1", action, payload])
 )
-FRAMES = st.lists(ANY_JSON | st.sampled_from([2, 3, 4, "1", "Heartbeat", "StartTransaction", {}]), max_size=6)
+FRAMES = st.lists(
+    ANY_JSON | st.sampled_from([2, 3, 4, "1", "Heartbeat", "StartTransaction", {}]), max_size=6
+)
 PRINTABLE = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 TEXTS = st.lists(PRINTABLE | FRAMES.map(as_json) | CALLS.map(as_json), min_size=1, max_size=12)
 

@@ -1,4 +1,5 @@
-"""The memory budget: strangers wait for each other, known chargers do not wait for strangers, all is given back."""
+"""The memory budget: strangers wait for each other, known chargers do not wait for strangers, all
+is given back."""
 
 from contextlib import AsyncExitStack
 
@@ -64,7 +65,9 @@ async def test_all_is_given_back_whatever_a_message_becomes(central: Central) ->
             b"[" * 500,
         ]:
             await peer.send_frame(text)
-        await peer.send(frame('[2,"f","Heart', TEXT, is_last=False) + frame('beat",{}]', CONTINUATION))
+        await peer.send(
+            frame('[2,"f","Heart', TEXT, is_last=False) + frame('beat",{}]', CONTINUATION)
+        )
         while (await peer.receive())[1] != "f":
             pass
         assert central.budget.taken == 0
@@ -74,7 +77,9 @@ async def test_all_is_given_back_whatever_a_message_becomes(central: Central) ->
     assert central.budget.taken == 0
 
 
-async def test_a_message_is_paid_for_until_it_is_committed(central: Central, writer: InlineWriter) -> None:
+async def test_a_message_is_paid_for_until_it_is_committed(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
         writer.answer_seconds = 5
@@ -87,7 +92,10 @@ async def test_a_message_is_paid_for_until_it_is_committed(central: Central, wri
 
 async def test_who_cannot_pay_waits_until_another_has_done(central: Central) -> None:
     limit(central)
-    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/B") as second:
+    async with (
+        open_raw_charger(central, "/ws/A") as first,
+        open_raw_charger(central, "/ws/B") as second,
+    ):
         await first.send(heartbeat(LARGE)[:-1])
         await trio.sleep(1)
         await second.send(heartbeat(LARGE))
@@ -99,7 +107,10 @@ async def test_who_cannot_pay_waits_until_another_has_done(central: Central) -> 
 
 async def test_a_message_that_is_paid_for_does_not_wait_for_the_next(central: Central) -> None:
     limit(central)
-    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/B") as second:
+    async with (
+        open_raw_charger(central, "/ws/A") as first,
+        open_raw_charger(central, "/ws/B") as second,
+    ):
         await first.send(heartbeat(LARGE)[:-1])
         await trio.sleep(1)
         await second.send(frame(SMALL) + heartbeat(LARGE) + frame(SMALL))
@@ -110,7 +121,9 @@ async def test_a_message_that_is_paid_for_does_not_wait_for_the_next(central: Ce
         assert await is_answered(second)
 
 
-async def test_a_message_in_pieces_is_paid_for_as_the_largest_before_it_begins(central: Central) -> None:
+async def test_a_message_in_pieces_is_paid_for_as_the_largest_before_it_begins(
+    central: Central,
+) -> None:
     configure(central, max_message_bytes=LARGE)
     async with open_raw_charger(central) as peer:
         await peer.send_frame("x", TEXT, is_last=False)
@@ -123,7 +136,10 @@ async def test_a_message_in_pieces_is_paid_for_as_the_largest_before_it_begins(c
 
 async def test_who_takes_no_answers_holds_up_nobody(central: Central, writer: InlineWriter) -> None:
     limit(central)
-    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/B") as second:
+    async with (
+        open_raw_charger(central, "/ws/A") as first,
+        open_raw_charger(central, "/ws/B") as second,
+    ):
         await first.send_frame(SMALL)
         assert await is_answered(first)
         writer.answer_seconds = 5
@@ -147,7 +163,10 @@ async def test_one_message_alone_always_fits(central: Central) -> None:
 
 async def test_who_waits_in_vain_is_told_to_come_again(central: Central) -> None:
     limit(central)
-    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/B") as second:
+    async with (
+        open_raw_charger(central, "/ws/A") as first,
+        open_raw_charger(central, "/ws/B") as second,
+    ):
         await first.send(heartbeat(LARGE)[:-1])
         await trio.sleep(1)
         await second.send(heartbeat(LARGE))
@@ -158,7 +177,10 @@ async def test_who_waits_in_vain_is_told_to_come_again(central: Central) -> None
 async def test_a_known_charger_has_a_reserve_of_an_ordinary_message(central: Central) -> None:
     await let_charge(central)
     limit(central)
-    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/KNOWN") as known:
+    async with (
+        open_raw_charger(central, "/ws/A") as first,
+        open_raw_charger(central, "/ws/KNOWN") as known,
+    ):
         await first.send(heartbeat(LARGE)[:-1])
         await trio.sleep(1)
         for size in (100, 1000, RESERVE_BYTES // WEIGHT - MESSAGE_BYTES):
@@ -186,10 +208,15 @@ async def test_what_fits_beside_it_waits_for_no_stranger(central: Central) -> No
         assert await is_answered(first)
 
 
-async def test_a_stranger_that_does_not_finish_makes_way_for_a_known_charger(central: Central) -> None:
+async def test_a_stranger_that_does_not_finish_makes_way_for_a_known_charger(
+    central: Central,
+) -> None:
     await let_charge(central)
     limit(central)
-    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/KNOWN") as known:
+    async with (
+        open_raw_charger(central, "/ws/A") as first,
+        open_raw_charger(central, "/ws/KNOWN") as known,
+    ):
         await first.send(heartbeat(LARGE)[:-1])
         await trio.sleep(1)
         await known.send(heartbeat(LARGE))
@@ -256,7 +283,10 @@ async def test_a_strangers_heartbeat_waits_for_no_large_message(central: Central
 async def test_the_reserve_of_strangers_is_bounded(central: Central) -> None:
     limit(central)
     async with AsyncExitStack() as stack:
-        peers = [await stack.enter_async_context(open_raw_charger(central, f"/ws/{number}")) for number in range(4)]
+        peers = [
+            await stack.enter_async_context(open_raw_charger(central, f"/ws/{number}"))
+            for number in range(4)
+        ]
         for peer in peers:
             await peer.send(heartbeat(600)[:-1])
             await trio.sleep(1)
@@ -286,7 +316,10 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("slow")
 async def test_who_took_long_to_read_leaves_the_loop_to_others(central: Central) -> None:
-    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/B") as second:
+    async with (
+        open_raw_charger(central, "/ws/A") as first,
+        open_raw_charger(central, "/ws/B") as second,
+    ):
         began = trio.current_time()
         await first.send(heartbeat(2 * LONG_BYTES))
         await second.send_frame(SMALL)
@@ -297,10 +330,15 @@ async def test_who_took_long_to_read_leaves_the_loop_to_others(central: Central)
 
 
 @pytest.mark.usefixtures("slow")
-async def test_long_texts_are_read_one_at_a_time_and_those_of_known_chargers_first(central: Central) -> None:
+async def test_long_texts_are_read_one_at_a_time_and_those_of_known_chargers_first(
+    central: Central,
+) -> None:
     await let_charge(central)
     async with AsyncExitStack() as stack:
-        strangers = [await stack.enter_async_context(open_raw_charger(central, f"/ws/{name}")) for name in "ABC"]
+        strangers = [
+            await stack.enter_async_context(open_raw_charger(central, f"/ws/{name}"))
+            for name in "ABC"
+        ]
         known = await stack.enter_async_context(open_raw_charger(central, "/ws/KNOWN"))
         beside = await stack.enter_async_context(open_raw_charger(central, "/ws/BESIDE"))
         for peer in (*strangers, known):
@@ -336,7 +374,14 @@ async def test_a_place_goes_to_known_chargers_first_and_is_not_lost() -> None:
                 await trio.sleep(10)
 
     async with trio.open_nursery() as nursery:
-        for charger, seconds in (("S1", 99), ("S2", 99), ("K1", 99), ("GONE", 5), ("K2", 99), ("S3", 99)):
+        for charger, seconds in (
+            ("S1", 99),
+            ("S2", 99),
+            ("K1", 99),
+            ("GONE", 5),
+            ("K2", 99),
+            ("S3", 99),
+        ):
             nursery.start_soon(take, charger, seconds)
             await trio.testing.wait_all_tasks_blocked()
     assert came == ["S1", "K1", "K2", "S2", "S3"]

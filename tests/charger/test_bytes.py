@@ -1,4 +1,5 @@
-"""Bytes that the WebSocket library would lose or reject: other encodings, and bytes that arrive early."""
+"""Bytes that the WebSocket library would lose or reject: other encodings, and bytes that arrive
+early."""
 
 import json
 
@@ -13,10 +14,21 @@ from levity_trio.events import Event, MessageHandled
 from levity_trio.plugins.base import Plugin
 from levity_trio.wire.framing import text_frame
 from tests.charger.parts import InlineWriter, configure
-from tests.charger.peers import BINARY, CONTINUATION, TEXT, RawPeer, frame, open_raw, open_raw_charger, upgrade
+from tests.charger.peers import (
+    BINARY,
+    CONTINUATION,
+    TEXT,
+    RawPeer,
+    frame,
+    open_raw,
+    open_raw_charger,
+    upgrade,
+)
 
 HEARTBEAT = frame('[2,"h","Heartbeat",{}]')
-LATIN_1 = '[2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"Köln"}]'.encode("latin-1")
+LATIN_1 = '[2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"Köln"}]'.encode(
+    "latin-1"
+)
 REPAIRS = "SELECT kind, count, sample FROM repair"
 NOT_UTF8 = "frame: not UTF-8"
 
@@ -38,7 +50,9 @@ class Watching(Plugin):
 
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
-async def test_a_boot_in_latin_1_is_read_and_counted(central: Central, writer: InlineWriter, opcode: int) -> None:
+async def test_a_boot_in_latin_1_is_read_and_counted(
+    central: Central, writer: InlineWriter, opcode: int
+) -> None:
     async with open_raw_charger(central) as peer:
         for _ in range(2):
             await peer.send_frame(LATIN_1, opcode)
@@ -72,13 +86,18 @@ async def test_utf8_is_no_repair_wherever_it_is_cut(central: Central, writer: In
     assert writer.rows(REPAIRS) == []
 
 
-async def test_a_stop_that_cannot_be_read_besides_is_counted_too(central: Central, writer: InlineWriter) -> None:
+async def test_a_stop_that_cannot_be_read_besides_is_counted_too(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_raw_charger(central) as peer:
         await peer.send_frame(b'[2,"s","StopTransaction",{"idTag":"K\xf6ln","transactionId":"x"}]')
         assert await peer.receive() == [3, "s", {}]
     assert writer.rows("SELECT action FROM set_aside") == [("StopTransaction",)]
     unread = {"transactionId: not an integer", "meterStop: missing", "timestamp: missing"}
-    assert {kind for kind, _, _ in writer.rows(REPAIRS)} == {NOT_UTF8, *(f"StopTransaction.{kind}" for kind in unread)}
+    assert {kind for kind, _, _ in writer.rows(REPAIRS)} == {
+        NOT_UTF8,
+        *(f"StopTransaction.{kind}" for kind in unread),
+    }
 
 
 async def test_plugins_see_it_among_the_repairs(central: Central) -> None:
@@ -135,7 +154,8 @@ async def test_several_frames_with_the_head_are_answered_in_their_order(central:
 
 
 async def test_the_library_reads_nothing_between_a_request_and_its_own_answer() -> None:
-    """The library drops bytes that it reads so early, as a request body; whether it read them depended on timing."""
+    """The library drops bytes that it reads so early, as a request body; whether it read them
+    depended on timing."""
     ours, theirs = memory_stream_pair()
     stream = ChargerStream(ours, "memory", Account(Budget(())), 1000, text_as_binary=False)
     async with stream, theirs:
@@ -172,7 +192,9 @@ async def test_a_frame_that_came_while_the_clock_was_waited_for_is_kept(central:
         await answered(peer)
 
 
-async def test_a_message_that_arrives_whole_overtakes_none_that_is_still_read(central: Central) -> None:
+async def test_a_message_that_arrives_whole_overtakes_none_that_is_still_read(
+    central: Central,
+) -> None:
     long = json.dumps([2, "1", "DataTransfer", {"vendorId": "V", "data": "x" * 20_000}])
     async with open_raw_charger(central) as peer:
         async with central.budget._reading.held(None):

@@ -1,4 +1,5 @@
-"""Our CALLs to a charger: one in flight, in order, matched by id; they time out and fail with the session."""
+"""Our CALLs to a charger: one in flight, in order, matched by id; they time out and fail with the
+session."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +16,14 @@ from levity_trio.charger.facade import ConnectedCharger
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.events import CallFailed as CallFailedFact
 from levity_trio.store.writes.commands import QUEUED_COMMANDS
-from levity_trio.wire.errors import CallFailed, CallQueueFull, CallRefused, CallTimedOut, ChargerGone, NotConnected
+from levity_trio.wire.errors import (
+    CallFailed,
+    CallQueueFull,
+    CallRefused,
+    CallTimedOut,
+    ChargerGone,
+    NotConnected,
+)
 from levity_trio.wire.payloads import call, call_result
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import Charger, connected, open_charger, session_of
@@ -84,8 +92,12 @@ async def test_a_call_is_stored_sent_and_answered(central: Central, writer: Inli
         assert writer.rows(COMMANDS) == [("GetConfiguration", "sent", 0, None, None)]
         entry = {"key": "HeartbeatInterval", "readonly": False, "value": "300"}
         await answer(charger, question, {"configurationKey": [entry]})
-    assert asked.outcomes() == [call_result.GetConfiguration(configuration_key=[entry], unknown_key=None)]
-    assert writer.rows("SELECT state, message_id, session_id FROM command") == [("accepted", question[1], 1)]
+    assert asked.outcomes() == [
+        call_result.GetConfiguration(configuration_key=[entry], unknown_key=None)
+    ]
+    assert writer.rows("SELECT state, message_id, session_id FROM command") == [
+        ("accepted", question[1], 1)
+    ]
     assert writer.rows("SELECT key, value FROM configuration") == [("HeartbeatInterval", "300")]
     assert writer.row("SELECT heartbeat_interval FROM cp") == (300,)
 
@@ -121,7 +133,9 @@ async def test_an_answer_is_matched_by_its_id_only(central: Central) -> None:
     assert asked.outcomes() == [call_result.Reset(status="Rejected")]
 
 
-async def test_a_callerror_is_told_apart_from_rejected(central: Central, writer: InlineWriter) -> None:
+async def test_a_callerror_is_told_apart_from_rejected(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_asked(central) as (charger, asked):
         await asked.ask(reset())
         question = await charger.receive()
@@ -133,7 +147,9 @@ async def test_a_callerror_is_told_apart_from_rejected(central: Central, writer:
     assert [fact.state for fact in writer.recorded(CallFailedFact)] == ["error"]
 
 
-async def test_a_result_that_is_no_object_ends_its_command_at_once(central: Central, writer: InlineWriter) -> None:
+async def test_a_result_that_is_no_object_ends_its_command_at_once(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_asked(central) as (charger, asked):
         await asked.ask(reset())
         question = await charger.receive()
@@ -145,11 +161,14 @@ async def test_a_result_that_is_no_object_ends_its_command_at_once(central: Cent
 
 
 @pytest.mark.parametrize("strict", [False, True])
-@pytest.mark.parametrize("cut", ['{"status":"Acce', '{"configurationKey":[', "", '{"status" "Accepted"}]', "[{]}]"])
+@pytest.mark.parametrize(
+    "cut", ['{"status":"Acce', '{"configurationKey":[', "", '{"status" "Accepted"}]', "[{]}]"]
+)
 async def test_a_result_that_is_cut_off_ends_its_command_at_once(
     central: Central, writer: InlineWriter, cut: str, strict: bool
 ) -> None:
-    """The charger may have obeyed, so what comes of it is followed; the next command does not wait."""
+    """The charger may have obeyed, so what comes of it is followed; the next command does not
+    wait."""
     configure(central, strict=strict)
     async with open_asked(central) as (charger, asked):
         await asked.ask(reset())
@@ -170,7 +189,9 @@ async def test_an_error_that_is_cut_off_is_an_error(central: Central, writer: In
         await asked.ask(reset())
         question = await charger.receive()
         await charger.send(f'[4,"{question[1]}","NotSup')
-    assert writer.rows("SELECT state, error_code, outcome FROM command") == [("error", "GenericError", None)]
+    assert writer.rows("SELECT state, error_code, outcome FROM command") == [
+        ("error", "GenericError", None)
+    ]
 
 
 async def test_an_answer_that_cannot_be_read_is_stored_and_counts_as_refused(
@@ -181,7 +202,9 @@ async def test_an_answer_that_cannot_be_read_is_stored_and_counts_as_refused(
         await answer(charger, await charger.receive(), {"listVersion": "many"})
     (refused,) = asked.outcomes()
     assert isinstance(refused, CallRefused)
-    assert writer.rows("SELECT state, answer FROM command") == [("accepted", '{"listVersion":"many"}')]
+    assert writer.rows("SELECT state, answer FROM command") == [
+        ("accepted", '{"listVersion":"many"}')
+    ]
 
 
 async def test_the_timeout_counts_from_sending(central: Central, writer: InlineWriter) -> None:
@@ -203,7 +226,9 @@ async def test_the_timeout_counts_from_sending(central: Central, writer: InlineW
     ]
 
 
-async def test_a_slow_store_takes_nothing_off_the_timeout(central: Central, writer: InlineWriter) -> None:
+async def test_a_slow_store_takes_nothing_off_the_timeout(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_asked(central) as (charger, asked):
         writer.answer_seconds = 8
         await asked.ask(reset(), 5)
@@ -303,7 +328,9 @@ async def test_calls_wait_ten_seconds_at_most(central: Central, writer: InlineWr
     assert writer.row("SELECT count(*) FROM session") == (1,)  # our CALL also begins the session
 
 
-async def test_calls_that_wait_for_the_first_message_fail_with_the_session(central: Central) -> None:
+async def test_calls_that_wait_for_the_first_message_fail_with_the_session(
+    central: Central,
+) -> None:
     async with open_charger(central) as charger, trio.open_nursery() as nursery:
         asked = Asked(connected(central), nursery)
         await asked.ask(reset())
@@ -334,7 +361,9 @@ async def test_our_own_mistake_is_no_callers_secret(central: Central) -> None:
         assert await nothing_comes(charger)
 
 
-async def test_a_peer_that_vanishes_while_its_call_is_being_stored(central: Central, writer: InlineWriter) -> None:
+async def test_a_peer_that_vanishes_while_its_call_is_being_stored(
+    central: Central, writer: InlineWriter
+) -> None:
     configure(central, response_timeout_seconds=5)
     async with open_asked(central) as (charger, asked):
         writer.answer_seconds = 3
@@ -346,12 +375,26 @@ async def test_a_peer_that_vanishes_while_its_call_is_being_stored(central: Cent
     assert writer.rows(COMMANDS) == [("Reset", "gone", 0, None, None)]
 
 
-async def test_a_call_to_a_charger_for_whom_there_is_no_room_ends_its_session(central: Central) -> None:
+async def test_a_call_to_a_charger_for_whom_there_is_no_room_ends_its_session(
+    central: Central,
+) -> None:
     configure(central, max_chargers=1)
-    async with open_charger(central, "/ws/CP-1") as silent, open_charger(central, "/ws/CP-2") as charger:
-        start = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026-03-01T12:00:00Z"}
+    async with (
+        open_charger(central, "/ws/CP-1") as silent,
+        open_charger(central, "/ws/CP-2") as charger,
+    ):
+        start = {
+            "connectorId": 1,
+            "idTag": "TAG-1",
+            "meterStart": 0,
+            "timestamp": "2026-03-01T12:00:00Z",
+        }
         began = await charger.call("StartTransaction", start)
-        stop = {"transactionId": began["transactionId"], "meterStop": 500, "timestamp": "2026-03-01T12:30:00Z"}
+        stop = {
+            "transactionId": began["transactionId"],
+            "meterStop": 500,
+            "timestamp": "2026-03-01T12:30:00Z",
+        }
         await charger.call("StopTransaction", stop)  # who has charged makes no room
         with pytest.raises(ChargerGone):
             await connected(central).call(reset())
@@ -359,7 +402,9 @@ async def test_a_call_to_a_charger_for_whom_there_is_no_room_ends_its_session(ce
         await charger.call("Heartbeat")
 
 
-async def test_a_cancelled_caller_leaves_the_next_call_alone(central: Central, writer: InlineWriter) -> None:
+async def test_a_cancelled_caller_leaves_the_next_call_alone(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_asked(central) as (charger, asked):
         with trio.move_on_after(3):
             await asked._charger.call(reset())
@@ -375,7 +420,9 @@ async def test_a_cancelled_caller_leaves_the_next_call_alone(central: Central, w
     ]
 
 
-async def test_a_handler_may_call_the_charger(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_handler_may_call_the_charger(
+    central: Central, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
         assert request.id_tag == "TAG-1"
         cleared = await connected(exchange.central, exchange.charger).call(call.ClearCache())

@@ -1,4 +1,5 @@
-"""The machine's clock: chargers wait for it at the start, and an implausible time is never sent to them."""
+"""The machine's clock: chargers wait for it at the start, and an implausible time is never sent to
+them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +37,11 @@ class Machine:
 
     def clock(self) -> SteadyClock:
         """A clock that begins now. The system may say that it is synchronised."""
-        says = partial(SteadyClock, elapsed=trio.current_time, vouched=lambda _since, _until: self.is_synchronised)
+        says = partial(
+            SteadyClock,
+            elapsed=trio.current_time,
+            vouched=lambda _since, _until: self.is_synchronised,
+        )
         return says(lambda: wall_clock() + self.off)
 
     @asynccontextmanager
@@ -69,8 +74,13 @@ async def told_time(charger: Charger) -> timedelta:
 # At the start
 
 
-async def test_a_clock_that_is_set_in_time_is_trusted(machine: Machine, writer: InlineWriter) -> None:
-    async with machine.watched(newest=timedelta(seconds=30)), open_charger(machine.central) as charger:
+async def test_a_clock_that_is_set_in_time_is_trusted(
+    machine: Machine, writer: InlineWriter
+) -> None:
+    async with (
+        machine.watched(newest=timedelta(seconds=30)),
+        open_charger(machine.central) as charger,
+    ):
         assert 30 <= trio.current_time() <= 31
         await charger.call("Heartbeat")
     assert writer.rows(TRUSTED) == [(1,)]
@@ -91,7 +101,9 @@ async def test_a_clock_that_is_never_set_is_waited_for_and_marked(
 
 
 @pytest.mark.logs_errors
-async def test_a_clock_that_is_set_late_is_trusted_from_then_on(machine: Machine, writer: InlineWriter) -> None:
+async def test_a_clock_that_is_set_late_is_trusted_from_then_on(
+    machine: Machine, writer: InlineWriter
+) -> None:
     configure(machine.central, clock_wait_seconds=120)
     async with machine.watched(newest=timedelta(minutes=10)):
         async with open_charger(machine.central) as charger:
@@ -103,7 +115,9 @@ async def test_a_clock_that_is_set_late_is_trusted_from_then_on(machine: Machine
 
 
 @pytest.mark.logs_errors
-async def test_a_clock_that_was_not_set_may_leap_anywhere(machine: Machine, writer: InlineWriter) -> None:
+async def test_a_clock_that_was_not_set_may_leap_anywhere(
+    machine: Machine, writer: InlineWriter
+) -> None:
     machine.off = -YEARS
     machine.steady = machine.central.clock = machine.clock()
     async with machine.watched(newest=timedelta()), open_charger(machine.central) as charger:
@@ -111,7 +125,9 @@ async def test_a_clock_that_was_not_set_may_leap_anywhere(machine: Machine, writ
         await machine.leap(YEARS)
         assert await told_time(charger) == timedelta()
         assert machine.central.clock_trusted
-    assert [(fact.seconds, fact.believed) for fact in writer.recorded(ClockLeapt)] == [(YEARS.total_seconds(), True)]
+    assert [(fact.seconds, fact.believed) for fact in writer.recorded(ClockLeapt)] == [
+        (YEARS.total_seconds(), True)
+    ]
 
 
 # While it runs
@@ -134,7 +150,9 @@ async def test_a_leap_to_a_wrong_time_is_told_and_not_passed_on(
         assert machine.central.clock_trusted
         async with open_charger(machine.central, "/ws/CP-3") as another:
             await another.call("Heartbeat")
-    assert [(fact.seconds, fact.believed) for fact in writer.recorded(ClockLeapt)] == [(by.total_seconds(), False)]
+    assert [(fact.seconds, fact.believed) for fact in writer.recorded(ClockLeapt)] == [
+        (by.total_seconds(), False)
+    ]
     assert writer.rows(TRUSTED) == [(0,), (0,), (1,)]
     assert writer.row("SELECT max(at) <= ? FROM log", stamp(wall_clock())) == (1,)
 
@@ -149,7 +167,9 @@ async def test_a_clock_that_was_ahead_is_followed_back_once_it_is_synchronised(
     async with machine.watched(), open_charger(machine.central) as charger:
         assert await told_time(charger) == ahead
         await machine.leap(-ahead)
-        assert await told_time(charger) == ahead  # it may be a mistake: nobody says that it is synchronised
+        assert (
+            await told_time(charger) == ahead
+        )  # it may be a mistake: nobody says that it is synchronised
         assert not machine.central.clock_trusted
         machine.is_synchronised = True
         await trio.sleep(2)
@@ -163,7 +183,9 @@ async def test_a_clock_that_was_ahead_is_followed_back_once_it_is_synchronised(
 
 @pytest.mark.logs_errors
 @pytest.mark.parametrize("by", [YEARS, 32 * DAY])
-async def test_a_clock_is_not_followed_far_ahead_whatever_it_says(machine: Machine, by: timedelta) -> None:
+async def test_a_clock_is_not_followed_far_ahead_whatever_it_says(
+    machine: Machine, by: timedelta
+) -> None:
     machine.is_synchronised = True
     async with machine.watched(), open_charger(machine.central) as charger:
         await machine.leap(by)
@@ -183,7 +205,9 @@ async def test_rows_dated_ahead_do_not_matter_to_a_clock_that_is_synchronised(
 
 
 @pytest.mark.logs_errors
-async def test_rows_dated_ahead_do_not_matter_any_more_once_it_is_synchronised(machine: Machine) -> None:
+async def test_rows_dated_ahead_do_not_matter_any_more_once_it_is_synchronised(
+    machine: Machine,
+) -> None:
     configure(machine.central, clock_wait_seconds=10)
     async with machine.watched(newest=YEARS), open_charger(machine.central, "/ws/CP-1") as charger:
         await charger.call("Heartbeat")
@@ -202,7 +226,9 @@ async def test_a_leap_to_a_believable_time_is_told_and_followed(
         await machine.leap(by)
         assert await told_time(charger) == by
         assert machine.central.clock_trusted
-    assert [(fact.seconds, fact.believed) for fact in writer.recorded(ClockLeapt)] == [(by.total_seconds(), True)]
+    assert [(fact.seconds, fact.believed) for fact in writer.recorded(ClockLeapt)] == [
+        (by.total_seconds(), True)
+    ]
     assert writer.rows(TRUSTED) == [(0,)]
 
 
@@ -234,7 +260,9 @@ async def test_a_clock_that_was_set_back_is_followed_when_it_has_caught_up(
 
 
 @pytest.mark.logs_errors
-async def test_a_leap_is_told_when_the_database_takes_it(machine: Machine, writer: InlineWriter) -> None:
+async def test_a_leap_is_told_when_the_database_takes_it(
+    machine: Machine, writer: InlineWriter
+) -> None:
     async with machine.watched():
         writer.is_unavailable = True
         await machine.leap(YEARS)

@@ -1,4 +1,5 @@
-"""Commands live on after whoever asked has left: queued for a charger that is away, sent in order, ended for sure."""
+"""Commands live on after whoever asked has left: queued for a charger that is away, sent in order,
+ended for sure."""
 
 import json
 from functools import partial
@@ -64,7 +65,9 @@ async def test_any_number_may_wait_and_also_later(central: Central) -> None:
         await chargers.wait(99)
 
 
-async def test_nothing_is_stored_for_a_charger_that_is_away_or_unknown(central: Central, writer: InlineWriter) -> None:
+async def test_nothing_is_stored_for_a_charger_that_is_away_or_unknown(
+    central: Central, writer: InlineWriter
+) -> None:
     chargers = Chargers(central)
     with pytest.raises(UnknownCharger):
         await ask(chargers, seconds=60)
@@ -74,7 +77,9 @@ async def test_nothing_is_stored_for_a_charger_that_is_away_or_unknown(central: 
     assert writer.rows(ROWS) == []
 
 
-async def test_a_command_waits_for_its_charger_and_goes_out_in_order(central: Central, writer: InlineWriter) -> None:
+async def test_a_command_waits_for_its_charger_and_goes_out_in_order(
+    central: Central, writer: InlineWriter
+) -> None:
     await meet(central)
     chargers = Chargers(central)
     asked = [await ask(chargers, action, 3600) for action in ("Reset", "ClearCache")]
@@ -85,7 +90,10 @@ async def test_a_command_waits_for_its_charger_and_goes_out_in_order(central: Ce
             question = await charger.receive()
             assert question[2] == action
             await charger.send(json.dumps([3, question[1], ACCEPTED]))
-        assert [(await chargers.wait(command)).state for command in asked] == ["accepted", "accepted"]
+        assert [(await chargers.wait(command)).state for command in asked] == [
+            "accepted",
+            "accepted",
+        ]
 
 
 async def test_a_deadline_ends_the_wait(central: Central, writer: InlineWriter) -> None:
@@ -101,7 +109,9 @@ async def test_a_deadline_ends_the_wait(central: Central, writer: InlineWriter) 
     assert [fact.state for fact in writer.recorded(CallFailed)] == ["expired"]
 
 
-async def test_nothing_is_written_before_a_deadline_has_passed(central: Central, writer: InlineWriter) -> None:
+async def test_nothing_is_written_before_a_deadline_has_passed(
+    central: Central, writer: InlineWriter
+) -> None:
     """The file would change for as long as a command waits for a charger that is away."""
     await meet(central)
     async with trio.open_nursery() as tasks:
@@ -123,23 +133,36 @@ async def test_a_queued_command_can_be_cancelled(central: Central) -> None:
     assert not await chargers.cancel(command)
 
 
-async def test_a_secret_is_sent_whole_and_stored_masked(central: Central, writer: InlineWriter) -> None:
+async def test_a_secret_is_sent_whole_and_stored_masked(
+    central: Central, writer: InlineWriter
+) -> None:
     await meet(central)
     chargers = Chargers(central)
-    await chargers.submit("CP-1", "ChangeConfiguration", SECRET, asked_by="anna", deadline_seconds=60)
-    assert writer.row("SELECT payload, is_masked FROM command") == ('{"key":"AuthorizationKey","value":"***"}', 1)
+    await chargers.submit(
+        "CP-1", "ChangeConfiguration", SECRET, asked_by="anna", deadline_seconds=60
+    )
+    assert writer.row("SELECT payload, is_masked FROM command") == (
+        '{"key":"AuthorizationKey","value":"***"}',
+        1,
+    )
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
         assert (await charger.receive())[3] == SECRET
 
 
-async def test_a_restart_sends_what_waited_but_no_secret(central: Central, writer: InlineWriter) -> None:
+async def test_a_restart_sends_what_waited_but_no_secret(
+    central: Central, writer: InlineWriter
+) -> None:
     await meet(central)
     chargers = Chargers(central)
-    await chargers.submit("CP-1", "ChangeConfiguration", SECRET, asked_by="anna", deadline_seconds=3600)
+    await chargers.submit(
+        "CP-1", "ChangeConfiguration", SECRET, asked_by="anna", deadline_seconds=3600
+    )
     await ask(chargers, "ClearCache", 3600)
     run = writer.run_now(sessions.start_run, "levity", "test", stamp(wall_clock()), True)
-    again = Central(central.config, central.writer, wall_clock, {"CP-1"}, set(), clock_trusted=True, run=run)
+    again = Central(
+        central.config, central.writer, wall_clock, {"CP-1"}, set(), clock_trusted=True, run=run
+    )
     again.ready.set()
     again.pending.load(writer.run_now(commands.unfinished))
     async with open_charger(again) as charger:
@@ -148,7 +171,9 @@ async def test_a_restart_sends_what_waited_but_no_secret(central: Central, write
     assert writer.rows(ROWS)[0] == ("ChangeConfiguration", "expired", "secret_not_kept")
 
 
-async def test_a_response_right_before_the_charger_leaves_is_kept(central: Central, writer: InlineWriter) -> None:
+async def test_a_response_right_before_the_charger_leaves_is_kept(
+    central: Central, writer: InlineWriter
+) -> None:
     """Many chargers accept a Reset and drop the connection at once."""
     chargers = Chargers(central)
     async with open_charger(central) as charger:
@@ -207,7 +232,11 @@ async def leave_unanswered(central: Central) -> str:
 )
 @pytest.mark.parametrize("says_something", [True, False])
 async def test_a_response_after_the_charger_has_come_back_is_written_to_its_command(
-    central: Central, writer: InlineWriter, response: list[object], found: tuple[object, ...], says_something: bool
+    central: Central,
+    writer: InlineWriter,
+    response: list[object],
+    found: tuple[object, ...],
+    says_something: bool,
 ) -> None:
     message_id = await leave_unanswered(central)
     async with open_charger(central) as charger:
@@ -232,7 +261,9 @@ async def test_a_response_is_written_to_its_command_although_the_charger_leaves_
     assert writer.row("SELECT state, is_late FROM command") == ("accepted", 1)
 
 
-async def test_responses_to_nothing_wait_for_the_database_like_calls(central: Central, writer: InlineWriter) -> None:
+async def test_responses_to_nothing_wait_for_the_database_like_calls(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
         writer.answer_seconds, before = 1, writer.statistics().writes
@@ -254,7 +285,9 @@ async def test_a_response_after_a_restart_of_the_server_is_written_to_its_comman
         await Chargers(central).submit("CP-1", "ChangeConfiguration", change, asked_by="anna")
         message_id = (await charger.receive())[1]
         run = writer.run_now(sessions.start_run, "levity", "test", stamp(wall_clock()), True)
-        again = Central(central.config, central.writer, wall_clock, {"CP-1"}, set(), clock_trusted=True, run=run)
+        again = Central(
+            central.config, central.writer, wall_clock, {"CP-1"}, set(), clock_trusted=True, run=run
+        )
         again.ready.set()
         async with open_charger(again) as back:
             await back.send(json.dumps([3, message_id, ACCEPTED]))
@@ -263,7 +296,9 @@ async def test_a_response_after_a_restart_of_the_server_is_written_to_its_comman
     assert writer.row("SELECT heartbeat_interval FROM cp") == (77,)
 
 
-async def test_only_the_charger_that_was_asked_may_answer_and_only_once(central: Central, writer: InlineWriter) -> None:
+async def test_only_the_charger_that_was_asked_may_answer_and_only_once(
+    central: Central, writer: InlineWriter
+) -> None:
     message_id = await leave_unanswered(central)
     async with open_charger(central, "/ws/CP-2") as other:
         await other.call("Heartbeat")
@@ -277,7 +312,9 @@ async def test_only_the_charger_that_was_asked_may_answer_and_only_once(central:
     assert writer.row("SELECT state FROM command") == ("rejected",)
 
 
-async def test_a_response_to_nothing_makes_no_charger_known(central: Central, writer: InlineWriter) -> None:
+async def test_a_response_to_nothing_makes_no_charger_known(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         await charger.send(json.dumps([3, "0123456789abcdef", ACCEPTED]))
         await trio.testing.wait_all_tasks_blocked()
@@ -287,7 +324,9 @@ async def test_a_response_to_nothing_makes_no_charger_known(central: Central, wr
 LIMIT = {"connectorId": 1, "csChargingProfiles": {}}
 
 
-async def test_a_limit_goes_before_all_that_wait_and_is_no_row(central: Central, writer: InlineWriter) -> None:
+async def test_a_limit_goes_before_all_that_wait_and_is_no_row(
+    central: Central, writer: InlineWriter
+) -> None:
     chargers, told = Chargers(central), []
 
     async def limit() -> None:
@@ -315,7 +354,9 @@ async def test_a_limit_waits_for_no_database(central: Central, writer: InlineWri
     async with open_charger(central) as charger, trio.open_nursery() as asking:
         await charger.call("Heartbeat")
         writer.is_unavailable = True
-        asking.start_soon(partial(Chargers(central).ask, "CP-1", "SetChargingProfile", LIMIT, seconds=30))
+        asking.start_soon(
+            partial(Chargers(central).ask, "CP-1", "SetChargingProfile", LIMIT, seconds=30)
+        )
         assert (await charger.receive())[2] == "SetChargingProfile"
         asking.cancel_scope.cancel()
         writer.is_unavailable = False
@@ -327,7 +368,9 @@ async def test_a_limit_that_is_not_answered(central: Central) -> None:
         await chargers.ask("CP-1", "SetChargingProfile", LIMIT, seconds=30)
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
-        assert (await chargers.ask("CP-1", "SetChargingProfile", LIMIT, seconds=5)).state == "timed out"
+        assert (
+            await chargers.ask("CP-1", "SetChargingProfile", LIMIT, seconds=5)
+        ).state == "timed out"
     ended = []
 
     async def ask_in_vain() -> None:

@@ -1,4 +1,5 @@
-"""Frames that are not quite JSON, from a firmware that prints NaN or whose buffer is too short: no energy is lost."""
+"""Frames that are not quite JSON, from a firmware that prints NaN or whose buffer is too short: no
+energy is lost."""
 
 import json
 
@@ -32,7 +33,10 @@ async def start(charger: Charger) -> int:
 
 
 def stop(transaction: int, rest: str = "") -> str:
-    return f'[2,"1","StopTransaction",{{"transactionId":{transaction},"meterStop":2000,"timestamp":"{T}"{rest}'
+    return (
+        f'[2,"1","StopTransaction",{{"transactionId":{transaction},"meterStop":2000,'
+        f'"timestamp":"{T}"{rest}'
+    )
 
 
 @pytest.mark.parametrize("sample", [*SAMPLES, '{"value":"17', "{'value':1}"])
@@ -41,7 +45,10 @@ async def test_a_stop_closes_its_transaction_whatever_is_wrong_in_its_data(
 ) -> None:
     async with open_charger(central) as charger:
         transaction = await start(charger)
-        data = f',"transactionData":[{{"timestamp":"{T}","sampledValue":[{{"value":"1700"}},{sample}]}}]}}]'
+        data = (
+            f',"transactionData":[{{"timestamp":"{T}","sampledValue":[{{"value":"1700"}},'
+            f"{sample}]}}]}}]"
+        )
         assert await send(charger, stop(transaction, data)) == {}
     assert writer.row(TX) == ("Completed", False, 2000, 1000)
     assert writer.row("SELECT count(*) FROM set_aside") == (0,)
@@ -49,7 +56,9 @@ async def test_a_stop_closes_its_transaction_whatever_is_wrong_in_its_data(
     assert (1700,) in writer.rows("SELECT wh FROM meter_val")
 
 
-async def test_the_sample_of_the_repair_shows_the_fault(central: Central, writer: InlineWriter) -> None:
+async def test_the_sample_of_the_repair_shows_the_fault(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         await send(charger, f'[2,"1","Heartbeat",{{"vendor":"{"x" * 5000}","here":NaN}}]')
     ((sample,),) = writer.rows("SELECT sample FROM repair WHERE kind = 'frame: damaged JSON'")
@@ -83,7 +92,10 @@ async def test_a_stop_without_a_readable_register_suspends_its_transaction(
     async with open_charger(central) as charger:
         transaction = await start(charger)
         register = rest if ":" in rest else f":2{rest}"
-        await send(charger, f'[2,"1","StopTransaction",{{"transactionId":{transaction},"meterStop"{register}')
+        await send(
+            charger,
+            f'[2,"1","StopTransaction",{{"transactionId":{transaction},"meterStop"{register}',
+        )
     assert writer.row(TX) == ("Active", True, None, None)
     ((kept,),) = writer.rows("SELECT payload FROM set_aside")
     assert json.loads(kept)["transactionId"] == transaction
@@ -93,16 +105,26 @@ async def test_a_start_keeps_what_can_be_read(central: Central, writer: InlineWr
     text = json.dumps([2, "1", "StartTransaction", START])
     async with open_charger(central) as charger:
         await send(charger, text.replace("}", ', "x": NaN}'))
-        await charger.call("StatusNotification", {"connectorId": 1, "status": "Available", "errorCode": "NoError"})
+        await charger.call(
+            "StatusNotification", {"connectorId": 1, "status": "Available", "errorCode": "NoError"}
+        )
         await send(charger, text[: text.index("1000") + 2].replace("TAG", "CUT"))
     rows = writer.rows("SELECT conn_id, id_tag, meter_start FROM tx ORDER BY id")
     assert rows == [(1, "TAG", 1000), (1, "CUT", None)]
 
 
-async def test_starts_of_which_the_same_can_be_read_are_two(central: Central, writer: InlineWriter) -> None:
+async def test_starts_of_which_the_same_can_be_read_are_two(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         for second in (1, 2):
-            await send(charger, f'[2,"1","StartTransaction",{{"connectorId":1,"idTag":"T","timestamp":"2026-0{second}')
+            await send(
+                charger,
+                (
+                    '[2,"1","StartTransaction",{"connectorId":1,"idTag":"T",'
+                    f'"timestamp":"2026-0{second}'
+                ),
+            )
     assert writer.row("SELECT count(*) FROM tx") == (2,)
 
 
@@ -111,11 +133,15 @@ async def test_readings_keep_what_can_be_read(central: Central, writer: InlineWr
         transaction = await start(charger)
         samples = '"sampledValue":[{"value":"1500"},{"value":NaN,"measurand":"Voltage"}'
         text = (
-            f'[2,"1","MeterValues",{{"connectorId":1,"transactionId":{transaction},"meterValue":[{{"timestamp":"{T}",'
+            f'[2,"1","MeterValues",{{"connectorId":1,"transactionId":{transaction},'
+            f'"meterValue":[{{"timestamp":"{T}",'
         )
         await send(charger, text + samples + "]}]}]")
         await send(charger, text.replace(":00Z", ":01Z") + samples.replace("1500", "1600"))
-    assert writer.rows("SELECT tx_id, wh FROM meter_val ORDER BY id") == [(transaction, 1500), (transaction, 1600)]
+    assert writer.rows("SELECT tx_id, wh FROM meter_val ORDER BY id") == [
+        (transaction, 1500),
+        (transaction, 1600),
+    ]
 
 
 async def test_strict_refuses_a_damaged_stop(central: Central, writer: InlineWriter) -> None:

@@ -1,4 +1,5 @@
-"""Who may connect as a charger: no profile goes down, and a stranger with a known identity touches nothing of it."""
+"""Who may connect as a charger: no profile goes down, and a stranger with a known identity touches
+nothing of it."""
 
 from __future__ import annotations
 
@@ -21,7 +22,18 @@ from levity_trio.events import CertificateRevoked, PasswordInDigits, ProfileChan
 from levity_trio.store.writes import credentials
 from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.wire.times import stamp
-from tests.charger.doors import OTHER, PASSWORD, basic, give, kinds, knock, make_known, status, use, watch
+from tests.charger.doors import (
+    OTHER,
+    PASSWORD,
+    basic,
+    give,
+    kinds,
+    knock,
+    make_known,
+    status,
+    use,
+    watch,
+)
 from tests.charger.parts import START, InlineWriter, configure
 from tests.charger.peers import at, open_charger, open_raw, session_of, upgrade
 
@@ -52,7 +64,9 @@ def profile_of(writer: InlineWriter, charger: str = "CP-1") -> int:
 # Passwords
 
 
-async def test_until_its_first_use_the_door_stays_open(central: Central, writer: InlineWriter) -> None:
+async def test_until_its_first_use_the_door_stays_open(
+    central: Central, writer: InlineWriter
+) -> None:
     await make_known(central, "CP-1")
     await give(writer, "CP-1")
     assert await status(central, "CP-1") == 101
@@ -87,14 +101,18 @@ async def test_no_other_proof_and_no_header_opens_the_door(
     assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 101
 
 
-async def test_the_digits_of_a_password_are_accepted_and_counted(central: Central, writer: InlineWriter) -> None:
+async def test_the_digits_of_a_password_are_accepted_and_counted(
+    central: Central, writer: InlineWriter
+) -> None:
     await at_profile_one(central, writer)
     witness = watch(central)
     await use(central, "CP-1", basic("CP-1", PASSWORD.hex().upper().encode()))
     assert [event.charger for event in witness.of(PasswordInDigits)] == ["CP-1"]
 
 
-async def test_an_identity_with_colons_has_a_password_too(central: Central, writer: InlineWriter) -> None:
+async def test_an_identity_with_colons_has_a_password_too(
+    central: Central, writer: InlineWriter
+) -> None:
     identity = "AA:BB:CC"
     await make_known(central, identity)
     await give(writer, identity, b":" + PASSWORD[1:])
@@ -148,7 +166,10 @@ async def test_a_refusal_tells_by_its_time_neither_identities_nor_passwords(
     told = set()
     for number, charger in enumerate(("GIVEN", "VERIFIED", "MADE", "UNKNOWN", "NEITHER")):
         stretching.count, began = 0, trio.current_time()
-        assert await status(central, charger, basic(charger, wrong), pair=at(f"10.0.0.{number}")) == 401
+        assert (
+            await status(central, charger, basic(charger, wrong), pair=at(f"10.0.0.{number}"))
+            == 401
+        )
         told.add((stretching.count, trio.current_time() - began))
     assert len(told) == 1
     assert min(told) > (0, 0.0)
@@ -163,7 +184,9 @@ async def test_few_compare_passwords_at_once_and_the_others_are_no_failures(
     told: list[str] = []
 
     async def guess(number: int) -> None:
-        told.append(await knock(central, "CP-1", basic("CP-1", OTHER + b"!"), pair=at(f"10.0.1.{number}")))
+        told.append(
+            await knock(central, "CP-1", basic("CP-1", OTHER + b"!"), pair=at(f"10.0.1.{number}"))
+        )
 
     async with trio.open_nursery() as nursery:
         for number in range(100):
@@ -185,12 +208,16 @@ async def test_few_compare_passwords_at_once_and_the_others_are_no_failures(
 
 
 @pytest.mark.usefixtures("stretching")
-async def test_a_charger_finds_a_turn_beside_a_flood_of_one_address(central: Central, writer: InlineWriter) -> None:
+async def test_a_charger_finds_a_turn_beside_a_flood_of_one_address(
+    central: Central, writer: InlineWriter
+) -> None:
     await make_known(central, "CP-1")
     await give(writer, "CP-1", PASSWORD, GIVEN)
 
     async def guess(number: int) -> None:
-        await knock(central, f"CP-{number}", basic(f"CP-{number}", OTHER + b"!"), pair=at("10.0.0.9"))
+        await knock(
+            central, f"CP-{number}", basic(f"CP-{number}", OTHER + b"!"), pair=at("10.0.0.9")
+        )
 
     central.registrations.mode = Mode.CLOSED
     central.decided["CP-1"] = Decision.ADOPTED
@@ -221,7 +248,9 @@ async def test_how_often_one_address_guesses_in_an_hour(
     assert 20 <= stretching.count <= GUESSES
 
 
-async def test_a_password_opens_only_the_door_of_its_charger(central: Central, writer: InlineWriter) -> None:
+async def test_a_password_opens_only_the_door_of_its_charger(
+    central: Central, writer: InlineWriter
+) -> None:
     await at_profile_one(central, writer, "CP-1")
     await make_known(central, "CP-2")
     await give(writer, "CP-2", OTHER)
@@ -230,7 +259,9 @@ async def test_a_password_opens_only_the_door_of_its_charger(central: Central, w
     assert await status(central, "CP-2", basic("CP-1", PASSWORD)) == 401
 
 
-async def test_a_dropped_password_ends_its_connection(central: Central, writer: InlineWriter) -> None:
+async def test_a_dropped_password_ends_its_connection(
+    central: Central, writer: InlineWriter
+) -> None:
     password = await at_profile_one(central, writer)
     header = (b"Authorization", basic("CP-1", PASSWORD).partition(": ")[2].encode())
     async with open_charger(central, "/ws/CP-1", headers=[header]) as charger:
@@ -243,7 +274,9 @@ async def test_a_dropped_password_ends_its_connection(central: Central, writer: 
 # A stranger with a known identity
 
 
-async def test_a_refused_handshake_touches_nothing_of_the_charger(central: Central, writer: InlineWriter) -> None:
+async def test_a_refused_handshake_touches_nothing_of_the_charger(
+    central: Central, writer: InlineWriter
+) -> None:
     await at_profile_one(central, writer)
     header = (b"Authorization", basic("CP-1", PASSWORD).partition(": ")[2].encode())
     async with open_charger(central, "/ws/CP-1", headers=[header]) as charger:
@@ -257,18 +290,24 @@ async def test_a_refused_handshake_touches_nothing_of_the_charger(central: Centr
         await charger.call("Heartbeat")
 
 
-async def test_a_stranger_takes_no_turn_from_the_charger_that_waits(central: Central, writer: InlineWriter) -> None:
+async def test_a_stranger_takes_no_turn_from_the_charger_that_waits(
+    central: Central, writer: InlineWriter
+) -> None:
     await at_profile_one(central, writer)
     central.ready = trio.Event()
     async with open_raw(central) as charger:
         await charger.send(upgrade("/ws/CP-1", basic("CP-1", PASSWORD)))
         await wait_all_tasks_blocked()
-        assert await status(central, "CP-1", pair=at("10.0.0.9")) == 401  # at once, while the charger waits
+        assert (
+            await status(central, "CP-1", pair=at("10.0.0.9")) == 401
+        )  # at once, while the charger waits
         central.ready.set()
         assert (await charger.read_head()).startswith("HTTP/1.1 101 ")
 
 
-async def test_a_claim_protects_no_unfinished_handshake(central: Central, writer: InlineWriter) -> None:
+async def test_a_claim_protects_no_unfinished_handshake(
+    central: Central, writer: InlineWriter
+) -> None:
     """Only a proven identity is spared when handshakes make room."""
     await at_profile_one(central, writer)
     async with open_raw(central) as stranger:
@@ -277,8 +316,11 @@ async def test_a_claim_protects_no_unfinished_handshake(central: Central, writer
         assert {visitor.charger for visitor in central.registry._visitors} == {None}
 
 
-async def test_failures_of_a_stranger_slow_nobody_else(central: Central, writer: InlineWriter) -> None:
-    """Neither those behind its address, nor the charger whose identity it claims, there and elsewhere."""
+async def test_failures_of_a_stranger_slow_nobody_else(
+    central: Central, writer: InlineWriter
+) -> None:
+    """Neither those behind its address, nor the charger whose identity it claims, there and
+    elsewhere."""
     await at_profile_one(central, writer, "CP-1")
     await at_profile_one(central, writer, "CP-2")
     attacker = at("10.0.0.9")
@@ -321,7 +363,9 @@ async def test_a_refusal_is_logged_with_its_request_but_no_password(
     (line,) = [line for line in log_lines if line["event"] == "handshake refused"]
     assert "GET /ws/CP-1" in str(line["request"])
     assert line["reason"] == "its password is wrong; security profile 1 is required, 0 was proven"
-    assert basic("CP-1", b"a wrong password!").split()[-1] not in str(log_lines) + str(writer.rows("SELECT * FROM log"))
+    assert basic("CP-1", b"a wrong password!").split()[-1] not in str(log_lines) + str(
+        writer.rows("SELECT * FROM log")
+    )
 
 
 @pytest.mark.parametrize("scheme", ["Basic:", "Basic :", "Bearer", "Digest", ""])
@@ -330,7 +374,9 @@ async def test_the_log_says_that_a_header_is_not_basic(
 ) -> None:
     await at_profile_one(central, writer)
     secret = basic("CP-1", PASSWORD).split()[-1]
-    assert (await knock(central, "CP-1", f"Authorization: {scheme} {secret}")).startswith("HTTP/1.1 401 ")
+    assert (await knock(central, "CP-1", f"Authorization: {scheme} {secret}")).startswith(
+        "HTTP/1.1 401 "
+    )
     (line,) = [line for line in log_lines if line["event"] == "handshake refused"]
     assert str(line["reason"]).startswith("its Authorization header is not HTTP Basic; ")
     assert secret not in str(log_lines) + str(writer.rows("SELECT * FROM log"))
@@ -350,7 +396,9 @@ async def test_unknown_and_known_identities_get_the_same_answer_where_registrati
 # Profiles
 
 
-async def test_a_profile_rises_by_itself_and_never_falls(central: Central, writer: InlineWriter) -> None:
+async def test_a_profile_rises_by_itself_and_never_falls(
+    central: Central, writer: InlineWriter
+) -> None:
     await at_profile_one(central, writer)
     assert [fact.profile for fact in writer.recorded(ProfileChanged)] == [1]
     await writer.run(credentials.require, "CP-1", 2, stamp(START), "anna")
@@ -365,7 +413,9 @@ async def test_a_profile_rises_by_itself_and_never_falls(central: Central, write
     ]
 
 
-async def test_a_profile_that_nothing_proves_is_not_required(central: Central, writer: InlineWriter) -> None:
+async def test_a_profile_that_nothing_proves_is_not_required(
+    central: Central, writer: InlineWriter
+) -> None:
     await make_known(central, "CP-1")
     with pytest.raises(credentials.NotProvable):
         await writer.run(credentials.require, "CP-1", 1, stamp(START), "anna")
@@ -407,7 +457,9 @@ async def test_the_right_proof_uses_no_readmission(central: Central, writer: Inl
     assert await status(central, "CP-1") == 101
 
 
-async def test_two_handshakes_at_once_share_no_readmission(central: Central, writer: InlineWriter) -> None:
+async def test_two_handshakes_at_once_share_no_readmission(
+    central: Central, writer: InlineWriter
+) -> None:
     await at_profile_one(central, writer)
     await readmit(writer)
     writer.answer_seconds = 1.0
@@ -422,7 +474,9 @@ async def test_two_handshakes_at_once_share_no_readmission(central: Central, wri
     assert sorted(answers) == [101, 401]
 
 
-async def test_a_readmission_opens_no_lower_profile_than_its_own(central: Central, writer: InlineWriter) -> None:
+async def test_a_readmission_opens_no_lower_profile_than_its_own(
+    central: Central, writer: InlineWriter
+) -> None:
     await at_profile_one(central, writer)
     await writer.run(credentials.require, "CP-1", 2, stamp(START), "anna")
     await readmit(writer, profile=1)
@@ -434,7 +488,9 @@ async def test_a_readmission_opens_no_lower_profile_than_its_own(central: Centra
 # Storage
 
 
-async def test_who_may_connect_is_known_after_a_restart(central: Central, writer: InlineWriter) -> None:
+async def test_who_may_connect_is_known_after_a_restart(
+    central: Central, writer: InlineWriter
+) -> None:
     await at_profile_one(central, writer)
     central.doors._known.clear()
     central.doors._changed.clear()
@@ -443,9 +499,13 @@ async def test_who_may_connect_is_known_after_a_restart(central: Central, writer
     assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 101
 
 
-async def test_while_nothing_can_be_read_a_changed_door_stays_shut(central: Central, writer: InlineWriter) -> None:
+async def test_while_nothing_can_be_read_a_changed_door_stays_shut(
+    central: Central, writer: InlineWriter
+) -> None:
     await at_profile_one(central, writer)
-    central.doors.observe(CertificateRevoked(charger="CP-1", at="", certificate=1, fingerprint="", by="", reason=""))
+    central.doors.observe(
+        CertificateRevoked(charger="CP-1", at="", certificate=1, fingerprint="", by="", reason="")
+    )
     writer.is_unavailable = True
     assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 503
     configure(central)

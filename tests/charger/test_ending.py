@@ -1,4 +1,5 @@
-"""The server's start and shutdown, as chargers see them: waiting for the clock, and a close frame to each."""
+"""The server's start and shutdown, as chargers see them: waiting for the clock, and a close frame
+to each."""
 
 from contextlib import AsyncExitStack
 
@@ -37,7 +38,9 @@ async def test_the_end_does_not_wait_long_for_a_peer_that_says_nothing(central: 
 
 
 @pytest.mark.parametrize("stuck_seconds", [0.01, 2.0, 4.5])
-async def test_the_end_does_not_wait_long_for_a_peer_that_does_not_read(central: Central, stuck_seconds: float) -> None:
+async def test_the_end_does_not_wait_long_for_a_peer_that_does_not_read(
+    central: Central, stuck_seconds: float
+) -> None:
     """A frame that is half sent is shielded, from the end as well."""
     async with open_raw(central, trio.testing.lockstep_stream_pair) as peer:
         await ask_without_reading(peer)
@@ -47,7 +50,9 @@ async def test_the_end_does_not_wait_long_for_a_peer_that_does_not_read(central:
         assert len(central.registry) == 0
 
 
-async def test_a_peer_that_reads_slowly_has_its_whole_frame_and_its_goodbye(central: Central) -> None:
+async def test_a_peer_that_reads_slowly_has_its_whole_frame_and_its_goodbye(
+    central: Central,
+) -> None:
     async with open_raw(central, trio.testing.lockstep_stream_pair) as peer:
         await ask_without_reading(peer)
         central.registry.end_all()
@@ -63,7 +68,9 @@ async def ask_without_reading(peer: RawPeer) -> None:
     await trio.testing.wait_all_tasks_blocked()
 
 
-async def test_a_peer_that_pings_on_after_our_goodbye_is_no_failure(central: Central, writer: InlineWriter) -> None:
+async def test_a_peer_that_pings_on_after_our_goodbye_is_no_failure(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_raw_charger(central) as peer:
         await peer.send_frame('[2,"1","Heartbeat",{}]')
         await peer.receive()
@@ -104,7 +111,9 @@ async def test_the_end_during_a_write_loses_nothing(central: Central, writer: In
     assert writer.row("SELECT suspended_at IS NOT NULL FROM tx") == (1,)
 
 
-async def test_one_that_ends_while_its_row_is_stored_ends_that_row(central: Central, writer: InlineWriter) -> None:
+async def test_one_that_ends_while_its_row_is_stored_ends_that_row(
+    central: Central, writer: InlineWriter
+) -> None:
     writer.answer_seconds = 5  # the row is committed, but its id is not returned yet
     async with open_charger(central) as charger:
         await charger.send_call("Heartbeat", {})

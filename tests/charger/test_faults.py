@@ -1,4 +1,5 @@
-"""A bug or a malformed message affects one message only; transaction messages are kept and answered."""
+"""A bug or a malformed message affects one message only; transaction messages are kept and
+answered."""
 
 import json
 from typing import Any
@@ -20,7 +21,10 @@ NOW = "2026-03-01T12:00:00Z"
 START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 1000, "timestamp": NOW}
 UNREADABLE = {"connectorId": 1, "idTag": "TAG-1", "timestamp": NOW}
 STOP = {"transactionId": 1, "meterStop": 2000, "timestamp": NOW}
-METER_VALUES = {"connectorId": 1, "meterValue": [{"timestamp": NOW, "sampledValue": [{"value": "1"}]}]}
+METER_VALUES = {
+    "connectorId": 1,
+    "meterValue": [{"timestamp": NOW, "sampledValue": [{"value": "1"}]}],
+}
 READING = {"timestamp": "2026-03-01T12:00:00Z", "sampledValue": [{"value": "1"}]}
 SET_ASIDE = "SELECT action, payload, count, tx_id FROM set_aside"
 
@@ -57,7 +61,9 @@ async def test_a_bug_in_a_handler_costs_one_message(
 
 @pytest.mark.logs_errors
 @pytest.mark.parametrize("handler", [failing, failing_in_the_store])
-@pytest.mark.parametrize(("action", "payload"), [("MeterValues", METER_VALUES), ("StopTransaction", STOP)])
+@pytest.mark.parametrize(
+    ("action", "payload"), [("MeterValues", METER_VALUES), ("StopTransaction", STOP)]
+)
 async def test_a_bug_sets_a_transaction_message_aside_and_answers_it(
     central: Central,
     writer: InlineWriter,
@@ -105,7 +111,9 @@ async def test_an_answer_of_ours_that_breaks_its_schema_is_a_bug_like_any_other(
         await charger.call("Authorize", {"idTag": "TAG-1"})
 
 
-async def test_an_unreadable_start_gets_a_real_id_once(central: Central, writer: InlineWriter) -> None:
+async def test_an_unreadable_start_gets_a_real_id_once(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         first = await charger.call("StartTransaction", UNREADABLE)
         assert await charger.call("StartTransaction", UNREADABLE) == first
@@ -117,7 +125,9 @@ async def test_an_unreadable_start_gets_a_real_id_once(central: Central, writer:
     assert writer.row("SELECT count(*) FROM tx") == (2,)
 
 
-async def test_the_stop_of_an_unreadable_start_closes_it(central: Central, writer: InlineWriter) -> None:
+async def test_the_stop_of_an_unreadable_start_closes_it(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         transaction = (await charger.call("StartTransaction", UNREADABLE))["transactionId"]
         assert await charger.call("StopTransaction", STOP | {"transactionId": transaction}) == {}
@@ -136,13 +146,17 @@ async def test_an_unreadable_transaction_message_is_set_aside_and_answered(
 ) -> None:
     async with open_charger(central) as charger:
         assert await charger.call(action, payload) == {}
-    assert [(told, json.loads(kept)) for told, kept, _, _ in writer.rows(SET_ASIDE)] == [(action, payload)]
+    assert [(told, json.loads(kept)) for told, kept, _, _ in writer.rows(SET_ASIDE)] == [
+        (action, payload)
+    ]
 
 
 async def test_other_messages_that_cannot_be_read_are_refused(central: Central) -> None:
     async with open_charger(central) as charger:
         assert await charger.refused("Authorize", {}) == "OccurenceConstraintViolation"
-        assert await charger.refused("StatusNotification", {"connectorId": "one"}) != "InternalError"
+        assert (
+            await charger.refused("StatusNotification", {"connectorId": "one"}) != "InternalError"
+        )
         await charger.call("Heartbeat")
 
 
@@ -159,7 +173,11 @@ async def test_other_messages_that_cannot_be_read_are_refused(central: Central) 
         ("StartTransaction", START | {"connectorId": -1}, "PropertyConstraintViolation"),
         ("StatusNotification", {"connectorId": -1, "status": "Available", "errorCode": "NoError"})
         + ("PropertyConstraintViolation",),
-        ("MeterValues", {"connectorId": -1, "meterValue": [READING]}, "PropertyConstraintViolation"),
+        (
+            "MeterValues",
+            {"connectorId": -1, "meterValue": [READING]},
+            "PropertyConstraintViolation",
+        ),
         ("Teapot", {}, "NotImplemented"),
         ("Reset", {"type": "Soft"}, "NotSupported"),
     ],
@@ -176,10 +194,14 @@ async def test_strict_refuses_instead_of_repairing(
 
 
 @pytest.mark.parametrize("is_strict", [True, False])
-async def test_the_charger_itself_may_report_also_under_strict(central: Central, is_strict: bool) -> None:
+async def test_the_charger_itself_may_report_also_under_strict(
+    central: Central, is_strict: bool
+) -> None:
     configure(central, strict=is_strict)
     async with open_charger(central) as charger:
-        await charger.call("StatusNotification", {"connectorId": 0, "status": "Available", "errorCode": "NoError"})
+        await charger.call(
+            "StatusNotification", {"connectorId": 0, "status": "Available", "errorCode": "NoError"}
+        )
         await charger.call("MeterValues", {"connectorId": 0, "meterValue": [READING]})
 
 

@@ -1,4 +1,5 @@
-"""The flow of messages through a session: in order, bounded, and completed even if the peer has left."""
+"""The flow of messages through a session: in order, bounded, and completed even if the peer has
+left."""
 
 import json
 from contextlib import suppress
@@ -54,9 +55,14 @@ async def still_talks(charger: Charger) -> None:
             pass
 
 
-async def test_several_calls_at_once_are_answered_in_order(central: Central, writer: InlineWriter) -> None:
+async def test_several_calls_at_once_are_answered_in_order(
+    central: Central, writer: InlineWriter
+) -> None:
     count = 40
-    calls = [f'[2,"{n}","StartTransaction",{json.dumps(START | {"meterStart": n})}]' for n in range(count)]
+    calls = [
+        f'[2,"{n}","StartTransaction",{json.dumps(START | {"meterStart": n})}]'
+        for n in range(count)
+    ]
     async with open_raw_charger(central) as peer:
         await peer.send(b"".join(map(frame, calls)))
         answers = [await peer.receive() for _ in calls]
@@ -75,7 +81,9 @@ async def test_an_answer_leaves_after_its_commit(central: Central, writer: Inlin
         writer.answer_seconds = 0
 
 
-@pytest.mark.parametrize("raw_id", ['"1"', "17", '"\\u00e9\\/"', '"' + 100 * "x" + '"', "1.50", '""'])
+@pytest.mark.parametrize(
+    "raw_id", ['"1"', "17", '"\\u00e9\\/"', '"' + 100 * "x" + '"', "1.50", '""']
+)
 async def test_the_message_id_is_echoed_byte_for_byte(central: Central, raw_id: str) -> None:
     async with open_raw_charger(central) as peer:
         await peer.send_frame(f'[2,{raw_id},"Heartbeat",{{}}]')
@@ -112,7 +120,9 @@ async def test_what_is_no_ocpp_is_counted_and_the_connection_lives(
         ('[2,"1","Reset",{"type":"Soft"}]', "NotSupported"),
     ],
 )
-async def test_a_call_that_cannot_be_served_gets_its_callerror(central: Central, text: str, code: str) -> None:
+async def test_a_call_that_cannot_be_served_gets_its_callerror(
+    central: Central, text: str, code: str
+) -> None:
     async with open_charger(central) as charger:
         await charger.send(text)
         assert (await charger.receive())[:3] == [4, "1", code]
@@ -202,8 +212,13 @@ async def test_an_unexpected_answer_costs_nothing(central: Central) -> None:
         await still_talks(charger)
 
 
-async def test_a_full_inbox_stops_reading_and_ends_without_progress(central: Central, writer: InlineWriter) -> None:
-    async with open_charger(central, pair=lockstep_stream_pair) as charger, trio.open_nursery() as nursery:
+async def test_a_full_inbox_stops_reading_and_ends_without_progress(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with (
+        open_charger(central, pair=lockstep_stream_pair) as charger,
+        trio.open_nursery() as nursery,
+    ):
         await charger.call("Heartbeat")
         writer.answer_seconds = 1000
         sent: list[str] = []
@@ -216,7 +231,9 @@ async def test_a_full_inbox_stops_reading_and_ends_without_progress(central: Cen
         assert trio.current_time() - began == 30
         assert len(sent) <= INBOX_CALLS + 5
         writer.answer_seconds = 0
-    assert writer.row("SELECT close_reason FROM session") == ("64 calls are waiting without progress",)
+    assert writer.row("SELECT close_reason FROM session") == (
+        "64 calls are waiting without progress",
+    )
 
 
 async def send_for_ever(charger: Charger, sent: list[str]) -> None:
@@ -246,7 +263,9 @@ async def test_what_came_before_the_peer_left_is_stored(
         await peer.receive()
         writer.answer_seconds = 5
         for n in range(3):
-            await peer.send_frame(json.dumps([2, str(n), "StartTransaction", START | {"meterStart": n}]))
+            await peer.send_frame(
+                json.dumps([2, str(n), "StartTransaction", START | {"meterStart": n}])
+            )
         if says_goodbye:
             await peer.send_frame((1000).to_bytes(2, "big"), 8)
             await trio.sleep(1)
@@ -275,7 +294,9 @@ async def test_a_store_that_is_unavailable_ends_the_connection_and_answers_nothi
         assert len(central.registry) == 0
         writer.is_unavailable = False
     assert writer.rows("SELECT id FROM tx") == []
-    assert writer.rows("SELECT close_code FROM session") == [(1013,)]  # stored when the database was available again
+    assert writer.rows("SELECT close_code FROM session") == [
+        (1013,)
+    ]  # stored when the database was available again
 
 
 async def test_a_first_message_that_cannot_be_stored_ends_the_connection(
@@ -307,4 +328,6 @@ async def test_answers_to_nothing_that_we_asked_are_no_charger(
         for number in range(MAX_MALFORMED_FRAMES):
             await charger.send(f'[3,"{number}",{{}}]')
         assert (await charger.wait_closed())[0] == 1008
-    assert len([line for line in log_lines if line["event"] == "malformed frame"]) == 7  # 1, 2, 4, … 64
+    assert (
+        len([line for line in log_lines if line["event"] == "malformed frame"]) == 7
+    )  # 1, 2, 4, … 64

@@ -1,4 +1,5 @@
-"""Commands whose asker was told that nothing was done, and secrets that nobody knows any more: neither is sent."""
+"""Commands whose asker was told that nothing was done, and secrets that nobody knows any more:
+neither is sent."""
 
 from __future__ import annotations
 
@@ -45,8 +46,11 @@ async def next_call(central: Central, charger: Charger) -> list[Any]:
     return called[2:]
 
 
-async def ask_in_vain(central: Central, writer: InlineWriter, action: str, payload: dict[str, Any]) -> None:
-    """Ask while commits take so long that the asker is told that nothing was done; the command is stored."""
+async def ask_in_vain(
+    central: Central, writer: InlineWriter, action: str, payload: dict[str, Any]
+) -> None:
+    """Ask while commits take so long that the asker is told that nothing was done; the command is
+    stored."""
     writer.is_slow = True
     with pytest.raises(StoreUnavailable):
         await Chargers(central).submit("CP-1", action, payload, asked_by="anna")
@@ -66,10 +70,15 @@ async def test_what_was_said_not_to_be_done_is_not_sent(
         await ask_in_vain(central, writer, action, payload)
         learn(central, writer)
         assert await next_call(central, charger) == ["ClearCache", {}]
-    assert writer.rows(ROWS) == [(action, "cancelled", "given_up"), ("ClearCache", "accepted", None)]
+    assert writer.rows(ROWS) == [
+        (action, "cancelled", "given_up"),
+        ("ClearCache", "accepted", None),
+    ]
 
 
-@pytest.mark.parametrize(("action", "payload"), [("Reset", {"type": "Soft"}), ("RemoteStopTransaction", {})])
+@pytest.mark.parametrize(
+    ("action", "payload"), [("Reset", {"type": "Soft"}), ("RemoteStopTransaction", {})]
+)
 async def test_it_is_not_sent_either_when_it_cannot_be_cancelled(
     central: Central, writer: InlineWriter, action: str, payload: dict[str, Any]
 ) -> None:
@@ -83,7 +92,9 @@ async def test_it_is_not_sent_either_when_it_cannot_be_cancelled(
     assert writer.rows(ROWS) == [(action, "gone", "given_up"), ("ClearCache", "accepted", None)]
 
 
-async def test_a_decided_command_that_was_said_not_to_be_stored(central: Central, writer: InlineWriter) -> None:
+async def test_a_decided_command_that_was_said_not_to_be_stored(
+    central: Central, writer: InlineWriter
+) -> None:
     def decide(db: UnitOfWork) -> tuple[Message, int]:
         return Message("Reset", {"type": "Soft"}), len(db.facts)
 
@@ -97,7 +108,9 @@ async def test_a_decided_command_that_was_said_not_to_be_stored(central: Central
     assert writer.rows(ROWS)[0] == ("Reset", "cancelled", "given_up")
 
 
-async def test_its_idempotency_key_may_be_used_again(central: Central, writer: InlineWriter) -> None:
+async def test_its_idempotency_key_may_be_used_again(
+    central: Central, writer: InlineWriter
+) -> None:
     """Whoever was told that nothing was done asks again."""
     chargers, key = Chargers(central), Repeatable("key", "digest")
 
@@ -114,7 +127,9 @@ async def test_its_idempotency_key_may_be_used_again(central: Central, writer: I
         writer.is_slow = False
         command = await chargers.submit("CP-1", "Reset", {}, asked_by="anna", repeatable=key)
         assert (await charger.receive())[2] == "Reset"
-        assert await chargers.submit("CP-1", "Reset", {}, asked_by="anna", repeatable=key) == command
+        assert (
+            await chargers.submit("CP-1", "Reset", {}, asked_by="anna", repeatable=key) == command
+        )
     assert [state for _, state, _ in writer.rows(ROWS)] == ["cancelled", "gone"]
 
 
@@ -124,7 +139,9 @@ async def test_no_mask_is_sent_for_a_secret_that_nobody_knows(
 ) -> None:
     async with spoken(central) as charger:
         masked = (
-            payload | {"location": "ftp://***@host/x"} if action == "GetDiagnostics" else payload | {"value": "***"}
+            payload | {"location": "ftp://***@host/x"}
+            if action == "GetDiagnostics"
+            else payload | {"value": "***"}
         )
         new = NewCommand(
             charger="CP-1",
@@ -146,12 +163,16 @@ async def test_no_mask_is_sent_for_a_secret_that_nobody_knows(
     assert writer.rows("SELECT * FROM credential") == []
 
 
-async def test_a_command_counts_once_however_often_it_is_learned(central: Central, writer: InlineWriter) -> None:
+async def test_a_command_counts_once_however_often_it_is_learned(
+    central: Central, writer: InlineWriter
+) -> None:
     """At its start a server learns what is queued, and reads it too."""
     async with spoken(central):
         pass
     chargers = Chargers(central)
-    command = await chargers.submit("CP-1", "ChangeConfiguration", PASSWORD, asked_by="anna", deadline_seconds=60)
+    command = await chargers.submit(
+        "CP-1", "ChangeConfiguration", PASSWORD, asked_by="anna", deadline_seconds=60
+    )
     learn(central, writer)
     central.pending.load(writer.run_now(commands.unfinished))
     assert central.pending.count("CP-1") == 1
@@ -168,4 +189,8 @@ def test_not_all_that_was_given_up_is_remembered_for_ever() -> None:
     pending = Pending()
     for number in range(REMEMBERED + 1):
         pending.give_up(str(number))
-    assert [pending.is_given_up(str(number)) for number in (0, 1, REMEMBERED)] == [False, True, True]
+    assert [pending.is_given_up(str(number)) for number in (0, 1, REMEMBERED)] == [
+        False,
+        True,
+        True,
+    ]

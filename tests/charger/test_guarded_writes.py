@@ -1,4 +1,5 @@
-"""A write that the database's triggers reject: its message is kept raw and answered, and an error is logged."""
+"""A write that the database's triggers reject: its message is kept raw and answered, and an error
+is logged."""
 
 import json
 from typing import Any
@@ -23,7 +24,10 @@ REFUSING = {
 
 
 def guard(writer: InlineWriter, action: str) -> None:
-    writer.rows(f"CREATE TRIGGER guard {REFUSING[action]} BEGIN SELECT RAISE(ABORT, 'never in this test'); END")
+    writer.rows(
+        f"CREATE TRIGGER guard {REFUSING[action]} BEGIN "
+        "SELECT RAISE(ABORT, 'never in this test'); END"
+    )
 
 
 async def started(charger: Charger) -> int:
@@ -59,7 +63,8 @@ async def test_what_a_guard_refuses_is_set_aside_answered_and_an_error(
 async def test_nothing_of_a_refused_stop_is_stored_and_its_repeat_ends_it(
     central: Central, writer: InlineWriter
 ) -> None:
-    """Half a stop would leave a transaction without energy; it stays suspended until the trigger allows the stop."""
+    """Half a stop would leave a transaction without energy; it stays suspended until the trigger
+    allows the stop."""
     async with open_charger(central) as charger:
         transaction = await started(charger)
         stop = payload_of("StopTransaction", transaction) | {"transactionData": [READING]}
@@ -82,17 +87,21 @@ async def test_nothing_of_a_refused_stop_is_stored_and_its_repeat_ends_it(
 async def test_a_start_that_cannot_be_set_aside_with_its_time_opens_a_transaction_all_the_same(
     central: Central, writer: InlineWriter
 ) -> None:
-    """What fails in its handler, a comparison with other transactions, fails again where it is set aside."""
+    """What fails in its handler, a comparison with other transactions, fails again where it is set
+    aside."""
     writer.rows(
-        "CREATE TRIGGER guard BEFORE INSERT ON tx WHEN NEW.own_start_time LIKE '2026-03-01T11:59:30%'"
-        " BEGIN SELECT RAISE(ABORT, 'never in this test'); END"
+        "CREATE TRIGGER guard BEFORE INSERT ON tx "
+        "WHEN NEW.own_start_time LIKE '2026-03-01T11:59:30%' BEGIN "
+        "SELECT RAISE(ABORT, 'never in this test'); END"
     )
     start = START | {"timestamp": "2026-03-01T11:59:30Z"}
     async with open_charger(central) as charger:
         answers = [await charger.call("StartTransaction", start) for _ in range(2)]
     transaction = answers[0]["transactionId"]
     assert answers[1]["transactionId"] == transaction
-    assert writer.rows("SELECT id, conn_id, id_tag, meter_start FROM tx") == [(transaction, 1, "TAG-1", 1000)]
+    assert writer.rows("SELECT id, conn_id, id_tag, meter_start FROM tx") == [
+        (transaction, 1, "TAG-1", 1000)
+    ]
     ((kept, count),) = writer.rows("SELECT payload, count FROM set_aside")
     assert ("11:59:30" in kept, count) == (True, 2)
 
@@ -103,7 +112,12 @@ async def test_a_stop_that_cannot_suspend_its_transaction_is_kept_raw_and_answer
 ) -> None:
     async with open_charger(central) as charger:
         stop = payload_of("StopTransaction", await started(charger))
-        writer.rows("CREATE TRIGGER guard BEFORE UPDATE ON tx BEGIN SELECT RAISE(ABORT, 'never in this test'); END")
+        writer.rows(
+            "CREATE TRIGGER guard BEFORE UPDATE ON tx BEGIN "
+            "SELECT RAISE(ABORT, 'never in this test'); END"
+        )
         assert await charger.call("StopTransaction", stop) == {}
         writer.rows("DROP TRIGGER guard")
-    assert [json.loads(payload) for (payload,) in writer.rows("SELECT payload FROM set_aside")] == [stop]
+    assert [json.loads(payload) for (payload,) in writer.rows("SELECT payload FROM set_aside")] == [
+        stop
+    ]

@@ -1,4 +1,5 @@
-"""Handshakes: unusual ones are accepted (field B1, B2), others get a whole HTTP response with the reason."""
+"""Handshakes: unusual ones are accepted (field B1, B2), others get a whole HTTP response with the
+reason."""
 
 import pytest
 import trio
@@ -23,7 +24,8 @@ HEARTBEAT = '[2,"h","Heartbeat",{}]'
 
 
 def check_refusal(answer: bytes, status: int) -> dict[str, str]:
-    """Check that an HTTP response is whole, has a reason and announces the end; return its headers."""
+    """Check that an HTTP response is whole, has a reason and announces the end; return its
+    headers."""
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode("ascii").split("\r\n")
     assert first.startswith(f"HTTP/1.1 {status} ")
@@ -152,7 +154,9 @@ async def test_a_head_may_come_byte_by_byte(central: Central) -> None:
         await heartbeat(peer)
 
 
-@pytest.mark.parametrize("target", ["/", "/ws", "/ocpp/", "/ws/%2F", "/ws/%", "/ws/" + 49 * "x", "/ws/%00"])
+@pytest.mark.parametrize(
+    "target", ["/", "/ws", "/ocpp/", "/ws/%2F", "/ws/%", "/ws/" + 49 * "x", "/ws/%00"]
+)
 async def test_a_path_that_names_nobody_is_404(central: Central, target: str) -> None:
     await refused(central, upgrade(target), 404)
 
@@ -178,12 +182,16 @@ async def test_another_websocket_version_is_told_ours(central: Central) -> None:
         (20_000 * b"\0", 431),
     ],
 )
-async def test_what_is_no_upgrade_is_refused(central: Central, request_: bytes, status: int) -> None:
+async def test_what_is_no_upgrade_is_refused(
+    central: Central, request_: bytes, status: int
+) -> None:
     await refused(central, request_, status)
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /ws/CP-1 HTTP/1.1\r\nHost: t"])
-async def test_a_request_that_does_not_end_is_408_after_ten_seconds(central: Central, begun: bytes) -> None:
+async def test_a_request_that_does_not_end_is_408_after_ten_seconds(
+    central: Central, begun: bytes
+) -> None:
     async with open_raw(central) as peer:
         await peer.send(begun)
         check_refusal(await peer.read_to_end(), 408)
@@ -205,13 +213,18 @@ START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026
 async def charge(charger: Charger) -> None:
     """Charge twice, 4 kWh each time. Who never charged keeps no place."""
     for hour in (9, 10):
-        begin = START | {"meterStart": 4000 * (hour - 9), "timestamp": f"2026-03-01T{hour:02}:00:00Z"}
+        begin = START | {
+            "meterStart": 4000 * (hour - 9),
+            "timestamp": f"2026-03-01T{hour:02}:00:00Z",
+        }
         started = await charger.call("StartTransaction", begin)
         stop = {"meterStop": 4000 * (hour - 8), "timestamp": f"2026-03-01T{hour:02}:30:00Z"}
         await charger.call("StopTransaction", stop | {"transactionId": started["transactionId"]})
 
 
-async def test_a_new_charger_beyond_max_chargers_is_404(central: Central, writer: InlineWriter) -> None:
+async def test_a_new_charger_beyond_max_chargers_is_404(
+    central: Central, writer: InlineWriter
+) -> None:
     configure(central, max_chargers=1)
     async with open_charger(central, "/ws/CP-1") as charger:
         await charge(charger)
@@ -225,7 +238,10 @@ async def test_of_two_new_chargers_the_first_to_speak_gets_the_last_place(
     central: Central, writer: InlineWriter
 ) -> None:
     configure(central, max_chargers=1)
-    async with open_charger(central, "/ws/CP-1") as late, open_charger(central, "/ws/CP-2") as first:
+    async with (
+        open_charger(central, "/ws/CP-1") as late,
+        open_charger(central, "/ws/CP-2") as first,
+    ):
         await charge(first)
         await late.send_call("Heartbeat", {})
         assert (await late.wait_closed_silently())[0] == 1008
@@ -245,7 +261,9 @@ async def test_beyond_max_connections_is_503(central: Central) -> None:
         await next_one.call("Heartbeat")
 
 
-async def test_a_failing_writer_is_503_until_it_recovers(central: Central, writer: InlineWriter) -> None:
+async def test_a_failing_writer_is_503_until_it_recovers(
+    central: Central, writer: InlineWriter
+) -> None:
     writer.is_failing = True
     assert "Retry-After" in await refused(central, upgrade(), 503)
     writer.is_failing = False
@@ -262,7 +280,10 @@ async def test_secrets_of_a_refused_request_are_not_logged(
     assert "c2VjcmV0" not in str(line)
 
 
-CHROME = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0"
+CHROME = (
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/130.0.0.0"
+)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +295,9 @@ CHROME = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML,
         ("Origin: https://evil.example", "Sec-Fetch-Site: cross-site"),
     ],
 )
-async def test_a_web_page_may_not_act_as_a_charger(central: Central, lines: tuple[str, ...]) -> None:
+async def test_a_web_page_may_not_act_as_a_charger(
+    central: Central, lines: tuple[str, ...]
+) -> None:
     witness = watch(central)
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
@@ -307,7 +330,8 @@ async def test_a_charger_may_send_an_origin(central: Central, lines: tuple[str, 
 async def test_the_address_that_a_charger_was_given_is_kept(
     central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the machine loses it later, Now says who still has it. A charger that was given another one replaces it."""
+    """If the machine loses it later, Now says who still has it. A charger that was given another
+    one replaces it."""
     monkeypatch.setattr("levity_trio.charger.stream._local_address", lambda _: "192.0.2.7")
     for host, kept in (("192.0.2.7:9000", "192.0.2.7"), ("levity.local:9000", None)):
         async with open_raw(central) as peer:

@@ -1,4 +1,5 @@
-"""The tasks that keep something outlive an error that nobody foresaw, and look at what they have to keep."""
+"""The tasks that keep something outlive an error that nobody foresaw, and look at what they have to
+keep."""
 
 from collections.abc import Callable
 from math import inf
@@ -47,7 +48,8 @@ async def test_it_is_logged_and_looks_again(central: Central, keeper: Any) -> No
 async def test_a_local_list_that_cannot_be_kept_holds_up_no_other(
     central: Central, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What nobody foresaw at the first charger; the others are looked at, also when something is new there."""
+    """What nobody foresaw at the first charger; the others are looked at, also when something is
+    new there."""
     central.known |= {"CP-1", "CP-2"}
     decided = []
 
@@ -76,7 +78,9 @@ async def test_a_certificate_that_cannot_be_issued_holds_up_no_other(
         asked.append(csr)
         raise KeyError(csr)
 
-    work = [CertificateWork(number, f"CP-{number}", f"csr {number}", None, None, 0) for number in (1, 2)]
+    work = [
+        CertificateWork(number, f"CP-{number}", f"csr {number}", None, None, 0) for number in (1, 2)
+    ]
     monkeypatch.setattr(signing, "issue_for_charger", issue)
     monkeypatch.setattr(signing, "has_root", lambda _: True)
     monkeypatch.setattr(certificates, "advance", lambda *_: work)
@@ -112,7 +116,12 @@ async def test_nothing_is_written_for_a_charger_whose_way_to_a_profile_has_ended
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keep_security, central)
         await trio.sleep(1)
-        known: dict[str, Any] = {"charger": "CP-1", "at": "2026-03-01T12:00:00Z", "securing": 1, "profile": 2}
+        known: dict[str, Any] = {
+            "charger": "CP-1",
+            "at": "2026-03-01T12:00:00Z",
+            "securing": 1,
+            "profile": 2,
+        }
         central.hooks.observe(SecuringBegan(**known, by="anna"))
         central.hooks.observe(SecuringEnded(**known, result="cancelled"))
         await trio.sleep(1)

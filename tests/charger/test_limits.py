@@ -1,4 +1,5 @@
-"""The limit on one message: bytes beyond it end the connection with 1009, valid messages never do."""
+"""The limit on one message: bytes beyond it end the connection with 1009, valid messages never
+do."""
 
 import json
 from contextlib import suppress
@@ -36,10 +37,14 @@ def small_messages(central: Central) -> None:
 def data_transfer(size: int) -> str:
     """A DataTransfer of exactly this many bytes."""
     empty = json.dumps([2, "d", "DataTransfer", {"vendorId": "V", "data": ""}])
-    return json.dumps([2, "d", "DataTransfer", {"vendorId": "V", "data": (size - len(empty)) * "x"}])
+    return json.dumps(
+        [2, "d", "DataTransfer", {"vendorId": "V", "data": (size - len(empty)) * "x"}]
+    )
 
 
-async def test_the_largest_message_is_served_first_thing_and_always(central: Central, writer: InlineWriter) -> None:
+async def test_the_largest_message_is_served_first_thing_and_always(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         for _ in range(3):
             await charger.send(data_transfer(LIMIT))
@@ -57,7 +62,9 @@ async def test_the_largest_message_in_many_fragments_is_served(central: Central)
 
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
-async def test_a_larger_message_ends_the_connection(central: Central, writer: InlineWriter, opcode: int) -> None:
+async def test_a_larger_message_ends_the_connection(
+    central: Central, writer: InlineWriter, opcode: int
+) -> None:
     async with open_raw_charger(central) as peer:
         await peer.send_frame(HEARTBEAT)
         await peer.receive()
@@ -74,7 +81,9 @@ async def test_a_message_that_is_a_little_too_large_ends_it_too(central: Central
 
 
 @pytest.mark.parametrize("size", [0, 100])
-async def test_fragments_that_never_become_a_message_end_the_connection(central: Central, size: int) -> None:
+async def test_fragments_that_never_become_a_message_end_the_connection(
+    central: Central, size: int
+) -> None:
     part = frame(size * b"x", CONTINUATION, is_last=False)
     async with open_raw_charger(central) as peer:
         await peer.send_frame("[", TEXT, is_last=False)
@@ -125,8 +134,13 @@ async def test_a_burst_of_small_messages_is_no_large_one(central: Central, limit
             assert (await peer.receive())[:2] == [3, "h"]
 
 
-async def test_who_takes_no_answer_is_dropped_and_no_other_waits(central: Central, writer: InlineWriter) -> None:
-    async with open_charger(central, "/ws/CP-2") as other, open_raw(central, lockstep_stream_pair) as peer:
+async def test_who_takes_no_answer_is_dropped_and_no_other_waits(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with (
+        open_charger(central, "/ws/CP-2") as other,
+        open_raw(central, lockstep_stream_pair) as peer,
+    ):
         await peer.send(upgrade())
         await peer.read_head()
         await peer.send_frame(HEARTBEAT)
@@ -162,7 +176,9 @@ async def test_what_breaks_the_websocket_protocol_ends_its_connection_only(
         frame(126 * b"p", PING),
     ],
 )
-async def test_who_breaks_the_websocket_protocol_gets_its_close_frame_once(central: Central, garbage: bytes) -> None:
+async def test_who_breaks_the_websocket_protocol_gets_its_close_frame_once(
+    central: Central, garbage: bytes
+) -> None:
     async with open_raw_charger(central) as peer:
         await peer.send(garbage)
         assert (await peer.wait_closed())[0] == 1002

@@ -13,7 +13,16 @@ from levity_trio.charger.facade import Chargers
 from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter, configure, make_central
-from tests.charger.peers import CLOSE, PING, PONG, Charger, RawPeer, connected, open_charger, open_raw_charger
+from tests.charger.peers import (
+    CLOSE,
+    PING,
+    PONG,
+    Charger,
+    RawPeer,
+    connected,
+    open_charger,
+    open_raw_charger,
+)
 
 MINUTE = 60
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
@@ -29,7 +38,9 @@ async def closed_after(charger: Charger) -> float:
     return trio.current_time() - began
 
 
-async def test_three_silent_intervals_end_the_connection(central: Central, writer: InlineWriter) -> None:
+async def test_three_silent_intervals_end_the_connection(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
         assert await closed_after(charger) == 3 * MINUTE
@@ -68,7 +79,9 @@ async def test_who_answers_pings_is_known_by_the_first_pong(central: Central) ->
 
 
 @pytest.mark.parametrize("talks_on", [True, False])
-async def test_one_that_answers_no_more_is_gone_unless_it_talks_on(central: Central, talks_on: bool) -> None:
+async def test_one_that_answers_no_more_is_gone_unless_it_talks_on(
+    central: Central, talks_on: bool
+) -> None:
     configure(central, websocket_ping_seconds=20.0)
     async with open_raw_charger(central) as peer:
         opcode, payload = await peer.receive_frame()
@@ -143,7 +156,9 @@ async def test_a_boot_tells_the_interval_that_counts(central: Central) -> None:
         assert await closed_after(charger) == 300
 
 
-async def test_the_interval_last_told_holds_after_a_reconnect_without_boot(central: Central) -> None:
+async def test_the_interval_last_told_holds_after_a_reconnect_without_boot(
+    central: Central,
+) -> None:
     await tell_in_an_earlier_connection(central, 600)
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
@@ -187,8 +202,8 @@ KEPT = "SELECT kept_interval FROM cp"
 
 
 async def beat(central: Central, seconds: float, *, boots: bool = True, times: int = 3) -> int:
-    """Send heartbeats at an interval, and return whenever the server closes; return how often it did that before a
-    connection lasted for some of them."""
+    """Send heartbeats at an interval, and return whenever the server closes; return how often it
+    did that before a connection lasted for some of them."""
     for closings in range(10):
         async with open_charger(central) as charger:
             with suppress(ConnectionClosed):
@@ -202,7 +217,8 @@ async def beat(central: Central, seconds: float, *, boots: bool = True, times: i
 
 
 @pytest.mark.parametrize(
-    ("seconds", "closings"), [(50, 0), (61, 0), (70, 0), (170, 0), (200, 1), (300, 1), (900, 2), (3600, 3), (6000, 4)]
+    ("seconds", "closings"),
+    [(50, 0), (61, 0), (70, 0), (170, 0), (200, 1), (300, 1), (900, 2), (3600, 3), (6000, 4)],
 )
 @pytest.mark.parametrize("boots", [True, False])
 async def test_an_interval_of_its_own_is_learned(
@@ -232,7 +248,9 @@ async def test_one_that_keeps_to_what_it_is_told_again_is_awaited_no_longer(
     assert writer.row(KEPT) == (180,)  # it lives, but sends nothing any more
 
 
-@pytest.mark.parametrize("gaps", [(100, 150, 100, 150), (0, 0, 0), (0.5, 0.5, 0.5), (100, 20, 100, 20)])
+@pytest.mark.parametrize(
+    "gaps", [(100, 150, 100, 150), (0, 0, 0), (0.5, 0.5, 0.5), (100, 20, 100, 20)]
+)
 async def test_heartbeats_without_a_steady_interval_teach_nothing(
     central: Central, writer: InlineWriter, gaps: tuple[float, ...]
 ) -> None:
@@ -243,7 +261,9 @@ async def test_heartbeats_without_a_steady_interval_teach_nothing(
     assert writer.row(KEPT) == (None,)
 
 
-async def test_what_comes_between_heartbeats_is_no_interval(central: Central, writer: InlineWriter) -> None:
+async def test_what_comes_between_heartbeats_is_no_interval(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         for _ in range(4):
             await charger.call("Heartbeat")
@@ -266,7 +286,9 @@ async def silent(peer: RawPeer, *, answers: bool) -> float:
 
 
 @pytest.mark.parametrize("answers", [True, False])
-async def test_a_dead_connection_teaches_nothing(central: Central, writer: InlineWriter, answers: bool) -> None:
+async def test_a_dead_connection_teaches_nothing(
+    central: Central, writer: InlineWriter, answers: bool
+) -> None:
     """One that lives ends its stream when it is closed, if it does not even send a close frame."""
     for expected in (180, 540, 1620) if answers else (180, 180, 180):
         async with open_raw_charger(central) as peer:
@@ -290,13 +312,22 @@ async def test_a_connection_is_closed_at_last_whatever_was_learned(
     central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(liveness, "LONGEST_KEPT_SECONDS", 600)
-    for answers, expected in ((True, 180), (True, 540), (True, 1620), (True, 1800), (True, 1800), (False, 1800)):
+    for answers, expected in (
+        (True, 180),
+        (True, 540),
+        (True, 1620),
+        (True, 1800),
+        (True, 1800),
+        (False, 1800),
+    ):
         async with open_raw_charger(central) as peer:
             assert await silent(peer, answers=answers) == expected
     assert writer.row(KEPT) == (600,)
 
 
-async def test_one_that_answered_pings_is_gone_when_it_is_silent(central: Central, writer: InlineWriter) -> None:
+async def test_one_that_answered_pings_is_gone_when_it_is_silent(
+    central: Central, writer: InlineWriter
+) -> None:
     configure(central, websocket_ping_seconds=20.0)
     async with open_raw_charger(central) as peer:
         opcode, payload = await peer.receive_frame()

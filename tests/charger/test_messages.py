@@ -21,7 +21,11 @@ from tests.charger.peers import open_charger
 
 NOW, AT = "2026-03-01T12:00:00Z", "2026-03-01T12:00:00.000Z"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-BOOT = {"chargePointVendor": "United Chargers", "chargePointModel": "Grizzl-E", "firmwareVersion": "3.09"}
+BOOT = {
+    "chargePointVendor": "United Chargers",
+    "chargePointModel": "Grizzl-E",
+    "firmwareVersion": "3.09",
+}
 START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 1000, "timestamp": NOW}
 
 
@@ -30,7 +34,9 @@ async def test_boot_notification(central: Central, writer: InlineWriter) -> None
         answer = await charger.call("BootNotification", BOOT | {"meterSerialNumber": "M-7"})
         assert answer == {"currentTime": NOW, "interval": 60, "status": "Accepted"}
         # A blank field in a later message keeps the stored value.
-        await charger.call("BootNotification", {"chargePointVendor": "", "chargePointModel": "Grizzl-E"})
+        await charger.call(
+            "BootNotification", {"chargePointVendor": "", "chargePointModel": "Grizzl-E"}
+        )
     told = "SELECT vendor, model, firmware_version, meter_serial_number, heartbeat_interval FROM"
     assert writer.rows(f"{told} cp") == [("United Chargers", "Grizzl-E", "3.09", "M-7", 60)]
     assert writer.rows(f"{told} boot ORDER BY id") == [
@@ -56,19 +62,28 @@ async def test_times_told_have_no_fraction_and_end_in_z(central: Central) -> Non
 
 async def test_authorize(central: Central, writer: InlineWriter) -> None:
     async with open_charger(central) as charger:
-        assert await charger.call("Authorize", {"idTag": "TAG-1"}) == {"idTagInfo": {"status": "Accepted"}}
+        assert await charger.call("Authorize", {"idTag": "TAG-1"}) == {
+            "idTagInfo": {"status": "Accepted"}
+        }
     (shown,) = writer.recorded(TagPresented)
     assert (shown.charger, shown.id_tag, shown.verdict) == ("CP-1", "TAG-1", "Accepted")
 
 
 async def test_status_notification(central: Central, writer: InlineWriter) -> None:
-    status = {"connectorId": 1, "status": "Charging", "errorCode": "NoError", "timestamp": "2026-03-01T11:58:00Z"}
+    status = {
+        "connectorId": 1,
+        "status": "Charging",
+        "errorCode": "NoError",
+        "timestamp": "2026-03-01T11:58:00Z",
+    }
     async with open_charger(central) as charger:
         assert await charger.call("StatusNotification", status) == {}
         assert await charger.call("StatusNotification", status) == {}
         whole = {"connectorId": 0, "status": "Available", "errorCode": "NoError"}
         assert await charger.call("StatusNotification", whole) == {}
-    assert writer.rows("SELECT conn_id, status, timestamp, sent_timestamp, count FROM status ORDER BY conn_id") == [
+    assert writer.rows(
+        "SELECT conn_id, status, timestamp, sent_timestamp, count FROM status ORDER BY conn_id"
+    ) == [
         (0, "Available", "2026-03-01T12:00:00.987Z", None, 1),
         (1, "Charging", "2026-03-01T11:58:00.000Z", "2026-03-01T11:58:00Z", 2),
     ]
@@ -78,11 +93,16 @@ async def test_status_notification(central: Central, writer: InlineWriter) -> No
 
 async def test_a_fault_is_opened_and_resolved(central: Central, writer: InlineWriter) -> None:
     async with open_charger(central) as charger:
-        fault = {"connectorId": 2, "status": "Faulted", "errorCode": "GroundFailure", "vendorErrorCode": "E7"}
+        fault = {
+            "connectorId": 2,
+            "status": "Faulted",
+            "errorCode": "GroundFailure",
+            "vendorErrorCode": "E7",
+        }
         await charger.call("StatusNotification", fault)
-        assert writer.row("SELECT conn_id, error_code, vendor_error_code, is_warning, resolved_at FROM cp_err") == (
-            (2, "GroundFailure", "E7", 0, None)
-        )
+        assert writer.row(
+            "SELECT conn_id, error_code, vendor_error_code, is_warning, resolved_at FROM cp_err"
+        ) == ((2, "GroundFailure", "E7", 0, None))
         well = {"connectorId": 2, "status": "Available", "errorCode": "NoError"}
         await charger.call("StatusNotification", well)
     assert writer.row("SELECT resolved_at IS NOT NULL FROM cp_err") == (1,)
@@ -93,7 +113,10 @@ async def test_a_whole_transaction(central: Central, writer: InlineWriter) -> No
         started = await charger.call("StartTransaction", START)
         transaction = started["transactionId"]
         assert started["idTagInfo"] == {"status": "Accepted"}
-        samples = [{"value": "1.5", "unit": "kWh"}, {"value": "16", "measurand": "Current.Import", "unit": "A"}]
+        samples = [
+            {"value": "1.5", "unit": "kWh"},
+            {"value": "16", "measurand": "Current.Import", "unit": "A"},
+        ]
         value = {"timestamp": "2026-03-01T12:00:00Z", "sampledValue": samples}
         metered = {"connectorId": 1, "transactionId": transaction, "meterValue": [value]}
         assert await charger.call("MeterValues", metered) == {}
@@ -102,19 +125,26 @@ async def test_a_whole_transaction(central: Central, writer: InlineWriter) -> No
         answer = await charger.call("StopTransaction", stop | {"transactionData": data})
         assert answer == {"idTagInfo": {"status": "Accepted"}}
     assert writer.row(
-        "SELECT id, cp_id, conn_id, id_tag, status, meter_start, meter_stop, energy_delivered, stop_reason FROM tx"
+        "SELECT id, cp_id, conn_id, id_tag, status, meter_start, meter_stop, energy_delivered, "
+        "stop_reason "
+        "FROM tx"
     ) == (transaction, "CP-1", 1, "TAG-1", "Completed", 1000, 1700, 700, "Local")
     assert writer.rows(
-        "SELECT tx_id, conn_id, measurand, value, unit, context, location, phase, format, source, wh FROM meter_val"
-        " ORDER BY id"
+        "SELECT tx_id, conn_id, measurand, value, unit, context, location, phase, format, source, "
+        "wh "
+        "FROM meter_val ORDER BY id"
     ) == [
         (transaction, 1, "Energy.Active.Import.Register", "1.5", "kWh")
         + ("Sample.Periodic", "Outlet", "", "Raw", "MeterValues", 1500),
-        (transaction, 1, "Current.Import", "16", "A") + ("Sample.Periodic", "Outlet", "", "Raw", "MeterValues", None),
+        (transaction, 1, "Current.Import", "16", "A")
+        + ("Sample.Periodic", "Outlet", "", "Raw", "MeterValues", None),
         (transaction, 1, "Energy.Active.Import.Register", "1600", "Wh")
         + ("Sample.Periodic", "Outlet", "", "Raw", "transactionData", 1600),
     ]
-    assert writer.rows("SELECT kind, who FROM tx_event ORDER BY id") == [("start", "charger"), ("stop", "charger")]
+    assert writer.rows("SELECT kind, who FROM tx_event ORDER BY id") == [
+        ("start", "charger"),
+        ("stop", "charger"),
+    ]
 
 
 async def test_a_repeated_start_gets_the_same_id(central: Central, writer: InlineWriter) -> None:
@@ -126,7 +156,9 @@ async def test_a_repeated_start_gets_the_same_id(central: Central, writer: Inlin
     assert writer.row("SELECT count(*) FROM tx") == (1,)
 
 
-async def test_a_stop_of_an_unknown_transaction_is_set_aside(central: Central, writer: InlineWriter) -> None:
+async def test_a_stop_of_an_unknown_transaction_is_set_aside(
+    central: Central, writer: InlineWriter
+) -> None:
     stop = {"transactionId": 7, "meterStop": 1700, "timestamp": NOW}
     async with open_charger(central) as charger:
         assert await charger.call("StopTransaction", stop) == {}
@@ -166,7 +198,13 @@ async def test_a_stop_of_an_unknown_transaction_is_set_aside(central: Central, w
             SecurityEventReported,
             {"event_type": "TamperDetectionActivated", "timestamp": NOW, "tech_info": "lid"},
         ),
-        ("SignCertificate", {"csr": "PEM"}, {"status": "Rejected"}, CertificateRequested, {"csr": "PEM"}),
+        (
+            "SignCertificate",
+            {"csr": "PEM"},
+            {"status": "Rejected"},
+            CertificateRequested,
+            {"csr": "PEM"},
+        ),
         (
             "LogStatusNotification",
             {"status": "Uploading", "requestId": 3},
@@ -199,28 +237,39 @@ async def test_a_notice(
     assert writer.rows("SELECT cp_id FROM event WHERE kind = ?", kind.__name__) == [("CP-1",)]
 
 
-async def test_a_session_has_its_row_from_its_first_call_to_its_end(central: Central, writer: InlineWriter) -> None:
+async def test_a_session_has_its_row_from_its_first_call_to_its_end(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         assert writer.rows("SELECT id FROM cp") == []
         await charger.call("Heartbeat")
         assert writer.row("SELECT id, is_connected FROM cp") == ("CP-1", 1)
-    assert writer.row("SELECT cp_id, run_id, target, subprotocol, clock_trusted, close_code FROM session") == (
-        ("CP-1", central.run, "/ocpp/CP-1", "ocpp1.6", 1, 1000)
-    )
+    assert writer.row(
+        "SELECT cp_id, run_id, target, subprotocol, clock_trusted, close_code FROM session"
+    ) == (("CP-1", central.run, "/ocpp/CP-1", "ocpp1.6", 1, 1000))
     assert writer.row("SELECT is_connected FROM cp") == (0,)
 
 
 @pytest.mark.parametrize("value", ["NaN", "--", "1e5x", "1_000", "٣"])
-async def test_a_register_that_is_no_number_is_counted(central: Central, writer: InlineWriter, value: str) -> None:
+async def test_a_register_that_is_no_number_is_counted(
+    central: Central, writer: InlineWriter, value: str
+) -> None:
     reading = {"timestamp": NOW, "sampledValue": [{"value": value}]}
     async with open_charger(central) as charger:
         transaction = (await charger.call("StartTransaction", START))["transactionId"]
         told = {"connectorId": 1, "transactionId": transaction, "meterValue": [reading]}
         assert await charger.call("MeterValues", told) == {}
         assert await charger.call("MeterValues", told) == {}
-        stop = {"transactionId": transaction, "meterStop": value, "timestamp": NOW, "transactionData": [reading]}
+        stop = {
+            "transactionId": transaction,
+            "meterStop": value,
+            "timestamp": NOW,
+            "transactionData": [reading],
+        }
         assert await charger.call("StopTransaction", stop) == {}
-        assert "transactionId" in await charger.call("StartTransaction", START | {"meterStart": value})
+        assert "transactionId" in await charger.call(
+            "StartTransaction", START | {"meterStart": value}
+        )
     assert writer.rows("SELECT kind, count FROM repair ORDER BY kind") == [
         ("MeterValues.meterValue.sampledValue.value: not a number", 2),
         ("StartTransaction.meterStart: not an integer", 1),
@@ -247,8 +296,14 @@ async def test_a_repaired_message_is_answered_and_its_repairs_are_counted(
 
 
 async def test_evidence_names_a_frame_that_is_kept(central: Central, writer: InlineWriter) -> None:
-    start = '[2, "s-1", "StartTransaction", {"connectorId": 1, "idTag": "T", "meterStart": 5, "timestamp": ""}]'
-    stop = '[2, "s-2", "StopTransaction", {"transactionId": 5, "meterStop": 1, "timestamp": "1970-01-01T00:00:00Z"}]'
+    start = (
+        '[2, "s-1", "StartTransaction", {"connectorId": 1, "idTag": "T", "meterStart": 5, '
+        '"timestamp": ""}]'
+    )
+    stop = (
+        '[2, "s-2", "StopTransaction", {"transactionId": 5, "meterStop": 1, "timestamp": '
+        '"1970-01-01T00:00:00Z"}]'
+    )
     async with open_charger(central) as charger:
         for text in (start, start, stop):
             await charger.send(text)
@@ -258,7 +313,9 @@ async def test_evidence_names_a_frame_that_is_kept(central: Central, writer: Inl
     assert writer.rows(named.format("set_aside")) == [(stop,)]
 
 
-@pytest.mark.parametrize("register", [{}, {"meterStop": None}, {"meterStop": "N/A"}, {"meterStop": "1,500"}])
+@pytest.mark.parametrize(
+    "register", [{}, {"meterStop": None}, {"meterStop": "N/A"}, {"meterStop": "1,500"}]
+)
 async def test_the_readings_of_a_stop_without_a_readable_register_are_kept(
     central: Central, writer: InlineWriter, register: dict[str, Any]
 ) -> None:
@@ -269,8 +326,14 @@ async def test_the_readings_of_a_stop_without_a_readable_register_are_kept(
         stop = {"transactionId": transaction, "timestamp": NOW, "transactionData": data} | register
         assert await charger.call("StopTransaction", stop) == {}
         assert await charger.call("StopTransaction", stop) == {}
-        assert writer.rows("SELECT tx_id, source, wh FROM meter_val") == [(transaction, "transactionData", 8200)]
-    assert writer.row("SELECT status, last_reading_at, suspended_at IS NULL FROM tx") == ("Active", AT, False)
+        assert writer.rows("SELECT tx_id, source, wh FROM meter_val") == [
+            (transaction, "transactionData", 8200)
+        ]
+    assert writer.row("SELECT status, last_reading_at, suspended_at IS NULL FROM tx") == (
+        "Active",
+        AT,
+        False,
+    )
     assert writer.rows("SELECT action, count FROM set_aside") == [("StopTransaction", 2)]
 
 

@@ -1,4 +1,5 @@
-"""A password that is sent to its charger: which of the old and the new one opens the door, whatever it answers."""
+"""A password that is sent to its charger: which of the old and the new one opens the door, whatever
+it answers."""
 
 from __future__ import annotations
 
@@ -24,14 +25,17 @@ NEW = bytes(range(0x40, 0x54))
 async def asked(
     central: Central, writer: InlineWriter, value: str = NEW.hex()
 ) -> AsyncIterator[tuple[Charger, list[Any]]]:
-    """A charger that uses its password, and is just asked to take a new one; yields the CALL too."""
+    """A charger that uses its password, and is just asked to take a new one; yields the CALL
+    too."""
     await make_known(central, "CP-1")
     await give(writer, "CP-1")
     header = (b"Authorization", basic("CP-1", PASSWORD).partition(": ")[2].encode())
     async with open_charger(central, "/ws/CP-1", headers=[header]) as charger:
         await charger.call("Heartbeat")
         payload = {"key": "AuthorizationKey", "value": value}
-        await Chargers(central).submit("CP-1", "ChangeConfiguration", payload, asked_by="anna", timeout_seconds=5)
+        await Chargers(central).submit(
+            "CP-1", "ChangeConfiguration", payload, asked_by="anna", timeout_seconds=5
+        )
         yield charger, await charger.receive()
 
 
@@ -67,7 +71,9 @@ async def test_what_opens_the_door_after_an_answer(
     assert NEW.hex() not in json.dumps(writer.rows("SELECT * FROM command"))
 
 
-async def test_after_silence_the_one_that_is_used_decides(central: Central, writer: InlineWriter) -> None:
+async def test_after_silence_the_one_that_is_used_decides(
+    central: Central, writer: InlineWriter
+) -> None:
     async with asked(central, writer):
         await trio.sleep(10)
     assert await opens(central) == [True, True]
@@ -75,7 +81,9 @@ async def test_after_silence_the_one_that_is_used_decides(central: Central, writ
     assert await opens(central) == [False, True]
 
 
-async def test_after_silence_the_old_one_may_decide_too(central: Central, writer: InlineWriter) -> None:
+async def test_after_silence_the_old_one_may_decide_too(
+    central: Central, writer: InlineWriter
+) -> None:
     async with asked(central, writer):
         await trio.sleep(10)
     await use(central, "CP-1", basic("CP-1", PASSWORD))
@@ -100,15 +108,24 @@ async def test_a_late_answer_counts(central: Central, writer: InlineWriter) -> N
     assert await opens(central) == [False, True]
 
 
-async def test_a_password_is_made_when_its_call_leaves(central: Central, writer: InlineWriter) -> None:
+async def test_a_password_is_made_when_its_call_leaves(
+    central: Central, writer: InlineWriter
+) -> None:
     async with asked(central, writer, ROTATE["value"]) as (charger, call):
         made = bytes.fromhex(call[3]["value"])
         assert len(made) == 20
         await answer(charger, call, {"status": "Accepted"})
     assert await opens(central) == [False, False]
     assert await status(central, "CP-1", basic("CP-1", made)) == 101
-    assert writer.row("SELECT is_masked FROM command") == (0,)  # so that it may wait, and survives a restart
-    everything = str([writer.rows(f"SELECT * FROM {table}") for table in ("command", "credential", "event", "log")])
+    assert writer.row("SELECT is_masked FROM command") == (
+        0,
+    )  # so that it may wait, and survives a restart
+    everything = str(
+        [
+            writer.rows(f"SELECT * FROM {table}")
+            for table in ("command", "credential", "event", "log")
+        ]
+    )
     assert made.hex() not in everything
 
 
@@ -116,14 +133,21 @@ async def test_other_keys_move_no_password(central: Central, writer: InlineWrite
     await make_known(central, "CP-1")
     async with open_charger(central, "/ws/CP-1") as charger:
         await charger.call("Heartbeat")
-        for payload in ({"key": "Password", "value": "x" * 20}, {"key": "AuthorizationKey"}, {"key": 1, "value": "x"}):
+        for payload in (
+            {"key": "Password", "value": "x" * 20},
+            {"key": "AuthorizationKey"},
+            {"key": 1, "value": "x"},
+        ):
             await Chargers(central).submit("CP-1", "ChangeConfiguration", payload, asked_by="anna")
             await answer(charger, await charger.receive(), {"status": "Accepted"})
     assert writer.rows("SELECT * FROM credential") == []
 
 
-async def test_an_answer_over_the_next_connection_counts_too(central: Central, writer: InlineWriter) -> None:
-    """The charger comes back with the old password, which ends the new one, and then says that it took the new one."""
+async def test_an_answer_over_the_next_connection_counts_too(
+    central: Central, writer: InlineWriter
+) -> None:
+    """The charger comes back with the old password, which ends the new one, and then says that it
+    took the new one."""
     async with asked(central, writer) as (charger, call):
         await charger.websocket.aclose()
     header = (b"Authorization", basic("CP-1", PASSWORD).partition(": ")[2].encode())

@@ -1,4 +1,5 @@
-"""A charger that closes its connection after our pings gets no more of them; others continue to get pings."""
+"""A charger that closes its connection after our pings gets no more of them; others continue to get
+pings."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,7 +31,9 @@ async def booted(central: Central, firmware: str | None = "1.0") -> AsyncIterato
         await peer.send(upgrade())
         await peer.read_head()
         told = f'"firmwareVersion":"{firmware}",' if firmware else ""
-        await peer.send_frame(f'[2,"b","BootNotification",{{{told}"chargePointVendor":"V","chargePointModel":"M"}}]')
+        await peer.send_frame(
+            f'[2,"b","BootNotification",{{{told}"chargePointVendor":"V","chargePointModel":"M"}}]'
+        )
         assert (await peer.receive())[:2] == [3, "b"]
         yield peer
 
@@ -46,7 +49,9 @@ async def pinged(peer: RawPeer, seconds: float = 10 * INTERVAL) -> bytes | None:
     return None
 
 
-async def close_at_ping(central: Central, times: int = 1, firmware: str | None = "1.0", after: float = 0) -> None:
+async def close_at_ping(
+    central: Central, times: int = 1, firmware: str | None = "1.0", after: float = 0
+) -> None:
     """Sessions that end this many seconds after their first ping."""
     for _ in range(times):
         async with booted(central, firmware) as peer:
@@ -70,7 +75,9 @@ async def answer_a_ping(central: Central, firmware: str = "1.0") -> None:
         await trio.sleep(1)
 
 
-async def test_three_closed_connections_running_switch_them_off(central: Central, writer: InlineWriter) -> None:
+async def test_three_closed_connections_running_switch_them_off(
+    central: Central, writer: InlineWriter
+) -> None:
     await close_at_ping(central, CLOSINGS - 1)
     assert writer.recorded(PingsSwitchedOff) == []
     await close_at_ping(central)
@@ -81,7 +88,9 @@ async def test_three_closed_connections_running_switch_them_off(central: Central
     assert len(writer.recorded(PingsSwitchedOff)) == 1
 
 
-async def test_a_close_frame_counts_as_the_end_of_the_stream_does(central: Central, writer: InlineWriter) -> None:
+async def test_a_close_frame_counts_as_the_end_of_the_stream_does(
+    central: Central, writer: InlineWriter
+) -> None:
     for code in (b"", (1002).to_bytes(2, "big"), (1000).to_bytes(2, "big")):
         async with booted(central) as peer:
             assert await pinged(peer) is not None
@@ -96,7 +105,9 @@ async def test_one_that_never_told_its_firmware(central: Central, writer: Inline
     assert not await is_pinged(central, firmware=None)
 
 
-async def test_it_is_known_after_a_restart_and_before_its_first_message(central: Central, writer: InlineWriter) -> None:
+async def test_it_is_known_after_a_restart_and_before_its_first_message(
+    central: Central, writer: InlineWriter
+) -> None:
     await close_at_ping(central, CLOSINGS)
     again = make_central(writer)
     configure(again, websocket_ping_seconds=INTERVAL, heartbeat_interval_seconds=HOUR)
@@ -142,14 +153,21 @@ async def test_other_chargers_are_pinged_on(central: Central) -> None:
 async def test_a_new_firmware_is_pinged_again(central: Central, writer: InlineWriter) -> None:
     await close_at_ping(central, CLOSINGS)
     assert await is_pinged(central, "2.0")
-    assert writer.row(STATE) == ("1.0", 0, CLOSINGS, 1)  # it tolerated the ping without a pong: nothing to note
+    assert writer.row(STATE) == (
+        "1.0",
+        0,
+        CLOSINGS,
+        1,
+    )  # it tolerated the ping without a pong: nothing to note
     await close_at_ping(central, CLOSINGS - 1, "2.0")
     assert writer.row(STATE) == ("2.0", 0, CLOSINGS - 1, 0)
     await close_at_ping(central, 1, "2.0")
     assert not await is_pinged(central, "2.0")
 
 
-async def test_what_was_counted_under_the_old_firmware_does_not_count(central: Central, writer: InlineWriter) -> None:
+async def test_what_was_counted_under_the_old_firmware_does_not_count(
+    central: Central, writer: InlineWriter
+) -> None:
     await close_at_ping(central, CLOSINGS - 1)
     await close_at_ping(central, 1, "2.0")
     assert writer.row(STATE) == ("2.0", 0, 1, 0)
@@ -158,7 +176,9 @@ async def test_what_was_counted_under_the_old_firmware_does_not_count(central: C
 # What does not switch them off
 
 
-async def test_one_that_ever_answered_is_pinged_for_ever(central: Central, writer: InlineWriter) -> None:
+async def test_one_that_ever_answered_is_pinged_for_ever(
+    central: Central, writer: InlineWriter
+) -> None:
     await answer_a_ping(central)
     await close_at_ping(central, 2 * CLOSINGS)
     assert writer.row(STATE) == ("1.0", 1, 0, 0)
@@ -172,19 +192,25 @@ async def test_an_answer_in_between_counts(central: Central, writer: InlineWrite
     assert writer.row(STATE) == ("1.0", 1, 0, 0)
 
 
-async def test_a_session_that_bore_it_breaks_the_row(central: Central, writer: InlineWriter) -> None:
+async def test_a_session_that_bore_it_breaks_the_row(
+    central: Central, writer: InlineWriter
+) -> None:
     await close_at_ping(central, CLOSINGS - 1)
     assert await is_pinged(central)
     await close_at_ping(central, CLOSINGS - 1)
     assert writer.row(STATE) == ("1.0", 0, CLOSINGS - 1, 0)
 
 
-async def test_one_that_closes_later_does_so_for_another_reason(central: Central, writer: InlineWriter) -> None:
+async def test_one_that_closes_later_does_so_for_another_reason(
+    central: Central, writer: InlineWriter
+) -> None:
     await close_at_ping(central, 2 * CLOSINGS, after=CLOSING_SECONDS + 1)
     assert writer.rows(STATE) == []
 
 
-async def test_one_that_leaves_before_any_ping_says_nothing_of_them(central: Central, writer: InlineWriter) -> None:
+async def test_one_that_leaves_before_any_ping_says_nothing_of_them(
+    central: Central, writer: InlineWriter
+) -> None:
     await close_at_ping(central, CLOSINGS - 1)
     async with booted(central):
         pass
@@ -192,7 +218,9 @@ async def test_one_that_leaves_before_any_ping_says_nothing_of_them(central: Cen
     assert writer.row(STATE) == ("1.0", 0, CLOSINGS, 1)
 
 
-async def test_a_connection_that_broke_says_nothing_of_them(central: Central, writer: InlineWriter) -> None:
+async def test_a_connection_that_broke_says_nothing_of_them(
+    central: Central, writer: InlineWriter
+) -> None:
     for _ in range(2 * CLOSINGS):
         ours, theirs = memory_stream_pair()
         async with booted_on(central, (ours, theirs)) as peer:
@@ -203,7 +231,9 @@ async def test_a_connection_that_broke_says_nothing_of_them(central: Central, wr
 
 
 @asynccontextmanager
-async def booted_on(central: Central, pair: tuple[trio.abc.Stream, trio.abc.Stream]) -> AsyncIterator[RawPeer]:
+async def booted_on(
+    central: Central, pair: tuple[trio.abc.Stream, trio.abc.Stream]
+) -> AsyncIterator[RawPeer]:
     async with open_raw(central, lambda: pair) as peer:
         await peer.send(upgrade())
         await peer.read_head()
@@ -212,7 +242,9 @@ async def booted_on(central: Central, pair: tuple[trio.abc.Stream, trio.abc.Stre
         yield peer
 
 
-async def test_what_we_end_ourselves_says_nothing_of_them(central: Central, writer: InlineWriter) -> None:
+async def test_what_we_end_ourselves_says_nothing_of_them(
+    central: Central, writer: InlineWriter
+) -> None:
     for _ in range(2 * CLOSINGS):
         async with booted(central) as peer:
             assert await pinged(peer) is not None
@@ -225,7 +257,9 @@ async def test_what_we_end_ourselves_says_nothing_of_them(central: Central, writ
     assert writer.rows(STATE) == []
 
 
-async def test_while_nothing_can_be_stored_it_is_not_pinged(central: Central, writer: InlineWriter) -> None:
+async def test_while_nothing_can_be_stored_it_is_not_pinged(
+    central: Central, writer: InlineWriter
+) -> None:
     async with booted(central) as peer:
         writer.is_unavailable = True
         assert await pinged(peer) is None

@@ -1,4 +1,5 @@
-"""Plugins with whole sessions: what they observe and may do, and that their failures affect no charger."""
+"""Plugins with whole sessions: what they observe and may do, and that their failures affect no
+charger."""
 
 from __future__ import annotations
 
@@ -64,10 +65,16 @@ class Broken(Plugin):
 
     def amend(self, request: Any, db: UnitOfWork, origin: Origin) -> None:
         db.execute("UPDATE tx SET id_tag = 'NOT MINE'")
-        db.record(TransactionStarted(charger="X", at="", transaction=0, connector=0, id_tag="", meter_start_wh=0))
+        db.record(
+            TransactionStarted(
+                charger="X", at="", transaction=0, connector=0, id_tag="", meter_start_wh=0
+            )
+        )
         raise KeyError
 
-    async def accompany(self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]) -> None:
+    async def accompany(
+        self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]
+    ) -> None:
         raise LookupError
 
 
@@ -109,15 +116,24 @@ async def test_every_message_is_seen_with_what_it_meant(central: Central, watche
         await charger.call("StartTransaction", START)
         await charger.refused("Nonsense" * 10, {})
         await charger.send("AT+CSQ")
-        await charger.call("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Occupied"})
+        await charger.call(
+            "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Occupied"}
+        )
     started, refused, mended = watcher.of(MessageHandled)
-    assert (started.charger, started.action, started.code, started.repairs) == ("CP-1", "StartTransaction", None, ())
+    assert (started.charger, started.action, started.code, started.repairs) == (
+        "CP-1",
+        "StartTransaction",
+        None,
+        (),
+    )
     assert isinstance(started.request, call.StartTransaction)
     assert (refused.action, refused.code, refused.request) == ("unknown", "NotImplemented", None)
     assert mended.repairs
     assert [event.kind for event in watcher.of(MalformedFrame)] == ["not JSON"]
     (fact,) = watcher.of(TransactionStarted)
-    assert watcher.seen.index(fact) < watcher.seen.index(started)  # the fact with its commit, then the response
+    assert watcher.seen.index(fact) < watcher.seen.index(
+        started
+    )  # the fact with its commit, then the response
 
 
 @pytest.mark.logs_errors
@@ -130,15 +146,25 @@ async def test_one_that_fails_everywhere_costs_nothing(
         assert started["idTagInfo"] == {"status": "Accepted"}
     assert writer.row("SELECT id, id_tag FROM tx") == (started["transactionId"], "TAG")
     assert len(writer.recorded(TransactionStarted)) == 1
-    assert {failure.hook for failure in watcher.of(PluginFailed)} == {"observe", "amend", "accompany"}
+    assert {failure.hook for failure in watcher.of(PluginFailed)} == {
+        "observe",
+        "amend",
+        "accompany",
+    }
     broken, other = central.hooks.plugins()
-    assert (broken.name, broken.state, broken.failures) == ("broken", "running", len(watcher.of(PluginFailed)))
+    assert (broken.name, broken.state, broken.failures) == (
+        "broken",
+        "running",
+        len(watcher.of(PluginFailed)),
+    )
     assert (other.name, other.state, other.failures) == ("watcher", "running", 0)
     central.hooks.leave(watcher)
     assert [one.state for one in central.hooks.plugins()] == ["running", "ended"]
 
 
-async def test_a_message_without_a_row_is_amended_once(central: Central, writer: InlineWriter) -> None:
+async def test_a_message_without_a_row_is_amended_once(
+    central: Central, writer: InlineWriter
+) -> None:
     central.hooks.join(Naming())
     async with open_charger(central) as charger:
         await charger.call("Heartbeat", {})
@@ -147,7 +173,9 @@ async def test_a_message_without_a_row_is_amended_once(central: Central, writer:
 
 
 @pytest.mark.logs_errors
-async def test_two_that_fail_at_each_others_failures(central: Central, writer: InlineWriter) -> None:
+async def test_two_that_fail_at_each_others_failures(
+    central: Central, writer: InlineWriter
+) -> None:
     class AlsoBroken(Broken):
         name = "also broken"
 
@@ -163,7 +191,8 @@ async def test_two_that_fail_at_each_others_failures(central: Central, writer: I
 async def test_one_that_amends_for_ever_is_interrupted(
     central: Central, writer: InlineWriter, watcher: Watcher, sql: str
 ) -> None:
-    """Interrupting a read stops only the read; for a write SQLite rolls back the batch, which then runs again."""
+    """Interrupting a read stops only the read; for a write SQLite rolls back the batch, which then
+    runs again."""
     limit(central, Limits(amend_seconds=0.05))
     central.hooks.join(watcher)
     central.hooks.join(amender := Amender(sql))
@@ -185,7 +214,9 @@ class Caller(Plugin):
         self.facts: list[Fact] = []
         self.has_ended = False
 
-    async def accompany(self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]) -> None:
+    async def accompany(
+        self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]
+    ) -> None:
         try:
             async for fact in facts:
                 self.facts.append(fact)
@@ -275,7 +306,9 @@ async def test_one_that_blocks_the_loop_while_it_tells_of_something() -> None:
                 hooks.observe(PluginFailed(charger=None, plugin="x", hook="y"))
 
     hooks.join(Teller())
-    hooks.observe(PluginFailed(charger=None, plugin="x", hook="y"))  # so that the last is a nested one
+    hooks.observe(
+        PluginFailed(charger=None, plugin="x", hook="y")
+    )  # so that the last is a nested one
     for _ in range(ALL_SLOW.slow_times):
         hooks.observe(MalformedFrame(charger=None, kind="x"))
     assert not hooks.is_observed
@@ -295,6 +328,10 @@ def test_one_that_names_what_it_observes_gets_that_only() -> None:
     hooks.join(Choosy())
     assert not hooks.is_observed
     committed = BatchCommitted(charger=None, seconds=0.1, writes=1)
-    for event in (committed, MalformedFrame(charger=None, kind="x"), PluginFailed(charger=None, plugin="x", hook="y")):
+    for event in (
+        committed,
+        MalformedFrame(charger=None, kind="x"),
+        PluginFailed(charger=None, plugin="x", hook="y"),
+    ):
         hooks.observe(event)
     assert seen == [committed]

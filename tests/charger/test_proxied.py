@@ -23,7 +23,8 @@ def proxied(central: Central) -> Central:
 
 
 async def answer(central: Central, sent: bytes, address: str = PROXY) -> str:
-    """Return the head that comes back. A charger then sends a message, with which its session is stored."""
+    """Return the head that comes back. A charger then sends a message, with which its session is
+    stored."""
     async with open_raw(central, at(address)) as peer:
         await peer.send(sent)
         head = await peer.read_head()
@@ -81,7 +82,9 @@ async def test_who_is_no_proxy_needs_no_header(proxied: Central, writer: InlineW
 
 
 @pytest.mark.parametrize("address", [PROXY, "::ffff:10.0.0.5"])
-@pytest.mark.parametrize("sent", [b"", b"PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\n", header(0x21, 0x11, b"short")])
+@pytest.mark.parametrize(
+    "sent", [b"", b"PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\n", header(0x21, 0x11, b"short")]
+)
 async def test_a_proxy_without_a_sound_header_is_refused(
     proxied: Central, writer: InlineWriter, sent: bytes, address: str
 ) -> None:
@@ -104,12 +107,15 @@ async def test_a_health_check_is_no_failure(proxied: Central) -> None:
 
 
 async def test_strangers_are_counted_by_their_own_addresses(proxied: Central) -> None:
-    """One address may hold few connections of strangers; a proxy may pass on more of them, from many addresses."""
+    """One address may hold few connections of strangers; a proxy may pass on more of them, from
+    many addresses."""
     configure(proxied, max_connections=100)
     heads = list[str]()
     async with trio.open_nursery() as nursery:
         for number in range(30):
-            nursery.start_soon(_hold, proxied, tcp4(f"192.0.2.{number}") + upgrade(f"/ocpp/CP-{number}"), heads)
+            nursery.start_soon(
+                _hold, proxied, tcp4(f"192.0.2.{number}") + upgrade(f"/ocpp/CP-{number}"), heads
+            )
         await trio.sleep(1)
         nursery.cancel_scope.cancel()
     assert [head[:12] for head in heads] == ["HTTP/1.1 101"] * 30

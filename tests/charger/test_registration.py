@@ -1,4 +1,5 @@
-"""Who is served, who waits and who is refused: each mode of registration, and what a person decides meanwhile."""
+"""Who is served, who waits and who is refused: each mode of registration, and what a person decides
+meanwhile."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +9,14 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from levity_trio.access.registration import FORBIDDEN, NEWCOMERS, WAIT_SECONDS, Decision, Mode, Status
+from levity_trio.access.registration import (
+    FORBIDDEN,
+    NEWCOMERS,
+    WAIT_SECONDS,
+    Decision,
+    Mode,
+    Status,
+)
 from levity_trio.access.tags import Policy, Unknown
 from levity_trio.charger.admission import begin_registration
 from levity_trio.charger.central import Central
@@ -42,7 +50,9 @@ def set_mode(central: Central, mode: Mode) -> None:
 
 async def decide(central: Central, charger: str, decision: Decision) -> Change:
     chargers = Chargers(central)
-    return await (chargers.adopt if decision is Decision.ADOPTED else chargers.refuse)(charger, ANNA)
+    return await (chargers.adopt if decision is Decision.ADOPTED else chargers.refuse)(
+        charger, ANNA
+    )
 
 
 async def status_after_boot(charger: Charger) -> str:
@@ -69,7 +79,9 @@ async def accept(charger: Charger, action: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("decision", Decision)
-async def test_the_answer_to_a_boot(central: Central, writer: InlineWriter, mode: Mode, decision: Decision) -> None:
+async def test_the_answer_to_a_boot(
+    central: Central, writer: InlineWriter, mode: Mode, decision: Decision
+) -> None:
     await meet(central)
     if decision is not Decision.NEWCOMER:
         await decide(central, "CP-1", decision)
@@ -83,7 +95,9 @@ async def test_the_answer_to_a_boot(central: Central, writer: InlineWriter, mode
     async with open_charger(central) as charger:
         answer = await charger.call("BootNotification", BOOT)
         assert answer["status"] == expected
-        assert answer["interval"] == WAIT_SECONDS.get(Status(expected), central.config.heartbeat_interval_seconds)
+        assert answer["interval"] == WAIT_SECONDS.get(
+            Status(expected), central.config.heartbeat_interval_seconds
+        )
     assert writer.rows("SELECT answer FROM boot ORDER BY id DESC LIMIT 1") == [(expected,)]
 
 
@@ -105,12 +119,17 @@ async def test_closed_answers_all_strangers_alike_and_keeps_nothing(
     assert writer.row("SELECT count(*) FROM session") == (1,)
 
 
-async def test_a_charger_that_was_created_connects_to_a_closed_server(central: Central, writer: InlineWriter) -> None:
+async def test_a_charger_that_was_created_connects_to_a_closed_server(
+    central: Central, writer: InlineWriter
+) -> None:
     set_mode(central, Mode.CLOSED)
     configure(central, max_chargers=1)
     await meet_created(central, writer, "A")
     await meet_created(central, writer, "B")
-    assert [(fact.charger, fact.by) for fact in writer.recorded(ChargerAdopted)] == [("A", "anna"), ("B", "anna")]
+    assert [(fact.charger, fact.by) for fact in writer.recorded(ChargerAdopted)] == [
+        ("A", "anna"),
+        ("B", "anna"),
+    ]
 
 
 async def meet_created(central: Central, writer: InlineWriter, name: str) -> None:
@@ -122,7 +141,9 @@ async def meet_created(central: Central, writer: InlineWriter, name: str) -> Non
 # Waiting
 
 
-async def test_a_newcomer_waits_once_however_often_it_connects(central: Central, writer: InlineWriter) -> None:
+async def test_a_newcomer_waits_once_however_often_it_connects(
+    central: Central, writer: InlineWriter
+) -> None:
     set_mode(central, Mode.ASK)
     await meet(central)
     await meet(central)
@@ -149,7 +170,9 @@ def fill(db: UnitOfWork, names: Sequence[str], label: str | None) -> None:
         db.execute("INSERT INTO cp (id, name, created_at, updated_at) VALUES (?, ?, ?, ?)", values)
 
 
-async def filled(central: Central, writer: InlineWriter, count: int, *, may_make_room: bool = True) -> None:
+async def filled(
+    central: Central, writer: InlineWriter, count: int, *, may_make_room: bool = True
+) -> None:
     """Store newcomers; those that make no room have a name and count as having charged."""
     names = [f"OLD-{number:02}" for number in range(count)]
     await writer.run(fill, names, None if may_make_room else "named")
@@ -172,13 +195,20 @@ async def test_newcomers_have_a_room_of_their_own(central: Central, writer: Inli
         assert await status_after_boot(first) == "Pending"
         await charge_twice(first)
         await second.send_call("Heartbeat", {})
-        assert await second.wait_closed() == (1008, f"{NEWCOMERS} newcomers are waiting; adopt, refuse or forget some")
+        assert await second.wait_closed() == (
+            1008,
+            f"{NEWCOMERS} newcomers are waiting; adopt, refuse or forget some",
+        )
 
 
 async def charge_twice(charger: Charger) -> None:
     for meter in (100, 200):
         began = await charger.call("StartTransaction", {**START, "meterStart": meter})
-        stop = {"transactionId": began["transactionId"], "meterStop": meter + 50, "timestamp": START["timestamp"]}
+        stop = {
+            "transactionId": began["transactionId"],
+            "meterStop": meter + 50,
+            "timestamp": START["timestamp"],
+        }
         await charger.call("StopTransaction", stop)
 
 
@@ -199,7 +229,9 @@ async def test_false_identities_that_begin_a_session_keep_no_new_charger_out(
 
 
 @pytest.mark.parametrize("mode", [Mode.OPEN, Mode.ASK])
-async def test_false_identities_keep_no_new_charger_out(central: Central, writer: InlineWriter, mode: Mode) -> None:
+async def test_false_identities_keep_no_new_charger_out(
+    central: Central, writer: InlineWriter, mode: Mode
+) -> None:
     set_mode(central, mode)
     configure(central, max_chargers=NEWCOMERS)
     await filled(central, writer, NEWCOMERS - 1)
@@ -252,7 +284,9 @@ async def test_every_message_is_answered_and_only_a_registered_charger_charges(
     async with open_charger(central) as charger:
         answer = await charger.call(action, payload)
     if "idTagInfo" in answer:
-        assert answer["idTagInfo"]["status"] == ("Accepted" if decision is Decision.ADOPTED else "Invalid")
+        assert answer["idTagInfo"]["status"] == (
+            "Accepted" if decision is Decision.ADOPTED else "Invalid"
+        )
     if action == "StartTransaction":
         stored = (answer["transactionId"], answer["idTagInfo"]["status"])
         assert writer.row("SELECT id, verdict FROM tx") == stored
@@ -263,18 +297,24 @@ def test_every_message_is_looked_at() -> None:
     assert MESSAGES.keys() == CHARGER_ACTIONS
 
 
-async def test_no_stranger_makes_an_operator_look_at_tags(central: Central, writer: InlineWriter) -> None:
+async def test_no_stranger_makes_an_operator_look_at_tags(
+    central: Central, writer: InlineWriter
+) -> None:
     """Nor is the outside authorizer asked for it."""
     set_mode(central, Mode.ASK)
     central.tags.policy = Policy(Unknown.ASK, has_authorizer=True)
     async with open_charger(central) as charger:
-        assert await charger.call("Authorize", {"idTag": "TAG-1"}) == {"idTagInfo": {"status": "Invalid"}}
+        assert await charger.call("Authorize", {"idTag": "TAG-1"}) == {
+            "idTagInfo": {"status": "Invalid"}
+        }
         await charger.call("StartTransaction", START)
     assert writer.rows("SELECT * FROM asked_tag") == []
     assert writer.row("SELECT is_asked FROM tx") == (0,)
 
 
-async def test_what_is_brought_is_kept_with_its_energy(central: Central, writer: InlineWriter) -> None:
+async def test_what_is_brought_is_kept_with_its_energy(
+    central: Central, writer: InlineWriter
+) -> None:
     set_mode(central, Mode.ASK)
     async with open_charger(central) as charger:
         await charger.call("MeterValues", {"connectorId": 1, "meterValue": [REGISTER]})
@@ -282,13 +322,19 @@ async def test_what_is_brought_is_kept_with_its_energy(central: Central, writer:
         stop = STOP | {"transactionId": started["transactionId"]}
         assert await charger.call("StopTransaction", stop) == {"idTagInfo": {"status": "Invalid"}}
     assert writer.row("SELECT count(*) FROM meter_val WHERE wh = 5") == (1,)
-    assert writer.row("SELECT status, energy_delivered, verdict FROM tx") == ("Completed", 10, "Invalid")
+    assert writer.row("SELECT status, energy_delivered, verdict FROM tx") == (
+        "Completed",
+        10,
+        "Invalid",
+    )
 
 
 # Decisions
 
 
-async def test_adopting_asks_a_waiting_charger_to_boot(central: Central, writer: InlineWriter) -> None:
+async def test_adopting_asks_a_waiting_charger_to_boot(
+    central: Central, writer: InlineWriter
+) -> None:
     set_mode(central, Mode.ASK)
     async with open_charger(central) as charger:
         assert await status_after_boot(charger) == "Pending"
@@ -297,7 +343,11 @@ async def test_adopting_asks_a_waiting_charger_to_boot(central: Central, writer:
         assert await status_after_boot(charger) == "Accepted"
         assert await decide(central, "CP-1", Decision.ADOPTED) == Change(False, None)
     assert change.is_changed
-    assert writer.row("SELECT id, asked_by, state FROM command") == (change.boot, "anna", "accepted")
+    assert writer.row("SELECT id, asked_by, state FROM command") == (
+        change.boot,
+        "anna",
+        "accepted",
+    )
     told = "SELECT decision, decided_by, reason FROM registration"
     assert writer.row(told) == ("adopted", "anna", "installed today")
     assert writer.row("SELECT registration, waiting_since FROM cp") == ("adopted", None)
@@ -314,7 +364,9 @@ async def test_one_that_knows_no_trigger_is_served_at_its_next_boot(central: Cen
         assert await status_after_boot(charger) == "Accepted"
 
 
-async def test_one_that_is_served_already_is_not_asked_to_boot(central: Central, writer: InlineWriter) -> None:
+async def test_one_that_is_served_already_is_not_asked_to_boot(
+    central: Central, writer: InlineWriter
+) -> None:
     """A boot suspends its transaction."""
     async with open_charger(central) as charger:
         await charger.call("BootNotification", BOOT)
@@ -323,7 +375,9 @@ async def test_one_that_is_served_already_is_not_asked_to_boot(central: Central,
     assert writer.rows("SELECT * FROM command") == []
 
 
-async def test_adopt_after_refuse_and_a_hidden_one_is_shown(central: Central, writer: InlineWriter) -> None:
+async def test_adopt_after_refuse_and_a_hidden_one_is_shown(
+    central: Central, writer: InlineWriter
+) -> None:
     set_mode(central, Mode.ASK)
     await meet(central)
     await decide(central, "CP-1", Decision.REFUSED)
@@ -350,7 +404,9 @@ async def test_refusing_a_connected_charger(central: Central, mode: Mode) -> Non
 
 
 @pytest.mark.parametrize("mode", Mode)
-async def test_a_connected_charger_that_another_server_refused(central: Central, mode: Mode) -> None:
+async def test_a_connected_charger_that_another_server_refused(
+    central: Central, mode: Mode
+) -> None:
     await meet(central)
     await decide(central, "CP-1", Decision.ADOPTED)
     await meet(central, "CP-2")
@@ -367,7 +423,9 @@ async def test_a_connected_charger_that_another_server_refused(central: Central,
 
 
 @pytest.mark.parametrize("decision", [Decision.ADOPTED, Decision.REFUSED])
-async def test_nobody_decides_about_a_charger_that_there_is_not(central: Central, decision: Decision) -> None:
+async def test_nobody_decides_about_a_charger_that_there_is_not(
+    central: Central, decision: Decision
+) -> None:
     with pytest.raises(UnknownCharger):
         await decide(central, "CP-1", decision)
 
@@ -376,7 +434,9 @@ async def test_nobody_decides_about_a_charger_that_there_is_not(central: Central
 
 
 @pytest.mark.parametrize("action", [*OPERATIONS, "Unknown"])
-async def test_what_a_waiting_charger_may_be_asked(central: Central, writer: InlineWriter, action: str) -> None:
+async def test_what_a_waiting_charger_may_be_asked(
+    central: Central, writer: InlineWriter, action: str
+) -> None:
     set_mode(central, Mode.ASK)
     await meet(central)
     chargers = Chargers(central)
@@ -389,7 +449,9 @@ async def test_what_a_waiting_charger_may_be_asked(central: Central, writer: Inl
 
 
 @pytest.mark.parametrize("action", [*OPERATIONS, "Unknown"])
-async def test_a_refused_charger_may_be_asked_nothing(central: Central, writer: InlineWriter, action: str) -> None:
+async def test_a_refused_charger_may_be_asked_nothing(
+    central: Central, writer: InlineWriter, action: str
+) -> None:
     await meet(central)
     await decide(central, "CP-1", Decision.REFUSED)
     with pytest.raises(NotRegistered, match="it is refused"):
@@ -397,7 +459,9 @@ async def test_a_refused_charger_may_be_asked_nothing(central: Central, writer: 
     assert writer.rows("SELECT * FROM command") == []
 
 
-async def test_what_waits_for_a_charger_that_is_refused_is_cancelled(central: Central, writer: InlineWriter) -> None:
+async def test_what_waits_for_a_charger_that_is_refused_is_cancelled(
+    central: Central, writer: InlineWriter
+) -> None:
     await meet(central)
     chargers = Chargers(central)
     command = await chargers.submit("CP-1", "Reset", {}, asked_by="anna", deadline_seconds=AWAY)
@@ -406,7 +470,9 @@ async def test_what_waits_for_a_charger_that_is_refused_is_cancelled(central: Ce
     assert writer.row("SELECT state, error_code FROM command") == ("cancelled", "not_registered")
 
 
-async def test_what_waited_over_a_switch_is_sent_only_as_far_as_it_may(central: Central, writer: InlineWriter) -> None:
+async def test_what_waited_over_a_switch_is_sent_only_as_far_as_it_may(
+    central: Central, writer: InlineWriter
+) -> None:
     await meet(central)
     for action in ("RemoteStartTransaction", "ClearCache"):
         await Chargers(central).submit("CP-1", action, {}, asked_by="anna", deadline_seconds=AWAY)
@@ -443,13 +509,17 @@ async def test_a_switch_that_would_lock_out_is_refused(central: Central, mode: M
     await charge(central)
     await meet(central, "NEVER-CHARGED")
     set_mode(central, mode)
-    with pytest.raises(ConfigError, match=f"--registration {mode} .* CP-1. Start once with --adopt-existing, or"):
+    with pytest.raises(
+        ConfigError, match=f"--registration {mode} .* CP-1. Start once with --adopt-existing, or"
+    ):
         await begin_registration(central)
     await decide(central, "CP-1", Decision.ADOPTED)
     await begin_registration(central)
 
 
-async def test_adopting_existing_chargers_at_the_start(central: Central, writer: InlineWriter) -> None:
+async def test_adopting_existing_chargers_at_the_start(
+    central: Central, writer: InlineWriter
+) -> None:
     await charge(central, "A")
     await charge(central, "B")
     await meet(central, "NEVER-CHARGED")
@@ -487,7 +557,9 @@ async def test_many_are_named_and_the_others_counted(central: Central) -> None:
         await begin_registration(central)
 
 
-async def test_adopt_all_is_for_those_with_a_transaction(central: Central, writer: InlineWriter) -> None:
+async def test_adopt_all_is_for_those_with_a_transaction(
+    central: Central, writer: InlineWriter
+) -> None:
     set_mode(central, Mode.ASK)
     await meet(central, "NEVER-CHARGED")
     await charge(central, "REFUSED")
@@ -504,8 +576,11 @@ async def test_adopt_all_is_for_those_with_a_transaction(central: Central, write
 # A boot that does not come
 
 
-async def test_a_charger_whose_boot_nobody_saw_is_asked_for_it_once(central: Central, writer: InlineWriter) -> None:
-    """Only a boot tells vendor, model and firmware. One that was asked for is no restart: the car goes on charging."""
+async def test_a_charger_whose_boot_nobody_saw_is_asked_for_it_once(
+    central: Central, writer: InlineWriter
+) -> None:
+    """Only a boot tells vendor, model and firmware. One that was asked for is no restart: the car
+    goes on charging."""
     async with trio.open_nursery() as tasks:
         tasks.start_soon(keep_deadlines, central, 1.0)
         async with open_charger(central) as charger:
@@ -514,12 +589,16 @@ async def test_a_charger_whose_boot_nobody_saw_is_asked_for_it_once(central: Cen
                 await charger.receive()
             assert early.cancelled_caught
             with trio.fail_after(5):
-                assert await accept(charger, "TriggerMessage") == {"requestedMessage": "BootNotification"}
+                assert await accept(charger, "TriggerMessage") == {
+                    "requestedMessage": "BootNotification"
+                }
             await charger.call("BootNotification", BOOT)
             assert writer.row("SELECT suspended_at FROM tx") == (None,)
             writer.run_now(follow_all, stamp(wall_clock()))
             await charger.call("BootNotification", BOOT)
-            assert writer.row("SELECT suspended_at IS NOT NULL FROM tx") == (1,)  # it was asked for no more
+            assert writer.row("SELECT suspended_at IS NOT NULL FROM tx") == (
+                1,
+            )  # it was asked for no more
         async with open_charger(central) as charger:
             await charger.call("Heartbeat")
             await trio.sleep(300)
@@ -539,7 +618,9 @@ async def test_one_that_refuses_to_boot_or_boots_by_itself_is_left_alone(
                 await trio.sleep(50)
                 await charger.call("BootNotification", BOOT)
             else:
-                await charger.send(json.dumps([4, (await charger.receive())[1], "NotSupported", "", {}]))
+                await charger.send(
+                    json.dumps([4, (await charger.receive())[1], "NotSupported", "", {}])
+                )
             await trio.sleep(300)
         async with open_charger(central) as charger:
             await charger.call("Heartbeat")
@@ -548,7 +629,9 @@ async def test_one_that_refuses_to_boot_or_boots_by_itself_is_left_alone(
     assert writer.rows("SELECT state FROM command") == ([] if boots else [("error",)])
 
 
-async def test_a_refused_charger_is_not_asked_to_boot(central: Central, writer: InlineWriter) -> None:
+async def test_a_refused_charger_is_not_asked_to_boot(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
     await decide(central, "CP-1", Decision.REFUSED)

@@ -1,4 +1,5 @@
-"""Two connections of one identity: the newest wins, and the older one's cleanup does not affect it."""
+"""Two connections of one identity: the newest wins, and the older one's cleanup does not affect
+it."""
 
 import trio
 
@@ -60,7 +61,9 @@ async def test_an_old_connection_that_does_not_answer_its_close_holds_nothing_up
             assert writer.row("SELECT is_connected, session_id FROM cp") == (1, 2)
 
 
-async def test_the_old_ones_cleanup_while_the_store_is_slow(central: Central, writer: InlineWriter) -> None:
+async def test_the_old_ones_cleanup_while_the_store_is_slow(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as old:
         await old.call("StartTransaction", START)
         writer.answer_seconds = 3
@@ -100,12 +103,18 @@ async def test_one_identity_in_two_chargers_is_told(central: Central, writer: In
                 await connect_again_and_again(times - 1)
 
     await connect_again_and_again(4)
-    assert [shared.evidence for shared in writer.recorded(IdentityShared)] == ["3 connections replaced in 10 minutes"]
+    assert [shared.evidence for shared in writer.recorded(IdentityShared)] == [
+        "3 connections replaced in 10 minutes"
+    ]
     assert writer.row("SELECT is_connected FROM cp") == (0,)
 
 
 async def test_other_chargers_are_not_touched(central: Central) -> None:
-    async with open_charger(central, "/ws/CP-2") as other, open_charger(central), open_charger(central):
+    async with (
+        open_charger(central, "/ws/CP-2") as other,
+        open_charger(central),
+        open_charger(central),
+    ):
         await trio.sleep(10)
         await other.call("Heartbeat")
         assert len(central.registry) == 2

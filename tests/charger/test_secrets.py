@@ -11,15 +11,22 @@ from tests.charger.peers import connected, open_charger
 
 
 async def test_no_row_tells_a_secret(central: Central, writer: InlineWriter) -> None:
-    async with open_charger(central, "/ws/CP-1?token=SECRET-1") as charger, trio.open_nursery() as asking:
+    async with (
+        open_charger(central, "/ws/CP-1?token=SECRET-1") as charger,
+        trio.open_nursery() as asking,
+    ):
         await charger.call("DataTransfer", {"vendorId": "V", "data": '{"password":"SECRET-2"}'})
         await charger.call("DataTransfer", {"vendorId": "V", "data": "ftp://me:SECRET-5@host"})
-        await charger.send(r'[2,"e","DataTransfer",{"vendorId":"V","data":"ftp:\/\/me:SECRET-6@host"}]')
+        await charger.send(
+            r'[2,"e","DataTransfer",{"vendorId":"V","data":"ftp:\/\/me:SECRET-6@host"}]'
+        )
         await charger.receive()
         await charger.send(r'[2,"p","Heartbeat",{"pass\u0077ord":"SECRET-7"}]')
         await charger.receive()
         calls = connected(central)
-        asking.start_soon(calls.call, call.ChangeConfiguration(key="AuthorizationKey", value="SECRET-3"))
+        asking.start_soon(
+            calls.call, call.ChangeConfiguration(key="AuthorizationKey", value="SECRET-3")
+        )
         asked = await charger.receive()
         assert asked[3]["value"] == "SECRET-3"
         await charger.send(json.dumps([3, asked[1], {"status": "Accepted"}]))

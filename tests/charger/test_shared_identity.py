@@ -1,4 +1,5 @@
-"""Two clients with one identity: each is served for a while, instead of replacing each other every second."""
+"""Two clients with one identity: each is served for a while, instead of replacing each other every
+second."""
 
 import json
 from collections.abc import AsyncIterator
@@ -25,7 +26,9 @@ WAITS = "two clients use one identity; the newer request waits"
 
 
 @asynccontextmanager
-async def spoken(central: Central, pair: StreamPair = HERE, serial: str | None = None) -> AsyncIterator[Charger]:
+async def spoken(
+    central: Central, pair: StreamPair = HERE, serial: str | None = None
+) -> AsyncIterator[Charger]:
     async with open_charger(central, pair=pair) as charger:
         told = {} if serial is None else {"chargePointSerialNumber": serial}
         await charger.call("BootNotification", BOOT | told)
@@ -40,7 +43,8 @@ async def let_in_after(central: Central, pair: StreamPair = HERE) -> float:
 
 
 async def live(central: Central, pair: StreamPair, *, until: float) -> None:
-    """A client that reconnects a second after it was closed and sends a heartbeat every five seconds."""
+    """A client that reconnects a second after it was closed and sends a heartbeat every five
+    seconds."""
     while trio.current_time() < until:
         async with spoken(central, pair) as charger, trio.open_nursery() as tasks:
             tasks.start_soon(beat, charger)
@@ -55,7 +59,9 @@ async def beat(charger: Charger) -> None:
         await charger.send_call("Heartbeat", {})
 
 
-async def test_two_that_come_back_at_once_take_turns_of_a_minute(central: Central, writer: InlineWriter) -> None:
+async def test_two_that_come_back_at_once_take_turns_of_a_minute(
+    central: Central, writer: InlineWriter
+) -> None:
     async with trio.open_nursery() as clients:
         for pair in (HERE, THERE):
             clients.start_soon(partial(live, central, pair, until=HOUR))
@@ -67,7 +73,9 @@ async def test_two_that_come_back_at_once_take_turns_of_a_minute(central: Centra
     assert writer.recorded(IdentityShared)
 
 
-async def test_the_one_in_place_is_served_meanwhile(central: Central, log_lines: list[EventDict]) -> None:
+async def test_the_one_in_place_is_served_meanwhile(
+    central: Central, log_lines: list[EventDict]
+) -> None:
     async with spoken(central), spoken(central, THERE) as there, open_raw(central, HERE) as waiting:
         await waiting.send(upgrade())
         for _ in range(int(HOLD_SECONDS) - 1):
@@ -77,7 +85,11 @@ async def test_the_one_in_place_is_served_meanwhile(central: Central, log_lines:
         await waiting.read_head()
         assert await there.wait_closed() == (1000, "replaced by a newer connection")
     (line,) = [line for line in log_lines if line["event"] == WAITS]
-    assert (line["log_level"], line["cp"], line["remote_address"]) == ("warning", "CP-1", "10.0.0.1")
+    assert (line["log_level"], line["cp"], line["remote_address"]) == (
+        "warning",
+        "CP-1",
+        "10.0.0.1",
+    )
 
 
 async def test_its_end_lets_the_other_in_at_once(central: Central) -> None:
@@ -100,7 +112,7 @@ async def test_a_charger_that_comes_back_is_let_in(central: Central, serial: str
         assert await let_in_after(central) == 0
 
 
-async def test_one_that_comes_from_a_new_address_is_let_in_and_does_not_wait_for_its_own_dead_connection(
+async def test_one_from_a_new_address_is_let_in_and_does_not_wait_for_its_own_dead_connection(
     central: Central,
 ) -> None:
     async with spoken(central, HERE):
@@ -109,7 +121,9 @@ async def test_one_that_comes_from_a_new_address_is_let_in_and_does_not_wait_for
             assert await let_in_after(central, ELSEWHERE) == 0
 
 
-async def test_from_a_new_address_at_once_it_waits_no_longer_than_the_rest_of_the_minute(central: Central) -> None:
+async def test_from_a_new_address_at_once_it_waits_no_longer_than_the_rest_of_the_minute(
+    central: Central,
+) -> None:
     async with spoken(central, HERE), spoken(central, THERE):
         await trio.sleep(50)
         assert await let_in_after(central, ELSEWHERE) == HOLD_SECONDS - 50
@@ -128,7 +142,8 @@ async def ask(central: Central) -> None:
 
 @pytest.mark.parametrize("answers", [False, True])
 async def test_our_own_call_does_not_speak_for_the_charger(central: Central, answers: bool) -> None:
-    """A silent connection that only sends pings gets a row by our first CALL, but holds nobody up."""
+    """A silent connection that only sends pings gets a row by our first CALL, but holds nobody
+    up."""
     async with open_charger(central, pair=HERE) as charger, trio.open_nursery() as tasks:
         tasks.start_soon(ask, central)
         _, message_id, *_ = await charger.receive()
@@ -164,6 +179,10 @@ async def test_the_end_of_the_server_ends_the_wait(central: Central) -> None:
 
 
 async def test_others_do_not_wait(central: Central) -> None:
-    async with spoken(central), spoken(central, THERE), open_charger(central, "/ws/CP-2", pair=HERE) as other:
+    async with (
+        spoken(central),
+        spoken(central, THERE),
+        open_charger(central, "/ws/CP-2", pair=HERE) as other,
+    ):
         with trio.fail_after(AT_ONCE):
             await other.call("Heartbeat")

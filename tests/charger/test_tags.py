@@ -1,4 +1,5 @@
-"""Tags in conversations: what Authorize, StartTransaction and StopTransaction answer, and who is asked meanwhile."""
+"""Tags in conversations: what Authorize, StartTransaction and StopTransaction answer, and who is
+asked meanwhile."""
 
 from __future__ import annotations
 
@@ -42,9 +43,13 @@ async def authorize(charger: Charger, id_tag: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("unknown", "status"), [("accept", "Accepted"), ("refuse", "Invalid"), ("ask", "Invalid")], ids=str
+    ("unknown", "status"),
+    [("accept", "Accepted"), ("refuse", "Invalid"), ("ask", "Invalid")],
+    ids=str,
 )
-async def test_an_unknown_tag(central: Central, writer: InlineWriter, unknown: str, status: str) -> None:
+async def test_an_unknown_tag(
+    central: Central, writer: InlineWriter, unknown: str, status: str
+) -> None:
     use(central, unknown_tags=unknown)
     async with open_charger(central) as charger:
         for id_tag in ("Nobody", "", "é", "x" * 30):
@@ -52,7 +57,8 @@ async def test_an_unknown_tag(central: Central, writer: InlineWriter, unknown: s
         started = await charger.call("StartTransaction", START)
         assert started["idTagInfo"] == {"status": status}
         await charger.call(
-            "StopTransaction", {"transactionId": started["transactionId"], "meterStop": 4000, "timestamp": NOW}
+            "StopTransaction",
+            {"transactionId": started["transactionId"], "meterStop": 4000, "timestamp": NOW},
         )
     assert writer.row("SELECT verdict, energy_delivered FROM tx") == (status, 3000)
     asked = [key for (key,) in writer.rows("SELECT key FROM asked_tag ORDER BY key")]
@@ -68,11 +74,20 @@ async def test_a_known_tag(central: Central, writer: InlineWriter) -> None:
         assert await authorize(charger, " cARD") == whole
         started = await charger.call("StartTransaction", START)
         assert started["idTagInfo"] == whole
-        await central.writer.run(tags.change, central.policy, "card", {"status": "Blocked"}, AT, "ben")
+        await central.writer.run(
+            tags.change, central.policy, "card", {"status": "Blocked"}, AT, "ben"
+        )
         assert await authorize(charger, "Card") == whole | {"status": "Blocked"}
         assert await charger.call("StartTransaction", START) == started  # for ever
-        stop = {"transactionId": started["transactionId"], "meterStop": 2000, "timestamp": NOW, "idTag": "Card"}
-        assert await charger.call("StopTransaction", stop) == {"idTagInfo": whole | {"status": "Blocked"}}
+        stop = {
+            "transactionId": started["transactionId"],
+            "meterStop": 2000,
+            "timestamp": NOW,
+            "idTag": "Card",
+        }
+        assert await charger.call("StopTransaction", stop) == {
+            "idTagInfo": whole | {"status": "Blocked"}
+        }
     assert [fact.id_tag for fact in writer.recorded(TagPresented)] == [" cARD", "Card"]  # as sent
 
 
@@ -84,7 +99,8 @@ async def test_a_stop_without_a_tag_is_answered_without_one(central: Central) ->
 
 
 async def test_a_family_may_end_a_session(central: Central) -> None:
-    """ConcurrentTx is no answer to Authorize, which a charger also sends before it lets a tag stop."""
+    """ConcurrentTx is no answer to Authorize, which a charger also sends before it lets a tag
+    stop."""
     await add(central, "Card", max_transactions=1)
     async with open_charger(central) as charger:
         await charger.call("StartTransaction", START)
@@ -116,14 +132,20 @@ async def test_a_tag_in_memory_is_that_of_the_database(central: Central) -> None
     """The index follows each write, so that Authorize and StartTransaction agree."""
     use(central, unknown_tags="refuse")
     async with open_charger(central) as charger:
-        changes = ({"status": "Blocked"}, {"status": "Accepted"}, {"expires_at": "2020-01-01T00:00:00.000Z"})
+        changes = (
+            {"status": "Blocked"},
+            {"status": "Accepted"},
+            {"expires_at": "2020-01-01T00:00:00.000Z"},
+        )
         for number, fields in enumerate(changes):
             if central.tags.find("card") is None:
                 await add(central, "Card", **fields)
             else:
                 await central.writer.run(tags.change, central.policy, "Card", fields, AT, "ben")
             start = START | {"timestamp": f"2026-03-01T11:00:0{number}Z"}
-            assert (await charger.call("StartTransaction", start))["idTagInfo"] == await authorize(charger, "Card")
+            assert (await charger.call("StartTransaction", start))["idTagInfo"] == await authorize(
+                charger, "Card"
+            )
     assert central.tags.find("card") == Tag("Accepted", "2020-01-01T00:00:00.000Z", None, None)
 
 
@@ -133,7 +155,9 @@ async def test_a_tag_in_memory_is_that_of_the_database(central: Central) -> None
 class Outside:
     """A server that is asked about tags; `verdict` None: it is away."""
 
-    def __init__(self, central: Central, writer: InlineWriter, verdict: Verdict | None, away: str = "accept") -> None:
+    def __init__(
+        self, central: Central, writer: InlineWriter, verdict: Verdict | None, away: str = "accept"
+    ) -> None:
         use(central, unknown_tags="ask", authorizer="http://127.0.0.1/", authorizer_away=away)
         central.authorizer = self.ask
         self.verdict = verdict
@@ -171,7 +195,9 @@ async def test_an_unknown_tag_is_asked_outside(central: Central, writer: InlineW
 
 
 @pytest.mark.parametrize(("away", "status"), [("accept", "Accepted"), ("refuse", "Invalid")])
-async def test_nobody_answers_outside(central: Central, writer: InlineWriter, away: str, status: str) -> None:
+async def test_nobody_answers_outside(
+    central: Central, writer: InlineWriter, away: str, status: str
+) -> None:
     outside = Outside(central, writer, None, away)
     async with open_charger(central) as charger:
         assert await authorize(charger, "Card") == {"status": status}
@@ -202,49 +228,80 @@ def test_the_settings_become_the_policy(central: Central) -> None:
     assert policy_of(replace(central.config, authorizer=None)) == Policy(Unknown.ACCEPT)
 
 
-async def test_a_space_that_is_for_one_household_only(central: Central, writer: InlineWriter) -> None:
-    """Authorize is answered from memory, a start from the database, and a stop is taken from anybody."""
+async def test_a_space_that_is_for_one_household_only(
+    central: Central, writer: InlineWriter
+) -> None:
+    """Authorize is answered from memory, a start from the database, and a stop is taken from
+    anybody."""
     for card in ("Card", "Other"):
         await add(central, card)
     data = AccountData(name="Flat 1", since="2026-01-01T00:00:00.000Z")
     said, span = Said(AT, "anna"), Span("2026-01-01T00:00:00.000Z")
     async with open_charger(central) as charger:
-        await charger.call("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"})
+        await charger.call(
+            "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
+        )
         for account, card in ((1, "Card"), (2, "Other")):
             await central.writer.run(accounts.add, replace(data, name=card), AT, "anna")
             thing = Thing(What.TAG, card.lower())
             await central.writer.run(ownership.give, account, NamedThing(thing, card), span, said)
         space = NamedThing(Thing(What.SPACE, "CP-1", 1), is_exclusive=True)
         await central.writer.run(ownership.give, 1, space, span, said)
-        assert [(await authorize(charger, card))["status"] for card in ("Card", "Other")] == ["Accepted", "Invalid"]
+        assert [(await authorize(charger, card))["status"] for card in ("Card", "Other")] == [
+            "Accepted",
+            "Invalid",
+        ]
         started = await charger.call("StartTransaction", START | {"idTag": "Other"})
         assert started["idTagInfo"] == {"status": "Invalid"}
         assert started["transactionId"] > 0
-        stop = {"transactionId": started["transactionId"], "meterStop": 4000, "timestamp": NOW, "idTag": "Other"}
+        stop = {
+            "transactionId": started["transactionId"],
+            "meterStop": 4000,
+            "timestamp": NOW,
+            "idTag": "Other",
+        }
         assert (await charger.call("StopTransaction", stop))["idTagInfo"]["status"] == "Accepted"
-    assert writer.row("SELECT verdict, verdict_reason, energy_delivered FROM tx") == ("Invalid", "space", 3000)
+    assert writer.row("SELECT verdict, verdict_reason, energy_delivered FROM tx") == (
+        "Invalid",
+        "space",
+        3000,
+    )
     (fact,) = [one for one in writer.recorded(TagPresented) if one.verdict == "Invalid"]
     assert (fact.id_tag, fact.reason) == ("Other", "space")
-    assert writer.rows("SELECT id_tag, conn_id, reason, count FROM refused_card") == [("Other", 1, "space", 2)]
+    assert writer.rows("SELECT id_tag, conn_id, reason, count FROM refused_card") == [
+        ("Other", 1, "space", 2)
+    ]
 
 
-async def test_the_cards_of_a_household_are_one_group(central: Central, writer: InlineWriter) -> None:
-    """Its name is no card's; a group that the owner set stays, and so does a card that belongs to nobody. A card that
-    may not charge is in no group."""
+async def test_the_cards_of_a_household_are_one_group(
+    central: Central, writer: InlineWriter
+) -> None:
+    """Its name is no card's; a group that the owner set stays, and so does a card that belongs to
+    nobody. A card that may not charge is in no group."""
     span, said = Span(AT), Said(AT, "anna", None)
-    await central.writer.run(accounts.add, AccountData(name="Anna", address="Street 1", since=AT), AT, "anna")
+    await central.writer.run(
+        accounts.add, AccountData(name="Anna", address="Street 1", since=AT), AT, "anna"
+    )
     for card in ("Card", "Second", "Grouped", "Lost"):
         await add(central, card, parent_id_tag="Parents" if card == "Grouped" else None)
-        await central.writer.run(ownership.give, 1, NamedThing(Thing(What.TAG, card.lower()), card), span, said)
+        await central.writer.run(
+            ownership.give, 1, NamedThing(Thing(What.TAG, card.lower()), card), span, said
+        )
     await central.writer.run(tags.change, central.policy, "Lost", {"status": "Blocked"}, AT, "anna")
     async with open_charger(central) as charger:
         started = await charger.call("StartTransaction", START)
         group = started["idTagInfo"]["parentIdTag"]
         assert 0 < len(group) <= 20
         assert [
-            (await authorize(charger, card)).get("parentIdTag") for card in ("second", "Grouped", "Lost", "Guest")
+            (await authorize(charger, card)).get("parentIdTag")
+            for card in ("second", "Grouped", "Lost", "Guest")
         ] == [*(group, "Parents", None, None)]
-        stop = {"transactionId": started["transactionId"], "meterStop": 4000, "timestamp": NOW, "idTag": "Second"}
+        stop = {
+            "transactionId": started["transactionId"],
+            "meterStop": 4000,
+            "timestamp": NOW,
+            "idTag": "Second",
+        }
         told = await charger.call("StopTransaction", stop | {"reason": "Local"})
         assert told["idTagInfo"] == {"status": "Accepted", "parentIdTag": group}
     assert writer.rows("SELECT code FROM review") == []

@@ -15,7 +15,9 @@ from tests.charger.peers import connected, open_charger, open_raw, upgrade
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
 
-def told(writer: InlineWriter, columns: str = "direction, message_id, action") -> list[tuple[Any, ...]]:
+def told(
+    writer: InlineWriter, columns: str = "direction, message_id, action"
+) -> list[tuple[Any, ...]]:
     return writer.rows(f"SELECT {columns} FROM log ORDER BY id")
 
 
@@ -41,7 +43,11 @@ async def test_a_conversation_is_kept_in_its_order(central: Central, writer: Inl
         ("disconnect", None, None),
     ]
     frames = [json.loads(frame) for (frame,) in told(writer, "frame")]
-    assert frames[0] == {"remote_address": "memory", "target": "/ocpp/CP-1", "subprotocol": "ocpp1.6"}
+    assert frames[0] == {
+        "remote_address": "memory",
+        "target": "/ocpp/CP-1",
+        "subprotocol": "ocpp1.6",
+    }
     assert frames[1] == [2, "c1", "BootNotification", BOOT]
     assert frames[8] == [3, 7, {"currentTime": "2026-03-01T12:00:00Z"}]
     assert frames[9]["code"] == 1000
@@ -49,7 +55,9 @@ async def test_a_conversation_is_kept_in_its_order(central: Central, writer: Inl
     assert told(writer, "cp_id, session_id") == [("CP-1", None), *[("CP-1", session)] * 9]
 
 
-async def test_who_never_says_anything_valid_is_in_the_log_all_the_same(central: Central, writer: InlineWriter) -> None:
+async def test_who_never_says_anything_valid_is_in_the_log_all_the_same(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central) as charger:
         await charger.refused("Nonsense", {})
         assert [direction for direction, _, _ in told(writer)] == ["connect", "recv", "send"]
@@ -87,7 +95,9 @@ async def test_what_came_before_the_row_of_the_session_stays_in_its_order(
     assert {session for (session,) in told(writer, "session_id")[1:]} == {1}
 
 
-async def test_one_that_leaves_before_it_has_a_row_is_told_to_the_end(central: Central, writer: InlineWriter) -> None:
+async def test_one_that_leaves_before_it_has_a_row_is_told_to_the_end(
+    central: Central, writer: InlineWriter
+) -> None:
     writer.is_unavailable = True
     async with open_charger(central) as charger:
         await charger.send('[2,"1","Heartbeat",{}]')
@@ -98,7 +108,9 @@ async def test_one_that_leaves_before_it_has_a_row_is_told_to_the_end(central: C
     assert json.loads(frame) == {"code": 1013, "reason": "the database cannot be written"}
 
 
-async def test_an_answer_that_comes_late_bears_its_action(central: Central, writer: InlineWriter) -> None:
+async def test_an_answer_that_comes_late_bears_its_action(
+    central: Central, writer: InlineWriter
+) -> None:
     configure(central, response_timeout_seconds=5.0)
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
@@ -108,7 +120,9 @@ async def test_an_answer_that_comes_late_bears_its_action(central: Central, writ
             await trio.sleep(6)
         await charger.send(json.dumps([3, asked[1], {"status": "Accepted"}]))
         await charger.call("Heartbeat")
-    assert writer.rows("SELECT direction, action FROM log WHERE message_id = ? ORDER BY id", asked[1]) == [
+    assert writer.rows(
+        "SELECT direction, action FROM log WHERE message_id = ? ORDER BY id", asked[1]
+    ) == [
         ("send", "Reset"),
         ("recv", "Reset"),
     ]
@@ -124,7 +138,11 @@ async def test_a_refused_handshake_is_in_the_log(central: Central, writer: Inlin
     central.known.add("CP-1")
     central.has_charged.add("CP-1")
     line = "Authorization: Basic SECRET"
-    for sent in (upgrade(f"/ws/CP-2?token=SECRET&a={'x' * 5000}", line), b"hello\r\n\r\n", upgrade("/ws/", line)):
+    for sent in (
+        upgrade(f"/ws/CP-2?token=SECRET&a={'x' * 5000}", line),
+        b"hello\r\n\r\n",
+        upgrade("/ws/", line),
+    ):
         async with open_raw(central) as peer:
             await peer.send(sent)
             await peer.read_to_end()
@@ -137,7 +155,9 @@ async def test_a_refused_handshake_is_in_the_log(central: Central, writer: Inlin
     assert len(str(frames[0])) < 2000
 
 
-async def test_only_other_subprotocols_are_a_refused_handshake(central: Central, writer: InlineWriter) -> None:
+async def test_only_other_subprotocols_are_a_refused_handshake(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central, subprotocols=["ocpp2.0.1"]) as charger:
         await charger.wait_closed()
     ((direction, frame),) = told(writer, "direction, frame")

@@ -1,4 +1,5 @@
-"""Who is turned away is told to the owner: who, from where, why and what to do, until that charger connects."""
+"""Who is turned away is told to the owner: who, from where, why and what to do, until that charger
+connects."""
 
 from __future__ import annotations
 
@@ -68,22 +69,62 @@ LACKS = "security profile 1 is required, 0 was proven"
 @pytest.mark.parametrize(
     ("prepare", "request_", "reason", "advised"),
     [
-        (_open, upgrade(subprotocol="ocpp2.0.1"), "it offers only ocpp2.0.1; this server supports", "OCPP 1.6 JSON"),
-        (_open, upgrade(subprotocol="ocpp2.0.1, ocpp2.1"), "it offers only ocpp2.0.1, ocpp2.1; ", "OCPP 1.6 JSON"),
-        (_at_profile_one, upgrade("/ws/CP-1", basic("CP-1", OTHER)), f"its password is wrong; {LACKS}", "password"),
+        (
+            _open,
+            upgrade(subprotocol="ocpp2.0.1"),
+            "it offers only ocpp2.0.1; this server supports",
+            "OCPP 1.6 JSON",
+        ),
+        (
+            _open,
+            upgrade(subprotocol="ocpp2.0.1, ocpp2.1"),
+            "it offers only ocpp2.0.1, ocpp2.1; ",
+            "OCPP 1.6 JSON",
+        ),
+        (
+            _at_profile_one,
+            upgrade("/ws/CP-1", basic("CP-1", OTHER)),
+            f"its password is wrong; {LACKS}",
+            "password",
+        ),
         (
             _at_profile_one,
             upgrade("/ws/CP-1", "Authorization: Bearer x"),
             "its Authorization header is not",
             "password",
         ),
-        (_at_profile_one, upgrade("/ws/CP-1", basic("CP-9", PASSWORD)), "the user in its Authorization", "password"),
+        (
+            _at_profile_one,
+            upgrade("/ws/CP-1", basic("CP-9", PASSWORD)),
+            "the user in its Authorization",
+            "password",
+        ),
         (_at_profile_one, upgrade("/ws/CP-1"), LACKS, "that profile"),
-        (_closed, upgrade(), "registration is closed, and it is not registered", "levity-trio charger add"),
-        (_closed, upgrade("/ws/CP-1", basic("CP-1", OTHER)), "registration is closed", "levity-trio charger add"),
+        (
+            _closed,
+            upgrade(),
+            "registration is closed, and it is not registered",
+            "levity-trio charger add",
+        ),
+        (
+            _closed,
+            upgrade("/ws/CP-1", basic("CP-1", OTHER)),
+            "registration is closed",
+            "levity-trio charger add",
+        ),
         (_full, upgrade(), "there is no room for a new charger", "raise the limit"),
-        (_open, upgrade().replace(b"Upgrade: websocket", b"X: y"), "the Upgrade header is missing", "the proxy"),
-        (_open, upgrade().replace(b"Version: 13", b"Version: 8"), "only version 13 of the WebSocket", "The log"),
+        (
+            _open,
+            upgrade().replace(b"Upgrade: websocket", b"X: y"),
+            "the Upgrade header is missing",
+            "the proxy",
+        ),
+        (
+            _open,
+            upgrade().replace(b"Version: 13", b"Version: 8"),
+            "only version 13 of the WebSocket",
+            "The log",
+        ),
         (
             _open,
             upgrade("/ws/CP-1", "Origin: http://a", "Sec-Fetch-Site: x"),
@@ -93,7 +134,12 @@ LACKS = "security profile 1 is required, 0 was proven"
     ],
 )
 async def test_a_handshake_that_is_refused(
-    central: Central, writer: InlineWriter, prepare: Prepare, request_: bytes, reason: str, advised: str
+    central: Central,
+    writer: InlineWriter,
+    prepare: Prepare,
+    request_: bytes,
+    reason: str,
+    advised: str,
 ) -> None:
     await prepare(central, writer)  # type: ignore[misc]
     async with open_raw(central, HERE) as peer:
@@ -125,7 +171,9 @@ async def test_until_a_day_has_passed(central: Central, writer: InlineWriter) ->
     assert told(central, writer, later=timedelta(hours=24.1)) == []
 
 
-async def test_a_second_client_beside_a_charger_that_is_connected(central: Central, writer: InlineWriter) -> None:
+async def test_a_second_client_beside_a_charger_that_is_connected(
+    central: Central, writer: InlineWriter
+) -> None:
     await _at_profile_one(central, writer)
     header = tuple(part.encode() for part in basic("CP-1", PASSWORD).split(": "))
     async with open_charger(central, headers=[header]) as charger:  # type: ignore[list-item]
@@ -133,7 +181,9 @@ async def test_a_second_client_beside_a_charger_that_is_connected(central: Centr
         await trio.sleep(1)
         await knock(central, "CP-1", basic("CP-1", OTHER), pair=HERE)
         (one,) = told(central, writer)
-    assert one.words.startswith("Another client that calls itself CP-1 at 192.168.1.30 is turned away: ")
+    assert one.words.startswith(
+        "Another client that calls itself CP-1 at 192.168.1.30 is turned away: "
+    )
     assert one.level == "look"
 
 
@@ -155,7 +205,9 @@ async def test_one_without_an_identity_is_told_of_the_second_time(
             await peer.read_to_end()
         found = words(central, writer)
         assert len(found) == min(number, 1)
-        assert all(one.startswith(f"Something at 192.168.1.30 is turned away: {reason}") for one in found)
+        assert all(
+            one.startswith(f"Something at 192.168.1.30 is turned away: {reason}") for one in found
+        )
 
 
 async def test_one_without_an_identity_is_perhaps_the_charger_that_was_there(
@@ -167,7 +219,9 @@ async def test_one_without_an_identity_is_perhaps_the_charger_that_was_there(
             async with open_raw(central, HERE) as peer:
                 await peer.send(upgrade("/"))
                 await peer.read_to_end()
-    assert words(central, writer)[-1].startswith("Something, perhaps CP-1, at 192.168.1.30 is turned away: ")
+    assert words(central, writer)[-1].startswith(
+        "Something, perhaps CP-1, at 192.168.1.30 is turned away: "
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,7 +233,9 @@ async def test_one_without_an_identity_is_perhaps_the_charger_that_was_there(
         b"SSH-2.0-x\r\n\r\n",
     ],
 )
-async def test_who_only_looks_is_not_told_of(central: Central, writer: InlineWriter, sent: bytes) -> None:
+async def test_who_only_looks_is_not_told_of(
+    central: Central, writer: InlineWriter, sent: bytes
+) -> None:
     for _ in range(3):
         async with open_raw(central, HERE) as peer:
             await peer.send(sent)
@@ -187,14 +243,18 @@ async def test_who_only_looks_is_not_told_of(central: Central, writer: InlineWri
     assert told(central, writer) == []
 
 
-async def test_a_charger_that_its_owner_refused_is_not_told_of(central: Central, writer: InlineWriter) -> None:
+async def test_a_charger_that_its_owner_refused_is_not_told_of(
+    central: Central, writer: InlineWriter
+) -> None:
     await _closed(central, writer)
     central.decided["CP-1"] = Decision.REFUSED
     await knock(central, "CP-1", pair=HERE)
     assert told(central, writer) == []
 
 
-async def test_a_fault_of_this_server_is_told_elsewhere(central: Central, writer: InlineWriter) -> None:
+async def test_a_fault_of_this_server_is_told_elsewhere(
+    central: Central, writer: InlineWriter
+) -> None:
     writer.is_failing = True
     await knock(central, "CP-1", pair=HERE)
     writer.is_failing = False
@@ -214,20 +274,27 @@ async def test_a_message_that_is_too_large(central: Central, writer: InlineWrite
             await peer.wait_closed()
         await trio.sleep(1)
         (one,) = [one for one in told(central, writer) if one.kind == "turned_away"]
-        assert one.words == "CP-1 at memory is cut off: a message of 8000 bytes, larger than 2000 (--max-message-bytes)"
+        assert one.words == (
+            "CP-1 at memory is cut off: a message of 8000 bytes, larger than 2000 "
+            "(--max-message-bytes)"
+        )
         assert one.advice == "Raise --max-message-bytes"
 
 
 async def test_one_that_sends_nothing_valid(central: Central, writer: InlineWriter) -> None:
     async with open_raw_charger(central) as peer:
         await peer.send_frame("<soap:Envelope/>")
-    assert words(central, writer) == ["CP-1 at memory is turned away: it sent nothing that is OCPP 1.6"]
+    assert words(central, writer) == [
+        "CP-1 at memory is turned away: it sent nothing that is OCPP 1.6"
+    ]
     await trio.sleep(1)
     await make_known(central, "CP-1")
     assert [one.kind for one in told(central, writer)] == ["offline"]
 
 
-async def test_one_for_which_there_is_no_room_at_its_first_message(central: Central, writer: InlineWriter) -> None:
+async def test_one_for_which_there_is_no_room_at_its_first_message(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_raw_charger(central) as peer:
         configure(central, max_chargers=0)
         await peer.send_frame('[2,"h","Heartbeat",{}]')
@@ -242,7 +309,9 @@ async def test_two_chargers_with_one_identity(central: Central, writer: InlineWr
             await charger.call("Heartbeat")
         await trio.sleep(60)
     (one,) = [one for one in told(central, writer) if one.kind == "turned_away"]
-    assert one.words == "CP-1 at 10.0.0.2 is cut off: two chargers seem to use its identity: the address alternates"
+    assert one.words == (
+        "CP-1 at 10.0.0.2 is cut off: two chargers seem to use its identity: the address alternates"
+    )
 
 
 # How much it costs
@@ -265,7 +334,9 @@ async def test_a_line_is_written_once_in_a_while(central: Central, writer: Inlin
     assert (fact.charger, fact.remote_address, fact.kind) == ("CP-1", "192.168.1.30", "password")
 
 
-async def test_strangers_cannot_push_out_a_charger_that_is_known(central: Central, writer: InlineWriter) -> None:
+async def test_strangers_cannot_push_out_a_charger_that_is_known(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_charger(central, "/ws/OURS") as charger:
         await charger.call("StartTransaction", START)
     await make_known(central, "SEEN")
@@ -282,7 +353,9 @@ async def test_strangers_cannot_push_out_a_charger_that_is_known(central: Centra
     assert [one.charger for one in writer.recorded(ChargerTurnedAway)] == ["SEEN", "OURS"]
 
 
-async def test_one_line_for_each_identity_with_the_newest_reason(central: Central, writer: InlineWriter) -> None:
+async def test_one_line_for_each_identity_with_the_newest_reason(
+    central: Central, writer: InlineWriter
+) -> None:
     for offered in ("ocpp2.0.1", "ocpp1.5"):
         async with open_raw(central, HERE) as peer:
             await peer.send(upgrade(subprotocol=offered))
@@ -299,7 +372,13 @@ async def test_one_line_for_each_identity_with_the_newest_reason(central: Centra
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("TLS is off.", "TLS is off"), ("A word.", "a word"), ("Only x\x00y", "only x�y"), ("", ""), ("I", "I")],
+    [
+        ("TLS is off.", "TLS is off"),
+        ("A word.", "a word"),
+        ("Only x\x00y", "only x�y"),
+        ("", ""),
+        ("I", "I"),
+    ],
 )
 def test_a_clause(text: str, shown: str) -> None:
     assert clause(text) == shown
@@ -308,7 +387,9 @@ def test_a_clause(text: str, shown: str) -> None:
 # Turned away by nobody
 
 
-async def test_one_that_comes_and_goes_without_a_word_is_told_once(central: Central, writer: InlineWriter) -> None:
+async def test_one_that_comes_and_goes_without_a_word_is_told_once(
+    central: Central, writer: InlineWriter
+) -> None:
     await make_known(central, "CP-1")
     for number in range(1, 80):
         async with open_charger(central, "/ws/CP-1"):

@@ -37,13 +37,21 @@ def case(
     digit: int = 1,
     **known: Any,
 ) -> Case:
-    """Return a transaction that begins at minute 0 and, without a stop, ends at its last reading."""
+    """Return a transaction that begins at minute 0 and, without a stop, ends at its last
+    reading."""
     last = minutes if stop is not None or not readings else readings[-1][0]
     other: dict[str, Any] = {
         "longest": max(0, minutes) * 60.0,
         "views": [view(readings, digit)] if readings else [],
     } | known
-    return Case(begun=0.0, ended=last * 60.0, start_wh=start, stop_wh=stop, power=power(watts or {}), **other)
+    return Case(
+        begun=0.0,
+        ended=last * 60.0,
+        start_wh=start,
+        stop_wh=stop,
+        power=power(watts or {}),
+        **other,
+    )
 
 
 def found(known: Case) -> tuple[int, str, str, set[str]]:

@@ -1,6 +1,8 @@
-"""Transactions made at random, with the lies that chargers tell, and their judgements as the present rules make them.
+"""Transactions made at random, with the lies that chargers tell, and their judgements as the
+present rules make them.
 
-`python -m tests.charging.generated` writes `judgements.txt` anew, after the rules were changed on purpose.
+`python -m tests.charging.generated` writes `judgements.txt` anew, after the rules were changed on
+purpose.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +16,16 @@ from typing import Any, Final
 
 from levity_trio.charging.energy import RULES, judge
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.evidence import Beside, Boundary, Case, Charge, Level, Neighbour, Power, View
+from levity_trio.charging.sent.evidence import (
+    Beside,
+    Boundary,
+    Case,
+    Charge,
+    Level,
+    Neighbour,
+    Power,
+    View,
+)
 from levity_trio.charging.sent.power import HOUR
 
 FILE: Final = Path(__file__).with_name("judgements.txt")
@@ -25,14 +36,27 @@ WATTS: Final = (2300, 3700, 7200, 7200, 11_000, 22_000, 50_000)
 STARTS: Final = (0, 1, 500, 12_345, 65_000, 999_000, 1_000_000, 1_480_321, 4_294_960_000)
 MOST_LIES: Final = 3
 HABITS: Final = (
-    *(Code.ENDS_ROUNDED, Code.READINGS_UNIT, Code.WRONG_FACTOR, Code.SESSION_COUNT, Code.REGISTER_RESET),
-    *(Code.REGISTER_ROLLED_OVER, Code.REGISTER_LEAPT, Code.START_GARBLED, Code.STOP_GARBLED, Code.STRAY_READING),
+    *(
+        Code.ENDS_ROUNDED,
+        Code.READINGS_UNIT,
+        Code.WRONG_FACTOR,
+        Code.SESSION_COUNT,
+        Code.REGISTER_RESET,
+    ),
+    *(
+        Code.REGISTER_ROLLED_OVER,
+        Code.REGISTER_LEAPT,
+        Code.START_GARBLED,
+        Code.STOP_GARBLED,
+        Code.STRAY_READING,
+    ),
 )
 
 
 @dataclass
 class Story:
-    """What one transaction delivered, and what its charger told of it. Times in seconds since its begin."""
+    """What one transaction delivered, and what its charger told of it. Times in seconds since its
+    begin."""
 
     random: Random
     start: int | None
@@ -55,10 +79,13 @@ class Story:
 
 
 def delivered(random: Random) -> Story:
-    """Return the story of a car that charges at a constant or at a changing power, told without a lie."""
+    """Return the story of a car that charges at a constant or at a changing power, told without a
+    lie."""
     step, usual = random.choice(SECONDS), random.choice(WATTS)
     watts = [usual * share for share in _shares(random, random.choice(COUNTS))]
-    lasted = [step * (random.choice((1, 1, 1, 1, 7)) if random.random() < 0.1 else 1) for _ in watts]
+    lasted = [
+        step * (random.choice((1, 1, 1, 1, 7)) if random.random() < 0.1 else 1) for _ in watts
+    ]
     tail, start = random.randrange(step + 1), random.choice(STARTS)
     joules = list(accumulate(map(mul, watts, lasted), initial=0.0))
     at = [float(second) for second in accumulate(lasted)]
@@ -95,7 +122,11 @@ def _leap(story: Story) -> None:
 def _strays(story: Story) -> None:
     for _ in range(story.random.choice((1, 1, 2, 5)) if story.wh else 0):
         number = story.number
-        wh, less, more = story.wh[number], story.random.randrange(5000), story.random.randrange(50_000)
+        wh, less, more = (
+            story.wh[number],
+            story.random.randrange(5000),
+            story.random.randrange(50_000),
+        )
         story.wh[number] = story.random.choice((0, wh * 10, wh - less, wh + more, wh // 1000))
 
 
@@ -192,7 +223,10 @@ def _clock(story: Story) -> None:
 
 def _fractions(story: Story) -> None:
     if story.start is not None and story.stop is not None:
-        story.known |= {"start_exact": Decimal(story.start) / 10, "stop_exact": Decimal(story.stop) / 10}
+        story.known |= {
+            "start_exact": Decimal(story.start) / 10,
+            "stop_exact": Decimal(story.stop) / 10,
+        }
 
 
 def _begin_and_end(story: Story) -> None:
@@ -208,7 +242,9 @@ def _available(story: Story) -> None:
 def _frozen(story: Story) -> None:
     if len(story.wh) > 3:
         number, count = story.random.randrange(len(story.wh) - 2), story.random.choice((2, 3, 10))
-        story.wh[number : number + count] = [story.wh[number]] * len(story.wh[number : number + count])
+        story.wh[number : number + count] = [story.wh[number]] * len(
+            story.wh[number : number + count]
+        )
 
 
 def _garbled(story: Story) -> None:
@@ -221,8 +257,25 @@ def _rounded(story: Story) -> None:
 
 
 LIES: Final[tuple[Callable[[Story], None], ...]] = (
-    *(_leap, _strays, _wrong_stop, _wrong_start, _stop_of_the_start, _readings_in_kwh, _wrong_factor, _readings_from_0),
-    *(_no_stop, _no_start, _closed_by_the_system, _reset, _other_meter, _power_in_kilowatts, _rollover),
+    *(
+        _leap,
+        _strays,
+        _wrong_stop,
+        _wrong_start,
+        _stop_of_the_start,
+        _readings_in_kwh,
+        _wrong_factor,
+        _readings_from_0,
+    ),
+    *(
+        _no_stop,
+        _no_start,
+        _closed_by_the_system,
+        _reset,
+        _other_meter,
+        _power_in_kilowatts,
+        _rollover,
+    ),
     *(_wrong_power, _tenfold_power, _wrong_order, _rounded_ends),
     *(_clock, _fractions, _begin_and_end, _available, _frozen, _garbled, _rounded),
 )
@@ -245,16 +298,25 @@ def _power(story: Story) -> Power:
 def _charges(story: Story) -> list[Charge]:
     """Return the state of charge at each reading: at most times it rises."""
     first, rise = story.random.randrange(5, 99), story.random.choice((0, 5, 30, 30))
-    return [Charge(at, min(100.0, first + rise * number / len(story.at))) for number, at in enumerate(story.at)]
+    return [
+        Charge(at, min(100.0, first + rise * number / len(story.at)))
+        for number, at in enumerate(story.at)
+    ]
 
 
 def _neighbours(story: Story) -> dict[str, Any]:
     random, start, stop = story.random, story.start or 0, story.stop or 0
     found: dict[str, Any] = {}
     if random.random() < 0.4:
-        begin, end = random.choice((0, 9000)), random.choice((start, start - 300, start + 4000, None))
+        begin, end = (
+            random.choice((0, 9000)),
+            random.choice((start, start - 300, start + 4000, None)),
+        )
         found["before"] = Neighbour(
-            max(0, start - begin), end, is_end_known=random.random() < 0.8, may_go_on=random.random() < 0.2
+            max(0, start - begin),
+            end,
+            is_end_known=random.random() < 0.8,
+            may_go_on=random.random() < 0.2,
         )
     if random.random() < 0.4:
         begin = random.choice((stop, stop + 300, max(0, stop - 4000), stop + 6000, 0))
@@ -263,21 +325,33 @@ def _neighbours(story: Story) -> dict[str, Any]:
 
 
 def _beside(story: Story) -> dict[str, Any]:
-    """Return a transaction on the other connector, which begins at a register of this one and rises with it."""
+    """Return a transaction on the other connector, which begins at a register of this one and rises
+    with it."""
     if story.random.random() > 0.15 or len(story.wh) < 3 or story.start is None:
         return {}
     since = story.random.randrange(1, len(story.wh) - 1)
     at, wh = story.at[since:], story.wh[since:]
-    watts = [story.random.choice((0.0, 3700.0, 7200.0)) for _ in at] if story.random.random() < 0.7 else []
+    watts = (
+        [story.random.choice((0.0, 3700.0, 7200.0)) for _ in at]
+        if story.random.random() < 0.7
+        else []
+    )
     power = Power(at, watts, watts) if watts else Power()
-    view, earlier = View(at[1:], wh[1:]), story.random.choice((None, Level(-600.0, story.start - 700)))
+    view, earlier = (
+        View(at[1:], wh[1:]),
+        story.random.choice((None, Level(-600.0, story.start - 700))),
+    )
     other = Beside(7, 2, at[0], story.ended + 60, wh[0], wh[-1] + 20, view, power, earlier)
-    own = (Boundary(0.0, 0.0, story.start), Boundary(story.ended, story.ended, story.stop or story.wh[-1]))
+    own = (
+        Boundary(0.0, 0.0, story.start),
+        Boundary(story.ended, story.ended, story.stop or story.wh[-1]),
+    )
     return {"beside": (other,), "earlier": Level(-900.0, story.start), "boundaries": own}
 
 
 def _exchanged(story: Story, known: dict[str, Any]) -> dict[str, Any]:
-    """Let the charger confuse the ids of two stops: the next transaction begins at the stop of the other connector."""
+    """Let the charger confuse the ids of two stops: the next transaction begins at the stop of the
+    other connector."""
     if not known.get("beside") or not story.stop or story.random.random() > 0.2:
         return {}
     (other,), stop = known["beside"], story.stop - story.random.choice((300, -300))
@@ -285,12 +359,17 @@ def _exchanged(story: Story, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _doubtful(story: Story, known: dict[str, Any]) -> dict[str, Any]:
-    """Put the neighbours under review: with other registers than they sent, on another scale, or reset."""
+    """Put the neighbours under review: with other registers than they sent, on another scale, or
+    reset."""
     random, found = story.random, dict[str, Any]()
     for place, sent in (("before", "replaced_end"), ("after", "replaced")):
         if place in known and random.random() < 0.3:
             register = max(0, (story.start or 0) + random.choice((-500, 300, 2000)))
-            more = {sent: register, "is_scale_doubtful": random.random() < 0.3, "resets": random.choice((0, 2))}
+            more = {
+                sent: register,
+                "is_scale_doubtful": random.random() < 0.3,
+                "resets": random.choice((0, 2)),
+            }
             found[place] = known[place]._replace(is_doubtful=True, **more)
     return found
 
@@ -310,7 +389,8 @@ def _habits(story: Story) -> dict[str, Any]:
 
 
 def _views(story: Story) -> list[View]:
-    """Return the readings, perhaps with decimals, and perhaps some of them from transactionData, too."""
+    """Return the readings, perhaps with decimals, and perhaps some of them from transactionData,
+    too."""
     if not story.wh:
         return []
     decimals = [wh + 0.3 for wh in story.wh] if story.random.random() < 0.05 else ()
@@ -336,18 +416,26 @@ def generated(seed: int) -> Case:
     longest = max(story.ended, 60) + story.random.choice((0, 0, 0, 3600))
     known |= _exchanged(story, known)
     known |= _doubtful(story, known)
-    ends: dict[str, Any] = {"begun": 0.0, "ended": story.ended, "start_wh": story.start, "stop_wh": story.stop}
+    ends: dict[str, Any] = {
+        "begun": 0.0,
+        "ended": story.ended,
+        "start_wh": story.start,
+        "stop_wh": story.stop,
+    }
     return Case(**ends, longest=longest, received_seconds=story.ended, **known, **story.known)
 
 
 def judgements() -> Iterator[str]:
-    """Yield the version of the rules, then a line for each transaction: its figure, method, range and reviews."""
+    """Yield the version of the rules, then a line for each transaction: its figure, method, range
+    and reviews."""
     yield f"rules {RULES}"
     for seed in range(TRANSACTIONS):
         found = judge(generated(seed))
         grounds = f"{found.method.replace(' ', '-')} {found.billed_from}-{found.billed_until}"
         reviews = ",".join(doubt.code.value for doubt in found.doubts) or "certain"
-        yield f"{seed} {found.wh} Wh {grounds} {reviews}{' confirmed' if found.is_confirmed else ''}"
+        yield (
+            f"{seed} {found.wh} Wh {grounds} {reviews}{' confirmed' if found.is_confirmed else ''}"
+        )
 
 
 if __name__ == "__main__":

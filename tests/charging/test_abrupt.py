@@ -9,7 +9,9 @@ from levity_trio.charging import tolerances
 from tests.charging.cases import DOUBTFUL, case, certain, found, steady
 
 MINUTES = range(1, 61)
-TAPER = {minute: 7200.0 if minute <= 30 else 7200 - 200.0 * (minute - 30) for minute in range(10, 61, 10)}
+TAPER = {
+    minute: 7200.0 if minute <= 30 else 7200 - 200.0 * (minute - 30) for minute in range(10, 61, 10)
+}
 WAVE = {minute: 3600 + minute % 20 * 360.0 for minute in range(10, 61, 10)}
 
 
@@ -19,7 +21,9 @@ def test_a_register_read_some_seconds_before_it_is_sent_is_certain(seed: int, wa
     random = Random(seed)
     readings = [(m, round(1000 + watts * (m * 60 - random.uniform(0, 15)) / 3600)) for m in MINUTES]
 
-    assert found(case(1000, 1000 + watts, readings, watts=steady(watts, *MINUTES))) == certain(watts)
+    assert found(case(1000, 1000 + watts, readings, watts=steady(watts, *MINUTES))) == certain(
+        watts
+    )
 
 
 def test_old_registers_do_not_excuse_all_gaps_of_a_register_that_counts_too_fast() -> None:

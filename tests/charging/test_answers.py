@@ -14,7 +14,10 @@ RUNNING = (State.OPEN, State.SUSPENDED)
 def test_what_runs_is_closed_and_what_has_ended_is_confirmed_or_corrected(state: State) -> None:
     expected = (Answer.CLOSE,) if state in RUNNING else (Answer.CONFIRM, Answer.CORRECT)
     assert about_transaction(state, {Code.START_UNREADABLE}) == expected
-    assert about_transaction(state, {Code.START_UNREADABLE, Code.SECOND_STOP}) == (*expected, Answer.DISMISS)
+    assert about_transaction(state, {Code.START_UNREADABLE, Code.SECOND_STOP}) == (
+        *expected,
+        Answer.DISMISS,
+    )
 
 
 @pytest.mark.parametrize(
@@ -26,7 +29,9 @@ def test_what_runs_is_closed_and_what_has_ended_is_confirmed_or_corrected(state:
         ("StartTransaction", True, (Answer.DISMISS,)),
     ],
 )
-def test_a_message_is_attached_or_dismissed(action: str, has_transaction: bool, expected: tuple[Answer, ...]) -> None:
+def test_a_message_is_attached_or_dismissed(
+    action: str, has_transaction: bool, expected: tuple[Answer, ...]
+) -> None:
     assert about_message(action, has_transaction=has_transaction) == expected
 
 

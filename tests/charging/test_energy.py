@@ -17,7 +17,8 @@ POWER = steady(7200, 15, 30, 45, 60)
 
 
 def quarters(begin: int) -> list[tuple[int, int]]:
-    """Return QUARTERS from another begin. The values are odd, because round ones would show a coarser register."""
+    """Return QUARTERS from another begin. The values are odd, because round ones would show a
+    coarser register."""
     return [(minute, begin + wh + minute // 15) for minute, wh in QUARTERS]
 
 
@@ -26,15 +27,31 @@ HONEST = [
     pytest.param(case(1000, 5000, [(10, 1500), (20, 3000), (59, 4990)]), 4000, id="readings"),
     pytest.param(case(1000, 1000, [(10, 1000)]), 0, id="nothing flowed"),
     pytest.param(case(0, 7000, [(1, 0), (30, 3500)]), 7000, id="a new register"),
-    pytest.param(case(1000, 5000, [(30, 1500), (30, 1500), (31, 1600)]), 4000, id="a repeated reading"),
-    pytest.param(case(100_000, 107_000, [(1, 0), (30, 3500), (59, 6990)]), 7000, id="readings per session"),
-    pytest.param(case(10_000, 10_010, [(14, 9), (16, 10)], 16), 10, id="readings per session, as if the start in kWh"),
     pytest.param(
-        case(1500, 8700, [(15, 1800), (30, 3600), (45, 5400), (60, 7200)], 60.5, steady(7200, 15, 30, 45, 60)),
+        case(1000, 5000, [(30, 1500), (30, 1500), (31, 1600)]), 4000, id="a repeated reading"
+    ),
+    pytest.param(
+        case(100_000, 107_000, [(1, 0), (30, 3500), (59, 6990)]), 7000, id="readings per session"
+    ),
+    pytest.param(
+        case(10_000, 10_010, [(14, 9), (16, 10)], 16),
+        10,
+        id="readings per session, as if the start in kWh",
+    ),
+    pytest.param(
+        case(
+            1500,
+            8700,
+            [(15, 1800), (30, 3600), (45, 5400), (60, 7200)],
+            60.5,
+            steady(7200, 15, 30, 45, 60),
+        ),
         *(7200,),
         id="readings per session, above a low start by chance",
     ),
-    pytest.param(case(500, 7500, [(1, 0), (30, 3500), (59, 6990)]), 7000, id="the same, above a low start"),
+    pytest.param(
+        case(500, 7500, [(1, 0), (30, 3500), (59, 6990)]), 7000, id="the same, above a low start"
+    ),
     pytest.param(
         case(0, 7300, [(minute, 100_000 + wh - 30) for minute, wh in QUARTERS], 61),
         *(7300,),
@@ -45,13 +62,25 @@ HONEST = [
         *(5251,),
         id="readings rounded to 10 Wh",
     ),
-    pytest.param(case(1000, 11_750, [(15, 1001), (30, 1002), (45, 1003)]), 10_750, id="a car that waited"),
     pytest.param(
-        case(0, 7300, [(15, 1800), (30, 1800), (45, 1800), (60, 7200)], 61), 7300, id="a register that catches up"
+        case(1000, 11_750, [(15, 1001), (30, 1002), (45, 1003)]), 10_750, id="a car that waited"
     ),
-    pytest.param(case(1000, 31_000, [(0, 1000), (0, 31_000)], 0, longest=3 * 3600.0), 30_000, id="all in one moment"),
+    pytest.param(
+        case(0, 7300, [(15, 1800), (30, 1800), (45, 1800), (60, 7200)], 61),
+        7300,
+        id="a register that catches up",
+    ),
+    pytest.param(
+        case(1000, 31_000, [(0, 1000), (0, 31_000)], 0, longest=3 * 3600.0),
+        30_000,
+        id="all in one moment",
+    ),
     pytest.param(case(1003, 8206, quarters(1003), 61), 7203, id="a stop within its last digits"),
-    pytest.param(case(1000, 8200, views=[view(QUARTERS[:0]), view(quarters(1000)[:3])]), 7200, id="an empty source"),
+    pytest.param(
+        case(1000, 8200, views=[view(QUARTERS[:0]), view(quarters(1000)[:3])]),
+        7200,
+        id="an empty source",
+    ),
 ]
 
 
@@ -64,10 +93,13 @@ def test_an_honest_meter_is_billed_by_stop_minus_start(known: Case, wh: int) -> 
 
 
 def paused(leap_at: int, leap: int = 1500) -> Case:
-    """3.7 kW with a pause of 25 minutes, and power each minute. The stop has the time of the last reading."""
+    """3.7 kW with a pause of 25 minutes, and power each minute. The stop has the time of the last
+    reading."""
     minutes = range(1, 161)
     watts: dict[float, float] = {minute: 0 if 95 < minute <= 120 else 3680 for minute in minutes}
-    risen = [1003 + int(sum(watts[one] for one in range(1, minute + 1))) // 60 for minute in range(161)]
+    risen = [
+        1003 + int(sum(watts[one] for one in range(1, minute + 1))) // 60 for minute in range(161)
+    ]
     register = [wh + (leap if minute >= leap_at else 0) for minute, wh in enumerate(risen)]
     readings = [(minute, register[minute]) for minute in minutes]
     return case(1003, risen[160] + leap, readings, 160, watts)
@@ -75,7 +107,8 @@ def paused(leap_at: int, leap: int = 1500) -> Case:
 
 @pytest.mark.parametrize("leap_at", [120, 161])
 def test_a_leap_beside_a_pause_contradicts_power_that_was_told_each_minute(leap_at: int) -> None:
-    """At the end of the pause, and at the stop: a register that stood still without power has nothing to catch up."""
+    """At the end of the pause, and at the stop: a register that stood still without power has
+    nothing to catch up."""
     assert found(paused(leap_at, 0)) == certain(8280)
     assert found(paused(leap_at))[2] == "doubtful"
 
@@ -96,7 +129,9 @@ def test_sources_that_contradict_each_other_do_not_change_the_start() -> None:
 SYSTEM = "closed_by_system"
 CLOSED = [
     pytest.param(case(1000, None), doubtful(0, "register", SYSTEM), id="start only"),
-    pytest.param(case(0, None, QUARTERS), doubtful(7200, "register", SYSTEM), id="up to the last reading"),
+    pytest.param(
+        case(0, None, QUARTERS), doubtful(7200, "register", SYSTEM), id="up to the last reading"
+    ),
     pytest.param(
         case(100_000, None, QUARTERS),
         *(doubtful(7200, "session readings", SYSTEM),),
@@ -114,13 +149,17 @@ CLOSED = [
     ),
     pytest.param(case(None, None), doubtful(0, "register", SYSTEM), id="nothing at all"),
     pytest.param(
-        case(None, None, quarters(1000)), doubtful(5403, "segments", SYSTEM, "start_garbled"), id="no start either"
+        case(None, None, quarters(1000)),
+        doubtful(5403, "segments", SYSTEM, "start_garbled"),
+        id="no start either",
     ),
 ]
 
 
 @pytest.mark.parametrize(("known", "expected"), CLOSED)
-def test_a_transaction_closed_by_the_system_is_billed_by_its_readings(known: Case, expected: tuple[Any, ...]) -> None:
+def test_a_transaction_closed_by_the_system_is_billed_by_its_readings(
+    known: Case, expected: tuple[Any, ...]
+) -> None:
     closed = _closed(known)
     assert found(closed) == expected
 
@@ -129,7 +168,9 @@ def _closed(known: Case, **more: Any) -> Case:
     return replace(known, is_stopped=False, **more)
 
 
-@pytest.mark.parametrize(("begin", "reviews"), [(7200, set()), (7201, set()), (7202, {SYSTEM}), (9000, {SYSTEM})])
+@pytest.mark.parametrize(
+    ("begin", "reviews"), [(7200, set()), (7201, set()), (7202, {SYSTEM}), (9000, {SYSTEM})]
+)
 def test_a_next_start_at_the_last_reading_resolves_the_doubt(begin: int, reviews: set[str]) -> None:
     known = _closed(case(0, None, [(14, 1801), *QUARTERS[1:]]), after=Neighbour(begin, None))
     assert (found(known)[0], found(known)[3]) == (7200, reviews)
@@ -233,7 +274,9 @@ TIMES: list[Any] = [
         doubtful(7300, "register", "stop_before_start"),
         id="back",
     ),
-    pytest.param({"minutes": -30, "longest": 3600.0}, certain(7300), id="back, but not by our clock"),
+    pytest.param(
+        {"minutes": -30, "longest": 3600.0}, certain(7300), id="back, but not by our clock"
+    ),
     pytest.param(
         {"minutes": 0, "is_timed": False, "longest": 3600.0, "received_seconds": 3600.0},
         *(certain(7300),),
@@ -280,11 +323,17 @@ RESET = case(5000, 2500, [(10, 6000), (20, 100), (30, 2000)])
         (COUNT, Code.SESSION_COUNT, 1, Code.STRAY_READING),
     ],
 )
-def test_a_habit_avoids_its_own_review_and_no_other(known: Case, habit: Code, factor: float, other: Code) -> None:
+def test_a_habit_avoids_its_own_review_and_no_other(
+    known: Case, habit: Code, factor: float, other: Code
+) -> None:
     plain = judge(known)
     assert (plain.code, plain.is_sole, plain.confidence) == (habit, True, "doubtful")
     with_habit = judge(replace(known, habits={habit: factor}))
-    assert (with_habit.wh, with_habit.method, with_habit.confidence) == (plain.wh, plain.method, "certain")
+    assert (with_habit.wh, with_habit.method, with_habit.confidence) == (
+        plain.wh,
+        plain.method,
+        "certain",
+    )
     assert judge(replace(known, habits={other: factor})).confidence == "doubtful"
     assert judge(replace(known, habits={habit: 1000})).confidence == "doubtful"
 

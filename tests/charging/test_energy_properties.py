@@ -48,13 +48,19 @@ def wild_cases(draw: st.DrawFn) -> Case:
         is_backwards=draw(st.booleans()),
         received_seconds=draw(st.integers(0, 3000)) * 60.0,
         garbled=draw(st.sampled_from([(), ("x",)])),
-        views=[view(readings, draw(st.sampled_from([1, 10, 1000]))) for readings in (first, second) if readings],
+        views=[
+            view(readings, draw(st.sampled_from([1, 10, 1000])))
+            for readings in (first, second)
+            if readings
+        ],
         begin_wh=draw(registers),
         end_wh=draw(registers),
         power=power(draw(st.dictionaries(minutes, watts, max_size=6))),
         charges=[
             Charge(minute * 60.0, percent)
-            for minute, percent in sorted(draw(st.lists(st.tuples(minutes, st.integers(0, 100)), max_size=3)))
+            for minute, percent in sorted(
+                draw(st.lists(st.tuples(minutes, st.integers(0, 100)), max_size=3))
+            )
         ],
         is_dc=draw(st.booleans()),
         before=draw(neighbours),
@@ -68,10 +74,13 @@ def wild_cases(draw: st.DrawFn) -> Case:
 
 @st.composite
 def honest_meters(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]], int]:
-    """Return start, readings that rise at up to 11 kW (the last is the stop), and duration in minutes."""
+    """Return start, readings that rise at up to 11 kW (the last is the stop), and duration in
+    minutes."""
     start, minute = draw(st.integers(0, 10**9)), 0
     wh, readings = start, list[tuple[int, int]]()
-    steps = draw(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 11_000)), min_size=1, max_size=10))
+    steps = draw(
+        st.lists(st.tuples(st.integers(1, 60), st.integers(0, 11_000)), min_size=1, max_size=10)
+    )
     assume(not _is_faster_at_an_end([pace for _, pace in steps]))
     for gap, pace in steps:
         minute, wh = minute + gap, wh + gap * pace // 60
@@ -80,15 +89,20 @@ def honest_meters(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]], int]:
 
 
 def _is_faster_at_an_end(paces: Sequence[float]) -> bool:
-    """Whether a car charges more than twice as fast next to its start or stop as ever between, where some steps show
-    how it charges. That is in doubt: without power, a wrong start or stop looks the same (abrupt.py)."""
+    """Whether a car charges more than twice as fast next to its start or stop as ever between,
+    where some steps show how it charges. That is in doubt: without power, a wrong start or stop
+    looks the same (abrupt.py)."""
     between = [pace for pace in paces[1:-1] if pace >= CHARGING_W]
     return len(between) >= SHOWING_STEPS and max(paces[0], paces[-1]) > 2 * max(between)
 
 
 def _paces(points: Sequence[tuple[float, int]]) -> list[float]:
     """Return the power of each step in W, by the register."""
-    return [(high - low) * 60 / (after - before) for (before, low), (after, high) in pairwise(points) if after > before]
+    return [
+        (high - low) * 60 / (after - before)
+        for (before, low), (after, high) in pairwise(points)
+        if after > before
+    ]
 
 
 # Never absurd
@@ -119,9 +133,14 @@ def test_a_certain_figure_is_the_reported_one_without_habits(known: Case) -> Non
 @settings(max_examples=size(2000, 300))
 @given(wild_cases())
 def test_all_that_is_said_of_a_figure_is_data(known: Case) -> None:
-    """A text that was put together in another way has no template, and would be English on a German page."""
+    """A text that was put together in another way has no template, and would be English on a German
+    page."""
     judgement, interpretations = weigh(known)
-    texts = [text for doubt in judgement.doubts for text in (doubt.words, *doubt.evidence, *doubt.figures)]
+    texts = [
+        text
+        for doubt in judgement.doubts
+        for text in (doubt.words, *doubt.evidence, *doubt.figures)
+    ]
     for one in interpretations:
         texts += [one.words, *filter(None, (one.against,)), *(one.evidence or ())]
     assert [text for text in texts if not isinstance(text, Told) or "} Wh" in text.template] == []
@@ -150,7 +169,19 @@ def sampled(start: str, readings: Minutes, order: list[int]) -> list[Row]:
 
 def _row(start: str, minute: float, wh: int) -> Row:
     timestamp = stamp(NOON.fromtimestamp(seconds(start) + minute * 60, NOON.tzinfo))
-    return "MeterValues", timestamp, REGISTER, str(wh), "Wh", "", "Sample.Periodic", wh, "", OUTLET, 0
+    return (
+        "MeterValues",
+        timestamp,
+        REGISTER,
+        str(wh),
+        "Wh",
+        "",
+        "Sample.Periodic",
+        wh,
+        "",
+        OUTLET,
+        0,
+    )
 
 
 @given(honest_meters(), st.randoms())
@@ -174,11 +205,20 @@ def test_an_honest_meter_is_certain_and_exact_in_any_order_of_arrival(
 
 
 @given(honest_meters())
-def test_readings_per_session_do_not_disturb(honest: tuple[int, list[tuple[int, int]], int]) -> None:
+def test_readings_per_session_do_not_disturb(
+    honest: tuple[int, list[tuple[int, int]], int],
+) -> None:
     start, readings, lasted = honest
     session = [(minute, wh - start) for minute, wh in readings]
-    assume(not 0 <= session[0][1] - start // 1000 <= 100)  # by chance, these may also be the lifetime register in kWh
-    assert found(case(start, readings[-1][1], session, lasted)) == (readings[-1][1] - start, "register", CERTAIN, set())
+    assume(
+        not 0 <= session[0][1] - start // 1000 <= 100
+    )  # by chance, these may also be the lifetime register in kWh
+    assert found(case(start, readings[-1][1], session, lasted)) == (
+        readings[-1][1] - start,
+        "register",
+        CERTAIN,
+        set(),
+    )
 
 
 @given(honest_meters())
@@ -206,8 +246,13 @@ def test_a_reading_on_the_straight_line_changes_nothing(
     minute = data.draw(st.floats(before, after))
     on_the_line = (minute, low + round((high - low) * (minute - before) / (after - before)))
     more = sorted([*readings, on_the_line])
-    assume(not _is_faster_at_an_end(_paces([points[0], *more])))  # one step more may show how the car charges
-    plain, with_more = judge(case(start, readings[-1][1], readings, lasted)), judge(case(start, high, more, lasted))
+    assume(
+        not _is_faster_at_an_end(_paces([points[0], *more]))
+    )  # one step more may show how the car charges
+    plain, with_more = (
+        judge(case(start, readings[-1][1], readings, lasted)),
+        judge(case(start, high, more, lasted)),
+    )
     if number == len(readings) - 1:
         assert (with_more.wh, with_more.doubts) == (plain.wh, plain.doubts)
     with_more = judge(case(start, readings[-1][1], more, lasted))

@@ -1,4 +1,5 @@
-"""Transactions of a few seconds, by a simulator or an installer: their times do not limit their steps."""
+"""Transactions of a few seconds, by a simulator or an installer: their times do not limit their
+steps."""
 
 import pytest
 

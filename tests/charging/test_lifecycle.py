@@ -4,7 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from levity_trio.charging.lifecycle import DECISIONS, TABLE, Cause, Kind, State, Step, rows, state_of, stopped_by
+from levity_trio.charging.lifecycle import (
+    DECISIONS,
+    TABLE,
+    Cause,
+    Kind,
+    State,
+    Step,
+    rows,
+    state_of,
+    stopped_by,
+)
 
 RUNNING = {State.OPEN, State.SUSPENDED}
 RANK = {State.OPEN: 0, State.SUSPENDED: 0, State.CLOSED: 1, State.JOINED: 2, State.STOPPED: 3}
@@ -45,7 +55,9 @@ KIND_OF_STATE = {
 
 @pytest.mark.parametrize("kind", KIND_OF_STATE)
 def test_a_kind_leads_to_its_states_from_others(kind: Kind) -> None:
-    steps = {(state, cause): step.state for (state, cause), step in TABLE.items() if step.kind is kind}
+    steps = {
+        (state, cause): step.state for (state, cause), step in TABLE.items() if step.kind is kind
+    }
     assert set(steps.values()) == KIND_OF_STATE[kind]
     assert all(state is not to for (state, _), to in steps.items())
 
@@ -54,13 +66,17 @@ def test_a_kind_leads_to_its_states_from_others(kind: Kind) -> None:
 def test_other_kinds_leave_it_in_its_state(kind: Kind) -> None:
     states = [state for state, _, added in rows() if added is kind]
     assert states
-    assert all(TABLE[state, cause].state is state for state, cause, added in rows() if added is kind)
+    assert all(
+        TABLE[state, cause].state is state for state, cause, added in rows() if added is kind
+    )
     assert not RUNNING & set(states)
 
 
 @pytest.mark.parametrize("kind", [Kind.ATTACH, Kind.DISMISS, Kind.GIVE, Kind.TAKE_BACK])
 def test_what_is_attached_dismissed_or_given_leaves_it_in_its_state(kind: Kind) -> None:
-    assert {TABLE[state, cause].state is state for state, cause, added in rows() if added is kind} == {True}
+    assert {
+        TABLE[state, cause].state is state for state, cause, added in rows() if added is kind
+    } == {True}
 
 
 def test_a_figure_is_settled_only_after_the_end() -> None:
@@ -69,11 +85,17 @@ def test_a_figure_is_settled_only_after_the_end() -> None:
 
 
 def test_a_stop_is_attached_only_where_no_stop_came() -> None:
-    assert {state for state, cause, _ in rows() if cause is Cause.STOP_ATTACHED} == RUNNING | {State.CLOSED}
+    assert {state for state, cause, _ in rows() if cause is Cause.STOP_ATTACHED} == RUNNING | {
+        State.CLOSED
+    }
 
 
 def test_of_what_an_operator_decides_only_closing_changes_the_state() -> None:
-    moving = {cause for state, cause, _ in rows() if cause in DECISIONS and TABLE[state, cause].state is not state}
+    moving = {
+        cause
+        for state, cause, _ in rows()
+        if cause in DECISIONS and TABLE[state, cause].state is not state
+    }
     assert moving == {Cause.OPERATOR}
 
 
@@ -86,30 +108,36 @@ def test_after_its_chargers_own_stop_nothing_changes() -> None:
 
 def test_a_transaction_stopped_by_its_charger_never_runs_again() -> None:
     assert {TABLE[State.JOINED, cause].state for cause in Cause} == {State.JOINED, State.STOPPED}
-    assert {cause for cause in Cause if TABLE[State.JOINED, cause].state is State.STOPPED} == {Cause.STOP}
+    assert {cause for cause in Cause if TABLE[State.JOINED, cause].state is State.STOPPED} == {
+        Cause.STOP
+    }
 
 
 def test_only_a_rise_before_the_next_start_reopens_a_closed_transaction() -> None:
-    reopening = {(state, cause) for state, cause, _ in rows() if TABLE[state, cause].kind is Kind.REOPEN}
+    reopening = {
+        (state, cause) for state, cause, _ in rows() if TABLE[state, cause].kind is Kind.REOPEN
+    }
     assert reopening == {(State.CLOSED, Cause.RISE)}
     assert {cause for cause in Cause if TABLE[State.CLOSED, cause].state in RUNNING} == {Cause.RISE}
 
 
 def test_its_chargers_own_stop_ends_every_state() -> None:
-    assert {TABLE[state, Cause.STOP].state for state in set(State) - {State.IMPORTED}} == {State.STOPPED}
-
-
-def test_an_open_transaction_is_closed_only_beside_available_or_by_the_next_start_or_an_operator() -> None:
-    closing = {cause for cause in Cause if TABLE[State.OPEN, cause].state is State.CLOSED}
-    assert closing == {Cause.FREE, Cause.NEXT_START, Cause.OPERATOR}
-    assert {cause for cause in Cause if TABLE[State.SUSPENDED, cause].state is State.CLOSED} == closing | {
-        *(Cause.AVAILABLE, Cause.SILENCE)
+    assert {TABLE[state, Cause.STOP].state for state in set(State) - {State.IMPORTED}} == {
+        State.STOPPED
     }
 
 
+def test_an_open_transaction_is_closed_only_beside_available_or_by_next_start_or_operator() -> None:
+    closing = {cause for cause in Cause if TABLE[State.OPEN, cause].state is State.CLOSED}
+    assert closing == {Cause.FREE, Cause.NEXT_START, Cause.OPERATOR}
+    assert {
+        cause for cause in Cause if TABLE[State.SUSPENDED, cause].state is State.CLOSED
+    } == closing | {*(Cause.AVAILABLE, Cause.SILENCE)}
+
+
 def test_every_order_of_any_five() -> None:
-    """All 16⁵ orders of causes that can change a state: the end with the highest precedence stands, unless a rise
-    reopened the transaction."""
+    """All 16⁵ orders of causes that can change a state: the end with the highest precedence stands,
+    unless a rise reopened the transaction."""
     orders = list(_orders(State.OPEN, ORDERS_OF))
     assert len(orders) == len(CHANGING) ** ORDERS_OF
     assert {state for state, _ in orders} == set(State) - {State.IMPORTED}
@@ -150,7 +178,9 @@ def test_the_columns_give_the_state(state: State) -> None:
 
 
 def test_no_two_states_have_the_same_columns() -> None:
-    assert len({(state in RUNNING, state is State.SUSPENDED, stopped_by(state)) for state in State}) == len(State)
+    assert len(
+        {(state in RUNNING, state is State.SUSPENDED, stopped_by(state)) for state in State}
+    ) == len(State)
 
 
 def test_a_completed_transaction_without_stopped_by_was_closed_by_the_system() -> None:

@@ -69,7 +69,13 @@ def test_its_own_id(state: State) -> None:
 @pytest.mark.parametrize(
     "sent",
     [{"wh": 10}, {"wh": 2**31}, {"at": BEGUN - HOUR}, {"id_tag": "OTHER"}, {"wh": 500_010}],
-    ids=["below its register", "beyond reach", "before its start", "another tag", "of another register"],
+    ids=[
+        "below its register",
+        "beyond reach",
+        "before its start",
+        "another tag",
+        "of another register",
+    ],
 )
 def test_its_own_id_counts_if_no_other_transaction_fits(sent: dict[str, Any]) -> None:
     """The transaction is closed; the judge decides about the contradiction."""
@@ -99,7 +105,10 @@ def test_its_own_id_is_overruled_if_it_is_impossible_and_exactly_one_other_fits(
 
 
 def test_its_own_id_is_not_overruled_if_it_is_possible() -> None:
-    assert grounds(stopping(FIRST), running(), elsewhere(reached_wh=8000, start_wh=1)) == (FIRST, None)
+    assert grounds(stopping(FIRST), running(), elsewhere(reached_wh=8000, start_wh=1)) == (
+        FIRST,
+        None,
+    )
 
 
 def test_its_own_id_is_overruled_by_one_that_may_share_its_meter_only_below_its_readings() -> None:
@@ -122,7 +131,10 @@ def test_its_own_id_is_not_overruled_by_two_others() -> None:
 
 
 def test_its_own_id_is_not_overruled_by_one_that_was_stopped() -> None:
-    assert grounds(stopping(FIRST, wh=500_010), running(), elsewhere(state=State.STOPPED)) == (FIRST, None)
+    assert grounds(stopping(FIRST, wh=500_010), running(), elsewhere(state=State.STOPPED)) == (
+        FIRST,
+        None,
+    )
 
 
 def test_its_own_id_is_not_overruled_by_a_register_that_was_not_read() -> None:
@@ -135,7 +147,9 @@ def test_its_own_id_is_not_overruled_by_a_register_that_was_not_read() -> None:
 def test_a_stale_id_means_the_only_open_transaction() -> None:
     """The charger repeats the id of a transaction that it stopped before."""
     stopped = running(state=State.STOPPED)
-    fresh = running(SECOND, begun=BEGUN + HOUR, start_wh=8000, reached_at=BEGUN + HOUR, reached_wh=None)
+    fresh = running(
+        SECOND, begun=BEGUN + HOUR, start_wh=8000, reached_at=BEGUN + HOUR, reached_wh=None
+    )
     assert grounds(stopping(FIRST), stopped, fresh) == (SECOND, "stop_elsewhere")
     assert grounds(stopping(FIRST), stopped) == (FIRST, None)
 
@@ -145,7 +159,10 @@ def test_a_stop_below_the_last_reading_by_its_last_digit_is_possible(digit: int)
     other = elsewhere(reached_wh=8000 - 2 * digit, start_wh=None)
     own = running(digit=digit)
     assert grounds(stopping(FIRST, wh=8000 - digit), own, other) == (FIRST, None)
-    assert grounds(stopping(FIRST, wh=8000 - digit - 1), own, other._replace(digit=digit)) == (SECOND, "stop_elsewhere")
+    assert grounds(stopping(FIRST, wh=8000 - digit - 1), own, other._replace(digit=digit)) == (
+        SECOND,
+        "stop_elsewhere",
+    )
 
 
 # Without an ID
@@ -179,7 +196,9 @@ def test_without_an_id_nothing_is_matched_without_transactions() -> None:
         (State.STOPPED, None),
     ],
 )
-def test_without_an_id_one_that_its_charger_has_not_stopped(state: State, expected: int | None) -> None:
+def test_without_an_id_one_that_its_charger_has_not_stopped(
+    state: State, expected: int | None
+) -> None:
     assert grounds(stopping(), running(state=state))[0] == expected
 
 
@@ -191,21 +210,40 @@ def test_without_an_id_an_open_one_before_one_that_the_system_closed(state: Stat
 
 @pytest.mark.parametrize(
     ("sent", "fits"),
-    [(None, True), ("", True), ("  ", True), ("TAG", True), ("tag", True), (" Tag ", True), ("OTHER", False)],
+    [
+        (None, True),
+        ("", True),
+        ("  ", True),
+        ("TAG", True),
+        ("tag", True),
+        (" Tag ", True),
+        ("OTHER", False),
+    ],
 )
 def test_without_an_id_the_tag_of_its_start_or_none(sent: str | None, fits: bool) -> None:
-    assert grounds(stopping(id_tag=sent), running()) == ((FIRST, "stop_without_id") if fits else (None, None))
+    assert grounds(stopping(id_tag=sent), running()) == (
+        (FIRST, "stop_without_id") if fits else (None, None)
+    )
 
 
 def test_a_tag_chooses_between_two() -> None:
-    assert grounds(stopping(id_tag="other"), running(), running(SECOND, id_tag="OTHER"))[0] == SECOND
+    assert (
+        grounds(stopping(id_tag="other"), running(), running(SECOND, id_tag="OTHER"))[0] == SECOND
+    )
 
 
 @pytest.mark.parametrize(
     ("available", "fits"),
-    [(None, True), (BEGUN + HOUR + MINUTE, True), (BEGUN + HOUR + MINUTE - 2, True), (BEGUN + HOUR + 30, False)],
+    [
+        (None, True),
+        (BEGUN + HOUR + MINUTE, True),
+        (BEGUN + HOUR + MINUTE - 2, True),
+        (BEGUN + HOUR + 30, False),
+    ],
 )
-def test_without_an_id_none_whose_connector_was_available_in_between(available: float | None, fits: bool) -> None:
+def test_without_an_id_none_whose_connector_was_available_in_between(
+    available: float | None, fits: bool
+) -> None:
     assert (grounds(stopping(), running(available_at=available))[0] == FIRST) == fits
     assert grounds(stopping(FIRST), running(available_at=available)) == (FIRST, None)
 
@@ -226,17 +264,24 @@ def test_without_an_id_never_below_its_start(start: int, fits: bool) -> None:
     [(7000.0, 8356, True), (7000.0, 8357, False), (None, 21_333, True), (None, 21_334, False)],
 )
 def test_without_an_id_within_reach(power: float | None, wh: int, fits: bool) -> None:
-    """Two minutes, including the clock's jitter: at the power + 10 % + 100 Wh, or without power at 400 kW."""
-    assert (grounds(stopping(wh=wh), running(power_w=power, last_power_w=power))[0] == FIRST) == fits
+    """Two minutes, including the clock's jitter: at the power + 10 % + 100 Wh, or without power at
+    400 kW."""
+    assert (
+        grounds(stopping(wh=wh), running(power_w=power, last_power_w=power))[0] == FIRST
+    ) == fits
 
 
 @pytest.mark.parametrize(("longest", "fits"), [(2 * HOUR, True), (0.0, False)])
 def test_without_readings_the_duration_limits_the_rise(longest: float, fits: bool) -> None:
-    young = running(reached_wh=None, reached_at=BEGUN, power_w=None, last_power_w=None, longest=longest)
+    young = running(
+        reached_wh=None, reached_at=BEGUN, power_w=None, last_power_w=None, longest=longest
+    )
     assert (grounds(stopping(wh=600_000), young)[0] == FIRST) == fits
 
 
-@pytest.mark.parametrize(("minutes", "is_timed", "fits"), [(-2, True, False), (-1, True, True), (-2, False, True)])
+@pytest.mark.parametrize(
+    ("minutes", "is_timed", "fits"), [(-2, True, False), (-1, True, True), (-2, False, True)]
+)
 def test_without_an_id_not_before_its_start(minutes: int, is_timed: bool, fits: bool) -> None:
     """A minute is jitter; a clock that stands still shows nothing."""
     young = running(start_wh=8100, reached_wh=None, reached_at=BEGUN)
@@ -270,7 +315,9 @@ def test_a_doubt_states_how_many_were_considered() -> None:
 # IDs and tags
 
 
-@pytest.mark.parametrize(("number", "expected"), [(None, False), (-1, False), (0, False), (1, True), (2**31 - 1, True)])
+@pytest.mark.parametrize(
+    ("number", "expected"), [(None, False), (-1, False), (0, False), (1, True), (2**31 - 1, True)]
+)
 def test_an_id(number: int | None, expected: bool) -> None:
     assert is_id(number) == expected
     assert not is_id(2**31)
@@ -292,11 +339,15 @@ def test_tags_are_compared_without_blanks_and_case() -> None:
 NOW = BEGUN + 2 * HOUR
 
 
-def covering(transaction: int = FIRST, state: State = State.OPEN, ended: float | None = None) -> Covering:
+def covering(
+    transaction: int = FIRST, state: State = State.OPEN, ended: float | None = None
+) -> Covering:
     return Covering(transaction, state, ended)
 
 
-@pytest.mark.parametrize("newest", [None, covering(SECOND), covering(SECOND, State.STOPPED, NOW - HOUR)])
+@pytest.mark.parametrize(
+    "newest", [None, covering(SECOND), covering(SECOND, State.STOPPED, NOW - HOUR)]
+)
 def test_readings_belong_to_the_open_transaction_that_they_name(newest: Covering | None) -> None:
     assert match_readings(NOW, covering(), newest) == FIRST
 
@@ -315,10 +366,17 @@ def test_a_stale_id_gives_way_to_the_open_transaction() -> None:
     assert match_readings(NOW - HOUR, stopped, fresh) == FIRST
 
 
-@pytest.mark.parametrize(("start", "wh", "expected"), [(7640, 8000, SECOND), (7640, 8001, FIRST), (8000, 8000, FIRST)])
-def test_without_an_id_the_only_one_whose_register_stood_there(start: int, wh: int, expected: int) -> None:
-    """Also if the system had closed it, and another connector's transaction has about the same register."""
-    begun = running(start_wh=start, reached_wh=None, reached_at=BEGUN, power_w=None, last_power_w=None)
+@pytest.mark.parametrize(
+    ("start", "wh", "expected"), [(7640, 8000, SECOND), (7640, 8001, FIRST), (8000, 8000, FIRST)]
+)
+def test_without_an_id_the_only_one_whose_register_stood_there(
+    start: int, wh: int, expected: int
+) -> None:
+    """Also if the system had closed it, and another connector's transaction has about the same
+    register."""
+    begun = running(
+        start_wh=start, reached_wh=None, reached_at=BEGUN, power_w=None, last_power_w=None
+    )
     closed = running(SECOND, state=State.CLOSED, reported=(1000, 8000))
     assert grounds(stopping(wh=wh), begun, closed) == (expected, "stop_without_id")
 
@@ -336,12 +394,19 @@ def test_a_full_car_is_led_to_its_stop_also_if_the_times_are_unknown() -> None:
     [(8200, 0, FIRST), (8099, 0, FIRST), (8300, 0, SECOND), (8200, 5, SECOND)],
     ids=["about its register", "below it", "another register", "another time"],
 )
-def test_a_stop_without_an_id_that_comes_twice_stops_no_other(wh: int, seconds: float, expected: int) -> None:
+def test_a_stop_without_an_id_that_comes_twice_stops_no_other(
+    wh: int, seconds: float, expected: int
+) -> None:
     """The other one has no reading yet, and may have reached this register by any power."""
     at = BEGUN + HOUR + MINUTE
     stopped = running(state=State.JOINED, ended=at, ended_wh=8100)
-    other = running(SECOND, start_wh=2000, reached_wh=None, reached_at=BEGUN, power_w=None, last_power_w=None)
-    assert grounds(stopping(wh=wh, at=at + seconds), stopped, other) == (expected, "stop_without_id")
+    other = running(
+        SECOND, start_wh=2000, reached_wh=None, reached_at=BEGUN, power_w=None, last_power_w=None
+    )
+    assert grounds(stopping(wh=wh, at=at + seconds), stopped, other) == (
+        expected,
+        "stop_without_id",
+    )
 
 
 @pytest.mark.parametrize("state", [State.JOINED, State.CLOSED])
@@ -360,13 +425,21 @@ def test_the_id_of_a_transaction_that_its_charger_did_not_stop_is_not_stale(stat
         (covering(FIRST, State.CLOSED, NOW - 1), None),
     ],
 )
-def test_without_an_id_readings_belong_to_the_one_that_ran_then(newest: Covering | None, expected: int | None) -> None:
+def test_without_an_id_readings_belong_to_the_one_that_ran_then(
+    newest: Covering | None, expected: int | None
+) -> None:
     assert match_readings(NOW, None, newest) == expected
 
 
 @pytest.mark.parametrize(
     ("reported", "previous", "expected"),
-    [(None, FIRST, FIRST), (-72, None, FIRST), (-72, -72, FIRST), (-72, FIRST, None), (-72, -71, None)],
+    [
+        (None, FIRST, FIRST),
+        (-72, None, FIRST),
+        (-72, -72, FIRST),
+        (-72, FIRST, None),
+        (-72, -71, None),
+    ],
 )
 def test_readings_with_another_reported_id_belong_to_none(
     reported: int | None, previous: int | None, expected: int | None
@@ -384,7 +457,9 @@ def test_readings_with_another_reported_id_belong_to_none(
         pytest.param(Begun(BEGUN + MINUTE, 1000), 8100, None, id="another time"),
     ],
 )
-def test_without_an_id_the_one_with_the_begin_of_its_data(begun: Begun, data_wh: int, expected: int | None) -> None:
+def test_without_an_id_the_one_with_the_begin_of_its_data(
+    begun: Begun, data_wh: int, expected: int | None
+) -> None:
     stop = stopping(begun=begun, data_wh=data_wh)
     other = running(SECOND, begun=BEGUN - HOUR)
     assert grounds(stop, running(), other)[0] == expected
@@ -399,14 +474,26 @@ def test_without_an_id_the_one_with_the_begin_of_its_data(begun: Begun, data_wh:
         pytest.param(Begun(BEGUN + 6 * MINUTE, 1100), True, id="sent with its first readings"),
     ],
 )
-def test_without_an_id_none_that_charged_before_the_begin_of_its_data(begun: Begun, fits: bool) -> None:
-    assert grounds(stopping(begun=begun), running(rose_at=BEGUN + 5 * MINUTE))[0] == (FIRST if fits else None)
+def test_without_an_id_none_that_charged_before_the_begin_of_its_data(
+    begun: Begun, fits: bool
+) -> None:
+    assert grounds(stopping(begun=begun), running(rose_at=BEGUN + 5 * MINUTE))[0] == (
+        FIRST if fits else None
+    )
 
 
 def test_a_stop_with_the_begin_of_another_transaction_ends_that_one() -> None:
-    """The charger names the newest transaction in each stop. Both are possible by their registers."""
+    """The charger names the newest transaction in each stop. Both are possible by their
+    registers."""
     begun, stop_data = Begun(BEGUN, 1000), {"data_wh": 60_000}
-    other = running(SECOND, begun=BEGUN + HOUR / 2, start_wh=5000, reached_wh=None, reached_at=BEGUN, power_w=None)
+    other = running(
+        SECOND,
+        begun=BEGUN + HOUR / 2,
+        start_wh=5000,
+        reached_wh=None,
+        reached_at=BEGUN,
+        power_w=None,
+    )
     own = running(reached_wh=None, reached_at=BEGUN, power_w=None)
     stop = stopping(SECOND, 60_000, begun=begun, **stop_data)
     assert grounds(stop, own, other) == (FIRST, "stop_elsewhere")
@@ -414,21 +501,34 @@ def test_a_stop_with_the_begin_of_another_transaction_ends_that_one() -> None:
 
 
 def test_a_stop_with_the_begin_of_the_transaction_that_it_names_ends_that_one() -> None:
-    """The readings of the other connector were taken for its own, so its register seems to be higher."""
-    named, other = running(reached_wh=12_000), running(SECOND, begun=BEGUN + HOUR / 2, reached_wh=7900)
+    """The readings of the other connector were taken for its own, so its register seems to be
+    higher."""
+    named, other = (
+        running(reached_wh=12_000),
+        running(SECOND, begun=BEGUN + HOUR / 2, reached_wh=7900),
+    )
     stop = stopping(FIRST, 8000, begun=Begun(BEGUN, 1000), data_wh=8000)
     assert grounds(stop, named, other) == (FIRST, None)
-    assert grounds(stop._replace(begun=None, data_wh=None), named, other) == (SECOND, "stop_elsewhere")
+    assert grounds(stop._replace(begun=None, data_wh=None), named, other) == (
+        SECOND,
+        "stop_elsewhere",
+    )
 
 
 @pytest.mark.parametrize(
-    ("stood_at", "expected"), [(1000, (FIRST, None)), (7000, (SECOND, "stop_elsewhere"))], ids=["still", "rising"]
+    ("stood_at", "expected"),
+    [(1000, (FIRST, None)), (7000, (SECOND, "stop_elsewhere"))],
+    ids=["still", "rising"],
 )
-def test_a_register_that_stood_still_may_catch_up_where_another_one_is(stood_at: int, expected: object) -> None:
-    """The stop goes on from the other register. After two hours at 4 kW, its own can be there, too; after it rose by
-    6 kWh in the first hour, not by 3 kWh in one minute."""
+def test_a_register_that_stood_still_may_catch_up_where_another_one_is(
+    stood_at: int, expected: object
+) -> None:
+    """The stop goes on from the other register. After two hours at 4 kW, its own can be there, too;
+    after it rose by 6 kWh in the first hour, not by 3 kWh in one minute."""
     named = running(reached_wh=stood_at, reached_at=BEGUN + 2 * HOUR, power_w=4000.0, pace_w=4000.0)
-    other = running(SECOND, start_wh=2000, reached_wh=9990, reached_at=BEGUN + 2 * HOUR, pace_w=7000.0)
+    other = running(
+        SECOND, start_wh=2000, reached_wh=9990, reached_at=BEGUN + 2 * HOUR, pace_w=7000.0
+    )
     at = BEGUN + 2 * HOUR + MINUTE
     wh = 9000 if stood_at == 1000 else 10_010
     other = other._replace(reached_wh=wh - 20)

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from levity_trio.charging.sent.readings import understand
 from levity_trio.charging.sent.timeline import Behind, Dated, Stretch, behind_of, stretches
-from levity_trio.wire.times import FIRST_BELIEVABLE, STATUS_AHEAD, TRANSACTION_AHEAD, minutes_before, stamp
+from levity_trio.wire.times import (
+    FIRST_BELIEVABLE,
+    STATUS_AHEAD,
+    TRANSACTION_AHEAD,
+    minutes_before,
+    stamp,
+)
 from tests.store.books import NOON, UNSET_CLOCK
 
 NOW = stamp(NOON)
@@ -30,14 +36,18 @@ def test_a_believable_time_is_kept(sent: str, meaning: str, skew: int | None) ->
     assert skew is None or moment.skew_seconds == skew
 
 
-@pytest.mark.parametrize("sent", [UNSET_CLOCK, "2020-12-31T23:59:59Z", "2026-03-02T12:00:01Z", "2199-12-31T00:00:00Z"])
+@pytest.mark.parametrize(
+    "sent", [UNSET_CLOCK, "2020-12-31T23:59:59Z", "2026-03-02T12:00:01Z", "2199-12-31T00:00:00Z"]
+)
 def test_an_unbelievable_time_is_replaced_by_the_receipt(sent: str) -> None:
     moment = understand(sent, NOON)
     assert (moment.understood, moment.sent, moment.is_believable) == (NOW, sent, False)
     assert moment.skew_seconds is not None
 
 
-@pytest.mark.parametrize("sent", [None, "", "yesterday", "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "sent", [None, "", "yesterday", "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z"]
+)
 def test_an_unreadable_time_has_no_skew(sent: str | None) -> None:
     assert understand(sent, NOON) == (NOW, sent, False, None)
 
@@ -47,7 +57,8 @@ def seconds_late(*late: float, apart: float = 300, readings: int = 0) -> list[Da
     received = [number * apart for number in range(len(late))]
     first_reading = len(late) - readings
     return [
-        Dated(at - one, at, place >= first_reading) for place, (at, one) in enumerate(zip(received, late, strict=True))
+        Dated(at - one, at, place >= first_reading)
+        for place, (at, one) in enumerate(zip(received, late, strict=True))
     ]
 
 
@@ -88,7 +99,9 @@ def test_a_message_of_another_kind_that_is_less_late_makes_a_clock_unsure() -> N
 
 
 @given(st.lists(st.floats(1, 3600), min_size=1, max_size=200), st.floats(0, 0.9))
-def test_a_queue_that_empties_faster_than_it_was_filled_shows_no_clock(gaps: list[float], pace: float) -> None:
+def test_a_queue_that_empties_faster_than_it_was_filled_shows_no_clock(
+    gaps: list[float], pace: float
+) -> None:
     """It is sent at a pace of the gaps in which it was filled, once the connection is back."""
     own = [sum(gaps[:place]) for place in range(len(gaps))]
     back = sum(gaps)
@@ -116,8 +129,11 @@ BEHIND, WAS_RIGHT = Stretch(3600, 0, 9000), Stretch(0, 0, 9000)
         (1000, [], [BEHIND], Behind()),
     ],
 )
-def test_the_clock_of_a_message(late: float, own: list[Stretch], before: list[Stretch], found: Behind) -> None:
-    """It is received at 8,000 s; one that is less late than a clock was behind is not of that clock."""
+def test_the_clock_of_a_message(
+    late: float, own: list[Stretch], before: list[Stretch], found: Behind
+) -> None:
+    """It is received at 8,000 s; one that is less late than a clock was behind is not of that
+    clock."""
     assert behind_of(Dated(8000 - late, 8000), own, before) == found
 
 

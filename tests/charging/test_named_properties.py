@@ -1,5 +1,6 @@
-"""A stop with the correct ID is never matched to another transaction, even if its register, the unit of its readings or
-its meter is wrong. Only a wrong clock or a missing reading may overrule the ID."""
+"""A stop with the correct ID is never matched to another transaction, even if its register, the
+unit of its readings or its meter is wrong. Only a wrong clock or a missing reading may overrule the
+ID."""
 
 from typing import NamedTuple
 
@@ -26,24 +27,33 @@ class Truth(NamedTuple):
 def truths(draw: st.DrawFn) -> Truth:
     """Return transactions of up to 300 kW.
 
-    The readings are correct, per session, wrong by a factor, or of a register that was reset before the last of them.
+    The readings are correct, per session, wrong by a factor, or of a register that was reset before
+    the last of them.
     """
     start, every = draw(REGISTERS), draw(st.integers(60, 3600))
     steps = draw(st.lists(st.integers(0, 300_000 * every // 3600), min_size=1, max_size=8))
     course = [start + sum(steps[: number + 1]) for number in range(len(steps))]
-    lie = draw(st.sampled_from(["none", "session", "began again", "factor", "session and factor", "no readings"]))
+    lie = draw(
+        st.sampled_from(
+            ["none", "session", "began again", "factor", "session and factor", "no readings"]
+        )
+    )
     offset = draw(st.integers(1, course[-1])) if lie == "began again" and course[-1] else 0
     ended = BEGUN + every * len(steps)
     stop = Stopping(FIRST, None, course[-1] - offset, ended, is_timed=True)
     begins_again_at = draw(st.integers(0, len(steps) - 1))
-    reported = [wh - (offset if number >= begins_again_at else 0) for number, wh in enumerate(course)]
+    reported = [
+        wh - (offset if number >= begins_again_at else 0) for number, wh in enumerate(course)
+    ]
     reported = [max(0, wh) for wh in reported]
     if lie.startswith("session"):
         reported = [wh - start for wh in course]
     if lie.endswith("factor"):
         factor = draw(st.sampled_from([0.1, 10, 0.001, 1000, 0.01, 100]))
         reported = [round(wh * factor) for wh in reported]
-    assume(not lie.startswith("session") or reported[0] < start)  # otherwise they look like the lifetime register
+    assume(
+        not lie.startswith("session") or reported[0] < start
+    )  # otherwise they look like the lifetime register
     is_last_lost = draw(st.booleans()) and lie != "began again" and len(reported) > 1
     reported = reported[:-1] if is_last_lost else reported
     reported = [] if lie == "no readings" else reported
@@ -51,7 +61,12 @@ def truths(draw: st.DrawFn) -> Truth:
 
 
 def _running(
-    start: int, reported: list[int], every: int, ended: float, power_w: float | None, state: State = State.OPEN
+    start: int,
+    reported: list[int],
+    every: int,
+    ended: float,
+    power_w: float | None,
+    state: State = State.OPEN,
 ) -> Running:
     """Return the transaction as the store derives it from start and readings."""
     reached = reported[-1] + (start if reported[0] < start else 0) if reported else None
@@ -81,7 +96,11 @@ def neighbours(draw: st.DrawFn) -> list[Running]:
         start = draw(REGISTERS) if not reported else draw(st.integers(0, reported[0]))
         one = _running(start, reported, 900, BEGUN + HOUR, draw(WATTS), draw(STATES))
         begun = BEGUN + draw(st.integers(-7200, 3600))
-        found.append(one._replace(id=FIRST + number, begun=begun, reached_at=begun + draw(st.integers(0, 3600))))
+        found.append(
+            one._replace(
+                id=FIRST + number, begun=begun, reached_at=begun + draw(st.integers(0, 3600))
+            )
+        )
     return found
 
 

@@ -1,4 +1,5 @@
-"""Energy by the quarter of an hour, from registers: all of it, none invented, and unknown where nobody knows."""
+"""Energy by the quarter of an hour, from registers: all of it, none invented, and unknown where
+nobody knows."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def test_one_reading_says_that_nothing_flowed_yet() -> None:
 
 
 def test_after_more_than_an_hour_nobody_knows_when_it_flowed() -> None:
-    found = quarters([(0.0, 0.0), (900.0, 500.0), (900.0 + LONGEST_SECONDS + 1, 9000.0), (6000.0, 9100.0)])
+    found = quarters(
+        [(0.0, 0.0), (900.0, 500.0), (900.0 + LONGEST_SECONDS + 1, 9000.0), (6000.0, 9100.0)]
+    )
     assert found == Quarters(0, [500, None, None, None, None, None, 40])
 
 
@@ -38,12 +41,20 @@ def test_a_register_that_stood_still_for_hours_is_known() -> None:
 
 @pytest.mark.parametrize("glitch", [0.0, 9e9])
 def test_a_reading_that_no_charger_can_deliver_counts_nothing(glitch: float) -> None:
-    points = [(0.0, 500_000.0), (60.0, 500_100.0), (120.0, glitch), (180.0, 500_300.0), (240.0, 500_400.0)]
+    points = [
+        (0.0, 500_000.0),
+        (60.0, 500_100.0),
+        (120.0, glitch),
+        (180.0, 500_300.0),
+        (240.0, 500_400.0),
+    ]
     assert quarters(points) == Quarters(0, [200])
 
 
 def test_the_judged_figure_is_what_flowed_whatever_the_register_says() -> None:
-    assert quarters([(0.0, 0.0), (900.0, 100.0), (1800.0, 400.0)], 4000) == Quarters(0, [1000, 3000, 0])
+    assert quarters([(0.0, 0.0), (900.0, 100.0), (1800.0, 400.0)], 4000) == Quarters(
+        0, [1000, 3000, 0]
+    )
     assert quarters([(0.0, 0.0), (900.0, 100.0)], 0) == Quarters(0, [0, 0])
 
 

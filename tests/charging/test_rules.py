@@ -7,8 +7,20 @@ from tests.charging.generated import FILE, judgements
 
 NOT_JUDGED = frozenset(
     {
-        *(Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.SECOND_STOP, Code.BEGUN_AGAIN, Code.STOPPED_BY_STRANGER),
-        *(Code.OPERATOR_OVERRULED, Code.START_UNREADABLE, Code.OTHER_SERVER, Code.LATER_FACTS, Code.LEGACY),
+        *(
+            Code.STOP_WITHOUT_ID,
+            Code.STOP_ELSEWHERE,
+            Code.SECOND_STOP,
+            Code.BEGUN_AGAIN,
+            Code.STOPPED_BY_STRANGER,
+        ),
+        *(
+            Code.OPERATOR_OVERRULED,
+            Code.START_UNREADABLE,
+            Code.OTHER_SERVER,
+            Code.LATER_FACTS,
+            Code.LEGACY,
+        ),
         *(Code.JUDGING_STOPPED, Code.CLOCK_UNSURE, Code.EXPORTED),
     }
 )
@@ -16,7 +28,8 @@ NOT_JUDGED = frozenset(
 
 
 def test_no_judgement_changes_without_a_new_version_of_the_rules() -> None:
-    """If it is meant: raise RULES, run `python -m tests.charging.generated`, and look at what differs."""
+    """If it is meant: raise RULES, run `python -m tests.charging.generated`, and look at what
+    differs."""
     kept, found = FILE.read_text().splitlines(), list(judgements())
     different = [pair for pair in zip(kept, found, strict=True) if pair[0] != pair[1]]
     assert different[:10] == []
@@ -26,4 +39,6 @@ def test_the_generated_transactions_have_every_review_of_the_judge() -> None:
     lines = FILE.read_text().splitlines()[1:]
     counts = Counter(code for line in lines for code in line.split()[5].split(","))
     missing = {code.value for code in Code} - {code.value for code in NOT_JUDGED} - counts.keys()
-    assert not missing, "let tests/charging/generated.py make a session with it, drawn after all others"
+    assert not missing, (
+        "let tests/charging/generated.py make a session with it, drawn after all others"
+    )

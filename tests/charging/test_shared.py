@@ -1,4 +1,5 @@
-"""Two cars that one register counts (rules.md, Energy): shown by the registers of both, and by who drew power."""
+"""Two cars that one register counts (rules.md, Energy): shown by the registers of both, and by who
+drew power."""
 
 from dataclasses import replace
 from math import inf
@@ -24,9 +25,20 @@ def beside(
     watts: dict[float, float] = DRAWN,
     earlier: Level | None = None,
 ) -> Beside:
-    """Return a transaction on connector 2; times are in minutes since the start of the one that is judged."""
+    """Return a transaction on connector 2; times are in minutes since the start of the one that is
+    judged."""
     since, until = (minute * 60.0 for minute in minutes)
-    return Beside(7, 2, since, inf if end is None else until, begin, end, view(readings), power(watts), earlier)
+    return Beside(
+        7,
+        2,
+        since,
+        inf if end is None else until,
+        begin,
+        end,
+        view(readings),
+        power(watts),
+        earlier,
+    )
 
 
 def judged(*others: Beside, earlier: Level | None = None) -> Case:
@@ -38,7 +50,8 @@ def level(minute: float, wh: int) -> Level:
 
 
 def test_what_another_car_may_have_drawn_is_doubtful() -> None:
-    """The lower figure counts until a person decides: without the most that the other one can have drawn."""
+    """The lower figure counts until a person decides: without the most that the other one can have
+    drawn."""
     judgement = judge(judged(beside()))
     assert (judgement.wh, judgement.confidence, judgement.method) == (6000, "doubtful", "register")
     (doubt,) = judgement.doubts
@@ -63,7 +76,9 @@ def test_the_one_that_began_earlier_may_have_drawn_it_too() -> None:
     [
         pytest.param(beside(end=None, readings=()), id="still open"),
         pytest.param(beside(readings=()), id="without readings"),
-        pytest.param(beside(readings=[(55, 108_400), (58, 110_300), (65, 110_200)]), id="with an outlier"),
+        pytest.param(
+            beside(readings=[(55, 108_400), (58, 110_300), (65, 110_200)]), id="with an outlier"
+        ),
         pytest.param(beside(watts={}), id="without power"),
         pytest.param(beside(earlier=level(-100, 99_000)), id="after another on its connector"),
         pytest.param(beside(earlier=level(-100, 500_000)), id="after a reset"),
@@ -82,7 +97,9 @@ def test_a_start_of_an_unset_clock_was_after_the_previous_end() -> None:
 
 def test_two_others_may_both_have_drawn_of_it() -> None:
     first = beside(101_800, 103_600, (), (15, 30), steady(7200, 20, 25))
-    assert found(judged(first, beside())) == doubtful(9600 - 1800 - 3600, "register", "shared_register")
+    assert found(judged(first, beside())) == doubtful(
+        9600 - 1800 - 3600, "register", "shared_register"
+    )
 
 
 def test_a_figure_that_is_doubtful_already_is_not_changed() -> None:
@@ -129,8 +146,12 @@ def around(*others: tuple[float, int], waited: float = 1) -> list[Boundary]:
 
 
 def told(own: Minutes, theirs: Minutes, waited: float = 1) -> Case:
-    other = beside()._replace(boundaries=around((40, 104_800), (66, 110_320), *theirs, waited=waited))
-    return replace(judged(other), boundaries=around((0, 100_000), (60, 109_600), *own, waited=waited))
+    other = beside()._replace(
+        boundaries=around((40, 104_800), (66, 110_320), *theirs, waited=waited)
+    )
+    return replace(
+        judged(other), boundaries=around((0, 100_000), (60, 109_600), *own, waited=waited)
+    )
 
 
 def test_three_messages_of_both_connectors_show_two_registers() -> None:
@@ -140,8 +161,14 @@ def test_three_messages_of_both_connectors_show_two_registers() -> None:
 def test_two_messages_show_that_two_registers_are_likely() -> None:
     """The review stays, and lists the figure of one register; both messages may be wrong."""
     judgement = judge(told(NEXT, AFTER))
-    assert (judgement.wh, [doubt.code for doubt in judgement.doubts]) == (9600, [Code.SHARED_REGISTER])
-    assert judgement.doubts[0].figures == {"as reported": 9600, "without what the other one charged": 6000}
+    assert (judgement.wh, [doubt.code for doubt in judgement.doubts]) == (
+        9600,
+        [Code.SHARED_REGISTER],
+    )
+    assert judgement.doubts[0].figures == {
+        "as reported": 9600,
+        "without what the other one charged": 6000,
+    }
 
 
 @pytest.mark.parametrize(
@@ -150,7 +177,9 @@ def test_two_messages_show_that_two_registers_are_likely() -> None:
         pytest.param(told(NEXT, AFTER[:2]), id="one start may have been wrong"),
         pytest.param(told(NEXT[:1], AFTER), id="so may one that is below several"),
         pytest.param(told([(500, 500), (560, 9000)], AFTER), id="a reset"),
-        pytest.param(told(NEXT, [(110, 2000), (160, 9000), (700, 9000)]), id="a reset of the other one"),
+        pytest.param(
+            told(NEXT, [(110, 2000), (160, 9000), (700, 9000)]), id="a reset of the other one"
+        ),
         pytest.param(told(NEXT, AFTER, waited=600), id="told before, but received after"),
         pytest.param(told([(500, 117_500), (560, 118_500)], AFTER), id="not by much"),
     ],
@@ -159,7 +188,11 @@ def test_one_message_or_a_reset_does_not_show_two_registers(known: Case) -> None
     assert found(known) == doubtful(6000, "register", "shared_register")
 
 
-MET = [Boundary(0, 1, 1200, is_start=True), Boundary(3600, 3601, 17_800), Boundary(9000, 9001, 24_800, is_start=True)]
+MET = [
+    Boundary(0, 1, 1200, is_start=True),
+    Boundary(3600, 3601, 17_800),
+    Boundary(9000, 9001, 24_800, is_start=True),
+]
 """It begins again beyond its own stop."""
 STOOD = [Boundary(1800, 1801, 12_500, is_start=True), Boundary(7200, 7201, 24_800)]
 STANDS = Boundary(9600, 9601, 24_800, is_start=True)
@@ -174,13 +207,23 @@ STANDS = Boundary(9600, 9601, 24_800, is_start=True)
         pytest.param([*MET[:2], MET[2]._replace(wh=17_800)], STOOD, False, id="at its own stop"),
         pytest.param([*MET[:1], MET[2]], STOOD, False, id="its own stop is unknown"),
         pytest.param(
-            [*MET, Boundary(9300, 9301, 30_000)], [*STOOD, STANDS], False, id="the other one still stands there"
+            [*MET, Boundary(9300, 9301, 30_000)],
+            [*STOOD, STANDS],
+            False,
+            id="the other one still stands there",
         ),
-        pytest.param([*MET[:1], MET[1]._replace(at=7300, wh=24_800)], STOOD, True, id="both stop there"),
         pytest.param(
-            [MET[0]._replace(wh=12_500), MET[1]._replace(at=7300, wh=24_800)], STOOD, False, id="from one start"
+            [*MET[:1], MET[1]._replace(at=7300, wh=24_800)], STOOD, True, id="both stop there"
         ),
-        pytest.param([one._replace(wh=one.wh // 1000 * 1000) for one in MET], STOOD, False, id="rounded"),
+        pytest.param(
+            [MET[0]._replace(wh=12_500), MET[1]._replace(at=7300, wh=24_800)],
+            STOOD,
+            False,
+            id="from one start",
+        ),
+        pytest.param(
+            [one._replace(wh=one.wh // 1000 * 1000) for one in MET], STOOD, False, id="rounded"
+        ),
     ],
 )
 def test_low_registers_are_one_if_starts_or_stops_meet(
@@ -200,11 +243,15 @@ def test_two_new_connectors_that_both_begin_near_0_are_not_doubted() -> None:
 
 def test_registers_that_count_each_transaction_anew_are_not_doubted() -> None:
     other = beside(0, 7200, [(17, 1800), (32, 3600), (47, 5400)], (2, 62), {})
-    assert found(case(0, 7200, [(15, 1800), (30, 3600), (45, 5400)], beside=[other])) == certain(7200)
+    assert found(case(0, 7200, [(15, 1800), (30, 3600), (45, 5400)], beside=[other])) == certain(
+        7200
+    )
 
 
 @pytest.mark.parametrize(("watts", "confidence"), [(7200, "certain"), (1000, "doubtful")])
-def test_registers_that_rise_side_by_side_are_two_if_both_cars_drew_as_much(watts: int, confidence: str) -> None:
+def test_registers_that_rise_side_by_side_are_two_if_both_cars_drew_as_much(
+    watts: int, confidence: str
+) -> None:
     own = [(minute, 1803 + 120 * minute) for minute in (15, 30, 45)]
     theirs = [(minute, 1805 + 120 * (minute - 5)) for minute in (20, 35, 50)]
     other = beside(1805, 9005, theirs, (5, 65), steady(watts, 20, 35, 50))
@@ -213,8 +260,11 @@ def test_registers_that_rise_side_by_side_are_two_if_both_cars_drew_as_much(watt
 
 
 @pytest.mark.parametrize(("minutes", "is_shared"), [(15, True), (2, False)])
-def test_rare_power_does_not_show_two_registers_if_starts_meet(minutes: int, is_shared: bool) -> None:
-    """A car may have paused between two reports. The register rose by half of what both tell as their power."""
+def test_rare_power_does_not_show_two_registers_if_starts_meet(
+    minutes: int, is_shared: bool
+) -> None:
+    """A car may have paused between two reports. The register rose by half of what both tell as
+    their power."""
     at = range(minutes, 60, minutes)
     own = [(minute, 100_003 + 120 * minute) for minute in at]
     theirs = [(minute + 1, 100_003 + 120 * (minute + 1)) for minute in at]
@@ -232,15 +282,19 @@ def test_rare_power_does_not_show_two_registers_if_starts_meet(minutes: int, is_
 
 
 def test_the_power_that_each_tells_may_be_that_of_both() -> None:
-    """It doubles while both charge, so the register rises by no less than power implies: 14.4 kW."""
+    """It doubles while both charge, so the register rises by no less than power implies: 14.4
+    kW."""
     own = [(15, 101_800), (30, 103_600), (45, 106_000), (60, 109_600)]
     other = beside(watts=steady(14_400, 55) | {65: 7200})
-    known = case(100_000, 109_600, own, 61, {15: 7200, 30: 7200, 45: 14_400, 60: 14_400}, beside=[other])
+    known = case(
+        100_000, 109_600, own, 61, {15: 7200, 30: 7200, 45: 14_400, 60: 14_400}, beside=[other]
+    )
     assert "shared_register" in found(known)[3]
 
 
 def test_readings_from_0_show_that_a_register_is_its_own() -> None:
-    """Two new connectors began at the same register. The other one still stands there when this one has risen."""
+    """Two new connectors began at the same register. The other one still stands there when this one
+    has risen."""
     own = [(15, 1800), (30, 3600), (45, 5400)]
     other = beside(100_000, 107_200, [(70, 1800), (85, 3600)], (55, 115), steady(7200, 70, 85))
     known = case(100_000, 107_200, own, 61, steady(7200, 15, 30, 45), beside=[other])
@@ -258,23 +312,32 @@ def test_a_car_at_rest_has_counted_what_the_other_drew() -> None:
 
 
 def test_a_car_that_told_no_power_while_both_ran_may_have_been_full() -> None:
-    """Its last power is from before the other one began, so the two need not have drawn more than the register rose."""
-    other = beside(107_200, 118_000, [(75, 109_000), (90, 110_800)], (51, 150), steady(7200, 75, 90))
-    known = case(100_000, 108_520, [*OWN[:2], (45, 106_000)], 62, steady(7200, 15, 30, 45), beside=[other])
+    """Its last power is from before the other one began, so the two need not have drawn more than
+    the register rose."""
+    other = beside(
+        107_200, 118_000, [(75, 109_000), (90, 110_800)], (51, 150), steady(7200, 75, 90)
+    )
+    known = case(
+        100_000, 108_520, [*OWN[:2], (45, 106_000)], 62, steady(7200, 15, 30, 45), beside=[other]
+    )
     assert found(known) == doubtful(8520 - 1320, "register", "shared_register")
 
 
 def rested(*readings: tuple[float, int], watts: dict[float, float]) -> Case:
     """Return a transaction whose other one charged until some minutes before its start."""
     other = beside(100_000, 106_000, readings, (-40, 20), watts)
-    return case(103_600, 106_720, [(15, 105_400), (25, 106_600)], 26, steady(7200, 15, 25), beside=[other])
+    return case(
+        103_600, 106_720, [(15, 105_400), (25, 106_600)], 26, steady(7200, 15, 25), beside=[other]
+    )
 
 
 @pytest.mark.parametrize("standby", [0, 60])
 def test_the_figure_of_the_only_car_that_drew_power_is_certain(standby: int) -> None:
     """The register stood still before it began, so the other one was at rest by then."""
     readings = (-25, 101_800), (-10, 103_600), (12, 105_040), (20, 106_000)
-    assert found(rested(*readings, watts={-25: 7200, -10: 7200, 12: standby, 20: standby})) == certain(3120)
+    assert found(
+        rested(*readings, watts={-25: 7200, -10: 7200, 12: standby, 20: standby})
+    ) == certain(3120)
 
 
 def test_it_is_doubtful_if_the_other_one_may_have_charged_until_its_next_reading() -> None:
@@ -316,5 +379,12 @@ def test_by_a_clock_that_stands_still_power_does_not_limit_what_a_car_drew() -> 
 @pytest.mark.parametrize("is_timed", [True, False])
 def test_by_a_clock_that_stands_still_little_is_doubtful(is_timed: bool) -> None:
     other = beside(108_400, minutes=(55, 66), watts={55: 0, 60: 2400})
-    known = case(100_000, 109_600, OWN, watts=steady(14_400, 15, 30, 45, 60), beside=[other], is_timed=is_timed)
+    known = case(
+        100_000,
+        109_600,
+        OWN,
+        watts=steady(14_400, 15, 30, 45, 60),
+        beside=[other],
+        is_timed=is_timed,
+    )
     assert ("shared_register" in found(known)[3]) is not is_timed

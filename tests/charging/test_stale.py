@@ -1,4 +1,5 @@
-"""A stop or a start that repeats an old register, as the neighbour and the energy that flowed meanwhile show."""
+"""A stop or a start that repeats an old register, as the neighbour and the energy that flowed
+meanwhile show."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +16,10 @@ RISING = [(15, 101_800), (30, 103_600), (45, 105_400)]
 
 
 def followed(
-    by: int, stop: int = 105_400, readings: Minutes = RISING, watts: Mapping[float, float] | None = None
+    by: int,
+    stop: int = 105_400,
+    readings: Minutes = RISING,
+    watts: Mapping[float, float] | None = None,
 ) -> Case:
     return case(100_000, stop, readings, 55, watts, after=Neighbour(by, None))
 
@@ -33,8 +37,13 @@ def test_a_stop_that_repeats_the_last_reading_is_doubtful_if_the_next_begins_hig
     "known",
     [
         pytest.param(followed(106_600, watts=steady(7200, 15, 30, 45)), id="with power"),
-        pytest.param(followed(103_800, 103_600, [(15, 101_800), (30, 103_600), (45, 103_600)]), id="it stood still"),
-        pytest.param(followed(107_000, 100_000, [(15, 100_000), (30, 100_000)]), id="it never rose"),
+        pytest.param(
+            followed(103_800, 103_600, [(15, 101_800), (30, 103_600), (45, 103_600)]),
+            id="it stood still",
+        ),
+        pytest.param(
+            followed(107_000, 100_000, [(15, 100_000), (30, 100_000)]), id="it never rose"
+        ),
         pytest.param(followed(107_000, 100_000, []), id="without readings"),
     ],
 )
@@ -50,7 +59,8 @@ def test_what_is_missing_counts_if_power_shows_that_so_much_flowed(next_start: i
 
 
 def test_a_register_that_froze_under_power_is_counted_up_to_the_next_start() -> None:
-    """Power contradicts the stop; without the next start, the figure could only be what the register showed."""
+    """Power contradicts the stop; without the next start, the figure could only be what the
+    register showed."""
     minutes = range(5, 60, 5)
     readings = [(minute, 100_000 + 120 * min(minute, 30)) for minute in minutes]
     known = followed(106_600, 103_600, readings, steady(7200, *minutes))
@@ -64,7 +74,10 @@ def test_a_register_that_froze_under_power_is_counted_up_to_the_next_start() -> 
         pytest.param(followed(106_200, watts=steady(7200, 15, 30, 45)), id="less than power shows"),
         pytest.param(followed(107_000, watts=steady(7200, 15, 30, 45)), id="more than power shows"),
         pytest.param(
-            replace(followed(106_600), power=Power([900.0, 1800.0, 2700.0], [7200.0] * 3, [21_600.0] * 3)),
+            replace(
+                followed(106_600),
+                power=Power([900.0, 1800.0, 2700.0], [7200.0] * 3, [21_600.0] * 3),
+            ),
             id="on one phase or on three",
         ),
         pytest.param(
@@ -95,11 +108,18 @@ def test_otherwise_the_reported_figure_counts(known: Case) -> None:
         pytest.param(followed(150_000), id="more than can have flowed"),
         pytest.param(followed(500), id="the next one begins lower"),
         pytest.param(followed(107_700, 106_600), id="it rose until the stop"),
-        pytest.param(followed(106_600, 105_500, watts={15: 7200, 30: 7200, 45: 0}), id="the car had ended"),
-        pytest.param(followed(106_600, watts={15: 7200, 30: 7200, 45: 0}), id="the car was at rest"),
-        pytest.param(followed(107_000, 100_000, [(15, 100_000)], {15: 0}), id="the car took nothing"),
         pytest.param(
-            followed(103_700, 103_600, [*RISING[:2], (45, 103_600)], {15: 7200, 30: 7200, 45: 0}), id="the car was full"
+            followed(106_600, 105_500, watts={15: 7200, 30: 7200, 45: 0}), id="the car had ended"
+        ),
+        pytest.param(
+            followed(106_600, watts={15: 7200, 30: 7200, 45: 0}), id="the car was at rest"
+        ),
+        pytest.param(
+            followed(107_000, 100_000, [(15, 100_000)], {15: 0}), id="the car took nothing"
+        ),
+        pytest.param(
+            followed(103_700, 103_600, [*RISING[:2], (45, 103_600)], {15: 7200, 30: 7200, 45: 0}),
+            id="the car was full",
         ),
     ],
 )
@@ -111,8 +131,12 @@ def test_a_stop_is_right_where_nothing_can_have_flowed_since(known: Case) -> Non
     "known",
     [
         pytest.param(followed(106_600, 105_500), id="by its pace"),
-        pytest.param(followed(106_600, 105_500, watts={15: 7200, 30: 7200, 45: 7200}), id="by power"),
-        pytest.param(followed(106_000, 105_500, watts={15: 3600, 30: 7200, 45: 7200}), id="by varying power"),
+        pytest.param(
+            followed(106_600, 105_500, watts={15: 7200, 30: 7200, 45: 7200}), id="by power"
+        ),
+        pytest.param(
+            followed(106_000, 105_500, watts={15: 3600, 30: 7200, 45: 7200}), id="by varying power"
+        ),
     ],
 )
 def test_a_stop_that_was_read_early_is_doubtful(known: Case) -> None:
@@ -128,20 +152,37 @@ def test_a_stop_that_repeats_a_reading_rounded_in_another_way(stop: int) -> None
 
 def test_a_stop_that_repeats_a_reading_is_told_by_the_end_of_its_data_too() -> None:
     readings = [*RISING, (55, 105_500)]
-    assert found(followed(106_600, 105_500, readings, steady(7200, 15, 30, 45)))[3] == {"stop_garbled"}
+    assert found(followed(106_600, 105_500, readings, steady(7200, 15, 30, 45)))[3] == {
+        "stop_garbled"
+    }
 
 
 def test_a_first_step_that_lacks_what_left_since_the_previous_stop_is_doubtful() -> None:
     readings = [(15, 101_300), (30, 103_100), (45, 104_900)]
     before = Neighbour(90_000, 99_600)
-    known = case(100_000, 105_500, readings, 50, {15: 7200, 30: 5000, 45: 7200}, before=before, received_seconds=3000.0)
+    known = case(
+        100_000,
+        105_500,
+        readings,
+        50,
+        {15: 7200, 30: 5000, 45: 7200},
+        before=before,
+        received_seconds=3000.0,
+    )
     assert found(known) == doubtful(5500, "register", "start_garbled")
     assert found(replace(known, received_seconds=60.0)) == certain(5500)
 
 
 def test_a_car_may_begin_a_minute_late() -> None:
     readings = [(15, 101_690), (30, 103_490), (45, 105_290)]
-    known = case(100_000, 105_890, readings, 50, {15: 7200, 30: 5000, 45: 7200}, before=Neighbour(90_000, 99_890))
+    known = case(
+        100_000,
+        105_890,
+        readings,
+        50,
+        {15: 7200, 30: 5000, 45: 7200},
+        before=Neighbour(90_000, 99_890),
+    )
     assert found(replace(known, received_seconds=3000.0)) == certain(5890)
 
 
@@ -154,7 +195,13 @@ def test_a_start_that_was_read_late_is_doubtful() -> None:
 
 def test_what_is_missing_before_a_late_start_counts_if_power_shows_it() -> None:
     readings = [(15, 100_000), (30, 101_800), (45, 103_600)]
-    known = case(100_000, 105_400, readings, watts=steady(7200, 0, 15, 30, 45), before=Neighbour(90_000, 98_200))
+    known = case(
+        100_000,
+        105_400,
+        readings,
+        watts=steady(7200, 0, 15, 30, 45),
+        before=Neighbour(90_000, 98_200),
+    )
     assert found(known) == doubtful(7200, "segments", "start_garbled")
     assert (judge(known).billed_from, judge(known).billed_until) == (98_200, 105_400)
 
@@ -162,13 +209,29 @@ def test_what_is_missing_before_a_late_start_counts_if_power_shows_it() -> None:
 @pytest.mark.parametrize(
     "known",
     [
-        pytest.param(case(100_000, 105_400, RISING, before=Neighbour(90_000, 98_200)), id="it rises from its start"),
         pytest.param(
-            case(100_000, 103_600, [(15, 100_000), (30, 101_800)], 45, before=Neighbour(90_000, 60_000)),
+            case(100_000, 105_400, RISING, before=Neighbour(90_000, 98_200)),
+            id="it rises from its start",
+        ),
+        pytest.param(
+            case(
+                100_000,
+                103_600,
+                [(15, 100_000), (30, 101_800)],
+                45,
+                before=Neighbour(90_000, 60_000),
+            ),
             id="more than can have flowed",
         ),
         pytest.param(
-            case(100_000, 103_600, [(15, 100_000), (30, 101_800)], 45, {15: 0, 30: 7200}, before=Neighbour(9, 98_200)),
+            case(
+                100_000,
+                103_600,
+                [(15, 100_000), (30, 101_800)],
+                45,
+                {15: 0, 30: 7200},
+                before=Neighbour(9, 98_200),
+            ),
             id="the car waited",
         ),
     ],
@@ -188,7 +251,9 @@ LOW = [(15, 0), (30, 0)]
 
 @pytest.mark.parametrize(("stop", "readings"), [(0, LOW), (0, []), (500, [])])
 def test_registers_below_both_neighbours_are_no_reset(stop: int, readings: Minutes) -> None:
-    known = case(0, stop, readings, before=Neighbour(90_000, 100_000), after=Neighbour(107_200, None))
+    known = case(
+        0, stop, readings, before=Neighbour(90_000, 100_000), after=Neighbour(107_200, None)
+    )
     assert found(known) == doubtful(stop, "register", "start_garbled")
     assert judge(known).doubts[0].figures["between the neighbours"] == 7200
 
@@ -198,10 +263,14 @@ def test_a_register_that_was_reset_goes_on_from_there() -> None:
     assert found(known) == certain(5000)
 
 
-def test_one_that_goes_beyond_the_previous_stop_shows_no_reset_without_a_reading_below_that() -> None:
+def test_one_that_goes_beyond_the_previous_stop_shows_no_reset_without_a_reading_below_that() -> (
+    None
+):
     before, after = Neighbour(0, 3000), Neighbour(5000, None)
     assert found(case(0, 5000, before=before, after=after)) == doubtful(2000, "register", "overlap")
-    assert found(case(0, 5000, [(15, 1200), (30, 2500)], before=before, after=after)) == certain(5000)
+    assert found(case(0, 5000, [(15, 1200), (30, 2500)], before=before, after=after)) == certain(
+        5000
+    )
 
 
 # Another meter
@@ -211,17 +280,22 @@ def test_one_that_goes_beyond_the_previous_stop_shows_no_reset_without_a_reading
 def test_the_difference_of_two_meters_is_no_energy(readings: Minutes) -> None:
     """It could have flowed, so nothing but the serial number contradicts it."""
     known = case(100_000, 107_200, readings, swapped_at=[40 * 60.0])
-    assert found(known) == doubtful(readings[-1][1] - 100_000 if readings else 0, "segments", "meter_swapped")
+    assert found(known) == doubtful(
+        readings[-1][1] - 100_000 if readings else 0, "segments", "meter_swapped"
+    )
     assert judge(known).doubts[0].figures["as reported"] == 7200
 
 
 def test_a_meter_that_goes_on_where_the_other_one_stood_loses_nothing() -> None:
-    known = case(100_000, 103_600, [(15, 101_800), (30, 103_600), (50, 103_600)], swapped_at=[40 * 60.0])
+    known = case(
+        100_000, 103_600, [(15, 101_800), (30, 103_600), (50, 103_600)], swapped_at=[40 * 60.0]
+    )
     assert found(known) == certain(3600)
 
 
-def test_a_start_below_the_previous_stop_as_sent_is_in_doubt_if_power_contradicts_its_first_step() -> None:
-    """The previous stop was not believed because of this start: then neither shows that the other is right."""
+def test_a_start_below_the_stop_as_sent_is_in_doubt_if_power_contradicts_its_first_step() -> None:
+    """The previous stop was not believed because of this start: then neither shows that the other
+    is right."""
     sent, watts = 7_208_155, steady(11_000, *range(15, 106, 15))
     readings = [(minute, sent + 2750 * minute // 15) for minute in range(15, 106, 15)]
     before = Neighbour(7_202_691, sent - 1673, replaced_end=sent, is_doubtful=True, apart=12_372.0)

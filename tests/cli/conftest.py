@@ -1,4 +1,5 @@
-"""Commands run in an empty folder, without LEVITY_* variables of the environment, and write numbers in English."""
+"""Commands run in an empty folder, without LEVITY_* variables of the environment, and write numbers
+in English."""
 
 import os
 from collections.abc import Callable
@@ -32,7 +33,10 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def typed(
-    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Type:
     """The COMMAND of a module, at site.db."""
     monkeypatch.setenv("LEVITY_DB", str(tmp_path / "site.db"))

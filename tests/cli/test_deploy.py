@@ -29,18 +29,26 @@ def test_it_writes_and_says_what(
     flags = ["--user", "charging", "--remote-write", "https://far.example.org/write", "--strict"]
     assert main(["deploy", *flags, "out"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert {Path(line) for line in lines[:-1]} == {path.relative_to(tmp_path) for path in (tmp_path / "out").iterdir()}
+    assert {Path(line) for line in lines[:-1]} == {
+        path.relative_to(tmp_path) for path in (tmp_path / "out").iterdir()
+    }
     assert lines[-1] == "Next: out/README.txt"
     unit = (tmp_path / "out" / "levity-trio.service").read_text()
     for line in ("User=charging", "Environment=LEVITY_PORT=9001", "Environment=LEVITY_STRICT=true"):
         assert f"\n{line}\n" in unit
-    assert '"https://far.example.org/write"' in (tmp_path / "out" / "prometheus-agent.yml").read_text()
+    assert (
+        '"https://far.example.org/write"' in (tmp_path / "out" / "prometheus-agent.yml").read_text()
+    )
 
 
-def test_several_servers_get_a_unit_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_servers_get_a_unit_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["deploy", "--servers", "2", "--db", "postgresql:///levity", "out"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert {Path(line) for line in lines[:-1]} == {path.relative_to(tmp_path) for path in (tmp_path / "out").iterdir()}
+    assert {Path(line) for line in lines[:-1]} == {
+        path.relative_to(tmp_path) for path in (tmp_path / "out").iterdir()
+    }
     assert lines[-1] == "Next: out/README.txt"
     assert {path.name for path in (tmp_path / "out").glob("*.service")} == {
         "levity-trio-1.service",
@@ -48,7 +56,9 @@ def test_several_servers_get_a_unit_each(tmp_path: Path, capsys: pytest.CaptureF
     }
 
 
-def test_it_replaces_nothing_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_replaces_nothing_without_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["deploy", "out"]) == 0
     (tmp_path / "out" / "prometheus.yml").write_text("mine")
     capsys.readouterr()
@@ -93,7 +103,10 @@ def test_wrong_usage_is_one_line_and_status_2(
 
 
 def test_it_loads_no_server() -> None:
-    program = "import sys; from levity_trio.cli import main; main(['deploy', sys.argv[1]]); print(sorted(sys.modules))"
+    program = (
+        "import sys; from levity_trio.cli import main; main(['deploy', sys.argv[1]]); "
+        "print(sorted(sys.modules))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program, "out"],
         env={"PYTHONPATH": str(SOURCE)},

@@ -20,7 +20,9 @@ def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
         yield from walk(command_of(name), (name,))
 
 
-def walk(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def walk(
+    command: click.Command, words: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     yield words, command
     for name, one in command.commands.items() if isinstance(command, click.Group) else ():
         yield from walk(one, (*words, name))
@@ -42,7 +44,13 @@ def test_each_help_fits_a_terminal_and_has_examples(
 
 
 def test_a_command_has_the_examples_of_its_group_that_are_of_it() -> None:
-    epilog = "\b\nExamples:\n  levity-trio a b 1 \\\n      --c\n  levity-trio a bc\n  levity-trio a b\n\nWords.\n"
-    assert examples_of(epilog, "a", "b") == "\b\nExamples:\n  levity-trio a b 1 \\\n      --c\n  levity-trio a b\n"
+    epilog = (
+        "\b\nExamples:\n  levity-trio a b 1 \\\n      --c\n  levity-trio a bc\n  levity-trio a "
+        "b\n\nWords.\n"
+    )
+    assert (
+        examples_of(epilog, "a", "b")
+        == "\b\nExamples:\n  levity-trio a b 1 \\\n      --c\n  levity-trio a b\n"
+    )
     assert examples_of(epilog, "a", "d") == ""
     assert examples_of(None, "a") == ""

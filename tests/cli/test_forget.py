@@ -1,4 +1,5 @@
-"""`levity-trio forget`: a hidden charger is not reported, its data stays, and it reappears when it charges."""
+"""`levity-trio forget`: a hidden charger is not reported, its data stays, and it reappears when it
+charges."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -51,17 +52,28 @@ def hidden() -> frozenset[str]:
         return present(view(connection)).hidden
 
 
-def test_a_hidden_charger_is_not_reported_and_its_data_stays(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hidden_charger_is_not_reported_and_its_data_stays(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     change(trial)
     assert (reviews(), read().has_charged) == (2, frozenset({"CP-1", "TEST_CP_001"}))
     assert main(["forget", "TEST_CP_001"]) == 0
     assert capsys.readouterr().out == (
-        "TEST_CP_001 is hidden. Its data stays in the database; it reappears when it charges again.\n"
+        "TEST_CP_001 is hidden. Its data stays in the database; it reappears when it charges "
+        "again.\n"
     )
     assert hidden() == {"TEST_CP_001"}
-    assert (reviews(), read().chargers, read().has_charged) == (1, frozenset({"CP-1"}), frozenset({"CP-1"}))
+    assert (reviews(), read().chargers, read().has_charged) == (
+        1,
+        frozenset({"CP-1"}),
+        frozenset({"CP-1"}),
+    )
     change(lambda books: told(books, "SELECT count(*) FROM tx WHERE cp_id = 'TEST_CP_001'", 2))
-    change(lambda books: told(books, f"SELECT count(*) FROM event WHERE kind = '{ChargerHidden.__name__}'", 1))
+    change(
+        lambda books: told(
+            books, f"SELECT count(*) FROM event WHERE kind = '{ChargerHidden.__name__}'", 1
+        )
+    )
 
 
 def told(books: Books, sql: str, expected: object) -> None:
@@ -71,19 +83,35 @@ def told(books: Books, sql: str, expected: object) -> None:
 def test_it_comes_back_when_it_charges_and_not_before() -> None:
     change(trial)
     main(["forget", "TEST_CP_001", "--retired", "2026-03-01"])
-    change(lambda books: told(books, "SELECT retired_on FROM cp WHERE hidden_at IS NOT NULL", "2026-03-01"))
+    change(
+        lambda books: told(
+            books, "SELECT retired_on FROM cp WHERE hidden_at IS NOT NULL", "2026-03-01"
+        )
+    )
     change(lambda books: Station(books, "TEST_CP_001").boot())
     assert hidden() == {"TEST_CP_001"}
     change(lambda books: Station(books, "TEST_CP_001").start(9000))
     assert hidden() == frozenset()
-    change(lambda books: told(books, "SELECT count(*) FROM cp WHERE coalesce(hidden_at, retired_on) IS NOT NULL", 0))
-    change(lambda books: told(books, f"SELECT count(*) FROM event WHERE kind = '{ChargerShown.__name__}'", 1))
+    change(
+        lambda books: told(
+            books, "SELECT count(*) FROM cp WHERE coalesce(hidden_at, retired_on) IS NOT NULL", 0
+        )
+    )
+    change(
+        lambda books: told(
+            books, f"SELECT count(*) FROM event WHERE kind = '{ChargerShown.__name__}'", 1
+        )
+    )
 
 
 def test_a_closed_transaction_that_is_opened_again_shows_its_charger() -> None:
     change(trial)
     main(["forget", "TEST_CP_001"])
-    change(lambda books: books.rows("UPDATE tx SET status = 'Active' WHERE cp_id = 'TEST_CP_001' RETURNING id"))
+    change(
+        lambda books: books.rows(
+            "UPDATE tx SET status = 'Active' WHERE cp_id = 'TEST_CP_001' RETURNING id"
+        )
+    )
     assert hidden() == frozenset()
 
 
@@ -96,15 +124,22 @@ def test_several_and_a_pattern(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("No stranger fits the pattern; nothing is hidden.")
     assert main(["forget", "CP-1", "TEST_CP_001", "--like", "SCAN-0?"]) == 0
     assert capsys.readouterr().out == (
-        f"CP-1, TEST_CP_001, {', '.join(f'SCAN-{number:02}' for number in range(8))} and 2 more are hidden."
+        f"CP-1, TEST_CP_001, {', '.join(f'SCAN-{number:02}' for number in range(8))} and 2 more "
+        "are hidden."
         " Their data stays in the database; each reappears when it charges again.\n"
     )
     assert hidden() == {"CP-1", "TEST_CP_001", *(f"SCAN-{number:02}" for number in range(10))}
     assert main(["forget"]) == 2
 
 
-def test_false_identities_that_began_a_session_are_forgotten_by_force(capsys: pytest.CaptureFixture[str]) -> None:
-    change(lambda books: Station(books, "SCAN-CAR").orphan(Station(books, "SCAN-CAR").start(1000), 1900))
+def test_false_identities_that_began_a_session_are_forgotten_by_force(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    change(
+        lambda books: Station(books, "SCAN-CAR").orphan(
+            Station(books, "SCAN-CAR").start(1000), 1900
+        )
+    )
     change(lambda books: [Station(books, f"SCAN-{number}").start(1000) for number in range(3)])
     assert main(["forget", "--like", "SCAN-*"]) == 0  # nothing fits while a session is open
     assert capsys.readouterr().out.startswith("No stranger fits the pattern")
@@ -150,9 +185,19 @@ def test_one_that_is_limited_is_let_go_first(capsys: pytest.CaptureFixture[str])
         (
             ["CP-1", "--db", "other.db"],
             1,
-            "levity-trio: there is no database other.db; choose the database of the server with --db\n",
+            (
+                "levity-trio: there is no database other.db; choose the database of the server "
+                "with --db\n"
+            ),
         ),
-        (["CP-1"], 1, "levity-trio: CP-1 has an open session; hide it after that has ended, or with --force\n"),
+        (
+            ["CP-1"],
+            1,
+            (
+                "levity-trio: CP-1 has an open session; hide it after that has ended, or with "
+                "--force\n"
+            ),
+        ),
     ],
 )
 def test_each_mistake_is_one_line(

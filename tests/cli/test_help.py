@@ -27,7 +27,9 @@ def test_help_fits_a_terminal(
 
 
 @pytest.mark.parametrize("group", [["bill"], ["bill", "owner"], ["card"], ["user"]], ids=str)
-def test_a_group_without_a_command_shows_its_help(group: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_group_without_a_command_shows_its_help(
+    group: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*group, "--help"]) == 0
     asked_for = capsys.readouterr().out
     assert main(group) == 2
@@ -35,13 +37,19 @@ def test_a_group_without_a_command_shows_its_help(group: list[str], capsys: pyte
 
 
 @pytest.mark.parametrize("command", ["logs", "recheck", "forget"])
-def test_only_serve_offers_to_create_the_database(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_serve_offers_to_create_the_database(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([command, "--help"]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  --db DATABASE ")]
+    (line,) = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("  --db DATABASE ")
+    ]
     assert line.endswith("Existing database, as for `serve`.  [default: levity.db]")
 
 
-def test_the_lists_fit_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_lists_fit_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("COLUMNS", str(COLUMNS))
     for option in ("--list-quirks", "--list-scenarios"):
         assert main(["simulate", option]) == 0
@@ -53,7 +61,9 @@ def test_the_lists_fit_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_the_list_of_commands_says_what_each_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     listed = capsys.readouterr().out.partition("\nServe:\n")[2].splitlines()
-    rows = [line.split() for line in listed if line.startswith("  ") and not line.startswith("    ")]
+    rows = [
+        line.split() for line in listed if line.startswith("  ") and not line.startswith("    ")
+    ]
     assert [name for name, *_ in rows] == list(COMMANDS)
     assert all(words for _, *words in rows)
     assert not [line for line in listed if line.endswith("...")]
@@ -65,9 +75,18 @@ def test_the_list_of_commands_says_what_each_does(capsys: pytest.CaptureFixture[
         (["account", "list"], "account is called household now. See levity-trio --help."),
         (["tag"], "tag is called card now. See levity-trio --help."),
         (["transactions"], "transactions is called sessions now. See levity-trio --help."),
-        (["household", "transactions", "7"], "transactions is called sessions now. See levity-trio household --help."),
-        (["sessions", "--tag", "A"], "--tag is called --card now. See levity-trio sessions --help."),
-        (["correct", "7", "--figure-wh", "9"], "--figure-wh is called --kwh now. See levity-trio correct --help."),
+        (
+            ["household", "transactions", "7"],
+            "transactions is called sessions now. See levity-trio household --help.",
+        ),
+        (
+            ["sessions", "--tag", "A"],
+            "--tag is called --card now. See levity-trio sessions --help.",
+        ),
+        (
+            ["correct", "7", "--figure-wh", "9"],
+            "--figure-wh is called --kwh now. See levity-trio correct --help.",
+        ),
     ],
     ids=str,
 )
@@ -90,7 +109,9 @@ def test_the_help_of_a_group_has_whole_summaries(
     assert "... " not in told.replace("[ARGS]...", "")
 
 
-@pytest.mark.parametrize(("typed", "wh"), [("3", 3000), ("3,5", 3500), ("0.025", 25), ("12.345", 12345)])
+@pytest.mark.parametrize(
+    ("typed", "wh"), [("3", 3000), ("3,5", 3500), ("0.025", 25), ("12.345", 12345)]
+)
 def test_kwh_are_typed_with_comma_or_point(typed: str, wh: int) -> None:
     options = {parameter.name: parameter for parameter in correct.params}
     assert options["figure_wh"].type.convert(typed, None, None) == wh
@@ -104,7 +125,10 @@ def test_what_is_no_kwh_is_refused(typed: str, capsys: pytest.CaptureFixture[str
 
 def test_a_mistyped_command_of_a_group_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["review", "confrim", "5"]) == 2
-    told = "levity-trio: No such command 'confrim'. Did you mean 'confirm'? See levity-trio review --help.\n"
+    told = (
+        "levity-trio: No such command 'confrim'. Did you mean 'confirm'? See levity-trio review "
+        "--help.\n"
+    )
     assert capsys.readouterr().err == told
 
 

@@ -1,4 +1,5 @@
-"""`levity-trio install`, `upgrade` and `uninstall`: what they say where they do not change the system."""
+"""`levity-trio install`, `upgrade` and `uninstall`: what they say where they do not change the
+system."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("nobody")
-def test_without_root_it_writes_the_files_of_deploy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_root_it_writes_the_files_of_deploy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["install", "--time-zone", "Europe/Berlin"]) == 0
     told = capsys.readouterr()
     assert "only root can install it" in told.err
@@ -43,14 +46,20 @@ def test_only_root_changes_the_system(command: str, capsys: pytest.CaptureFixtur
     assert "run it with sudo" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or SYSTEMD.exists(), reason="for root, where systemd does not run")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or SYSTEMD.exists(), reason="for root, where systemd does not run"
+)
 @pytest.mark.parametrize("command", ["install", "upgrade", "uninstall"])
-def test_where_systemd_does_not_run_it_says_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_systemd_does_not_run_it_says_so(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([command, "--yes"]) == 1
     assert "systemd does not run here" in capsys.readouterr().err
 
 
-def test_uninstall_of_nothing_says_that_nothing_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_uninstall_of_nothing_says_that_nothing_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "card" / "var" / "lib" / "levity").mkdir(parents=True)
     assert main(["uninstall", "--root", "card"]) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -61,7 +70,9 @@ def test_uninstall_of_nothing_says_that_nothing_is_there(tmp_path: Path, capsys:
     assert json.loads(capsys.readouterr().out) == {"left": ["/var/lib/levity"]}
 
 
-def test_uninstall_is_refused_while_chargers_are_limited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_uninstall_is_refused_while_chargers_are_limited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     program = tmp_path / "card" / "opt" / "levity-trio"
     database = tmp_path / "card" / "var" / "lib" / "levity" / "levity.db"
     program.mkdir(parents=True)
@@ -71,11 +82,14 @@ def test_uninstall_is_refused_while_chargers_are_limited(tmp_path: Path, capsys:
         for charger in ("CP-1", "CP-2", "CP-3"):
             Station(books, charger).lose()
         books.run(leases.manage, ["CP-1", "CP-2", "CP-3"], books.at, "anna")
-        books.run(leases.let_go, ["CP-2", "CP-3"], books.at, "anna")  # still limited, until this has reached it
+        books.run(
+            leases.let_go, ["CP-2", "CP-3"], books.at, "anna"
+        )  # still limited, until this has reached it
         books.run(hide, "CP-3", books.at, None)  # it was removed
     assert main(["uninstall", "--root", "card", "--yes"]) == 1
     assert capsys.readouterr().err == (
-        "levity-trio: 2 chargers are still limited: run levity-trio load off first, or add --leave-limits\n"
+        "levity-trio: 2 chargers are still limited: run levity-trio load off first, or add "
+        "--leave-limits\n"
     )
     assert program.exists()
     database.write_bytes(b"damaged" * 1000)
@@ -85,14 +99,22 @@ def test_uninstall_is_refused_while_chargers_are_limited(tmp_path: Path, capsys:
     assert not program.exists()
 
 
-def test_a_unit_of_somebody_else_is_not_uninstalled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_unit_of_somebody_else_is_not_uninstalled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Its settings would be gone, and they are nowhere else."""
     unit = tmp_path / "card" / "etc" / "systemd" / "system" / "levity-trio.service"
     unit.parent.mkdir(parents=True)
-    lines = "[Service]\nUser=levity\nExecStart=/srv/bin/levity-trio serve\nEnvironment=LEVITY_DB=/srv/levity.db\n"
+    lines = (
+        "[Service]\nUser=levity\nExecStart=/srv/bin/levity-trio "
+        "serve\nEnvironment=LEVITY_DB=/srv/levity.db\n"
+    )
     unit.write_text(lines)
     assert main(["uninstall", "--root", "card", "--yes"]) == 1
-    assert "levity-trio.service is not of `install`, and its settings would be lost" in capsys.readouterr().err
+    assert (
+        "levity-trio.service is not of `install`, and its settings would be lost"
+        in capsys.readouterr().err
+    )
     assert unit.read_text() == lines
 
 
@@ -104,10 +126,16 @@ def test_a_zone_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture
 def test_a_wrong_answer_is_asked_for_again_and_no_other_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", StringIO("every\nall\nHof 3\nGermany/Berlin\nEurope/Berlin\nmy pi\n10.9.0.2\n"))
+    monkeypatch.setattr(
+        sys,
+        "stdin",
+        StringIO("every\nall\nHof 3\nGermany/Berlin\nEurope/Berlin\nmy pi\n10.9.0.2\n"),
+    )
     offered = Answers(cards="admitted", site="pi", time_zone="UTC", address="pi.local")
     chosen = _ask(offered, ["cards", "site", "time_zone", "address"])
-    assert chosen == Answers(cards="all", site="Hof 3", time_zone="Europe/Berlin", address="10.9.0.2")
+    assert chosen == Answers(
+        cards="all", site="Hof 3", time_zone="Europe/Berlin", address="10.9.0.2"
+    )
     told = "".join(capsys.readouterr())
     assert "give one of admitted, all" in told
     assert "time-zone in the settings: give the IANA name of a time zone" in told

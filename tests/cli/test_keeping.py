@@ -39,7 +39,10 @@ def test_a_copy_from_its_making_to_its_restoration(capsys: pytest.CaptureFixture
     assert main(["restore", str(BACKUP)]) == 1
     refused = capsys.readouterr()
     assert refused.out == ""
-    assert "1 session, new or changed since, with 1.000 kWh would be lost; restore with --force" in refused.err
+    assert (
+        "1 session, new or changed since, with 1.000 kWh would be lost; restore with --force"
+        in refused.err
+    )
     assert main(["restore", str(BACKUP), "--force"]) == 0
     first, lost, kept, ids = told(capsys).splitlines()
     assert first.startswith("levity.db is restored: until 20")
@@ -50,7 +53,9 @@ def test_a_copy_from_its_making_to_its_restoration(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("command", ["backup copy.db", "logs"])
-def test_what_belongs_to_another_user_is_told(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_belongs_to_another_user_is_told(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with locked(Path.cwd()):
         assert main(command.split()) == 1
         with pytest.raises(EnvironmentProblem, match=NOT_ALLOWED), open_database(SITE):
@@ -58,26 +63,43 @@ def test_what_belongs_to_another_user_is_told(command: str, capsys: pytest.Captu
     assert NOT_ALLOWED in capsys.readouterr().err
 
 
-def test_a_folder_keeps_so_many_sound_copies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_keeps_so_many_sound_copies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (folder := tmp_path / "nightly").mkdir()
-    for name in ("levity-2001-01-01.db", "levity-2001-01-02.db", "levity-2999-01-01.db", "levity-mine.db"):
+    for name in (
+        "levity-2001-01-01.db",
+        "levity-2001-01-02.db",
+        "levity-2999-01-01.db",
+        "levity-mine.db",
+    ):
         (folder / name).write_text("")
     assert main(["backup", str(folder), "--keep", "2"]) == 0
     made = told(capsys).partition(":")[0]
-    assert {path.name for path in folder.iterdir()} == {Path(made).name, "levity-2999-01-01.db", "levity-mine.db"}
+    assert {path.name for path in folder.iterdir()} == {
+        Path(made).name,
+        "levity-2999-01-01.db",
+        "levity-mine.db",
+    }
     change(SITE, "DROP INDEX tx_open")
     assert main(["backup", str(folder), "--keep", "1"]) == 1
     assert "has problems: " in capsys.readouterr().err
     assert len(list(folder.iterdir())) == 3
 
 
-def test_programs_get_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_get_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(terminal, "LINE_SECONDS", 0)
     assert main(["backup", str(BACKUP), "--json"]) == 0
     *steps, made = objects(capsys)
     assert {step["kind"] for step in steps} == {"progress"}
     assert steps[-1]["bytes"] == steps[-1]["total_bytes"] == made["bytes"] == BACKUP.stat().st_size
-    assert (made["kind"], made["file"], made["transactions"]) == ("backup", str(BACKUP.resolve()), 1)
+    assert (made["kind"], made["file"], made["transactions"]) == (
+        "backup",
+        str(BACKUP.resolve()),
+        1,
+    )
     assert main(["check", str(BACKUP), "--json"]) == 0
     (report,) = objects(capsys)
     assert (report["is_sound"], report["problems"], report["energy_wh"]) == (True, [], 1000)
@@ -85,7 +107,11 @@ def test_programs_get_json(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     SITE.unlink()
     assert main(["restore", str(BACKUP), "--json"]) == 0
     restored = objects(capsys)[-1]
-    assert (restored["kept"], restored["lost"], restored["file"]) == (None, None, str(SITE.resolve()))
+    assert (restored["kept"], restored["lost"], restored["file"]) == (
+        None,
+        None,
+        str(SITE.resolve()),
+    )
 
 
 def test_a_mistake_leaves_nothing_behind(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,13 +125,19 @@ def test_a_mistake_leaves_nothing_behind(capsys: pytest.CaptureFixture[str]) -> 
     assert not [*Path().glob("new.db*")]
 
 
-def test_a_file_of_another_user(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_user(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(path: Path, *_: object, **_more: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "open", refuse)  # root, which runs the tests in CI, may read everything
+    monkeypatch.setattr(
+        Path, "open", refuse
+    )  # root, which runs the tests in CI, may read everything
     assert main(["check", str(SITE)]) == 1
-    told = "levity-trio: levity.db: this user may not do that; use the user that the server runs as\n"
+    told = (
+        "levity-trio: levity.db: this user may not do that; use the user that the server runs as\n"
+    )
     assert capsys.readouterr().err == told
 
 

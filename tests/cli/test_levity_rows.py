@@ -19,9 +19,13 @@ from tests.store.levity_file import SCHEMA
 
 AT = "2026-03-01T12:00:00.000Z"
 CHARGERS = st.sampled_from(["CP-1", "CP-2", "", "a/b", "x" * 60, "\0", "GONE"])
-TIMES = st.sampled_from(["2026-01-10T18:00:00+00:00", "2026-01-10 19:00:00", "1970-01-01T00:00:00Z", "soon", "", 7])
+TIMES = st.sampled_from(
+    ["2026-01-10T18:00:00+00:00", "2026-01-10 19:00:00", "1970-01-01T00:00:00Z", "soon", "", 7]
+)
 NUMBERS = st.one_of(
-    st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.sampled_from(["12,5 kWh", b"\xff"])
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False),
+    st.sampled_from(["12,5 kWh", b"\xff"]),
 )
 ANYTHING = st.one_of(st.none(), NUMBERS, TIMES, st.text(max_size=5), st.binary(max_size=3))
 SMALL = st.integers(0, 3)
@@ -69,15 +73,21 @@ ROWS = st.lists(
 
 
 def import_all(history: History, ours: FileConnection) -> list[tuple[int, ...]]:
-    """Import a history; check that each row was imported or left out, and return what became of the parts."""
+    """Import a history; check that each row was imported or left out, and return what became of the
+    parts."""
     found: list[tuple[int, ...]] = []
     for parts in (history.chargers(), history.transactions(), history.readings(), history.errors()):
         for part in parts:
-            (result,) = commit(ours, [lambda db, part=part: imports.take(db, part.kind, part.rows, AT)])  # type: ignore[misc]
+            (result,) = commit(
+                ours,
+                [lambda db, part=part: imports.take(db, part.kind, part.rows, AT)],  # type: ignore[misc]
+            )
             imported: Any = result.unwrap()
             if part.kind == "transactions":
                 history.told(part.rows, imported.ids)
-            left_out = {one.id for one in part.odd if one.is_left_out and one.table == TABLES[part.kind]}
+            left_out = {
+                one.id for one in part.odd if one.is_left_out and one.table == TABLES[part.kind]
+            }
             assert part.read in (0, len(part.rows) + len(left_out))
             found.append((imported.added, imported.changed, imported.known))
     return found

@@ -39,7 +39,10 @@ def fill(folder: Path, *rows: tuple[str, float, str, str | None, str | None, str
         for charger, ago, *rest in rows:
             at = f"{NOW - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%S}.000Z"
             connection.execute(
-                "INSERT INTO log (cp_id, at, direction, message_id, action, frame) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    "INSERT INTO log (cp_id, at, direction, message_id, action, frame) "
+                    "VALUES (?, ?, ?, ?, ?, ?)"
+                ),
                 (charger, at, *rest),
             )
         connection.commit()
@@ -63,7 +66,13 @@ def test_lines_for_people(tmp_path: Path, typed: Type) -> None:
     assert (ran.status, ran.err) == (0, "")
     assert [line.split(maxsplit=5)[1:] for line in ran.out] == [
         ["CP-1", ARROWS["connect"], "-", "-", 'remote_address="10.0.0.1" subprotocol=null'],
-        ["CP-1", ARROWS["recv"], "StatusNotification", "1", '{"connectorId":1,"status":"Available"}'],
+        [
+            "CP-1",
+            ARROWS["recv"],
+            "StatusNotification",
+            "1",
+            '{"connectorId":1,"status":"Available"}',
+        ],
         ["CP-1", ARROWS["send"], "StatusNotification", "1", "= {}"],
         ["CP-1", ARROWS["recv"], "Reset", "abc-1", "! NotSupported no reset {}"],
         ["-", ARROWS["refuse"], "-", "-", 'status=404 reason="The path names no charger."'],
@@ -77,10 +86,24 @@ def test_json_lines_for_programs(tmp_path: Path, typed: Type) -> None:
     told = [json.loads(line) for line in typed("--json").out]
     common = {"session": None, "direction": "recv"}
     assert [frame | {"at": None} for frame in told] == [
-        {"id": 1, "charger": "CP-1", "message_id": "1", "action": "StatusNotification", "frame": json.loads(CALL)}
+        {
+            "id": 1,
+            "charger": "CP-1",
+            "message_id": "1",
+            "action": "StatusNotification",
+            "frame": json.loads(CALL),
+        }
         | {"at": None}
         | common,
-        {"id": 2, "charger": None, "message_id": None, "action": None, "frame": "AT+CSQ", "at": None} | common,
+        {
+            "id": 2,
+            "charger": None,
+            "message_id": None,
+            "action": None,
+            "frame": "AT+CSQ",
+            "at": None,
+        }
+        | common,
     ]
 
 
@@ -90,28 +113,43 @@ def ids(ran: Run) -> list[int]:
 
 
 def test_one_charger_one_action_some_time(tmp_path: Path, typed: Type) -> None:
-    fill(tmp_path, call("CP-1", 300), call("CP-2", 200), call("CP-1", 100), ("CP-2", 1, "recv", "2", "Heartbeat", "[]"))
+    fill(
+        tmp_path,
+        call("CP-1", 300),
+        call("CP-2", 200),
+        call("CP-1", 100),
+        ("CP-2", 1, "recv", "2", "Heartbeat", "[]"),
+    )
     assert ids(typed("--json")) == [1, 2, 3, 4]
     assert ids(typed("CP-1", "--json")) == [1, 3]
     assert ids(typed("--action", "heartbeat", "--json")) == [4]
     assert ids(typed("--since", "4h", "--json")) == [2, 3, 4]
     assert ids(typed("CP-2", "--since", "30m", "--json")) == [4]
-    assert ids(typed("--since", f"{NOW - timedelta(minutes=100):%Y-%m-%dT%H:%M:%S}", "--json")) == [3, 4]
-    assert ids(typed("--since", f"{NOW - timedelta(minutes=100):%Y-%m-%dT%H:%M:%S}+00:00", "--json")) == [3, 4]
+    assert ids(typed("--since", f"{NOW - timedelta(minutes=100):%Y-%m-%dT%H:%M:%S}", "--json")) == [
+        3,
+        4,
+    ]
+    assert ids(
+        typed("--since", f"{NOW - timedelta(minutes=100):%Y-%m-%dT%H:%M:%S}+00:00", "--json")
+    ) == [3, 4]
     assert ids(typed("--since", "2020-01-01", "--json")) == [1, 2, 3, 4]
 
 
 def test_an_empty_result_is_reported(tmp_path: Path, typed: Type) -> None:
     fill(tmp_path, call("CP-1", 1), call("A SCANNER", 1))
     with closing(sqlite_utils.Database(tmp_path / "site.db").conn) as connection:
-        connection.execute("INSERT INTO cp (id, created_at, updated_at) VALUES ('CP-1', '2026', '2026')")
+        connection.execute(
+            "INSERT INTO cp (id, created_at, updated_at) VALUES ('CP-1', '2026', '2026')"
+        )
         connection.commit()
     assert typed("CP-1", "--action", "Reset") == Run(0, ["none"], "")
     assert typed("A SCANNER").status == 0
     for flags in ((), ("--json",), ("--since", "1h")):
         ran = typed("NOPE", *flags)
         assert (ran.status, ran.out) == (2, [])
-        assert ran.err.endswith(f"no charger NOPE is in {tmp_path / 'site.db'}. See levity-trio logs --help.\n")
+        assert ran.err.endswith(
+            f"no charger NOPE is in {tmp_path / 'site.db'}. See levity-trio logs --help.\n"
+        )
 
 
 def test_what_is_far_back_is_found_piece_by_piece(tmp_path: Path) -> None:
@@ -167,7 +205,9 @@ def test_an_interrupt_without_follow_is_status_130(
     assert typed("--follow").status == 0
 
 
-def test_on_a_terminal_a_line_fits(tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_a_line_fits(
+    tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(tmp_path, call("CP-1", 1))
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((60, 24)))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
@@ -180,7 +220,9 @@ def test_a_simulated_databases_clock_counts(tmp_path: Path, typed: Type) -> None
     fill(tmp_path, call("CP-1", -10 * 24 * 60))
     with closing(sqlite_utils.Database(tmp_path / "site.db").conn) as connection:
         begun = f"{NOW - timedelta(days=1):%Y-%m-%dT%H:%M:%S}.000Z"
-        connection.execute("INSERT INTO simulated_time (id, begun_at, speed) VALUES (1, ?, 12)", (begun,))
+        connection.execute(
+            "INSERT INTO simulated_time (id, begun_at, speed) VALUES (1, ?, 12)", (begun,)
+        )
         connection.commit()
     assert ids(typed("--since", "2d", "--json")) == [1]
     assert ids(typed("--since", "2h", "--json")) == []
@@ -197,7 +239,10 @@ def test_an_error_is_one_line(tmp_path: Path, typed: Type) -> None:
     ran = typed()
     assert (ran.status, ran.err) == (
         1,
-        f"levity-trio: there is no database {tmp_path / 'site.db'}; choose the database of the server with --db\n",
+        (
+            f"levity-trio: there is no database {tmp_path / 'site.db'}; choose the database of "
+            "the server with --db\n"
+        ),
     )
     make(tmp_path / "site.db")
     ran = typed()

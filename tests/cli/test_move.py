@@ -47,7 +47,9 @@ def test_people_get_a_proof_and_what_to_do_next(
         Path(folder).mkdir()
     assert main(["move", str(SITE), address]) == 0
     begin, *steps, last = capsys.readouterr().out.partition("\ntable ")[0].splitlines()
-    assert re.fullmatch(r"\d+ rows, \d\.\d MB\. Chargers will be without the server for about \d+ s\.", begin), begin
+    assert re.fullmatch(
+        r"\d+ rows, \d\.\d MB\. Chargers will be without the server for about \d+ s\.", begin
+    ), begin
     assert last == "100 %, 0 s left"
     assert re.fullmatch(r"\d+ %, [\d,]+ s left", steps[0])
     assert main(["move", address, "back.db"]) == 0
@@ -68,14 +70,17 @@ def test_people_get_a_proof_and_what_to_do_next(
     assert lines[-3].endswith(f"to {Path('back.db').resolve()}.key")
 
 
-def test_folders_beside_the_file_are_named(address: PostgresqlAddress, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folders_beside_the_file_are_named(
+    address: PostgresqlAddress, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("levity.db.files").mkdir()
     Path("levity.db.key").touch()
     assert main(["move", str(SITE), address]) == 0
     out = capsys.readouterr().out
     assert (
-        f"Give each server --secrets-key with a copy of {Path('levity.db.key').resolve()}, the key of secrets." in out
-    )
+        f"Give each server --secrets-key with a copy of {Path('levity.db.key').resolve()}, "
+        "the key of secrets."
+    ) in out
     files = Path("levity.db.files").resolve()
     assert f"Copy {files} to levity.files in the folder where the server will be started" in out
     assert ".certificates" not in out
@@ -117,7 +122,10 @@ def test_ctrl_c(
     with monkeypatch.context() as patch:
         patch.setattr(move, "prove", press)
         assert main(["move", str(SITE), address]) == 130
-    assert capsys.readouterr().err == "levity-trio: interrupted; nothing was moved; run the same command again\n"
+    assert (
+        capsys.readouterr().err
+        == "levity-trio: interrupted; nothing was moved; run the same command again\n"
+    )
     assert main(["move", str(SITE), address]) == 0
 
 
@@ -126,7 +134,12 @@ def test_ctrl_c(
     [
         ("levity.db", "other.db", 2, "to move from a file to a file, use backup"),
         ("levity.db", "postgresql://user:secret@host/levity", 2, "leave out the password"),
-        ("levity.db", "postgresql:levity", 2, "give an address such as postgresql://user@host/database"),
+        (
+            "levity.db",
+            "postgresql:levity",
+            2,
+            "give an address such as postgresql://user@host/database",
+        ),
         ("levity.db", "postgresql:///x?host=/nowhere", 1, "No such file or directory"),
         ("missing.db", "postgresql:///x?host=/nowhere", 1, "there is no database"),
         ("postgresql:///x?host=/nowhere", "new.db", 1, "No such file or directory"),
@@ -144,14 +157,22 @@ def test_what_cannot_be_moved(
     assert not Path("new.db").exists()
 
 
-def test_without_the_extra(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("levity_trio.store.postgresql.moving", "levity_trio.store.postgresql.connection", "psycopg"):
+def test_without_the_extra(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        "levity_trio.store.postgresql.moving",
+        "levity_trio.store.postgresql.connection",
+        "psycopg",
+    ):
         monkeypatch.setitem(sys.modules, name, None)
     assert main(["move", str(SITE), "postgresql:///levity"]) == 1
     assert "pip install '.[postgresql]'" in capsys.readouterr().err
 
 
-def test_a_folder_that_must_not_be_written(address: PostgresqlAddress, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_must_not_be_written(
+    address: PostgresqlAddress, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["move", str(SITE), address]) == 0
     assert main(["move", address, "/proc/new.db"]) == 1
     assert "levity-trio: cannot move" in capsys.readouterr().err

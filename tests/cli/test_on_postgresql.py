@@ -1,4 +1,5 @@
-"""The commands that keep and bring data, on PostgreSQL: what they do there, and what they refuse in which words."""
+"""The commands that keep and bring data, on PostgreSQL: what they do there, and what they refuse in
+which words."""
 
 from __future__ import annotations
 
@@ -116,7 +117,11 @@ def test_check(capsys: Capsys, address: PostgresqlAddress) -> None:
     change(address, "DROP INDEX tx_open")
     assert main(["check", address, "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
-    assert (report["database"], report["is_sound"], len(report["unchecked"])) == (address, False, len(unchecked))
+    assert (report["database"], report["is_sound"], len(report["unchecked"])) == (
+        address,
+        False,
+        len(unchecked),
+    )
     assert [one["check"] for one in report["problems"]] == ["schema"]
 
 
@@ -124,7 +129,9 @@ def history(path: Path) -> Path:
     """A database of Levity with a bit of everything."""
     old = OldFile(path)
     old.charger("CP-0")
-    (connector,) = old.charger(name="Space 7", vendor="United Chargers", model="Grizzl-E", serial_number="S1")
+    (connector,) = old.charger(
+        name="Space 7", vendor="United Chargers", model="Grizzl-E", serial_number="S1"
+    )
     transaction = old.transaction(connector)
     old.reading(transaction, 2000.5)
     old.reading(None, "12.5 kWh")
@@ -134,11 +141,17 @@ def history(path: Path) -> Path:
     return path
 
 
-def rows_of_both(path: Path, address: PostgresqlAddress) -> Iterator[tuple[str, list[str], list[str]]]:
+def rows_of_both(
+    path: Path, address: PostgresqlAddress
+) -> Iterator[tuple[str, list[str], list[str]]]:
     with closing(sqlite3.connect(path)) as file:
         for table in tables(file):
             sql = f"SELECT {', '.join(columns(file, table))} FROM {table}"
-            yield table, sorted(map(repr, file.execute(sql))), sorted(map(repr, query(address, sql)))
+            yield (
+                table,
+                sorted(map(repr, file.execute(sql))),
+                sorted(map(repr, query(address, sql))),
+            )
 
 
 def test_the_same_history_is_imported(
@@ -153,7 +166,9 @@ def test_the_same_history_is_imported(
                 ((base,),) = file.execute("SELECT min(id) - 1 FROM tx").fetchall()
             change(address, f"SELECT setval('tx_id_seq', {base})")
         assert main(["import", "levity", str(old), "--db", target, "--json"]) == 0
-        assert main(["import", "levity", str(old), "--db", target]) == 0  # once more, it changes nothing
+        assert (
+            main(["import", "levity", str(old), "--db", target]) == 0
+        )  # once more, it changes nothing
         told.append(capsys.readouterr().out)
     assert told[0].replace(str(site), "DB") == told[1].replace(shlex.quote(str(address)), "DB")
     for table, expected, found in rows_of_both(site, address):
@@ -176,8 +191,12 @@ def test_no_import_beside_a_server_that_is_elsewhere(
     assert "the server levity runs on this database" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [["logs"], ["recheck"], ["forget", "CP-1"], ["check"], ["restore"]])
-def test_who_may_not_gets_advice(capsys: Capsys, address: PostgresqlAddress, command: list[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [["logs"], ["recheck"], ["forget", "CP-1"], ["check"], ["restore"]]
+)
+def test_who_may_not_gets_advice(
+    capsys: Capsys, address: PostgresqlAddress, command: list[str]
+) -> None:
     strange = address.replace(f"{OWNER}@", "stranger@")
     assert main([*command, *([] if command == ["check"] else ["--db"]), strange]) == 1
     (line,) = capsys.readouterr().err.splitlines()

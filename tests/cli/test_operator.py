@@ -14,25 +14,34 @@ from levity_trio.config.time_zones import named
 
 def no_answer(state: str) -> str:
     detail = f"command 7: the charger gave no answer: {state}"
-    return in_words(Refusal(504, {"code": "no_answer", "detail": detail, "command": {"id": 7, "state": state}}))
+    return in_words(
+        Refusal(504, {"code": "no_answer", "detail": detail, "command": {"id": 7, "state": state}})
+    )
 
 
 def test_an_answer_that_may_still_come_is_followed_and_not_asked_for_again() -> None:
     """Whoever repeats a start that the charger carries out late starts two."""
-    assert no_answer("timed out").endswith("do not repeat it before you looked: levity-trio commands 7")
+    assert no_answer("timed out").endswith(
+        "do not repeat it before you looked: levity-trio commands 7"
+    )
     assert no_answer("gone") == "command 7: the charger gave no answer: gone"
 
 
 @pytest.mark.parametrize(
     ("detail", "told"),
     [
-        ("there is no session 1000017", "there is no session 1000017; levity-trio sessions lists all"),
+        (
+            "there is no session 1000017",
+            "there is no session 1000017; levity-trio sessions lists all",
+        ),
         ("there is no statement 1", "there is no statement 1; levity-trio bill list lists all"),
         ("there is no tariff 'Night'", "there is no tariff 'Night'"),
         ("there is no household 7", "there is no household 7"),
     ],
 )
-def test_who_typed_a_number_of_the_manual_learns_where_the_own_ones_are(detail: str, told: str) -> None:
+def test_who_typed_a_number_of_the_manual_learns_where_the_own_ones_are(
+    detail: str, told: str
+) -> None:
     assert in_words(Refusal(404, {"code": "not_found", "detail": detail})) == told
 
 

@@ -14,8 +14,11 @@ from tests.store.files import make
 from tests.store.template import new_database
 
 
-def fill(folder: Path, change: str = "", chargers: tuple[str, ...] = ("CP-1", "CP-2"), late_wh: int = 0) -> None:
-    """Store a transaction of 5 kWh per charger, optionally a late reading of the last charger, then run the SQL."""
+def fill(
+    folder: Path, change: str = "", chargers: tuple[str, ...] = ("CP-1", "CP-2"), late_wh: int = 0
+) -> None:
+    """Store a transaction of 5 kWh per charger, optionally a late reading of the last charger, then
+    run the SQL."""
     with new_database(folder / "site.db") as connection:
         books = Books(connection)
         for station in (Station(books, name) for name in chargers):
@@ -45,7 +48,15 @@ def test_differences_apart_by_cause(tmp_path: Path, typed: Type) -> None:
     assert lines[0].startswith("By the rules: ")
     head, wrong, why = lines[2:5]
     assert head.split() == ["id", "charger", "start", "stored", "Wh", "now", "Wh"]
-    assert wrong.split()[1:] == ["CP-1", "2026-03-01", "12:00", "4000", "certain", "5000", "certain"]
+    assert wrong.split()[1:] == [
+        "CP-1",
+        "2026-03-01",
+        "12:00",
+        "4000",
+        "certain",
+        "5000",
+        "certain",
+    ]
     assert why == "    rules: found by register"
     assert head.index("stored Wh") + len("stored Wh") == wrong.index(" certain") - 1
     assert lines[6].startswith("By later facts and habits: ")
@@ -68,12 +79,28 @@ def test_for_programs(tmp_path: Path, typed: Type) -> None:
     by_rules, by_facts, totals = map(json.loads, lines)
     assert (status, err) == (1, "")
     assert list(by_rules) == [
-        *("kind", "id", "charger", "connector", "start_time", "causes", "rules", "judged_at", "settled_by"),
+        *(
+            "kind",
+            "id",
+            "charger",
+            "connector",
+            "start_time",
+            "causes",
+            "rules",
+            "judged_at",
+            "settled_by",
+        ),
         *("stored", "then", "now"),
     ]
     assert (by_rules["kind"], by_rules["causes"], by_rules["rules"]) == ("difference", ["rules"], 1)
     assert by_rules["stored"] == by_rules["then"] | {"wh": 4000}
-    assert by_rules["now"] == {"wh": 5000, "confidence": "certain", "method": "register", "reviews": [], "words": ""}
+    assert by_rules["now"] == {
+        "wh": 5000,
+        "confidence": "certain",
+        "method": "register",
+        "reviews": [],
+        "words": "",
+    }
     assert by_facts["causes"] == ["facts"]
     assert totals == {
         "kind": "totals",
@@ -103,13 +130,19 @@ def test_on_a_terminal(tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("arguments", "status", "line"),
     [
-        (["--db", "none.db"], 1, "there is no database none.db; choose the database of the server with --db"),
+        (
+            ["--db", "none.db"],
+            1,
+            "there is no database none.db; choose the database of the server with --db",
+        ),
         (["--db", "other.db"], 1, "other.db belongs to another program"),
         (["CP-9"], 2, "Invalid value for 'CHARGER': no charger CP-9 is in "),
         (["--jsn"], 2, "See levity-trio recheck --help."),
     ],
 )
-def test_a_mistake_is_one_plain_line(tmp_path: Path, typed: Type, arguments: list[str], status: int, line: str) -> None:
+def test_a_mistake_is_one_plain_line(
+    tmp_path: Path, typed: Type, arguments: list[str], status: int, line: str
+) -> None:
     fill(tmp_path)
     make(tmp_path / "other.db")
     found = typed(*arguments)

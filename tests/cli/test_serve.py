@@ -24,13 +24,17 @@ def server_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], None]:
 
     def put(run: Run) -> None:
         monkeypatch.setitem(
-            sys.modules, "levity_trio.server", SimpleNamespace(run=run, __path__=[str(ROOM)], __spec__=None)
+            sys.modules,
+            "levity_trio.server",
+            SimpleNamespace(run=run, __path__=[str(ROOM)], __spec__=None),
         )
 
     return put
 
 
-def test_help_names_every_setting_its_default_and_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_every_setting_its_default_and_its_group(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["serve", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     for setting in SETTINGS:
@@ -51,7 +55,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert __version__ in capsys.readouterr().out
 
 
-def test_flags_reach_the_server(server_runs: Callable[[Run], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_reach_the_server(
+    server_runs: Callable[[Run], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def run(server: ServerConfig, log: LogConfig) -> int:
         seen.extend((server, log))
         return 0
@@ -60,11 +66,23 @@ def test_flags_reach_the_server(server_runs: Callable[[Run], None], monkeypatch:
     server_runs(run)
     monkeypatch.setenv("LEVITY_PORT", "9001")
     monkeypatch.setenv("LEVITY_STRICT", "true")
-    flags = ["--db", "a.db", "--disable-websocket-ping", "--log-level", "error", "--clock-wait", "0.5"]
+    flags = [
+        "--db",
+        "a.db",
+        "--disable-websocket-ping",
+        "--log-level",
+        "error",
+        "--clock-wait",
+        "0.5",
+    ]
     assert main(["serve", *flags]) == 0
     assert seen == [
         ServerConfig(
-            port=9001, database=Path("a.db"), websocket_ping_seconds=None, clock_wait_seconds=0.5, strict=True
+            port=9001,
+            database=Path("a.db"),
+            websocket_ping_seconds=None,
+            clock_wait_seconds=0.5,
+            strict=True,
         ),
         LogConfig(level="ERROR"),
     ]
@@ -78,7 +96,11 @@ def test_the_server_s_status_is_the_exit_status(server_runs: Callable[[Run], Non
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [
-        (EnvironmentProblem("port 9000 is taken; give another"), 1, "port 9000 is taken; give another"),
+        (
+            EnvironmentProblem("port 9000 is taken; give another"),
+            1,
+            "port 9000 is taken; give another",
+        ),
         (ConfigError("--db x: give another"), 2, "--db x: give another"),
     ],
 )
@@ -142,7 +164,12 @@ def test_python_m_is_the_same_command() -> None:
     command = [sys.executable, "-m", "levity_trio", "serve", "--port", "x"]
     source = Path(__file__).parent.parent.parent
     done = subprocess.run(
-        command, env={"PYTHONPATH": str(source)}, capture_output=True, text=True, timeout=60, check=False
+        command,
+        env={"PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "levity-trio: --port x: give a whole number from 0 to 65535\n"
@@ -171,7 +198,8 @@ def test_help_and_a_wrong_flag_answer_without_loading_the_server() -> None:
 def test_the_server_does_without_what_only_the_simulator_needs() -> None:
     """An invalid flag is refused after all imports and before anything is opened."""
     loaded = loaded_after(
-        "from levity_trio.cli import main; import levity_trio.server; main(['serve', '--log-level', 'LOUD'])"
+        "from levity_trio.cli import main; import levity_trio.server; main(['serve', "
+        "'--log-level', 'LOUD'])"
     )
     assert "'structlog'" in loaded
     for name in ("simulat", "'rich'", "'cryptography'", "'urllib.request'"):

@@ -37,7 +37,20 @@ def test_the_day_is_what_happens_by_itself(orders: list[Order]) -> None:
 
 def test_quirks_are_given_to_all_once(orders: list[Order]) -> None:
     assert (
-        main(["simulate", "--chargers", "2", "--quirk", "no-pings", "--quirk", "two-calls", "--quirk", "no-pings"]) == 0
+        main(
+            [
+                "simulate",
+                "--chargers",
+                "2",
+                "--quirk",
+                "no-pings",
+                "--quirk",
+                "two-calls",
+                "--quirk",
+                "no-pings",
+            ]
+        )
+        == 0
     )
     (order,) = orders
     assert order.plan is not None
@@ -62,7 +75,9 @@ def test_the_ledger_is_kept_where_it_was_said(orders: list[Order]) -> None:
 
 def test_control_has_no_plan_of_its_own(orders: list[Order]) -> None:
     assert main(["simulate", "--control", "9100"]) == 0
-    assert main(["simulate", "--control", "[::1]:9100", "--chargers", "3", "--state", "x.json"]) == 0
+    assert (
+        main(["simulate", "--control", "[::1]:9100", "--chargers", "3", "--state", "x.json"]) == 0
+    )
     bare, planned = orders
     assert (bare.plan, bare.control) == (
         None,
@@ -118,7 +133,9 @@ def test_what_there_is_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"\n{'':23}seen in: " in capsys.readouterr().out
 
 
-def test_help_has_examples_that_parse(capsys: pytest.CaptureFixture[str], orders: list[Order]) -> None:
+def test_help_has_examples_that_parse(
+    capsys: pytest.CaptureFixture[str], orders: list[Order]
+) -> None:
     assert main(["simulate", "--help"]) == 0
     text = capsys.readouterr().out
     examples = re.findall(r"^ +levity-trio (simulate.*)$", text, re.MULTILINE)

@@ -1,4 +1,5 @@
-"""Output for people: how tables are aligned and times are told, and how many there are of something."""
+"""Output for people: how tables are aligned and times are told, and how many there are of
+something."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def test_a_table_below_something_is_shown_only_with_rows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_below_something_is_shown_only_with_rows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     show_below(("id", "name"), iter([{"id": 1, "name": "Anna"}]))
     assert capsys.readouterr().out == "\nid  name\n 1  Anna\n"
     show_below(("id", "name"), iter([]))
@@ -93,7 +96,10 @@ def test_times_are_those_of_this_machine_to_the_minute(capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("load site --amperes 16,5", "'16,5' is no number; write one with a point, such as 2.5. See levity-trio load"),
+        (
+            "load site --amperes 16,5",
+            "'16,5' is no number; write one with a point, such as 2.5. See levity-trio load",
+        ),
         ("wallet list --limit x", "'x' is no whole number"),
         ("load site nothing.toml", "'nothing.toml' does not exist"),
         ("statsu", "No such command 'statsu'. Did you mean 'status'? See levity-trio --help."),
@@ -113,7 +119,9 @@ def test_a_bank_account_is_no_household(capsys: pytest.CaptureFixture[str]) -> N
     assert names == ["household", "household name", "bank account"]
 
 
-@pytest.mark.parametrize(("number", "words"), [(0, "0 tags"), (1, "1 tag"), (2, "2 tags"), (1000, "1,000 tags")])
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "0 tags"), (1, "1 tag"), (2, "2 tags"), (1000, "1,000 tags")]
+)
 def test_how_many_there_are(number: int, words: str) -> None:
     assert counted(number, "tag") == words
 
@@ -123,7 +131,8 @@ def test_what_is_shown_passes_through_the_functions_that_escape_it() -> None:
         one.name: line
         for one in Path(cli.__file__).parent.glob("*.py")
         for line in one.read_text().splitlines()
-        if re.search(r"click\.s?echo|\bprint\(|sys\.std(out|err)\.write", line) and "readable(" not in line
+        if re.search(r"click\.s?echo|\bprint\(|sys\.std(out|err)\.write", line)
+        and "readable(" not in line
     }
     assert others == {  # our own texts, which no charger writes
         "__init__.py": "        click.echo(context.get_help())",
@@ -132,10 +141,18 @@ def test_what_is_shown_passes_through_the_functions_that_escape_it() -> None:
 
 
 COLUMNS = ("id", "name", "since", "value", "notes")
-ROW = {"id": 7, "name": "A" * 50, "since": STAMP, "value": "Flat 3, the one on the left", "notes": "n" * 40}
+ROW = {
+    "id": 7,
+    "name": "A" * 50,
+    "since": STAMP,
+    "value": "Flat 3, the one on the left",
+    "notes": "n" * 40,
+}
 
 
-def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, *, wide: bool) -> list[str]:
+def told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, *, wide: bool
+) -> list[str]:
     monkeypatch.setenv("COLUMNS", str(width))
     with click.Context(click.Command("x")) as context:
         context.meta[terminal.WIDE] = wide

@@ -17,7 +17,8 @@ from tests.store.template import new_database
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the ledger of a transaction, a database that agrees and one with another figure."""
+    """A folder with the ledger of a transaction, a database that agrees and one with another
+    figure."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "right.db"
     with new_database(path) as connection:
@@ -61,7 +62,11 @@ def test_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "line"),
     [
-        (["none.jsonl", "right.db"], 2, "none.jsonl: No such file or directory; give a file that simulate --ledger"),
+        (
+            ["none.jsonl", "right.db"],
+            2,
+            "none.jsonl: No such file or directory; give a file that simulate --ledger",
+        ),
         (["right.db", "right.db"], 2, "right.db is not a ledger; give"),
         (["run.jsonl", "none.db"], 1, "there is no database none.db; choose"),
         (["run.jsonl", "run.jsonl"], 1, "run.jsonl"),

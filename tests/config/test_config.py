@@ -41,8 +41,16 @@ def test_the_defaults_are_those_promised() -> None:
     assert (server.host, server.port, server.database) == ("0.0.0.0", 9000, Path("levity.db"))  # noqa: S104
     assert (server.heartbeat_interval_seconds, server.response_timeout_seconds) == (60, 30.0)
     assert (server.websocket_ping_seconds, server.strict) == (20.0, False)
-    assert (server.shutdown_grace_seconds, server.clock_wait_seconds, server.clock_speed) == (10.0, 120.0, 1)
-    assert (server.max_connections, server.max_chargers, server.max_message_bytes) == (1000, 1000, 524_288)
+    assert (server.shutdown_grace_seconds, server.clock_wait_seconds, server.clock_speed) == (
+        10.0,
+        120.0,
+        1,
+    )
+    assert (server.max_connections, server.max_chargers, server.max_message_bytes) == (
+        1000,
+        1000,
+        524_288,
+    )
     assert (log.level, log.ocpp_level, log.format, log.file) == ("INFO", "WARNING", "console", None)
 
 
@@ -58,11 +66,23 @@ def test_where_each_setting_came_from(write_toml: WriteToml) -> None:
     server, _ = load(flags, {"LEVITY_PORT": "20", "LEVITY_LOG_LEVEL": "debug", "LEVITY_HOST": ""})
     found = {one.name: (one.text, one.origin) for one in server.in_force}
     assert len(found) == len(SETTINGS)
-    assert (found["port"], found["strict"]) == (("010", "flag"), ("True", "flag"))  # as it was given
+    assert (found["port"], found["strict"]) == (
+        ("010", "flag"),
+        ("True", "flag"),
+    )  # as it was given
     assert found["log-level"] == ("debug", "environment")
     assert (found["max-chargers"], found["plugins"]) == (("3", "file"), ("a,b", "file"))
-    assert (found["host"], found["tls-port"], found["no-api"]) == (("0.0.0.0", "default"), *[(None, "default")] * 2)  # noqa: S104
-    assert [one.name for one in server.in_force if one.is_secret] == ["mail", "ntfy", "ping-url", "mqtt", "authorizer"]
+    assert (found["host"], found["tls-port"], found["no-api"]) == (
+        ("0.0.0.0", "default"),  # noqa: S104
+        *[(None, "default")] * 2,
+    )
+    assert [one.name for one in server.in_force if one.is_secret] == [
+        "mail",
+        "ntfy",
+        "ping-url",
+        "mqtt",
+        "authorizer",
+    ]
 
 
 def test_flag_over_environment_over_toml_over_default(write_toml: WriteToml) -> None:
@@ -143,13 +163,20 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
 
 
 @pytest.mark.parametrize(
-    "mail", ["smtps://mail.example.org", "smtp://haus@mail.example.org:587", "smtps://haus%40example.org@[fd00::1]/"]
+    "mail",
+    [
+        "smtps://mail.example.org",
+        "smtp://haus@mail.example.org:587",
+        "smtps://haus%40example.org@[fd00::1]/",
+    ],
 )
 def test_a_mail_server_without_its_password_may_be_a_flag(mail: str) -> None:
     assert load({"mail": mail}, {})[0].mail == mail
 
 
-@pytest.mark.parametrize("flags", [{"mail": "smtps://haus:secret@a.example"}, {"ntfy": "https://:secret@a.example"}])
+@pytest.mark.parametrize(
+    "flags", [{"mail": "smtps://haus:secret@a.example"}, {"ntfy": "https://:secret@a.example"}]
+)
 def test_a_password_is_no_flag(flags: Mapping[str, str]) -> None:
     assert "leave out the password" in (said := problem(flags))
     assert "secret" not in said
@@ -160,10 +187,20 @@ def test_a_password_is_no_flag(flags: Mapping[str, str]) -> None:
     [
         *(
             ("mail", one)
-            for one in ("mail.example.org", "http://a", "smtps://", "smtps://a/in", "smtp://a:x", "smtps://[a")
+            for one in (
+                "mail.example.org",
+                "http://a",
+                "smtps://",
+                "smtps://a/in",
+                "smtp://a:x",
+                "smtps://[a",
+            )
         ),
         *(("mail", one) for one in ("smtps://a b", "folder:/nowhere", "smtp://a?x=y")),
-        *(("mail_from", one) for one in ("Bauhof", "a@b\nBcc: c@d", "Bauhof a@b", "<a@b", "A <a@b> x", '"A" <a@b>')),
+        *(
+            ("mail_from", one)
+            for one in ("Bauhof", "a@b\nBcc: c@d", "Bauhof a@b", "<a@b", "A <a@b> x", '"A" <a@b>')
+        ),
         *(("ping_url", one) for one in ("hc-ping.com/1", "https://hc-ping.com/1 2")),
     ],
 )
@@ -189,7 +226,9 @@ def test_values_take_their_types() -> None:
     assert (server.websocket_ping_seconds, server.strict) == (None, True)
 
 
-@pytest.mark.parametrize(("word", "ping"), [("0", 20.0), ("No", 20.0), ("on", None), ("TRUE", None)])
+@pytest.mark.parametrize(
+    ("word", "ping"), [("0", 20.0), ("No", 20.0), ("on", None), ("TRUE", None)]
+)
 def test_a_switch_in_the_environment(word: str, ping: float | None) -> None:
     assert load({}, {"LEVITY_DISABLE_WEBSOCKET_PING": word})[0].websocket_ping_seconds == ping
 
@@ -199,7 +238,10 @@ def test_an_empty_environment_variable_is_not_set() -> None:
 
 
 def test_a_variable_that_is_no_setting_is_named() -> None:
-    assert problem({}, {"LEVITY_PROT": "99"}) == "LEVITY_PROT is not a setting; did you mean LEVITY_PORT?"
+    assert (
+        problem({}, {"LEVITY_PROT": "99"})
+        == "LEVITY_PROT is not a setting; did you mean LEVITY_PORT?"
+    )
     assert "LEVITY_LOG_LEVEL?" in problem({}, {"LEVITY_LOGLEVEL": "DEBUG"})
     assert load({}, {"PROT": "99", "LEVITY_SIMULATOR_API": "http://127.0.0.1:9100"}) == load({}, {})
 
@@ -238,7 +280,9 @@ def test_a_variable_that_is_no_setting_is_named() -> None:
         ("file", "/dev/null", "not a regular file"),
     ],
 )
-def test_a_wrong_value_is_one_line_that_says_what_to_do(attribute: str, value: str, advice: str) -> None:
+def test_a_wrong_value_is_one_line_that_says_what_to_do(
+    attribute: str, value: str, advice: str
+) -> None:
     line = problem({attribute: value})
     flag = next(setting.flag for setting in SETTINGS if setting.attribute == attribute)
     assert line.startswith(flag)
@@ -257,7 +301,10 @@ def test_a_wrong_value_names_its_source(write_toml: WriteToml) -> None:
     ("text", "advice"),
     [
         ("prot = 9000", "unknown key prot; did you mean port?"),
-        ("heartbeat_interval = 60", "unknown key heartbeat_interval; did you mean heartbeat-interval?"),
+        (
+            "heartbeat_interval = 60",
+            "unknown key heartbeat_interval; did you mean heartbeat-interval?",
+        ),
         ("[server]\nport = 1", "unknown key server; did you mean"),
         ("a = 1\nport = x", "line 2"),
         ("x = " + "[" * 5000, "is not TOML"),
@@ -291,7 +338,10 @@ def test_nothing_is_created(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@given(st.sampled_from(SETTINGS), st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.none()))
+@given(
+    st.sampled_from(SETTINGS),
+    st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.none()),
+)
 def test_any_value_is_taken_or_refused_in_one_line(setting: Setting, value: object) -> None:
     try:
         load({setting.attribute: value}, {})
@@ -314,7 +364,12 @@ def test_a_plugin_has_a_table_of_its_own(write_toml: WriteToml) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["postgresql:name", "postgresql:///", "postgresql://user@host", "postgresql://user:secret@[::1/name"]
+    [
+        "postgresql:name",
+        "postgresql:///",
+        "postgresql://user@host",
+        "postgresql://user:secret@[::1/name",
+    ]
     + ["postgres://user:secret@\N{ACCOUNT OF}/name"],
 )
 def test_an_address_of_postgresql_that_is_none(address: str) -> None:
@@ -326,19 +381,28 @@ def test_an_address_of_postgresql_that_is_none(address: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("https://me:secret@example.org/ask", "https://secret@example.org/", "http://h/ask?token=secret"),
+        *(
+            "https://me:secret@example.org/ask",
+            "https://secret@example.org/",
+            "http://h/ask?token=secret",
+        ),
         *("https://h/?a=1&api_key=secret", "https://h/ask;password=secret", "http://h/?sig=secret"),
     ],
 )
 def test_a_secret_in_a_url_is_refused_on_the_command_line(url: str, write_toml: WriteToml) -> None:
-    """Others of this machine see the arguments of a program, but neither its environment nor its file."""
+    """Others of this machine see the arguments of a program, but neither its environment nor its
+    file."""
     line = problem({"authorizer": url})
-    assert line.startswith("--authorizer: leave out the password, which others would see; put the URL into LEVITY_")
+    assert line.startswith(
+        "--authorizer: leave out the password, which others would see; put the URL into LEVITY_"
+    )
     assert load({}, {"LEVITY_AUTHORIZER": url})[0].authorizer == url
     assert load({"config": write_toml(f'authorizer = "{url}"')}, {})[0].authorizer == url
 
 
-@pytest.mark.parametrize("url", ["https://me:secret@example.org/x", "wss://me:secret@h/ws", "http://h:1/?token=secret"])
+@pytest.mark.parametrize(
+    "url", ["https://me:secret@example.org/x", "wss://me:secret@h/ws", "http://h:1/?token=secret"]
+)
 def test_no_error_repeats_a_secret(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("public_url", "drivers_url", "files_url", "fluentd_endpoint"):
         assert "secret" not in problem({name: url})
@@ -351,4 +415,7 @@ def test_no_error_repeats_a_secret(url: str, capsys: pytest.CaptureFixture[str])
 
 
 def test_a_url_without_a_secret_may_be_a_flag() -> None:
-    assert load({"authorizer": "https://example.org/ask?site=1"}, {})[0].authorizer == "https://example.org/ask?site=1"
+    assert (
+        load({"authorizer": "https://example.org/ask?site=1"}, {})[0].authorizer
+        == "https://example.org/ask?site=1"
+    )

@@ -12,7 +12,9 @@ from levity_trio.config.sources import load
 from levity_trio.config.time_zones import UnknownZone, named, of_system
 
 
-@pytest.mark.parametrize("name", ["Europe/Berlim", "", "/etc/passwd", "../UTC", "Europe", "a\0b", "é"])
+@pytest.mark.parametrize(
+    "name", ["Europe/Berlim", "", "/etc/passwd", "../UTC", "Europe", "a\0b", "é"]
+)
 def test_a_name_that_is_none(name: str) -> None:
     with pytest.raises(UnknownZone):
         named(name)

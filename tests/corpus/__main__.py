@@ -1,6 +1,8 @@
-"""Write the corpus anew from its sources, judge it, keep what today's rules say, or tell its lies late.
+"""Write the corpus anew from its sources, judge it, keep what today's rules say, or tell its lies
+late.
 
-Without a name of a file, all are written, judged, kept or told. A file of the corpus is read by `tests.corpus.kept`.
+Without a name of a file, all are written, judged, kept or told. A file of the corpus is read by
+`tests.corpus.kept`.
 """
 
 from __future__ import annotations
@@ -39,7 +41,16 @@ HONEST_SESSIONS: Final = 1000
 SEED: Final = 1
 SHOWN: Final = 20
 HEAD: Final = (
-    *("lying", "honest", "silently wrong", "right proposals", "wrong proposals", "honest flagged", "lost", "different"),
+    *(
+        "lying",
+        "honest",
+        "silently wrong",
+        "right proposals",
+        "wrong proposals",
+        "honest flagged",
+        "lost",
+        "different",
+    ),
     "seconds",
 )
 
@@ -48,10 +59,28 @@ HEAD: Final = (
 
 
 def run_tests(name: str) -> None:
-    """Run the tests of reports, or all others that judge a session. They write their file themselves."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.corpus.capture", "-p", "no:cacheprovider"]
-    telling = [str(path) for path in sorted(STORE.glob("test_*.py")) if TELLING.search(path.read_text())]
-    others = ["-k", "not postgresql", "--ignore=tests/charging/test_rules.py", "tests/charging", *telling]
+    """Run the tests of reports, or all others that judge a session. They write their file
+    themselves."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "tests.corpus.capture",
+        "-p",
+        "no:cacheprovider",
+    ]
+    telling = [
+        str(path) for path in sorted(STORE.glob("test_*.py")) if TELLING.search(path.read_text())
+    ]
+    others = [
+        "-k",
+        "not postgresql",
+        "--ignore=tests/charging/test_rules.py",
+        "tests/charging",
+        *telling,
+    ]
     command += [capture.REPORTS] if name == "reports" else others
     subprocess.run(command, cwd=ROOT, check=True, env=os.environ | {capture.FILE: name})
 
@@ -86,7 +115,8 @@ def of_honest() -> Iterator[Found]:
 
 
 def of_generated() -> Iterator[Found]:
-    """Yield the transactions of tests/charging/generated.py, made at random: their truth is that before their lies."""
+    """Yield the transactions of tests/charging/generated.py, made at random: their truth is that
+    before their lies."""
     for number in range(generated.TRANSACTIONS):
         true, case = generated.delivered(Random(number)), generated.generated(number)
         wh = (true.stop or 0) - (true.start or 0)
@@ -129,7 +159,10 @@ def check(chosen: Sequence[str]) -> bool:
         print(_row(name, counts), flush=True)
         total += counts
     print(_row("all", total))
-    print("\n".join(different[:SHOWN]), f"… and {len(different) - SHOWN} more" if len(different) > SHOWN else "")
+    print(
+        "\n".join(different[:SHOWN]),
+        f"… and {len(different) - SHOWN} more" if len(different) > SHOWN else "",
+    )
     return not different
 
 
@@ -158,12 +191,17 @@ def keep(chosen: Sequence[str]) -> None:
 
 
 def tell_late(chosen: Sequence[str], every: int) -> bool:
-    """Tell the lies of files again, or one of so many of them; print how many are in doubt in time and late, and those
-    that are in doubt in time only. Return whether there are none."""
+    """Tell the lies of files again, or one of so many of them; print how many are in doubt in time
+    and late, and those that are in doubt in time only. Return whether there are none."""
     missed = list[str]()
     for name in chosen:
         counts, found = late.compare(late.lies(lines(name)[::every]))
-        print(name.ljust(9), *(f"{count} {what}" for what, count in counts.items()), sep="  ", flush=True)
+        print(
+            name.ljust(9),
+            *(f"{count} {what}" for what, count in counts.items()),
+            sep="  ",
+            flush=True,
+        )
         missed += found
     print(*missed, sep="\n")
     return not missed
@@ -172,10 +210,16 @@ def tell_late(chosen: Sequence[str], every: int) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     files = ["reports", "tests", "lies", "honest", "generated", "quirks", "months"]
     parser = argparse.ArgumentParser(prog="python -m tests.corpus", description=__doc__)
-    parser.add_argument("verb", nargs="?", choices=("write", "check", "keep", "late"), default="write")
-    parser.add_argument("--only", action="append", choices=files, help="a file; may be repeated [all]")
+    parser.add_argument(
+        "verb", nargs="?", choices=("write", "check", "keep", "late"), default="write"
+    )
+    parser.add_argument(
+        "--only", action="append", choices=files, help="a file; may be repeated [all]"
+    )
     parser.add_argument("--seeds", type=seeds, default="1-6", help="of the months [%(default)s]")
-    parser.add_argument("--every", type=int, default=1, help="tell one of so many lies late [%(default)s]")
+    parser.add_argument(
+        "--every", type=int, default=1, help="tell one of so many lies late [%(default)s]"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.verb == "late":
         return 0 if tell_late(chosen.only or names(), chosen.every) else 1

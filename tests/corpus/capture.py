@@ -1,8 +1,10 @@
-"""Notes what tests and stories judge, and what they say about the truth: `pytest -p tests.corpus.capture`.
+"""Notes what tests and stories judge, and what they say about the truth: `pytest -p
+tests.corpus.capture`.
 
-A plugin, because it has to be there before the tests import what it wraps. The last case of each transaction is kept.
-A test that asserts a figure without a review, or with either, tells the energy; one that asserts a review tells which
-proposals are right. Where a test tells nothing, what is in doubt is a lie, and so is all in a file of lies.
+A plugin, because it has to be there before the tests import what it wraps. The last case of each
+transaction is kept. A test that asserts a figure without a review, or with either, tells the
+energy; one that asserts a review tells which proposals are right. Where a test tells nothing, what
+is in doubt is a lie, and so is all in a file of lies.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ ALONE: Final = ("tests.charging.",)
 
 
 class Capture:
-    """What was judged since it was cleared, and what is known of it, by transaction of whichever books are at work."""
+    """What was judged since it was cleared, and what is known of it, by transaction of whichever
+    books are at work."""
 
     def __init__(self) -> None:
         self.clear("")
@@ -53,7 +56,8 @@ class Capture:
         self.alone = list[Case]()
 
     def at_work(self, books: Books) -> None:
-        """Note which books are at work. They are all kept, so that none takes the place of another."""
+        """Note which books are at work. They are all kept, so that none takes the place of
+        another."""
         self.at = id(books)
         self.books[self.at] = books
 
@@ -75,14 +79,17 @@ class Capture:
             yield self.source, self._truth(truth, Said.of(judge(case))), case
 
     def _truth(self, known: Truth | None, said: Said) -> Truth:
-        """Return what is known, unless a later fact changed what the test asserted; else whether it is a lie.
+        """Return what is known, unless a later fact changed what the test asserted; else whether it
+        is a lie.
 
         An honest session next to a lie may be in doubt. That counts as a part of the lie.
         """
         is_doubted = not self.is_honest and not said.is_certain
         if known is not None and known.least == known.most == said.wh and said.is_certain:
             return Truth(True, said.wh)  # the review is about which messages belong together
-        if known is None or (said.is_certain and (known.wh is None or abs(said.wh - known.wh) > known.tolerance)):
+        if known is None or (
+            said.is_certain and (known.wh is None or abs(said.wh - known.wh) > known.tolerance)
+        ):
             return Truth(self.is_of_liars or is_doubted)
         return known._replace(is_lie=known.is_lie or is_doubted)
 
@@ -94,7 +101,13 @@ def of_story(outcome: stories.Outcome, is_lie: bool) -> Truth:
     """What a story says of a session: its verdict has the same bounds."""
     session = outcome.session
     most = session.delivered + session.tolerance
-    return Truth(is_lie, session.delivered, session.tolerance, most - session.slack - 2 * session.tolerance, most)
+    return Truth(
+        is_lie,
+        session.delivered,
+        session.tolerance,
+        most - session.slack - 2 * session.tolerance,
+        most,
+    )
 
 
 # What is wrapped
@@ -116,10 +129,16 @@ def _running(books: Books, *arguments: Any) -> Any:
     return _run(books, *arguments)
 
 
-def _asserting_figure(station: Station, transaction: int, wh: int, flagged: bool | None = None) -> None:
+def _asserting_figure(
+    station: Station, transaction: int, wh: int, flagged: bool | None = None
+) -> None:
     _assert_figure(station, transaction, wh, flagged)
     CAPTURE.at_work(station.books)
-    told = Truth(True, least=wh, most=wh) if flagged else Truth(flagged is None and CAPTURE.is_of_liars, wh)
+    told = (
+        Truth(True, least=wh, most=wh)
+        if flagged
+        else Truth(flagged is None and CAPTURE.is_of_liars, wh)
+    )
     CAPTURE.know(transaction, told)
 
 
@@ -147,7 +166,11 @@ def _sending_all(played: stories.Played, *arguments: Any) -> None:
             CAPTURE.know(outcome.transaction, of_story(outcome, is_lie))
 
 
-_assert_figure, _assert_doubtful, _session = telling.assert_figure, telling.assert_doubtful, telling.session
+_assert_figure, _assert_doubtful, _session = (
+    telling.assert_figure,
+    telling.assert_doubtful,
+    telling.session,
+)
 _run, _send_all = Books.run, stories.Played.send_all
 
 
@@ -180,7 +203,9 @@ class Plugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         said = (getattr(item, "obj", None).__doc__ or "") if REPORTS in item.nodeid else ""
-        CAPTURE.clear(": ".join(filter(None, (item.nodeid.removeprefix("tests/"), said.partition("\n")[0]))))
+        CAPTURE.clear(
+            ": ".join(filter(None, (item.nodeid.removeprefix("tests/"), said.partition("\n")[0])))
+        )
         result = yield
         self.found += CAPTURE.found()
         return result

@@ -1,7 +1,8 @@
 """One kept case, and the files of them.
 
-A file has a line of JSON for each case, in an order that depends on nothing but the cases. A case is kept by the names
-of its fields, without those at their defaults: a field with another name is an error, one that is new has its default.
+A file has a line of JSON for each case, in an order that depends on nothing but the cases. A case
+is kept by the names of its fields, without those at their defaults: a field with another name is an
+error, one that is new has its default.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Truth(NamedTuple):
     """A lie of which nothing but that is known: no figure of it may be certain."""
 
     def with_first(self, said: Said) -> Truth:
-        """Return it with what the rules said at first, in place of what its source does not tell."""
+        """Return it with what the rules said at first, in place of what its source does not
+        tell."""
         known, within = (said.wh, 0.0) if self.wh is None else (self.wh, self.tolerance)
         return self._replace(
             least=known - within if self.least is None else self.least,
@@ -69,7 +71,8 @@ class Truth(NamedTuple):
 
 @dataclass(frozen=True)
 class Kept:
-    """A case with its source in a line, what is true of it, and what the rules said when it was kept."""
+    """A case with its source in a line, what is true of it, and what the rules said when it was
+    kept."""
 
     source: str
     truth: Truth
@@ -84,7 +87,11 @@ class Kept:
 
     def is_right(self, said: Said) -> bool:
         """Whether a proposal is right."""
-        return (self.truth.least or 0) <= said.wh <= (said.wh if self.truth.most is None else self.truth.most)
+        return (
+            (self.truth.least or 0)
+            <= said.wh
+            <= (said.wh if self.truth.most is None else self.truth.most)
+        )
 
     def is_lost(self, said: Said) -> bool:
         """Whether nothing is proposed, though energy flowed that can be proved."""
@@ -101,7 +108,8 @@ class _Field(NamedTuple):
 
 @cache
 def _fields(kind: type) -> Mapping[str, _Field] | None:
-    """Return the fields of a dataclass or a NamedTuple with their defaults; None for anything else."""
+    """Return the fields of a dataclass or a NamedTuple with their defaults; None for anything
+    else."""
     if is_dataclass(kind):
         factories = {one.name: one.default_factory for one in fields(kind)}
         defaults = {one.name: one.default for one in fields(kind)}
@@ -118,7 +126,9 @@ def to_json(value: Any) -> Any:
     """Return a value as JSON has it."""
     if (known := _fields(value.__class__)) is not None:
         told = ((name, getattr(value, name), one.default) for name, one in known.items())
-        return {name: to_json(found) for name, found, default in told if not _is_default(found, default)}
+        return {
+            name: to_json(found) for name, found, default in told if not _is_default(found, default)
+        }
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Decimal):
@@ -136,14 +146,21 @@ def _is_default(found: Any, default: Any) -> bool:
 
 
 def from_json(kind: Any, told: Any) -> Any:
-    """Return what `to_json` was given. Raises KeyError for the name of a field that is none, TypeError without one that
-    has no default."""
+    """Return what `to_json` was given. Raises KeyError for the name of a field that is none,
+    TypeError without one that has no default."""
     if told is None or kind in PLAIN:
         return told
-    origin, inner = get_origin(kind), [one for one in get_args(kind) if one not in (NoneType, Ellipsis)]
+    origin, inner = (
+        get_origin(kind),
+        [one for one in get_args(kind) if one not in (NoneType, Ellipsis)],
+    )
     if origin is None:
         known = _fields(kind)
-        return kind(told) if known is None else kind(**{one: from_json(known[one].kind, told[one]) for one in told})
+        return (
+            kind(told)
+            if known is None
+            else kind(**{one: from_json(known[one].kind, told[one]) for one in told})
+        )
     if issubclass(origin, Mapping):
         return {from_json(inner[0], key): from_json(inner[1], one) for key, one in told.items()}
     if issubclass(origin, Sequence):
@@ -178,8 +195,8 @@ def load(name: str) -> Iterator[Kept]:
 
 
 def save(name: str, found: Iterable[tuple[str, Truth, Case]]) -> int:
-    """Keep cases in a file, those that are equal once; return their number. What the rules say is that of a case which
-    went through JSON, as whoever reads it gets it."""
+    """Keep cases in a file, those that are equal once; return their number. What the rules say is
+    that of a case which went through JSON, as whoever reads it gets it."""
     unique = dict[str, str]()
     for source, truth, case in found:
         told = ORDER.encode([to_json(truth), to_json(_numbered(case))])
@@ -190,7 +207,8 @@ def save(name: str, found: Iterable[tuple[str, Truth, Case]]) -> int:
 
 
 def _numbered(case: Case) -> Case:
-    """Return it with transactions beside it that are numbered from 1: a new database begins with any number."""
+    """Return it with transactions beside it that are numbered from 1: a new database begins with
+    any number."""
     ids = sorted(one.id for one in case.beside)
     return replace(case, beside=[one._replace(id=ids.index(one.id) + 1) for one in case.beside])
 

@@ -1,9 +1,11 @@
-"""Lies of the corpus, told again to the books: in time, and with a second half that waited in the charger.
+"""Lies of the corpus, told again to the books: in time, and with a second half that waited in the
+charger.
 
-The link is down from the middle of a session until some time after its end; the charger's own times stay. That
-messages waited says nothing about their registers, so as many lies must be in doubt as in time. Start, stop and
-readings are told as the case has them, between those of its neighbours. What cannot be told so is left out: a session
-without a stop of its own, or one whose times are not known.
+The link is down from the middle of a session until some time after its end; the charger's own times
+stay. That messages waited says nothing about their registers, so as many lies must be in doubt as
+in time. Start, stop and readings are told as the case has them, between those of its neighbours.
+What cannot be told so is left out: a session without a stop of its own, or one whose times are not
+known.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ class Retold(NamedTuple):
 
 
 class Link:
-    """A charger with books of its own, and the seconds from which and until which its link is down, if it is."""
+    """A charger with books of its own, and the seconds from which and until which its link is down,
+    if it is."""
 
     def __init__(self, station: Station, begun: float, down: tuple[float, float] | None) -> None:
         self.station = station
@@ -46,7 +49,8 @@ class Link:
         self.zero = station.books.now + BEFORE_IT - timedelta(seconds=begun)
 
     def wait(self, time: float, lag: float = 0.0) -> str:
-        """Let it be the time at which a message of this time arrives; return the message's own time."""
+        """Let it be the time at which a message of this time arrives; return the message's own
+        time."""
         books = self.station.books
         if self.down is not None and time + lag > self.down[0]:
             books.now = max(books.now, self.zero + timedelta(seconds=self.down[0]))
@@ -54,19 +58,24 @@ class Link:
             books.now = self.zero + timedelta(seconds=self.down[1])
             self.station.connect()
             self.down = None
-        books.now = max(books.now + timedelta(seconds=0.1), self.zero + timedelta(seconds=time + lag))
+        books.now = max(
+            books.now + timedelta(seconds=0.1), self.zero + timedelta(seconds=time + lag)
+        )
         return (self.zero + timedelta(seconds=time)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def retold(case: Case, minutes: int) -> Retold:
-    """Tell a session again, the second half so many minutes after its end; in time, if that is 0."""
+    """Tell a session again, the second half so many minutes after its end; in time, if that is
+    0."""
     middle, up = (case.begun + case.ended) / 2, case.ended + 60 * minutes
     with closing(in_memory()) as connection:
         station = Station(Books(connection))
         link = Link(station, case.begun, (middle, up) if minutes else None)
         number = _tell(case, link)
         settle(station.books)
-        return Retold(*station.books.row("SELECT energy_delivered, review FROM tx WHERE id = ?", number))
+        return Retold(
+            *station.books.row("SELECT energy_delivered, review FROM tx WHERE id = ?", number)
+        )
 
 
 def _tell(case: Case, link: Link) -> int:
@@ -108,14 +117,19 @@ def lies(told: Iterable[str]) -> Iterator[Kept]:
     """Yield the lies among the lines of a file that are in doubt, and can be told again."""
     for kept in map(read, told):
         case = kept.case
-        is_whole = case.is_stopped and None not in (case.start_wh, case.stop_wh) and not case.is_start_unknown
+        is_whole = (
+            case.is_stopped
+            and None not in (case.start_wh, case.stop_wh)
+            and not case.is_start_unknown
+        )
         is_plain = not (case.garbled or case.booted_at or case.is_instant) and case.is_in_order
         if kept.truth.is_lie and not kept.said.is_certain and is_whole and is_plain:
             yield kept
 
 
 def compare(found: Iterable[Kept]) -> tuple[Counter[str], list[str]]:
-    """Tell lies again; return how many are in doubt in time and late, and those that are in doubt in time only."""
+    """Tell lies again; return how many are in doubt in time and late, and those that are in doubt
+    in time only."""
     counts, missed = Counter[str](), list[str]()
     for kept in found:
         counts["told"] += 1
@@ -127,5 +141,8 @@ def compare(found: Iterable[Kept]) -> tuple[Counter[str], list[str]]:
             if late.review is not None:
                 counts[f"{minutes} min late"] += 1
             else:
-                missed.append(f"{kept.source}: {minutes} min late {late.wh} Wh, certain; in time: {in_time.review}")
+                missed.append(
+                    f"{kept.source}: {minutes} min late {late.wh} Wh, certain; in time: "
+                    f"{in_time.review}"
+                )
     return counts, missed

@@ -1,15 +1,18 @@
-"""The rules and the numbers of the judge, found in its source; and how one is switched off in a process.
+"""The rules and the numbers of the judge, found in its source; and how one is switched off in a
+process.
 
-A *rule* is each function that a row of REFUTATIONS or PROPOSALS asks, and each other function that draws a conclusion
-by itself: its annotation names a conflict, a doubt, a candidate or a chosen figure, or a class with a field of these,
-and it says something of its own. Switched off, it returns nothing. If it asks other rules, too, only its own
-conclusions go.
+A *rule* is each function that a row of REFUTATIONS or PROPOSALS asks, and each other function that
+draws a conclusion by itself: its annotation names a conflict, a doubt, a candidate or a chosen
+figure, or a class with a field of these, and it says something of its own. Switched off, it returns
+nothing. If it asks other rules, too, only its own conclusions go.
 
-A *clause* is a part of the judge that can be switched off alone: each operand of an `or` that is a question (a call of
-a function of the judge, a comparison, or the name of a question asked elsewhere), if at least two of that `or` are; and
-each conclusion or `yield` of a function that has several. An operand that only calls a rule is that rule.
+A *clause* is a part of the judge that can be switched off alone: each operand of an `or` that is a
+question (a call of a function of the judge, a comparison, or the name of a question asked
+elsewhere), if at least two of that `or` are; and each conclusion or `yield` of a function that has
+several. An operand that only calls a rule is that rule.
 
-A *number* is each literal on which a judgement depends, except 0, 1, unit factors, indices, and those of EXCLUDED.
+A *number* is each literal on which a judgement depends, except 0, 1, unit factors, indices, and
+those of EXCLUDED.
 """
 
 from __future__ import annotations
@@ -48,7 +51,10 @@ EXCLUDED: Final = {
     "_UNITS": "unit factors",
     "_WRONG_UNITS": "unit factors",
     "expected_wh:7200": "a unit factor, for the mean of two powers",
-    **dict.fromkeys(("TIMESTAMP", "MEASURAND", "VALUE", "UNIT", "PHASE", "CONTEXT", "WH", "RECEIVED_AT"), "a column"),
+    **dict.fromkeys(
+        ("TIMESTAMP", "MEASURAND", "VALUE", "UNIT", "PHASE", "CONTEXT", "WH", "RECEIVED_AT"),
+        "a column",
+    ),
     **dict.fromkeys(("LOCATION", "ID"), "a column"),
     "MOST_PLACES": "of words",
     "REJUDGE_SECONDS": "when a judgement is made again, for speed",
@@ -64,7 +70,8 @@ RULE, CLAUSE, NUMBER = "rule", "clause", "number"
 
 
 class Part(NamedTuple):
-    """A part of the source: the place of a node in `ast.walk` of its module, and which operand of it."""
+    """A part of the source: the place of a node in `ast.walk` of its module, and which operand of
+    it."""
 
     node: int
     operand: int = -1
@@ -94,7 +101,9 @@ class Source:
         self.tree = ast.parse(text)
         self.nodes = list(ast.walk(self.tree))
         self.place = {id(node): place for place, node in enumerate(self.nodes)}
-        self.parent = {id(child): node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        self.parent = {
+            id(child): node for node in self.nodes for child in ast.iter_child_nodes(node)
+        }
 
     @property
     def short(self) -> str:
@@ -102,7 +111,11 @@ class Source:
 
     @cached_property
     def functions(self) -> list[Function]:
-        return [Function(self, one, self._path(one)) for one in self.nodes if isinstance(one, ast.FunctionDef)]
+        return [
+            Function(self, one, self._path(one))
+            for one in self.nodes
+            if isinstance(one, ast.FunctionDef)
+        ]
 
     @cached_property
     def constants(self) -> dict[str, ast.expr]:
@@ -126,7 +139,13 @@ class Source:
 
 
 def _assigned(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    targets = (
+        node.targets
+        if isinstance(node, ast.Assign)
+        else [node.target]
+        if isinstance(node, ast.AnnAssign)
+        else []
+    )
     value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
     for target in targets:
         if isinstance(target, ast.Name) and value is not None:
@@ -164,7 +183,9 @@ class Function:
 
     def _may_return(self, name: str) -> bool:
         values = [one.value for one in self.own if isinstance(one, ast.Return)]
-        either = [part for one in values if isinstance(one, ast.IfExp) for part in (one.body, one.orelse)]
+        either = [
+            part for one in values if isinstance(one, ast.IfExp) for part in (one.body, one.orelse)
+        ]
         return any(isinstance(one, ast.Name) and one.id == name for one in (*values, *either))
 
     @cached_property
@@ -180,7 +201,9 @@ def _called(node: ast.AST) -> set[str]:
     """Return the names of functions and methods that are called in it."""
     calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
     return {
-        one.id if isinstance(one, ast.Name) else one.attr for one in calls if isinstance(one, ast.Name | ast.Attribute)
+        one.id if isinstance(one, ast.Name) else one.attr
+        for one in calls
+        if isinstance(one, ast.Name | ast.Attribute)
     }
 
 
@@ -204,13 +227,19 @@ def _neutral(annotation: ast.expr, arguments: ast.arguments) -> ast.expr | None:
     if isinstance(annotation, ast.BinOp):
         return ast.Constant(None) if "None" in ast.unparse(annotation).split(" | ") else None
     if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "tuple":
-        inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+        inner = (
+            annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+        )
         if ast.unparse(inner[-1]) == "...":
             return ast.Tuple([], ast.Load())
         known = [found for one in inner if (found := _neutral(one, arguments)) is not None]
         return None if len(known) < len(inner) else ast.Tuple(list[ast.expr](known), ast.Load())
     kind = ast.unparse(annotation.value if isinstance(annotation, ast.Subscript) else annotation)
-    given = [one.arg for one in arguments.args if one.annotation is not None and ast.unparse(one.annotation) == kind]
+    given = [
+        one.arg
+        for one in arguments.args
+        if one.annotation is not None and ast.unparse(one.annotation) == kind
+    ]
     if given:
         return ast.Name(given[-1], ast.Load())
     return NEUTRAL[kind]() if kind in NEUTRAL else None
@@ -239,27 +268,44 @@ class Judge:
     def __init__(self, modules: Sequence[Source]) -> None:
         self.functions = [one for module in modules for one in module.functions]
         self.conclusions = set(CONCLUSIONS)
-        classes = [node for module in modules for node in module.nodes if isinstance(node, ast.ClassDef)]
+        classes = [
+            node for module in modules for node in module.nodes if isinstance(node, ast.ClassDef)
+        ]
         for node in (*classes, *classes):  # a field may be of a class that comes later
             fields = [one.annotation for one in node.body if isinstance(one, ast.AnnAssign)]
             if node.name != "Judgement" and any(_names(one) & self.conclusions for one in fields):
                 self.conclusions.add(node.name)
         self.names = {one.node.name for one in self.functions}
         concluding = [one for one in self.functions if one.returned & self.conclusions]
-        self.makers = self.conclusions | {one.node.name for one in concluding if one.neutral is None}
+        self.makers = self.conclusions | {
+            one.node.name for one in concluding if one.neutral is None
+        }
         asked = {name for module in modules for name in _tabled(module)} & self.names
-        self.tabled = [one for one in self.functions if one.node.name in asked and one.neutral is not None]
-        asking = [one for one in concluding if one.neutral is not None and one not in self.tabled] + self.tabled
+        self.tabled = [
+            one for one in self.functions if one.node.name in asked and one.neutral is not None
+        ]
+        asking = [
+            one for one in concluding if one.neutral is not None and one not in self.tabled
+        ] + self.tabled
         self.asking = {one.node.name for one in asking}
-        calls = {one.name: _called(ast.Module(one.node.body, [])) & (self.asking - {one.node.name}) for one in asking}
+        calls = {
+            one.name: _called(ast.Module(one.node.body, [])) & (self.asking - {one.node.name})
+            for one in asking
+        }
         callers = Counter(name for called in calls.values() for name in called)
         silent = [one for one in asking if not self._says(one) and len(calls[one.name]) == 1]
-        through = {one.name: name for one in silent for name in calls[one.name] if callers[name] > 1}
-        shared = {name for name in through.values() if callers[name] == list(through.values()).count(name)}
+        through = {
+            one.name: name for one in silent for name in calls[one.name] if callers[name] > 1
+        }
+        shared = {
+            name for name in through.values() if callers[name] == list(through.values()).count(name)
+        }
         self.rules = [
             one
             for one in asking
-            if one in self.tabled or one.name in through or (self._says(one) and one.node.name not in shared)
+            if one in self.tabled
+            or one.name in through
+            or (self._says(one) and one.node.name not in shared)
         ]
 
     def sites(self) -> Iterator[Site]:
@@ -275,17 +321,30 @@ class Judge:
                     yield from self._operands(function, node)
 
     def _says(self, function: Function) -> bool:
-        """Whether a function draws a conclusion by itself: it makes one, changes one, or says something in words."""
+        """Whether a function draws a conclusion by itself: it makes one, changes one, or says
+        something in words."""
         body = ast.Module(function.node.body, [])
-        words = [one.value for one in function.own if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-        texts = [one for one in words if " " in one and one != ast.get_docstring(function.node, clean=False)]
-        is_changed = "replace" in _called(body) and bool(_names(function.node.args) & self.conclusions)
+        words = [
+            one.value
+            for one in function.own
+            if isinstance(one, ast.Constant) and isinstance(one.value, str)
+        ]
+        texts = [
+            one
+            for one in words
+            if " " in one and one != ast.get_docstring(function.node, clean=False)
+        ]
+        is_changed = "replace" in _called(body) and bool(
+            _names(function.node.args) & self.conclusions
+        )
         return bool(_called(body) & self.makers or texts or is_changed)
 
     def own_statements(self, rule: Function) -> list[ast.AST]:
         """Return the statements of a rule that conclude something which no other rule does."""
         if rule in self.tabled and not rule.is_generator:
-            returns = [node for node in rule.own if isinstance(node, ast.Return) and node.value is not None]
+            returns = [
+                node for node in rule.own if isinstance(node, ast.Return) and node.value is not None
+            ]
             return [node for node in returns if not isinstance(node.value, ast.Constant)]
         return [node for node in rule.own if self._is_own(node)]
 
@@ -300,7 +359,9 @@ class Judge:
         return isinstance(node.value, ast.Yield)
 
     def _rule(self, rule: Function) -> Site:
-        lines = (rule.node.end_lineno or 0) - min([rule.node.lineno, *(one.lineno for one in rule.node.decorator_list)])
+        lines = (rule.node.end_lineno or 0) - min(
+            [rule.node.lineno, *(one.lineno for one in rule.node.decorator_list)]
+        )
         parts = [Part(rule.source.place_of(rule.node))]
         own = self.own_statements(rule)
         asked = _called(ast.Module(rule.node.body, [])) & (self.asking - {rule.node.name})
@@ -331,26 +392,40 @@ class Judge:
             one = node.values[number]
             if not (isinstance(one, ast.Call) and _called(one) & self.asking):
                 yield Site(
-                    CLAUSE, function.source.name, _title(function, one), _lines(one), (Part(place, number),), group
+                    CLAUSE,
+                    function.source.name,
+                    _title(function, one),
+                    _lines(one),
+                    (Part(place, number),),
+                    group,
                 )
 
     def _is_question(self, node: ast.AST) -> bool:
-        """Whether it asks something: not only whether a value is there, as those tests do that types need."""
+        """Whether it asks something: not only whether a value is there, as those tests do that
+        types need."""
         if isinstance(node, ast.BoolOp):
             return any(map(self._is_question, node.values))
         if isinstance(node, ast.UnaryOp):
             return self._is_question(node.operand)
         if isinstance(node, ast.Compare):
-            return not all(isinstance(one, ast.Is | ast.IsNot) for one in node.ops) or bool(_called(node) & self.names)
+            return not all(isinstance(one, ast.Is | ast.IsNot) for one in node.ops) or bool(
+                _called(node) & self.names
+            )
         if isinstance(node, ast.Call):
             return bool(_called(node) & self.names) or bool(_called(node) & {"any", "all"})
-        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+        name = (
+            node.id
+            if isinstance(node, ast.Name)
+            else node.attr
+            if isinstance(node, ast.Attribute)
+            else ""
+        )
         return name.lstrip("_").startswith(QUESTION)
 
 
 def _tabled(module: Source) -> Iterator[str]:
-    """Yield the names of the functions that the rows of a table ask: given by name, to a function perhaps that asks
-    them in a certain way, or called by a lambda."""
+    """Yield the names of the functions that the rows of a table ask: given by name, to a function
+    perhaps that asks them in a certain way, or called by a lambda."""
     waiting: list[ast.AST] = [value for table, value in module.constants.items() if table in TABLES]
     while waiting:
         node = waiting.pop()
@@ -359,7 +434,11 @@ def _tabled(module: Source) -> Iterator[str]:
             continue
         waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Call | ast.Tuple):
-            given = [*node.args, *(one.value for one in node.keywords)] if isinstance(node, ast.Call) else node.elts
+            given = (
+                [*node.args, *(one.value for one in node.keywords)]
+                if isinstance(node, ast.Call)
+                else node.elts
+            )
             yield from (one.id for one in given if isinstance(one, ast.Name))
             yield from (one.attr for one in given if isinstance(one, ast.Attribute))
 
@@ -369,12 +448,17 @@ def _yields(function: Function, judge: Judge) -> Iterator[Site]:
     own = [node for node in judge.own_statements(function) if isinstance(node, ast.Expr)]
     for node in own if len(own) > 1 else ():
         parts = (Part(function.source.place_of(node)),)
-        yield Site(CLAUSE, function.source.name, _title(function, node), _lines(node), parts, function.name)
+        yield Site(
+            CLAUSE, function.source.name, _title(function, node), _lines(node), parts, function.name
+        )
 
 
 def _title(function: Function, node: ast.AST, most: int = 60) -> str:
     text = ast.unparse(node).replace("\n", " ")
-    return f"{function.name}:{getattr(node, 'lineno', 0)} {text[:most]}{'…' if len(text) > most else ''}"
+    return (
+        f"{function.name}:{getattr(node, 'lineno', 0)} "
+        f"{text[:most]}{'…' if len(text) > most else ''}"
+    )
 
 
 def _lines(node: ast.AST) -> int:
@@ -399,7 +483,12 @@ def numbers(modules: Sequence[Source]) -> Iterator[Site]:
                     and f"{function.node.name}:{_value(node)}" not in EXCLUDED
                 ):
                     above = source.parent[id(node)]
-                    yield _number(source, node, _title(function, node if isinstance(above, ast.stmt) else above), "")
+                    yield _number(
+                        source,
+                        node,
+                        _title(function, node if isinstance(above, ast.stmt) else above),
+                        "",
+                    )
 
 
 def excluded(modules: Sequence[Source]) -> Iterator[str]:
@@ -409,30 +498,59 @@ def excluded(modules: Sequence[Source]) -> Iterator[str]:
             if name in EXCLUDED:
                 yield f"{source.short}.{name}: {EXCLUDED[name]}"
         for function in source.functions:
-            names = {f"{function.node.name}:{_value(node)}" for node in function.own if isinstance(node, ast.Constant)}
-            yield from (f"{source.short}.{name}: {EXCLUDED[name]}" for name in sorted(names & EXCLUDED.keys()))
+            names = {
+                f"{function.node.name}:{_value(node)}"
+                for node in function.own
+                if isinstance(node, ast.Constant)
+            }
+            yield from (
+                f"{source.short}.{name}: {EXCLUDED[name]}"
+                for name in sorted(names & EXCLUDED.keys())
+            )
 
 
 def _number(source: Source, node: ast.AST, name: str, constant: str) -> Site:
     return Site(
-        NUMBER, source.name, name, _lines(node), (Part(source.place_of(node)),), "", _value(node) or 0, constant
+        NUMBER,
+        source.name,
+        name,
+        _lines(node),
+        (Part(source.place_of(node)),),
+        "",
+        _value(node) or 0,
+        constant,
     )
 
 
 def _value(node: ast.AST) -> float | None:
     """Return the number that a literal is, or a power of two literals."""
     if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, int | float) and not isinstance(node.value, bool) else None
+        return (
+            node.value
+            if isinstance(node.value, int | float) and not isinstance(node.value, bool)
+            else None
+        )
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
         base, exponent = _value(node.left), _value(node.right)
-        return None if base is None or exponent is None else float(base**exponent) if exponent < 0 else base**exponent
+        return (
+            None
+            if base is None or exponent is None
+            else float(base**exponent)
+            if exponent < 0
+            else base**exponent
+        )
     return None
 
 
 def _is_number(source: Source, node: ast.AST, *, is_constant: bool) -> bool:
     value = _value(node)
     above = source.parent.get(id(node))
-    if value is None or value in (0, 1) or math.isinf(value) or (above is not None and _value(above) is not None):
+    if (
+        value is None
+        or value in (0, 1)
+        or math.isinf(value)
+        or (above is not None and _value(above) is not None)
+    ):
         return False
     if not is_constant and value in UNIT_FACTORS:
         return False
@@ -443,7 +561,9 @@ def _is_no_matter(node: ast.AST, above: ast.AST) -> bool:
     """Whether what contains a literal makes it an index, a text or a rounding."""
     if isinstance(above, ast.Subscript):
         return any(one is node for one in ast.walk(above.slice))
-    called = above.func.id if isinstance(above, ast.Call) and isinstance(above.func, ast.Name) else ""
+    called = (
+        above.func.id if isinstance(above, ast.Call) and isinstance(above.func, ast.Name) else ""
+    )
     return isinstance(above, ast.JoinedStr) or called in ("round", "itemgetter")
 
 
@@ -456,7 +576,8 @@ Key = tuple[str, str]
 
 @dataclass
 class Uses:
-    """By which names each module knows the constants of all modules, and which constants depend on which."""
+    """By which names each module knows the constants of all modules, and which constants depend on
+    which."""
 
     modules: Mapping[str, Source]
     depends: dict[Key, set[Key]] = field(default_factory=dict)
@@ -485,19 +606,33 @@ class Uses:
         if source is None or name in source.constants:
             return None if source is None else (source.name, name)
         froms = [one for one in source.nodes if isinstance(one, ast.ImportFrom)]
-        given = [one.module for one in froms if name in {alias.asname or alias.name for alias in one.names}]
+        given = [
+            one.module
+            for one in froms
+            if name in {alias.asname or alias.name for alias in one.names}
+        ]
         return self._origin(given[0], name) if given else None
 
     def key_of(self, module: str, node: ast.AST) -> Key | None:
         names, aliases = self.known[module]
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases:
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in aliases
+        ):
             key = (aliases[node.value.id], node.attr)
             return key if key[1] in self.modules[key[0]].constants else None
-        return names.get(node.id) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) else None
+        return (
+            names.get(node.id)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+            else None
+        )
 
     def _note(self, source: Source) -> None:
         inside = {id(node) for function in source.functions for node in function.own}
-        assigned = {id(node): name for name, value in source.constants.items() for node in ast.walk(value)}
+        assigned = {
+            id(node): name for name, value in source.constants.items() for node in ast.walk(value)
+        }
         for node in source.nodes:
             key = self.key_of(source.name, node)
             if key is None or id(node) in inside:
@@ -572,20 +707,25 @@ def opposite(value: float, factor: float) -> float:
 
 
 def install(source: Source, tree: ast.Module, helpers: Mapping[str, object] | None = None) -> None:
-    """Give the functions of a loaded module the code of a changed one, and the constants that differ."""
+    """Give the functions of a loaded module the code of a changed one, and the constants that
+    differ."""
     module = import_module(source.name)
     vars(module).update(helpers or {})
     _take_over(module, compile(tree, f"<{source.name}>", "exec"), helpers or {})
 
 
-def switch(modules: Sequence[Source], codes: Mapping[str, CodeType], site: Site, value: float | None = None) -> None:
-    """Switch off a rule or a clause in this process, or set another number. The constants of all modules that are made
-    of that are formed again."""
+def switch(
+    modules: Sequence[Source], codes: Mapping[str, CodeType], site: Site, value: float | None = None
+) -> None:
+    """Switch off a rule or a clause in this process, or set another number. The constants of all
+    modules that are made of that are formed again."""
     source = next(one for one in modules if one.name == site.module)
     code = compile(changed(source, site, value), f"<{site.module}>", "exec")
     _take_over(import_module(site.module), code, {})
     known = {**codes, site.module: code}
-    while site.constant and sum(_take_over(import_module(one.name), known[one.name], {}) for one in modules):
+    while site.constant and sum(
+        _take_over(import_module(one.name), known[one.name], {}) for one in modules
+    ):
         pass
 
 
@@ -596,7 +736,10 @@ def compiled(modules: Sequence[Source]) -> dict[str, CodeType]:
 def _take_over(module: ModuleType, code: CodeType, helpers: Mapping[str, object]) -> bool:
     fresh = {"__name__": module.__name__, "__file__": module.__file__, **helpers}
     exec(code, fresh)  # noqa: S102 - our own source
-    new, old = dict(_functions(fresh, module.__name__)), dict(_functions(vars(module), module.__name__))
+    new, old = (
+        dict(_functions(fresh, module.__name__)),
+        dict(_functions(vars(module), module.__name__)),
+    )
     for path in new.keys() & old.keys():
         old[path].__code__, old[path].__defaults__ = new[path].__code__, new[path].__defaults__
         old[path].__kwdefaults__ = new[path].__kwdefaults__
@@ -611,9 +754,17 @@ def _take_over(module: ModuleType, code: CodeType, helpers: Mapping[str, object]
 
 def _functions(names: Mapping[str, Any], module: str) -> Iterator[tuple[str, FunctionType]]:
     for value in list(names.values()):
-        inner = vars(value).values() if isinstance(value, type) and value.__module__ == module else [value]
+        inner = (
+            vars(value).values()
+            if isinstance(value, type) and value.__module__ == module
+            else [value]
+        )
         for one in inner:
-            function = getattr(one, "fget", None) or getattr(one, "func", None) or getattr(one, "__wrapped__", one)
+            function = (
+                getattr(one, "fget", None)
+                or getattr(one, "func", None)
+                or getattr(one, "__wrapped__", one)
+            )
             function = getattr(function, "__func__", function)
             if isinstance(function, FunctionType) and function.__module__ == module:
                 yield function.__qualname__, function

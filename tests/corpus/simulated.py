@@ -51,7 +51,9 @@ def quirks() -> Iterator[Found]:
             yield from _of(simulated(order), f"week of {quirk or 'no quirk'}")
 
 
-def _order(folder: Path, seed: int, hours: float, quirk: str | None = None, chargers: int | None = None) -> Order:
+def _order(
+    folder: Path, seed: int, hours: float, quirk: str | None = None, chargers: int | None = None
+) -> Order:
     return Order(
         seed=seed,
         folder=folder,
@@ -75,17 +77,25 @@ def _sessions(order: Order, source: str) -> Iterator[Found]:
     matched, _ = _matched(_cases(ledger), booked.transactions)
     accounts = {booking.id: account for account, booking in matched if booking is not None}
     for transaction, charger, case in look(order.database, _judged):
-        yield f"{source}: {charger}, transaction {transaction}", _truth(accounts.get(transaction), case), case
+        yield (
+            f"{source}: {charger}, transaction {transaction}",
+            _truth(accounts.get(transaction), case),
+            case,
+        )
 
 
 def _judged(db: Database) -> list[tuple[int, str, Case]]:
     """Return each session as it would be judged now. When all is quiet, it was judged so before."""
     rows = rows_of(db)
-    return [(tx.id, tx.charger, case_of(Course(rows, tx.charger), tx)) for tx in map(Known._make, rows(DONE, (None,)))]
+    return [
+        (tx.id, tx.charger, case_of(Course(rows, tx.charger), tx))
+        for tx in map(Known._make, rows(DONE, (None,)))
+    ]
 
 
 def _truth(account: Account | None, case: Case) -> Truth:
-    """Return what the jury accepts; nothing about what no charger began, or about readings that will still be sent."""
+    """Return what the jury accepts; nothing about what no charger began, or about readings that
+    will still be sent."""
     is_certain = not judge(case).doubts
     if account is None or not account.entry.is_ended or KEPT_BACK in account.entry.lies:
         return Truth(is_lie=not is_certain)
@@ -93,5 +103,7 @@ def _truth(account: Account | None, case: Case) -> Truth:
     is_alone = proof.is_honest and not entry.lies
     most = proof.most_wh or entry.energy_wh
     tolerance = most - entry.energy_wh if proof.is_hidden else 0
-    is_lie = not is_alone or not (account.is_honest or is_certain)  # one next to a lie may be in doubt, too
+    is_lie = not is_alone or not (
+        account.is_honest or is_certain
+    )  # one next to a lie may be in doubt, too
     return Truth(is_lie, entry.energy_wh, tolerance, min(proof.least_wh, entry.energy_wh), most)

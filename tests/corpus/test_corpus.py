@@ -7,7 +7,18 @@ import pytest
 
 from levity_trio.charging.energy import judge
 from levity_trio.charging.sent.evidence import Case
-from tests.corpus.kept import FOLDER, ORDER, Kept, Said, Truth, from_json, lines, names, read, to_json
+from tests.corpus.kept import (
+    FOLDER,
+    ORDER,
+    Kept,
+    Said,
+    Truth,
+    from_json,
+    lines,
+    names,
+    read,
+    to_json,
+)
 from tests.corpus.late import compare, lies
 from tests.sizes import size
 
@@ -16,7 +27,8 @@ EVERY: Final = size(1, 10)
 LATE_EVERY: Final = size(1, 240)
 """Every which case is told late."""
 OF_ENDS: Final = '"source":"charging/test_stale.py'
-"""In the lines of cases whose first or last step shows the lie, as a time that is too long would hide."""
+"""In the lines of cases whose first or last step shows the lie, as a time that is too long would
+hide."""
 HALF: Final = 0.5
 MOST_BYTES: Final = 8_000_000
 
@@ -27,9 +39,12 @@ def sample(request: pytest.FixtureRequest) -> list[str]:
 
 
 def test_no_kept_judgement_changes_unseen(sample: list[str]) -> None:
-    """If it is meant: look at what `just corpus check` prints, then `just corpus keep`, and say in the note why."""
+    """If it is meant: look at what `just corpus check` prints, then `just corpus keep`, and say in
+    the note why."""
     found = [(kept, Said.of(judge(kept.case))) for kept in map(read, sample)]
-    different = [f"{kept.source}: kept {kept.said}, now {said}" for kept, said in found if kept.said != said]
+    different = [
+        f"{kept.source}: kept {kept.said}, now {said}" for kept, said in found if kept.said != said
+    ]
     assert different[:10] == []
 
 
@@ -51,13 +66,24 @@ def test_a_lie_that_is_told_late_is_in_doubt_as_in_time() -> None:
 
 
 def kept(truth: Truth, said: Said) -> Kept:
-    return Kept("here", truth, said, Case(begun=0.0, ended=3600.0, start_wh=1000, stop_wh=8200, longest=3600.0))
+    return Kept(
+        "here",
+        truth,
+        said,
+        Case(begun=0.0, ended=3600.0, start_wh=1000, stop_wh=8200, longest=3600.0),
+    )
 
 
 def test_a_case_is_kept_by_the_names_of_its_fields() -> None:
     one = kept(Truth(is_lie=False, wh=7200), Said(7200, "certain"))
     told = json.loads(ORDER.encode(to_json(one)))
-    assert told["case"] == {"begun": 0.0, "ended": 3600.0, "start_wh": 1000, "stop_wh": 8200, "longest": 3600.0}
+    assert told["case"] == {
+        "begun": 0.0,
+        "ended": 3600.0,
+        "start_wh": 1000,
+        "stop_wh": 8200,
+        "longest": 3600.0,
+    }
     assert from_json(Kept, told) == one
     with pytest.raises(KeyError, match="begun_at"):
         from_json(Case, told["case"] | {"begun_at": 0.0})
@@ -83,7 +109,9 @@ CERTAIN, DOUBTFUL = Said(7200, "certain"), Said(7200, "doubtful", ("register_lea
         (Truth(False), DOUBTFUL, CERTAIN, False),
     ],
 )
-def test_what_is_silently_wrong(truth: Truth, first: Said, now: Said, is_silently_wrong: bool) -> None:
+def test_what_is_silently_wrong(
+    truth: Truth, first: Said, now: Said, is_silently_wrong: bool
+) -> None:
     assert kept(truth.with_first(first), now).is_silently_wrong(now) is is_silently_wrong
 
 
@@ -98,6 +126,8 @@ def test_what_is_silently_wrong(truth: Truth, first: Said, now: Said, is_silentl
         (Truth(True), 7199, False, False),
     ],
 )
-def test_what_is_right_and_what_is_lost(truth: Truth, wh: int, is_right: bool, is_lost: bool) -> None:
+def test_what_is_right_and_what_is_lost(
+    truth: Truth, wh: int, is_right: bool, is_lost: bool
+) -> None:
     one, now = kept(truth.with_first(DOUBTFUL), DOUBTFUL), Said(wh, "doubtful")
     assert (one.is_right(now), one.is_lost(now)) == (is_right, is_lost)

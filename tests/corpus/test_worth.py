@@ -44,7 +44,8 @@ def doubled(case: Case) -> tuple[str, str] | None:
     return None
 
 
-REFUTATIONS = (Refutation(asked(tenfold), Code.TENFOLD), Refutation(lambda case, figure: case.doubled(figure.wh)))
+REFUTATIONS = (Refutation(asked(tenfold), Code.TENFOLD), Refutation(lambda case, figure:
+case.doubled(figure.wh)))
 
 
 def wh(case: Case) -> int | None:
@@ -65,14 +66,25 @@ def test_what_a_rule_and_what_a_number_is() -> None:
     module = Source("levity_trio.charging.refute.made", MODULE)
     sites = list(Judge([module]).sites())
     found = {
-        kind: [one.name.removeprefix("refute.made.") for one in sites if one.kind == kind] for kind in (RULE, CLAUSE)
+        kind: [one.name.removeprefix("refute.made.") for one in sites if one.kind == kind]
+        for kind in (RULE, CLAUSE)
     }
     assert found[RULE] == ["fell", "stood", "explained", "tenfold", "doubled"]
     assert found[CLAUSE] == [
-        *("explained:37 yield Candidate(case.start or 0)", "explained:38 yield Candidate(case.stop)"),
-        *("fell:8 is_reset(case)", "fell:8 case.stop < MOST[1] * case.start", "fell:8 case.stop < 0"),
+        *(
+            "explained:37 yield Candidate(case.start or 0)",
+            "explained:38 yield Candidate(case.stop)",
+        ),
+        *(
+            "fell:8 is_reset(case)",
+            "fell:8 case.stop < MOST[1] * case.start",
+            "fell:8 case.stop < 0",
+        ),
     ]
-    assert [one.name.removeprefix("refute.made.") for one in rules.numbers([module])] == ["MOST[0]", "MOST[1]"]
+    assert [one.name.removeprefix("refute.made.") for one in rules.numbers([module])] == [
+        "MOST[0]",
+        "MOST[1]",
+    ]
     assert list(rules.excluded([module])) == ["refute.made.HOUR: a unit factor"]
 
 
@@ -85,7 +97,9 @@ def test_a_number_is_doubled_and_halved(number: float, doubled: float, halved: f
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    found = [Entry(name, read(line)) for name, every in EVERY.items() for line in lines(name)[::every]]
+    found = [
+        Entry(name, read(line)) for name, every in EVERY.items() for line in lines(name)[::every]
+    ]
     corpus = Corpus(found)
     corpus.record()
     return corpus
@@ -99,22 +113,31 @@ def test_with_another_number_a_session_is_judged_otherwise(corpus: Corpus) -> No
     numbers = worths(corpus, NUMBER, r"^tolerances\.(INTERVAL|POWER_SHARE)$")
     assert len(numbers) == 4
     assert any(one.counts[DIFFERENT] for one in numbers)
-    cases = [deepcopy(entry.kept.case) for entry in corpus.entries]  # one that was judged remembers what it was like
+    cases = [
+        deepcopy(entry.kept.case) for entry in corpus.entries
+    ]  # one that was judged remembers what it was like
     assert [one.said for one in corpus.now] == [Said.of(judge(case)) for case in cases]
 
 
-def test_cases_that_are_not_judged_again_stay_as_they_are(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cases_that_are_not_judged_again_stay_as_they_are(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chosen = corpus.variants(
-        [RULE, CLAUSE, NUMBER], r"^tolerances\.FASTEST_W$|\.(too_much|shared)$|is_tracked_by_power:.*is_instant"
+        [RULE, CLAUSE, NUMBER],
+        r"^tolerances\.FASTEST_W$|\.(too_much|shared)$|is_tracked_by_power:.*is_instant",
     )
     some = {one.name: one for one in corpus.worths(chosen)}
     monkeypatch.setattr(corpus.notes, "places", lambda _: range(len(corpus.entries)))
     every = {one.name: one for one in corpus.worths(chosen)}
-    assert {name: one.counts for name, one in some.items()} == {name: one.counts for name, one in every.items()}
+    assert {name: one.counts for name, one in some.items()} == {
+        name: one.counts for name, one in every.items()
+    }
     assert all(some[name].judged <= every[name].judged for name in every)
 
 
-def test_without_a_rule_and_without_several_at_once_sessions_are_silently_wrong(corpus: Corpus) -> None:
+def test_without_a_rule_and_without_several_at_once_sessions_are_silently_wrong(
+    corpus: Corpus,
+) -> None:
     refuting = [one.site for one in corpus.variants([RULE], r"^refute\.")]
     together, *_ = corpus.worths([Variant(refuting[0], others=tuple(refuting[1:]))])
     alone = [one.counts[WRONG] for one in worths(corpus, RULE, r"^refute\.")]
@@ -124,4 +147,6 @@ def test_without_a_rule_and_without_several_at_once_sessions_are_silently_wrong(
 
 def test_the_ledger_has_each_rule_of_today() -> None:
     rules_now = {one.name for one in Corpus([]).sites if one.kind == RULE}
-    assert {one["rule"] for one in json.loads(LEDGER.read_text())} == rules_now, "run `just worth --ledger`"
+    assert {one["rule"] for one in json.loads(LEDGER.read_text())} == rules_now, (
+        "run `just worth --ledger`"
+    )

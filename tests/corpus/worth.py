@@ -1,8 +1,8 @@
 """What each rule and each number of the judge is worth: the corpus is judged again without it.
 
-For each rule and clause, and for each number doubled and halved (`tests.corpus.rules` says what these are), it prints
-how many sessions are judged otherwise, and how. Only the cases are judged again in which the rule concludes something,
-or the number is used: all others stay as they are.
+For each rule and clause, and for each number doubled and halved (`tests.corpus.rules` says what
+these are), it prints how many sessions are judged otherwise, and how. Only the cases are judged
+again in which the rule concludes something, or the number is used: all others stay as they are.
 """
 
 from __future__ import annotations
@@ -38,15 +38,16 @@ MOST_SECONDS: Final = 200
 """Of CPU, for all cases of one variant: with another number, a loop may have no end."""
 SHOWN: Final = 3
 LEDGER: Final = Path(__file__).with_name("ledger.json")
-"""What each rule was worth when `just worth --ledger` was last run; a page of the manual shows it."""
+"""What each rule was worth when `just worth --ledger` was last run; a page of the manual shows
+it."""
 EVERY: Final = 50
 """After how many variants it says how far it is, if there is no terminal for a bar."""
 MATCHING: Final = "matching"
 
 
 class Found(NamedTuple):
-    """What the rules say of a case; what else later judgements rest on (the neighbour's registers, habits and ceilings
-    that are learned), and what only a person reads, each as a digest."""
+    """What the rules say of a case; what else later judgements rest on (the neighbour's registers,
+    habits and ceilings that are learned), and what only a person reads, each as a digest."""
 
     said: Said
     grounds: int
@@ -55,7 +56,13 @@ class Found(NamedTuple):
 
 def found_of(judged: Judgement) -> Found:
     course = judged.course
-    ends = (judged.method, judged.billed_from, judged.billed_until, judged.code and judged.code.value, judged.factor)
+    ends = (
+        judged.method,
+        judged.billed_from,
+        judged.billed_until,
+        judged.code and judged.code.value,
+        judged.factor,
+    )
     flags = (judged.is_confirmed, judged.is_power_scaled, judged.is_sole)
     words = tuple((one.words, one.evidence, *one.figures.items()) for one in judged.doubts)
     return Found(Said.of(judged), hash((ends, flags, *course.at, None, *course.wh)), hash(words))
@@ -140,9 +147,14 @@ def _otherwise(kept: Kept, old: Said, new: Said) -> Iterator[str]:
     found = {
         WRONG: is_wrong and not was_wrong,
         LOST: is_lost and not was_lost,
-        RIGHT: not old.is_certain and kept.is_right(old) and not new.is_certain and not kept.is_right(new),
+        RIGHT: not old.is_certain
+        and kept.is_right(old)
+        and not new.is_certain
+        and not kept.is_right(new),
         HONEST: not kept.truth.is_lie and old.is_certain and not new.is_certain,
-        BETTER: not is_wrong and not is_lost and (was_wrong or was_lost or is_spared or is_set_right),
+        BETTER: not is_wrong
+        and not is_lost
+        and (was_wrong or was_lost or is_spared or is_set_right),
     }
     yield from (what for what, holds in found.items() if holds)
 
@@ -151,7 +163,8 @@ def _otherwise(kept: Kept, old: Said, new: Said) -> Iterator[str]:
 
 
 class Recording(ast.NodeTransformer):
-    """Lets a module note each rule that concludes something, each operand that is true, each number that is used."""
+    """Lets a module note each rule that concludes something, each operand that is true, each number
+    that is used."""
 
     def __init__(self, source: Source, notes: Notes) -> None:
         self.source = source
@@ -171,7 +184,9 @@ class Recording(ast.NodeTransformer):
         self.generic_visit(node)
         function = self.functions[-1]
         if node.value is not None and (key := self._key(function)) is not None:
-            node.value = _call("_concluded", key, node.value, rules.neutral_of(function) or ast.Constant(None))
+            node.value = _call(
+                "_concluded", key, node.value, rules.neutral_of(function) or ast.Constant(None)
+            )
         if (key := self._key(node)) is not None:
             node.value = _call("_used", key, node.value or ast.Constant(None))
         return node
@@ -232,7 +247,9 @@ class Notes:
             for part in site.parts if not site.constant else ():
                 self.parts.setdefault((site.module, part), len(self.parts) + 1)
         keys = {key for site in sites if site.constant for key in self._keys(site)}
-        self.constants = {key: len(self.parts) + number for number, key in enumerate(sorted(keys), 1)}
+        self.constants = {
+            key: len(self.parts) + number for number, key in enumerate(sorted(keys), 1)
+        }
         self.cases = cases
         self.bits = [bytearray(cases) for _ in range(1 + len(self.parts) + len(self.constants))]
         self.case = 0
@@ -260,12 +277,19 @@ class Notes:
             yield value
 
     def install(self, modules: Sequence[Source]) -> None:
-        helpers = {"_used": self.used, "_true": self.true, "_concluded": self.concluded, "_each": self.each}
+        helpers = {
+            "_used": self.used,
+            "_true": self.true,
+            "_concluded": self.concluded,
+            "_each": self.each,
+        }
         for source in modules:
             tree = ast.parse(source.text)
             for place, node in enumerate(ast.walk(tree)):
                 node.place = place  # type: ignore[attr-defined]
-            rules.install(source, ast.fix_missing_locations(Recording(source, self).visit(tree)), helpers)
+            rules.install(
+                source, ast.fix_missing_locations(Recording(source, self).visit(tree)), helpers
+            )
 
     def places(self, site: Site) -> list[int]:
         """Return the cases on which a rule or a number may have an effect."""
@@ -283,8 +307,8 @@ class Notes:
 
 
 class Corpus:
-    """The loaded cases and the source of the judge. Each variant is judged in a fork, as cases remember what was
-    formed of them."""
+    """The loaded cases and the source of the judge. Each variant is judged in a fork, as cases
+    remember what was formed of them."""
 
     def __init__(self, entries: Sequence[Entry], modules: Sequence[Source] | None = None) -> None:
         self.entries = entries
@@ -300,7 +324,8 @@ class Corpus:
         return rules.compiled(self.numbered)
 
     def record(self) -> None:
-        """Judge all cases as they are, and note which rule and which number has an effect on which."""
+        """Judge all cases as they are, and note which rule and which number has an effect on
+        which."""
         _ = self.codes
         gc.freeze()
         with _forks(1, self) as pool:
@@ -351,7 +376,9 @@ def _worth(variant: Variant) -> Worth:
     value = rules.opposite(site.number, FACTORS[variant.factor]) if site.kind == NUMBER else None
     for module in {one.module for one in sites}:
         parts = tuple(part for one in sites if one.module == module for part in one.parts)
-        rules.switch(corpus.numbered, corpus.codes, site._replace(module=module, parts=parts), value)
+        rules.switch(
+            corpus.numbered, corpus.codes, site._replace(module=module, parts=parts), value
+        )
     signal.signal(signal.SIGPROF, _give_up)
     signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
     for place in places:
@@ -387,21 +414,46 @@ def table(worths: Sequence[Worth]) -> Iterator[str]:
 def summary(corpus: Corpus, worths: Sequence[Worth]) -> Iterator[str]:
     kinds = Counter(one.kind for one in corpus.sites)
     groups = {one.group for one in corpus.sites if one.kind == CLAUSE}
-    yield f"{kinds[RULE]} rules, {kinds[CLAUSE]} clauses in {len(groups)} groups, {kinds[NUMBER]} numbers"
-    yield f"questions (a rule, and each further one of a group): {kinds[RULE] + kinds[CLAUSE] - len(groups)}"
+    yield (
+        f"{kinds[RULE]} rules, {kinds[CLAUSE]} clauses in {len(groups)} groups, {kinds[NUMBER]} "
+        "numbers"
+    )
+    yield (
+        "questions (a rule, and each further one of a group): "
+        f"{kinds[RULE] + kinds[CLAUSE] - len(groups)}"
+    )
     apart = [one for one in worths if one.kind != NUMBER and one.is_without_effect]
-    yield f"without an effect: {len(apart)} rules and clauses of {sum(one.lines for one in apart)} lines"
-    yield from (f"  {one.kind} {one.name}{' (words only)' if one.counts[WORDS] else ''}" for one in apart)
-    idle = [one for one in worths if one.kind != NUMBER and not one.is_without_effect and not one.is_needed]
+    yield (
+        f"without an effect: {len(apart)} rules and clauses of {sum(one.lines for one in apart)} "
+        "lines"
+    )
+    yield from (
+        f"  {one.kind} {one.name}{' (words only)' if one.counts[WORDS] else ''}" for one in apart
+    )
+    idle = [
+        one
+        for one in worths
+        if one.kind != NUMBER and not one.is_without_effect and not one.is_needed
+    ]
     yield f"with an effect, but no session is worse without it: {len(idle)} rules and clauses"
-    yield from (f"  {one.kind} {one.name}{f', of a report: {one.report}' if one.report else ''}" for one in idle)
-    moved = Counter(one.name.rpartition(" ")[0] for one in worths if one.kind == NUMBER and not one.is_without_effect)
+    yield from (
+        f"  {one.kind} {one.name}{f', of a report: {one.report}' if one.report else ''}"
+        for one in idle
+    )
+    moved = Counter(
+        one.name.rpartition(" ")[0]
+        for one in worths
+        if one.kind == NUMBER and not one.is_without_effect
+    )
     tried = {one.name.rpartition(" ")[0]: one for one in worths if one.kind == NUMBER}
     unused = sorted(name for name, one in tried.items() if not one.judged)
     still = sorted(name for name in tried if name not in moved and name not in unused)
     yield f"numbers that move nothing: {len(still)}"
     yield from (f"  {name}" for name in still)
-    yield f"numbers that no case of the corpus uses (they are gathered before, or kept in the case): {len(unused)}"
+    yield (
+        "numbers that no case of the corpus uses (they are gathered before, or kept in the "
+        f"case): {len(unused)}"
+    )
     yield from (f"  {name}" for name in unused)
     yield "no numbers of the judge:"
     yield from (f"  {one}" for one in rules.excluded(corpus.numbered))
@@ -414,16 +466,26 @@ def summary(corpus: Corpus, worths: Sequence[Worth]) -> Iterator[str]:
 def _is_asking(function: rules.Function) -> bool:
     """Whether a function of matching decides something: yes or no, or a reason against."""
     returns = function.node.returns
-    return returns is not None and ast.unparse(returns) in ("bool", "str | None", "Match", "int | None")
+    return returns is not None and ast.unparse(returns) in (
+        "bool",
+        "str | None",
+        "Match",
+        "int | None",
+    )
 
 
 def order(one: Worth) -> tuple[object, ...]:
     kinds = (RULE, CLAUSE, NUMBER)
-    return kinds.index(one.kind), *(-one.counts[column] for column in (WRONG, LOST, RIGHT, HONEST, DIFFERENT)), one.name
+    return (
+        kinds.index(one.kind),
+        *(-one.counts[column] for column in (WRONG, LOST, RIGHT, HONEST, DIFFERENT)),
+        one.name,
+    )
 
 
 def ledger(worths: Iterable[Worth], before: Sequence[dict[str, Any]]) -> str:
-    """Return a line of JSON for each rule, in the order of its worth. What was not measured now stays as before."""
+    """Return a line of JSON for each rule, in the order of its worth. What was not measured now
+    stays as before."""
     columns = (WRONG, LOST, RIGHT, HONEST)
     told: list[dict[str, Any]] = [
         {"rule": one.name, "lines": one.lines, "report": _told(one.report)}
@@ -445,7 +507,10 @@ def _told(report: str) -> str:
 
 def _entries(every: int) -> Iterator[Entry]:
     for name in names():
-        yield from (Entry(name, kept) for kept in islice(load(name), None, None, 1 if name == REPORTS else every))
+        yield from (
+            Entry(name, kept)
+            for kept in islice(load(name), None, None, 1 if name == REPORTS else every)
+        )
 
 
 def _kinds(chosen: argparse.Namespace) -> Sequence[str]:
@@ -461,15 +526,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.corpus.worth", description=__doc__)
     parser.add_argument("--rules", action="store_true", help="rules and clauses only")
     parser.add_argument("--numbers", action="store_true", help="numbers only")
-    parser.add_argument("--only", default="", metavar="PATTERN", help="those whose name has this pattern")
+    parser.add_argument(
+        "--only", default="", metavar="PATTERN", help="those whose name has this pattern"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the result to a file, too")
     parser.add_argument(
-        "--ledger", action="store_true", help="rules only, and write what they are worth for the manual"
+        "--ledger",
+        action="store_true",
+        help="rules only, and write what they are worth for the manual",
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes at once [%(default)s]")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth case [%(default)s]")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="only every Nth case [%(default)s]"
+    )
     parser.add_argument("--list", action="store_true", help="only list what would be judged")
-    parser.add_argument("--together", action="store_true", help="judge without all these rules and clauses at once")
+    parser.add_argument(
+        "--together", action="store_true", help="judge without all these rules and clauses at once"
+    )
     chosen = parser.parse_args(arguments)
     began = time.monotonic()
     corpus = Corpus([] if chosen.list else list(_entries(chosen.every)))
@@ -483,10 +556,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     corpus.record()
     worths = list[Worth]()
-    _show(f"{len(corpus.entries)} cases, {len(variants)} variants, {time.monotonic() - began:.0f} s so far")
+    _show(
+        f"{len(corpus.entries)} cases, {len(variants)} variants, {time.monotonic() - began:.0f} s "
+        "so far"
+    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        for one in track(corpus.worths(variants, chosen.jobs), total=len(variants), disable=not sys.stderr.isatty()):
+        for one in track(
+            corpus.worths(variants, chosen.jobs),
+            total=len(variants),
+            disable=not sys.stderr.isatty(),
+        ):
             worths.append(one)
             if len(worths) % EVERY == 0 and not sys.stderr.isatty():
                 _show(f"{len(worths)} of {len(variants)}, {time.monotonic() - began:.0f} s")

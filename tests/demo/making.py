@@ -1,8 +1,9 @@
-"""Makes the history of the demo: `just demo-history`, after which levity_trio/demo/history.db.xz is another one.
+"""Makes the history of the demo: `just demo-history`, after which levity_trio/demo/history.db.xz is
+another one.
 
-It is simulated in virtual time as in tests/benchmarks/months, in two parts. Between them, on the second of January, a
-server runs on it for a few seconds, so that its owner moves everybody in and closes December. It ends on a Thursday
-evening, when the demo goes on.
+It is simulated in virtual time as in tests/benchmarks/months, in two parts. Between them, on the
+second of January, a server runs on it for a few seconds, so that its owner moves everybody in and
+closes December. It ends on a Thursday evening, when the demo goes on.
 """
 
 from __future__ import annotations
@@ -70,7 +71,29 @@ READING_SECONDS, HEARTBEAT_SECONDS, DELAY_SECONDS = 900, 3600, 0.4
 QUIET: Final = timedelta(hours=1)
 """Between two cars at a charger, and the shortest stay."""
 OFTEN, OFTEN_SHARED = 0.62, 0.15
-ARRIVING_HOURS: Final = (7, 9, 11, 13, 15, 16, 16, 17, 17, 17, 18, 18, 18, 18, 19, 19, 19, 20, 20, 21, 22)
+ARRIVING_HOURS: Final = (
+    7,
+    9,
+    11,
+    13,
+    15,
+    16,
+    16,
+    17,
+    17,
+    17,
+    18,
+    18,
+    18,
+    18,
+    19,
+    19,
+    19,
+    20,
+    20,
+    21,
+    22,
+)
 OWNERS_SPEED: Final = 2
 LAST_READING_SECONDS: Final = 5.0
 """So long before the end, cars that charge tell a last reading, from which the demo goes on."""
@@ -122,10 +145,15 @@ def make(database: Path) -> None:
         _simulate(books, Part(CLOSING + timedelta(minutes=30), END, registers | last))
         save(books, database)
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("UPDATE simulated_time SET (begun_at, speed, started_at) = (?, ?, NULL)", (_utc(END), SPEED))
+        connection.execute(
+            "UPDATE simulated_time SET (begun_at, speed, started_at) = (?, ?, NULL)",
+            (_utc(END), SPEED),
+        )
         for table in ("load_state", "load_lease", "load_charger", "load_model"):
             connection.execute(f"DELETE FROM {table}")
-        connection.execute("UPDATE run SET (ended_at, clean) = (?, 1) WHERE ended_at IS NULL", (_utc(END),))
+        connection.execute(
+            "UPDATE run SET (ended_at, clean) = (?, 1) WHERE ended_at IS NULL", (_utc(END),)
+        )
         connection.execute("VACUUM")
 
 
@@ -149,14 +177,18 @@ class Fixed(NamedTuple):
 
 FIXED: Final = (
     Fixed(HOUSEHOLDS[2], datetime(2026, 1, 9, 18, 4, tzinfo=ZONE), 60_000),
-    *(Fixed(HOUSEHOLDS[6], datetime(2026, 1, day, 17, 35, tzinfo=ZONE), 0) for day in (4, 6, 8, 10, 12)),
+    *(
+        Fixed(HOUSEHOLDS[6], datetime(2026, 1, day, 17, 35, tzinfo=ZONE), 0)
+        for day in (4, 6, 8, 10, 12)
+    ),
     Fixed(HOUSEHOLDS[3], datetime(2026, 1, 15, 13, 52, tzinfo=ZONE)),
     Fixed(HOUSEHOLDS[1], datetime(2026, 1, 15, 14, 37, tzinfo=ZONE)),
     Fixed(HOUSEHOLDS[10], datetime(2026, 1, 15, 15, 25, tzinfo=ZONE)),
     Fixed(HOUSEHOLDS[5], datetime(2026, 1, 15, 16, 8, tzinfo=ZONE)),
     Fixed(HOUSEHOLDS[8], datetime(2026, 1, 15, 16, 51, tzinfo=ZONE)),
 )
-"""The sessions in doubt, those of one charger for the same cause, and those that are open at the end."""
+"""The sessions in doubt, those of one charger for the same cause, and those that are open at the
+end."""
 STAY, LIES_AFTER = timedelta(hours=4), timedelta(hours=1, minutes=45)
 
 
@@ -169,7 +201,10 @@ async def _course(books: FileConnection, part: Part) -> None:
     network = Network(board.serve, DELAY_SECONDS, SEED)
     visits = _visits(part)
     chargers = [_charger(name, part, visits[name], network) for name in CHARGERS]
-    async with open_links(chargers, pace, network), open_server(books, HEARTBEAT_SECONDS, part.clock) as server:
+    async with (
+        open_links(chargers, pace, network),
+        open_server(books, HEARTBEAT_SECONDS, part.clock) as server,
+    ):
         board.to = server.serve
         async with trio.open_nursery() as sharing:
             sharing.start_soon(_share, server, chargers, pace, part)
@@ -203,12 +238,26 @@ def _charger(name: str, part: Part, visits: Iterable[Visit], network: Network) -
     faults: tuple[Incident, ...] = ()
     if name == FAULTED and part.begin < FAULTED_AT < part.end:
         for_ever = 2 * part.seconds
-        faults = (Incident(at=part.at(FAULTED_AT), kind=Kind.FAULT, seconds=for_ever, connector=1, error_code=FAULT),)
+        faults = (
+            Incident(
+                at=part.at(FAULTED_AT),
+                kind=Kind.FAULT,
+                seconds=for_ever,
+                connector=1,
+                error_code=FAULT,
+            ),
+        )
     plan = ChargerPlan(plate(name, part.registers[name]), tuple(visits), faults)
     charger = charger_of(plan, configuration(READING_SECONDS), network)
     for one in FIXED:
-        if name == charger_id(one.who.space) and part.begin < one.begins < part.end and one.leap_wh is not None:
-            charger.agenda.plan(part.at(one.begins + LIES_AFTER), partial(_lie, charger, one.leap_wh), is_own=False)
+        if (
+            name == charger_id(one.who.space)
+            and part.begin < one.begins < part.end
+            and one.leap_wh is not None
+        ):
+            charger.agenda.plan(
+                part.at(one.begins + LIES_AFTER), partial(_lie, charger, one.leap_wh), is_own=False
+            )
     return charger
 
 
@@ -220,7 +269,8 @@ def _lie(charger: Charger, leap_wh: int, at: float) -> None:
 
 
 def _visits(part: Part) -> dict[str, list[Visit]]:
-    """Return the visits of a part by charger: the habits of all households, and the sessions of the lies."""
+    """Return the visits of a part by charger: the habits of all households, and the sessions of the
+    lies."""
     dice, free = Random(f"{SEED} {part.begin}"), dict.fromkeys(CHARGERS, part.begin + QUIET)
     found: dict[str, list[Visit]] = {name: [] for name in CHARGERS}
     for day in range(1 + (part.end - part.begin).days):
@@ -228,9 +278,16 @@ def _visits(part: Part) -> dict[str, list[Visit]]:
             arrives, leaves = _day_of(who, (part.begin + timedelta(days=day)).date(), dice)
             is_fixed = any((one.who, one.begins) == (who, arrives) for one in FIXED)
             leaves = leaves if is_fixed else min(leaves, part.end - QUIET * dice.uniform(0.4, 2))
-            space = dice.choice(SHARED) if dice.random() < OFTEN_SHARED and not is_fixed else who.space
+            space = (
+                dice.choice(SHARED) if dice.random() < OFTEN_SHARED and not is_fixed else who.space
+            )
             name = charger_id(space)
-            if arrives is None or arrives < free[name] or leaves < arrives + QUIET or name == FAULTED:
+            if (
+                arrives is None
+                or arrives < free[name]
+                or leaves < arrives + QUIET
+                or name == FAULTED
+            ):
                 continue
             found[name].append(_visit(who, part, arrives, leaves, dice))
             free[name] = leaves + QUIET
@@ -252,7 +309,9 @@ def _visit(who: Household, part: Part, arrives: datetime, leaves: datetime, dice
     return Visit(
         at=part.at(arrives),
         connector=1,
-        vehicle=who.arrives(soc=round(dice.uniform(0.15, 0.25) if leaves > part.end else dice.uniform(0.3, 0.75), 2)),
+        vehicle=who.arrives(
+            soc=round(dice.uniform(0.15, 0.25) if leaves > part.end else dice.uniform(0.3, 0.75), 2)
+        ),
         id_tag=who.tag,
         order=Order.PLUG_FIRST,
         between_seconds=dice.randint(6, 30),
@@ -269,9 +328,13 @@ def _move_in(database: Path) -> None:
     now = stamp(datetime.now(UTC))
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         row = (_utc(CLOSING), OWNERS_SPEED, now)
-        connection.execute("INSERT INTO simulated_time (id, begun_at, speed, started_at) VALUES (1, ?, ?, ?)", row)
+        connection.execute(
+            "INSERT INTO simulated_time (id, begun_at, speed, started_at) VALUES (1, ?, ?, ?)", row
+        )
     flags = ("--clock-speed", str(OWNERS_SPEED), "--time-zone", TIME_ZONE, "--server-name", NAME)
-    with serving(database, *flags, "--registration", "ask", "--adopt-existing", "--unknown-tags", "ask"):
+    with serving(
+        database, *flags, "--registration", "ask", "--adopt-existing", "--unknown-tags", "ask"
+    ):
         api = Api(f"unix:{database}.sock", Sought("server", "start it"))
 
         def ask(method: str, *path: str, **given: object) -> Any:

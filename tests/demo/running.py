@@ -59,7 +59,9 @@ def running_demo(*flags: str) -> Iterator[Demo]:
 def starting_demo(*flags: str) -> Iterator[subprocess.Popen[str]]:
     """Start a demo with these flags, and end it as Ctrl-C does, unless the block has ended it."""
     given = {name: value for name, value in environment_of_user().items() if name not in SCREENS}
-    with subprocess.Popen([*PROGRAM, "demo", *flags], env=given, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*PROGRAM, "demo", *flags], env=given, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield process
         finally:

@@ -1,4 +1,5 @@
-"""`levity-trio demo` as somebody meets it: its addresses, its pages, charging cars, and that nothing of it is left."""
+"""`levity-trio demo` as somebody meets it: its addresses, its pages, charging cars, and that
+nothing of it is left."""
 
 from __future__ import annotations
 
@@ -37,18 +38,28 @@ def wait_until(is_so: Callable[[], object]) -> None:
 
 def charging(demo: Demo) -> int:
     """How many charge, as the server knows it from their messages since it runs."""
-    return len(query(demo.database, "SELECT 1 FROM tx WHERE status = 'Active' AND suspended_at IS NULL"))
+    return len(
+        query(demo.database, "SELECT 1 FROM tx WHERE status = 'Active' AND suspended_at IS NULL")
+    )
 
 
 def state(demo: Demo, charger: str = HERE) -> str:
-    ((status,),) = query(demo.database, "SELECT status FROM cp_conn WHERE cp_id = ? AND conn_id = 1", charger)
+    ((status,),) = query(
+        demo.database, "SELECT status FROM cp_conn WHERE cp_id = ? AND conn_id = 1", charger
+    )
     return str(status)
 
 
-def test_a_stranger_sees_cars_charge_and_starts_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stranger_sees_cars_charge_and_starts_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with running_demo() as demo:
         owner, neighbour = Browser(demo), Browser(demo, OF_DRIVERS)
-        wait_until(lambda: re.search(r"Demo · .* as of 17:[23]\d .* [2-9] cars charging", owner.get("/").words))
+        wait_until(
+            lambda: re.search(
+                r"Demo · .* as of 17:[23]\d .* [2-9] cars charging", owner.get("/").words
+            )
+        )
         now = owner.get("/")
         assert "Space 17 is faulted: GroundFailure" in now.words
         assert "6 sessions are doubtful" in now.words
@@ -75,7 +86,8 @@ def the_documentation_says_so_too(demo: Demo) -> None:
 
 
 def label_is_printed(demo: Demo) -> None:
-    """The label of one charger, at the printed address: it says demo, and leads to the charger's page."""
+    """The label of one charger, at the printed address: it says demo, and leads to the charger's
+    page."""
     parts = urlsplit(demo.label)
     connection = HTTPConnection(parts.netloc, timeout=PATIENCE_SECONDS)
     connection.request("GET", f"{parts.path}?{parts.query}")
@@ -89,7 +101,8 @@ def label_is_printed(demo: Demo) -> None:
 
 
 def start_and_stop(demo: Demo, owner: Browser, neighbour: Browser) -> None:
-    """The neighbour starts at a label, somebody plugs a car in, which may have to wait, and the owner stops it."""
+    """The neighbour starts at a label, somebody plugs a car in, which may have to wait, and the
+    owner stops it."""
     at = neighbour.get(f"/d/at/{HERE}")
     assert HOUSEHOLDS[0].name in at.words
     assert "Demo ·" in at.words
@@ -100,26 +113,34 @@ def start_and_stop(demo: Demo, owner: Browser, neighbour: Browser) -> None:
 
 
 def without_faults(log: str) -> str:
-    """Without the charger that is faulted, and without a feeder that was full for a minute of the demo's clock, which
-    runs fast: on a busy machine that passes while a limit is on its way."""
-    return "\n".join(line for line in log.splitlines() if not re.search("StatusChanged|LoadExceeded", line))
+    """Without the charger that is faulted, and without a feeder that was full for a minute of the
+    demo's clock, which runs fast: on a busy machine that passes while a limit is on its way."""
+    return "\n".join(
+        line for line in log.splitlines() if not re.search("StatusChanged|LoadExceeded", line)
+    )
 
 
 def feeder_is_shared(owner: Browser) -> None:
-    """Now shows the feeder by phase, and that cars wait; all chargers are limited, and all but one trusted."""
+    """Now shows the feeder by phase, and that cars wait; all chargers are limited, and all but one
+    trusted."""
     shown = ""
 
     def is_shared() -> bool:
         nonlocal shown
         shown = owner.get("/").words
-        return re.search(r"\d cars? waits?", shown) is not None and "A over" not in shown  # the house may have leapt
+        return (
+            re.search(r"\d cars? waits?", shown) is not None and "A over" not in shown
+        )  # the house may have leapt
 
     wait_until(is_shared)
     assert "L1 house" in shown
     assert "shadow" not in shown
     feeder = owner.get("/load").words
     assert "All chargers are limited." in feeder
-    assert (feeder.count("its firmware has passed the trial"), feeder.count("has passed no trial")) == (
+    assert (
+        feeder.count("its firmware has passed the trial"),
+        feeder.count("has passed no trial"),
+    ) == (
         len(CHARGERS) - 1,
         1,
     )

@@ -1,4 +1,5 @@
-"""The history of the demo as it is shipped: whatever the present schema is, it is migrated to it and sound."""
+"""The history of the demo as it is shipped: whatever the present schema is, it is migrated to it
+and sound."""
 
 from __future__ import annotations
 
@@ -42,18 +43,32 @@ def test_it_is_migrated_like_any_other_database(history: Path) -> None:
     assert check(history, lambda _step: None).problems == []
 
 
-def test_it_ends_on_a_winter_evening_with_one_closed_month_and_something_to_decide(history: Path) -> None:
+def test_it_ends_on_a_winter_evening_with_one_closed_month_and_something_to_decide(
+    history: Path,
+) -> None:
     simulated = look(history, simulated_time)
     assert simulated is not None
     assert (simulated.speed, simulated.started) == (SPEED, None)
     end = simulated.begun.astimezone(ZoneInfo(TIME_ZONE))
     assert (end.month, end.day, end.hour) == (1, 15, 17)
     assert query(history, "SELECT count(*) FROM cp") == [(len(CHARGERS),)]
-    assert query(history, "SELECT count(*), count(DISTINCT month) FROM statement") == [(len(HOUSEHOLDS), 1)]
-    assert query(history, "SELECT count(*) FROM tx WHERE review IS NOT NULL AND stop_time >= '2026'") == [(6,)]
-    of_one = "SELECT count(*) FROM tx WHERE review IS NOT NULL GROUP BY cp_id ORDER BY 1 DESC LIMIT 1"
+    assert query(history, "SELECT count(*), count(DISTINCT month) FROM statement") == [
+        (len(HOUSEHOLDS), 1)
+    ]
+    assert query(
+        history, "SELECT count(*) FROM tx WHERE review IS NOT NULL AND stop_time >= '2026'"
+    ) == [(6,)]
+    of_one = (
+        "SELECT count(*) FROM tx WHERE review IS NOT NULL GROUP BY cp_id ORDER BY 1 DESC LIMIT 1"
+    )
     assert query(history, of_one) == [(5,)]
-    assert query(history, "SELECT error_code FROM cp_err WHERE resolved_at IS NULL") == [("GroundFailure",)]
-    (begin,) = (datetime.fromisoformat(at) for (at,) in query(history, "SELECT min(start_time) FROM tx"))
+    assert query(history, "SELECT error_code FROM cp_err WHERE resolved_at IS NULL") == [
+        ("GroundFailure",)
+    ]
+    (begin,) = (
+        datetime.fromisoformat(at) for (at,) in query(history, "SELECT min(start_time) FROM tx")
+    )
     assert 60 <= (end - begin).days <= 64
-    assert query(history, "SELECT count(*) FROM tx WHERE status = 'Active' AND suspended_at IS NOT NULL") == [(5,)]
+    assert query(
+        history, "SELECT count(*) FROM tx WHERE status = 'Active' AND suspended_at IS NOT NULL"
+    ) == [(5,)]

@@ -31,7 +31,9 @@ def charging(chargers: list[Charger]) -> int:
     return sum(one.connectors[ONLY].status in WANTING for one in chargers)
 
 
-async def a_day(books: FileConnection, seconds: float = DAY_SECONDS, *, is_limited: bool = False) -> list[int]:
+async def a_day(
+    books: FileConnection, seconds: float = DAY_SECONDS, *, is_limited: bool = False
+) -> list[int]:
     """Return how many charge, or wait for current, at each look, once the first ones do."""
     board, pace = Switchboard(), Pace()
     network = Network(board.serve, 0.0, 1)
@@ -69,6 +71,8 @@ def test_a_car_that_waits_for_current_stays_and_no_other_comes_in_its_place() ->
     """In the evening; the shortest stay is a little longer."""
     with open_books() as books:
         seen = run(partial(a_day, books, HOURS * 3600, is_limited=True))
-        ((transactions, ended),) = books.execute("SELECT count(*), count(stop_time) FROM tx").fetchall()
+        ((transactions, ended),) = books.execute(
+            "SELECT count(*), count(stop_time) FROM tx"
+        ).fetchall()
     assert set(seen) == {WANTED_OF_AN_EVENING}
     assert (transactions, ended) == (WANTED_OF_AN_EVENING, 0)

@@ -1,4 +1,5 @@
-"""Builds the image that `deploy --container` describes, and starts it: `just image`. It needs buildah.
+"""Builds the image that `deploy --container` describes, and starts it: `just image`. It needs
+buildah.
 
 It prints how much larger the image is than its base, and how soon its server is healthy.
 """
@@ -24,14 +25,18 @@ LOOK_SECONDS: Final = 0.2
 
 
 def buildah(*words: str) -> str:
-    return subprocess.run(["buildah", *words], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return subprocess.run(
+        ["buildah", *words], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
 
 
 def size(image: str) -> int:
     """Return the bytes of all files that an image has, where it has any."""
     container = buildah("from", image)
     try:
-        shown = buildah("run", "--user", "root", container, "--", "du", "-sbc", "/opt", "/usr", "/etc", "/var")
+        shown = buildah(
+            "run", "--user", "root", container, "--", "du", "-sbc", "/opt", "/usr", "/etc", "/var"
+        )
         return int(shown.splitlines()[-1].split()[0])
     finally:
         buildah("rm", container)

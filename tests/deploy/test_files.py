@@ -27,7 +27,12 @@ MADE = texts(values({}, {}, Installation(program=("/opt/levity-trio",), site="pi
 
 def test_every_template_is_written() -> None:
     shipped = {path.name for path in (files("levity_trio.deploy") / "templates").iterdir()}
-    assert shipped == {*TEMPLATES, README_OF_SEVERAL, *TEMPLATES_OF_SEVERAL, *TEMPLATES_OF_CONTAINER}
+    assert shipped == {
+        *TEMPLATES,
+        README_OF_SEVERAL,
+        *TEMPLATES_OF_SEVERAL,
+        *TEMPLATES_OF_CONTAINER,
+    }
     assert set(MADE) == {*TEMPLATES, DASHBOARD}
 
 
@@ -55,7 +60,9 @@ def test_litestream_is_scraped_at_its_own_address() -> None:
         ({"metrics_port": "9465"}, "0.0.0.0:9466", "127.0.0.1:9466"),
         ({"metrics_host": "::1"}, "[::1]:9465", "[::1]:9465"),
     ):
-        made = texts(values(flags, {}, Installation(program=("/opt/levity-trio",), site="pi", version="1.2")))
+        made = texts(
+            values(flags, {}, Installation(program=("/opt/levity-trio",), site="pi", version="1.2"))
+        )
         assert f'\naddr: "{address}"\n' in made["litestream.yml"]
         for name in ("prometheus.yml", "prometheus-agent.yml"):
             assert "  - job_name: litestream" in made[name]
@@ -78,12 +85,18 @@ FOLDED = [row["panels"] for row in ROWS if row["collapsed"]]
 PANELS = [panel for panels in (TOP, *FOLDED) for panel in panels]
 
 
-@pytest.mark.parametrize("panels", [TOP, *FOLDED], ids=["open", *(row["title"] for row in ROWS if row["collapsed"])])
+@pytest.mark.parametrize(
+    "panels", [TOP, *FOLDED], ids=["open", *(row["title"] for row in ROWS if row["collapsed"])]
+)
 def test_the_dashboard_is_laid_out_without_holes(panels: list[dict[str, Any]]) -> None:
     taken: set[tuple[int, int]] = set()
     for panel in panels:
         at = panel["gridPos"]
-        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        cells = {
+            (x, y)
+            for x in range(at["x"], at["x"] + at["w"])
+            for y in range(at["y"], at["y"] + at["h"])
+        }
         assert not taken & cells, panel["title"]
         assert max(x for x, _ in cells) < 24, panel["title"]
         taken |= cells
@@ -92,7 +105,9 @@ def test_the_dashboard_is_laid_out_without_holes(panels: list[dict[str, Any]]) -
 
 def test_the_dashboard_is_for_the_owner_first() -> None:
     assert [row["title"] for row in ROWS if not row["collapsed"]] == ["Now"]
-    assert {"Charging now", "Energy today", "Energy this month", "Needs attention"} <= {one["title"] for one in TOP}
+    assert {"Charging now", "Energy today", "Energy this month", "Needs attention"} <= {
+        one["title"] for one in TOP
+    }
     assert {panel["timeFrom"] for panel in TOP if "timeFrom" in panel} == {"now/d", "now/M"}
 
 
@@ -104,7 +119,9 @@ def test_a_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
     assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][0]["value"] is None
 
 
-@pytest.mark.parametrize("panel", [one for one in PANELS if one["type"] == "table"], ids=lambda panel: panel["title"])
+@pytest.mark.parametrize(
+    "panel", [one for one in PANELS if one["type"] == "table"], ids=lambda panel: panel["title"]
+)
 def test_the_columns_of_a_table_have_names(panel: dict[str, Any]) -> None:
     """The values of each query are a column, unless the table shows only labels."""
     *_, organized = panel["transformations"]
@@ -113,7 +130,9 @@ def test_the_columns_of_a_table_have_names(panel: dict[str, Any]) -> None:
     values = {name for name in names if name.startswith("Value")}
     if len(panel["targets"]) > 1:
         assert {f"Value #{target['refId']}" for target in panel["targets"]} == values
-    assert {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]} == set(names.values())
+    assert {
+        override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]
+    } == set(names.values())
 
 
 def test_a_folder_is_made_and_filled(tmp_path: Path) -> None:
@@ -124,7 +143,9 @@ def test_a_folder_is_made_and_filled(tmp_path: Path) -> None:
 def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     (tmp_path / "litestream.yml").write_text("mine")
     (tmp_path / "fluentd.conf").symlink_to("elsewhere")
-    with pytest.raises(EnvironmentProblem, match=r"already has litestream.yml, fluentd.conf; --force"):
+    with pytest.raises(
+        EnvironmentProblem, match=r"already has litestream.yml, fluentd.conf; --force"
+    ):
         write(tmp_path, MADE, may_replace=False)
     assert len(list(tmp_path.iterdir())) == 2
     assert (tmp_path / "litestream.yml").read_text() == "mine"

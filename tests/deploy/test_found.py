@@ -1,4 +1,5 @@
-"""A machine on which somebody has installed levity-trio by hand: its settings go on, or nothing changes."""
+"""A machine on which somebody has installed levity-trio by hand: its settings go on, or nothing
+changes."""
 
 from __future__ import annotations
 
@@ -50,8 +51,11 @@ def put(machine: Machine, path: Path, text: str) -> None:
 
 
 def written_by_deploy(machine: Machine, **flags: object) -> ServerConfig:
-    """Put the files that `deploy` writes for these settings in their places; return what they stand for."""
-    texts = files.texts(values(flags, {}, Installation(program=(PROGRAM,), site="park", version="0.9")))
+    """Put the files that `deploy` writes for these settings in their places; return what they stand
+    for."""
+    texts = files.texts(
+        values(flags, {}, Installation(program=(PROGRAM,), site="park", version="0.9"))
+    )
     for name in (files.UNIT, *files.BACKUP):
         put(machine, plan.UNITS / name, texts[name])
     return load({"metrics_port": "9464", **flags}, {})[0]
@@ -70,7 +74,9 @@ def server_of(machine: Machine) -> ServerConfig:
 def left(machine: Machine) -> list[Step]:
     """What `install --yes` has still to do."""
     before = found(machine)
-    return missing(steps_of(machine, before, plan.answers_in(before.settings or b""), WHEEL), machine)
+    return missing(
+        steps_of(machine, before, plan.answers_in(before.settings or b""), WHEEL), machine
+    )
 
 
 def install(machine: Machine) -> None:
@@ -90,7 +96,8 @@ def chargers_in(path: Path) -> list[str]:
 
 
 def test_the_settings_of_a_unit_of_deploy_go_on(machine: Machine, tmp_path: Path) -> None:
-    """Those that a new machine gets are not among them: pages for all devices, a rule for cards, TLS."""
+    """Those that a new machine gets are not among them: pages for all devices, a rule for cards,
+    TLS."""
     before = written_by_deploy(
         machine,
         database=str(tmp_path / "park 50%.db"),
@@ -108,9 +115,14 @@ def test_the_settings_of_a_unit_of_deploy_go_on(machine: Machine, tmp_path: Path
     install(machine)
     after = read_elsewhere(plan.SETTINGS, machine.at(plan.SETTINGS).read_bytes()).server
     assert after == before
-    assert f"{CURRENT}/bin/levity-trio serve --config {plan.SETTINGS}" in machine.at(UNIT).read_text()
+    assert (
+        f"{CURRENT}/bin/levity-trio serve --config {plan.SETTINGS}" in machine.at(UNIT).read_text()
+    )
     assert "LEVITY_" not in machine.at(UNIT).read_text()
-    assert "LEVITY_REGISTRATION=ask" in machine.at(UNIT).with_name("levity-trio.service.before-levity").read_text()
+    assert (
+        "LEVITY_REGISTRATION=ask"
+        in machine.at(UNIT).with_name("levity-trio.service.before-levity").read_text()
+    )
     assert found(machine).taken is None
     assert f"unix:{before.beside}.sock" in machine.at(plan.SCRIPT).read_text()
     assert left(machine) == []
@@ -146,10 +158,17 @@ def test_a_database_of_an_installation_that_was_removed_is_copied_too(machine: M
 @pytest.mark.parametrize(
     ("lines", "settings"),
     [
-        ("Environment=LEVITY_PORT=9100 'LEVITY_SERVER_NAME=Hof 3' \"LEVITY_STRICT=true\"",
-         {"port": "9100", "server-name": "Hof 3", "strict": "true"}),
-        ("Environment=LEVITY_PORT=9100 \\\n# not this: LEVITY_PORT=9200\n;nor this\n  LEVITY_API_PORT=9101",
-         {"port": "9100", "api-port": "9101"}),
+        (
+            "Environment=LEVITY_PORT=9100 'LEVITY_SERVER_NAME=Hof 3' \"LEVITY_STRICT=true\"",
+            {"port": "9100", "server-name": "Hof 3", "strict": "true"},
+        ),
+        (
+            (
+                "Environment=LEVITY_PORT=9100 \\\n# not this: LEVITY_PORT=9200\n;nor this\n  "
+                "LEVITY_API_PORT=9101"
+            ),
+            {"port": "9100", "api-port": "9101"},
+        ),
         ("Environment = LEVITY_PORT=9100\nEnvironment=LEVITY_PORT=9101", {"port": "9101"}),
         ("Environment=LEVITY_PORT=", {}),
         (r'Environment="LEVITY_SERVER_NAME=100%% \"\\o\""', {"server-name": r'100% "\o"'}),
@@ -157,20 +176,32 @@ def test_a_database_of_an_installation_that_was_removed_is_copied_too(machine: M
         ("[Install]\nAlias=a\n[Service]\nEnvironment=LEVITY_PORT=9100\n", {"port": "9100"}),
         ("Environment=PYTHONFAULTHANDLER=1 LEVITY_PLUGINS=a,b", {"plugins": "a,b"}),
     ],
-)  # fmt: skip
-def test_lines_are_read_as_systemd_reads_them(machine: Machine, lines: str, settings: dict[str, str]) -> None:
+)
+def test_lines_are_read_as_systemd_reads_them(
+    machine: Machine, lines: str, settings: dict[str, str]
+) -> None:
     put(machine, UNIT, f"{HEAD}{lines}\n")
-    assert tomllib.loads((found(machine).settings or b"").decode()) == {"db": "/srv/site/park.db"} | settings
+    assert (
+        tomllib.loads((found(machine).settings or b"").decode())
+        == {"db": "/srv/site/park.db"} | settings
+    )
 
 
 def test_the_file_of_the_command_is_read_too(machine: Machine) -> None:
-    put(machine, Path("/etc/site.toml"), "# mine\nport = 9100\ntls-port = 9443\n\n[plugin.mine]\nx = 1\n")
+    put(
+        machine,
+        Path("/etc/site.toml"),
+        "# mine\nport = 9100\ntls-port = 9443\n\n[plugin.mine]\nx = 1\n",
+    )
     command = "/usr/bin/python3.11 -m levity_trio serve --config /etc/site.toml"
     put(machine, UNIT, f"{HEAD.replace(COMMAND, command)}Environment=LEVITY_PORT=9200\n")
     text = (found(machine).settings or b"").decode()
     assert text.startswith("# mine\n")
     plugin = {"plugin": {"mine": {"x": 1}}}
-    assert tomllib.loads(text) == {"port": "9200", "tls-port": 9443, "db": "/srv/site/park.db"} | plugin
+    assert (
+        tomllib.loads(text)
+        == {"port": "9200", "tls-port": 9443, "db": "/srv/site/park.db"} | plugin
+    )
 
 
 def test_a_password_is_taken_over_and_not_shown(machine: Machine) -> None:
@@ -189,40 +220,95 @@ def test_a_password_is_taken_over_and_not_shown(machine: Machine) -> None:
         (UNIT, f"{HEAD}PassEnvironment=LEVITY_PORT\n", "PassEnvironment"),
         (UNIT, f"{HEAD}Environment=\n", "Environment=: only"),
         (UNIT, f"{HEAD}Environment=TZ=Europe/Vienna\n", "TZ in levity-trio.service is no setting"),
-        (UNIT, f"{HEAD}Environment=LEVITY_PROT=9100\n", "LEVITY_PROT in levity-trio.service is no setting"),
-        (UNIT, f"{HEAD}Environment=LEVITY_PORT=high\n", "port in the settings: give a whole number"),
+        (
+            UNIT,
+            f"{HEAD}Environment=LEVITY_PROT=9100\n",
+            "LEVITY_PROT in levity-trio.service is no setting",
+        ),
+        (
+            UNIT,
+            f"{HEAD}Environment=LEVITY_PORT=high\n",
+            "port in the settings: give a whole number",
+        ),
         (UNIT, f"{HEAD}Environment=LEVITY_LOG_FILE=%L/levity.log\n", "%L/levity.log: only"),
-        (UNIT, f"{HEAD}Environment=\"LEVITY_SERVER_NAME=a\\x41\"\n", "only"),
+        (UNIT, f'{HEAD}Environment="LEVITY_SERVER_NAME=a\\x41"\n', "only"),
         (UNIT, f"{HEAD}Environment='LEVITY_SERVER_NAME=a\\\\b'\n", "only"),
         (UNIT, f"{HEAD}Environment='LEVITY_SERVER_NAME=a\n", "No closing quotation"),
         (UNIT, f"{HEAD}Environment=LEVITY_TLS_CERT=cert.pem\n", "cert.pem: write its whole path"),
-        (UNIT, HEAD.replace("Environment=LEVITY_DB=/srv/site/park.db\n", ""), "levity.db: write its whole path"),
+        (
+            UNIT,
+            HEAD.replace("Environment=LEVITY_DB=/srv/site/park.db\n", ""),
+            "levity.db: write its whole path",
+        ),
         (UNIT, HEAD.replace("/srv/site/park.db", "postgresql:///levity"), "PostgreSQL"),
-        (UNIT, f"{HEAD}Environment=LEVITY_CONFIG=/etc/none.toml\n", "LEVITY_CONFIG in levity-trio.service is no"),
-        (UNIT, HEAD.replace(" serve", " serve --config /etc/none.toml"), "/etc/none.toml are not there"),
-        (UNIT, f"{HEAD}ExecStart=/srv/other/bin/levity-trio serve\n", "one ExecStart=PROGRAM serve"),
+        (
+            UNIT,
+            f"{HEAD}Environment=LEVITY_CONFIG=/etc/none.toml\n",
+            "LEVITY_CONFIG in levity-trio.service is no",
+        ),
+        (
+            UNIT,
+            HEAD.replace(" serve", " serve --config /etc/none.toml"),
+            "/etc/none.toml are not there",
+        ),
+        (
+            UNIT,
+            f"{HEAD}ExecStart=/srv/other/bin/levity-trio serve\n",
+            "one ExecStart=PROGRAM serve",
+        ),
         (UNIT, HEAD.replace(" serve", " serve --prot 1"), "no option but --config"),
-        (UNIT, HEAD.replace(COMMAND, "/bin/sh -c 'levity-trio serve'"), "one ExecStart=PROGRAM serve"),
+        (
+            UNIT,
+            HEAD.replace(COMMAND, "/bin/sh -c 'levity-trio serve'"),
+            "one ExecStart=PROGRAM serve",
+        ),
         (UNIT, HEAD.replace(" serve", " serve --port ${PORT}"), "one ExecStart=PROGRAM serve"),
         (UNIT, HEAD.replace(" serve", " serve $OPTIONS"), "one ExecStart=PROGRAM serve"),
-        (plan.UNITS / "levity-trio.service.d" / "override.conf", "[Service]\nEnvironment=LEVITY_PORT=9\n",
-         "levity-trio.service.d/override.conf has settings"),
-        (plan.UNITS / "levity-.service.d" / "a.conf", "[Service]\nUser=pi\n", "a.conf has settings"),
-        (Path("/usr/lib/systemd/system/service.d/a.conf"), "[Service]\nEnvironment=\n", "a.conf has settings"),
-        (plan.UNITS / "levity-trio.service.d" / "run.conf", "[Service]\nExecStart=\n", "run.conf has settings"),
+        (
+            plan.UNITS / "levity-trio.service.d" / "override.conf",
+            "[Service]\nEnvironment=LEVITY_PORT=9\n",
+            "levity-trio.service.d/override.conf has settings",
+        ),
+        (
+            plan.UNITS / "levity-.service.d" / "a.conf",
+            "[Service]\nUser=pi\n",
+            "a.conf has settings",
+        ),
+        (
+            Path("/usr/lib/systemd/system/service.d/a.conf"),
+            "[Service]\nEnvironment=\n",
+            "a.conf has settings",
+        ),
+        (
+            plan.UNITS / "levity-trio.service.d" / "run.conf",
+            "[Service]\nExecStart=\n",
+            "run.conf has settings",
+        ),
         (plan.UNITS / "levity-trio-2.service", HEAD, "levity-trio-2.service runs levity-trio too"),
-        (plan.UNITS / "ocpp.service", "ExecStart=/x/python -m levity_trio \\\n serve\n", "ocpp.service runs"),
-        (BACKUP_UNIT, f"ExecStart={PROGRAM} backup /mnt/stick --keep 400 --db /x\n", "makes other backups"),
+        (
+            plan.UNITS / "ocpp.service",
+            "ExecStart=/x/python -m levity_trio \\\n serve\n",
+            "ocpp.service runs",
+        ),
+        (
+            BACKUP_UNIT,
+            f"ExecStart={PROGRAM} backup /mnt/stick --keep 400 --db /x\n",
+            "makes other backups",
+        ),
     ],
-)  # fmt: skip
-def test_what_is_not_certain_is_refused_and_nothing_changes(machine: Machine, path: Path, text: str, said: str) -> None:
+)
+def test_what_is_not_certain_is_refused_and_nothing_changes(
+    machine: Machine, path: Path, text: str, said: str
+) -> None:
     put(machine, UNIT, HEAD)
     put(machine, path, text)
     before = {one: one.read_bytes() for one in machine.at(Path("/")).rglob("*") if one.is_file()}
     with pytest.raises(EnvironmentProblem, match="cannot be taken over") as refused:
         install(machine)
     assert said in str(refused.value)
-    assert {one: one.read_bytes() for one in machine.at(Path("/")).rglob("*") if one.is_file()} == before
+    assert {
+        one: one.read_bytes() for one in machine.at(Path("/")).rglob("*") if one.is_file()
+    } == before
 
 
 def test_a_drop_in_about_other_things_stays(machine: Machine) -> None:
@@ -236,7 +322,11 @@ def test_an_installed_unit_that_its_owner_edited_keeps_its_settings(machine: Mac
     put(machine, plan.SETTINGS, f'# mine\ndb = "{plan.DATABASE}"\nport = 9100\n')
     install(machine)
     unit = machine.at(UNIT)
-    unit.write_text(unit.read_text().replace("[Install]", "[Service]\nEnvironment=LEVITY_REGISTRATION=ask\n[Install]"))
+    unit.write_text(
+        unit.read_text().replace(
+            "[Install]", "[Service]\nEnvironment=LEVITY_REGISTRATION=ask\n[Install]"
+        )
+    )
     install(machine)
     assert "LEVITY" not in unit.read_text()
     text = machine.at(plan.SETTINGS).read_text()
@@ -245,7 +335,11 @@ def test_an_installed_unit_that_its_owner_edited_keeps_its_settings(machine: Mac
 
 
 def test_a_setting_over_several_lines_is_not_torn(machine: Machine) -> None:
-    put(machine, Path("/etc/site.toml"), 'api-allowed-hosts = [\n  "a",\n]\ndb = "/srv/site/park.db"\n')
+    put(
+        machine,
+        Path("/etc/site.toml"),
+        'api-allowed-hosts = [\n  "a",\n]\ndb = "/srv/site/park.db"\n',
+    )
     unit = HEAD.replace(COMMAND, f"{COMMAND} --config /etc/site.toml")
     put(machine, UNIT, f"{unit}Environment=LEVITY_API_ALLOWED_HOSTS=b\n")
     with pytest.raises(EnvironmentProblem, match="not TOML"):
@@ -264,7 +358,9 @@ def test_certificates_of_before_keep_their_names(machine: Machine) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert step.is_done(machine)
     assert not machine.at(Path("/srv/site/park.db.pages")).exists()
-    moved = Certificates(plan.Answers(cards="all", site="x", time_zone="UTC", address="new.example.org"), server)
+    moved = Certificates(
+        plan.Answers(cards="all", site="x", time_zone="UTC", address="new.example.org"), server
+    )
     names = described(load_certificate(folder / "server-ecdsa.pem")).names
     moved.do(machine)
     after = described(load_certificate(folder / "server-ecdsa.pem")).names

@@ -40,7 +40,10 @@ def environment_of(found: Mapping[str, str]) -> dict[str, str]:
 
 def test_defaults_need_no_more_than_a_database_and_a_port_for_metrics() -> None:
     found = filled()
-    assert environment_of(found) == {"LEVITY_DB": "/var/lib/levity/levity.db", "LEVITY_METRICS_PORT": "9464"}
+    assert environment_of(found) == {
+        "LEVITY_DB": "/var/lib/levity/levity.db",
+        "LEVITY_METRICS_PORT": "9464",
+    }
     assert found["command"] == "/opt/levity/bin/levity-trio serve"
     assert (found["database"], found["target"]) == ("/var/lib/levity/levity.db", '"127.0.0.1:9464"')
     assert (found["writable"], found["home"], found["capabilities"]) == ("", "yes", "")
@@ -82,7 +85,9 @@ def test_the_service_reads_what_was_meant(folder: Path) -> None:
     for setting in SETTINGS:
         if setting.attribute not in ("database", "file"):
             kinds = (server, again) if hasattr(server, setting.attribute) else (log, log_again)
-            assert getattr(kinds[0], setting.attribute) == getattr(kinds[1], setting.attribute), setting.name
+            assert getattr(kinds[0], setting.attribute) == getattr(kinds[1], setting.attribute), (
+                setting.name
+            )
 
 
 def test_files_are_found_from_the_folder_of_the_service(folder: Path) -> None:
@@ -92,15 +97,27 @@ def test_files_are_found_from_the_folder_of_the_service(folder: Path) -> None:
 
 
 def test_what_the_toml_file_says_stays_there(folder: Path) -> None:
-    (folder / "levity.toml").write_text('port = 9002\nstrict = true\nplugins = ["one"]\n[plugin.one]\nkey = 1\n')
-    environment = {"LEVITY_STRICT": "false", "LEVITY_CONFIG": "levity.toml", "LEVITY_PLUGINS": ",", "LEVITY_DB": "a.db"}
+    (folder / "levity.toml").write_text(
+        'port = 9002\nstrict = true\nplugins = ["one"]\n[plugin.one]\nkey = 1\n'
+    )
+    environment = {
+        "LEVITY_STRICT": "false",
+        "LEVITY_CONFIG": "levity.toml",
+        "LEVITY_PLUGINS": ",",
+        "LEVITY_DB": "a.db",
+    }
     found = filled(environment)
     assert found["command"] == f"/opt/levity/bin/levity-trio serve --config {folder}/levity.toml"
     variables = environment_of(found)
     assert "LEVITY_PORT" not in variables
     assert (variables["LEVITY_STRICT"], variables["LEVITY_PLUGINS"]) == ("false", ",")
     again, _ = load({"config": folder / "levity.toml"}, variables)
-    assert (again.port, again.strict, again.plugins, again.plugin_settings["one"]) == (9002, False, (), {"key": 1})
+    assert (again.port, again.strict, again.plugins, again.plugin_settings["one"]) == (
+        9002,
+        False,
+        (),
+        {"key": 1},
+    )
 
 
 def test_a_database_that_was_named_stays_where_it_is(folder: Path) -> None:
@@ -114,7 +131,10 @@ def test_a_database_that_was_named_stays_where_it_is(folder: Path) -> None:
 def test_the_unit_lets_it_write_where_its_files_are(folder: Path) -> None:
     (folder / "logs").mkdir()
     found = filled(flags={"database": "levity2.db", "file": "logs/levity.log"})
-    assert found["writable"].splitlines() == [f"ReadWritePaths={folder}", f"ReadWritePaths={folder}/logs"]
+    assert found["writable"].splitlines() == [
+        f"ReadWritePaths={folder}",
+        f"ReadWritePaths={folder}/logs",
+    ]
     assert found["mounts"] == str(folder)
 
 
@@ -126,13 +146,16 @@ def test_the_unit_lets_it_write_where_its_files_are(folder: Path) -> None:
         (("/tmp/venv/bin/levity-trio",), "yes", "no"),  # noqa: S108 - a path, not a file
     ],
 )
-def test_what_it_needs_is_not_hidden_from_it(program: tuple[str, ...], home: str, private_tmp: str) -> None:
+def test_what_it_needs_is_not_hidden_from_it(
+    program: tuple[str, ...], home: str, private_tmp: str
+) -> None:
     found = filled(installation={"program": program})
     assert (found["home"], found["private_tmp"]) == (home, private_tmp)
 
 
 @pytest.mark.parametrize(
-    "name", ["port", "tls_port", "metrics_port", "api_port", "drivers_port", "files_port", "ftp_port"]
+    "name",
+    ["port", "tls_port", "metrics_port", "api_port", "drivers_port", "files_port", "ftp_port"],
 )
 def test_a_low_port_needs_a_capability(name: str) -> None:
     found = filled(flags={name: "80"})
@@ -143,14 +166,22 @@ def test_a_low_port_needs_a_capability(name: str) -> None:
 
 
 def test_limits_follow_the_settings() -> None:
-    found = filled(flags={"max_connections": "20000", "shutdown_grace_seconds": "30.5", "clock_wait_seconds": "10"})
+    found = filled(
+        flags={
+            "max_connections": "20000",
+            "shutdown_grace_seconds": "30.5",
+            "clock_wait_seconds": "10",
+        }
+    )
     assert (found["files"], found["stop_seconds"], found["clock_seconds"]) == ("20512", "46", "70")
     assert filled(flags={"max_connections": "20000", "drivers_port": "9002"})["files"] == "20768"
     assert int(filled()["stop_seconds"]) > ServerConfig().shutdown_grace_seconds
 
 
 def test_the_agent_listens_where_nobody_else_does() -> None:
-    assert filled(flags={"metrics_port": "9095", "port": "9096"})["agent_address"] == "127.0.0.1:9097"
+    assert (
+        filled(flags={"metrics_port": "9095", "port": "9096"})["agent_address"] == "127.0.0.1:9097"
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,7 +207,9 @@ def test_fluentd_gets_its_address_and_tag(endpoint: str, tag: str, bind: str, ma
         ({"port": "70000"}, "whole number"),
     ],
 )
-def test_settings_that_no_service_can_run_with_are_refused(flags: dict[str, str], said: str) -> None:
+def test_settings_that_no_service_can_run_with_are_refused(
+    flags: dict[str, str], said: str
+) -> None:
     with pytest.raises(ConfigError) as refused:
         filled(flags=flags)
     assert said in str(refused.value)
@@ -192,7 +225,9 @@ def test_settings_that_no_service_can_run_with_are_refused(flags: dict[str, str]
         ({"remote_write": "https://example.org/?token=secret"}, "without a password"),
     ],
 )
-def test_a_place_that_no_service_can_have_is_refused(installation: dict[str, str], said: str) -> None:
+def test_a_place_that_no_service_can_have_is_refused(
+    installation: dict[str, str], said: str
+) -> None:
     with pytest.raises(ConfigError) as refused:
         filled(installation=installation)
     assert said in str(refused.value)
@@ -203,11 +238,16 @@ def test_no_unit_tells_a_password() -> None:
     with pytest.raises(ConfigError, match="put authorizer into the file of --config") as refused:
         filled(environment={"LEVITY_AUTHORIZER": "https://me:secret@example.org"})
     assert "secret" not in str(refused.value)
-    assert "LEVITY_AUTHORIZER=https://example.org" in filled(flags={"authorizer": "https://example.org"})["environment"]
+    assert (
+        "LEVITY_AUTHORIZER=https://example.org"
+        in filled(flags={"authorizer": "https://example.org"})["environment"]
+    )
 
 
 def test_nothing_is_left_for_systemd_to_expand() -> None:
-    found = filled(flags={"fluentd_tag": "%n$HOME"}, installation={"program": ("/opt/$HOME %i/levity-trio",)})
+    found = filled(
+        flags={"fluentd_tag": "%n$HOME"}, installation={"program": ("/opt/$HOME %i/levity-trio",)}
+    )
     assert (
         'Environment="LEVITY_FLUENTD_TAG=%%n$HOME"' in found["environment"].splitlines()
     )  # systemd does not expand $ here
@@ -216,7 +256,12 @@ def test_nothing_is_left_for_systemd_to_expand() -> None:
 
 @pytest.mark.parametrize(
     ("host", "target"),
-    [("0.0.0.0", "127.0.0.1:9464"), ("::", "127.0.0.1:9464"), ("::1", "[::1]:9464"), ("10.0.0.2", "10.0.0.2:9464")],  # noqa: S104
+    [
+        ("0.0.0.0", "127.0.0.1:9464"),  # noqa: S104
+        ("::", "127.0.0.1:9464"),
+        ("::1", "[::1]:9464"),
+        ("10.0.0.2", "10.0.0.2:9464"),
+    ],
 )
 def test_prometheus_gets_a_reachable_address(host: str, target: str) -> None:
     assert filled(flags={"metrics_host": host})["target"] == f'"{target}"'

@@ -1,4 +1,5 @@
-"""`levity-trio install` below a folder: the plan is what is missing, and what its owner wrote stays."""
+"""`levity-trio install` below a folder: the plan is what is missing, and what its owner wrote
+stays."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ PINNED = f"# levity-trio wheel: {WHEEL.path} sha256:{WHEEL.digest}\nclick==8.3.0
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A machine that has the program, which is this one: a whole installation is in tests/integration."""
+    """A machine that has the program, which is this one: a whole installation is in
+    tests/integration."""
     machine = Machine(tmp_path / "card")
     folder = machine.at(OPT / WHEEL.version)
     (folder / "bin").mkdir(parents=True)
@@ -37,13 +39,19 @@ def found(machine: Machine) -> Found:
     return plan.look(machine)
 
 
-def left(machine: Machine, answers: Answers = ANSWERS, *, has_certificates: bool = False) -> list[Step]:
+def left(
+    machine: Machine, answers: Answers = ANSWERS, *, has_certificates: bool = False
+) -> list[Step]:
     """Without certificates, because keys take time."""
     steps = steps_of(machine, found(machine), answers, WHEEL, more=plan.MORE)
-    return missing([one for one in steps if has_certificates or not isinstance(one, Certificates)], machine)
+    return missing(
+        [one for one in steps if has_certificates or not isinstance(one, Certificates)], machine
+    )
 
 
-def install(machine: Machine, answers: Answers = ANSWERS, *, has_certificates: bool = False) -> None:
+def install(
+    machine: Machine, answers: Answers = ANSWERS, *, has_certificates: bool = False
+) -> None:
     for step in left(machine, answers, has_certificates=has_certificates):
         step.do(machine)
 
@@ -51,7 +59,9 @@ def install(machine: Machine, answers: Answers = ANSWERS, *, has_certificates: b
 def test_what_is_done_is_not_done_again_and_what_is_lost_is(machine: Machine) -> None:
     install(machine, has_certificates=True)
     assert left(machine, has_certificates=True) == []
-    names = described(load_certificate(machine.at(plan.DATABASE).with_name("levity.db.pages") / "site.pem")).names
+    names = described(
+        load_certificate(machine.at(plan.DATABASE).with_name("levity.db.pages") / "site.pem")
+    ).names
     assert "10.9.0.2" in names
     for step in steps_of(machine, found(machine), ANSWERS, WHEEL):
         path = getattr(step, "path", None)
@@ -63,10 +73,15 @@ def test_what_is_done_is_not_done_again_and_what_is_lost_is(machine: Machine) ->
 
 
 def test_links_of_a_card_lead_to_places_on_the_card(machine: Machine, tmp_path: Path) -> None:
-    """Its owner moved folders to its second partition, and the links tell the places that they have on that machine."""
+    """Its owner moved folders to its second partition, and the links tell the places that they have
+    on that machine."""
     (second := machine.at(Path("/data"))).mkdir()
     (outside := tmp_path / "outside").mkdir()
-    for name, target in (("etc", "/data/up/../settings"), ("var", "../../data"), ("usr", f"{outside}")):
+    for name, target in (
+        ("etc", "/data/up/../settings"),
+        ("var", "../../data"),
+        ("usr", f"{outside}"),
+    ):
         machine.at(Path("/")).joinpath(name).symlink_to(target)
     for folder in ("settings", "up"):
         (second / folder).mkdir()
@@ -109,22 +124,39 @@ def test_the_settings_are_those_of_a_server_that_others_reach(machine: Machine) 
     server = read_elsewhere(plan.SETTINGS, config.read_bytes()).server
     assert (server.database, server.server_name) == (Path("/var/lib/levity/levity.db"), "Bauhof 12")
     assert not {server.api_host, server.host, server.drivers_host} - {ANYWHERE[0]}
-    assert (server.public_url, server.drivers_url) == ("https://10.9.0.2:9001", "https://10.9.0.2:9002")
+    assert (server.public_url, server.drivers_url) == (
+        "https://10.9.0.2:9001",
+        "https://10.9.0.2:9002",
+    )
     assert (server.unknown_tags, server.time_zone.key) == ("ask", "Europe/Berlin")
     assert config.stat().st_mode & 0o777 == 0o640
     unit = machine.at(plan.UNITS / "levity-trio.service").read_text()
-    assert "ExecStart=/opt/levity-trio/current/bin/levity-trio serve --config /etc/levity-trio/levity.toml\n" in unit
+    assert (
+        "ExecStart=/opt/levity-trio/current/bin/levity-trio serve --config "
+        "/etc/levity-trio/levity.toml\n"
+    ) in unit
     assert "Environment=LEVITY" not in unit
 
 
 def test_what_the_owner_wrote_stays(machine: Machine) -> None:
     install(machine)
     settings = machine.at(plan.SETTINGS)
-    settings.write_text(settings.read_text().replace('"ask"', '"refuse"  # mine') + '\n[plugin.mine]\nsite = "x"\n')
-    (prometheus := machine.at(plan.PROMETHEUS / "alertmanager.yml")).write_text("LevityServerDown: mine")
-    (keys_of_bucket := machine.at(plan.LITESTREAM_KEYS)).write_text("LITESTREAM_SECRET_ACCESS_KEY=mine\n")
+    settings.write_text(
+        settings.read_text().replace('"ask"', '"refuse"  # mine') + '\n[plugin.mine]\nsite = "x"\n'
+    )
+    (prometheus := machine.at(plan.PROMETHEUS / "alertmanager.yml")).write_text(
+        "LevityServerDown: mine"
+    )
+    (keys_of_bucket := machine.at(plan.LITESTREAM_KEYS)).write_text(
+        "LITESTREAM_SECRET_ACCESS_KEY=mine\n"
+    )
     assert left(machine) == []
-    install(machine, Answers(cards="admitted", site="Bauhof 12", time_zone="Europe/Berlin", address="pi.example.org"))
+    install(
+        machine,
+        Answers(
+            cards="admitted", site="Bauhof 12", time_zone="Europe/Berlin", address="pi.example.org"
+        ),
+    )
     keys = tomllib.loads(settings.read_text())
     assert keys["public-url"] == "https://pi.example.org:9001"
     assert keys["unknown-tags"] == "refuse"
@@ -146,12 +178,21 @@ def test_a_file_of_somebody_else_is_kept_beside(machine: Machine) -> None:
 
 def test_another_version_is_not_installed_over_it(machine: Machine) -> None:
     install(machine)
-    with pytest.raises(EnvironmentProblem, match=r"1\.2\+abababab is installed here, and this is 1\.3\+abababab"):
-        steps_of(machine, found(machine), ANSWERS, WHEEL._replace(path=Path("levity_trio-1.3-py3-none-any.whl")))
+    with pytest.raises(
+        EnvironmentProblem, match=r"1\.2\+abababab is installed here, and this is 1\.3\+abababab"
+    ):
+        steps_of(
+            machine,
+            found(machine),
+            ANSWERS,
+            WHEEL._replace(path=Path("levity_trio-1.3-py3-none-any.whl")),
+        )
 
 
 def test_a_setting_is_put_before_the_tables() -> None:
-    text = settings_text(b"strict = true\n\n[plugin.x]\nport = 1\n", {"port": 9000, "server-name": 'a "b"'})
+    text = settings_text(
+        b"strict = true\n\n[plugin.x]\nport = 1\n", {"port": 9000, "server-name": 'a "b"'}
+    )
     assert tomllib.loads(text.decode()) == {
         "strict": True,
         "port": 9000,
@@ -167,9 +208,15 @@ def test_uninstall_leaves_the_data(machine: Machine) -> None:
     for step in missing(plan.removals(), machine):
         step.do(machine)
     files = {
-        path.relative_to(machine.at(Path("/"))).parts[:3] for path in machine.at(Path("/")).rglob("*") if path.is_file()
+        path.relative_to(machine.at(Path("/"))).parts[:3]
+        for path in machine.at(Path("/")).rglob("*")
+        if path.is_file()
     }
-    assert {parts for parts in files if parts[1] not in ("prometheus", "litestream.yml", "litestream.env")} == {
+    assert {
+        parts
+        for parts in files
+        if parts[1] not in ("prometheus", "litestream.yml", "litestream.env")
+    } == {
         ("etc", "levity-trio", "levity.toml"),
         ("var", "lib", "levity"),
     }
@@ -193,7 +240,11 @@ def test_versions_of_another_build_are_refused(text: str | None, said: str, tmp_
 
 
 def test_a_path_of_another_machine_needs_no_folder_here() -> None:
-    given = read_elsewhere(Path("/x.toml"), b'db = "/nowhere/a.db"\ntls-cert = ["/nowhere/b.pem"]\ndb-is = 1'[:-9])
-    assert given.server == ServerConfig(database=Path("/nowhere/a.db"), tls_certs=(Path("/nowhere/b.pem"),))
+    given = read_elsewhere(
+        Path("/x.toml"), b'db = "/nowhere/a.db"\ntls-cert = ["/nowhere/b.pem"]\ndb-is = 1'[:-9]
+    )
+    assert given.server == ServerConfig(
+        database=Path("/nowhere/a.db"), tls_certs=(Path("/nowhere/b.pem"),)
+    )
     with pytest.raises(ConfigError, match="port in the settings: give a whole number"):
         read_elsewhere(Path("/x.toml"), b"port = 70000")

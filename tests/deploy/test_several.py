@@ -12,7 +12,13 @@ import pytest
 
 from levity_trio.config import ConfigError
 from levity_trio.config.sources import load
-from levity_trio.deploy.files import DASHBOARD, README_OF_SEVERAL, TEMPLATES_OF_SEVERAL, UNIT, texts_of_several
+from levity_trio.deploy.files import (
+    DASHBOARD,
+    README_OF_SEVERAL,
+    TEMPLATES_OF_SEVERAL,
+    UNIT,
+    texts_of_several,
+)
 from levity_trio.deploy.installation import Installation
 from levity_trio.deploy.several import SITE_SERIES, values_of_several
 from levity_trio.plugins.prometheus.metrics import Metrics
@@ -21,7 +27,11 @@ from .test_installation import environment_of
 
 DATABASE = "postgresql:///levity"
 COUNTED_FROM_ITS_START = {
-    *("ocpp_security_events_total", "ocpp_load_over_limit_seconds_total", "ocpp_load_limits_ignored_total"),
+    *(
+        "ocpp_security_events_total",
+        "ocpp_load_over_limit_seconds_total",
+        "ocpp_load_limits_ignored_total",
+    ),
 }
 """Of the whole site, but not with the same number at each server."""
 
@@ -37,13 +47,19 @@ TLS = {"tls_port": "9443", "tls_certs": ("a.pem",), "tls_keys": ("a.pem",)}
 
 def made(count: int = 3, **flags: object) -> dict[str, str]:
     installation = Installation(program=("/opt/levity-trio",), site="pi", version="1.2")
-    return texts_of_several(values_of_several({"database": DATABASE, **flags}, {}, installation, count))
+    return texts_of_several(
+        values_of_several({"database": DATABASE, **flags}, {}, installation, count)
+    )
 
 
 def settings_of(text: str) -> dict[str, str]:
     """The environment of a unit, without what is for Python."""
     lines = "\n".join(line for line in text.splitlines() if line.startswith("Environment="))
-    return {name: value for name, value in environment_of({"environment": lines}).items() if name.startswith("LEVITY_")}
+    return {
+        name: value
+        for name, value in environment_of({"environment": lines}).items()
+        if name.startswith("LEVITY_")
+    }
 
 
 def backend(text: str, name: str) -> list[str]:
@@ -62,7 +78,9 @@ def test_every_file_is_made_and_named() -> None:
 
 
 def test_nothing_is_left_to_fill_in() -> None:
-    for name, text in made(3, drivers_port="9002", drivers_url="https://charge.example.org", **TLS).items():
+    for name, text in made(
+        3, drivers_port="9002", drivers_url="https://charge.example.org", **TLS
+    ).items():
         assert "@@" not in text, name
         assert text.endswith("\n"), name
         assert not text.endswith("\n\n"), name
@@ -84,21 +102,40 @@ def test_each_unit_has_a_name_ports_and_a_folder_of_its_own() -> None:
             "LEVITY_API_PROXY_FROM": "127.0.0.1/32",
         }
         for line in (
-            *("Restart=always", f"StateDirectory=levity/{number}", f"WorkingDirectory=%S/levity/{number}"),
-            *("After=network-online.target time-sync.target postgresql.service", "LimitNOFILE=4096"),
+            *(
+                "Restart=always",
+                f"StateDirectory=levity/{number}",
+                f"WorkingDirectory=%S/levity/{number}",
+            ),
+            *(
+                "After=network-online.target time-sync.target postgresql.service",
+                "LimitNOFILE=4096",
+            ),
         ):
             assert line in unit.splitlines()
 
 
 def test_the_settings_that_were_given_reach_each_server(folder: Path) -> None:
     (folder / "levity.toml").write_text('port = 7000\nstrict = true\nserver-name = "site"\n')
-    files = made(2, config="levity.toml", tag_strip="-[0-9]+", file="levity.log", tls_certs=("a.pem", "b.pem"))
+    files = made(
+        2,
+        config="levity.toml",
+        tag_strip="-[0-9]+",
+        file="levity.log",
+        tls_certs=("a.pem", "b.pem"),
+    )
     given = {"config": folder / "levity.toml"}
     for number in (1, 2):
         unit = files[f"levity-trio-{number}.service"]
-        assert f"ExecStart=/opt/levity-trio serve --config {folder}/levity.toml" in unit.splitlines()
+        assert (
+            f"ExecStart=/opt/levity-trio serve --config {folder}/levity.toml" in unit.splitlines()
+        )
         server, log = load(given, settings_of(unit))
-        assert (server.port, server.strict, server.server_name) == (7000 + 1000 * number, True, f"site-{number}")
+        assert (server.port, server.strict, server.server_name) == (
+            7000 + 1000 * number,
+            True,
+            f"site-{number}",
+        )
         assert server.tls_certs == (folder / "a.pem", folder / "b.pem")
         assert log.file == folder / f"levity-{number}.log"
         assert server.tag_strip is not None
@@ -119,7 +156,9 @@ def test_haproxy_leads_to_the_ports_of_the_units() -> None:
     ]
     assert re.findall(r"bind (\S+)", text) == ["0.0.0.0:9000", "127.0.0.1:9001"]
     assert re.findall(r"balance (\w+)", text) == ["leastconn", "source"]
-    assert [line.split()[-1] for line in text.splitlines() if "default-server" in line] == ["send-proxy-v2"] * 2
+    assert [line.split()[-1] for line in text.splitlines() if "default-server" in line] == [
+        "send-proxy-v2"
+    ] * 2
     assert text.count("option httpchk GET /healthz") == 2
 
 
@@ -131,10 +170,19 @@ def test_no_silent_charger_is_cut_off(heartbeat: str, seconds: int) -> None:
 
 def test_further_ports_are_passed_on_too() -> None:
     drivers = {"drivers_port": "9002", "drivers_url": "https://charge.example.org"}
-    text = made(2, **TLS, files_port="9003", metrics_host="::1", host="10.0.0.2", **drivers)["haproxy.cfg"]
-    assert backend(text, "chargers-tls")[0] == "server levity-1 127.0.0.1:10443 addr [::1] port 10464"
+    text = made(2, **TLS, files_port="9003", metrics_host="::1", host="10.0.0.2", **drivers)[
+        "haproxy.cfg"
+    ]
+    assert (
+        backend(text, "chargers-tls")[0] == "server levity-1 127.0.0.1:10443 addr [::1] port 10464"
+    )
     assert backend(text, "drivers")[1] == "server levity-2 127.0.0.1:11002 addr [::1] port 11464"
-    assert re.findall(r"bind (\S+)", text) == ["10.0.0.2:9000", "10.0.0.2:9443", "127.0.0.1:9001", "127.0.0.1:9002"]
+    assert re.findall(r"bind (\S+)", text) == [
+        "10.0.0.2:9000",
+        "10.0.0.2:9443",
+        "127.0.0.1:9001",
+        "127.0.0.1:9002",
+    ]
     assert "pages" not in made(api="true")["haproxy.cfg"]  # the flag is --no-api
 
 
@@ -142,7 +190,8 @@ def test_further_ports_are_passed_on_too() -> None:
     "open_pages", [{"public_url": "https://a"}, {"public_url": "http://a", "api_tls_cert": "a.pem"}]
 )
 def test_pages_for_other_machines_are_haproxys(open_pages: dict[str, str]) -> None:
-    """The servers themselves listen on this machine, and know that requests may come from others."""
+    """The servers themselves listen on this machine, and know that requests may come from
+    others."""
     files = made(3, api_host="10.0.0.2", **open_pages)
     assert "bind 10.0.0.2:9001\n" in files["haproxy.cfg"]
     settings = settings_of(files["levity-trio-1.service"])
@@ -180,7 +229,11 @@ def test_the_settings_of_postgresql_reach_their_folder(folder: Path) -> None:
     settings.mkdir(parents=True)
     files = made()
     (folder / "levity-postgresql.conf").write_text(files["levity-postgresql.conf"])
-    (line,) = (line for line in files["README.txt"].splitlines() if "install" in line and "levity-postgresql" in line)
+    (line,) = (
+        line
+        for line in files["README.txt"].splitlines()
+        if "install" in line and "levity-postgresql" in line
+    )
     command = line.replace("sudo ", "").replace("/etc/postgresql", str(folder))
     subprocess.run(["/bin/sh", "-c", command], check=True)
     assert (settings / "levity-postgresql.conf").read_text() == files["levity-postgresql.conf"]
@@ -195,7 +248,10 @@ def test_prometheus_asks_all_servers(name: str) -> None:
 
 def test_prometheus_stores_what_is_about_the_site_as_one() -> None:
     families = Metrics().families
-    assert {one.name for one in families if not one.is_own} == {*SITE_SERIES, *COUNTED_FROM_ITS_START}
+    assert {one.name for one in families if not one.is_own} == {
+        *SITE_SERIES,
+        *COUNTED_FROM_ITS_START,
+    }
     assert len(set(SITE_SERIES)) == len(SITE_SERIES)
     (regex,) = re.findall(r"regex: (\S+)", made()["prometheus.yml"])
     assert regex.split("|") == [*SITE_SERIES]
@@ -219,12 +275,24 @@ def test_the_dashboard_tells_the_servers_apart() -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ({"database": "levity.db"}, "--servers 3: several servers need PostgreSQL; give --db postgresql:///levity"),
+        (
+            {"database": "levity.db"},
+            "--servers 3: several servers need PostgreSQL; give --db postgresql:///levity",
+        ),
         ({"proxy_from": "10.0.0.1"}, "--proxy-from: the proxy of several servers is HAProxy"),
-        ({"api_proxy_from": "10.0.0.1"}, "--api-proxy-from: the proxy of several servers is HAProxy"),
-        ({"files_port": "9003", "files_url": "http://files.example.org"}, "--files-url: each server"),
+        (
+            {"api_proxy_from": "10.0.0.1"},
+            "--api-proxy-from: the proxy of several servers is HAProxy",
+        ),
+        (
+            {"files_port": "9003", "files_url": "http://files.example.org"},
+            "--files-url: each server",
+        ),
         ({"api_host": "0.0.0.0"}, "--api-host 0.0.0.0: give --public-url too"),  # noqa: S104
-        ({"api_host": "0.0.0.0", "public_url": "http://site"}, "give --api-tls-cert, or an https URL"),  # noqa: S104
+        (
+            {"api_host": "0.0.0.0", "public_url": "http://site"},  # noqa: S104
+            "give --api-tls-cert, or an https URL",
+        ),
         ({"drivers_port": "9002"}, "--drivers-port: give --drivers-url too"),
         ({"tls_port": "9443"}, "--tls-port: give --tls-cert and --tls-key too"),
         ({"api_port": "8000"}, "--api-port and --port would use port 9000"),

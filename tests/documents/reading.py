@@ -1,4 +1,5 @@
-"""Documents as their readers see them: the texts of an HTML page, and those of a PDF by poppler's pdftotext."""
+"""Documents as their readers see them: the texts of an HTML page, and those of a PDF by poppler's
+pdftotext."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def html_texts(page: str) -> list[str]:
 
 def pdf_text(file: bytes) -> str:
     """All text of a PDF in the order in which it was written, pages divided by form feeds."""
-    done = subprocess.run(["pdftotext", "-raw", "-", "-"], input=file, capture_output=True, check=True)
+    done = subprocess.run(
+        ["pdftotext", "-raw", "-", "-"], input=file, capture_output=True, check=True
+    )
     return done.stdout.decode()
 
 
@@ -58,7 +61,9 @@ def pdf_structure(file: bytes) -> list[tuple[str, str]]:
     with tempfile.NamedTemporaryFile(suffix=".pdf") as kept:
         kept.write(file)
         kept.flush()
-        done = subprocess.run(["pdfinfo", "-struct-text", kept.name], capture_output=True, check=True, text=True)
+        done = subprocess.run(
+            ["pdfinfo", "-struct-text", kept.name], capture_output=True, check=True, text=True
+        )
     assert not done.stderr
     found: list[tuple[str, str]] = []
     for line in done.stdout.splitlines()[1:]:
@@ -71,8 +76,13 @@ def pdf_structure(file: bytes) -> list[tuple[str, str]]:
 
 
 def pdf_fields(file: bytes) -> dict[str, str]:
-    """What a PDF says of itself: title, language, day with its offset from UTC, descriptions of pictures."""
-    fields = {"Lang": rb"/Lang \((.*?)\)", "CreationDate": rb"/CreationDate \(D:(.*?)\)", "Alt": rb"/Alt \((.*?)\)"}
+    """What a PDF says of itself: title, language, day with its offset from UTC, descriptions of
+    pictures."""
+    fields = {
+        "Lang": rb"/Lang \((.*?)\)",
+        "CreationDate": rb"/CreationDate \(D:(.*?)\)",
+        "Alt": rb"/Alt \((.*?)\)",
+    }
     found = {name: re.findall(pattern, file) for name, pattern in fields.items()}
     done = subprocess.run(["pdfinfo", "-"], input=file, capture_output=True, check=True)
     told = dict(line.split(":", 1) for line in done.stdout.decode().splitlines())

@@ -31,7 +31,9 @@ RATE: Final = Decimal(19)
 MONTH: Final = date(2026, 10, 1)
 
 OWNER: Final = Owner(
-    party=Party(name="Bauhof 12 eG", address=("Bauhof 12", "10115 Berlin"), contact="strom@bauhof12.example"),
+    party=Party(
+        name="Bauhof 12 eG", address=("Bauhof 12", "10115 Berlin"), contact="strom@bauhof12.example"
+    ),
     bank_account=IBAN,
     bank_name="Beispielbank",
     tax_number="DE123456789",
@@ -72,7 +74,11 @@ def line(
 def position(number: int, *lines: Line, energy_wh: int | None = None) -> Position:
     """A charging session of the month's day `number`."""
     start = datetime(2026, 10, 1, 16, 4, tzinfo=UTC) + timedelta(days=(number - 1) % 28)
-    wh = sum(one.quantity for one in lines if one.kind is LineKind.ENERGY) if energy_wh is None else energy_wh
+    wh = (
+        sum(one.quantity for one in lines if one.kind is LineKind.ENERGY)
+        if energy_wh is None
+        else energy_wh
+    )
     return Position(
         id=number,
         transaction=1000 + number,
@@ -115,7 +121,8 @@ def statement(
     number: str | None = "2026-0007",
     is_carried: bool = False,
 ) -> Statement:
-    """A closed statement (a draft without a number) whose taxes and total fit its positions; prices are gross."""
+    """A closed statement (a draft without a number) whose taxes and total fit its positions; prices
+    are gross."""
     lines = [one for each in positions if not each.is_prepaid for one in each.lines]
     taxes = tuple(_tax(rate, lines) for rate in sorted({one.tax_rate for one in lines}))
     return Statement(
@@ -164,12 +171,15 @@ def with_windows(count: int = 40) -> Statement:
         for number in range(1, count)
     ]
     waiting = replace(position(99, energy_wh=7_250), reason="the meter ran backwards")
-    fees = replace(base_fee(count), lines=(line(LineKind.BASE, 31, "4.50", of_days=31, rate=Decimal(7)),))
+    fees = replace(
+        base_fee(count), lines=(line(LineKind.BASE, 31, "4.50", of_days=31, rate=Decimal(7)),)
+    )
     return statement([*sessions, fees], carried_in=-250, held_back=(waiting,))
 
 
 def correction() -> Statement:
-    """A session was corrected after its statement was closed; another one was charged to the wallet."""
+    """A session was corrected after its statement was closed; another one was charged to the
+    wallet."""
     credit = replace(
         position(22, line(quantity=-3_000), energy_wh=-3_000),
         corrects=9,
@@ -182,36 +192,55 @@ def correction() -> Statement:
 
 
 def credit() -> Statement:
-    return statement([replace(position(5, line(quantity=-20_000)), corrects=1, corrected_statement="2026-0001")])
+    return statement(
+        [replace(position(5, line(quantity=-20_000)), corrects=1, corrected_statement="2026-0001")]
+    )
 
 
 def draft() -> Statement:
-    return statement([position(number, line(quantity=8_000)) for number in range(1, 60)], number=None)
+    return statement(
+        [position(number, line(quantity=8_000)) for number in range(1, 60)], number=None
+    )
 
 
 def with_names(name: str) -> Statement:
     """A name wherever somebody chooses one."""
     party = Party(name=name, address=(name, name), contact=name)
-    lines = tuple(replace(line(quantity=1_000, window="Day"), window=name, tariff=name) for _ in range(2))
-    named = replace(position(1, *lines), space=name, vehicle=name, tag=name, charger=name, reason=name)
+    lines = tuple(
+        replace(line(quantity=1_000, window="Day"), window=name, tariff=name) for _ in range(2)
+    )
+    named = replace(
+        position(1, *lines), space=name, vehicle=name, tag=name, charger=name, reason=name
+    )
     owner = replace(OWNER, party=party, bank_name=name, bank_account=name, tax_number=name)
-    made = statement([named, replace(named, id=2, space=None, corrects=1, corrected_statement=name)])
+    made = statement(
+        [named, replace(named, id=2, space=None, corrects=1, corrected_statement=name)]
+    )
     return replace(made, to=party, owner=owner, held_back=(named,), number=name or "7")
 
 
 def in_currency(currency: Currency, price: str) -> Statement:
     one = position(1, line(quantity=123_456, price=price, currency=currency))
-    return statement([one, position(2, line(quantity=41_000, price=price, currency=currency))], currency=currency)
+    return statement(
+        [one, position(2, line(quantity=41_000, price=price, currency=currency))], currency=currency
+    )
 
 
 def png(width: int = 8, height: int = 8) -> bytes:
     """A head of this size with 8 × 8 grey pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes([0, *[128] * 8]) * 8)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + chunk(b"IDAT", zlib.compress(bytes([0, *[128] * 8]) * 8))
+        + chunk(b"IEND", b"")
+    )
 
 
 LOGO: Final = png()

@@ -21,7 +21,8 @@ from tests.documents import statements as forms
 from tests.web.both.test_bracketed import BRACKETED, UNITS, in_brackets, outside
 
 NAMES: Final = re.compile(
-    r"Bauhof 12 eG|Bauhof 12|strom@bauhof12\.example|DE\w+|Beispielbank|Berlin|EUR|Europe/Berlin|\b[0-9a-f]{8}\b"
+    r"Bauhof 12 eG|Bauhof "
+    r"12|strom@bauhof12\.example|DE\w+|Beispielbank|Berlin|EUR|Europe/Berlin|\b[0-9a-f]{8}\b"
 )
 LATIN: Final = re.compile(r"[A-Za-z]{2,}")
 STYLE: Final = re.compile(r"<!DOCTYPE[^>]*>|<style>.*?</style>", re.DOTALL)

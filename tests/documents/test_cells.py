@@ -1,4 +1,5 @@
-"""Cells of a spreadsheet: nothing that a charger or a neighbour chooses runs as a formula, and nothing is lost."""
+"""Cells of a spreadsheet: nothing that a charger or a neighbour chooses runs as a formula, and
+nothing is lost."""
 
 from __future__ import annotations
 

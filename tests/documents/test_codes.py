@@ -1,4 +1,5 @@
-"""The sheet of codes: a label for each connector, the same words on paper and screen, codes that say the URL."""
+"""The sheet of codes: a label for each connector, the same words on paper and screen, codes that
+say the URL."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ LABELS_OF_A_PAGE: Final = 8
 
 
 def label(number: int = 1, charger: str = "Space 4") -> Label:
-    return Label(site="Bauhof 12", charger=charger, connector=f"Connector {number}", url=f"{URL}/{number}")
+    return Label(
+        site="Bauhof 12", charger=charger, connector=f"Connector {number}", url=f"{URL}/{number}"
+    )
 
 
 async def made(form: Form, *labels: Label) -> bytes:

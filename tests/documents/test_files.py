@@ -22,7 +22,11 @@ from levity_trio.told import Quantity, Told
 from tests.documents import statements as forms
 
 ALL = [forms.one_line(), forms.with_windows(), forms.correction(), forms.credit(), forms.draft()]
-ALL += [forms.in_currency(forms.JPY, "38.5"), forms.in_currency(forms.KWD, "0.0275"), forms.statement([])]
+ALL += [
+    forms.in_currency(forms.JPY, "38.5"),
+    forms.in_currency(forms.KWD, "0.0275"),
+    forms.statement([]),
+]
 
 
 def rows_of(statement: Statement) -> list[dict[str, str]]:
@@ -38,29 +42,52 @@ def test_csv_adds_up_to_the_statement(made: Statement) -> None:
     assert len(lines) == sum(len(position.lines) for position in made.positions)
     gross = sum(tax.gross for tax in made.taxes)
     assert sum(Decimal(row["amount"]) for row in lines) * scale == gross
-    taxes = [(row["tax_rate"], *(Decimal(row[name]) * scale for name in ("net", "tax", "gross"))) for row in rows
-             if row["row"] == "tax"]  # fmt: skip
+    taxes = [
+        (row["tax_rate"], *(Decimal(row[name]) * scale for name in ("net", "tax", "gross")))
+        for row in rows
+        if row["row"] == "tax"
+    ]
     assert taxes == [(str(tax.rate), tax.net, tax.tax, tax.gross) for tax in made.taxes]
     total = rows[-1]
     assert total["row"] == "total"
-    assert (Decimal(total["carried_in"]) * scale, Decimal(total["total"]) * scale) == (made.carried_in, made.total)
+    assert (Decimal(total["carried_in"]) * scale, Decimal(total["total"]) * scale) == (
+        made.carried_in,
+        made.total,
+    )
 
 
 def test_csv_names_what_a_line_is() -> None:
     first, _, prepaid, credit, *_ = rows_of(forms.correction())
-    assert (first["quantity"], first["unit"], first["price"], first["amount"]) == ("10.000", "kWh", "0.35", "3.50")
+    assert (first["quantity"], first["unit"], first["price"], first["amount"]) == (
+        "10.000",
+        "kWh",
+        "0.35",
+        "3.50",
+    )
     assert (first["started_at"], first["month"]) == ("2026-10-20T18:04:00+02:00", "2026-10")
-    assert (prepaid["amount"], prepaid["from_wallet"], prepaid["is_prepaid"]) == ("0.00", "1.75", "1")
-    assert (credit["amount"], credit["corrects"], credit["corrected_statement"]) == ("-1.05", "9", "2026-0003")
+    assert (prepaid["amount"], prepaid["from_wallet"], prepaid["is_prepaid"]) == (
+        "0.00",
+        "1.75",
+        "1",
+    )
+    assert (credit["amount"], credit["corrects"], credit["corrected_statement"]) == (
+        "-1.05",
+        "9",
+        "2026-0003",
+    )
     waiting = [row for row in rows_of(forms.with_windows()) if row["row"] == "held back"]
-    assert [(row["position"], row["quantity"], row["amount"]) for row in waiting] == [("99", "7.250", "")]
+    assert [(row["position"], row["quantity"], row["amount"]) for row in waiting] == [
+        ("99", "7.250", "")
+    ]
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "'=1", 'a,b;c"d"', "a\r\n=1"])
 def test_no_cell_runs_in_a_spreadsheet(name: str) -> None:
     rows = rows_of(forms.with_names(name))
     texts = [
-        row[column] for row in rows for column in ("name", "space", "tag", "vehicle", "reason", "tariff", "window")
+        row[column]
+        for row in rows
+        for column in ("name", "space", "tag", "vehicle", "reason", "tariff", "window")
     ]
     assert not [text for text in texts if text.startswith(FORMULAS)]
     assert {plain(row["name"]) for row in rows} == {" ".join(name.split())}
@@ -81,7 +108,9 @@ def test_json_follows_its_schema_and_has_the_figures(made: Statement) -> None:
     content = json_bytes(made)
     document = msgspec.json.decode(content, type=StatementDocument)
     assert (document.total, document.energy_wh) == (made.total, made.energy_wh)
-    assert [position.amount for position in document.positions] == [position.amount for position in made.positions]
+    assert [position.amount for position in document.positions] == [
+        position.amount for position in made.positions
+    ]
     plain_document: Any = msgspec.json.decode(content)
     jsonschema.Draft202012Validator(json_schema()).validate(plain_document)
     assert "logo" not in plain_document["owner"]
@@ -97,8 +126,9 @@ def test_a_reason_that_is_told_as_data_is_english_in_files() -> None:
 def test_the_names_of_json_are_stable() -> None:
     document = msgspec.json.decode(json_bytes(forms.correction()))
     assert set(document) == {
-        "number", "account", "month", "zone", "currency", "prices_are_gross", "to", "owner", "positions", "taxes",
-        "carried_in", "total", "is_carried", "energy_wh", "held_back", "closed_on", "digest", "previous_digest",
+        "number", "account", "month", "zone", "currency", "prices_are_gross", "to", "owner",
+        "positions", "taxes", "carried_in", "total", "is_carried", "energy_wh", "held_back",
+        "closed_on", "digest", "previous_digest",
     }  # fmt: skip
     position = document["positions"][-1]
     assert position["started_at"] == "2026-10-22T16:04:00Z"

@@ -1,4 +1,5 @@
-"""The letter with which a driver logs in first: what stands on it, in the language of its household."""
+"""The letter with which a driver logs in first: what stands on it, in the language of its
+household."""
 
 from __future__ import annotations
 
@@ -30,10 +31,16 @@ async def written(letter: Letter) -> str:
 
 async def test_a_letter_says_to_whom_where_and_until_when() -> None:
     text = await written(LETTER)
-    assert text.startswith(squashed("Flat 9, Dora Bauhof 12 10115 Berlin Your log-in for charging at Bauhof 12"))
+    assert text.startswith(
+        squashed("Flat 9, Dora Bauhof 12 10115 Berlin Your log-in for charging at Bauhof 12")
+    )
     assert squashed(f"enter the address {PAGE} and there the code {CODE}") in text
     assert (
-        squashed("works once, until Tue 3 Nov 2026. Then choose a password. Your name for the log-in is dora.") in text
+        squashed(
+            "works once, until Tue 3 Nov 2026. Then choose a password. Your name for the log-in "
+            "is dora."
+        )
+        in text
     )
 
 

@@ -31,7 +31,9 @@ HOSTILE = [
     "\u200fא\u200e",
     "a\u0301" * 9,
 ]
-NAMES = st.text(max_size=300) | st.text(st.sampled_from("<>&\"'{}%\u202e\u200f\n =+-@א ب😀"), max_size=40)
+NAMES = st.text(max_size=300) | st.text(
+    st.sampled_from("<>&\"'{}%\u202e\u200f\n =+-@א ب😀"), max_size=40
+)
 
 
 @given(NAMES)
@@ -39,7 +41,9 @@ def test_html_csv_and_json_keep_any_name(name: str) -> None:
     made = forms.with_names(name)
     sheet = statement_sheet(made, ENGLISH)
     page = html(sheet)
-    assert list(map(squashed, html_texts(page))) == [squashed(text) for text in sheet.texts() if squashed(text)]
+    assert list(map(squashed, html_texts(page))) == [
+        squashed(text) for text in sheet.texts() if squashed(text)
+    ]
     assert {tag for tag, _ in parsed(page).tags} <= TAGS
     rows = list(csv.DictReader(io.StringIO(csv_text(made, ",", "."), newline="")))
     assert {plain(row["name"]) for row in rows} == {tidy(name)}
@@ -57,7 +61,8 @@ def test_a_pdf_is_made_for_any_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*HOSTILE, "x" * 300, "Anna " * 60, pytest.param("😀" * size(300, 60), id="code points")]
+    "name",
+    [*HOSTILE, "x" * 300, "Anna " * 60, pytest.param("😀" * size(300, 60), id="code points")],
 )
 def test_hostile_names_stand_in_the_pdf_as_they_are(name: str) -> None:
     sheet = statement_sheet(forms.with_names(name), ENGLISH)
@@ -71,7 +76,33 @@ def test_hostile_names_stand_in_the_pdf_as_they_are(name: str) -> None:
 
 
 TAGS = {
-    "html", "head", "meta", "title", "style", "body", "main", "header", "div", "p", "h1", "h2", "section",
-    "table", "thead", "tbody", "tfoot", "tr", "th", "td", "dl", "dt", "dd", "footer", "figure", "figcaption",
-    "svg", "rect", "path",
-}  # fmt: skip
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "main",
+    "header",
+    "div",
+    "p",
+    "h1",
+    "h2",
+    "section",
+    "table",
+    "thead",
+    "tbody",
+    "tfoot",
+    "tr",
+    "th",
+    "td",
+    "dl",
+    "dt",
+    "dd",
+    "footer",
+    "figure",
+    "figcaption",
+    "svg",
+    "rect",
+    "path",
+}

@@ -1,4 +1,5 @@
-"""Documents from a process of their own: the same bytes, clear failures, what a font lacks; the server stays small."""
+"""Documents from a process of their own: the same bytes, clear failures, what a font lacks; the
+server stays small."""
 
 from __future__ import annotations
 
@@ -29,7 +30,12 @@ from tests.packages import ROOT
 from tests.test_house import every_import
 
 ROOM = "levity_trio.documents"
-NAMES_OF_MODULES = {"fonttools": "fontTools", "fpdf2": "fpdf", "pillow": "PIL", "pymupdf-fonts": "pymupdf_fonts"}
+NAMES_OF_MODULES = {
+    "fonttools": "fontTools",
+    "fpdf2": "fpdf",
+    "pillow": "PIL",
+    "pymupdf-fonts": "pymupdf_fonts",
+}
 HEAVY = ("jinja2", "segno", "fpdf", "fontTools", "PIL", "uharfbuzz", "pymupdf_fonts")
 ONE = Paper((forms.one_line(),))
 
@@ -39,7 +45,11 @@ async def pdfs(papers: Sequence[Paper], font: Path | None = None) -> list[bytes]
 
 
 async def test_many_papers_in_one_process_and_always_the_same_bytes() -> None:
-    papers = [ONE, Paper((forms.with_windows(),)), Paper((forms.one_line(), forms.credit()), is_cover=True)]
+    papers = [
+        ONE,
+        Paper((forms.with_windows(),)),
+        Paper((forms.one_line(), forms.credit()), is_cover=True),
+    ]
     first = await pdfs(papers)
     assert [file[:5] for file in first] == [b"%PDF-"] * 3
     assert await pdfs(papers) == first
@@ -48,19 +58,39 @@ async def test_many_papers_in_one_process_and_always_the_same_bytes() -> None:
 
 
 async def test_a_file_says_what_it_is_and_of_which_day() -> None:
-    """A closed one is of the day of closing, where the site is; what is printed before, of the moment."""
+    """A closed one is of the day of closing, where the site is; what is printed before, of the
+    moment."""
     later = replace(forms.credit(), closed_on=date(2026, 7, 9))
     words = ENGLISH_TEXT.replace('language = "en"', 'language = "de"')
-    codes = CodeSheet((Label(site="Bauhof 12", charger="Space 4", connector="", url="https://charge.example/d/at/1"),))
+    codes = CodeSheet(
+        (
+            Label(
+                site="Bauhof 12",
+                charger="Space 4",
+                connector="",
+                url="https://charge.example/d/at/1",
+            ),
+        )
+    )
     earliest = datetime.now(UTC)
-    papers: list[Paper | CodeSheet] = [ONE, Paper((later,), (words,)), Paper((forms.one_line(), later), is_cover=True)]
+    papers: list[Paper | CodeSheet] = [
+        ONE,
+        Paper((later,), (words,)),
+        Paper((forms.one_line(), later), is_cover=True),
+    ]
     papers += [Paper((forms.draft(),)), codes]
     told = [pdf_fields(file) for file in await documents(papers, Form.PDF)]
-    statement, titles = "Statement for October 2026", ["Covering sheet for October 2026", "Codes for chargers"]
+    statement, titles = (
+        "Statement for October 2026",
+        ["Covering sheet for October 2026", "Codes for chargers"],
+    )
     assert [one["Title"] for one in told] == [statement, statement, titles[0], statement, titles[1]]
     assert [one["Lang"] for one in told] == ["en", "de", "en", "en", "en"]
     assert {one["Tagged"] for one in told} == {"yes"}
-    assert [one["CreationDate"] for one in told[:2]] == ["20261103000000+01'00'", "20260709000000+02'00'"]
+    assert [one["CreationDate"] for one in told[:2]] == [
+        "20261103000000+01'00'",
+        "20260709000000+02'00'",
+    ]
     assert told[2]["CreationDate"] == told[0]["CreationDate"]
     for one in told[3:]:
         assert one["CreationDate"][:14] >= earliest.strftime("%Y%m%d%H%M%S")
@@ -73,7 +103,9 @@ async def test_a_screen_reader_reads_headings_and_cells_one_by_one() -> None:
     long = " ".join(["Hinter den sieben Bergen"] * 8)
     statement = forms.with_windows()
     first = replace(statement.positions[0], space=long)
-    (file,) = await pdfs([Paper((replace(statement, positions=(first, *statement.positions[1:])),))])
+    (file,) = await pdfs(
+        [Paper((replace(statement, positions=(first, *statement.positions[1:])),))]
+    )
     read = pdf_structure(file)
     assert [text for kind, text in read if kind == "H1"] == ["Statement for October 2026"]
     assert [text for kind, text in read if kind == "H2"][:2] == ["Charging and fees · Zoe", "Tax"]
@@ -81,7 +113,12 @@ async def test_a_screen_reader_reads_headings_and_cells_one_by_one() -> None:
     (where,) = [text for kind, text in read if kind == "P" and text.startswith("Hinter")]
     assert squashed(where).startswith(squashed(long))
     start = read.index(("P", where))
-    assert [text for _, text in read[start - 2 : start + 2]] == ["1", "1 Oct", where, "18:04 – 21:21"]
+    assert [text for _, text in read[start - 2 : start + 2]] == [
+        "1",
+        "1 Oct",
+        where,
+        "18:04 – 21:21",
+    ]
     assert not [text for _, text in read if "Page 2" in text]
     assert "Page 2" in pdf_text(file)
 
@@ -91,7 +128,9 @@ async def test_what_the_font_lacks_is_told_and_printed_by_its_code_point() -> No
     paper = Paper((replace(forms.one_line(), to=replace(forms.ANNA, name=name)),))
     assert await missing_characters(paper) == {"王": name, "😀": name}
     assert await missing_characters(ONE, ["a", "b王", "王"]) == {"王": "b王"}
-    words = ENGLISH_TEXT.replace("Correction of line", "訂正 of line")  # of which this paper has none
+    words = ENGLISH_TEXT.replace(
+        "Correction of line", "訂正 of line"
+    )  # of which this paper has none
     assert [*await missing_characters(Paper((forms.one_line(),), (words,)))] == ["訂", "正"]
     (file,) = await pdfs([paper])
     text = pdf_text(file)
@@ -147,7 +186,10 @@ def test_only_the_process_of_its_own_loads_what_is_heavy() -> None:
     heavy = [f"{ROOM}.{name}" for name in ("pdf", "codes_pdf", "letter_pdf", "fonts")]
     importers = {one.importer for one in every_import() if is_within(one.imported, heavy)}
     assert importers == {f"{ROOM}.{name}" for name in ("making", "pdf", "codes_pdf", "letter_pdf")}
-    assert loaded("levity_trio.server", f"{ROOM}.printing", f"{ROOM}.template", f"{ROOM}.json_file") == []
+    assert (
+        loaded("levity_trio.server", f"{ROOM}.printing", f"{ROOM}.template", f"{ROOM}.json_file")
+        == []
+    )
     assert loaded(f"{ROOM}.__main__") == ["jinja2", "segno"]
 
 
@@ -175,7 +217,11 @@ def test_the_extra_is_what_documents_need_and_all_instructions_install_it() -> N
     assert {NAMES_OF_MODULES.get(name, name) for name in extra} == set(PACKAGES)
     assert not extra.intersection(*others)
     shipped = ROOT / "levity_trio"
-    texts = [ROOT / "README.md", *shipped.glob("deploy/templates/*"), *shipped.glob("manual/*/*.md")]
+    texts = [
+        ROOT / "README.md",
+        *shipped.glob("deploy/templates/*"),
+        *shipped.glob("manual/*/*.md"),
+    ]
     wanted = re.compile(r"pip install (?:-\S+ )*'?(?:\.|\S*/source)(?![/\w])(\S*)")
     commands = [words for text in texts for words in wanted.findall(text.read_text())]
     assert len(commands) > 4
@@ -184,7 +230,10 @@ def test_the_extra_is_what_documents_need_and_all_instructions_install_it() -> N
 
 def loaded(*modules: str) -> list[str]:
     """Which of HEAVY a process has that imports these modules."""
-    code = f"import sys, {', '.join(modules)}; print(*[name for name in {HEAVY} if name in sys.modules])"
+    code = (
+        f"import sys, {', '.join(modules)}; print(*[name for name in {HEAVY} if name in "
+        "sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.split()
 
@@ -204,9 +253,13 @@ async def test_a_paper_is_in_the_language_of_its_household(form: Form) -> None:
     """The words of the program, unless the owner has some of his own in this language."""
     english, german = ENGLISH_TEXT, ENGLISH_TEXT.replace('language = "en"', 'language = "de-CH"')
     own = german.replace('title = "Statement for {month}"', 'title = "Quittung {month}"')
-    papers = [Paper((forms.one_line(),), (template,), language="de") for template in (None, english, own)]
+    papers = [
+        Paper((forms.one_line(),), (template,), language="de") for template in (None, english, own)
+    ]
     files = await documents(papers, form)
-    plain, others, quittung = [pdf_text(file) if form is Form.PDF else file.decode() for file in files]
+    plain, others, quittung = [
+        pdf_text(file) if form is Form.PDF else file.decode() for file in files
+    ]
     for text in (plain, others):
         assert "Abrechnung für Oktober 2026" in text
         assert "14. Nov" in text or "Bitte zahlen Sie bis zum" in text
@@ -225,7 +278,10 @@ async def test_usual_names_of_prices_are_translated() -> None:
 
 
 async def test_a_template_that_is_outdated_gives_way_to_the_next() -> None:
-    old, new = ENGLISH_TEXT.replace('draft = "Draft, not a bill"', ""), ENGLISH_TEXT.replace("How to pay", "Bezahlen")
+    old, new = (
+        ENGLISH_TEXT.replace('draft = "Draft, not a bill"', ""),
+        ENGLISH_TEXT.replace("How to pay", "Bezahlen"),
+    )
     (file,) = await documents([Paper((forms.one_line(),), (old, new))], Form.HTML)
     assert b"Bezahlen" in file
     with pytest.raises(DocumentProblem, match=r"words\.draft is missing"):
@@ -234,7 +290,9 @@ async def test_a_template_that_is_outdated_gives_way_to_the_next() -> None:
 
 def small_font() -> bytes:
     """A font of plain letters, figures and signs only."""
-    font = TTFont(io.BytesIO(import_module("pymupdf_fonts.FiraGO_Regular").fontbuffer), recalcTimestamp=False)
+    font = TTFont(
+        io.BytesIO(import_module("pymupdf_fonts.FiraGO_Regular").fontbuffer), recalcTimestamp=False
+    )
     subsetter = subset.Subsetter()
     subsetter.populate(unicodes=[*range(32, 127), 0xA0, 0xB7, 0x2013, 0x2212])
     subsetter.subset(font)

@@ -37,12 +37,36 @@ def test_what_the_code_says(account: str) -> None:
 
 
 def test_a_name_orders_nothing_and_is_cut_at_70_characters() -> None:
-    lines = ("BCD", "002", "1", "SCT", "", "A " + "b" * 68, forms.IBAN, "EUR3.97", "", "", REFERENCE)
+    lines = (
+        "BCD",
+        "002",
+        "1",
+        "SCT",
+        "",
+        "A " + "b" * 68,
+        forms.IBAN,
+        "EUR3.97",
+        "",
+        "",
+        REFERENCE,
+    )
     assert printed(owned("A\n" + "b" * 100)) == matrix("\n".join(lines))
 
 
 def test_a_reference_is_cut_at_140_bytes() -> None:
-    lines = ("BCD", "002", "1", "SCT", "", "Bauhof 12 eG", forms.IBAN, "EUR3.97", "", "", "7, " + "ä" * 68)
+    lines = (
+        "BCD",
+        "002",
+        "1",
+        "SCT",
+        "",
+        "Bauhof 12 eG",
+        forms.IBAN,
+        "EUR3.97",
+        "",
+        "",
+        "7, " + "ä" * 68,
+    )
     assert printed(owned(), "7, " + "ä" * 100) == matrix("\n".join(lines))
 
 

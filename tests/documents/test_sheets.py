@@ -1,4 +1,5 @@
-"""One sheet, four documents: HTML and PDF say the same words in the same order; who, how much, and why."""
+"""One sheet, four documents: HTML and PDF say the same words in the same order; who, how much, and
+why."""
 
 from __future__ import annotations
 
@@ -38,12 +39,20 @@ def printed(sheet: Sheet) -> str:
 
 
 def table_of(sheet: Sheet, title: str) -> Table:
-    (table,) = [block for block in sheet.blocks if isinstance(block, Table) and block.title.startswith(title)]
+    (table,) = [
+        block
+        for block in sheet.blocks
+        if isinstance(block, Table) and block.title.startswith(title)
+    ]
     return table
 
 
 def facts_of(sheet: Sheet, title: str) -> dict[str, str]:
-    found = [dict(block.pairs) for block in sheet.blocks if isinstance(block, Facts) and block.title == title]
+    found = [
+        dict(block.pairs)
+        for block in sheet.blocks
+        if isinstance(block, Facts) and block.title == title
+    ]
     return found[0] if found else {}
 
 
@@ -55,29 +64,41 @@ def test_html_and_pdf_say_the_same(form: Callable[[], Statement]) -> None:
 
 
 def test_the_only_card_is_named_once_and_22_lines_fit_on_a_page() -> None:
-    made = forms.statement([forms.position(number, forms.line(quantity=12_345)) for number in range(1, 23)])
+    made = forms.statement(
+        [forms.position(number, forms.line(quantity=12_345)) for number in range(1, 23)]
+    )
     sheet = sheet_of(made)
     assert squashed("Page 1 of 1") in squashed(printed(sheet))
     windows = [("day", "night")[number % 2] for number in range(22)]
-    sold = [forms.position(number, forms.line(quantity=12_345, window=one)) for number, one in enumerate(windows, 1)]
+    sold = [
+        forms.position(number, forms.line(quantity=12_345, window=one))
+        for number, one in enumerate(windows, 1)
+    ]
     assert squashed("Page 1 of 1") in squashed(printed(sheet_of(forms.statement(sold))))
     assert sum("Zoe" in text for text in sheet.texts()) == 1
     assert {row.cells[2] for row in table_of(sheet, "Charging and fees · Zoe").rows} == {"Space 4"}
     other = replace(made.positions[0], vehicle=None)
-    several = table_of(sheet_of(replace(made, positions=(other, *made.positions[1:]))), "Charging and fees")
+    several = table_of(
+        sheet_of(replace(made, positions=(other, *made.positions[1:]))), "Charging and fees"
+    )
     assert [row.cells[2] for row in several.rows[:2]] == ["Space 4 · 04A2B1C9", "Space 4 · Zoe"]
     assert several.title == "Charging and fees"
 
 
 def test_a_clerk_understands_the_reference() -> None:
     made = forms.one_line()
-    assert facts_of(sheet_of(made), "How to pay")["Reference"] == "Statement 2026-0007, Anna Schäfer"
+    assert (
+        facts_of(sheet_of(made), "How to pay")["Reference"] == "Statement 2026-0007, Anna Schäfer"
+    )
     nameless = facts_of(sheet_of(replace(made, to=None)), "How to pay")
     assert nameless["Reference"] == "Statement 2026-0007, Account 7"
 
 
 def test_currencies_without_decimals_and_with_three() -> None:
-    for currency, price, total in ((forms.JPY, "38.5", "6,332 JPY"), (forms.KWD, "0.0275", "4.523 KWD")):
+    for currency, price, total in (
+        (forms.JPY, "38.5", "6,332 JPY"),
+        (forms.KWD, "0.0275", "4.523 KWD"),
+    ):
         sheet = sheet_of(forms.in_currency(currency, price))
         assert sheet.figure == total.replace(" ", "\N{NO-BREAK SPACE}")
         assert squashed(total) in squashed(printed(sheet))
@@ -105,7 +126,11 @@ def test_a_draft_is_marked_on_every_page_and_asks_for_nothing() -> None:
     pages = printed(sheet).split("\f")[:-1]
     assert len(pages) == 2
     assert all(page.startswith("Draft, not a bill\n") for page in pages)
-    (mark,) = [attributes for _, attributes in parsed(html(sheet)).tags if attributes.get("class") == "mark"]
+    (mark,) = [
+        attributes
+        for _, attributes in parsed(html(sheet)).tags
+        if attributes.get("class") == "mark"
+    ]
     assert mark["data-mark"] == "Draft, not a bill"  # CSS prints it on each page
     assert facts_of(sheet, "How to pay") == {}
     assert sheet.remark == "To pay within 14 days after closing"
@@ -134,7 +159,10 @@ def test_windows_stand_beneath_with_their_arithmetic() -> None:
     (waiting,) = table_of(sheet, "Held back: waits for a review, is billed later").rows
     assert waiting.cells == ("99", "15 Oct", "Space 4", "18:04 – 21:21", "7.250")
     assert waiting.notes == ("Reason: the meter ran backwards",)
-    assert facts_of(sheet, "In total")["Carried in from earlier statements"] == "−2.50\N{NO-BREAK SPACE}EUR"
+    assert (
+        facts_of(sheet, "In total")["Carried in from earlier statements"]
+        == "−2.50\N{NO-BREAK SPACE}EUR"
+    )
 
 
 def test_a_correction_names_statement_and_line_and_the_wallet_is_not_asked() -> None:
@@ -145,15 +173,20 @@ def test_a_correction_names_statement_and_line_and_the_wallet_is_not_asked() -> 
         "Reason: Meter 4 ran fast, see the electrician's letter",
     )
     assert prepaid.cells[-1] == "0.00"
-    assert prepaid.notes == ("Charged to the wallet: 1.75\N{NO-BREAK SPACE}EUR. Not asked for here.",)
+    assert prepaid.notes == (
+        "Charged to the wallet: 1.75\N{NO-BREAK SPACE}EUR. Not asked for here.",
+    )
     assert table.total is not None
     assert table.total.cells[-1] == "2.95"
 
 
 def test_a_figure_that_the_columns_do_not_explain_is_explained_beneath() -> None:
-    """The energy of a line may be less than that of its session (below it, a minimum, a second tariff)."""
+    """The energy of a line may be less than that of its session (below it, a minimum, a second
+    tariff)."""
     other = replace(forms.line(quantity=4_000), tariff="Old")
-    sheet = sheet_of(forms.statement([forms.position(1, forms.line(quantity=5_000)), forms.position(2, other)]))
+    sheet = sheet_of(
+        forms.statement([forms.position(1, forms.line(quantity=5_000)), forms.position(2, other)])
+    )
     notes = [row.notes for row in table_of(sheet, "Charging and fees").rows]
     assert notes[1] == ("Energy (tariff Old of 1 January 2026): 4.000 kWh × 0.35 = 1.40",)
     partly = forms.position(1, forms.line(quantity=4_000), energy_wh=5_000)
@@ -161,8 +194,12 @@ def test_a_figure_that_the_columns_do_not_explain_is_explained_beneath() -> None
     rows = table_of(sheet_of(forms.statement([partly, in_window])), "Charging and fees").rows
     assert [row.notes for row in rows] == [("Energy: 4.000 kWh × 0.35 = 1.40",), ()]
     assert [row.cells[5] for row in rows] == ["", "Night 0.35"]
-    minimum = forms.position(1, forms.line(quantity=500), forms.line(LineKind.MINIMUM, price="0.82"))
-    row = table_of(sheet_of(forms.statement([replace(minimum, split=Split.WHOLE)])), "Charging and fees").rows[0]
+    minimum = forms.position(
+        1, forms.line(quantity=500), forms.line(LineKind.MINIMUM, price="0.82")
+    )
+    row = table_of(
+        sheet_of(forms.statement([replace(minimum, split=Split.WHOLE)])), "Charging and fees"
+    ).rows[0]
     assert row.notes == ("Energy: 0.500 kWh × 0.35 = 0.18; Up to the minimum price: 0.82",)
 
 
@@ -176,7 +213,9 @@ def test_a_figure_that_the_columns_do_not_explain_is_explained_beneath() -> None
         (-5, True, "0.05 EUR", "Your credit: it is taken off the next statement", False),
     ],
 )
-def test_what_to_do_about_the_total(total: int, is_carried: bool, figure: str, remark: str, asks: bool) -> None:
+def test_what_to_do_about_the_total(
+    total: int, is_carried: bool, figure: str, remark: str, asks: bool
+) -> None:
     made = replace(forms.one_line(), total=total, is_carried=is_carried)
     sheet = sheet_of(made)
     assert (sheet.figure.replace("\N{NO-BREAK SPACE}", " "), sheet.remark) == (figure, remark)
@@ -222,11 +261,20 @@ def test_a_month_without_charging() -> None:
 
 
 def test_nothing_is_loaded_and_nothing_runs() -> None:
-    page = html(sheet_of(forms.with_names('"><script src=//evil.example></script><img src=x onerror=alert(1)>')))
+    page = html(
+        sheet_of(
+            forms.with_names('"><script src=//evil.example></script><img src=x onerror=alert(1)>')
+        )
+    )
     tags = parsed(page).tags
     names = {tag for tag, _ in tags}
     assert not names & {"script", "img", "link", "iframe", "a"}
-    assert not [name for _, attributes in tags for name in attributes if name.startswith("on") or name == "src"]
+    assert not [
+        name
+        for _, attributes in tags
+        for name in attributes
+        if name.startswith("on") or name == "src"
+    ]
     assert "default-src 'none'" in page
 
 
@@ -266,7 +314,10 @@ def test_the_covering_sheet_adds_up() -> None:
     taxes = table_of(sheet, "Sums by tax rate").total
     assert taxes is not None
     assert taxes.cells[1:] == table.total.cells[3:6]
-    sums = {name: value.replace("\N{NO-BREAK SPACE}", " ") for name, value in facts_of(sheet, "In total").items()}
+    sums = {
+        name: value.replace("\N{NO-BREAK SPACE}", " ")
+        for name, value in facts_of(sheet, "In total").items()
+    }
     asked = sum(one.total for one in several[:2])
     assert sums["To be paid by households"] == f"{asked / 100:.2f} EUR"
     assert sums["Carried on: credits"] == "−7.00 EUR"

@@ -1,4 +1,5 @@
-"""The owner's own words and formats: what is wrong in them is told, all at once; numbers, days and times by them."""
+"""The owner's own words and formats: what is wrong in them is told, all at once; numbers, days and
+times by them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,14 @@ from hypothesis import strategies as st
 
 from levity_trio.billing.statement import Currency
 from levity_trio.documents.statement_sheet import statement_sheet
-from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, TemplateProblem, parse, price_decimals, tidy
+from levity_trio.documents.template import (
+    ENGLISH,
+    ENGLISH_TEXT,
+    TemplateProblem,
+    parse,
+    price_decimals,
+    tidy,
+)
 from tests.documents import statements as forms
 
 
@@ -34,17 +42,41 @@ def test_the_english_file_is_right() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ('credit = "', 'credit_ = "', "words.credit is missing (in English: 'Your credit: we pay it to you')"),
-        ('credit = "', 'credt = "x"\ncredit = "', "words.credt is unknown; look for a spelling mistake"),
+        (
+            'credit = "',
+            'credit_ = "',
+            "words.credit is missing (in English: 'Your credit: we pay it to you')",
+        ),
+        (
+            'credit = "',
+            'credt = "x"\ncredit = "',
+            "words.credt is unknown; look for a spelling mistake",
+        ),
         ('sum = "Sum"', "sum = 3", "words.sum must be a text"),
-        ("by {date}", "by {day}", "words.to_pay_by has the unknown field {day}; possible here: {date}"),
+        (
+            "by {date}",
+            "by {day}",
+            "words.to_pay_by has the unknown field {day}; possible here: {date}",
+        ),
         ("by {date}", "soon", "words.to_pay_by needs the field {date}"),
         ("{amount} {currency}", "{amount}", "money.pattern needs the field {currency}"),
-        ("{day} {short}", "{day} {mon}", "dates.short has the unknown field {mon}; possible here: {day}, {day2}, "),
+        (
+            "{day} {short}",
+            "{day} {mon}",
+            "dates.short has the unknown field {mon}; possible here: {day}, {day2}, ",
+        ),
         ("by {date}", "by {date", "words.to_pay_by: "),
-        ("by {date}", "by {date.__class__}", "words.to_pay_by: the field {date.__class__} must be a plain name"),
+        (
+            "by {date}",
+            "by {date.__class__}",
+            "words.to_pay_by: the field {date.__class__} must be a plain name",
+        ),
         ("by {date}", "by {date!r}", "words.to_pay_by: the field {date} must be a plain name"),
-        ("by {date}", "by {date:9999999999}", "words.to_pay_by: the field {date} must be a plain name"),
+        (
+            "by {date}",
+            "by {date:9999999999}",
+            "words.to_pay_by: the field {date} must be a plain name",
+        ),
         ("by {date}", "by {}", "words.to_pay_by: the field {} must be a plain name"),
         ('"January", ', "", "dates.months must have 12 entries; it has 11"),
         ('"January", ', '"", ', "dates.months must be a list of texts"),
@@ -65,7 +97,14 @@ def test_a_fault_is_told(old: str, new: str, fault: str) -> None:
 
 
 def test_all_faults_are_told_at_once() -> None:
-    assert len(faults(('sum = "Sum"', "sum = 3"), ("by {date}", "soon"), ('paper = "A4"', 'paper = "A3"'))) == 3
+    assert (
+        len(
+            faults(
+                ('sum = "Sum"', "sum = 3"), ("by {date}", "soon"), ('paper = "A4"', 'paper = "A3"')
+            )
+        )
+        == 3
+    )
 
 
 def test_another_file_is_one_short_fault() -> None:
@@ -122,7 +161,9 @@ def test_an_amount_is_exact(minor: int, exponent: int) -> None:
     assert Decimal(text.replace(",", "").replace("−", "-")) * 10**exponent == minor
 
 
-@pytest.mark.parametrize(("rate", "text"), [("19", "19 %"), ("7.70", "7.7 %"), ("0", "0 %"), ("100", "100 %")])
+@pytest.mark.parametrize(
+    ("rate", "text"), [("19", "19 %"), ("7.70", "7.7 %"), ("0", "0 %"), ("100", "100 %")]
+)
 def test_a_rate(rate: str, text: str) -> None:
     assert ENGLISH.percent(Decimal(rate)) == text
 
@@ -140,7 +181,12 @@ def test_prices_of_one_statement_have_the_same_decimals() -> None:
         ("Europe/Berlin", (2026, 10, 1, 16, 4), (2026, 10, 1, 22, 0), "18:04 – 2 Oct 00:00"),
         ("Europe/Berlin", (2026, 10, 25, 0, 10), (2026, 10, 25, 1, 40), "02:10 CEST – 02:40 CET"),
         ("Europe/Berlin", (2026, 3, 29, 0, 30), (2026, 3, 29, 1, 30), "01:30 CET – 03:30 CEST"),
-        ("Australia/Lord_Howe", (2026, 4, 4, 14, 45), (2026, 4, 4, 15, 15), "01:45 +11 – 01:45 +1030"),
+        (
+            "Australia/Lord_Howe",
+            (2026, 4, 4, 14, 45),
+            (2026, 4, 4, 15, 15),
+            "01:45 +11 – 01:45 +1030",
+        ),
         ("Europe/Berlin", (2026, 10, 1, 16, 4), None, "18:04 –"),
     ],
 )

@@ -1,4 +1,5 @@
-"""A real Alertmanager, as Debian packages it, and whom it tells: a webhook and a mail server that keep all of it."""
+"""A real Alertmanager, as Debian packages it, and whom it tells: a webhook and a mail server that
+keep all of it."""
 
 from __future__ import annotations
 
@@ -82,7 +83,10 @@ class Alertmanager:
     def tell(self, *alerts: dict[str, str]) -> None:
         """Let these fire, as Prometheus does; each by its labels."""
         told = [
-            {"labels": labels, "annotations": {"summary": summary(labels), "description": "Look at it."}}
+            {
+                "labels": labels,
+                "annotations": {"summary": summary(labels), "description": "Look at it."},
+            }
             for labels in alerts
         ]
         self._ask("/api/v2/alerts", json.dumps(told).encode())
@@ -111,7 +115,8 @@ def summary(labels: dict[str, str]) -> str:
 
 @contextmanager
 def alertmanager(config: Path) -> Iterator[Alertmanager]:
-    """With the file of `levity-trio deploy`, but for whom it tells, and that no test waits for a minute."""
+    """With the file of `levity-trio deploy`, but for whom it tells, and that no test waits for a
+    minute."""
     phone, mailbox, port = Phone(), Mailbox(), free_port()
     mail_host = f"127.0.0.1:{mailbox.server.server_address[1]}"
     changes = {
@@ -150,7 +155,11 @@ def _serving(server: socketserver.TCPServer) -> Iterator[None]:
 
 @contextmanager
 def _running(config: Path, port: int) -> Iterator[None]:
-    flags = (f"--config.file={config}", f"--storage.path={config.parent / 'alertmanager'}", "--cluster.listen-address=")
+    flags = (
+        f"--config.file={config}",
+        f"--storage.path={config.parent / 'alertmanager'}",
+        "--cluster.listen-address=",
+    )
     command = ["prometheus-alertmanager", *flags, f"--web.listen-address=127.0.0.1:{port}"]
     with (config.parent / "alertmanager.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)

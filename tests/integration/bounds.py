@@ -1,4 +1,5 @@
-"""How much strangers and the log can add to the folder of the database in a day, by tables and files."""
+"""How much strangers and the log can add to the folder of the database in a day, by tables and
+files."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from typing import Final, NamedTuple
 
 
 class Bound(NamedTuple):
-    """Tables and files, and the megabytes that they may grow by: in all, and more for each start and identity."""
+    """Tables and files, and the megabytes that they may grow by: in all, and more for each start
+    and identity."""
 
     names: str
     fixed: float
@@ -25,7 +27,13 @@ class Bound(NamedTuple):
 
 
 BOUNDS: Final = (
-    Bound("log", 40, 0, 0, "`--log-max-mb`, in addition to what is said here, and what comes in ten seconds"),
+    Bound(
+        "log",
+        40,
+        0,
+        0,
+        "`--log-max-mb`, in addition to what is said here, and what comes in ten seconds",
+    ),
     Bound("evidence, set_aside", 30, 1, 0.03, "the budget of evidence; the limit on messages"),
     Bound(
         "tx, tx_event, tx_account, review, habit, bill_work, booked, booked_cost, to_book",
@@ -47,11 +55,20 @@ BOUNDS: Final = (
         "the numbers of identities, connectors and kinds",
     ),
     Bound(
-        "command, configuration_reading, operator_action, turned_away, site_count, evidence_pruning, run",
+        (
+            "command, configuration_reading, operator_action, turned_away, site_count, "
+            "evidence_pruning, run"
+        ),
         *(10, 0, 0),
         "what you ask for; of refused requests ten a minute and address; 50 who are turned away",
     ),
-    Bound("site.db-wal, site.db-shm, free pages", 100, 0, 0, "checkpoints; what pruning leaves for the next frames"),
+    Bound(
+        "site.db-wal, site.db-shm, free pages",
+        100,
+        0,
+        0,
+        "checkpoints; what pruning leaves for the next frames",
+    ),
     Bound("server.log, server.log.*", 66, 0, 0, "six files of 10 MB"),
     Bound("simulator.json, *.lock, *.sock, *.key", 1, 0, 0, "the chargers of a simulator"),
 )

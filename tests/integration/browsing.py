@@ -1,4 +1,5 @@
-"""A browser without JavaScript: it keeps cookies, follows redirects, and fills in the forms that a page shows."""
+"""A browser without JavaScript: it keeps cookies, follows redirects, and fills in the forms that a
+page shows."""
 
 from __future__ import annotations
 
@@ -20,7 +21,21 @@ MOST_REDIRECTS = 5
 OF_ALL, OF_DRIVERS = "serving the operator API", "serving the drivers' port"
 """The log lines that tell the ports."""
 VOID = ("input", "meta", "link", "br", "hr", "img")
-OPTIONAL = ("html", "head", "body", "p", "li", "dt", "dd", "tr", "th", "td", "thead", "tbody", "option")
+OPTIONAL = (
+    "html",
+    "head",
+    "body",
+    "p",
+    "li",
+    "dt",
+    "dd",
+    "tr",
+    "th",
+    "td",
+    "thead",
+    "tbody",
+    "option",
+)
 """Elements whose end may be left out."""
 BLOCKS: tuple[str, ...] = (
     "article",
@@ -59,7 +74,8 @@ OF_WORDS += ("summary", "time")
 
 @dataclass
 class Button:
-    """A button of a form: its words, where it sends the form to, "" for the form's own place, and what it adds."""
+    """A button of a form: its words, where it sends the form to, "" for the form's own place, and
+    what it adds."""
 
     words: str = ""
     action: str = ""
@@ -75,7 +91,8 @@ class Form:
     names: list[str] = field(default_factory=list)
     """Of all fields, also the empty ones."""
     switches: set[str] = field(default_factory=set)
-    """The boxes for yes or no: a hidden field before each says no, and a browser sends both if the box is ticked."""
+    """The boxes for yes or no: a hidden field before each says no, and a browser sends both if the
+    box is ticked."""
     words: str = ""
     """What stands in it, its button's words too."""
     buttons: list[Button] = field(default_factory=list)
@@ -172,7 +189,9 @@ class Page:
 
     def __post_init__(self) -> None:
         reading = _Reading()
-        if self.headers.get("content-type", "text/html").startswith("text/html"):  # a file may hold anything
+        if self.headers.get("content-type", "text/html").startswith(
+            "text/html"
+        ):  # a file may hold anything
             reading.feed(self.html)
         self.words = " ".join(" ".join(reading.words).split())
         self.links, self.forms, self.tags = reading.links, reading.forms, reading.tags
@@ -180,7 +199,9 @@ class Page:
     def form(self, words: str) -> Form:
         """Return the form whose action or words contain these words."""
         found = [one for one in self.forms if words in one.action or words in one.words]
-        assert found, f"no form {words!r} at {self.path}; there are {[one.action for one in self.forms]}"
+        assert found, (
+            f"no form {words!r} at {self.path}; there are {[one.action for one in self.forms]}"
+        )
         return found[0]
 
 
@@ -197,7 +218,9 @@ class Browser:
         """`port`: that of the server, where the line tells the address of a proxy."""
         line = server.wait_line(at)
         parts = urlsplit(str(line["address"]))
-        self._host, self._port = (parts.hostname or "", parts.port) if port is None else ("127.0.0.1", port)
+        self._host, self._port = (
+            (parts.hostname or "", parts.port) if port is None else ("127.0.0.1", port)
+        )
         self.cookies: dict[str, str] = {}
 
     def get(self, path: str, **query: str) -> Page:
@@ -219,13 +242,18 @@ class Browser:
         """Fill in a form and press the button with these words."""
         found = [one for one in form.buttons if words in one.words]
         assert found, f"no button {words!r}; there are {[one.words for one in form.buttons]}"
-        return self.post(found[0].action or form.action, _sent(form, {**form.values, **values, **found[0].values}))
+        return self.post(
+            found[0].action or form.action,
+            _sent(form, {**form.values, **values, **found[0].values}),
+        )
 
     def upload(self, form: Form, content: bytes, name: str = "file") -> Page:
         """Choose a file in a form of a page and send it; redirects are followed."""
         boundary = token_hex(16)
         head = f'--{boundary}\r\ncontent-disposition: form-data; name="{{}}"{{}}\r\n\r\n'
-        texts = "".join(f"{head.format(field, '')}{value}\r\n" for field, value in form.values.items())
+        texts = "".join(
+            f"{head.format(field, '')}{value}\r\n" for field, value in form.values.items()
+        )
         file = head.format(name, '; filename="chosen"')
         body = f"{texts}{file}".encode() + content + f"\r\n--{boundary}--\r\n".encode()
         headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
@@ -260,12 +288,19 @@ class Browser:
             connection.close()
         for one in answer.headers.get_all("set-cookie", []):
             self.cookies |= {name: morsel.value for name, morsel in SimpleCookie(one).items()}
-        return Page(answer.status, path, {name.lower(): value for name, value in answer.headers.items()}, content)
+        return Page(
+            answer.status,
+            path,
+            {name.lower(): value for name, value in answer.headers.items()},
+            content,
+        )
 
     def leave(self, path: str) -> None:
         """Ask, and leave before anything is answered."""
         with socket.create_connection((self._host, self._port or 80), SECONDS) as leaving:
-            leaving.sendall(f"GET {path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\n\r\n".encode())
+            leaving.sendall(
+                f"GET {path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\n\r\n".encode()
+            )
 
     def _follow(self, page: Page) -> Page:
         for _ in range(MOST_REDIRECTS):
@@ -283,7 +318,11 @@ def query_of(link: str) -> dict[str, str]:
 def _sent(form: Form, values: Mapping[str, str]) -> Sequence[tuple[str, str]]:
     """Return what a browser sends of a form with these values."""
     ticked = form.switches & {name for name, value in values.items() if value == "true"}
-    return [*chain.from_iterable([(one, "false")] * (one in ticked) + [(one, value)] for one, value in values.items())]
+    return [
+        *chain.from_iterable(
+            [(one, "false")] * (one in ticked) + [(one, value)] for one, value in values.items()
+        )
+    ]
 
 
 def log_in(server: Told, name: str) -> Browser:

@@ -1,4 +1,5 @@
-"""`levity-trio` without its care for the disk: `PRAGMA synchronous` stays OFF. For the test that must notice."""
+"""`levity-trio` without its care for the disk: `PRAGMA synchronous` stays OFF. For the test that
+must notice."""
 
 import sqlite3
 import sys
@@ -12,7 +13,9 @@ class Careless(store_connection.FileConnection):
     """A connection on which nobody can switch synchronous on."""
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-        return super().execute("PRAGMA synchronous = OFF" if "synchronous" in sql else sql, *parameters)
+        return super().execute(
+            "PRAGMA synchronous = OFF" if "synchronous" in sql else sql, *parameters
+        )
 
 
 def careless_connect(*arguments: Any, **named: Any) -> Any:

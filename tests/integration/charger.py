@@ -15,7 +15,16 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from tests.benchmarks.websocket import CLOSE, PING, PONG, TEXT, UPGRADED, client_frame, take_frame, upgrade_request
+from tests.benchmarks.websocket import (
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    UPGRADED,
+    client_frame,
+    take_frame,
+    upgrade_request,
+)
 
 ANSWER_SECONDS = 60.0
 DEAF_CALLS, DEAF_ID = 200, "x" * 60_000
@@ -64,7 +73,9 @@ class Charger:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.identity = identity
-        self.socket = socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS, source_address=(address, 0))
+        self.socket = socket.create_connection(
+            ("127.0.0.1", port), ANSWER_SECONDS, source_address=(address, 0)
+        )
         self._buffer = b""
         self._calls = 0
         try:
@@ -80,7 +91,10 @@ class Charger:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.socket.close()
 
@@ -139,12 +153,18 @@ class Charger:
 
     def boot(self) -> dict[str, Any]:
         """BootNotification."""
-        return self.call("BootNotification", chargePointVendor="Integration", chargePointModel="Real Socket")
+        return self.call(
+            "BootNotification", chargePointVendor="Integration", chargePointModel="Real Socket"
+        )
 
     def start(self, tag: str, meter_start: int = 1000, timestamp: str | None = None) -> int:
         """StartTransaction on connector 1; gives the transactionId."""
         told = self.call(
-            "StartTransaction", connectorId=1, idTag=tag, meterStart=meter_start, timestamp=timestamp or now()
+            "StartTransaction",
+            connectorId=1,
+            idTag=tag,
+            meterStart=meter_start,
+            timestamp=timestamp or now(),
         )
         transaction: int = told["transactionId"]
         return transaction
@@ -181,7 +201,8 @@ def meter_values(transaction: int, value: str, timestamp: str | None = None) -> 
 
 @contextmanager
 def deaf(port: int, identity: str = "DEAF") -> Iterator[Charger]:
-    """A charger that asks and never reads: an answer repeats the id of its question, and so can be large."""
+    """A charger that asks and never reads: an answer repeats the id of its question, and so can be
+    large."""
     with Charger(port, identity) as charger:
         charger.boot()
         charger.socket.settimeout(DEAF_SECONDS)

@@ -1,7 +1,8 @@
-"""Run a unit's command as systemd would confine it: its system call filter, its address families, its memory rule.
+"""Run a unit's command as systemd would confine it: its system call filter, its address families,
+its memory rule.
 
-`python confined.py UNIT COMMAND…` needs libseccomp, which systemd brings, and no systemd that runs. What is refused
-fails with EPERM, as SystemCallErrorNumber says.
+`python confined.py UNIT COMMAND…` needs libseccomp, which systemd brings, and no systemd that runs.
+What is refused fails with EPERM, as SystemCallErrorNumber says.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ UNKNOWN = -1
 class Comparison(ctypes.Structure):
     """struct scmp_arg_cmp of seccomp.h."""
 
-    _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
+    _fields_ = [
+        ("arg", ctypes.c_uint),
+        ("op", ctypes.c_int),
+        ("a", ctypes.c_uint64),
+        ("b", ctypes.c_uint64),
+    ]
 
 
 def settings(unit: Path, name: str) -> list[str]:
@@ -35,8 +41,14 @@ def settings(unit: Path, name: str) -> list[str]:
 
 def members(group: str) -> set[str]:
     """The system calls of a group such as @system-service."""
-    listed = subprocess.check_output(["systemd-analyze", "--no-pager", "syscall-filter", group], text=True)
-    names = {line.strip() for line in listed.splitlines()[1:] if line.strip() and not line.strip().startswith("#")}
+    listed = subprocess.check_output(
+        ["systemd-analyze", "--no-pager", "syscall-filter", group], text=True
+    )
+    names = {
+        line.strip()
+        for line in listed.splitlines()[1:]
+        if line.strip() and not line.strip().startswith("#")
+    }
     return {call for name in names for call in (members(name) if name.startswith("@") else [name])}
 
 
@@ -62,7 +74,9 @@ def confine(unit: Path) -> None:
     socket_number = seccomp.seccomp_syscall_resolve_name(b"socket")
     for family in settings(unit, "RestrictAddressFamilies")[0].split():
         only = Comparison(0, COMPARE_EQUAL, FAMILIES[family], 0)
-        seccomp.seccomp_rule_add_array(context, ctypes.c_uint32(ALLOW), socket_number, 1, ctypes.byref(only))
+        seccomp.seccomp_rule_add_array(
+            context, ctypes.c_uint32(ALLOW), socket_number, 1, ctypes.byref(only)
+        )
     if settings(unit, "MemoryDenyWriteExecute") == ["yes"]:
         libc.prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0)  # Linux 6.3; older ones do without
     assert libc.prctl(SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0

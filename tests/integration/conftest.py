@@ -34,9 +34,13 @@ def address(postgresql: Server) -> PostgresqlAddress:
 
 
 @pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Serving]:
     """The server of a module that makes none itself, with the module's FLAGS."""
-    with serving(tmp_path_factory.mktemp("site") / "site.db", *getattr(request.module, "FLAGS", ())) as running:
+    with serving(
+        tmp_path_factory.mktemp("site") / "site.db", *getattr(request.module, "FLAGS", ())
+    ) as running:
         yield running
 
 

@@ -1,7 +1,8 @@
 """Many strangers at once, each with the largest messages there are, as a program of its own.
 
-python -m tests.integration.crowd PORT COUNT KIND SECONDS, where KIND is one of CROWDS. Who is thrown out connects
-again. In the end it prints as JSON how many bytes it got rid of and how often it connected.
+python -m tests.integration.crowd PORT COUNT KIND SECONDS, where KIND is one of CROWDS. Who is
+thrown out connects again. In the end it prints as JSON how many bytes it got rid of and how often
+it connected.
 """
 
 from __future__ import annotations
@@ -34,25 +35,42 @@ _FINAL = 0x80
 def frame(text: str, opcode: int = _FINAL | TEXT) -> bytes:
     """One frame of any size, masked with a key of zeros."""
     payload = text.encode()
-    size = bytes((0x80 | len(payload),)) if len(payload) < 126 else bytes((0x80 | 127,)) + len(payload).to_bytes(8)
+    size = (
+        bytes((0x80 | len(payload),))
+        if len(payload) < 126
+        else bytes((0x80 | 127,)) + len(payload).to_bytes(8)
+    )
     return bytes((opcode,)) + size + bytes(4) + payload
 
 
 def _filled(begin: str, piece: str, end: str) -> bytes:
     """A frame of as many pieces as a message may have."""
-    return frame(begin + piece * ((LARGEST_BYTES - len(begin) - len(end)) // len(piece) - 1) + piece.strip(",") + end)
+    return frame(
+        begin
+        + piece * ((LARGEST_BYTES - len(begin) - len(end)) // len(piece) - 1)
+        + piece.strip(",")
+        + end
+    )
 
 
 def _samples(count: int) -> bytes:
     return frame(_VALUES + ",".join(['{"value":"1"}'] * count) + "]}]}]")
 
 
-_BOOT = client_frame(TEXT, b'[2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]')
+_BOOT = client_frame(
+    TEXT, b'[2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]'
+)
 _START = client_frame(
     TEXT,
-    b'[2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-03-01T12:00:00Z"}]',
+    (
+        b'[2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,'
+        b'"timestamp":"2026-03-01T12:00:00Z"}]'
+    ),
 )
-_VALUES = '[2,"m","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"2026-03-01T12:00:00Z","sampledValue":['
+_VALUES = (
+    '[2,"m","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"2026-03-01T12:00:00Z",'
+    '"sampledValue":['
+)
 
 CROWDS = {
     "samples": (_BOOT, _samples(SAMPLES)),
@@ -67,7 +85,8 @@ CROWDS = {
     "unfinished": (b"", large_frame(LARGEST_BYTES)[:-1]),
     "fragments": (frame('[2,"f","Heartbeat",{"a":"', TEXT), frame("x", 0) * 500),
 }
-"""What each says first, and what it then says again and again; `unfinished` says it once and waits."""
+"""What each says first, and what it then says again and again; `unfinished` says it once and
+waits."""
 
 
 @dataclass
@@ -148,7 +167,8 @@ def _talk(stranger: _Stranger, events: int, done: Crowd) -> bool:
 
 
 def boot_seconds(port: int, identity: str, seconds: float) -> list[float]:
-    """How long a known charger waits for the answers to its boots meanwhile, each on a connection of its own."""
+    """How long a known charger waits for the answers to its boots meanwhile, each on a connection
+    of its own."""
     waits, deadline = [], time.monotonic() + seconds
     while time.monotonic() < deadline:
         with Charger(port, identity) as charger:
@@ -170,13 +190,25 @@ def let_charge(port: int, identity: str) -> None:
 def crowding(port: int, count: int, kind: str, seconds: float) -> Iterator[Crowd]:
     """A crowd in another process, while the block runs; what it did is known after the block."""
     told = Crowd()
-    command = [sys.executable, "-m", "tests.integration.crowd", str(port), str(count), kind, str(seconds)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.integration.crowd",
+        str(port),
+        str(count),
+        kind,
+        str(seconds),
+    ]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             process.stdout.readline()  # it begins
             yield told
-            did: dict[str, Any] = json.loads(process.communicate(timeout=seconds + BEGIN_SECONDS)[0])
+            did: dict[str, Any] = json.loads(
+                process.communicate(timeout=seconds + BEGIN_SECONDS)[0]
+            )
             vars(told).update(did)
         finally:
             process.kill()
@@ -184,4 +216,6 @@ def crowding(port: int, count: int, kind: str, seconds: float) -> Iterator[Crowd
 
 if __name__ == "__main__":
     print("begins", flush=True)
-    print(json.dumps(vars(crowd(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], float(sys.argv[4])))))
+    print(
+        json.dumps(vars(crowd(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], float(sys.argv[4]))))
+    )

@@ -1,8 +1,9 @@
-"""All floods at once, as a program of its own: each type of message, each port, and what fills the log.
+"""All floods at once, as a program of its own: each type of message, each port, and what fills the
+log.
 
-python -m tests.integration.everything SECONDS PORTS, where PORTS is JSON: the port of each listener, by name. Each
-flood has a thread. Who is thrown out comes again under another name. In the end it prints as JSON how many messages or
-requests each flood sent, and how many bytes all of them.
+python -m tests.integration.everything SECONDS PORTS, where PORTS is JSON: the port of each
+listener, by name. Each flood has a thread. Who is thrown out comes again under another name. In the
+end it prints as JSON how many messages or requests each flood sent, and how many bytes all of them.
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ def texts(unique: int, length: int = 10) -> dict[str, Any]:
 
 def fields(action: str, unique: int) -> dict[str, Any]:
     """What a message of this type needs besides texts."""
-    status = {"StatusNotification": ("Available", "Charging")[unique % 2], "DiagnosticsStatusNotification": "Uploading"}
+    status = {
+        "StatusNotification": ("Available", "Charging")[unique % 2],
+        "DiagnosticsStatusNotification": "Uploading",
+    }
     reading = {"timestamp": now(), "sampledValue": [{"value": str(unique)}]}
     return {
         "connectorId": 1 + unique % 3,
@@ -71,11 +75,15 @@ def fields(action: str, unique: int) -> dict[str, Any]:
 def unusable(action: str, unique: int) -> str:
     """A large message of which nothing can be used."""
     ballast = f"{unique}" + "y" * LARGEST
-    return f'[2,"{unique}-u","{action}",{{"connectorId":"x","status":{unique},"meterValue":"{ballast}"}}]'
+    return (
+        f'[2,"{unique}-u","{action}",{{"connectorId":"x","status":{unique},'
+        f'"meterValue":"{ballast}"}}]'
+    )
 
 
 def messages(action: str) -> Iterator[str]:
-    """Messages of one type, no two alike: ordinary, with long texts, too large, unusable, and damaged."""
+    """Messages of one type, no two alike: ordinary, with long texts, too large, unusable, and
+    damaged."""
     for unique in count(1):
         ordinary = fields(action, unique) | texts(unique)
         long = json.dumps(fields(action, unique) | texts(unique, LONG))
@@ -100,12 +108,25 @@ class Floods:
 
     def run(self) -> None:
         """Flood, until the time is up."""
-        floods: dict[str, Callable[[], None]] = {action: self._of(action) for action in sorted(CHARGER_ACTIONS)}
-        floods |= {"reconnecting": self._reconnect, "newcomers": self._newcomer, "large stops": self._large}
+        floods: dict[str, Callable[[], None]] = {
+            action: self._of(action) for action in sorted(CHARGER_ACTIONS)
+        }
+        floods |= {
+            "reconnecting": self._reconnect,
+            "newcomers": self._newcomer,
+            "large stops": self._large,
+        }
         floods["large readings"] = self._unusable
         floods |= {"answers": self._answer, "commands": self._command}
-        floods |= {f"{name} port": self._http(name) for name in ("files", "api", "drivers", "metrics", "control")}
-        floods |= {"handshakes": self._knock("chargers"), "handshakes by TLS": self._knock("tls"), "TLS": self._by_tls}
+        floods |= {
+            f"{name} port": self._http(name)
+            for name in ("files", "api", "drivers", "metrics", "control")
+        }
+        floods |= {
+            "handshakes": self._knock("chargers"),
+            "handshakes by TLS": self._knock("tls"),
+            "TLS": self._by_tls,
+        }
         self.messages.update(dict.fromkeys(floods, 0))
         threads = [threading.Thread(target=self._repeat, args=told) for told in floods.items()]
         for thread in threads:
@@ -116,7 +137,9 @@ class Floods:
     def _repeat(self, name: str, flood: Callable[[], None]) -> None:
         while time.monotonic() < self.until:
             self.messages[name] += 1
-            with suppress(Closed, NoWebSocket, OSError, ValueError, AssertionError):  # of a CALL instead of an answer
+            with suppress(
+                Closed, NoWebSocket, OSError, ValueError, AssertionError
+            ):  # of a CALL instead of an answer
                 flood()
             time.sleep(AGAIN_SECONDS)
 
@@ -168,22 +191,36 @@ class Floods:
             charger.boot()
             for _ in range(50):
                 number = next(self.numbers)
-                stop = {"transactionId": charger.start(f"T{number}"), "meterStop": 2000, "timestamp": now()}
-                text = json.dumps([2, str(number), "StopTransaction", stop | {"transactionData": [reading] * 1000}])
+                stop = {
+                    "transactionId": charger.start(f"T{number}"),
+                    "meterStop": 2000,
+                    "timestamp": now(),
+                }
+                text = json.dumps(
+                    [
+                        2,
+                        str(number),
+                        "StopTransaction",
+                        stop | {"transactionData": [reading] * 1000},
+                    ]
+                )
                 charger.socket.sendall(client_frame(TEXT, text.encode()))
                 self.sent_bytes += len(text)
                 self.messages["large stops"] += 1
                 charger.receive()
 
     def _answer(self) -> None:
-        """A charger that answers each command with as many keys as it can, which are others each time."""
+        """A charger that answers each command with as many keys as it can, which are others each
+        time."""
         with Charger(self.ports["chargers"], "FLOOD-ANSWERS") as charger:
             charger.socket.settimeout(PATIENCE_SECONDS)
             charger.boot()
             while time.monotonic() < self.until:
                 kind, number, *_ = charger.receive()
                 if kind == CALL:
-                    entries = [{"key": f"{number}-{place}", "value": "v" * 300} for place in range(1000)]
+                    entries = [
+                        {"key": f"{number}-{place}", "value": "v" * 300} for place in range(1000)
+                    ]
                     charger.send_text(json.dumps([3, number, {"configurationKey": entries}]))
                     self.messages["answers"] += 1
 
@@ -197,7 +234,11 @@ class Floods:
     def _by_tls(self) -> None:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        told = (text for each in zip(*(messages(action) for action in CHARGER_ACTIONS), strict=True) for text in each)
+        told = (
+            text
+            for each in zip(*(messages(action) for action in CHARGER_ACTIONS), strict=True)
+            for text in each
+        )
         with Charger(self.ports["tls"], self._name("TLS"), tls=context) as charger:
             self._talk(charger, told, "TLS")
 
@@ -207,7 +248,15 @@ class Floods:
 
     def _http(self, name: str) -> Callable[[], None]:
         paths = cycle(
-            ("/", "/api/v1/chargers", "/api/admin/tokens", "/login", "/metrics", "/chargers", "/f/" + "a" * 26)
+            (
+                "/",
+                "/api/v1/chargers",
+                "/api/admin/tokens",
+                "/login",
+                "/metrics",
+                "/chargers",
+                "/f/" + "a" * 26,
+            )
         )
         methods = cycle(("GET", "POST", "PUT", "DELETE", "X" * 2_000))
 
@@ -215,8 +264,10 @@ class Floods:
             method, number = next(methods), next(self.numbers)
             body = b"" if method == "GET" else b"z" * 100_000
             head = (
-                f"{method} {next(paths)}{'?' if number % 2 else '/'}{number}{'p' * 4_000} HTTP/1.1\r\n"
-                f"Host: 127.0.0.1:{self.ports[name]}\r\nAuthorization: Bearer levity_1_{number}\r\n"
+                f"{method} {next(paths)}{'?' if number % 2 else '/'}{number}{'p' * 4_000} "
+                "HTTP/1.1\r\n"
+                f"Host: 127.0.0.1:{self.ports[name]}\r\nAuthorization: Bearer "
+                f"levity_1_{number}\r\n"
                 f"X-Forwarded-For: 10.0.0.{number % 250}\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n"
             )
@@ -233,10 +284,19 @@ class Floods:
 
 @contextmanager
 def flooding(ports: Ports, seconds: float) -> Iterator[dict[str, Any]]:
-    """All floods in another process, while the block runs; what they did is known after the block."""
+    """All floods in another process, while the block runs; what they did is known after the
+    block."""
     told: dict[str, Any] = {}
-    command = [sys.executable, "-m", "tests.integration.everything", str(seconds), json.dumps(ports)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.integration.everything",
+        str(seconds),
+        json.dumps(ports),
+    ]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             process.stdout.readline()  # it begins

@@ -1,5 +1,5 @@
-"""A hook for schemathesis: of the valid requests of an endpoint the first is sent and one of VALID others, and of all
-invalid ones one of INVALID. With FULL_SIZE=1 all are sent."""
+"""A hook for schemathesis: of the valid requests of an endpoint the first is sent and one of VALID
+others, and of all invalid ones one of INVALID. With FULL_SIZE=1 all are sent."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Chargers that keep account: what each was answered, and so what must be in the database whatever happens.
+"""Chargers that keep account: what each was answered, and so what must be in the database whatever
+happens.
 
-A charger works through its script (start, a few readings, stop, again and again). The message that got no answer is
-repeated byte for byte on the next connection, as the queue of a real charger does (OCPP 1.6 §3.7), and so is the last
-start, which must bring the same transactionId for ever.
+A charger works through its script (start, a few readings, stop, again and again). The message that
+got no answer is repeated byte for byte on the next connection, as the queue of a real charger does
+(OCPP 1.6 §3.7), and so is the last start, which must bring the same transactionId for ever.
 """
 
 from __future__ import annotations
@@ -96,7 +97,12 @@ class Account:
 
     def _start(self, register: int) -> Generator[bytes, bytes, int]:
         timestamp = self._time()
-        request = {"connectorId": 1, "idTag": "FLEET", "meterStart": register, "timestamp": timestamp}
+        request = {
+            "connectorId": 1,
+            "idTag": "FLEET",
+            "meterStart": register,
+            "timestamp": timestamp,
+        }
         body = _body("StartTransaction", request)
         answer = yield body
         transaction: int = json.loads(answer)["transactionId"]
@@ -149,13 +155,17 @@ class Waits:
 
     def __str__(self) -> str:
         worst = 1000 * self.seconds[-1]
-        return f"p99 {self.p99_milliseconds:.1f} ms, worst {worst:.1f} ms, {self.answers_per_second:.0f} answers/s"
+        return (
+            f"p99 {self.p99_milliseconds:.1f} ms, worst {worst:.1f} ms, "
+            f"{self.answers_per_second:.0f} answers/s"
+        )
 
 
 class Fleet(Load):
     """The load generator, remembering how each connection ended (`closed with 1001`).
 
-    With `beat_seconds` each charger says something once in that time; without, as soon as it was answered.
+    With `beat_seconds` each charger says something once in that time; without, as soon as it was
+    answered.
     """
 
     def __init__(self, port: int, beat_seconds: float | None = None) -> None:
@@ -187,17 +197,24 @@ class Fleet(Load):
         return self.run(seconds, lambda: not self.unfinished)
 
     def measure(self, seconds: float, until: Callable[[], bool] | None = None) -> Waits:
-        """Let them talk that long, or until the condition holds, and look how long they had to wait meanwhile.
+        """Let them talk that long, or until the condition holds, and look how long they had to wait
+        meanwhile.
 
-        Who still waits in the end counts with what he has waited: a server that answers nobody would shine else.
+        Who still waits in the end counts with what he has waited: a server that answers nobody
+        would shine else.
         """
         self.run(BEFORE_SECONDS)  # what waited only for us, while the test did other things
         self.answer_seconds = array("d")
         began = time.perf_counter()
         self.run(seconds, until)
         ended = time.perf_counter()
-        waiting = [ended - max(began, connection.sent_at) for connection in self._unfinished - self._waiting]
-        return Waits(sorted([*self.answer_seconds, *waiting]), len(self.answer_seconds) / (ended - began))
+        waiting = [
+            ended - max(began, connection.sent_at)
+            for connection in self._unfinished - self._waiting
+        ]
+        return Waits(
+            sorted([*self.answer_seconds, *waiting]), len(self.answer_seconds) / (ended - began)
+        )
 
     def _timed(self, talk: Conversation) -> Conversation:
         return talk if self._beat_seconds is None else _on_the_beat(talk)
@@ -217,7 +234,8 @@ def _on_the_beat(talk: Conversation) -> Conversation:
 
 
 def missing(fleet: Iterable[Account], database: Path) -> list[str]:
-    """What the chargers were answered and the database does not hold, exactly once and as they said it."""
+    """What the chargers were answered and the database does not hold, exactly once and as they said
+    it."""
     with closing(sqlite3.connect(database)) as connection:
         integrity = connection.execute("PRAGMA integrity_check").fetchall()
         foreign_keys = connection.execute("PRAGMA foreign_key_check").fetchall()
@@ -229,7 +247,10 @@ def missing(fleet: Iterable[Account], database: Path) -> list[str]:
 
 def _missing_of(account: Account, connection: sqlite3.Connection) -> list[str]:
     transactions = connection.execute(
-        "SELECT sent_start_time, meter_start, id, sent_stop_time, meter_stop FROM tx WHERE cp_id = ? AND conn_id = 1",
+        (
+            "SELECT sent_start_time, meter_start, id, sent_stop_time, meter_stop "
+            "FROM tx WHERE cp_id = ? AND conn_id = 1"
+        ),
         (account.identity,),
     ).fetchall()
     readings = connection.execute(

@@ -1,7 +1,9 @@
-"""One rude peer as a program of its own, so that what it costs is not counted against those who measure.
+"""One rude peer as a program of its own, so that what it costs is not counted against those who
+measure.
 
-python -m tests.integration.flood PORT KIND SECONDS, where KIND is one of FLOODS. It connects again whenever it is
-thrown out, and prints how many bytes it got rid of and how often it was thrown out, as JSON.
+python -m tests.integration.flood PORT KIND SECONDS, where KIND is one of FLOODS. It connects again
+whenever it is thrown out, and prints how many bytes it got rid of and how often it was thrown out,
+as JSON.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ FLOODS = {
 
 @dataclass
 class Flood:
-    """What one flood did: bytes sent, connections made, and the close codes (None: none was read) that ended them."""
+    """What one flood did: bytes sent, connections made, and the close codes (None: none was read)
+    that ended them."""
 
     sent_bytes: int = 0
     connections: int = 0
@@ -74,7 +77,8 @@ def flood(port: int, kind: str, seconds: float) -> Flood:
 
 
 def _pour(connected: socket.socket, data: bytes, deadline: float, done: Flood) -> int | None:
-    """Send it again and again until the time is up or the server ends it; gives the close code, if one came."""
+    """Send it again and again until the time is up or the server ends it; gives the close code, if
+    one came."""
     connected.setblocking(False)
     rest, received = memoryview(data), b""
     while time.monotonic() < deadline:
@@ -105,7 +109,9 @@ def flooding(port: int, kind: str, seconds: float) -> Iterator[Flood]:
     """A flood in another process, while the block runs; what it did is known after the block."""
     told = Flood()
     command = [sys.executable, "-m", "tests.integration.flood", str(port), kind, str(seconds)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             process.stdout.readline()  # it begins

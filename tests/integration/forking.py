@@ -1,8 +1,10 @@
-"""Programs that are forked from a process that has imported the package: its imports are most of what a start costs.
+"""Programs that are forked from a process that has imported the package: its imports are most of
+what a start costs.
 
-Each is a process of its own, with its own arguments, environment, folder, output and signals, and runs its module as
-`python -m` does. The process that forks is started with the first of them, has one thread, and ends with this one. What
-is about the start itself, or about memory, is spawned instead (serving.PROGRAM).
+Each is a process of its own, with its own arguments, environment, folder, output and signals, and
+runs its module as `python -m` does. The process that forks is started with the first of them, has
+one thread, and ends with this one. What is about the start itself, or about memory, is spawned
+instead (serving.PROGRAM).
 """
 
 from __future__ import annotations
@@ -34,16 +36,30 @@ from starlette import routing
 MOST_BYTES = 1 << 20
 PACKAGE = "levity_trio"
 IMPORTED = (
-    *("cli.serve", "server", "web.opening", "web.dashboard.front", "web.dashboard.site", "store.postgresql.schema"),
-    *("plugins.auto_remote_start", "plugins.fluentd", "plugins.orphaned_transactions", "plugins.prometheus"),
+    *(
+        "cli.serve",
+        "server",
+        "web.opening",
+        "web.dashboard.front",
+        "web.dashboard.site",
+        "store.postgresql.schema",
+    ),
+    *(
+        "plugins.auto_remote_start",
+        "plugins.fluentd",
+        "plugins.orphaned_transactions",
+        "plugins.prometheus",
+    ),
 )
 """What a server imports, some of it only when it is needed."""
 LENT = "TESTS_LENT_FORKER"
-"""The setting that tells a forked program the number of the socket by which it can have others forked."""
+"""The setting that tells a forked program the number of the socket by which it can have others
+forked."""
 
 
 class Child:
-    """A forked process, used as a subprocess.Popen is. Another process waits for it and tells its status by a pipe."""
+    """A forked process, used as a subprocess.Popen is. Another process waits for it and tells its
+    status by a pipe."""
 
     def __init__(self, told: TextIO) -> None:
         self._told = told
@@ -86,7 +102,8 @@ class Forked(Child):
 
 
 class _Forker:
-    """The way to ask the process that forks, which is started here, or was lent by who started this process."""
+    """The way to ask the process that forks, which is started here, or was lent by who started this
+    process."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -96,7 +113,9 @@ class _Forker:
         self.asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with asked:
             command = [sys.executable, "-m", __name__, str(asked.fileno())]
-            self._process = subprocess.Popen(command, cwd=folder, env=environment, pass_fds=[asked.fileno()])
+            self._process = subprocess.Popen(
+                command, cwd=folder, env=environment, pass_fds=[asked.fileno()]
+            )
 
     def close(self) -> None:
         self.asking.close()
@@ -109,7 +128,8 @@ _starting = threading.Lock()
 
 
 def start(environment: Mapping[str, str]) -> None:
-    """Start the process that forks, unless it runs. Processes that are forked from this one have it in common."""
+    """Start the process that forks, unless it runs. Processes that are forked from this one have it
+    in common."""
     with _starting:
         if not _started:
             _started.append(_Forker(Path(__file__).parents[2], environment))
@@ -124,7 +144,8 @@ def fork(
     *,
     is_lending: bool = False,
 ) -> Forked:
-    """Run a module in a forked process, in this folder; it may have others forked, if this is lending."""
+    """Run a module in a forked process, in this folder; it may have others forked, if this is
+    lending."""
     out, err = os.pipe(), os.pipe()
     told = _ask((module, arguments, folder, environment), (out[1], err[1]), is_lending=is_lending)
     for _, write in (out, err):
@@ -149,18 +170,27 @@ def run_forked(
             status = process.wait(seconds)
         finally:
             process.kill()
-        return subprocess.CompletedProcess([module, *arguments], status, *(one.result() for one in printed))
+        return subprocess.CompletedProcess(
+            [module, *arguments], status, *(one.result() for one in printed)
+        )
 
 
 def fork_into(
-    output: int, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], module: str = PACKAGE
+    output: int,
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    module: str = PACKAGE,
 ) -> Child:
     """Run a module in a forked process, in this folder, with all output into an open file."""
     return Child(_ask((module, arguments, folder, environment), (output, output)))
 
 
 def _ask(
-    what: tuple[str, Sequence[str], Path, Mapping[str, str]], output: tuple[int, int], *, is_lending: bool = False
+    what: tuple[str, Sequence[str], Path, Mapping[str, str]],
+    output: tuple[int, int],
+    *,
+    is_lending: bool = False,
 ) -> TextIO:
     """Ask for a process; return what tells its number, and in the end its status."""
     module, arguments, folder, environment = what
@@ -203,7 +233,8 @@ def _main() -> None:
 
 
 def _compile() -> None:
-    """Do what each server does, where the result is kept: compile schemas and the patterns of paths, find plug-ins."""
+    """Do what each server does, where the result is kept: compile schemas and the patterns of
+    paths, find plug-ins."""
     import_module(f"{PACKAGE}.wire.payloads").prepare()
     import_module(f"{PACKAGE}.plugins.loading")._installed()
     routing.compile_path = compile_path = cache(routing.compile_path)
@@ -215,14 +246,16 @@ def _compile() -> None:
 
 
 def _keep_templates(folder: str) -> None:
-    """Let servers keep there what they compile of templates: the first page of each would take a tenth of a second."""
+    """Let servers keep there what they compile of templates: the first page of each would take a
+    tenth of a second."""
     templating: Any = import_module(f"{PACKAGE}.web.dashboard.templating")
     kept = import_module("jinja2").FileSystemBytecodeCache(folder)
     templating.Environment = partial(templating.Environment, bytecode_cache=kept)
 
 
 def _keep(descriptors: list[int]) -> None:
-    """Fork the process and return in it. What is left waits for it, and tells its number and its status."""
+    """Fork the process and return in it. What is left waits for it, and tells its number and its
+    status."""
     told = descriptors[2]
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if (pid := os.fork()) == 0:
@@ -248,10 +281,11 @@ def _become(folder: str, environment: dict[str, str], lent: list[int]) -> None:
 
 
 def _leave(status: int) -> None:
-    """End as the interpreter does, but let the kernel free what was imported: one by one, that copies all its memory.
+    """End as the interpreter does, but let the kernel free what was imported: one by one, that
+    copies all its memory.
 
-    What threads, exit functions and forgotten objects have to say is written before. If output cannot be written, this
-    returns, and the interpreter says so.
+    What threads, exit functions and forgotten objects have to say is written before. If output
+    cannot be written, this returns, and the interpreter says so.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # it waits for threads
     atexit._run_exitfuncs()

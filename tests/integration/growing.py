@@ -1,6 +1,7 @@
 """What grows while all floods run at once, compared with what may.
 
-`site.db` is flooded for so long, with a charger beside it that has charged and only sends heartbeats.
+`site.db` is flooded for so long, with a charger beside it that has charged and only sends
+heartbeats.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class Grown:
-    """What the floods did. Sizes in bytes, of tables with their indexes and of files, the largest that was seen."""
+    """What the floods did. Sizes in bytes, of tables with their indexes and of files, the largest
+    that was seen."""
 
     grown: Mapping[str, int]
     peak_bytes: int
@@ -49,19 +51,30 @@ class Grown:
     @property
     def bound_megabytes(self) -> float:
         """What the whole folder may have."""
-        return self.log_megabytes + sum(one.megabytes(self.starts, self.identities) for one in BOUNDS)
+        return self.log_megabytes + sum(
+            one.megabytes(self.starts, self.identities) for one in BOUNDS
+        )
 
     def beyond(self) -> list[str]:
-        """The tables and files that the manual does not name, and those that have more than it says."""
+        """The tables and files that the manual does not name, and those that have more than it
+        says."""
         known = BOUNDS
-        wrong = [f"{name} is not in the table" for name in self.grown if not any(one.has(name) for one in known)]
+        wrong = [
+            f"{name} is not in the table"
+            for name in self.grown
+            if not any(one.has(name) for one in known)
+        ]
         for bound in known:
             megabytes = sum(size for name, size in self.grown.items() if bound.has(name)) / MEGABYTE
-            most = bound.megabytes(self.starts, self.identities) + self.log_megabytes * bound.has("log")
+            most = bound.megabytes(self.starts, self.identities) + self.log_megabytes * bound.has(
+                "log"
+            )
             if megabytes > most:
                 wrong.append(f"{bound.names}: {megabytes:.1f} of {most:.1f} MB")
         if self.peak_bytes > MEGABYTE * self.bound_megabytes:
-            wrong.append(f"the folder: {self.peak_bytes / MEGABYTE:.1f} of {self.bound_megabytes:.1f} MB")
+            wrong.append(
+                f"the folder: {self.peak_bytes / MEGABYTE:.1f} of {self.bound_megabytes:.1f} MB"
+            )
         return wrong
 
 
@@ -87,7 +100,17 @@ def flood_all(folder: Path, seconds: float, starts: int, log_megabytes: int) -> 
         memory = Server(server.process.pid, server.port).peak_mib() * 2**20 / MEGABYTE
     waits.sort()
     messages, sent_bytes = told["messages"], told["sent_bytes"]
-    return Grown(grown | largest, peak, identities, starts, log_megabytes, waits, memory, messages, sent_bytes)
+    return Grown(
+        grown | largest,
+        peak,
+        identities,
+        starts,
+        log_megabytes,
+        waits,
+        memory,
+        messages,
+        sent_bytes,
+    )
 
 
 @contextmanager
@@ -122,9 +145,14 @@ def _port(address: str) -> int:
 def _tables(database: Path) -> dict[str, int]:
     """The bytes of each table with its indexes."""
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
-        sizes = "SELECT tbl_name, sum(pgsize) FROM dbstat JOIN sqlite_schema USING (name) GROUP BY tbl_name"
+        sizes = (
+            "SELECT tbl_name, sum(pgsize) FROM dbstat "
+            "JOIN sqlite_schema USING (name) GROUP BY tbl_name"
+        )
         free = "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"
-        return dict(connection.execute(sizes).fetchall()) | {"free pages": connection.execute(free).fetchone()[0]}
+        return dict(connection.execute(sizes).fetchall()) | {
+            "free pages": connection.execute(free).fetchone()[0]
+        }
 
 
 def _files(folder: Path) -> dict[str, int]:

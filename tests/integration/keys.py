@@ -1,4 +1,5 @@
-"""Real certificates for tests: an authority, and what it signs, as PEM files with the key in the same file."""
+"""Real certificates for tests: an authority, and what it signs, as PEM files with the key in the
+same file."""
 
 from __future__ import annotations
 
@@ -32,10 +33,20 @@ class Authority:
         self.path.write_bytes(self.certificate.public_bytes(PEM))
 
     def server(
-        self, name: str = "localhost", *, is_rsa: bool = False, file: str = "server.pem", days: int = 30
+        self,
+        name: str = "localhost",
+        *,
+        is_rsa: bool = False,
+        file: str = "server.pem",
+        days: int = 30,
     ) -> Path:
-        """Make a certificate of a server of this name, and of 127.0.0.1 where the name is localhost."""
-        key: Key = rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
+        """Make a certificate of a server of this name, and of 127.0.0.1 where the name is
+        localhost."""
+        key: Key = (
+            rsa.generate_private_key(65537, 2048)
+            if is_rsa
+            else ec.generate_private_key(ec.SECP256R1())
+        )
         return self._write(file, self._sign(name, key, name, days), key)
 
     def client(self, charger: str, days: int = 30, file: str | None = None) -> Path:
@@ -43,7 +54,9 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         return self._write(file or f"{charger}.pem", self._sign(charger, key, None, days), key)
 
-    def _sign(self, name: str, key: Key, host: str | None, days: int, *, authority: bool = False) -> x509.Certificate:
+    def _sign(
+        self, name: str, key: Key, host: str | None, days: int, *, authority: bool = False
+    ) -> x509.Certificate:
         now = datetime.now(UTC)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = subject if authority else self.certificate.subject
@@ -80,5 +93,7 @@ class Authority:
 
 def fingerprint(path: Path) -> str:
     """The SHA-256 of a certificate."""
-    certificate = x509.load_pem_x509_certificate(path.read_bytes()[path.read_bytes().index(b"-----BEGIN CERT") :])
+    certificate = x509.load_pem_x509_certificate(
+        path.read_bytes()[path.read_bytes().index(b"-----BEGIN CERT") :]
+    )
     return sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest()

@@ -1,7 +1,8 @@
 """Bad handshakes from some sockets at once, as a program of its own.
 
-python -m tests.integration.knocking PORT COUNT SOCKETS ADDRESSES KNOWN, where KNOWN is the identity of a charger with a
-password. It prints how the server ended them: by HTTP status, how many said Retry-After, and the others.
+python -m tests.integration.knocking PORT COUNT SOCKETS ADDRESSES KNOWN, where KNOWN is the identity
+of a charger with a password. It prints how the server ended them: by HTTP status, how many said
+Retry-After, and the others.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ def requests(port: int, known: str) -> dict[str, bytes]:
         "wrong password": good + b"Authorization: Basic Q1AtMTp3cm9uZyB3cm9uZyB3cm9uZw==\r\n\r\n",
         "half": good[: len(good) // 2],
         "huge headers": good + b"X-Filler: " + b"x" * 20_000 + b"\r\n\r\n",
-        "foreign subprotocol": good.replace(b"ocpp1.6", b"ocpp9.9").replace(known.encode(), b"FOREIGN") + b"\r\n",
+        "foreign subprotocol": good.replace(b"ocpp1.6", b"ocpp9.9").replace(
+            known.encode(), b"FOREIGN"
+        )
+        + b"\r\n",
         "garbage": bytes((0x80, 0xFF, 13, 10)) * 40 + b"\r\n\r\n",
         "half TLS": bytes((0x16, 3, 1, 1, 0, 1)),
         "no TLS": b"\x16\x03\x01\x00\x05garbage",
@@ -53,13 +57,16 @@ def requests(port: int, known: str) -> dict[str, bytes]:
 
 
 class Knocking:
-    """Threads that knock until so many handshakes are made, from so many addresses of 127.0.0.0/8."""
+    """Threads that knock until so many handshakes are made, from so many addresses of
+    127.0.0.0/8."""
 
     def __init__(self, port: int, total: int, addresses: int, known: str) -> None:
         self.port = port
         self.numbers = count()
         self.total = total
-        self.addresses = [f"127.{1 + n // 62_500 % 250}.{n // 250 % 250}.{2 + n % 250}" for n in range(addresses)]
+        self.addresses = [
+            f"127.{1 + n // 62_500 % 250}.{n // 250 % 250}.{2 + n % 250}" for n in range(addresses)
+        ]
         self.requests = list(requests(port, known).values())
         self.statuses: Counter[str] = Counter()
         self.waits = 0
@@ -71,7 +78,9 @@ class Knocking:
             address = self.addresses[number % len(self.addresses)]
             answer = self._knock(address, self.requests[number % len(self.requests)])
             with self._lock:
-                self.statuses[answer.split(b" ")[1].decode() if answer.startswith(b"HTTP") else "none"] += 1
+                self.statuses[
+                    answer.split(b" ")[1].decode() if answer.startswith(b"HTTP") else "none"
+                ] += 1
                 self.waits += b"Retry-After" in answer
 
     def _knock(self, address: str, request: bytes) -> bytes:
@@ -102,11 +111,15 @@ def knock(port: int, total: int, sockets: int, addresses: int, known: str) -> Kn
 
 
 @contextmanager
-def knocking(port: int, total: int, sockets: int, addresses: int, known: str) -> Iterator[subprocess.Popen[str]]:
+def knocking(
+    port: int, total: int, sockets: int, addresses: int, known: str
+) -> Iterator[subprocess.Popen[str]]:
     """Bad handshakes from another process; `told` waits for its end."""
     arguments = (str(port), str(total), str(sockets), str(addresses), known)
     command = [sys.executable, "-m", "tests.integration.knocking", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield process
         finally:

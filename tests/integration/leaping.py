@@ -1,4 +1,5 @@
-"""`levity-trio` on a machine whose clock can be set: by so many seconds as stand in a file, the first argument."""
+"""`levity-trio` on a machine whose clock can be set: by so many seconds as stand in a file, the
+first argument."""
 
 import sys
 from datetime import datetime, timedelta

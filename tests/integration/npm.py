@@ -26,7 +26,9 @@ def install(package: str, folder: Path) -> Path:
     """Install a package; gives the folder of its modules. Raises NotInstalled."""
     command = ("npm", "install", "--no-audit", "--no-fund", "--prefix", folder, package)
     trusting = {**os.environ, **({"NODE_EXTRA_CA_CERTS": str(TRUSTED)} if TRUSTED.exists() else {})}
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=INSTALL_SECONDS, env=trusting)
+    ended = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=INSTALL_SECONDS, env=trusting
+    )
     if ended.returncode:
         raise NotInstalled(ended.stderr[-300:])
     return folder / "node_modules"

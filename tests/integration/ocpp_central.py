@@ -1,7 +1,9 @@
-"""A central system that is not ours: the `ocpp` package's own, for the simulator to be tried against.
+"""A central system that is not ours: the `ocpp` package's own, for the simulator to be tried
+against.
 
-It validates what comes by the package's schemas, answers the least that OCPP wants, asks each charger a few things, and
-writes what it booked as JSON when it is told to end. Its clock runs `speed` times as fast as the machine's.
+It validates what comes by the package's schemas, answers the least that OCPP wants, asks each
+charger a few things, and writes what it booked as JSON when it is told to end. Its clock runs
+`speed` times as fast as the machine's.
 
     python tests/integration/ocpp_central.py SPEED BOOKS
 """
@@ -52,7 +54,9 @@ class Central(ChargePoint):  # type: ignore[misc]  # the package has no annotati
 
     @on("BootNotification")  # type: ignore[untyped-decorator]
     def boot(self, **_told: Any) -> call_result.BootNotification:
-        return call_result.BootNotification(current_time=self.books.now(), interval=900, status="Accepted")
+        return call_result.BootNotification(
+            current_time=self.books.now(), interval=900, status="Accepted"
+        )
 
     @on("Heartbeat")  # type: ignore[untyped-decorator]
     def heartbeat(self) -> call_result.Heartbeat:
@@ -70,7 +74,9 @@ class Central(ChargePoint):  # type: ignore[misc]  # the package has no annotati
     def book_start(self, **told: Any) -> call_result.StartTransaction:
         number = len(self.books.transactions) + 1
         self.books.transactions[number] = {"charger": self.id, **told, "meter_stop": None}
-        return call_result.StartTransaction(transaction_id=number, id_tag_info={"status": "Accepted"})
+        return call_result.StartTransaction(
+            transaction_id=number, id_tag_info={"status": "Accepted"}
+        )
 
     @on("MeterValues")  # type: ignore[untyped-decorator]
     def meter_values(self, **_told: Any) -> call_result.MeterValues:
@@ -78,7 +84,9 @@ class Central(ChargePoint):  # type: ignore[misc]  # the package has no annotati
         return call_result.MeterValues()
 
     @on("StopTransaction")  # type: ignore[untyped-decorator]
-    def book_stop(self, transaction_id: int, meter_stop: int, **_told: Any) -> call_result.StopTransaction:
+    def book_stop(
+        self, transaction_id: int, meter_stop: int, **_told: Any
+    ) -> call_result.StopTransaction:
         self.books.transactions[transaction_id]["meter_stop"] = meter_stop
         return call_result.StopTransaction()
 
@@ -102,7 +110,9 @@ async def serve(books: Books) -> None:
 
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    async with websockets.serve(converse, "127.0.0.1", 0, subprotocols=[websockets.Subprotocol("ocpp1.6")]) as server:
+    async with websockets.serve(
+        converse, "127.0.0.1", 0, subprotocols=[websockets.Subprotocol("ocpp1.6")]
+    ) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await ended.wait()
 
@@ -111,7 +121,11 @@ def main(speed: float, file: Path) -> None:
     """Serve, and write the books."""
     books = Books(speed)
     asyncio.run(serve(books))
-    told = {"transactions": list(books.transactions.values()), "answers": books.answers, "readings": books.readings}
+    told = {
+        "transactions": list(books.transactions.values()),
+        "answers": books.answers,
+        "readings": books.readings,
+    }
     file.write_text(json.dumps(told))
 
 

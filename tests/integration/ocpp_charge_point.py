@@ -2,10 +2,10 @@
 
     python tests/integration/ocpp_charge_point.py URL IDENTITY ANSWERS
 
-It boots, reports connector 1 as Available and answers every operation, validated by the package's schemas, until it is
-told to end. ANSWERS is JSON, by action: the fields of the answer, or one of the manners below; "configuration" makes it
-answer from a configuration of its own (Configuration), "local_list" makes it keep a local list (LocalList). It prints
-each request as a line of JSON.
+It boots, reports connector 1 as Available and answers every operation, validated by the package's
+schemas, until it is told to end. ANSWERS is JSON, by action: the fields of the answer, or one of
+the manners below; "configuration" makes it answer from a configuration of its own (Configuration),
+"local_list" makes it keep a local list (LocalList). It prints each request as a line of JSON.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
     "DeleteCertificate": {"status": "Accepted"},
     "ExtendedTriggerMessage": {"status": "Accepted"},
     "GetCompositeSchedule": {"status": "Accepted"},
-    "GetConfiguration": {"configuration_key": [{"key": "HeartbeatInterval", "readonly": False, "value": "60"}]},
+    "GetConfiguration": {
+        "configuration_key": [{"key": "HeartbeatInterval", "readonly": False, "value": "60"}]
+    },
     "GetDiagnostics": {"file_name": "diagnostics.zip"},
     "GetInstalledCertificateIds": {"status": "NotFound"},
     "GetLocalListVersion": {"list_version": 7},
@@ -53,15 +55,17 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
 """The answer to each operation, in the package's spelling, unless the test gives another."""
 LATE_SECONDS: Final = 1.5
 NEVER, LATE, TWICE, GARBAGE, LEAVE, ERROR = "never", "late", "twice", "garbage", "leave", "error"
-"""The manners of answering: not at all, after LATE_SECONDS, two times, with no JSON, by leaving, with a CALLERROR."""
+"""The manners of answering: not at all, after LATE_SECONDS, two times, with no JSON, by leaving,
+with a CALLERROR."""
 
 
 @dataclass
 class Configuration:
-    """What it answers about its keys: for `most` at once, and `to_all` when it is asked for all of them.
+    """What it answers about its keys: for `most` at once, and `to_all` when it is asked for all of
+    them.
 
-    `to_all` is "some" (the first `most`), "none" (an empty list), or a manner. `changes` are the statuses with which
-    it answers a change of a key, else Accepted.
+    `to_all` is "some" (the first `most`), "none" (an empty list), or a manner. `changes` are the
+    statuses with which it answers a change of a key, else Accepted.
     """
 
     values: dict[str, str]
@@ -75,8 +79,14 @@ class Configuration:
         if keys is None:
             keys = [] if self.to_all == "none" else list(self.values)
         told = [key for key in keys if key in self.values][: self.most]
-        entries = [{"key": key, "readonly": key in self.read_only, "value": self.values[key]} for key in told]
-        return {"configuration_key": entries, "unknown_key": [key for key in keys if key not in self.values]}
+        entries = [
+            {"key": key, "readonly": key in self.read_only, "value": self.values[key]}
+            for key in told
+        ]
+        return {
+            "configuration_key": entries,
+            "unknown_key": [key for key in keys if key not in self.values],
+        }
 
     def change(self, key: str, value: str) -> dict[str, Any]:
         """ChangeConfiguration."""
@@ -88,7 +98,8 @@ class Configuration:
 
 @dataclass
 class LocalList:
-    """A local list, one of a charger that compares tags as they are written. `statuses` are its first answers."""
+    """A local list, one of a charger that compares tags as they are written. `statuses` are its
+    first answers."""
 
     version: int = 0
     entries: dict[str, Any] = field(default_factory=dict)
@@ -103,7 +114,10 @@ class LocalList:
             self.version, before = version, {} if kind == "Full" else self.entries
             changed = before | {entry["id_tag"]: entry.get("id_tag_info") for entry in entries}
             self.entries = {tag: info for tag, info in changed.items() if info is not None}
-            print(json.dumps({"list": {tag: info["status"] for tag, info in self.entries.items()}}), flush=True)
+            print(
+                json.dumps({"list": {tag: info["status"] for tag, info in self.entries.items()}}),
+                flush=True,
+            )
         return {"status": status}
 
 
@@ -127,7 +141,9 @@ class Foreign(ChargePoint):  # type: ignore[misc]  # the package has no annotati
         if action == "GetConfiguration" and self.configuration and "key" not in payload:
             manner = self.configuration.to_all
         if manner == ERROR:
-            await self._connection.send(json.dumps([MessageType.CallError, unique_id, "NotSupported", "not here", {}]))
+            await self._connection.send(
+                json.dumps([MessageType.CallError, unique_id, "NotSupported", "not here", {}])
+            )
         elif manner == GARBAGE:
             await self._connection.send(f'[3,"{unique_id}",')
         elif manner == LEAVE:
@@ -164,15 +180,26 @@ for _action in ANSWERS:
 
 async def run(url: str, identity: str, given: Mapping[str, Any]) -> None:
     """Connect, boot, report one connector and answer until the connection ends."""
-    async with websockets.connect(f"{url}/{identity}", subprotocols=[websockets.Subprotocol("ocpp1.6")]) as connection:
+    async with websockets.connect(
+        f"{url}/{identity}", subprotocols=[websockets.Subprotocol("ocpp1.6")]
+    ) as connection:
         charger = Foreign(identity, connection)
         charger.manners = {action: one for action, one in given.items() if isinstance(one, str)}
-        charger.answers = {**ANSWERS, **{action: one for action, one in given.items() if isinstance(one, dict)}}
-        charger.configuration = Configuration(**given["configuration"]) if "configuration" in given else None
+        charger.answers = {
+            **ANSWERS,
+            **{action: one for action, one in given.items() if isinstance(one, dict)},
+        }
+        charger.configuration = (
+            Configuration(**given["configuration"]) if "configuration" in given else None
+        )
         charger.local_list = LocalList(**given["local_list"]) if "local_list" in given else None
         listening = asyncio.create_task(charger.start())
-        await charger.call(call.BootNotification(charge_point_vendor="Mobility House", charge_point_model="ocpp"))
-        await charger.call(call.StatusNotification(connector_id=1, error_code="NoError", status="Available"))
+        await charger.call(
+            call.BootNotification(charge_point_vendor="Mobility House", charge_point_model="ocpp")
+        )
+        await charger.call(
+            call.StatusNotification(connector_id=1, error_code="NoError", status="Available")
+        )
         print(json.dumps({"booted": identity}), flush=True)
         try:
             await listening

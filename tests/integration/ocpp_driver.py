@@ -2,8 +2,9 @@
 
     python tests/integration/ocpp_driver.py URL IDENTITY
 
-It reads requests from stdin, each a line of JSON `[action, fields]` in the package's spelling, and prints the response
-as a line of JSON. It accepts every ClearCache and every RemoteStartTransaction, and prints `[action]`.
+It reads requests from stdin, each a line of JSON `[action, fields]` in the package's spelling, and
+prints the response as a line of JSON. It accepts every ClearCache and every RemoteStartTransaction,
+and prints `[action]`.
 """
 
 from __future__ import annotations

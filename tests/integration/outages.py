@@ -1,4 +1,5 @@
-"""Disks that refuse, for real: full, at the limit of a file's size, locked by another process. Each as a context."""
+"""Disks that refuse, for real: full, at the limit of a file's size, locked by another process. Each
+as a context."""
 
 from __future__ import annotations
 
@@ -59,10 +60,13 @@ def full_disk(server: Serving) -> Iterator[None]:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A small file system of its own in memory. Raises PermissionError for those who may not mount one."""
+    """A small file system of its own in memory. Raises PermissionError for those who may not mount
+    one."""
     folder.mkdir()
     options = ("-t", "tmpfs", "-o", f"size={SMALL_DISK}", "levity-trio-test")
-    mounted = subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True, check=False)
+    mounted = subprocess.run(
+        ["mount", *options, str(folder)], capture_output=True, text=True, check=False
+    )
     if mounted.returncode:
         raise PermissionError(errno.EPERM, mounted.stderr.strip())
     try:

@@ -1,4 +1,5 @@
-"""A real Prometheus, or its agent, as Debian packages it: started on a free port, asked over its HTTP API."""
+"""A real Prometheus, or its agent, as Debian packages it: started on a free port, asked over its
+HTTP API."""
 
 from __future__ import annotations
 
@@ -26,14 +27,19 @@ class Prometheus:
         self.url = f"http://127.0.0.1:{port}"
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The series that an expression comes to, now. Raises HTTPError with its words where it is none."""
+        """The series that an expression comes to, now. Raises HTTPError with its words where it is
+        none."""
         told = self._ask("/api/v1/query?" + urlencode({"query": expression}))
         result: list[dict[str, Any]] = told["data"]["result"]
         return result
 
     def rules(self) -> list[dict[str, Any]]:
         """All rules, as it has evaluated them."""
-        return [rule for group in self._ask("/api/v1/rules")["data"]["groups"] for rule in group["rules"]]
+        return [
+            rule
+            for group in self._ask("/api/v1/rules")["data"]["groups"]
+            for rule in group["rules"]
+        ]
 
     def metrics(self) -> str:
         """Its own."""
@@ -68,7 +74,12 @@ def prometheus(config: Path, *flags: str, port: int | None = None) -> Iterator[P
     """One with this configuration, ready; its data goes beside it."""
     port = port or free_port()
     log = config.with_suffix(".log")
-    command = ["prometheus", f"--config.file={config.name}", f"--web.listen-address=127.0.0.1:{port}", *flags]
+    command = [
+        "prometheus",
+        f"--config.file={config.name}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        *flags,
+    ]
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=config.parent, stdout=output, stderr=output)
     try:

@@ -1,4 +1,5 @@
-"""A receiver of the forward protocol that is not ours, the FluentServer of npm: a process to kill, revive and stall."""
+"""A receiver of the forward protocol that is not ours, the FluentServer of npm: a process to kill,
+revive and stall."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ CAUGHT_UP_SECONDS = 60
 
 
 class Receiver:
-    """The receiver's process; the next one listens where the first did, and adds to the same records."""
+    """The receiver's process; the next one listens where the first did, and adds to the same
+    records."""
 
     def __init__(self, folder: Path, modules: Path) -> None:
         self._modules = modules
@@ -62,7 +64,9 @@ class Receiver:
 
     def wait_for(self, server: Serving) -> None:
         """Until it has all that the log holds."""
-        wait_until(lambda: set(self.ids()) >= {row[0] for row in server.query("SELECT id FROM log")})
+        wait_until(
+            lambda: set(self.ids()) >= {row[0] for row in server.query("SELECT id FROM log")}
+        )
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

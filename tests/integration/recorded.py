@@ -1,4 +1,5 @@
-"""`levity-trio` that writes down which statements it ran: the first argument is the file for them."""
+"""`levity-trio` that writes down which statements it ran: the first argument is the file for
+them."""
 
 import json
 import sqlite3

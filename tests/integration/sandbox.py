@@ -1,4 +1,5 @@
-"""A machine of its own that runs systemd: this one's files under a layer that keeps all changes, in namespaces.
+"""A machine of its own that runs systemd: this one's files under a layer that keeps all changes, in
+namespaces.
 
 It has no network but its own loopback. Only root can make it, and only where the kernel lets him.
 """
@@ -21,38 +22,30 @@ LOOK_SECONDS = 0.1
 TOOLS = ("unshare", "nsenter", "systemctl", "mount")
 NAMESPACES = ("--mount", "--pid", "--fork", "--net", "--uts", "--ipc", "--cgroup", "--kill-child")
 LAYERS = """
-set -e
-mount -t tmpfs tmpfs "$1"
-mkdir "$1"/upper "$1"/work "$1"/all
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1"/all
-cd "$1"/all
-mount -t proc proc proc
-mount -t sysfs sysfs sys
-mount -t tmpfs tmpfs run
-mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup
-mkdir sys/fs/cgroup/systemd
-mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd || mount -t cgroup2 cgroup2 sys/fs/cgroup
-mount --rbind /dev dev
+set -e mount -t tmpfs tmpfs "$1" mkdir "$1"/upper "$1"/work "$1"/all mount -t overlay overlay -o
+"lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1"/all cd "$1"/all mount -t proc proc proc mount -t
+sysfs sysfs sys mount -t tmpfs tmpfs run mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup mkdir
+sys/fs/cgroup/systemd mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd || mount -t
+cgroup2 cgroup2 sys/fs/cgroup mount --rbind /dev dev
 """
-BOOT = f"""{LAYERS}
-mount -t tmpfs tmpfs dev/shm  # else systemd looks at each file there when a unit ends
-rm -f etc/systemd/system/multi-user.target.wants/* etc/systemd/system/timers.target.wants/*  # this machine's own
-cp -a "$2"/. .
-chmod 755 root  # some have their Python there
-: > etc/machine-id
-ln -sf /dev/null etc/systemd/system/tmp.mount  # the checkout may be there
-ln -sf /dev/null etc/tmpfiles.d/tmp.conf  # nor is anything removed from there
-mkdir -p etc/systemd/system/levity-trio.service.d
-printf '[Service]\\nPrivateUsers=no\\n' > etc/systemd/system/levity-trio.service.d/nested.conf
-ip link set lo up
-hostname sandbox
-exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /usr/lib/systemd/systemd --show-status=0
+BOOT = f"""{LAYERS} mount -t tmpfs tmpfs dev/shm  # else systemd looks at each file there when a
+unit ends rm -f etc/systemd/system/multi-user.target.wants/*
+etc/systemd/system/timers.target.wants/*  # this machine's own cp -a "$2"/. . chmod 755 root  # some
+have their Python there : > etc/machine-id ln -sf /dev/null etc/systemd/system/tmp.mount  # the
+checkout may be there ln -sf /dev/null etc/tmpfiles.d/tmp.conf  # nor is anything removed from there
+mkdir -p etc/systemd/system/levity-trio.service.d printf '[Service]\\nPrivateUsers=no\\n' >
+etc/systemd/system/levity-trio.service.d/nested.conf ip link set lo up hostname sandbox exec env -i
+container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /usr/lib/systemd/systemd --show-status=0
 """
 
 
 def can_be() -> bool:
     """Whether this user may make such a machine here: a container may forbid it to root, too."""
-    if os.geteuid() != 0 or not all(map(shutil.which, TOOLS)) or not Path("/usr/lib/systemd/systemd").exists():
+    if (
+        os.geteuid() != 0
+        or not all(map(shutil.which, TOOLS))
+        or not Path("/usr/lib/systemd/systemd").exists()
+    ):
         return False
     with TemporaryDirectory() as folder:
         words = ["unshare", *NAMESPACES, "bash", "-c", LAYERS, "probe", folder]
@@ -72,7 +65,11 @@ class Sandbox:
         """Run a command there, which must end with this status; return all that it wrote."""
         done = subprocess.run(
             self.command(words),
-            env={**environment_of_user(), "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": ""},
+            env={
+                **environment_of_user(),
+                "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "PYTHONPATH": "",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -106,13 +103,21 @@ def _wait_until_it_runs(process: subprocess.Popen[bytes]) -> Sandbox:
     deadline = time.monotonic() + BOOT_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        if children and b"systemd" in Path(f"/proc/{children[0]}/cmdline").read_bytes().split(b"\0")[0]:
+        if (
+            children
+            and b"systemd" in Path(f"/proc/{children[0]}/cmdline").read_bytes().split(b"\0")[0]
+        ):
             sandbox = Sandbox(int(children[0]))
             asked = subprocess.run(
-                sandbox.command(["systemctl", "is-system-running"]), capture_output=True, text=True, check=False
+                sandbox.command(["systemctl", "is-system-running"]),
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if asked.stdout.strip() in ("running", "degraded"):
                 return sandbox
         time.sleep(LOOK_SECONDS)
     process.kill()
-    raise AssertionError(f"the machine does not run: {process.stdout.read().decode() if process.stdout else ''}")
+    raise AssertionError(
+        f"the machine does not run: {process.stdout.read().decode() if process.stdout else ''}"
+    )

@@ -1,4 +1,5 @@
-"""A charger that lets its security profile be raised: it keeps what it is told, and connects anew with it."""
+"""A charger that lets its security profile be raised: it keeps what it is told, and connects anew
+with it."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ Answer = Mapping[str, Any] | None
 
 @dataclass
 class Secured:
-    """The charger. `answers` are by action, or by the key of a ChangeConfiguration; each is used once."""
+    """The charger. `answers` are by action, or by the key of a ChangeConfiguration; each is used
+    once."""
 
     folder: Path
     identity: str = "CP-1"
@@ -39,15 +41,26 @@ class Secured:
         self.key = ec_key()
 
     def connect(self, server: Serving, profile: int = 0, port: int | None = None) -> Charger:
-        """Connect with a security profile, and boot; at this port, or at the one that is made for it."""
-        port = port or (server.port if profile < 2 else int(server.wait_line("serving TLS")["port"]))
+        """Connect with a security profile, and boot; at this port, or at the one that is made for
+        it."""
+        port = port or (
+            server.port if profile < 2 else int(server.wait_line("serving TLS")["port"])
+        )
         head = upgrade_request(f"/ocpp/{self.identity}", port)
         if profile in (1, 2):
             password = bytes.fromhex(self.configuration["AuthorizationKey"])
             basic = b64encode(self.identity.encode() + b":" + password)
-            head = head.replace(b"\r\nUpgrade:", b"\r\nAuthorization: Basic " + basic + b"\r\nUpgrade:")
-        charger = Charger(port, self.identity, head, tls=self.context(profile) if profile > 1 else None)
-        boot = {"chargePointVendor": self.vendor, "chargePointModel": "M", "chargePointSerialNumber": SERIAL}
+            head = head.replace(
+                b"\r\nUpgrade:", b"\r\nAuthorization: Basic " + basic + b"\r\nUpgrade:"
+            )
+        charger = Charger(
+            port, self.identity, head, tls=self.context(profile) if profile > 1 else None
+        )
+        boot = {
+            "chargePointVendor": self.vendor,
+            "chargePointModel": "M",
+            "chargePointSerialNumber": SERIAL,
+        }
         charger.call("BootNotification", **boot)
         return charger
 
@@ -55,7 +68,9 @@ class Secured:
         """Its trust in the root that was installed, and with profile 3 its certificate."""
         context = ssl.create_default_context(cadata=self.root)
         if profile == 3:
-            (path := self.folder / f"{self.identity}.pem").write_bytes(key_text(self.key) + self.chain.encode())
+            (path := self.folder / f"{self.identity}.pem").write_bytes(
+                key_text(self.key) + self.chain.encode()
+            )
             context.load_cert_chain(path)
         return context
 
@@ -63,7 +78,9 @@ class Secured:
         """Answer the server's calls until something is so."""
         began = time.monotonic()
         while not until():
-            assert time.monotonic() < began + ANSWER_SECONDS, self.heard  # our pings alone would go on for ever
+            assert time.monotonic() < began + ANSWER_SECONDS, (
+                self.heard
+            )  # our pings alone would go on for ever
             kind, number, *rest = charger.receive()
             if kind == 2:
                 self._answer(charger, number, *rest)
@@ -78,7 +95,9 @@ class Secured:
             self._keep(action, payload)
         charger.send_text(json.dumps([3, number, answer]))
         if action == "ExtendedTriggerMessage" and answer == {"status": "Accepted"}:
-            charger.send("SignCertificate", csr=csr(SERIAL, self.configuration.get("CpoName"), self.key))
+            charger.send(
+                "SignCertificate", csr=csr(SERIAL, self.configuration.get("CpoName"), self.key)
+            )
 
     def _keep(self, action: str, payload: dict[str, Any]) -> None:
         if action == "ChangeConfiguration":

@@ -1,7 +1,9 @@
-"""A spawned `levity-trio serve`: started without sleeping, read line by line, and held to a clean log.
+"""A spawned `levity-trio serve`: started without sleeping, read line by line, and held to a clean
+log.
 
-It listens on port 0 and logs JSON, so its line `serving` says that it is ready and on which port. In the end it is
-stopped by SIGTERM, must end with status 0, and must have logged no error that the test did not announce.
+It listens on port 0 and logs JSON, so its line `serving` says that it is ready and on which port.
+In the end it is stopped by SIGTERM, must end with status 0, and must have logged no error that the
+test did not announce.
 """
 
 from __future__ import annotations
@@ -35,9 +37,10 @@ LogLine = dict[str, Any]
 
 
 def environment() -> dict[str, str]:
-    """This process's environment with this checkout's package, and of the settings of the server three only: chargers
-    of a test start more often than any does, servers at once cannot share the default port of the API, and on a busy
-    machine a stop takes longer than the grace of ten seconds."""
+    """This process's environment with this checkout's package, and of the settings of the server
+    three only: chargers of a test start more often than any does, servers at once cannot share the
+    default port of the API, and on a busy machine a stop takes longer than the grace of ten
+    seconds."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
     return {
         **kept,
@@ -64,7 +67,9 @@ class Serving:
         self.stderr = ""
         self._news = threading.Condition()
         self._ended = False
-        self._pumps = [threading.Thread(target=pump, daemon=True) for pump in (self._pump, self._pump_stderr)]
+        self._pumps = [
+            threading.Thread(target=pump, daemon=True) for pump in (self._pump, self._pump_stderr)
+        ]
         for pump in self._pumps:
             pump.start()
 
@@ -76,14 +81,18 @@ class Serving:
     def wait_line(
         self, event: str, seconds: float = END_SECONDS, charger: str | None = None, **fields: object
     ) -> LogLine:
-        """The first log line with this text (of this charger, with these fields), however long ago; waits for it.
+        """The first log line with this text (of this charger, with these fields), however long ago;
+        waits for it.
 
         Facts are logged after their commit, so that the row is there with the line.
         """
         with self._news:
             self._news.wait_for(lambda: self._ended or self.find(event, charger, **fields), seconds)
         found = self.find(event, charger, **fields)
-        assert found, f"no line {event!r}; the log ends with {self.lines[-5:]}, stderr with {self.stderr[-2000:]}"
+        assert found, (
+            f"no line {event!r}; the log ends with {self.lines[-5:]}, stderr with "
+            f"{self.stderr[-2000:]}"
+        )
         return found[0]
 
     def find(self, event: str, charger: str | None = None, **fields: object) -> list[LogLine]:
@@ -117,7 +126,11 @@ class Serving:
 
     def errors(self) -> list[LogLine]:
         """The log lines that report what must not happen; a charger may well be faulted."""
-        return [line for line in self.lines if line["level"] in ERRORS and line["event"] != "StatusChanged"]
+        return [
+            line
+            for line in self.lines
+            if line["level"] in ERRORS and line["event"] != "StatusChanged"
+        ]
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of a read from outside, as any other process may do at any time."""
@@ -152,7 +165,8 @@ POWER_LEFT: Final = (
 
 
 def wait_for_power(database: Path, seconds: float) -> None:
-    """Wait until the server has computed the power of all sessions, but no longer than so many seconds."""
+    """Wait until the server has computed the power of all sessions, but no longer than so many
+    seconds."""
     until = time.monotonic() + seconds
     while query(database, POWER_LEFT)[0][0] and time.monotonic() < until:
         time.sleep(0.05)
@@ -160,7 +174,9 @@ def wait_for_power(database: Path, seconds: float) -> None:
 
 def _spawned(command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=folder, env=environment(), stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=pipe, stderr=pipe, text=True
+    )
 
 
 def _forked(arguments: Sequence[str], folder: Path) -> Forked:
@@ -173,15 +189,19 @@ def serving(
 ) -> Iterator[Serving]:
     """A server on this database, ready; a test may end it before the block is left, in any way.
 
-    Its working directory is that of the database. `program` is what is started before `serve`; without one it is forked
-    from a process that has imported it, which spares a second of each start; and a database that is missing is a copy
-    of a new one, which spares a tenth.
+    Its working directory is that of the database. `program` is what is started before `serve`;
+    without one it is forked from a process that has imported it, which spares a second of each
+    start; and a database that is missing is a copy of a new one, which spares a tenth.
     """
     settings = ("--host", "127.0.0.1", "--port", "0", "--db", str(database), "--log-format", "json")
     arguments = ("serve", *settings, *flags)
     if program is None and not database.exists() and {"--db", "--clock-speed"}.isdisjoint(flags):
         put_new(database)
-    process = _spawned([*program, *arguments], database.parent) if program else _forked(arguments, database.parent)
+    process = (
+        _spawned([*program, *arguments], database.parent)
+        if program
+        else _forked(arguments, database.parent)
+    )
     try:
         server = Serving(process, database)
         assert server.port

@@ -33,20 +33,32 @@ class Simulated:
 
 def simulate(url: str, *arguments: str, folder: Path, seconds: float = RUN_SECONDS) -> Simulated:
     """Run it to its end."""
-    ended = run_forked(("simulate", "--url", url, "--json", *arguments), folder, environment(), seconds)
+    ended = run_forked(
+        ("simulate", "--url", url, "--json", *arguments), folder, environment(), seconds
+    )
     assert ended.stdout.startswith("{"), (ended.returncode, ended.stdout, ended.stderr)
     return Simulated(ended.returncode, json.loads(ended.stdout), ended.stderr)
 
 
 @contextmanager
 def controlled(port: int, folder: Path, speed: int = 1) -> Iterator[str]:
-    """A simulator without a plan, to be commanded; gives the URL of its API. The server has the same clock speed."""
+    """A simulator without a plan, to be commanded; gives the URL of its API. The server has the
+    same clock speed."""
     control = free_port()
-    arguments = ("--url", f"ws://127.0.0.1:{port}/ws/", "--control", str(control), "--speed", str(speed))
+    arguments = (
+        "--url",
+        f"ws://127.0.0.1:{port}/ws/",
+        "--control",
+        str(control),
+        "--speed",
+        str(speed),
+    )
     process = fork(("simulate", *arguments), folder, environment())
     with process.stdout as stdout, process.stderr as stderr, ThreadPoolExecutor(2) as readers:
         try:
-            assert any("control" in line for line in stdout), f"it ended without an API: {stderr.read()}"
+            assert any("control" in line for line in stdout), (
+                f"it ended without an API: {stderr.read()}"
+            )
             _, troubles = (readers.submit(output.read) for output in (stdout, stderr))
             yield f"http://127.0.0.1:{control}"
         finally:

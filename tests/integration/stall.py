@@ -1,4 +1,5 @@
-"""A receiver that stands still for as long as one likes, while chargers talk: what they and the audit made of it."""
+"""A receiver that stands still for as long as one likes, while chargers talk: what they and the
+audit made of it."""
 
 from __future__ import annotations
 
@@ -13,13 +14,15 @@ from tests.integration.receiver import Receiver
 from tests.integration.serving import PROGRAM, Serving, serving
 
 BEAT_SECONDS = 0.1
-"""Each charger sends a message so often: a hundred times as often as a busy one, and yet less than the server can."""
+"""Each charger sends a message so often: a hundred times as often as a busy one, and yet less than
+the server can."""
 PART_SECONDS = 10.0
 CAUGHT_UP_SECONDS = 600.0
 
 
 class Stall(NamedTuple):
-    """What became of it. `missing` rows of the log never came; `repeated` ones came twice, as they may."""
+    """What became of it. `missing` rows of the log never came; `repeated` ones came twice, as they
+    may."""
 
     before: Waits
     stalled: Waits
@@ -33,7 +36,8 @@ class Stall(NamedTuple):
 
 
 def stall(database: Path, receiver: Receiver, fleet: Sequence[Account], seconds: float) -> Stall:
-    """Let these chargers talk, the receiver standing still for so long; then wait until it has all."""
+    """Let these chargers talk, the receiver standing still for so long; then wait until it has
+    all."""
     endpoint = f"127.0.0.1:{receiver.port}"
     with serving(database, "--fluentd-endpoint", endpoint, program=PROGRAM) as server:
         process = Server(server.process.pid, server.port)
@@ -50,7 +54,9 @@ def stall(database: Path, receiver: Receiver, fleet: Sequence[Account], seconds:
         receiver.wait_for(server)
         logged, told = {row[0] for row in server.query("SELECT id FROM log")}, receiver.ids()
     missing, repeated = len(logged - set(told)), len(told) - len(set(told))
-    return Stall(before, stalled, after, grown_mib, caught_up_seconds, len(logged), missing, repeated, faults)
+    return Stall(
+        before, stalled, after, grown_mib, caught_up_seconds, len(logged), missing, repeated, faults
+    )
 
 
 def _has_caught_up(server: Serving) -> Callable[[], bool]:

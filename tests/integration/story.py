@@ -47,7 +47,9 @@ AHEAD = timedelta(days=7)
 def tell(folder: Path) -> Story:
     """What was scraped, by what had happened."""
     with ThreadPoolExecutor() as pool:  # both wait for what is told late
-        told, troubled, limited = pool.map(lambda run: run(folder), (_a_site, _a_site_in_trouble, _a_site_with_a_limit))
+        told, troubled, limited = pool.map(
+            lambda run: run(folder), (_a_site, _a_site_in_trouble, _a_site_with_a_limit)
+        )
     return {**told, **troubled, **limited}
 
 
@@ -93,8 +95,12 @@ def _ordinary_days(charger: Charger, port: int) -> dict[str, Scrape]:
 
 
 def _at_ease(told: Scrape) -> Scrape:
-    """The same scrape of a machine that is not busy with other tests: its event loop does not lag."""
-    samples = {key: 0.0 if key[0] == "ocpp_loop_lag_seconds" else value for key, value in told.samples.items()}
+    """The same scrape of a machine that is not busy with other tests: its event loop does not
+    lag."""
+    samples = {
+        key: 0.0 if key[0] == "ocpp_loop_lag_seconds" else value
+        for key, value in told.samples.items()
+    }
     return replace(told, samples=samples)
 
 
@@ -151,7 +157,9 @@ def _trouble(charger: Charger, port: int) -> dict[str, Scrape]:
 
 def _commands(server: Serving, charger: Charger, port: int) -> dict[str, Scrape]:
     """A start of ours is not answered at all, refused with a status, and with an error."""
-    charger.call("StopTransaction", transactionId=_newest(server), meterStop=40_000, timestamp=now())
+    charger.call(
+        "StopTransaction", transactionId=_newest(server), meterStop=40_000, timestamp=now()
+    )
     before = scrape(port)
     status(charger, 1, "Preparing")
     late = _start_of_ours(charger)
@@ -194,7 +202,9 @@ def _all_is_told(told: Scrape) -> bool:
         ("ocpp_auto_start_total", {"outcome": "rejected"}),
         ("ocpp_handshakes_refused_total", {"status": "1002"}),
     )
-    return all(sum(told.find(name)) for name in names) and all(sum(told.find(name, **has)) for name, has in labelled)
+    return all(sum(told.find(name)) for name in names) and all(
+        sum(told.find(name, **has)) for name, has in labelled
+    )
 
 
 def _two_in_one(server: Serving, port: int) -> Scrape:
@@ -221,13 +231,22 @@ def _refusing(server: Serving, port: int) -> dict[str, Scrape]:
 
 
 def _a_site_in_trouble(folder: Path) -> dict[str, Scrape]:
-    """Its newest row lies in the future, its Fluentd is not there, and a plugin of somebody else's fails."""
+    """Its newest row lies in the future, its Fluentd is not there, and a plugin of somebody else's
+    fails."""
     database = folder / "troubled.db"
     with serving(database, *PAGES) as server, Charger(server.port, ONE) as charger:
         charger.boot()
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("UPDATE cp SET last_seen_at = ?", (stamp(datetime.now(UTC) + AHEAD),))
-    flags = (*PAGES, "--clock-wait", "0", "--fluentd-endpoint", NOBODY_LISTENS, "--plugins", "failing")
+    flags = (
+        *PAGES,
+        "--clock-wait",
+        "0",
+        "--fluentd-endpoint",
+        NOBODY_LISTENS,
+        "--plugins",
+        "failing",
+    )
     nobody = ("--mqtt", f"mqtt://{NOBODY_LISTENS}")
     program = with_plugin(folder, "failing", FAILING)
     with serving(database, *flags, *nobody, program=program, may_log_errors=True) as server:
@@ -243,20 +262,33 @@ def _a_site_with_a_limit(folder: Path) -> dict[str, Scrape]:
     database = folder / "limited.db"
     with serving(database) as server, Charger(server.port, ONE) as charger:
         charger.boot()
-    with serving(database, *PAGES, "--max-starts", "1") as server, Charger(server.port, ONE) as charger:
+    with (
+        serving(database, *PAGES, "--max-starts", "1") as server,
+        Charger(server.port, ONE) as charger,
+    ):
         port = metrics_port(server)
         charger.boot()
         charger.start("TAG", 1000)
         at_limit = scrape(port)
-        charger.send("StartTransaction", connectorId=1, idTag="TAG", meterStart=2000, timestamp=now())
+        charger.send(
+            "StartTransaction", connectorId=1, idTag="TAG", meterStart=2000, timestamp=now()
+        )
         server.wait_line("MessagesRefused", charger=ONE)
         above = scrape(port)
     return {"at the limit": at_limit, "above the limit": above}
 
 
-def status(charger: Charger, connector: int, word: str, error: str = "NoError", timestamp: str | None = None) -> None:
+def status(
+    charger: Charger,
+    connector: int,
+    word: str,
+    error: str = "NoError",
+    timestamp: str | None = None,
+) -> None:
     at = timestamp or now()
-    charger.call("StatusNotification", connectorId=connector, status=word, errorCode=error, timestamp=at)
+    charger.call(
+        "StatusNotification", connectorId=connector, status=word, errorCode=error, timestamp=at
+    )
 
 
 def in_seconds(seconds: int) -> str:
@@ -267,7 +299,9 @@ def session(charger: Charger, meter_start: int, meter_stop: int) -> None:
     """A transaction from its start to its end."""
     transaction = charger.start("TAG", meter_start)
     charger.call("MeterValues", **meter_values(transaction, str(meter_stop - 10)))
-    charger.call("StopTransaction", transactionId=transaction, meterStop=meter_stop, timestamp=now())
+    charger.call(
+        "StopTransaction", transactionId=transaction, meterStop=meter_stop, timestamp=now()
+    )
 
 
 def currents(transaction: int) -> dict[str, object]:

@@ -1,7 +1,8 @@
-"""Each alert that `levity-trio deploy` writes, judged by `promtool test rules` on what a real server's /metrics said.
+"""Each alert that `levity-trio deploy` writes, judged by `promtool test rules` on what a real
+server's /metrics said.
 
-Each is made to fire, and each stays silent where nothing is wrong. What the owner must hear of within a minute fires
-in the scrapes of that minute.
+Each is made to fire, and each stays silent where nothing is wrong. What the owner must hear of
+within a minute fires in the scrapes of that minute.
 """
 
 from __future__ import annotations
@@ -17,11 +18,21 @@ import pytest
 from levity_trio.deploy.files import texts, write
 from levity_trio.deploy.installation import Installation, values
 
-from .scraping import SCRAPE_SECONDS, Held, Scrape, Timeline, any_fired, ever_fired, firing, words_of
+from .scraping import (
+    SCRAPE_SECONDS,
+    Held,
+    Scrape,
+    Timeline,
+    any_fired,
+    ever_fired,
+    firing,
+    words_of,
+)
 from .story import ONE, TWO, Story
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is in Debian's package prometheus; .ci/run installs it"
+    shutil.which("promtool") is None,
+    reason="promtool is in Debian's package prometheus; .ci/run installs it",
 )
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -42,12 +53,18 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def then(*course: tuple[str, int]) -> Course:
-    """What was scraped after these, each held so many seconds; `nothing`: the server does not answer."""
-    return lambda story: [Held(None if name == "nothing" else story[name], seconds) for name, seconds in course]
+    """What was scraped after these, each held so many seconds; `nothing`: the server does not
+    answer."""
+    return lambda story: [
+        Held(None if name == "nothing" else story[name], seconds) for name, seconds in course
+    ]
 
 
-def with_change(name: str, number: float, seconds: int, before: str = "calm", **labels: str) -> Course:
-    """Something that no test can do to a real machine: the number that the server told, but another."""
+def with_change(
+    name: str, number: float, seconds: int, before: str = "calm", **labels: str
+) -> Course:
+    """Something that no test can do to a real machine: the number that the server told, but
+    another."""
     return lambda story: [
         Held(story[before], 5 * MINUTE),
         Held(story[before].changed(name, lambda _: number, **labels), seconds),
@@ -55,8 +72,11 @@ def with_change(name: str, number: float, seconds: int, before: str = "calm", **
 
 
 def heard_each(seconds: int, *, answers_pings: bool) -> Course:
-    """A charger whose last byte is never older than that, for an hour; the story is too short for a ping."""
-    return lambda story: [Held(_just_heard(story["calm"], answers_pings), seconds)] * (HOUR // seconds)
+    """A charger whose last byte is never older than that, for an hour; the story is too short for a
+    ping."""
+    return lambda story: (
+        [Held(_just_heard(story["calm"], answers_pings), seconds)] * (HOUR // seconds)
+    )
 
 
 def _just_heard(told: Scrape, answers_pings: bool) -> Scrape:
@@ -67,7 +87,8 @@ def _just_heard(told: Scrape, answers_pings: bool) -> Scrape:
 def restarting(starts: int) -> Course:
     """It starts anew each three minutes."""
     return lambda story: [
-        Held(_started_later(story["calm"], 3 * MINUTE * later), 3 * MINUTE) for later in range(starts)
+        Held(_started_later(story["calm"], 3 * MINUTE * later), 3 * MINUTE)
+        for later in range(starts)
     ]
 
 
@@ -75,7 +96,9 @@ def _started_later(told: Scrape, seconds: int) -> Scrape:
     return told.changed("process_start_time_seconds", lambda began: began + seconds)
 
 
-def with_litestream(seconds: int, *, answers: bool = True, uploads: bool = True, talks: bool = True) -> Course:
+def with_litestream(
+    seconds: int, *, answers: bool = True, uploads: bool = True, talks: bool = True
+) -> Course:
     """Litestream was there for an hour; then so long as it says."""
 
     def course(story: Story) -> Timeline:
@@ -84,7 +107,10 @@ def with_litestream(seconds: int, *, answers: bool = True, uploads: bool = True,
         later = range(60, 60 + seconds // MINUTE)
         return [
             *before,
-            *(Held(_copied(calm, m if talks else 59, m if uploads else 59, m, answers), MINUTE) for m in later),
+            *(
+                Held(_copied(calm, m if talks else 59, m if uploads else 59, m, answers), MINUTE)
+                for m in later
+            ),
         ]
 
     return course
@@ -96,11 +122,18 @@ def _copied(calm: Scrape, commits: int, uploads: int, at: int, answers: bool = T
     if not answers:
         return told
     told = told.beside("litestream_db_size", 1e6 + at, db="/var/lib/levity/levity.db", **LITESTREAM)
-    return told.beside("litestream_replica_operation_total", uploads, operation="PUT", replica_type="s3", **LITESTREAM)
+    return told.beside(
+        "litestream_replica_operation_total",
+        uploads,
+        operation="PUT",
+        replica_type="s3",
+        **LITESTREAM,
+    )
 
 
 def dark(*gone: tuple[str, float], seconds: int = SOON) -> Course:
-    """Two chargers, online; then as it says of each: 0 is not connected, else the seconds since its last byte."""
+    """Two chargers, online; then as it says of each: 0 is not connected, else the seconds since its
+    last byte."""
 
     def course(story: Story) -> Timeline:
         online = _just_heard(story["two online"], answers_pings=True)
@@ -113,7 +146,8 @@ def dark(*gone: tuple[str, float], seconds: int = SOON) -> Course:
 
 
 def away(together: Mapping[str, int], *, silent: int = 0, seconds: int = SOON) -> Course:
-    """Chargers beside those of the story that are away, each with how many; others that are silent."""
+    """Chargers beside those of the story that are away, each with how many; others that are
+    silent."""
 
     def course(story: Story) -> Timeline:
         calm = told = _just_heard(story["two online"], answers_pings=True)
@@ -144,7 +178,11 @@ def expiring(days: int) -> Course:
 
     def course(story: Story) -> Timeline:
         calm = story["calm"]
-        return [Held(calm.beside("ocpp_cp_certificate_expires_ts", calm.at + days * DAY, cp_id=ONE), HOUR)]
+        return [
+            Held(
+                calm.beside("ocpp_cp_certificate_expires_ts", calm.at + days * DAY, cp_id=ONE), HOUR
+            )
+        ]
 
     return course
 
@@ -155,27 +193,44 @@ def over_limit(seconds: int) -> Course:
     def course(story: Story) -> Timeline:
         times = [0] * 30 + [*range(0, seconds + 1, 10)]
         labels = {"circuit": "Feeder", "phase": "L1"}
-        return [Held(story["calm"].beside("ocpp_load_over_limit_seconds_total", one, **labels), 10) for one in times]
+        return [
+            Held(story["calm"].beside("ocpp_load_over_limit_seconds_total", one, **labels), 10)
+            for one in times
+        ]
 
     return course
 
 
 def with_meter(silent: int, seconds: int) -> Course:
     """A meter of a circuit is silent, or is not."""
-    return lambda story: [Held(story["calm"].beside("ocpp_load_meter_silent", silent, meter="Main"), seconds)]
+    return lambda story: [
+        Held(story["calm"].beside("ocpp_load_meter_silent", silent, meter="Main"), seconds)
+    ]
 
 
 def limited(
-    *, connected: int = 1, trusted: int = 1, disobeys: int = 0, writes: int = 40, seconds: int = 2 * HOUR
+    *,
+    connected: int = 1,
+    trusted: int = 1,
+    disobeys: int = 0,
+    writes: int = 40,
+    seconds: int = 2 * HOUR,
 ) -> Course:
-    """Load management limits a charger, which may be away, untrusted or disobedient, or was sent a lot today."""
+    """Load management limits a charger, which may be away, untrusted or disobedient, or was sent a
+    lot today."""
 
     def course(story: Story) -> Timeline:
         told = story["calm"].changed("ocpp_cp_connected", lambda _: connected, cp_id=ONE)
         told = told.changed("ocpp_load_writes_a_day", lambda _: 100)
-        told = told.beside("ocpp_load_limited", 1, cp_id=ONE).beside("ocpp_load_trusted", trusted, cp_id=ONE)
+        told = told.beside("ocpp_load_limited", 1, cp_id=ONE).beside(
+            "ocpp_load_trusted", trusted, cp_id=ONE
+        )
         told = told.beside("ocpp_load_disobeys", disobeys, cp_id=ONE)
-        return [Held(told.beside("ocpp_load_writes_today", writes, cp_id=ONE, connector_id="1"), seconds)]
+        return [
+            Held(
+                told.beside("ocpp_load_writes_today", writes, cp_id=ONE, connector_id="1"), seconds
+            )
+        ]
 
     return course
 
@@ -241,7 +296,9 @@ FIRES: dict[str, Course] = {
     "LevityLoadWritesUsedUp": limited(writes=100, seconds=SOON),
     "LevityMqttDisconnected": then(("troubled", 20 * MINUTE)),
     "LevityWebhookGivenUp": with_change("ocpp_webhook_given_up_total", 3, SOON),
-    "LevityMessagesFail": with_change("ocpp_messages_to_people_total", 5, SOON, channel="mail", outcome="failed"),
+    "LevityMessagesFail": with_change(
+        "ocpp_messages_to_people_total", 5, SOON, channel="mail", outcome="failed"
+    ),
     "LevityPluginFails": then(("troubled at first", 5 * MINUTE), ("troubled", SOON)),
     "LevityChargersAway": away(SWITCH),
     "LevitySiteDark": dark((ONE, 0), (TWO, 36)),
@@ -266,14 +323,18 @@ STAYS_SILENT: dict[str, Course] = {
     "LevityEnergyUnbilled": with_change("ocpp_energy_unbilled_wh_total", 60, HOUR),
     "LevityServerRestarts": restarting(3),
     "LevityChargerSilent": heard_each(20, answers_pings=True),
-    "LevityChargerOffline": then(("later", 10), ("two online", 5 * MINUTE), ("later", 20), ("two online", MINUTE)),
+    "LevityChargerOffline": then(
+        ("later", 10), ("two online", 5 * MINUTE), ("later", 20), ("two online", MINUTE)
+    ),
     "LevityChargerFaulted": then(("calm", MINUTE), ("mended", 5 * MINUTE)),
     "LevityChargerBootLoop": then(("calm", 10 * MINUTE), ("booted once more", 10 * MINUTE)),
     "LevityNoHeartbeat": then(("calm", DAY - HOUR), ("calm later", HOUR)),
     "LevityNoTransaction": then(("calm", 13 * DAY), ("calm later", DAY)),
     "LevitySetAsideWaits": then(("later", DAY - HOUR)),
     "LevityReviewWaits": then(("later", DAY - HOUR)),
-    "LevityAvailabilityDiffers": after(with_change("ocpp_connector_availability_differs", 1, 9 * MINUTE), ORDINARY),
+    "LevityAvailabilityDiffers": after(
+        with_change("ocpp_connector_availability_differs", 1, 9 * MINUTE), ORDINARY
+    ),
     "LevityNewcomerWaits": after(with_change("ocpp_newcomers_waiting", 1, 2 * MINUTE), ORDINARY),
     "LevityServerDown": then(("calm", MINUTE), ("nothing", 10), ("calm", MINUTE)),
     "LevityWriterFailing": then(("calm", MINUTE), ("working again", 5 * MINUTE)),
@@ -293,13 +354,17 @@ STAYS_SILENT: dict[str, Course] = {
     "LevityCircuitExceeded": over_limit(seconds=30),
     "LevityLoadMeterSilent": with_meter(silent=0, seconds=HOUR),
     "LevityLoadLimitIgnored": limited(connected=0, trusted=0, writes=100),
-    "LevityLoadAwayKept": after(limited(connected=0, trusted=0, seconds=HOUR), limited(connected=0)),
+    "LevityLoadAwayKept": after(
+        limited(connected=0, trusted=0, seconds=HOUR), limited(connected=0)
+    ),
     "LevityLoadWritesUsedUp": limited(writes=99),
     "LevityChargersAway": away({"S-1": 1, "S-2": 1, "S-3": 1}, silent=2),
     "LevitySiteDark": dark((ONE, 36), (TWO, 10), seconds=20),
     "LevityWrongSubprotocol": then(("later", HOUR)),
     "LevityBackupDown": with_litestream(HOUR),
-    "LevityBackupStands": after(with_litestream(HOUR), with_litestream(HOUR, talks=False, uploads=False)),
+    "LevityBackupStands": after(
+        with_litestream(HOUR), with_litestream(HOUR, talks=False, uploads=False)
+    ),
 }
 """Where the ordinary day is not near enough to the limit."""
 COARSE = {"LevityNoHeartbeat", "LevityNoTransaction", "LevitySetAsideWaits", "LevityReviewWaits"}
@@ -346,7 +411,9 @@ def test_an_ordinary_hour_is_quiet(story: Story, rules: Path) -> None:
     assert any_fired(rules, [*hour, Held(story["faulted"], MINUTE)])
 
 
-def test_what_was_refused_and_what_was_not_answered_are_told_apart(story: Story, rules: Path) -> None:
+def test_what_was_refused_and_what_was_not_answered_are_told_apart(
+    story: Story, rules: Path
+) -> None:
     course = then(("commands failed at first", MINUTE), ("later", SOON))(story)
     assert not firing(rules, course, "LevityCommandFailed", error_type="NotSupported")
     assert firing(rules, course, "LevityCommandFailed", error_type="timeout")
@@ -375,7 +442,9 @@ def test_several_that_are_silent_are_one_alert(story: Story, rules: Path) -> Non
     several = away({}, silent=3)(story)
     assert not firing(rules, several, "LevityChargersAway")
     assert not ever_fired(rules, several, "LevityChargerSilent")
-    assert not firing(rules, away({}, silent=2, seconds=20)(story), "LevityChargerSilent", cp_id="SILENT-1")
+    assert not firing(
+        rules, away({}, silent=2, seconds=20)(story), "LevityChargerSilent", cp_id="SILENT-1"
+    )
 
 
 def test_after_a_restart_chargers_have_two_minutes_to_come_back(story: Story, rules: Path) -> None:
@@ -389,8 +458,12 @@ def test_the_receiving_side_misses_what_does_not_arrive(story: Story, rules: Pat
     dead_man = rules.with_name(DEAD_MAN)
     calm = [Held(story["calm"], HOUR)]
     assert not ever_fired(dead_man, calm, "LevityNothingArrives")
-    assert not ever_fired(dead_man, [*calm, Held(None, HOUR)], "LevityNothingArrives")  # that it is down, arrives
-    assert not firing(dead_man, [*calm, Held(None, 3 * MINUTE, arrives=False)], "LevityNothingArrives")
+    assert not ever_fired(
+        dead_man, [*calm, Held(None, HOUR)], "LevityNothingArrives"
+    )  # that it is down, arrives
+    assert not firing(
+        dead_man, [*calm, Held(None, 3 * MINUTE, arrives=False)], "LevityNothingArrives"
+    )
 
 
 def test_chargers_that_come_back_one_by_one_are_not_told_of(story: Story, rules: Path) -> None:
@@ -409,15 +482,33 @@ def test_who_never_used_litestream_hears_nothing_of_it(story: Story, rules: Path
 
 def test_a_charger_alone_is_no_site(story: Story, rules: Path) -> None:
     gone = story["calm"].changed("ocpp_cp_connected", lambda _: 0)
-    assert not ever_fired(rules, [Held(story["calm"], 5 * MINUTE), Held(gone, 5 * MINUTE)], "LevitySiteDark")
+    assert not ever_fired(
+        rules, [Held(story["calm"], 5 * MINUTE), Held(gone, 5 * MINUTE)], "LevitySiteDark"
+    )
 
 
 OPEN = ("ocpp_tx_info", "transaction")
 NAMES = {
-    "LevityDisconnectedWhileCharging": (("calm", "left while charging", SOON), OPEN, "Transaction {} on connector 1"),
-    "LevityChargerFaulted": (("jumped", "faulted while charging", SOON), OPEN, "Transaction {} on connector 1"),
-    "LevityEnergyJump": (("unbilled", "jumped", SOON), OPEN, "Transaction {} on connector 1, tag TAG."),
-    "LevityEnergyUnbilled": (("calm", "unbilled", SOON), OPEN, "Transaction {} on connector 1, tag TAG."),
+    "LevityDisconnectedWhileCharging": (
+        ("calm", "left while charging", SOON),
+        OPEN,
+        "Transaction {} on connector 1",
+    ),
+    "LevityChargerFaulted": (
+        ("jumped", "faulted while charging", SOON),
+        OPEN,
+        "Transaction {} on connector 1",
+    ),
+    "LevityEnergyJump": (
+        ("unbilled", "jumped", SOON),
+        OPEN,
+        "Transaction {} on connector 1, tag TAG.",
+    ),
+    "LevityEnergyUnbilled": (
+        ("calm", "unbilled", SOON),
+        OPEN,
+        "Transaction {} on connector 1, tag TAG.",
+    ),
     "LevityReviewWaits": (
         ("later", "later", DAY + HOUR),
         ("ocpp_review_opened_ts", "transaction"),
@@ -452,14 +543,23 @@ def test_an_alert_names_its_transaction(alert: str, story: Story, rules: Path) -
 def test_what_is_counted_is_told_as_a_whole_number(
     alert: str, counter: str, words: str, story: Story, rules: Path
 ) -> None:
-    """Of one more after others, increase() makes 1.003, because it extrapolates to the whole hour."""
-    before, after = (story["troubled"].changed(counter, lambda _, count=count: count) for count in (7, 8))  # type: ignore[misc]
-    assert f'"{words}' in words_of(rules, [Held(before, HOUR), Held(after, 4 * MINUTE)], alert, step=17)
+    """Of one more after others, increase() makes 1.003, because it extrapolates to the whole
+    hour."""
+    before, after = (
+        story["troubled"].changed(counter, lambda _, count=count: count)  # type: ignore[misc]
+        for count in (7, 8)
+    )
+    assert f'"{words}' in words_of(
+        rules, [Held(before, HOUR), Held(after, 4 * MINUTE)], alert, step=17
+    )
 
 
 def test_promtool_accepts_all_rules(rules: Path) -> None:
     told = subprocess.run(
-        ["promtool", "check", "rules", rules, rules.with_name(DEAD_MAN)], capture_output=True, text=True, check=False
+        ["promtool", "check", "rules", rules, rules.with_name(DEAD_MAN)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert told.returncode == 0, told.stderr
     assert f"{len(FIRES)} rules found" in told.stdout

@@ -1,6 +1,8 @@
-"""The alerts that `levity-trio deploy --servers 3` writes, judged by `promtool test rules` on three servers' series.
+"""The alerts that `levity-trio deploy --servers 3` writes, judged by `promtool test rules` on three
+servers' series.
 
-What one server exports for the whole site has one instance (prometheus.yml); the rest has that of its server.
+What one server exports for the whole site has one instance (prometheus.yml); the rest has that of
+its server.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from levity_trio.deploy.installation import Installation
 from levity_trio.deploy.several import values_of_several
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is in Debian's package prometheus; .ci/run installs it"
+    shutil.which("promtool") is None,
+    reason="promtool is in Debian's package prometheus; .ci/run installs it",
 )
 
 ONE, TWO, SITE = "127.0.0.1:10464", "127.0.0.1:11464", "levity-trio"
@@ -36,11 +39,15 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rules")
     installation = Installation(program=("/opt/levity-trio",), site="pi", version="1")
     flags = {"database": "postgresql:///levity"}
-    write(folder, texts_of_several(values_of_several(flags, {}, installation, 3)), may_replace=False)
+    write(
+        folder, texts_of_several(values_of_several(flags, {}, installation, 3)), may_replace=False
+    )
     return folder / "levity-alerts.yml"
 
 
-def servers(one: str = UP, two: str = UP, started: str = OLD, failing: tuple[str, str] = (DOWN, DOWN)) -> Series:
+def servers(
+    one: str = UP, two: str = UP, started: str = OLD, failing: tuple[str, str] = (DOWN, DOWN)
+) -> Series:
     """Two servers, and two chargers that answer pings."""
     return {
         ("up", ONE, ""): one,
@@ -83,8 +90,12 @@ def otherwise(rules: Path, series: Series, alert: str, count: int) -> str:
     asked = {"expr": expression, "eval_time": f"{MINUTES}m", "exp_samples": expected}
     test = {"interval": "10s", "input_series": spelt, "promql_expr_test": [asked]}
     file = rules.with_name("test.yml")
-    file.write_text(json.dumps({"rule_files": [rules.name], "evaluation_interval": "10s", "tests": [test]}))
-    told = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, check=False)
+    file.write_text(
+        json.dumps({"rule_files": [rules.name], "evaluation_interval": "10s", "tests": [test]})
+    )
+    told = subprocess.run(
+        ["promtool", "test", "rules", file], capture_output=True, text=True, check=False
+    )
     return "" if told.returncode == 0 else told.stdout + told.stderr
 
 

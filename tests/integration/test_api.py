@@ -1,4 +1,5 @@
-"""Who may use the API of a running server: tokens, roles, hosts, the local socket, TLS, and what is recorded."""
+"""Who may use the API of a running server: tokens, roles, hosts, the local socket, TLS, and what is
+recorded."""
 
 from __future__ import annotations
 
@@ -60,7 +61,9 @@ def ask(
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     if token is not None:
         given["Authorization"] = f"Bearer {token}"
-    with closing(http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=60)) as connection:
+    with closing(
+        http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=60)
+    ) as connection:
         connection.request(method, path, body if body is None else json.dumps(body), given)
         answer = connection.getresponse()
         content = answer.read()
@@ -84,13 +87,23 @@ def test_without_a_token_only_this_machine_may(server: Serving) -> None:
             "CF-Connecting-IP",
             "True-Client-IP",
         ),
-        *("X-Client-IP", "X-Cluster-Client-IP", "Fastly-Client-IP", "Fly-Client-IP", "X-Azure-ClientIP"),
+        *(
+            "X-Client-IP",
+            "X-Cluster-Client-IP",
+            "Fastly-Client-IP",
+            "Fly-Client-IP",
+            "X-Azure-ClientIP",
+        ),
         *("CF-Ray", "X-Envoy-External-Address", "CDN-Loop", "X-Remote-Addr", "Proxy-Connection"),
     ):
         assert ask(server, **{header: "x"}).code == "token_needed"
     make_token(server, "anna", "viewer")
     told = ask(server)
-    assert (told.status, told.code, told.headers["www-authenticate"]) == (401, "token_needed", "Bearer")
+    assert (told.status, told.code, told.headers["www-authenticate"]) == (
+        401,
+        "token_needed",
+        "Bearer",
+    )
     assert api_of(server).ask("GET", "version")["program"] == "levity-trio"  # the local socket
 
 
@@ -103,12 +116,24 @@ def test_another_host_is_refused_on_every_path(server: Serving) -> None:
 
 
 def test_roles(server: Serving) -> None:
-    viewer, operator, admin = (make_token(server, role, role) for role in ("viewer", "operator", "admin"))
+    viewer, operator, admin = (
+        make_token(server, role, role) for role in ("viewer", "operator", "admin")
+    )
     commands, audit = "/api/admin/commands", "/api/admin/audit"
-    assert [ask(server, path=commands, token=one).status for one in (viewer, operator, admin)] == [403, 200, 200]
-    assert [ask(server, path=audit, token=one).status for one in (viewer, operator, admin)] == [403, 403, 200]
+    assert [ask(server, path=commands, token=one).status for one in (viewer, operator, admin)] == [
+        403,
+        200,
+        200,
+    ]
+    assert [ask(server, path=audit, token=one).status for one in (viewer, operator, admin)] == [
+        403,
+        403,
+        200,
+    ]
     reset = ("POST", "/api/admin/chargers/CP-1/reset")
-    assert [ask(server, *reset, one, {"type": "Soft"}).status for one in (viewer, operator, admin)] == [403, 404, 404]
+    assert [
+        ask(server, *reset, one, {"type": "Soft"}).status for one in (viewer, operator, admin)
+    ] == [403, 404, 404]
     firmware = ("POST", "/api/admin/chargers/CP-1/update-firmware")
     told = {"location": "ftp://x/y", "retrieveDate": "2026-01-01T00:00:00Z"}
     assert [ask(server, *firmware, one, told).status for one in (operator, admin)] == [403, 404]
@@ -135,7 +160,15 @@ def test_a_token_is_shown_once_stored_as_a_digest_and_can_be_revoked(server: Ser
 def test_wrong_tokens_delay_no_right_one(server: Serving) -> None:
     right = make_token(server, "anna", "viewer")
     number, _, _ = right.removeprefix("levity_").partition("_")
-    for wrong in (WRONG, f"levity_{number}_x", right[:-1] + "!", "levity_99_x", "", right + "x", f"levity_{number}_"):
+    for wrong in (
+        WRONG,
+        f"levity_{number}_x",
+        right[:-1] + "!",
+        "levity_99_x",
+        "",
+        right + "x",
+        f"levity_{number}_",
+    ):
         for _ in range(4):
             refused = ask(server, token=wrong)
             assert refused.status == 401
@@ -160,9 +193,27 @@ def test_what_is_wrong_with_a_request_is_said(server: Serving) -> None:
         ("POST", TOKENS, {"name": "x", "role": "king"}, 422, "invalid"),
         ("POST", TOKENS, {"name": "x", "role": "admin", "more": 1}, 422, "invalid"),
         ("DELETE", f"{TOKENS}/{2**70}", None, 422, "invalid"),
-        ("POST", "/api/admin/chargers/CP-1/raw", {"action": "X", "payload": {"n": [2**64]}}, 422, "invalid"),
-        ("POST", "/api/admin/chargers/CP-1/raw", {"action": "X", "payload": {"n": 1e300}}, 404, "not_found"),
-        ("POST", "/api/admin/chargers/CP-1/raw", {"action": "X", "payload": {"n": NESTED}}, 422, "invalid"),
+        (
+            "POST",
+            "/api/admin/chargers/CP-1/raw",
+            {"action": "X", "payload": {"n": [2**64]}},
+            422,
+            "invalid",
+        ),
+        (
+            "POST",
+            "/api/admin/chargers/CP-1/raw",
+            {"action": "X", "payload": {"n": 1e300}},
+            404,
+            "not_found",
+        ),
+        (
+            "POST",
+            "/api/admin/chargers/CP-1/raw",
+            {"action": "X", "payload": {"n": NESTED}},
+            422,
+            "invalid",
+        ),
         ("GET", "/api/admin/commands/abc", None, 422, "invalid"),
     ):
         told = ask(server, method, path, body=body)
@@ -174,7 +225,9 @@ def test_what_is_wrong_with_a_request_is_said(server: Serving) -> None:
         assert json.loads(connection.getresponse().read())["code"] == "not_json"
 
 
-@pytest.mark.parametrize("path", ["/api/admin/chargers/CP-1/raw?errors=state", "/api/charge-points/CP-1/request"])
+@pytest.mark.parametrize(
+    "path", ["/api/admin/chargers/CP-1/raw?errors=state", "/api/charge-points/CP-1/request"]
+)
 def test_a_known_action_in_another_case_is_that_action(server: Serving, path: str) -> None:
     """What a pending charger may be asked depends on the action, and a charger may be lenient."""
     assert ask(server, "POST", "/api/admin/chargers", body={"id": "CP-1"}).status == 201
@@ -193,7 +246,9 @@ def test_changes_and_refusals_are_recorded_without_secrets(server: Serving) -> N
     ask(server, "POST", "/api/admin/chargers/CP-1/reset", token, {"type": "Soft"})
     ask(server, path="/api/admin/audit", token=token)
     ask(server, token=WRONG)
-    wait_for(lambda: len(server.query("SELECT 1 FROM operator_action WHERE status IS NOT NULL")) == 5)
+    wait_for(
+        lambda: len(server.query("SELECT 1 FROM operator_action WHERE status IS NOT NULL")) == 5
+    )
     rows = api_of(server).ask("GET", "admin", "audit")
     told = [(row["who"], row["method"], row["status"], row["code"]) for row in reversed(rows)]
     assert told[1:] == [
@@ -210,7 +265,9 @@ def test_a_flood_of_refusals_is_recorded_in_part(server: Serving) -> None:
     ask(server, "X" * 1000, f"/api/{'p' * 5000}")
     for _ in range(40):
         ask(server)
-    wait_for(lambda: server.query("SELECT count(*) FROM operator_action WHERE status = 401") == [(10,)])
+    wait_for(
+        lambda: server.query("SELECT count(*) FROM operator_action WHERE status = 401") == [(10,)]
+    )
     longest = "SELECT max(length(method)), max(length(path)) FROM operator_action"
     assert server.query(longest) == [(LONGEST_TEXT, LONGEST_TEXT)]
 
@@ -221,7 +278,10 @@ def test_pages_of_one_origin_may_use_it(server: Serving) -> None:
     assert "access-control-allow-origin" not in ask(server, **evil).headers
     allowed = ask(server, "OPTIONS", "/api/admin/tokens", **good).headers
     assert "authorization" in allowed["access-control-allow-headers"]
-    assert "access-control-allow-headers" not in ask(server, "OPTIONS", "/api/admin/tokens", **evil).headers
+    assert (
+        "access-control-allow-headers"
+        not in ask(server, "OPTIONS", "/api/admin/tokens", **evil).headers
+    )
 
 
 def test_a_server_without_others_is_not_drained(server: Serving) -> None:
@@ -255,8 +315,12 @@ def test_a_taken_default_port_costs_the_api_only(tmp_path: Path) -> None:
             taken.listen()
         except OSError:
             pass  # another program has it, which is as good
-        with serving(tmp_path / "site.db", program=("env", "-u", "LEVITY_API_PORT", *PROGRAM)) as server:
-            (line,) = server.find("the operator API is off: its port is taken; choose another with --api-port")
+        with serving(
+            tmp_path / "site.db", program=("env", "-u", "LEVITY_API_PORT", *PROGRAM)
+        ) as server:
+            (line,) = server.find(
+                "the operator API is off: its port is taken; choose another with --api-port"
+            )
             assert line["level"] == "warning"
             assert server.port
 
@@ -264,15 +328,37 @@ def test_a_taken_default_port_costs_the_api_only(tmp_path: Path) -> None:
 def test_it_is_served_by_tls(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ]
+        + [
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
         check=True,
         capture_output=True,
     )
     tls = ("--api-tls-cert", str(certificate), "--api-tls-key", str(key))
     with serving(tmp_path / "site.db", *tls) as server:
         context = ssl.create_default_context(cafile=str(certificate))
-        with closing(http.client.HTTPSConnection("localhost", port_of(server), context=context)) as connection:
+        with closing(
+            http.client.HTTPSConnection("localhost", port_of(server), context=context)
+        ) as connection:
             connection.request("GET", VERSION)
             assert json.loads(connection.getresponse().read())["program"] == "levity-trio"
         old = ssl.create_default_context(cafile=str(certificate))
@@ -286,7 +372,8 @@ def test_it_is_served_by_tls(tmp_path: Path) -> None:
 def test_a_public_api_without_tls_is_one_warning(tmp_path: Path) -> None:
     with serving(tmp_path / "site.db", "--api-host", "0.0.0.0") as server:  # noqa: S104 - it is about that
         lines = server.find(
-            "the operator API is public without TLS: tokens can be read on their way; give --api-tls-cert"
+            "the operator API is public without TLS: tokens can be read on their way; give "
+            "--api-tls-cert"
         )
         assert len(lines) == 1
         assert ask(server).code == "token_needed"
@@ -296,7 +383,9 @@ def test_the_document_describes_every_route(server: Serving) -> None:
     described = ask(server, path="/api/openapi.json").document
     assert described["openapi"] == "3.1.0"
     assert len(described["paths"]) > 60
-    identities = [one["operationId"] for path in described["paths"].values() for one in path.values()]
+    identities = [
+        one["operationId"] for path in described["paths"].values() for one in path.values()
+    ]
     assert len(identities) == len(set(identities))
     with closing(http.client.HTTPConnection("127.0.0.1", port_of(server))) as connection:
         connection.request("GET", "/api/docs")

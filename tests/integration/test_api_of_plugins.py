@@ -1,4 +1,5 @@
-"""A third-party plug-in that asks the API in the name of a token, on a server without a port of the API."""
+"""A third-party plug-in that asks the API in the name of a token, on a server without a port of the
+API."""
 
 from __future__ import annotations
 
@@ -51,9 +52,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     folder = tmp_path_factory.mktemp("asked")
     program = with_plugin(folder, "asker", ASKER)
     flags = ("--no-api", "--plugins", "asker")
-    with serving(folder / "site.db", *flags, program=program) as running, foreign_charger(running, "CP-1"):
+    with (
+        serving(folder / "site.db", *flags, program=program) as running,
+        foreign_charger(running, "CP-1"),
+    ):
         for role in ("viewer", "operator", "admin"):
-            api_of(running).ask("POST", "admin", "tokens", given={"name": f"its {role}", "role": role})
+            api_of(running).ask(
+                "POST", "admin", "tokens", given={"name": f"its {role}", "role": role}
+            )
         yield running
 
 
@@ -72,10 +78,15 @@ def ask(server: Serving) -> Ask:
 
 
 def audited(server: Serving, **fields: object) -> dict[str, Any]:
-    """Return the newest row of the audit with these fields. A row is committed soon, not before the answer."""
+    """Return the newest row of the audit with these fields. A row is committed soon, not before the
+    answer."""
 
     def find() -> list[dict[str, Any]]:
-        return [row for row in api_of(server).ask("GET", "admin", "audit") if fields.items() <= row.items()]
+        return [
+            row
+            for row in api_of(server).ask("GET", "admin", "audit")
+            if fields.items() <= row.items()
+        ]
 
     wait_until(lambda: bool(find()))
     return find()[0]
@@ -85,7 +96,8 @@ def test_a_question_before_the_api_opens_waits_for_it(server: Serving) -> None:
     status, problem = json.loads((server.database.parent / "at_once.json").read_text())
     assert (status, problem["code"]) == (401, "wrong_token")
     assert problem["detail"] == (
-        "no token in use is named nobody; make it with levity-trio token create nobody --role operator"
+        "no token in use is named nobody; make it with levity-trio token create nobody --role "
+        "operator"
     )
     assert audited(server, path="/api/me", status=401)["address"] == "plug-in asker"
 
@@ -93,10 +105,18 @@ def test_a_question_before_the_api_opens_waits_for_it(server: Serving) -> None:
 def test_what_it_changes_is_recorded_with_the_name_of_the_token(server: Serving, ask: Ask) -> None:
     assert ask("its operator", "GET", "/api/me") == (
         200,
-        {"name": "its operator", "role": "operator", "login": None, "account": None, "household": None},
+        {
+            "name": "its operator",
+            "role": "operator",
+            "login": None,
+            "account": None,
+            "household": None,
+        },
     )
     path = "/api/admin/chargers/CP-1/change-availability"
-    status, command = ask("its operator", "POST", path, body={"connectorId": 1, "type": "Inoperative"})
+    status, command = ask(
+        "its operator", "POST", path, body={"connectorId": 1, "type": "Inoperative"}
+    )
     assert (status, command["state"], command["asked_by"]) == (200, "accepted", "its operator")
     row = audited(server, path=path, status=200)
     who = {"who": "its operator", "role": "operator", "address": "plug-in asker"}
@@ -104,7 +124,11 @@ def test_what_it_changes_is_recorded_with_the_name_of_the_token(server: Serving,
     assert (row["method"], row["code"]) == ("POST", None)
     assert json.loads(row["body"]) == {"connectorId": 1, "type": "Inoperative"}
     status, command = ask(
-        "its operator", "POST", path, body={"connectorId": 1, "type": "Operative"}, headers={"prefer": "respond-async"}
+        "its operator",
+        "POST",
+        path,
+        body={"connectorId": 1, "type": "Operative"},
+        headers={"prefer": "respond-async"},
     )
     assert status == 202
     assert command["state"] in ("queued", "sent")
@@ -114,7 +138,9 @@ def test_it_may_what_the_role_of_the_token_may(server: Serving, ask: Ask) -> Non
     status, problem = ask("its viewer", "POST", "/api/admin/chargers/CP-1/clear-cache")
     assert (status, problem["code"]) == (403, "forbidden")
     assert problem["detail"] == "this needs the role operator; yours is viewer"
-    status, problem = ask("its operator", "POST", "/api/admin/chargers/CP-1/raw", body={"action": "Reset"})
+    status, problem = ask(
+        "its operator", "POST", "/api/admin/chargers/CP-1/raw", body={"action": "Reset"}
+    )
     assert (status, problem["code"]) == (403, "forbidden")
     assert audited(server, who="its operator", status=403)["path"].endswith("/raw")
     assert audited(server, who="its viewer", status=403)["path"].endswith("/clear-cache")

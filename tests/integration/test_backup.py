@@ -1,4 +1,5 @@
-"""Backups of a server that commits all the time, killed and out of space; and a restoration, from stop to start.
+"""Backups of a server that commits all the time, killed and out of space; and a restoration, from
+stop to start.
 
 `KILL_ROUNDS=50 pytest tests/integration/test_backup.py` for more kills.
 """
@@ -32,7 +33,8 @@ STDERR = 2
 GROW = f"""
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
-add = "INSERT INTO event (at, kind, data) VALUES ('2026-01-01T00:00:00.000Z', 'X', hex(zeroblob(500000)))"
+add = "INSERT INTO event (at, kind, data)
+    VALUES ('2026-01-01T00:00:00.000Z', 'X', hex(zeroblob(500000)))"
 for _ in range({MEBIBYTES}):
     connection.execute(add)
 """
@@ -77,7 +79,9 @@ def test_backups_that_are_killed_and_one_that_ends(server: Serving, tmp_path: Pa
             backup.kill()
             backup.wait()
             assert not target.exists() or ran("check", target).returncode == 0
-        before = [Account(one.identity, [*one.starts], [*one.readings], [*one.stops]) for one in fleet]
+        before = [
+            Account(one.identity, [*one.starts], [*one.readings], [*one.stops]) for one in fleet
+        ]
         last = begun(tmp_path, "backup", target, "--db", server.database, "--json")
         assert load.run(SECONDS, lambda: last.poll() is not None)
         assert last.returncode == 0
@@ -120,7 +124,11 @@ def test_the_database_of_a_running_server_is_not_replaced(server: Serving, tmp_p
     link.symlink_to(server.database)
     same.hardlink_to(server.database)
     try:
-        for path, text in ((server.database, "another levity-trio runs"), (link, "runs on"), (same, "another name")):
+        for path, text in (
+            (server.database, "another levity-trio runs"),
+            (link, "runs on"),
+            (same, "another name"),
+        ):
             told = ran("restore", tmp_path / "backup.db", "--db", path, "--force")
             assert told.returncode == 1
             assert text in told.stderr
@@ -134,7 +142,9 @@ def test_the_database_of_a_running_server_is_not_replaced(server: Serving, tmp_p
         charger.boot()
 
 
-def test_restorations_that_are_killed_leave_the_old_or_the_new_database(server: Serving, tmp_path: Path) -> None:
+def test_restorations_that_are_killed_leave_the_old_or_the_new_database(
+    server: Serving, tmp_path: Path
+) -> None:
     database, backup = tmp_path / "levity.db", tmp_path / "backup.db"
     for target in (database, backup):
         assert ran("backup", target, "--db", server.database).returncode == 0

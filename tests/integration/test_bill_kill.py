@@ -1,4 +1,5 @@
-"""kill -9 at any moment of a closing: no statement is half closed, no number is lost, and billing goes on.
+"""kill -9 at any moment of a closing: no statement is half closed, no number is lost, and billing
+goes on.
 
 `KILL_ROUNDS=50 pytest tests/integration/test_bill_kill.py` for more rounds.
 """
@@ -20,8 +21,11 @@ from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 
 ROUNDS: Final = int(os.environ.get("KILL_ROUNDS", "4"))
-SITE: Final = Site(accounts=60, chargers=4, sessions=400, readings=20, minutes=15, months=1, begun=date(2004, 1, 1))
-"""Begun so long ago that months do not run out. Each has a base fee; the sessions are in the first."""
+SITE: Final = Site(
+    accounts=60, chargers=4, sessions=400, readings=20, minutes=15, months=1, begun=date(2004, 1, 1)
+)
+"""Begun so long ago that months do not run out. Each has a base fee; the sessions are in the
+first."""
 LONGEST_SECONDS: Final = 1.5
 
 
@@ -65,18 +69,22 @@ def kill_while_billing(server: Serving) -> None:
 
 
 def assert_whole(server: Serving) -> None:
-    """The statements of each closing are all there, numbered without a gap, sealed one on the other, and entered."""
+    """The statements of each closing are all there, numbered without a gap, sealed one on the
+    other, and entered."""
     numbers = server.query("SELECT number FROM statement WHERE number IS NOT NULL ORDER BY number")
     assert numbers == [(number,) for number in range(1, len(numbers) + 1)]
     assert server.query("SELECT next_number FROM billing") == [(len(numbers) + 1,)]
     assert not server.query(HALF_CLOSED)
     chain = [BEGINNING]
     for number, previous, digest in server.query(
-        "SELECT number, previous_digest, digest FROM statement WHERE number IS NOT NULL ORDER BY number"
+        "SELECT number, previous_digest, digest FROM statement "
+        "WHERE number IS NOT NULL ORDER BY number"
     ):
         assert previous == chain[-1], number
         chain.append(digest)
-    assert server.query("SELECT count(*), sum(amount) FROM ledger WHERE kind = 'statement'") == server.query(
+    assert server.query(
+        "SELECT count(*), sum(amount) FROM ledger WHERE kind = 'statement'"
+    ) == server.query(
         "SELECT count(*), -sum(charged) FROM statement WHERE number IS NOT NULL AND charged <> 0"
     )
     assert not server.query(
@@ -86,7 +94,10 @@ def assert_whole(server: Serving) -> None:
 
 
 HALF_CLOSED: Final = (
-    "SELECT closing.id FROM closing LEFT JOIN statement ON closing_id = closing.id GROUP BY closing.id"
-    " HAVING closing.statements <> count(statement.id) OR closing.digest <> max(CASE WHEN number ="
-    " (SELECT max(number) FROM statement AS other WHERE other.closing_id = closing.id) THEN statement.digest END)"
+    "SELECT closing.id FROM closing LEFT "
+    "JOIN statement ON closing_id = closing.id "
+    "GROUP BY closing.id "
+    "HAVING closing.statements <> count(statement.id) OR closing.digest <> max(CASE "
+    "WHEN number = (SELECT max(number) FROM statement AS other "
+    "WHERE other.closing_id = closing.id) THEN statement.digest END)"
 )

@@ -1,4 +1,5 @@
-"""`levity-trio certificate`: the authority's files beside the database, and certificates over the API."""
+"""`levity-trio certificate`: the authority's files beside the database, and certificates over the
+API."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ def over(server: Serving) -> tuple[str, str]:
     return "--api", f"unix:{server.database}.sock"
 
 
-def test_an_authority_is_made_beside_the_database(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_authority_is_made_beside_the_database(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert shell("init", "--organization", "Haus am Park", "--db", database) == 0
     assert "O=Haus am Park" in capsys.readouterr().out
     assert shell("server", *NAMES, "--db", database, "--json") == 0
@@ -54,7 +57,9 @@ def test_an_authority_is_made_beside_the_database(database: Path, capsys: pytest
     assert problem.count("\n") == 1
 
 
-def test_what_is_missing_or_wrong_is_one_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_missing_or_wrong_is_one_line(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert shell("server", *NAMES, "--db", database) == 1
     assert "certificate init" in capsys.readouterr().err
     assert shell("init", "--organization", "", "--db", database) == 1
@@ -65,7 +70,9 @@ def test_what_is_missing_or_wrong_is_one_line(database: Path, capsys: pytest.Cap
     assert "neither a host name nor an IP address" in capsys.readouterr().err
 
 
-def test_the_pages_get_a_root_of_their_own(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_pages_get_a_root_of_their_own(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert shell("pages", *NAMES, "--db", database, "--json") == 0
     root, site = json.loads(capsys.readouterr().out)
     assert site["names"] == list(NAMES)
@@ -80,7 +87,9 @@ def test_the_pages_get_a_root_of_their_own(database: Path, capsys: pytest.Captur
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
-def test_it_is_made_by_the_user_of_the_server_only(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_made_by_the_user_of_the_server_only(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     database.touch()
     os.chown(database, 12345, 12345)
     assert shell("init", "--db", database) == 1
@@ -88,7 +97,9 @@ def test_it_is_made_by_the_user_of_the_server_only(database: Path, capsys: pytes
     assert not certificates_folder(database).exists()
 
 
-def test_the_root_is_installed_by_the_ocpp_package(server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_root_is_installed_by_the_ocpp_package(
+    server: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
     with foreign_charger(server, "CP-1"):
         assert shell("install", "CP-1", *over(server)) == 2
         assert "certificate init" in capsys.readouterr().err
@@ -100,7 +111,9 @@ def test_the_root_is_installed_by_the_ocpp_package(server: Serving, capsys: pyte
     assert [json.loads(payload)["certificate"] for (payload,) in sent] == [root]
 
 
-def test_own_certificates_are_shown_but_no_key(server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_certificates_are_shown_but_no_key(
+    server: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert shell("list", "--own", *over(server)) == 2
     assert "certificate init" in capsys.readouterr().err
     shell("pages", *NAMES, "--db", server.database)
@@ -128,7 +141,9 @@ def test_a_foreign_certificate_is_adopted_listed_and_revoked(
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
     shell("init", "--db", server.database)
-    issued = issue_for_charger(certificates_folder(server.database), csr("SN-9", "Maker"), datetime.now(UTC))
+    issued = issue_for_charger(
+        certificates_folder(server.database), csr("SN-9", "Maker"), datetime.now(UTC)
+    )
     (path := tmp_path / "maker.pem").write_text(issued.pem)
     capsys.readouterr()
     assert shell("adopt", "NOBODY", path, *over(server)) == 2

@@ -1,4 +1,5 @@
-"""SignCertificate to CertificateSigned against a spawned server, with real requests and `openssl` (A02)."""
+"""SignCertificate to CertificateSigned against a spawned server, with real requests and `openssl`
+(A02)."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ ACCEPTED = {"status": "Accepted"}
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new authority. To find its key takes longer than a server to start."""
-    create_root(folder := tmp_path_factory.mktemp("authority") / "certificates", OPERATOR, datetime.now(UTC))
+    create_root(
+        folder := tmp_path_factory.mktemp("authority") / "certificates", OPERATOR, datetime.now(UTC)
+    )
     return folder
 
 
@@ -52,10 +55,16 @@ def server(database: Path) -> Iterator[Serving]:
 
 
 @contextmanager
-def charger(server: Serving, identity: str = "CP-1", serial: str = SERIAL, *, asked: bool = True) -> Iterator[Charger]:
+def charger(
+    server: Serving, identity: str = "CP-1", serial: str = SERIAL, *, asked: bool = True
+) -> Iterator[Charger]:
     """A booted charger, which was asked for a request unless the test says otherwise."""
     with Charger(server.port, identity) as connected:
-        boot = {"chargePointVendor": "V", "chargePointModel": "M", "chargePointSerialNumber": serial}
+        boot = {
+            "chargePointVendor": "V",
+            "chargePointModel": "M",
+            "chargePointSerialNumber": serial,
+        }
         connected.call("BootNotification", **boot)
         if asked:
             ask_for_request(server, connected)
@@ -101,16 +110,37 @@ def test_a_charger_gets_its_certificate(server: Serving, tmp_path: Path) -> None
         delivered = server.wait_line("CertificateDelivered")
     (path := tmp_path / "charger.pem").write_text(chain)
     root = certificates_folder(server.database) / ROOT
-    command = ["openssl", "verify", "-x509_strict", "-CAfile", str(root), "-purpose", "sslclient", str(path)]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"{path}: OK\n"
+    command = [
+        "openssl",
+        "verify",
+        "-x509_strict",
+        "-CAfile",
+        str(root),
+        "-purpose",
+        "sslclient",
+        str(path),
+    ]
+    assert (
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        == f"{path}: OK\n"
+    )
     assert x509.load_pem_x509_certificate(chain.encode()).public_key() == key.public_key()
     ((certificate,), (request,)) = certificates_of(server), requests_of(server)
     assert delivered["result"] == request["result"] == "installed"
     assert request["certificate"] == certificate["id"]
-    assert (certificate["pem"], certificate["charger"], certificate["revoked_at"]) == (chain, "CP-1", None)
-    command_row = api_of(server).ask("GET", "admin", "commands", query={"charger": "CP-1"})["data"][0]
+    assert (certificate["pem"], certificate["charger"], certificate["revoked_at"]) == (
+        chain,
+        "CP-1",
+        None,
+    )
+    command_row = api_of(server).ask("GET", "admin", "commands", query={"charger": "CP-1"})["data"][
+        0
+    ]
     assert (command_row["action"], command_row["state"]) == ("CertificateSigned", "accepted")
-    assert (command_row["id"], command_row["asked_by"]) == (request["command"], "certificate authority")
+    assert (command_row["id"], command_row["asked_by"]) == (
+        request["command"],
+        "certificate authority",
+    )
 
 
 def _weak() -> Key:
@@ -205,7 +235,9 @@ def test_nobody_who_only_claims_an_identity_gets_a_certificate(server: Serving) 
     assert "nobody asked for it" in requests_of(server)[0]["reason"]
 
 
-def test_without_an_authority_it_is_rejected_and_with_one_the_server_loads_no_cryptography(tmp_path: Path) -> None:
+def test_without_an_authority_it_is_rejected_and_with_one_the_server_loads_no_cryptography(
+    tmp_path: Path,
+) -> None:
     with serving(tmp_path / "site.db") as server:
         with charger(server) as connected:
             assert sign(connected, csr(SERIAL, OPERATOR)) == "Rejected"
@@ -257,7 +289,10 @@ def test_without_the_roots_key_it_waits_until_that_is_back(database: Path) -> No
         with charger(server) as connected:
             key.unlink()
             assert sign(connected, csr(SERIAL, OPERATOR)) == "Accepted"
-            assert "root-key.pem is missing" in server.wait_line("no certificate can be issued")["reason"]
+            assert (
+                "root-key.pem is missing"
+                in server.wait_line("no certificate can be issued")["reason"]
+            )
         key.write_bytes(content)
         with charger(server, asked=False) as connected:
             take(connected)
@@ -277,7 +312,10 @@ def test_a_charger_is_asked_to_renew_its_certificate(database: Path) -> None:
         connection.execute("UPDATE command SET sent_at = ?", (begin,))
     with serving(database) as server, charger(server, asked=False) as connected:
         _, number, action, payload = connected.receive()
-        assert (action, payload) == ("ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"})
+        assert (action, payload) == (
+            "ExtendedTriggerMessage",
+            {"requestedMessage": "SignChargePointCertificate"},
+        )
         connected.send_text(f'[3,"{number}",{{"status":"Accepted"}}]')
         assert sign(connected, csr(SERIAL, OPERATOR)) == "Accepted"
         take(connected)
@@ -297,7 +335,9 @@ def test_a_charger_that_refuses_its_certificate(server: Serving) -> None:
 def test_a_charger_may_request_only_so_many(server: Serving) -> None:
     request = csr("SN-2", OPERATOR, ec_key())
     with charger(server) as connected:
-        assert [sign(connected, request) for _ in range(41)] == ["Rejected"] * 41  # midnight may be among them
+        assert [sign(connected, request) for _ in range(41)] == [
+            "Rejected"
+        ] * 41  # midnight may be among them
     reasons = [one["reason"] for one in requests_of(server)]
     assert reasons.count("more than 20 requests a day") in range(1, 22)
 

@@ -1,4 +1,5 @@
-"""Clients that others wrote, against the spawned server: the `ocpp` package's, `ocpp-rpc` of Node, wscat's lines."""
+"""Clients that others wrote, against the spawned server: the `ocpp` package's, `ocpp-rpc` of Node,
+wscat's lines."""
 
 import json
 import shutil
@@ -18,8 +19,8 @@ CLIENT_SECONDS = 60
 INSTALL_SECONDS = 180
 OCPP_RPC = "ocpp-rpc@2"
 
-# As the README of Levity prints it, with the one line that it lacks: without `start` nobody reads the answer, and
-# `call` waits in vain for 30 s, whatever the server.
+# As the README of Levity prints it, with the one line that it lacks: without `start` nobody reads
+# the answer, and `call` waits in vain for 30 s, whatever the server.
 LEVITY_CLIENT = """
 import asyncio
 from ocpp.v16 import call
@@ -50,16 +51,20 @@ const { RPCClient } = require('ocpp-rpc');
 
 async function main() {
   const client = new RPCClient({
-    endpoint: process.argv[2], identity: 'NODE 1', protocols: ['ocpp1.6'], strictMode: true, reconnect: false,
+    endpoint: process.argv[2], identity: 'NODE 1', protocols: ['ocpp1.6'], strictMode: true,
+        reconnect: false,
   });
   await client.connect();
-  const boot = await client.call('BootNotification', { chargePointVendor: 'ocpp-rpc', chargePointModel: 'Node' });
+  const boot = await client.call('BootNotification', { chargePointVendor: 'ocpp-rpc',
+      chargePointModel: 'Node' });
   const heartbeat = await client.call('Heartbeat', {});
   const start = await client.call('StartTransaction',
     { connectorId: 1, idTag: 'NODE', meterStart: 1000, timestamp: new Date().toISOString() });
-  const values = await client.call('MeterValues', { connectorId: 1, transactionId: start.transactionId, meterValue: [
+  const values = await client.call('MeterValues', { connectorId: 1,
+      transactionId: start.transactionId, meterValue: [
     { timestamp: new Date().toISOString(), sampledValue: [{ value: '1.5', unit: 'kWh' }] }] });
-  const stop = await client.call('StopTransaction', { transactionId: start.transactionId, idTag: 'NODE',
+  const stop = await client.call('StopTransaction', { transactionId: start.transactionId,
+      idTag: 'NODE',
     meterStop: 2000, timestamp: new Date().toISOString(), reason: 'EVDisconnected' });
   await client.close({ code: 1000 });
   console.log(JSON.stringify({ protocol: client.protocol, boot, heartbeat, start, values, stop }));
@@ -77,7 +82,13 @@ def server(tmp_path: Path) -> Iterator[Serving]:
 def run(*command: str, folder: Path = ROOT, seconds: float = CLIENT_SECONDS) -> str:
     """Run a program that must succeed; gives what it printed."""
     done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=seconds, check=False
+        command,
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
     )
     assert done.returncode == 0, (done.stdout, done.stderr)
     return done.stdout
@@ -87,14 +98,20 @@ def test_the_example_client_says_that_no_server_answers() -> None:
     command = [sys.executable, "tests/example_client.py", "ws://127.0.0.1:1/ws/CP001"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert done.stderr == "no server answers at ws://127.0.0.1:1/ws/CP001; start levity-trio serve\n"
+    assert (
+        done.stderr == "no server answers at ws://127.0.0.1:1/ws/CP001; start levity-trio serve\n"
+    )
 
 
 def test_the_example_client(server: Serving) -> None:
-    printed = run(sys.executable, "tests/example_client.py", f"ws://localhost:{server.port}/ws/CP001")
+    printed = run(
+        sys.executable, "tests/example_client.py", f"ws://localhost:{server.port}/ws/CP001"
+    )
     assert "BootNotification(current_time=" in printed
     assert "StartTransaction(transaction_id=" in printed
-    assert server.query("SELECT status, energy_delivered, confidence FROM tx") == [("Completed", 1200, "certain")]
+    assert server.query("SELECT status, energy_delivered, confidence FROM tx") == [
+        ("Completed", 1200, "certain")
+    ]
     assert server.query("SELECT value, measurand FROM meter_val ORDER BY id") == [
         (value, "Energy.Active.Import.Register") for value in ("1400", "1800")
     ]
@@ -104,7 +121,9 @@ def test_the_example_client(server: Serving) -> None:
 def test_the_client_in_levity_s_readme(server: Serving) -> None:
     printed = run(sys.executable, "-c", LEVITY_CLIENT.replace("9000", str(server.port)))
     assert "interval=60, status='Accepted')" in printed
-    assert server.query("SELECT id, vendor, model FROM cp") == [("TEST_CP_001", "TestVendor", "TestModel")]
+    assert server.query("SELECT id, vendor, model FROM cp") == [
+        ("TEST_CP_001", "TestVendor", "TestModel")
+    ]
 
 
 @pytest.mark.parametrize("offer", [b"Sec-WebSocket-Protocol: ocpp1.6\r\n", b""])
@@ -113,7 +132,8 @@ def test_the_lines_typed_into_wscat(offer: bytes, server: Serving) -> None:
     head = head.replace(b"Sec-WebSocket-Protocol: ocpp1.6\r\n", offer)
     with Charger(server.port, "TEST_CP_001", head) as charger:
         charger.send_text(
-            '[2, "12345", "BootNotification", {"chargePointVendor": "TestVendor", "chargePointModel": "TestModel"}]'
+            '[2, "12345", "BootNotification", {"chargePointVendor": "TestVendor", '
+            '"chargePointModel": "TestModel"}]'
         )
         kind, message_id, told = charger.receive()
     assert (kind, message_id, told["interval"], told["status"]) == (3, "12345", 60, "Accepted")

@@ -1,4 +1,5 @@
-"""`--clock-speed`: chargers are told a time that runs so many times as fast, also after a restart, and no other."""
+"""`--clock-speed`: chargers are told a time that runs so many times as fast, also after a restart,
+and no other."""
 
 from __future__ import annotations
 
@@ -62,10 +63,21 @@ def test_a_restart_goes_on_with_the_same_clock(tmp_path: Path) -> None:
         assert begun(database) == since
         check(server, charger)
         _, later, _ = told(charger)
-        charger.call("StopTransaction", transactionId=transaction, meterStop=3000, timestamp=later.isoformat())
-        assert server.query("SELECT status, energy_delivered, review FROM tx") == [("Completed", 2000, None)]
-        assert server.query("SELECT min(clock_trusted), count(*) FROM run") == [(1, 2)]  # it is not behind its rows
-        assert server.query("SELECT count(*) FROM run WHERE started_at < ?", since.isoformat()) == [(0,)]
+        charger.call(
+            "StopTransaction",
+            transactionId=transaction,
+            meterStop=3000,
+            timestamp=later.isoformat(),
+        )
+        assert server.query("SELECT status, energy_delivered, review FROM tx") == [
+            ("Completed", 2000, None)
+        ]
+        assert server.query("SELECT min(clock_trusted), count(*) FROM run") == [
+            (1, 2)
+        ]  # it is not behind its rows
+        assert server.query("SELECT count(*) FROM run WHERE started_at < ?", since.isoformat()) == [
+            (0,)
+        ]
 
 
 @pytest.mark.parametrize("end", ["in order", "power cut"])
@@ -77,10 +89,16 @@ def test_a_database_of_another_clock_is_refused(end: str, tmp_path: Path) -> Non
             if end == "power cut":
                 server.kill()
     line = refused(tmp_path, "--port", "0", "--db", "real.db", *FAST)
-    assert "real.db keeps real time; leave out --clock-speed, or choose a new database with --db" in line
+    assert (
+        "real.db keeps real time; leave out --clock-speed, or choose a new database with --db"
+        in line
+    )
     for flags in ((), ("--clock-speed", "60")):
         line = refused(tmp_path, "--port", "0", "--db", "simulated.db", *flags)
-        assert "simulated.db was made for --clock-speed 5000; give that, or choose another one with --db" in line
+        assert (
+            "simulated.db was made for --clock-speed 5000; give that, or choose another one "
+            "with --db"
+        ) in line
 
 
 def test_without_the_flag_a_database_keeps_real_time(tmp_path: Path) -> None:
@@ -90,5 +108,7 @@ def test_without_the_flag_a_database_keeps_real_time(tmp_path: Path) -> None:
         assert before - WIRE <= current <= after
         assert server.query("SELECT * FROM simulated_time") == []
     shutil.copy(tmp_path / "levity.db", tmp_path / "copy.db")
-    with serving(tmp_path / "copy.db", "--clock-speed", "1") as server:  # which is what it would be anyway
+    with serving(
+        tmp_path / "copy.db", "--clock-speed", "1"
+    ) as server:  # which is what it would be anyway
         assert server.query("SELECT * FROM simulated_time") == []

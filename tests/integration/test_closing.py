@@ -1,4 +1,5 @@
-"""`levity-trio bill` from the first session to a sealed month, against a running server and over its API."""
+"""`levity-trio bill` from the first session to a sealed month, against a running server and over
+its API."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from tests.store.bills import BERLIN, FLAT
 
 __all__ = ["shell"]
 TODAY = datetime.now(UTC)
-LAST = (TODAY.replace(day=1) - timedelta(days=10)).replace(hour=12, minute=0, second=0, microsecond=0)
+LAST = (TODAY.replace(day=1) - timedelta(days=10)).replace(
+    hour=12, minute=0, second=0, microsecond=0
+)
 MONTH = f"{LAST:%Y-%m}"
 THIS = f"{TODAY:%Y-%m}"
 
@@ -34,7 +37,9 @@ def server(tmp_path: Path) -> Iterator[Serving]:
 def charge(charger: Charger, tag: str, begin: int, end: int, day: int = 0) -> int:
     """Return a transaction of last month, of which the charger tells only now."""
     start = LAST + timedelta(days=day)
-    told = charger.call("StartTransaction", connectorId=1, idTag=tag, meterStart=begin, timestamp=start.isoformat())
+    told = charger.call(
+        "StartTransaction", connectorId=1, idTag=tag, meterStart=begin, timestamp=start.isoformat()
+    )
     transaction = int(told["transactionId"])
     stop = (start + timedelta(hours=2)).isoformat()
     charger.call("StopTransaction", transactionId=transaction, meterStop=end, timestamp=stop)
@@ -42,11 +47,16 @@ def charge(charger: Charger, tag: str, begin: int, end: int, day: int = 0) -> in
 
 
 @pytest.fixture
-def site(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> list[int]:
+def site(
+    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> list[int]:
     """Two households with a session each, one of nobody, and a tariff."""
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
-        made = [charge(charger, tag, 4000 * at, 4000 * at + 4000, at) for at, tag in enumerate(("Anna", "Ben", "X"))]
+        made = [
+            charge(charger, tag, 4000 * at, 4000 * at + 4000, at)
+            for at, tag in enumerate(("Anna", "Ben", "X"))
+        ]
     (tmp_path / "flat.toml").write_text(FLAT)
     for name in ("Anna", "Ben"):
         table(shell, capsys, "household", "add", name, "--since", "2026-01-01")
@@ -57,7 +67,10 @@ def site(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], tmp_
 
 
 def test_a_month_from_preview_to_the_next_statement(
-    site: list[int], shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    site: list[int],
+    shell: Shell,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert shell("bill", "preview", MONTH) != 0
     assert "bill begin DATE" in capsys.readouterr().err
@@ -71,11 +84,16 @@ def test_a_month_from_preview_to_the_next_statement(
     table(shell, capsys, "bill", "owner", "set", "--name", "Owner")
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert shell("bill", "close", MONTH) == 2
-    assert "not confirmed, because there is no terminal to ask; give --yes\n" in capsys.readouterr().err
+    assert (
+        "not confirmed, because there is no terminal to ask; give --yes\n"
+        in capsys.readouterr().err
+    )
     closed = shown(shell, capsys, "bill", "close", MONTH, "--yes")
     assert closed == {"month": MONTH, "account": None, "statements": 2, "first": 1, "last": 2}
     assert shell("bill", "close", MONTH, "--yes") != 0
-    assert f"{MONTH} is closed already; {THIS} is the month to close next" in capsys.readouterr().err
+    assert (
+        f"{MONTH} is closed already; {THIS} is the month to close next" in capsys.readouterr().err
+    )
     assert shell("bill", "close", THIS, "--yes") != 0
     assert f"{THIS} is not over" in capsys.readouterr().err
     assert table(shell, capsys, "bill", "preview", THIS).startswith("no statements\n")
@@ -101,7 +119,9 @@ def test_only_an_admin_closes(server: Serving) -> None:
     assert ask(server, "GET", f"/api/admin/drafts/{MONTH}", operator).document["month"] == MONTH
 
 
-@pytest.mark.parametrize(("month", "field"), [("2026-13", "month"), ("October", "month"), ("2026-1", "month")])
+@pytest.mark.parametrize(
+    ("month", "field"), [("2026-13", "month"), ("October", "month"), ("2026-1", "month")]
+)
 def test_a_month_is_written_as_2026_10(server: Serving, month: str, field: str) -> None:
     with pytest.raises(Refusal) as refused:
         api_of(server).ask("GET", "admin", "drafts", month)
@@ -110,10 +130,15 @@ def test_a_month_is_written_as_2026_10(server: Serving, month: str, field: str) 
 
 @pytest.mark.usefixtures("site")
 def test_of_two_closings_at_once_one_wins_and_the_other_is_told(server: Serving) -> None:
-    api_of(server).ask("PUT", "admin", "billing", given={"begun_on": LAST.date().replace(day=1).isoformat()})
+    api_of(server).ask(
+        "PUT", "admin", "billing", given={"begun_on": LAST.date().replace(day=1).isoformat()}
+    )
     api_of(server).ask("PUT", "admin", "biller", given={"name": "Owner"})
     with ThreadPoolExecutor(2) as threads:
-        asked = [threads.submit(ask, server, "POST", f"/api/admin/closings/{MONTH}", None, {}) for _ in range(2)]
+        asked = [
+            threads.submit(ask, server, "POST", f"/api/admin/closings/{MONTH}", None, {})
+            for _ in range(2)
+        ]
         won, lost = sorted((one.result() for one in asked), key=lambda one: one.status)
     assert (won.status, lost.status, lost.document["code"]) == (200, 409, "conflict")
     assert won.document["statements"] > 0
@@ -126,7 +151,9 @@ def test_small_amounts_are_typed_with_comma_or_point(
     assert len(site) == 3
     table(shell, capsys, "bill", "begin", LAST.date().replace(day=1))
     for amount in ("5.00", "5,00"):
-        assert "carried on" in table(shell, capsys, "bill", "preview", MONTH, "--carry-below", amount)
+        assert "carried on" in table(
+            shell, capsys, "bill", "preview", MONTH, "--carry-below", amount
+        )
     assert shell("bill", "preview", MONTH, "--carry-below", "5.000,00") == 2
     assert "5.000,00: write a number" in capsys.readouterr().err
 
@@ -136,7 +163,15 @@ def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(
 ) -> None:
     table(shell, capsys, "bill", "begin", LAST.date().replace(day=1))
     table(shell, capsys, "bill", "owner", "set", "--name", "Owner")
-    table(shell, capsys, "household", "close", "Anna", "--until", (LAST + timedelta(hours=1)).isoformat())
+    table(
+        shell,
+        capsys,
+        "household",
+        "close",
+        "Anna",
+        "--until",
+        (LAST + timedelta(hours=1)).isoformat(),
+    )
     early = ("--household", "Anna")
     told = table(shell, capsys, "bill", "preview", MONTH, *early)
     end = (LAST + timedelta(hours=1)).astimezone(BERLIN)
@@ -145,7 +180,10 @@ def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(
     assert shell("bill", "close", MONTH, *early, "--yes") == 2
     assert told.startswith(capsys.readouterr().err.removeprefix("levity-trio: "))
     shell("household", "delete-personal", 1, "--reason", "moved out", "--yes")
-    words = f"it is not billed for: session {site[0]}; bill it: levity-trio bill close {MONTH}, when {MONTH} is over"
+    words = (
+        f"it is not billed for: session {site[0]}; bill it: levity-trio bill close {MONTH}, when "
+        f"{MONTH} is over"
+    )
     assert words in capsys.readouterr().err
     later = f"{LAST + timedelta(hours=2, minutes=1):%Y-%m-%dT%H:%MZ}"
     assert f"levity-trio household close 1 --until {later}" in told
@@ -156,20 +194,29 @@ def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(
     told = table(shell, capsys, "bill", "close", MONTH, *early, "--yes")
     assert told.splitlines()[-1] == f"household 1 is billed for {MONTH}: statement 1"
     _set_the_price_back_in_time(shell, capsys, tmp_path / "dearer.toml")
-    assert f"{MONTH} is closed: 1 statement, number 2" in table(shell, capsys, "bill", "close", MONTH, "--yes")
+    assert f"{MONTH} is closed: 1 statement, number 2" in table(
+        shell, capsys, "bill", "close", MONTH, "--yes"
+    )
 
 
-def _set_the_price_back_in_time(shell: Shell, capsys: pytest.CaptureFixture[str], file: Path) -> None:
-    """A dearer version that reaches back to the bill of who moved out is refused; with its flag it says what it does.
+def _set_the_price_back_in_time(
+    shell: Shell, capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    """A dearer version that reaches back to the bill of who moved out is refused; with its flag it
+    says what it does.
 
     It is withdrawn again.
     """
     text = table(shell, capsys, "tariff", "show", "Flat", "--toml")
     day = str(LAST.date())
-    file.write_text(text.replace("valid_from = 2026-01-01", f"valid_from = {day}").replace("0.30", "0.40"))
+    file.write_text(
+        text.replace("valid_from = 2026-01-01", f"valid_from = {day}").replace("0.30", "0.40")
+    )
     assert shell("tariff", "add", file) == 2
     told = capsys.readouterr().err
-    assert told.startswith("levity-trio: --correct-statements: this is needed, because what is closed is corrected: ")
+    assert told.startswith(
+        "levity-trio: --correct-statements: this is needed, because what is closed is corrected: "
+    )
     assert told.endswith(f"statement 1 (Anna, {MONTH}) by +0.40 EUR; or choose a later day\n")
     told = table(shell, capsys, "tariff", "add", file, "--correct-statements")
     assert f"statement 1 (Anna, {MONTH}) is corrected by +0.40 EUR, on the next statement" in told

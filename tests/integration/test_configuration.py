@@ -19,7 +19,8 @@ VALUES = dict.fromkeys(REQUIRED, "1") | {
     "LightIntensity": "50",
     "Vendor": "x",
 }
-"""Who tells a heartbeat a second is let go after three, which pass while a busy machine waits for an answer."""
+"""Who tells a heartbeat a second is let go after three, which pass while a busy machine waits for
+an answer."""
 FLAGS = ("--no-api",)
 TEMPLATE = ("admin", "configuration-templates", "garage")
 
@@ -46,15 +47,25 @@ def states(server: Serving, charger: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("to_all", "first"),
-    [("some", "accepted"), ("none", "accepted"), ("never", "timed out"), ("error", "error"), ("garbage", "error")],
+    [
+        ("some", "accepted"),
+        ("none", "accepted"),
+        ("never", "timed out"),
+        ("error", "error"),
+        ("garbage", "error"),
+    ],
 )
-def test_one_that_does_not_tell_all_keys_is_asked_for_some_at_a_time(server: Serving, to_all: str, first: str) -> None:
+def test_one_that_does_not_tell_all_keys_is_asked_for_some_at_a_time(
+    server: Serving, to_all: str, first: str
+) -> None:
     charger = f"FC-{to_all}"
     with foreign_charger(server, charger, told(to_all=to_all, most=4)):
         timeout = 3 if to_all == "never" else 30
         found = read(server, charger, timeout=timeout)
         again = read(server, charger, timeout=timeout)
-    standard = {key: value for key, value in VALUES.items() if key != "Vendor"}  # which it tells to nobody
+    standard = {
+        key: value for key, value in VALUES.items() if key != "Vendor"
+    }  # which it tells to nobody
     assert known(server, charger) == standard
     assert found["unanswered"] == again["unanswered"] == []
     assert found["keys"] == again["keys"] == len(standard)
@@ -77,7 +88,11 @@ def test_one_that_tells_all_is_asked_once(
     capsys.readouterr()
     assert shell("configuration", "FC-all", "--diff", "--json") == 0
     (changed,) = json.loads(capsys.readouterr().out)["data"]
-    assert (changed["key"], changed["before"]["value"], changed["after"]["value"]) == ("LightIntensity", "50", "20")
+    assert (changed["key"], changed["before"]["value"], changed["after"]["value"]) == (
+        "LightIntensity",
+        "50",
+        "20",
+    )
 
 
 def test_one_that_says_nothing_or_is_away(server: Serving, shell: Callable[..., int]) -> None:
@@ -109,7 +124,10 @@ def test_a_template_a_report_and_bringing_into_line(
     same["configuration"]["values"] = VALUES | {"LightIntensity": "20", "ResetRetries": "3"}
     refusing = told(changes={"LightIntensity": "RebootRequired", "ResetRetries": "Rejected"})
     assert shell("template", "set", "garage", *entries, "--chargers", ",".join(chargers)) == 0
-    assert "warning: there is no charger FC-T4 yet; see levity-trio chargers\n" in capsys.readouterr().err
+    assert (
+        "warning: there is no charger FC-T4 yet; see levity-trio chargers\n"
+        in capsys.readouterr().err
+    )
     with (
         foreign_charger(server, "FC-T1", refusing),
         foreign_charger(server, "FC-T2", same),
@@ -119,7 +137,12 @@ def test_a_template_a_report_and_bringing_into_line(
             read(server, charger)
         found = api_of(server).ask("GET", *TEMPLATE, "report")
         assert [(one["charger"], one["standing"]) for one in found["chargers"]] == [
-            *(("FC-T1", "differs"), ("FC-T2", "not known"), ("FC-T3", "differs"), ("FC-T4", "not known")),
+            *(
+                ("FC-T1", "differs"),
+                ("FC-T2", "not known"),
+                ("FC-T3", "differs"),
+                ("FC-T4", "not known"),
+            ),
         ]
         assert standings(found, "FC-T3", "standing") == {
             "BlinkRepeat": "unknown key",
@@ -140,12 +163,15 @@ def test_a_template_a_report_and_bringing_into_line(
     }
     assert standings(done, "FC-T3", "has")["LightIntensity"] == "20"
     changed = server.query(
-        "SELECT cp_id, payload FROM command WHERE action = 'ChangeConfiguration' AND cp_id LIKE 'FC-T_'"
+        "SELECT cp_id, payload FROM command "
+        "WHERE action = 'ChangeConfiguration' AND cp_id LIKE 'FC-T_'"
     )
     assert sorted((charger, json.loads(payload)["key"]) for charger, payload in changed) == [
         *(("FC-T1", "LightIntensity"), ("FC-T1", "ResetRetries"), ("FC-T3", "LightIntensity")),
     ]
-    assert standings(done, "FC-T4", "result") == dict.fromkeys(standings(done, "FC-T1", "result"), "never read")
+    assert standings(done, "FC-T4", "result") == dict.fromkeys(
+        standings(done, "FC-T1", "result"), "never read"
+    )
     capsys.readouterr()
     assert shell("configuration", "FC-T1", "--diff", "FC-T4") == 2
     assert "there is no charger FC-T4" in capsys.readouterr().err

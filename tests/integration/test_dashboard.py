@@ -28,9 +28,9 @@ def test_a_form_becomes_a_request_of_the_api(server: Serving, browser: Browser) 
     assert (page.status, page.path) == (200, "/")
     assert "✓ Done: Add a charger" in page.words
     assert server.query("SELECT name FROM cp WHERE id = 'FORM-1'") == [("Space 1",)]
-    assert server.query("SELECT path FROM operator_action WHERE method = 'POST' ORDER BY id DESC LIMIT 1") == [
-        ("/api/admin/chargers",)
-    ]
+    assert server.query(
+        "SELECT path FROM operator_action WHERE method = 'POST' ORDER BY id DESC LIMIT 1"
+    ) == [("/api/admin/chargers",)]
 
 
 def test_several_chargers_are_forgotten_by_one_form(server: Serving, browser: Browser) -> None:
@@ -39,7 +39,10 @@ def test_several_chargers_are_forgotten_by_one_form(server: Serving, browser: Br
     assert f"{FORGET}?next=/chargers" in browser.get("/chargers").links
     page = browser.send(browser.get(FORGET).form(FORGET), chargers="FORM-8\nFORM-9", next="/")
     assert "✓ Done: Forget wrong names and trials" in page.words
-    assert server.query("SELECT id FROM cp WHERE hidden_at IS NOT NULL ORDER BY id") == [("FORM-8",), ("FORM-9",)]
+    assert server.query("SELECT id FROM cp WHERE hidden_at IS NOT NULL ORDER BY id") == [
+        ("FORM-8",),
+        ("FORM-9",),
+    ]
 
 
 def test_a_note_is_shown_once(browser: Browser) -> None:
@@ -57,13 +60,19 @@ def test_what_was_refused_stands_at_its_field_and_nothing_is_forgotten(browser: 
 
 
 def test_a_change_sends_only_what_differs(server: Serving, browser: Browser) -> None:
-    browser.send(browser.get("/do/post/admin/accounts").form("/do/post/admin/accounts"), name="Anna", notes="first")
+    browser.send(
+        browser.get("/do/post/admin/accounts").form("/do/post/admin/accounts"),
+        name="Anna",
+        notes="first",
+    )
     ((account,),) = server.query("SELECT id FROM account WHERE name = 'Anna'")
     path = f"/do/patch/admin/accounts/{account}"
     form = browser.get(path).form(path)
     assert form.values["name"] == "Anna"
     browser.send(form, name="Anna B.", notes="")
-    assert server.query("SELECT name, notes FROM account WHERE id = ?", account) == [("Anna B.", None)]
+    assert server.query("SELECT name, notes FROM account WHERE id = ?", account) == [
+        ("Anna B.", None)
+    ]
 
 
 def test_hostile_text_stays_text(browser: Browser) -> None:
@@ -73,7 +82,8 @@ def test_hostile_text_stays_text(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    "elsewhere", ["//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"]
+    "elsewhere",
+    ["//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"],
 )
 def test_a_form_leads_to_no_other_site(browser: Browser, elsewhere: str) -> None:
     form = new_charger(browser)
@@ -88,7 +98,9 @@ class TestOtherSites:
         assert browser.ask("POST", NEW, {"id": "EVIL-1"}).status == 403
         assert server.query("SELECT 1 FROM cp WHERE id = 'EVIL-1'") == []
 
-    def test_the_value_of_another_browser_does_nothing(self, server: Serving, browser: Browser) -> None:
+    def test_the_value_of_another_browser_does_nothing(
+        self, server: Serving, browser: Browser
+    ) -> None:
         form = new_charger(Browser(server))
         browser.get(NEW)
         assert browser.ask("POST", NEW, {**form.values, "id": "EVIL-2"}).status == 403
@@ -109,10 +121,17 @@ class TestOtherSites:
         assert browser.ask("POST", NEW, {**form.values, "id": "EVIL-3"}, headers).status == 403
         assert server.query("SELECT 1 FROM cp WHERE id = 'EVIL-3'") == []
 
-    def test_a_browser_sends_our_forms_with_the_origin_null(self, server: Serving, browser: Browser) -> None:
+    def test_a_browser_sends_our_forms_with_the_origin_null(
+        self, server: Serving, browser: Browser
+    ) -> None:
         form = new_charger(browser)
-        as_chromium = {"origin": "null", "sec-fetch-site": "same-origin"}  # because of our no-referrer
-        assert browser.ask("POST", NEW, {**form.values, "id": "CHROMIUM"}, as_chromium).status == 303
+        as_chromium = {
+            "origin": "null",
+            "sec-fetch-site": "same-origin",
+        }  # because of our no-referrer
+        assert (
+            browser.ask("POST", NEW, {**form.values, "id": "CHROMIUM"}, as_chromium).status == 303
+        )
 
     def test_a_name_that_another_site_controls_is_refused(self, browser: Browser) -> None:
         assert browser.ask("GET", "/", headers={"host": "evil.example"}).status == 421
@@ -123,8 +142,16 @@ class TestOtherSites:
     def test_pages_can_neither_be_framed_nor_run_foreign_scripts(self, browser: Browser) -> None:
         headers = browser.get("/").headers
         policy = headers["content-security-policy"].split("; ")
-        assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} <= set(policy)
-        assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
+        assert {
+            "default-src 'none'",
+            "script-src 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        } <= set(policy)
+        assert (headers["x-content-type-options"], headers["referrer-policy"]) == (
+            "nosniff",
+            "no-referrer",
+        )
         assert headers["cache-control"] == "no-store"
 
     def test_the_cookie_is_out_of_reach_of_scripts(self, browser: Browser) -> None:
@@ -136,7 +163,9 @@ class TestOtherSites:
         forwarded = {"x-forwarded-for": "192.0.2.9"}  # so that a log-in is needed
         assert browser.ask("GET", "/api/me", headers=forwarded).status == 401
 
-    @pytest.mark.parametrize("path", ["/assets/../../config.py", "/assets/..%2f..%2fconfig.py", "/assets/base.css"])
+    @pytest.mark.parametrize(
+        "path", ["/assets/../../config.py", "/assets/..%2f..%2fconfig.py", "/assets/base.css"]
+    )
     def test_only_assets_are_served(self, browser: Browser, path: str) -> None:
         assert browser.ask("GET", path).status == 404
 
@@ -158,17 +187,22 @@ def test_below_the_path_of_a_proxy(tmp_path: Path) -> None:
         assert {"Secure", "Path=/charging"} <= set(asked.headers["set-cookie"].split("; "))
         browser.send(browser.get("/charging/").form("/login"), name="anna", password=PASSWORD)
         page = browser.get("/charging/")
-        ours = [given.get("href") or given.get("src") or given.get("action") for _, given in page.tags]
+        ours = [
+            given.get("href") or given.get("src") or given.get("action") for _, given in page.tags
+        ]
         assert all(one.startswith(("/charging", "#")) for one in ours if one)
         form = browser.get(f"/charging{NEW}").form(NEW)
         sent = {**form.values, "id": "PROXIED"}
         answer = browser.ask("POST", f"/charging{NEW}", sent, {"origin": "https://example.org"})
         assert (answer.status, answer.headers["location"]) == (303, "/charging/")
-        assert browser.ask("GET", "/charging/sessions/").status == 404  # and not on to a path without the proxy's
+        assert (
+            browser.ask("GET", "/charging/sessions/").status == 404
+        )  # and not on to a path without the proxy's
 
 
 def test_behind_a_proxy_nobody_is_admin_by_default(tmp_path: Path) -> None:
-    """Some proxies replace Host and add no header, so that their requests look like those of this machine."""
+    """Some proxies replace Host and add no header, so that their requests look like those of this
+    machine."""
     with serving(tmp_path / "site.db", "--public-url", "https://example.org/") as running:
         browser = Browser(running)
         assert browser.ask("GET", "/system").headers["location"] == "/login?next=/system"
@@ -183,7 +217,9 @@ class TestStreams:
                 browser.leave("/live/")
                 browser.leave("/api/events")
             until = time.monotonic() + PATIENCE_SECONDS
-            while api_of(running).ask("GET", "system")["load"]["streams"] and time.monotonic() < until:
+            while (
+                api_of(running).ask("GET", "system")["load"]["streams"] and time.monotonic() < until
+            ):
                 time.sleep(0.05)
             assert api_of(running).ask("GET", "system")["load"]["streams"] == 0
 
@@ -192,7 +228,9 @@ class TestStreams:
 
 
 def test_assets_bring_no_cookie(server: Serving, browser: Browser) -> None:
-    (sheet,) = [given["href"] for tag, given in browser.get("/").tags if given.get("rel") == "stylesheet"]
+    (sheet,) = [
+        given["href"] for tag, given in browser.get("/").tags if given.get("rel") == "stylesheet"
+    ]
     assert "set-cookie" not in Browser(server).ask("GET", sheet).headers
 
 
@@ -202,7 +240,10 @@ def test_assets_bring_no_cookie(server: Serving, browser: Browser) -> None:
         (
             "/nothing",
             404,
-            "This page does not exist There is nothing at /nothing. The menu leads to all pages. Now",
+            (
+                "This page does not exist There is nothing at /nothing. The menu leads to all "
+                "pages. Now"
+            ),
         ),
         ("/accounts/4711", 404, "This page does not exist There is no household 4711. Now"),
         ("/bills/2026-13", 422, "That did not work Give a month such as 2026-10. Now"),

@@ -1,4 +1,5 @@
-"""Bills in the dashboard: from an empty database to a closed month by forms alone; who sees them; hostile names."""
+"""Bills in the dashboard: from an empty database to a closed month by forms alone; who sees them;
+hostile names."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 
 TODAY = datetime.now(UTC)
-LAST = (TODAY.replace(day=1) - timedelta(days=10)).replace(hour=12, minute=0, second=0, microsecond=0)
+LAST = (TODAY.replace(day=1) - timedelta(days=10)).replace(
+    hour=12, minute=0, second=0, microsecond=0
+)
 MONTH, THIS = f"{LAST:%Y-%m}", f"{TODAY:%Y-%m}"
 IN_WORDS = f"{LAST:%B %Y}"
 BEGUN = f"{MONTH}-01"
@@ -31,7 +34,9 @@ def server(tmp_path: Path) -> Iterator[Serving]:
 def charge(charger: Charger, tag: str, begin: int, end: int, day: int = 0) -> int:
     """Return a transaction of last month, of which the charger tells only now."""
     start = LAST + timedelta(days=day)
-    told = charger.call("StartTransaction", connectorId=1, idTag=tag, meterStart=begin, timestamp=start.isoformat())
+    told = charger.call(
+        "StartTransaction", connectorId=1, idTag=tag, meterStart=begin, timestamp=start.isoformat()
+    )
     stop = (start + timedelta(hours=2)).isoformat()
     transaction = int(told["transactionId"])
     charger.call("StopTransaction", transactionId=transaction, meterStop=end, timestamp=stop)
@@ -58,12 +63,16 @@ def set_up(browser: Browser, *names: str) -> None:
 def set_price(browser: Browser, price: str) -> None:
     """Enter what a kWh costs, by the form to which the checklist leads."""
     (link,) = [link for link in browser.get("/bills").links if link.startswith("/tariffs/new")]
-    page = browser.get(link.partition("?")[0], next="/bills", price=price, since=BEGUN, whom="site", show="1")
+    page = browser.get(
+        link.partition("?")[0], next="/bills", price=price, since=BEGUN, whom="site", show="1"
+    )
     page = browser.send(page.form("tariff-prices"))
     assert page.path == "/bills", page.words
 
 
-def test_from_an_empty_database_to_closed_statements_by_forms_alone(server: Serving, browser: Browser) -> None:
+def test_from_an_empty_database_to_closed_statements_by_forms_alone(
+    server: Serving, browser: Browser
+) -> None:
     page = browser.get("/bills")
     assert page.words.count("To do:") == 6
     with Charger(server.port, "CP-1") as charger:
@@ -94,11 +103,25 @@ def charger(server: Serving) -> Iterator[Charger]:
     with Charger(server.port, "CP-1") as connected:
         connected.boot()
         api.ask("PUT", "admin", "chargers", "CP-1", given={"name": "Space 1"})
-        api.ask("PUT", "admin", "biller", given={"name": HOSTILE, "bank_account": "DE02120300000000202051"})
+        api.ask(
+            "PUT",
+            "admin",
+            "biller",
+            given={"name": HOSTILE, "bank_account": "DE02120300000000202051"},
+        )
         for number, name in enumerate(("Anna", HOSTILE), 1):
             api.ask("POST", "admin", "accounts", given={"name": name, "since": BEGUN})
-            api.ask("POST", "admin", "accounts", str(number), "give", given={"tag": f"TAG-{number}", "since": BEGUN})
-        api.ask("POST", "admin", "tariff-prices", given={"price": "0.32", "since": BEGUN, "site": True})
+            api.ask(
+                "POST",
+                "admin",
+                "accounts",
+                str(number),
+                "give",
+                given={"tag": f"TAG-{number}", "since": BEGUN},
+            )
+        api.ask(
+            "POST", "admin", "tariff-prices", given={"price": "0.32", "since": BEGUN, "site": True}
+        )
         api.ask("PUT", "admin", "billing", given={"begun_on": BEGUN})
         yield connected
 
@@ -113,7 +136,9 @@ def can_be_closed(page: Page) -> bool:
     return any("/do/post/admin/closings/" in form.action for form in page.forms)
 
 
-def test_a_session_that_is_held_back_says_why_and_leads_to_itself(browser: Browser, charger: Charger) -> None:
+def test_a_session_that_is_held_back_says_why_and_leads_to_itself(
+    browser: Browser, charger: Charger
+) -> None:
     doubtful = charge(charger, "TAG-2", 0, 990_000)
     page = preview(browser)
     assert "Held back: 1" in page.words
@@ -130,13 +155,17 @@ def test_a_session_that_is_held_back_says_why_and_leads_to_itself(browser: Brows
         assert all("src" in given for tag, given in one.tags if tag == "script")
 
 
-def test_a_session_of_nobody_and_one_without_a_tariff_are_told(browser: Browser, charger: Charger) -> None:
+def test_a_session_of_nobody_and_one_without_a_tariff_are_told(
+    browser: Browser, charger: Charger
+) -> None:
     charge(charger, "STRANGER", 0, 4000)
     page = preview(browser)
     assert "1 session belongs to no household (4.0 kWh)" in page.words
     assert can_be_closed(page)
     form = browser.get("/tariffs").form("To a household")
-    browser.send(form, account="1", tariff="null", since=BEGUN)  # the tariff of the site still holds
+    browser.send(
+        form, account="1", tariff="null", since=BEGUN
+    )  # the tariff of the site still holds
     form = browser.get("/tariffs").form("To the whole site")
     browser.post(form.action, {**form.values, "site": "true", "tariff": "null", "since": BEGUN})
     charge(charger, "TAG-1", 4000, 8000, 1)
@@ -163,7 +192,9 @@ def test_months_are_closed_in_their_order(browser: Browser) -> None:
     assert not can_be_closed(page)
 
 
-def test_what_changed_since_it_was_shown_is_not_closed(server: Serving, browser: Browser, charger: Charger) -> None:
+def test_what_changed_since_it_was_shown_is_not_closed(
+    server: Serving, browser: Browser, charger: Charger
+) -> None:
     charge(charger, "TAG-1", 0, 4000)
     form = preview(browser).form(CLOSE)
     charge(charger, "TAG-1", 4000, 10_000, 1)
@@ -174,7 +205,9 @@ def test_what_changed_since_it_was_shown_is_not_closed(server: Serving, browser:
     assert "3.20 EUR" in preview(browser).words
 
 
-def test_small_amounts_are_carried_as_it_was_typed(server: Serving, browser: Browser, charger: Charger) -> None:
+def test_small_amounts_are_carried_as_it_was_typed(
+    server: Serving, browser: Browser, charger: Charger
+) -> None:
     charge(charger, "TAG-1", 0, 4000)
     page = browser.get(f"/bills/{MONTH}", carry_below="five")
     assert "Give an amount such as 5.00" in page.words
@@ -215,7 +248,9 @@ def test_a_month_that_this_system_does_not_know(browser: Browser) -> None:
     assert browser.get("/bills/nonsense").status == 422
 
 
-def test_a_closed_month_is_paid_and_proved(server: Serving, browser: Browser, charger: Charger) -> None:
+def test_a_closed_month_is_paid_and_proved(
+    server: Serving, browser: Browser, charger: Charger
+) -> None:
     transaction = charge(charger, "TAG-1", 0, 4000)
     page = browser.send(preview(browser).form(CLOSE))
     assert "owes 1.28 EUR" in page.words
@@ -224,7 +259,10 @@ def test_a_closed_month_is_paid_and_proved(server: Serving, browser: Browser, ch
     assert "Space 1 4.000 Energy: 4.000 kWh × 0.32 = 1.28" in statement.words
     assert "All with TAG-1." in statement.words
     assert f"/sessions/{transaction}" in statement.links
-    for path in (f"closings/{MONTH}/document?format=pdf", f"closings/{MONTH}/archive?format=csv&after=0"):
+    for path in (
+        f"closings/{MONTH}/document?format=pdf",
+        f"closings/{MONTH}/archive?format=csv&after=0",
+    ):
         assert f"/get/admin/{path}".replace("csv", "pdf") in page.links
         assert browser.ask("GET", f"/get/admin/{path}").status == 200
     (link,) = [link for link in page.links if "/do/post/admin/wallets/1/payment" in link]
@@ -236,14 +274,19 @@ def test_a_closed_month_is_paid_and_proved(server: Serving, browser: Browser, ch
     assert server.query("SELECT sum(amount) FROM ledger") == [(0,)]
 
 
-def test_a_payment_in_full_is_one_button(server: Serving, browser: Browser, charger: Charger) -> None:
+def test_a_payment_in_full_is_one_button(
+    server: Serving, browser: Browser, charger: Charger
+) -> None:
     charge(charger, "TAG-2", 0, 4000)
     browser.send(preview(browser).form(CLOSE))
     page = browser.get("/payments")
     assert f"1.28 EUR from {HOSTILE} has arrived" in page.words
     page = browser.send(page.form("has arrived"))
     assert "Owes" not in page.words
-    assert server.query("SELECT kind, amount FROM ledger ORDER BY id") == [("statement", -128), ("payment", 128)]
+    assert server.query("SELECT kind, amount FROM ledger ORDER BY id") == [
+        ("statement", -128),
+        ("payment", 128),
+    ]
 
 
 def test_a_month_adds_up_or_says_which_session_does_not(browser: Browser, charger: Charger) -> None:
@@ -259,7 +302,12 @@ def test_a_month_adds_up_or_says_which_session_does_not(browser: Browser, charge
     assert "Not quite. 1.000 kWh differ between registers and sessions" in page.words
     assert "Yes." not in page.words
     assert "CP-1" not in page.words
-    for told in ("State", "Accounted for, kWh", "Last register", "Why"):  # on a phone each row is a card
+    for told in (
+        "State",
+        "Accounted for, kWh",
+        "Last register",
+        "Why",
+    ):  # on a phone each row is a card
         assert f'data-head="{told}"' in page.html
 
 
@@ -282,7 +330,9 @@ def test_each_role_sees_what_the_api_lets_it_do(server: Serving) -> None:
         page = browser.send(browser.get("/bills").form("/login"), name=role, password=PASSWORD)
         if role == "viewer":
             assert not {"/bills", "/tariffs"} & set(page.links)
-            assert [browser.get(path).status for path in (*paths, "/statements/1", "/tariffs/1")] == [403] * 9
+            assert [
+                browser.get(path).status for path in (*paths, "/statements/1", "/tariffs/1")
+            ] == [403] * 9
             continue
         pages = [browser.get(path) for path in paths]
         assert [page.status for page in pages] == [200] * len(paths)

@@ -1,4 +1,5 @@
-"""Drivers' forms over HTTP: what a driver is told who cannot start, and what nobody does for another household."""
+"""Drivers' forms over HTTP: what a driver is told who cannot start, and what nobody does for
+another household."""
 
 from __future__ import annotations
 
@@ -20,11 +21,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     with serving(tmp_path_factory.mktemp("driver") / "site.db") as running:
         api = api_of(running)
         for name, tag in PEOPLE.items():
-            account = api.ask("POST", "admin", "accounts", given={"name": name, "since": LONG_AGO})["id"]
-            api.ask("POST", "admin", "accounts", str(account), "give", given={"tag": tag, "since": LONG_AGO})
+            account = api.ask("POST", "admin", "accounts", given={"name": name, "since": LONG_AGO})[
+                "id"
+            ]
+            api.ask(
+                "POST",
+                "admin",
+                "accounts",
+                str(account),
+                "give",
+                given={"tag": tag, "since": LONG_AGO},
+            )
             given = {"name": name, "role": "driver", "account": account, "password": PASSWORD}
             api.ask("POST", "admin", "users", given=given)
-        api.ask("POST", "admin", "users", given={"name": "viewer", "role": "viewer", "password": PASSWORD})
+        api.ask(
+            "POST",
+            "admin",
+            "users",
+            given={"name": "viewer", "role": "viewer", "password": PASSWORD},
+        )
         yield running
 
 
@@ -86,14 +101,22 @@ def test_a_form_of_another_site_starts_nothing(server: Serving, charger: Charger
     form = place(anna).form("/start")
     for values in ({**form.values, "form-value": "0" * 64}, {"connector_id": "1"}):
         assert anna.ask("POST", form.action, values).status == 403
-    assert anna.ask("POST", form.action, form.values, {"sec-fetch-site": "cross-site"}).status == 403
+    assert (
+        anna.ask("POST", form.action, form.values, {"sec-fetch-site": "cross-site"}).status == 403
+    )
     assert server.query("SELECT 1 FROM command WHERE action = 'RemoteStartTransaction'") == []
 
 
-@pytest.mark.parametrize("onward", ["//evil.example/?command={id}", "https://evil.example/?command={id}", "{id}"])
+@pytest.mark.parametrize(
+    "onward", ["//evil.example/?command={id}", "https://evil.example/?command={id}", "{id}"]
+)
 def test_a_form_leads_to_no_other_site(server: Serving, onward: str) -> None:
     anna = log_in(server, "anna")
-    values = {**anna.get("/d/me").form("/logout").values, "new_password": PASSWORD, "old_password": PASSWORD}
+    values = {
+        **anna.get("/d/me").form("/logout").values,
+        "new_password": PASSWORD,
+        "old_password": PASSWORD,
+    }
     answer = anna.ask("POST", "/do/post/me/password", {**values, "next": onward})
     assert answer.headers["location"] == "/"
     with_course = anna.ask("POST", "/do/post/me/password", {**values, "next": "/d/me?command={id}"})
@@ -102,7 +125,13 @@ def test_a_form_leads_to_no_other_site(server: Serving, onward: str) -> None:
 
 def test_a_driver_sees_no_pages_of_operators_and_they_none_of_his(server: Serving) -> None:
     anna, viewer = log_in(server, "anna"), log_in(server, "viewer")
-    for path in ("/sessions", "/chargers", "/accounts/1", "/get/admin/codes", "/do/post/admin/users"):
+    for path in (
+        "/sessions",
+        "/chargers",
+        "/accounts/1",
+        "/get/admin/codes",
+        "/do/post/admin/users",
+    ):
         assert anna.get(path).status == 403
     assert "You belong to no household" in viewer.get("/d/sessions").words
 

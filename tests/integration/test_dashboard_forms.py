@@ -1,4 +1,5 @@
-"""Every form of the dashboard: that it can be shown, and that of every operation is filled in and sent to a charger."""
+"""Every form of the dashboard: that it can be shown, and that of every operation is filled in and
+sent to a charger."""
 
 from __future__ import annotations
 
@@ -29,11 +30,21 @@ from tests.integration.test_operations import wait_for
 SIMULATED, RESTARTING = "SIM-1", "SIM-2"
 HOSTILE = '"><script>alert(1)</script>'
 HOSTILE_ID = "\"><img src=x onerror='alert(1)'>"
-NEEDED = {"remote-stop": {"transactionId": "5"}, "get-diagnostics": {"location": "https://files.example.org/"}}
+NEEDED = {
+    "remote-stop": {"transactionId": "5"},
+    "get-diagnostics": {"location": "https://files.example.org/"},
+}
 """What the server would otherwise find: there is neither a session nor a place for files."""
 LAST = ("Reset", "SignedUpdateFirmware", "UpdateFirmware")
 """After these a charger is away for a while."""
-IN_PATHS = {"tag": "TAG", "month": "2026-01", "name": "name", "connector": "1", "reading": "1", "number": "1"} | {
+IN_PATHS = {
+    "tag": "TAG",
+    "month": "2026-01",
+    "name": "name",
+    "connector": "1",
+    "reading": "1",
+    "number": "1",
+} | {
     "charger": "CP-1",
     "cause": "too_fast",
 }
@@ -77,7 +88,9 @@ def form_of(browser: Browser, path: str, charger: str = SIMULATED) -> Form:
 
 
 def last_command(server: Serving) -> tuple[Any, ...]:
-    return server.query("SELECT cp_id, action, payload, asked_by, id FROM command ORDER BY id DESC LIMIT 1")[0]
+    return server.query(
+        "SELECT cp_id, action, payload, asked_by, id FROM command ORDER BY id DESC LIMIT 1"
+    )[0]
 
 
 def test_every_operation_is_sent_by_its_form(simulated: Serving, browser: Browser) -> None:
@@ -91,9 +104,15 @@ def _send(server: Serving, browser: Browser, operation: Operation) -> None:
     unknown = typed.keys() - set(form.names)
     assert not unknown, (operation.action, unknown, form.names)
     page = browser.post(form.action, typed | form.values)
-    assert (page.status, page.path) == (200, f"/chargers/{RESTARTING}"), (operation.action, page.words[:600])
+    assert (page.status, page.path) == (200, f"/chargers/{RESTARTING}"), (
+        operation.action,
+        page.words[:600],
+    )
     words = words_of(operation.action)  # it may be away still, after the one before
-    told = (f"✓ Sent to {RESTARTING}: {words}", f"▲ Waits for {RESTARTING}, which is away: {words}, until ")
+    told = (
+        f"✓ Sent to {RESTARTING}: {words}",
+        f"▲ Waits for {RESTARTING}, which is away: {words}, until ",
+    )
     assert any(one in page.words for one in told), page.words[:600]
     charger, action, payload, asked_by, _ = last_command(server)
     assert (charger, action, asked_by) == (RESTARTING, operation.action, "local admin")
@@ -102,19 +121,25 @@ def _send(server: Serving, browser: Browser, operation: Operation) -> None:
 
 def test_every_group_of_requests_leads_to_an_endpoint_and_none_is_missing() -> None:
     listed = [(one.method, one.endpoint) for group in GROUPS for one in group.askings]
-    about = [(one.method, one.path) for one in ENDPOINTS if one.changes and one.path.startswith(CHARGER)]
+    about = [
+        (one.method, one.path) for one in ENDPOINTS if one.changes and one.path.startswith(CHARGER)
+    ]
     elsewhere = ("PUT", f"{CHARGER}/connectors/{{connector}}")  # at the connector
     assert sorted(listed) == sorted(one for one in about if one != elsewhere)
 
 
-def test_every_endpoint_that_changes_something_has_a_form(server: Serving, browser: Browser) -> None:
+def test_every_endpoint_that_changes_something_has_a_form(
+    server: Serving, browser: Browser
+) -> None:
     with Charger(server.port, "CP-1") as charger:
         boot(charger)
         for one in ENDPOINTS:
             if one.changes:
                 address = _address(one)
                 page = browser.get(address)
-                if page.status == 404 and (one.method, one.path) in TASKS:  # what it is about is not there
+                if (
+                    page.status == 404 and (one.method, one.path) in TASKS
+                ):  # what it is about is not there
                     continue
                 assert page.status == 200, (address, page.words)
                 assert title_of(one.method, one.path) in page.form(address).words
@@ -137,23 +162,35 @@ class TestWhatAFormKnows:
         assert (profile[f"{first}.startPeriod"], profile[f"{first}.limit"]) == ("0", "16")
         assert "expiryDate" in form_of(browser, "reserve-now").values
 
-    def test_what_may_stay_empty_is_not_filled_in(self, simulated: Serving, browser: Browser) -> None:
-        assert not [name for name in form_of(browser, "remote-start").values if name.startswith("chargingProfile")]
+    def test_what_may_stay_empty_is_not_filled_in(
+        self, simulated: Serving, browser: Browser
+    ) -> None:
+        assert not [
+            name
+            for name in form_of(browser, "remote-start").values
+            if name.startswith("chargingProfile")
+        ]
 
     def test_tags_and_keys_are_offered(self, simulated: Serving, browser: Browser) -> None:
         tag, key = f"TAG{HOSTILE[:6]}", "HeartbeatInterval"
         api_of(simulated).ask("POST", "admin", "id-tags", given={"id_tag": tag, "name": HOSTILE})
-        api_of(simulated).ask("POST", "admin", "chargers", SIMULATED, "configuration", "read", given={})
+        api_of(simulated).ask(
+            "POST", "admin", "chargers", SIMULATED, "configuration", "read", given={}
+        )
         page = browser.get(f"/do/post/admin/chargers/{SIMULATED}/remote-start")
         assert tag in _offered(page, "l-idTag")
-        assert key in _offered(browser.get(f"/do/post/admin/chargers/{SIMULATED}/change-configuration"), "l-key")
+        assert key in _offered(
+            browser.get(f"/do/post/admin/chargers/{SIMULATED}/change-configuration"), "l-key"
+        )
         change = browser.get(f"/do/post/admin/chargers/{SIMULATED}/change-configuration", key=key)
         assert change.form("change-configuration").values == (
             change.form("change-configuration").values | {"key": key, "value": "60"}
         )
 
     @pytest.mark.parametrize("away", ["CP-AWAY", "CP AWAY"])
-    def test_one_that_is_away_is_waited_for(self, server: Serving, browser: Browser, away: str) -> None:
+    def test_one_that_is_away_is_waited_for(
+        self, server: Serving, browser: Browser, away: str
+    ) -> None:
         with Charger(server.port, away) as charger:
             boot(charger)
         wait_for(lambda: not api_of(server).ask("GET", "admin", "chargers", away)["is_connected"])
@@ -161,13 +198,18 @@ class TestWhatAFormKnows:
         page = browser.send(form)
         assert "waits for the charger" in page.words
         refused = browser.send(form_of(browser, "clear-cache", away), **{"?deadline": ""})
-        assert "The charger is not connected, so nothing was sent: say how long this may wait for it" in refused.words
+        assert (
+            "The charger is not connected, so nothing was sent: say how long this may wait for it"
+            in refused.words
+        )
         number = last_command(server)[-1]
         until = api_of(server).ask("GET", "admin", "commands", str(number))["deadline_at"]
         said = f"Waits for {away}, which is away: {words_of('ClearCache')}, until "
         assert re.search(rf"▲ {said}(\d+ \w+ )?{_minute(until)}", page.words)
         assert "Sent to" not in page.words
-        cancelled = browser.send(browser.get(f"/commands/{number}").form(f"/do/delete/admin/commands/{number}"))
+        cancelled = browser.send(
+            browser.get(f"/commands/{number}").form(f"/do/delete/admin/commands/{number}")
+        )
         assert "cancelled before it was sent" in cancelled.words
 
 
@@ -194,7 +236,9 @@ class TestRows:
             ("BBB", "Accepted"),
         ]
 
-    def test_more_rows_send_nothing_and_forget_nothing(self, simulated: Serving, browser: Browser) -> None:
+    def test_more_rows_send_nothing_and_forget_nothing(
+        self, simulated: Serving, browser: Browser
+    ) -> None:
         form, before = form_of(browser, self.PATH), last_command(simulated)
         given = form.values | _rows({1: "KEPT"})
         page = browser.post(form.action, given | {"more-rows": "1"})
@@ -203,9 +247,13 @@ class TestRows:
         assert len(more.names) > len(form.names)
         assert last_command(simulated) == before
 
-    def test_a_problem_stands_in_its_row_and_at_the_top(self, simulated: Serving, browser: Browser) -> None:
+    def test_a_problem_stands_in_its_row_and_at_the_top(
+        self, simulated: Serving, browser: Browser
+    ) -> None:
         form = form_of(browser, self.PATH)
-        page = browser.post(form.action, form.values | {"localAuthorizationList[0].idTagInfo.status": "Blocked"})
+        page = browser.post(
+            form.action, form.values | {"localAuthorizationList[0].idTagInfo.status": "Blocked"}
+        )
         assert page.status == 422
         assert "#f-localAuthorizationList[0].idTag" in page.links
         wrong = [given["name"] for tag, given in page.tags if given.get("aria-invalid")]
@@ -225,25 +273,37 @@ class TestAnOpenSession:
         api_of(server).ask("POST", "admin", "accounts", given={"name": HOSTILE})
         ((account,),) = server.query("SELECT max(id) FROM account")
         api_of(server).ask(
-            "POST", "admin", "accounts", str(account), "give", given={"tag": "ANNA", "since": "2020-01-01"}
+            "POST",
+            "admin",
+            "accounts",
+            str(account),
+            "give",
+            given={"tag": "ANNA", "since": "2020-01-01"},
         )
         with Charger(server.port, "CP-2") as charger:
             boot(charger)
             yield charger.start("ANNA", 0)
 
-    def test_what_would_end_it_names_whose_it_is_and_is_asked_once(self, server: Serving, browser: Browser) -> None:
+    def test_what_would_end_it_names_whose_it_is_and_is_asked_once(
+        self, server: Serving, browser: Browser
+    ) -> None:
         page = browser.get("/do/post/admin/chargers/CP-2/reset")
         assert f"This ends {HOSTILE} 's session" in page.words
         form = page.form("/reset")
         refused = browser.send(form)
         assert (refused.status, "Nothing was done" in refused.words) == (409, True)
-        said = f"{HOSTILE} is charging here: stop that session first, or tick “Do it although a session is running”"
+        said = (
+            f"{HOSTILE} is charging here: stop that session first, or tick “Do it although a "
+            "session is running”"
+        )
         assert said in refused.words
         assert "would interrupt" not in refused.words
         browser.send(form, **{"?force": "true"})
         assert last_command(server)[:2] == ("CP-2", "Reset")
 
-    def test_it_is_stopped_by_a_button_that_says_so(self, server: Serving, browser: Browser, session: int) -> None:
+    def test_it_is_stopped_by_a_button_that_says_so(
+        self, server: Serving, browser: Browser, session: int
+    ) -> None:
         form = browser.get("/chargers/CP-2").form("remote-stop")
         assert f"Stop {HOSTILE}'s session" in form.words
         page = browser.send(form)
@@ -273,18 +333,38 @@ def test_its_configuration_is_compared_with_templates(simulated: Serving, browse
 def test_hostile_names_stay_text(server: Serving, browser: Browser) -> None:
     with Charger(server.port, quote(HOSTILE_ID, safe="")) as charger:
         boot(charger, HOSTILE[:20])
-        status = {"errorCode": "GroundFailure", "status": "Faulted", "info": HOSTILE, "vendorErrorCode": HOSTILE}
+        status = {
+            "errorCode": "GroundFailure",
+            "status": "Faulted",
+            "info": HOSTILE,
+            "vendorErrorCode": HOSTILE,
+        }
         charger.call("StatusNotification", connectorId=1, **status)
         charger.call("DataTransfer", vendorId=HOSTILE, data=HOSTILE)
         home = f"/chargers/{quote(HOSTILE_ID, safe='')}"
-        tabs = ["", *(f"/{one}" for one in ("commands", "history", "oddities", "limits", "configuration", "security"))]
+        tabs = [
+            "",
+            *(
+                f"/{one}"
+                for one in (
+                    "commands",
+                    "history",
+                    "oddities",
+                    "limits",
+                    "configuration",
+                    "security",
+                )
+            ),
+        ]
         pages = [browser.get(f"{home}{tab}") for tab in (*tabs, "/frames", "/history?show=faults")]
         pages += [browser.get("/chargers"), browser.get(f"/do/post/admin{home}/reset")]
     for page in pages:
         assert page.status == 200, page.path
         assert HOSTILE_ID in page.words
         assert all("src" in given for tag, given in page.tags if tag == "script"), page.path
-        assert not [tag for tag, given in page.tags if tag == "img" or "onerror" in given], page.path
+        assert not [tag for tag, given in page.tags if tag == "img" or "onerror" in given], (
+            page.path
+        )
     assert HOSTILE in pages[0].words  # the vendor's error code
 
 
@@ -293,7 +373,9 @@ def test_frames_are_filtered_and_stand_still(server: Serving, browser: Browser) 
         boot(charger)
         charger.call("DataTransfer", vendorId="needle")
         charger.call("Heartbeat")
-    wait_for(lambda: '"Heartbeat"' in browser.get("/chargers/CP-F/frames").words)  # frames are stored later than facts
+    wait_for(
+        lambda: '"Heartbeat"' in browser.get("/chargers/CP-F/frames").words
+    )  # frames are stored later than facts
     page = browser.get("/chargers/CP-F/frames", text="needle")
     assert page.words.count("needle") > 1
     assert '"Heartbeat"' not in page.words
@@ -308,11 +390,17 @@ def test_a_start_offers_the_tags_of_households(server: Serving, browser: Browser
         boot(charger)
     api = api_of(server)
     api.ask("POST", "admin", "accounts", given={"name": "Anna Becker"})
-    (account,) = [one["id"] for one in api.ask("GET", "admin", "accounts")["data"] if one["name"] == "Anna Becker"]
+    (account,) = [
+        one["id"]
+        for one in api.ask("GET", "admin", "accounts")["data"]
+        if one["name"] == "Anna Becker"
+    ]
     api.ask("POST", "admin", "accounts", str(account), "give", given={"tag": "04A2B3C4"})
     page = browser.get("/do/post/admin/chargers/OFFERS-TAGS/remote-start")
     assert "04A2B3C4" in [given.get("value") for tag, given in page.tags if tag == "option"]
-    (field,) = [given for tag, given in page.tags if tag == "input" and given.get("name") == "idTag"]
+    (field,) = [
+        given for tag, given in page.tags if tag == "input" and given.get("name") == "idTag"
+    ]
     assert (field["list"], field["value"]) == ("l-idTag", "")
 
 
@@ -320,7 +408,11 @@ def test_what_has_a_number_is_chosen_by_its_name_and_a_station_only_where_there_
     server: Serving, browser: Browser
 ) -> None:
     address, api = "/do/post/admin/chargers", api_of(server)
-    names = [given["name"] for tag, given in browser.get(address).tags if tag == "input" and "id" in given]
+    names = [
+        given["name"]
+        for tag, given in browser.get(address).tags
+        if tag == "input" and "id" in given
+    ]
     assert names == ["id", "name", "vendor", "model"]
     station = str(api.ask("POST", "admin", "stations", given={"name": "Garage"})["id"])
     page = browser.get(address)

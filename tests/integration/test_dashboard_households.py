@@ -17,7 +17,9 @@ HOSTILE = '"><script>alert(1)</script>'
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(tmp_path_factory.mktemp("households") / "site.db", "--time-zone", "Europe/Berlin") as running:
+    with serving(
+        tmp_path_factory.mktemp("households") / "site.db", "--time-zone", "Europe/Berlin"
+    ) as running:
         for role in ("operator", "viewer"):
             given = {"name": role, "role": role, "password": PASSWORD}
             api_of(running).ask("POST", "admin", "users", given=given)
@@ -27,10 +29,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 def make(browser: Browser, name: str) -> Page:
     """Make a household by its form; return its page."""
     listed = browser.send(
-        browser.get("/do/post/admin/accounts?next=/accounts").form("/do/post"), name=name, since=LONG_AGO
+        browser.get("/do/post/admin/accounts?next=/accounts").form("/do/post"),
+        name=name,
+        since=LONG_AGO,
     )
     assert (listed.status, listed.path) == (200, "/accounts")
-    (link,) = [one for one in browser.get("/accounts", search=name).links if one.startswith("/accounts/")]
+    (link,) = [
+        one for one in browser.get("/accounts", search=name).links if one.startswith("/accounts/")
+    ]
     return browser.get(link)
 
 

@@ -20,11 +20,20 @@ HOSTILE = "Max <b>"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    flags = ("--time-zone", "Europe/Berlin", "--api-allowed-hosts", "127.0.0.1", "--public-url", PUBLIC)
+    flags = (
+        "--time-zone",
+        "Europe/Berlin",
+        "--api-allowed-hosts",
+        "127.0.0.1",
+        "--public-url",
+        PUBLIC,
+    )
     with serving(tmp_path_factory.mktemp("inviting") / "site.db", *flags) as running:
         api = api_of(running)
         for role in ("operator", "viewer"):
-            api.ask("POST", "admin", "users", given={"name": role, "role": role, "password": PASSWORD})
+            api.ask(
+                "POST", "admin", "users", given={"name": role, "role": role, "password": PASSWORD}
+            )
         api.ask("POST", "admin", "accounts", given={"name": "Anna Becker"})
         yield running
 
@@ -46,9 +55,9 @@ def test_a_link_is_shown_once_as_text_and_as_a_code(server: Serving) -> None:
     code = code_of(page)
     assert page.status == 200
     assert f"{PUBLIC}/welcome#{code}" in page.words
-    assert [given["aria-label"] for tag, given in page.tags if tag == "svg" and "aria-label" in given] == [
-        "The link as a QR code"
-    ]
+    assert [
+        given["aria-label"] for tag, given in page.tags if tag == "svg" and "aria-label" in given
+    ] == ["The link as a QR code"]
     assert page.headers["cache-control"] == "no-store"
     assert code not in operator.get("/accounts/1").html
     assert "max has a code until" in operator.get("/accounts/1").words
@@ -58,7 +67,9 @@ def test_a_pin_is_shown_with_the_address_to_type_it_at(server: Serving) -> None:
     operator, driver = log_in(server, "operator"), Browser(server)
     page = invite(operator, "mia", "PIN")
     assert f"Enter it at {PUBLIC}/welcome" in page.words
-    assert driver.send(driver.get("/welcome").form("/welcome"), code=code_of(page)).path != "/welcome"
+    assert (
+        driver.send(driver.get("/welcome").form("/welcome"), code=code_of(page)).path != "/welcome"
+    )
     assert server.query("SELECT role, account_id FROM user WHERE name = 'mia'") == [("driver", 1)]
 
 
@@ -69,7 +80,9 @@ def test_a_new_code_replaces_the_one_before(server: Serving) -> None:
     again = operator.send(operator.get("/accounts/1").form(f"/users/{number}/invitations"))
     assert "Give this to nora" in again.words
     assert driver.send(driver.get("/welcome").form("/welcome"), code=first).status >= 400
-    assert driver.send(driver.get("/welcome").form("/welcome"), code=code_of(again)).path != "/welcome"
+    assert (
+        driver.send(driver.get("/welcome").form("/welcome"), code=code_of(again)).path != "/welcome"
+    )
 
 
 def test_a_driver_is_removed(server: Serving) -> None:
@@ -94,14 +107,18 @@ def test_names_stay_words(server: Serving) -> None:
     assert not [tag for tag, _ in page.tags if tag == "b"]
 
 
-def test_who_never_logged_in_is_told_to_become_an_admin_first(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_who_never_logged_in_is_told_to_become_an_admin_first(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """From the first user on nobody comes in without a log-in, not even who invited him."""
     with serving(tmp_path_factory.mktemp("local") / "site.db") as running:
         api_of(running).ask("POST", "admin", "accounts", given={"name": "Anna Becker"})
         browser = Browser(running)
         page = browser.get("/accounts/1")
         assert not [one for one in page.forms if "admin/users" in one.action]
-        adding = browser.get(next(one for one in page.links if "/do/post/admin/users" in one)).form("admin/users")
+        adding = browser.get(next(one for one in page.links if "/do/post/admin/users" in one)).form(
+            "admin/users"
+        )
         assert adding.values["role"] == "admin"
         browser.send(adding, name="cleo", password=PASSWORD)
         browser.send(browser.get("/login").form("/login"), name="cleo", password=PASSWORD)
@@ -116,7 +133,9 @@ def test_codes_lead_to_each_connector(server: Serving) -> None:
     with Charger(server.port, "CP 1") as charger:
         charger.boot()
         for connector in (1, 2):
-            charger.call("StatusNotification", connectorId=connector, errorCode="NoError", status="Available")
+            charger.call(
+                "StatusNotification", connectorId=connector, errorCode="NoError", status="Available"
+            )
     with Charger(server.port, "CP-2") as charger:
         charger.boot()
         charger.call("StatusNotification", connectorId=1, errorCode="NoError", status="Available")
@@ -129,9 +148,16 @@ def test_codes_lead_to_each_connector(server: Serving) -> None:
         f"CP-2 Scan to charge {PUBLIC}/d/at/CP-2",
     ):
         assert words in sheet.words
-    assert operator.get(next(one for one in links if one.endswith("format=pdf"))).html.startswith("%PDF-")
-    labels = server.query("SELECT labels, labelled FROM cp WHERE id IN ('CP 1', 'CP-2') ORDER BY id")
-    assert labels == [(2, None), (1, None)]  # they bear a name, not an address that this machine may lose
+    assert operator.get(next(one for one in links if one.endswith("format=pdf"))).html.startswith(
+        "%PDF-"
+    )
+    labels = server.query(
+        "SELECT labels, labelled FROM cp WHERE id IN ('CP 1', 'CP-2') ORDER BY id"
+    )
+    assert labels == [
+        (2, None),
+        (1, None),
+    ]  # they bear a name, not an address that this machine may lose
 
 
 @pytest.mark.parametrize(
@@ -151,7 +177,12 @@ def test_codes_that_lead_only_to_this_machine_are_not_printed_unless_a_setting_n
         api = api_of(running)
         api.ask("POST", "admin", "chargers", given={"id": "CP-1"})
         if named is not None:
-            api.ask("POST", "admin", "users", given={"name": "operator", "role": "operator", "password": PASSWORD})
+            api.ask(
+                "POST",
+                "admin",
+                "users",
+                given={"name": "operator", "role": "operator", "password": PASSWORD},
+            )
             found = _printed(running)
             assert f"{named}/d/at/CP-1" in found
             assert "Bauhof 12" not in found
@@ -161,7 +192,9 @@ def test_codes_that_lead_only_to_this_machine_are_not_printed_unless_a_setting_n
         with pytest.raises(Refusal) as caught:
             api.ask("GET", "admin", "codes")
         assert "the codes would lead to http://127.0.0.1:" in str(caught.value)
-        assert "say with --drivers-url or --public-url where drivers find this site" in str(caught.value)
+        assert "say with --drivers-url or --public-url where drivers find this site" in str(
+            caught.value
+        )
         if not flags:
             page = Browser(running).get("/get/admin/codes")
             assert page.status == 409

@@ -18,7 +18,9 @@ PEOPLE = ("admin", "operator", "viewer")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     with serving(tmp_path_factory.mktemp("login") / "site.db") as running:
         for role in PEOPLE:
-            api_of(running).ask("POST", "admin", "users", given={"name": role, "role": role, "password": PASSWORD})
+            api_of(running).ask(
+                "POST", "admin", "users", given={"name": role, "role": role, "password": PASSWORD}
+            )
         yield running
 
 
@@ -64,14 +66,19 @@ def test_a_wrong_password_is_told_at_the_form(server: Serving) -> None:
 def test_what_is_wrong_is_told_in_the_language_of_the_browser(server: Serving) -> None:
     browser = Browser(server)
     form = browser.get("/login").form("/login").values
-    page = browser.ask("POST", "/login", {**form, "name": "viewer", "password": "x"}, {"accept-language": "de"})
+    page = browser.ask(
+        "POST", "/login", {**form, "name": "viewer", "password": "x"}, {"accept-language": "de"}
+    )
     assert (page.status, "Name oder Passwort ist falsch" in page.words) == (401, True)
 
 
 def test_pages_are_compressed_for_browsers_that_can(server: Serving) -> None:
     browser = Browser(server)
     log_in(browser, "operator")
-    packed, plain = browser.get("/"), browser.ask("GET", "/", headers={"accept-encoding": "identity"})
+    packed, plain = (
+        browser.get("/"),
+        browser.ask("GET", "/", headers={"accept-encoding": "identity"}),
+    )
     assert packed.headers["content-encoding"] == "gzip"
     assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
     values = {page.form("/logout").values["form-value"] for page in (packed, plain)}
@@ -108,7 +115,9 @@ def test_what_a_role_may_not_do_is_not_done(server: Serving) -> None:
     log_in(operator, "operator")
     form = operator.get("/do/post/admin/chargers").form("/do/post")
     own = viewer.get("/").form("/logout").values["form-value"]
-    assert viewer.ask("POST", form.action, {**form.values, "form-value": own, "id": "X"}).status == 403
+    assert (
+        viewer.ask("POST", form.action, {**form.values, "form-value": own, "id": "X"}).status == 403
+    )
     assert server.query("SELECT 1 FROM cp WHERE id = 'X'") == []
 
 
@@ -128,7 +137,9 @@ def test_a_log_in_that_is_ended_from_elsewhere_is_over(server: Serving) -> None:
     assert browser.get("/").path.startswith("/login")
 
 
-def test_a_form_that_is_sent_after_the_log_in_has_ended_says_so_and_leads_back(server: Serving) -> None:
+def test_a_form_that_is_sent_after_the_log_in_has_ended_says_so_and_leads_back(
+    server: Serving,
+) -> None:
     browser = Browser(server)
     log_in(browser, "operator")
     form = browser.get("/do/post/admin/chargers").form("/do/post")
@@ -141,22 +152,31 @@ def test_a_form_that_is_sent_after_the_log_in_has_ended_says_so_and_leads_back(s
     assert server.query("SELECT 1 FROM cp WHERE id = 'UNSENT'") == []
 
 
-@pytest.mark.parametrize(("role", "password"), [("viewer", PASSWORD), ("operator", PASSWORD), ("admin", "")])
-def test_the_first_user_must_be_able_to_let_others_in(tmp_path: Path, role: str, password: str) -> None:
-    """From the first user on everybody must log in: one who may not add users would lock the owner out."""
+@pytest.mark.parametrize(
+    ("role", "password"), [("viewer", PASSWORD), ("operator", PASSWORD), ("admin", "")]
+)
+def test_the_first_user_must_be_able_to_let_others_in(
+    tmp_path: Path, role: str, password: str
+) -> None:
+    """From the first user on everybody must log in: one who may not add users would lock the owner
+    out."""
     with serving(tmp_path / "new.db") as new:
         browser = Browser(new)
         form = browser.get("/do/post/admin/users").form("/do/post")
         refused = browser.send(form, name="anna", role=role, password=password)
         assert "must be an admin, with a password" in refused.words
-        assert "/do/post/admin/tokens" not in browser.get("/system/people").html  # nor would a token let him in
+        assert (
+            "/do/post/admin/tokens" not in browser.get("/system/people").html
+        )  # nor would a token let him in
         added = browser.send(refused.form("/do/post"), name="anna", role="admin", password=PASSWORD)
         assert added.path.startswith("/login")
         assert log_in(browser, "anna", path="/system/people").path == "/system/people"
 
 
 def test_a_token_in_the_form_logs_in_too(server: Serving) -> None:
-    made = api_of(server).ask("POST", "admin", "tokens", given={"name": "for-a-tablet", "role": "viewer"})
+    made = api_of(server).ask(
+        "POST", "admin", "tokens", given={"name": "for-a-tablet", "role": "viewer"}
+    )
     browser = Browser(server)
     page = browser.send(browser.get("/login").form("/login"), token=made["token"])
     assert (page.status, page.path) == (200, "/")
@@ -177,7 +197,9 @@ def test_an_invitation_is_used_once_and_not_by_looking(server: Serving) -> None:
 def test_a_made_password_or_code_is_shown_once(server: Serving) -> None:
     browser = Browser(server)
     log_in(browser, "admin")
-    page = browser.send(browser.get("/do/post/admin/users").form("/do/post"), name="dora", role="viewer")
+    page = browser.send(
+        browser.get("/do/post/admin/users").form("/do/post"), name="dora", role="viewer"
+    )
     assert page.status == 200
     assert "code" in page.words
     assert page.headers["cache-control"] == "no-store"
@@ -185,7 +207,9 @@ def test_a_made_password_or_code_is_shown_once(server: Serving) -> None:
 
 def test_a_pin_that_was_used_up_by_guesses_is_told_with_its_user(server: Serving) -> None:
     api, browser = api_of(server), Browser(server)
-    made = api.ask("POST", "admin", "users", given={"name": "emil", "role": "viewer", "invite": "pin"})
+    made = api.ask(
+        "POST", "admin", "users", given={"name": "emil", "role": "viewer", "invite": "pin"}
+    )
     code = made["invitation"]["code"]
     wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
     for _ in range(5):

@@ -1,4 +1,5 @@
-"""What forms are about, and the units in which they are filled in and refused: sessions, households, tags, money."""
+"""What forms are about, and the units in which they are filled in and refused: sessions,
+households, tags, money."""
 
 from __future__ import annotations
 
@@ -47,15 +48,27 @@ def numbers(server: Serving) -> list[int]:
     return [number for (number,) in server.query("SELECT id FROM tx ORDER BY start_time, id")]
 
 
-def test_who_corrects_a_session_sees_which_and_is_refused_what_is_impossible(server: Serving, browser: Browser) -> None:
+def test_who_corrects_a_session_sees_which_and_is_refused_what_is_impossible(
+    server: Serving, browser: Browser
+) -> None:
     number, _ = numbers(server)
     path = f"/do/post/admin/transactions/{number}/correct"
     page = browser.get(path)
-    for words in ("=1+1", "CP-1", "13.275 kWh", "Sun 1 Mar 2026, 13:00:00 CET", "In the time of Europe/Berlin."):
+    for words in (
+        "=1+1",
+        "CP-1",
+        "13.275 kWh",
+        "Sun 1 Mar 2026, 13:00:00 CET",
+        "In the time of Europe/Berlin.",
+    ):
         assert words in page.words, words
     assert IN_UTC.search(page.words) is None
     page = browser.send(page.form(path), figure_wh="99999.999", reason="a slip")
-    assert (page.status, wrong(page)["name"], wrong(page)["value"]) == (422, "figure_wh", "99999.999")
+    assert (page.status, wrong(page)["name"], wrong(page)["value"]) == (
+        422,
+        "figure_wh",
+        "99999.999",
+    )
     assert "Energy (kWh) : No charger delivers 99 999.999 kWh" in page.words
     page = browser.send(page.form(path), figure_wh="-5")
     assert "Energy (kWh) : Give 0 kWh or more" in page.words
@@ -102,7 +115,9 @@ def test_a_tag_that_is_changed_is_named(server: Serving, browser: Browser) -> No
     path = "/do/patch/admin/id-tags/04AA"
     with Charger(server.port, "CP-2") as charger:
         charger.boot()
-    browser.send(browser.get("/do/post/admin/id-tags").form("/do/post"), id_tag="04AA", name="The white car")
+    browser.send(
+        browser.get("/do/post/admin/id-tags").form("/do/post"), id_tag="04AA", name="The white car"
+    )
     browser.send(browser.get(f"{ANNA}/give").form("/give"), tag="04AA", since="2026-03-01")
     page = browser.get(path)
     for words in ("The white car", "04AA", "Accepted", "Anna"):

@@ -1,4 +1,5 @@
-"""The pages of the system over HTTP: for admins, with what must be shown once, and settings without secrets."""
+"""The pages of the system over HTTP: for admins, with what must be shown once, and settings without
+secrets."""
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ def test_settings_stand_with_where_they_came_from_and_without_secrets(server: Se
 def test_a_token_is_shown_once_and_can_be_revoked(server: Serving) -> None:
     admin = log_in(server, "admin")
     made = admin.send(
-        admin.get("/do/post/admin/tokens?next=/system/people").form("/do/post"), name="tablet", role="viewer"
+        admin.get("/do/post/admin/tokens?next=/system/people").form("/do/post"),
+        name="tablet",
+        role="viewer",
     )
     assert "levity_" in made.words
     page = admin.get("/system/people")
@@ -66,7 +69,9 @@ def test_the_audit_names_who_did_what(server: Serving) -> None:
     admin = log_in(server, "admin")
     admin.send(admin.get("/do/post/admin/stations").form("/do/post"), name=HOSTILE)
     page = admin.get("/system/audit")
-    assert "<span>Add a station</span><details>" in page.html  # on a phone the details have a line of their own
+    assert (
+        "<span>Add a station</span><details>" in page.html
+    )  # on a phone the details have a line of their own
     assert "Add a station What was sent POST /api/admin/stations" in page.words
     assert HOSTILE in admin.get("/system").words
     assert all("src" in given for tag, given in page.tags if tag == "script")
@@ -87,6 +92,9 @@ def test_the_audit_names_chargers_and_leaves_paths_to_the_details(server: Servin
     admin.send(admin.get("/do/put/admin/chargers/SPACE-01").form("/do/put"), name="Space 7")
     admin.send(admin.get("/do/delete/admin/chargers/NOBODY").form("/do/delete"))
     page = admin.get("/system/audit")
-    assert "Rename, or move to a station: Space 7 What was sent PUT /api/admin/chargers/SPACE-01" in page.words
+    assert (
+        "Rename, or move to a station: Space 7 What was sent PUT /api/admin/chargers/SPACE-01"
+        in page.words
+    )
     assert "Retire: NOBODY" in page.words
     assert "Body" not in page.words

@@ -1,4 +1,5 @@
-"""Tariffs, who bills, and meters in the dashboard: every form, with what is refused and hostile texts."""
+"""Tariffs, who bills, and meters in the dashboard: every form, with what is refused and hostile
+texts."""
 
 from __future__ import annotations
 
@@ -69,19 +70,25 @@ def test_a_price_is_tried_set_changed_and_withdrawn(server: Serving, browser: Br
     assert (page.path, page.status) == ("/tariffs/1", 200)
     assert "0.32 EUR per kWh" in page.words
     assert f"The whole site {HOSTILE} 1 March 2026" in page.words
-    page = browser.get("/tariffs/1/change", price="0,35", night_price="0,24", since="2026-05-01", whom="", show="1")
+    page = browser.get(
+        "/tariffs/1/change", price="0,35", night_price="0,24", since="2026-05-01", whom="", show="1"
+    )
     page = browser.send(page.form(PRICES))
     assert (page.path, page.status) == ("/tariffs/1", 200)
     assert "night: 0.24 EUR a kWh, 22:00-06:00." in page.words
     texts = server.query("SELECT toml FROM tariff_version ORDER BY id")
     assert all('tax = "19"' in text for (text,) in texts)
     page = browser.send(page.form("Withdraw the version of 1 May 2026"))
-    assert server.query("SELECT since FROM tariff_version WHERE withdrawn_at IS NULL") == [("2026-03-01",)]
+    assert server.query("SELECT since FROM tariff_version WHERE withdrawn_at IS NULL") == [
+        ("2026-03-01",)
+    ]
 
 
 def test_a_day_that_is_taken_is_told_at_its_field(server: Serving, browser: Browser) -> None:
     """Of TOML. The form replaces what was set for the same day, and says so."""
-    api_of(server).ask("POST", "admin", "tariff-prices", given={"price": "0.32", "since": "2026-03-01"})
+    api_of(server).ask(
+        "POST", "admin", "tariff-prices", given={"price": "0.32", "since": "2026-03-01"}
+    )
     page = add(browser, toml("Flat", "2026-03-01"))
     (wrong,) = [given for _, given in page.tags if "aria-invalid" in given]
     assert (page.status, wrong["name"]) == (409, "toml")
@@ -91,7 +98,9 @@ def test_a_day_that_is_taken_is_told_at_its_field(server: Serving, browser: Brow
     assert "0.35 EUR per kWh" in browser.get("/tariffs").words
 
 
-def test_a_tariff_of_several_prices_is_text_and_nothing_of_it_is_lost(server: Serving, browser: Browser) -> None:
+def test_a_tariff_of_several_prices_is_text_and_nothing_of_it_is_lost(
+    server: Serving, browser: Browser
+) -> None:
     page = add(browser, toml(name=HOSTILE[:20], price="0,34"))
     assert page.status == 422
     assert "write a decimal point, not a comma" in page.words
@@ -117,15 +126,21 @@ def test_a_version_is_added_to_a_tariff_and_withdrawn(server: Serving, browser: 
     add(browser, toml())
     page = browser.get("/tariffs/1")
     assert "night: 0.22 EUR a kWh, 22:00-06:00." in page.words
-    page = browser.send(form_of(page), toml=toml(day="2026-06-01", price="0.40"), reason="new contract")
+    page = browser.send(
+        form_of(page), toml=toml(day="2026-06-01", price="0.40"), reason="new contract"
+    )
     assert page.path == "/tariffs/1"
     assert "new contract" in page.words
     page = browser.send(page.form("Withdraw the version of 1 June 2026"))
     assert "Withdrawn" in page.words
-    assert server.query("SELECT since FROM tariff_version WHERE withdrawn_at IS NULL") == [("2026-03-01",)]
+    assert server.query("SELECT since FROM tariff_version WHERE withdrawn_at IS NULL") == [
+        ("2026-03-01",)
+    ]
 
 
-def test_tariffs_are_assigned_to_site_charger_and_household(server: Serving, browser: Browser) -> None:
+def test_tariffs_are_assigned_to_site_charger_and_household(
+    server: Serving, browser: Browser
+) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
     api_of(server).ask("PUT", "admin", "chargers", "CP-1", given={"name": "Space 1"})
@@ -137,7 +152,9 @@ def test_tariffs_are_assigned_to_site_charger_and_household(server: Serving, bro
         ("To a charger", {"charger": "CP-1"}),
         ("household", {"account": "1"}),
     ):
-        page = browser.send(browser.get("/tariffs").form(words), tariff="1", since="2026-03-01", **given)
+        page = browser.send(
+            browser.get("/tariffs").form(words), tariff="1", since="2026-03-01", **given
+        )
         assert page.path == "/tariffs", page.words
     page = browser.get("/tariffs")
     assert "The whole site Night" in page.words
@@ -163,10 +180,20 @@ def png() -> bytes:
     """Return a picture of one dot."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b"\0\0"))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_who_bills_is_said_and_changed(server: Serving, browser: Browser) -> None:
@@ -174,7 +201,9 @@ def test_who_bills_is_said_and_changed(server: Serving, browser: Browser) -> Non
     assert "The bills have no sender yet" in page.words
     path = "/do/put/admin/biller"
     form = browser.get(path, next="/biller").form(path)
-    page = browser.send(form, name=HOSTILE, address="Bauhof 12\r\n10115 Berlin", bank_account="DE99")
+    page = browser.send(
+        form, name=HOSTILE, address="Bauhof 12\r\n10115 Berlin", bank_account="DE99"
+    )
     assert page.status == 422
     assert page.form(path).values["name"] == HOSTILE
     page = browser.send(form, name=HOSTILE, address="Bauhof 12\r\n10115 Berlin")
@@ -202,13 +231,20 @@ def test_a_meter_is_added_read_voided_and_imported(server: Serving, browser: Bro
     page = browser.get("/meters")
     assert "There is none yet" in page.words
     page = browser.send(
-        browser.get(path, next="/meters").form(path), name=HOSTILE, class_percent="1", since="2026-03-01"
+        browser.get(path, next="/meters").form(path),
+        name=HOSTILE,
+        class_percent="1",
+        since="2026-03-01",
     )
     assert HOSTILE in page.words
     assert "Measures the whole site. Since Sun 1 Mar" in page.words
     assert scripts(page) == []
     readings = f"{path}/1/readings"
-    page = browser.send(browser.get(readings, next="/meters/1").form(readings), value="48211.3", at="2026-03-01T12:00")
+    page = browser.send(
+        browser.get(readings, next="/meters/1").form(readings),
+        value="48211.3",
+        at="2026-03-01T12:00",
+    )
     assert "48211.3 kWh" in page.words
     void = f"{readings}/1/void"
     page = browser.send(browser.get(void, next="/meters/1").form(void), reason="two digits swapped")
@@ -218,5 +254,7 @@ def test_a_meter_is_added_read_voided_and_imported(server: Serving, browser: Bro
     page = browser.upload(browser.get(imports).form(imports), lines.encode())
     assert page.status == 200
     assert server.query("SELECT value FROM meter_reading ORDER BY id") == [("48211.3",), ("48300",)]
-    page = browser.upload(browser.get(imports).form(imports), b"meter,at,value\nNobody,2026-04-01,1\n")
+    page = browser.upload(
+        browser.get(imports).form(imports), b"meter,at,value\nNobody,2026-04-01,1\n"
+    )
     assert page.status == 422

@@ -1,4 +1,5 @@
-"""Three servers as `levity-trio deploy --servers 3` writes them, behind a real HAProxy, on a real PostgreSQL."""
+"""Three servers as `levity-trio deploy --servers 3` writes them, behind a real HAProxy, on a real
+PostgreSQL."""
 
 from __future__ import annotations
 
@@ -37,7 +38,11 @@ CONNECTIONS = 4
 """To PostgreSQL, of each server, as levity-postgresql.conf says."""
 PORTS = re.compile(r"\b(?:9000|9001|1[0-2](?:000|001|464))\b")
 """Those of HAProxy and of the three servers."""
-AT = "SELECT cp_id, server FROM session JOIN run ON run.id = run_id WHERE session.ended_at IS NULL ORDER BY session.id"
+AT = (
+    "SELECT cp_id, server FROM session "
+    "JOIN run ON run.id = run_id WHERE session.ended_at IS NULL "
+    "ORDER BY session.id"
+)
 HELD = "UPDATE levity.server SET until = clock_timestamp() + interval '1 hour' WHERE name = '{}'"
 
 
@@ -48,7 +53,9 @@ def deploy(folder: Path, address: str) -> Path:
     run_forked(command, folder, environment_of_user(), 60).check_returncode()
     ports: dict[str, str] = {}
     for file in files.iterdir():
-        text = PORTS.sub(lambda found: ports.setdefault(found[0], str(free_port())), file.read_text())
+        text = PORTS.sub(
+            lambda found: ports.setdefault(found[0], str(free_port())), file.read_text()
+        )
         file.write_text(text.replace("_interval: 10s", "_interval: 1s"))
     return files
 
@@ -56,7 +63,10 @@ def deploy(folder: Path, address: str) -> Path:
 @pytest.fixture(scope="module")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """PostgreSQL with the settings that are deployed."""
-    text = (deploy(tmp_path_factory.mktemp("settings"), "postgresql:///levity") / "levity-postgresql.conf").read_text()
+    text = (
+        deploy(tmp_path_factory.mktemp("settings"), "postgresql:///levity")
+        / "levity-postgresql.conf"
+    ).read_text()
     deployed = dict(re.findall(r"^(\w+) = (\S+)$", text, re.MULTILINE))
     assert int(deployed["max_connections"]) > SERVERS * CONNECTIONS * 2
     with running() as server:
@@ -81,7 +91,9 @@ def deployed(folder: Path, address: PostgresqlAddress) -> Iterator[Site]:
         for number in range(1, SERVERS + 1):
             (folder / str(number)).mkdir()
             name, flags = f"levity-{number}", flags_of(files / f"levity-trio-{number}.service")
-            servers[name] = opened.enter_context(serving(folder / str(number) / name, *flags, may_log_errors=True))
+            servers[name] = opened.enter_context(
+                serving(folder / str(number) / name, *flags, may_log_errors=True)
+            )
         yield Site(servers, *opened.enter_context(proxying(files / "haproxy.cfg")))
 
 
@@ -95,17 +107,21 @@ def flags_of(unit: Path) -> Iterator[str]:
 
 @contextmanager
 def proxying(file: Path) -> Iterator[tuple[int, int]]:
-    """HAProxy with this file; gives its ports for chargers and pages. Only root can have it change root and user."""
+    """HAProxy with this file; gives its ports for chargers and pages. Only root can have it change
+    root and user."""
     text = file.read_text()
     port, pages = (
-        int(re.findall(rf"frontend {name}\n    bind [\d.]+:(\d+)", text)[0]) for name in ("chargers", "pages")
+        int(re.findall(rf"frontend {name}\n    bind [\d.]+:(\d+)", text)[0])
+        for name in ("chargers", "pages")
     )
     if os.geteuid() != 0:
         text = re.sub(r"^    (user|group|chroot) .*\n", "", text, flags=re.MULTILINE)
     file.write_text(text)
     log = file.with_suffix(".log")
     with log.open("wb") as output:
-        process = subprocess.Popen([HAPROXY, "-db", "-f", file], env=environment(), stdout=output, stderr=output)
+        process = subprocess.Popen(
+            [HAPROXY, "-db", "-f", file], env=environment(), stdout=output, stderr=output
+        )
     try:
         wait_for(lambda: dial(port, "PROBE"), f"it passes on: {log.read_text()}")
         yield port, pages
@@ -140,16 +156,24 @@ def those_at(address: PostgresqlAddress, server: str) -> list[str]:
 
 
 def assert_few_connections(address: PostgresqlAddress) -> None:
-    counted = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    counted = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
     ((connections,),) = query(address, counted)
     assert connections <= SERVERS * CONNECTIONS
 
 
-def test_a_server_is_killed_and_another_one_drained(address: PostgresqlAddress, tmp_path: Path) -> None:
-    """All chargers go on at the third, and each transaction is billed as if nothing had happened."""
+def test_a_server_is_killed_and_another_one_drained(
+    address: PostgresqlAddress, tmp_path: Path
+) -> None:
+    """All chargers go on at the third, and each transaction is billed as if nothing had
+    happened."""
     identities = [f"CP-{number}" for number in range(CHARGERS)]
     with deployed(tmp_path, address) as (servers, port, _), ExitStack() as opened:
-        chargers = {identity: opened.enter_context(Charger(port, identity)) for identity in identities}
+        chargers = {
+            identity: opened.enter_context(Charger(port, identity)) for identity in identities
+        }
         transactions = {}
         for identity, charger in chargers.items():
             charger.boot()
@@ -159,7 +183,9 @@ def test_a_server_is_killed_and_another_one_drained(address: PostgresqlAddress, 
         assert_few_connections(address)
 
         gone = those_at(address, first)
-        change(address, HELD.format(first))  # its lease cannot run out here: nobody may wait for that
+        change(
+            address, HELD.format(first)
+        )  # its lease cannot run out here: nobody may wait for that
         servers[first].kill()
         for identity in gone:
             assert chargers[identity].wait_closed().code is None
@@ -168,30 +194,51 @@ def test_a_server_is_killed_and_another_one_drained(address: PostgresqlAddress, 
         assert {*those_at(address, second), *those_at(address, third)} == set(identities)
 
         moving = those_at(address, second)
-        drained = shell(tmp_path, "drain", "--seconds", "0", "--api", f"unix:{servers[second].database}.sock")
+        drained = shell(
+            tmp_path, "drain", "--seconds", "0", "--api", f"unix:{servers[second].database}.sock"
+        )
         assert drained.returncode == 0
         for identity in moving:
             assert chargers[identity].wait_closed().code == 1012
             chargers[identity] = opened.enter_context(again(port, identity))
         for identity, charger in chargers.items():
-            charger.call("StopTransaction", transactionId=transactions[identity], meterStop=2500, timestamp=now())
+            charger.call(
+                "StopTransaction",
+                transactionId=transactions[identity],
+                meterStop=2500,
+                timestamp=now(),
+            )
         assert those_at(address, third) == identities
-    billed = query(address, "SELECT id, energy_delivered, confidence, suspended_at IS NULL FROM tx ORDER BY id")
-    assert billed == [(transaction, 1500, "certain", 1) for transaction in sorted(transactions.values())]
+    billed = query(
+        address, "SELECT id, energy_delivered, confidence, suspended_at IS NULL FROM tx ORDER BY id"
+    )
+    assert billed == [
+        (transaction, 1500, "certain", 1) for transaction in sorted(transactions.values())
+    ]
 
 
-def test_metrics_of_the_site_go_on_when_its_duties_move(address: PostgresqlAddress, tmp_path: Path) -> None:
+def test_metrics_of_the_site_go_on_when_its_duties_move(
+    address: PostgresqlAddress, tmp_path: Path
+) -> None:
     """Each series is there once, and no counter begins anew."""
     with deployed(tmp_path, address) as (servers, port, _), Charger(port, "CP-1") as charger:
         for _ in range(2):
             charger.boot()
         (holder,) = duties(address)
-        with prometheus(tmp_path / "files" / "prometheus.yml", "--storage.tsdb.path=data") as scraping:
+        with prometheus(
+            tmp_path / "files" / "prometheus.yml", "--storage.tsdb.path=data"
+        ) as scraping:
 
             def told(expression: str) -> list[tuple[str, str]]:
-                return [(one["metric"].get("instance", ""), one["value"][1]) for one in scraping.query(expression)]
+                return [
+                    (one["metric"].get("instance", ""), one["value"][1])
+                    for one in scraping.query(expression)
+                ]
 
-            wait_for(lambda: told('ocpp_cp_boots_total{cp_id="CP-1"} == 2') == [("levity-trio", "2")], "it was scraped")
+            wait_for(
+                lambda: told('ocpp_cp_boots_total{cp_id="CP-1"} == 2') == [("levity-trio", "2")],
+                "it was scraped",
+            )
             servers[holder].kill()
             end_lease(address, holder)
             wait_for(lambda: holder not in duties(address), "another server has the duties")
@@ -207,7 +254,9 @@ def duties(address: PostgresqlAddress) -> Sequence[str]:
     found: list[str] = []
 
     def is_held() -> bool:
-        found[:] = [name for (name,) in query(address, "SELECT name FROM levity.server WHERE has_duties")]
+        found[:] = [
+            name for (name,) in query(address, "SELECT name FROM levity.server WHERE has_duties")
+        ]
         return bool(found)
 
     wait_until(is_held)
@@ -220,7 +269,10 @@ def duties(address: PostgresqlAddress) -> Sequence[str]:
         "haproxy -c -f haproxy.cfg",
         "promtool check config prometheus.yml prometheus-agent.yml",
         "amtool check-config alertmanager.yml",
-        "systemd-analyze verify --man=no --recursive-errors=no ./levity-trio-1.service ./levity-trio-3.service",
+        (
+            "systemd-analyze verify --man=no --recursive-errors=no ./levity-trio-1.service "
+            "./levity-trio-3.service"
+        ),
     ],
 )
 def test_their_own_programs_take_the_files(command: str, tmp_path: Path) -> None:
@@ -229,19 +281,34 @@ def test_their_own_programs_take_the_files(command: str, tmp_path: Path) -> None
     if found is None:
         pytest.skip(f"{name} is not installed; .ci/run installs it")
     files = deploy(tmp_path, "postgresql:///levity")
-    told = subprocess.run([found, *arguments], cwd=files, capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        [found, *arguments], cwd=files, capture_output=True, text=True, check=False
+    )
     assert told.returncode == 0, told.stdout + told.stderr
 
 
 def test_role_and_database_are_created_once(postgresql: Server, tmp_path: Path) -> None:
     files = deploy(tmp_path, "postgresql://o'neil@/a%20site")
-    psql = [program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", str(postgresql.folder), "-U", "postgres"]
+    psql = [
+        program("psql"),
+        "-X",
+        "-q",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-h",
+        str(postgresql.folder),
+        "-U",
+        "postgres",
+    ]
     for _ in range(2):
         subprocess.run([*psql, "-f", str(files / "postgresql.sql")], check=True)
     owned = (
-        "SELECT datname, rolname, pg_encoding_to_char(encoding) FROM pg_database JOIN pg_roles ON datdba = pg_roles.oid"
+        "SELECT datname, rolname, pg_encoding_to_char(encoding) "
+        "FROM pg_database JOIN pg_roles ON datdba = pg_roles.oid"
     )
-    found = subprocess.check_output([*psql, "-At", "-c", f"{owned} WHERE datname = 'a site'"], text=True)
+    found = subprocess.check_output(
+        [*psql, "-At", "-c", f"{owned} WHERE datname = 'a site'"], text=True
+    )
     assert found.strip() == "a site|o'neil|UTF8"
 
 
@@ -257,10 +324,16 @@ def test_a_server_serves_under_all_that_its_unit_forbids(
         assert server.end(signal.SIGTERM) == (0, "")
 
 
-def test_pages_and_api_have_the_address_of_each_client(address: PostgresqlAddress, tmp_path: Path) -> None:
+def test_pages_and_api_have_the_address_of_each_client(
+    address: PostgresqlAddress, tmp_path: Path
+) -> None:
     with deployed(tmp_path, address) as site:
-        connection = HTTPConnection("127.0.0.1", site.pages, timeout=60, source_address=("127.0.0.77", 0))
+        connection = HTTPConnection(
+            "127.0.0.1", site.pages, timeout=60, source_address=("127.0.0.77", 0)
+        )
         with closing(connection):
             connection.request("GET", "/api/v1/chargers", headers={"Authorization": "Bearer wrong"})
             assert connection.getresponse().status == 401
-        wait_until(lambda: query(address, "SELECT address FROM operator_action") == [("127.0.0.77",)])
+        wait_until(
+            lambda: query(address, "SELECT address FROM operator_action") == [("127.0.0.77",)]
+        )

@@ -1,6 +1,8 @@
-"""A disk that refuses: nothing is acknowledged, chargers are sent away to queue (1013, 503), and all goes on by itself.
+"""A disk that refuses: nothing is acknowledged, chargers are sent away to queue (1013, 503), and
+all goes on by itself.
 
-The stories take 10 s each, which is how long the server waits for a commit, so they run at the same time.
+The stories take 10 s each, which is how long the server waits for a commit, so they run at the same
+time.
 """
 
 import time
@@ -19,7 +21,11 @@ from .serving import LogLine, Serving, serving
 COMMIT_SECONDS = 10.0
 SLACK_SECONDS = 20.0
 """The last try before the 10 s may hang on a lock for 2 s, and the machine may be busy."""
-OUTAGES: dict[str, Outage] = {"locked": write_lock, "file size": file_size_limit, "full disk": full_disk}
+OUTAGES: dict[str, Outage] = {
+    "locked": write_lock,
+    "file size": file_size_limit,
+    "full disk": full_disk,
+}
 BUSY = 503
 RECOVERED = "writes to the database succeed again"
 
@@ -41,7 +47,8 @@ class Story:
 
 
 def tell(outage: Outage, folder: Path) -> Story:
-    """Two chargers charge; the disk refuses; both are sent away; it works again; both repeat what got no answer."""
+    """Two chargers charge; the disk refuses; both are sent away; it works again; both repeat what
+    got no answer."""
     story, began = Story(), now()
     with serving(folder / "levity.db", may_log_errors=True) as server:
         reading = {"timestamp": began, "sampledValue": [{"value": "1500"}]}
@@ -59,15 +66,20 @@ def tell(outage: Outage, folder: Path) -> Story:
         with back(server, "CP-1") as running, back(server, "CP-2") as starting:
             running.call("MeterValues", **values)
             starting.call("StartTransaction", **start)
-            running.call("StopTransaction", transactionId=story.transaction, meterStop=2000, timestamp=now())
-        story.transactions = server.query("SELECT cp_id, id_tag, status, energy_delivered FROM tx ORDER BY cp_id")
+            running.call(
+                "StopTransaction", transactionId=story.transaction, meterStop=2000, timestamp=now()
+            )
+        story.transactions = server.query(
+            "SELECT cp_id, id_tag, status, energy_delivered FROM tx ORDER BY cp_id"
+        )
         story.readings = server.query("SELECT tx_id, value FROM meter_val")
         story.errors = server.errors()
     return story
 
 
 def back(server: Serving, identity: str) -> Charger:
-    """A charger that comes back, as often as it is sent away: what waited for the disk is stored first."""
+    """A charger that comes back, as often as it is sent away: what waited for the disk is stored
+    first."""
     until = time.monotonic() + ANSWER_SECONDS
     while True:
         try:
@@ -91,7 +103,9 @@ def watch(story: Story, server: Serving, *chargers: Charger) -> None:
         Charger(server.port, "CP-3").socket.close()
     except NoWebSocket as refused:
         story.refused = refused
-    rows = "SELECT cp_id, id_tag, status FROM tx UNION ALL SELECT cp_id, value, tx_id FROM meter_val"
+    rows = (
+        "SELECT cp_id, id_tag, status FROM tx UNION ALL SELECT cp_id, value, tx_id FROM meter_val"
+    )
     story.rows_meanwhile = server.query(rows)
     story.alive = server.process.poll() is None
 
@@ -114,13 +128,18 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
 @pytest.fixture(params=OUTAGES)
 def story(request: pytest.FixtureRequest, stories: dict[str, Future[Story]]) -> Story:
     if request.param not in stories:
-        pytest.skip("mounting a small disk is not allowed here; the limit of a file's size stands for it")
+        pytest.skip(
+            "mounting a small disk is not allowed here; the limit of a file's size stands for it"
+        )
     return stories[request.param].result(4 * ANSWER_SECONDS)
 
 
 def test_nothing_is_acknowledged_and_chargers_are_sent_away(story: Story) -> None:
     assert story.answers == []
-    assert {identity: closed.code for identity, closed in story.closed.items()} == {"CP-1": 1013, "CP-2": 1013}
+    assert {identity: closed.code for identity, closed in story.closed.items()} == {
+        "CP-1": 1013,
+        "CP-2": 1013,
+    }
     assert COMMIT_SECONDS - 0.5 < story.closed_seconds < COMMIT_SECONDS + SLACK_SECONDS
     assert story.rows_meanwhile == [("CP-1", "TAG", "Active")]
 
@@ -133,7 +152,10 @@ def test_handshakes_are_refused_and_the_server_stays_up(story: Story) -> None:
 
 
 def test_it_recovers_by_itself_and_repeats_make_no_second_row(story: Story) -> None:
-    assert story.transactions == [("CP-1", "TAG", "Completed", 1000), ("CP-2", "NEW", "Active", None)]
+    assert story.transactions == [
+        ("CP-1", "TAG", "Completed", 1000),
+        ("CP-2", "NEW", "Active", None),
+    ]
     assert story.readings == [(story.transaction, "1500")]
 
 

@@ -1,4 +1,5 @@
-"""The drivers' port: what it serves, who may log in there, and that a flood there reaches nobody else."""
+"""The drivers' port: what it serves, who may log in there, and that a flood there reaches nobody
+else."""
 
 from __future__ import annotations
 
@@ -73,7 +74,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         api = api_of(running)
         api.ask("POST", "admin", "accounts", given={"name": "Flat 7"})
         for name, role in (("anna", "admin"), ("olaf", "operator"), ("vera", "viewer")):
-            api.ask("POST", "admin", "users", given={"name": name, "role": role, "password": PASSWORD})
+            api.ask(
+                "POST", "admin", "users", given={"name": name, "role": role, "password": PASSWORD}
+            )
         ben = {"name": "ben", "role": "driver", "account": 1, "password": PASSWORD}
         api.ask("POST", "admin", "users", given=ben)
         yield running
@@ -104,28 +107,43 @@ def admin(server: Serving) -> Browser:
 
 
 OPENSSL = (
-    *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"),
+    *(
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ),
     *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
 )
 WHO = {"stranger": stranger, "driver": driver, "admin": admin}
 
 
 def addresses(endpoint: Endpoint, number: int) -> Iterator[tuple[str, str]]:
-    """The requests by which an endpoint might be reached. A part of them: its own one, and that of its page, which is a
-    form if it changes something, else perhaps a file."""
+    """The requests by which an endpoint might be reached. A part of them: its own one, and that of
+    its page, which is a form if it changes something, else perhaps a file."""
     path = re.sub(r"{[^}]+}", "1", endpoint.path)
     below = path.removeprefix("/api")
     yield endpoint.method, path
     if not below.startswith("/me"):
         forms = [(method, f"/do/{endpoint.method.lower()}{below}") for method in ("GET", "POST")]
         files = [("GET", f"/get{below}"), ("GET", f"/live{below}")]
-        yield from [*forms, *files] if IS_FULL else [forms[number % 2]] if endpoint.changes else files[:1]
+        yield from (
+            [*forms, *files] if IS_FULL else [forms[number % 2]] if endpoint.changes else files[:1]
+        )
 
 
 @pytest.mark.parametrize("who", WHO)
 def test_no_endpoint_is_served(server: Serving, who: str) -> None:
     browser = WHO[who](server)
-    every = [one for number, endpoint in enumerate(ENDPOINTS) for one in addresses(endpoint, number)]
+    every = [
+        one for number, endpoint in enumerate(ENDPOINTS) for one in addresses(endpoint, number)
+    ]
     asked = every if who == "driver" else every[:: size(1, 7)]
     found = [(method, path) for method, path in asked if browser.ask(method, path).status != 404]
     assert (len(every) > 300, found) == (True, [])
@@ -146,18 +164,26 @@ def test_of_the_manual_only_the_pages_of_drivers_are_served(server: Serving) -> 
     browser = driver(server)
     assert "/help/drivers/what-i-pay" in browser.get("/help").links
     assert browser.get("/help/drivers/what-i-pay").status == 200
-    assert {browser.ask("GET", f"/help/{one}").status for one in topics() if not one.startswith("drivers/")} == {404}
+    assert {
+        browser.ask("GET", f"/help/{one}").status
+        for one in topics()
+        if not one.startswith("drivers/")
+    } == {404}
 
 
 @pytest.mark.parametrize("who", WHO)
 def test_no_trick_with_a_path_leads_out(server: Serving, who: str) -> None:
     browser = WHO[who](server)
     asked = [(method, path) for path in TRICKS for method in ("GET", "POST")]
-    assert [(method, path) for method, path in asked if browser.ask(method, path).status != 404] == []
+    assert [
+        (method, path) for method, path in asked if browser.ask(method, path).status != 404
+    ] == []
 
 
 def test_no_token_opens_anything(server: Serving) -> None:
-    token = api_of(server).ask("POST", "admin", "tokens", given={"name": "evcc", "role": "admin"})["token"]
+    token = api_of(server).ask("POST", "admin", "tokens", given={"name": "evcc", "role": "admin"})[
+        "token"
+    ]
     bearer = {"authorization": f"Bearer {token}"}
     assert Browser(server).ask("GET", "/api/me", headers=bearer).status == 200
     browser = stranger(server)
@@ -166,7 +192,9 @@ def test_no_token_opens_anything(server: Serving) -> None:
     assert browser.ask("GET", OWN_FORM, headers=bearer).headers["location"].startswith("/login")
     form = browser.get("/login").form("/login")
     assert "token" not in form.names
-    answer = browser.ask("POST", "/login", {**form.values, "name": "", "password": "", "token": token})
+    answer = browser.ask(
+        "POST", "/login", {**form.values, "name": "", "password": "", "token": token}
+    )
     assert (answer.status, WRONG in answer.words) == (401, True)
 
 
@@ -174,7 +202,9 @@ def test_who_runs_the_site_is_a_stranger_there(server: Serving) -> None:
     browser = admin(server)
     cookie = browser.cookies[f"levity_{browser.port}"]
     assert browser.ask("GET", OWN_FORM).headers["location"] == f"/login?next={OWN_FORM}"
-    assert browser.cookies[f"levity_{browser.port}"] != cookie  # nothing is done with that log-in there, not even ended
+    assert (
+        browser.cookies[f"levity_{browser.port}"] != cookie
+    )  # nothing is done with that log-in there, not even ended
     assert browser.ask("GET", "/").headers["location"] == "/login?next=/"
     at_home = Browser(server)
     at_home.cookies = {f"levity_{at_home.port}": cookie}
@@ -208,7 +238,9 @@ def test_a_code_of_an_operator_opens_nothing_there(server: Serving) -> None:
 
 @pytest.mark.parametrize("kind", ["link", "pin"])
 def test_a_driver_comes_in_with_a_code(server: Serving, kind: str) -> None:
-    code = api_of(server).ask("POST", "admin", "users", "4", "invitations", given={"kind": kind})["code"]
+    code = api_of(server).ask("POST", "admin", "users", "4", "invitations", given={"kind": kind})[
+        "code"
+    ]
     browser = stranger(server)
     page = browser.get("/login", next=OWN_FORM)
     assert page.words.index("One-time code") < page.words.index("Password")
@@ -230,20 +262,33 @@ def test_the_log_in_names_the_place_of_a_code_and_nothing_more(server: Serving, 
         charger.boot()
         charger.start("ANNAS-TAG")
         for connector, status in ((1, "Charging"), (2, "Available")):
-            charger.call("StatusNotification", connectorId=connector, status=status, errorCode="NoError")
+            charger.call(
+                "StatusNotification", connectorId=connector, status=status, errorCode="NoError"
+            )
         api_of(server).ask("PUT", "admin", "chargers", "CP-5", given={"name": name})
         browser = Browser(server, at)
 
         def words(place: str) -> str:
             page = browser.get("/login", next=f"/d/at/{place}")
             told = page.words.partition("With a code")[0].rpartition("Log in to charge")[2].split()
-            return " ".join(one for one in told if one.isalnum() or len(one) > 1)  # without the shapes
+            return " ".join(
+                one for one in told if one.isalnum() or len(one) > 1
+            )  # without the shapes
 
         assert words("CP-5/1") == f"{name} Connector 1 In use"
         assert words("CP-5/2") == f"{name} Connector 2 Free"
         assert words("CP-5") == f"{name} Connector 1 In use Connector 2 Free"
         assert (unknown := words("NOBODY")) == ""
-        for place in ("CP-5/3", "CP-5/1/2", "CP-5/0", "../CP-5", "CP-5/../CP-5", "", "CP-5?x", "CP-5/" + "9" * 30):
+        for place in (
+            "CP-5/3",
+            "CP-5/1/2",
+            "CP-5/0",
+            "../CP-5",
+            "CP-5/../CP-5",
+            "",
+            "CP-5?x",
+            "CP-5/" + "9" * 30,
+        ):
             assert words(place) == unknown
         assert "Space" not in browser.get("/login", next="/d/sessions").words
 
@@ -283,7 +328,10 @@ def test_a_foreign_host_or_origin_is_refused(server: Serving) -> None:
     at_home = Browser(server)
     answer = browser.ask("POST", "/login", given, {"origin": f"http://127.0.0.1:{at_home.port}"})
     assert "location" not in answer.headers  # the page of the other port is another site's
-    assert browser.ask("POST", "/login", given, {"origin": f"http://127.0.0.1:{browser.port}"}).status == 303
+    assert (
+        browser.ask("POST", "/login", given, {"origin": f"http://127.0.0.1:{browser.port}"}).status
+        == 303
+    )
 
 
 def test_the_form_of_another_browser_does_nothing(server: Serving) -> None:
@@ -317,7 +365,9 @@ def test_a_driver_at_the_port_of_the_operators(server: Serving) -> None:
     assert browser.ask("GET", "/").headers["location"] == "/d/"
     page = browser.get("/chargers")
     assert (page.status, "/d/" in page.links) == (403, True)
-    assert not [link for link in page.links if link.startswith(("/chargers", "/sessions", "/system"))]
+    assert not [
+        link for link in page.links if link.startswith(("/chargers", "/sessions", "/system"))
+    ]
 
 
 def test_there_is_no_local_admin(tmp_path: Path) -> None:
@@ -330,7 +380,8 @@ def test_there_is_no_local_admin(tmp_path: Path) -> None:
 
 
 def test_a_flood_there_reaches_nobody_else(server: Serving) -> None:
-    """More connections than it takes, each with half a request, while others are answered; and then it is over."""
+    """More connections than it takes, each with half a request, while others are answered; and then
+    it is over."""
     browser, at_home = stranger(server), Browser(server)
     with ExitStack() as flood, Charger(server.port, "CP-1") as charger:
         for _ in range(DRIVERS_CONNECTIONS + 50):
@@ -344,7 +395,9 @@ def test_a_flood_there_reaches_nobody_else(server: Serving) -> None:
     assert browser.get("/login").status == 200
 
 
-def test_open_pages_there_take_no_place_from_those_of_operators_nor_from_other_log_ins(server: Serving) -> None:
+def test_open_pages_there_take_no_place_from_those_of_operators_nor_from_other_log_ins(
+    server: Serving,
+) -> None:
     browser, another, at_home = driver(server), driver(server), Browser(server)
     log_in(at_home, "vera")
 
@@ -365,7 +418,8 @@ def test_open_pages_there_take_no_place_from_those_of_operators_nor_from_other_l
 
 
 def test_it_can_be_put_on_a_home_screen(server: Serving) -> None:
-    """A browser asks for the manifest without its cookie; that is no reason to give it another one."""
+    """A browser asks for the manifest without its cookie; that is no reason to give it another
+    one."""
     answer = stranger(server).get("/manifest.webmanifest")
     assert (answer.status, "set-cookie" in answer.headers) == (200, False)
     assert answer.headers["content-type"] == "application/manifest+json"
@@ -380,22 +434,40 @@ def test_a_body_there_is_small(server: Serving) -> None:
 
 def test_its_certificate_is_that_of_the_api(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run([*OPENSSL, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    subprocess.run(
+        [*OPENSSL, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True
+    )
     tls = ("--api-tls-cert", str(certificate), "--api-tls-key", str(key))
     with serving(tmp_path / "site.db", "--drivers-port", "0", "--no-api", *tls) as server:
         line = server.wait_line(OF_DRIVERS)
         assert line["address"] == f"https://127.0.0.1:{line['port']}/"
         trusting = ssl.create_default_context(cafile=str(certificate))
-        with urlopen(f"https://localhost:{line['port']}/login", context=trusting, timeout=30) as answer:
+        with urlopen(
+            f"https://localhost:{line['port']}/login", context=trusting, timeout=30
+        ) as answer:
             assert "Secure" in answer.headers["set-cookie"]
 
 
 @pytest.mark.parametrize(
-    ("flags", "is_told"), [((), True), (("--drivers-url", "https://example.org"), False)], ids=["bare", "proxy"]
+    ("flags", "is_told"),
+    [((), True), (("--drivers-url", "https://example.org"), False)],
+    ids=["bare", "proxy"],
 )
-def test_a_public_port_without_tls_is_one_warning(tmp_path: Path, flags: tuple[str, ...], is_told: bool) -> None:
-    with serving(tmp_path / "site.db", "--drivers-port", "0", "--drivers-host", "0.0.0.0", *flags) as server:  # noqa: S104
-        warning = "the drivers' port is public without TLS: codes can be read on their way; give --api-tls-cert"
+def test_a_public_port_without_tls_is_one_warning(
+    tmp_path: Path, flags: tuple[str, ...], is_told: bool
+) -> None:
+    with serving(
+        tmp_path / "site.db",
+        "--drivers-port",
+        "0",
+        "--drivers-host",
+        "0.0.0.0",  # noqa: S104
+        *flags,
+    ) as server:
+        warning = (
+            "the drivers' port is public without TLS: codes can be read on their way; give "
+            "--api-tls-cert"
+        )
         assert len(server.find(warning)) == is_told
 
 
@@ -403,7 +475,15 @@ def test_a_port_in_use_is_told(tmp_path: Path) -> None:
     """Unlike that of the API, it was asked for."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = ("serve", "--port", "0", "--drivers-port", str(port), "--db", str(tmp_path / "site.db"))
+        command = (
+            "serve",
+            "--port",
+            "0",
+            "--drivers-port",
+            str(port),
+            "--db",
+            str(tmp_path / "site.db"),
+        )
         ended = run_forked(command, tmp_path, environment(), 60)
     assert (ended.returncode, "--drivers-port" in ended.stderr) == (1, True)
     assert not (tmp_path / "site.db").exists()

@@ -1,4 +1,5 @@
-"""No answer to a message of a transaction leaves before the fdatasync of its commit, seen by strace.
+"""No answer to a message of a transaction leaves before the fdatasync of its commit, seen by
+strace.
 
 kill -9 cannot tell: the kernel keeps what was written and not synced. A power cut does not.
 """
@@ -42,7 +43,9 @@ def traced(folder: Path, program: Sequence[str]) -> tuple[list[Promise], list[Sy
     trace = folder / "trace.txt"
     program = (*COMMAND, "-o", str(trace), *program)
     with serving(folder / "levity.db", program=program) as server, ExitStack() as stack:
-        chargers = [stack.enter_context(Charger(server.port, f"CP-{number}")) for number in range(CHARGERS)]
+        chargers = [
+            stack.enter_context(Charger(server.port, f"CP-{number}")) for number in range(CHARGERS)
+        ]
         for charger in chargers:
             charger.boot()
         promises = [promise for number in range(ROUNDS) for promise in charge(chargers, number)]
@@ -51,7 +54,8 @@ def traced(folder: Path, program: Sequence[str]) -> tuple[list[Promise], list[Sy
 
 
 def charge(chargers: Sequence[Charger], number: int) -> Iterator[Promise]:
-    """One transaction of each: all send, then all read. The markers are tags and values that come once."""
+    """One transaction of each: all send, then all read. The markers are tags and values that come
+    once."""
     marks = [f"{number:03d}{place:03d}" for place in range(len(chargers))]
     promises = []
     for charger, mark in zip(chargers, marks, strict=True):
@@ -63,7 +67,12 @@ def charge(chargers: Sequence[Charger], number: int) -> Iterator[Promise]:
         promises.append(Promise(charger.send("MeterValues", **reading), f"1.{mark}77"))
     assert [charger.receive()[2] for charger in chargers] == [{}] * len(chargers)
     for charger, mark, transaction in zip(chargers, marks, transactions, strict=True):
-        told = {"transactionId": transaction, "meterStop": 1, "timestamp": now(), "idTag": f"STOP{mark}"}
+        told = {
+            "transactionId": transaction,
+            "meterStop": 1,
+            "timestamp": now(),
+            "idTag": f"STOP{mark}",
+        }
         promises.append(Promise(charger.send("StopTransaction", **told), f"STOP{mark}"))
     assert all(charger.receive()[0] == CALL_RESULT for charger in chargers)
     yield from promises

@@ -1,4 +1,5 @@
-"""The stream of events over a running server: resumed, filtered, without names for viewers, and ended."""
+"""The stream of events over a running server: resumed, filtered, without names for viewers, and
+ended."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ class Stream:
         for line in self.lines():
             name, _, value = line.partition(": ")
             if line == "" and "data" in fields:
-                found.append({"id": fields.get("id"), "kind": fields["event"], **json.loads(fields["data"])})
+                found.append(
+                    {"id": fields.get("id"), "kind": fields["event"], **json.loads(fields["data"])}
+                )
                 fields = {}
                 if found[-1]["kind"] == kind:
                     return found
@@ -59,8 +62,12 @@ class Stream:
 
 
 @contextmanager
-def streaming(server: Serving, query: str = "", last: str | None = None, token: str | None = None) -> Iterator[Stream]:
-    with closing(http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=60)) as connection:
+def streaming(
+    server: Serving, query: str = "", last: str | None = None, token: str | None = None
+) -> Iterator[Stream]:
+    with closing(
+        http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=60)
+    ) as connection:
         headers = {} if last is None else {"Last-Event-ID": last}
         headers |= {} if token is None else {"Authorization": f"Bearer {token}"}
         connection.request("GET", f"/api/events{query}", headers=headers)
@@ -75,7 +82,9 @@ def test_every_fact_once_and_on_from_the_last_one(tmp_path: Path) -> None:
             first = stream.until("ChargerBooted")
         transaction = charger.start("TAG", 1000)
         charger.call("StopTransaction", transactionId=transaction, meterStop=3000, timestamp=now())
-        wait_for(lambda: bool(server.query("SELECT 1 FROM event WHERE kind = 'TransactionStopped'")))
+        wait_for(
+            lambda: bool(server.query("SELECT 1 FROM event WHERE kind = 'TransactionStopped'"))
+        )
     with serving(database) as server, streaming(server, last=first[-1]["id"]) as stream:
         rest = stream.until("ServerStarted")
         stored = server.query("SELECT id, kind FROM event ORDER BY id")
@@ -107,11 +116,20 @@ def test_readings_are_live_and_have_no_id(server: Serving) -> None:
             "MeterValues",
             connectorId=1,
             transactionId=transaction,
-            meterValue=[{"timestamp": now(), "sampledValue": [sample, {"value": "230", "measurand": "Voltage"}]}],
+            meterValue=[
+                {
+                    "timestamp": now(),
+                    "sampledValue": [sample, {"value": "230", "measurand": "Voltage"}],
+                }
+            ],
         )
         (reading,) = stream.until("reading")
     assert reading["id"] is None
-    assert (reading["charger"], reading["connector"], reading["transaction"]) == ("CP-1", 1, transaction)
+    assert (reading["charger"], reading["connector"], reading["transaction"]) == (
+        "CP-1",
+        1,
+        transaction,
+    )
     assert reading["values"] == [["Power.Active.Import", "", "7.2", "kW"]]
 
 
@@ -135,7 +153,9 @@ def test_a_viewer_sees_no_names_and_a_revoked_token_ends_it(server: Serving) -> 
         charger.boot()
         transaction = charger.start("TAG", 1000)
         for register in (4000, 4100):
-            charger.call("StopTransaction", transactionId=transaction, meterStop=register, timestamp=now())
+            charger.call(
+                "StopTransaction", transactionId=transaction, meterStop=register, timestamp=now()
+            )
         with streaming(server, token=made["token"]) as stream:
             path = ("admin", "transactions", str(transaction), "confirm")
             api_of(server).ask("POST", *path, given={"reason": "seen"})
@@ -162,9 +182,21 @@ def test_streams_have_places_of_their_own(server: Serving) -> None:
 def test_the_shell_shows_them(server: Serving) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
-        command = [sys.executable, "-m", "levity_trio", "events", "--kind", "ChargerBooted", "--after", "0", "--api"]
+        command = [
+            sys.executable,
+            "-m",
+            "levity_trio",
+            "events",
+            "--kind",
+            "ChargerBooted",
+            "--after",
+            "0",
+            "--api",
+        ]
         url = f"unix:{server.database}.sock"
-        with subprocess.Popen([*command, url], env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            [*command, url], env=environment(), stdout=subprocess.PIPE, text=True
+        ) as process:
             assert process.stdout is not None
             assert "CP-1" in process.stdout.readline()
             charger.boot()

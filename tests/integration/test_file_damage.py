@@ -1,4 +1,5 @@
-"""Pages of the database that go bad under a running server: who needs them is refused, and nobody else."""
+"""Pages of the database that go bad under a running server: who needs them is refused, and nobody
+else."""
 
 import sqlite3
 from contextlib import closing
@@ -34,13 +35,16 @@ def fill(database: Path) -> list[int]:
         for number in range(TRANSACTIONS):
             transactions.append(start(charger, number))
             stop(charger, transactions[-1], number)
-    with serving(database):  # whose writer reads all transactions once more, for the power of the site
+    with serving(
+        database
+    ):  # whose writer reads all transactions once more, for the power of the site
         wait_for_power(database, MOST_SECONDS)
     return transactions
 
 
 def damage(database: Path, text: str) -> None:
-    """Overwrite all pages that have this text, as a failing SD card does. SQLite's locks are the server's."""
+    """Overwrite all pages that have this text, as a failing SD card does. SQLite's locks are the
+    server's."""
     content = database.read_bytes()
     page_bytes = int.from_bytes(content[16:18], "big")
     with database.open("r+b") as file:
@@ -62,7 +66,9 @@ def test_who_needs_a_damaged_page_is_refused_and_others_charge(tmp_path: Path) -
             assert closed.value.code == TRY_AGAIN_LATER
         with Charger(server.port, "CP-2") as other:
             other.boot()
-            stop(other, start(other, TRANSACTIONS - 1), TRANSACTIONS)  # far from the damaged pages of the indexes
+            stop(
+                other, start(other, TRANSACTIONS - 1), TRANSACTIONS
+            )  # far from the damaged pages of the indexes
         with Charger(server.port, "CP-1") as charger:
             charger.boot()
             stop(charger, start(charger, TRANSACTIONS), TRANSACTIONS)
@@ -72,4 +78,6 @@ def test_who_needs_a_damaged_page_is_refused_and_others_charge(tmp_path: Path) -
         assert (line["event"], line["database"]) == (DAMAGED, str(database))
         assert "restore" in line["advice"]
     with closing(sqlite3.connect(database)) as found:
-        assert found.execute("SELECT count(*) FROM tx WHERE id > ?", (transactions[-1],)).fetchall() == [(2,)]
+        assert found.execute(
+            "SELECT count(*) FROM tx WHERE id > ?", (transactions[-1],)
+        ).fetchall() == [(2,)]

@@ -1,4 +1,5 @@
-"""Files of the database that somebody deletes under a running server: what it answered is there after a power cut."""
+"""Files of the database that somebody deletes under a running server: what it answered is there
+after a power cut."""
 
 import os
 import sqlite3
@@ -15,7 +16,8 @@ REFUSES = "writes to the database fail; retrying, and nothing is acknowledged me
 
 
 def start_until_refused(server: Serving, identity: str, answered: list[str]) -> None:
-    """Send one transaction after another until one is not acknowledged, or the server lets nobody in."""
+    """Send one transaction after another until one is not acknowledged, or the server lets nobody
+    in."""
     with suppress(NoWebSocket), Charger(server.port, identity) as charger:
         for number in range(1000):
             tag = f"{identity} {len(answered)} {number}"[:20]

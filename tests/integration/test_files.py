@@ -1,4 +1,5 @@
-"""Files of chargers over real sockets: curl, our simulator, the command line, a server that is killed."""
+"""Files of chargers over real sockets: curl, our simulator, the command line, a server that is
+killed."""
 
 from __future__ import annotations
 
@@ -54,14 +55,19 @@ def charger(server: Serving) -> Iterator[Charger]:
 
 
 def order(server: Serving, charger: Charger, path: str, **payload: Any) -> tuple[int, str]:
-    """Ask for an operation, and let the charger accept it; return the command, and the location that was sent."""
+    """Ask for an operation, and let the charger accept it; return the command, and the location
+    that was sent."""
     asked = api_of(server).ask(
-        *("POST", "admin", "chargers", "CP-1", path), given=payload, headers={"Prefer": "respond-async"}
+        *("POST", "admin", "chargers", "CP-1", path),
+        given=payload,
+        headers={"Prefer": "respond-async"},
     )
     _, message, _, sent = charger.receive()
     charger.send_text(json.dumps([3, message, {"status": "Accepted"} if path == "get-log" else {}]))
     wait_for(lambda: bool(command(server, asked["id"])["state"] == "accepted"))
-    return asked["id"], str(sent["log"]["remoteLocation"] if path == "get-log" else sent["location"])
+    return asked["id"], str(
+        sent["log"]["remoteLocation"] if path == "get-log" else sent["location"]
+    )
 
 
 def command(server: Serving, number: int) -> dict[str, Any]:
@@ -87,7 +93,9 @@ class Told(NamedTuple):
 
 def ask(url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Told:
     parts = urlsplit(url)
-    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)) as connection:
+    with closing(
+        http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    ) as connection:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, parts.path, body, given)
         answer = connection.getresponse()
@@ -98,7 +106,10 @@ def half_sent(url: str) -> socket.socket:
     """A charger that has sent some of its file, and neither goes on nor leaves."""
     parts = urlsplit(url)
     sending = socket.create_connection((parts.hostname or "", parts.port or 0))
-    sending.sendall(f"PUT {parts.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n".encode() + CONTENT)
+    sending.sendall(
+        f"PUT {parts.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n".encode()
+        + CONTENT
+    )
     return sending
 
 
@@ -128,9 +139,10 @@ def test_a_charger_sends_its_diagnostics(
     ):
         assert curl(*arguments) == "201", arguments
     listed = files(server)
-    assert {(one["kind"], one["charger"], one["command"], one["size_bytes"], one["sha256"]) for one in listed} == {
-        ("diagnostics", "CP-1", number, len(CONTENT), sha256(CONTENT).hexdigest())
-    }
+    assert {
+        (one["kind"], one["charger"], one["command"], one["size_bytes"], one["sha256"])
+        for one in listed
+    } == {("diagnostics", "CP-1", number, len(CONTENT), sha256(CONTENT).hexdigest())}
     assert on_disk(server) == sorted(one["name"] for one in listed)
     assert len(listed) == 6
     assert all("CP-1" in name and "x" not in name for name in on_disk(server))
@@ -146,9 +158,13 @@ def test_a_url_is_a_secret_that_is_stored_nowhere(server: Serving, charger: Char
     number, url = order(server, charger, "get-log", logType="SecurityLog")
     secret = url.rpartition("/")[2]
     assert len(secret) == 32
-    assert command(server, number)["payload"]["log"] == {"remoteLocation": url.replace(secret, "***")}
+    assert command(server, number)["payload"]["log"] == {
+        "remoteLocation": url.replace(secret, "***")
+    }
     assert ask(url, "PUT", b"log").status == 201
-    written = b"".join(path.read_bytes() for path in server.database.parent.glob("site.db*") if path.is_file())
+    written = b"".join(
+        path.read_bytes() for path in server.database.parent.glob("site.db*") if path.is_file()
+    )
     assert secret.encode() not in written
     assert b"remoteLocation" in written
     assert secret not in json.dumps(server.lines)
@@ -186,7 +202,12 @@ def test_half_a_file_leaves_nothing(server: Serving, charger: Charger) -> None:
     line = server.wait_line("a file was not stored", charger="CP-1")
     assert (line["command"], line["reason"]) == (number, "the charger left inside it")
     wait_for(lambda: not on_disk(server))
-    assert ask(url, "POST", b"--b\r\n\r\nno file", content_type="multipart/form-data; boundary=b").status == 400
+    assert (
+        ask(
+            url, "POST", b"--b\r\n\r\nno file", content_type="multipart/form-data; boundary=b"
+        ).status
+        == 400
+    )
     assert not files(server)
     assert not on_disk(server)
 
@@ -210,7 +231,10 @@ def test_a_server_that_is_killed_in_the_midst_starts_without_half_a_file(tmp_pat
 
 def test_a_file_must_leave_room_for_the_database(tmp_path: Path) -> None:
     try:
-        with small_disk(tmp_path / "small") as folder, serving(folder / "site.db", *FLAGS) as server:
+        with (
+            small_disk(tmp_path / "small") as folder,
+            serving(folder / "site.db", *FLAGS) as server,
+        ):
             with Charger(server.port, "CP-1") as charger:
                 charger.boot()
                 _, url = order(server, charger, "get-diagnostics")
@@ -227,7 +251,11 @@ def test_a_file_must_leave_room_for_the_database(tmp_path: Path) -> None:
 
 
 def test_a_charger_fetches_firmware(
-    server: Serving, charger: Charger, tmp_path: Path, shell: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    server: Serving,
+    charger: Charger,
+    tmp_path: Path,
+    shell: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "fw-1.2.bin").write_bytes(CONTENT)
     assert shell("files", "add", tmp_path / "fw-1.2.bin", "--json") == 0
@@ -256,7 +284,9 @@ def test_a_charger_fetches_firmware(
     assert "deleted" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("location", ["ftp://me:pw@host/fw.bin", "http://127.0.0.1:1/fw.bin", "fw.bin"])
+@pytest.mark.parametrize(
+    "location", ["ftp://me:pw@host/fw.bin", "http://127.0.0.1:1/fw.bin", "fw.bin"]
+)
 def test_any_other_location_is_passed_on(server: Serving, charger: Charger, location: str) -> None:
     times = {"retrieveDate": "2020-01-01T00:00:00Z"}
     number, sent = order(server, charger, "update-firmware", location=location, **times)
@@ -267,12 +297,23 @@ def test_any_other_location_is_passed_on(server: Serving, charger: Charger, loca
 
 
 def test_without_a_listener_it_is_told_what_to_do(tmp_path: Path) -> None:
-    with serving(tmp_path / "site.db", "--no-api") as server, Charger(server.port, "CP-1") as charger:
+    with (
+        serving(tmp_path / "site.db", "--no-api") as server,
+        Charger(server.port, "CP-1") as charger,
+    ):
         charger.boot()
         api_of(server).send("POST", "admin", "files", body=b"x", query={"title": "fw"})
         update = {"location": "fw", "retrieveDate": "2020-01-01T00:00:00Z"}
-        asked = {"get-diagnostics": {}, "get-log": {"logType": "SecurityLog"}, "update-firmware": update}
-        fields = {"get-diagnostics": "location", "get-log": "log.remoteLocation", "update-firmware": "location"}
+        asked = {
+            "get-diagnostics": {},
+            "get-log": {"logType": "SecurityLog"},
+            "update-firmware": update,
+        }
+        fields = {
+            "get-diagnostics": "location",
+            "get-log": "log.remoteLocation",
+            "update-firmware": "location",
+        }
         for path, payload in asked.items():
             with pytest.raises(Refusal, match="start this one with --files-port") as refused:
                 operate(server, "CP-1", path, payload)
@@ -281,14 +322,19 @@ def test_without_a_listener_it_is_told_what_to_do(tmp_path: Path) -> None:
 
 def test_chargers_are_told_the_url_that_the_owner_gives(tmp_path: Path) -> None:
     given = ("--files-url", "https://chargers.example.org/levity/")
-    with serving(tmp_path / "site.db", *FLAGS, *given) as server, Charger(server.port, "CP-1") as charger:
+    with (
+        serving(tmp_path / "site.db", *FLAGS, *given) as server,
+        Charger(server.port, "CP-1") as charger,
+    ):
         charger.boot()
         _, url = order(server, charger, "get-diagnostics")
         assert url.startswith("https://chargers.example.org/levity/f/")
 
 
 def test_our_simulator_sends_and_fetches(fast_server: Serving, tmp_path: Path) -> None:
-    api_of(fast_server).send("POST", "admin", "files", body=CONTENT, query={"title": "fw-9.9.9.bin"})
+    api_of(fast_server).send(
+        "POST", "admin", "files", body=CONTENT, query={"title": "fw-9.9.9.bin"}
+    )
     with controlled(fast_server.port, tmp_path, SPEED) as api:
         settings = {**environment(), "LEVITY_SIMULATOR_API": api}
         run_forked(("simulator", "add", "CP-1"), tmp_path, settings, 60).check_returncode()
@@ -297,7 +343,11 @@ def test_our_simulator_sends_and_fetches(fast_server: Serving, tmp_path: Path) -
             operate(fast_server, "CP-1", "get-diagnostics", {}),
             operate(fast_server, "CP-1", "get-log", {"logType": "DiagnosticsLog"}),
         ]
-        wait_for(lambda: [command(fast_server, one["id"])["outcome"] for one in done] == ["fulfilled"] * 2)
+        wait_for(
+            lambda: (
+                [command(fast_server, one["id"])["outcome"] for one in done] == ["fulfilled"] * 2
+            )
+        )
         update = {"location": "fw-9.9.9.bin", "retrieveDate": "2020-01-01T00:00:00Z"}
         updated = operate(fast_server, "CP-1", "update-firmware", update)
         wait_for(lambda: bool(command(fast_server, updated["id"])["outcome"] == "fulfilled"), 60)

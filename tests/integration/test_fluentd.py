@@ -1,4 +1,5 @@
-"""The audit and a receiver that is not ours, the FluentServer of npm: killed, revived, stalled, and the server too."""
+"""The audit and a receiver that is not ours, the FluentServer of npm: killed, revived, stalled, and
+the server too."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ LOG = "SELECT id, cp_id, direction, frame FROM log ORDER BY id"
 STALL_SECONDS = 5.0
 MOST_GROWN_MIB = 24
 """While nothing is taken; what waits in the frame log waits on the disk."""
-ACCEPTS, INTERRUPTED = "Fluentd accepts the audit", "audit to Fluentd interrupted; frames wait in the frame log"
+ACCEPTS, INTERRUPTED = (
+    "Fluentd accepts the audit",
+    "audit to Fluentd interrupted; frames wait in the frame log",
+)
 
 pytestmark = pytest.mark.skipif(
     not is_possible(),
@@ -47,7 +51,9 @@ def receiver(tmp_path: Path, modules: Path) -> Iterator[Receiver]:
 
 @contextmanager
 def audited(tmp_path: Path, receiver: Receiver) -> Iterator[Serving]:
-    with serving(tmp_path / "levity.db", "--fluentd-endpoint", f"127.0.0.1:{receiver.port}") as server:
+    with serving(
+        tmp_path / "levity.db", "--fluentd-endpoint", f"127.0.0.1:{receiver.port}"
+    ) as server:
         yield server
 
 
@@ -60,7 +66,8 @@ def first_told(receiver: Receiver) -> list[dict[str, Any]]:
 
 
 def assert_whole(receiver: Receiver, server: Serving) -> None:
-    """Each row of the log was told, as it stands there, and in its order; so the order of each charger holds too."""
+    """Each row of the log was told, as it stands there, and in its order; so the order of each
+    charger holds too."""
     logged, told = server.query(LOG), first_told(receiver)
     assert [record["id"] for record in told] == [row[0] for row in logged]
     for record, (_, charger, direction, frame) in zip(told, logged, strict=True):
@@ -76,14 +83,21 @@ def talk_until(load: Fleet, server: Serving, line: str, times: int) -> None:
     assert load.measure(CAUGHT_UP_SECONDS, lambda: bool(load.answer_seconds)).answers_per_second
 
 
-def test_a_conversation_arrives_with_levitys_tags_and_shapes(tmp_path: Path, receiver: Receiver) -> None:
+def test_a_conversation_arrives_with_levitys_tags_and_shapes(
+    tmp_path: Path, receiver: Receiver
+) -> None:
     with audited(tmp_path, receiver) as server:
         with Charger(server.port, "CP-1") as charger:
             charger.boot()
             charger.send_text('[2,"made-up","FlyToTheMoon",{}]')
             charger.receive()
             transaction = charger.start("TAG")
-            charger.call("StopTransaction", transactionId=transaction, meterStop=2000, timestamp="2026-03-01T12:00:00Z")
+            charger.call(
+                "StopTransaction",
+                transactionId=transaction,
+                meterStop=2000,
+                timestamp="2026-03-01T12:00:00Z",
+            )
             charger.close()
         server.wait_line("ChargerDisconnected")
         with pytest.raises(NoWebSocket):
@@ -104,7 +118,12 @@ def test_a_conversation_arrives_with_levitys_tags_and_shapes(tmp_path: Path, rec
         "ocpp.websocket",
     ]
     first, boot, answer, *_, last, refused = [told["record"] for told in receiver.told()]
-    assert (first["type"], first["event"], first["cp"], first["remote_addr"]) == ("ws", "connect", "CP-1", "127.0.0.1")
+    assert (first["type"], first["event"], first["cp"], first["remote_addr"]) == (
+        "ws",
+        "connect",
+        "CP-1",
+        "127.0.0.1",
+    )
     assert boot["msg"][2:] == [
         "BootNotification",
         {"chargePointVendor": "Integration", "chargePointModel": "Real Socket"},
@@ -114,11 +133,18 @@ def test_a_conversation_arrives_with_levitys_tags_and_shapes(tmp_path: Path, rec
         ("BootNotification", "recv"),
         ("BootNotification", "send"),
     ]
-    assert (last["event"], last["code"], refused["event"], refused["status"]) == ("disconnect", 1000, "refuse", 426)
+    assert (last["event"], last["code"], refused["event"], refused["status"]) == (
+        "disconnect",
+        1000,
+        "refuse",
+        426,
+    )
     assert abs(receiver.told()[0]["seconds"] - time.time()) < CAUGHT_UP_SECONDS
 
 
-def test_nothing_is_missing_whatever_becomes_of_the_receiver(tmp_path: Path, receiver: Receiver) -> None:
+def test_nothing_is_missing_whatever_becomes_of_the_receiver(
+    tmp_path: Path, receiver: Receiver
+) -> None:
     """Killed, away, back, stalled, stalled and killed: chargers are answered all the time."""
     with audited(tmp_path, receiver) as server:
         with Fleet(server.port, BEAT_SECONDS) as load:
@@ -130,7 +156,9 @@ def test_nothing_is_missing_whatever_becomes_of_the_receiver(tmp_path: Path, rec
             talk_until(load, server, ACCEPTS, 2)
             for happen in (receiver.stall, receiver.go_on, receiver.stall, receiver.kill):
                 happen()
-                assert load.measure(CAUGHT_UP_SECONDS, lambda: bool(load.answer_seconds)).answers_per_second
+                assert load.measure(
+                    CAUGHT_UP_SECONDS, lambda: bool(load.answer_seconds)
+                ).answers_per_second
             talk_until(load, server, INTERRUPTED, 2)
         receiver.start()
         receiver.wait_for(server)
@@ -144,7 +172,9 @@ def test_a_long_stall_costs_chargers_nothing(tmp_path: Path, receiver: Receiver)
     told = stall(tmp_path / "levity.db", receiver, accounts(5), STALL_SECONDS)
     assert told.rows > STALL_SECONDS * 5  # there was something to lose
     assert (told.missing, told.faults) == (0, {})
-    assert told.stalled.answers_per_second > told.before.answers_per_second / 5  # a machine may become busy meanwhile
+    assert (
+        told.stalled.answers_per_second > told.before.answers_per_second / 5
+    )  # a machine may become busy meanwhile
     assert told.grown_mib < MOST_GROWN_MIB
 
 
@@ -152,7 +182,10 @@ def test_a_server_that_was_killed_goes_on_where_it_was(tmp_path: Path, receiver:
     fleet = accounts(5)
     with audited(tmp_path, receiver) as server, Fleet(server.port, BEAT_SECONDS) as load:
         load.join(fleet)
-        assert load.run(CAUGHT_UP_SECONDS, lambda: bool(server.query("SELECT 1 FROM audit_cursor WHERE log_id > 0")))
+        assert load.run(
+            CAUGHT_UP_SECONDS,
+            lambda: bool(server.query("SELECT 1 FROM audit_cursor WHERE log_id > 0")),
+        )
         server.kill()
     with audited(tmp_path, receiver) as server:
         receiver.wait_for(server)
@@ -160,12 +193,16 @@ def test_a_server_that_was_killed_goes_on_where_it_was(tmp_path: Path, receiver:
         ((cursor,),) = server.query("SELECT log_id FROM audit_cursor")
         assert cursor > 0
     with audited(tmp_path, receiver) as server:
-        wait_until(lambda: server.query("SELECT count(*) FROM run WHERE ended_at IS NOT NULL") == [(1,)])
+        wait_until(
+            lambda: server.query("SELECT count(*) FROM run WHERE ended_at IS NOT NULL") == [(1,)]
+        )
         told = len(receiver.ids())
         with Charger(server.port, "CP-1") as charger:
             charger.boot()
         wait_until(lambda: len(receiver.ids()) >= told + 4)
-        assert len(receiver.ids()) == told + 4  # and nothing of what was told before the orderly end
+        assert (
+            len(receiver.ids()) == told + 4
+        )  # and nothing of what was told before the orderly end
         assert server.query("SELECT lost FROM audit_cursor") == [(0,)]
 
 

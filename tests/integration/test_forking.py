@@ -28,10 +28,19 @@ def told(process: Forked) -> tuple[int, str, str]:
 def test_it_ends_and_tells_what_a_spawned_one_does(tmp_path: Path) -> None:
     wrong = ("serve", "--port", "x")
     spawned = subprocess.run(
-        [*PROGRAM, *wrong], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+        [*PROGRAM, *wrong],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert spawned.returncode == 2
-    assert told(fork(wrong, tmp_path, environment())) == (spawned.returncode, spawned.stdout, spawned.stderr)
+    assert told(fork(wrong, tmp_path, environment())) == (
+        spawned.returncode,
+        spawned.stdout,
+        spawned.stderr,
+    )
 
 
 def test_it_has_its_last_words(tmp_path: Path) -> None:

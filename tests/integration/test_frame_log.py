@@ -1,4 +1,5 @@
-"""The frame log of a real server: looked at while it runs, kept over kill -9, pruned while chargers talk."""
+"""The frame log of a real server: looked at while it runs, kept over kill -9, pruned while chargers
+talk."""
 
 import json
 import subprocess
@@ -17,7 +18,9 @@ LONGEST_P99_MS = 250
 
 
 def logs(database: Path, *arguments: str) -> list[str]:
-    ran = run_forked(("logs", "--db", str(database), *arguments), database.parent, environment(), 60)
+    ran = run_forked(
+        ("logs", "--db", str(database), *arguments), database.parent, environment(), 60
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
     return ran.stdout.splitlines()
 
@@ -31,14 +34,20 @@ def test_it_can_be_looked_at_while_a_server_runs_and_after_its_death(tmp_path: P
             load.run(1)
         seen = [json.loads(line) for line in logs(database, "FLEET-001", "--since", "1h", "--json")]
         assert {frame["charger"] for frame in seen} == {"FLEET-001"}
-        assert {frame["action"] for frame in seen} >= {"BootNotification", "StartTransaction", "MeterValues", None}
+        assert {frame["action"] for frame in seen} >= {
+            "BootNotification",
+            "StartTransaction",
+            "MeterValues",
+            None,
+        }
         server.kill()
     answered = {frame["message_id"] for frame in seen if frame["direction"] == "send"}
     asked = {frame["message_id"] for frame in seen if frame["direction"] == "recv"}
     assert answered <= asked
     assert len(logs(database)) == 100
     stored = [
-        json.loads(line)["frame"] for line in logs(database, "--since", "1d", "--json", "--action", "metervalues")
+        json.loads(line)["frame"]
+        for line in logs(database, "--since", "1d", "--json", "--action", "metervalues")
     ]
     for account in fleet:
         for reading in account.readings:
@@ -72,7 +81,10 @@ def test_it_is_pruned_while_chargers_talk(tmp_path: Path) -> None:
         load.join(accounts(5))
 
         def is_done() -> bool:
-            return frames_left(database, ROWS) <= YOUNG and free_bytes(database) <= DEFAULT_LIMITS.spare_bytes
+            return (
+                frames_left(database, ROWS) <= YOUNG
+                and free_bytes(database) <= DEFAULT_LIMITS.spare_bytes
+            )
 
         waits = load.measure(60, is_done)
         assert is_done()

@@ -76,8 +76,15 @@ def test_a_charger_sends_its_diagnostics(server: Serving, charger: Charger) -> N
     """Half a file leaves nothing, whether the charger aborts it or leaves."""
     number, url = order(server, charger, "get-diagnostics")
     parts = urlsplit(url)
-    assert (parts.scheme, parts.path, len(parts.username or ""), len(parts.password or "")) == ("ftp", "/", 8, 24)
-    assert command(server, number)["payload"] == {"location": url.replace(f"{parts.username}:{parts.password}", "***")}
+    assert (parts.scheme, parts.path, len(parts.username or ""), len(parts.password or "")) == (
+        "ftp",
+        "/",
+        8,
+        24,
+    )
+    assert command(server, number)["payload"] == {
+        "location": url.replace(f"{parts.username}:{parts.password}", "***")
+    }
     with logged_in(url) as client:
         with client.transfercmd("STOR x") as data:
             data.sendall(CONTENT)
@@ -87,7 +94,11 @@ def test_a_charger_sends_its_diagnostics(server: Serving, charger: Charger) -> N
             client.close()
             wait_for(lambda: len(server.find("a file was not stored")) == 2)
     (line, _) = server.find("a file was not stored")
-    assert (line["cp"], line["command"], line["reason"]) == ("CP-1", number, "the charger left inside it")
+    assert (line["cp"], line["command"], line["reason"]) == (
+        "CP-1",
+        number,
+        "the charger left inside it",
+    )
     assert not files(server)
     wait_for(lambda: not on_disk(server))
     with logged_in(url) as client:
@@ -108,7 +119,9 @@ def test_a_charger_sends_its_diagnostics(server: Serving, charger: Charger) -> N
     wait_for(lambda: bool(command(server, number)["outcome"] == "fulfilled"))
     with pytest.raises(ftplib.error_perm, match="530"), logged_in(url):  # the outcome is known
         pass
-    written = b"".join(path.read_bytes() for path in server.database.parent.glob("site.db*") if path.is_file())
+    written = b"".join(
+        path.read_bytes() for path in server.database.parent.glob("site.db*") if path.is_file()
+    )
     for secret in (parts.username or "", parts.password or ""):
         assert secret.encode() not in written
         assert secret not in json.dumps(server.lines)
@@ -133,7 +146,16 @@ def test_a_charger_fetches_firmware(server: Serving, charger: Charger) -> None:
         ):
             with pytest.raises(ftplib.error_perm, match="550 there is no such file"):
                 fetched(client, path)
-        for words in ("LIST", "NLST", "MLSD", "DELE fw-1.2.bin", "RNFR fw-1.2.bin", "APPE x", "STOU", "SITE EXEC id"):
+        for words in (
+            "LIST",
+            "NLST",
+            "MLSD",
+            "DELE fw-1.2.bin",
+            "RNFR fw-1.2.bin",
+            "APPE x",
+            "STOU",
+            "SITE EXEC id",
+        ):
             with pytest.raises(ftplib.error_perm, match="502"):
                 client.sendcmd(words)
         with pytest.raises(ftplib.error_perm, match="550 no file is expected"):
@@ -142,7 +164,8 @@ def test_a_charger_fetches_firmware(server: Serving, charger: Charger) -> None:
 
 
 def test_hostile_clients(server: Serving, charger: Charger) -> None:
-    """Without the log-in there is nothing; with it, the server connects to nobody, and takes data from nobody else."""
+    """Without the log-in there is nothing; with it, the server connects to nobody, and takes data
+    from nobody else."""
     _, url = order(server, charger, "get-diagnostics")
     with ftplib.FTP(timeout=60) as client:  # noqa: S321 - it is what we test
         client.connect(*place_of(url))

@@ -1,4 +1,5 @@
-"""Whatever strangers send, to whatever port: the folder stays within what the manual says, and the memory too."""
+"""Whatever strangers send, to whatever port: the folder stays within what the manual says, and the
+memory too."""
 
 from pathlib import Path
 

@@ -49,7 +49,9 @@ def test_a_closed_terminal_is_a_stop_in_order(tmp_path: Path) -> None:
     database = tmp_path / "levity.db"
     with (
         terminal() as window,
-        serving(database, program=(*window.starts, "env", "--default-signal=HUP", *PROGRAM)) as server,
+        serving(
+            database, program=(*window.starts, "env", "--default-signal=HUP", *PROGRAM)
+        ) as server,
         Charger(server.port, "CP-1") as charger,
     ):
         charger.boot()
@@ -65,7 +67,9 @@ def test_a_closed_terminal_is_a_stop_in_order(tmp_path: Path) -> None:
 def test_under_nohup_it_goes_on(tmp_path: Path) -> None:
     with (
         terminal() as window,
-        serving(tmp_path / "levity.db", program=(*window.starts, "env", "--ignore-signal=HUP", *PROGRAM)) as server,
+        serving(
+            tmp_path / "levity.db", program=(*window.starts, "env", "--ignore-signal=HUP", *PROGRAM)
+        ) as server,
         Charger(server.port, "CP-1") as charger,
     ):
         window.close()
@@ -77,7 +81,9 @@ def test_under_nohup_it_goes_on(tmp_path: Path) -> None:
 
 def test_without_a_terminal_it_is_ignored_with_a_line(tmp_path: Path) -> None:
     with (
-        serving(tmp_path / "levity.db", program=("setsid", "env", "--default-signal=HUP", *PROGRAM)) as server,
+        serving(
+            tmp_path / "levity.db", program=("setsid", "env", "--default-signal=HUP", *PROGRAM)
+        ) as server,
         Charger(server.port, "CP-1") as charger,
     ):
         for _ in range(2):

@@ -1,4 +1,5 @@
-"""Chargers through HAProxy, which passes on what they send and tells whose it is (the manual, Larger sites)."""
+"""Chargers through HAProxy, which passes on what they send and tells whose it is (the manual,
+Larger sites)."""
 
 from __future__ import annotations
 
@@ -29,22 +30,36 @@ CHECKS_SECONDS = 3.0
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Serving]:
     chain = str(Authority(tmp_path).server())
-    flags = ("--proxy-from", "127.0.0.1", "--tls-port", "0", "--tls-cert", chain, "--tls-key", chain)
+    flags = (
+        "--proxy-from",
+        "127.0.0.1",
+        "--tls-port",
+        "0",
+        "--tls-cert",
+        chain,
+        "--tls-key",
+        chain,
+    )
     with serving(tmp_path / "site.db", *flags) as running:
         yield running
 
 
 @contextmanager
 def proxying(server: Serving) -> Iterator[int]:
-    """HAProxy with the configuration that the manual prints, once its server is up; gives its port."""
+    """HAProxy with the configuration that the manual prints, once its server is up; gives its
+    port."""
     (printed,) = re.findall(r"```haproxy\n(.*?)```", find("larger-sites").text, re.DOTALL)
     port, file = free_port(), server.database.with_name("haproxy.cfg")
-    text = printed.replace("bind :9000", f"bind 127.0.0.1:{port}").replace("127.0.0.1:9310", f"127.0.0.1:{server.port}")
+    text = printed.replace("bind :9000", f"bind 127.0.0.1:{port}").replace(
+        "127.0.0.1:9310", f"127.0.0.1:{server.port}"
+    )
     assert text.count(str(port)) == text.count(str(server.port)) == 1
     file.write_text(text.replace("inter 2s", "inter 1s"))
     log = file.with_suffix(".log")
     with log.open("wb") as output:
-        process = subprocess.Popen([HAPROXY, "-db", "-f", file], env=environment(), stdout=output, stderr=output)
+        process = subprocess.Popen(
+            [HAPROXY, "-db", "-f", file], env=environment(), stdout=output, stderr=output
+        )
     try:
         wait_for(lambda: _takes(port), f"it passes on: {log.read_text()}")
         yield port
@@ -62,7 +77,10 @@ def _takes(port: int) -> bool:
 
 
 def addresses(server: Serving) -> list[str]:
-    return [address for (address,) in server.query("SELECT remote_address FROM session WHERE cp_id = 'CP-1'")]
+    return [
+        address
+        for (address,) in server.query("SELECT remote_address FROM session WHERE cp_id = 'CP-1'")
+    ]
 
 
 def test_a_session_has_the_address_of_its_charger(server: Serving) -> None:

@@ -1,4 +1,5 @@
-"""An import while a server serves: chargers are answered, and what a kill -9 of it interrupted can be repeated."""
+"""An import while a server serves: chargers are answered, and what a kill -9 of it interrupted can
+be repeated."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def readings(database: Path) -> int:
     return int(rows(database, "SELECT count(*) FROM meter_val WHERE imported_id IS NOT NULL")[0][0])
 
 
-def test_it_works_while_a_server_serves(capsys: pytest.CaptureFixture[str], old: OldFile, tmp_path: Path) -> None:
+def test_it_works_while_a_server_serves(
+    capsys: pytest.CaptureFixture[str], old: OldFile, tmp_path: Path
+) -> None:
     database, alone = tmp_path / "site.db", tmp_path / "alone.db"
     import_levity(capsys, old.path, alone)
     with serving(database) as server:
@@ -40,7 +43,13 @@ def test_it_works_while_a_server_serves(capsys: pytest.CaptureFixture[str], old:
                 while importing.poll() is None:
                     assert charger.call("Heartbeat")["currentTime"]
             assert importing.wait(60) == 0
-        assert import_levity(capsys, old.path, database).counts("readings") == (READINGS, 0, 0, READINGS, 0)
+        assert import_levity(capsys, old.path, database).counts("readings") == (
+            READINGS,
+            0,
+            0,
+            READINGS,
+            0,
+        )
     of_alone, of_served = history(alone), history(database)
     assert of_served[:3] == of_alone[:3]
     assert rows(database, "SELECT path, status FROM operator_action ORDER BY id")[0] == (
@@ -48,7 +57,9 @@ def test_it_works_while_a_server_serves(capsys: pytest.CaptureFixture[str], old:
     )
 
 
-def test_after_kill_9_of_the_server(capsys: pytest.CaptureFixture[str], old: OldFile, tmp_path: Path) -> None:
+def test_after_kill_9_of_the_server(
+    capsys: pytest.CaptureFixture[str], old: OldFile, tmp_path: Path
+) -> None:
     database, whole = tmp_path / "site.db", tmp_path / "whole.db"
     import_levity(capsys, old.path, whole)
     with serving(database) as server:

@@ -1,4 +1,5 @@
-"""A machine from the installed card to the uninstalled program: under systemd, with chargers that keep account."""
+"""A machine from the installed card to the uninstalled program: under systemd, with chargers that
+keep account."""
 
 from __future__ import annotations
 
@@ -43,7 +44,17 @@ DEFECTS = {
     "silent": ("server/systemd.py", 'b"READY=1"', 'b"STATUS=serving"'),
 }
 """What is wrong with a version: in which file, and in whose place."""
-INSTALL = (*PROGRAM, "install", "--yes", "--address", ADDRESS, "--cards", "all", "--site", "Bauhof 12")
+INSTALL = (
+    *PROGRAM,
+    "install",
+    "--yes",
+    "--address",
+    ADDRESS,
+    "--cards",
+    "all",
+    "--site",
+    "Bauhof 12",
+)
 
 pytestmark = pytest.mark.skipif(
     not can_be(), reason="only root makes namespaces with a systemd, where the kernel lets him"
@@ -55,13 +66,18 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `install --root` writes from this checkout, with what pip finds."""
     card = tmp_path_factory.mktemp("machine") / "card"
     environment = environment_of_user()
-    environment.pop("PIP_COMPILE", None)  # each of its many starts would compile all, because it may not write there
-    subprocess.run([*INSTALL, "--root", str(card)], env=environment, check=True, timeout=500, cwd="/")
+    environment.pop(
+        "PIP_COMPILE", None
+    )  # each of its many starts would compile all, because it may not write there
+    subprocess.run(
+        [*INSTALL, "--root", str(card)], env=environment, check=True, timeout=500, cwd="/"
+    )
     return card
 
 
 def make_version(card: Path, script: str) -> str:
-    """Put another version beside the installed one, as an interrupted upgrade leaves it. Return its name.
+    """Put another version beside the installed one, as an interrupted upgrade leaves it. Return its
+    name.
 
     Nobody unpacks its wheel again, so that is one by its name only.
     """
@@ -87,9 +103,18 @@ def make_version(card: Path, script: str) -> str:
 def charging(sandbox: Sandbox) -> Iterator[dict[str, Any]]:
     """Let chargers talk; in the end the dictionary has what they tell."""
     told: dict[str, Any] = {}
-    words = [sys.executable, "-m", "tests.integration.upgraded", "9000", DATABASE, "/run/end-of-test"]
+    words = [
+        sys.executable,
+        "-m",
+        "tests.integration.upgraded",
+        "9000",
+        DATABASE,
+        "/run/end-of-test",
+    ]
     process = subprocess.Popen(
-        sandbox.command(["env", f"PYTHONPATH={ROOT}", *words]), stdout=subprocess.PIPE, env=environment_of_user()
+        sandbox.command(["env", f"PYTHONPATH={ROOT}", *words]),
+        stdout=subprocess.PIPE,
+        env=environment_of_user(),
     )
     assert process.stdout is not None
     try:
@@ -104,7 +129,9 @@ def charging(sandbox: Sandbox) -> Iterator[dict[str, Any]]:
 
 
 def test_a_machine_from_its_first_start_to_the_end(card: Path, tmp_path: Path) -> None:
-    good, failing, broken, silent = (make_version(card, one) for one in ("good", "failing", "broken", "silent"))
+    good, failing, broken, silent = (
+        make_version(card, one) for one in ("good", "failing", "broken", "silent")
+    )
     with booted(tmp_path, card) as sandbox:
         be_installed(sandbox)
         be_asked(sandbox)
@@ -133,12 +160,16 @@ Environment=LEVITY_LOG_DAYS=400 "LEVITY_FLUENTD_TAG=50%% \\"of\\" \\\\it" LEVITY
 Environment=LEVITY_LOG_DAYS=
 ExecStart=/opt/levity-trio/VERSION/bin/levity-trio serve
 """
-ENVIRONMENT = "tr '\\0' '\\n' < /proc/$(systemctl show --value --property=MainPID levity-trio)/environ | grep ^LEVITY_"
+ENVIRONMENT = (
+    "tr '\\0' '\\n' < /proc/$(systemctl show --value --property=MainPID levity-trio)/environ | "
+    "grep ^LEVITY_"
+)
 HOF = "/var/lib/levity/hof.db"
 
 
 def test_what_was_installed_by_hand_is_taken_over(card: Path, tmp_path: Path) -> None:
-    """Its unit serves until the database is copied; the new one has the settings that systemd gave to the old one."""
+    """Its unit serves until the database is copied; the new one has the settings that systemd gave
+    to the old one."""
     by_hand = tmp_path / "by-hand"
     shutil.copytree(card, by_hand, symlinks=True)
     version = (by_hand / OPT / "current").readlink().name
@@ -154,37 +185,64 @@ def test_what_was_installed_by_hand_is_taken_over(card: Path, tmp_path: Path) ->
     shutil.rmtree(by_hand / "var")
     with booted(tmp_path, by_hand) as sandbox:
         sandbox.run("systemctl", "start", "levity-trio")
-        told = dict(line.split("=", 1) for line in sandbox.run("sh", "-c", ENVIRONMENT).splitlines())
-        sandbox.run("sh", "-c", f"for i in $(seq 100); do test -S {HOF}.sock && exit; sleep 0.1; done; exit 1")
+        told = dict(
+            line.split("=", 1) for line in sandbox.run("sh", "-c", ENVIRONMENT).splitlines()
+        )
+        sandbox.run(
+            "sh",
+            "-c",
+            f"for i in $(seq 100); do test -S {HOF}.sock && exit; sleep 0.1; done; exit 1",
+        )
         program = f"/opt/levity-trio/{version}/bin/levity-trio"
         assert "by hand" in sandbox.run(program, "upgrade", "--yes", status=1)
-        sandbox.run(program, "user", "add", "olga", "--role", "admin", "--link", "--api", f"unix:{HOF}.sock")
-        lines = [json.loads(line) for line in sandbox.run(program, "install", "--yes", "--json").splitlines()]
+        sandbox.run(
+            program, "user", "add", "olga", "--role", "admin", "--link", "--api", f"unix:{HOF}.sock"
+        )
+        lines = [
+            json.loads(line)
+            for line in sandbox.run(program, "install", "--yes", "--json").splitlines()
+        ]
         assert not [line for line in lines if "link" in line]
         settings = tomllib.loads(sandbox.run("cat", "/etc/levity-trio/levity.toml"))
-        in_unit = {f"LEVITY_{name.replace('-', '_').upper()}": value for name, value in settings.items()}
+        in_unit = {
+            f"LEVITY_{name.replace('-', '_').upper()}": value for name, value in settings.items()
+        }
         assert in_unit == {name: text for name, text in told.items() if text}
         assert "olga" in sandbox.run("levity-trio", "user", "list")
-        assert "is sound" in sandbox.run("levity-trio", "check", f"/var/backups/levity-trio/before-{version}.db")
+        assert "is sound" in sandbox.run(
+            "levity-trio", "check", f"/var/backups/levity-trio/before-{version}.db"
+        )
         sandbox.run("sh", "-c", "! grep -q LEVITY_ /etc/systemd/system/levity-trio.service")
         sandbox.run(
             "sh",
             "-c",
-            "sed -i 's/^Type=/Environment=LEVITY_STRICT=true\\nType=/' /etc/systemd/system/levity-trio.service",
+            (
+                "sed -i 's/^Type=/Environment=LEVITY_STRICT=true\\nType=/' "
+                "/etc/systemd/system/levity-trio.service"
+            ),
         )
         assert "Nothing to do" not in sandbox.run("levity-trio", "install", "--yes")
         assert 'strict = "true"' in sandbox.run("cat", "/etc/levity-trio/levity.toml")
 
 
 def be_installed(sandbox: Sandbox) -> None:
-    """It runs from the first start on, as its own user, and the installation is complete but for the first log-in."""
-    assert sandbox.run("systemctl", "is-active", "levity-trio", "levity-trio-backup.timer") == "active\nactive\n"
+    """It runs from the first start on, as its own user, and the installation is complete but for
+    the first log-in."""
+    assert (
+        sandbox.run("systemctl", "is-active", "levity-trio", "levity-trio-backup.timer")
+        == "active\nactive\n"
+    )
     assert sandbox.run("stat", "-c", "%U %a", DATABASE) == "levity 600\n"
-    lines = [json.loads(line) for line in sandbox.run("levity-trio", "install", "--yes", "--json").splitlines()]
+    lines = [
+        json.loads(line)
+        for line in sandbox.run("levity-trio", "install", "--yes", "--json").splitlines()
+    ]
     (link,) = [line["link"] for line in lines if "link" in line]
     assert not [line for line in lines if "done" in line]
     assert link.startswith(f"https://{ADDRESS}:9001/welcome#")
-    page = sandbox.run("python3", "-c", FETCH, f"https://{ADDRESS}:9001/login", f"{DATABASE}.pages/root.pem")
+    page = sandbox.run(
+        "python3", "-c", FETCH, f"https://{ADDRESS}:9001/login", f"{DATABASE}.pages/root.pem"
+    )
     assert "Bauhof 12" in page
     again = sandbox.run("levity-trio", "install", "--yes")
     assert "Nothing to do" in again
@@ -214,7 +272,9 @@ def current(sandbox: Sandbox) -> str:
 
 def run_upgrade(sandbox: Sandbox, version: str, status: int, *flags: str) -> str:
     python = f"/opt/levity-trio/{version}/bin/python"
-    return sandbox.run(python, "-m", "levity_trio", "upgrade", "--yes", *PATIENT, *flags, status=status)
+    return sandbox.run(
+        python, "-m", "levity_trio", "upgrade", "--yes", *PATIENT, *flags, status=status
+    )
 
 
 def go_nowhere(sandbox: Sandbox, version: str, *words: str) -> str:
@@ -228,7 +288,8 @@ def go_nowhere(sandbox: Sandbox, version: str, *words: str) -> str:
 
 
 def stay(sandbox: Sandbox, version: str) -> None:
-    """It serves without saying so. What it told the chargers meanwhile is not given up for the old database."""
+    """It serves without saying so. What it told the chargers meanwhile is not given up for the old
+    database."""
     told = run_upgrade(sandbox, version, 1, "--patience", str(SILENT_SECONDS))
     assert f"does not serve after {SILENT_SECONDS} s" in told
     assert f"{version} stays" in told
@@ -244,9 +305,20 @@ def upgrade(sandbox: Sandbox, version: str) -> float:
 
 def finish_what_was_interrupted(sandbox: Sandbox, before: str, after: str) -> None:
     """kill -9 came when the link had been switched and nothing had started."""
-    begun: dict[str, object] = {"before": before, "after": after, "database": DATABASE, "copy": None, "files": {}}
+    begun: dict[str, object] = {
+        "before": before,
+        "after": after,
+        "database": DATABASE,
+        "copy": None,
+        "files": {},
+    }
     sandbox.run(
-        "sh", "-c", f"echo '{json.dumps(begun)}' > /opt/levity-trio/upgrade-under-way; systemctl stop levity-trio"
+        "sh",
+        "-c",
+        (
+            f"echo '{json.dumps(begun)}' > /opt/levity-trio/upgrade-under-way; systemctl stop "
+            "levity-trio"
+        ),
     )
     assert "an upgrade was interrupted" in sandbox.run("levity-trio", "install", "--yes", status=1)
     assert f"levity-trio {after} serves." in run_upgrade(sandbox, after, 0)
@@ -260,5 +332,8 @@ def be_gone(sandbox: Sandbox) -> None:
     sandbox.run(
         "sh",
         "-c",
-        "! ls -d /opt/levity-trio /usr/local/bin/levity-trio /etc/systemd/system/levity-trio.* | grep -v service.d",
+        (
+            "! ls -d /opt/levity-trio /usr/local/bin/levity-trio "
+            "/etc/systemd/system/levity-trio.* | grep -v service.d"
+        ),
     )

@@ -1,4 +1,5 @@
-"""Messages to people while the mail server is down for a day and ours is killed at random moments of sending.
+"""Messages to people while the mail server is down for a day and ours is killed at random moments
+of sending.
 
     FULL_SIZE=1 pytest -s tests/integration/test_killed_messages.py
 
@@ -46,8 +47,18 @@ class Mailbox:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        command = [sys.executable, "-m", "tests.notify.mail_server", "--host", "127.0.0.1", "--port", str(self.port)]
-        with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.notify.mail_server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+        ]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+        ) as process:
             assert process.stdout is not None
             self.port = int(process.stdout.readline())
             pump = threading.Thread(target=self._pump, args=(process.stdout,))
@@ -59,7 +70,9 @@ class Mailbox:
     def _pump(self, lines: Iterator[str]) -> None:
         for line in lines:
             with self._news:
-                self.taken[json.loads(line)["headers"]["message-id"].strip("<>").partition("@")[0]] += 1
+                self.taken[
+                    json.loads(line)["headers"]["message-id"].strip("<>").partition("@")[0]
+                ] += 1
                 self._news.notify_all()
 
     def wait_for_one(self) -> None:
@@ -75,13 +88,22 @@ def fill(database: Path) -> None:
 
         def write(db: UnitOfWork) -> None:
             ((at,),) = db.rows("SELECT max(started_at) FROM run")
-            db.execute("INSERT INTO account (name, since, created_at, created_by, updated_at) VALUES ('a','','','','')")
+            db.execute(
+                "INSERT INTO account (name, since, created_at, created_by, updated_at) "
+                "VALUES ('a','','','','')"
+            )
             for number in range(PEOPLE):
                 data = RecipientData(who="owner", mail=f"{number}@example.org", kinds=["report"])
                 recipients.add(db, data, None, SecretKey(None), By(at, "anna"))
             for number in range(FACTS):
                 told = HouseholdReported(
-                    charger=None, at=at, report=number, account=1, about="charger", transaction=None, id_tag=None
+                    charger=None,
+                    at=at,
+                    report=number,
+                    account=1,
+                    about="charger",
+                    transaction=None,
+                    id_tag=None,
                 )
                 db.record(told)
 
@@ -97,7 +119,10 @@ def run(database: Path, mailbox: Mailbox) -> Iterator[Serving]:
 
 def in_flight(database: Path) -> set[str]:
     """The messages that were being sent when the server died."""
-    return {one for (one,) in query(database, f"SELECT message_id {WAITING} AND sending_since IS NOT NULL")}
+    return {
+        one
+        for (one,) in query(database, f"SELECT message_id {WAITING} AND sending_since IS NOT NULL")
+    }
 
 
 def test_no_message_is_lost_and_only_what_a_kill_interrupted_comes_twice(tmp_path: Path) -> None:
@@ -133,16 +158,21 @@ def test_no_message_is_lost_and_only_what_a_kill_interrupted_comes_twice(tmp_pat
             while query(database, f"SELECT 1 {WAITING} LIMIT 1") and time.monotonic() < until:
                 time.sleep(0.05)
     twice = {one for one, count in mailbox.taken.items() if count > 1}
-    noted = {one for (one,) in query(database, "SELECT message_id FROM message WHERE perhaps_twice = 1")}
+    noted = {
+        one for (one,) in query(database, "SELECT message_id FROM message WHERE perhaps_twice = 1")
+    }
     kills = KILLS_OF_THE_DAY + KILLS_OF_SENDING
     print(
-        f"{len(made)} messages, {kills} kills: {len(made - mailbox.taken.keys())} lost, {len(twice)} came twice,"
-        f" {len(noted)} say 'perhaps twice', {len(interrupted)} were interrupted, the most often one came"
-        f" {max(mailbox.taken.values())} times; the mail server was down for a day, at {SPEED} times the clock"
+        f"{len(made)} messages, {kills} kills: {len(made - mailbox.taken.keys())} lost, "
+        f"{len(twice)} came twice, {len(noted)} say 'perhaps twice', {len(interrupted)} were "
+        f"interrupted, the most often one came {max(mailbox.taken.values())} times; the mail "
+        f"server was down for a day, at {SPEED} times the clock"
     )
     assert mailbox.taken.keys() == made
     assert twice <= noted == interrupted
-    assert query(database, "SELECT count(*) FROM message WHERE sent_at IS NULL OR given_up_at IS NOT NULL") == [(0,)]
+    assert query(
+        database, "SELECT count(*) FROM message WHERE sent_at IS NULL OR given_up_at IS NOT NULL"
+    ) == [(0,)]
     assert _days_waited(database) >= 1
 
 

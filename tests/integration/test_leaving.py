@@ -1,4 +1,5 @@
-"""Moving out: everything about an account in one file, and the deletion of what is personal, against a server."""
+"""Moving out: everything about an account in one file, and the deletion of what is personal,
+against a server."""
 
 from __future__ import annotations
 
@@ -59,7 +60,9 @@ def enter(server: Serving, kind: str, amount: int) -> None:
 
 def move_in(server: Serving) -> int:
     api = api_of(server)
-    api.ask("POST", "admin", "id-tags", given={"id_tag": "Card", "name": TEXTS[1], "notes": TEXTS[2]})
+    api.ask(
+        "POST", "admin", "id-tags", given={"id_tag": "Card", "name": TEXTS[1], "notes": TEXTS[2]}
+    )
     api.ask("PATCH", "admin", "accounts", "1", given={"address": TEXTS[0], "since": "2025-01-01"})
     given = {"tag": "Card", "since": "2025-01-01", "reason": TEXTS[3]}
     api.ask("POST", "admin", "accounts", "1", "give", given=given)
@@ -89,9 +92,14 @@ def test_everything_is_in_one_file(
     assert [(one["tag"], one["reason"]) for one in about["belongings"]] == [("Card", TEXTS[3])]
     assert [(one["name"], one["notes"]) for one in about["tags"]] == [TEXTS[1:3]]
     rows = list(csv.DictReader(io.StringIO(files["transactions.csv"])))
-    assert [(row["id"], row["ground"], row["energy_wh"]) for row in rows] == [(str(transaction), "tag", "3000")]
+    assert [(row["id"], row["ground"], row["energy_wh"]) for row in rows] == [
+        (str(transaction), "tag", "3000")
+    ]
     readings = list(csv.DictReader(io.StringIO(files["readings.csv"])))
-    assert len(readings) == server.query("SELECT count(*) FROM meter_val WHERE tx_id IS NOT NULL")[0][0]
+    assert (
+        len(readings)
+        == server.query("SELECT count(*) FROM meter_val WHERE tx_id IS NOT NULL")[0][0]
+    )
     assert {row["transaction"] for row in readings} <= {str(transaction)}
     assert ANNA in files[page]
     assert json.loads(files[machine])["number"] == "1"
@@ -109,19 +117,36 @@ def test_what_is_personal_goes_when_nothing_is_left_to_do(
     table(shell, capsys, *CLOSE)
     assert shell(*DELETE) == 2
     assert "levity-trio household take 1 --card Card" in capsys.readouterr().err
-    table(shell, capsys, "household", "take", 1, "--card", "Card", "--since", "2026-01-01", "--reason", TEXTS[3])
+    table(
+        shell,
+        capsys,
+        "household",
+        "take",
+        1,
+        "--card",
+        "Card",
+        "--since",
+        "2026-01-01",
+        "--reason",
+        TEXTS[3],
+    )
     assert shell(*DELETE) == 2
     assert "levity-trio wallet pay 1" in capsys.readouterr().err
     enter(server, "payment", 500)
     told = table(shell, capsys, *DELETE)
-    assert told == "what was personal of household 1 is deleted; closed statements that keep names for 10 years: 1\n"
+    assert told == (
+        "what was personal of household 1 is deleted; closed statements that keep names for "
+        "10 years: 1\n"
+    )
     assert shown(shell, capsys, "household", "show", 1)["name"] == "household 1"
     assert shown(shell, capsys, "bill", "show", 1)["to"]["name"] == ANNA
     assert shell(*DELETE) == 2
     assert "was deleted at" in capsys.readouterr().err
     server.stop()
     content = Path(server.database).read_bytes()
-    assert [text for text in TEXTS if text.encode() in content] == [TEXTS[3]]  # of the ledger, for the years of keeping
+    assert [text for text in TEXTS if text.encode() in content] == [
+        TEXTS[3]
+    ]  # of the ledger, for the years of keeping
     assert ANNA.encode() in content
 
 
@@ -160,21 +185,30 @@ def test_reasons_and_names_of_tags_are_not_recorded(server: Serving) -> None:
 
 
 def test_only_an_admin_deletes(server: Serving) -> None:
-    admin, operator, viewer = (make_token(server, role, role) for role in ("admin", "operator", "viewer"))
+    admin, operator, viewer = (
+        make_token(server, role, role) for role in ("admin", "operator", "viewer")
+    )
     path = "/api/admin/accounts/1"
     assert ask(server, path=f"{path}/everything", token=viewer).code == "forbidden"
     assert ask(server, path=f"{path}/personal", token=operator).code == "not_found"
     assert ask(server, "DELETE", f"{path}/personal?reason=x", operator).code == "forbidden"
     assert ask(server, "DELETE", f"{path}/personal", admin).code == "invalid"
     assert ask(server, "DELETE", f"{path}/personal?reason=%20", admin).code == "invalid"
-    assert ask(server, "DELETE", "/api/admin/accounts/9/personal?reason=x", admin).code == "not_found"
+    assert (
+        ask(server, "DELETE", "/api/admin/accounts/9/personal?reason=x", admin).code == "not_found"
+    )
     assert ask(server, "DELETE", f"{path}/personal?reason=x", admin).code == "conflict"
 
 
 BY_LAW = "for the years of keeping"
-DECIDED = f"why a figure of a session, or its price, is what it is: a bill is explained by it, {BY_LAW}"
+DECIDED = (
+    f"why a figure of a session, or its price, is what it is: a bill is explained by it, {BY_LAW}"
+)
 ON_STATEMENTS = {
-    (f"statement_party.{part}", what): f"{BY_LAW} after its month, under a seal of its own, with the texts of the paper"
+    (
+        f"statement_party.{part}",
+        what,
+    ): f"{BY_LAW} after its month, under a seal of its own, with the texts of the paper"
     for part in ("party", "sheet")
     for what in ("name", "address", "contact")
 }
@@ -204,10 +238,20 @@ class Marked:
         """Return in which column of the database which of them stands."""
         found = set()
         with closing(sqlite3.connect(path)) as db:
-            for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                for (column,) in db.execute("SELECT name FROM pragma_table_xinfo(?)", (table,)).fetchall():
-                    values = "\n".join(str(value) for (value,) in db.execute(f'SELECT "{column}" FROM "{table}"'))
-                    found |= {(f"{table}.{column}", what) for what, text in self.texts.items() if text in values}
+            for (table,) in db.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+            ).fetchall():
+                for (column,) in db.execute(
+                    "SELECT name FROM pragma_table_xinfo(?)", (table,)
+                ).fetchall():
+                    values = "\n".join(
+                        str(value) for (value,) in db.execute(f'SELECT "{column}" FROM "{table}"')
+                    )
+                    found |= {
+                        (f"{table}.{column}", what)
+                        for what, text in self.texts.items()
+                        if text in values
+                    }
         return found
 
 
@@ -216,8 +260,11 @@ def given_to(api: Api, method: str, path: str, **given: object) -> Any:
 
 
 @pytest.mark.parametrize(("keep_years", "kept"), [(10, KEPT), (0, ON_STATEMENTS | FACTS)])
-def test_no_text_of_a_household_is_left(tmp_path: Path, keep_years: int, kept: Mapping[tuple[str, str], str]) -> None:
-    """A household writes and is written about wherever that is possible, pays, moves out, and is deleted."""
+def test_no_text_of_a_household_is_left(
+    tmp_path: Path, keep_years: int, kept: Mapping[tuple[str, str], str]
+) -> None:
+    """A household writes and is written about wherever that is possible, pays, moves out, and is
+    deleted."""
     mark, folder, today = Marked(), tmp_path / "site", datetime.now(UTC)
     folder.mkdir()
     (tmp_path / "mails").mkdir()
@@ -228,7 +275,14 @@ def test_no_text_of_a_household_is_left(tmp_path: Path, keep_years: int, kept: M
         do("PUT", "biller", name="Owner")
         for identity in ("CP-1", "CP-2"):
             do("POST", "chargers", id=identity)
-        do("POST", "recipients", name="Cleo", mail="cleo@example.org", kinds=["report"], with_names=True)
+        do(
+            "POST",
+            "recipients",
+            name="Cleo",
+            mail="cleo@example.org",
+            kinds=["report"],
+            with_names=True,
+        )
         moved_in = do(
             "POST",
             "move-ins",
@@ -247,31 +301,72 @@ def test_no_text_of_a_household_is_left(tmp_path: Path, keep_years: int, kept: M
         do("PATCH", own, notes=mark("notes"))
         do("POST", "id-tags", id_tag="04CD", name=mark("card"), notes=mark("notes of the card"))
         do("POST", f"{own}/give", tag="04CD", since="2025-01-01", reason=mark("given"))
-        do("POST", f"{own}/give", charger="CP-2", since="2025-01-01", name=mark("space"), reason=mark("space given"))
+        do(
+            "POST",
+            f"{own}/give",
+            charger="CP-2",
+            since="2025-01-01",
+            name=mark("space"),
+            reason=mark("space given"),
+        )
         do("POST", f"{own}/take", charger="CP-2", since="2025-01-01", reason=mark("voided"))
-        given = {"name": mark("other driver", "Ben {}"), "role": "driver", "account": account, "password": PASSWORD}
+        given = {
+            "name": mark("other driver", "Ben {}"),
+            "role": "driver",
+            "account": account,
+            "password": PASSWORD,
+        }
         do("POST", "users", **given)
-        do("POST", "recipients", who="driver", account=account, name=mark("told"), mail=mark("mail", "{}@example.org"))
+        do(
+            "POST",
+            "recipients",
+            who="driver",
+            account=account,
+            name=mark("told"),
+            mail=mark("mail", "{}@example.org"),
+        )
         tariff = do("POST", "tariffs", toml=FLAT.replace("2026-10-01", "2025-01-01"))["id"]
-        do("POST", "tariff-assignments", tariff=tariff, account=account, since="2025-01-01", reason=mark("tariff"))
+        do(
+            "POST",
+            "tariff-assignments",
+            tariff=tariff,
+            account=account,
+            since="2025-01-01",
+            reason=mark("tariff"),
+        )
         do("POST", f"wallets/{account}/terms", terms="postpaid", reason=mark("terms"))
         with Charger(server.port, "CP-1") as charger:
             charger.boot()
-            charger.call("StatusNotification", connectorId=1, errorCode="NoError", status="Available")
+            charger.call(
+                "StatusNotification", connectorId=1, errorCode="NoError", status="Available"
+            )
             sessions = []
             for hours, meter in ((6, 1000), (3, 6000)):
-                begun, ended = (f"{today - timedelta(hours=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (hours, hours - 2))
+                begun, ended = (
+                    f"{today - timedelta(hours=ago):%Y-%m-%dT%H:%M:%SZ}"
+                    for ago in (hours, hours - 2)
+                )
                 sessions.append(charger.start("04CD", meter, begun))
-                stop = {"transactionId": sessions[-1], "meterStop": meter + 5000, "timestamp": ended}
+                stop = {
+                    "transactionId": sessions[-1],
+                    "meterStop": meter + 5000,
+                    "timestamp": ended,
+                }
                 charger.call("StopTransaction", **stop)
             browser = Browser(server)
-            browser.send(browser.get("/login").form("/login"), name=given["name"], password=PASSWORD)
+            browser.send(
+                browser.get("/login").form("/login"), name=given["name"], password=PASSWORD
+            )
             me = browser.get("/d/me")
             browser.send(me.form("/put/me/tags/04CD"), name=mark("own card"))
             browser.send(me.form("/put/me/vehicles/"), name=mark("own car"))
-            browser.send(browser.get("/do/post/me/reports", charger="CP-1").form("/reports"), words=mark("asked"))
             browser.send(
-                browser.get("/do/put/me/recipient").form("/recipient"), mail=mark("own mail", "{}@example.org")
+                browser.get("/do/post/me/reports", charger="CP-1").form("/reports"),
+                words=mark("asked"),
+            )
+            browser.send(
+                browser.get("/do/put/me/recipient").form("/recipient"),
+                mail=mark("own mail", "{}@example.org"),
             )
             browser.send(browser.get("/d/me").form("/tags/04AB/lost"))
         do("POST", "reports/1/answer", answer=mark("answered"))
@@ -279,15 +374,27 @@ def test_no_text_of_a_household_is_left(tmp_path: Path, keep_years: int, kept: M
         do("POST", f"transactions/{sessions[1]}/correct", figure_wh=4000, reason=mark("corrected"))
         server.stop()
         told = server.lines
-    with serving(folder / "site.db", *flags) as server:  # which looks at once for what there is to tell
+    with serving(
+        folder / "site.db", *flags
+    ) as server:  # which looks at once for what there is to tell
         api, do = api_of(server), partial(given_to, api_of(server))
-        wait_for(lambda: server.query("SELECT count(*) FROM message WHERE sent_at IS NOT NULL")[0][0] == 2)
+        wait_for(
+            lambda: (
+                server.query("SELECT count(*) FROM message WHERE sent_at IS NOT NULL")[0][0] == 2
+            )
+        )
         assert mark.texts["name"] in str(server.query("SELECT body FROM message"))
         do("POST", f"{own}/move-out", until=now(), reason=mark("moved out"))
         do("POST", f"closings/{today:%Y-%m}", account=account)
         owed = -api.ask("GET", "admin", "wallets", str(account))["balance"]
         do("POST", f"wallets/{account}/payment", amount=owed, currency="EUR", reason=mark("paid"))
-        api.ask("DELETE", "admin", *own.split("/"), "personal", query={"reason": "moved out", "keep_years": keep_years})
+        api.ask(
+            "DELETE",
+            "admin",
+            *own.split("/"),
+            "personal",
+            query={"reason": "moved out", "keep_years": keep_years},
+        )
         server.stop()
         told += server.lines
     assert mark.left(folder / "site.db") == kept.keys()

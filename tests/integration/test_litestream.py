@@ -1,4 +1,5 @@
-"""The copy that Litestream keeps: configured by `levity-trio deploy`, but for a folder in place of the bucket."""
+"""The copy that Litestream keeps: configured by `levity-trio deploy`, but for a folder in place of
+the bucket."""
 
 from __future__ import annotations
 
@@ -27,13 +28,17 @@ BUCKET = "url: s3://YOUR-BUCKET/levity"
 COPYING_SECONDS = 60
 POWER_CUTS, TALKING_SECONDS, BEAT_SECONDS = 2, 3, 0.1
 
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="pip install -e '.[dev]' brings litestream")
+pytestmark = pytest.mark.skipif(
+    not PROGRAM.exists(), reason="pip install -e '.[dev]' brings litestream"
+)
 
 
 def configuration(folder: Path) -> Path:
     """What deploy writes for this database, with a folder instead of the bucket."""
     settings = values(
-        {"database": str(folder / "levity.db")}, {}, Installation(program=("/opt/levity",), site="pi", version="1")
+        {"database": str(folder / "levity.db")},
+        {},
+        Installation(program=("/opt/levity",), site="pi", version="1"),
     )
     text = texts(settings)["litestream.yml"]
     assert BUCKET in text
@@ -59,14 +64,21 @@ def copying(config: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def restored(config: Path, database: Path) -> Path:
     copy = database.with_name("restored.db")
-    subprocess.run([PROGRAM, "restore", "-config", config, "-o", copy, database], check=True, capture_output=True)
+    subprocess.run(
+        [PROGRAM, "restore", "-config", config, "-o", copy, database],
+        check=True,
+        capture_output=True,
+    )
     with closing(sqlite3.connect(copy)) as connection:
-        connection.execute("REINDEX")  # as the manual says: after power cuts, Litestream 0.5 may leave an index behind
+        connection.execute(
+            "REINDEX"
+        )  # as the manual says: after power cuts, Litestream 0.5 may leave an index behind
     return copy
 
 
 def test_what_was_answered_is_in_the_copy(tmp_path: Path) -> None:
-    """Power cuts of the server included, after which it writes on in a WAL that Litestream was reading."""
+    """Power cuts of the server included, after which it writes on in a WAL that Litestream was
+    reading."""
     database, config, fleet = tmp_path / "levity.db", configuration(tmp_path), accounts(20)
     with serving(database):
         pass

@@ -34,7 +34,13 @@ def test_a_car_shares_a_feeder_with_the_house(
     assert "levity-trio load site --help" in capsys.readouterr().err
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
-        charger.call("StatusNotification", connectorId=1, errorCode="NoError", status="Charging", timestamp=now())
+        charger.call(
+            "StatusNotification",
+            connectorId=1,
+            errorCode="NoError",
+            status="Charging",
+            timestamp=now(),
+        )
         assert shell("load", "site", "--amperes", "5") == 2
         assert "--house (what else hangs on it)" in capsys.readouterr().err
         assert shell("load", "site", "--amperes", "5", "--house", "unknown", "--most", "16") != 0
@@ -51,7 +57,9 @@ def test_a_car_shares_a_feeder_with_the_house(
         assert "it fits" in table(shell, capsys, "load", "site", "--amperes", "40", *measured)
         (tmp_path / "feeder.toml").write_text(FEEDER)
         assert "entered" in table(shell, capsys, "load", "site", tmp_path / "feeder.toml")
-        assert "it fits" in table(shell, capsys, "load", "site", tmp_path / "feeder.toml", "--check")
+        assert "it fits" in table(
+            shell, capsys, "load", "site", tmp_path / "feeder.toml", "--check"
+        )
         assert "reserve = 2.5" in table(shell, capsys, "load", "site")
 
         def would_get() -> list[int]:
@@ -75,7 +83,10 @@ def test_a_car_shares_a_feeder_with_the_house(
     wait_until(lambda: [one["name"] for one in shown(shell, capsys, "load", "meters")] == ["House"])
     for words, problem in (
         (("Other", "--mqtt", "x"), "Feeder has the meter House already"),
-        (("Other", "--mqtt", "x", "--circuit", "Row"), "there is no circuit Row: give one of Feeder"),
+        (
+            ("Other", "--mqtt", "x", "--circuit", "Row"),
+            "there is no circuit Row: give one of Feeder",
+        ),
     ):
         assert shell("load", "meter", *words) == 2
         assert problem in capsys.readouterr().err

@@ -18,7 +18,9 @@ def test_it_says_what_to_type_into_a_charger_and_where_it_stores(tmp_path: Path)
         line, pages = server.wait_line("serving"), server.wait_line("serving metrics")
     assert line["address"] == f"ws://127.0.0.1:{line['port']}/ws/CHARGER-ID"
     assert line["database"] == str(tmp_path / "levity.db")
-    assert pages["address"] == f"http://127.0.0.1:{pages['port']}"  # of --host, without --metrics-host
+    assert (
+        pages["address"] == f"http://127.0.0.1:{pages['port']}"
+    )  # of --host, without --metrics-host
 
 
 def test_a_connection_is_one_line_at_each_end(tmp_path: Path) -> None:
@@ -31,7 +33,9 @@ def test_a_connection_is_one_line_at_each_end(tmp_path: Path) -> None:
         server.wait_line("connection closed without a valid message", charger="CP-2")
     told = [line["event"] for line in lines_of(server, "CP-1")]
     assert told == ["ChargerConnected", "ChargerBooted", "ChargerDisconnected"]
-    assert [line["event"] for line in lines_of(server, "CP-2")] == ["connection closed without a valid message"]
+    assert [line["event"] for line in lines_of(server, "CP-2")] == [
+        "connection closed without a valid message"
+    ]
 
 
 def test_doubt_stands_out_and_nothing_is_empty(tmp_path: Path) -> None:
@@ -50,5 +54,7 @@ def test_doubt_stands_out_and_nothing_is_empty(tmp_path: Path) -> None:
     assert {(event, "warning", None) for event in doubts} <= levels
     assert {("StatusChanged", "error", "Faulted"), ("StatusChanged", "info", "Available")} <= levels
     assert server.find("malformed frame")[0]["kind"] == "not JSON"
-    assert not [line for line in server.lines if any(value in (None, "") for value in line.values())]
+    assert not [
+        line for line in server.lines if any(value in (None, "") for value in line.values())
+    ]
     assert not [line for line in server.lines if "at" in line]

@@ -1,7 +1,9 @@
-"""The manual's commands run as printed: the fenced blocks of `start/` and `tasks/`, in their order, on one site.
+"""The manual's commands run as printed: the fenced blocks of `start/` and `tasks/`, in their order,
+on one site.
 
-A line `levity-trio serve …` starts the server anew, with these flags. Numbers and days of the examples are replaced by
-those of this site. Comments before a block, which readers do not see, say what else it needs:
+A line `levity-trio serve …` starts the server anew, with these flags. Numbers and days of the
+examples are replaced by those of this site. Comments before a block, which readers do not see, say
+what else it needs:
 
     <!-- file: NAME -->           it is the content of a file, not commands
     <!-- before: COMMAND -->      run this first
@@ -38,10 +40,13 @@ AWAY_SECONDS: Final = 90.0
 TRANSACTION: Final = "1000017"
 """Stands in the examples for one of the site's."""
 NOT_TYPED: Final = ("text", "js", "caddy", "haproxy")
-"""Languages of blocks that nobody types here: what a command prints, and files of other programs and devices."""
+"""Languages of blocks that nobody types here: what a command prints, and files of other programs
+and devices."""
 OF_SHELL: Final = re.compile(r"[|<>;&]|\$\(|^(?!levity-trio)\w", re.MULTILINE)
 """What only a shell understands."""
-_BLOCK: Final = re.compile(r"((?:<!-- [^>]*? -->\n)*)^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_BLOCK: Final = re.compile(
+    r"((?:<!-- [^>]*? -->\n)*)^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL
+)
 _COMMENT: Final = re.compile(r"<!-- ([\w ]+): (.*?) -->")
 
 
@@ -93,31 +98,51 @@ class Reader:
         if here.startswith("levity-trio serve"):
             self._serve(shlex.split(here, comments=True)[2:])
         elif here.startswith("levity-trio simulate --control"):
-            self.variables["LEVITY_SIMULATOR_API"] = self.stack.enter_context(controlled(self.port, self.folder))
+            self.variables["LEVITY_SIMULATOR_API"] = self.stack.enter_context(
+                controlled(self.port, self.folder)
+            )
         elif OF_SHELL.search(here):
             self._shell(here, status)
         else:
             commands = list(_commands(here))
             for number, command in enumerate(commands):
                 ended = run_forked(command, self.folder, self._environment(), SECONDS)
-                if ended.returncode == AWAY and self.site is not None:  # after a restart, the charger pauses first
+                if (
+                    ended.returncode == AWAY and self.site is not None
+                ):  # after a restart, the charger pauses first
                     self.site.wait_line("ChargerConnected", AWAY_SECONDS, charger="CP-1")
                     ended = run_forked(command, self.folder, self._environment(), SECONDS)
                 expected = status if number == len(commands) - 1 else 0
-                assert ended.returncode == expected, f"{shlex.join(command)}: {ended.stdout}{ended.stderr}"
+                assert ended.returncode == expected, (
+                    f"{shlex.join(command)}: {ended.stdout}{ended.stderr}"
+                )
 
     def _shell(self, text: str, status: int) -> None:
         place = Path(sys.executable).parent
-        ways = {**self._environment(), "PATH": f"{place}:{os.environ['PATH']}", "HOME": str(self.folder)}
+        ways = {
+            **self._environment(),
+            "PATH": f"{place}:{os.environ['PATH']}",
+            "HOME": str(self.folder),
+        }
         ended = subprocess.run(  # noqa: PLW1510 - its status is compared
-            ["bash", "-ec", text], cwd=self.folder, env=ways, capture_output=True, text=True, timeout=SECONDS
+            ["bash", "-ec", text],
+            cwd=self.folder,
+            env=ways,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
         )
         assert ended.returncode == status, f"{text}: {ended.stdout}{ended.stderr}"
 
     def _serve(self, flags: list[str]) -> None:
         self.server.close()
-        flags = ["0" if before.endswith("-port") else one for before, one in zip(["", *flags], flags, strict=False)]
-        database = self.folder / (flags[flags.index("--db") + 1] if "--db" in flags else "levity.db")
+        flags = [
+            "0" if before.endswith("-port") else one
+            for before, one in zip(["", *flags], flags, strict=False)
+        ]
+        database = self.folder / (
+            flags[flags.index("--db") + 1] if "--db" in flags else "levity.db"
+        )
         given = ("--port", str(self.port), "--api-port", str(self.api_port), *flags)
         self.site = self.server.enter_context(serving(database, *given, may_log_errors=True))
         self.variables["LEVITY_API"] = f"unix:{database}.sock"
@@ -129,7 +154,10 @@ class Reader:
         """Replace ports, days and numbers of the examples by those of this site."""
         today = date.today()  # noqa: DTZ011 - the site is in the zone of this machine
         this = today.replace(day=1)
-        last, following = (this - timedelta(days=1)).replace(day=1), (this + timedelta(days=31)).replace(day=1)
+        last, following = (
+            (this - timedelta(days=1)).replace(day=1),
+            (this + timedelta(days=31)).replace(day=1),
+        )
         for month, here in (("2026-03", last), ("2026-04", this), ("2026-05", following)):
             text = text.replace(month, f"{here:%Y-%m}")
         if TRANSACTION in text and self.site is not None:
@@ -138,10 +166,18 @@ class Reader:
         text = re.sub(
             r"(?<=bill print) (?=.* --to)", " --as html ", text
         )  # a PDF takes seconds, and one is made anyway
-        text = text.replace("charger secure ", "charger secure --wait 0 ")  # what comes of it is tested elsewhere
-        text = text.replace("localhost:9000", f"localhost:{self.port}").replace("--clock-speed 60", "--clock-speed 600")
-        text = text.replace("127.0.0.1:9001", f"127.0.0.1:{self.api_port}").replace("--speed 60", "--speed 600")
-        return re.sub(r"simulate (?=--chargers)", f"simulate --url ws://127.0.0.1:{self.port}/ws/ ", text)
+        text = text.replace(
+            "charger secure ", "charger secure --wait 0 "
+        )  # what comes of it is tested elsewhere
+        text = text.replace("localhost:9000", f"localhost:{self.port}").replace(
+            "--clock-speed 60", "--clock-speed 600"
+        )
+        text = text.replace("127.0.0.1:9001", f"127.0.0.1:{self.api_port}").replace(
+            "--speed 60", "--speed 600"
+        )
+        return re.sub(
+            r"simulate (?=--chargers)", f"simulate --url ws://127.0.0.1:{self.port}/ws/ ", text
+        )
 
 
 def _commands(text: str) -> Iterator[list[str]]:
@@ -177,4 +213,6 @@ def test_nearly_all_blocks_are_executed() -> None:
     every = list(blocks())
     left_out = [one for one in every if one.told("not executed")]
     assert all(one.told("not executed")[0] for one in left_out)
-    assert len(every) - len(left_out) >= SHARE * len(every), [(one.topic, one.text) for one in left_out]
+    assert len(every) - len(left_out) >= SHARE * len(every), [
+        (one.topic, one.text) for one in left_out
+    ]

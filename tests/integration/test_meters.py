@@ -1,4 +1,5 @@
-"""`levity-trio meter` and `reconcile` against a running server: readings, files, roles, and a month that adds up."""
+"""`levity-trio meter` and `reconcile` against a running server: readings, files, roles, and a month
+that adds up."""
 
 from __future__ import annotations
 
@@ -32,21 +33,46 @@ def test_a_month_that_adds_up_until_the_meter_differs(
         charger.boot()
         charge(charger, "Card", 1000, 4000)
         charge(charger, "Card", 4500, 7500)
-    main = shown(shell, capsys, "meter", "add", "Main meter", "--class", 1, "--digits", 5, "--since", "2026-01-01")
+    main = shown(
+        shell,
+        capsys,
+        "meter",
+        "add",
+        "Main meter",
+        "--class",
+        1,
+        "--digits",
+        5,
+        "--since",
+        "2026-01-01",
+    )
     assert (main["chargers_percent"], main["chargers"], main["digits"]) == (2.0, [], 5)
-    assert "the whole site" in table(shell, capsys, "meter", "change", "main meter", "--chargers-class", 3)
+    assert "the whole site" in table(
+        shell, capsys, "meter", "change", "main meter", "--chargers-class", 3
+    )
     part = ("--charger", "CP-1", "--until", "2199-01-01")
-    assert "CP-1" in table(shell, capsys, "meter", "add", "Garage", "--class", 2, "--since", "2026-01-01", *part)
+    assert "CP-1" in table(
+        shell, capsys, "meter", "add", "Garage", "--class", 2, "--since", "2026-01-01", *part
+    )
     assert "added" in table(shell, capsys, "meter", "read", "Main meter", "100.0", "--at", BEFORE)
-    assert "same" in table(shell, capsys, "meter", "read", 1, "100000", "--unit", "Wh", "--at", BEFORE)
+    assert "same" in table(
+        shell, capsys, "meter", "read", 1, "100000", "--unit", "Wh", "--at", BEFORE
+    )
     told = table(shell, capsys, "reconcile", MONTH)
     assert "it adds up" in told
     assert "Main meter: no two readings around the month" in told
     assert "0.500" in next(line for line in told.splitlines() if "unbilled, between" in line)
     table(shell, capsys, "meter", "read", "Main meter", "106.5")
     found = shown(shell, capsys, "reconcile", MONTH)
-    assert (found["site"]["register_wh"], found["site"]["register_kwh"], found["over"]) == (6500, 6.5, False)
-    assert [(one["name"], one["differs"]) for one in found["meters"]] == [("Garage", False), ("Main meter", False)]
+    assert (found["site"]["register_wh"], found["site"]["register_kwh"], found["over"]) == (
+        6500,
+        6.5,
+        False,
+    )
+    assert [(one["name"], one["differs"]) for one in found["meters"]] == [
+        ("Garage", False),
+        ("Main meter", False),
+    ]
     table(shell, capsys, "meter", "void", "Main meter", 2, "--reason", "read wrong")
     assert "contradicts" not in table(shell, capsys, "meter", "read", "Main meter", "160.5")
     capsys.readouterr()
@@ -78,7 +104,9 @@ def test_a_difference_with_a_reason_is_told_and_is_no_failure(
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         transaction = charge(charger, "Card", 1000, 4000)
-    table(shell, capsys, "correct", transaction, "--kwh", 2.462, "--reason", "read from its display")
+    table(
+        shell, capsys, "correct", transaction, "--kwh", 2.462, "--reason", "read from its display"
+    )
     assert "it does not quite add up: 0.538 kWh differ" in table(shell, capsys, "reconcile", MONTH)
 
 
@@ -100,21 +128,32 @@ def test_what_is_refused(shell: Shell, server: Serving, capsys: pytest.CaptureFi
     assert "it adds up" in table(shell, capsys, "reconcile", "2199-12")
 
 
-def test_a_reading_that_contradicts_others_is_told_at_once(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reading_that_contradicts_others_is_told_at_once(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
     table(shell, capsys, "meter", "add", "Main", "--class", 1, "--since", "2026-01-01")
     for at, value in (("2026-02-01", 1000), ("2026-04-01", 3000)):
         table(shell, capsys, "meter", "read", "Main", value, "--at", at)
     for at, value, contradicted in (
-        *(("2026-01-15", 1001, [1]), ("2026-03-01", 999, [1]), ("2026-03-02", 3001, [2]), ("2026-05-01", 3000, [])),
+        *(
+            ("2026-01-15", 1001, [1]),
+            ("2026-03-01", 999, [1]),
+            ("2026-03-02", 3001, [2]),
+            ("2026-05-01", 3000, []),
+        ),
     ):
         found = shown(shell, capsys, "meter", "read", 1, value, "--at", at)
         assert found["contradicts"] == contradicted, at
         if contradicted:
-            assert "contradicts reading" in table(shell, capsys, "meter", "read", 1, value, "--at", at)
+            assert "contradicts reading" in table(
+                shell, capsys, "meter", "read", 1, value, "--at", at
+            )
             table(shell, capsys, "meter", "void", 1, found["id"], "--reason", "wrong")
 
 
-def test_a_file_of_readings(shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_file_of_readings(
+    shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     table(shell, capsys, "meter", "add", "Main", "--class", 1, "--since", "2026-01-01")
     path = tmp_path / "readings.csv"
     path.write_text(
@@ -128,23 +167,44 @@ def test_a_file_of_readings(shell: Shell, capsys: pytest.CaptureFixture[str], tm
     assert "0 added, 0 changed, 3 the same" in table(shell, capsys, "meter", "import", path)
     readings = shown(shell, capsys, "meter", "show", 1)["readings"]
     assert [(one["at"][:10], one["wh"], one["source"]) for one in readings] == [
-        *(("2026-04-01", 1_400_500, "csv"), ("2026-03-01", 1_200_500, "csv"), ("2026-02-01", 1_000_500, "csv"))
+        *(
+            ("2026-04-01", 1_400_500, "csv"),
+            ("2026-03-01", 1_200_500, "csv"),
+            ("2026-02-01", 1_000_500, "csv"),
+        )
     ]
 
 
 def test_who_may(server: Serving) -> None:
-    viewer, operator, admin = (make_token(server, role, role) for role in ("viewer", "operator", "admin"))
+    viewer, operator, admin = (
+        make_token(server, role, role) for role in ("viewer", "operator", "admin")
+    )
     body = {"name": "Main", "class_percent": 1, "since": "2026-01-01"}
     assert ask(server, "POST", "/api/admin/meters", operator, body).code == "forbidden"
     assert ask(server, "POST", "/api/admin/meters", admin, body).status == 201
-    assert ask(server, "POST", "/api/admin/meters/1/readings", viewer, {"value": "1"}).code == "forbidden"
-    assert ask(server, "POST", "/api/admin/meters/1/readings", operator, {"value": "1"}).status == 201
-    assert ask(server, "POST", "/api/admin/meters/1/readings/1/void", operator, {"reason": " "}).status == 422
-    assert ask(server, "POST", "/api/admin/meters/1/readings/1/void", operator, {"reason": "wrong"}).status == 200
+    assert (
+        ask(server, "POST", "/api/admin/meters/1/readings", viewer, {"value": "1"}).code
+        == "forbidden"
+    )
+    assert (
+        ask(server, "POST", "/api/admin/meters/1/readings", operator, {"value": "1"}).status == 201
+    )
+    assert (
+        ask(server, "POST", "/api/admin/meters/1/readings/1/void", operator, {"reason": " "}).status
+        == 422
+    )
+    assert (
+        ask(
+            server, "POST", "/api/admin/meters/1/readings/1/void", operator, {"reason": "wrong"}
+        ).status
+        == 200
+    )
     for path in ("meters", "meters/1", "meters/1/readings", "reconciliations/2026-10"):
         assert ask(server, path=f"/api/admin/{path}", token=viewer).code == "forbidden"
         assert ask(server, path=f"/api/admin/{path}", token=operator).status == 200
     facts = server.query("SELECT kind, data FROM event WHERE kind LIKE 'Meter%' ORDER BY id")
     assert [kind for kind, _ in facts] == ["MeterChanged", "MeterRead", "MeterRead"]
     assert [json.loads(data)["by"] for _, data in facts] == ["admin", "operator", "operator"]
-    assert server.query("SELECT count(*) FROM operator_action WHERE path LIKE '/api/admin/meters%'") >= [(5,)]
+    assert server.query(
+        "SELECT count(*) FROM operator_action WHERE path LIKE '/api/admin/meters%'"
+    ) >= [(5,)]

@@ -1,4 +1,5 @@
-"""The metrics of a spawned server, scraped as Prometheus does it: over a restart, locked, and what a scrape costs."""
+"""The metrics of a spawned server, scraped as Prometheus does it: over a restart, locked, and what
+a scrape costs."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ UNKNOWN_ACTIONS = 10_000
 KNOWN, BUSY = 200, 20
 MEASURED_SECONDS = size(5, 2)
 GENEROUS_MILLISECONDS, GENEROUS_TIMES = 250, 4
-"""On a quiet machine the p99 stays under 25 ms, which the test prints; a busy one makes them wait without a scrape."""
+"""On a quiet machine the p99 stays under 25 ms, which the test prints; a busy one makes them wait
+without a scrape."""
 FAULTS = ("GroundFailure", "OtherError")
 
 # As Prometheus does: once a second, the whole text, and never the next before the last.
@@ -76,8 +78,16 @@ def live(charger: Charger, register: int) -> None:
     charger.boot()
     charger.call("Heartbeat")
     for fault in FAULTS:
-        charger.call("StatusNotification", connectorId=1, errorCode=fault, status="Faulted", timestamp=now())
-    charger.call("StatusNotification", connectorId=0, errorCode="NoError", status="Available", timestamp=now())
+        charger.call(
+            "StatusNotification", connectorId=1, errorCode=fault, status="Faulted", timestamp=now()
+        )
+    charger.call(
+        "StatusNotification",
+        connectorId=0,
+        errorCode="NoError",
+        status="Available",
+        timestamp=now(),
+    )
     first = charger.start("TAG", register)
     charger.call("MeterValues", **meter_values(first, str(register + 100), "2026-03-01T12:00:00Z"))
     charger.call("StopTransaction", transactionId=first, meterStop=register + 1000, timestamp=now())
@@ -89,11 +99,15 @@ def live(charger: Charger, register: int) -> None:
         "meterValue": [{"timestamp": now(), "sampledValue": [sample, current, limit]}]
     }
     charger.call("MeterValues", **values)
-    charger.call("StatusNotification", connectorId=1, errorCode="NoError", status="Charging", timestamp=now())
+    charger.call(
+        "StatusNotification", connectorId=1, errorCode="NoError", status="Charging", timestamp=now()
+    )
 
 
 @pytest.mark.parametrize("end", [Serving.stop, Serving.kill], ids=["stopped", "killed"])
-def test_values_are_the_same_after_a_restart(tmp_path: Path, end: Callable[[Serving], object]) -> None:
+def test_values_are_the_same_after_a_restart(
+    tmp_path: Path, end: Callable[[Serving], object]
+) -> None:
     database = tmp_path / "levity.db"
     be_known(database)
     with watched(database) as server:
@@ -136,7 +150,9 @@ def test_levitys_names_are_there_with_their_types_and_labels(tmp_path: Path) -> 
 def test_unknown_actions_grow_nothing(tmp_path: Path) -> None:
     with watched(tmp_path / "levity.db") as server, Charger(server.port, "CP-1") as charger:
         charger.boot()
-        lines = [_after_unknown_actions(charger, server, first) for first in (0, 10, UNKNOWN_ACTIONS)]
+        lines = [
+            _after_unknown_actions(charger, server, first) for first in (0, 10, UNKNOWN_ACTIONS)
+        ]
         assert lines[0].lines == lines[2].lines
         assert status_of(server, "/healthz") == 200
         name = "ocpp_msg_handling_seconds_count"
@@ -145,7 +161,9 @@ def test_unknown_actions_grow_nothing(tmp_path: Path) -> None:
 
 def _after_unknown_actions(charger: Charger, server: Serving, until: int) -> Page:
     """Called with 0 first: one unknown action begins the series."""
-    known = scrape(port(server)).get("ocpp_msg_handling_seconds_count", cp_id="CP-1", message_type="unknown")
+    known = scrape(port(server)).get(
+        "ocpp_msg_handling_seconds_count", cp_id="CP-1", message_type="unknown"
+    )
     for number in range(int(known or 0), max(1, until)):
         charger.send(f"Unknown{number}")
         assert charger.receive()[:3:2] == [4, "NotImplemented"]
@@ -153,12 +171,19 @@ def _after_unknown_actions(charger: Charger, server: Serving, until: int) -> Pag
 
 
 def test_not_ready_while_the_database_is_locked(tmp_path: Path) -> None:
-    with watched(tmp_path / "levity.db", may_log_errors=True) as server, Charger(server.port, "CP-1") as charger:
+    with (
+        watched(tmp_path / "levity.db", may_log_errors=True) as server,
+        Charger(server.port, "CP-1") as charger,
+    ):
         charger.boot()
         assert (status_of(server, "/healthz"), status_of(server, "/readyz")) == (200, 200)
         with write_lock(server):
-            charger.send("StartTransaction", connectorId=1, idTag="TAG", meterStart=1, timestamp=now())
-            server.wait_line("writes to the database fail; retrying, and nothing is acknowledged meanwhile")
+            charger.send(
+                "StartTransaction", connectorId=1, idTag="TAG", meterStart=1, timestamp=now()
+            )
+            server.wait_line(
+                "writes to the database fail; retrying, and nothing is acknowledged meanwhile"
+            )
             assert (status_of(server, "/healthz"), status_of(server, "/readyz")) == (200, 503)
             page = scrape(port(server))
             assert page.get("ocpp_writer_failing") == 1
@@ -176,7 +201,10 @@ def test_it_is_told_as_open_metrics_and_compressed_to_who_asks(tmp_path: Path) -
         wanted = {"Accept": "application/openmetrics-text;version=1.0.0", "Accept-Encoding": "gzip"}
         asked = urllib.request.Request(f"http://127.0.0.1:{port(server)}/metrics", headers=wanted)
         with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310 - it is http
-            assert answer.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            assert (
+                answer.headers["content-type"]
+                == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            )
             samples = parse_open_metrics(gzip.decompress(answer.read()).decode())
         text = scrape(port(server))
     assert samples.keys() == text.samples.keys()
@@ -184,12 +212,19 @@ def test_it_is_told_as_open_metrics_and_compressed_to_who_asks(tmp_path: Path) -
 
 
 def test_who_never_spoke_has_no_series(tmp_path: Path) -> None:
-    with watched(tmp_path / "levity.db", "--log-level", "DEBUG") as server, Charger(server.port, "STRANGER"):
+    with (
+        watched(tmp_path / "levity.db", "--log-level", "DEBUG") as server,
+        Charger(server.port, "STRANGER"),
+    ):
         assert server.wait_line("connected", charger="STRANGER")
-        assert not [labels for _, labels in scrape(port(server)).samples if ("cp_id", "STRANGER") in labels]
+        assert not [
+            labels for _, labels in scrape(port(server)).samples if ("cp_id", "STRANGER") in labels
+        ]
 
 
-def test_a_scrape_each_second_holds_nobody_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_scrape_each_second_holds_nobody_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     chargers = accounts(KNOWN)
     with watched(tmp_path / "levity.db") as server:
         with Fleet(server.port) as fleet:
@@ -206,17 +241,25 @@ def test_a_scrape_each_second_holds_nobody_up(tmp_path: Path, capsys: pytest.Cap
         cpu_ms = 1000 * (cpu_seconds(server) - before) / MEASURED_SECONDS
     with capsys.disabled():
         print(f"\n{BUSY} busy of {KNOWN} known chargers, alone: {alone}")
-        print(f"scraped each second: {scraped}; {told}; {cpu_ms:.0f} ms of CPU a scrape; without them {quiet}")
-    assert scraped.p99_milliseconds < max(GENEROUS_MILLISECONDS, GENEROUS_TIMES * alone.p99_milliseconds)
+        print(
+            f"scraped each second: {scraped}; {told}; {cpu_ms:.0f} ms of CPU a scrape; without "
+            f"them {quiet}"
+        )
+    assert scraped.p99_milliseconds < max(
+        GENEROUS_MILLISECONDS, GENEROUS_TIMES * alone.p99_milliseconds
+    )
 
 
 @contextmanager
 def scraping(server: Serving) -> Iterator[dict[str, int]]:
-    """Somebody else scrapes while the block runs, and goes on to his end; what he saw is known afterwards."""
+    """Somebody else scrapes while the block runs, and goes on to his end; what he saw is known
+    afterwards."""
     told: dict[str, int] = {}
     url = f"http://127.0.0.1:{port(server)}/metrics"
     command = [sys.executable, "-c", SCRAPER, url, str(MEASURED_SECONDS)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as scraper:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as scraper:
         try:
             yield told
             told.update(json.loads(scraper.communicate(timeout=60)[0]))

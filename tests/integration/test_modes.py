@@ -1,4 +1,5 @@
-"""Who may read the files of a server: nobody else, whatever the umask is, and whatever an earlier version left."""
+"""Who may read the files of a server: nobody else, whatever the umask is, and whatever an earlier
+version left."""
 
 from __future__ import annotations
 
@@ -16,10 +17,20 @@ from levity_trio.config import certificates_folder
 from tests.integration.charger import Charger
 from tests.integration.serving import Serving, serving
 
-PORTS = [part for name in ("tls", "metrics", "files", "drivers") for part in (f"--{name}-port", "0")]
+PORTS = [
+    part for name in ("tls", "metrics", "files", "drivers") for part in (f"--{name}-port", "0")
+]
 MENDED = ("others could read files of the database; now only the user of the server can",
           "others could read files of the log; now only the user of the server can")  # fmt: skip
-LOOSE = ("levity.db", "levity.db-wal", "levity.db-shm", "levity.db.lock", "levity.db.backup", "site.log", "site.log.1")
+LOOSE = (
+    "levity.db",
+    "levity.db-wal",
+    "levity.db-shm",
+    "levity.db.lock",
+    "levity.db.backup",
+    "site.log",
+    "site.log.1",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +41,8 @@ def umask() -> Iterator[None]:
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """What stands in a folder and is not its owner's alone, but a socket, which must be 0600, too."""
+    """What stands in a folder and is not its owner's alone, but a socket, which must be 0600,
+    too."""
     found = {path: path.lstat().st_mode for path in folder.rglob("*")}
     return {
         str(path.relative_to(folder)): oct(stat.S_IMODE(mode))
@@ -53,7 +65,9 @@ def used(server: Serving, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_all_files_are_their_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = tmp_path / "site"
     site.mkdir(mode=0o755)
-    create_root(folder := certificates_folder(site / "levity.db"), "Haus am Park", datetime.now(UTC))
+    create_root(
+        folder := certificates_folder(site / "levity.db"), "Haus am Park", datetime.now(UTC)
+    )
     create_server_certificates(folder, ["127.0.0.1", "localhost"], datetime.now(UTC))
     flags = [*PORTS, "--log-file", str(site / "site.log")]
     with serving(site / "levity.db", *flags) as server:

@@ -1,4 +1,5 @@
-"""An installation that is served from a file, moved, and served on PostgreSQL: nobody notices but its operator."""
+"""An installation that is served from a file, moved, and served on PostgreSQL: nobody notices but
+its operator."""
 
 from __future__ import annotations
 
@@ -80,7 +81,11 @@ def answers(server: Serving, house: House) -> dict[str, tuple[int, str]]:
     browser = Browser(server)
     headers = {"authorization": f"Bearer {house.token}"}
     paths = [one.path for one in ENDPOINTS if one.method == "GET" and "{" not in one.path]
-    pages = {path: browser.ask("GET", path, headers=headers) for path in paths if path not in OF_THE_PROCESS}
+    pages = {
+        path: browser.ask("GET", path, headers=headers)
+        for path in paths
+        if path not in OF_THE_PROCESS
+    }
     return {path: (page.status, page.html) for path, page in pages.items()}
 
 
@@ -111,7 +116,9 @@ def test_nobody_notices(house: House, address: PostgresqlAddress) -> None:
     with serving(folder / "levity", "--db", address, *FLAGS) as server:
         after = answers(server, house)
         assert sum(status == 200 for status, _ in after.values()) > 50
-        assert not {path: (answer, after[path]) for path, answer in before.items() if after[path] != answer}
+        assert not {
+            path: (answer, after[path]) for path, answer in before.items() if after[path] != answer
+        }
         people_and_chargers_come_in(server, house)
 
 
@@ -121,8 +128,14 @@ def people_and_chargers_come_in(server: Serving, house: House) -> None:
     driver.cookies[f"levity_{driver.port}"] = cookie
     assert driver.get("/").words.count("Anna") > 0
     admin = Browser(server)
-    assert "Cleo" in admin.send(admin.get("/login").form("/login"), name="Cleo", password=PASSWORD).words
-    assert admin.ask("GET", "/api/admin/users", headers={"authorization": "Bearer wrong"}).status == 401
+    assert (
+        "Cleo"
+        in admin.send(admin.get("/login").form("/login"), name="Cleo", password=PASSWORD).words
+    )
+    assert (
+        admin.ask("GET", "/api/admin/users", headers={"authorization": "Bearer wrong"}).status
+        == 401
+    )
     with pytest.raises(NoWebSocket) as refused:
         connect(server, "00" * 20)
     assert refused.value.status == 401
@@ -132,13 +145,16 @@ def people_and_chargers_come_in(server: Serving, house: House) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_the_command_is_stopped(house: House, address: PostgresqlAddress, number: signal.Signals) -> None:
+def test_the_command_is_stopped(
+    house: House, address: PostgresqlAddress, number: signal.Signals
+) -> None:
     """At any moment: here, while rows are copied. It leaves nothing, and is run again."""
     command = [*PROGRAM, "move", str(house.path), address]
     with closing(sqlite3.connect(house.path)) as file:
         file.executescript(
-            "INSERT INTO log (cp_id, at, direction, frame) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1"
-            " FROM n WHERE i < 20000) SELECT 'CP-1', '2026', 'in', hex(randomblob(100)) FROM n"
+            "INSERT INTO log (cp_id, at, direction, frame) WITH RECURSIVE n (i) AS (SELECT 1 "
+            "UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+            "SELECT 'CP-1', '2026', 'in', hex(randomblob(100)) FROM n"
         )
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -149,8 +165,14 @@ def test_the_command_is_stopped(house: House, address: PostgresqlAddress, number
         one.send_signal(number)
         _, told = one.communicate(timeout=SECONDS)
     assert one.returncode == (-9 if number == signal.SIGKILL else 130)
-    assert number == signal.SIGKILL or told.endswith("interrupted; nothing was moved; run the same command again\n")
-    assert query(address, "SELECT (SELECT count(*) FROM log) + (SELECT count(*) FROM run)") == [(0,)]
+    assert number == signal.SIGKILL or told.endswith(
+        "interrupted; nothing was moved; run the same command again\n"
+    )
+    assert query(address, "SELECT (SELECT count(*) FROM log) + (SELECT count(*) FROM run)") == [
+        (0,)
+    ]
     again = shell(house.path.parent, "move", house.path, address)
     assert again.returncode == 0, again
-    assert query(address, "SELECT count(*), count(DISTINCT id) FROM log WHERE cp_id = 'CP-1'") == [(20000, 20000)]
+    assert query(address, "SELECT count(*), count(DISTINCT id) FROM log WHERE cp_id = 'CP-1'") == [
+        (20000, 20000)
+    ]

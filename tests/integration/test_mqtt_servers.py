@@ -1,4 +1,5 @@
-"""Two servers on one database of PostgreSQL: the one with the duties of the site sends the facts of both."""
+"""Two servers on one database of PostgreSQL: the one with the duties of the site sends the facts of
+both."""
 
 from __future__ import annotations
 
@@ -35,17 +36,29 @@ def sharing(address: PostgresqlAddress, folder: Path) -> Iterator[tuple[Serving,
         yield first, other, told
 
 
-def test_the_facts_of_both_are_sent_and_go_on_when_one_is_killed(address: PostgresqlAddress, tmp_path: Path) -> None:
+def test_the_facts_of_both_are_sent_and_go_on_when_one_is_killed(
+    address: PostgresqlAddress, tmp_path: Path
+) -> None:
     with sharing(address, tmp_path) as (first, other, told):
         for server, name in ((first, "CP-1"), (other, "CP-2")):
             with Charger(server.port, name) as charger:
                 charger.boot()
-        # A lost connection may be recorded at any moment, so each fact is asked for again until none is on its way.
-        wait_until(lambda: told.facts and told.facts == dict.fromkeys(range(min(told.facts), newest(address) + 1), 1))
-        ask(other, "POST", "admin", "mqtt", "replay", since=EARLY)  # which only the first one can do
+        # A lost connection may be recorded at any moment, so each fact is asked for again until
+        # none is on its way.
+        wait_until(
+            lambda: (
+                told.facts
+                and told.facts == dict.fromkeys(range(min(told.facts), newest(address) + 1), 1)
+            )
+        )
+        ask(
+            other, "POST", "admin", "mqtt", "replay", since=EARLY
+        )  # which only the first one can do
         wait_until(lambda: told.facts[1] and told.facts[newest(address)])
         first.kill()
-        wait_until(lambda: query(address, "SELECT count(*) FROM event WHERE kind = 'ServerLost'") == [(1,)])
+        wait_until(
+            lambda: query(address, "SELECT count(*) FROM event WHERE kind = 'ServerLost'") == [(1,)]
+        )
         with Charger(other.port, "CP-3") as charger:
             charger.boot()
         wait_until(lambda: all(told.facts[number] for number in range(1, newest(address) + 1)))

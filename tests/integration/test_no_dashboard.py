@@ -25,7 +25,10 @@ OF_DASHBOARD = ("levity_trio.web.dashboard", "jinja2")
 @pytest.mark.parametrize(("flags", "is_there"), [((), True), (("--no-dashboard",), False)])
 def test_nothing_of_it_is_imported(tmp_path: Path, flags: tuple[str, ...], is_there: bool) -> None:
     program = (sys.executable, "-c", IMPORTED)
-    with serving(tmp_path / "site.db", *flags, program=program) as server, Charger(server.port, "CP-1") as charger:
+    with (
+        serving(tmp_path / "site.db", *flags, program=program) as server,
+        Charger(server.port, "CP-1") as charger,
+    ):
         charger.boot()
         browser = Browser(server)
         assert browser.ask("GET", "/").status == (200 if is_there else 404)

@@ -1,4 +1,5 @@
-"""Messages of a running server: its sign of life, `levity-trio notify`, and a topic that no backup has readable.
+"""Messages of a running server: its sign of life, `levity-trio notify`, and a topic that no backup
+has readable.
 
 The receiver takes what ntfy documents, and signs of life; mails go into a folder.
 """
@@ -69,14 +70,20 @@ def test_each_way_out_is_tried_from_the_shell_and_lost_topics_are_replaced(tmp_p
             status, said = notify(server, "test")
             assert (status, said.splitlines()) == (
                 0,
-                ["mail: sent to levity-trio@localhost", "push: sent to 127.0.0.1", "ping: sent to 127.0.0.1"],
+                [
+                    "mail: sent to levity-trio@localhost",
+                    "push: sent to 127.0.0.1",
+                    "ping: sent to 127.0.0.1",
+                ],
             )
             assert (len([*mails.glob("*.eml")]), len(pushed), len(pings)) == (2, 1, 2)
             assert notify(server, "log") == (0, "no message yet\n")
             assert ask(server, "POST", "recipients", body={"name": "Cleo"})["must_scan"] is False
             topic = ask(server, "POST", "recipients", "1", "topic")["topic"]
             assert ask(server, "GET", "recipients", "1")["must_scan"] is False
-        assert not [path for path in tmp_path.glob("site.db*") if topic.encode() in path.read_bytes()]
+        assert not [
+            path for path in tmp_path.glob("site.db*") if topic.encode() in path.read_bytes()
+        ]
         (tmp_path / "site.db.key").unlink()  # as after a restore on another machine
         with serving(tmp_path / "site.db", "--ntfy", "http://127.0.0.1:1") as server:
             status, said = notify(server, "test", "--json")
@@ -91,8 +98,13 @@ def test_somebody_without_any_way_is_no_success(tmp_path: Path) -> None:
     with serving(tmp_path / "site.db", "--ntfy", "https://ntfy.example.org") as server:
         browser, path = Browser(server), "/do/post/admin/recipients"
         told = browser.send(browser.get(path, next="/messages").form(path), name="Cleo")
-        assert "Saved, but no message arrives yet: give an address, or make a code for push" in told.words
+        assert (
+            "Saved, but no message arrives yet: give an address, or make a code for push"
+            in told.words
+        )
         assert "off, so no message arrives" in told.words
         assert "Done: Tell somebody" not in told.words
-        told = browser.send(browser.get(path, next="/messages").form(path), name="Dora", mail="dora@example.org")
+        told = browser.send(
+            browser.get(path, next="/messages").form(path), name="Dora", mail="dora@example.org"
+        )
         assert "Done: Tell somebody" in told.words

@@ -25,7 +25,13 @@ COMMAND = ("charger", "offline-policy", "FC-1")
 def test_it_is_read_explained_and_changed(
     server: Serving, shell: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = {"configuration": {"values": VALUES, "most": 4, "changes": {"StopTransactionOnInvalidId": "Rejected"}}}
+    told = {
+        "configuration": {
+            "values": VALUES,
+            "most": 4,
+            "changes": {"StopTransactionOnInvalidId": "Rejected"},
+        }
+    }
     with foreign_charger(server, "FC-1", told):
         assert shell(*COMMAND, "--read") == 0
         assert "all others" in capsys.readouterr().out

@@ -1,4 +1,5 @@
-"""Every operation, from HTTP and from the shell, against a charge point that is not ours, and all its manners."""
+"""Every operation, from HTTP and from the shell, against a charge point that is not ours, and all
+its manners."""
 
 from __future__ import annotations
 
@@ -39,12 +40,21 @@ def expected(operation: Operation, answer: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_an_operation_over_http_and_from_the_shell(
-    operation: Operation, agreeing: Serving, shell: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    operation: Operation,
+    agreeing: Serving,
+    shell: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    payload = example(operation) | ({"transactionId": 5} if operation.action == "RemoteStopTransaction" else {})
+    payload = example(operation) | (
+        {"transactionId": 5} if operation.action == "RemoteStopTransaction" else {}
+    )
     state = expected(operation, ANSWERS[operation.action])
     done = operate(agreeing, CHARGER, operation.path, payload, force="true")
-    assert (done["action"], done["state"], done["asked_by"]) == (operation.action, state, "local admin")
+    assert (done["action"], done["state"], done["asked_by"]) == (
+        operation.action,
+        state,
+        "local admin",
+    )
     ((sent,),) = agreeing.query(f"SELECT payload FROM command WHERE id = {done['id']}")
     assert payload.keys() <= json.loads(sent).keys()
 
@@ -57,7 +67,9 @@ def test_an_operation_over_http_and_from_the_shell(
 def statuses() -> Iterator[tuple[str, str]]:
     """Every status that an answer may have."""
     for action in OPERATIONS:
-        schema = json.loads(files("ocpp.v16").joinpath("schemas", f"{action}Response.json").read_text("utf-8-sig"))
+        schema = json.loads(
+            files("ocpp.v16").joinpath("schemas", f"{action}Response.json").read_text("utf-8-sig")
+        )
         for status in schema["properties"].get("status", {}).get("enum", []):
             yield action, status
 
@@ -68,17 +80,26 @@ def test_every_status_of_every_answer(server: Serving) -> None:
         every.setdefault(action, []).append(status)
     assert len(every) >= 15
     for turn in range(max(map(len, every.values()))):
-        answers = {action: {"status": words[turn]} for action, words in every.items() if turn < len(words)}
+        answers = {
+            action: {"status": words[turn]} for action, words in every.items() if turn < len(words)
+        }
         with foreign_charger(server, f"FC-S{turn}", answers):
             for action, answer in answers.items():
                 operation = OPERATIONS[action]
-                payload = example(operation) | ({"transactionId": 5} if action == "RemoteStopTransaction" else {})
+                payload = example(operation) | (
+                    {"transactionId": 5} if action == "RemoteStopTransaction" else {}
+                )
                 done = operate(server, f"FC-S{turn}", operation.path, payload)
                 assert done["state"] == expected(operation, answer), (action, answer)
 
 
 def test_the_manners_of_answering(server: Serving, shell: Callable[..., int]) -> None:
-    manners = {"Reset": "error", "ClearCache": "never", "GetLocalListVersion": "late", "TriggerMessage": "twice"}
+    manners = {
+        "Reset": "error",
+        "ClearCache": "never",
+        "GetLocalListVersion": "late",
+        "TriggerMessage": "twice",
+    }
     with foreign_charger(server, "FC-2", manners | {"GetConfiguration": "garbage"}):
         assert operate(server, "FC-2", "reset", {"type": "Soft"})["error_code"] == "NotSupported"
         assert operate(server, "FC-2", "clear-cache", {}, timeout=0.3)["state"] == "timed out"
@@ -98,7 +119,12 @@ def test_the_manners_of_answering(server: Serving, shell: Callable[..., int]) ->
 
 
 def status_of(
-    server: Serving, charger: str, path: str, payload: dict[str, Any], errors: str, timeout: float = 30
+    server: Serving,
+    charger: str,
+    path: str,
+    payload: dict[str, Any],
+    errors: str,
+    timeout: float = 30,
 ) -> int:
     try:
         operate(server, charger, path, payload, errors=errors, timeout=timeout)
@@ -163,15 +189,23 @@ def test_many_chargers_one_report(
     assert [result["charger"] for result in report["results"]] == [CHARGER, "FC-B", "NOBODY"]
 
 
-def test_a_transaction_is_not_interrupted_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_transaction_is_not_interrupted_without_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from tests.integration.charger import Charger  # noqa: PLC0415 - only here
 
-    with serving(tmp_path / "site.db", "--no-api") as server, Charger(server.port, "CP-1") as charger:
+    with (
+        serving(tmp_path / "site.db", "--no-api") as server,
+        Charger(server.port, "CP-1") as charger,
+    ):
         charger.boot()
         transaction = charger.start("TAG", 1000)
         with pytest.raises(Refusal) as refused:
             operate(server, "CP-1", "reset", {"type": "Soft"})
-        assert (refused.value.code, refused.value.document["transactions"]) == ("needs_force", [transaction])
+        assert (refused.value.code, refused.value.document["transactions"]) == (
+            "needs_force",
+            [transaction],
+        )
         assert main(["call", "CP-1", "Reset", "type=Soft", "--api", api_of(server).url]) == 2
         assert "; stop it first, or send it with --force\n" in capsys.readouterr().err
 
@@ -184,15 +218,22 @@ def test_a_command_waits_over_a_crash_and_a_repeated_request_is_one(tmp_path: Pa
         wait_for(lambda: not connected(server, CHARGER))
         wait = {"Prefer": "respond-async", **key}
         asked = api_of(server).ask(
-            *("POST", "admin", "chargers", CHARGER, "clear-cache"), given={}, query={"deadline": 3600}, headers=wait
+            *("POST", "admin", "chargers", CHARGER, "clear-cache"),
+            given={},
+            query={"deadline": 3600},
+            headers=wait,
         )
         assert asked["state"] == "queued"
         server.signal(signal.SIGKILL)
         server.wait()
     with serving(database, "--no-api") as server, foreign_charger(server, CHARGER):
         wait_for(lambda: command(server, asked["id"])["state"] == "accepted")
-        again = api_of(server).ask("POST", "admin", "chargers", CHARGER, "clear-cache", given={}, headers=key)
+        again = api_of(server).ask(
+            "POST", "admin", "chargers", CHARGER, "clear-cache", given={}, headers=key
+        )
         assert again["id"] == asked["id"]
         with pytest.raises(Refusal) as refused:
-            api_of(server).ask("POST", "admin", "chargers", CHARGER, "reset", given={"type": "Soft"}, headers=key)
+            api_of(server).ask(
+                "POST", "admin", "chargers", CHARGER, "reset", given={"type": "Soft"}, headers=key
+            )
         assert refused.value.code == "invalid"

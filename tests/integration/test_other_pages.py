@@ -1,4 +1,5 @@
-"""What web pages of other sites, open in a browser on the server's machine, may ask of the API without a token."""
+"""What web pages of other sites, open in a browser on the server's machine, may ask of the API
+without a token."""
 
 from __future__ import annotations
 
@@ -31,7 +32,10 @@ def post(server: Serving, tag: str, headers: Mapping[str, str]) -> Told:
         {"Origin": "http://evil.example"},  # an older browser
         {"Origin": "null", "Sec-Fetch-Site": "cross-site"},  # a frame in a sandbox, a file
         {"Origin": "null"},
-        {"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"},  # another program of this machine
+        {
+            "Origin": "http://localhost:3000",
+            "Sec-Fetch-Site": "same-site",
+        },  # another program of this machine
         {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": "http://evil.example", **LINK},  # a form

@@ -1,4 +1,5 @@
-"""What came of operations, with our simulator as the charger: from the asking to the fact that tells the outcome."""
+"""What came of operations, with our simulator as the charger: from the asking to the fact that
+tells the outcome."""
 
 from __future__ import annotations
 
@@ -74,7 +75,9 @@ def fulfilled(server: Serving, path: str, **payload: Any) -> dict[str, Any]:
     return found
 
 
-def test_a_charge_from_the_remote_start_to_the_remote_stop(server: Serving, simulator: Simulator) -> None:
+def test_a_charge_from_the_remote_start_to_the_remote_stop(
+    server: Serving, simulator: Simulator
+) -> None:
     asked(server, "change-configuration", key="MeterValueSampleInterval", value="1")
     simulator("plug", CHARGER)
     started = fulfilled(server, "remote-start", idTag="04A2B3C4", connectorId=1)
@@ -82,7 +85,9 @@ def test_a_charge_from_the_remote_start_to_the_remote_stop(server: Serving, simu
     assert started["transaction"] == transaction
     obeyed = fulfilled(server, "set-charging-profile", connectorId=1, csChargingProfiles=PROFILE)
     assert obeyed["outcome_words"].startswith("obeyed"), obeyed
-    done = operate(server, CHARGER, "change-availability", {"connectorId": 1, "type": "Inoperative"})
+    done = operate(
+        server, CHARGER, "change-availability", {"connectorId": 1, "type": "Inoperative"}
+    )
     assert (done["answer"], done["outcome"]) == ({"status": "Scheduled"}, "pending")
     stopped = fulfilled(server, "remote-stop")
     assert stopped["transaction"] == transaction
@@ -96,10 +101,16 @@ def test_what_the_charger_does_without_a_car(server: Serving, simulator: Simulat
     fulfilled(server, "trigger-message", requestedMessage="StatusNotification", connectorId=1)
     fulfilled(server, "unlock-connector", connectorId=1)
     later = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    fulfilled(server, "reserve-now", connectorId=1, idTag="04A2B3C4", expiryDate=later, reservationId=7)
-    assert [one["state"] for one in api_of(server).ask("GET", "admin", "reservations")["data"]] == ["active"]
+    fulfilled(
+        server, "reserve-now", connectorId=1, idTag="04A2B3C4", expiryDate=later, reservationId=7
+    )
+    assert [one["state"] for one in api_of(server).ask("GET", "admin", "reservations")["data"]] == [
+        "active"
+    ]
     fulfilled(server, "cancel-reservation", reservationId=7)
-    assert [one["state"] for one in api_of(server).ask("GET", "admin", "reservations")["data"]] == ["cancelled"]
+    assert [one["state"] for one in api_of(server).ask("GET", "admin", "reservations")["data"]] == [
+        "cancelled"
+    ]
     fulfilled(server, "change-availability", connectorId=1, type="Inoperative")
     fulfilled(server, "change-availability", connectorId=1, type="Operative")
     fulfilled(server, "send-local-list", updateType="Full", localAuthorizationList=[])
@@ -110,6 +121,11 @@ def test_what_the_charger_does_without_a_car(server: Serving, simulator: Simulat
 def test_files_and_firmware(server: Serving, simulator: Simulator) -> None:
     del simulator
     api_of(server).send("POST", "admin", "files", body=b"firmware", query={"title": "fw-9.9.9.bin"})
-    for number in [asked(server, "get-diagnostics"), asked(server, "get-log", logType="SecurityLog")]:
+    for number in [
+        asked(server, "get-diagnostics"),
+        asked(server, "get-log", logType="SecurityLog"),
+    ]:
         assert outcome(server, number)["outcome"] == "fulfilled"
-    fulfilled(server, "update-firmware", location="fw-9.9.9.bin", retrieveDate="2020-01-01T00:00:00Z")
+    fulfilled(
+        server, "update-firmware", location="fw-9.9.9.bin", retrieveDate="2020-01-01T00:00:00Z"
+    )

@@ -1,4 +1,5 @@
-"""Certificates of the pages: our own, which is renewed in time, and those that another program renews."""
+"""Certificates of the pages: our own, which is renewed in time, and those that another program
+renews."""
 
 from __future__ import annotations
 
@@ -20,7 +21,16 @@ from tests.integration.serving import environment, serving
 
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=700)
-OPENSSL = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+OPENSSL = (
+    "openssl",
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-nodes",
+)
 REFUSED = "the changed TLS files cannot be used; the ones before stay in use"
 RENEWED = "the TLS files have changed; later handshakes use them"
 
@@ -28,7 +38,9 @@ RENEWED = "the TLS files have changed; later handshakes use them"
 def make(chain: Path, key: Path) -> ssl.SSLContext:
     """Make what a program such as lego writes; return a browser that trusts it."""
     names = ("-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
-    subprocess.run([*OPENSSL, *names, "-keyout", key, "-out", chain], check=True, capture_output=True)
+    subprocess.run(
+        [*OPENSSL, *names, "-keyout", key, "-out", chain], check=True, capture_output=True
+    )
     return ssl.create_default_context(cafile=str(chain))
 
 
@@ -55,7 +67,9 @@ def root_from_its_page(port: int, trusting: ssl.SSLContext) -> bytes:
         browser.request("GET", "/get/admin/pages-certificate/root")
         answer = browser.getresponse()
         assert answer.headers["content-type"] == "application/x-x509-ca-cert"
-        assert "attachment" not in answer.headers["content-disposition"]  # so that phones offer to install it
+        assert (
+            "attachment" not in answer.headers["content-disposition"]
+        )  # so that phones offer to install it
         return answer.read()
 
 
@@ -74,12 +88,30 @@ def test_certificates_are_renewed_while_it_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    database, chain, key, half = tmp_path / "site.db", tmp_path / "d.pem", tmp_path / "d.key", tmp_path / "half.key"
+    database, chain, key, half = (
+        tmp_path / "site.db",
+        tmp_path / "d.pem",
+        tmp_path / "d.key",
+        tmp_path / "half.key",
+    )
     keep_pages(folder := pages_folder(database), ["localhost", "127.0.0.1"], "House", LONG_AGO)
     owner, neighbour = ssl.create_default_context(cafile=str(folder / ROOT)), make(chain, key)
-    of_drivers = ("--drivers-port", "0", "--drivers-tls-cert", str(chain), "--drivers-tls-key", str(key))
-    with serving(database, *of_drivers, "--api-tls-cert", str(folder / PAGES), may_log_errors=True) as server:
-        api = int(server.wait_line("serving the operator API")["address"].rpartition(":")[2].partition("/")[0])
+    of_drivers = (
+        "--drivers-port",
+        "0",
+        "--drivers-tls-cert",
+        str(chain),
+        "--drivers-tls-key",
+        str(key),
+    )
+    with serving(
+        database, *of_drivers, "--api-tls-cert", str(folder / PAGES), may_log_errors=True
+    ) as server:
+        api = int(
+            server.wait_line("serving the operator API")["address"]
+            .rpartition(":")[2]
+            .partition("/")[0]
+        )
         drivers = int(server.wait_line("serving the drivers' port")["port"])
         with closing(connection(drivers, neighbour)) as held:
             held.request("GET", "/login")
@@ -93,12 +125,16 @@ def test_certificates_are_renewed_while_it_runs(
             held.request("GET", "/login")
             assert held.getresponse().read()
         check_commands(api, folder / ROOT, capsys)
-        assert root_from_its_page(api, owner) == ssl.PEM_cert_to_DER_cert((folder / ROOT).read_text())
+        assert root_from_its_page(api, owner) == ssl.PEM_cert_to_DER_cert(
+            (folder / ROOT).read_text()
+        )
         with pytest.raises(ssl.SSLCertVerificationError):
             end_of(drivers, neighbour)
         end_of(drivers, later)
         server.wait_line(RENEWED, of="pages")
-        assert end_of(api, owner).endswith(f"{(NOW + timedelta(days=819)).year} GMT")  # renewed by itself
+        assert end_of(api, owner).endswith(
+            f"{(NOW + timedelta(days=819)).year} GMT"
+        )  # renewed by itself
         assert len(server.find(REFUSED)) == 1
 
 
@@ -106,7 +142,10 @@ def test_what_cannot_be_served_ends_the_start(tmp_path: Path) -> None:
     make(tmp_path / "a.pem", tmp_path / "a.key")
     for flags, words in (
         (("--api-tls-key", "a.key"), "--api-tls-key needs --api-tls-cert"),
-        (("--drivers-port", "0", "--drivers-tls-cert", "a.pem"), "cannot use the certificate a.pem with the key a.pem"),
+        (
+            ("--drivers-port", "0", "--drivers-tls-cert", "a.pem"),
+            "cannot use the certificate a.pem with the key a.pem",
+        ),
     ):
         done = run_forked(("serve", "--port", "0", *flags), tmp_path, environment(), 60)
         assert (done.returncode, words in done.stderr) == (1, True), done.stderr

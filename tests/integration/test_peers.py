@@ -22,9 +22,16 @@ GENEROUS_MILLISECONDS = 5000.0
 """On a quiet machine the others' p99 stays under 50 ms, which the tests print."""
 FLEETS = count(1)
 GARBAGE = (
-    *(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"SSH-2.0-scanner\r\n", b"GET / HTTP/1.0\r\n\r\n"),
+    *(
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"SSH-2.0-scanner\r\n",
+        b"GET / HTTP/1.0\r\n\r\n",
+    ),
     *(b"\x00" * 300, b"\xff\xfb\x01\r\n\r\n", b"*1\r\n$4\r\nPING\r\n"),
-    *(b"GET /ocpp/\xff HTTP/1.1\r\nHost: \xe9\r\n\r\n", b"POST /ocpp/CP-1 HTTP/1.1\r\nContent-Length: 5\r\n\r\n"),
+    *(
+        b"GET /ocpp/\xff HTTP/1.1\r\nHost: \xe9\r\n\r\n",
+        b"POST /ocpp/CP-1 HTTP/1.1\r\nContent-Length: 5\r\n\r\n",
+    ),
 )
 
 
@@ -45,7 +52,8 @@ def no_errors(server: Serving) -> Iterator[None]:
 
 @pytest.fixture
 def others(server: Serving) -> Iterator[Fleet]:
-    """Normal chargers: they talk while a test lets them, and everything that they were answered must be right."""
+    """Normal chargers: they talk while a test lets them, and everything that they were answered
+    must be right."""
     fleet = accounts(CHARGERS, f"NORMAL-{next(FLEETS)}")
     with Fleet(server.port) as load:
         load.join(fleet)
@@ -60,7 +68,9 @@ def all_go_on(load: Fleet, fleet: list[Account]) -> None:
     assert load.run(30, lambda: all(a.answered > b for a, b in zip(fleet, before, strict=True)))
 
 
-def measure(load: Fleet, what: str, seconds: float = 1.0, until: Callable[[], bool] | None = None) -> None:
+def measure(
+    load: Fleet, what: str, seconds: float = 1.0, until: Callable[[], bool] | None = None
+) -> None:
     """Let the others talk meanwhile, and look at what they had to wait for their answers."""
     waits = load.measure(seconds, until)
     print(f"\n{what}; {CHARGERS} others: {waits}")
@@ -101,7 +111,9 @@ def test_bytes_after_the_handshake_that_are_no_websocket(server: Serving, others
 
 def test_bytes_above_127_in_a_header(server: Serving) -> None:
     head = upgrade_request("/ocpp/LATIN", server.port)
-    with Charger(server.port, "LATIN", head.replace(b"Host:", b"X-Site: B\xfcro \xff\xfe\r\nHost:")) as charger:
+    with Charger(
+        server.port, "LATIN", head.replace(b"Host:", b"X-Site: B\xfcro \xff\xfe\r\nHost:")
+    ) as charger:
         assert charger.boot()["status"] == "Accepted"
 
 
@@ -112,7 +124,9 @@ def test_who_breaks_the_websocket_protocol_is_told_so(server: Serving, others: F
         others.run(0.01)
         assert charger.wait_closed().code == 1002
     server.wait_line("ChargerDisconnected", charger=charger.identity)
-    assert server.query("SELECT close_code FROM session WHERE cp_id = ?", charger.identity) == [(1002,)]
+    assert server.query("SELECT close_code FROM session WHERE cp_id = ?", charger.identity) == [
+        (1002,)
+    ]
 
 
 def test_a_boot_in_latin_1(server: Serving) -> None:
@@ -126,7 +140,9 @@ def test_a_boot_in_latin_1(server: Serving) -> None:
 
 def test_a_frame_that_comes_with_the_request(server: Serving) -> None:
     early = client_frame(TEXT, b'[2,"early","Heartbeat",{}]')
-    with Charger(server.port, "EARLY", upgrade_request("/ocpp/EARLY", server.port) + early) as charger:
+    with Charger(
+        server.port, "EARLY", upgrade_request("/ocpp/EARLY", server.port) + early
+    ) as charger:
         assert charger.receive()[:2] == [3, "early"]
 
 
@@ -134,14 +150,21 @@ def test_half_open_handshakes(server: Serving, others: Fleet) -> None:
     with ExitStack() as stack:
         for number in range(300):
             connected = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            connected.sendall(upgrade_request(f"/ocpp/HALF-{number}", server.port)[: 10 + number % 100])
+            connected.sendall(
+                upgrade_request(f"/ocpp/HALF-{number}", server.port)[: 10 + number % 100]
+            )
         measure(others, "300 half-open handshakes")
 
 
 def test_one_that_never_reads(server: Serving, others: Fleet) -> None:
     """Its answers fill both sides' buffers; the server gives it up after 5 s, and only it."""
     with deaf(server.port):
-        measure(others, "one that never reads", 30, lambda: bool(server.find("ChargerDisconnected", "DEAF")))
+        measure(
+            others,
+            "one that never reads",
+            30,
+            lambda: bool(server.find("ChargerDisconnected", "DEAF")),
+        )
 
 
 @pytest.mark.parametrize("declared", [LARGEST_BYTES + 1, 20_000_000])
@@ -152,7 +175,9 @@ def test_a_frame_that_is_too_large(declared: int, server: Serving) -> None:
             charger.socket.sendall(large_frame(declared))
         assert charger.wait_closed().code == 1009
     server.wait_line("ChargerDisconnected", charger=charger.identity)
-    assert server.query("SELECT close_code FROM session WHERE cp_id = ?", charger.identity) == [(1009,)]
+    assert server.query("SELECT close_code FROM session WHERE cp_id = ?", charger.identity) == [
+        (1009,)
+    ]
 
 
 def test_a_frame_of_the_largest_size(server: Serving) -> None:
@@ -168,6 +193,9 @@ def test_a_flood(kind: str, server: Serving, others: Fleet) -> None:
     with flooding(server.port, kind, FLOOD_SECONDS + 0.5) as flood:
         measure(others, f"flood of {kind}", FLOOD_SECONDS)
     codes = {code: flood.codes.count(code) for code in flood.codes}
-    print(f"it sent {flood.sent_bytes / 1e6:.1f} MB in {flood.connections} connections, ended with {codes}")
+    print(
+        f"it sent {flood.sent_bytes / 1e6:.1f} MB in {flood.connections} connections, ended with "
+        f"{codes}"
+    )
     assert flood.sent_bytes
     assert kind != "garbage" or 1008 in codes

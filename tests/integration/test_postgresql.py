@@ -1,4 +1,5 @@
-"""A spawned server whose database is on PostgreSQL: charging, the shell beside it, kills of either, its end."""
+"""A spawned server whose database is on PostgreSQL: charging, the shell beside it, kills of either,
+its end."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ FAILING = "writes to the database fail; retrying, and nothing is acknowledged me
 
 
 def on(address: PostgresqlAddress, folder: Path) -> tuple[Path, str, str]:
-    """Return what `serving` needs: a path in the server's folder, and the flag that names the database."""
+    """Return what `serving` needs: a path in the server's folder, and the flag that names the
+    database."""
     return folder / "levity.db", "--db", address
 
 
@@ -50,7 +52,12 @@ def charge(server: Serving, identity: str, energy_wh: int) -> int:
         charger.boot()
         transaction = charger.start("TAG", 1000)
         charger.call("MeterValues", **meter_values(transaction, str(1000 + energy_wh // 2)))
-        charger.call("StopTransaction", transactionId=transaction, meterStop=1000 + energy_wh, timestamp=now())
+        charger.call(
+            "StopTransaction",
+            transactionId=transaction,
+            meterStop=1000 + energy_wh,
+            timestamp=now(),
+        )
         charger.close()
     return transaction
 
@@ -62,12 +69,19 @@ def assert_all_there(address: PostgresqlAddress, fleet: Iterable[Account]) -> No
     readings = "SELECT tx_id, sent_timestamp, value FROM meter_val WHERE cp_id = ?"
     for account in fleet:
         assert not account.contradictions
-        told = ((starts, [*account.starts]), (stops, [*account.stops]), (readings, [*account.readings]))
+        told = (
+            (starts, [*account.starts]),
+            (stops, [*account.stops]),
+            (readings, [*account.readings]),
+        )
         for sql, answers in told:
             found = query(address, sql, account.identity)
             assert not [answer for answer in answers if answer not in found]
             assert len(found) == len(set(found))
-        assert len({row[:2] for row in query(address, starts, account.identity)}) <= len(account.starts) + 1
+        assert (
+            len({row[:2] for row in query(address, starts, account.identity)})
+            <= len(account.starts) + 1
+        )
 
 
 def test_charging_and_the_shell_beside_it(tmp_path: Path, address: PostgresqlAddress) -> None:
@@ -79,7 +93,9 @@ def test_charging_and_the_shell_beside_it(tmp_path: Path, address: PostgresqlAdd
         rechecked = shell(tmp_path, "recheck", "--json", "--db", address)
         assert "libpq" in libraries(server)
     actions = [json.loads(line).get("action") for line in logged.stdout.splitlines()]
-    assert {"BootNotification", "StartTransaction", "MeterValues", "StopTransaction"} <= set(actions)
+    assert {"BootNotification", "StartTransaction", "MeterValues", "StopTransaction"} <= set(
+        actions
+    )
     assert (logged.returncode, rechecked.returncode) == (0, 0), (logged, rechecked)
     assert json.loads(rechecked.stdout.splitlines()[-1])["transactions"] == 1
     assert server.find("serving")[0]["database"] == address
@@ -132,7 +148,9 @@ def goes_on(load: Fleet, fleet: list[Account], seconds: float) -> bool:
     return load.run(seconds, lambda: answered(fleet) > before + 5 * CHARGERS)
 
 
-def test_postgresql_is_killed_under_load(tmp_path: Path, postgresql: Server, address: PostgresqlAddress) -> None:
+def test_postgresql_is_killed_under_load(
+    tmp_path: Path, postgresql: Server, address: PostgresqlAddress
+) -> None:
     """The server stays, acknowledges nothing meanwhile, and goes on by itself."""
     fleet = accounts(CHARGERS)
     with serving(*on(address, tmp_path), may_log_errors=True) as server:
@@ -143,13 +161,17 @@ def test_postgresql_is_killed_under_load(tmp_path: Path, postgresql: Server, add
             assert not goes_on(load, fleet, 1)
             postgresql.start()
             before = answered(fleet)
-            assert load.run(SECONDS, lambda: bool(server.find(RECOVERED)) or answered(fleet) > before)
+            assert load.run(
+                SECONDS, lambda: bool(server.find(RECOVERED)) or answered(fleet) > before
+            )
         talk_on(server, fleet)
     assert {line["event"] for line in server.errors()} <= {FAILING}
     assert_all_there(address, fleet)
 
 
-def test_a_stop_while_postgresql_is_away(tmp_path: Path, postgresql: Server, address: PostgresqlAddress) -> None:
+def test_a_stop_while_postgresql_is_away(
+    tmp_path: Path, postgresql: Server, address: PostgresqlAddress
+) -> None:
     """It ends within its grace, and says that not all could be stored."""
     with serving(*on(address, tmp_path), *HURRY, may_log_errors=True) as server:
         charge(server, "CP-1", 1000)
@@ -168,7 +190,9 @@ def test_a_stop_while_nobody_knows_what_became_of_a_commit(
     """PostgreSQL dies with the question, and does not come back: a stop need not wait for it."""
     with (
         relayed(postgresql.folder) as relay,
-        serving(*on(relay.address(name_of(address)), tmp_path), *HURRY, may_log_errors=True) as server,
+        serving(
+            *on(relay.address(name_of(address)), tmp_path), *HURRY, may_log_errors=True
+        ) as server,
         Charger(server.port, "CP-1") as charger,
     ):
         charger.boot()  # behind what a start writes
@@ -186,7 +210,10 @@ def test_a_server_that_was_replaced_ends(tmp_path: Path, address: PostgresqlAddr
     """Its lease has ended in a long freeze, and another has taken its name."""
     folder = tmp_path / "second"
     folder.mkdir()
-    with serving(*on(address, tmp_path), may_log_errors=True) as first, Charger(first.port, "CP-2") as charger:
+    with (
+        serving(*on(address, tmp_path), may_log_errors=True) as first,
+        Charger(first.port, "CP-2") as charger,
+    ):
         charge(first, "CP-1", 1000)
         first.signal(signal.SIGSTOP)
         change(address, EXPIRE)
@@ -198,27 +225,44 @@ def test_a_server_that_was_replaced_ends(tmp_path: Path, address: PostgresqlAddr
             charge(second, "CP-2", 500)
         told, first.stderr = first.stderr, ""
     assert "its lease was ended" in told
-    assert query(address, "SELECT cp_id, energy_delivered FROM tx ORDER BY id") == [("CP-1", 1000), ("CP-2", 500)]
+    assert query(address, "SELECT cp_id, energy_delivered FROM tx ORDER BY id") == [
+        ("CP-1", 1000),
+        ("CP-2", 500),
+    ]
 
 
 def test_without_psycopg(tmp_path: Path) -> None:
     without(tmp_path, "psycopg")
     env = environment() | {"PYTHONPATH": f"{tmp_path}:{environment()['PYTHONPATH']}"}
     for words in (("serve", "--port", "0"), ("logs",)):
-        command = [*PROGRAM, *words, "--db", "postgresql://levity@/levity"]  # one that is forked has imported it
+        command = [
+            *PROGRAM,
+            *words,
+            "--db",
+            "postgresql://levity@/levity",
+        ]  # one that is forked has imported it
         ended = subprocess.run(
-            command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=SECONDS, check=False
+            command,
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
         assert ended.returncode == 1
         assert (
-            "PostgreSQL needs psycopg, which is not installed: pip install '.[postgresql]' in its source"
-            in ended.stderr
-        )
+            "PostgreSQL needs psycopg, which is not installed: pip install '.[postgresql]' in "
+            "its source"
+        ) in ended.stderr
         assert ended.stderr.count("\n") == 1
 
 
 def test_a_password_is_refused_and_not_shown(tmp_path: Path) -> None:
-    for address in ("postgresql://user:secret@host/name", "postgresql://user@host/name?password=secret"):
+    for address in (
+        "postgresql://user:secret@host/name",
+        "postgresql://user@host/name?password=secret",
+    ):
         ended = shell(tmp_path, "serve", "--db", address)
         assert ended.returncode == 2
         assert "leave out the password" in ended.stderr

@@ -1,4 +1,5 @@
-"""The files of `levity-trio deploy` in a real Prometheus that scrapes a real server, directly and through an agent."""
+"""The files of `levity-trio deploy` in a real Prometheus that scrapes a real server, directly and
+through an agent."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from .serving import environment_of_user, serving
 from .story import FLAGS, ONE, Story, metrics_port, session, status
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("prometheus") is None, reason="prometheus is in Debian's package prometheus; .ci/run installs it"
+    shutil.which("prometheus") is None,
+    reason="prometheus is in Debian's package prometheus; .ci/run installs it",
 )
 
 CHARGERS, RANGE = ".*", "1m"
@@ -38,8 +40,11 @@ class Site(NamedTuple):
 
 
 def deploy(folder: Path, *flags: str) -> None:
-    """The files, as a user gets them, but for the intervals: no test waits ten seconds for a scrape."""
-    run_forked(("deploy", "--force", *flags, str(folder)), folder, environment_of_user(), 60).check_returncode()
+    """The files, as a user gets them, but for the intervals: no test waits ten seconds for a
+    scrape."""
+    run_forked(
+        ("deploy", "--force", *flags, str(folder)), folder, environment_of_user(), 60
+    ).check_returncode()
     for file in folder.glob("prometheus*.yml"):
         file.write_text(file.read_text().replace("_interval: 10s", "_interval: 1s"))
 
@@ -87,13 +92,19 @@ def expressions() -> list[str]:
         for panel in (row, *row.get("panels", []))
         for target in panel.get("targets", [])
     ]
-    return [one.replace("$cp", CHARGERS).replace("$__rate_interval", RANGE).replace("$__range", RANGE) for one in told]
+    return [
+        one.replace("$cp", CHARGERS).replace("$__rate_interval", RANGE).replace("$__range", RANGE)
+        for one in told
+    ]
 
 
 def test_the_dashboard_tells_who_is_charging(site: Site) -> None:
-    """Each column of the table has a row, with the same labels, so that Grafana puts them together."""
+    """Each column of the table has a row, with the same labels, so that Grafana puts them
+    together."""
     panels = {panel["title"]: panel for panel in json.loads(dashboard())["panels"]}
-    since, energy, _ = [target["expr"].replace("$cp", CHARGERS) for target in panels["Charging now"]["targets"]]
+    since, energy, _ = [
+        target["expr"].replace("$cp", CHARGERS) for target in panels["Charging now"]["targets"]
+    ]
     wait_for(lambda: site.prometheus.query(energy), "it has scraped the session")
     (began,), (kwh,) = site.prometheus.query(since), site.prometheus.query(energy)
     assert began["metric"] == kwh["metric"]
@@ -109,34 +120,61 @@ def test_the_dashboard_can_be_asked(expression: str, site: Site) -> None:
 
 @pytest.mark.parametrize("expression", expressions())
 def test_the_dashboard_asks_for_what_there_is(expression: str, story: Story) -> None:
-    """Each series of each expression was in a scrape of the server, with the labels that are asked of it."""
+    """Each series of each expression was in a scrape of the server, with the labels that are asked
+    of it."""
     told = [series for scrape in story.values() for series in scrape.samples]
     asked = re.findall(r"((?:ocpp|process)_\w+)(?:{(.*?)})?", expression)
     assert asked or re.search("up{|ALERTS{", expression)  # those are Prometheus's own
     for name, matchers in asked:
         wanted = dict(re.findall(r'(\w+)="([^"]*)"', matchers))
         wanted.pop("job", None)  # Prometheus's own
-        assert any(found == name and wanted.items() <= dict(labels).items() for found, labels in told), name
+        assert any(
+            found == name and wanted.items() <= dict(labels).items() for found, labels in told
+        ), name
 
 
 def test_the_dashboard_has_what_levity_s_had() -> None:
     text = dashboard()
     for name in (
-        *("ocpp_central_up", "ocpp_cp_connected", "ocpp_cp_last_heartbeat_ts", "ocpp_cp_last_tx_ts"),
+        *(
+            "ocpp_central_up",
+            "ocpp_cp_connected",
+            "ocpp_cp_last_heartbeat_ts",
+            "ocpp_cp_last_tx_ts",
+        ),
         *("ocpp_cp_disconnects_total", "ocpp_cp_errors_total", "ocpp_cp_boots_total"),
-        *("ocpp_cp_reconnect_during_tx_total", "ocpp_tx_active", "ocpp_cp_current_a", "ocpp_energy_jump_total"),
-        *("ocpp_central_call_errors_total", "ocpp_central_call_rejected_total", "process_resident_memory_bytes"),
+        *(
+            "ocpp_cp_reconnect_during_tx_total",
+            "ocpp_tx_active",
+            "ocpp_cp_current_a",
+            "ocpp_energy_jump_total",
+        ),
+        *(
+            "ocpp_central_call_errors_total",
+            "ocpp_central_call_rejected_total",
+            "process_resident_memory_bytes",
+        ),
     ):
         assert name in text
 
 
 def test_an_agent_behind_nat_sends_what_it_scrapes(tmp_path: Path, site: Site) -> None:
-    """Also what was scraped while nobody received; the receiving side has the rules and the dead man's."""
+    """Also what was scraped while nobody received; the receiving side has the rules and the dead
+    man's."""
     port, target = free_port(), (site.folder / "prometheus.yml").read_text()
     scraped = re.findall(r"job_name: levity-trio.*?127.0.0.1:(\d+)", target, re.DOTALL)[0]
     deploy(tmp_path, "--metrics-port", scraped, "--remote-write", f"http://127.0.0.1:{port}{WRITE}")
-    agent = (tmp_path / "prometheus-agent.yml", "--enable-feature=agent", "--storage.agent.path=agent", ENDS_SOON)
-    receiver = (tmp_path / "prometheus-receiver.yml", "--storage.tsdb.path=data", "--web.enable-remote-write-receiver")
+    agent = (
+        tmp_path / "prometheus-agent.yml",
+        "--enable-feature=agent",
+        "--storage.agent.path=agent",
+        ENDS_SOON,
+    )
+    receiver = (
+        tmp_path / "prometheus-receiver.yml",
+        "--storage.tsdb.path=data",
+        "--web.enable-remote-write-receiver",
+    )
     with prometheus(*agent) as sending:
         wait_for(lambda: _scraped(sending) > 2, "the agent has scraped while nobody received")
         with prometheus(*receiver, port=port) as receiving:
@@ -150,5 +188,7 @@ def test_an_agent_behind_nat_sends_what_it_scrapes(tmp_path: Path, site: Site) -
 
 def _scraped(agent: Prometheus) -> int:
     """How many samples the agent has appended to its WAL."""
-    found = re.search(r"^prometheus_agent_samples_appended_total.* (\S+)$", agent.metrics(), re.MULTILINE)
+    found = re.search(
+        r"^prometheus_agent_samples_appended_total.* (\S+)$", agent.metrics(), re.MULTILINE
+    )
     return int(float(found[1])) if found else 0

@@ -1,5 +1,5 @@
-"""The README: it is short, its links and pictures exist, and its commands run as printed; what the manual prints for
-other programs does so, too."""
+"""The README: it is short, its links and pictures exist, and its commands run as printed; what the
+manual prints for other programs does so, too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ START_SECONDS = 300
 
 def block(text: str, word: str) -> str:
     """Return the one fenced block of the shell that has this word."""
-    (found,) = (one for one in re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL) if word in one)
+    (found,) = (
+        one
+        for one in re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        if word in one
+    )
     return str(found).strip()
 
 
@@ -49,12 +53,19 @@ def test_its_links_lead_to_files_and_its_pictures_are_small() -> None:
 def test_the_start_command_starts_a_server_in_a_bare_clone(tmp_path: Path) -> None:
     clone = shutil.copytree(ROOT, tmp_path / "clone", ignore=NOT_CLONED)
     command = block(README, "&& .venv/bin/levity-trio serve")
-    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LEVITY_PORT": "0", "LEVITY_API_PORT": "0"}
+    home = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "LEVITY_PORT": "0",
+        "LEVITY_API_PORT": "0",
+    }
     home["PIP_COMPILE"] = "0"
     home["PIP_CACHE_DIR"] = os.environ.get(
         "PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip")
     )  # nothing is fetched anew
-    process = subprocess.Popen(["bash", "-c", f"exec 2>&1; {command}"], cwd=clone, env=home, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec 2>&1; {command}"], cwd=clone, env=home, stdout=subprocess.PIPE
+    )
     try:
         assert process.stdout is not None
         lines = iter(process.stdout.readline, b"")
@@ -71,12 +82,18 @@ def test_the_test_command_is_the_one_that_ci_runs() -> None:
     assert "fenced && /pytest/" in (ROOT / ".ci" / "run").read_text()
 
 
-@pytest.mark.skipif(shutil.which("npx") is None, reason="wscat comes through npx; .ci/run installs it")
+@pytest.mark.skipif(
+    shutil.which("npx") is None, reason="wscat comes through npx; .ci/run installs it"
+)
 def test_wscat_works_as_printed(tmp_path: Path) -> None:
     _, terminal = os.openpty()  # wscat ends at once when its input ends
     with serving(tmp_path / "levity.db") as server:
-        command = block(find("simulate").text, "wscat").replace("localhost:9000", f"127.0.0.1:{server.port}")
-        told = subprocess.check_output(["bash", "-c", command], stdin=terminal, cwd=tmp_path, text=True, timeout=120)
+        command = block(find("simulate").text, "wscat").replace(
+            "localhost:9000", f"127.0.0.1:{server.port}"
+        )
+        told = subprocess.check_output(
+            ["bash", "-c", command], stdin=terminal, cwd=tmp_path, text=True, timeout=120
+        )
         assert '[3,"12345",{"status":"Accepted","currentTime":"' in told
         assert server.query("SELECT vendor FROM cp WHERE id = 'TEST_CP_001'") == [("TestVendor",)]
 
@@ -102,17 +119,28 @@ def paste(command: str, folder: Path) -> str:
 
 def test_completion_is_installed_as_printed(tmp_path: Path) -> None:
     program = f"{Path(sys.executable).parent}/levity-trio"
-    command = block(find("raspberry-pi").text, "_LEVITY_TRIO_COMPLETE").replace(" levity-trio", f" {program}", 1)
-    subprocess.run(["bash", "-ec", command], env={**environment(), "HOME": str(tmp_path)}, check=True)
+    command = block(find("raspberry-pi").text, "_LEVITY_TRIO_COMPLETE").replace(
+        " levity-trio", f" {program}", 1
+    )
+    subprocess.run(
+        ["bash", "-ec", command], env={**environment(), "HOME": str(tmp_path)}, check=True
+    )
     (script,) = tmp_path.rglob("completions/levity-trio")
-    typed = f"source {script}; COMP_WORDS=(levity-trio serve --metr); COMP_CWORD=2; _levity_trio_completion {program}"
+    typed = (
+        f"source {script}; COMP_WORDS=(levity-trio serve --metr); COMP_CWORD=2; "
+        f"_levity_trio_completion {program}"
+    )
     told = subprocess.check_output(["bash", "-c", f"{typed}; echo ${{COMPREPLY[@]}}"], text=True)
     assert told.split() == ["--metrics-port", "--metrics-host"]
 
 
-@pytest.mark.skipif(shutil.which("just", path=Path(sys.executable).parent) is None, reason="it comes with [dev]")
+@pytest.mark.skipif(
+    shutil.which("just", path=Path(sys.executable).parent) is None, reason="it comes with [dev]"
+)
 def test_just_alone_lists_what_contributing_explains() -> None:
-    told = subprocess.check_output([Path(sys.executable).with_name("just")], cwd=ROOT, text=True).splitlines()
+    told = subprocess.check_output(
+        [Path(sys.executable).with_name("just")], cwd=ROOT, text=True
+    ).splitlines()
     assert told[0] == "Available recipes:"
     assert max(map(len, told)) <= 80
     recipes = {line.split()[0] for line in told[1:]}
@@ -124,10 +152,22 @@ def test_the_plugin_works_as_printed(tmp_path: Path) -> None:
     """Install the printed files as a package."""
     package, installed = tmp_path / "package", tmp_path / "installed"
     package.mkdir()
-    description, code, enabling = re.findall(r"```(?:toml|python)\n(.*?)```", find("write-a-plug-in").text, re.DOTALL)
+    description, code, enabling = re.findall(
+        r"```(?:toml|python)\n(.*?)```", find("write-a-plug-in").text, re.DOTALL
+    )
     (package / "pyproject.toml").write_text(description)
     (package / "levity_bell.py").write_text(code)
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(installed), str(package)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--target",
+        str(installed),
+        str(package),
+    ]
     subprocess.run(pip, check=True, capture_output=True)
     (tmp_path / "levity.toml").write_text(enabling)
     program = ("env", f"PYTHONPATH={installed}:{ROOT}", *PROGRAM)
@@ -135,7 +175,9 @@ def test_the_plugin_works_as_printed(tmp_path: Path) -> None:
         with Charger(server.port, "CP-1") as charger:
             charger.boot()
             transaction = charger.start("TAG", 1000)
-            charger.call("StopTransaction", transactionId=transaction, meterStop=4000, timestamp=now())
+            charger.call(
+                "StopTransaction", transactionId=transaction, meterStop=4000, timestamp=now()
+            )
         server.wait_line("TransactionStopped")
         server.stop()
     assert (tmp_path / "bell.txt").read_text() == "CP-1 3000 Wh\n"

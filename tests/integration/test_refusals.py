@@ -1,4 +1,5 @@
-"""What the machine refuses: exit status 1, one plain line on stderr, nothing created, nothing changed."""
+"""What the machine refuses: exit status 1, one plain line on stderr, nothing created, nothing
+changed."""
 
 import signal
 import socket
@@ -20,7 +21,9 @@ REFUSED_SECONDS = 30
 def refused(folder: Path, *flags: str, status: int = 1) -> str:
     """Start a server that must not start; gives its one line."""
     before = contents(folder)
-    done = run_forked(("serve", "--host", "127.0.0.1", *flags), folder, environment(), REFUSED_SECONDS)
+    done = run_forked(
+        ("serve", "--host", "127.0.0.1", *flags), folder, environment(), REFUSED_SECONDS
+    )
     assert (done.returncode, done.stdout) == (status, ""), done
     assert done.stderr.startswith("levity-trio: ")
     assert done.stderr.count("\n") == 1, done.stderr
@@ -51,7 +54,9 @@ def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
 
 
 def test_a_name_that_nobody_knows(tmp_path: Path) -> None:
-    assert "give --host an address of this machine" in refused(tmp_path, "--host", "nowhere.invalid", "--port", "0")
+    assert "give --host an address of this machine" in refused(
+        tmp_path, "--host", "nowhere.invalid", "--port", "0"
+    )
 
 
 def test_a_name_that_nobody_knows_for_the_metrics(tmp_path: Path) -> None:
@@ -61,7 +66,9 @@ def test_a_name_that_nobody_knows_for_the_metrics(tmp_path: Path) -> None:
 
 def test_a_levity_database_of_the_same_name(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "levity.db")) as levity:
-        levity.execute("CREATE TABLE cp (id TEXT PRIMARY KEY, vendor TEXT, is_connected INTEGER DEFAULT 0)")
+        levity.execute(
+            "CREATE TABLE cp (id TEXT PRIMARY KEY, vendor TEXT, is_connected INTEGER DEFAULT 0)"
+        )
         levity.execute("INSERT INTO cp VALUES ('CP-1', 'Grizzl-E', 1)")
         levity.commit()
     assert "belongs to another program" in refused(tmp_path, "--port", "0")
@@ -121,7 +128,9 @@ def test_a_second_server_on_another_name_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
-    assert "choose another file with --db" in refused(tmp_path, "--port", "0", "--db", "/sys/levity.db")
+    assert "choose another file with --db" in refused(
+        tmp_path, "--port", "0", "--db", "/sys/levity.db"
+    )
 
 
 @pytest.mark.parametrize("tables", [("cp", "tx", "session"), ("boot", "tx_event", "event")])
@@ -141,7 +150,9 @@ def damage(database: Path, *tables: str) -> None:
     with closing(sqlite3.connect(database)) as connection:
         ((size,),) = connection.execute("PRAGMA page_size").fetchall()
         pages = [
-            connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchall()[0][0]
+            connection.execute(
+                "SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)
+            ).fetchall()[0][0]
             for table in tables
         ]
     with database.open("r+b") as file:
@@ -151,8 +162,13 @@ def damage(database: Path, *tables: str) -> None:
 
 
 def test_plugins_that_are_not_installed(tmp_path: Path) -> None:
-    line = refused(tmp_path, "--port", "0", "--plugins", "bel", "--log-file", "levity.log", status=2)
-    assert "--plugins bel: no such plugin is installed; installed are auto-remote-start, fluentd" in line
+    line = refused(
+        tmp_path, "--port", "0", "--plugins", "bel", "--log-file", "levity.log", status=2
+    )
+    assert (
+        "--plugins bel: no such plugin is installed; installed are auto-remote-start, fluentd"
+        in line
+    )
 
 
 def test_a_refused_start_leaves_the_database_usable(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Registration as an owner uses it: an open server becomes a closed one, newcomers wait, and nobody is lost."""
+"""Registration as an owner uses it: an open server becomes a closed one, newcomers wait, and nobody
+is lost."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def server(tmp_path: Path) -> Iterator[Serving]:
 
 
 def boot(charger: Charger) -> str:
-    return str(charger.call("BootNotification", chargePointVendor="V", chargePointModel="M")["status"])
+    return str(
+        charger.call("BootNotification", chargePointVendor="V", chargePointModel="M")["status"]
+    )
 
 
 def charge(server: Serving, name: str) -> None:
@@ -50,7 +53,9 @@ def registered(server: Serving) -> dict[str, str]:
 
 
 def decide(server: Serving, charger: str, decision: str) -> dict[str, Any]:
-    done: dict[str, Any] = api_of(server).ask("POST", "admin", "chargers", charger, decision, given={"reason": "mine"})
+    done: dict[str, Any] = api_of(server).ask(
+        "POST", "admin", "chargers", charger, decision, given={"reason": "mine"}
+    )
     return done
 
 
@@ -74,7 +79,14 @@ def test_an_open_server_becomes_a_closed_one_without_losing_a_charger(tmp_path: 
             assert boot(charger) == "Accepted"
         head = upgrade_request("/ocpp/SCANNER", server.port)
         assert refusal(server, "SCANNER", head) == 404
-        assert refusal(server, "SCANNER", head.replace(b"\r\n\r\n", b"\r\nAuthorization: Basic eDp5\r\n\r\n")) == 401
+        assert (
+            refusal(
+                server,
+                "SCANNER",
+                head.replace(b"\r\n\r\n", b"\r\nAuthorization: Basic eDp5\r\n\r\n"),
+            )
+            == 401
+        )
         api_of(server).ask("POST", "admin", "chargers", given={"id": "CP-2"})
         with Charger(server.port, "CP-2") as charger:
             assert boot(charger) == "Accepted"
@@ -92,7 +104,10 @@ def test_a_newcomer_waits_over_a_restart_and_its_memory_is_kept(tmp_path: Path) 
             charger.call("Heartbeat")
             decide(server, "NEW", "adopt")
             asked = charger.receive()
-            assert (asked[2], asked[3]) == ("TriggerMessage", {"requestedMessage": "BootNotification"})
+            assert (asked[2], asked[3]) == (
+                "TriggerMessage",
+                {"requestedMessage": "BootNotification"},
+            )
             charger.send_text(json.dumps([3, asked[1], {"status": "Accepted"}]))
             assert boot(charger) == "Accepted"
         assert registered(server) == {"NEW": "adopted", "NEW-2": "newcomer"}
@@ -106,12 +121,22 @@ def test_a_charge_point_that_is_not_ours(server: Serving, shell: Shell) -> None:
     with foreign_charger(server, "FC-1"):
         for path in ("remote-start", "remote-stop"):
             with pytest.raises(Refusal) as refused:
-                operate(server, "FC-1", path, {"idTag": "T"} if path == "remote-start" else {"transactionId": 1})
+                operate(
+                    server,
+                    "FC-1",
+                    path,
+                    {"idTag": "T"} if path == "remote-start" else {"transactionId": 1},
+                )
             assert (refused.value.status, refused.value.code) == (409, "not_registered")
         assert shell("call", "FC-1", "RemoteStartTransaction", "idTag=T") == 1
         assert operate(server, "FC-1", "get-configuration", {})["state"] == "accepted"
         assert shell("charger", "adopt", "FC-1") == 0
-        wait_for(lambda: server.query("SELECT action, state FROM command")[-1] == ("TriggerMessage", "accepted"))
+        wait_for(
+            lambda: (
+                server.query("SELECT action, state FROM command")[-1]
+                == ("TriggerMessage", "accepted")
+            )
+        )
         assert operate(server, "FC-1", "remote-start", {"idTag": "T"})["state"] == "accepted"
         assert shell("charger", "refuse", "FC-1", "--reason", "a trial") == 0
         assert shell("call", "FC-1", "GetConfiguration") == 1
@@ -120,12 +145,18 @@ def test_a_charge_point_that_is_not_ours(server: Serving, shell: Shell) -> None:
 def test_our_own_simulated_charger(server: Serving, tmp_path: Path) -> None:
     """It sends nothing while it waits, and everything after its next boot."""
     with controlled(server.port, tmp_path) as url:
-        run_forked(("simulator", "add", "SIM-1", "--api", url), tmp_path, environment(), 60).check_returncode()
+        run_forked(
+            ("simulator", "add", "SIM-1", "--api", url), tmp_path, environment(), 60
+        ).check_returncode()
         server.wait_line("NewcomerWaiting", charger="SIM-1")
         wait_for(lambda: server.query("SELECT answer FROM boot") == [("Pending",)])
         assert server.query("SELECT * FROM status") == []
         decide(server, "SIM-1", "adopt")
-        wait_for(lambda: bool(server.query("SELECT 1 FROM status WHERE status = 'Available' AND conn_id = 1")))
+        wait_for(
+            lambda: bool(
+                server.query("SELECT 1 FROM status WHERE status = 'Available' AND conn_id = 1")
+            )
+        )
     assert server.query("SELECT answer FROM boot") == [("Pending",), ("Accepted",)]
 
 
@@ -133,17 +164,32 @@ def test_the_shell(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[
     with Charger(server.port, "CP-1") as known, Charger(server.port, "cp-1") as stranger:
         assert (boot(known), boot(stranger)) == ("Pending", "Pending")
         told = said(shell, capsys, "chargers", "--newcomers")
-        assert ("waiting since" in told, "resembles" in told, "127.0.0.1" in told) == (True, True, True)
+        assert ("waiting since" in told, "resembles" in told, "127.0.0.1" in told) == (
+            True,
+            True,
+            True,
+        )
         assert "2 waiting to be adopted or refused" in said(shell, capsys, "status")
-        assert said(shell, capsys, "charger", "adopt", "CP-1") == "CP-1 is adopted; it was asked to boot\n"
+        assert (
+            said(shell, capsys, "charger", "adopt", "CP-1")
+            == "CP-1 is adopted; it was asked to boot\n"
+        )
         assert said(shell, capsys, "charger", "adopt", "CP-1") == "CP-1 was already adopted\n"
-        assert said(shell, capsys, "charger", "refuse", "cp-1", "--reason", "no") == "cp-1 is refused\n"
+        assert (
+            said(shell, capsys, "charger", "refuse", "cp-1", "--reason", "no")
+            == "cp-1 is refused\n"
+        )
         assert said(shell, capsys, "charger", "adopt", "--all") == "nobody is left to be adopted\n"
         assert "refused" in said(shell, capsys, "status")
         assert said(shell, capsys, "charger", "add", "CP-2") == "CP-2 is registered\n"
         assert "adopted" in said(shell, capsys, "chargers")
         assert json.loads(said(shell, capsys, "status", "--json"))["newcomers_waiting"] == 0
-    for wrong in (("adopt",), ("adopt", "CP-1", "--all"), ("adopt", "NOBODY"), ("refuse", "NOBODY")):
+    for wrong in (
+        ("adopt",),
+        ("adopt", "CP-1", "--all"),
+        ("adopt", "NOBODY"),
+        ("refuse", "NOBODY"),
+    ):
         assert shell("charger", *wrong) == 2
     assert shell("chargers", "CP-1", "--newcomers") == 2
 
@@ -159,14 +205,22 @@ def test_who_may(server: Serving) -> None:
         boot(charger)
     viewer, operator = (make_token(server, role, role) for role in ("viewer", "operator"))
     for path in ("newcomers/adopt", "chargers/CP-1/refuse", "chargers/CP-1/adopt"):
-        told = [ask(server, "POST", f"/api/admin/{path}", token, {}).status for token in (viewer, operator)]
+        told = [
+            ask(server, "POST", f"/api/admin/{path}", token, {}).status
+            for token in (viewer, operator)
+        ]
         assert told == [403, 200]
     for path, secret in (("newcomers", "remote_address"), ("registrations", "decided_by")):
         decide(server, "CP-1", "refuse")
-        shown = [ask(server, path=f"/api/admin/{path}", token=token).document["data"] for token in (viewer, operator)]
+        shown = [
+            ask(server, path=f"/api/admin/{path}", token=token).document["data"]
+            for token in (viewer, operator)
+        ]
         assert all(secret in one for rows in shown for one in rows)
         assert not any(one[secret] for one in shown[0])
-    about = ask(server, path="/api/admin/chargers/CP-1/registrations", token=operator).document["data"]
+    about = ask(server, path="/api/admin/chargers/CP-1/registrations", token=operator).document[
+        "data"
+    ]
     assert {(one["decision"], one["decided_by"]) for one in about} == {
         ("refused", "operator"),
         ("adopted", "operator"),

@@ -1,4 +1,5 @@
-"""Many sockets of one charger at once, of which the newest stays; and who leaves for whom, also after a restart."""
+"""Many sockets of one charger at once, of which the newest stays; and who leaves for whom, also
+after a restart."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,18 +21,24 @@ def test_twenty_reconnects_at_once_leave_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_a_charger_with_transactions_takes_the_place_of_a_stranger(is_restarted: bool, tmp_path: Path) -> None:
+def test_a_charger_with_transactions_takes_the_place_of_a_stranger(
+    is_restarted: bool, tmp_path: Path
+) -> None:
     database, limit = tmp_path / "levity.db", ("--max-connections", "2")
     with ExitStack() as stack:
         server = stack.enter_context(serving(database, *limit))
         with Charger(server.port, "KNOWN") as known:
             known.boot()
             transaction = known.start("TAG")
-            known.call("StopTransaction", transactionId=transaction, meterStop=4000, timestamp=now())
+            known.call(
+                "StopTransaction", transactionId=transaction, meterStop=4000, timestamp=now()
+            )
         if is_restarted:
             server.stop()
             server = stack.enter_context(serving(database, *limit))
-        strangers = [stack.enter_context(Charger(server.port, f"STRANGER-{number}")) for number in range(2)]
+        strangers = [
+            stack.enter_context(Charger(server.port, f"STRANGER-{number}")) for number in range(2)
+        ]
         for stranger in strangers:
             stranger.boot()
         with pytest.raises(NoWebSocket, match="503"):

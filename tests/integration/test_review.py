@@ -1,4 +1,5 @@
-"""An operator finds what waits for review, and decides about it, on the command line of a running server."""
+"""An operator finds what waits for review, and decides about it, on the command line of a running
+server."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ def test_what_waits_is_attached_made_corrected_confirmed_closed_and_dismissed(
         assert [item["message"]["id"] for item in waiting] == [3, 2, 1]
         assert [one["id"] for one in waiting[0]["fitting"]] == [transaction]
 
-        assert main(["review", "attach", "1", str(transaction), *WHY]) == 2  # its register cannot be read
+        assert (
+            main(["review", "attach", "1", str(transaction), *WHY]) == 2
+        )  # its register cannot be read
         attached = run(capsys, "review", "attach", 1, transaction, "--stop-kwh", 1.01, *WHY)
         assert (attached["state"], attached["energy_wh"]) == ("joined", 10)
         corrected = run(capsys, "correct", transaction, "--kwh", 0.012, *WHY)
@@ -55,21 +58,36 @@ def test_what_waits_is_attached_made_corrected_confirmed_closed_and_dismissed(
         stop(charger, transaction, 1200)
         (item,) = run(capsys, "review", "--kind", "session")["data"]
         assert [review["code"] for review in item["reviews"]] == ["later_facts"]
-        assert main(["review", "confirm", str(transaction), "--event", "1", *WHY]) == 2  # it has changed
-        confirmed = run(capsys, "review", "confirm", transaction, "--kwh", 0.012, "--event", item["event"], *WHY)
+        assert (
+            main(["review", "confirm", str(transaction), "--event", "1", *WHY]) == 2
+        )  # it has changed
+        confirmed = run(
+            capsys, "review", "confirm", transaction, "--kwh", 0.012, "--event", item["event"], *WHY
+        )
         assert (confirmed["energy_wh"], confirmed["confidence"]) == (12, "certain")
 
-        given = ("--connector", 1, "--start-time", "2026-01-01T00:00:00Z", "--stop-kwh", 0.009, "--kwh", 0.005)
+        given = (
+            "--connector",
+            1,
+            "--start-time",
+            "2026-01-01T00:00:00Z",
+            "--stop-kwh",
+            0.009,
+            "--kwh",
+            0.005,
+        )
         assert run(capsys, "review", "make", 2, *given, *WHY)["energy_wh"] == 5
         run(capsys, "review", "dismiss", 3, *WHY)
         left_open = charger.start("TAG", 1200)
         assert run(capsys, "close", left_open, *WHY)["state"] == "closed"
-    assert server.query("SELECT DISTINCT reason FROM tx_event WHERE kind IN ('correct', 'confirm', 'close')") == [
-        (WHY[1],)
-    ]
+    assert server.query(
+        "SELECT DISTINCT reason FROM tx_event WHERE kind IN ('correct', 'confirm', 'close')"
+    ) == [(WHY[1],)]
 
 
-def test_people_see_a_table_and_one_line(server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_see_a_table_and_one_line(
+    server: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         transaction = charger.start("TAG", 1000)
@@ -93,12 +111,16 @@ def test_people_see_a_table_and_one_line(server: Serving, capsys: pytest.Capture
     assert capsys.readouterr().out == "no session waits for this reason\n"
 
 
-def test_less_than_was_reported_needs_its_figure(server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
+def test_less_than_was_reported_needs_its_figure(
+    server: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         for tag in ("ANNA", "BEN", "CARLA"):
             stop(charger, charger.start(tag, 0), 900_000_000)
-    (first, *_) = [item["transaction"]["id"] for item in run(capsys, "review", "--kind", "session")["data"]]
+    (first, *_) = [
+        item["transaction"]["id"] for item in run(capsys, "review", "--kind", "session")["data"]
+    ]
     assert main(["review", "confirm", str(first), *WHY]) == 2
     assert "it is 0 kWh, though the charger reported 900000 kWh" in capsys.readouterr().err
     assert run(capsys, "review", "confirm", first, "--kwh", 0, *WHY)["confidence"] == "certain"

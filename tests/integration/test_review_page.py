@@ -60,12 +60,16 @@ def session(browser: Browser, number: int) -> Form:
 
 
 def figure(server: Serving, number: int) -> tuple[object, ...]:
-    (row,) = server.query("SELECT energy_delivered, confidence, review FROM tx WHERE id = ?", number)
+    (row,) = server.query(
+        "SELECT energy_delivered, confidence, review FROM tx WHERE id = ?", number
+    )
     return row
 
 
 def reason(server: Serving, number: int) -> str:
-    rows = server.query("SELECT reason FROM tx_event WHERE tx_id = ? ORDER BY id DESC LIMIT 1", number)
+    rows = server.query(
+        "SELECT reason FROM tx_event WHERE tx_id = ? ORDER BY id DESC LIMIT 1", number
+    )
     return str(rows[0][0])
 
 
@@ -103,29 +107,40 @@ class TestSessions:
         assert browser.send(correct, start_time=begun.isoformat()).status == 200
         assert figure(server, number) == (112_000, "certain", None)
 
-    def test_an_answer_after_that_of_somebody_else(self, server: Serving, browser: Browser, charger: Charger) -> None:
+    def test_an_answer_after_that_of_somebody_else(
+        self, server: Serving, browser: Browser, charger: Charger
+    ) -> None:
         number = doubtful(charger)
         seen = session(browser, number)
-        correct = browser.get(f"/do/post/admin/transactions/{number}/correct", next="/review").form("/correct")
+        correct = browser.get(f"/do/post/admin/transactions/{number}/correct", next="/review").form(
+            "/correct"
+        )
         browser.send(correct, figure_wh="3", reason="read at the meter")
         page = browser.press(seen, "Confirm 4.0 kWh")
         assert page.path == "/review"
         assert DECIDED in page.words
         assert figure(server, number)[0] == 3000
 
-    def test_an_answer_to_what_has_changed_meanwhile(self, browser: Browser, charger: Charger) -> None:
+    def test_an_answer_to_what_has_changed_meanwhile(
+        self, browser: Browser, charger: Charger
+    ) -> None:
         number = doubtful(charger)
         seen = session(browser, number)
         browser.press(seen, "Does not matter", reason="a test")
         page = browser.press(seen, "Confirm 4.0 kWh")
-        assert "✕ Nothing was done. This session has changed since you looked: look again." in page.words
+        assert (
+            "✕ Nothing was done. This session has changed since you looked: look again."
+            in page.words
+        )
         assert "newest event" not in page.words
 
     def test_several_with_one_cause_are_settled_by_two_clicks(
         self, server: Serving, browser: Browser, charger: Charger
     ) -> None:
         numbers = [doubtful(charger), doubtful(charger)]
-        link = next(one for one in browser.get("/review").links if one == "/review/CP-1/second_stop")
+        link = next(
+            one for one in browser.get("/review").links if one == "/review/CP-1/second_stop"
+        )
         page = browser.get(link)
         page = browser.press(page.form("/review/groups/"), "Settle")
         assert page.path == link
@@ -135,7 +150,9 @@ class TestSessions:
             assert figure(server, number) == (4000, "certain", None)
             assert reason(server, number) == "looked at: a second stop came"
 
-    def test_without_a_reason_nothing_is_done(self, server: Serving, browser: Browser, charger: Charger) -> None:
+    def test_without_a_reason_nothing_is_done(
+        self, server: Serving, browser: Browser, charger: Charger
+    ) -> None:
         number = doubtful(charger)
         page = browser.press(session(browser, number), "Confirm", reason=" ")
         assert "Nothing was done" in page.words
@@ -143,13 +160,17 @@ class TestSessions:
 
 
 class TestMessages:
-    def unlinked(self, server: Serving, charger: Charger, meter: object = "many") -> tuple[int, int]:
+    def unlinked(
+        self, server: Serving, charger: Charger, meter: object = "many"
+    ) -> tuple[int, int]:
         number = charger.start(TAG, next(BEGINS))
         charger.call("StopTransaction", transactionId=17, meterStop=meter, timestamp=now())
         ((message,),) = server.query("SELECT max(id) FROM set_aside")
         return number, int(message)
 
-    def test_a_message_is_attached(self, server: Serving, browser: Browser, charger: Charger) -> None:
+    def test_a_message_is_attached(
+        self, server: Serving, browser: Browser, charger: Charger
+    ) -> None:
         number, message = self.unlinked(server, charger, HOSTILE)
         page = browser.get("/review", kind="message")
         assert HOSTILE in page.words  # as text, and no element
@@ -162,11 +183,15 @@ class TestMessages:
         assert f"/set-aside/{message}/" not in page.html
         assert figure(server, number)[0] == 500
 
-    def test_a_message_does_not_matter(self, server: Serving, browser: Browser, charger: Charger) -> None:
+    def test_a_message_does_not_matter(
+        self, server: Serving, browser: Browser, charger: Charger
+    ) -> None:
         number, message = self.unlinked(server, charger, 5)
         form = entry(browser.get("/review"), f"/set-aside/{message}/")
         assert "does not matter" in browser.press(form, "Does not matter").words
-        assert server.query("SELECT resolution FROM set_aside WHERE id = ?", message) == [("dismissed",)]
+        assert server.query("SELECT resolution FROM set_aside WHERE id = ?", message) == [
+            ("dismissed",)
+        ]
         page = browser.press(form, f"It belongs to {TAG}")
         assert (page.path, DECIDED in page.words) == ("/review", True)
         charger.call("StopTransaction", transactionId=number, meterStop=1001, timestamp=now())
@@ -181,7 +206,9 @@ class TestChargers:
     ) -> None:
         with Charger(server.port, name.replace("&", "%26")) as newcomer:
             newcomer.boot()
-            form = browser.get("/review", kind="charger").form(f"/chargers/{name.replace('&', '%26')}/")
+            form = browser.get("/review", kind="charger").form(
+                f"/chargers/{name.replace('&', '%26')}/"
+            )
             other = {"Adopt": "Refuse", "Refuse": "Adopt"}[answer]
             assert f"{name} is {then}" in browser.press(form, answer).words
             page = browser.press(form, other)
@@ -193,7 +220,11 @@ class TestTags:
     def asked(self, browser: Browser, charger: Charger, tag: str) -> Form:
         charger.call("Authorize", idTag=tag)
         charger.boot()  # is stored after it
-        (found,) = [one for one in browser.get("/review", kind="tag").forms if one.values.get("id_tag") == tag]
+        (found,) = [
+            one
+            for one in browser.get("/review", kind="tag").forms
+            if one.values.get("id_tag") == tag
+        ]
         return found
 
     @pytest.mark.parametrize(
@@ -201,12 +232,20 @@ class TestTags:
         [("ASK-1", "Add", "Accepted"), (HOSTILE, "Block", "Blocked"), ("#a/b?", "Add", "Accepted")],
     )
     def test_a_tag_is_added_or_blocked(
-        self, server: Serving, browser: Browser, charger: Charger, tag: str, answer: str, status: str
+        self,
+        server: Serving,
+        browser: Browser,
+        charger: Charger,
+        tag: str,
+        answer: str,
+        status: str,
     ) -> None:
         form = self.asked(browser, charger, tag)
         page = browser.press(form, answer, name="Tom")
         assert f"Added: {tag} {TAGS[status]}" in page.words
-        assert server.query("SELECT status, name FROM tag WHERE id_tag = ?", tag) == [(status, "Tom")]
+        assert server.query("SELECT status, name FROM tag WHERE id_tag = ?", tag) == [
+            (status, "Tom")
+        ]
         assert DECIDED in browser.press(form, "Block").words
 
     def forgetting(self, browser: Browser, charger: Charger, tag: str) -> Form:
@@ -217,13 +256,17 @@ class TestTags:
         return found
 
     @pytest.mark.parametrize("tag", ["ASK-2", "#?%2f", "<b>", "../chargers/CP-9"])
-    def test_a_tag_is_forgotten(self, server: Serving, browser: Browser, charger: Charger, tag: str) -> None:
+    def test_a_tag_is_forgotten(
+        self, server: Serving, browser: Browser, charger: Charger, tag: str
+    ) -> None:
         form = self.forgetting(browser, charger, tag)
         assert f"Forgotten: {tag}" in browser.send(form).words
         assert server.query("SELECT 1 FROM asked_tag WHERE id_tag = ?", tag) == []
         assert DECIDED in browser.send(form).words
 
-    def test_a_tag_leads_no_form_elsewhere(self, server: Serving, browser: Browser, charger: Charger) -> None:
+    def test_a_tag_leads_no_form_elsewhere(
+        self, server: Serving, browser: Browser, charger: Charger
+    ) -> None:
         """A browser, or a proxy, takes `..` for a step back."""
         form = self.forgetting(browser, charger, "../chargers/CP-8")
         browser.send(browser.get("/do/post/admin/chargers").form("/do/post"), id="CP-8")
@@ -231,7 +274,9 @@ class TestTags:
         assert browser.ask("POST", "/do/delete/admin/chargers/CP-8", form.values).status == 403
         assert server.query("SELECT hidden_at FROM cp WHERE id = 'CP-8'") == [(None,)]
 
-    def test_a_tag_is_given_to_a_household(self, server: Serving, browser: Browser, charger: Charger) -> None:
+    def test_a_tag_is_given_to_a_household(
+        self, server: Serving, browser: Browser, charger: Charger
+    ) -> None:
         path = "/do/post/admin/accounts"
         browser.send(browser.get(path).form(path), name="Family <b>")
         page = browser.press(self.asked(browser, charger, "ASK/3"), "household")

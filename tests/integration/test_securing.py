@@ -1,4 +1,5 @@
-"""`charger secure` with a real charger: every profile up, with every answer, and no profile down (A05)."""
+"""`charger secure` with a real charger: every profile up, with every answer, and no profile down
+(A05)."""
 
 from __future__ import annotations
 
@@ -30,8 +31,11 @@ LAST = ["SecurityProfile"]
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new authority and the certificates of the server. To find their keys takes longer than a server to start."""
-    create_root(folder := tmp_path_factory.mktemp("authority") / "certificates", OPERATOR, datetime.now(UTC))
+    """A new authority and the certificates of the server. To find their keys takes longer than a
+    server to start."""
+    create_root(
+        folder := tmp_path_factory.mktemp("authority") / "certificates", OPERATOR, datetime.now(UTC)
+    )
     create_server_certificates(folder, ["127.0.0.1", "localhost"], datetime.now(UTC))
     return folder
 
@@ -53,8 +57,12 @@ def secured(tmp_path: Path) -> Secured:
     return Secured(tmp_path)
 
 
-def ask(server: Serving, method: str, given: dict[str, Any] | None = None, charger: str = "CP-1") -> dict[str, Any]:
-    found = api_of(server).ask(method, "admin", "chargers", charger, "security-profile", given=given)
+def ask(
+    server: Serving, method: str, given: dict[str, Any] | None = None, charger: str = "CP-1"
+) -> dict[str, Any]:
+    found = api_of(server).ask(
+        method, "admin", "chargers", charger, "security-profile", given=given
+    )
     assert isinstance(found, dict)
     return found
 
@@ -66,7 +74,9 @@ def begin(server: Serving, profile: int, charger: str = "CP-1", **given: Any) ->
 def comes_to(server: Serving, state: str, charger: str = "CP-1") -> bool:
     """Wait until the last plan is in this state."""
     until = time.monotonic() + PATIENCE_SECONDS
-    while (now := ask(server, "GET", charger=charger)["state"]) != state and time.monotonic() < until:
+    while (
+        now := ask(server, "GET", charger=charger)["state"]
+    ) != state and time.monotonic() < until:
         time.sleep(LOOK_SECONDS)
     return bool(now == state)
 
@@ -196,7 +206,9 @@ def test_the_same_wish_twice_is_one(server: Serving, secured: Secured) -> None:
         secured.obey(charger, lambda: secured.heard[-1:] == LAST)
         assert begin(server, 2)["id"] == first["id"]
         assert begin(server, 1)["id"] > first["id"]
-    assert [one["state"] for one in api_of(server).ask("GET", "admin", "security-profiles")["data"]][1] == "replaced"
+    assert [
+        one["state"] for one in api_of(server).ask("GET", "admin", "security-profiles")["data"]
+    ][1] == "replaced"
 
 
 def test_it_survives_a_power_cut_and_the_chargers_absence(database: Path, secured: Secured) -> None:
@@ -239,7 +251,9 @@ def test_a_vendors_own_address_is_set_before_the_profile(server: Serving, secure
     assert secured.configuration["ServerUrl"] == "wss://levity.local:9443/ocpp/"
 
 
-def test_a_charger_that_keeps_its_address_dials_tls_at_the_plain_port(server: Serving, secured: Secured) -> None:
+def test_a_charger_that_keeps_its_address_dials_tls_at_the_plain_port(
+    server: Serving, secured: Secured
+) -> None:
     secured.vendor, secured.answers = "Grizzl-E", {"ServerUrl": {"status": "NotSupported"}}
     with secured.connect(server) as charger:
         begin(server, 2, address="wss://levity.local:9443/ocpp/")
@@ -250,17 +264,23 @@ def test_a_charger_that_keeps_its_address_dials_tls_at_the_plain_port(server: Se
     assert step(server, "address")["state"] == "skipped"
 
 
-def test_a_revoked_certificate_ends_its_session_and_opens_nothing(server: Serving, secured: Secured) -> None:
+def test_a_revoked_certificate_ends_its_session_and_opens_nothing(
+    server: Serving, secured: Secured
+) -> None:
     raised(server, secured, 3)
     with secured.connect(server, 3) as charger:
         charger.call("Heartbeat")
-        api_of(server).ask("POST", "admin", "certificates", "1", "revoke", given={"reason": "stolen"})
+        api_of(server).ask(
+            "POST", "admin", "certificates", "1", "revoke", given={"reason": "stolen"}
+        )
         assert charger.wait_closed().code == 1008
     with pytest.raises((NoWebSocket, Closed, ssl.SSLError, ConnectionError)):
         secured.connect(server, 3)
 
 
-def test_a_lower_profile_is_not_sent(server: Serving, secured: Secured, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lower_profile_is_not_sent(
+    server: Serving, secured: Secured, capsys: pytest.CaptureFixture[str]
+) -> None:
     raised(server, secured, 2)
     with pytest.raises(Refusal, match="a lower one is not sent"):
         begin(server, 1)
@@ -272,14 +292,18 @@ def test_a_lower_profile_is_not_sent(server: Serving, secured: Secured, capsys: 
     server.wait_line("ProfileChanged", by="local admin")
 
 
-def test_the_shell_shows_where_it_stands(server: Serving, secured: Secured, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_shell_shows_where_it_stands(
+    server: Serving, secured: Secured, capsys: pytest.CaptureFixture[str]
+) -> None:
     shell = ("charger", "secure", "CP-1", "--api", f"unix:{server.database}.sock")
     with secured.connect(server) as charger:
         assert main([*shell, "--profile", "2", "--wait", "0"]) == 0
         secured.answers["InstallCertificate"] = {"status": "Rejected"}
         secured.obey(charger, lambda: secured.heard[-1:] == ["InstallCertificate"])
         server.wait_line("SecuringStopped")
-        charger.call("SecurityEventNotification", type="MemoryExhaustion", timestamp="2026-01-01T00:00:00Z")
+        charger.call(
+            "SecurityEventNotification", type="MemoryExhaustion", timestamp="2026-01-01T00:00:00Z"
+        )
     capsys.readouterr()
     assert main(list(shell)) == 3
     told = capsys.readouterr().out.splitlines()
@@ -296,7 +320,9 @@ def test_the_shell_shows_where_it_stands(server: Serving, secured: Secured, caps
     ("flags", "profile", "words"),
     [((), 2, "--tls-port"), ((), 3, "--tls-port")],
 )
-def test_what_the_server_lacks_is_said(database: Path, flags: tuple[str, ...], profile: int, words: str) -> None:
+def test_what_the_server_lacks_is_said(
+    database: Path, flags: tuple[str, ...], profile: int, words: str
+) -> None:
     with serving(database, *flags) as server, Charger(server.port, "CP-1") as charger:
         charger.boot()
         with pytest.raises(Refusal, match=words):

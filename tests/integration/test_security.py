@@ -50,7 +50,11 @@ def test_a_charger_gets_a_password_and_is_readmitted(
     with connect(server, "CP-1", password) as charger:
         charger.boot()
         found = told("security", "CP-1")
-        assert (found["profile"], found["last_use"]["proof"], len(found["passwords"])) == (1, "password", 1)
+        assert (found["profile"], found["last_use"]["proof"], len(found["passwords"])) == (
+            1,
+            "password",
+            1,
+        )
         newer = told("password", "CP-1", "--drop-old")["password"]
         assert charger.wait_closed().code == 1008
     for wrong in (None, password):
@@ -69,7 +73,9 @@ def test_a_charger_gets_a_password_and_is_readmitted(
     assert not any(secret in shown + str(server.lines) for secret in (password, newer))
 
 
-def test_what_cannot_be_done_is_said(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_done_is_said(
+    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
     for arguments in (("security", "NOBODY"), ("password", "NOBODY"), ("readmit", "NOBODY")):
         assert shell("charger", *arguments) == 2
         assert "there is no charger NOBODY" in capsys.readouterr().err
@@ -87,7 +93,9 @@ def test_roles_and_the_record(tmp_path: Path) -> None:
         admin = Api(f"unix:{server.database}.sock", SERVER, None)
         admin.ask("POST", "admin", "chargers", given={"id": "CP-1"})
         url = str(server.wait_line("serving the operator API")["address"]).removesuffix("/api/docs")
-        token = admin.ask("POST", "admin", "tokens", given={"name": "ben", "role": "operator"})["token"]
+        token = admin.ask("POST", "admin", "tokens", given={"name": "ben", "role": "operator"})[
+            "token"
+        ]
         operator = Api(url, SERVER, token)
         assert operator.ask("GET", "admin", "chargers", "CP-1", "security")["profile"] == 0
         for path, given in (("password", {"password": "ab" * 20}), ("readmit", {})):
@@ -117,7 +125,9 @@ def test_simulated_chargers_at_every_profile(tmp_path: Path) -> None:
     with serving(tmp_path / "site.db", *flags) as server:
         admin = Api(f"unix:{server.database}.sock", SERVER, None)
         admin.ask("POST", "admin", "chargers", given={"id": "SIM-001"})
-        password = admin.ask("POST", "admin", "chargers", "SIM-001", "password", given={})["password"]
+        password = admin.ask("POST", "admin", "chargers", "SIM-001", "password", given={})[
+            "password"
+        ]
         plain, tls = (f"{scheme}://localhost:{server.port}/ws/" for scheme in ("ws", "wss"))
         secret, trust = ("--password", password), ("--ca", str(authority.path))
         for profile, options in enumerate(((plain,), (plain, *secret), (tls, *secret, *trust))):
@@ -125,7 +135,9 @@ def test_simulated_chargers_at_every_profile(tmp_path: Path) -> None:
                 reached(server, profile)
         authority.client("SIM-001")
         with simulated("--url", tls, *secret, *trust, "--client-cert", str(tmp_path / "{id}.pem")):
-            reached(server, 2, connections=4)  # a certificate that nobody has adopted proves nothing
+            reached(
+                server, 2, connections=4
+            )  # a certificate that nobody has adopted proves nothing
 
 
 def reached(server: Serving, profile: int, connections: int | None = None) -> None:
@@ -134,5 +146,7 @@ def reached(server: Serving, profile: int, connections: int | None = None) -> No
     while len(server.find("ChargerBooted")) < expected:
         assert time.monotonic() < deadline, server.lines[-5:]
         time.sleep(LOOK_SECONDS)
-    found = Api(f"unix:{server.database}.sock", SERVER, None).ask("GET", "admin", "chargers", "SIM-001", "security")
+    found = Api(f"unix:{server.database}.sock", SERVER, None).ask(
+        "GET", "admin", "chargers", "SIM-001", "security"
+    )
     assert found["last_use"]["profile"] == profile

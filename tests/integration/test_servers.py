@@ -1,4 +1,5 @@
-"""Several spawned servers on one database of PostgreSQL: a charger may connect to any, and to another one later."""
+"""Several spawned servers on one database of PostgreSQL: a charger may connect to any, and to
+another one later."""
 
 from __future__ import annotations
 
@@ -31,15 +32,22 @@ LEASE = "SET lock_timeout = 0; UPDATE levity.server SET since = since - interval
 
 
 @contextmanager
-def serving_as(name: str, address: PostgresqlAddress, folder: Path, *flags: str) -> Iterator[Serving]:
-    with serving(folder / name, "--db", address, "--server-name", name, *flags, may_log_errors=True) as server:
+def serving_as(
+    name: str, address: PostgresqlAddress, folder: Path, *flags: str
+) -> Iterator[Serving]:
+    with serving(
+        folder / name, "--db", address, "--server-name", name, *flags, may_log_errors=True
+    ) as server:
         yield server
 
 
 @contextmanager
 def two(address: PostgresqlAddress, folder: Path, *flags: str) -> Iterator[tuple[Serving, Serving]]:
     with ExitStack() as opened:
-        first, second = (opened.enter_context(serving_as(name, address, folder, *flags)) for name in ("one", "two"))
+        first, second = (
+            opened.enter_context(serving_as(name, address, folder, *flags))
+            for name in ("one", "two")
+        )
         yield first, second
 
 
@@ -70,7 +78,9 @@ def wait_until(is_so: Callable[[], object]) -> None:
 
 def health(server: Serving) -> int:
     """The status of /healthz, which a proxy asks for."""
-    connection = HTTPConnection("127.0.0.1", server.wait_line("serving metrics")["port"], timeout=SECONDS)
+    connection = HTTPConnection(
+        "127.0.0.1", server.wait_line("serving metrics")["port"], timeout=SECONDS
+    )
     with closing(connection):
         connection.request("GET", "/healthz")
         return connection.getresponse().status
@@ -78,7 +88,10 @@ def health(server: Serving) -> int:
 
 def end_lease(address: PostgresqlAddress, server: str) -> None:
     """What the passage of time does to a server that is silent."""
-    change(address, f"{LEASE}; UPDATE levity.server SET until = clock_timestamp() WHERE name = '{server}'")
+    change(
+        address,
+        f"{LEASE}; UPDATE levity.server SET until = clock_timestamp() WHERE name = '{server}'",
+    )
 
 
 def test_a_charger_that_moves(address: PostgresqlAddress, tmp_path: Path) -> None:
@@ -90,15 +103,24 @@ def test_a_charger_that_moves(address: PostgresqlAddress, tmp_path: Path) -> Non
             charger.call("MeterValues", **meter_values(transaction, "1500"))
             with pytest.raises(Closed) as closed:
                 before.receive()
-            charger.call("StopTransaction", transactionId=transaction, meterStop=2500, timestamp=now())
+            charger.call(
+                "StopTransaction", transactionId=transaction, meterStop=2500, timestamp=now()
+            )
             assert ask(one, "GET", "admin", "chargers", "CP-1")["is_connected"]
     assert (closed.value.code, closed.value.reason) == (1000, "replaced by a newer connection")
-    assert query(address, "SELECT id, energy_delivered, confidence FROM tx") == [(transaction, 1500, "certain")]
-    replaced = query(address, "SELECT data LIKE '%\"replaced\":true%' FROM event WHERE kind = 'ChargerDisconnected'")
+    assert query(address, "SELECT id, energy_delivered, confidence FROM tx") == [
+        (transaction, 1500, "certain")
+    ]
+    replaced = query(
+        address,
+        "SELECT data LIKE '%\"replaced\":true%' FROM event WHERE kind = 'ChargerDisconnected'",
+    )
     assert replaced == [(1,), (0,)]
 
 
-def test_a_command_asked_for_at_the_other_server(address: PostgresqlAddress, tmp_path: Path) -> None:
+def test_a_command_asked_for_at_the_other_server(
+    address: PostgresqlAddress, tmp_path: Path
+) -> None:
     with (
         ThreadPoolExecutor(1) as pool,
         two(address, tmp_path) as (one, other),
@@ -142,13 +164,19 @@ def import_tags(server: Serving, prefix: str) -> Any:
     with suppress(Exception):  # the server may be killed meanwhile
         body = f"id_tag\n{lines}".encode()
         return json.loads(
-            api.send("POST", "admin", "id-tag-import", body=body, media_type="text/csv", patience=SECONDS)
+            api.send(
+                "POST", "admin", "id-tag-import", body=body, media_type="text/csv", patience=SECONDS
+            )
         )
 
 
 def test_imports_of_tags_at_both_servers(address: PostgresqlAddress, tmp_path: Path) -> None:
-    """Each is one write. Of one whose server is killed all is stored, or nothing; the other one knows what is."""
-    with ThreadPoolExecutor(2) as pool, two(address, tmp_path, "--unknown-tags", "refuse") as (one, other):
+    """Each is one write. Of one whose server is killed all is stored, or nothing; the other one
+    knows what is."""
+    with (
+        ThreadPoolExecutor(2) as pool,
+        two(address, tmp_path, "--unknown-tags", "refuse") as (one, other),
+    ):
         reports = pool.map(import_tags, (one, other), "AB")
         assert [report["added"] for report in reports] == [TAGS, TAGS]
         lost = pool.submit(import_tags, one, "C")
@@ -156,31 +184,50 @@ def test_imports_of_tags_at_both_servers(address: PostgresqlAddress, tmp_path: P
         one.kill()
         lost.result()
         end_lease(address, "one")
-        assert query(address, "SELECT count(*) FROM tag WHERE id_tag LIKE 'C%'") in ([(0,)], [(TAGS,)])
+        assert query(address, "SELECT count(*) FROM tag WHERE id_tag LIKE 'C%'") in (
+            [(0,)],
+            [(TAGS,)],
+        )
         with Charger(other.port, "CP-1") as charger:
             charger.boot()
-            wait_until(lambda: {authorize(charger, f"{prefix}{TAGS - 1}") for prefix in "AB"} == {"Accepted"})
+            wait_until(
+                lambda: (
+                    {authorize(charger, f"{prefix}{TAGS - 1}") for prefix in "AB"} == {"Accepted"}
+                )
+            )
             assert authorize(charger, "D1") == "Invalid"
 
 
 def test_a_server_that_is_killed(address: PostgresqlAddress, tmp_path: Path) -> None:
-    """Its charger connects to the other at once. What it left open is ended when its lease is over."""
-    with two(address, tmp_path) as (one, other), Charger(one.port, "CP-1") as before, Charger(one.port, "CP-2") as away:
+    """Its charger connects to the other at once. What it left open is ended when its lease is
+    over."""
+    with (
+        two(address, tmp_path) as (one, other),
+        Charger(one.port, "CP-1") as before,
+        Charger(one.port, "CP-2") as away,
+    ):
         before.boot()
         transaction = before.start("TAG", 1000)
         away.boot()
         left = away.start("TAG", 0)
         one.kill()
         with Charger(other.port, "CP-1") as charger:
-            charger.call("StopTransaction", transactionId=transaction, meterStop=2500, timestamp=now())
+            charger.call(
+                "StopTransaction", transactionId=transaction, meterStop=2500, timestamp=now()
+            )
             end_lease(address, "one")
             assert other.wait_line("ServerLost")["server"] == "one"
             wait_until(lambda: other.find("TransactionSuspended", "CP-2"))
             assert ask(other, "GET", "admin", "chargers", "CP-1")["is_connected"]
             assert not ask(other, "GET", "admin", "chargers", "CP-2")["is_connected"]
-    found = query(address, "SELECT id, status, energy_delivered, suspended_at IS NULL FROM tx ORDER BY id")
+    found = query(
+        address, "SELECT id, status, energy_delivered, suspended_at IS NULL FROM tx ORDER BY id"
+    )
     assert found == [(transaction, "Completed", 1500, 1), (left, "Active", None, 0)]
-    lost = query(address, "SELECT cp_id, close_code FROM session JOIN run ON run.id = run_id WHERE server = 'one'")
+    lost = query(
+        address,
+        "SELECT cp_id, close_code FROM session JOIN run ON run.id = run_id WHERE server = 'one'",
+    )
     assert lost == [("CP-1", None), ("CP-2", None)]
 
 
@@ -205,7 +252,9 @@ def test_a_server_that_was_frozen(address: PostgresqlAddress, tmp_path: Path) ->
     assert query(address, "SELECT count(*) FROM tx") == [(0,)]
 
 
-def test_a_server_that_loses_the_database(postgresql: Server, address: PostgresqlAddress, tmp_path: Path) -> None:
+def test_a_server_that_loses_the_database(
+    postgresql: Server, address: PostgresqlAddress, tmp_path: Path
+) -> None:
     """Other servers still have it: it sends its charger away, and a proxy sends it nobody."""
     postgresql.sql("CREATE ROLE cut SUPERUSER LOGIN")
     own = PostgresqlAddress(address.replace("postgres@", "cut@"))
@@ -216,9 +265,13 @@ def test_a_server_that_loses_the_database(postgresql: Server, address: Postgresq
         Charger(one.port, "CP-1") as before,
     ):
         before.boot()
-        wait_until(lambda: query(address, "SELECT 1 FROM levity.server WHERE name = 'one' AND batch > 3"))
+        wait_until(
+            lambda: query(address, "SELECT 1 FROM levity.server WHERE name = 'one' AND batch > 3")
+        )
         postgresql.sql("ALTER ROLE cut NOLOGIN")
-        postgresql.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'cut'")
+        postgresql.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'cut'"
+        )
         wait_until(lambda: health(one) == 503)
         assert health(other) == 200
         before.send("Heartbeat")
@@ -233,7 +286,9 @@ def test_a_server_that_loses_the_database(postgresql: Server, address: Postgresq
 
 def test_one_server_has_the_duties(address: PostgresqlAddress, tmp_path: Path) -> None:
     def holder() -> list[str]:
-        return [name for (name,) in query(address, "SELECT name FROM levity.server WHERE has_duties")]
+        return [
+            name for (name,) in query(address, "SELECT name FROM levity.server WHERE has_duties")
+        ]
 
     with two(address, tmp_path) as (one, other):
         wait_until(holder)
@@ -246,12 +301,19 @@ def test_one_server_has_the_duties(address: PostgresqlAddress, tmp_path: Path) -
 
 
 def test_a_server_that_is_drained(address: PostgresqlAddress, tmp_path: Path) -> None:
-    """Its chargers are told to connect again, and are not admitted here; their transactions go on at the other."""
-    with two(address, tmp_path, "--metrics-port", "0") as (one, other), Charger(one.port, "CP-1") as before:
+    """Its chargers are told to connect again, and are not admitted here; their transactions go on
+    at the other."""
+    with (
+        two(address, tmp_path, "--metrics-port", "0") as (one, other),
+        Charger(one.port, "CP-1") as before,
+    ):
         before.boot()
         transaction = before.start("TAG", 1000)
         drained = shell(tmp_path, "drain", "--seconds", "0", "--api", f"unix:{one.database}.sock")
-        assert (drained.returncode, drained.stdout) == (0, "No charger is connected any more; stop the server now.\n")
+        assert (drained.returncode, drained.stdout) == (
+            0,
+            "No charger is connected any more; stop the server now.\n",
+        )
         with pytest.raises(Closed) as closed:
             before.receive()
         assert (closed.value.code, closed.value.reason) == (1012, "the server is stopping")
@@ -261,5 +323,7 @@ def test_a_server_that_is_drained(address: PostgresqlAddress, tmp_path: Path) ->
         assert [health(server) for server in (one, other)] == [503, 200]
         with Charger(other.port, "CP-1") as charger:
             one.stop()
-            charger.call("StopTransaction", transactionId=transaction, meterStop=2500, timestamp=now())
+            charger.call(
+                "StopTransaction", transactionId=transaction, meterStop=2500, timestamp=now()
+            )
     assert query(address, "SELECT energy_delivered, confidence FROM tx") == [(1500, "certain")]

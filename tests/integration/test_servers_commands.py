@@ -1,4 +1,5 @@
-"""Servers that share one PostgreSQL database: commands that were given up, and chargers that another server refused."""
+"""Servers that share one PostgreSQL database: commands that were given up, and chargers that
+another server refused."""
 
 from __future__ import annotations
 
@@ -16,12 +17,18 @@ from tests.store.postgresql.stored import query
 from .charger import Charger, Closed, NoWebSocket
 from .test_servers import SECONDS, ask, two, wait_until
 
-HOLD = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SELECT 1 FROM levity.counted WHERE name = 'event'"
+HOLD = (
+    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SELECT 1 FROM levity.counted WHERE "
+    "name = 'event'"
+)
 LOCATION = "ftp://anna:secret@host/x"
 
 
-def test_a_command_that_was_given_up_is_not_sent(address: PostgresqlAddress, tmp_path: Path) -> None:
-    """It is stored after its asker was told that nothing was done, and is read as news then. Its secret is unknown."""
+def test_a_command_that_was_given_up_is_not_sent(
+    address: PostgresqlAddress, tmp_path: Path
+) -> None:
+    """It is stored after its asker was told that nothing was done, and is read as news then. Its
+    secret is unknown."""
     with (
         ThreadPoolExecutor(1) as pool,
         two(address, tmp_path) as (one, _),
@@ -42,10 +49,15 @@ def test_a_command_that_was_given_up_is_not_sent(address: PostgresqlAddress, tmp
         charger.send_text(f'[3, "{message_id}", {{"status": "Accepted"}}]')
         assert answered.result()["state"] == "accepted"
     found = query(address, "SELECT action, state, error_code FROM command ORDER BY id")
-    assert found == [("GetDiagnostics", "cancelled", "given_up"), ("TriggerMessage", "accepted", None)]
+    assert found == [
+        ("GetDiagnostics", "cancelled", "given_up"),
+        ("TriggerMessage", "accepted", None),
+    ]
 
 
-def test_a_charger_that_the_other_server_refused(address: PostgresqlAddress, tmp_path: Path) -> None:
+def test_a_charger_that_the_other_server_refused(
+    address: PostgresqlAddress, tmp_path: Path
+) -> None:
     with two(address, tmp_path, "--registration", "closed") as (one, other):
         ask(one, "POST", "admin", "chargers", id="CP-1")
         with connected_at_last(other.port) as charger:

@@ -62,15 +62,25 @@ def table(shell: Shell, capsys: pytest.CaptureFixture[str], *arguments: object) 
     return capsys.readouterr().out
 
 
-def test_what_the_chargers_do(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_chargers_do(
+    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         charger.call("StatusNotification", connectorId=1, errorCode="NoError", status="Charging")
         transaction = charger.start("TAG", 1000)
         told = shown(shell, capsys, "status")
         (connector,) = told["connectors"]
-        assert (connector["charger"], connector["status"], connector["link"]) == ("CP-1", "Charging", "connected")
-        assert (connector["transaction"], connector["tag"], told["waiting_for_a_person"]) == (transaction, "TAG", 0)
+        assert (connector["charger"], connector["status"], connector["link"]) == (
+            "CP-1",
+            "Charging",
+            "connected",
+        )
+        assert (connector["transaction"], connector["tag"], told["waiting_for_a_person"]) == (
+            transaction,
+            "TAG",
+            0,
+        )
         assert "Charging" in table(shell, capsys, "status")
         assert [one["id"] for one in shown(shell, capsys, "chargers")["data"]] == ["CP-1"]
     server.wait_line("ChargerDisconnected")
@@ -80,7 +90,8 @@ def test_what_the_chargers_do(server: Serving, shell: Shell, capsys: pytest.Capt
 def test_a_session_where_no_status_was_reported(
     server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At a connector without a status, beside one that has one, and at none, as the start names none."""
+    """At a connector without a status, beside one that has one, and at none, as the start names
+    none."""
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         first = charger.start("TAG", 1000)
@@ -91,13 +102,23 @@ def test_a_session_where_no_status_was_reported(
             (1, None, first),
             (2, "Available", None),
         ]
-        assert (told[2]["connector"], told[2]["transaction"], told[2]["tag"]) == (None, second, "BEN")
+        assert (told[2]["connector"], told[2]["transaction"], told[2]["tag"]) == (
+            None,
+            second,
+            "BEN",
+        )
         ((known,),) = [shown(shell, capsys, "chargers")["data"]]
-        assert [(one["connector"], one["open_transaction"]) for one in known["connectors"]] == [(1, first), (2, None)]
+        assert [(one["connector"], one["open_transaction"]) for one in known["connectors"]] == [
+            (1, first),
+            (2, None),
+        ]
 
 
 def test_transactions_and_their_sums(
-    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    server: Serving,
+    shell: Shell,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
@@ -107,7 +128,9 @@ def test_transactions_and_their_sums(
     assert shown(shell, capsys, "sessions", "--by", "month") == [
         {"month": month, "transactions": 2, "kwh": 3.0, "in_review": 0}
     ]
-    assert [(one["tag"], one["kwh"]) for one in shown(shell, capsys, "sessions", "--by", "card")] == [
+    assert [
+        (one["tag"], one["kwh"]) for one in shown(shell, capsys, "sessions", "--by", "card")
+    ] == [
         (FORMULA, 0.5),
         ("TAG", 2.5),
     ]
@@ -118,14 +141,20 @@ def test_transactions_and_their_sums(
     ]
     with monkeypatch.context() as german:
         german.setenv("LC_ALL", "de_DE.UTF-8")
-        rows = list(csv.DictReader(io.StringIO(table(shell, capsys, "sessions", "--csv")), delimiter=";"))
+        rows = list(
+            csv.DictReader(io.StringIO(table(shell, capsys, "sessions", "--csv")), delimiter=";")
+        )
     assert [row["kwh"] for row in rows] == ["0,5", "2,5"]
-    assert [one["id"] for one in shown(shell, capsys, "sessions", "--bill", "nobodys")] == numbers[::-1]
+    assert [one["id"] for one in shown(shell, capsys, "sessions", "--bill", "nobodys")] == numbers[
+        ::-1
+    ]
     assert shown(shell, capsys, "sessions", "--bill", "to-be-billed", "--charger", "CP-1") == []
     assert shown(shell, capsys, "sessions", "--to", "2020-01-01") == []
     told = table(shell, capsys, "explain", numbers[0])
     assert f"Session {numbers[0]}" in told
-    assert "The bill\n  It belongs to nobody.\n  Why: nobody is known who would pay for it.\n" in told
+    assert (
+        "The bill\n  It belongs to nobody.\n  Why: nobody is known who would pay for it.\n" in told
+    )
     assert shown(shell, capsys, "explain", numbers[0])["bill"]["state"] == "nobody's"
     assert shell("sessions", "--from", "yesterday") == 2
     assert shell("explain", 7) == 2
@@ -148,7 +177,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], bytes]]:
 
 
 def test_no_text_of_a_charger_commands_the_terminal(
-    server: Serving, shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: Serving,
+    shell: Shell,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     tag = "T\x1b]0;x\x07\x9b2J\u202e"
     with Charger(server.port, "CP-1") as charger:
@@ -156,9 +188,22 @@ def test_no_text_of_a_charger_commands_the_terminal(
         charger.start(tag, 1000)
         charger.call("DataTransfer", vendorId="V", data=tag)
     every = (
-        *(("sessions",), ("sessions", "--csv"), ("sessions", "--json"), ("sessions", "--by", "card")),
-        *(("sessions", "--by", "card", "--csv"), ("commands", "--charger", f"\x1b{tag}"), ("status",)),
-        *(("logs", "--db", server.database), ("logs", "--db", server.database, "--json"), (f"\x1b{tag}",)),
+        *(
+            ("sessions",),
+            ("sessions", "--csv"),
+            ("sessions", "--json"),
+            ("sessions", "--by", "card"),
+        ),
+        *(
+            ("sessions", "--by", "card", "--csv"),
+            ("commands", "--charger", f"\x1b{tag}"),
+            ("status",),
+        ),
+        *(
+            ("logs", "--db", server.database),
+            ("logs", "--db", server.database, "--json"),
+            (f"\x1b{tag}",),
+        ),
     )
     with terminal(monkeypatch) as read:
         for words in every:
@@ -171,14 +216,19 @@ def test_no_text_of_a_charger_commands_the_terminal(
 
 
 def test_tokens_are_made_over_the_socket_and_tell_who_may(
-    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    server: Serving,
+    shell: Shell,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     beside = ("--db", server.database)
     viewer = shown(shell, capsys, "token", "create", "eye", "--role", "viewer", *beside)["token"]
     assert shell("status") == 7  # from now on a token is needed
     told = capsys.readouterr().err
     assert "make one with levity-trio token create, then set LEVITY_TOKEN" in told
-    assert "in the folder of the database, and elsewhere with --api unix:PATH/levity.db.sock" in told
+    assert (
+        "in the folder of the database, and elsewhere with --api unix:PATH/levity.db.sock" in told
+    )
     monkeypatch.setenv("LEVITY_TOKEN", viewer)
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
@@ -191,10 +241,16 @@ def test_tokens_are_made_over_the_socket_and_tell_who_may(
 
 
 def test_beside_the_database_no_token_is_needed(
-    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    server: Serving,
+    shell: Shell,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Not even after the first user was added; but who has a token acts with it, and not as an administrator."""
-    viewer = shown(shell, capsys, "token", "create", "eye", "--role", "viewer", "--db", server.database)["token"]
+    """Not even after the first user was added; but who has a token acts with it, and not as an
+    administrator."""
+    viewer = shown(
+        shell, capsys, "token", "create", "eye", "--role", "viewer", "--db", server.database
+    )["token"]
     assert shell("status") == 7  # LEVITY_API goes first
     monkeypatch.delenv("LEVITY_API")
     monkeypatch.setenv("LEVITY_DB", str(server.database))
@@ -206,10 +262,14 @@ def test_beside_the_database_no_token_is_needed(
     assert "9001" in capsys.readouterr().err
 
 
-def test_a_kind_that_there_is_not_is_refused(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_kind_that_there_is_not_is_refused(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert shell("events", "--kind", "reading,ChargerConected") == 2
     told = capsys.readouterr().err
-    assert told.startswith("levity-trio: --kind: ChargerConected is no kind of fact; is it ChargerConnected or ")
+    assert told.startswith(
+        "levity-trio: --kind: ChargerConected is no kind of fact; is it ChargerConnected or "
+    )
     assert shell("events", "--kind", "NOPE") == 2
     assert "NOPE is no kind of fact" in capsys.readouterr().err
 

@@ -12,11 +12,26 @@ from tests.integration.test_shell import Shell
     [
         (("bill", "preview", "hello"), "MONTH: give a month such as 2026-10"),
         (("bill", "begin", "soon"), "DAY: give a day such as 2026-10-01, from "),
-        (("webhook", "add", "home", "home.example"), "URL: give a URL that begins with http:// or https://"),
-        (("sessions", "--from", "yesterday"), "Invalid value for --from: yesterday: give a time such as "),
-        (("household", "unowned", "--to", "soon"), "Invalid value for --to: soon: give a time such as "),
-        (("configuration", "CP-1", "--since", "soon"), "Invalid value for --since: soon: give a time such as "),
-        (("card", "add", " x"), "CARD: it is empty, begins or ends with a space, or is not printable"),
+        (
+            ("webhook", "add", "home", "home.example"),
+            "URL: give a URL that begins with http:// or https://",
+        ),
+        (
+            ("sessions", "--from", "yesterday"),
+            "Invalid value for --from: yesterday: give a time such as ",
+        ),
+        (
+            ("household", "unowned", "--to", "soon"),
+            "Invalid value for --to: soon: give a time such as ",
+        ),
+        (
+            ("configuration", "CP-1", "--since", "soon"),
+            "Invalid value for --since: soon: give a time such as ",
+        ),
+        (
+            ("card", "add", " x"),
+            "CARD: it is empty, begins or ends with a space, or is not printable",
+        ),
         (("card", "add", "x", "--expires", "soon"), "--expires: "),
         (("card", "add", "x", "--most", "0"), "--most: give 1 or more"),
         (("household", "add", "x", "--since", "soon"), "--since: give a time such as "),

@@ -1,4 +1,5 @@
-"""Every command that shows a table, on a site with long names: 80 columns, and with --wide all of it."""
+"""Every command that shows a table, on a site with long names: 80 columns, and with --wide all of
+it."""
 
 from __future__ import annotations
 
@@ -105,19 +106,40 @@ def site(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], tmp_
     """A house with one of everything, all with long names."""
     with Charger(server.port, CHARGER) as charger:
         charger.call(
-            "BootNotification", chargePointVendor="V" * 20, chargePointModel="M" * 20, firmwareVersion="F" * 50
+            "BootNotification",
+            chargePointVendor="V" * 20,
+            chargePointModel="M" * 20,
+            firmwareVersion="F" * 50,
         )
         charger.call("StatusNotification", connectorId=1, errorCode="NoError", status="Charging")
         begin, end = (LAST.replace(hour=hour).isoformat() for hour in (8, 11))
-        told = charger.call("StartTransaction", connectorId=1, idTag=CARD, meterStart=0, timestamp=begin)
-        charger.call("StopTransaction", transactionId=told["transactionId"], meterStop=12_345, timestamp=end)
-        charger.call("StartTransaction", connectorId=1, idTag=CARD, meterStart=12_345, timestamp=now())
+        told = charger.call(
+            "StartTransaction", connectorId=1, idTag=CARD, meterStart=0, timestamp=begin
+        )
+        charger.call(
+            "StopTransaction", transactionId=told["transactionId"], meterStop=12_345, timestamp=end
+        )
+        charger.call(
+            "StartTransaction", connectorId=1, idTag=CARD, meterStart=12_345, timestamp=now()
+        )
     (tmp_path / "flat.toml").write_text(FLAT.replace('"Flat"', json.dumps(TARIFF)))
-    (tmp_path / "firmware-with-a-very-long-name-of-its-file-2026-11-27.bin").write_bytes(b"x" * 1000)
+    (tmp_path / "firmware-with-a-very-long-name-of-its-file-2026-11-27.bin").write_bytes(
+        b"x" * 1000
+    )
     since = ("--since", "2026-01-01")
     for words in (
         ("household", "add", HOUSEHOLD, "--contact", f"{'anna.katharina' * 3}@example.org", *since),
-        ("card", "add", CARD, "--name", HOUSEHOLD[:40], "--notes", WORDS, "--parent", "FLAT-3-LEFT-REAR-BLD"),
+        (
+            "card",
+            "add",
+            CARD,
+            "--name",
+            HOUSEHOLD[:40],
+            "--notes",
+            WORDS,
+            "--parent",
+            "FLAT-3-LEFT-REAR-BLD",
+        ),
         ("car", "add", CAR, "--plate", "B-XY 12345 E", "--battery", "58.5"),
         ("household", "give", HOUSEHOLD, "--card", CARD, "--car", CAR, *since),
         ("household", "give", HOUSEHOLD, "--charger", CHARGER, "--name", WORDS[:40], *since),
@@ -128,7 +150,12 @@ def site(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], tmp_
         ("meter", "add", METER, "--class", "1", *since),
         ("meter", "read", METER, "48211.3", "--at", begin),
         ("template", "set", "garage", "MeterValueSampleInterval=60", "--chargers", CHARGER),
-        ("webhook", "add", "home-automation-of-the-house", "https://home-automation.example.org/levity/facts/in"),
+        (
+            "webhook",
+            "add",
+            "home-automation-of-the-house",
+            "https://home-automation.example.org/levity/facts/in",
+        ),
         ("token", "create", "the program that reads the meters every night", "--role", "viewer"),
         ("user", "add", "anna", "--role", "driver", "--household", HOUSEHOLD, "--link"),
         ("files", "add", next(tmp_path.glob("*.bin"))),
@@ -143,7 +170,10 @@ def words_of(words: tuple[str, ...]) -> list[str]:
     if words in OF_COMMAND:
         return [*words, *OF_COMMAND[words]]
     required = [one for one in EVERY[words].params if isinstance(one, click.Argument)]
-    return [*words, *(ARGUMENTS[str(one.name)] for one in required if one.required or one.name == "charger")]
+    return [
+        *words,
+        *(ARGUMENTS[str(one.name)] for one in required if one.required or one.name == "charger"),
+    ]
 
 
 def shown(shell: Shell, capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -162,13 +192,19 @@ def test_every_table_fits_80_columns_and_is_whole_with_wide(
     problems, shortened = [], 0
     for words in [*map(words_of, TABLES), *map(list, MORE)]:
         told = shown(shell, capsys, *words)
-        if wider := [line for line in told.splitlines() if len(line) > USUAL_WIDTH and PROGRAM not in line]:
+        if wider := [
+            line for line in told.splitlines() if len(line) > USUAL_WIDTH and PROGRAM not in line
+        ]:
             problems.append((words, "is wider than a terminal", wider))
         if "--wide shows" in told:
             shortened += 1
             whole = shown(shell, capsys, *words, "--wide")
             left_out = told.partition("--wide shows also: ")[2].split("\n")[0].split(", ")
-            if "…" in whole or "--wide" in whole or [head for head in left_out if head not in whole]:
+            if (
+                "…" in whole
+                or "--wide" in whole
+                or [head for head in left_out if head not in whole]
+            ):
                 problems.append((words, "is not whole", whole.splitlines()))
     assert not problems, "\n".join(map(repr, problems))
     assert shortened > 10
@@ -210,8 +246,13 @@ def test_what_a_charger_answers_is_read_as_a_table(
             "SupportedFeatureProfiles  Core   yes",
             "all that is known of it: levity-trio configuration CP-ANSWERS",
         ]
-        assert called({"status": "Accepted"}, "ClearCache").endswith(": ClearCache accepted: status=Accepted\n")
-        schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}]}
+        assert called({"status": "Accepted"}, "ClearCache").endswith(
+            ": ClearCache accepted: status=Accepted\n"
+        )
+        schedule = {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}],
+        }
         given = {"status": "Accepted", "connectorId": 1, "chargingSchedule": schedule}
         lines = called(given, "GetCompositeSchedule", "connectorId=1", "duration=60").splitlines()
         assert "chargingSchedule:" in lines

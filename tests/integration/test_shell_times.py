@@ -20,7 +20,9 @@ def server(tmp_path: Path) -> Iterator[Serving]:
         yield running
 
 
-def test_a_day_that_was_typed_comes_back_as_that_day(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_day_that_was_typed_comes_back_as_that_day(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
     told = table(shell, capsys, "household", "add", "Anna", "--since", "2026-01-01")
     assert "since     2026-01-01 00:00" in told
     table(shell, capsys, "household", "add", "Ben", "--since", "2026-02-01")
@@ -36,10 +38,17 @@ def test_months_of_transactions_are_those_of_the_bills(
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         number = charger.start("TAG", 1000, "2025-09-30T21:30:00Z")
-        charger.call("StopTransaction", transactionId=number, meterStop=3000, timestamp="2025-09-30T22:30:00Z")
+        charger.call(
+            "StopTransaction",
+            transactionId=number,
+            meterStop=3000,
+            timestamp="2025-09-30T22:30:00Z",
+        )
     (sums,) = shown(shell, capsys, "sessions", "--by", "month")
     assert (sums["month"], sums["kwh"]) == ("2025-10", 2.0)
-    assert "2025-09-30 23:30" in table(shell, capsys, "sessions", "--wide", "--from", "2025-09-30T23:30")
+    assert "2025-09-30 23:30" in table(
+        shell, capsys, "sessions", "--wide", "--from", "2025-09-30T23:30"
+    )
     assert shown(shell, capsys, "sessions", "--from", "2025-09-30T23:31") == []
     assert shown(shell, capsys, "sessions", "--to", "2025-09-30T23:30") == []
     assert "2.000" in table(shell, capsys, "household", "unowned", "--from", "2025-09-30T23:30")
@@ -47,7 +56,9 @@ def test_months_of_transactions_are_those_of_the_bills(
     assert shown(shell, capsys, "household", "unowned", "--to", "2025-09-30T23:30") == []
 
 
-def test_a_table_that_is_cut_says_so(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_that_is_cut_says_so(
+    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         for register in (1000, 2000, 3000):

@@ -1,4 +1,5 @@
-"""`levity-trio simulate` against real servers: ours, whose database must agree to the Wh, and one that is not ours."""
+"""`levity-trio simulate` against real servers: ours, whose database must agree to the Wh, and one
+that is not ours."""
 
 from __future__ import annotations
 
@@ -42,14 +43,20 @@ def test_an_afternoon_is_found_again_in_the_database(tmp_path: Path) -> None:
     _, *flags = fast_server(tmp_path)
     statements, scenario = tmp_path / "statements.json", tmp_path / "afternoon.toml"
     scenario.write_text(AFTERNOON)
-    with serving(tmp_path / "levity.db", *flags, program=(*recorded.PROGRAM, str(statements))) as server:
+    with serving(
+        tmp_path / "levity.db", *flags, program=(*recorded.PROGRAM, str(statements))
+    ) as server:
         ledger = str(tmp_path / "afternoon.jsonl")
         ended = simulate_at(server, "--scenario", str(scenario), "--ledger", ledger)
-        later = run_forked(("verify", ledger, str(server.database), "--json"), tmp_path, environment(), 60)
+        later = run_forked(
+            ("verify", ledger, str(server.database), "--json"), tmp_path, environment(), 60
+        )
         again = simulate_at(server, "--scenario", str(scenario))
     assert (ended.status, ended.summary["verification"]["faults"]) == (0, [])
     assert ended.summary["verification"]["transactions"] == ended.total["sessions"] > 10
-    assert {ended.total[trouble] for trouble in ("refused", "unanswered", "unreadable", "discarded")} == {0}
+    assert {
+        ended.total[trouble] for trouble in ("refused", "unanswered", "unreadable", "discarded")
+    } == {0}
     assert (later.returncode, json.loads(later.stdout)) == (0, ended.summary["verification"])
     # The same seed, the same run, to the Wh; and the database tells the two runs apart.
     assert again.status == 0
@@ -71,18 +78,39 @@ def test_a_central_system_that_is_not_ours(tmp_path: Path, scenario: str, speed:
     """The `ocpp` package validates all that comes, and all answers to its own calls."""
     books = tmp_path / "books.json"
     (tmp_path / "afternoon.toml").write_text(AFTERNOON)
-    program = [sys.executable, str(ROOT / "tests/integration/ocpp_central.py"), str(speed), str(books)]
+    program = [
+        sys.executable,
+        str(ROOT / "tests/integration/ocpp_central.py"),
+        str(speed),
+        str(books),
+    ]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as central:
         try:
             assert central.stdout is not None
             url = f"ws://127.0.0.1:{int(central.stdout.readline())}/ocpp/"
-            ended = simulate(url, "--scenario", scenario, "--chargers", "3", "--speed", str(speed), folder=tmp_path)
+            ended = simulate(
+                url,
+                "--scenario",
+                scenario,
+                "--chargers",
+                "3",
+                "--speed",
+                str(speed),
+                folder=tmp_path,
+            )
         finally:
             central.terminate()
     told = json.loads(books.read_text())
     assert ended.status == 0
-    assert {ended.total[trouble] for trouble in ("refused", "unanswered", "unreadable", "discarded")} == {0}
+    assert {
+        ended.total[trouble] for trouble in ("refused", "unanswered", "unreadable", "discarded")
+    } == {0}
     booked = sum(one["meter_stop"] - one["meter_start"] for one in told["transactions"])
-    assert (len(told["transactions"]), booked) == (ended.total["sessions"], ended.total["energy_wh"])
-    assert sorted(told["answers"]) == sorted(["GetConfiguration", "GetLocalListVersion", "TriggerMessage"] * 3)
+    assert (len(told["transactions"]), booked) == (
+        ended.total["sessions"],
+        ended.total["energy_wh"],
+    )
+    assert sorted(told["answers"]) == sorted(
+        ["GetConfiguration", "GetLocalListVersion", "TriggerMessage"] * 3
+    )
     assert told["readings"] > 0

@@ -1,4 +1,5 @@
-"""`levity-trio simulate` in careless hands: cut short, without its database at the end, without room for its fleet."""
+"""`levity-trio simulate` in careless hands: cut short, without its database at the end, without
+room for its fleet."""
 
 from __future__ import annotations
 
@@ -65,9 +66,21 @@ def simulating(folder: Path, *arguments: str, **options: object) -> Iterator[sub
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_who_cuts_it_short_is_told_what_was_not_done(tmp_path: Path, server: Serving, number: signal.Signals) -> None:
+def test_who_cuts_it_short_is_told_what_was_not_done(
+    tmp_path: Path, server: Serving, number: signal.Signals
+) -> None:
     url = f"ws://127.0.0.1:{server.port}/ws/"
-    flags = ("--url", url, "--speed", str(SPEED), "--chargers", "2", "--verify", str(server.database), "--json")
+    flags = (
+        "--url",
+        url,
+        "--speed",
+        str(SPEED),
+        "--chargers",
+        "2",
+        "--verify",
+        str(server.database),
+        "--json",
+    )
     with simulating(tmp_path, *flags) as process:
         server.wait_line("ChargerConnected", charger="SIM-002")
         process.send_signal(number)
@@ -77,12 +90,24 @@ def test_who_cuts_it_short_is_told_what_was_not_done(tmp_path: Path, server: Ser
     assert stderr.endswith("Stopped before the end of the plan; the database was not compared.\n")
 
 
-def test_a_database_that_is_gone_at_the_end_costs_no_summary(tmp_path: Path, server: Serving) -> None:
+def test_a_database_that_is_gone_at_the_end_costs_no_summary(
+    tmp_path: Path, server: Serving
+) -> None:
     scenario = tmp_path / "short.toml"
     scenario.write_text(HALF_AN_HOUR)
     url = f"ws://127.0.0.1:{server.port}/ws/"
     (tmp_path / "books.db").symlink_to(server.database)
-    flags = ("--url", url, "--speed", str(SPEED), "--scenario", str(scenario), "--verify", "books.db", "--json")
+    flags = (
+        "--url",
+        url,
+        "--speed",
+        str(SPEED),
+        "--scenario",
+        str(scenario),
+        "--verify",
+        "books.db",
+        "--json",
+    )
     with simulating(tmp_path, *flags) as process:
         server.wait_line("ChargerConnected", charger="SIM-002")
         (tmp_path / "books.db").unlink()
@@ -130,7 +155,10 @@ def test_two_simulators_do_not_share_a_file(tmp_path: Path, server: Serving) -> 
     assert process.returncode == 1
     assert told == (
         "",
-        "levity-trio: another simulator runs on simulator.json; stop it, or choose another file with --state\n",
+        (
+            "levity-trio: another simulator runs on simulator.json; stop it, or choose another "
+            "file with --state\n"
+        ),
     )
 
 
@@ -141,7 +169,9 @@ def test_a_fleet_that_does_not_fit_is_refused_at_once(tmp_path: Path) -> None:
     with simulating(tmp_path, "--chargers", "500", preexec_fn=few) as process:
         told = process.communicate(timeout=END_SECONDS)
     assert (process.returncode, told[0]) == (1, "")
-    assert told[1].startswith("levity-trio: 500 chargers need 564 open files, and this machine allows 100: ")
+    assert told[1].startswith(
+        "levity-trio: 500 chargers need 564 open files, and this machine allows 100: "
+    )
 
 
 def test_a_reader_that_leaves_ends_it_without_a_word(tmp_path: Path) -> None:
@@ -157,6 +187,20 @@ def test_without_stdout_and_stderr_it_runs_all_the_same(tmp_path: Path, server: 
     scenario = tmp_path / "short.toml"
     scenario.write_text(HALF_AN_HOUR)
     url = f"ws://127.0.0.1:{server.port}/ws/"
-    command = [*PROGRAM, "simulate", "--url", url, "--speed", str(SPEED), "--scenario", str(scenario)]
+    command = [
+        *PROGRAM,
+        "simulate",
+        "--url",
+        url,
+        "--speed",
+        str(SPEED),
+        "--scenario",
+        str(scenario),
+    ]
     closed = ["bash", "-c", 'exec "$@" >&- 2>&-', "bash", *command]
-    assert subprocess.run(closed, cwd=tmp_path, env=environment(), timeout=END_SECONDS, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            closed, cwd=tmp_path, env=environment(), timeout=END_SECONDS, check=False
+        ).returncode
+        == 0
+    )

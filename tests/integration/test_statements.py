@@ -1,4 +1,5 @@
-"""Statements over the API and by `levity-trio bill`: each form, a whole month, a preview, and who bills."""
+"""Statements over the API and by `levity-trio bill`: each form, a whole month, a preview, and who
+bills."""
 
 from __future__ import annotations
 
@@ -66,12 +67,20 @@ class File(NamedTuple):
         return json.loads(self.content)
 
 
-def get(server: Serving, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> File:
+def get(
+    server: Serving, path: str, method: str = "GET", body: bytes | None = None, **headers: str
+) -> File:
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    with closing(http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=60)) as connection:
+    with closing(
+        http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=60)
+    ) as connection:
         connection.request(method, path, body, given)
         answer = connection.getresponse()
-        return File(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read())
+        return File(
+            answer.status,
+            {name.lower(): value for name, value in answer.headers.items()},
+            answer.read(),
+        )
 
 
 def put_statements(path: Path) -> None:
@@ -80,7 +89,9 @@ def put_statements(path: Path) -> None:
         with_fees(connection, date(2026, 10, 1))
         papers = Papers(connection)
         biller = papers.biller(forms.OWNER)
-        anna, ben, cleo = (papers.account(Party(name=name, address=())) for name in ("Anna", HOSTILE, "Cleo"))
+        anna, ben, cleo = (
+            papers.account(Party(name=name, address=())) for name in ("Anna", HOSTILE, "Cleo")
+        )
         papers.close(papers.draft((anna, forms.with_windows(4)), (ben, forms.one_line())), biller)
         credit = replace(forms.correction().positions[2], corrects=2, corrected_statement="1")
         corrected = forms.statement([*forms.correction().positions[:2], credit], is_carried=True)
@@ -130,7 +141,10 @@ def test_each_form_of_a_statement_is_a_safe_file(server: Serving) -> None:
         assert (file.status, file.headers["content-type"]) == (200, kind)
         name = f"2026-10 script alert(1) script Ben statement 2.{form}"
         assert file.headers["content-disposition"] == f'{how}; filename="{name}"'
-        assert (file.headers["cache-control"], file.headers["x-content-type-options"]) == ("no-store", "nosniff")
+        assert (file.headers["cache-control"], file.headers["x-content-type-options"]) == (
+            "no-store",
+            "nosniff",
+        )
         assert file.headers["content-security-policy"].startswith("default-src 'none';")
     first, again = (get(server, f"{STATEMENTS}/2/document?format=pdf").content for _ in range(2))
     assert first == again
@@ -138,7 +152,11 @@ def test_each_form_of_a_statement_is_a_safe_file(server: Serving) -> None:
     page = get(server, f"{STATEMENTS}/2/document").content.decode()
     assert HOSTILE in html_texts(page)
     assert {tag for tag, _ in parsed(page).tags} <= TAGS
-    rows = list(csv.DictReader(io.StringIO(get(server, f"{STATEMENTS}/1/document?format=csv").content.decode())))
+    rows = list(
+        csv.DictReader(
+            io.StringIO(get(server, f"{STATEMENTS}/1/document?format=csv").content.decode())
+        )
+    )
     assert {row["row"] for row in rows} == {"line", "held back", "tax", "total"}
     told = get(server, f"{STATEMENTS}/2/document?format=json").document
     assert told == ask(server, "GET", f"{STATEMENTS}/2").document
@@ -148,7 +166,11 @@ def test_each_form_of_a_statement_is_a_safe_file(server: Serving) -> None:
 def test_what_is_not_there_is_not_found(server: Serving) -> None:
     for path in (
         *(f"{STATEMENTS}/4", f"{STATEMENTS}/4/document?format=pdf", f"{STATEMENTS}/0"),
-        *(f"{CLOSINGS}/2026-11/document", f"{CLOSINGS}/2026-11/archive", f"{CLOSINGS}/2026-10/archive?after=3"),
+        *(
+            f"{CLOSINGS}/2026-11/document",
+            f"{CLOSINGS}/2026-11/archive",
+            f"{CLOSINGS}/2026-10/archive?after=3",
+        ),
         *(f"{DRAFTS}/2026-11/statements/1", f"{DRAFTS}/2026-11/statements/1/document"),
     ):
         told = ask(server, "GET", path)
@@ -156,7 +178,11 @@ def test_what_is_not_there_is_not_found(server: Serving) -> None:
     for path in (f"{DRAFTS}/2026-10", f"{DRAFTS}/2026-12/document", f"{DRAFTS}/2026-12/problems"):
         told = ask(server, "GET", path)
         assert (told.status, told.document.get("code")) == (409, "conflict"), (path, told.document)
-    for path in (f"{STATEMENTS}/x", f"{STATEMENTS}/1/document?format=doc", f"{CLOSINGS}/2026-13/document"):
+    for path in (
+        f"{STATEMENTS}/x",
+        f"{STATEMENTS}/1/document?format=doc",
+        f"{CLOSINGS}/2026-13/document",
+    ):
         assert ask(server, "GET", path).status == 422, path
     assert ask(server, "GET", f"{CLOSINGS}/2026-10/document?format=csv").status == 422
 
@@ -171,14 +197,22 @@ def test_statements_are_listed_with_their_sums(server: Serving) -> None:
     assert (first["sessions"], first["held_back"], first["carried_in"]) == (3, 1, -250)
     assert first["amount"] + first["carried_in"] == first["total"]
     assert rows["next_cursor"]
-    assert ask(server, "GET", f"{STATEMENTS}?limit=2&cursor={rows['next_cursor']}").document["data"] == [first]
+    assert ask(server, "GET", f"{STATEMENTS}?limit=2&cursor={rows['next_cursor']}").document[
+        "data"
+    ] == [first]
     assert ask(server, "GET", f"{STATEMENTS}?month=2026-10").document["total"] == 3
     assert ask(server, "GET", f"{STATEMENTS}?month=2026-09&account=1").document["data"] == []
 
 
 def test_names_are_for_operators(server: Serving) -> None:
     token = make_token(server, "screen", "viewer")
-    for path in (STATEMENTS, f"{STATEMENTS}/1", f"{STATEMENTS}/1/document", f"{DRAFTS}/2026-11", "/api/admin/biller"):
+    for path in (
+        STATEMENTS,
+        f"{STATEMENTS}/1",
+        f"{STATEMENTS}/1/document",
+        f"{DRAFTS}/2026-11",
+        "/api/admin/biller",
+    ):
         assert ask(server, "GET", path, token).status == 403
     operator = make_token(server, "anna", "operator")
     assert ask(server, "GET", f"{STATEMENTS}/1", operator).status == 200
@@ -209,7 +243,9 @@ def test_a_preview_is_seen_by_operators(server: Serving) -> None:
     path = f"{DRAFTS}/2026-11/statements/{rows[0]['id']}"
     assert ask(server, "GET", path).document["number"] is None
     assert "Draft, not a bill" in html_texts(get(server, f"{path}/document").content.decode())
-    assert "Draft, not a bill" in html_texts(get(server, f"{DRAFTS}/2026-11/document").content.decode())
+    assert "Draft, not a bill" in html_texts(
+        get(server, f"{DRAFTS}/2026-11/document").content.decode()
+    )
     assert ask(server, "GET", f"{DRAFTS}/2026-11/problems").document == {"problems": []}
 
 
@@ -231,17 +267,23 @@ def test_a_preview_tells_what_the_papers_lack(tmp_path: Path) -> None:
         told = ask(server, "GET", f"{DRAFTS}/2026-10/document?format=pdf")
         assert (told.status, told.document["code"]) == (409, "not_made")
         assert "none.ttf cannot be used" in told.document["detail"]
-        assert "none.ttf cannot be used" in ask(server, "GET", f"{DRAFTS}/2026-10/problems").document["problems"][-1]
+        assert (
+            "none.ttf cannot be used"
+            in ask(server, "GET", f"{DRAFTS}/2026-10/problems").document["problems"][-1]
+        )
 
 
 def test_without_the_extra_for_pdfs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The server runs, other forms are made, and the API, the page and the command line say what to install."""
+    """The server runs, other forms are made, and the API, the page and the command line say what to
+    install."""
     put_statements(tmp_path / "site.db")
     stubs = without(tmp_path / "absent", *PACKAGES)
     install = "pip install '.[pdf]'"
-    with serving(tmp_path / "site.db", program=("env", f"PYTHONPATH={stubs}:{ROOT}", *PROGRAM)) as server:
+    with serving(
+        tmp_path / "site.db", program=("env", f"PYTHONPATH={stubs}:{ROOT}", *PROGRAM)
+    ) as server:
         assert get(server, f"{STATEMENTS}/1/document").status == 200
         told = ask(server, "GET", f"{CLOSINGS}/2026-10/archive?format=pdf")
         assert (told.status, told.document["code"]) == (409, "not_made")
@@ -271,7 +313,9 @@ def test_others_are_answered_while_a_document_is_made(server: Serving) -> None:
 # The shell
 
 
-def test_statements_in_the_shell(shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_statements_in_the_shell(
+    shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     listed = table(shell, capsys, "bill", "list", "--wide", "--month", "2026-10")
     assert "carried on, 1 corrections" in listed
     assert len(shown(shell, capsys, "bill", "list", "--household", "Anna")["data"]) == 1
@@ -310,7 +354,9 @@ def test_a_month_is_printed_into_a_folder_and_again(
     assert (folder / "2026-10 covering sheet.html").exists()
 
 
-def test_a_draft_is_printed_over_an_older_one(shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_draft_is_printed_over_an_older_one(
+    shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     (tmp_path / "2026-11 Anna draft.html").write_text("older")
     table(shell, capsys, "bill", "print", "2026-11", "--draft", "--to", tmp_path, "--as", "html")
     assert {path.name for path in tmp_path.glob("2026-11 *")} == {
@@ -334,11 +380,17 @@ def test_a_month_comes_in_parts(tmp_path: Path) -> None:
         made: list[tuple[int, Statement]] = []
         for number in range(23):
             position = replace(forms.position(number + 1, forms.line(quantity=1000)))
-            made.append((papers.account(Party(name=f"N{number}", address=())), forms.statement([position])))
+            made.append(
+                (papers.account(Party(name=f"N{number}", address=())), forms.statement([position]))
+            )
         papers.close(papers.draft(*made), papers.biller(forms.OWNER))
     with serving(path) as server:
         parts = [
-            zipfile.ZipFile(io.BytesIO(get(server, f"{CLOSINGS}/2026-10/archive?format=csv&after={after}").content))
+            zipfile.ZipFile(
+                io.BytesIO(
+                    get(server, f"{CLOSINGS}/2026-10/archive?format=csv&after={after}").content
+                )
+            )
             for after in (0, 20)
         ]
     names = [name for part in parts for name in part.namelist()]
@@ -349,12 +401,29 @@ def test_a_month_comes_in_parts(tmp_path: Path) -> None:
 # Who bills
 
 
-def test_who_bills_is_said_in_the_shell(shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_bills_is_said_in_the_shell(
+    shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "Bauhof 12 eG" in table(shell, capsys, "bill", "owner", "show")
     account = ("--bank-account", "DE02 1203 0000 0000 2020 15")
     assert shell("bill", "owner", "set", *account) == 2
-    assert "levity-trio: --bank-account: the check digits of this IBAN do not fit" in capsys.readouterr().err
-    done = shown(shell, capsys, "bill", "owner", "set", "--name", "New", "--contact", "", "--payment-days", 30)
+    assert (
+        "levity-trio: --bank-account: the check digits of this IBAN do not fit"
+        in capsys.readouterr().err
+    )
+    done = shown(
+        shell,
+        capsys,
+        "bill",
+        "owner",
+        "set",
+        "--name",
+        "New",
+        "--contact",
+        "",
+        "--payment-days",
+        30,
+    )
     assert (done["name"], done["contact"], done["payment_days"], done["address"]) == (
         *("New", None, 30),
         "Bauhof 12\n10115 Berlin",
@@ -366,7 +435,9 @@ def test_who_bills_is_said_in_the_shell(shell: Shell, server: Serving, capsys: p
         ["name", "contact", "bank_account", "payment_days"]  # an IBAN is kept in groups
     ]
     assert "New" not in str(server.query("SELECT body FROM operator_action"))
-    assert ask(server, "GET", f"{STATEMENTS}/1").document["owner"]["party"]["name"] == "Bauhof 12 eG"
+    assert (
+        ask(server, "GET", f"{STATEMENTS}/1").document["owner"]["party"]["name"] == "Bauhof 12 eG"
+    )
 
 
 def test_a_logo_is_looked_at_before_it_is_kept(
@@ -427,5 +498,11 @@ def test_before_anybody_said_who_bills(
         assert get(server, "/api/admin/biller/logo", "DELETE").status == 204
         assert ask(server, "PUT", "/api/admin/biller", body={"name": " "}).status == 422
         assert ask(server, "PUT", "/api/admin/biller", body={"name": "A\x00"}).status == 422
-        assert ask(server, "PUT", "/api/admin/biller", body={"name": "A", "address": "B\r\nC"}).status == 422
-        assert ask(server, "PUT", "/api/admin/biller", body={"name": "A", "address": "B\nC"}).status == 200
+        assert (
+            ask(server, "PUT", "/api/admin/biller", body={"name": "A", "address": "B\r\nC"}).status
+            == 422
+        )
+        assert (
+            ask(server, "PUT", "/api/admin/biller", body={"name": "A", "address": "B\nC"}).status
+            == 200
+        )

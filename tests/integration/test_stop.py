@@ -37,8 +37,13 @@ def test_everyone_talking_is_told_1001(number: signal.Signals, tmp_path: Path) -
         told = time.monotonic() - began
         status = server.wait()
         seconds = time.monotonic() - began
-        assert load.endings == dict.fromkeys((account.identity for account in fleet), "closed with 1001")
-    print(f"\n{number.name}, {CHARGERS} talking: all told after {told:.2f} s, ended after {seconds:.2f} s")
+        assert load.endings == dict.fromkeys(
+            (account.identity for account in fleet), "closed with 1001"
+        )
+    print(
+        f"\n{number.name}, {CHARGERS} talking: all told after {told:.2f} s, ended after "
+        f"{seconds:.2f} s"
+    )
     assert (status, seconds < GENEROUS_SECONDS) == (0, True)
     assert not database.with_name("levity.db-wal").exists()  # all of it is in the one file
     assert answered(fleet) >= CHARGERS
@@ -48,7 +53,9 @@ def test_everyone_talking_is_told_1001(number: signal.Signals, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_with_the_first_word_is_a_stop_as_well(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_with_the_first_word_is_a_stop_as_well(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     with serving(tmp_path / "levity.db") as server:  # it has said that it serves, and nothing else
         server.signal(number)
         assert server.wait() == 0
@@ -60,7 +67,9 @@ def test_a_database_that_another_program_locks_is_told_at_the_start(tmp_path: Pa
     with serving(database) as server:
         server.stop()
     with locked(database):
-        ended = run_forked(("serve", "--port", "0", "--db", str(database)), tmp_path, environment(), 60)
+        ended = run_forked(
+            ("serve", "--port", "0", "--db", str(database)), tmp_path, environment(), 60
+        )
     assert ended.returncode == 1
     assert ended.stderr == f"levity-trio: cannot use the database {database}: database is locked\n"
 
@@ -74,7 +83,11 @@ def test_a_handshake_after_the_signal_finds_no_door(tmp_path: Path) -> None:
 
 
 def test_whoever_never_reads_does_not_hold_the_stop(tmp_path: Path) -> None:
-    with serving(tmp_path / "levity.db") as server, deaf(server.port), Charger(server.port, "CP-2") as other:
+    with (
+        serving(tmp_path / "levity.db") as server,
+        deaf(server.port),
+        Charger(server.port, "CP-2") as other,
+    ):
         other.boot()
         server.signal(signal.SIGTERM)
         began = time.monotonic()
@@ -120,7 +133,9 @@ def test_a_disk_that_hangs_at_the_stop_is_left(tmp_path: Path) -> None:
         print(f"\nstop with the disk hanging, grace {grace:g} s: left after {seconds:.2f} s")
         assert grace <= seconds < grace + LAST_RESORT_SECONDS
         left = "shutdown exceeded the grace period; exiting"
-        assert server.find(left) or server.find("stopped with uncommitted writes; none of them was acknowledged")
+        assert server.find(left) or server.find(
+            "stopped with uncommitted writes; none of them was acknowledged"
+        )
 
 
 def test_what_hangs_is_gone_two_seconds_after_the_grace() -> None:

@@ -1,7 +1,8 @@
-"""Tags on a running server: the OCPP 1.6 test cases with a charge point that is not ours, restarts, kills and imports.
+"""Tags on a running server: the OCPP 1.6 test cases with a charge point that is not ours, restarts,
+kills and imports.
 
-The cases of juherr/open-ocpp-tck for tags (TC_023.1 to 3, TC_003) are built again here: an absent, an expired and a
-blocked tag get Invalid, Expired and Blocked, and no transaction begins.
+The cases of juherr/open-ocpp-tck for tags (TC_023.1 to 3, TC_003) are built again here: an absent,
+an expired and a blocked tag get Invalid, Expired and Blocked, and no transaction begins.
 """
 
 from __future__ import annotations
@@ -69,14 +70,18 @@ class Driver:
 
     def stop(self, transaction: int, **fields: object) -> Any:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return self.call("StopTransaction", transaction_id=transaction, meter_stop=4000, timestamp=now, **fields)
+        return self.call(
+            "StopTransaction", transaction_id=transaction, meter_stop=4000, timestamp=now, **fields
+        )
 
 
 @contextmanager
 def driver(server: Serving, identity: str = "CP-1") -> Iterator[Driver]:
     command = [sys.executable, str(DRIVER), f"ws://127.0.0.1:{server.port}/ocpp", identity]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=environment(), stdin=pipe, stdout=pipe, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment(), stdin=pipe, stdout=pipe, text=True
+    ) as process:
         try:
             driven = Driver(process)
             assert driven.read() == "booted"
@@ -95,7 +100,12 @@ def change(server: Serving, id_tag: str, **fields: object) -> Any:
 
 def import_csv(server: Serving, text: str, patience: float = 120) -> Any:
     sent = api_of(server).send(
-        "POST", "admin", "id-tag-import", body=text.encode(), media_type="text/csv", patience=patience
+        "POST",
+        "admin",
+        "id-tag-import",
+        body=text.encode(),
+        media_type="text/csv",
+        patience=patience,
     )
     return json.loads(sent)
 
@@ -118,7 +128,9 @@ def server(tmp_path: Path) -> Iterator[Serving]:
         ("CERT003", {}, "Accepted"),
     ],
 )
-def test_authorize_outcomes(server: Serving, id_tag: str, fields: dict[str, object] | None, status: str) -> None:
+def test_authorize_outcomes(
+    server: Serving, id_tag: str, fields: dict[str, object] | None, status: str
+) -> None:
     if fields is not None:
         add(server, id_tag, **fields)
     with driver(server) as charger:
@@ -126,7 +138,9 @@ def test_authorize_outcomes(server: Serving, id_tag: str, fields: dict[str, obje
         if status == "Accepted":
             transaction = charger.start(id_tag)["transaction_id"]
             assert charger.stop(transaction, id_tag=id_tag)["id_tag_info"]["status"] == "Accepted"
-    assert server.query("SELECT id_tag, status FROM tx") == ([(id_tag, "Completed")] if status == "Accepted" else [])
+    assert server.query("SELECT id_tag, status FROM tx") == (
+        [(id_tag, "Completed")] if status == "Accepted" else []
+    )
 
 
 def test_concurrent_transactions(server: Serving) -> None:
@@ -144,10 +158,14 @@ def test_a_stop_by_another_tag(server: Serving) -> None:
         add(server, id_tag, parent_id_tag=parent)
     with driver(server) as charger:
         for id_tag in ("Ben", "Cleo"):
-            transaction = charger.start("Anna", timestamp=f"2026-03-01T12:00:0{len(id_tag)}Z")["transaction_id"]
+            transaction = charger.start("Anna", timestamp=f"2026-03-01T12:00:0{len(id_tag)}Z")[
+                "transaction_id"
+            ]
             told = charger.stop(transaction, id_tag=id_tag)["id_tag_info"]
             assert (told["status"], told["parent_id_tag"].lower()[:4]) == ("Accepted", "flat")
-    assert server.query("SELECT code FROM review WHERE code = 'stopped_by_stranger'") == [("stopped_by_stranger",)]
+    assert server.query("SELECT code FROM review WHERE code = 'stopped_by_stranger'") == [
+        ("stopped_by_stranger",)
+    ]
 
 
 # Blocking
@@ -156,7 +174,9 @@ def test_a_stop_by_another_tag(server: Serving) -> None:
 def test_blocking_a_tag_clears_the_caches_of_connected_chargers(server: Serving) -> None:
     add(server, "Card")
     with driver(server) as charger:
-        assert add(server, "Other", status="Blocked")["commands"] == []  # it could not charge before either
+        assert (
+            add(server, "Other", status="Blocked")["commands"] == []
+        )  # it could not charge before either
         done = change(server, "card", status="Blocked")
         wait_for(lambda: command(server, done["commands"][0])["state"] == "accepted")
         assert charger.authorize("Card")["status"] == "Blocked"
@@ -171,7 +191,12 @@ def test_blocking_a_tag_clears_the_caches_of_connected_chargers(server: Serving)
 def test_a_remote_start_with_a_refused_tag_is_sent_with_a_warning(server: Serving) -> None:
     with driver(server):
         done = api_of(server).ask(
-            "POST", "admin", "chargers", "CP-1", "remote-start", given={"connectorId": 1, "idTag": "Nobody"}
+            "POST",
+            "admin",
+            "chargers",
+            "CP-1",
+            "remote-start",
+            given={"connectorId": 1, "idTag": "Nobody"},
         )
     assert done["state"] == "accepted"
     assert any("the card Nobody is Invalid here" in warning for warning in done["warnings"])
@@ -181,13 +206,21 @@ def test_a_remote_start_with_a_refused_tag_is_sent_with_a_warning(server: Servin
 
 
 def test_an_unknown_tag_waits_for_an_operator(tmp_path: Path) -> None:
-    with serving(tmp_path / "site.db", "--unknown-tags", "ask") as server, driver(server) as charger:
-        assert not server.find("every tag may charge that is not blocked or expired; see --unknown-tags")
+    with (
+        serving(tmp_path / "site.db", "--unknown-tags", "ask") as server,
+        driver(server) as charger,
+    ):
+        assert not server.find(
+            "every tag may charge that is not blocked or expired; see --unknown-tags"
+        )
         api = api_of(server)
         assert charger.authorize("New/1 é")["status"] == "Invalid"
         charger.start("Newer")
         deadline = time.monotonic() + 60
-        while len(asked := api.ask("GET", "admin", "asked-id-tags")["data"]) < 2 and time.monotonic() < deadline:
+        while (
+            len(asked := api.ask("GET", "admin", "asked-id-tags")["data"]) < 2
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.05)
         assert {one["id_tag"] for one in asked} == {"New/1 é", "Newer"}
         add(server, "new/1 é")
@@ -202,7 +235,9 @@ def test_an_unknown_tag_waits_for_an_operator(tmp_path: Path) -> None:
 
 def test_the_default_accepts_everybody_and_says_so(tmp_path: Path) -> None:
     with serving(tmp_path / "site.db") as server, driver(server) as charger:
-        assert server.find("every tag may charge that is not blocked or expired; see --unknown-tags")
+        assert server.find(
+            "every tag may charge that is not blocked or expired; see --unknown-tags"
+        )
         assert charger.authorize("Nobody")["status"] == "Accepted"
 
 
@@ -239,7 +274,11 @@ def test_a_pattern_for_suffixes(tmp_path: Path) -> None:
     ) as refused:
         _, said = refused.communicate(timeout=60)
     assert refused.returncode == 2
-    assert said.strip().splitlines()[-1].startswith("levity-trio: --tag-strip makes 'Card-2' the same as another tag")
+    assert (
+        said.strip()
+        .splitlines()[-1]
+        .startswith("levity-trio: --tag-strip makes 'Card-2' the same as another tag")
+    )
 
 
 # Files
@@ -253,7 +292,15 @@ def test_a_file_comes_back_as_it_was(server: Serving) -> None:
         ("é", "", '"'),
     ]
     for id_tag, name, notes in rows:
-        add(server, id_tag, name=name, notes=notes, expires_at="2031-05-01", max_transactions=2, parent_id_tag="=p")
+        add(
+            server,
+            id_tag,
+            name=name,
+            notes=notes,
+            expires_at="2031-05-01",
+            max_transactions=2,
+            parent_id_tag="=p",
+        )
     exported = api_of(server).send("GET", "admin", "id-tag-export").decode()
     assert "\n=1+1," not in exported
     assert "\n'=1+1,'@Anna," in exported
@@ -272,14 +319,23 @@ def tags(server: Serving) -> list[Any]:
 def test_a_wrong_line_imports_nothing(server: Serving) -> None:
     add(server, "Card", name="Anna")
     text = (
-        "id_tag;name;max_transactions;expires_at\ncard;Ben;;\nNew;;0;\n;;;\n" + "x" * 21 + ";;;\nLate;;;soon\nNEW;;1\n"
+        "id_tag;name;max_transactions;expires_at\ncard;Ben;;\nNew;;0;\n;;;\n"
+        + "x" * 21
+        + ";;;\nLate;;;soon\nNEW;;1\n"
     )
     with pytest.raises(Refusal) as refused:
         import_csv(server, text + "Card;;;\n")
     faults = {one["line"]: one["field"] for one in refused.value.document["lines"]}
     assert faults == {3: "max_transactions", 5: "id_tag", 6: "expires_at", 7: "", 8: "id_tag"}
     assert [(one["id_tag"], one["name"]) for one in tags(server)] == [("Card", "Anna")]
-    for wrong in ("", "name\nAnna\n", "id_tag,id_tag\n", 'id_tag\n"open', "id_tag\n", "id_tag,strange\nA,\n"):
+    for wrong in (
+        "",
+        "name\nAnna\n",
+        "id_tag,id_tag\n",
+        'id_tag\n"open',
+        "id_tag\n",
+        "id_tag,strange\nA,\n",
+    ):
         with pytest.raises(Refusal):
             import_csv(server, wrong)
     done = import_csv(server, "id_tag;name\ncard;Ben\nNew;\n")
@@ -300,7 +356,9 @@ def test_an_import_is_whole_or_nothing_after_a_kill(tmp_path: Path) -> None:
         server.kill()
         importing.join()
     with serving(path) as server:
-        counts = server.query("SELECT json_extract(data, '$.count') FROM event WHERE kind = 'TagsImported'")
+        counts = server.query(
+            "SELECT json_extract(data, '$.count') FROM event WHERE kind = 'TagsImported'"
+        )
         assert server.query("SELECT count(*) FROM tag WHERE ended_at IS NULL") == (counts or [(0,)])
 
 
@@ -344,12 +402,21 @@ def test_viewers_do_not_see_names(server: Serving) -> None:
         found = ask(server, path=f"{path}?search=anna", token=token).document["data"]
         assert len(found) == (0 if name is None else 1)
     refused = [
-        *(("POST", path, viewer), ("PATCH", f"{path}/card", viewer), ("DELETE", f"{path}/card", operator)),
-        *(("GET", "/api/admin/id-tag-export", viewer), ("POST", "/api/admin/id-tag-import", viewer)),
+        *(
+            ("POST", path, viewer),
+            ("PATCH", f"{path}/card", viewer),
+            ("DELETE", f"{path}/card", operator),
+        ),
+        *(
+            ("GET", "/api/admin/id-tag-export", viewer),
+            ("POST", "/api/admin/id-tag-import", viewer),
+        ),
     ]
     for method, where, token in refused:
         assert ask(server, method, where, token, body={}).code == "forbidden"
     told = ask(server, "PATCH", f"{path}/card", operator, body={"status": "Blocked"})
     assert (told.status, told.document["created_by"]) == (200, "operator")
-    ((body,),) = server.query("SELECT body FROM operator_action WHERE method = 'PATCH' AND who = 'operator'")
+    ((body,),) = server.query(
+        "SELECT body FROM operator_action WHERE method = 'PATCH' AND who = 'operator'"
+    )
     assert json.loads(body) == {"status": "Blocked"}

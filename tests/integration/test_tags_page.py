@@ -13,7 +13,9 @@ def add(browser: Browser, id_tag: str, **fields: str) -> None:
 
 
 def state(server: Serving, id_tag: str) -> list[tuple[str, str | None]]:
-    return server.query("SELECT status, name FROM tag WHERE id_tag = ? AND ended_at IS NULL", id_tag)
+    return server.query(
+        "SELECT status, name FROM tag WHERE id_tag = ? AND ended_at IS NULL", id_tag
+    )
 
 
 def test_a_tag_is_blocked_unblocked_changed_and_removed(server: Serving, browser: Browser) -> None:
@@ -52,7 +54,9 @@ def test_a_file_is_imported_and_exported(server: Serving, browser: Browser) -> N
 
 def test_what_is_wrong_with_a_file_is_told_by_line(server: Serving, browser: Browser) -> None:
     form = browser.get(IMPORT).form(IMPORT)
-    page = browser.post(IMPORT, {**form.values, "file": "id_tag,status\nFILE-2,Perhaps\nFILE-3,<b>\n"})
+    page = browser.post(
+        IMPORT, {**form.values, "file": "id_tag,status\nFILE-2,Perhaps\nFILE-3,<b>\n"}
+    )
     assert page.status == 422
     assert "line 2, status: " in page.words
     assert "line 3, status: " in page.words

@@ -1,4 +1,5 @@
-"""`levity-trio tariff` against a running server: from an example to an assigned tariff, faults, and who may."""
+"""`levity-trio tariff` against a running server: from an example to an assigned tariff, faults, and
+who may."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ from tests.integration.test_shell import Shell, shell, shown, table
 
 __all__ = ["shell"]
 ODD = "CP 1;é=&"
-TARIFFS, ASSIGNMENTS, IN_FORCE = (f"/api/admin/tariff{rest}" for rest in ("s", "-assignments", "-in-force"))
+TARIFFS, ASSIGNMENTS, IN_FORCE = (
+    f"/api/admin/tariff{rest}" for rest in ("s", "-assignments", "-in-force")
+)
 
 
 @pytest.fixture
@@ -31,8 +34,12 @@ def test_from_an_example_to_an_assigned_tariff(
     shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     file = tmp_path / "night.toml"
-    file.write_bytes(b"\xef\xbb\xbf" + DAY_AND_NIGHT.replace("Day and night", "<b>Tag/Nacht</b>").encode())
-    assert "it holds for nobody yet" in table(shell, capsys, "tariff", "add", file, "--reason", "first")
+    file.write_bytes(
+        b"\xef\xbb\xbf" + DAY_AND_NIGHT.replace("Day and night", "<b>Tag/Nacht</b>").encode()
+    )
+    assert "it holds for nobody yet" in table(
+        shell, capsys, "tariff", "add", file, "--reason", "first"
+    )
     assert shown(shell, capsys, "tariff", "add", file)["result"] == "same"
     with Charger(server.port, ODD) as charger:
         charger.boot()
@@ -40,25 +47,50 @@ def test_from_an_example_to_an_assigned_tariff(
     assign = ("tariff", "assign", "<B>tag/nacht</B>", "--since")
     table(shell, capsys, *assign, "2026-10-01", "--site")
     table(shell, capsys, *assign, "2026-10-01", "--charger", ODD)
-    told = table(shell, capsys, *assign, "2026-10-01", "--household", "flat 3", "--reason", "asked for it")
+    told = table(
+        shell, capsys, *assign, "2026-10-01", "--household", "flat 3", "--reason", "asked for it"
+    )
     assert told == "household 1, Flat 3: <b>Tag/Nacht</b> from 2026-10-01 on\n"
     assert "that was so already" in table(shell, capsys, *assign, "2026-10-01", "--household", 1)
     told = table(shell, capsys, "tariff", "unassign", "--household", 1, "--since", "2026-12-01")
     assert told == "household 1, Flat 3: no tariff of its own from 2026-12-01 on\n"
-    which = table(shell, capsys, "tariff", "which", "--household", "Flat 3", "--charger", ODD, "--day", "2026-11-30")
-    assert "version of 2026-10-01\n  assigned to the household 1, Flat 3 since 2026-10-01, by local admin" in which
+    which = table(
+        shell,
+        capsys,
+        "tariff",
+        "which",
+        "--household",
+        "Flat 3",
+        "--charger",
+        ODD,
+        "--day",
+        "2026-11-30",
+    )
+    assert (
+        "version of 2026-10-01\n  assigned to the household 1, Flat 3 since 2026-10-01, by "
+        "local admin"
+    ) in which
     assert "asked for it" in which
-    which = shown(shell, capsys, "tariff", "which", "--household", 1, "--charger", ODD, "--day", "2026-12-01")
+    which = shown(
+        shell, capsys, "tariff", "which", "--household", 1, "--charger", ODD, "--day", "2026-12-01"
+    )
     assert which["assignment"]["charger"] == ODD
-    assert table(shell, capsys, "tariff", "which", "--day", "2026-09-30") == "no tariff holds on 2026-09-30\n"
+    assert (
+        table(shell, capsys, "tariff", "which", "--day", "2026-09-30")
+        == "no tariff holds on 2026-09-30\n"
+    )
     lines = shown(shell, capsys, "tariff", "assignments", "--tariff", "<b>Tag/Nacht</b>")["data"]
     assert [(one["scope"], one["until"]) for one in lines] == [
         ("account", "2026-12-01"),
         ("charger", None),
         ("site", None),
     ]
-    assert [one["id"] for one in shown(shell, capsys, "tariff", "assignments", "--site")["data"]] == [1]
-    assert "household 1, Flat 3  -" in table(shell, capsys, "tariff", "assignments", "--household", 1)
+    assert [
+        one["id"] for one in shown(shell, capsys, "tariff", "assignments", "--site")["data"]
+    ] == [1]
+    assert "household 1, Flat 3  -" in table(
+        shell, capsys, "tariff", "assignments", "--household", 1
+    )
     assert shell("tariff", "assign", "Flat", "--site", "--since", "2026-10-01") == 2
     assert shell("tariff", "unassign", "--household", 1, "--site", "--since", "2026-10-01") == 2
 
@@ -74,8 +106,13 @@ def test_the_next_version_from_the_one_before(
     file.write_text(text.replace("2026-10-01", "2026-12-01").replace("0.32", "0.35"))
     table(shell, capsys, "tariff", "add", file)
     told = table(shell, capsys, "tariff", "show", "Flat")
-    assert "energy: 0.35 EUR" in told.partition("energy: 0.32 EUR")[0], "the newest version is first"
-    assert shown(shell, capsys, "tariff", "list")["data"][0]["since"] == ["2026-10-01", "2026-12-01"]
+    assert "energy: 0.35 EUR" in told.partition("energy: 0.32 EUR")[0], (
+        "the newest version is first"
+    )
+    assert shown(shell, capsys, "tariff", "list")["data"][0]["since"] == [
+        "2026-10-01",
+        "2026-12-01",
+    ]
     table(shell, capsys, "tariff", "withdraw", "Flat", "2026-12-01", "--reason", "not yet")
     assert table(shell, capsys, "tariff", "show", "Flat", "--toml") == FLAT
     assert shell("tariff", "withdraw", "Flat", "2026-12-01") == 2
@@ -96,7 +133,9 @@ def test_all_faults_are_told_and_nothing_is_added(
     lines = capsys.readouterr().err.splitlines()
     told = ask(server, "POST", TARIFFS, body={"toml": wrong})
     assert (told.status, told.document["field"], len(told.document["faults"])) == (422, "toml", 3)
-    assert lines == [f"levity-trio: {file}: {' '.join(fault.split())}" for fault in told.document["faults"]]
+    assert lines == [
+        f"levity-trio: {file}: {' '.join(fault.split())}" for fault in told.document["faults"]
+    ]
     file.write_bytes(b"#" * 1024 * 1024)
     assert shell("tariff", "add", file) == 2
     assert f"more than {LONGEST:,} characters" in capsys.readouterr().err
@@ -119,7 +158,9 @@ def test_operators_read_and_admins_decide(server: Serving) -> None:
     ):
         assert ask(server, method, path, operator, body).code == "forbidden"
     assert api_of(server).ask("POST", "admin", "tariffs", given=version)["result"] == "added"
-    assert api_of(server).ask("POST", "admin", "tariff-assignments", given=wanted)["result"] == "added"
+    assert (
+        api_of(server).ask("POST", "admin", "tariff-assignments", given=wanted)["result"] == "added"
+    )
     for path in (TARIFFS, f"{TARIFFS}/1", ASSIGNMENTS, IN_FORCE):
         assert ask(server, path=path, token=viewer).code == "forbidden"
         assert ask(server, path=path, token=operator).status == 200

@@ -1,4 +1,5 @@
-"""Chargers over TLS, against a spawned server: real certificates, `openssl s_client`, the `ocpp` package's client."""
+"""Chargers over TLS, against a spawned server: real certificates, `openssl s_client`, the `ocpp`
+package's client."""
 
 from __future__ import annotations
 
@@ -28,8 +29,9 @@ from .serving import ROOT, Serving, environment, serving
 SECONDS = 60
 PASSWORD = "sixteen bytes ok"  # noqa: S105 - of a test
 ISSUED = (
-    "INSERT INTO certificate (cp_id, serial, fingerprint, subject, pem, not_before, not_after, issued_at, issued_by,"
-    " revoked_at) VALUES (?, '1', ?, '', '', '', '', '', 'anna', ?)"
+    "INSERT INTO certificate (cp_id, serial, fingerprint, subject, pem, not_before, not_after, "
+    "issued_at, issued_by, revoked_at) "
+    "VALUES (?, '1', ?, '', '', '', '', '', 'anna', ?)"
 )
 
 
@@ -40,9 +42,17 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def server(tmp_path: Path, authority: Authority) -> Iterator[Serving]:
-    """A server with an RSA and an ECDSA certificate, which takes client certificates of the same authority."""
+    """A server with an RSA and an ECDSA certificate, which takes client certificates of the same
+    authority."""
     ecdsa, rsa = authority.server(), authority.server(is_rsa=True, file="rsa.pem")
-    pairs = ("--tls-cert", str(ecdsa), "--tls-cert", str(rsa), "--tls-client-ca", str(authority.path))
+    pairs = (
+        "--tls-cert",
+        str(ecdsa),
+        "--tls-cert",
+        str(rsa),
+        "--tls-client-ca",
+        str(authority.path),
+    )
     with serving(tmp_path / "site.db", "--tls-port", "0", *pairs) as running:
         yield running
 
@@ -57,9 +67,15 @@ def basic(charger: str, password: bytes = PASSWORD.encode()) -> bytes:
 
 def knock(port: int, charger: str, context: ssl.SSLContext | None, *lines: bytes) -> int:
     """Send a handshake and, if it is let in, a Heartbeat; return the status. Raises SSLError."""
-    head = upgrade_request(f"/ws/{charger}", port)[:-2] + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+    head = (
+        upgrade_request(f"/ws/{charger}", port)[:-2]
+        + b"".join(line + b"\r\n" for line in lines)
+        + b"\r\n"
+    )
     with socket.create_connection(("127.0.0.1", port), SECONDS) as plain:
-        stream = plain if context is None else context.wrap_socket(plain, server_hostname="localhost")
+        stream = (
+            plain if context is None else context.wrap_socket(plain, server_hostname="localhost")
+        )
         with stream:
             stream.sendall(head)
             status = int(_read_to(stream, b"\r\n\r\n").split(b" ")[1])
@@ -100,7 +116,9 @@ def security(server: Serving, charger: str) -> dict[str, Any]:
 def s_client(port: int, *options: str) -> str:
     """What `openssl s_client` says of a connection that it ends at once."""
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *options]
-    done = subprocess.run(command, input="", capture_output=True, text=True, timeout=SECONDS, check=False)
+    done = subprocess.run(
+        command, input="", capture_output=True, text=True, timeout=SECONDS, check=False
+    )
     return done.stdout + done.stderr
 
 
@@ -111,8 +129,14 @@ def test_versions_and_suites(server: Serving) -> None:
     port = tls_port(server)
     for options, expected in (
         (("-tls1_3",), "New, TLSv1.3"),
-        (("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"), "Cipher is ECDHE-ECDSA-AES128-GCM-SHA256"),
-        (("-tls1_2", "-cipher", "ECDHE-RSA-AES256-GCM-SHA384"), "Cipher is ECDHE-RSA-AES256-GCM-SHA384"),
+        (
+            ("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+            "Cipher is ECDHE-ECDSA-AES128-GCM-SHA256",
+        ),
+        (
+            ("-tls1_2", "-cipher", "ECDHE-RSA-AES256-GCM-SHA384"),
+            "Cipher is ECDHE-RSA-AES256-GCM-SHA384",
+        ),
         (("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"), "alert protocol version"),
         (("-tls1_2", "-cipher", "AES128-GCM-SHA256"), "alert handshake failure"),
         (("-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA256"), "alert handshake failure"),
@@ -133,7 +157,9 @@ def test_no_session_is_resumed(server: Serving, version: str) -> None:
 
 def test_the_rsa_suites_of_the_whitepaper_by_name(tmp_path: Path, authority: Authority) -> None:
     rsa = authority.server(is_rsa=True)
-    with serving(tmp_path / "site.db", "--tls-port", "0", "--tls-cert", str(rsa), "--tls-rsa-suites") as server:
+    with serving(
+        tmp_path / "site.db", "--tls-port", "0", "--tls-cert", str(rsa), "--tls-rsa-suites"
+    ) as server:
         for suite in ("AES128-GCM-SHA256", "AES256-GCM-SHA384"):
             assert f"Cipher is {suite}" in s_client(tls_port(server), "-tls1_2", "-cipher", suite)
 
@@ -141,7 +167,9 @@ def test_the_rsa_suites_of_the_whitepaper_by_name(tmp_path: Path, authority: Aut
 # Doors
 
 
-def test_every_profile_up_and_none_down_at_every_door(server: Serving, authority: Authority) -> None:
+def test_every_profile_up_and_none_down_at_every_door(
+    server: Serving, authority: Authority
+) -> None:
     plain, tls, trusted = server.port, tls_port(server), authority.trusted()
     add(server, "CP-1")
     assert knock(plain, "CP-1", None) == 101
@@ -162,17 +190,24 @@ def test_every_profile_up_and_none_down_at_every_door(server: Serving, authority
     assert security(server, "CP-1")["profile"] == 3
     assert knock(tls, "CP-1", trusted, basic("CP-1")) == 401
     last = security(server, "CP-1")["last_use"]
-    assert (last["profile"], last["proof"], last["remote_address"]) == (3, "certificate", "127.0.0.1")
+    assert (last["profile"], last["proof"], last["remote_address"]) == (
+        3,
+        "certificate",
+        "127.0.0.1",
+    )
 
 
 def issue(server: Serving, charger: str, path: Path, revoked_at: str | None = None) -> None:
-    """Store a certificate, and let the server know: any change of the charger's door makes it read anew."""
+    """Store a certificate, and let the server know: any change of the charger's door makes it read
+    anew."""
     with closing(sqlite3.connect(server.database, isolation_level=None)) as database:
         database.execute(ISSUED, (charger, fingerprint(path), revoked_at))
     api(server).ask("POST", "admin", "chargers", charger, "password", given={})
 
 
-def test_a_certificate_opens_only_the_door_of_its_charger(server: Serving, authority: Authority) -> None:
+def test_a_certificate_opens_only_the_door_of_its_charger(
+    server: Serving, authority: Authority
+) -> None:
     tls = tls_port(server)
     for charger in ("CP-1", "CP-2"):
         add(server, charger, None)
@@ -186,7 +221,9 @@ def test_a_certificate_opens_only_the_door_of_its_charger(server: Serving, autho
     assert security(server, "CP-2")["profile"] == 0
 
 
-def test_certificates_that_are_not_valid(server: Serving, authority: Authority, tmp_path: Path) -> None:
+def test_certificates_that_are_not_valid(
+    server: Serving, authority: Authority, tmp_path: Path
+) -> None:
     tls = tls_port(server)
     foreign = Authority(tmp_path, "foreign")
     for client in (authority.client("OLD", days=-1), foreign.client("STRANGER")):
@@ -197,11 +234,14 @@ def test_certificates_that_are_not_valid(server: Serving, authority: Authority, 
     assert knock(tls, "CP-1", authority.trusted()) == 101
     for words in ("certificate has expired", "unable to get local issuer certificate"):
         server.wait_line(
-            "handshake refused", reason=f"the TLS handshake failed: the client certificate is not valid: {words}"
+            "handshake refused",
+            reason=f"the TLS handshake failed: the client certificate is not valid: {words}",
         )
 
 
-def test_a_server_of_another_name_is_refused_by_its_client(tmp_path: Path, authority: Authority) -> None:
+def test_a_server_of_another_name_is_refused_by_its_client(
+    tmp_path: Path, authority: Authority
+) -> None:
     other = authority.server("other.example")
     with (
         serving(tmp_path / "site.db", "--tls-port", "0", "--tls-cert", str(other)) as server,
@@ -214,13 +254,22 @@ def test_the_ocpp_packages_client_with_a_password(server: Serving, authority: Au
     add(server, "CP-1")
     password = PASSWORD.replace(" ", "%20")
     url = f"wss://CP-1:{password}@localhost:{tls_port(server)}/ws"
-    command = [sys.executable, str(ROOT / "tests/integration/ocpp_charge_point.py"), url, "CP-1", "{}"]
+    command = [
+        sys.executable,
+        str(ROOT / "tests/integration/ocpp_charge_point.py"),
+        url,
+        "CP-1",
+        "{}",
+    ]
     trusting = {**environment(), "SSL_CERT_FILE": str(authority.path)}
     with subprocess.Popen(command, env=trusting, stdout=subprocess.PIPE, text=True) as client:
         try:
             assert client.stdout is not None
             assert json.loads(client.stdout.readline()) == {"booted": "CP-1"}
-            assert server.wait_line("ChargerConnected", charger="CP-1")["remote_address"] == "127.0.0.1"
+            assert (
+                server.wait_line("ChargerConnected", charger="CP-1")["remote_address"]
+                == "127.0.0.1"
+            )
             assert security(server, "CP-1")["profile"] == 2
         finally:
             client.kill()
@@ -255,7 +304,9 @@ def test_without_tls_a_client_hello_is_a_clear_line(tmp_path: Path) -> None:
 # Files
 
 
-def test_renewed_files_are_used_without_dropping_anyone(tmp_path: Path, authority: Authority) -> None:
+def test_renewed_files_are_used_without_dropping_anyone(
+    tmp_path: Path, authority: Authority
+) -> None:
     path, key = authority.server(), tmp_path / "key.pem"
     key.write_bytes(path.read_bytes())
     pair = ("--tls-cert", str(path), "--tls-key", str(key))

@@ -1,4 +1,5 @@
-"""The TLS files when they cannot be read: a start that says what to do, and a running server that goes on."""
+"""The TLS files when they cannot be read: a start that says what to do, and a running server that
+goes on."""
 
 from __future__ import annotations
 
@@ -25,7 +26,10 @@ def config(tmp_path: Path) -> ServerConfig:
 
 
 def test_a_folder_of_another_user_is_told(config: ServerConfig) -> None:
-    with locked(certificates_folder(config.beside)), pytest.raises(EnvironmentProblem, match="chown"):
+    with (
+        locked(certificates_folder(config.beside)),
+        pytest.raises(EnvironmentProblem, match="chown"),
+    ):
         open_tls(config)
 
 

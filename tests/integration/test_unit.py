@@ -33,20 +33,41 @@ pytestmark = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None,
     reason="systemd-analyze is in Debian's package systemd; .ci/run installs it",
 )
-needs_seccomp = pytest.mark.skipif(find_library("seccomp") is None, reason="libseccomp2 comes with systemd")
+needs_seccomp = pytest.mark.skipif(
+    find_library("seccomp") is None, reason="libseccomp2 comes with systemd"
+)
 
 
 def deploy(folder: Path, *flags: str) -> Path:
     """The unit, as a user gets it."""
-    run_forked(("deploy", *flags, str(folder / "files")), folder, environment_of_user(), 60).check_returncode()
+    run_forked(
+        ("deploy", *flags, str(folder / "files")), folder, environment_of_user(), 60
+    ).check_returncode()
     return folder / "files" / "levity-trio.service"
 
 
 UNITS = {
     "defaults": (),
     "all of it": (
-        *("--db", "a b%n.db", "--log-file", "levity.log", "--port", "80", "--fluentd-tag", 'a "b" \\c $HOME'),
-        *("--plugins", "one,two", "--strict", "--shutdown-grace", "30", "--max-connections", "20000"),
+        *(
+            "--db",
+            "a b%n.db",
+            "--log-file",
+            "levity.log",
+            "--port",
+            "80",
+            "--fluentd-tag",
+            'a "b" \\c $HOME',
+        ),
+        *(
+            "--plugins",
+            "one,two",
+            "--strict",
+            "--shutdown-grace",
+            "30",
+            "--max-connections",
+            "20000",
+        ),
     ),
 }
 
@@ -66,15 +87,29 @@ def test_systemd_finds_no_fault_with_it(flags: tuple[str, ...], tmp_path: Path) 
 
 @pytest.mark.parametrize("flags", UNITS.values(), ids=UNITS)
 def test_it_is_little_exposed(flags: tuple[str, ...], tmp_path: Path) -> None:
-    judge = ["systemd-analyze", "security", "--no-pager", "--offline=true", f"--threshold={WORST_EXPOSURE_TENTHS}"]
-    told = subprocess.run([*judge, deploy(tmp_path, *flags)], capture_output=True, text=True, check=False)
+    judge = [
+        "systemd-analyze",
+        "security",
+        "--no-pager",
+        "--offline=true",
+        f"--threshold={WORST_EXPOSURE_TENTHS}",
+    ]
+    told = subprocess.run(
+        [*judge, deploy(tmp_path, *flags)], capture_output=True, text=True, check=False
+    )
     assert told.returncode == 0, told.stdout[-2000:]
 
 
 def test_it_comes_back_whatever_happens(tmp_path: Path) -> None:
     lines = deploy(tmp_path).read_text().splitlines()
     for wanted in (
-        *("Type=notify", "Restart=always", "RestartSec=5", "StartLimitIntervalSec=0", "StateDirectory=levity"),
+        *(
+            "Type=notify",
+            "Restart=always",
+            "RestartSec=5",
+            "StartLimitIntervalSec=0",
+            "StateDirectory=levity",
+        ),
         *("WatchdogSec=30", "TimeoutStopSec=25", "LimitNOFILE=4096"),
     ):
         assert wanted in lines
@@ -137,7 +172,16 @@ def run_unit(unit: Path) -> Iterator[Confined]:
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
     ports = ("--port", str(free_port()), "--metrics-port", str(free_port()))
-    return deploy(tmp_path, "--db", "levity.db", "--host", "127.0.0.1", *ports, "--fluentd-endpoint", "localhost:1")
+    return deploy(
+        tmp_path,
+        "--db",
+        "levity.db",
+        "--host",
+        "127.0.0.1",
+        *ports,
+        "--fluentd-endpoint",
+        "localhost:1",
+    )
 
 
 def setting(unit: Path, name: str) -> str:
@@ -168,14 +212,17 @@ def test_what_hangs_is_seen_in_the_journal(unit: Path) -> None:
     with run_unit(unit) as server:
         server.wait_word("READY=1")
         status, errors = server.end(signal.SIGABRT)
-    # faulthandler reads the stacks of running threads: on a busy machine it may end by that, having written them.
+    # faulthandler reads the stacks of running threads: on a busy machine it may end by that, having
+    # written them.
     assert status in (-signal.SIGABRT, -signal.SIGSEGV)
     assert "most recent call first" in errors
     assert "levity_trio/server/" in errors
 
 
 @needs_seccomp
-@pytest.mark.parametrize("forbidden", ["os.nice(1)", "socket.socket(socket.AF_PACKET)", "os.chroot('/')"])
+@pytest.mark.parametrize(
+    "forbidden", ["os.nice(1)", "socket.socket(socket.AF_PACKET)", "os.chroot('/')"]
+)
 def test_the_filter_is_one(forbidden: str, unit: Path) -> None:
     """Else the tests above would prove nothing."""
     command = [sys.executable, "-c", f"import os, socket; {forbidden}"]

@@ -53,7 +53,9 @@ def test_the_first_user_ends_that_this_machine_may_all(server: Serving) -> None:
     assert ask(server).code == "token_needed"
     api_of(server).ask("POST", "admin", "users", given={**body, "name": "ben"})
     api_of(server).ask("DELETE", "admin", "users", "1")
-    assert ask(server).code == "token_needed"  # also after a restart, and although the user is removed
+    assert (
+        ask(server).code == "token_needed"
+    )  # also after a restart, and although the user is removed
     server.stop()
     with serving(server.database) as again:
         assert ask(again).code == "token_needed"
@@ -67,8 +69,14 @@ def test_no_password_is_stored_or_recorded(server: Serving) -> None:
     assert ask(server, "POST", USERS, admin, [f"{PASSWORD} 3"]).status == 422
     own = {"old_password": PASSWORD, "new_password": f"{PASSWORD} 4"}
     assert ask(server, "POST", "/api/me/password", admin, own).code == "conflict"
-    assert ask(server, "GET", USERS, viewer).code == ask(server, "GET", "/api/admin/logins", viewer).code == "forbidden"
-    invited = ask(server, "POST", f"{USERS}/1/invitations", admin, {"kind": "link"}).document["code"]
+    assert (
+        ask(server, "GET", USERS, viewer).code
+        == ask(server, "GET", "/api/admin/logins", viewer).code
+        == "forbidden"
+    )
+    invited = ask(server, "POST", f"{USERS}/1/invitations", admin, {"kind": "link"}).document[
+        "code"
+    ]
     ask(server, "GET", f"/enter/{invited}", admin)
     ask(server, "POST", f"/api/admin/{invited}", viewer)
     recorded = str(server.query("SELECT body, path FROM operator_action"))
@@ -83,7 +91,9 @@ def test_no_password_is_stored_or_recorded(server: Serving) -> None:
         "household": None,
     }
     server.stop()
-    written = b"".join(path.read_bytes() for path in server.database.parent.iterdir() if path.is_file())
+    written = b"".join(
+        path.read_bytes() for path in server.database.parent.iterdir() if path.is_file()
+    )
     for secret in (PASSWORD, invited):
         assert secret.encode() not in written
         assert secret not in str(server.lines)
@@ -99,9 +109,13 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
     code, words, until, local = capsys.readouterr().out.splitlines()
     assert code.startswith("invite_2_")
     page = f"http://127.0.0.1:{port_of(server)}/welcome"
-    assert words == f"This code logs user 2 in: open {page} and type it."  # no link that only this machine opens
+    assert (
+        words == f"This code logs user 2 in: open {page} and type it."
+    )  # no link that only this machine opens
     assert until.startswith("It works once, until 20")
-    assert local.startswith(f"Only programs on this machine reach {page}: start the server with --public-url")
+    assert local.startswith(
+        f"Only programs on this machine reach {page}: start the server with --public-url"
+    )
     assert shown(shell, capsys, "change", "ben", "--role", "viewer")["account"] is None
     assert shell("change", 2, "--password-stdin") == 0
     assert [one["has_password"] for one in shown(shell, capsys, "list")] == [True, True]
@@ -124,12 +138,20 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
         (("add", "anna", "--role", "viewer", "--link"), 2, "user 1 has this name"),
         (("add", "ben", "--role", "driver", "--link"), 2, "--household: a driver needs one"),
         (("add", "ben", "--role", "viewer"), 2, "there is no terminal to ask for the password"),
-        (("add", "ben", "--role", "viewer", "--link", "--pin"), 2, "give --link or --pin, not both"),
+        (
+            ("add", "ben", "--role", "viewer", "--link", "--pin"),
+            2,
+            "give --link or --pin, not both",
+        ),
         (("change", "anna"), 2, "give what is to change"),
     ],
 )
 def test_what_the_commands_refuse(
-    shell: Shell, capsys: pytest.CaptureFixture[str], arguments: tuple[object, ...], status: int, words: str
+    shell: Shell,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[object, ...],
+    status: int,
+    words: str,
 ) -> None:
     assert shell("add", "anna", "--role", "admin", "--password-stdin") == 0
     capsys.readouterr()
@@ -140,7 +162,10 @@ def test_what_the_commands_refuse(
 
 
 def test_a_short_password_is_refused_in_plain_words(
-    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    server: Serving,
+    shell: Shell,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tests.integration.test_users.PASSWORD", "short")
     assert shell("add", "anna", "--role", "admin", "--password-stdin") == 2
@@ -152,7 +177,9 @@ def test_a_short_password_is_refused_in_plain_words(
 def test_the_password_is_asked_for_twice_and_not_shown(server: Serving, second: str) -> None:
     ours, theirs = pty.openpty()
     command = [*PROGRAM, "user", "add", "anna", "--role", "viewer", "--db", str(server.database)]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment()) as process:
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment()
+    ) as process:
         os.close(theirs)
         shown = b""
         for answer in (PASSWORD, second):
@@ -160,7 +187,11 @@ def test_the_password_is_asked_for_twice_and_not_shown(server: Serving, second: 
                 shown += os.read(ours, 1000)
             shown = b""
             os.write(ours, answer.encode() + b"\n")
-        while b"\n" not in shown.strip(b"\r\n") and b"This is user" not in shown and b"do not match" not in shown:
+        while (
+            b"\n" not in shown.strip(b"\r\n")
+            and b"This is user" not in shown
+            and b"do not match" not in shown
+        ):
             shown += os.read(ours, 1000)
         process.kill()
     os.close(ours)

@@ -23,12 +23,18 @@ __all__ = ["shell"]
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Serving]:
     with serving(tmp_path / "site.db") as running:
-        api_of(running).ask("POST", "admin", "accounts", given={"name": "Flat 3", "since": "2026-01-01"})
+        api_of(running).ask(
+            "POST", "admin", "accounts", given={"name": "Flat 3", "since": "2026-01-01"}
+        )
         yield running
 
 
-def enter(server: Serving, path: str, amount: int, currency: str | None = None, **headers: str) -> Any:
-    body = {"amount": amount, "reason": "why"} | ({} if currency is None else {"currency": currency})
+def enter(
+    server: Serving, path: str, amount: int, currency: str | None = None, **headers: str
+) -> Any:
+    body = {"amount": amount, "reason": "why"} | (
+        {} if currency is None else {"currency": currency}
+    )
     return api_of(server).ask("POST", "admin", "wallets", "1", path, given=body, headers=headers)
 
 
@@ -57,7 +63,9 @@ def test_a_wallet_from_its_first_entry_to_its_refund(
     ):
         assert shell("wallet", "top-up", 1, amount, *why, "--currency", "eur") == 2
         assert words in capsys.readouterr().err
-    assert "12.50 EUR" in table(shell, capsys, "wallet", "top-up", "flat 3", "12,5", *why, "--currency", "EUR")
+    assert "12.50 EUR" in table(
+        shell, capsys, "wallet", "top-up", "flat 3", "12,5", *why, "--currency", "EUR"
+    )
     for _ in range(2):
         told = table(shell, capsys, "wallet", "pay", 1, "1,00", *why, "--id", "bank 7")
         assert "its balance is 13.50 EUR" in told
@@ -74,10 +82,16 @@ def test_a_wallet_from_its_first_entry_to_its_refund(
         table(shell, capsys, "wallet", "chargeback", 1, "4.99", *why)
         assert authorize(charger, "Card") == "Blocked"
         started = charger.call(
-            "StartTransaction", connectorId=1, idTag="CARD", meterStart=1, timestamp="2026-03-01T12:00:00Z"
+            "StartTransaction",
+            connectorId=1,
+            idTag="CARD",
+            meterStart=1,
+            timestamp="2026-03-01T12:00:00Z",
         )
         assert started["idTagInfo"]["status"] == "Blocked"
-        assert [one["account"] for one in shown(shell, capsys, "wallet", "list", "--spent")["data"]] == [1]
+        assert [
+            one["account"] for one in shown(shell, capsys, "wallet", "list", "--spent")["data"]
+        ] == [1]
         table(shell, capsys, "wallet", "postpaid", 1, *why)
         assert authorize(charger, "Card") == "Accepted"
     history = shown(shell, capsys, "wallet", "show", 1)["history"]
@@ -129,7 +143,12 @@ def prepare(server: Serving) -> None:
     """Everybody pays 0.30 EUR a kWh; account 1 has the tag Card, and 3 EUR paid in advance."""
     api = api_of(server)
     tariff = api.ask("POST", "admin", "tariffs", given={"toml": TARIFF})["id"]
-    api.ask("POST", "admin", "tariff-assignments", given={"tariff": tariff, "since": "2020-01-01", "site": True})
+    api.ask(
+        "POST",
+        "admin",
+        "tariff-assignments",
+        given={"tariff": tariff, "since": "2020-01-01", "site": True},
+    )
     api.ask("POST", "admin", "accounts", "1", "give", given={"tag": "Card", "since": "2020-01-01"})
     api.ask("POST", "admin", "wallets", "1", "top-up", given={"amount": 300, "reason": "why"})
     api.ask("POST", "admin", "wallets", "1", "terms", given={"terms": "prepaid", "reason": "why"})
@@ -138,7 +157,10 @@ def prepare(server: Serving) -> None:
 def wait_for(server: Serving, sql: str, *wanted: object) -> None:
     until = time.monotonic() + 60
     while (found := server.query(sql)) != [wanted]:
-        assert time.monotonic() < until, (found, server.query("SELECT stop_time, review, judge_after FROM tx"))
+        assert time.monotonic() < until, (
+            found,
+            server.query("SELECT stop_time, review, judge_after FROM tx"),
+        )
         time.sleep(0.1)
 
 
@@ -172,7 +194,9 @@ def test_a_kill_between_the_stop_and_the_charge_loses_none(server: Serving) -> N
 
 def test_a_session_is_stopped_when_its_account_is_spent(tmp_path: Path) -> None:
     with serving(tmp_path / "stop.db", "--stop-when-spent", "--clock-speed", "10") as server:
-        api_of(server).ask("POST", "admin", "accounts", given={"name": "Flat 3", "since": "2026-01-01"})
+        api_of(server).ask(
+            "POST", "admin", "accounts", given={"name": "Flat 3", "since": "2026-01-01"}
+        )
         prepare(server)
         with Charger(server.port, "CP-1") as charger:
             charger.boot()
@@ -185,8 +209,12 @@ def test_a_session_is_stopped_when_its_account_is_spent(tmp_path: Path) -> None:
             assert asked == ["RemoteStopTransaction", {"transactionId": transaction}]
             charger.send_text(json.dumps([3, message, {"status": "Accepted"}]))
             assert authorize(charger, "Card") == "Blocked"
-            ((at,),) = server.query("SELECT reserved_at FROM wallet_reservation")  # this clock runs faster
-            charger.call("StopTransaction", transactionId=transaction, meterStop=12000, timestamp=at)
+            ((at,),) = server.query(
+                "SELECT reserved_at FROM wallet_reservation"
+            )  # this clock runs faster
+            charger.call(
+                "StopTransaction", transactionId=transaction, meterStop=12000, timestamp=at
+            )
             wait_for(server, CHARGED, 1, -330)
         who = "SELECT asked_by, state FROM command WHERE action = 'RemoteStopTransaction'"
         assert server.query(who) == [("stop when spent", "accepted")]

@@ -1,4 +1,5 @@
-"""Webhooks of a running server, added by the command line: delivered over a kill, only for admins, without secrets."""
+"""Webhooks of a running server, added by the command line: delivered over a kill, only for admins,
+without secrets."""
 
 from __future__ import annotations
 
@@ -73,7 +74,10 @@ def test_facts_reach_the_receiver_also_over_a_kill(tmp_path: Path) -> None:
             status, added = webhook(server, "add", "home", url)
             assert status == 0
             receiver.secret = added["secret"]
-            assert webhook(server, "test", "1") == (0, {"is_delivered": True, "status": 204, "problem": None})
+            assert webhook(server, "test", "1") == (
+                0,
+                {"is_delivered": True, "status": 204, "problem": None},
+            )
             with Charger(server.port, "CP-1") as charger:
                 charger.boot()
                 wait_for(lambda: "ChargerBooted" in receiver.kinds())
@@ -131,4 +135,6 @@ def test_what_cannot_be_added(server: Serving) -> None:
     tried = ask(server, "POST", f"{WEBHOOKS}/1/test").document
     assert (tried["is_delivered"], tried["status"]) == (False, None)
     secrets = [secret for (secret,) in server.query("SELECT secret FROM webhook")]
-    assert all(secret not in json.dumps(api_of(server).ask("GET", "admin", "audit")) for secret in secrets)
+    assert all(
+        secret not in json.dumps(api_of(server).ask("GET", "admin", "audit")) for secret in secrets
+    )

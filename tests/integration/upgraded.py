@@ -1,7 +1,9 @@
-"""Chargers that talk while the server at their port is exchanged; test_installed.py starts it in its sandbox.
+"""Chargers that talk while the server at their port is exchanged; test_installed.py starts it in
+its sandbox.
 
-`python -m tests.integration.upgraded PORT DATABASE END` connects them again and again until the file END is there. Then
-it writes what they were answered and the database lacks, and how long they had no answer.
+`python -m tests.integration.upgraded PORT DATABASE END` connects them again and again until the
+file END is there. Then it writes what they were answered and the database lacks, and how long they
+had no answer.
 """
 
 from __future__ import annotations
@@ -42,7 +44,12 @@ def main(port: int, database: Path, end: Path) -> None:
             if path.is_file():
                 shutil.copy(path, folder)
         lost = missing(fleet, Path(folder) / database.name)
-    told = {"answered": answered(fleet), "missing": lost, "silences": silences[2:], "connections": connections}
+    told = {
+        "answered": answered(fleet),
+        "missing": lost,
+        "silences": silences[2:],
+        "connections": connections,
+    }
     sys.stdout.write(json.dumps(told))
 
 

@@ -1,4 +1,5 @@
-"""A charge point on `websockets` that accepts whatever it is asked: `python willing_charger.py URL IDENTITY`."""
+"""A charge point on `websockets` that accepts whatever it is asked: `python willing_charger.py URL
+IDENTITY`."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def main(url: str, identity: str) -> None:
         for text in connection:
             message = json.loads(text)
             if message[0] == 2:
-                connection.send(json.dumps([3, message[1], SHAPES.get(message[2], {"status": "Accepted"})]))
+                connection.send(
+                    json.dumps([3, message[1], SHAPES.get(message[2], {"status": "Accepted"})])
+                )
             else:
                 print("booted", flush=True)
 

@@ -1,4 +1,5 @@
-"""A block in memory and in virtual time: our server with load management, simulated chargers, a house and its meter."""
+"""A block in memory and in virtual time: our server with load management, simulated chargers, a
+house and its meter."""
 
 from __future__ import annotations
 
@@ -36,7 +37,10 @@ METER = '[[meter]]\nname = "Main"\nstale_seconds = 30\n'
 def site(amperes: float, chargers: int, *, safe: int = 0, options: str = "", most: int = 32) -> str:
     """The document of one feeder with a meter, whose chargers are wired in turn."""
     places = [
-        f'[[charger]]\nid = "CP-{n}"\nrotation = "{("RST", "STR", "TRS")[n % 3]}"\nsafe = {safe}\nmost = {most}\n'
+        (
+            f'[[charger]]\nid = "CP-{n}"\nrotation = "{("RST", "STR", "TRS")[n % 3]}"\nsafe = '
+            f"{safe}\nmost = {most}\n"
+        )
         for n in range(chargers)
     ]
     feeder = f'[[circuit]]\nname = "Feeder"\namperes = {amperes}\nmeter = "Main"\n'
@@ -97,7 +101,11 @@ class Block:
     async def _serve(self, serves: trio.Event) -> None:
         central = self.central
         with trio.CancelScope() as self._serving:
-            parts = cast(Any, self.writer), cast(Reader, InlineReader(self.writer)), Chargers(central)
+            parts = (
+                cast(Any, self.writer),
+                cast(Reader, InlineReader(self.writer)),
+                Chargers(central),
+            )
             self.load = LoadManagement(*parts, central.clock)
             central.load = self.load
             async with open_load(self.load, central.hooks):
@@ -151,7 +159,9 @@ class Block:
         for number, living in enumerate(self.chargers):
             rotation = ("RST", "STR", "TRS")[number % 3]
             for connector in living.charger.connectors[1:]:
-                for letter, amperes in zip(rotation, connector.meter.snapshot().currents, strict=False):
+                for letter, amperes in zip(
+                    rotation, connector.meter.snapshot().currents, strict=False
+                ):
                     total[LETTERS.index(letter)] += amperes
         return total[0], total[1], total[2]
 
@@ -182,7 +192,13 @@ async def open_block(
     async with AsyncExitStack() as stack:
         livings = [
             await stack.enter_async_context(
-                open_living(central, *(quirks or {}).get(n, ()), name=f"CP-{n}", steps=STEPS, **{"phases": 3, **plate})
+                open_living(
+                    central,
+                    *(quirks or {}).get(n, ()),
+                    name=f"CP-{n}",
+                    steps=STEPS,
+                    **{"phases": 3, **plate},
+                )
             )
             for n in range(chargers)
         ]

@@ -1,4 +1,5 @@
-"""Fixtures. Modules with `VIRTUAL_TIME = True` run in virtual time, like those of tests/charger, with its server."""
+"""Fixtures. Modules with `VIRTUAL_TIME = True` run in virtual time, like those of tests/charger,
+with its server."""
 
 import inspect
 from collections.abc import Iterator

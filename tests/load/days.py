@@ -1,7 +1,8 @@
-"""Days of a block with the real server and simulated chargers, in virtual time: `just load-days 25 5`.
+"""Days of a block with the real server and simulated chargers, in virtual time: `just load-days 25
+5`.
 
-What is measured: moments above the limit, profiles written, how the database grows with load management and without,
-and whether anybody who only waited would pay for blocking.
+What is measured: moments above the limit, profiles written, how the database grows with load
+management and without, and whether anybody who only waited would pay for blocking.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ def vehicle(car: Battery, wanted_wh: float) -> Vehicle:
     )
 
 
-async def live(amperes: float, days: int, seed: int, folder: Path, *, is_limited: bool, house: float) -> Found:
+async def live(
+    amperes: float, days: int, seed: int, folder: Path, *, is_limited: bool, house: float
+) -> Found:
     """Let cars come and go for some days, which begin at noon."""
     with only_new(folder / f"{is_limited}.db") as connection:
         writer = _Writer(connection)
@@ -140,7 +143,9 @@ class _Watch:
 
     def found(self, days: int) -> Found:
         writes = [self._writes[number, day] for day in range(days) for number in range(CARS)]
-        return Found(days, self._moments, self._over, self._far_over, self._trips, writes, 0.0, 0.0, 0, 0, 0)
+        return Found(
+            days, self._moments, self._over, self._far_over, self._trips, writes, 0.0, 0.0, 0, 0, 0
+        )
 
 
 def _size(writer: InlineWriter) -> int:
@@ -153,9 +158,16 @@ def _money(writer: InlineWriter, coming: list[Stay], cars: list[Battery]) -> dic
     wanted = dict[int, Iterator[float]]()
     for number in range(CARS):
         wanted[number] = iter(
-            [stay.wanted_wh for stay in sorted(coming, key=lambda one: one.arrival) if stay.number == number]
+            [
+                stay.wanted_wh
+                for stay in sorted(coming, key=lambda one: one.arrival)
+                if stay.number == number
+            ]
         )
-    told = "SELECT id, cp_id, start_time, stop_time, energy_delivered FROM tx WHERE status = 'Completed' ORDER BY id"
+    told = (
+        "SELECT id, cp_id, start_time, stop_time, energy_delivered "
+        "FROM tx WHERE status = 'Completed' ORDER BY id"
+    )
     got = asked = 0.0
     waited = paid = held = 0
 
@@ -178,7 +190,9 @@ def _money(writer: InlineWriter, coming: list[Stay], cars: list[Battery]) -> dic
     return {"met": got / max(asked, 1.0), "waited": waited, "paid": paid, "held": held}
 
 
-def run(amperes: float, days: int, seed: int, *, is_limited: bool = True, house: float = 1.0) -> Found:
+def run(
+    amperes: float, days: int, seed: int, *, is_limited: bool = True, house: float = 1.0
+) -> Found:
     with tempfile.TemporaryDirectory() as folder:
         test = partial(live, amperes, days, seed, Path(folder), is_limited=is_limited, house=house)
         return trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0))
@@ -190,11 +204,23 @@ def main() -> None:
     limited, free = run(amperes, days, 1), run(amperes, days, 1, is_limited=False)
     print(f"{amperes:g} A, {days} days, 20 chargers, the house of `just feeder`, the real server")
     for name, one in (("above the limit", limited), ("without limits", free)):
-        print(f"{name:18} {one.over} of {one.moments} s; above 1.13 × {one.far_over}; trips {one.trips}")
-    print(f"profiles           median {median(limited.writes):g}, at most {max(limited.writes)} a day and charger")
-    print(f"database           {limited.bytes_a_day / 1e6:.2f} MB a day, {free.bytes_a_day / 1e6:.2f} without limits")
+        print(
+            f"{name:18} {one.over} of {one.moments} s; above 1.13 × {one.far_over}; trips "
+            f"{one.trips}"
+        )
+    print(
+        f"profiles           median {median(limited.writes):g}, at most {max(limited.writes)} a "
+        "day and charger"
+    )
+    print(
+        f"database           {limited.bytes_a_day / 1e6:.2f} MB a day, "
+        f"{free.bytes_a_day / 1e6:.2f} without limits"
+    )
     print(f"energy             {100 * limited.met:.1f} % of what was wanted")
-    print(f"blocking           {limited.waited} got less than they wanted, {limited.paid} of them would pay a fee;")
+    print(
+        f"blocking           {limited.waited} got less than they wanted, {limited.paid} of them "
+        "would pay a fee;"
+    )
     print(f"                   {limited.held} sessions were held back")
 
 

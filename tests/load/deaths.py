@@ -1,16 +1,18 @@
-"""The hour after a server's death, in numbers and real profiles: what flows in the feeder? `just deaths`.
+"""The hour after a server's death, in numbers and real profiles: what flows in the feeder? `just
+deaths`.
 
-A block with 20 chargers that passed the trial. They keep the profiles that levity_trio/load/profiles.py makes and obey
-them as levity_trio/wire/charging_profiles.py reads them; the leases, the rule and the tree are the server's. All that
-is modelled is the way of messages, the cars, the house and the deaths. Time is in seconds; 0 is a midnight.
+A block with 20 chargers that passed the trial. They keep the profiles that
+levity_trio/load/profiles.py makes and obey them as levity_trio/wire/charging_profiles.py reads
+them; the leases, the rule and the tree are the server's. All that is modelled is the way of
+messages, the cars, the house and the deaths. Time is in seconds; 0 is a midnight.
 
 What the server must do besides for this to hold:
 
 - It goes on from `Leases.going_on(decision)`, and adopts what it recorded by `Leases.adopt`.
-- Each connector of a charger that is away is booked with its safe limit, too, once it has been away for a lease; after
-  a restart that is at once, because nobody knows since when.
-- When its clock is set, it knows at once that the clocks of chargers were not. When the clock of a charger differs by
-  more from ours than when its lease was sent, the lease is sent anew.
+- Each connector of a charger that is away is booked with its safe limit, too, once it has been away
+  for a lease; after a restart that is at once, because nobody knows since when.
+- When its clock is set, it knows at once that the clocks of chargers were not. When the clock of a
+  charger differs by more from ours than when its lease was sent, the lease is sent anew.
 """
 
 from __future__ import annotations
@@ -30,13 +32,35 @@ from multiprocessing import Pool
 from statistics import median
 from typing import Any, Final
 
-from levity_trio.load.lease import LEASE_SECONDS, MARGIN_SECONDS, NONE, Held, Lease, Leases, Step, waiting
+from levity_trio.load.lease import (
+    LEASE_SECONDS,
+    MARGIN_SECONDS,
+    NONE,
+    Held,
+    Lease,
+    Leases,
+    Step,
+    waiting,
+)
 from levity_trio.load.profiles import Ability, Moment, idle, limit
 from levity_trio.load.rule import OUTAGE, Car, Decision, Measured, Other, State, decide
 from levity_trio.load.tree import NOTHING, PHASES, Circuit, Phases, Place, Socket, Tree
 from levity_trio.simulator.charger.profiles import Profiles
 from levity_trio.simulator.feeder import Breaker
-from tests.load.nights import CARS, DAY, FEEDER, HOUR, STEP, VOLTS, WARM_UP, Battery, House, Stay, fleet, stays
+from tests.load.nights import (
+    CARS,
+    DAY,
+    FEEDER,
+    HOUR,
+    STEP,
+    VOLTS,
+    WARM_UP,
+    Battery,
+    House,
+    Stay,
+    fleet,
+    stays,
+)
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 LEAST: Final = 6.0
@@ -47,7 +71,8 @@ UNANSWERED_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 300.0
 LEAP: Final = 3600.0
 JUMPED_SECONDS: Final = 10.0
-"""A charger's clock that differs by more from what it was has been set: what it was sent ends at another time."""
+"""A charger's clock that differs by more from what it was has been set: what it was sent ends at
+another time."""
 BEGINS, DEATHS_BEGIN, DEATHS_END = 13 * HOUR, 17 * HOUR, 23 * HOUR
 
 
@@ -71,7 +96,8 @@ class Site:
     taper: bool = False
     cautious: bool = False
     at_once: bool = False
-    """Whoever starts without us gets the safe limit at once, not after a lease; the server does not know it."""
+    """Whoever starts without us gets the safe limit at once, not after a lease; the server does not
+    know it."""
 
     @property
     def can(self) -> Ability:
@@ -80,7 +106,8 @@ class Site:
 
 @dataclass
 class Charger:
-    """A charger, its clock and its car. `version` counts changes of its limit: a car follows only the last one."""
+    """A charger, its clock and its car. `version` counts changes of its limit: a car follows only
+    the last one."""
 
     number: int
     socket: Socket
@@ -103,7 +130,8 @@ class Charger:
         return EPOCH + timedelta(seconds=now + self.skew)
 
     def begun(self) -> datetime | None:
-        """Return when its transaction began. It counts seconds, so a clock that is set does not change its age."""
+        """Return when its transaction began. It counts seconds, so a clock that is set does not
+        change its age."""
         return None if self.stay is None else self.clock(self.began)
 
     def allows(self, now: float) -> float:
@@ -157,8 +185,21 @@ class Server:
         held = {place: replace(one) for place, one in self.leases.held.items()}
         leases = Leases(held=held, busy={*self.leases.busy})
         known = {number: replace(one) for number, one in self.known.items()}
-        away, skews, sent_by, recorded = {**self.away}, {**self.skews}, {**self.sent_by}, {**self.recorded}
-        return replace(self, leases=leases, known=known, away=away, skews=skews, sent_by=sent_by, recorded=recorded)
+        away, skews, sent_by, recorded = (
+            {**self.away},
+            {**self.skews},
+            {**self.sent_by},
+            {**self.recorded},
+        )
+        return replace(
+            self,
+            leases=leases,
+            known=known,
+            away=away,
+            skews=skews,
+            sent_by=sent_by,
+            recorded=recorded,
+        )
 
 
 @dataclass
@@ -202,7 +243,8 @@ def houses(factor: float, seed: int, days: int) -> Houses:
 
 
 def planted(site: Site, house: Houses | None) -> Tree:
-    """Return the tree. A charger has a safe limit where that fits, beside the highest other load of the first week."""
+    """Return the tree. A charger has a safe limit where that fits, beside the highest other load of
+    the first week."""
     circuit = Circuit(name=FEEDER, amperes=site.limit, cautious=site.cautious)
     highest = NOTHING
     for other in () if house is None else house.steps[: int(WARM_UP * DAY / STEP)]:
@@ -222,7 +264,8 @@ def planted(site: Site, house: Houses | None) -> Tree:
 
 
 def coming(chance: random.Random, night: int) -> list[Stay]:
-    """Return who comes in an evening. Every fourth leaves after some hours; half of those make place for another."""
+    """Return who comes in an evening. Every fourth leaves after some hours; half of those make
+    place for another."""
     found = []
     for stay in stays(chance, night):
         found.append(stay)
@@ -230,14 +273,18 @@ def coming(chance: random.Random, night: int) -> list[Stay]:
             stay.departure = stay.arrival + chance.uniform(1, 4) * HOUR
             again = stay.departure + chance.uniform(5, 60) * 60
             if chance.random() < 0.5:
-                found.append(Stay(stay.number, again, again + 9 * HOUR, 1000 * chance.uniform(3, 30)))
+                found.append(
+                    Stay(stay.number, again, again + 9 * HOUR, 1000 * chance.uniform(3, 30))
+                )
     return found
 
 
 class World:
     """A block from one event to the next."""
 
-    def __init__(self, site: Site, tree: Tree, house: Houses | None, cars: Sequence[Battery], seed: int) -> None:
+    def __init__(
+        self, site: Site, tree: Tree, house: Houses | None, cars: Sequence[Battery], seed: int
+    ) -> None:
         self.site, self.tree, self.house, self.cars = site, tree, house, cars
         self.chance = random.Random(seed)
         self.now = 0.0
@@ -250,7 +297,9 @@ class World:
         self.server = Server(Leases(), Decision(at=0.0))
         self.chargers = []
         for number, socket in enumerate(tree.sockets.values()):
-            charger = Charger(number, socket, [], self.chance.choice([0.0, 0.0, -3600.0, 45.0, 7200.0]))
+            charger = Charger(
+                number, socket, [], self.chance.choice([0.0, 0.0, -3600.0, 45.0, 7200.0])
+            )
             self._install(charger, idle(site.can, socket))
             self.chargers.append(charger)
             self.server.skews[number] = charger.skew
@@ -285,7 +334,11 @@ class World:
         self._pass(until)
 
     def _pass(self, when: float) -> None:
-        if self.watch is not None and when > self.now and self.watch.carry(self.flows, when - self.now):
+        if (
+            self.watch is not None
+            and when > self.now
+            and self.watch.carry(self.flows, when - self.now)
+        ):
             self.watch.cause = self._cause()
         self.now = max(self.now, when)
 
@@ -294,7 +347,10 @@ class World:
         house = self.house_now()
         most = max(PHASES, key=lambda phase: self.flows[phase])
         booked = self._reserve()[most]
-        return f"cars {self.flows[most] - house[most]:.1f} A, house {house[most]:.1f} A of {booked:.1f} A"
+        return (
+            f"cars {self.flows[most] - house[most]:.1f} A, house {house[most]:.1f} A of "
+            f"{booked:.1f} A"
+        )
 
     def house_now(self) -> Phases:
         return NOTHING if self.house is None else self.house.at(self.now).now
@@ -358,7 +414,8 @@ class World:
             self._look(charger)
 
     def _look(self, charger: Charger) -> None:
-        """Let a charger look at its profiles. Its car follows a lower limit within 4 s, and a higher one within 8 s."""
+        """Let a charger look at its profiles. Its car follows a lower limit within 4 s, and a
+        higher one within 8 s."""
         if charger.stay is None:
             return
         charger.limit = charger.allows(self.now)
@@ -386,11 +443,14 @@ class World:
     def _count(self, charger: Charger) -> None:
         if charger.stay is not None:
             lines = self.cars[charger.number].lines
-            charger.stay.got_wh += charger.draws * lines * VOLTS * (self.now - charger.counted) / HOUR
+            charger.stay.got_wh += (
+                charger.draws * lines * VOLTS * (self.now - charger.counted) / HOUR
+            )
         charger.counted = self.now
 
     def reports(self, charger: Charger, transaction: int) -> None:
-        """Let a charger read its meter, and tell it. A car that becomes full or tapers draws less from here on."""
+        """Let a charger read its meter, and tell it. A car that becomes full or tapers draws less
+        from here on."""
         if charger.transaction != transaction or charger.stay is None:
             return
         self._count(charger)
@@ -400,12 +460,20 @@ class World:
             self._sum_up()
         self.at(self.now + REPORT_SECONDS, "reports", charger.number, transaction)
         server, known = self.server, self.server.known.get(charger.number)
-        if not server.is_alive or not charger.is_linked or known is None or known.transaction != transaction:
+        if (
+            not server.is_alive
+            or not charger.is_linked
+            or known is None
+            or known.transaction != transaction
+        ):
             return
         known.drawn = charger.draws
         known.readings = known.readings + 1 if charger.draws >= 1 else known.readings
         server.skews[charger.number] = charger.skew - server.clock
-        if abs(server.skews[charger.number] - server.sent_by.get(charger.number, 0.0)) > JUMPED_SECONDS:
+        if (
+            abs(server.skews[charger.number] - server.sent_by.get(charger.number, 0.0))
+            > JUMPED_SECONDS
+        ):
             self._send_anew(charger)
         if server.leases.reported(charger.socket.place, charger.draws, self.now + server.clock):
             self.wakes(1)
@@ -415,7 +483,9 @@ class World:
         payload = call[1]
         transaction = charger.transaction if charger.stay else None
         profile = payload["csChargingProfiles"]
-        return charger.profiles.install(payload["connectorId"], profile, transaction, charger.clock(self.now))
+        return charger.profiles.install(
+            payload["connectorId"], profile, transaction, charger.clock(self.now)
+        )
 
     # The server
 
@@ -461,8 +531,12 @@ class World:
         if not server.is_stalled:
             server.recorded_decision = server.decision
         here = [self.chargers[number] for number in server.known if number not in server.away]
-        running: dict[Place, int | None] = {one.socket.place: server.known[one.number].transaction for one in here}
-        known = {one.socket.place: server.known[one.number].lines(self.cars[one.number]) for one in here}
+        running: dict[Place, int | None] = {
+            one.socket.place: server.known[one.number].transaction for one in here
+        }
+        known = {
+            one.socket.place: server.known[one.number].lines(self.cars[one.number]) for one in here
+        }
         lines = {place: used for place, used in known.items() if used is not None}
         for step in server.leases.steps(self.tree, server.decision, running, lines, clock):
             if step.is_lower:
@@ -475,11 +549,17 @@ class World:
         server, socket, known = self.server, charger.socket, self.server.known.get(charger.number)
         held = server.leases.held.get(socket.place)
         if charger.number in server.away:
-            return Car(charger=socket.charger, since=clock, fixed=self._booked_away(charger, held, clock))
+            return Car(
+                charger=socket.charger, since=clock, fixed=self._booked_away(charger, held, clock)
+            )
         if known is None:
             return None
         battery = self.cars[charger.number]
-        is_full = charger.stay is not None and charger.stay.got_wh >= charger.stay.wanted_wh and known.drawn == 0.0
+        is_full = (
+            charger.stay is not None
+            and charger.stay.got_wh >= charger.stay.wanted_wh
+            and known.drawn == 0.0
+        )
         return Car(
             charger=socket.charger,
             since=known.since,
@@ -490,13 +570,15 @@ class World:
         )
 
     def _booked_away(self, charger: Charger, held: Held | None, clock: float) -> float:
-        """Return what an away charger may give: what it was sent, and the safe limit to whoever has waited there."""
+        """Return what an away charger may give: what it was sent, and the safe limit to whoever has
+        waited there."""
         since = self.server.away[charger.number]
         safe = charger.socket.safe if clock >= since + LEASE_SECONDS - MARGIN_SECONDS else 0
         return max(float(safe), 0.0 if held is None else held.booked(clock))
 
     def _metered(self) -> Other:
-        """Return the house as the server sees it. A frozen meter shows the same for ever, and cars are taken off it."""
+        """Return the house as the server sees it. A frozen meter shows the same for ever, and cars
+        are taken off it."""
         assert self.house is not None
         other, server = self.house.at(self.now), self.server
         highest = self.house.at(max(0.0, self.now + server.clock)).highest
@@ -519,7 +601,9 @@ class World:
             server.leases.failed(step, self.now + server.clock)
             return
         server.recorded[step.place] = lease
-        if server.leases.may_go(step, decision.limits[step.place].amperes if step.place in decision.limits else 0):
+        if server.leases.may_go(
+            step, decision.limits[step.place].amperes if step.place in decision.limits else 0
+        ):
             self._send(step, lines)
         elif (held := server.leases.held.get(step.place)) is not None:
             server.recorded[step.place] = held.lease
@@ -589,11 +673,14 @@ class World:
         server = self.server
         server.is_alive = False
         server.run += 1
-        self.events = [one for one in self.events if one[2] != "is sent" or self.chance.random() < 0.5]
+        self.events = [
+            one for one in self.events if one[2] != "is sent" or self.chance.random() < 0.5
+        ]
         heapq.heapify(self.events)
 
     def restarted(self) -> None:
-        """Half of the times, the database stalled before, so that what was lowered since is not recorded."""
+        """Half of the times, the database stalled before, so that what was lowered since is not
+        recorded."""
         if self.chance.random() < 0.5:
             self.stalled()
             self.at(self.soon(300, 1200), "is killed")
@@ -626,7 +713,11 @@ class World:
 
     def cut(self) -> None:
         """The link of all chargers, or of half of them, is gone for a while."""
-        away = self.chargers if self.chance.random() < 0.3 else self.chance.sample(self.chargers, CARS // 2)
+        away = (
+            self.chargers
+            if self.chance.random() < 0.3
+            else self.chance.sample(self.chargers, CARS // 2)
+        )
         for charger in away:
             charger.is_linked = False
             self.server.away[charger.number] = self.now
@@ -708,13 +799,16 @@ class Hour:
 
 
 def is_within(world: World, at: float, clock: float) -> bool:
-    """Whether the house stays within what is booked for it at a death, and at each time in the hour after it, by the
-    server's clock."""
+    """Whether the house stays within what is booked for it at a death, and at each time in the hour
+    after it, by the server's clock."""
     if world.house is None:
         return True
     kept = world.tree.booked_for_others(FEEDER, {FEEDER: world.house.at(at).highest})
     for step in range(int(HOUR / STEP) + 1):
-        now, booked = world.house.at(at + step * STEP).now, world.house.at(at + step * STEP + clock).highest
+        now, booked = (
+            world.house.at(at + step * STEP).now,
+            world.house.at(at + step * STEP + clock).highest,
+        )
         later = world.tree.booked_for_others(FEEDER, {FEEDER: booked})
         if any(drawn > min(pair) for drawn, *pair in zip(now, kept, later, strict=True)):
             return False
@@ -722,11 +816,18 @@ def is_within(world: World, at: float, clock: float) -> bool:
 
 
 def evening(site: Site, seed: int, night: int, deaths: Sequence[Death]) -> list[Hour]:
-    """Let an evening pass, and the server die at random moments of it, each time in a world of its own."""
+    """Let an evening pass, and the server die at random moments of it, each time in a world of its
+    own."""
     chance = random.Random(f"{seed} {night}")
     house = houses(site.house, seed * 77 + 1, night + 2) if site.house else None
     day = WARM_UP + night if house else night
-    world = World(site, planted(site, house), house, fleet(random.Random(seed * 1000 + 7)), seed * 1000 + night)
+    world = World(
+        site,
+        planted(site, house),
+        house,
+        fleet(random.Random(seed * 1000 + 7)),
+        seed * 1000 + night,
+    )
     world.begin(coming(chance, day), day * DAY + BEGINS)
     moments = sorted(chance.uniform(DEATHS_BEGIN, DEATHS_END) for _ in deaths)
     found = []
@@ -739,7 +840,16 @@ def evening(site: Site, seed: int, night: int, deaths: Sequence[Death]) -> list[
         assert watch is not None
         within = is_within(world, world.now, after.server.clock)
         found.append(
-            Hour(death, second, watch.peak, watch.over, watch.far_over, watch.has_tripped, within, watch.cause)
+            Hour(
+                death,
+                second,
+                watch.peak,
+                watch.over,
+                watch.far_over,
+                watch.has_tripped,
+                within,
+                watch.cause,
+            )
         )
     return found
 
@@ -748,7 +858,11 @@ def week(site: Site, seed: int, days: int = 7) -> list[int]:
     """Return how many profiles each charger was sent on each day from noon to noon."""
     house = houses(site.house, seed * 77 + 1, days + 1) if site.house else None
     world = World(site, planted(site, house), house, fleet(random.Random(seed * 1000 + 7)), seed)
-    stays = [stay for night in range(days) for stay in coming(random.Random(f"{seed} {night}"), WARM_UP + night)]
+    stays = [
+        stay
+        for night in range(days)
+        for stay in coming(random.Random(f"{seed} {night}"), WARM_UP + night)
+    ]
     world.begin(stays, WARM_UP * DAY + DAY / 2)
     world.run((WARM_UP + days) * DAY + DAY / 2)
     return [world.sent[number, WARM_UP + day] for number in range(CARS) for day in range(days)]
@@ -762,8 +876,8 @@ EACH: Final = 3
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: what is modelled, what is wanted, and whether only hours count in which the house stays
-    within its reserve. Where nothing is wanted, it is there to compare."""
+    """A row of the table: what is modelled, what is wanted, and whether only hours count in which
+    the house stays within its reserve. Where nothing is wanted, it is there to compare."""
 
     name: str
     site: Site
@@ -793,25 +907,36 @@ def hours(pool: Any, site: Site, evenings: int) -> list[Hour]:
 
 def lines(pool: Any, evenings: int) -> Iterator[str]:
     """Yield the table, a line for each limit, with each hour above 1.13 × below it."""
-    yield f"{'':31}{'A':>3}{'hours':>7}{'> 1.0':>7}{'> 1.13':>7}{'> 1.30':>7}{'highest':>9}{'trips':>7}  wanted"
+    yield (
+        f"{'':31}{'A':>3}{'hours':>7}{'> 1.0':>7}{'> 1.13':>7}{'> 1.30':>7}{'highest':>9}"
+        f"{'trips':>7}  wanted"
+    )
     known: dict[Site, list[Hour]] = {}
     for row, amperes in itertools.product(TABLE, HOUSES):
         site = row.site_of(amperes)
         if site not in known:
             known[site] = hours(pool, site, evenings)
         found = [hour for hour in known[site] if hour.is_within or not row.within]
-        over = [sum(hour.peak > multiple + 1e-6 for hour in found) for multiple in (1.0, OUTAGE, 1.3)]
+        over = [
+            sum(hour.peak > multiple + 1e-6 for hour in found) for multiple in (1.0, OUTAGE, 1.3)
+        ]
         trips = sum(hour.has_tripped for hour in found)
         highest = max(hour.peak for hour in found)
         counts = "".join(f"{count:>7}" for count in over)
-        yield f"{row.name:31}{amperes:>3}{len(found):>7}{counts}{highest:>9.3f}{trips:>7}  {row.wanted}"
+        yield (
+            f"{row.name:31}{amperes:>3}{len(found):>7}{counts}{highest:>9.3f}{trips:>7}  "
+            f"{row.wanted}"
+        )
         if row.wanted:
             yield from (_listed(hour, amperes) for hour in found if hour.peak > OUTAGE + 1e-6)
 
 
 def _listed(hour: Hour, amperes: float) -> str:
     at = f"{int(hour.at // HOUR)}:{int(hour.at % HOUR // 60):02}"
-    return f"    {amperes} A, {hour.death} at {at}: {hour.peak:.2f} × for {hour.far_over:.0f} s, {hour.cause}"
+    return (
+        f"    {amperes} A, {hour.death} at {at}: {hour.peak:.2f} × for {hour.far_over:.0f} s, "
+        f"{hour.cause}"
+    )
 
 
 def main() -> None:
@@ -823,8 +948,13 @@ def main() -> None:
         for line in lines(pool, evenings):
             print(line, flush=True)
         sites = [replace(HOUSE, limit=amperes, house=factor) for amperes, factor in HOUSES.items()]
-        for site, sent in zip(sites, pool.starmap(week, [(site, 1) for site in sites], chunksize=1), strict=True):
-            print(f"profiles a day and charger at {site.limit} A, a week: median {median(sent):.0f}, most {max(sent)}")
+        for site, sent in zip(
+            sites, pool.starmap(week, [(site, 1) for site in sites], chunksize=1), strict=True
+        ):
+            print(
+                f"profiles a day and charger at {site.limit} A, a week: median "
+                f"{median(sent):.0f}, most {max(sent)}"
+            )
 
 
 if __name__ == "__main__":

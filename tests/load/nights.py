@@ -1,4 +1,5 @@
-"""Nights in a block with 20 chargers, in numbers only: what the rule gives, and what it leaves owing. `just feeder`.
+"""Nights in a block with 20 chargers, in numbers only: what the rule gives, and what it leaves
+owing. `just feeder`.
 
 A model of cars and a house with one feeder. Only its breaker is the simulator's, which speaks OCPP.
 """
@@ -16,7 +17,17 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 from typing import Final
 
-from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Other, Standing, State, decide
+from levity_trio.load.rule import (
+    Bound,
+    Car,
+    Decision,
+    Limit,
+    Measured,
+    Other,
+    Standing,
+    State,
+    decide,
+)
 from levity_trio.load.tree import NOTHING, PHASES, Circuit, Phases, Place, Socket, Tree
 from levity_trio.simulator.feeder import Breaker
 
@@ -75,8 +86,8 @@ class Stay:
 
 @dataclass
 class Found:
-    """What some nights came to: the share of what each stay wanted, changes of limits by car and night, moments above
-    the limit, and whether the breaker tripped."""
+    """What some nights came to: the share of what each stay wanted, changes of limits by car and
+    night, moments above the limit, and whether the breaker tripped."""
 
     wanted_wh: float = 0.0
     got_wh: float = 0.0
@@ -126,7 +137,9 @@ def stays(chance: random.Random, night: int) -> list[Stay]:
         departure = min(max(chance.gauss(7.3, 1.0), 5.0), 11.0)
         wanted = min(max(chance.gauss(16.0, 8.0), 3.0), 45.0)
         start = night * DAY
-        found.append(Stay(number, start + arrival * HOUR, start + DAY + departure * HOUR, wanted * 1000))
+        found.append(
+            Stay(number, start + arrival * HOUR, start + DAY + departure * HOUR, wanted * 1000)
+        )
     return found
 
 
@@ -147,7 +160,8 @@ class House:
             self._begin(int(day))
         steady = _curve(second / HOUR) * self._of_day
         one, two, three = (
-            self._factor * max(0.0, steady * scale + self._chance.gauss(0, 0.75) + self._step(second, phase))
+            self._factor
+            * max(0.0, steady * scale + self._chance.gauss(0, 0.75) + self._step(second, phase))
             for phase, scale in enumerate(BY_PHASE)
         )
         drawn = (one, two, three)
@@ -162,11 +176,14 @@ class House:
         self._day, self._of_day = day, math.exp(self._chance.gauss(0, 0.12))
         begins = [self._chance.uniform(16, 22) * HOUR for _ in range(3)]
         self._steps = [
-            (begin, begin + self._chance.uniform(20, 50) * 60, self._chance.randrange(3)) for begin in begins
+            (begin, begin + self._chance.uniform(20, 50) * 60, self._chance.randrange(3))
+            for begin in begins
         ]
 
     def _step(self, second: float, phase: int) -> float:
-        return sum(8.0 for begin, end, where in self._steps if where == phase and begin <= second < end)
+        return sum(
+            8.0 for begin, end, where in self._steps if where == phase and begin <= second < end
+        )
 
 
 def _highest(*values: Phases) -> Phases:
@@ -193,7 +210,9 @@ class Night:
         self._block, self._rule = block, rule
         chance = random.Random(block.seed * 1000 + 7)
         self._cars = fleet(chance)
-        self._coming = [stay for night in range(block.nights) for stay in stays(chance, WARM_UP + night)]
+        self._coming = [
+            stay for night in range(block.nights) for stay in stays(chance, WARM_UP + night)
+        ]
         self._coming.sort(key=lambda stay: -stay.arrival)
         self._sockets = [
             Socket(
@@ -220,11 +239,14 @@ class Night:
             other = self._house.draw(now) if block.house else None
             if now >= WARM_UP * DAY:
                 self._pass(now, other)
-        self._found.changes = [self._changed[n, night] for night in range(block.nights) for n in range(CARS)]
+        self._found.changes = [
+            self._changed[n, night] for night in range(block.nights) for n in range(CARS)
+        ]
         return self._found
 
     def _pass(self, now: float, other: Other | None) -> None:
-        """Pass one step. The rule is asked at its beginning, and whenever it wants to be asked again."""
+        """Pass one step. The rule is asked at its beginning, and whenever it wants to be asked
+        again."""
         while self._coming and self._coming[-1].arrival <= now:
             self._present.append(self._coming.pop())
         for stay in [stay for stay in self._present if stay.departure <= now]:
@@ -235,7 +257,8 @@ class Night:
             self._found.shares.append(got / stay.wanted_wh)
         measured = Measured(other={FEEDER: other} if other else {})
         takes = {
-            self._place(stay): self._cars[stay.number].takes(stay, taper=self._block.taper) for stay in self._present
+            self._place(stay): self._cars[stay.number].takes(stay, taper=self._block.taper)
+            for stay in self._present
         }
         moment = now
         while moment < now + STEP:
@@ -262,7 +285,11 @@ class Night:
             lines=car.lines,
             most=car.most,
             state=State.FULL if is_full else State.WANTS,
-            drawn=0.0 if is_full else min(takes[place], before.amperes) if before and before.amperes else None,
+            drawn=0.0
+            if is_full
+            else min(takes[place], before.amperes)
+            if before and before.amperes
+            else None,
         )
 
     def _count(self, decision: Decision, now: float) -> None:
@@ -290,9 +317,12 @@ class Night:
 
 
 def first_come(*, phases_apart: bool) -> Rule:
-    """Return what others do: whoever came first gets what he wants; each phase apart, or all currents in one sum."""
+    """Return what others do: whoever came first gets what he wants; each phase apart, or all
+    currents in one sum."""
 
-    def rule(tree: Tree, cars: list[Car], _measured: Measured, now: float, _before: Decision) -> Decision:
+    def rule(
+        tree: Tree, cars: list[Car], _measured: Measured, now: float, _before: Decision
+    ) -> Decision:
         room = [tree.circuits[FEEDER].amperes] * len(PHASES)
         limits = {}
         for car in sorted(cars, key=lambda car: car.since):
@@ -303,7 +333,9 @@ def first_come(*, phases_apart: bool) -> Rule:
             for line in lines:
                 room[line] -= amperes
             limits[car.place] = Limit(amperes=amperes, bound=Bound.MOST)
-        standings = {place: Standing(limit=limit.amperes, since=now) for place, limit in limits.items()}
+        standings = {
+            place: Standing(limit=limit.amperes, since=now) for place, limit in limits.items()
+        }
         return Decision(at=now, limits=limits, standings=standings, again=now + STEP)
 
     return rule
@@ -321,7 +353,9 @@ class Row:
     rule: Rule = decide
 
 
-def _blocks(*limits: float, house: float = 0.0, taper: bool = False, late: int = 0) -> tuple[Block, ...]:
+def _blocks(
+    *limits: float, house: float = 0.0, taper: bool = False, late: int = 0
+) -> tuple[Block, ...]:
     return tuple(Block(limit, 0, house=house, taper=taper, late=late) for limit in limits)
 
 
@@ -331,14 +365,27 @@ TABLE: Final = (
     Row("with taper", _blocks(25, 32, 40, taper=True), (83, 93, 97.5), (), (42, 68, 89)),
     Row("with the house", _blocks(32, 40, 63, house=1.0), (84.5, 96, 99.8)),
     Row("with 0.6 of the house", _blocks(25, house=0.6), (76,)),
-    Row("others: first come, by phase", _blocks(25, 32, 40), (87, 96, 99.2), rule=first_come(phases_apart=True)),
-    Row("others: all phases in one sum", _blocks(25, 32, 40), (63, 77, 88), rule=first_come(phases_apart=False)),
+    Row(
+        "others: first come, by phase",
+        _blocks(25, 32, 40),
+        (87, 96, 99.2),
+        rule=first_come(phases_apart=True),
+    ),
+    Row(
+        "others: all phases in one sum",
+        _blocks(25, 32, 40),
+        (63, 77, 88),
+        rule=first_come(phases_apart=False),
+    ),
 )
 
 
 def lines(seeds: range, nights: int) -> Iterator[str]:
     """Yield the table, a line for each limit."""
-    yield f"{'':31}{'A':>3}{'met %':>7}{'wanted':>7}{'lowest':>7}{'worst 5 %':>10}{'changes':>9}{'trips':>6}"
+    yield (
+        f"{'':31}{'A':>3}{'met %':>7}{'wanted':>7}{'lowest':>7}{'worst 5 %':>10}"
+        f"{'changes':>9}{'trips':>6}"
+    )
     for row in TABLE:
         for number, block in enumerate(row.blocks):
             found = [run(replace(block, seed=seed, nights=nights), row.rule) for seed in seeds]
@@ -347,7 +394,8 @@ def lines(seeds: range, nights: int) -> Iterator[str]:
             met = fmean(one.met for one in found)
             yield (
                 f"{row.name:31}{block.limit:>3.0f}{100 * met:>7.1f}{row.wanted[number]:>7.1f}"
-                f"{100 * min(one.met for one in found):>7.1f}{100 * shares[len(shares) // 20]:>10.1f}"
+                f"{100 * min(one.met for one in found):>7.1f}"
+                f"{100 * shares[len(shares) // 20]:>10.1f}"
                 f"{median(changes):>5.0f}{max(changes):>4}{sum(one.trips for one in found):>6}"
             )
 
@@ -359,12 +407,18 @@ def speed(cars: int, circuits: int) -> float:
     tree = Tree(
         [Circuit(name=FEEDER, amperes=25 if not leaves else cars * 4), *leaves],
         [
-            Socket(charger=f"S{n}", circuit=f"C{n % len(leaves)}" if leaves else FEEDER, safe=0, rotation="RST")
+            Socket(
+                charger=f"S{n}",
+                circuit=f"C{n % len(leaves)}" if leaves else FEEDER,
+                safe=0,
+                rotation="RST",
+            )
             for n in range(cars)
         ],
     )
     asking = [
-        Car(charger=f"S{n}", since=n, lines=chance.choice((1, 3)), most=chance.choice((16, 32))) for n in range(cars)
+        Car(charger=f"S{n}", since=n, lines=chance.choice((1, 3)), most=chance.choice((16, 32)))
+        for n in range(cars)
     ]
     took, decision = [], Decision(at=0.0)
     for turn in range(1, 40 if leaves else 400):
@@ -377,11 +431,15 @@ def speed(cars: int, circuits: int) -> float:
 def main() -> None:
     """Print the table of `just feeder`."""
     seeds = range(1, 1 + int(sys.argv[1]) if len(sys.argv) > 1 else 4)
-    print(f"30 nights, seeds {seeds[0]} to {seeds[-1]}. Worst 5 %: what the twentieth of all stays got.")
+    print(
+        f"30 nights, seeds {seeds[0]} to {seeds[-1]}. Worst 5 %: what the twentieth of all stays "
+        "got."
+    )
     for line in lines(seeds, 30):
         print(line, flush=True)
     print(
-        f"the rule for 20 cars {speed(20, 1) * 1000:.2f} ms, for 1,000 in 50 circuits {speed(1000, 50) * 1000:.1f} ms"
+        f"the rule for 20 cars {speed(20, 1) * 1000:.2f} ms, for 1,000 in 50 circuits "
+        f"{speed(1000, 50) * 1000:.1f} ms"
     )
 
 

@@ -1,7 +1,9 @@
-"""The rule a second time, from the words of issue 47, and without a line of levity_trio/load/rule.py or its tricks.
+"""The rule a second time, from the words of issue 47, and without a line of
+levity_trio/load/rule.py or its tricks.
 
-Slow and obvious: each question adds everything up again, and the rest is handed out ampere by ampere. It works out the
-golden cases and is compared with the real rule. It estimates no waiting times and draws no bars.
+Slow and obvious: each question adds everything up again, and the rest is handed out ampere by
+ampere. It works out the golden cases and is compared with the real rule. It estimates no waiting
+times and draws no bars.
 """
 
 from collections.abc import Iterable
@@ -16,17 +18,22 @@ HOUR = 3600.0
 MINUTE = 60.0
 HALF_HOUR = 1800.0
 LATE = 30.0
-"""A turn that begins so long after a quarter of the hour counts from there: the decision came a little late."""
+"""A turn that begins so long after a quarter of the hour counts from there: the decision came a
+little late."""
 
 
 class Sheet:
-    """What stands on the sheet of paper on which somebody works this out: what is known, and the grants so far."""
+    """What stands on the sheet of paper on which somebody works this out: what is known, and the
+    grants so far."""
 
-    def __init__(self, tree: Tree, cars: Iterable[Car], measured: Measured, now: float, before: Decision) -> None:
+    def __init__(
+        self, tree: Tree, cars: Iterable[Car], measured: Measured, now: float, before: Decision
+    ) -> None:
         self.tree, self.measured, self.now, self.before = tree, measured, now, before
         self.cars = sorted(cars, key=lambda car: (car.since, car.charger, car.connector))
         self.at_once = False
-        """A turn has ended or a knock is over: what one has given is another's, and need not last five minutes."""
+        """A turn has ended or a knock is over: what one has given is another's, and need not last
+        five minutes."""
         self.grants: dict[Place, int] = {}
         self.blocks: dict[Place, tuple[str, int, bool]] = {}
         self.is_quarter = now // QUARTER > before.at // QUARTER
@@ -44,7 +51,8 @@ class Sheet:
         return self.had(car).limit > 0 and car.drawn <= self.had(car).limit - 2
 
     def ceiling(self, car: Car) -> tuple[int, Bound, str]:
-        """The most that this car may get if nobody else were there; why; and the circuit whose meter is lost."""
+        """The most that this car may get if nobody else were there; why; and the circuit whose
+        meter is lost."""
         socket = self.tree.sockets[car.place]
         amperes, bound, where = min(socket.most, car.most or socket.most), Bound.MOST, ""
         if self.tapers(car):
@@ -58,7 +66,8 @@ class Sheet:
         return (amperes, bound, where) if amperes >= socket.least else (0, bound, where)
 
     def measured_of(self, circuit: str, kind: str, phase: int) -> float:
-        """What others draw at a circuit: `recent` or `highest`. Without a meter, what is known of those below."""
+        """What others draw at a circuit: `recent` or `highest`. Without a meter, what is known of
+        those below."""
         other = self.measured.other.get(circuit)
         if other is not None:
             return float(getattr(other, kind)[phase])
@@ -66,7 +75,8 @@ class Sheet:
         if kind == "highest":
             return sum(self.house(name, phase, outage=True) for name in below)
         return max(
-            self.tree.circuits[circuit].reserve or 0.0, sum(self.measured_of(name, kind, phase) for name in below)
+            self.tree.circuits[circuit].reserve or 0.0,
+            sum(self.measured_of(name, kind, phase) for name in below),
         )
 
     def limit(self, circuit: str, outage: bool) -> float:
@@ -95,36 +105,52 @@ class Sheet:
         return min(grant, car.drawn or 0.0) if self.tapers(car) else grant
 
     def blocked(self, car: Car, amperes: int) -> tuple[str, int, bool] | None:
-        """The circuit, phase and ledger that would be over its limit if this car had so many amperes."""
+        """The circuit, phase and ledger that would be over its limit if this car had so many
+        amperes."""
         kept = self.grants.get(car.place, 0)
         self.grants[car.place] = amperes
         found = ("Grid operator", 0, False) if self.is_more_than_ordered(car) else None
         for circuit in reversed(self.tree.above(self.tree.sockets[car.place].circuit)):
             for phase in self.lines[car.place]:
                 for outage in (False, True):
-                    if found is None and self.total(circuit, phase, outage) > self.limit(circuit, outage) + 1e-9:
+                    if (
+                        found is None
+                        and self.total(circuit, phase, outage) > self.limit(circuit, outage) + 1e-9
+                    ):
                         found = circuit, phase, outage
         self.grants[car.place] = kept
         return found
 
     def is_more_than_ordered(self, car: Car) -> bool:
-        """Whether the grid operator allows less than what the cars may draw, on a line of this car or in all."""
+        """Whether the grid operator allows less than what the cars may draw, on a line of this car
+        or in all."""
         order, root = self.measured.grid, self.tree.root
-        house = [self.house(root, phase, outage=False) if order.of_connection else 0.0 for phase in (0, 1, 2)]
+        house = [
+            self.house(root, phase, outage=False) if order.of_connection else 0.0
+            for phase in (0, 1, 2)
+        ]
         on_lines = [house[phase] + self.permitted(phase) for phase in self.lines[car.place]]
         if order.amperes is not None and max(on_lines) > order.amperes + 1e-9:
             return True
         sockets = {one.place: self.tree.sockets[one.place] for one in self.cars}
         counts = {place: sockets[place].phases for place in sockets}
         counts |= {one.place: min(one.lines, counts[one.place]) for one in self.cars if one.lines}
-        whole = sum(house) + sum(counts[one.place] * self.booked(one, outage=True) for one in self.cars)
+        whole = sum(house) + sum(
+            counts[one.place] * self.booked(one, outage=True) for one in self.cars
+        )
         return order.kilowatts is not None and whole * 230 > order.kilowatts * 1000 + 1e-6
 
     def permitted(self, phase: int) -> float:
-        return sum(self.booked(one, outage=True) for one in self.cars if phase in self.lines[one.place])
+        return sum(
+            self.booked(one, outage=True) for one in self.cars if phase in self.lines[one.place]
+        )
 
     def total(self, circuit: str, phase: int, outage: bool) -> float:
-        below = [car for car in self.cars if circuit in self.tree.above(self.tree.sockets[car.place].circuit)]
+        below = [
+            car
+            for car in self.cars
+            if circuit in self.tree.above(self.tree.sockets[car.place].circuit)
+        ]
         sums = [self.booked(car, outage) for car in below if phase in self.lines[car.place]]
         return self.house(circuit, phase, outage) + sum(sums)
 
@@ -145,9 +171,19 @@ class Sheet:
         if knocked is not None and self.now - knocked < MINUTE:
             return True
         same = self.tree.sockets[car.place].circuit
-        rivals = [other for other in self.cars if self.tree.sockets[other.place].circuit == same and self.may(other)]
-        running = [other for other in rivals if self.had(other).knocked is not None and not self.is_due(other)]
-        first = min((other for other in rivals if self.is_due(other)), key=self.silent_since, default=None)
+        rivals = [
+            other
+            for other in self.cars
+            if self.tree.sockets[other.place].circuit == same and self.may(other)
+        ]
+        running = [
+            other
+            for other in rivals
+            if self.had(other).knocked is not None and not self.is_due(other)
+        ]
+        first = min(
+            (other for other in rivals if self.is_due(other)), key=self.silent_since, default=None
+        )
         return not running and first is car
 
     def may(self, car: Car) -> bool:
@@ -159,7 +195,10 @@ class Sheet:
         """Once an hour, counted from when it became full; and 30 minutes before a departure."""
         knocked = self.had(car).knocked
         last = self.now if knocked is None else knocked
-        if car.departure is not None and last < car.departure - HALF_HOUR <= self.now < car.departure:
+        if (
+            car.departure is not None
+            and last < car.departure - HALF_HOUR <= self.now < car.departure
+        ):
             return True
         return self.now - last >= HOUR
 
@@ -168,7 +207,13 @@ class Sheet:
 
 
 def decide(
-    tree: Tree, cars: Iterable[Car], measured: Measured, now: float, before: Decision, *, first_come: bool = False
+    tree: Tree,
+    cars: Iterable[Car],
+    measured: Measured,
+    now: float,
+    before: Decision,
+    *,
+    first_come: bool = False,
 ) -> Decision:
     sheet = Sheet(tree, cars, measured, now, before)
     ours = [car for car in sheet.cars if car.fixed is None]
@@ -180,22 +225,43 @@ def decide(
         share(sheet, [car])
     share(sheet, [car for car in asking if car not in waiting])
     waiting = [car for car in waiting if car.state is State.WANTS]
-    is_swapped = sheet.is_quarter and not first_come and any(sheet.had(car).limit > 0 for car in waiting)
+    is_swapped = (
+        sheet.is_quarter and not first_come and any(sheet.had(car).limit > 0 for car in waiting)
+    )
     sheet.at_once = is_swapped or any(
-        limit.bound is Bound.KNOCK and place not in knocked for place, limit in before.limits.items()
+        limit.bound is Bound.KNOCK and place not in knocked
+        for place, limit in before.limits.items()
     )
     limits, standings = {}, {}
     for car in sorted(sheet.cars, key=lambda car: car.state is State.FULL):
-        if car in ours and car.state is State.FULL and car.place not in knocked and sheet.ceiling(car)[0] > 0:
+        if (
+            car in ours
+            and car.state is State.FULL
+            and car.place not in knocked
+            and sheet.ceiling(car)[0] > 0
+        ):
             sheet.give(car, sheet.least(car))
-        limits[car.place], standings[car.place] = answer(sheet, car, car in waiting, car.place in knocked)
+        limits[car.place], standings[car.place] = answer(
+            sheet, car, car in waiting, car.place in knocked
+        )
         sheet.grants[car.place] = limits[car.place].amperes
-    queue = in_order(Sheet(tree, waiting, measured, now, Decision(at=now, standings=standings)), waiting, first_come)
-    return Decision(at=now, limits=limits, standings=standings, queue=tuple(car.place for car in queue), again=now + 10)
+    queue = in_order(
+        Sheet(tree, waiting, measured, now, Decision(at=now, standings=standings)),
+        waiting,
+        first_come,
+    )
+    return Decision(
+        at=now,
+        limits=limits,
+        standings=standings,
+        queue=tuple(car.place for car in queue),
+        again=now + 10,
+    )
 
 
 def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
-    """Who is asked first whether his least current fits: boosted; in their turn; knocked; then the queue."""
+    """Who is asked first whether his least current fits: boosted; in their turn; knocked; then the
+    queue."""
 
     def key(car: Car) -> tuple[object, ...]:
         had = sheet.had(car)
@@ -217,10 +283,13 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
 
 
 def share(sheet: Sheet, cars: list[Car]) -> None:
-    """Give one ampere after the other to whoever has least, until each has all it may have or something is full."""
+    """Give one ampere after the other to whoever has least, until each has all it may have or
+    something is full."""
     open_ = [car for car in cars if sheet.grants[car.place] < sheet.ceiling(car)[0]]
     while open_:
-        poorest = min(open_, key=lambda car: (sheet.grants[car.place], car.since, car.charger, car.connector))
+        poorest = min(
+            open_, key=lambda car: (sheet.grants[car.place], car.since, car.charger, car.connector)
+        )
         more = sheet.grants[poorest.place] + 1
         if not sheet.give(poorest, more) or more >= sheet.ceiling(poorest)[0]:
             open_.remove(poorest)
@@ -247,10 +316,14 @@ def answer(sheet: Sheet, car: Car, waits: bool, is_knocked: bool) -> tuple[Limit
     if waits:
         circuit, phase, outage = sheet.blocks[car.place]
         limit = Limit(amperes=0, bound=Bound.WAITS, circuit=circuit, phase=phase, outage=outage)
-        return limit, Standing(since=car.since, limit=0, waits=now if had.waits is None else had.waits)
+        return limit, Standing(
+            since=car.since, limit=0, waits=now if had.waits is None else had.waits
+        )
     late = now % QUARTER if now % QUARTER < LATE else 0.0
     turn = now - late if had.turn is None else had.turn
-    is_room = 0 < had.limit < amperes and (amperes >= had.limit + 2 or amperes == most) and not car.boost
+    is_room = (
+        0 < had.limit < amperes and (amperes >= had.limit + 2 or amperes == most) and not car.boost
+    )
     since = (now if had.room is None else had.room) if is_room else None
     if since is not None and now - since < STEADY and not sheet.at_once:
         return Limit(amperes=had.limit, bound=Bound.STEADY), Standing(
@@ -259,7 +332,9 @@ def answer(sheet: Sheet, car: Car, waits: bool, is_knocked: bool) -> tuple[Limit
     if had.limit == amperes - 1 > 0 and not is_room and not car.boost:
         amperes = had.limit
     if amperes >= most:
-        return Limit(amperes=amperes, bound=why, circuit=where), Standing(since=car.since, limit=amperes, turn=turn)
+        return Limit(amperes=amperes, bound=why, circuit=where), Standing(
+            since=car.since, limit=amperes, turn=turn
+        )
     circuit, phase, outage = sheet.blocks[car.place]
     limit = Limit(amperes=amperes, bound=Bound.CIRCUIT, circuit=circuit, phase=phase, outage=outage)
     return limit, Standing(since=car.since, limit=amperes, turn=turn)

@@ -1,6 +1,8 @@
-"""What real meters publish over MQTT: topics and payloads as their documentation has them, and what they show in A.
+"""What real meters publish over MQTT: topics and payloads as their documentation has them, and what
+they show in A.
 
-Each has the address where that is written. Figures are of the kind and the spelling that are found there.
+Each has the address where that is written. Figures are of the kind and the spelling that are found
+there.
 """
 
 from typing import Final, NamedTuple
@@ -17,7 +19,10 @@ class Published(NamedTuple):
 
 SHELLY_3EM: Final = Published(
     "https://shelly-api-docs.shelly.cloud/gen1/#shelly-3em-mqtt",
-    'topic = ["shellies/main/emeter/0/current", "shellies/main/emeter/1/current", "shellies/main/emeter/2/current"]',
+    (
+        'topic = ["shellies/main/emeter/0/current", "shellies/main/emeter/1/current", '
+        '"shellies/main/emeter/2/current"]'
+    ),
     (
         ("shellies/main/emeter/0/current", b"0.01"),
         ("shellies/main/emeter/1/current", b"12.34"),
@@ -32,9 +37,10 @@ SHELLY_PRO_3EM: Final = Published(
         (
             "shellypro3em-a0dd/status/em:0",
             (
-                b'{"id":0,"a_current":4.029,"a_voltage":236.1,"a_act_power":951.2,"a_aprt_power":951.9,"a_pf":1,'
-                b'"b_current":4.027,"b_voltage":236.201,"b_act_power":-951.1,"c_current":3.03,"c_voltage":236.402,'
-                b'"n_current":null,"total_current":11.083,"total_act_power":2484.782}'
+                b'{"id":0,"a_current":4.029,"a_voltage":236.1,"a_act_power":951.2,'
+                b'"a_aprt_power":951.9,"a_pf":1,"b_current":4.027,"b_voltage":236.201,'
+                b'"b_act_power":-951.1,"c_current":3.03,"c_voltage":236.402,"n_current":null,'
+                b'"total_current":11.083,"total_act_power":2484.782}'
             ),
         ),
     ),
@@ -44,20 +50,28 @@ SHELLY_PRO_3EM_OF_ONE_PHASE: Final = Published(
     "https://shelly-api-docs.shelly.cloud/gen2/ComponentsAndServices/EM1#status",
     'topic = ["pro/status/em1:0", "pro/status/em1:1", "pro/status/em1:2"]\npath = "current"',
     tuple(
-        (f"pro/status/em1:{phase}", b'{"id":%d,"current":%d.5,"voltage":230.1,"act_power":345.2}' % (phase, phase))
+        (
+            f"pro/status/em1:{phase}",
+            b'{"id":%d,"current":%d.5,"voltage":230.1,"act_power":345.2}' % (phase, phase),
+        )
         for phase in range(3)
     ),
     (0.5, 1.5, 2.5),
 )
 TASMOTA: Final = Published(
     "https://tasmota.github.io/docs/MQTT/",
-    'topic = "tele/house/SENSOR"\npath = ["ENERGY.Current.0", "ENERGY.Current.1", "ENERGY.Current.2"]',
+    (
+        'topic = "tele/house/SENSOR"\npath = ["ENERGY.Current.0", "ENERGY.Current.1", '
+        '"ENERGY.Current.2"]'
+    ),
     (
         (
             "tele/house/SENSOR",
             (
-                b'{"Time":"2026-03-03T18:52:24","ENERGY":{"TotalStartTime":"2021-04-03T18:52:24","Total":1512.311,'
-                b'"Power":[ 0,26,3],"Factor":[0.00,0.62,0.5],"Voltage":225,"Current":[0.000,0.189,0.020]}}'
+                b'{"Time":"2026-03-03T18:52:24","ENERGY":{"TotalStartTime":"2021-04-03T18:52:24",'
+                b'"Total":1512.311,'
+                b'"Power":[ 0,26,3],"Factor":[0.00,0.62,0.5],'
+                b'"Voltage":225,"Current":[0.000,0.189,0.020]}}'
             ),
         ),
     ),
@@ -77,7 +91,8 @@ DSMR_READER: Final = Published(
 )
 ESP8266_P1: Final = Published(
     "https://github.com/zuidwijk/esp8266_p1meter",
-    'topic = ["p1/l1_instant_power_current", "p1/l2_instant_power_current", "p1/l3_instant_power_current"]\n'
+    'topic = ["p1/l1_instant_power_current", "p1/l2_instant_power_current", '
+    '"p1/l3_instant_power_current"]\n'
     'shows = "mA"',
     (
         ("p1/l1_instant_power_current", b"1000"),
@@ -93,8 +108,8 @@ ZIGBEE2MQTT: Final = Published(
         (
             "zigbee2mqtt/House",
             (
-                b'{"ac_frequency":50,"current_a":2.41,"current_b":0,"current_c":11.2,"energy":5131.94,"linkquality":120,'
-                b'"power":3127,"power_a":553,"voltage_a":231.4}'
+                b'{"ac_frequency":50,"current_a":2.41,"current_b":0,"current_c":11.2,'
+                b'"energy":5131.94,"linkquality":120,"power":3127,"power_a":553,"voltage_a":231.4}'
             ),
         ),
     ),
@@ -107,6 +122,14 @@ ONE_PHASE: Final = Published(
     (10.0, 0.0, 0.0),
 )
 METERS: Final = (
-    *(SHELLY_3EM, SHELLY_PRO_3EM, SHELLY_PRO_3EM_OF_ONE_PHASE, TASMOTA, DSMR_READER, ESP8266_P1, ZIGBEE2MQTT),
+    *(
+        SHELLY_3EM,
+        SHELLY_PRO_3EM,
+        SHELLY_PRO_3EM_OF_ONE_PHASE,
+        TASMOTA,
+        DSMR_READER,
+        ESP8266_P1,
+        ZIGBEE2MQTT,
+    ),
     ONE_PHASE,
 )

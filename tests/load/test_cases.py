@@ -1,12 +1,15 @@
-"""The golden cases: what each car may draw, worked out by hand and by the plain rule before the rule first ran on them.
+"""The golden cases: what each car may draw, worked out by hand and by the plain rule before the
+rule first ran on them.
 
-A case is read like this. Moments are times of one day, currents are A per phase: one number for all three, or three.
-A charger that says nothing else is at the first circuit, gives 16 A at most and 0 A when nobody decides. What a later
-moment (`then`) does not say has not changed. `before` says which limits stood; a turn began when the car came, if
-nothing else is said. A bound is its kind, the circuit, the phase and the ledger; what is left out may be any. Each
-answer has its reason in words. An order of the grid operator is a number of amperes for the connection, or its fields.
+A case is read like this. Moments are times of one day, currents are A per phase: one number for all
+three, or three. A charger that says nothing else is at the first circuit, gives 16 A at most and 0
+A when nobody decides. What a later moment (`then`) does not say has not changed. `before` says
+which limits stood; a turn began when the car came, if nothing else is said. A bound is its kind,
+the circuit, the phase and the ledger; what is left out may be any. Each answer has its reason in
+words. An order of the grid operator is a number of amperes for the connection, or its fields.
 
-A case is never made from the rule's output. A commit that changes one says why the old answer was wrong.
+A case is never made from the rule's output. A commit that changes one says why the old answer was
+wrong.
 """
 
 import json
@@ -16,7 +19,17 @@ from typing import Any
 import pytest
 
 from levity_trio.load import rule
-from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Order, Other, Standing, State
+from levity_trio.load.rule import (
+    Bound,
+    Car,
+    Decision,
+    Limit,
+    Measured,
+    Order,
+    Other,
+    Standing,
+    State,
+)
 from levity_trio.load.tree import NAMES, Circuit, Place, Socket, Tree
 from tests.load import plain
 
@@ -30,7 +43,9 @@ Case = dict[str, Any]
 
 
 CASES = [(path.stem, case) for path in FILES for case in json.loads(path.read_text())["cases"]]
-each_case = pytest.mark.parametrize("case", [pytest.param(case, id=f"{on}: {case['title']}") for on, case in CASES])
+each_case = pytest.mark.parametrize(
+    "case", [pytest.param(case, id=f"{on}: {case['title']}") for on, case in CASES]
+)
 
 
 def moment(text: str) -> float:
@@ -54,9 +69,15 @@ def facts(given: Case) -> Case:
 
 def tree_of(case: Case) -> Tree:
     circuits = [Circuit(name=name, **given) for name, given in case["circuits"].items()]
-    wired = {name: case.get("chargers", {}).get(name, {}) for name in [*case.get("chargers", {}), *cars_named(case)]}
+    wired = {
+        name: case.get("chargers", {}).get(name, {})
+        for name in [*case.get("chargers", {}), *cars_named(case)]
+    }
     usual = {"circuit": circuits[0].name, "most": 16, "safe": 0}
-    sockets = [Socket(charger=place(name)[0], connector=place(name)[1], **usual | wired[name]) for name in wired]
+    sockets = [
+        Socket(charger=place(name)[0], connector=place(name)[1], **usual | wired[name])
+        for name in wired
+    ]
     return Tree(circuits, sockets)
 
 
@@ -71,7 +92,10 @@ def car_of(name: str, given: Case) -> Car:
 
 
 def other_of(given: Case) -> Other:
-    amperes = {kind: tuple(value) if isinstance(value := given[kind], list) else (value,) * 3 for kind in KINDS}
+    amperes = {
+        kind: tuple(value) if isinstance(value := given[kind], list) else (value,) * 3
+        for kind in KINDS
+    }
     return Other(**{**given, **amperes})
 
 
@@ -88,7 +112,9 @@ def before_of(case: Case) -> Decision:
     standings = {}
     for name, stood in given.items():
         came = moment(case["cars"][name]["came"])
-        standings[place(name)] = Standing(**{"since": came, "turn": came if stood["limit"] else None, **facts(stood)})
+        standings[place(name)] = Standing(
+            **{"since": came, "turn": came if stood["limit"] else None, **facts(stood)}
+        )
     return Decision(at=at, standings=standings)
 
 
@@ -98,9 +124,12 @@ def differences(case: Case, decision: Decision) -> list[str]:
         limit = decision.limits[place(name)]
         if limit.amperes != answer["limit"] or not is_bound(limit, answer.get("bound", "").split()):
             is_said = (
-                f"{limit.amperes} A, {limit.bound} {limit.circuit} {NAMES[limit.phase % 3]} outage: {limit.outage}"
+                f"{limit.amperes} A, {limit.bound} {limit.circuit} {NAMES[limit.phase % 3]} "
+                f"outage: {limit.outage}"
             )
-            found.append(f"{case['at']} {name}: {is_said}; {answer['limit']} A, {answer.get('bound', 'any')}")
+            found.append(
+                f"{case['at']} {name}: {is_said}; {answer['limit']} A, {answer.get('bound', 'any')}"
+            )
     queue = [named(waits) for waits in decision.queue]
     if case["queue"] not in (None, queue):
         found.append(f"{case['at']}: queue {queue}; {case['queue']}")
@@ -108,7 +137,12 @@ def differences(case: Case, decision: Decision) -> list[str]:
 
 
 def is_bound(limit: Limit, words: list[str]) -> bool:
-    said = {limit.bound.value, *limit.circuit.split(), NAMES[limit.phase % 3], "outage" if limit.outage else "now"}
+    said = {
+        limit.bound.value,
+        *limit.circuit.split(),
+        NAMES[limit.phase % 3],
+        "outage" if limit.outage else "now",
+    }
     return said.issuperset(words)
 
 
@@ -119,7 +153,9 @@ def run(case: Case, decide: Any) -> list[str]:
         part = {**part, "answers": {}, "queue": None, **step}
         cars = [car_of(name, given) for name, given in part["cars"].items()]
         first_come = part.get("first_come", False)
-        decision = decide(tree, cars, measured_of(part), moment(part["at"]), decision, first_come=first_come)
+        decision = decide(
+            tree, cars, measured_of(part), moment(part["at"]), decision, first_come=first_come
+        )
         found += differences(part, decision)
     return found
 
@@ -135,8 +171,14 @@ def test_plain_rule_gives_the_same(case: Case) -> None:
 
 
 def test_watts_of_a_safe_limit_that_may_be_on_one_line_are_booked() -> None:
-    tree = Tree([Circuit(name="F", amperes=40)], [Socket(charger="A", circuit="F", rotation="RST", most=16)])
-    measured = Measured(other={"F": Other(now=(9, 9, 9), recent=(9, 9, 9), highest=(9, 9, 9), stale=True, lost=True)})
+    tree = Tree(
+        [Circuit(name="F", amperes=40)], [Socket(charger="A", circuit="F", rotation="RST", most=16)]
+    )
+    measured = Measured(
+        other={
+            "F": Other(now=(9, 9, 9), recent=(9, 9, 9), highest=(9, 9, 9), stale=True, lost=True)
+        }
+    )
     car = Car(charger="A", since=0.0, least=6, per_ampere=3)
     decision = rule.decide(tree, [car], measured, 0.0, Decision(at=0.0))
     assert decision.limits["A", 1].bound is Bound.SAFE
@@ -145,6 +187,10 @@ def test_watts_of_a_safe_limit_that_may_be_on_one_line_are_booked() -> None:
 
 @each_case
 def test_each_answer_has_its_reason(case: Case) -> None:
-    answers = [answer for part in [case, *case.get("then", [])] for answer in part.get("answers", {}).values()]
+    answers = [
+        answer
+        for part in [case, *case.get("then", [])]
+        for answer in part.get("answers", {}).values()
+    ]
     assert answers
     assert all(answer["why"] for answer in answers)

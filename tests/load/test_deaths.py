@@ -25,7 +25,11 @@ NEARLY = 1e-6
     ids=["alone", "with taper", "with the house"],
 )
 def test_a_feeder_carries_what_flows_in_the_hour_after_a_death(site: Site, most: float) -> None:
-    found = [hour for night in range(EVENINGS) for hour in evening(site, 1, night, [*Death][:: size(1, 2)])]
+    found = [
+        hour
+        for night in range(EVENINGS)
+        for hour in evening(site, 1, night, [*Death][:: size(1, 2)])
+    ]
     assert max(hour.peak for hour in found) > 0.6, "cars charge"
     for hour in found:
         if hour.is_within:

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from levity_trio.load.document import DocumentRefused, Meter, Options, parse, planted, ways_out, written
+from levity_trio.load.document import (
+    DocumentRefused,
+    Meter,
+    Options,
+    parse,
+    planted,
+    ways_out,
+    written,
+)
 from levity_trio.load.tree import Circuit, Socket
 
 WHOLE = """
@@ -50,7 +58,9 @@ def test_what_it_says() -> None:
         Socket(charger="CP-1", connector=2, circuit="Garage", rotation="STR", least=8),
         Socket(charger="CP-2", circuit="Main"),
     )
-    assert site.meters == (Meter(name="SDM", kind="modbus", address="10.0.0.7:502", model="SDM630"),)
+    assert site.meters == (
+        Meter(name="SDM", kind="modbus", address="10.0.0.7:502", model="SDM630"),
+    )
     assert site.metered == {"Main": "SDM"}
     assert site.options == Options(first_come=True, failsafe_amperes=16, heartbeat_seconds=300)
 
@@ -71,22 +81,55 @@ BY_MQTT = FEEDER + '[[meter]]\nname = "Main"\nkind = "mqtt"\n'
         (FEEDER + "[colour]", "the document has colour"),
         (FEEDER + 'meter = "Main"', "Feeder is measured by Main, which there is not"),
         (FEEDER + '[[meter]]\nname = "Main"\nkind = "smoke"', "its kind is 'smoke'"),
-        (FEEDER + '[[meter]]\nname = "Main"\nkind = "modbus"\nmodel = "SDM630"', "give its address"),
+        (
+            FEEDER + '[[meter]]\nname = "Main"\nkind = "modbus"\nmodel = "SDM630"',
+            "give its address",
+        ),
         (FEEDER + '[[meter]]\nname = "Main"\nkind = "modbus"\naddress = "a"', "give one of SDM630"),
-        (FEEDER + '[[meter]]\nname = "Main"\nkind = "http"\nurl = "http://u:p@a/"', "no password in it"),
-        (FEEDER + '[[meter]]\nname = "Main"\nkind = "http"\nurl = "http://a/"', "or a model: shelly3em"),
-        (FEEDER + '[[charger]]\nid = "CP-1"\nleast = 6.5', "least of [[charger]] is 6.5: give a whole number"),
-        (FEEDER + "[options]\nfirst_come = 1", "first_come of [options] or [grid] is 1: give true or false"),
-        ('[[circuit]]\nname = "Feeder"\nkilowatts = "a"', "kilowatts of [[circuit]] is 'a': give a number"),
-        (FEEDER + '[[meter]]\nname = "Main"\npath = 3', "path of [[meter]] is 3: give a text, or a list of texts"),
-        (FEEDER + '[[meter]]\nname = "Main"\npath = [3]', "path of [[meter]] is [3]: give a text, or a list of texts"),
-        (FEEDER + '[[meter]]\nname = "Main"\nkind = "mqtt"', "give the topic on which it publishes"),
+        (
+            FEEDER + '[[meter]]\nname = "Main"\nkind = "http"\nurl = "http://u:p@a/"',
+            "no password in it",
+        ),
+        (
+            FEEDER + '[[meter]]\nname = "Main"\nkind = "http"\nurl = "http://a/"',
+            "or a model: shelly3em",
+        ),
+        (
+            FEEDER + '[[charger]]\nid = "CP-1"\nleast = 6.5',
+            "least of [[charger]] is 6.5: give a whole number",
+        ),
+        (
+            FEEDER + "[options]\nfirst_come = 1",
+            "first_come of [options] or [grid] is 1: give true or false",
+        ),
+        (
+            '[[circuit]]\nname = "Feeder"\nkilowatts = "a"',
+            "kilowatts of [[circuit]] is 'a': give a number",
+        ),
+        (
+            FEEDER + '[[meter]]\nname = "Main"\npath = 3',
+            "path of [[meter]] is 3: give a text, or a list of texts",
+        ),
+        (
+            FEEDER + '[[meter]]\nname = "Main"\npath = [3]',
+            "path of [[meter]] is [3]: give a text, or a list of texts",
+        ),
+        (
+            FEEDER + '[[meter]]\nname = "Main"\nkind = "mqtt"',
+            "give the topic on which it publishes",
+        ),
         (BY_MQTT + 'topic = ["a", "b", "c", "d"]', "give the topic on which it publishes"),
-        (BY_MQTT + 'topic = ["a", "b"]\npath = ["c", "d"]', "path has one entry, which holds for each"),
+        (
+            BY_MQTT + 'topic = ["a", "b"]\npath = ["c", "d"]',
+            "path has one entry, which holds for each",
+        ),
         (BY_MQTT + 'topic = "a/+/c"', "'a/+/c' has + or #, which stand for many topics"),
         (BY_MQTT + 'topic = ["a", "#"]', "'#' has + or #"),
         (BY_MQTT + 'topic = ""', "give a topic of 1 to 1000 bytes"),
-        (FEEDER + '[[meter]]\nname = "Main"\n[[meter]]\nname = "Main"', "the meter Main is there twice"),
+        (
+            FEEDER + '[[meter]]\nname = "Main"\n[[meter]]\nname = "Main"',
+            "the meter Main is there twice",
+        ),
         (FEEDER + "[options]\nmost = 5", "most of [options] is 5: no car charges below 6 A"),
         (BY_MQTT + 'topic = "a"\nshows = "V"', "it shows 'V': give one of A, mA, W, kW"),
     ],
@@ -98,7 +141,8 @@ def test_what_it_is_refused_for(text: str, words: str) -> None:
 
 
 def test_ways_out_of_a_feeder_that_is_too_small_fit() -> None:
-    """Of twenty chargers at 54 A, eleven do without 6 A; with known rotations all get them on one phase."""
+    """Of twenty chargers at 54 A, eleven do without 6 A; with known rotations all get them on one
+    phase."""
     site = parse(FEEDER + "reserve = 9")
     places = [(f"CP-{number:02}", 1) for number in range(20)]
     (fewer,) = ways_out(site, places, {})
@@ -116,7 +160,9 @@ def test_ways_out_of_a_feeder_that_is_too_small_fit() -> None:
 
 def test_a_meter_by_mqtt_has_one_topic_or_one_for_each_phase() -> None:
     (one,) = parse(BY_MQTT + 'topic = "house/meter"\npath = "power.total"\nshows = "kW"').meters
-    assert one == Meter(name="Main", kind="mqtt", topic=("house/meter",), path=("power.total",), shows="kW")
+    assert one == Meter(
+        name="Main", kind="mqtt", topic=("house/meter",), path=("power.total",), shows="kW"
+    )
     (three,) = parse(BY_MQTT + 'topic = ["a/0", "a/1", "a/2"]').meters
     assert three == Meter(name="Main", kind="mqtt", topic=("a/0", "a/1", "a/2"))
 
@@ -126,7 +172,8 @@ def test_a_meter_by_mqtt_has_one_topic_or_one_for_each_phase() -> None:
     [
         WHOLE,
         BY_MQTT + 'topic = ["a/0", "a/1"]\npath = "x"\nshows = "W"',
-        FEEDER + '[[charger]]\nid = "CP-1"\nmost = 32\n[[charger]]\nid = "CP-2"\n[options]\nmost = 20',
+        FEEDER
+        + '[[charger]]\nid = "CP-1"\nmost = 32\n[[charger]]\nid = "CP-2"\n[options]\nmost = 20',
         FEEDER + "[options]\nwrites_a_day = 50\nstop_who_ignores = true\ndriver_wishes = true",
     ],
 )
@@ -136,10 +183,16 @@ def test_what_is_written_is_read_again(text: str) -> None:
 
 def test_what_one_charger_can_draw_holds_for_those_that_say_nothing_else() -> None:
     """Also for one that comes later, and for the ways out of a feeder that is too small."""
-    site = parse(FEEDER + '[[charger]]\nid = "CP-1"\n[[charger]]\nid = "CP-2"\nmost = 32\n[options]\nmost = 20')
+    site = parse(
+        FEEDER
+        + '[[charger]]\nid = "CP-1"\n[[charger]]\nid = "CP-2"\nmost = 32\n[options]\nmost = 20'
+    )
     places = [("CP-1", 1), ("CP-2", 1), ("CP-3", 1)]
     small = replace(site, circuits=(Circuit(name="Feeder", amperes=13),))
     (fewer,) = ways_out(small, places, {})
     for one in (site, parse(fewer.toml)):
-        most = {charger: socket.most for (charger, _), socket in planted(one, places, {}).sockets.items()}
+        most = {
+            charger: socket.most
+            for (charger, _), socket in planted(one, places, {}).sockets.items()
+        }
         assert most == {"CP-1": 20, "CP-2": 32, "CP-3": 20}

@@ -94,9 +94,14 @@ def test_the_register_of_a_car_says_nothing_of_the_next_one() -> None:
 
 
 def test_two_connectors_that_are_told_at_once_are_told_by_nobody_else() -> None:
-    tree = Tree([Circuit(name="F", amperes=40)], [Socket(charger="CP-1", connector=n, circuit="F") for n in (1, 2)])
+    tree = Tree(
+        [Circuit(name="F", amperes=40)],
+        [Socket(charger="CP-1", connector=n, circuit="F") for n in (1, 2)],
+    )
     leases = Leases()
-    steps = [Step(place=place, lease=leased(8, 6, NOW, 7, 0), is_lower=True) for place in tree.sockets]
+    steps = [
+        Step(place=place, lease=leased(8, 6, NOW, 7, 0), is_lower=True) for place in tree.sockets
+    ]
     for step in steps:
         leases.hold(step.place, leased(16, 6, NOW, 7, 0))
         leases.sending(step, NOW)
@@ -120,7 +125,9 @@ def read(lag: float, at: float) -> LoadPresent:
     """A reading that comes so late by its charger's clock."""
     at_text = timestamp_of(NOW)
     told = Reading(timestamp_of(at), (8.0, 8.0, 8.0), None, None)
-    car = PluggedIn("CP-1", 1, True, "Charging", at_text, at_text, 7, "TAG", 0, told, Heard(at, lag))
+    car = PluggedIn(
+        "CP-1", 1, True, "Charging", at_text, at_text, 7, "TAG", 0, told, Heard(at, lag)
+    )
     return LoadPresent([car], [PLACE], [], None, [], Counter(), {"CP-1": CHARGER})
 
 
@@ -164,9 +171,15 @@ def test_a_queue_that_empties_slowly_accuses_nobody() -> None:
 
 
 def test_a_clock_that_was_set_back_before_a_restart_is_known_after_it() -> None:
-    for link, known in ((5, -1799), (6, 0)):  # over one link, and over another since the first readings
+    for link, known in (
+        (5, -1799),
+        (6, 0),
+    ):  # over one link, and over another since the first readings
         lags = [(5, 1), (5, 1), (link, 1800), (link, 1800), (link, 1800)]
-        heard = [("CP-1", 0, used, Heard(NOW - 200 + 20 * index, lag)) for index, (used, lag) in enumerate(lags)]
+        heard = [
+            ("CP-1", 0, used, Heard(NOW - 200 + 20 * index, lag))
+            for index, (used, lag) in enumerate(lags)
+        ]
         holding = Holding(Leases())
         holding.adopt([], heard, NOW)
         take(holding, read(1800, NOW + 20), NOW + 20)
@@ -174,7 +187,10 @@ def test_a_clock_that_was_set_back_before_a_restart_is_known_after_it() -> None:
 
 
 def test_what_a_status_has_told_of_a_clock_is_not_counted_twice_after_a_restart() -> None:
-    heard = [("CP-1", -1800, 5, Heard(NOW - 200 + 20 * index, lag)) for index, lag in enumerate([1, 1800, 1800, 1800])]
+    heard = [
+        ("CP-1", -1800, 5, Heard(NOW - 200 + 20 * index, lag))
+        for index, lag in enumerate([1, 1800, 1800, 1800])
+    ]
     holding = Holding(Leases())
     holding.adopt([], heard, NOW)
     told = read(1800, NOW + 20)
@@ -193,7 +209,8 @@ def refusing(facts: dict[str, Any], times: int) -> Ability:
 
 
 def test_a_refusal_leaves_what_a_trial_has_shown() -> None:
-    """Offsets from the start of the transaction would let a lease last for hours, where they count from receipt."""
+    """Offsets from the start of the transaction would let a lease last for hours, where they count
+    from receipt."""
     can = refusing({"counts_from": "receipt"}, 1)
     assert (can.counts_from, can.takes_zero) == ("receipt", False)
 
@@ -204,8 +221,8 @@ def test_who_refuses_everything_is_in_no_way_told_after_a_few_times() -> None:
 
 
 def test_a_way_that_is_refused_in_all_its_words_shows_nothing_of_0_a() -> None:
-    """Of one without profiles for a transaction, three sessions must not show all with its firmware that they pause
-    no car."""
+    """Of one without profiles for a transaction, three sessions must not show all with its firmware
+    that they pause no car."""
     holding = Holding(Leases())
     for transaction in (7, 8, 9):
         take(holding, present(1000, transaction), NOW)

@@ -42,7 +42,13 @@ def test_the_phase_that_steps_with_the_car_is_its_first_line(phase: int, rotatio
         (on(0, 16, (0, 8, 0)), (16.0, 0.0, 0.0)),
         (on(0, 16, (0, 16, 0)), (16.0, 0.0, 0.0)),
     ],
-    ids=["three lines", "too small a step", "another step", "an oven meanwhile", "another car meanwhile"],
+    ids=[
+        "three lines",
+        "too small a step",
+        "another step",
+        "an oven meanwhile",
+        "another car meanwhile",
+    ],
 )
 def test_what_shows_nothing(after: Phases, own: Phases) -> None:
     assert voted(HOUSE, after, own) is None

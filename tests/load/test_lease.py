@@ -1,4 +1,5 @@
-"""What connectors are booked with, what is sent next, and who obeys. Each property is held against a plain charger."""
+"""What connectors are booked with, what is sent next, and who obeys. Each property is held against
+a plain charger."""
 
 from __future__ import annotations
 
@@ -47,7 +48,10 @@ safe_limits = st.sampled_from([0, 6, 8])
 @cache
 def planted(*places: Place, safe: int = 6, phases: int = 3) -> Tree:
     """A tree in which anything fits."""
-    sockets = [Socket(charger=name, connector=number, circuit="F", safe=safe, phases=phases) for name, number in places]
+    sockets = [
+        Socket(charger=name, connector=number, circuit="F", safe=safe, phases=phases)
+        for name, number in places
+    ]
     return Tree([Circuit(name="F", amperes=1000)], sockets)
 
 
@@ -63,12 +67,16 @@ def holding(**leases: Lease) -> Leases:
     return found
 
 
-def of(amperes: int, safe: int = 6, sent: float = NOW, transaction: int = 7, writes: int = 1) -> Lease:
+def of(
+    amperes: int, safe: int = 6, sent: float = NOW, transaction: int = 7, writes: int = 1
+) -> Lease:
     """The lease of a running transaction."""
     return leased(amperes, safe, sent, transaction, writes - 1)
 
 
-def steps(leases: Leases, decision: Decision, now: float, *, safe: int = 6, transaction: int = 7) -> list[Step]:
+def steps(
+    leases: Leases, decision: Decision, now: float, *, safe: int = 6, transaction: int = 7
+) -> list[Step]:
     tree = planted(*decision.limits, safe=safe)
     return leases.steps(tree, decision, dict.fromkeys(decision.limits, transaction), {}, now)
 
@@ -88,7 +96,13 @@ def sent(some: list[Step]) -> dict[str, int]:
 
 
 @examples
-@given(amperes, safe_limits, st.booleans(), st.floats(-MARGIN_SECONDS, MARGIN_SECONDS), st.floats(0, 20_000))
+@given(
+    amperes,
+    safe_limits,
+    st.booleans(),
+    st.floats(-MARGIN_SECONDS, MARGIN_SECONDS),
+    st.floats(0, 20_000),
+)
 def test_a_lease_allows_no_less_than_an_honest_charger(
     most: int, safe: int, is_waiting: bool, error: float, later: float
 ) -> None:
@@ -121,9 +135,23 @@ def test_a_car_at_0_a_waits_longer_than_any_other_lease_lasts() -> None:
 
 
 @examples
-@given(amperes, amperes, safe_limits, safe_limits, st.booleans(), st.floats(0, 20_000), st.floats(0, 40_000))
+@given(
+    amperes,
+    amperes,
+    safe_limits,
+    safe_limits,
+    st.booleans(),
+    st.floats(0, 20_000),
+    st.floats(0, 40_000),
+)
 def test_until_the_answer_the_higher_of_both_counts(
-    before: int, then: int, old_safe: int, new_safe: int, is_waiting: bool, after: float, later: float
+    before: int,
+    then: int,
+    old_safe: int,
+    new_safe: int,
+    is_waiting: bool,
+    after: float,
+    later: float,
 ) -> None:
     has = waiting(old_safe, NOW) if is_waiting else of(before, old_safe)
     now = NOW + after
@@ -190,7 +218,9 @@ def test_one_car_is_lowered_and_seen_to_obey_before_another_is_raised() -> None:
     leases.accepted(some[0], NOW + 12)
     assert leases.held[A].booked(NOW + 12) == 16
     assert steps(leases, decision, NOW + 13) == []
-    assert not leases.reported(A, 9.0, NOW + 14), "a reading that was taken before it could follow says nothing"
+    assert not leases.reported(A, 9.0, NOW + 14), (
+        "a reading that was taken before it could follow says nothing"
+    )
     assert leases.held[A].booked(NOW + 15) == 16
     assert leases.reported(A, 10.2, NOW + 34)
     some = steps(leases, decision, NOW + 35)
@@ -254,12 +284,15 @@ def moments(draw: st.DrawFn) -> tuple[Leases, Tree, Decision, dict[Place, int]]:
     """Cars at one circuit, each with some lease and some report, and what they are to have."""
     places = [(f"P{n}", 1) for n in range(draw(st.integers(1, 6)))]
     sockets = [
-        Socket(charger=name, circuit="F", rotation=draw(st.sampled_from(LETTERS)), phases=1) for name, _ in places
+        Socket(charger=name, circuit="F", rotation=draw(st.sampled_from(LETTERS)), phases=1)
+        for name, _ in places
     ]
     tree = Tree([Circuit(name="F", amperes=1000)], sockets)
     leases, wanted = Leases(writes_a_day=draw(st.sampled_from([4, 100]))), {}
     for place in places:
-        lease = of(draw(amperes), 6, NOW - draw(st.integers(0, 4000)), writes=draw(st.integers(0, 6)))
+        lease = of(
+            draw(amperes), 6, NOW - draw(st.integers(0, 4000)), writes=draw(st.integers(0, 6))
+        )
         leases.hold(place, lease)
         held = leases.held[place]
         held.before = draw(st.sampled_from([0, 0, 16]))
@@ -291,11 +324,18 @@ def test_no_raise_is_sent_while_what_others_draw_leaves_no_room(
         here = [place for place in wanted if phase in tree.sockets[place].lines()]
         room = decision.free[phase] + sum(wanted[place] for place in here)
         if any(place in raised for place in here):
-            assert sum(max(leases.held[place].booked(NOW), raised.get(place, 0)) for place in here) <= room
+            assert (
+                sum(max(leases.held[place].booked(NOW), raised.get(place, 0)) for place in here)
+                <= room
+            )
     if raised:
         room = decision.free[-1] + sum(counts[place] * wanted[place] for place in wanted)
         assert (
-            sum(counts[place] * max(leases.held[place].booked(NOW), raised.get(place, 0)) for place in wanted) <= room
+            sum(
+                counts[place] * max(leases.held[place].booked(NOW), raised.get(place, 0))
+                for place in wanted
+            )
+            <= room
         )
 
 
@@ -305,10 +345,16 @@ def test_lowering_is_never_held_back_by_room_or_by_the_days_writes(
     moment: tuple[Leases, Tree, Decision, dict[Place, int]],
 ) -> None:
     leases, tree, decision, wanted = moment
-    found = {step.place: step for step in leases.steps(tree, decision, dict.fromkeys(wanted, 7), {}, NOW)}
+    found = {
+        step.place: step for step in leases.steps(tree, decision, dict.fromkeys(wanted, 7), {}, NOW)
+    }
     for place, most in wanted.items():
         held = leases.held[place]
-        if most < held.lease.most(NOW) and place[0] not in leases.busy_chargers and held.retry <= NOW:
+        if (
+            most < held.lease.most(NOW)
+            and place[0] not in leases.busy_chargers
+            and held.retry <= NOW
+        ):
             assert found[place].lease.amperes == most
             assert found[place].is_lower
 
@@ -370,7 +416,9 @@ def test_an_answer_that_comes_when_its_car_has_left_changes_nothing() -> None:
     [step] = steps(holding(A=of(6)), decided(A=16), NOW)
     leases.hold(A, waiting(6, NOW))
     leases.accepted(step, NOW + 1)
-    assert leases.held[A].lease == replace(waiting(6, NOW), writes=2), "it was written to all the same"
+    assert leases.held[A].lease == replace(waiting(6, NOW), writes=2), (
+        "it was written to all the same"
+    )
 
 
 def test_another_transaction_is_sent_its_own_lease() -> None:
@@ -407,7 +455,9 @@ def test_a_used_up_day_lets_a_lease_end_in_the_safe_limit() -> None:
     assert steps(leases, decided(A=16), later - 1) == []
     assert leases.held[A].lease.most(later) == 6
     assert steps(leases, decided(A=16), later) == []
-    assert sent(steps(leases, decided(A=0), later)) == {"A": 0}, "lowering does not count the writes"
+    assert sent(steps(leases, decided(A=0), later)) == {"A": 0}, (
+        "lowering does not count the writes"
+    )
     assert sent(steps(leases, decided(A=16), NOW + DAY_SECONDS)) == {"A": 16}, "the next day"
 
 
@@ -430,13 +480,20 @@ def test_a_car_that_could_not_be_raised_yet_counts_as_just_raised() -> None:
     leases.held[C].lease = replace(leases.held[C].lease, transaction=-1)
     standings = {place: Standing(limit=10, since=NOW - 500) for place in (A, B, C, ("D", 1))}
     found = leases.going_on(Decision(at=NOW, standings=standings), NOW + 9).standings
-    assert {place[0]: found[place].since - NOW for place in found} == {"A": 9, "B": -500, "C": 9, "D": -500}
+    assert {place[0]: found[place].since - NOW for place in found} == {
+        "A": 9,
+        "B": -500,
+        "C": 9,
+        "D": -500,
+    }
 
 
 # Whether it obeys
 
 
-def reports(leases: Leases, drawn: float, ends: float, begins: float = 0.0, every: float = 20.0) -> None:
+def reports(
+    leases: Leases, drawn: float, ends: float, begins: float = 0.0, every: float = 20.0
+) -> None:
     at = begins
     while at <= ends:
         leases.reported(A, drawn, NOW + at)
@@ -470,7 +527,13 @@ def test_one_report_is_not_enough() -> None:
 
 
 @examples
-@given(st.floats(0, FOLLOW_SECONDS), st.floats(5, 30), st.floats(0, 30), st.sampled_from([6, 8, 10]), st.floats(-1, 1))
+@given(
+    st.floats(0, FOLLOW_SECONDS),
+    st.floats(5, 30),
+    st.floats(0, 30),
+    st.sampled_from([6, 8, 10]),
+    st.floats(-1, 1),
+)
 def test_a_car_that_follows_within_5_seconds_is_never_found(
     follows: float, every: float, begins: float, then: int, error: float
 ) -> None:
@@ -533,7 +596,10 @@ def test_after_a_leap_of_our_clock_all_is_sent_anew_and_ends_when_it_did(seconds
     leases = holding(A=of(16), B=of(6), C=of(0))
     leases.failed(Step(place=A, lease=of(16), is_lower=False), NOW)
     now = NOW + seconds
-    before = {place: [held.lease.most(NOW + at) for at in range(0, 20_000, 20)] for place, held in leases.held.items()}
+    before = {
+        place: [held.lease.most(NOW + at) for at in range(0, 20_000, 20)]
+        for place, held in leases.held.items()
+    }
     leases.leapt(seconds)
     for place, held in leases.held.items():
         assert [held.lease.most(now + at) for at in range(0, 20_000, 20)] == before[place]
@@ -576,7 +642,8 @@ def test_a_leap_does_not_hide_who_does_not_obey(seconds: float) -> None:
 @settings(max_examples=size(300, 10), deadline=None, database=None)
 @given(st.integers(0, 2**32))
 def test_a_connector_is_never_booked_with_less_than_it_may_draw(seed: int) -> None:
-    """Messages are lost, refused and late; cars come and go; our clock leaps. The charger is honest."""
+    """Messages are lost, refused and late; cars come and go; our clock leaps. The charger is
+    honest."""
     chance = random.Random(seed)
     leases, charger, clock = Leases(), Charger(0.0), 0.0
     under_way: tuple[float, Step, str] | None = None

@@ -25,10 +25,16 @@ FOLLOWED = 5.0
 
 def actions(block: Block, number: int) -> list[str]:
     """What a charger was asked."""
-    return [one.removeprefix("<") for one in block.chargers[number].order() if one.startswith("<") and one != "<answer"]
+    return [
+        one.removeprefix("<")
+        for one in block.chargers[number].order()
+        if one.startswith("<") and one != "<answer"
+    ]
 
 
-async def test_a_car_alone_gets_its_maximum_and_two_share(central: Central, writer: InlineWriter) -> None:
+async def test_a_car_alone_gets_its_maximum_and_two_share(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 2) as block:
         await block.manage(site(20, 2))
         block.arrive(0)
@@ -38,17 +44,29 @@ async def test_a_car_alone_gets_its_maximum_and_two_share(central: Central, writ
         await trio.sleep(30)
         assert (block.current(0), block.current(1)) == (10, 10)
         told = block.load.limited
-        assert [(one.charger, one.state) for one in told.chargers] == [("CP-0", "managed"), ("CP-1", "managed")]
-        assert [(one.charger, one.connector, one.amperes) for one in told.leases] == [("CP-0", 1, 10), ("CP-1", 1, 10)]
+        assert [(one.charger, one.state) for one in told.chargers] == [
+            ("CP-0", "managed"),
+            ("CP-1", "managed"),
+        ]
+        assert [(one.charger, one.connector, one.amperes) for one in told.leases] == [
+            ("CP-0", 1, 10),
+            ("CP-1", 1, 10),
+        ]
         assert told.writes_a_day == 100
         assert block.over(20) == []
         assert writer.rows("SELECT count(*) FROM charging_profile") == [(0,)]
 
 
-async def test_a_car_waits_under_its_default_until_it_is_told(central: Central, writer: InlineWriter) -> None:
+async def test_a_car_waits_under_its_default_until_it_is_told(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 1) as block:
         await block.manage(site(20, 1))
-        (lease,) = [one for one in block.chargers[0].frames if "TxDefaultProfile" in one[2] and "SetCharging" in one[2]]
+        (lease,) = [
+            one
+            for one in block.chargers[0].frames
+            if "TxDefaultProfile" in one[2] and "SetCharging" in one[2]
+        ]
         assert '"startPeriod":0' in lease[2].replace(" ", "")
         block.kill()
         block.arrive(0)
@@ -56,7 +74,9 @@ async def test_a_car_waits_under_its_default_until_it_is_told(central: Central, 
         assert block.current(0) == 0
 
 
-async def test_the_house_takes_more_and_cars_give_way(central: Central, writer: InlineWriter) -> None:
+async def test_the_house_takes_more_and_cars_give_way(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 3) as block:
         house = [2.0]
         block.house = lambda: (house[0],) * 3
@@ -74,7 +94,9 @@ async def test_the_house_takes_more_and_cars_give_way(central: Central, writer: 
         assert all(one.at >= began for one in block.over(40))
 
 
-async def test_nobody_is_raised_before_another_was_seen_to_obey(central: Central, writer: InlineWriter) -> None:
+async def test_nobody_is_raised_before_another_was_seen_to_obey(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 2, {0: ["profiles-late"]}) as block:
         await block.manage(site(20, 2))
         block.arrive(0)
@@ -105,7 +127,10 @@ async def test_other_load_jumps_at_a_feeder_of_63_a(central: Central, writer: In
             house[0] -= JUMP
             await trio.sleep(size(20, 1) * MINUTE)
         late = [min(one.at - at for at in jumps if at <= one.at) for one in block.over(63)]
-        print(f"at most {max(late):.0f} s above 63 A after a jump, in {len(late)} seconds of {len(block.moments)}")
+        print(
+            f"at most {max(late):.0f} s above 63 A after a jump, in {len(late)} seconds of "
+            f"{len(block.moments)}"
+        )
         assert late
         assert max(late) <= 10
 
@@ -113,7 +138,9 @@ async def test_other_load_jumps_at_a_feeder_of_63_a(central: Central, writer: In
 # Those that do not obey
 
 
-async def test_a_charger_that_heeds_one_way_only_is_told_in_that_way(central: Central, writer: InlineWriter) -> None:
+async def test_a_charger_that_heeds_one_way_only_is_told_in_that_way(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 2, {0: ["charger-limit-only"]}) as block:
         await block.manage(site(40, 2))
         block.arrive(0)
@@ -127,11 +154,15 @@ async def test_a_charger_that_heeds_one_way_only_is_told_in_that_way(central: Ce
             await trio.sleep(7 * MINUTE)
             assert block.current(0) == amperes
         assert len(writer.recorded(LimitObeyed)) == 1
-        assert writer.rows("SELECT way, disobeys_since FROM load_charger WHERE cp_id = 'CP-0'") == [(3, None)]
+        assert writer.rows("SELECT way, disobeys_since FROM load_charger WHERE cp_id = 'CP-0'") == [
+            (3, None)
+        ]
         assert writer.rows("SELECT what, value FROM load_model") == [("way", "3")]
 
 
-async def test_a_charger_that_ignores_all_is_booked_with_its_maximum(central: Central, writer: InlineWriter) -> None:
+async def test_a_charger_that_ignores_all_is_booked_with_its_maximum(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 3, {0: ["profiles-ignored"]}) as block:
         await block.manage(site(40, 3))
         block.arrive(0)
@@ -159,7 +190,9 @@ async def test_a_session_that_obeys_in_no_way_is_stopped_where_the_owner_wants_t
         await block.limit(0, 6)
         await trio.sleep(10 * MINUTE)
         assert block.current(0) == 0
-        assert writer.rows("SELECT state FROM command WHERE action = 'RemoteStopTransaction'") == [("accepted",)]
+        assert writer.rows("SELECT state FROM command WHERE action = 'RemoteStopTransaction'") == [
+            ("accepted",)
+        ]
 
 
 async def test_a_free_charger_that_cannot_be_limited_is_closed_while_it_does_not_fit(
@@ -235,7 +268,9 @@ async def test_an_away_charger_without_a_trial_is_booked_with_its_maximum(
         assert block.limits()["CP-0"] == 16
 
 
-async def test_a_server_that_starts_goes_on_from_what_it_had_sent(central: Central, writer: InlineWriter) -> None:
+async def test_a_server_that_starts_goes_on_from_what_it_had_sent(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 2) as block:
         await block.manage(site(30, 2, safe=6))
         block.learn(passed=True)
@@ -278,7 +313,9 @@ async def test_a_charger_that_is_refused_keeps_no_other_from_being_limited(
         assert block.current(0) == 16
 
 
-async def test_a_database_that_stalls_delays_no_lowering(central: Central, writer: InlineWriter) -> None:
+async def test_a_database_that_stalls_delays_no_lowering(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 1) as block:
         house = [2.0]
         block.house = lambda: (house[0],) * 3
@@ -296,11 +333,14 @@ async def test_a_database_that_stalls_delays_no_lowering(central: Central, write
         assert block.current(0) == 8
         writer.is_unavailable = False
         await trio.sleep(15 * MINUTE)
-        # A jump is remembered once the chargers have told since, too, and nothing that they told could be stored.
+        # A jump is remembered once the chargers have told since, too, and nothing that they told
+        # could be stored.
         assert block.current(0) == 16
 
 
-async def test_another_site_holds_for_cars_that_charge(central: Central, writer: InlineWriter) -> None:
+async def test_another_site_holds_for_cars_that_charge(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 1) as block:
         await block.manage(site(20, 1))
         block.arrive(0)
@@ -311,7 +351,9 @@ async def test_another_site_holds_for_cars_that_charge(central: Central, writer:
         assert block.current(0) == 12
 
 
-async def test_another_site_while_a_raise_is_recorded_holds_no_car_back(central: Central, writer: InlineWriter) -> None:
+async def test_another_site_while_a_raise_is_recorded_holds_no_car_back(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 1) as block:
         await block.manage(site(20, 1))
         block.arrive(0)
@@ -331,7 +373,9 @@ async def test_another_site_while_a_raise_is_recorded_holds_no_car_back(central:
 async def test_switching_off_leaves_nothing_of_ours(central: Central, writer: InlineWriter) -> None:
     async with open_block(central, writer, 2) as block:
         keys = block.chargers[0].charger.configuration
-        before = {key: keys.text(key) for key in ("MeterValueSampleInterval", "MeterValuesSampledData")}
+        before = {
+            key: keys.text(key) for key in ("MeterValueSampleInterval", "MeterValuesSampledData")
+        }
         await block.manage(site(20, 2))
         block.arrive(0)
         block.arrive(1)
@@ -353,7 +397,9 @@ async def test_switching_off_leaves_nothing_of_ours(central: Central, writer: In
 # Money, memory
 
 
-async def test_what_a_car_waited_is_stored_with_its_transaction(central: Central, writer: InlineWriter) -> None:
+async def test_what_a_car_waited_is_stored_with_its_transaction(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 3) as block:
         await block.manage(site(13, 3))
         for number in range(3):
@@ -368,7 +414,9 @@ async def test_what_a_car_waited_is_stored_with_its_transaction(central: Central
         assert writer.rows("SELECT count(*) FROM load_span WHERE until IS NULL") == [(0,)]
 
 
-async def test_a_span_that_a_dead_server_left_open_ends(central: Central, writer: InlineWriter) -> None:
+async def test_a_span_that_a_dead_server_left_open_ends(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 2) as block:
         await block.manage(site(13, 2, safe=6))
         block.learn(passed=True)
@@ -388,7 +436,9 @@ async def test_a_span_that_a_dead_server_left_open_ends(central: Central, writer
         assert writer.rows("SELECT count(*) FROM load_span WHERE until IS NULL") == [(0,)]
 
 
-async def test_a_connector_is_written_no_more_than_it_may_be(central: Central, writer: InlineWriter) -> None:
+async def test_a_connector_is_written_no_more_than_it_may_be(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 1) as block:
         house = [2.0]
         block.house = lambda: (house[0],) * 3
@@ -413,7 +463,10 @@ async def test_a_profile_that_somebody_else_sends_is_booked_until_it_was_measure
         await trio.sleep(10 * MINUTE)
         assert (block.current(0), block.current(1)) == (12, 12)
         ((transaction,),) = writer.rows("SELECT id FROM tx WHERE cp_id = 'CP-0'")
-        schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 20}]}
+        schedule = {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 20}],
+        }
         profile = {"chargingProfileId": 1, "transactionId": transaction, "stackLevel": 9}
         profile |= {"chargingProfilePurpose": "TxProfile", "chargingProfileKind": "Relative"}
         payload = {"connectorId": 1, "csChargingProfiles": profile | {"chargingSchedule": schedule}}
@@ -424,7 +477,9 @@ async def test_a_profile_that_somebody_else_sends_is_booked_until_it_was_measure
         assert block.current(0) == 12
 
 
-async def test_a_car_that_answers_a_pause_is_not_full(central: Central, writer: InlineWriter) -> None:
+async def test_a_car_that_answers_a_pause_is_not_full(
+    central: Central, writer: InlineWriter
+) -> None:
     """Less than its own least current makes it say SuspendedEV; it charges again when it can."""
     async with open_block(central, writer, 2) as block:
         await block.manage(site(16, 2))
@@ -433,7 +488,9 @@ async def test_a_car_that_answers_a_pause_is_not_full(central: Central, writer: 
         assert block.current(0) == 16
         block.arrive(1)
         await trio.sleep(2 * MINUTE)
-        assert "SuspendedEV" in [one["status"] for one in block.chargers[0].sent("StatusNotification")]
+        assert "SuspendedEV" in [
+            one["status"] for one in block.chargers[0].sent("StatusNotification")
+        ]
         block.leave(1)
         await trio.sleep(10 * MINUTE)
         assert block.current(0) == 16

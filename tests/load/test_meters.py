@@ -1,4 +1,5 @@
-"""Meters that are read: one that speaks Modbus TCP and one that answers with JSON, over real sockets."""
+"""Meters that are read: one that speaks Modbus TCP and one that answers with JSON, over real
+sockets."""
 
 from __future__ import annotations
 
@@ -83,7 +84,9 @@ Serve = Callable[[trio.SocketStream], Awaitable[None]]
 async def serving(handle: Serve) -> AsyncIterator[int]:
     """Serve a meter at a port, which is yielded."""
     async with trio.open_nursery() as nursery:
-        listeners: list[trio.SocketListener] = await nursery.start(partial(trio.serve_tcp, handle, 0, host="127.0.0.1"))
+        listeners: list[trio.SocketListener] = await nursery.start(
+            partial(trio.serve_tcp, handle, 0, host="127.0.0.1")
+        )
         yield listeners[0].socket.getsockname()[1]
         nursery.cancel_scope.cancel()
 
@@ -101,7 +104,9 @@ async def first_of(meter: Meter) -> Phases:
     return shown
 
 
-async def test_a_meter_over_modbus_is_read_again_after_it_hung_up(log_lines: list[EventDict]) -> None:
+async def test_a_meter_over_modbus_is_read_again_after_it_hung_up(
+    log_lines: list[EventDict],
+) -> None:
     """It hangs up in the middle of its first answer, then says that it is busy, then dribbles."""
     turns = iter(range(100))
 
@@ -119,7 +124,14 @@ async def test_a_meter_over_modbus_is_read_again_after_it_hung_up(log_lines: lis
                     await stream.send_all(bytes([one]))
 
     async with serving(handle) as port:
-        meter = Meter(name="Main", kind="modbus", address=f"127.0.0.1:{port}", model="EM24", unit=3, every_seconds=0.01)
+        meter = Meter(
+            name="Main",
+            kind="modbus",
+            address=f"127.0.0.1:{port}",
+            model="EM24",
+            unit=3,
+            every_seconds=0.01,
+        )
         assert await first_of(meter) == pytest.approx(SHOWN)
     lines = [(line["event"], line.get("reason")) for line in log_lines if "meter" in line]
     assert lines == [
@@ -141,10 +153,14 @@ async def test_a_meter_over_http(document: object, meter: dict[str, object]) -> 
     async def handle(stream: trio.SocketStream) -> None:
         async with stream:
             await stream.receive_some(4096)
-            await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+            await stream.send_all(
+                b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+            )
 
     async with serving(handle) as port:
-        shown = await first_of(Meter(name="Main", kind="http", url=f"http://127.0.0.1:{port}/status", **meter))  # type: ignore[arg-type]  # by the case
+        shown = await first_of(
+            Meter(name="Main", kind="http", url=f"http://127.0.0.1:{port}/status", **meter)  # type: ignore[arg-type]  # by the case
+        )
     assert shown == (SHOWN if "model" in meter else (1.5, 0.0, 0.0))
 
 
@@ -171,7 +187,15 @@ async def test_a_meter_that_answers_nonsense_is_named_with_the_reason(
                 asked.set()
 
     async with serving(handle) as port:
-        read = reader(Meter(name="Main", kind="http", url=f"http://127.0.0.1:{port}", path=("b",), every_seconds=0.01))
+        read = reader(
+            Meter(
+                name="Main",
+                kind="http",
+                url=f"http://127.0.0.1:{port}",
+                path=("b",),
+                every_seconds=0.01,
+            )
+        )
         assert read is not None
         with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
@@ -183,8 +207,12 @@ async def test_a_meter_that_answers_nonsense_is_named_with_the_reason(
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:modbus", "a..b"])
-async def test_a_meter_whose_address_is_none_is_tried_again(address: str, log_lines: list[EventDict]) -> None:
-    read = reader(Meter(name="Main", kind="modbus", address=address, model="EM24", every_seconds=0.01))
+async def test_a_meter_whose_address_is_none_is_tried_again(
+    address: str, log_lines: list[EventDict]
+) -> None:
+    read = reader(
+        Meter(name="Main", kind="modbus", address=address, model="EM24", every_seconds=0.01)
+    )
     assert read is not None
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
@@ -193,7 +221,9 @@ async def test_a_meter_whose_address_is_none_is_tried_again(address: str, log_li
                 await trio.sleep(0.01)
             await trio.sleep(0.05)
             nursery.cancel_scope.cancel()
-    assert [line["event"] for line in log_lines if "meter" in line] == ["a meter cannot be read; it is tried again"]
+    assert [line["event"] for line in log_lines if "meter" in line] == [
+        "a meter cannot be read; it is tried again"
+    ]
 
 
 def test_a_meter_that_tells_by_itself_has_no_reader() -> None:
@@ -222,7 +252,9 @@ def test_what_real_meters_publish(published: Published) -> None:
 
 def test_a_phase_that_is_no_longer_published_makes_the_meter_silent() -> None:
     subscribed = by_mqtt('topic = ["a", "b"]')
-    assert [one for number in range(20) for one in subscribed.heard("a", b"%d" % number, float(number))] == []
+    assert [
+        one for number in range(20) for one in subscribed.heard("a", b"%d" % number, float(number))
+    ] == []
     assert [*subscribed.heard("b", b"3", 30.0)] == [Heard("Main", (19.0, 3.0, 0.0), 19.0)]
     assert [*subscribed.heard("c", b"3", 31.0)] == []
 
@@ -242,7 +274,9 @@ def test_rubbish_is_logged_when_it_begins_and_when_it_ends(log_lines: list[Event
     for _ in range(2):
         for payload in (b"", b"<ok>", b'{"x": 1}', b"9" * 70_000):
             assert [*subscribed.heard("a", payload, 0.0)] == []
-        assert [*subscribed.heard("a", b'{"x": 1, "y": 2}', 5.0)] == [Heard("Main", (1.0, 2.0, 0.0), 5.0)]
+        assert [*subscribed.heard("a", b'{"x": 1, "y": 2}', 5.0)] == [
+            Heard("Main", (1.0, 2.0, 0.0), 5.0)
+        ]
     assert [(line["event"], line.get("reason")) for line in log_lines] == [
         ("a meter publishes what is of no use", "what it told is of no use: it is not JSON"),
         ("a meter publishes currents again", None),

@@ -1,4 +1,5 @@
-"""The rule over some nights of a block; all of them, and what must be reached, with `just feeder`."""
+"""The rule over some nights of a block; all of them, and what must be reached, with `just
+feeder`."""
 
 from __future__ import annotations
 

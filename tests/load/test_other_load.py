@@ -27,13 +27,17 @@ def test_a_jump_that_one_reading_shows_counts_at_once_and_is_forgotten() -> None
     history = LoadHistory()
     for second, amperes in enumerate((4, 4, 60, 4, 4)):
         history.add("Feeder", (amperes, 0, 0), NOW + 10 * second)
-        assert history.other("Feeder", NOW + 10 * second, stale=False, lost=False).now == (amperes, 0, 0)
+        assert history.other("Feeder", NOW + 10 * second, stale=False, lost=False).now == (
+            amperes,
+            0,
+            0,
+        )
     assert history.highest("Feeder", NOW) == (4, 0, 0)
 
 
 def test_a_jump_is_remembered_once_all_cars_have_told_that_it_is_none_of_theirs() -> None:
-    """The meter shows 20 A from the second on. One charger tells in the third what was before, the other in the fifth:
-    then it is its car's, or not."""
+    """The meter shows 20 A from the second on. One charger tells in the third what was before, the
+    other in the fifth: then it is its car's, or not."""
     for later, remembered in ((4, 4), (20, 20)):
         history = LoadHistory()
         for second in range(10):

@@ -1,4 +1,5 @@
-"""The messages of the five ways: valid, without a warning, and what a charger must obey by them at each second."""
+"""The messages of the five ways: valid, without a warning, and what a charger must obey by them at
+each second."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ TRANSACTION = 7
 GRIZZL = Key(name="SetCurrent", unit=0.001, least=8)
 WITH_PROFILES = [way for way in Way if way not in (Way.KEY, Way.NONE)]
 NO_CLOCK = "the schedule of profile kind Absolute needs a startSchedule"
-"""The one warning: the limit of a whole charger must not depend on its clock, and has no transaction to count from."""
+"""The one warning: the limit of a whole charger must not depend on its clock, and has no
+transaction to count from."""
 NEEDS_NO_CLOCK = {
     "chargingProfileId": 9_920_000,
     "stackLevel": 0,
@@ -56,10 +58,14 @@ def lease(amperes: int, safe: int = 6) -> Lease:
     return leased(amperes, safe, NOW.timestamp(), TRANSACTION, 0)
 
 
-def told(can: Ability, amperes: int, when: Moment | None = None, lines: int | None = 3, **changes: Any) -> Call:
+def told(
+    can: Ability, amperes: int, when: Moment | None = None, lines: int | None = 3, **changes: Any
+) -> Call:
     """What tells a charger a lease; checked as all that is sent must be."""
     place = socket(**changes)
-    call = limit(can, place, lease(amperes, place.safe), when or Moment(now=NOW, began=BEGAN), lines)
+    call = limit(
+        can, place, lease(amperes, place.safe), when or Moment(now=NOW, began=BEGAN), lines
+    )
     assert call is not None
     return sound(call)
 
@@ -83,7 +89,9 @@ def sound(call: Call) -> Call:
         configuration={"ChargeProfileMaxStackLevel": "9", "SetCurrent": "32000"},
     )
     warnings = [*operation.warner(payload, situation)]
-    assert warnings == ([NO_CLOCK] if payload.get("csChargingProfiles", {}) == NEEDS_NO_CLOCK else [])
+    assert warnings == (
+        [NO_CLOCK] if payload.get("csChargingProfiles", {}) == NEEDS_NO_CLOCK else []
+    )
     return call
 
 
@@ -93,7 +101,10 @@ class Charger:
     def __init__(self, *calls: Call, skew: float = 0.0, began: datetime | None = BEGAN) -> None:
         self.skew = timedelta(seconds=skew)
         at = NOW + self.skew
-        installed = [Installed(payload["connectorId"], payload["csChargingProfiles"], at) for _, payload in calls]
+        installed = [
+            Installed(payload["connectorId"], payload["csChargingProfiles"], at)
+            for _, payload in calls
+        ]
         self.limits = Limits(installed, 2, None if began is None else began + self.skew)
 
     def allows(self, later: float = 0.0) -> float | None:
@@ -109,7 +120,9 @@ def test_whoever_starts_without_us_waits_for_all_leases_to_end_then_gets_the_saf
     charger = Charger(free(Ability()), began=NOW)
     for second in range(0, 2 * HOUR, 7):
         assert charger.allows(second) == (0 if second < LEASE_SECONDS else 6), second
-    assert Charger(free(Ability()), began=None).allows() is None, "it counts from the start of a transaction"
+    assert Charger(free(Ability()), began=None).allows() is None, (
+        "it counts from the start of a transaction"
+    )
 
 
 @pytest.mark.parametrize("can", [Ability(waits=False, way=way) for way in WITH_PROFILES])
@@ -125,9 +138,13 @@ def test_one_without_a_safe_limit_waits_for_ever() -> None:
 
 @pytest.mark.parametrize("skew", [0, 3600, -3600, 7 * 86_400])
 @pytest.mark.parametrize("way", WITH_PROFILES)
-def test_a_lease_holds_until_its_end_by_the_chargers_own_clock_then_the_safe_limit(way: Way, skew: int) -> None:
+def test_a_lease_holds_until_its_end_by_the_chargers_own_clock_then_the_safe_limit(
+    way: Way, skew: int
+) -> None:
     can = Ability(way=way)
-    call = told(can, 16, Moment(now=NOW + timedelta(seconds=skew), began=BEGAN + timedelta(seconds=skew)))
+    call = told(
+        can, 16, Moment(now=NOW + timedelta(seconds=skew), began=BEGAN + timedelta(seconds=skew))
+    )
     charger = Charger(*([free(can)] if way is Way.TRANSACTION else []), call, skew=skew)
     for second in range(0, 2 * HOUR, 7):
         assert charger.allows(second) == (16 if second < LEASE_SECONDS else 6), second
@@ -194,23 +211,34 @@ def test_with_one_period_a_lease_ends_over_the_default(way: Way) -> None:
     [(3, 3, 3), (2, 3, 2), (1, 3, 1), (None, 3, 3), (3, 1, 1)],
     ids=["three", "two", "one", "unknown", "a charger with one"],
 )
-def test_a_limit_in_w_and_its_phases_speak_of_the_same_lines(lines: int | None, phases: int, factor: int) -> None:
+def test_a_limit_in_w_and_its_phases_speak_of_the_same_lines(
+    lines: int | None, phases: int, factor: int
+) -> None:
     call = told(Ability(is_in_watts=True), 16, lines=lines, phases=phases)
     assert schedule(call)["chargingRateUnit"] == "W"
     assert [one["limit"] for one in schedule(call)["chargingSchedulePeriod"]] == [
         16 * VOLTS * factor,
         6 * VOLTS * factor,
     ]
-    assert [one["limit"] for one in schedule(free(Ability(is_in_watts=True)))["chargingSchedulePeriod"]] == [
+    assert [
+        one["limit"] for one in schedule(free(Ability(is_in_watts=True)))["chargingSchedulePeriod"]
+    ] == [
         0,
         6 * VOLTS * 3,
     ]
     assert schedule(call)["chargingSchedulePeriod"][0]["numberPhases"] == factor
 
 
-@pytest.mark.parametrize(("phases", "safe_lines", "numbers"), [(3, 3, [3, 3]), (3, 1, [3, 1]), (1, 3, [1, 1])])
-def test_the_number_of_phases_is_always_sent(phases: int, safe_lines: int, numbers: list[int]) -> None:
-    for call in (told(Ability(), 16, phases=phases, safe_lines=safe_lines), free(Ability(), phases=phases)):
+@pytest.mark.parametrize(
+    ("phases", "safe_lines", "numbers"), [(3, 3, [3, 3]), (3, 1, [3, 1]), (1, 3, [1, 1])]
+)
+def test_the_number_of_phases_is_always_sent(
+    phases: int, safe_lines: int, numbers: list[int]
+) -> None:
+    for call in (
+        told(Ability(), 16, phases=phases, safe_lines=safe_lines),
+        free(Ability(), phases=phases),
+    ):
         periods = schedule(call)["chargingSchedulePeriod"]
         assert all("numberPhases" in one for one in periods)
     call = told(Ability(), 16, phases=phases, safe_lines=safe_lines)
@@ -223,7 +251,11 @@ def test_each_way_has_its_purpose_and_place() -> None:
         _, payload = told(Ability(way=way, level=3), 16)
         profile = payload["csChargingProfiles"]
         assert profile["stackLevel"] == 3
-        found[way] = profile["chargingProfilePurpose"], payload["connectorId"], profile.get("transactionId")
+        found[way] = (
+            profile["chargingProfilePurpose"],
+            payload["connectorId"],
+            profile.get("transactionId"),
+        )
     assert found == {
         Way.TRANSACTION: ("TxProfile", 2, TRANSACTION),
         Way.DEFAULT: ("TxDefaultProfile", 2, None),
@@ -240,7 +272,9 @@ def test_where_there_is_one_profile_a_limit_takes_the_place_of_the_default(way: 
     assert default["connectorId"] == lease_of_car["connectorId"]
 
 
-@pytest.mark.parametrize(("amperes", "value"), [(16, "16000"), (8, "8000"), (6, "8000"), (0, "8000")])
+@pytest.mark.parametrize(
+    ("amperes", "value"), [(16, "16000"), (8, "8000"), (6, "8000"), (0, "8000")]
+)
 def test_a_key_of_the_vendor_has_a_least_value(amperes: int, value: str) -> None:
     can = Ability(way=Way.KEY, key=GRIZZL)
     assert told(can, amperes) == ("ChangeConfiguration", {"key": "SetCurrent", "value": value})
@@ -261,7 +295,13 @@ def test_a_charger_that_obeys_nothing_is_told_nothing() -> None:
     [
         ({}, Way.TRANSACTION),
         ({"SupportedFeatureProfiles": "Core,SmartCharging"}, Way.TRANSACTION),
-        ({"SupportedFeatureProfiles": "Core, SmartCharging", "MaxChargingProfilesInstalled": "1"}, Way.DEFAULT),
+        (
+            {
+                "SupportedFeatureProfiles": "Core, SmartCharging",
+                "MaxChargingProfilesInstalled": "1",
+            },
+            Way.DEFAULT,
+        ),
         ({"SupportedFeatureProfiles": "Core"}, Way.NONE),
         ({"SupportedFeatureProfiles": "Core", "SetCurrent": "32000"}, Way.KEY),
         ({"MaxChargingProfilesInstalled": "many"}, Way.TRANSACTION),
@@ -273,17 +313,26 @@ def test_its_configuration_says_what_is_tried_first(keys: dict[str, str | None],
 
 @pytest.mark.parametrize(
     ("facts", "way", "found"),
-    [({}, Way.CHARGER, Way.CHARGER), ({"way": 3}, Way.TRANSACTION, Way.CHARGER), ({}, Way.KEY, Way.NONE)],
+    [
+        ({}, Way.CHARGER, Way.CHARGER),
+        ({"way": 3}, Way.TRANSACTION, Way.CHARGER),
+        ({}, Way.KEY, Way.NONE),
+    ],
 )
-def test_what_was_found_out_says_which_way_is_left(facts: dict[str, Any], way: Way, found: Way) -> None:
+def test_what_was_found_out_says_which_way_is_left(
+    facts: dict[str, Any], way: Way, found: Way
+) -> None:
     assert ability(facts, {}, way).way is found
 
 
 @pytest.mark.parametrize(
-    ("units", "is_in_watts"), [("", False), ("Current", False), ("Current,Power", False), ("Power", True), ("W", True)]
+    ("units", "is_in_watts"),
+    [("", False), ("Current", False), ("Current,Power", False), ("Power", True), ("W", True)],
 )
 def test_watts_are_for_those_that_take_nothing_else(units: str, is_in_watts: bool) -> None:
-    assert ability({}, {"ChargingScheduleAllowedChargingRateUnit": units}).is_in_watts is is_in_watts
+    assert (
+        ability({}, {"ChargingScheduleAllowedChargingRateUnit": units}).is_in_watts is is_in_watts
+    )
 
 
 @pytest.mark.parametrize(("level", "used"), [(None, 0), ("0", 0), ("5", 5), ("250", 9), ("x", 0)])
@@ -334,10 +383,16 @@ def test_what_others_set_is_cleared_but_never_ours(way: Way) -> None:
     _, ours = free(can)
     for call in clearing(can, socket()):
         _, payload = sound(call)
-        is_purpose = payload["chargingProfilePurpose"] == ours["csChargingProfiles"]["chargingProfilePurpose"]
+        is_purpose = (
+            payload["chargingProfilePurpose"]
+            == ours["csChargingProfiles"]["chargingProfilePurpose"]
+        )
         assert not (is_purpose and payload["connectorId"] == ours["connectorId"])
 
 
 def test_whoever_leaves_clears_ours_by_their_ids() -> None:
-    ids = {told(Ability(way=way), 16)[1]["csChargingProfiles"]["chargingProfileId"] for way in WITH_PROFILES}
+    ids = {
+        told(Ability(way=way), 16)[1]["csChargingProfiles"]["chargingProfileId"]
+        for way in WITH_PROFILES
+    }
     assert {sound(call)[1]["id"] for call in leaving(2)} == ids

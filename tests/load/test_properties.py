@@ -7,7 +7,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from levity_trio.load import rule
-from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Other, Standing, State, decide
+from levity_trio.load.rule import (
+    Bound,
+    Car,
+    Decision,
+    Limit,
+    Measured,
+    Other,
+    Standing,
+    State,
+    decide,
+)
 from levity_trio.load.tree import PHASES, ROTATIONS, Circuit, Place, Socket, Tree
 from levity_trio.records import record
 from tests.load import plain
@@ -20,7 +30,10 @@ ALL = {Bound.MOST, Bound.CIRCUIT, Bound.STEADY, Bound.KNOCK, Bound.FULL}
 """Bounds of grants that the rule itself has to fit into the ledgers."""
 
 examples = settings(
-    max_examples=size(3000, 40), deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=size(3000, 40),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 
@@ -72,7 +85,11 @@ def cars_at(draw: st.DrawFn, socket: Socket, *, simple: bool) -> Car:
         since=NOW - draw(st.sampled_from([0, 60, 600, 3600])),
         state=State.FULL if is_full else State.WANTS,
         lines=draw(st.sampled_from([None, 1, 1, 2, 3])),
-        drawn=0.0 if is_full else None if simple else draw(st.none() | st.integers(0, 64).map(lambda half: half / 2)),
+        drawn=0.0
+        if is_full
+        else None
+        if simple
+        else draw(st.none() | st.integers(0, 64).map(lambda half: half / 2)),
         most=draw(st.none() | st.integers(socket.least, 32)),
         by_hand=draw(st.sampled_from([None, None, None, 0, 5, 8, 13])),
         boost=not simple and draw(st.integers(0, 9)) == 0,
@@ -94,12 +111,15 @@ def loads(draw: st.DrawFn, tree: Tree, *, simple: bool) -> Measured:
     amperes = draw(st.sampled_from([None, None, None, 0.0, 8.0, 16.0, 30.0]))
     kilowatts = draw(st.sampled_from([None, None, None, 0.0, 4.2, 8.4, 21.0]))
     return Measured(
-        other=other, grid=rule.Order(amperes=amperes, kilowatts=kilowatts, of_connection=draw(st.booleans()))
+        other=other,
+        grid=rule.Order(amperes=amperes, kilowatts=kilowatts, of_connection=draw(st.booleans())),
     )
 
 
 @st.composite
-def evenings(draw: st.DrawFn, *, simple: bool = False, most_moments: int = 3) -> tuple[Tree, list[Moment]]:
+def evenings(
+    draw: st.DrawFn, *, simple: bool = False, most_moments: int = 3
+) -> tuple[Tree, list[Moment]]:
     """A tree, and what happens there: other loads and cars change from one moment to the next."""
     tree = draw(trees())
     moments, at = [], NOW
@@ -119,7 +139,9 @@ def decided(tree: Tree, moments: list[Moment]) -> list[Decision]:
 
 @examples
 @given(evenings())
-def test_no_circuit_is_above_its_limit_by_what_the_rule_grants(evening: tuple[Tree, list[Moment]]) -> None:
+def test_no_circuit_is_above_its_limit_by_what_the_rule_grants(
+    evening: tuple[Tree, list[Moment]],
+) -> None:
     tree, moments = evening
     for moment, decision in zip(moments, decided(tree, moments)[1:], strict=True):
         for circuit in tree.circuits.values():
@@ -139,13 +161,22 @@ def test_no_circuit_is_above_its_limit_by_what_the_rule_grants(evening: tuple[Tr
 
 @examples
 @given(evenings())
-def test_no_more_is_granted_than_the_grid_operator_ordered(evening: tuple[Tree, list[Moment]]) -> None:
+def test_no_more_is_granted_than_the_grid_operator_ordered(
+    evening: tuple[Tree, list[Moment]],
+) -> None:
     tree, moments = evening
     for moment, decision in zip(moments, decided(tree, moments)[1:], strict=True):
         order, root = moment.measured.grid, tree.root
-        house = [flowing(tree, moment.measured, root, phase) if order.of_connection else 0.0 for phase in PHASES]
-        permitted = {car: booked(car, decision.limits[car.place], outage=True) for car in moment.cars}
-        ours = [car for car in moment.cars if decision.limits[car.place].bound in ALL and permitted[car]]
+        house = [
+            flowing(tree, moment.measured, root, phase) if order.of_connection else 0.0
+            for phase in PHASES
+        ]
+        permitted = {
+            car: booked(car, decision.limits[car.place], outage=True) for car in moment.cars
+        }
+        ours = [
+            car for car in moment.cars if decision.limits[car.place].bound in ALL and permitted[car]
+        ]
         if not ours:
             continue
         for phase in PHASES:
@@ -153,7 +184,9 @@ def test_no_more_is_granted_than_the_grid_operator_ordered(evening: tuple[Tree, 
             if order.amperes is not None and not {*here}.isdisjoint(ours):
                 assert house[phase] + sum(permitted[car] for car in here) <= order.amperes + 1e-6
         if order.kilowatts is not None:
-            lines = {car: min(car.lines or 3, tree.sockets[car.place].phases) for car in moment.cars}
+            lines = {
+                car: min(car.lines or 3, tree.sockets[car.place].phases) for car in moment.cars
+            }
             whole = sum(house) + sum(permitted[car] * lines[car] for car in moment.cars)
             assert whole * 230 <= order.kilowatts * 1000 + 1e-3
 
@@ -162,7 +195,10 @@ def flowing(tree: Tree, measured: Measured, circuit: str, phase: int) -> float:
     if circuit in measured.other:
         return measured.other[circuit].now[phase]
     below = [name for name, found in tree.circuits.items() if found.parent == circuit]
-    return max(tree.circuits[circuit].reserve or 0.0, sum(flowing(tree, measured, name, phase) for name in below))
+    return max(
+        tree.circuits[circuit].reserve or 0.0,
+        sum(flowing(tree, measured, name, phase) for name in below),
+    )
 
 
 def is_on(tree: Tree, car: Car, circuit: str, phase: int) -> bool:
@@ -199,7 +235,9 @@ def test_limits_are_nothing_or_what_a_car_can_use_and_whoever_waits_is_in_the_qu
 
 @examples
 @given(evenings(), st.data())
-def test_order_of_the_cars_does_not_matter(evening: tuple[Tree, list[Moment]], data: st.DataObject) -> None:
+def test_order_of_the_cars_does_not_matter(
+    evening: tuple[Tree, list[Moment]], data: st.DataObject
+) -> None:
     tree, moments = evening
     *earlier, last = moments
     before = decided(tree, earlier)[-1]
@@ -211,7 +249,8 @@ def test_order_of_the_cars_does_not_matter(evening: tuple[Tree, list[Moment]], d
 @examples
 @given(evenings())
 def test_deciding_twice_at_one_moment_changes_nothing(evening: tuple[Tree, list[Moment]]) -> None:
-    """What wanting cars draw is left out: once a limit has changed, it is another. That comes to rest, see below."""
+    """What wanting cars draw is left out: once a limit has changed, it is another. That comes to
+    rest, see below."""
     tree, moments = evening
     last = moments[-1]
     cars = [replace(car, drawn=None if car.state is State.WANTS else 0.0) for car in last.cars]
@@ -223,16 +262,27 @@ def test_deciding_twice_at_one_moment_changes_nothing(evening: tuple[Tree, list[
 
 @examples
 @given(evenings(most_moments=1), st.data())
-def test_limits_come_to_rest_where_nothing_happens(evening: tuple[Tree, list[Moment]], data: st.DataObject) -> None:
-    """Each car draws what it may, but no more than it can take, as real ones do; for an hour without turns."""
+def test_limits_come_to_rest_where_nothing_happens(
+    evening: tuple[Tree, list[Moment]], data: st.DataObject
+) -> None:
+    """Each car draws what it may, but no more than it can take, as real ones do; for an hour
+    without turns."""
     tree, (moment,) = evening
     wanting = [car for car in moment.cars if car.state is State.WANTS]
-    takes = {car.place: data.draw(st.none() | st.integers(2, 64).map(lambda half: half / 2)) for car in wanting}
+    takes = {
+        car.place: data.draw(st.none() | st.integers(2, 64).map(lambda half: half / 2))
+        for car in wanting
+    }
     decision, seen = NEVER, []
     for minute in range(60):
         amperes = amperes_of(decision)
-        cars = [replace(car, drawn=drawn_of(takes[car.place], amperes.get(car.place, 0))) for car in wanting]
-        decision = rule.decide(tree, cars, moment.measured, NOW + 60 * minute, decision, first_come=True)
+        cars = [
+            replace(car, drawn=drawn_of(takes[car.place], amperes.get(car.place, 0)))
+            for car in wanting
+        ]
+        decision = rule.decide(
+            tree, cars, moment.measured, NOW + 60 * minute, decision, first_come=True
+        )
         seen.append(amperes_of(decision))
     assert all(limits == seen[-1] for limits in seen[30:])
 
@@ -253,14 +303,27 @@ def test_whoever_wants_less_gets_no_more(evening: tuple[Tree, list[Moment]]) -> 
     for less in moment.cars:
         for more in moment.cars:
             one, two = tree.sockets[less.place], tree.sockets[more.place]
-            is_same = (one.circuit, one.lines(less.lines), one.least) == (two.circuit, two.lines(more.lines), two.least)
-            is_free = less.fixed is None and more.fixed is None and limits[less.place] and limits[more.place]
+            is_same = (one.circuit, one.lines(less.lines), one.least) == (
+                two.circuit,
+                two.lines(more.lines),
+                two.least,
+            )
+            is_free = (
+                less.fixed is None
+                and more.fixed is None
+                and limits[less.place]
+                and limits[more.place]
+            )
             if is_same and is_free and wanted(tree, less) <= wanted(tree, more):
                 assert limits[less.place] <= limits[more.place] + 1
 
 
 def wanted(tree: Tree, car: Car) -> int:
-    return min(amperes for amperes in (tree.sockets[car.place].most, car.most, car.by_hand) if amperes is not None)
+    return min(
+        amperes
+        for amperes in (tree.sockets[car.place].most, car.most, car.by_hand)
+        if amperes is not None
+    )
 
 
 @examples
@@ -274,9 +337,9 @@ def wanted(tree: Tree, car: Car) -> int:
 def test_taking_a_car_away_lowers_no_other(
     rest: int, house: int, least: int, wishes: list[tuple[int, int]], data: st.DataObject
 ) -> None:
-    """But for the ampere that goes to those who came first. It is so where nobody waits, on one circuit. Where a small
-    car leaves and a large one has waited for its place, all share with that one. And a three-phase car that leaves may
-    give to a car on L2 what a car on L1 and L2 had."""
+    """But for the ampere that goes to those who came first. It is so where nobody waits, on one
+    circuit. Where a small car leaves and a large one has waited for its place, all share with that
+    one. And a three-phase car that leaves may give to a car on L2 what a car on L1 and L2 had."""
     sockets = [
         Socket(charger=f"P{number}", circuit="Feeder", least=least, most=most, safe=0)
         for number, (most, _) in enumerate(wishes)
@@ -292,7 +355,9 @@ def test_taking_a_car_away_lowers_no_other(
 
 @examples
 @given(evenings(simple=True), st.booleans())
-def test_plain_rule_says_the_same_of_any_evening(evening: tuple[Tree, list[Moment]], first_come: bool) -> None:
+def test_plain_rule_says_the_same_of_any_evening(
+    evening: tuple[Tree, list[Moment]], first_come: bool
+) -> None:
     tree, moments = evening
     ours = plainly = NEVER
     for moment in moments:
@@ -309,10 +374,16 @@ def bounds_of(decision: Decision) -> dict[Place, Bound]:
 
 
 def test_watts_that_may_be_on_one_line_are_booked_there_while_a_full_car_is_asked() -> None:
-    tree = Tree([Circuit(name="F", amperes=32)], [Socket(charger=name, circuit="F", most=32) for name in "AB"])
+    tree = Tree(
+        [Circuit(name="F", amperes=32)],
+        [Socket(charger=name, circuit="F", most=32) for name in "AB"],
+    )
     full = Car(charger="A", since=0.0, state=State.FULL, drawn=0.0, per_ampere=3)
     other = Car(charger="B", since=0.0)
-    now, before = 7200.0, Decision(at=7100.0, standings={("A", 1): Standing(limit=0, since=0.0, knocked=100.0)})
+    now, before = (
+        7200.0,
+        Decision(at=7100.0, standings={("A", 1): Standing(limit=0, since=0.0, knocked=100.0)}),
+    )
     asked = rule.decide(tree, [full, other], Measured(), now, before)
     assert asked.limits["A", 1].bound is Bound.KNOCK
     assert asked.limits["B", 1].amperes <= 32 - 18
@@ -327,9 +398,15 @@ def test_watts_that_may_be_on_one_line_are_booked_there_while_a_full_car_is_aske
         (Car(charger="A", since=0.0, priority=1), False, False),
     ],
 )
-def test_no_time_is_told_where_turns_change_nothing(first: Car, first_come: bool, is_told: bool) -> None:
-    """9 A are enough for one car, which keeps them for ever if nobody takes turns or it always comes first."""
-    tree = Tree([Circuit(name="Feeder", amperes=9)], [Socket(charger=name, circuit="Feeder", safe=0) for name in "AB"])
+def test_no_time_is_told_where_turns_change_nothing(
+    first: Car, first_come: bool, is_told: bool
+) -> None:
+    """9 A are enough for one car, which keeps them for ever if nobody takes turns or it always
+    comes first."""
+    tree = Tree(
+        [Circuit(name="Feeder", amperes=9)],
+        [Socket(charger=name, circuit="Feeder", safe=0) for name in "AB"],
+    )
     cars = [first, Car(charger="B", since=10.0)]
     decision = Decision(at=0.0)
     for now in (20.0, 30.0):

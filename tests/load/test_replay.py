@@ -1,4 +1,5 @@
-"""What if: the past charged again, compared with nights that were really simulated under the other limit."""
+"""What if: the past charged again, compared with nights that were really simulated under the other
+limit."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ ENERGY, PEAK = 0.03, 5.0
 
 
 class Recorded(Night):
-    """Nights that keep what a site would: who came, what he took, what the house drew, and the peak."""
+    """Nights that keep what a site would: who came, what he took, what the house drew, and the
+    peak."""
 
     def __init__(self, block: Block) -> None:
         super().__init__(block, decide)
@@ -35,7 +37,8 @@ class Recorded(Night):
                 most=self._cars[stay.number].most,
                 whose=f"Flat {stay.number}",
                 course=course_of(
-                    [*_recorded(self._cars[stay.number], stay, taper=block.taper)], self._cars[stay.number].lines
+                    [*_recorded(self._cars[stay.number], stay, taper=block.taper)],
+                    self._cars[stay.number].lines,
                 ),
             )
             for stay in self._coming
@@ -69,21 +72,31 @@ def _recorded(car: Battery, stay: Charging, *, taper: bool) -> Iterator[float]:
         before = left.got_wh
         for _ in range(int(900 / STEP)):
             left.got_wh = min(
-                left.wanted_wh, left.got_wh + car.takes(left, taper=taper) * car.lines * 230 * STEP / 3600
+                left.wanted_wh,
+                left.got_wh + car.takes(left, taper=taper) * car.lines * 230 * STEP / 3600,
             )
         yield left.got_wh - before
 
 
 @pytest.mark.parametrize(
-    ("limit", "house", "taper"), [(25.0, 0.0, False), (32.0, 0.0, True), (25.0, 0.0, True), (40.0, 1.0, False)]
+    ("limit", "house", "taper"),
+    [(25.0, 0.0, False), (32.0, 0.0, True), (25.0, 0.0, True), (40.0, 1.0, False)],
 )
 def test_the_answer_is_near_the_truth(limit: float, house: float, *, taper: bool) -> None:
-    past, truth = (Recorded(Block(amperes, 1, NIGHTS, house=house, taper=taper)) for amperes in (ENOUGH, limit))
+    past, truth = (
+        Recorded(Block(amperes, 1, NIGHTS, house=house, taper=taper)) for amperes in (ENOUGH, limit)
+    )
     assert past.run().met > 0.98
     real = truth.run()
     tree, stays = with_more(past.tree, past.stays, 0, limit)
     found = replay(tree, stays, past.house())
-    print(f"\n{limit:g} A: met {100 * found.given_wh / found.wanted_wh:.1f} %, truth {100 * real.met:.1f} %;", end=" ")
+    print(
+        (
+            f"\n{limit:g} A: met {100 * found.given_wh / found.wanted_wh:.1f} %, truth "
+            f"{100 * real.met:.1f} %;"
+        ),
+        end=" ",
+    )
     print(f"peak {max(found.peak):.1f} A, truth {real.peak:.1f} A")
     assert found.wanted_wh == pytest.approx(real.wanted_wh)
     assert abs(found.given_wh - real.got_wh) <= ENERGY * real.got_wh
@@ -112,7 +125,10 @@ def test_who_would_have_been_short() -> None:
     """Two cars on the same phase share 16 A for six hours: 22.08 kWh of the 27.6 that they want."""
     found = again(16, stay(0), stay(3))
     assert found.given_wh == pytest.approx(22_080, rel=0.01)
-    assert sorted((one.whose, one.sessions) for one in found.short) == [("Flat 0", 1), ("Flat 3", 1)]
+    assert sorted((one.whose, one.sessions) for one in found.short) == [
+        ("Flat 0", 1),
+        ("Flat 3", 1),
+    ]
     assert found.peak == (16, 0, 0)
     assert again(32, stay(0), stay(3)).short == ()
 

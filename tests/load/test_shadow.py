@@ -1,4 +1,5 @@
-"""Load management in shadow: from messages of chargers and meters to decisions, and over restarts."""
+"""Load management in shadow: from messages of chargers and meters to decisions, and over
+restarts."""
 
 from __future__ import annotations
 
@@ -31,7 +32,10 @@ VIRTUAL_TIME = True
 T = TypeVar("T")
 MINUTE = 60.0
 FEEDER = '[[circuit]]\nname = "Feeder"\namperes = {}\nreserve = 0\n'
-METERED = '[[circuit]]\nname = "Feeder"\namperes = 40\nmeter = "Main"\n[[meter]]\nname = "Main"\nstale_seconds = 30\n'
+METERED = (
+    '[[circuit]]\nname = "Feeder"\namperes = 40\nmeter = "Main"\n[[meter]]\nname = '
+    '"Main"\nstale_seconds = 30\n'
+)
 
 
 class Served:
@@ -147,8 +151,15 @@ async def test_cars_share_the_feeder_and_people_see_it(books: Books) -> None:
             kept = reads.load_now(db)
         assert kept is not None
         assert kept.is_shadow
-        assert [one.says for one in kept.cars] == ["would get 11 A of 32: Feeder L1", "would get 10 A of 32: Feeder L1"]
-        assert {line.phase: line.permitted_a for line in kept.lines} == {"L1": 21, "L2": 21, "L3": 21}
+        assert [one.says for one in kept.cars] == [
+            "would get 11 A of 32: Feeder L1",
+            "would get 10 A of 32: Feeder L1",
+        ]
+        assert {line.phase: line.permitted_a for line in kept.lines} == {
+            "L1": 21,
+            "L2": 21,
+            "L3": 21,
+        }
         server.set_site("")
         await trio.sleep(2)
         assert server.shadow.now is None
@@ -190,9 +201,16 @@ async def test_a_restart_keeps_turns_and_queue(books: Books) -> None:
         assert (waits.place_in_queue, waits.waiting) == (2, 2)
         assert again.car("CP-4").says.endswith("second of 2")
         since = dict(books.rows("SELECT tx.cp_id, tx.start_time FROM tx"))
-        standings = {place: one for place, _, one in orjson.loads(books.value("SELECT standings FROM load_state"))}
-        assert standings["CP-3"]["waits"] == pytest.approx(datetime.fromisoformat(since["CP-3"]).timestamp(), abs=2)
-        await trio.sleep(9 * MINUTE)  # beyond the quarter; the turn of the second one began too late to end there
+        standings = {
+            place: one
+            for place, _, one in orjson.loads(books.value("SELECT standings FROM load_state"))
+        }
+        assert standings["CP-3"]["waits"] == pytest.approx(
+            datetime.fromisoformat(since["CP-3"]).timestamp(), abs=2
+        )
+        await trio.sleep(
+            9 * MINUTE
+        )  # beyond the quarter; the turn of the second one began too late to end there
         assert again.limits() == {"CP-1": 0, "CP-2": 6, "CP-3": 6, "CP-4": 0}
 
 
@@ -236,11 +254,17 @@ async def test_what_cars_draw_is_not_the_house(books: Books) -> None:
         for _ in range(3):
             server.tell(draw, station, 16, 0, 0)
             await server.measure(11, 3, 20, 3)
-        assert [(line.house_a, line.cars_a) for line in server.now.lines] == [(3, 0), (4, 16), (3, 0)]
+        assert [(line.house_a, line.cars_a) for line in server.now.lines] == [
+            (3, 0),
+            (4, 16),
+            (3, 0),
+        ]
 
 
 @pytest.mark.parametrize("every", [1, 30])
-async def test_a_car_that_ends_is_no_house_until_the_meter_is_read(books: Books, every: int) -> None:
+async def test_a_car_that_ends_is_no_house_until_the_meter_is_read(
+    books: Books, every: int
+) -> None:
     async with Served(books).running() as server:
         server.set_site(METERED)
         await trio.sleep(2)
@@ -287,7 +311,9 @@ async def test_a_car_that_charges_when_the_meter_comes_is_no_house_for_a_week(bo
         (20.0, 32.0, None, 20.0),
     ],
 )
-def test_what_of_a_meter_is_the_house(total: float, most: float, before: float | None, house: float) -> None:
+def test_what_of_a_meter_is_the_house(
+    total: float, most: float, before: float | None, house: float
+) -> None:
     known = None if before is None else (before, 0.0, 0.0)
     assert house_between((total, 0, 0), NOTHING, (most, 0, 0), known)[0] == house
 
@@ -322,7 +348,9 @@ async def test_quarters_of_an_hour_are_kept(books: Books) -> None:
             server.tell(draw, station, 9, 9, 9)
             await server.measure(10, 30, 15, 12)
         with reading(books) as db:
-            day = reads.load_day(db, "2026-03-01", "UTC", "2026-03-01T12:00:00.000Z", "2026-03-01T13:00:00.000Z")
+            day = reads.load_day(
+                db, "2026-03-01", "UTC", "2026-03-01T12:00:00.000Z", "2026-03-01T13:00:00.000Z"
+            )
     assert [line.phase for line in day.lines] == ["L1", "L2", "L3"]
     assert [line.house_a[0] for line in day.lines] == pytest.approx([21, 6, 3], abs=1)
     assert [line.cars_a[0] for line in day.lines] == pytest.approx([9, 9, 9], abs=1)
@@ -334,7 +362,9 @@ async def test_quarters_of_an_hour_are_kept(books: Books) -> None:
 
 async def test_a_grid_operator_limits_all_and_his_silence_too(books: Books) -> None:
     async with Served(books).running() as server:
-        server.set_site(FEEDER.format(32) + "[grid]\nfailsafe_amperes = 8\nheartbeat_seconds = 120\n")
+        server.set_site(
+            FEEDER.format(32) + "[grid]\nfailsafe_amperes = 8\nheartbeat_seconds = 120\n"
+        )
         plug_in(server, "CP-1")
         await trio.sleep(2)
         assert (server.now.grid_a, server.limits()) == (8, {"CP-1": 8})
@@ -355,7 +385,10 @@ async def test_a_charger_that_is_away_is_booked_with_its_maximum(books: Books) -
         first, _ = plug_in(server, "CP-1", "CP-2")
         server.tell(first.lose)
         await trio.sleep(2)
-        assert (server.car("CP-1").says, server.limits()["CP-1"]) == ("is away, so 32 A are kept for it", 32)
+        assert (server.car("CP-1").says, server.limits()["CP-1"]) == (
+            "is away, so 32 A are kept for it",
+            32,
+        )
         assert server.limits()["CP-2"] == 8
 
 
@@ -377,7 +410,9 @@ async def test_people_limit_and_boost(books: Books) -> None:
     assert ended == [("hand", "anna"), ("boost", "load management")]
 
 
-async def test_what_fails_is_logged_once_and_tried_again(books: Books, log_lines: list[EventDict]) -> None:
+async def test_what_fails_is_logged_once_and_tried_again(
+    books: Books, log_lines: list[EventDict]
+) -> None:
     async with Served(books).running() as server:
         server.set_site(FEEDER.format(32))
         await trio.sleep(2)
@@ -406,7 +441,14 @@ async def test_what_drivers_enter_counts_where_the_owner_allows_it(
     async with Served(books).running() as server:
         driver = Station(books, "CP-3")
         for _ in range(nights):
-            books.run(load.depart, ("CP-3", 1), transaction := driver.start(0, tag="BEN"), ("2026", 20_000), "", "ben")
+            books.run(
+                load.depart,
+                ("CP-3", 1),
+                transaction := driver.start(0, tag="BEN"),
+                ("2026", 20_000),
+                "",
+                "ben",
+            )
             books.wait(60)
             driver.stop(transaction, 13_000)
         server.began -= 3600 * nights
@@ -416,7 +458,9 @@ async def test_what_drivers_enter_counts_where_the_owner_allows_it(
         await trio.sleep(1)
         server.tell(driver.start, 13_000, 1, "BEN")
         (number,) = books.row("SELECT max(id) FROM tx WHERE cp_id = 'CP-3'")
-        await server.shadow.depart(("CP-3", 1), number, stamp(server.clock() + timedelta(hours=1)), 20_000, by="ben")
+        await server.shadow.depart(
+            ("CP-3", 1), number, stamp(server.clock() + timedelta(hours=1)), 20_000, by="ben"
+        )
         await trio.sleep(2)
         assert [charger for charger, limit in server.limits().items() if limit] == ["CP-1"]
         await trio.sleep(16 * MINUTE)
@@ -432,7 +476,10 @@ async def test_another_site_goes_on_from_the_same_turns(books: Books) -> None:
         await trio.sleep(2)
         assert server.limits() == {"CP-1": 7, "CP-2": 0}
         await trio.sleep(20)
-        standings = {place: one for place, _, one in orjson.loads(books.value("SELECT standings FROM load_state"))}
+        standings = {
+            place: one
+            for place, _, one in orjson.loads(books.value("SELECT standings FROM load_state"))
+        }
         assert server.clock().timestamp() - standings["CP-2"]["waits"] > 4 * MINUTE
 
 
@@ -452,7 +499,9 @@ async def test_what_cannot_be_written_waits(books: Books) -> None:
 
 
 @pytest.mark.logs_errors
-async def test_a_meter_that_cannot_be_read_at_all_ends_nothing(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_meter_that_cannot_be_read_at_all_ends_nothing(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def failing(_measured: object) -> None:
         await trio.sleep(3)
         raise KeyError("model")
@@ -491,7 +540,13 @@ LATER: Final = "2026-03-01T12:00:20.000Z"
         ("TRS", 1, Reading(LATER, None, None, 2300.0), (0, 0, 10), (0, 0, 10)),
         ("", 3, Reading(LATER, None, 7.0, 4830.0), (7, 7, 7), (7, 7, 7)),
         ("RST", None, Reading(LATER, None, None, 2300.0), (0, 0, 0), (10, 10, 10)),
-        ("RST", 1, Reading("2026-03-01T12:00:10.000Z", (9, 0, 0), None, None), (0, 0, 0), (32, 0, 0)),
+        (
+            "RST",
+            1,
+            Reading("2026-03-01T12:00:10.000Z", (9, 0, 0), None, None),
+            (0, 0, 0),
+            (32, 0, 0),
+        ),
         ("RST", None, None, (0, 0, 0), (32, 32, 32)),
     ],
 )
@@ -549,7 +604,9 @@ async def test_a_meter_that_shows_the_same_for_an_hour_is_told_and_believed(
 
 
 @pytest.mark.parametrize("status", ["SuspendedEV", "SuspendedEVSE"])
-async def test_a_reading_of_the_same_moment_counts_no_less_than_a_status(books: Books, status: str) -> None:
+async def test_a_reading_of_the_same_moment_counts_no_less_than_a_status(
+    books: Books, status: str
+) -> None:
     async with Served(books).running() as server:
         server.set_site(METERED)
         (station,) = plug_in(server, "CP-1")
@@ -617,7 +674,9 @@ async def test_turns_go_on_when_our_clock_leaps_back(books: Books) -> None:
 
 
 async def test_a_meter_by_mqtt_is_heard_and_its_topics_are_known(books: Books) -> None:
-    published = METERED.replace('name = "Main"\nstale', 'name = "Main"\nkind = "mqtt"\ntopic = ["a/1", "a/2"]\nstale')
+    published = METERED.replace(
+        'name = "Main"\nstale', 'name = "Main"\nkind = "mqtt"\ntopic = ["a/1", "a/2"]\nstale'
+    )
     async with Served(books).running() as server:
         load = server.shadow
         assert load.topics == frozenset()

@@ -25,13 +25,18 @@ def steps(writer: InlineWriter) -> list[dict[str, Any]]:
 
 
 async def stand_beside(block: Block) -> None:
-    """Do what the page asks for: start the car again after the reset, and plug it in anew while the link is cut."""
+    """Do what the page asks for: start the car again after the reset, and plug it in anew while the
+    link is cut."""
     began: set[str] = set()
     while True:
         await trio.sleep(1)
         charger, told = block.chargers[0].charger, steps(block.writer)
         step = told[-1]["step"] if told else ""
-        if step == "reset" and "reset" not in began and block.chargers[0].sent("BootNotification")[1:]:
+        if (
+            step == "reset"
+            and "reset" not in began
+            and block.chargers[0].sent("BootNotification")[1:]
+        ):
             began.add("reset")
             await trio.sleep(5)
             if charger.connectors[1].transaction is None:
@@ -44,7 +49,9 @@ async def stand_beside(block: Block) -> None:
             block.arrive(0, ONE)
 
 
-async def tried(central: Central, writer: InlineWriter, *quirks: str) -> tuple[str, dict[str, bool], dict[str, Any]]:
+async def tried(
+    central: Central, writer: InlineWriter, *quirks: str
+) -> tuple[str, dict[str, bool], dict[str, Any]]:
     """Return the result of a trial, its steps, and what was learned."""
     keys = {"AllowOfflineTxForUnknownId": "true"}
     async with open_block(central, writer, 1, {0: quirks}, keys=keys) as block:
@@ -57,17 +64,30 @@ async def tried(central: Central, writer: InlineWriter, *quirks: str) -> tuple[s
             lambda: writer.rows("SELECT 1 FROM load_trial WHERE ended_at IS NOT NULL"), QUARTER
         )
         found = {one["step"]: bool(one["is_passed"]) for one in steps(writer)}
-        facts = {what: orjson.loads(value) for what, value in writer.rows("SELECT what, value FROM load_model")}
+        facts = {
+            what: orjson.loads(value)
+            for what, value in writer.rows("SELECT what, value FROM load_model")
+        }
         ((result,),) = writer.rows("SELECT result FROM load_trial")
         return result, found, facts
 
 
 async def test_one_that_obeys_passes(central: Central, writer: InlineWriter) -> None:
     result, found, facts = await tried(central, writer)
-    assert found == dict.fromkeys(("limit", "ends", "zero", "least", "reset", "link", "waits"), True)
+    assert found == dict.fromkeys(
+        ("limit", "ends", "zero", "least", "reset", "link", "waits"), True
+    )
     assert (result, facts) == (
         "passed",
-        {"passed": True, "way": 1, "level": 9, "counts_from": "", "zero": True, "least": 6, "waits": True},
+        {
+            "passed": True,
+            "way": 1,
+            "level": 9,
+            "counts_from": "",
+            "zero": True,
+            "least": 6,
+            "waits": True,
+        },
     )
 
 
@@ -96,7 +116,9 @@ PASSING: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("quirk", sorted(FAILING)[:: size(1, 2)])
-async def test_one_that_does_not_obey_fails(central: Central, writer: InlineWriter, quirk: str) -> None:
+async def test_one_that_does_not_obey_fails(
+    central: Central, writer: InlineWriter, quirk: str
+) -> None:
     result, found, facts = await tried(central, writer, quirk)
     assert result == "failed"
     assert next(step for step, is_passed in found.items() if not is_passed) == FAILING[quirk]
@@ -104,7 +126,9 @@ async def test_one_that_does_not_obey_fails(central: Central, writer: InlineWrit
 
 
 @pytest.mark.parametrize("quirk", sorted(PASSING)[:: size(1, 3)])
-async def test_one_that_obeys_in_its_own_way_passes(central: Central, writer: InlineWriter, quirk: str) -> None:
+async def test_one_that_obeys_in_its_own_way_passes(
+    central: Central, writer: InlineWriter, quirk: str
+) -> None:
     result, _, facts = await tried(central, writer, *quirk.split())
     assert (result, facts | PASSING[quirk]) == ("passed", facts)
 
@@ -123,13 +147,17 @@ async def test_a_trial_is_cancelled(central: Central, writer: InlineWriter) -> N
         assert writer.rows("SELECT * FROM load_model") == []
 
 
-async def test_a_trial_that_begins_while_the_site_changes_ends(central: Central, writer: InlineWriter) -> None:
+async def test_a_trial_that_begins_while_the_site_changes_ends(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_block(central, writer, 1) as block:
         await block.manage(site(40, 1))
         block.arrive(0, ONE)
         await trio.sleep(60)
         writer.answer_seconds = 5
-        block.nursery.start_soon(writer.run, load.set_site, site(38, 1), stamp(central.clock()), "anna")
+        block.nursery.start_soon(
+            writer.run, load.set_site, site(38, 1), stamp(central.clock()), "anna"
+        )
         await block.load.begin_trial(("CP-0", 1), by="anna")
         writer.answer_seconds = 0
         await trio.sleep(60)

@@ -1,4 +1,5 @@
-"""Facts in the log: WARNING if a person is needed, ERROR if something is broken; no line repeats a value."""
+"""Facts in the log: WARNING if a person is needed, ERROR if something is broken; no line repeats a
+value."""
 
 from __future__ import annotations
 
@@ -12,7 +13,12 @@ from levity_trio import events
 from levity_trio.events import Fact
 from levity_trio.log.facts import SHOWN_CHARACTERS, UNBILLED_WH, log_fact
 
-ORDINARY: dict[str, Any] = {"charger": "CP-1", "at": "2026-03-01T12:00:00.000Z", "clean": True, "review": None}
+ORDINARY: dict[str, Any] = {
+    "charger": "CP-1",
+    "at": "2026-03-01T12:00:00.000Z",
+    "clean": True,
+    "review": None,
+}
 WORDS = {"status": "Available", "event_type": "StartupOfTheDevice", "result": "installed"}
 ALWAYS_WARN = {
     "ServerLost",
@@ -42,7 +48,11 @@ ALWAYS_WARN = {
     "MeterSilent",
     "LimitIgnored",
 }
-FACTS = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Fact) and kind != Fact]
+FACTS = [
+    kind
+    for kind in vars(events).values()
+    if isinstance(kind, type) and issubclass(kind, Fact) and kind != Fact
+]
 
 
 def made(kind: type[Fact], **values: object) -> Fact:
@@ -86,7 +96,9 @@ def test_an_ordinary_fact_is_one_line(kind: type[Fact], log_lines: list[EventDic
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_what_needs_a_person_stands_out(fact: Fact, expected: str, log_lines: list[EventDict]) -> None:
+def test_what_needs_a_person_stands_out(
+    fact: Fact, expected: str, log_lines: list[EventDict]
+) -> None:
     assert level(fact, log_lines) == expected
     log_lines.clear()  # an error among them is expected
 

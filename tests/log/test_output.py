@@ -39,7 +39,9 @@ class Word(StrEnum):
     NOT_JSON = "not JSON"
 
 
-def output_of(act: Callable[[], object], config: LogConfig = EVERYTHING, *, make: Any = os.pipe) -> str:
+def output_of(
+    act: Callable[[], object], config: LogConfig = EVERYTHING, *, make: Any = os.pipe
+) -> str:
     """Return what a log writes to stdout, a pipe or a terminal, while `act` logs a few lines."""
     reader, writer = make()
     try:
@@ -59,7 +61,9 @@ def lines_of(act: Callable[[], object], config: LogConfig = EVERYTHING) -> list[
 
 
 def test_a_line_carries_what_was_promised() -> None:
-    [line] = lines_of(lambda: OCPP.debug("frame", cp="CP1", dir="recv", msg='[2,"1","Heartbeat",{}]'))
+    [line] = lines_of(
+        lambda: OCPP.debug("frame", cp="CP1", dir="recv", msg='[2,"1","Heartbeat",{}]')
+    )
     assert list(line) == ["time", "level", "type", "event", "cp", "dir", "msg"]
     assert line["time"][10] == "T"
     assert line["time"][-1] == "Z"
@@ -88,15 +92,23 @@ def test_frames_have_a_level_of_their_own() -> None:
     ]
     assert not lines_of(log_both, LogConfig(level="CRITICAL", ocpp_level="CRITICAL"))
     with open_log(LogConfig(ocpp_level="INFO", level="ERROR")):
-        assert [OCPP.is_enabled_for(level) for level in (logging.DEBUG, logging.INFO)] == [False, True]
-        assert [SYSTEM.is_enabled_for(level) for level in (logging.WARNING, logging.ERROR)] == [False, True]
+        assert [OCPP.is_enabled_for(level) for level in (logging.DEBUG, logging.INFO)] == [
+            False,
+            True,
+        ]
+        assert [SYSTEM.is_enabled_for(level) for level in (logging.WARNING, logging.ERROR)] == [
+            False,
+            True,
+        ]
 
 
 def test_a_call_below_its_level_costs_nothing() -> None:
     """It returns from the first function, without a look at its values."""
     called: list[str] = []
     with open_log(LogConfig()):
-        sys.setprofile(lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None)
+        sys.setprofile(
+            lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None
+        )
         OCPP.debug("frame", dir="recv", msg="[]")
         sys.setprofile(None)
     assert len(called) == 1, called
@@ -131,12 +143,17 @@ def fail() -> None:
 
 
 def test_what_is_empty_is_left_out_and_a_word_is_its_word() -> None:
-    refuse = partial(OCPP.warning, "refused", cp=None, info="", code=Word.NOT_JSON, count=0, replaced=False)
+    refuse = partial(
+        OCPP.warning, "refused", cp=None, info="", code=Word.NOT_JSON, count=0, replaced=False
+    )
     (line,) = lines_of(refuse)
     del line["time"]
     told = {"code": "not JSON", "count": 0, "replaced": False}
     assert line == {"level": "warning", "type": "ocpp", "event": "refused", **told}
-    assert output_of(refuse, LogConfig())[24:] == " [warning  ] refused code='not JSON' count=0 replaced=False\n"
+    assert (
+        output_of(refuse, LogConfig())[24:]
+        == " [warning  ] refused code='not JSON' count=0 replaced=False\n"
+    )
 
 
 def test_an_exception_comes_with_its_traceback() -> None:
@@ -154,7 +171,9 @@ def test_libraries_that_use_logging_come_out_from_warning_on() -> None:
         library = logging.getLogger("trio-websocket")
         library.info("not shown")
         library.warning("odd %s", "frame")
-        misfit = logging.makeLogRecord({"msg": "odd %d", "args": ("frame",), "levelno": logging.WARNING})
+        misfit = logging.makeLogRecord(
+            {"msg": "odd %d", "args": ("frame",), "levelno": logging.WARNING}
+        )
         logging.getLogger().handlers[-1].handle(misfit)
         library.error("bad", exc_info=ValueError("this"))
 
@@ -177,7 +196,9 @@ def test_colours_only_on_a_terminal() -> None:
 def test_the_log_file_gets_the_same_lines(tmp_path: Path) -> None:
     file = tmp_path / "levity.log"
     config = LogConfig(file=file)
-    outputs = [output_of(partial(SYSTEM.info, "started"), config) for _ in range(2)]  # a restart appends
+    outputs = [
+        output_of(partial(SYSTEM.info, "started"), config) for _ in range(2)
+    ]  # a restart appends
     assert file.read_text() == "".join(outputs)
 
 
@@ -197,8 +218,15 @@ def test_outside_a_log_lines_go_nowhere_but_to_tests() -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.binary() | st.text(st.characters()),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters()) | st.integers(), inner),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.binary()
+    | st.text(st.characters()),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text(st.characters()) | st.integers(), inner)
+    ),
     max_leaves=5,
 )
 
@@ -231,5 +259,7 @@ def test_a_value_is_cut() -> None:
 
 
 def test_a_traceback_is_cut() -> None:
-    (line,) = output_of(lambda: SYSTEM.error("failed", exc_info=ValueError("x" * 500_000))).splitlines()
+    (line,) = output_of(
+        lambda: SYSTEM.error("failed", exc_info=ValueError("x" * 500_000))
+    ).splitlines()
     assert len(line) < 2 * LONGEST_TRACEBACK

@@ -17,7 +17,14 @@ import trio
 
 from levity_trio.config import LogConfig
 from levity_trio.log.output import get_logger, json_bytes, open_log
-from levity_trio.log.queue import OLD_FILES, WAITING_CHARACTERS, WAITING_LINES, Descriptor, Outlet, RotatingFile
+from levity_trio.log.queue import (
+    OLD_FILES,
+    WAITING_CHARACTERS,
+    WAITING_LINES,
+    Descriptor,
+    Outlet,
+    RotatingFile,
+)
 
 pytestmark = pytest.mark.real_log
 
@@ -62,7 +69,8 @@ def file_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_a_pipe_that_nobody_reads_never_stops_the_loop(pipe: tuple[int, int]) -> None:
-    """When the pipe is read at last, every line is there or was counted. A loop that stops never ends its flood."""
+    """When the pipe is read at last, every line is there or was counted. A loop that stops never
+    ends its flood."""
     reader, writer = pipe
     outlet = Outlet(
         Descriptor(writer),
@@ -129,7 +137,9 @@ def test_the_end_drains_what_waits(pipe: tuple[int, int]) -> None:
     assert [line["number"] for line in lines] == list(range(WAITING_LINES // 2))
 
 
-def test_the_log_file_goes_on_while_nobody_reads_stdout(pipe: tuple[int, int], tmp_path: Path) -> None:
+def test_the_log_file_goes_on_while_nobody_reads_stdout(
+    pipe: tuple[int, int], tmp_path: Path
+) -> None:
     file = tmp_path / "levity.log"
     with open_log(LogConfig(format="json", file=file), descriptor=pipe[1]):
         for number in range(WAITING_LINES // 2):
@@ -169,7 +179,9 @@ def test_a_full_disk_costs_whole_lines_and_is_told(pipe: tuple[int, int], tmp_pa
     lines = file_lines(file)  # each of them whole
     told = [line["count"] for line in lines if line["event"] == "log lines dropped"]
     assert len(told) == 1
-    assert sum(line["event"] in ("line", "log cannot be written") for line in lines) + told[0] == 102
+    assert (
+        sum(line["event"] in ("line", "log cannot be written") for line in lines) + told[0] == 102
+    )
     assert [line["event"] for line in reader.all_lines(pipe[1])].count("log cannot be written") == 1
 
 
@@ -208,7 +220,8 @@ def test_a_line_without_a_text_does_not_end_the_log(pipe: tuple[int, int]) -> No
 
 @pytest.mark.parametrize("destination", ["stdout", "none"])
 def test_a_server_without_stdout_writes_to_no_stranger(destination: str, tmp_path: Path) -> None:
-    """If stdout was closed at the start, descriptor 1 is the next file opened, perhaps the database."""
+    """If stdout was closed at the start, descriptor 1 is the next file opened, perhaps the
+    database."""
     program = (
         "from levity_trio.log.output import *; from levity_trio.config import LogConfig\n"
         "import os; os.open('stranger', os.O_CREAT | os.O_RDWR)\n"
@@ -217,7 +230,9 @@ def test_a_server_without_stdout_writes_to_no_stranger(destination: str, tmp_pat
     closing = ">&-" if destination == "none" else "| cat"
     command = f'"{sys.executable}" -c "{program}" {closing}'
     env = {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=env, capture_output=True, timeout=60, check=True)
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=env, capture_output=True, timeout=60, check=True
+    )
     assert (b"line" in done.stdout) == (destination == "stdout")
     assert (tmp_path / "stranger").read_bytes() == b""
 
@@ -255,4 +270,7 @@ def test_a_rotation_that_fails_pushes_no_old_file_off_the_end(tmp_path: Path) ->
 
 
 def test_json_of_a_line_is_bytes_with_a_newline() -> None:
-    assert json_bytes({"time": 0.0, "event": "x"}) == b'{"time":"1970-01-01T00:00:00.000Z","event":"x"}\n'
+    assert (
+        json_bytes({"time": 0.0, "event": "x"})
+        == b'{"time":"1970-01-01T00:00:00.000Z","event":"x"}\n'
+    )

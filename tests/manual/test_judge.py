@@ -1,4 +1,5 @@
-"""The two pages on the judge name what the program has, and are as short as their readers were promised."""
+"""The two pages on the judge name what the program has, and are as short as their readers were
+promised."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ OWNERS_LINES, OWNERS_WIDTH, DEVELOPERS_WORDS = 47, 100, 2_000
 def test_each_group_and_weight_is_explained() -> None:
     groups = re.findall(r"^\d\. \*\*(.*?)\.?\*\*", OWNERS, re.MULTILINE)
     assert groups == [group.value for group in Group]
-    assert re.findall(r"^- `(\w+)`: ", DEVELOPERS, re.MULTILINE) == [weight.name.lower() for weight in Weight]
+    assert re.findall(r"^- `(\w+)`: ", DEVELOPERS, re.MULTILINE) == [
+        weight.name.lower() for weight in Weight
+    ]
 
 
 def test_the_package_lists_the_groups_in_the_words_of_the_owners_page() -> None:

@@ -19,7 +19,10 @@ WORDS = 20_000
 
 
 def anchors(page: ManualPage) -> set[str]:
-    return {manual.anchor(words.replace("`", "")) for words in re.findall(r"^#+ (.+)$", page.text, re.MULTILINE)}
+    return {
+        manual.anchor(words.replace("`", ""))
+        for words in re.findall(r"^#+ (.+)$", page.text, re.MULTILINE)
+    }
 
 
 class Links(HTMLParser):
@@ -40,9 +43,13 @@ class Links(HTMLParser):
 
 
 def test_the_contents_list_each_page_once_by_its_title() -> None:
-    files = {str(one.relative_to(FOLDER).with_suffix("")) for one in FOLDER.rglob("*.md")} - {manual.CONTENTS}
+    files = {str(one.relative_to(FOLDER).with_suffix("")) for one in FOLDER.rglob("*.md")} - {
+        manual.CONTENTS
+    }
     assert sorted(manual.topics()) == sorted(files)
-    listed = dict(re.findall(r"^- \[([^]]+)\]\(([^)]+)\.md\)", manual.contents().text, re.MULTILINE))
+    listed = dict(
+        re.findall(r"^- \[([^]]+)\]\(([^)]+)\.md\)", manual.contents().text, re.MULTILINE)
+    )
     assert listed == {page.title: page.topic for page in PAGES}
 
 
@@ -64,7 +71,9 @@ def test_a_page_is_short_and_plain(page: ManualPage) -> None:
     assert len(lines) <= (DRIVERS_LINES if page.folder == manual.OF_DRIVERS else LINES)
     assert page.text.startswith("# ")
     words = re.sub(r"^ *```.*?^ *```$|`[^`]*`", "", page.text, flags=re.MULTILINE | re.DOTALL)
-    assert not re.findall(r"<[a-z/]|\]\[|^\[.*\]: ", words, re.MULTILINE), "HTML and links by reference are not shown"
+    assert not re.findall(r"<[a-z/]|\]\[|^\[.*\]: ", words, re.MULTILINE), (
+        "HTML and links by reference are not shown"
+    )
     assert "](http" not in page.text, "it leads out of the manual"
     if page.folder != "reference":
         assert not [
@@ -74,10 +83,16 @@ def test_a_page_is_short_and_plain(page: ManualPage) -> None:
         ]
 
 
-@pytest.mark.parametrize("page", [one for one in PAGES if one.folder == "explanation"], ids=lambda page: page.topic)
+@pytest.mark.parametrize(
+    "page", [one for one in PAGES if one.folder == "explanation"], ids=lambda page: page.topic
+)
 def test_files_that_a_page_names_exist(page: ManualPage) -> None:
     named = re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?|[a-z_]+\.py)`", page.text)
-    assert not [one for one in named if not any((place / one).exists() for place in (FOLDER.parent, FOLDER.parents[1]))]
+    assert not [
+        one
+        for one in named
+        if not any((place / one).exists() for place in (FOLDER.parent, FOLDER.parents[1]))
+    ]
 
 
 def test_all_that_is_written_by_hand_is_read_in_two_hours() -> None:
@@ -86,7 +101,11 @@ def test_all_that_is_written_by_hand_is_read_in_two_hours() -> None:
 
 
 def test_a_topic_is_found_by_its_last_part() -> None:
-    assert manual.find("what-i-pay").topic == manual.find("/drivers/what-i-pay.md").topic == "drivers/what-i-pay"
+    assert (
+        manual.find("what-i-pay").topic
+        == manual.find("/drivers/what-i-pay.md").topic
+        == "drivers/what-i-pay"
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,12 +124,18 @@ def test_the_nearest_topics_are_told(typed: str, nearest: str) -> None:
 
 def test_comments_and_html_reach_nobody() -> None:
     page = ManualPage(
-        "tasks/a", "# A\n\n<b>bold</b> [there](../start/b.md#c) [below](#d)\n\n```text\na  b\n```\n", "A", {}
+        "tasks/a",
+        "# A\n\n<b>bold</b> [there](../start/b.md#c) [below](#d)\n\n```text\na  b\n```\n",
+        "A",
+        {},
     )
     html = rendering.to_html(page, "/base/help")
     assert '<h1 id="a">A</h1>' in html
     assert "&lt;b&gt;" in html
-    assert '<pre class="output" tabindex="0" role="region" aria-label="Output: A"><code>a  b\n</code></pre>' in html
+    assert (
+        '<pre class="output" tabindex="0" role="region" aria-label="Output: A"><code>a  '
+        "b\n</code></pre>"
+    ) in html
     assert Links(html).hrefs == ["/base/help/start/b#c", "#d"]
     assert not [one for one in PAGES if "<!--" in one.text]
 
@@ -126,9 +151,13 @@ def test_a_terminal_shows_topics_instead_of_files() -> None:
 def test_topics_that_the_program_names_exist() -> None:
     """In errors, hints and alerts: `levity-trio help TOPIC`."""
     texts = [
-        one.read_text(encoding="utf-8") for kind in ("*.py", "*.yml", "*.txt") for one in FOLDER.parent.rglob(kind)
+        one.read_text(encoding="utf-8")
+        for kind in ("*.py", "*.yml", "*.txt")
+        for one in FOLDER.parent.rglob(kind)
     ]
-    named = {topic for text in texts for topic in re.findall(r"levity-trio help ([a-z][a-z/-]+)", text)}
+    named = {
+        topic for text in texts for topic in re.findall(r"levity-trio help ([a-z][a-z/-]+)", text)
+    }
     assert named >= {"back-up-and-restore", "reviews"}
     assert all(manual.find(topic) for topic in named)
     assert not [text for text in texts if re.search(r"\(README, |the README\b", text)]

@@ -23,6 +23,16 @@ def make_pair(folder: Path) -> Pair:
     pair = Pair(folder / "mail.pem", folder / "mail.key")
     words = ["-subj", "/CN=mail", "-addext", "subjectAltName=IP:127.0.0.2", "-days", "2", "-nodes"]
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    command = ["openssl", "req", "-x509", *kind, "-keyout", str(pair.key), "-out", str(pair.cert), *words]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        *kind,
+        "-keyout",
+        str(pair.key),
+        "-out",
+        str(pair.cert),
+        *words,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return pair

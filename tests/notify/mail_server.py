@@ -1,11 +1,12 @@
 """A mail server of aiosmtpd, which is not ours, in a process of its own.
 
-    python -m tests.notify.mail_server [--cert PEM --key PEM [--at-once]] [--refuse ADDRESS] [--unwanted ADDRESS]
+    python -m tests.notify.mail_server [--cert PEM --key PEM [--at-once]] [--refuse ADDRESS]
+    [--unwanted ADDRESS]
         [--silent] [--slow SECONDS] [--host ADDRESS] [--port PORT]
 
-It prints its port, then each mail that it took as a line of JSON. With a certificate it offers STARTTLS, or TLS
-`--at-once`, and takes mails only from USER with PASSWORD. `--silent`: it takes the whole mail and never answers.
-`--unwanted`: it takes the address, and refuses the whole mail.
+It prints its port, then each mail that it took as a line of JSON. With a certificate it offers
+STARTTLS, or TLS `--at-once`, and takes mails only from USER with PASSWORD. `--silent`: it takes the
+whole mail and never answers. `--unwanted`: it takes the address, and refuses the whole mail.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ PASSWORD: Final = "p:s/w@or d"  # noqa: S105 - of this server only
 class Handler:
     """Takes mails."""
 
-    def __init__(self, refused: str, unwanted: str, slow_seconds: float, *, is_silent: bool) -> None:
+    def __init__(
+        self, refused: str, unwanted: str, slow_seconds: float, *, is_silent: bool
+    ) -> None:
         self._refused = refused
         self._unwanted = unwanted
         self._slow_seconds = slow_seconds
@@ -62,7 +65,9 @@ class Handler:
             "to": envelope.rcpt_tos,
             "headers": {name.lower(): str(value) for name, value in message.items()},
             "body": body.get_content(),
-            "attachments": [[one.get_filename(), one.get_content_type()] for one in message.iter_attachments()],
+            "attachments": [
+                [one.get_filename(), one.get_content_type()] for one in message.iter_attachments()
+            ],
         }
         print(json.dumps(taken), flush=True)
         await asyncio.sleep(self._slow_seconds)
@@ -71,7 +76,9 @@ class Handler:
         return "250 OK"
 
 
-def authenticate(_server: SMTP, _session: object, _envelope: object, _mechanism: str, data: Any) -> AuthResult:
+def authenticate(
+    _server: SMTP, _session: object, _envelope: object, _mechanism: str, data: Any
+) -> AuthResult:
     is_right = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
     return AuthResult(success=is_right, handled=is_right)
 
@@ -86,7 +93,9 @@ async def serve(words: argparse.Namespace) -> None:
         handler = Handler(words.refuse, words.unwanted, words.slow, is_silent=words.silent)
         if context is None:
             return SMTP(handler, hostname="mail.example.org")
-        way: dict[str, Any] = {} if words.at_once else {"tls_context": context, "require_starttls": True}
+        way: dict[str, Any] = (
+            {} if words.at_once else {"tls_context": context, "require_starttls": True}
+        )
         return SMTP(
             handler,
             hostname="mail.example.org",
@@ -97,7 +106,9 @@ async def serve(words: argparse.Namespace) -> None:
         )
 
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(made, words.host, words.port, ssl=context if words.at_once else None)
+    server = await loop.create_server(
+        made, words.host, words.port, ssl=context if words.at_once else None
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -132,7 +143,9 @@ async def serving_mail(*words: str | Path) -> AsyncIterator[MailServer]:
     async with trio.open_nursery() as nursery:
         run = trio.run_process
         process = await nursery.start(
-            lambda task_status: run(command, stdout=subprocess.PIPE, check=False, task_status=task_status)
+            lambda task_status: run(
+                command, stdout=subprocess.PIPE, check=False, task_status=task_status
+            )
         )
         server = MailServer(process)
         server.port = int(await server.line())

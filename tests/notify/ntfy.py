@@ -1,4 +1,5 @@
-"""A receiver with the format that ntfy documents for "publish as JSON", and one of signs of life."""
+"""A receiver with the format that ntfy documents for "publish as JSON", and one of signs of
+life."""
 
 from __future__ import annotations
 
@@ -10,7 +11,19 @@ import orjson
 import trio
 
 HOST = "127.0.0.1"
-KNOWN = {"topic", "message", "title", "tags", "priority", "actions", "click", "attach", "markdown", "icon", "filename"}
+KNOWN = {
+    "topic",
+    "message",
+    "title",
+    "tags",
+    "priority",
+    "actions",
+    "click",
+    "attach",
+    "markdown",
+    "icon",
+    "filename",
+}
 
 
 class Ntfy:
@@ -39,7 +52,9 @@ class Ntfy:
                 received += await stream.receive_some(65536)
             head, _, body = received.partition(b"\r\n\r\n")
             _, *lines = head.decode().split("\r\n")
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            headers = {
+                name.lower(): value for name, _, value in (line.partition(": ") for line in lines)
+            }
             while len(body) < int(headers.get("content-length", 0)):
                 body += await stream.receive_some(65536)
             self.heads.append(head)
@@ -54,14 +69,20 @@ class Ntfy:
             assert message.keys() <= KNOWN
             assert isinstance(message["topic"], str)
             if message["topic"] == self.unfit:
-                return _response(b"400 Bad Request", {"code": 40009, "http": 400, "error": "invalid topic"})
+                return _response(
+                    b"400 Bad Request", {"code": 40009, "http": 400, "error": "invalid topic"}
+                )
             self.published.append(message)
         return _response(self.status, {"id": "sPs71M8A2T", "event": "message"})
 
 
 def _response(status: bytes, body: dict[str, Any]) -> bytes:
     content = orjson.dumps(body)
-    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(content), content)
+    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (
+        status,
+        len(content),
+        content,
+    )
 
 
 @asynccontextmanager

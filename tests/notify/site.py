@@ -1,4 +1,5 @@
-"""A site whose server looks at what there is to tell. What it knows is in its database, so each look is a restart."""
+"""A site whose server looks at what there is to tell. What it knows is in its database, so each
+look is a restart."""
 
 from __future__ import annotations
 
@@ -21,30 +22,40 @@ from tests.store.reading import reading
 
 KEY: Final = SecretKey("A" * 43 + "=")
 WAYS: Final = Ways(
-    channels=[MAIL], zone=BERLIN, owners_url="https://home.example.org", drivers_url="https://charge.example.org"
+    channels=[MAIL],
+    zone=BERLIN,
+    owners_url="https://home.example.org",
+    drivers_url="https://charge.example.org",
 )
 
 
 class Site:
-    """The server of a site with its chargers, and one recipient to begin with: an owner who wants to know all."""
+    """The server of a site with its chargers, and one recipient to begin with: an owner who wants
+    to know all."""
 
     def __init__(self, chargers: int = 0, connection: Any = None, **owner: Any) -> None:
         self.books = Books(in_memory() if connection is None else connection)
         self.machine = WELL
         self.ways = WAYS
         self.look()  # as at the first start
-        self.stations = [Station(self.books, f"CP-{number:02}") for number in range(1, chargers + 1)]
+        self.stations = [
+            Station(self.books, f"CP-{number:02}") for number in range(1, chargers + 1)
+        ]
         self.owner = self.add(who="owner", mail="owner@example.org", kinds=[*OF_SITE], **owner)
 
     def add(self, topic: str | None = None, **data: Any) -> int:
         """Add a recipient."""
-        return self.books.run(recipients.add, RecipientData(**data), topic, KEY, By(self.books.at, "anna"))
+        return self.books.run(
+            recipients.add, RecipientData(**data), topic, KEY, By(self.books.at, "anna")
+        )
 
     def found(self) -> Round:
         """Look, and store nothing: as if the server died before the commit."""
         rule = Rule(BERLIN, self.books.policy, BillBy.TAG)
         with reading(self.books) as db:
-            return messages_of(find(db, self.books.now, rule, self.machine), self.ways, self.books.now)
+            return messages_of(
+                find(db, self.books.now, rule, self.machine), self.ways, self.books.now
+            )
 
     def look(self) -> bool:
         """Look, and store what that makes; return whether it was stored."""
@@ -60,7 +71,11 @@ class Site:
     def restart(self, reachable: Sequence[Station] | None = None, away_minutes: float = 1) -> None:
         """Kill the server and start it again; the chargers that it reaches come back."""
         self.found()
-        connected = [one for one in self.stations if self.is_connected(one)] if reachable is None else reachable
+        connected = (
+            [one for one in self.stations if self.is_connected(one)]
+            if reachable is None
+            else reachable
+        )
         self.books.server = self.books.run(sessions.start_run, SERVER, "1.0", self.books.at, True)
         self.machine = self.machine._replace(begun_at=self.books.at)
         self.wait(away_minutes)

@@ -1,4 +1,5 @@
-"""All that is asked and stored of messages, on PostgreSQL and SQLite at once, and without reading whole tables."""
+"""All that is asked and stored of messages, on PostgreSQL and SQLite at once, and without reading
+whole tables."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def site() -> Iterator[Site]:
 
 def test_what_is_told(site: Site) -> None:
     House(site.books).give(ANNA, "TAG")
-    driver = site.add("0123", who="driver", account=ANNA, mail="anna@example.org", kinds=[*OF_DRIVER])
+    driver = site.add(
+        "0123", who="driver", account=ANNA, mail="anna@example.org", kinds=[*OF_DRIVER]
+    )
     first, second, third = site.stations
     third.lose()
     second.status("Faulted", error="GroundFailure")
@@ -44,9 +47,17 @@ def test_what_is_told(site: Site) -> None:
     first.status("SuspendedEV")
     for fact in (
         HouseholdReported(
-            charger=None, at=site.books.at, report=1, account=ANNA, about="card", transaction=None, id_tag=None
+            charger=None,
+            at=site.books.at,
+            report=1,
+            account=ANNA,
+            about="card",
+            transaction=None,
+            id_tag=None,
         ),
-        MonthLimitNear(charger=None, at=site.books.at, what="tag", key="tag", month="2026-03", until="2026-04"),
+        MonthLimitNear(
+            charger=None, at=site.books.at, what="tag", key="tag", month="2026-03", until="2026-04"
+        ),
         OutcomeKnown(
             charger="CP-01",
             at=site.books.at,
@@ -65,7 +76,13 @@ def test_what_is_told(site: Site) -> None:
     parts = [(kind, part) for kind, part, _ in site.told()]
     assert sorted(parts) == sorted(
         [
-            *(("fault", "begin"), ("away", "begin"), ("away", "end"), ("report", "note"), ("command", "note")),
+            *(
+                ("fault", "begin"),
+                ("away", "begin"),
+                ("away", "end"),
+                ("report", "note"),
+                ("command", "note"),
+            ),
             ("doubt", "digest"),
         ]
     )
@@ -85,7 +102,9 @@ def test_how_it_gets_out(site: Site) -> None:
     assert claimed is not None
     assert claimed.mail == "owner@example.org"
     assert books.run(messages.begin_again) == 1
-    failure = Failure(message=number, problem="451", next_at="2026-03-02", refused="owner@example.org")
+    failure = Failure(
+        message=number, problem="451", next_at="2026-03-02", refused="owner@example.org"
+    )
     books.run(messages.note_failed, failure, books.at)
     with reading(books) as db:
         assert reads.due(db, "mail", books.at, 10) == reads.DueMessages([], "2026-03-02")
@@ -110,7 +129,12 @@ def test_statements_and_recipients(site: Site) -> None:
     books, house = site.books, House(site.books)
     house.give(ANNA, "TAG")
     flat = site.add(
-        "0123", who="driver", account=ANNA, mail="anna@example.org", kinds=["statement"], gets_statements=True
+        "0123",
+        who="driver",
+        account=ANNA,
+        mail="anna@example.org",
+        kinds=["statement"],
+        gets_statements=True,
     )
     biller = Biller(house)
     transaction = site.stations[0].start(1000)
@@ -120,7 +144,11 @@ def test_statements_and_recipients(site: Site) -> None:
     biller.close("2026-03")
     site.look()
     with reading(books) as db:
-        assert _planned(db, Order(month="2026-03", by="anna", again=True), WAYS, books.at) == ([], 1, [])
+        assert _planned(db, Order(month="2026-03", by="anna", again=True), WAYS, books.at) == (
+            [],
+            1,
+            [],
+        )
         (row,) = reads.messages_of_account(db, ANNA, 10)
         assert reads.messages_of_statement(db, row.statement or 0) == [row]
         assert reads.topic(db, flat, KEY) == "0123"
@@ -128,7 +156,9 @@ def test_statements_and_recipients(site: Site) -> None:
     books.run(recipients.note_shown, flat, books.at)
     assert books.run(recipients.lost_topics, KEY) == []
     assert books.run(recipients.set_topic, flat, "4567", KEY)
-    data = RecipientData(who="driver", account=ANNA, mail="b@example.org", quiet_from="22:00", quiet_until="06:00")
+    data = RecipientData(
+        who="driver", account=ANNA, mail="b@example.org", quiet_from="22:00", quiet_until="06:00"
+    )
     assert books.run(recipients.change, flat, data)
     books.now += timedelta(hours=1)
     assert books.run(recipients.end, flat, by)

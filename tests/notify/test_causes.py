@@ -1,4 +1,5 @@
-"""What begins and ends is one message each: whatever dies together, comes back one by one, or flickers."""
+"""What begins and ends is one message each: whatever dies together, comes back one by one, or
+flickers."""
 
 from __future__ import annotations
 
@@ -87,7 +88,10 @@ def test_an_hour_later_the_same_fault_is_another_one() -> None:
 def test_one_that_never_returns_does_not_hide_the_next_outage() -> None:
     both = [away("A", 0), away("B", 0)]
     found = watched((3, both), (20, both[:1]), (300, [away("A", 0), away("B", 297)]))
-    assert [(len(one.parts), one.lasting) for one in found] == [(2, [Place("A")]), (1, [Place("B")])]
+    assert [(len(one.parts), one.lasting) for one in found] == [
+        (2, [Place("A")]),
+        (1, [Place("B")]),
+    ]
 
 
 def test_a_slow_trickle_is_told_all_the_same() -> None:
@@ -104,7 +108,11 @@ def test_a_look_more_or_less_changes_no_cause(seed: int) -> None:
     back = {one.place: 60 + random.uniform(0, 4) for one in lasting}
 
     def at(minute: float) -> list[Condition]:
-        return [one for one in lasting if one.since <= NOON + minute * MINUTE and minute < back[one.place]]
+        return [
+            one
+            for one in lasting
+            if one.since <= NOON + minute * MINUTE and minute < back[one.place]
+        ]
 
     minutes = [n / 2 for n in range(1, 200) if random.random() < 0.6] + [120.0]
     (cause,) = watched(*((minute, at(minute)) for minute in minutes))
@@ -116,7 +124,8 @@ def test_a_look_more_or_less_changes_no_cause(seed: int) -> None:
 
 
 class Night:
-    """A night in which the switch under twenty chargers dies twice. The server is killed at one of its moments."""
+    """A night in which the switch under twenty chargers dies twice. The server is killed at one of
+    its moments."""
 
     MOMENTS = 16
 
@@ -139,7 +148,9 @@ class Night:
         return [part for _, part, _ in self.site.told()]
 
     def _die(self) -> None:
-        for one in self._random.sample(self.site.stations, 20):  # each is missed when its next answer is
+        for one in self._random.sample(
+            self.site.stations, 20
+        ):  # each is missed when its next answer is
             one.lose()
             self.site.wait(0.15)
             self._moment(one is self.site.stations[0])
@@ -202,7 +213,9 @@ def test_a_charger_that_was_hidden_ends_what_was_told_of_it() -> None:
     site = Site(2)
     site.stations[1].lose()
     site.wait(20)
-    site.books.connection.execute("UPDATE cp SET hidden_at = ? WHERE id = 'CP-02'", (site.books.at,))
+    site.books.connection.execute(
+        "UPDATE cp SET hidden_at = ? WHERE id = 'CP-02'", (site.books.at,)
+    )
     site.wait(10)
     assert [part for _, part, _ in site.told()] == ["begin", "end"]
 
@@ -232,18 +245,29 @@ def test_a_fault_passes_quiet_hours_and_others_wait() -> None:
 def test_what_the_machine_lacks_is_a_fact_and_a_message() -> None:
     site = Site()
     made = LastBackup(stamp(site.books.now - timedelta(days=4)), "/mnt/a.db", 4096)
-    site.machine = WELL._replace(is_saved_elsewhere=False, backup=made, space=Space(0, 0, 0, 499_000_000))
+    site.machine = WELL._replace(
+        is_saved_elsewhere=False, backup=made, space=Space(0, 0, 0, 499_000_000)
+    )
     site.wait(1)
-    site.machine = WELL._replace(space=Space(0, 0, 0, 498_000_000))  # other words are no other cause
+    site.machine = WELL._replace(
+        space=Space(0, 0, 0, 498_000_000)
+    )  # other words are no other cause
     site.wait(10)
     site.machine = WELL
     site.wait(10)
     assert [(kind, part) for kind, part, _ in site.told()] == [
         *(("backup", "begin"), ("disk", "begin"), ("backup", "end"), ("disk", "end")),
     ]
-    facts = site.books.rows("SELECT kind, json_extract(data, '$.kind') FROM event WHERE kind LIKE 'Cause%' ORDER BY id")
+    facts = site.books.rows(
+        "SELECT kind, json_extract(data, '$.kind') FROM event WHERE kind LIKE 'Cause%' ORDER BY id"
+    )
     assert facts == [
-        *(("CauseBegan", "backup"), ("CauseBegan", "disk"), ("CauseEnded", "backup"), ("CauseEnded", "disk")),
+        *(
+            ("CauseBegan", "backup"),
+            ("CauseBegan", "disk"),
+            ("CauseEnded", "backup"),
+            ("CauseEnded", "disk"),
+        ),
     ]
 
 
@@ -253,9 +277,16 @@ def test_an_exceeded_circuit_passes_quiet_hours_and_a_silent_meter_waits() -> No
     over = [{"circuit": "Feeder", "phase": phase, "since": site.books.at} for phase in ("L1", "L3")]
     meter = loads.silent_meter("Main", site.books.at)
     shown = {"at": site.books.at, "is_shadow": True, "lines": [], "cars": [], "grid_a": None}
-    site.books.run(load.keep_state, site.books.at, dumps(shown | {"over": over, "meters": [meter]}).decode(), "[]")
+    site.books.run(
+        load.keep_state,
+        site.books.at,
+        dumps(shown | {"over": over, "meters": [meter]}).decode(),
+        "[]",
+    )
     site.wait(10)
-    site.books.run(load.keep_state, site.books.at, dumps(shown | {"over": [], "meters": []}).decode(), "[]")
+    site.books.run(
+        load.keep_state, site.books.at, dumps(shown | {"over": [], "meters": []}).decode(), "[]"
+    )
     site.wait(10)
     assert site.told() == [
         ("exceeded", "begin", "Feeder is above its limit on L1 and L3"),
@@ -282,8 +313,19 @@ def test_what_is_odd_about_a_charger_is_told_once_by_cause_and_waits_for_the_mor
         site.wait(10)
     words = "between two sessions its register went from 61 to 7400 kWh, more than can have flowed"
     assert site.told() == [
-        ("fault", "note", "CP-02 connected more than 50 times in a day; look at its network and its power supply"),
-        ("fault", "note", "CP-02 charged in 3 sessions and measured nothing; look at its meter with a test charge"),
+        (
+            "fault",
+            "note",
+            "CP-02 connected more than 50 times in a day; look at its network and its power supply",
+        ),
+        (
+            "fault",
+            "note",
+            (
+                "CP-02 charged in 3 sessions and measured nothing; look at its meter with a test "
+                "charge"
+            ),
+        ),
         ("fault", "note", f"CP-02 has another meter: {words}"),
     ]
     assert site.books.rows("SELECT DISTINCT link, not_before FROM message") == [
@@ -295,7 +337,9 @@ def test_chargers_that_do_not_obey_are_told_each_by_itself_and_once() -> None:
     site = Site(2)
     site.books.run(leases.manage, ["CP-01", "CP-02"], site.books.at, "anna")
     for charger in ("CP-01", "CP-02", "CP-01"):
-        fact = LimitIgnored(charger=charger, at=site.books.at, connector=1, limit=10, drawn=15.8, way=1)
+        fact = LimitIgnored(
+            charger=charger, at=site.books.at, connector=1, limit=10, drawn=15.8, way=1
+        )
         site.books.run(leases.ignored, fact, 2, None)
         site.wait(3)
     for _ in range(3):
@@ -309,14 +353,23 @@ def test_chargers_that_do_not_obey_are_told_each_by_itself_and_once() -> None:
         ("ignored", "end", "CP-01 no longer ignores its limit"),
         ("ignored", "end", "CP-02 no longer ignores its limit"),
     ]
-    assert site.books.rows("SELECT DISTINCT link FROM message") == [("https://home.example.org/load",)]
+    assert site.books.rows("SELECT DISTINCT link FROM message") == [
+        ("https://home.example.org/load",)
+    ]
 
 
 def test_a_german_message_has_words_for_a_code_and_leaves_a_name() -> None:
     where = Where({"CP-1": "Left"}, (), UTC, NOON)
     cause = Cause(
-        kind=Kind.FAULTED, subject="GroundFailure", parts={Place("CP-1"): Span(NOON)}, began_at=NOON, found_at=NOON
+        kind=Kind.FAULTED,
+        subject="GroundFailure",
+        parts={Place("CP-1"): Span(NOON)},
+        began_at=NOON,
+        found_at=NOON,
     )
     with speaking("de"):
         assert begun(cause, where).body == "Left ist seit 12:00 gestört: Erdschluss."
-        assert begun(replace(cause, subject="Left"), where).body == "Left ist seit 12:00 gestört: Left."
+        assert (
+            begun(replace(cause, subject="Left"), where).body
+            == "Left ist seit 12:00 gestört: Left."
+        )

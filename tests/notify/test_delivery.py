@@ -1,4 +1,5 @@
-"""Deliveries over time: over failures, restarts and refusals, by servers that answer, refuse, or are silent."""
+"""Deliveries over time: over failures, restarts and refusals, by servers that answer, refuse, or
+are silent."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ WAITING = "SELECT count(*) FROM message WHERE sent_at IS NULL AND given_up_at IS
 
 
 class Site:
-    """A database and what tells people, over runs of the server. Mails go to `mail`, push messages to `ntfy`."""
+    """A database and what tells people, over runs of the server. Mails go to `mail`, push messages
+    to `ntfy`."""
 
     def __init__(self, stored: Stored, folder: Path) -> None:
         self.books = Books(stored.connection)
@@ -58,7 +60,10 @@ class Site:
         self.tried: list[tuple[str, str]] = []
         self.folder = folder
         self.config = ServerConfig(
-            mail=f"folder:{folder}", mail_from="haus@example.org", given_time_zone=BERLIN, clock_speed=3000
+            mail=f"folder:{folder}",
+            mail_from="haus@example.org",
+            given_time_zone=BERLIN,
+            clock_speed=3000,
         )
         self.reader = Reader(stored.address)
         self.reports = 0
@@ -145,13 +150,20 @@ async def test_each_is_told_once_by_each_way(site: Site) -> None:
                 site.report()
                 await eventually(partial(is_sent, site, made))
         assert [one["topic"] for one in ntfy.published] == [TOPIC] * 2
-    assert sorted(mail["To"] for mail in site.mails()) == ["caretaker@example.org"] * 2 + ["owner@example.org"] * 2
-    assert {mail["Subject"] for mail in site.mails()} == {"A household lost a card, which is blocked now"}
+    assert (
+        sorted(mail["To"] for mail in site.mails())
+        == ["caretaker@example.org"] * 2 + ["owner@example.org"] * 2
+    )
+    assert {mail["Subject"] for mail in site.mails()} == {
+        "A household lost a card, which is blocked now"
+    }
     assert site.value("SELECT count(*) FROM message WHERE perhaps_twice = 1") == 0
     assert len(site.tried) == 6
 
 
-async def test_what_was_being_sent_when_the_server_died_is_sent_again_and_says_so(site: Site) -> None:
+async def test_what_was_being_sent_when_the_server_died_is_sent_again_and_says_so(
+    site: Site,
+) -> None:
     site.add(mail="owner@example.org")
     async with site.running():
         await eventually(lambda: site.value("SELECT count(*) FROM message_cursor"))
@@ -174,7 +186,9 @@ async def test_what_was_being_sent_when_the_server_died_is_sent_again_and_says_s
 
 async def test_a_stop_waits_for_the_answer_to_what_is_being_sent(site: Site) -> None:
     async with serving_mail("--host", "127.0.0.1", "--slow", "0.3") as server:
-        site.config = replace(site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}")
+        site.config = replace(
+            site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}"
+        )
         site.add(mail="owner@example.org")
         async with site.running():
             await eventually(lambda: site.value("SELECT count(*) FROM message_cursor"))
@@ -200,7 +214,9 @@ async def test_a_stop_waits_no_longer_for_what_was_claimed_just_then(
     site.writer = Answering(site.books.connection)
     site.writer.publish, site.writer.answer_seconds = site.hooks.observe, 0.2
     async with serving_mail("--host", "127.0.0.1", "--silent") as server:
-        site.config = replace(site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}")
+        site.config = replace(
+            site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}"
+        )
         site.add(mail="owner@example.org")
         with trio.fail_after(mail.STEP_SECONDS - 1):
             async with site.running():
@@ -212,19 +228,29 @@ async def test_a_stop_waits_no_longer_for_what_was_claimed_just_then(
 
 async def test_an_address_that_is_refused_is_shown_and_others_go_on(site: Site) -> None:
     async with serving_mail("--host", "127.0.0.1", "--refuse", "gone@example.org") as server:
-        site.config = replace(site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}")
+        site.config = replace(
+            site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}"
+        )
         gone, there = site.add(mail="gone@example.org"), site.add(mail="there@example.org")
         async with site.running():
             await eventually(lambda: site.value("SELECT count(*) FROM message_cursor"))
             site.report()
-            await eventually(lambda: site.value("SELECT count(*) FROM message") == 2 and site.value(WAITING) == 0)
-            problem = site.value("SELECT mail_problem FROM recipient WHERE mail = 'gone@example.org'")
+            await eventually(
+                lambda: site.value("SELECT count(*) FROM message") == 2 and site.value(WAITING) == 0
+            )
+            problem = site.value(
+                "SELECT mail_problem FROM recipient WHERE mail = 'gone@example.org'"
+            )
             assert of_stored(problem) == "gone@example.org was refused: 550 5.1.1 no such user here"
             data = RecipientData(who="owner", kinds=["report"], mail="back@example.org")
             site.books.run(recipients.change, gone, data)
             site.report()
-            await eventually(lambda: site.value("SELECT count(*) FROM message") == 4 and site.value(WAITING) == 0)
-    found = site.books.rows("SELECT recipient_id, sent_to, given_up_at IS NOT NULL FROM message ORDER BY id")
+            await eventually(
+                lambda: site.value("SELECT count(*) FROM message") == 4 and site.value(WAITING) == 0
+            )
+    found = site.books.rows(
+        "SELECT recipient_id, sent_to, given_up_at IS NOT NULL FROM message ORDER BY id"
+    )
     assert found == [(gone, None, 1), (there, "there@example.org", 0)] + [
         (gone, "back@example.org", 0),
         (there, "there@example.org", 0),
@@ -233,10 +259,15 @@ async def test_an_address_that_is_refused_is_shown_and_others_go_on(site: Site) 
     assert ("mail", "refused") in site.tried
 
 
-async def told_all(site: Site, words: Sequence[str], recipients: int) -> dict[str, tuple[str | None, str | None]]:
-    """Report twice; return the problem of each recipient, and why the first message was given up."""
+async def told_all(
+    site: Site, words: Sequence[str], recipients: int
+) -> dict[str, tuple[str | None, str | None]]:
+    """Report twice; return the problem of each recipient, and why the first message was given
+    up."""
     async with serving_mail("--host", "127.0.0.1", *words) as server:
-        site.config = replace(site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}")
+        site.config = replace(
+            site.config, mail=f"smtp://haus%40example.org@127.0.0.1:{server.port}"
+        )
         async with site.running():
             await eventually(lambda: site.value("SELECT count(*) FROM message_cursor"))
             for made in (1, 2):
@@ -247,20 +278,28 @@ async def told_all(site: Site, words: Sequence[str], recipients: int) -> dict[st
                         and site.value(WAITING) == 0
                     )
                 )
-    rows = "SELECT mail, mail_problem, problem FROM recipient JOIN message ON recipient_id = recipient.id"
+    rows = (
+        "SELECT mail, mail_problem, problem FROM recipient "
+        "JOIN message ON recipient_id = recipient.id"
+    )
     return {
         mail: (of_stored(problem), of_stored(why))
         for mail, problem, why in site.books.rows(f"{rows} ORDER BY message.id DESC")
     }
 
 
-@pytest.mark.parametrize("mail", ["flat..seven@example.org", "flat7.@example.org", "=?b?flat?=@example.org"])
+@pytest.mark.parametrize(
+    "mail", ["flat..seven@example.org", "flat7.@example.org", "=?b?flat?=@example.org"]
+)
 async def test_an_address_that_is_none_holds_up_nobody(site: Site, mail: str) -> None:
     """Older versions took these, and the library of mail raises for them."""
     for one in (mail, "there@example.org"):
         site.add(mail=one)
     problem = f"{mail} is not a mail address"
-    assert await told_all(site, (), 2) == {mail: (problem, problem), "there@example.org": (None, None)}
+    assert await told_all(site, (), 2) == {
+        mail: (problem, problem),
+        "there@example.org": (None, None),
+    }
     assert site.value("SELECT count(*) FROM message WHERE sent_at IS NOT NULL") == 2
 
 
@@ -291,7 +330,9 @@ async def test_what_raises_while_one_message_is_made_ends_that_one(
     problem = "it cannot be made (CharsetError)"
     told = await told_all(site, (), 2)
     assert told == {"odd@example.org": (problem, problem), "there@example.org": (None, None)}
-    errors = [line for line in log_lines if line["event"] == "a message cannot be made, and is given up"]
+    errors = [
+        line for line in log_lines if line["event"] == "a message cannot be made, and is given up"
+    ]
     assert len(errors) == 2
 
 
@@ -301,7 +342,8 @@ async def test_statements_that_cannot_be_made_now_hold_up_no_other_message(site:
     assert one.to is not None
     accounts = [papers.account(replace(one.to, name=f"Flat {number}")) for number in range(3)]
     papers.close(
-        papers.draft(*((number, replace(one, account=number)) for number in accounts)), papers.biller(one.owner)
+        papers.draft(*((number, replace(one, account=number)) for number in accounts)),
+        papers.biller(one.owner),
     )
     for number in accounts:
         site.add(who="driver", account=number, mail=f"flat{number}@example.org", kinds=[])
@@ -329,7 +371,9 @@ async def test_a_push_message_that_is_refused_for_good_holds_up_nobody(site: Sit
         async with site.running():
             await eventually(lambda: site.value("SELECT count(*) FROM message_cursor"))
             site.report()
-            await eventually(lambda: site.value("SELECT count(*) FROM message") == 2 and site.value(WAITING) == 0)
+            await eventually(
+                lambda: site.value("SELECT count(*) FROM message") == 2 and site.value(WAITING) == 0
+            )
     told = site.books.rows("SELECT attempts, problem, sent_at IS NOT NULL FROM message ORDER BY id")
     assert [(attempts, of_stored(problem), is_sent) for attempts, problem, is_sent in told] == [
         (1, "ntfy at 127.0.0.1 answers 400: invalid topic", 0),
@@ -357,8 +401,14 @@ async def test_a_server_that_takes_nothing_is_one_line_and_all_arrives_when_it_d
         site.books.now += timedelta(minutes=16)
         await eventually(lambda: site.value(WAITING) == 0)
     texts = [line["event"] for line in log_lines if line.get("channel") == "mail"]
-    assert texts == ["messages cannot be delivered; they are tried again", "messages are delivered again"]
-    assert site.value("SELECT count(*) FROM message WHERE given_up_at IS NULL AND problem IS NULL") == 6
+    assert texts == [
+        "messages cannot be delivered; they are tried again",
+        "messages are delivered again",
+    ]
+    assert (
+        site.value("SELECT count(*) FROM message WHERE given_up_at IS NULL AND problem IS NULL")
+        == 6
+    )
 
 
 @pytest.mark.logs_errors
@@ -393,7 +443,9 @@ async def test_a_mail_server_that_never_answers_holds_nothing_else(site: Site) -
             assert site.value(f"{WAITING} AND channel = 'mail'") == 6
 
 
-async def test_topics_of_another_key_are_new_and_must_be_scanned(site: Site, log_lines: list[Any]) -> None:
+async def test_topics_of_another_key_are_new_and_must_be_scanned(
+    site: Site, log_lines: list[Any]
+) -> None:
     number = site.add(TOPIC)
     site.books.run(recipients.note_shown, number, site.books.at)
     other = SecretKey("B" * 43 + "=")
@@ -414,7 +466,9 @@ async def test_statements_of_a_closed_month(site: Site) -> None:
     one = forms.one_line()
     assert one.to is not None
     with_mail, without = papers.account(one.to), papers.account(replace(one.to, name="Flat 9"))
-    draft = papers.draft((with_mail, replace(one, account=with_mail)), (without, replace(one, account=without)))
+    draft = papers.draft(
+        (with_mail, replace(one, account=with_mail)), (without, replace(one, account=without))
+    )
     papers.close(draft, papers.biller(one.owner))
     site.add(who="driver", account=with_mail, mail="flat@example.org", kinds=[], language="de")
     order = Order(month=f"{one.month:%Y-%m}", by="anna")
@@ -426,7 +480,10 @@ async def test_statements_of_a_closed_month(site: Site) -> None:
         assert await messages.mail_statements(again) == Mailed(1, 0, [])
     mail = site.mails()[0]
     (attachment,) = mail.iter_attachments()
-    assert (attachment.get_content_type(), attachment.get_content()[:5]) == ("application/pdf", b"%PDF-")
+    assert (attachment.get_content_type(), attachment.get_content()[:5]) == (
+        "application/pdf",
+        b"%PDF-",
+    )
     assert str(attachment.get_filename()).endswith("statement 1.pdf")
     found = site.books.rows("SELECT statement_id, sent_to, created_by FROM message ORDER BY id")
     assert found[0] == (1, "flat@example.org", "anna")

@@ -32,7 +32,10 @@ async def pinging(path: Path, url: str) -> AsyncIterator[Writer]:
     with new_database(path) as connection:
         connection.execute("PRAGMA busy_timeout = 10").fetchall()
         store = FileStore(connection)
-        async with open_writer(store, lambda _: None, 30, QUICK) as writer, trio.open_nursery() as nursery:
+        async with (
+            open_writer(store, lambda _: None, 30, QUICK) as writer,
+            trio.open_nursery() as nursery,
+        ):
             nursery.start_soon(keep_pinging, url, writer)
             with trio.fail_after(30):
                 yield writer
@@ -40,10 +43,15 @@ async def pinging(path: Path, url: str) -> AsyncIterator[Writer]:
 
 
 async def test_a_healthy_server_requests_the_url_and_tells_nothing_else(tmp_path: Path) -> None:
-    async with serving_ntfy() as receiver, pinging(tmp_path / "site.db", f"{receiver.url}/uuid?a=b"):
+    async with (
+        serving_ntfy() as receiver,
+        pinging(tmp_path / "site.db", f"{receiver.url}/uuid?a=b"),
+    ):
         await receiver.until(2)
     host = receiver.url.removeprefix("http://").encode()
-    assert set(receiver.heads) == {b"GET /uuid?a=b HTTP/1.1\r\nhost: %s\r\nconnection: close" % host}
+    assert set(receiver.heads) == {
+        b"GET /uuid?a=b HTTP/1.1\r\nhost: %s\r\nconnection: close" % host
+    }
 
 
 @pytest.mark.logs_errors
@@ -63,7 +71,9 @@ async def test_silent_while_nothing_can_be_committed(tmp_path: Path) -> None:
         await receiver.until(heard + 1)
 
 
-async def test_a_url_that_cannot_be_reached_costs_one_line(tmp_path: Path, log_lines: list[EventDict]) -> None:
+async def test_a_url_that_cannot_be_reached_costs_one_line(
+    tmp_path: Path, log_lines: list[EventDict]
+) -> None:
     async with serving_ntfy() as receiver:
         receiver.status = b"404 Not Found"
         async with pinging(tmp_path / "site.db", f"{receiver.url}/secret"):

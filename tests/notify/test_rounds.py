@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from levity_trio.events import Fact, HouseholdReported, MonthLimitNear, MonthLimitReached, OutcomeKnown
+from levity_trio.events import (
+    Fact,
+    HouseholdReported,
+    MonthLimitNear,
+    MonthLimitReached,
+    OutcomeKnown,
+)
 from levity_trio.notify import reading
 from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.notify.rounds import PUSH, after_quiet
@@ -102,7 +108,12 @@ def test_a_car_that_waits_for_the_night_is_not_full() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "kinds"),
-    [("PowerLoss", ["stopped"]), ("DeAuthorized", ["stopped"]), ("EVDisconnected", ["unplugged"]), ("Local", [])],
+    [
+        ("PowerLoss", ["stopped"]),
+        ("DeAuthorized", ["stopped"]),
+        ("EVDisconnected", ["unplugged"]),
+        ("Local", []),
+    ],
 )
 def test_why_a_session_ended_says_who_is_told(reason: str, kinds: list[str]) -> None:
     home = Home()
@@ -133,20 +144,35 @@ def test_a_late_stop_of_a_session_that_was_closed_tells_nothing_new() -> None:
 
 def test_limits_of_the_month() -> None:
     home = Home(quiet_from="00:00", quiet_until="23:59")
-    values = {"what": "account", "key": str(ANNA), "month": "2026-03", "until": "2026-03-31T22:00:00.000Z"}
+    values = {
+        "what": "account",
+        "key": str(ANNA),
+        "month": "2026-03",
+        "until": "2026-03-31T22:00:00.000Z",
+    }
     home.fact(MonthLimitNear(charger=None, at=home.books.at, **values))
-    home.fact(MonthLimitReached(charger=None, at=home.books.at, **{**values, "what": "tag", "key": "tag"}))
+    home.fact(
+        MonthLimitReached(charger=None, at=home.books.at, **{**values, "what": "tag", "key": "tag"})
+    )
     assert home.told(home.driver) == [
         ("limit", "note", "You have used four fifths of what you may in this month"),
         ("limit", "note", "You have used what you may in this month"),
     ]
-    near, reached = (due for (due,) in home.books.rows("SELECT not_before FROM message ORDER BY id"))
+    near, reached = (
+        due for (due,) in home.books.rows("SELECT not_before FROM message ORDER BY id")
+    )
     assert (near > home.books.at, reached) == (True, home.books.at)
 
 
 def reported(books: Books, number: int, about: str) -> HouseholdReported:
     return HouseholdReported(
-        charger=None, at=books.at, report=number, account=ANNA, about=about, transaction=None, id_tag=None
+        charger=None,
+        at=books.at,
+        report=number,
+        account=ANNA,
+        about=about,
+        transaction=None,
+        id_tag=None,
     )
 
 
@@ -191,21 +217,31 @@ def test_a_command_that_fails_each_hour_is_told_once_a_day() -> None:
 @pytest.mark.logs_errors
 def test_a_fact_that_nobody_foresaw_keeps_no_other_from_being_told() -> None:
     home = Home()
-    odd = MonthLimitNear(charger=None, at=home.books.at, what="account", key="Anna", month="2026-03", until="")
+    odd = MonthLimitNear(
+        charger=None, at=home.books.at, what="account", key="Anna", month="2026-03", until=""
+    )
     home.books.run(UnitOfWork.record, odd)
     home.fact(reported(home.books, 2, "session"))
     assert home.told() == [("report", "note", "A household asks about a session")]
 
 
 @pytest.mark.logs_errors
-def test_what_lasts_and_cannot_be_told_keeps_nothing_else_from_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cause of a kind that there is not, as after a step back to an older version; and a car that nobody foresaw."""
+def test_what_lasts_and_cannot_be_told_keeps_nothing_else_from_being_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A cause of a kind that there is not, as after a step back to an older version; and a car that
+    nobody foresaw."""
     home = Home()
-    insert = "INSERT INTO cause (kind, subject, parts, began_at, found_at) VALUES ('flood', '', '[]', ?, ?)"
+    insert = (
+        "INSERT INTO cause (kind, subject, parts, began_at, found_at) "
+        "VALUES ('flood', '', '[]', ?, ?)"
+    )
     home.books.connection.execute(insert, (home.books.at, home.books.at))
     other = Station(home.books, "CP-2")
     odd = other.start(0, tag="TAG")
-    monkeypatch.setattr(reading, "answered_at", lambda _, number: "" if 1 // (number != odd) else None)
+    monkeypatch.setattr(
+        reading, "answered_at", lambda _, number: "" if 1 // (number != odd) else None
+    )
     other.tell(other.register(9000), transaction=odd)
     other.status("SuspendedEV")
     home.charge()
@@ -222,12 +258,16 @@ def test_quiet_hours_that_cannot_be_read_keep_no_one_else_from_being_told() -> N
     home = Home()
     home.books.run(recipients.end, home.owner, By(home.books.at, "anna"))
     kinds = ["report", "fault"]
-    odd = home.add(who="owner", mail="odd@example.org", kinds=kinds, quiet_from="22:00\n", quiet_until="06:00")
+    odd = home.add(
+        who="owner", mail="odd@example.org", kinds=kinds, quiet_from="22:00\n", quiet_until="06:00"
+    )
     other = home.add(who="owner", mail="other@example.org", kinds=kinds)
     home.fact(reported(home.books, 3, "session"))
     home.station.status("Faulted", error="GroundFailure")
     home.wait(2)
-    assert home.told(odd) == [("fault", "begin", "CP-1 is faulted")]  # which quiet hours do not hold back
+    assert home.told(odd) == [
+        ("fault", "begin", "CP-1 is faulted")
+    ]  # which quiet hours do not hold back
     assert [kind for kind, *_ in home.told(other)] == ["report", "fault"]
 
 
@@ -253,8 +293,12 @@ def test_texts_are_in_the_language_of_the_recipient_and_push_is_another_message(
     home.wait(3)
     home.station.status("Available")
     home.wait(10)
-    found = home.books.rows("SELECT channel, part, link FROM message WHERE recipient_id = ? ORDER BY id", both)
-    assert found == [(channel, part, None) for part in ("begin", "end") for channel in ("mail", "push")]
+    found = home.books.rows(
+        "SELECT channel, part, link FROM message WHERE recipient_id = ? ORDER BY id", both
+    )
+    assert found == [
+        (channel, part, None) for part in ("begin", "end") for channel in ("mail", "push")
+    ]
     assert len({one for (one,) in home.books.rows("SELECT message_id FROM message")}) == 6
 
 
@@ -266,7 +310,11 @@ def test_texts_are_in_the_language_of_the_recipient_and_push_is_another_message(
         (("22:00", "06:30"), (3, 2, 6, 30), (3, 2, 6, 30)),
         (("22:00", "06:30"), (3, 2, 12, 0), (3, 2, 12, 0)),
         (("13:00", "15:00"), (3, 2, 14, 0), (3, 2, 15, 0)),
-        (("22:00", "06:30"), (3, 28, 23, 0), (3, 29, 6, 30)),  # the night in which summer time begins
+        (
+            ("22:00", "06:30"),
+            (3, 28, 23, 0),
+            (3, 29, 6, 30),
+        ),  # the night in which summer time begins
         (("08:00", "08:00"), (3, 2, 12, 0), (3, 2, 12, 0)),
     ],
 )

@@ -39,7 +39,11 @@ LETTER = Letter(
     attachments=[PAPER],
 )
 NOTICE = Notice(
-    topic="lt_topic", title="Space 4: faulted", body="Since 18:04.", link="https://example.org/", is_urgent=True
+    topic="lt_topic",
+    title="Space 4: faulted",
+    body="Since 18:04.",
+    link="https://example.org/",
+    is_urgent=True,
 )
 
 
@@ -50,9 +54,13 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
     return pair
 
 
-def to_server(server: MailServer, scheme: str = "smtps", user: str = USER, **more: Any) -> ServerConfig:
+def to_server(
+    server: MailServer, scheme: str = "smtps", user: str = USER, **more: Any
+) -> ServerConfig:
     return ServerConfig(
-        mail=f"{scheme}://{quote(user, safe='')}@127.0.0.2:{server.port}", mail_from=f"Bauhof 12 <{USER}>", **more
+        mail=f"{scheme}://{quote(user, safe='')}@127.0.0.2:{server.port}",
+        mail_from=f"Bauhof 12 <{USER}>",
+        **more,
     )
 
 
@@ -63,7 +71,9 @@ async def unsent(letter: Letter, settings: ServerConfig) -> Unsent:
 
 
 @pytest.mark.parametrize(("scheme", "words"), [("smtps", ["--at-once"]), ("smtp", [])])
-async def test_a_mail_arrives_with_its_file(pair: Pair, tmp_path: Path, scheme: str, words: Sequence[str]) -> None:
+async def test_a_mail_arrives_with_its_file(
+    pair: Pair, tmp_path: Path, scheme: str, words: Sequence[str]
+) -> None:
     secret = tmp_path / "password"
     secret.write_text(f"{PASSWORD}\n", encoding="utf-8")
     async with serving_mail("--cert", pair.cert, "--key", pair.key, *words) as server:
@@ -82,9 +92,12 @@ async def test_a_mail_arrives_with_its_file(pair: Pair, tmp_path: Path, scheme: 
 async def test_a_password_in_the_url_and_a_wrong_one(pair: Pair) -> None:
     async with serving_mail("--cert", pair.cert, "--key", pair.key, "--at-once") as server:
         right, wrong = (
-            f"smtps://{quote(USER, safe='')}:{quote(one, safe='')}@127.0.0.2:{server.port}" for one in (PASSWORD, "x")
+            f"smtps://{quote(USER, safe='')}:{quote(one, safe='')}@127.0.0.2:{server.port}"
+            for one in (PASSWORD, "x")
         )
-        await send_mail(LETTER, ServerConfig(mail=right))  # the user is an address, so that is the sender
+        await send_mail(
+            LETTER, ServerConfig(mail=right)
+        )  # the user is an address, so that is the sender
         assert (await server.taken())["from"] == USER
         problem = await unsent(LETTER, ServerConfig(mail=wrong))
     assert "does not accept the user or the password: 535" in problem.problem
@@ -94,24 +107,37 @@ async def test_a_password_in_the_url_and_a_wrong_one(pair: Pair) -> None:
 async def test_what_the_server_refuses() -> None:
     async with serving_mail("--refuse", "anna@example.org") as server:
         settings = ServerConfig(mail=f"smtp://127.0.0.2:{server.port}", mail_from=USER)
-        assert "STARTTLS" in (await unsent(LETTER, settings)).problem  # nothing goes through a network in clear text
+        assert (
+            "STARTTLS" in (await unsent(LETTER, settings)).problem
+        )  # nothing goes through a network in clear text
         mail_at_home = replace(settings, mail=f"smtp://127.0.0.2:{server.port}")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(mail, "OWN_MACHINE", ("127.0.0.2",))
             problem = await unsent(LETTER, mail_at_home)
             assert problem.is_refused
             assert problem.problem == "anna@example.org was refused: 550 5.1.1 no such user here"
-            assert not (await unsent(replace(LETTER, to="later@example.org"), mail_at_home)).is_refused
+            assert not (
+                await unsent(replace(LETTER, to="later@example.org"), mail_at_home)
+            ).is_refused
             assert (await unsent(replace(LETTER, to="müller@example.org"), mail_at_home)).is_refused
-            await send_mail(replace(LETTER, to="bob@example.org", subject="a\r\nBcc: x@example.org"), mail_at_home)
+            await send_mail(
+                replace(LETTER, to="bob@example.org", subject="a\r\nBcc: x@example.org"),
+                mail_at_home,
+            )
             assert (await server.taken())["headers"]["subject"] == "a Bcc: x@example.org"
 
 
-@given(address=st.from_regex(r"[a1.=?_-]{1,9}@[a1.-]{1,7}", fullmatch=True).filter(MAIL_ADDRESS.fullmatch))
+@given(
+    address=st.from_regex(r"[a1.=?_-]{1,9}@[a1.-]{1,7}", fullmatch=True).filter(
+        MAIL_ADDRESS.fullmatch
+    )
+)
 def test_the_library_of_mail_takes_each_address_that_is_taken(address: str) -> None:
     made = mail._message(replace(LETTER, to=address), ("Bauhof 12", address))
     found = message_from_bytes(made, policy=default)
-    assert [one.addr_spec for one in (*found["To"].addresses, *found["From"].addresses)] == [address] * 2
+    assert [one.addr_spec for one in (*found["To"].addresses, *found["From"].addresses)] == [
+        address
+    ] * 2
 
 
 @pytest.mark.parametrize(
@@ -123,7 +149,9 @@ async def test_what_is_no_address_is_not_sent(address: str, tmp_path: Path) -> N
     assert problem.problem == f"{address} is not a mail address"
 
 
-async def test_a_certificate_that_nobody_trusts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_certificate_that_nobody_trusts(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(mail, "trust", ssl.create_default_context)
     async with serving_mail("--cert", pair.cert, "--key", pair.key, "--at-once") as server:
         assert "is not trusted" in (await unsent(LETTER, to_server(server))).problem
@@ -133,10 +161,13 @@ async def test_a_certificate_that_nobody_trusts(pair: Pair, monkeypatch: pytest.
 async def test_a_server_on_this_machine_that_demands_tls_and_has_a_certificate_of_its_own(
     tmp_path: Path, scheme: str, words: Sequence[str]
 ) -> None:
-    """As Debian's Postfix and Proton's bridge do. The certificate, of another address, is checked if asked for."""
+    """As Debian's Postfix and Proton's bridge do. The certificate, of another address, is checked
+    if asked for."""
     pair = make_pair(tmp_path)
     user = f"{quote(USER, safe='')}:{quote(PASSWORD, safe='')}"
-    async with serving_mail("--cert", pair.cert, "--key", pair.key, "--host", "127.0.0.1", *words) as server:
+    async with serving_mail(
+        "--cert", pair.cert, "--key", pair.key, "--host", "127.0.0.1", *words
+    ) as server:
         settings = ServerConfig(mail=f"{scheme}://{user}@127.0.0.1:{server.port}")
         await send_mail(LETTER, settings)
         assert (await server.taken())["to"] == ["anna@example.org"]
@@ -161,13 +192,17 @@ async def test_a_server_that_takes_it_and_never_answers(monkeypatch: pytest.Monk
     monkeypatch.setattr(mail, "OWN_MACHINE", ("127.0.0.2",))
     monkeypatch.setattr(mail, "STEP_SECONDS", 0.5)
     async with serving_mail("--silent") as server:
-        problem = await unsent(LETTER, ServerConfig(mail=f"smtp://127.0.0.2:{server.port}", mail_from=USER))
+        problem = await unsent(
+            LETTER, ServerConfig(mail=f"smtp://127.0.0.2:{server.port}", mail_from=USER)
+        )
         assert (await server.taken())["headers"]["message-id"] == "<3f2a@example.org>"
     assert problem.is_perhaps_sent
     assert problem.problem == "the mail server 127.0.0.2 does not answer"
 
 
-async def test_the_connection_is_cut_after_the_longest_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_connection_is_cut_after_the_longest_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """And when the server stops: the thread ends, too, so that its place is free again."""
     monkeypatch.setattr(mail, "OWN_MACHINE", ("127.0.0.2",))
     monkeypatch.setattr(mail, "MAIL_SECONDS", 1.0)
@@ -218,7 +253,10 @@ async def test_a_folder_in_place_of_a_server(tmp_path: Path) -> None:
     assert found.name.startswith("20261103T180500-")
     assert b"Message-ID: <3f2a@localhost>" in found.read_bytes()
     tmp_path.joinpath("no").write_text("")
-    assert "cannot write" in (await unsent(LETTER, ServerConfig(mail=f"folder:{tmp_path / 'no'}"))).problem
+    assert (
+        "cannot write"
+        in (await unsent(LETTER, ServerConfig(mail=f"folder:{tmp_path / 'no'}"))).problem
+    )
 
 
 async def test_a_push_message(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""A week of a site like the demo's, for an owner who wants to know all: few messages, and each cause among them.
+"""A week of a site like the demo's, for an owner who wants to know all: few messages, and each
+cause among them.
 
     pytest -s tests/notify/test_week.py
 
@@ -14,7 +15,8 @@ DAY = 24 * 60
 
 
 class Week(Site):
-    """Twenty chargers, at which cars charge each day. One flickers, and the server restarts, each day."""
+    """Twenty chargers, at which cars charge each day. One flickers, and the server restarts, each
+    day."""
 
     def __init__(self) -> None:
         super().__init__(20)
@@ -35,7 +37,11 @@ class Week(Site):
         transaction = station.start(self.register)
         self.wait(45, every=15)
         self.register += 8000
-        station.stop(transaction, self.register - 8500 if is_doubtful else self.register, reason="EVDisconnected")
+        station.stop(
+            transaction,
+            self.register - 8500 if is_doubtful else self.register,
+            reason="EVDisconnected",
+        )
         station.status("Available")
         self.books.settle()
 
@@ -64,7 +70,13 @@ def test_a_week_of_the_demo() -> None:
     print(*(f"{kind} {part}: {subject}" for kind, part, subject in told), sep="\n")
     assert len(told) <= 5
     assert [(kind, part) for kind, part, _ in told] == [
-        *(("fault", "begin"), ("doubt", "digest"), ("away", "begin"), ("away", "end"), ("doubt", "digest")),
+        *(
+            ("fault", "begin"),
+            ("doubt", "digest"),
+            ("away", "begin"),
+            ("away", "end"),
+            ("doubt", "digest"),
+        ),
     ]
     assert "All" not in week.bodies()[2]
     assert week.bodies()[2].startswith("20 chargers have been away since ")

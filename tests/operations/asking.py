@@ -18,11 +18,20 @@ def at(seconds: float) -> datetime:
     return SENT + timedelta(seconds=seconds)
 
 
-def asked(action: str, values: dict[str, Any], answer: dict[str, Any] | None = None, **known: Any) -> SentCommand:
+def asked(
+    action: str, values: dict[str, Any], answer: dict[str, Any] | None = None, **known: Any
+) -> SentCommand:
     """A command that was answered after 1 s, or not yet."""
     answered_at = None if answer is None else at(1)
     payload = check(OPERATIONS[action], values)
-    return SentCommand(action=action, payload=payload, sent_at=SENT, answered_at=answered_at, answer=answer, **known)
+    return SentCommand(
+        action=action,
+        payload=payload,
+        sent_at=SENT,
+        answered_at=answered_at,
+        answer=answer,
+        **known,
+    )
 
 
 def outcome(command: SentCommand, facts: Sequence[Seen] = (), now: float = 60) -> Outcome:
@@ -40,9 +49,13 @@ def status(seconds: float, connector: int, word: str) -> StatusSeen:
     return StatusSeen(at(seconds), connector, word)
 
 
-def current(seconds: float, amperes: float, phase: str = "", connector: int = 1, transaction: int = 5) -> ReadingSeen:
+def current(
+    seconds: float, amperes: float, phase: str = "", connector: int = 1, transaction: int = 5
+) -> ReadingSeen:
     return ReadingSeen(at(seconds), connector, transaction, "Current.Import", amperes, "A", phase)
 
 
-def power(seconds: float, value: float, unit: str = "W", phase: str = "", connector: int = 1) -> ReadingSeen:
+def power(
+    seconds: float, value: float, unit: str = "W", phase: str = "", connector: int = 1
+) -> ReadingSeen:
     return ReadingSeen(at(seconds), connector, 5, "Power.Active.Import", value, unit, phase)

@@ -11,7 +11,9 @@ SUCCESSES = {"Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unl
 
 
 def statuses(action: str) -> list[str]:
-    schema = orjson.loads(files("ocpp.v16").joinpath("schemas", f"{action}Response.json").read_text("utf-8-sig"))
+    schema = orjson.loads(
+        files("ocpp.v16").joinpath("schemas", f"{action}Response.json").read_text("utf-8-sig")
+    )
     status = schema["properties"].get("status", {})
     if "$ref" in status:
         status = schema["definitions"][status["$ref"].rpartition("/")[2]]
@@ -45,5 +47,7 @@ def test_a_raw_call_without_a_status_agrees() -> None:
 @pytest.mark.parametrize("action", sorted(WITH_STATUS))
 def test_each_status_has_its_own_spelling(action: str) -> None:
     for word in statuses(action):
-        assert {status_of({"status": told}) for told in (word, word.lower(), f" {word.upper()} ")} == {word}
+        assert {
+            status_of({"status": told}) for told in (word, word.lower(), f" {word.upper()} ")
+        } == {word}
     assert status_of({"status": "Vendor "}) == "Vendor "

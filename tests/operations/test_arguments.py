@@ -11,7 +11,11 @@ from levity_trio.operations import OPERATIONS, FieldProblem
 from levity_trio.operations.arguments import completions, described, parse_arguments, read_text
 from levity_trio.operations.operation import check, example
 
-FILES = {"list.json": '[{"idTag": "A"}]', "root.pem": "-----BEGIN", "profile.json": '{"stackLevel": 0}'}
+FILES = {
+    "list.json": '[{"idTag": "A"}]',
+    "root.pem": "-----BEGIN",
+    "profile.json": '{"stackLevel": 0}',
+}
 
 
 def read_file(path: str) -> str:
@@ -37,16 +41,27 @@ def parse(action: str | None, *arguments: str) -> dict[str, Any]:
         ("ChangeConfiguration", ["value:=1"], {"value": 1}),
         ("GetConfiguration", ["key=A, B"], {"key": ["A", "B"]}),
         ("GetConfiguration", ['key=["A,B"]'], {"key": ["A,B"]}),
-        ("SendLocalList", ["localAuthorizationList=@list.json"], {"localAuthorizationList": [{"idTag": "A"}]}),
+        (
+            "SendLocalList",
+            ["localAuthorizationList=@list.json"],
+            {"localAuthorizationList": [{"idTag": "A"}]},
+        ),
         ("InstallCertificate", ["certificate=@root.pem"], {"certificate": "-----BEGIN"}),
         ("DataTransfer", ['data:="@root.pem"'], {"data": "@root.pem"}),
         ("DataTransfer", ["data={}"], {"data": "{}"}),
         (
             "SetChargingProfile",
-            ["csChargingProfiles=@profile.json", "csChargingProfiles.chargingSchedule.minChargingRate=6.5"],
+            [
+                "csChargingProfiles=@profile.json",
+                "csChargingProfiles.chargingSchedule.minChargingRate=6.5",
+            ],
             {"csChargingProfiles": {"stackLevel": 0, "chargingSchedule": {"minChargingRate": 6.5}}},
         ),
-        ("SetChargingProfile", ["csChargingProfiles.stackLevel=1"], {"csChargingProfiles": {"stackLevel": 1}}),
+        (
+            "SetChargingProfile",
+            ["csChargingProfiles.stackLevel=1"],
+            {"csChargingProfiles": {"stackLevel": 1}},
+        ),
         (None, ["vendor=1", "n:=1", "deep.er=x"], {"vendor": "1", "n": 1, "deep": {"er": "x"}}),
     ],
 )
@@ -88,7 +103,9 @@ def test_no_text_becomes_a_number_that_json_lacks(number: str) -> None:
         check(OPERATIONS["SetChargingProfile"], values)
 
 
-@pytest.mark.parametrize("action", ["Reset", "UnlockConnector", "ChangeAvailability", "ReserveNow", "GetDiagnostics"])
+@pytest.mark.parametrize(
+    "action", ["Reset", "UnlockConnector", "ChangeAvailability", "ReserveNow", "GetDiagnostics"]
+)
 def test_an_example_can_be_typed(action: str) -> None:
     payload = example(OPERATIONS[action])
     assert parse(action, *(f"{name}={value}" for name, value in payload.items())) == payload

@@ -1,4 +1,5 @@
-"""An action in another case is the one that OCPP names, so that what a charger may be asked does not depend on it."""
+"""An action in another case is the one that OCPP names, so that what a charger may be asked does
+not depend on it."""
 
 import pytest
 
@@ -6,7 +7,9 @@ from levity_trio.access.registration import Status, objection
 from levity_trio.operations import spelt
 
 
-@pytest.mark.parametrize("action", ["RemoteStartTransaction", "remotestarttransaction", " REMOTESTARTTRANSACTION"])
+@pytest.mark.parametrize(
+    "action", ["RemoteStartTransaction", "remotestarttransaction", " REMOTESTARTTRANSACTION"]
+)
 def test_a_pending_charger_is_started_in_no_spelling(action: str) -> None:
     assert spelt(action) == "RemoteStartTransaction"
     assert objection(Status.PENDING, spelt(action))

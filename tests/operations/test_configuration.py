@@ -1,4 +1,5 @@
-"""What an answer to GetConfiguration says, equal values, and how the whole of a configuration is read."""
+"""What an answer to GetConfiguration says, equal values, and how the whole of a configuration is
+read."""
 
 from __future__ import annotations
 
@@ -8,14 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.operations.configuration import OPTIONAL, REQUIRED, Value, is_same, unknown_in, values_in
+from levity_trio.operations.configuration import (
+    OPTIONAL,
+    REQUIRED,
+    Value,
+    is_same,
+    unknown_in,
+    values_in,
+)
 from levity_trio.operations.reading import MOST_CALLS, Before, Reading, limit
 from levity_trio.operations.templates import Has, Standing, compare, together
 
 
 def entries(*keys: str, **values: str) -> dict[str, Any]:
     found = [
-        {"key": key, "readonly": False, "value": value} for key, value in (dict.fromkeys(keys, "1") | values).items()
+        {"key": key, "readonly": False, "value": value}
+        for key, value in (dict.fromkeys(keys, "1") | values).items()
     ]
     return {"configurationKey": found}
 
@@ -39,7 +48,9 @@ def test_an_entry_of_any_kind(entry: dict[str, Any], value: Value) -> None:
     assert [*values_in({"configurationKey": entry})] == [value]  # one object where a list belongs
 
 
-@pytest.mark.parametrize("nothing", [None, "text", [], {}, {"configurationKey": [{"key": ""}, {"key": 5}, None]}])
+@pytest.mark.parametrize(
+    "nothing", [None, "text", [], {}, {"configurationKey": [{"key": ""}, {"key": 5}, None]}]
+)
 def test_what_says_nothing(nothing: object) -> None:
     assert not [*values_in(nothing)]
     assert not unknown_in(nothing)
@@ -80,7 +91,14 @@ def test_values_that_mean_the_same(key: str, one: str, other: str | None, same: 
 class Charger:
     """A charger with these keys, which answers for some at once and does not know the others."""
 
-    def __init__(self, keys: set[str], most: int = 1000, *, tells_all: bool = True, bad: frozenset[str] = frozenset()):
+    def __init__(
+        self,
+        keys: set[str],
+        most: int = 1000,
+        *,
+        tells_all: bool = True,
+        bad: frozenset[str] = frozenset(),
+    ):
         self.keys = keys
         self.most = most
         self.tells_all = tells_all
@@ -126,7 +144,9 @@ def test_what_it_denied_or_reported_before_decides_what_is_missing() -> None:
     tells_all=st.booleans(),
     bad=st.sets(st.sampled_from([*REQUIRED[5:7], *OPTIONAL[3:4]])),
 )
-def test_every_standard_key_is_read_in_the_end(keys: set[str], most: int, tells_all: bool, bad: set[str]) -> None:
+def test_every_standard_key_is_read_in_the_end(
+    keys: set[str], most: int, tells_all: bool, bad: set[str]
+) -> None:
     charger = Charger(keys, most, tells_all=tells_all, bad=frozenset(bad))
     reading = read(charger, Before(seen=("Vendor",)))
     assert charger.calls <= MOST_CALLS
@@ -169,7 +189,8 @@ def test_one_that_leaves_ends_the_reading() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "most"), [("20", 20), ("0", None), (None, None), ("", None), ("²", None), ("9" * 9, None)]
+    ("text", "most"),
+    [("20", 20), ("0", None), (None, None), ("", None), ("²", None), ("9" * 9, None)],
 )
 def test_the_most_keys_of_one_call(text: str | None, most: int | None) -> None:
     assert limit(text) == most
@@ -193,7 +214,9 @@ def has(value: str | None, *, readonly: bool = False, is_known: bool = True) -> 
         ({}, Standing.NEVER_READ, Standing.NOT_KNOWN),
     ],
 )
-def test_a_key_beside_its_template(found: dict[str, Has], standing: Standing, whole: Standing) -> None:
+def test_a_key_beside_its_template(
+    found: dict[str, Has], standing: Standing, whole: Standing
+) -> None:
     (one,) = compared = compare({"K": "1"}, found)
     assert (one.standing, one.wanted) == (standing, "1")
     assert together(compared) == whole

@@ -1,4 +1,5 @@
-"""The declarations, held against the schemas of the `ocpp` package: the same structure, the same judgement."""
+"""The declarations, held against the schemas of the `ocpp` package: the same structure, the same
+judgement."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ def expected(action: str) -> dict[str, Any]:
 def test_every_action_of_the_package_is_declared_but_for_those_of_ocpp_2() -> None:
     assert set(OPERATIONS) == SERVER_ACTIONS
     assert len(OPERATIONS) == 26
-    assert [*OPERATIONS][:19] == [name for name, one in OPERATIONS.items() if one.feature_profile != "Security"]
+    assert [*OPERATIONS][:19] == [
+        name for name, one in OPERATIONS.items() if one.feature_profile != "Security"
+    ]
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -48,7 +51,11 @@ def test_the_declared_schema_is_that_of_the_package(action: str) -> None:
     assert bare(OPERATIONS[action].payload.json_schema()) == bare(expected(action))
 
 
-@given(st.sampled_from(ACTIONS).flatmap(lambda action: st.tuples(st.just(action), near(schema_of(action)))))
+@given(
+    st.sampled_from(ACTIONS).flatmap(
+        lambda action: st.tuples(st.just(action), near(schema_of(action)))
+    )
+)
 @settings(max_examples=size(600, 240), deadline=None)
 def test_check_and_schema_agree(drawn: tuple[str, Any]) -> None:
     action, values = drawn
@@ -90,7 +97,12 @@ def test_paths_are_kebab_case_but_for_those_of_the_csms(action: str) -> None:
 @pytest.mark.parametrize("action", ACTIONS)
 def test_every_field_has_help(action: str) -> None:
     def helps(kind: Object) -> list[str]:
-        nested = [text for field in kind.fields if isinstance(field.kind, Object) for text in helps(field.kind)]
+        nested = [
+            text
+            for field in kind.fields
+            if isinstance(field.kind, Object)
+            for text in helps(field.kind)
+        ]
         return [field.help for field in kind.fields] + nested
 
     texts = [OPERATIONS[action].summary, *helps(OPERATIONS[action].payload)]
@@ -103,7 +115,9 @@ def test_find(name: str) -> None:
 
 
 def test_an_unknown_operation_is_named_with_what_was_meant() -> None:
-    with pytest.raises(FieldProblem, match=re.escape("remotestarttransaction is no operation (did you mean Remote")):
+    with pytest.raises(
+        FieldProblem, match=re.escape("remotestarttransaction is no operation (did you mean Remote")
+    ):
         find("remotestarttransaction")
     with pytest.raises(FieldProblem, match="Explode is no operation: there are RemoteStart"):
         find("Explode")
@@ -113,4 +127,6 @@ def test_the_table_has_one_row_for_each_operation() -> None:
     head, line, *rows = table().splitlines()
     assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == [*OPERATIONS]
     assert {row.count(" | ") for row in (head, line, *rows)} == {4}
-    assert "`set-charging-profile` | `SetChargingProfile connectorId= csChargingProfiles=`" in table()
+    assert (
+        "`set-charging-profile` | `SetChargingProfile connectorId= csChargingProfiles=`" in table()
+    )

@@ -29,10 +29,18 @@ REFUSED = [
     ("UnlockConnector", {"connectorId": "1"}, "connectorId: give a whole number"),
     ("UnlockConnector", {"connectorId": True}, "connectorId: give a whole number"),
     ("UnlockConnector", {"connectorId": None}, "connectorId: give a whole number"),
-    ("UnlockConnector", {"connector-id": 1}, "connector-id: is unknown (did you mean connectorId?)"),
+    (
+        "UnlockConnector",
+        {"connector-id": 1},
+        "connector-id: is unknown (did you mean connectorId?)",
+    ),
     ("UnlockConnector", {"connector": 1}, "connector: is unknown: its fields are connectorId"),
     ("RemoteStartTransaction", {"idTag": "x" * 21}, "idTag: give a text of at most 20 characters"),
-    ("GetConfiguration", {"key": "A"}, "key: give a list, each item a text of at most 50 characters"),
+    (
+        "GetConfiguration",
+        {"key": "A"},
+        "key: give a list, each item a text of at most 50 characters",
+    ),
     ("GetConfiguration", {"key": ["A", 1]}, "key[1]: give a text of at most 50 characters"),
     (
         "UpdateFirmware",
@@ -41,16 +49,23 @@ REFUSED = [
     ),
     (
         "SetChargingProfile",
-        {"connectorId": 1, "csChargingProfiles": PROFILE | {"chargingSchedule": SCHEDULE | {"minChargingRate": 6.25}}},
+        {
+            "connectorId": 1,
+            "csChargingProfiles": PROFILE
+            | {"chargingSchedule": SCHEDULE | {"minChargingRate": 6.25}},
+        },
         f"{RATES}.minChargingRate: give a number with at most one decimal, such as 16 or 10.5",
     ),
     (
         "SetChargingProfile",
-        {"connectorId": 1, "csChargingProfiles": PROFILE | {"chargingSchedule": SCHEDULE | {
-            "chargingSchedulePeriod": [*PERIODS, {"limit": 1}]}}},
+        {
+            "connectorId": 1,
+            "csChargingProfiles": PROFILE
+            | {"chargingSchedule": SCHEDULE | {"chargingSchedulePeriod": [*PERIODS, {"limit": 1}]}},
+        },
         f"{RATES}.chargingSchedulePeriod[1].startPeriod: is missing: give a whole number",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("action", "values", "words"), REFUSED)
@@ -89,7 +104,9 @@ def test_what_the_server_allots_may_be_left_out() -> None:
     assert left_out(operation, whole) == []
 
 
-@pytest.mark.parametrize("log", [{}, {"log": {}}, {"log": {"oldestTimestamp": "2030-01-31T22:00:00Z"}}])
+@pytest.mark.parametrize(
+    "log", [{}, {"log": {}}, {"log": {"oldestTimestamp": "2030-01-31T22:00:00Z"}}]
+)
 def test_an_object_of_which_all_is_allotted_may_be_left_out(log: Any) -> None:
     operation = OPERATIONS["GetLog"]
     payload = check(operation, {"logType": "SecurityLog", "requestId": 1, **log})
@@ -105,7 +122,12 @@ def test_an_object_of_which_all_is_allotted_may_be_left_out(log: Any) -> None:
     [
         ("RemoteStopTransaction", {}, "transactionId", Allotted.TRANSACTION),
         ("SendLocalList", {"updateType": "Full"}, "listVersion", Allotted.LIST_VERSION),
-        ("GetLog", {"log": {"remoteLocation": ""}, "logType": "SecurityLog"}, "requestId", Allotted.REQUEST),
+        (
+            "GetLog",
+            {"log": {"remoteLocation": ""}, "logType": "SecurityLog"},
+            "requestId",
+            Allotted.REQUEST,
+        ),
         ("GetDiagnostics", {}, "location", Allotted.UPLOAD),
     ],
 )

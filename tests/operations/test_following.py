@@ -29,19 +29,44 @@ FOLLOWED = [operation for operation in OPERATIONS.values() if operation.outcome]
 TIMES = st.integers(-10, 200_000).map(at)
 SMALL = st.integers(0, 2)
 STATUSES = st.sampled_from(["Available", "Charging", "Unavailable", "Reserved", "Faulted"])
-WORDS = st.sampled_from(["Downloading", "DownloadFailed", "Installed", "Uploaded", "UploadFailed", "InvalidSignature"])
+WORDS = st.sampled_from(
+    ["Downloading", "DownloadFailed", "Installed", "Uploaded", "UploadFailed", "InvalidSignature"]
+)
 FACTS: st.SearchStrategy[Seen] = st.one_of(
     st.builds(Booted, TIMES, st.sampled_from([None, "1.0", "1.1"])),
     st.builds(StatusSeen, TIMES, SMALL, STATUSES),
-    st.builds(MessageSeen, TIMES, st.sampled_from(["StatusNotification", "Heartbeat"]), st.none() | SMALL),
-    st.builds(TransactionBegan, TIMES, SMALL, st.none() | SMALL, st.sampled_from([None, "guest", "B"]), st.booleans()),
+    st.builds(
+        MessageSeen, TIMES, st.sampled_from(["StatusNotification", "Heartbeat"]), st.none() | SMALL
+    ),
+    st.builds(
+        TransactionBegan,
+        TIMES,
+        SMALL,
+        st.none() | SMALL,
+        st.sampled_from([None, "guest", "B"]),
+        st.booleans(),
+    ),
     st.builds(TransactionEnded, TIMES, SMALL),
-    st.builds(ReadingSeen, TIMES, SMALL, st.none() | SMALL, st.just("Current.Import"), st.floats(0, 40)),
-    st.builds(TransferStatus, TIMES, st.sampled_from(["Firmware", "Diagnostics", "Log"]), WORDS, st.none() | SMALL),
+    st.builds(
+        ReadingSeen, TIMES, SMALL, st.none() | SMALL, st.just("Current.Import"), st.floats(0, 40)
+    ),
+    st.builds(
+        TransferStatus,
+        TIMES,
+        st.sampled_from(["Firmware", "Diagnostics", "Log"]),
+        WORDS,
+        st.none() | SMALL,
+    ),
     st.builds(ListVersion, TIMES, SMALL),
 )
 ANSWERS = st.none() | st.sampled_from(
-    [{}, *({"status": word} for word in ("Accepted", "Scheduled", "RebootRequired", "Unlocked", "Rejected"))]
+    [
+        {},
+        *(
+            {"status": word}
+            for word in ("Accepted", "Scheduled", "RebootRequired", "Unlocked", "Rejected")
+        ),
+    ]
 )
 
 
@@ -67,7 +92,12 @@ def commands(draw: st.DrawFn) -> tuple[Operation, SentCommand]:
     )
 
 
-@given(commands(), st.lists(FACTS, max_size=8), st.integers(0, 300_000), st.randoms(use_true_random=False))
+@given(
+    commands(),
+    st.lists(FACTS, max_size=8),
+    st.integers(0, 300_000),
+    st.randoms(use_true_random=False),
+)
 @settings(max_examples=size(500, 200), deadline=None)
 def test_an_outcome_depends_on_what_was_seen_and_on_nothing_else(
     command: tuple[Operation, SentCommand], facts: list[Seen], now: int, dice: random.Random
@@ -87,7 +117,9 @@ def test_an_outcome_depends_on_what_was_seen_and_on_nothing_else(
     assert follow(rule, asked, read, at(now)) == found, "it reads only what it says"
     distinct = [*{fact.at: fact for fact in facts}.values()]
     shuffled = dice.sample(distinct, len(distinct))
-    assert follow(rule, asked, shuffled, at(now)) == follow(rule, asked, distinct, at(now)), "their order is by time"
+    assert follow(rule, asked, shuffled, at(now)) == follow(rule, asked, distinct, at(now)), (
+        "their order is by time"
+    )
 
 
 @given(commands(), st.lists(FACTS, max_size=8), st.integers(0, 300_000), st.integers(0, 300_000))

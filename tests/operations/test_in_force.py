@@ -1,4 +1,5 @@
-"""The limit that a charger must obey now (OCPP 1.6 §3.13), also beside what our simulated charger obeys."""
+"""The limit that a charger must obey now (OCPP 1.6 §3.13), also beside what our simulated charger
+obeys."""
 
 from __future__ import annotations
 
@@ -19,10 +20,14 @@ BEGAN = NOW - timedelta(hours=1)
 CHARGES = Charging(7, BEGAN)
 
 
-def profile(purpose: str, *periods: tuple[int, float], level: int = 0, number: int = 1, **rest: Any) -> dict[str, Any]:
+def profile(
+    purpose: str, *periods: tuple[int, float], level: int = 0, number: int = 1, **rest: Any
+) -> dict[str, Any]:
     schedule: dict[str, Any] = {
         "chargingRateUnit": rest.pop("unit", "A"),
-        "chargingSchedulePeriod": [{"startPeriod": start, "limit": limit} for start, limit in periods],
+        "chargingSchedulePeriod": [
+            {"startPeriod": start, "limit": limit} for start, limit in periods
+        ],
         **{name: rest.pop(name) for name in ("duration", "startSchedule") if name in rest},
     }
     return {
@@ -35,11 +40,15 @@ def profile(purpose: str, *periods: tuple[int, float], level: int = 0, number: i
     }
 
 
-def put(connector: int, content: dict[str, Any], at: datetime = NOW, transaction: int | None = None) -> Installed:
+def put(
+    connector: int, content: dict[str, Any], at: datetime = NOW, transaction: int | None = None
+) -> Installed:
     return Installed(connector, content, at, transaction)
 
 
-def figure(*installed: Installed, connector: int = 1, charging: Charging | None = CHARGES) -> float | None:
+def figure(
+    *installed: Installed, connector: int = 1, charging: Charging | None = CHARGES
+) -> float | None:
     limit = Rules(installed, connector, NOW, charging).limit(NOW)
     return None if limit is None else limit.limit
 
@@ -61,13 +70,17 @@ def test_the_minimum_of_charger_and_connector() -> None:
 def test_the_highest_stack_level_with_a_period_prevails() -> None:
     low, high = put(0, profile(DEFAULT, (0, 10))), put(0, profile(DEFAULT, (0, 24), level=3))
     assert figure(low, high) == 24
-    assert figure(low, put(0, profile(DEFAULT, (0, 24), level=3, duration=60))) == 10  # it ended an hour ago
+    assert (
+        figure(low, put(0, profile(DEFAULT, (0, 24), level=3, duration=60))) == 10
+    )  # it ended an hour ago
     assert figure(low, put(0, profile(DEFAULT, (0, 24), level=3, validTo=wire_time(NOW)))) == 10
     later = wire_time(NOW + timedelta(minutes=1))
     assert figure(low, put(0, profile(DEFAULT, (0, 24), level=3, validFrom=later))) == 10
 
 
-def test_a_transactions_profile_goes_before_the_default_of_its_connector_before_that_of_all() -> None:
+def test_a_transactions_profile_goes_before_the_default_of_its_connector_before_that_of_all() -> (
+    None
+):
     every, own = put(0, profile(DEFAULT, (0, 10), level=9)), put(1, profile(DEFAULT, (0, 12)))
     of_transaction = put(1, profile(TRANSACTION, (0, 14)), transaction=7)
     assert figure(every, own, of_transaction) == 14
@@ -82,7 +95,9 @@ def test_a_profile_of_another_transaction_is_not_in_force() -> None:
     assert figure(put(1, profile(TRANSACTION, (0, 14)), BEGAN - timedelta(seconds=1))) is None
     assert figure(put(1, profile(TRANSACTION, (0, 14)), BEGAN)) == 14
     assert figure(put(2, profile(TRANSACTION, (0, 14)), BEGAN)) is None
-    assert figure(put(0, profile(TRANSACTION, (0, 14)), transaction=7)) == 14  # of a remote start without a connector
+    assert (
+        figure(put(0, profile(TRANSACTION, (0, 14)), transaction=7)) == 14
+    )  # of a remote start without a connector
     assert figure(put(1, profile(TRANSACTION, (0, 14)), transaction=7), charging=None) is None
 
 
@@ -101,9 +116,14 @@ def until(*installed: Installed) -> float | None:
 def test_until_when_it_holds() -> None:
     assert until(put(1, profile(DEFAULT, (0, 32)))) is None
     assert until(put(1, profile(DEFAULT, (0, 32), (4000, 8)))) == 400
-    assert until(put(1, profile(DEFAULT, (0, 32), (4000, 32), (5000, 8)))) == 1400  # the same goes on
+    assert (
+        until(put(1, profile(DEFAULT, (0, 32), (4000, 32), (5000, 8)))) == 1400
+    )  # the same goes on
     assert until(put(1, profile(DEFAULT, (0, 32), duration=3700))) == 100
-    assert until(put(1, profile(DEFAULT, (0, 32), validTo=wire_time(NOW + timedelta(seconds=90))))) == 90
+    assert (
+        until(put(1, profile(DEFAULT, (0, 32), validTo=wire_time(NOW + timedelta(seconds=90)))))
+        == 90
+    )
     beneath = put(1, profile(DEFAULT, (0, 32), validTo=wire_time(NOW + timedelta(seconds=90))))
     assert until(beneath, put(0, profile(CHARGER, (0, 20)))) is None  # the charger's limit stands
     daily = profile(
@@ -127,19 +147,31 @@ def profiles(draw: st.DrawFn) -> tuple[int, dict[str, Any]]:
     kind = draw(st.sampled_from(["Absolute", "Recurring", "Relative"]))
     starts = sorted({0} | draw(st.sets(st.integers(1, 90_000), max_size=3)))
     limits = draw(st.lists(st.integers(0, 40), min_size=len(starts), max_size=len(starts)))
-    rest: dict[str, Any] = {"kind": kind, "unit": draw(st.sampled_from("AW")), "level": draw(st.integers(0, 4))}
+    rest: dict[str, Any] = {
+        "kind": kind,
+        "unit": draw(st.sampled_from("AW")),
+        "level": draw(st.integers(0, 4)),
+    }
     if kind == "Recurring":
         rest["recurrencyKind"] = draw(st.sampled_from(["Daily", "Weekly"]))
-    for name, is_needed in (("startSchedule", kind == "Recurring"), ("validFrom", False), ("validTo", False)):
+    for name, is_needed in (
+        ("startSchedule", kind == "Recurring"),
+        ("validFrom", False),
+        ("validTo", False),
+    ):
         if is_needed or draw(st.booleans()):
             rest[name] = wire_time(draw(times))
     if draw(st.booleans()):
         rest["duration"] = draw(st.integers(0, 200_000))
     if purpose == TRANSACTION:
         rest["transactionId"] = CHARGES.id
-    connector = {CHARGER: 0, TRANSACTION: 1}.get(purpose) if purpose != DEFAULT else draw(st.integers(0, 1))
+    connector = (
+        {CHARGER: 0, TRANSACTION: 1}.get(purpose) if purpose != DEFAULT else draw(st.integers(0, 1))
+    )
     assert connector is not None
-    made = profile(purpose, *zip(starts, limits, strict=True), number=draw(st.integers(1, 99)), **rest)
+    made = profile(
+        purpose, *zip(starts, limits, strict=True), number=draw(st.integers(1, 99)), **rest
+    )
     for period in made["chargingSchedule"]["chargingSchedulePeriod"]:
         period.update(draw(st.sampled_from([{}, {"numberPhases": 1}, {"numberPhases": 3}])))
     return connector, made
@@ -152,7 +184,10 @@ def test_it_is_what_the_simulated_charger_obeys(every: list[tuple[int, dict[str,
     simulated = Profiles(kept, phases=3, max_periods=9, max_stack_level=9, max_installed=9)
     for connector, one in every:
         assert simulated.install(connector, one, CHARGES.id, BEGAN) == "Accepted"
-    installed = [put(one["connectorId"], one["profile"], BEGAN, one["profile"].get("transactionId")) for one in kept]
+    installed = [
+        put(one["connectorId"], one["profile"], BEGAN, one["profile"].get("transactionId"))
+        for one in kept
+    ]
     for connector in (0, 1):
         rules = Rules(installed, connector, NOW, CHARGES)
         expected, found = simulated.limit(connector, NOW, BEGAN), rules.limit(NOW)
@@ -168,8 +203,18 @@ def test_it_is_what_the_simulated_charger_obeys(every: list[tuple[int, dict[str,
 
 @pytest.mark.parametrize(
     "schedule",
-    [None, [], {}, {"chargingSchedulePeriod": 5}, {"chargingSchedulePeriod": [{}]}, {"chargingSchedulePeriod": [None]}]
-    + [{"chargingSchedulePeriod": [{"startPeriod": "0", "limit": 5}]}, {"duration": "x", "chargingSchedulePeriod": []}],
+    [
+        None,
+        [],
+        {},
+        {"chargingSchedulePeriod": 5},
+        {"chargingSchedulePeriod": [{}]},
+        {"chargingSchedulePeriod": [None]},
+    ]
+    + [
+        {"chargingSchedulePeriod": [{"startPeriod": "0", "limit": 5}]},
+        {"duration": "x", "chargingSchedulePeriod": []},
+    ],
 )
 def test_a_composite_schedule_of_any_kind(schedule: object) -> None:
     assert limit_reported(schedule, NOW, NOW) is None

@@ -16,8 +16,13 @@ PENDING, FULFILLED, CONTRADICTED, NOT_SEEN = State
 DAY = 86_400
 
 
-def profile(kind: str = "Relative", unit: str = "A", limit: float = 10, **more: Any) -> dict[str, Any]:
-    schedule = {"chargingRateUnit": unit, "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
+def profile(
+    kind: str = "Relative", unit: str = "A", limit: float = 10, **more: Any
+) -> dict[str, Any]:
+    schedule = {
+        "chargingRateUnit": unit,
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+    }
     return {
         "chargingProfileId": 1,
         "stackLevel": 0,
@@ -38,10 +43,25 @@ ABSOLUTE = {"startSchedule": "2030-01-31T21:00:00Z", "chargingSchedulePeriod": S
         pytest.param(profile("Absolute", schedule=ABSOLUTE), -1, 10, id="the first period"),
         pytest.param(profile("Absolute", schedule=ABSOLUTE), 0, 20, id="the second"),
         pytest.param(profile("Absolute", schedule=ABSOLUTE), -3601, None, id="before its start"),
-        pytest.param(profile("Absolute", schedule=ABSOLUTE | {"duration": 3600}), 0, None, id="after its duration"),
+        pytest.param(
+            profile("Absolute", schedule=ABSOLUTE | {"duration": 3600}),
+            0,
+            None,
+            id="after its duration",
+        ),
         pytest.param(profile("Absolute"), 0, 10, id="no start at all"),
-        pytest.param(profile("Recurring", recurrencyKind="Daily", schedule=ABSOLUTE), 5 * DAY - 1, 10, id="each day"),
-        pytest.param(profile("Recurring", recurrencyKind="Weekly", schedule=ABSOLUTE), 5 * DAY - 1, 20, id="each week"),
+        pytest.param(
+            profile("Recurring", recurrencyKind="Daily", schedule=ABSOLUTE),
+            5 * DAY - 1,
+            10,
+            id="each day",
+        ),
+        pytest.param(
+            profile("Recurring", recurrencyKind="Weekly", schedule=ABSOLUTE),
+            5 * DAY - 1,
+            20,
+            id="each week",
+        ),
         pytest.param(profile(validFrom="2030-01-31T22:00:00Z"), -1, None, id="not valid yet"),
         pytest.param(profile(validTo="2030-01-31T22:00:00Z"), 0, None, id="valid no more"),
         pytest.param(profile(schedule={"chargingSchedulePeriod": []}), 0, None, id="no period"),
@@ -60,11 +80,20 @@ def test_a_relative_profile_counts_from_the_start_of_the_transaction() -> None:
 @pytest.mark.parametrize(
     ("readings", "unit", "drawn"),
     [
-        pytest.param([current(0, 9, "L1"), current(0, 12, "L2")], "A", 12, id="the strongest phase"),
+        pytest.param(
+            [current(0, 9, "L1"), current(0, 12, "L2")], "A", 12, id="the strongest phase"
+        ),
         pytest.param([power(0, 6.9, "kW")], "A", 10, id="A from power"),
         pytest.param([current(0, 10)], "W", 6900, id="W from current"),
-        pytest.param([power(0, 2, "kW", "L1"), power(0, 3, "kW", "L2")], "W", 5000, id="the sum of the phases"),
-        pytest.param([power(0, 7000), power(0, 2000, "W", "L1")], "W", 7000, id="the whole before its parts"),
+        pytest.param(
+            [power(0, 2, "kW", "L1"), power(0, 3, "kW", "L2")],
+            "W",
+            5000,
+            id="the sum of the phases",
+        ),
+        pytest.param(
+            [power(0, 7000), power(0, 2000, "W", "L1")], "W", 7000, id="the whole before its parts"
+        ),
         pytest.param([power(0, 7000), current(0, 9)], "A", 9, id="the unit that was asked for"),
         pytest.param([], "A", None, id="nothing"),
     ],
@@ -74,7 +103,9 @@ def test_draw(readings: list[ReadingSeen], unit: str, drawn: float | None) -> No
 
 
 def sent(given: dict[str, Any], connector: int = 1) -> Any:
-    return asked("SetChargingProfile", {"connectorId": connector, "csChargingProfiles": given}, ACCEPTED)
+    return asked(
+        "SetChargingProfile", {"connectorId": connector, "csChargingProfiles": given}, ACCEPTED
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +119,12 @@ def test_at_most_the_limit_and_a_tenth(amperes: float, expected: State) -> None:
 def test_a_car_may_take_its_time() -> None:
     facts = [current(10, 32), current(70, 9.876)]
     assert state(sent(profile()), facts[:1], 69) == PENDING
-    assert outcome(sent(profile()), facts, 71) == (FULFILLED, "obeyed: 9.876 A, the limit is 10 A", at(70), None)
+    assert outcome(sent(profile()), facts, 71) == (
+        FULFILLED,
+        "obeyed: 9.876 A, the limit is 10 A",
+        at(70),
+        None,
+    )
     assert outcome(sent(profile()), facts[:1], 121) == (
         *(CONTRADICTED, "not obeyed: 32 A, the limit is 10 A", at(10), None),
     )
@@ -108,19 +144,26 @@ def test_not_seen(facts: list[ReadingSeen]) -> None:
 
 
 def test_a_limit_for_later_is_not_seen() -> None:
-    assert state(sent(profile(validFrom="2031-01-01T00:00:00Z")), [current(60, 32)], 121) == NOT_SEEN
+    assert (
+        state(sent(profile(validFrom="2031-01-01T00:00:00Z")), [current(60, 32)], 121) == NOT_SEEN
+    )
 
 
 def test_phases_of_the_period_count() -> None:
-    single = profile(schedule={"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10, "numberPhases": 1}]})
+    single = profile(
+        schedule={"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10, "numberPhases": 1}]}
+    )
     assert state(sent(single), [power(60, 3500)], 121) == CONTRADICTED
     assert state(sent(profile()), [power(60, 3500)], 121) == FULFILLED
 
 
 @pytest.mark.parametrize(
-    ("purpose", "expected"), [("ChargePointMaxProfile", CONTRADICTED), ("TxDefaultProfile", FULFILLED)]
+    ("purpose", "expected"),
+    [("ChargePointMaxProfile", CONTRADICTED), ("TxDefaultProfile", FULFILLED)],
 )
-def test_connector_0_is_the_sum_of_all_or_the_default_of_each(purpose: str, expected: State) -> None:
+def test_connector_0_is_the_sum_of_all_or_the_default_of_each(
+    purpose: str, expected: State
+) -> None:
     facts = [current(60, 8), current(61, 8, connector=2)]
     assert state(sent(profile(chargingProfilePurpose=purpose), 0), facts, 121) == expected
 

@@ -34,12 +34,22 @@ def update(known: str | None = "1.0", **more: Any) -> Any:
     return asked("UpdateFirmware", PLAIN | more, {}, firmware=known)
 
 
-DONE = [firmware(10, "Downloading"), firmware(20, "Downloaded"), firmware(30, "Installing"), firmware(40, "Installed")]
+DONE = [
+    firmware(10, "Downloading"),
+    firmware(20, "Downloaded"),
+    firmware(30, "Installing"),
+    firmware(40, "Installed"),
+]
 
 
 def test_an_update_ends_with_the_boot_of_another_version() -> None:
     assert state(update(), DONE) == PENDING
-    assert outcome(update(), [*DONE, Booted(at(50), "1.1")]) == (FULFILLED, "booted with firmware 1.1", at(50), None)
+    assert outcome(update(), [*DONE, Booted(at(50), "1.1")]) == (
+        FULFILLED,
+        "booted with firmware 1.1",
+        at(50),
+        None,
+    )
 
 
 def test_some_boot_first_and_never_say_installed() -> None:
@@ -75,7 +85,11 @@ def test_installed_without_a_boot_is_not_seen() -> None:
         ([firmware(10, "DownloadFailed")], 1, PENDING),
         ([firmware(10, "DownloadFailed"), firmware(20, "Downloading")], 0, PENDING),
         (
-            [firmware(10, "DownloadFailed"), firmware(20, "Downloading"), firmware(30, "DownloadFailed")],
+            [
+                firmware(10, "DownloadFailed"),
+                firmware(20, "Downloading"),
+                firmware(30, "DownloadFailed"),
+            ],
             1,
             CONTRADICTED,
         ),
@@ -92,8 +106,12 @@ def test_a_failure_counts_at_the_end_even_if_tries_are_left() -> None:
     assert found[:2] == (CONTRADICTED, "the charger reports DownloadFailed")
 
 
-@pytest.mark.parametrize(("request_id", "expected"), [(8, CONTRADICTED), (None, PENDING), (7, PENDING)])
-def test_signed_statuses_are_told_apart_by_their_request(request_id: int | None, expected: State) -> None:
+@pytest.mark.parametrize(
+    ("request_id", "expected"), [(8, CONTRADICTED), (None, PENDING), (7, PENDING)]
+)
+def test_signed_statuses_are_told_apart_by_their_request(
+    request_id: int | None, expected: State
+) -> None:
     command = asked("SignedUpdateFirmware", SIGNED, ACCEPTED, firmware="1.0")
     assert state(command, [firmware(10, "InvalidSignature", request_id)]) == expected
 
@@ -117,7 +135,9 @@ LOGS = [
 
 
 @pytest.mark.parametrize(("action", "values", "message", "request_id", "failure"), LOGS)
-def test_uploads(action: str, values: Any, message: str, request_id: int | None, failure: str) -> None:
+def test_uploads(
+    action: str, values: Any, message: str, request_id: int | None, failure: str
+) -> None:
     command = asked(action, values, ACCEPTED)
 
     def seen(word: str) -> list[Seen]:
@@ -150,7 +170,9 @@ CAME = FileCame(at(7), 3, 1200)
         ([CAME, TransferStatus(at(9), "Diagnostics", "UploadFailed")], 60, (CONTRADICTED, None)),
     ],
 )
-def test_a_file_that_is_sent_to_us_must_come(facts: list[Seen], now: float, expected: tuple[State, str | None]) -> None:
+def test_a_file_that_is_sent_to_us_must_come(
+    facts: list[Seen], now: float, expected: tuple[State, str | None]
+) -> None:
     command = asked("GetDiagnostics", {"location": "http://x/f/***"}, ACCEPTED, expects_file=True)
     found = outcome(command, facts, now)
     assert found.state is expected[0]
@@ -181,7 +203,14 @@ def test_a_url_ends_with_the_outcome(outcome: str) -> None:
 
 @pytest.mark.parametrize(
     ("sent_hours", "wanted_hours", "expected"),
-    [(-23, None, True), (-24, None, False), (-48, -23, True), (-48, -24, False), (-1, -48, True), (-1, 48, True)],
+    [
+        (-23, None, True),
+        (-24, None, False),
+        (-48, -23, True),
+        (-48, -24, False),
+        (-1, -48, True),
+        (-1, 48, True),
+    ],
 )
 def test_a_url_is_valid_for_a_day_from_the_time_asked_for(
     sent_hours: int, wanted_hours: int | None, expected: bool

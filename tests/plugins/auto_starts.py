@@ -39,17 +39,26 @@ def clock(ago: float = 0) -> str:
 
 
 async def tell(charger: Answering, status: str, connector: int = 1, ago: float = 0) -> None:
-    told = {"connectorId": connector, "errorCode": "NoError", "status": status, "timestamp": clock(ago)}
+    told = {
+        "connectorId": connector,
+        "errorCode": "NoError",
+        "status": status,
+        "timestamp": clock(ago),
+    }
     await charger.call("StatusNotification", **told)
 
 
-async def start(charger: Answering, connector: int = 1, tag: str = "anonymous", ago: float = 0) -> int:
+async def start(
+    charger: Answering, connector: int = 1, tag: str = "anonymous", ago: float = 0
+) -> int:
     told = {"connectorId": connector, "idTag": tag, "meterStart": 1000, "timestamp": clock(ago)}
     return int((await charger.call("StartTransaction", **told))["transactionId"])
 
 
 async def stop(charger: Answering, transaction: int) -> None:
-    await charger.call("StopTransaction", transactionId=transaction, meterStop=2000, timestamp=clock())
+    await charger.call(
+        "StopTransaction", transactionId=transaction, meterStop=2000, timestamp=clock()
+    )
 
 
 def outcomes(server: Served) -> list[str]:

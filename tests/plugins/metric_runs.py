@@ -49,7 +49,11 @@ class Run:
         now = present(database)
         self.gauges.update(now, links or [], [link.charger for link in links or []])
         self.gauges.update_waiting(waiting(database), self.books.now)
-        return "".join(part for family in self.metrics.families for part in family.lines(self._seconds, now.hidden))
+        return "".join(
+            part
+            for family in self.metrics.families
+            for part in family.lines(self._seconds, now.hidden)
+        )
 
 
 def live(books: Books) -> Station:
@@ -84,5 +88,7 @@ def open_one(station: Station) -> int:
     ]
     offered = {"value": "32", "measurand": "Current.Offered", "unit": "A"}
     station.books.wait(1)
-    station.tell(meter_value(station.clock(), 61_500, *phases, offered), transaction=transaction, connector=2)
+    station.tell(
+        meter_value(station.clock(), 61_500, *phases, offered), transaction=transaction, connector=2
+    )
     return transaction

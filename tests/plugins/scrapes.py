@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.request import urlopen
 
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics_families
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as open_metrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 LEVITYS = {
@@ -53,13 +55,19 @@ class Page:
         return {labels: value for (known, labels), value in self.samples.items() if known == name}
 
     def told_of_chargers(self) -> dict[tuple[str, Labels], float]:
-        """Return the samples that are the same after a restart: all except those measured by each run or changed by it.
+        """Return the samples that are the same after a restart: all except those measured by each
+        run or changed by it.
 
         Heartbeats are excluded, because they are written some seconds later.
         """
         anew = (
             *("ocpp_msg_handling", "ocpp_cp_connected", "ocpp_cp_link_age", "ocpp_cp_last_msg"),
-            *("ocpp_tx_suspended", "ocpp_cp_last_heartbeat", "ocpp_cp_answers_pings", "ocpp_cp_away_together"),
+            *(
+                "ocpp_tx_suspended",
+                "ocpp_cp_last_heartbeat",
+                "ocpp_cp_answers_pings",
+                "ocpp_cp_away_together",
+            ),
         )
         return {
             (name, labels): value
@@ -74,7 +82,9 @@ def parse(text: str) -> Page:
     types: dict[str, str] = {}
     for family in text_string_to_metric_families(text):
         types[f"{family.name}_total" if family.type == "counter" else family.name] = family.type
-        for name, labels, value in ((sample.name, sample.labels, sample.value) for sample in family.samples):
+        for name, labels, value in (
+            (sample.name, sample.labels, sample.value) for sample in family.samples
+        ):
             key = (name, frozenset(labels.items()))
             assert key not in samples, key
             samples[key] = value

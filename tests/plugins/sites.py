@@ -42,7 +42,8 @@ class InlineReader:
 
 
 class PublishingWriter(InlineWriter):
-    """A writer that also publishes facts of coalesced writes; `hold` delays them, as the real one does for 5 s."""
+    """A writer that also publishes facts of coalesced writes; `hold` delays them, as the real one
+    does for 5 s."""
 
     def __init__(self, connection: WritingConnection) -> None:
         super().__init__(connection)
@@ -56,7 +57,9 @@ class PublishingWriter(InlineWriter):
         for write in held or ():
             self._run(write)
 
-    def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+    def coalesce(
+        self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts
+    ) -> None:
         del key
         if self._held is None:
             self._run(lambda db: write(db, *args))
@@ -101,7 +104,9 @@ class Served:
         self.central = make_central(self.writer)
         configure(self.central, heartbeat_interval_seconds=INTERVAL_SECONDS)
         self.central.known.update(charger for (charger,) in self.writer.rows("SELECT id FROM cp"))
-        self.central.has_charged.update(charger for (charger,) in self.writer.rows("SELECT cp_id FROM tx"))
+        self.central.has_charged.update(
+            charger for (charger,) in self.writer.rows("SELECT cp_id FROM tx")
+        )
         self.central.hooks.join(self.witness)
         return self.central
 
@@ -141,7 +146,8 @@ def served(folder: Path) -> Iterator[Served]:
 
 
 class Answering:
-    """A charger that receives calls at any time; `asked` records RemoteStartTransactions with their times."""
+    """A charger that receives calls at any time; `asked` records RemoteStartTransactions with their
+    times."""
 
     def __init__(self, charger: Charger) -> None:
         self._charger = charger

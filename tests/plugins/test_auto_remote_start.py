@@ -73,7 +73,9 @@ async def test_with_its_own_tag_and_delay(server: Served) -> None:
 
 
 @pytest.mark.parametrize("answer_seconds", [0.0, ANSWER_SECONDS / 2])
-async def test_even_without_a_delay_the_answer_leaves_first(server: Served, answer_seconds: float) -> None:
+async def test_even_without_a_delay_the_answer_leaves_first(
+    server: Served, answer_seconds: float
+) -> None:
     switch_on(server, auto_start_delay_seconds=0.0)
     async with plugged(server, "Finishing") as charger:
         server.writer.answer_seconds = answer_seconds
@@ -91,7 +93,9 @@ async def test_switched_off(server: Served) -> None:
     assert not ServerConfig().auto_start
 
 
-@pytest.mark.parametrize("status", ["Charging", "Unavailable", "Faulted", "Reserved", "SuspendedEV", "Finishing"])
+@pytest.mark.parametrize(
+    "status", ["Charging", "Unavailable", "Faulted", "Reserved", "SuspendedEV", "Finishing"]
+)
 async def test_only_preparing_is_started(server: Served, status: str) -> None:
     async with plugged(server, status) as charger:
         await tell(charger, "Preparing", connector=0)
@@ -117,7 +121,9 @@ async def test_it_is_told_again_and_again_and_started_once(server: Served) -> No
         assert len(charger.asked) == 1
 
 
-async def test_a_session_stopped_on_purpose_is_not_started_again(server: Served, log_lines: list[EventDict]) -> None:
+async def test_a_session_stopped_on_purpose_is_not_started_again(
+    server: Served, log_lines: list[EventDict]
+) -> None:
     async with plugged(server) as charger:
         for tag in ("anonymous", "RFID"):
             await trio.sleep(5)
@@ -187,7 +193,8 @@ async def test_a_clock_that_is_put_right_hides_no_plug_in(server: Served) -> Non
 
 @pytest.mark.parametrize("behind", [20, 3600])
 async def test_a_clock_that_is_behind(server: Served, behind: int) -> None:
-    """A status without a timestamp has the time of its receipt; a transaction that follows may have an earlier time."""
+    """A status without a timestamp has the time of its receipt; a transaction that follows may have
+    an earlier time."""
     async with server.having(open_auto_remote_start), connected(server.central) as charger:
         told = {"connectorId": 1, "errorCode": "NoError", "status": "Preparing"}
         await charger.call("StatusNotification", **told)
@@ -200,7 +207,9 @@ async def test_a_clock_that_is_behind(server: Served, behind: int) -> None:
 # The cable is unplugged
 
 
-async def test_the_cable_leaves_within_the_delay(server: Served, log_lines: list[EventDict]) -> None:
+async def test_the_cable_leaves_within_the_delay(
+    server: Served, log_lines: list[EventDict]
+) -> None:
     switch_on(server, auto_start_delay_seconds=10.0)
     async with plugged(server) as charger:
         await trio.sleep(9)
@@ -243,7 +252,9 @@ async def test_an_orphan_stands_in_the_way_until_it_is_closed(
             orphan = await start(charger)
         await trio.sleep(1)
         async with connected(server.central) as charger:
-            await tell(charger, "Available", ago=5 * HOUR)  # not newer than its start, so it is not closed
+            await tell(
+                charger, "Available", ago=5 * HOUR
+            )  # not newer than its start, so it is not closed
             await tell(charger, "Preparing")
             await trio.sleep(LONG_ENOUGH)
             assert charger.asked == []
@@ -271,7 +282,9 @@ async def test_the_charger_is_unavailable(server: Served, log_lines: list[EventD
 # The charger rejects or ignores the start
 
 
-async def test_rejected_is_counted_and_not_repeated(server: Served, log_lines: list[EventDict]) -> None:
+async def test_rejected_is_counted_and_not_repeated(
+    server: Served, log_lines: list[EventDict]
+) -> None:
     async with plugged(server) as charger:
         charger.says = "Rejected"
         await trio.sleep(LONG_ENOUGH)
@@ -296,7 +309,9 @@ async def test_it_is_asked_again_more_and_more_rarely_and_then_no_more(
             expected.append(expected[-1] + TIMEOUT + pause)
         assert [at for at, _ in charger.asked] == expected
         assert outcomes(server) == ["timed out", "timed out", "timed out", "timed out", "given up"]
-        assert reasons(log_lines)[0] == "RemoteStartTransaction: no answer within 30 s; retry in 5 s"
+        assert (
+            reasons(log_lines)[0] == "RemoteStartTransaction: no answer within 30 s; retry in 5 s"
+        )
         charger.says = "Accepted"
         await tell(charger, "Available")
         await trio.sleep(5)
@@ -358,7 +373,11 @@ async def test_while_one_is_silent_the_other_cable_leaves_and_comes_back(server:
         await trio.sleep(LONG_ENOUGH)
         asked = [(at, payload["connectorId"]) for at, payload in charger.asked]
         first, _ = asked[0]
-        assert asked == [(first, 1), (first + TIMEOUT + DELAY, 2), (first + TIMEOUT + RETRY_SECONDS[0], 1)]
+        assert asked == [
+            (first, 1),
+            (first + TIMEOUT + DELAY, 2),
+            (first + TIMEOUT + RETRY_SECONDS[0], 1),
+        ]
     assert outcomes(server) == ["timed out", "withdrawn", "started", "started"]
 
 

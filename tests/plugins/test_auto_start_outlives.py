@@ -1,4 +1,5 @@
-"""AutoRemoteStart across connections, restarts and database failures: its state is in the database."""
+"""AutoRemoteStart across connections, restarts and database failures: its state is in the
+database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,11 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.plugins.auto_remote_start import RETRY_SECONDS, SETTLING_SECONDS, open_auto_remote_start
+from levity_trio.plugins.auto_remote_start import (
+    RETRY_SECONDS,
+    SETTLING_SECONDS,
+    open_auto_remote_start,
+)
 from tests.plugins.auto_starts import (
     DELAY,
     HOUR,
@@ -130,7 +135,13 @@ async def test_a_late_answer_counts_before_it_is_stored(server: Served, tries: i
         await trio.sleep(DELAY + tries * TIMEOUT + sum(RETRY_SECONDS[:tries]) - 4)
         server.writer.hold()
         await charger.answer(charger.frames[-1][1], {"status": "Accepted"})
-        for status in ("Faulted", "Available", "Faulted", "Available", "Faulted"):  # each triggers an evaluation
+        for status in (
+            "Faulted",
+            "Available",
+            "Faulted",
+            "Available",
+            "Faulted",
+        ):  # each triggers an evaluation
             await trio.sleep(1)
             await tell(charger, status, connector=2)
         assert len(charger.asked) == tries

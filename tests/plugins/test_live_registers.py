@@ -1,4 +1,5 @@
-"""The live figure and the final figure use the same evidence: metric, page, price and the stop of a prepaid session."""
+"""The live figure and the final figure use the same evidence: metric, page, price and the stop of a
+prepaid session."""
 
 from __future__ import annotations
 
@@ -53,12 +54,16 @@ REGISTERS = {
     "Body, with that of the begin": with_begin,
     "Outlet beside Inlet": with_total,
     "counts each session": lambda wh: [{"value": str(wh - BEGIN)}],
-    "counts each session, Body, phase L1-N": lambda wh: at(location="Body", phase="L1-N")(wh - BEGIN),
+    "counts each session, Body, phase L1-N": lambda wh: at(location="Body", phase="L1-N")(
+        wh - BEGIN
+    ),
 }
 
 
 @pytest.mark.parametrize("told", REGISTERS.values(), ids=REGISTERS.keys())
-def test_what_counts_counts_live(books: Books, run: Run, told: Callable[[int], list[Sample]]) -> None:
+def test_what_counts_counts_live(
+    books: Books, run: Run, told: Callable[[int], list[Sample]]
+) -> None:
     """A household that has paid for 33 kWh is stopped in time, and billed what was shown."""
     books.now = books.now.replace(microsecond=0)
     house, station = Charging(books), Station(books)
@@ -80,7 +85,9 @@ def test_what_counts_counts_live(books: Books, run: Run, told: Callable[[int], l
 
 
 @pytest.mark.parametrize("told", REGISTERS.values(), ids=REGISTERS.keys())
-def test_without_a_stop_what_was_shown_is_billed(books: Books, told: Callable[[int], list[Sample]]) -> None:
+def test_without_a_stop_what_was_shown_is_billed(
+    books: Books, told: Callable[[int], list[Sample]]
+) -> None:
     station = Station(books)
     transaction = station.start(BEGIN)
     for wh in (3000, 6000):
@@ -126,12 +133,19 @@ def test_a_register_at_the_outlet_ends_the_others(books: Books) -> None:
     [
         ([("Outlet", ""), ("Inlet", "")], ("Outlet", {""})),
         ([("Outlet", ""), ("Outlet", "L1"), ("Outlet", "L2"), ("Outlet", "L3")], ("Outlet", {""})),
-        ([("Outlet", "L1"), ("Outlet", "L2"), ("Outlet", "L3"), ("Body", "")], ("Outlet", {"L1", "L2", "L3"})),
+        (
+            [("Outlet", "L1"), ("Outlet", "L2"), ("Outlet", "L3"), ("Body", "")],
+            ("Outlet", {"L1", "L2", "L3"}),
+        ),
         ([("Inlet", "N"), ("Body", "")], ("Inlet", {"N"})),
         ([("Body", "L1-N")], ("Body", {"L1"})),
         ([("Outlet", "L1"), ("Outlet", "L2")], None),
         ([("Elsewhere", "")], ("Elsewhere", {""})),
     ],
 )
-def test_which_register_counts(places: list[tuple[str, str]], expected: tuple[str, set[str]] | None) -> None:
-    assert counting(places) == (None if expected is None else Place(expected[0], frozenset(expected[1])))
+def test_which_register_counts(
+    places: list[tuple[str, str]], expected: tuple[str, set[str]] | None
+) -> None:
+    assert counting(places) == (
+        None if expected is None else Place(expected[0], frozenset(expected[1]))
+    )

@@ -96,7 +96,17 @@ async def open_hanging(_site: Site) -> AsyncIterator[Plugin]:
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [
         EntryPoint(name, f"tests.plugins.test_loading:open_{name}", GROUP)
-        for name in ("watcher", "off", "broken", "failing", "hanging", "endless", "missing", "demanding", "reading")
+        for name in (
+            "watcher",
+            "off",
+            "broken",
+            "failing",
+            "hanging",
+            "endless",
+            "missing",
+            "demanding",
+            "reading",
+        )
     ]
     monkeypatch.setattr(loading, "_installed", lambda: {point.name: point for point in points})
     WATCHERS.clear()
@@ -124,23 +134,36 @@ async def test_only_what_is_named_is_opened_and_gets_its_own_settings() -> None:
     [
         ("missing", EnvironmentProblem, "--plugins missing: it cannot be loaded"),
         ("broken", EnvironmentProblem, "the plugin broken does not open: ZeroDivisionError"),
-        ("demanding", ConfigError, r"the plugin demanding needs file: set it in the table \[plugin.demanding\]"),
+        (
+            "demanding",
+            ConfigError,
+            r"the plugin demanding needs file: set it in the table \[plugin.demanding\]",
+        ),
         ("reading", Unreadable, "malformed"),
     ],
 )
-async def test_one_that_does_not_open_is_told_at_the_start(name: str, problem: type[Exception], advice: str) -> None:
-    with pytest.RaisesGroup(pytest.RaisesExc(problem, match=advice), flatten_subgroups=True, allow_unwrapped=True):
+async def test_one_that_does_not_open_is_told_at_the_start(
+    name: str, problem: type[Exception], advice: str
+) -> None:
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(problem, match=advice), flatten_subgroups=True, allow_unwrapped=True
+    ):
         async with open_plugins(Hooks(), a_site(name)):
             pytest.fail("it was opened")
 
 
 @pytest.mark.parametrize(
     ("site", "source"),
-    [(a_site("watcher", "wacther"), "--plugins wacther"), (a_site(wacther={}), r"\[plugin.wacther\]")],
+    [
+        (a_site("watcher", "wacther"), "--plugins wacther"),
+        (a_site(wacther={}), r"\[plugin.wacther\]"),
+    ],
     ids=["named", "a table"],
 )
 def test_one_that_is_not_installed_is_a_wrong_setting(site: Site, source: str) -> None:
-    with pytest.raises(ConfigError, match=f"{source}: no such plugin is installed; installed are .*watcher"):
+    with pytest.raises(
+        ConfigError, match=f"{source}: no such plugin is installed; installed are .*watcher"
+    ):
         check_plugins(site.config)
 
 

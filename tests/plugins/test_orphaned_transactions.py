@@ -1,4 +1,5 @@
-"""OrphanedTransactions over whole conversations: what closes a transaction, and messages that arrive afterwards."""
+"""OrphanedTransactions over whole conversations: what closes a transaction, and messages that
+arrive afterwards."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +10,12 @@ from typing import Any
 import pytest
 import trio
 
-from levity_trio.events import PluginFailed, TransactionClosed, TransactionStarted, TransactionStopped
+from levity_trio.events import (
+    PluginFailed,
+    TransactionClosed,
+    TransactionStarted,
+    TransactionStopped,
+)
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
 from levity_trio.store.writes.transactions import closing
 from levity_trio.wire.payloads import call
@@ -38,23 +44,33 @@ def clock(ago: float = 0) -> str:
 
 async def start(charger: Answering, meter: int = 1000, connector: int = 1, ago: float = 0) -> int:
     started = await charger.call(
-        "StartTransaction", connectorId=connector, idTag="TAG", meterStart=meter, timestamp=clock(ago)
+        "StartTransaction",
+        connectorId=connector,
+        idTag="TAG",
+        meterStart=meter,
+        timestamp=clock(ago),
     )
     return int(started["transactionId"])
 
 
 async def reading(charger: Answering, transaction: int, wh: int, connector: int = 1) -> None:
     value: dict[str, Any] = {"timestamp": clock(), "sampledValue": [{"value": str(wh)}]}
-    await charger.call("MeterValues", connectorId=connector, transactionId=transaction, meterValue=[value])
+    await charger.call(
+        "MeterValues", connectorId=connector, transactionId=transaction, meterValue=[value]
+    )
 
 
 async def stop(charger: Answering, transaction: int, meter: int, ago: float = 0) -> None:
-    await charger.call("StopTransaction", transactionId=transaction, meterStop=meter, timestamp=clock(ago))
+    await charger.call(
+        "StopTransaction", transactionId=transaction, meterStop=meter, timestamp=clock(ago)
+    )
 
 
 async def status(charger: Answering, status: str, connector: int = 1, **more: object) -> None:
     more = {"timestamp": clock()} | more
-    await charger.call("StatusNotification", connectorId=connector, errorCode="NoError", status=status, **more)
+    await charger.call(
+        "StatusNotification", connectorId=connector, errorCode="NoError", status=status, **more
+    )
 
 
 async def charge(server: Served, path: str = "/ocpp/CP-1") -> int:
@@ -85,12 +101,17 @@ async def test_a_new_start_closes_its_own_connectors_only(server: Served) -> Non
         assert server.writer.rows(ENDS) == [("Completed", "system", "Other", 3000), OPEN, OPEN]
         await start(charger, 4000)  # a repeat of the same StartTransaction
         assert server.writer.rows(ENDS)[1:] == [OPEN, OPEN]
-    kinds = [type(fact) for fact in server.writer.facts if isinstance(fact, TransactionClosed | TransactionStarted)]
+    kinds = [
+        type(fact)
+        for fact in server.writer.facts
+        if isinstance(fact, TransactionClosed | TransactionStarted)
+    ]
     assert kinds == [TransactionStarted, TransactionStarted, TransactionClosed, TransactionStarted]
 
 
 async def test_an_offline_batch_leaves_the_live_transaction_alone(server: Served) -> None:
-    """B11: an old start with its readings and stop arrives within a second, while another car is charging."""
+    """B11: an old start with its readings and stop arrives within a second, while another car is
+    charging."""
     async with server.having(open_orphaned_transactions), connected(server.central) as charger:
         await trio.sleep(DAY / 2)
         live = await start(charger, 8000)
@@ -109,7 +130,9 @@ async def test_an_offline_batch_leaves_the_live_transaction_alone(server: Served
 
 
 @pytest.mark.parametrize("more", [{}, {"timestamp": None}])
-async def test_available_after_a_boot_closes_and_a_late_stop_wins(server: Served, more: dict[str, object]) -> None:
+async def test_available_after_a_boot_closes_and_a_late_stop_wins(
+    server: Served, more: dict[str, object]
+) -> None:
     """A status without a timestamp has the time of its receipt (OCPP 1.6 §6.47)."""
     async with server.having(open_orphaned_transactions):
         transaction = await charge(server)
@@ -185,7 +208,8 @@ async def test_a_failure_ends_neither_the_plugin_nor_its_next_look(server: Serve
     async with server.having(open_orphaned_transactions):
         await charge(server)
         server.writer.rows(
-            "CREATE TRIGGER guard BEFORE UPDATE OF stopped_by ON tx BEGIN SELECT RAISE(ABORT, 'not yet'); END"
+            "CREATE TRIGGER guard BEFORE UPDATE OF stopped_by ON tx BEGIN "
+            "SELECT RAISE(ABORT, 'not yet'); END"
         )
         async with connected(server.central) as charger:
             await beat(charger, 20)
@@ -235,11 +259,15 @@ async def test_switched_off_nothing_is_closed_and_what_is_suspended_shows(server
             await beat(charger, 60)
             await start(charger, 5000)
     assert server.writer.rows(ENDS) == [OPEN, OPEN]
-    assert server.writer.rows("SELECT suspended_at IS NULL FROM tx WHERE id = (SELECT min(id) FROM tx)") == [(0,)]
+    assert server.writer.rows(
+        "SELECT suspended_at IS NULL FROM tx WHERE id = (SELECT min(id) FROM tx)"
+    ) == [(0,)]
 
 
 @pytest.mark.logs_errors
-async def test_a_failure_costs_the_start_nothing(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failure_costs_the_start_nothing(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 

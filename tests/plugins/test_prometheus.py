@@ -1,4 +1,5 @@
-"""PrometheusMetrics on the database of a site: which series there are, their values, and their bounded number."""
+"""PrometheusMetrics on the database of a site: which series there are, their values, and their
+bounded number."""
 
 from __future__ import annotations
 
@@ -40,12 +41,22 @@ from tests.store.test_outcomes import ask
 from tests.store.wallets import Purses
 
 
-def handled(action: str = "MeterValues", code: str | None = None, repairs: tuple[str, ...] = ()) -> MessageHandled:
-    return MessageHandled(charger="CP-1", action=action, seconds=0.004, request=None, code=code, repairs=repairs)
+def handled(
+    action: str = "MeterValues", code: str | None = None, repairs: tuple[str, ...] = ()
+) -> MessageHandled:
+    return MessageHandled(
+        charger="CP-1", action=action, seconds=0.004, request=None, code=code, repairs=repairs
+    )
 
 
 def ended(state: str, **told: Any) -> CallEnded:
-    known = {"status": None, "error_code": None, "late": False, "seconds": 0.2, "action": "Reset"} | told
+    known = {
+        "status": None,
+        "error_code": None,
+        "late": False,
+        "seconds": 0.2,
+        "action": "Reset",
+    } | told
     return CallEnded(charger="CP-1", state=state, **known)
 
 
@@ -142,7 +153,9 @@ def test_a_connector_that_is_not_as_it_was_told_to_be(books: Books, run: Run) ->
     for status in ("Unavailable", "Available"):
         station.status(status)
         books.run(outcomes.follow_all, books.at)
-        found.append(run.page().get("ocpp_connector_availability_differs", cp_id="CP-1", connector_id="1"))
+        found.append(
+            run.page().get("ocpp_connector_availability_differs", cp_id="CP-1", connector_id="1")
+        )
     assert found == [0, 1]
 
 
@@ -151,7 +164,10 @@ def test_a_status_that_nobody_knows(books: Books, run: Run) -> None:
     assert run.page().get("ocpp_cp_status", cp_id="CP-1") == -1
     for number in range(3):
         station.status(f"Own-{number}")
-        assert run.page().get("ocpp_connector_status", cp_id="CP-1", connector_id="1", status="other") == 1
+        assert (
+            run.page().get("ocpp_connector_status", cp_id="CP-1", connector_id="1", status="other")
+            == 1
+        )
     station.status("Available")
     page = run.page()
     assert page.get("ocpp_connector_status", cp_id="CP-1", connector_id="1", status="other") == 0
@@ -166,9 +182,13 @@ def test_times_are_told_only_once_there_are_any(books: Books, run: Run) -> None:
     station.stop(station.start())
     run.see(handled())
     page = run.page()
-    assert page.get("ocpp_cp_last_heartbeat_ts", cp_id="CP-1") == pytest.approx(books.now.timestamp())
+    assert page.get("ocpp_cp_last_heartbeat_ts", cp_id="CP-1") == pytest.approx(
+        books.now.timestamp()
+    )
     assert page.get("ocpp_cp_last_msg_ts", cp_id="CP-1") == pytest.approx(books.now.timestamp())
-    assert page.get("ocpp_cp_last_tx_ts", cp_id="CP-1") == pytest.approx(books.now.timestamp(), abs=1)
+    assert page.get("ocpp_cp_last_tx_ts", cp_id="CP-1") == pytest.approx(
+        books.now.timestamp(), abs=1
+    )
 
 
 def test_what_is_odd_is_counted_by_cause(books: Books, run: Run) -> None:
@@ -192,7 +212,9 @@ def test_links(books: Books, run: Run) -> None:
     assert page.get("ocpp_cp_link_age_seconds", cp_id="CP-1") == 1.25
     assert page.get("ocpp_cp_answers_pings", cp_id="CP-1") == 1
     assert page.get("ocpp_central_call_queue", cp_id="CP-1") == 3
-    assert run.page([LinkState("CP-1", 0.5, False, 0)]).get("ocpp_cp_answers_pings", cp_id="CP-1") == 0
+    assert (
+        run.page([LinkState("CP-1", 0.5, False, 0)]).get("ocpp_cp_answers_pings", cp_id="CP-1") == 0
+    )
     gone = run.page([])
     assert gone.of("ocpp_cp_link_age_seconds") == gone.of("ocpp_cp_answers_pings") == {}
 
@@ -223,7 +245,10 @@ def test_our_calls(books: Books, run: Run) -> None:
     page = run.page()
     errors = {dict(labels)["error_type"] for labels in page.of("ocpp_central_call_errors_total")}
     assert errors == {"timeout", "gone", "NotSupported", "other"}
-    rejected = {dict(labels)["status"]: count for labels, count in page.of("ocpp_central_call_rejected_total").items()}
+    rejected = {
+        dict(labels)["status"]: count
+        for labels, count in page.of("ocpp_central_call_rejected_total").items()
+    }
     assert rejected == {"Rejected": 1, "other": 1}
     assert page.get("ocpp_central_call_late_total", cp_id="CP-1", action="Reset") == 1
     assert page.get("ocpp_central_call_seconds_count", action="Reset") == 5
@@ -231,16 +256,30 @@ def test_our_calls(books: Books, run: Run) -> None:
 
 def test_messages_and_what_was_wrong_with_them(books: Books, run: Run) -> None:
     Station(books)
-    run.see(handled(repairs=("MeterValues: extra property",)), handled("unknown", code="NotImplemented"))
+    run.see(
+        handled(repairs=("MeterValues: extra property",)), handled("unknown", code="NotImplemented")
+    )
     refused = HandshakeRefused(charger=None, status=404, reason="x", kind="identity")
     run.see(MalformedFrame(charger="CP-1", kind="not JSON"), refused)
     run.see(PluginFailed(charger=None, plugin="other", hook="observe"))
     run.see(TagJudged(charger="CP-1", action="Authorize", status="Blocked"))
     run.see(AutoStart(charger="CP-1", connector=1, outcome="rejected"))
     page = run.page()
-    assert page.get("ocpp_msg_handling_seconds_count", cp_id="CP-1", message_type="MeterValues") == 1
-    assert page.get("ocpp_msg_handling_seconds_bucket", cp_id="CP-1", message_type="MeterValues", le="0.001") == 0
-    assert page.get("ocpp_msg_handling_seconds_bucket", cp_id="CP-1", message_type="MeterValues", le="0.005") == 1
+    assert (
+        page.get("ocpp_msg_handling_seconds_count", cp_id="CP-1", message_type="MeterValues") == 1
+    )
+    assert (
+        page.get(
+            "ocpp_msg_handling_seconds_bucket", cp_id="CP-1", message_type="MeterValues", le="0.001"
+        )
+        == 0
+    )
+    assert (
+        page.get(
+            "ocpp_msg_handling_seconds_bucket", cp_id="CP-1", message_type="MeterValues", le="0.005"
+        )
+        == 1
+    )
     assert page.get("ocpp_repairs_total", cp_id="CP-1", kind="MeterValues: extra property") == 1
     assert page.get("ocpp_refusals_total", action="unknown", code="NotImplemented") == 1
     assert page.get("ocpp_frames_of_no_use_total", kind="not JSON") == 1
@@ -258,7 +297,12 @@ def test_what_waits_for_the_operator(books: Books, run: Run) -> None:
     assert page.get("ocpp_set_aside_waiting") == 1
     assert page.get("ocpp_set_aside_oldest_seconds") == 7200
     ((labels, at),) = page.of("ocpp_set_aside_received_ts").items()
-    assert dict(labels) == {"cp_id": "CP-1", "action": "StopTransaction", "transaction": "", "set_aside": "1"}
+    assert dict(labels) == {
+        "cp_id": "CP-1",
+        "action": "StopTransaction",
+        "transaction": "",
+        "set_aside": "1",
+    }
     assert books.now.timestamp() - at == 7200
     assert page.get("ocpp_reviews_waiting") == page.get("ocpp_reviews_oldest_seconds") == 0
     assert {page.get("ocpp_reviews_open", code=code) for code in Code} == {0}
@@ -304,7 +348,11 @@ def test_reviews_that_are_open(books: Books, run: Run) -> None:
         "review": "",
     }
     books.connection.execute(
-        "UPDATE review SET resolved_at = ?, resolved_by = 'anna', resolution = 'confirmed', reason = 'r'", (books.at,)
+        (
+            "UPDATE review "
+            "SET resolved_at = ?, resolved_by = 'anna', resolution = 'confirmed', reason = 'r'"
+        ),
+        (books.at,),
     )
     page = run.page()
     assert page.get("ocpp_reviews_waiting") == page.get("ocpp_reviews_oldest_seconds") == 0
@@ -344,7 +392,10 @@ def test_a_charger_cannot_make_it_grow(books: Books, run: Run) -> None:
     for round_ in range(3):
         for number in range(round_ * 100, round_ * 100 + 100):
             kind = f"Kind-{number}"
-            run.see(handled("unknown", code="NotImplemented", repairs=(kind,)), ended("error", error_code=kind))
+            run.see(
+                handled("unknown", code="NotImplemented", repairs=(kind,)),
+                ended("error", error_code=kind),
+            )
             run.see(ended("rejected", status=kind))
             station.status(kind, error=kind)
         lines.append(run.page().lines)
@@ -362,7 +413,11 @@ def test_connectors_that_do_not_exist_are_one(books: Books, run: Run) -> None:
 def test_texts_are_quoted(books: Books, run: Run) -> None:
     name = 'CP "1" \\name %d {x}'
     Station(books, name)
-    run.see(MessageHandled(charger=name, action="Heartbeat", seconds=9, request=None, code=None, repairs=()))
+    run.see(
+        MessageHandled(
+            charger=name, action="Heartbeat", seconds=9, request=None, code=None, repairs=()
+        )
+    )
     page = run.page()
     assert page.get("ocpp_cp_boots_total", cp_id=name) == 0
     assert page.get("ocpp_msg_handling_seconds_count", cp_id=name, message_type="Heartbeat") == 1
@@ -394,10 +449,19 @@ LINE: Any = {"limit_a": 40, "permitted_a": 16, "free_a": 20, "outage_a": 9}
 SEEN: Final = LoadNow(
     at="2026-03-01T12:00:00.000Z",
     is_shadow=True,
-    lines=[LoadLine(circuit="Feeder", phase=phase, house_a=4, cars_a=8, **LINE) for phase in ("L1", "L2")],
+    lines=[
+        LoadLine(circuit="Feeder", phase=phase, house_a=4, cars_a=8, **LINE)
+        for phase in ("L1", "L2")
+    ],
     cars=[],
     meters=[
-        LoadMeter(name="Main", circuit="Feeder", at="2026-03-01T12:00:00.000Z", amperes=[1, 2, 3], is_stale=True),
+        LoadMeter(
+            name="Main",
+            circuit="Feeder",
+            at="2026-03-01T12:00:00.000Z",
+            amperes=[1, 2, 3],
+            is_stale=True,
+        ),
         LoadMeter(name="New", circuit="Feeder", at=None, amperes=None, is_stale=False),
     ],
     over=[],
@@ -409,7 +473,9 @@ def test_load_management_is_told_while_it_decides(run: Run) -> None:
     load: Any = SimpleNamespace(now=SEEN, over_seconds={("Feeder", "L2"): 61.4}, limited=Limited())
     run.gauges.update_load(load, run.books.now + timedelta(seconds=30))
     page = run.page()
-    kinds = [page.get("ocpp_load_amperes", circuit="Feeder", phase="L1", kind=kind) for kind in KINDS]
+    kinds = [
+        page.get("ocpp_load_amperes", circuit="Feeder", phase="L1", kind=kind) for kind in KINDS
+    ]
     assert kinds == [4, 8, 16]
     assert page.get("ocpp_load_limit_amperes", circuit="Feeder", phase="L2") == 40
     assert page.get("ocpp_load_over_limit_seconds_total", circuit="Feeder", phase="L2") == 61
@@ -429,7 +495,9 @@ def of_chargers(page: Page, name: str) -> list[float | None]:
 
 
 def of_connectors(page: Page, name: str) -> list[float | None]:
-    return [page.get(f"ocpp_load_{name}", cp_id="CP-1", connector_id=str(number)) for number in (1, 2)]
+    return [
+        page.get(f"ocpp_load_{name}", cp_id="CP-1", connector_id=str(number)) for number in (1, 2)
+    ]
 
 
 def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Run) -> None:
@@ -439,7 +507,12 @@ def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Ru
     books.run(leases.trust, "CP-1", "anna")
     books.run(leases.let_go, ["CP-2"], books.at, "anna")
     ends_at = stamp(books.now + timedelta(minutes=30))
-    lease: dict[str, Any] = {"charger": "CP-1", "transaction": None, "safe_a": 6, "sent_at": books.at}
+    lease: dict[str, Any] = {
+        "charger": "CP-1",
+        "transaction": None,
+        "safe_a": 6,
+        "sent_at": books.at,
+    }
     day = int(books.now.timestamp()) // 86_400
     sent = [
         StoredLease(connector=1, amperes=13, ends_at=ends_at, day=day, writes=7, **lease),
@@ -449,7 +522,9 @@ def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Ru
     def page() -> Page:
         known = managed_chargers(view(books.connection)).values()
         load: Any = SimpleNamespace(
-            now=None, over_seconds={}, limited=Limited(chargers=known, leases=sent, writes_a_day=100)
+            now=None,
+            over_seconds={},
+            limited=Limited(chargers=known, leases=sent, writes_a_day=100),
         )
         run.gauges.update_load(load, books.now)
         return run.page()
@@ -457,7 +532,10 @@ def test_what_load_management_limits_and_who_does_not_obey(books: Books, run: Ru
     assert of_chargers(page(), "limited") == [1, 0]
     assert of_chargers(page(), "trusted") == [1, 0]
     assert of_connectors(page(), "lease_amperes") == [13, 6]
-    assert of_connectors(page(), "lease_ends_ts") == [datetime.fromisoformat(ends_at).timestamp(), None]
+    assert of_connectors(page(), "lease_ends_ts") == [
+        datetime.fromisoformat(ends_at).timestamp(),
+        None,
+    ]
     assert of_connectors(page(), "writes_today") == [7, 0]
     assert page().get("ocpp_load_writes_a_day") == 100
     ignored = LimitIgnored(charger="CP-1", at=books.at, connector=1, limit=10, drawn=15.8, way=1)
@@ -486,4 +564,6 @@ def test_the_broker_of_mqtt(run: Run) -> None:
 def test_the_series_of_mqtt_exist_only_with_a_broker(has_mqtt: bool) -> None:
     metrics = Metrics()
     metrics.begin(is_audited=False, has_mqtt=has_mqtt)
-    assert {bool(family.known()) for family in (metrics.mqtt_connected, metrics.mqtt_waiting)} == {has_mqtt}
+    assert {bool(family.known()) for family in (metrics.mqtt_connected, metrics.mqtt_waiting)} == {
+        has_mqtt
+    }

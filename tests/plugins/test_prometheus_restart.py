@@ -31,7 +31,10 @@ def test_a_correction_downwards_is_a_counter_of_its_own(books: Books, run: Run) 
     for page in (run.page(), again.page(), Run(books).page()):
         delivered = page.get("ocpp_cp_energy_total_wh_total", cp_id="CP-1")
         corrected = page.get("ocpp_energy_corrected_wh_total", cp_id="CP-1", counter="delivered")
-        assert (delivered, corrected) == (4000, 4000 - books.value("SELECT energy_delivered FROM tx"))
+        assert (delivered, corrected) == (
+            4000,
+            4000 - books.value("SELECT energy_delivered FROM tx"),
+        )
 
 
 def test_energy_is_counted_once_though_its_own_readings_reopen_it(books: Books, run: Run) -> None:
@@ -88,7 +91,9 @@ def test_unacknowledged_messages_are_counted_across_restarts(books: Books, run: 
     assert Run(books).page().get("ocpp_messages_refused_total", cp_id="CP-1") == 2
 
 
-def test_unacknowledged_messages_are_counted_above_the_ceiling_of_facts(books: Books, run: Run) -> None:
+def test_unacknowledged_messages_are_counted_above_the_ceiling_of_facts(
+    books: Books, run: Run
+) -> None:
     station = Station(books)
     for _ in range(DAILY_FACTS + 5):
         books.run(frames.refuse, station.origin, "StartTransaction", "more than 3 a day")

@@ -32,7 +32,10 @@ def billed(living: Living) -> list[int]:
 
 
 async def test_a_car_that_is_plugged_in_charges(server: Served) -> None:
-    async with server.having(open_auto_remote_start), open_living(server.central, keys=SAMPLED) as living:
+    async with (
+        server.having(open_auto_remote_start),
+        open_living(server.central, keys=SAMPLED) as living,
+    ):
         await living.accepted()
         for _ in range(2):
             living.charger.plug(1, CAR, living.at)
@@ -62,14 +65,18 @@ async def test_power_is_cut_and_the_late_stop_wins(server: Served) -> None:
         await living.accepted()
         await living.quiet()
         await trio.sleep(HOUR)
-    assert server.writer.rows(TRANSACTIONS) == [(TAG, "Completed", "charger", wh, "certain") for wh in billed(living)]
+    assert server.writer.rows(TRANSACTIONS) == [
+        (TAG, "Completed", "charger", wh, "certain") for wh in billed(living)
+    ]
     assert server.writer.rows("SELECT review FROM tx") == [(None,)]
 
 
 async def test_an_offline_charger_goes_on_and_tells_it_all(server: Served) -> None:
     async with (
         server.having(open_orphaned_transactions),
-        open_living(server.central, keys=SAMPLED | {"AllowOfflineTxForUnknownId": "true"}) as living,
+        open_living(
+            server.central, keys=SAMPLED | {"AllowOfflineTxForUnknownId": "true"}
+        ) as living,
     ):
         await living.accepted()
         living.charger.plug(1, CAR, living.at)
@@ -84,7 +91,9 @@ async def test_an_offline_charger_goes_on_and_tells_it_all(server: Served) -> No
         await living.until(lambda: len(server.writer.rows(TRANSACTIONS)) == 2)
         await living.quiet()
         await trio.sleep(HOUR)
-    assert server.writer.rows(TRANSACTIONS) == [(TAG, "Completed", "charger", wh, "certain") for wh in billed(living)]
+    assert server.writer.rows(TRANSACTIONS) == [
+        (TAG, "Completed", "charger", wh, "certain") for wh in billed(living)
+    ]
     assert server.writer.rows("SELECT unbilled_wh FROM tx") in ([(None,), (None,)], [(None,), (0,)])
 
 

@@ -38,7 +38,10 @@ def test_the_drivers_port_keeps_its_open_files(files: dict[str, int]) -> None:
     """A flood there must not take those of chargers."""
     files["hard"] = 1000
     room = 1000 - server.SPARE_FILES - HANDSHAKES
-    assert server.fit_to_files(ServerConfig(drivers_port=0)).max_connections == room - DRIVERS_CONNECTIONS
+    assert (
+        server.fit_to_files(ServerConfig(drivers_port=0)).max_connections
+        == room - DRIVERS_CONNECTIONS
+    )
     assert files["soft"] == 1000
 
 
@@ -55,14 +58,28 @@ def test_an_unlimited_number_of_files_is_left_alone(files: dict[str, int]) -> No
 
 
 def test_the_root_imports_no_library_of_the_web() -> None:
-    """Their modules are imported when a listener opens: `just bench-start` prints what that saves."""
+    """Their modules are imported when a listener opens: `just bench-start` prints what that
+    saves."""
     program = "import levity_trio.server, sys; print(*sys.modules)"
     modules = subprocess.check_output([sys.executable, "-c", program], text=True).split()
-    assert not {"starlette", "hypercorn", "jinja2", "jsonschema", "levity_trio.web.api"} & set(modules)
+    assert not {"starlette", "hypercorn", "jinja2", "jsonschema", "levity_trio.web.api"} & set(
+        modules
+    )
     assert len(modules) <= MOST_MODULES
 
 
 def test_what_no_server_uses_is_not_imported() -> None:
-    program = "import levity_trio.server, levity_trio.web.opening, levity_trio.web.pages, sys; print(*sys.modules)"
+    program = (
+        "import levity_trio.server, levity_trio.web.opening, levity_trio.web.pages, sys; "
+        "print(*sys.modules)"
+    )
     modules = subprocess.check_output([sys.executable, "-c", program], text=True).split()
-    assert not {"asyncio", "dateutil", "h2", "hpack", "multiprocessing", "rich", "sqlite_utils"} & set(modules)
+    assert not {
+        "asyncio",
+        "dateutil",
+        "h2",
+        "hpack",
+        "multiprocessing",
+        "rich",
+        "sqlite_utils",
+    } & set(modules)

@@ -46,7 +46,11 @@ async def test_alive_at_half_of_the_watchdog_s_time(
     told: tuple[str, socket.socket], autojump_clock: trio.testing.MockClock
 ) -> None:
     name, listener = told
-    environment = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
+    environment = {
+        "NOTIFY_SOCKET": name,
+        "WATCHDOG_USEC": "30000000",
+        "WATCHDOG_PID": str(os.getpid()),
+    }
     async with open_supervision(environment):
         await trio.sleep(31)
         assert words(listener) == ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"]
@@ -56,10 +60,17 @@ async def test_alive_at_half_of_the_watchdog_s_time(
 
 
 @pytest.mark.parametrize(
-    "environment", [{"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "x"}]
+    "environment",
+    [
+        {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"},
+        {"WATCHDOG_USEC": "0"},
+        {"WATCHDOG_USEC": "x"},
+    ],
 )
 async def test_a_watchdog_that_is_not_ours_hears_nothing(
-    told: tuple[str, socket.socket], environment: dict[str, str], autojump_clock: trio.testing.MockClock
+    told: tuple[str, socket.socket],
+    environment: dict[str, str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
     name, listener = told
     async with open_supervision({"NOTIFY_SOCKET": name, **environment}):
@@ -83,7 +94,9 @@ async def test_nobody_is_told_without_systemd(log_lines: list[EventDict]) -> Non
     assert not log_lines
 
 
-async def test_a_socket_that_is_gone_costs_a_line(tmp_path: Path, log_lines: list[EventDict]) -> None:
+async def test_a_socket_that_is_gone_costs_a_line(
+    tmp_path: Path, log_lines: list[EventDict]
+) -> None:
     async with open_supervision({"NOTIFY_SOCKET": str(tmp_path / "gone")}):
         pass
     assert {line["event"] for line in log_lines} == {"systemd cannot be notified"}
@@ -99,7 +112,8 @@ async def test_a_full_socket_is_waited_for_a_second(
 
 
 def fill(address: str) -> None:
-    """Fill the queue of a socket. One sender cannot fill a long one, which may take more than its own buffer."""
+    """Fill the queue of a socket. One sender cannot fill a long one, which may take more than its
+    own buffer."""
     while send_all(address):
         pass
 

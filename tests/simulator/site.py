@@ -1,4 +1,5 @@
-"""A server that writes to its database, and its chargers' ledger: true transactions and sent messages."""
+"""A server that writes to its database, and its chargers' ledger: true transactions and sent
+messages."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ class Site:
 
     path: Path
     books: Books
-    ledger: Ledger = field(default_factory=lambda: Ledger(chargers=[], entries=[], zero=NOON.replace(microsecond=0)))
+    ledger: Ledger = field(
+        default_factory=lambda: Ledger(chargers=[], entries=[], zero=NOON.replace(microsecond=0))
+    )
     stations: dict[str, Station] = field(default_factory=dict)
 
     @property
@@ -40,7 +43,13 @@ class Site:
     # Steps that the server takes part in
 
     def start(
-        self, charger: str = "CP-1", *, meter: int = 1000, tag: str = "TAG", learned: bool = True, behind: float = 0
+        self,
+        charger: str = "CP-1",
+        *,
+        meter: int = 1000,
+        tag: str = "TAG",
+        learned: bool = True,
+        behind: float = 0,
     ) -> Entry:
         """Start a transaction; the charger's clock is `behind` minutes slow."""
         self.books.wait(10)
@@ -61,20 +70,34 @@ class Site:
         station.tell(value, transaction=entry.transaction_id)
         sent = Sent(action=METER_VALUES, moments=[Moment(at=self.at, delivered_wh=wh)])
         self.note(
-            entry, sent, {"connectorId": 1, "transactionId": entry.transaction_id or NO_ID, "meterValue": [value]}
+            entry,
+            sent,
+            {
+                "connectorId": 1,
+                "transactionId": entry.transaction_id or NO_ID,
+                "meterValue": [value],
+            },
         )
 
-    def stop(self, entry: Entry, true_wh: int, told_wh: int | None = None, behind: float = 0) -> None:
+    def stop(
+        self, entry: Entry, true_wh: int, told_wh: int | None = None, behind: float = 0
+    ) -> None:
         """Stop a transaction and send its stop."""
         self.books.wait(60)
         self.send_stop(entry, true_wh, told_wh, behind)
 
-    def send_stop(self, entry: Entry, true_wh: int, told_wh: int | None = None, behind: float = 0) -> None:
+    def send_stop(
+        self, entry: Entry, true_wh: int, told_wh: int | None = None, behind: float = 0
+    ) -> None:
         told = self.note_stop(entry, true_wh, told_wh, behind)
         station = self.station(entry.charger)
-        station.stop(told["transactionId"], told["meterStop"], tag=told["idTag"], at=told["timestamp"])
+        station.stop(
+            told["transactionId"], told["meterStop"], tag=told["idTag"], at=told["timestamp"]
+        )
 
-    def charge(self, charger: str = "CP-1", wh: int = 4000, *, meter: int = 1000, learned: bool = True) -> Entry:
+    def charge(
+        self, charger: str = "CP-1", wh: int = 4000, *, meter: int = 1000, learned: bool = True
+    ) -> Entry:
         entry = self.start(charger, meter=meter, learned=learned)
         self.stop(entry, wh)
         return entry
@@ -82,7 +105,14 @@ class Site:
     # Steps that are only recorded in the ledger
 
     def begun(self, charger: str, meter: int, tag: str, time: str) -> Entry:
-        entry = Entry(charger=charger, connector=1, id_tag=tag, began_at=time, meter_start=meter, began=self.at)
+        entry = Entry(
+            charger=charger,
+            connector=1,
+            id_tag=tag,
+            began_at=time,
+            meter_start=meter,
+            began=self.at,
+        )
         self.ledger.entries.append(entry)
         return entry
 
@@ -101,7 +131,9 @@ class Site:
     def end(self, entry: Entry, true_wh: int) -> None:
         entry.energy_wh, entry.ended = true_wh, self.at
 
-    def note_stop(self, entry: Entry, true_wh: int, told_wh: int | None = None, behind: float = 0) -> dict[str, Any]:
+    def note_stop(
+        self, entry: Entry, true_wh: int, told_wh: int | None = None, behind: float = 0
+    ) -> dict[str, Any]:
         """Record the stop as sent, and return its payload."""
         self.end(entry, true_wh)
         sent = Sent(action=STOP, moments=[Moment(at=self.at, delivered_wh=true_wh)])

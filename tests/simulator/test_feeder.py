@@ -1,4 +1,5 @@
-"""The feeder of a simulated block: what it carries, its breaker, and its meter, which the server can read."""
+"""The feeder of a simulated block: what it carries, its breaker, and its meter, which the server
+can read."""
 
 from __future__ import annotations
 
@@ -28,7 +29,12 @@ def charging(number: int, phases: int, amperes: float) -> Charger:
     charger = Charger(spec, Memory.fresh(spec))
     watts = amperes * 230 * phases
     meter = charger.connectors[1].meter
-    meter.plug(Vehicle(name="Car", battery_wh=80_000, max_ac_w=watts, ac_phases=phases, max_dc_w=0, soc=0.1), 0.0)
+    meter.plug(
+        Vehicle(
+            name="Car", battery_wh=80_000, max_ac_w=watts, ac_phases=phases, max_dc_w=0, soc=0.1
+        ),
+        0.0,
+    )
     meter.limit(amperes, 0.0)
     meter.switch(is_on=True, at=0.0)
     return charger
@@ -53,7 +59,10 @@ def test_it_holds_at_its_limit_and_trips_when_all_draw_their_maximum() -> None:
     held, tripped = (Feeder(FLAT, Random(1), lambda at: at / 3600) for _ in range(2))
     for second in range(120):
         assert not held.look([charging(0, 3, 16), charging(1, 3, 16)], float(second))
-    looks = [tripped.look([charging(number, 3, 16) for number in range(3)], float(second)) for second in range(20)]
+    looks = [
+        tripped.look([charging(number, 3, 16) for number in range(3)], float(second))
+        for second in range(20)
+    ]
     assert any(looks)
     assert (held.report().trips, held.report().over_seconds) == (0, 0)
     report = tripped.report()
@@ -73,7 +82,15 @@ def test_a_house_cooks_in_the_evening() -> None:
 async def test_the_server_reads_its_meter() -> None:
     shown: Phases = (1.5, 20.25, 0.0)
     port = free_port()
-    read = reader(Meter(name="Main", kind="modbus", address=f"127.0.0.1:{port}", model="SDM630", every_seconds=0.05))
+    read = reader(
+        Meter(
+            name="Main",
+            kind="modbus",
+            address=f"127.0.0.1:{port}",
+            model="SDM630",
+            every_seconds=0.05,
+        )
+    )
     assert read is not None
     found = trio.Event()
 

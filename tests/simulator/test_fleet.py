@@ -38,7 +38,10 @@ def test_the_soft_limit_is_raised(limits: Limits) -> None:
 
 
 def test_too_many_chargers_are_refused_in_one_line(limits: Limits) -> None:
-    with pytest.raises(EnvironmentProblem, match=r"4096 chargers need 4160 open files, .* allows 4096: .* --chargers$"):
+    with pytest.raises(
+        EnvironmentProblem,
+        match=r"4096 chargers need 4160 open files, .* allows 4096: .* --chargers$",
+    ):
         raise_file_limit(4096)
     assert limits.now == (1024, 4096)
 

@@ -74,14 +74,20 @@ def test_never_two_vehicles_on_one_connector(scenario: Scenario, seed: int) -> N
         for connector in range(1, charger.spec.connectors + 1):
             visits = [visit for visit in charger.visits if visit.connector == connector]
             assert all(earlier.unplug_at < later.at for earlier, later in pairwise(visits))
-        assert {visit.connector for visit in charger.visits} <= set(range(1, charger.spec.connectors + 1))
+        assert {visit.connector for visit in charger.visits} <= set(
+            range(1, charger.spec.connectors + 1)
+        )
 
 
 @given(scenarios, seeds)
 def test_a_visit_is_one_that_a_charger_can_have(scenario: Scenario, seed: int) -> None:
     for charger in drawn(scenario, 4, seed).chargers:
         for visit in charger.visits:
-            assert max(visit.plug_at, visit.tag_at) < (visit.stop_tag_at or visit.unplug_at) <= visit.unplug_at
+            assert (
+                max(visit.plug_at, visit.tag_at)
+                < (visit.stop_tag_at or visit.unplug_at)
+                <= visit.unplug_at
+            )
             assert abs(visit.plug_at - visit.tag_at) < 60
             assert visit.stay_seconds >= round(scenario.stay_hours[0] * HOUR)
             assert charger.spec.power_type == AC or visit.vehicle.max_dc_w > 0
@@ -108,13 +114,18 @@ def test_one_charger_more_changes_nothing_at_the_others(
     scenario: Scenario, seed: int, chargers: int, more: int
 ) -> None:
     scenario = replace(scenario, deals_each_quirk=False)
-    assert drawn(scenario, chargers, seed).chargers == drawn(scenario, chargers + more, seed).chargers[:chargers]
+    assert (
+        drawn(scenario, chargers, seed).chargers
+        == drawn(scenario, chargers + more, seed).chargers[:chargers]
+    )
 
 
 def test_another_seed_is_another_run() -> None:
     day = load("day")
     visits = {
-        tuple(visit.at for visit in charger.visits) for seed in range(5) for charger in drawn(day, 1, seed).chargers
+        tuple(visit.at for visit in charger.visits)
+        for seed in range(5)
+        for charger in drawn(day, 1, seed).chargers
     }
     assert len(visits) == 5
 
@@ -127,9 +138,16 @@ def test_the_month_has_its_sessions() -> None:
 def test_the_month_lets_people_come_during_outages() -> None:
     """Otherwise the quirk offline-id would be assigned but never occur."""
     for seed in range(10):
-        liars = [one for one in drawn(load("month"), seed=seed).chargers if "offline-id" in one.spec.quirks]
+        liars = [
+            one
+            for one in drawn(load("month"), seed=seed).chargers
+            if "offline-id" in one.spec.quirks
+        ]
         offline = [
-            (one.at, one.at + one.seconds) for liar in liars for one in liar.incidents if one.kind is Kind.OUTAGE
+            (one.at, one.at + one.seconds)
+            for liar in liars
+            for one in liar.incidents
+            if one.kind is Kind.OUTAGE
         ]
         begun = [max(visit.plug_at, visit.tag_at) for liar in liars for visit in liar.visits]
         assert any(first < moment < last for moment in begun for first, last in offline)
@@ -150,7 +168,12 @@ def test_who_finds_no_room_waits() -> None:
 def test_people_come_at_their_hours() -> None:
     arrivals = tuple(1.0 if hour == 18 else 0.0 for hour in range(24))
     scenario = Scenario(
-        title="at six", hours=48, first_hour=17, sessions_per_day=1, arrivals=arrivals, stay_hours=(0.1, 0.1)
+        title="at six",
+        hours=48,
+        first_hour=17,
+        sessions_per_day=1,
+        arrivals=arrivals,
+        stay_hours=(0.1, 0.1),
     )
     visits = [visit for charger in drawn(scenario, 100).chargers for visit in charger.visits]
     hours = Counter(int(visit.at // HOUR) for visit in visits)
@@ -194,7 +217,9 @@ def test_ids_sort_as_they_stand() -> None:
 
 def test_vehicles_come_by_their_share() -> None:
     kinds = (VehicleKind(name="often", share=9), VehicleKind(name="rarely", share=1))
-    scenario = Scenario(title="mix", hours=240, sessions_per_day=4, vehicles=kinds, arrivals=ANY_TIME)
+    scenario = Scenario(
+        title="mix", hours=240, sessions_per_day=4, vehicles=kinds, arrivals=ANY_TIME
+    )
     visits = [visit for charger in drawn(scenario, 20).chargers for visit in charger.visits]
     names = Counter(visit.vehicle.name for visit in visits)
     assert 0.85 < names["often"] / len(visits) < 0.95
@@ -202,7 +227,9 @@ def test_vehicles_come_by_their_share() -> None:
 
 @pytest.mark.parametrize("share", [0, 0.05, 0.1, 0.25, 0.5, 1])
 def test_shares_are_kept(share: float) -> None:
-    scenario = Scenario(title="shares", hours=1, dc_share=share, quirks={"clock-1970": share, "repeats-stop": share})
+    scenario = Scenario(
+        title="shares", hours=1, dc_share=share, quirks={"clock-1970": share, "repeats-stop": share}
+    )
     for seed in range(20):
         specs = fleet(scenario, 20, seed)
         assert sum(spec.power_type == DC for spec in specs) == pytest.approx(20 * share, abs=1)
@@ -222,7 +249,12 @@ def test_each_quirk_is_dealt(chargers: int) -> None:
 def test_a_grizzl_e_is_one() -> None:
     (spec,) = fleet(Scenario(title="one", hours=1, dc_share=1, quirks={GRIZZLE: 1}), 1, 1)
     assert GRIZZLE in QUIRKS
-    assert (spec.vendor, spec.model, spec.power_type, spec.connectors) == ("United Chargers", "Grizzl-E Smart", AC, 1)
+    assert (spec.vendor, spec.model, spec.power_type, spec.connectors) == (
+        "United Chargers",
+        "Grizzl-E Smart",
+        AC,
+        1,
+    )
 
 
 def test_faults_and_outages_come_as_often_as_said() -> None:

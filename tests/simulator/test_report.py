@@ -22,7 +22,15 @@ def charger(identity: str = "CP-1", energies: tuple[int, ...] = (), **tally: int
     """Make a charger with ended transactions of these energies."""
     one = Charger(ChargerSpec(id=identity))
     one.ledger.extend(
-        Entry(charger=identity, connector=1, id_tag="T", began_at="", meter_start=0, energy_wh=energy_wh, ended=1.0)
+        Entry(
+            charger=identity,
+            connector=1,
+            id_tag="T",
+            began_at="",
+            meter_start=0,
+            energy_wh=energy_wh,
+            ended=1.0,
+        )
         for energy_wh in energies
     )
     for name, count in tally.items():
@@ -39,15 +47,31 @@ def told(one: Report, width: int = 80, *, is_verbose: bool = False) -> str:
 
 def test_the_accounts_add_up() -> None:
     chargers = [
-        charger("A", (100, 20), sent=10, answered=4, refused=3, unanswered=2, unreadable=1, discarded=5),
+        charger(
+            "A", (100, 20), sent=10, answered=4, refused=3, unanswered=2, unreadable=1, discarded=5
+        ),
         charger("B", (1,), sent=1, answered=1),
     ]
     whole = report(chargers)
     assert whole.accounts["A"] == Account(
-        sent=10, answered=4, refused=3, unanswered=2, unreadable=1, discarded=5, sessions=2, energy_wh=120
+        sent=10,
+        answered=4,
+        refused=3,
+        unanswered=2,
+        unreadable=1,
+        discarded=5,
+        sessions=2,
+        energy_wh=120,
     )
     assert whole.total == Account(
-        sent=11, answered=5, refused=3, unanswered=2, unreadable=1, discarded=5, sessions=3, energy_wh=121
+        sent=11,
+        answered=5,
+        refused=3,
+        unanswered=2,
+        unreadable=1,
+        discarded=5,
+        sessions=3,
+        energy_wh=121,
     )
 
 
@@ -124,8 +148,14 @@ def test_a_large_fleet_shows_those_in_trouble() -> None:
 
 
 def test_a_database_that_agrees_is_one_line() -> None:
-    (line,) = [line for line in told(report([charger()], CLEAN), width=200).splitlines() if "database" in line]
-    assert line.startswith("The database agrees: 3 transactions, 12.345 kWh (1 for review, 2 messages set aside, 7 Wh")
+    (line,) = [
+        line
+        for line in told(report([charger()], CLEAN), width=200).splitlines()
+        if "database" in line
+    ]
+    assert line.startswith(
+        "The database agrees: 3 transactions, 12.345 kWh (1 for review, 2 messages set aside, 7 Wh"
+    )
 
 
 def test_what_two_cars_on_one_meter_have_beyond_what_flowed_is_told() -> None:
@@ -141,7 +171,9 @@ def test_a_database_that_does_not_is_told_line_by_line() -> None:
     verdict = Verdict(transactions=1, energy_wh=1, faults=faults)
     lines = told(report([charger()], verdict), width=40).splitlines()
     assert lines[-1].startswith("The database does not agree. It has 1 transactions, 0.001 kWh")
-    assert f"  [energy silently wrong] {faults[0].line}" in lines  # in full, and not parsed as markup
+    assert (
+        f"  [energy silently wrong] {faults[0].line}" in lines
+    )  # in full, and not parsed as markup
     assert not any(faults[MOST_LINES].line in line for line in lines)
     assert "  … and 2 more; --json lists all" in lines
     assert ["energy", "silently", "wrong", str(MOST_LINES + 2)] in [line.split() for line in lines]
@@ -162,7 +194,9 @@ def test_the_rows_of_the_life_cycle_are_told_taken_or_not() -> None:
     )
     summary = report([charger()], replace(CLEAN, life=life))
     brief = [line for line in told(summary).splitlines() if "occur" in line or "->" in line]
-    assert brief == ["2 of 4 steps of the life cycle of a transaction occurred (--verbose lists them)"]
+    assert brief == [
+        "2 of 4 steps of the life cycle of a transaction occurred (--verbose lists them)"
+    ]
     lines = told(summary, width=200, is_verbose=True).splitlines()
     assert lines[-1].startswith("The database agrees: ")
     begin = lines.index("2 of 4 steps of the life cycle of a transaction occurred")

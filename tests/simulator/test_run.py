@@ -28,7 +28,9 @@ PATIENCE_SECONDS = 30.0
 
 
 def order(seconds: float, chargers: int = 3) -> Order:
-    plans = tuple(ChargerPlan(make_charger(name=f"CP-{number}").spec, (), ()) for number in range(chargers))
+    plans = tuple(
+        ChargerPlan(make_charger(name=f"CP-{number}").spec, (), ()) for number in range(chargers)
+    )
     return Order(
         server=NOBODY,
         plan=Plan(seconds, plans),
@@ -46,7 +48,11 @@ async def test_why_nobody_is_connected_is_told_once_and_a_signal_ends_it() -> No
     before = signal.getsignal(signal.SIGINT)
 
     async def simulate() -> None:
-        outcomes.append(await run.simulate(order(1e6), Console(file=shown, width=200), check_interval_seconds=0.001))
+        outcomes.append(
+            await run.simulate(
+                order(1e6), Console(file=shown, width=200), check_interval_seconds=0.001
+            )
+        )
 
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
@@ -100,7 +106,9 @@ def test_a_warning_does_not_spoil_the_summary(
 
 
 @pytest.mark.real_log
-@pytest.mark.parametrize(("is_whole", "status"), [(True, 0), (False, 130)], ids=["whole", "interrupted"])
+@pytest.mark.parametrize(
+    ("is_whole", "status"), [(True, 0), (False, 130)], ids=["whole", "interrupted"]
+)
 def test_the_exit_status(is_whole: bool, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     async def simulate(*arguments: Any) -> Outcome:
         del arguments
@@ -108,12 +116,16 @@ def test_the_exit_status(is_whole: bool, status: int, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(run, "simulate", simulate)
     assert run.run(order(0.0), is_json=True) == status
-    assert run.run(replace(order(0.0), plan=None), is_json=True) == 0  # without a plan only a signal ends it
+    assert (
+        run.run(replace(order(0.0), plan=None), is_json=True) == 0
+    )  # without a plan only a signal ends it
 
 
 @pytest.mark.real_log
 @pytest.mark.parametrize("kind", [EnvironmentProblem, ConfigError])
-def test_a_problem_leaves_its_groups(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_problem_leaves_its_groups(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def simulate(*arguments: Any) -> Outcome:
         del arguments
         raise ExceptionGroup("fleet", [ExceptionGroup("watching", [kind("a plain line")])])

@@ -90,8 +90,9 @@ def test_everything_is_read() -> None:
         dc-share = 0.5
         quirks = { never-answers = 0.25, clock-1970 = 1 }
         vehicles = [
-            { name = "Van", share = 2, battery-kwh = 80, ac-kw = 22, ac-phases = 3, dc-kw = 50, soc = [0.1, 0.2] },
-            { name = "Sloth", ac-tapers = true, most-pauses = 3, follow-seconds = 4.5, least-amperes = 8 },
+            { name = "Van", share = 2, battery-kwh = 80, ac-kw = 22, ac-phases = 3, dc-kw = 50, soc
+            = [0.1, 0.2] }, { name = "Sloth", ac-tapers = true, most-pauses = 3, follow-seconds =
+            4.5, least-amperes = 8 },
         ]
         [faults]
         per-day = 1
@@ -111,13 +112,22 @@ def test_everything_is_read() -> None:
     assert (scenario.stay_hours, scenario.tags, scenario.dc_share) == ((0.5, 2), ("A", "B"), 0.5)
     assert scenario.quirks == {"never-answers": 0.25, "clock-1970": 1}
     assert scenario.vehicles == (
-        VehicleKind(name="Van", share=2, battery_kwh=80, ac_kw=22, ac_phases=3, dc_kw=50, soc=(0.1, 0.2)),
-        VehicleKind(name="Sloth", dc_kw=0, ac_tapers=True, most_pauses=3, follow_seconds=4.5, least_a=8),
+        VehicleKind(
+            name="Van", share=2, battery_kwh=80, ac_kw=22, ac_phases=3, dc_kw=50, soc=(0.1, 0.2)
+        ),
+        VehicleKind(
+            name="Sloth", dc_kw=0, ac_tapers=True, most_pauses=3, follow_seconds=4.5, least_a=8
+        ),
     )
     faults, cuts = scenario.mishaps
     assert (faults.kind, faults.per_day, faults.minutes) == (Kind.FAULT, 1, (1, 2))
     assert faults.error_codes == ("GroundFailure",)
-    assert (cuts.kind, cuts.per_day, cuts.minutes, cuts.error_codes) == (Kind.POWER_CUT, 2, (3, 4), ())
+    assert (cuts.kind, cuts.per_day, cuts.minutes, cuts.error_codes) == (
+        Kind.POWER_CUT,
+        2,
+        (3, 4),
+        (),
+    )
     assert scenario.configuration == {
         "MeterValueSampleInterval": "900",
         "LocalPreAuthorize": "true",
@@ -131,7 +141,9 @@ def test_faults_have_all_codes_unless_told() -> None:
 
 
 def test_a_vehicle_arrives_in_watts() -> None:
-    kind = VehicleKind(name="Van", battery_kwh=80, ac_kw=7.4, ac_phases=1, dc_kw=0, follow_seconds=5, least_a=8)
+    kind = VehicleKind(
+        name="Van", battery_kwh=80, ac_kw=7.4, ac_phases=1, dc_kw=0, follow_seconds=5, least_a=8
+    )
     assert kind.arriving(0.5) == Vehicle(
         name="Van",
         battery_wh=80_000,
@@ -148,38 +160,72 @@ MISTAKES = [
     pytest.param("hours = 1", "title is missing: give a text", id="no title"),
     pytest.param('title = "t"', "hours is missing: give a number from 0.5 to 8784", id="no hours"),
     pytest.param('title = ""\nhours = 1', "title = '': give a text of 1 to 70", id="empty title"),
-    pytest.param('title = "a\\nb"\nhours = 1', "title = 'a\\nb': give a text", id="title of two lines"),
+    pytest.param(
+        'title = "a\\nb"\nhours = 1', "title = 'a\\nb': give a text", id="title of two lines"
+    ),
     pytest.param('title = "t"\nhours = 0', "hours = 0: give a number from 0.5", id="no time"),
     pytest.param('title = "t"\nhours = nan', "hours = nan: give a number", id="nan"),
     pytest.param('title = "t"\nhours = true', "hours = True: give a number", id="no number"),
     pytest.param('title = "t"\nhours = ', "is not TOML", id="no TOML"),
-    pytest.param(LEAST + "first-hour = 24", "first-hour = 24: give a whole number from 0 to 23", id="hour 24"),
-    pytest.param(LEAST + "chargers = 1.5", "chargers = 1.5: give a whole number", id="half a charger"),
-    pytest.param(LEAST + "sessions_per_day = 1", "'sessions_per_day' is not known; give some of", id="unknown"),
-    pytest.param(LEAST + "stay-hours = [2, 1]", "stay-hours = [2, 1]: give two numbers", id="range reversed"),
+    pytest.param(
+        LEAST + "first-hour = 24", "first-hour = 24: give a whole number from 0 to 23", id="hour 24"
+    ),
+    pytest.param(
+        LEAST + "chargers = 1.5", "chargers = 1.5: give a whole number", id="half a charger"
+    ),
+    pytest.param(
+        LEAST + "sessions_per_day = 1",
+        "'sessions_per_day' is not known; give some of",
+        id="unknown",
+    ),
+    pytest.param(
+        LEAST + "stay-hours = [2, 1]", "stay-hours = [2, 1]: give two numbers", id="range reversed"
+    ),
     pytest.param(LEAST + "stay-hours = 2", "stay-hours = 2: give two numbers", id="no range"),
-    pytest.param(LEAST + 'stay-hours = ["1", 2]', "stay-hours = ['1', 2]: give two numbers", id="text in a range"),
-    pytest.param(LEAST + "stay-minutes = [1, 5]", "stay-minutes = [1, 5]: give two numbers from 2", id="too short"),
+    pytest.param(
+        LEAST + 'stay-hours = ["1", 2]',
+        "stay-hours = ['1', 2]: give two numbers",
+        id="text in a range",
+    ),
+    pytest.param(
+        LEAST + "stay-minutes = [1, 5]",
+        "stay-minutes = [1, 5]: give two numbers from 2",
+        id="too short",
+    ),
     pytest.param(
         LEAST + "stay-hours = [1, 2]\nstay-minutes = [2, 5]",
         "[1, 2]: give either stay-hours or stay-minutes",
         id="hours and minutes",
     ),
     pytest.param(LEAST + "arrivals = [1, 2]", "arrivals = [1, 2]: give 24 numbers", id="two hours"),
-    pytest.param(LEAST + f"arrivals = {[0] * 24}", "at least one of them above 0", id="nobody ever"),
-    pytest.param(LEAST + f"arrivals = {[-1] + [1] * 23}", "give 24 numbers from 0", id="below nobody"),
+    pytest.param(
+        LEAST + f"arrivals = {[0] * 24}", "at least one of them above 0", id="nobody ever"
+    ),
+    pytest.param(
+        LEAST + f"arrivals = {[-1] + [1] * 23}", "give 24 numbers from 0", id="below nobody"
+    ),
     pytest.param(LEAST + "tags = []", "tags = []: give a list of texts", id="no tags"),
-    pytest.param(LEAST + 'tags = ["ABCDEFGHIJKLMNOPQRSTU"]', "each of 1 to 20 characters", id="long tag"),
-    pytest.param(LEAST + "vehicles = 1", "vehicles = 1: give one or more tables [[vehicles]]", id="vehicles"),
+    pytest.param(
+        LEAST + 'tags = ["ABCDEFGHIJKLMNOPQRSTU"]', "each of 1 to 20 characters", id="long tag"
+    ),
+    pytest.param(
+        LEAST + "vehicles = 1", "vehicles = 1: give one or more tables [[vehicles]]", id="vehicles"
+    ),
     pytest.param(LEAST + "[[vehicles]]\n", "vehicles[1].name is missing", id="nameless vehicle"),
     pytest.param(
         LEAST + '[[vehicles]]\nname = "a"\n[[vehicles]]\nname = "b"\nsoc = [0, 2]',
         "vehicles[2].soc = [0, 2]: give two numbers from 0 to 1",
         id="too full",
     ),
-    pytest.param(LEAST + '[[vehicles]]\nname = "a"\nwheels = 3', "vehicles[1].'wheels' is not known", id="wheels"),
     pytest.param(
-        LEAST + 'dc-share = 1\n[[vehicles]]\nname = "a"', "dc-share = 1: give 0, or a vehicle with dc-kw", id="no DC"
+        LEAST + '[[vehicles]]\nname = "a"\nwheels = 3',
+        "vehicles[1].'wheels' is not known",
+        id="wheels",
+    ),
+    pytest.param(
+        LEAST + 'dc-share = 1\n[[vehicles]]\nname = "a"',
+        "dc-share = 1: give 0, or a vehicle with dc-kw",
+        id="no DC",
     ),
     pytest.param(
         LEAST + '[[vehicles]]\nname = "a"\ndc-kw = 0.01',
@@ -187,8 +233,14 @@ MISTAKES = [
         id="hardly any DC",
     ),
     pytest.param(LEAST + 'quirks = "all"', "quirks = 'all': give a table [quirks]", id="quirks"),
-    pytest.param(LEAST + "[quirks]\nlies = 1", "quirks.'lies' is not known; give some of", id="unknown quirk"),
-    pytest.param(LEAST + "[quirks]\nclock-1970 = 2", "quirks.clock-1970 = 2: give a number from 0 to 1", id="share"),
+    pytest.param(
+        LEAST + "[quirks]\nlies = 1", "quirks.'lies' is not known; give some of", id="unknown quirk"
+    ),
+    pytest.param(
+        LEAST + "[quirks]\nclock-1970 = 2",
+        "quirks.clock-1970 = 2: give a number from 0 to 1",
+        id="share",
+    ),
     pytest.param(LEAST + "outages = 1", "outages = 1: give a table [outages]", id="outages"),
     pytest.param(LEAST + "[outages]\nper-day = 1", "outages.minutes is missing", id="no minutes"),
     pytest.param(
@@ -243,13 +295,21 @@ def test_all_mistakes_are_told_at_once() -> None:
     """
     with pytest.raises(ConfigError) as refused:
         read(text, "my.toml")
-    told = [line.removeprefix("my.toml: ").split(": ")[0].split(" is ")[0] for line in refused.value.args]
+    told = [
+        line.removeprefix("my.toml: ").split(": ")[0].split(" is ")[0]
+        for line in refused.value.args
+    ]
     assert sorted(told) == sorted(
         [
             *("title", "hours = 0", "'wheels'", "stay-hours = [2, 1]", "tags = 1"),
             *("vehicles[1].name", "vehicles[1].dc-kw = 'many'", "vehicles[1].'doors'"),
             *("quirks.'lies'", "quirks.clock-1970 = 2"),
-            *("faults.per-day", "faults.minutes", "faults.error-codes = 'NoError'", "faults.error-codes = 'Never'"),
+            *(
+                "faults.per-day",
+                "faults.minutes",
+                "faults.error-codes = 'NoError'",
+                "faults.error-codes = 'Never'",
+            ),
             *("configuration.MeterInterval = 1", "configuration.HeartbeatInterval = 0"),
         ]
     )
@@ -264,7 +324,8 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         load(str(path))
     path.write_bytes(b"\xff")
     with pytest.raises(
-        ConfigError, match=r"mine\.toml: not a UTF-8 text of at most 1 MiB; give one of day, feeder, idle"
+        ConfigError,
+        match=r"mine\.toml: not a UTF-8 text of at most 1 MiB; give one of day, feeder, idle",
     ):
         load(str(path))
     path.write_text("\ufeff" + LEAST.replace("\n", "\r\n"), encoding="utf-8")
@@ -279,7 +340,8 @@ def test_a_file_without_an_end_is_refused() -> None:
 @pytest.mark.parametrize("name", ["night", "", "a\nb", "a\0b"])
 def test_an_unknown_name_is_told_the_known_ones(name: str) -> None:
     with pytest.raises(
-        ConfigError, match="give one of day, feeder, idle, liars, minutes, month, outage, or the path"
+        ConfigError,
+        match="give one of day, feeder, idle, liars, minutes, month, outage, or the path",
     ) as refused:
         load(name)
     assert "\n" not in str(refused.value)
@@ -287,15 +349,30 @@ def test_an_unknown_name_is_told_the_known_ones(name: str) -> None:
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=5,
 )
-KEYS = ["title", "hours", "arrivals", "stay-hours", "tags", "vehicles", "quirks", "faults", "outages", "configuration"]
+KEYS = [
+    "title",
+    "hours",
+    "arrivals",
+    "stay-hours",
+    "tags",
+    "vehicles",
+    "quirks",
+    "faults",
+    "outages",
+    "configuration",
+]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES))
 def test_nothing_else_is_ever_raised(table: dict[str, object]) -> None:
-    lines = "\n".join(f"{key} = {in_toml(value)}" for key, value in table.items() if value is not None)
+    lines = "\n".join(
+        f"{key} = {in_toml(value)}" for key, value in table.items() if value is not None
+    )
     with suppress(ConfigError):
         read(lines, "my.toml")
 
@@ -305,11 +382,19 @@ def in_toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return '"' + "".join(f"\\U{ord(letter):08X}" for letter in value if not "\ud800" <= letter <= "\udfff") + '"'
+        return (
+            '"'
+            + "".join(
+                f"\\U{ord(letter):08X}" for letter in value if not "\ud800" <= letter <= "\udfff"
+            )
+            + '"'
+        )
     if isinstance(value, list):
         return "[" + ", ".join(in_toml(one) for one in value if one is not None) + "]"
     if isinstance(value, dict):
-        pairs = (f"{in_toml(key)} = {in_toml(one)}" for key, one in value.items() if one is not None)
+        pairs = (
+            f"{in_toml(key)} = {in_toml(one)}" for key, one in value.items() if one is not None
+        )
         return "{ " + ", ".join(pairs) + " }"
     return str(value)
 

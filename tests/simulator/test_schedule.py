@@ -32,7 +32,11 @@ def visit(at: float = 100, **changes: object) -> Visit:
 def incident(kind: Kind, at: float, seconds: float) -> Incident:
     is_fault = kind is Kind.FAULT
     return Incident(
-        at=at, kind=kind, seconds=seconds, connector=int(is_fault), error_code="GroundFailure" if is_fault else ""
+        at=at,
+        kind=kind,
+        seconds=seconds,
+        connector=int(is_fault),
+        error_code="GroundFailure" if is_fault else "",
     )
 
 
@@ -62,7 +66,12 @@ def test_a_visit(order: Order, ending: Ending) -> None:
 def test_whoever_finds_it_broken_drives_on() -> None:
     central = scheduled(visit(), visit(at=2 * HOUR), incidents=(incident(Kind.FAULT, 50, HOUR),))
     central.run(4 * HOUR)
-    assert central.statuses() == ["Faulted", "Preparing", "Available", *("Preparing", "Charging", "Available")]
+    assert central.statuses() == [
+        "Faulted",
+        "Preparing",
+        "Available",
+        *("Preparing", "Charging", "Available"),
+    ]
     assert len(central.charger.ledger) == 1
 
 
@@ -86,7 +95,9 @@ def test_a_power_cut_ends_the_session_and_nobody_ends_it_again(ending: Ending) -
 
 
 def test_whoever_comes_in_the_dark_drives_on_and_one_may_come_back_to_light() -> None:
-    central = scheduled(visit(), visit(at=2 * HOUR), incidents=(incident(Kind.POWER_CUT, 50, 2000),))
+    central = scheduled(
+        visit(), visit(at=2 * HOUR), incidents=(incident(Kind.POWER_CUT, 50, 2000),)
+    )
     central.run(4 * HOUR)
     assert len(central.charger.ledger) == 1
     assert central.statuses()[0] == "Preparing"  # the cable was plugged in nevertheless
@@ -96,7 +107,9 @@ def test_a_network_that_is_away_delays_what_is_told() -> None:
     keys = {"AllowOfflineTxForUnknownId": "true"}
     central = scheduled(visit(), incidents=(incident(Kind.OUTAGE, 50, 2 * HOUR),), keys=keys)
     central.run(3 * HOUR)
-    assert central.moments("StartTransaction") == central.moments("StopTransaction") == [50 + 2 * HOUR]
+    assert (
+        central.moments("StartTransaction") == central.moments("StopTransaction") == [50 + 2 * HOUR]
+    )
     assert central.connection_effects == [(50, "drop")]
     (entry,) = central.charger.ledger
     assert entry.energy_wh == pytest.approx(CAR_W * (HOUR - 10) / HOUR, abs=1)
@@ -110,10 +123,13 @@ def test_two_visitors_at_two_connectors() -> None:
 
 
 def test_a_cable_that_is_taken_leaves_no_room_for_the_next() -> None:
-    """Two plans overlap: the second visitor finds a cable plugged in, presents a tag and ends the first transaction."""
+    """Two plans overlap: the second visitor finds a cable plugged in, presents a tag and ends the
+    first transaction."""
     central = scheduled(visit(), visit(at=200, between_seconds=5))
     central.run(2 * HOUR)
-    assert [(one["idTag"], one.get("reason")) for one in central.said("StopTransaction")] == [(TAG, None)]
+    assert [(one["idTag"], one.get("reason")) for one in central.said("StopTransaction")] == [
+        (TAG, None)
+    ]
 
 
 # Loss of power without a last message
@@ -188,7 +204,10 @@ def test_a_swapped_meter_shows_another_register_and_has_another_serial(register_
     first, second = central.charger.ledger
     told = [one["meterStop"] for one in central.said("StopTransaction")]
     assert told == [5_000_000 + first.energy_wh, register_wh + second.energy_wh]
-    assert [one["meterStart"] for one in central.said("StartTransaction")] == [5_000_000, register_wh]
+    assert [one["meterStart"] for one in central.said("StartTransaction")] == [
+        5_000_000,
+        register_wh,
+    ]
     assert all(prove(entry).is_honest for entry in (first, second))
     (boot,) = central.said("BootNotification")
     assert boot["meterSerialNumber"].endswith(f"-{before + 1}")

@@ -49,7 +49,9 @@ def drawn(view: View, width: int = 80, height: int = 24) -> list[str]:
 
 def terminal() -> tuple[Console, StringIO]:
     file = StringIO()
-    return Console(file=file, force_terminal=True, width=80, height=24, legacy_windows=False, _environ={}), file
+    return Console(
+        file=file, force_terminal=True, width=80, height=24, legacy_windows=False, _environ={}
+    ), file
 
 
 # Rows
@@ -61,7 +63,11 @@ def charger(**plate: object) -> Charger:
 
 def test_a_charger_without_power_is_off() -> None:
     assert row_of(charger(connectors=2, quirks=("no-pings",))) == Row(
-        id="CP-1", model="Duo", link="off", statuses=(Status.AVAILABLE, Status.AVAILABLE), quirks=("no-pings",)
+        id="CP-1",
+        model="Duo",
+        link="off",
+        statuses=(Status.AVAILABLE, Status.AVAILABLE),
+        quirks=("no-pings",),
     )
 
 
@@ -123,7 +129,15 @@ def test_what_was_delivered_is_all_sessions() -> None:
 
 
 def entry(energy_wh: int) -> Entry:
-    return Entry(charger="CP-1", connector=1, id_tag="T", began_at="", meter_start=0, energy_wh=energy_wh, ended=1.0)
+    return Entry(
+        charger="CP-1",
+        connector=1,
+        id_tag="T",
+        began_at="",
+        meter_start=0,
+        energy_wh=energy_wh,
+        ended=1.0,
+    )
 
 
 def test_messages_go_both_ways_and_errors_are_those_without_use() -> None:
@@ -148,8 +162,32 @@ def test_a_row_fits_80_columns() -> None:
     lines = drawn(View(rows=[CHARGING, QUIET], at=HOUR))
     assert all(len(line) <= 80 for line in lines)
     head, row = lines[0], lines[1]
-    assert head.split() == ["charger", "model", "link", "status", "tag", "kW", "kWh", "%", "msgs", "err", "quirks"]
-    for word in ("SIM-001", "Home 7", "up", "chrg s-se", "04A1B2C3", "7.4", "12.3", "83", "1234", "7", "clock-1970"):
+    assert head.split() == [
+        "charger",
+        "model",
+        "link",
+        "status",
+        "tag",
+        "kW",
+        "kWh",
+        "%",
+        "msgs",
+        "err",
+        "quirks",
+    ]
+    for word in (
+        "SIM-001",
+        "Home 7",
+        "up",
+        "chrg s-se",
+        "04A1B2C3",
+        "7.4",
+        "12.3",
+        "83",
+        "1234",
+        "7",
+        "clock-1970",
+    ):
         assert f" {word} " in f" {row} ".replace("…", " …")
 
 
@@ -216,7 +254,13 @@ def test_a_run_with_an_end_shows_how_far_it_is() -> None:
 
 def test_names_are_shown_as_they_are() -> None:
     row = replace(QUIET, id="[red]A", model="B[/]", tag=":eyes:")
-    assert drawn(View(rows=[row], at=0), width=160)[1].split()[:5] == ["[red]A", "B[/]", "up", "Available", ":eyes:"]
+    assert drawn(View(rows=[row], at=0), width=160)[1].split()[:5] == [
+        "[red]A",
+        "B[/]",
+        "up",
+        "Available",
+        ":eyes:",
+    ]
 
 
 def test_a_run_without_end_shows_how_it_ends() -> None:
@@ -236,7 +280,8 @@ def test_each_status_has_a_word_and_its_name(status: Status) -> None:
 
 
 def run_in_virtual_time(test: Callable[[], Awaitable[object]], **options: Any) -> object:
-    """A mock clock takes a busy thread for idle, so tests wait for the paint itself, never for a time."""
+    """A mock clock takes a busy thread for idle, so tests wait for the paint itself, never for a
+    time."""
     return trio.run(test, **options | {"clock": MockClock(autojump_threshold=0)})
 
 
@@ -278,7 +323,9 @@ async def test_a_terminal_shows_the_table_while_it_runs_and_clears_it() -> None:
         await walk.end.wait()
     text = file.getvalue()
     assert "SIM-002" in text
-    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1  # the cursor is hidden and shown again
+    assert (
+        text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
+    )  # the cursor is hidden and shown again
     assert text.endswith("\x1b[2K")  # the table is erased
 
 
@@ -300,7 +347,10 @@ async def test_without_terminal_each_tenth_is_a_line() -> None:
         await walk.end.wait()
     lines = file.getvalue().splitlines()
     assert [line.split()[0] for line in lines] == [str(percent) for percent in range(10, 101, 10)]
-    assert lines[0] == " 10 %  day 1, 06:00  1 charger, 1 up, 0 charging  0.0 kW  0.0 kWh  0 messages, 0 errors"
+    assert (
+        lines[0]
+        == " 10 %  day 1, 06:00  1 charger, 1 up, 0 charging  0.0 kW  0.0 kWh  0 messages, 0 errors"
+    )
     assert "\x1b" not in file.getvalue()
 
 
@@ -316,7 +366,9 @@ async def test_a_fast_run_skips_lines() -> None:
 async def test_the_end_is_told_however_short_the_run_was() -> None:
     file = StringIO()
     at = iter((0.0, 99.0, 130.0, 130.0))
-    async with open_screen(Console(file=file), Scene(now=at.__next__, rows=lambda: [QUIET], seconds=100)):
+    async with open_screen(
+        Console(file=file), Scene(now=at.__next__, rows=lambda: [QUIET], seconds=100)
+    ):
         await trio.testing.wait_all_tasks_blocked()
     assert [line.split()[0] for line in file.getvalue().splitlines()] == ["100"]
 
@@ -342,9 +394,14 @@ class Failing(StringIO):
 
 @pytest.mark.parametrize(
     ("problem", "raised"),
-    [(OSError(28, "No space left on device"), EnvironmentProblem), (BrokenPipeError(32, "Broken pipe"), SystemExit)],
+    [
+        (OSError(28, "No space left on device"), EnvironmentProblem),
+        (BrokenPipeError(32, "Broken pipe"), SystemExit),
+    ],
 )
-async def test_an_output_that_takes_nothing_ends_it(problem: OSError, raised: type[BaseException]) -> None:
+async def test_an_output_that_takes_nothing_ends_it(
+    problem: OSError, raised: type[BaseException]
+) -> None:
     with pytest.RaisesGroup(raised):
         async with open_screen(Console(file=Failing(problem)), still(50.0, 100)):
             await trio.sleep_forever()

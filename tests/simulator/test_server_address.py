@@ -27,12 +27,32 @@ PATIENCE_SECONDS = 30.0
 @pytest.mark.parametrize(
     ("url", "found", "authority"),
     [
-        ("ws://localhost:9000/ws/", ServerAddress("localhost", 9000, "/ws/", is_tls=False), "localhost:9000"),
-        ("ws://localhost:9000", ServerAddress("localhost", 9000, "/", is_tls=False), "localhost:9000"),
-        ("WS://Example.org/a/b", ServerAddress("example.org", 80, "/a/b/", is_tls=False), "example.org:80"),
-        ("wss://example.org", ServerAddress("example.org", 443, "/", is_tls=True), "example.org:443"),
+        (
+            "ws://localhost:9000/ws/",
+            ServerAddress("localhost", 9000, "/ws/", is_tls=False),
+            "localhost:9000",
+        ),
+        (
+            "ws://localhost:9000",
+            ServerAddress("localhost", 9000, "/", is_tls=False),
+            "localhost:9000",
+        ),
+        (
+            "WS://Example.org/a/b",
+            ServerAddress("example.org", 80, "/a/b/", is_tls=False),
+            "example.org:80",
+        ),
+        (
+            "wss://example.org",
+            ServerAddress("example.org", 443, "/", is_tls=True),
+            "example.org:443",
+        ),
         ("ws://[::1]:9000/ws/", ServerAddress("::1", 9000, "/ws/", is_tls=False), "[::1]:9000"),
-        ("ws://bücher.example/ö b%20c/", ServerAddress("bücher.example", 80, "/%C3%B6%20b%20c/", is_tls=False), None),
+        (
+            "ws://bücher.example/ö b%20c/",
+            ServerAddress("bücher.example", 80, "/%C3%B6%20b%20c/", is_tls=False),
+            None,
+        ),
     ],
 )
 def test_an_address(url: str, found: ServerAddress, authority: str | None) -> None:
@@ -44,7 +64,13 @@ def test_an_address(url: str, found: ServerAddress, authority: str | None) -> No
     "url",
     [
         *("", "localhost:9000", "http://localhost/", "ws://", "ws:///ws/", "ws://:9000/"),
-        *("ws://localhost:port/", "ws://localhost:99999/", "ws://localhost:0/", "ws://[::1/", "ws://a..b/"),
+        *(
+            "ws://localhost:port/",
+            "ws://localhost:99999/",
+            "ws://localhost:0/",
+            "ws://[::1/",
+            "ws://a..b/",
+        ),
         f"ws://{'a' * 64}/",
     ],
 )
@@ -74,11 +100,22 @@ async def open_tls(
     folder: Path,
 ) -> AsyncIterator[tuple[trio.SSLListener[trio.SocketStream], ServerAddress, ssl.SSLContext]]:
     """A TLS listener, its address, and a context that trusts it."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")]),
+    )
     now = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    builder = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    )
+    builder = (
+        builder.serial_number(1)
+        .not_valid_before(now - timedelta(1))
+        .not_valid_after(now + timedelta(1))
+    )
+    builder = builder.add_extension(
+        x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False
+    )
     certificate = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     plain = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -130,7 +167,9 @@ async def test_half_closed_over_tls(tmp_path: Path) -> None:
     speed=st.floats(0.1, 1e5),
     at=st.floats(0, 1e8),
 )
-def test_who_waits_for_a_moment_is_there_when_he_wakes(began: float, speed: float, at: float) -> None:
+def test_who_waits_for_a_moment_is_there_when_he_wakes(
+    began: float, speed: float, at: float
+) -> None:
     """Otherwise the waiter would wake too early, again and again."""
 
     class Clock(trio.abc.Clock):

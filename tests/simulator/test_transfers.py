@@ -20,7 +20,8 @@ PATIENCE_SECONDS = 30.0
 
 
 class Files(BaseHTTPRequestHandler):
-    """Serves /firmware.bin and /cut.bin, stores uploads below /put, and blocks at /wait until the test ends."""
+    """Serves /firmware.bin and /cut.bin, stores uploads below /put, and blocks at /wait until the
+    test ends."""
 
     taken: dict[str, bytes]
     over: threading.Event
@@ -96,7 +97,9 @@ async def test_a_file_is_put(url: str, place: str, name: str, path: str) -> None
 async def test_what_fails_is_none_and_told(url: str, log_lines: list[EventDict]) -> None:
     assert await fetched(f"{url}/missing.bin") is None
     assert await put(f"{url}/elsewhere") is None
-    assert [(line["event"], line["log_level"]) for line in log_lines] == [("file transfer failed", "warning")] * 2
+    assert [(line["event"], line["log_level"]) for line in log_lines] == [
+        ("file transfer failed", "warning")
+    ] * 2
     assert "404" in log_lines[0]["error"]
 
 

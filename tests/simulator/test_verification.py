@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.simulator.ledger import METER_VALUES, SHARED_METER, START, STOP, Entry, Ledger, Moment, Sent
+from levity_trio.simulator.ledger import (
+    METER_VALUES,
+    SHARED_METER,
+    START,
+    STOP,
+    Entry,
+    Ledger,
+    Moment,
+    Sent,
+)
 from levity_trio.simulator.provable import prove
 from levity_trio.simulator.verification import (
     Case,
@@ -45,14 +54,24 @@ def time(at: float, off: float = 0.0) -> str:
 def message(action: str, at: float, wh: int, *, off: float = 0.0, late: float = 0.0) -> Sent:
     moment = Moment(at=at, delivered_wh=wh, time=time(at, off), register=str(1000 + wh))
     left = at + late
-    sent = Sent(action=action, moments=[moment], left=left, answered=left, connector=1, id_tag="TAG")
+    sent = Sent(
+        action=action, moments=[moment], left=left, answered=left, connector=1, id_tag="TAG"
+    )
     sent.transaction_id = None if action == START else 7
     return sent
 
 
 def charged(**how: float) -> Case:
     """An hour at 4 kW; `off` and `late` apply to start and stop."""
-    entry = Entry(charger="CP-1", connector=1, id_tag="TAG", began_at="", meter_start=1000, began=BEGAN, ended=ENDED)
+    entry = Entry(
+        charger="CP-1",
+        connector=1,
+        id_tag="TAG",
+        began_at="",
+        meter_start=1000,
+        began=BEGAN,
+        ended=ENDED,
+    )
     entry.transaction_id, entry.energy_wh = 7, 4000
     entry.sent += [message(START, BEGAN, 0, **how), message(STOP, ENDED, 4000, **how)]
     return judged(entry)
@@ -84,7 +103,8 @@ def test_what_agrees() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "wrong"), [("connector", 2), ("id_tag", "OTHER"), ("meter_start", 999), ("meter_stop", 5001)]
+    ("what", "wrong"),
+    [("connector", 2), ("id_tag", "OTHER"), ("meter_start", 999), ("meter_stop", 5001)],
 )
 def test_the_right_energy_under_a_wrong_name(what: str, wrong: object) -> None:
     (fault,) = differences(charged(), replace(BOOKED, **{what: wrong}))  # type: ignore[arg-type]
@@ -95,12 +115,15 @@ def test_the_right_energy_under_a_wrong_name(what: str, wrong: object) -> None:
 def test_what_was_not_told_is_not_compared() -> None:
     case = charged()
     case.entry.sent[0].is_thrown_away = True
-    booking = replace(BOOKED, connector=None, id_tag=None, meter_start=None, start_time="2020-01-01T00:00:00Z")
+    booking = replace(
+        BOOKED, connector=None, id_tag=None, meter_start=None, start_time="2020-01-01T00:00:00Z"
+    )
     assert Kind.IDENTITY not in kinds(differences(case, booking))
     assert Kind.TIME not in kinds(differences(case, booking))
 
 
-# Times: `off` is how far the clock is ahead, `late` how long the message waited; `first` to `last` are accepted
+# Times: `off` is how far the clock is ahead, `late` how long the message waited; `first` to `last`
+# are accepted
 
 
 @pytest.mark.parametrize(
@@ -115,7 +138,9 @@ def test_what_was_not_told_is_not_compared() -> None:
         pytest.param(-1e9, HOUR, -BEGAN, HOUR, id="never set"),
     ],
 )
-def test_a_time_may_be_off_as_far_as_nobody_can_know(off: float, late: float, first: float, last: float) -> None:
+def test_a_time_may_be_off_as_far_as_nobody_can_know(
+    off: float, late: float, first: float, last: float
+) -> None:
     case = charged(off=off, late=late)
     for name, at in (("start_time", BEGAN), ("stop_time", ENDED)):
         earliest = -at if off == -1e9 else first
@@ -130,12 +155,15 @@ def test_a_time_may_be_off_as_far_as_nobody_can_know(off: float, late: float, fi
             assert (Kind.TIME in kinds(differences(case, booking))) is is_fault, (name, wrong)
 
 
-@pytest.mark.parametrize(("off", "late", "is_fault"), [(0, 30, True), (0, 720, False), (-50, 30, False)])
+@pytest.mark.parametrize(
+    ("off", "late", "is_fault"), [(0, 30, True), (0, 720, False), (-50, 30, False)]
+)
 def test_a_late_message_may_have_been_queued_however_large_the_tolerance_is(
     off: float, late: float, is_fault: bool
 ) -> None:
-    """The clock was two hours ahead before, and the server cannot know whether the queued start still is. It compares
-    the receipt with the time that was sent, and a clock that was set is behind by the age of that answer."""
+    """The clock was two hours ahead before, and the server cannot know whether the queued start
+    still is. It compares the receipt with the time that was sent, and a clock that was set is
+    behind by the age of that answer."""
     case = replace(charged(off=off, late=late), ahead=timedelta(hours=2))
     case.ledger.slack_seconds = 750  # a tolerance of 25 minutes
     booking = replace(BOOKED, start_time=time(BEGAN, -7200))
@@ -178,7 +206,9 @@ def lossy() -> Case:
     ("told", "stopped_by", "is_fault"),
     [(0, "system", False), (-1, "system", False), (0, "joined", True), (7, "system", True)],
 )
-def test_a_stop_without_its_id_may_be_set_aside(told: int, stopped_by: str, *, is_fault: bool) -> None:
+def test_a_stop_without_its_id_may_be_set_aside(
+    told: int, stopped_by: str, *, is_fault: bool
+) -> None:
     case = charged()
     case.entry.sent[1].transaction_id = told
     case.entry.sent[1].moments[-1].register = "4500"
@@ -206,12 +236,19 @@ CLOSED = replace(BOOKED, meter_stop=4000, stop_time=time(BEGAN + 2000))
 def test_what_is_lost_for_everybody_is_between_the_proved_and_the_true(
     energy_wh: int | None, reviews: tuple[str, ...], expected: list[Kind]
 ) -> None:
-    assert kinds(differences(lossy(), replace(CLOSED, energy_wh=energy_wh, reviews=reviews))) == expected
+    assert (
+        kinds(differences(lossy(), replace(CLOSED, energy_wh=energy_wh, reviews=reviews)))
+        == expected
+    )
 
 
 def test_wrong_energy_that_its_own_messages_do_not_show_says_so() -> None:
     def line(case: Case) -> str:
-        (line,) = [one.line for one in differences(case, replace(CLOSED, energy_wh=9000)) if one.kind is Kind.SILENT]
+        (line,) = [
+            one.line
+            for one in differences(case, replace(CLOSED, energy_wh=9000))
+            if one.kind is Kind.SILENT
+        ]
         return line
 
     assert line(lossy()).endswith("found 9000 Wh (none of its own messages refutes another)")
@@ -223,7 +260,9 @@ def test_wrong_energy_that_its_own_messages_do_not_show_says_so() -> None:
 
 def test_what_the_messages_show_is_exact_under_review_too() -> None:
     case = judged(charged().entry, is_honest=False)
-    assert kinds(differences(case, replace(BOOKED, energy_wh=3999, reviews=("leap",)))) == [Kind.FLAGGED]
+    assert kinds(differences(case, replace(BOOKED, energy_wh=3999, reviews=("leap",)))) == [
+        Kind.FLAGGED
+    ]
     assert not list(differences(case, replace(BOOKED, reviews=("leap",))))
 
 
@@ -281,7 +320,9 @@ def test_one_whose_start_is_still_on_its_way_is_no_fault(site: Site) -> None:
 
 def test_a_charger_that_never_learned_the_id_is_found_by_its_start(site: Site) -> None:
     site.charge(wh=4000, learned=False)
-    assert site.found() == Verdict(transactions=1, energy_wh=4000, reviews=1)  # its stop carried no transactionId
+    assert site.found() == Verdict(
+        transactions=1, energy_wh=4000, reviews=1
+    )  # its stop carried no transactionId
 
 
 def test_equal_starts_are_told_apart_by_their_ids_and_their_order(site: Site) -> None:
@@ -320,7 +361,9 @@ def test_the_same_message_set_aside_again_is_counted(site: Site) -> None:
 def test_destroyed_evidence_needs_a_review(site: Site) -> None:
     entry = site.start()
     site.stop(entry, 4000, told_wh=-500)  # the meter was swapped, and no reading was sent
-    assert site.found() == Verdict(transactions=1, reviews=1, unprovable=(Unprovable("start told wrong", 1, 4000),))
+    assert site.found() == Verdict(
+        transactions=1, reviews=1, unprovable=(Unprovable("start told wrong", 1, 4000),)
+    )
 
 
 def test_what_is_lost_is_summed_by_class(site: Site) -> None:
@@ -347,7 +390,9 @@ def test_only_a_stop_that_proves_nothing_may_be_set_aside(site: Site) -> None:
 
 def reviewed(site: Site, entry: Entry) -> list[Kind]:
     """Put this entry's transaction under review and return the kinds of faults found."""
-    tables = {name for (name,) in site.books.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    tables = {
+        name for (name,) in site.books.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+    }
     doubt = "UPDATE tx SET review = 'leap' WHERE id = ?"
     if "review" in tables:
         columns = "tx_id, code, words, figures, evidence, opened_at"
@@ -394,10 +439,12 @@ def test_who_lies_about_anything_is_not_honest(site: Site, lie: str) -> None:
 
 def test_wrong_energy(site: Site) -> None:
     entry = site.charge(wh=4000)
-    site.books.connection.execute("UPDATE tx SET energy_delivered = 3999 WHERE id = ?", [entry.transaction_id])
+    site.books.connection.execute(
+        "UPDATE tx SET energy_delivered = 3999 WHERE id = ?", [entry.transaction_id]
+    )
     assert site.fault(Kind.SILENT) == (
-        f"CP-1: transaction {entry.transaction_id} (connector 1, 'TAG', begun {entry.began_at} at 1000 Wh):"
-        " expected 4000 Wh, found 3999 Wh"
+        f"CP-1: transaction {entry.transaction_id} (connector 1, 'TAG', begun {entry.began_at} at "
+        "1000 Wh): expected 4000 Wh, found 3999 Wh"
     )
     assert not site.verify().is_clean
 
@@ -406,7 +453,10 @@ def test_wrong_energy_where_something_is_lost(site: Site) -> None:
     """The server believed the stop."""
     site.stop(site.start(), 4000, told_wh=4500)
     line = site.fault(Kind.SILENT)
-    assert line.endswith("expected 0 to 4000 Wh, for review, found 4500 Wh (none of its own messages refutes another)")
+    assert line.endswith(
+        "expected 0 to 4000 Wh, for review, found 4500 Wh (none of its own messages refutes "
+        "another)"
+    )
 
 
 def test_wrong_energy_under_review(site: Site) -> None:
@@ -415,7 +465,9 @@ def test_wrong_energy_under_review(site: Site) -> None:
     site.read(entry, 2000)
     site.read(entry, 3000, told_wh=100)
     site.stop(entry, 4000)
-    site.books.connection.execute("UPDATE tx SET energy_delivered = 2000 WHERE id = ?", [entry.transaction_id])
+    site.books.connection.execute(
+        "UPDATE tx SET energy_delivered = 2000 WHERE id = ?", [entry.transaction_id]
+    )
     assert Kind.FLAGGED in reviewed(site, entry)
 
 
@@ -424,8 +476,8 @@ def test_a_lost_start(site: Site) -> None:
     entry.charger = "CP-9"
     lines = {fault.kind: fault.line for fault in site.verify().faults}
     assert lines[Kind.MISSING] == (
-        f"CP-9: transaction {entry.transaction_id} (connector 1, 'TAG', begun {entry.began_at} at 1000 Wh):"
-        " expected 500 Wh, found no transaction of its own"
+        f"CP-9: transaction {entry.transaction_id} (connector 1, 'TAG', begun {entry.began_at} at "
+        "1000 Wh): expected 500 Wh, found no transaction of its own"
     )
 
 
@@ -445,7 +497,12 @@ def test_readings_alone_open_no_transaction(site: Site) -> None:
 @pytest.mark.parametrize(("told_id", "fits"), [(None, True), (-5, True), (-6, False)])
 def test_a_lone_stop_is_found_by_its_id_and_register(told_id: int | None, fits: bool) -> None:
     entry = Entry(charger="CP-1", connector=1, id_tag="TAG", began_at="", meter_start=1000)
-    stop = Sent(action=STOP, moments=[Moment(at=9, delivered_wh=4000, register="5000")], left=9, transaction_id=-5)
+    stop = Sent(
+        action=STOP,
+        moments=[Moment(at=9, delivered_wh=4000, register="5000")],
+        left=9,
+        transaction_id=-5,
+    )
     entry.sent.append(stop)
     booked = {7: BookedTransaction(id=7, charger="CP-1", meter_stop=5000, told_id=told_id)}
     assert (_take(entry, booked) is not None) is fits
@@ -484,7 +541,9 @@ def test_a_message_that_was_thrown_away_is_a_fault_of_the_server(site: Site) -> 
     entry.sent[-1].is_thrown_away = True
     faults = site.verify().faults
     assert faults[0].kind is Kind.THROWN_AWAY
-    assert faults[0].line.endswith("expected a response to its StopTransaction, found none; the charger threw it away")
+    assert faults[0].line.endswith(
+        "expected a response to its StopTransaction, found none; the charger threw it away"
+    )
     assert site.verify().unprovable == (Unprovable("message thrown away", 1, 4000),)
 
 
@@ -495,7 +554,10 @@ def test_an_invented_one(site: Site, learned: bool) -> None:
     site.books.wait(1)
     invented = site.station("CP-1").start(entry.meter_start)
     line = site.fault(Kind.INVENTED)
-    assert line == f"CP-1: transaction {invented}: expected none, found None Wh on connector 1 for 'TAG'"
+    assert (
+        line
+        == f"CP-1: transaction {invented}: expected none, found None Wh on connector 1 for 'TAG'"
+    )
 
 
 def test_an_invented_one_of_a_charger_without_any(site: Site) -> None:
@@ -508,7 +570,10 @@ def test_an_invented_one_of_a_charger_without_any(site: Site) -> None:
 def test_one_id_for_two(site: Site) -> None:
     first = site.charge(wh=4000)
     site.ledger.entries.append(replace(first, began_at="2027"))
-    assert "begun 2027 at 1000 Wh): expected 4000 Wh, found no transaction of its own" in site.fault(Kind.MISSING)
+    assert (
+        "begun 2027 at 1000 Wh): expected 4000 Wh, found no transaction of its own"
+        in site.fault(Kind.MISSING)
+    )
 
 
 def test_the_id_of_one_that_was_there_before(site: Site) -> None:
@@ -569,7 +634,9 @@ def test_a_file_that_is_not_there_is_told_in_one_plain_line(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("transactions", "missing"), [(5, 5), (6, 0)])
-def test_a_review_that_a_habit_spares_is_not_missing(site: Site, transactions: int, missing: int) -> None:
+def test_a_review_that_a_habit_spares_is_not_missing(
+    site: Site, transactions: int, missing: int
+) -> None:
     """The same connector contradicted itself in five others: what came before is judged again."""
     for number in range(transactions):
         entry = site.charge(wh=1000, meter=1000 + 1000 * number)
@@ -607,15 +674,20 @@ def test_a_clock_that_was_ahead_days_ago_may_be_ahead_in_a_queued_message(site: 
 
 
 @pytest.mark.parametrize("overlaps", [True, False])
-def test_a_start_that_may_lie_within_one_without_a_stop_makes_less_certain(site: Site, overlaps: bool) -> None:
-    """If its connector has overlapped before, the 7,000 Wh of the last one may also be the previous one's."""
+def test_a_start_that_may_lie_within_one_without_a_stop_makes_less_certain(
+    site: Site, overlaps: bool
+) -> None:
+    """If its connector has overlapped before, the 7,000 Wh of the last one may also be the previous
+    one's."""
     site.charge(wh=4000, meter=1000)
     second = site.start(meter=4000 if overlaps else 5000)
     second.meter_start = 5000
     site.stop(second, 4000)
     site.end(site.start(meter=9000), 1000)
     entry = site.charge(wh=7000, meter=10_000)
-    site.books.connection.execute("UPDATE tx SET energy_delivered = 0 WHERE id = ?", [entry.transaction_id])
+    site.books.connection.execute(
+        "UPDATE tx SET energy_delivered = 0 WHERE id = ?", [entry.transaction_id]
+    )
     assert (Kind.FLAGGED in reviewed(site, entry)) is not overlaps
 
 

@@ -14,7 +14,11 @@ from levity_trio.simulator.websocket import LineStream
 PATIENCE_SECONDS = 30.0
 A_LITTLE = 0.05
 """Wait for what must not arrive. Too short a wait can only miss a failure."""
-PING, PONG, TEXT = b"\x89\x80\x00\x00\x00\x00", b"\x8a\x80\x00\x00\x00\x00", b"\x81\x80\x00\x00\x00\x00"
+PING, PONG, TEXT = (
+    b"\x89\x80\x00\x00\x00\x00",
+    b"\x8a\x80\x00\x00\x00\x00",
+    b"\x81\x80\x00\x00\x00\x00",
+)
 MUCH = bytes(16 * 1024 * 1024)
 
 
@@ -28,7 +32,10 @@ async def open_line(
         ours = await trio.open_tcp_stream("127.0.0.1", listener.socket.getsockname()[1])
         peer = await listener.accept()
     with trio.fail_after(PATIENCE_SECONDS):
-        async with LineStream(ours, answers_pings=answers_pings, send_seconds=send_seconds) as line, peer:
+        async with (
+            LineStream(ours, answers_pings=answers_pings, send_seconds=send_seconds) as line,
+            peer,
+        ):
             yield line, peer
 
 

@@ -16,7 +16,8 @@ def fact(name: str) -> Fact:
 
 
 def keep(name: str, then: Callable[[], None] = lambda: None, *, times: int = 1) -> Write:
-    """A write that records a fact; the first `times` that it runs, it calls `then` when that is stored."""
+    """A write that records a fact; the first `times` that it runs, it calls `then` when that is
+    stored."""
     runs = count(1)
 
     def write(db: UnitOfWork) -> str:

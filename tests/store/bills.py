@@ -73,9 +73,12 @@ class Line(NamedTuple):
 
 
 class Biller:
-    """Previews and closes months. Everybody has the flat tariff of 0.30 a kWh unless a test adds others."""
+    """Previews and closes months. Everybody has the flat tariff of 0.30 a kWh unless a test adds
+    others."""
 
-    def __init__(self, house: House, begun_on: date = date(2026, 3, 1), *, has_begun: bool = False) -> None:
+    def __init__(
+        self, house: House, begun_on: date = date(2026, 3, 1), *, has_begun: bool = False
+    ) -> None:
         self.house = house
         self.books = house.books
         self.zone = BERLIN
@@ -86,7 +89,8 @@ class Biller:
         self.assign(self.add(FLAT), date(2026, 1, 1))
         self.books.run(closing.begin, begun_on, self.books.at, "cleo")
         self.books.connection.execute(
-            "INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('Owner', 14, '', 'cleo')"
+            "INSERT INTO biller (name, payment_days, set_at, set_by) "
+            "VALUES ('Owner', 14, '', 'cleo')"
         )
 
     @property
@@ -103,12 +107,19 @@ class Biller:
     # What the owner does
 
     def add(self, toml: str) -> int:
-        return self.books.run(tariffs.add, tariffs.Given(toml, parse(toml)), None, self.house.said()).id
+        return self.books.run(
+            tariffs.add, tariffs.Given(toml, parse(toml)), None, self.house.said()
+        ).id
 
     def assign(self, tariff: int | None, since: date, account: int | None = None) -> None:
         target = Target(Scope.SITE, "") if account is None else Target(Scope.ACCOUNT, str(account))
         begins_at = datetime.combine(since, datetime.min.time(), BERLIN).astimezone(UTC).isoformat()
-        self.books.run(tariffs.assign, tariffs.Assigning(target, tariff, since, begins_at), None, self.house.said())
+        self.books.run(
+            tariffs.assign,
+            tariffs.Assigning(target, tariff, since, begins_at),
+            None,
+            self.house.said(),
+        )
 
     @property
     def terms(self) -> Terms:
@@ -145,8 +156,10 @@ class Biller:
     def lines(self, account: int, month: str) -> list[Line]:
         """Return the positions of the closed statements of an account for a month."""
         found = self.books.rows(
-            "SELECT kind, tx_id, energy_wh, amount FROM position JOIN statement ON statement.id = statement_id"
-            " WHERE statement.account_id = ? AND statement.month = ? ORDER BY position.id",
+            "SELECT kind, tx_id, energy_wh, amount FROM position "
+            "JOIN statement ON statement.id = statement_id "
+            "WHERE statement.account_id = ? AND statement.month = ? "
+            "ORDER BY position.id",
             *(account, month),
         )
         return [Line(*row) for row in found]
@@ -154,12 +167,19 @@ class Biller:
     def drafted(self, account: int, month: str) -> list[Line]:
         """Return the positions that the statements of an account would have now."""
         found = (
-            row for one in self.draft(month).statements if one.figures.account_id == account for row in one.positions
+            row
+            for one in self.draft(month).statements
+            if one.figures.account_id == account
+            for row in one.positions
         )
         return [Line(row.kind, row.tx_id, row.energy_wh, row.amount) for row in found]
 
     def balance(self, account: int) -> int:
-        return int(self.books.value("SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = ?", account))
+        return int(
+            self.books.value(
+                "SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = ?", account
+            )
+        )
 
 
 # What happens in the house
@@ -176,7 +196,9 @@ def house_of_two(books: Books) -> House:
 
 def charge(station: Station, wh: int = 4000, tag: str = "Card") -> int:
     """Return a transaction of an hour."""
-    begin = station.books.connection.execute("SELECT coalesce(max(meter_stop), 1000) FROM tx").fetchone()[0]
+    begin = station.books.connection.execute(
+        "SELECT coalesce(max(meter_stop), 1000) FROM tx"
+    ).fetchone()[0]
     transaction = station.start(begin, 1, tag)
     station.books.wait(HOUR)
     station.stop(transaction, begin + wh)
@@ -186,7 +208,12 @@ def charge(station: Station, wh: int = 4000, tag: str = "Card") -> int:
 
 def correct(books: Books, transaction: int, wh: int) -> None:
     correction = decisions.Correction(figure_wh=wh)
-    books.run(decisions.correct, transaction, correction, Decision("cleo", "read from its display", books.at))
+    books.run(
+        decisions.correct,
+        transaction,
+        correction,
+        Decision("cleo", "read from its display", books.at),
+    )
 
 
 def month_is_over(books: Books, month: int) -> None:

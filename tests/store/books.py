@@ -1,6 +1,8 @@
-"""A site's books: a database, a clock that a test advances, and chargers that write to the database.
+"""A site's books: a database, a clock that a test advances, and chargers that write to the
+database.
 
-A charger's messages are processed as in the handlers: times and readings are parsed, and one write commits.
+A charger's messages are processed as in the handlers: times and readings are parsed, and one write
+commits.
 """
 
 import sqlite3
@@ -112,7 +114,8 @@ class Books:
 
 
 class Station:
-    """One charger. It sends times of its own clock, which is `behind` by this many minutes, unless given as text."""
+    """One charger. It sends times of its own clock, which is `behind` by this many minutes, unless
+    given as text."""
 
     def __init__(self, books: Books, name: str = "CP-1", behind: float = 0) -> None:
         self.books = books
@@ -126,14 +129,18 @@ class Station:
     ) -> sessions.Begun | None:
         at = self.books.at
         number = next(self.books.numbers)
-        connection = sessions.Connection(self.name, self.books.server, number, address, "/ws", None, True, at, at)
+        connection = sessions.Connection(
+            self.name, self.books.server, number, address, "/ws", None, True, at, at
+        )
         begun = self.books.run(sessions.begin, connection, max_chargers, mode)
         if begun is not None:
             self.session = begun.session
         return begun
 
     def lose(self, is_current: bool = True, reason: str = "gone", code: int = 1006) -> None:
-        run, number = self.books.row("SELECT run_id, connection FROM session WHERE id = ?", self.session)
+        run, number = self.books.row(
+            "SELECT run_id, connection FROM session WHERE id = ?", self.session
+        )
         ending = sessions.Ending(self.name, run, number, self.books.at, code, reason)
         self.books.run(sessions.end, ending, is_current)
 
@@ -152,12 +159,18 @@ class Station:
     def message(self, action: str, **payload: object) -> Message:
         self.messages += 1
         told = orjson.dumps(payload).decode()
-        return Message(action, told, f'"{self.messages}"', f'[2,"{self.messages}","{action}",{told}]')
+        return Message(
+            action, told, f'"{self.messages}"', f'[2,"{self.messages}","{action}",{told}]'
+        )
 
-    def start(self, meter: float | str = 1000, connector: int = 1, tag: str = "TAG", at: str | None = None) -> int:
+    def start(
+        self, meter: float | str = 1000, connector: int = 1, tag: str = "TAG", at: str | None = None
+    ) -> int:
         return self.start_with_verdict(meter, connector, tag, at).transaction
 
-    def start_with_verdict(self, meter: float | str, connector: int, tag: str, at: str | None) -> Started:
+    def start_with_verdict(
+        self, meter: float | str, connector: int, tag: str, at: str | None
+    ) -> Started:
         sent = self.clock() if at is None else at
         payload = {"connectorId": connector, "idTag": tag, "meterStart": meter, "timestamp": sent}
         message = self.message("StartTransaction", **payload)
@@ -166,7 +179,15 @@ class Station:
         except Refused as refused:
             return self.write(start_unreadable, message, refused.description, self.books.policy)
         moment = understand(sent, self.books.now)
-        start = Start(connector, tag, read.meter_start, moment, None, message, sent_number(payload, "meterStart"))
+        start = Start(
+            connector,
+            tag,
+            read.meter_start,
+            moment,
+            None,
+            message,
+            sent_number(payload, "meterStart"),
+        )
         return self.write(starts.start, start, self.books.policy)
 
     def stop(
@@ -180,8 +201,16 @@ class Station:
     ) -> str | None:
         sent = self.clock() if at is None else at
         data = list(data)
-        payload = {"transactionId": transaction, "meterStop": meter, "timestamp": sent, "idTag": tag, "reason": reason}
-        message = self.message("StopTransaction", **payload, **({"transactionData": data} if data else {}))
+        payload = {
+            "transactionId": transaction,
+            "meterStop": meter,
+            "timestamp": sent,
+            "idTag": tag,
+            "reason": reason,
+        }
+        message = self.message(
+            "StopTransaction", **payload, **({"transactionData": data} if data else {})
+        )
         try:
             read = read_request("StopTransaction", payload, strict=False).message
         except Refused as refused:
@@ -190,10 +219,14 @@ class Station:
         moment = understand(sent, self.books.now)
         told = sent_number(payload, "meterStop")
         stop = Stop(read.transaction_id, tag, read.meter_stop, moment, reason, message, told)
-        verdict = self.write(stops.stop, stop, readings.read(data, self.books.now), self.books.policy)
+        verdict = self.write(
+            stops.stop, stop, readings.read(data, self.books.now), self.books.policy
+        )
         return None if verdict is None else verdict.status
 
-    def tell(self, *values: dict[str, Any], transaction: int | None = None, connector: int = 1) -> None:
+    def tell(
+        self, *values: dict[str, Any], transaction: int | None = None, connector: int = 1
+    ) -> None:
         """A MeterValues."""
         self.write(waiting.store, connector, [readings.read(values, self.books.now)], transaction)
 
@@ -202,16 +235,27 @@ class Station:
         return meter_value(self.clock(minutes_ago), wh)
 
     def status(
-        self, status: str, connector: int = 1, error: str = "NoError", at: str | None = "now", vendor: str | None = None
+        self,
+        status: str,
+        connector: int = 1,
+        error: str = "NoError",
+        at: str | None = "now",
+        vendor: str | None = None,
     ) -> None:
         sent = self.clock() if at == "now" else at
         moment = understand(sent, self.books.now, STATUS_AHEAD)
-        self.write(chargers.status, chargers.Status(connector, status, error, None, None, vendor, moment))
+        self.write(
+            chargers.status, chargers.Status(connector, status, error, None, None, vendor, moment)
+        )
 
     def boot(self, **told: str) -> None:
         known = {"vendor": "United Chargers", "model": "Grizzl-E"} | told
-        identification = chargers.Identification(**{name: known.get(name) for name in chargers.IDENTIFICATION})
-        self.write(chargers.boot, identification, self.message("BootNotification", **known), "Accepted", 60)
+        identification = chargers.Identification(
+            **{name: known.get(name) for name in chargers.IDENTIFICATION}
+        )
+        self.write(
+            chargers.boot, identification, self.message("BootNotification", **known), "Accepted", 60
+        )
 
     def orphan(self, transaction: int, meter: int, connector: int = 1) -> None:
         """Send a last reading and a boot, and let the system close what is suspended."""
@@ -221,10 +265,14 @@ class Station:
 
     def bill(self, transaction: int) -> tuple[Any, ...]:
         """Return Wh, method and confidence of a transaction."""
-        return self.books.row("SELECT energy_delivered, energy_method, confidence FROM tx WHERE id = ?", transaction)
+        return self.books.row(
+            "SELECT energy_delivered, energy_method, confidence FROM tx WHERE id = ?", transaction
+        )
 
     def review(self, transaction: int) -> str:
-        return str(self.books.value("SELECT coalesce(review, '') FROM tx WHERE id = ?", transaction))
+        return str(
+            self.books.value("SELECT coalesce(review, '') FROM tx WHERE id = ?", transaction)
+        )
 
 
 def meter_value(timestamp: str, *samples: int | str | dict[str, str]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""The books of a site with one charger. After each test, no statement may have scanned a growing table."""
+"""The books of a site with one charger. After each test, no statement may have scanned a growing
+table."""
 
 import sqlite3
 from collections import Counter
@@ -26,13 +27,20 @@ OF_TABLES: Final = ("test_guards.py",)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out, on PostgreSQL, what is marked as a matter of SQLite's own.
 
-    What runs on PostgreSQL runs on SQLite at the same time, and both must answer the same, for five times the CPU. So a
-    test runs on PostgreSQL or on SQLite alone: of the cases of one function one of EVERY is on PostgreSQL, and each
-    one whose rows are of a table of its own. At full size, all run on both.
+    What runs on PostgreSQL runs on SQLite at the same time, and both must answer the same, for five
+    times the CPU. So a test runs on PostgreSQL or on SQLite alone: of the cases of one function one
+    of EVERY is on PostgreSQL, and each one whose rows are of a table of its own. At full size, all
+    run on both.
     """
-    items[:] = [item for item in items if item.get_closest_marker("sqlite") is None or not _is_on_postgresql(item)]
+    items[:] = [
+        item
+        for item in items
+        if item.get_closest_marker("sqlite") is None or not _is_on_postgresql(item)
+    ]
     if not IS_FULL and not quick.is_asked(config):
-        left_out = {*_left_out([item for item in items if _is_on_postgresql(item) and _is_of_books(item)])}
+        left_out = {
+            *_left_out([item for item in items if _is_on_postgresql(item) and _is_of_books(item)])
+        }
         items[:] = [item for item in items if item.nodeid not in left_out]
 
 
@@ -47,12 +55,20 @@ def _left_out(twins: Sequence[pytest.Item]) -> Iterator[str]:
 
 
 def _is_on_postgresql(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and hasattr(item, "callspec") and POSTGRESQL in item.callspec.id
+    return (
+        isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and POSTGRESQL in item.callspec.id
+    )
 
 
 def _is_of_books(item: pytest.Item) -> bool:
     """Whether a test uses these books, which are compared."""
-    return isinstance(item, pytest.Function) and hasattr(item, "callspec") and "books" in item.callspec.params
+    return (
+        isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and "books" in item.callspec.params
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,19 @@ from levity_trio.charger.exchange import read_again
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.writes.origin import StopWithData
 from levity_trio.store.writes.transactions import decisions, waiting
-from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
+from levity_trio.store.writes.transactions.decisions import (
+    Correction,
+    Decision,
+    DecisionRefused,
+    correct,
+)
 from levity_trio.store.writes.transactions.waiting import Made
 from tests.store.books import Books
 
 
 class Operator:
-    """A person who decides. `reason` is the same for all decisions, so that a repeated one is equal."""
+    """A person who decides. `reason` is the same for all decisions, so that a repeated one is
+    equal."""
 
     def __init__(self, books: Books, name: str = "anna") -> None:
         self.books = books
@@ -34,7 +40,9 @@ class Operator:
     def correct(self, transaction: int, seen: int | None = None, **values: Any) -> Known:
         return self.books.run(correct, transaction, Correction(**values), self.decision(seen=seen))
 
-    def close(self, transaction: int, stop_time: str | None = None, meter_stop: int | None = None) -> Known:
+    def close(
+        self, transaction: int, stop_time: str | None = None, meter_stop: int | None = None
+    ) -> Known:
         return self.books.run(decisions.close, transaction, self.decision(), stop_time, meter_stop)
 
     def dismiss_review(self, review: int) -> Known:
@@ -63,8 +71,10 @@ def refused(decide: Callable[..., object], *args: object, **values: object) -> D
 def told_by(books: Books, message: int, given: Mapping[str, object]) -> Any:
     """Read a message that was set aside again, from the frame that was kept."""
     frame, received_at = books.row(
-        "SELECT frame, at FROM set_aside JOIN evidence ON evidence.session_id = set_aside.session_id"
-        " AND evidence.message_id = set_aside.message_id AND at = set_aside.received_at WHERE set_aside.id = ?",
+        "SELECT frame, at FROM set_aside "
+        "JOIN evidence ON evidence.session_id = set_aside.session_id "
+        "AND evidence.message_id = set_aside.message_id AND at = set_aside.received_at "
+        "WHERE set_aside.id = ?",
         message,
     )
     return read_again(frame, datetime.fromisoformat(received_at), given)
@@ -72,7 +82,9 @@ def told_by(books: Books, message: int, given: Mapping[str, object]) -> Any:
 
 def told(books: Books, transaction: int) -> list[tuple[str, str, str | None, str | None]]:
     """Return kind, name, reason and cause of the rows of tx_event, in order."""
-    return books.rows("SELECT kind, who, reason, cause FROM tx_event WHERE tx_id = ? ORDER BY id", transaction)
+    return books.rows(
+        "SELECT kind, who, reason, cause FROM tx_event WHERE tx_id = ? ORDER BY id", transaction
+    )
 
 
 def decided(books: Books, transaction: int) -> Any:
@@ -86,5 +98,7 @@ def decided(books: Books, transaction: int) -> Any:
 
 
 def open_codes(books: Books, transaction: int) -> list[str]:
-    rows = books.rows("SELECT code FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id", transaction)
+    rows = books.rows(
+        "SELECT code FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id", transaction
+    )
     return [code for (code,) in rows]

@@ -1,8 +1,8 @@
-"""Random honest stories: AC and DC, solar power, pauses, full batteries, cars that take a little now and again,
-outages, few readings, coarse registers.
+"""Random honest stories: AC and DC, solar power, pauses, full batteries, cars that take a little
+now and again, outages, few readings, coarse registers.
 
-Charger and network are honest, so nothing may be flagged and each figure is exact. Where rules.md requires a doubt
-(start and stop alone above 43 kW), the charger also reports its power.
+Charger and network are honest, so nothing may be flagged and each figure is exact. Where rules.md
+requires a doubt (start and stop alone above 43 kW), the charger also reports its power.
 """
 
 from __future__ import annotations
@@ -13,7 +13,19 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.store.books import Books, in_memory
-from tests.store.stories import Curve, Outcome, Played, Session, Story, Verdict, Voice, outage, play, tell, timeline
+from tests.store.stories import (
+    Curve,
+    Outcome,
+    Played,
+    Session,
+    Story,
+    Verdict,
+    Voice,
+    outage,
+    play,
+    tell,
+    timeline,
+)
 
 CHARGERS_IN_A_BOOK = 60
 DC_ABOVE = 43_000
@@ -80,7 +92,9 @@ def honest_story(chance: Random, kinds: Sequence[str] = KINDS) -> Story:
     return story
 
 
-def _follow(story: Story, connector: int, count: int, kind: str, voice: Voice, chance: Random) -> None:
+def _follow(
+    story: Story, connector: int, count: int, kind: str, voice: Voice, chance: Random
+) -> None:
     minute = chance.uniform(0, 90)
     meter = chance.choice([0.0, chance.uniform(0, 20_000), chance.uniform(0, 5_000_000)])
     for _ in range(count):
@@ -96,7 +110,11 @@ def _curve(kind: str, chance: Random) -> Curve:
     if kind == "DC":
         return _dc(chance)
     highest = chance.choice(AC1 if kind == "AC1" else AC3)
-    pieces = [*chance.choice([_steady, _sun, _paused, _full, _topped_up, _woken, _heated, _idle])(highest, chance)]
+    pieces = [
+        *chance.choice([_steady, _sun, _paused, _full, _topped_up, _woken, _heated, _idle])(
+            highest, chance
+        )
+    ]
     if chance.random() < 0.1:
         pieces.insert(0, (chance.uniform(5, 300), 0.0))  # it waits for a cheap tariff
     return tuple(pieces)
@@ -110,7 +128,8 @@ def _sun(highest: float, chance: Random) -> Curve:
     """Change the power every few minutes, with no power under a cloud."""
     count = chance.randint(10, 60)
     return tuple(
-        (chance.uniform(3, 10), chance.choice([0, 1, 1, 1]) * highest * chance.uniform(0.3, 1)) for _ in range(count)
+        (chance.uniform(3, 10), chance.choice([0, 1, 1, 1]) * highest * chance.uniform(0.3, 1))
+        for _ in range(count)
     )
 
 
@@ -143,7 +162,10 @@ def _woken(highest: float, chance: Random) -> Curve:
 
 def _heated(highest: float, chance: Random) -> Curve:
     """The car takes nothing until it is heated, just before it leaves."""
-    return ((chance.uniform(100, 700), 0.0), (chance.uniform(3, 12), min(highest, chance.uniform(1400, 7000))))
+    return (
+        (chance.uniform(100, 700), 0.0),
+        (chance.uniform(3, 12), min(highest, chance.uniform(1400, 7000))),
+    )
 
 
 def _idle(highest: float, chance: Random) -> Curve:  # noqa: ARG001 - all curves have the same parameters
@@ -159,7 +181,8 @@ def _dc(chance: Random) -> Curve:
 
 
 def _voice(kind: str, chance: Random) -> Voice:
-    """A coarse meter shows its resolution in its last digit; otherwise only five of its values would show it."""
+    """A coarse meter shows its resolution in its last digit; otherwise only five of its values
+    would show it."""
     unit, coarse = chance.choice(["Wh", "Wh", "kWh"]), chance.choice([1, 1, 1, 10, 100, 1000])
     power = chance.choice(["", "W", "W", "kW", "A"])
     every: float | None = chance.choice([None, 400, 60, 60, 15, 15, 5, 5, 1, 1])
@@ -185,7 +208,9 @@ def _voice(kind: str, chance: Random) -> Voice:
 def _lose_some(story: Story, chance: Random) -> None:
     share = chance.choice([0, 0, 0, 0.1, 0.5])
     for note in story.notes:
-        if note.kind == "reading" and (share < 0.5 or max(watts for _, watts in note.session.curve) < DC_ABOVE):
+        if note.kind == "reading" and (
+            share < 0.5 or max(watts for _, watts in note.session.curve) < DC_ABOVE
+        ):
             note.is_lost = chance.random() < share
 
 

@@ -15,22 +15,28 @@ from levity_trio.cli import main
 
 Row = tuple[Any, ...]
 OF_TRANSACTIONS = (
-    "SELECT cp_id, imported_id, conn_id, id_tag, status, stopped_by, start_time, stop_time, meter_start, meter_stop,"
-    " energy_delivered, energy_method, confidence, created_at FROM tx ORDER BY cp_id, imported_id"
+    "SELECT cp_id, imported_id, conn_id, id_tag, status, stopped_by, start_time, stop_time, "
+    "meter_start, meter_stop, energy_delivered, energy_method, confidence, created_at "
+    "FROM tx ORDER BY cp_id, imported_id"
 )
 OF_READINGS = (
-    "SELECT m.cp_id, m.imported_id, t.imported_id, m.conn_id, m.timestamp, m.sent_timestamp, measurand, value, unit,"
-    " context, location, phase, format, source, wh FROM meter_val AS m LEFT JOIN tx AS t ON t.id = m.tx_id"
-    " ORDER BY m.cp_id, m.imported_id"
+    "SELECT m.cp_id, m.imported_id, t.imported_id, m.conn_id, m.timestamp, m.sent_timestamp, "
+    "measurand, value, unit, context, location, phase, format, source, wh "
+    "FROM meter_val AS m LEFT JOIN tx AS t ON t.id = m.tx_id "
+    "ORDER BY m.cp_id, m.imported_id"
 )
 OF_EVENTS = (
-    "SELECT t.imported_id, kind, who, reason, payload, count FROM tx_event JOIN tx AS t ON t.id = tx_id"
-    " ORDER BY t.imported_id, tx_event.id"
+    "SELECT t.imported_id, kind, who, reason, payload, count "
+    "FROM tx_event JOIN tx AS t ON t.id = tx_id "
+    "ORDER BY t.imported_id, tx_event.id"
 )
 HISTORY = (
     OF_TRANSACTIONS,
     OF_READINGS,
-    "SELECT cp_id, imported_id, conn_id, error_code, timestamp FROM cp_err ORDER BY cp_id, imported_id",
+    (
+        "SELECT cp_id, imported_id, conn_id, error_code, timestamp "
+        "FROM cp_err ORDER BY cp_id, imported_id"
+    ),
     "SELECT id, name, vendor, model, is_connected, session_id, status FROM cp ORDER BY id",
     "SELECT cp_id, imported_from FROM session ORDER BY cp_id",
     OF_EVENTS,
@@ -64,7 +70,9 @@ class Told:
 
     def counts(self, kind: str) -> tuple[int, ...]:
         """Return how many rows were read, added, changed, known and left out."""
-        return tuple(self.totals[kind][name] for name in ("read", "added", "changed", "known", "left_out"))
+        return tuple(
+            self.totals[kind][name] for name in ("read", "added", "changed", "known", "left_out")
+        )
 
 
 def import_levity(capsys: pytest.CaptureFixture[str], old: Path, database: Path) -> Told:

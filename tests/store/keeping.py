@@ -59,7 +59,8 @@ def make_old(path: Path) -> None:
                 connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tx', 1000)")
         connection.execute(
-            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026-03-01T10:00:00.000Z', 1)"
+            "INSERT INTO run (version, started_at, clock_trusted) "
+            "VALUES ('1', '2026-03-01T10:00:00.000Z', 1)"
         )
 
 

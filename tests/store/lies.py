@@ -1,9 +1,10 @@
 """Lies and losses, each applied to one session of a story.
 
-A lie is included only if other messages contradict it; most come from a charger that sends a fine register and its
-power each minute. Errors that no message reveals (a meter that is 5 % off) are excluded. Each lie's docstring states
-the contradiction. `must_flag`: the session must be under review, whatever its figure. Honest variations (a corrected
-clock, a repeated message) must not change the energy.
+A lie is included only if other messages contradict it; most come from a charger that sends a fine
+register and its power each minute. Errors that no message reveals (a meter that is 5 % off) are
+excluded. Each lie's docstring states the contradiction. `must_flag`: the session must be under
+review, whatever its figure. Honest variations (a corrected clock, a repeated message) must not
+change the energy.
 """
 # ruff: noqa: ARG001 - all lies have the same parameters
 
@@ -16,7 +17,19 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from tests.store.books import Books, in_memory
-from tests.store.stories import Curve, Note, Played, Session, Story, Verdict, Voice, outage, play, tell, timeline
+from tests.store.stories import (
+    Curve,
+    Note,
+    Played,
+    Session,
+    Story,
+    Verdict,
+    Voice,
+    outage,
+    play,
+    tell,
+    timeline,
+)
 
 CHARGERS_IN_A_BOOK = 60
 MINUTE = Voice(every=1, power="W")
@@ -81,7 +94,11 @@ def step(session: Session) -> float:
 @lie(MINUTE, replace(MINUTE, power="A"), replace(MINUTE, unit="kWh", decimals=3))
 def a_leap(story: Story, session: Session, chance: Random) -> None:
     """The register stays higher: within a minute it rose by far more than the power allows."""
-    story.shift(session.connector, inner(story, session, chance).at, chance.choice([1500, 9500, 30_000, 90_000]))
+    story.shift(
+        session.connector,
+        inner(story, session, chance).at,
+        chance.choice([1500, 9500, 30_000, 90_000]),
+    )
     session.slack = step(session)
 
 
@@ -263,7 +280,8 @@ def a_stop_without_an_id(story: Story, session: Session, chance: Random) -> None
 
 @lie(SPARSE, BARE, connectors=2)
 def stops_of_two_connectors_swapped(story: Story, session: Session, chance: Random) -> None:
-    """Each register is impossible at the transaction that its id names, and possible at the other."""
+    """Each register is impossible at the transaction that its id names, and possible at the
+    other."""
     other = next(one for one in story.sessions if one.connector != session.connector)
     only(story, session, "stop").id_of = other
     only(story, other, "stop").id_of = session
@@ -271,7 +289,8 @@ def stops_of_two_connectors_swapped(story: Story, session: Session, chance: Rand
 
 @lie(SPARSE, BARE, MINUTE, connectors=2)
 def one_meter_for_two_connectors(story: Story, session: Session, chance: Random) -> None:
-    """The register of each rises by the energy of both cars, and each begins where that of the other one stood."""
+    """The register of each rises by the energy of both cars, and each begins where that of the
+    other one stood."""
     for note in story.notes:
         note.wh = story.sessions[0].meter + sum(one.wh(note.at) for one in story.sessions)
     for one in story.sessions:
@@ -287,7 +306,8 @@ def a_lost_start(story: Story, session: Session, chance: Random) -> None:
 
 @lie(SPARSE, BARE, MINUTE, must_flag=False, connectors=1)
 def a_lost_stop(story: Story, session: Session, chance: Random) -> None:
-    """A boot follows, and the system closes it with its last reading; the next start may show the rest."""
+    """A boot follows, and the system closes it with its last reading; the next start may show the
+    rest."""
     only(story, session, "stop").is_lost = True
     story.notes.append(Note("boot", session.end + 0.8, session))
     story.notes.append(Note("close", session.end + 1, session))
@@ -336,21 +356,38 @@ def an_outage(story: Story, session: Session, chance: Random) -> None:
 # Stories of them
 
 TOGETHER = (
-    *("a leap", "a stop of garbage", "a start of zero", "a stop without an id", "a spike", "an outage"),
-    *("readings in another unit", "each message twice", "a clock that stands still", "readings after the stop"),
+    *(
+        "a leap",
+        "a stop of garbage",
+        "a start of zero",
+        "a stop without an id",
+        "a spike",
+        "an outage",
+    ),
+    *(
+        "readings in another unit",
+        "each message twice",
+        "a clock that stands still",
+        "readings after the stop",
+    ),
     *("a clock put right on the way", "stands still and catches up", "a start that cannot be read"),
 )
 
 
 def liar_story(names: list[str], chance: Random) -> tuple[Story, Session]:
-    """Three sessions on one connector, perhaps one beside them, with these lies in the second; and that session."""
+    """Three sessions on one connector, perhaps one beside them, with these lies in the second; and
+    that session."""
     told = [LIES[name] for name in names]
-    voice = chance.choice([one for one in told[0].voices if all(one in other.voices for other in told)])
+    voice = chance.choice(
+        [one for one in told[0].voices if all(one in other.voices for other in told)]
+    )
     wanted = [one.connectors for one in told if one.connectors]
     connectors = wanted[0] if wanted else chance.choice([1, 1, 1, 2])
     story, minute, meter = Story([], lie=" and ".join(names)), 5.0, chance.uniform(20_000, 400_000)
     for number in range(1, 4):
-        session = Session(number, 1, chance.choice(["ALICE", "BOB"]), minute, meter, _curve(chance), voice)
+        session = Session(
+            number, 1, chance.choice(["ALICE", "BOB"]), minute, meter, _curve(chance), voice
+        )
         story.sessions.append(session)
         minute, meter = session.end + chance.uniform(10, 300), meter + session.delivered
     lied = story.sessions[1]
@@ -367,7 +404,13 @@ def liar_story(names: list[str], chance: Random) -> tuple[Story, Session]:
 def _curve(chance: Random) -> Curve:
     power = chance.choice(POWERS)
     first = (chance.uniform(45, 150), power)
-    return chance.choice([(first,), (first, (chance.uniform(10, 30), power / 2)), (first, (25.0, 0.0), (40.0, power))])
+    return chance.choice(
+        [
+            (first,),
+            (first, (chance.uniform(10, 30), power / 2)),
+            (first, (25.0, 0.0), (40.0, power)),
+        ]
+    )
 
 
 @dataclass
@@ -413,7 +456,9 @@ def _may_meet(one: str, other: str) -> bool:
     return any(voice in LIES[other].voices for voice in LIES[one].voices)
 
 
-PAIRS = [[one, other] for one in TOGETHER for other in TOGETHER if one != other and _may_meet(one, other)]
+PAIRS = [
+    [one, other] for one in TOGETHER for other in TOGETHER if one != other and _may_meet(one, other)
+]
 
 
 def names_of(chance: Random) -> list[str]:

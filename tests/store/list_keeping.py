@@ -24,7 +24,11 @@ from tests.store.books import SERVER, Station
 from tests.store.reading import view
 
 MOST_STEPS: Final = 2000
-LIMITS: Final = {"LocalAuthListEnabled": "true", "LocalAuthListMaxLength": "1000", "SendLocalListMaxLength": "20"}
+LIMITS: Final = {
+    "LocalAuthListEnabled": "true",
+    "LocalAuthListMaxLength": "1000",
+    "SendLocalListMaxLength": "20",
+}
 
 
 @dataclass
@@ -56,7 +60,9 @@ class Keeping:
     # Tags
 
     def add(self, id_tag: str, **fields: Any) -> None:
-        self.books.run(tags.add, self.books.policy, TagData(id_tag=id_tag, **fields), self.books.at, "anna")
+        self.books.run(
+            tags.add, self.books.policy, TagData(id_tag=id_tag, **fields), self.books.at, "anna"
+        )
 
     def change(self, id_tag: str, **fields: Any) -> None:
         self.books.run(tags.change, self.books.policy, id_tag, fields, self.books.at, "anna")
@@ -89,9 +95,11 @@ class Keeping:
     def expected(self) -> dict[str, dict[str, Any]]:
         """The list as it should be, straight from the tags."""
         found = self.books.rows(
-            "SELECT lower(id_tag), status, expires_at, parent_id_tag FROM tag WHERE ended_at IS NULL"
-            " ORDER BY status <> 'Accepted' OR coalesce(expires_at <= ?, false),"
-            " (SELECT min(id) FROM tag AS first WHERE first.key = tag.key) LIMIT ?",
+            "SELECT lower(id_tag), status, expires_at, parent_id_tag "
+            "FROM tag WHERE ended_at IS NULL "
+            "ORDER BY status <> 'Accepted' OR coalesce(expires_at <= ?, false), (SELECT min(id) "
+            "FROM tag AS first WHERE first.key = tag.key) "
+            "LIMIT ?",
             self.books.at,
             int(self.limits["LocalAuthListMaxLength"]),
         )
@@ -126,9 +134,14 @@ class Keeping:
         return taken
 
     def answer(self, taken: Taken, manner: str = "honest") -> None:
-        """The charger answers: honestly, with a status, with a CALLERROR, or not, having obeyed or not."""
+        """The charger answers: honestly, with a status, with a CALLERROR, or not, having obeyed or
+        not."""
         payload = orjson.loads(taken.payload)
-        told = self._obey(taken.action, payload) if manner in ("honest", "silent, but obeys") else {"status": manner}
+        told = (
+            self._obey(taken.action, payload)
+            if manner in ("honest", "silent, but obeys")
+            else {"status": manner}
+        )
         if manner.startswith("silent"):
             end = CommandEnd(taken.id, taken.action, "timed out")
         elif manner == "error":
@@ -148,20 +161,35 @@ class Keeping:
         if len(self.memory.local_list) > most:
             self.memory.local_list_version, self.memory.local_list = 0, {}
         self.books.connection.execute(
-            "INSERT INTO configuration (cp_id, session_id, key, value, readonly, read_at) VALUES (?, ?, ?, ?, 1, ?)",
-            (self.station.name, self.station.session, "LocalAuthListMaxLength", str(most), self.books.at),
+            (
+                "INSERT INTO configuration (cp_id, session_id, key, value, readonly, read_at) "
+                "VALUES (?, ?, ?, ?, 1, ?)"
+            ),
+            (
+                self.station.name,
+                self.station.session,
+                "LocalAuthListMaxLength",
+                str(most),
+                self.books.at,
+            ),
         )
 
     def _obey(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         if action == SEND:
             entries = payload["localAuthorizationList"]
-            return {"status": self.charger.update(payload["listVersion"], payload["updateType"], entries)}
+            return {
+                "status": self.charger.update(
+                    payload["listVersion"], payload["updateType"], entries
+                )
+            }
         if action == ASK:
             return {"listVersion": self.charger.version}
         assert action == READ
         if self.is_silent_about_limits:
             return {"configurationKey": []}
-        return {"configurationKey": [{"key": key, "value": self.limits[key]} for key in payload["key"]]}
+        return {
+            "configurationKey": [{"key": key, "value": self.limits[key]} for key in payload["key"]]
+        }
 
     def restart(self) -> None:
         """Kill the server, start it, and let the charger come back."""
@@ -192,12 +220,16 @@ class Keeping:
         raise AssertionError(f"it never arrives: {self.status()}")
 
     def lists(self) -> list[tuple[str, int, list[str]]]:
-        """The lists that were sent: their kinds, versions and tags, those to be deleted with a minus."""
+        """The lists that were sent: their kinds, versions and tags, those to be deleted with a
+        minus."""
         return [
             (
                 payload["updateType"],
                 payload["listVersion"],
-                [("" if "idTagInfo" in one else "-") + one["idTag"] for one in payload["localAuthorizationList"]],
+                [
+                    ("" if "idTagInfo" in one else "-") + one["idTag"]
+                    for one in payload["localAuthorizationList"]
+                ],
             )
             for action, payload in self.sent
             if action == SEND

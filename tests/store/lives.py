@@ -1,7 +1,9 @@
-"""A transaction that goes through causes of its life cycle in the database, and the expected result by the table.
+"""A transaction that goes through causes of its life cycle in the database, and the expected result
+by the table.
 
-Each cause is an action of a charger, the server or a person. A transaction that begins after it on its connector stays
-its follower: a stop or a reading of the first is then sent late, with a time before the follower.
+Each cause is an action of a charger, the server or a person. A transaction that begins after it on
+its connector stays its follower: a stop or a reading of the first is then sent late, with a time
+before the follower.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,18 +21,23 @@ from levity_trio.store.writes.transactions.states import follow_free, load
 from levity_trio.store.writes.transactions.unreadable import stop_unreadable
 from tests.store.books import SERVER, Books, Station, meter_value
 
-ACTS = tuple(cause for cause in Cause if cause not in {Cause.LATE_RISE, Cause.LATER, *DECISIONS[1:]})
-"""The possible actions on a transaction. A rise is a late one if another has begun on its connector. Of an operator's
-decisions only the closing is among them; tests/store/test_decisions.py has the others."""
+ACTS = tuple(
+    cause for cause in Cause if cause not in {Cause.LATE_RISE, Cause.LATER, *DECISIONS[1:]}
+)
+"""The possible actions on a transaction. A rise is a late one if another has begun on its
+connector. Of an operator's decisions only the closing is among them; tests/store/test_decisions.py
+has the others."""
 BEGIN_WH = 1000
 STEP_WH = 20
-"""All rises of a life are within REACH_WH: further beyond its end, a stop without an id is not that one again."""
+"""All rises of a life are within REACH_WH: further beyond its end, a stop without an id is not that
+one again."""
 SECOND = 1 / 60
 LONG = 1e9
 PAUSE_MINUTES = 2
 """Longer than REJUDGE_SECONDS, within which a transaction is judged only once."""
 UNTOLD = frozenset({Kind.START, Kind.REJUDGE})
-"""Rows of tx_event that do not follow from the table alone: a rejudging adds one only where something changes."""
+"""Rows of tx_event that do not follow from the table alone: a rejudging adds one only where
+something changes."""
 OF_WHAT_RUNS = (State.OPEN, State.SUSPENDED)
 
 
@@ -62,7 +69,8 @@ def by_the_table(acts: Sequence[Cause]) -> Life:
 
 
 def _cause(state: State, act: Cause, *, is_followed: bool) -> Cause:
-    """A reading of an open transaction is a sign, however far it rises: there is no end to exceed."""
+    """A reading of an open transaction is a sign, however far it rises: there is no end to
+    exceed."""
     if act is not Cause.RISE:
         return act
     if state in OF_WHAT_RUNS:
@@ -96,10 +104,17 @@ class Living:
     @property
     def life(self) -> Life:
         rows = self.books.rows(
-            "SELECT state, cause, kind FROM tx_event WHERE tx_id = ? AND kind NOT IN ('start', 'rejudge') ORDER BY id",
+            (
+                "SELECT state, cause, kind FROM tx_event "
+                "WHERE tx_id = ? AND kind NOT IN ('start', 'rejudge') "
+                "ORDER BY id"
+            ),
             self.transaction,
         )
-        return Life(self.state, [Told(State(state), Cause(cause), Kind(kind)) for state, cause, kind in rows])
+        return Life(
+            self.state,
+            [Told(State(state), Cause(cause), Kind(kind)) for state, cause, kind in rows],
+        )
 
     @property
     def state(self) -> State:
@@ -142,7 +157,8 @@ class Living:
         self.books.run(closing.close_silent, self.books.at, 0.0)
 
     def stay_free(self) -> None:
-        """Its connector is Available, without a row that would be evidence about the stops that follow."""
+        """Its connector is Available, without a row that would be evidence about the stops that
+        follow."""
         self.station.write(follow_free, 1, "Available")
         self.books.wait(FREE_SECONDS / 60)
         self.books.run(closing.close_silent, self.books.at, LONG)
@@ -207,7 +223,11 @@ class Undone:
     """A connection whose transactions are parts of one, which is rolled back at last."""
 
     def __init__(self, connection: FileConnection) -> None:
-        self.execute, self.send, self.limited = connection.execute, connection.send, connection.limited
+        self.execute, self.send, self.limited = (
+            connection.execute,
+            connection.send,
+            connection.limited,
+        )
         self.in_transaction = False
 
     def begin(self) -> None:
@@ -222,7 +242,8 @@ class Undone:
 def lived(empty: FileConnection, acts: Sequence[Cause]) -> Life:
     """Return a life in an empty database, which is empty again afterwards.
 
-    A database of its own for each would take as long as the life: all statements would be prepared again.
+    A database of its own for each would take as long as the life: all statements would be prepared
+    again.
     """
     undone: Any = Undone(empty)
     empty.execute("BEGIN")

@@ -13,7 +13,9 @@ from levity_trio.told import stored_in
 from tests.store.books import Books
 
 
-def line(phase: int = 0, circuit: str = "Feeder", limit: float = 63.0, **amperes: float) -> dict[str, Any]:
+def line(
+    phase: int = 0, circuit: str = "Feeder", limit: float = 63.0, **amperes: float
+) -> dict[str, Any]:
     """Return a phase of a circuit, by default with 9 A of the house and 32 A of cars."""
     house, cars = amperes.get("house", 9.0), amperes.get("cars", 32.0)
     return {
@@ -49,16 +51,25 @@ def car(charger: str = "CP-1", transaction: int | None = None, **given: Any) -> 
     }
 
 
-def waiting(charger: str = "CP-1", transaction: int | None = None, place: int = 4, of: int = 6) -> dict[str, Any]:
+def waiting(
+    charger: str = "CP-1", transaction: int | None = None, place: int = 4, of: int = 6
+) -> dict[str, Any]:
     """Return a car that waits for current."""
     queue = {"place_in_queue": place, "waiting": of, "waits_about_seconds": 1200}
     return car(charger, transaction, limit_a=0, drawn_a=0.0, bound="waits", **queue)
 
 
-def silent_meter(name: str, at: str | None = None, amperes: list[float] | None = None) -> dict[str, Any]:
+def silent_meter(
+    name: str, at: str | None = None, amperes: list[float] | None = None
+) -> dict[str, Any]:
     """Return the meter of the feeder, which is silent since it showed these currents."""
     shown = {"name": name, "circuit": "Feeder", "at": at, "amperes": amperes}
-    return shown | {"is_stale": True, "why": "silent", "since": at, "says": meter_says(name, "silent")}
+    return shown | {
+        "is_stale": True,
+        "why": "silent",
+        "since": at,
+        "says": meter_says(name, "silent"),
+    }
 
 
 def decide(books: Books, *cars: Mapping[str, Any], is_shadow: bool = True, **given: Any) -> None:
@@ -84,7 +95,8 @@ def quarter(
     drawn: float = 32.0,
     over_seconds: int = 0,
 ) -> None:
-    """Store the quarter of an hour of a feeder that begins then. Cars are charger, transaction, and what bound them."""
+    """Store the quarter of an hour of a feeder that begins then. Cars are charger, transaction, and
+    what bound them."""
     number = quarter_of(seconds(since))
     lines = [
         LoadQuarter(

@@ -47,7 +47,11 @@ class Page:
         return next(one for one in self.read().chargers if one.id == identity)
 
     def session(self) -> SessionNow:
-        (one,) = [place.transaction for place in self.charger().connectors if place.transaction is not None]
+        (one,) = [
+            place.transaction
+            for place in self.charger().connectors
+            if place.transaction is not None
+        ]
         return one
 
     def attention(self, *, sees_all: bool = True) -> list[Attention]:

@@ -48,7 +48,10 @@ class House:
 
     def add(self, name: str, since: str = LONG_AGO) -> int:
         return self.books.run(
-            accounts.add, AccountData(name=name, address="Street 1", since=since), self.books.at, "cleo"
+            accounts.add,
+            AccountData(name=name, address="Street 1", since=since),
+            self.books.at,
+            "cleo",
         )
 
     def said(self, reason: str | None = None) -> Said:
@@ -64,8 +67,16 @@ class House:
         vehicle: int | None = None,
         exclusive: bool | None = None,
     ) -> bool:
-        belonging = self.tag(thing, vehicle) if isinstance(thing, str) else NamedThing(thing, is_exclusive=exclusive)
-        return bool(self.books.run(ownership.give, account, belonging, Span(since, until), self.said(reason)))
+        belonging = (
+            self.tag(thing, vehicle)
+            if isinstance(thing, str)
+            else NamedThing(thing, is_exclusive=exclusive)
+        )
+        return bool(
+            self.books.run(
+                ownership.give, account, belonging, Span(since, until), self.said(reason)
+            )
+        )
 
     def take(self, account: int, thing: Thing | str, since: str, reason: str | None = None) -> None:
         thing = self.tag(thing).thing if isinstance(thing, str) else thing
@@ -75,10 +86,14 @@ class House:
         return NamedThing(Thing(What.TAG, self.books.policy.key(text)), text, vehicle)
 
     def give_by_hand(self, transaction: int, account: int, reason: str = "a guest") -> None:
-        self.books.run(decisions.give, transaction, account, Decision("cleo", reason, self.books.at))
+        self.books.run(
+            decisions.give, transaction, account, Decision("cleo", reason, self.books.at)
+        )
 
     def take_back(self, transaction: int) -> None:
-        self.books.run(decisions.take_back, transaction, Decision("cleo", "a mistake", self.books.at))
+        self.books.run(
+            decisions.take_back, transaction, Decision("cleo", "a mistake", self.books.at)
+        )
 
     def whose(self, transaction: int) -> int | None:
         with reading(self.books) as db:
@@ -91,7 +106,9 @@ class House:
         found, cursor = list[int](), None
         with reading(self.books) as db:
             while True:
-                page = transactions_of(db, Filters(account=account), Wanted(limit=limit, cursor=cursor))
+                page = transactions_of(
+                    db, Filters(account=account), Wanted(limit=limit, cursor=cursor)
+                )
                 found += [one.transaction.id for one in page.data]
                 if (cursor := page.next_cursor) is None:
                     return found

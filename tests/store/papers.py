@@ -31,7 +31,8 @@ FIRST_DIGEST: Final = "0" * 64
 
 
 class Papers:
-    """The billing of a site. Its statements are given as they should look. Earlier versions kept no sheets."""
+    """The billing of a site. Its statements are given as they should look. Earlier versions kept no
+    sheets."""
 
     def __init__(self, connection: sqlite3.Connection, *, keeps_sheets: bool = True) -> None:
         self.connection = connection
@@ -47,8 +48,13 @@ class Papers:
         return int(number)
 
     def account(self, party: Party) -> int:
-        address, who = "\n".join(party.address), {"created_at": AT, "created_by": "cleo", "updated_at": AT}
-        return self.insert("account", name=party.name, address=address, contact=party.contact, since=AT, **who)
+        address, who = (
+            "\n".join(party.address),
+            {"created_at": AT, "created_by": "cleo", "updated_at": AT},
+        )
+        return self.insert(
+            "account", name=party.name, address=address, contact=party.contact, since=AT, **who
+        )
 
     def biller(self, owner: Owner, template: str | None = None) -> int:
         return self.insert(
@@ -72,13 +78,21 @@ class Papers:
 
     def drafted(self, statement_id: int) -> tuple[Figures, list[PositionRow]]:
         """Return the rows of a statement."""
-        (figures,) = self.rows(f"SELECT {', '.join(FIGURES)} FROM statement WHERE id = ?", [statement_id])
-        of_statement = f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ? ORDER BY id"
-        return Figures(*figures), [PositionRow(*row) for row in self.rows(of_statement, [statement_id])]
+        (figures,) = self.rows(
+            f"SELECT {', '.join(FIGURES)} FROM statement WHERE id = ?", [statement_id]
+        )
+        of_statement = (
+            f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ? ORDER BY id"
+        )
+        return Figures(*figures), [
+            PositionRow(*row) for row in self.rows(of_statement, [statement_id])
+        ]
 
     def close(self, ids: list[int], biller: int | None, account: int | None = None) -> list[int]:
         """Close statements, of a month or of an account; return their numbers."""
-        before = self.rows("SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1")
+        before = self.rows(
+            "SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1"
+        )
         digests = [
             before[0][0] if before else FIRST_DIGEST,
             *(hashlib.sha256(f"{number}".encode()).hexdigest() for number in ids),
@@ -102,12 +116,17 @@ class Papers:
         return list(range(last + 1, last + 1 + len(ids)))
 
     def closed(self, one: Statement, *, template: str | None = None) -> Statement:
-        """Store a statement of a new account, and close it; return it with what the closing says."""
+        """Store a statement of a new account, and close it; return it with what the closing
+        says."""
         account = self.account(one.to or Party(name="", address=()))
         biller = self.biller(one.owner, template)
         (number,) = self.close(self.draft((account, one)), biller, account)
-        ((previous, digest),) = self.rows("SELECT previous_digest, digest FROM statement WHERE number = ?", [number])
-        return replace(one, account=account, number=str(number), digest=digest, previous_digest=previous)
+        ((previous, digest),) = self.rows(
+            "SELECT previous_digest, digest FROM statement WHERE number = ?", [number]
+        )
+        return replace(
+            one, account=account, number=str(number), digest=digest, previous_digest=previous
+        )
 
     def remove_names(self, number: int) -> None:
         self.rows(
@@ -120,18 +139,24 @@ class Papers:
         ((found,),) = self.rows("SELECT id FROM statement WHERE number = ?", [number])
         return int(found)
 
-    def _seal(self, statement_id: int, closing: int, number: int, previous: str, digest: str) -> None:
+    def _seal(
+        self, statement_id: int, closing: int, number: int, previous: str, digest: str
+    ) -> None:
         figures, positions = self.drafted(statement_id)
         (said,) = not_closed(self.rows, [(figures, positions)])
-        sheet = sheet_text(as_closed(said, number, previous, CLOSED_AT)) if self.keeps_sheets else None
+        sheet = (
+            sheet_text(as_closed(said, number, previous, CLOSED_AT)) if self.keeps_sheets else None
+        )
         seal = None if sheet is None else party_digest(f"salt{sheet}")
         names, _ = names_now(self.rows, figures.account_id, positions)
         party = names_text(names, "salt", seal)
         add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
         self.rows(add, [statement_id, party, sheet])
         self.rows(
-            "UPDATE statement SET closing_id = ?, number = ?, party_digest = 'p', previous_digest = ?, digest = ?,"
-            " language = ? WHERE id = ?",
+            "UPDATE statement "
+            "SET closing_id = ?, number = ?, party_digest = 'p', previous_digest = ?, digest = ?, "
+            "language = ? "
+            "WHERE id = ?",
             [closing, number, previous, digest, None if self.keeps_sheets else "", statement_id],
         )
 
@@ -184,22 +209,31 @@ class Papers:
     def _transaction(self, one: Position) -> None:
         """Store a transaction with its charger, as far as others refer to them."""
         who, charger = "(?, ?, ?)", one.charger or "CP-1"
-        self.rows(f"INSERT INTO cp (id, created_at, updated_at) VALUES {who} ON CONFLICT DO NOTHING", [charger, AT, AT])
         self.rows(
-            "INSERT INTO run (id, version, started_at, clock_trusted) VALUES (1, '1', ?, 1) ON CONFLICT DO NOTHING",
+            f"INSERT INTO cp (id, created_at, updated_at) VALUES {who} ON CONFLICT DO NOTHING",
+            [charger, AT, AT],
+        )
+        self.rows(
+            (
+                "INSERT INTO run (id, version, started_at, clock_trusted) "
+                "VALUES (1, '1', ?, 1) ON CONFLICT DO NOTHING"
+            ),
             [AT],
         )
         self.rows(
-            "INSERT INTO session (id, cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
-            " VALUES (1, ?, 1, 'a', '/', 1, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO session (id, cp_id, run_id, remote_address, target, clock_trusted, "
+            "connected_at) "
+            "VALUES (1, ?, 1, 'a', '/', 1, ?) ON CONFLICT DO NOTHING",
             [charger, AT],
         )
         until = _text(one.ended_at)
         self.rows(
-            "INSERT INTO tx (id, cp_id, conn_id, session_id, id_tag, verdict, status, stopped_by, start_time,"
-            " own_start_time, stop_time, created_at, updated_at, energy_delivered, energy_method, confidence)"
-            " VALUES (?, ?, ?, 1, ?, 'Accepted', 'Completed', 'charger', ?, ?, ?, ?, ?, ?, 'register', 'certain')"
-            " ON CONFLICT DO NOTHING",
+            "INSERT INTO tx (id, cp_id, conn_id, session_id, id_tag, verdict, status, stopped_by, "
+            "start_time, own_start_time, stop_time, created_at, updated_at, energy_delivered, "
+            "energy_method, confidence) "
+            "VALUES (?, ?, ?, 1, ?, 'Accepted', 'Completed', 'charger', ?, ?, ?, ?, ?, ?, "
+            "'register', 'certain') "
+            "ON CONFLICT DO NOTHING",
             [
                 one.transaction,
                 charger,
@@ -213,14 +247,19 @@ class Papers:
             ],
         )
         if one.space:
-            self.rows("INSERT INTO space VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [charger, one.connector, one.space])
+            self.rows(
+                "INSERT INTO space VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                [charger, one.connector, one.space],
+            )
 
     def _vehicle(self, name: str | None) -> int | None:
         if name is None:
             return None
         found = self.rows("SELECT id FROM vehicle WHERE name = ?", [name])
         return (
-            found[0][0] if found else self.insert("vehicle", name=name, created_at=AT, created_by="cleo", updated_at=AT)
+            found[0][0]
+            if found
+            else self.insert("vehicle", name=name, created_at=AT, created_by="cleo", updated_at=AT)
         )
 
     def _corrected(self, one: Position) -> int | None:
@@ -229,7 +268,10 @@ class Papers:
             return None
         rest = "WHERE number = ? ORDER BY position.id LIMIT 1 OFFSET ?"
         ((found,),) = self.rows(
-            f"SELECT position.id FROM position JOIN statement ON statement.id = statement_id {rest}",
+            (
+                "SELECT position.id FROM position "
+                f"JOIN statement ON statement.id = statement_id {rest}"
+            ),
             [int(one.corrected_statement or 0), one.corrects - 1],
         )
         return int(found)

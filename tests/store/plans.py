@@ -1,8 +1,8 @@
-"""Finds statements that scan a growing table: collects the package's statements as they run, and examines the query
-plan of each on a database with a history.
+"""Finds statements that scan a growing table: collects the package's statements as they run, and
+examines the query plan of each on a database with a history.
 
-The statements are collected as in the code. A trace contains values instead of parameters, with which SQLite may use a
-partial index that it cannot use otherwise.
+The statements are collected as in the code. A trace contains values instead of parameters, with
+which SQLite may use a partial index that it cannot use otherwise.
 """
 
 from __future__ import annotations
@@ -20,15 +20,43 @@ from tests.store.history import with_history
 
 FEW_TRANSACTIONS = 100
 BOUNDED = {
-    *("cp", "cp_conn", "station", "connector_data", "fact_count", "simulated_time", "audit_cursor", "sqlite_schema"),
-    *("json_each", "known", "newest", "nearest", "one", "token", "sqlite_sequence", "webhook", "webhook_waiting"),
+    *(
+        "cp",
+        "cp_conn",
+        "station",
+        "connector_data",
+        "fact_count",
+        "simulated_time",
+        "audit_cursor",
+        "sqlite_schema",
+    ),
+    *(
+        "json_each",
+        "known",
+        "newest",
+        "nearest",
+        "one",
+        "token",
+        "sqlite_sequence",
+        "webhook",
+        "webhook_waiting",
+    ),
     *("webhook_given_up", "asked_tag", "security", "account", "vehicle", "space"),
     *("billing", "bill_work", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
     "meter",
     *("wallet", "personal_deletion", "lost_statements"),
     *("user", "person", "login", "invitation", "turned_away", "site_count", "evidence_pruning"),
     *("usage_limit", "refused_card", "month_standing", "month_use", "recipient", "message_cursor"),
-    *("load_site", "load_state", "load_learned", "load_charger", "load_lease", "load_model", "mqtt", "oddity"),
+    *(
+        "load_site",
+        "load_state",
+        "load_learned",
+        "load_charger",
+        "load_lease",
+        "load_model",
+        "mqtt",
+        "oddity",
+    ),
     *("load_forgotten", "to_book", "book"),
 }
 """Tables that do not grow over the years; all others do."""
@@ -61,16 +89,22 @@ OF_THE_PRESENT = {
 }
 """Indexes that may be scanned, because they contain only present rows."""
 PERMITTED = {
-    "INSERT INTO to_book (tx_id) SELECT id FROM tx ORDER BY id": "all are booked anew where a rule of billing changed",
+    "INSERT INTO to_book (tx_id) SELECT id FROM tx ORDER BY id": (
+        "all are booked anew where a rule of billing changed"
+    ),
     "revoked_at IS NOT NULL FROM certificate": "one a charger and year, at a start",
-    "FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1": "from the newest run on",
+    "FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1": (
+        "from the newest run on"
+    ),
     "imported_from IS NULL": "a page of the newest; imported ones are one for each charger",
     "ORDER BY id DESC LIMIT 100": "the newest hundred, at a start",
     "FROM each": "a row for each connector",
     "tx_by_time": "a page of a list, in the order of the index",
     "FROM booked WHERE": "lists of sessions, and their sums: 100,000 take 30 ms",
     "FROM habit": "a few for each connector",
-    "status = 'Completed' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1)": "recheck, which a person runs",
+    "status = 'Completed' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1)": (
+        "recheck, which a person runs"
+    ),
     "SELECT cp_id FROM set_aside WHERE last_received_at > ?": "verify, which a person runs",
 }
 """Parts of statements that may scan tables, and the reasons."""
@@ -93,7 +127,8 @@ READ_ALL = (
     ),
     "levity_trio.store.postgresql.checking",
 )
-"""Migrations, which run once, and commands that copy, check and move a whole database, in a process of their own."""
+"""Migrations, which run once, and commands that copy, check and move a whole database, in a process
+of their own."""
 
 
 class Recorder(FileConnection):
@@ -108,7 +143,8 @@ class Recorder(FileConnection):
 
 
 def recording(connect: Callable[..., Any], *arguments: object, **named: object) -> Any:
-    """Open a connection that collects statements, and gives rows without ORDER BY in reverse: no order is promised."""
+    """Open a connection that collects statements, and gives rows without ORDER BY in reverse: no
+    order is promised."""
     connection = connect(*arguments, **named | {"factory": Recorder})
     connection.execute("PRAGMA reverse_unordered_selects = ON")
     return connection
@@ -137,7 +173,9 @@ def _is_permitted(sql: str) -> bool:
 
 def _whole_reads(connection: sqlite3.Connection, sql: str, parameters: int) -> Iterator[str]:
     for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * parameters):
-        scan = re.match(r"SCAN (?!(?:\d+ )?CONSTANT )(\w+)(?: USING (?:COVERING )?INDEX (\w+))?", step)
+        scan = re.match(
+            r"SCAN (?!(?:\d+ )?CONSTANT )(\w+)(?: USING (?:COVERING )?INDEX (\w+))?", step
+        )
         is_whole = scan and scan[1] not in BOUNDED and scan[2] not in OF_THE_PRESENT
         if is_whole or "AUTOMATIC" in step:
             yield f"{step}: {sql}"

@@ -30,7 +30,8 @@ def reading(books: Books) -> Iterator[Database]:
 
 
 class SlowReader(Reader):
-    """A reader whose results arrive late: after one that is not empty was read, the first of `meanwhile` is called."""
+    """A reader whose results arrive late: after one that is not empty was read, the first of
+    `meanwhile` is called."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

@@ -1,12 +1,14 @@
 """Stories of charging: the energy truly delivered, the charger's messages, and the resulting books.
 
-A `Session` is the truth: a power curve on a connector whose true register is at `meter` when it begins. A `Voice` is
-the charger's way of reporting. `tell` creates the honest messages (`Note`) of a session. A lie (tests/store/lies.py)
-changes a register, a time, an id or the order of arrival, or drops messages. `play` sends a story through `Station` in
-the order of arrival, and `verdict` compares the billed energy with the truth. The seed determines everything.
+A `Session` is the truth: a power curve on a connector whose true register is at `meter` when it
+begins. A `Voice` is the charger's way of reporting. `tell` creates the honest messages (`Note`) of
+a session. A lie (tests/store/lies.py) changes a register, a time, an id or the order of arrival, or
+drops messages. `play` sends a story through `Station` in the order of arrival, and `verdict`
+compares the billed energy with the truth. The seed determines everything.
 
-    python -m tests.store.stories N SEED     plays N stories with lies; prints a table and the first undetected ones
-    python -m tests.store.stories honest N SEED     plays N honest sessions; prints those flagged or not exact
+    python -m tests.store.stories N SEED     plays N stories with lies; prints a table and the first
+    undetected ones python -m tests.store.stories honest N SEED     plays N honest sessions; prints
+    those flagged or not exact
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ class Session:
     curve: Curve
     voice: Voice
     slack: float = 0
-    """Wh that its lie hides from any judge: a figure this far below the truth is right, too, if under review."""
+    """Wh that its lie hides from any judge: a figure this far below the truth is right, too, if
+    under review."""
 
     @property
     def end(self) -> float:
@@ -104,7 +107,8 @@ class Session:
 
 @dataclass(eq=False)
 class Note:
-    """One message, or what happens to the connection: start, reading, stop, status, boot, lose, connect, close."""
+    """One message, or what happens to the connection: start, reading, stop, status, boot, lose,
+    connect, close."""
 
     kind: str
     at: float
@@ -163,8 +167,18 @@ def tell(session: Session) -> list[Note]:
     notes.append(Note("status", session.begin + 0.1, session, status="Charging"))
     every, minute = session.voice.every, session.begin
     while every is not None and (minute := minute + every) < session.end:
-        notes.append(Note("reading", minute, session, session.meter + session.wh(minute), session.power(minute)))
-    notes.append(Note("stop", session.end, session, session.meter + session.delivered, tag=session.tag))
+        notes.append(
+            Note(
+                "reading",
+                minute,
+                session,
+                session.meter + session.wh(minute),
+                session.power(minute),
+            )
+        )
+    notes.append(
+        Note("stop", session.end, session, session.meter + session.delivered, tag=session.tag)
+    )
     notes.append(Note("status", session.end + 0.5, session, status="Available"))
     return notes
 
@@ -215,7 +229,9 @@ class Played:
             if hear is not None:
                 hear(note)
         settle(self.books)
-        if self.books.rows("SELECT 1 FROM tx WHERE cp_id = ? AND status = 'Active'", self.station.name):
+        if self.books.rows(
+            "SELECT 1 FROM tx WHERE cp_id = ? AND status = 'Active'", self.station.name
+        ):
             self.books.wait(60)
             close_silent(self.station)  # as the plugin would; what was told is billed, under review
             settle(self.books)
@@ -225,7 +241,11 @@ class Played:
             case "start":
                 self._start(note)
             case "reading":
-                self.station.tell(self.reading(note), transaction=self.id_of(note), connector=note.session.connector)
+                self.station.tell(
+                    self.reading(note),
+                    transaction=self.id_of(note),
+                    connector=note.session.connector,
+                )
             case "stop":
                 self._stop(note)
             case "status":
@@ -237,15 +257,25 @@ class Played:
 
     def _start(self, note: Note) -> None:
         register, session = register_of(note, self.story), note.session
-        with suppress(sqlite3.IntegrityError):  # a message that the books refuse is lost, and the verdict says so
-            found = start_with(self.station, register, note.tag or "", self.clock(note), session.connector)
+        with suppress(
+            sqlite3.IntegrityError
+        ):  # a message that the books refuse is lost, and the verdict says so
+            found = start_with(
+                self.station, register, note.tag or "", self.clock(note), session.connector
+            )
             self.ids[session] = found
 
     def _stop(self, note: Note) -> None:
         data = []
         if note.session.voice.data:
-            for context, at, wh in (("Begin", note.session.begin, note.session.meter), ("End", note.at, note.wh)):
-                sample = {"value": str(_meter(wh, note.session.voice)), "context": f"Transaction.{context}"}
+            for context, at, wh in (
+                ("Begin", note.session.begin, note.session.meter),
+                ("End", note.at, note.wh),
+            ):
+                sample = {
+                    "value": str(_meter(wh, note.session.voice)),
+                    "context": f"Transaction.{context}",
+                }
                 data.append(meter_value(self._time(at + note.told), sample))
         register: Any = register_of(note, self.story)
         with suppress(sqlite3.IntegrityError):
@@ -271,14 +301,17 @@ class Played:
         transaction = self.ids.get(session) or self._nameless()
         if transaction is None:
             return Outcome(session, Verdict.LOST, None, None, None)
-        wh, review = self.books.row("SELECT energy_delivered, review FROM tx WHERE id = ?", transaction)
+        wh, review = self.books.row(
+            "SELECT energy_delivered, review FROM tx WHERE id = ?", transaction
+        )
         shared = [one for one, number in self.ids.items() if number == transaction]
         if wh is None or shared not in ([session], []):
             return Outcome(session, Verdict.LOST, transaction, wh, review)
         return Outcome(session, verdict(session, wh, review), transaction, wh, review)
 
     def _nameless(self) -> int | None:
-        """Return a transaction without a start in this story: that of a stop whose start was lost."""
+        """Return a transaction without a start in this story: that of a stop whose start was
+        lost."""
         found = self.books.rows("SELECT id FROM tx WHERE cp_id = ? ORDER BY id", self.station.name)
         unclaimed = [number for (number,) in found if number not in self.ids.values()]
         return unclaimed[0] if unclaimed else None
@@ -289,10 +322,16 @@ def verdict(session: Session, wh: int, review: str | None) -> Verdict:
     off = wh - session.delivered
     if review is None:
         return Verdict.RIGHT if abs(off) <= session.tolerance else Verdict.SILENT
-    return Verdict.FLAGGED if -session.slack <= off + session.tolerance and off <= session.tolerance else Verdict.WRONG
+    return (
+        Verdict.FLAGGED
+        if -session.slack <= off + session.tolerance and off <= session.tolerance
+        else Verdict.WRONG
+    )
 
 
-def play(story: Story, books: Books, name: str, hear: Callable[[Note], None] | None = None) -> Played:
+def play(
+    story: Story, books: Books, name: str, hear: Callable[[Note], None] | None = None
+) -> Played:
     played = Played(story, books, name)
     played.send_all(hear)
     return played
@@ -339,16 +378,25 @@ def _power(power: float, voice: Voice) -> Iterator[dict[str, str]]:
         for phase in ("L1", "L2", "L3")[: voice.phases]:
             ampere = f"{power / VOLTS / voice.phases:.1f}"
             yield {"value": ampere, "measurand": "Current.Import", "unit": "A", "phase": phase}
-            yield {"value": f"{VOLTS}.0", "measurand": "Voltage", "unit": "V", "phase": f"{phase}-N"}
+            yield {
+                "value": f"{VOLTS}.0",
+                "measurand": "Voltage",
+                "unit": "V",
+                "phase": f"{phase}-N",
+            }
 
 
 def timeline(played: Played) -> str:
-    """Return a story as text: each message in order of arrival, then the billed energy and the truth."""
+    """Return a story as text: each message in order of arrival, then the billed energy and the
+    truth."""
     lines = [f"{played.story.lie}, at {played.station.name}, {_day(played.base)}"]
     lines += [_line(note, played) for note in played.story.in_order()]
     for outcome in played.outcomes():
         truth = f"{outcome.session.delivered:.0f} Wh delivered"
-        lines.append(f"  => {outcome.session.number}: {outcome.wh} Wh, {truth}: {outcome.verdict}; {outcome.review}")
+        lines.append(
+            f"  => {outcome.session.number}: {outcome.wh} Wh, {truth}: {outcome.verdict}; "
+            f"{outcome.review}"
+        )
     return "\n".join(lines)
 
 
@@ -364,8 +412,13 @@ def _line(note: Note, played: Played) -> str:
         what = " ".join(sample["value"] for sample in samples_of(note, played.story))
     lost = " LOST" if note.is_lost else ""
     own = f"at {note.at:.1f}" if abs(note.arrives - note.at) > 1 else ""
-    own += f" its clock {note.clock or f'{note.told:+.0f} minutes'}" if note.told or note.clock else ""
-    return f"  {note.arrives:7.1f} {note.session.number}/{note.session.connector} {note.kind:8}{what} {own}{lost}"
+    own += (
+        f" its clock {note.clock or f'{note.told:+.0f} minutes'}" if note.told or note.clock else ""
+    )
+    return (
+        f"  {note.arrives:7.1f} {note.session.number}/{note.session.connector} "
+        f"{note.kind:8}{what} {own}{lost}"
+    )
 
 
 def main(arguments: list[str]) -> None:

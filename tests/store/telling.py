@@ -1,7 +1,9 @@
-"""Scripted charging: the energy that a car truly takes, the messages of its charger, and the expected result.
+"""Scripted charging: the energy that a car truly takes, the messages of its charger, and the
+expected result.
 
-`charge` advances time, adds the delivered energy to the true register and sends a MeterValues at each interval. The
-register sent is `told(true register)`, so a test defines in one place how its charger lies.
+`charge` advances time, adds the delivered energy to the true register and sends a MeterValues at
+each interval. The register sent is `told(true register)`, so a test defines in one place how its
+charger lies.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +27,12 @@ def watts(power: float, unit: str = "W") -> dict[str, str]:
 def current(power: float, volts: int = 230) -> list[dict[str, str]]:
     """Return samples of current and voltage that give this power on one phase."""
     return [
-        {"value": f"{power / volts:.1f}", "measurand": "Current.Import", "unit": "A", "phase": "L1"},
+        {
+            "value": f"{power / volts:.1f}",
+            "measurand": "Current.Import",
+            "unit": "A",
+            "phase": "L1",
+        },
         {"value": str(volts), "measurand": "Voltage", "unit": "V", "phase": "L1-N"},
     ]
 
@@ -54,17 +61,22 @@ def charge(
     tells_power: bool = True,
     connector: int = 1,
 ) -> int:
-    """Charge for some minutes with readings at each interval; return the true register at the end."""
+    """Charge for some minutes with readings at each interval; return the true register at the
+    end."""
     for _ in range(minutes // every):
         station.books.wait(every)
         wh += power * every // 60
         samples = [] if (register := told(wh)) is None else [register]
         samples += [watts(power)] if tells_power else []
-        station.tell(meter_value(station.clock(), *samples), transaction=transaction, connector=connector)
+        station.tell(
+            meter_value(station.clock(), *samples), transaction=transaction, connector=connector
+        )
     return wh
 
 
-def charge_dc(station: Station, transaction: int, start: int, told: Sequence[tuple[int, float, float]]) -> None:
+def charge_dc(
+    station: Station, transaction: int, start: int, told: Sequence[tuple[int, float, float]]
+) -> None:
     """Readings each quarter of an hour: Wh since the start, W, per cent."""
     for wh, power, percent in told:
         station.books.wait(QUARTER)
@@ -72,7 +84,9 @@ def charge_dc(station: Station, transaction: int, start: int, told: Sequence[tup
         station.tell(meter_value(station.clock(), *samples), transaction=transaction)
 
 
-def session(station: Station, wh: int, minutes: int = HOUR, tag: str = "EARLIER", every: int = 5) -> int:
+def session(
+    station: Station, wh: int, minutes: int = HOUR, tag: str = "EARLIER", every: int = 5
+) -> int:
     """Play an honest session of 7.2 kW with power; return the register at its end."""
     transaction = station.start(wh, tag=tag)
     wh = charge(station, transaction, wh, minutes, every=every)
@@ -84,8 +98,8 @@ def session(station: Station, wh: int, minutes: int = HOUR, tag: str = "EARLIER"
 def close_silent(station: Station) -> None:
     """Boot without further messages, and let the system close the suspended transactions.
 
-    `Station.orphan` closes the suspended transactions of all chargers. Here it is called on another charger, so that
-    this one sends no reading that is not part of its story.
+    `Station.orphan` closes the suspended transactions of all chargers. Here it is called on another
+    charger, so that this one sends no reading that is not part of its story.
     """
     station.boot()
     other = Station(station.books, "CLOSER")
@@ -100,7 +114,11 @@ def settle(books: Books) -> None:
 
 
 def start_with(
-    station: Station, register: float | str, tag: str = "TAG", at: str | None = None, connector: int = 1
+    station: Station,
+    register: float | str,
+    tag: str = "TAG",
+    at: str | None = None,
+    connector: int = 1,
 ) -> int:
     """Send a start whose register may not be an integer."""
     return station.start(cast(int, register), connector, tag, at)
@@ -113,10 +131,13 @@ def stop_with(station: Station, transaction: int, register: float | str) -> None
 def bill_of(station: Station, transaction: int) -> tuple[Any, ...]:
     """Return status, Wh and whether the transaction is under review."""
     found = station.books.row(
-        "SELECT status, energy_delivered, review IS NOT NULL, confidence FROM tx WHERE id = ?", transaction
+        "SELECT status, energy_delivered, review IS NOT NULL, confidence FROM tx WHERE id = ?",
+        transaction,
     )
     status, wh, is_flagged, confidence = found
-    assert status == "Active" or is_flagged or confidence == "certain", f"doubtful without a review: {found}"
+    assert status == "Active" or is_flagged or confidence == "certain", (
+        f"doubtful without a review: {found}"
+    )
     return status, wh, bool(is_flagged)
 
 
@@ -125,7 +146,9 @@ def assert_figure(station: Station, transaction: int, wh: int, flagged: bool | N
     status, billed, is_flagged = bill_of(station, transaction)
     found = f"{status}, {billed} Wh, {station.review(transaction) or 'no review'}"
     assert (status, billed) == ("Completed", wh), f"found {found}; expected {wh} Wh"
-    assert flagged is None or is_flagged is flagged, f"found {found}; expected {'a' if flagged else 'no'} review"
+    assert flagged is None or is_flagged is flagged, (
+        f"found {found}; expected {'a' if flagged else 'no'} review"
+    )
 
 
 def assert_doubtful(station: Station, transaction: int, lowest: int, highest: int) -> None:
@@ -139,7 +162,9 @@ def assert_doubtful(station: Station, transaction: int, lowest: int, highest: in
 
 def others(books: Books, *known: int) -> list[tuple[int, int, bool]]:
     """Return transactions without a start in the story: id, Wh, under review."""
-    found = books.rows("SELECT id, energy_delivered, review IS NOT NULL FROM tx WHERE cp_id = 'CP-1'")
+    found = books.rows(
+        "SELECT id, energy_delivered, review IS NOT NULL FROM tx WHERE cp_id = 'CP-1'"
+    )
     return [(number, wh, bool(flagged)) for number, wh, flagged in found if number not in known]
 
 

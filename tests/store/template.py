@@ -1,6 +1,8 @@
-"""New databases, copied from one that was migrated once a process: all migrations take 0.2 s, a copy takes 1 ms.
+"""New databases, copied from one that was migrated once a process: all migrations take 0.2 s, a
+copy takes 1 ms.
 
-Copies have the same random base of transaction ids. A test of the migrations themselves calls `migrate`.
+Copies have the same random base of transaction ids. A test of the migrations themselves calls
+`migrate`.
 """
 
 import sqlite3
@@ -23,7 +25,8 @@ def migrated() -> bytes:
 
 
 def put_new(path: Path, simulated: SimulatedTime | None = None) -> None:
-    """Create a database in a file, as a server does that is started on it with --clock-speed or not."""
+    """Create a database in a file, as a server does that is started on it with --clock-speed or
+    not."""
     path.touch(0o600)
     path.write_bytes(migrated())
     if simulated is not None:
@@ -42,7 +45,8 @@ def new_database(path: Path) -> Iterator[FileConnection]:
 
 @contextmanager
 def only_new(path: Path) -> Iterator[FileConnection]:
-    """Create a database in a file, for tests of neither the checks and locks of a server nor of power failures.
+    """Create a database in a file, for tests of neither the checks and locks of a server nor of
+    power failures.
 
     It takes half the CPU.
     """

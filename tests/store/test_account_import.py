@@ -41,13 +41,20 @@ def wrong(write: Callable[..., list[str]], *arguments: object) -> Sequence[tuple
     return caught.value.faults
 
 
-def tag(account: str, text: str, since: str | None = None, until: str | None = None, **given: Any) -> OwnedLine:
-    return OwnedLine(account, Thing(What.TAG, text.lower()), text, since=since, until=until, **given)
+def tag(
+    account: str, text: str, since: str | None = None, until: str | None = None, **given: Any
+) -> OwnedLine:
+    return OwnedLine(
+        account, Thing(What.TAG, text.lower()), text, since=since, until=until, **given
+    )
 
 
 @pytest.mark.usefixtures("house")
 def test_accounts_by_their_names(books: Books) -> None:
-    rows = ({"name": "anna", "contact": "a@b", "since": None}, {"name": "Cleo", "contact": None, "since": LONG_AGO})
+    rows = (
+        {"name": "anna", "contact": "a@b", "since": None},
+        {"name": "Cleo", "contact": None, "since": LONG_AGO},
+    )
     assert accounts(books, *rows) == ["changed", "added"]
     assert accounts(books, *rows) == ["same", "same"]
     assert accounts(books, {"name": "Dora"}) == ["added"]
@@ -61,7 +68,11 @@ def test_one_wrong_line_imports_nothing(books: Books, house: House) -> None:
     faults = wrong(
         lines,
         *(books, OWNED, tag("Anna", "New"), tag("Nobody", "New"), tag("Ben", "NEW")),
-        *(tag("Ben", "Card", NOON), tag("2", "Key", NOON, NOON), tag("Ben", "Other", vehicle="Bus")),
+        *(
+            tag("Ben", "Card", NOON),
+            tag("2", "Key", NOON, NOON),
+            tag("Ben", "Other", vehicle="Bus"),
+        ),
     )
     assert [(fault[0], fault[1]) for fault in faults] == [
         *((1, "account"), (2, "since"), (3, "reason"), (4, "until"), (5, "vehicle"))
@@ -72,7 +83,11 @@ def test_one_wrong_line_imports_nothing(books: Books, house: House) -> None:
 
 @pytest.mark.usefixtures("house")
 def test_a_history_of_tags_again_and_again(books: Books) -> None:
-    history = (tag("Anna", "Card", LONG_AGO, NOON), tag("2", "Card", NOON), tag("Ben", "Key", LONG_AGO, NOON))
+    history = (
+        tag("Anna", "Card", LONG_AGO, NOON),
+        tag("2", "Card", NOON),
+        tag("Ben", "Key", LONG_AGO, NOON),
+    )
     assert lines(books, OWNED, *history) == ["changed"] * 3
     kept = books.rows("SELECT * FROM ownership")
     books.wait(1)

@@ -1,4 +1,5 @@
-"""Accounts in the database: what belongs to them and when, whose transactions are, and what is never rewritten."""
+"""Accounts in the database: what belongs to them and when, whose transactions are, and what is
+never rewritten."""
 
 from __future__ import annotations
 
@@ -71,20 +72,31 @@ def test_two_households_swap_tags(books: Books, station: Station, house: House) 
     after = [charge(station, tag) for tag in ("card", "KEY")]
     assert (house.of(ANNA), house.of(BEN)) == ([after[1], before[0]], [after[0], before[1]])
     assert books.rows("SELECT DISTINCT voided_at FROM ownership") == [(None,)], "nothing was wrong"
-    assert [fact.change for fact in books.recorded(OwnershipChanged)] == ["given"] * 2 + ["ended", "given"] * 2
+    assert [fact.change for fact in books.recorded(OwnershipChanged)] == ["given"] * 2 + [
+        "ended",
+        "given",
+    ] * 2
 
 
-def test_a_tag_given_from_a_past_day_while_a_transaction_is_open(books: Books, station: Station, house: House) -> None:
+def test_a_tag_given_from_a_past_day_while_a_transaction_is_open(
+    books: Books, station: Station, house: House
+) -> None:
     transaction = station.start(1000, 1, "Card")
     assert house.of_nobody() == [transaction]
     books.wait(HOUR)
     house.give(ANNA, "Card", books.at)
     assert house.whose(transaction) is None
     house.give(ANNA, "Card", LONG_AGO)
-    assert (house.whose(transaction), house.of_nobody(), house.of(ANNA)) == (ANNA, [], [transaction])
+    assert (house.whose(transaction), house.of_nobody(), house.of(ANNA)) == (
+        ANNA,
+        [],
+        [transaction],
+    )
 
 
-def test_time_of_another_is_taken_with_a_reason_only(books: Books, station: Station, house: House) -> None:
+def test_time_of_another_is_taken_with_a_reason_only(
+    books: Books, station: Station, house: House
+) -> None:
     house.give(ANNA, "Card")
     first = charge(station)
     noon = books.at
@@ -97,14 +109,21 @@ def test_time_of_another_is_taken_with_a_reason_only(books: Books, station: Stat
     assert (house.of(ANNA), house.of(BEN)) == ([first], [second])
 
 
-def test_a_mistake_is_voided_and_what_holds_instead_is_entered(books: Books, station: Station, house: House) -> None:
+def test_a_mistake_is_voided_and_what_holds_instead_is_entered(
+    books: Books, station: Station, house: House
+) -> None:
     house.give(ANNA, "Card", LONG_AGO, books.at)
     mistaken = charge(station)
     kept = books.rows("SELECT id, account_id, since, until, reason FROM ownership")
     house.give(BEN, "Card", LONG_AGO, reason="it was Ben's from the beginning")
     assert house.whose(mistaken) == BEN
-    assert books.rows("SELECT id, account_id, since, until, reason FROM ownership WHERE id = 1") == kept
-    told = books.rows("SELECT account_id, voided_by, void_reason, reason FROM ownership ORDER BY id")
+    assert (
+        books.rows("SELECT id, account_id, since, until, reason FROM ownership WHERE id = 1")
+        == kept
+    )
+    told = books.rows(
+        "SELECT account_id, voided_by, void_reason, reason FROM ownership ORDER BY id"
+    )
     assert told == [
         (ANNA, "cleo", "it was Ben's from the beginning", None),
         (BEN, None, None, "it was Ben's from the beginning"),
@@ -112,12 +131,16 @@ def test_a_mistake_is_voided_and_what_holds_instead_is_entered(books: Books, sta
 
 
 def test_a_loan_goes_back_by_itself(books: Books, station: Station, house: House) -> None:
-    house.give(ANNA, "Card", vehicle=books.run(vehicles.add, VehicleData(name="Kombi"), books.at, "cleo"))
+    house.give(
+        ANNA, "Card", vehicle=books.run(vehicles.add, VehicleData(name="Kombi"), books.at, "cleo")
+    )
     begin, end = books.at, stamp(books.now + timedelta(hours=2))
     house.give(BEN, "Card", begin, end)
     lent, returned = charge(station), charge(station)
     assert (house.whose(lent), house.whose(returned)) == (BEN, ANNA)
-    found = books.rows("SELECT account_id, vehicle_id FROM ownership WHERE voided_at IS NULL ORDER BY since")
+    found = books.rows(
+        "SELECT account_id, vehicle_id FROM ownership WHERE voided_at IS NULL ORDER BY since"
+    )
     assert found == [(ANNA, 1), (BEN, None), (ANNA, 1)]
 
 
@@ -138,11 +161,16 @@ def test_a_removed_vehicle_belongs_to_nobody(books: Books, house: House) -> None
     books.wait(1)
     books.run(vehicles.remove, vehicle, house.said("sold"))
     assert books.rows("SELECT until, end_reason FROM ownership") == [(books.at, "sold")]
-    assert refused(books.run, vehicles.change, vehicle, {"name": "Bus"}, books.at, "cleo").code == Code.NOT_FOUND
+    assert (
+        refused(books.run, vehicles.change, vehicle, {"name": "Bus"}, books.at, "cleo").code
+        == Code.NOT_FOUND
+    )
     assert books.run(vehicles.add, VehicleData(name="kombi"), books.at, "cleo") == vehicle + 1
 
 
-def test_a_tag_that_is_removed_and_added_again_stays_whose_it_was(books: Books, station: Station, house: House) -> None:
+def test_a_tag_that_is_removed_and_added_again_stays_whose_it_was(
+    books: Books, station: Station, house: House
+) -> None:
     books.run(tags.add, books.policy, TagData(id_tag="Card"), books.at, "cleo")
     house.give(ANNA, "Card")
     books.run(tags.remove, books.policy, "Card", books.at, "cleo")
@@ -161,7 +189,11 @@ def test_names_are_unlike_and_no_numbers(books: Books, house: House) -> None:
         assert books.run(accounts.number_of, "account", named) == number
     for named, told in (("Nobody", "'Nobody'"), ("09", "9")):
         found = refused(books.run, accounts.number_of, "account", named)
-        assert (found.code, found.words, found.field) == (Code.NOT_FOUND, f"there is no household {told}", "account")
+        assert (found.code, found.words, found.field) == (
+            Code.NOT_FOUND,
+            f"there is no household {told}",
+            "account",
+        )
     change = {"until": "2025-01-01T00:00:00.000Z"}
     assert refused(books.run, accounts.change, number, change, books.at, "cleo").field == "until"
 
@@ -170,10 +202,23 @@ def test_names_of_people_are_in_no_fact(books: Books, station: Station, house: H
     house.give(ANNA, "Card")
     transaction = charge(station)
     house.give_by_hand(transaction, BEN)
-    books.run(accounts.change, ANNA, {"name": "Dora", "until": "2027-01-01T00:00:00.000Z"}, books.at, "cleo")
+    books.run(
+        accounts.change,
+        ANNA,
+        {"name": "Dora", "until": "2027-01-01T00:00:00.000Z"},
+        books.at,
+        "cleo",
+    )
     books.run(accounts.change, ANNA, {"until": None}, books.at, "cleo")
-    assert [fact.change for fact in books.recorded(AccountChanged)] == ["added", "added", "closed", "reopened"]
-    kept = json.dumps(books.rows("SELECT data FROM event")) + json.dumps(books.rows("SELECT payload FROM tx_event"))
+    assert [fact.change for fact in books.recorded(AccountChanged)] == [
+        "added",
+        "added",
+        "closed",
+        "reopened",
+    ]
+    kept = json.dumps(books.rows("SELECT data FROM event")) + json.dumps(
+        books.rows("SELECT payload FROM tx_event")
+    )
     for name in ("Anna", "Dora", "Ben", "Street"):
         assert name not in kept
 
@@ -190,11 +235,17 @@ def test_an_account_that_was_not_open_is_told(books: Books, station: Station, ho
 
 def test_a_removed_vehicle_is_found_neither_by_name_nor_by_number(books: Books) -> None:
     number = books.run(vehicles.add, VehicleData(name="Bus"), books.at, "cleo")
-    assert books.run(vehicles.number_of, "bus") == number == books.run(vehicles.number_of, str(number))
+    assert (
+        books.run(vehicles.number_of, "bus") == number == books.run(vehicles.number_of, str(number))
+    )
     books.run(vehicles.remove, number, Said(books.at, "cleo", None))
     for named, told in (("Bus", "'Bus'"), (str(number), str(number))):
         found = refused(books.run, vehicles.number_of, named)
-        assert (found.code, found.words, found.field) == (Code.NOT_FOUND, f"there is no car {told}", "vehicle")
+        assert (found.code, found.words, found.field) == (
+            Code.NOT_FOUND,
+            f"there is no car {told}",
+            "vehicle",
+        )
 
 
 # Whose they are
@@ -230,7 +281,10 @@ def test_by_hand_and_back(books: Books, station: Station, house: House) -> None:
         house.take_back(transaction)
     with pytest.raises(DecisionRefused, match="there is no household 9"):
         house.give_by_hand(transaction, 9)
-    told = books.rows("SELECT kind, who, reason, payload FROM tx_event WHERE kind IN ('give', 'take back') ORDER BY id")
+    told = books.rows(
+        "SELECT kind, who, reason, payload FROM tx_event "
+        "WHERE kind IN ('give', 'take back') ORDER BY id"
+    )
     assert told == [
         ("give", "cleo", "a guest", '{"account":2,"before":null}'),
         ("take back", "cleo", "a mistake", '{"account":null,"before":2}'),
@@ -264,7 +318,11 @@ def test_white_space_is_what_python_takes_for_it(books: Books) -> None:
     blanks = "".join(chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace())
     Station(books).start()
     books.connection.execute("UPDATE tx SET id_tag = ?", (f"{blanks}CaRd\u0130{blanks}",))
-    assert books.value("SELECT folded_tag FROM tx") == Policy().key(f"{blanks}CaRd\u0130{blanks}") == "card\u0130"
+    assert (
+        books.value("SELECT folded_tag FROM tx")
+        == Policy().key(f"{blanks}CaRd\u0130{blanks}")
+        == "card\u0130"
+    )
 
 
 # --tag-strip
@@ -292,6 +350,8 @@ async def test_a_start_with_another_pattern(tmp_path: Path) -> None:
         async with open_tags(writer, reader, Index(books.policy), lambda: books.now):
             house.give(BEN, "Card-2")
         house.disregard("-[0-9]+")
-        with pytest.raises(ConfigError, match="makes 'Card-2' the same as another tag of an account"):
+        with pytest.raises(
+            ConfigError, match="makes 'Card-2' the same as another tag of an account"
+        ):
             async with open_tags(writer, reader, Index(books.policy), lambda: books.now):
                 pytest.fail("it began")

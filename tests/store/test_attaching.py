@@ -1,4 +1,5 @@
-"""What an operator decides about a message that was set aside: attach, make a transaction, dismiss."""
+"""What an operator decides about a message that was set aside: attach, make a transaction,
+dismiss."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ from tests.store.lives import Living
 from tests.store.test_lives import WAYS
 
 HOUR = 60
-RESOLUTION = "SELECT tx_id, looked_at, looked_by, resolution, resolution_reason FROM set_aside WHERE id = ?"
+RESOLUTION = (
+    "SELECT tx_id, looked_at, looked_by, resolution, resolution_reason FROM set_aside WHERE id = ?"
+)
 
 
 @pytest.fixture
@@ -31,7 +34,8 @@ def lost_stop(station: Station) -> int:
 
 
 def unlinked(station: Station) -> tuple[int, int]:
-    """Return a transaction that was left open, and the message of its stop, which fits two transactions."""
+    """Return a transaction that was left open, and the message of its stop, which fits two
+    transactions."""
     transaction = station.start(1000)
     station.start(1000, connector=2)
     station.books.wait(HOUR)
@@ -41,13 +45,18 @@ def unlinked(station: Station) -> tuple[int, int]:
 # Attach a stop
 
 
-def test_an_attached_stop_ends_the_transaction_as_its_own_would(books: Books, station: Station, anna: Operator) -> None:
+def test_an_attached_stop_ends_the_transaction_as_its_own_would(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction, message = unlinked(station)
     stopped_at = books.at
     books.wait(HOUR)
     anna.attach(message, transaction)
     assert station.bill(transaction) == (4000, "register", "certain")
-    assert books.row("SELECT stopped_by, stop_time, stop_received_at, judged_at FROM tx WHERE id = ?", transaction) == (
+    assert books.row(
+        "SELECT stopped_by, stop_time, stop_received_at, judged_at FROM tx WHERE id = ?",
+        transaction,
+    ) == (
         *("joined", stopped_at[:20] + "000Z", stopped_at),
         books.at,
     )
@@ -55,12 +64,22 @@ def test_an_attached_stop_ends_the_transaction_as_its_own_would(books: Books, st
         ("attach", "anna", "she read the meter", Cause.STOP_ATTACHED),
         ("stop", "charger", "Local", Cause.JOINED_STOP),
     ]
-    assert books.row(RESOLUTION, message) == (transaction, books.at, "anna", "attached", "she read the meter")
+    assert books.row(RESOLUTION, message) == (
+        transaction,
+        books.at,
+        "anna",
+        "attached",
+        "she read the meter",
+    )
     assert [fact.energy_wh for fact in books.recorded(TransactionStopped)] == [4000]
-    assert [(fact.set_aside, fact.transaction) for fact in books.recorded(MessageAttached)] == [(message, transaction)]
+    assert [(fact.set_aside, fact.transaction) for fact in books.recorded(MessageAttached)] == [
+        (message, transaction)
+    ]
 
 
-def test_its_frame_stays_the_one_that_was_received(books: Books, station: Station, anna: Operator) -> None:
+def test_its_frame_stays_the_one_that_was_received(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction, message = unlinked(station)
     frames = books.rows("SELECT * FROM evidence")
     books.wait(HOUR)
@@ -79,7 +98,9 @@ def test_attached_twice_is_attached_once(books: Books, station: Station, anna: O
     assert refused(anna.dismiss, message).problem is DecisionProblem.ALREADY_DECIDED
 
 
-def test_the_charger_repeats_an_attached_stop(books: Books, station: Station, anna: Operator) -> None:
+def test_the_charger_repeats_an_attached_stop(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = station.start(1000)
     station.start(1000, connector=2)
     books.wait(HOUR)
@@ -104,7 +125,9 @@ def test_an_unreadable_register_is_given(books: Books, station: Station, anna: O
     assert books.value("SELECT stopped_by FROM tx") == "charger"
 
 
-def test_a_stop_from_before_the_start_is_not_attached(books: Books, station: Station, anna: Operator) -> None:
+def test_a_stop_from_before_the_start_is_not_attached(
+    books: Books, station: Station, anna: Operator
+) -> None:
     station.stop(17, "many")
     (message,) = books.row("SELECT id FROM set_aside")
     books.wait(HOUR)
@@ -114,7 +137,9 @@ def test_a_stop_from_before_the_start_is_not_attached(books: Books, station: Sta
     assert station.bill(transaction) == (None, None, None)
 
 
-def test_a_message_goes_to_a_transaction_of_its_own_charger(books: Books, station: Station, anna: Operator) -> None:
+def test_a_message_goes_to_a_transaction_of_its_own_charger(
+    books: Books, station: Station, anna: Operator
+) -> None:
     _, message = unlinked(station)
     other = Station(books, "CP-2").start(1000)
     assert refused(anna.attach, message, other).problem is DecisionProblem.INVALID
@@ -129,14 +154,19 @@ def test_a_stop_is_attached_where_the_table_has_a_step(books: Books, state: Stat
     living.live(WAYS[state])
     ben = Operator(books, "ben")
     if TABLE[state, Cause.STOP_ATTACHED].kind is None:
-        assert refused(ben.attach, message, living.transaction, meterStop=9000).problem is DecisionProblem.WRONG_STATE
+        assert (
+            refused(ben.attach, message, living.transaction, meterStop=9000).problem
+            is DecisionProblem.WRONG_STATE
+        )
         assert living.state is state
     else:
         ben.attach(message, living.transaction, meterStop=9000)
         assert living.state is State.JOINED
 
 
-def test_a_settled_figure_stays_under_an_attached_stop(books: Books, station: Station, anna: Operator) -> None:
+def test_a_settled_figure_stays_under_an_attached_stop(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction, message = unlinked(station)
     anna.close(transaction)
     anna.correct(transaction, figure_wh=3000)
@@ -156,7 +186,9 @@ def lost_readings(station: Station, wh: int, connector: int = 1) -> int:
     return int(station.books.value("SELECT max(id) FROM set_aside"))
 
 
-def test_attached_readings_show_the_energy_of_what_was_closed(books: Books, station: Station, anna: Operator) -> None:
+def test_attached_readings_show_the_energy_of_what_was_closed(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = station.start(1000)
     books.wait(HOUR)
     message = lost_readings(station, 5000)
@@ -164,8 +196,12 @@ def test_attached_readings_show_the_energy_of_what_was_closed(books: Books, stat
     books.wait(HOUR)
     anna.attach(message, transaction)
     assert station.bill(transaction)[0] == 4000
-    assert books.value("SELECT status FROM tx") == "Completed"  # an old reading is no sign that it goes on
-    received, at = books.row("SELECT received_at, (SELECT received_at FROM set_aside) FROM meter_val WHERE wh = 5000")
+    assert (
+        books.value("SELECT status FROM tx") == "Completed"
+    )  # an old reading is no sign that it goes on
+    received, at = books.row(
+        "SELECT received_at, (SELECT received_at FROM set_aside) FROM meter_val WHERE wh = 5000"
+    )
     assert received == at
     assert told(books, transaction)[-2][:2] == ("attach", "anna")
 
@@ -180,8 +216,12 @@ def test_readings_of_another_connector_count_for_their_transaction(
     assert anna.close(transaction).energy_delivered == 4000
 
 
-def test_a_start_without_a_connector_takes_that_of_its_readings(books: Books, station: Station, anna: Operator) -> None:
-    start = station.message("StartTransaction", idTag="TAG", meterStart=1000, timestamp=station.clock())
+def test_a_start_without_a_connector_takes_that_of_its_readings(
+    books: Books, station: Station, anna: Operator
+) -> None:
+    start = station.message(
+        "StartTransaction", idTag="TAG", meterStart=1000, timestamp=station.clock()
+    )
     transaction = station.write(start_unreadable, start, "no connectorId").transaction
     books.wait(HOUR)
     message = lost_readings(station, 5000)
@@ -218,14 +258,18 @@ def test_a_transaction_is_made_of_a_stop(books: Books, station: Station, anna: O
     assert books.count("tx") == 1
 
 
-def test_its_figure_is_given_where_no_register_shows_it(books: Books, station: Station, anna: Operator) -> None:
+def test_its_figure_is_given_where_no_register_shows_it(
+    books: Books, station: Station, anna: Operator
+) -> None:
     books.wait(HOUR)
     message = lost_stop(station)
     tx = anna.make(message, connector=1, start_time="2026-03-01T12:10:00.000Z", figure_wh=2500)
     assert station.bill(tx.id) == (2500, "corrected", "certain")
 
 
-def test_without_a_register_of_its_start_it_is_doubtful(books: Books, station: Station, anna: Operator) -> None:
+def test_without_a_register_of_its_start_it_is_doubtful(
+    books: Books, station: Station, anna: Operator
+) -> None:
     books.wait(HOUR)
     tx = anna.make(lost_stop(station), connector=1, start_time="2026-03-01T12:10:00.000Z")
     assert (tx.energy_delivered, tx.confidence) == (0, "doubtful")
@@ -249,10 +293,14 @@ def test_what_nothing_shows_must_be_given(
     assert books.count("tx") == 0
 
 
-def test_an_unreadable_stop_becomes_a_transaction(books: Books, station: Station, anna: Operator) -> None:
+def test_an_unreadable_stop_becomes_a_transaction(
+    books: Books, station: Station, anna: Operator
+) -> None:
     books.wait(HOUR)
     station.stop(17, "many")
-    tx = anna.make(1, {"meterStop": 5000}, connector=1, start_time="2026-03-01T12:10:00.000Z", meter_start=1000)
+    tx = anna.make(
+        1, {"meterStop": 5000}, connector=1, start_time="2026-03-01T12:10:00.000Z", meter_start=1000
+    )
     assert tx.energy_delivered == 4000
 
 
@@ -266,18 +314,33 @@ def test_a_start_has_its_transaction(books: Books, station: Station, anna: Opera
 # Dismiss
 
 
-def test_a_dismissed_message_affects_no_bill(books: Books, station: Station, anna: Operator) -> None:
+def test_a_dismissed_message_affects_no_bill(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction, message = unlinked(station)
     anna.dismiss(message)
-    assert books.row(RESOLUTION, message) == (None, books.at, "anna", "dismissed", "she read the meter")
+    assert books.row(RESOLUTION, message) == (
+        None,
+        books.at,
+        "anna",
+        "dismissed",
+        "she read the meter",
+    )
     assert books.value("SELECT status FROM tx WHERE id = ?", transaction) == "Active"
     anna.dismiss(message)
     assert len(books.recorded(MessageDismissed)) == 1
     assert refused(anna.dismiss, 99).problem is DecisionProblem.NOT_FOUND
 
 
-def test_a_dismissed_message_of_a_transaction_is_told_there(books: Books, station: Station, anna: Operator) -> None:
+def test_a_dismissed_message_of_a_transaction_is_told_there(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = station.start("1,500")
     anna.dismiss(books.value("SELECT id FROM set_aside"))
-    assert told(books, transaction)[-1] == ("dismiss", "anna", "she read the meter", Cause.DISMISSED)
+    assert told(books, transaction)[-1] == (
+        "dismiss",
+        "anna",
+        "she read the meter",
+        Cause.DISMISSED,
+    )
     assert open_codes(books, transaction) == ["start_unreadable"]

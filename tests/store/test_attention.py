@@ -48,7 +48,9 @@ def test_what_the_machine_lacks(page: Page) -> None:
     assert "499 MB" in found[2].words
 
 
-def test_a_circuit_above_its_limit_is_broken_and_a_silent_meter_wants_a_look(books: Books, page: Page) -> None:
+def test_a_circuit_above_its_limit_is_broken_and_a_silent_meter_wants_a_look(
+    books: Books, page: Page
+) -> None:
     over = [{"circuit": "Garage", "phase": phase, "since": books.at} for phase in ("L1", "L3")]
     meters = [loads.silent_meter("Main"), loads.silent_meter("Other") | {"is_stale": False}]
     loads.decide(books, over=over, meters=meters)
@@ -65,7 +67,12 @@ def test_a_charger_that_does_not_obey_its_limit(books: Books, page: Page) -> Non
     books.run(leases.manage, ["CP-1", "CP-2"], books.at, "anna")
     assert page.attention() == []
     since = books.at
-    books.run(leases.ignored, LimitIgnored(charger="CP-1", at=since, connector=1, limit=10, drawn=15.8, way=1), 2, None)
+    books.run(
+        leases.ignored,
+        LimitIgnored(charger="CP-1", at=since, connector=1, limit=10, drawn=15.8, way=1),
+        2,
+        None,
+    )
     words = "Space 7 does not obey its limit, so others may get less current"
     (found,) = page.attention(sees_all=False)
     assert (found.kind, found.level, found.since, found.charger, found.words) == (
@@ -80,16 +87,24 @@ def test_a_charger_that_does_not_obey_its_limit(books: Books, page: Page) -> Non
 
 
 def test_an_address_that_the_machine_has_lost(books: Books, page: Page) -> None:
-    for charger, dialled in (("CP-1", "192.0.2.7"), ("CP-2", "192.0.2.7"), ("CP-3", "192.0.2.8"), ("CP-4", None)):
+    for charger, dialled in (
+        ("CP-1", "192.0.2.7"),
+        ("CP-2", "192.0.2.7"),
+        ("CP-3", "192.0.2.8"),
+        ("CP-4", None),
+    ):
         Station(books, charger)
         books.connection.execute("UPDATE cp SET dialled = ? WHERE id = ?", (dialled, charger))
     books.run(note_labels, "192.0.2.7", {"CP-1": 2, "CP-4": 1})
     assert page.attention() == []
-    page.machine = WELL._replace(has_address=lambda one: one == "192.0.2.8", address=lambda: "192.0.2.8")
+    page.machine = WELL._replace(
+        has_address=lambda one: one == "192.0.2.8", address=lambda: "192.0.2.8"
+    )
     (lost,) = page.attention()
     assert (lost.kind, lost.level, lost.count) == ("address", "broken", 5)
     assert lost.words == (
-        "This machine is no longer 192.0.2.7, it is 192.0.2.8 now. 2 chargers and 3 labels still have the old address"
+        "This machine is no longer 192.0.2.7, it is 192.0.2.8 now. 2 chargers and 3 labels "
+        "still have the old address"
     )
     books.connection.execute("UPDATE cp SET dialled = '192.0.2.8' WHERE id IN ('CP-1', 'CP-2')")
     books.run(note_labels, "192.0.2.8", {"CP-1": 2})
@@ -103,7 +118,9 @@ def test_an_address_that_the_machine_has_lost(books: Books, page: Page) -> None:
 @pytest.mark.parametrize(("days", "kinds"), [(2.9, []), (3, ["backup"])])
 def test_a_backup_that_is_old(books: Books, page: Page, days: float, kinds: list[str]) -> None:
     made = stamp(books.now - timedelta(days=days))
-    page.machine = WELL._replace(backup=LastBackup(made, "/mnt/levity.db", 4096), is_saved_elsewhere=False)
+    page.machine = WELL._replace(
+        backup=LastBackup(made, "/mnt/levity.db", 4096), is_saved_elsewhere=False
+    )
     found = page.attention()
     assert [one.kind for one in found] == kinds
     assert all((one.level, one.since) == ("look", made) for one in found)
@@ -116,7 +133,9 @@ def test_a_database_that_was_never_backed_up_has_a_week(books: Books, page: Page
     books.wait(6.9 * 24 * 60)
     assert page.told() == []
     books.wait(0.1 * 24 * 60)
-    assert page.told() == [("backup", "No backup is known; make one with: levity-trio backup FILE", None)]
+    assert page.told() == [
+        ("backup", "No backup is known; make one with: levity-trio backup FILE", None)
+    ]
 
 
 def test_a_faulted_connector(books: Books, station: Station, page: Page) -> None:
@@ -125,7 +144,10 @@ def test_a_faulted_connector(books: Books, station: Station, page: Page) -> None
     station.status("Faulted", error="GroundFailure")
     (one,) = page.attention()
     assert (one.kind, one.level, one.charger, one.connector) == ("faulted", "broken", "CP-1", 1)
-    assert (one.words, one.since) == ("Space 9 is faulted: GroundFailure", "2026-03-01T12:00:00.000Z")
+    assert (one.words, one.since) == (
+        "Space 9 is faulted: GroundFailure",
+        "2026-03-01T12:00:00.000Z",
+    )
     station.lose()
     books.wait(30)
     station.connect()
@@ -154,7 +176,9 @@ def test_a_faulted_charger(station: Station, page: Page) -> None:
     assert page.told() == [("faulted", "CP-1 is faulted: InternalError", "CP-1")]
 
 
-def test_a_connector_that_is_not_as_it_was_told_to_be(books: Books, station: Station, page: Page) -> None:
+def test_a_connector_that_is_not_as_it_was_told_to_be(
+    books: Books, station: Station, page: Page
+) -> None:
     name(books, "CP-1", "Space 9")
     station.status("Unavailable")
     change = {"connectorId": 1, "type": "Operative"}
@@ -169,7 +193,9 @@ def test_a_connector_that_is_not_as_it_was_told_to_be(books: Books, station: Sta
     assert page.told() == []
 
 
-def test_one_that_is_away_once_it_had_time_to_come_back(books: Books, station: Station, page: Page) -> None:
+def test_one_that_is_away_once_it_had_time_to_come_back(
+    books: Books, station: Station, page: Page
+) -> None:
     page.machine = WELL._replace(begun_at=books.at)
     station.lose()
     lost = books.at
@@ -199,9 +225,24 @@ def test_a_silent_session(books: Books, station: Station, page: Page) -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        *((299, "5 minutes"), (290, "nearly 5 minutes"), (331, "nearly 6 minutes"), (5400, "90 minutes")),
-        *((17_999, "5 hours"), (17_880, "nearly 5 hours"), (16_300, "nearly 5 hours"), (16_100, "4 hours")),
-        *((7190, "nearly 2 hours"), (86_000, "nearly 24 hours"), (172_790, "nearly 2 days"), (77 * 86_400, "77 days")),
+        *(
+            (299, "5 minutes"),
+            (290, "nearly 5 minutes"),
+            (331, "nearly 6 minutes"),
+            (5400, "90 minutes"),
+        ),
+        *(
+            (17_999, "5 hours"),
+            (17_880, "nearly 5 hours"),
+            (16_300, "nearly 5 hours"),
+            (16_100, "4 hours"),
+        ),
+        *(
+            (7190, "nearly 2 hours"),
+            (86_000, "nearly 24 hours"),
+            (172_790, "nearly 2 days"),
+            (77 * 86_400, "77 days"),
+        ),
     ],
 )
 def test_a_length_of_time_is_told_to_the_nearest_unit(seconds: float, words: str) -> None:
@@ -223,12 +264,15 @@ def test_what_waits_for_a_person(books: Books, station: Station, page: Page) -> 
     station.stop(transaction, 1000)  # the register ran backwards
     opened = books.at
     books.connection.execute(
-        "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, digest, reason,"
-        " last_received_at) VALUES ('CP-1', ?, ?, 'StopTransaction', '', '', '', '', '')",
+        "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, "
+        "digest, reason, last_received_at) "
+        "VALUES ('CP-1', ?, ?, 'StopTransaction', '', '', '', '', '')",
         (station.session, opened),
     )
     newcomer = Station(books, "CP-2")
-    books.connection.execute("UPDATE cp SET waiting_since = ? WHERE id = ?", (books.at, newcomer.name))
+    books.connection.execute(
+        "UPDATE cp SET waiting_since = ? WHERE id = ?", (books.at, newcomer.name)
+    )
     found = page.attention()
     assert [(one.kind, one.count, one.since, one.words) for one in found] == [
         ("review", 1, opened, "1 session is doubtful"),
@@ -239,22 +283,32 @@ def test_what_waits_for_a_person(books: Books, station: Station, page: Page) -> 
 
 def test_refused_tags_that_wait(books: Books, page: Page) -> None:
     for tag, at in (("a", "2026-02-02"), ("b", "2026-02-01")):
-        books.connection.execute("INSERT INTO asked_tag VALUES (?, ?, 'CP-1', ?, '', 1)", (tag, tag, at))
+        books.connection.execute(
+            "INSERT INTO asked_tag VALUES (?, ?, 'CP-1', ?, '', 1)", (tag, tag, at)
+        )
     (one,) = page.attention()
-    assert (one.kind, one.count, one.since, one.words) == ("tags", 2, "2026-02-01", "2 unknown cards were refused")
+    assert (one.kind, one.count, one.since, one.words) == (
+        "tags",
+        2,
+        "2026-02-01",
+        "2 unknown cards were refused",
+    )
 
 
 def test_money_and_webhooks_are_for_operators(books: Books, page: Page) -> None:
     books.connection.execute(
-        "INSERT INTO account (name, since, created_at, created_by, updated_at) VALUES ('Anna', '', '', '', '')"
+        "INSERT INTO account (name, since, created_at, created_by, updated_at) "
+        "VALUES ('Anna', '', '', '', '')"
     )
     books.connection.execute("INSERT INTO wallet VALUES (1, 0, '', '2026-02-01')")
     books.connection.execute(
-        "INSERT INTO webhook (name, url, secret, created_at, created_by, position) VALUES ('house', '', '', '', '', 0)"
+        "INSERT INTO webhook (name, url, secret, created_at, created_by, position) "
+        "VALUES ('house', '', '', '', '', 0)"
     )
     given_up = (
-        "INSERT INTO webhook_given_up (webhook_id, at, failing_since, first_event, last_event, facts, problem)"
-        " VALUES (1, ?, '', 1, 1, 3, '')"
+        "INSERT INTO webhook_given_up (webhook_id, at, failing_since, first_event, last_event, "
+        "facts, problem) "
+        "VALUES (1, ?, '', 1, 1, 3, '')"
     )
     for days in (1, 2, 8):
         books.connection.execute(given_up, (stamp(books.now - timedelta(days=days)),))
@@ -299,8 +353,9 @@ def test_certificates_that_end(books: Books, page: Page) -> None:
         charger = Station(books, f"CP-{number}").name
         books.connection.execute("INSERT INTO security (cp_id, profile) VALUES (?, 3)", (charger,))
         books.connection.execute(
-            "INSERT INTO certificate (cp_id, serial, fingerprint, subject, pem, not_before, not_after, issued_at,"
-            " issued_by) VALUES (?, '', ?, '', '', '', ?, '', '')",
+            "INSERT INTO certificate (cp_id, serial, fingerprint, subject, pem, not_before, "
+            "not_after, issued_at, issued_by) "
+            "VALUES (?, '', ?, '', '', '', ?, '', '')",
             (charger, charger, stamp(books.now + timedelta(days=days))),
         )
     assert page.told() == [
@@ -309,7 +364,9 @@ def test_certificates_that_end(books: Books, page: Page) -> None:
     ]
 
 
-def test_the_worst_comes_first_and_of_one_kind_in_the_order_of_the_chargers(books: Books, page: Page) -> None:
+def test_the_worst_comes_first_and_of_one_kind_in_the_order_of_the_chargers(
+    books: Books, page: Page
+) -> None:
     first, second = Station(books, "CP-2"), Station(books, "CP-1")
     books.connection.execute("INSERT INTO asked_tag VALUES ('a', 'A', 'CP-1', '2026-01-01', '', 1)")
     first.lose()

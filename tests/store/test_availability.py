@@ -13,7 +13,12 @@ OUT, BACK = "Inoperative", "Operative"
 
 
 def tell(station: Station, wanted: str, connector: int = 1, status: str = "Accepted") -> int:
-    return ask(station, "ChangeAvailability", {"connectorId": connector, "type": wanted}, {"status": status})
+    return ask(
+        station,
+        "ChangeAvailability",
+        {"connectorId": connector, "type": wanted},
+        {"status": status},
+    )
 
 
 def differs(books: Books) -> list[Differing]:
@@ -38,7 +43,9 @@ def test_a_charger_that_forgets_it_in_a_reboot(books: Books, station: Station) -
     report(station, "Available")
     assert differs(books) == [Differing("CP-1", 1, OUT, "Available", None)]
     with reading(books) as db:
-        assert [(one.status, one.told_to_be) for one in connectors(db, "CP-1")] == [("Available", OUT)]
+        assert [(one.status, one.told_to_be) for one in connectors(db, "CP-1")] == [
+            ("Available", OUT)
+        ]
     report(station, "Available")
     report(station, "Preparing")
     assert recorded(books) == [(1, OUT, "Available"), (1, OUT, "Preparing")]
@@ -86,7 +93,9 @@ def test_a_transaction_from_before_is_finished_first(books: Books, station: Stat
     assert recorded(books) == [(1, OUT, "Charging")]
 
 
-def test_the_whole_charger_and_one_connector_that_was_told_otherwise_later(books: Books, station: Station) -> None:
+def test_the_whole_charger_and_one_connector_that_was_told_otherwise_later(
+    books: Books, station: Station
+) -> None:
     for connector in (1, 2):
         report(station, "Available", connector)
     tell(station, OUT, connector=0)
@@ -103,7 +112,9 @@ def test_the_whole_charger_and_one_connector_that_was_told_otherwise_later(books
     assert books.rows("SELECT conn_id, type FROM availability") == [(0, BACK)]
 
 
-def test_of_a_charger_that_is_away_its_last_status_says_nothing(books: Books, station: Station) -> None:
+def test_of_a_charger_that_is_away_its_last_status_says_nothing(
+    books: Books, station: Station
+) -> None:
     report(station, "Available")
     tell(station, OUT)
     report(station, "Unavailable")
@@ -134,7 +145,9 @@ def test_what_a_charger_rejects_is_no_intent(books: Books, station: Station) -> 
     assert books.rows("SELECT * FROM availability") == []
 
 
-def test_the_first_status_after_a_reconnect_is_an_alarm_whatever_its_time_says(books: Books, station: Station) -> None:
+def test_the_first_status_after_a_reconnect_is_an_alarm_whatever_its_time_says(
+    books: Books, station: Station
+) -> None:
     report(station, "Available")
     tell(station, BACK)
     follow(books)

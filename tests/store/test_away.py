@@ -43,7 +43,13 @@ def test_one_dead_switch_is_one_line(books: Books, page: Page, spaces: Sequence[
     lose(books, spaces[:12])
     (one,) = page.attention()
     words = "12 of 20 chargers have been away since 13:00: Space 1–12. Probably the network there"
-    assert (one.words, one.since, one.count, one.charger, one.kind) == (words, lost, 12, None, "offline")
+    assert (one.words, one.since, one.count, one.charger, one.kind) == (
+        words,
+        lost,
+        12,
+        None,
+        "offline",
+    )
     assert one.chargers == [f"CP-{number}" for number in range(1, 13)]
     assert sum(card.needs_attention for card in page.read().chargers) == 12
 
@@ -65,7 +71,10 @@ def test_two_switches_and_one_alone(books: Books, page: Page, spaces: Sequence[S
     words = [words for words, *_ in told(page)]
     assert sorted(words) == [
         "3 of 20 chargers have been away since 13:00: Space 1–3. Probably the network there",
-        "3 of 20 chargers have been away since 13:20: Space 5–6, Space 10. Probably the network there",
+        (
+            "3 of 20 chargers have been away since 13:20: Space 5–6, Space 10. Probably the "
+            "network there"
+        ),
         "Space 8 is away",
     ]
     found = present(view(books.connection)).away
@@ -75,7 +84,9 @@ def test_two_switches_and_one_alone(books: Books, page: Page, spaces: Sequence[S
     assert "CP-13" not in found
 
 
-def test_those_that_come_back_leave_the_line(books: Books, page: Page, spaces: Sequence[Station]) -> None:
+def test_those_that_come_back_leave_the_line(
+    books: Books, page: Page, spaces: Sequence[Station]
+) -> None:
     lose(books, spaces[:4])
     spaces[0].connect()
     assert [words for words, *_ in told(page)] == [

@@ -51,7 +51,10 @@ def test_the_last_backup_is_noted_beside_the_database(tmp_path: Path, site: Path
     noted = last_backup(site)
     assert noted is not None
     assert before <= noted.at <= stamp(datetime.now(UTC))
-    assert (noted.file, noted.bytes) == (str(tmp_path / "backup.db"), (tmp_path / "backup.db").stat().st_size)
+    assert (noted.file, noted.bytes) == (
+        str(tmp_path / "backup.db"),
+        (tmp_path / "backup.db").stat().st_size,
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a backup for another user")
@@ -82,10 +85,14 @@ def test_a_note_that_cannot_be_read_is_none(site: Path, text: str) -> None:
     assert last_backup(site) is None
 
 
-def test_commits_during_a_backup_neither_end_up_in_it_nor_restart_it(tmp_path: Path, site: Path) -> None:
+def test_commits_during_a_backup_neither_end_up_in_it_nor_restart_it(
+    tmp_path: Path, site: Path
+) -> None:
     """The commits come from another connection, as those of a server do."""
     with closing(connect(site)) as server:
-        server.execute("INSERT INTO event (at, kind, data) VALUES ('2026', 'X', hex(zeroblob(3000000)))")
+        server.execute(
+            "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', hex(zeroblob(3000000)))"
+        )
         steps: list[int] = []
 
         def commit(done: int, _total: int) -> None:
@@ -96,7 +103,9 @@ def test_commits_during_a_backup_neither_end_up_in_it_nor_restart_it(tmp_path: P
         back_up(site, tmp_path / "backup.db", commit)
     assert len(steps) > 2
     assert steps == sorted(set(steps))
-    assert query(tmp_path / "backup.db", "SELECT count(*) FROM event WHERE data = 'during'") == [(0,)]
+    assert query(tmp_path / "backup.db", "SELECT count(*) FROM event WHERE data = 'during'") == [
+        (0,)
+    ]
     assert query(site, "SELECT count(*) FROM event WHERE data = 'during'") == [(len(steps),)]
 
 
@@ -172,11 +181,15 @@ def test_a_damaged_database_gives_no_backup(tmp_path: Path, site: Path) -> None:
     assert not (tmp_path / "backup.db.partial").exists()
 
 
-def test_a_wal_that_grows_too_much_ends_the_backup(tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wal_that_grows_too_much_ends_the_backup(
+    tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(copies, "WAL_BYTES", 1_000_000)
     grow = "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', hex(zeroblob(300000)))"
     with closing(connect(site)) as server:
-        server.execute("INSERT INTO event (at, kind, data) VALUES ('2026', 'X', hex(zeroblob(3000000)))")
+        server.execute(
+            "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', hex(zeroblob(3000000)))"
+        )
         server.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         with pytest.raises(EnvironmentProblem, match="its WAL grew too much; gave up"):
             back_up(site, tmp_path / "backup.db", lambda *_: server.execute(grow))
@@ -213,10 +226,16 @@ def test_a_database_that_a_thread_writes_to_all_the_time(tmp_path: Path, site: P
     def write() -> None:
         with closing(sqlite3.connect(site, isolation_level=None, timeout=20)) as server:
             while not ended.is_set():
-                server.execute("INSERT INTO event (at, kind, data) VALUES ('2026', 'X', hex(zeroblob(2000)))")
+                server.execute(
+                    "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', hex(zeroblob(2000)))"
+                )
 
-    with closing(connect(site)) as holder:  # so that the last connection of the thread deletes no WAL
-        holder.execute("INSERT INTO event (at, kind, data) VALUES ('2026', 'X', hex(zeroblob(3000000)))")
+    with closing(
+        connect(site)
+    ) as holder:  # so that the last connection of the thread deletes no WAL
+        holder.execute(
+            "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', hex(zeroblob(3000000)))"
+        )
         thread = threading.Thread(target=write)
         thread.start()
         try:

@@ -1,4 +1,5 @@
-"""The bill of one transaction: whose it is and why, the arithmetic of each line, statements, and what comes next."""
+"""The bill of one transaction: whose it is and why, the arithmetic of each line, statements, and
+what comes next."""
 
 from __future__ import annotations
 
@@ -104,12 +105,17 @@ def test_a_billed_one(biller: Biller, station: Station) -> None:
     assert (found.billed_wh, found.billed_amount) == (3412, 102)
 
 
-def test_the_arithmetic_of_a_billed_one_is_that_of_its_statement(biller: Biller, station: Station) -> None:
-    """Its tariff may change for some reason: what is told stays, and today's price is told beside it."""
+def test_the_arithmetic_of_a_billed_one_is_that_of_its_statement(
+    biller: Biller, station: Station
+) -> None:
+    """Its tariff may change for some reason: what is told stays, and today's price is told beside
+    it."""
     transaction = charge(station, 3412)
     close(biller, 3)
     biller.books.connection.execute("DROP TRIGGER tariff_version_stays")
-    biller.books.connection.execute("UPDATE tariff_version SET toml = replace(toml, '0.30', '0.40')")
+    biller.books.connection.execute(
+        "UPDATE tariff_version SET toml = replace(toml, '0.30', '0.40')"
+    )
     text = told(biller, transaction)
     assert "  energy: 3.412 kWh × 0.30 EUR = 1.02 EUR\n" in text
     assert "  energy: 3.412 kWh × 0.40 EUR = 1.36 EUR\n" in text
@@ -124,8 +130,13 @@ def test_a_corrected_one(biller: Biller, station: Station) -> None:
     assert "It is billed: 1.02 EUR for 3.412 kWh.\n" in before
     assert "By what is known today it costs:" in before
     assert "  energy: 3.000 kWh × 0.30 EUR = 0.90 EUR\n" in before
-    assert "This is not what was billed. The next statements correct it:\n  household 1 gets back 0.12 EUR\n" in before
-    assert bill(biller, transaction).pending == (BillAdjustment(account=ANNA, energy_wh=-412, amount=-12),)
+    assert (
+        "This is not what was billed. The next statements correct it:\n  household 1 gets "
+        "back 0.12 EUR\n"
+    ) in before
+    assert bill(biller, transaction).pending == (
+        BillAdjustment(account=ANNA, energy_wh=-412, amount=-12),
+    )
     close(biller, 4)
     after = told(biller, transaction)
     assert "It is billed: 0.90 EUR for 3.000 kWh.\n" in after
@@ -141,11 +152,16 @@ def test_one_that_moved_to_another_account(biller: Biller, station: Station) -> 
     close(biller, 3)
     biller.house.give_by_hand(transaction, BEN, "his guest")
     before = told(biller, transaction)
-    assert "It belongs to household 2 (Ben):\n  given by cleo: his guest\n  household 1: the card card" in before
+    assert (
+        "It belongs to household 2 (Ben):\n  given by cleo: his guest\n  household 1: the card card"
+        in before
+    )
     assert "  household 1 gets back 1.20 EUR\n  household 2 pays 1.20 EUR\n" in before
     close(biller, 4)
     found = bill(biller, transaction)
-    assert [(one.statement, one.account, one.kind, one.amount, one.corrects) for one in found.positions] == [
+    assert [
+        (one.statement, one.account, one.kind, one.amount, one.corrects) for one in found.positions
+    ] == [
         (1, ANNA, "session", 120, None),
         (2, ANNA, "correction", -120, 1),
         (3, BEN, "session", 120, None),
@@ -158,7 +174,9 @@ def test_one_that_became_nobodys_is_given_back(biller: Biller, station: Station)
     biller.house.give_by_hand(transaction, ANNA)
     close(biller, 3)
     biller.house.take_back(transaction)
-    assert bill(biller, transaction).pending == (BillAdjustment(account=ANNA, energy_wh=-4000, amount=-120),)
+    assert bill(biller, transaction).pending == (
+        BillAdjustment(account=ANNA, energy_wh=-4000, amount=-120),
+    )
 
 
 def test_one_that_is_held_back(biller: Biller, station: Station) -> None:
@@ -168,15 +186,25 @@ def test_one_that_is_held_back(biller: Biller, station: Station) -> None:
     charge(station)
     close(biller, 3)
     found, text = bill(biller, transaction), told(biller, transaction)
-    assert (found.state, found.price, found.pending, found.billed_amount) == ("held back", None, (), None)
+    assert (found.state, found.price, found.pending, found.billed_amount) == (
+        "held back",
+        None,
+        (),
+        None,
+    )
     assert "It is held back.\nWhy: waits for review: the register made an implausible step" in text
     assert f'levity-trio review confirm {transaction} --reason "..."' in text
-    assert "Statement 1 of 2026-03 to household 1, line 2, lists it as held back: waits for review" in text
+    assert (
+        "Statement 1 of 2026-03 to household 1, line 2, lists it as held back: waits for review"
+        in text
+    )
 
 
 def test_one_that_waits_for_late_messages(biller: Biller, station: Station) -> None:
     transaction = charge(station)
-    biller.books.run(lambda db: db.execute("UPDATE tx SET judge_after = '2026-03-03T00:00:00.000Z'"))
+    biller.books.run(
+        lambda db: db.execute("UPDATE tx SET judge_after = '2026-03-03T00:00:00.000Z'")
+    )
     assert "What to do: nothing; it is judged again by itself." in told(biller, transaction)
 
 
@@ -192,7 +220,10 @@ def test_nobodys(biller: Biller, station: Station) -> None:
     text = told(biller, transaction)
     assert "It belongs to nobody.\n" in text
     assert f'levity-trio household give HOUSEHOLD --session {transaction} --reason "..."' in text
-    assert "  nobody's: neither the card stranger nor connector 1 of CP-1 belonged to a household\n" in text
+    assert (
+        "  nobody's: neither the card stranger nor connector 1 of CP-1 belonged to a household\n"
+        in text
+    )
     assert "  energy: 4.000 kWh × 0.30 EUR = 1.20 EUR\n" in text
 
 
@@ -205,14 +236,19 @@ def test_a_free_one(biller: Biller, station: Station) -> None:
     close(biller, 3)
     text = told(biller, transaction)
     assert "It is free.\nWhy: less than 100 Wh.\n" in text
-    assert "Statement 1 of 2026-03 to household 1, line 2: 0.050 kWh, free: less than 100 Wh.\n" in text
+    assert (
+        "Statement 1 of 2026-03 to household 1, line 2: 0.050 kWh, free: less than 100 Wh.\n"
+        in text
+    )
 
 
 def test_a_prepaid_one(biller: Biller, station: Station) -> None:
     transaction = charge(station)
     charged_to_wallet(biller, transaction, 120)
     biller.books.run(lambda _: None)
-    charged = f"The wallet of household 1 was charged 1.20 EUR at {biller.books.now:%Y-%m-%d} 12:00."
+    charged = (
+        f"The wallet of household 1 was charged 1.20 EUR at {biller.books.now:%Y-%m-%d} 12:00."
+    )
     assert "It is charged to the wallet.\n" in told(biller, transaction)
     assert charged in told(biller, transaction)
     close(biller, 3)
@@ -223,7 +259,9 @@ def test_a_prepaid_one(biller: Biller, station: Station) -> None:
 
 
 @pytest.mark.parametrize(("tariff", "now"), [("", 90), (LIMITS, 238)])
-def test_a_wallet_that_was_charged_too_much(biller: Biller, station: Station, tariff: str, now: int) -> None:
+def test_a_wallet_that_was_charged_too_much(
+    biller: Biller, station: Station, tariff: str, now: int
+) -> None:
     """With prices without tax, the wallet pays the tax too: 2.00 EUR and 19 %."""
     transaction = charge(station)
     if tariff:
@@ -231,9 +269,13 @@ def test_a_wallet_that_was_charged_too_much(biller: Biller, station: Station, ta
     charged_to_wallet(biller, transaction, 300)
     biller.books.run(lambda _: None)
     correct(biller.books, transaction, 3000)
-    assert bill(biller, transaction).pending == (BillAdjustment(account=ANNA, energy_wh=0, amount=now - 300),)
+    assert bill(biller, transaction).pending == (
+        BillAdjustment(account=ANNA, energy_wh=0, amount=now - 300),
+    )
     back = f"  household 1 gets back {3 - now / 100:.2f} EUR\n"
-    assert f"This is not what was charged. The next statements correct it:\n{back}" in told(biller, transaction)
+    assert f"This is not what was charged. The next statements correct it:\n{back}" in told(
+        biller, transaction
+    )
     close(biller, 3)
     assert biller.balance(ANNA) == -now
     assert bill(biller, transaction).pending == ()
@@ -241,19 +283,26 @@ def test_a_wallet_that_was_charged_too_much(biller: Biller, station: Station, ta
 
 def test_what_a_wallet_keeps_for_an_open_one(biller: Biller, station: Station) -> None:
     transaction = station.start(1000, 1, "Card")
-    biller.books.connection.execute("INSERT INTO wallet_reservation VALUES (?, 1, 42, '', NULL)", (transaction,))
-    assert "0.42 EUR of the wallet are kept for it, until it is certain what it costs.\n" in told(biller, transaction)
+    biller.books.connection.execute(
+        "INSERT INTO wallet_reservation VALUES (?, 1, 42, '', NULL)", (transaction,)
+    )
+    assert "0.42 EUR of the wallet are kept for it, until it is certain what it costs.\n" in told(
+        biller, transaction
+    )
 
 
 def over_a_seam(biller: Biller, station: Station) -> int:
-    """Return a session that charges until 22:50, stays until 02:50, and is read every 20 minutes."""
+    """Return a session that charges until 22:50, stays until 02:50, and is read every 20
+    minutes."""
     biller.assign(biller.add(HOUSE), date(2026, 3, 4), ANNA)
     books = biller.books
     books.now = datetime(2026, 3, 5, 19, 10, tzinfo=UTC)
     transaction = station.start(1000, 1, "Card")
     for minute in [*range(20, 161, 20), *[160] * 12]:
         books.wait(20)
-        station.tell(meter_value(station.clock(), 1000 + 50 * minute + minute % 7), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), 1000 + 50 * minute + minute % 7), transaction=transaction
+        )
     station.stop(transaction, 9006)
     return transaction
 
@@ -268,7 +317,8 @@ def test_windows_over_a_seam_and_a_stay(biller: Biller, station: Station) -> Non
         "  fee for the session: 0.50 EUR\n"
         "  fee for staying after charging: 210 min × 0.10 EUR = 21.00 EUR\n"
         "  together 23.82 EUR, with 19 % tax in it\n"
-        "The price changed from day to night at 2026-03-05 22:00. Until then 5.502 kWh had flowed:\n"
+        "The price changed from day to night at 2026-03-05 22:00. Until then 5.502 kWh had "
+        "flowed:\n"
         "  5.002 kWh until 2026-03-05 21:50\n"
         "  6.001 kWh until 2026-03-05 22:10\n"
         "The readings of the meter show how much flowed before and after.\n"
@@ -278,8 +328,12 @@ def test_windows_over_a_seam_and_a_stay(biller: Biller, station: Station) -> Non
     close(biller, 3)
     billed = bill(biller, transaction)
     assert billed.price is not None
-    assert [line.amount for line in billed.positions[0].lines] == [line.amount for line in billed.price.lines]
-    assert [line.words for line in billed.positions[0].lines] == [line.words for line in billed.price.lines]
+    assert [line.amount for line in billed.positions[0].lines] == [
+        line.amount for line in billed.price.lines
+    ]
+    assert [line.words for line in billed.positions[0].lines] == [
+        line.words for line in billed.price.lines
+    ]
 
 
 def test_the_sample_of_the_readme(biller: Biller, station: Station) -> None:
@@ -287,7 +341,9 @@ def test_the_sample_of_the_readme(biller: Biller, station: Station) -> None:
     close(biller, 3)
     _, _, rest = find("a-neighbour-asks").text.partition("```text\n")
     sample, _, _ = rest.partition("\n```\n")
-    is_digest = re.compile(r"(?:[0-9a-f]{8} ?){8}")  # the number of a transaction differs from run to run
+    is_digest = re.compile(
+        r"(?:[0-9a-f]{8} ?){8}"
+    )  # the number of a transaction differs from run to run
     assert is_digest.sub("", sample) == is_digest.sub("", told(biller, transaction))
 
 
@@ -304,12 +360,16 @@ def test_what_of_a_stay_is_excused(biller: Biller, station: Station) -> None:
     station.status("Finishing")
     books.wait(40)
     station.stop(transaction, 5000)
-    excused = "  not counted from 2026-03-05 12:00 to 2026-03-05 12:20: the car could not help it, or it is in doubt"
+    excused = (
+        "  not counted from 2026-03-05 12:00 to 2026-03-05 12:20: the car could not help it, or "
+        "it is in doubt"
+    )
     assert excused in told(biller, transaction)
 
 
 def stayed(biller: Biller, station: Station) -> int:
-    """Return a session that charges until 11:00 in Berlin, and stays; load management holds it back from 12:00 on."""
+    """Return a session that charges until 11:00 in Berlin, and stays; load management holds it back
+    from 12:00 on."""
     biller.assign(biller.add(HOUSE), date(2026, 3, 4), ANNA)
     books = biller.books
     books.now = datetime(2026, 3, 5, 9, tzinfo=UTC)
@@ -322,7 +382,9 @@ def stayed(biller: Biller, station: Station) -> int:
     return transaction
 
 
-def test_what_load_management_took_is_told_and_not_counted(biller: Biller, station: Station) -> None:
+def test_what_load_management_took_is_told_and_not_counted(
+    biller: Biller, station: Station
+) -> None:
     """12:00 to 12:20, two minutes to answer, and half an hour of grace."""
     transaction = stayed(biller, station)
     biller.books.wait(20)
@@ -332,13 +394,15 @@ def test_what_load_management_took_is_told_and_not_counted(biller: Biller, stati
     text = told(biller, transaction)
     assert (
         "Then 38 minutes are counted, from 2026-03-05 11:30 to 2026-03-05 13:00.\n"
-        "  not counted from 2026-03-05 12:00 to 2026-03-05 12:52: load management held the car back; then the free"
+        "  not counted from 2026-03-05 12:00 to 2026-03-05 12:52: load management held the car "
+        "back; then the free"
         " minutes began anew\n"
     ) in text
 
 
 def blocking_of(biller: Biller, transaction: int) -> tuple[int, ...] | None:
-    """The minutes that an open session is told to pay if it stopped now; None while its charging goes on."""
+    """The minutes that an open session is told to pay if it stopped now; None while its charging
+    goes on."""
     with reading(biller.books) as db:
         found = bill_of(db, transaction, biller.terms.rule, biller.books.now)
     assert found.price is not None
@@ -350,7 +414,9 @@ def blocking_of(biller: Biller, transaction: int) -> tuple[int, ...] | None:
     return (found.price.blocking.minutes,)
 
 
-def test_the_fee_of_an_open_one_does_not_grow_while_it_is_held_back(biller: Biller, station: Station) -> None:
+def test_the_fee_of_an_open_one_does_not_grow_while_it_is_held_back(
+    biller: Biller, station: Station
+) -> None:
     books, transaction = biller.books, stayed(biller, station)
     assert blocking_of(biller, transaction) == (30,)
     books.wait(5 * HOUR)
@@ -362,7 +428,9 @@ def test_the_fee_of_an_open_one_does_not_grow_while_it_is_held_back(biller: Bill
     assert blocking_of(biller, transaction) == (40,)
 
 
-def test_the_charging_of_an_open_one_has_not_ended_while_it_is_held_back(biller: Biller, station: Station) -> None:
+def test_the_charging_of_an_open_one_has_not_ended_while_it_is_held_back(
+    biller: Biller, station: Station
+) -> None:
     biller.assign(biller.add(HOUSE), date(2026, 3, 4), ANNA)
     books = biller.books
     books.now = datetime(2026, 3, 5, 9, tzinfo=UTC)
@@ -395,7 +463,9 @@ def test_the_smallest_price_and_prices_without_tax(biller: Biller, station: Stat
 def test_before_billing_begins(biller: Biller, station: Station) -> None:
     transaction = charge(station)
     biller.books.connection.execute("DELETE FROM billing")
-    assert "What to do: say from which day on it does: levity-trio bill begin DATE." in told(biller, transaction)
+    assert "What to do: say from which day on it does: levity-trio bill begin DATE." in told(
+        biller, transaction
+    )
 
 
 def test_one_that_ended_before_the_first_day(house: House, station: Station) -> None:
@@ -403,7 +473,9 @@ def test_one_that_ended_before_the_first_day(house: House, station: Station) -> 
     biller = Biller(house, date(2026, 4, 1))
     found = bill(biller, transaction)
     assert (found.state, found.price, found.tariff) == ("billed elsewhere", None, None)
-    assert found.why == "it ended before 2026-04-01, and this system bills what ends from that day on"
+    assert (
+        found.why == "it ended before 2026-04-01, and this system bills what ends from that day on"
+    )
 
 
 def test_an_imported_one(biller: Biller) -> None:
@@ -418,7 +490,10 @@ def test_an_open_one(biller: Biller, station: Station) -> None:
     station.tell(meter_value(station.clock(), 2000), transaction=transaction)
     text = told(biller, transaction)
     assert "It is still open.\nWhy: it has not ended.\n" in text
-    assert "So far it costs:\n  by the tariff Flat, version of 2026-01-01\n  energy: 1.000 kWh × 0.30 EUR" in text
+    assert (
+        "So far it costs:\n  by the tariff Flat, version of 2026-01-01\n  energy: 1.000 kWh × "
+        "0.30 EUR"
+    ) in text
 
 
 def test_one_that_is_still_to_be_billed(biller: Biller, station: Station) -> None:
@@ -437,10 +512,13 @@ def test_one_of_centuries_waits_for_its_times(biller: Biller, station: Station) 
     found = bill(biller, transaction)
     assert (found.state, found.price) == ("to be billed", None)
     assert found.why == (
-        "it lasted from 2026-03-02T09:00:00.000Z to 2999-01-01T00:00:00.000Z, so a clock was wrong: correct its times"
+        "it lasted from 2026-03-02T09:00:00.000Z to 2999-01-01T00:00:00.000Z, so a clock was "
+        "wrong: correct its times"
     )
     correction = decisions.Correction(figure_wh=4000, stop_time="2026-03-02T10:00:00.000Z")
-    biller.books.run(decisions.correct, transaction, correction, Decision("cleo", "the clock", biller.books.at))
+    biller.books.run(
+        decisions.correct, transaction, correction, Decision("cleo", "the clock", biller.books.at)
+    )
     close(biller, 3)
     assert biller.lines(ANNA, "2026-03") == [("session", transaction, 4000, 120)]
 

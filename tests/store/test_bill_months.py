@@ -1,4 +1,5 @@
-"""The months of billing: how far each is, what it comes to, what is held back, and what the first bill lacks."""
+"""The months of billing: how far each is, what it comes to, what is held back, and what the first
+bill lacks."""
 
 from __future__ import annotations
 
@@ -51,9 +52,17 @@ def test_a_month_runs_is_over_and_is_closed_in_its_turn(biller: Biller, station:
     charge(station)
     assert states(biller.books) == {"2026-03": "running"}
     month_is_over(biller.books, 4)
-    assert states(biller.books) == {"2026-05": "running", "2026-04": "over", "2026-03": "ready to close"}
+    assert states(biller.books) == {
+        "2026-05": "running",
+        "2026-04": "over",
+        "2026-03": "ready to close",
+    }
     biller.close("2026-03")
-    assert states(biller.books) == {"2026-05": "running", "2026-04": "ready to close", "2026-03": "closed"}
+    assert states(biller.books) == {
+        "2026-05": "running",
+        "2026-04": "ready to close",
+        "2026-03": "closed",
+    }
 
 
 def test_a_month_comes_to_what_its_statements_say(biller: Biller, station: Station) -> None:
@@ -61,26 +70,49 @@ def test_a_month_comes_to_what_its_statements_say(biller: Biller, station: Stati
     charge(station, 6000, "Ben")
     month_is_over(biller.books, 3)
     before = listed(biller.books)[1]
-    assert (before.statements, before.amount, before.sessions, before.energy_wh) == (None, None, 2, 10_000)
+    assert (before.statements, before.amount, before.sessions, before.energy_wh) == (
+        None,
+        None,
+        2,
+        10_000,
+    )
     biller.close("2026-03")
     closed = listed(biller.books)[1]
-    assert (closed.statements, closed.amount, closed.sessions, closed.energy_wh) == (2, 300, 2, 10_000)
+    assert (closed.statements, closed.amount, closed.sessions, closed.energy_wh) == (
+        2,
+        300,
+        2,
+        10_000,
+    )
     assert (closed.closed_at, closed.closed_by, closed.currency) == (biller.books.at, "cleo", "EUR")
 
 
-def test_what_waits_for_a_person_is_counted_apart_and_says_why(biller: Biller, station: Station) -> None:
+def test_what_waits_for_a_person_is_counted_apart_and_says_why(
+    biller: Biller, station: Station
+) -> None:
     charge(station)
     number = doubtful(station)
     month_is_over(biller.books, 3)
-    assert [(one.sessions, one.energy_wh, one.held_back) for one in listed(biller.books)][1] == (2, 4000, 1)
+    assert [(one.sessions, one.energy_wh, one.held_back) for one in listed(biller.books)][1] == (
+        2,
+        4000,
+        1,
+    )
     shown = biller.preview("2026-03")
     assert (shown.sums.sessions, shown.sums.energy_wh, shown.sums.held_back) == (1, 4000, 1)
     (found,) = shown.held_back
-    assert (found.transaction, found.account, found.name, found.kind) == (number, ANNA, "Anna", "held back")
+    assert (found.transaction, found.account, found.name, found.kind) == (
+        number,
+        ANNA,
+        "Anna",
+        "held back",
+    )
     assert found.reason is not None
     assert "waits for review" in found.reason
     biller.close("2026-03")
-    biller.books.run(decisions.confirm, number, Decision("cleo", "looked at the car", biller.books.at))
+    biller.books.run(
+        decisions.confirm, number, Decision("cleo", "looked at the car", biller.books.at)
+    )
     with reading(biller.books) as db:  # a later decision does not change what its statement said
         assert [one.transaction for one in held_back_of_month(db, "2026-03")] == [number]
 
@@ -88,7 +120,10 @@ def test_what_waits_for_a_person_is_counted_apart_and_says_why(biller: Biller, s
 def test_months_are_read_in_parts(biller: Biller) -> None:
     month_is_over(biller.books, 6)
     assert [one.month for one in listed(biller.books, most=2)] == ["2026-07", "2026-06"]
-    assert [one.month for one in listed(biller.books, before="2026-06", most=2)] == ["2026-05", "2026-04"]
+    assert [one.month for one in listed(biller.books, before="2026-06", most=2)] == [
+        "2026-05",
+        "2026-04",
+    ]
 
 
 def test_only_months_of_this_system_are_known(biller: Biller) -> None:
@@ -110,7 +145,12 @@ def lacks(books: Books) -> FirstBill:
 def test_the_first_bill_says_what_it_lacks(books: Books) -> None:
     house = House(books)
     first = lacks(books)
-    assert (first.chargers, first.accounts, first.accounts_with_tag_or_space, first.account_without) == (1, 2, 0, ANNA)
+    assert (
+        first.chargers,
+        first.accounts,
+        first.accounts_with_tag_or_space,
+        first.account_without,
+    ) == (1, 2, 0, ANNA)
     assert not first.is_ready
     house.give(ANNA, "Card")
     assert (lacks(books).accounts_with_tag_or_space, lacks(books).account_without) == (1, 2)
@@ -120,13 +160,17 @@ def test_the_first_bill_says_what_it_lacks(books: Books) -> None:
         *("2026-03-01", 1, None, False),
     )
     assert ready.is_ready
-    biller.add('name = "Other"\nvalid_from = 2026-01-01\ncurrency = "EUR"\nprices = "net"\ntax = 0\nenergy.price = 1')
+    biller.add(
+        'name = "Other"\nvalid_from = 2026-01-01\ncurrency = "EUR"\nprices = "net"\ntax = '
+        "0\nenergy.price = 1"
+    )
     assert lacks(books).tariff_unassigned is None
 
 
 def test_a_tariff_that_holds_for_nobody_is_named(books: Books) -> None:
     biller = Biller(House(books), has_begun=True)
     number = biller.add(
-        'name = "Flat"\nvalid_from = 2026-01-01\ncurrency = "EUR"\nprices = "net"\ntax = 0\nenergy.price = 1'
+        'name = "Flat"\nvalid_from = 2026-01-01\ncurrency = "EUR"\nprices = "net"\ntax = '
+        "0\nenergy.price = 1"
     )
     assert lacks(books).tariff_unassigned == number

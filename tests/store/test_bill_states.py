@@ -35,7 +35,9 @@ def state(biller: Biller, transaction: int) -> str:
     return found.bill
 
 
-def listed(biller: Biller, one: BillState, filters: Filters | None = None, limit: int = 50) -> list[int]:
+def listed(
+    biller: Biller, one: BillState, filters: Filters | None = None, limit: int = 50
+) -> list[int]:
     """Return the transactions in a state, read page by page."""
     found, cursor = list[int](), None
     with reading(biller.books) as db:
@@ -48,10 +50,16 @@ def listed(biller: Biller, one: BillState, filters: Filters | None = None, limit
                 return found
 
 
-def test_each_transaction_is_in_one_state_and_each_can_be_listed(biller: Biller, station: Station) -> None:
+def test_each_transaction_is_in_one_state_and_each_can_be_listed(
+    biller: Biller, station: Station
+) -> None:
     known = {BillState.BILLED: charge(station), BillState.NOBODYS: charge(station, tag="Stranger")}
     known[BillState.FREE] = charge(station, 50)
-    assert [state(biller, one) for one in known.values()] == ["to be billed", "nobody's", "to be billed"]
+    assert [state(biller, one) for one in known.values()] == [
+        "to be billed",
+        "nobody's",
+        "to be billed",
+    ]
     known[BillState.CHARGED] = charge(station, 1000)
     charged_to_wallet(biller, known[BillState.CHARGED], 30)
     assert state(biller, known[BillState.CHARGED]) == "charged"
@@ -61,7 +69,9 @@ def test_each_transaction_is_in_one_state_and_each_can_be_listed(biller: Biller,
     close(biller, 3)
     known[BillState.UNBILLED] = charge(station)
     known[BillState.OPEN] = station.start(1_010_000, 1, "Card")
-    assert {one: state(biller, number) for one, number in known.items()} == {one: one.value for one in known}
+    assert {one: state(biller, number) for one, number in known.items()} == {
+        one: one.value for one in known
+    }
     for one in BillState:
         assert listed(biller, one) == ([known[one]] if one in known else [])
     with reading(biller.books) as db:
@@ -73,14 +83,17 @@ def test_each_transaction_is_in_one_state_and_each_can_be_listed(biller: Biller,
 
 def charged_to_wallet(biller: Biller, transaction: int, amount: int) -> None:
     biller.books.connection.execute(
-        "INSERT INTO ledger (account_id, kind, amount, currency, tx_id, reason, entered_at, entered_by)"
-        " VALUES (1, 'charge', ?, 'EUR', ?, 'session', ?, 'system')",
+        "INSERT INTO ledger (account_id, kind, amount, currency, tx_id, reason, entered_at, "
+        "entered_by) "
+        "VALUES (1, 'charge', ?, 'EUR', ?, 'session', ?, 'system')",
         (-amount, transaction, biller.books.at),
     )
     biller.books.book_anew()
 
 
-def test_what_ended_before_billing_began_is_billed_elsewhere(books: Books, station: Station) -> None:
+def test_what_ended_before_billing_began_is_billed_elsewhere(
+    books: Books, station: Station
+) -> None:
     books.now = datetime(2026, 2, 28, 21, tzinfo=UTC)
     house = House(books)
     house.give(ANNA, "Card")
@@ -100,7 +113,9 @@ def test_before_billing_began_nothing_is_billed_elsewhere(books: Books, station:
     assert state(biller, transaction) == "nobody's"
 
 
-def test_one_that_moved_is_billed_until_another_statement_has_it(biller: Biller, station: Station) -> None:
+def test_one_that_moved_is_billed_until_another_statement_has_it(
+    biller: Biller, station: Station
+) -> None:
     transaction = charge(station)
     close(biller, 3)
     biller.house.give_by_hand(transaction, BEN)
@@ -135,7 +150,9 @@ def test_one_that_was_taken_back_is_nobodys(biller: Biller, station: Station) ->
 
 
 @pytest.mark.parametrize("wh", [0, 50])
-def test_one_that_was_corrected_to_almost_nothing_is_free(biller: Biller, station: Station, wh: int) -> None:
+def test_one_that_was_corrected_to_almost_nothing_is_free(
+    biller: Biller, station: Station, wh: int
+) -> None:
     transaction = charge(station)
     close(biller, 3)
     correct(biller.books, transaction, wh)
@@ -152,12 +169,26 @@ def test_a_wallet_has_paid_for_a_prepaid_position(biller: Biller, station: Stati
 
 
 def test_pages_of_a_state_have_a_total_and_lead_on(biller: Biller, station: Station) -> None:
-    found = [charge(station, tag=tag) for tag in ("Stranger", "Card", "Card", "Stranger", "Card", "Card", "Card")]
+    found = [
+        charge(station, tag=tag)
+        for tag in ("Stranger", "Card", "Card", "Stranger", "Card", "Card", "Card")
+    ]
     strangers = [found[3], found[0]]
-    assert listed(biller, BillState.NOBODYS) == listed(biller, BillState.NOBODYS, limit=1) == strangers
+    assert (
+        listed(biller, BillState.NOBODYS) == listed(biller, BillState.NOBODYS, limit=1) == strangers
+    )
     own = [found[6], found[5], found[4], found[2], found[1]]
-    assert listed(biller, BillState.UNBILLED, Filters(tag="Card", charger="CP-1", connector=1), limit=2) == own
-    assert listed(biller, BillState.OPEN) == listed(biller, BillState.UNBILLED, Filters(connector=2)) == []
+    assert (
+        listed(
+            biller, BillState.UNBILLED, Filters(tag="Card", charger="CP-1", connector=1), limit=2
+        )
+        == own
+    )
+    assert (
+        listed(biller, BillState.OPEN)
+        == listed(biller, BillState.UNBILLED, Filters(connector=2))
+        == []
+    )
     with reading(biller.books) as db:
         page = billed_transactions(db, Filters(bill=BillState.UNBILLED), Wanted(page=2, limit=2))
     assert ([one.id for one in page.data], page.total) == (own[2:4], 5)
@@ -171,16 +202,23 @@ def test_those_of_one_account(biller: Biller, station: Station) -> None:
     of_ben = charge(station)  # of Anna's tag
     biller.house.give_by_hand(of_ben, BEN)
 
-    def found(account: int, bill: BillState | None = None, filters: Filters | None = None) -> list[int]:
+    def found(
+        account: int, bill: BillState | None = None, filters: Filters | None = None
+    ) -> list[int]:
         with reading(biller.books) as db:
-            page = billed_transactions(db, replace(filters or Filters(), bill=bill, account=account), Wanted())
+            page = billed_transactions(
+                db, replace(filters or Filters(), bill=bill, account=account), Wanted()
+            )
         assert {row.account for row in page.data} <= {account}
         return [row.id for row in page.data]
 
     assert (found(ANNA), found(BEN), found(7)) == ([strange, of_anna], [of_ben], [])
     for state in BillState:
         assert found(ANNA, state) == ([strange, of_anna] if state is BillState.UNBILLED else [])
-    for filters in (Filters(tag="Stranger"), Filters(tag="Stranger", charger="CP-1", connector=1, status="Completed")):
+    for filters in (
+        Filters(tag="Stranger"),
+        Filters(tag="Stranger", charger="CP-1", connector=1, status="Completed"),
+    ):
         assert found(ANNA, filters=filters) == [strange]
     for filters in (Filters(connector=2), Filters(status="Active"), Filters(review=True)):
         assert found(ANNA, filters=filters) == []

@@ -70,7 +70,11 @@ def wrong(books: Books) -> list[int]:
     price(books)
     assert books.rows("SELECT tx_id, step FROM to_book") == []
     with reading(books) as db:
-        return differences(rows_of(db), books.rule, [number for (number,) in books.rows("SELECT id FROM tx")] or [0])
+        return differences(
+            rows_of(db),
+            books.rule,
+            [number for (number,) in books.rows("SELECT id FROM tx")] or [0],
+        )
 
 
 def _live(year: Year, events: list[Event]) -> None:
@@ -84,7 +88,9 @@ def _live(year: Year, events: list[Event]) -> None:
 
 @settings(max_examples=size(40, 16), deadline=None)
 @given(EVENTS)
-def test_after_months_of_a_house_the_book_is_as_if_all_were_booked_anew(events: list[Event]) -> None:
+def test_after_months_of_a_house_the_book_is_as_if_all_were_booked_anew(
+    events: list[Event],
+) -> None:
     _live(Year(), events)
 
 
@@ -106,7 +112,18 @@ MORE: Final = st.lists(
     st.tuples(
         st.sampled_from(
             (
-                *("charge", "charge", "charge", "begin", "end", "status", "status", "late status", "tariff", "move"),
+                *(
+                    "charge",
+                    "charge",
+                    "charge",
+                    "begin",
+                    "end",
+                    "status",
+                    "status",
+                    "late status",
+                    "tariff",
+                    "move",
+                ),
                 *("prepay", "space", "take", "correct", "give", "close"),
             )
         ),
@@ -118,7 +135,8 @@ MORE: Final = st.lists(
 
 
 class Busy(Year):
-    """A house in which more happens: fees for staying, other tariffs, accounts and spaces that change hands."""
+    """A house in which more happens: fees for staying, other tariffs, accounts and spaces that
+    change hands."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,8 +154,12 @@ class Busy(Year):
             "tariff": lambda: self.assign(which, wh),
             "move": lambda: self.move(1 + which % 2, wh),
             "prepay": lambda: self.prepay(which, wh),
-            "space": lambda: self.house.give(1 + which % 2, SPACE, since=self.books.at, reason="moved"),
-            "take": lambda: self.house.take(1 + which % 2, TAGS[which % 2], self.books.at, reason="lost"),
+            "space": lambda: self.house.give(
+                1 + which % 2, SPACE, since=self.books.at, reason="moved"
+            ),
+            "take": lambda: self.house.take(
+                1 + which % 2, TAGS[which % 2], self.books.at, reason="lost"
+            ),
         }
         if what not in more:
             if what in ("charge", "close"):
@@ -202,7 +224,9 @@ def test_a_session_is_booked_in_the_commit_that_starts_it(books: Books, station:
     assert books.count("to_book") == 0
 
 
-def test_what_it_costs_is_stored_unless_something_changed_meanwhile(books: Books, station: Station) -> None:
+def test_what_it_costs_is_stored_unless_something_changed_meanwhile(
+    books: Books, station: Station
+) -> None:
     house = house_of_two(books)
     Biller(house)
     number = charge(station)
@@ -221,7 +245,10 @@ def test_a_closed_statement_is_copied(books: Books, station: Station) -> None:
     price(books)
     month_is_over(books, 3)
     biller.close("2026-03")
-    assert books.row("SELECT state, price FROM booked WHERE tx_id = ?", number) == ("billed", "billed")
+    assert books.row("SELECT state, price FROM booked WHERE tx_id = ?", number) == (
+        "billed",
+        "billed",
+    )
     assert books.rows("SELECT * FROM booked_cost") == [(number, 1, 1, "EUR", "gross", "19", 120)]
     assert books.count("to_book") == 0
 
@@ -249,7 +276,9 @@ def test_a_kill_leaves_the_book_with_what_it_follows_from(tmp_path: Path, statem
             station = Station(books)
             charge(station)
             left = iter(range(statement))
-            connection.set_trace_callback(lambda _: None if next(left, None) is not None else os.kill(os.getpid(), 9))
+            connection.set_trace_callback(
+                lambda _: None if next(left, None) is not None else os.kill(os.getpid(), 9)
+            )
             charge(station)
 
     assert in_child(charge_until_killed) == 9
@@ -259,7 +288,12 @@ def test_a_kill_leaves_the_book_with_what_it_follows_from(tmp_path: Path, statem
         assert connection.execute("SELECT count(*) FROM to_book WHERE step = 0").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM booked").fetchone() == (len(numbers),)
         rule = Rule(BERLIN, Policy(), BillBy.TAG)
-        assert differences(lambda sql, values: connection.execute(sql, values).fetchall(), rule, numbers) == []
+        assert (
+            differences(
+                lambda sql, values: connection.execute(sql, values).fetchall(), rule, numbers
+            )
+            == []
+        )
 
 
 class _Reader:
@@ -282,13 +316,17 @@ def _keeping(books: Books) -> Booking:
 
 @pytest.mark.logs_errors
 @pytest.mark.usefixtures("autojump_clock")
-async def test_at_night_what_differs_is_an_alert_and_booked_anew(books: Books, station: Station) -> None:
+async def test_at_night_what_differs_is_an_alert_and_booked_anew(
+    books: Books, station: Station
+) -> None:
     Biller(house_of_two(books))
     numbers = [charge(station) for _ in range(3)]
     keeping = _keeping(books)
     await keeping.begin()
     await keeping.look()
-    books.run(lambda db: db.execute("UPDATE booked_cost SET amount = 5 WHERE tx_id = ?", (numbers[1],)))
+    books.run(
+        lambda db: db.execute("UPDATE booked_cost SET amount = 5 WHERE tx_id = ?", (numbers[1],))
+    )
     await keeping.compare()
     assert books.row("SELECT compared_on, differing FROM book") == ("2026-03-02", 1)
     with reading(books) as db:
@@ -315,7 +353,9 @@ async def test_what_could_not_be_booked_is_tried_again_alone(
     with reading(books) as db:
         assert waiting(db).not_booked == 1
         assert bill_of(db, number, books.rule).state == "to be billed"
-        month = reconciliation(db, "2026-03", Span("2026-02-28T23:00:00.000Z", "2026-03-31T22:00:00.000Z"), books.at)
+        month = reconciliation(
+            db, "2026-03", Span("2026-02-28T23:00:00.000Z", "2026-03-31T22:00:00.000Z"), books.at
+        )
         assert [line.state for line in month.site.states if line.transactions] == ["held back"]
     await _keeping(books).look()
     assert books.rows("SELECT state, price FROM booked") == [("to be billed", "booked")]
@@ -334,7 +374,10 @@ def test_another_form_of_cards_books_all_anew(books: Books, station: Station) ->
     books.connection.book = Book(books.rule)
     books.run(booking.book_all, books.rule)
     books.run(ownership.rekey, books.policy)
-    assert books.row("SELECT account_id, key FROM booked WHERE tx_id = ?", number) == (None, "ca-01")
+    assert books.row("SELECT account_id, key FROM booked WHERE tx_id = ?", number) == (
+        None,
+        "ca-01",
+    )
     assert wrong(books) == []
 
 
@@ -357,7 +400,9 @@ OF_A_PAGE = _error(sqlite3.DatabaseError, sqlite3.SQLITE_CORRUPT)
 
 
 @pytest.mark.logs_errors
-@pytest.mark.parametrize("error", [OF_A_BUG, OF_A_STATEMENT, OF_A_PAGE], ids=["bug", "statement", "page"])
+@pytest.mark.parametrize(
+    "error", [OF_A_BUG, OF_A_STATEMENT, OF_A_PAGE], ids=["bug", "statement", "page"]
+)
 def test_what_cannot_be_booked_is_stored_all_the_same(
     books: Books, station: Station, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -391,7 +436,9 @@ async def test_it_is_stored_even_if_that_cannot_be_noted(books: Books, station: 
     assert books.rows(WAITING, 0) == [(number,)]
 
 
-def test_a_full_disk_while_booking_is_that_of_the_whole_commit(books: Books, station: Station) -> None:
+def test_a_full_disk_while_booking_is_that_of_the_whole_commit(
+    books: Books, station: Station
+) -> None:
     class Full(Book):
         def book(self, db: UnitOfWork) -> None:
             raise _error(sqlite3.OperationalError, sqlite3.SQLITE_FULL)

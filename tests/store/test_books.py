@@ -6,7 +6,15 @@ from dataclasses import replace
 
 from levity_trio.charging.lifecycle import DECISIONS, rows
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.books import NOTHING, Booked, LifecycleRow, Mark, booked_since, lifecycle_rows, mark
+from levity_trio.store.reads.books import (
+    NOTHING,
+    Booked,
+    LifecycleRow,
+    Mark,
+    booked_since,
+    lifecycle_rows,
+    mark,
+)
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import view
 
@@ -24,9 +32,22 @@ def test_a_transaction_is_read_as_it_would_be_billed() -> None:
     station.stop(17, 5_000_000)  # set aside
     booked = read(db)
     (found,) = booked.transactions
-    assert (found.id, found.charger, found.connector, found.id_tag) == (transaction, "CP-1", 1, "TAG")
-    assert (found.meter_start, found.meter_stop, found.energy_wh, found.is_open) == (1000, 5000, 4000, False)
-    assert (found.start_time, found.stop_time) == ("2026-03-01T12:00:00.000Z", "2026-03-01T13:00:00.000Z")
+    assert (found.id, found.charger, found.connector, found.id_tag) == (
+        transaction,
+        "CP-1",
+        1,
+        "TAG",
+    )
+    assert (found.meter_start, found.meter_stop, found.energy_wh, found.is_open) == (
+        1000,
+        5000,
+        4000,
+        False,
+    )
+    assert (found.start_time, found.stop_time) == (
+        "2026-03-01T12:00:00.000Z",
+        "2026-03-01T13:00:00.000Z",
+    )
     assert (found.confidence, found.reviews) == ("certain", ())
     assert booked.set_aside == ("CP-1",)
 
@@ -59,11 +80,16 @@ def test_a_review_is_what_is_open() -> None:
     books, station, db = site()
     first, second = station.start(1000), station.start(7, connector=2)
     review = (
-        "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) VALUES (?, ?, 'words', '{}', '[]', '')"
+        "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) "
+        "VALUES (?, ?, 'words', '{}', '[]', '')"
     )
     for tx, code in ((second, "leap"), (second, "stray"), (first, "leap")):
         books.connection.execute(review, [tx, code])
-    resolve = "UPDATE review SET resolved_at = '2026', resolved_by = 'x', resolution = 'confirmed' WHERE tx_id = ?"
+    resolve = (
+        "UPDATE review "
+        "SET resolved_at = '2026', resolved_by = 'x', resolution = 'confirmed' "
+        "WHERE tx_id = ?"
+    )
     books.connection.execute(resolve, [first])
     assert [one.reviews for one in read(db).transactions] == [(), ("leap", "stray")]
 

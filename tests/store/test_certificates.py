@@ -39,7 +39,12 @@ def requested(key: str = "key", name: str = "SN-1") -> Requested:
 def issued(books: Books, fingerprint: str, days: int = 365) -> NewCertificate:
     begin, end = stamp(books.now), stamp(books.now + timedelta(days=days))
     return NewCertificate(
-        serial="1", fingerprint=fingerprint, subject="", pem=f"PEM {fingerprint}", not_before=begin, not_after=end
+        serial="1",
+        fingerprint=fingerprint,
+        subject="",
+        pem=f"PEM {fingerprint}",
+        not_before=begin,
+        not_after=end,
     )
 
 
@@ -90,7 +95,9 @@ def known(station: Station) -> Station:
 
 
 def results(books: Books) -> list[Any]:
-    return [result for (result,) in books.rows("SELECT result FROM certificate_request ORDER BY id")]
+    return [
+        result for (result,) in books.rows("SELECT result FROM certificate_request ORDER BY id")
+    ]
 
 
 def reason(books: Books) -> Any:
@@ -101,7 +108,11 @@ def test_a_request_is_issued_sent_and_installed(books: Books, known: Station) ->
     assert request(known) == "Accepted"
     deliver(known, "a")
     assert results(books) == ["installed"]
-    assert books.row("SELECT cp_id, issued_by, revoked_at FROM certificate") == ("CP-1", "certificate authority", None)
+    assert books.row("SELECT cp_id, issued_by, revoked_at FROM certificate") == (
+        "CP-1",
+        "certificate authority",
+        None,
+    )
     assert books.value("SELECT attempts FROM certificate_request") == 1
     assert not books.run(certificates.advance, books.at)
 
@@ -143,7 +154,9 @@ def test_a_newer_request_replaces_an_open_one(books: Books, known: Station) -> N
     assert not books.count("certificate")
 
 
-def test_the_same_request_gets_the_same_certificate_while_it_is_good(books: Books, known: Station) -> None:
+def test_the_same_request_gets_the_same_certificate_while_it_is_good(
+    books: Books, known: Station
+) -> None:
     for days, expected in ((0, 1), (1, 1), (300, 2)):
         books.wait(days * 24 * 60)
         ask(known)
@@ -166,15 +179,21 @@ def test_the_same_request_gets_the_same_certificate_while_it_is_good(books: Book
         ("gone", MOST_ATTEMPTS - 1, None),
     ],
 )
-def test_how_a_request_ends(books: Books, known: Station, state: str, times: int, expected: str | None) -> None:
+def test_how_a_request_ends(
+    books: Books, known: Station, state: str, times: int, expected: str | None
+) -> None:
     request(known)
     for _ in range(times):
         deliver(known, "a", state)
     assert results(books) == [expected]
-    assert [fact.result for fact in books.recorded(CertificateDelivered)] == ([expected] if expected else [])
+    assert [fact.result for fact in books.recorded(CertificateDelivered)] == (
+        [expected] if expected else []
+    )
 
 
-def test_a_request_of_which_no_certificate_can_be_made_is_given_up(books: Books, known: Station) -> None:
+def test_a_request_of_which_no_certificate_can_be_made_is_given_up(
+    books: Books, known: Station
+) -> None:
     request(known)
     (work,) = books.run(certificates.advance, books.at)
     for _ in range(2):
@@ -184,12 +203,16 @@ def test_a_request_of_which_no_certificate_can_be_made_is_given_up(books: Books,
 
 
 def test_a_flood_of_requests_ends(books: Books, known: Station) -> None:
-    answers = [request(known, f"CSR {number}", f"key {number}") for number in range(DAILY_CERTIFICATES + 2)]
+    answers = [
+        request(known, f"CSR {number}", f"key {number}") for number in range(DAILY_CERTIFICATES + 2)
+    ]
     assert answers == ["Accepted"] * DAILY_CERTIFICATES + ["Rejected"] * 2
     assert reason(books) == certificates.TOO_MANY
 
 
-def test_a_certificate_is_renewed_once_a_day_when_it_nears_its_end(books: Books, known: Station) -> None:
+def test_a_certificate_is_renewed_once_a_day_when_it_nears_its_end(
+    books: Books, known: Station
+) -> None:
     request(known)
     deliver(known, "a")
     books.wait(240 * 24 * 60)
@@ -231,12 +254,16 @@ def test_a_certificate_is_adopted_once(books: Books, known: Station) -> None:
     assert books.run(certificates.adopt, known.name, issued(books, "a"), books.at, "anna") is None
 
 
-def test_when_the_last_certificate_of_a_charger_that_needs_one_expires(books: Books, known: Station) -> None:
+def test_when_the_last_certificate_of_a_charger_that_needs_one_expires(
+    books: Books, known: Station
+) -> None:
     def expiries() -> dict[str, str]:
         return dict(present(view(books.connection)).certificates)
 
     for fingerprint, days in (("a", 365), ("b", 300)):
-        books.run(certificates.adopt, known.name, issued(books, fingerprint, days), books.at, "anna")
+        books.run(
+            certificates.adopt, known.name, issued(books, fingerprint, days), books.at, "anna"
+        )
     assert expiries() == {}
     books.connection.execute("INSERT INTO security (cp_id, profile) VALUES ('CP-1', 3)")
     assert expiries() == {"CP-1": stamp(books.now + timedelta(days=365))}
@@ -256,7 +283,9 @@ class TestNames:
     @staticmethod
     def allow(station: Station, seen: Requested) -> str | None:
         books = station.books
-        told: str | None = books.run(certificates.allow_name, 1, seen, HOUSE, books.at, "anna", "its maker does so")
+        told: str | None = books.run(
+            certificates.allow_name, 1, seen, HOUSE, books.at, "anna", "its maker does so"
+        )
         return told
 
     def test_what_an_operator_lets_through_is_signed_from_then_on(self, refused: Station) -> None:
@@ -265,7 +294,12 @@ class TestNames:
         assert request(refused, "NEXT", "other key", name="CP-1") == "Accepted"  # its renewal
         assert request(refused, "CSR 3", "key 3", name="SN-1") == "Accepted"  # as before
         (allowed,) = refused.books.recorded(CertificateNameAllowed)
-        assert (allowed.charger, allowed.request, allowed.name, allowed.by) == ("CP-1", 1, "CP-1", "anna")
+        assert (allowed.charger, allowed.request, allowed.name, allowed.by) == (
+            "CP-1",
+            1,
+            "CP-1",
+            "anna",
+        )
         assert refused.books.row("SELECT name, allowed_by, reason FROM certificate_name") == (
             *("CP-1", "anna", "its maker does so"),
         )
@@ -295,7 +329,9 @@ class TestNames:
         ],
         ids=str,
     )
-    def test_only_the_name_is_let_through(self, refused: Station, changes: dict[str, Any], words: str) -> None:
+    def test_only_the_name_is_let_through(
+        self, refused: Station, changes: dict[str, Any], words: str
+    ) -> None:
         Station(refused.books, "CP-2").boot(serial_number="SN-2")
         assert words in (self.allow(refused, replace(requested(name="CP-1"), **changes)) or "")
         assert not refused.books.count("certificate_name")
@@ -332,4 +368,6 @@ class TestNames:
         assert request(station, name="CP-1") == "Rejected"
         assert self.allow(station, requested(name="CP-1")) is None
         assert request(station, name="CP-1") == "Rejected"
-        assert "anyone may claim" in station.books.value("SELECT reason FROM certificate_request WHERE id = 2")
+        assert "anyone may claim" in station.books.value(
+            "SELECT reason FROM certificate_request WHERE id = 2"
+        )

@@ -1,15 +1,25 @@
-"""Registers on another scale than those of the transactions around them, as since an update of the firmware."""
+"""Registers on another scale than those of the transactions around them, as since an update of the
+firmware."""
 
 import pytest
 
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, assert_doubtful, assert_figure, charge, charge_state, settle, watts
+from tests.store.telling import (
+    HOUR,
+    assert_doubtful,
+    assert_figure,
+    charge,
+    charge_state,
+    settle,
+    watts,
+)
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
 
 def play(station: Station, begin: int, factor: float) -> tuple[int, int]:
-    """Play an hour at 7.2 kW without readings; return the transaction and the true register at its end."""
+    """Play an hour at 7.2 kW without readings; return the transaction and the true register at its
+    end."""
     transaction = station.start(int(begin * factor))
     station.books.wait(HOUR)
     station.stop(transaction, int((begin + 7200) * factor))
@@ -57,7 +67,9 @@ def test_power_that_confirms_the_registers_outweighs_the_scale_of_the_one_before
     transaction = station.start(10 * wh)
     for minute in range(1, HOUR + 1):
         books.wait(1)
-        told = meter_value(station.clock(), 10 * (wh + 120 * minute), watts(72_000), charge_state(10 + minute))
+        told = meter_value(
+            station.clock(), 10 * (wh + 120 * minute), watts(72_000), charge_state(10 + minute)
+        )
         station.tell(told, transaction=transaction)
     station.stop(transaction, 10 * (wh + 7200))
 

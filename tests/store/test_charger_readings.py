@@ -1,4 +1,5 @@
-"""Lost starts: readings that were sent for connector 0, with the transactionId of the stop. No report tells of both."""
+"""Lost starts: readings that were sent for connector 0, with the transactionId of the stop. No
+report tells of both."""
 
 import pytest
 
@@ -19,8 +20,11 @@ def before(station: Station, connector: int = 1, end: int = FIRST) -> int:
     return transaction
 
 
-def without_start(station: Station, begin: int, name: int, main: int | None = None) -> list[tuple[str, int]]:
-    """Send the readings and the stop of a session of 6 kWh; `main` is the register of the charger's main meter."""
+def without_start(
+    station: Station, begin: int, name: int, main: int | None = None
+) -> list[tuple[str, int]]:
+    """Send the readings and the stop of a session of 6 kWh; `main` is the register of the charger's
+    main meter."""
     told = []
     for number in range(1, 7):
         station.books.wait(10)
@@ -35,7 +39,9 @@ def without_start(station: Station, begin: int, name: int, main: int | None = No
 
 @IDS
 @pytest.mark.parametrize("main", [None, 7_000_000, FIRST])
-def test_their_stop_waits_for_a_person(books: Books, station: Station, name: int, main: int | None) -> None:
+def test_their_stop_waits_for_a_person(
+    books: Books, station: Station, name: int, main: int | None
+) -> None:
     """What flowed is told as unbilled energy. An operator makes a transaction of the stop."""
     one = before(station)
     began = station.clock()
@@ -48,7 +54,9 @@ def test_their_stop_waits_for_a_person(books: Books, station: Station, name: int
     assert books.rows("SELECT looked_at FROM set_aside") == [(None,)]
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", last) == 6_000
     message = books.value("SELECT id FROM set_aside")
-    made = Operator(books).make(message, connector=1, start_time=f"{began[:-1]}.000Z", meter_start=FIRST)
+    made = Operator(books).make(
+        message, connector=1, start_time=f"{began[:-1]}.000Z", meter_start=FIRST
+    )
     settle(books)
     assert_figure(station, made.id, 6_000)
     assert_figure(station, one, 6_000, flagged=False)

@@ -11,7 +11,13 @@ from levity_trio.locale.texts import said
 from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.store.reads import logged
 from levity_trio.store.reads.charger_facts import command, commands
-from levity_trio.store.reads.configuration import changes, configuration, differences, history, of_all
+from levity_trio.store.reads.configuration import (
+    changes,
+    configuration,
+    differences,
+    history,
+    of_all,
+)
 from levity_trio.store.reads.links import STOPPING, Uptime, links, uptimes
 from levity_trio.store.reads.logged import FrameFilters, frames
 from levity_trio.store.reads.pages import NoPage, Wanted
@@ -41,11 +47,17 @@ def test_the_newest_link_comes_first(books: Books, station: Station) -> None:
     with reading(books) as db:
         second, first = links(db, "CP-1", Wanted()).data
         assert links(db, None, Wanted()).total == 2
-    assert (first.remote_address, first.close_code, first.close_reason) == ("10.0.0.1", 1006, "silent")
+    assert (first.remote_address, first.close_code, first.close_reason) == (
+        "10.0.0.1",
+        1006,
+        "silent",
+    )
     assert (first.is_end_known, second.ended_at, second.is_clock_trusted) == (True, None, True)
 
 
-def test_why_this_server_ended_a_link_is_told_and_the_reason_of_a_charger_stays(books: Books, station: Station) -> None:
+def test_why_this_server_ended_a_link_is_told_and_the_reason_of_a_charger_stays(
+    books: Books, station: Station
+) -> None:
     for reason in (STOPPING, "Left", "silent"):
         station.lose(reason=reason)
         station.connect()
@@ -67,7 +79,12 @@ def test_uptime_is_the_time_in_at_least_one_link(books: Books, station: Station)
     station.lose()
     books.wait(60)
     found = up(books)
-    assert (found.links, found.connected_seconds, found.unknown_seconds, found.share) == (2, 3600, 0, 0.5)
+    assert (found.links, found.connected_seconds, found.unknown_seconds, found.share) == (
+        2,
+        3600,
+        0,
+        0.5,
+    )
     assert up(books, stamp(books.now - timedelta(minutes=90))).connected_seconds == 1800
     assert up(books, stamp(books.now - timedelta(minutes=30))).share == 0
 
@@ -98,7 +115,10 @@ def test_a_link_that_ended_with_the_server_ended_at_an_unknown_time(books: Books
 def tell(station: Station, **values: str) -> str:
     for key, value in values.items():
         station.books.connection.execute(
-            "INSERT INTO configuration (cp_id, session_id, key, value, readonly, read_at) VALUES (?, ?, ?, ?, 0, ?)",
+            (
+                "INSERT INTO configuration (cp_id, session_id, key, value, readonly, read_at) "
+                "VALUES (?, ?, ?, ?, 0, ?)"
+            ),
             (station.name, station.session, key, value, station.books.at),
         )
     at = station.books.at
@@ -120,12 +140,16 @@ def test_configuration_now_and_then_and_what_changed(books: Books, station: Stat
         assert [one.value for one in configuration(db, "CP-1", first)] == ["60", "300"]
         assert [one.value for one in history(db, "CP-1", "HeartbeatInterval")] == ["900", "60"]
         changed = changes(db, "CP-1", first)
-        assert [(one.key, one.before and one.before.value, one.after and one.after.value) for one in changed] == [
+        assert [
+            (one.key, one.before and one.before.value, one.after and one.after.value)
+            for one in changed
+        ] == [
             *(("HeartbeatInterval", "60", "900"), ("NumberOfConnectors", None, "1")),
         ]
         assert [one.key for one in changes(db, "CP-1", second, third)] == ["NumberOfConnectors"]
         assert [
-            (key, ours and ours.value, theirs and theirs.value) for key, ours, theirs in differences(db, "CP-1", "CP-2")
+            (key, ours and ours.value, theirs and theirs.value)
+            for key, ours, theirs in differences(db, "CP-1", "CP-2")
         ] == [("HeartbeatInterval", "900", "60"), ("MeterValueSampleInterval", "300", None)]
         assert configuration(db, "CP-9") == []
         assert len(of_all(db, None)) == 5
@@ -164,7 +188,15 @@ def log(books: Books) -> list[str]:
     times = []
     for number in range(40):
         name, action = f"CP-{number % 2 + 1}", ("Heartbeat", "MeterValues")[number % 3 == 0]
-        row = (name, None, books.at, ("recv", "send")[number % 2], f'"{number}"', action, f"[{number}]")
+        row = (
+            name,
+            None,
+            books.at,
+            ("recv", "send")[number % 2],
+            f'"{number}"',
+            action,
+            f"[{number}]",
+        )
         books.run(store_frames, [row])
         times.append(books.at)
         books.wait(1)
@@ -194,7 +226,9 @@ def test_frames_by_time_charger_and_more(
     assert told(books, FrameFilters(since=log[5], before=log[20]), limit) == list(range(29, 14, -1))
     assert told(books, FrameFilters(charger="CP-1"), limit) == every[1::2]
     assert told(books, FrameFilters(direction="send"), limit) == every[::2]
-    assert told(books, FrameFilters(action="MeterValues"), limit) == [n for n in every if n % 3 == 0]
+    assert told(books, FrameFilters(action="MeterValues"), limit) == [
+        n for n in every if n % 3 == 0
+    ]
     assert told(books, FrameFilters(message_id='"12"'), limit) == [12]
     assert told(books, FrameFilters(text="[3"), limit) == every[:10]
     assert told(books, FrameFilters(charger="CP-9"), limit) == []
@@ -216,7 +250,9 @@ def test_the_total_of_frames_costs_no_count(books: Books) -> None:
 def test_a_page_of_large_frames_ends_early(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logged, "MOST_CHARACTERS", 10)
     for number in range(3):
-        books.run(store_frames, [("CP-1", None, books.at, "recv", None, None, f"{number} is large")])
+        books.run(
+            store_frames, [("CP-1", None, books.at, "recv", None, None, f"{number} is large")]
+        )
     with reading(books) as db:
         page = frames(db, FrameFilters(), 50, None)
         assert [one.frame for one in page.data] == ["2 is large"]

@@ -1,4 +1,5 @@
-"""What prepaid accounts are charged: reserved while uncertain, charged once, and given back with its transaction."""
+"""What prepaid accounts are charged: reserved while uncertain, charged once, and given back with
+its transaction."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ PRICE = 30
 
 
 class Charging(Purses):
-    """A house where Anna pays 10 EUR in advance, and the task that keeps the wallets, look by look."""
+    """A house where Anna pays 10 EUR in advance, and the task that keeps the wallets, look by
+    look."""
 
     def __init__(self, books: Books) -> None:
         super().__init__(books)
@@ -67,12 +69,18 @@ class Charging(Purses):
     def ledger(self, account: int = ANNA) -> list[tuple[str, int, int | None]]:
         """The entries of an account after its top-up."""
         return self.books.rows(
-            "SELECT kind, amount, tx_id FROM ledger WHERE account_id = ? AND kind <> 'top-up' ORDER BY id", account
+            (
+                "SELECT kind, amount, tx_id FROM ledger "
+                "WHERE account_id = ? AND kind <> 'top-up' ORDER BY id"
+            ),
+            account,
         )
 
     def reasons(self) -> list[str]:
         """The reasons of Anna's entries after her top-up, in the language of the reader."""
-        numbers = self.books.rows("SELECT id FROM ledger WHERE account_id = ? AND kind <> 'top-up' ORDER BY id", ANNA)
+        numbers = self.books.rows(
+            "SELECT id FROM ledger WHERE account_id = ? AND kind <> 'top-up' ORDER BY id", ANNA
+        )
         with reading(self.books) as db:
             return [said(shown.entry(db, number).reason) for (number,) in numbers]
 
@@ -106,8 +114,17 @@ def charge(station: Station, kwh: int = 4, tag: str = "Card", connector: int = 1
 def closed_sums(house: Charging, account: int) -> Iterator[int]:
     """The parts of the ledger's invariant for an account (rules.md, Money)."""
     of = house.books.value
-    yield of("SELECT coalesce(sum(charged), 0) FROM statement WHERE account_id = ? AND number IS NOT NULL", account)
-    yield of("SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = ? AND kind = 'statement'", account)
+    yield of(
+        (
+            "SELECT coalesce(sum(charged), 0) FROM statement "
+            "WHERE account_id = ? AND number IS NOT NULL"
+        ),
+        account,
+    )
+    yield of(
+        "SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = ? AND kind = 'statement'",
+        account,
+    )
 
 
 def test_what_was_used_is_reserved_and_then_charged(house: Charging, station: Station) -> None:
@@ -159,19 +176,23 @@ def test_a_doubtful_figure_waits_for_its_review(house: Charging, station: Statio
 
 
 def test_it_goes_with_its_transaction(house: Charging, station: Station) -> None:
-    """A charge is given back when its transaction is another account's, and is made again when it comes back."""
+    """A charge is given back when its transaction is another account's, and is made again when it
+    comes back."""
     transaction = charge(station)
     house.look()
     house.prepay(BEN, limit=-500)
     house.give_by_hand(transaction, BEN)
     house.look()
     assert house.standing(ANNA).balance == 1000
-    assert house.ledger(BEN) == []  # it ended before Ben paid in advance: it is left to his statement
+    assert (
+        house.ledger(BEN) == []
+    )  # it ended before Ben paid in advance: it is left to his statement
     house.take_back(transaction)
     house.look()
-    assert house.ledger(ANNA) == [("charge", -120, transaction), ("correction", 120, transaction)] + [
-        ("correction", -120, transaction)
-    ]
+    assert house.ledger(ANNA) == [
+        ("charge", -120, transaction),
+        ("correction", 120, transaction),
+    ] + [("correction", -120, transaction)]
     with speaking("de"):
         assert house.reasons() == [
             f"Ladevorgang {transaction}",
@@ -186,7 +207,9 @@ def test_it_goes_with_its_transaction(house: Charging, station: Station) -> None
     assert (house.standing(ANNA).balance, house.standing(BEN).balance) == (880, -120)
 
 
-def test_what_changes_while_it_is_priced_is_left_for_the_next_look(house: Charging, station: Station) -> None:
+def test_what_changes_while_it_is_priced_is_left_for_the_next_look(
+    house: Charging, station: Station
+) -> None:
     transaction = charge(station)
     used = house.priced(house.read(reads.changed, 0))
     assert [one.amount for one in used] == [120]
@@ -246,7 +269,9 @@ def test_hundreds_of_sessions_of_one_account(house: Charging, station: Station) 
     assert house.look() == 1  # only the open one
 
 
-def test_a_session_of_a_spent_account_is_stopped_once_an_hour(house: Charging, station: Station) -> None:
+def test_a_session_of_a_spent_account_is_stopped_once_an_hour(
+    house: Charging, station: Station
+) -> None:
     transaction = station.start(1000, 1, "Card")
     station.tell(station.register(35_000), transaction=transaction)
     assert house.books.run(wallets.stop, transaction, house.books.now) == (None, None)
@@ -255,7 +280,10 @@ def test_a_session_of_a_spent_account_is_stopped_once_an_hour(house: Charging, s
     message, _ = house.books.run(wallets.stop, transaction, house.books.now)
     assert message == ("RemoteStopTransaction", {"transactionId": transaction})
     house.books.wait(59)
-    assert (house.books.run(wallets.stop, transaction, house.books.now)[0], to_stop(house)) == (None, [])
+    assert (house.books.run(wallets.stop, transaction, house.books.now)[0], to_stop(house)) == (
+        None,
+        [],
+    )
     station.tell(station.register(36_000), transaction=transaction)
     house.look()
     house.books.wait(1)
@@ -263,10 +291,16 @@ def test_a_session_of_a_spent_account_is_stopped_once_an_hour(house: Charging, s
     assert house.books.run(wallets.stop, transaction, house.books.now)[0] is not None
     house.books.wait(61)
     house.enter(Kind.TOP_UP, 1000)
-    assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == ([], None)
+    assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == (
+        [],
+        None,
+    )
     house.enter(Kind.CHARGEBACK, -1000)
     station.stop(transaction, 37_000)
-    assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == ([], None)
+    assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == (
+        [],
+        None,
+    )
 
 
 def to_stop(house: Charging) -> list[tuple[int, str]]:
@@ -275,7 +309,9 @@ def to_stop(house: Charging) -> list[tuple[int, str]]:
         return reads.to_stop(db, before.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
 
 
-def test_a_statement_that_is_closed_ends_the_wallets_part(house: Charging, station: Station) -> None:
+def test_a_statement_that_is_closed_ends_the_wallets_part(
+    house: Charging, station: Station
+) -> None:
     charged, uncharged = charge(station), 0
     house.look()
     uncharged = charge(station)
@@ -297,7 +333,9 @@ def test_a_closing_may_leave_an_account_spent(house: Charging, station: Station)
     assert (house.standing().balance, house.judge("Card")) == (880, "Blocked")
 
 
-def test_what_a_closed_statement_held_back_is_charged_after_its_review(house: Charging, station: Station) -> None:
+def test_what_a_closed_statement_held_back_is_charged_after_its_review(
+    house: Charging, station: Station
+) -> None:
     charge(station, connector=2)
     transaction = station.start(1000, 1, "Card")
     station.tell(station.register(3000), transaction=transaction)
@@ -306,9 +344,15 @@ def test_what_a_closed_statement_held_back_is_charged_after_its_review(house: Ch
     station.orphan(transaction, 4000)
     house.books.now += timedelta(days=40)
     house.biller.close("2026-03")
-    assert house.books.rows("SELECT kind FROM position WHERE tx_id = ?", transaction) == [("held back",)]
+    assert house.books.rows("SELECT kind FROM position WHERE tx_id = ?", transaction) == [
+        ("held back",)
+    ]
     house.look()
     assert house.reserved == {transaction: 60}
     house.books.run(decisions.confirm, transaction, Decision("cleo", "seen", house.books.at))
     house.look()
-    assert (house.ledger()[-1][0], house.ledger()[-1][2], house.reserved) == ("charge", transaction, {})
+    assert (house.ledger()[-1][0], house.ledger()[-1][2], house.reserved) == (
+        "charge",
+        transaction,
+        {},
+    )

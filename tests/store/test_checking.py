@@ -1,4 +1,5 @@
-"""Checks of a copy: nothing is written, each kind of damage is found, and a file that cannot be checked is one line."""
+"""Checks of a copy: nothing is written, each kind of damage is found, and a file that cannot be
+checked is one line."""
 
 import subprocess
 import sys
@@ -82,15 +83,19 @@ def test_a_server_that_migrates_a_file_meanwhile_is_named_and_no_damage(tmp_path
         if name == "schema":
             run(path, charge)
 
-    with pytest.raises(EnvironmentProblem, match=r"old\.db was written to meanwhile, for example by a server"):
+    with pytest.raises(
+        EnvironmentProblem, match=r"old\.db was written to meanwhile, for example by a server"
+    ):
         check(path, start)
     assert not problems(path)
 
 
 A_DIGEST = sha256(b"a").hexdigest()
 TARIFF = (
-    "INSERT INTO tariff (name, currency, prices) VALUES ('T', 'EUR', 'gross');"
-    " INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by) VALUES (1, '2026-10-01',"
+    "INSERT INTO tariff (name, currency, prices) "
+    "VALUES ('T', 'EUR', 'gross'); INSERT INTO tariff_version (tariff_id, since, toml, digest, "
+    "added_at, added_by) "
+    "VALUES (1, '2026-10-01',"
 )
 IMPOSSIBLE = "DROP TRIGGER tx_stays_possible; UPDATE tx SET {} WHERE status = 'Completed'; {}"
 
@@ -110,7 +115,11 @@ IMPOSSIBLE = "DROP TRIGGER tx_stays_possible; UPDATE tx SET {} WHERE status = 'C
         ("PRAGMA user_version = 17", "schema", "schema 17 is of no version"),
         ("UPDATE sqlite_sequence SET seq = 5 WHERE name = 'tx'", "ids", "tx would use ids up to"),
         ("DELETE FROM sqlite_sequence WHERE name = 'event'", "ids", "event would use ids up to"),
-        (f"{TARIFF} 'b', '{A_DIGEST}', '', '')", "tariffs", "row 1 of tariff_version: the text is not the one"),
+        (
+            f"{TARIFF} 'b', '{A_DIGEST}', '', '')",
+            "tariffs",
+            "row 1 of tariff_version: the text is not the one",
+        ),
     ],
 )
 def test_problems_are_found(copy: Path, script: str, name: str, text: str) -> None:
@@ -125,7 +134,12 @@ def test_a_tariff_as_it_was_given_is_no_problem(copy: Path) -> None:
 
 def existing(path: Path, script: str) -> str:
     """Leave out guards that there are not, and take a table that there is."""
-    names = {str(name) for (name,) in query(path, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'trigger')")}
+    names = {
+        str(name)
+        for (name,) in query(
+            path, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'trigger')"
+        )
+    }
     if "cp_is_kept" not in names:
         script = script.replace("DROP TRIGGER cp_is_kept; ", "")
     return script if "file_use" in names else script.replace("file_use", "evidence")
@@ -133,7 +147,12 @@ def existing(path: Path, script: str) -> str:
 
 @pytest.mark.parametrize(
     "values",
-    ["energy_delivered = NULL", "energy_delivered = -1", "energy_method = 'guessed'", "stop_time = '2026'"],
+    [
+        "energy_delivered = NULL",
+        "energy_delivered = -1",
+        "energy_method = 'guessed'",
+        "stop_time = '2026'",
+    ],
 )
 def test_an_impossible_transaction_is_found(copy: Path, values: str) -> None:
     ((trigger,),) = query(copy, "SELECT sql FROM sqlite_schema WHERE name = 'tx_stays_possible'")
@@ -159,7 +178,10 @@ def test_many_problems_are_cut(copy: Path) -> None:
     change(copy, "PRAGMA journal_mode = DELETE")
     with closing(connect(copy)) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
-        row = "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) VALUES (?, 'x', '', '', '', '')"
+        row = (
+            "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) "
+            "VALUES (?, 'x', '', '', '', '')"
+        )
         connection.execute("DROP TRIGGER review_opens")
         connection.executemany(row, [(number,) for number in range(50)])
     lines = [line for name, line in problems(copy) if name == "references"]
@@ -168,32 +190,47 @@ def test_many_problems_are_cut(copy: Path) -> None:
 
 
 CHANGES = {
-    "CREATE TRIGGER theirs AFTER INSERT ON tx BEGIN UPDATE tx SET hidden = 1; END": "trigger theirs is not in schema",
+    (
+        "CREATE TRIGGER theirs AFTER INSERT ON tx BEGIN UPDATE tx SET hidden = 1; END"
+    ): "trigger theirs is not in schema",
     "CREATE TABLE theirs (id INTEGER)": "table theirs is not in schema",
     "CREATE VIEW theirs AS SELECT 1": "view theirs is not in schema",
     "CREATE INDEX theirs ON tx (id_tag)": "index theirs is not in schema",
     "DROP INDEX tx_open; CREATE INDEX tx_open ON tx (id)": "index tx_open is not as schema",
-    "UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'account'":
-        "table account is not as schema",
-    "UPDATE sqlite_schema SET sql = replace(sql, 'CHECK (amount >= 0)', '') WHERE name = 'wallet_reservation'":
-        "table wallet_reservation is not as schema",
-    "UPDATE sqlite_schema SET sql = replace(sql, 'BEFORE', 'AFTER') WHERE name = 'tx_is_kept'":
-        "trigger tx_is_kept is not as schema",
+    (
+        "UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'account'"
+    ): "table account is not as schema",
+    (
+        "UPDATE sqlite_schema "
+        "SET sql = replace(sql, 'CHECK (amount >= 0)', '') "
+        "WHERE name = 'wallet_reservation'"
+    ): "table wallet_reservation is not as schema",
+    "UPDATE sqlite_schema SET sql = replace(sql, 'BEFORE', 'AFTER') WHERE name = 'tx_is_kept'": (
+        "trigger tx_is_kept is not as schema"
+    ),
     "DROP TRIGGER tx_is_kept": "trigger tx_is_kept is missing",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("script", CHANGES)
 def test_a_changed_schema_is_no_sound_copy_and_is_not_restored(copy: Path, script: str) -> None:
     change(copy, f"PRAGMA journal_mode = DELETE; PRAGMA writable_schema = ON; {script}")
     assert any(CHANGES[script] in line for name, line in problems(copy) if name == "schema")
-    with pytest.raises(EnvironmentProblem, match=f"was changed by another program.*{CHANGES[script]}"):
+    with pytest.raises(
+        EnvironmentProblem, match=f"was changed by another program.*{CHANGES[script]}"
+    ):
         restore(copy, copy.with_name("new.db"), ignore, is_forced=True)
     assert not copy.with_name("new.db").exists()
 
 
 def test_what_litestream_added_is_no_problem(copy: Path) -> None:
-    change(copy, "PRAGMA journal_mode = DELETE; CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
+    change(
+        copy,
+        (
+            "PRAGMA journal_mode = DELETE; CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, "
+            "seq INTEGER)"
+        ),
+    )
     assert not problems(copy)
     restore(copy, copy.with_name("new.db"), ignore)
 
@@ -205,7 +242,10 @@ def test_files_that_cannot_be_checked(copy: Path) -> None:
     (folder / "shorter").write_bytes(whole[:70])
     (folder / "photo.jpg").write_bytes(b"\xff\xd8" * 1000)
     (folder / "newer").write_bytes(whole)
-    change(folder / "newer", f"PRAGMA journal_mode = DELETE; PRAGMA user_version = {newest_version() + 1}")
+    change(
+        folder / "newer",
+        f"PRAGMA journal_mode = DELETE; PRAGMA user_version = {newest_version() + 1}",
+    )
     make(folder / FOREIGN)
     for name, text in {
         "nothing": "there is no file",
@@ -236,11 +276,15 @@ def test_a_file_in_use_is_one_line_by_any_path(copy: Path) -> None:
     same = copy.with_name("same.db")
     same.hardlink_to(copy)
     command = [sys.executable, "-c", HOLD, str(copy)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "ready\n"
         for path in (copy, same):
-            with pytest.raises(EnvironmentProblem, match="is in use by a server or another program"):
+            with pytest.raises(
+                EnvironmentProblem, match="is in use by a server or another program"
+            ):
                 check(path, lambda _name: None)
         other.communicate()
     same.unlink()

@@ -1,5 +1,6 @@
-"""Clocks that are set while a car charges, lose their time, or were never set: found in a simulated month. Queued
-messages arrived at once or late, so times of receipt show no better when they were created."""
+"""Clocks that are set while a car charges, lose their time, or were never set: found in a simulated
+month. Queued messages arrived at once or late, so times of receipt show no better when they were
+created."""
 
 from datetime import timedelta
 
@@ -40,8 +41,8 @@ def tell(station: Station, transaction: int, at: str, wh: int) -> None:
 
 
 def told_late(station: Station, transaction: int, wh: int, since: float, until: float) -> int:
-    """The readings of a car that charged from so many minutes ago to so many, by a clock that is right; gives the
-    register then."""
+    """The readings of a car that charged from so many minutes ago to so many, by a clock that is
+    right; gives the register then."""
     begun = station.books.now
     while since - QUARTER >= until:
         since, wh = since - QUARTER, wh + STEP
@@ -54,7 +55,8 @@ def told_late(station: Station, transaction: int, wh: int, since: float, until: 
 def test_a_start_that_waited_began_before_the_readings_of_the_clock_that_was_set(
     books: Books, station: Station, counts_from_0: bool
 ) -> None:
-    """All queued messages arrive within minutes; the first readings are older than the receipt of the start."""
+    """All queued messages arrive within minutes; the first readings are older than the receipt of
+    the start."""
     session(station, 4_940_000)
     books.wait(3 * HOUR)
     transaction = station.start(4_952_667, at=unset(94))
@@ -65,7 +67,9 @@ def test_a_start_that_waited_began_before_the_readings_of_the_clock_that_was_set
 
 
 @pytest.mark.parametrize("counts_from_0", [False, True])
-def test_a_clock_is_set_after_two_readings_and_all_waited(books: Books, station: Station, counts_from_0: bool) -> None:
+def test_a_clock_is_set_after_two_readings_and_all_waited(
+    books: Books, station: Station, counts_from_0: bool
+) -> None:
     """Its stop is hours older than the receipt of its start, but belongs to it."""
     before = session(station, 1_810_000)
     station.start(before, tag="LOST")
@@ -89,7 +93,8 @@ def test_a_clock_is_set_after_two_readings_and_all_waited(books: Books, station:
 
 
 def test_a_clock_that_is_set_back_while_readings_wait(books: Books, station: Station) -> None:
-    """The step at which it was set took as long as the others, not from one receipt to the other."""
+    """The step at which it was set took as long as the others, not from one receipt to the
+    other."""
     ahead, begun = 5 * HOUR, books.now
     books.wait(25)
     transaction = station.start(2_931_767, at=station.clock(25 - ahead))
@@ -103,7 +108,8 @@ def test_a_clock_that_is_set_back_while_readings_wait(books: Books, station: Sta
 
 
 def test_the_start_of_a_clock_that_was_ahead_waited_too(books: Books, station: Station) -> None:
-    """The clock was set long before the start arrived: the first readings are older than its receipt."""
+    """The clock was set long before the start arrived: the first readings are older than its
+    receipt."""
     ahead, begun = 5 * HOUR + 45, books.now
     books.wait(72)
     transaction = station.start(10_802_840, at=station.clock(72 - ahead))
@@ -117,7 +123,8 @@ def test_the_start_of_a_clock_that_was_ahead_waited_too(books: Books, station: S
 
 
 def test_a_clock_that_was_ahead_at_its_readings_only(books: Books, station: Station) -> None:
-    """It is set before the stop, which has the earlier time: a car of 150 kW, that was soon full."""
+    """It is set before the stop, which has the earlier time: a car of 150 kW, that was soon
+    full."""
     ahead, start = 6 * HOUR, 8_564_059
     begun = station.clock()
     books.wait(56)
@@ -127,14 +134,20 @@ def test_a_clock_that_was_ahead_at_its_readings_only(books: Books, station: Stat
     for wh, power, percent in told:
         books.wait(QUARTER)
         at = station.clock(56 - ahead)
-        station.tell(meter_value(at, start + wh, watts(power), charge_state(percent)), transaction=transaction)
+        station.tell(
+            meter_value(at, start + wh, watts(power), charge_state(percent)),
+            transaction=transaction,
+        )
     books.wait(11)
     station.stop(transaction, start + 54_824, at=station.clock(56))
     assert_figure(station, transaction, 54_824, flagged=False)
 
 
-def test_readings_ahead_of_their_receipt_count_where_the_clock_is_set_again(books: Books, station: Station) -> None:
-    """None of them was the last reading while the car charged, because the clock was not known to be ahead."""
+def test_readings_ahead_of_their_receipt_count_where_the_clock_is_set_again(
+    books: Books, station: Station
+) -> None:
+    """None of them was the last reading while the car charged, because the clock was not known to
+    be ahead."""
     transaction, wh = station.start(7_274_330), 7_274_330
     for ahead in (0, 0, 0, 0, 0, 0, 80, 80, 80, 80, 80, 80, 80):
         books.wait(QUARTER)
@@ -144,7 +157,9 @@ def test_readings_ahead_of_their_receipt_count_where_the_clock_is_set_again(book
     assert_figure(station, transaction, 13 * STEP, flagged=False)
 
 
-def test_a_clock_that_stands_still_tells_nothing_of_how_long_it_took(books: Books, station: Station) -> None:
+def test_a_clock_that_stands_still_tells_nothing_of_how_long_it_took(
+    books: Books, station: Station
+) -> None:
     """Its readings were queued, and no stop arrives: each of them counts."""
     session(station, 4_300_000)
     books.wait(5 * HOUR)
@@ -176,8 +191,11 @@ def test_the_stop_of_a_clock_that_was_set_since_is_left_as_it_is(
     assert_time(books, transaction, "stop_time", ended)
 
 
-def test_a_start_that_is_told_again_after_silence_is_no_second_one(books: Books, station: Station) -> None:
-    """Its response was lost, and its charger was connected for long before it repeated the message."""
+def test_a_start_that_is_told_again_after_silence_is_no_second_one(
+    books: Books, station: Station
+) -> None:
+    """Its response was lost, and its charger was connected for long before it repeated the
+    message."""
     transaction = station.start(4_321_769, at=FROZEN)
     close_silent(station)
     books.wait(HOUR)
@@ -190,8 +208,11 @@ def test_a_start_that_is_told_again_after_silence_is_no_second_one(books: Books,
     assert station.start(4_321_769 + 2 * STEP, at=FROZEN) != transaction
 
 
-def test_a_start_at_0_after_a_transaction_that_was_closed_is_a_new_one(books: Books, station: Station) -> None:
-    """If the clock is never set and each transaction begins at 0, only its readings distinguish it."""
+def test_a_start_at_0_after_a_transaction_that_was_closed_is_a_new_one(
+    books: Books, station: Station
+) -> None:
+    """If the clock is never set and each transaction begins at 0, only its readings distinguish
+    it."""
     transaction = station.start(0, at=FROZEN)
     books.wait(QUARTER)
     tell(station, transaction, FROZEN, STEP)
@@ -199,8 +220,11 @@ def test_a_start_at_0_after_a_transaction_that_was_closed_is_a_new_one(books: Bo
     assert station.start(0, at=FROZEN) != transaction
 
 
-def test_a_clock_that_is_set_back_between_the_start_and_the_first_reading(books: Books, station: Station) -> None:
-    """The start was queued and received after the time of the first reading, which did not begin it."""
+def test_a_clock_that_is_set_back_between_the_start_and_the_first_reading(
+    books: Books, station: Station
+) -> None:
+    """The start was queued and received after the time of the first reading, which did not begin
+    it."""
     ahead, begun, wh = 8 * HOUR, books.now, 6_629_437
     books.wait(20)
     transaction = station.start(wh, at=station.clock(20 - ahead))
@@ -229,8 +253,8 @@ def test_a_reading_that_tells_less_than_the_start_counts(books: Books, station: 
 def test_readings_of_a_clock_that_stands_still_arrive_together_after_an_outage(
     books: Books, station: Station, *, is_strange: bool
 ) -> None:
-    """Three were queued: by their receipt the register rose by kilowatt-hours in a second. A strange charger sends kWh
-    called Wh, and its stop is lost."""
+    """Three were queued: by their receipt the register rose by kilowatt-hours in a second. A
+    strange charger sends kWh called Wh, and its stop is lost."""
     begin = wh = 3_690_000
     transaction = station.start(begin, at=FROZEN)
     for power, minutes in [(50_000, 5)] * 6 + [(34_000, 44), (20_000, 1 / 60), (6_060, 1 / 60)]:
@@ -252,7 +276,8 @@ def test_readings_of_a_clock_that_stands_still_arrive_together_after_an_outage(
 def test_a_skew_from_before_the_last_connection_was_lost_is_over(
     books: Books, station: Station, is_set_since: bool
 ) -> None:
-    """If the clock were still ahead, the start would precede the loss and would have been sent at once."""
+    """If the clock were still ahead, the start would precede the loss and would have been sent at
+    once."""
     ahead, waited = 6 * HOUR, HOUR if is_set_since else 7 * HOUR
     station.status("Available", at=station.clock(-ahead))
     books.wait(HOUR)
@@ -267,8 +292,8 @@ def test_a_skew_from_before_the_last_connection_was_lost_is_over(
 
 
 def come_back(books: Books, station: Station, ahead: int) -> None:
-    """Tell a status by a clock that is so many minutes ahead, and connect again three hours after the connection was
-    lost."""
+    """Tell a status by a clock that is so many minutes ahead, and connect again three hours after
+    the connection was lost."""
     station.status("Available", at=station.clock(-ahead))
     books.wait(HOUR)
     station.lose()
@@ -277,7 +302,8 @@ def come_back(books: Books, station: Station, ahead: int) -> None:
 
 
 def test_a_stop_of_a_start_that_waited_is_by_the_same_clock(books: Books, station: Station) -> None:
-    """The clock was set right while the charger was offline, and the skew that is known is from before."""
+    """The clock was set right while the charger was offline, and the skew that is known is from
+    before."""
     come_back(books, station, ahead=100)
     started, stopped = books.now - timedelta(minutes=170), books.now - timedelta(minutes=50)
     transaction = station.start(2_951_249, at=station.clock(170))
@@ -286,8 +312,11 @@ def test_a_stop_of_a_start_that_waited_is_by_the_same_clock(books: Books, statio
     assert_time(books, transaction, "stop_time", stopped)
 
 
-def test_one_queued_message_shows_that_the_clock_was_set_before_the_next_one(books: Books, station: Station) -> None:
-    """By the old clock the first transaction would precede the loss, but the second one would not."""
+def test_one_queued_message_shows_that_the_clock_was_set_before_the_next_one(
+    books: Books, station: Station
+) -> None:
+    """By the old clock the first transaction would precede the loss, but the second one would
+    not."""
     come_back(books, station, ahead=64)
     begun = station.clock(170)
     station.stop(station.start(2_951_249, at=begun), 2_951_249, at=begun)
@@ -296,7 +325,9 @@ def test_one_queued_message_shows_that_the_clock_was_set_before_the_next_one(boo
     assert_time(books, transaction, "start_time", started)
 
 
-def test_a_clock_set_right_behind_the_start_is_not_ahead_at_the_stop(books: Books, station: Station) -> None:
+def test_a_clock_set_right_behind_the_start_is_not_ahead_at_the_stop(
+    books: Books, station: Station
+) -> None:
     ahead, waited = 400, 16
     station.status("Preparing", at=station.clock(-ahead))
     books.wait(waited)
@@ -304,19 +335,25 @@ def test_a_clock_set_right_behind_the_start_is_not_ahead_at_the_stop(books: Book
     for number in range(1, 6):
         books.wait(QUARTER)
         at = station.clock(waited)
-        station.tell(meter_value(at, 4_996_882 + number * 1840, watts(7360)), transaction=transaction)
+        station.tell(
+            meter_value(at, 4_996_882 + number * 1840, watts(7360)), transaction=transaction
+        )
     stopped = books.now
     books.wait(2)
     station.stop(transaction, 4_996_882 + 5 * 1840, at=station.clock(2))
     assert_time(books, transaction, "stop_time", stopped)
 
 
-def test_readings_without_an_id_behind_a_start_of_an_unset_clock_are_its_own(books: Books, station: Station) -> None:
+def test_readings_without_an_id_behind_a_start_of_an_unset_clock_are_its_own(
+    books: Books, station: Station
+) -> None:
     """By then the clock is set, and their times precede the receipt of the start."""
     power_cut = station.start(4_567_238)
     for number in range(1, 6):
         books.wait(QUARTER)
-        station.tell(meter_value(station.clock(), 4_567_238 + number * STEP, watts(11_000)), transaction=-1)
+        station.tell(
+            meter_value(station.clock(), 4_567_238 + number * STEP, watts(11_000)), transaction=-1
+        )
     station.lose()
     books.wait(4 * HOUR)
     station.connect()
@@ -334,8 +371,11 @@ def test_readings_without_an_id_behind_a_start_of_an_unset_clock_are_its_own(boo
     assert bill_of(station, power_cut)[1] == 5 * STEP
 
 
-def test_queued_readings_of_a_lost_start_rise_in_the_order_of_their_arrival(books: Books, station: Station) -> None:
-    """The last one of the unset clock, whose time is that of its receipt, arrives after the time of the next one."""
+def test_queued_readings_of_a_lost_start_rise_in_the_order_of_their_arrival(
+    books: Books, station: Station
+) -> None:
+    """The last one of the unset clock, whose time is that of its receipt, arrives after the time of
+    the next one."""
     start, begun = 2_402_793, books.now - timedelta(minutes=68)
     for number in range(1, 9):
         books.wait(2)
@@ -348,8 +388,11 @@ def test_queued_readings_of_a_lost_start_rise_in_the_order_of_their_arrival(book
     assert found[1:] == (7 * STEP, True)  # from its first reading
 
 
-def test_a_reading_of_the_time_of_the_stop_is_of_its_transaction(books: Books, station: Station) -> None:
-    """Its stop repeats the reading before; the clock was never set, so that both times are those of receipt."""
+def test_a_reading_of_the_time_of_the_stop_is_of_its_transaction(
+    books: Books, station: Station
+) -> None:
+    """Its stop repeats the reading before; the clock was never set, so that both times are those of
+    receipt."""
     transaction = station.start(1_354_371, at=unset(91))
     books.wait(QUARTER)
     station.tell(meter_value(unset(106), 1_357_121, watts(11_000)))
@@ -361,21 +404,26 @@ def test_a_reading_of_the_time_of_the_stop_is_of_its_transaction(books: Books, s
     assert_doubtful(station, transaction, 3413, 3413)
 
 
-def test_one_step_beside_the_stop_does_not_tell_how_long_others_took(books: Books, station: Station) -> None:
+def test_one_step_beside_the_stop_does_not_tell_how_long_others_took(
+    books: Books, station: Station
+) -> None:
     """The start was queued for minutes; the last reading arrived seconds after the previous one."""
     session(station, 3_518_000)
     books.wait(2 * HOUR)
     transaction = station.start(3_532_149, at=unset(96))
     books.wait(QUARTER - 6)
     tell(station, transaction, station.clock(1), 3_532_149 + STEP)
-    station.tell(meter_value(station.clock(0.75), 3_532_149 + STEP + 40, watts(11_000)), transaction=transaction)
+    station.tell(
+        meter_value(station.clock(0.75), 3_532_149 + STEP + 40, watts(11_000)),
+        transaction=transaction,
+    )
     station.stop(transaction, 3_532_149 + STEP + 40, at=station.clock(0.75))
     assert_figure(station, transaction, STEP + 40, flagged=False)
 
 
 def test_readings_of_a_clock_further_ahead_than_the_start_seemed_are_signs(books: Books) -> None:
-    """The start had waited: it seemed 35 minutes ahead, the clock is two hours ahead. A boot suspended the transaction,
-    and the last reading comes after the system closed it."""
+    """The start had waited: it seemed 35 minutes ahead, the clock is two hours ahead. A boot
+    suspended the transaction, and the last reading comes after the system closed it."""
     station = Station(books, "CP-2", behind=-2 * HOUR)
     transaction = station.start(1000, at=station.clock(85))
     for number in (1, 2, 3):
@@ -405,7 +453,9 @@ def test_a_transaction_that_the_system_closed_lasted_as_long_as_its_readings(boo
     assert_figure(station, transaction, 5 * STEP)
 
 
-def test_a_clock_that_was_set_back_while_messages_waited_shows_no_time_between_them(books: Books) -> None:
+def test_a_clock_that_was_set_back_while_messages_waited_shows_no_time_between_them(
+    books: Books,
+) -> None:
     """38 minutes passed, more than a sampling interval; the times of receipt allow them."""
     station = Station(books, "CP-2", behind=-6 * HOUR)
     transaction, wh = station.start(1000), 1000
@@ -427,7 +477,9 @@ def test_a_clock_that_was_set_back_while_messages_waited_shows_no_time_between_t
     assert_figure(station, transaction, wh - 1000, flagged=False)
 
 
-def test_a_clock_that_is_set_ahead_and_then_back_by_less_than_a_step(books: Books, station: Station) -> None:
+def test_a_clock_that_is_set_ahead_and_then_back_by_less_than_a_step(
+    books: Books, station: Station
+) -> None:
     """Its first step after the second setting lasts 9 minutes by that clock, and 15 in truth."""
     transaction, wh = station.start(1_000_000), 1_000_000
     for quarter in range(1, 13):
@@ -440,8 +492,8 @@ def test_a_clock_that_is_set_ahead_and_then_back_by_less_than_a_step(books: Book
 
 
 def test_an_older_one_of_a_clock_that_was_ahead_takes_nothing_from_the_next(books: Books) -> None:
-    """The clock was six hours ahead, and was set before the next one, whose readings and stop have no id. By the time
-    of its start the older one would then be the newer."""
+    """The clock was six hours ahead, and was set before the next one, whose readings and stop have
+    no id. By the time of its start the older one would then be the newer."""
     station = Station(books, "CP-2", behind=-6 * HOUR)
     older = station.start(1000)
     tell(station, older, station.clock(), 1000 + STEP)
@@ -472,7 +524,9 @@ def test_a_clock_that_was_ahead_is_set_while_two_cars_charge(books: Books) -> No
             station.behind = 0
         for connector, start in ((1, 1000), (2, 70_000)):
             station.tell(
-                meter_value(station.clock(), start + number * STEP, watts(11_000)), transaction=0, connector=connector
+                meter_value(station.clock(), start + number * STEP, watts(11_000)),
+                transaction=0,
+                connector=connector,
             )
     books.wait(1)
     station.stop(0, 1000 + 6 * STEP, tag="ONE")
@@ -482,7 +536,9 @@ def test_a_clock_that_was_ahead_is_set_while_two_cars_charge(books: Books) -> No
     assert_figure(station, second, 6 * STEP, flagged=True)
 
 
-def test_a_clock_that_is_set_back_while_the_register_rolls_over(books: Books, station: Station) -> None:
+def test_a_clock_that_is_set_back_while_the_register_rolls_over(
+    books: Books, station: Station
+) -> None:
     wh = 2**16 - 3 * STEP - 2500
     transaction = station.start(wh)
     for number in range(1, 9):
@@ -497,18 +553,23 @@ def test_a_clock_that_is_set_back_while_the_register_rolls_over(books: Books, st
 @pytest.mark.parametrize("late", [0, 25, 4 * HOUR])
 @pytest.mark.parametrize("ahead", [0, 90])
 @pytest.mark.parametrize(
-    ("below", "share"), [(1900, 1.0), (0, 1.35)], ids=["a start that is too low", "a register that is too fast"]
+    ("below", "share"),
+    [(1900, 1.0), (0, 1.35)],
+    ids=["a start that is too low", "a register that is too fast"],
 )
 def test_a_lie_is_in_doubt_as_well_if_half_of_it_waited(
     books: Books, late: int, ahead: int, below: int, share: float
 ) -> None:
-    """The live half shows the clock: right, or ahead of ours. That the rest came late makes no more energy possible."""
+    """The live half shows the clock: right, or ahead of ours. That the rest came late makes no more
+    energy possible."""
     station = Station(books, "CP-2", behind=-ahead)
     begun, wh, start, every = books.now, 812_000, 812_000 - below, 5
     transaction = station.start(start)
     for minute in range(every, 2 * HOUR, every):
         wh += round(share * 920)
-        value = meter_value(station.clock(-minute + (books.now - begun).total_seconds() / 60), wh, watts(11_040))
+        value = meter_value(
+            station.clock(-minute + (books.now - begun).total_seconds() / 60), wh, watts(11_040)
+        )
         arrives = minute if minute < HOUR else max(minute, bool(late) * (2 * HOUR + late))
         books.now = begun + timedelta(minutes=arrives)
         station.tell(value, transaction=transaction)
@@ -519,8 +580,11 @@ def test_a_lie_is_in_doubt_as_well_if_half_of_it_waited(
 
 
 @pytest.mark.parametrize("late", [0, 25, 4 * HOUR])
-def test_a_stop_is_too_low_as_well_if_the_next_start_waited(books: Books, station: Station, late: int) -> None:
-    """No charger delivers 15 kWh in the ten minutes from the one to the other, which both times are right about."""
+def test_a_stop_is_too_low_as_well_if_the_next_start_waited(
+    books: Books, station: Station, late: int
+) -> None:
+    """No charger delivers 15 kWh in the ten minutes from the one to the other, which both times are
+    right about."""
     transaction = station.start(50_000)
     books.wait(3 * HOUR)
     station.stop(transaction, 62_000)
@@ -531,7 +595,8 @@ def test_a_stop_is_too_low_as_well_if_the_next_start_waited(books: Books, statio
 
 
 def test_readings_that_waited_are_as_late_by_chance_as_a_clock_was_behind(books: Books) -> None:
-    """The clock was put right while a car charged. Then the link was down, until half an hour after the end."""
+    """The clock was put right while a car charged. Then the link was down, until half an hour after
+    the end."""
     station = Station(books, "CP-2", behind=HOUR + 30)
     wh = session(station, 30_000)
     transaction, begun = station.start(wh), books.now
@@ -541,7 +606,9 @@ def test_readings_that_waited_are_as_late_by_chance_as_a_clock_was_behind(books:
             station.behind = 0
         books.now = begun + timedelta(minutes=minute if minute < HOUR + 30 else 3 * HOUR + 30)
         passed = (books.now - begun).total_seconds() / 60
-        station.tell(meter_value(station.clock(passed - minute), wh, watts(11_040)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(passed - minute), wh, watts(11_040)), transaction=transaction
+        )
     station.stop(transaction, wh, at=station.clock(30))
     settle(books)
     assert_figure(station, transaction, 35 * 920, flagged=False)

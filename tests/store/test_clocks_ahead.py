@@ -1,4 +1,5 @@
-"""A charger's clock that is known to be ahead, and messages that waited in an outage: they are dated by that clock."""
+"""A charger's clock that is known to be ahead, and messages that waited in an outage: they are
+dated by that clock."""
 
 from datetime import timedelta
 
@@ -97,7 +98,9 @@ def test_readings_that_waited_are_dated_by_the_same_clock(books: Books) -> None:
     assert abs(billed.since - begun) < timedelta(minutes=1)
     seam = begun + timedelta(minutes=20)
     levels = evidence_of(books, transaction, Needs(course=True, stay=False, seams=(seam,))).levels
-    assert any(abs(one.at - seam) < timedelta(minutes=1) and one.wh == 2000 for one in levels), levels
+    assert any(abs(one.at - seam) < timedelta(minutes=1) and one.wh == 2000 for one in levels), (
+        levels
+    )
 
 
 @pytest.mark.parametrize("outage", [HOUR, 3 * HOUR])
@@ -116,7 +119,8 @@ def test_one_without_a_stop_ends_when_the_next_one_begins(books: Books, outage: 
 
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_the_server_was_restarted_in_between(books: Books, is_killed: bool) -> None:
-    """Nobody knows when a connection ended whose server was killed: the next one says only that it did."""
+    """Nobody knows when a connection ended whose server was killed: the next one says only that it
+    did."""
     station = known_ahead(books, 2 * HOUR)
     if not is_killed:
         station.lose(reason="the server is stopping", code=1001)

@@ -1,4 +1,5 @@
-"""A charger's clock that is behind: found from the messages of one connection, and never in messages that waited."""
+"""A charger's clock that is behind: found from the messages of one connection, and never in
+messages that waited."""
 
 from __future__ import annotations
 
@@ -62,8 +63,11 @@ def biller(books: Books) -> Biller:
     return found
 
 
-def charge(station: Station, *, minutes: int = 55, every: int = 5, readings: bool = True, wh: int = WH) -> int:
-    """A session of twelve live messages and more that lies in the dear hour; all its messages are live."""
+def charge(
+    station: Station, *, minutes: int = 55, every: int = 5, readings: bool = True, wh: int = WH
+) -> int:
+    """A session of twelve live messages and more that lies in the dear hour; all its messages are
+    live."""
     books = station.books
     books.wait(1)
     station.status("Preparing")
@@ -72,7 +76,10 @@ def charge(station: Station, *, minutes: int = 55, every: int = 5, readings: boo
     for step in range(1, minutes // every):
         books.wait(every)
         if readings:
-            station.tell(meter_value(station.clock(), 1000 + wh * step * every // minutes), transaction=number)
+            station.tell(
+                meter_value(station.clock(), 1000 + wh * step * every // minutes),
+                transaction=number,
+            )
     books.wait(every)
     station.stop(number, 1000 + wh, tag="Card")
     station.status("Finishing")
@@ -92,7 +99,9 @@ def times(books: Books, number: int) -> tuple[datetime, datetime]:
     return datetime.fromisoformat(start), datetime.fromisoformat(stop)
 
 
-def assert_true(books: Books, number: int, minutes: int = 55, until: datetime | None = None) -> None:
+def assert_true(
+    books: Books, number: int, minutes: int = 55, until: datetime | None = None
+) -> None:
     """Assert that the times are right to some seconds."""
     start, stop = times(books, number)
     ended = until or books.now
@@ -102,12 +111,25 @@ def assert_true(books: Books, number: int, minutes: int = 55, until: datetime | 
 
 def waiting(books: Books) -> list[int]:
     """Return the sessions that are about to be judged again."""
-    return [number for (number,) in books.rows("SELECT id FROM tx WHERE judge_after IS NOT NULL ORDER BY id")]
+    return [
+        number
+        for (number,) in books.rows("SELECT id FROM tx WHERE judge_after IS NOT NULL ORDER BY id")
+    ]
 
 
 def assert_as_sent(books: Books, number: int) -> None:
-    row = "SELECT start_time = own_start_time, stop_time = own_stop_time, start_behind_seconds, stop_behind_seconds,"
-    assert books.row(f"{row} is_clock_unsure, review FROM tx WHERE id = ?", number) == (1, 1, 0, 0, 0, None)
+    row = (
+        "SELECT start_time = own_start_time, stop_time = own_stop_time, start_behind_seconds, "
+        "stop_behind_seconds,"
+    )
+    assert books.row(f"{row} is_clock_unsure, review FROM tx WHERE id = ?", number) == (
+        1,
+        1,
+        0,
+        0,
+        0,
+        None,
+    )
 
 
 # A clock that is behind
@@ -127,8 +149,11 @@ def test_a_session_is_dated_and_billed_by_the_true_time(
 
 
 @pytest.mark.parametrize("behind", SKEWS)
-def test_local_time_called_utc_is_wrong_in_every_session(books: Books, biller: Biller, behind: float) -> None:
-    """Also in the next one, whose start is dated at once, by what the connection has shown by then."""
+def test_local_time_called_utc_is_wrong_in_every_session(
+    books: Books, biller: Biller, behind: float
+) -> None:
+    """Also in the next one, whose start is dated at once, by what the connection has shown by
+    then."""
     station = Station(books, behind=behind)
     charge(station)
     books.wait(DAY - 56)
@@ -213,7 +238,9 @@ def test_it_ended_before_we_began_by_its_clock_only(books: Books) -> None:
     assert books.value("SELECT state FROM booked WHERE tx_id = ?", number) == BillState.UNBILLED
 
 
-def test_a_short_session_is_dated_once_later_messages_show_the_clock(books: Books, biller: Biller) -> None:
+def test_a_short_session_is_dated_once_later_messages_show_the_clock(
+    books: Books, biller: Biller
+) -> None:
     station = Station(books, behind=HOUR)
     number = charge(station, minutes=6, every=2, wh=900)
     ended = books.now
@@ -235,7 +262,10 @@ def test_a_clock_that_is_shown_is_a_fact_of_its_own(books: Books) -> None:
     books.run(lambda db: db.execute("UPDATE tx SET judge_steps = 19 WHERE id = ?", (number,)))
     books.wait(15)
     station.status("Available")
-    assert books.row("SELECT judge_after IS NULL, judge_steps FROM tx WHERE id = ?", number) == (0, 0)
+    assert books.row("SELECT judge_after IS NULL, judge_steps FROM tx WHERE id = ?", number) == (
+        0,
+        0,
+    )
 
 
 def test_the_fee_for_blocking_counts_from_the_true_end(books: Books) -> None:
@@ -315,7 +345,8 @@ def test_a_charged_wallet_is_corrected(books: Books) -> None:
 
 
 def test_later_messages_may_show_that_it_was_one_clock(books: Books, biller: Biller) -> None:
-    """Its stop waited, while the connection went on; the next status shows that the clock was not set."""
+    """Its stop waited, while the connection went on; the next status shows that the clock was not
+    set."""
     station = Station(books, behind=HOUR)
     station.status("Available")
     books.wait(15)
@@ -337,7 +368,10 @@ def test_later_messages_may_show_that_it_was_one_clock(books: Books, biller: Bil
 def data_until(station: Station, minutes: int, every: float = 0.5) -> list[dict[str, Any]]:
     """The readings of so many minutes, up to now, as a stop brings them."""
     steps = int(minutes / every)
-    return [station.register(1000 + WH * step // steps, minutes - step * every) for step in range(1, steps + 1)]
+    return [
+        station.register(1000 + WH * step // steps, minutes - step * every)
+        for step in range(1, steps + 1)
+    ]
 
 
 @pytest.mark.parametrize("behind", SKEWS)
@@ -374,7 +408,9 @@ def test_the_clock_is_read_from_one_reading_of_each_message(books: Books) -> Non
     books.wait(30)
     station.stop(number, 1000 + WH, data=data_until(station, 60))
     own = [stamp(datetime.fromisoformat(at) - timedelta(hours=7)) for at in (first, books.at)]
-    found = [(f"{at[:19]}.000Z", received) for at, received in zip(own, (first, books.at), strict=True)]
+    found = [
+        (f"{at[:19]}.000Z", received) for at, received in zip(own, (first, books.at), strict=True)
+    ]
     tx = known(lambda sql, parameters: books.rows(sql, *parameters), number)
     assert tx is not None
     assert books.rows(TIMES, *of_readings(tx, LAST_TIME)) == found
@@ -384,7 +420,9 @@ def test_the_clock_is_read_from_one_reading_of_each_message(books: Books) -> Non
 
 
 @pytest.mark.parametrize("behind", SKEWS)
-def test_what_waited_is_corrected_by_the_clock_before_and_after(books: Books, biller: Biller, behind: float) -> None:
+def test_what_waited_is_corrected_by_the_clock_before_and_after(
+    books: Books, biller: Biller, behind: float
+) -> None:
     station = Station(books, behind=behind)
     charge(station)
     station.lose()
@@ -406,7 +444,8 @@ def test_what_waited_is_corrected_by_the_clock_before_and_after(books: Books, bi
 
 
 def waited_until_it_was_set(books: Books, *, windowed: bool = True) -> tuple[Station, int]:
-    """A clock an hour behind; what waited was sent after it was set. Nobody knows by which clock that was dated."""
+    """A clock an hour behind; what waited was sent after it was set. Nobody knows by which clock
+    that was dated."""
     station = Station(books, behind=HOUR)
     charge(station)
     station.lose()
@@ -463,7 +502,9 @@ def test_a_tariff_that_comes_later_makes_the_times_matter(books: Books, biller: 
     station, number = waited_until_it_was_set(books, windowed=False)
     assert line(biller, number) == ("session", 98)
     biller.assign(
-        biller.add(DEAR_HOUR.replace("One", "Another").replace("12:00-13:00", "19:00-20:00")), date(2026, 1, 1), ANNA
+        biller.add(DEAR_HOUR.replace("One", "Another").replace("12:00-13:00", "19:00-20:00")),
+        date(2026, 1, 1),
+        ANNA,
     )
     assert line(biller, number) == ("held back", 0)
     books.wait(2)
@@ -474,7 +515,9 @@ def test_a_tariff_that_comes_later_makes_the_times_matter(books: Books, biller: 
 
 
 @pytest.mark.parametrize("corrected", [False, True])
-def test_a_person_decides_again_once_the_clock_is_shown(books: Books, biller: Biller, corrected: bool) -> None:
+def test_a_person_decides_again_once_the_clock_is_shown(
+    books: Books, biller: Biller, corrected: bool
+) -> None:
     """That person went by the times as sent."""
     station, number = settled_before_its_clock_is_shown(books, corrected=corrected)
     assert line(biller, number) == ("held back", 0)
@@ -504,7 +547,8 @@ def test_nobody_is_asked_again_if_both_times_give_one_price(books: Books, biller
 def settled_before_its_clock_is_shown(
     books: Books, *, corrected: bool = False, times: bool = False
 ) -> tuple[Station, int]:
-    """A session that lies in the dear hour only by the true time, which a person settled before that was known."""
+    """A session that lies in the dear hour only by the true time, which a person settled before
+    that was known."""
     station = Station(books, behind=HOUR)
     number = charge(station, minutes=6, every=2, wh=900)
     books.wait(2)
@@ -525,7 +569,8 @@ def settled_before_its_clock_is_shown(
 
 
 def test_a_clock_that_is_set_while_a_car_charges(books: Books, biller: Biller) -> None:
-    """From an hour behind to right, between two live readings: both prices are told, and the energy is certain."""
+    """From an hour behind to right, between two live readings: both prices are told, and the energy
+    is certain."""
     station = Station(books, behind=HOUR)
     station.status("Available")
     books.wait(15)
@@ -544,9 +589,12 @@ def test_a_clock_that_is_set_while_a_car_charges(books: Books, biller: Biller) -
     assert "9.00 EUR" in station.review(number)
 
 
-def set_back_while_a_car_charges(books: Books, *, after: Sequence[str], waits: float = 0) -> tuple[int, datetime]:
-    """A clock is set back by 70 minutes after the first hour of three; the last words of the session are some statuses.
-    The stop waited some minutes, while the link went on. Return its number and its true end."""
+def set_back_while_a_car_charges(
+    books: Books, *, after: Sequence[str], waits: float = 0
+) -> tuple[int, datetime]:
+    """A clock is set back by 70 minutes after the first hour of three; the last words of the
+    session are some statuses. The stop waited some minutes, while the link went on. Return its
+    number and its true end."""
     station = Station(books)
     books.wait(5)
     number = station.start(1000, 1, "Card")
@@ -566,12 +614,14 @@ def set_back_while_a_car_charges(books: Books, *, after: Sequence[str], waits: f
 
 
 @pytest.mark.parametrize(
-    ("after", "waits"), [(["Finishing"], 0), (["Finishing", "Available"], 0), (["Finishing", "Available"], 4)]
+    ("after", "waits"),
+    [(["Finishing"], 0), (["Finishing", "Available"], 0), (["Finishing", "Available"], 4)],
 )
 def test_the_last_words_of_a_session_show_the_clock_of_its_stop(
     books: Books, biller: Biller, after: Sequence[str], waits: float
 ) -> None:
-    """Nothing comes after them: what they show is used for the stop, whose part of the dear hour is another."""
+    """Nothing comes after them: what they show is used for the stop, whose part of the dear hour is
+    another."""
     number, ended = set_back_while_a_car_charges(books, after=after, waits=waits)
     assert line(biller, number)[0] == "held back"
     _, stop = times(books, number)
@@ -579,7 +629,8 @@ def test_the_last_words_of_a_session_show_the_clock_of_its_stop(
 
 
 def test_statuses_that_are_right_leave_a_doubt(books: Books, biller: Biller) -> None:
-    """Start, readings and stop are in local time, and the statuses in UTC: perhaps that is no clock."""
+    """Start, readings and stop are in local time, and the statuses in UTC: perhaps that is no
+    clock."""
     station = Station(books, behind=HOUR)
     number = station.start(1000, 1, "Card")
     for step in range(1, 6):
@@ -600,7 +651,10 @@ def queue_of(station: Station, messages: int, every: float) -> list[int]:
     station.lose()
     began = books.now
     books.wait(messages * every)
-    sent = [(began + timedelta(minutes=number * every)).strftime("%Y-%m-%dT%H:%M:%SZ") for number in range(messages)]
+    sent = [
+        (began + timedelta(minutes=number * every)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for number in range(messages)
+    ]
     station.connect()
     numbers, wh = list[int](), 1000
     for place in range(0, messages - 1, 2):
@@ -655,7 +709,9 @@ def told_late(station: Station, number: int) -> None:
 def told_at_the_end(station: Station, number: int) -> None:
     station.books.wait(35)
     for step in range(1, 8):
-        station.tell(meter_value(station.clock(35 - 5 * step), 1000 + 500 * step), transaction=number)
+        station.tell(
+            meter_value(station.clock(35 - 5 * step), 1000 + 500 * step), transaction=number
+        )
 
 
 @pytest.mark.parametrize("tell", [told_late, told_at_the_end])

@@ -1,4 +1,5 @@
-"""Statements: what they bill, what they hold back, how they are closed, and what a later correction does."""
+"""Statements: what they bill, what they hold back, how they are closed, and what a later correction
+does."""
 
 from __future__ import annotations
 
@@ -20,7 +21,19 @@ from levity_trio.store.writes import accounts, wallets
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
-from tests.store.bills import ANNA, BEN, BERLIN, FLAT, HOUR, Biller, Line, charge, correct, house_of_two, month_is_over
+from tests.store.bills import (
+    ANNA,
+    BEN,
+    BERLIN,
+    FLAT,
+    HOUR,
+    Biller,
+    Line,
+    charge,
+    correct,
+    house_of_two,
+    month_is_over,
+)
 from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
 from tests.store.reading import reading
@@ -41,7 +54,10 @@ def test_each_household_gets_a_statement(biller: Biller, station: Station) -> No
     month_is_over(biller.books, 3)
     closed = biller.close("2026-03")
     assert (closed.statements, closed.first, closed.last) == (2, 1, 2)
-    assert biller.lines(ANNA, "2026-03") == [Line("session", first, 4000, 120), Line("session", third, 1234, 37)]
+    assert biller.lines(ANNA, "2026-03") == [
+        Line("session", first, 4000, 120),
+        Line("session", third, 1234, 37),
+    ]
     assert biller.lines(BEN, "2026-03") == [Line("session", second, 6000, 180)]
     assert (biller.balance(ANNA), biller.balance(BEN)) == (-157, -180)
     assert biller.books.count("bill_work") == 2  # that their ledgers grew
@@ -53,7 +69,9 @@ def test_each_household_gets_a_statement(biller: Biller, station: Station) -> No
 # What waits, and what turns up later
 
 
-def test_a_doubtful_session_is_held_back_until_somebody_decides(biller: Biller, station: Station) -> None:
+def test_a_doubtful_session_is_held_back_until_somebody_decides(
+    biller: Biller, station: Station
+) -> None:
     charge(station)
     doubtful = station.start(5000, 1, "Card")
     biller.books.wait(HOUR)
@@ -85,7 +103,10 @@ def test_a_correction_is_billed_on_the_next_statement(biller: Biller, station: S
     transaction = charge(station, 4000)
     month_is_over(biller.books, 3)
     biller.close("2026-03")
-    before = biller.books.rows("SELECT * FROM statement"), biller.books.rows("SELECT * FROM position")
+    before = (
+        biller.books.rows("SELECT * FROM statement"),
+        biller.books.rows("SELECT * FROM position"),
+    )
     correct(biller.books, transaction, 3000)
     charge(station, 10_000)
     month_is_over(biller.books, 4)
@@ -94,27 +115,39 @@ def test_a_correction_is_billed_on_the_next_statement(biller: Biller, station: S
         Line("correction", transaction, -1000, -30)
     ]
     assert biller.balance(ANNA) == -(90 + 300)
-    after = biller.books.rows("SELECT * FROM statement"), biller.books.rows("SELECT * FROM position")
+    after = (
+        biller.books.rows("SELECT * FROM statement"),
+        biller.books.rows("SELECT * FROM position"),
+    )
     assert all(row in new for old, new in zip(before, after, strict=True) for row in old)
     month_is_over(biller.books, 5)
     assert biller.close("2026-05").statements == 0
 
 
-def test_a_figure_that_is_judged_again_and_stays_is_billed_once(biller: Biller, station: Station) -> None:
+def test_a_figure_that_is_judged_again_and_stays_is_billed_once(
+    biller: Biller, station: Station
+) -> None:
     transaction = charge(station)
     month_is_over(biller.books, 3)
     biller.close("2026-03")
-    biller.books.run(decisions.confirm, transaction, Decision("cleo", "as it says", biller.books.at))
+    biller.books.run(
+        decisions.confirm, transaction, Decision("cleo", "as it says", biller.books.at)
+    )
     month_is_over(biller.books, 4)
     assert biller.close("2026-04").statements == 0
 
 
-def test_a_billed_session_that_is_doubtful_again_stays_as_billed(biller: Biller, station: Station) -> None:
+def test_a_billed_session_that_is_doubtful_again_stays_as_billed(
+    biller: Biller, station: Station
+) -> None:
     transaction = charge(station)
     month_is_over(biller.books, 3)
     biller.close("2026-03")
     biller.books.connection.execute(
-        "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) VALUES (?, 'x', 'odd', '{}', '[]', '')",
+        (
+            "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) "
+            "VALUES (?, 'x', 'odd', '{}', '[]', '')"
+        ),
         (transaction,),
     )
     month_is_over(biller.books, 4)
@@ -186,7 +219,9 @@ def test_a_session_belongs_to_the_month_in_which_it_ended(biller: Biller, statio
     assert biller.lines(ANNA, "2026-04") == [Line("session", transaction, 4000, 120)]
 
 
-def test_what_ended_before_billing_began_is_billed_elsewhere(house: House, station: Station) -> None:
+def test_what_ended_before_billing_began_is_billed_elsewhere(
+    house: House, station: Station
+) -> None:
     charge(station)
     biller = Biller(house, date(2026, 3, 15))
     month_is_over(biller.books, 3)
@@ -236,7 +271,9 @@ def test_a_base_fee_is_corrected_when_the_account_was_open_for_other_days(biller
     ]
 
 
-def test_small_sums_and_credits_are_carried_until_they_count(biller: Biller, station: Station) -> None:
+def test_small_sums_and_credits_are_carried_until_they_count(
+    biller: Biller, station: Station
+) -> None:
     biller.carry_below = 200
     transaction = charge(station)
     month_is_over(biller.books, 3)
@@ -265,8 +302,10 @@ def test_a_credit_that_was_paid_out_is_not_carried(biller: Biller, station: Stat
     month_is_over(biller.books, 4)
     biller.close("2026-04")
     biller.books.connection.execute(
-        "INSERT INTO ledger (account_id, kind, amount, currency, statement_id, reason, entered_at, entered_by)"
-        " SELECT account_id, 'refund', -90, 'EUR', id, 'paid out', '', 'cleo' FROM statement WHERE number = 2"
+        "INSERT INTO ledger (account_id, kind, amount, currency, statement_id, reason, "
+        "entered_at, entered_by) "
+        "SELECT account_id, 'refund', -90, 'EUR', id, 'paid out', '', 'cleo' "
+        "FROM statement WHERE number = 2"
     )
     charge(station, 10_000)
     month_is_over(biller.books, 5)
@@ -303,7 +342,9 @@ def test_a_session_without_a_tariff_stops_the_closing(biller: Biller, station: S
     assert biller.close("2026-03").statements == 1
 
 
-@pytest.mark.parametrize("what", ["figure", "ledger", "tariff", "biller", "number", "another closing"])
+@pytest.mark.parametrize(
+    "what", ["figure", "ledger", "tariff", "biller", "number", "another closing"]
+)
 def test_what_something_changed_of_since_it_was_computed_is_not_closed(
     biller: Biller, station: Station, what: str
 ) -> None:
@@ -315,13 +356,16 @@ def test_what_something_changed_of_since_it_was_computed_is_not_closed(
         correct(books, transaction, 3000)
     elif what == "ledger":
         books.connection.execute(
-            "INSERT INTO ledger (account_id, kind, amount, currency, reason, entered_at, entered_by)"
-            f" VALUES ({ANNA}, 'payment', 5, 'EUR', '', '', '')"
+            "INSERT INTO ledger (account_id, kind, amount, currency, reason, entered_at, "
+            "entered_by) "
+            f"VALUES ({ANNA}, 'payment', 5, 'EUR', '', '', '')"
         )
     elif what == "tariff":
         biller.add(FLAT.replace("Flat", "Other"))
     elif what == "biller":
-        books.connection.execute("INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('', 1, '', '')")
+        books.connection.execute(
+            "INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('', 1, '', '')"
+        )
     elif what == "number":
         books.connection.execute("UPDATE billing SET next_number = 7")
     else:
@@ -352,7 +396,9 @@ def test_only_what_was_shown_is_closed(biller: Biller, station: Station) -> None
         assert caught.value.code == Code.CHANGED
 
 
-def test_a_preview_has_an_own_number_for_each_statement_of_a_household(biller: Biller, station: Station) -> None:
+def test_a_preview_has_an_own_number_for_each_statement_of_a_household(
+    biller: Biller, station: Station
+) -> None:
     """It stays the same while those of others come and go."""
     biller.assign(biller.add(NET), date(2026, 3, 10), BEN)
     charge(station, tag="Ben")
@@ -371,15 +417,22 @@ def test_a_preview_has_an_own_number_for_each_statement_of_a_household(biller: B
 # Moving out
 
 
-def test_who_moves_out_is_billed_at_once_and_later_for_what_turns_up(biller: Biller, station: Station) -> None:
+def test_who_moves_out_is_billed_at_once_and_later_for_what_turns_up(
+    biller: Biller, station: Station
+) -> None:
     biller.assign(biller.add(BASE), date(2026, 1, 1), ANNA)
     first, of_ben = charge(station), charge(station, 6000, "Ben")
     biller.books.now = datetime(2026, 3, 16, 9, tzinfo=UTC)
     biller.books.settle()
-    biller.books.connection.execute("UPDATE account SET until = '2026-03-15T23:00:00.000Z' WHERE id = ?", (ANNA,))
+    biller.books.connection.execute(
+        "UPDATE account SET until = '2026-03-15T23:00:00.000Z' WHERE id = ?", (ANNA,)
+    )
     biller.carry_below = 100_000
     biller.close("2026-03", ANNA)
-    assert biller.lines(ANNA, "2026-03") == [Line("session", first, 4000, 120), Line("base fee", None, 0, 300)]
+    assert biller.lines(ANNA, "2026-03") == [
+        Line("session", first, 4000, 120),
+        Line("base fee", None, 0, 300),
+    ]
     assert not biller.statement(1).is_carried
     late = charge(station, 2000)
     month_is_over(biller.books, 3)
@@ -394,7 +447,9 @@ def moves_out(biller: Biller, until: str) -> None:
 
 
 @pytest.mark.parametrize("day", ["2026-03-20", "2026-03-31"])
-def test_the_last_statement_of_a_household_carries_nothing_on(biller: Biller, station: Station, day: str) -> None:
+def test_the_last_statement_of_a_household_carries_nothing_on(
+    biller: Biller, station: Station, day: str
+) -> None:
     """It moves out within the month, or with it; there is no next statement."""
     charge(station, 7000)
     charge(station, 7000, "Ben")
@@ -411,7 +466,8 @@ def test_the_last_statement_of_a_household_carries_nothing_on(biller: Biller, st
 def test_what_was_carried_is_asked_for_when_a_household_moves_out(
     biller: Biller, station: Station, account: int | None
 ) -> None:
-    """Though it did not charge any more. It is asked for once, and what turns up later is asked for, too."""
+    """Though it did not charge any more. It is asked for once, and what turns up later is asked
+    for, too."""
     transaction = charge(station, 7000)
     month_is_over(biller.books, 3)
     biller.carry_below = 300
@@ -420,14 +476,24 @@ def test_what_was_carried_is_asked_for_when_a_household_moves_out(
     month_is_over(biller.books, 4)
     biller.close("2026-04", account)
     last = biller.statement(2)
-    assert (last.account, last.carried_in, last.total, last.is_carried, last.positions) == (ANNA, 210, 210, False, ())
+    assert (last.account, last.carried_in, last.total, last.is_carried, last.positions) == (
+        ANNA,
+        210,
+        210,
+        False,
+        (),
+    )
     assert (last.month, biller.balance(ANNA)) == (date(2026, 4, 1), -210)
     if account is not None:
         assert biller.close("2026-04").statements == 0
     correct(biller.books, transaction, 8000)
     month_is_over(biller.books, 5)
     biller.close("2026-05")
-    assert (biller.statement(3).carried_in, biller.statement(3).total, biller.statement(3).is_carried) == (0, 30, False)
+    assert (
+        biller.statement(3).carried_in,
+        biller.statement(3).total,
+        biller.statement(3).is_carried,
+    ) == (0, 30, False)
 
 
 def test_an_account_that_does_not_end_is_not_closed_early(biller: Biller) -> None:
@@ -438,11 +504,14 @@ def test_an_account_that_does_not_end_is_not_closed_early(biller: Biller) -> Non
 # Wallets
 
 
-def test_what_the_wallet_was_charged_for_is_listed_and_not_asked_for(biller: Biller, station: Station) -> None:
+def test_what_the_wallet_was_charged_for_is_listed_and_not_asked_for(
+    biller: Biller, station: Station
+) -> None:
     charged, other = charge(station), charge(station, 2000)
     biller.books.connection.execute(
-        "INSERT INTO ledger (account_id, kind, amount, currency, tx_id, reason, entered_at, entered_by)"
-        " VALUES (?, 'charge', -120, 'EUR', ?, '', '', 'system')",
+        "INSERT INTO ledger (account_id, kind, amount, currency, tx_id, reason, entered_at, "
+        "entered_by) "
+        "VALUES (?, 'charge', -120, 'EUR', ?, '', '', 'system')",
         (ANNA, charged),
     )
     month_is_over(biller.books, 3)
@@ -454,9 +523,15 @@ def test_what_the_wallet_was_charged_for_is_listed_and_not_asked_for(biller: Bil
     assert month is not None
     assert (month.amount, month.from_wallets) == (180, 120)
     statement = biller.statement(1)
-    assert [(one.transaction, one.is_prepaid) for one in statement.positions] == [(charged, True), (other, False)]
+    assert [(one.transaction, one.is_prepaid) for one in statement.positions] == [
+        (charged, True),
+        (other, False),
+    ]
     assert statement.total == 60
-    assert biller.books.rows("SELECT kind, amount FROM ledger ORDER BY id") == [("charge", -120), ("statement", -60)]
+    assert biller.books.rows("SELECT kind, amount FROM ledger ORDER BY id") == [
+        ("charge", -120),
+        ("statement", -60),
+    ]
     correct(biller.books, charged, 1000)
     month_is_over(biller.books, 4)
     biller.close("2026-04")
@@ -484,14 +559,19 @@ price = 0.30
 """
 
 
-def test_net_and_gross_prices_stand_on_statements_of_their_own(biller: Biller, station: Station) -> None:
+def test_net_and_gross_prices_stand_on_statements_of_their_own(
+    biller: Biller, station: Station
+) -> None:
     biller.assign(biller.add(NET), date(2026, 3, 10), ANNA)
     charge(station, 10_000)
     biller.books.now = datetime(2026, 3, 12, 9, tzinfo=UTC)
     charge(station, 10_000)
     month_is_over(biller.books, 3)
     assert biller.close("2026-03").statements == 2
-    assert [(one.prices_are_gross, one.total) for one in map(biller.statement, (1, 2))] == [(True, 300), (False, 357)]
+    assert [(one.prices_are_gross, one.total) for one in map(biller.statement, (1, 2))] == [
+        (True, 300),
+        (False, 357),
+    ]
 
 
 def test_energy_is_divided_where_a_window_ends(biller: Biller, station: Station) -> None:
@@ -501,12 +581,17 @@ def test_energy_is_divided_where_a_window_ends(biller: Biller, station: Station)
     transaction = station.start(begin, 1, "Card")
     for number in range(1, 5):
         biller.books.wait(15)
-        station.tell(meter_value(station.clock(), begin + number * number * 100), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), begin + number * number * 100), transaction=transaction
+        )
     station.stop(transaction, begin + 1600)
     month_is_over(biller.books, 3)
     biller.close("2026-03")
     (position,) = biller.statement(1).positions
-    assert [(line.window, line.quantity) for line in position.lines] == [("day", 400), ("night", 1200)]
+    assert [(line.window, line.quantity) for line in position.lines] == [
+        ("day", 400),
+        ("night", 1200),
+    ]
     assert position.split == Split.REGISTER
 
 
@@ -521,7 +606,9 @@ def test_a_prepaid_account_is_asked_for_nothing(biller: Biller, station: Station
     assert biller.books.value("SELECT spent_since IS NOT NULL FROM wallet")
 
 
-def test_a_session_that_is_given_to_one_and_then_to_another_is_the_last_ones(biller: Biller, station: Station) -> None:
+def test_a_session_that_is_given_to_one_and_then_to_another_is_the_last_ones(
+    biller: Biller, station: Station
+) -> None:
     transaction = charge(station, tag="Stranger")
     biller.house.give_by_hand(transaction, ANNA)
     biller.house.give_by_hand(transaction, BEN)
@@ -530,7 +617,9 @@ def test_a_session_that_is_given_to_one_and_then_to_another_is_the_last_ones(bil
     assert (biller.balance(ANNA), biller.balance(BEN)) == (0, -120)
 
 
-def test_a_closed_statement_keeps_the_language_with_which_it_was_closed(biller: Biller, station: Station) -> None:
+def test_a_closed_statement_keeps_the_language_with_which_it_was_closed(
+    biller: Biller, station: Station
+) -> None:
     charge(station)
     month_is_over(biller.books, 3)
     speak = partial(accounts.change, at=biller.books.at, by="cleo")
@@ -540,7 +629,9 @@ def test_a_closed_statement_keeps_the_language_with_which_it_was_closed(biller: 
     assert language_of(biller, 1) == "de"
 
 
-def test_who_closes_says_the_language_of_households_that_said_none(biller: Biller, station: Station) -> None:
+def test_who_closes_says_the_language_of_households_that_said_none(
+    biller: Biller, station: Station
+) -> None:
     charge(station)
     charge(station, tag="Ben")
     month_is_over(biller.books, 3)

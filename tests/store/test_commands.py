@@ -1,4 +1,5 @@
-"""Our CALLs and their responses, messages set aside, repairs, notices; and the session of each row and fact."""
+"""Our CALLs and their responses, messages set aside, repairs, notices; and the session of each row
+and fact."""
 
 import sqlite3
 from dataclasses import replace
@@ -46,15 +47,26 @@ def send(station: Station, action: str = "GetConfiguration", **payload: object) 
     return command
 
 
-def answer(station: Station, command: int, action: str, told: object, is_late: bool = False) -> None:
+def answer(
+    station: Station, command: int, action: str, told: object, is_late: bool = False
+) -> None:
     text, state = orjson.dumps(told).decode(), responses.state_for(action, told)
     station.write(responses.settle, responses.CommandEnd(command, action, state, is_late, text))
 
 
 def test_a_command_is_kept_from_its_request_to_its_answer(books: Books, station: Station) -> None:
     command = send(station, "Reset", type="Soft")
-    assert books.row("SELECT state, action, payload, message_id, requested_at, sent_at FROM command") == (
-        *("sent", "Reset", '{"type":"Soft"}', "17", "2026-03-01T12:00:00.250Z", "2026-03-01T12:00:30.250Z"),
+    assert books.row(
+        "SELECT state, action, payload, message_id, requested_at, sent_at FROM command"
+    ) == (
+        *(
+            "sent",
+            "Reset",
+            '{"type":"Soft"}',
+            "17",
+            "2026-03-01T12:00:00.250Z",
+            "2026-03-01T12:00:30.250Z",
+        ),
     )
     books.wait(0.5)
     answer(station, command, "Reset", {"status": "Accepted"})
@@ -66,10 +78,16 @@ def test_a_command_is_kept_from_its_request_to_its_answer(books: Books, station:
 
 def test_a_late_answer_is_written_to_its_command(books: Books, station: Station) -> None:
     command = send(station, "RemoteStartTransaction", idTag="TAG")
-    station.write(responses.settle, responses.CommandEnd(command, "RemoteStartTransaction", "timed out"))
+    station.write(
+        responses.settle, responses.CommandEnd(command, "RemoteStartTransaction", "timed out")
+    )
     books.wait(0.1)
     answer(station, command, "RemoteStartTransaction", {"status": "Accepted"}, is_late=True)
-    assert books.row("SELECT state, is_late, answer FROM command") == ("accepted", 1, '{"status":"Accepted"}')
+    assert books.row("SELECT state, is_late, answer FROM command") == (
+        "accepted",
+        1,
+        '{"status":"Accepted"}',
+    )
     assert [fact.state for fact in books.recorded(CallFailed)] == ["timed out"]
 
 
@@ -77,12 +95,21 @@ def test_a_refusal_is_told_apart(books: Books, station: Station) -> None:
     command = send(station, "Reset")
     refused = responses.CommandEnd(command, "Reset", "error", False, None, "NotSupported", "no")
     station.write(responses.settle, refused)
-    assert books.row("SELECT state, error_code, error_description FROM command") == ("error", "NotSupported", "no")
-    assert [(fact.state, fact.error_code) for fact in books.recorded(CallFailed)] == [("error", "NotSupported")]
+    assert books.row("SELECT state, error_code, error_description FROM command") == (
+        "error",
+        "NotSupported",
+        "no",
+    )
+    assert [(fact.state, fact.error_code) for fact in books.recorded(CallFailed)] == [
+        ("error", "NotSupported")
+    ]
 
 
 def states(books: Books) -> list[tuple[str, str]]:
-    return [(action, state) for action, state in books.rows("SELECT action, state FROM command ORDER BY id")]
+    return [
+        (action, state)
+        for action, state in books.rows("SELECT action, state FROM command ORDER BY id")
+    ]
 
 
 def test_the_oldest_is_taken_and_marked_before_it_leaves(books: Books, station: Station) -> None:
@@ -102,13 +129,18 @@ def test_none_is_sent_over_a_session_that_was_replaced(books: Books, station: St
     assert station.write(commands.take) is not None
 
 
-def test_a_command_for_a_charger_of_another_server_that_has_left(books: Books, station: Station) -> None:
+def test_a_command_for_a_charger_of_another_server_that_has_left(
+    books: Books, station: Station
+) -> None:
     assert books.run(commands.queue_elsewhere, ask(station, "Reset")) is not None
     station.lose()
     with pytest.raises(commands.Away):
         books.run(commands.queue_elsewhere, ask(station, "ClearCache"))
     later = "2026-03-02T00:00:00.000Z"
-    assert books.run(commands.queue_elsewhere, ask(station, "TriggerMessage", deadline_at=later)) is not None
+    assert (
+        books.run(commands.queue_elsewhere, ask(station, "TriggerMessage", deadline_at=later))
+        is not None
+    )
     assert states(books) == [("Reset", "gone"), ("TriggerMessage", "queued")]
 
 
@@ -129,10 +161,14 @@ def test_a_command_expires_at_its_deadline(books: Books, station: Station) -> No
     books.wait(30)
     taken = station.write(commands.take)
     assert taken is not None
-    assert taken.action == "ClearCache"  # the other's deadline has passed, whether it was told or not
+    assert (
+        taken.action == "ClearCache"
+    )  # the other's deadline has passed, whether it was told or not
     books.run(commands.expire, books.at)
     assert states(books) == [("Reset", "expired"), ("ClearCache", "sent")]
-    assert [(fact.action, fact.state) for fact in books.recorded(CallFailed)] == [("Reset", "expired")]
+    assert [(fact.action, fact.state) for fact in books.recorded(CallFailed)] == [
+        ("Reset", "expired")
+    ]
 
 
 def test_only_a_queued_command_can_be_cancelled(books: Books, station: Station) -> None:
@@ -145,15 +181,25 @@ def test_only_a_queued_command_can_be_cancelled(books: Books, station: Station) 
 
 
 def test_a_charger_that_leaves_keeps_what_may_wait(books: Books, station: Station) -> None:
-    for action, deadline in (("Reset", None), ("ClearCache", None), ("TriggerMessage", "2026-03-02T00:00:00.000Z")):
+    for action, deadline in (
+        ("Reset", None),
+        ("ClearCache", None),
+        ("TriggerMessage", "2026-03-02T00:00:00.000Z"),
+    ):
         queue(station, action, deadline_at=deadline)
     station.write(commands.take)
     station.lose()
-    assert states(books) == [("Reset", "gone"), ("ClearCache", "gone"), ("TriggerMessage", "queued")]
+    assert states(books) == [
+        ("Reset", "gone"),
+        ("ClearCache", "gone"),
+        ("TriggerMessage", "queued"),
+    ]
     assert [fact.action for fact in books.recorded(CallFailed)] == ["Reset", "ClearCache"]
 
 
-def test_after_a_crash_nothing_is_sent_twice_and_no_secret_leaves_masked(books: Books, station: Station) -> None:
+def test_after_a_crash_nothing_is_sent_twice_and_no_secret_leaves_masked(
+    books: Books, station: Station
+) -> None:
     later = "2026-03-02T00:00:00.000Z"
     queue(station, "Reset", deadline_at=later)
     station.write(commands.take)
@@ -184,7 +230,9 @@ def test_a_repeated_request_is_one_command_for_a_day(books: Books, station: Stat
 def test_a_command_never_moves_back(books: Books, station: Station) -> None:
     command = send(station, "Reset")
     answer(station, command, "Reset", {"status": "Rejected"})
-    answer(station, command, "Reset", {"status": "Accepted"}, is_late=True)  # a second response changes nothing
+    answer(
+        station, command, "Reset", {"status": "Accepted"}, is_late=True
+    )  # a second response changes nothing
     assert books.row("SELECT state, is_late FROM command") == ("rejected", 0)
     with pytest.raises(sqlite3.IntegrityError, match="moves on"):
         books.run(lambda db: db.execute("UPDATE command SET state = 'queued'"))
@@ -221,27 +269,60 @@ def test_a_configuration_adds_a_row_only_where_it_changed(books: Books, station:
     report("2", readonly=True)
     report("2", readonly=True)
     other = Station(books, "CP-2")
-    answer(other, send(other), "GetConfiguration", {"configurationKey": [{"key": "Key", "value": "2"}]})
-    rows = books.rows("SELECT cp_id, value, readonly FROM configuration WHERE key = 'Key' ORDER BY id")
+    answer(
+        other, send(other), "GetConfiguration", {"configurationKey": [{"key": "Key", "value": "2"}]}
+    )
+    rows = books.rows(
+        "SELECT cp_id, value, readonly FROM configuration WHERE key = 'Key' ORDER BY id"
+    )
     assert rows == [
-        *(("CP-1", "1", 0), ("CP-1", None, 0), ("CP-1", "1", 0), ("CP-1", "2", 0), ("CP-1", "2", 1)),
+        *(
+            ("CP-1", "1", 0),
+            ("CP-1", None, 0),
+            ("CP-1", "1", 0),
+            ("CP-1", "2", 0),
+            ("CP-1", "2", 1),
+        ),
         ("CP-2", "2", 0),
     ]
     assert books.value("SELECT count(*) FROM configuration WHERE key = 'Other'") == 1
 
 
-ODD_INTERVALS: list[object] = ["", "²", "٣", "-5", "9" * 30, "9" * 5000, None, {}, [1], 1.5, True, 0]
+ODD_INTERVALS: list[object] = [
+    "",
+    "²",
+    "٣",
+    "-5",
+    "9" * 30,
+    "9" * 5000,
+    None,
+    {},
+    [1],
+    1.5,
+    True,
+    0,
+]
 
 
 @pytest.mark.parametrize(
     "told",
     [
-        *({}, {"configurationKey": None}, {"configurationKey": {}}, {"configurationKey": [None, 5, [], {}]}),
+        *(
+            {},
+            {"configurationKey": None},
+            {"configurationKey": {}},
+            {"configurationKey": [None, 5, [], {}]},
+        ),
         {"configurationKey": [{"key": None, "value": "x"}, {"key": {"a": 1}}]},
-        *({"configurationKey": [{"key": "HeartbeatInterval", "value": value}]} for value in ODD_INTERVALS),
+        *(
+            {"configurationKey": [{"key": "HeartbeatInterval", "value": value}]}
+            for value in ODD_INTERVALS
+        ),
     ],
 )
-def test_an_answer_of_any_kind_is_kept(books: Books, station: Station, told: dict[str, Any]) -> None:
+def test_an_answer_of_any_kind_is_kept(
+    books: Books, station: Station, told: dict[str, Any]
+) -> None:
     answer(station, send(station), "GetConfiguration", told)
     assert books.value("SELECT answer FROM command") == orjson.dumps(told).decode()
     assert books.value("SELECT heartbeat_interval FROM cp") is None
@@ -277,7 +358,8 @@ def test_a_message_is_set_aside_once_and_counted(books: Books, station: Station)
         books.wait(1)
     station.write(set_aside, station.message("MeterValues", what=2), "a bug")
     assert books.rows(
-        "SELECT action, message_id, payload, reason, tx_id, count, received_at FROM set_aside ORDER BY id"
+        "SELECT action, message_id, payload, reason, tx_id, count, received_at "
+        "FROM set_aside ORDER BY id"
     ) == [
         ("MeterValues", '"1"', '{"what":1}', "a bug", None, 3, "2026-03-01T12:00:00.250Z"),
         ("MeterValues", '"4"', '{"what":2}', "a bug", None, 1, "2026-03-01T12:03:00.250Z"),
@@ -292,11 +374,28 @@ def test_repairs_are_counted_by_charger_firmware_and_kind(books: Books, station:
     station.boot(firmware_version="3.10")
     station.write(count_repairs, [("A: too long", '"third"')])
     assert books.rows(
-        "SELECT cp_id, firmware, kind, count, first_at, last_at, sample FROM repair ORDER BY firmware, kind"
+        "SELECT cp_id, firmware, kind, count, first_at, last_at, sample "
+        "FROM repair ORDER BY firmware, kind"
     ) == [
-        ("CP-1", "", "A: too long", 2, "2026-03-01T12:00:00.250Z", "2026-03-01T12:01:00.250Z", '"first"'),
+        (
+            "CP-1",
+            "",
+            "A: too long",
+            2,
+            "2026-03-01T12:00:00.250Z",
+            "2026-03-01T12:01:00.250Z",
+            '"first"',
+        ),
         ("CP-1", "", "B: null", 1, "2026-03-01T12:00:00.250Z", "2026-03-01T12:00:00.250Z", "null"),
-        ("CP-1", "3.10", "A: too long", 1, "2026-03-01T12:01:00.250Z", "2026-03-01T12:01:00.250Z", '"third"'),
+        (
+            "CP-1",
+            "3.10",
+            "A: too long",
+            1,
+            "2026-03-01T12:01:00.250Z",
+            "2026-03-01T12:01:00.250Z",
+            '"third"',
+        ),
     ]
 
 
@@ -306,7 +405,9 @@ def test_a_tag_that_is_shown_is_a_fact(books: Books, station: Station) -> None:
     assert (fact.id_tag, fact.verdict) == ("TAG", "Accepted")
 
 
-def test_a_fact_is_stored_whole_with_the_session_it_came_from(books: Books, station: Station) -> None:
+def test_a_fact_is_stored_whole_with_the_session_it_came_from(
+    books: Books, station: Station
+) -> None:
     books.wait(1)
     station.connect()
     fact = DataTransferred(charger="CP-1", at=books.at, vendor_id="V", message_id=None, data="x")
@@ -332,12 +433,27 @@ def test_whatever_a_charger_causes_names_its_session(books: Books, station: Stat
     station.stop(transaction, 2000)
     station.stop(transaction, 2001)
     station.stop(-1, 1)
-    answer(station, send(station), "GetConfiguration", {"configurationKey": [{"key": "a", "readonly": True}]})
+    answer(
+        station,
+        send(station),
+        "GetConfiguration",
+        {"configurationKey": [{"key": "a", "readonly": True}]},
+    )
     station.write(responses.settle, responses.CommandEnd(1, "Reset", "timed out"))
     station.write(partial(authorization.present, is_asked=False), "tag", "TAG", Verdict("Accepted"))
     station.start(2500)
     station.lose()
     assert books.rows("SELECT kind FROM event WHERE session_id IS NULL") == [("ServerStarted",)]
-    for table in ("boot", "status", "cp_err", "tx", "tx_event", "meter_val", "set_aside", "configuration", "command"):
+    for table in (
+        "boot",
+        "status",
+        "cp_err",
+        "tx",
+        "tx_event",
+        "meter_val",
+        "set_aside",
+        "configuration",
+        "command",
+    ):
         sessions = books.rows(f"SELECT DISTINCT session_id FROM {table}")
         assert sessions == [(station.session,)], table

@@ -1,4 +1,5 @@
-"""The configuration as it is kept: keys that a charger denies, when a value was last read, readings, and templates."""
+"""The configuration as it is kept: keys that a charger denies, when a value was last read,
+readings, and templates."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def put(books: Books, template: NewTemplate, by: str = "anna") -> None:
     books.run(set_template, template, books.at, by)
 
 
-GARAGE = NewTemplate(name="garage", model=None, chargers=["CP-1", "CP-2"], entries={"LightIntensity": "20"})
+GARAGE = NewTemplate(
+    name="garage", model=None, chargers=["CP-1", "CP-2"], entries={"LightIntensity": "20"}
+)
 
 
 def test_a_value_that_stays_has_two_times(books: Books, station: Station) -> None:
@@ -52,9 +55,18 @@ def test_a_value_that_stays_has_two_times(books: Books, station: Station) -> Non
     assert books.count("configuration") == 1
 
 
-def test_of_other_values_each_time_so_many_are_stored_in_a_day(books: Books, station: Station) -> None:
+def test_of_other_values_each_time_so_many_are_stored_in_a_day(
+    books: Books, station: Station
+) -> None:
     for part in range(3):
-        tell(station, {"configurationKey": [entry(f"{part}-{place}", "1") for place in range(DAILY_FACTS // 2)]})
+        tell(
+            station,
+            {
+                "configurationKey": [
+                    entry(f"{part}-{place}", "1") for place in range(DAILY_FACTS // 2)
+                ]
+            },
+        )
     assert books.count("configuration") == DAILY_FACTS
     tell(station, {"configurationKey": [entry("0-0", "1")]})
     books.wait(24 * 60)
@@ -73,7 +85,9 @@ def test_a_key_that_the_charger_denies(books: Books, station: Station) -> None:
         assert [one.is_known for one in reads.history(db, "CP-1", "A")] == [False, True]
         assert not reads.has(db, "CP-1")["a"].is_known
         assert reads.before_reading(db, "CP-1") == Before(seen=("B",), unknown=("A",))
-        assert situation.situation(db, "CP-1", books.now, is_connected=True).configuration == {"B": "1"}
+        assert situation.situation(db, "CP-1", books.now, is_connected=True).configuration == {
+            "B": "1"
+        }
     tell(station, {"configurationKey": [entry("A", "1")]}, "A")
     with reading(books) as db:
         assert reads.has(db, "CP-1")["a"].read_at > then
@@ -86,7 +100,10 @@ def test_an_operation_knows_whether_load_management_limits_its_charger(books: Bo
         Station(books, charger)
     books.run(leases.manage, ["CP-2"], books.at, "anna")
     with reading(books) as db:
-        found = [situation.situation(db, name, books.now, is_connected=True).is_managed for name in ("CP-1", "CP-2")]
+        found = [
+            situation.situation(db, name, books.now, is_connected=True).is_managed
+            for name in ("CP-1", "CP-2")
+        ]
     assert found == [False, True]
 
 
@@ -98,15 +115,23 @@ def test_one_that_denies_a_spelling_has_the_key(books: Books, station: Station) 
 
 
 @pytest.mark.parametrize("payload", [{}, {"key": "A"}, {"key": [5, None]}, {"key": {"A": 1}}])
-def test_what_was_not_asked_for_is_not_denied(books: Books, station: Station, payload: dict[str, Any]) -> None:
+def test_what_was_not_asked_for_is_not_denied(
+    books: Books, station: Station, payload: dict[str, Any]
+) -> None:
     command = send(station, "GetConfiguration", **payload)
     answer(station, command, "GetConfiguration", {"unknownKey": ["A"]})
     assert books.count("configuration") == 0
 
 
 def test_what_is_known_before_a_reading(books: Books, station: Station) -> None:
-    tell(station, {"configurationKey": [entry("GetConfigurationMaxKeys", "7"), entry("Vendor", "x")]})
-    for key, status in (("Hidden", "Accepted"), ("Refused", "Rejected"), ("AuthorizationKey", "Accepted")):
+    tell(
+        station, {"configurationKey": [entry("GetConfigurationMaxKeys", "7"), entry("Vendor", "x")]}
+    )
+    for key, status in (
+        ("Hidden", "Accepted"),
+        ("Refused", "Rejected"),
+        ("AuthorizationKey", "Accepted"),
+    ):
         command = send(station, "ChangeConfiguration", key=key, value="1")
         answer(station, command, "ChangeConfiguration", {"status": status})
     put(books, GARAGE)
@@ -131,19 +156,29 @@ def test_readings_newest_first(books: Books, station: Station) -> None:
         books.run(add_reading, new)
     with reading(books) as db:
         found = reads.readings(db, "CP-1", Wanted()).data
-        assert [(one.id, one.unanswered, one.commands) for one in found] == [(2, [], [1, 2]), (1, ["A"], [1, 2])]
+        assert [(one.id, one.unanswered, one.commands) for one in found] == [
+            (2, [], [1, 2]),
+            (1, ["A"], [1, 2]),
+        ]
         assert reads.readings(db, "CP-2", Wanted()).data == []
         assert reads.reading(db, 2) == found[0]
 
 
 def test_a_template_is_replaced_and_removed_and_stays(books: Books, station: Station) -> None:
     put(books, GARAGE)
-    put(books, NewTemplate(name="garage", model="ex-7", chargers=None, entries={"B": "2"}), by="ben")
+    put(
+        books, NewTemplate(name="garage", model="ex-7", chargers=None, entries={"B": "2"}), by="ben"
+    )
     books.connection.execute("UPDATE cp SET model = 'EX-7'")
     with reading(books) as db:
         (one,) = templates.templates(db)
         assert one == templates.template(db, "garage")
-        assert (one.entries, one.model, one.chargers, one.created_by) == ({"B": "2"}, "ex-7", None, "ben")
+        assert (one.entries, one.model, one.chargers, one.created_by) == (
+            {"B": "2"},
+            "ex-7",
+            None,
+            "ben",
+        )
         assert templates.chargers_of(db, one) == ["CP-1"]
         assert reads.before_reading(db, station.name).seen == ("B",)
     books.run(remove_template, "garage", books.at, "anna")
@@ -151,7 +186,10 @@ def test_a_template_is_replaced_and_removed_and_stays(books: Books, station: Sta
         assert templates.template(db, "garage") is None
     with pytest.raises(UnknownTemplate):
         books.run(remove_template, "garage", books.at, "anna")
-    assert books.rows("SELECT ended_by FROM configuration_template ORDER BY id") == [("ben",), ("anna",)]
+    assert books.rows("SELECT ended_by FROM configuration_template ORDER BY id") == [
+        ("ben",),
+        ("anna",),
+    ]
 
 
 def test_chargers_beside_a_template(books: Books, station: Station) -> None:
@@ -161,6 +199,9 @@ def test_chargers_beside_a_template(books: Books, station: Station) -> None:
         template = templates.template(db, "garage")
         assert template is not None
         found = templates.standings(db, template)
-        assert [(one.charger, one.standing) for one in found] == [("CP-1", "differs"), ("CP-2", "not known")]
+        assert [(one.charger, one.standing) for one in found] == [
+            ("CP-1", "differs"),
+            ("CP-2", "not known"),
+        ]
         assert found[0].keys[0].has == "50"
         assert [one.charger for one in templates.standings(db, template, ["CP-2"])] == ["CP-2"]

@@ -1,4 +1,5 @@
-"""Lies that another message contradicts: of another transaction, or of power, intervals and states of charge."""
+"""Lies that another message contradicts: of another transaction, or of power, intervals and states
+of charge."""
 
 from random import Random
 
@@ -58,7 +59,9 @@ def test_two_at_once_without_readings_are_billed_to_neither(books: Books, statio
     assert_figure(station, newer, 0, flagged=True)
 
 
-def test_a_register_that_was_set_back_between_two_transactions_is_no_overlap(books: Books, station: Station) -> None:
+def test_a_register_that_was_set_back_between_two_transactions_is_no_overlap(
+    books: Books, station: Station
+) -> None:
     session(station, 1000)
     books.wait(HOUR)
     again = station.start(1000)
@@ -85,7 +88,9 @@ def test_a_stop_below_the_power_is_not_certain_without_readings(
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.5])
-def test_power_told_a_second_before_the_register_contradicts_it(books: Books, station: Station, share: float) -> None:
+def test_power_told_a_second_before_the_register_contradicts_it(
+    books: Books, station: Station, share: float
+) -> None:
     transaction, register = station.start(1000), 1000.0
     for minute in range(1, HOUR + 1):
         books.wait(1)
@@ -99,7 +104,9 @@ def test_power_told_a_second_before_the_register_contradicts_it(books: Books, st
     assert_doubtful(station, transaction, 0, 11_000)
 
 
-def test_power_told_a_second_before_the_register_confirms_it(books: Books, station: Station) -> None:
+def test_power_told_a_second_before_the_register_confirms_it(
+    books: Books, station: Station
+) -> None:
     transaction, register = station.start(1000), 1000
     for minute in range(1, HOUR + 1):
         books.wait(1)
@@ -113,11 +120,17 @@ def test_power_told_a_second_before_the_register_confirms_it(books: Books, stati
 
 
 @pytest.mark.parametrize("unit", ["Wh", "kWh"])
-def test_a_stop_below_the_sum_of_its_intervals_is_not_certain(books: Books, station: Station, unit: str) -> None:
+def test_a_stop_below_the_sum_of_its_intervals_is_not_certain(
+    books: Books, station: Station, unit: str
+) -> None:
     transaction = station.start(1000)
     for _ in range(HOUR):
         books.wait(1)
-        value = {"value": "120" if unit == "Wh" else "0.12", "unit": unit, "measurand": "Energy.Active.Import.Interval"}
+        value = {
+            "value": "120" if unit == "Wh" else "0.12",
+            "unit": unit,
+            "measurand": "Energy.Active.Import.Interval",
+        }
         station.tell(meter_value(station.clock(), value), transaction=transaction)
     station.stop(transaction, 1720)
 
@@ -134,10 +147,13 @@ def test_intervals_that_overlap_or_count_from_the_start_contradict_nothing(
         books.wait(1)
         is_aligned = context == "Sample.Clock"
         station.tell(
-            meter_value(station.clock(), interval(120 if is_aligned else 120 * minute)), transaction=transaction
+            meter_value(station.clock(), interval(120 if is_aligned else 120 * minute)),
+            transaction=transaction,
         )
         if is_aligned and minute % 15 == 0:
-            station.tell(meter_value(station.clock(0.1), interval(1800, context)), transaction=transaction)
+            station.tell(
+                meter_value(station.clock(0.1), interval(1800, context)), transaction=transaction
+            )
     station.stop(transaction, 8200)
 
     assert_figure(station, transaction, 7200, flagged=False)
@@ -147,8 +163,12 @@ def interval(wh: int, context: str = "Sample.Periodic") -> dict[str, str]:
     return {"value": str(wh), "measurand": "Energy.Active.Import.Interval", "context": context}
 
 
-@pytest.mark.parametrize("locations", [("Outlet", "Inlet"), ("Outlet", "Body"), ("Inlet", "Body"), ("Inlet", "Outlet")])
-def test_the_power_nearest_to_the_outlet_counts(books: Books, station: Station, locations: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "locations", [("Outlet", "Inlet"), ("Outlet", "Body"), ("Inlet", "Body"), ("Inlet", "Outlet")]
+)
+def test_the_power_nearest_to_the_outlet_counts(
+    books: Books, station: Station, locations: tuple[str, str]
+) -> None:
     """There it is twice what the register shows; elsewhere it agrees with that."""
     told = watts(7200) | {"location": min(locations, key=["Outlet", "Inlet", "Body"].index)}
     elsewhere = watts(3600) | {"location": max(locations, key=["Outlet", "Inlet", "Body"].index)}
@@ -156,7 +176,9 @@ def test_the_power_nearest_to_the_outlet_counts(books: Books, station: Station, 
     for minute in range(5, HOUR + 1, 5):
         books.wait(5)
         samples = (told, elsewhere) if locations[0] == told["location"] else (elsewhere, told)
-        station.tell(meter_value(station.clock(), 1000 + 60 * minute, *samples), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), 1000 + 60 * minute, *samples), transaction=transaction
+        )
     station.stop(transaction, 4600)
 
     assert_figure(station, transaction, 3600, flagged=True)
@@ -181,14 +203,18 @@ def test_a_voltage_between_two_phases_without_their_names_is_no_battery(
     for minute in range(5, HOUR + 1, 5):
         books.wait(5)
         register = 1000 + round(wh_per_minute * minute)
-        station.tell(meter_value(station.clock(), register, current, voltage), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), register, current, voltage), transaction=transaction
+        )
     station.stop(transaction, register)
 
     assert_figure(station, transaction, register - 1000, flagged=False)
 
 
 @pytest.mark.parametrize("percent", [0, 50, 100])
-def test_a_state_of_charge_that_never_changes_contradicts_nothing(books: Books, station: Station, percent: int) -> None:
+def test_a_state_of_charge_that_never_changes_contradicts_nothing(
+    books: Books, station: Station, percent: int
+) -> None:
     transaction = station.start(1000)
     for minute in range(5, HOUR + 1, 5):
         books.wait(5)
@@ -199,7 +225,9 @@ def test_a_state_of_charge_that_never_changes_contradicts_nothing(books: Books, 
     assert_figure(station, transaction, 7200, flagged=False)
 
 
-@pytest.mark.parametrize(("reports", "every", "leap"), [(80, 5, 20_000), (3, 5, 3000), (10, 15, 8000), (60, 1, 8000)])
+@pytest.mark.parametrize(
+    ("reports", "every", "leap"), [(80, 5, 20_000), (3, 5, 3000), (10, 15, 8000), (60, 1, 8000)]
+)
 def test_a_leap_at_the_stop_after_a_car_was_full_is_not_certain(
     books: Books, station: Station, reports: int, every: int, leap: int
 ) -> None:
@@ -225,7 +253,8 @@ def test_many_reports_of_a_power_that_varies_show_about_how_much_flowed(
         books.wait(15)
         wh += sum(powers) / 12
         station.tell(
-            meter_value(station.clock(), 200_000 + round(factor * wh), watts(powers[-1])), transaction=transaction
+            meter_value(station.clock(), 200_000 + round(factor * wh), watts(powers[-1])),
+            transaction=transaction,
         )
     station.stop(transaction, 200_000 + round(factor * wh))
 
@@ -235,7 +264,9 @@ def test_many_reports_of_a_power_that_varies_show_about_how_much_flowed(
 # Another unit, another range
 
 
-def test_start_and_stop_in_kwh_since_an_update_of_the_firmware_are_not_certain(books: Books, station: Station) -> None:
+def test_start_and_stop_in_kwh_since_an_update_of_the_firmware_are_not_certain(
+    books: Books, station: Station
+) -> None:
     wh = station.start(12_345_000)
     books.wait(HOUR)
     station.stop(wh, 12_352_200)
@@ -252,7 +283,9 @@ def test_start_and_stop_in_kwh_since_an_update_of_the_firmware_are_not_certain(b
     assert_figure(station, in_kwh[1][0], 9000, flagged=True)
 
 
-def test_start_and_stop_in_kwh_before_an_update_of_the_firmware_are_not_certain(books: Books, station: Station) -> None:
+def test_start_and_stop_in_kwh_before_an_update_of_the_firmware_are_not_certain(
+    books: Books, station: Station
+) -> None:
     in_kwh = station.start(12_345)
     books.wait(HOUR)
     station.stop(in_kwh, 12_352)
@@ -263,7 +296,9 @@ def test_start_and_stop_in_kwh_before_an_update_of_the_firmware_are_not_certain(
 
 
 @pytest.mark.parametrize("modulus", [10**7, 10**8])
-def test_a_register_of_seven_or_eight_digits_rolls_over(books: Books, station: Station, modulus: int) -> None:
+def test_a_register_of_seven_or_eight_digits_rolls_over(
+    books: Books, station: Station, modulus: int
+) -> None:
     transaction = station.start(modulus - 4000)
     for minute in range(5, HOUR + 1, 5):
         books.wait(5)
@@ -293,10 +328,14 @@ def test_the_register_may_be_read_some_seconds_before_or_after_start_and_stop(
 ) -> None:
     transaction = station.start(1000)
     begin = {"value": "1004", "context": "Transaction.Begin"}
-    station.tell(meter_value(station.clock(), *([begin] if at == "begin" else [])), transaction=transaction)
+    station.tell(
+        meter_value(station.clock(), *([begin] if at == "begin" else [])), transaction=transaction
+    )
     register = charge(station, transaction, 1000, tells_power=tells_power)
     end = {"value": str(register - 4), "context": "Transaction.End"}
-    station.stop(transaction, register, data=[meter_value(station.clock(), end)] if at == "end" else [])
+    station.stop(
+        transaction, register, data=[meter_value(station.clock(), end)] if at == "end" else []
+    )
 
     assert_figure(station, transaction, 7200, flagged=False)
 
@@ -337,8 +376,11 @@ def test_a_clock_that_was_corrected_during_a_transaction_takes_one_step_at_most(
         assert_doubtful(station, transaction, 7200 - 120 * every, 7200)
 
 
-def test_a_queue_of_a_clock_that_stands_still_is_no_fast_charging(books: Books, station: Station) -> None:
-    """What was read in two hours arrives in two minutes: a hundredth of the energy would fit the power."""
+def test_a_queue_of_a_clock_that_stands_still_is_no_fast_charging(
+    books: Books, station: Station
+) -> None:
+    """What was read in two hours arrives in two minutes: a hundredth of the energy would fit the
+    power."""
     session(station, 9_000_000)
     books.wait(3 * HOUR)
     transaction = station.start(9_007_200, at=UNSET_CLOCK)
@@ -351,8 +393,11 @@ def test_a_queue_of_a_clock_that_stands_still_is_no_fast_charging(books: Books, 
     assert_figure(station, transaction, 22_000, flagged=True)
 
 
-def test_a_meter_that_was_swapped_after_a_start_by_an_unset_clock(books: Books, station: Station) -> None:
-    """Its clock is two hours ahead once it is set, so that the boot of the new meter seems to precede the readings."""
+def test_a_meter_that_was_swapped_after_a_start_by_an_unset_clock(
+    books: Books, station: Station
+) -> None:
+    """Its clock is two hours ahead once it is set, so that the boot of the new meter seems to
+    precede the readings."""
     station.boot(meter_serial_number="M-1")
     books.wait(QUARTER)
     transaction = station.start(4_139_187, at="1970-01-01T02:04:23Z")
@@ -393,7 +438,9 @@ def test_a_register_that_stood_at_the_start_before_and_after_did_not_rise(
     station.stop(following, charge(station, following, register, 30))
     settle(books)
 
-    assert_figure(station, transaction, 7200 if has_readings else 0, flagged=not has_readings or None)
+    assert_figure(
+        station, transaction, 7200 if has_readings else 0, flagged=not has_readings or None
+    )
     assert_figure(station, following, 3600, flagged=None)
 
 
@@ -407,7 +454,9 @@ def test_steady_power_shows_that_a_start_was_read_late(station: Station) -> None
 
 
 @pytest.mark.parametrize("wrong", ["start", "stop"])
-def test_begin_or_end_that_a_neighbour_confirms_is_right(books: Books, station: Station, wrong: str) -> None:
+def test_begin_or_end_that_a_neighbour_confirms_is_right(
+    books: Books, station: Station, wrong: str
+) -> None:
     register = session(station, 200_000)
     begin = meter_value(station.clock(), {"value": str(register), "context": "Transaction.Begin"})
     transaction = station.start(register + (989 if wrong == "start" else 0))
@@ -425,20 +474,27 @@ def test_begin_or_end_that_a_neighbour_confirms_is_right(books: Books, station: 
 def test_of_power_and_register_the_lower_one_counts_above_what_ac_delivers(
     station: Station, power: int, wrong: int
 ) -> None:
-    """Nothing shows which of them is wrong; a register that is a tenth of the energy gives the higher figure."""
+    """Nothing shows which of them is wrong; a register that is a tenth of the energy gives the
+    higher figure."""
     transaction, register = station.start(1000), 1000
     for _ in range(12):
         station.books.wait(5)
         register += 600
-        station.tell(meter_value(station.clock(), register, watts(power * wrong)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), register, watts(power * wrong)), transaction=transaction
+        )
     station.stop(transaction, register)
 
     assert_figure(station, transaction, 7200, flagged=True)
-    assert '"the register is wrong by a factor of 0.1":72000' in str(station.books.value("SELECT figures FROM review"))
+    assert '"the register is wrong by a factor of 0.1":72000' in str(
+        station.books.value("SELECT figures FROM review")
+    )
 
 
 @pytest.mark.parametrize("meter_stop", [-5, 0])
-def test_the_last_source_counts_where_a_stop_has_no_register(books: Books, station: Station, meter_stop: int) -> None:
+def test_the_last_source_counts_where_a_stop_has_no_register(
+    books: Books, station: Station, meter_stop: int
+) -> None:
     transaction = station.start(1000)
     charge(station, transaction, 1000, 45, every=15, tells_power=False)
     books.wait(15)
@@ -452,7 +508,9 @@ def test_the_last_source_counts_where_a_stop_has_no_register(books: Books, stati
 
 
 @pytest.mark.parametrize("meter_stop", [0, 5, 9_007_200])
-def test_the_next_start_gives_the_figure_of_a_garbled_stop(books: Books, station: Station, meter_stop: int) -> None:
+def test_the_next_start_gives_the_figure_of_a_garbled_stop(
+    books: Books, station: Station, meter_stop: int
+) -> None:
     transaction = station.start(1_000_000)
     books.wait(HOUR)
     station.stop(transaction, meter_stop)
@@ -462,7 +520,9 @@ def test_the_next_start_gives_the_figure_of_a_garbled_stop(books: Books, station
     assert_figure(station, transaction, 7200, flagged=True)
 
 
-def test_a_last_reading_above_the_whole_next_transaction_is_wrong(books: Books, station: Station) -> None:
+def test_a_last_reading_above_the_whole_next_transaction_is_wrong(
+    books: Books, station: Station
+) -> None:
     """One reading leaps, then the charger reboots; the register goes on below it."""
     begin = 4_776_906
     first = station.start(begin)
@@ -470,7 +530,12 @@ def test_a_last_reading_above_the_whole_next_transaction_is_wrong(books: Books, 
     close_silent(station)
     books.wait(60)
     second = station.start(begin + 28_208)
-    charge_dc(station, second, begin + 28_208, [(12_433, 50_000, 30), (17_925, 20_000, 40), (18_712, 0, 41)])
+    charge_dc(
+        station,
+        second,
+        begin + 28_208,
+        [(12_433, 50_000, 30), (17_925, 20_000, 40), (18_712, 0, 41)],
+    )
     books.wait(15)
     station.stop(second, begin + 28_208 + 18_712)
     settle(books)
@@ -480,10 +545,17 @@ def test_a_last_reading_above_the_whole_next_transaction_is_wrong(books: Books, 
     assert_figure(station, second, 18_712)
 
 
-def test_a_leap_just_before_the_stop_is_not_hidden_by_leaving_its_reading_out(books: Books, station: Station) -> None:
+def test_a_leap_just_before_the_stop_is_not_hidden_by_leaving_its_reading_out(
+    books: Books, station: Station
+) -> None:
     begin = 4_322_604
     transaction = station.start(begin)
-    told = [(12_500, 50_000, 42.2), (25_000, 50_000, 63.1), (37_500, 50_000, 83.9), (69_441, 13_906, 97.4)]
+    told = [
+        (12_500, 50_000, 42.2),
+        (25_000, 50_000, 63.1),
+        (37_500, 50_000, 83.9),
+        (69_441, 13_906, 97.4),
+    ]
     charge_dc(station, transaction, begin, told)
     books.wait(1)
     station.stop(transaction, begin + 69_654)

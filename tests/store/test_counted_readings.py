@@ -1,5 +1,5 @@
-"""Lost starts of a charger whose readings count from 0 in each transaction, while start and stop are for life
-(rules.md, Energy)."""
+"""Lost starts of a charger whose readings count from 0 in each transaction, while start and stop
+are for life (rules.md, Energy)."""
 
 import pytest
 
@@ -15,13 +15,17 @@ def before(station: Station, connector: int = 1, end: int = BEGIN) -> int:
     transaction = station.start(end - 7_000, connector=connector)
     for number in range(1, 7):
         station.books.wait(10)
-        station.tell(station.register(7_000 * number // 6), transaction=transaction, connector=connector)
+        station.tell(
+            station.register(7_000 * number // 6), transaction=transaction, connector=connector
+        )
     station.stop(transaction, end)
     station.books.wait(30)
     return transaction
 
 
-def readings(station: Station, name: int | None, *registers: int, connector: int = 1) -> list[tuple[str, int]]:
+def readings(
+    station: Station, name: int | None, *registers: int, connector: int = 1
+) -> list[tuple[str, int]]:
     told = []
     for register in registers:
         station.books.wait(10)
@@ -58,7 +62,9 @@ def test_readings_of_as_much_as_flowed_since_the_previous_stop(
 
 
 @NO_ID
-def test_the_connector_whose_previous_stop_fits(books: Books, station: Station, name: int | None) -> None:
+def test_the_connector_whose_previous_stop_fits(
+    books: Books, station: Station, name: int | None
+) -> None:
     known = before(station), before(station, 2, 200_000)
     readings(station, name, 500, 400, 300, connector=2)
     without_start(station, name)

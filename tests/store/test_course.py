@@ -1,4 +1,5 @@
-"""The course of a charging session from the database: register and power on our clock, as the judge read them."""
+"""The course of a charging session from the database: register and power on our clock, as the judge
+read them."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -47,7 +48,11 @@ BLOCKED = tariff(since=date(2026, 3, 2), blocking=Blocking(price=Decimal("0.10")
         ([DAY_AND_NIGHT], 10, Needs(course=True, stay=False, seams=(at(9 * 60),))),
         ([tariff(), BLOCKED], 10, Needs(course=False, stay=False)),
         ([tariff(), BLOCKED], 12, Needs(course=True, stay=True, seams=(at(11 * 60),))),
-        ([tariff(since=date(2026, 3, 1), blocking=BLOCKED.blocking)], 0, Needs(course=False, stay=True)),
+        (
+            [tariff(since=date(2026, 3, 1), blocking=BLOCKED.blocking)],
+            0,
+            Needs(course=False, stay=True),
+        ),
     ],
 )
 def test_what_a_price_needs(versions: list[Tariff], hours: int, needed: Needs) -> None:
@@ -66,11 +71,14 @@ def test_readings_each_minute_divide_to_the_wh(books: Books, station: Station) -
     wh = charge(station, transaction, 1000, 60, every=1)
     station.stop(transaction, wh)
     assert divided(books, transaction, at(20)) == Division((2400, 4800), Split.REGISTER)
-    assert divided(books, transaction, at(20.5), at(50)) == Division((2460, 3540, 1200), Split.REGISTER)
+    assert divided(books, transaction, at(20.5), at(50)) == Division(
+        (2460, 3540, 1200), Split.REGISTER
+    )
 
 
 def test_power_shows_the_course_between_sparse_readings(books: Books, station: Station) -> None:
-    """One reading in an hour, then half an hour without power that only the readings of the power show."""
+    """One reading in an hour, then half an hour without power that only the readings of the power
+    show."""
     transaction = station.start(1000)
     books.wait(30)
     station.tell(meter_value(station.clock(), 4600, watts(7200)), transaction=transaction)
@@ -103,7 +111,9 @@ def test_a_register_that_was_reset_goes_on(books: Books, station: Station) -> No
     wh = charge(station, transaction, 0, 30)
     station.stop(transaction, wh)
     assert billed_of(books, transaction).wh == 7200
-    assert divided(books, transaction, at(20), at(40)) == Division((2400, 2400, 2400), Split.REGISTER)
+    assert divided(books, transaction, at(20), at(40)) == Division(
+        (2400, 2400, 2400), Split.REGISTER
+    )
 
 
 def in_kwh(wh: int) -> dict[str, str]:
@@ -189,7 +199,8 @@ def test_a_clock_that_was_set_back(books: Books) -> None:
 
 
 def test_a_stop_that_waited_with_a_clock_ahead(books: Books) -> None:
-    """An hour ahead. The stop came an hour late: its time is that of its receipt, the readings keep theirs."""
+    """An hour ahead. The stop came an hour late: its time is that of its receipt, the readings keep
+    theirs."""
     station = Station(books, behind=-120)
     transaction = station.start(1000)
     wh = charge(station, transaction, 1000)
@@ -204,7 +215,8 @@ def test_a_stop_that_waited_with_a_clock_ahead(books: Books) -> None:
 
 
 def test_a_start_that_waited_with_a_clock_ahead(books: Books) -> None:
-    """Two hours ahead. The start came half an hour late: its time is that of its receipt, the readings keep theirs."""
+    """Two hours ahead. The start came half an hour late: its time is that of its receipt, the
+    readings keep theirs."""
     station = Station(books, behind=-120)
     begun = station.clock()
     station.lose()
@@ -241,17 +253,22 @@ def test_three_phases_of_the_register_are_summed(books: Books, station: Station)
     assert divided(books, transaction, at(20)) == Division((1200, 2800), Split.REGISTER)
 
 
-def test_a_figure_that_a_person_set_is_divided_as_the_register_rose(books: Books, station: Station) -> None:
-    """The readings show a third of 7,200 Wh before the seam, and so a third of what the person set."""
+def test_a_figure_that_a_person_set_is_divided_as_the_register_rose(
+    books: Books, station: Station
+) -> None:
+    """The readings show a third of 7,200 Wh before the seam, and so a third of what the person
+    set."""
     transaction = station.start(1000)
     station.stop(transaction, charge(station, transaction, 1000, tells_power=False))
     books.connection.execute("UPDATE tx SET energy_delivered = 9000 WHERE id = ?", (transaction,))
     assert divided(books, transaction, at(20)) == Division((3000, 6000), Split.REGISTER)
 
 
-def test_what_flowed_after_the_last_reading_is_spread_after_it(books: Books, station: Station) -> None:
-    """Readings of 7.2 kW for 90 minutes, then none: a person saw the display three hours later. Nothing shows when the
-    21,600 Wh between flowed."""
+def test_what_flowed_after_the_last_reading_is_spread_after_it(
+    books: Books, station: Station
+) -> None:
+    """Readings of 7.2 kW for 90 minutes, then none: a person saw the display three hours later.
+    Nothing shows when the 21,600 Wh between flowed."""
     transaction = station.start(1000)
     charge(station, transaction, 1000, 90, every=15, tells_power=False)
     station.lose()
@@ -262,7 +279,9 @@ def test_what_flowed_after_the_last_reading_is_spread_after_it(books: Books, sta
     assert divided(books, transaction, at(40)) == Division((4800, 27_600), Split.REGISTER)
 
 
-def test_a_figure_continues_the_readings_as_its_register_does(books: Books, station: Station) -> None:
+def test_a_figure_continues_the_readings_as_its_register_does(
+    books: Books, station: Station
+) -> None:
     """A person gives the energy and the time alone."""
     transaction = station.start(1000)
     charge(station, transaction, 1000, 60, tells_power=False)
@@ -284,10 +303,14 @@ def test_what_flowed_before_a_start_that_was_wrong_is_spread_before_the_first_re
     station.stop(transaction, charge(station, transaction, 9000, 60, tells_power=False))
     Operator(books).correct(transaction, meter_start=6000)
     assert billed_of(books, transaction).wh == 10_200
-    assert divided(books, transaction, at(30), at(90)) == Division((1500, 5100, 3600), Split.REGISTER)
+    assert divided(books, transaction, at(30), at(90)) == Division(
+        (1500, 5100, 3600), Split.REGISTER
+    )
 
 
-def test_what_is_above_the_register_that_a_person_gave_is_of_another_session(books: Books, station: Station) -> None:
+def test_what_is_above_the_register_that_a_person_gave_is_of_another_session(
+    books: Books, station: Station
+) -> None:
     """The car left after an hour, and its charger did not say so."""
     transaction = station.start(1000)
     wh = charge(station, transaction, 1000, 60, tells_power=False)
@@ -297,14 +320,21 @@ def test_what_is_above_the_register_that_a_person_gave_is_of_another_session(boo
     assert divided(books, transaction, at(20)) == Division((2400, 4800), Split.REGISTER)
 
 
-def test_the_reported_figure_has_the_course_that_was_reported(books: Books, station: Station) -> None:
-    """A register that made a leap of 20 kWh, which a person found to be right: the display had stood still."""
+def test_the_reported_figure_has_the_course_that_was_reported(
+    books: Books, station: Station
+) -> None:
+    """A register that made a leap of 20 kWh, which a person found to be right: the display had
+    stood still."""
     transaction = station.start(1000)
     wh = charge(station, transaction, 1000, 60, power=3600, tells_power=False)
-    station.stop(transaction, charge(station, transaction, wh + 20_000, 60, power=3600, tells_power=False))
+    station.stop(
+        transaction, charge(station, transaction, wh + 20_000, 60, power=3600, tells_power=False)
+    )
     assert billed_of(books, transaction).wh < 10_000
     Operator(books).correct(transaction, figure_wh=27_200)
-    assert divided(books, transaction, at(30), at(90)) == Division((1800, 23_600, 1800), Split.REGISTER)
+    assert divided(books, transaction, at(30), at(90)) == Division(
+        (1800, 23_600, 1800), Split.REGISTER
+    )
 
 
 def test_a_corrected_time_moves_no_reading(books: Books, station: Station) -> None:
@@ -320,7 +350,8 @@ def test_a_corrected_time_moves_no_reading(books: Books, station: Station) -> No
 def test_a_clock_that_turns_out_behind_moves_the_readings_of_a_session_that_a_person_ended(
     books: Books, is_corrected: bool
 ) -> None:
-    """Only what came after showed that its clock is 90 minutes behind. The end that the person gave is by our clock."""
+    """Only what came after showed that its clock is 90 minutes behind. The end that the person gave
+    is by our clock."""
     station = Station(books, behind=90)
     transaction = station.start(1000)
     charge(station, transaction, 1000, 120, every=15, tells_power=False)
@@ -370,4 +401,6 @@ def test_the_sessions_before_and_after_are_not_read(books: Books, station: Stati
     books.wait(10)
     session(station, end)
     assert len(evidence_of(books, transaction, COURSE).levels) == 14
-    assert divided(books, transaction, begun + 20 * MINUTE).parts == pytest.approx((2400, 4800), abs=1)
+    assert divided(books, transaction, begun + 20 * MINUTE).parts == pytest.approx(
+        (2400, 4800), abs=1
+    )

@@ -1,4 +1,5 @@
-"""The course of any story: its parts add up, and each lies between what the readings around its seam allow."""
+"""The course of any story: its parts add up, and each lies between what the readings around its
+seam allow."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -47,11 +48,16 @@ def reached(books: Books, billed: Billed, seams: Sequence[datetime]) -> tuple[li
     What lies around the seams shows as much as all readings.
     """
     found = evidence_of(books, billed.transaction, COURSE)
-    parts, by = divide(Flow(billed.since, billed.until, billed.wh, found.levels, found.powers), seams)
+    parts, by = divide(
+        Flow(billed.since, billed.until, billed.wh, found.levels, found.powers), seams
+    )
     assert (sum(parts), min(parts) >= 0) == (billed.wh, True)
     few = evidence_of(books, billed.transaction, COURSE._replace(seams=tuple(seams)))
     assert len(few.levels) <= 2 * len(seams)
-    assert divide(Flow(billed.since, billed.until, billed.wh, few.levels, few.powers), seams) == (parts, by)
+    assert divide(Flow(billed.since, billed.until, billed.wh, few.levels, few.powers), seams) == (
+        parts,
+        by,
+    )
     return [sum(parts[: number + 1]) for number in range(len(seams))], by
 
 
@@ -70,8 +76,8 @@ def test_the_parts_of_any_session_add_up(names: list[str], seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(size(160, 24)))
 def test_each_part_of_an_honest_session_lies_between_its_readings(seed: int) -> None:
-    """Of 2,500 such stories, 16 have a part beyond the readings: mostly, the register of a new meter is low, so that
-    its readings could also count from 0."""
+    """Of 2,500 such stories, 16 have a part beyond the readings: mostly, the register of a new
+    meter is low, so that its readings could also count from 0."""
     story = honest_story(Random(seed))
     with closing(in_memory()) as connection:
         books = Books(connection)
@@ -80,7 +86,11 @@ def test_each_part_of_an_honest_session_lies_between_its_readings(seed: int) -> 
             billed = billed_of(books, transaction)
             seams = seams_of(billed, Random(seed))
             until_seams, by = reached(books, billed, seams)
-            is_shown = billed.wh and _within(story, session) and not _is_far(story, session, seams, billed.since)
+            is_shown = (
+                billed.wh
+                and _within(story, session)
+                and not _is_far(story, session, seams, billed.since)
+            )
             assert by is Split.REGISTER or not is_shown, timeline(played)
             for seam, wh in zip(seams, until_seams, strict=True):
                 _assert_between(played, session, (seam - billed.since) / timedelta(minutes=1), wh)
@@ -93,19 +103,35 @@ def _within(story: Story, session: Session) -> list[Note]:
 
 def _is_far(story: Story, session: Session, seams: Sequence[datetime], since: datetime) -> bool:
     """Whether a seam lies where no reading was sent for more than an hour."""
-    minutes = [0.0, *(note.at - session.begin for note in _within(story, session)), session.end - session.begin]
+    minutes = [
+        0.0,
+        *(note.at - session.begin for note in _within(story, session)),
+        session.end - session.begin,
+    ]
     gaps = [(before, after) for before, after in pairwise(minutes) if after - before > 60 + MARGIN]
     places = [(seam - since) / timedelta(minutes=1) for seam in seams]
-    return any(before - MARGIN < place < after + MARGIN for place in places for before, after in gaps)
+    return any(
+        before - MARGIN < place < after + MARGIN for place in places for before, after in gaps
+    )
 
 
 def _assert_between(played: Played, session: Session, minutes: float, wh: int) -> None:
-    """By what truly flowed until the reading before and until the one after; times are sent in whole seconds."""
+    """By what truly flowed until the reading before and until the one after; times are sent in
+    whole seconds."""
     sent = _within(played.story, session)
     since = [note.wh for note in sent if note.at - session.begin < minutes - MARGIN]
     until = [note.wh for note in sent if note.at - session.begin > minutes + MARGIN]
-    step = max(session.voice.coarse, 1000 // 10**session.voice.decimals if session.voice.unit == "kWh" else 1) + 1
-    least, most = max(since, default=session.meter), min(until, default=session.meter + session.delivered)
+    step = (
+        max(
+            session.voice.coarse,
+            1000 // 10**session.voice.decimals if session.voice.unit == "kWh" else 1,
+        )
+        + 1
+    )
+    least, most = (
+        max(since, default=session.meter),
+        min(until, default=session.meter + session.delivered),
+    )
     off = f"{wh} Wh until minute {minutes} of {session.number}\n{timeline(played)}"
     assert least - session.meter - step <= wh <= most - session.meter + step, off
 
@@ -117,7 +143,8 @@ MARGIN = 2 / 60
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["wait", "lose", "restart", "SuspendedEVSE", "Faulted", "Finishing"]), st.integers(1, 90)
+        st.sampled_from(["wait", "lose", "restart", "SuspendedEVSE", "Faulted", "Finishing"]),
+        st.integers(1, 90),
     ),
     min_size=1,
     max_size=6,
@@ -129,7 +156,8 @@ steps = st.lists(
 def test_no_minute_is_counted_that_is_uncertain(
     before: list[tuple[str, int]], after: list[tuple[str, int]], behind: int
 ) -> None:
-    """Whatever its clock: at most the minutes in which the charger was connected and held up nothing."""
+    """Whatever its clock: at most the minutes in which the charger was connected and held up
+    nothing."""
     with closing(in_memory()) as connection:
         books = Books(connection)
         station = Station(books, behind=behind)
@@ -143,7 +171,9 @@ def test_no_minute_is_counted_that_is_uncertain(
         assert stay is not None
         found = begun_minutes(stay, UNTIL_AVAILABLE, BERLIN)
         assert found <= counted + 1
-        assert behind or found >= counted - len(before + after)  # each restart and each connection takes some seconds
+        assert behind or found >= counted - len(
+            before + after
+        )  # each restart and each connection takes some seconds
 
 
 def _step(station: Station, step: str, minutes: int) -> int:
@@ -157,6 +187,8 @@ def _step(station: Station, step: str, minutes: int) -> int:
     station.books.wait(minutes)
     if step in ("lose", "restart"):
         station.connect()
-    (status,) = station.books.row("SELECT status FROM cp_conn WHERE cp_id = ? AND conn_id = 1", station.name)
+    (status,) = station.books.row(
+        "SELECT status FROM cp_conn WHERE cp_id = ? AND conn_id = 1", station.name
+    )
     is_held_up = status in ("SuspendedEVSE", "Faulted")
     return 0 if is_held_up or step in ("lose", "restart") else minutes

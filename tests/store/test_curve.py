@@ -19,7 +19,9 @@ def curve_of(books: Books, number: int) -> Curve:
     return found
 
 
-def tell(station: Station, number: int, wh: int, *samples: dict[str, str], minutes: float = 5) -> None:
+def tell(
+    station: Station, number: int, wh: int, *samples: dict[str, str], minutes: float = 5
+) -> None:
     station.books.wait(minutes)
     station.tell(meter_value(station.clock(), wh, *samples), transaction=number)
 
@@ -52,7 +54,9 @@ def test_without_a_power_it_is_that_of_the_register(books: Books, station: Stati
     assert found.power == ((300.0, 6000.0, 6000.0), (600.0, 3000.0, 3000.0))
 
 
-def test_without_readings_there_are_the_registers_of_start_and_stop(books: Books, station: Station) -> None:
+def test_without_readings_there_are_the_registers_of_start_and_stop(
+    books: Books, station: Station
+) -> None:
     number = station.start(1000)
     books.wait(0.05)
     station.stop(number, 1000)

@@ -27,10 +27,14 @@ def test_a_long_one_has_longer_stretches() -> None:
 
 
 @given(POINTS, POINTS)
-def test_it_has_few_points_and_each_peak(first: list[tuple[float, float]], later: list[tuple[float, float]]) -> None:
+def test_it_has_few_points_and_each_peak(
+    first: list[tuple[float, float]], later: list[tuple[float, float]]
+) -> None:
     curve = Curve().extended(first).extended(later)
     assert len(curve.highest) <= MOST_POINTS
     assert curve.step % SHORTEST_SECONDS == 0
-    assert max(curve.highest.values(), default=0.0) == max((watts for _, watts in first + later), default=0.0)
+    assert max(curve.highest.values(), default=0.0) == max(
+        (watts for _, watts in first + later), default=0.0
+    )
     for at, watts in first + later:
         assert curve.highest[max(0, int(at // curve.step))] >= watts

@@ -1,4 +1,5 @@
-"""No sequence of an operator's decisions and of messages, however late, breaks what holds for every transaction."""
+"""No sequence of an operator's decisions and of messages, however late, breaks what holds for every
+transaction."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ FIGURES = (0, 1, 500, 4000, 90_000)
 
 
 class Decided:
-    """A transaction to which chance happens, and an operator. What must hold is checked after each act."""
+    """A transaction to which chance happens, and an operator. What must hold is checked after each
+    act."""
 
     def __init__(self, books: Books, chance: Random) -> None:
         self.books = books
@@ -66,7 +68,9 @@ class Decided:
             self.decisions += 1
         except (DecisionRefused, Unreadable):
             self.refusals += 1
-            assert list(self.books.connection.iterdump()) == before, "a refused decision changes nothing"
+            assert list(self.books.connection.iterdump()) == before, (
+                "a refused decision changes nothing"
+            )
 
     def lose_message(self) -> None:
         """Set a message aside: of any transaction, with any register."""
@@ -75,7 +79,11 @@ class Decided:
             self.living.station.clock(self.chance.choice((0, 1))),
         )
         values = [{"timestamp": at, "sampledValue": [{"value": str(wh)}]}]
-        stop = {"transactionId": self.chance.choice((17, self.transaction)), "meterStop": wh, "timestamp": at}
+        stop = {
+            "transactionId": self.chance.choice((17, self.transaction)),
+            "meterStop": wh,
+            "timestamp": at,
+        }
         action, payload = self.chance.choice(
             (("StopTransaction", stop), ("MeterValues", {"connectorId": 1, "meterValue": values}))
         )
@@ -100,8 +108,13 @@ class Decided:
             self.anna.attach(message, self.transaction)
 
     def make(self) -> None:
-        (message,) = self.books.row("SELECT max(id) FROM set_aside WHERE action = 'StopTransaction'")
-        known: dict[str, Any] = {"connector": self.chance.choice((1, 2)), "start_time": "2026-03-01T12:00:30.000Z"}
+        (message,) = self.books.row(
+            "SELECT max(id) FROM set_aside WHERE action = 'StopTransaction'"
+        )
+        known: dict[str, Any] = {
+            "connector": self.chance.choice((1, 2)),
+            "start_time": "2026-03-01T12:00:30.000Z",
+        }
         if message is not None:
             self.anna.make(message, **known)
 
@@ -124,32 +137,43 @@ class Decided:
         for transaction, status, wh, confidence in self.books.rows(
             "SELECT id, status, energy_delivered, confidence FROM tx"
         ):
-            assert (wh is None) == (confidence is None) == (status == "Active"), "one figure, once it has ended"
+            assert (wh is None) == (confidence is None) == (status == "Active"), (
+                "one figure, once it has ended"
+            )
             assert wh is None or wh >= 0
             self._check_counted(transaction, wh or 0)
             if confidence == "certain":
                 codes = set(open_codes(self.books, transaction))
                 assert not codes - HARMLESS, "certain only without a doubt"
         if self.settled is not None:
-            assert settled_by(lambda sql, values: self.books.rows(sql, *values), self.transaction) == "anna"
-            assert self.books.value("SELECT energy_delivered FROM tx WHERE id = ?", self.transaction) == self.settled
+            assert (
+                settled_by(lambda sql, values: self.books.rows(sql, *values), self.transaction)
+                == "anna"
+            )
+            assert (
+                self.books.value("SELECT energy_delivered FROM tx WHERE id = ?", self.transaction)
+                == self.settled
+            )
 
     def _check_history(self) -> None:
         """What happened is never rewritten."""
         history = self.books.rows(
-            "SELECT id, tx_id, kind, who, reason, received_at, timestamp, payload, state, cause FROM tx_event"
-            " ORDER BY id"
+            "SELECT id, tx_id, kind, who, reason, received_at, timestamp, payload, state, cause "
+            "FROM tx_event ORDER BY id"
         )
         assert history[: len(self.history)] == self.history
         self.history = history
 
     def _check_counted(self, transaction: int, wh: int) -> None:
-        """The facts of a transaction add up to its figure, so that the counters of energy agree with the bills."""
+        """The facts of a transaction add up to its figure, so that the counters of energy agree
+        with the bills."""
         told = [
             orjson.loads(data)
             for (data,) in self.books.rows(
-                "SELECT data FROM event WHERE CAST(json_extract(data, '$.transaction') AS INTEGER) = ? AND kind IN"
-                " ('TransactionStopped', 'TransactionClosed', 'TransactionRejudged', 'TransactionCorrected')",
+                "SELECT data FROM event "
+                "WHERE CAST(json_extract(data, '$.transaction') AS INTEGER) = ? "
+                "AND kind IN ('TransactionStopped', 'TransactionClosed', 'TransactionRejudged', "
+                "'TransactionCorrected')",
                 transaction,
             )
         ]
@@ -174,7 +198,9 @@ def template() -> Iterator[FileConnection]:
 def test_decisions_and_late_messages_in_any_order(template: FileConnection) -> None:
     decisions = refusals = 0
     for seed in range(SEED, SEED + LIVES):
-        with closing(sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)) as connection:
+        with closing(
+            sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)
+        ) as connection:
             template.backup(connection)
             connection.execute("PRAGMA foreign_keys = ON")
             decided = Decided(Books(connection), Random(seed))

@@ -1,4 +1,5 @@
-"""What an operator decides about a transaction: confirm, correct, close, dismiss (rules.md, Operators, Energy)."""
+"""What an operator decides about a transaction: confirm, correct, close, dismiss (rules.md,
+Operators, Energy)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,12 @@ from functools import partial
 import pytest
 
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
-from levity_trio.events import ReviewDismissed, TransactionClosed, TransactionConfirmed, TransactionCorrected
+from levity_trio.events import (
+    ReviewDismissed,
+    TransactionClosed,
+    TransactionConfirmed,
+    TransactionCorrected,
+)
 from levity_trio.store.writes.transactions.closing import close_silent
 from levity_trio.store.writes.transactions.decisions import Decision, DecisionProblem
 from tests.store.books import NOON, Books, Station, meter_value
@@ -56,12 +62,19 @@ def test_a_confirmed_figure_is_certain_and_all_its_reviews_are_resolved(
     assert books.rows("SELECT code, resolved_by, resolution, reason FROM review") == [
         ("closed_by_system", "anna", "confirmed", "she read the meter")
     ]
-    assert told(books, transaction)[-1] == ("confirm", "anna", "she read the meter", Cause.CONFIRMED)
+    assert told(books, transaction)[-1] == (
+        "confirm",
+        "anna",
+        "she read the meter",
+        Cause.CONFIRMED,
+    )
     (fact,) = books.recorded(TransactionConfirmed)
     assert (fact.energy_wh, fact.reviews, fact.by) == (4000, ("closed_by_system",), "anna")
 
 
-def test_what_was_confirmed_before_is_confirmed_already(books: Books, station: Station, anna: Operator) -> None:
+def test_what_was_confirmed_before_is_confirmed_already(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = doubtful(station)
     anna.confirm(transaction)
     events = books.count("tx_event")
@@ -70,7 +83,9 @@ def test_what_was_confirmed_before_is_confirmed_already(books: Books, station: S
     assert books.count("tx_event") == events
 
 
-def test_a_certain_figure_can_be_settled_too(books: Books, station: Station, anna: Operator) -> None:
+def test_a_certain_figure_can_be_settled_too(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = stopped(station)
     anna.confirm(transaction)
     station.tell(station.register(9000, minutes_ago=HOUR), transaction=transaction)
@@ -80,18 +95,24 @@ def test_a_certain_figure_can_be_settled_too(books: Books, station: Station, ann
     assert open_codes(books, transaction) == ["later_facts"]
 
 
-def test_the_message_of_an_unreadable_start_no_longer_waits(books: Books, station: Station, anna: Operator) -> None:
+def test_the_message_of_an_unreadable_start_no_longer_waits(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = station.start("1,500")
     books.wait(HOUR)
     station.stop(transaction, 5000)
     anna.correct(transaction, figure_wh=3000)
-    assert books.row("SELECT looked_by, resolution, resolution_reason, looked_at FROM set_aside") == (
+    assert books.row(
+        "SELECT looked_by, resolution, resolution_reason, looked_at FROM set_aside"
+    ) == (
         *("anna", "corrected", "she read the meter"),
         books.at,
     )
 
 
-def test_the_power_of_a_confirmed_transaction_is_learned(books: Books, station: Station, anna: Operator) -> None:
+def test_the_power_of_a_confirmed_transaction_is_learned(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = station.start(1000)
     for wh in range(1600, 7001, 600):
         books.wait(5)
@@ -122,7 +143,9 @@ def test_a_correction_sets_the_figure_and_keeps_what_stood_before(
     assert (fact.energy_wh, fact.before_wh, fact.reviews) == (3500, 4000, ("closed_by_system",))
 
 
-def test_a_correction_by_registers_leaves_those_of_the_charger(books: Books, station: Station, anna: Operator) -> None:
+def test_a_correction_by_registers_leaves_those_of_the_charger(
+    books: Books, station: Station, anna: Operator
+) -> None:
     begun = station.clock()
     transaction = stopped(station)
     anna.correct(transaction, meter_start=1200, meter_stop=4700)
@@ -134,7 +157,9 @@ def test_a_correction_by_registers_leaves_those_of_the_charger(books: Books, sta
     assert station.start(1000, at=begun) == transaction  # its repeated start is still known
 
 
-def test_the_same_correction_changes_nothing_more(books: Books, station: Station, anna: Operator) -> None:
+def test_the_same_correction_changes_nothing_more(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = stopped(station)
     anna.correct(transaction, figure_wh=3500)
     events = books.count("tx_event")
@@ -145,8 +170,12 @@ def test_the_same_correction_changes_nothing_more(books: Books, station: Station
     assert [fact.before_wh for fact in books.recorded(TransactionCorrected)] == [4000, 3500]
 
 
-@pytest.mark.parametrize("values", [{"figure_wh": -1}, {"figure_wh": 2**53}, {"meter_start": 6000}, {"meter_stop": 0}])
-def test_a_figure_is_never_impossible(books: Books, station: Station, anna: Operator, values: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "values", [{"figure_wh": -1}, {"figure_wh": 2**53}, {"meter_start": 6000}, {"meter_stop": 0}]
+)
+def test_a_figure_is_never_impossible(
+    books: Books, station: Station, anna: Operator, values: dict[str, int]
+) -> None:
     transaction = stopped(station)
     assert refused(anna.correct, transaction, **values).problem is DecisionProblem.INVALID
     assert station.bill(transaction) == (4000, "register", "certain")
@@ -171,7 +200,9 @@ def test_a_correction_is_refused_that_no_charger_could_have_delivered(
     problem = refused(anna.correct, transaction, figure_wh=MOST_WH + 1)
     assert (problem.problem, problem.field) == (DecisionProblem.INVALID, "figure_wh")
     assert "no charger delivers 413.556 kWh in 1 h 0 min, the most is 413.555 kWh" in problem.words
-    assert refused(anna.correct, transaction, meter_stop=1000 + MOST_WH + 1).field == "meter_stop_wh"
+    assert (
+        refused(anna.correct, transaction, meter_stop=1000 + MOST_WH + 1).field == "meter_stop_wh"
+    )
     backwards = refused(anna.correct, transaction, meter_start=9000)
     assert backwards.field == "meter_start_wh"
     assert "at the end, 5 kWh, is below the one at the start, 9 kWh" in backwards.words
@@ -179,15 +210,24 @@ def test_a_correction_is_refused_that_no_charger_could_have_delivered(
     assert anna.correct(transaction, figure_wh=MOST_WH).energy_delivered == MOST_WH
 
 
-def test_what_is_possible_is_judged_by_the_corrected_times(books: Books, station: Station, anna: Operator) -> None:
+def test_what_is_possible_is_judged_by_the_corrected_times(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = stopped(station)
     early = "2026-03-01T10:00:00.000Z"
-    assert anna.correct(transaction, figure_wh=2 * MOST_WH, start_time=early).energy_delivered == 2 * MOST_WH
+    assert (
+        anna.correct(transaction, figure_wh=2 * MOST_WH, start_time=early).energy_delivered
+        == 2 * MOST_WH
+    )
     ended = books.value("SELECT stop_time FROM tx")
-    assert refused(anna.correct, transaction, figure_wh=MOST_WH, start_time=ended).field == "figure_wh"
+    assert (
+        refused(anna.correct, transaction, figure_wh=MOST_WH, start_time=ended).field == "figure_wh"
+    )
 
 
-def test_an_open_one_stays_open_if_its_register_is_impossible(books: Books, station: Station, anna: Operator) -> None:
+def test_an_open_one_stays_open_if_its_register_is_impossible(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = station.start(1000)
     books.wait(HOUR)
     assert refused(anna.close, transaction, meter_stop=1000 + 99_999_999).field == "meter_stop_wh"
@@ -195,13 +235,22 @@ def test_an_open_one_stays_open_if_its_register_is_impossible(books: Books, stat
     assert anna.close(transaction, meter_stop=1000 + MOST_WH).energy_delivered == MOST_WH
 
 
-def test_times_of_the_bill_are_corrected_in_order(books: Books, station: Station, anna: Operator) -> None:
+def test_times_of_the_bill_are_corrected_in_order(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = stopped(station)
     started, ended = "2026-03-01T12:10:00.000Z", "2026-03-01T12:50:00.000Z"
     anna.correct(transaction, figure_wh=4000, start_time=started, stop_time=ended)
     assert books.row("SELECT start_time, stop_time FROM tx") == (started, ended)
-    for values in ({"start_time": books.at}, {"stop_time": "2026-03-01T12:00:00.000Z"}, {"stop_time": AHEAD}):
-        assert refused(anna.correct, transaction, figure_wh=1, **values).problem is DecisionProblem.INVALID
+    for values in (
+        {"start_time": books.at},
+        {"stop_time": "2026-03-01T12:00:00.000Z"},
+        {"stop_time": AHEAD},
+    ):
+        assert (
+            refused(anna.correct, transaction, figure_wh=1, **values).problem
+            is DecisionProblem.INVALID
+        )
 
 
 def test_only_an_unknown_tag_is_given(books: Books, station: Station, anna: Operator) -> None:
@@ -211,7 +260,9 @@ def test_only_an_unknown_tag_is_given(books: Books, station: Station, anna: Oper
     assert anna.correct(transaction, figure_wh=1, id_tag="ME").id_tag == "ME"
 
 
-def test_neighbours_are_judged_by_a_corrected_register(books: Books, station: Station, anna: Operator) -> None:
+def test_neighbours_are_judged_by_a_corrected_register(
+    books: Books, station: Station, anna: Operator
+) -> None:
     """The unbilled energy before the next transaction follows from the corrected end."""
     first = stopped(station)
     second = station.start(5000)
@@ -245,7 +296,9 @@ def test_later_facts_do_not_change_a_settled_figure_and_are_asked_about_once(
     assert open_codes(books, transaction) == []
 
 
-def test_the_figure_that_was_corrected_is_no_later_fact(books: Books, station: Station, anna: Operator) -> None:
+def test_the_figure_that_was_corrected_is_no_later_fact(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = stopped(station)
     anna.correct(transaction, figure_wh=3500)
     station.tell(station.register(3000, minutes_ago=90), transaction=transaction)
@@ -278,7 +331,9 @@ def test_an_operator_closes_what_is_open(books: Books, station: Station, anna: O
     assert len(books.recorded(TransactionClosed)) == 1
 
 
-def test_the_own_stop_of_the_charger_still_wins(books: Books, station: Station, anna: Operator) -> None:
+def test_the_own_stop_of_the_charger_still_wins(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = station.start(1000)
     books.wait(HOUR)
     anna.close(transaction)
@@ -300,10 +355,17 @@ def test_it_is_closed_at_the_time_and_the_register_that_are_given(
     assert station.bill(transaction) == (3200, "corrected", "certain")
     assert books.value("SELECT stop_time FROM tx") == at
     anna.close(transaction, at, 4200)
-    assert [kind for kind, *_ in told(books, transaction)] == ["start", "suspend", "close", "correct"]
+    assert [kind for kind, *_ in told(books, transaction)] == [
+        "start",
+        "suspend",
+        "close",
+        "correct",
+    ]
 
 
-@pytest.mark.parametrize("at", ["2026-03-01T11:00:00.000Z", "2026-03-01T12:20:00.000Z", "2026-03-02T12:00:00.000Z"])
+@pytest.mark.parametrize(
+    "at", ["2026-03-01T11:00:00.000Z", "2026-03-01T12:20:00.000Z", "2026-03-02T12:00:00.000Z"]
+)
 def test_it_ended_after_its_last_reading_and_before_now(
     books: Books, station: Station, anna: Operator, at: str
 ) -> None:
@@ -324,15 +386,25 @@ def test_a_second_stop_is_dismissed(books: Books, station: Station, anna: Operat
     (review,) = books.row("SELECT id FROM review")
     anna.dismiss_review(review)
     assert station.bill(transaction) == (4000, "register", "certain")
-    assert told(books, transaction)[-1] == ("dismiss", "anna", "she read the meter", Cause.DISMISSED)
+    assert told(books, transaction)[-1] == (
+        "dismiss",
+        "anna",
+        "she read the meter",
+        Cause.DISMISSED,
+    )
     assert [fact.code for fact in books.recorded(ReviewDismissed)] == ["second_stop"]
     events = books.count("tx_event")
     anna.dismiss_review(review)
     assert books.count("tx_event") == events
-    assert refused(Operator(books, "ben").dismiss_review, review).problem is DecisionProblem.ALREADY_DECIDED
+    assert (
+        refused(Operator(books, "ben").dismiss_review, review).problem
+        is DecisionProblem.ALREADY_DECIDED
+    )
 
 
-def test_a_dismissed_review_does_not_settle_the_figure(books: Books, station: Station, anna: Operator) -> None:
+def test_a_dismissed_review_does_not_settle_the_figure(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = stopped(station)
     station.stop(transaction, 5100)
     anna.dismiss_review(books.value("SELECT id FROM review"))
@@ -343,9 +415,14 @@ def test_a_dismissed_review_does_not_settle_the_figure(books: Books, station: St
     assert open_codes(books, transaction)
 
 
-def test_what_questions_the_figure_is_not_dismissed(books: Books, station: Station, anna: Operator) -> None:
+def test_what_questions_the_figure_is_not_dismissed(
+    books: Books, station: Station, anna: Operator
+) -> None:
     doubtful(station)
-    assert refused(anna.dismiss_review, books.value("SELECT id FROM review")).problem is DecisionProblem.WRONG_STATE
+    assert (
+        refused(anna.dismiss_review, books.value("SELECT id FROM review")).problem
+        is DecisionProblem.WRONG_STATE
+    )
 
 
 # What is refused
@@ -353,7 +430,9 @@ def test_what_questions_the_figure_is_not_dismissed(books: Books, station: Stati
 
 @pytest.mark.parametrize("cause", [Cause.CONFIRMED, Cause.CORRECTED, Cause.OPERATOR])
 @pytest.mark.parametrize("state", WAYS)
-def test_a_decision_is_possible_where_the_table_has_a_step(books: Books, state: State, cause: Cause) -> None:
+def test_a_decision_is_possible_where_the_table_has_a_step(
+    books: Books, state: State, cause: Cause
+) -> None:
     living, anna = Living(books), Operator(books, "ben")
     living.live(WAYS[state])
     books.wait(5)
@@ -372,17 +451,27 @@ def test_a_decision_is_possible_where_the_table_has_a_step(books: Books, state: 
     assert living.state is step.state
 
 
-def test_what_changed_since_it_was_seen_is_not_decided(books: Books, station: Station, anna: Operator) -> None:
+def test_what_changed_since_it_was_seen_is_not_decided(
+    books: Books, station: Station, anna: Operator
+) -> None:
     transaction = doubtful(station)
     (seen,) = books.row("SELECT max(id) FROM tx_event WHERE tx_id = ?", transaction)
     station.stop(transaction, 6000)
     assert refused(anna.confirm, transaction, seen=seen).problem is DecisionProblem.CHANGED
-    assert refused(anna.correct, transaction, seen=seen, figure_wh=1).problem is DecisionProblem.CHANGED
+    assert (
+        refused(anna.correct, transaction, seen=seen, figure_wh=1).problem
+        is DecisionProblem.CHANGED
+    )
     assert station.bill(transaction) == (5000, "register", "certain")
 
 
 def test_what_is_unknown_is_not_found(anna: Operator) -> None:
-    for decide in (anna.confirm, anna.close, anna.dismiss_review, partial(anna.correct, figure_wh=1)):
+    for decide in (
+        anna.confirm,
+        anna.close,
+        anna.dismiss_review,
+        partial(anna.correct, figure_wh=1),
+    ):
         assert refused(decide, 17).problem is DecisionProblem.NOT_FOUND
 
 

@@ -1,5 +1,5 @@
-"""Neighbours in doubt: the judge gave them other registers than their charger sent, or asks by which factor they are
-wrong. What was sent still counts against the transactions next to them."""
+"""Neighbours in doubt: the judge gave them other registers than their charger sent, or asks by
+which factor they are wrong. What was sent still counts against the transactions next to them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def test_starts_that_repeat_the_start_before(books: Books, station: Station, lat
     truth = [BEGIN + number * WH for number in range(late + 4)]
     bare(station, truth[0], truth[1])
     wrong = [bare(station, truth[number - 1], truth[number + 1]) for number in range(1, late + 1)]
-    honest = [bare(station, truth[number], truth[number + 1]) for number in range(late + 1, late + 3)]
+    honest = [
+        bare(station, truth[number], truth[number + 1]) for number in range(late + 1, late + 3)
+    ]
     settle(books)
     for transaction in wrong:
         assert_figure(station, transaction, WH, flagged=True)
@@ -38,8 +40,11 @@ def test_starts_that_repeat_the_start_before(books: Books, station: Station, lat
         assert_figure(station, transaction, WH, flagged=False)
 
 
-def test_a_stop_that_was_replaced_still_counts_against_the_next_start(books: Books, station: Station) -> None:
-    """Nothing shows whether the stop is too high, or the next start too low: neither is billed what both claim."""
+def test_a_stop_that_was_replaced_still_counts_against_the_next_start(
+    books: Books, station: Station
+) -> None:
+    """Nothing shows whether the stop is too high, or the next start too low: neither is billed what
+    both claim."""
     first = bare(station, BEGIN, BEGIN + WH)
     second = bare(station, BEGIN + WH - 500, BEGIN + 2 * WH)
     settle(books)
@@ -57,19 +62,26 @@ def test_readings_show_whose_energy_it_was(books: Books, station: Station) -> No
     assert_figure(station, second, WH, flagged=True)
 
 
-def test_registers_in_tens_are_in_doubt_without_readings_too(books: Books, station: Station) -> None:
+def test_registers_in_tens_are_in_doubt_without_readings_too(
+    books: Books, station: Station
+) -> None:
     """Start and stop are in tens of Wh, which only the readings of the first transaction show."""
     first = station.start(BEGIN // 10)
     charge(station, first, BEGIN, tells_power=False)
     station.stop(first, (BEGIN + WH) // 10)
     books.wait(10)
-    later = [bare(station, (BEGIN + number * WH) // 10, (BEGIN + (number + 1) * WH) // 10) for number in range(1, 4)]
+    later = [
+        bare(station, (BEGIN + number * WH) // 10, (BEGIN + (number + 1) * WH) // 10)
+        for number in range(1, 4)
+    ]
     settle(books)
     for transaction in (first, *later):
         assert open_codes(books, transaction), station.bill(transaction)
 
 
-def test_a_factor_that_power_showed_once_is_asked_of_those_without_power(books: Books, station: Station) -> None:
+def test_a_factor_that_power_showed_once_is_asked_of_those_without_power(
+    books: Books, station: Station
+) -> None:
     def lacking(wh: int, *, tells_power: bool) -> int:
         transaction = station.start(wh // 10)
         charge(station, transaction, wh, told=lambda told: told // 10, tells_power=tells_power)
@@ -101,8 +113,11 @@ def test_a_habit_holds_the_factor(books: Books, station: Station) -> None:
 
 
 @pytest.mark.parametrize("stop", [0, 1])
-def test_no_habit_makes_a_figure_certain_that_ends_at_a_reading(books: Books, station: Station, stop: int) -> None:
-    """Readings count from 0; of the last stop nothing is known, and 5 minutes flowed after the last reading."""
+def test_no_habit_makes_a_figure_certain_that_ends_at_a_reading(
+    books: Books, station: Station, stop: int
+) -> None:
+    """Readings count from 0; of the last stop nothing is known, and 5 minutes flowed after the last
+    reading."""
     begin, transaction = BEGIN, 0
     for _ in range(6):
         transaction = station.start(begin)
@@ -118,7 +133,9 @@ def test_no_habit_makes_a_figure_certain_that_ends_at_a_reading(books: Books, st
     assert_doubtful(station, transaction, WH, WH)
 
 
-def test_a_start_too_high_does_not_turn_readings_into_counts(books: Books, station: Station) -> None:
+def test_a_start_too_high_does_not_turn_readings_into_counts(
+    books: Books, station: Station
+) -> None:
     wh = session(station, 0, minutes=75, every=15)
     transaction = station.start(wh + 2000)
     end = charge(station, transaction, wh, minutes=15, every=15, tells_power=False)
@@ -150,7 +167,8 @@ def test_a_stop_that_is_no_register_is_no_reset(books: Books, station: Station) 
 
 
 def test_no_habit_hides_that_power_contradicts_the_figure(books: Books, station: Station) -> None:
-    """Readings in whole kWh but sent as Wh are a habit; then a stop repeats the start, though the car charged."""
+    """Readings in whole kWh but sent as Wh are a habit; then a stop repeats the start, though the
+    car charged."""
     wh, transaction = 22_097, 0
     for _ in range(7):
         transaction = station.start(wh)

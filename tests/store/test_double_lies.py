@@ -114,7 +114,9 @@ def test_one_lying_reading_at_the_very_end(books: Books, station: Station) -> No
     transaction = station.start(1000)
     register = charge(station, transaction, 1000)
     books.wait(5)
-    station.tell(meter_value(station.clock(), register + 40_000, watts(7200)), transaction=transaction)
+    station.tell(
+        meter_value(station.clock(), register + 40_000, watts(7200)), transaction=transaction
+    )
     close_silent(station)
     assert_doubtful(station, transaction, 7200, 7200)
 
@@ -137,7 +139,8 @@ def test_a_stop_with_the_id_of_the_session_before(books: Books, station: Station
 
 
 def test_readings_with_the_id_of_the_session_before(books: Books, station: Station) -> None:
-    """They rise above the stop of that transaction, but another has begun there since: they are billed once."""
+    """They rise above the stop of that transaction, but another has begun there since: they are
+    billed once."""
     first = station.start(1000, tag="ALICE")
     register = charge(station, first, 1000)
     station.stop(first, register)
@@ -173,11 +176,16 @@ def test_power_in_another_unit_than_it_says(books: Books, station: Station) -> N
 
 
 @pytest.mark.parametrize("start", [0, "n/a"])
-def test_a_wrong_start_and_readings_in_kwh_sent_as_wh(books: Books, station: Station, start: int | str) -> None:
-    """The previous stop, the readings and the stop lead from one to the next. Two lies are not worked out together."""
+def test_a_wrong_start_and_readings_in_kwh_sent_as_wh(
+    books: Books, station: Station, start: int | str
+) -> None:
+    """The previous stop, the readings and the stop lead from one to the next. Two lies are not
+    worked out together."""
     begin = session(station, 292_800)
     transaction = start_with(station, start)
-    register = charge(station, transaction, begin, told=lambda wh: {"value": f"{wh / 1000:.3f}", "unit": "Wh"})
+    register = charge(
+        station, transaction, begin, told=lambda wh: {"value": f"{wh / 1000:.3f}", "unit": "Wh"}
+    )
     books.wait(1)
     station.stop(transaction, register)
     settle(books)
@@ -185,12 +193,17 @@ def test_a_wrong_start_and_readings_in_kwh_sent_as_wh(books: Books, station: Sta
 
 
 @pytest.mark.parametrize("factor", [1000, 0.001])
-def test_an_idless_stop_and_readings_in_another_unit(books: Books, station: Station, factor: float) -> None:
+def test_an_idless_stop_and_readings_in_another_unit(
+    books: Books, station: Station, factor: float
+) -> None:
     begin = session(station, 292_800)
     transaction = station.start(begin)
     unit = "kWh" if factor == 1000 else "Wh"
     register = charge(
-        station, transaction, begin, told=lambda wh: {"value": str(round(wh * min(1, factor))), "unit": unit}
+        station,
+        transaction,
+        begin,
+        told=lambda wh: {"value": str(round(wh * min(1, factor))), "unit": unit},
     )
     books.wait(1)
     station.stop(-1, register)
@@ -223,7 +236,8 @@ def test_an_idless_stop_by_a_clock_that_stands_still(books: Books) -> None:
 
 
 def test_a_leap_and_a_garbled_stop(books: Books, station: Station) -> None:
-    """What flowed after the last reading is no part of the proposal, though the next start shows it."""
+    """What flowed after the last reading is no part of the proposal, though the next start shows
+    it."""
     transaction = station.start(292_800)
     register = charge(station, transaction, 292_800, 30, every=1)
     register = charge(station, transaction, register + 9500, 29, every=1)
@@ -286,8 +300,11 @@ def test_a_start_and_a_stop_that_the_charger_could_not_read(
     assert_figure(station, transaction, 7200, flagged=True)
 
 
-def test_a_car_that_slows_down_after_its_register_stood_still(books: Books, station: Station) -> None:
-    """The register catches up on what flowed at the pace before. Without power, that is in doubt."""
+def test_a_car_that_slows_down_after_its_register_stood_still(
+    books: Books, station: Station
+) -> None:
+    """The register catches up on what flowed at the pace before. Without power, that is in
+    doubt."""
     transaction = station.start(1000)
     register = charge(station, transaction, 1000, 15, tells_power=False)
     for _ in range(10):

@@ -1,8 +1,10 @@
-"""What drivers see of the costs of their sessions, and what their statements say: the same, to the cent.
+"""What drivers see of the costs of their sessions, and what their statements say: the same, to the
+cent.
 
-A month in virtual time with windows, a minimum, a fee for staying, two tax rates, net and gross prices, another version
-of the tariff, another tariff, and a change of the clock. A driver looks while the car charges, while it stays, at its
-stop, and after it; what was seen last is held against the lines of the closed month.
+A month in virtual time with windows, a minimum, a fee for staying, two tax rates, net and gross
+prices, another version of the tariff, another tariff, and a change of the clock. A driver looks
+while the car charges, while it stays, at its stop, and after it; what was seen last is held against
+the lines of the closed month.
 """
 
 from __future__ import annotations
@@ -99,7 +101,8 @@ NIGHTS: Final = (date(2026, 3, 15), date(2026, 3, 19), date(2026, 3, 28))
 
 @dataclass(frozen=True)
 class Plan:
-    """A session: when it begins, with which power, and for how many steps the car charges and then stays."""
+    """A session: when it begins, with which power, and for how many steps the car charges and then
+    stays."""
 
     number: int
     begin: datetime
@@ -110,7 +113,8 @@ class Plan:
 
     @property
     def looks_last(self) -> str:
-        """When its driver looks for the last time: at the stop before it arrives, right after it, or later."""
+        """When its driver looks for the last time: at the stop before it arrives, right after it,
+        or later."""
         return ("before", "after", "later")[self.number % 3]
 
 
@@ -118,13 +122,26 @@ def plans(random: Random) -> Iterator[Plan]:
     for number in range(SESSIONS):
         day = date(2026, 3, 1) + timedelta(days=number * 31 // SESSIONS)
         hour = random.choice((3, 5, 11, 16, 20))
-        begin = datetime.combine(day, datetime.min.time(), BERLIN) + timedelta(hours=hour, minutes=random.randrange(60))
+        begin = datetime.combine(day, datetime.min.time(), BERLIN) + timedelta(
+            hours=hour, minutes=random.randrange(60)
+        )
         tag = ("Card", "Ben")[number // 3 % 2]
         power = random.choice((150, 900, 3700, 7200, 11_000))
-        yield Plan(number, begin.astimezone(UTC), tag, power, random.randrange(1, 24), random.choice((0, 0, 3, 12)))
+        yield Plan(
+            number,
+            begin.astimezone(UTC),
+            tag,
+            power,
+            random.randrange(1, 24),
+            random.choice((0, 0, 3, 12)),
+        )
     for number, day in enumerate(NIGHTS * 2):
-        late = datetime.combine(day, datetime.min.time(), BERLIN) + timedelta(hours=21, minutes=7 + number)
-        yield Plan(SESSIONS + number, late.astimezone(UTC), ("Card", "Ben")[number // 3], 3700, 36, 3)
+        late = datetime.combine(day, datetime.min.time(), BERLIN) + timedelta(
+            hours=21, minutes=7 + number
+        )
+        yield Plan(
+            SESSIONS + number, late.astimezone(UTC), ("Card", "Ben")[number // 3], 3700, 36, 3
+        )
 
 
 class Driver:
@@ -193,17 +210,22 @@ def play(plan: Plan, station: Station, driver: Driver, meter: float) -> tuple[in
 
 
 def billed(books: Books) -> dict[int, tuple[int, list[int]]]:
-    """Return what the statements of the month say: the amount of each session, and those of its lines."""
+    """Return what the statements of the month say: the amount of each session, and those of its
+    lines."""
     found = books.rows(
         "SELECT tx_id, amount, lines FROM position JOIN statement ON statement.id = statement_id"
         " WHERE number IS NOT NULL AND kind IN ('session', 'free')"
     )
-    return {number: (amount, [line.amount for line in lines_of(text)]) for number, amount, text in found}
+    return {
+        number: (amount, [line.amount for line in lines_of(text)]) for number, amount, text in found
+    }
 
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize("seed", range(size(6, 1)))
-def test_the_last_cost_that_a_driver_saw_is_that_of_the_statement(biller: Biller, seed: int) -> None:
+def test_the_last_cost_that_a_driver_saw_is_that_of_the_statement(
+    biller: Biller, seed: int
+) -> None:
     books, driver, meter = biller.books, Driver(biller), 100_000.0
     station = Station(books)
     made: dict[int, Plan] = {}
@@ -213,13 +235,25 @@ def test_the_last_cost_that_a_driver_saw_is_that_of_the_statement(biller: Biller
     month_is_over(books, 3)
     unbilled = of_site(biller)
     biller.close("2026-03")
-    assert {number: (cents, not is_billed) for number, (cents, is_billed) in of_site(biller).items()} == unbilled
+    assert {
+        number: (cents, not is_billed) for number, (cents, is_billed) in of_site(biller).items()
+    } == unbilled
     statement = billed(books)
     assert statement.keys() == {number for (number,) in books.rows(IN_MARCH)}
     told = {number: costs(seen) for number, seen in driver.seen.items()}
-    assert {made[number]: (told[number], says) for number, says in statement.items() if told[number] != says} == {}
+    assert {
+        made[number]: (told[number], says)
+        for number, says in statement.items()
+        if told[number] != says
+    } == {}
     lines = [line for seen in driver.seen.values() for line in price_of(seen).lines]
-    assert {line.kind for line in lines} == {"energy", "session fee", "blocking fee", "minimum", "maximum"}
+    assert {line.kind for line in lines} == {
+        "energy",
+        "session fee",
+        "blocking fee",
+        "minimum",
+        "maximum",
+    }
     assert {line.tax_rate for line in lines} == {"19", "7"}
     assert {seen.state for seen in driver.seen.values()} == {DriversState.OPEN, DriversState.ENDED}
     for number in statement:
@@ -234,15 +268,22 @@ def test_the_last_cost_that_a_driver_saw_is_that_of_the_statement(biller: Biller
 
 
 def of_site(biller: Biller) -> dict[int, tuple[int, bool]]:
-    """Return what each session costs those whose it is: cents with tax, and whether they are billed. What the book has
-    is the same as what a reader computes that finds no price in it."""
+    """Return what each session costs those whose it is: cents with tax, and whether they are
+    billed. What the book has is the same as what a reader computes that finds no price in it."""
 
     def look() -> dict[int, tuple[int, bool]]:
         books = biller.books
         numbers = [number for (number,) in books.rows("SELECT id FROM tx ORDER BY id")]
         with reading(books) as db:
-            found = [costs_of(rows_of(db), one, biller.terms.rule, numbers, books.now) for one in (ANNA, BEN)]
-        return {number: (cost.gross, cost.statement is not None) for some in found for number, cost in some.items()}
+            found = [
+                costs_of(rows_of(db), one, biller.terms.rule, numbers, books.now)
+                for one in (ANNA, BEN)
+            ]
+        return {
+            number: (cost.gross, cost.statement is not None)
+            for some in found
+            for number, cost in some.items()
+        }
 
     found = look()
     price(biller.books)
@@ -278,7 +319,9 @@ def seen(biller: Biller) -> tuple[Driver, Station]:
 
 
 def euros(cents: int, statement: int | None = None) -> DriversCost:
-    return DriversCost(amount=cents, gross=cents, currency="EUR", prices="gross", statement=statement)
+    return DriversCost(
+        amount=cents, gross=cents, currency="EUR", prices="gross", statement=statement
+    )
 
 
 def test_a_later_fact_changes_it_and_is_told(biller: Biller, seen: tuple[Driver, Station]) -> None:
@@ -308,13 +351,19 @@ def test_a_later_fact_changes_it_and_is_told(biller: Biller, seen: tuple[Driver,
     assert positions == [(1, None, 200), (2, 1, 32)]
 
 
-def test_a_tariff_that_was_entered_after_the_session_is_told(biller: Biller, seen: tuple[Driver, Station]) -> None:
+def test_a_tariff_that_was_entered_after_the_session_is_told(
+    biller: Biller, seen: tuple[Driver, Station]
+) -> None:
     number = charge(seen[1], 10_000)
     biller.assign(biller.add(NET.replace('"Net"', '"Other"')), date(2026, 3, 1), ANNA)
-    assert [(one.kind, one.by) for one in bill_of(seen[0].look(number, ANNA)).changes] == [("assignment", "cleo")]
+    assert [(one.kind, one.by) for one in bill_of(seen[0].look(number, ANNA)).changes] == [
+        ("assignment", "cleo")
+    ]
 
 
-def test_a_version_that_was_entered_after_the_session_is_told(biller: Biller, seen: tuple[Driver, Station]) -> None:
+def test_a_version_that_was_entered_after_the_session_is_told(
+    biller: Biller, seen: tuple[Driver, Station]
+) -> None:
     number = charge(seen[1], 10_000)
     biller.add(HOUSE.format(since="2026-03-02", day="0.40", night="0.30", minimum="1.00"))
     (change,) = bill_of(seen[0].look(number, ANNA)).changes
@@ -322,10 +371,16 @@ def test_a_version_that_was_entered_after_the_session_is_told(biller: Biller, se
     assert seen[0].seen[number].cost == euros(435)
 
 
-def test_what_is_in_doubt_has_no_cost_until_somebody_decided(biller: Biller, seen: tuple[Driver, Station]) -> None:
+def test_what_is_in_doubt_has_no_cost_until_somebody_decided(
+    biller: Biller, seen: tuple[Driver, Station]
+) -> None:
     books, driver, number = biller.books, seen[0], charge(seen[1], 900_000)
     doubtful = driver.look(number, ANNA)
-    assert (doubtful.state, doubtful.cost, bill_of(doubtful).changes) == (DriversState.IN_REVIEW, None, ())
+    assert (doubtful.state, doubtful.cost, bill_of(doubtful).changes) == (
+        DriversState.IN_REVIEW,
+        None,
+        (),
+    )
     books.run(decisions.confirm, number, Decision("cleo", "a truck", books.at))
     correct(books, number, 20_000)
     now = driver.look(number, ANNA)
@@ -336,7 +391,8 @@ def test_what_is_in_doubt_has_no_cost_until_somebody_decided(biller: Biller, see
 
 
 def test_others_read_nothing_of_it(biller: Biller, seen: tuple[Driver, Station]) -> None:
-    """It was billed to Anna, and is Ben's now: what her statement says is not his, and his next one has it."""
+    """It was billed to Anna, and is Ben's now: what her statement says is not his, and his next one
+    has it."""
     driver, number = seen[0], charge(seen[1], 10_000)
     month_is_over(biller.books, 3)
     biller.close("2026-03")
@@ -364,7 +420,9 @@ def test_after_the_stop_it_says_that_the_fee_goes_on_until_the_cable_is_out(
 # While it goes on
 
 
-def test_staying_costs_nothing_while_energy_may_still_flow(biller: Biller, seen: tuple[Driver, Station]) -> None:
+def test_staying_costs_nothing_while_energy_may_still_flow(
+    biller: Biller, seen: tuple[Driver, Station]
+) -> None:
     """A reading comes every 19 minutes, and the first minute of staying counts."""
     books, driver, station = biller.books, *seen
     strict = NET.replace("grace_minutes = 10", "").replace('"Net"', '"Strict"')
@@ -394,7 +452,9 @@ def test_staying_costs_nothing_while_energy_may_still_flow(biller: Biller, seen:
 # The book
 
 
-def test_the_book_follows_whatever_changes_a_bill(biller: Biller, seen: tuple[Driver, Station]) -> None:
+def test_the_book_follows_whatever_changes_a_bill(
+    biller: Biller, seen: tuple[Driver, Station]
+) -> None:
     books, number = biller.books, charge(seen[1], 10_000)
     assert of_site(biller) == {number: (364, False)}
     other = charge(seen[1], 10_000, tag="Nobody")

@@ -79,6 +79,9 @@ def test_the_sessions_of_a_household_in_a_long_history(books: Books, station: St
             assert some is not None
             assert [one.id for one in some.data] == found
         assert transactions(db, other, books.now, 10, before=number) is None
-        assert [transaction(db, one, number, books.now) is None for one in (own, other)] == [False, True]
+        assert [transaction(db, one, number, books.now) is None for one in (own, other)] == [
+            False,
+            True,
+        ]
         assert [own_curve(db, one, number) is None for one in (own, other)] == [False, True]
         assert id_of_own(db, 1, 1) is None

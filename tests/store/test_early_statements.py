@@ -1,4 +1,5 @@
-"""Statements of who moved out, closed before their month: a change of tariffs says what it corrects of them."""
+"""Statements of who moved out, closed before their month: a change of tariffs says what it corrects
+of them."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def biller(books: Books) -> Biller:
     charge(station, 6000, "Ben")
     books.now = datetime(2026, 3, 16, 9, tzinfo=UTC)
     books.settle()
-    books.connection.execute("UPDATE account SET until = '2026-03-15T23:00:00.000Z' WHERE id = ?", (ANNA,))
+    books.connection.execute(
+        "UPDATE account SET until = '2026-03-15T23:00:00.000Z' WHERE id = ?", (ANNA,)
+    )
     biller.close("2026-03", ANNA)
     return biller
 
@@ -50,7 +53,10 @@ def add(biller: Biller, toml: str, *, may_correct: bool) -> list[CorrectedStatem
 def test_a_price_set_back_in_time_is_refused_with_what_it_would_correct(biller: Biller) -> None:
     with pytest.raises(Refused) as caught:
         add(biller, DEARER, may_correct=False)
-    assert (caught.value.code, caught.value.field) == (Code.CORRECTS_STATEMENTS, "correct_statements")
+    assert (caught.value.code, caught.value.field) == (
+        Code.CORRECTS_STATEMENTS,
+        "correct_statements",
+    )
     assert "statement 1 (Anna, 2026-03) by +0.80 EUR" in caught.value.words
     assert biller.books.count("tariff_version") == 1
 
@@ -61,7 +67,9 @@ def test_what_was_said_is_what_the_next_statement_asks_for(biller: Biller) -> No
     assert add(biller, DEARER.replace("03-02", "03-01"), may_correct=False) == []
     month_is_over(biller.books, 3)
     biller.close("2026-03")
-    assert [line.amount for line in biller.lines(ANNA, "2026-03") if line.kind == "correction"] == [80]
+    assert [line.amount for line in biller.lines(ANNA, "2026-03") if line.kind == "correction"] == [
+        80
+    ]
 
 
 def test_a_price_from_the_next_month_on_corrects_nothing(biller: Biller) -> None:
@@ -75,7 +83,9 @@ def test_an_assignment_that_reaches_back_is_refused_too(biller: Biller) -> None:
     def change(db: UnitOfWork) -> tuple[Change, list[CorrectedStatement]]:
         said = biller.house.said()
         rule = rule_of(biller.books)
-        return correcting(db, rule, lambda: tariffs.assign(db, assigning, None, said), may_correct=False)
+        return correcting(
+            db, rule, lambda: tariffs.assign(db, assigning, None, said), may_correct=False
+        )
 
     with pytest.raises(Refused, match=r"by \+0\.80 EUR"):
         biller.books.run(change)

@@ -1,4 +1,5 @@
-"""Starts and stops that the neighbours contradict: read early or late, old, or too far apart for the time between."""
+"""Starts and stops that the neighbours contradict: read early or late, old, or too far apart for
+the time between."""
 
 import pytest
 
@@ -14,9 +15,11 @@ STEP = WATTS // 4
 FROZEN = "2026-02-28T00:19:40Z"
 
 
-def three(station: Station, *, short: int, decimals: int | None = None, at: str | None = None) -> list[int]:
-    """Charge three times for an hour and 13 minutes, half an hour apart, with a reading each quarter of an hour; the
-    second stop is too low. Return the transactions."""
+def three(
+    station: Station, *, short: int, decimals: int | None = None, at: str | None = None
+) -> list[int]:
+    """Charge three times for an hour and 13 minutes, half an hour apart, with a reading each
+    quarter of an hour; the second stop is too low. Return the transactions."""
     wh, played = BEGIN, []
     for number in range(3):
         transaction = station.start(wh, at=at)
@@ -24,7 +27,9 @@ def three(station: Station, *, short: int, decimals: int | None = None, at: str 
             station.books.wait(QUARTER)
             wh += STEP
             told = wh if decimals is None else kwh(wh, decimals)
-            station.tell(meter_value(at or station.clock(), told, watts(WATTS)), transaction=transaction)
+            station.tell(
+                meter_value(at or station.clock(), told, watts(WATTS)), transaction=transaction
+            )
         station.books.wait(13)
         wh += WATTS * 13 // HOUR
         station.stop(transaction, wh - short if number == 1 else wh, at=at)
@@ -39,7 +44,9 @@ WHOLE = 4 * STEP + LAST
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 3])
-def test_a_stop_repeats_the_last_reading_to_its_last_digit(books: Books, station: Station, decimals: int) -> None:
+def test_a_stop_repeats_the_last_reading_to_its_last_digit(
+    books: Books, station: Station, decimals: int
+) -> None:
     first, second, third = three(station, short=LAST, decimals=decimals)
     assert_figure(station, first, WHOLE, flagged=False)
     assert_figure(station, second, WHOLE, flagged=True)
@@ -68,7 +75,8 @@ def test_an_old_stop_of_a_clock_that_stands_still(station: Station) -> None:
 def test_what_left_between_two_transactions_must_be_possible_in_that_time(
     books: Books, station: Station, minutes: float
 ) -> None:
-    """5,400 Wh in half a minute: the stop or the next start is wrong. In ten hours, another car may have charged."""
+    """5,400 Wh in half a minute: the stop or the next start is wrong. In ten hours, another car may
+    have charged."""
     wh, played = 100_000, []
     for number in range(3):
         played.append(station.start(wh))
@@ -83,7 +91,9 @@ def test_what_left_between_two_transactions_must_be_possible_in_that_time(
     assert_figure(station, played[2], 2 * WATTS, flagged=is_doubted)
 
 
-def test_readings_that_go_on_from_the_start_show_that_the_stop_before_it_is_wrong(station: Station) -> None:
+def test_readings_that_go_on_from_the_start_show_that_the_stop_before_it_is_wrong(
+    station: Station,
+) -> None:
     """The first step of the third is as long as the others: nothing is missing there."""
     wh, played, minutes = 100_000, [], 5
     for number in range(3):
@@ -114,7 +124,8 @@ def test_times_in_whole_minutes(station: Station) -> None:
 
 
 def test_an_old_stop_of_a_transaction_whose_start_was_lost(books: Books, station: Station) -> None:
-    """The first reading counts as its start. What flowed until the next start is no part of the proposal."""
+    """The first reading counts as its start. What flowed until the next start is no part of the
+    proposal."""
     wh, lost = BEGIN, -9
     station.stop(station.start(wh - 600), wh - 600)
     books.wait(HOUR)

@@ -52,7 +52,11 @@ class Look:
         return next(one for one in self.charger().connectors if one.connector == number)
 
     def session(self, *, with_names: bool = False) -> SeenSession:
-        (found,) = [one.session for each in self.read(with_names=with_names).chargers for one in each.connectors]
+        (found,) = [
+            one.session
+            for each in self.read(with_names=with_names).chargers
+            for one in each.connectors
+        ]
         assert found is not None
         return found
 
@@ -71,8 +75,18 @@ def test_a_charger(books: Books, station: Station, look: Look) -> None:
     books.connection.execute("UPDATE cp SET name = 'Space 7'")
     station.boot(firmware_version="5.6")
     found = look.charger()
-    assert (found.id, found.name, found.vendor, found.model) == ("CP-1", "Space 7", "United Chargers", "Grizzl-E")
-    assert (found.firmware, found.is_connected, found.energy_wh, found.connectors) == ("5.6", True, 0, [])
+    assert (found.id, found.name, found.vendor, found.model) == (
+        "CP-1",
+        "Space 7",
+        "United Chargers",
+        "Grizzl-E",
+    )
+    assert (found.firmware, found.is_connected, found.energy_wh, found.connectors) == (
+        "5.6",
+        True,
+        0,
+        [],
+    )
     station.lose()
     assert not look.charger().is_connected
 
@@ -83,7 +97,10 @@ def test_connectors_are_those_that_are_known(station: Station, look: Look) -> No
     station.status("Available", connector=2)
     assert [one.connector for one in look.charger().connectors] == [2]
     station.start(connector=1)
-    assert [(one.connector, one.status) for one in look.charger().connectors] == [(1, None), (2, "Available")]
+    assert [(one.connector, one.status) for one in look.charger().connectors] == [
+        (1, None),
+        (2, "Available"),
+    ]
 
 
 def test_an_error_of_the_charger_is_one_of_each_connector(station: Station, look: Look) -> None:
@@ -104,7 +121,12 @@ def test_whether_a_connector_is_in_service(station: Station, look: Look) -> None
     assert look.connector().is_in_service is False
     station.status("Available")
     assert look.connector().is_in_service is True
-    ask(station, "ChangeAvailability", {"connectorId": 0, "type": "Inoperative"}, {"status": "Accepted"})
+    ask(
+        station,
+        "ChangeAvailability",
+        {"connectorId": 0, "type": "Inoperative"},
+        {"status": "Accepted"},
+    )
     assert look.connector().is_in_service is False
 
 
@@ -113,7 +135,9 @@ def test_a_session(books: Books, station: Station, look: Look) -> None:
     books.wait(1)
     phases = [amperes(16.1, "L1"), amperes(15.9, "L2-N"), amperes(0, "L3")]
     offered = {**amperes(20), "measurand": "Current.Offered"}
-    station.tell(meter_value(station.clock(), 1200, watts(7400), offered, *phases), transaction=transaction)
+    station.tell(
+        meter_value(station.clock(), 1200, watts(7400), offered, *phases), transaction=transaction
+    )
     assert look.session() == SeenSession(
         transaction=transaction,
         energy_wh=200,
@@ -133,7 +157,9 @@ def test_a_current_without_a_phase(station: Station, look: Look) -> None:
 
 def test_what_is_old_is_not_of_now(books: Books, station: Station, look: Look) -> None:
     transaction = station.start(1000)
-    station.tell(meter_value(station.clock(), 1000, watts(7400), amperes(32)), transaction=transaction)
+    station.tell(
+        meter_value(station.clock(), 1000, watts(7400), amperes(32)), transaction=transaction
+    )
     books.wait(14)
     station.tell(meter_value(station.clock(), 1200, watts(3700)), transaction=transaction)
     books.wait(2)
@@ -144,10 +170,17 @@ def test_what_is_old_is_not_of_now(books: Books, station: Station, look: Look) -
 
 def test_of_a_session_that_is_suspended_nothing_is_known(station: Station, look: Look) -> None:
     transaction = station.start(1000)
-    station.tell(meter_value(station.clock(), 1200, watts(7400), amperes(32)), transaction=transaction)
+    station.tell(
+        meter_value(station.clock(), 1200, watts(7400), amperes(32)), transaction=transaction
+    )
     station.boot()
     found = look.session()
-    assert (found.is_suspended, found.power_w, found.phases_a, found.energy_wh) == (True, None, {}, 200)
+    assert (found.is_suspended, found.power_w, found.phases_a, found.energy_wh) == (
+        True,
+        None,
+        {},
+        200,
+    )
 
 
 def test_all_open_sessions_count(books: Books, station: Station, look: Look) -> None:
@@ -160,21 +193,27 @@ def test_all_open_sessions_count(books: Books, station: Station, look: Look) -> 
     assert look.session().transaction == second  # the newest
 
 
-def test_who_charges_is_read_only_if_it_is_wanted(books: Books, station: Station, look: Look) -> None:
+def test_who_charges_is_read_only_if_it_is_wanted(
+    books: Books, station: Station, look: Look
+) -> None:
     House(books).give(1, "TAG")
     station.start(tag="TAG")
     assert look.session(with_names=True).who == "Anna"
     assert look.session().who is None
 
 
-def test_who_charges_is_else_the_name_of_the_card(books: Books, station: Station, look: Look) -> None:
+def test_who_charges_is_else_the_name_of_the_card(
+    books: Books, station: Station, look: Look
+) -> None:
     station.start(tag="TAG")
     assert look.session(with_names=True).who is None
     books.run(tags.add, books.policy, TagData(id_tag="TAG", name="Visitor"), books.at, "cleo")
     assert look.session(with_names=True).who == "Visitor"
 
 
-def test_energy_goes_on_after_the_end_of_a_session(books: Books, station: Station, look: Look) -> None:
+def test_energy_goes_on_after_the_end_of_a_session(
+    books: Books, station: Station, look: Look
+) -> None:
     """Whether it was read before the end, in between, or not at all."""
     told = []
     for start in (1000, 2000):
@@ -205,7 +244,11 @@ def test_who_is_omitted(books: Books, look: Look) -> None:
         one = Station(books, name)
         one.stop(one.start(1000), 2000)
         one.lose()
-    assert (len(look.read().chargers), look.read().omitted, look.read().omitted_wh) == (4, frozenset(), 0)
+    assert (len(look.read().chargers), look.read().omitted, look.read().omitted_wh) == (
+        4,
+        frozenset(),
+        0,
+    )
     books.run(hide, "CP-2", books.at, None)
     books.connection.execute("UPDATE cp SET waiting_since = ? WHERE id = 'CP-3'", (books.at,))
     books.connection.execute("UPDATE cp SET registration = 'refused' WHERE id = 'CP-4'")
@@ -216,7 +259,9 @@ def test_who_is_omitted(books: Books, look: Look) -> None:
     assert look.read([]).chargers == []
 
 
-def test_as_many_things_want_a_look_as_the_page_lists(books: Books, station: Station, look: Look) -> None:
+def test_as_many_things_want_a_look_as_the_page_lists(
+    books: Books, station: Station, look: Look
+) -> None:
     station.status("Faulted", error="GroundFailure")
     transaction = station.start(1000)
     station.tell(station.register(1200), transaction=transaction)
@@ -225,12 +270,19 @@ def test_as_many_things_want_a_look_as_the_page_lists(books: Books, station: Sta
     books.wait(30)
     with reading(books) as db:
         count = things_that_want_a_look(db, books.now, look.rule, WELL)
-    assert [one.kind for one in Page(books).attention()] == ["exceeded", "faulted", "offline", "silent"]
+    assert [one.kind for one in Page(books).attention()] == [
+        "exceeded",
+        "faulted",
+        "offline",
+        "silent",
+    ]
     assert count == 4
 
 
 def test_the_site_has_the_power_and_the_sessions_of_the_page(books: Books, look: Look) -> None:
-    for number, (status, power) in enumerate([("Charging", 7400), ("Preparing", 3700), ("SuspendedEV", 0)]):
+    for number, (status, power) in enumerate(
+        [("Charging", 7400), ("Preparing", 3700), ("SuspendedEV", 0)]
+    ):
         station = Station(books, f"CP-{number}")
         station.status(status)
         transaction = station.start(1000)

@@ -30,7 +30,8 @@ def long(station: Station, action: str, size: int) -> Message:
 
 
 def aside(station: Station, action: str = "MeterValues", size: int = 100_000) -> int:
-    """A message of about so many bytes is set aside; return the bytes that are kept of its frame."""
+    """A message of about so many bytes is set aside; return the bytes that are kept of its
+    frame."""
     message = long(station, action, size)
     station.write(set_aside, message, "it cannot be read")
     found = "SELECT frame FROM evidence WHERE cp_id = ? AND message_id = ?"
@@ -46,13 +47,17 @@ def is_cut(kept: int) -> bool:
 
 
 def adopt(station: Station) -> None:
-    station.books.connection.execute("UPDATE cp SET registration = 'adopted' WHERE id = ?", (station.name,))
+    station.books.connection.execute(
+        "UPDATE cp SET registration = 'adopted' WHERE id = ?", (station.name,)
+    )
 
 
 def delete(books: Books, *, is_disk_low: bool = False) -> int:
     rows, done = 0, frames.Swept(0, "")
     while done.after is not None:
-        done = books.run(frames.delete_of_strangers, books.at, STEP_SECONDS, is_disk_low, done.after)
+        done = books.run(
+            frames.delete_of_strangers, books.at, STEP_SECONDS, is_disk_low, done.after
+        )
         rows += done.rows
     return rows
 
@@ -64,12 +69,16 @@ def actions(books: Books, table: str) -> list[str]:
 # What is kept in full
 
 
-def test_a_stranger_has_a_budget_a_day_and_a_known_charger_a_larger_one(books: Books, station: Station) -> None:
+def test_a_stranger_has_a_budget_a_day_and_a_known_charger_a_larger_one(
+    books: Books, station: Station
+) -> None:
     sizes = [aside(station) for _ in range(12)]
     assert sum(size for size in sizes if not is_cut(size)) <= STRANGERS.of_one
     assert is_cut(sizes[-1])
     assert not is_cut(sizes[0])
-    assert not is_cut(aside(station, size=3_000))  # what is no longer than the beginning is never cut
+    assert not is_cut(
+        aside(station, size=3_000)
+    )  # what is no longer than the beginning is never cut
     books.wait(DAY)
     assert not is_cut(aside(station))
     adopt(station)
@@ -96,7 +105,9 @@ def test_a_charger_that_charged_yesterday_is_known(books: Books, station: Statio
     assert not is_cut(aside(station, size=2_000_000))
 
 
-def test_while_the_disk_runs_low_nothing_is_kept_in_full_but_starts_and_stops(books: Books, station: Station) -> None:
+def test_while_the_disk_runs_low_nothing_is_kept_in_full_but_starts_and_stops(
+    books: Books, station: Station
+) -> None:
     adopt(station)
     books.run(frames.note_disk, books.at, True)
     assert is_cut(aside(station))
@@ -105,8 +116,12 @@ def test_while_the_disk_runs_low_nothing_is_kept_in_full_but_starts_and_stops(bo
     assert not is_cut(aside(station))
 
 
-def test_starts_and_stops_are_kept_in_full_and_of_a_stranger_the_first_ones(station: Station) -> None:
-    assert not is_cut(aside(station, "StopTransaction", STRANGERS_FRAME_BYTES + 1000))  # within the budget
+def test_starts_and_stops_are_kept_in_full_and_of_a_stranger_the_first_ones(
+    station: Station,
+) -> None:
+    assert not is_cut(
+        aside(station, "StopTransaction", STRANGERS_FRAME_BYTES + 1000)
+    )  # within the budget
     for _ in range(10):
         aside(station)
     assert is_cut(aside(station, "StopTransaction", STRANGERS_FRAME_BYTES + 1000))
@@ -181,7 +196,9 @@ def test_what_strangers_sent_goes_after_a_month_and_nothing_else(books: Books) -
     assert delete(books, is_disk_low=True) == 0
 
 
-def test_on_a_low_disk_what_no_transaction_can_be_made_of_goes_first(books: Books, station: Station) -> None:
+def test_on_a_low_disk_what_no_transaction_can_be_made_of_goes_first(
+    books: Books, station: Station
+) -> None:
     for action in ("MeterValues", "StopTransaction", "MeterValues", "StopTransaction"):
         aside(station, action)
     books.wait(1)
@@ -217,7 +234,10 @@ def test_each_step_looks_at_some_chargers(books: Books, monkeypatch: pytest.Monk
     for number in range(5):
         aside(Station(books, f"NEW-{number}"))
     books.wait(31 * DAY)
-    steps = [books.run(frames.delete_of_strangers, books.at, STEP_SECONDS, False, after) for after in ("", "NEW-1")]
+    steps = [
+        books.run(frames.delete_of_strangers, books.at, STEP_SECONDS, False, after)
+        for after in ("", "NEW-1")
+    ]
     assert steps == [(4, "NEW-1"), (4, "NEW-3")]
     assert delete(books) == 0  # the newest rows stay
 

@@ -51,7 +51,11 @@ def test_an_honest_one_is_certain_as_reported(books: Books, station: Station) ->
     station.status("Finishing")
     found = explained(books, number)
     assert found.today is not None
-    assert (found.today.wh, found.today.confidence, found.today.is_as_stored) == (5000, "certain", True)
+    assert (found.today.wh, found.today.confidence, found.today.is_as_stored) == (
+        5000,
+        "certain",
+        True,
+    )
     (only,) = found.candidates  # nothing contradicts it, so no other is tried
     assert (only.words, only.wh, only.is_chosen, only.against) == ("as reported", 5000, True, None)
     assert [step.words.split(";")[0] for step in found.steps] == [
@@ -80,7 +84,9 @@ def test_each_message_names_its_frame(books: Books, station: Station) -> None:
     assert (stop.details["timestamp"], stop.at) == (books.at[:20] + "000Z", books.at)
 
 
-def test_a_doubtful_one_lists_figures_and_what_contradicts_them(books: Books, station: Station) -> None:
+def test_a_doubtful_one_lists_figures_and_what_contradicts_them(
+    books: Books, station: Station
+) -> None:
     before = charge(station)
     books.wait(10)
     number = charge(station, 6200, 900)
@@ -99,7 +105,10 @@ def test_a_doubtful_one_lists_figures_and_what_contradicts_them(books: Books, st
 def test_a_figure_that_a_person_settled_names_her(books: Books, station: Station) -> None:
     number = charge(station, 6200, 900)
     books.connection.execute(
-        "UPDATE review SET resolved_at = ?, resolved_by = 'anna', resolution = 'confirmed', reason = 'seen'",
+        (
+            "UPDATE review "
+            "SET resolved_at = ?, resolved_by = 'anna', resolution = 'confirmed', reason = 'seen'"
+        ),
         (books.at,),
     )
     found = explained(books, number)
@@ -123,7 +132,9 @@ def test_a_figure_that_a_person_settled_names_her(books: Books, station: Station
         ),
     ],
 )
-def test_what_load_management_took_is_told(books: Books, station: Station, why: str, now: str, then: str) -> None:
+def test_what_load_management_took_is_told(
+    books: Books, station: Station, why: str, now: str, then: str
+) -> None:
     number = station.start(1000)
     books.wait(2)
     books.run(load.begin_span, number, why, books.at)
@@ -164,7 +175,9 @@ def test_an_open_one_has_no_figure_yet(books: Books, station: Station) -> None:
         ("America/Los_Angeles", "  from 2026-03-01 04:00 to 2026-03-01 "),
     ],
 )
-def test_times_are_those_of_the_site_to_the_minute(books: Books, station: Station, zone: str, begins: str) -> None:
+def test_times_are_those_of_the_site_to_the_minute(
+    books: Books, station: Station, zone: str, begins: str
+) -> None:
     number = charge(station, 6200, 900)
     told = list(lines(explained(books, number), ZoneInfo(zone)))
     assert told[1].startswith(begins)
@@ -174,16 +187,25 @@ def test_times_are_those_of_the_site_to_the_minute(books: Books, station: Statio
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d[,;:]?", one) for one in found)
 
 
-@pytest.mark.parametrize("sent", ["2026-02-31T25:00:00Z", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize(
+    "sent", ["2026-02-31T25:00:00Z", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59-12:00"]
+)
 def test_a_time_that_is_none_is_told_as_sent(books: Books, station: Station, sent: str) -> None:
     found = explained(books, charge(station))
     step = replace(found.steps[0], words=f"its time {sent}")
-    assert any(f"its time {sent}" in line for line in lines(replace(found, steps=(step,)), ZoneInfo("Asia/Tokyo")))
+    assert any(
+        f"its time {sent}" in line
+        for line in lines(replace(found, steps=(step,)), ZoneInfo("Asia/Tokyo"))
+    )
 
 
 @pytest.mark.parametrize(
     ("code", "reason", "words"),
-    [(1006, "gone", "gone"), (1006, "", "without a close frame"), (1001, "", "closed with code 1001")],
+    [
+        (1006, "gone", "gone"),
+        (1006, "", "without a close frame"),
+        (1001, "", "closed with code 1001"),
+    ],
 )
 def test_how_a_connection_ended_is_never_left_empty(
     books: Books, station: Station, code: int, reason: str, words: str
@@ -191,7 +213,9 @@ def test_how_a_connection_ended_is_never_left_empty(
     number = station.start(1000)
     station.lose(reason=reason, code=code)
     found = explained(books, number)
-    assert [step.words for step in found.steps if step.kind == "disconnect"] == [f"the connection ended: {words}"]
+    assert [step.words for step in found.steps if step.kind == "disconnect"] == [
+        f"the connection ended: {words}"
+    ]
 
 
 def test_only_its_own_time_and_connector_are_told(books: Books, station: Station) -> None:

@@ -33,7 +33,9 @@ PAYLOAD = '{"location":"http://x/f/***"}'
 CONTENT = os.urandom(PIECE_BYTES * 2 + 5)
 
 
-def ask(station: Station, url: NewUrl | None, action: str = "GetDiagnostics", payload: str = PAYLOAD) -> int:
+def ask(
+    station: Station, url: NewUrl | None, action: str = "GetDiagnostics", payload: str = PAYLOAD
+) -> int:
     """A command with a URL of ours, sent and answered."""
     command = queue(station, action, payload=payload, url=url)
     station.write(commands.take)
@@ -58,7 +60,9 @@ def received(books: Books, command: int, name: str = "one") -> int:
 
 
 def firmware(books: Books, title: str = "fw.bin", name: str = "two") -> int | None:
-    new = NewFile(kind="firmware", name=name, title=title, size_bytes=5, sha256="00", created_at=books.at)
+    new = NewFile(
+        kind="firmware", name=name, title=title, size_bytes=5, sha256="00", created_at=books.at
+    )
     return books.run(files.add, new)
 
 
@@ -90,9 +94,19 @@ def test_a_command_that_is_refused_stores_no_url(books: Books, station: Station)
 
 
 def _fields(station: Station) -> dict[str, Any]:
-    known = {"charger": station.name, "action": "GetDiagnostics", "payload": "{}", "message_id": "9", "asked_by": "a"}
+    known = {
+        "charger": station.name,
+        "action": "GetDiagnostics",
+        "payload": "{}",
+        "message_id": "9",
+        "asked_by": "a",
+    }
     unset = dict.fromkeys(("timeout_seconds", "deadline_at"))
-    return known | unset | {"requested_at": station.books.at, "run": station.books.server, "is_masked": False}
+    return (
+        known
+        | unset
+        | {"requested_at": station.books.at, "run": station.books.server, "is_masked": False}
+    )
 
 
 def test_a_file_that_came_is_a_fact_and_fulfils_its_command(books: Books, station: Station) -> None:
@@ -108,7 +122,9 @@ def test_a_file_that_came_is_a_fact_and_fulfils_its_command(books: Books, statio
     assert (state, of_stored(words)) == ("fulfilled", "file 1 came, 1200 bytes")
 
 
-def test_firmware_is_found_by_its_title_and_by_the_url_of_a_command(books: Books, station: Station) -> None:
+def test_firmware_is_found_by_its_title_and_by_the_url_of_a_command(
+    books: Books, station: Station
+) -> None:
     number = firmware(books)
     found = reads.firmware(view(books.connection), "fw.bin")
     assert found is not None
@@ -117,13 +133,17 @@ def test_firmware_is_found_by_its_title_and_by_the_url_of_a_command(books: Books
     payload = '{"location":"http://x/f/***","retrieveDate":"2026-03-05T12:00:00Z"}'
     wanted = NewUrl("d", number, "2026-03-05T12:00:00.000Z")
     command = ask(station, wanted, "UpdateFirmware", payload)
-    assert url(books, hours=5 * 24 - 1) == reads.Url("CP-1", command, "UpdateFirmware", "two", 0, "fw.bin")
+    assert url(books, hours=5 * 24 - 1) == reads.Url(
+        "CP-1", command, "UpdateFirmware", "two", 0, "fw.bin"
+    )
     assert books.run(files.delete, number or 0, books.at, "anna") == "two"
     assert url(books) is None
     assert firmware(books, name="three") is not None
 
 
-def test_a_list_shows_the_newest_first_also_what_was_deleted(books: Books, station: Station) -> None:
+def test_a_list_shows_the_newest_first_also_what_was_deleted(
+    books: Books, station: Station
+) -> None:
     command = ask(station, None)
     for name in ("one", "two"):
         received(books, command, name)
@@ -131,7 +151,11 @@ def test_a_list_shows_the_newest_first_also_what_was_deleted(books: Books, stati
     assert books.run(files.delete, 1, books.at, "anna") == "one"
     assert books.run(files.delete, 1, books.at, "anna") is None
     page = reads.files(view(books.connection), None, Wanted())
-    assert [(one.id, one.state) for one in page.data] == [(3, "stored"), (2, "stored"), (1, "deleted")]
+    assert [(one.id, one.state) for one in page.data] == [
+        (3, "stored"),
+        (2, "stored"),
+        (1, "deleted"),
+    ]
     of_charger = reads.files(view(books.connection), "CP-1", Wanted())
     assert [one.command for one in of_charger.data] == [command, command]
 
@@ -152,7 +176,9 @@ def test_retention_leaves_firmware(books: Books, station: Station) -> None:
 # The folder
 
 
-async def parts(content: bytes = CONTENT, error: Exception | None = None) -> AsyncGenerator[bytes, None]:
+async def parts(
+    content: bytes = CONTENT, error: Exception | None = None
+) -> AsyncGenerator[bytes, None]:
     for start in range(0, len(content), 50_000):
         yield content[start : start + 50_000]
         await trio.lowlevel.checkpoint()
@@ -183,10 +209,15 @@ def names(tmp_path: Path) -> list[str]:
 
 
 async def test_a_file_is_whole_and_private(folder: Folder, tmp_path: Path) -> None:
-    assert await folder.keep("one", parts(), stored) == Written(len(CONTENT), sha256(CONTENT).hexdigest())
+    assert await folder.keep("one", parts(), stored) == Written(
+        len(CONTENT), sha256(CONTENT).hexdigest()
+    )
     assert names(tmp_path) == ["one"]
     assert folder.path("one").read_bytes() == CONTENT
-    modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder.path("one"), folder.path("one").parent)]
+    modes = [
+        stat.S_IMODE(path.stat().st_mode)
+        for path in (folder.path("one"), folder.path("one").parent)
+    ]
     assert modes == [0o600, 0o700]
     await folder.remove(["one", "nothing"])
     assert names(tmp_path) == []
@@ -213,7 +244,9 @@ async def test_a_sender_that_is_cancelled_leaves_nothing(folder: Folder, tmp_pat
     assert names(tmp_path) == []
 
 
-async def test_a_row_once_stored_has_its_file_although_the_sender_is_cancelled(folder: Folder, tmp_path: Path) -> None:
+async def test_a_row_once_stored_has_its_file_although_the_sender_is_cancelled(
+    folder: Folder, tmp_path: Path
+) -> None:
     async def store(written: Written) -> Written:
         scope.cancel()
         await trio.lowlevel.checkpoint()
@@ -238,7 +271,9 @@ async def test_files_stop_where_the_floor_of_the_frame_log_begins(
     assert names(tmp_path) == []
 
 
-async def test_a_disk_that_fails_is_told(folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_disk_that_fails_is_told(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_arguments: object) -> NoReturn:
         raise OSError(errno.EIO, "Input/output error")
 
@@ -248,7 +283,9 @@ async def test_a_disk_that_fails_is_told(folder: Folder, tmp_path: Path, monkeyp
     assert names(tmp_path) == []
 
 
-def looking(known: Mapping[str, bool]) -> Callable[[Collection[str]], Awaitable[Mapping[str, bool]]]:
+def looking(
+    known: Mapping[str, bool],
+) -> Callable[[Collection[str]], Awaitable[Mapping[str, bool]]]:
     async def look(asked: Collection[str]) -> Mapping[str, bool]:
         await trio.lowlevel.checkpoint()
         return {name: known[name] for name in asked if name in known}
@@ -256,7 +293,9 @@ def looking(known: Mapping[str, bool]) -> Callable[[Collection[str]], Awaitable[
     return look
 
 
-async def test_a_start_puts_right_what_a_crash_left(folder: Folder, tmp_path: Path, log_lines: list[EventDict]) -> None:
+async def test_a_start_puts_right_what_a_crash_left(
+    folder: Folder, tmp_path: Path, log_lines: list[EventDict]
+) -> None:
     await folder.sweep(looking({}))  # without a folder
     with pytest.raises(StoreUnavailable):  # which may have stored the row all the same
         await folder.keep("late", parts(), refusing(StoreUnavailable()))

@@ -1,7 +1,7 @@
 """The cost of a write does not grow with the history of its charger (rules.md, Speed).
 
-The cost is counted in steps of SQLite's virtual machine: the same writes with 100 and with 10,000 past transactions,
-each with its readings, statuses, facts, sessions and commands.
+The cost is counted in steps of SQLite's virtual machine: the same writes with 100 and with 10,000
+past transactions, each with its readings, statuses, facts, sessions and commands.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ STILL = "2022-01-01T00:00:00Z"
 
 def _count(transactions: int, write: Write) -> int:
     """Return the steps of a write with this many past transactions."""
-    with closed_in_the_end(sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)) as connection:
+    with closed_in_the_end(
+        sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)
+    ) as connection:
         connection.deserialize(with_history(transactions))
         connection.execute("PRAGMA foreign_keys = ON")
         station = Station(Books(connection))
@@ -76,7 +78,10 @@ def _charging(station: Station) -> int:
     station.status("Charging")
     for minute in (1, 2, 3):
         station.books.wait(1)
-        station.tell(meter_value(station.clock(), REGISTER + 100 * minute, watts(6000)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), REGISTER + 100 * minute, watts(6000)),
+            transaction=transaction,
+        )
     station.books.wait(1)
     return transaction
 
@@ -84,7 +89,10 @@ def _charging(station: Station) -> int:
 def _without_clock(station: Station) -> int:
     """All its transactions, also those of this connection, began at one time and at 0 Wh."""
     station.books.connection.execute(
-        "UPDATE tx SET sent_start_time = ?, meter_start = 0, session_id = iif(id % 2 = 0, ?, session_id)",
+        (
+            "UPDATE tx "
+            "SET sent_start_time = ?, meter_start = 0, session_id = iif(id % 2 = 0, ?, session_id)"
+        ),
         (STILL, station.session),
     )
     return -1
@@ -98,7 +106,8 @@ def _charging_without_clock(station: Station) -> int:
 
 
 def _charging_elsewhere(station: Station) -> int:
-    """All that has charged so far did so at another charger, whose register is in the same range."""
+    """All that has charged so far did so at another charger, whose register is in the same
+    range."""
     other = Station(station.books, "CP-2")
     station.name, station.session = other.name, other.session
     return _charging(station)
@@ -208,15 +217,22 @@ WRITES = {
     "Available": Write(_ended, lambda station, _: station.status("Available")),
     "start": Write(_nothing, lambda station, _: station.start(REGISTER)),
     "start again": Write(_charging, _start_again),
-    "stop": Write(_charging, lambda station, transaction: station.stop(transaction, REGISTER + 400)),
+    "stop": Write(
+        _charging, lambda station, transaction: station.stop(transaction, REGISTER + 400)
+    ),
     "stop, all else at another charger": Write(
         _charging_elsewhere, lambda station, transaction: station.stop(transaction, REGISTER + 400)
     ),
-    "start, its clock stands still": Write(_without_clock, lambda station, _: station.start(0, at=STILL)),
-    "stop, its clock stands still": Write(
-        _charging_without_clock, lambda station, transaction: station.stop(transaction, 400, at=STILL)
+    "start, its clock stands still": Write(
+        _without_clock, lambda station, _: station.start(0, at=STILL)
     ),
-    "stop after a boot": Write(_suspended, lambda station, transaction: station.stop(transaction, REGISTER + 400)),
+    "stop, its clock stands still": Write(
+        _charging_without_clock,
+        lambda station, transaction: station.stop(transaction, 400, at=STILL),
+    ),
+    "stop after a boot": Write(
+        _suspended, lambda station, transaction: station.stop(transaction, REGISTER + 400)
+    ),
     "stop again": Write(_ended, _stop_again),
     "stop -1": Write(_charging, lambda station, _: station.stop(-1, REGISTER + 400)),
     "stop -1, none fits": Write(_nothing, lambda station, _: station.stop(-1, 400)),
@@ -229,7 +245,10 @@ WRITES = {
     "close what is silent": Write(_suspended, _close_silent),
     "judge what is due": Write(_risen, lambda station, _: station.books.settle()),
     "the server starts": Write(
-        _charging, lambda station, _: station.books.run(sessions.start_run, SERVER, "1.0", station.books.at, True)
+        _charging,
+        lambda station, _: station.books.run(
+            sessions.start_run, SERVER, "1.0", station.books.at, True
+        ),
     ),
 }
 
@@ -238,7 +257,9 @@ WRITES = {
 def test_a_write_is_flat_in_history(write: Write) -> None:
     few, many = _count(FEW, write), _count(MANY, write)
     assert few > 0
-    assert many <= MOST_GROWTH * few, f"{few} steps beside {FEW} past transactions, {many} beside {MANY}"
+    assert many <= MOST_GROWTH * few, (
+        f"{few} steps beside {FEW} past transactions, {many} beside {MANY}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -246,11 +267,16 @@ def test_a_write_is_flat_in_history(write: Write) -> None:
     [("CP-1", False), ("CP-1", True), ("CP-2", False)],
     ids=["by its clock", "by receipt", "of another charger"],
 )
-def test_a_look_beside_an_old_transaction_is_flat_in_history(charger: str, is_by_receipt: bool) -> None:
-    """By the charger's clock, and by the times of receipt if that stands still; and at the history of another one."""
+def test_a_look_beside_an_old_transaction_is_flat_in_history(
+    charger: str, is_by_receipt: bool
+) -> None:
+    """By the charger's clock, and by the times of receipt if that stands still; and at the history
+    of another one."""
 
     def prepare(station: Station) -> int:
-        return int(station.books.value("SELECT id FROM tx WHERE conn_id = 1 ORDER BY id LIMIT 1 OFFSET 10"))
+        return int(
+            station.books.value("SELECT id FROM tx WHERE conn_id = 1 ORDER BY id LIMIT 1 OFFSET 10")
+        )
 
     def look(station: Station, transaction: int) -> None:
         def rows(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
@@ -264,4 +290,6 @@ def test_a_look_beside_an_old_transaction_is_flat_in_history(charger: str, is_by
         boundaries(rows, own, LAST_TIME)
 
     few, many = _count(FEW, Write(prepare, look)), _count(MANY, Write(prepare, look))
-    assert many <= MOST_GROWTH * few, f"{few} steps beside {FEW} past transactions, {many} beside {MANY}"
+    assert many <= MOST_GROWTH * few, (
+        f"{few} steps beside {FEW} past transactions, {many} beside {MANY}"
+    )

@@ -52,11 +52,18 @@ def test_two_starts_and_one_stop(books: Books, station: Station) -> None:
     station.stop(first, 3000)
     station.status("Available")
     wait(books, 2)
-    assert [name for name, _ in closed(books)] == [first]  # by the second start; its own stop overrode that
+    assert [name for name, _ in closed(books)] == [
+        first
+    ]  # by the second start; its own stop overrode that
     wait(books, 1)
     assert closed(books)[1:] == [(second, "Other")]
-    assert books.row("SELECT status, stopped_by FROM tx WHERE id = ?", second) == ("Completed", "system")
-    assert "available" in books.value("SELECT reason FROM tx_event WHERE tx_id = ? AND kind = 'close'", second)
+    assert books.row("SELECT status, stopped_by FROM tx WHERE id = ?", second) == (
+        "Completed",
+        "system",
+    )
+    assert "available" in books.value(
+        "SELECT reason FROM tx_event WHERE tx_id = ? AND kind = 'close'", second
+    )
 
 
 def test_a_stop_without_id_dated_before_the_start(books: Books, station: Station) -> None:
@@ -86,7 +93,9 @@ def test_the_stop_that_comes_just_after_available_ends_it(books: Books, station:
     assert station.bill(transaction) == (3100, "register", "certain")
 
 
-def test_a_late_stop_overrides_it_and_a_live_reading_reopens_it(books: Books, station: Station) -> None:
+def test_a_late_stop_overrides_it_and_a_live_reading_reopens_it(
+    books: Books, station: Station
+) -> None:
     transaction = charged(station)
     wait(books, 3)
     assert closed(books) == [(transaction, "Other")]
@@ -131,7 +140,9 @@ def test_another_status_ends_the_wait(books: Books, station: Station, status: st
 
 
 @pytest.mark.parametrize("connector", [0, 2])
-def test_the_status_of_another_connector_tells_nothing(books: Books, station: Station, connector: int) -> None:
+def test_the_status_of_another_connector_tells_nothing(
+    books: Books, station: Station, connector: int
+) -> None:
     transaction = station.start(1000)
     books.wait(HOUR)
     station.status("Available", connector=connector)
@@ -144,10 +155,14 @@ def test_the_status_of_another_connector_tells_nothing(books: Books, station: St
     assert closed(books) == [(transaction, "Other")]
 
 
-def test_a_newer_reading_ends_the_wait_and_an_older_one_lets_it_begin_again(books: Books, station: Station) -> None:
+def test_a_newer_reading_ends_the_wait_and_an_older_one_lets_it_begin_again(
+    books: Books, station: Station
+) -> None:
     transaction = charged(station)
     wait(books, 2)
-    station.tell(meter_value(station.clock(5), 4050), transaction=transaction)  # of before Available
+    station.tell(
+        meter_value(station.clock(5), 4050), transaction=transaction
+    )  # of before Available
     wait(books, 2)
     assert closed(books) == []
     station.tell(station.register(4060), transaction=transaction)
@@ -155,7 +170,9 @@ def test_a_newer_reading_ends_the_wait_and_an_older_one_lets_it_begin_again(book
     assert closed(books) == []
     station.status("Available")
     wait(books, 2)
-    station.tell(meter_value(station.clock(30), 3500), transaction=transaction)  # older than the last one
+    station.tell(
+        meter_value(station.clock(30), 3500), transaction=transaction
+    )  # older than the last one
     wait(books, 2)
     assert closed(books) == []
     wait(books, 1)
@@ -189,7 +206,9 @@ def test_a_restart_of_the_server_does_not_lose_the_wait(books: Books, station: S
     books.server = books.run(sessions.start_run, SERVER, "1.0", books.at, True)
     station.connect()
     wait(books, 2)
-    assert closed(books) == []  # the session that the server ended does not count: its end is unknown
+    assert (
+        closed(books) == []
+    )  # the session that the server ended does not count: its end is unknown
     wait(books, 1)
     assert closed(books) == [(transaction, "Other")]
 

@@ -1,4 +1,5 @@
-"""A car that gives energy back (V2G), in a register of its own: what it drew is certain, and is its figure."""
+"""A car that gives energy back (V2G), in a register of its own: what it drew is certain, and is its
+figure."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def in_kwh(given: int, _: int) -> list[Sample]:
 
 
 def by_phase(given: int, _: int) -> list[Sample]:
-    return [EXPORT | {"value": str(BEFORE + given // 3), "phase": phase} for phase in ("L1", "L2", "L3")]
+    return [
+        EXPORT | {"value": str(BEFORE + given // 3), "phase": phase} for phase in ("L1", "L2", "L3")
+    ]
 
 
 def of_body(given: int, _: int) -> list[Sample]:
@@ -44,13 +47,21 @@ def intervals(_: int, given: int) -> list[Sample]:
     return [{"measurand": "Energy.Active.Export.Interval", "value": str(given)}]
 
 
-def played(station: Station, given: Given, steps: tuple[int, ...] = (0, 0, 1800, 1800, 0), data: bool = False) -> int:
-    """Draw, then draw and give back, with readings each quarter of an hour, in MeterValues or at the stop."""
+def played(
+    station: Station,
+    given: Given,
+    steps: tuple[int, ...] = (0, 0, 1800, 1800, 0),
+    data: bool = False,
+) -> int:
+    """Draw, then draw and give back, with readings each quarter of an hour, in MeterValues or at
+    the stop."""
     transaction, back, values = station.start(5_000_000), 0, []
     for number, step in enumerate(steps, 1):
         station.books.wait(15)
         back += step
-        value = meter_value(station.clock(), 5_000_000 + DRAWN * number // len(steps), *given(back, step))
+        value = meter_value(
+            station.clock(), 5_000_000 + DRAWN * number // len(steps), *given(back, step)
+        )
         values.append(value)
         if not data:
             station.tell(value, transaction=transaction)

@@ -1,4 +1,5 @@
-"""Facts are added and never rewritten, and a transaction is never impossible: triggers enforce it."""
+"""Facts are added and never rewritten, and a transaction is never impossible: triggers enforce
+it."""
 
 import re
 import sqlite3
@@ -13,13 +14,20 @@ from tests.store.books import Books, Station, in_memory
 from tests.store.facts import add_facts
 
 REFUSED = (
-    r"never (deleted|rewritten)|(opened|begun) and (ended|resolved) once|moves on|(revoked|deleted) once"
-    r"|must have a possible|never overlap|only stored encrypted"
+    r"never (deleted|rewritten)|(opened|begun) and (ended|resolved) once|moves "
+    r"on|(revoked|deleted) once|must have a possible|never overlap|only stored encrypted"
 )
 CHANGEABLE: dict[str, set[str]] = {
     "boot": set(),
     "command": {"state", "session_id", "sent_at", "answered_at", "is_late", "answer", "error_code"}
-    | {"error_description", "outcome", "outcome_words", "outcome_at", "outcome_until", "outcome_tx_id"},
+    | {
+        "error_description",
+        "outcome",
+        "outcome_words",
+        "outcome_at",
+        "outcome_until",
+        "outcome_tx_id",
+    },
     "configuration": {"last_read_at"},
     "configuration_reading": set(),
     "configuration_template": {"ended_at", "ended_by"},
@@ -52,13 +60,35 @@ CHANGEABLE: dict[str, set[str]] = {
     "review": {"resolved_at", "resolved_by", "resolution", "reason"},
     "run": {"ended_at", "clean"},
     "session": {"ended_at", "close_code", "close_reason"},
-    "set_aside": {"tx_id", "looked_at", "looked_by", "resolution", "resolution_reason", "count", "last_received_at"},
-    "status": {"count", "last_received_at", "is_late"},  # whether it was late is our reading of its time
+    "set_aside": {
+        "tx_id",
+        "looked_at",
+        "looked_by",
+        "resolution",
+        "resolution_reason",
+        "count",
+        "last_received_at",
+    },
+    "status": {
+        "count",
+        "last_received_at",
+        "is_late",
+    },  # whether it was late is our reading of its time
     "tag": {"key", "name", "notes", "ended_at", "ended_by"},
     "token": {"last_used_at", "revoked_at", "revoked_by"},
     "tx_event": {"reason", "count", "last_received_at"},
     "household_task": {"undone_at", "undone_by"},
-    "user": {"name", "role", "account_id", "language", "ends_at", "salt", "digest", "removed_at", "removed_by"},
+    "user": {
+        "name",
+        "role",
+        "account_id",
+        "language",
+        "ends_at",
+        "salt",
+        "digest",
+        "removed_at",
+        "removed_by",
+    },
     "login": {"last_used_at", "ended_at", "ended_by"},
     "webhook": {"secret", "position", "delivered_at", "removed_at", "removed_by"},
     "webhook_given_up": set(),
@@ -87,10 +117,36 @@ CHANGEABLE: dict[str, set[str]] = {
     "personal_deletion": set(),
     "lost_statements": set(),
     "report": {"words", "written_by", "answer", "answered_at", "answered_by"},
-    "recipient": {"name", "language", "mail", "mail_problem", "mail_problem_at", "topic", "topic_shown_at", "kinds"}
-    | {"away_minutes", "quiet_from", "quiet_until", "with_names", "gets_statements", "ended_at", "ended_by"},
+    "recipient": {
+        "name",
+        "language",
+        "mail",
+        "mail_problem",
+        "mail_problem_at",
+        "topic",
+        "topic_shown_at",
+        "kinds",
+    }
+    | {
+        "away_minutes",
+        "quiet_from",
+        "quiet_until",
+        "with_names",
+        "gets_statements",
+        "ended_at",
+        "ended_by",
+    },
     "cause": {"parts", "words", "calm_since", "ended_at"},
-    "message": {"subject", "body", "link", "sent_to", "not_before", "attempts", "failing_since", "next_at"}
+    "message": {
+        "subject",
+        "body",
+        "link",
+        "sent_to",
+        "not_before",
+        "attempts",
+        "failing_since",
+        "next_at",
+    }
     | {"sending_since", "sent_at", "perhaps_twice", "problem", "given_up_at"},
 }
 """The columns of each table of facts that may change (rules.md)."""
@@ -112,7 +168,12 @@ PRUNED = {"event", "log", "login", "load_wish", "load_order"}
 
 def columns(table: str) -> list[str]:
     with closing(in_memory()) as connection:
-        return [name for (name,) in connection.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchall()]
+        return [
+            name
+            for (name,) in connection.execute(
+                f"SELECT name FROM pragma_table_info('{table}')"
+            ).fetchall()
+        ]
 
 
 ALLOWED = {
@@ -147,7 +208,11 @@ def newest(books: Books, table: str) -> int:
 def change(books: Books, table: str, column: str) -> None:
     """Change one column of the newest row."""
     ((kind,),) = books.rows("SELECT type FROM pragma_table_info(?) WHERE name = ?", table, column)
-    other = f"coalesce({column}, 0) + 1000" if kind in ("INTEGER", "REAL") else f"coalesce({column}, '') || 'x'"
+    other = (
+        f"coalesce({column}, 0) + 1000"
+        if kind in ("INTEGER", "REAL")
+        else f"coalesce({column}, '') || 'x'"
+    )
     if kind == "BLOB":
         other = "x'00'"
     if column in ("tx_id", "session_id", "tx_event_id"):
@@ -156,15 +221,22 @@ def change(books: Books, table: str, column: str) -> None:
         other = "'gone'"  # of the states that may follow
     if table in RESULTS and column in ("result", "ended_at"):  # both, or neither
         column, other = "result", f"'{RESULTS[table]}', ended_at = '2026'"
-    if table == "statement_party" and column not in ("statement_id", "sheet"):  # they go, and it is told when, by whom
+    if table == "statement_party" and column not in (
+        "statement_id",
+        "sheet",
+    ):  # they go, and it is told when, by whom
         column, other = "party", "NULL, removed_at = '2040', removed_by = 'anna'"
     other = FORGOTTEN.get((table, column), other)
     if table in ("user", "recipient", "message", "load_order") and column in CHANGEABLE[table]:
         other = ALLOWED.get(column, other)
     if column == "resolved_at":
         other = f"{other}, resolved_by = 'anna', resolution = 'confirmed'"
-    books.connection.execute("PRAGMA foreign_keys = OFF")  # a foreign key would also refuse, but is not a guard
-    books.connection.execute(f"UPDATE {table} SET {column} = {other} WHERE rowid = ?", (newest(books, table),))
+    books.connection.execute(
+        "PRAGMA foreign_keys = OFF"
+    )  # a foreign key would also refuse, but is not a guard
+    books.connection.execute(
+        f"UPDATE {table} SET {column} = {other} WHERE rowid = ?", (newest(books, table),)
+    )
 
 
 # Facts
@@ -186,7 +258,11 @@ def test_a_fact_is_changed_in_nothing_but_its_count_and_its_links(full: Books, t
     full.connection.execute("PRAGMA foreign_keys = OFF")
     refusals = {column: _refusal(full, table, column) for column in columns(table)}
     assert {column for column, words in refusals.items() if not words} == CHANGEABLE[table]
-    assert not {column: words for column, words in refusals.items() if words and not re.search(REFUSED, words)}
+    assert not {
+        column: words
+        for column, words in refusals.items()
+        if words and not re.search(REFUSED, words)
+    }
 
 
 def _refusal(books: Books, table: str, column: str) -> str:
@@ -203,14 +279,21 @@ def _refusal(books: Books, table: str, column: str) -> str:
 
 @pytest.mark.parametrize(("table", "column"), FORGOTTEN)
 def test_a_text_that_may_go_is_never_another_one(full: Books, table: str, column: str) -> None:
-    full.connection.execute("UPDATE ownership SET (until, voided_at) = ('2026', '2026') WHERE voided_at IS NULL")
+    full.connection.execute(
+        "UPDATE ownership SET (until, voided_at) = ('2026', '2026') WHERE voided_at IS NULL"
+    )
     with pytest.raises(sqlite3.IntegrityError, match=REFUSED):
-        full.connection.execute(f"UPDATE {table} SET {column} = 'x' WHERE rowid = ?", (newest(full, table),))
+        full.connection.execute(
+            f"UPDATE {table} SET {column} = 'x' WHERE rowid = ?", (newest(full, table),)
+        )
 
 
 def test_every_table_is_guarded_or_a_present_reading() -> None:
     with closing(in_memory()) as connection:
-        every = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        every = {
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        }
     present = {
         "cp",
         "cp_conn",
@@ -247,7 +330,11 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         *("load_state", "load_quarter", "load_car_quarter", "load_learned"),
         *("load_charger", "load_lease", "load_model", "load_trial", "mqtt", "oddity"),
     }
-    assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
+    assert every == CHANGEABLE.keys() | present | {
+        "simulated_time",
+        "audit_cursor",
+        "sqlite_sequence",
+    }
 
 
 # Opened and ended once
@@ -266,7 +353,10 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("login", {"ended_at": "2026", "ended_by": "anna"}),
         ("configuration_template", {"ended_at": "2026", "ended_by": "anna"}),
         ("tag", {"ended_at": "2026", "ended_by": "anna"}),
-        ("tariff_version", {"withdrawn_at": "2026", "withdrawn_by": "anna", "withdraw_reason": "wrong"}),
+        (
+            "tariff_version",
+            {"withdrawn_at": "2026", "withdrawn_by": "anna", "withdraw_reason": "wrong"},
+        ),
         ("meter_reading", {"voided_at": "2026", "voided_by": "anna", "void_reason": "swapped"}),
         ("file", {"deleted_at": "2026", "deleted_by": "anna"}),
         ("recipient", {"ended_at": "2026", "ended_by": "anna"}),
@@ -277,10 +367,23 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("securing", {"ended_at": "2026", "ended_by": "anna", "result": "done"}),
         ("session", {"ended_at": "2026", "close_code": 1006, "close_reason": "gone"}),
         ("run", {"ended_at": "2026", "clean": 1}),
-        ("review", {"resolved_at": "2026", "resolved_by": "anna", "resolution": "confirmed", "reason": "seen"}),
+        (
+            "review",
+            {
+                "resolved_at": "2026",
+                "resolved_by": "anna",
+                "resolution": "confirmed",
+                "reason": "seen",
+            },
+        ),
         (
             "set_aside",
-            {"looked_at": "2026", "looked_by": "anna", "resolution": "dismissed", "resolution_reason": "seen"},
+            {
+                "looked_at": "2026",
+                "looked_by": "anna",
+                "resolution": "dismissed",
+                "resolution_reason": "seen",
+            },
         ),
     ],
 )
@@ -320,18 +423,29 @@ def test_the_text_of_a_transaction_is_that_of_its_open_reviews(full: Books) -> N
     full.connection.execute(add, (transaction, "overlap", "an overlap", None))
     full.connection.execute(add, (transaction, "too_fast", "too fast", "2026"))
     assert full.value(told, transaction) == f"{words}; an overlap"
-    resolve = "UPDATE review SET resolved_at = ?, resolved_by = ?, resolution = ?, reason = ? WHERE id = ?"
+    resolve = (
+        "UPDATE review "
+        "SET resolved_at = ?, resolved_by = ?, resolution = ?, reason = ? "
+        "WHERE id = ?"
+    )
     reviews = full.rows("SELECT id FROM review ORDER BY id LIMIT 2")
     for text, (review,) in zip(("an overlap", None), reviews, strict=True):
-        full.connection.execute(resolve, ("2026", "anna", "confirmed", "looked at the meter", review))
+        full.connection.execute(
+            resolve, ("2026", "anna", "confirmed", "looked at the meter", review)
+        )
         assert full.value(told, transaction) == text
 
 
 def test_one_review_of_a_code_is_open(full: Books) -> None:
-    again = "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) SELECT tx_id, code, '', '', '', ''"
+    again = (
+        "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) "
+        "SELECT tx_id, code, '', '', '', ''"
+    )
     with pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE|unique"):
         full.connection.execute(f"{again} FROM review")
-    full.connection.execute("UPDATE review SET resolved_at = '2026', resolved_by = 'anna', resolution = 'confirmed'")
+    full.connection.execute(
+        "UPDATE review SET resolved_at = '2026', resolved_by = 'anna', resolution = 'confirmed'"
+    )
     assert full.rows("SELECT review FROM tx") == [(None,)]
     full.connection.execute(f"{again} FROM review")
 
@@ -354,7 +468,12 @@ WHOLE: dict[str, Any] = {
     "created_at": TIME,
     "updated_at": TIME,
 }
-IMPORTED = {"stopped_by": "import", "energy_method": "imported", "imported_id": 1, "own_start_time": None}
+IMPORTED = {
+    "stopped_by": "import",
+    "energy_method": "imported",
+    "imported_id": 1,
+    "own_start_time": None,
+}
 OF_ITS_END = ("energy_delivered", "energy_method", "confidence", "stop_time", "stopped_by")
 IMPOSSIBLE: list[dict[str, Any]] = [
     {"status": "Aborted"},
@@ -372,7 +491,11 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"stop_time": None},
     {"stopped_by": None},
     {"stopped_by": "anna"},
-    *({column: time} for column in ("start_time", "stop_time") for time in ("2026-03-01T12:00:00Z", "yesterday", "")),
+    *(
+        {column: time}
+        for column in ("start_time", "stop_time")
+        for time in ("2026-03-01T12:00:00Z", "yesterday", "")
+    ),
     {"start_time": "2026-03-01T12:00:00.000+00:00"},
     {"status": "Active", "energy_delivered": -1},
 ]
@@ -383,7 +506,11 @@ POSSIBLE: list[dict[str, Any]] = [
     {"status": "Active"}
     | dict.fromkeys(("energy_delivered", "energy_method", "confidence", "stop_time", "stopped_by")),
     *({"energy_method": method} for method in METHODS),
-    *({"stopped_by": stopped_by(state)} for state in State if stopped_by(state) and state is not State.IMPORTED),
+    *(
+        {"stopped_by": stopped_by(state)}
+        for state in State
+        if stopped_by(state) and state is not State.IMPORTED
+    ),
 ]
 OWN_TIMES = [{column: "yesterday"} for column in ("own_start_time", "own_stop_time")]
 
@@ -398,7 +525,9 @@ def insert(books: Books, row: dict[str, Any]) -> int:
 
 @pytest.mark.usefixtures("station")
 @pytest.mark.parametrize("row", [*IMPOSSIBLE, *OWN_TIMES])
-def test_an_impossible_transaction_is_refused_from_the_first(books: Books, row: dict[str, Any]) -> None:
+def test_an_impossible_transaction_is_refused_from_the_first(
+    books: Books, row: dict[str, Any]
+) -> None:
     with pytest.raises(sqlite3.IntegrityError, match=REFUSED):
         insert(books, WHOLE | row)
 
@@ -419,7 +548,9 @@ def test_a_possible_one_is_kept(books: Books, row: dict[str, Any]) -> None:
     transaction = insert(books, WHOLE)
     for column, value in row.items():
         if column != "status" and value is not None:
-            books.connection.execute(f"UPDATE tx SET {column} = ? WHERE id = ?", (value, transaction))
+            books.connection.execute(
+                f"UPDATE tx SET {column} = ? WHERE id = ?", (value, transaction)
+            )
     with pytest.raises(sqlite3.IntegrityError, match="never deleted"):
         books.connection.execute("DELETE FROM tx WHERE id = ?", (transaction,))
 
@@ -431,7 +562,9 @@ def test_an_imported_one_stays_imported(books: Books) -> None:
     for column, value in (WHOLE | {"imported_id": 2}).items():
         if column in IMPORTED:
             with pytest.raises(sqlite3.IntegrityError, match=REFUSED):
-                books.connection.execute(f"UPDATE tx SET {column} = ? WHERE id = ?", (value, transaction))
+                books.connection.execute(
+                    f"UPDATE tx SET {column} = ? WHERE id = ?", (value, transaction)
+                )
 
 
 # Each guard for itself
@@ -440,7 +573,10 @@ def test_an_imported_one_stays_imported(books: Books) -> None:
 @pytest.mark.sqlite
 def test_each_guard_is_the_one_that_refuses(full: Books) -> None:
     """Without the guard, the refused change passes: no guard is redundant."""
-    guards = full.rows("SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%RAISE%'")
+    guards = full.rows(
+        "SELECT name, tbl_name, sql FROM sqlite_schema "
+        "WHERE type = 'trigger' AND sql LIKE '%RAISE%'"
+    )
     assert {table for _, table, _ in guards} == (CHANGEABLE.keys() | {"tx"})
     full.connection.execute("UPDATE set_aside SET looked_at = '2026', looked_by = 'anna'")
     full.connection.execute("PRAGMA foreign_keys = OFF")
@@ -470,10 +606,14 @@ AGAIN = {
     "webhook": "UPDATE webhook SET removed_at = '2026' WHERE removed_at IS NOT NULL",
     "certificate_request": "UPDATE certificate_request SET attempts = 2 WHERE result IS NOT NULL",
     "securing": "UPDATE securing SET problem = 'none' WHERE result IS NOT NULL",
-    "configuration_template": "UPDATE configuration_template SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
+    "configuration_template": (
+        "UPDATE configuration_template SET ended_by = 'ben' WHERE ended_at IS NOT NULL"
+    ),
     "tag": "UPDATE tag SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
     "ownership": "UPDATE ownership SET voided_by = 'x' WHERE voided_at IS NOT NULL",
-    "tariff_version": "UPDATE tariff_version SET withdraw_reason = 'x' WHERE withdrawn_at IS NOT NULL",
+    "tariff_version": (
+        "UPDATE tariff_version SET withdraw_reason = 'x' WHERE withdrawn_at IS NOT NULL"
+    ),
     "meter_reading": "UPDATE meter_reading SET void_reason = 'x' WHERE voided_at IS NOT NULL",
     "load_wish": "UPDATE load_wish SET ended_by = 'x' WHERE ended_at IS NOT NULL",
     "load_span": "UPDATE load_span SET until = 'x' WHERE until IS NOT NULL",
@@ -495,8 +635,10 @@ OF_OTHER_ROWS = {
     "ledger_text_goes": "UPDATE ledger SET reason = 'x'",
     "report_texts_go": "UPDATE report SET words = 'x'",
     "report_answer_goes": "UPDATE report SET answer = 'x' WHERE answered_at IS NOT NULL",
-    "webhook_secret_is_sealed": "INSERT INTO webhook (name, url, secret, created_at, created_by, position)"
-    " VALUES ('plain', '', 'plain', '', '', 0)",
+    "webhook_secret_is_sealed": (
+        "INSERT INTO webhook (name, url, secret, created_at, created_by, position) "
+        "VALUES ('plain', '', 'plain', '', '', 0)"
+    ),
     "webhook_secret_stays_sealed": "UPDATE webhook SET secret = 'plain'",
     "ownership_begins_alone": "INSERT INTO ownership"
     " (account_id, what, key, conn_id, id_tag, since, given_at, given_by)"

@@ -1,6 +1,8 @@
-"""What the judge puts in the place of a wrong register is a guess: it removes no doubt of another transaction.
+"""What the judge puts in the place of a wrong register is a guess: it removes no doubt of another
+transaction.
 
-And: power beside start and stop alone, or by a clock that stands still; readings that count by a clock that is behind.
+And: power beside start and stop alone, or by a clock that stands still; readings that count by a
+clock that is behind.
 """
 
 import pytest
@@ -18,12 +20,16 @@ FROZEN = "2022-01-01T00:00:00Z"
 
 def start(station: Station, wh: int, tag: str) -> int:
     """Start a transaction, which closes the one before it, as the server does."""
-    station.write(close_before_start, Opening(1, tag, wh, understand(station.clock(), station.books.now)))
+    station.write(
+        close_before_start, Opening(1, tag, wh, understand(station.clock(), station.books.now))
+    )
     return station.start(wh, tag=tag)
 
 
 @pytest.mark.parametrize("told", [100_000, 0, -1])
-def test_a_start_that_was_replaced_by_the_last_reading_shows_no_end(books: Books, station: Station, told: int) -> None:
+def test_a_start_that_was_replaced_by_the_last_reading_shows_no_end(
+    books: Books, station: Station, told: int
+) -> None:
     """The stop was lost, after more energy. The next start is an old register, or none."""
     first = start(station, 100_000, "ANN")
     wh = charge(station, first, 100_000, tells_power=False)
@@ -37,15 +43,24 @@ def test_a_start_that_was_replaced_by_the_last_reading_shows_no_end(books: Books
     assert bill_of(station, second)[2]
 
 
-def test_energy_that_another_transaction_was_given_in_doubt_still_lacks_here(books: Books, station: Station) -> None:
-    """The stop was read early. The next transaction, with varying power, seemed to have been read late."""
+def test_energy_that_another_transaction_was_given_in_doubt_still_lacks_here(
+    books: Books, station: Station
+) -> None:
+    """The stop was read early. The next transaction, with varying power, seemed to have been read
+    late."""
     first = start(station, 8_252_961, "ANN")
     wh = charge(station, first, 8_252_961, 30, power=7360, every=QUARTER)
     books.wait(8.87)
     station.stop(first, wh + 661)
     books.wait(4.6 * HOUR)
     second = start(station, wh + 1088, "BOB")
-    told = ((8_263_249, 22_080), (8_268_769, 22_080), (8_272_201, 0), (8_272_201, 0), (8_275_723, 22_080))
+    told = (
+        (8_263_249, 22_080),
+        (8_268_769, 22_080),
+        (8_272_201, 0),
+        (8_272_201, 0),
+        (8_275_723, 22_080),
+    )
     for register, power in (*told, (8_281_243, 22_080)):
         books.wait(QUARTER)
         station.tell(meter_value(station.clock(), register, watts(power)), transaction=second)
@@ -62,7 +77,9 @@ def power_only(station: Station, transaction: int, power: int) -> None:
         station.tell(meter_value(station.clock(), watts(power)), transaction=transaction)
 
 
-def test_start_and_stop_must_agree_with_many_reports_of_power(books: Books, station: Station) -> None:
+def test_start_and_stop_must_agree_with_many_reports_of_power(
+    books: Books, station: Station
+) -> None:
     """The stop of the first was lost, and the second start repeats its register."""
     first = start(station, 709_922, "BOB")
     power_only(station, first, 1400)
@@ -90,11 +107,15 @@ def test_equal_power_by_a_clock_that_stands_still_is_kept(books: Books, station:
         wh += 2 * WATTS // HOUR
         station.tell(meter_value(FROZEN, wh, watts(WATTS)), transaction=transaction)
     station.stop(transaction, wh, at=FROZEN)
-    assert books.value("SELECT count(*) FROM meter_val WHERE measurand = 'Power.Active.Import'") == 60
+    assert (
+        books.value("SELECT count(*) FROM meter_val WHERE measurand = 'Power.Active.Import'") == 60
+    )
     assert bill_of(station, transaction)[2]
 
 
-def test_a_message_sent_again_by_a_clock_that_stands_still_is_stored_once(books: Books, station: Station) -> None:
+def test_a_message_sent_again_by_a_clock_that_stands_still_is_stored_once(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(500_000, at=FROZEN)
     for wh in (500_100, 500_200, 500_100, 500_200):
         books.wait(1)
@@ -138,12 +159,16 @@ def test_an_old_start_without_a_stop_is_no_reason_to_bill_the_previous_transacti
     assert_figure(station, second, 0, flagged=True)
 
 
-def test_the_next_start_tells_the_last_reading_to_more_digits(books: Books, station: Station) -> None:
+def test_the_next_start_tells_the_last_reading_to_more_digits(
+    books: Books, station: Station
+) -> None:
     """The readings are in whole kWh, cut off. The stop was lost."""
     first = start(station, 100_100, "ANN")
     for told in ("101", "102", "103"):
         books.wait(QUARTER)
-        station.tell(meter_value(station.clock(), {"value": told, "unit": "kWh"}), transaction=first)
+        station.tell(
+            meter_value(station.clock(), {"value": told, "unit": "kWh"}), transaction=first
+        )
     books.wait(HOUR)
     start(station, 103_950, "BOB")
     settle(books)

@@ -1,9 +1,19 @@
-"""Measurands beside the billed register, as honest chargers send them in many ways: nothing is in doubt."""
+"""Measurands beside the billed register, as honest chargers send them in many ways: nothing is in
+doubt."""
 
 import pytest
 
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, assert_figure, charge, charge_state, kwh, session, settle, watts
+from tests.store.telling import (
+    HOUR,
+    assert_figure,
+    charge,
+    charge_state,
+    kwh,
+    session,
+    settle,
+    watts,
+)
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
@@ -11,11 +21,15 @@ Sample = dict[str, str]
 
 
 def amperes(value: float, phase: str = "") -> Sample:
-    return {"value": f"{value:g}", "measurand": "Current.Import", "unit": "A"} | ({"phase": phase} if phase else {})
+    return {"value": f"{value:g}", "measurand": "Current.Import", "unit": "A"} | (
+        {"phase": phase} if phase else {}
+    )
 
 
 def volts(value: float, phase: str = "") -> Sample:
-    return {"value": f"{value:g}", "measurand": "Voltage", "unit": "V"} | ({"phase": phase} if phase else {})
+    return {"value": f"{value:g}", "measurand": "Voltage", "unit": "V"} | (
+        {"phase": phase} if phase else {}
+    )
 
 
 def kilowatts(power: float) -> Sample:
@@ -35,9 +49,17 @@ TWO = [amperes(30, phase) for phase in ("L1", "L2")]
     ("power", "samples"),
     [
         pytest.param(11_085, [*THREE, volts(400)], id="three phases, and the voltage between two"),
-        pytest.param(11_085, [*THREE, *(volts(400, f"L{n}") for n in (1, 2, 3))], id="named by phase, too"),
-        pytest.param(11_085, [*THREE, *(volts(400, pair) for pair in ("L1-L2", "L2-L3", "L3-L1"))], id="named by pair"),
-        pytest.param(11_040, [*THREE, *(volts(230, f"L{n}-N") for n in (1, 2, 3))], id="to neutral"),
+        pytest.param(
+            11_085, [*THREE, *(volts(400, f"L{n}") for n in (1, 2, 3))], id="named by phase, too"
+        ),
+        pytest.param(
+            11_085,
+            [*THREE, *(volts(400, pair) for pair in ("L1-L2", "L2-L3", "L3-L1"))],
+            id="named by pair",
+        ),
+        pytest.param(
+            11_040, [*THREE, *(volts(230, f"L{n}-N") for n in (1, 2, 3))], id="to neutral"
+        ),
         pytest.param(7390, [amperes(32), volts(400)], id="one phase, and the voltage between two"),
         pytest.param(3680, [amperes(16), volts(230)], id="one phase"),
         pytest.param(7200, [*TWO, volts(240)], id="two lines of 120 V"),
@@ -46,7 +68,9 @@ TWO = [amperes(30, phase) for phase in ("L1", "L2")]
         pytest.param(6240, [*TWO, volts(208, "L1-L2")], id="two of three phases of 120 V"),
     ],
 )
-def test_current_and_voltage_of_a_grid(books: Books, station: Station, power: int, samples: list[Sample]) -> None:
+def test_current_and_voltage_of_a_grid(
+    books: Books, station: Station, power: int, samples: list[Sample]
+) -> None:
     transaction, register = station.start(1000), 1000
     for minute in range(5, HOUR + 1, 5):
         books.wait(5)
@@ -65,7 +89,9 @@ def test_current_and_voltage_of_a_grid(books: Books, station: Station, power: in
     [
         pytest.param(1440, [kilowatts(1440)], id="1 kW"),
         pytest.param(3720, [kilowatts(3720)], id="3 kW"),
-        pytest.param(4740, [amperes(6, phase) for phase in ("L1", "L2", "L3")], id="6.9 A on three phases"),
+        pytest.param(
+            4740, [amperes(6, phase) for phase in ("L1", "L2", "L3")], id="6.9 A on three phases"
+        ),
     ],
 )
 def test_power_and_current_in_whole_numbers(
@@ -75,7 +101,9 @@ def test_power_and_current_in_whole_numbers(
     for _ in range(0, HOUR, every):
         books.wait(every)
         register += power * every // HOUR
-        station.tell(meter_value(station.clock(), register, *samples, volts(230)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), register, *samples, volts(230)), transaction=transaction
+        )
     station.stop(transaction, register)
 
     assert_figure(station, transaction, power, flagged=False)
@@ -86,7 +114,10 @@ def test_the_current_of_a_full_car_takes_no_energy(books: Books, station: Statio
     for ampere in [31.3] * 6 + [0.6] * 30:
         books.wait(5)
         register += 600 if ampere > 1 else 0
-        station.tell(meter_value(station.clock(), register, amperes(ampere, "L1"), volts(230)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), register, amperes(ampere, "L1"), volts(230)),
+            transaction=transaction,
+        )
     station.stop(transaction, register)
 
     assert_figure(station, transaction, 3600, flagged=False)
@@ -95,13 +126,19 @@ def test_the_current_of_a_full_car_takes_no_energy(books: Books, station: Statio
 @pytest.mark.parametrize(
     ("told", "wh"),
     [
-        pytest.param([600, 1200, 1800, 2400, 3000, 3600, 3600, 3600, 3600], 3600, id="since the start, with a pause"),
+        pytest.param(
+            [600, 1200, 1800, 2400, 3000, 3600, 3600, 3600, 3600],
+            3600,
+            id="since the start, with a pause",
+        ),
         pytest.param([600, 1200], 1200, id="since the start, twice"),
         pytest.param([50_600, 51_200, 51_800, 52_400], 2400, id="for life"),
         pytest.param([600, 600, 600, 300, 0, 0], 2100, id="in each interval"),
     ],
 )
-def test_what_chargers_take_an_interval_for(books: Books, station: Station, told: list[int], wh: int) -> None:
+def test_what_chargers_take_an_interval_for(
+    books: Books, station: Station, told: list[int], wh: int
+) -> None:
     transaction = station.start(50_000)
     for one in told:
         books.wait(5)
@@ -111,7 +148,9 @@ def test_what_chargers_take_an_interval_for(books: Books, station: Station, told
     assert_figure(station, transaction, wh, flagged=False)
 
 
-def test_a_car_that_begins_after_the_last_report_of_no_power(books: Books, station: Station) -> None:
+def test_a_car_that_begins_after_the_last_report_of_no_power(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(200_000)
     for _ in range(2):
         books.wait(5)
@@ -124,7 +163,9 @@ def test_a_car_that_begins_after_the_last_report_of_no_power(books: Books, stati
     assert_figure(station, transaction, 397, flagged=False)
 
 
-def test_one_report_of_the_power_of_a_full_car_is_no_power_in_kilowatts(books: Books, station: Station) -> None:
+def test_one_report_of_the_power_of_a_full_car_is_no_power_in_kilowatts(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(200_000)
     books.wait(HOUR)
     station.tell(meter_value(station.clock(), 207_200, watts(40)), transaction=transaction)
@@ -140,7 +181,10 @@ def test_a_current_that_no_charger_delivers_is_no_evidence(books: Books, station
     for _ in range(12):
         books.wait(5)
         register += 600
-        station.tell(meter_value(station.clock(), register, amperes(31_300), volts(230)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), register, amperes(31_300), volts(230)),
+            transaction=transaction,
+        )
     station.stop(transaction, register)
 
     assert_figure(station, transaction, 7200, flagged=False)
@@ -159,11 +203,14 @@ def test_a_new_meter_begins_at_some_watt_hours(books: Books, station: Station) -
 
 
 def test_a_state_of_charge_of_0_was_not_read_yet(books: Books, station: Station) -> None:
-    """The next transaction, of which nothing but start and stop is known, has no other scale either."""
+    """The next transaction, of which nothing but start and stop is known, has no other scale
+    either."""
     transaction, register = station.start(85_100), 85_100
     for percent in (0, *range(44, 50)):
         books.wait(4)
-        station.tell(meter_value(station.clock(), register, charge_state(percent)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), register, charge_state(percent)), transaction=transaction
+        )
         register += 450
     station.stop(transaction, register)
     books.wait(20)
@@ -190,14 +237,18 @@ def test_a_state_of_charge_as_a_fraction(books: Books, station: Station) -> None
 
 
 @pytest.mark.parametrize("start", [300, 1000, 1700])
-@pytest.mark.parametrize("samples", [[watts(7200)], [amperes(10.4, phase) for phase in ("L1", "L2", "L3")]])
+@pytest.mark.parametrize(
+    "samples", [[watts(7200)], [amperes(10.4, phase) for phase in ("L1", "L2", "L3")]]
+)
 def test_readings_that_count_from_0_above_the_start_of_a_new_meter(
     books: Books, station: Station, start: int, samples: list[Sample]
 ) -> None:
     transaction = station.start(start)
     for minutes in range(15, HOUR + 1, 15):
         books.wait(15)
-        station.tell(meter_value(station.clock(), kwh(120 * minutes), *samples), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), kwh(120 * minutes), *samples), transaction=transaction
+        )
     books.wait(9)
     station.stop(transaction, start + 8280)
 
@@ -220,7 +271,8 @@ def test_a_last_reading_that_is_more_exact_than_the_others(
             transaction=transaction,
         )
     station.tell(
-        meter_value(station.clock(), {"value": str(end), "context": "Transaction.End"}), transaction=transaction
+        meter_value(station.clock(), {"value": str(end), "context": "Transaction.End"}),
+        transaction=transaction,
     )
     station.stop(transaction, end)
 
@@ -228,13 +280,16 @@ def test_a_last_reading_that_is_more_exact_than_the_others(
 
 
 def test_values_without_the_zeros_at_their_end(books: Books, station: Station) -> None:
-    """As in 9.4, 9.52, 9.64: the register is no coarser for it, so a stop that lies 120 Wh below is noticed."""
+    """As in 9.4, 9.52, 9.64: the register is no coarser for it, so a stop that lies 120 Wh below is
+    noticed."""
     transaction, register = station.start(9400), 9400
     for _ in range(HOUR // 5):
         books.wait(5)
         register += 600
         station.tell(
-            meter_value(station.clock(), {"value": f"{register / 1000:g}", "unit": "kWh"}, watts(7200)),
+            meter_value(
+                station.clock(), {"value": f"{register / 1000:g}", "unit": "kWh"}, watts(7200)
+            ),
             transaction=transaction,
         )
     station.stop(transaction, register - 120)

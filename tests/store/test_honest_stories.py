@@ -18,11 +18,22 @@ pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stor
 
 SESSIONS = size(300, 100)
 SHARE_FLAGGED = 0.01
-SUN: Curve = ((7, 1400), (4, 5200), (9, 0), (5, 7360), (12, 2300), (6, 6100), (8, 0), (30, 7360), (40, 3680))
+SUN: Curve = (
+    (7, 1400),
+    (4, 5200),
+    (9, 0),
+    (5, 7360),
+    (12, 2300),
+    (6, 6100),
+    (8, 0),
+    (30, 7360),
+    (40, 3680),
+)
 STEADY: Curve = ((3 * HOUR, 7360),)
 PAUSED: Curve = ((40, 7360), (50, 0), (35, 7360), (120, 0), (20, 7360))
 HELD_BACK: Curve = ((130, 0), (45, 4140), (70, 0), (30, 11_040), (25, 0), (20, 6900), (300, 0))
-"""What load management lets a car have: it waits, gets its least current, is paused, and at last gets nothing more."""
+"""What load management lets a car have: it waits, gets its least current, is paused, and at last
+gets nothing more."""
 FULL: Curve = ((90, 11_040), (10, 6000), (10, 2500), (10, 800), (400, 0))
 DC: Curve = ((12, 150_000), (4, 110_000), (4, 70_000), (6, 40_000))
 
@@ -50,7 +61,9 @@ def test_honest_sessions_of_a_kind(kind: str) -> None:
 @pytest.mark.parametrize("curve", [STEADY, SUN, PAUSED, HELD_BACK, FULL])
 @pytest.mark.parametrize("every", [None, 400, 60, 15, 5, 1])
 @pytest.mark.parametrize("power", ["", "W", "A"])
-def test_each_curve_with_readings_of_each_pace(books: Books, curve: Curve, every: float | None, power: str) -> None:
+def test_each_curve_with_readings_of_each_pace(
+    books: Books, curve: Curve, every: float | None, power: str
+) -> None:
     played(books, curve, Voice(every=every, power=power))
 
 
@@ -72,7 +85,8 @@ def test_coarse_registers(books: Books, coarse: int, every: float) -> None:
 @pytest.mark.parametrize("meter", [0, 350.5, 5000, 4_000_000])
 @pytest.mark.parametrize("unit", ["Wh", "kWh"])
 def test_readings_per_session(books: Books, curve: Curve, meter: float, unit: str) -> None:
-    """Grizzl-E, young and old: on a young one the session's count overtakes the register of its life."""
+    """Grizzl-E, young and old: on a young one the session's count overtakes the register of its
+    life."""
     played(books, curve, Voice(every=5, unit=unit, decimals=2, per_session=True), meter)
 
 
@@ -88,14 +102,17 @@ def test_fast_charging_without_power(books: Books, station: Station) -> None:
     for minute in range(1, 16):
         books.wait(1)
         wh += 1833
-        station.tell(meter_value(station.clock(), wh, charge_state(20 + 2 * minute)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), wh, charge_state(20 + 2 * minute)), transaction=transaction
+        )
     station.stop(transaction, wh)
     assert_figure(station, transaction, 15 * 1833, flagged=False)
 
 
 @pytest.mark.parametrize("every", [5, 15, 60])
 def test_power_of_moments_that_say_little(books: Books, station: Station, every: int) -> None:
-    """Hours of sun, and a cloud at each reading: the register rises smoothly, above what any sample says.
+    """Hours of sun, and a cloud at each reading: the register rises smoothly, above what any sample
+    says.
 
     A doubt, at most (rules.md, Tolerances), and never a lower figure.
     """
@@ -136,7 +153,9 @@ def test_start_and_stop_both_from_memory(books: Books, station: Station) -> None
     books.wait(8 * HOUR)
     transaction = station.start(1000, at=station.clock(5 * HOUR))
     for minutes in (240, 180, 120):
-        station.tell(station.register(1000 + 120 * (300 - minutes), minutes), transaction=transaction)
+        station.tell(
+            station.register(1000 + 120 * (300 - minutes), minutes), transaction=transaction
+        )
     station.stop(transaction, 22_600, at=station.clock(2 * HOUR))
     assert_figure(station, transaction, 21_600, flagged=False)
 
@@ -164,13 +183,18 @@ BODY = {"value": "12", "location": "Body"}
 
 @pytest.mark.parametrize("sample", [OFFERED, EXPORT, REACTIVE, SIGNED, TEMPERATURE, BODY])
 @pytest.mark.parametrize("is_first", [True, False])
-def test_other_samples_move_nothing(books: Books, station: Station, sample: dict[str, str], is_first: bool) -> None:
+def test_other_samples_move_nothing(
+    books: Books, station: Station, sample: dict[str, str], is_first: bool
+) -> None:
     transaction, wh = station.start(1000), 1000
     for _ in range(12):
         books.wait(5)
         wh += 300
         samples = [{"value": str(wh)}, watts(3600), sample]
-        station.tell(meter_value(station.clock(), *(samples[::-1] if is_first else samples)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), *(samples[::-1] if is_first else samples)),
+            transaction=transaction,
+        )
     station.stop(transaction, wh)
     assert_figure(station, transaction, 3600, flagged=False)
 

@@ -23,7 +23,9 @@ def test_thousands_of_single_phases_are_read_in_one_go() -> None:
     assert len(readings.read([one] * 20_000, NOON)) == 20_000  # it took half a minute
 
 
-@pytest.mark.parametrize("watts", [["1e308", "1e308"], ["inf", "-inf"], ["nan", "7000"], ["-5", "1e9"]])
+@pytest.mark.parametrize(
+    "watts", [["1e308", "1e308"], ["inf", "-inf"], ["nan", "7000"], ["-5", "1e9"]]
+)
 def test_a_power_that_is_none_stops_no_bill(books: Books, watts: list[str]) -> None:
     station = Station(books)
     transaction = station.start(1000)

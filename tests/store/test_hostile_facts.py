@@ -1,4 +1,5 @@
-"""One message that nobody foresaw costs its own transaction at most a figure, and nobody else anything."""
+"""One message that nobody foresaw costs its own transaction at most a figure, and nobody else
+anything."""
 
 from __future__ import annotations
 
@@ -13,11 +14,15 @@ YEARS = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1899-12-31T23:59:59Z"]
 
 @pytest.mark.parametrize("at", YEARS)
 @pytest.mark.parametrize("place", ["start", "reading", "stop"])
-def test_a_time_of_a_year_that_no_clock_shows(books: Books, station: Station, at: str, place: str) -> None:
+def test_a_time_of_a_year_that_no_clock_shows(
+    books: Books, station: Station, at: str, place: str
+) -> None:
     transaction = station.start(1000, at=at if place == "start" else None)
     for wh in (2000, 3000):
         books.wait(10)
-        station.tell(meter_value(at if place == "reading" else station.clock(), wh), transaction=transaction)
+        station.tell(
+            meter_value(at if place == "reading" else station.clock(), wh), transaction=transaction
+        )
     books.wait(10)
     station.stop(transaction, 4000, at=at if place == "stop" else None)
     later = station.start(4000)
@@ -63,7 +68,9 @@ def session(books: Books, station: Station, wh: int) -> int:
 
 
 @pytest.mark.logs_errors
-def test_a_transaction_that_cannot_be_closed_keeps_no_other_open(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transaction_that_cannot_be_closed_keeps_no_other_open(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stations = [Station(books, name) for name in ("CP-1", "CP-2")]
     numbers = [station.start(1000) for station in stations]
     for station in stations:

@@ -1,4 +1,5 @@
-"""Imported history among living chargers: nothing that they send is matched to it, judged by it, or changes it."""
+"""Imported history among living chargers: nothing that they send is matched to it, judged by it, or
+changes it."""
 
 from __future__ import annotations
 
@@ -33,7 +34,10 @@ from tests.store.template import new_database
 
 REFUSED = "is imported: it is history of another system"
 BEGUN, ENDED = "2026-03-01T10:00:00.000Z", "2026-03-01T11:00:00.000Z"
-EVERYTHING = "SELECT * FROM tx WHERE imported_id IS NOT NULL", "SELECT * FROM meter_val WHERE imported_id IS NOT NULL"
+EVERYTHING = (
+    "SELECT * FROM tx WHERE imported_id IS NOT NULL",
+    "SELECT * FROM meter_val WHERE imported_id IS NOT NULL",
+)
 
 
 def old_transaction(**values: Any) -> TransactionRow:
@@ -63,7 +67,8 @@ def old_reading(transaction: int | None, at: str, wh: int, number: int = 1) -> R
 
 
 def import_one(books: Books, **values: Any) -> int:
-    """Import a transaction with a reading of it and one that belongs to none; return its id here."""
+    """Import a transaction with a reading of it and one that belongs to none; return its id
+    here."""
     books.run(imports.take, "chargers", [ChargerRow("CP-1", "Space 7")], books.at)
     found = books.run(imports.take, "transactions", [old_transaction(**values)], books.at)
     (transaction,) = found.ids
@@ -135,9 +140,9 @@ def test_it_is_no_neighbour(books: Books) -> None:
     living = station.start(4000)
     books.wait(60)
     station.stop(living, 6000)
-    assert books.row("SELECT energy_delivered, confidence, unbilled_wh FROM tx WHERE id = ?", living) == (
-        *(2000, "certain", None),
-    )
+    assert books.row(
+        "SELECT energy_delivered, confidence, unbilled_wh FROM tx WHERE id = ?", living
+    ) == (*(2000, "certain", None),)
 
 
 def test_a_lost_start_is_not_found_from_its_readings(books: Books) -> None:
@@ -174,7 +179,12 @@ def test_it_is_never_judged_again(tmp_path: Path) -> None:
 def test_lists_and_explanations_show_it_as_imported(books: Books, imported: int) -> None:
     db = view(books.connection)
     (listed,) = billed_transactions(db, Filters(charger="CP-1"), Wanted()).data
-    assert (listed.id, listed.state, listed.imported_id, listed.energy_wh) == (imported, "imported", 17, 4000)
+    assert (listed.id, listed.state, listed.imported_id, listed.energy_wh) == (
+        imported,
+        "imported",
+        17,
+        4000,
+    )
     told = explain(db, imported, rule_of(books))
     assert told is not None
     assert (told.today, told.candidates, told.before, told.after) == (None, (), None, None)

@@ -1,4 +1,5 @@
-"""A judgement that changes is a later fact for the neighbours: they are judged again until nothing changes.
+"""A judgement that changes is a later fact for the neighbours: they are judged again until nothing
+changes.
 
 So `recheck` finds no figure that facts would change (rules.md, Energy).
 """
@@ -29,7 +30,8 @@ CHAINS = size(120, 40)
 
 
 def until_quiet(books: Books) -> int:
-    """Let the server judge what is due, every two minutes, until nothing is. Return how often it did."""
+    """Let the server judge what is due, every two minutes, until nothing is. Return how often it
+    did."""
     for times in range(MOST_STEPS + 5):
         books.wait(2)
         if not books.value(WAITING):
@@ -39,16 +41,22 @@ def until_quiet(books: Books) -> int:
 
 
 def differing(books: Books) -> list[tuple[int, int, int]]:
-    """Return the transactions that recheck would change, with what stands and what it says, in Wh."""
+    """Return the transactions that recheck would change, with what stands and what it says, in
+    Wh."""
 
     def rows(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         return books.rows(sql, *values)
 
-    found = (compare(rows, Known(*row)) for row in books.rows(f"SELECT {COLUMNS} FROM tx WHERE status = 'Completed'"))
+    found = (
+        compare(rows, Known(*row))
+        for row in books.rows(f"SELECT {COLUMNS} FROM tx WHERE status = 'Completed'")
+    )
     return [(one.transaction, one.stored.wh, one.now.wh) for one in found if one is not None]
 
 
-def charge(station: Station, start: int, stop: int, minutes: float = 60, at: str | None = None) -> int:
+def charge(
+    station: Station, start: int, stop: int, minutes: float = 60, at: str | None = None
+) -> int:
     transaction = station.start(start, at=at)
     station.books.wait(minutes)
     station.stop(transaction, stop, at=at)
@@ -57,7 +65,11 @@ def charge(station: Station, start: int, stop: int, minutes: float = 60, at: str
 
 
 def rejudged(books: Books, transaction: int) -> int:
-    return int(books.value("SELECT count(*) FROM tx_event WHERE tx_id = ? AND kind = 'rejudge'", transaction))
+    return int(
+        books.value(
+            "SELECT count(*) FROM tx_event WHERE tx_id = ? AND kind = 'rejudge'", transaction
+        )
+    )
 
 
 REGISTERS: Final = {
@@ -67,13 +79,18 @@ REGISTERS: Final = {
         [20, 20, 16, 16000, 16300],
     ),
     "new firmware sends a tenth": ([(12000, 17000), (17000, 22000), (220_000, 225_000)], None),
-    "an empty one in between": ([(3500, 3516), (3516, 3532), (3532, 3532), (3532400, 3548700)], None),
+    "an empty one in between": (
+        [(3500, 3516), (3516, 3532), (3532, 3532), (3532400, 3548700)],
+        None,
+    ),
     "counted once more": ([(0, 8717), (8717, 26_140), (17_423, 26_000), (26_000, 30_000)], None),
 }
 
 
 @pytest.mark.parametrize("name", REGISTERS)
-def test_what_one_judgement_changes_is_a_fact_for_the_next(books: Books, station: Station, name: str) -> None:
+def test_what_one_judgement_changes_is_a_fact_for_the_next(
+    books: Books, station: Station, name: str
+) -> None:
     registers, figures = REGISTERS[name]
     transactions = [charge(station, *both) for both in registers]
     until_quiet(books)
@@ -86,7 +103,9 @@ def test_what_one_judgement_changes_is_a_fact_for_the_next(books: Books, station
         assert all("scale" in station.review(one) for one in doubtful[:-1])
 
 
-def test_a_frozen_clock_that_comes_first_is_seen_over_an_empty_one(books: Books, station: Station) -> None:
+def test_a_frozen_clock_that_comes_first_is_seen_over_an_empty_one(
+    books: Books, station: Station
+) -> None:
     charge(station, 3500, 3500)
     later = charge(station, 3484, 23_484, minutes=180)
     charge(station, 23_784, 43_784, minutes=180)
@@ -97,7 +116,9 @@ def test_a_frozen_clock_that_comes_first_is_seen_over_an_empty_one(books: Books,
     assert station.bill(later)[0] == 20_000
 
 
-def test_late_readings_of_one_that_overlaps_are_facts_for_the_other(books: Books, station: Station) -> None:
+def test_late_readings_of_one_that_overlaps_are_facts_for_the_other(
+    books: Books, station: Station
+) -> None:
     first = charge(station, 16, 8722, minutes=180)
     second = charge(station, 4369, 4369, minutes=30)
     until_quiet(books)
@@ -107,7 +128,9 @@ def test_late_readings_of_one_that_overlaps_are_facts_for_the_other(books: Books
     assert differing(books) == []
 
 
-def test_a_reading_that_comes_late_counts_in_the_judgement_that_it_causes(books: Books, station: Station) -> None:
+def test_a_reading_that_comes_late_counts_in_the_judgement_that_it_causes(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(1000)
     books.wait(60)
     station.stop(transaction, 6000)
@@ -157,8 +180,9 @@ def test_a_transaction_is_judged_once_a_minute_and_what_came_meanwhile_at_its_en
         (books.at, stamp(books.now + timedelta(minutes=1)), first),
     )
     books.connection.execute(
-        "UPDATE review SET resolved_at = opened_at, resolved_by = 'system', resolution = 'judged again'"
-        " WHERE tx_id = ?",
+        "UPDATE review "
+        "SET resolved_at = opened_at, resolved_by = 'system', resolution = 'judged again' "
+        "WHERE tx_id = ?",
         (first,),
     )
     books.settle()
@@ -173,7 +197,9 @@ def test_a_transaction_is_judged_once_a_minute_and_what_came_meanwhile_at_its_en
 
 
 def test_nothing_is_written_if_nothing_changes(books: Books, station: Station) -> None:
-    transactions = [charge(station, 1000 + 500 * number, 1500 + 500 * number) for number in range(3)]
+    transactions = [
+        charge(station, 1000 + 500 * number, 1500 + 500 * number) for number in range(3)
+    ]
     for one in transactions:
         station.write(judging.tell_neighbours, None, one)
     until_quiet(books)
@@ -183,7 +209,10 @@ def test_nothing_is_written_if_nothing_changes(books: Books, station: Station) -
 def test_a_chain_of_judgements_ends_with_a_review(books: Books, station: Station) -> None:
     first, second = charge(station, 1000, 1500), charge(station, 1500, 2000)
     station.write(judging.tell_neighbours, None, second, MOST_STEPS - 1)
-    assert books.row("SELECT judge_after, judge_steps FROM tx WHERE id = ?", first) == (books.at, MOST_STEPS - 1)
+    assert books.row("SELECT judge_after, judge_steps FROM tx WHERE id = ?", first) == (
+        books.at,
+        MOST_STEPS - 1,
+    )
     until_quiet(books)
     assert station.review(first) == ""
     station.write(judging.tell_neighbours, None, second, MOST_STEPS)
@@ -216,14 +245,44 @@ def test_a_judgement_that_fails_leaves_a_review(
 
 
 TROUBLES: Final = (
-    *("none", "none", "none", "none", "kwh from now", "kwh once", "ten times", "a start of 0", "an old start"),
-    *("counted once more", "a reset", "no stop", "a stop from a queue", "a boot", "a new meter", "a leap", "below"),
-    *("an overlap", "frozen", "unset", "no id", "twice", "empty", "no start", "counts each", "garbled"),
+    *(
+        "none",
+        "none",
+        "none",
+        "none",
+        "kwh from now",
+        "kwh once",
+        "ten times",
+        "a start of 0",
+        "an old start",
+    ),
+    *(
+        "counted once more",
+        "a reset",
+        "no stop",
+        "a stop from a queue",
+        "a boot",
+        "a new meter",
+        "a leap",
+        "below",
+    ),
+    *(
+        "an overlap",
+        "frozen",
+        "unset",
+        "no id",
+        "twice",
+        "empty",
+        "no start",
+        "counts each",
+        "garbled",
+    ),
 )
 
 
 class Chain:
-    """One charger whose sessions follow each other, each with a trouble or none. Without power, no habit is learned."""
+    """One charger whose sessions follow each other, each with a trouble or none. Without power, no
+    habit is learned."""
 
     def __init__(self, books: Books, seed: int) -> None:
         self.dice = Random(seed)
@@ -262,9 +321,18 @@ class Chain:
         if trouble == "kwh from now":
             self.factor = 0.001 if self.factor == 1 else 1
         elif trouble in ("a boot", "a new meter"):
-            new = {"meter_serial_number": f"M{self.dice.random()}"} if trouble == "a new meter" else {}
+            new = (
+                {"meter_serial_number": f"M{self.dice.random()}"}
+                if trouble == "a new meter"
+                else {}
+            )
             self.station.boot(**new)
-        moved = {"a reset": 0, "a new meter": 777, "a leap": self.register + 50_000, "below": self.register - 16}
+        moved = {
+            "a reset": 0,
+            "a new meter": 777,
+            "a leap": self.register + 50_000,
+            "below": self.register - 16,
+        }
         self.register = max(0, moved.get(trouble, self.register))
 
     def _start(self, trouble: str, register: int, at: str | None) -> int:
@@ -285,7 +353,10 @@ class Chain:
         self.books.wait(minutes - minute)
 
     def _stop_register(self, trouble: str, begin: int, end: int, factor: float) -> int:
-        told = {"counted once more": end + 8706, "garbled": self.dice.choice([0, max(0, begin - 1), 10**9])}
+        told = {
+            "counted once more": end + 8706,
+            "garbled": self.dice.choice([0, max(0, begin - 1), 10**9]),
+        }
         return round(told.get(trouble, end) * factor)
 
     def _stop(self, trouble: str, transaction: int, register: int, at: str | None) -> None:
@@ -308,5 +379,8 @@ def test_when_all_is_quiet_recheck_finds_nothing(seeds: int) -> None:
             books = Books(connection)
             Chain(books, seed).play()
             until_quiet(books)
-            unsettled = {one for (one,) in books.rows("SELECT tx_id FROM review WHERE code = 'judging_stopped'")}
+            unsettled = {
+                one
+                for (one,) in books.rows("SELECT tx_id FROM review WHERE code = 'judging_stopped'")
+            }
             assert [one for one in differing(books) if one[0] not in unsettled] == [], seed

@@ -1,4 +1,5 @@
-"""Jumps: recorded if no charger can have delivered the step, but not if power and time show that it can."""
+"""Jumps: recorded if no charger can have delivered the step, but not if power and time show that it
+can."""
 
 from __future__ import annotations
 
@@ -22,8 +23,11 @@ def station(books: Books) -> Station:
     return station
 
 
-def step(station: Station, wh: int, minutes: float, *more: Sample, before: int = 1100) -> list[tuple[int, int]]:
-    """Two readings so many minutes apart, each with more beside the register; gives the jumps that are told."""
+def step(
+    station: Station, wh: int, minutes: float, *more: Sample, before: int = 1100
+) -> list[tuple[int, int]]:
+    """Two readings so many minutes apart, each with more beside the register; gives the jumps that
+    are told."""
     transaction = station.start(1000)
     station.books.wait(1)
     station.tell(meter_value(station.clock(), before, *more), transaction=transaction)
@@ -36,7 +40,9 @@ def step(station: Station, wh: int, minutes: float, *more: Sample, before: int =
     ("wh", "minutes", "more"),
     [
         pytest.param(12_500, 5, [watts(150_000)], id="a fast charger that reports its power"),
-        pytest.param(12_500, 5, [charge_state(40)], id="one that reports the charge of the battery"),
+        pytest.param(
+            12_500, 5, [charge_state(40)], id="one that reports the charge of the battery"
+        ),
         pytest.param(14_800, 120, [watts(7400)], id="an outage of two hours"),
         pytest.param(14_800, 120, [], id="the same without power"),
         pytest.param(11_000, 30, [], id="22 kW"),
@@ -44,7 +50,9 @@ def step(station: Station, wh: int, minutes: float, *more: Sample, before: int =
         pytest.param(JUMP_WH, 1, [watts(7400)], id="Levity's own limit"),
     ],
 )
-def test_what_power_and_time_explain_is_no_jump(station: Station, wh: int, minutes: float, more: list[Sample]) -> None:
+def test_what_power_and_time_explain_is_no_jump(
+    station: Station, wh: int, minutes: float, more: list[Sample]
+) -> None:
     assert step(station, wh, minutes, *more) == []
 
 
@@ -59,7 +67,9 @@ def test_what_power_and_time_explain_is_no_jump(station: Station, wh: int, minut
         pytest.param(-1, 5, [watts(7400)], id="back"),
     ],
 )
-def test_what_nothing_explains_is_a_jump(station: Station, wh: int, minutes: float, more: list[Sample]) -> None:
+def test_what_nothing_explains_is_a_jump(
+    station: Station, wh: int, minutes: float, more: list[Sample]
+) -> None:
     assert step(station, wh, minutes, *more) == [(1100, 1100 + wh)]
 
 

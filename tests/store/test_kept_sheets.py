@@ -1,4 +1,5 @@
-"""What a closed statement says is kept: neither a later version nor template, bank or name changes its paper."""
+"""What a closed statement says is kept: neither a later version nor template, bank or name changes
+its paper."""
 
 from __future__ import annotations
 
@@ -78,7 +79,8 @@ OWNER = Owner(party=Party(name="Bauhof 12 eG", address=()), bank_account=BANK, l
 
 @pytest.fixture
 def biller(books: Books) -> Biller:
-    """March is closed for Anna, who is billed in German, and for Ben; the biller's words are his own."""
+    """March is closed for Anna, who is billed in German, and for Ben; the biller's words are his
+    own."""
     biller = Biller(house_of_two(books))
     station = Station(books)
     charge(station)
@@ -93,13 +95,16 @@ def biller(books: Books) -> Biller:
 
 @pytest.fixture
 def later_version(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Call it to go on with a version of this program that says everything otherwise, in each language."""
+    """Call it to go on with a version of this program that says everything otherwise, in each
+    language."""
 
     def go_on() -> None:
         def other(language: str | None) -> Template:
             before = of_program.__wrapped__(language)
             words = {name: f"New {text}" for name, text in before.values["words"].items()}
-            return Template({**before.values, "words": words, "csv": {"separator": "\t", "decimal": "٫"}})
+            return Template(
+                {**before.values, "words": words, "csv": {"separator": "\t", "decimal": "٫"}}
+            )
 
         monkeypatch.setattr(templates, "of_program", other)
         monkeypatch.setattr(templates, "parse", lambda _text: other(None))
@@ -108,14 +113,20 @@ def later_version(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_the_paper_stays_whatever_comes_after(biller: Biller, number: int, later_version: Callable[[], None]) -> None:
+def test_the_paper_stays_whatever_comes_after(
+    biller: Biller, number: int, later_version: Callable[[], None]
+) -> None:
     books = biller.books
     before = printout(books, number)
     assert before.reference in before.pdf
     assert ("So zahlen Sie" if number == 1 else "Please pay") in before.pdf
     assert before.reference == ("Abrechnung 1, Anna" if number == 1 else f"Statement 2, {BENS}")
     later_version()
-    bill_by(books, Owner(party=Party(name="Other Ltd", address=()), bank_account=OTHER_BANK), "no template")
+    bill_by(
+        books,
+        Owner(party=Party(name="Other Ltd", address=()), bank_account=OTHER_BANK),
+        "no template",
+    )
     books.connection.execute("UPDATE account SET name = 'Renamed ' || id, language = 'fr'")
     assert printout(books, number) == before
     assert books.value("SELECT count(*) FROM statement_party WHERE sheet IS NULL") == 0
@@ -132,7 +143,8 @@ def test_a_later_version_says_it_otherwise_where_nothing_is_kept(
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_what_is_kept_is_what_the_closed_statement_says(biller: Biller, number: int) -> None:
-    """Made before the closing, it is what is made of the closed rows; with its digest, and its number."""
+    """Made before the closing, it is what is made of the closed rows; with its digest, and its
+    number."""
     one = paper(biller.books, number)
     assert one.sheet is not None
     made = sheet_of(one._replace(sheet=None))
@@ -144,7 +156,12 @@ def test_what_is_kept_is_what_the_closed_statement_says(biller: Biller, number: 
 def test_so_it_is_with_a_correction_and_a_credit(biller: Biller) -> None:
     books = biller.books
     first = books.value("SELECT min(id) FROM tx")
-    books.run(decisions.correct, first, decisions.Correction(figure_wh=1000), Decision("cleo", "seen", books.at))
+    books.run(
+        decisions.correct,
+        first,
+        decisions.Correction(figure_wh=1000),
+        Decision("cleo", "seen", books.at),
+    )
     month_is_over(books, 4)
     number = biller.close("2026-04").first
     assert number is not None
@@ -154,7 +171,9 @@ def test_so_it_is_with_a_correction_and_a_credit(biller: Biller) -> None:
     assert kept(sheet_of(one)) == kept(sheet_of(one._replace(sheet=None)))
 
 
-@pytest.mark.parametrize("make", [forms.one_line, forms.with_windows, forms.correction, forms.credit])
+@pytest.mark.parametrize(
+    "make", [forms.one_line, forms.with_windows, forms.correction, forms.credit]
+)
 def test_a_sheet_comes_back_as_it_was(make: Any) -> None:
     sheet = statement_sheet(replace(make(), digest="ab" * 32), ENGLISH)
     assert kept(of_kept(kept(sheet), "", None)) == kept(sheet)
@@ -174,13 +193,17 @@ def found(books: Books) -> list[str]:
 def test_a_paper_that_was_changed_is_found(biller: Biller, change: str) -> None:
     assert found(biller.books) == []
     biller.books.connection.execute("DROP TRIGGER statement_sheet_stays")
-    biller.books.connection.execute(f"UPDATE statement_party SET sheet = {change} WHERE statement_id = 2")
+    biller.books.connection.execute(
+        f"UPDATE statement_party SET sheet = {change} WHERE statement_id = 2"
+    )
     assert found(biller.books) == ["what statement 2 says was changed after it was closed"]
 
 
 def test_it_goes_with_the_names_and_the_figures_stay(biller: Biller) -> None:
     books = biller.books
-    books.connection.execute("UPDATE account SET until = '2026-04-01T00:00:00.000Z' WHERE id = ?", (BEN,))
+    books.connection.execute(
+        "UPDATE account SET until = '2026-04-01T00:00:00.000Z' WHERE id = ?", (BEN,)
+    )
     books.run(personal.delete, BEN, personal.Deletion(0, "moved", books.at, "cleo"))
     assert books.run(personal.forget_due, books.now.date(), books.at, 10) == 1
     number = books.value("SELECT number FROM statement WHERE account_id = ?", BEN)
@@ -192,7 +215,9 @@ def test_it_goes_with_the_names_and_the_figures_stay(biller: Biller) -> None:
 
 @pytest.mark.sqlite
 def test_statements_prove_themselves_without_it(biller: Biller) -> None:
-    biller.books.connection.execute("UPDATE statement_party SET party = NULL, removed_at = '2036', removed_by = 'cleo'")
+    biller.books.connection.execute(
+        "UPDATE statement_party SET party = NULL, removed_at = '2036', removed_by = 'cleo'"
+    )
     assert biller.books.rows("SELECT sheet FROM statement_party") == [(None,), (None,)]
     assert found(biller.books) == []
 
@@ -207,7 +232,9 @@ def test_statements_prove_themselves_without_it(biller: Biller) -> None:
         "UPDATE billing SET next_number = 7",
     ],
 )
-def test_a_closing_whose_sheets_say_something_else_meanwhile_closes_nothing(biller: Biller, change: str) -> None:
+def test_a_closing_whose_sheets_say_something_else_meanwhile_closes_nothing(
+    biller: Biller, change: str
+) -> None:
     books = biller.books
     charge(Station(books), 3000, "Ben")
     month_is_over(books, 4)
@@ -249,7 +276,11 @@ WITH_WORDS = ENGLISH_TEXT.replace('"Statement {number}, ', '"Bill {number}, ')
     ],
 )
 def test_earlier_statements_are_kept_at_the_next_start_with_the_reference_that_they_had(
-    books: Books, papers: Papers, template: str | None, reference: str, later_version: Callable[[], None]
+    books: Books,
+    papers: Papers,
+    template: str | None,
+    reference: str,
+    later_version: Callable[[], None],
 ) -> None:
     papers.closed(replace(forms.one_line(), to=replace(forms.ANNA, name="Anna")), template=template)
     before = printout(books, 1)
@@ -262,7 +293,9 @@ def test_earlier_statements_are_kept_at_the_next_start_with_the_reference_that_t
 
 
 @pytest.mark.logs_errors
-def test_a_statement_that_cannot_be_printed_keeps_no_other_waiting(books: Books, papers: Papers) -> None:
+def test_a_statement_that_cannot_be_printed_keeps_no_other_waiting(
+    books: Books, papers: Papers
+) -> None:
     right = papers.biller(forms.OWNER)
     wrong = papers.biller(forms.OWNER, "of another program = true")
     one = forms.one_line()

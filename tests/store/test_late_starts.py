@@ -1,10 +1,20 @@
-"""Starts that arrive after their own readings and stop: no report tells of a charger that sends so. Each begins a
-transaction of its own, and nothing of it or of what came before is certain (rules.md, Energy)."""
+"""Starts that arrive after their own readings and stop: no report tells of a charger that sends so.
+Each begins a transaction of its own, and nothing of it or of what came before is certain (rules.md,
+Energy)."""
 
 import pytest
 
 from tests.store.books import Books, Station
-from tests.store.telling import HOUR, assert_doubtful, assert_open, charge, close_silent, others, session, settle
+from tests.store.telling import (
+    HOUR,
+    assert_doubtful,
+    assert_open,
+    charge,
+    close_silent,
+    others,
+    session,
+    settle,
+)
 
 OWN = 77_002
 QUARTER = 15
@@ -12,7 +22,9 @@ QUARTER = 15
 
 @pytest.mark.parametrize("ending", ["available", "next start", "silence"])
 @pytest.mark.parametrize("name", [None, OWN])
-def test_a_late_start_makes_no_figure_certain(books: Books, station: Station, name: int | None, ending: str) -> None:
+def test_a_late_start_makes_no_figure_certain(
+    books: Books, station: Station, name: int | None, ending: str
+) -> None:
     """The stop had opened a transaction with an unknown start."""
     first = station.start(1000)
     station.stop(first, charge(station, first, 1000))
@@ -36,7 +48,9 @@ def test_a_late_start_makes_no_figure_certain(books: Books, station: Station, na
 
 
 @pytest.mark.parametrize("name", [-1, 0, OWN])
-def test_a_stop_goes_on_waiting_when_its_start_comes(books: Books, station: Station, name: int) -> None:
+def test_a_stop_goes_on_waiting_when_its_start_comes(
+    books: Books, station: Station, name: int
+) -> None:
     """An operator attaches it."""
     session(station, 1000)
     began = station.clock()

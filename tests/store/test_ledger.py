@@ -1,4 +1,5 @@
-"""The ledger: what may be entered, what is entered once, and that a balance is the sum of its entries."""
+"""The ledger: what may be entered, what is entered once, and that a balance is the sum of its
+entries."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading
 from tests.store.wallets import ANNA, BEN, Purses
 
-NOT_CLOSED: dict[str, Any] = dict.fromkeys(("closing_id", "number", "party_digest", "previous_digest", "digest"))
+NOT_CLOSED: dict[str, Any] = dict.fromkeys(
+    ("closing_id", "number", "party_digest", "previous_digest", "digest")
+)
 
 
 @pytest.fixture
@@ -59,7 +62,10 @@ def test_what_does_not_exist(purses: Purses) -> None:
     assert refused(purses, Kind.PAYMENT, 5, account=7) == ("not_found", "account")
     assert refused(purses, Kind.STATEMENT, -5, statement=1) == ("not_found", "statement")
     assert refused(purses, Kind.STATEMENT, -5) == ("invalid", "statement")
-    assert refused(purses, Kind.STATEMENT, -5, statement=purses.statement(5, BEN)) == ("not_found", "statement")
+    assert refused(purses, Kind.STATEMENT, -5, statement=purses.statement(5, BEN)) == (
+        "not_found",
+        "statement",
+    )
     assert refused(purses, Kind.CHARGE, -5, transaction=1) == ("not_found", "transaction")
 
 
@@ -108,7 +114,9 @@ def test_a_refund_is_at_most_the_balance(purses: Purses) -> None:
     assert purses.standing().balance == -100
 
 
-def test_a_transaction_on_a_closed_statement_is_never_charged(purses: Purses, station: Station) -> None:
+def test_a_transaction_on_a_closed_statement_is_never_charged(
+    purses: Purses, station: Station
+) -> None:
     transaction = station.start()
     purses.enter(Kind.CHARGE, -5, transaction=transaction)
     assert refused(purses, Kind.CHARGE, -5, transaction=transaction) == ("conflict", "transaction")
@@ -116,7 +124,10 @@ def test_a_transaction_on_a_closed_statement_is_never_charged(purses: Purses, st
     other, add = station.start(connector=2), purses.books.connection.execute
     number = purses.statement(5, **NOT_CLOSED)
     of_position = "statement_id, account_id, kind, tx_id, energy_wh, is_prepaid, lines, amount"
-    add(f"INSERT INTO position ({of_position}) VALUES (?, 1, 'session', ?, 0, 0, '[]', 5)", (number, other))
+    add(
+        f"INSERT INTO position ({of_position}) VALUES (?, 1, 'session', ?, 0, 0, '[]', 5)",
+        (number, other),
+    )
     values = "closing_id = 1, number = 9, party_digest = '', previous_digest = '', digest = 'd'"
     add(f"UPDATE statement SET {values} WHERE id = ?", (number,))
     assert refused(purses, Kind.CHARGE, -5, transaction=other) == ("conflict", "transaction")
@@ -140,14 +151,21 @@ def test_balances_and_entries_page_by_page(purses: Purses) -> None:
 
 
 KINDS = st.sampled_from([Kind.PAYMENT, Kind.TOP_UP, Kind.REFUND, Kind.CHARGEBACK, Kind.CORRECTION])
-TRIES = st.lists(st.tuples(KINDS, st.integers(-50, 50), st.sampled_from([None, "a", "b", "c"])), max_size=30)
+TRIES = st.lists(
+    st.tuples(KINDS, st.integers(-50, 50), st.sampled_from([None, "a", "b", "c"])), max_size=30
+)
 
 
 @given(TRIES)
-def test_the_balance_is_that_of_a_model_of_ten_lines(tries: list[tuple[Kind, int, str | None]]) -> None:
+def test_the_balance_is_that_of_a_model_of_ten_lines(
+    tries: list[tuple[Kind, int, str | None]],
+) -> None:
     purses, balance, known = Purses(Books(in_memory())), 0, dict[str, tuple[Kind, int]]()
     for kind, amount, service_id in tries:
-        is_plus, is_minus = kind in (Kind.PAYMENT, Kind.TOP_UP), kind in (Kind.REFUND, Kind.CHARGEBACK)
+        is_plus, is_minus = (
+            kind in (Kind.PAYMENT, Kind.TOP_UP),
+            kind in (Kind.REFUND, Kind.CHARGEBACK),
+        )
         is_allowed = amount != 0 and not (is_plus and amount < 0) and not (is_minus and amount > 0)
         is_allowed = is_allowed and not (kind is Kind.REFUND and -amount > balance)
         if service_id in known:

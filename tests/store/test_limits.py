@@ -1,4 +1,5 @@
-"""What a charger should obey now, from the profiles that it accepted, beside its last composite schedule."""
+"""What a charger should obey now, from the profiles that it accepted, beside its last composite
+schedule."""
 
 from __future__ import annotations
 
@@ -18,7 +19,11 @@ SCHEDULE = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 
 
 
 def profile(number: int, purpose: str, limit: float, **rest: Any) -> dict[str, Any]:
-    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}], **rest}
+    schedule = {
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+        **rest,
+    }
     return {
         "chargingProfileId": number,
         "stackLevel": 0,
@@ -46,7 +51,9 @@ def test_limits_of_each_connector(books: Books, station: Station) -> None:
     transaction = station.start()
     install(station, 1, profile(3, "TxProfile", 10, duration=3600))
     found = now(books)
-    assert [one.in_force and (one.in_force.limit, one.in_force.profile) for one in found.values()] == [(20, 1), (10, 3)]
+    assert [
+        one.in_force and (one.in_force.limit, one.in_force.profile) for one in found.values()
+    ] == [(20, 1), (10, 3)]
     assert found[1].transaction == transaction
     assert found[1].until == "2026-03-01T13:11:00.000Z"  # an hour after its transaction began
     station.stop(transaction, 4000)
@@ -57,9 +64,16 @@ def test_limits_of_each_connector(books: Books, station: Station) -> None:
     assert now(books)[1].transaction == second
 
 
-def test_a_profile_of_a_remote_start_is_for_the_transaction_that_began(books: Books, station: Station) -> None:
+def test_a_profile_of_a_remote_start_is_for_the_transaction_that_began(
+    books: Books, station: Station
+) -> None:
     start = {"idTag": "TAG", "chargingProfile": profile(1, "TxProfile", 8)}
-    answer(station, send(station, "RemoteStartTransaction", **start), "RemoteStartTransaction", ACCEPTED)
+    answer(
+        station,
+        send(station, "RemoteStartTransaction", **start),
+        "RemoteStartTransaction",
+        ACCEPTED,
+    )
     station.start(tag="TAG")
     follow(books)
     limit = now(books)[1].in_force
@@ -69,14 +83,24 @@ def test_a_profile_of_a_remote_start_is_for_the_transaction_that_began(books: Bo
 
 def states(books: Books) -> dict[int, tuple[str, int | None]]:
     with reading(books) as db:
-        return {one.profile: (one.state, one.transaction) for one in profiles(db, "CP-1", Wanted(), books.now).data}
+        return {
+            one.profile: (one.state, one.transaction)
+            for one in profiles(db, "CP-1", Wanted(), books.now).data
+        }
 
 
 def test_a_profile_ends_with_its_transaction_or_its_time(books: Books, station: Station) -> None:
     station.status("Available")
-    install(station, 0, profile(3, "TxDefaultProfile", 16) | {"validTo": "2026-03-01T14:30:00+02:00"})
+    install(
+        station, 0, profile(3, "TxDefaultProfile", 16) | {"validTo": "2026-03-01T14:30:00+02:00"}
+    )
     start = {"idTag": "TAG", "chargingProfile": profile(1, "TxProfile", 8)}
-    answer(station, send(station, "RemoteStartTransaction", **start), "RemoteStartTransaction", ACCEPTED)
+    answer(
+        station,
+        send(station, "RemoteStartTransaction", **start),
+        "RemoteStartTransaction",
+        ACCEPTED,
+    )
     transaction = station.start(tag="TAG")
     follow(books)
     install(station, 1, profile(2, "TxProfile", 6))
@@ -84,37 +108,57 @@ def test_a_profile_ends_with_its_transaction_or_its_time(books: Books, station: 
     assert states(books) == expected
     books.wait(40)
     station.stop(transaction, 4000)
-    assert states(books) == {1: ("ended", transaction), 2: ("ended", transaction), 3: ("expired", None)}
+    assert states(books) == {
+        1: ("ended", transaction),
+        2: ("ended", transaction),
+        3: ("expired", None),
+    }
 
 
 def test_a_charger_without_profiles(books: Books, station: Station) -> None:
     station.status("Available")
-    assert [(one.in_force, one.until, one.reported) for one in now(books).values()] == [(None, None, None)] * 2
+    assert [(one.in_force, one.until, one.reported) for one in now(books).values()] == [
+        (None, None, None)
+    ] * 2
     assert [*now(books, "CP-9")] == [0]
 
 
 def test_the_last_composite_schedule(books: Books, station: Station) -> None:
     station.status("Available")
     for limit in (32, 16):
-        schedule = SCHEDULE | {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}], "duration": 3600}
+        schedule = SCHEDULE | {
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+            "duration": 3600,
+        }
         told = ACCEPTED | {"connectorId": 1, "chargingSchedule": schedule}
         command = send(station, "GetCompositeSchedule", connectorId=1, duration=3600)
         answer(station, command, "GetCompositeSchedule", told)
     found = now(books)
     assert found[0].reported is None
     assert found[1].reported is not None
-    assert (found[1].reported.limit, found[1].reported.unit, found[1].reported.at) == (16, "A", books.at)
+    assert (found[1].reported.limit, found[1].reported.unit, found[1].reported.at) == (
+        16,
+        "A",
+        books.at,
+    )
     books.wait(61)
     reported = now(books)[1].reported
     assert reported is not None
     assert reported.limit is None  # its duration is over
 
 
-@pytest.mark.parametrize("schedule", [None, [], "x", {"chargingRateUnit": 5, "chargingSchedulePeriod": [5]}])
+@pytest.mark.parametrize(
+    "schedule", [None, [], "x", {"chargingRateUnit": 5, "chargingSchedulePeriod": [5]}]
+)
 def test_a_composite_schedule_of_any_kind(books: Books, station: Station, schedule: object) -> None:
     station.status("Available")
     told = {"scheduleStart": 5, "chargingSchedule": schedule} | ACCEPTED
-    answer(station, send(station, "GetCompositeSchedule", connectorId=1, duration=60), "GetCompositeSchedule", told)
+    answer(
+        station,
+        send(station, "GetCompositeSchedule", connectorId=1, duration=60),
+        "GetCompositeSchedule",
+        told,
+    )
     reported = now(books)[1].reported
     assert reported is not None
     assert (reported.limit, reported.unit) == (None, None)
@@ -122,9 +166,16 @@ def test_a_composite_schedule_of_any_kind(books: Books, station: Station, schedu
 
 def test_a_start_of_the_schedule_counts(books: Books, station: Station) -> None:
     station.status("Available")
-    schedule = SCHEDULE | {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 32}, {"startPeriod": 60, "limit": 6}]}
+    schedule = SCHEDULE | {
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 32}, {"startPeriod": 60, "limit": 6}]
+    }
     told = ACCEPTED | {"scheduleStart": "2026-03-01T11:00:00Z", "chargingSchedule": schedule}
-    answer(station, send(station, "GetCompositeSchedule", connectorId=1, duration=60), "GetCompositeSchedule", told)
+    answer(
+        station,
+        send(station, "GetCompositeSchedule", connectorId=1, duration=60),
+        "GetCompositeSchedule",
+        told,
+    )
     reported = now(books)[1].reported
     assert reported is not None
     assert reported.limit == 6

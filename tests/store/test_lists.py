@@ -9,7 +9,14 @@ import pytest
 
 from levity_trio.store.reads import pages
 from levity_trio.store.reads.billed import NEWEST, OLDEST, billed_transactions
-from levity_trio.store.reads.charger_facts import boots, faults, habits, repairs, set_aside, statuses
+from levity_trio.store.reads.charger_facts import (
+    boots,
+    faults,
+    habits,
+    repairs,
+    set_aside,
+    statuses,
+)
 from levity_trio.store.reads.pages import NoPage, Wanted
 from levity_trio.store.reads.review_queue import queue, reviews_of
 from levity_trio.store.reads.transactions import (
@@ -53,13 +60,23 @@ def site(books: Books) -> list[int]:
     stations = [Station(books, name) for name in ("CP-1", "CP-2")]
     found = [charge(stations[n % 2], n, 1 + n // 2 % 2, TAGS[n % 3]) for n in range(24)]
     doubtful = charge_backwards(stations[0])
-    opened = [stations[1].start(24_000, connector=2, tag="ANNA"), stations[0].start(901_000, connector=1, tag="BEN")]
+    opened = [
+        stations[1].start(24_000, connector=2, tag="ANNA"),
+        stations[0].start(901_000, connector=1, tag="BEN"),
+    ]
     return [*found, doubtful, *opened]
 
 
-def ids(books: Books, filters: Filters, wanted: Wanted = FIRST, *, is_newest_first: bool = True) -> list[int]:
+def ids(
+    books: Books, filters: Filters, wanted: Wanted = FIRST, *, is_newest_first: bool = True
+) -> list[int]:
     with reading(books) as db:
-        return [one.id for one in billed_transactions(db, filters, wanted, NEWEST if is_newest_first else OLDEST).data]
+        return [
+            one.id
+            for one in billed_transactions(
+                db, filters, wanted, NEWEST if is_newest_first else OLDEST
+            ).data
+        ]
 
 
 GIVEN: dict[str, Any] = {
@@ -69,8 +86,14 @@ GIVEN: dict[str, Any] = {
     "status": ("Active", lambda one: one.status == "Active"),
     "ended": ("Completed", lambda one: one.status == "Completed"),
     "tag": ("BEN", lambda one: one.id_tag == "BEN"),
-    "since": (stamp(NOON.replace(hour=18)), lambda one: one.start_time >= stamp(NOON.replace(hour=18))),
-    "before": (stamp(NOON.replace(hour=20)), lambda one: one.start_time < stamp(NOON.replace(hour=20))),
+    "since": (
+        stamp(NOON.replace(hour=18)),
+        lambda one: one.start_time >= stamp(NOON.replace(hour=18)),
+    ),
+    "before": (
+        stamp(NOON.replace(hour=20)),
+        lambda one: one.start_time < stamp(NOON.replace(hour=20)),
+    ),
     "review": (True, lambda one: one.review is not None),
     "no review": (False, lambda one: one.review is None),
 }
@@ -128,7 +151,9 @@ def test_the_total_is_exact_and_each_page_has_a_number(
     assert [one.id for one in page.data] == site[::-1][20:]
 
 
-def test_beyond_a_limit_the_total_of_statuses_is_a_lower_bound(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_a_limit_the_total_of_statuses_is_a_lower_bound(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
     station = Station(books)
     for number in range(30):
         books.wait(1)
@@ -160,7 +185,12 @@ def one(books: Books, number: int) -> Transaction:
 def test_an_ended_transaction(books: Books, station: Station) -> None:
     number = charge(station, 1)
     found = one(books, number)
-    assert (found.status, found.state, found.energy_wh, found.energy_so_far_wh) == ("Completed", "stopped", 800, None)
+    assert (found.status, found.state, found.energy_wh, found.energy_so_far_wh) == (
+        "Completed",
+        "stopped",
+        800,
+        None,
+    )
     assert (found.meter_start_wh, found.meter_stop_wh, found.confidence) == (1000, 1800, "certain")
     with reading(books) as db:
         assert transaction(db, number + 1) is None
@@ -180,7 +210,12 @@ def test_events_have_their_payload(books: Books, station: Station) -> None:
     with reading(books) as db:
         started, stopped = events_of(db, charge(station, 1))
     assert (started.kind, started.who, started.payload["meterStart"]) == ("start", "charger", 1000)
-    assert (stopped.kind, stopped.state, stopped.cause, stopped.session) == ("stop", "open", "stop", station.session)
+    assert (stopped.kind, stopped.state, stopped.cause, stopped.session) == (
+        "stop",
+        "open",
+        "stop",
+        station.session,
+    )
 
 
 def test_readings_of_a_transaction_are_in_order(books: Books, station: Station) -> None:
@@ -197,14 +232,18 @@ def test_readings_of_a_transaction_are_in_order(books: Books, station: Station) 
         assert ([one.wh for one in page.data], page.total) == ([1200, 1500], 3)
         rest = of_transaction(db, number, None, Wanted(limit=2, cursor=page.next_cursor))
         assert rest is not None
-        assert [(one.wh, one.measurand) for one in rest.data] == [(1900, "Energy.Active.Import.Register")]
+        assert [(one.wh, one.measurand) for one in rest.data] == [
+            (1900, "Energy.Active.Import.Register")
+        ]
         none = of_transaction(db, number, "Voltage", Wanted())
         assert none is not None
         assert none.data == []
         assert of_transaction(db, 1, None, Wanted()) is None
 
 
-def test_readings_of_all_connectors_of_a_charger_are_in_one_order(books: Books, station: Station) -> None:
+def test_readings_of_all_connectors_of_a_charger_are_in_one_order(
+    books: Books, station: Station
+) -> None:
     other = Station(books, "CP-2")
     for number in range(12):
         books.wait(1)
@@ -221,7 +260,11 @@ def test_readings_of_all_connectors_of_a_charger_are_in_one_order(books: Books, 
 
 def test_what_a_charger_told_about_itself(books: Books, station: Station) -> None:
     station.boot()
-    for status, error in (("Available", "NoError"), ("Faulted", "GroundFailure"), ("Available", "NoError")):
+    for status, error in (
+        ("Available", "NoError"),
+        ("Faulted", "GroundFailure"),
+        ("Available", "NoError"),
+    ):
         books.wait(1)
         station.status(status, error=error)
     station.status("Available", connector=2, error="HighTemperature")
@@ -237,7 +280,11 @@ def test_what_a_charger_told_about_itself(books: Books, station: Station) -> Non
         ((waiting),) = faults(db, None, Wanted(), is_open=True).data
         assert (waiting.error_code, waiting.is_warning) == ("HighTemperature", True)
         assert [one.kind for one in repairs(db, "CP-1")] == ["number"]
-        assert (boots(db, "CP-9", Wanted()).data, repairs(db, "CP-9"), habits(db, "CP-9")) == ([], [], [])
+        assert (boots(db, "CP-9", Wanted()).data, repairs(db, "CP-9"), habits(db, "CP-9")) == (
+            [],
+            [],
+            [],
+        )
 
 
 def count_repairs_of(station: Station) -> None:
@@ -247,7 +294,9 @@ def count_repairs_of(station: Station) -> None:
 def test_the_queue_has_doubtful_transactions_and_messages(books: Books, station: Station) -> None:
     charge(station, 1)
     doubtful = charge_backwards(station)
-    station.write(put_aside, station.message("StopTransaction", transactionId=7), "no transaction fits")
+    station.write(
+        put_aside, station.message("StopTransaction", transactionId=7), "no transaction fits"
+    )
     books.wait(5)
     certain = charge(station, 901)
     station.stop(certain, 1)  # a second stop, with another register
@@ -257,12 +306,19 @@ def test_the_queue_has_doubtful_transactions_and_messages(books: Books, station:
             *(("transaction", certain), ("message", None), ("transaction", doubtful)),
         ]
         assert found[1].message is not None
-        assert (found[1].message.payload, found[1].message.reason) == ({"transactionId": 7}, "no transaction fits")
+        assert (found[1].message.payload, found[1].message.reason) == (
+            {"transactionId": 7},
+            "no transaction fits",
+        )
         assert [one.code for one in found[0].reviews] == ["second_stop"]
-        assert found[2].reviews == tuple(one for one in reviews_of(db, doubtful) if one.resolved_at is None)
+        assert found[2].reviews == tuple(
+            one for one in reviews_of(db, doubtful) if one.resolved_at is None
+        )
         review = found[2].reviews[0]
         assert review.evidence == ["start register 900000 Wh", "stop register 890000 Wh"]
-        assert all(isinstance(text, Told) for text in (review.words, *review.evidence, *review.figures))
+        assert all(
+            isinstance(text, Told) for text in (review.words, *review.evidence, *review.figures)
+        )
         assert [one.kind for one in queue(db, "CP-1", "message", Wanted()).data] == ["message"]
         first = queue(db, None, None, Wanted(limit=1))
         second = queue(db, None, None, Wanted(limit=1, cursor=first.next_cursor))

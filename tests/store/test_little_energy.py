@@ -1,4 +1,5 @@
-"""Cars that take a little while hardly a report of power meets them: exact, and certain (rules.md, Energy)."""
+"""Cars that take a little while hardly a report of power meets them: exact, and certain (rules.md,
+Energy)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,18 @@ pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stor
 TOPPED_UP: Curve = ((12, 11_040), (500, 0))
 MET_BY_NONE: Curve = ((160, 0), (6, 7360), (200, 0))
 HEATED: Curve = ((300, 0), (7, 7000))
-WOKEN: Curve = ((150, 7360), (62, 0), (4, 2300), (71, 0), (3, 2300), (64, 0), (5, 2300), (67, 0), (4, 2300), (40, 0))
+WOKEN: Curve = (
+    (150, 7360),
+    (62, 0),
+    (4, 2300),
+    (71, 0),
+    (3, 2300),
+    (64, 0),
+    (5, 2300),
+    (67, 0),
+    (4, 2300),
+    (40, 0),
+)
 BEGIN = 907_200
 
 
@@ -30,7 +42,9 @@ def test_energy_between_reports_of_no_power(
     played(books, curve, Voice(every=every), BEGIN)
 
 
-def test_more_than_any_ac_charger_delivers_between_reports_of_no_power(books: Books, station: Station) -> None:
+def test_more_than_any_ac_charger_delivers_between_reports_of_no_power(
+    books: Books, station: Station
+) -> None:
     session(station, 900_000)
     transaction = station.start(BEGIN)
     for wh in (0, 0, 0, 12_000, 12_000, 12_000):
@@ -54,19 +68,34 @@ def test_a_car_that_wakes_while_readings_are_lost(books: Books, station: Station
 
 
 @pytest.mark.parametrize("power", [3, 12, 60])
-@pytest.mark.parametrize("voice", [Voice(15, power="A", phases=3), Voice(5, power="A"), Voice(15), Voice(30)])
-def test_what_the_charger_takes_itself_is_no_power_in_kilowatts(books: Books, power: int, voice: Voice) -> None:
+@pytest.mark.parametrize(
+    "voice", [Voice(15, power="A", phases=3), Voice(5, power="A"), Voice(15), Voice(30)]
+)
+def test_what_the_charger_takes_itself_is_no_power_in_kilowatts(
+    books: Books, power: int, voice: Voice
+) -> None:
     played(books, ((2700, power),), voice, BEGIN)
 
 
-@pytest.mark.parametrize("voice", [Voice(1, power=""), Voice(5), Voice(5, unit="kWh", decimals=1, coarse=100)])
+@pytest.mark.parametrize(
+    "voice", [Voice(1, power=""), Voice(5), Voice(5, unit="kWh", decimals=1, coarse=100)]
+)
 def test_counts_of_a_long_stay_are_no_readings_in_another_unit(books: Books, voice: Voice) -> None:
     """In kWh, 402 Wh would be far above the start, but 860 minutes would be enough for it."""
-    one = Voice(voice.every, voice.unit, voice.decimals, coarse=voice.coarse, power=voice.power, per_session=True)
+    one = Voice(
+        voice.every,
+        voice.unit,
+        voice.decimals,
+        coarse=voice.coarse,
+        power=voice.power,
+        per_session=True,
+    )
     played(books, ((5.6, 3680), (857, 4)), one, 42_214.0)
 
 
-@pytest.mark.parametrize(("begin", "curve"), [(6234.0, ((180, 13_300), (20, 8100))), (3000.0, ((240, 11_000),))])
+@pytest.mark.parametrize(
+    ("begin", "curve"), [(6234.0, ((180, 13_300), (20, 8100))), (3000.0, ((240, 11_000),))]
+)
 def test_counts_above_a_low_start(books: Books, begin: float, curve: Curve) -> None:
     """As readings of the register they would be too fast at the stop."""
     played(books, curve, Voice(60, power="", per_session=True), begin)
@@ -93,8 +122,11 @@ def test_a_fast_charger_that_nobody_knows(
     )
 
 
-def test_a_register_that_stood_still_while_sparse_power_was_reported(books: Books, station: Station) -> None:
-    """Of three reports of a car that pauses, two met it while it charged; the register rose no more by the stop."""
+def test_a_register_that_stood_still_while_sparse_power_was_reported(
+    books: Books, station: Station
+) -> None:
+    """Of three reports of a car that pauses, two met it while it charged; the register rose no more
+    by the stop."""
     transaction = station.start(BEGIN)
     for wh, power in (
         (2700, 11_040),
@@ -107,7 +139,9 @@ def test_a_register_that_stood_still_while_sparse_power_was_reported(books: Book
         (3917, 0),
     ):
         books.wait(QUARTER)
-        station.tell(meter_value(station.clock(), BEGIN + wh, watts(power)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), BEGIN + wh, watts(power)), transaction=transaction
+        )
     station.stop(transaction, BEGIN + 3917)
     assert_figure(station, transaction, 3917, flagged=True)
 
@@ -117,7 +151,8 @@ def test_a_register_that_stood_still_while_sparse_power_was_reported(books: Book
 def test_a_register_that_is_rounded_now_up_and_now_down(
     books: Books, station: Station, low: int, high: int, readings: int
 ) -> None:
-    """Sessions in which hardly anything flows: each starts at one number and stops at the next one, or the reverse."""
+    """Sessions in which hardly anything flows: each starts at one number and stops at the next one,
+    or the reverse."""
     told = []
     for begin, end in [(low, high)] * 6 + [(high, high), (low, low)] * 3:
         transaction = station.start(begin)
@@ -137,7 +172,8 @@ def test_a_register_that_is_rounded_now_up_and_now_down(
 def test_what_a_charger_takes_for_itself_between_two_sessions_is_missing_in_none(
     books: Books, station: Station, days: float, is_flagged: bool
 ) -> None:
-    """Its meter counts 3 W. What flowed while nobody charged, and in a few hours, may be of the session before."""
+    """Its meter counts 3 W. What flowed while nobody charged, and in a few hours, may be of the
+    session before."""
     transaction = station.start(BEGIN)
     for wh in (1800, 3600, 3600, 3600, 3600):
         books.wait(QUARTER)
@@ -149,9 +185,11 @@ def test_what_a_charger_takes_for_itself_between_two_sessions_is_missing_in_none
     assert bill_of(station, transaction)[1:] == (3600, is_flagged)
 
 
-def test_what_power_shows_of_a_session_the_charger_did_not_take_for_itself(books: Books, station: Station) -> None:
-    """A start 1.5 kWh too high, after a week in which a charger may take so much: the register stands still at first,
-    though 6 kW are told from the beginning."""
+def test_what_power_shows_of_a_session_the_charger_did_not_take_for_itself(
+    books: Books, station: Station
+) -> None:
+    """A start 1.5 kWh too high, after a week in which a charger may take so much: the register
+    stands still at first, though 6 kW are told from the beginning."""
     transaction = station.start(BEGIN)
     station.stop(transaction, BEGIN)
     books.wait(7 * 24 * HOUR)

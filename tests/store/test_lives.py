@@ -86,7 +86,8 @@ def test_the_same_stop_without_an_id_and_with_another_reason_is_a_second_one(boo
 def test_the_short_cut_is_taken_where_the_table_says_that_a_sign_changes_nothing(
     books: Books, state: State, move: str
 ) -> None:
-    """Where a transaction runs and nothing follows from a sign, a newer reading only moves it on: one statement."""
+    """Where a transaction runs and nothing follows from a sign, a newer reading only moves it on:
+    one statement."""
     living = Living(books)
     living.live(WAYS[state])
     assert living.state is state
@@ -97,7 +98,9 @@ def test_the_short_cut_is_taken_where_the_table_says_that_a_sign_changes_nothing
 
 
 @pytest.mark.parametrize(("move", "again"), [(MOVE, 0), (MOVE_OR_STAY, 1)])
-def test_the_short_cut_is_not_taken_by_an_older_reading(books: Books, move: str, again: int) -> None:
+def test_the_short_cut_is_not_taken_by_an_older_reading(
+    books: Books, move: str, again: int
+) -> None:
     living = Living(books)
     books.wait(10)
     assert len(moved(living, move)) == 1
@@ -126,7 +129,9 @@ def moved(
     at = minutes_before(living.books.at, minutes_ago)
 
     def write(db: UnitOfWork) -> list[tuple[object, ...]]:
-        return db.rows(move, (at, living.wh, living.books.at, living.transaction, charger, connector))
+        return db.rows(
+            move, (at, living.wh, living.books.at, living.transaction, charger, connector)
+        )
 
     return living.books.run(write)
 
@@ -134,4 +139,7 @@ def moved(
 def test_a_reading_that_goes_on_adds_no_event_and_one_that_resumes_adds_one(books: Books) -> None:
     living = Living(books)
     assert living.live((Cause.RISE, Cause.SIGN)).told == []
-    assert [told.kind for told in living.live((Cause.BOOT, Cause.RISE)).told] == [Kind.SUSPEND, Kind.RESUME]
+    assert [told.kind for told in living.live((Cause.BOOT, Cause.RISE)).told] == [
+        Kind.SUSPEND,
+        Kind.RESUME,
+    ]

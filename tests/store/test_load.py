@@ -60,7 +60,11 @@ def test_the_newest_site_holds_and_an_empty_one_ends_it(books: Books) -> None:
     with reading(books) as db:
         assert reads.newest_site(db) is None
     assert not books.run(load.set_site, "", AT, "anna")
-    assert [books.run(load.set_site, toml, AT, "anna") for toml in ("a", "a", "b")] == [True, False, True]
+    assert [books.run(load.set_site, toml, AT, "anna") for toml in ("a", "a", "b")] == [
+        True,
+        False,
+        True,
+    ]
     with reading(books) as db:
         site = reads.newest_site(db)
         assert site is not None
@@ -76,14 +80,28 @@ def test_the_newest_site_holds_and_an_empty_one_ends_it(books: Books) -> None:
 
 
 def test_a_state_replaces_the_one_before(books: Books) -> None:
-    shown = {"at": AT, "is_shadow": True, "lines": [], "cars": [], "meters": [], "over": [], "grid_a": None}
+    shown = {
+        "at": AT,
+        "is_shadow": True,
+        "lines": [],
+        "cars": [],
+        "meters": [],
+        "over": [],
+        "grid_a": None,
+    }
     books.run(load.keep_state, AT, "{}", "[1]")
     books.run(load.keep_state, LATER, orjson.dumps(shown).decode(), "[2]")
     with reading(books) as db:
         now, kept = reads.load_now(db), reads.kept_state(db)
     assert now is not None
     assert kept is not None
-    assert (now.at, now.cars, kept.at, kept.standings, books.count("load_state")) == (AT, [], LATER, [2], 1)
+    assert (now.at, now.cars, kept.at, kept.standings, books.count("load_state")) == (
+        AT,
+        [],
+        LATER,
+        [2],
+        1,
+    )
 
 
 @pytest.mark.usefixtures("station")
@@ -98,7 +116,11 @@ def test_a_quarter_is_kept_once_and_shown_in_its_day(books: Books) -> None:
     ((line,), (car,)) = day.lines, day.cars
     assert (line.circuit, line.phase, line.over_seconds) == ("Feeder", "L2", 7)
     assert (line.house_a, line.permitted_a) == ([4.5, None, None, None], [32.0, None, None, None])
-    assert (car.limit_a, car.bound, car.transaction) == ([12.0, None, None, None], ["circuit", None, None, None], None)
+    assert (car.limit_a, car.bound, car.transaction) == (
+        [12.0, None, None, None],
+        ["circuit", None, None, None],
+        None,
+    )
 
 
 @pytest.mark.usefixtures("station")
@@ -158,7 +180,11 @@ def test_another_reason_ends_a_span_and_begins_the_next(books: Books, station: S
     books.run(load.begin_span, transaction, "below", LATER)
     books.run(load.begin_span, transaction, "paused", AT)
     books.run(load.end_span, transaction, AT)
-    assert spans(books, transaction) == [("waited", AT, LATER), ("below", LATER, LATER), ("paused", LATER, LATER)]
+    assert spans(books, transaction) == [
+        ("waited", AT, LATER),
+        ("below", LATER, LATER),
+        ("paused", LATER, LATER),
+    ]
 
 
 def test_a_span_that_ends_after_the_stop_is_billed_again(books: Books, station: Station) -> None:
@@ -204,17 +230,23 @@ def test_an_order_is_another_in_another_unit_and_is_kept_as_it_was_held(books: B
     with reading(books) as db:
         first, second = reads.orders(db, AT)
     assert (first.until, first.limits, second.until) == (LATER, "chargers", None)
-    books.run(load.keep_order, replace(second, limits="connection", held_after_seconds=9, highest=8.1))
+    books.run(
+        load.keep_order, replace(second, limits="connection", held_after_seconds=9, highest=8.1)
+    )
     books.run(load.add_order, None, None, "grid", LATEST)
     with reading(books) as db:
         _, kept, ended = reads.orders(db, AT)
     assert (kept.kilowatts, kept.held_after_seconds, kept.highest) == (8.4, 9, 8.1)
-    assert (kept.limits, ended.limits) == ("connection", "connection"), "an order limits what the last one did"
+    assert (kept.limits, ended.limits) == ("connection", "connection"), (
+        "an order limits what the last one did"
+    )
 
 
 def test_orders_of_before_limited_the_connection(books: Books) -> None:
     """As the program before this one writes them."""
-    old = "INSERT INTO load_order (source, amperes, at, last_at, count) VALUES ('grid', 20, ?, ?, 1)"
+    old = (
+        "INSERT INTO load_order (source, amperes, at, last_at, count) VALUES ('grid', 20, ?, ?, 1)"
+    )
     books.run(lambda db: db.execute(old, (AT, AT)))
     books.run(load.add_order, 16.0, None, "grid", LATER)
     with reading(books) as db:
@@ -223,7 +255,11 @@ def test_orders_of_before_limited_the_connection(books: Books) -> None:
 
 @pytest.mark.usefixtures("station")
 def test_what_is_old_goes(books: Books) -> None:
-    books.run(load.keep_quarter, [LINE, replace(LINE, quarter=QUARTER + 1)], [CAR, replace(CAR, quarter=QUARTER + 1)])
+    books.run(
+        load.keep_quarter,
+        [LINE, replace(LINE, quarter=QUARTER + 1)],
+        [CAR, replace(CAR, quarter=QUARTER + 1)],
+    )
     books.run(load.add_order, 20.0, None, "grid", AT)
     books.run(load.add_order, 30.0, None, "grid", LATER)
     books.run(load.limit_by_hand, ("CP-1", 1), 8, "", AT, "anna")
@@ -240,15 +276,24 @@ SHARES = WAITS | {"bound": "circuit", "limit_a": 8}
     ("car", "words"),
     [
         (WAITS, "would wait, about 20 min, fourth of 6"),
-        (WAITS | {"place_in_queue": 12, "waiting": 14}, "would wait, about 20 min, number 12 of 14"),
+        (
+            WAITS | {"place_in_queue": 12, "waiting": 14},
+            "would wait, about 20 min, number 12 of 14",
+        ),
         (WAITS | {"place_in_queue": 1, "waiting": 1}, "would wait, about 20 min"),
         (WAITS | {"waits_about_seconds": None}, "would wait for current"),
         (WAITS | {"bound": "circuit", "limit_a": 8}, "would get 8 A of 16: Feeder L2"),
         (WAITS | {"bound": "most", "limit_a": 16}, "would get all 16 A"),
         (WAITS | {"bound": "fixed", "limit_a": 16}, "is away, so 16 A are kept for it"),
-        (WAITS | {"bound": "safe", "limit_a": 6, "phase": ""}, "would get 6 A of 16: the meter of Feeder is silent"),
+        (
+            WAITS | {"bound": "safe", "limit_a": 6, "phase": ""},
+            "would get 6 A of 16: the meter of Feeder is silent",
+        ),
         (SHARES | {"is_silent": True}, "would get 8 A of 16: the meter of Feeder is silent"),
-        (WAITS | {"bound": "fixed", "limit_a": 6, "why_fixed": "floor"}, "cannot be paused, so 6 A are kept for it"),
+        (
+            WAITS | {"bound": "fixed", "limit_a": 6, "why_fixed": "floor"},
+            "cannot be paused, so 6 A are kept for it",
+        ),
     ],
 )
 def test_a_car_is_told_in_words(car: dict[str, Any], words: str) -> None:
@@ -258,10 +303,22 @@ def test_a_car_is_told_in_words(car: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("lease", "words", "to_driver"),
     [
-        (None, "gets 8 A of 16: Feeder L2", "Your car gets 8 A of 16, because others need current, too."),
+        (
+            None,
+            "gets 8 A of 16: Feeder L2",
+            "Your car gets 8 A of 16, because others need current, too.",
+        ),
         (0, "waits for current", "Your car waits for current. Waiting costs nothing."),
-        (6, "gets 6 A of 16: more in a few minutes", "Your car gets 6 A of 16, and more in a few minutes."),
-        (16, "gets 8 A of 16: Feeder L2", "Your car gets 8 A of 16, because others need current, too."),
+        (
+            6,
+            "gets 6 A of 16: more in a few minutes",
+            "Your car gets 6 A of 16, and more in a few minutes.",
+        ),
+        (
+            16,
+            "gets 8 A of 16: Feeder L2",
+            "Your car gets 8 A of 16, because others need current, too.",
+        ),
     ],
 )
 def test_what_a_car_gets_is_what_its_charger_was_sent(
@@ -283,7 +340,9 @@ def test_what_a_car_gets_is_what_its_charger_was_sent(
         ("steady", False, "Your car gets 8 A of 16, and more in a few minutes."),
     ],
 )
-def test_others_are_no_reason_where_something_else_is(books: Books, bound: str, is_silent: bool, words: str) -> None:
+def test_others_are_no_reason_where_something_else_is(
+    books: Books, bound: str, is_silent: bool, words: str
+) -> None:
     loads.decide(books, loads.car(transaction=7, bound=bound, is_silent=is_silent), is_shadow=False)
     with reading(books) as db:
         assert reads.says_to_driver(db) == {7: words}
@@ -296,7 +355,9 @@ def tell(station: Station, *values: dict[str, str]) -> None:
     station.tell({"timestamp": station.clock(), "sampledValue": [*values]})
 
 
-def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(books: Books, station: Station) -> None:
+def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(
+    books: Books, station: Station
+) -> None:
     idle, late = Station(books, "CP-2"), Station(books, "CP-3")
     idle.status("Preparing")
     late.start()
@@ -311,11 +372,16 @@ def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(book
     line = {"measurand": "Current.Import", "unit": "A"}
     tell(station, {"value": "30"} | line)  # superseded
     books.wait(1)
-    three = [{"value": value, "phase": phase} | line for phase, value in (("L1", "15.5"), ("L2", "15"), ("L3", "0"))]
+    three = [
+        {"value": value, "phase": phase} | line
+        for phase, value in (("L1", "15.5"), ("L2", "15"), ("L3", "0"))
+    ]
     tell(station, *three, watts(7100, "kW"), {"value": "1500"})
     with reading(books) as db:
         present = reads.load_present(db, books.at)
-    assert [(one.charger, one.status, one.is_connected, one.transaction) for one in present.cars] == [
+    assert [
+        (one.charger, one.status, one.is_connected, one.transaction) for one in present.cars
+    ] == [
         ("CP-1", "Charging", True, transaction),
         ("CP-3", "Available", True, present.cars[1].transaction),
         ("CP-4", "SuspendedEV", False, None),
@@ -338,7 +404,9 @@ def drawn_now(books: Books) -> float | None:
     return None if car.reading is None else car.reading.watts
 
 
-def test_what_waited_in_a_charger_does_not_count_before_what_it_measures_now(books: Books, station: Station) -> None:
+def test_what_waited_in_a_charger_does_not_count_before_what_it_measures_now(
+    books: Books, station: Station
+) -> None:
     """It tells the present first, and then what it stored while its link was lost."""
     station.start()
     books.wait(40)
@@ -351,7 +419,9 @@ def test_what_waited_in_a_charger_does_not_count_before_what_it_measures_now(boo
     assert drawn_now(books) == 1400, "also when nothing else has come"
 
 
-def test_what_is_measured_after_a_clock_was_set_back_counts_within_a_minute(books: Books, station: Station) -> None:
+def test_what_is_measured_after_a_clock_was_set_back_counts_within_a_minute(
+    books: Books, station: Station
+) -> None:
     station.start()
     books.wait(90)
     tell(station, watts(1400))
@@ -362,7 +432,9 @@ def test_what_is_measured_after_a_clock_was_set_back_counts_within_a_minute(book
         assert drawn_now(books) == shown
 
 
-def test_what_was_heard_of_a_clock_in_an_open_transaction_is_read_again(books: Books, station: Station) -> None:
+def test_what_was_heard_of_a_clock_in_an_open_transaction_is_read_again(
+    books: Books, station: Station
+) -> None:
     Station(books, "CP-2").register(7)  # nobody charges there
     station.start()
     station.status("Charging")
@@ -392,7 +464,9 @@ def test_what_came_before_our_clock_was_set_back_is_old(books: Books, station: S
     assert (car.reading.watts, car.changed_at < books.at) == (4100, True)
 
 
-def test_a_clock_that_was_set_back_while_nobody_charged_hides_no_car(books: Books, station: Station) -> None:
+def test_a_clock_that_was_set_back_while_nobody_charged_hides_no_car(
+    books: Books, station: Station
+) -> None:
     """Its statuses seem to be older than the one before, for as long as the clock is behind."""
     station.status("Preparing")
     station.status("Available")
@@ -414,11 +488,16 @@ def test_a_clock_that_was_set_back_while_nobody_charged_hides_no_car(books: Book
     ("told", "found"),
     [
         ([watts(3600, "kW")], (None, None, 3600.0)),
-        ([watts(2300) | {"phase": "L2"}, watts(0) | {"phase": "L1-N"}], ((0.0, 10.0, 0.0), None, 2300.0)),
+        (
+            [watts(2300) | {"phase": "L2"}, watts(0) | {"phase": "L1-N"}],
+            ((0.0, 10.0, 0.0), None, 2300.0),
+        ),
         ([{"value": "12", "measurand": "Current.Import", "unit": "A"}], (None, 12.0, None)),
     ],
 )
-def test_what_a_car_draws(books: Books, station: Station, told: list[dict[str, str]], found: tuple[Any, ...]) -> None:
+def test_what_a_car_draws(
+    books: Books, station: Station, told: list[dict[str, str]], found: tuple[Any, ...]
+) -> None:
     station.start()
     station.status("Charging")
     tell(station, *told)

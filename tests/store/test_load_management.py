@@ -1,4 +1,5 @@
-"""Honest cars whose power changes in steps, as the house's load or the sun allows: sparse reports show little of it."""
+"""Honest cars whose power changes in steps, as the house's load or the sun allows: sparse reports
+show little of it."""
 
 from random import Random
 
@@ -13,7 +14,9 @@ AMPERES = (0, 6, 8, 10, 13, 16, 20, 25, 32)
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_steps_between_two_reports_two_minutes_apart(books: Books, station: Station, seed: int) -> None:
+def test_steps_between_two_reports_two_minutes_apart(
+    books: Books, station: Station, seed: int
+) -> None:
     """Every five minutes, on average."""
     random, begin = Random(seed), 260_514
     transaction, wh, power = station.start(begin), float(begin), 0
@@ -23,7 +26,9 @@ def test_steps_between_two_reports_two_minutes_apart(books: Books, station: Stat
             power = 230 * random.choice(AMPERES)
         wh += power / 60
         if minute % 2 == 0:
-            station.tell(meter_value(station.clock(), int(wh), watts(power)), transaction=transaction)
+            station.tell(
+                meter_value(station.clock(), int(wh), watts(power)), transaction=transaction
+            )
     station.stop(transaction, int(wh))
 
     assert_figure(station, transaction, int(wh) - begin, flagged=False)
@@ -44,7 +49,9 @@ def test_more_power_between_two_reports_than_ever_reported(books: Books, station
     transaction = station.start(715_133)
     for wh, power in told:
         books.wait(QUARTER)
-        station.tell(meter_value(station.clock(), 715_133 + wh, watts(power)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), 715_133 + wh, watts(power)), transaction=transaction
+        )
     station.stop(transaction, 715_133 + 4297)
 
     assert_figure(station, transaction, 4297, flagged=False)

@@ -1,4 +1,5 @@
-"""Local lists: what is sent, and that the charger's list becomes the wanted one whatever it answered before."""
+"""Local lists: what is sent, and that the charger's list becomes the wanted one whatever it
+answered before."""
 
 from __future__ import annotations
 
@@ -68,7 +69,12 @@ def test_nothing_is_asked_twice(keeping: Keeping) -> None:
     keeping.add("A")
     keeping.settle()
     actions = [action for action, _ in keeping.sent]
-    assert actions == ["GetConfiguration", "GetLocalListVersion", "SendLocalList", "GetLocalListVersion"]
+    assert actions == [
+        "GetConfiguration",
+        "GetLocalListVersion",
+        "SendLocalList",
+        "GetLocalListVersion",
+    ]
 
 
 def test_no_tags_are_an_empty_list(keeping: Keeping) -> None:
@@ -118,7 +124,10 @@ def test_what_has_no_room_is_left_out_and_told(station: Station) -> None:
     keeping.add("D")
     keeping.settle()
     assert set(keeping.memory.local_list) == {"b", "c", "d"}
-    assert keeping.lists()[1:] == [("Differential", 2, ["-A", "OLD"]), ("Differential", 3, ["-OLD", "D"])]
+    assert keeping.lists()[1:] == [
+        ("Differential", 2, ["-A", "OLD"]),
+        ("Differential", 3, ["-OLD", "D"]),
+    ]
 
 
 def test_a_tag_expires_while_nothing_else_happens(keeping: Keeping) -> None:
@@ -134,7 +143,9 @@ def test_a_tag_expires_while_nothing_else_happens(keeping: Keeping) -> None:
 
 
 @pytest.mark.parametrize("word", ["Failed", "VersionMismatch"])
-def test_a_difference_that_is_refused_is_followed_by_a_full_list(keeping: Keeping, word: str) -> None:
+def test_a_difference_that_is_refused_is_followed_by_a_full_list(
+    keeping: Keeping, word: str
+) -> None:
     keeping.add("A")
     keeping.settle()
     keeping.add("B")
@@ -148,7 +159,9 @@ def test_a_difference_that_is_refused_is_followed_by_a_full_list(keeping: Keepin
 
 
 @pytest.mark.parametrize(
-    ("manner", "again"), [("silent, but obeys", []), ("silent", [("Differential", 3, ["B"])])], ids=str
+    ("manner", "again"),
+    [("silent, but obeys", []), ("silent", [("Differential", 3, ["B"])])],
+    ids=str,
 )
 def test_after_silence_the_version_tells_whether_the_list_arrived(
     keeping: Keeping, manner: str, again: list[Any]
@@ -168,7 +181,10 @@ def test_after_silence_the_version_tells_whether_the_list_arrived(
 def test_another_version_is_repaired(keeping: Keeping) -> None:
     keeping.add("A")
     keeping.settle()
-    keeping.memory.local_list_version, keeping.memory.local_list = 99, {"thief": {"status": "Accepted"}}
+    keeping.memory.local_list_version, keeping.memory.local_list = (
+        99,
+        {"thief": {"status": "Accepted"}},
+    )
     keeping.books.wait(25 * 60)
     keeping.settle()
     assert keeping.lists()[-1] == ("Full", 100, ["A"])
@@ -283,13 +299,26 @@ def test_one_that_is_away_gets_it_after_its_return(keeping: Keeping) -> None:
 def test_the_server_keeps_no_copies_of_its_own_lists(keeping: Keeping) -> None:
     some_tags(keeping, *(f"T{number}" for number in range(45)))
     keeping.settle()
-    assert keeping.books.rows("SELECT DISTINCT entries FROM local_list WHERE version > 0") == [(None,)]
+    assert keeping.books.rows("SELECT DISTINCT entries FROM local_list WHERE version > 0") == [
+        (None,)
+    ]
 
 
-MANNERS = ("honest", "Failed", "VersionMismatch", "NotSupported", "silent", "silent, but obeys", "error", "garbage")
+MANNERS = (
+    "honest",
+    "Failed",
+    "VersionMismatch",
+    "NotSupported",
+    "silent",
+    "silent, but obeys",
+    "error",
+    "garbage",
+)
 NAMES = ("A", "B", "C", "D", "E", "F")
 STEPS = some.one_of(
-    some.tuples(some.just("add"), some.sampled_from(NAMES), some.sampled_from(["Accepted", "Blocked"])),
+    some.tuples(
+        some.just("add"), some.sampled_from(NAMES), some.sampled_from(["Accepted", "Blocked"])
+    ),
     some.tuples(some.just("remove"), some.sampled_from(NAMES)),
     some.tuples(some.just("flip"), some.sampled_from(NAMES)),
     some.tuples(some.just("expire"), some.sampled_from(NAMES), some.integers(0, 3)),
@@ -314,7 +343,9 @@ class Happening:
         getattr(self, what)(*how)
 
     def tags(self) -> dict[str, str]:
-        return dict(self.keeping.books.rows("SELECT id_tag, status FROM tag WHERE ended_at IS NULL"))
+        return dict(
+            self.keeping.books.rows("SELECT id_tag, status FROM tag WHERE ended_at IS NULL")
+        )
 
     def add(self, tag: str, status: str) -> None:
         if tag not in self.tags():
@@ -361,11 +392,15 @@ class Happening:
 @given(some.lists(STEPS, max_size=25))
 def test_whatever_happened_an_honest_charger_gets_the_list(steps: list[tuple[Any, ...]]) -> None:
     with closing(in_memory()) as connection:
-        keeping = Keeping(Station(Books(connection)), LocalAuthListMaxLength="4", SendLocalListMaxLength="2")
+        keeping = Keeping(
+            Station(Books(connection)), LocalAuthListMaxLength="4", SendLocalListMaxLength="2"
+        )
         for one in steps:
             Happening(keeping).happen(*one)
         keeping.is_open = True
-        keeping.books.wait(25 * 60)  # one that said that it keeps no list is asked again within a day
+        keeping.books.wait(
+            25 * 60
+        )  # one that said that it keeps no list is asked again within a day
         keeping.settle()
         assert keeping.memory.local_list == keeping.expected()
         assert keeping.status().state in ("up to date", "too long")

@@ -1,5 +1,5 @@
-"""Lost starts: the charger's own number for a transaction, in its readings and its stop, shows to which transaction
-they belong."""
+"""Lost starts: the charger's own number for a transaction, in its readings and its stop, shows to
+which transaction they belong."""
 
 from datetime import timedelta
 from functools import partial
@@ -28,13 +28,17 @@ QUARTER = 15
 
 
 def start_named(station: Station, wh: int) -> tuple[int, int]:
-    """Play a transaction whose readings name it and whose stop is lost; return its id and the register at its end."""
+    """Play a transaction whose readings name it and whose stop is lost; return its id and the
+    register at its end."""
     transaction = station.start(wh, tag="FIRST")
     return transaction, charge(station, transaction, wh)
 
 
-def test_the_next_one_whose_start_was_lost_is_not_the_one_before(books: Books, station: Station) -> None:
-    """Neither by its readings nor by its stop, though its register goes on where that of the one before ended."""
+def test_the_next_one_whose_start_was_lost_is_not_the_one_before(
+    books: Books, station: Station
+) -> None:
+    """Neither by its readings nor by its stop, though its register goes on where that of the one
+    before ended."""
     first, wh = start_named(station, 1000)
     books.wait(QUARTER)
     end = charge(station, OWN, wh)
@@ -49,12 +53,16 @@ def test_the_next_one_whose_start_was_lost_is_not_the_one_before(books: Books, s
     assert books.value("SELECT id_tag FROM tx WHERE id = ?", other[0]) == "SECOND"
 
 
-def test_readings_of_another_name_are_no_sign_of_what_is_suspended(books: Books, station: Station) -> None:
+def test_readings_of_another_name_are_no_sign_of_what_is_suspended(
+    books: Books, station: Station
+) -> None:
     first, wh = start_named(station, 1000)
     station.boot()
     charge(station, OWN, wh)
     assert books.value("SELECT suspended_at FROM tx WHERE id = ?", first) is not None
-    assert books.value("SELECT count(*) FROM meter_val WHERE told_id = ? AND tx_id IS NULL", OWN) == 24
+    assert (
+        books.value("SELECT count(*) FROM meter_val WHERE told_id = ? AND tx_id IS NULL", OWN) == 24
+    )
 
 
 def boot_and_plug_in(station: Station) -> None:
@@ -65,8 +73,11 @@ def boot_and_plug_in(station: Station) -> None:
     station.status("Charging")
 
 
-def test_a_car_plugged_in_after_a_boot_begins_a_transaction_of_its_own(books: Books, station: Station) -> None:
-    """The transaction before never sent a reading, so nothing but the boot and the idle connector ended it."""
+def test_a_car_plugged_in_after_a_boot_begins_a_transaction_of_its_own(
+    books: Books, station: Station
+) -> None:
+    """The transaction before never sent a reading, so nothing but the boot and the idle connector
+    ended it."""
     first = station.start(1000, tag="FIRST")
     boot_and_plug_in(station)
     end = charge(station, OWN, 4000)
@@ -84,7 +95,9 @@ def test_a_start_may_have_waited_until_after_the_boot(books: Books, station: Sta
     assert books.value("SELECT count(*) FROM meter_val WHERE tx_id = ?", first) == 0
 
 
-def test_available_after_a_boot_ends_nothing_whose_start_waited(books: Books, station: Station) -> None:
+def test_available_after_a_boot_ends_nothing_whose_start_waited(
+    books: Books, station: Station
+) -> None:
     """Some chargers report it for each connector after each boot."""
     first = start_after_a_boot(station, "Available")
     end = charge(station, None, 1000)
@@ -107,7 +120,9 @@ def start_after_a_boot(station: Station, status: str) -> int:
     return transaction
 
 
-def test_a_stop_of_another_name_after_a_boot_and_an_idle_connector_waits(books: Books, station: Station) -> None:
+def test_a_stop_of_another_name_after_a_boot_and_an_idle_connector_waits(
+    books: Books, station: Station
+) -> None:
     first = station.start(1000, tag="FIRST")
     boot_and_plug_in(station)
     books.wait(HOUR)
@@ -120,7 +135,8 @@ def test_a_stop_of_another_name_after_a_boot_and_an_idle_connector_waits(books: 
 def test_an_idle_connector_after_a_boot_ends_nothing_that_goes_on(
     books: Books, station: Station, name: int | str | None
 ) -> None:
-    """Some chargers report so before they resume: the names of the readings are the same as before, or none."""
+    """Some chargers report so before they resume: the names of the readings are the same as before,
+    or none."""
     first = station.start(1000, tag="FIRST")
     told = first if name == "its own" else name
     wh = charge(station, told, 1000)  # type: ignore[arg-type]
@@ -135,7 +151,8 @@ def test_an_idle_connector_after_a_boot_ends_nothing_that_goes_on(
 def test_readings_after_a_boot_that_do_not_name_it_leave_a_doubt(
     books: Books, station: Station, name: int | str | None, is_flagged: bool
 ) -> None:
-    """They may belong to one whose start and stop were lost, although the next start agrees with them."""
+    """They may belong to one whose start and stop were lost, although the next start agrees with
+    them."""
     first = station.start(1000, tag="FIRST")
     station.boot()
     wh = charge(station, first if name == "its own" else name, 1000)  # type: ignore[arg-type]
@@ -146,7 +163,9 @@ def test_readings_after_a_boot_that_do_not_name_it_leave_a_doubt(
     assert_figure(station, first, 7200, is_flagged)
 
 
-def test_readings_that_never_name_it_need_a_boot_for_a_doubt(books: Books, station: Station) -> None:
+def test_readings_that_never_name_it_need_a_boot_for_a_doubt(
+    books: Books, station: Station
+) -> None:
     first = station.start(1000)
     wh = charge(station, None, 1000)
     close_silent(station)
@@ -172,7 +191,8 @@ def test_one_name_before_and_after_a_boot_leaves_no_doubt(books: Books, station:
 def test_an_id_that_goes_on_after_its_connector_was_available(
     books: Books, station: Station, minutes: float, is_flagged: bool
 ) -> None:
-    """The next car's start was lost, and its charger goes on with the id of the one before; or a plug lost contact."""
+    """The next car's start was lost, and its charger goes on with the id of the one before; or a
+    plug lost contact."""
     transaction = station.start(1000)
     station.status("Charging")
     wh = charge(station, transaction, 1000)
@@ -200,7 +220,8 @@ def test_two_lost_starts_are_two(books: Books, station: Station) -> None:
 def test_a_stop_that_waits_for_the_reading_that_shows_its_energy(
     books: Books, station: Station, is_before: bool
 ) -> None:
-    """An offline charger sends its messages in any order. The stop's register is older than the last reading."""
+    """An offline charger sends its messages in any order. The stop's register is older than the
+    last reading."""
     books.wait(QUARTER)
     began = books.now
     station.tell(station.register(2000), transaction=OWN)
@@ -249,14 +270,17 @@ def test_a_lost_start_without_energy_stops_no_other(books: Books, station: Stati
 
 @pytest.mark.parametrize("placeholder", [None, 0, -1])
 def test_no_name_tells_nothing_apart(station: Station, placeholder: int | None) -> None:
-    """Many chargers send 0 or -1 for every transaction, and some for one that began while they were offline."""
+    """Many chargers send 0 or -1 for every transaction, and some for one that began while they were
+    offline."""
     transaction, wh = start_named(station, 1000)
     wh = charge(station, placeholder, wh)
     station.stop(transaction, wh)
     assert_figure(station, transaction, 14_400, flagged=False)
 
 
-def test_a_charger_that_never_learned_the_id_has_one_name_for_it(books: Books, station: Station) -> None:
+def test_a_charger_that_never_learned_the_id_has_one_name_for_it(
+    books: Books, station: Station
+) -> None:
     """The answer to its start was lost."""
     transaction = station.start(1000)
     wh = charge(station, OWN, 1000)
@@ -275,7 +299,8 @@ def test_an_id_of_another_connector_is_no_name(station: Station) -> None:
 
 
 def test_what_came_before_a_late_start_has_one_name(books: Books, station: Station) -> None:
-    """Of two lost starts and one that only comes late, only the readings of the first name are its own."""
+    """Of two lost starts and one that only comes late, only the readings of the first name are its
+    own."""
     begun = station.clock()
     wh = charge(station, OWN, 1000)
     end = charge(station, OWN - 1, wh)
@@ -286,21 +311,31 @@ def test_what_came_before_a_late_start_has_one_name(books: Books, station: Stati
     assert [one[1:] for one in others(books, transaction)] == [(6_600, True)]
 
 
-def test_a_reading_without_its_own_time_is_put_into_no_late_start(books: Books, station: Station) -> None:
-    """Its time is that of its receipt, when it had long been told: it is of the transaction before."""
+def test_a_reading_without_its_own_time_is_put_into_no_late_start(
+    books: Books, station: Station
+) -> None:
+    """Its time is that of its receipt, when it had long been told: it is of the transaction
+    before."""
     began = station.clock()
     books.wait(QUARTER)
-    station.tell({"timestamp": "1970-01-01T00:10:00Z", "sampledValue": [{"value": "900"}]}, transaction=OWN)
+    station.tell(
+        {"timestamp": "1970-01-01T00:10:00Z", "sampledValue": [{"value": "900"}]}, transaction=OWN
+    )
     transaction = station.start(1000, at=began)
     assert session(station, 8200) == 15_400
-    assert books.value("SELECT count(*) FROM meter_val WHERE wh = 900 AND tx_id = ?", transaction) == 0
+    assert (
+        books.value("SELECT count(*) FROM meter_val WHERE wh = 900 AND tx_id = ?", transaction) == 0
+    )
 
 
 # A stop with its own id, which seems impossible there
 
 
-def test_a_start_without_a_clock_began_at_any_time_before_it_was_received(books: Books, station: Station) -> None:
-    """It waited for a connection, and the clock was set before the stop: that is earlier than the start's receipt."""
+def test_a_start_without_a_clock_began_at_any_time_before_it_was_received(
+    books: Books, station: Station
+) -> None:
+    """It waited for a connection, and the clock was set before the stop: that is earlier than the
+    start's receipt."""
     before = station.start(1000, at=station.clock(HOUR))
     station.tell(station.register(2000, minutes_ago=50), transaction=before)
     transaction = station.start(2000, at="1970-01-01T00:11:09Z")
@@ -314,9 +349,11 @@ def test_a_start_without_a_clock_began_at_any_time_before_it_was_received(books:
     assert_open(station, before)
 
 
-def test_connectors_of_one_meter_are_told_apart_by_their_ids_only(books: Books, station: Station) -> None:
-    """The other began a moment ago, while this one's car was full: their register rises, and this one's stop is far
-    above its last reading."""
+def test_connectors_of_one_meter_are_told_apart_by_their_ids_only(
+    books: Books, station: Station
+) -> None:
+    """The other began a moment ago, while this one's car was full: their register rises, and this
+    one's stop is far above its last reading."""
     transaction = station.start(1000, connector=2)
     wh = charge(station, transaction, 1000, connector=2)
     wh = charge(station, transaction, wh, power=0, connector=2)
@@ -330,7 +367,9 @@ def test_connectors_of_one_meter_are_told_apart_by_their_ids_only(books: Books, 
     assert_open(station, other)
 
 
-def test_what_lost_its_stop_ended_when_the_next_one_began_whose_start_was_lost(books: Books, station: Station) -> None:
+def test_what_lost_its_stop_ended_when_the_next_one_began_whose_start_was_lost(
+    books: Books, station: Station
+) -> None:
     first, wh = start_named(station, 100_000)
     books.wait(2 * HOUR)
     began = books.now + timedelta(minutes=5)
@@ -342,20 +381,27 @@ def test_what_lost_its_stop_ended_when_the_next_one_began_whose_start_was_lost(b
 
 
 @pytest.mark.parametrize("stray", [-600, 90_000])
-def test_single_wrong_readings_do_not_hide_what_flowed_before_them(books: Books, station: Station, stray: int) -> None:
+def test_single_wrong_readings_do_not_hide_what_flowed_before_them(
+    books: Books, station: Station, stray: int
+) -> None:
     """Its start was never sent; every fourth reading is wrong."""
     session(station, 6_933_562 - 7200)
     books.wait(QUARTER)
     lies = iter(range(1, 100))
-    end = charge(station, OWN, 6_933_562, told=lambda wh: wh + 5 * stray // 4 if next(lies) % 4 == 0 else wh)
+    end = charge(
+        station, OWN, 6_933_562, told=lambda wh: wh + 5 * stray // 4 if next(lies) % 4 == 0 else wh
+    )
     station.stop(OWN, end, tag="SECOND")
     settle(books)
     ((other, _, _),) = [one for one in others(books, 0) if one[2]]
     assert_doubtful(station, other, 4_350, 7_200)
 
 
-def test_a_stop_without_a_start_belongs_to_no_time_before_the_last_stop(books: Books, station: Station) -> None:
-    """The register was told between transactions only. What rose before that stop was billed already."""
+def test_a_stop_without_a_start_belongs_to_no_time_before_the_last_stop(
+    books: Books, station: Station
+) -> None:
+    """The register was told between transactions only. What rose before that stop was billed
+    already."""
     wh, known = 1000, list[int]()
     for tag in ("FIRST", "SECOND"):
         station.tell(meter_value(station.clock(), wh))
@@ -373,7 +419,9 @@ def test_a_stop_without_a_start_belongs_to_no_time_before_the_last_stop(books: B
         assert_figure(station, transaction, 3600, flagged=False)
 
 
-def test_what_follows_a_stop_belongs_to_no_older_transaction_that_is_still_open(books: Books, station: Station) -> None:
+def test_what_follows_a_stop_belongs_to_no_older_transaction_that_is_still_open(
+    books: Books, station: Station
+) -> None:
     """The stop repeats an old register; the reading taken with it arrives after it."""
     first, wh = start_named(station, 1000)
     books.wait(QUARTER)

@@ -12,7 +12,9 @@ SILENT = 900.0
 
 
 def marked(station: Station, wh: int, context: str, at: str | None = None) -> dict[str, Any]:
-    return meter_value(at or station.clock(), {"value": str(wh), "context": f"Transaction.{context}"})
+    return meter_value(
+        at or station.clock(), {"value": str(wh), "context": f"Transaction.{context}"}
+    )
 
 
 def charge(station: Station, wh: int, minutes: int, transaction: int) -> int:
@@ -23,7 +25,9 @@ def charge(station: Station, wh: int, minutes: int, transaction: int) -> int:
     return wh
 
 
-def test_a_transaction_without_a_stop_ends_before_one_without_a_start(books: Books, station: Station) -> None:
+def test_a_transaction_without_a_stop_ends_before_one_without_a_start(
+    books: Books, station: Station
+) -> None:
     first = station.start(10_000, tag="A")
     wh = charge(station, 10_000, 30, first)
     books.wait(60)
@@ -31,7 +35,9 @@ def test_a_transaction_without_a_stop_ends_before_one_without_a_start(books: Boo
     wh = charge(station, wh, 60, 7)
     station.stop(7, wh, tag="B", data=[begin, marked(station, wh, "End")])
     books.run(close_silent, books.at, SILENT)
-    assert books.value("SELECT status FROM tx WHERE id = ?", first) == "Active"  # its stop may be on its way
+    assert (
+        books.value("SELECT status FROM tx WHERE id = ?", first) == "Active"
+    )  # its stop may be on its way
     books.wait(SILENT / 60)
     books.run(close_silent, books.at, SILENT)
     settle(books)
@@ -57,7 +63,9 @@ def test_transaction_data_shows_a_start_however_long_ago(books: Books, station: 
     """Begin and End are seven hours apart."""
     began = station.clock()
     books.wait(7 * 60)
-    station.stop(-1, 8200, data=[marked(station, 1000, "Begin", began), marked(station, 8200, "End")])
+    station.stop(
+        -1, 8200, data=[marked(station, 1000, "Begin", began), marked(station, 8200, "End")]
+    )
     settle(books)
     told = "SELECT own_start_time, energy_delivered, confidence FROM tx"
     assert books.rows(told) == [("2026-03-01T12:00:00.000Z", 7200, "doubtful")]

@@ -1,4 +1,5 @@
-"""MeterValue elements as readings: the billed register, its unit and its phases (rules.md, Energy; §7.33, §7.43)."""
+"""MeterValue elements as readings: the billed register, its unit and its phases (rules.md, Energy;
+§7.33, §7.43)."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,11 @@ SENT = "2026-03-01T11:00:00Z"
 
 
 def billed(*samples: dict[str, str]) -> list[int]:
-    return [reading.wh for reading in read([meter_value(SENT, *samples)], NOON) if reading.wh is not None]
+    return [
+        reading.wh
+        for reading in read([meter_value(SENT, *samples)], NOON)
+        if reading.wh is not None
+    ]
 
 
 def test_defaults_are_filled_in() -> None:
@@ -48,7 +53,14 @@ def test_whole_wh(value: str, unit: str, wh: int) -> None:
 @pytest.mark.parametrize(
     ("value", "unit"),
     [
-        *(("", "Wh"), ("NaN", "Wh"), ("Infinity", "Wh"), ("-5", "Wh"), ("1e300", "Wh"), ("1e999999", "kWh")),
+        *(
+            ("", "Wh"),
+            ("NaN", "Wh"),
+            ("Infinity", "Wh"),
+            ("-5", "Wh"),
+            ("1e300", "Wh"),
+            ("1e999999", "kWh"),
+        ),
         *(("12 kWh", "kWh"), ("0x10", "Wh"), ("5", "MWh"), ("5", "W"), ("5", "")),
     ],
 )
@@ -94,7 +106,11 @@ def phases(**values: str) -> list[dict[str, str]]:
 
 def test_three_phases_are_summed_on_the_row_of_l1() -> None:
     readings = read([meter_value(SENT, *phases(L3="0.3", L1="0.1", L2="0.2"))], NOON)
-    assert [(reading.phase, reading.wh) for reading in readings] == [("L3", None), ("L1", 1), ("L2", None)]
+    assert [(reading.phase, reading.wh) for reading in readings] == [
+        ("L3", None),
+        ("L1", 1),
+        ("L2", None),
+    ]
     assert billed(*phases(L1="0.5", L2="0.5", L3="0.5")) == [2]  # rounded once, half up
     assert billed(*phases(L1="100", L2="200", L3="300")) == [600]
 
@@ -103,7 +119,9 @@ def test_a_value_without_phase_comes_before_phases() -> None:
     assert billed(*phases(L1="1", L2="2", L3="3"), {"value": "7"}) == [7]
 
 
-@pytest.mark.parametrize("known", [{"L1": "1"}, {"L1": "1", "L2": "2"}, {"L1": "1", "L2": "x", "L3": "3"}, {"N": "4"}])
+@pytest.mark.parametrize(
+    "known", [{"L1": "1"}, {"L1": "1", "L2": "2"}, {"L1": "1", "L2": "x", "L3": "3"}, {"N": "4"}]
+)
 def test_a_part_of_the_phases_is_no_register(known: dict[str, str]) -> None:
     assert billed(*phases(**known)) == []
 
@@ -129,7 +147,12 @@ def test_nothing_told(told: list[dict[str, Any]]) -> None:
 def test_what_is_summed_fits_the_database() -> None:
     largest = 2**63
     for unit in ("Wh", "kWh"):
-        sums = billed(*[sample | {"unit": unit} for sample in phases(L1="9007199254740991", L2="9e15", L3="9e15")])
+        sums = billed(
+            *[
+                sample | {"unit": unit}
+                for sample in phases(L1="9007199254740991", L2="9e15", L3="9e15")
+            ]
+        )
         assert all(wh < largest for wh in sums)
 
 

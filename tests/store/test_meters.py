@@ -1,4 +1,5 @@
-"""Meters of the house, and their readings: what is refused, what is the same, and what a file does."""
+"""Meters of the house, and their readings: what is refused, what is the same, and what a file
+does."""
 
 from __future__ import annotations
 
@@ -39,7 +40,12 @@ def refused(books: Books, taken: Taken) -> tuple[Code, str]:
 
 @pytest.mark.usefixtures("station")
 def test_a_meter_and_its_chargers(books: Books, meter: int) -> None:
-    assert books.run(writes.change, meter, {"chargers": ("CP-1",), "name": "main"}, books.at, "anna").word == "changed"
+    assert (
+        books.run(
+            writes.change, meter, {"chargers": ("CP-1",), "name": "main"}, books.at, "anna"
+        ).word
+        == "changed"
+    )
     assert books.run(writes.change, meter, {"class_percent": 1.0}, books.at, "anna").word == "same"
     with reading(books) as db:
         found = meter_row(db, meter)
@@ -72,9 +78,17 @@ def test_a_meter_that_cannot_be(books: Books, data: MeterData, code: Code, field
 def test_a_reading_once_and_again(books: Books, meter: int) -> None:
     assert read(books, TAKEN) == (1, "added")
     assert read(books, TAKEN._replace(meter=str(meter), value="48211350", unit="Wh")) == (1, "same")
-    assert books.rows("SELECT value, unit, wh, source FROM meter_reading") == [("48211.35", "kWh", 48_211_350, "hand")]
+    assert books.rows("SELECT value, unit, wh, source FROM meter_reading") == [
+        ("48211.35", "kWh", 48_211_350, "hand")
+    ]
     (fact,) = books.recorded(MeterRead)
-    assert (fact.meter, fact.reading, fact.change, fact.read_at, fact.wh) == (meter, 1, "added", TAKEN.at, 48_211_350)
+    assert (fact.meter, fact.reading, fact.change, fact.read_at, fact.wh) == (
+        meter,
+        1,
+        "added",
+        TAKEN.at,
+        48_211_350,
+    )
 
 
 @pytest.mark.usefixtures("meter")
@@ -95,7 +109,9 @@ def test_a_reading_once_and_again(books: Books, meter: int) -> None:
         ({"meter": "9"}, Code.NOT_FOUND, "meter"),
     ],
 )
-def test_a_reading_that_cannot_be(books: Books, given: dict[str, str], code: Code, field: str) -> None:
+def test_a_reading_that_cannot_be(
+    books: Books, given: dict[str, str], code: Code, field: str
+) -> None:
     read(books, TAKEN)
     assert refused(books, TAKEN._replace(**given)) == (code, field)
     assert books.count("meter_reading") == 1
@@ -128,7 +144,9 @@ def test_one_reading_of_a_day_is_kept(
     assert found == [(moment(hour), "MQTT") for hour in expected]
 
 
-def test_what_a_meter_published_before_it_was_in_use_costs_no_other_reading(books: Books, meter: int) -> None:
+def test_what_a_meter_published_before_it_was_in_use_costs_no_other_reading(
+    books: Books, meter: int
+) -> None:
     taken = Taken(str(meter), "2026-01-01T00:00:03.000Z", "5", "kWh")
     books.run(writes.keep, taken, taken._replace(at="2025-12-31T23:59:59.000Z"), SINCE, books.at)
     assert books.rows("SELECT at FROM meter_reading") == [(taken.at,)]
@@ -174,8 +192,13 @@ def test_a_file_of_readings_is_whole_or_nothing(books: Books) -> None:
     lines = [TAKEN, TAKEN._replace(at="2026-02-02T08:00:00.000Z", value="48220")]
     wrong = TAKEN._replace(at="2026-02-03T08:00:00.000Z", value="?")
     with pytest.raises(ImportRefused) as caught:
-        books.run(writes.import_readings, [*lines, wrong, wrong._replace(meter="x")], books.at, "anna")
-    assert [(fault.place, fault.field) for fault in caught.value.faults] == [(2, "value"), (3, "meter")]
+        books.run(
+            writes.import_readings, [*lines, wrong, wrong._replace(meter="x")], books.at, "anna"
+        )
+    assert [(fault.place, fault.field) for fault in caught.value.faults] == [
+        (2, "value"),
+        (3, "meter"),
+    ]
     assert books.count("meter_reading") == 0
     assert books.run(writes.import_readings, lines, books.at, "anna") == ["added", "added"]
     assert books.run(writes.import_readings, lines, books.at, "anna") == ["same", "same"]

@@ -32,7 +32,8 @@ def weights(books: Books, month: str = "2026-03") -> dict[str, str]:
 def test_nothing_is_missing_of_a_month_that_is_ready(books: Books, station: Station) -> None:
     biller = Biller(house_of_two(books))
     books.connection.execute(
-        "INSERT INTO biller (name, bank_account, payment_days, set_at, set_by) VALUES ('Owner', 'DE02', 14, '', 'cleo')"
+        "INSERT INTO biller (name, bank_account, payment_days, set_at, set_by) "
+        "VALUES ('Owner', 'DE02', 14, '', 'cleo')"
     )
     charge(station)
     books.now = OVER
@@ -55,7 +56,9 @@ def test_who_bills_and_where_to_pay(books: Books) -> None:
     books.now = OVER
     assert weights(books) == {"no_biller": "blocks", "no_tariff": "blocks"}
     biller.add(FLAT)
-    books.connection.execute("INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('Owner', 14, '', '')")
+    books.connection.execute(
+        "INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('Owner', 14, '', '')"
+    )
     assert weights(books) == {"no_bank_account": "paper"}
 
 
@@ -66,7 +69,11 @@ def test_sessions_in_doubt_and_of_nobody_come_later(books: Books, station: Stati
     books.now = OVER
     found = missing(books)
     assert (found["doubtful"].weight, found["doubtful"].count) == ("later", 1)
-    assert (found["nobodys"].weight, found["nobodys"].count, found["nobodys"].energy_wh) == ("later", 1, 3000)
+    assert (found["nobodys"].weight, found["nobodys"].count, found["nobodys"].energy_wh) == (
+        "later",
+        1,
+        3000,
+    )
     correct(books, doubtful, 4000)
     assert "doubtful" not in missing(books)
 
@@ -76,10 +83,15 @@ def test_a_session_without_a_tariff_blocks(books: Books, station: Station) -> No
     biller.assign(None, date(2026, 2, 1))
     charge(station)
     books.now = OVER
-    assert (missing(books)["unpriced"].weight, missing(books)["unpriced"].energy_wh) == ("blocks", 4000)
+    assert (missing(books)["unpriced"].weight, missing(books)["unpriced"].energy_wh) == (
+        "blocks",
+        4000,
+    )
 
 
-def test_a_charger_that_went_away_before_the_end_may_have_sessions(books: Books, station: Station) -> None:
+def test_a_charger_that_went_away_before_the_end_may_have_sessions(
+    books: Books, station: Station
+) -> None:
     Biller(house_of_two(books))
     charge(station)
     station.lose()
@@ -97,8 +109,9 @@ def test_what_the_papers_lack(books: Books) -> None:
     nameless = AccountData(name="Flat 9", since="2026-01-01T00:00:00.000Z")
     books.run(accounts.add, nameless, books.at, "cleo")
     books.connection.execute(
-        "INSERT INTO meter (name, class_percent, chargers_percent, since, created_at, created_by, updated_at)"
-        " VALUES ('Yard', 1, 1, '2026-01-01T00:00:00.000Z', '', 'cleo', '')"
+        "INSERT INTO meter (name, class_percent, chargers_percent, since, created_at, created_by, "
+        "updated_at) "
+        "VALUES ('Yard', 1, 1, '2026-01-01T00:00:00.000Z', '', 'cleo', '')"
     )
     assert [one.name for one in missing(books)["no_address"].things] == ["Flat 9"]
     assert "unread_meter" not in missing(books)

@@ -1,4 +1,5 @@
-"""Limits of a month in kWh and money: counted, warned of at four fifths, reached, and over with the month."""
+"""Limits of a month in kWh and money: counted, warned of at four fifths, reached, and over with the
+month."""
 
 from __future__ import annotations
 
@@ -75,7 +76,9 @@ class Month(House):
         for fact in self.books.facts:
             followed.observe(fact)
         with reading(self.books) as db:
-            begun.wallets.load(owned_tags(db), spent_accounts(db), limits_reached(db, self.books.at))
+            begun.wallets.load(
+                owned_tags(db), spent_accounts(db), limits_reached(db, self.books.at)
+            )
         key = self.books.policy.key(card)
         reasons = {index.wallets.withhold(key, self.books.at) for index in (followed, begun)}
         started = self.station.start_with_verdict(self.register, 2, card, None)
@@ -87,7 +90,11 @@ class Month(House):
 
     def turns(self) -> list[tuple[str, str, str]]:
         kinds = (MonthLimitNear, MonthLimitReached, MonthLimitLifted)
-        return [(type(one).__name__[10:], one.key, one.month) for one in self.books.facts if isinstance(one, kinds)]
+        return [
+            (type(one).__name__[10:], one.key, one.month)
+            for one in self.books.facts
+            if isinstance(one, kinds)
+        ]
 
     def standing(self) -> tuple[int, int]:
         ((wh, amount),) = self.books.rows("SELECT wh, amount FROM month_standing")
@@ -124,8 +131,15 @@ def test_a_household_is_warned_and_then_starts_nothing_new(house: Month) -> None
     assert [house.start(card) for card in (CARD, OTHER, "Ben's")] == ["Accepted"] * 3
     house.charge(2)
     assert house.turns()[1:] == [("Reached", "1", "2026-03")]
-    assert [house.start(card) for card in (CARD, OTHER, "Ben's")] == ["Blocked", "Blocked", "Accepted"]
-    assert house.books.value("SELECT verdict_reason FROM tx WHERE verdict = 'Blocked' LIMIT 1") == "month"
+    assert [house.start(card) for card in (CARD, OTHER, "Ben's")] == [
+        "Blocked",
+        "Blocked",
+        "Accepted",
+    ]
+    assert (
+        house.books.value("SELECT verdict_reason FROM tx WHERE verdict = 'Blocked' LIMIT 1")
+        == "month"
+    )
     house.count()
     assert len(house.turns()) == 2  # each once
     house.limit(UsageLimit(month_wh=20_000))
@@ -148,7 +162,8 @@ def test_a_limit_in_money_is_what_sessions_cost(house: Month) -> None:
 
 
 def test_tax_on_net_prices_is_rounded_once_for_the_month(house: Month) -> None:
-    """As on a statement: of 19 sessions with 0.33 EUR each, 19 % of 6.27 EUR are 1.19; 19 times 0.06 would be 1.14."""
+    """As on a statement: of 19 sessions with 0.33 EUR each, 19 % of 6.27 EUR are 1.19; 19 times
+    0.06 would be 1.14."""
     net = FLAT.replace('"gross"', '"net"').replace('"Flat"', '"Net"')
     house.biller.assign(house.biller.add(net), date(2026, 1, 1))
     house.limit(UsageLimit(month_amount=746))
@@ -160,7 +175,8 @@ def test_tax_on_net_prices_is_rounded_once_for_the_month(house: Month) -> None:
 
 
 def test_what_was_imported_counts_for_no_limit(house: Month) -> None:
-    """It is billed elsewhere. It may last to the year 9999, and each of its days would be priced."""
+    """It is billed elsewhere. It may last to the year 9999, and each of its days would be
+    priced."""
     import_one(house.books, id_tag=CARD)
     house.limit(UsageLimit(month_wh=5000))
     house.charge(3)
@@ -209,7 +225,10 @@ def test_a_repeated_start_keeps_its_first_answer_after_the_limit(house: Month) -
 @pytest.mark.parametrize(
     ("last", "over"),
     [
-        ("2026-03-31T21:00:00+00:00", "2026-03-31T22:00:00.000Z"),  # summer time began in this month
+        (
+            "2026-03-31T21:00:00+00:00",
+            "2026-03-31T22:00:00.000Z",
+        ),  # summer time began in this month
         ("2026-10-31T22:00:00+00:00", "2026-10-31T23:00:00.000Z"),  # and ended in this one
     ],
 )

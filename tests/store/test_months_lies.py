@@ -25,10 +25,14 @@ pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stor
 # State of charge
 
 
-def test_the_first_state_of_charge_is_told_with_the_first_reading(books: Books, station: Station) -> None:
+def test_the_first_state_of_charge_is_told_with_the_first_reading(
+    books: Books, station: Station
+) -> None:
     """29.8 kWh flow before it; from then on the battery takes what 5.6 % need."""
     transaction = station.start(3_907_062)
-    charge_dc(station, transaction, 3_907_062, [(29_834, 47_067.1, 94.4), *[(34_111, 0, 100.0)] * 8])
+    charge_dc(
+        station, transaction, 3_907_062, [(29_834, 47_067.1, 94.4), *[(34_111, 0, 100.0)] * 8]
+    )
     books.wait(10)
     station.stop(transaction, 3_941_173)
     assert_figure(station, transaction, 34_111, flagged=False)
@@ -36,22 +40,35 @@ def test_the_first_state_of_charge_is_told_with_the_first_reading(books: Books, 
 
 @pytest.mark.parametrize("more", [6_711, 11_711])
 def test_a_full_battery_takes_no_more(books: Books, station: Station, more: int) -> None:
-    """One meter for two connectors: its register rises while this car is full, and nothing is told of that but the
-    stop."""
+    """One meter for two connectors: its register rises while this car is full, and nothing is told
+    of that but the stop."""
     transaction = station.start(6_580_212)
-    told = [(20_000, 80_000, 58.4), (38_348, 45_746.3, 89.0), (44_088, 9_391.2, 98.6), *[(44_940, 0, 100.0)] * 8]
+    told = [
+        (20_000, 80_000, 58.4),
+        (38_348, 45_746.3, 89.0),
+        (44_088, 9_391.2, 98.6),
+        *[(44_940, 0, 100.0)] * 8,
+    ]
     charge_dc(station, transaction, 6_580_212, told)
     books.wait(11)
     station.stop(transaction, 6_580_212 + 44_940 + more)
     assert_figure(station, transaction, 44_940, flagged=True)
 
 
-def test_a_battery_that_stays_full_took_nothing_of_what_the_register_rose_by(books: Books, station: Station) -> None:
+def test_a_battery_that_stays_full_took_nothing_of_what_the_register_rose_by(
+    books: Books, station: Station
+) -> None:
     """The other connector's car, over the same meter: 10, 18 and 5.6 kWh at 100 % and 0 W."""
     transaction = station.start(1000)
     full = [(45_420, 0, 100.0)] * 8
     others_draw = [(wh, 0, 100.0) for wh in (55_464, 73_654, 79_231, 79_231, 79_231)]
-    told = [(20_000, 80_000, 57.6), (38_549, 47_518.1, 88.5), (44_511, 9_755.0, 98.5), *full, *others_draw]
+    told = [
+        (20_000, 80_000, 57.6),
+        (38_549, 47_518.1, 88.5),
+        (44_511, 9_755.0, 98.5),
+        *full,
+        *others_draw,
+    ]
     charge_dc(station, transaction, 1000, told)
     books.wait(13)
     station.stop(transaction, 1000 + 79_231)
@@ -63,7 +80,12 @@ def test_a_register_that_stands_still_while_the_battery_fills_catches_up(
     books: Books, station: Station, to_the_stop: bool
 ) -> None:
     transaction = station.start(7_892_832)
-    told = [(12_500, 50_000, 41.9), (25_000, 50_000, 62.8), (37_500, 50_000, 83.6), (37_500, 14_226.3, 97.3)]
+    told = [
+        (12_500, 50_000, 41.9),
+        (25_000, 50_000, 62.8),
+        (37_500, 50_000, 83.6),
+        (37_500, 14_226.3, 97.3),
+    ]
     told += [(37_500, 0, 100.0)] * 4 + [(37_500 if to_the_stop else 47_340, 0, 100.0)] * 4
     charge_dc(station, transaction, 7_892_832, told)
     books.wait(10)
@@ -72,7 +94,8 @@ def test_a_register_that_stands_still_while_the_battery_fills_catches_up(
 
 
 def test_a_clock_that_is_set_back_and_a_queue(books: Books, station: Station) -> None:
-    """Neither its times nor those of receipt show the total duration, but each step of them does."""
+    """Neither its times nor those of receipt show the total duration, but each step of them
+    does."""
     transaction = station.start(670_234)
     books.wait(9 * QUARTER)
     wh = 670_234
@@ -83,7 +106,9 @@ def test_a_clock_that_is_set_back_and_a_queue(books: Books, station: Station) ->
     for _ in range(4):
         books.wait(QUARTER)
         wh += 2750
-        station.tell(meter_value(station.clock(-4 * HOUR), wh, watts(11_000)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(-4 * HOUR), wh, watts(11_000)), transaction=transaction
+        )
     for _ in range(4):
         books.wait(QUARTER)
         station.tell(meter_value(station.clock(), wh, watts(0)), transaction=transaction)
@@ -101,21 +126,37 @@ def test_readings_of_a_clock_that_is_ahead_are_readings_though_the_start_was_slo
     for _ in range(7):
         books.wait(QUARTER)
         wh += 2750
-        station.tell(meter_value(station.clock(-2 * HOUR), wh, watts(11_000)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(-2 * HOUR), wh, watts(11_000)), transaction=transaction
+        )
     close_silent(station)
     settle(books)
     assert_doubtful(station, transaction, 19_250, 19_250)
 
 
-def test_readings_in_kwh_called_wh_end_where_the_next_begins(books: Books, station: Station) -> None:
+def test_readings_in_kwh_called_wh_end_where_the_next_begins(
+    books: Books, station: Station
+) -> None:
     """They lose their decimals: 5,428.782 is sent, and the next starts at 5,428,782."""
     first = station.start(5_395_364)
-    wh = charge(station, first, 5_395_364, minutes=180, power=11_136, every=15, told=lambda wh: f"{wh / 1000:.3f}")
-    station.write(close_before_start, Opening(1, "NEXT", wh, understand(station.clock(), books.now)))
+    wh = charge(
+        station,
+        first,
+        5_395_364,
+        minutes=180,
+        power=11_136,
+        every=15,
+        told=lambda wh: f"{wh / 1000:.3f}",
+    )
+    station.write(
+        close_before_start, Opening(1, "NEXT", wh, understand(station.clock(), books.now))
+    )
     second = station.start(wh)
     settle(books)
     assert_doubtful(station, first, wh - 5_395_364, wh - 5_395_364)
-    end = charge(station, second, wh, minutes=60, power=11_136, every=15, told=lambda wh: f"{wh / 1000:.3f}")
+    end = charge(
+        station, second, wh, minutes=60, power=11_136, every=15, told=lambda wh: f"{wh / 1000:.3f}"
+    )
     station.stop(second, end)
     settle(books)
     assert_figure(station, second, end - wh, flagged=True)
@@ -124,8 +165,11 @@ def test_readings_in_kwh_called_wh_end_where_the_next_begins(books: Books, stati
 # Overlaps
 
 
-def test_what_the_next_start_looks_back_on_is_billed_to_whom_it_was_told_for(books: Books, station: Station) -> None:
-    """The next start has a register from the middle of this transaction, whose readings reach to its end."""
+def test_what_the_next_start_looks_back_on_is_billed_to_whom_it_was_told_for(
+    books: Books, station: Station
+) -> None:
+    """The next start has a register from the middle of this transaction, whose readings reach to
+    its end."""
     first = station.start(6_924_954)
     wh = charge(station, first, 6_924_954, minutes=225, power=7360, every=15)
     books.wait(9)
@@ -140,7 +184,9 @@ def test_what_the_next_start_looks_back_on_is_billed_to_whom_it_was_told_for(boo
     assert bill_of(station, second)[1] <= 7_360
 
 
-def test_an_overlap_is_whole_for_the_only_one_whose_readings_reach_into_it(books: Books, station: Station) -> None:
+def test_an_overlap_is_whole_for_the_only_one_whose_readings_reach_into_it(
+    books: Books, station: Station
+) -> None:
     """Also what lies between its last reading and its stop."""
     first = station.start(1000)
     wh = charge(station, first, 1000, minutes=225, every=15)
@@ -158,8 +204,11 @@ def test_an_overlap_is_whole_for_the_only_one_whose_readings_reach_into_it(books
 # Which transaction a stop refers to
 
 
-def test_a_clock_that_was_ahead_at_the_start_and_is_set_at_the_stop(books: Books, station: Station) -> None:
-    """Its own id counts, although its start has the later time; the previous transaction has ended."""
+def test_a_clock_that_was_ahead_at_the_start_and_is_set_at_the_stop(
+    books: Books, station: Station
+) -> None:
+    """Its own id counts, although its start has the later time; the previous transaction has
+    ended."""
     before = station.start(2_384_207)
     charge(station, before, 2_384_207, minutes=60)
     close_silent(station)
@@ -178,7 +227,9 @@ def test_a_clock_that_was_ahead_at_the_start_and_is_set_at_the_stop(books: Books
     assert books.value("SELECT stopped_by FROM tx WHERE id = ?", ahead) == "charger"
 
 
-def test_a_lone_stop_is_not_that_of_one_whose_connector_was_available(books: Books, station: Station) -> None:
+def test_a_lone_stop_is_not_that_of_one_whose_connector_was_available(
+    books: Books, station: Station
+) -> None:
     """Available, and then charging by another car whose start was lost."""
     closed = station.start(6_447_636)
     station.status("Charging")
@@ -212,7 +263,9 @@ def test_readings_without_a_name_after_available_are_not_those_of_the_one_that_n
     books.wait(5)
     station.status("Finishing")
     station.stop(-30, end)
-    station.write(close_before_start, Opening(1, "NEXT", end, understand(station.clock(), books.now)))
+    station.write(
+        close_before_start, Opening(1, "NEXT", end, understand(station.clock(), books.now))
+    )
     station.start(end, tag="NEXT")
     settle(books)
     assert_doubtful(station, first, 22_000, 22_000)
@@ -231,7 +284,10 @@ def test_a_lone_stop_after_a_night_with_a_full_battery(books: Books, station: St
 
 def test_two_connectors_with_one_meter_keep_their_stops(books: Books, station: Station) -> None:
     """The register rises by what the other one draws, out of reach for the power of this one."""
-    here, there = station.start(7_570_121, connector=2), station.start(7_570_121, connector=1, tag="OTHER")
+    here, there = (
+        station.start(7_570_121, connector=2),
+        station.start(7_570_121, connector=1, tag="OTHER"),
+    )
     wh = 7_570_121
     for mine, others_power in ((80_000, 0), (0, 120_000), (0, 120_000), (0, 120_000)):
         books.wait(QUARTER)
@@ -248,7 +304,9 @@ def test_two_connectors_with_one_meter_keep_their_stops(books: Books, station: S
 # One stop, sent more than once
 
 
-def test_a_stop_without_its_id_and_then_with_it_leaves_no_doubt(books: Books, station: Station) -> None:
+def test_a_stop_without_its_id_and_then_with_it_leaves_no_doubt(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(1000)
     wh = charge(station, transaction, 1000)
     at = station.clock()
@@ -274,7 +332,8 @@ def test_a_second_stop_without_an_id_opens_nothing(books: Books, station: Statio
 
 
 def test_a_register_that_rises_at_0_w_is_not_certain(books: Books, station: Station) -> None:
-    """An AC charger with one meter for two connectors: 11 kW for four hours, then 0 W while the other car charges."""
+    """An AC charger with one meter for two connectors: 11 kW for four hours, then 0 W while the
+    other car charges."""
     transaction = station.start(5_678_723)
     wh = charge(station, transaction, 5_678_723, minutes=255, power=11_000, every=15)
     for rise in (1276, 0, 1797, 2750, 2750, 2750, 2750, 2750, 2750):

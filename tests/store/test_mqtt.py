@@ -1,4 +1,5 @@
-"""How far the broker of MQTT has come with the facts: the first use, replays, and facts that are kept no longer."""
+"""How far the broker of MQTT has come with the facts: the first use, replays, and facts that are
+kept no longer."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ def shown(books: Books) -> MqttState:
 
 
 def replayed(books: Books, since: str) -> tuple[int | None, bool]:
-    """Replay the facts since a time. Return how many come again, and whether older ones are kept no longer."""
+    """Replay the facts since a time. Return how many come again, and whether older ones are kept no
+    longer."""
     position, is_pruned = before(view(books.connection), since)
     return books.run(mqtt.replay, position, since, books.at, "anna"), is_pruned
 
@@ -64,7 +66,10 @@ def test_the_first_use_begins_after_the_newest_fact(books: Books) -> None:
     tell(books, 2)
     books.run(mqtt.begin, books.at)  # a restart
     assert ids(books) == [last + 1, last + 2]
-    assert (shown(books).waiting, shown(books).waiting_since) == (2, stamp(books.now - timedelta(minutes=1)))
+    assert (shown(books).waiting, shown(books).waiting_since) == (
+        2,
+        stamp(books.now - timedelta(minutes=1)),
+    )
 
 
 def test_a_page_ends_at_its_limit(books: Books) -> None:
@@ -118,7 +123,9 @@ def test_a_replay_begins_with_the_first_fact_of_its_time(books: Books) -> None:
     """Facts are stored in the order of their commits; their times are those of receipt."""
     tell(books)
     for at in ("2026-04-01T12:00:02.000Z", "2026-04-01T12:00:01.000Z", "2026-04-01T12:00:03.000Z"):
-        books.run(lambda db, at=at: db.record(EventsPruned(charger=None, at=at, count=1, before="")))  # type: ignore[misc]
+        books.run(
+            lambda db, at=at: db.record(EventsPruned(charger=None, at=at, count=1, before=""))  # type: ignore[misc]
+        )
     last = newest(books)
     assert before(view(books.connection), "2026-04-01T12:00:02.000Z") == (last - 3, False)
     assert before(view(books.connection), "2026-04-01T12:00:02.500Z") == (last - 1, False)
@@ -131,7 +138,10 @@ def test_times_of_a_clock_that_was_not_set_do_not_end_a_replay(books: Books) -> 
     unset = EventsPruned(charger=None, at="1970-01-01T00:10:00.000Z", count=1, before="")
     books.run(lambda db: db.record(unset))
     tell(books, 2)
-    assert before(view(books.connection), stamp(books.now - timedelta(seconds=230))) == (last, False)
+    assert before(view(books.connection), stamp(books.now - timedelta(seconds=230))) == (
+        last,
+        False,
+    )
 
 
 def test_a_site_that_never_used_it_has_nothing_to_replay(books: Books) -> None:
@@ -172,6 +182,10 @@ def test_since_when_it_is_connected_or_not(books: Books, is_connected: bool) -> 
     books.run(mqtt.note_link, is_connected, books.at, "broker:1883", "another")
     books.run(mqtt.note_problem, "not authorized")
     found = shown(books)
-    assert (found.is_connected, found.since, found.problem) == (is_connected, since, "not authorized")
+    assert (found.is_connected, found.since, found.problem) == (
+        is_connected,
+        since,
+        "not authorized",
+    )
     books.run(mqtt.note_problem, None)
     assert shown(books).problem is None

@@ -1,7 +1,8 @@
-"""Each class of lies in the independent test (issue 8), as stories, with the result by rules.md, Energy.
+"""Each class of lies in the independent test (issue 8), as stories, with the result by rules.md,
+Energy.
 
-If the messages show the truth, the figure is exact. If they only show that something is wrong, the figure is under
-review and not above the energy that can have been delivered.
+If the messages show the truth, the figure is exact. If they only show that something is wrong, the
+figure is under review and not above the energy that can have been delivered.
 """
 
 from datetime import timedelta
@@ -34,7 +35,9 @@ pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stor
 # A stop without an id, and another car's session
 
 
-def test_an_idless_stop_hours_after_available_closes_no_stranger(books: Books, station: Station) -> None:
+def test_an_idless_stop_hours_after_available_closes_no_stranger(
+    books: Books, station: Station
+) -> None:
     stranger = station.start(1000, tag="ALICE")
     charge(station, stranger, 1000)
     close_silent(station)
@@ -49,7 +52,9 @@ def test_an_idless_stop_hours_after_available_closes_no_stranger(books: Books, s
     assert books.count("set_aside") + len(others(books, stranger)) == 1
 
 
-def test_an_idless_stop_does_not_take_the_other_connectors_running_session(books: Books, station: Station) -> None:
+def test_an_idless_stop_does_not_take_the_other_connectors_running_session(
+    books: Books, station: Station
+) -> None:
     """It fits its register to the Wh, but that car continues to charge and sends readings."""
     running = station.start(1000, connector=2)
     register = charge(station, running, 1000, connector=2)
@@ -78,7 +83,9 @@ def test_an_idless_stop_beyond_the_pace_of_a_running_session_is_not_its(
 
 
 @pytest.mark.parametrize("how", ["stop", "system"])
-def test_a_leap_stays_doubtful_when_the_next_start_agrees(books: Books, station: Station, how: str) -> None:
+def test_a_leap_stays_doubtful_when_the_next_start_agrees(
+    books: Books, station: Station, how: str
+) -> None:
     lying = station.start(1000)
     register = charge(station, lying, 1000, every=1) + 20_000
     books.wait(1)
@@ -99,7 +106,9 @@ def test_a_leap_stays_doubtful_when_the_next_start_agrees(books: Books, station:
 # Starts below the previous stop
 
 
-def test_an_overlap_is_billed_to_the_one_whose_readings_reach_into_it(books: Books, station: Station) -> None:
+def test_an_overlap_is_billed_to_the_one_whose_readings_reach_into_it(
+    books: Books, station: Station
+) -> None:
     first = station.start(1000, tag="ALICE")
     register = charge(station, first, 1000, 3 * HOUR)
     station.stop(first, register)
@@ -112,7 +121,9 @@ def test_an_overlap_is_billed_to_the_one_whose_readings_reach_into_it(books: Boo
     assert_figure(station, second, 14_400, flagged=True)
 
 
-def test_an_overlap_that_no_readings_reach_is_billed_to_neither(books: Books, station: Station) -> None:
+def test_an_overlap_that_no_readings_reach_is_billed_to_neither(
+    books: Books, station: Station
+) -> None:
     first = station.start(1000, tag="ALICE")
     books.wait(3 * HOUR)
     station.stop(first, 22_600)
@@ -126,7 +137,8 @@ def test_an_overlap_that_no_readings_reach_is_billed_to_neither(books: Books, st
 
 
 def test_an_overlap_may_belong_to_the_second(books: Books, station: Station) -> None:
-    """The first stop was too high; the readings of the second transaction begin at its true start."""
+    """The first stop was too high; the readings of the second transaction begin at its true
+    start."""
     first = station.start(1000, tag="ALICE")
     books.wait(3 * HOUR)
     station.stop(first, 21_000)
@@ -144,7 +156,8 @@ def test_an_overlap_may_belong_to_the_second(books: Books, station: Station) -> 
 def test_a_start_that_may_lie_within_a_transaction_of_unknown_end(
     books: Books, station: Station, overlapping: int, has_readings: bool
 ) -> None:
-    """The charger dies in the second last transaction after 7,200 Wh. The last start is 300 Wh below that."""
+    """The charger dies in the second last transaction after 7,200 Wh. The last start is 300 Wh
+    below that."""
     register = session(station, 100_000)
     for _ in range(overlapping):
         lying = station.start(register - 2000)
@@ -189,7 +202,9 @@ def test_a_start_of_zero_where_nothing_came_before(station: Station) -> None:
     assert_doubtful(station, transaction, 6600, 7200)
 
 
-def test_a_start_of_zero_without_any_other_evidence_is_looked_at(books: Books, station: Station) -> None:
+def test_a_start_of_zero_without_any_other_evidence_is_looked_at(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(0)
     books.wait(HOUR)
     station.stop(transaction, 306_000)
@@ -220,7 +235,9 @@ def test_a_leap_inside_a_minute(station: Station, leap: int) -> None:
 
 @pytest.mark.parametrize("factor", [10, 0.1])
 @pytest.mark.parametrize("source", ["power", "current"])
-def test_a_register_ten_times_off_against_the_power(books: Books, station: Station, factor: float, source: str) -> None:
+def test_a_register_ten_times_off_against_the_power(
+    books: Books, station: Station, factor: float, source: str
+) -> None:
     """Its steps are all ten times the energy of the power; only one reading agrees with all."""
     transaction, register = station.start(50_000), 50_000.0
     for _ in range(HOUR):
@@ -277,21 +294,27 @@ def test_a_start_above_its_own_readings(station: Station, above: int) -> None:
 
 @pytest.mark.parametrize("meter_stop", [1000, 999, 0])
 @pytest.mark.parametrize("tells_power", [True, False])
-def test_a_stop_that_repeats_its_start(station: Station, meter_stop: int, tells_power: bool) -> None:
+def test_a_stop_that_repeats_its_start(
+    station: Station, meter_stop: int, tells_power: bool
+) -> None:
     transaction = station.start(1000)
     charge(station, transaction, 1000, tells_power=tells_power)
     station.stop(transaction, meter_stop)
     assert_figure(station, transaction, 7200, flagged=True)
 
 
-def test_readings_that_arrive_after_the_stop_and_rise_above_it(books: Books, station: Station) -> None:
+def test_readings_that_arrive_after_the_stop_and_rise_above_it(
+    books: Books, station: Station
+) -> None:
     """They waited in the queue of MeterValues, of times before the stop."""
     transaction = station.start(1000)
     books.wait(HOUR)
     station.stop(transaction, 5000)
     books.wait(5)
     for minutes in range(10, HOUR + 1, 10):
-        station.tell(station.register(1000 + 120 * minutes, HOUR + 5 - minutes), transaction=transaction)
+        station.tell(
+            station.register(1000 + 120 * minutes, HOUR + 5 - minutes), transaction=transaction
+        )
     settle(books)
     assert_figure(station, transaction, 7200, flagged=True)
     assert books.value("SELECT status FROM tx WHERE id = ?", transaction) == "Completed"
@@ -384,7 +407,9 @@ def test_an_idless_stop_with_its_tag_in_another_spelling(station: Station, tag: 
     assert_figure(station, transaction, 7200, flagged=True)
 
 
-def test_an_idless_stop_one_wh_above_a_reading_without_power(books: Books, station: Station) -> None:
+def test_an_idless_stop_one_wh_above_a_reading_without_power(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(1000)
     register = charge(station, transaction, 1000)
     register = charge(station, transaction, register, 30, power=0)
@@ -410,7 +435,9 @@ def test_hourly_readings_with_hours_of_sun_between_them(books: Books, station: S
 def test_a_leap_of_90_kwh_is_not_billed(station: Station, tells_power: bool) -> None:
     transaction = station.start(1000)
     register = charge(station, transaction, 1000, 90, every=15, tells_power=tells_power)
-    register = charge(station, transaction, register + 90_000, 90, every=15, tells_power=tells_power)
+    register = charge(
+        station, transaction, register + 90_000, 90, every=15, tells_power=tells_power
+    )
     station.stop(transaction, register)
     assert_doubtful(station, transaction, 21_600 - 2 * 1800, 21_600)
 
@@ -444,7 +471,11 @@ def test_readings_of_connector_zero_with_the_right_id(station: Station) -> None:
 @pytest.mark.parametrize("lie", ["Wh called kWh", "kWh called Wh"])
 def test_readings_in_another_unit_than_they_say(station: Station, lie: str) -> None:
     def told(wh: int) -> dict[str, str]:
-        return {"value": str(wh), "unit": "kWh"} if lie == "Wh called kWh" else {"value": f"{wh / 1000:.3f}"}
+        return (
+            {"value": str(wh), "unit": "kWh"}
+            if lie == "Wh called kWh"
+            else {"value": f"{wh / 1000:.3f}"}
+        )
 
     transaction = station.start(50_000)
     register = charge(station, transaction, 50_000, told=told)
@@ -453,7 +484,9 @@ def test_readings_in_another_unit_than_they_say(station: Station, lie: str) -> N
 
 
 @pytest.mark.parametrize("tells_power", [True, False])
-def test_start_and_stop_per_session_with_readings_for_life(station: Station, tells_power: bool) -> None:
+def test_start_and_stop_per_session_with_readings_for_life(
+    station: Station, tells_power: bool
+) -> None:
     transaction = station.start(0)
     charge(station, transaction, 100_000, tells_power=tells_power)
     station.stop(transaction, 7200)

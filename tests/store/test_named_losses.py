@@ -1,4 +1,5 @@
-"""The classes of issue 8 in which messages or fields are lost: the evident energy is billed, under review."""
+"""The classes of issue 8 in which messages or fields are lost: the evident energy is billed, under
+review."""
 
 import pytest
 
@@ -30,7 +31,9 @@ def test_a_start_without_a_register_keeps_its_tag_time_and_readings(
     books.wait(2 * HOUR)
     transaction = start_with(station, register, tag="ALICE", at=began)
     for minute in range(0, HOUR + 1, 10):
-        station.tell(station.register(1000 + 120 * minute, 2 * HOUR - minute), transaction=transaction)
+        station.tell(
+            station.register(1000 + 120 * minute, 2 * HOUR - minute), transaction=transaction
+        )
     station.stop(transaction, 8200, at=station.clock(HOUR))
     settle(books)
     assert books.row("SELECT id_tag, conn_id FROM tx WHERE id = ?", transaction) == ("ALICE", 1)
@@ -56,7 +59,9 @@ def test_only_readings_and_stop_arrive(books: Books, station: Station, told_id: 
     assert others(books) == [found]
 
 
-def test_a_car_that_waits_for_hours_is_one_transaction_by_its_id(books: Books, station: Station) -> None:
+def test_a_car_that_waits_for_hours_is_one_transaction_by_its_id(
+    books: Books, station: Station
+) -> None:
     """It charges again at night; the start was lost."""
     register = charge(station, -51, 1000)
     register = charge(station, -51, register, 6 * HOUR, power=0)
@@ -68,10 +73,13 @@ def test_a_car_that_waits_for_hours_is_one_transaction_by_its_id(books: Books, s
 
 
 @pytest.mark.parametrize("told_id", [-1, 123_456])
-def test_only_a_stop_with_its_transaction_data_arrives(books: Books, station: Station, told_id: int) -> None:
+def test_only_a_stop_with_its_transaction_data_arrives(
+    books: Books, station: Station, told_id: int
+) -> None:
     books.wait(HOUR)
     begin, end = (
-        {"value": wh, "context": f"Transaction.{context}"} for wh, context in (("1000", "Begin"), ("8200", "End"))
+        {"value": wh, "context": f"Transaction.{context}"}
+        for wh, context in (("1000", "Begin"), ("8200", "End"))
     )
     data = [meter_value(station.clock(HOUR), begin), meter_value(station.clock(), end)]
     station.stop(told_id, 8200, data=data)
@@ -90,7 +98,9 @@ def test_only_a_stop_arrives_that_nothing_supports(books: Books, station: Statio
 
 
 @pytest.mark.parametrize("sign", ["power", "current"])
-def test_power_without_an_id_resumes_what_was_suspended(books: Books, station: Station, sign: str) -> None:
+def test_power_without_an_id_resumes_what_was_suspended(
+    books: Books, station: Station, sign: str
+) -> None:
     transaction = station.start(1000)
     register = charge(station, transaction, 1000)
     station.boot()

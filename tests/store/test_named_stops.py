@@ -1,5 +1,5 @@
-"""Correct stops with an id that look wrong because of a register, a unit or a shared meter, and stops without an id
-that are matched (rules.md, Energy). Found in simulated months."""
+"""Correct stops with an id that look wrong because of a register, a unit or a shared meter, and
+stops without an id that are matched (rules.md, Energy). Found in simulated months."""
 
 import pytest
 
@@ -15,11 +15,17 @@ STEP = 2750  # Wh in a quarter of an hour at 11 kW
 CAR = 11_000
 
 
-def readings(station: Station, transaction: int | None, *registers: int | dict[str, str], connector: int = 1) -> None:
+def readings(
+    station: Station, transaction: int | None, *registers: int | dict[str, str], connector: int = 1
+) -> None:
     """One each quarter of an hour at 11 kW."""
     for register in registers:
         station.books.wait(QUARTER)
-        station.tell(meter_value(station.clock(), register, watts(CAR)), transaction=transaction, connector=connector)
+        station.tell(
+            meter_value(station.clock(), register, watts(CAR)),
+            transaction=transaction,
+            connector=connector,
+        )
 
 
 def stopped_by(books: Books, transaction: int) -> str | None:
@@ -34,7 +40,9 @@ def codes(books: Books) -> list[str]:
     ("start", "registers", "stop"),
     [
         pytest.param(44_682, (47_432, 50_182, STEP, 2 * STEP), 2 * STEP + 916, id="set back to 0"),
-        pytest.param(65_173, (2387, 2387 + STEP, 2387 + 2 * STEP), 2387 + 2 * STEP, id="rolls over"),
+        pytest.param(
+            65_173, (2387, 2387 + STEP, 2387 + 2 * STEP), 2387 + 2 * STEP, id="rolls over"
+        ),
     ],
 )
 def test_a_register_that_began_again_is_no_reason_against_its_name(
@@ -52,7 +60,9 @@ def test_a_register_that_began_again_is_no_reason_against_its_name(
 
 
 @pytest.mark.parametrize("factor", [0.001, 1000])
-def test_readings_in_another_unit_are_no_reason_against_its_name(books: Books, station: Station, factor: float) -> None:
+def test_readings_in_another_unit_are_no_reason_against_its_name(
+    books: Books, station: Station, factor: float
+) -> None:
     start = 5_522_164
     transaction = station.start(start)
     told = [{"value": f"{(start + number * STEP) * factor:.3f}"} for number in range(1, 25)]
@@ -65,7 +75,8 @@ def test_readings_in_another_unit_are_no_reason_against_its_name(books: Books, s
 
 
 def test_a_shared_meter_counts_a_car_that_draws_more(books: Books, station: Station) -> None:
-    """The register rose by more than this car can have drawn: the car on the other connector drew the rest."""
+    """The register rose by more than this car can have drawn: the car on the other connector drew
+    the rest."""
     full = station.start(6_804_643)
     readings(station, full, 6_807_393)
     for _ in range(3):
@@ -79,7 +90,9 @@ def test_a_shared_meter_counts_a_car_that_draws_more(books: Books, station: Stat
     assert "stop_elsewhere" not in codes(books)
 
 
-def test_without_a_name_the_last_reading_counts_that_came_last(books: Books, station: Station) -> None:
+def test_without_a_name_the_last_reading_counts_that_came_last(
+    books: Books, station: Station
+) -> None:
     """Its clock was set back by an hour: the newest reading by its times is not the last."""
     transaction = station.start(888_197)
     for number in range(1, 8):
@@ -108,7 +121,9 @@ def test_without_a_name_the_one_whose_last_reading_it_tells(books: Books, statio
     assert_open(station, other)
 
 
-def test_a_start_without_a_clock_waited_until_after_the_stop(books: Books, station: Station) -> None:
+def test_a_start_without_a_clock_waited_until_after_the_stop(
+    books: Books, station: Station
+) -> None:
     """The clock was set meanwhile, so the stop is older than the receipt of its start."""
     register = session(station, 400_000)
     books.wait(3 * HOUR)
@@ -119,8 +134,11 @@ def test_a_start_without_a_clock_waited_until_after_the_stop(books: Books, stati
     assert bill_of(station, transaction)[1] == 9000
 
 
-def test_a_second_stop_with_more_is_no_stop_of_the_other_connector(books: Books, station: Station) -> None:
-    """It names the one that ended a minute before, and the other connector's could have come so far."""
+def test_a_second_stop_with_more_is_no_stop_of_the_other_connector(
+    books: Books, station: Station
+) -> None:
+    """It names the one that ended a minute before, and the other connector's could have come so
+    far."""
     first, second = station.start(1000, connector=1), station.start(0, connector=2)
     books.wait(60)
     station.stop(first, 8200)
@@ -134,10 +152,12 @@ def test_a_second_stop_with_more_is_no_stop_of_the_other_connector(books: Books,
 def test_a_stop_with_the_tag_of_another_transaction_that_it_fits_ends_that_one(
     books: Books, station: Station, tag: str, is_swapped: bool
 ) -> None:
-    """The charger names the newest transaction in each stop; without readings, both are possible. ANNA is of BERT's
-    group, and may stop what he started, though she charges, too."""
+    """The charger names the newest transaction in each stop; without readings, both are possible.
+    ANNA is of BERT's group, and may stop what he started, though she charges, too."""
     for one in ("ANNA", "BERT"):
-        books.run(tags.add, books.policy, TagData(id_tag=one, parent_id_tag="HOUSE"), books.at, "clerk")
+        books.run(
+            tags.add, books.policy, TagData(id_tag=one, parent_id_tag="HOUSE"), books.at, "clerk"
+        )
     other = station.start(20_000, connector=1, tag="ANNA" if tag == "ANNA" else "CARL")
     named = station.start(0, connector=2, tag="BERT")
     books.wait(4 * HOUR)
@@ -150,10 +170,17 @@ def test_a_stop_with_another_tag_ends_the_one_from_whose_register_alone_it_goes_
     books: Books, station: Station
 ) -> None:
     """Somebody else's tag may have stopped it."""
-    other, named = station.start(20_000, connector=1, tag="CARL"), station.start(30_000, connector=2, tag="BERT")
+    other, named = (
+        station.start(20_000, connector=1, tag="CARL"),
+        station.start(30_000, connector=2, tag="BERT"),
+    )
     books.wait(HOUR)
     for transaction, wh, connector in ((other, 27_200, 1), (named, 37_200, 2)):
-        station.tell(meter_value(station.clock(), wh, watts(CAR)), transaction=transaction, connector=connector)
+        station.tell(
+            meter_value(station.clock(), wh, watts(CAR)),
+            transaction=transaction,
+            connector=connector,
+        )
     books.wait(QUARTER)
     station.stop(named, 39_000, tag="CARL")
     assert_open(station, other)

@@ -1,4 +1,5 @@
-"""The newest time of a database, which shows that a clock is not set; and rows that are no evidence."""
+"""The newest time of a database, which shows that a clock is not set; and rows that are no
+evidence."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -39,7 +40,8 @@ def live_a_moment_ahead(books: Books) -> datetime:
 
 
 def test_the_newest_row_of_any_kind(books: Books) -> None:
-    """Readings are not events, and the time a charger was last seen is stored only every few seconds."""
+    """Readings are not events, and the time a charger was last seen is stored only every few
+    seconds."""
     assert at(books) == books.at  # the run's own
     books.wait(10)
     station = Station(books)

@@ -20,9 +20,21 @@ from tests.store.test_outcomes import ask, outcome
 EVENT = {"event_type": "InvalidMessages", "timestamp": "2026-03-01T11:00:00Z", "tech_info": None}
 KINDS: list[tuple[type[Any], dict[str, Any], dict[str, Any]]] = [
     (DiagnosticsStatusChanged, {"status": "Idle"}, {"status": "Uploading"}),
-    (FirmwareStatusChanged, {"status": "Idle", "request_id": None}, {"status": "Idle", "request_id": 7}),
-    (FirmwareStatusChanged, {"status": "Downloading", "request_id": 7}, {"status": "Downloaded", "request_id": 7}),
-    (LogStatusChanged, {"status": "Idle", "request_id": None}, {"status": "Uploading", "request_id": 7}),
+    (
+        FirmwareStatusChanged,
+        {"status": "Idle", "request_id": None},
+        {"status": "Idle", "request_id": 7},
+    ),
+    (
+        FirmwareStatusChanged,
+        {"status": "Downloading", "request_id": 7},
+        {"status": "Downloaded", "request_id": 7},
+    ),
+    (
+        LogStatusChanged,
+        {"status": "Idle", "request_id": None},
+        {"status": "Uploading", "request_id": 7},
+    ),
     (SecurityEventReported, EVENT, EVENT | {"timestamp": "2026-03-01T11:00:01Z"}),
 ]
 
@@ -33,7 +45,12 @@ def notify(station: Station, kind: type[Any], **fields: Any) -> None:
 
 
 def counts(books: Books, kind: type[Any]) -> list[int]:
-    return [count for (count,) in books.rows("SELECT count FROM event WHERE kind = ? ORDER BY id", kind.__name__)]
+    return [
+        count
+        for (count,) in books.rows(
+            "SELECT count FROM event WHERE kind = ? ORDER BY id", kind.__name__
+        )
+    ]
 
 
 @pytest.mark.parametrize(("kind", "first", "other"), KINDS)

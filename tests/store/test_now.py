@@ -28,7 +28,12 @@ def test_a_card_says_what_its_connectors_do(books: Books, station: Station, page
     station.status("Charging")
     station.status("Faulted", connector=2, error="GroundFailure", vendor="E7")
     card = page.charger()
-    assert (card.status, card.is_connected, card.since, card.needs_attention) == ("Available", True, books.at, True)
+    assert (card.status, card.is_connected, card.since, card.needs_attention) == (
+        "Available",
+        True,
+        books.at,
+        True,
+    )
     first, second = card.connectors
     assert (first.connector, first.status, first.since, first.error_code) == (
         1,
@@ -36,10 +41,16 @@ def test_a_card_says_what_its_connectors_do(books: Books, station: Station, page
         "2026-03-01T12:00:00.000Z",
         None,
     )
-    assert (second.connector, second.error_code, second.vendor_error_code) == (2, "GroundFailure", "E7")
+    assert (second.connector, second.error_code, second.vendor_error_code) == (
+        2,
+        "GroundFailure",
+        "E7",
+    )
 
 
-def test_a_session_says_why_load_management_holds_it_back(books: Books, station: Station, page: Page) -> None:
+def test_a_session_says_why_load_management_holds_it_back(
+    books: Books, station: Station, page: Page
+) -> None:
     number, other = station.start(1000), station.start(2000, connector=2)
     books.run(load.begin_span, number, "waited", books.at)
     books.run(load.begin_span, other, "below", books.at)
@@ -80,21 +91,39 @@ def test_only_the_chargers_that_are_asked_for(books: Books, page: Page) -> None:
     assert found.site.sessions == 3  # the rest stays whole
 
 
-def test_a_session_says_who_charges_and_how_much(books: Books, station: Station, page: Page) -> None:
+def test_a_session_says_who_charges_and_how_much(
+    books: Books, station: Station, page: Page
+) -> None:
     House(books).give(1, "TAG")
     transaction = station.start(1000)
     books.wait(1)
     sample = meter_value(
-        station.clock(), 1500, watts(7200), charge_state(40), {"value": "31", "measurand": "Current.Import"}
+        station.clock(),
+        1500,
+        watts(7200),
+        charge_state(40),
+        {"value": "31", "measurand": "Current.Import"},
     )
     station.tell(sample, transaction=transaction)
     one = page.session()
-    assert (one.id, one.account, one.who, one.id_tag, one.energy_wh) == (transaction, 1, "Anna", "TAG", 500)
+    assert (one.id, one.account, one.who, one.id_tag, one.energy_wh) == (
+        transaction,
+        1,
+        "Anna",
+        "TAG",
+        500,
+    )
     assert (one.power_w, one.current_a, one.state_of_charge) == (7200, 31, 40)
-    assert (one.is_silent, one.is_suspended, one.power_at) == (False, False, "2026-03-01T12:01:00.000Z")
+    assert (one.is_silent, one.is_suspended, one.power_at) == (
+        False,
+        False,
+        "2026-03-01T12:01:00.000Z",
+    )
 
 
-def test_a_tag_of_no_account_is_named_as_it_is_called(books: Books, station: Station, page: Page) -> None:
+def test_a_tag_of_no_account_is_named_as_it_is_called(
+    books: Books, station: Station, page: Page
+) -> None:
     station.start()
     assert page.session().who is None
     books.connection.execute(
@@ -104,7 +133,9 @@ def test_a_tag_of_no_account_is_named_as_it_is_called(books: Books, station: Sta
     assert page.session().who == "Guest"
 
 
-def test_a_session_of_no_known_connector_has_a_place(books: Books, station: Station, page: Page) -> None:
+def test_a_session_of_no_known_connector_has_a_place(
+    books: Books, station: Station, page: Page
+) -> None:
     transaction = station.start()
     books.connection.execute("UPDATE tx SET conn_id = NULL WHERE id = ?", (transaction,))
     (place,) = page.charger().connectors
@@ -115,7 +146,10 @@ def test_the_last_command_of_ten_minutes(books: Books, page: Page) -> None:
     Station(books)
     for number, action in enumerate(("Reset", "UnlockConnector")):
         books.connection.execute(
-            "INSERT INTO command (cp_id, action, payload, state, requested_at) VALUES ('CP-1', ?, '{}', 'accepted', ?)",
+            (
+                "INSERT INTO command (cp_id, action, payload, state, requested_at) "
+                "VALUES ('CP-1', ?, '{}', 'accepted', ?)"
+            ),
             (action, books.at),
         )
         books.wait(number)
@@ -128,7 +162,9 @@ def test_the_last_command_of_ten_minutes(books: Books, page: Page) -> None:
 
 @pytest.mark.usefixtures("station")
 @pytest.mark.parametrize(("state", "outcome"), [("rejected", None), ("accepted", "not seen")])
-def test_a_command_that_failed_stays(books: Books, page: Page, state: str, outcome: str | None) -> None:
+def test_a_command_that_failed_stays(
+    books: Books, page: Page, state: str, outcome: str | None
+) -> None:
     books.connection.execute(
         "INSERT INTO command (cp_id, action, payload, state, requested_at, outcome)"
         " VALUES ('CP-1', 'Reset', '{}', ?, ?, ?)",
@@ -152,7 +188,9 @@ def test_a_curve_grows_with_its_session(books: Books, station: Station, page: Pa
     assert page.session().curve == Page(books).session().curve  # as if nothing had been kept
 
 
-def test_without_power_it_is_that_of_the_register(books: Books, station: Station, page: Page) -> None:
+def test_without_power_it_is_that_of_the_register(
+    books: Books, station: Station, page: Page
+) -> None:
     transaction = station.start(1000)
     for wh in (1100, 1700, 1700):
         books.wait(5)
@@ -161,7 +199,9 @@ def test_without_power_it_is_that_of_the_register(books: Books, station: Station
     assert page.session().curve == [(600, 7200), (900, 0)]
 
 
-def test_power_and_register_of_one_time_may_arrive_in_two_messages(books: Books, station: Station, page: Page) -> None:
+def test_power_and_register_of_one_time_may_arrive_in_two_messages(
+    books: Books, station: Station, page: Page
+) -> None:
     transaction = station.start(1000)
     books.wait(5)
     station.tell(station.register(1100), transaction=transaction)
@@ -194,17 +234,26 @@ def test_power_of_the_site_is_that_of_readings_of_now(books: Books, page: Page) 
         transaction = station.start(1000)
         charge(station, transaction, 1000, minutes=5, every=1)
     site = page.read().site
-    assert (site.sessions, site.charging, site.power_w, site.silent) == (2, 1, 7200, 1)  # the first is 5 minutes behind
+    assert (site.sessions, site.charging, site.power_w, site.silent) == (
+        2,
+        1,
+        7200,
+        1,
+    )  # the first is 5 minutes behind
 
 
-def test_a_session_that_just_began_is_not_counted_as_silent(books: Books, station: Station, page: Page) -> None:
+def test_a_session_that_just_began_is_not_counted_as_silent(
+    books: Books, station: Station, page: Page
+) -> None:
     station.start(1000)
     assert page.read().site.silent == 0
     books.wait(30)
     assert page.read().site.silent == 1
 
 
-def test_a_session_is_silent_after_three_of_its_intervals(books: Books, station: Station, page: Page) -> None:
+def test_a_session_is_silent_after_three_of_its_intervals(
+    books: Books, station: Station, page: Page
+) -> None:
     transaction = station.start(1000)
     charge(station, transaction, 1000, minutes=10, every=2)
     books.wait(5.9)
@@ -223,7 +272,9 @@ def test_a_session_is_silent_after_three_of_its_intervals(books: Books, station:
 
 
 @pytest.mark.parametrize("interval", ["0", "", "soon", "1", None])
-def test_an_interval_that_says_nothing(books: Books, station: Station, page: Page, interval: str | None) -> None:
+def test_an_interval_that_says_nothing(
+    books: Books, station: Station, page: Page, interval: str | None
+) -> None:
     """None, and one so short that a network is slower."""
     station.start()
     books.connection.execute(
@@ -249,7 +300,9 @@ def test_a_wrong_clock_makes_no_session_silent(books: Books, page: Page) -> None
         assert one.power_at == f"{books.at[:20]}000Z"  # by our clock
 
 
-def test_a_status_that_was_queued_puts_no_reading_into_the_future(books: Books, station: Station, page: Page) -> None:
+def test_a_status_that_was_queued_puts_no_reading_into_the_future(
+    books: Books, station: Station, page: Page
+) -> None:
     """It looks as if the clock were an hour behind."""
     transaction = station.start(1000)
     station.status("Charging", at=station.clock(minutes_ago=60))
@@ -264,7 +317,12 @@ def test_a_suspended_session_is_neither_charging_nor_silent(station: Station, pa
     charge(station, station.start(1000), 1000, minutes=5, every=1)
     station.boot()
     site = page.read().site
-    assert (site.sessions, site.charging, site.power_w, site.silent) == (1, 0, 0, 1)  # its power is not known
+    assert (site.sessions, site.charging, site.power_w, site.silent) == (
+        1,
+        0,
+        0,
+        1,
+    )  # its power is not known
     station.books.wait(60)
     assert (page.session().is_suspended, page.session().is_silent) == (True, False)
 
@@ -300,7 +358,10 @@ def test_energy_is_that_of_what_ended_and_of_what_is_open(books: Books, page: Pa
     assert (energy.day_since, energy.day_wh) == ("2026-06-09T22:00:00.000Z", 2500)
     assert (energy.month_since, energy.month_wh) == ("2026-05-31T22:00:00.000Z", 12_500)
     assert (energy.last_month_since, energy.last_month_wh) == ("2026-04-30T22:00:00.000Z", 1110)
-    assert (energy.last_month_until, energy.last_month_so_far_wh) == ("2026-05-10T08:00:00.000Z", 110)
+    assert (energy.last_month_until, energy.last_month_so_far_wh) == (
+        "2026-05-10T08:00:00.000Z",
+        110,
+    )
 
 
 def test_a_day_that_the_last_month_did_not_have(books: Books, page: Page) -> None:
@@ -313,10 +374,14 @@ def test_a_day_that_the_last_month_did_not_have(books: Books, page: Page) -> Non
 
 def test_the_name_of_the_site(books: Books, page: Page) -> None:
     assert page.read().site.name == "levity"
-    books.connection.execute("INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('Owners', 14, '', '')")
+    books.connection.execute(
+        "INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('Owners', 14, '', '')"
+    )
     assert page.read().site.name == "Owners"
     for number, name in enumerate(("Bauhof 12", "Garage"), 1):
-        books.connection.execute("INSERT INTO station (name, created_at, updated_at) VALUES (?, '', '')", (name,))
+        books.connection.execute(
+            "INSERT INTO station (name, created_at, updated_at) VALUES (?, '', '')", (name,)
+        )
         assert page.read().site.name == ("Bauhof 12" if number == 1 else "Owners")
 
 

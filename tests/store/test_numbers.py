@@ -1,4 +1,5 @@
-"""Numbers of statements after a restore: those of the lost time are never given out again, and a check knows why."""
+"""Numbers of statements after a restore: those of the lost time are never given out again, and a
+check knows why."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ class Site:
         return Biller(house, has_begun=has_begun)
 
     def restore(self, last_statement: int | None, *, is_forced: bool = True) -> Restored:
-        return restoring.restore(self.backup, self.path, ignore, is_forced=is_forced, last_statement=last_statement)
+        return restoring.restore(
+            self.backup, self.path, ignore, is_forced=is_forced, last_statement=last_statement
+        )
 
     def problems(self) -> list[str]:
         return [one.text for one in check(self.path, lambda _: None).problems]
@@ -70,7 +73,11 @@ def test_the_next_closing_uses_no_number_that_was_printed(site: Site) -> None:
     assert site.restore(3).last_statement == 3
     assert site.bill(4, 5) == [4, 5]
     assert site.problems() == []
-    assert query(site.path, "SELECT number FROM statement WHERE number > 0 ORDER BY number") == [(1,), (4,), (5,)]
+    assert query(site.path, "SELECT number FROM statement WHERE number > 0 ORDER BY number") == [
+        (1,),
+        (4,),
+        (5,),
+    ]
 
 
 def test_numbers_that_only_the_owner_knows(site: Site) -> None:
@@ -78,10 +85,16 @@ def test_numbers_that_only_the_owner_knows(site: Site) -> None:
     site.restore(7)
     back_up(site.path, site.backup, ignore, is_forced=True)
     site.restore(9)
-    assert query(site.path, "SELECT first, last FROM lost_statements ORDER BY first") == [(2, 7), (8, 9)]
+    assert query(site.path, "SELECT first, last FROM lost_statements ORDER BY first") == [
+        (2, 7),
+        (8, 9),
+    ]
     assert site.bill(4) == [10]
     assert site.problems() == []
-    change(site.path, "DROP TRIGGER lost_statements_are_kept; DELETE FROM lost_statements WHERE first = 8")
+    change(
+        site.path,
+        "DROP TRIGGER lost_statements_are_kept; DELETE FROM lost_statements WHERE first = 8",
+    )
     assert "there is no statement 8" in site.problems()
 
 
@@ -116,7 +129,9 @@ def test_a_backup_that_cannot_say_so_is_refused(site: Site) -> None:
     with closing(model(32)) as older, closing(sqlite3.connect(site.backup)) as file:
         older.backup(file)
     billed = "INSERT INTO billing VALUES (1, '2026-03-01', '2026-03-01T00:00:00.000Z', 'cleo', 2)"
-    change(site.backup, f"PRAGMA application_id = {application_id}; PRAGMA user_version = 32; {billed}")
+    change(
+        site.backup, f"PRAGMA application_id = {application_id}; PRAGMA user_version = 32; {billed}"
+    )
     assert site.restore(1).last_statement == 1
     with pytest.raises(EnvironmentProblem, match="of an older version, which cannot skip numbers"):
         site.restore(5)

@@ -21,15 +21,32 @@ def test_each_phase_is_sent_with_the_register_of_all(books: Books, station: Stat
 
 def test_readings_in_kwh_without_a_unit_at_a_new_charger(station: Station) -> None:
     transaction = station.start(0)
-    wh = charge(station, transaction, 0, 85, power=10_900, told=lambda wh: f"{wh / 1000:.3f}", tells_power=False)
-    wh = charge(station, transaction, wh, 5, power=9_000, told=lambda wh: f"{wh / 1000:.3f}", tells_power=False)
+    wh = charge(
+        station,
+        transaction,
+        0,
+        85,
+        power=10_900,
+        told=lambda wh: f"{wh / 1000:.3f}",
+        tells_power=False,
+    )
+    wh = charge(
+        station,
+        transaction,
+        wh,
+        5,
+        power=9_000,
+        told=lambda wh: f"{wh / 1000:.3f}",
+        tells_power=False,
+    )
     station.stop(transaction, wh)
     assert_figure(station, transaction, wh, flagged=True)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_car_that_feeds_back(books: Books, station: Station, sign: int) -> None:
-    """Its negative power is no import; a meter that is connected the wrong way round tells nothing."""
+    """Its negative power is no import; a meter that is connected the wrong way round tells
+    nothing."""
     transaction, wh = station.start(1000), 1000
     for number in range(12):
         books.wait(5)
@@ -69,7 +86,9 @@ def test_starts_at_0_and_a_figure_that_a_hundredth_of_the_register_would_fit_by_
     found, register = [], 1_650_000 - 16_500
     for minutes in (90, 66, 66):
         transaction = station.start(0)
-        register = charge(station, transaction, register, minutes, power=11_000, every=2, told=lambda _: None)
+        register = charge(
+            station, transaction, register, minutes, power=11_000, every=2, told=lambda _: None
+        )
         station.stop(transaction, register)
         books.wait(HOUR)
         found.append(transaction)
@@ -78,7 +97,9 @@ def test_starts_at_0_and_a_figure_that_a_hundredth_of_the_register_would_fit_by_
         assert_figure(station, transaction, 12_078, flagged=True)
 
 
-def test_a_whole_session_that_names_the_previous_transaction(books: Books, station: Station) -> None:
+def test_a_whole_session_that_names_the_previous_transaction(
+    books: Books, station: Station
+) -> None:
     """Its readings are above the stop that they name, and where the next transaction was."""
     first = station.start(24_363)
     wh = charge(station, first, 24_363, tells_power=False)
@@ -131,7 +152,9 @@ def test_a_register_that_is_renewed_every_five_minutes(books: Books, station: St
     assert_figure(station, transaction, wh - 1000, flagged=False)
 
 
-def test_garbled_stops_do_not_make_a_charger_one_that_counts_each_transaction(books: Books, station: Station) -> None:
+def test_garbled_stops_do_not_make_a_charger_one_that_counts_each_transaction(
+    books: Books, station: Station
+) -> None:
     wh = session(station, 8_100_000)
     for _ in range(2):
         transaction = station.start(wh)

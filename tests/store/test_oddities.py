@@ -1,4 +1,5 @@
-"""What is odd about a charger although each of its messages is right: its owner is told once, by cause."""
+"""What is odd about a charger although each of its messages is right: its owner is told once, by
+cause."""
 
 from __future__ import annotations
 
@@ -20,16 +21,21 @@ DAY = 24 * HOUR
 def told(books: Books) -> list[tuple[str, int, int, int]]:
     """Return all facts about what is odd."""
     facts = [
-        orjson.loads(data) for (data,) in books.rows("SELECT data FROM event WHERE kind = 'ChargerOdd' ORDER BY id")
+        orjson.loads(data)
+        for (data,) in books.rows("SELECT data FROM event WHERE kind = 'ChargerOdd' ORDER BY id")
     ]
     return [(one["cause"], one["connector"], one["figure"], one["earlier"]) for one in facts]
 
 
 def unbilled(books: Books) -> list[int]:
-    return [wh for (wh,) in books.rows("SELECT unbilled_wh FROM tx WHERE unbilled_wh > 0 ORDER BY id")]
+    return [
+        wh for (wh,) in books.rows("SELECT unbilled_wh FROM tx WHERE unbilled_wh > 0 ORDER BY id")
+    ]
 
 
-def empty(station: Station, meter: int = 0, minutes: int = 50, status: str | None = "Charging") -> None:
+def empty(
+    station: Station, meter: int = 0, minutes: int = 50, status: str | None = "Charging"
+) -> None:
     """Tell a session of a car that took nothing, as its charger says, and the status meanwhile."""
     books = station.books
     station.status("Preparing")
@@ -45,7 +51,9 @@ def empty(station: Station, meter: int = 0, minutes: int = 50, status: str | Non
 # Nothing is measured
 
 
-def test_a_charger_that_charges_and_counts_nothing_is_told_once(books: Books, station: Station) -> None:
+def test_a_charger_that_charges_and_counts_nothing_is_told_once(
+    books: Books, station: Station
+) -> None:
     page = Page(books)
     empty(station)
     empty(station)
@@ -67,7 +75,9 @@ def test_a_charger_that_charges_and_counts_nothing_is_told_once(books: Books, st
 
 
 @pytest.mark.parametrize("status", ["SuspendedEV", "SuspendedEVSE", "Preparing", None])
-def test_a_car_that_is_full_accuses_no_charger(books: Books, station: Station, status: str | None) -> None:
+def test_a_car_that_is_full_accuses_no_charger(
+    books: Books, station: Station, status: str | None
+) -> None:
     for _ in range(7):
         empty(station, status=status)
     assert told(books) == []
@@ -85,14 +95,19 @@ def test_sessions_that_are_short_or_told_late_show_nothing(books: Books, station
     assert told(books) == []
 
 
-def test_a_short_one_between_is_no_proof_and_no_contradiction(books: Books, station: Station) -> None:
+def test_a_short_one_between_is_no_proof_and_no_contradiction(
+    books: Books, station: Station
+) -> None:
     for minutes in (50, 4, 50, 4, 50):
         empty(station, minutes=minutes)
     assert told(books) == [("measures_nothing", 1, 3, 0)]
 
 
-def test_a_meter_that_has_counted_before_needs_more_sessions(books: Books, station: Station) -> None:
-    """The charger may report Charging for as long as a car is plugged in, and a full car takes nothing."""
+def test_a_meter_that_has_counted_before_needs_more_sessions(
+    books: Books, station: Station
+) -> None:
+    """The charger may report Charging for as long as a car is plugged in, and a full car takes
+    nothing."""
     station.stop(station.start(10_000, at=station.clock(HOUR)), 15_000)
     for _ in range(4):
         empty(station, 15_000)
@@ -113,7 +128,9 @@ def test_energy_between_begins_anew(books: Books, station: Station) -> None:
     assert told(books) == []
 
 
-def test_what_load_management_held_back_is_no_fault_of_the_meter(books: Books, station: Station) -> None:
+def test_what_load_management_held_back_is_no_fault_of_the_meter(
+    books: Books, station: Station
+) -> None:
     for _ in range(4):
         transaction = station.start(0)
         station.status("Charging")
@@ -124,7 +141,9 @@ def test_what_load_management_held_back_is_no_fault_of_the_meter(books: Books, s
 
 
 def paused(db: UnitOfWork, transaction: int, since: str) -> None:
-    db.execute("INSERT INTO load_span (tx_id, why, since) VALUES (?, 'paused', ?)", (transaction, since))
+    db.execute(
+        "INSERT INTO load_span (tx_id, why, since) VALUES (?, 'paused', ?)", (transaction, since)
+    )
 
 
 # It comes and goes
@@ -137,13 +156,19 @@ def test_a_charger_that_comes_and_goes_is_told_once(books: Books, station: Stati
         station.connect()
         assert len(told(books)) == (number > MOST_CONNECTIONS)
     assert page.told() == [
-        ("odd", "CP-1 connected more than 50 times in a day; look at its network and its power supply", "CP-1")
+        (
+            "odd",
+            "CP-1 connected more than 50 times in a day; look at its network and its power supply",
+            "CP-1",
+        )
     ]
     books.wait(8 * DAY)
     assert page.told() == []
 
 
-def test_a_charger_that_returns_each_half_hour_is_left_alone(books: Books, station: Station) -> None:
+def test_a_charger_that_returns_each_half_hour_is_left_alone(
+    books: Books, station: Station
+) -> None:
     for _ in range(7 * 48):
         books.wait(30)
         station.lose()
@@ -154,7 +179,9 @@ def test_a_charger_that_returns_each_half_hour_is_left_alone(books: Books, stati
 # The meter was exchanged
 
 
-def test_more_than_can_have_flowed_is_the_register_of_another_meter(books: Books, station: Station) -> None:
+def test_more_than_can_have_flowed_is_the_register_of_another_meter(
+    books: Books, station: Station
+) -> None:
     page = Page(books)
     station.stop(station.start(12_000, at=station.clock(HOUR)), 18_500)
     books.wait(9 * HOUR)
@@ -163,7 +190,8 @@ def test_more_than_can_have_flowed_is_the_register_of_another_meter(books: Books
     station.stop(transaction, 3_107_000)
     assert (told(books), unbilled(books)) == ([("meter_exchanged", 1, 3_100_000, 18_500)], [])
     words = (
-        "CP-1 has another meter: between two sessions its register went from 18 to 3100 kWh, more than can have flowed"
+        "CP-1 has another meter: between two sessions its register went from 18 to 3100 kWh, more "
+        "than can have flowed"
     )
     assert page.told() == [("odd", words, "CP-1")]
     books.wait(HOUR)
@@ -183,8 +211,11 @@ def test_an_exchange_of_long_ago_is_not_told_again(books: Books, station: Statio
     assert (len(told(books)), page.told()) == (1, [])
 
 
-def test_a_charger_that_delivered_so_much_before_can_do_it_unseen(books: Books, station: Station) -> None:
-    """78 kW for half an hour, twice; in the half hour between, 40 kWh flowed that it did not report."""
+def test_a_charger_that_delivered_so_much_before_can_do_it_unseen(
+    books: Books, station: Station
+) -> None:
+    """78 kW for half an hour, twice; in the half hour between, 40 kWh flowed that it did not
+    report."""
     wh = 5000
     for _ in range(2):
         transaction = station.start(wh)
@@ -202,7 +233,9 @@ def test_what_can_have_flowed_is_unbilled(books: Books, station: Station) -> Non
     assert (told(books), unbilled(books)) == ([], [300_000])
 
 
-def test_a_boot_that_tells_another_meter_explains_any_difference(books: Books, station: Station) -> None:
+def test_a_boot_that_tells_another_meter_explains_any_difference(
+    books: Books, station: Station
+) -> None:
     station.boot(meter_serial_number="A1")
     station.stop(station.start(12_000, at=station.clock(HOUR)), 18_500)
     books.wait(9 * HOUR)
@@ -213,7 +246,8 @@ def test_a_boot_that_tells_another_meter_explains_any_difference(books: Books, s
 
 
 def test_a_start_that_is_in_doubt_accuses_nobody(books: Books, station: Station) -> None:
-    """It is ten times as high as its readings and its stop, so a person is asked about the session."""
+    """It is ten times as high as its readings and its stop, so a person is asked about the
+    session."""
     wh = 400_000
     station.stop(station.start(wh - 6000, at=station.clock(HOUR)), wh)
     books.wait(2 * HOUR)
@@ -232,7 +266,9 @@ def test_what_flowed_since_the_last_imported_session_is_unbilled(books: Books) -
     station = Station(books)
     first = station.start(9700)
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", first) == 700
-    assert [(one.transaction, one.energy_wh) for one in books.recorded(EnergyUnbilled)] == [(first, 700)]
+    assert [(one.transaction, one.energy_wh) for one in books.recorded(EnergyUnbilled)] == [
+        (first, 700)
+    ]
     station.stop(first, 12_000)
     books.wait(60)
     station.start(12_000)

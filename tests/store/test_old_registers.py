@@ -1,7 +1,8 @@
-"""A meter in a cloud: each register is 15 minutes old, with its right time, and those of start and stop are, too.
+"""A meter in a cloud: each register is 15 minutes old, with its right time, and those of start and
+stop are, too.
 
-What readings dated inside a session add after its stop counts. Until they have come, or if they never come, the session
-waits, and so does the next one, whose start is as old (issue 40).
+What readings dated inside a session add after its stop counts. Until they have come, or if they
+never come, the session waits, and so does the next one, whose start is as old (issue 40).
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ START_WH = 1000
 class Cloud:
     """A charger whose meter is in a cloud; `age` and `every` in minutes."""
 
-    def __init__(self, books: Books, drawn: Sequence[tuple[float, float, float]], age: float, every: float) -> None:
+    def __init__(
+        self, books: Books, drawn: Sequence[tuple[float, float, float]], age: float, every: float
+    ) -> None:
         self.books, self.station, self.begun = books, Station(books), books.now
         self.drawn, self.age, self.every = drawn, age, every
 
@@ -31,7 +34,9 @@ class Cloud:
 
     def register(self, minute: float) -> int:
         """Return what the meter truly shows at a minute."""
-        wh = (watts / 60 * max(0.0, min(minute, until) - since) for since, until, watts in self.drawn)
+        wh = (
+            watts / 60 * max(0.0, min(minute, until) - since) for since, until, watts in self.drawn
+        )
         return round(START_WH + sum(wh))
 
     @property
@@ -55,7 +60,14 @@ class Told(NamedTuple):
     second: tuple[int, str]
 
 
-def play(books: Books, readings: Readings, gap: float, age: float = 15, every: float = 5, minutes: float = 90) -> Told:
+def play(
+    books: Books,
+    readings: Readings,
+    gap: float,
+    age: float = 15,
+    every: float = 5,
+    minutes: float = 90,
+) -> Told:
     """Two cars, one after the other, at 3,680 W."""
     begun = minutes + gap
     cloud = Cloud(books, [(0, minutes, 3680), (begun, begun + 60, 3680)], age, every)
@@ -68,7 +80,11 @@ def play(books: Books, readings: Readings, gap: float, age: float = 15, every: f
     second = station.start(cloud.old)
     cloud.run(begun + 60, second, is_silent=readings == "none after the stop")
     station.stop(second, cloud.old)
-    cloud.run(cloud.minute + age + 10, second if readings == "with its id" else None, is_silent=not goes_on)
+    cloud.run(
+        cloud.minute + age + 10,
+        second if readings == "with its id" else None,
+        is_silent=not goes_on,
+    )
     until_quiet(books)
     assert differing(books) == []
     bills = [station.bill(one) for one in (first, second)]
@@ -89,11 +105,17 @@ def test_another_age_and_interval(books: Books) -> None:
 @pytest.mark.parametrize("gap", [5, 30])
 def test_the_next_transaction_may_bring_them(books: Books, gap: float) -> None:
     """Its own last ones never come, so it waits."""
-    assert play(books, "of the next only", gap) == ("doubtful", (5520, "certain"), (2760, "doubtful"))
+    assert play(books, "of the next only", gap) == (
+        "doubtful",
+        (5520, "certain"),
+        (2760, "doubtful"),
+    )
 
 
 @pytest.mark.parametrize("readings", ["with its id", "of the next only"])
-def test_both_wait_if_the_next_one_began_before_a_reading_showed_the_end(books: Books, readings: Readings) -> None:
+def test_both_wait_if_the_next_one_began_before_a_reading_showed_the_end(
+    books: Books, readings: Readings
+) -> None:
     told = play(books, readings, gap=2)
     assert (told.at_stop, told.first[1], told.second[1]) == ("doubtful", "doubtful", "doubtful")
 
@@ -106,14 +128,18 @@ def test_both_wait_if_they_never_come(books: Books, gap: float) -> None:
 
 @pytest.mark.parametrize("late", [0, 40, 200])
 def test_what_came_in_time_shows_the_age_though_the_rest_waited(books: Books, late: float) -> None:
-    """The second half and the stop arrive at once, when the link is up again: they can only be older."""
+    """The second half and the stop arrive at once, when the link is up again: they can only be
+    older."""
     cloud = Cloud(books, [(0, 90, 3680)], age=12, every=6)
     station, transaction = cloud.station, cloud.station.start(START_WH)
     cloud.run(45, transaction)
     books.wait(45 + late)
     for minute in range(48, 90, 6):
         own = minute - cloud.age
-        station.tell(meter_value(station.clock(cloud.minute - own), cloud.register(own)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(cloud.minute - own), cloud.register(own)),
+            transaction=transaction,
+        )
     station.stop(transaction, cloud.register(90 - cloud.age), at=station.clock(cloud.minute - 90))
     assert station.bill(transaction)[2] == "doubtful"
 
@@ -152,7 +178,8 @@ def test_readings_of_a_queue_are_not_always_old(books: Books) -> None:
     books.wait(80)
     for minute in range(5, 80, 5):
         cloud.station.tell(
-            cloud.station.register(cloud.register(minute), minutes_ago=80 - minute), transaction=transaction
+            cloud.station.register(cloud.register(minute), minutes_ago=80 - minute),
+            transaction=transaction,
         )
         books.wait(1 / 60)
     books.wait(10)

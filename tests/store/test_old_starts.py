@@ -1,4 +1,5 @@
-"""A start whose register is that of the start before, or lower: no reset of the register (rules.md, Neighbours)."""
+"""A start whose register is that of the start before, or lower: no reset of the register (rules.md,
+Neighbours)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,10 @@ pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stor
 
 def bills(books: Books) -> list[tuple[int, str]]:
     settle(books)
-    return [(row[0], row[1]) for row in books.rows("SELECT energy_delivered, confidence FROM tx ORDER BY id")]
+    return [
+        (row[0], row[1])
+        for row in books.rows("SELECT energy_delivered, confidence FROM tx ORDER BY id")
+    ]
 
 
 def session(station: Station, start: int, stop: int, *readings: int, power: int = 3640) -> None:
@@ -41,7 +45,9 @@ def test_a_start_that_is_that_of_the_start_before(
 
 
 @pytest.mark.parametrize("start", [51_600, 50_900, 50_300])
-def test_readings_that_count_from_0_show_no_reset(books: Books, station: Station, start: int) -> None:
+def test_readings_that_count_from_0_show_no_reset(
+    books: Books, station: Station, start: int
+) -> None:
     counts = range(600, 7201, 600)
     for wh in (30_000, 37_200, 44_400):
         session(station, wh, wh + 7200, *counts, power=7200)
@@ -51,13 +57,17 @@ def test_readings_that_count_from_0_show_no_reset(books: Books, station: Station
     assert bills(books)[3:] == [(700, "certain"), (7200, "doubtful"), (700, "certain")]
 
 
-def test_a_register_that_counts_each_transaction_stays_certain(books: Books, station: Station) -> None:
+def test_a_register_that_counts_each_transaction_stays_certain(
+    books: Books, station: Station
+) -> None:
     for stop in (1000, 3000, 2000, 5000, 7000):
         session(station, 0, stop, *(stop * part // 4 for part in (1, 2, 3)), power=stop * 3)
     assert bills(books) == [(stop, "certain") for stop in (1000, 3000, 2000, 5000, 7000)]
 
 
-def test_a_register_that_was_set_back_shows_it_in_its_readings(books: Books, station: Station) -> None:
+def test_a_register_that_was_set_back_shows_it_in_its_readings(
+    books: Books, station: Station
+) -> None:
     session(station, 0, 1200, 300, 600, 900)
     session(station, 0, 1500, 300, 600, 900, 1200)
     session(station, 1500, 2000)

@@ -1,4 +1,5 @@
-"""Closing of orphaned transactions: when, up to which register, and without double billing (rules.md)."""
+"""Closing of orphaned transactions: when, up to which register, and without double billing
+(rules.md)."""
 
 import pytest
 
@@ -18,17 +19,24 @@ MINUTES = 15
 CURRENT = {"value": "16", "measurand": "Current.Import", "unit": "A"}
 
 
-def new_start(station: Station, meter: int = 1000, connector: int = 1, tag: str = "TAG", at: str | None = None) -> int:
+def new_start(
+    station: Station, meter: int = 1000, connector: int = 1, tag: str = "TAG", at: str | None = None
+) -> int:
     """Send a start, after the plugin's write that precedes it."""
     sent = station.clock() if at is None else at
-    station.write(closing.close_before_start, Opening(connector, tag, meter, understand(sent, station.books.now)))
+    station.write(
+        closing.close_before_start,
+        Opening(connector, tag, meter, understand(sent, station.books.now)),
+    )
     return station.start(meter, connector, tag, sent)
 
 
 def available(station: Station, connector: int = 1, at: str | None = None) -> None:
     """Send Available, after the plugin's write that precedes it."""
     sent = station.clock() if at is None else at
-    station.write(closing.close_available, connector, understand(sent, station.books.now, STATUS_AHEAD))
+    station.write(
+        closing.close_available, connector, understand(sent, station.books.now, STATUS_AHEAD)
+    )
     station.status("Available", connector, at=sent)
 
 
@@ -44,11 +52,16 @@ def wait_and_look(books: Books, minutes: int) -> None:
 
 
 def open_ones(books: Books) -> set[int]:
-    return {transaction for (transaction,) in books.rows("SELECT id FROM tx WHERE status = 'Active'")}
+    return {
+        transaction for (transaction,) in books.rows("SELECT id FROM tx WHERE status = 'Active'")
+    }
 
 
 def closed(books: Books) -> list[tuple[int, str, int]]:
-    return [(fact.transaction, fact.reason, fact.energy_wh) for fact in books.recorded(TransactionClosed)]
+    return [
+        (fact.transaction, fact.reason, fact.energy_wh)
+        for fact in books.recorded(TransactionClosed)
+    ]
 
 
 # A new start
@@ -63,28 +76,42 @@ def test_a_new_start_closes_what_is_open_on_its_connector(books: Books, station:
     newer = new_start(station, 4500)
     assert open_ones(books) == {newer, neighbour, stranger}
     assert books.row(
-        "SELECT status, stopped_by, stop_reason, stop_time, sent_stop_time, meter_stop, suspended_at FROM tx"
-        " WHERE id = ?",
+        "SELECT status, stopped_by, stop_reason, stop_time, sent_stop_time, meter_stop, "
+        "suspended_at "
+        "FROM tx WHERE id = ?",
         older,
     ) == ("Completed", "system", "Other", "2026-03-01T13:00:00.000Z", None, 4000, None)
     assert station.bill(older) == (3000, "register", "doubtful")
     assert station.review(older) == "closed by the system: energy after the last reading is unknown"
-    assert books.row("SELECT who, reason, timestamp, received_at, session_id FROM tx_event WHERE kind = 'close'") == (
+    assert books.row(
+        "SELECT who, reason, timestamp, received_at, session_id FROM tx_event WHERE kind = 'close'"
+    ) == (
         *("system", "a session began on its connector at 4500 Wh"),
         *("2026-03-01T13:00:00.000Z", books.at, station.session),
     )
     (fact,) = books.recorded(TransactionClosed)
-    assert (fact.transaction, fact.connector, fact.energy_wh, fact.method) == (older, 1, 3000, "register")
+    assert (fact.transaction, fact.connector, fact.energy_wh, fact.method) == (
+        older,
+        1,
+        3000,
+        "register",
+    )
     assert (fact.reason, fact.cause) == ("Other", "a session began on its connector at 4500 Wh")
     assert [unbilled.energy_wh for unbilled in books.recorded(EnergyUnbilled)] == [500]
-    assert books.value("SELECT last_tx_stop_at FROM cp WHERE id = 'CP-1'") == "2026-03-01T13:00:00.000Z"
+    assert (
+        books.value("SELECT last_tx_stop_at FROM cp WHERE id = 'CP-1'")
+        == "2026-03-01T13:00:00.000Z"
+    )
 
 
 @pytest.mark.parametrize(
     ("later", "ended"),
     [
         ((), "2026-03-01T12:30:00.000Z"),
-        ((("Preparing", 1), ("Charging", 0)), "2026-03-01T12:30:00.000Z"),  # just before the start that they belong to
+        (
+            (("Preparing", 1), ("Charging", 0)),
+            "2026-03-01T12:30:00.000Z",
+        ),  # just before the start that they belong to
         ((("Charging", HOUR), ("Available", HOUR)), "2026-03-02T13:30:00.000Z"),
         ((("Charging", HOUR), ("Finishing", HOUR)), "2026-03-02T14:30:00.000Z"),
     ],
@@ -118,7 +145,9 @@ def test_the_same_start_again_closes_nothing(books: Books, station: Station, sen
     assert closed(books) == []
 
 
-def test_the_same_start_again_after_its_close_closes_nothing(books: Books, station: Station) -> None:
+def test_the_same_start_again_after_its_close_closes_nothing(
+    books: Books, station: Station
+) -> None:
     sent = station.clock()
     older = new_start(station, at=sent)
     books.wait(HOUR)
@@ -128,7 +157,9 @@ def test_the_same_start_again_after_its_close_closes_nothing(books: Books, stati
     assert len(closed(books)) == 1
 
 
-def test_an_old_start_from_the_chargers_memory_closes_nothing_newer(books: Books, station: Station) -> None:
+def test_an_old_start_from_the_chargers_memory_closes_nothing_newer(
+    books: Books, station: Station
+) -> None:
     newer = new_start(station, 5000)
     books.wait(1)
     older = new_start(station, 1000, at=station.clock(minutes_ago=3 * HOUR))
@@ -158,8 +189,14 @@ def test_it_does_not_end_before_it_began(books: Books, station: Station) -> None
     books.wait(HOUR)
     station.connect()
     new_start(station, 4000)
-    (times,) = books.rows("SELECT start_time, stop_time, own_start_time FROM tx WHERE status = 'Completed'")
-    assert times == ("2026-03-01T12:00:00.250Z", "2026-03-01T13:00:00.250Z", "2026-03-01T14:00:00.000Z")
+    (times,) = books.rows(
+        "SELECT start_time, stop_time, own_start_time FROM tx WHERE status = 'Completed'"
+    )
+    assert times == (
+        "2026-03-01T12:00:00.250Z",
+        "2026-03-01T13:00:00.250Z",
+        "2026-03-01T14:00:00.000Z",
+    )
 
 
 # An available connector
@@ -182,9 +219,14 @@ def test_available_closes_what_is_suspended(books: Books, station: Station) -> N
     available(station)
     assert open_ones(books) == {neighbour}
     assert closed(books) == [(transaction, "Reboot", 3000)]
-    assert books.row("SELECT reason FROM tx_event WHERE kind = 'close'") == ("its connector is available",)
+    assert books.row("SELECT reason FROM tx_event WHERE kind = 'close'") == (
+        "its connector is available",
+    )
     # It ended when it was last seen.
-    assert books.value("SELECT stop_time FROM tx WHERE id = ?", transaction) == "2026-03-01T13:00:00.250Z"
+    assert (
+        books.value("SELECT stop_time FROM tx WHERE id = ?", transaction)
+        == "2026-03-01T13:00:00.250Z"
+    )
 
 
 def test_available_closes_nothing_that_runs(books: Books, station: Station) -> None:
@@ -204,7 +246,9 @@ def test_available_closes_nothing_that_runs(books: Books, station: Station) -> N
         ("2026-03-01T15:00:00Z", "an hour ahead: not to be believed"),
     ],
 )
-def test_available_must_be_newer_than_the_last_sign(books: Books, station: Station, sent: str, why: str) -> None:
+def test_available_must_be_newer_than_the_last_sign(
+    books: Books, station: Station, sent: str, why: str
+) -> None:
     transaction = suspended(books, station)
     available(station, at=sent)
     assert open_ones(books) == {transaction}, why
@@ -238,7 +282,9 @@ def test_silence_closes_what_is_suspended(books: Books, station: Station) -> Non
     assert len(closed(books)) == 1
 
 
-def test_while_load_management_holds_a_car_back_silence_says_nothing(books: Books, station: Station) -> None:
+def test_while_load_management_holds_a_car_back_silence_says_nothing(
+    books: Books, station: Station
+) -> None:
     """Some chargers send readings only while current flows. The car has two minutes to answer."""
     transaction = suspended(books, station)
     books.run(load.begin_span, transaction, "paused", books.at)
@@ -250,7 +296,9 @@ def test_while_load_management_holds_a_car_back_silence_says_nothing(books: Book
     assert open_ones(books) == set()
 
 
-def test_what_was_held_back_before_it_was_silent_does_not_matter(books: Books, station: Station) -> None:
+def test_what_was_held_back_before_it_was_silent_does_not_matter(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(1000)
     books.run(load.begin_span, transaction, "waited", books.at)
     books.wait(10)
@@ -278,14 +326,18 @@ def test_while_the_charger_is_away_the_clock_stands_still(books: Books, station:
 def test_a_week_at_most(books: Books, station: Station) -> None:
     transaction = suspended(books, station)
     station.lose()
-    books.run(load.begin_span, transaction, "paused", books.at)  # it lasts as long as nobody is told otherwise
+    books.run(
+        load.begin_span, transaction, "paused", books.at
+    )  # it lasts as long as nobody is told otherwise
     books.wait(7 * DAY - HOUR - 1)
     look(books)
     assert open_ones(books) == {transaction}
     books.wait(1)
     look(books)
     assert closed(books) == [(transaction, "Reboot", 3000)]
-    assert books.row("SELECT reason FROM tx_event WHERE kind = 'close'") == ("no sign of it in a week",)
+    assert books.row("SELECT reason FROM tx_event WHERE kind = 'close'") == (
+        "no sign of it in a week",
+    )
 
 
 @pytest.mark.parametrize("sign", ["reading", "start", "status"])
@@ -308,7 +360,9 @@ def test_each_sign_begins_anew(books: Books, station: Station, sign: str) -> Non
     assert open_ones(books) == set()
 
 
-def test_a_connection_that_replaces_another_is_not_counted_twice(books: Books, station: Station) -> None:
+def test_a_connection_that_replaces_another_is_not_counted_twice(
+    books: Books, station: Station
+) -> None:
     transaction = suspended(books, station)
     wait_and_look(books, 10)
     older = station.session
@@ -323,7 +377,8 @@ def test_a_connection_that_replaces_another_is_not_counted_twice(books: Books, s
 
 
 def test_the_time_in_which_we_were_away_does_not_count(books: Books, station: Station) -> None:
-    """The server was killed three days ago, so it is unknown when the connection ended and whether the car charged."""
+    """The server was killed three days ago, so it is unknown when the connection ended and whether
+    the car charged."""
     transaction = suspended(books, station)
     wait_and_look(books, 5)
     books.wait(3 * DAY)
@@ -336,7 +391,9 @@ def test_the_time_in_which_we_were_away_does_not_count(books: Books, station: St
     assert open_ones(books) == set()
 
 
-def test_a_connection_whose_times_are_not_trusted_does_not_count(books: Books, station: Station) -> None:
+def test_a_connection_whose_times_are_not_trusted_does_not_count(
+    books: Books, station: Station
+) -> None:
     transaction = suspended(books, station)
     books.connection.execute("DROP TRIGGER session_ends_once")
     books.connection.execute("UPDATE session SET clock_trusted = 0")
@@ -347,7 +404,9 @@ def test_a_connection_whose_times_are_not_trusted_does_not_count(books: Books, s
 # What is billed: its last register, never another measurand
 
 
-def test_nothing_told_is_nothing_billed_and_the_rest_is_unbilled(books: Books, station: Station) -> None:
+def test_nothing_told_is_nothing_billed_and_the_rest_is_unbilled(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(1000)
     books.wait(30)
     station.tell(meter_value(station.clock(), CURRENT, {"value": "99999", "measurand": "Voltage"}))
@@ -367,7 +426,9 @@ def test_nothing_told_is_nothing_billed_and_the_rest_is_unbilled(books: Books, s
         pytest.param([watts(7200)], "readings, but none of the register", id="W"),
         pytest.param([watts(7200, "kW")], "readings, but none of the register", id="kW"),
         pytest.param(current(7200), "readings, but none of the register", id="A and V"),
-        pytest.param([charge_state(50)], "readings, but none of the register", id="state of charge"),
+        pytest.param(
+            [charge_state(50)], "readings, but none of the register", id="state of charge"
+        ),
     ],
 )
 def test_the_review_says_what_was_told(
@@ -384,7 +445,9 @@ def test_the_review_says_what_was_told(
 
 @pytest.mark.parametrize("lifetime", [100_000, 500])
 @pytest.mark.parametrize("how", ["new start", "silence"])
-def test_readings_that_count_per_session(books: Books, station: Station, lifetime: int, how: str) -> None:
+def test_readings_that_count_per_session(
+    books: Books, station: Station, lifetime: int, how: str
+) -> None:
     """Grizzl-E: a missing stop is meterStart + that reading, never the reading itself."""
     transaction = station.start(lifetime)
     for wh in (0, 2000, 4000):
@@ -426,8 +489,8 @@ def test_equal_zeros_say_nothing(books: Books, station: Station) -> None:
 def test_what_its_own_readings_reach_is_billed_to_it_and_not_to_the_next_one(
     books: Books, station: Station, reading: int | None, wh: int
 ) -> None:
-    """rules.md: an overlap is billed once, to the one whose own readings reach into it. It may have gone on after its
-    last reading, up to the first one of the next transaction."""
+    """rules.md: an overlap is billed once, to the one whose own readings reach into it. It may have
+    gone on after its last reading, up to the first one of the next transaction."""
     transaction = suspended(books, station)
     newer = new_start(station, 3500)
     assert station.bill(transaction)[0] == 3000
@@ -450,7 +513,8 @@ def test_a_register_that_was_reset_on_the_way(books: Books, station: Station) ->
     wait_and_look(books, MINUTES)
     assert station.bill(transaction) == (3500, "segments", "doubtful")
     assert station.review(transaction) == (
-        "the register was reset to 0; closed by the system: energy after the last reading is unknown"
+        "the register was reset to 0; closed by the system: energy after the last reading is "
+        "unknown"
     )
 
 
@@ -474,7 +538,9 @@ def test_one_whose_start_could_not_be_read(books: Books, station: Station) -> No
     wait_and_look(books, MINUTES)
     assert station.bill(transaction) == (1000, "segments", "doubtful")
     assert books.value("SELECT meter_stop FROM tx") == 5000
-    assert station.review(transaction).startswith("its start could not be read: why; start register is unknown")
+    assert station.review(transaction).startswith(
+        "its start could not be read: why; start register is unknown"
+    )
     assert "closed by the system" in station.review(transaction)
     station.stop(transaction, 5500)
     assert station.bill(transaction) == (1500, "segments", "doubtful")
@@ -539,10 +605,16 @@ def test_an_unbelievable_moment_closes_nothing(books: Books, station: Station) -
     assert open_ones(books) == {transaction}
 
 
-@pytest.mark.parametrize("at", ["2022-01-01T00:00:00Z", "2026-03-01T12:00:00Z"], ids=["stands still", "same minute"])
-def test_one_that_began_at_the_same_time_before_is_none_that_follows(books: Books, station: Station, at: str) -> None:
+@pytest.mark.parametrize(
+    "at", ["2022-01-01T00:00:00Z", "2026-03-01T12:00:00Z"], ids=["stands still", "same minute"]
+)
+def test_one_that_began_at_the_same_time_before_is_none_that_follows(
+    books: Books, station: Station, at: str
+) -> None:
     """The clock stands still, or tells whole minutes, in which a start was cancelled."""
     station.stop(station.start(50_000, at=at), 50_000, at=at)
     running = new_start(station, 50_000, tag="OTHER", at=at)
     wait_and_look(books, 4 * MINUTES)
-    assert books.rows("SELECT status, energy_delivered FROM tx WHERE id = ?", running) == [("Active", None)]
+    assert books.rows("SELECT status, energy_delivered FROM tx WHERE id = ?", running) == [
+        ("Active", None)
+    ]

@@ -1,4 +1,5 @@
-"""Registers on another scale than the rest: readings beside start and stop, or a session between its neighbours."""
+"""Registers on another scale than the rest: readings beside start and stop, or a session between
+its neighbours."""
 
 import pytest
 
@@ -23,7 +24,9 @@ pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stor
 @pytest.mark.parametrize("factor", [10, 100])
 def test_readings_too_high_by_a_factor(station: Station, factor: int, tells_power: bool) -> None:
     transaction = station.start(2_595_516)
-    until = charge(station, transaction, 2_595_516, told=lambda wh: wh * factor, tells_power=tells_power)
+    until = charge(
+        station, transaction, 2_595_516, told=lambda wh: wh * factor, tells_power=tells_power
+    )
     station.stop(transaction, until)
 
     assert_figure(station, transaction, 7200, flagged=True)
@@ -37,7 +40,9 @@ def test_a_session_too_high_by_a_factor_between_two_that_are_right(
     """Its readings may be on the scale of the neighbours."""
     begin = session(station, 2_588_316)
     transaction = station.start(10 * begin)
-    end = charge(station, transaction, begin, told=lambda wh: wh * of_readings, tells_power=tells_power)
+    end = charge(
+        station, transaction, begin, told=lambda wh: wh * of_readings, tells_power=tells_power
+    )
     station.stop(transaction, 10 * end)
     books.wait(10)
     session(station, end)
@@ -73,7 +78,8 @@ def test_a_counter_of_its_own_that_rose_as_much_is_right(books: Books, station: 
 def test_a_queued_session_whose_clock_was_set_back_between_two_others_keeps_its_figure(
     books: Books, station: Station
 ) -> None:
-    """It came after both neighbours, so the next one does not show that the register was never so high."""
+    """It came after both neighbours, so the next one does not show that the register was never so
+    high."""
     begin = session(station, 2_588_316)
     books.wait(5 * HOUR)
     session(station, begin)
@@ -99,13 +105,16 @@ def test_the_last_reading_before_a_lost_stop_is_too_low(books: Books, station: S
     assert_figure(station, transaction, 11_000, flagged=True)
 
 
-def test_two_powers_at_the_end_do_not_show_how_a_battery_charged_before(books: Books, station: Station) -> None:
+def test_two_powers_at_the_end_do_not_show_how_a_battery_charged_before(
+    books: Books, station: Station
+) -> None:
     """Its power falls as it fills, and the first reading came only now."""
     begin = session(station, 1_108_981)
     transaction = station.start(begin)
     books.wait(15)
     station.tell(
-        meter_value(station.clock(), begin + 19_599, watts(61_510), charge_state(84.9)), transaction=transaction
+        meter_value(station.clock(), begin + 19_599, watts(61_510), charge_state(84.9)),
+        transaction=transaction,
     )
     books.wait(0.4)
     end = {"value": str(begin + 19_968), "context": "Transaction.End"}
@@ -133,17 +142,21 @@ def test_start_and_stop_in_kwh_between_neighbours_in_wh(books: Books, station: S
 
 @pytest.mark.parametrize("tells_power", [True, False])
 def test_readings_whose_unit_changes_in_between(station: Station, tells_power: bool) -> None:
-    """In Wh at first, then in kWh without a unit. Without power, the part before that is proposed."""
+    """In Wh at first, then in kWh without a unit. Without power, the part before that is
+    proposed."""
     transaction = station.start(2_595_516)
     until = charge(station, transaction, 2_595_516, 10, tells_power=tells_power)
-    until = charge(station, transaction, until, 50, told=lambda wh: f"{wh / 1000:.3f}", tells_power=tells_power)
+    until = charge(
+        station, transaction, until, 50, told=lambda wh: f"{wh / 1000:.3f}", tells_power=tells_power
+    )
     station.stop(transaction, until)
 
     assert_doubtful(station, transaction, 7200 if tells_power else 1200, 7200)
 
 
 def test_a_tenth_between_two_that_are_right(books: Books, station: Station) -> None:
-    """Start and stop are a tenth, without readings: `outside_its_neighbours` holds it, and lists what they leave."""
+    """Start and stop are a tenth, without readings: `outside_its_neighbours` holds it, and lists
+    what they leave."""
     begin = session(station, 2_588_310)
     transaction = station.start(begin // 10)
     books.wait(HOUR)
@@ -169,12 +182,16 @@ def test_start_and_stop_in_kwh_keep_their_decimals(books: Books, station: Statio
     assert_figure(station, transaction, 7200, flagged=True)
 
 
-def test_start_and_stop_in_kwh_with_decimals_beside_readings_in_wh_at_a_new_meter(station: Station) -> None:
+def test_start_and_stop_in_kwh_with_decimals_beside_readings_in_wh_at_a_new_meter(
+    station: Station,
+) -> None:
     """As thousandths of a Wh, the readings would show a car that charges with 7 W."""
     begin = 37
     for _ in range(3):
         transaction = start_with(station, f"{begin / 1000:.3f}")
-        begin = charge(station, transaction, begin, every=1, told=lambda wh: {"value": str(wh), "unit": "Wh"})
+        begin = charge(
+            station, transaction, begin, every=1, told=lambda wh: {"value": str(wh), "unit": "Wh"}
+        )
         stop_with(station, transaction, f"{begin / 1000:.3f}")
         station.books.wait(10)
 
@@ -203,9 +220,12 @@ def test_a_stop_in_kwh_near_a_rollover(books: Books, station: Station, tells_pow
 def test_all_readings_come_after_the_register_rolled_over(
     books: Books, station: Station, modulus: int, tells_power: bool
 ) -> None:
-    """Whether the register began again or counts each transaction: the energy is what it counted since."""
+    """Whether the register began again or counts each transaction: the energy is what it counted
+    since."""
     transaction = station.start(modulus - 500)
-    charge(station, transaction, modulus - 500, told=lambda wh: wh % modulus, tells_power=tells_power)
+    charge(
+        station, transaction, modulus - 500, told=lambda wh: wh % modulus, tells_power=tells_power
+    )
     station.stop(transaction, 6700)
     books.wait(10)
     session(station, 6700)

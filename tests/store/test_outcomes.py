@@ -1,4 +1,5 @@
-"""What came of commands, and what they leave at a charger, through the writes that a server makes."""
+"""What came of commands, and what they leave at a charger, through the writes that a server
+makes."""
 
 from __future__ import annotations
 
@@ -7,7 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from levity_trio.events import DiagnosticsStatusChanged, FirmwareStatusChanged, LogStatusChanged, OutcomeKnown
+from levity_trio.events import (
+    DiagnosticsStatusChanged,
+    FirmwareStatusChanged,
+    LogStatusChanged,
+    OutcomeKnown,
+)
 from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations import outcomes as outcomes_of
 from levity_trio.operations.operation import example
@@ -54,7 +60,9 @@ def follow(books: Books, minutes: float = 0.02) -> int:
     return books.run(outcomes.follow_all, books.at)
 
 
-def test_a_remote_start_is_fulfilled_by_the_transaction_with_its_tag(books: Books, station: Station) -> None:
+def test_a_remote_start_is_fulfilled_by_the_transaction_with_its_tag(
+    books: Books, station: Station
+) -> None:
     command = ask(station, "RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1})
     assert outcome(books, command)[0] == "pending"
     assert follow(books) == 1
@@ -82,7 +90,9 @@ def test_a_wrong_clock_hides_no_outcome(books: Books, minutes_behind: float) -> 
 
 
 @pytest.mark.parametrize("minutes_behind", [0, 7])
-def test_what_comes_from_the_memory_of_a_charger_is_no_outcome(books: Books, minutes_behind: float) -> None:
+def test_what_comes_from_the_memory_of_a_charger_is_no_outcome(
+    books: Books, minutes_behind: float
+) -> None:
     station = Station(books, "CP-2", behind=minutes_behind)
     station.connect()
     station.status("Available")
@@ -98,17 +108,25 @@ def test_what_comes_from_the_memory_of_a_charger_is_no_outcome(books: Books, min
     assert outcome(books, limit) == ("contradicted", "not obeyed: 16 A, the limit is 10 A")
 
 
-def test_each_remote_start_of_a_tag_has_a_transaction_of_its_own(books: Books, station: Station) -> None:
-    first, second, third = (ask(station, "RemoteStartTransaction", {"idTag": "TAG"}) for _ in range(3))
+def test_each_remote_start_of_a_tag_has_a_transaction_of_its_own(
+    books: Books, station: Station
+) -> None:
+    first, second, third = (
+        ask(station, "RemoteStartTransaction", {"idTag": "TAG"}) for _ in range(3)
+    )
     transactions = [station.start(tag="TAG"), station.start(connector=2, tag="TAG")]
     assert follow(books) == 1
     words = [outcome(books, command)[1] or "" for command in (first, second)]
-    assert words == [f"session {one} began on connector {n}" for n, one in enumerate(transactions, 1)]
+    assert words == [
+        f"session {one} began on connector {n}" for n, one in enumerate(transactions, 1)
+    ]
     assert follow(books, 3) == 0
     assert outcome(books, third)[0] == "not seen"
 
 
-def test_what_is_not_seen_until_its_deadline_is_an_outcome_too(books: Books, station: Station) -> None:
+def test_what_is_not_seen_until_its_deadline_is_an_outcome_too(
+    books: Books, station: Station
+) -> None:
     command = ask(station, "RemoteStartTransaction", {"idTag": "TAG"})
     assert follow(books, 1) == 1
     assert follow(books, 3) == 0
@@ -129,7 +147,9 @@ def test_a_late_refusal_ends_the_wait(books: Books, station: Station) -> None:
     assert outcome(books, command)[0] is None
 
 
-def test_a_reset_whose_charger_left_at_once_is_followed_to_its_boot(books: Books, station: Station) -> None:
+def test_a_reset_whose_charger_left_at_once_is_followed_to_its_boot(
+    books: Books, station: Station
+) -> None:
     command = queue(station, "Reset", payload='{"type":"Hard"}')
     station.write(commands.take)
     books.wait(0.1)
@@ -168,7 +188,11 @@ def test_a_raw_call_without_a_field_of_its_declaration_harms_nothing(
     """Also the numbers that the server allots are missing in a raw call."""
     whole = example(operation)
     for missing in ([], *([name] for name in whole), [*whole]):
-        ask(station, operation.action, {name: value for name, value in whole.items() if name not in missing})
+        ask(
+            station,
+            operation.action,
+            {name: value for name, value in whole.items() if name not in missing},
+        )
     station.boot()
     station.status("Available")
     station.start()
@@ -180,7 +204,10 @@ def test_a_raw_call_without_a_field_of_its_declaration_harms_nothing(
 def test_a_bug_in_judging_ends_the_following_of_one_command_only(
     books: Books, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken, sound = ask(station, "Reset", {"type": "Soft"}), ask(station, "RemoteStartTransaction", {"idTag": "TAG"})
+    broken, sound = (
+        ask(station, "Reset", {"type": "Soft"}),
+        ask(station, "RemoteStartTransaction", {"idTag": "TAG"}),
+    )
     monkeypatch.setattr(outcomes, "follow", _fails_for("Reset", outcomes_of.follow))
     assert follow(books) == 1
     assert outcome(books, broken)[0] == "not seen"
@@ -192,7 +219,10 @@ def test_a_command_of_which_nothing_is_known_any_more_ends_the_following_of_no_o
     books: Books, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a step back to an older version, which does not know its action."""
-    odd, sound = ask(station, "Reset", {"type": "Soft"}), ask(station, "RemoteStartTransaction", {"idTag": "TAG"})
+    odd, sound = (
+        ask(station, "Reset", {"type": "Soft"}),
+        ask(station, "RemoteStartTransaction", {"idTag": "TAG"}),
+    )
     known = {action: one for action, one in OPERATIONS.items() if action != "Reset"}
     monkeypatch.setattr(outcomes, "OPERATIONS", known)
     assert follow(books) == 1
@@ -216,7 +246,10 @@ def reserve(station: Station, reservation: int = 7, connector: int = 1, **payloa
 
 
 def ends(books: Books) -> list[tuple[int, str | None]]:
-    return [(one, end) for one, end in books.rows("SELECT reservation_id, end_reason FROM reservation ORDER BY id")]
+    return [
+        (one, end)
+        for one, end in books.rows("SELECT reservation_id, end_reason FROM reservation ORDER BY id")
+    ]
 
 
 def test_a_reservation_ends_as_the_specification_says(books: Books, station: Station) -> None:
@@ -247,7 +280,10 @@ def test_a_reservation_is_used_by_its_group(books: Books, station: Station) -> N
     station.start(tag="TAGB", connector=2)
     assert ends(books) == [(7, None), (8, None)]
     with reading(books) as db:
-        members = {one.id: sorted(one.members) for one in reservations_in_force(db, station.name, books.now)}
+        members = {
+            one.id: sorted(one.members)
+            for one in reservations_in_force(db, station.name, books.now)
+        }
     assert members == {7: ["TAGA", "TAGB"], 8: []}
     station.start(tag="TAGB")
     assert ends(books) == [(7, "used"), (8, None)]
@@ -273,7 +309,12 @@ def test_one_that_has_expired_is_used_by_nobody(books: Books, station: Station) 
 
 
 def test_a_rejected_reservation_is_none(books: Books, station: Station) -> None:
-    payload = {"reservationId": 1, "connectorId": 1, "idTag": "T", "expiryDate": "2026-03-02T00:00:00Z"}
+    payload = {
+        "reservationId": 1,
+        "connectorId": 1,
+        "idTag": "T",
+        "expiryDate": "2026-03-02T00:00:00Z",
+    }
     ask(station, "ReserveNow", payload, {"status": "Occupied"})
     assert ends(books) == []
 
@@ -303,7 +344,13 @@ def test_a_profile_replaces_that_of_its_id_or_of_its_place(books: Books, station
     set_profile(station, 1, profile(3, level=1))
     set_profile(station, 1, profile(4))
     set_profile(station, 2, profile(1))
-    assert profiles(books) == [(1, 0, "replaced"), (2, 1, "replaced"), (3, 1, None), (4, 1, None), (1, 2, None)]
+    assert profiles(books) == [
+        (1, 0, "replaced"),
+        (2, 1, "replaced"),
+        (3, 1, None),
+        (4, 1, None),
+        (1, 2, None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -358,10 +405,17 @@ def test_the_local_list_as_it_must_be_at_the_charger(books: Books, station: Stat
 
 
 @pytest.mark.parametrize("is_first", [False, True])
-def test_only_a_status_that_is_newer_decides(books: Books, station: Station, is_first: bool) -> None:
+def test_only_a_status_that_is_newer_decides(
+    books: Books, station: Station, is_first: bool
+) -> None:
     """One with an older time is newer only as the first one after a reconnect."""
     station.status("Available")
-    off = ask(station, "ChangeAvailability", {"connectorId": 1, "type": "Inoperative"}, {"status": "Scheduled"})
+    off = ask(
+        station,
+        "ChangeAvailability",
+        {"connectorId": 1, "type": "Inoperative"},
+        {"status": "Scheduled"},
+    )
     reserve(station, 7)
     if is_first:
         station.lose()
@@ -415,7 +469,9 @@ def notify(station: Station, fact: type[Any], status: str, **fields: Any) -> Non
     station.books.wait(0.1)
 
 
-def test_a_plain_notification_does_not_decide_a_signed_update(books: Books, station: Station) -> None:
+def test_a_plain_notification_does_not_decide_a_signed_update(
+    books: Books, station: Station
+) -> None:
     command = ask(station, "SignedUpdateFirmware", SIGNED)
     notify(station, FirmwareStatusChanged, "Downloading", request_id=71)
     for word in ("DownloadFailed", "InstallationFailed", "Installed"):
@@ -444,12 +500,20 @@ def test_a_plain_one_decides_the_plain_update_beside_it(books: Books, station: S
 )
 @pytest.mark.parametrize("is_first_followed", [True, False])
 def test_one_without_an_id_decides_the_newest_command(
-    books: Books, station: Station, action: str, payload: Any, fact: type[Any], fields: Any, is_first_followed: bool
+    books: Books,
+    station: Station,
+    action: str,
+    payload: Any,
+    fact: type[Any],
+    fields: Any,
+    is_first_followed: bool,
 ) -> None:
     ids = ({"requestId": 1}, {"requestId": 2}) if action == "GetLog" else ({}, {})
     first = ask(station, action, payload | ids[0])
     second = ask(station, action, payload | ids[1])
-    failure = {"UpdateFirmware": "DownloadFailed", "GetDiagnostics": "UploadFailed"}.get(action, "PermissionDenied")
+    failure = {"UpdateFirmware": "DownloadFailed", "GetDiagnostics": "UploadFailed"}.get(
+        action, "PermissionDenied"
+    )
     notify(station, fact, failure, **fields)
     if is_first_followed:
         books.connection.execute("UPDATE command SET outcome = 'fulfilled' WHERE id = ?", (second,))
@@ -458,7 +522,9 @@ def test_one_without_an_id_decides_the_newest_command(
     assert is_first_followed or outcome(books, second)[0] == "contradicted"
 
 
-def test_one_that_came_before_the_second_command_decides_the_first(books: Books, station: Station) -> None:
+def test_one_that_came_before_the_second_command_decides_the_first(
+    books: Books, station: Station
+) -> None:
     first = ask(station, "GetDiagnostics", DIAGNOSTICS)
     notify(station, DiagnosticsStatusChanged, "UploadFailed")
     second = ask(station, "GetDiagnostics", DIAGNOSTICS)

@@ -1,5 +1,5 @@
-"""Readings without a transactionId of ours that overtake the queue of a charger that comes back: they belong to the
-transaction that charges, whose start is still in the queue."""
+"""Readings without a transactionId of ours that overtake the queue of a charger that comes back:
+they belong to the transaction that charges, whose start is still in the queue."""
 
 import pytest
 
@@ -14,7 +14,8 @@ FIRST_END, SECOND_START, NOW = 75, 60, 0.1
 
 
 def go_offline(station: Station) -> tuple[int, int]:
-    """Charge 7.2 kWh, of which the last hour is only in the queue; return the transaction and its register then."""
+    """Charge 7.2 kWh, of which the last hour is only in the queue; return the transaction and its
+    register then."""
     first = station.start(1000, tag="FIRST")
     wh = charge(station, first, 1000, HOUR // 2)
     station.lose()
@@ -28,7 +29,12 @@ def read_live(station: Station, wh: int, named: int | None = None) -> None:
 
 
 def linked(books: Books, transaction: int) -> set[int]:
-    return {wh for (wh,) in books.rows("SELECT wh FROM meter_val WHERE tx_id = ? AND wh IS NOT NULL", transaction)}
+    return {
+        wh
+        for (wh,) in books.rows(
+            "SELECT wh FROM meter_val WHERE tx_id = ? AND wh IS NOT NULL", transaction
+        )
+    }
 
 
 def finish(station: Station, transaction: int, wh: int) -> None:
@@ -48,8 +54,12 @@ def test_ahead_of_the_stop_and_the_next_start(books: Books, station: Station) ->
     assert_figure(station, second, 8400, flagged=False)
 
 
-@pytest.mark.parametrize("named", [None, 0, 77_002], ids=["without an id", "id 0", "an id of the charger's own"])
-def test_ahead_of_the_start_of_the_second_next(books: Books, station: Station, named: int | None) -> None:
+@pytest.mark.parametrize(
+    "named", [None, 0, 77_002], ids=["without an id", "id 0", "an id of the charger's own"]
+)
+def test_ahead_of_the_start_of_the_second_next(
+    books: Books, station: Station, named: int | None
+) -> None:
     """What is in the queue was stopped in it, too; the reading belongs to the last one."""
     first, wh = go_offline(station)
     read_live(station, wh + 7200, named)
@@ -87,7 +97,8 @@ def test_a_reading_that_names_its_transaction_stays(books: Books, station: Stati
 
 
 def test_a_reading_up_to_the_stop_stays(books: Books, station: Station) -> None:
-    """The next start has an earlier time than the stop: their clock was set in between, or they came in wrong order."""
+    """The next start has an earlier time than the stop: their clock was set in between, or they
+    came in wrong order."""
     first, wh = go_offline(station)
     station.tell(meter_value(station.clock(FIRST_END), wh, watts(0)))
     station.stop(first, wh, at=station.clock(FIRST_END))
@@ -96,7 +107,8 @@ def test_a_reading_up_to_the_stop_stays(books: Books, station: Station) -> None:
 
 
 def test_readings_below_the_next_start_stay(books: Books, station: Station) -> None:
-    """The clock was set back by an hour, and the stop is lost: the readings of the last hour seem to be later."""
+    """The clock was set back by an hour, and the stop is lost: the readings of the last hour seem
+    to be later."""
     station.behind = NOW
     first = station.start(1000, tag="FIRST")
     wh = charge(station, None, 1000)
@@ -108,7 +120,8 @@ def test_readings_below_the_next_start_stay(books: Books, station: Station) -> N
 def test_a_count_below_the_next_start_and_below_the_readings_before_it_is_of_the_next_transaction(
     books: Books, station: Station
 ) -> None:
-    """The register counts each transaction from 0, and both began at a time in which it was offline."""
+    """The register counts each transaction from 0, and both began at a time in which it was
+    offline."""
     first = station.start(0, tag="FIRST")
     wh = charge(station, None, 0)
     station.lose()

@@ -1,4 +1,5 @@
-"""What a household owes, and what its months come to: so far as its next statement would say, then as it says."""
+"""What a household owes, and what its months come to: so far as its next statement would say, then
+as it says."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def told(month: MonthOfHousehold) -> tuple[str, bool, int, int]:
     return month.month, month.is_closed, month.sessions, month.energy_wh
 
 
-def test_the_present_month_has_what_is_known_and_its_whole_base_fee(biller: Biller, station: Station) -> None:
+def test_the_present_month_has_what_is_known_and_its_whole_base_fee(
+    biller: Biller, station: Station
+) -> None:
     charge(station, 4000)
     charge(station, 6000, tag="Ben")
     assert [told(one) for one in of(biller, BEN).months] == [("2026-03", False, 1, 6000)]
@@ -52,13 +55,21 @@ def test_it_is_what_the_statement_says(biller: Biller, station: Station) -> None
     now = of(biller)
     april, march = now.months
     assert [bill.statement for bill in march.bills] == [1]
-    assert [(bill.charged, bill.total) for bill in march.bills] == [(bill.charged, bill.total) for bill in before.bills]
+    assert [(bill.charged, bill.total) for bill in march.bills] == [
+        (bill.charged, bill.total) for bill in before.bills
+    ]
     assert (told(april), april.bills[0].total) == (("2026-04", False, 0, 0), 490)
     assert now.asked is not None
-    assert (now.wallet.balance, now.asked.statement.number, now.asked.statement.total) == (-610, "1", 610)
+    assert (now.wallet.balance, now.asked.statement.number, now.asked.statement.total) == (
+        -610,
+        "1",
+        610,
+    )
 
 
-def test_a_month_that_is_not_closed_yet_stands_beside_the_next_one(biller: Biller, station: Station) -> None:
+def test_a_month_that_is_not_closed_yet_stands_beside_the_next_one(
+    biller: Biller, station: Station
+) -> None:
     """What ended in each is in one of them, and each has its base fee."""
     charge(station, 4000)
     month_is_over(biller.books, 3)
@@ -68,7 +79,9 @@ def test_a_month_that_is_not_closed_yet_stands_beside_the_next_one(biller: Bille
     assert [one.bills[0].total for one in (april, march)] == [490 + 150, 490 + 120]
 
 
-def test_a_correction_of_a_closed_month_is_in_the_next_one(biller: Biller, station: Station) -> None:
+def test_a_correction_of_a_closed_month_is_in_the_next_one(
+    biller: Biller, station: Station
+) -> None:
     number = charge(station, 4000)
     month_is_over(biller.books, 3)
     biller.close("2026-03")

@@ -1,4 +1,5 @@
-"""A charger that calls its transactions by negative ids of its own (rules.md, Energy, an id-less stop)."""
+"""A charger that calls its transactions by negative ids of its own (rules.md, Energy, an id-less
+stop)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,14 @@ OWN = -1_700_000_000
 HOUR = 60
 
 
-def charge(station: Station, own: int | None, wh: int, minutes: int = HOUR, connector: int = 1, ago: float = 0) -> int:
+def charge(
+    station: Station,
+    own: int | None,
+    wh: int,
+    minutes: int = HOUR,
+    connector: int = 1,
+    ago: float = 0,
+) -> int:
     for _ in range(minutes // 10):
         station.books.wait(10)
         wh += 1200

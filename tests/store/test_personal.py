@@ -1,4 +1,5 @@
-"""Deleting what is personal of an account: what goes at once, what goes after years, and what stays."""
+"""Deleting what is personal of an account: what goes at once, what goes after years, and what
+stays."""
 
 from __future__ import annotations
 
@@ -18,7 +19,16 @@ from levity_trio.store.keeping import statements
 from levity_trio.store.reads.personal import Obstacle, deletion, obstacles
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.upkeep import pruning
-from levity_trio.store.writes import accounts, messages, ownership, personal, recipients, tags, vehicles, wallets
+from levity_trio.store.writes import (
+    accounts,
+    messages,
+    ownership,
+    personal,
+    recipients,
+    tags,
+    vehicles,
+    wallets,
+)
 from levity_trio.store.writes.accounts import AccountData, Refused
 from levity_trio.store.writes.messages import Failure, NewMessage
 from levity_trio.store.writes.personal import Deletion
@@ -36,7 +46,14 @@ from tests.store.template import new_database
 
 ANNA, BEN = 1, 2
 CLOSED = "2026-03-31T22:00:00.000Z"
-PERSONAL = ("Anna Unverwechselbar", "Hinterhof 9", "a@unverwechselbar", "hat zwei Hunde", "Annas Kombi", "B-UV 12")
+PERSONAL = (
+    "Anna Unverwechselbar",
+    "Hinterhof 9",
+    "a@unverwechselbar",
+    "hat zwei Hunde",
+    "Annas Kombi",
+    "B-UV 12",
+)
 TEXTS = ("Annas Karte", "bei Anna hinterlegt", "Annas Platz", "Anna zieht ein", "Anna zahlt voraus")
 TOLD = ("Annas Telefon", "telefon@unverwechselbar", "Annas Wagen ist voll")
 ON_PAPER = "Anna per Bank"
@@ -74,10 +91,14 @@ class Leaving(Biller):
         super().__init__(house)
         name, address, contact, notes, vehicle, plate = PERSONAL
         card, note, space, reason, terms = TEXTS
-        books.run(tags.add, books.policy, TagData(id_tag="Card", name=card, notes=note), books.at, "cleo")
+        books.run(
+            tags.add, books.policy, TagData(id_tag="Card", name=card, notes=note), books.at, "cleo"
+        )
         fields = {"name": name, "address": address, "contact": contact, "notes": notes}
         books.run(accounts.change, ANNA, fields, books.at, "cleo")
-        self.kombi = books.run(vehicles.add, VehicleData(name=vehicle, plate=plate), books.at, "cleo")
+        self.kombi = books.run(
+            vehicles.add, VehicleData(name=vehicle, plate=plate), books.at, "cleo"
+        )
         self.shared = books.run(vehicles.add, VehicleData(name="Bus"), books.at, "cleo")
         for thing in ("Card", Thing(What.SPACE, "CP-1", 1), Thing(What.SPACE, "CP-1", 2)):
             house.give(ANNA, thing, reason=reason, vehicle=self.kombi if thing == "Card" else None)
@@ -95,7 +116,9 @@ class Leaving(Biller):
             house.give(BEN, thing, CLOSED, reason="moved in")
         self.enter(-self.balance(ANNA))
         self.tell(*TOLD)
-        books.run(wallets.set_terms, ANNA, wallets.NewTerms(Terms.PREPAID, 0, terms, books.at, "cleo"))
+        books.run(
+            wallets.set_terms, ANNA, wallets.NewTerms(Terms.PREPAID, 0, terms, books.at, "cleo")
+        )
 
     def tell(self, name: str, mail: str, words: str) -> None:
         self.message(RecipientData(who="driver", account=ANNA, name=name, mail=mail), "full", words)
@@ -125,7 +148,9 @@ class Leaving(Biller):
             return obstacles(db, ANNA, self.house.rule, self.books.now, BERLIN)
 
     def delete(self, keep_years: int = 10) -> None:
-        self.books.run(personal.delete, ANNA, Deletion(keep_years, "moved out", self.books.at, "cleo"))
+        self.books.run(
+            personal.delete, ANNA, Deletion(keep_years, "moved out", self.books.at, "cleo")
+        )
 
     def forget(self, year: int, month: int = 4, day: int = 2) -> int:
         """Run the daily task on a day."""
@@ -164,7 +189,14 @@ def test_no_byte_is_left_but_on_closed_statements(leaving: Leaving, path: Path) 
     assert left(path, leaving.books, every) == [*every]
     leaving.delete(keep_years=3)
     leaving.scrub()
-    on_statement = ["Anna Unverwechselbar", "Hinterhof 9", "a@unverwechselbar", "Annas Kombi", "Annas Platz", ON_PAPER]
+    on_statement = [
+        "Anna Unverwechselbar",
+        "Hinterhof 9",
+        "a@unverwechselbar",
+        "Annas Kombi",
+        "Annas Platz",
+        ON_PAPER,
+    ]
     assert left(path, leaving.books, every) == on_statement
     assert leaving.forget(2029, 3, 31) == 0
     assert leaving.forget(2029, 4, 1) == 1  # its month was March
@@ -177,9 +209,13 @@ def test_no_byte_is_left_but_on_closed_statements(leaving: Leaving, path: Path) 
 def test_a_refused_address_goes_with_its_message(leaving: Leaving) -> None:
     books, address = leaving.books, TOLD[1]
     problem = f"550 5.1.1 <{address}>: unknown"
-    failure = Failure(message=1, problem=problem, next_at=books.at, is_given_up=True, refused=address)
+    failure = Failure(
+        message=1, problem=problem, next_at=books.at, is_given_up=True, refused=address
+    )
     books.run(messages.note_failed, failure, books.at)
-    asked = "SELECT problem, mail_problem FROM message JOIN recipient ON recipient.id = recipient_id"
+    asked = (
+        "SELECT problem, mail_problem FROM message JOIN recipient ON recipient.id = recipient_id"
+    )
     assert books.rows(asked) == [(stored(problem), stored(problem))]
     leaving.delete()
     assert books.rows(asked) == [(None, None)]
@@ -197,12 +233,22 @@ def test_an_owner_keeps_what_households_that_stay_have_reported(leaving: Leaving
         "id_tag": None,
     }
     for account in (ANNA, BEN):
-        books.run(lambda db, account=account: db.record(HouseholdReported(account=account, **about)))  # type: ignore[misc]
+        books.run(
+            lambda db, account=account: db.record(HouseholdReported(account=account, **about))  # type: ignore[misc]
+        )
     anna, ben = (
-        number for (number,) in books.rows("SELECT id FROM event WHERE kind = 'HouseholdReported' ORDER BY id")
+        number
+        for (number,) in books.rows(
+            "SELECT id FROM event WHERE kind = 'HouseholdReported' ORDER BY id"
+        )
     )
     for event, words in ((anna, "Anna asks"), (ben, "Ben asks"), (9999, "Somebody asks")):
-        leaving.message(RecipientData(who="owner", mail="owner@example.org", with_names=True), "report", words, event)
+        leaving.message(
+            RecipientData(who="owner", mail="owner@example.org", with_names=True),
+            "report",
+            words,
+            event,
+        )
     leaving.delete()
     assert books.rows("SELECT subject FROM message WHERE kind = 'report' ORDER BY id") == [
         (None,),
@@ -228,7 +274,9 @@ def test_nothing_is_left_of_rows_that_moved(books: Books, path: Path) -> None:
     books.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
     names = tuple(sha256(str(number).encode()).hexdigest() for number in range(300))
     for name in names:
-        data = AccountData(name=name, since="2026-01-01T00:00:00.000Z", until="2026-02-01T00:00:00.000Z")
+        data = AccountData(
+            name=name, since="2026-01-01T00:00:00.000Z", until="2026-02-01T00:00:00.000Z"
+        )
         books.run(accounts.add, data, books.at, "cleo")
     for account in range(1, len(names) + 1):
         books.run(personal.delete, account, Deletion(10, "moved out", books.at, "cleo"))
@@ -238,18 +286,28 @@ def test_nothing_is_left_of_rows_that_moved(books: Books, path: Path) -> None:
 
 def test_the_account_is_its_number(leaving: Leaving) -> None:
     leaving.delete()
-    found = leaving.books.row("SELECT name, address, contact, notes, until FROM account WHERE id = ?", ANNA)
+    found = leaving.books.row(
+        "SELECT name, address, contact, notes, until FROM account WHERE id = ?", ANNA
+    )
     assert found == ("household 1", None, None, None, CLOSED)
     with reading(leaving.books) as db:
         told = deletion(db, ANNA)
         assert deletion(db, BEN) is None
     assert told is not None
-    assert (told.keep_years, told.reason, told.deleted_by, told.named_statements) == (10, "moved out", "cleo", 1)
+    assert (told.keep_years, told.reason, told.deleted_by, told.named_statements) == (
+        10,
+        "moved out",
+        "cleo",
+        1,
+    )
 
 
 def test_what_others_use_keeps_its_name(leaving: Leaving) -> None:
     leaving.delete()
-    assert leaving.books.rows("SELECT name, plate FROM vehicle ORDER BY id") == [("vehicle 1", None), ("Bus", None)]
+    assert leaving.books.rows("SELECT name, plate FROM vehicle ORDER BY id") == [
+        ("vehicle 1", None),
+        ("Bus", None),
+    ]
     assert leaving.books.rows("SELECT conn_id, name FROM space") == [(2, "Platz 2")]
 
 
@@ -259,7 +317,10 @@ def test_a_tag_keeps_the_name_of_its_next_owner(leaving: Leaving) -> None:
     books.wait(60)
     books.run(tags.change, books.policy, "Card", {"name": "Bens Karte"}, books.at, "cleo")
     leaving.delete()
-    assert books.rows("SELECT name, notes FROM tag ORDER BY id") == [(None, None), ("Bens Karte", TEXTS[1])]
+    assert books.rows("SELECT name, notes FROM tag ORDER BY id") == [
+        (None, None),
+        ("Bens Karte", TEXTS[1]),
+    ]
 
 
 def test_statements_prove_themselves_before_and_after(leaving: Leaving) -> None:
@@ -267,7 +328,10 @@ def test_statements_prove_themselves_before_and_after(leaving: Leaving) -> None:
     leaving.delete(keep_years=0)
     assert leaving.forget(2026) > 0
     assert leaving.party() is None
-    assert [*statements.sealed(view(books.connection)), *statements.sums(view(books.connection))] == []
+    assert [
+        *statements.sealed(view(books.connection)),
+        *statements.sums(view(books.connection)),
+    ] == []
     assert leaving.statement(1).to is None
     assert leaving.statement(1).total == 120
 
@@ -324,9 +388,15 @@ def test_work_that_is_not_billed_may_be_left(leaving: Leaving) -> None:
     house.give_by_hand(late, ANNA)
     (work,) = leaving.obstacles()
     assert work == Obstacle(
-        f"it is not billed for: session {late}; bill it: levity-trio bill close 2026-04", may_be_forced=True
+        f"it is not billed for: session {late}; bill it: levity-trio bill close 2026-04",
+        may_be_forced=True,
     )
-    books.run(decisions.correct, leaving.transaction, decisions.Correction(figure_wh=1000), decision(books))
+    books.run(
+        decisions.correct,
+        leaving.transaction,
+        decisions.Correction(figure_wh=1000),
+        decision(books),
+    )
     assert f"correction {leaving.transaction}" in leaving.obstacles()[0].words
     month_is_over(books, 4)
     leaving.close("2026-04")

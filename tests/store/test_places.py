@@ -29,7 +29,8 @@ ALL = ("Anna's", "Ben's", "Owner's", "Guest's")
 
 
 class Yard(House):
-    """A house with a card for each household, one of the owner, which belongs to nobody, and one that nobody added."""
+    """A house with a card for each household, one of the owner, which belongs to nobody, and one
+    that nobody added."""
 
     def __init__(self, books: Books) -> None:
         super().__init__(books)
@@ -47,7 +48,9 @@ class Yard(House):
     def limit(self, wanted: UsageLimit, account: int | None = None, card: str = "") -> bool:
         if account is not None:
             return self.books.run(limits.limit_account, account, wanted, self.books.at, "cleo")
-        return self.books.run(limits.limit_tag, self.books.policy, card, wanted, self.books.at, "cleo")
+        return self.books.run(
+            limits.limit_tag, self.books.policy, card, wanted, self.books.at, "cleo"
+        )
 
     def starts(self, connector: int) -> list[str]:
         """The cards that may start at a connector."""
@@ -61,8 +64,8 @@ class Yard(House):
         return started.verdict.status
 
     def authorizes(self) -> list[str]:
-        """The cards that an Authorize admits, by a memory that followed all facts, by one that begins now, and as the
-        database says."""
+        """The cards that an Authorize admits, by a memory that followed all facts, by one that
+        begins now, and as the database says."""
         policy, at = self.books.policy, self.books.at
         followed, begun = Index(policy), Index(policy)
         for fact in self.books.facts:
@@ -78,7 +81,9 @@ class Yard(House):
             for index in (followed, begun)
         ]
         read = [
-            self.books.run(lambda db, key: refusal(db.rows, policy, key, "CP-1", None, at), policy.key(card))
+            self.books.run(
+                lambda db, key: refusal(db.rows, policy, key, "CP-1", None, at), policy.key(card)
+            )
             for card in ALL
         ]
         stored = [card for card, reason in zip(ALL, read, strict=True) if reason is None]
@@ -125,7 +130,11 @@ def test_two_spaces_at_one_charger_admit_the_cards_of_both(yard: Yard) -> None:
 def test_a_single_space_goes_before_its_charger(yard: Yard) -> None:
     yard.give(ANNA, SPACE, exclusive=True)
     yard.give(BEN, SECOND, exclusive=False)
-    assert (yard.starts(1), yard.starts(2), yard.authorizes()) == (["Anna's", "Owner's"], [*ALL], [*ALL])
+    assert (yard.starts(1), yard.starts(2), yard.authorizes()) == (
+        ["Anna's", "Owner's"],
+        [*ALL],
+        [*ALL],
+    )
 
 
 def test_a_connector_that_tells_of_itself_later_is_for_everybody(yard: Yard) -> None:
@@ -137,7 +146,8 @@ def test_a_connector_that_tells_of_itself_later_is_for_everybody(yard: Yard) -> 
 
 
 def test_a_household_moves_out(yard: Yard) -> None:
-    """Its card, given back or not, opens nothing of others; its space is everybody's until it is given again."""
+    """Its card, given back or not, opens nothing of others; its space is everybody's until it is
+    given again."""
     yard.give(ANNA, FIRST, exclusive=True)
     yard.give(BEN, SECOND, exclusive=True)
     yard.books.wait(1)
@@ -181,7 +191,9 @@ def test_a_card_that_is_handed_out_early_opens_nothing_of_others(yard: Yard) -> 
 def test_a_group_opens_no_space(yard: Yard) -> None:
     """Cards of one group may end each other's sessions; whose a space is goes by the household."""
     for card in ("Anna's", "Ben's"):
-        yard.books.run(tags.change, yard.books.policy, card, {"parent_id_tag": "Both"}, yard.books.at, "cleo")
+        yard.books.run(
+            tags.change, yard.books.policy, card, {"parent_id_tag": "Both"}, yard.books.at, "cleo"
+        )
     yard.give(ANNA, SPACE, exclusive=True)
     assert yard.starts(1) == yard.authorizes() == ["Anna's", "Owner's"]
     assert yard.listed()["ben's"] == "Invalid"
@@ -196,7 +208,8 @@ def test_a_charger_that_names_no_connector_or_another_one_admits_no_more(yard: Y
 
 
 def test_a_repeated_start_gets_its_first_answer(yard: Yard) -> None:
-    """A refused start is stored with a real id, keeps its verdict, may be stopped, and a running one is left alone."""
+    """A refused start is stored with a real id, keeps its verdict, may be stopped, and a running
+    one is left alone."""
     at = yard.station.clock()
     first = yard.station.start_with_verdict(1000, 1, "Ben's", at)
     yard.give(ANNA, SPACE, yard.books.at, exclusive=True)
@@ -209,7 +222,11 @@ def test_a_repeated_start_gets_its_first_answer(yard: Yard) -> None:
     yard.give(ANNA, SPACE, yard.books.at, exclusive=False)
     assert yard.station.start_with_verdict(2000, 1, "Ben's", at) == refused
     (fact,) = yard.books.recorded(StartRefused)
-    assert (fact.transaction, fact.verdict, fact.reason) == (refused.transaction, "Invalid", "space")
+    assert (fact.transaction, fact.verdict, fact.reason) == (
+        refused.transaction,
+        "Invalid",
+        "space",
+    )
     told = "SELECT verdict, verdict_reason, status FROM tx ORDER BY id DESC LIMIT 1"
     assert yard.books.row(told) == ("Invalid", "space", "Active")
 
@@ -222,9 +239,9 @@ def test_a_card_at_certain_chargers_only(yard: Yard) -> None:
     assert yard.authorizes() == yard.starts(1) == ["Anna's", "Owner's", "Guest's"]
     assert yard.listed()["ben's"] == "Invalid"
     assert not yard.limit(UsageLimit(("CP-2",)), card="Ben's")
-    assert yard.books.row("SELECT verdict_reason FROM tx WHERE id_tag = 'Ben''s' ORDER BY id DESC LIMIT 1") == (
-        "chargers",
-    )
+    assert yard.books.row(
+        "SELECT verdict_reason FROM tx WHERE id_tag = 'Ben''s' ORDER BY id DESC LIMIT 1"
+    ) == ("chargers",)
     yard.limit(UsageLimit(), card="Ben's")
     assert yard.authorizes() == [*ALL]
     assert yard.listed()["ben's"] == "Accepted"
@@ -256,7 +273,9 @@ def test_a_card_that_works_everywhere(yard: Yard) -> None:
         (UsageLimit(("CP-9",)), Code.NOT_FOUND, "chargers"),
     ],
 )
-def test_a_limit_that_makes_no_sense(yard: Yard, wanted: UsageLimit, code: Code, field: str) -> None:
+def test_a_limit_that_makes_no_sense(
+    yard: Yard, wanted: UsageLimit, code: Code, field: str
+) -> None:
     with pytest.raises(Refused) as caught:
         yard.limit(wanted, card="Ben's")
     assert (caught.value.code, caught.value.field) == (code, field)
@@ -266,7 +285,9 @@ def test_a_limit_that_makes_no_sense(yard: Yard, wanted: UsageLimit, code: Code,
 
 def test_what_refuses_a_card_anyway_goes_first(yard: Yard) -> None:
     yard.give(ANNA, SPACE, exclusive=True)
-    yard.books.run(tags.change, yard.books.policy, "Ben's", {"status": "Blocked"}, yard.books.at, "cleo")
+    yard.books.run(
+        tags.change, yard.books.policy, "Ben's", {"status": "Blocked"}, yard.books.at, "cleo"
+    )
     assert yard.start("Ben's") == "Blocked"
     assert yard.listed()["ben's"] == "Blocked"
     yard.books.policy = Policy(Unknown.REFUSE)

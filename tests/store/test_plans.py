@@ -48,7 +48,10 @@ def test_what_is_permitted_is_in_the_package(part: str) -> None:
 @pytest.mark.parametrize(
     ("sql", "index"),
     [
-        ("SELECT count(*) FROM cp WHERE hidden_at IS NULL AND registration = 'newcomer'", "cp_visible"),
+        (
+            "SELECT count(*) FROM cp WHERE hidden_at IS NULL AND registration = 'newcomer'",
+            "cp_visible",
+        ),
         ("SELECT count(*) FROM cp WHERE hidden_at IS NULL", "cp_visible"),
     ],
 )

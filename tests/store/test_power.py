@@ -1,4 +1,5 @@
-"""The power of the site by the quarter of an hour: messages that are late, repeated, or from a wrong clock."""
+"""The power of the site by the quarter of an hour: messages that are late, repeated, or from a
+wrong clock."""
 
 from __future__ import annotations
 
@@ -79,7 +80,9 @@ def kept(books: Books) -> Kept:
     return Kept(books)
 
 
-async def test_a_session_while_it_runs_and_after_it(books: Books, station: Station, kept: Kept) -> None:
+async def test_a_session_while_it_runs_and_after_it(
+    books: Books, station: Station, kept: Kept
+) -> None:
     transaction, register = station.start(1000), 1000
     looks = []
     for _ in range(4):
@@ -90,7 +93,11 @@ async def test_a_session_while_it_runs_and_after_it(books: Books, station: Stati
     assert [sum(one or 0 for one in rows[0][-1]) for rows in looks] == [1800, 3600, 5400, 7200]
     station.stop(transaction, register)
     await kept.look()
-    assert kept.sums() == {transaction: books.value("SELECT energy_delivered FROM tx")} == {transaction: 7200}
+    assert (
+        kept.sums()
+        == {transaction: books.value("SELECT energy_delivered FROM tx")}
+        == {transaction: 7200}
+    )
 
 
 @pytest.mark.logs_errors
@@ -102,7 +109,9 @@ async def test_a_session_that_cannot_be_computed_holds_up_no_other(
         transaction = station.start(1000 * number)
         station.stop(transaction, charge(station, transaction, 1000 * number))
         sessions.append(transaction)
-    books.connection.execute("UPDATE tx SET start_time = '2026-02-30T12:00:00.000Z' WHERE id = ?", (sessions[0],))
+    books.connection.execute(
+        "UPDATE tx SET start_time = '2026-02-30T12:00:00.000Z' WHERE id = ?", (sessions[0],)
+    )
     for _ in range(3):
         await kept.look()
         kept.restart()
@@ -115,14 +124,20 @@ def since_midnight(books: Books, *so_far_wh: int) -> int:
         return energy_now(db, books.now, ZoneInfo("UTC"), so_far_wh).day_wh
 
 
-async def test_today_has_what_flowed_since_midnight(books: Books, station: Station, kept: Kept) -> None:
-    """Of a session with 7.2 kW from 22:30 on, and of one that told its two registers only: nobody knows when in two
-    hours it flowed, but all of it today."""
+async def test_today_has_what_flowed_since_midnight(
+    books: Books, station: Station, kept: Kept
+) -> None:
+    """Of a session with 7.2 kW from 22:30 on, and of one that told its two registers only: nobody
+    knows when in two hours it flowed, but all of it today."""
     books.now = NOON.replace(hour=22, minute=30)
     transaction = station.start(1000)
     register = charge(station, transaction, 1000, minutes=185)
     await kept.look()
-    assert since_midnight(books, register - 1000) == sum(one.energy_wh for one in kept.day().chargers) == 11_400
+    assert (
+        since_midnight(books, register - 1000)
+        == sum(one.energy_wh for one in kept.day().chargers)
+        == 11_400
+    )
     station.stop(transaction, register)
     books.wait(5)
     silent = station.start(register)
@@ -152,7 +167,9 @@ async def test_what_a_person_read_flowed_after_the_last_reading(
     assert wh == [1800, 1800, 1800, 1800, *[None] * 13]
 
 
-async def test_what_was_known_after_a_kill_is_what_was_known_before(station: Station, kept: Kept) -> None:
+async def test_what_was_known_after_a_kill_is_what_was_known_before(
+    station: Station, kept: Kept
+) -> None:
     transaction = station.start(1000)
     register = charge(station, transaction, 1000, minutes=40)
     await kept.look()
@@ -178,7 +195,9 @@ async def test_a_repeated_message_counts_once(station: Station, kept: Kept) -> N
     assert kept.sums() == {transaction: register - 1000}
 
 
-async def test_a_queue_that_comes_late_fills_the_gap(books: Books, station: Station, kept: Kept) -> None:
+async def test_a_queue_that_comes_late_fills_the_gap(
+    books: Books, station: Station, kept: Kept
+) -> None:
     transaction = station.start(1000)
     register = charge(station, transaction, 1000, minutes=30)
     waiting = []
@@ -194,7 +213,9 @@ async def test_a_queue_that_comes_late_fills_the_gap(books: Books, station: Stat
     assert kept.sums() == {transaction: register - 1000}
 
 
-async def test_a_reading_that_comes_after_the_stop_is_in_it(books: Books, station: Station, kept: Kept) -> None:
+async def test_a_reading_that_comes_after_the_stop_is_in_it(
+    books: Books, station: Station, kept: Kept
+) -> None:
     transaction = station.start(1000)
     books.wait(45)
     late = station.register(8000)
@@ -209,7 +230,9 @@ async def test_a_reading_that_comes_after_the_stop_is_in_it(books: Books, statio
     assert sum(one or 0 for one in wh[:3]) == pytest.approx(7000, abs=1)
 
 
-async def test_a_corrected_figure_is_the_sum_again(books: Books, station: Station, kept: Kept) -> None:
+async def test_a_corrected_figure_is_the_sum_again(
+    books: Books, station: Station, kept: Kept
+) -> None:
     transaction = station.start(1000)
     station.stop(transaction, charge(station, transaction, 1000))
     await kept.look()
@@ -224,7 +247,9 @@ async def test_a_session_is_where_our_clock_was(books: Books, kept: Kept) -> Non
     station.stop(transaction, charge(station, transaction, 1000))
     await kept.look()
     times = [day * A_DAY + since for _, day, since, _ in kept.rows()]
-    assert times == [int(datetime.fromisoformat(books.value("SELECT start_time FROM tx")).timestamp()) // SECONDS]
+    assert times == [
+        int(datetime.fromisoformat(books.value("SELECT start_time FROM tx")).timestamp()) // SECONDS
+    ]
 
 
 async def test_a_day_of_two_chargers(books: Books, station: Station, kept: Kept) -> None:
@@ -235,13 +260,18 @@ async def test_a_day_of_two_chargers(books: Books, station: Station, kept: Kept)
     books.wait(1)
     await kept.look()
     day = kept.day()
-    assert [(power.charger, power.energy_wh) for power in day.chargers] == [("CP-1", 3600), ("CP-2", 3000)]
+    assert [(power.charger, power.energy_wh) for power in day.chargers] == [
+        ("CP-1", 3600),
+        ("CP-2", 3000),
+    ]
     assert sum(one or 0 for one in day.quarters) == 6600
     assert len(day.quarters) == 50, "it ends with the last quarter of which both have told"
     assert day.before == [None] * A_DAY, "there was no charger"
 
 
-async def test_a_silent_charger_is_a_gap_and_the_others_go_on(books: Books, station: Station, kept: Kept) -> None:
+async def test_a_silent_charger_is_a_gap_and_the_others_go_on(
+    books: Books, station: Station, kept: Kept
+) -> None:
     other = Station(books, "CP-2")
     charge(station, station.start(1000), 1000, minutes=30)
     transaction = other.start(500, tag="B")
@@ -254,7 +284,9 @@ async def test_a_silent_charger_is_a_gap_and_the_others_go_on(books: Books, stat
     assert day.quarters[-1] is not None
 
 
-async def test_what_was_there_before_the_table_is_filled_in(books: Books, station: Station, kept: Kept) -> None:
+async def test_what_was_there_before_the_table_is_filled_in(
+    books: Books, station: Station, kept: Kept
+) -> None:
     register = 1000
     for _ in range(45):
         transaction = station.start(register)
@@ -262,7 +294,10 @@ async def test_what_was_there_before_the_table_is_filled_in(books: Books, statio
         station.stop(transaction, register)
         books.wait(60)
     books.connection.execute("DELETE FROM power")
-    revision, newest = books.value("SELECT max(revision) FROM bill_work"), books.value("SELECT max(id) + 1 FROM tx")
+    revision, newest = (
+        books.value("SELECT max(revision) FROM bill_work"),
+        books.value("SELECT max(id) + 1 FROM tx"),
+    )
     books.connection.execute("DELETE FROM power_work")
     books.run(keep, [], Work(revision, newest))
     kept.is_trusted = False

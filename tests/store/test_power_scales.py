@@ -1,9 +1,19 @@
-"""Power on another scale than the register, which is right: of one phase, in tenths, or ten times too high."""
+"""Power on another scale than the register, which is right: of one phase, in tenths, or ten times
+too high."""
 
 import pytest
 
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, WATTS, assert_doubtful, assert_figure, charge_state, session, settle, watts
+from tests.store.telling import (
+    HOUR,
+    WATTS,
+    assert_doubtful,
+    assert_figure,
+    charge_state,
+    session,
+    settle,
+    watts,
+)
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 BEGIN = 2_588_316
@@ -14,7 +24,9 @@ def session_by(station: Station, wh: int, factor: float, every: int = 5) -> int:
     transaction = station.start(wh)
     for minutes in range(every, HOUR + 1, every):
         station.books.wait(every)
-        told = meter_value(station.clock(), wh + WATTS * minutes // HOUR, watts(round(WATTS * factor)))
+        told = meter_value(
+            station.clock(), wh + WATTS * minutes // HOUR, watts(round(WATTS * factor))
+        )
         station.tell(told, transaction=transaction)
     station.stop(transaction, wh + WATTS)
     station.books.wait(10)
@@ -46,8 +58,11 @@ def test_it_becomes_a_habit(station: Station, factor: float) -> None:
 
 @pytest.mark.parametrize("every", [1, 5, 15])
 @pytest.mark.parametrize("power", [3680, WATTS, 11_040])
-def test_a_register_that_counts_ten_times_too_fast_in_one_session(station: Station, power: int, every: int) -> None:
-    """It goes on from the previous session, and the next one goes on from it: power alone shows what flowed."""
+def test_a_register_that_counts_ten_times_too_fast_in_one_session(
+    station: Station, power: int, every: int
+) -> None:
+    """It goes on from the previous session, and the next one goes on from it: power alone shows
+    what flowed."""
     begin = session(station, session(station, BEGIN))
     transaction = station.start(begin)
     for minutes in range(every, HOUR + 1, every):
@@ -79,13 +94,16 @@ def test_a_register_that_counts_a_tenth_in_one_session(station: Station) -> None
 
 
 def test_registers_on_another_scale_go_on_from_each_other(station: Station) -> None:
-    """All are ten times too high, which power shows: that they continue one another does not make them right."""
+    """All are ten times too high, which power shows: that they continue one another does not make
+    them right."""
     begin = BEGIN
     for _ in range(3):
         transaction = station.start(10 * begin)
         for minutes in range(5, HOUR + 1, 5):
             station.books.wait(5)
-            told = meter_value(station.clock(), 10 * (begin + WATTS * minutes // HOUR), watts(WATTS))
+            told = meter_value(
+                station.clock(), 10 * (begin + WATTS * minutes // HOUR), watts(WATTS)
+            )
             station.tell(told, transaction=transaction)
         begin += WATTS
         station.stop(transaction, 10 * begin)
@@ -95,28 +113,38 @@ def test_registers_on_another_scale_go_on_from_each_other(station: Station) -> N
 
 @pytest.mark.parametrize("every", [1, 5, 15])
 @pytest.mark.parametrize(("battery", "power"), [(350_000, 150_000), (600_000, 300_000)])
-def test_a_lorry_has_a_larger_battery_than_any_car(station: Station, battery: int, power: int, every: int) -> None:
+def test_a_lorry_has_a_larger_battery_than_any_car(
+    station: Station, battery: int, power: int, every: int
+) -> None:
     """From 15 to 85 %: power and register agree, but no battery takes so much."""
     transaction, wh = station.start(BEGIN), BEGIN
     while (wh - BEGIN) < 0.7 * battery:
         station.books.wait(every)
         wh += power * every // HOUR
         percent = 15 + 100 * (wh - BEGIN) // battery
-        station.tell(meter_value(station.clock(), wh, watts(power), charge_state(percent)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), wh, watts(power), charge_state(percent)),
+            transaction=transaction,
+        )
     station.stop(transaction, wh)
     settle(station.books)
     assert_doubtful(station, transaction, 24_500, wh - BEGIN)
 
 
-def test_power_that_was_ten_times_too_high_still_is_where_a_charger_might_deliver_it(station: Station) -> None:
-    """110 kW, and then 37 kW, by a current in tenths of an ampere: no register that is a tenth explains the first."""
+def test_power_that_was_ten_times_too_high_still_is_where_a_charger_might_deliver_it(
+    station: Station,
+) -> None:
+    """110 kW, and then 37 kW, by a current in tenths of an ampere: no register that is a tenth
+    explains the first."""
     begin = BEGIN
     for power in (11_040, 3660):
         transaction = station.start(begin)
         for _ in range(6):
             station.books.wait(10)
             begin += power // 6
-            station.tell(meter_value(station.clock(), begin, watts(10 * power)), transaction=transaction)
+            station.tell(
+                meter_value(station.clock(), begin, watts(10 * power)), transaction=transaction
+            )
         station.stop(transaction, begin)
         station.books.wait(10)
 
@@ -126,8 +154,11 @@ def test_power_that_was_ten_times_too_high_still_is_where_a_charger_might_delive
     assert kind == "power_too_high"
 
 
-def test_a_current_without_a_phase_is_already_counted_on_three(books: Books, station: Station) -> None:
-    """The register is ten times too high: 32 A at 230 V on one to three phases are no more than 22 kW."""
+def test_a_current_without_a_phase_is_already_counted_on_three(
+    books: Books, station: Station
+) -> None:
+    """The register is ten times too high: 32 A at 230 V on one to three phases are no more than 22
+    kW."""
     wh, sent = 100_000, {"value": "32.0", "measurand": "Current.Import", "unit": "A"}
     transaction = station.start(10 * wh)
     for _ in range(12):
@@ -152,13 +183,18 @@ def test_a_voltage_of_a_phase_shows_an_ac_charger(books: Books, station: Station
     assert_figure(station, transaction, 7320, flagged=True)
 
 
-def test_a_battery_shows_that_the_register_is_ten_times_too_high(books: Books, station: Station) -> None:
+def test_a_battery_shows_that_the_register_is_ten_times_too_high(
+    books: Books, station: Station
+) -> None:
     """72 kWh would be 8 % of it; at 720 W no car charges for an hour."""
     wh = 100_000
     transaction = station.start(10 * wh)
     for number in range(12):
         books.wait(5)
         wh += 600
-        station.tell(meter_value(station.clock(), 10 * wh, charge_state(40 + number * 0.7)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), 10 * wh, charge_state(40 + number * 0.7)),
+            transaction=transaction,
+        )
     station.stop(transaction, 10 * wh)
     assert_figure(station, transaction, 7200, flagged=True)

@@ -31,9 +31,16 @@ def counted_statements(books: Books) -> Iterator[list[str]]:
 def test_a_reading_is_kept_as_it_was_sent(books: Books, station: Station) -> None:
     transaction = station.start()
     books.wait(1)
-    sample = {"value": "1.2345", "unit": "kWh", "context": "Sample.Clock", "location": "Outlet", "format": "Raw"}
+    sample = {
+        "value": "1.2345",
+        "unit": "kWh",
+        "context": "Sample.Clock",
+        "location": "Outlet",
+        "format": "Raw",
+    }
     station.tell(
-        meter_value("2026-03-01T13:00:30.5+01:00", sample, VOLTAGE | {"phase": "L1-N"}), transaction=transaction
+        meter_value("2026-03-01T13:00:30.5+01:00", sample, VOLTAGE | {"phase": "L1-N"}),
+        transaction=transaction,
     )
     common = (
         transaction,
@@ -45,8 +52,9 @@ def test_a_reading_is_kept_as_it_was_sent(books: Books, station: Station) -> Non
         "2026-03-01T13:00:30.5+01:00",
     )
     assert books.rows(
-        "SELECT tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, measurand, value, unit,"
-        " context, location, phase, format, source, wh FROM meter_val ORDER BY id"
+        "SELECT tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, "
+        "measurand, value, unit, context, location, phase, format, source, wh "
+        "FROM meter_val ORDER BY id"
     ) == [
         (
             *common,
@@ -60,18 +68,37 @@ def test_a_reading_is_kept_as_it_was_sent(books: Books, station: Station) -> Non
             "MeterValues",
             1235,
         ),
-        (*common, "Voltage", "230", "V", "Sample.Periodic", "Outlet", "L1-N", "Raw", "MeterValues", None),
+        (
+            *common,
+            "Voltage",
+            "230",
+            "V",
+            "Sample.Periodic",
+            "Outlet",
+            "L1-N",
+            "Raw",
+            "MeterValues",
+            None,
+        ),
     ]
 
 
 @pytest.mark.sqlite
-def test_the_usual_batch_takes_two_statements_and_the_look_of_the_book(books: Books, station: Station) -> None:
+def test_the_usual_batch_takes_two_statements_and_the_look_of_the_book(
+    books: Books, station: Station
+) -> None:
     transaction = station.start()
     books.wait(1)
     found = readings.read([meter_value(station.clock(), 1100, VOLTAGE, CURRENT)], books.now)
     with counted_statements(books) as said:
         station.write(store, Batch(1, "MeterValues", found), transaction)
-    assert [statement.split()[0] for statement in said] == ["BEGIN", "UPDATE", "INSERT", "SELECT", "COMMIT"]
+    assert [statement.split()[0] for statement in said] == [
+        "BEGIN",
+        "UPDATE",
+        "INSERT",
+        "SELECT",
+        "COMMIT",
+    ]
     assert linked(books) == [(transaction, 1100), (transaction, None), (transaction, None)]
 
 
@@ -98,7 +125,9 @@ def test_many_samples_of_one_moment(books: Books, station: Station) -> None:
 )
 @pytest.mark.parametrize("claimed", [True, False])
 @pytest.mark.parametrize("minutes", [0, 1, 600])
-def test_a_repeated_batch_adds_no_row(books: Books, station: Station, sent: str, claimed: bool, minutes: float) -> None:
+def test_a_repeated_batch_adds_no_row(
+    books: Books, station: Station, sent: str, claimed: bool, minutes: float
+) -> None:
     transaction = station.start()
     books.wait(0.5)
     batch = [meter_value(sent, 1100, VOLTAGE), meter_value(sent, 1200, VOLTAGE)]
@@ -113,7 +142,9 @@ def test_a_repeated_batch_adds_no_row(books: Books, station: Station, sent: str,
 
 
 @pytest.mark.parametrize("days_ahead", [0, 7, 30, -365 * 50])
-def test_a_batch_that_is_repeated_after_the_next_one_adds_no_row(books: Books, days_ahead: int) -> None:
+def test_a_batch_that_is_repeated_after_the_next_one_adds_no_row(
+    books: Books, days_ahead: int
+) -> None:
     """The clock runs, but is wrong: the time as sent is older than that of the newest reading."""
     station = Station(books, "CP-2", behind=-60 * 24 * days_ahead)
     station.connect()
@@ -129,7 +160,9 @@ def test_a_batch_that_is_repeated_after_the_next_one_adds_no_row(books: Books, d
     assert station.bill(transaction) == (300, "register", "certain")
 
 
-def test_a_repeat_on_connector_0_or_without_a_transaction_adds_no_row(books: Books, station: Station) -> None:
+def test_a_repeat_on_connector_0_or_without_a_transaction_adds_no_row(
+    books: Books, station: Station
+) -> None:
     for connector in (0, 1):
         for _ in range(2):
             station.tell(meter_value(UNSET_CLOCK, 7), connector=connector)
@@ -154,7 +187,9 @@ def test_without_a_clock_readings_that_differ_are_all_kept(books: Books, station
     assert [wh for _, wh in linked(books)] == list(range(0, 1000, 100))
 
 
-def test_the_same_reading_in_both_messages_is_kept_twice_and_billed_once(books: Books, station: Station) -> None:
+def test_the_same_reading_in_both_messages_is_kept_twice_and_billed_once(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(1000)
     data = []
     for wh in (2000, 3000, 4000):
@@ -173,7 +208,9 @@ def test_the_same_reading_in_both_messages_is_kept_twice_and_billed_once(books: 
 
 
 @pytest.mark.parametrize("claimed", [None, 0, -1, 17, 2**31, 2**53, -(2**53)])
-def test_without_a_usable_id_connector_and_time_decide(books: Books, station: Station, claimed: int | None) -> None:
+def test_without_a_usable_id_connector_and_time_decide(
+    books: Books, station: Station, claimed: int | None
+) -> None:
     station.stop(station.start(100), 900)
     books.wait(10)
     first, second = station.start(1000), station.start(5, connector=2)
@@ -185,7 +222,9 @@ def test_without_a_usable_id_connector_and_time_decide(books: Books, station: St
     assert linked(books) == [(first, 1100), (second, 6), (None, 7777), (None, 1)]
 
 
-def test_the_id_of_a_stranger_or_of_another_connector_is_no_id(books: Books, station: Station) -> None:
+def test_the_id_of_a_stranger_or_of_another_connector_is_no_id(
+    books: Books, station: Station
+) -> None:
     stranger = Station(books, "CP-2")
     theirs, ours, second = stranger.start(9), station.start(1000), station.start(5, connector=2)
     books.wait(10)
@@ -214,7 +253,9 @@ def test_between_two_transactions_readings_belong_to_none(books: Books, station:
     assert books.value("SELECT status FROM tx WHERE id = ?", zombie) == "Active"
 
 
-def test_a_stale_id_gives_way_to_the_transaction_of_that_time(books: Books, station: Station) -> None:
+def test_a_stale_id_gives_way_to_the_transaction_of_that_time(
+    books: Books, station: Station
+) -> None:
     stale = station.start(100)
     station.stop(stale, 900)
     books.wait(10)
@@ -231,7 +272,10 @@ def test_old_readings_arrive_after_newer_ones(books: Books, station: Station) ->
     transaction = station.start(1000)
     books.wait(60)
     station.tell(station.register(6000), transaction=transaction)
-    old = [station.register(wh, minutes_ago) for wh, minutes_ago in ((5000, 12), (2000, 48), (4000, 24), (3000, 36))]
+    old = [
+        station.register(wh, minutes_ago)
+        for wh, minutes_ago in ((5000, 12), (2000, 48), (4000, 24), (3000, 36))
+    ]
     station.tell(*old, transaction=transaction)
     books.wait(1)
     station.tell(station.register(6100), transaction=transaction)
@@ -277,14 +321,18 @@ def suspended(books: Books, station: Station) -> int:
 
 
 @pytest.mark.parametrize(
-    ("wh", "is_named", "resumes"), [(1500, True, True), (1500, False, False), (1600, False, True), (None, False, False)]
+    ("wh", "is_named", "resumes"),
+    [(1500, True, True), (1500, False, False), (1600, False, True), (None, False, False)],
 )
 def test_a_suspended_transaction_is_resumed_by_its_readings(
     books: Books, station: Station, wh: int | None, is_named: bool, resumes: bool
 ) -> None:
-    """Clock-aligned readings arrive while no car charges, too: without a transactionId, only energy is a sign."""
+    """Clock-aligned readings arrive while no car charges, too: without a transactionId, only energy
+    is a sign."""
     transaction = suspended(books, station)
-    station.tell(meter_value(station.clock(), wh or VOLTAGE), transaction=transaction if is_named else None)
+    station.tell(
+        meter_value(station.clock(), wh or VOLTAGE), transaction=transaction if is_named else None
+    )
     assert (books.value("SELECT suspended_at FROM tx") is None) is resumes
     assert len(books.recorded(TransactionResumed)) == resumes
     assert books.rows("SELECT kind, who, reason FROM tx_event WHERE kind = 'resume'") == (
@@ -300,7 +348,12 @@ def test_a_jump_is_told_once(books: Books, station: Station) -> None:
         for _ in range(2):
             station.tell(station.register(wh), transaction=transaction)
     (fact,) = books.recorded(EnergyJumped)
-    assert (fact.transaction, fact.connector, fact.from_wh, fact.to_wh) == (transaction, 1, 1100, 12_000)
+    assert (fact.transaction, fact.connector, fact.from_wh, fact.to_wh) == (
+        transaction,
+        1,
+        1100,
+        12_000,
+    )
 
 
 def test_the_first_reading_of_a_session_is_no_jump(books: Books, station: Station) -> None:
@@ -313,10 +366,18 @@ def test_readings_told_before_their_late_start_are_its_own(books: Books, station
     """An offline charger sends its queue in its own order (field.md B11)."""
     station.tell(station.register(900, minutes_ago=200), transaction=-1)
     for number in range(1, 6):
-        station.tell(station.register(1000 + 1000 * number, minutes_ago=100 - 10 * number), transaction=-1)
+        station.tell(
+            station.register(1000 + 1000 * number, minutes_ago=100 - 10 * number), transaction=-1
+        )
     transaction = station.start(1000, at=station.clock(minutes_ago=95))
-    assert linked(books) == [(None, 900), *((transaction, 1000 + 1000 * number) for number in range(1, 6))]
-    assert books.row("SELECT last_reading_at, last_register_wh FROM tx") == ("2026-03-01T11:10:00.000Z", 6000)
+    assert linked(books) == [
+        (None, 900),
+        *((transaction, 1000 + 1000 * number) for number in range(1, 6)),
+    ]
+    assert books.row("SELECT last_reading_at, last_register_wh FROM tx") == (
+        "2026-03-01T11:10:00.000Z",
+        6000,
+    )
     older = station.start(500, at=station.clock(minutes_ago=300))
     assert linked(books)[0] == (older, 900)
 

@@ -1,4 +1,5 @@
-"""Judging again by today's rules: the differences and their causes, while a server may be writing."""
+"""Judging again by today's rules: the differences and their causes, while a server may be
+writing."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ from tests.store.stories import play
 from tests.store.template import new_database
 
 RESOLVE = (
-    "UPDATE review SET resolved_at = '2026-03-02T08:00:00.000Z', resolved_by = 'anna', resolution = 'confirmed',"
-    " reason = 'her car tells the same'"
+    "UPDATE review "
+    "SET resolved_at = '2026-03-02T08:00:00.000Z', resolved_by = 'anna', "
+    "resolution = 'confirmed', reason = 'her car tells the same'"
 )
 
 
@@ -57,7 +59,9 @@ def only(folder: Path) -> Difference:
     return one
 
 
-def test_the_figure_that_an_operator_replaced_is_no_difference(site: Books, cp_1: Station, tmp_path: Path) -> None:
+def test_the_figure_that_an_operator_replaced_is_no_difference(
+    site: Books, cp_1: Station, tmp_path: Path
+) -> None:
     transaction = charge(cp_1)
     Operator(site).correct(transaction, figure_wh=3000)
     assert found(tmp_path) == []
@@ -68,8 +72,10 @@ def test_the_figure_that_an_operator_replaced_is_no_difference(site: Books, cp_1
 
 def learn(books: Books, kind: str, value: int | None, since: str, meter: str = "") -> None:
     books.connection.execute(
-        "INSERT INTO habit (cp_id, conn_id, firmware, meter_serial, kind, value, transactions, since, last_at)"
-        " SELECT 'CP-1', 1, coalesce(firmware_version, ''), ?, ?, ?, 9, ?, ? FROM cp",
+        "INSERT INTO habit (cp_id, conn_id, firmware, meter_serial, kind, value, transactions, "
+        "since, last_at) "
+        "SELECT 'CP-1', 1, coalesce(firmware_version, ''), ?, ?, ?, 9, ?, ? "
+        "FROM cp",
         (meter, kind, value, since, since),
     )
 
@@ -100,7 +106,11 @@ def test_a_doubt_that_is_none_any_more_is_by_the_rules(cp_1: Station, tmp_path: 
         " SELECT id, 'overlap', 'it overlaps', '{}', '[]', updated_at FROM tx"
     )
     one = only(tmp_path)
-    assert (one.stored.reviews, one.stored.words, one.now.reviews) == (("overlap",), "it overlaps", ())
+    assert (one.stored.reviews, one.stored.words, one.now.reviews) == (
+        ("overlap",),
+        "it overlaps",
+        (),
+    )
     assert one.causes == (Cause.RULES,)
 
 
@@ -138,8 +148,16 @@ def test_a_clock_that_was_shown_since_is_a_fact(cp_1: Station, tmp_path: Path) -
     assert found(tmp_path) == []
     cp_1.status("Available")
     one = only(tmp_path)
-    assert (one.transaction, one.causes, one.stored.wh, one.now.wh) == (transaction, (Cause.FACTS,), 5000, 5000)
-    assert one.now.words == "its charger's clock was 75 minutes behind: its times are corrected by that"
+    assert (one.transaction, one.causes, one.stored.wh, one.now.wh) == (
+        transaction,
+        (Cause.FACTS,),
+        5000,
+        5000,
+    )
+    assert (
+        one.now.words
+        == "its charger's clock was 75 minutes behind: its times are corrected by that"
+    )
     cp_1.books.wait(2)
     cp_1.books.settle()
     assert found(tmp_path) == []
@@ -166,7 +184,11 @@ def test_a_habit_that_was_revoked_since_is_one(cp_1: Station, tmp_path: Path) ->
     assert found(tmp_path) == []
     cp_1.books.connection.execute("UPDATE habit SET revoked_at = ?", (cp_1.books.at,))
     one = only(tmp_path)
-    assert (one.stored.confidence, one.now.confidence, one.causes) == ("doubtful", "certain", (Cause.HABITS,))
+    assert (one.stored.confidence, one.now.confidence, one.causes) == (
+        "doubtful",
+        "certain",
+        (Cause.HABITS,),
+    )
 
 
 def test_a_habit_of_a_meter_that_was_swapped_since_is_one(cp_1: Station, tmp_path: Path) -> None:
@@ -192,7 +214,10 @@ def test_a_person_s_figure_is_compared_alone(cp_1: Station, tmp_path: Path) -> N
 def test_words_of_an_earlier_version_are_no_codes(cp_1: Station, tmp_path: Path) -> None:
     cp_1.orphan(cp_1.start(1000), 4000)
     connection = cp_1.books.connection
-    connection.execute("UPDATE review SET resolved_at = opened_at, resolved_by = 'system', resolution = 'judged again'")
+    connection.execute(
+        "UPDATE review "
+        "SET resolved_at = opened_at, resolved_by = 'system', resolution = 'judged again'"
+    )
     connection.execute(
         "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at)"
         " SELECT id, 'legacy', 'no stop came', '{}', '[]', updated_at FROM tx"
@@ -211,7 +236,9 @@ def test_only_one_charger(site: Books, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limits", [{"most_rows": 1}, {"seconds": -1.0}], ids=["rows", "seconds"])
-def test_each_page_is_a_read_of_its_own(cp_1: Station, tmp_path: Path, limits: dict[str, Any]) -> None:
+def test_each_page_is_a_read_of_its_own(
+    cp_1: Station, tmp_path: Path, limits: dict[str, Any]
+) -> None:
     for number in range(3):
         charge(cp_1, 1000 + 5000 * number)
     pages = Rechecking(tmp_path / "site.db", None).pages(**limits)
@@ -252,7 +279,9 @@ def test_no_story_differs_by_the_rules_that_judged_it(seed: int) -> None:
     with closing(in_memory()) as connection:
         books = Books(connection)
         for number in range(30):
-            story = honest_story(chance) if number % 3 == 0 else liar_story(names_of(chance), chance)[0]
+            story = (
+                honest_story(chance) if number % 3 == 0 else liar_story(names_of(chance), chance)[0]
+            )
             play(story, books, f"CP-{number}")
         books.wait(10)
         books.settle()

@@ -1,4 +1,5 @@
-"""Who is told what: recipients are added, changed and ended, and nothing of a topic is readable in the database."""
+"""Who is told what: recipients are added, changed and ended, and nothing of a topic is readable in
+the database."""
 
 from __future__ import annotations
 
@@ -38,12 +39,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def key(store: Store, tmp_path: Path) -> SecretKey:
-    account = "INSERT INTO account (name, since, created_at, created_by, updated_at) VALUES ('a', '', '', '', '')"
+    account = (
+        "INSERT INTO account (name, since, created_at, created_by, updated_at) "
+        "VALUES ('a', '', '', '', '')"
+    )
     commit(store, lambda db: db.execute(account))
     return open_key(store, tmp_path / "site.db.key", is_shared=False)
 
 
-def added(store: Store, key: SecretKey, data: RecipientData = DRIVER, topic: str | None = TOPIC) -> int:
+def added(
+    store: Store, key: SecretKey, data: RecipientData = DRIVER, topic: str | None = TOPIC
+) -> int:
     return commit(store, lambda db: writes.add(db, data, topic, key, ANNA))
 
 
@@ -57,7 +63,11 @@ def test_a_topic_is_only_read_with_the_key(store: Store, key: SecretKey, tmp_pat
     number = added(store, key)
     assert look(tmp_path / "site.db", lambda db: reads.topic(db, number, key)) == TOPIC
     assert look(tmp_path / "site.db", lambda db: reads.topic(db, number, SecretKey(None))) is None
-    assert not [path for path in tmp_path.iterdir() if path.is_file() and TOPIC.encode() in path.read_bytes()]
+    assert not [
+        path
+        for path in tmp_path.iterdir()
+        if path.is_file() and TOPIC.encode() in path.read_bytes()
+    ]
     with pytest.raises(NoKey):
         added(store, SecretKey(None))
     other = SecretKey("A" * 43 + "=")
@@ -76,24 +86,35 @@ def test_a_new_topic_must_be_scanned(store: Store, key: SecretKey, tmp_path: Pat
     assert not read(tmp_path, number).has_push
 
 
-def test_a_change_of_the_address_forgets_its_problem(store: Store, key: SecretKey, tmp_path: Path) -> None:
+def test_a_change_of_the_address_forgets_its_problem(
+    store: Store, key: SecretKey, tmp_path: Path
+) -> None:
     number = added(store, key, topic=None)
     refused = "UPDATE recipient SET (mail_problem, mail_problem_at) = ('\"550 no such user\"', ?)"
     commit(store, lambda db: db.execute(refused, (NOW,)))
     assert commit(store, lambda db: writes.change(db, number, replace(DRIVER, away_minutes=30)))
     assert read(tmp_path, number).mail_problem == "550 no such user"
-    assert commit(store, lambda db: writes.change(db, number, replace(DRIVER, mail="ben@example.com")))
+    assert commit(
+        store, lambda db: writes.change(db, number, replace(DRIVER, mail="ben@example.com"))
+    )
     found = read(tmp_path, number)
-    assert (found.mail, found.mail_problem, found.kinds) == ("ben@example.com", None, ["full", "statement"])
+    assert (found.mail, found.mail_problem, found.kinds) == (
+        "ben@example.com",
+        None,
+        ["full", "statement"],
+    )
 
 
-def test_what_waits_for_one_who_was_removed_is_not_sent(store: Store, key: SecretKey, tmp_path: Path) -> None:
+def test_what_waits_for_one_who_was_removed_is_not_sent(
+    store: Store, key: SecretKey, tmp_path: Path
+) -> None:
     number = added(store, key)
 
     def waiting(db: UnitOfWork) -> None:
         db.execute(
-            "INSERT INTO message (message_id, recipient_id, channel, part, kind, subject, body, sent_to, created_at,"
-            " not_before, next_at) VALUES ('a', ?, 'mail', 'note', 'full', 's', 'b', 'ben@example.org', '', '', '')",
+            "INSERT INTO message (message_id, recipient_id, channel, part, kind, subject, body, "
+            "sent_to, created_at, not_before, next_at) "
+            "VALUES ('a', ?, 'mail', 'note', 'full', 's', 'b', 'ben@example.org', '', '', '')",
             (number,),
         )
 

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from levity_trio import nouns
 from levity_trio.access.registration import NEW_A_DAY, Mode, Registrations
-from levity_trio.events import ChargerConnected, ChargerHidden, ChargerShown, NewcomerWaiting, TransactionStarted
+from levity_trio.events import (
+    ChargerConnected,
+    ChargerHidden,
+    ChargerShown,
+    NewcomerWaiting,
+    TransactionStarted,
+)
 from levity_trio.store.reads import beginning
 from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.pages import Wanted
@@ -60,9 +66,17 @@ def test_newcomers_as_a_person_sees_them(books: Books) -> None:
     one.start()
     wait_for_a_person(other)
     found = {newcomer.id: newcomer for newcomer in listed(books)}
-    assert (found["CP-1"].serial_number, found["CP-1"].has_charged, found["CP-1"].resembles) == ("S-1", True, "cp-1")
+    assert (found["CP-1"].serial_number, found["CP-1"].has_charged, found["CP-1"].resembles) == (
+        "S-1",
+        True,
+        "cp-1",
+    )
     assert (found["CP-1"].waiting_since, found["CP-1"].remote_address) == (None, "10.0.0.1")
-    assert (found["cp-1"].has_charged, found["cp-1"].resembles, found["cp-1"].is_connected) == (False, "CP-1", True)
+    assert (found["cp-1"].has_charged, found["cp-1"].resembles, found["cp-1"].is_connected) == (
+        False,
+        "CP-1",
+        True,
+    )
     assert [newcomer.id for newcomer in listed(books, is_waiting=True)] == ["cp-1"]
 
 
@@ -135,7 +149,9 @@ def test_what_is_sent_to_a_model_is_not_for_strangers(books: Books) -> None:
 # In memory
 
 STEPS: dict[str, Callable[[Books, str], object]] = {
-    "add": lambda books, name: books.run(add_charger, name, ChargerData(None, None), books.at, "anna"),
+    "add": lambda books, name: books.run(
+        add_charger, name, ChargerData(None, None), books.at, "anna"
+    ),
     "adopt": lambda books, name: books.run(adopt, name, ANNA),
     "refuse": lambda books, name: books.run(refuse, name, ANNA),
     "hide": lambda books, name: books.run(hide, name, books.at, None),
@@ -146,7 +162,10 @@ IMPOSSIBLE = (AlreadyKnown, UnknownCharger)
 
 
 @settings(max_examples=60)
-@given(st.sampled_from(Mode), st.lists(st.tuples(st.sampled_from(list(STEPS)), st.sampled_from("AB")), max_size=12))
+@given(
+    st.sampled_from(Mode),
+    st.lists(st.tuples(st.sampled_from(list(STEPS)), st.sampled_from("AB")), max_size=12),
+)
 def test_memory_is_what_a_restart_would_read(mode: Mode, steps: list[tuple[str, str]]) -> None:
     with closing(in_memory()) as connection:
         books = Books(connection)
@@ -173,7 +192,9 @@ def test_memory_is_what_a_restart_would_read(mode: Mode, steps: list[tuple[str, 
     ("ended_days_ago", "is_open", "is_locked_out"),
     [(None, True, True), (40, True, True), (40, False, False), (20, False, True), (0, False, True)],
 )
-def test_who_would_be_locked_out(books: Books, ended_days_ago: int | None, is_open: bool, is_locked_out: bool) -> None:
+def test_who_would_be_locked_out(
+    books: Books, ended_days_ago: int | None, is_open: bool, is_locked_out: bool
+) -> None:
     """Whose transaction is open, or began or ended lately, whatever its charger's clock says."""
     station = Station(books, behind=365 * DAY)
     if ended_days_ago is not None:
@@ -221,7 +242,8 @@ def visible(books: Books) -> set[str]:
 
 
 def test_false_identities_displace_one_another(books: Books) -> None:
-    """Whoever invents them keeps out neither a new charger that waits nor one that is away, nor the next."""
+    """Whoever invents them keeps out neither a new charger that waits nor one that is away, nor the
+    next."""
     invented = Station(books, "WAITS")
     assert knock(invented, "X-0")
     assert knock(invented, "AWAY", "10.0.0.8")
@@ -230,7 +252,10 @@ def test_false_identities_displace_one_another(books: Books) -> None:
     assert knock(invented, "NEXT", "10.0.0.9")
     assert visible(books) == {"WAITS", "AWAY", "NEXT", "X-8", "X-9"}
     hidden = books.recorded(ChargerHidden)
-    assert [(one.charger, one.made_room_for) for one in hidden[-2:]] == [("X-6", "X-9"), ("X-7", "NEXT")]
+    assert [(one.charger, one.made_room_for) for one in hidden[-2:]] == [
+        ("X-6", "X-9"),
+        ("X-7", "NEXT"),
+    ]
     assert knock(invented, "X-7", stays=True)  # its row is there, so it needs no room
     assert visible(books) == {"WAITS", "AWAY", "NEXT", "X-8", "X-9"}
 
@@ -238,7 +263,9 @@ def test_false_identities_displace_one_another(books: Books) -> None:
 def test_identities_that_stay_connected_keep_out_nobody(books: Books) -> None:
     """They are of one network, of which each has as many addresses as it likes."""
     invented = Station(books, "WAITS")
-    assert all(knock(invented, f"X-{number}", f"2001:db8::{number}", stays=True) for number in range(1, 5))
+    assert all(
+        knock(invented, f"X-{number}", f"2001:db8::{number}", stays=True) for number in range(1, 5)
+    )
     assert knock(invented, "NEXT", "10.0.0.9", stays=True)
     assert knock(invented, "X-5", "2001:db8::5", stays=True)
     assert visible(books) == {"WAITS", "NEXT", "X-3", "X-4", "X-5"}
@@ -268,9 +295,17 @@ def test_whom_a_person_knows_or_who_charged_makes_no_room(books: Books) -> None:
 
 
 def test_one_start_without_energy_keeps_no_place(books: Books) -> None:
-    """Anybody in the network can send one. A register that moved, or a second session, shows a charger."""
-    stations = {name: Station(books, name) for name in ("STILL", "ENDED", "RISES", "PER-SESSION", "TWICE")}
-    for name, meters in {"STILL": [7000], "ENDED": [7000], "RISES": [7000, 7400], "PER-SESSION": [300]}.items():
+    """Anybody in the network can send one. A register that moved, or a second session, shows a
+    charger."""
+    stations = {
+        name: Station(books, name) for name in ("STILL", "ENDED", "RISES", "PER-SESSION", "TWICE")
+    }
+    for name, meters in {
+        "STILL": [7000],
+        "ENDED": [7000],
+        "RISES": [7000, 7400],
+        "PER-SESSION": [300],
+    }.items():
         transaction = stations[name].start(7000)
         for meter in meters:
             books.wait(60)
@@ -281,7 +316,9 @@ def test_one_start_without_energy_keeps_no_place(books: Books) -> None:
     twice.stop(twice.start(7000), meter=7000)
     twice.start(7001)
     with reading(books) as db:
-        assert beginning(db).has_charged == stations.keys()  # their readings may wait, in messages that are large
+        assert (
+            beginning(db).has_charged == stations.keys()
+        )  # their readings may wait, in messages that are large
         assert beginning(db).bare == {"STILL", "ENDED"}
     stranger = Station(books, "NEXT")
     assert knock(stranger, "NEXT-2", "10.0.0.9", stays=True)
@@ -304,7 +341,9 @@ def test_one_network_brings_a_bounded_number_a_day() -> None:
 
     def come(day: str, address: str) -> None:
         at = f"{day}T12:00:00.000Z"
-        registrations.observe(ChargerConnected(charger="X", at=at, session=1, remote_address=address, is_new=True))
+        registrations.observe(
+            ChargerConnected(charger="X", at=at, session=1, remote_address=address, is_new=True)
+        )
 
     for number in range(NEW_A_DAY):
         come("2026-03-01", f"2001:db8::{number:x}")
@@ -313,11 +352,15 @@ def test_one_network_brings_a_bounded_number_a_day() -> None:
     assert registrations.why_no_room(2, "2001:db8::1") is None  # there is room
     has_charged.add("X")
     assert registrations.why_no_room(1, "2001:db9::1") == registrations.no_room
-    started = TransactionStarted(charger="X", at="", transaction=1, connector=1, id_tag="A", meter_start_wh=0)
+    started = TransactionStarted(
+        charger="X", at="", transaction=1, connector=1, id_tag="A", meter_start_wh=0
+    )
     has_charged.clear()
     registrations.observe(started)
     has_charged.add("X")
-    assert registrations.why_no_room(1, "2001:db9::1") is None  # of its only session nothing is known
+    assert (
+        registrations.why_no_room(1, "2001:db9::1") is None
+    )  # of its only session nothing is known
     again = Registrations(Mode.OPEN, {"X"}, {}, has_charged, {"X"})
     assert again.why_no_room(1, "2001:db9::1") is None  # nor after a restart
     registrations.observe(started)

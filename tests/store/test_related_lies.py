@@ -43,7 +43,8 @@ def interval(wh: int) -> dict[str, str]:
 @pytest.mark.parametrize("modulus", MODULI)
 @pytest.mark.parametrize("every", [1, 5])
 def test_a_register_that_rolls_over(station: Station, modulus: int, every: int) -> None:
-    """A reset at the same moment would lose at most the step across it; the lowest of both is right, too."""
+    """A reset at the same moment would lose at most the step across it; the lowest of both is
+    right, too."""
     begin = modulus - 3300
     transaction = station.start(begin)
     register = charge(station, transaction, begin, every=every, told=lambda wh: wh % modulus)
@@ -60,7 +61,9 @@ def test_a_rollover_without_readings(books: Books, station: Station, modulus: in
 
 
 @pytest.mark.parametrize("modulus", MODULI)
-def test_a_rollover_between_two_sessions_is_none_of_theirs(books: Books, station: Station, modulus: int) -> None:
+def test_a_rollover_between_two_sessions_is_none_of_theirs(
+    books: Books, station: Station, modulus: int
+) -> None:
     """It wrapped while no car charged: 100 Wh of its own consumption."""
     first = station.start(modulus - 7250)
     register = charge(station, first, modulus - 7250)
@@ -77,7 +80,9 @@ def test_a_rollover_between_two_sessions_is_none_of_theirs(books: Books, station
 
 
 @pytest.mark.parametrize("tells_power", [True, False])
-def test_a_register_that_stands_still_and_catches_up_is_honest(station: Station, tells_power: bool) -> None:
+def test_a_register_that_stands_still_and_catches_up_is_honest(
+    station: Station, tells_power: bool
+) -> None:
     """Its meter was not read for half an hour; the last readings and the stop are true."""
     transaction = station.start(1000)
     wh = charge(station, transaction, 1000, 30, tells_power=tells_power)
@@ -116,7 +121,9 @@ def test_a_battery_that_fills_while_the_register_stands(books: Books, station: S
     transaction = station.start(1000)
     for percent in range(30, 81, 5):
         books.wait(5)
-        station.tell(meter_value(station.clock(), 1000, charge_state(percent)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), 1000, charge_state(percent)), transaction=transaction
+        )
     station.stop(transaction, 1000)
     assert_doubtful(station, transaction, 0, 150_000)
 
@@ -125,7 +132,9 @@ def test_a_battery_that_gains_one_percent_by_60_kwh(books: Books, station: Stati
     transaction = station.start(1000)
     for percent, register in ((50, 1000), (50, 20_000), (50, 41_000), (51, 61_000)):
         books.wait(20)
-        station.tell(meter_value(station.clock(), register, charge_state(percent)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), register, charge_state(percent)), transaction=transaction
+        )
     station.stop(transaction, 61_000)
     assert_doubtful(station, transaction, 0, 60_000)
 
@@ -163,7 +172,10 @@ def test_begin_and_end_against_start_and_stop(
 ) -> None:
     transaction, began = station.start(start), station.clock()
     books.wait(90)
-    data = [meter_value(began, energy(begin, BEGIN)), meter_value(station.clock(), energy(end, END))]
+    data = [
+        meter_value(began, energy(begin, BEGIN)),
+        meter_value(station.clock(), energy(end, END)),
+    ]
     station.stop(transaction, stop, data=data)
     assert_doubtful(station, transaction, 7200, 8400)
 
@@ -265,8 +277,11 @@ def test_a_meter_that_was_swapped_between_two_sessions(station: Station) -> None
     assert_figure(station, transaction, 7200, flagged=False)
 
 
-def test_a_swapped_meter_that_stands_between_the_registers_of_the_old_one(books: Books, station: Station) -> None:
-    """A refurbished one. The serial of the boot tells that its start is no overlap; no energy may be taken away."""
+def test_a_swapped_meter_that_stands_between_the_registers_of_the_old_one(
+    books: Books, station: Station
+) -> None:
+    """A refurbished one. The serial of the boot tells that its start is no overlap; no energy may
+    be taken away."""
     station.boot(meter_serial_number="OLD")
     first = station.start(500_000)
     station.stop(first, charge(station, first, 500_000, 2 * HOUR))
@@ -279,7 +294,9 @@ def test_a_swapped_meter_that_stands_between_the_registers_of_the_old_one(books:
     assert_figure(station, second, 7200)
 
 
-def test_a_meter_that_was_swapped_before_the_stop_of_a_clock_that_stands_still_arrived(station: Station) -> None:
+def test_a_meter_that_was_swapped_before_the_stop_of_a_clock_that_stands_still_arrived(
+    station: Station,
+) -> None:
     """The next start shows that the new meter had not reached that stop."""
     station.boot(meter_serial_number="OLD")
     transaction = station.start(500_000, at=UNSET_CLOCK)
@@ -314,8 +331,11 @@ def test_readings_that_arrive_after_a_swap_are_of_the_old_meter_if_the_new_one_h
     assert_figure(station, transaction, 4000, flagged=True)
 
 
-def test_a_start_goes_on_from_the_stop_of_a_register_that_rolled_over(books: Books, station: Station) -> None:
-    """Before the first reading: it seems to count each transaction, until the next one begins where it ended."""
+def test_a_start_goes_on_from_the_stop_of_a_register_that_rolled_over(
+    books: Books, station: Station
+) -> None:
+    """Before the first reading: it seems to count each transaction, until the next one begins where
+    it ended."""
     sessions = []
     for start, told in ((35_085, (4918, 13_256, 13_362)), (13_362, (49_516, 58_951, 59_177))):
         sessions.append(station.start(start))
@@ -373,7 +393,9 @@ def test_the_next_start_comes_before_the_stop(books: Books, station: Station) ->
     assert_figure(station, second, 7200, flagged=False)
 
 
-def test_a_whole_session_arrives_before_the_stop_of_the_one_before(books: Books, station: Station) -> None:
+def test_a_whole_session_arrives_before_the_stop_of_the_one_before(
+    books: Books, station: Station
+) -> None:
     first, began = station.start(1000, tag="ALICE"), station.clock()
     books.wait(2 * HOUR)
     assert began
@@ -386,7 +408,9 @@ def test_a_whole_session_arrives_before_the_stop_of_the_one_before(books: Books,
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_a_clock_of_local_time_when_summer_begins_or_ends(books: Books, station: Station, hours: int) -> None:
+def test_a_clock_of_local_time_when_summer_begins_or_ends(
+    books: Books, station: Station, hours: int
+) -> None:
     transaction = station.start(1000)
     register = charge(station, transaction, 1000)
     station.behind -= hours * HOUR
@@ -409,8 +433,12 @@ def test_a_clock_that_is_set_on_the_way(books: Books, station: Station) -> None:
 Sample = Callable[[int], list[dict[str, str]]]
 
 
-@pytest.mark.parametrize("sample", [lambda w: [watts(w, "kW")], current, lambda w: [watts(w, "kW")] + current(w)])
-def test_a_leap_against_each_way_to_tell_power(books: Books, station: Station, sample: Sample) -> None:
+@pytest.mark.parametrize(
+    "sample", [lambda w: [watts(w, "kW")], current, lambda w: [watts(w, "kW")] + current(w)]
+)
+def test_a_leap_against_each_way_to_tell_power(
+    books: Books, station: Station, sample: Sample
+) -> None:
     transaction, register = station.start(1000), 1000
     for minute in range(HOUR):
         books.wait(1)
@@ -420,7 +448,9 @@ def test_a_leap_against_each_way_to_tell_power(books: Books, station: Station, s
     assert_doubtful(station, transaction, 6960, 7200)
 
 
-def test_a_stop_far_above_what_three_phases_of_current_allow(books: Books, station: Station) -> None:
+def test_a_stop_far_above_what_three_phases_of_current_allow(
+    books: Books, station: Station
+) -> None:
     transaction, register = station.start(1000), 1000
     phases = [
         sample
@@ -441,7 +471,8 @@ def test_a_stop_far_above_what_three_phases_of_current_allow(books: Books, stati
 def test_three_phases_of_current_that_agree_are_honest(books: Books, station: Station) -> None:
     transaction, register = station.start(1000), 1000
     phases = [
-        {"value": "16.0", "measurand": "Current.Import", "unit": "A", "phase": phase} for phase in ("L1", "L2", "L3")
+        {"value": "16.0", "measurand": "Current.Import", "unit": "A", "phase": phase}
+        for phase in ("L1", "L2", "L3")
     ]
     for _ in range(HOUR):
         books.wait(1)
@@ -451,7 +482,9 @@ def test_three_phases_of_current_that_agree_are_honest(books: Books, station: St
     assert_figure(station, transaction, 11_040, flagged=False)
 
 
-def test_a_second_charger_with_the_same_story_is_not_mixed_in(books: Books, station: Station) -> None:
+def test_a_second_charger_with_the_same_story_is_not_mixed_in(
+    books: Books, station: Station
+) -> None:
     """Both stop without an id, at the same register and time."""
     twin = Station(books, "CP-2")
     pair = [(charger, charger.start(1000)) for charger in (station, twin)]

@@ -1,6 +1,8 @@
-"""Any conversation, in any order: an immediate repetition of every message changes no bill and no id.
+"""Any conversation, in any order: an immediate repetition of every message changes no bill and no
+id.
 
-A charger without a response sends again, and the server may have stored a message that it did not answer.
+A charger without a response sends again, and the server may have stored a message that it did not
+answer.
 """
 
 from contextlib import closing
@@ -19,7 +21,17 @@ from tests.store.books import UNSET_CLOCK, Books, Station, in_memory, meter_valu
 
 CLOCKS = ("right", "an hour ahead", "an hour behind", "unset")
 BEHIND = {"right": 0.0, "an hour ahead": -60.0, "an hour behind": 60.0, "unset": 0.0}
-MESSAGES = ("start", "stop", "stop without id", "stop again", "readings", "loose readings", "status", "boot", "lose")
+MESSAGES = (
+    "start",
+    "stop",
+    "stop without id",
+    "stop again",
+    "readings",
+    "loose readings",
+    "status",
+    "boot",
+    "lose",
+)
 
 connectors = st.integers(0, 2)
 steps = st.tuples(st.sampled_from(MESSAGES), connectors, st.integers(0, 9000), st.integers(0, 30))
@@ -59,16 +71,25 @@ class Conversation:
             case "start":
                 return station.start(register, connector, at=sent)
             case "stop":
-                return station.stop(self.open.get(connector, 3), register, at=sent, data=[meter_value(sent, register)])
+                return station.stop(
+                    self.open.get(connector, 3),
+                    register,
+                    at=sent,
+                    data=[meter_value(sent, register)],
+                )
             case "stop without id":
                 return station.stop(-1, register, at=sent, tag="TAG")
             case "stop again":
                 return station.stop(self.ids[-1] if self.ids else 0, register, at=sent)
             case "readings" | "loose readings":
                 named = self.open.get(connector) if message == "readings" else None
-                return station.tell(meter_value(sent, register), transaction=named, connector=connector)
+                return station.tell(
+                    meter_value(sent, register), transaction=named, connector=connector
+                )
             case "status":
-                return station.status("Charging" if register % 2 else "Available", connector, at=sent)
+                return station.status(
+                    "Charging" if register % 2 else "Available", connector, at=sent
+                )
             case "boot":
                 return station.boot()
         station.lose()
@@ -83,8 +104,9 @@ def books_after(steps: list[tuple[str, int, int, int]], clock: str, times: int) 
         for step in steps:
             conversation.say(step)
         bills = books.rows(
-            "SELECT id, conn_id, status, meter_start, meter_stop, energy_delivered, energy_method, confidence, review"
-            " FROM tx ORDER BY id"
+            "SELECT id, conn_id, status, meter_start, meter_stop, energy_delivered, "
+            "energy_method, confidence, review "
+            "FROM tx ORDER BY id"
         )
         told = [len(books.recorded(kind)) for kind in (TransactionStarted, TransactionStopped)]
         readings = books.rows("SELECT tx_id, conn_id, value, source FROM meter_val ORDER BY id")
@@ -94,14 +116,17 @@ def books_after(steps: list[tuple[str, int, int, int]], clock: str, times: int) 
 
 @settings(max_examples=size(60, 24), deadline=None)
 @given(conversations, st.sampled_from(CLOCKS[:3]))
-def test_a_repeat_of_every_message_changes_nothing(steps: list[tuple[str, int, int, int]], clock: str) -> None:
+def test_a_repeat_of_every_message_changes_nothing(
+    steps: list[tuple[str, int, int, int]], clock: str
+) -> None:
     assert books_after(steps, clock, times=1) == books_after(steps, clock, times=2)
 
 
 @settings(max_examples=size(60, 24), deadline=None)
 @given(conversations)
 def test_nor_does_it_without_a_clock(steps: list[tuple[str, int, int, int]]) -> None:
-    """Readings are not compared: without a time two equal ones may be one (store/writes/transactions/readings.py)."""
+    """Readings are not compared: without a time two equal ones may be one
+    (store/writes/transactions/readings.py)."""
     ids, bills, told, _, aside = books_after(steps, "unset", times=1)
     again = books_after(steps, "unset", times=2)
     assert (ids, bills, told, aside) == (again[0], again[1], again[2], again[4])

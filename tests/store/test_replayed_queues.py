@@ -1,4 +1,5 @@
-"""A charger whose clock stands still sends its queue again: no energy is billed twice (rules.md, Neighbours)."""
+"""A charger whose clock stands still sends its queue again: no energy is billed twice (rules.md,
+Neighbours)."""
 
 import pytest
 
@@ -11,7 +12,9 @@ BEGIN, ALICE, BOB, CAROL = 100_000, 7_000, 6_000, 5_000
 either_clock = pytest.mark.parametrize("clock", [FROZEN, UNSET_CLOCK])
 
 
-def session(station: Station, clock: str, begin: int, wh: int, tag: str, *, has_readings: bool = False) -> int:
+def session(
+    station: Station, clock: str, begin: int, wh: int, tag: str, *, has_readings: bool = False
+) -> int:
     transaction = station.start(begin, at=clock, tag=tag)
     for number in range(1, 7):
         station.books.wait(10)
@@ -59,10 +62,15 @@ def test_what_an_earlier_transaction_counted_is_billed_once(
 
 
 @either_clock
-def test_a_whole_queue_that_comes_again_is_billed_once(books: Books, station: Station, clock: str) -> None:
+def test_a_whole_queue_that_comes_again_is_billed_once(
+    books: Books, station: Station, clock: str
+) -> None:
     """The second copy begins where the first one ends, which is no sign of a reset."""
     two_sessions(station, clock)
-    copies = again(station, clock, BEGIN, ALICE, "ALICE"), again(station, clock, BEGIN + ALICE, BOB, "BOB")
+    copies = (
+        again(station, clock, BEGIN, ALICE, "ALICE"),
+        again(station, clock, BEGIN + ALICE, BOB, "BOB"),
+    )
     books.wait(30)
     session(station, clock, BEGIN + ALICE + BOB, CAROL, "CAROL")
     settle(books)
@@ -72,7 +80,9 @@ def test_a_whole_queue_that_comes_again_is_billed_once(books: Books, station: St
 
 
 @either_clock
-def test_a_queue_that_comes_again_twice_is_billed_once(books: Books, station: Station, clock: str) -> None:
+def test_a_queue_that_comes_again_twice_is_billed_once(
+    books: Books, station: Station, clock: str
+) -> None:
     two_sessions(station, clock)
     copies = [again(station, clock, BEGIN, ALICE, "ALICE") for _ in range(2)]
     settle(books)
@@ -84,7 +94,10 @@ def test_a_queue_that_comes_again_twice_is_billed_once(books: Books, station: St
 def test_copies_in_any_order_are_billed_once(books: Books, station: Station, clock: str) -> None:
     """Also the last one, which follows another copy that is lower."""
     two_sessions(station, clock)
-    copies = [again(station, clock, BEGIN + ALICE, BOB, "BOB"), again(station, clock, BEGIN, ALICE, "ALICE")]
+    copies = [
+        again(station, clock, BEGIN + ALICE, BOB, "BOB"),
+        again(station, clock, BEGIN, ALICE, "ALICE"),
+    ]
     copies.append(again(station, clock, BEGIN + ALICE, BOB, "BOB"))
     last = session(station, clock, BEGIN + ALICE + BOB, CAROL, "CAROL")
     settle(books)
@@ -96,7 +109,8 @@ def test_copies_in_any_order_are_billed_once(books: Books, station: Station, clo
 
 @either_clock
 def test_several_copies_are_no_neighbours(books: Books, station: Station, clock: str) -> None:
-    """The next session goes on from the one before all of them; one without energy is no neighbour either."""
+    """The next session goes on from the one before all of them; one without energy is no neighbour
+    either."""
     empty = station.start(BEGIN - 1_000, at=clock, tag="ALICE")
     station.stop(empty, BEGIN - 1_000, at=clock)
     books.wait(30)
@@ -118,7 +132,8 @@ def test_a_copy_that_goes_on_is_billed_for_the_rest(station: Station, clock: str
 
 @either_clock
 def test_a_register_that_was_reset_stays_down(books: Books, station: Station, clock: str) -> None:
-    """A charger may restore an old register after a loss of power; then the same range is counted twice, rightly."""
+    """A charger may restore an old register after a loss of power; then the same range is counted
+    twice, rightly."""
     two_sessions(station, clock)
     other = session(station, clock, BEGIN, ALICE - 500, "ALICE")
     assert bill_of(station, other)[1:3] == (0, True)
@@ -136,7 +151,12 @@ def test_a_new_meter_counts_anew(station: Station) -> None:
 
 
 @either_clock
-def test_registers_that_count_each_transaction_are_no_repetition(station: Station, clock: str) -> None:
-    known = [session(station, clock, 0, wh, tag) for wh, tag in ((ALICE, "ALICE"), (BOB, "BOB"), (ALICE, "ALICE"))]
+def test_registers_that_count_each_transaction_are_no_repetition(
+    station: Station, clock: str
+) -> None:
+    known = [
+        session(station, clock, 0, wh, tag)
+        for wh, tag in ((ALICE, "ALICE"), (BOB, "BOB"), (ALICE, "ALICE"))
+    ]
     for transaction, wh in zip(known, (ALICE, BOB, ALICE), strict=True):
         assert_figure(station, transaction, wh, flagged=False)

@@ -1,5 +1,5 @@
-"""A session that begins again within a minute, by a charger whose times are whole minutes: both have the same start,
-and so one id (rules.md, Transactions)."""
+"""A session that begins again within a minute, by a charger whose times are whole minutes: both
+have the same start, and so one id (rules.md, Transactions)."""
 
 import pytest
 
@@ -38,7 +38,9 @@ def charge(station: Station, transaction: int, *, has_readings: bool) -> None:
 
 @pytest.mark.parametrize("has_readings", [False, True])
 @pytest.mark.parametrize("times", [1, 2])
-def test_the_later_stop_is_a_second_one(books: Books, station: Station, times: int, has_readings: bool) -> None:
+def test_the_later_stop_is_a_second_one(
+    books: Books, station: Station, times: int, has_readings: bool
+) -> None:
     """What flowed until the next start is under review, or told as unbilled energy."""
     transaction = begin_twice(station, times)
     charge(station, transaction, has_readings=has_readings)
@@ -58,7 +60,9 @@ def test_the_later_stop_is_a_second_one(books: Books, station: Station, times: i
 
 
 @pytest.mark.parametrize("has_readings", [False, True])
-def test_the_later_stop_of_a_clock_that_stands_still_is_one_too(station: Station, has_readings: bool) -> None:
+def test_the_later_stop_of_a_clock_that_stands_still_is_one_too(
+    station: Station, has_readings: bool
+) -> None:
     """Its times were believable, and all are the same."""
     stopped = station.clock()
     transaction = begin_twice(station)

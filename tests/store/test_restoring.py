@@ -18,7 +18,17 @@ from levity_trio.store.keeping.checking import check, numbered
 from levity_trio.store.keeping.restoring import Restored
 from tests.store.books import Books, Station
 from tests.store.files import contents, make
-from tests.store.keeping import CHARGED_WH, OLD_SCHEMA, change, charge, ignore, make_another, make_old, query, run
+from tests.store.keeping import (
+    CHARGED_WH,
+    OLD_SCHEMA,
+    change,
+    charge,
+    ignore,
+    make_another,
+    make_old,
+    query,
+    run,
+)
 from tests.store.template import new_database
 from tests.store.test_checking import HOLD
 
@@ -51,7 +61,10 @@ def test_a_newer_database_is_replaced_only_by_force_and_kept(site: Path) -> None
     before = site.read_bytes()
     with pytest.raises(
         EnvironmentProblem,
-        match=rf"is newer.* {LOST} sessions, new or changed since, with {LOST}\.000 kWh would be lost.*--f",
+        match=(
+            rf"is newer.* {LOST} sessions, new or changed since, with {LOST}\.000 kWh would be "
+            r"lost.*--f"
+        ),
     ):
         restore(site, is_forced=False)
     assert site.read_bytes() == before
@@ -66,7 +79,9 @@ def test_a_newer_database_is_replaced_only_by_force_and_kept(site: Path) -> None
     assert not check(site, lambda _name: None).problems
 
 
-def test_what_was_corrected_since_the_backup_is_lost_too_and_no_energy_is_negative(site: Path) -> None:
+def test_what_was_corrected_since_the_backup_is_lost_too_and_no_energy_is_negative(
+    site: Path,
+) -> None:
     change(site, "UPDATE tx SET energy_delivered = 400 WHERE id <> (SELECT max(id) FROM tx)")
     back_up(site, site.with_name("backup.db"), ignore)
     change(site, "UPDATE tx SET energy_delivered = 100 WHERE id = (SELECT min(id) FROM tx)")
@@ -103,7 +118,8 @@ def test_no_id_of_the_lost_time_is_used_again(site: Path) -> None:
 
 
 def test_no_id_is_used_again_where_the_lost_database_is_gone(site: Path) -> None:
-    """Each restoration of one backup goes on from another base: ids given out after the first one are lost too."""
+    """Each restoration of one backup goes on from another base: ids given out after the first one
+    are lost too."""
     given: set[int] = set()
     for _ in range(3):
         for path in site.parent.glob("site.db*"):
@@ -116,7 +132,9 @@ def test_no_id_is_used_again_where_the_lost_database_is_gone(site: Path) -> None
 
 
 def test_the_frame_log_goes_on_without_a_gap(site: Path) -> None:
-    before = query(site.with_name("backup.db"), "SELECT seq FROM sqlite_sequence WHERE name = 'log'")
+    before = query(
+        site.with_name("backup.db"), "SELECT seq FROM sqlite_sequence WHERE name = 'log'"
+    )
     restore(site)
     assert query(site, "SELECT seq FROM sqlite_sequence WHERE name = 'log'") == before
 
@@ -126,7 +144,10 @@ def test_the_wal_of_the_replaced_database_is_kept_with_it(site: Path, tmp_path: 
     left = tmp_path / "left"
     left.mkdir()
     with closing(connect(site)) as server:
-        server.execute("INSERT INTO event (at, kind, data) VALUES ('2026-03-01T10:00:00.000Z', 'X', 'in the WAL')")
+        server.execute(
+            "INSERT INTO event (at, kind, data) "
+            "VALUES ('2026-03-01T10:00:00.000Z', 'X', 'in the WAL')"
+        )
         for suffix in ("", "-wal"):
             (left / f"site.db{suffix}").write_bytes(Path(f"{site}{suffix}").read_bytes())
     (left / "backup.db").write_bytes(site.with_name("backup.db").read_bytes())
@@ -142,7 +163,9 @@ def test_a_damaged_database_is_replaced_by_force_and_kept(site: Path) -> None:
     with site.open("r+b") as file:
         file.truncate(20_000)
     damaged = site.read_bytes()
-    with pytest.raises(EnvironmentProblem, match="cannot be read, so what would be lost is not known"):
+    with pytest.raises(
+        EnvironmentProblem, match="cannot be read, so what would be lost is not known"
+    ):
         restore(site, is_forced=False)
     restored = restore(site)
     assert restored.lost is None
@@ -175,9 +198,13 @@ def test_an_old_schema_is_restored_and_migrated_at_the_next_start(tmp_path: Path
 def test_another_database_is_replaced_only_by_force(tmp_path: Path) -> None:
     make_another(tmp_path / "other.db")
     run(tmp_path / "other.db", charge, charger="CP-2")
-    with pytest.raises(EnvironmentProblem, match="has facts that are not in the backup, which is no earlier state"):
+    with pytest.raises(
+        EnvironmentProblem, match="has facts that are not in the backup, which is no earlier state"
+    ):
         restoring.restore(tmp_path / "backup.db", tmp_path / "other.db", ignore)
-    restored = restoring.restore(tmp_path / "backup.db", tmp_path / "other.db", ignore, is_forced=True)
+    restored = restoring.restore(
+        tmp_path / "backup.db", tmp_path / "other.db", ignore, is_forced=True
+    )
     assert restored.lost is None
     assert query(tmp_path / "other.db", "SELECT DISTINCT cp_id FROM tx") == [("CP-1",)]
 
@@ -222,7 +249,9 @@ def test_a_database_in_use_is_not_replaced(site: Path) -> None:
     other_path = site.with_name("same.db")
     other_path.hardlink_to(site)
     command = [sys.executable, "-c", HOLD, str(other_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "ready\n"
         with pytest.raises(InUse, match="is in use by a server or another program"):
@@ -238,7 +267,9 @@ def test_a_database_that_is_opened_during_the_copying_is_not_replaced(site: Path
         def open_it(done: int, total: int) -> None:
             if done == total:
                 command = [sys.executable, "-c", HOLD, str(site)]
-                other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                other = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                )
                 stack.enter_context(other)
                 stack.callback(other.communicate)
                 assert other.stdout is not None
@@ -270,10 +301,16 @@ def test_a_payment_that_would_be_lost_is_told(site: Path) -> None:
             " VALUES (1, 'A', '2026', '', '', '')"
         )
         names = "account_id, kind, amount, currency, reason, entered_at, entered_by"
-        db.execute(f"INSERT INTO ledger ({names}) VALUES (1, 'payment', 452, 'EUR', 'cash', '2026', 'anna')")
+        db.execute(
+            f"INSERT INTO ledger ({names}) "
+            "VALUES (1, 'payment', 452, 'EUR', 'cash', '2026', 'anna')"
+        )
 
     run(site, pay)
-    words = r"0 sessions, new or changed since, with 0\.000 kWh and 1 entry of a ledger \(a payment, or a charge\)"
+    words = (
+        r"0 sessions, new or changed since, with 0\.000 kWh and 1 entry of a ledger \(a payment, "
+        r"or a charge\)"
+    )
     with pytest.raises(EnvironmentProblem, match=words):
         restore(site, is_forced=False)
     restored = restore(site)

@@ -1,4 +1,5 @@
-"""Which reading shows that a suspended or closed transaction goes on: one that was taken after that (rules.md)."""
+"""Which reading shows that a suspended or closed transaction goes on: one that was taken after that
+(rules.md)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ HOUR, MINUTES = 60, 15
 
 
 def state(books: Books, transaction: int) -> State:
-    status, suspended, by = books.row("SELECT status, suspended_at, stopped_by FROM tx WHERE id = ?", transaction)
+    status, suspended, by = books.row(
+        "SELECT status, suspended_at, stopped_by FROM tx WHERE id = ?", transaction
+    )
     return state_of(status, suspended is not None, by)
 
 
@@ -62,7 +65,10 @@ def test_a_reading_from_before_is_stored_and_resumes_nothing(
     books.wait(1)
     station.tell(meter_value(taken, 2500), transaction=transaction if is_named else None)
     assert (state(books, transaction), books.recorded(TransactionResumed)) == (State.SUSPENDED, [])
-    assert books.row("SELECT last_register_wh, last_reading_at FROM tx") == (2500, taken[:-1] + ".000Z")
+    assert books.row("SELECT last_register_wh, last_reading_at FROM tx") == (
+        2500,
+        taken[:-1] + ".000Z",
+    )
     books.wait(1)
     available(station)
     assert state(books, transaction) is State.CLOSED
@@ -127,7 +133,9 @@ def test_a_queue_that_was_filled_before_and_after(books: Books, station: Station
     assert state(books, transaction) is State.OPEN
 
 
-def test_what_the_system_closed_is_judged_again_and_stays_closed(books: Books, station: Station) -> None:
+def test_what_the_system_closed_is_judged_again_and_stays_closed(
+    books: Books, station: Station
+) -> None:
     transaction = begin(station)
     taken = station.clock(1)
     cut_and_boot(station)
@@ -155,5 +163,7 @@ def test_what_the_system_closed_is_judged_again_and_stays_closed(books: Books, s
         (-90, None, 0, 0),
     ],
 )
-def test_by_how_much_a_clock_was_ahead(own: float, since: float | None, before: float, ahead: float) -> None:
+def test_by_how_much_a_clock_was_ahead(
+    own: float, since: float | None, before: float, ahead: float
+) -> None:
     assert ahead_when_sent(own, since, before) == ahead

@@ -1,4 +1,5 @@
-"""What was joined to a transaction and belongs elsewhere returns to where it waited (rules.md, Transactions)."""
+"""What was joined to a transaction and belongs elsewhere returns to where it waited (rules.md,
+Transactions)."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ def go_on(station: Station, transaction: int) -> None:
     station.books.wait(QUARTER)
 
 
-def test_a_stop_that_was_joined_waits_when_the_transaction_has_its_own(books: Books, station: Station) -> None:
+def test_a_stop_that_was_joined_waits_when_the_transaction_has_its_own(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(2313)
     joined_stop(station, transaction)
     go_on(station, transaction)
@@ -54,20 +57,24 @@ def test_a_stop_that_was_joined_waits_when_the_transaction_has_its_own(books: Bo
 
 
 def test_its_transaction_is_made_of_it(books: Books, station: Station) -> None:
-    """It is a whole message: an operator makes a transaction of it, with its own time of receipt."""
+    """It is a whole message: an operator makes a transaction of it, with its own time of
+    receipt."""
     transaction = station.start(2313)
     joined_stop(station, transaction)
     at = books.at
     go_on(station, transaction)
     station.stop(transaction, 4300)
     message, received_at = books.row("SELECT id, received_at FROM set_aside")
-    made = Operator(books).make(message, connector=2, start_time="2026-03-01T12:05:00.000Z", meter_start=9000)
+    made = Operator(books).make(
+        message, connector=2, start_time="2026-03-01T12:05:00.000Z", meter_start=9000
+    )
     assert received_at == at
     assert (made.meter_stop, made.energy_delivered) == (12_670, 3670)
 
 
 def test_the_same_stop_with_the_id_is_no_other_one(books: Books, station: Station) -> None:
-    """A charger that learns the id late says its stop again with that, and perhaps with a newer register."""
+    """A charger that learns the id late says its stop again with that, and perhaps with a newer
+    register."""
     transaction = station.start(1000)
     station.books.wait(HOUR)
     at = station.clock()
@@ -97,17 +104,25 @@ def test_the_readings_that_came_with_it_go_with_it(books: Books, station: Statio
     books.wait(HOUR)
     station.tell(station.register(2975), transaction=transaction)
     books.wait(HOUR)
-    data = [meter_value(station.clock(minutes), wh) for minutes, wh in ((30, 9100), (15, 11_000), (0, 12_670))]
+    data = [
+        meter_value(station.clock(minutes), wh)
+        for minutes, wh in ((30, 9100), (15, 11_000), (0, 12_670))
+    ]
     station.stop(-1, 12_670, data=data)
     go_on(station, transaction)
     station.stop(transaction, 4300)
     settle(books)
     assert registers(books) == ["12670"]
-    assert books.rows("SELECT tx_id FROM meter_val WHERE source = 'transactionData'") == [(None,)] * 3
+    assert (
+        books.rows("SELECT tx_id FROM meter_val WHERE source = 'transactionData'") == [(None,)] * 3
+    )
     assert station.bill(transaction) == (1987, "register", "certain")
     message = books.value("SELECT id FROM set_aside")
     made = Operator(books).make(message, connector=1, start_time="2026-03-01T13:20:00.000Z")
-    assert books.rows("SELECT tx_id FROM meter_val WHERE source = 'transactionData'") == [(made.id,)] * 3
+    assert (
+        books.rows("SELECT tx_id FROM meter_val WHERE source = 'transactionData'")
+        == [(made.id,)] * 3
+    )
 
 
 def test_it_is_attached_with_its_readings_to_another_transaction_of_the_connector(
@@ -124,7 +139,9 @@ def test_it_is_attached_with_its_readings_to_another_transaction_of_the_connecto
     station.stop(transaction, 3400, at=station.clock(66))
     books.wait(HOUR)
     Operator(books).attach(books.value("SELECT id FROM set_aside"), other)
-    assert books.rows("SELECT tx_id FROM meter_val WHERE source = 'transactionData'") == [(other,)] * 2
+    assert (
+        books.rows("SELECT tx_id FROM meter_val WHERE source = 'transactionData'") == [(other,)] * 2
+    )
 
 
 def test_a_stop_that_a_person_attached(books: Books, station: Station) -> None:
@@ -145,7 +162,9 @@ def test_a_stop_that_a_person_attached(books: Books, station: Station) -> None:
 
 
 @pytest.mark.parametrize("is_queued", [False, True])
-def test_readings_that_a_person_attached_and_a_start_takes(books: Books, station: Station, is_queued: bool) -> None:
+def test_readings_that_a_person_attached_and_a_start_takes(
+    books: Books, station: Station, is_queued: bool
+) -> None:
     """They overtook the start of the next transaction, whose own they are."""
     transaction = station.start(1000)
     wh = charge(station, transaction, 1000, HOUR)
@@ -153,7 +172,9 @@ def test_readings_that_a_person_attached_and_a_start_takes(books: Books, station
     books.wait(HOUR)
     station.connect()
     told = [{"timestamp": station.clock(0.1), "sampledValue": [{"value": str(wh + 3000)}]}]
-    station.write(set_aside, station.message("MeterValues", connectorId=1, meterValue=told), "it failed")
+    station.write(
+        set_aside, station.message("MeterValues", connectorId=1, meterValue=told), "it failed"
+    )
     Operator(books).attach(books.value("SELECT id FROM set_aside"), transaction)
     assert waiting(books) == []
     if is_queued:

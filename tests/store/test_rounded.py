@@ -1,4 +1,5 @@
-"""A charger that rounds the registers of start and stop, but not its readings: rules.md, Energy, "stop rounded"."""
+"""A charger that rounds the registers of start and stop, but not its readings: rules.md, Energy,
+"stop rounded"."""
 
 import pytest
 
@@ -10,7 +11,9 @@ pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stor
 HABIT = "SELECT transactions, revoked_at IS NULL FROM habit WHERE kind = 'ends_rounded'"
 
 
-def rounded_session(station: Station, wh: int, step: int, tells_power: bool = True, minutes: int = 60) -> int:
+def rounded_session(
+    station: Station, wh: int, step: int, tells_power: bool = True, minutes: int = 60
+) -> int:
     """Charge with a start and a stop that are cut to this step; return the transaction."""
     transaction = station.start(wh // step * step)
     until = charge(station, transaction, wh, minutes, tells_power=tells_power)
@@ -36,7 +39,9 @@ def test_five_sessions_that_power_confirms_show_the_habit(station: Station) -> N
     assert_figure(station, sessions[5], 7200, flagged=False)
 
 
-def test_a_rounded_session_without_a_contradiction_does_not_revoke_the_habit(books: Books, station: Station) -> None:
+def test_a_rounded_session_without_a_contradiction_does_not_revoke_the_habit(
+    books: Books, station: Station
+) -> None:
     rounded_session(station, 12_345, 100)
     rounded_session(station, 19_600, 100)
     assert books.row(HABIT) == (1, 1)
@@ -52,7 +57,9 @@ def test_a_rounded_session_without_a_contradiction_does_not_revoke_the_habit(boo
         pytest.param(12_345, 19_500, 7155, id="the start is not rounded"),
     ],
 )
-def test_a_stop_below_the_readings_is_not_rounded_by_chance(station: Station, start: int, stop: int, wh: int) -> None:
+def test_a_stop_below_the_readings_is_not_rounded_by_chance(
+    station: Station, start: int, stop: int, wh: int
+) -> None:
     transaction = station.start(start)
     charge(station, transaction, 12_345)
     station.stop(transaction, stop)

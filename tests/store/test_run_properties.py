@@ -1,4 +1,5 @@
-"""Nothing that is judged, billed or shown depends on whether equal readings are stored each for itself or as runs."""
+"""Nothing that is judged, billed or shown depends on whether equal readings are stored each for
+itself or as runs."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ class Charging:
     def __init__(self, books: Books, seed: int) -> None:
         self.books, self.random = books, Random(seed)
         self.station = Station(books)
-        self.voice = self.random.choice(("A", "A of one phase", "A and V", "W", "kW", "W of phases"))
+        self.voice = self.random.choice(
+            ("A", "A of one phase", "A and V", "W", "kW", "W of phases")
+        )
         self.noise = self.random.choice((0.0, 0.1, 0.3, 0.7))
         self.tells_power = "W" in self.voice
         self.wh = float(self.random.randint(0, 50_000))
@@ -93,7 +96,9 @@ class Charging:
         self.wh += level * 3 * 230 * seconds / 3600
 
     def _tell(self, level: int, **more: str) -> None:
-        value = meter_value(self.station.clock(), self.meter, *(one | more for one in self._samples(level)))
+        value = meter_value(
+            self.station.clock(), self.meter, *(one | more for one in self._samples(level))
+        )
         self.sent.append(value)
         self.station.tell(value, transaction=self.transaction)
 
@@ -108,7 +113,9 @@ class Charging:
             case "A and V":
                 yield from (*amperes(*phases), volts(round(230 + noise[0], 1)))
             case "W of phases":
-                yield from (watts(round(one * 230)) | {"phase": f"L{n}"} for n, one in enumerate(phases, 1))
+                yield from (
+                    watts(round(one * 230)) | {"phase": f"L{n}"} for n, one in enumerate(phases, 1)
+                )
             case unit:
                 yield watts(round(sum(phases) * 230), unit)
 
@@ -188,7 +195,8 @@ def peaks(charging: Charging) -> list[tuple[float, float]]:
 
 
 def both(seed: int, see: Sequence[Any], *, is_open: bool = False) -> list[list[Any]]:
-    """What is seen of a session of a charger without load management, and of the same one with it."""
+    """What is seen of a session of a charger without load management, and of the same one with
+    it."""
     every = []
     for is_managed in (False, True):
         with closing(in_memory()) as connection:
@@ -224,9 +232,16 @@ def test_what_is_shown_of_now_is_the_same(seed: int) -> None:
 @example(110)  # its register lacks a factor, so that it shows another power
 @by_seed
 def test_no_peak_is_lost(seed: int) -> None:
-    """It may last longer, and be higher by what equal powers differ: phases are highest at different times."""
+    """It may last longer, and be higher by what equal powers differ: phases are highest at
+    different times."""
     ((plain,), (runs,)) = both(seed, [peaks_of_now], is_open=True)
     assert plain.keys() <= runs.keys()
-    assert all(watts <= runs[at] <= watts + SAME_SHARE * max(watts, LEAST_AC_W) for at, watts in plain.items())
+    assert all(
+        watts <= runs[at] <= watts + SAME_SHARE * max(watts, LEAST_AC_W)
+        for at, watts in plain.items()
+    )
     ((plain,), (runs,)) = both(seed, [peaks])
-    assert [(pytest.approx(low, rel=SAME_SHARE), pytest.approx(high, rel=SAME_SHARE)) for low, high in plain] == runs
+    assert [
+        (pytest.approx(low, rel=SAME_SHARE), pytest.approx(high, rel=SAME_SHARE))
+        for low, high in plain
+    ] == runs

@@ -1,4 +1,5 @@
-"""Readings of chargers under load management: those that say the same are one row after the first (073_runs.sql)."""
+"""Readings of chargers under load management: those that say the same are one row after the first
+(073_runs.sql)."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -24,7 +25,10 @@ def manage(books: Books, state: str = "managed", name: str = "CP-1") -> None:
 
 def amperes(*phases: float | str) -> list[dict[str, str]]:
     of_phase = {"measurand": "Current.Import", "unit": "A"}
-    return [of_phase | {"value": str(value), "phase": f"L{number}"} for number, value in enumerate(phases, 1)]
+    return [
+        of_phase | {"value": str(value), "phase": f"L{number}"}
+        for number, value in enumerate(phases, 1)
+    ]
 
 
 def watts(value: float | str) -> dict[str, str]:
@@ -42,13 +46,19 @@ def told(station: Station, seconds: float, *samples: Any) -> dict[str, Any]:
 
 
 def rows(books: Books, measurand: str = "Current.Import") -> list[tuple[Any, ...]]:
-    """The rows of a measurand: seconds after noon, the value, and of a run since when, its extremes and count."""
+    """The rows of a measurand: seconds after noon, the value, and of a run since when, its extremes
+    and count."""
     found = books.rows(
-        "SELECT timestamp, value, run_since, run_low, run_high, run_count FROM meter_val WHERE measurand = ?"
-        " AND phase NOT IN ('L2', 'L3') ORDER BY timestamp, id",
+        "SELECT timestamp, value, run_since, run_low, run_high, run_count "
+        "FROM meter_val "
+        "WHERE measurand = ? AND phase NOT IN ('L2', 'L3') "
+        "ORDER BY timestamp, id",
         measurand,
     )
-    return [(_after_noon(at), value, since and _after_noon(since), *run) for at, value, since, *run in found]
+    return [
+        (_after_noon(at), value, since and _after_noon(since), *run)
+        for at, value, since, *run in found
+    ]
 
 
 def _after_noon(at: str) -> int:
@@ -66,15 +76,23 @@ def transaction(books: Books, station: Station) -> int:
     return station.start(1000)
 
 
-def tell_each(station: Station, transaction: int, values: Sequence[Sequence[Any]], since: int = SECONDS) -> None:
+def tell_each(
+    station: Station, transaction: int, values: Sequence[Sequence[Any]], since: int = SECONDS
+) -> None:
     """A message each 20 s."""
     for number, samples in enumerate(values):
         station.tell(told(station, since + SECONDS * number, *samples), transaction=transaction)
 
 
-def test_equal_readings_are_a_row_for_the_first_and_one_for_all_others(station: Station, transaction: int) -> None:
+def test_equal_readings_are_a_row_for_the_first_and_one_for_all_others(
+    station: Station, transaction: int
+) -> None:
     currents = ("16.0", "16.4", "15.8", "16.1")
-    tell_each(station, transaction, [(1100 + 10 * n, *amperes(*[one] * 3)) for n, one in enumerate(currents)])
+    tell_each(
+        station,
+        transaction,
+        [(1100 + 10 * n, *amperes(*[one] * 3)) for n, one in enumerate(currents)],
+    )
     assert rows(station.books) == [one(20, "16.0"), (80, "16.1", 20, "15.8", "16.4", 3)]
     assert station.books.count("meter_val") == 2 * 4
 
@@ -112,9 +130,13 @@ def test_a_change_of_one_phase_ends_the_runs_of_all(station: Station, transactio
     ]
 
 
-def test_the_register_is_stored_each_minute_and_before_each_change(station: Station, transaction: int) -> None:
+def test_the_register_is_stored_each_minute_and_before_each_change(
+    station: Station, transaction: int
+) -> None:
     currents = [16] * 8 + [10] * 2
-    tell_each(station, transaction, [(1000 + 10 * n, *amperes(now)) for n, now in enumerate(currents)])
+    tell_each(
+        station, transaction, [(1000 + 10 * n, *amperes(now)) for n, now in enumerate(currents)]
+    )
     before_change = [(80, "1030", 20), (140, "1060", 80), (160, "1070", 140)]
     assert [row[:3] for row in rows(station.books, REGISTER)] == [
         one(20, "1000")[:3],
@@ -122,12 +144,18 @@ def test_the_register_is_stored_each_minute_and_before_each_change(station: Stat
         (180, "1080", None),
         (200, "1090", 180),
     ]
-    last = station.books.row("SELECT last_register_wh, previous_register_wh, last_reading_at FROM tx")
+    last = station.books.row(
+        "SELECT last_register_wh, previous_register_wh, last_reading_at FROM tx"
+    )
     assert (*last[:2], _after_noon(last[2])) == (1090, 1080, 200)
 
 
-def test_a_quarter_of_an_hour_has_a_register_on_both_sides(station: Station, transaction: int) -> None:
-    tell_each(station, transaction, [(1000 + n, *amperes(16)) for n in range(4)], since=15 * 60 - 30)
+def test_a_quarter_of_an_hour_has_a_register_on_both_sides(
+    station: Station, transaction: int
+) -> None:
+    tell_each(
+        station, transaction, [(1000 + n, *amperes(16)) for n in range(4)], since=15 * 60 - 30
+    )
     found = [row[0] - 15 * 60 for row in rows(station.books, REGISTER)]
     assert found == [-30, -10, 10, 30]
 
@@ -145,7 +173,13 @@ def test_no_run_is_longer_than_an_hour(station: Station, transaction: int) -> No
 def test_a_falling_register_or_one_that_jumps_is_stored(station: Station, transaction: int) -> None:
     registers = (1000, 1010, 1005, 1250, 1251)
     tell_each(station, transaction, [(wh, *amperes(16)) for wh in registers])
-    assert [row[1] for row in rows(station.books, REGISTER)] == ["1000", "1010", "1005", "1250", "1251"]
+    assert [row[1] for row in rows(station.books, REGISTER)] == [
+        "1000",
+        "1010",
+        "1005",
+        "1250",
+        "1251",
+    ]
 
 
 @pytest.mark.parametrize("value", ["16,0", "-1", "1e1", "x", "16." + "0" * 30])
@@ -162,7 +196,9 @@ def test_other_measurands_are_no_runs(station: Station, transaction: int) -> Non
 
 
 @pytest.mark.parametrize("state", ["leaving", None])
-def test_others_have_a_row_for_each_reading(books: Books, station: Station, state: str | None) -> None:
+def test_others_have_a_row_for_each_reading(
+    books: Books, station: Station, state: str | None
+) -> None:
     transaction = station.start(1000)
     if state:
         manage(books, state)
@@ -190,7 +226,9 @@ def wait(_: Station, transaction: int) -> int:
     return transaction
 
 
-@pytest.mark.parametrize(("ending", "seconds"), [(begin_again, 20), (lose, 20), (boot, 20), (wait, 91)])
+@pytest.mark.parametrize(
+    ("ending", "seconds"), [(begin_again, 20), (lose, 20), (boot, 20), (wait, 91)]
+)
 def test_what_ends_a_run(station: Station, transaction: int, ending: Any, seconds: int) -> None:
     tell_each(station, transaction, [(1100, *amperes(16))] * 3)
     station.books.wait(1 / 60)
@@ -206,10 +244,19 @@ def test_what_ends_a_run(station: Station, transaction: int, ending: Any, second
 
 @pytest.mark.parametrize("field", ["unit", "location", "context", "format", "phase"])
 def test_another_kind_of_value_ends_a_run(station: Station, transaction: int, field: str) -> None:
-    other = {"unit": "", "location": "Cable", "context": "Trigger", "format": "SignedData", "phase": "L2"}[field]
+    other = {
+        "unit": "",
+        "location": "Cable",
+        "context": "Trigger",
+        "format": "SignedData",
+        "phase": "L2",
+    }[field]
     values = [amperes(16), amperes(16), [amperes(16)[0] | {field: other}], amperes(16), amperes(16)]
     tell_each(station, transaction, [(1000, *samples) for samples in values])
-    assert station.books.value("SELECT count(*) FROM meter_val WHERE measurand = 'Current.Import'") == 5
+    assert (
+        station.books.value("SELECT count(*) FROM meter_val WHERE measurand = 'Current.Import'")
+        == 5
+    )
 
 
 def test_a_repeated_message_adds_nothing(station: Station, transaction: int) -> None:
@@ -228,7 +275,9 @@ def test_a_repeated_message_adds_nothing(station: Station, transaction: int) -> 
     assert rows(station.books)[1:] == [(100, "16", 20, "16.0", "16.3", 4)]
 
 
-def test_an_older_reading_of_another_value_is_stored_beside_the_run(station: Station, transaction: int) -> None:
+def test_an_older_reading_of_another_value_is_stored_beside_the_run(
+    station: Station, transaction: int
+) -> None:
     tell_each(station, transaction, [(1000 + 10 * n, *amperes(16)) for n in range(4)])
     run = rows(station.books)[1]
     station.tell(meter_value(station.clock(0.5), 1025, *amperes(20)), transaction=transaction)
@@ -263,7 +312,9 @@ def test_readings_of_a_stop_are_no_runs(station: Station, transaction: int) -> N
         "run_count = run_count + 1, timestamp = '2027', session_id = session_id + 1",
     ],
 )
-def test_a_run_is_changed_in_nothing_but_its_next_reading(station: Station, transaction: int, change: str) -> None:
+def test_a_run_is_changed_in_nothing_but_its_next_reading(
+    station: Station, transaction: int, change: str
+) -> None:
     tell_each(station, transaction, [amperes("16.0"), amperes("16.2"), amperes("16.1")])
     advance = "UPDATE meter_val SET {} WHERE run_since IS NOT NULL"
     with pytest.raises(sqlite3.IntegrityError, match="a fact is never rewritten"):
@@ -272,15 +323,22 @@ def test_a_run_is_changed_in_nothing_but_its_next_reading(station: Station, tran
 
 def test_a_run_that_ended_never_changes(station: Station, transaction: int) -> None:
     tell_each(station, transaction, [amperes(16), amperes(16), amperes(10)])
-    grown = "UPDATE meter_val SET timestamp = '2027', run_count = run_count + 1 WHERE run_since IS NOT NULL"
+    grown = (
+        "UPDATE meter_val "
+        "SET timestamp = '2027', run_count = run_count + 1 "
+        "WHERE run_since IS NOT NULL"
+    )
     with pytest.raises(sqlite3.IntegrityError, match="a fact is never rewritten"):
         station.books.connection.execute(grown)
     with pytest.raises(sqlite3.IntegrityError, match="a fact is never rewritten"):
         station.books.connection.execute(grown.replace("NOT NULL", "NULL"))
 
 
-def test_the_judge_sees_the_readings_of_runs_in_order_of_receipt(station: Station, transaction: int) -> None:
-    """As many as there were. Between the first and the last of a run, they have its extremes in turn."""
+def test_the_judge_sees_the_readings_of_runs_in_order_of_receipt(
+    station: Station, transaction: int
+) -> None:
+    """As many as there were. Between the first and the last of a run, they have its extremes in
+    turn."""
     tell_each(station, transaction, [(1000 + n, *amperes(f"16.{n % 3}")) for n in range(10)])
     tx = known(asked(station.books), transaction)
     assert tx is not None
@@ -294,7 +352,8 @@ def test_the_judge_sees_the_readings_of_runs_in_order_of_receipt(station: Statio
 
 @pytest.mark.sqlite
 def test_a_copy_holds_what_its_runs_hold(books: Books, station: Station, transaction: int) -> None:
-    """A run that was advanced is the same row with other readings. The newest row may be of another charger."""
+    """A run that was advanced is the same row with other readings. The newest row may be of another
+    charger."""
     messages = [(1000, *amperes(16))] * 2
     tell_each(station, transaction, messages)
     other = Station(books, "CP-2")

@@ -1,4 +1,5 @@
-"""Closed statements prove themselves: what is changed behind the guards is found. A crash leaves none half closed."""
+"""Closed statements prove themselves: what is changed behind the guards is found. A crash leaves
+none half closed."""
 
 from __future__ import annotations
 
@@ -29,7 +30,12 @@ def biller(books: Books) -> Biller:
     charge(station, 6000, "Ben")
     month_is_over(books, 3)
     biller.close("2026-03")
-    books.run(decisions.correct, first, decisions.Correction(figure_wh=1000), Decision("cleo", "seen", books.at))
+    books.run(
+        decisions.correct,
+        first,
+        decisions.Correction(figure_wh=1000),
+        Decision("cleo", "seen", books.at),
+    )
     month_is_over(books, 4)
     biller.close("2026-04")
     charge(station, 7000, "Ben")
@@ -56,8 +62,10 @@ def behind_the_guards(books: Books, sql: str) -> None:
 
 
 ADD = (
-    "INSERT INTO position SELECT 99, 1, 1, 'session', tx_id, month, NULL, '', cp_id, conn_id, id_tag, vehicle_id,"
-    " started_at, ended_at, 5, split, 0, '[]', 0, NULL FROM position WHERE id = 1"
+    "INSERT INTO position "
+    "SELECT 99, 1, 1, 'session', tx_id, month, NULL, '', cp_id, conn_id, id_tag, vehicle_id, "
+    "started_at, ended_at, 5, split, 0, '[]', 0, NULL "
+    "FROM position WHERE id = 1"
 )
 
 
@@ -66,22 +74,44 @@ ADD = (
     ("sql", "words"),
     [
         ("UPDATE statement SET total = total - 1 WHERE number = 2", "statement 2 was changed"),
-        ("UPDATE statement SET total = total - 1 WHERE number = 2", "statement 2: its total is 179"),
+        (
+            "UPDATE statement SET total = total - 1 WHERE number = 2",
+            "statement 2: its total is 179",
+        ),
         ("UPDATE position SET energy_wh = 1 WHERE statement_id = 1", "statement 1 was changed"),
-        ("UPDATE position SET amount = 1 WHERE statement_id = 1", "statement 1: a position is not the sum"),
-        ("UPDATE position SET lines = '[]' WHERE statement_id = 1", "statement 1: its taxes are not"),
+        (
+            "UPDATE position SET amount = 1 WHERE statement_id = 1",
+            "statement 1: a position is not the sum",
+        ),
+        (
+            "UPDATE position SET lines = '[]' WHERE statement_id = 1",
+            "statement 1: its taxes are not",
+        ),
         ("UPDATE position SET told = '\"free\"' WHERE statement_id = 1", "statement 1 was changed"),
         ("DELETE FROM position WHERE statement_id = 1", "statement 1 was changed"),
         (ADD, "statement 1 was changed"),
-        ("UPDATE statement_party SET party = replace(party, 'Anna', 'Hans') WHERE statement_id = 1", "the names on"),
+        (
+            (
+                "UPDATE statement_party "
+                "SET party = replace(party, 'Anna', 'Hans') "
+                "WHERE statement_id = 1"
+            ),
+            "the names on",
+        ),
         ("UPDATE statement SET digest = 'x' || digest WHERE number = 4", "statement 4 was changed"),
         ("UPDATE statement SET number = 9 WHERE number = 4", "there is no statement 4"),
         ("DELETE FROM statement WHERE number = 3", "there is no statement 3"),
-        ("UPDATE closing SET statements = 7 WHERE month = '2026-03'", "the closing of 2026-03 was changed"),
-        ("UPDATE ledger SET amount = amount + 100 WHERE statement_id = 1", "account 1: its statements ask for 30"),
+        (
+            "UPDATE closing SET statements = 7 WHERE month = '2026-03'",
+            "the closing of 2026-03 was changed",
+        ),
+        (
+            "UPDATE ledger SET amount = amount + 100 WHERE statement_id = 1",
+            "account 1: its statements ask for 30",
+        ),
         ("DELETE FROM ledger WHERE statement_id = 2", "account 2: its statements ask for 390"),
     ],
-)  # fmt: skip
+)
 def test_what_was_changed_is_found(biller: Biller, sql: str, words: str) -> None:
     behind_the_guards(biller.books, sql)
     assert [line for line in found(biller.books) if line.startswith(words)], found(biller.books)
@@ -89,9 +119,14 @@ def test_what_was_changed_is_found(biller: Biller, sql: str, words: str) -> None
 
 @pytest.mark.sqlite
 def test_a_statement_that_was_made_anew_with_new_digests_does_not_follow(biller: Biller) -> None:
-    """Somebody who knows how seals are made must change all later ones too, and those stand on paper."""
-    behind_the_guards(biller.books, "UPDATE statement SET content = 'x', digest = 'y' WHERE number = 1")
-    assert "statement 2 does not follow the one before: one of them was made later" in found(biller.books)
+    """Somebody who knows how seals are made must change all later ones too, and those stand on
+    paper."""
+    behind_the_guards(
+        biller.books, "UPDATE statement SET content = 'x', digest = 'y' WHERE number = 1"
+    )
+    assert "statement 2 does not follow the one before: one of them was made later" in found(
+        biller.books
+    )
 
 
 @pytest.fixture
@@ -116,7 +151,11 @@ def test_a_seal_of_before_holds_although_reasons_are_texts_now(biller: Biller) -
 
 @pytest.mark.sqlite
 def test_names_can_go_and_the_figures_still_prove_themselves(biller: Biller) -> None:
-    gone = "UPDATE statement_party SET party = NULL, removed_at = '2036', removed_by = 'cleo' WHERE statement_id = 1"
+    gone = (
+        "UPDATE statement_party "
+        "SET party = NULL, removed_at = '2036', removed_by = 'cleo' "
+        "WHERE statement_id = 1"
+    )
     biller.books.connection.execute(gone)
     assert found(biller.books) == []
 
@@ -143,7 +182,9 @@ MORE_THAN_A_CLOSING_HAS = 20
 
 @pytest.mark.logs_errors  # where sessions are booked
 @pytest.mark.parametrize("statement", range(1, MORE_THAN_A_CLOSING_HAS + 1))
-def test_a_closing_is_whole_or_nothing(ready: Biller, statement: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closing_is_whole_or_nothing(
+    ready: Biller, statement: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     biller, left = ready, [statement]
     found = biller.closable("2026-03")
     execute, insert = UnitOfWork.execute, UnitOfWork.insert
@@ -174,5 +215,10 @@ def dump(connection: sqlite3.Connection | PostgresqlConnection) -> list[object]:
     """Return all rows of a database."""
     if isinstance(connection, sqlite3.Connection):
         return list(connection.iterdump())
-    tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
-    return [sorted(map(repr, connection.execute(f"SELECT * FROM {table}").fetchall())) for (table,) in tables]
+    tables = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+    ).fetchall()
+    return [
+        sorted(map(repr, connection.execute(f"SELECT * FROM {table}").fetchall()))
+        for (table,) in tables
+    ]

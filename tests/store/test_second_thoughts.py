@@ -1,4 +1,5 @@
-"""Transactions closed too early, and unreadable messages: no available evidence is lost (rules.md)."""
+"""Transactions closed too early, and unreadable messages: no available evidence is lost
+(rules.md)."""
 
 import pytest
 
@@ -14,7 +15,14 @@ from levity_trio.store.writes.transactions.unreadable import (
 )
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import bill_of, charge, settle
-from tests.store.test_orphans import MINUTES, available, new_start, open_ones, suspended, wait_and_look
+from tests.store.test_orphans import (
+    MINUTES,
+    available,
+    new_start,
+    open_ones,
+    suspended,
+    wait_and_look,
+)
 
 
 def test_its_own_readings_reopen_what_was_closed_too_early(books: Books, station: Station) -> None:
@@ -24,9 +32,9 @@ def test_its_own_readings_reopen_what_was_closed_too_early(books: Books, station
     assert station.bill(transaction)[0] == 3000
     books.wait(30)
     station.tell(station.register(9000), transaction=transaction)
-    assert books.row("SELECT status, suspended_at, stopped_by, energy_delivered, review FROM tx") == (
-        *("Active", None, None, None, None),
-    )
+    assert books.row(
+        "SELECT status, suspended_at, stopped_by, energy_delivered, review FROM tx"
+    ) == (*("Active", None, None, None, None),)
     station.stop(transaction, 12_000)
     assert station.bill(transaction) == (11_000, "register", "certain")
     assert books.recorded(EnergyUnbilled) == []
@@ -56,7 +64,9 @@ def test_a_closed_one_stays_closed_once_another_began(books: Books, station: Sta
     assert open_ones(books) == {newer}
 
 
-def test_a_stop_that_cannot_be_read_lets_its_connector_end_it(books: Books, station: Station) -> None:
+def test_a_stop_that_cannot_be_read_lets_its_connector_end_it(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(1000)
     books.wait(60)
     station.tell(station.register(8000), transaction=transaction)
@@ -72,7 +82,8 @@ def test_a_stop_that_cannot_be_read_lets_its_connector_end_it(books: Books, stat
 def test_a_new_start_closes_what_began_by_a_clock_that_was_ahead(
     books: Books, station: Station, ahead: int, is_newer: bool
 ) -> None:
-    """That clock is right now. Of the other, all messages have its times: what waited since before ends nothing."""
+    """That clock is right now. Of the other, all messages have its times: what waited since before
+    ends nothing."""
     station.behind = -ahead
     first = station.start(1000)
     books.wait(50)
@@ -102,7 +113,9 @@ def test_the_readings_of_a_stop_that_cannot_be_read_give_the_figure(
 def test_a_stop_that_cannot_be_read_at_all_ends_nobody(books: Books, station: Station) -> None:
     station.start(1000)
     for payload in ("[2,", "[]", '{"transactionId":true}', '{"transactionId":7}'):
-        station.write(stop_unreadable, Message("StopTransaction", payload, '"1"', payload), "no JSON")
+        station.write(
+            stop_unreadable, Message("StopTransaction", payload, '"1"', payload), "no JSON"
+        )
     assert books.value("SELECT suspended_at FROM tx") is None
     assert books.count("set_aside") == 4
 
@@ -118,9 +131,11 @@ def test_what_can_be_read_of_a_start_is_kept(books: Books, station: Station, tag
     assert "could not be read" in station.review(transaction)
 
 
-def test_no_transaction_helps_to_show_the_habit_that_would_spare_its_own_review(books: Books, station: Station) -> None:
-    """Each stop counts from 0. The fifth is judged again with the sixth, when five others have shown the habit; then
-    its neighbours are, too."""
+def test_no_transaction_helps_to_show_the_habit_that_would_spare_its_own_review(
+    books: Books, station: Station
+) -> None:
+    """Each stop counts from 0. The fifth is judged again with the sixth, when five others have
+    shown the habit; then its neighbours are, too."""
     begin = 100_000
     transactions = [stopped_by_a_count(station, begin + 7200 * number) for number in range(5)]
     station.tell(meter_value(station.clock(15), 7200), transaction=transactions[4])
@@ -138,8 +153,12 @@ def test_a_register_that_is_reset_each_time_is_always_under_review(station: Stat
     assert [bill_of(station, one)[1:] for one in transactions] == [(7200, True)] * 7
 
 
-def test_a_transaction_that_was_closed_before_its_stop_shows_a_habit_once(books: Books, station: Station) -> None:
-    transactions = [reset_on_the_way(station, 4200, 4200, is_silent=number == 0) for number in range(6)]
+def test_a_transaction_that_was_closed_before_its_stop_shows_a_habit_once(
+    books: Books, station: Station
+) -> None:
+    transactions = [
+        reset_on_the_way(station, 4200, 4200, is_silent=number == 0) for number in range(6)
+    ]
     assert books.value("SELECT transactions FROM habit WHERE kind = 'register_reset'") == 6
     assert {bill_of(station, one)[1] for one in transactions} == {7200}
 
@@ -154,10 +173,13 @@ def stopped_by_a_count(station: Station, begin: int) -> int:
 
 
 def reset_on_the_way(station: Station, begin: int, end: int, *, is_silent: bool = False) -> int:
-    """7,200 Wh, of which `end` after the reset. If it is silent, its stop arrives when it was closed for that."""
+    """7,200 Wh, of which `end` after the reset. If it is silent, its stop arrives when it was
+    closed for that."""
     transaction = station.start(begin)
     reset = begin + 7200 - end
-    register = charge(station, transaction, begin, told=lambda wh: wh if wh <= reset else wh - reset)
+    register = charge(
+        station, transaction, begin, told=lambda wh: wh if wh <= reset else wh - reset
+    )
     if is_silent:
         station.lose()
         station.books.run(close_silent, station.books.at, 0.0)

@@ -1,4 +1,5 @@
-"""The key of the secrets: no file of a database and no backup has a secret in plain, and a wrong key is seen."""
+"""The key of the secrets: no file of a database and no backup has a secret in plain, and a wrong
+key is seen."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def make_plain(path: Path) -> None:
                 connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tx', 1000)")
         webhook = (
-            "INSERT INTO webhook (name, url, secret, created_at, created_by, position) VALUES (?, 'u', ?, '', '', 0)"
+            "INSERT INTO webhook (name, url, secret, created_at, created_by, position) "
+            "VALUES (?, 'u', ?, '', '', 0)"
         )
         for number in range(200):  # so that pages are divided, and leave bytes behind
             connection.execute(webhook, (f"{number}", TEXT))
@@ -54,16 +56,24 @@ def start(path: Path, key_file: Path | None = None) -> tuple[SecretKey, list[Any
     with open_store(path, "levity") as store:
         key = open_key(store, key_file or Path(f"{path}.key"), is_shared=False)
         assert isinstance(store, FileStore)
-        rows = store._connection.execute("SELECT secret FROM webhook WHERE removed_at IS NULL").fetchall()
+        rows = store._connection.execute(
+            "SELECT secret FROM webhook WHERE removed_at IS NULL"
+        ).fetchall()
     return key, [key.opened(secret) for (secret,) in rows]
 
 
 def plain(folder: Path) -> list[str]:
     """The files in which a secret stands in plain."""
-    return [path.name for path in folder.iterdir() if path.is_file() and TEXT.encode() in path.read_bytes()]
+    return [
+        path.name
+        for path in folder.iterdir()
+        if path.is_file() and TEXT.encode() in path.read_bytes()
+    ]
 
 
-def test_plain_secrets_are_moved_and_none_stays_in_a_file(tmp_path: Path, log_lines: list[Any]) -> None:
+def test_plain_secrets_are_moved_and_none_stays_in_a_file(
+    tmp_path: Path, log_lines: list[Any]
+) -> None:
     path = tmp_path / "site.db"
     make_plain(path)
     assert plain(tmp_path)
@@ -78,10 +88,14 @@ def test_plain_secrets_are_moved_and_none_stays_in_a_file(tmp_path: Path, log_li
     back_up(path, tmp_path / "copy.db", ignore)
     assert not plain(tmp_path)
     assert not check(tmp_path / "copy.db", lambda _name: None).problems
-    assert (tmp_path / "site.db.key").read_bytes().strip() not in (tmp_path / "copy.db").read_bytes()
+    assert (tmp_path / "site.db.key").read_bytes().strip() not in (
+        tmp_path / "copy.db"
+    ).read_bytes()
 
 
-def test_a_crash_before_the_end_is_made_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_before_the_end_is_made_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "site.db"
     make_plain(path)
 
@@ -96,21 +110,30 @@ def test_a_crash_before_the_end_is_made_good(tmp_path: Path, monkeypatch: pytest
     assert not plain(tmp_path)
 
 
-def test_a_restoration_without_the_key_says_what_is_off(tmp_path: Path, log_lines: list[Any]) -> None:
+def test_a_restoration_without_the_key_says_what_is_off(
+    tmp_path: Path, log_lines: list[Any]
+) -> None:
     path, elsewhere = tmp_path / "site.db", tmp_path / "elsewhere" / "site.db"
     elsewhere.parent.mkdir()
     make_plain(path)
     key, _ = start(path)
     back_up(path, elsewhere.with_name("copy.db"), ignore)
     key_file = elsewhere.with_name("site.db.key")
-    assert restore(elsewhere.with_name("copy.db"), elsewhere, ignore, key_file=key_file).unknown == IN_USE
+    assert (
+        restore(elsewhere.with_name("copy.db"), elsewhere, ignore, key_file=key_file).unknown
+        == IN_USE
+    )
     log_lines.clear()
     other, secrets = start(elsewhere)
     assert secrets == [None]
-    assert [line["of"] for line in log_lines if line["event"].startswith("secrets are unknown here")] == [IN_USE]
+    assert [
+        line["of"] for line in log_lines if line["event"].startswith("secrets are unknown here")
+    ] == [IN_USE]
     key_file.write_bytes((tmp_path / "site.db.key").read_bytes())  # it was found again
     assert start(elsewhere)[1] == [TEXT]
-    restored = restore(elsewhere.with_name("copy.db"), elsewhere, ignore, key_file=key_file, is_forced=True)
+    restored = restore(
+        elsewhere.with_name("copy.db"), elsewhere, ignore, key_file=key_file, is_forced=True
+    )
     assert not restored.unknown
     assert other.digest != key.digest
 

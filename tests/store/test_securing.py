@@ -19,7 +19,14 @@ STEPS = (Step.PASSWORD, Step.PROFILE, Step.CONNECTION)
 
 
 def plan(profile: int = 1, address: str | None = None) -> NewPlan:
-    return NewPlan(charger="CP-1", profile=profile, steps=STEPS, organization=None, address_key=None, address=address)
+    return NewPlan(
+        charger="CP-1",
+        profile=profile,
+        steps=STEPS,
+        organization=None,
+        address_key=None,
+        address=address,
+    )
 
 
 def do(station: Station, status: str = "Accepted") -> Step:
@@ -59,7 +66,10 @@ def test_why_it_stopped_is_told_once(books: Books, station: Station) -> None:
     for _ in range(2):
         assert books.run(securing.advance, "CP-1", books.at) is None
     (stopped,) = books.recorded(SecuringStopped)
-    assert (stopped.step, stopped.words) == ("password", of_stored(str(books.value("SELECT problem FROM securing"))))
+    assert (stopped.step, stopped.words) == (
+        "password",
+        of_stored(str(books.value("SELECT problem FROM securing"))),
+    )
 
 
 def test_a_plan_goes_on_or_is_replaced(books: Books, station: Station) -> None:
@@ -75,11 +85,19 @@ def test_a_plan_goes_on_or_is_replaced(books: Books, station: Station) -> None:
     assert books.run(securing.cancel, "CP-1", books.at, "anna")
     assert not books.run(securing.cancel, "CP-1", books.at, "anna")
     with_states = reads.all_securing(view(books.connection), "CP-1", Wanted())
-    assert [one.state for one in with_states.data] == ["cancelled", "replaced", "replaced", "replaced"]
+    assert [one.state for one in with_states.data] == [
+        "cancelled",
+        "replaced",
+        "replaced",
+        "replaced",
+    ]
 
 
-def test_the_step_at_which_it_stands_still_says_what_the_charger_reported(books: Books, station: Station) -> None:
-    """Not what belongs to any reboot, nor what it reported before; also of a charger that reports much."""
+def test_the_step_at_which_it_stands_still_says_what_the_charger_reported(
+    books: Books, station: Station
+) -> None:
+    """Not what belongs to any reboot, nor what it reported before; also of a charger that reports
+    much."""
 
     def report(kind: str, information: str | None = None) -> None:
         fact = SecurityEventReported(

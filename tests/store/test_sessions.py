@@ -19,7 +19,8 @@ ONLINE = "SELECT is_connected, session_id FROM cp"
 
 def test_the_first_message_of_a_connection(books: Books, station: Station) -> None:
     assert books.row(
-        "SELECT cp_id, run_id, remote_address, target, clock_trusted, connected_at, ended_at FROM session"
+        "SELECT cp_id, run_id, remote_address, target, clock_trusted, connected_at, ended_at "
+        "FROM session"
     ) == (*("CP-1", books.server, "10.0.0.1", "/ws", 1, books.at, None),)
     assert books.row(ONLINE) == (1, station.session)
     books.wait(1)
@@ -53,18 +54,35 @@ def test_a_lost_connection_suspends(books: Books, station: Station) -> None:
     transaction = station.start()
     station.lose()
     assert books.row(ONLINE) == (0, station.session)
-    assert books.row("SELECT ended_at, close_code, close_reason FROM session") == (books.at, 1006, "gone")
-    assert books.row("SELECT status, suspended_at, energy_delivered FROM tx") == ("Active", books.at, None)
+    assert books.row("SELECT ended_at, close_code, close_reason FROM session") == (
+        books.at,
+        1006,
+        "gone",
+    )
+    assert books.row("SELECT status, suspended_at, energy_delivered FROM tx") == (
+        "Active",
+        books.at,
+        None,
+    )
     assert [fact.reason for fact in books.recorded(TransactionSuspended)] == ["connection lost"]
     (fact,) = books.recorded(ChargerDisconnected)
     assert (fact.during_transaction, fact.replaced) == (True, False)
     station.connect()
     station.boot()  # the same outage: not suspended a second time
-    assert books.value("SELECT count(*) FROM tx_event WHERE kind = 'suspend' AND tx_id = ?", transaction) == 1
+    assert (
+        books.value(
+            "SELECT count(*) FROM tx_event WHERE kind = 'suspend' AND tx_id = ?", transaction
+        )
+        == 1
+    )
 
 
-@pytest.mark.parametrize("is_current", [False, True])  # even where the registry thought so a moment ago
-def test_a_replaced_session_touches_nothing_of_its_successor(books: Books, station: Station, is_current: bool) -> None:
+@pytest.mark.parametrize(
+    "is_current", [False, True]
+)  # even where the registry thought so a moment ago
+def test_a_replaced_session_touches_nothing_of_its_successor(
+    books: Books, station: Station, is_current: bool
+) -> None:
     station.start()
     older = station.session
     station.connect()
@@ -80,14 +98,18 @@ def test_a_connection_that_never_spoke_leaves_no_row_but_takes_the_charger_offli
 ) -> None:
     station.start()
     number = next(books.numbers)
-    books.run(sessions.end, sessions.Ending("CP-1", books.server, number, books.at, 1006, "gone"), True)
+    books.run(
+        sessions.end, sessions.Ending("CP-1", books.server, number, books.at, 1006, "gone"), True
+    )
     assert books.row(ONLINE) == (0, station.session)
     assert books.value("SELECT suspended_at FROM tx") == books.at
     assert books.recorded(ChargerDisconnected) == []
 
 
 @pytest.mark.parametrize("is_clean", [True, False])
-def test_a_new_run_finds_what_the_last_one_left(books: Books, station: Station, is_clean: bool) -> None:
+def test_a_new_run_finds_what_the_last_one_left(
+    books: Books, station: Station, is_clean: bool
+) -> None:
     transaction = station.start()
     books.wait(5)
     if is_clean:
@@ -107,7 +129,9 @@ def test_a_new_run_finds_what_the_last_one_left(books: Books, station: Station, 
     assert station.bill(transaction) == (4000, "register", "certain")
 
 
-def test_a_run_of_another_name_ends_what_the_only_server_of_a_file_left(books: Books, station: Station) -> None:
+def test_a_run_of_another_name_ends_what_the_only_server_of_a_file_left(
+    books: Books, station: Station
+) -> None:
     """It was killed, and is called otherwise now. The charger never comes back."""
     transaction = station.start()
     books.run(commands.queue, ask(station, "Reset"))
@@ -130,14 +154,20 @@ def test_heartbeats(books: Books) -> None:
 # Several servers on one database
 
 
-def test_a_start_ends_what_its_own_predecessor_left_open_and_nothing_of_another_server(books: Books) -> None:
-    """A charger that is connected to the other server belongs to that one, whatever sessions are left here."""
+def test_a_start_ends_what_its_own_predecessor_left_open_and_nothing_of_another_server(
+    books: Books,
+) -> None:
+    """A charger that is connected to the other server belongs to that one, whatever sessions are
+    left here."""
     ours, moved, theirs = (Station(books, name) for name in ("OURS", "MOVED", "THEIRS"))
     left_behind = moved.session
     for one in (ours, moved):
         books.run(commands.queue, ask(one, "Reset"))
         one.write(commands.take)
-    books.server, first = books.run(sessions.start_run, "other", "1.0", books.at, True), books.server
+    books.server, first = (
+        books.run(sessions.start_run, "other", "1.0", books.at, True),
+        books.server,
+    )
     for one in (moved, theirs):
         one.connect()
         books.run(commands.queue, ask(one, "Reset"))
@@ -148,7 +178,11 @@ def test_a_start_ends_what_its_own_predecessor_left_open_and_nothing_of_another_
     books.run(sessions.start_run, SERVER, "1.1", books.at, True)
     ended = books.rows("SELECT id FROM session WHERE ended_at IS NOT NULL ORDER BY id")
     assert ended == [(ours.session,), (left_behind,), (3,)]
-    assert books.rows("SELECT id, is_connected FROM cp ORDER BY id") == [("MOVED", 1), ("OURS", 0), ("THEIRS", 1)]
+    assert books.rows("SELECT id, is_connected FROM cp ORDER BY id") == [
+        ("MOVED", 1),
+        ("OURS", 0),
+        ("THEIRS", 1),
+    ]
     assert books.rows("SELECT cp_id FROM tx WHERE suspended_at IS NOT NULL") == [("OURS",)]
     gone = "SELECT session_id FROM command WHERE state = 'gone' ORDER BY id"
     assert books.rows(gone) == [(ours.session,), (left_behind,)]
@@ -164,7 +198,9 @@ def elsewhere(station: Station) -> None:
     books.server = own
 
 
-def test_a_connection_without_a_message_takes_nobody_from_another_server(books: Books, station: Station) -> None:
+def test_a_connection_without_a_message_takes_nobody_from_another_server(
+    books: Books, station: Station
+) -> None:
     elsewhere(station)
     station.start()
     silent = sessions.Ending("CP-1", books.server, 99, books.at, 1006, "gone")
@@ -176,7 +212,9 @@ def test_a_connection_without_a_message_takes_nobody_from_another_server(books: 
     assert books.row(ONLINE) == (0, station.session)
 
 
-def test_a_server_that_starts_again_tells_the_others_whom_it_left(books: Books, station: Station) -> None:
+def test_a_server_that_starts_again_tells_the_others_whom_it_left(
+    books: Books, station: Station
+) -> None:
     """It came back before they had noticed that it was gone."""
     moved = Station(books, "MOVED")
     elsewhere(moved)
@@ -184,7 +222,10 @@ def test_a_server_that_starts_again_tells_the_others_whom_it_left(books: Books, 
     station.start()
     books.run(sessions.end_sessions_of, SERVER, books.at)
     assert books.rows("SELECT id, is_connected FROM cp ORDER BY id") == [("CP-1", 0), ("MOVED", 1)]
-    told = [(fact.charger, fact.replaced, fact.during_transaction) for fact in books.recorded(ChargerDisconnected)]
+    told = [
+        (fact.charger, fact.replaced, fact.during_transaction)
+        for fact in books.recorded(ChargerDisconnected)
+    ]
     assert told == [("CP-1", False, True), ("MOVED", True, False)]
     assert [fact.state for fact in books.recorded(CallFailed)] == ["gone"]
 
@@ -206,7 +247,9 @@ def test_whether_the_last_run_was_clean_is_asked_of_its_own(books: Books) -> Non
     assert [fact.clean for fact in books.recorded(ServerStarted)] == [True, True, True]
 
 
-def test_what_a_version_without_names_left_open_is_ended_by_any(books: Books, station: Station) -> None:
+def test_what_a_version_without_names_left_open_is_ended_by_any(
+    books: Books, station: Station
+) -> None:
     books.connection.execute("DROP TRIGGER run_ends_once")
     books.connection.execute("UPDATE run SET server = NULL")
     books.run(sessions.start_run, "other", "1.1", books.at, True)
@@ -238,7 +281,9 @@ def test_three_replacements_in_ten_minutes_are_told_once(books: Books, station: 
         books.wait(1)
         replace(station)
     assert [fact.at for fact in books.recorded(IdentityShared)] == [third]
-    assert [fact.evidence for fact in books.recorded(IdentityShared)] == ["3 connections replaced in 10 minutes"]
+    assert [fact.evidence for fact in books.recorded(IdentityShared)] == [
+        "3 connections replaced in 10 minutes"
+    ]
     for _ in range(8):
         books.wait(1)
         replace(station)
@@ -270,7 +315,15 @@ def test_a_new_address_is_nothing(books: Books, station: Station) -> None:
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [("", False), ("A", False), ("AB", False), ("ABA", False), ("ABAB", True), ("ABCABC", True), ("AABB", False)],
+    [
+        ("", False),
+        ("A", False),
+        ("AB", False),
+        ("ABA", False),
+        ("ABAB", True),
+        ("ABCABC", True),
+        ("AABB", False),
+    ],
 )
 def test_alternates(values: str, expected: bool) -> None:
     assert sessions.alternates(values) is expected

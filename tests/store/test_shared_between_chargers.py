@@ -1,4 +1,5 @@
-"""Two chargers that read one meter, because its address was entered twice: no kilowatt-hour is billed to both.
+"""Two chargers that read one meter, because its address was entered twice: no kilowatt-hour is
+billed to both.
 
 They have one if both tell its serial number, or if starts are where the other one stopped.
 """
@@ -25,7 +26,8 @@ SERIAL = "EM340-7781"
 
 
 class Site:
-    """Chargers with one meter, or each with its own (`apart`: by how many Wh one is above the previous one)."""
+    """Chargers with one meter, or each with its own (`apart`: by how many Wh one is above the
+    previous one)."""
 
     def __init__(
         self,
@@ -61,7 +63,9 @@ class Site:
             for number, transaction in self.ids.items() if every else ():
                 told = (watts(WATTS if number in drawing else 0),) if self.power else ()
                 station = self.stations[number]
-                station.tell(meter_value(station.clock(), self.wh[number], *told), transaction=transaction)
+                station.tell(
+                    meter_value(station.clock(), self.wh[number], *told), transaction=transaction
+                )
 
     def charge_both(self, every: int = 5) -> tuple[int, int]:
         """Each charges for 60 minutes, 30 of them at once."""
@@ -90,7 +94,9 @@ def late(books: Books) -> Station:
 
 
 @pytest.mark.parametrize("every", [0, 1, 5, 15], ids="every {} minutes".format)
-@pytest.mark.parametrize("other", [lambda books: Station(books, "CP-2"), ahead, late], ids=["right", "ahead", "late"])
+@pytest.mark.parametrize(
+    "other", [lambda books: Station(books, "CP-2"), ahead, late], ids=["right", "ahead", "late"]
+)
 @pytest.mark.parametrize("power", [False, True], ids=["no power", "power"])
 def test_what_both_counted_is_doubtful(
     books: Books, station: Station, other: Callable[[Books], Station], power: bool, every: int
@@ -102,7 +108,8 @@ def test_what_both_counted_is_doubtful(
 
 
 def test_three_chargers_with_one_meter(books: Books, station: Station) -> None:
-    """They tell no serial number, but each evening the first one starts where the last one stopped."""
+    """They tell no serial number, but each evening the first one starts where the last one
+    stopped."""
     site = Site(station, Station(books, "CP-2"), Station(books, "CP-3"), serial="")
     evenings = []
     for order in ((0, 1, 2), (1, 0, 2)) * 4:
@@ -118,7 +125,9 @@ def test_three_chargers_with_one_meter(books: Books, station: Station) -> None:
     assert shared(books, *evenings[4]) == [True] * 3
 
 
-def test_a_low_register_is_shown_by_starts_where_the_other_one_stopped(books: Books, station: Station) -> None:
+def test_a_low_register_is_shown_by_starts_where_the_other_one_stopped(
+    books: Books, station: Station
+) -> None:
     """Start and stop alone, of meters that are new, show nothing the first time."""
     site = Site(station, Station(books, "CP-2"), begin=2000, serial="")
     first = site.charge_both(every=0)
@@ -162,9 +171,11 @@ def test_only_what_flowed_at_once_is_doubtful(books: Books, station: Station) ->
 
 @pytest.mark.parametrize("begin", [200, 20_000, BEGIN])
 @pytest.mark.parametrize("apart", [20, 300, 5000])
-def test_meters_of_their_own_are_not_doubted(books: Books, station: Station, begin: int, apart: int) -> None:
-    """Two new chargers with cars of the same power. Each begins where it stopped before, as after a test. What each
-    charger of their model tells as a serial number is none."""
+def test_meters_of_their_own_are_not_doubted(
+    books: Books, station: Station, begin: int, apart: int
+) -> None:
+    """Two new chargers with cars of the same power. Each begins where it stopped before, as after a
+    test. What each charger of their model tells as a serial number is none."""
     site = Site(station, Station(books, "CP-2"), begin=begin, apart=apart, serial="0000")
     for number in (0, 1):
         site.start(number)
@@ -181,8 +192,8 @@ def test_meters_of_their_own_are_not_doubted(books: Books, station: Station, beg
 def test_meters_that_were_bought_on_one_day_rise_side_by_side(
     books: Books, station: Station, has_readings: bool, lead: int, later: int
 ) -> None:
-    """The first evening, when no earlier one shows that each has its own: one car comes a few minutes after the other,
-    and charges about as fast."""
+    """The first evening, when no earlier one shows that each has its own: one car comes a few
+    minutes after the other, and charges about as fast."""
     site = Site(station, Station(books, "CP-2"), begin=612_000, apart=lead, serial="")
     one = site.start(0)
     site.charge(later, 0, every=0)
@@ -202,15 +213,21 @@ def test_meters_that_were_bought_on_one_day_rise_side_by_side(
         assert_figure(station, transaction, (90 + later) * WATTS // 60, flagged=False)
 
 
-def test_one_number_of_more_than_two_chargers_is_none_of_a_meter(books: Books, station: Station) -> None:
+def test_one_number_of_more_than_two_chargers_is_none_of_a_meter(
+    books: Books, station: Station
+) -> None:
     Station(books, "CP-3").boot(meter_serial_number=SERIAL)
-    for transaction in Site(station, Station(books, "CP-2"), begin=612_000, apart=300).charge_both():
+    for transaction in Site(
+        station, Station(books, "CP-2"), begin=612_000, apart=300
+    ).charge_both():
         assert_figure(station, transaction, WATTS, flagged=False)
 
 
 def test_power_that_each_tells_for_itself_shows_two_meters(books: Books, station: Station) -> None:
     """Though both tell one serial number: together the cars drew more than it rose by."""
-    for transaction in Site(station, Station(books, "CP-2"), begin=612_000, apart=300, power=True).charge_both():
+    for transaction in Site(
+        station, Station(books, "CP-2"), begin=612_000, apart=300, power=True
+    ).charge_both():
         assert_figure(station, transaction, WATTS, flagged=False)
 
 
@@ -219,7 +236,10 @@ def test_it_says_which_charger_and_both_are_not_confirmed_to_more_than_the_meter
 ) -> None:
     one, other = Site(station, Station(books, "CP-2")).charge_both()
     assert f"also counted session {other} on connector 1 of CP-2" in station.review(one)
-    assert any(f"  beside: {one} on connector 1 of CP-1" in line for line in lines(explained(books, other), UTC))
+    assert any(
+        f"  beside: {one} on connector 1 of CP-1" in line
+        for line in lines(explained(books, other), UTC)
+    )
     for number, wh in ((one, 2 * WATTS), (other, WATTS)):
         books.connection.execute("UPDATE tx SET energy_delivered = ? WHERE id = ?", (wh, number))
     books.run(decisions.confirm, one, Decision("cleo", "looked at both", books.at))

@@ -46,14 +46,18 @@ def test_what_a_person_gave_to_one_car_is_not_confirmed_for_the_other(
     one, other, rise = charged
     assert "shared_register" in open_codes(books, other)
     correct(books, one, rise - 100)
-    with pytest.raises(DecisionRefused, match=f"for it and for {one}, .* correct it to 0.1 kWh at most"):
+    with pytest.raises(
+        DecisionRefused, match=f"for it and for {one}, .* correct it to 0.1 kWh at most"
+    ):
         confirm(books, other)
     assert "shared_register" in open_codes(books, other)
     correct(books, other, 100)
     assert sum(wh_of(books, number) for number in (one, other)) == rise
 
 
-def test_both_are_confirmed_if_they_had_no_more_than_it_rose_by(books: Books, charged: tuple[int, int, int]) -> None:
+def test_both_are_confirmed_if_they_had_no_more_than_it_rose_by(
+    books: Books, charged: tuple[int, int, int]
+) -> None:
     one, other, rise = charged
     confirm(books, one)
     confirm(books, other)

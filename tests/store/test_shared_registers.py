@@ -1,4 +1,5 @@
-"""Connectors that tell one register: what one car draws is not billed to the other one, too (rules.md, Energy)."""
+"""Connectors that tell one register: what one car draws is not billed to the other one, too
+(rules.md, Energy)."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class Twin:
         return transaction
 
     def charge(self, minutes: int, *drawing: int, every: int = 5) -> None:
-        """Each car that draws takes 7.2 kW; each transaction tells the register, and its own power."""
+        """Each car that draws takes 7.2 kW; each transaction tells the register, and its own
+        power."""
         for _ in range(minutes // every):
             self.station.books.wait(every)
             self.wh += len(drawing) * WATTS * every // 60
@@ -77,8 +79,11 @@ def test_both_are_doubtful_if_both_charged(books: Books, station: Station, twin:
     assert bill_of(station, other)[1] <= 7200
 
 
-def test_power_every_minute_shows_which_car_took_what(books: Books, station: Station, twin: Twin) -> None:
-    """The register rose twice as fast as the power of each; that is not the power of one of two phases."""
+def test_power_every_minute_shows_which_car_took_what(
+    books: Books, station: Station, twin: Twin
+) -> None:
+    """The register rose twice as fast as the power of each; that is not the power of one of two
+    phases."""
     one = twin.start(1)
     twin.charge(10, 1, every=1)
     other = twin.start(2)
@@ -99,7 +104,9 @@ class Still(Station):
 
 
 @pytest.mark.parametrize("every", [1, 5])
-def test_by_a_clock_that_stands_still_the_receipts_show_that_both_charged(books: Books, every: int) -> None:
+def test_by_a_clock_that_stands_still_the_receipts_show_that_both_charged(
+    books: Books, every: int
+) -> None:
     """Before and after, each car charges alone."""
     twin = Twin(Still(books))
     for connector in (1, 2):
@@ -124,7 +131,9 @@ def test_by_a_clock_that_stands_still_the_receipts_show_that_both_charged(books:
         assert bill_of(twin.station, number)[1] <= 9600
 
 
-def test_by_a_clock_that_stands_still_two_registers_that_are_close_are_not_doubted(books: Books) -> None:
+def test_by_a_clock_that_stands_still_two_registers_that_are_close_are_not_doubted(
+    books: Books,
+) -> None:
     """Each begins where its own connector ended before."""
     station = Still(books)
     wh = {1: BEGIN, 2: BEGIN + 500}
@@ -143,7 +152,9 @@ def test_by_a_clock_that_stands_still_two_registers_that_are_close_are_not_doubt
     assert books.count("review") == 0
 
 
-def test_by_a_clock_that_was_not_set_it_tells_how_queued_messages_of_both_are_apart(books: Books) -> None:
+def test_by_a_clock_that_was_not_set_it_tells_how_queued_messages_of_both_are_apart(
+    books: Books,
+) -> None:
     """Two queues arrive within a minute. The register rose only after the other car had begun."""
     station = Station(books)
     sent = "1970-01-01T{}Z".format
@@ -155,9 +166,15 @@ def test_by_a_clock_that_was_not_set_it_tells_how_queued_messages_of_both_are_ap
     books.wait(0.1)
     station.stop(one, BEGIN + 2250, sent("02:10:22"))
     books.wait(0.1)
-    station.tell(meter_value(sent("02:24:28"), BEGIN + 37_000, watts(147_000)), transaction=other, connector=2)
+    station.tell(
+        meter_value(sent("02:24:28"), BEGIN + 37_000, watts(147_000)),
+        transaction=other,
+        connector=2,
+    )
     books.wait(0.1)
-    station.tell(meter_value(sent("02:39:28"), BEGIN + 47_000, watts(10_000)), transaction=other, connector=2)
+    station.tell(
+        meter_value(sent("02:39:28"), BEGIN + 47_000, watts(10_000)), transaction=other, connector=2
+    )
     books.wait(10)
     station.stop(other, BEGIN + 47_000)
     settle(books)
@@ -179,8 +196,11 @@ def test_power_says_nothing_of_a_long_silence(books: Books, station: Station, tw
     assert bill_of(station, one)[1] <= 7200
 
 
-def test_what_the_next_car_drew_before_a_stop_is_not_missing_at_it(books: Books, station: Station, twin: Twin) -> None:
-    """A full car leaves while the next one charges. On the first one's connector, the next transaction begins later."""
+def test_what_the_next_car_drew_before_a_stop_is_not_missing_at_it(
+    books: Books, station: Station, twin: Twin
+) -> None:
+    """A full car leaves while the next one charges. On the first one's connector, the next
+    transaction begins later."""
     one = twin.start(1)
     twin.charge(60, 1, every=15)
     twin.charge(60, every=15)
@@ -194,7 +214,9 @@ def test_what_the_next_car_drew_before_a_stop_is_not_missing_at_it(books: Books,
     assert open_codes(books, one) == SHARED
 
 
-def test_no_energy_is_too_little_to_be_billed_twice(books: Books, station: Station, twin: Twin) -> None:
+def test_no_energy_is_too_little_to_be_billed_twice(
+    books: Books, station: Station, twin: Twin
+) -> None:
     """One car draws 3 Wh and goes; the other one waits beside it and draws nothing."""
     for connector in (1, 2):
         twin.start(connector)
@@ -223,7 +245,9 @@ def test_what_only_one_car_drew_is_certain(books: Books, station: Station, twin:
     settle(books)
     assert_figure(station, one, 7200, flagged=True)
     assert_figure(station, other, 7200, flagged=False)
-    figures = books.value("SELECT figures FROM review WHERE tx_id = ? AND code = 'shared_register'", one)
+    figures = books.value(
+        "SELECT figures FROM review WHERE tx_id = ? AND code = 'shared_register'", one
+    )
     assert figures == '{"as reported":10800,"without what the other one charged":7200}'
 
 
@@ -239,13 +263,19 @@ def test_an_explanation_names_the_transactions_beside(books: Books, twin: Twin) 
     settle(books)
     first, second = explained(books, one), explained(books, other)
     ends = BEGIN + 7200, BEGIN + 14_400
-    assert [(found.id, found.connector, found.begin_wh, found.end_wh) for found in first.beside] == [(other, 2, *ends)]
+    assert [
+        (found.id, found.connector, found.begin_wh, found.end_wh) for found in first.beside
+    ] == [(other, 2, *ends)]
     assert [(found.id, found.most_wh) for found in second.beside] == [(one, 0)]
     shown = (
-        f"  beside: {other} on connector 2, 1,007,200 Wh to 1,014,400 Wh; one register, 1,007,200 Wh to 1,010,800 Wh"
+        f"  beside: {other} on connector 2, 1,007,200 Wh to 1,014,400 Wh; one register, 1,007,200 "
+        "Wh to 1,010,800 Wh"
     )
     assert f"{shown} while both ran; it drew at most 3,600 Wh" in list(lines(first, UTC))
-    assert any(line.startswith(f"  beside: {one}") and line.endswith("next to nothing") for line in lines(second, UTC))
+    assert any(
+        line.startswith(f"  beside: {one}") and line.endswith("next to nothing")
+        for line in lines(second, UTC)
+    )
 
 
 def test_nothing_is_doubtful_while_nothing_flows(station: Station, twin: Twin) -> None:
@@ -260,7 +290,9 @@ def test_nothing_is_doubtful_while_nothing_flows(station: Station, twin: Twin) -
     assert_figure(station, other, 7200, flagged=False)
 
 
-def test_the_end_of_the_other_one_shows_that_it_drew_nothing(books: Books, station: Station) -> None:
+def test_the_end_of_the_other_one_shows_that_it_drew_nothing(
+    books: Books, station: Station
+) -> None:
     """Until then, it may have drawn all that flowed."""
     one = station.start(BEGIN)
     books.wait(30)
@@ -279,7 +311,9 @@ def test_the_end_of_the_other_one_shows_that_it_drew_nothing(books: Books, stati
     assert books.rows("SELECT resolution FROM review WHERE tx_id = ?", one) == [("judged again",)]
 
 
-def test_the_end_of_the_other_one_shows_a_register_of_its_own(books: Books, station: Station) -> None:
+def test_the_end_of_the_other_one_shows_a_register_of_its_own(
+    books: Books, station: Station
+) -> None:
     """It stood by chance where the other was when it began."""
     one = station.start(BEGIN)
     books.wait(30)
@@ -327,7 +361,9 @@ def test_one_that_is_open_shows_its_register_when_it_ends(books: Books, station:
     assert (open_codes(books, one), open_codes(books, other)) == (SHARED, SHARED)
 
 
-def test_registers_of_their_own_that_are_close_are_not_judged_again(books: Books, station: Station) -> None:
+def test_registers_of_their_own_that_are_close_are_not_judged_again(
+    books: Books, station: Station
+) -> None:
     """Each begins where its own connector ended before."""
     ends = {1: BEGIN, 2: BEGIN + 3000}
     for connector, wh in ends.items():
@@ -349,7 +385,8 @@ def test_registers_of_their_own_that_are_close_are_not_judged_again(books: Books
 
 
 def test_later_starts_and_stops_show_two_registers_that_met(books: Books, station: Station) -> None:
-    """Two new meters at the same value. One later start below what was told before may be wrong; two hardly are."""
+    """Two new meters at the same value. One later start below what was told before may be wrong;
+    two hardly are."""
     one = station.start(BEGIN)
     books.wait(72)
     other = station.start(BEGIN, connector=2)
@@ -371,8 +408,11 @@ def test_later_starts_and_stops_show_two_registers_that_met(books: Books, statio
     assert_figure(station, other, 41_760, flagged=True)
 
 
-def test_each_later_message_counts_not_only_that_of_the_next_transaction(books: Books, station: Station) -> None:
-    """Two new meters at the same value. More than two messages would have to be wrong once a few days have passed."""
+def test_each_later_message_counts_not_only_that_of_the_next_transaction(
+    books: Books, station: Station
+) -> None:
+    """Two new meters at the same value. More than two messages would have to be wrong once a few
+    days have passed."""
     first, second = station.start(BEGIN), station.start(BEGIN, connector=2)
     ends = {1: BEGIN + 45_000, 2: BEGIN + 12_000}
     books.wait(90)
@@ -434,13 +474,21 @@ def test_two_new_meters_whose_registers_rise_by_the_power_of_their_own_cars(
     for _ in range(11):
         books.wait(2)
         wh, other = wh + power // 30, other + power // 30
-        station.tell(meter_value(station.clock(), wh // 10 * 10, watts(power)), transaction=first, connector=2)
-        station.tell(meter_value(station.clock(), other // 10 * 10, watts(power)), transaction=second)
+        station.tell(
+            meter_value(station.clock(), wh // 10 * 10, watts(power)),
+            transaction=first,
+            connector=2,
+        )
+        station.tell(
+            meter_value(station.clock(), other // 10 * 10, watts(power)), transaction=second
+        )
     station.stop(first, wh // 10 * 10)
     for _ in range(10):
         books.wait(2)
         other += power // 30
-        station.tell(meter_value(station.clock(), other // 10 * 10, watts(power)), transaction=second)
+        station.tell(
+            meter_value(station.clock(), other // 10 * 10, watts(power)), transaction=second
+        )
     station.stop(second, other // 10 * 10)
     settle(books)
 
@@ -448,8 +496,11 @@ def test_two_new_meters_whose_registers_rise_by_the_power_of_their_own_cars(
     assert_figure(station, second, other // 10 * 10 - 30, flagged=False)
 
 
-def test_a_car_that_no_report_of_power_met_charged_beside_another(books: Books, station: Station) -> None:
-    """For 11 minutes after its start, between reports of 0 W; the other one has 11 kW, and less and less at its end."""
+def test_a_car_that_no_report_of_power_met_charged_beside_another(
+    books: Books, station: Station
+) -> None:
+    """For 11 minutes after its start, between reports of 0 W; the other one has 11 kW, and less and
+    less at its end."""
     one, other, wh = station.start(290_000, 1), 0, 290_000
     for minute in range(1, 136):
         books.wait(1)
@@ -470,7 +521,8 @@ def test_a_car_that_no_report_of_power_met_charged_beside_another(books: Books, 
 
 
 def test_two_new_meters_in_whole_kilowatt_hours_are_not_one(books: Books, station: Station) -> None:
-    """One is at 1 kWh, the other at 0: from one to the other, readings fall by the last digit again and again."""
+    """One is at 1 kWh, the other at 0: from one to the other, readings fall by the last digit again
+    and again."""
     first, second = station.start(1000, 1), station.start(0, 2)
     for minute in range(1, 81):
         books.wait(1)

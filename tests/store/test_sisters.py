@@ -1,5 +1,5 @@
-"""What five sessions of one charger proved is believed of its sisters: same vendor, model and firmware, until one of
-them contradicts."""
+"""What five sessions of one charger proved is believed of its sisters: same vendor, model and
+firmware, until one of them contradicts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,13 @@ def test_a_sister_is_believed_from_her_first_session_on(books: Books) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [{"vendor": "Deko"}, {"model": "Tenner"}, {"firmware_version": "2.2"}, {"firmware_version": ""}]
+    "told",
+    [
+        {"vendor": "Deko"},
+        {"model": "Tenner"},
+        {"firmware_version": "2.2"},
+        {"firmware_version": ""},
+    ],
 )
 def test_one_of_another_kind_is_not(books: Books, told: dict[str, str]) -> None:
     proven(books)
@@ -74,7 +80,9 @@ def test_four_sessions_prove_nothing(books: Books) -> None:
     assert_figure(other, told_in_tens(other, 77_000), WH, flagged=True)
 
 
-def test_one_that_contradicts_ends_it_for_all_that_did_not_prove_it_themselves(books: Books) -> None:
+def test_one_that_contradicts_ends_it_for_all_that_did_not_prove_it_themselves(
+    books: Books,
+) -> None:
     first = proven(books)
     honest, third = sister(books, "CP-2"), sister(books, "CP-3")
     assert_figure(honest, told_in_tens(honest, 77_000, factor=1), WH, flagged=False)
@@ -97,14 +105,19 @@ def test_sisters_that_lack_different_factors_prove_neither(books: Books) -> None
 
 def test_one_that_contradicts_itself_keeps_what_it_had_shown(books: Books) -> None:
     first = proven(books)
-    shown = "SELECT value, transactions, since, last_at, revoked_at IS NULL FROM habit WHERE kind = 'wrong_factor'"
+    shown = (
+        "SELECT value, transactions, since, last_at, revoked_at IS NULL "
+        "FROM habit WHERE kind = 'wrong_factor'"
+    )
     before = books.row(shown)
     assert_figure(first, told_in_tens(first, 200_000 + 6 * WH, factor=1), WH, flagged=False)
     assert books.row(shown) == (*before[:-1], 0)
 
 
 def refuse(station: Station) -> None:
-    assert station.books.run(registration.refuse, station.name, Decided(station.books.at, "anna", ""))
+    assert station.books.run(
+        registration.refuse, station.name, Decided(station.books.at, "anna", "")
+    )
 
 
 def wait_for_a_decision(station: Station) -> None:

@@ -1,4 +1,5 @@
-"""Ends of transactions that repeat an old register, and meters that are swapped on the way, as chargers tell them."""
+"""Ends of transactions that repeat an old register, and meters that are swapped on the way, as
+chargers tell them."""
 
 from __future__ import annotations
 
@@ -56,7 +57,9 @@ def test_a_start_that_was_read_late(books: Books, station: Station) -> None:
     assert open_codes(books, transaction) == ["start_garbled"]
 
 
-def test_the_next_start_shows_that_a_low_register_was_no_reset(books: Books, station: Station) -> None:
+def test_the_next_start_shows_that_a_low_register_was_no_reset(
+    books: Books, station: Station
+) -> None:
     wh = session(station, BEGIN)
     transaction = station.start(0)
     books.wait(60)
@@ -68,7 +71,9 @@ def test_the_next_start_shows_that_a_low_register_was_no_reset(books: Books, sta
     assert_figure(station, transaction, 700, flagged=True)
 
 
-def test_a_meter_that_is_swapped_on_the_way_for_one_that_stands_higher(books: Books, station: Station) -> None:
+def test_a_meter_that_is_swapped_on_the_way_for_one_that_stands_higher(
+    books: Books, station: Station
+) -> None:
     station.boot(**{SERIAL: "OLD"})
     books.wait(5)
     transaction = station.start(BEGIN)
@@ -91,8 +96,11 @@ def test_a_meter_that_is_swapped_where_no_reading_tells(books: Books, station: S
     assert bill_of(station, transaction)[1:] == (0, True)
 
 
-def test_a_meter_that_is_swapped_after_the_stop_by_the_clock_of_the_charger(books: Books, station: Station) -> None:
-    """Its clock is two hours ahead, so by its times there are readings before and after the receipt of the boot."""
+def test_a_meter_that_is_swapped_after_the_stop_by_the_clock_of_the_charger(
+    books: Books, station: Station
+) -> None:
+    """Its clock is two hours ahead, so by its times there are readings before and after the receipt
+    of the boot."""
     station.behind = -2 * HOUR
     station.boot(**{SERIAL: "OLD"})
     books.wait(5)
@@ -107,12 +115,16 @@ def test_a_meter_that_is_swapped_after_the_stop_by_the_clock_of_the_charger(book
     assert_figure(station, transaction, 21_600, flagged=False)
 
 
-def test_a_meter_that_is_swapped_on_the_way_by_the_clock_of_the_charger(books: Books, station: Station) -> None:
+def test_a_meter_that_is_swapped_on_the_way_by_the_clock_of_the_charger(
+    books: Books, station: Station
+) -> None:
     station.behind = -2 * HOUR
     test_a_meter_that_is_swapped_on_the_way_for_one_that_stands_higher(books, station)
 
 
-def test_a_car_whose_start_was_lost_is_counted_by_the_same_register(books: Books, station: Station) -> None:
+def test_a_car_whose_start_was_lost_is_counted_by_the_same_register(
+    books: Books, station: Station
+) -> None:
     """Its transaction, known from its stop only, has the other one judged again."""
     one = station.start(BEGIN)
     books.wait(20)
@@ -130,7 +142,9 @@ def test_a_car_whose_start_was_lost_is_counted_by_the_same_register(books: Books
     assert open_codes(books, one) == SHARED
 
 
-def test_an_empty_transaction_at_a_wrong_time_hides_no_overlap(books: Books, station: Station) -> None:
+def test_an_empty_transaction_at_a_wrong_time_hides_no_overlap(
+    books: Books, station: Station
+) -> None:
     """Its register is that of the begin of the one before, and its clock is hours ahead."""
     first = station.start(BEGIN)
     wh = charge(station, first, BEGIN, tells_power=False)
@@ -146,14 +160,19 @@ def test_an_empty_transaction_at_a_wrong_time_hides_no_overlap(books: Books, sta
     assert open_codes(books, last) == ["overlap"]
 
 
-def test_a_start_that_was_read_late_before_two_reports_of_one_power(books: Books, station: Station) -> None:
-    """What power lacks stands between the two transactions; a car that charges late looks the same."""
+def test_a_start_that_was_read_late_before_two_reports_of_one_power(
+    books: Books, station: Station
+) -> None:
+    """What power lacks stands between the two transactions; a car that charges late looks the
+    same."""
     session(station, 37)
     books.wait(600)
     transaction = station.start(10_237)
     for wh, power in ((2208, 21_600), (7708, 21_900), (11_666, 0), (11_666, 0)):
         books.wait(15)
-        station.tell(meter_value(station.clock(), 10_237 + wh, watts(power)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), 10_237 + wh, watts(power)), transaction=transaction
+        )
     books.wait(8)
     station.stop(transaction, 21_903)
 

@@ -1,4 +1,5 @@
-"""Starts that repeat an old register, at a charger whose readings count from 0 in each transaction."""
+"""Starts that repeat an old register, at a charger whose readings count from 0 in each
+transaction."""
 
 import pytest
 
@@ -16,7 +17,9 @@ def play(station: Station, begin: int, wh: int, end: int, every: int, *, tells_p
     for minute in range(every, HOUR + 1, every):
         station.books.wait(every)
         samples = [watts(wh)] if tells_power else []
-        station.tell(meter_value(station.clock(), wh * minute // HOUR, *samples), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), wh * minute // HOUR, *samples), transaction=transaction
+        )
     for _ in range(3):
         station.books.wait(5)
         samples = [watts(0)] if tells_power else []

@@ -15,13 +15,16 @@ DAY = 24 * HOUR
 def test_a_start_opens_a_transaction(books: Books, station: Station) -> None:
     transaction = station.start(1000, at="2026-03-01T12:30:00+02:00")
     assert books.row(
-        "SELECT id, cp_id, conn_id, id_tag, verdict, status, start_time, sent_start_time, meter_start,"
-        " start_skew_seconds FROM tx"
+        "SELECT id, cp_id, conn_id, id_tag, verdict, status, start_time, sent_start_time, "
+        "meter_start, start_skew_seconds "
+        "FROM tx"
     ) == (
         *(transaction, "CP-1", 1, "TAG", "Accepted", "Active"),
         *("2026-03-01T10:30:00.000Z", "2026-03-01T12:30:00+02:00", 1000, -5400),
     )
-    assert books.row("SELECT kind, who, received_at, timestamp, sent_timestamp, message_id, count FROM tx_event") == (
+    assert books.row(
+        "SELECT kind, who, received_at, timestamp, sent_timestamp, message_id, count FROM tx_event"
+    ) == (
         *("start", "charger", "2026-03-01T12:00:00.250Z", "2026-03-01T10:30:00.000Z"),
         *("2026-03-01T12:30:00+02:00", '"1"', 1),
     )
@@ -38,7 +41,9 @@ def test_ids_are_high_and_never_given_out_again(books: Books, station: Station) 
 
 
 @pytest.mark.parametrize("minutes", [0, HOUR, 400 * DAY])
-def test_a_believable_start_is_repeated_for_ever(books: Books, station: Station, minutes: int) -> None:
+def test_a_believable_start_is_repeated_for_ever(
+    books: Books, station: Station, minutes: int
+) -> None:
     sent = station.clock(HOUR)
     transaction = station.start(1000, at=sent)
     station.stop(transaction, 5000)
@@ -96,19 +101,27 @@ def test_without_a_believable_time_a_start_repeats_an_open_transaction_only(
 def test_a_time_less_than_a_day_ahead_is_believable(books: Books, station: Station) -> None:
     """Local time labelled Z, east of Greenwich: its clock still shows order and duration."""
     transaction = station.start(1000, at="2026-03-02T11:00:00Z")
-    assert books.row("SELECT start_time, own_start_time FROM tx") == (books.at, "2026-03-02T11:00:00.000Z")
+    assert books.row("SELECT start_time, own_start_time FROM tx") == (
+        books.at,
+        "2026-03-02T11:00:00.000Z",
+    )
     station.stop(transaction, 2000, at="2026-03-02T11:30:00Z")
     assert station.start(1000, at="2026-03-02T11:00:00Z") == transaction
 
 
-def test_a_repeat_with_another_payload_is_kept_beside_the_first(books: Books, station: Station) -> None:
+def test_a_repeat_with_another_payload_is_kept_beside_the_first(
+    books: Books, station: Station
+) -> None:
     sent = station.clock()
     station.start(1000, at=sent)
     station.start(1000, at=sent)
     books.connection.execute("DROP TRIGGER tx_event_stays")
     books.run(lambda db: db.execute("UPDATE tx_event SET digest = 'what it was before'"))
     station.start(1000, at=sent)
-    assert books.rows("SELECT kind, count FROM tx_event ORDER BY id") == [("start", 2), ("start", 1)]
+    assert books.rows("SELECT kind, count FROM tx_event ORDER BY id") == [
+        ("start", 2),
+        ("start", 1),
+    ]
 
 
 # An unreadable start
@@ -119,7 +132,9 @@ def raw_start(station: Station, text: str) -> int:
     return station.write(start_unreadable, message, "meterStart: missing").transaction
 
 
-def test_a_start_that_cannot_be_read_opens_a_transaction_for_review(books: Books, station: Station) -> None:
+def test_a_start_that_cannot_be_read_opens_a_transaction_for_review(
+    books: Books, station: Station
+) -> None:
     transaction = raw_start(station, "no meterStart")
     assert transaction > FIRST_TRANSACTION_ID
     assert books.row("SELECT status, conn_id, meter_start, review FROM tx") == (
@@ -127,7 +142,14 @@ def test_a_start_that_cannot_be_read_opens_a_transaction_for_review(books: Books
         "its start could not be read: meterStart: missing",
     )
     assert books.row("SELECT action, payload, message_id, reason, tx_id, count FROM set_aside") == (
-        *("StartTransaction", '{"what":"no meterStart"}', '"1"', "meterStart: missing", transaction, 1),
+        *(
+            "StartTransaction",
+            '{"what":"no meterStart"}',
+            '"1"',
+            "meterStart: missing",
+            transaction,
+            1,
+        ),
     )
     assert books.row("SELECT kind, payload FROM tx_event") == ("start", '{"what":"no meterStart"}')
     assert [fact.transaction for fact in books.recorded(TransactionStarted)] == [transaction]
@@ -154,7 +176,9 @@ def test_its_readings_tell_its_connector_and_its_bill(books: Books, station: Sta
     station.stop(transaction, 4000)
     assert station.bill(transaction) == (3000, "segments", "doubtful")
     assert books.value("SELECT conn_id FROM tx") == 2
-    assert station.review(transaction).startswith("its start could not be read: meterStart: missing; start register")
+    assert station.review(transaction).startswith(
+        "its start could not be read: meterStart: missing; start register"
+    )
 
 
 # Unbilled energy
@@ -172,14 +196,18 @@ def test_unbilled_energy_is_kept_and_told(books: Books, station: Station) -> Non
 
 
 @pytest.mark.parametrize("meter", [5000, 4000])
-def test_nothing_is_unbilled_where_the_register_stands_or_fell(books: Books, station: Station, meter: int) -> None:
+def test_nothing_is_unbilled_where_the_register_stands_or_fell(
+    books: Books, station: Station, meter: int
+) -> None:
     station.stop(station.start(1000), 5000)
     books.wait(HOUR)
     station.start(meter)
     assert books.recorded(EnergyUnbilled) == []
 
 
-def test_unbilled_energy_waits_for_the_stop_of_the_one_before(books: Books, station: Station) -> None:
+def test_unbilled_energy_waits_for_the_stop_of_the_one_before(
+    books: Books, station: Station
+) -> None:
     station.stop(station.start(1000), 2000)
     books.wait(HOUR)
     second = station.start(2000)
@@ -190,7 +218,9 @@ def test_unbilled_energy_waits_for_the_stop_of_the_one_before(books: Books, stat
     assert [fact.energy_wh for fact in books.recorded(EnergyUnbilled)] == [100]
 
 
-def test_what_an_offline_charger_tells_late_is_unbilled_no_more(books: Books, station: Station) -> None:
+def test_what_an_offline_charger_tells_late_is_unbilled_no_more(
+    books: Books, station: Station
+) -> None:
     station.stop(station.start(1000, at=station.clock(5 * HOUR)), 2000, at=station.clock(4 * HOUR))
     third = station.start(6000, at=station.clock(1 * HOUR))
     late = station.start(2000, at=station.clock(3 * HOUR))
@@ -199,7 +229,9 @@ def test_what_an_offline_charger_tells_late_is_unbilled_no_more(books: Books, st
     assert [fact.energy_wh for fact in books.recorded(EnergyUnbilled)] == [4000, 100]
 
 
-def test_a_late_stop_corrects_what_the_close_by_the_system_had_left(books: Books, station: Station) -> None:
+def test_a_late_stop_corrects_what_the_close_by_the_system_had_left(
+    books: Books, station: Station
+) -> None:
     first = station.start(1000)
     books.wait(HOUR)
     station.orphan(first, 3000)

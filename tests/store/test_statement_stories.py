@@ -1,4 +1,5 @@
-"""Months of a house in which everything happens that can change a bill, against a model of ten lines."""
+"""Months of a house in which everything happens that can change a bill, against a model of ten
+lines."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ TAGS: Final = ("Card", "Ben", "Stranger")
 Event = tuple[str, int, int]
 EVENTS: Final = st.lists(
     st.tuples(
-        st.sampled_from(("charge", "charge", "charge", "correct", "give", "take back", "mix up", "close")),
+        st.sampled_from(
+            ("charge", "charge", "charge", "correct", "give", "take back", "mix up", "close")
+        ),
         st.integers(0, 20),
         st.integers(50, 40_000),
     ),
@@ -71,7 +74,9 @@ class Year:
         if self.made:
             decision = Decision("cleo", "read again", self.books.at)
             correction = decisions.Correction(figure_wh=wh)
-            self.books.run(decisions.correct, self.made[which % len(self.made)], correction, decision)
+            self.books.run(
+                decisions.correct, self.made[which % len(self.made)], correction, decision
+            )
 
     def give(self, which: int, account: int) -> None:
         if self.made:
@@ -83,7 +88,9 @@ class Year:
             self.house.take_back(given[which % len(given)][0])
 
     def mix_up(self, tag: str, account: int) -> None:
-        self.house.give(account, tag, since="2026-03-05T00:00:00.000Z", reason="cards were mixed up")
+        self.house.give(
+            account, tag, since="2026-03-05T00:00:00.000Z", reason="cards were mixed up"
+        )
 
     def close(self) -> None:
         self.books.now = datetime(2026, self.month + 1, 1, 9, tzinfo=UTC)
@@ -100,7 +107,9 @@ def test_all_statements_together_ask_for_what_is_right_in_the_end(events: list[E
         if year.month < 11:
             year.live(event)
     year.close()
-    waiting = {number for (number,) in year.books.rows("SELECT id FROM tx WHERE review IS NOT NULL")}
+    waiting = {
+        number for (number,) in year.books.rows("SELECT id FROM tx WHERE review IS NOT NULL")
+    }
     with reading(year.books) as db:
         priced = Pricer(rows_of(db), year.biller.terms.rule).price(year.made)
     asked: Counter[int | None] = Counter()
@@ -108,12 +117,18 @@ def test_all_statements_together_ask_for_what_is_right_in_the_end(events: list[E
         wh = one.position.energy_wh
         right = 0 if wh < 100 or one.owner.ground is Ground.NOBODY else (wh * 30 + 500) // 1000
         billed = year.books.rows(
-            "SELECT account_id, sum(amount) FROM position WHERE tx_id = ? GROUP BY 1 HAVING sum(amount) <> 0", number
+            (
+                "SELECT account_id, sum(amount) FROM position "
+                "WHERE tx_id = ? GROUP BY 1 HAVING sum(amount) <> 0"
+            ),
+            number,
         )
         if number not in waiting:
             assert billed == ([(one.account, right)] if right else []), (number, one)
         asked.update(dict(billed))
     for account in (1, 2):
         assert year.biller.balance(account) == -asked[account]
-    numbers = [number for (number,) in year.books.rows("SELECT number FROM statement ORDER BY number")]
+    numbers = [
+        number for (number,) in year.books.rows("SELECT number FROM statement ORDER BY number")
+    ]
     assert numbers == list(range(1, len(numbers) + 1))

@@ -44,7 +44,9 @@ LINES = st.builds(
 TAXES = st.builds(TaxSum, rate=DECIMALS, net=AMOUNTS, tax=AMOUNTS, gross=AMOUNTS)
 NAMES = st.builds(
     Names,
-    party=st.builds(Party, name=TEXTS, address=st.lists(TEXTS).map(tuple), contact=st.none() | TEXTS),
+    party=st.builds(
+        Party, name=TEXTS, address=st.lists(TEXTS).map(tuple), contact=st.none() | TEXTS
+    ),
     spaces=st.dictionaries(st.tuples(TEXTS, st.integers(0, 99)), TEXTS),
     vehicles=st.dictionaries(st.integers(1, 2**53), TEXTS),
 )
@@ -61,12 +63,20 @@ def shown(papers: Papers, number: int) -> Statement:
 
 def numbered(one: Statement) -> Statement:
     """With its lines numbered from 1, those that are held back after the others."""
-    lines = [replace(each, id=place) for place, each in enumerate((*one.positions, *one.held_back), 1)]
-    return replace(one, positions=tuple(lines[: len(one.positions)]), held_back=tuple(lines[len(one.positions) :]))
+    lines = [
+        replace(each, id=place) for place, each in enumerate((*one.positions, *one.held_back), 1)
+    ]
+    return replace(
+        one,
+        positions=tuple(lines[: len(one.positions)]),
+        held_back=tuple(lines[len(one.positions) :]),
+    )
 
 
 @given(st.lists(LINES, max_size=5), st.lists(TAXES, max_size=3), NAMES)
-def test_what_is_written_as_json_is_read_again(lines: list[Line], taxes: list[TaxSum], names: Names) -> None:
+def test_what_is_written_as_json_is_read_again(
+    lines: list[Line], taxes: list[TaxSum], names: Names
+) -> None:
     assert lines_of(lines_text(lines)) == tuple(lines)
     assert taxes_of(taxes_text(taxes)) == tuple(taxes)
     assert names_of(names_text(names, "salt")) == names
@@ -79,10 +89,14 @@ def test_a_price_keeps_the_decimals_that_it_was_given() -> None:
 
 def test_equal_names_give_equal_texts_whatever_their_order() -> None:
     names = Names(party=forms.ANNA, vehicles={3: "Zoe", 12: "Leaf"})
-    assert names_text(names, "salt") == names_text(replace(names, vehicles={12: "Leaf", 3: "Zoe"}), "salt")
+    assert names_text(names, "salt") == names_text(
+        replace(names, vehicles={12: "Leaf", 3: "Zoe"}), "salt"
+    )
 
 
-@pytest.mark.parametrize("form", [forms.one_line, forms.with_windows, lambda: forms.in_currency(forms.JPY, "40")])
+@pytest.mark.parametrize(
+    "form", [forms.one_line, forms.with_windows, lambda: forms.in_currency(forms.JPY, "40")]
+)
 def test_a_closed_statement_is_shown_as_it_was_written(papers: Papers, form: object) -> None:
     assert callable(form)
     written = numbered(papers.closed(form()))
@@ -106,13 +120,18 @@ def test_a_correction_names_line_and_statement_as_people_find_them(papers: Paper
         (2, None, None),
         (3, 4, "2"),
     ]
-    assert (found[1].is_prepaid, found[2].reason) == (True, "Meter 4 ran fast, see the electrician's letter")
+    assert (found[1].is_prepaid, found[2].reason) == (
+        True,
+        "Meter 4 ran fast, see the electrician's letter",
+    )
 
 
 def test_lines_are_numbered_within_their_statement(papers: Papers) -> None:
     papers.closed(forms.with_windows(4))
     papers.closed(replace(forms.with_windows(4), to=forms.OWNER.party))
-    positions = papers.rows("SELECT id FROM position WHERE statement_id = ? ORDER BY id", [papers.id_of(2)])
+    positions = papers.rows(
+        "SELECT id FROM position WHERE statement_id = ? ORDER BY id", [papers.id_of(2)]
+    )
     found = [line_of_position(papers.rows, number) for (number,) in positions]
     assert [(one.number, one.line) for one in found] == [(2, 1), (2, 2), (2, 3), (2, 4), (2, 5)]
 
@@ -122,7 +141,10 @@ def test_what_is_held_back_is_numbered_after_what_is_asked_for(papers: Papers) -
     papers.draft((account, forms.with_windows(3)))
     papers._position(1, account, forms.position(17, forms.line(quantity=3)), "session")
     found = drafted(papers).statement
-    assert ([one.id for one in found.positions], [one.id for one in found.held_back]) == ([1, 2, 3, 4], [5])
+    assert ([one.id for one in found.positions], [one.id for one in found.held_back]) == (
+        [1, 2, 3, 4],
+        [5],
+    )
     ((last,),) = papers.rows("SELECT max(id) FROM position")
     assert line_of_position(papers.rows, last).line == 4
 
@@ -147,14 +169,20 @@ def test_one_that_is_not_closed_has_the_names_of_now(papers: Papers) -> None:
     account = papers.account(forms.ANNA)
     papers.biller(forms.OWNER)
     papers.draft((account, forms.one_line()))
-    papers.rows("UPDATE account SET name = 'Ben', address = ' Here 1 \n\n10115 Berlin', contact = 'x'")
+    papers.rows(
+        "UPDATE account SET name = 'Ben', address = ' Here 1 \n\n10115 Berlin', contact = 'x'"
+    )
     papers.rows("UPDATE space SET name = 'Elsewhere'")
     papers.biller(replace(forms.OWNER, payment_days=30), template="other")
     found = drafted(papers)
     assert found.statement.to == Party(name="Ben", address=("Here 1", "10115 Berlin"), contact="x")
     assert found.statement.positions[0].space == "Elsewhere"
     assert (found.statement.owner.payment_days, found.templates) == (30, ("other",))
-    assert (found.statement.number, found.statement.closed_on, found.statement.digest) == (None, None, None)
+    assert (found.statement.number, found.statement.closed_on, found.statement.digest) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_one_is_shown_before_anybody_said_who_bills(papers: Papers) -> None:
@@ -180,7 +208,9 @@ def test_after_the_names_were_removed_it_is_shown_without_them(papers: Papers) -
     written = numbered(papers.closed(forms.one_line()))
     papers.remove_names(1)
     (position,) = written.positions
-    assert shown(papers, 1) == replace(written, to=None, positions=(replace(position, space=None, vehicle=None),))
+    assert shown(papers, 1) == replace(
+        written, to=None, positions=(replace(position, space=None, vehicle=None),)
+    )
 
 
 def test_an_unknown_statement_is_no_statement(papers: Papers) -> None:

@@ -31,7 +31,10 @@ def test_the_charger_is_apart_from_its_connectors(books: Books, station: Station
     assert books.row("SELECT status, error_code, status_at, clock_skew_seconds FROM cp") == (
         *("Unavailable", "NoError", "2026-03-01T12:00:00.000Z", 0),
     )
-    assert books.rows("SELECT conn_id, status FROM cp_conn ORDER BY conn_id") == [(1, "Charging"), (2, "Preparing")]
+    assert books.rows("SELECT conn_id, status FROM cp_conn ORDER BY conn_id") == [
+        (1, "Charging"),
+        (2, "Preparing"),
+    ]
     assert [(fact.connector, fact.status) for fact in books.recorded(StatusChanged)] == [
         *((0, "Unavailable"), (1, "Charging"), (2, "Preparing")),
     ]
@@ -41,7 +44,9 @@ def test_equal_ones_are_counted(books: Books, station: Station) -> None:
     for status in ("Available", "Available", "Available", "Preparing", "Available"):
         station.status(status)
         books.wait(1)
-    assert books.rows("SELECT status, count, received_at, last_received_at FROM status ORDER BY id") == [
+    assert books.rows(
+        "SELECT status, count, received_at, last_received_at FROM status ORDER BY id"
+    ) == [
         ("Available", 3, "2026-03-01T12:00:00.250Z", "2026-03-01T12:02:00.250Z"),
         ("Preparing", 1, "2026-03-01T12:03:00.250Z", "2026-03-01T12:03:00.250Z"),
         ("Available", 1, "2026-03-01T12:04:00.250Z", "2026-03-01T12:04:00.250Z"),
@@ -75,7 +80,9 @@ def test_an_older_one_of_the_charger_itself(books: Books, station: Station) -> N
     assert books.value("SELECT status FROM cp") == "Unavailable"
 
 
-@pytest.mark.parametrize("sent", [UNSET_CLOCK, "2026-03-01T12:05:01Z", "2019-01-01T00:00:00Z", "", None, "nonsense"])
+@pytest.mark.parametrize(
+    "sent", [UNSET_CLOCK, "2026-03-01T12:05:01Z", "2019-01-01T00:00:00Z", "", None, "nonsense"]
+)
 @pytest.mark.parametrize("is_first", [True, False])
 def test_where_one_cannot_be_believed_the_order_of_receipt_decides(
     books: Books, station: Station, sent: str | None, is_first: bool
@@ -84,7 +91,9 @@ def test_where_one_cannot_be_believed_the_order_of_receipt_decides(
     for status, told in zip(("Charging", "Finishing"), times, strict=True):
         station.status(status, at=told)
     assert present(books) == "Finishing"
-    assert books.rows("SELECT sent_timestamp FROM status ORDER BY id") == [(told,) for told in times]
+    assert books.rows("SELECT sent_timestamp FROM status ORDER BY id") == [
+        (told,) for told in times
+    ]
 
 
 def test_a_clock_put_right_does_not_hold_the_present_up(books: Books, station: Station) -> None:
@@ -97,7 +106,9 @@ def test_a_clock_put_right_does_not_hold_the_present_up(books: Books, station: S
     assert present(books) == "Available"
 
 
-def test_a_status_without_a_time_keeps_the_skew_that_is_known(books: Books, station: Station) -> None:
+def test_a_status_without_a_time_keeps_the_skew_that_is_known(
+    books: Books, station: Station
+) -> None:
     station.behind = 2
     station.status("Available")
     station.status("Preparing", at=None)
@@ -105,7 +116,9 @@ def test_a_status_without_a_time_keeps_the_skew_that_is_known(books: Books, stat
 
 
 @pytest.mark.parametrize("late_seconds", [59, 60])
-def test_what_did_not_wait_in_the_charger_is_newer(books: Books, station: Station, late_seconds: int) -> None:
+def test_what_did_not_wait_in_the_charger_is_newer(
+    books: Books, station: Station, late_seconds: int
+) -> None:
     """Both came as they happened; a clock may be set by a minute meanwhile."""
     station.status("Preparing", at="2026-03-01T12:00:00Z")
     station.status("Charging", at=station.clock(minutes_ago=late_seconds / 60))
@@ -121,7 +134,9 @@ def come_back(station: Station, boots: bool = True, is_lost: bool = True) -> Non
 
 
 @pytest.mark.parametrize(
-    ("boots", "is_lost"), [(True, True), (True, False), (False, True)], ids=["both", "boot", "reconnect"]
+    ("boots", "is_lost"),
+    [(True, True), (True, False), (False, True)],
+    ids=["both", "boot", "reconnect"],
 )
 @pytest.mark.parametrize("connector", [0, 1])
 @pytest.mark.parametrize("minutes_ago", [2, 60, 77 * 24 * 60])
@@ -130,12 +145,18 @@ def test_the_first_one_after_a_boot_or_a_reconnect_counts_whatever_its_time_says
 ) -> None:
     station.status("Available", connector=connector, at=station.clock(minutes_ago=1))
     come_back(station, boots, is_lost)
-    station.status("Faulted", connector=connector, error="OverVoltage", at=station.clock(minutes_ago))
+    station.status(
+        "Faulted", connector=connector, error="OverVoltage", at=station.clock(minutes_ago)
+    )
     table = "cp" if connector == 0 else "cp_conn"
     assert books.value(f"SELECT status FROM {table}") == "Faulted"
-    assert [(fact.connector, fact.error_code) for fact in books.recorded(ErrorOpened)] == [(connector, "OverVoltage")]
+    assert [(fact.connector, fact.error_code) for fact in books.recorded(ErrorOpened)] == [
+        (connector, "OverVoltage")
+    ]
     station.status("Available", connector=connector, at=station.clock(minutes_ago + 5))
-    assert books.value(f"SELECT status FROM {table}") == "Faulted"  # the second one of this connection, and older
+    assert (
+        books.value(f"SELECT status FROM {table}") == "Faulted"
+    )  # the second one of this connection, and older
     come_back(station, boots, is_lost)
     station.status("Available", connector=connector, at=station.clock(minutes_ago + 5))
     assert [fact.count for fact in books.recorded(ErrorsResolved)] == [1]
@@ -149,7 +170,9 @@ def test_each_connector_has_a_first_one(books: Books, station: Station) -> None:
     for connector in (1, 2):
         station.status("Unavailable", connector, at=station.clock(minutes_ago=30))
         station.status("Faulted", connector, at=station.clock(minutes_ago=40))
-    assert [fact.status for fact in books.recorded(StatusChanged)] == ["Available"] * 2 + ["Unavailable"] * 2
+    assert [fact.status for fact in books.recorded(StatusChanged)] == ["Available"] * 2 + [
+        "Unavailable"
+    ] * 2
     assert present(books, 1) == present(books, 2) == "Unavailable"
 
 
@@ -168,8 +191,11 @@ def test_what_a_replaced_connection_said_does_not_take_the_place_of_the_first_on
 
 @pytest.mark.parametrize("was_ahead", [0, 4, 60])
 @pytest.mark.parametrize("behind", [31, 60, 420, 3 * 365 * 24 * 60])
-def test_a_clock_that_was_set_back_hides_no_fault(books: Books, station: Station, was_ahead: int, behind: int) -> None:
-    """Within one connection the first status after it looks old, as if it had waited. The next one shows the clock."""
+def test_a_clock_that_was_set_back_hides_no_fault(
+    books: Books, station: Station, was_ahead: int, behind: int
+) -> None:
+    """Within one connection the first status after it looks old, as if it had waited. The next one
+    shows the clock."""
     station.behind = -was_ahead
     station.status("Available")
     station.status("Available", connector=2)
@@ -185,11 +211,14 @@ def test_a_clock_that_was_set_back_hides_no_fault(books: Books, station: Station
     assert len(books.recorded(ErrorsResolved)) == 1
 
 
-@pytest.mark.parametrize(("more", "expected"), [(60, "Preparing"), (59, "Available"), (61, "Available")])
+@pytest.mark.parametrize(
+    ("more", "expected"), [(60, "Preparing"), (59, "Available"), (61, "Available")]
+)
 def test_a_local_clock_that_goes_back_an_hour_hides_nothing(
     books: Books, station: Station, more: int, expected: str
 ) -> None:
-    """In Chicago, the night in autumn: five hours behind, then six. What waited for about an hour is old."""
+    """In Chicago, the night in autumn: five hours behind, then six. What waited for about an hour
+    is old."""
     station.behind = 5 * 60
     station.status("Preparing")
     books.wait(20)
@@ -246,7 +275,11 @@ def test_statuses_that_waited_stay_in_their_order(books: Books, station: Station
     station.status("Available")
     for minutes_ago, status in ((50, "Charging"), (40, "Faulted"), (30, "Finishing")):
         books.wait(0.02)
-        station.status(status, error="OtherError" if status == "Faulted" else "NoError", at=station.clock(minutes_ago))
+        station.status(
+            status,
+            error="OtherError" if status == "Faulted" else "NoError",
+            at=station.clock(minutes_ago),
+        )
     assert (present(books), books.count("cp_err")) == ("Available", 0)
 
 
@@ -283,8 +316,19 @@ def test_a_fault_is_opened_once_and_resolved(books: Books, station: Station) -> 
     books.wait(5)
     station.status("Available")
     assert books.row(
-        "SELECT cp_id, conn_id, error_code, is_warning, timestamp, resolved_at, session_id FROM cp_err"
-    ) == (*("CP-1", 1, "GroundFailure", 0, "2026-03-01T12:00:00.000Z", "2026-03-01T12:05:00.000Z", station.session),)
+        "SELECT cp_id, conn_id, error_code, is_warning, timestamp, resolved_at, session_id "
+        "FROM cp_err"
+    ) == (
+        *(
+            "CP-1",
+            1,
+            "GroundFailure",
+            0,
+            "2026-03-01T12:00:00.000Z",
+            "2026-03-01T12:05:00.000Z",
+            station.session,
+        ),
+    )
     assert len(books.recorded(ErrorOpened)) == 1
     assert [fact.count for fact in books.recorded(ErrorsResolved)] == [1]
     station.status("Faulted", error="GroundFailure")
@@ -297,7 +341,9 @@ def test_an_error_code_with_another_status_is_a_warning(books: Books, station: S
     assert books.recorded(ErrorOpened)[0].is_warning
 
 
-def test_faults_of_the_charger_and_of_its_connectors_are_apart(books: Books, station: Station) -> None:
+def test_faults_of_the_charger_and_of_its_connectors_are_apart(
+    books: Books, station: Station
+) -> None:
     station.status("Faulted", connector=0, error="OtherError")
     station.status("Faulted", connector=1, error="OtherError")
     station.status("Available", connector=1)
@@ -309,20 +355,48 @@ def test_faults_of_the_charger_and_of_its_connectors_are_apart(books: Books, sta
 # Boots
 
 
-def test_a_boot_is_kept_whole_and_what_it_leaves_blank_stays(books: Books, station: Station) -> None:
-    station.boot(serial_number="S1", firmware_version="3.09", meter_type="M", meter_serial_number="M-7")
+def test_a_boot_is_kept_whole_and_what_it_leaves_blank_stays(
+    books: Books, station: Station
+) -> None:
+    station.boot(
+        serial_number="S1", firmware_version="3.09", meter_type="M", meter_serial_number="M-7"
+    )
     books.wait(5)
     station.boot(firmware_version="3.10")
     assert books.row(
-        "SELECT vendor, model, serial_number, firmware_version, meter_type, meter_serial_number, heartbeat_interval"
-        " FROM cp"
+        "SELECT vendor, model, serial_number, firmware_version, meter_type, meter_serial_number, "
+        "heartbeat_interval "
+        "FROM cp"
     ) == ("United Chargers", "Grizzl-E", "S1", "3.10", "M", "M-7", 60)
     assert books.rows(
-        "SELECT vendor, model, serial_number, firmware_version, meter_type, meter_serial_number, heartbeat_interval,"
-        " received_at, session_id, answer FROM boot ORDER BY id"
+        "SELECT vendor, model, serial_number, firmware_version, meter_type, meter_serial_number, "
+        "heartbeat_interval, received_at, session_id, answer "
+        "FROM boot ORDER BY id"
     ) == [
-        ("United Chargers", "Grizzl-E", "S1", "3.09", "M", "M-7", 60, "2026-03-01T12:00:00.250Z", 1, "Accepted"),
-        ("United Chargers", "Grizzl-E", None, "3.10", None, None, 60, "2026-03-01T12:05:00.250Z", 1, "Accepted"),
+        (
+            "United Chargers",
+            "Grizzl-E",
+            "S1",
+            "3.09",
+            "M",
+            "M-7",
+            60,
+            "2026-03-01T12:00:00.250Z",
+            1,
+            "Accepted",
+        ),
+        (
+            "United Chargers",
+            "Grizzl-E",
+            None,
+            "3.10",
+            None,
+            None,
+            60,
+            "2026-03-01T12:05:00.250Z",
+            1,
+            "Accepted",
+        ),
     ]
     assert "M-7" in books.rows("SELECT payload FROM boot ORDER BY id")[0][0]
     assert [fact.firmware_version for fact in books.recorded(ChargerBooted)] == ["3.09", "3.10"]
@@ -337,9 +411,9 @@ def test_a_boot_suspends_and_bills_nothing(books: Books, station: Station) -> No
         *((transaction, "Active", books.at, None) for transaction in (mine, second)),
         (theirs, "Active", None, None),
     ]
-    assert books.rows("SELECT kind, who, reason, count FROM tx_event WHERE tx_id = ? ORDER BY id", mine)[1:] == [
-        ("suspend", "system", "boot", 1)
-    ]
+    assert books.rows(
+        "SELECT kind, who, reason, count FROM tx_event WHERE tx_id = ? ORDER BY id", mine
+    )[1:] == [("suspend", "system", "boot", 1)]
     assert {fact.transaction for fact in books.recorded(TransactionSuspended)} == {mine, second}
     assert [fact.during_transaction for fact in books.recorded(ChargerBooted)] == [True, False]
 
@@ -359,7 +433,9 @@ def test_charging_or_suspended_resumes(books: Books, station: Station, status: s
     assert station.bill(other)[0] == 1000
 
 
-@pytest.mark.parametrize("status", ["Available", "Preparing", "Finishing", "Reserved", "Unavailable", "Faulted", "Odd"])
+@pytest.mark.parametrize(
+    "status", ["Available", "Preparing", "Finishing", "Reserved", "Unavailable", "Faulted", "Odd"]
+)
 def test_other_words_do_not(books: Books, station: Station, status: str) -> None:
     station.start(1000)
     station.boot()
@@ -404,4 +480,6 @@ def test_serials_that_alternate_are_two_chargers(
     for serial in serials * 2 if is_shared else serials:
         station.boot(**({"serial_number": serial} if serial else {}))
         books.wait(0.5)
-    assert [fact.evidence for fact in books.recorded(IdentityShared)] == ["the serial number alternates"] * is_shared
+    assert [fact.evidence for fact in books.recorded(IdentityShared)] == [
+        "the serial number alternates"
+    ] * is_shared

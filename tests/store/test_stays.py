@@ -1,4 +1,5 @@
-"""How long a car stayed after charging, from the database: what begins, ends and interrupts a fee for blocking."""
+"""How long a car stayed after charging, from the database: what begins, ends and interrupts a fee
+for blocking."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -111,7 +112,9 @@ def test_energy_may_flow_until_the_reading_that_shows_it(books: Books, station: 
     assert minutes(books, transaction, UNTIL_STOP) == 0
 
 
-def test_a_register_that_a_person_read_shows_energy_until_the_stop(books: Books, station: Station) -> None:
+def test_a_register_that_a_person_read_shows_energy_until_the_stop(
+    books: Books, station: Station
+) -> None:
     """Its charger forgot the register at the stop, two hours after the last reading."""
     transaction, _ = full(station)
     books.wait(120)
@@ -128,7 +131,14 @@ def test_a_coarse_register_alone_does_not_show_the_end(
 ) -> None:
     """Whole kWh: a car could take half of one until the stop."""
     transaction = station.start(1000)
-    wh = charge(station, transaction, 1000, every=10, told=lambda wh: kwh(wh, 0), tells_power=shows == "power")
+    wh = charge(
+        station,
+        transaction,
+        1000,
+        every=10,
+        told=lambda wh: kwh(wh, 0),
+        tells_power=shows == "power",
+    )
     if shows == "status":
         station.status("SuspendedEV")
     for _ in range(12):
@@ -221,7 +231,9 @@ def test_an_end_that_the_system_found_is_none(books: Books, station: Station) ->
 
 @pytest.mark.parametrize("status", ["SuspendedEVSE", "Faulted", "Unavailable"])
 @pytest.mark.parametrize("connector", [0, 1])
-def test_the_chargers_own_doing_does_not_count(books: Books, station: Station, status: str, connector: int) -> None:
+def test_the_chargers_own_doing_does_not_count(
+    books: Books, station: Station, status: str, connector: int
+) -> None:
     """Forty minutes of two hours."""
     transaction, wh = full(station)
     idle(station, transaction, wh, 30)
@@ -234,11 +246,16 @@ def test_the_chargers_own_doing_does_not_count(books: Books, station: Station, s
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(0, 80), (5, 80), (6, 120)])
-def test_our_own_limit_does_not_count(books: Books, station: Station, limit: float, expected: int) -> None:
+def test_our_own_limit_does_not_count(
+    books: Books, station: Station, limit: float, expected: int
+) -> None:
     """Forty minutes of two hours, in which no car could charge with less than 6 A."""
     transaction, wh = full(station)
     idle(station, transaction, wh, 30)
-    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
+    schedule = {
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+    }
     set_profile(station, 1, profile(1) | {"chargingSchedule": schedule})
     idle(station, transaction, wh, 40)
     ask(station, "ClearChargingProfile", {"id": 1})
@@ -248,8 +265,11 @@ def test_our_own_limit_does_not_count(books: Books, station: Station, limit: flo
 
 
 def test_a_schedule_of_ours_counts_by_its_periods(books: Books, station: Station) -> None:
-    """Nothing from 75 to 105 minutes after each start of a transaction; the car was full after 60."""
-    periods = [{"startPeriod": 60 * at, "limit": limit} for at, limit in ((0, 4140), (75, 0), (105, 4140))]
+    """Nothing from 75 to 105 minutes after each start of a transaction; the car was full after
+    60."""
+    periods = [
+        {"startPeriod": 60 * at, "limit": limit} for at, limit in ((0, 4140), (75, 0), (105, 4140))
+    ]
     relative = profile(1, "TxDefaultProfile") | {"chargingProfileKind": "Relative"}
     schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": periods}
     set_profile(station, 0, relative | {"chargingSchedule": schedule})
@@ -323,7 +343,8 @@ def test_a_server_that_was_stopped_does_not_count(books: Books, station: Station
 
 
 def test_after_a_crash_only_what_was_heard_counts(books: Books, station: Station) -> None:
-    """The last message came at 14:00, the server was started again at 14:45: when it died is unknown."""
+    """The last message came at 14:00, the server was started again at 14:45: when it died is
+    unknown."""
     transaction, wh = full(station)
     idle(station, transaction, wh, HOUR)
     books.wait(45)
@@ -360,7 +381,8 @@ def release(books: Books, transaction: int) -> None:
 def test_a_car_that_is_held_back_is_not_counted(
     books: Books, station: Station, why: str, terms: Blocking, expected: int
 ) -> None:
-    """Of two hours, not 40 minutes and the two in which the car may answer; then the grace begins anew."""
+    """Of two hours, not 40 minutes and the two in which the car may answer; then the grace begins
+    anew."""
     transaction, wh = full(station)
     idle(station, transaction, wh, 30)
     hold(books, transaction, why)
@@ -371,7 +393,9 @@ def test_a_car_that_is_held_back_is_not_counted(
     assert minutes(books, transaction, terms) == expected
 
 
-def test_the_grace_does_not_run_out_while_a_car_is_held_back(books: Books, station: Station) -> None:
+def test_the_grace_does_not_run_out_while_a_car_is_held_back(
+    books: Books, station: Station
+) -> None:
     """Until 13:40: its two minutes, and half an hour. It stays until 14:40."""
     transaction, wh = full(station)
     hold(books, transaction)
@@ -400,7 +424,9 @@ def test_a_car_may_say_within_two_minutes_that_it_wants_nothing(
     assert minutes(books, transaction, WITH_GRACE) == expected - 30
 
 
-def test_a_car_that_waited_before_it_charged_is_full_like_any_other(books: Books, station: Station) -> None:
+def test_a_car_that_waited_before_it_charged_is_full_like_any_other(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(1000)
     hold(books, transaction, "waited")
     station.status("SuspendedEVSE")
@@ -433,8 +459,8 @@ def test_a_car_that_is_only_held_back_pays_nothing(books: Books, station: Statio
 def test_a_car_that_is_held_back_to_the_stop_has_the_grace_to_leave(
     books: Books, station: Station, *, is_ended: bool
 ) -> None:
-    """It was full for an hour before, of which half was free. After the stop it stays for 40 minutes, of which ten
-    count; when the span is ended, some time later, does not matter."""
+    """It was full for an hour before, of which half was free. After the stop it stays for 40
+    minutes, of which ten count; when the span is ended, some time later, does not matter."""
     transaction, wh = full(station)
     idle(station, transaction, wh, HOUR)
     hold(books, transaction)
@@ -458,7 +484,8 @@ def test_what_was_held_back_is_of_one_transaction(books: Books, station: Station
 
 
 def test_a_clock_behind_shifts_what_was_held_back(books: Books) -> None:
-    """Half an hour behind: by its clock the car may have been held back half an hour before we say so."""
+    """Half an hour behind: by its clock the car may have been held back half an hour before we say
+    so."""
     station = Station(books, behind=30)
     transaction, wh = full(station)
     idle(station, transaction, wh, HOUR)
@@ -490,7 +517,8 @@ def test_a_clock_ahead(books: Books) -> None:
 
 
 def test_a_clock_behind_shifts_what_is_ours(books: Books) -> None:
-    """Half an hour behind. The connection was lost by our clock just before the stop, by its own before 15:00."""
+    """Half an hour behind. The connection was lost by our clock just before the stop, by its own
+    before 15:00."""
     station = Station(books, behind=30)
     transaction, wh = full(station)
     idle(station, transaction, wh, 2 * HOUR)
@@ -524,7 +552,8 @@ def test_a_clock_that_stands_still_shows_no_stay(books: Books, station: Station)
 
 
 def test_a_stop_whose_time_is_that_of_its_receipt(books: Books, station: Station) -> None:
-    """Its clock was lost while it was away. When the car left is unknown; from the receipt on, it is known."""
+    """Its clock was lost while it was away. When the car left is unknown; from the receipt on, it
+    is known."""
     transaction, wh = full(station)
     station.lose()
     books.wait(120)
@@ -547,7 +576,9 @@ def test_a_stop_that_waited(books: Books, station: Station) -> None:
     station.connect()
     station.stop(transaction, wh, at=stopped)
     station.status("Available")
-    assert minutes(books, transaction) <= 1  # the fraction of a second before the connection was lost
+    assert (
+        minutes(books, transaction) <= 1
+    )  # the fraction of a second before the connection was lost
 
 
 def test_nothing_before_the_stay_counts(books: Books, station: Station) -> None:

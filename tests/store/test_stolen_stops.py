@@ -1,4 +1,5 @@
-"""A stop that is taken from its transaction, or given to another one, by one wrong field (rules.md, Transactions)."""
+"""A stop that is taken from its transaction, or given to another one, by one wrong field (rules.md,
+Transactions)."""
 
 from __future__ import annotations
 
@@ -25,10 +26,14 @@ def energy(books: Books, transaction: int) -> int:
 class Car:
     """A car at a connector that is told each minute."""
 
-    def __init__(self, station: Station, wh: int, connector: int = 1, car: int = CAR, tag: str = "TAG") -> None:
+    def __init__(
+        self, station: Station, wh: int, connector: int = 1, car: int = CAR, tag: str = "TAG"
+    ) -> None:
         self.station, self.wh, self.connector, self.car = station, wh, connector, car
         self.transaction = station.start(wh, connector, tag)
-        self.data = [meter_value(station.clock(), {"value": str(wh), "context": "Transaction.Begin"})]
+        self.data = [
+            meter_value(station.clock(), {"value": str(wh), "context": "Transaction.Begin"})
+        ]
 
     def minute(self) -> None:
         self.wh += self.car // 60
@@ -36,7 +41,9 @@ class Car:
         self.station.tell(reading, transaction=self.transaction, connector=self.connector)
 
     def whole_data(self) -> list[dict[str, Any]]:
-        end = meter_value(self.station.clock(), {"value": str(self.wh), "context": "Transaction.End"})
+        end = meter_value(
+            self.station.clock(), {"value": str(self.wh), "context": "Transaction.End"}
+        )
         return [*self.data, end]
 
 
@@ -73,7 +80,9 @@ def test_the_last_stop_of_the_connector_comes_again_with_the_new_id(
 
 
 @pytest.mark.parametrize("has_data", [True, False])
-def test_a_stop_with_the_register_of_the_other_connector(books: Books, station: Station, has_data: bool) -> None:
+def test_a_stop_with_the_register_of_the_other_connector(
+    books: Books, station: Station, has_data: bool
+) -> None:
     one = Car(station, 27_471, 1, tag="A")
     charge_for(31, one)
     two = Car(station, 1200, 2, tag="B")
@@ -91,7 +100,9 @@ def test_a_stop_with_the_register_of_the_other_connector(books: Books, station: 
 
 
 @pytest.mark.parametrize("car", [7200, 22_000, 50_000, 90_000])
-def test_a_stop_at_0_wh_after_which_the_car_charges_under_its_id(books: Books, station: Station, car: int) -> None:
+def test_a_stop_at_0_wh_after_which_the_car_charges_under_its_id(
+    books: Books, station: Station, car: int
+) -> None:
     one = Car(station, 8200, car=car)
     books.wait(0.1)
     station.stop(one.transaction, 8200)

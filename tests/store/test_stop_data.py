@@ -35,7 +35,9 @@ def test_a_session_that_begins_again_after_a_boot_and_brings_all_readings_is_bil
         wh += WATTS // 12
         data.append(meter_value(station.clock(), wh))
         if second is None or is_live:
-            station.tell(meter_value(station.clock(), wh, watts(WATTS)), transaction=second or first)
+            station.tell(
+                meter_value(station.clock(), wh, watts(WATTS)), transaction=second or first
+            )
         if minute == 30:
             station.boot()
             second = start(station, begin, tag=tag)
@@ -84,7 +86,9 @@ def test_a_begin_of_0_in_the_data_is_no_reset(books: Books, station: Station) ->
     assert_figure(station, transaction, wh - begin, flagged=True)
 
 
-def test_the_last_stop_that_comes_again_with_the_id_of_the_next_changes_nothing(books: Books, station: Station) -> None:
+def test_the_last_stop_that_comes_again_with_the_id_of_the_next_changes_nothing(
+    books: Books, station: Station
+) -> None:
     first = station.start(1000)
     books.wait(HOUR)
     stopped = station.clock()
@@ -110,7 +114,9 @@ def test_a_stop_with_the_register_of_the_other_connector_keeps_its_id_if_its_dat
     for _ in range(90):
         wh = charge(station, first, wh, 1, every=1)
         other += WATTS // HOUR
-        station.tell(meter_value(station.clock(), other, watts(WATTS)), transaction=second, connector=2)
+        station.tell(
+            meter_value(station.clock(), other, watts(WATTS)), transaction=second, connector=2
+        )
     station.stop(first, other, data=[*data, at_end(station, wh)])
     other = charge(station, second, other, 20, every=1, connector=2)
     station.stop(second, other)
@@ -140,7 +146,9 @@ def test_a_stop_without_an_id_ends_no_transaction_that_charged_before_it_began(
     settle(books)
 
     assert_figure(station, first, WATTS // 2, flagged=not is_live)
-    found = books.row("SELECT energy_delivered, id_tag FROM tx WHERE status = 'Completed' AND id <> ?", first)
+    found = books.row(
+        "SELECT energy_delivered, id_tag FROM tx WHERE status = 'Completed' AND id <> ?", first
+    )
     assert found == (WATTS, tag)
 
 

@@ -11,7 +11,9 @@ NO_IDS = [-1, 0, 17, 2**31 - 1, 2**53, -(2**53)]
 
 
 def open_ones(books: Books) -> set[int]:
-    return {transaction for (transaction,) in books.rows("SELECT id FROM tx WHERE status = 'Active'")}
+    return {
+        transaction for (transaction,) in books.rows("SELECT id FROM tx WHERE status = 'Active'")
+    }
 
 
 def test_a_stop_closes_and_bills(books: Books, station: Station) -> None:
@@ -19,14 +21,21 @@ def test_a_stop_closes_and_bills(books: Books, station: Station) -> None:
     books.wait(HOUR)
     assert station.stop(transaction, 8000, tag="TAG", reason="EVDisconnected") == "Accepted"
     assert station.bill(transaction) == (7000, "register", "certain")
-    assert books.row("SELECT status, stop_time, meter_stop, stop_reason, stop_id_tag, stopped_by, review FROM tx") == (
+    assert books.row(
+        "SELECT status, stop_time, meter_stop, stop_reason, stop_id_tag, stopped_by, review FROM tx"
+    ) == (
         *("Completed", "2026-03-01T13:00:00.000Z", 8000, "EVDisconnected", "TAG", "charger", None),
     )
-    assert books.row("SELECT who, reason, timestamp, received_at FROM tx_event WHERE kind = 'stop'") == (
-        *("charger", "EVDisconnected", "2026-03-01T13:00:00.000Z", "2026-03-01T13:00:00.250Z"),
-    )
+    assert books.row(
+        "SELECT who, reason, timestamp, received_at FROM tx_event WHERE kind = 'stop'"
+    ) == (*("charger", "EVDisconnected", "2026-03-01T13:00:00.000Z", "2026-03-01T13:00:00.250Z"),)
     (fact,) = books.recorded(TransactionStopped)
-    assert (fact.transaction, fact.connector, fact.energy_wh, fact.review) == (transaction, 1, 7000, None)
+    assert (fact.transaction, fact.connector, fact.energy_wh, fact.review) == (
+        transaction,
+        1,
+        7000,
+        None,
+    )
     assert books.value("SELECT last_tx_stop_at FROM cp") == "2026-03-01T13:00:00.000Z"
 
 
@@ -43,7 +52,10 @@ def test_a_second_stop_with_the_same_values_changes_nothing(books: Books, statio
     station.stop(transaction, 5000, at=sent, tag="TAG")
     assert books.rows("SELECT * FROM tx") == before
     assert len(books.recorded(TransactionStopped)) == 1
-    assert books.row("SELECT count, last_received_at FROM tx_event WHERE kind = 'stop'") == (2, books.at)
+    assert books.row("SELECT count, last_received_at FROM tx_event WHERE kind = 'stop'") == (
+        2,
+        books.at,
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +106,8 @@ def test_a_clock_put_right_on_the_way_costs_nothing(books: Books, station: Stati
 
 
 def test_local_time_called_utc_told_after_being_offline(station: Station) -> None:
-    """All sent within a second, two hours ahead: its own clock shows that delivery took 90 minutes."""
+    """All sent within a second, two hours ahead: its own clock shows that delivery took 90
+    minutes."""
     station.behind = -2 * HOUR
     data = [station.register(1000, 95), station.register(31_000, 5)]
     transaction = station.start(1000, at=station.clock(95))
@@ -110,7 +123,8 @@ def test_no_clock_at_all_told_after_being_offline(station: Station) -> None:
 
 
 def test_a_clock_that_stands_still_told_after_being_offline(books: Books, station: Station) -> None:
-    """Start and stop arrived within a minute, both with 1970: only earlier messages bound the duration."""
+    """Start and stop arrived within a minute, both with 1970: only earlier messages bound the
+    duration."""
     station.stop(station.start(1000, at=UNSET_CLOCK), 5000, at=UNSET_CLOCK)
     books.wait(DAY)
     station.connect()
@@ -130,7 +144,9 @@ def test_a_car_that_stays_for_a_season(books: Books, station: Station) -> None:
 
 
 @pytest.mark.parametrize("sent", [UNSET_CLOCK, "2021-01-01T00:00:00Z"])
-def test_decades_between_two_clocks_are_no_time_to_deliver(books: Books, station: Station, sent: str) -> None:
+def test_decades_between_two_clocks_are_no_time_to_deliver(
+    books: Books, station: Station, sent: str
+) -> None:
     transaction = station.start(0, at=sent)
     books.wait(1)
     station.stop(transaction, 900_000_000)
@@ -144,7 +160,9 @@ def test_negative_registers_are_none(station: Station) -> None:
     assert station.bill(transaction) == (0, "segments", "doubtful")
 
 
-def test_lifetime_in_transaction_data_and_session_in_meter_values(books: Books, station: Station) -> None:
+def test_lifetime_in_transaction_data_and_session_in_meter_values(
+    books: Books, station: Station
+) -> None:
     """Grizzl-E: neither is mixed with the other."""
     transaction = station.start(100_000)
     began = station.clock()
@@ -179,7 +197,11 @@ def test_a_late_stop_wins_over_a_close_by_the_system(books: Books, station: Stat
     books.wait(10)
     station.stop(transaction, 8000, at=station.clock(minutes_ago=20))
     assert station.bill(transaction) == (7000, "register", "certain")
-    assert books.row("SELECT stopped_by, stop_reason, meter_stop FROM tx") == ("charger", "Local", 8000)
+    assert books.row("SELECT stopped_by, stop_reason, meter_stop FROM tx") == (
+        "charger",
+        "Local",
+        8000,
+    )
     station.stop(transaction, 9000)  # its own stop
     assert station.bill(transaction) == (7000, "register", "certain")
     assert station.review(transaction) == "a second stop came with other values"
@@ -202,7 +224,9 @@ def test_a_late_stop_without_an_id_wins_too(books: Books, station: Station, no_i
 
 
 @pytest.mark.parametrize("no_id", NO_IDS)
-def test_without_a_usable_id_the_only_one_that_fits_is_closed(books: Books, station: Station, no_id: int) -> None:
+def test_without_a_usable_id_the_only_one_that_fits_is_closed(
+    books: Books, station: Station, no_id: int
+) -> None:
     transaction, sent = station.start(1000), station.clock(minutes_ago=-30)
     books.wait(HOUR)
     for _ in range(3):
@@ -233,7 +257,11 @@ def test_what_fits_no_transaction_is_set_aside_once(books: Books, station: Stati
     sent = station.clock()
     for _ in range(3):
         station.stop(-1, 8000, at=sent)
-    assert books.row("SELECT action, message_id, count FROM set_aside") == ("StopTransaction", '"1"', 3)
+    assert books.row("SELECT action, message_id, count FROM set_aside") == (
+        "StopTransaction",
+        '"1"',
+        3,
+    )
     assert len(books.recorded(MessageSetAside)) == 1
 
 
@@ -247,7 +275,9 @@ def test_what_fits_no_transaction_is_set_aside_once(books: Books, station: Stati
         ({"tag": "GAT"}, "another tag"),
     ],
 )
-def test_a_stop_without_an_id_must_fit(books: Books, station: Station, stop: dict[str, str], why: str) -> None:
+def test_a_stop_without_an_id_must_fit(
+    books: Books, station: Station, stop: dict[str, str], why: str
+) -> None:
     transaction = station.start(1000)
     books.wait(HOUR)
     station.tell(station.register(2000), transaction=transaction)
@@ -299,7 +329,9 @@ def test_on_one_connector_the_newest_is_meant(books: Books, station: Station) ->
     assert station.bill(newer)[0] == 4000
 
 
-def test_an_open_one_comes_before_one_that_the_system_closed(books: Books, station: Station) -> None:
+def test_an_open_one_comes_before_one_that_the_system_closed(
+    books: Books, station: Station
+) -> None:
     orphan = station.start(1000, connector=2)
     books.wait(HOUR)
     station.orphan(orphan, 1500, connector=2)
@@ -311,7 +343,8 @@ def test_an_open_one_comes_before_one_that_the_system_closed(books: Books, stati
 
 
 def test_1970_and_no_id_each_time(books: Books, station: Station) -> None:
-    """The stop of the second transaction is not a repetition of the first, although the two are equal."""
+    """The stop of the second transaction is not a repetition of the first, although the two are
+    equal."""
     for _ in range(3):
         transaction = station.start(0, at=UNSET_CLOCK)
         books.wait(HOUR)
@@ -334,7 +367,9 @@ def test_a_start_of_zero_goes_on_where_the_register_stood(books: Books, station:
     books.wait(12 * 60)
     station.stop(second, 510_000)
     assert station.bill(second) == (10_000, "register", "doubtful")
-    assert station.review(second) == "start register is 0 Wh, the previous session ended at 500000 Wh"
+    assert (
+        station.review(second) == "start register is 0 Wh, the previous session ended at 500000 Wh"
+    )
 
 
 def test_who_counts_each_transaction_from_zero_is_billed_so(books: Books, station: Station) -> None:
@@ -345,7 +380,9 @@ def test_who_counts_each_transaction_from_zero_is_billed_so(books: Books, statio
         assert station.bill(transaction) == (meter_stop, "register", "certain")
 
 
-def test_a_new_meter_is_believed_where_its_readings_begin_with_it(books: Books, station: Station) -> None:
+def test_a_new_meter_is_believed_where_its_readings_begin_with_it(
+    books: Books, station: Station
+) -> None:
     first = station.start(5000)
     books.wait(60)
     station.stop(first, 9000)
@@ -357,8 +394,11 @@ def test_a_new_meter_is_believed_where_its_readings_begin_with_it(books: Books, 
     assert station.bill(second) == (10_000, "register", "certain")
 
 
-def test_a_stop_without_an_id_closes_nobody_it_cannot_have_been(books: Books, station: Station) -> None:
-    """Of a start that was lost, on another connector: the one that runs stood at 2750 Wh a minute ago, at 7 kW."""
+def test_a_stop_without_an_id_closes_nobody_it_cannot_have_been(
+    books: Books, station: Station
+) -> None:
+    """Of a start that was lost, on another connector: the one that runs stood at 2750 Wh a minute
+    ago, at 7 kW."""
     running = station.start(1000)
     books.wait(15)
     power = {"value": "7000", "unit": "W", "measurand": "Power.Active.Import"}

@@ -6,7 +6,19 @@ import pytest
 
 from tests.store.books import Books
 from tests.store.lies import LIES, liar_story
-from tests.store.stories import Note, Session, Story, Verdict, Voice, outage, play, samples_of, tell, timeline, verdict
+from tests.store.stories import (
+    Note,
+    Session,
+    Story,
+    Verdict,
+    Voice,
+    outage,
+    play,
+    samples_of,
+    tell,
+    timeline,
+    verdict,
+)
 
 CURVE = ((60, 7200.0), (30, 0.0), (60, 3600.0))
 
@@ -15,7 +27,9 @@ def session(voice: Voice | None = None, meter: float = 1000) -> Session:
     return Session(1, 1, "TAG", 10, meter, CURVE, voice or Voice())
 
 
-@pytest.mark.parametrize(("minute", "wh", "power"), [(0, 0, 7200), (40, 3600, 7200), (90, 7200, 0), (500, 10_800, 0)])
+@pytest.mark.parametrize(
+    ("minute", "wh", "power"), [(0, 0, 7200), (40, 3600, 7200), (90, 7200, 0), (500, 10_800, 0)]
+)
 def test_what_was_delivered_until_then(minute: float, wh: float, power: float) -> None:
     assert (session().wh(minute), session().power(minute)) == (wh, power)
     assert (session().delivered, session().end, session().figure) == (10_800, 160, 10_800)
@@ -57,7 +71,9 @@ def test_current_and_voltage_amount_to_the_power() -> None:
         (10_900, "why", Verdict.WRONG),
     ],
 )
-def test_a_verdict_is_of_the_figure_and_its_review(wh: int, review: str | None, expected: Verdict) -> None:
+def test_a_verdict_is_of_the_figure_and_its_review(
+    wh: int, review: str | None, expected: Verdict
+) -> None:
     told = session()
     told.slack = 120
     assert verdict(told, wh, review) is expected

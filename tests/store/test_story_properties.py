@@ -1,6 +1,7 @@
 """Invariants of every story, whatever its lies and losses (rules.md, Energy).
 
-A story is generated from a seed, so it cannot be shrunk: its timeline is printed on failure. STORIES=1000 tells more.
+A story is generated from a seed, so it cannot be shrunk: its timeline is printed on failure.
+STORIES=1000 tells more.
 """
 
 import os
@@ -51,7 +52,8 @@ def told(story: Story) -> str:
 @given(names, seeds)
 @by_seed
 def test_no_story_is_silently_wrong_or_lost(lies: list[str], seed: int) -> None:
-    """Never negative, never above what was delivered without a review, nor all of a connector above its register."""
+    """Never negative, never above what was delivered without a review, nor all of a connector above
+    its register."""
     story, _ = liar_story(lies, Random(seed))
     _, outcomes = tell_all(story)
     for session, verdict, _, wh, review in outcomes:
@@ -60,7 +62,9 @@ def test_no_story_is_silently_wrong_or_lost(lies: list[str], seed: int) -> None:
         assert verdict not in (Verdict.SILENT, Verdict.LOST), told(story)
     for connector in {session.connector for session in story.sessions}:
         mine = [outcome for outcome in outcomes if outcome.session.connector == connector]
-        assert sum(outcome.wh or 0 for outcome in mine if outcome.review is None) <= _rise(mine), told(story)
+        assert sum(outcome.wh or 0 for outcome in mine if outcome.review is None) <= _rise(mine), (
+            told(story)
+        )
 
 
 @given(one_name, seeds)
@@ -68,13 +72,17 @@ def test_no_story_is_silently_wrong_or_lost(lies: list[str], seed: int) -> None:
 def test_nothing_is_certain_where_evidence_contradicts(lie: str, seed: int) -> None:
     story, lied = liar_story([lie], Random(seed))
     _, outcomes = tell_all(story)
-    assert all(outcome.review is not None for outcome in outcomes if outcome.session is lied), told(story)
+    assert all(outcome.review is not None for outcome in outcomes if outcome.session is lied), told(
+        story
+    )
 
 
 def _rise(outcomes: list[Outcome]) -> float:
     """Of the connector's true register, and its resolution for each session."""
     sessions: list[Session] = [outcome.session for outcome in outcomes]
-    return sum(session.delivered for session in sessions) + sum(session.tolerance for session in sessions)
+    return sum(session.delivered for session in sessions) + sum(
+        session.tolerance for session in sessions
+    )
 
 
 @given(names, seeds)
@@ -115,6 +123,10 @@ def _delay(story: Story, chance: Random) -> None:
     session = chance.choice(story.sessions)
     since = session.begin + chance.uniform(0, session.end - session.begin)
     until = since + chance.choice([10, 60, 300])
-    waiting = [note for note in story.in_order() if note.kind == "reading" and since <= note.arrives < until]
+    waiting = [
+        note
+        for note in story.in_order()
+        if note.kind == "reading" and since <= note.arrives < until
+    ]
     for place, note in enumerate(waiting):
         note.arrives = until + place / 600

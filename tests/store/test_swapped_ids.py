@@ -1,4 +1,5 @@
-"""A charger that confuses the ids of its two connectors while their registers are close (rules.md, Energy)."""
+"""A charger that confuses the ids of its two connectors while their registers are close (rules.md,
+Energy)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ CLOSE_WH = 3000
 
 @dataclass
 class Connector:
-    """A connector with a register of its own, and the transactions on it: id and the energy that flowed."""
+    """A connector with a register of its own, and the transactions on it: id and the energy that
+    flowed."""
 
     number: int
     wh: int
@@ -32,7 +34,8 @@ class Connector:
 
 
 class Double:
-    """A charger with two connectors. `swaps` names the messages in which it swaps their ids while both charge."""
+    """A charger with two connectors. `swaps` names the messages in which it swaps their ids while
+    both charge."""
 
     def __init__(self, seed: int, swaps: str) -> None:
         self.random, self.swaps = Random(seed), swaps
@@ -49,7 +52,11 @@ class Double:
     def start(self, one: Connector, tag: str) -> None:
         moment = understand(self.station.clock(), self.books.now)
         self.station.write(close_before_start, Opening(one.number, tag, one.wh, moment))
-        one.id, one.begin, one.power = self.station.start(one.wh, one.number, tag), one.wh, self.random.choice(CARS)
+        one.id, one.begin, one.power = (
+            self.station.start(one.wh, one.number, tag),
+            one.wh,
+            self.random.choice(CARS),
+        )
 
     def stop(self, one: Connector, name: int) -> None:
         self.station.stop(name, one.wh)
@@ -57,7 +64,9 @@ class Double:
         one.told.append((one.id, one.wh - one.begin))
         self.ends[one.id] = one.wh
 
-    def run(self, minutes: int, running: tuple[Connector, ...], *, is_swapped: bool = False) -> None:
+    def run(
+        self, minutes: int, running: tuple[Connector, ...], *, is_swapped: bool = False
+    ) -> None:
         for _ in range(minutes):
             self.books.wait(1)
             for one in running:
@@ -124,19 +133,26 @@ def story(seed: int, swaps: str, *, with_readings: bool = True) -> Double:
 def test_swapped_ids_are_found_and_each_car_is_billed_what_it_took(seed: int, swaps: str) -> None:
     double = story(seed, swaps)
     for transaction, wh in double.told():
-        assert_figure(double.station, transaction, wh, flagged=transaction in double.charged_together)
+        assert_figure(
+            double.station, transaction, wh, flagged=transaction in double.charged_together
+        )
 
 
 @pytest.mark.parametrize("seed", range(STORIES))
 def test_swapped_stops_are_found_without_readings_by_the_next_starts(seed: int) -> None:
     double = story(seed, "stops", with_readings=False)
     for transaction, wh in double.told():
-        assert_figure(double.station, transaction, wh, flagged=transaction in double.charged_together)
+        assert_figure(
+            double.station, transaction, wh, flagged=transaction in double.charged_together
+        )
 
 
 @pytest.mark.parametrize("seed", range(STORIES))
-def test_stops_that_name_the_newest_transaction_make_no_wrong_figure_certain_without_readings(seed: int) -> None:
-    """The first one may fit the newest transaction, too; then the second one is in doubt, as is what it leaves open."""
+def test_stops_that_name_the_newest_transaction_make_no_wrong_figure_certain_without_readings(
+    seed: int,
+) -> None:
+    """The first one may fit the newest transaction, too; then the second one is in doubt, as is
+    what it leaves open."""
     double = story(seed, "newest", with_readings=False)
     for transaction, wh in double.told():
         _, billed, is_flagged = bill_of(double.station, transaction)
@@ -152,14 +168,17 @@ def test_right_ids_are_believed(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(STORIES))
 def test_swapped_ids_of_readings_alone_make_no_wrong_figure_certain(seed: int) -> None:
-    """The first reading of a new charger may be taken for the wrong transaction, if its register is nearer."""
+    """The first reading of a new charger may be taken for the wrong transaction, if its register is
+    nearer."""
     double = story(seed, "readings")
     for transaction, wh in double.told():
         _, billed, is_flagged = bill_of(double.station, transaction)
         assert billed == wh or is_flagged
 
 
-def test_the_right_id_counts_where_each_reading_has_connector_1(books: Books, station: Station) -> None:
+def test_the_right_id_counts_where_each_reading_has_connector_1(
+    books: Books, station: Station
+) -> None:
     first, second = station.start(50_000, 1, "ANN"), station.start(50_400, 2, "BOB")
     ann, bob = 50_000, 50_400
     for _ in range(12):
@@ -175,7 +194,9 @@ def test_the_right_id_counts_where_each_reading_has_connector_1(books: Books, st
     assert books.rows(sent, second) == [(2, 1)]
 
 
-def test_a_start_at_the_stop_of_the_other_car_is_usual_at_a_shared_meter(books: Books, station: Station) -> None:
+def test_a_start_at_the_stop_of_the_other_car_is_usual_at_a_shared_meter(
+    books: Books, station: Station
+) -> None:
     """The stops are right: the register went on while only the other car charged."""
     first, second = station.start(50_000, 1, "ANN"), station.start(50_000, 2, "BOB")
     wh = 50_000

@@ -1,4 +1,5 @@
-"""A meter that is swapped while its charger is offline: what the queue holds is of the old and of the new one."""
+"""A meter that is swapped while its charger is offline: what the queue holds is of the old and of
+the new one."""
 
 import pytest
 
@@ -14,7 +15,9 @@ def come_back(station: Station) -> None:
     station.boot(meter_serial_number="NEW")
 
 
-def test_registers_of_two_meters_in_one_queue_do_not_overlap(books: Books, station: Station) -> None:
+def test_registers_of_two_meters_in_one_queue_do_not_overlap(
+    books: Books, station: Station
+) -> None:
     station.boot(meter_serial_number="OLD")
     station.lose()
     books.wait(5 * HOUR)
@@ -72,8 +75,11 @@ def test_a_reading_of_the_new_meter_that_overtakes_the_queue_is_of_the_transacti
     assert_figure(station, third, 3700, flagged=False)
 
 
-def test_an_empty_transaction_after_it_shows_that_a_register_never_rose(books: Books, station: Station) -> None:
-    """No meter is set back to the very register at which it stood before: this stop is of another connector."""
+def test_an_empty_transaction_after_it_shows_that_a_register_never_rose(
+    books: Books, station: Station
+) -> None:
+    """No meter is set back to the very register at which it stood before: this stop is of another
+    connector."""
     wh = session(station, 1000)
     transaction = station.start(wh)
     books.wait(HOUR)
@@ -88,7 +94,9 @@ def test_an_empty_transaction_after_it_shows_that_a_register_never_rose(books: B
     assert_figure(station, empty, 0, flagged=False)
 
 
-def test_a_boot_without_a_serial_number_between_two_meters_hides_no_swap(books: Books, station: Station) -> None:
+def test_a_boot_without_a_serial_number_between_two_meters_hides_no_swap(
+    books: Books, station: Station
+) -> None:
     """The last known one counts."""
     station.boot(meter_serial_number="OLD")
     books.wait(HOUR)

@@ -102,11 +102,16 @@ def memory(tmp_path: Path) -> Any:
 async def test_an_import_is_in_memory_once_it_was_read(memory: Memory) -> None:
     rows = [("T1", "Accepted"), ("T2", "Blocked")]
     async with memory.open() as read_imported:
-        memory.books.run(writes.take, memory.books.policy, ("id_tag", "status"), rows, memory.books.at, "anna")
+        memory.books.run(
+            writes.take, memory.books.policy, ("id_tag", "status"), rows, memory.books.at, "anna"
+        )
         memory.index.observe(memory.books.facts[-1])
         assert len(memory.index) == 0
         await read_imported()
-        assert [memory.index.judge(name, memory.books.at).status for name in ("T1", "T2")] == ["Accepted", "Blocked"]
+        assert [memory.index.judge(name, memory.books.at).status for name in ("T1", "T2")] == [
+            "Accepted",
+            "Blocked",
+        ]
     async with memory.open():
         assert len(memory.index) == 2
 
@@ -116,7 +121,9 @@ async def test_an_import_is_in_memory_once_it_was_read(memory: Memory) -> None:
 
 def add(memory: Memory, *names: str) -> None:
     for name in names:
-        memory.books.run(writes.add, memory.books.policy, TagData(id_tag=name), memory.books.at, "anna")
+        memory.books.run(
+            writes.add, memory.books.policy, TagData(id_tag=name), memory.books.at, "anna"
+        )
 
 
 def change(memory: Memory, name: str, **fields: str) -> None:
@@ -143,11 +150,17 @@ async def test_a_tag_that_changes_while_a_start_reads(memory: Memory) -> None:
 
     memory.reader.meanwhile = [meanwhile]
     async with memory.open():
-        assert [status(memory, name) for name in ("One", "Two", "Three")] == ["Blocked", "Accepted", "Invalid"]
+        assert [status(memory, name) for name in ("One", "Two", "Three")] == [
+            "Blocked",
+            "Accepted",
+            "Invalid",
+        ]
         assert len(memory.index) == 2
 
 
-async def test_a_tag_that_changes_while_all_are_read_again(memory: Memory, monkeypatch: Any) -> None:
+async def test_a_tag_that_changes_while_all_are_read_again(
+    memory: Memory, monkeypatch: Any
+) -> None:
     """Nothing that was blocked or removed may charge again because an older page has it."""
     monkeypatch.setattr(tagging, "LOOK_SECONDS", 0.01)
     add(memory, "One", "Two")

@@ -1,4 +1,5 @@
-"""Tags in the database: their periods, verdicts on starts and stops, tags that wait for an operator, imports."""
+"""Tags in the database: their periods, verdicts on starts and stops, tags that wait for an
+operator, imports."""
 
 from __future__ import annotations
 
@@ -51,8 +52,9 @@ def test_name_and_parent_carry_the_period_in_which_they_were_valid(books: Books)
     books.wait(60)
     books.run(tags.remove, books.policy, "card", books.at, "cleo")
     found = books.rows(
-        "SELECT id_tag, name, parent_id_tag, substr(created_at, 12, 2), created_by, substr(ended_at, 12, 2), ended_by"
-        " FROM tag ORDER BY id"
+        "SELECT id_tag, name, parent_id_tag, substr(created_at, 12, 2), created_by, "
+        "substr(ended_at, 12, 2), ended_by "
+        "FROM tag ORDER BY id"
     )
     assert found == [("Card", "Anna", "family", "12", "anna", "13", "ben")] + [
         ("Card", "Ben", "family", "13", "ben", "14", "cleo")
@@ -102,7 +104,9 @@ def test_the_verdict_on_a_start(
     assert books.value("SELECT id_tag FROM tx") == " cArD"  # as sent
     station.stop(transaction, 5000, tag="Card")
     assert station.bill(transaction)[0] == 4000
-    assert [fact.verdict for fact in books.recorded(StartRefused)] == ([verdict] if verdict != "Accepted" else [])
+    assert [fact.verdict for fact in books.recorded(StartRefused)] == (
+        [verdict] if verdict != "Accepted" else []
+    )
 
 
 def test_a_repeated_start_gets_its_first_answer_for_ever(closed: Books, station: Station) -> None:
@@ -179,14 +183,18 @@ def test_an_unreadable_start_is_judged_too(closed: Books, station: Station) -> N
         (None, "Local", False),
     ],
 )
-def test_a_stop_by_another_tag(books: Books, station: Station, tag: str | None, reason: str, is_flagged: bool) -> None:
+def test_a_stop_by_another_tag(
+    books: Books, station: Station, tag: str | None, reason: str, is_flagged: bool
+) -> None:
     add(books, "Card", parent_id_tag="Family")
     add(books, "Brother", parent_id_tag="family")
     add(books, "Stranger", parent_id_tag="others")
     transaction, _ = start(station, "Card")
     station.stop(transaction, 5000, tag=tag, reason=reason)
     assert station.bill(transaction) == (4000, "register", "certain")
-    assert books.rows("SELECT code FROM review") == ([("stopped_by_stranger",)] if is_flagged else [])
+    assert books.rows("SELECT code FROM review") == (
+        [("stopped_by_stranger",)] if is_flagged else []
+    )
 
 
 def test_a_group_that_changes_while_a_session_runs(books: Books, station: Station) -> None:
@@ -202,7 +210,14 @@ def test_a_group_that_changes_while_a_session_runs(books: Books, station: Statio
 
 @pytest.mark.parametrize(
     ("tag", "is_flagged"),
-    [("Second", False), ("Grouped", False), ("later", False), ("Gone", True), ("Ben", True), ("Voided", True)],
+    [
+        ("Second", False),
+        ("Grouped", False),
+        ("later", False),
+        ("Gone", True),
+        ("Ben", True),
+        ("Voided", True),
+    ],
 )
 def test_a_household_may_stop_its_sessions_with_any_of_its_cards(
     books: Books, station: Station, tag: str, is_flagged: bool
@@ -220,7 +235,9 @@ def test_a_household_may_stop_its_sessions_with_any_of_its_cards(
     house.give(1, "Later", since=books.at)
     station.stop(transaction, 5000, tag=tag)
     assert station.bill(transaction) == (4000, "register", "certain")
-    assert books.rows("SELECT code FROM review") == ([("stopped_by_stranger",)] if is_flagged else [])
+    assert books.rows("SELECT code FROM review") == (
+        [("stopped_by_stranger",)] if is_flagged else []
+    )
 
 
 def test_anybody_may_stop_what_we_started_ourselves(closed: Books, station: Station) -> None:
@@ -244,7 +261,9 @@ def test_a_start_with_an_unknown_tag_asks(books: Books, station: Station) -> Non
     books.policy = Policy(Unknown.ASK)
     assert start(station, "New")[1] == "Invalid"
     station.write(partial(authorization.present, is_asked=True), "new", " new", Verdict("Invalid"))
-    assert books.rows("SELECT key, id_tag, cp_id, count FROM asked_tag") == [("new", " new", "CP-1", 2)]
+    assert books.rows("SELECT key, id_tag, cp_id, count FROM asked_tag") == [
+        ("new", " new", "CP-1", 2)
+    ]
     add(books, "New")
     assert books.count("asked_tag") == 0
     assert start(station, "New", 2)[1] == "Accepted"
@@ -256,7 +275,9 @@ def test_the_last_ones_of_each_charger_wait(books: Books, station: Station) -> N
         station.write(tags.ask, f"t{number}", f"T{number}")
     other = Station(books, "CP-2")
     other.write(tags.ask, "other", "other")
-    assert books.value("SELECT count(*) FROM asked_tag WHERE cp_id = 'CP-1'") == tags.ASKED_OF_CHARGER
+    assert (
+        books.value("SELECT count(*) FROM asked_tag WHERE cp_id = 'CP-1'") == tags.ASKED_OF_CHARGER
+    )
     assert books.rows("SELECT 1 FROM asked_tag WHERE key IN ('t0', 't4')") == []
     books.run(tags.dismiss, books.policy, "OTHER")
     with pytest.raises(UnknownTag):
@@ -272,13 +293,17 @@ def test_an_import_is_one_write(books: Books) -> None:
     rows = [("CARD", "Ben", "Blocked"), ("Same", "Same", "Accepted"), ("New", None, "Accepted")]
     done = books.run(tags.take, books.policy, ("id_tag", "name", "status"), rows, books.at, "ben")
     assert done == (["changed", "same", "added"], True)
-    assert books.rows("SELECT id_tag, name, status, notes FROM tag WHERE ended_at IS NULL ORDER BY key") == [
+    assert books.rows(
+        "SELECT id_tag, name, status, notes FROM tag WHERE ended_at IS NULL ORDER BY key"
+    ) == [
         ("CARD", "Ben", "Blocked", "blue"),  # columns that the file does not have stay
         ("New", None, "Accepted", None),
         ("Same", "Same", "Accepted", None),
     ]
     assert [(fact.count, fact.by) for fact in books.recorded(TagsImported)] == [(3, "ben")]
-    again = books.run(tags.take, books.policy, ("id_tag", "status"), [("card", "Blocked")] * 2, books.at, "ben")
+    again = books.run(
+        tags.take, books.policy, ("id_tag", "status"), [("card", "Blocked")] * 2, books.at, "ben"
+    )
     assert again == (["changed", "same"], False)
 
 

@@ -1,4 +1,5 @@
-"""Tariffs in the database: versions, for whom they hold, and that nothing changes a closed month."""
+"""Tariffs in the database: versions, for whom they hold, and that nothing changes a closed
+month."""
 
 from __future__ import annotations
 
@@ -55,7 +56,9 @@ class Site:
         return Said(self.books.at, "cleo", reason)
 
     def add(self, text: str) -> Change:
-        return self.books.run(writes.add, Given(text, parse(text)), self.first_open, self.said("new"))
+        return self.books.run(
+            writes.add, Given(text, parse(text)), self.first_open, self.said("new")
+        )
 
     def withdraw(self, tariff: int, since: date) -> None:
         self.books.run(writes.withdraw, tariff, since, self.first_open, self.said("wrong"))
@@ -98,7 +101,10 @@ def test_versions_follow_each_other_and_an_equal_one_changes_nothing(site: Site)
         "0.32",
         "0.40",
     ]
-    told = [(fact.tariff, fact.version, fact.change, fact.since) for fact in site.books.recorded(TariffChanged)]
+    told = [
+        (fact.tariff, fact.version, fact.change, fact.since)
+        for fact in site.books.recorded(TariffChanged)
+    ]
     assert told == [(1, 1, "added", "2026-10-01"), (1, 2, "added", "2026-11-01")]
     assert "Flat" not in str(site.books.rows("SELECT data FROM event WHERE kind LIKE 'Tariff%'"))
 
@@ -126,7 +132,9 @@ def test_another_text_of_a_day_is_refused_until_the_first_is_withdrawn(site: Sit
     assert site.price(None, "CP-1", OCTOBER) == "0.23"
     assert refused(site.withdraw, 1, NOVEMBER).code == Code.NOT_FOUND
     assert refused(site.withdraw, 2, OCTOBER).words == "there is no tariff 2"
-    assert site.books.rows("SELECT withdrawn_by, withdraw_reason FROM tariff_version ORDER BY id") == [
+    assert site.books.rows(
+        "SELECT withdrawn_by, withdraw_reason FROM tariff_version ORDER BY id"
+    ) == [
         ("cleo", "wrong"),
         (None,) * 2,
     ]
@@ -147,7 +155,9 @@ def test_currency_and_kind_of_prices_are_of_one_kind(site: Site) -> None:
     assert found.words.startswith("Flat has prices in EUR")
     assert refused(site.add, flat("2026-11-01", gross="net")).field == "prices"
     site.withdraw(1, OCTOBER)
-    assert site.add(flat(gross="net", EUR="CAD", Flat="FLAT")) == Change(1, "added")  # the slip is mended
+    assert site.add(flat(gross="net", EUR="CAD", Flat="FLAT")) == Change(
+        1, "added"
+    )  # the slip is mended
     assert site.books.rows("SELECT name, currency, prices FROM tariff") == [("FLAT", "CAD", "net")]
     assert refused(site.add, DAY_AND_NIGHT).field == "currency"
 
@@ -166,12 +176,20 @@ def test_an_account_goes_before_its_charger_and_that_before_the_site(site: Site)
     charging = [site.price(1, "CP-1", day) for day in (OCTOBER, NOVEMBER, date(2026, 12, 5))]
     assert charging == ["0.2", "0.3", "0.3"]
     assert [site.price(None, "CP-1", day) for day in (OCTOBER, date(2026, 12, 5))] == ["0.2", "0.1"]
-    assert (site.price(None, "CP-2", OCTOBER), site.price(1, "CP-1", date(2026, 9, 30))) == ("0.1", None)
-    assert [site.tariffs.of_account(1, day) is not None for day in (date(2026, 9, 30), OCTOBER)] == [False, True]
+    assert (site.price(None, "CP-2", OCTOBER), site.price(1, "CP-1", date(2026, 9, 30))) == (
+        "0.1",
+        None,
+    )
+    assert [
+        site.tariffs.of_account(1, day) is not None for day in (date(2026, 9, 30), OCTOBER)
+    ] == [False, True]
     found = site.tariffs.assigned(1, "CP-1", date(2026, 11, 20))
     assert found is not None
     assert (found.target, found.since, found.tariff, found.by) == (ANNA, NOVEMBER, 3, "cleo")
-    told = [(fact.scope, fact.key, fact.tariff, fact.since) for fact in site.books.recorded(TariffAssigned)]
+    told = [
+        (fact.scope, fact.key, fact.tariff, fact.since)
+        for fact in site.books.recorded(TariffAssigned)
+    ]
     assert told[1:] == [
         ("charger", "CP-1", 2, "2026-10-01"),
         ("account", "1", 3, "2026-11-01"),
@@ -239,7 +257,9 @@ def test_a_closed_account_gets_no_tariff_for_later(site: Site) -> None:
     midnight = begins_at(NOVEMBER, BERLIN)
     closed = Target(Scope.ACCOUNT, str(site.run_account("2026-02-01T00:00:00.000Z", midnight)))
     assert site.assign(1, closed, date(2026, 10, 31)).word == "added"
-    assert "was closed at 2026-10-31T23:00:00.000Z" in refused(site.assign, 1, closed, NOVEMBER).words
+    assert (
+        "was closed at 2026-10-31T23:00:00.000Z" in refused(site.assign, 1, closed, NOVEMBER).words
+    )
     assert site.assign(None, closed, NOVEMBER).word == "added"
 
 
@@ -255,7 +275,10 @@ def test_which_tariff_holds_and_why(site: Site) -> None:
             reads.in_force(db, 1, "CP-9", NOVEMBER)
     assert (found.tariff, found.tariff_name, found.version) == (1, "Flat", "2026-10-01")
     assert found.assignment is not None
-    assert (found.assignment.account, found.assignment.account_name) == (1, "Flat 2026-01-01T00:00:00.000Z")
+    assert (found.assignment.account, found.assignment.account_name) == (
+        1,
+        "Flat 2026-01-01T00:00:00.000Z",
+    )
     assert (nothing.tariff, nothing.assignment) == (None, None)
     site.withdraw(1, OCTOBER)
     for text in (None, flat("2026-11-02")):
@@ -279,7 +302,9 @@ def test_nothing_changes_a_closed_month(site: Site) -> None:
     found = refused(site.add, flat("2026-10-31"))
     assert (found.field, "before 2026-11-01 are closed" in found.words) == ("valid_from", True)
     assert refused(site.add, flat(price="0.23")).words.endswith("choose 2026-11-01 or a later day")
-    assert refused(site.withdraw, 1, OCTOBER).words.endswith("add a version from 2026-11-01 on instead")
+    assert refused(site.withdraw, 1, OCTOBER).words.endswith(
+        "add a version from 2026-11-01 on instead"
+    )
     assert refused(site.assign, None, SITE, date(2026, 10, 31)).field == "since"
     assert site.books.rows("SELECT * FROM event") == before
     site.withdraw(1, NOVEMBER)
@@ -291,7 +316,9 @@ def test_a_version_that_a_closed_month_may_have_used_says_so(site: Site) -> None
     site.add(flat())
     site.add(flat("2026-11-01", "0.40"))
     assert used(site) == {"2026-10-01": False, "2026-11-01": False}
-    of_closing = "month, account_id, terms, statements, previous_digest, digest, closed_at, closed_by"
+    of_closing = (
+        "month, account_id, terms, statements, previous_digest, digest, closed_at, closed_by"
+    )
     add = site.books.connection.execute
     add("INSERT INTO billing (id, begun_on, begun_at, begun_by) VALUES (1, '2026-10-01', '', '')")
     add(f"INSERT INTO closing ({of_closing}) VALUES ('2026-10', 1, '{{}}', 1, '', 'a', '', '')")
@@ -320,7 +347,11 @@ def test_a_day_that_the_zone_skips(site: Site) -> None:
     site.add(flat("2011-12-01"))
     site.add(flat("2011-12-30", "0.40"))
     site.assign(1, since=skipped)
-    assert [site.price(None, "CP-1", day) for day in (date(2011, 12, 29), skipped, after)] == [None, "0.40", "0.40"]
+    assert [site.price(None, "CP-1", day) for day in (date(2011, 12, 29), skipped, after)] == [
+        None,
+        "0.40",
+        "0.40",
+    ]
     site.add(flat("2011-12-31", "0.41"))
     assert site.price(None, "CP-1", after) == "0.41"
 
@@ -339,7 +370,9 @@ def test_a_hundred_sessions_cost_no_query_each(site: Site) -> None:
     for _ in range(100):
         assert known.of(1, "CP-1", NOVEMBER) is known.of(None, "CP-1", NOVEMBER)
         known.of_account(1, OCTOBER)
-    assert len(asked) == 4  # the account's, the charger's and the site's assignments, and the versions of one tariff
+    assert (
+        len(asked) == 4
+    )  # the account's, the charger's and the site's assignments, and the versions of one tariff
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""A tag with control characters or white space at its ends is the cleaned one, at the start and at the stop."""
+"""A tag with control characters or white space at its ends is the cleaned one, at the start and at
+the stop."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ def closed(books: Books) -> Books:
 
 @pytest.mark.parametrize("end", ENDS)
 def test_the_verdict_is_that_of_the_clean_tag(closed: Books, station: Station, end: str) -> None:
-    assert station.start_with_verdict(1000, 1, "04a1b2" + end, station.clock()).verdict.status == "Accepted"
+    assert (
+        station.start_with_verdict(1000, 1, "04a1b2" + end, station.clock()).verdict.status
+        == "Accepted"
+    )
     transaction = station.start(1000, connector=2, tag="04A1B2")
     closed.wait(60)
     assert station.stop(transaction, 5000, tag="04A1B2" + end) == "Accepted"
@@ -33,7 +37,9 @@ def test_the_verdict_is_that_of_the_clean_tag(closed: Books, station: Station, e
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_clean_tag_stops_what_an_unclean_one_started(closed: Books, station: Station, end: str) -> None:
+def test_a_clean_tag_stops_what_an_unclean_one_started(
+    closed: Books, station: Station, end: str
+) -> None:
     transaction = station.start(1000, tag="04A1B2" + end)
     closed.wait(60)
     station.stop(transaction, 5000, tag="04A1B2")
@@ -50,5 +56,8 @@ def test_a_stop_without_id_is_joined_by_it(closed: Books, station: Station, end:
 
 
 def test_a_character_within_a_tag_tells_another_one(closed: Books, station: Station) -> None:
-    assert station.start_with_verdict(1000, 1, "04A1\x00B2", station.clock()).verdict.status == "Invalid"
+    assert (
+        station.start_with_verdict(1000, 1, "04A1\x00B2", station.clock()).verdict.status
+        == "Invalid"
+    )
     assert closed.policy.key("\x00") == ""

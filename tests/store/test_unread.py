@@ -1,4 +1,5 @@
-"""What cannot be read leaves a doubt: a stop dated before its start, and a register that is no number."""
+"""What cannot be read leaves a doubt: a stop dated before its start, and a register that is no
+number."""
 
 from __future__ import annotations
 
@@ -35,8 +36,11 @@ def test_a_start_that_waited_and_its_own_stop_are_in_order(books: Books, station
 
 
 @pytest.mark.parametrize("ended", [-2, -30, 20])
-def test_after_a_start_of_a_clock_that_was_ahead(books: Books, station: Station, ended: int) -> None:
-    """The clock was set meanwhile: a stop after the receipt of the start is right, one before it is not."""
+def test_after_a_start_of_a_clock_that_was_ahead(
+    books: Books, station: Station, ended: int
+) -> None:
+    """The clock was set meanwhile: a stop after the receipt of the start is right, one before it is
+    not."""
     station.behind = -30
     transaction = station.start(1000)
     books.wait(HOUR)
@@ -46,7 +50,9 @@ def test_after_a_start_of_a_clock_that_was_ahead(books: Books, station: Station,
 
 
 @pytest.mark.parametrize(("minutes", "backwards"), [(HOUR, True), (1, False)])
-def test_after_a_start_of_an_unset_clock(books: Books, station: Station, minutes: int, backwards: bool) -> None:
+def test_after_a_start_of_an_unset_clock(
+    books: Books, station: Station, minutes: int, backwards: bool
+) -> None:
     """Both may come from a queue at once, and then the start is older than it seems."""
     transaction = station.start(1000, at=UNSET_CLOCK)
     books.wait(minutes)
@@ -59,7 +65,9 @@ def test_after_a_start_of_an_unset_clock(books: Books, station: Station, minutes
 
 @pytest.mark.parametrize("value", ["NaN", "--", "1e5x", "1_000", "٣", "n/a", "1,234"])
 @pytest.mark.parametrize("minute", [0, 30, 55])
-def test_a_reading_that_is_no_number(books: Books, station: Station, value: str, minute: int) -> None:
+def test_a_reading_that_is_no_number(
+    books: Books, station: Station, value: str, minute: int
+) -> None:
     transaction = station.start(1000)
     wh = charge(station, transaction, 1000, minute)
     station.tell(meter_value(station.clock(-1), {"value": value}), transaction=transaction)
@@ -79,7 +87,9 @@ def test_a_reading_that_is_no_number(books: Books, station: Station, value: str,
         {"value": "-5", "measurand": "Power.Reactive.Import"},
     ],
 )
-def test_what_is_no_register_leaves_no_doubt(books: Books, station: Station, sample: dict[str, str]) -> None:
+def test_what_is_no_register_leaves_no_doubt(
+    books: Books, station: Station, sample: dict[str, str]
+) -> None:
     transaction = station.start(1000)
     wh = charge(station, transaction, 1000)
     station.tell(meter_value(station.clock(), sample), transaction=transaction)

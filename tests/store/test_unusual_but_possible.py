@@ -1,4 +1,5 @@
-"""Honest sessions that look odd: a faster car than ever, a register that was frozen, a neighbour's start in kWh."""
+"""Honest sessions that look odd: a faster car than ever, a register that was frozen, a neighbour's
+start in kWh."""
 
 from __future__ import annotations
 
@@ -34,9 +35,13 @@ def accustomed(station: Station, watts: int = 3700) -> int:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "wh"), [(60, 22_000), (120, 40_000), (30, 21_500), (20, 60_000)], ids="{} minutes".format
+    ("minutes", "wh"),
+    [(60, 22_000), (120, 40_000), (30, 21_500), (20, 60_000)],
+    ids="{} minutes".format,
 )
-def test_what_some_car_could_have_drawn_is_proposed(books: Books, station: Station, minutes: int, wh: int) -> None:
+def test_what_some_car_could_have_drawn_is_proposed(
+    books: Books, station: Station, minutes: int, wh: int
+) -> None:
     """At 20 kW to 180 kW, where every car before drew 3.7 kW."""
     begin = accustomed(station)
     transaction = station.start(begin)
@@ -60,7 +65,9 @@ def test_what_no_car_can_draw_is_not(books: Books, station: Station) -> None:
 # A register that stands still and catches up, without power
 
 
-def frozen(station: Station, pieces: str, every: int, watts: int, told: Callable[[int], object]) -> int:
+def frozen(
+    station: Station, pieces: str, every: int, watts: int, told: Callable[[int], object]
+) -> int:
     """Charge for half an hour in each piece. While it is frozen (-), the register stands still."""
     wh = shown = BEGIN
     transaction = station.start(BEGIN)
@@ -82,7 +89,9 @@ def frozen(station: Station, pieces: str, every: int, watts: int, told: Callable
 @pytest.mark.parametrize("every", [1, 5, 10, 15])
 @pytest.mark.parametrize("watts", [3600, 7200, 11_040, 22_080])
 @pytest.mark.parametrize("pieces", ["++-++", "+-+", "-++", "++-", "+-+-+", "++----+"])
-def test_a_register_that_catches_up_is_honest(station: Station, pieces: str, watts: int, every: int) -> None:
+def test_a_register_that_catches_up_is_honest(
+    station: Station, pieces: str, watts: int, every: int
+) -> None:
     transaction = frozen(station, pieces, every, watts, int)
     assert station.review(transaction) == ""
 

@@ -1,4 +1,5 @@
-"""What an upgrade asks of a database: a trial on a copy, whether one can go back, and the way back."""
+"""What an upgrade asks of a database: a trial on a copy, whether one can go back, and the way
+back."""
 
 from __future__ import annotations
 
@@ -29,14 +30,22 @@ def copied(site: Path) -> Path:
     return path
 
 
-def test_a_program_serves_on_its_own_schema_and_an_old_one_on_no_new_table(site: Path, tmp_path: Path) -> None:
+def test_a_program_serves_on_its_own_schema_and_an_old_one_on_no_new_table(
+    site: Path, tmp_path: Path
+) -> None:
     newest = newest_version()
     assert look_at(site, newest) == {"schema": newest, "new_schema": newest, "serves_old": True}
     make_old(old := tmp_path / "old.db")
-    assert look_at(old, OLD_SCHEMA) == {"schema": OLD_SCHEMA, "new_schema": newest, "serves_old": False}
+    assert look_at(old, OLD_SCHEMA) == {
+        "schema": OLD_SCHEMA,
+        "new_schema": newest,
+        "serves_old": False,
+    }
 
 
-def test_a_trial_migrates_and_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_trial_migrates_and_says_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_old(old := tmp_path / "old.db")
     assert try_on(old)["problem"] is None
     assert query(old, "PRAGMA user_version")[0][0] % 1000 == newest_version()
@@ -47,8 +56,16 @@ def test_a_trial_migrates_and_says_what_is_wrong(tmp_path: Path, capsys: pytest.
     assert "is not a SQLite database" in json.loads(capsys.readouterr().out)["problem"]
 
 
-def test_the_old_state_comes_back_after_a_start_that_stored_nothing(site: Path, copied: Path) -> None:
-    change(site, "INSERT INTO run (version, started_at, clock_trusted) VALUES ('2', '2026-03-02T10:00:00.000Z', 1)")
+def test_the_old_state_comes_back_after_a_start_that_stored_nothing(
+    site: Path, copied: Path
+) -> None:
+    change(
+        site,
+        (
+            "INSERT INTO run (version, started_at, clock_trusted) "
+            "VALUES ('2', '2026-03-02T10:00:00.000Z', 1)"
+        ),
+    )
     change(site, "CREATE TABLE novelty (id INTEGER PRIMARY KEY)")
     assert undo(site, copied) == {}
     assert query(site, "SELECT count(*) FROM sqlite_schema WHERE name = 'novelty'") == [(0,)]

@@ -1,4 +1,5 @@
-"""How a charger is used in a month: sessions, energy that flows, cars that stay, faults and habits."""
+"""How a charger is used in a month: sessions, energy that flows, cars that stay, faults and
+habits."""
 
 from __future__ import annotations
 
@@ -55,10 +56,15 @@ def test_a_car_that_stays(books: Books, station: Station) -> None:
 
 
 def test_what_is_before_the_month_is_not_in_it(books: Books, station: Station) -> None:
-    charges_and_stays(station, datetime(2026, 2, 28, 21, tzinfo=UTC), 1000)  # two hours before March in Berlin
+    charges_and_stays(
+        station, datetime(2026, 2, 28, 21, tzinfo=UTC), 1000
+    )  # two hours before March in Berlin
     assert look(books).plugged_seconds == 3 * HOUR
     assert look(books).charging_seconds == 0
-    assert (look(books, "2026-02").plugged_seconds, look(books, "2026-02").charging_seconds) == (2 * HOUR, 2 * HOUR)
+    assert (look(books, "2026-02").plugged_seconds, look(books, "2026-02").charging_seconds) == (
+        2 * HOUR,
+        2 * HOUR,
+    )
 
 
 def test_a_car_that_is_held_back(books: Books, station: Station) -> None:
@@ -69,11 +75,18 @@ def test_a_car_that_is_held_back(books: Books, station: Station) -> None:
         books.run(load.begin_span, transaction, "paused", stamp(MARCH + timedelta(minutes=begin)))
         books.run(load.end_span, transaction, stamp(MARCH + timedelta(minutes=end)))
     use = look(books)
-    assert (use.plugged_seconds, use.charging_seconds, use.held_seconds) == (5 * HOUR, 2 * HOUR, 1.5 * HOUR)
+    assert (use.plugged_seconds, use.charging_seconds, use.held_seconds) == (
+        5 * HOUR,
+        2 * HOUR,
+        1.5 * HOUR,
+    )
 
 
-def test_what_is_held_back_before_the_month_or_while_energy_flows_is_not_told(books: Books, station: Station) -> None:
-    """For two hours around the turn of the month in Berlin; in the first of them, power was still on its way down."""
+def test_what_is_held_back_before_the_month_or_while_energy_flows_is_not_told(
+    books: Books, station: Station
+) -> None:
+    """For two hours around the turn of the month in Berlin; in the first of them, power was still
+    on its way down."""
     charges_and_stays(station, datetime(2026, 2, 28, 21, tzinfo=UTC), 1000)
     (transaction,) = books.row("SELECT id FROM tx")
     books.run(load.begin_span, transaction, "paused", "2026-02-28T22:00:00.000Z")
@@ -116,5 +129,9 @@ def test_habits_need_some_sessions(books: Books, station: Station, sessions: int
     assert (habits is None) == (sessions < 5)
     if habits is not None:
         assert (habits.begin_hour, habits.beginning) == (16, 6)
-        assert (habits.energy_wh, habits.plugged_seconds, habits.charging_seconds) == (14_400, 5 * HOUR, 2 * HOUR)
+        assert (habits.energy_wh, habits.plugged_seconds, habits.charging_seconds) == (
+            14_400,
+            5 * HOUR,
+            2 * HOUR,
+        )
         assert habits.weekday == 1

@@ -1,4 +1,5 @@
-"""Prepaid accounts: when one is spent, whose tags are Blocked then, and what the local lists have of it."""
+"""Prepaid accounts: when one is spent, whose tags are Blocked then, and what the local lists have
+of it."""
 
 from __future__ import annotations
 
@@ -91,7 +92,8 @@ def test_a_limit_that_is_no_amount(purses: Purses) -> None:
 
 
 def test_prepaid_without_a_break(purses: Purses) -> None:
-    """A limit may change meanwhile; what ended while the account was postpaid is left to its statement."""
+    """A limit may change meanwhile; what ended while the account was postpaid is left to its
+    statement."""
     purses.prepay()
     since = purses.books.value("SELECT prepaid_since FROM wallet")
     purses.books.wait(60)
@@ -124,21 +126,26 @@ def test_a_tag_that_changes_hands(purses: Purses, station: Station) -> None:
     [(BillBy.TAG, ["Card", "Guest"]), (BillBy.CONNECTOR, ["Card", "Guest", "Other"])],
 )
 def test_who_would_pay(books: Books, station: Station, bill_by: BillBy, blocked: list[str]) -> None:
-    """On a space of a spent account a guest may not charge; Ben may, if his own tag is what he is billed by."""
+    """On a space of a spent account a guest may not charge; Ben may, if his own tag is what he is
+    billed by."""
     books.policy = policy_of(ServerConfig(bill_by=bill_by))
     purses = Purses(books, bill_by)
     purses.give(ANNA, "Card")
     purses.give(BEN, "Other")
     purses.give(ANNA, SPACE._replace(connector=2))
     purses.prepay()
-    assert [tag for tag in ("Card", "Guest", "Other") if verdict(station, tag, 2) == "Blocked"] == blocked
+    assert [
+        tag for tag in ("Card", "Guest", "Other") if verdict(station, tag, 2) == "Blocked"
+    ] == blocked
     assert verdict(station, "Card") == "Blocked"  # wherever it is
     assert (verdict(station, "Guest"), purses.judge("Guest")) == ("Accepted", "Accepted")
     purses.give(BEN, Thing(What.SPACE, "CP-1"))
     assert verdict(station, "Guest") == "Accepted"  # Ben pays
 
 
-def test_a_blocked_tag_leaves_the_local_lists_and_comes_back(purses: Purses, station: Station) -> None:
+def test_a_blocked_tag_leaves_the_local_lists_and_comes_back(
+    purses: Purses, station: Station
+) -> None:
     keeping = Keeping(station)
     for tag in ("Card", "Other"):
         keeping.add(tag)
@@ -155,7 +162,9 @@ def test_a_blocked_tag_leaves_the_local_lists_and_comes_back(purses: Purses, sta
     purses.give(BEN, "Card", since=later)
     assert keeping.next_turn() == later
     purses.enter(Kind.TOP_UP, 1)
-    assert (keeping.status().behind, keeping.next_turn()) == (1, later), "it is of another group from then on"
+    assert (keeping.status().behind, keeping.next_turn()) == (1, later), (
+        "it is of another group from then on"
+    )
     keeping.settle()
     assert keeping.memory.local_list["card"]["status"] == "Accepted"
 
@@ -168,13 +177,16 @@ async def test_a_start_of_the_server_knows_them_at_once(tmp_path: Path) -> None:
         purses.prepay()
         index = Index(replace(books.policy, strip=re.compile("-[0-9]")))
         reader = Reader(tmp_path / "site.db")
-        async with open_tags(cast(Writer, InlineWriter(connection)), reader, index, lambda: books.now):
+        async with open_tags(
+            cast(Writer, InlineWriter(connection)), reader, index, lambda: books.now
+        ):
             assert index.judge("CARD-7", books.at).status == "Blocked"
             assert index.judge("Other", books.at).status == "Accepted"
 
 
 async def test_what_changes_while_a_start_reads(tmp_path: Path) -> None:
-    """At another server: Anna pays after it was read that she is spent, and Ben's tag is taken after it was read."""
+    """At another server: Anna pays after it was read that she is spent, and Ben's tag is taken
+    after it was read."""
     with new_database(tmp_path / "site.db") as connection:
         books = Books(connection)
         purses, index = Purses(books), Index(books.policy)
@@ -193,7 +205,9 @@ async def test_what_changes_while_a_start_reads(tmp_path: Path) -> None:
             lambda: learn(lambda: purses.take(BEN, "Other", since=books.at)),
             lambda: learn(lambda: purses.enter(Kind.TOP_UP, 1)),
         ]
-        async with open_tags(cast(Writer, InlineWriter(connection)), reader, index, lambda: books.now):
+        async with open_tags(
+            cast(Writer, InlineWriter(connection)), reader, index, lambda: books.now
+        ):
             found = {tag: index.judge(tag, books.at).status for tag in ("Card", "Other", "Key")}
         assert found == {"Card": "Accepted", "Other": "Accepted", "Key": "Blocked"}
         assert not reader.meanwhile

@@ -1,5 +1,5 @@
-"""Readings with the right transactionId and a wrong connectorId, as of a charger that sends connector 1 for each one
-(rules.md, Transactions)."""
+"""Readings with the right transactionId and a wrong connectorId, as of a charger that sends
+connector 1 for each one (rules.md, Transactions)."""
 
 import pytest
 
@@ -11,10 +11,15 @@ FAR, NEAR = (107_200, 5_000), (1_000, 1_100)
 
 
 def charge(
-    station: Station, ids: tuple[int, int], begins: tuple[int, int], steps: tuple[int, int], *, power: str = ""
+    station: Station,
+    ids: tuple[int, int],
+    begins: tuple[int, int],
+    steps: tuple[int, int],
+    *,
+    power: str = "",
 ) -> list[tuple[str, int, int]]:
-    """Tell a reading each ten minutes of two transactions, all of connector 1; return time, transaction and register
-    of each."""
+    """Tell a reading each ten minutes of two transactions, all of connector 1; return time,
+    transaction and register of each."""
     told = []
     for number in range(1, STEPS + 1):
         station.books.wait(10)
@@ -29,7 +34,9 @@ def charge(
 
 
 def links(books: Books) -> list[tuple[int, int, int]]:
-    return books.rows("SELECT DISTINCT conn_id, told_id, tx_id FROM meter_val ORDER BY conn_id, told_id")
+    return books.rows(
+        "SELECT DISTINCT conn_id, told_id, tx_id FROM meter_val ORDER BY conn_id, told_id"
+    )
 
 
 @pytest.mark.parametrize("begins", [FAR, NEAR, (0, 0), (1_000, 5_000)])
@@ -46,7 +53,9 @@ def test_an_id_of_ours_that_runs_comes_before_the_connector(
     settle(books)
     for transaction, step in zip(ids, steps, strict=True):
         assert_figure(station, transaction, step * STEPS, flagged=False)
-    assert links(books) == [(number, transaction, transaction) for number, transaction in enumerate(ids, 1)]
+    assert links(books) == [
+        (number, transaction, transaction) for number, transaction in enumerate(ids, 1)
+    ]
 
 
 def test_readings_that_count_from_0_too(books: Books, station: Station) -> None:
@@ -85,8 +94,11 @@ def test_an_idle_connector_gets_no_readings(books: Books, station: Station) -> N
 
 
 @pytest.mark.parametrize("swapped", [(1, 0), (1, 1)], ids=["swapped", "one id for both"])
-def test_ids_of_two_connectors_that_are_confused(books: Books, station: Station, swapped: tuple[int, int]) -> None:
-    """Each reading goes on from those of its connector, not from those of the transaction that it names."""
+def test_ids_of_two_connectors_that_are_confused(
+    books: Books, station: Station, swapped: tuple[int, int]
+) -> None:
+    """Each reading goes on from those of its connector, not from those of the transaction that it
+    names."""
     ids = station.start(1_000, connector=1), station.start(9_000, connector=2)
     for number in range(1, STEPS + 1):
         books.wait(10)
@@ -103,13 +115,15 @@ def test_ids_of_two_connectors_that_are_confused(books: Books, station: Station,
 def test_a_stop_that_leapt_goes_to_no_other_connector_that_could_not_have_charged_so_fast(
     books: Books, station: Station
 ) -> None:
-    """Its own connector was read just before, so it is impossible there; the other has told no reading, but would have
-    charged with 140 kW. It stays where its id says."""
+    """Its own connector was read just before, so it is impossible there; the other has told no
+    reading, but would have charged with 140 kW. It stays where its id says."""
     first = station.start(100_000)
     second = station.start(80_000, connector=2)
     for number in range(1, 4):
         books.wait(10)
-        station.tell(meter_value(station.clock(), 100_000 + 1200 * number, watts(7200)), transaction=first)
+        station.tell(
+            meter_value(station.clock(), 100_000 + 1200 * number, watts(7200)), transaction=first
+        )
     station.stop(first, 150_000)
     assert books.value("SELECT status FROM tx WHERE id = ?", second) == "Active"
     assert_figure(station, first, 3600, flagged=True)

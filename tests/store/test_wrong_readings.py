@@ -1,4 +1,5 @@
-"""Readings, states of charge or times that contradict a right start and stop; and starts that contradict the rest."""
+"""Readings, states of charge or times that contradict a right start and stop; and starts that
+contradict the rest."""
 
 from random import Random
 
@@ -28,7 +29,9 @@ def random_readings(station: Station, transaction: int, *, tells_power: bool) ->
     for _ in range(12):
         station.books.wait(5)
         samples = [watts(7200)] if tells_power else []
-        station.tell(meter_value(station.clock(), chance.randrange(10**7), *samples), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), chance.randrange(10**7), *samples), transaction=transaction
+        )
 
 
 def test_readings_of_no_register_beside_start_stop_and_power(station: Station) -> None:
@@ -86,7 +89,9 @@ def test_a_stop_far_above_some_steady_readings(station: Station) -> None:
 
 
 @pytest.mark.parametrize("tells_power", [True, False])
-def test_each_start_is_below_the_previous_stop(books: Books, station: Station, tells_power: bool) -> None:
+def test_each_start_is_below_the_previous_stop(
+    books: Books, station: Station, tells_power: bool
+) -> None:
     """The readings of the previous transaction show that the register was higher."""
     begin, found = session(station, BEGIN), list[int]()
     for _ in range(3):
@@ -159,8 +164,11 @@ def test_readings_of_two_transactions_that_overtook_their_starts(
         assert_figure(station, transaction, 7200)
 
 
-def test_a_start_two_hours_ahead_stays_between_its_neighbours(books: Books, station: Station) -> None:
-    """Only its time is local: the next transaction begins where this one ended, not where the previous one did."""
+def test_a_start_two_hours_ahead_stays_between_its_neighbours(
+    books: Books, station: Station
+) -> None:
+    """Only its time is local: the next transaction begins where this one ended, not where the
+    previous one did."""
     begin = session(station, BEGIN)
     transaction = station.start(begin, at=station.clock(-2 * HOUR))
     until = charge(station, transaction, begin, 30)
@@ -176,8 +184,11 @@ def test_a_start_two_hours_ahead_stays_between_its_neighbours(books: Books, stat
 
 
 @pytest.mark.parametrize("wrong", [0, -3000, 90_000])
-def test_a_start_below_the_last_reading_of_one_whose_stop_was_lost(books: Books, station: Station, wrong: int) -> None:
-    """That reading may be wrong: 550 Wh are in doubt, and a wrong stop is replaced as if it had not been sent."""
+def test_a_start_below_the_last_reading_of_one_whose_stop_was_lost(
+    books: Books, station: Station, wrong: int
+) -> None:
+    """That reading may be wrong: 550 Wh are in doubt, and a wrong stop is replaced as if it had not
+    been sent."""
     lost = station.start(BEGIN)
     begin = charge(station, lost, BEGIN)
     station.tell(meter_value(station.clock(), begin + 550), transaction=lost)

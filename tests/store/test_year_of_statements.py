@@ -1,4 +1,5 @@
-"""A year of statements with both clock changes, from charging sessions to closed statements, against a model."""
+"""A year of statements with both clock changes, from charging sessions to closed statements,
+against a model."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ price = 0.34
 """
 STEP: Final = timedelta(minutes=30)
 STEPS: Final = 34
-"""Half hours of a session: seventeen hours, so that each window comes, and those of a night with a clock change."""
+"""Half hours of a session: seventeen hours, so that each window comes, and those of a night with a
+clock change."""
 AFTER_SENDING: Final = timedelta(milliseconds=250)
 
 
@@ -75,7 +77,8 @@ def window(local: datetime) -> str:
 
 
 def of_windows(charged: Charged, zone: ZoneInfo) -> Counter[str]:
-    """Return the Wh of each window. The clock changes at whole hours, so each half hour lies in one window."""
+    """Return the Wh of each window. The clock changes at whole hours, so each half hour lies in one
+    window."""
     found: Counter[str] = Counter()
     for number, wh in enumerate(charged.wh):
         found[window((charged.began + number * STEP).astimezone(zone))] += wh
@@ -94,11 +97,14 @@ def changes(zone: ZoneInfo) -> list[date]:
     """Return the days of the year on which the clock is changed."""
     days = [date(YEAR, 1, 1) + timedelta(days=number) for number in range(365)]
     midnights = [datetime(day.year, day.month, day.day, tzinfo=zone) for day in days]
-    return [one.date() for one, after in pairwise(midnights) if one.utcoffset() != after.utcoffset()]
+    return [
+        one.date() for one, after in pairwise(midnights) if one.utcoffset() != after.utcoffset()
+    ]
 
 
 def beginnings(month: Month, zone: ZoneInfo) -> Iterator[datetime]:
-    """Yield when sessions of a month begin: over the nights of its clock changes, and over its end."""
+    """Yield when sessions of a month begin: over the nights of its clock changes, and over its
+    end."""
     last = month.next.first_day - timedelta(days=1)
     eves = [day - timedelta(days=1) for day in changes(zone) if Month.of(day) == month]
     for day in sorted({month.first_day + timedelta(days=9), *eves, last}):
@@ -118,7 +124,9 @@ def charge(station: Station, begin: datetime, register: int) -> Charged:
 
 
 @pytest.mark.parametrize("zone", ZONES, ids=str)
-def test_each_month_of_a_year_is_what_the_clock_on_the_wall_says(books: Books, zone: ZoneInfo) -> None:
+def test_each_month_of_a_year_is_what_the_clock_on_the_wall_says(
+    books: Books, zone: ZoneInfo
+) -> None:
     books.now = datetime(YEAR, 1, 1, tzinfo=zone).astimezone(UTC) - timedelta(days=1)
     house = House(books)
     carl, station = house.add("Carl", LONG_AGO), Station(books)
@@ -137,9 +145,13 @@ def test_each_month_of_a_year_is_what_the_clock_on_the_wall_says(books: Books, z
         books.now = month.until(zone) + timedelta(days=2)
         books.settle()
         assert biller.close(str(month)).statements == 1
-        expected = [one for one in every.values() if Month.of(one.ended.astimezone(zone).date()) == month]
+        expected = [
+            one for one in every.values() if Month.of(one.ended.astimezone(zone).date()) == month
+        ]
         check(biller.statement(number).positions, expected, zone)
-        assert biller.statement(number).total == 620 + sum(cents(of_windows(one, zone)) for one in expected)
+        assert biller.statement(number).total == 620 + sum(
+            cents(of_windows(one, zone)) for one in expected
+        )
         month = month.next
     assert books.value("SELECT count(*) FROM position WHERE kind = 'session'") == len(every) - 1
     assert biller.balance(carl) == -sum(biller.statement(number).total for number in range(1, 13))
@@ -153,4 +165,6 @@ def check(positions: tuple[Position, ...], expected: list[Charged], zone: ZoneIn
         found = {line.window: line.quantity for line in position.lines}
         assert found == of_windows(charged, zone)
         assert (position.split, position.energy_wh) == (Split.REGISTER, sum(charged.wh))
-    assert [line.kind for one in positions if one.transaction is None for line in one.lines] == [LineKind.BASE]
+    assert [line.kind for one in positions if one.transaction is None for line in one.lines] == [
+        LineKind.BASE
+    ]

@@ -43,11 +43,29 @@ class Purses(House):
     def statement(self, total: int, account: int = ANNA, **given: Any) -> int:
         """Return the id of a closed statement."""
         add, number = self.books.connection.execute, self.books.count("statement") + 1
-        of_closing = "month, account_id, terms, statements, previous_digest, digest, closed_at, closed_by"
+        of_closing = (
+            "month, account_id, terms, statements, previous_digest, digest, closed_at, closed_by"
+        )
         add(f"INSERT INTO closing ({of_closing}) VALUES ('2026-03', 1, '', 1, '', '', '', '')")
-        values: dict[str, object] = {"month": "2026-03", "zone": "UTC", "currency": "EUR", "prices": "gross"}
-        values |= {"taxes": "[]", "charged": total, "carried_in": 0, "is_carried": int(total < 0), "content": ""}
-        values |= {"closing_id": number, "number": number, "party_digest": "", "previous_digest": ""}
+        values: dict[str, object] = {
+            "month": "2026-03",
+            "zone": "UTC",
+            "currency": "EUR",
+            "prices": "gross",
+        }
+        values |= {
+            "taxes": "[]",
+            "charged": total,
+            "carried_in": 0,
+            "is_carried": int(total < 0),
+            "content": "",
+        }
+        values |= {
+            "closing_id": number,
+            "number": number,
+            "party_digest": "",
+            "previous_digest": "",
+        }
         values |= {"digest": str(number), "account_id": account, "total": total} | given
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         add(f"INSERT INTO statement ({names}) VALUES ({marks})", tuple(values.values()))
@@ -59,7 +77,8 @@ class Purses(House):
         return [(type(fact).__name__, fact.account) for fact in facts]
 
     def judge(self, id_tag: str) -> str:
-        """Return the verdict of the memory on a tag; it follows all facts, and so does one that begins now."""
+        """Return the verdict of the memory on a tag; it follows all facts, and so does one that
+        begins now."""
         followed, begun = Index(self.books.policy), Index(self.books.policy)
         for fact in self.books.facts:
             followed.observe(fact)

@@ -28,8 +28,16 @@ class Answer(NamedTuple):
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
     """Return a request with `Connection: close`."""
-    lines = {"host": "localhost", "connection": "close", "content-length": str(len(body)), **headers}
-    head = [f"{method} {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in lines.items())]
+    lines = {
+        "host": "localhost",
+        "connection": "close",
+        "content-length": str(len(body)),
+        **headers,
+    }
+    head = [
+        f"{method} {path} HTTP/1.1",
+        *(f"{name.replace('_', '-')}: {value}" for name, value in lines.items()),
+    ]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
@@ -51,5 +59,7 @@ async def read_answer(stream: trio.abc.ReceiveStream) -> Answer:
 def parsed(received: bytes) -> Answer:
     head, _, body = received.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    headers = {
+        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
     return Answer(int(first.split(" ")[1]), headers, body)

@@ -1,4 +1,5 @@
-"""Users whose passwords take no processor, in virtual time, as modules with `VIRTUAL_TIME = True` are."""
+"""Users whose passwords take no processor, in virtual time, as modules with `VIRTUAL_TIME = True`
+are."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def pytest_itemcollected(item: pytest.Function) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the cases of one function, leave all but one of EVERY to SQLite; at full size, all run on PostgreSQL too."""
+    """Of the cases of one function, leave all but one of EVERY to SQLite; at full size, all run on
+    PostgreSQL too."""
     cases: Counter[str] = Counter()
     for item in [] if IS_FULL else [*items]:
         if isinstance(item, pytest.Function) and _is_on_postgresql(item):
@@ -37,7 +39,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _is_on_postgresql(item: pytest.Function) -> bool:
-    return hasattr(item, "callspec") and "stored" in item.callspec.params and POSTGRESQL in item.callspec.id
+    return (
+        hasattr(item, "callspec")
+        and "stored" in item.callspec.params
+        and POSTGRESQL in item.callspec.id
+    )
 
 
 @pytest.fixture(params=[*STORES.values()], ids=[*STORES])

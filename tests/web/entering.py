@@ -1,4 +1,5 @@
-"""Users who log in: on a real database, on a clock that tests advance, with passwords that take a while of it."""
+"""Users who log in: on a real database, on a clock that tests advance, with passwords that take a
+while of it."""
 
 from __future__ import annotations
 
@@ -41,7 +42,12 @@ class House:
 
     def restarted(self) -> Logins:
         """What a server knows that was started just now, before it has read anything."""
-        return Logins(self.tokens, InlineWriter(self.books.connection), lambda: self.books.now, self._stretch)  # type: ignore[arg-type]  # its interface
+        return Logins(
+            self.tokens,
+            InlineWriter(self.books.connection),  # type: ignore[arg-type]  # its interface
+            lambda: self.books.now,
+            self._stretch,
+        )
 
     async def _stretch(self, function: Callable[..., Any], *args: Any) -> Any:
         self.stretched.append(function)
@@ -53,7 +59,9 @@ class House:
     def admin(self) -> Manager:
         return Manager("root", True, self.books.at)
 
-    async def add(self, name: str, role: str = "admin", password: str | None = PASSWORD, account: Any = None) -> int:
+    async def add(
+        self, name: str, role: str = "admin", password: str | None = PASSWORD, account: Any = None
+    ) -> int:
         stretched = None if password is None else user_passwords.store(password)
         data = User(name=name, role=role, account=account)
         number, _ = await self.logins.change(users.add, data, stretched, None, self.admin)
@@ -62,13 +70,19 @@ class House:
     async def invite(self, user: int, kind: Kind) -> str:
         secret = make_secret(kind)
         stored = stored_link(secret)
-        salt, digest = (stored.salt, stored.digest) if kind == "link" else user_passwords.store(secret)
+        salt, digest = (
+            (stored.salt, stored.digest) if kind == "link" else user_passwords.store(secret)
+        )
         new = NewInvitation(kind, salt, digest, stamp(self.books.now + LASTS[kind]))
-        return written_code(kind, await self.logins.change(users.invite, user, new, self.admin), secret)
+        return written_code(
+            kind, await self.logins.change(users.invite, user, new, self.admin), secret
+        )
 
     def token(self, name: str, role: str) -> str:
         made = make()
-        number = self.books.run(users.create, NewToken(name, role, made.salt, made.digest, self.books.at, ""))
+        number = self.books.run(
+            users.create, NewToken(name, role, made.salt, made.digest, self.books.at, "")
+        )
         self.tokens.load(self.books.run(users.stored))
         assert number is not None
         return written(number, made.secret)

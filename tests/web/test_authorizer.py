@@ -1,4 +1,5 @@
-"""The server outside that is asked about tags: what it is sent, which answers count, and what becomes of silence."""
+"""The server outside that is asked about tags: what it is sent, which answers count, and what
+becomes of silence."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ class Outside:
                 received += await stream.receive_some()
             head, _, body = received.partition(b"\r\n\r\n")
             first, *lines = head.decode().split("\r\n")
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            headers = {
+                name.lower(): value for name, _, value in (line.partition(": ") for line in lines)
+            }
             self.requests.append((first, headers, json.loads(body)))
             self.at_work += 1
             self.most_at_work = max(self.most_at_work, self.at_work)
@@ -77,14 +80,31 @@ async def test_what_it_is_asked() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        *(http(ACCEPTED, 500), http(ACCEPTED, 302), http(b""), http(b"yes"), http(b"[]"), http(b'{"status": "ok"}')),
-        *(http(b'{"status": ["Accepted"]}'), http(b'{"status": "ConcurrentTx"}'), b"SSH-2.0\r\n\r\n", b""),
+        *(
+            http(ACCEPTED, 500),
+            http(ACCEPTED, 302),
+            http(b""),
+            http(b"yes"),
+            http(b"[]"),
+            http(b'{"status": "ok"}'),
+        ),
+        *(
+            http(b'{"status": ["Accepted"]}'),
+            http(b'{"status": "ConcurrentTx"}'),
+            b"SSH-2.0\r\n\r\n",
+            b"",
+        ),
         http(b'{"status": "Accepted"' + b" " * 5000 + b"}"),
     ],
 )
 async def test_what_is_no_answer(answer: bytes, log_lines: list[EventDict]) -> None:
     async with outside(answer) as server:
-        assert await Authorizer(f"http://u:secret@127.0.0.1:{server.port}/", 5).ask("Card", "CP-1", None) is None
+        assert (
+            await Authorizer(f"http://u:secret@127.0.0.1:{server.port}/", 5).ask(
+                "Card", "CP-1", None
+            )
+            is None
+        )
     (line,) = log_lines
     assert line["log_level"] == "warning"
     assert "secret" not in str(line)
@@ -96,7 +116,9 @@ async def test_silence_ends_in_time_and_is_told_once(log_lines: list[EventDict])
         for _ in range(3):
             assert await authorizer.ask("Card", "CP-1", None) is None
         server.answer = http(ACCEPTED)
-        assert await Authorizer(f"http://127.0.0.1:{server.port}/", 5).ask("Card", "CP-1", None) == Verdict("Accepted")
+        assert await Authorizer(f"http://127.0.0.1:{server.port}/", 5).ask(
+            "Card", "CP-1", None
+        ) == Verdict("Accepted")
     assert [line["failures"] for line in log_lines] == [1, 2]
 
 

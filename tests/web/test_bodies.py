@@ -64,7 +64,9 @@ async def test_half_a_body_is_no_body(seen: Seen) -> None:
     assert (seen.bodies, seen.sent) == ([], [])
 
 
-async def test_too_much_is_refused_and_the_connection_cut(seen: Seen, autojump_clock: trio.testing.MockClock) -> None:
+async def test_too_much_is_refused_and_the_connection_cut(
+    seen: Seen, autojump_clock: trio.testing.MockClock
+) -> None:
     await seen.run([part(b"1234567890", more=True), part(b"1", more=True)])
     assert seen.bodies == []
     assert seen.sent[0]["status"] == 413
@@ -72,7 +74,9 @@ async def test_too_much_is_refused_and_the_connection_cut(seen: Seen, autojump_c
     assert autojump_clock.current_time() < 2
 
 
-async def test_too_slow_is_refused_and_the_connection_cut(seen: Seen, autojump_clock: trio.testing.MockClock) -> None:
+async def test_too_slow_is_refused_and_the_connection_cut(
+    seen: Seen, autojump_clock: trio.testing.MockClock
+) -> None:
     await seen.run([part(b"1", more=True)])
     assert seen.bodies == []
     assert seen.sent[0]["status"] == 408
@@ -93,7 +97,9 @@ async def test_a_client_that_takes_no_refusal_is_cut_all_the_same(
 
 
 async def test_a_websocket_never_reaches_the_application(seen: Seen) -> None:
-    await seen.run([{"type": "websocket.connect"}], {"type": "websocket", "path": "/", "headers": []})
+    await seen.run(
+        [{"type": "websocket.connect"}], {"type": "websocket", "path": "/", "headers": []}
+    )
     assert seen.bodies == []
     assert seen.sent == [{"type": "websocket.close"}]
 
@@ -104,7 +110,8 @@ LIMITS = StreamLimits(size_bytes=10, idle_seconds=10.0, seconds=25.0)
 
 
 class Streaming(Seen):
-    """An application that reads parts until the last one; `refused` is the status of the refusal it met."""
+    """An application that reads parts until the last one; `refused` is the status of the refusal it
+    met."""
 
     refused: int | None = None
 
@@ -125,7 +132,9 @@ class Streaming(Seen):
             await trio.sleep(seconds if parts else math.inf)
             return parts.pop(0)
 
-        await Bodies(self.app, 1, 1.0, self.cut, lambda _scope: True, LIMITS)(HTTP, receive, self.send)
+        await Bodies(self.app, 1, 1.0, self.cut, lambda _scope: True, LIMITS)(
+            HTTP, receive, self.send
+        )
 
 
 async def test_parts_are_passed_on_as_they_come(autojump_clock: trio.testing.MockClock) -> None:

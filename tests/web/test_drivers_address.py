@@ -9,7 +9,9 @@ from levity_trio.listening.addresses import present_address
 from levity_trio.web.drivers_address import drivers_address, is_local, own_address, welcome_page
 
 CERTIFICATE = Path("cert.pem")
-OF_DRIVERS = ServerConfig(drivers_port=9002, drivers_host="192.0.2.7", public_url="https://example.org/charging")
+OF_DRIVERS = ServerConfig(
+    drivers_port=9002, drivers_host="192.0.2.7", public_url="https://example.org/charging"
+)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +23,10 @@ OF_DRIVERS = ServerConfig(drivers_port=9002, drivers_host="192.0.2.7", public_ur
         (ServerConfig(public_url="https://example.org/charging"), "https://example.org/charging"),
         (OF_DRIVERS, "http://192.0.2.7:9002"),  # the proxy of the operators leads elsewhere
         (ServerConfig(drivers_port=9002, api_tls_cert=CERTIFICATE), "https://127.0.0.1:9002"),
-        (ServerConfig(drivers_port=9002, drivers_url="https://charge.example.org"), "https://charge.example.org"),
+        (
+            ServerConfig(drivers_port=9002, drivers_url="https://charge.example.org"),
+            "https://charge.example.org",
+        ),
         (ServerConfig(drivers_url="https://charge.example.org"), "https://charge.example.org"),
         (ServerConfig(drivers_port=9002, api=False), "http://127.0.0.1:9002"),
         (ServerConfig(dashboard=False), None),
@@ -46,7 +51,11 @@ def test_where_a_code_is_typed() -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        *(("http://127.0.0.1:9001", True), ("http://127.0.1.1:9001", True), ("https://[::1]:9001/x", True)),
+        *(
+            ("http://127.0.0.1:9001", True),
+            ("http://127.0.1.1:9001", True),
+            ("https://[::1]:9001/x", True),
+        ),
         *(("http://localhost:9001", True), ("http://[::ffff:127.0.0.1]", True), ("", False)),
         *(
             ("http://192.0.2.7:9001", False),
@@ -60,7 +69,9 @@ def test_an_address_of_this_machine_only(url: str, expected: bool) -> None:
     assert not url or not is_local(f"{url}/welcome", None, url)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9002", "https://charge.example", "http://203.0.113.7:9002", "http:"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9002", "https://charge.example", "http://203.0.113.7:9002", "http:"]
+)
 def test_an_address_that_this_machine_cannot_lose_is_none_of_its_own(url: str) -> None:
     assert own_address(url) is None
 

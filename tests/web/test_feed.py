@@ -12,10 +12,20 @@ def shown(sent: bytes) -> dict[str, object]:
 
 
 def test_households_and_cards_are_hidden() -> None:
-    given = {"charger": None, "ownership": 3, "account": 7, "what": "tag", "key": "04cafe01", "by": "anna"}
+    given = {
+        "charger": None,
+        "ownership": 3,
+        "account": 7,
+        "what": "tag",
+        "key": "04cafe01",
+        "by": "anna",
+    }
     presented = {"charger": "CP-1", "id_tag": "04CAFE01", "verdict": "Accepted"}
     sent = {"charger": "CP-1", "vendor_id": "V", "data": "card=04CAFE01"}
-    told = [shown(Frame(1, "Kind", None, json.dumps(fields)).anonymous) for fields in (given, presented, sent)]
+    told = [
+        shown(Frame(1, "Kind", None, json.dumps(fields)).anonymous)
+        for fields in (given, presented, sent)
+    ]
     assert [sorted(one) for one in told] == [
         ["charger", "ownership", "what"],
         ["charger", "verdict"],
@@ -36,4 +46,6 @@ def test_names_and_reasons_of_operators_and_addresses_are_hidden() -> None:
     ):
         frame = Frame(1, kind, "CP-1", json.dumps(fields))
         assert shown(frame.whole) == fields
-        assert shown(frame.anonymous) == {name: value for name, value in fields.items() if name not in hidden}
+        assert shown(frame.anonymous) == {
+            name: value for name, value in fields.items() if name not in hidden
+        }

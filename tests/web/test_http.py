@@ -18,7 +18,16 @@ from starlette.routing import Route
 from structlog.typing import EventDict
 
 from levity_trio.web.http import Limits, application, open_http
-from tests.web.clients import HOST, PATIENCE_SECONDS, Answer, exchange, on_a_free_port, parsed, read_answer, request
+from tests.web.clients import (
+    HOST,
+    PATIENCE_SECONDS,
+    Answer,
+    exchange,
+    on_a_free_port,
+    parsed,
+    read_answer,
+    request,
+)
 
 SOON = Limits(body_bytes=100_000, send_seconds=1.0, grace_seconds=0.1)
 STOP_SECONDS = 20.0
@@ -141,7 +150,10 @@ async def test_a_body_that_says_it_is_too_large() -> None:
 
 async def test_a_body_that_turns_out_too_large() -> None:
     body = b"%x\r\n%b\r\n0\r\n\r\n" % (SOON.body_bytes * 2, b"x" * SOON.body_bytes * 2)
-    head = b"POST /echo HTTP/1.1\r\nhost: test\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = (
+        b"POST /echo HTTP/1.1\r\nhost: test\r\nconnection: close\r\ntransfer-encoding: "
+        b"chunked\r\n\r\n"
+    )
     async with serving() as port:
         assert_problem(await exchange(port, head + body), 413, str(SOON.body_bytes))
 
@@ -254,13 +266,17 @@ async def test_a_client_that_leaves_at_the_end_of_its_response_gives_its_place_b
                 assert connection.getresponse().read() == b"done"
 
     limits = Limits(connections=4, idle_seconds=600, grace_seconds=0.1)
-    async with open_http(application([Route("/answer", answer)]), await on_a_free_port(), limits) as port:
+    async with open_http(
+        application([Route("/answer", answer)]), await on_a_free_port(), limits
+    ) as port:
         await trio.to_thread.run_sync(ask, port)
 
 
 async def test_a_client_that_sends_no_more_gets_its_response() -> None:
     async with serving() as port, await trio.open_tcp_stream(HOST, port) as stream:
-        await stream.send_all(request("POST", "/echo", b"all").replace(b"connection: close\r\n", b""))
+        await stream.send_all(
+            request("POST", "/echo", b"all").replace(b"connection: close\r\n", b"")
+        )
         await stream.send_eof()
         assert (await read_answer(stream)).body == b"all"
 
@@ -319,14 +335,23 @@ async def test_no_request_changes_to_http_2(before: int) -> None:
     [
         b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
         b"Transfer-Encoding: Chunked\r\nContent-Length: 0\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
-        b"connection: keep-alive\r\ncontent-length: 7\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        (
+            b"connection: keep-alive\r\ncontent-length: 7\r\ntransfer-encoding: "
+            b"chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+        ),
     ],
 )
 async def test_a_request_with_two_ends_is_the_last_of_its_connection(lines: bytes) -> None:
     """What follows may be what a proxy took for its body."""
     async with serving() as port:
         for path in (b"/echo", b"/nowhere"):
-            sent = b"POST " + path + b" HTTP/1.1\r\nhost: localhost\r\n" + lines + request("GET", "/nowhere")
+            sent = (
+                b"POST "
+                + path
+                + b" HTTP/1.1\r\nhost: localhost\r\n"
+                + lines
+                + request("GET", "/nowhere")
+            )
             answer = await exchange(port, sent)
             assert answer.status == (200 if path == b"/echo" else 404)
             assert answer.headers["connection"] == "close"
@@ -340,7 +365,8 @@ async def test_a_request_with_two_ends_is_the_last_of_its_connection(lines: byte
 
 UPGRADE = (
     b"GET /nowhere HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 192.0.2.9\r\n"
-    b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n"
+    b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: "
+    b"AAMAAABkAAQAAP__\r\n\r\n"
 )
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x04\x08\x00\x00\x00\x00\x01\x00\x00\x00\x00"
 """How HTTP/2 begins without TLS."""
@@ -352,7 +378,10 @@ GARBAGE = [
     b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
     b"POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
     b"GET /%ff%fe HTTP/1.1\r\nhost: a\r\n\r\n",
-    b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\nhttp2-settings: %%%\r\n\r\n",
+    (
+        b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\nhttp2-settings: "
+        b"%%%\r\n\r\n"
+    ),
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 300,
     PREFACE,
     b"GET / HTTP/1.1\r\nx: " + b"y" * 100_000,

@@ -1,4 +1,5 @@
-"""Whoever guesses is slowed and never keeps a user out; a one-time code is used once, and guessed at five times."""
+"""Whoever guesses is slowed and never keeps a user out; a one-time code is used once, and guessed
+at five times."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ class Flood:
 # A flood
 
 
-@pytest.mark.parametrize("addresses", [[f"198.51.{n // 250}.{n % 250}" for n in range(1000)], [HOME] * 100])
+@pytest.mark.parametrize(
+    "addresses", [[f"198.51.{n // 250}.{n % 250}" for n in range(1000)], [HOME] * 100]
+)
 async def test_a_flood_does_not_keep_out_who_is_known(house: House, addresses: list[str]) -> None:
     """Also not from the owner's own address, as behind a proxy."""
     await house.add("anna")
@@ -56,10 +59,16 @@ async def test_a_flood_does_not_keep_out_who_is_known(house: House, addresses: l
         for _ in range(5):
             began = trio.current_time()
             before = await house.enter("anna", cookie=before.cookie)
-            assert trio.current_time() - began <= 3 * STRETCH_SECONDS  # one at work, one before it, and its own
+            assert (
+                trio.current_time() - began <= 3 * STRETCH_SECONDS
+            )  # one at work, one before it, and its own
             await trio.sleep(1)
         nursery.cancel_scope.cancel()
-    assert flood.answers["too_many_log_ins"] + flood.answers["too_many_failures"] > flood.answers["wrong_password"] > 0
+    assert (
+        flood.answers["too_many_log_ins"] + flood.answers["too_many_failures"]
+        > flood.answers["wrong_password"]
+        > 0
+    )
 
 
 async def test_a_flood_costs_one_password_at_a_time(house: House) -> None:
@@ -68,7 +77,9 @@ async def test_a_flood_costs_one_password_at_a_time(house: House) -> None:
     with trio.move_on_after(5):
         async with trio.open_nursery() as nursery:
             for number in range(500):
-                nursery.start_soon(flood.guess, f"user {number}", f"198.51.{number // 250}.{number % 250}")
+                nursery.start_soon(
+                    flood.guess, f"user {number}", f"198.51.{number // 250}.{number % 250}"
+                )
     assert len(house.stretched) <= 5 / STRETCH_SECONDS + 1
 
 
@@ -105,7 +116,9 @@ async def test_at_most_ten_passwords_are_compared_or_wait_for_it(house: House) -
     turns = [house.logins._door.turns, house.logins._drivers_door.turns]
 
     async def guess(number: int) -> None:
-        await refused(house.enter("anna", WRONG, address=f"198.51.100.{number}", for_drivers=number % 2 == 0))
+        await refused(
+            house.enter("anna", WRONG, address=f"198.51.100.{number}", for_drivers=number % 2 == 0)
+        )
 
     async with trio.open_nursery() as nursery:
         for number in range(200):
@@ -133,7 +146,8 @@ async def test_the_queue_is_bounded(house: House) -> None:
 
 
 async def test_few_addresses_do_not_fill_the_queue_for_others(house: House) -> None:
-    """One that has nobody in the queue displaces the second of another; when each has one, it is full."""
+    """One that has nobody in the queue displaces the second of another; when each has one, it is
+    full."""
     await house.add("anna")
     told: list[str] = []
 
@@ -144,7 +158,9 @@ async def test_few_addresses_do_not_fill_the_queue_for_others(house: House) -> N
         for address in range(MOST_WAITING // MOST_OF_ADDRESS + 1):  # one is at work
             for _ in range(MOST_OF_ADDRESS):
                 nursery.start_soon(guess, f"198.51.100.{address}")
-                await trio.testing.wait_all_tasks_blocked()  # the first is at work, not in the queue
+                await (
+                    trio.testing.wait_all_tasks_blocked()
+                )  # the first is at work, not in the queue
         assert told == ["too_many_log_ins"]
         await house.enter("anna")
         assert told.count("too_many_log_ins") == 2
@@ -174,15 +190,22 @@ async def test_who_is_displaced_leaves_no_trace() -> None:
         for stranger in range(MOST_WAITING):
             nursery.start_soon(wait, f"stranger {stranger}")
         await trio.testing.wait_all_tasks_blocked()
-        assert served.count("displaced") == MOST_WAITING  # each address keeps one, and the other places have strangers
+        assert (
+            served.count("displaced") == MOST_WAITING
+        )  # each address keeps one, and the other places have strangers
         released.set()
     assert {str(address) for address in range(MOST_WAITING // MOST_OF_ADDRESS)} <= set(served)
-    assert len([one for one in served if one.startswith("stranger")]) == MOST_WAITING // MOST_OF_ADDRESS
+    assert (
+        len([one for one in served if one.startswith("stranger")])
+        == MOST_WAITING // MOST_OF_ADDRESS
+    )
 
 
 async def test_the_drivers_door_has_failures_and_a_queue_of_its_own(house: House) -> None:
     await house.add("anna")
-    flat = house.books.run(accounts.add, AccountData(name="Flat 1", since="2026-01-01"), house.books.at, "root")
+    flat = house.books.run(
+        accounts.add, AccountData(name="Flat 1", since="2026-01-01"), house.books.at, "root"
+    )
     await house.add("ben", "driver", account=flat)
     told: list[str] = []
 
@@ -204,7 +227,8 @@ async def test_the_drivers_door_has_failures_and_a_queue_of_its_own(house: House
 
 
 async def test_at_the_drivers_door_a_right_password_of_somebody_else_is_wrong(house: House) -> None:
-    """It takes as long, and says the same; a browser that is known elsewhere is a stranger there."""
+    """It takes as long, and says the same; a browser that is known elsewhere is a stranger
+    there."""
     await house.add("anna")
     known = (await house.enter("anna")).cookie
     for password in (PASSWORD, WRONG):
@@ -214,11 +238,16 @@ async def test_at_the_drivers_door_a_right_password_of_somebody_else_is_wrong(ho
 
 
 @pytest.mark.parametrize("kind", ["link", "pin"])
-async def test_a_code_of_somebody_else_opens_nothing_at_the_drivers_door(house: House, kind: Kind) -> None:
+async def test_a_code_of_somebody_else_opens_nothing_at_the_drivers_door(
+    house: House, kind: Kind
+) -> None:
     """Nor is it used up there."""
     code = await house.invite(await house.add("anna", "admin", None), kind)
     for place in range(8):
-        assert await refused(house.use(code, address=f"198.51.100.{place}", for_drivers=True)) == "wrong_code"
+        assert (
+            await refused(house.use(code, address=f"198.51.100.{place}", for_drivers=True))
+            == "wrong_code"
+        )
     await house.use(code)
 
 
@@ -278,7 +307,8 @@ async def test_a_known_browser_waits_for_its_own_mistakes(house: House) -> None:
 
 @pytest.mark.parametrize("is_stolen", [True, False])
 async def test_a_browser_that_was_shut_out_is_not_known(house: House, is_stolen: bool) -> None:
-    """Its log-in was ended by somebody else: it may be in other hands. One that logged out by itself stays known."""
+    """Its log-in was ended by somebody else: it may be in other hands. One that logged out by
+    itself stays known."""
     await house.add("anna")
     entered = await house.enter("anna")
     if is_stolen:
@@ -366,7 +396,9 @@ async def test_a_pin_is_guessed_at_five_times(house: House, at_once: int) -> Non
 
     async def guess(part: int) -> None:
         for place in range(part, len(guesses), at_once):
-            assert await refused(house.use(guesses[place], address=f"198.51.100.{place}")) != "changed"
+            assert (
+                await refused(house.use(guesses[place], address=f"198.51.100.{place}")) != "changed"
+            )
 
     async with trio.open_nursery() as nursery:
         for part in range(at_once):
@@ -393,7 +425,10 @@ async def test_who_finds_no_place_uses_up_no_pin(house: House) -> None:
             nursery.start_soon(guess, f"198.51.100.{number}")
             await trio.testing.wait_all_tasks_blocked()  # the first is at work, not in the queue
         for number in range(10):
-            assert await refused(house.use(wrong, address=f"203.0.113.{number + 20}")) == "too_many_log_ins"
+            assert (
+                await refused(house.use(wrong, address=f"203.0.113.{number + 20}"))
+                == "too_many_log_ins"
+            )
     assert told == {"wrong_password": MOST_WAITING + 1}
     await house.use(code)
 

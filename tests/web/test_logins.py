@@ -43,9 +43,16 @@ def files(tmp_path: Path) -> Callable[[], bytes]:
 async def test_a_user_logs_in(house: House, files: Callable[[], bytes]) -> None:
     number = await house.add("Anna")
     entered = await house.enter(" anna ")
-    assert entered.login == Login(1, number, None, "Anna", "admin") == house.logins.find(entered.cookie)
+    assert (
+        entered.login
+        == Login(1, number, None, "Anna", "admin")
+        == house.logins.find(entered.cookie)
+    )
     assert house.logins.is_valid(entered.login.id)
-    rows = [house.books.rows(f"SELECT * FROM {table}") for table in ("user", "login", "event", "operator_action")]
+    rows = [
+        house.books.rows(f"SELECT * FROM {table}")
+        for table in ("user", "login", "event", "operator_action")
+    ]
     stored = repr(rows).encode() + files()
     assert PASSWORD.encode() not in stored
     assert entered.cookie.encode() not in stored
@@ -55,7 +62,15 @@ async def test_a_user_logs_in(house: House, files: Callable[[], bytes]) -> None:
 async def test_nothing_else_is_a_log_in(house: House) -> None:
     await house.add("anna")
     entered = await house.enter("anna")
-    for cookie in (None, "", new_cookie(), entered.cookie[:-1], entered.cookie.upper(), "x" * 100_000, "ä\ud800"):
+    for cookie in (
+        None,
+        "",
+        new_cookie(),
+        entered.cookie[:-1],
+        entered.cookie.upper(),
+        "x" * 100_000,
+        "ä\ud800",
+    ):
         assert house.logins.find(cookie) is None
     assert not house.logins.is_valid(7)
 
@@ -89,11 +104,24 @@ async def test_who_is_unknown_waits_as_long_and_learns_nothing(house: House) -> 
     await house.add("anna")
     await house.add("ben", password=None)
     told = set()
-    for name, password in (("anna", "wrong password"), ("ben", PASSWORD), ("ben", ""), ("cleo", PASSWORD), ("", "")):
+    for name, password in (
+        ("anna", "wrong password"),
+        ("ben", PASSWORD),
+        ("ben", ""),
+        ("cleo", PASSWORD),
+        ("", ""),
+    ):
         before, began = len(house.stretched), trio.current_time()
         with pytest.raises(Problem) as problem:
             await house.enter(name, password)
-        told.add((problem.value.code, problem.value.detail, trio.current_time() - began, len(house.stretched) - before))
+        told.add(
+            (
+                problem.value.code,
+                problem.value.detail,
+                trio.current_time() - began,
+                len(house.stretched) - before,
+            )
+        )
     assert len(told) == 1
 
 
@@ -108,7 +136,8 @@ async def test_what_was_taken_away_meanwhile_opens_nothing(house: House) -> None
 
 
 async def test_a_planted_id_opens_nothing(house: House) -> None:
-    """Session fixation: whoever planted an id in a browser does not know the one after the log-in."""
+    """Session fixation: whoever planted an id in a browser does not know the one after the
+    log-in."""
     await house.add("anna")
     planted = new_cookie()
     entered = await house.enter("anna", cookie=planted)
@@ -123,13 +152,17 @@ async def test_a_log_in_ends_the_one_that_its_browser_had(house: House) -> None:
     other = await house.enter("anna")
     second = await house.enter("ben", cookie=first.cookie)
     assert house.logins.find(first.cookie) is None
-    assert [found and found.name for found in map(house.logins.find, (other.cookie, second.cookie))] == ["anna", "ben"]
+    assert [
+        found and found.name for found in map(house.logins.find, (other.cookie, second.cookie))
+    ] == ["anna", "ben"]
 
 
 def test_the_value_of_a_form_belongs_to_a_cookie() -> None:
     one, other = new_cookie(), new_cookie()
     assert is_form_value(one, form_value(one))
-    assert len({form_value(one)[16:] for _ in range(3)}) == 3, "compressed pages hold no secret that stays the same"
+    assert len({form_value(one)[16:] for _ in range(3)}) == 3, (
+        "compressed pages hold no secret that stays the same"
+    )
     for wrong in (form_value(other), form_value(one)[:-1], "", one, "ä\ud800"):
         assert not is_form_value(one, wrong)
     assert one not in form_value(one)
@@ -196,7 +229,9 @@ async def test_the_log_ins_of_a_user_are_bounded_and_old_ones_are_forgotten(hous
     await house.add("ben")
     kept = await house.enter("ben")
     entered = [await house.enter("anna") for _ in range(KEPT + 3)]
-    assert [house.logins.find(one.cookie) is not None for one in entered] == [False] * 3 + [True] * KEPT
+    assert [house.logins.find(one.cookie) is not None for one in entered] == [False] * 3 + [
+        True
+    ] * KEPT
     assert house.logins.find(kept.cookie)
     writer: Any = InlineWriter(house.books.connection)
     house.wait(days=365)
@@ -215,7 +250,11 @@ async def test_leaving_and_being_ended(house: House) -> None:
     await house.logins.leave(left.login.id)
     assert await house.logins.end(ended.login.id, "root")
     assert not await house.logins.end(ended.login.id, "root")
-    assert [house.logins.is_valid(one.login.id) for one in (left, ended, other)] == [False, False, True]
+    assert [house.logins.is_valid(one.login.id) for one in (left, ended, other)] == [
+        False,
+        False,
+        True,
+    ]
     ends = house.books.rows("SELECT ended_at IS NULL, ended_by FROM login ORDER BY id")
     assert ends == [(0, None), (0, "root"), (1, None)]
 
@@ -234,13 +273,17 @@ async def test_its_role_is_the_present_one(house: House) -> None:
 
 async def test_a_log_in_with_a_token_ends_with_it(house: House) -> None:
     text = house.token("prometheus", "viewer")
-    entered = await house.logins.enter_by_token(f" {text} ", address=HOME, cookie=None, browser="x" * 5000)
+    entered = await house.logins.enter_by_token(
+        f" {text} ", address=HOME, cookie=None, browser="x" * 5000
+    )
     assert entered.login == Login(1, None, 1, "prometheus", "viewer")
     assert len(house.books.value("SELECT browser FROM login")) == 200
     for wrong in ("", text[:-1], PASSWORD):
         attempt = house.logins.enter_by_token(wrong, address=HOME, cookie=None, browser="")
         assert await refused(attempt) == "wrong_token"
-    await house.logins.enter_by_token(text, address=HOME, cookie=None, browser="")  # not delayed by wrong ones
+    await house.logins.enter_by_token(
+        text, address=HOME, cookie=None, browser=""
+    )  # not delayed by wrong ones
     house.books.run(users.revoke, 1, house.books.at, "root")
     house.tokens.load(house.books.run(users.stored))
     assert not house.logins.is_valid(entered.login.id)
@@ -252,8 +295,14 @@ async def test_a_log_in_with_a_token_ends_with_it(house: House) -> None:
 async def test_changing_the_own_password(house: House) -> None:
     await house.add("anna")
     mine, other = await house.enter("anna"), await house.enter("anna")
-    assert await refused(house.logins.change_password(mine.login, "wrong password", "new password")) == "wrong_password"
-    assert await refused(house.logins.change_password(mine.login, None, "new password")) == "wrong_password"
+    assert (
+        await refused(house.logins.change_password(mine.login, "wrong password", "new password"))
+        == "wrong_password"
+    )
+    assert (
+        await refused(house.logins.change_password(mine.login, None, "new password"))
+        == "wrong_password"
+    )
     await house.logins.change_password(mine.login, PASSWORD, "new password")
     assert [house.logins.is_valid(one.login.id) for one in (mine, other)] == [True, False]
     await house.enter("anna", "new password")
@@ -261,13 +310,18 @@ async def test_changing_the_own_password(house: House) -> None:
 
 
 async def test_who_was_invited_has_no_old_password(house: House) -> None:
-    account = house.books.run(add_account, AccountData(name="Flat 7", since="2026-01-01"), house.books.at, "root")
+    account = house.books.run(
+        add_account, AccountData(name="Flat 7", since="2026-01-01"), house.books.at, "root"
+    )
     number = await house.add("ben", "driver", None, account)
     entered = await house.use(await house.invite(number, "link"))
     assert entered.login.account == account
     await house.logins.change_password(entered.login, None, PASSWORD)
     assert (await house.enter("ben")).login.role == "driver"
-    assert await refused(house.logins.change_password(entered.login, None, "new password")) == "wrong_password"
+    assert (
+        await refused(house.logins.change_password(entered.login, None, "new password"))
+        == "wrong_password"
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ def test_a_viewer_sees_null_for_what_is_for_operators() -> None:
     """In a page, in what a record has from another one, and in records within records."""
     row = Renamed(number="1", owner="Anna", before=(Card(number="1", owner="Ben"),))
     page = ListPage(data=[row], page=1, limit=1, total=1)
-    assert masked(page).data == [Renamed(number="1", owner=None, before=(Card(number="1", owner=None),))]
+    assert masked(page).data == [
+        Renamed(number="1", owner=None, before=(Card(number="1", owner=None),))
+    ]
 
 
 def test_cards_are_masked_in_their_fields_and_in_sentences_of_the_same_answer() -> None:
@@ -47,5 +49,10 @@ def test_cards_are_masked_in_their_fields_and_in_sentences_of_the_same_answer() 
 
 
 def test_a_card_is_masked_in_the_values_of_a_text() -> None:
-    told: Any = masked({"idTag": "04A2", "words": Told("{1} was refused at {2}", "04A2", Told("space {1}", 2))})
-    assert (told["words"], told["words"].values) == ("*** was refused at space 2", ("***", "space 2"))
+    told: Any = masked(
+        {"idTag": "04A2", "words": Told("{1} was refused at {2}", "04A2", Told("space {1}", 2))}
+    )
+    assert (told["words"], told["words"].values) == (
+        "*** was refused at space 2",
+        ("***", "space 2"),
+    )

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from levity_trio.web.negotiation import accepts_gzip, preferred, preferred_language
 
-TEXT, OPEN_METRICS = "text/plain; version=0.0.4; charset=utf-8", "application/openmetrics-text; version=1.0.0"
+TEXT, OPEN_METRICS = (
+    "text/plain; version=0.0.4; charset=utf-8",
+    "application/openmetrics-text; version=1.0.0",
+)
 OFFERED = (TEXT, OPEN_METRICS)
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -46,7 +49,14 @@ def test_the_format_that_is_liked_most(accept: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("accept_encoding", "expected"),
-    [("", False), ("gzip", True), ("br, gzip;q=0.5", True), ("identity", False), ("gzip;q=0", False), ("*", True)],
+    [
+        ("", False),
+        ("gzip", True),
+        ("br, gzip;q=0.5", True),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("*", True),
+    ],
 )
 def test_compression_is_asked_for(accept_encoding: str, expected: bool) -> None:
     assert accepts_gzip(accept_encoding) is expected

@@ -75,19 +75,26 @@ async def test_it_lives_and_can_store(central: Central, log_lines: list[EventDic
             assert (answer.status, answer.headers["content-type"][:10]) == (200, "text/plain")
 
 
-async def test_not_ready_while_nothing_can_be_committed(central: Central, log_lines: list[EventDict]) -> None:
+async def test_not_ready_while_nothing_can_be_committed(
+    central: Central, log_lines: list[EventDict]
+) -> None:
     writer = cast(InlineWriter, central.writer)
     async with open_pages(central, await on_a_free_port(), {}):
         writer.is_failing = True
         refused = await get(log_lines, "/readyz")
-        assert (refused.status, refused.headers["content-type"]) == (503, "application/problem+json")
+        assert (refused.status, refused.headers["content-type"]) == (
+            503,
+            "application/problem+json",
+        )
         assert "committed" in refused.json()["detail"]
         assert (await get(log_lines, "/healthz")).status == 200
         writer.is_failing = False
         assert (await get(log_lines, "/readyz")).status == 200
 
 
-async def test_not_ready_with_a_damaged_database(central: Central, log_lines: list[EventDict]) -> None:
+async def test_not_ready_with_a_damaged_database(
+    central: Central, log_lines: list[EventDict]
+) -> None:
     cast(InlineWriter, central.writer).is_damaged = True
     async with open_pages(central, await on_a_free_port(), {}):
         refused = await get(log_lines, "/readyz")
@@ -95,7 +102,9 @@ async def test_not_ready_with_a_damaged_database(central: Central, log_lines: li
         assert "damaged" in refused.json()["detail"]
 
 
-async def test_not_ready_while_chargers_wait_for_the_clock(central: Central, log_lines: list[EventDict]) -> None:
+async def test_not_ready_while_chargers_wait_for_the_clock(
+    central: Central, log_lines: list[EventDict]
+) -> None:
     central.ready = trio.Event()
     async with open_pages(central, await on_a_free_port(), {}):
         assert (await get(log_lines, "/readyz")).status == 503
@@ -103,7 +112,9 @@ async def test_not_ready_while_chargers_wait_for_the_clock(central: Central, log
         assert (await get(log_lines, "/readyz")).status == 200
 
 
-async def test_not_ready_while_the_clock_cannot_be_trusted(central: Central, log_lines: list[EventDict]) -> None:
+async def test_not_ready_while_the_clock_cannot_be_trusted(
+    central: Central, log_lines: list[EventDict]
+) -> None:
     async with open_pages(central, await on_a_free_port(), {}):
         central.clock_trusted = False
         refused = await get(log_lines, "/readyz")
@@ -111,7 +122,9 @@ async def test_not_ready_while_the_clock_cannot_be_trusted(central: Central, log
         assert (await get(log_lines, "/healthz")).status == 200
 
 
-async def test_there_are_no_operator_functions(central: Central, log_lines: list[EventDict]) -> None:
+async def test_there_are_no_operator_functions(
+    central: Central, log_lines: list[EventDict]
+) -> None:
     async with open_pages(central, await on_a_free_port(), {}):
         assert (await get(log_lines, "/")).status == 404
         assert (await get(log_lines, "/metrics")).status == 404
@@ -122,7 +135,10 @@ async def test_a_page_is_rendered_in_a_thread_and_never_twice_at_once(
     central: Central, log_lines: list[EventDict]
 ) -> None:
     slow = Slow()
-    async with open_pages(central, await on_a_free_port(), {"/slow": slow.page}), trio.open_nursery() as readers:
+    async with (
+        open_pages(central, await on_a_free_port(), {"/slow": slow.page}),
+        trio.open_nursery() as readers,
+    ):
         for _ in range(READERS):
             readers.start_soon(_read_slow, log_lines)
     assert (slow.prepared, slow.most) == (READERS, 1)
@@ -138,23 +154,35 @@ async def _read_slow(log_lines: list[EventDict]) -> None:
 async def test_the_client_chooses_the_format_and_whether_it_is_compressed(
     central: Central, log_lines: list[EventDict]
 ) -> None:
-    page = PluginPage({"text/plain; charset=utf-8": lambda: b"plain\n", "text/csv; charset=utf-8": lambda: b"a,b\n"})
+    page = PluginPage(
+        {
+            "text/plain; charset=utf-8": lambda: b"plain\n",
+            "text/csv; charset=utf-8": lambda: b"a,b\n",
+        }
+    )
     async with open_pages(central, await on_a_free_port(), {"/two": page}):
         plain = await get(log_lines, "/two")
         csv = await get(log_lines, "/two", accept="text/csv", accept_encoding="gzip, br")
     assert (plain.headers["content-type"], plain.body) == ("text/plain; charset=utf-8", b"plain\n")
     assert "content-encoding" not in plain.headers
-    assert (csv.headers["content-type"], csv.headers["content-encoding"]) == ("text/csv; charset=utf-8", "gzip")
+    assert (csv.headers["content-type"], csv.headers["content-encoding"]) == (
+        "text/csv; charset=utf-8",
+        "gzip",
+    )
     assert gzip.decompress(csv.body) == b"a,b\n"
     assert csv.headers["vary"] == plain.headers["vary"] == "accept, accept-encoding"
 
 
 @pytest.mark.logs_errors
-async def test_a_page_that_fails_costs_its_own_answer(central: Central, log_lines: list[EventDict]) -> None:
+async def test_a_page_that_fails_costs_its_own_answer(
+    central: Central, log_lines: list[EventDict]
+) -> None:
     def fail() -> bytes:
         raise ZeroDivisionError
 
-    async with open_pages(central, await on_a_free_port(), {"/fails": PluginPage({"text/plain": fail})}):
+    async with open_pages(
+        central, await on_a_free_port(), {"/fails": PluginPage({"text/plain": fail})}
+    ):
         for _ in range(2):
             assert (await get(log_lines, "/fails")).status == 500
         assert (await get(log_lines, "/healthz")).status == 200
@@ -167,11 +195,25 @@ async def test_a_page_of_another_site_cannot_read_under_its_own_name(
     configure(central, api_allowed_hosts=("pi.example", "levity"))
     async with open_pages(central, await on_a_free_port(), {}):
         usual = (await get(log_lines, path)).status
-        for host in ("evil.example", "evil.example:9464", "127.0.0.1.evil.example", "192.0.2.1", "[2001:db8::1]"):
+        for host in (
+            "evil.example",
+            "evil.example:9464",
+            "127.0.0.1.evil.example",
+            "192.0.2.1",
+            "[2001:db8::1]",
+        ):
             answer = await get(log_lines, path, host=host)
             assert (answer.status, answer.json()["title"]) == (421, "Misdirected Request"), host
             assert "--api-allowed-hosts" in answer.json()["detail"]
-        for host in ("localhost", "LOCALHOST:9464", HOST, f"{HOST}:9464", "[::1]:1", "pi.example:9464", "levity"):
+        for host in (
+            "localhost",
+            "LOCALHOST:9464",
+            HOST,
+            f"{HOST}:9464",
+            "[::1]:1",
+            "pi.example:9464",
+            "levity",
+        ):
             assert (await get(log_lines, path, host=host)).status == usual, host
         old = f"GET {path} HTTP/1.0\r\n\r\n".encode()  # as HAProxy asks
         assert (await exchange(port(log_lines), old)).status == usual

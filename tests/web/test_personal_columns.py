@@ -1,4 +1,5 @@
-"""Each text of a table that leads to a household goes with its personal data, or stays for a reason that is given."""
+"""Each text of a table that leads to a household goes with its personal data, or stays for a reason
+that is given."""
 
 import re
 import sqlite3
@@ -23,17 +24,29 @@ from tests.store.template import new_database
 from tests.store.test_personal import ANNA, Leaving
 
 BY_KEY: Final = (
-    *("vehicle", "space", "tag", "tariff_assignment", "usage_limit", "asked_tag", "refused_card", "month_standing"),
+    *(
+        "vehicle",
+        "space",
+        "tag",
+        "tariff_assignment",
+        "usage_limit",
+        "asked_tag",
+        "refused_card",
+        "month_standing",
+    ),
     *("tx_event", "review", "operator_action", "household_task"),
 )
 """Tables that name a household, its cards, cars or sessions without a reference to it."""
 PATTERNS: Final = {
     r"(.*_)?(at|on|since|until|month|day)": "a time",
     r"(.*_)?(by|who|role)": "an operator, or a driver by the number",
-    r"(kinds?|what|scope|channel|part|key|zone|currency|prices|status|state|cause|code|resolution|about)": "a word",
+    r"(kinds?|what|scope|channel|part|key|zone|currency|prices)": "a word",
+    r"(status|state|cause|code|resolution|about)": "a word",
     r"language": "a word",
     r"(.*_)?(digest|salt|message_id)": "made by a machine",
-    r"(cp_id|id_tag|parent_id_tag|chargers)": "a charger, or the number of a card: a fact of sessions",
+    r"(cp_id|id_tag|parent_id_tag|chargers)": (
+        "a charger, or the number of a card: a fact of sessions"
+    ),
     r"(taxes|terms|split|lines|content)": "of a closed statement, for the years of keeping",
 }
 """What columns of these names have in all tables."""
@@ -63,9 +76,16 @@ REASONS: Final = {
 
 
 def of_households(connection: sqlite3.Connection) -> set[str]:
-    """Return the tables with a reference to an account, or to one that has, and those that name its things."""
-    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    parents = {name: {row[2] for row in connection.execute(f"PRAGMA foreign_key_list('{name}')")} for name in names}
+    """Return the tables with a reference to an account, or to one that has, and those that name its
+    things."""
+    names = {
+        name
+        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    }
+    parents = {
+        name: {row[2] for row in connection.execute(f"PRAGMA foreign_key_list('{name}')")}
+        for name in names
+    }
     found = {"account"}
     while more := {name for name in names - found if parents[name] & found}:
         found |= more
@@ -86,7 +106,8 @@ def reason(table: str, column: str) -> str | None:
 
 @pytest.fixture
 def gone(tmp_path: Path) -> set[tuple[str, str]]:
-    """The columns that the deletion of a household, and the end of the years of keeping, write; * is a whole row."""
+    """The columns that the deletion of a household, and the end of the years of keeping, write; *
+    is a whole row."""
     written = set[tuple[str, str]]()
 
     def note(action: int, table: str | None, column: str | None, *_: str | None) -> int:
@@ -97,7 +118,10 @@ def gone(tmp_path: Path) -> set[tuple[str, str]]:
     with new_database(tmp_path / "site.db") as connection:
         leaving = Leaving(Books(connection))
         connection.execute(
-            "INSERT INTO \"user\" (name, role, added_at, added_by, account_id) VALUES ('Anna', 'driver', ?, 'cleo', ?)",
+            (
+                'INSERT INTO "user" (name, role, added_at, added_by, account_id) '
+                "VALUES ('Anna', 'driver', ?, 'cleo', ?)"
+            ),
             (leaving.books.at, ANNA),
         )
         connection.set_authorizer(note)
@@ -109,7 +133,11 @@ def gone(tmp_path: Path) -> set[tuple[str, str]]:
 
 def test_each_text_goes_or_has_a_reason_to_stay(gone: set[tuple[str, str]]) -> None:
     every = [*texts(model(newest_version()))]
-    stays = [(table, column) for table, column in every if {(table, column), (table, "*")}.isdisjoint(gone)]
+    stays = [
+        (table, column)
+        for table, column in every
+        if {(table, column), (table, "*")}.isdisjoint(gone)
+    ]
     assert [f"{table}.{column}" for table, column in stays if reason(table, column) is None] == []
     assert {*REASONS} <= {f"{table}.{column}" for table, column in stays}
 

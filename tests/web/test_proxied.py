@@ -38,7 +38,9 @@ class Tls(NamedTuple):
 async def serving(*proxies: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     app = application([Route("/", whose)])
     networks = [ip_network(one) for one in proxies]
-    async with open_http(app, await on_a_free_port(), tls=None if tls is None else Tls(tls), proxies=networks) as port:
+    async with open_http(
+        app, await on_a_free_port(), tls=None if tls is None else Tls(tls), proxies=networks
+    ) as port:
         yield port
 
 
@@ -81,7 +83,10 @@ async def test_tls_begins_after_the_header(tmp_path: Path) -> None:
     ("sent", "said"),
     [
         (ASKED, "the connection does not begin with a PROXY header of version 2"),
-        (header(0x31, 0x11, b"\x00" * 12) + ASKED, "version and command of the PROXY header are 0x31"),
+        (
+            header(0x31, 0x11, b"\x00" * 12) + ASKED,
+            "version and command of the PROXY header are 0x31",
+        ),
         (header(0x21, 0x11, b"\x00") + ASKED, "the PROXY header has 1 bytes of addresses"),
     ],
 )
@@ -108,7 +113,9 @@ async def test_a_check_of_the_proxy_gets_no_answer(sent: bytes) -> None:
             assert await received(stream) == b""
 
 
-async def test_a_header_that_does_not_come_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_header_that_does_not_come_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(http, "HEADER_SECONDS", 0.1)
     async with serving(HOST) as port, await trio.open_tcp_stream(HOST, port) as stream:
         await stream.send_all(tcp4("192.0.2.7")[:15])

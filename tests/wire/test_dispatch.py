@@ -1,6 +1,12 @@
 import pytest
 
-from levity_trio.wire.dispatch import LATE_REMEMBERED, CallsUnderWay, OpenCall, Stray, new_message_id
+from levity_trio.wire.dispatch import (
+    LATE_REMEMBERED,
+    CallsUnderWay,
+    OpenCall,
+    Stray,
+    new_message_id,
+)
 from levity_trio.wire.frames import CallError, CallResult
 
 

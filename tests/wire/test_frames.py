@@ -41,7 +41,9 @@ def no_object(came: str) -> CallError:
 
 
 def unread(message_id: str) -> CallError:
-    return CallError(message_id, "FormationViolation", UNREADABLE, {}, is_damaged=True, is_unreadable=True)
+    return CallError(
+        message_id, "FormationViolation", UNREADABLE, {}, is_damaged=True, is_unreadable=True
+    )
 
 
 def unread_error(message_id: str) -> CallError:
@@ -53,7 +55,10 @@ def unread_error(message_id: str) -> CallError:
     [
         ('[2,"a1","Heartbeat",{}]', Call('"a1"', "Heartbeat", {})),
         ('[3,"a1",{"status":"Accepted"}]', CallResult("a1", {"status": "Accepted"})),
-        ('[4,"a1","InternalError","why",{"x":1}]', CallError("a1", "InternalError", "why", {"x": 1})),
+        (
+            '[4,"a1","InternalError","why",{"x":1}]',
+            CallError("a1", "InternalError", "why", {"x": 1}),
+        ),
     ],
 )
 def test_the_three_kinds(text: str, frame: object) -> None:
@@ -61,7 +66,8 @@ def test_the_three_kinds(text: str, frame: object) -> None:
 
 
 def test_of_too_many_lists_a_part_is_read_at_most() -> None:
-    """Reading, masking and cutting hundreds of thousands of them takes a second, in which nobody else is served."""
+    """Reading, masking and cutting hundreds of thousands of them takes a second, in which nobody
+    else is served."""
 
     def sent(lists: int) -> Call:
         data = json.dumps([[]] * lists)
@@ -70,7 +76,10 @@ def test_of_too_many_lists_a_part_is_read_at_most() -> None:
         assert (call.raw_id, call.action) == ('"1"', "DataTransfer")
         return call
 
-    assert sent(MAX_CONTAINERS - 3).payload == {"vendorId": "v", "data": [[]] * (MAX_CONTAINERS - 3)}
+    assert sent(MAX_CONTAINERS - 3).payload == {
+        "vendorId": "v",
+        "data": [[]] * (MAX_CONTAINERS - 3),
+    }
     assert len(json.dumps(sent(MAX_CONTAINERS).payload)) < MAX_CONTAINERS
 
 
@@ -153,7 +162,9 @@ def test_a_call_that_is_wrong_gets_its_answer(text: str, fault: Fault) -> None:
         ('[2,"7","Heartbeat","{}"]', "Heartbeat", "{}"),
     ],
 )
-def test_a_payload_that_cannot_be_read_is_for_the_reader_of_the_call(text: str, action: str, payload: object) -> None:
+def test_a_payload_that_cannot_be_read_is_for_the_reader_of_the_call(
+    text: str, action: str, payload: object
+) -> None:
     assert parse_frame(text) == Call('"7"', action, payload)
 
 
@@ -185,10 +196,22 @@ def test_what_can_be_read_of_a_damaged_call(text: str, action: str, payload: obj
     ("text", "frame"),
     [
         ('[3,"1",{},]', CallResult("1", {}, is_damaged=True)),
-        ('[3,"1",{"status":"Accepted","x":NaN}]', CallResult("1", {"status": "Accepted", "x": None}, is_damaged=True)),
-        ('[3,17,{"status":"Accepted","x":"', CallResult("17", {"status": "Accepted"}, is_damaged=True)),
-        ('[4,"1","Generic\tError","y",{"a":01}]', CallError("1", "Generic\tError", "y", {"a": 1}, is_damaged=True)),
-        ('[4,"1","InternalError","wh', CallError("1", "InternalError", UNREADABLE, {}, is_damaged=True)),
+        (
+            '[3,"1",{"status":"Accepted","x":NaN}]',
+            CallResult("1", {"status": "Accepted", "x": None}, is_damaged=True),
+        ),
+        (
+            '[3,17,{"status":"Accepted","x":"',
+            CallResult("17", {"status": "Accepted"}, is_damaged=True),
+        ),
+        (
+            '[4,"1","Generic\tError","y",{"a":01}]',
+            CallError("1", "Generic\tError", "y", {"a": 1}, is_damaged=True),
+        ),
+        (
+            '[4,"1","InternalError","wh',
+            CallError("1", "InternalError", UNREADABLE, {}, is_damaged=True),
+        ),
         ('[3,"1",[1,]]', replace(no_object("[1]"), is_damaged=True)),
     ],
 )
@@ -198,12 +221,17 @@ def test_what_can_be_read_of_a_damaged_response(text: str, frame: CallResult | C
     assert parse_frame(text, strict=True) == lost
 
 
-RESULT = '[3,"1",{"configurationKey":[{"key":"A","readonly":false,"value":"1"},{"key":"B","readonly":true}]}]'
+RESULT = (
+    '[3,"1",{"configurationKey":[{"key":"A","readonly":false,"value":"1"},{"key":"B",'
+    '"readonly":true}]}]'
+)
 REFUSAL = '["4", "1" , "InternalError","no",{"a":[1,{"b":"c"}]}]'
 
 
 @pytest.mark.parametrize("strict", [True, False])
-@pytest.mark.parametrize("text", [RESULT, REFUSAL, RESULT.replace('{"conf', '{"status" "x","conf'), '[3,"1"{"a":1}]'])
+@pytest.mark.parametrize(
+    "text", [RESULT, REFUSAL, RESULT.replace('{"conf', '{"status" "x","conf'), '[3,"1"{"a":1}]']
+)
 def test_a_response_that_is_cut_off_anywhere_after_its_id_is_one(text: str, strict: bool) -> None:
     for end in range(text.index('"1"') + 3, len(text)):
         frame = parse_frame(text[:end], strict=strict)
@@ -213,7 +241,15 @@ def test_a_response_that_is_cut_off_anywhere_after_its_id_is_one(text: str, stri
 
 
 @pytest.mark.parametrize(
-    "text", ['[3,"1",{"sta', '[3,"1",', '[3,"1"', '[3,"1",{"a":1,"status":"Acc', '[3,17,{"a"', '[3,"1" {}]']
+    "text",
+    [
+        '[3,"1",{"sta',
+        '[3,"1",',
+        '[3,"1"',
+        '[3,"1",{"a":1,"status":"Acc',
+        '[3,17,{"a"',
+        '[3,"1" {}]',
+    ],
 )
 def test_a_result_that_cannot_be_read_ends_its_call_all_the_same(text: str) -> None:
     assert parse_frame(text) == unread("17" if "17" in text else "1")
@@ -308,7 +344,9 @@ def test_strict_takes_no_result_of_other_elements(text: str) -> None:
     assert parse_frame(text) == CallResult("1", {})
 
 
-@pytest.mark.parametrize("text", ['[2,"1","Heartbeat",{}]', '[3,"1",{}]', '[4,"1","InternalError","",{}]'])
+@pytest.mark.parametrize(
+    "text", ['[2,"1","Heartbeat",{}]', '[3,"1",{}]', '[4,"1","InternalError","",{}]']
+)
 def test_strict_takes_what_is_exact(text: str) -> None:
     assert parse_frame(text, strict=True) == parse_frame(text)
 
@@ -326,7 +364,9 @@ def test_a_deep_frame_that_is_read_can_be_written() -> None:
 
 def test_many_brackets_are_not_depth() -> None:
     payload = {"meterValue": [{"sampledValue": [{"value": "1"}]}] * 200}
-    assert parse_frame(call_text("1", "MeterValues", payload)) == Call('"1"', "MeterValues", payload)
+    assert parse_frame(call_text("1", "MeterValues", payload)) == Call(
+        '"1"', "MeterValues", payload
+    )
 
 
 def test_integers_beyond_64_bits_can_be_written_again() -> None:
@@ -362,7 +402,11 @@ def must_be_writable(message: str | bytes) -> None:
             assert answer is None or orjson.loads(answer)[0] == 4
 
 
-@given(st.text(st.characters()) | st.binary() | st.from_regex(r'\[([234]|[^,]{0,9}),"[^"]{0,9}",.{0,30}'))
+@given(
+    st.text(st.characters())
+    | st.binary()
+    | st.from_regex(r'\[([234]|[^,]{0,9}),"[^"]{0,9}",.{0,30}')
+)
 @example('[2,"' + '\\"' * 50_000)
 @example("[" * 500_000)
 @example('[2,"1","X",' + '{"a":[' * 100_000)
@@ -379,7 +423,9 @@ def test_any_json(frame: Any) -> None:
 
 @given(st.text(), st.text(), st.dictionaries(st.text(), st.text()))
 @WITHIN
-def test_what_we_call_is_what_is_read(message_id: str, action: str, payload: dict[str, str]) -> None:
+def test_what_we_call_is_what_is_read(
+    message_id: str, action: str, payload: dict[str, str]
+) -> None:
     frame = parse_frame(call_text(message_id, action, payload))
     assert frame == Call(orjson.dumps(message_id).decode(), action, payload)
     assert parse_frame(result_text(frame.raw_id, payload)) == CallResult(message_id, payload)

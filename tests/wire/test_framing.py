@@ -23,16 +23,26 @@ def frame(opcode: int, size: int, *, is_final: bool = True, is_masked: bool = Tr
         sizes = bytes([mask | 126]) + size.to_bytes(2, "big")
     else:
         sizes = bytes([mask | 127]) + size.to_bytes(8, "big")
-    return bytes([(0x80 if is_final else 0) | opcode]) + sizes + (b"mask" if is_masked else b"") + size * b"\x81"
+    return (
+        bytes([(0x80 if is_final else 0) | opcode])
+        + sizes
+        + (b"mask" if is_masked else b"")
+        + size * b"\x81"
+    )
 
 
 FRAMES = st.lists(
-    st.tuples(st.sampled_from([CONTINUATION, TEXT, BINARY, PING]), SIZES, st.booleans(), st.booleans()), max_size=6
+    st.tuples(
+        st.sampled_from([CONTINUATION, TEXT, BINARY, PING]), SIZES, st.booleans(), st.booleans()
+    ),
+    max_size=6,
 )
 
 
 @given(FRAMES, st.lists(st.integers(1, 100_000)))
-def test_text_becomes_binary_and_all_else_stays(told: list[tuple[int, int, bool, bool]], cuts: list[int]) -> None:
+def test_text_becomes_binary_and_all_else_stays(
+    told: list[tuple[int, int, bool, bool]], cuts: list[int]
+) -> None:
     def sent(text: int) -> bytes:
         return b"".join(
             frame(text if opcode == TEXT else opcode, size, is_final=final, is_masked=masked)
@@ -96,14 +106,20 @@ def unmasked(data: bytearray, header: int) -> bytes:
     return bytes(byte ^ b"mask"[place % 4] for place, byte in enumerate(data[header + 4 :]))
 
 
-@given(st.lists(st.tuples(st.sampled_from([TEXT, BINARY, PING]), SIZES, st.booleans()), max_size=6), st.data())
+@given(
+    st.lists(st.tuples(st.sampled_from([TEXT, BINARY, PING]), SIZES, st.booleans()), max_size=6),
+    st.data(),
+)
 def test_a_message_is_read_whole_if_it_arrived_whole_and_alone(
     told: list[tuple[int, int, bool]], data: st.DataObject
 ) -> None:
     frames = [frame(opcode, size, is_masked=is_masked) for opcode, size, is_masked in told]
     ends = [*accumulate(map(len, frames))]
     cuts = sorted(
-        {*data.draw(st.lists(st.sampled_from([0, *ends, *(end + 1 for end in ends)]))), ends[-1] if ends else 0}
+        {
+            *data.draw(st.lists(st.sampled_from([0, *ends, *(end + 1 for end in ends)]))),
+            ends[-1] if ends else 0,
+        }
     )
     framing, sent = Framing(1, text_as_binary=True), b"".join(frames)
     for first, last in pairwise([0, *cuts]):
@@ -112,7 +128,9 @@ def test_a_message_is_read_whole_if_it_arrived_whole_and_alone(
         is_frame = last in ends and first == last - len(frames[ends.index(last)])
         opcode, size, is_masked = told[ends.index(last)] if is_frame else (PING, 0, False)
         is_whole = is_masked and opcode != PING and 0 < size < 65_535
-        assert framing.whole_message(piece) == (unmasked(piece, 2 if size < 126 else 4) if is_whole else None)
+        assert framing.whole_message(piece) == (
+            unmasked(piece, 2 if size < 126 else 4) if is_whole else None
+        )
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,14 @@ def test_request_lines(raw: bytes, target: str) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"\r\n\r\n", b"AT+CSQ\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET /a\r\n\r\n", b"GET HTTP/1.1\r\n"],
+    [
+        b"",
+        b"\r\n\r\n",
+        b"AT+CSQ\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET /a\r\n\r\n",
+        b"GET HTTP/1.1\r\n",
+    ],
 )
 def test_what_is_no_http(raw: bytes) -> None:
     with pytest.raises(BadRequest) as caught:
@@ -183,7 +190,10 @@ def test_subprotocols(offer: str | None, chosen: tuple[str | None, bool]) -> Non
 
 
 def test_subprotocols_in_several_headers() -> None:
-    raw = b"GET /a HTTP/1.1\r\nSec-WebSocket-Protocol: ocpp2.0.1\r\nsec-websocket-protocol: ocpp1.6\r\n\r\n"
+    raw = (
+        b"GET /a HTTP/1.1\r\nSec-WebSocket-Protocol: ocpp2.0.1\r\nsec-websocket-protocol: "
+        b"ocpp1.6\r\n\r\n"
+    )
     assert choose_subprotocol(parse_head(raw)) == ("ocpp1.6", True)
 
 
@@ -191,7 +201,11 @@ def test_subprotocols_in_several_headers() -> None:
     ("head", "status", "header"),
     [
         (head_of("POST /ws/CP1 HTTP/1.1"), 405, ("Allow", "GET")),
-        (parse_head(b"GET /ws/CP1 HTTP/1.1\r\nAccept: text/html\r\n\r\n"), 426, ("Upgrade", "websocket")),
+        (
+            parse_head(b"GET /ws/CP1 HTTP/1.1\r\nAccept: text/html\r\n\r\n"),
+            426,
+            ("Upgrade", "websocket"),
+        ),
         (head_of(Upgrade=None), 426, ("Upgrade", "websocket")),
         (head_of(Upgrade="h2c"), 426, ("Upgrade", "websocket")),
         (head_of(Sec_WebSocket_Version="8"), 426, ("Sec-WebSocket-Version", "13")),
@@ -284,7 +298,9 @@ def test_a_refusal_is_a_whole_answer() -> None:
     ],
 )
 def test_secrets_are_masked(secret: bytes) -> None:
-    line = masked_head(b"GET /ws/CP1?token=SECRET&a=b HTTP/1.1\r\n" + secret + b"\r\nHost: keep\r\n\r\n")
+    line = masked_head(
+        b"GET /ws/CP1?token=SECRET&a=b HTTP/1.1\r\n" + secret + b"\r\nHost: keep\r\n\r\n"
+    )
     assert "SECRET" not in line
     assert "***" in line
     assert "a=b" in line
@@ -301,13 +317,18 @@ def refused(raw: bytes) -> None:
         parse_head(raw)
 
 
-@pytest.mark.parametrize("raw", [b"?" * 8192, b"?" + b"password" * 1000, b"://" * 2700, b" " * 8192, b"\r" * 8192])
+@pytest.mark.parametrize(
+    "raw", [b"?" * 8192, b"?" + b"password" * 1000, b"://" * 2700, b" " * 8192, b"\r" * 8192]
+)
 def test_no_head_takes_long(raw: bytes) -> None:
     assert cpu_seconds(lambda: masked_head(raw)) < BOUNDED
     assert cpu_seconds(lambda: refused(b"GET " + raw)) < BOUNDED
 
 
-@given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: b"GET /" + tail + b" HTTP/1.1\r\n" + tail))
+@given(
+    st.binary(max_size=300)
+    | st.binary(max_size=200).map(lambda tail: b"GET /" + tail + b" HTTP/1.1\r\n" + tail)
+)
 @settings(max_examples=200)
 def test_any_bytes(raw: bytes) -> None:
     masked_head(raw)
@@ -323,7 +344,9 @@ def test_any_bytes(raw: bytes) -> None:
 
 @given(*[st.text(st.characters(max_codepoint=255))] * 3)
 @settings(max_examples=200)
-def test_any_head_that_may_upgrade_is_read_by_the_library(path: str, host: str, connection: str) -> None:
+def test_any_head_that_may_upgrade_is_read_by_the_library(
+    path: str, host: str, connection: str
+) -> None:
     try:
         head = head_of(f"GET /{path} HTTP/1.1", Host=host, Connection=connection)
     except BadRequest:
@@ -338,7 +361,11 @@ def test_any_head_that_may_upgrade_is_read_by_the_library(path: str, host: str, 
         ("192.0.2.7:9000", "192.0.2.7", "192.0.2.7"),
         ("192.0.2.7", "::ffff:192.0.2.7", "192.0.2.7"),  # a listener for both kinds of addresses
         ("[fd00:0::2]:9000", "fd00::2", "fd00::2"),
-        ("192.0.2.7:9000", "172.17.0.2", None),  # of a router, a proxy or a host of containers before us
+        (
+            "192.0.2.7:9000",
+            "172.17.0.2",
+            None,
+        ),  # of a router, a proxy or a host of containers before us
         ("levity.local:9000", "192.0.2.7", None),
         ("127.0.0.1:9000", "127.0.0.1", None),
         ("[broken", "192.0.2.7", None),
@@ -346,5 +373,7 @@ def test_any_head_that_may_upgrade_is_read_by_the_library(path: str, host: str, 
         (None, "192.0.2.7", None),
     ],
 )
-def test_the_address_that_a_charger_was_given(host: str | None, arrived_at: str | None, given: str | None) -> None:
+def test_the_address_that_a_charger_was_given(
+    host: str | None, arrived_at: str | None, given: str | None
+) -> None:
     assert dialled(head_of(Host=host), arrived_at) == given

@@ -10,16 +10,29 @@ from hypothesis import strategies as st
 
 from levity_trio.wire import large
 from levity_trio.wire.frames import Call, parse_frame
-from levity_trio.wire.large import LONGEST_AROUND, LONGEST_ELEMENT, MOST_ELEMENTS, MOST_PARTS, NotCuttable, Parts
+from levity_trio.wire.large import (
+    LONGEST_AROUND,
+    LONGEST_ELEMENT,
+    MOST_ELEMENTS,
+    MOST_PARTS,
+    NotCuttable,
+    Parts,
+)
 
-TEXTS = st.text(max_size=20) | st.sampled_from(['"transactionData":[', '\\"', "]}]", '{"timestamp":', "💡ö", "\\"])
+TEXTS = st.text(max_size=20) | st.sampled_from(
+    ['"transactionData":[', '\\"', "]}]", '{"timestamp":', "💡ö", "\\"]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=6,
 )
-ELEMENTS = st.lists(st.dictionaries(TEXTS, VALUES, max_size=3) | st.lists(VALUES, max_size=2), max_size=40)
-FIELDS = st.dictionaries(TEXTS.filter(lambda name: name not in ("transactionData", "meterValue")), VALUES, max_size=3)
+ELEMENTS = st.lists(
+    st.dictionaries(TEXTS, VALUES, max_size=3) | st.lists(VALUES, max_size=2), max_size=40
+)
+FIELDS = st.dictionaries(
+    TEXTS.filter(lambda name: name not in ("transactionData", "meterValue")), VALUES, max_size=3
+)
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +75,17 @@ def read(parts: list[str]) -> list[object]:
 
 @given(FIELDS, ELEMENTS, FIELDS, st.sampled_from([(",", ":"), (" ,\n", "\t: ")]), st.booleans())
 def test_all_elements_are_in_the_parts_and_all_fields_around_the_ends(
-    before: dict[str, Any], elements: list[Any], after: dict[str, Any], separators: tuple[str, str], escapes: bool
+    before: dict[str, Any],
+    elements: list[Any],
+    after: dict[str, Any],
+    separators: tuple[str, str],
+    escapes: bool,
 ) -> None:
-    payload = before | {"meterValue": elements} | {name: value for name, value in after.items() if name not in before}
+    payload = (
+        before
+        | {"meterValue": elements}
+        | {name: value for name, value in after.items() if name not in before}
+    )
     text = json.dumps([2, "x", "MeterValues", payload], separators=separators, ensure_ascii=escapes)
     parts = found(text)
     told = [json.loads(part)[3]["meterValue"] for part in parts]
@@ -149,14 +170,22 @@ def test_values_between_the_elements_stay() -> None:
         '[2,"id","StopTransaction",{"transactionData":{}}]',
         '[2,"id","StopTransaction",[{}]]',
         '[2,"id","StopTransaction",{"a":{"transactionData":[{}]}}]',
-        '[2,"id","StopTransaction",{"idTag":"' + LONGEST_AROUND * "x" + '","transactionData":[{}]}]',
-        '[2,"id","StopTransaction",{"transactionData":[{}],"idTag":"' + LONGEST_AROUND * "x" + '"}]',
+        '[2,"id","StopTransaction",{"idTag":"'
+        + LONGEST_AROUND * "x"
+        + '","transactionData":[{}]}]',
+        '[2,"id","StopTransaction",{"transactionData":[{}],"idTag":"'
+        + LONGEST_AROUND * "x"
+        + '"}]',
         '[2,"id","StopTransaction",{"transactionData":[{"a":"' + LONGEST_ELEMENT * "x" + '"}]}]',
         '[2,"id","StopTransaction",{"transactionData":[' + LONGEST_ELEMENT * "[" + "]}]",
         '[2,"id","StopTransaction",{"transactionData":[' + LONGEST_ELEMENT * "x" + "{}]}]",
         '[2,"id","StopTransaction",{"transactionData":[' + MOST_ELEMENTS * "{}," + "{}]}]",
-        '[2,"id","StopTransaction",{"transactionData":[' + (MOST_PARTS + 2) * '{"timestamp":"x"' + "]}]",
-        '[2,"id","MeterValues",{"meterValue":[' + (MOST_PARTS + 2) * '{"sampledValue":[{"value":"5"},' + "]}]",
+        '[2,"id","StopTransaction",{"transactionData":['
+        + (MOST_PARTS + 2) * '{"timestamp":"x"'
+        + "]}]",
+        '[2,"id","MeterValues",{"meterValue":['
+        + (MOST_PARTS + 2) * '{"sampledValue":[{"value":"5"},'
+        + "]}]",
     ],
     ids=lambda text: text[:40],
 )

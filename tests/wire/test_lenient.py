@@ -21,11 +21,22 @@ SAMPLES = [
     {"value": "16.1", "unit": "A", "measurand": "Current.Import", "phase": "L1"},
 ]
 DATA = [{"timestamp": T, "sampledValue": SAMPLES}, {"timestamp": T, "sampledValue": SAMPLES[:1]}]
-STOP = {"transactionId": 1_000_001, "meterStop": 2000, "timestamp": T, "reason": "Local", "idTag": "TAG"}
+STOP = {
+    "transactionId": 1_000_001,
+    "meterStop": 2000,
+    "timestamp": T,
+    "reason": "Local",
+    "idTag": "TAG",
+}
 START = {"connectorId": 1, "idTag": "TAG", "meterStart": 1000, "timestamp": T}
 METER_VALUES = {"connectorId": 1, "transactionId": 1_000_001}
-MESSAGES = [("StopTransaction", STOP, "transactionData"), ("MeterValues", METER_VALUES, "meterValue")]
-DAMAGE = st.just("") | st.sampled_from([*'"{}[],:\\0x \t\n\x00é', "NaN", "1e999", "\\ud83d", "\\q", "01", ",,", "''"])
+MESSAGES = [
+    ("StopTransaction", STOP, "transactionData"),
+    ("MeterValues", METER_VALUES, "meterValue"),
+]
+DAMAGE = st.just("") | st.sampled_from(
+    [*'"{}[],:\\0x \t\n\x00é', "NaN", "1e999", "\\ud83d", "\\q", "01", ",,", "''"]
+)
 FULL_TEST = settings(max_examples=400, deadline=timedelta(seconds=2))
 
 
@@ -44,11 +55,17 @@ def in_call(payload: str) -> str:
     ("payload", "understood"),
     [
         ('{"a":NaN,"b":-Infinity,"c":1e999,"d":-nan,"e":inf}', dict.fromkeys("abcde")),
-        ('{"a":01,"b":-007,"c":+5,"d":00.50,"e":5.,}', {"a": 1, "b": -7, "c": 5, "d": 0.5, "e": 5.0}),
+        (
+            '{"a":01,"b":-007,"c":+5,"d":00.50,"e":5.,}',
+            {"a": 1, "b": -7, "c": 5, "d": 0.5, "e": 5.0},
+        ),
         ('{"a":[1,,2,],,"b":{},}', {"a": [1, 2], "b": {}}),
         ('{"a":"x\x01\ty","b":"\\q\\"\\n"}', {"a": "x\x01\ty", "b": 'q"\n'}),
         ('{"a":"\\ud83d","b":"\\ud83d\\ude00"}', {"a": "\ufffd", "b": "\U0001f600"}),
-        ('{"a":1,"b":kWh,"c":20O0,"a":true,"d":99999999999999999999}', {"a": True, "b": "kWh", "c": "20O0", "d": 1e20}),
+        (
+            '{"a":1,"b":kWh,"c":20O0,"a":true,"d":99999999999999999999}',
+            {"a": True, "b": "kWh", "c": "20O0", "d": 1e20},
+        ),
         ('{"a":1,"a":null,}', {"a": None}),
         ('{a:1,"b":2}', {"a": 1, "b": 2}),
     ],
@@ -57,7 +74,9 @@ def test_a_wrong_token_costs_its_own_value(payload: str, understood: object) -> 
     assert payload_of(in_call(payload)) == understood
 
 
-@pytest.mark.parametrize("payload", ['{"a":20', '{"a":20 00,"b":1}', '{"a":20"b":1}', '{"a":12,5,"b":1}', '{"a":1,234'])
+@pytest.mark.parametrize(
+    "payload", ['{"a":20', '{"a":20 00,"b":1}', '{"a":20"b":1}', '{"a":12,5,"b":1}', '{"a":1,234']
+)
 def test_a_number_that_may_have_lost_digits_is_not_kept(payload: str) -> None:
     assert payload_of(in_call(payload).rstrip("]")).get("a") in (None, "20 00")
 
@@ -72,7 +91,9 @@ def test_a_sample_is_kept_whole_or_not_at_all() -> None:
 
 
 @pytest.mark.parametrize(("action", "fields", "data"), MESSAGES)
-def test_what_came_before_the_end_of_a_cut_frame_is_kept(action: str, fields: dict[str, Any], data: str) -> None:
+def test_what_came_before_the_end_of_a_cut_frame_is_kept(
+    action: str, fields: dict[str, Any], data: str
+) -> None:
     text = json.dumps([2, "1", action, fields | {data: DATA}])
     last = text.index(data)
     kept: dict[str, Any] = {}
@@ -93,7 +114,12 @@ def test_what_came_before_the_end_of_a_cut_frame_is_kept(action: str, fields: di
 )
 @FULL_TEST
 def test_a_fault_inside_of_one_member_costs_no_other(
-    message: tuple[str, dict[str, Any], str], is_tight: bool, place: int, lost: int, inserted: str, random: Any
+    message: tuple[str, dict[str, Any], str],
+    is_tight: bool,
+    place: int,
+    lost: int,
+    inserted: str,
+    random: Any,
 ) -> None:
     action, fields, data = message
     members = [*fields.items(), (data, DATA)]
@@ -112,7 +138,9 @@ def test_a_fault_inside_of_one_member_costs_no_other(
 
 @given(st.integers(0, 200), st.integers(0, 1), DAMAGE)
 @FULL_TEST
-def test_a_start_with_a_damaged_member_of_its_own_keeps_the_others(place: int, lost: int, inserted: str) -> None:
+def test_a_start_with_a_damaged_member_of_its_own_keeps_the_others(
+    place: int, lost: int, inserted: str
+) -> None:
     own = {"vendor": {"a": [1, "b", {"c": 2.5}]}}
     inside = json.dumps(own["vendor"])
     text = json.dumps([2, "1", "StartTransaction", own | START])
@@ -136,7 +164,9 @@ def test_fields_after_more_samples_than_are_read() -> None:
 
 
 def test_a_frame_with_too_many_lists_keeps_all_else() -> None:
-    assert payload_of(in_call(json.dumps({"transactionData": [[]] * MAX_CONTAINERS} | STOP))) == STOP
+    assert (
+        payload_of(in_call(json.dumps({"transactionData": [[]] * MAX_CONTAINERS} | STOP))) == STOP
+    )
 
 
 BEGUN = '[2,"1","StopTransaction",{"meterStop":5,"timestamp":"","x":['

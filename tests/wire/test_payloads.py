@@ -68,12 +68,16 @@ def test_the_actions_are_those_of_1_6_and_its_security_extension() -> None:
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("example", [full, minimal])
 @pytest.mark.parametrize(("action", "is_answer"), MESSAGES)
-def test_every_message_is_read_and_written(action: str, is_answer: bool, example: Any, strict: bool) -> None:
+def test_every_message_is_read_and_written(
+    action: str, is_answer: bool, example: Any, strict: bool
+) -> None:
     payload = example(schema_of(action, is_answer))
     understood = read(action, is_answer, payload, strict)
     assert understood.repairs == ()
     assert type(understood.message) is getattr(call_result if is_answer else call, action)
-    assert write_payload(understood.message).items() >= payload.items()  # SendLocalList adds an empty list
+    assert (
+        write_payload(understood.message).items() >= payload.items()
+    )  # SendLocalList adds an empty list
 
 
 def test_nested_values_stay_as_on_the_wire() -> None:
@@ -83,13 +87,18 @@ def test_nested_values_stay_as_on_the_wire() -> None:
         "meterValue": [{"timestamp": "2026-03-01T12:00:00Z", "sampledValue": [sample]}],
     }
     message = read_request("MeterValues", payload, strict=False).message
-    assert message == call.MeterValues(connector_id=1, meter_value=payload["meterValue"], transaction_id=None)
+    assert message == call.MeterValues(
+        connector_id=1, meter_value=payload["meterValue"], transaction_id=None
+    )
 
 
 def test_fields_that_the_package_demands_and_the_schema_does_not() -> None:
     event = {"type": "Reset", "timestamp": "2026-03-01T12:00:00Z"}
     assert read_request("SecurityEventNotification", event, strict=True).message.tech_info is None
-    assert read_request("LogStatusNotification", {"status": "Idle"}, strict=True).message.request_id is None
+    assert (
+        read_request("LogStatusNotification", {"status": "Idle"}, strict=True).message.request_id
+        is None
+    )
     status = read_request("SignedFirmwareStatusNotification", {"status": "Idle"}, strict=True)
     assert status.message.request_id is None
 
@@ -123,7 +132,13 @@ def test_a_charger_reads_what_we_send() -> None:
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize(
     ("action", "payload"),
-    [("Heartbeat", "{}"), ("Heartbeat", 7), ("Heartbeat", True), ("Heartbeat", [{}]), ("Authorize", None)]
+    [
+        ("Heartbeat", "{}"),
+        ("Heartbeat", 7),
+        ("Heartbeat", True),
+        ("Heartbeat", [{}]),
+        ("Authorize", None),
+    ]
     + [("Authorize", []), ("BootNotification", None)],
 )
 def test_a_payload_that_is_no_object(action: str, payload: object, strict: bool) -> None:
@@ -135,7 +150,10 @@ def test_a_payload_that_is_no_object(action: str, payload: object, strict: bool)
 @pytest.mark.parametrize(("payload", "sample"), [(None, "null"), ([], "[]"), ("", '""')])
 def test_where_nothing_is_required_nothing_is_an_empty_object(payload: object, sample: str) -> None:
     read = read_request("Heartbeat", payload, strict=False)
-    assert (read.message, read.repairs) == (call.Heartbeat(), (Repair("Heartbeat: not an object", sample),))
+    assert (read.message, read.repairs) == (
+        call.Heartbeat(),
+        (Repair("Heartbeat: not an object", sample),),
+    )
     with pytest.raises(Refused):
         read_request("Heartbeat", payload, strict=True)
 
@@ -152,8 +170,16 @@ def test_where_nothing_is_required_nothing_is_an_empty_object(payload: object, s
         ({"idTag": "x" * 21}, ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "idTag: maxLength"),
         ({"reason": "Whim"}, ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "reason: enum"),
         ({"timestamp": "noon"}, ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "timestamp: format"),
-        ({"timestamp": "2026-02-29T12:00:00Z"}, ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "timestamp: format"),
-        ({"transactionData": [{}]}, ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION, "transactionData: required"),
+        (
+            {"timestamp": "2026-02-29T12:00:00Z"},
+            ErrorCode.PROPERTY_CONSTRAINT_VIOLATION,
+            "timestamp: format",
+        ),
+        (
+            {"transactionData": [{}]},
+            ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
+            "transactionData: required",
+        ),
     ],
 )
 def test_strict_names_the_first_fault(change: dict[str, Any], code: ErrorCode, what: str) -> None:
@@ -196,7 +222,9 @@ def test_hertz_is_a_unit_wherever_a_value_is_sampled(strict: bool) -> None:
 
 
 def test_strict_takes_the_misspelling_that_its_schema_allows() -> None:
-    values = [{"timestamp": "2026-03-01T12:00:00Z", "sampledValue": [{"value": "1", "unit": "Celcius"}]}]
+    values = [
+        {"timestamp": "2026-03-01T12:00:00Z", "sampledValue": [{"value": "1", "unit": "Celcius"}]}
+    ]
     meter = read_request("MeterValues", {"connectorId": 1, "meterValue": values}, strict=True)
     assert meter.message.meter_value == values
 
@@ -204,7 +232,10 @@ def test_strict_takes_the_misspelling_that_its_schema_allows() -> None:
 @pytest.mark.parametrize("limit", [0.1, 0.3, 16.1, 31.9, 11040.7, 6])
 @pytest.mark.parametrize("strict", [True, False])
 def test_tenths_are_tenths(limit: float, strict: bool) -> None:
-    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
+    schedule = {
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+    }
     payload = {"status": "Accepted", "chargingSchedule": schedule}
     understood = read_result("GetCompositeSchedule", payload, strict=strict)
     assert (understood.message.charging_schedule, understood.repairs) == (schedule, ())
@@ -229,7 +260,9 @@ def test_dataclasses_inside_a_message_are_written_as_on_the_wire() -> None:
         "transactionId": 7,
         "idTagInfo": {"status": "Accepted", "parentIdTag": "family"},
     }
-    assert write_payload(call.SendLocalList(1, enums.UpdateType.full, tags))["localAuthorizationList"] == [
+    assert write_payload(call.SendLocalList(1, enums.UpdateType.full, tags))[
+        "localAuthorizationList"
+    ] == [
         {"idTag": "A", "idTagInfo": {"status": "Accepted", "parentIdTag": "family"}},
         {"idTag": "B"},
         {"idTag": "C"},
@@ -275,7 +308,10 @@ def test_any_json(action: str, is_answer: bool, payload: object, strict: bool) -
         orjson.dumps(dataclasses.asdict(understood.message))
 
 
-@given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))), st.booleans())
+@given(
+    st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))),
+    st.booleans(),
+)
 @settings(max_examples=size(300, 120), deadline=timedelta(seconds=2))
 def test_nothing_that_we_count_or_say_was_chosen_by_the_charger(
     sent: tuple[tuple[str, bool], object], strict: bool
@@ -297,16 +333,24 @@ def test_nothing_that_we_count_or_say_was_chosen_by_the_charger(
 def test_strict_refuses_what_another_validator_refuses(sent: tuple[tuple[str, bool], Any]) -> None:
     (action, is_answer), payload = sent
     formats = FormatChecker(formats=())
-    formats.checks("date-time")(lambda value: not isinstance(value, str) or parse_time(value) is not None)
+    formats.checks("date-time")(
+        lambda value: not isinstance(value, str) or parse_time(value) is not None
+    )
     faults = {
         error.validator
-        for error in Draft4Validator(schema_of(action, is_answer), format_checker=formats).iter_errors(payload)
+        for error in Draft4Validator(
+            schema_of(action, is_answer), format_checker=formats
+        ).iter_errors(payload)
     }
     try:
         read(action, is_answer, payload, strict=True)
     except Refused as refusal:
         keyword = refusal.description.rpartition(": ")[2]
-        is_too_low = isinstance(payload, dict) and payload.get(CONNECTOR) == 0 and action in LOWEST_CONNECTORS
+        is_too_low = (
+            isinstance(payload, dict)
+            and payload.get(CONNECTOR) == 0
+            and action in LOWEST_CONNECTORS
+        )
         assert keyword in faults or keyword == ("minimum" if is_too_low else "payload is no object")
     else:
         assert not faults

@@ -97,7 +97,13 @@ def test_what_is_missing_never_reaches_beyond_the_header(extra: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("address", "is_one"),
-    [("10.0.0.5", True), ("::ffff:10.0.0.5", True), ("10.0.1.5", False), ("fd00::1", True), ("memory", False)],
+    [
+        ("10.0.0.5", True),
+        ("::ffff:10.0.0.5", True),
+        ("10.0.1.5", False),
+        ("fd00::1", True),
+        ("memory", False),
+    ],
 )
 def test_whose_connections_begin_with_a_header(address: str, *, is_one: bool) -> None:
     assert is_from(address, (ip_network("10.0.0.0/24"), ip_network("fd00::/8"))) is is_one

@@ -15,7 +15,9 @@ BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 def request(action: str, payload: dict[str, Any]) -> tuple[Any, list[str]]:
     """Return the message as read, and the kinds of its repairs without the action."""
     understood = read_request(action, payload, strict=False)
-    return understood.message, [repair.kind.removeprefix(action).lstrip(".: ") for repair in understood.repairs]
+    return understood.message, [
+        repair.kind.removeprefix(action).lstrip(".: ") for repair in understood.repairs
+    ]
 
 
 def samples(*values: Any) -> tuple[list[Any], list[str]]:
@@ -31,8 +33,22 @@ def samples(*values: Any) -> tuple[list[Any], list[str]]:
     ("action", "base", "change", "field", "understood", "kinds"),
     [
         # numbers as text, text as numbers
-        ("StartTransaction", START, {"meterStart": "5"}, "meter_start", 5, ["meterStart: text for number"]),
-        ("StartTransaction", START, {"meterStart": "8200,0"}, "meter_start", 8200, ["meterStart: decimal comma"]),
+        (
+            "StartTransaction",
+            START,
+            {"meterStart": "5"},
+            "meter_start",
+            5,
+            ["meterStart: text for number"],
+        ),
+        (
+            "StartTransaction",
+            START,
+            {"meterStart": "8200,0"},
+            "meter_start",
+            8200,
+            ["meterStart: decimal comma"],
+        ),
         (
             "StartTransaction",
             START,
@@ -92,7 +108,14 @@ def samples(*values: Any) -> tuple[list[Any], list[str]]:
         ("StatusNotification", STATUS, {"info": ""}, "info", "", []),
         ("StatusNotification", STATUS, {"timestamp": ""}, "timestamp", None, ["timestamp: blank"]),
         ("StopTransaction", STOP, {"reason": ""}, "reason", None, ["reason: blank"]),
-        ("StartTransaction", START, {"reservationId": ""}, "reservation_id", None, ["reservationId: blank"]),
+        (
+            "StartTransaction",
+            START,
+            {"reservationId": ""},
+            "reservation_id",
+            None,
+            ["reservationId: blank"],
+        ),
         (
             "StartTransaction",
             START,
@@ -102,10 +125,31 @@ def samples(*values: Any) -> tuple[list[Any], list[str]]:
             ["reservationId: not an integer"],
         ),
         ("BootNotification", BOOT, {"meterType": {}}, "meter_type", None, ["meterType: not text"]),
-        ("BootNotification", BOOT, {"meterType": False}, "meter_type", None, ["meterType: not text"]),
+        (
+            "BootNotification",
+            BOOT,
+            {"meterType": False},
+            "meter_type",
+            None,
+            ["meterType: not text"],
+        ),
         # ids of transactions
-        ("StopTransaction", STOP, {"transactionId": None}, "transaction_id", -1, ["transactionId: null"]),
-        ("StopTransaction", STOP, {"transactionId": ""}, "transaction_id", -1, ["transactionId: blank"]),
+        (
+            "StopTransaction",
+            STOP,
+            {"transactionId": None},
+            "transaction_id",
+            -1,
+            ["transactionId: null"],
+        ),
+        (
+            "StopTransaction",
+            STOP,
+            {"transactionId": ""},
+            "transaction_id",
+            -1,
+            ["transactionId: blank"],
+        ),
         (
             "StopTransaction",
             STOP,
@@ -168,7 +212,14 @@ def samples(*values: Any) -> tuple[list[Any], list[str]]:
             "Preparing",
             ["status: word respelt"],
         ),
-        ("StatusNotification", STATUS, {"status": "Error"}, "status", "Faulted", ["status: word respelt"]),
+        (
+            "StatusNotification",
+            STATUS,
+            {"status": "Error"},
+            "status",
+            "Faulted",
+            ["status: word respelt"],
+        ),
         (
             "StatusNotification",
             STATUS,
@@ -186,7 +237,14 @@ def samples(*values: Any) -> tuple[list[Any], list[str]]:
             ["errorCode: unknown word"],
         ),
         ("StatusNotification", STATUS, {"errorCode": 0}, "error_code", "0", None),
-        ("StatusNotification", STATUS, {"status": "Parked"}, "status", "Parked", ["status: unknown word"]),
+        (
+            "StatusNotification",
+            STATUS,
+            {"status": "Parked"},
+            "status",
+            "Parked",
+            ["status: unknown word"],
+        ),
         ("StopTransaction", STOP, {"reason": "Whim"}, "reason", "Whim", ["reason: unknown word"]),
         # times: kept as sent; the handler uses the time of receipt
         (
@@ -227,7 +285,14 @@ def samples(*values: Any) -> tuple[list[Any], list[str]]:
             '{"a":[1]}',
             ["data: other type for text"],
         ),
-        ("DataTransfer", {"vendorId": "V"}, {"data": True}, "data", "true", ["data: other type for text"]),
+        (
+            "DataTransfer",
+            {"vendorId": "V"},
+            {"data": True},
+            "data",
+            "true",
+            ["data: other type for text"],
+        ),
         ("DataTransfer", {"vendorId": "V"}, {"data": 5}, "data", "5", ["data: number for text"]),
         # values that no frame can contain, which must not raise either
         ("StopTransaction", STOP, {"transactionId": float("nan")}, "transaction_id", -1, None),
@@ -323,10 +388,18 @@ def test_a_register_that_cannot_be_read_is_refused(register: object) -> None:
         ({"value": 0}, {"value": "0"}, ["value: number for text"]),
         ({"value": 12345.678}, {"value": "12345.678"}, ["value: number for text"]),
         ({"value": "1", "unit": "Hz"}, {"value": "1", "unit": "Hertz"}, ["unit: word respelt"]),
-        ({"value": "1", "unit": "Celcius"}, {"value": "1", "unit": "Celsius"}, ["unit: word respelt"]),
+        (
+            {"value": "1", "unit": "Celcius"},
+            {"value": "1", "unit": "Celsius"},
+            ["unit: word respelt"],
+        ),
         ({"value": "1", "unit": "KWH"}, {"value": "1", "unit": "kWh"}, ["unit: word respelt"]),
         ({"value": "1", "unit": "%"}, {"value": "1", "unit": "Percent"}, ["unit: word respelt"]),
-        ({"value": "1", "unit": "furlong"}, {"value": "1", "unit": "furlong"}, ["unit: unknown word"]),
+        (
+            {"value": "1", "unit": "furlong"},
+            {"value": "1", "unit": "furlong"},
+            ["unit: unknown word"],
+        ),
         ({"value": "1", "phase": "N"}, {"value": "1", "phase": "N"}, []),
         ({"value": "1", "phase": "l1n"}, {"value": "1", "phase": "L1-N"}, ["phase: word respelt"]),
         (
@@ -335,7 +408,11 @@ def test_a_register_that_cannot_be_read_is_refused(register: object) -> None:
             ["measurand: word respelt"],
         ),
         *[
-            ({"value": "1", "measurand": sent}, {"value": "1", "measurand": measurand, "phase": phase}, kinds)
+            (
+                {"value": "1", "measurand": sent},
+                {"value": "1", "measurand": measurand, "phase": phase},
+                kinds,
+            )
             for kinds in [["measurand: word respelt"]]
             for sent, measurand, phase in [
                 ("Current.Import.L1", "Current.Import", "L1"),
@@ -373,7 +450,9 @@ def test_a_register_that_cannot_be_read_is_refused(register: object) -> None:
         ({"value": "1", "x": 2}, {"value": "1"}, ["extra property"]),
     ],
 )
-def test_a_sampled_value(value: dict[str, Any], understood: dict[str, Any], kinds: list[str]) -> None:
+def test_a_sampled_value(
+    value: dict[str, Any], understood: dict[str, Any], kinds: list[str]
+) -> None:
     assert samples(value) == ([understood], kinds)
 
 
@@ -394,7 +473,9 @@ def test_a_sampled_value(value: dict[str, Any], understood: dict[str, Any], kind
         ({"value": "230", "phase": True}, "phase: not text"),
     ],
 )
-def test_a_sample_that_cannot_be_read_is_never_a_reading_and_the_rest_is_kept(value: object, kind: str) -> None:
+def test_a_sample_that_cannot_be_read_is_never_a_reading_and_the_rest_is_kept(
+    value: object, kind: str
+) -> None:
     kept, kinds = samples({"value": "1"}, value, {"value": "2"})
     assert kept == [{"value": "1"}, {"value": "2"}]
     assert kinds == [kind]
@@ -410,7 +491,9 @@ def test_one_object_for_a_list() -> None:
 def test_the_rest_of_a_batch_is_kept() -> None:
     good = {"timestamp": NOON, "sampledValue": [{"value": "1"}]}
     batch: list[Any] = [good, None, 7, {"sampledValue": [{"value": "2"}]}, {"timestamp": NOON}, []]
-    message, kinds = request("MeterValues", {"connectorId": "1", "transactionId": "x", "meterValue": batch})
+    message, kinds = request(
+        "MeterValues", {"connectorId": "1", "transactionId": "x", "meterValue": batch}
+    )
     assert (message.connector_id, message.transaction_id) == (1, None)
     assert message.meter_value == [
         good,
@@ -446,7 +529,9 @@ def test_what_configurations_hold() -> None:
         {"key": "C", "value": None},
         {"readonly": True},
     ]
-    understood = read_result("GetConfiguration", {"configurationKey": keys, "unknownKey": "D"}, strict=False)
+    understood = read_result(
+        "GetConfiguration", {"configurationKey": keys, "unknownKey": "D"}, strict=False
+    )
     assert understood.message.configuration_key == [
         {"key": "A", "readonly": False, "value": "5"},
         {"key": "B", "readonly": True, "value": "true"},
@@ -469,7 +554,12 @@ def test_what_configurations_hold() -> None:
     [("16.1", 16.1, ["text for number"]), (16.15, 16.15, []), (16, 16, [])],
 )
 def test_limits(limit: object, understood: float, kinds: list[str]) -> None:
-    schedule = {"chargingRateUnit": "a", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
-    read = read_result("GetCompositeSchedule", {"status": "Accepted", "chargingSchedule": schedule}, strict=False)
+    schedule = {
+        "chargingRateUnit": "a",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+    }
+    read = read_result(
+        "GetCompositeSchedule", {"status": "Accepted", "chargingSchedule": schedule}, strict=False
+    )
     assert read.message.charging_schedule["chargingSchedulePeriod"][0]["limit"] == understood
     assert [r.kind.partition("limit: ")[2] for r in read.repairs if ".limit: " in r.kind] == kinds

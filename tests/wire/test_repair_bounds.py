@@ -43,7 +43,9 @@ def test_samples_hide_secrets(change: dict[str, Any]) -> None:
 
 def test_samples_of_configurations_are_not_kept_at_all() -> None:
     keys = [{"key": "AuthorizationKey", "readonly": False, "value": 1234, "comment": "1234"}]
-    repairs = read_result("GetConfiguration", {"configurationKey": keys, "dump": "1234"}, strict=False).repairs
+    repairs = read_result(
+        "GetConfiguration", {"configurationKey": keys, "dump": "1234"}, strict=False
+    ).repairs
     assert len(repairs) == 3
     assert {repair.sample for repair in repairs} == {"***"}
 
@@ -54,14 +56,19 @@ def test_samples_are_short_and_one_a_kind() -> None:
     )
     assert all(len(repair.sample) <= MAX_SAMPLE for repair in understood.repairs)
     value = {"timestamp": NOON, "sampledValue": [{"value": 1}, {"value": 2}]}
-    repairs = read_request("MeterValues", {"connectorId": 1, "meterValue": [value] * 50}, strict=False).repairs
+    repairs = read_request(
+        "MeterValues", {"connectorId": 1, "meterValue": [value] * 50}, strict=False
+    ).repairs
     assert [(repair.kind, repair.sample) for repair in repairs] == [
         ("MeterValues.meterValue.sampledValue.value: number for text", "1")
     ]
 
 
 def test_a_payload_is_not_changed_by_reading_it() -> None:
-    payload = {"connectorId": "1", "meterValue": {"timestamp": NOON, "sampledValue": {"value": 1, "x": 2}}}
+    payload = {
+        "connectorId": "1",
+        "meterValue": {"timestamp": NOON, "sampledValue": {"value": 1, "x": 2}},
+    }
     before = json.dumps(payload)
     read_request("MeterValues", payload, strict=False)
     assert json.dumps(payload) == before
@@ -71,7 +78,12 @@ def test_a_payload_is_not_changed_by_reading_it() -> None:
     "meter_value",
     [
         [None] * 1_000_000,
-        [{"timestamp": NOON, "sampledValue": [{"value": 1, "unit": "WH", "measurand": "voltage"}] * 30_000}],
+        [
+            {
+                "timestamp": NOON,
+                "sampledValue": [{"value": 1, "unit": "WH", "measurand": "voltage"}] * 30_000,
+            }
+        ],
         [{"timestamp": NOON, "sampledValue": [{}] * 500_000}],
         [{str(name): 1 for name in range(100_000)}],
     ],
@@ -87,9 +99,17 @@ def test_the_largest_frame_holds_nobody_up(meter_value: list[Any]) -> None:
     [("1" * 1_000_000, None), ("0." + "1" * 1_000_000, 0), ("0" * 1_000_000 + "x", None)],
 )
 def test_a_number_of_a_million_digits_holds_nobody_up(digits: str, reservation: int | None) -> None:
-    start = {"connectorId": 1, "idTag": "A", "meterStart": 5, "timestamp": NOON, "reservationId": digits}
+    start = {
+        "connectorId": 1,
+        "idTag": "A",
+        "meterStart": 5,
+        "timestamp": NOON,
+        "reservationId": digits,
+    }
     assert cpu_seconds(lambda: read_request("StartTransaction", start, strict=False)) < BOUNDED
-    assert read_request("StartTransaction", start, strict=False).message.reservation_id == reservation
+    assert (
+        read_request("StartTransaction", start, strict=False).message.reservation_id == reservation
+    )
 
 
 HEAD = '[2,"1","MeterValues",{"connectorId":1,"x":'
@@ -103,11 +123,17 @@ FRAMES = {
     "surrogates": HEAD + "[" + ('"' + r"\ud800" * 1_600 + '",') * 50 + "1" + TAILED,
     "commas": HEAD + "[" + "," * BYTES + "1" + TAILED,
     "depth": HEAD + "[" * BYTES,
-    "digits": '[2,"1","MeterValues",{"connectorId":NaN,"x":[' + ("9" * 60 + ",") * 8_000 + "1" + TAILED,
+    "digits": '[2,"1","MeterValues",{"connectorId":NaN,"x":['
+    + ("9" * 60 + ",") * 8_000
+    + "1"
+    + TAILED,
     "names": '[2,1,"MeterValues",{' + '"k":1,' * 80_000 + '"k":NaN}]',
     "control characters": HEAD + "[" + ('"' + "\x01" * 9_000 + '",') * 50 + "1" + TAILED,
     "quotation marks": HEAD + '"' * BYTES,
-    "fractions": HEAD + '1,"meterValue":[{"timestamp":"2026-03-01T12:00:00.' + "0" * BYTES + 'Z"}]}]',
+    "fractions": HEAD
+    + '1,"meterValue":[{"timestamp":"2026-03-01T12:00:00.'
+    + "0" * BYTES
+    + 'Z"}]}]',
     "lists": HEAD + "[" + "[]," * 160_000 + "[]" + TAILED,
     "a key": HEAD.replace("x", "key") + '"' + "aA" * 240_000 + '"}]',
 }
@@ -140,7 +166,10 @@ def test_no_frame_takes_long_to_read(what: str) -> None:
     ],
 )
 def test_what_repairs_and_masks_cost_does_not_grow_with_the_frame(text: str) -> None:
-    assert cpu_seconds(lambda: (parse_frame(text), masked_frame(text), cut_payload(text))) < BOUNDED / 2
+    assert (
+        cpu_seconds(lambda: (parse_frame(text), masked_frame(text), cut_payload(text)))
+        < BOUNDED / 2
+    )
 
 
 def test_texts_are_mended_until_that_would_take_long() -> None:
@@ -166,18 +195,25 @@ def test_beyond_the_bound_the_register_of_a_stop_is_still_read() -> None:
     understood = read_request("StopTransaction", stop, strict=False)
     assert understood.message.meter_stop == 100
     assert 0 < len(understood.message.transaction_data) < MAX_ITEMS
-    assert "StopTransaction.transactionData: too many items" in {found.kind for found in understood.repairs}
+    assert "StopTransaction.transactionData: too many items" in {
+        found.kind for found in understood.repairs
+    }
 
 
 def relaxed(schema: Schema) -> Schema:
-    """Return a schema that every payload holds to after reading: its types and its required fields."""
+    """Return a schema that every payload holds to after reading: its types and its required
+    fields."""
     tolerated = {"maxLength", "enum", "minItems", "format"}
-    return _rewritten(schema, lambda node: {word: node[word] for word in node if word not in tolerated})
+    return _rewritten(
+        schema, lambda node: {word: node[word] for word in node if word not in tolerated}
+    )
 
 
 @given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))))
 @settings(max_examples=size(300, 120), deadline=timedelta(seconds=2))
-def test_what_is_understood_has_the_types_of_the_schema(sent: tuple[tuple[str, bool], object]) -> None:
+def test_what_is_understood_has_the_types_of_the_schema(
+    sent: tuple[tuple[str, bool], object],
+) -> None:
     (action, is_answer), payload = sent
     schema = schema_of(action, is_answer)
     try:
@@ -191,7 +227,9 @@ def test_what_is_understood_has_the_types_of_the_schema(sent: tuple[tuple[str, b
 
 @given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))))
 @settings(max_examples=size(200, 80), deadline=timedelta(seconds=2))
-def test_what_was_repaired_needs_no_second_repair_of_shape(sent: tuple[tuple[str, bool], object]) -> None:
+def test_what_was_repaired_needs_no_second_repair_of_shape(
+    sent: tuple[tuple[str, bool], object],
+) -> None:
     (action, is_answer), payload = sent
     schema, where = schema_of(action, is_answer), place_of(action, is_answer)
     try:

@@ -17,7 +17,10 @@ STOP = {"transactionId": 7, "meterStop": 100}
 
 
 def nodes(schema: Schema) -> list[Schema]:
-    inner = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    inner = [
+        *schema.get("properties", {}).values(),
+        *([schema["items"]] if "items" in schema else []),
+    ]
     return [schema, *(node for child in inner for node in nodes(child))]
 
 
@@ -31,7 +34,10 @@ def test_every_schema_is_a_plain_tree(action: str, is_answer: bool) -> None:
 
 
 def test_a_schema_is_copied_and_not_changed() -> None:
-    source = {"type": "object", "properties": {"unit": {"type": "string", "enum": ["kWh", "Celcius"]}}}
+    source = {
+        "type": "object",
+        "properties": {"unit": {"type": "string", "enum": ["kWh", "Celcius"]}},
+    }
     completed = complete(source)
     assert completed["properties"]["unit"]["enum"] == ["kWh", "Celcius", "Hertz"]
     assert gate(completed)["properties"]["unit"]["enum"] == ["kWh", "Hertz"]
@@ -65,8 +71,12 @@ def test_a_time_that_passes_the_gate_can_be_read(text: str) -> None:
     assert parse_time(text) is not None
 
 
-@pytest.mark.parametrize("text", ["٢٠٢٦-03-01T12:00:00Z", "2026-03-01T12:00:00Z\n\0", "2026-02-30T12:00:00Z"])
+@pytest.mark.parametrize(
+    "text", ["٢٠٢٦-03-01T12:00:00Z", "2026-03-01T12:00:00Z\n\0", "2026-02-30T12:00:00Z"]
+)
 def test_a_time_that_cannot_be_read_does_not_pass(text: str) -> None:
     understood = read_request("StopTransaction", STOP | {"timestamp": text}, strict=False)
     assert understood.message.timestamp == text
-    assert [found.kind for found in understood.repairs] == ["StopTransaction.timestamp: unreadable time"]
+    assert [found.kind for found in understood.repairs] == [
+        "StopTransaction.timestamp: unreadable time"
+    ]

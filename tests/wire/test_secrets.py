@@ -10,19 +10,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.operations.configuration import OPTIONAL, REQUIRED
-from levity_trio.wire.secrets import MAX_CONTAINERS, masked_fragment, masked_frame, masked_url, masked_value
+from levity_trio.wire.secrets import (
+    MAX_CONTAINERS,
+    masked_fragment,
+    masked_frame,
+    masked_url,
+    masked_value,
+)
 from tests.effort import BOUNDED, cpu_seconds
 
 
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
-        ({"key": "AuthorizationKey", "value": "SECRET"}, {"key": "AuthorizationKey", "value": "***"}),
+        (
+            {"key": "AuthorizationKey", "value": "SECRET"},
+            {"key": "AuthorizationKey", "value": "***"},
+        ),
         ({"value": "SECRET", "key": "wifi_password"}, {"value": "***", "key": "wifi_password"}),
         ({"key": "HeartbeatInterval", "value": "60"}, {"key": "HeartbeatInterval", "value": "60"}),
         ([{"accessToken": "SECRET", "id": 1}], [{"accessToken": "***", "id": 1}]),
         ({"location": "ftp://me:SECRET@host/f"}, {"location": "ftp://***@host/f"}),
-        ({"location": f"http://host:9002/f/{'a2' * 16}/log"}, {"location": "http://host:9002/f/***/log"}),
+        (
+            {"location": f"http://host:9002/f/{'a2' * 16}/log"},
+            {"location": "http://host:9002/f/***/log"},
+        ),
         ({"url": "http://host/?a=1&token=SECRET&b=2"}, {"url": "http://host/?a=1&token=***&b=2"}),
         ({"deep": {"secret": {"any": "SECRET"}}}, {"deep": {"secret": "***"}}),
         ({"idTag": "04A1", "meterStart": 7, "open": True, "none": None},) * 2,
@@ -98,8 +110,17 @@ def properties_of(schema: Any) -> set[str]:
 
 
 def test_every_standard_property_stays_readable() -> None:
-    names = set[str]().union(*(properties_of(json.loads(one.read_bytes())) for one in SCHEMAS.glob("*.json")))
-    assert {"localAuthorizationList", "idTag", "retrieveDate", "certificateHashData", "csr", "value"} <= names
+    names = set[str]().union(
+        *(properties_of(json.loads(one.read_bytes())) for one in SCHEMAS.glob("*.json"))
+    )
+    assert {
+        "localAuthorizationList",
+        "idTag",
+        "retrieveDate",
+        "certificateHashData",
+        "csr",
+        "value",
+    } <= names
     assert len(names) > 90
     stored = dict.fromkeys(sorted(names), "20")
     text = json.dumps([2, "1", "Any", stored])
@@ -107,13 +128,20 @@ def test_every_standard_property_stays_readable() -> None:
 
 
 def test_an_escaped_key_of_a_damaged_frame_is_masked() -> None:
-    assert "SECRET" not in masked_frame(r'[3,"1",{"configurationKey":[{"key":"Card\u0050in","value":"SECRET"},')
+    assert "SECRET" not in masked_frame(
+        r'[3,"1",{"configurationKey":[{"key":"Card\u0050in","value":"SECRET"},'
+    )
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        *("/api/levity_1_SECRET", "/levity%5F12%5fSECRET/x", "/api/tags/x/levity_9_a-SECRET_b", "/xlevity_1_SECRET"),
+        *(
+            "/api/levity_1_SECRET",
+            "/levity%5F12%5fSECRET/x",
+            "/api/tags/x/levity_9_a-SECRET_b",
+            "/xlevity_1_SECRET",
+        ),
         *(
             "/;token=SECRET",
             "/a;access_token=SECRET;b",
@@ -125,13 +153,21 @@ def test_an_escaped_key_of_a_damaged_frame_is_masked() -> None:
     ],
 )
 def test_a_token_anywhere_in_a_path(path: str) -> None:
-    for masked in (masked_url(path), masked_frame(path)) if path.startswith("{") else (masked_url(path),):
+    for masked in (
+        (masked_url(path), masked_frame(path)) if path.startswith("{") else (masked_url(path),)
+    ):
         assert "SECRET" not in masked
         assert "***" in masked
 
 
 def test_paths_without_a_token_stay() -> None:
-    for path in ("/api/admin/tokens/1", "/levity/x", "/api/admin/users/1/password", "/enter", "/a;b/c?d=e"):
+    for path in (
+        "/api/admin/tokens/1",
+        "/levity/x",
+        "/api/admin/users/1/password",
+        "/enter",
+        "/a;b/c?d=e",
+    ):
         assert masked_url(path) == path
 
 
@@ -140,7 +176,12 @@ def test_any_text_is_masked_without_a_word(text: str) -> None:
     masked_frame(text)
 
 
-@given(st.recursive(st.none() | st.text(max_size=5), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.text(max_size=5),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
 def test_any_frame_that_is_json_stays_json(value: object) -> None:
     json.loads(masked_frame(json.dumps([2, "1", "token", value])))
 
@@ -150,7 +191,9 @@ def test_no_escaped_text_makes_masking_slow(escaped: str) -> None:
     test_no_text_makes_masking_slow(f'[2,"1","DataTransfer",{{"data":"{escaped * 20_000}"}}]')
 
 
-@pytest.mark.parametrize("text", ['"' + "token" * 40_000, '"token' * 30_000, "://" * 60_000, '"token":' * 20_000])
+@pytest.mark.parametrize(
+    "text", ['"' + "token" * 40_000, '"token' * 30_000, "://" * 60_000, '"token":' * 20_000]
+)
 def test_no_text_makes_masking_slow(text: str) -> None:
     assert cpu_seconds(lambda: masked_frame(text)) < BOUNDED  # it took minutes
 
@@ -172,7 +215,15 @@ def test_no_text_makes_masking_slow(text: str) -> None:
             "PinCode",
             "wifiPin",
         ),
-        *("WifiPasswd", "wpa-PSK", "ModemPwd", "vpnPassphrase", "SIM_Credentials", "PrivateKey", "AuthorizationKey"),
+        *(
+            "WifiPasswd",
+            "wpa-PSK",
+            "ModemPwd",
+            "vpnPassphrase",
+            "SIM_Credentials",
+            "PrivateKey",
+            "AuthorizationKey",
+        ),
         *(
             "AdminPass",
             "pass2",
@@ -185,14 +236,28 @@ def test_no_text_makes_masking_slow(text: str) -> None:
             "Apn1",
             "authorizationkey",
         ),
-        *("wifipassword", "ClientSecret", "api_token", "USER_CREDENTIAL", "PinUnlock", "Modem1Apn2", "LTEApnName"),
+        *(
+            "wifipassword",
+            "ClientSecret",
+            "api_token",
+            "USER_CREDENTIAL",
+            "PinUnlock",
+            "Modem1Apn2",
+            "LTEApnName",
+        ),
     ],
 )
 def test_a_key_of_the_chargers_own_for_a_secret(key: str) -> None:
     entry = f'{{"key":"{key}","readonly":false,"value":"SECRET"}}'
-    whole = f'[3,"1",{{"configurationKey":[{entry},{{"key":"Other","readonly":false,"value":"1"}}]}}]'
+    whole = (
+        f'[3,"1",{{"configurationKey":[{entry},{{"key":"Other","readonly":false,"value":"1"}}]}}]'
+    )
     changed = f'[2,"1","ChangeConfiguration",{{"key":"{key}","value":"SECRET"}}]'
-    for text in (whole, changed, *(whole[:end] for end in range(whole.index("SECRET") + 1, len(whole)))):
+    for text in (
+        whole,
+        changed,
+        *(whole[:end] for end in range(whole.index("SECRET") + 1, len(whole))),
+    ):
         masked = masked_frame(text)
         assert "S" not in masked.replace(key, "").replace("ChangeConfiguration", "")
         assert '"value":"1"' in masked or '"value":"1"' not in text
@@ -201,8 +266,21 @@ def test_a_key_of_the_chargers_own_for_a_secret(key: str) -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        *("HeartbeatInterval", "WebSocketPingInterval", "pingInterval", "AuthorizeRemoteTxRequests", "MappingTable"),
-        *("AuthorizationCacheEnabled", "LocalAuthorizeOffline", "SpinUp", "StopTxnSampledData", "Pinned", "MAPPING"),
+        *(
+            "HeartbeatInterval",
+            "WebSocketPingInterval",
+            "pingInterval",
+            "AuthorizeRemoteTxRequests",
+            "MappingTable",
+        ),
+        *(
+            "AuthorizationCacheEnabled",
+            "LocalAuthorizeOffline",
+            "SpinUp",
+            "StopTxnSampledData",
+            "Pinned",
+            "MAPPING",
+        ),
         *(
             "PINGInterval",
             "PING",
@@ -215,7 +293,15 @@ def test_a_key_of_the_chargers_own_for_a_secret(key: str) -> None:
             "apnea",
             "Spin",
         ),
-        *("Authenticated", "UpsKwh", "AuthMethod", "Capn", "SnapNow", "CpInterval", "LocalAuthorizationList"),
+        *(
+            "Authenticated",
+            "UpsKwh",
+            "AuthMethod",
+            "Capn",
+            "SnapNow",
+            "CpInterval",
+            "LocalAuthorizationList",
+        ),
     ],
 )
 def test_other_keys_keep_their_values(key: str) -> None:

@@ -35,7 +35,9 @@ def test_a_cut_text_says_so_fits_and_is_not_cut_again() -> None:
 
 
 def test_each_text_of_a_payload_is_cut_by_its_property() -> None:
-    kept = cut_texts({"idTag": LONG, "value": LONG, "list": [LONG, 5, None], "data": {"inner": LONG}})
+    kept = cut_texts(
+        {"idTag": LONG, "value": LONG, "list": [LONG, 5, None], "data": {"inner": LONG}}
+    )
     assert kept["idTag"] == kept["list"][0] == kept["data"]["inner"] == cut(LONG)
     assert kept["list"][1:] == [5, None]
     assert len(kept["value"]) == LONGEST_OF["value"]
@@ -49,9 +51,14 @@ def test_a_payload_stays_json_where_a_text_is_cut(sent: str) -> None:
 
 @pytest.mark.parametrize("before", range(0, 2 * LONGEST_TEXT, 7))
 def test_an_over_long_text_is_found_wherever_it_stands(before: int) -> None:
-    frame = json.dumps(["-" * min(before, 400), "-" * max(0, before - 400), "x" * (LONGEST_TEXT + 1), "end"])
+    frame = json.dumps(
+        ["-" * min(before, 400), "-" * max(0, before - 400), "x" * (LONGEST_TEXT + 1), "end"]
+    )
     assert may_be_long(frame)
-    assert not may_be_long(frame.replace("x" * (LONGEST_TEXT + 1), "short")) or before - 400 > LONGEST_TEXT
+    assert (
+        not may_be_long(frame.replace("x" * (LONGEST_TEXT + 1), "short"))
+        or before - 400 > LONGEST_TEXT
+    )
 
 
 def test_a_payload_of_many_short_texts_is_cut_as_a_whole() -> None:

@@ -1,7 +1,8 @@
 """The handlers by action: one async function for each message that a charger sends.
 
-A handler takes the Exchange and the request, a dataclass of the `ocpp` package. It writes through `exchange.write`,
-which returns after the commit, and returns the response, a dataclass of the same package.
+A handler takes the Exchange and the request, a dataclass of the `ocpp` package. It writes through
+`exchange.write`, which returns after the commit, and returns the response, a dataclass of the same
+package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Authorize, StartTransaction, MeterValues, StopTransaction: the messages that affect the bill (OCPP 1.6 §4)."""
+"""Authorize, StartTransaction, MeterValues, StopTransaction: the messages that affect the bill
+(OCPP 1.6 §4)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,12 @@ from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.events import ReadingReceived, TagJudged
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.writes import authorization
-from levity_trio.store.writes.frames import READING_BYTES, READINGS_AT_ONCE, READINGS_OF_STARTS, check_readings
+from levity_trio.store.writes.frames import (
+    READING_BYTES,
+    READINGS_AT_ONCE,
+    READINGS_OF_STARTS,
+    check_readings,
+)
 from levity_trio.store.writes.origin import Start
 from levity_trio.store.writes.transactions import starts, stops, waiting
 from levity_trio.told import Told
@@ -23,8 +29,14 @@ SECONDS = len("2026-03-01T12:00:00")
 
 
 async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
-    """§4.1: authorize an ID tag, from memory. The response promises no storage, so it does not wait for the disk."""
-    policy, id_tag, tags, at = exchange.policy, request.id_tag, exchange.central.tags, exchange.origin.received_at
+    """§4.1: authorize an ID tag, from memory. The response promises no storage, so it does not wait
+    for the disk."""
+    policy, id_tag, tags, at = (
+        exchange.policy,
+        request.id_tag,
+        exchange.central.tags,
+        exchange.origin.received_at,
+    )
     key = policy.key(id_tag)
     tag = tags.find(key)
     verdict, is_asked = policy.judge(key, tag, at), policy.is_asked_outside(key, tag)
@@ -40,7 +52,9 @@ async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.
     return call_result.Authorize(id_tag_info=_told(exchange, id_tag, verdict))
 
 
-async def start_transaction(exchange: Exchange, request: call.StartTransaction) -> call_result.StartTransaction:
+async def start_transaction(
+    exchange: Exchange, request: call.StartTransaction
+) -> call_result.StartTransaction:
     """§4.8: open a transaction. Repeats of the same message return the same transaction."""
     await _check_rate(exchange, 0)
     start = Start(
@@ -58,7 +72,9 @@ async def start_transaction(exchange: Exchange, request: call.StartTransaction) 
     if started.is_asked:  # committed first: no answer from outside may cost energy
         verdict = await _ask_outside(exchange, request.id_tag, request.connector_id) or verdict
         verdict = await exchange.write(authorization.settle, started.transaction, verdict)
-    return call_result.StartTransaction(started.transaction, _told(exchange, request.id_tag, verdict))
+    return call_result.StartTransaction(
+        started.transaction, _told(exchange, request.id_tag, verdict)
+    )
 
 
 async def _ask_outside(exchange: Exchange, id_tag: str, connector: int | None) -> Verdict | None:
@@ -67,8 +83,9 @@ async def _ask_outside(exchange: Exchange, id_tag: str, connector: int | None) -
 
 
 def _told(exchange: Exchange, id_tag: str | None, verdict: Verdict) -> dict[str, str]:
-    """Return a verdict on a tag as idTagInfo (§7.27), and publish it. Without a group of its own, a tag that may charge
-    has that of its account, so that a household stops its session with any card."""
+    """Return a verdict on a tag as idTagInfo (§7.27), and publish it. Without a group of its own, a
+    tag that may charge has that of its account, so that a household stops its session with any
+    card."""
     hooks, action = exchange.central.hooks, exchange.call.action
     if hooks.is_observed:
         hooks.observe(TagJudged(charger=exchange.charger, action=action, status=verdict.status))
@@ -77,7 +94,9 @@ def _told(exchange: Exchange, id_tag: str | None, verdict: Verdict) -> dict[str,
         told["expiryDate"] = f"{verdict.expiry[:SECONDS]}Z"
     parent = verdict.parent
     if parent is None and verdict.is_accepted:
-        parent = exchange.central.tags.wallets.group(exchange.policy.key(id_tag or ""), exchange.origin.received_at)
+        parent = exchange.central.tags.wallets.group(
+            exchange.policy.key(id_tag or ""), exchange.origin.received_at
+        )
     if parent is not None:
         told["parentIdTag"] = parent
     return told
@@ -87,14 +106,18 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
     """§4.7: store all readings."""
     found = await exchange.in_turn(partial(readings.read, request.meter_value, exchange.at))
     await _check_rate(exchange, len(found))
-    await exchange.write(waiting.store, request.connector_id, exchange.data or [found], request.transaction_id)
+    await exchange.write(
+        waiting.store, request.connector_id, exchange.data or [found], request.transaction_id
+    )
     if exchange.central.hooks.readings_watched_by:
         _publish(exchange, request, found)
     return call_result.MeterValues()
 
 
 def _publish(exchange: Exchange, request: call.MeterValues, found: list[Reading]) -> None:
-    values = tuple((one.measurand, one.phase, one.value, one.unit) for one in found if one.measurand in WATCHED)
+    values = tuple(
+        (one.measurand, one.phase, one.value, one.unit) for one in found if one.measurand in WATCHED
+    )
     if values:
         reading = ReadingReceived(
             charger=exchange.charger,
@@ -106,19 +129,24 @@ def _publish(exchange: Exchange, request: call.MeterValues, found: list[Reading]
         exchange.central.hooks.observe(reading)
 
 
-async def stop_transaction(exchange: Exchange, request: call.StopTransaction) -> call_result.StopTransaction:
-    """§4.10: close a transaction. A stop that matches no transaction is set aside and answered like any other."""
+async def stop_transaction(
+    exchange: Exchange, request: call.StopTransaction
+) -> call_result.StopTransaction:
+    """§4.10: close a transaction. A stop that matches no transaction is set aside and answered like
+    any other."""
     stop, found = await exchange.in_turn(
         lambda: told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
     )
     await _check_rate(exchange, len(found))
     verdict = await exchange.write(stops.stop, stop, found, exchange.policy, exchange.data)
-    return call_result.StopTransaction(id_tag_info=_told(exchange, stop.id_tag, verdict) if verdict else None)
+    return call_result.StopTransaction(
+        id_tag_info=_told(exchange, stop.id_tag, verdict) if verdict else None
+    )
 
 
 async def _check_rate(exchange: Exchange, count: int) -> None:
-    """Count a charger's readings of this day, and the length of its messages, in memory: a row would slow down every
-    message. Raises RateExceeded."""
+    """Count a charger's readings of this day, and the length of its messages, in memory: a row
+    would slow down every message. Raises RateExceeded."""
     counts, today, charger = exchange.central.readings, exchange.at.date(), exchange.origin.charger
     if exchange.data is not None:
         count = exchange.text.count('"value"')
@@ -132,7 +160,9 @@ async def _check_rate(exchange: Exchange, count: int) -> None:
     since = before if day == today else 0
     if times := (since + count) // READINGS_AT_ONCE - since // READINGS_AT_ONCE:
         try:
-            await exchange.central.writer.run(check_readings, exchange.origin, times * READINGS_AT_ONCE, max_starts)
+            await exchange.central.writer.run(
+                check_readings, exchange.origin, times * READINGS_AT_ONCE, max_starts
+            )
         except RateExceeded:
             counts[charger] = (day, before)  # sent again, it counts again
             raise

@@ -1,4 +1,5 @@
-"""Messages about the charger itself: BootNotification, Heartbeat, StatusNotification and the rest of §4."""
+"""Messages about the charger itself: BootNotification, Heartbeat, StatusNotification and the rest
+of §4."""
 
 from __future__ import annotations
 
@@ -15,8 +16,11 @@ from levity_trio.wire.times import STATUS_AHEAD, wire_time
 UNKNOWN_VENDOR = "UnknownVendorId"
 
 
-async def boot_notification(exchange: Exchange, request: call.BootNotification) -> call_result.BootNotification:
-    """§4.2: store the charger's identification; return the time, its registration and the heartbeat interval.
+async def boot_notification(
+    exchange: Exchange, request: call.BootNotification
+) -> call_result.BootNotification:
+    """§4.2: store the charger's identification; return the time, its registration and the heartbeat
+    interval.
 
     The interval of a charger that is not accepted is the wait until its next BootNotification.
     """
@@ -35,7 +39,9 @@ async def boot_notification(exchange: Exchange, request: call.BootNotification) 
     interval = WAIT_SECONDS.get(status, exchange.central.config.heartbeat_interval_seconds)
     await exchange.write(chargers.boot, identification, exchange.message, status, interval)
     exchange.set_heartbeat_interval(interval)
-    exchange.visitor.identify(identification.serial_number or identification.charge_box_serial_number)
+    exchange.visitor.identify(
+        identification.serial_number or identification.charge_box_serial_number
+    )
     now = wire_time(exchange.central.clock())
     return call_result.BootNotification(current_time=now, interval=interval, status=status)
 
@@ -47,7 +53,9 @@ async def heartbeat(exchange: Exchange, request: call.Heartbeat) -> call_result.
     return call_result.Heartbeat(current_time=wire_time(exchange.central.clock()))
 
 
-async def status_notification(exchange: Exchange, request: call.StatusNotification) -> call_result.StatusNotification:
+async def status_notification(
+    exchange: Exchange, request: call.StatusNotification
+) -> call_result.StatusNotification:
     """§4.9: store the status of a connector, or of the charger itself (connector 0)."""
     status = chargers.Status(
         connector=request.connector_id,
@@ -65,7 +73,9 @@ async def status_notification(exchange: Exchange, request: call.StatusNotificati
 async def data_transfer(exchange: Exchange, request: call.DataTransfer) -> call_result.DataTransfer:
     """§4.3: store the data and reject it, because no vendor extension is supported."""
     data = request.data and cut(masked_frame(request.data), LONGEST_OF["data"])
-    await exchange.record(DataTransferred, vendor_id=request.vendor_id, message_id=request.message_id, data=data)
+    await exchange.record(
+        DataTransferred, vendor_id=request.vendor_id, message_id=request.message_id, data=data
+    )
     return call_result.DataTransfer(status=UNKNOWN_VENDOR)
 
 

@@ -12,8 +12,8 @@ from levity_trio.charging.sent.power import HOUR
 class Covering(NamedTuple):
     """A transaction to which readings may belong; `ended` is None while it is open.
 
-    `reported_id` is the charger's ID of the transaction in the previous reading; None if there was none, or if it is
-    unknown.
+    `reported_id` is the charger's ID of the transaction in the previous reading; None if there was
+    none, or if it is unknown.
     """
 
     id: int
@@ -27,15 +27,19 @@ class Covering(NamedTuple):
 def match_readings(
     at: float, named: Covering | None, newest: Covering | None, reported: int | None = None
 ) -> int | None:
-    """Return the transaction of readings of one time: the one that they name, or else the newest that ran then.
+    """Return the transaction of readings of one time: the one that they name, or else the newest
+    that ran then.
 
-    `named` is None if the named transaction is not their charger's; `newest` is on their connector. The ID of a
-    transaction that its charger stopped before may be stale, so another one that ran then takes precedence. `reported`
-    is an ID that this server did not assign. A charger has one for each transaction, so readings with another ID belong
-    to another transaction, of which nothing else is known. So do those that follow a boot and an idle connector, unless
-    they have the ID of the reading before these.
+    `named` is None if the named transaction is not their charger's; `newest` is on their connector.
+    The ID of a transaction that its charger stopped before may be stale, so another one that ran
+    then takes precedence. `reported` is an ID that this server did not assign. A charger has one
+    for each transaction, so readings with another ID belong to another transaction, of which
+    nothing else is known. So do those that follow a boot and an idle connector, unless they have
+    the ID of the reading before these.
     """
-    running = newest.id if newest is not None and (newest.ended is None or at <= newest.ended) else None
+    running = (
+        newest.id if newest is not None and (newest.ended is None or at <= newest.ended) else None
+    )
     if newest is not None and reported not in (None, newest.reported_id):
         running = None if newest.reported_id is not None or newest.was_idle else running
     if named is None:
@@ -45,8 +49,8 @@ def match_readings(
 
 
 class Reached(NamedTuple):
-    """What a transaction's register had reached before a reading, in Wh: its start and its last reading as sent, how
-    many seconds ago, and the transactionId of that."""
+    """What a transaction's register had reached before a reading, in Wh: its start and its last
+    reading as sent, how many seconds ago, and the transactionId of that."""
 
     id: int
     start_wh: int | None
@@ -59,17 +63,23 @@ class Reached(NamedTuple):
         return self.seconds == 0 and self.name == self.id and self.last_wh != wh
 
 
-def is_of_named(wh: int | None, named: Reached, there: Reached | None, *, is_connector_told: bool = False) -> bool:
-    """Whether a reading belongs to the transaction that it names, though it has the connector of another one.
+def is_of_named(
+    wh: int | None, named: Reached, there: Reached | None, *, is_connector_told: bool = False
+) -> bool:
+    """Whether a reading belongs to the transaction that it names, though it has the connector of
+    another one.
 
-    `there` is the one that runs on that connector, if any. If the charger tells its connectors apart
-    (`is_connector_told`), or if the last reading of `there` had the same id, the charger confused two ids. If that of
-    the named one had it, the id is right and the connector wrong. A first such reading belongs to the transaction whose
-    register is nearer.
+    `there` is the one that runs on that connector, if any. If the charger tells its connectors
+    apart (`is_connector_told`), or if the last reading of `there` had the same id, the charger
+    confused two ids. If that of the named one had it, the id is right and the connector wrong. A
+    first such reading belongs to the transaction whose register is nearer.
     """
     if there is not None and there.name == named.id:
         return False
-    rise, beside = _rise(wh, named), None if there is None or there.showed_other(wh) else _rise(wh, there)
+    rise, beside = (
+        _rise(wh, named),
+        None if there is None or there.showed_other(wh) else _rise(wh, there),
+    )
     if is_connector_told:
         return rise is not None and beside is None
     if wh is None:
@@ -78,11 +88,13 @@ def is_of_named(wh: int | None, named: Reached, there: Reached | None, *, is_con
 
 
 def _rise(wh: int | None, reached: Reached) -> int | None:
-    """Return the rise of a register up to a reading in Wh; None if it cannot belong there. The first reading of a
-    transaction may count from 0."""
+    """Return the rise of a register up to a reading in Wh; None if it cannot belong there. The
+    first reading of a transaction may count from 0."""
     if wh is None:
         return None
     start = reached.start_wh or 0
-    rise = wh - reached.last_wh if reached.last_wh is not None else wh - start if wh >= start else wh
+    rise = (
+        wh - reached.last_wh if reached.last_wh is not None else wh - start if wh >= start else wh
+    )
     most = tolerances.FASTEST_W * (max(0.0, reached.seconds) + tolerances.CLOCK_SECONDS) / HOUR
     return rise if 0 <= rise <= most else None

@@ -1,9 +1,10 @@
 """The bounds of a figure: each test names the two pieces of evidence that do not agree.
 
-A chain is a candidate's course of the register since the start: points of (seconds, Wh), from 0 at the start to the
-candidate's figure at the stop. A conflict refutes the candidate. Every fast step of a chain is compared with the paces
-of all others while a car charged. The paces are therefore sorted once; leaving one out then takes logarithmic time.
-What the state of charge shows stands at the end.
+A chain is a candidate's course of the register since the start: points of (seconds, Wh), from 0 at
+the start to the candidate's figure at the stop. A conflict refutes the candidate. Every fast step
+of a chain is compared with the paces of all others while a car charged. The paces are therefore
+sorted once; leaving one out then takes logarithmic time. What the state of charge shows stands at
+the end.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Spread(NamedTuple):
 
 
 class Paces:
-    """The paces of one chain. The times of the steps in `ends` are exact to one `interval`, in seconds."""
+    """The paces of one chain. The times of the steps in `ends` are exact to one `interval`, in
+    seconds."""
 
     def __init__(self, chain: Chain, interval: float, ends: tuple[int, int]) -> None:
         self.chain = chain
@@ -68,13 +70,16 @@ class Paces:
         if count == 0:
             return Spread(0, 0.0, 0.0, 0.0)
         least, lower, upper, most = (
-            self._in_order[number + (number >= place)] for number in (0, (count - 1) // 2, count // 2, count - 1)
+            self._in_order[number + (number >= place)]
+            for number in (0, (count - 1) // 2, count // 2, count - 1)
         )
         return Spread(count, least, lower if count % 2 else (lower + upper) / 2, most)
 
 
 def _paces(chain: Chain, interval: float, ends: tuple[int, int]) -> Iterator[tuple[int, float]]:
-    for number, ((before, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1):
+    for number, ((before, low), (now, high)) in enumerate(
+        pairwise(zip(chain.at, chain.wh, strict=True)), 1
+    ):
         margin = interval if number in ends else 0.0
         if now - before > tolerances.HALF * margin and high > low:  # a shorter end shows no pace
             pace = (high - low) * HOUR / (now - before + margin)
@@ -96,7 +101,8 @@ class Bounds:
     def conflict(self, chain: Chain, *, is_partial: bool = False) -> Evidence | None:
         """Return the first conflict of a chain with the evidence; None if it may be true.
 
-        A partial chain lacks some energy that flowed, so power and the state of charge may imply more.
+        A partial chain lacks some energy that flowed, so power and the state of charge may imply
+        more.
         """
         return (
             self.impossible_step(chain)
@@ -108,7 +114,8 @@ class Bounds:
     # Power
 
     def gaps(self, chain: Chain) -> Gaps:
-        """Return the gaps of a chain between the times with power. Cached: each chain is used several times."""
+        """Return the gaps of a chain between the times with power. Cached: each chain is used
+        several times."""
         for known, found in self._gaps:
             if known is chain:
                 return found
@@ -119,8 +126,8 @@ class Bounds:
         return found
 
     def _drawn_before_power(self, chain: Chain) -> float:
-        """Return the maximum energy in Wh from the start to the first power, if the register stood still meanwhile: it
-        catches up in the first gap."""
+        """Return the maximum energy in Wh from the start to the first power, if the register stood
+        still meanwhile: it catches up in the first gap."""
         power, first = self.case.power, self.case.power.at[0]
         level = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= first), inf)
         seconds = max(0.0, first - chain.at[0]) if level - chain.wh[0] <= chain.digit else 0.0
@@ -132,7 +139,8 @@ class Bounds:
 
     @cached_property
     def is_tracked_by_power(self) -> bool:
-        """Whether power shows the pace of this register: it is steady or frequent, or tracks it up to a factor."""
+        """Whether power shows the pace of this register: it is steady or frequent, or tracks it up
+        to a factor."""
         power = self.case.power
         if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
             return False
@@ -142,7 +150,9 @@ class Bounds:
             return True
         lasted = self.case.ended - self.case.begun
         is_queued = not self.case.is_timed and self.case.longest > tolerances.TWICE * lasted
-        factors = () if is_queued else tolerances.FACTORS  # the times may be those of a queue that was sent
+        factors = (
+            () if is_queued else tolerances.FACTORS
+        )  # the times may be those of a queue that was sent
         return any(map(self.is_tracked, (1.0, *factors)))
 
     def is_tracked(self, factor: float) -> bool:
@@ -151,8 +161,9 @@ class Bounds:
         return bool(power) and tracks(self._gaps_of_view, power, self.case.digit, factor)
 
     def against_power(self, chain: Chain, *, is_partial: bool = False) -> Evidence | None:
-        """Return the conflict of a rise with the energy by power that tracks the register: of a gap that rose by more,
-        or of all if that is far less. Other power shows only what its highest value delivers in METER_AGE."""
+        """Return the conflict of a rise with the energy by power that tracks the register: of a gap
+        that rose by more, or of all if that is far less. Other power shows only what its highest
+        value delivers in METER_AGE."""
         power = self.case.power
         if self.is_tracked_by_power:
             gaps = self.gaps(chain)
@@ -164,9 +175,17 @@ class Bounds:
             less = None if is_partial else too_little(chain, power, gaps)
             return less and (energy_text(less[0]), Told("{1} by power", in_wh(round(less[1]))))
         lasted = min(self.case.ended - self.case.begun, self.case.longest)
-        most = max(power.low) if power and not is_partial and lasted >= tolerances.SPAN_SECONDS else 0.0
+        most = (
+            max(power.low)
+            if power and not is_partial and lasted >= tolerances.SPAN_SECONDS
+            else 0.0
+        )
         is_less = chain.wh[-1] + chain.digit < most * tolerances.METER_AGE / HOUR
-        return (energy_text(chain.wh[-1]), Told("{1} reported", Quantity(round(most), "W"))) if is_less else None
+        return (
+            (energy_text(chain.wh[-1]), Told("{1} reported", Quantity(round(most), "W")))
+            if is_less
+            else None
+        )
 
     # Steps
 
@@ -192,7 +211,8 @@ class Bounds:
         )
 
     def refused_step(self, chain: Chain) -> int | None:
-        """Return the number of the first step that is impossible, for any register or for this charger's; else None.
+        """Return the number of the first step that is impossible, for any register or for this
+        charger's; else None.
 
         Cached: several candidates have the same chain.
         """
@@ -211,7 +231,9 @@ class Bounds:
             if rise < -digit:
                 return number
             if rise > 0:
-                if rise > fast * (now - before) + slack and not self._is_step(chain, number, level_at):
+                if rise > fast * (now - before) + slack and not self._is_step(
+                    chain, number, level_at
+                ):
                     return number
                 if self.case.charges and rise > slack and rise > self.most_by_charge(level_at, now):
                     return number
@@ -220,7 +242,8 @@ class Bounds:
         return None
 
     def can_rise(self, rise: int, seconds: float, digit: int) -> bool:
-        """Whether a register can have risen by this much in this time: `refused_step` for a single step."""
+        """Whether a register can have risen by this much in this time: `refused_step` for a single
+        step."""
         if rise <= 0:
             return rise >= -digit
         if rise <= self.fast_w / HOUR * seconds + digit + digit:
@@ -231,9 +254,11 @@ class Bounds:
         return rise <= self.refused_w * spare / HOUR + digit + digit
 
     def most_by_charge(self, before: float, now: float) -> float:
-        """Return the maximum energy in Wh that a battery can have taken between two times with a state of charge.
+        """Return the maximum energy in Wh that a battery can have taken between two times with a
+        state of charge.
 
-        After the last such time the battery may have become full. If the charge fell, another car may have charged.
+        After the last such time the battery may have become full. If the charge fell, another car
+        may have charged.
         """
         first, last = self.percents.get(before), self.percents.get(now)
         if last is None and self.case.charges and now > self.case.charges[-1].at:
@@ -247,7 +272,8 @@ class Bounds:
         return dict(self.case.charges) if self.case.charges and is_shown(self.case) else {}
 
     def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
-        """Whether this energy in Wh can have flowed in one step, by power or else by the fastest other step."""
+        """Whether this energy in Wh can have flowed in one step, by power or else by the fastest
+        other step."""
         seconds = max(0.0, chain.at[number] - chain.at[number - 1]) + tolerances.METER_AGE
         most = self.case.power.most if self.case.power else self.paces(chain).most
         return wh <= most * (1 + tolerances.POWER_SHARE) * seconds / HOUR + chain.slack
@@ -257,18 +283,27 @@ class Bounds:
         return self._is_step(chain, number, chain.at[number - 1])
 
     def _is_step(self, chain: Chain, number: int, level_at: float) -> bool:
-        """Examine a fast step: it is possible also if it ends a time in which the register stood still."""
+        """Examine a fast step: it is possible also if it ends a time in which the register stood
+        still."""
         before, now = chain.at[number - 1], chain.at[number]
         rise = chain.wh[number] - chain.wh[number - 1]
         is_end = number in (1, len(chain.at) - 1)
         # A clock may be told in whole minutes, so several readings have one time.
         is_inexact = is_end or self.case.is_instant or now == before
-        seconds = max(0.0, now - before) + tolerances.METER_AGE + (self.case.interval if is_inexact else 0.0)
-        is_one_moment = now == before and not self.is_tracked_by_power  # power tells when energy flowed
+        seconds = (
+            max(0.0, now - before)
+            + tolerances.METER_AGE
+            + (self.case.interval if is_inexact else 0.0)
+        )
+        is_one_moment = (
+            now == before and not self.is_tracked_by_power
+        )  # power tells when energy flowed
         if not self.case.is_timed or now < before or is_one_moment:
             seconds = max(seconds, self.case.longest)
         slack = chain.slack
-        if rise <= self.refused_w * seconds / HOUR + slack and not self._is_out_of_line(chain, number, seconds):
+        if rise <= self.refused_w * seconds / HOUR + slack and not self._is_out_of_line(
+            chain, number, seconds
+        ):
             return True
         caught_up = now - level_at
         if caught_up <= now - before:
@@ -282,7 +317,8 @@ class Bounds:
         return rise <= fastest * caught_up / HOUR + slack
 
     def is_usual_since(self, chain: Chain, number: int, since: float) -> bool:
-        """Whether a step ends where the pace of the others would have led to since a register stood still."""
+        """Whether a step ends where the pace of the others would have led to since a register stood
+        still."""
         rise, seconds = chain.wh[number] - chain.wh[number - 1], chain.at[number] - since
         if seconds <= chain.at[number] - chain.at[number - 1]:
             return False
@@ -292,7 +328,8 @@ class Bounds:
         return others.steps >= tolerances.FEW and is_close
 
     def _drawn_since(self, level_at: float, before: float, now: float) -> float:
-        """Return the maximum energy in Wh by the powers while a register stood still, and after the last of them."""
+        """Return the maximum energy in Wh by the powers while a register stood still, and after the
+        last of them."""
         if level_at not in self.case.power.places or before not in self.case.power.places:
             return inf
         since_then = self.refused_w * (max(0.0, now - before) + self.case.interval) / HOUR
@@ -305,7 +342,9 @@ class Bounds:
             return False
         pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
         others = self.paces(chain).spread(without=number)
-        return others.steps >= tolerances.FEW and pace > max(tolerances.AC_W, tolerances.FAR_MORE * others.median)
+        return others.steps >= tolerances.FEW and pace > max(
+            tolerances.AC_W, tolerances.FAR_MORE * others.median
+        )
 
     def paces(self, chain: Chain) -> Paces:
         """Return the paces of a chain. Cached for the last chain."""
@@ -314,7 +353,8 @@ class Bounds:
         return self._paced
 
     def ends(self, chain: Chain) -> tuple[int, int]:
-        """Return the first step and the step to the stop (0: none): their times are exact to one sampling interval."""
+        """Return the first step and the step to the stop (0: none): their times are exact to one
+        sampling interval."""
         return 1, len(chain.at) - 1 if self.case.stop_wh is not None else 0
 
     @cached_property
@@ -324,9 +364,15 @@ class Bounds:
         if self.is_tracked_by_power:
             is_dense = power.interval <= tolerances.SHORT_GAP
             return power.most * (1 + (tolerances.POWER_SHARE if is_dense else power.longer_share))
-        of_kind = tolerances.AC_W * (1 + tolerances.POWER_SHARE) if self.case.is_ac_shown else tolerances.FASTEST_W
+        of_kind = (
+            tolerances.AC_W * (1 + tolerances.POWER_SHARE)
+            if self.case.is_ac_shown
+            else tolerances.FASTEST_W
+        )
         if self.case.ceiling_w:
-            return min(of_kind, self.case.ceiling_w * tolerances.PHASES * (1 + tolerances.POWER_SHARE))
+            return min(
+                of_kind, self.case.ceiling_w * tolerances.PHASES * (1 + tolerances.POWER_SHARE)
+            )
         return of_kind
 
     @cached_property
@@ -337,7 +383,8 @@ class Bounds:
     # The total
 
     def too_much(self, wh: int) -> Evidence | None:
-        """Return the conflict of a figure with time and power; None if so much energy can have flowed."""
+        """Return the conflict of a figure with time and power; None if so much energy can have
+        flowed."""
         most = self.most_wh
         if wh <= most:
             return None
@@ -353,13 +400,15 @@ class Bounds:
         return self.refused_w * case.longest_by_readings / HOUR + case.slack
 
     def against_charge(self, chain: Chain, *, is_partial: bool = False) -> Evidence | None:
-        """Return the conflict with the state of charge, if no battery can have taken the energy of this chain."""
+        """Return the conflict with the state of charge, if no battery can have taken the energy of
+        this chain."""
         return fits_no_battery(self.case, chain, self.refused_w, is_partial=is_partial)
 
     # Other sources
 
     def agreement(self, chain: Chain) -> tuple[int, int]:
-        """Return in how many gaps the reported power agrees with a chain, and in how many it does not."""
+        """Return in how many gaps the reported power agrees with a chain, and in how many it does
+        not."""
         power = self.case.power
         return agreement(self.gaps(chain), power, chain.digit) if power else (0, 0)
 
@@ -368,7 +417,9 @@ class Bounds:
         power, share = self.case.power, tolerances.STEADY_SHARE
         if power and self.is_tracked_by_power and power.expected_wh is not None:
             least, most = power.expected_wh
-            ends = max(0.0, power.at[0] - self.case.begun) + max(0.0, self.case.ended - power.at[-1])
+            ends = max(0.0, power.at[0] - self.case.begun) + max(
+                0.0, self.case.ended - power.at[-1]
+            )
             highest = (most + power.most * ends / HOUR) * (1 + share) + tolerances.ROUNDED_WH
             return least * (1 - share) - tolerances.ROUNDED_WH <= wh <= highest
         if not power and (rise := charged(self.case)) >= tolerances.LEAST_CHARGE_RISE:
@@ -378,7 +429,8 @@ class Bounds:
 
 
 def is_shown(case: Case) -> bool:
-    """Whether the state of charge is evidence. One that never changes is not measured, as at many AC outlets.
+    """Whether the state of charge is evidence. One that never changes is not measured, as at many
+    AC outlets.
 
     Nor is one that falls again and again.
     """
@@ -389,9 +441,14 @@ def is_shown(case: Case) -> bool:
 
 
 def charged(case: Case) -> float:
-    """Return the rise of the state of charge in per cent. It counts anew after a fall, as by another car."""
+    """Return the rise of the state of charge in per cent. It counts anew after a fall, as by
+    another car."""
     charges = case.charges
-    return max(0.0, charges[-1].percent - charges[0].percent + sum(_falls(charges))) if is_shown(case) else 0.0
+    return (
+        max(0.0, charges[-1].percent - charges[0].percent + sum(_falls(charges)))
+        if is_shown(case)
+        else 0.0
+    )
 
 
 def _falls(charges: Sequence[Charge]) -> list[float]:
@@ -400,9 +457,11 @@ def _falls(charges: Sequence[Charge]) -> list[float]:
     return [fall for fall in falls if fall > tolerances.CHARGE_STEP]
 
 
-def fits_no_battery(case: Case, chain: Chain, most_w: float, *, is_partial: bool) -> tuple[str, str] | None:
-    """Return the energy of a chain and the state of charge, if no battery can have taken this energy; else None. A
-    partial chain may be too little for the smallest one.
+def fits_no_battery(
+    case: Case, chain: Chain, most_w: float, *, is_partial: bool
+) -> tuple[str, str] | None:
+    """Return the energy of a chain and the state of charge, if no battery can have taken this
+    energy; else None. A partial chain may be too little for the smallest one.
 
     `most_w` is the maximum power before the first and after the last state of charge.
     """
@@ -420,13 +479,19 @@ def fits_no_battery(case: Case, chain: Chain, most_w: float, *, is_partial: bool
     return (
         None
         if wh <= room
-        else (energy_text(wh), Told("state of charge from {1} to {2} %", Number(first.percent), Number(last.percent)))
+        else (
+            energy_text(wh),
+            Told("state of charge from {1} to {2} %", Number(first.percent), Number(last.percent)),
+        )
     )
 
 
 def _rise_since(chain: Chain, first: float) -> int:
-    """Return the rise of a chain from a time to the stop, at which a register that stood still catches up."""
-    return chain.wh[-1] - max((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at <= first), default=0)
+    """Return the rise of a chain from a time to the stop, at which a register that stood still
+    catches up."""
+    return chain.wh[-1] - max(
+        (wh for at, wh in zip(chain.at, chain.wh, strict=True) if at <= first), default=0
+    )
 
 
 class Finding(NamedTuple):

@@ -12,7 +12,8 @@ from levity_trio.told import Told, joined
 
 
 def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
-    """No register was told at the end: there is no stop, and the next start does not show it; or one without."""
+    """No register was told at the end: there is no stop, and the next start does not show it; or
+    one without."""
     is_told = case.stop_wh is not None if case.is_stopped else _is_shown_by_the_next(case, figure)
     if is_told:
         return None
@@ -25,7 +26,9 @@ def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | No
         Told("{1} at the end", in_wh(figure.end)),
         Told("no stop register") if case.is_stopped else Told("no stop"),
     )
-    return Finding(evidence, words=joined(": ", (told, _unknown_at_the_end(case, bounds))), code=code)
+    return Finding(
+        evidence, words=joined(": ", (told, _unknown_at_the_end(case, bounds))), code=code
+    )
 
 
 def stopped_before_start(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
@@ -40,8 +43,13 @@ def available_between(case: Case, _bounds: Bounds, figure: Figure) -> Evidence |
 
 def _unknown_at_the_end(case: Case, bounds: Bounds) -> str:
     if not case.view.wh:
-        told = Told("readings, but none of the register") if case.has_readings else Told("no readings")
-        most, of_ac = most_possible(case, bounds), int(tolerances.AC_W * case.longest_by_readings / HOUR)
+        told = (
+            Told("readings, but none of the register") if case.has_readings else Told("no readings")
+        )
+        most, of_ac = (
+            most_possible(case, bounds),
+            int(tolerances.AC_W * case.longest_by_readings / HOUR),
+        )
         if case.is_dc or case.ceiling_w or most <= of_ac:
             return Told("{1}, at most {2}", told, in_wh(most))
         return Told("{1}, at most {2} at an AC charger", told, in_wh(of_ac))
@@ -61,13 +69,20 @@ def most_possible(case: Case, bounds: Bounds) -> int:
 
 
 def _is_shown_by_the_next(case: Case, figure: Figure) -> bool:
-    """Whether the next transaction begins at the end of this one, so that nothing flowed after the last reading.
+    """Whether the next transaction begins at the end of this one, so that nothing flowed after the
+    last reading.
 
-    A start of 0 shows nothing: such registers count each transaction anew. Nor does any start if the last readings may
-    belong to a transaction between the two.
+    A start of 0 shows nothing: such registers count each transaction anew. Nor does any start if
+    the last readings may belong to a transaction between the two.
     """
     after = case.after if case.is_named_to_the_end else None
-    if after is None or not after.sent_begin or figure.end is None or figure.begin is None or not case.view.wh:
+    if (
+        after is None
+        or not after.sent_begin
+        or figure.end is None
+        or figure.begin is None
+        or not case.view.wh
+    ):
         return False
     return abs(after.sent_begin - figure.end) <= case.digit
 

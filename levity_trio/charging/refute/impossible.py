@@ -1,4 +1,5 @@
-"""Registers that rose faster than can be: than the charger, its power or the rest of the transaction allows."""
+"""Registers that rose faster than can be: than the charger, its power or the rest of the
+transaction allows."""
 
 from __future__ import annotations
 
@@ -15,13 +16,18 @@ from levity_trio.told import Quantity, Told
 
 
 def faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict with the power that this charger, or any AC charger, is known to deliver."""
+    """Return the conflict with the power that this charger, or any AC charger, is known to
+    deliver."""
     if bounds.is_tracked_by_power or case.is_instant:
         return None
     if bounds.paces(chain).spread().is_one_pace and not case.is_ac_shown:
         return None
     slack = case.slack_of_ends(case.digit)
-    usual = max(ceiling_w(case), case.power.most if case.power else 0.0, tolerances.FASTEST_W if case.is_dc else 0.0)
+    usual = max(
+        ceiling_w(case),
+        case.power.most if case.power else 0.0,
+        tolerances.FASTEST_W if case.is_dc else 0.0,
+    )
     most = usual * case.longest_by_readings / HOUR + slack
     fastest = _fastest_step_w(case, bounds, chain, slack) if chain.at[2:] else 0.0
     if chain.wh[-1] <= most and fastest <= usual * (1 + tolerances.POWER_SHARE):
@@ -41,11 +47,19 @@ def ceiling_w(case: Case) -> float:
 def _fastest_step_w(case: Case, bounds: Bounds, chain: Chain, slack: int) -> float:
     """Return the pace of the fastest step in W, reduced by the error of the last digits.
 
-    A register that stood still while power was reported catches up from then on; without power, if it then is where the
-    usual pace would have led to.
+    A register that stood still while power was reported catches up from then on; without power, if
+    it then is where the usual pace would have led to.
     """
-    ends, power, fastest, since, level_at = bounds.ends(chain), case.power, 0.0, chain.at[0], chain.at[0]
-    for number, ((_, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1):
+    ends, power, fastest, since, level_at = (
+        bounds.ends(chain),
+        case.power,
+        0.0,
+        chain.at[0],
+        chain.at[0],
+    )
+    for number, ((_, low), (now, high)) in enumerate(
+        pairwise(zip(chain.at, chain.wh, strict=True)), 1
+    ):
         if not power and bounds.is_usual_since(chain, number, level_at):
             since = level_at
         if now > since:
@@ -71,16 +85,22 @@ def faster_at_an_end(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
     return None
 
 
-def _steps_at_ends(case: Case, bounds: Bounds, chain: Chain) -> Iterator[tuple[int, float, float, float]]:
-    """Yield the rise in Wh and the seconds of the first step and of the last one since the register last rose, and how
-    many times which power in W it may be: if power tracks the register, a start is wrong by less than one interval;
-    before the stop, power never changed."""
+def _steps_at_ends(
+    case: Case, bounds: Bounds, chain: Chain
+) -> Iterator[tuple[int, float, float, float]]:
+    """Yield the rise in Wh and the seconds of the first step and of the last one since the register
+    last rose, and how many times which power in W it may be: if power tracks the register, a start
+    is wrong by less than one interval; before the stop, power never changed."""
     power = case.power
     is_steady = bounds.is_tracked_by_power and power.is_steady and not case.is_dc
     if is_steady and is_of_one_clock(case) and chain.at[2:]:
         seconds = chain.at[1] - chain.at[0] or case.interval  # told in whole minutes
         yield chain.wh[1] - chain.wh[0], seconds, 1 + tolerances.STEADY_SHARE, power.most
-    if not power.at[1:] or not case.is_stopped or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
+    if (
+        not power.at[1:]
+        or not case.is_stopped
+        or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most
+    ):
         return
     is_idle = power.most < tolerances.LEAST_CHARGING_W
     # A car that drew nothing until then may charge with any power.
@@ -91,8 +111,11 @@ def _steps_at_ends(case: Case, bounds: Bounds, chain: Chain) -> Iterator[tuple[i
 
 
 def age_of_readings(case: Case, chain: Chain) -> float:
-    """Return how old the readings may be, in seconds: one interval, if the first one repeats the start."""
-    return case.interval if len(chain.wh) > tolerances.SEVERAL and chain.wh[1] == chain.wh[0] else 0.0
+    """Return how old the readings may be, in seconds: one interval, if the first one repeats the
+    start."""
+    return (
+        case.interval if len(chain.wh) > tolerances.SEVERAL and chain.wh[1] == chain.wh[0] else 0.0
+    )
 
 
 def is_of_one_clock(case: Case) -> bool:
@@ -101,7 +124,8 @@ def is_of_one_clock(case: Case) -> bool:
 
 
 def abrupt_steps(case: Case, chain: Chain) -> list[int]:
-    """Return the number of the first step, of the last one, or of both, if no car charges like that."""
+    """Return the number of the first step, of the last one, or of both, if no car charges like
+    that."""
     last = len(chain.at) - 1
     if last <= tolerances.SEVERAL:
         return []
@@ -123,10 +147,16 @@ def far_faster_at_an_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidence 
 
 
 def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
-    """Whether a step is far faster than any other, though the register before it may have been one INTERVAL old."""
+    """Whether a step is far faster than any other, though the register before it may have been one
+    INTERVAL old."""
     rise, level = chain.wh[number] - chain.wh[number - 1], chain.wh.index(chain.wh[number - 1])
-    is_late = number > 1 and not _is_at_rest(case, chain.at[level:number])  # a register that stood still catches up
-    lasted = max(0.0, chain.at[number] - chain.at[level if is_late else number - 1]) + tolerances.INTERVAL
+    is_late = number > 1 and not _is_at_rest(
+        case, chain.at[level:number]
+    )  # a register that stood still catches up
+    lasted = (
+        max(0.0, chain.at[number] - chain.at[level if is_late else number - 1])
+        + tolerances.INTERVAL
+    )
     lasted += age_of_readings(case, chain)
     spare = tolerances.REACH_WH + case.slack_of_ends(chain.digit)
     if rise <= tolerances.TWICE * max(case.power.low, default=0.0) * lasted / HOUR + spare:
@@ -138,23 +168,31 @@ def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
 def _is_at_rest(case: Case, times: Sequence[float]) -> bool:
     """Whether no car drew power at these times, as reported."""
     places = [place for at in times if (place := case.power.places.get(at)) is not None]
-    return bool(places) and all(case.power.high[place] < tolerances.LEAST_CHARGING_W for place in places)
+    return bool(places) and all(
+        case.power.high[place] < tolerances.LEAST_CHARGING_W for place in places
+    )
 
 
 def _fastest_w(case: Case, chain: Chain, seconds: float) -> float:
     """Return the highest power from the first to the last reading, by the register and as reported.
 
-    That of any charger if the steps and powers are too few to show it for a step of so many seconds.
+    That of any charger if the steps and powers are too few to show it for a step of so many
+    seconds.
     """
     between = pairwise(zip(chain.at[1:-1], chain.wh[1:-1], strict=True))
-    paces = [(high - low) * HOUR / (now - then) for (then, low), (now, high) in between if now > then]
-    charging = [[watts for watts in shown if watts >= tolerances.LEAST_AC_W] for shown in (paces, case.power.low)]
+    paces = [
+        (high - low) * HOUR / (now - then) for (then, low), (now, high) in between if now > then
+    ]
+    charging = [
+        [watts for watts in shown if watts >= tolerances.LEAST_AC_W]
+        for shown in (paces, case.power.low)
+    ]
     is_shown = any(_shows_pace(watts, is_short=seconds < tolerances.INTERVAL) for watts in charging)
     return max(*charging[0], *charging[1]) if is_shown else tolerances.FASTEST_W
 
 
 def _shows_pace(watts: Sequence[float], *, is_short: bool) -> bool:
-    """Whether these powers are enough to show how a car charges: many, or for a short step some that are about equal:
-    that power changed just then, and by so much, is unlikely."""
+    """Whether these powers are enough to show how a car charges: many, or for a short step some
+    that are about equal: that power changed just then, and by so much, is unlikely."""
     is_steady = min(watts, default=0.0) >= (1 - tolerances.STEADY_SHARE) * max(watts, default=0.0)
     return len(watts) >= (tolerances.SEVERAL if is_short and is_steady else tolerances.MANY)

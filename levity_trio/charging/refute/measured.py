@@ -1,4 +1,5 @@
-"""What something else measured of the same energy: power, or energy in intervals (rules.md, Energy: Sources)."""
+"""What something else measured of the same energy: power, or energy in intervals (rules.md, Energy:
+Sources)."""
 
 from __future__ import annotations
 
@@ -23,9 +24,11 @@ from levity_trio.told import Quantity, Told
 
 
 def did_not_catch_up(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict of a register that stood still despite power, and did not catch up when it rose again.
+    """Return the conflict of a register that stood still despite power, and did not catch up when
+    it rose again.
 
-    Where the register is often reset, one that seems to have caught up may have been reset, and be there again.
+    Where the register is often reset, one that seems to have caught up may have been reset, and be
+    there again.
     """
     share = inf if Code.REGISTER_RESET in case.habits else least_share(case.power)
     still = never_caught_up(chain, case.power, bounds.gaps(chain), share) if case.power else None
@@ -36,12 +39,18 @@ def did_not_catch_up(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
 
 
 def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict of a register that rose no more with powers reported since. However rarely they are sent,
-    each of them was drawn for METER_AGE."""
+    """Return the conflict of a register that rose no more with powers reported since. However
+    rarely they are sent, each of them was drawn for METER_AGE."""
     if not case.power or chain.wh[-1] - min(chain.wh[-2:]) > chain.digit:
         return None
-    since = next(at for at, wh in zip(chain.at, chain.wh, strict=True) if wh >= chain.wh[-1] - chain.digit)
-    drawn = [low for at, low in zip(case.power.at, case.power.low, strict=True) if since < at <= chain.at[-1]]
+    since = next(
+        at for at, wh in zip(chain.at, chain.wh, strict=True) if wh >= chain.wh[-1] - chain.digit
+    )
+    drawn = [
+        low
+        for at, low in zip(case.power.at, case.power.low, strict=True)
+        if since < at <= chain.at[-1]
+    ]
     least = sum(low for low in drawn if low >= tolerances.LEAST_AC_W) * tolerances.METER_AGE / HOUR
     if least <= slack(case.power, max(chain.digit, case.ends_digit)):
         return None
@@ -54,7 +63,8 @@ def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidenc
 def _conclusive_gaps(case: Case, bounds: Bounds, chain: Chain) -> Gaps:
     """Return the gaps of a chain, if there are enough powers, and not all are about 0.
 
-    Power that is always about 0 counts only if the charger has reported other power before, or the battery was full.
+    Power that is always about 0 counts only if the charger has reported other power before, or the
+    battery was full.
     """
     if len(case.power.at) < tolerances.SEVERAL:
         return Gaps()
@@ -66,8 +76,8 @@ def _conclusive_gaps(case: Case, bounds: Bounds, chain: Chain) -> Gaps:
 def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict with power that is far too low for the rise of the register.
 
-    Sparse power shows little. It raises a doubt if even the highest power is far too low in one gap, or if the adjacent
-    powers are in several gaps, or at a DC charger if they are in any gap.
+    Sparse power shows little. It raises a doubt if even the highest power is far too low in one
+    gap, or if the adjacent powers are in several gaps, or at a DC charger if they are in any gap.
     """
     if not (gaps := _conclusive_gaps(case, bounds, chain)):
         return None
@@ -79,7 +89,11 @@ def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
         fast += gaps.beyond(gaps.high, 1 + tolerances.HALF, tolerances.SHARED_WH + chain.slack)
     often = gaps.beyond(gaps.most, tolerances.FAR_MORE, spare) if beyond else []
     unseen = [gap for gap in often if _may_be_unseen(case, gap)]
-    if not fast and len(often) - len(unseen) < tolerances.SEVERAL and _are_rarely_unseen(case, unseen):
+    if (
+        not fast
+        and len(often) - len(unseen) < tolerances.SEVERAL
+        and _are_rarely_unseen(case, unseen)
+    ):
         return None
     gap = (fast or often)[0]
     return (
@@ -89,7 +103,8 @@ def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
 
 
 def _may_be_unseen(case: Case, gap: Gap) -> bool:
-    """Whether a car may have charged from one report of power to the next, though it drew nothing at one of them."""
+    """Whether a car may have charged from one report of power to the next, though it drew nothing
+    at one of them."""
     if not gap.is_idle:
         return False
     is_shown = case.power.most >= tolerances.LEAST_CHARGING_W
@@ -98,15 +113,16 @@ def _may_be_unseen(case: Case, gap: Gap) -> bool:
 
 
 def _are_rarely_unseen(case: Case, gaps: Sequence[Gap]) -> bool:
-    """Whether a car may have charged in each of these gaps unseen: for few of them in all, with the power that it has
-    at least. While it charges for long, a report of power meets it."""
+    """Whether a car may have charged in each of these gaps unseen: for few of them in all, with the
+    power that it has at least. While it charges for long, a report of power meets it."""
     paces = [gap.rise * HOUR / gap.seconds for gap in gaps]
     least_w = max(tolerances.LEAST_AC_W, case.power.most, *paces)
     return sum(paces) < tolerances.SEVERAL * least_w
 
 
 def _unseen_wh(case: Case, gaps: Gaps) -> float:
-    """Return the energy in Wh that a car may have drawn unseen: in few gaps, or in one if the register shows none."""
+    """Return the energy in Wh that a car may have drawn unseen: in few gaps, or in one if the
+    register shows none."""
     if min(case.power.low) >= tolerances.LEAST_CHARGING_W:
         return 0.0
     idle = [gap.rise for gap in gaps if gap.is_idle]
@@ -114,11 +130,11 @@ def _unseen_wh(case: Case, gaps: Gaps) -> float:
 
 
 def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict of the whole rise of the register with many powers: with their highest one, or with their
-    mean, whose error is FAR_MORE times its standard error.
+    """Return the conflict of the whole rise of the register with many powers: with their highest
+    one, or with their mean, whose error is FAR_MORE times its standard error.
 
-    Each of them shows little, as power may vary quickly, but all of them show about how much flowed. Without a register
-    at any of their times, they are compared with start and stop.
+    Each of them shows little, as power may vary quickly, but all of them show about how much
+    flowed. Without a register at any of their times, they are compared with start and stop.
     """
     gaps = _conclusive_gaps(case, bounds, chain)
     if gaps and bounds.is_tracked_by_power:
@@ -131,10 +147,17 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     known, rise = whole.seconds if is_read else power.at[-1] - power.at[0], whole.rise
     if whole.seconds - known > tolerances.FAR_MORE * power.interval:
         return None
-    allowed, error = slack(power, chain.digit), tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low))
+    allowed, error = (
+        slack(power, chain.digit),
+        tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low)),
+    )
     least = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error) * known / HOUR - allowed
-    lasted = max(whole.seconds, power.at[-1] - power.at[0])  # gaps in which nothing flowed are not among those found
-    most = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most) * lasted / HOUR + allowed
+    lasted = max(
+        whole.seconds, power.at[-1] - power.at[0]
+    )  # gaps in which nothing flowed are not among those found
+    most = (1 + tolerances.POWER_SHARE) * min(
+        fmean(power.high) + error, power.most
+    ) * lasted / HOUR + allowed
     most = max(most + _unseen_wh(case, gaps), tolerances.LEAST_CHARGING_W * lasted / HOUR)
     if least <= rise <= most:
         return None
@@ -160,7 +183,8 @@ def against_ends(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | Non
 
 
 def is_contradicted_at_ends(case: Case) -> bool:
-    """Whether Transaction.Begin or Transaction.End contradicts start or stop; both may count from 0, not End alone."""
+    """Whether Transaction.Begin or Transaction.End contradicts start or stop; both may count from
+    0, not End alone."""
     start, stop, spare = case.start_wh, case.stop_wh, case.digit
     if start is None or stop is None:
         return False
@@ -174,13 +198,20 @@ def is_contradicted_at_ends(case: Case) -> bool:
 
 
 def against_intervals(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
-    """Return the conflict of a figure with the readings of energy in each interval; some of these may be lost.
+    """Return the conflict of a figure with the readings of energy in each interval; some of these
+    may be lost.
 
     If these never fall, each of them may count from the start, or be a register.
     """
-    intervals, least, wh = case.intervals, 1 - tolerances.POWER_SHARE, figure.wh + figure.chain.slack
+    intervals, least, wh = (
+        case.intervals,
+        1 - tolerances.POWER_SHARE,
+        figure.wh + figure.chain.slack,
+    )
     counts = [intervals[-1], intervals[-1] - intervals[0]] if is_rising(intervals) else []
-    if wh >= least * sum(intervals) or any(tolerances.HALF * wh <= count <= wh / least for count in counts):
+    if wh >= least * sum(intervals) or any(
+        tolerances.HALF * wh <= count <= wh / least for count in counts
+    ):
         return None
     return (energy_text(figure.wh), Told("{1} in {2}", in_wh(round(sum(intervals))), INTERVALS))
 
@@ -194,10 +225,12 @@ UNUSUAL: Final = (
     beyond_many_powers,
     faster_than_usual,
 )
-"""Questions about the course of any figure whose times are known. They hardly agree with what is asked."""
+"""Questions about the course of any figure whose times are known. They hardly agree with what is
+asked."""
 
 
 def unusual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return two pieces of evidence that hardly agree; None if there are none, or if the times are unknown."""
+    """Return two pieces of evidence that hardly agree; None if there are none, or if the times are
+    unknown."""
     found = (find(case, bounds, chain) for find in UNUSUAL) if case.is_in_order else ()
     return next(filter(None, found), None)

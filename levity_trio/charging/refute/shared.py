@@ -1,9 +1,10 @@
 """Transactions on other connectors that the same register counts, too (rules.md, Energy).
 
-A charger may have one meter for several connectors, and two chargers may read one meter, if its address was entered
-twice. While two cars charge, the register of each transaction rises by the energy of both, and both would be billed for
-it. The meters of one house rise side by side, and there are many pairs of them. So two chargers have one meter only if
-they tell its serial number, or if starts of each are where the other one stopped.
+A charger may have one meter for several connectors, and two chargers may read one meter, if its
+address was entered twice. While two cars charge, the register of each transaction rises by the
+energy of both, and both would be billed for it. The meters of one house rise side by side, and
+there are many pairs of them. So two chargers have one meter only if they tell its serial number, or
+if starts of each are where the other one stopped.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ WITHOUT: Final = Told("without what the other one charged")
 
 
 class _Common(NamedTuple):
-    """The time in which two transactions ran, in seconds, and what one register showed at its begin and end, in Wh."""
+    """The time in which two transactions ran, in seconds, and what one register showed at its begin
+    and end, in Wh."""
 
     since: float
     until: float
     begin: int
     end: int
     is_met: bool
-    """Starts or stops around are just where the other connector was, so that it is hardly by chance."""
+    """Starts or stops around are just where the other connector was, so that it is hardly by
+    chance."""
 
     @property
     def rise(self) -> int:
@@ -43,13 +46,15 @@ class _Common(NamedTuple):
 
     @property
     def is_shared(self) -> bool:
-        """Whether there is such a time and a rise. If both begin at 0, they may count each transaction anew."""
+        """Whether there is such a time and a rise. If both begin at 0, they may count each
+        transaction anew."""
         return self.since < self.until and self.begin > 0 and self.rise > 0
 
 
 class Counted(NamedTuple):
-    """Another transaction that the same register counted, which showed `begin` to `end` Wh while both ran, and the most
-    that its car drew of it, 0 if that is next to nothing; and what the power of this one leaves of it."""
+    """Another transaction that the same register counted, which showed `begin` to `end` Wh while
+    both ran, and the most that its car drew of it, 0 if that is next to nothing; and what the power
+    of this one leaves of it."""
 
     one: Beside
     begin: int
@@ -69,11 +74,15 @@ class Counted(NamedTuple):
 
 
 def are_one(
-    this: tuple[Sequence[Boundary], int], other: tuple[Sequence[Boundary], int], *, is_one_serial: bool
+    this: tuple[Sequence[Boundary], int],
+    other: tuple[Sequence[Boundary], int],
+    *,
+    is_one_serial: bool,
 ) -> bool:
-    """Whether two chargers have one meter: they tell its serial number, or FEW starts are where the other one had
-    stopped, and not where the own one had. A single start or stop that is too low shows that each has its own. Starts
-    and stops around come with the register of the transaction in question."""
+    """Whether two chargers have one meter: they tell its serial number, or FEW starts are where the
+    other one had stopped, and not where the own one had. A single start or stop that is too low
+    shows that each has its own. Starts and stops around come with the register of the transaction
+    in question."""
     own, theirs = _since(*this), _since(*other)
     if any(_against_one(own, theirs, tolerances.REACH_WH)):
         return False
@@ -82,7 +91,8 @@ def are_one(
 
 
 def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
-    """Return the transactions that the register counted, too, while a figure of the range `begin` to `end` flowed."""
+    """Return the transactions that the register counted, too, while a figure of the range `begin`
+    to `end` flowed."""
     if begin is None or end is None:
         return []
     case = case if case.is_timed else _without_power(case)
@@ -93,8 +103,8 @@ def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
 
 
 def shared(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
-    """Return what a figure counts of other transactions, and what that takes from it. From a figure that was not
-    reported nothing is taken: it is in doubt already."""
+    """Return what a figure counts of other transactions, and what that takes from it. From a figure
+    that was not reported nothing is taken: it is in doubt already."""
     drawing = [one for one in counted(case, figure.begin, figure.end) if one.most]
     if not drawing:
         return None
@@ -106,15 +116,17 @@ def shared(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     if not figure.is_reported:
         return Finding(evidence, words=first.words)
     rest, likely = (
-        sum(one.rest for one in some) for some in (drawing, [one for one in drawing if not one.is_unlikely])
+        sum(one.rest for one in some)
+        for some in (drawing, [one for one in drawing if not one.is_unlikely])
     )
     figures: dict[str, int] = {AS_REPORTED: figure.wh, WITHOUT: max(0, figure.wh - rest)}
     return Finding(evidence, figures, first.words, min(figure.wh, likely))
 
 
 def _without_power(case: Case) -> Case:
-    """Return the evidence of a clock that stands still. A power that was told with the same time before, in whichever
-    transaction, seems to be repeated, and is stored only with another register: so nothing limits what a car drew."""
+    """Return the evidence of a clock that stands still. A power that was told with the same time
+    before, in whichever transaction, seems to be repeated, and is stored only with another
+    register: so nothing limits what a car drew."""
     return replace(case, power=Power(), beside=[one._replace(power=Power()) for one in case.beside])
 
 
@@ -135,7 +147,9 @@ def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Commo
         for one in others:
             until = end if one.end is None else min(end, one.end)
             lasted = max(case.begun, one.begun), min(case.ended, one.ended)
-            common = _Common(*lasted, max(begin, one.begin), until, chance <= tolerances.MEETING_BY_CHANCE)
+            common = _Common(
+                *lasted, max(begin, one.begin), until, chance <= tolerances.MEETING_BY_CHANCE
+            )
             if common.is_shared and not _is_too_little(case, one, common):
                 yield one, common, _are_too_many(against, 1)
 
@@ -148,8 +162,9 @@ def _levels_of(one: Beside) -> Iterator[Level]:
 def _levels(earlier: Level | None, begin: Level, end: Level | None, view: View) -> Iterator[Level]:
     """Yield what a connector told of its lifetime register, without the readings that do not rise.
 
-    Readings below the begin that reach no more than the rise up to the end count from 0 in each transaction. A begin
-    that seems to be before the end of the previous transaction was told by a clock that was not set yet.
+    Readings below the begin that reach no more than the rise up to the end count from 0 in each
+    transaction. A begin that seems to be before the end of the previous transaction was told by a
+    clock that was not set yet.
     """
     if earlier is not None and earlier.wh <= begin.wh:
         yield earlier
@@ -157,7 +172,11 @@ def _levels(earlier: Level | None, begin: Level, end: Level | None, view: View) 
     yield begin
     last = inf if end is None else end.wh
     most = max(view.wh, default=0)
-    told = [begin.wh + wh for wh in view.wh] if most < begin.wh and most <= last - begin.wh + view.digit else view.wh
+    told = (
+        [begin.wh + wh for wh in view.wh]
+        if most < begin.wh and most <= last - begin.wh + view.digit
+        else view.wh
+    )
     before = accumulate(told, max)
     after = reversed(list(accumulate(reversed(told), min)))
     for at, wh, highest, lowest in zip(view.at, told, before, after, strict=True):
@@ -168,16 +187,24 @@ def _levels(earlier: Level | None, begin: Level, end: Level | None, view: View) 
 
 
 def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int, most: float) -> bool:
-    """Whether two connectors tell one register: in order of time, it never falls from one to the other, and that is
-    hardly by chance: no more likely than `most`. A coarse one may fall by its step, if it was read a moment later.
+    """Whether two connectors tell one register: in order of time, it never falls from one to the
+    other, and that is hardly by chance: no more likely than `most`. A coarse one may fall by its
+    step, if it was read a moment later.
 
     Two registers of their own do not rise together for long, even if they meet.
     """
-    told = sorted((level.at, -level.wh, number) for number, found in enumerate((own, theirs)) for level in found)
+    told = sorted(
+        (level.at, -level.wh, number)
+        for number, found in enumerate((own, theirs))
+        for level in found
+    )
     runs = [[-wh for _, wh, _ in run] for _, run in groupby(told, key=itemgetter(2))]
     slack = max(digit, tolerances.REACH_WH)
     falls = [before[-1] - now[0] for before, now in pairwise(runs)]
-    if max(falls, default=0) > slack or sum(fall > tolerances.REACH_WH for fall in falls) > tolerances.FEW:
+    if (
+        max(falls, default=0) > slack
+        or sum(fall > tolerances.REACH_WH for fall in falls) > tolerances.FEW
+    ):
         return False
     inner = zip(runs, runs[1:], runs[2:], strict=False)
     chances = [(after[0] - before[-1] + slack) / max(1, now[0]) for before, now, after in inner]
@@ -185,23 +212,32 @@ def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int, most: flo
 
 
 def _chance_of_meetings(own: Sequence[Boundary], theirs: Sequence[Boundary]) -> float:
-    """Return how likely it is by chance that starts and stops around are just where the other connector was last; 1 if
-    the registers fall from one connector to the other.
+    """Return how likely it is by chance that starts and stops around are just where the other
+    connector was last; 1 if the registers fall from one connector to the other.
 
-    A register of its own stays from a stop to the next start. If it does not, it may be anywhere, as after a stop. Two
-    that rose side by side from the same start may stop at the same register, too.
+    A register of its own stays from a stop to the next start. If it does not, it may be anywhere,
+    as after a stop. Two that rose side by side from the same start may stop at the same register,
+    too.
     """
     told = sorted((one.at, one.wh) for one in (*own, *theirs))
     step = next((step for step in (1000, 100, 10) if all(wh % step == 0 for _, wh in told)), 1)
-    if any(now < before - max(step, tolerances.REACH_WH) for (_, before), (_, now) in pairwise(told)):
+    if any(
+        now < before - max(step, tolerances.REACH_WH) for (_, before), (_, now) in pairwise(told)
+    ):
         return 1.0
-    return prod(min(1.0, max(step, tolerances.ROUNDED_WH) / rise) for _, rise in _meetings(own, theirs))
+    return prod(
+        min(1.0, max(step, tolerances.ROUNDED_WH) / rise) for _, rise in _meetings(own, theirs)
+    )
 
 
-def _meetings(own: Sequence[Boundary], theirs: Sequence[Boundary]) -> Iterator[tuple[Boundary, int]]:
-    """Yield each start and stop that is where the other connector was last, and not where its own one was, in order of
-    time, with the rise in Wh since that."""
-    told = sorted((one.at, one.wh, number, one) for number, found in enumerate((own, theirs)) for one in found)
+def _meetings(
+    own: Sequence[Boundary], theirs: Sequence[Boundary]
+) -> Iterator[tuple[Boundary, int]]:
+    """Yield each start and stop that is where the other connector was last, and not where its own
+    one was, in order of time, with the rise in Wh since that."""
+    told = sorted(
+        (one.at, one.wh, number, one) for number, found in enumerate((own, theirs)) for one in found
+    )
     last: tuple[list[Boundary], list[Boundary]] = ([], [])
     for _, _, number, now in told:
         if _is_meeting(last[number], now, last[1 - number]):
@@ -210,16 +246,24 @@ def _meetings(own: Sequence[Boundary], theirs: Sequence[Boundary]) -> Iterator[t
 
 
 def _is_meeting(before: Sequence[Boundary], now: Boundary, others: Sequence[Boundary]) -> bool:
-    """Whether a start or a stop is where the other connector was last, and not where its own one was. `before` and
-    `others` are what both connectors told before it."""
-    if not before or not others or before[-1].is_start == now.is_start or now.wh - before[-1].wh <= tolerances.REACH_WH:
+    """Whether a start or a stop is where the other connector was last, and not where its own one
+    was. `before` and `others` are what both connectors told before it."""
+    if (
+        not before
+        or not others
+        or before[-1].is_start == now.is_start
+        or now.wh - before[-1].wh <= tolerances.REACH_WH
+    ):
         return False
-    is_own_rise = now.is_start or (len(others) > 1 and abs(others[-2].wh - before[-1].wh) > tolerances.REACH_WH)
+    is_own_rise = now.is_start or (
+        len(others) > 1 and abs(others[-2].wh - before[-1].wh) > tolerances.REACH_WH
+    )
     return is_own_rise and abs(now.wh - others[-1].wh) <= tolerances.ROUNDED_WH
 
 
 def _since(told: Sequence[Boundary], begin: int) -> list[Boundary]:
-    """Return those around the one with this register between which the register of the connector never fell."""
+    """Return those around the one with this register between which the register of the connector
+    never fell."""
     runs: list[list[Boundary]] = [[]]
     for one in told:
         if runs[-1] and one.wh < runs[-1][-1].wh:
@@ -231,8 +275,9 @@ def _since(told: Sequence[Boundary], begin: int) -> list[Boundary]:
 def _against_one(
     own: Sequence[Boundary], theirs: Sequence[Boundary], below: int
 ) -> Iterator[tuple[Boundary, Boundary]]:
-    """Yield the pairs of starts and stops around by which two connectors have registers of their own: what one of them
-    told is more than `below` Wh below what had been received from the other one before."""
+    """Yield the pairs of starts and stops around by which two connectors have registers of their
+    own: what one of them told is more than `below` Wh below what had been received from the other
+    one before."""
     for one, other in ((own, theirs), (theirs, own)):
         for higher, lower in product(one, other):
             if higher.received < lower.at and lower.wh < higher.wh - below:
@@ -243,13 +288,17 @@ def _are_too_many(pairs: Sequence[tuple[Boundary, Boundary]], most: int) -> bool
     """Whether more messages than `most` would have to be wrong, if one of each pair is."""
     if not pairs or most == 0:
         return bool(pairs)
-    return all(_are_too_many([pair for pair in pairs if one not in pair], most - 1) for one in pairs[0])
+    return all(
+        _are_too_many([pair for pair in pairs if one not in pair], most - 1) for one in pairs[0]
+    )
 
 
 def _is_too_little(case: Case, beside: Beside, common: _Common) -> bool:
-    """Whether the register rose by less than both cars drew by their power: then each has a register of its own.
+    """Whether the register rose by less than both cars drew by their power: then each has a
+    register of its own.
 
-    The power that each reports may be that of both, too. In a gap above SHORT_GAP, a car may have paused.
+    The power that each reports may be that of both, too. In a gap above SHORT_GAP, a car may have
+    paused.
     """
     if any(_is_of_both(power, common) for power in (case.power, beside.power)):
         return False
@@ -269,39 +318,56 @@ def _is_of_both(power: Power, common: _Common) -> bool:
 
 
 def _energies(case: Case, beside: Beside, common: _Common) -> tuple[int, int]:
-    """Return what the other car drew while both ran, in Wh: the most, 0 if that may be nothing, or next to nothing; and
-    what the power of this one leaves of the rise."""
+    """Return what the other car drew while both ran, in Wh: the most, 0 if that may be nothing, or
+    next to nothing; and what the power of this one leaves of the rise."""
     power = _without_rest(case, beside, common)
-    drawn, own = _drawn(power, common, power.interval), _drawn(case.power, common, case.power.interval)
+    drawn, own = (
+        _drawn(power, common, power.interval),
+        _drawn(case.power, common, case.power.interval),
+    )
     least = max(drawn.least, common.rise - own.most, _beyond_own(case, common))
     most = int(min(common.rise, max(least, drawn.most)))
     rest = int(min(most, max(least, ceil(common.rise - own.least))))
     is_within = case.begun <= beside.begun and beside.ended <= case.ended
     is_unknown = not case.is_timed or not (case.power or beside.power)
     little = tolerances.REACH_WH if is_unknown else tolerances.SHARED_WH
-    return (most if is_within or most > little or min(least, most) > tolerances.REACH_WH else 0), rest
+    return (
+        most if is_within or most > little or min(least, most) > tolerances.REACH_WH else 0
+    ), rest
 
 
 def _beyond_own(case: Case, common: _Common) -> float:
-    """Return by how much the register rose faster while both ran than this one's car drew by its power, in Wh. Alone,
-    it may have drawn more between two reports; beside another car, that one rather did."""
+    """Return by how much the register rose faster while both ran than this one's car drew by its
+    power, in Wh. Alone, it may have drawn more between two reports; beside another car, that one
+    rather did."""
     power, view = case.power, case.view
     if not power:
         return 0.0
-    between = [(at, wh) for at, wh in zip(view.at, view.wh, strict=True) if common.since < at < common.until]
+    between = [
+        (at, wh)
+        for at, wh in zip(view.at, view.wh, strict=True)
+        if common.since < at < common.until
+    ]
     told = [(common.since, common.begin), *between, (common.until, common.end)]
     beyond = 0.0
     for (then, low), (now, high) in pairwise(told):
-        drawn = max(power.high[max(0, bisect_right(power.at, then) - 1) : bisect_left(power.at, now) + 1])
-        allowed = (1 + tolerances.POWER_SHARE) * drawn * (now - then + tolerances.METER_AGE) / HOUR + case.slack
+        drawn = max(
+            power.high[max(0, bisect_right(power.at, then) - 1) : bisect_left(power.at, now) + 1]
+        )
+        allowed = (1 + tolerances.POWER_SHARE) * drawn * (
+            now - then + tolerances.METER_AGE
+        ) / HOUR + case.slack
         beyond += max(0.0, high - low - allowed)
     return beyond
 
 
 def _without_rest(case: Case, beside: Beside, common: _Common) -> Power:
-    """Return the other car's power; 0 at the start of this transaction if the register had stood still before it."""
+    """Return the other car's power; 0 at the start of this transaction if the register had stood
+    still before it."""
     power = beside.power
-    readings = [level for level in zip(beside.view.at, beside.view.wh, strict=True) if level[0] < case.begun]
+    readings = [
+        level for level in zip(beside.view.at, beside.view.wh, strict=True) if level[0] < case.begun
+    ]
     place = sum(at < case.begun for at in power.at)
     if not readings or not place:
         return power
@@ -309,7 +375,9 @@ def _without_rest(case: Case, beside: Beside, common: _Common) -> Power:
     drawn = power.low[place - 1] * (case.begun - at) / HOUR
     if common.begin - wh + case.slack > tolerances.HALF * drawn:
         return power
-    return Power([case.begun, *power.at[place:]], [0.0, *power.low[place:]], [0.0, *power.high[place:]])
+    return Power(
+        [case.begun, *power.at[place:]], [0.0, *power.low[place:]], [0.0, *power.high[place:]]
+    )
 
 
 class _Drawn(NamedTuple):
@@ -322,8 +390,8 @@ class _Drawn(NamedTuple):
 def _drawn(power: Power, common: _Common, usual: float) -> _Drawn:
     """Return the energy by the powers told while both ran and next to that time.
 
-    Before the first power, a car may have drawn as much as ever. Without any while both ran, or in a gap much longer
-    than the usual one, in seconds, it may have drawn none.
+    Before the first power, a car may have drawn as much as ever. Without any while both ran, or in
+    a gap much longer than the usual one, in seconds, it may have drawn none.
     """
     if not power:
         return _Drawn()

@@ -1,9 +1,10 @@
-"""Energy that left between two transactions, though a register at their ends does not tell it (rules.md, Energy).
+"""Energy that left between two transactions, though a register at their ends does not tell it
+(rules.md, Energy).
 
-A stop or a start may repeat an old register, or be read early or late. Then energy is missing up to the next
-transaction, or since the previous one. It can have flowed while the repeated register stood still, or in a step that
-rose by less than expected. If power shows that just so much flowed, it counts. If it cannot have flowed between the
-two, a register is wrong, too.
+A stop or a start may repeat an old register, or be read early or late. Then energy is missing up to
+the next transaction, or since the previous one. It can have flowed while the repeated register
+stood still, or in a step that rose by less than expected. If power shows that just so much flowed,
+it counts. If it cannot have flowed between the two, a register is wrong, too.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _WORDS: Final = {
 class _End(NamedTuple):
     """An end of a transaction, and what is missing in Wh up to the register of the neighbour there.
 
-    `still` are the numbers of the points between which the register is that at the end, `step` those of the step to the
-    end, `beside` those of the step next to it.
+    `still` are the numbers of the points between which the register is that at the end, `step`
+    those of the step to the end, `beside` those of the step next to it.
     """
 
     code: Code
@@ -46,25 +47,50 @@ class _End(NamedTuple):
 
 
 def missing_beside(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
-    """Return what left between two transactions, and seems to be of this one, or cannot have flowed there."""
+    """Return what left between two transactions, and seems to be of this one, or cannot have flowed
+    there."""
     chain = figure.chain
-    found = [one for end in _ends(case, chain) if (one := _missing_at(case, bounds, chain, end)) is not None]
-    return found[0]._replace(whole=None) if len({one.code for one in found}) > 1 else next(iter(found), None)
+    found = [
+        one
+        for end in _ends(case, chain)
+        if (one := _missing_at(case, bounds, chain, end)) is not None
+    ]
+    return (
+        found[0]._replace(whole=None)
+        if len({one.code for one in found}) > 1
+        else next(iter(found), None)
+    )
 
 
 def _ends(case: Case, chain: Chain) -> Iterator[_End]:
-    """Yield the ends with a neighbour. The next one may have sent another start than it was given, in doubt."""
-    start, stop, before, after, last = case.start_wh, case.stop_wh, case.before, case.after, len(chain.at) - 1
+    """Yield the ends with a neighbour. The next one may have sent another start than it was given,
+    in doubt."""
+    start, stop, before, after, last = (
+        case.start_wh,
+        case.stop_wh,
+        case.before,
+        case.after,
+        len(chain.at) - 1,
+    )
     if stop is not None and after is not None:
-        first = next((number for number in range(last - 1, -1, -1) if not _is_one(chain, number, last)), 0)
-        since = next(number for number, wh in enumerate(chain.wh) if wh > chain.wh[-1] - chain.digit)
+        first = next(
+            (number for number in range(last - 1, -1, -1) if not _is_one(chain, number, last)), 0
+        )
+        since = next(
+            number for number, wh in enumerate(chain.wh) if wh > chain.wh[-1] - chain.digit
+        )
         numbers = (since, last), (first, last), (max(0, first - 1), first)
         sent = after.replaced if (after.replaced or 0) > (after.begin or 0) else None
         for there in (one for one in (after.begin, sent) if one is not None):
             yield _End(Code.STOP_GARBLED, after, stop, there, there - stop, *numbers)
     if start is not None and before is not None and before.end is not None and case.is_stopped:
-        until = next((number for number, wh in enumerate(chain.wh) if wh >= chain.digit), len(chain.wh)) - 1
-        step = next((number for number in range(1, last + 1) if not _is_one(chain, 0, number)), last)
+        until = (
+            next((number for number, wh in enumerate(chain.wh) if wh >= chain.digit), len(chain.wh))
+            - 1
+        )
+        step = next(
+            (number for number in range(1, last + 1) if not _is_one(chain, 0, number)), last
+        )
         numbers = (0, until), (0, step), (step, min(step + 1, last))
         yield _End(Code.START_GARBLED, before, start, before.end, start - before.end, *numbers)
 
@@ -83,14 +109,21 @@ def _missing_at(case: Case, bounds: Bounds, chain: Chain, end: _End) -> Finding 
         evidence, is_shown = lacking
     elif _is_beyond(case, bounds, chain, end):
         evidence = (
-            Told("{1} within {2} between the two", in_wh(end.missing), Quantity(round(end.neighbour.apart), "s")),
+            Told(
+                "{1} within {2} between the two",
+                in_wh(end.missing),
+                Quantity(round(end.neighbour.apart), "s"),
+            ),
             beside,
         )
     if evidence is None or (not is_shown and _may_be_idle(end)):
         return None
     is_given = end.there in (end.neighbour.begin, end.neighbour.end)
     whole = _whole(case, chain, end) if is_shown and is_given else None
-    figures: dict[str, int] = {AS_REPORTED: chain.wh[-1], Told("with what is missing"): chain.wh[-1] + end.missing}
+    figures: dict[str, int] = {
+        AS_REPORTED: chain.wh[-1],
+        Told("with what is missing"): chain.wh[-1] + end.missing,
+    }
     return Finding(evidence, figures, _WORDS[end.code], whole=whole, code=end.code)
 
 
@@ -101,7 +134,8 @@ def _may_be_idle(end: _End) -> bool:
 
 
 def _whole(case: Case, chain: Chain, end: _End) -> Figure:
-    """Return the figure with what is missing: the register rose by more until the stop, or was lower at the start."""
+    """Return the figure with what is missing: the register rose by more until the stop, or was
+    lower at the start."""
     start, stop = case.start_wh or 0, case.stop_wh
     if end.code is Code.STOP_GARBLED:
         stop, whole = end.there, chain._replace(wh=[*chain.wh[:-1], chain.wh[-1] + end.missing])
@@ -111,22 +145,28 @@ def _whole(case: Case, chain: Chain, end: _End) -> Figure:
 
 
 def _is_beyond(case: Case, bounds: Bounds, chain: Chain, end: _End) -> bool:
-    """Whether no charger delivers so much energy in the time to a neighbour, but perhaps in the step to this end. Each
-    register may be one INTERVAL old. The times of a shorter one limit nothing."""
+    """Whether no charger delivers so much energy in the time to a neighbour, but perhaps in the
+    step to this end. Each register may be one INTERVAL old. The times of a shorter one limit
+    nothing."""
     kind_w, other = tolerances.FASTEST_W if case.is_dc else tolerances.AC_W, end.neighbour
     if case.is_instant or (end.code is Code.START_GARBLED and not other.is_end_known):
         return False
-    most = max(case.ceiling_w or kind_w, case.power.most if case.power else 0) * (other.apart + tolerances.INTERVAL)
+    most = max(case.ceiling_w or kind_w, case.power.most if case.power else 0) * (
+        other.apart + tolerances.INTERVAL
+    )
     if other.factor != 1 or end.missing <= most / HOUR + case.slack_of_ends(chain.digit):
         return False
     if not chain.at[2:]:
         return bounds.too_much(chain.wh[-1] + end.missing) is None
     number = 1 if end.code is Code.START_GARBLED else len(chain.at) - 1
-    return bounds.can_have_flowed(chain, number, chain.wh[number] - chain.wh[number - 1] + end.missing)
+    return bounds.can_have_flowed(
+        chain, number, chain.wh[number] - chain.wh[number - 1] + end.missing
+    )
 
 
 def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -> bool:
-    """Whether so much energy, in Wh, can have flowed while a register stood still between two points of its chain.
+    """Whether so much energy, in Wh, can have flowed while a register stood still between two
+    points of its chain.
 
     Power was reported meanwhile; or if none was, the register rose as fast before or after.
     """
@@ -139,9 +179,12 @@ def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -
 
 
 def _is_shown(case: Case, missing: int, times: Sequence[float]) -> bool:
-    """Whether the powers reported at these times show that just so much flowed between them, in Wh."""
+    """Whether the powers reported at these times show that just so much flowed between them, in
+    Wh."""
     allowed = tolerances.STEADY_SHARE * missing
-    return bool(case.power) and all(abs(drawn - missing) <= allowed for drawn in _drawn(case, times))
+    return bool(case.power) and all(
+        abs(drawn - missing) <= allowed for drawn in _drawn(case, times)
+    )
 
 
 def _drawn(case: Case, times: Sequence[float]) -> tuple[float, float]:
@@ -161,7 +204,11 @@ def _drawn(case: Case, times: Sequence[float]) -> tuple[float, float]:
 def _fastest_w(chain: Chain) -> float:
     """Return the fastest pace of a chain in W; the power of any AC charger if it never rises."""
     steps = [*pairwise(zip(chain.at, chain.wh, strict=True))]
-    paces = [(high - low) * HOUR / (now - then) for (then, low), (now, high) in steps if now > then and high > low]
+    paces = [
+        (high - low) * HOUR / (now - then)
+        for (then, low), (now, high) in steps
+        if now > then and high > low
+    ]
     return max(paces, default=tolerances.AC_W)
 
 
@@ -172,8 +219,8 @@ def _is_one(chain: Chain, first: int, last: int) -> bool:
 
 
 def _lacking(case: Case, chain: Chain, end: _End) -> tuple[Evidence, bool] | None:
-    """Return what the step to an end lacks, if that is about what is missing, and whether power shows just so much. The
-    time of a start that was received late may be wrong."""
+    """Return what the step to an end lacks, if that is about what is missing, and whether power
+    shows just so much. The time of a start that was received late may be wrong."""
     (first, last), spare = end.step, tolerances.REACH_WH + chain.slack
     is_late = chain.at[-1] - chain.at[0] > case.received_seconds + tolerances.INTERVAL
     if end.missing <= spare or not is_of_one_clock(case):
@@ -186,22 +233,29 @@ def _lacking(case: Case, chain: Chain, end: _End) -> tuple[Evidence, bool] | Non
     lack = expected - risen
     if lack <= max(spare, end.missing - allowed, watts * tolerances.INTERVAL / HOUR):
         return None
-    is_shown = bool(case.power) and case.power.is_steady and abs(lack - end.missing) <= min(allowed, expected)
+    is_shown = (
+        bool(case.power)
+        and case.power.is_steady
+        and abs(lack - end.missing) <= min(allowed, expected)
+    )
     flowed = in_wh(round(expected))
-    source = Told("{1} by power", flowed) if case.power else Told("{1} by the pace beside it", flowed)
+    source = (
+        Told("{1} by power", flowed) if case.power else Told("{1} by the pace beside it", flowed)
+    )
     return (Told("{1} in {2}", in_wh(risen), Quantity(round(seconds), "s")), source), is_shown
 
 
 def _watts(case: Case, chain: Chain, end: _End) -> float:
-    """Return the power at which a step is expected to rise: the one reported at its ends, as the register follows
-    power otherwise, or else the pace of the step beside it."""
+    """Return the power at which a step is expected to rise: the one reported at its ends, as the
+    register follows power otherwise, or else the pace of the step beside it."""
     reported = [case.power.places.get(at) for at in chain.at[end.step[0] : end.step[1] + 1]]
     known = [case.power.high[place] for place in reported if place is not None]
     return max(known) * _scale(case, chain) if known else _pace(chain, end.beside)
 
 
 def _scale(case: Case, chain: Chain) -> float:
-    """Return the rise of the register by one Wh of power, from the first to the last power; 1 if it is unknown."""
+    """Return the rise of the register by one Wh of power, from the first to the last power; 1 if it
+    is unknown."""
     shown = [wh for at, wh in zip(chain.at, chain.wh, strict=True) if at in case.power.places]
     expected = case.power.expected_wh
     if expected is None or expected[1] <= 0 or not shown[1:]:

@@ -1,4 +1,5 @@
-"""The table of refutations: every question that is asked about a figure, in the order of the manual.
+"""The table of refutations: every question that is asked about a figure, in the order of the
+manual.
 
 A refutation is a question about the reported figure, and what is found if it is in doubt.
 """
@@ -41,7 +42,9 @@ class Weight(Enum):
 
     CONTRADICTS = "the reported figure is wrong: another one is proposed"
     QUESTIONS = "the figure may be too high: it is proposed, or a lower one that something supports"
-    LACKS = "energy may be missing: the figure is proposed, or with what is missing if power shows it"
+    LACKS = (
+        "energy may be missing: the figure is proposed, or with what is missing if power shows it"
+    )
     ADDS = "any figure is in doubt, the proposed one, too"
 
 
@@ -49,8 +52,9 @@ Find = Callable[[Case, Bounds, Figure], Evidence | Finding | None]
 
 
 class Refutation(NamedTuple):
-    """One entry of the table: what it asks, and the sentence in a review if the figure is in doubt. Without one, each
-    finding has its own, with numbers. It is asked only if the case has what it `needs`."""
+    """One entry of the table: what it asks, and the sentence in a review if the figure is in doubt.
+    Without one, each finding has its own, with numbers. It is asked only if the case has what it
+    `needs`."""
 
     group: Group
     weight: Weight
@@ -69,7 +73,9 @@ class Refutation(NamedTuple):
         return found if found is None or isinstance(found, Finding) else Finding(found)
 
     def doubt(self, found: Finding) -> Doubt:
-        return Doubt(found.code or self.code, found.words or self.words, found.evidence, found.figures)
+        return Doubt(
+            found.code or self.code, found.words or self.words, found.evidence, found.figures
+        )
 
 
 def _by_bounds(find: Callable[[Bounds, Chain], Evidence | None]) -> Find:
@@ -101,19 +107,23 @@ def garbled(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
 
 
 def power_in_kilowatts(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
-    """Return the conflict with a power that no car charges with, if the figure agrees with a thousand times as much."""
+    """Return the conflict with a power that no car charges with, if the figure agrees with a
+    thousand times as much."""
     power = case.power
     if not 0 < power.most < tolerances.LEAST_CHARGING_W:
         return None
     if figure.wh <= (1 + tolerances.VARYING_SHARE) * power.most * case.longest / HOUR + case.slack:
         return None
     is_it = len(power.at) >= tolerances.SEVERAL and undoubted(with_power(case, 1000)) is not None
-    return (energy_text(figure.wh), Told("at most {1}", Quantity(power.most, "W"))) if is_it else None
+    return (
+        (energy_text(figure.wh), Told("at most {1}", Quantity(power.most, "W"))) if is_it else None
+    )
 
 
 def clock_stood_still(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
-    """Return the conflict of start and stop of one time with the times of receipt, if the figure would be in doubt had
-    each message been sent when it happened, by the meter that was in place then."""
+    """Return the conflict of start and stop of one time with the times of receipt, if the figure
+    would be in doubt had each message been sent when it happened, by the meter that was in place
+    then."""
     if case.is_timed:
         return None
     live = replace(case, is_timed=True, longest=case.received_seconds, begin_of_new_meter=None)
@@ -127,13 +137,26 @@ def clock_stood_still(case: Case, _bounds: Bounds, figure: Figure) -> Evidence |
     return (energy_text(figure.wh), Told("received within {1}", minutes(case.received_seconds)))
 
 
-_IMPOSSIBLE, _NEIGHBOURS, _MEASURED, _ENDING = Group.IMPOSSIBLE, Group.NEIGHBOURS, Group.MEASURED, Group.ENDING
-_CONTRADICTS, _QUESTIONS, _LACKS, _ADDS = Weight.CONTRADICTS, Weight.QUESTIONS, Weight.LACKS, Weight.ADDS
+_IMPOSSIBLE, _NEIGHBOURS, _MEASURED, _ENDING = (
+    Group.IMPOSSIBLE,
+    Group.NEIGHBOURS,
+    Group.MEASURED,
+    Group.ENDING,
+)
+_CONTRADICTS, _QUESTIONS, _LACKS, _ADDS = (
+    Weight.CONTRADICTS,
+    Weight.QUESTIONS,
+    Weight.LACKS,
+    Weight.ADDS,
+)
 
 REFUTATIONS: Final = (
     Refutation(
         *(_IMPOSSIBLE, _CONTRADICTS, Code.REGISTER_LEAPT, impossible_step),
-        "Did the register fall, or rise in one step faster than this charger can deliver, by any source of readings?",
+        (
+            "Did the register fall, or rise in one step faster than this charger can deliver, by "
+            "any source of readings?"
+        ),
         Told("the register made an implausible step"),
     ),
     Refutation(
@@ -143,7 +166,10 @@ REFUTATIONS: Final = (
     ),
     Refutation(
         *(_IMPOSSIBLE, _QUESTIONS, Code.POWER_DISAGREES, _in_time(impossible.faster_at_an_end)),
-        "Did it rise faster than steady power allows, just after the start or just before the stop?",
+        (
+            "Did it rise faster than steady power allows, just after the start or just before the "
+            "stop?"
+        ),
         Told("the register rose faster than the power allows"),
         needs="power",
     ),
@@ -159,13 +185,19 @@ REFUTATIONS: Final = (
     ),
     Refutation(
         *(_NEIGHBOURS, _CONTRADICTS, Code.START_GARBLED, neighbours.below_previous_start),
-        "Is its start not above the previous start, though its other registers go on from the previous stop?",
+        (
+            "Is its start not above the previous start, though its other registers go on from the "
+            "previous stop?"
+        ),
         Told("the start register is not above that of the previous session"),
         needs="before",
     ),
     Refutation(
         *(_NEIGHBOURS, _CONTRADICTS, Code.WRONG_FACTOR, neighbours.on_another_scale),
-        "Are its registers on another scale than those of the sessions around it, as kWh beside Wh?",
+        (
+            "Are its registers on another scale than those of the sessions around it, as kWh "
+            "beside Wh?"
+        ),
     ),
     Refutation(
         *(_NEIGHBOURS, _CONTRADICTS, Code.STRAY_READING, neighbours.above_the_next),
@@ -181,12 +213,20 @@ REFUTATIONS: Final = (
     ),
     Refutation(
         *(_NEIGHBOURS, _QUESTIONS, Code.WRONG_FACTOR, neighbours.on_a_doubtful_scale),
-        "Does it go on from a session whose scale is in doubt, without readings or power of its own?",
-        Told("it goes on from registers whose scale is in doubt, and has neither readings nor power"),
+        (
+            "Does it go on from a session whose scale is in doubt, without readings or power of "
+            "its own?"
+        ),
+        Told(
+            "it goes on from registers whose scale is in doubt, and has neither readings nor power"
+        ),
     ),
     Refutation(
         *(_NEIGHBOURS, _LACKS, Code.STOP_GARBLED, stale.missing_beside),
-        "Did energy leave before or after it that seems to be of this one, or that cannot have flowed there?",
+        (
+            "Did energy leave before or after it that seems to be of this one, or that cannot "
+            "have flowed there?"
+        ),
     ),
     Refutation(
         *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, neighbours.outside_its_neighbours),
@@ -228,7 +268,10 @@ REFUTATIONS: Final = (
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.did_not_catch_up)),
-        "Did the register stand still while power was reported, and not catch up, or is it often reset?",
+        (
+            "Did the register stand still while power was reported, and not catch up, or is it "
+            "often reset?"
+        ),
         Told("the register stood still while power was reported"),
         needs="power",
     ),
@@ -257,7 +300,10 @@ REFUTATIONS: Final = (
     ),
     Refutation(
         *(_ENDING, _ADDS, Code.CLOSED_BY_SYSTEM, ending.without_register),
-        "Has its stop no register, or is there no stop, and the next start does not show where it ended?",
+        (
+            "Has its stop no register, or is there no stop, and the next start does not show "
+            "where it ended?"
+        ),
     ),
     Refutation(
         *(_ENDING, _ADDS, Code.STOP_BEFORE_START, ending.stopped_before_start),
@@ -288,11 +334,16 @@ REFUTATIONS: Final = (
     ),
 )
 
-_BY_WEIGHT: Final = {weight: tuple(one for one in REFUTATIONS if one.weight is weight) for weight in Weight}
+_BY_WEIGHT: Final = {
+    weight: tuple(one for one in REFUTATIONS if one.weight is weight) for weight in Weight
+}
 
 
-def asked(weight: Weight, case: Case, bounds: Bounds, figure: Figure) -> Iterator[tuple[Refutation, Finding]]:
-    """Ask all questions of a weight about a figure; yield those that put it in doubt, with what was found."""
+def asked(
+    weight: Weight, case: Case, bounds: Bounds, figure: Figure
+) -> Iterator[tuple[Refutation, Finding]]:
+    """Ask all questions of a weight about a figure; yield those that put it in doubt, with what was
+    found."""
     for refutation in _BY_WEIGHT[weight]:
         if refutation.needs and not getattr(case, refutation.needs):
             continue
@@ -301,7 +352,8 @@ def asked(weight: Weight, case: Case, bounds: Bounds, figure: Figure) -> Iterato
 
 
 class Refuted(NamedTuple):
-    """What was found against a reported figure, if any of it is. If it is contradicted, nothing else is asked."""
+    """What was found against a reported figure, if any of it is. If it is contradicted, nothing
+    else is asked."""
 
     contradiction: Doubt | None = None
     questions: Sequence[tuple[Refutation, Finding]] = ()
@@ -312,7 +364,10 @@ def refute(case: Case, bounds: Bounds, figure: Figure) -> Refuted:
     """Ask whether the reported figure is certain."""
     for refutation, found in asked(Weight.CONTRADICTS, case, bounds, figure):
         return Refuted(refutation.doubt(found))
-    return Refuted(None, *(list(asked(weight, case, bounds, figure)) for weight in (Weight.QUESTIONS, Weight.LACKS)))
+    return Refuted(
+        None,
+        *(list(asked(weight, case, bounds, figure)) for weight in (Weight.QUESTIONS, Weight.LACKS)),
+    )
 
 
 def with_power(case: Case, factor: float) -> Case:

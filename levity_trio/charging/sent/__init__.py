@@ -1,2 +1,2 @@
-"""What a charger sent, as facts that can be compared: readings, times, powers, the evidence for one transaction,
-and the figures that it shows."""
+"""What a charger sent, as facts that can be compared: readings, times, powers, the evidence for one
+transaction, and the figures that it shows."""

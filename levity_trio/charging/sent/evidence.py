@@ -1,9 +1,11 @@
-"""The evidence for a transaction's energy: the facts of one transaction and its neighbours, as the judge needs them.
+"""The evidence for a transaction's energy: the facts of one transaction and its neighbours, as the
+judge needs them.
 
-Start, stop, readings and neighbours come from one counter: if they agree, the messages are complete, but it may still
-be wrong. Power, current × voltage, state of charge and time are other sources. `gather` groups the readings of one
-transaction by measurand. A transaction may have thousands of them, and the writer waits meanwhile. Rows therefore stay
-as the database returns them, and each time is parsed once.
+Start, stop, readings and neighbours come from one counter: if they agree, the messages are
+complete, but it may still be wrong. Power, current × voltage, state of charge and time are other
+sources. `gather` groups the readings of one transaction by measurand. A transaction may have
+thousands of them, and the writer waits meanwhile. Rows therefore stay as the database returns them,
+and each time is parsed once.
 """
 
 from __future__ import annotations
@@ -71,7 +73,12 @@ class View:
         """Return another view, followed by the later readings of this one."""
         first = bisect_right(self.at, other.at[-1])
         exact = [*other.exact, *self.exact[first:]] if self.exact and other.exact else ()
-        return View([*other.at, *self.at[first:]], [*other.wh, *self.wh[first:]], max(self.digit, other.digit), exact)
+        return View(
+            [*other.at, *self.at[first:]],
+            [*other.wh, *self.wh[first:]],
+            max(self.digit, other.digit),
+            exact,
+        )
 
     def scaled(self, factor: float) -> View:
         """Return the view with each value multiplied by a factor."""
@@ -80,10 +87,11 @@ class View:
 
 
 class Steps(NamedTuple):
-    """Energies in Wh and times in seconds, from each reported power to the next, or from the first one to each.
+    """Energies in Wh and times in seconds, from each reported power to the next, or from the first
+    one to each.
 
-    `low` and `high` are the energy by the lower and the higher of each two adjacent powers, `most` is the maximum
-    energy.
+    `low` and `high` are the energy by the lower and the higher of each two adjacent powers, `most`
+    is the maximum energy.
     """
 
     low: Sequence[float]
@@ -126,24 +134,46 @@ class Power:
 
     @cached_property
     def steps(self) -> Steps:
-        """The steps from each power to the next. A gap much longer than usual adds nothing to `low`."""
+        """The steps from each power to the next. A gap much longer than usual adds nothing to
+        `low`."""
         if not self.at:
             return Steps((), (), (), ())
         usual, seconds = tolerances.TWICE * self.interval, self.seconds
-        hours, higher, lower = [apart / 3600 for apart in seconds], _higher(self.high), _lower(self.low)
-        least = [by * low if apart <= usual else 0.0 for apart, by, low in zip(seconds, hours, lower, strict=True)]
-        shares = [_SHORT_SHARE if apart <= tolerances.SHORT_GAP else _LONG_SHARE for apart in seconds]
-        around = _higher([self.high[0], *_higher(higher), self.high[-1]]) if len(higher) > 1 else higher
-        return Steps(least, list(map(mul, hours, higher)), list(map(mul, map(mul, hours, around), shares)), seconds)
+        hours, higher, lower = (
+            [apart / 3600 for apart in seconds],
+            _higher(self.high),
+            _lower(self.low),
+        )
+        least = [
+            by * low if apart <= usual else 0.0
+            for apart, by, low in zip(seconds, hours, lower, strict=True)
+        ]
+        shares = [
+            _SHORT_SHARE if apart <= tolerances.SHORT_GAP else _LONG_SHARE for apart in seconds
+        ]
+        around = (
+            _higher([self.high[0], *_higher(higher), self.high[-1]]) if len(higher) > 1 else higher
+        )
+        return Steps(
+            least,
+            list(map(mul, hours, higher)),
+            list(map(mul, map(mul, hours, around), shares)),
+            seconds,
+        )
 
     @cached_property
     def sums(self) -> Steps:
         """The sums of all steps up to each power."""
-        return Steps(*(list(accumulate(step, initial=0.0)) for step in self.steps)) if self.at else self.steps
+        return (
+            Steps(*(list(accumulate(step, initial=0.0)) for step in self.steps))
+            if self.at
+            else self.steps
+        )
 
     @cached_property
     def is_steady(self) -> bool:
-        """Whether most powers of a charging car are about equal, of at least three, or of two if they are close."""
+        """Whether most powers of a charging car are about equal, of at least three, or of two if
+        they are close."""
         charging = [low for low in self.low if low >= tolerances.LEAST_CHARGING_W]
         least = tolerances.FEW if self.is_close else tolerances.SEVERAL
         level = (1 - tolerances.STEADY_SHARE) * max(charging, default=0.0)
@@ -157,20 +187,26 @@ class Power:
 
     @property
     def longer_share(self) -> float:
-        """The share by which power may have been higher than ever reported, over a gap of which it shows little."""
+        """The share by which power may have been higher than ever reported, over a gap of which it
+        shows little."""
         return tolerances.HALF if self.is_steady else tolerances.VARYING_SHARE
 
     def scaled(self, factor: float) -> Power:
         """Return the power with each value multiplied by a factor."""
-        return Power(self.at, [low * factor for low in self.low], [high * factor for high in self.high])
+        return Power(
+            self.at, [low * factor for low in self.low], [high * factor for high in self.high]
+        )
 
     @cached_property
     def expected_wh(self) -> tuple[float, float] | None:
-        """Power × time from the first to the last power: minimum and maximum in Wh; None if it was sent too rarely."""
+        """Power × time from the first to the last power: minimum and maximum in Wh; None if it was
+        sent too rarely."""
         if len(self.at) <= tolerances.SEVERAL:
             return None
         bounds = (self.low,) if self.low == self.high else (self.low, self.high)
-        energies = [sum(map(mul, self.seconds, map(add, watts[1:], watts))) / 7200 for watts in bounds]
+        energies = [
+            sum(map(mul, self.seconds, map(add, watts[1:], watts))) / 7200 for watts in bounds
+        ]
         return energies[0], energies[-1]
 
 
@@ -211,9 +247,11 @@ class Neighbour(NamedTuple):
     is_at_once: bool = False
     """It ran at the same time, so that the same start means the same energy."""
     factor: float = 1
-    """The factor by which all its registers were too low, as judged; 0 if it is unknown by which they were wrong."""
+    """The factor by which all its registers were too low, as judged; 0 if it is unknown by which
+    they were wrong."""
     is_in_order: bool = True
-    """It was received in the order of its time. Otherwise a clock was wrong, or a queue came late."""
+    """It was received in the order of its time. Otherwise a clock was wrong, or a queue came
+    late."""
     replaced: int | None = None
     """Its start as sent, if `begin` was put in its place; 0 if it was none."""
     replaced_end: int | None = None
@@ -224,11 +262,11 @@ class Neighbour(NamedTuple):
     is_lagging: bool = False
     """It is under review because its registers are always old."""
     resets: int = 0
-    """How many of the last few transactions, up to it, began at 0 though the one before had ended higher, and there was
-    no boot since."""
+    """How many of the last few transactions, up to it, began at 0 though the one before had ended
+    higher, and there was no boot since."""
     apart: float = inf
-    """The most seconds from the stop of the first to the start of the second, by their own times or by the receipts;
-    endless if a time is unknown."""
+    """The most seconds from the stop of the first to the start of the second, by their own times or
+    by the receipts; endless if a time is unknown."""
 
     @property
     def sent_begin(self) -> int | None:
@@ -236,8 +274,9 @@ class Neighbour(NamedTuple):
         return self.begin if self.replaced is None else self.replaced
 
     def is_repeated_by(self, start: int) -> bool:
-        """Whether a later start has the register of this one's, though energy flowed since: more than two roundings of
-        one register differ by. Registers that count each transaction repeat 0."""
+        """Whether a later start has the register of this one's, though energy flowed since: more
+        than two roundings of one register differ by. Registers that count each transaction repeat
+        0."""
         return 0 < start == self.begin and start + tolerances.ROUNDED_WH < (self.end or 0)
 
 
@@ -249,7 +288,8 @@ class Level(NamedTuple):
 
 
 class Boundary(NamedTuple):
-    """A start's or a stop's register in Wh, its time by the charger's clock, and that of its receipt, in seconds."""
+    """A start's or a stop's register in Wh, its time by the charger's clock, and that of its
+    receipt, in seconds."""
 
     at: float
     received: float
@@ -258,10 +298,11 @@ class Boundary(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """A transaction on another connector that ran at the same time, with its own readings and power.
+    """A transaction on another connector that ran at the same time, with its own readings and
+    power.
 
-    Without an end it is still open, and `ended` is endless. `stop` is the register of its stop as sent. `charger` is
-    empty if it is of the same charger.
+    Without an end it is still open, and `ended` is endless. `stop` is the register of its stop as
+    sent. `charger` is empty if it is of the same charger.
     """
 
     id: int
@@ -282,9 +323,11 @@ class Beside(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """All evidence for one transaction. Times are in seconds by the charger's clock, registers in Wh.
+    """All evidence for one transaction. Times are in seconds by the charger's clock, registers in
+    Wh.
 
-    `longest` is the maximum duration by any clock. Without a stop, `ended` is the time of the last sign of charging.
+    `longest` is the maximum duration by any clock. Without a stop, `ended` is the time of the last
+    sign of charging.
     """
 
     begun: float
@@ -293,14 +336,16 @@ class Case:
     stop_wh: int | None
     longest: float
     lag: float = 0.0
-    """How old each reading was when it came, in seconds, if all were equally old though start and stop were not."""
+    """How old each reading was when it came, in seconds, if all were equally old though start and
+    stop were not."""
     is_timed: bool = True
     is_stopped: bool = True
     """The charger sent a stop."""
     is_start_unknown: bool = False
     """The start was never received."""
     is_named_to_the_end: bool = True
-    """No boot is followed only by readings without its transactionId, which may be of a transaction without a start."""
+    """No boot is followed only by readings without its transactionId, which may be of a transaction
+    without a start."""
     is_backwards: bool = False
     """The stop is before the start, both corrected to our clock as far as possible."""
     received_seconds: float = 0.0
@@ -329,20 +374,23 @@ class Case:
     before: Neighbour | None = None
     after: Neighbour | None = None
     counted_until: int | None = None
-    """The register up to which its range was counted before, in Wh: an earlier transaction has the same start, by a
-    clock that does not run, and nothing shows a reset since."""
+    """The register up to which its range was counted before, in Wh: an earlier transaction has the
+    same start, by a clock that does not run, and nothing shows a reset since."""
     beside: Sequence[Beside] = ()
-    """The transactions on other connectors whose registers reach into its own, and that ran at the same time."""
+    """The transactions on other connectors whose registers reach into its own, and that ran at the
+    same time."""
     earlier: Level | None = None
     """The end of the previous transaction on its connector, if there is one beside."""
     boundaries: Sequence[Boundary] = ()
-    """The registers of the starts and stops around it on its connector, in order, if there is one beside."""
+    """The registers of the starts and stops around it on its connector, in order, if there is one
+    beside."""
     swapped_at: Sequence[float] = ()
     """The times of boots that reported another meter."""
     booted_at: Sequence[float] = ()
     """The times of all boots."""
     begin_of_new_meter: int | None = None
-    """The register in Wh at which the next transaction began, if a boot in this one reported another meter."""
+    """The register in Wh at which the next transaction began, if a boot in this one reported
+    another meter."""
     available_at: float | None = None
     """The time since which the connector was available, before the end."""
     habits: Mapping[Code, float] = field(default_factory=dict)
@@ -354,20 +402,29 @@ class Case:
     reports_power: bool = False
     """Whether the power that the charger reported ever confirmed a transaction."""
     has_power_too_high: bool = False
-    """Whether the charger reported a power that no AC charger delivers, a tenth of which confirmed the register."""
+    """Whether the charger reported a power that no AC charger delivers, a tenth of which confirmed
+    the register."""
 
     @cached_property
     def view(self) -> View:
-        """The source with more readings; without a stop's register, with what the others tell after its last one."""
+        """The source with more readings; without a stop's register, with what the others tell after
+        its last one."""
         fuller = max(self.views, key=lambda view: len(view.at), default=View((), ()))
-        later = [view.after(fuller) for view in self.views if self.stop_wh is None and view.at[-1] > fuller.at[-1]]
+        later = [
+            view.after(fuller)
+            for view in self.views
+            if self.stop_wh is None and view.at[-1] > fuller.at[-1]
+        ]
         return later[0] if later else fuller
 
     @cached_property
     def digit(self) -> int:
-        """The step of the registers in Wh: that of the coarsest source, or coarser if many values show it."""
+        """The step of the registers in Wh: that of the coarsest source, or coarser if many values
+        show it."""
         digit = max((view.digit for view in self.views), default=1)
-        if any(wh % (10 * digit) for view in self.views for wh in view.wh):  # nearly always the first one
+        if any(
+            wh % (10 * digit) for view in self.views for wh in view.wh
+        ):  # nearly always the first one
             return digit
         ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
         return coarser(digit, [*ends, *(wh for view in self.views for wh in view.wh if wh)])
@@ -384,17 +441,21 @@ class Case:
 
     @property
     def longest_by_readings(self) -> float:
-        """The maximum duration if start and stop are exact to one interval, and the meter was read a moment before."""
+        """The maximum duration if start and stop are exact to one interval, and the meter was read
+        a moment before."""
         return self.longest + self.interval + self.interval + tolerances.METER_AGE
 
     @property
     def is_stop_of_old_meter(self) -> bool:
-        """Whether the stop was read before the meter was swapped, but received after it: the new meter, which counted
-        the next start, had not reached it; or is beyond it by more than one car takes, though none charged."""
+        """Whether the stop was read before the meter was swapped, but received after it: the new
+        meter, which counted the next start, had not reached it; or is beyond it by more than one
+        car takes, though none charged."""
         if self.stop_wh is None or self.begin_of_new_meter is None:
             return False
         has_risen = self.stop_wh > max([self.start_wh or 0, *self.view.wh[-1:]])
-        is_beyond = not self.is_timed and self.begin_of_new_meter > self.stop_wh + tolerances.BATTERY_WH[1]
+        is_beyond = (
+            not self.is_timed and self.begin_of_new_meter > self.stop_wh + tolerances.BATTERY_WH[1]
+        )
         return has_risen and (is_beyond or self.begin_of_new_meter < self.stop_wh - self.digit)
 
     @property
@@ -415,12 +476,14 @@ class Case:
 
     @property
     def ended_before(self) -> int | None:
-        """The register at which the previous transaction ended; None if its charger did not tell."""
+        """The register at which the previous transaction ended; None if its charger did not
+        tell."""
         return self.before.end if self.before is not None and self.before.is_end_known else None
 
     @cached_property
     def is_instant(self) -> bool:
-        """Whether it is shorter than a sampling interval, as in a simulation: its times do not limit its steps."""
+        """Whether it is shorter than a sampling interval, as in a simulation: its times do not
+        limit its steps."""
         return self.longest < tolerances.INTERVAL
 
     @cached_property
@@ -451,8 +514,8 @@ MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED, INTERVA
 """The measurands that the judge uses."""
 
 Row = tuple[str, str, str, str, str, str, str, int | None, str, str, int]
-"""The columns of meter_val that the judge needs, as the database returns them. Named fields would double the time to
-read thousands of rows."""
+"""The columns of meter_val that the judge needs, as the database returns them. Named fields would
+double the time to read thousands of rows."""
 SOURCE: Final = 0
 TIMESTAMP: Final = 1
 MEASURAND: Final = 2
@@ -466,8 +529,16 @@ LOCATION: Final = 9
 ID: Final = 10
 """The indices of its fields."""
 _SOURCE, _TIMESTAMP, _LOCATION = itemgetter(SOURCE), itemgetter(TIMESTAMP), itemgetter(LOCATION)
-_UNIT, _WH, _PHASE, _PLACE = itemgetter(UNIT), itemgetter(WH), itemgetter(PHASE), itemgetter(LOCATION, PHASE)
-_AC_V: Final = ((1 - tolerances.POWER_SHARE) * tolerances.AC_V, (1 + tolerances.POWER_SHARE) * tolerances.AC_V)
+_UNIT, _WH, _PHASE, _PLACE = (
+    itemgetter(UNIT),
+    itemgetter(WH),
+    itemgetter(PHASE),
+    itemgetter(LOCATION, PHASE),
+)
+_AC_V: Final = (
+    (1 - tolerances.POWER_SHARE) * tolerances.AC_V,
+    (1 + tolerances.POWER_SHARE) * tolerances.AC_V,
+)
 _BETWEEN_PHASES: Final = frozenset({"L1-L2", "L2-L3", "L3-L1"})
 
 
@@ -491,24 +562,46 @@ def gather(rows: Sequence[Row]) -> Measurements:
     by_measurand = defaultdict[str, list[Row]](list)
     for row in rows if {*map(_LOCATION, rows)} <= {OUTLET} else _nearest_to_outlet(rows):
         by_measurand[row[MEASURAND]].append(row)
-    timestamps, registers = dict.fromkeys(map(_TIMESTAMP, rows)), by_measurand[REGISTER]  # each is parsed once
-    times = dict(zip(timestamps, map(datetime.timestamp, map(datetime.fromisoformat, timestamps)), strict=True))
+    timestamps, registers = (
+        dict.fromkeys(map(_TIMESTAMP, rows)),
+        by_measurand[REGISTER],
+    )  # each is parsed once
+    times = dict(
+        zip(
+            timestamps,
+            map(datetime.timestamp, map(datetime.fromisoformat, timestamps)),
+            strict=True,
+        )
+    )
     sources = dict.fromkeys(map(_SOURCE, registers))
-    found = (registers if len(sources) == 1 else [row for row in registers if row[SOURCE] == one] for one in sources)
+    found = (
+        registers if len(sources) == 1 else [row for row in registers if row[SOURCE] == one]
+        for one in sources
+    )
     views = [view for own in found if (view := _view(own, times)) is not None]
     percents = _numbers(by_measurand[CHARGE])
     voltages = _numbers(by_measurand[VOLTAGE])
-    volts = [number for found in voltages.values() for phase, number in found.items() if "-" not in phase]
-    offers = [number for found in _numbers(by_measurand[OFFERED]).values() for number in found.values()]
+    volts = [
+        number for found in voltages.values() for phase, number in found.items() if "-" not in phase
+    ]
+    offers = [
+        number for found in _numbers(by_measurand[OFFERED]).values() for number in found.values()
+    ]
     power = _power(by_measurand[POWER], times)
-    power = power or _power_of_current(by_measurand[CURRENT], voltages, times, is_battery=bool(percents))
+    power = power or _power_of_current(
+        by_measurand[CURRENT], voltages, times, is_battery=bool(percents)
+    )
     if power and views and (at := max((view.at for view in views), key=len)) != power.at:
         power = _at_readings(power, at)
-    is_above_ac = max(volts, default=0) > tolerances.HIGHEST_AC_V or max(offers, default=0) > tolerances.AC_W
+    is_above_ac = (
+        max(volts, default=0) > tolerances.HIGHEST_AC_V or max(offers, default=0) > tolerances.AC_W
+    )
     is_dc_shown = bool(percents) or is_above_ac
     is_dc = is_dc_shown or (bool(power) and power.most > tolerances.AC_W)
     is_phase = _AC_V[0] <= max(volts, default=0) <= _AC_V[1]
-    is_ac_shown = is_phase and not is_dc and all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
+    is_ac_shown = (
+        is_phase and not is_dc and all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
+    )
     by_context = {row[CONTEXT]: row[WH] for row in registers if row[CONTEXT] != PERIODIC}
     begin_wh, end_wh = by_context.get("Transaction.Begin"), by_context.get("Transaction.End")
     intervals = _intervals(by_measurand[INTERVALS]) if INTERVALS in by_measurand else []
@@ -518,14 +611,15 @@ def gather(rows: Sequence[Row]) -> Measurements:
 
 
 def _intervals(rows: Sequence[Row]) -> list[float]:
-    """Return the energy of each interval in Wh, in order of time. Clock-aligned intervals overlap the others, and the
-    first of them begins before the start."""
+    """Return the energy of each interval in Wh, in order of time. Clock-aligned intervals overlap
+    the others, and the first of them begins before the start."""
     sampled = _numbers(row for row in rows if row[CONTEXT] == PERIODIC)
     return [_total(phases)[0] for _, phases in sorted(sampled.items())]
 
 
 def _nearest_to_outlet(rows: Sequence[Row]) -> Sequence[Row]:
-    """Return the readings of each measurand at the outlet, or else at the location nearest to it."""
+    """Return the readings of each measurand at the outlet, or else at the location nearest to
+    it."""
     nearest: dict[str, int] = {}
     for row in rows:
         what, distance = row[MEASURAND], distance_of(row[LOCATION])
@@ -542,12 +636,24 @@ def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
     return numbers
 
 
-def _charges(percents: Mapping[str, Mapping[str, float]], times: Mapping[str, float]) -> list[Charge]:
-    """Return the states of charge, in order of time. A 0 is one that the charger has not read yet. If all are between
-    0 and 1, they are fractions."""
-    charges = [Charge(times[at], number) for at, found in sorted(percents.items()) for number in found.values()]
-    are_fractions = any(0 < percent < 1 for _, percent in charges) and all(percent <= 1 for _, percent in charges)
-    return [Charge(at, 100 * percent if are_fractions else percent) for at, percent in charges if percent]
+def _charges(
+    percents: Mapping[str, Mapping[str, float]], times: Mapping[str, float]
+) -> list[Charge]:
+    """Return the states of charge, in order of time. A 0 is one that the charger has not read yet.
+    If all are between 0 and 1, they are fractions."""
+    charges = [
+        Charge(times[at], number)
+        for at, found in sorted(percents.items())
+        for number in found.values()
+    ]
+    are_fractions = any(0 < percent < 1 for _, percent in charges) and all(
+        percent <= 1 for _, percent in charges
+    )
+    return [
+        Charge(at, 100 * percent if are_fractions else percent)
+        for at, percent in charges
+        if percent
+    ]
 
 
 def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
@@ -555,10 +661,17 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     place = counting(set(map(_PLACE, rows)))
     if place is None:
         return None
-    rows = [row for row in rows if phase_of(row[PHASE]) in place.phases] if any(map(_PHASE, rows)) else rows
+    rows = (
+        [row for row in rows if phase_of(row[PHASE]) in place.phases]
+        if any(map(_PHASE, rows))
+        else rows
+    )
     carriers = [row for row in rows if row[WH] is not None] if place.location == OUTLET else []
     # What counted while it was the only one may be but a part of what counts in all.
-    is_whole = not any(place.phases) or len(carriers) == sum(phase_of(row[PHASE]) == "L1" for row in rows) > 0
+    is_whole = (
+        not any(place.phases)
+        or len(carriers) == sum(phase_of(row[PHASE]) == "L1" for row in rows) > 0
+    )
     carriers = carriers if is_whole else []
     timestamps, whs = list(map(_TIMESTAMP, carriers)), list(map(_WH, carriers))
     if not carriers:
@@ -568,7 +681,11 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
         return None
     ats = list(map(times.__getitem__, timestamps))
     # Whether values in Wh were sent with decimals, as kWh are.
-    is_exact = bool(carriers) and not {".", ","}.isdisjoint(carriers[0][VALUE]) and "kWh" not in map(_UNIT, carriers)
+    is_exact = (
+        bool(carriers)
+        and not {".", ","}.isdisjoint(carriers[0][VALUE])
+        and "kWh" not in map(_UNIT, carriers)
+    )
     exact = [number(row[VALUE]) or 0.0 for row in carriers] if is_exact else []
     if not is_rising(ats):
         order = sorted(range(len(ats)), key=ats.__getitem__)
@@ -578,14 +695,18 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
 
 
 def _last_digit(rows: Sequence[Row]) -> int:
-    """Return one unit of the last digit of most values, in Wh or W; in Wh, it may be more than 1 with an exponent, as
-    in 1.23e+06.
+    """Return one unit of the last digit of most values, in Wh or W; in Wh, it may be more than 1
+    with an exponent, as in 1.23e+06.
 
     Some chargers leave out zeros at the end, others send a single value more exactly than the rest.
     """
     if KILO.isdisjoint(map(_UNIT, rows)):
-        return next((digit_of(row[VALUE], row[UNIT]) for row in rows if number(row[VALUE]) is not None), 1)
-    digits = sorted(digit_of(row[VALUE], row[UNIT]) for row in rows if number(row[VALUE]) is not None)
+        return next(
+            (digit_of(row[VALUE], row[UNIT]) for row in rows if number(row[VALUE]) is not None), 1
+        )
+    digits = sorted(
+        digit_of(row[VALUE], row[UNIT]) for row in rows if number(row[VALUE]) is not None
+    )
     return digits[(len(digits) - 1) // 2] if digits else 1
 
 
@@ -602,23 +723,42 @@ def is_strictly_rising(values: Sequence[Any]) -> bool:
 def _by_phase(rows: Sequence[Row], wanted: AbstractSet[str]) -> Iterator[tuple[str, int]]:
     """Yield the sums of a register that is sent by phase, in messages with the same timestamp."""
     by_time: dict[str, dict[str, Decimal]] = {}
-    for row in sorted(rows, key=lambda row: row[CONTEXT] != AT_BEGIN):  # some chargers add that of the begin to each
+    for row in sorted(
+        rows, key=lambda row: row[CONTEXT] != AT_BEGIN
+    ):  # some chargers add that of the begin to each
         if (exact := exact_wh(row[VALUE], row[UNIT])) is not None:
             by_time.setdefault(row[TIMESTAMP], {})[phase_of(row[PHASE])] = exact
     for timestamp, values in by_time.items():
         if wanted <= values.keys():
-            yield timestamp, int(sum((values[phase] for phase in wanted), Decimal()).to_integral_value(ROUND_HALF_UP))
+            yield (
+                timestamp,
+                int(
+                    sum((values[phase] for phase in wanted), Decimal()).to_integral_value(
+                        ROUND_HALF_UP
+                    )
+                ),
+            )
 
 
 def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
-    """Return Power.Active.Import: without phase, or else the sum of phases; one phase may be a third of the total."""
+    """Return Power.Active.Import: without phase, or else the sum of phases; one phase may be a
+    third of the total."""
     if "-" in "".join([row[VALUE] for row in rows]):
         rows = _imported(rows)
     digit = _last_digit(rows) if rows else 1
     if digit > 1 or any(map(itemgetter(PHASE), rows)):
         error = digit if digit > 1 else 0  # of W, it is nothing beside POWER_SHARE
-        return _in_order([(times[timestamp], *_total(phases, error)) for timestamp, phases in _numbers(rows).items()])
-    sent = {row[TIMESTAMP]: watts for row in rows if (watts := watts_of(row[VALUE], row[UNIT])) is not None}
+        return _in_order(
+            [
+                (times[timestamp], *_total(phases, error))
+                for timestamp, phases in _numbers(rows).items()
+            ]
+        )
+    sent = {
+        row[TIMESTAMP]: watts
+        for row in rows
+        if (watts := watts_of(row[VALUE], row[UNIT])) is not None
+    }
     at, total = list(map(times.__getitem__, sent)), list(sent.values())
     if not is_rising(at):
         points = sorted(zip(at, total, strict=True))
@@ -627,16 +767,20 @@ def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
 
 
 def _imported(rows: Sequence[Row]) -> Sequence[Row]:
-    """Take negative power for 0: the car feeds back. Where no power is positive, its sign may be wrong."""
+    """Take negative power for 0: the car feeds back. Where no power is positive, its sign may be
+    wrong."""
     if not any((number(row[VALUE]) or 0) > 0 for row in rows):
         return rows
     return [(*row[:VALUE], "0", *row[UNIT:]) if row[VALUE].startswith("-") else row for row in rows]
 
 
 def _at_readings(power: Power, at: Sequence[float]) -> Power:
-    """Return the power at the times of the readings, if each was sent within METER_AGE of a reading of its own."""
+    """Return the power at the times of the readings, if each was sent within METER_AGE of a reading
+    of its own."""
     near = [_nearest(at, time) for time in power.at]
-    is_each_near = all(abs(one - time) <= tolerances.METER_AGE for one, time in zip(near, power.at, strict=True))
+    is_each_near = all(
+        abs(one - time) <= tolerances.METER_AGE for one, time in zip(near, power.at, strict=True)
+    )
     return replace(power, at=near) if is_each_near and is_strictly_rising(near) else power
 
 
@@ -648,7 +792,9 @@ def _nearest(at: Sequence[float], time: float) -> float:
 
 def _in_order(points: list[tuple[float, float, float]]) -> Power:
     points.sort()
-    return Power([at for at, _, _ in points], [low for _, low, _ in points], [high for _, _, high in points])
+    return Power(
+        [at for at, _, _ in points], [low for _, low, _ in points], [high for _, _, high in points]
+    )
 
 
 def _total(phases: Mapping[str, float], error: float = 0) -> tuple[float, float]:
@@ -665,8 +811,8 @@ def _power_of_current(
     *,
     is_battery: bool,
 ) -> Power:
-    """Return current × voltage: by phase if several phases are named, or else on one to three phases. What no charger
-    delivers is left out."""
+    """Return current × voltage: by phase if several phases are named, or else on one to three
+    phases. What no charger delivers is left out."""
     error = 0 if any("." in row[VALUE] or "," in row[VALUE] for row in rows) else 1
     points = (
         (times[timestamp], *_watts(phases, error, volts.get(timestamp, {}), is_battery=is_battery))
@@ -680,23 +826,35 @@ def _watts(
 ) -> tuple[float, float]:
     """Return the lowest and the highest power in W, of currents with this error.
 
-    Two lines of 120 V, whose current is the same, are two phases. The current of a car at rest is reactive.
+    Two lines of 120 V, whose current is the same, are two phases. The current of a car at rest is
+    reactive.
     """
-    known = [one for phase, volt in volts.items() if volt > 0 for one in _of_phase(phase, volt, is_battery=is_battery)]
+    known = [
+        one
+        for phase, volt in volts.items()
+        if volt > 0
+        for one in _of_phase(phase, volt, is_battery=is_battery)
+    ]
     low, high = (min(known), max(known)) if known else _AC_V
     named = [ampere for phase, ampere in amperes.items() if phase in PHASES]
     currents = named if len(named) > 1 else list(amperes.values())
-    active = [max(0, ampere - error) if ampere > tolerances.REACTIVE_A else 0 for ampere in currents]
+    active = [
+        max(0, ampere - error) if ampere > tolerances.REACTIVE_A else 0 for ampere in currents
+    ]
     most = [ampere + error if ampere else 0 for ampere in currents]
     if len(named) > 1:
         return (sum(active) if len(named) == len(PHASES) else max(active)) * low, sum(most) * high
-    return max(active) * low, max(most) * high * (1 if low > tolerances.HIGHEST_AC_V else tolerances.PHASES)
+    return max(active) * low, max(most) * high * (
+        1 if low > tolerances.HIGHEST_AC_V else tolerances.PHASES
+    )
 
 
 def _of_phase(phase: str, volt: float, *, is_battery: bool) -> tuple[float, ...]:
-    """Return the voltage of a phase, or the lowest and the highest possible one: a voltage between two phases is twice
-    that of a phase, or the square root of three times as high."""
-    is_unnamed = tolerances.HIGHEST_AC_V < volt <= _AC_V[1] * sqrt(tolerances.PHASES) and not is_battery
+    """Return the voltage of a phase, or the lowest and the highest possible one: a voltage between
+    two phases is twice that of a phase, or the square root of three times as high."""
+    is_unnamed = (
+        tolerances.HIGHEST_AC_V < volt <= _AC_V[1] * sqrt(tolerances.PHASES) and not is_battery
+    )
     if phase in _BETWEEN_PHASES:
         return tolerances.HALF * volt, volt / sqrt(tolerances.PHASES)
     return (volt / sqrt(tolerances.PHASES),) if is_unnamed else (volt,)

@@ -1,7 +1,8 @@
-"""Figures: a course of the register since the start, the energy that it shows, and how that was worked out.
+"""Figures: a course of the register since the start, the energy that it shows, and how that was
+worked out.
 
-`Figure` is what the charger reported or what would be right in its place, `Candidate` one explanation of the messages,
-`Chosen` the figure that counts, with the doubts about it.
+`Figure` is what the charger reported or what would be right in its place, `Candidate` one
+explanation of the messages, `Chosen` the figure that counts, with the doubts about it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ METHODS: Final = (REGISTER, SEGMENTS, SESSION_READINGS, ROLLOVER, SCALED)
 
 
 class Chain(NamedTuple):
-    """A candidate's course of the register since the start: times in seconds, Wh, and the readings' step in Wh."""
+    """A candidate's course of the register since the start: times in seconds, Wh, and the readings'
+    step in Wh."""
 
     at: Sequence[float]
     wh: Sequence[int]
@@ -41,7 +43,8 @@ UNKNOWN: Final = Chain((), ())
 
 
 class Figure(NamedTuple):
-    """A figure in Wh, how it was worked out, and the range of the register that it is based on, in Wh."""
+    """A figure in Wh, how it was worked out, and the range of the register that it is based on, in
+    Wh."""
 
     wh: int
     method: str
@@ -66,15 +69,17 @@ def ends_alone(case: Case, energy: int) -> Chain:
 
 
 def session_chain(case: Case, view: View, end: int | None) -> Chain:
-    """Return the chain of readings that count from 0 in each transaction; `end` is the energy at the stop, in Wh."""
+    """Return the chain of readings that count from 0 in each transaction; `end` is the energy at
+    the stop, in Wh."""
     stop = [] if end is None else [end]
     at = [case.begun, *view.at, *([case.ended] if stop else [])]
     return Chain(at, [0, *view.wh, *stop], max(view.digit, case.digit))
 
 
 def chain_of_other_counter(case: Case, view: View, energy: int) -> Chain:
-    """Return the chain of readings that rise like start and stop, from another base: so much energy in Wh, of which
-    what the readings lack flowed evenly before the first and after the last of them."""
+    """Return the chain of readings that rise like start and stop, from another base: so much energy
+    in Wh, of which what the readings lack flowed evenly before the first and after the last of
+    them."""
     missing = max(0, energy - (view.wh[-1] - view.wh[0]))
     early, late = max(0.0, view.at[0] - case.begun), max(0.0, case.ended - view.at[-1])
     first = round(missing * early / (early + late)) if early + late else missing
@@ -84,7 +89,8 @@ def chain_of_other_counter(case: Case, view: View, energy: int) -> Chain:
 
 @record(kw_only=False)
 class Candidate:
-    """One explanation. `begin` and `end` are the range of the register that its figure is based on, in Wh."""
+    """One explanation. `begin` and `end` are the range of the register that its figure is based on,
+    in Wh."""
 
     code: Code
     words: str
@@ -108,7 +114,8 @@ class Candidate:
 
 
 class Chosen(NamedTuple):
-    """The figure that counts, and the doubts about the choice. Without a code, it is the reported one."""
+    """The figure that counts, and the doubts about the choice. Without a code, it is the reported
+    one."""
 
     figure: Figure
     code: Code | None = None
@@ -120,11 +127,13 @@ class Chosen(NamedTuple):
 
 
 def is_within(start: int, begin: int, end: float, *, is_at_once: bool) -> bool:
-    """Whether a transaction starts within the range of another one, or at its start if both ran at once. Otherwise the
-    register was set back to it, or counts each transaction."""
+    """Whether a transaction starts within the range of another one, or at its start if both ran at
+    once. Otherwise the register was set back to it, or counts each transaction."""
     return begin < start < end or (is_at_once and begin == start < end)
 
 
 def overlap(one: tuple[int, int], other: tuple[int, int], *, is_at_once: bool) -> bool:
     """Whether one of the ranges of two transactions begins within the other."""
-    return is_within(one[0], *other, is_at_once=is_at_once) or is_within(other[0], *one, is_at_once=is_at_once)
+    return is_within(one[0], *other, is_at_once=is_at_once) or is_within(
+        other[0], *one, is_at_once=is_at_once
+    )

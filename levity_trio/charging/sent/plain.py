@@ -1,4 +1,5 @@
-"""Numbers for people. It imports nothing of ours, because the completion of shells needs it at once."""
+"""Numbers for people. It imports nothing of ours, because the completion of shells needs it at
+once."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ MOST_PLACES: Final = 12
 
 
 def plain(number: float, digits: int = 6) -> str:
-    """Return a number for people: with so many digits, or more if it is whole, and never with an exponent."""
+    """Return a number for people: with so many digits, or more if it is whole, and never with an
+    exponent."""
     if not isfinite(number):
         return str(number)
     exponent = int(f"{number:.{digits - 1}e}".partition("e")[2])

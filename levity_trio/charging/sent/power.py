@@ -1,8 +1,9 @@
-"""Comparison of reported power with a register, gap by gap between the times at which both were sent.
+"""Comparison of reported power with a register, gap by gap between the times at which both were
+sent.
 
-Power is a momentary value. If it is sent often enough, it shows the pace of the register; with solar charging, which
-varies quickly, it shows little. It is therefore evidence only if it tracks the register, as it is or multiplied by a
-factor, in most gaps.
+Power is a momentary value. If it is sent often enough, it shows the pace of the register; with
+solar charging, which varies quickly, it shows little. It is therefore evidence only if it tracks
+the register, as it is or multiplied by a factor, in most gaps.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ HOUR: Final = 3600.0
 class Gap(NamedTuple):
     """A gap between two times with power: the rise of the register, and energies by power, in Wh.
 
-    `low` and `high` sum the lower and the higher of each two adjacent powers; `most` is the maximum energy. A time in
-    which the register stands still forms one gap with the rise that ends it; `still` is the minimum until that rise,
-    None where it did not stand still.
+    `low` and `high` sum the lower and the higher of each two adjacent powers; `most` is the maximum
+    energy. A time in which the register stands still forms one gap with the rise that ends it;
+    `still` is the minimum until that rise, None where it did not stand still.
     """
 
     rise: int
@@ -38,13 +39,15 @@ class Gap(NamedTuple):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no car drew power at one of its ends, or at most of the powers in it: it may have charged between."""
+        """Whether no car drew power at one of its ends, or at most of the powers in it: it may have
+        charged between."""
         return self.low * HOUR < tolerances.LEAST_CHARGING_W * self.seconds
 
 
 @record(kw_only=False)
 class Gaps:
-    """The gaps of a chain between the times with power, a column for each field. The last one may have no rise."""
+    """The gaps of a chain between the times with power, a column for each field. The last one may
+    have no rise."""
 
     rise: Sequence[int] = ()
     low: Sequence[float] = ()
@@ -65,7 +68,8 @@ class Gaps:
         return Gap(sum(self.rise), sum(self.low), sum(self.high), sum(self.most), sum(self.seconds))
 
     def beyond(self, energy: Sequence[float], share: float, allowed: float) -> list[Gap]:
-        """Return the gaps with a rise above `share` of this energy in each, and `allowed`, in Wh."""
+        """Return the gaps with a rise above `share` of this energy in each, and `allowed`, in
+        Wh."""
         rises = enumerate(zip(self.rise, energy, strict=True))
         return [self._gap(number) for number, (rise, wh) in rises if rise > share * wh + allowed]
 
@@ -100,7 +104,8 @@ def _between(numbers: Sequence[int], power: Power) -> Steps:
 def _gaps_with_standstills(
     numbers: Iterable[int], levels: Iterable[int], power: Power, digit: int
 ) -> Iterator[tuple[int, float, float, float, float, float | None]]:
-    """Yield the fields of the gaps of a register that may stand still or fall, given by the numbers of the powers."""
+    """Yield the fields of the gaps of a register that may stand still or fall, given by the numbers
+    of the powers."""
     begun, until, base, level = -1, -1, 0, 0
     still: float | None = None
     low, high, most, seconds = power.sums
@@ -113,7 +118,14 @@ def _gaps_with_standstills(
             continue
         drawn, apart = high[number] - high[begun], seconds[number] - seconds[begun]
         if wh - base > digit:
-            yield wh - base, low[number] - low[begun], drawn, most[number] - most[begun], apart, still
+            yield (
+                wh - base,
+                low[number] - low[begun],
+                drawn,
+                most[number] - most[begun],
+                apart,
+                still,
+            )
             begun, base, still = number, wh, None
         elif drawn * HOUR <= tolerances.LEAST_CHARGING_W * apart:
             begun, base, still = number, wh, None  # nothing to catch up
@@ -132,11 +144,14 @@ def slack(power: Power, digit: int) -> float:
 def tracks(found: Gaps, power: Power, digit: float, factor: float = 1.0) -> bool:
     """Whether power tracks a register multiplied by a factor: in most gaps, of at least SEVERAL."""
     agrees = _agrees(found, power, digit, factor)
-    return len(agrees) >= tolerances.SEVERAL and agrees.count(True) >= tolerances.MOST_GAPS * len(agrees)
+    return len(agrees) >= tolerances.SEVERAL and agrees.count(True) >= tolerances.MOST_GAPS * len(
+        agrees
+    )
 
 
 def agreement(found: Gaps, power: Power, digit: int) -> tuple[int, int]:
-    """Return in how many gaps the power agrees with the rise of the register, and in how many it does not."""
+    """Return in how many gaps the power agrees with the rise of the register, and in how many it
+    does not."""
     agrees = _agrees(found, power, digit, 1.0)
     return agrees.count(True), agrees.count(False)
 
@@ -156,10 +171,12 @@ def _agrees(gaps: Gaps, power: Power, digit: float, factor: float) -> list[bool]
 
 
 def too_fast(gaps: Gaps, power: Power, digit: int) -> Gap | None:
-    """Return the first gap in which the register rose by more than the maximum energy, or all gaps as one if it did so
-    on the whole: with frequent power, each gap is short, and an old register does not excuse all of them.
+    """Return the first gap in which the register rose by more than the maximum energy, or all gaps
+    as one if it did so on the whole: with frequent power, each gap is short, and an old register
+    does not excuse all of them.
 
-    Over a long gap, the maximum is by the highest reported power; power was reported while a register stood still.
+    Over a long gap, the maximum is by the highest reported power; power was reported while a
+    register stood still.
     """
     allowed = slack(power, digit) if gaps else 0.0
     if power.is_close and (whole := gaps.whole).rise > whole.most + allowed:
@@ -175,8 +192,8 @@ def _most_of(gap: Gap, power: Power) -> float:
 
 
 def never_caught_up(chain: Chain, power: Power, gaps: Gaps, share: float) -> Gap | None:
-    """Return the first gap in which a register stood still despite power, and did not catch up to this share of it when
-    it rose again."""
+    """Return the first gap in which a register stood still despite power, and did not catch up to
+    this share of it when it rose again."""
     if not any(gaps.still):
         return None
     allowed = slack(power, chain.digit)
@@ -195,13 +212,16 @@ def _risen_by_the_stop(chain: Chain, power: Power, gaps: Gaps) -> int:
 def too_little(chain: Chain, power: Power, gaps: Gaps) -> tuple[int, float] | None:
     """Return the rise of the register and the minimum by power, if that is far more; else None.
 
-    A rise at the stop, where the register catches up, counts. A gap longer than usual may be due to the clock only.
-    Without a gap, no reading has the time of a power: then the whole rise is compared with all powers.
+    A rise at the stop, where the register catches up, counts. A gap longer than usual may be due to
+    the clock only. Without a gap, no reading has the time of a power: then the whole rise is
+    compared with all powers.
     """
     if len(power.at) <= tolerances.SEVERAL:
         return None
     if gaps:
-        since = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= power.at[0]), 0)
+        since = next(
+            (wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= power.at[0]), 0
+        )
         rise, least = chain.wh[-1] - since, sum(gaps.low)
     else:
         rise, least = chain.wh[-1], sum(power.steps.low)
@@ -212,7 +232,11 @@ def least_share(power: Power) -> float:
     """Return the share of the minimum by power by which a register must have risen."""
     if power.interval <= tolerances.SHORT_GAP:
         return 1 - tolerances.POWER_SHARE
-    return 1 - tolerances.STEADY_SHARE if power.interval <= tolerances.RARE_SECONDS else tolerances.HALF
+    return (
+        1 - tolerances.STEADY_SHARE
+        if power.interval <= tolerances.RARE_SECONDS
+        else tolerances.HALF
+    )
 
 
 JUMP_WH: Final = tolerances.SIGNIFICANT_START_WH
@@ -220,11 +244,11 @@ JUMP_WH: Final = tolerances.SIGNIFICANT_START_WH
 
 
 def is_jump(rise_wh: int, seconds: float, measurements: Measurements) -> bool:
-    """Whether a register fell, or rose by more than its charger can deliver in that time: that is reported at once,
-    though the judge decides about the energy later.
+    """Whether a register fell, or rose by more than its charger can deliver in that time: that is
+    reported at once, though the judge decides about the energy later.
 
-    `measurements` are the transaction's readings up to then, including any reported power. Without any, the limit is
-    the maximum of AC or DC charging.
+    `measurements` are the transaction's readings up to then, including any reported power. Without
+    any, the limit is the maximum of AC or DC charging.
     """
     power = measurements.power
     fastest = tolerances.FASTEST_W if measurements.is_dc else tolerances.AC_W

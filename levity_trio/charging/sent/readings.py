@@ -1,13 +1,16 @@
-"""What a charger sends, as facts: its times, and its MeterValue elements as readings (rules.md, Time; §7.33, §7.43).
+"""What a charger sends, as facts: its times, and its MeterValue elements as readings (rules.md,
+Time; §7.33, §7.43).
 
-The defaults of a sample are measurand Energy.Active.Import.Register, unit Wh, context Sample.Periodic, location Outlet
-and format Raw. Only this register at the outlet is billed, unless another one is the only one that a charger sends:
-`counting` decides, for the live figure and for the judge. Numbers are parsed from the text with Decimal, because
-int(float(kwh) * 1000) is one Wh too low for many values.
+The defaults of a sample are measurand Energy.Active.Import.Register, unit Wh, context
+Sample.Periodic, location Outlet and format Raw. Only this register at the outlet is billed, unless
+another one is the only one that a charger sends: `counting` decides, for the live figure and for
+the judge. Numbers are parsed from the text with Decimal, because int(float(kwh) * 1000) is one Wh
+too low for many values.
 
-A believable time is kept as it is, even if it is in the future. Only the charger's own clock gives the order and the
-duration of its starts, readings and stops, and only then does a repeated reading have the same time. A time that is not
-believable (the clock was never set, or is a day ahead) is replaced by the time of receipt.
+A believable time is kept as it is, even if it is in the future. Only the charger's own clock gives
+the order and the duration of its starts, readings and stops, and only then does a repeated reading
+have the same time. A time that is not believable (the clock was never set, or is a day ahead) is
+replaced by the time of receipt.
 """
 
 from __future__ import annotations
@@ -59,7 +62,8 @@ class Reading(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a register counts: its location, and its phases, the sum of which it is; a total has the phase ""."""
+    """Where a register counts: its location, and its phases, the sum of which it is; a total has
+    the phase ""."""
 
     location: str
     phases: frozenset[str]
@@ -70,15 +74,18 @@ _WHOLE: Final = {(OUTLET, "")}
 
 
 def counting(places: Iterable[tuple[str, str]]) -> Place | None:
-    """Return the register that counts, of those that a charger sends, each by its location and phase.
+    """Return the register that counts, of those that a charger sends, each by its location and
+    phase.
 
-    It is that at the outlet, or else nearest to it; there the total, or else L1 + L2 + L3, or else the only phase. None
-    if there are several others.
+    It is that at the outlet, or else nearest to it; there the total, or else L1 + L2 + L3, or else
+    the only phase. None if there are several others.
     """
     counted = set(places)
     if counted == _WHOLE:  # nearly always
         return Place(OUTLET, _TOTAL)
-    location = OUTLET if not counted else min((location for location, _ in counted), key=distance_of)
+    location = (
+        OUTLET if not counted else min((location for location, _ in counted), key=distance_of)
+    )
     phases = frozenset(phase_of(phase) for place, phase in counted if place == location)
     for wanted in (_TOTAL, ALL_PHASES):
         if wanted <= phases:
@@ -92,7 +99,8 @@ def distance_of(location: str) -> int:
 
 
 def phase_of(phase: str) -> str:
-    """Return the phase of a register. Energy flows in a phase, whether it is named with the neutral or not."""
+    """Return the phase of a register. Energy flows in a phase, whether it is named with the neutral
+    or not."""
     return phase.removesuffix("-N")
 
 
@@ -101,16 +109,26 @@ def is_register(one: Reading) -> bool:
 
 
 def with_register(readings: Sequence[Reading], places: Iterable[tuple[str, str]]) -> list[Reading]:
-    """Return readings of one time with the register that counts, of those at `places`, if they have it."""
+    """Return readings of one time with the register that counts, of those at `places`, if they have
+    it."""
     place = counting(places)
-    own = [one for one in readings if is_register(one) and place is not None and one.location == place.location]
+    own = [
+        one
+        for one in readings
+        if is_register(one) and place is not None and one.location == place.location
+    ]
     own = [one for one in own if one.context != AT_BEGIN] or own
     by_phase = {phase_of(one.phase): one for one in reversed(own)}
     if place is None or not place.phases <= by_phase.keys():
         return [*readings]
-    values = [exact_wh(by_phase[phase].value, by_phase[phase].unit) for phase in sorted(place.phases)]
+    values = [
+        exact_wh(by_phase[phase].value, by_phase[phase].unit) for phase in sorted(place.phases)
+    ]
     known = [value for value in values if value is not None]
-    wh, carrier = _rounded(sum(known)) if len(known) == len(values) else None, by_phase[min(place.phases)]
+    wh, carrier = (
+        _rounded(sum(known)) if len(known) == len(values) else None,
+        by_phase[min(place.phases)],
+    )
     return [one._replace(wh=wh) if one is carrier else one for one in readings]
 
 
@@ -125,25 +143,34 @@ def read(meter_values: Sequence[MeterValue], received: datetime) -> list[Reading
 
 def are_meter_values(data: object) -> TypeGuard[list[MeterValue]]:
     """Whether this JSON has the form of MeterValue elements (§7.33)."""
-    return isinstance(data, list) and all(isinstance(one, dict) and _is_meter_value(one) for one in data)
+    return isinstance(data, list) and all(
+        isinstance(one, dict) and _is_meter_value(one) for one in data
+    )
 
 
 def _is_meter_value(sampled: dict[str, object]) -> bool:
     samples = sampled.get("sampledValue")
     return isinstance(samples, list) and all(
-        isinstance(sample, dict) and "value" in sample and all(isinstance(text, str) for text in sample.values())
+        isinstance(sample, dict)
+        and "value" in sample
+        and all(isinstance(text, str) for text in sample.values())
         for sample in (*samples, {"value": sampled.get("timestamp")})
     )
 
 
 def _by_time(meter_values: Sequence[MeterValue]) -> list[tuple[str | None, Sequence[Sample]]]:
-    """Group the samples by element, in order of arrival; join elements of single phases by their timestamp."""
+    """Group the samples by element, in order of arrival; join elements of single phases by their
+    timestamp."""
     groups: list[tuple[str | None, Sequence[Sample]]] = []
     incomplete: dict[str | None, tuple[list[Sample], set[str]]] = {}
     for meter_value in meter_values:
         sent, samples = meter_value.get("timestamp"), meter_value.get("sampledValue", ())
         is_one = len(meter_values) == 1
-        phases = set() if is_one else {sample.get("phase", "") for sample in samples if _is_billed(sample)}
+        phases = (
+            set()
+            if is_one
+            else {sample.get("phase", "") for sample in samples if _is_billed(sample)}
+        )
         if not phases or not phases < ALL_PHASES:
             groups.append((sent, samples))
         elif sent in incomplete:
@@ -158,7 +185,8 @@ def _by_time(meter_values: Sequence[MeterValue]) -> list[tuple[str | None, Seque
 
 
 def whole_wh(value: str, unit: str) -> int | None:
-    """Convert a register to whole Wh, with halves rounded up; None if number or unit are invalid."""
+    """Convert a register to whole Wh, with halves rounded up; None if number or unit are
+    invalid."""
     exact = exact_wh(value, unit)
     return None if exact is None else _rounded(exact)
 
@@ -187,7 +215,9 @@ def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> l
             sample.get("measurand", REGISTER),
             sample["value"],
             # Wh is the default of energy (§7.43); others have none.
-            sample.get("unit", "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else ""),
+            sample.get(
+                "unit", "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else ""
+            ),
             sample.get("context", PERIODIC),
             sample.get("location", OUTLET),
             sample.get("phase", ""),
@@ -199,7 +229,8 @@ def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> l
 
 
 def _register(samples: Sequence[Sample]) -> tuple[Sample | None, int | None]:
-    """Return the sample with the billed register of one timestamp, and its Wh: without phase, or else L1 + L2 + L3."""
+    """Return the sample with the billed register of one timestamp, and its Wh: without phase, or
+    else L1 + L2 + L3."""
     billed = [sample for sample in samples if _is_billed(sample)]
     # Some chargers add the reading of Transaction.Begin to every sample, after the current one.
     present = [sample for sample in billed if sample.get("context") != AT_BEGIN] or billed
@@ -214,13 +245,18 @@ def _register(samples: Sequence[Sample]) -> tuple[Sample | None, int | None]:
 
 
 def _is_billed(sample: Sample) -> bool:
-    kind = (sample.get("measurand", REGISTER), sample.get("location", OUTLET), sample.get("format", "Raw"))
+    kind = (
+        sample.get("measurand", REGISTER),
+        sample.get("location", OUTLET),
+        sample.get("format", "Raw"),
+    )
     return kind == BILLED
 
 
 @lru_cache(maxsize=2048)
 def watts_of(value: str, unit: str) -> float | None:
-    """Convert a sample's value to the unit without kilo; None if it is not a number, or not a possible one.
+    """Convert a sample's value to the unit without kilo; None if it is not a number, or not a
+    possible one.
 
     Cached: voltages, and the powers of a car that charges steadily, are the same again and again.
     """
@@ -244,10 +280,15 @@ def coarser(digit: int, values: Iterable[int]) -> int:
 
 
 def digit_of(value: str, unit: str) -> int:
-    """Return one unit of the last digit as sent, in Wh or W: 1 if it is no number, a million at most."""
+    """Return one unit of the last digit as sent, in Wh or W: 1 if it is no number, a million at
+    most."""
     read = decimal(value)
     exponent = "n" if read is None else read.as_tuple().exponent
-    return 10 ** min(max(0, (3 if unit in KILO else 0) + exponent), 6) if isinstance(exponent, int) else 1
+    return (
+        10 ** min(max(0, (3 if unit in KILO else 0) + exponent), 6)
+        if isinstance(exponent, int)
+        else 1
+    )
 
 
 class Moment(NamedTuple):
@@ -265,8 +306,9 @@ class Moment(NamedTuple):
 def corrected(moment: Moment, received_at: str, ahead: int | None) -> str:
     """Convert a charger's time to our clock, if its clock is known to be ahead.
 
-    One message of a clock that is behind looks like one that waited, so its time is kept. `received_at` has the
-    database's format. `ahead` is by how many seconds the clock was ahead that dated a message which waited.
+    One message of a clock that is behind looks like one that waited, so its time is kept.
+    `received_at` has the database's format. `ahead` is by how many seconds the clock was ahead that
+    dated a message which waited.
     """
     if moment.skew_seconds is None or not moment.is_believable:
         return moment.understood
@@ -276,19 +318,22 @@ def corrected(moment: Moment, received_at: str, ahead: int | None) -> str:
 
 
 def ahead_when_sent(own: float, since: float | None, before: float) -> float:
-    """Return by how many seconds a charger's clock was ahead when it took a reading. All are seconds from receipt to
-    the time as sent: `own` that of the reading, `since` that of a status since the charger came back, `before` the
-    highest of messages before. Waiting only lowers them.
+    """Return by how many seconds a charger's clock was ahead when it took a reading. All are
+    seconds from receipt to the time as sent: `own` that of the reading, `since` that of a status
+    since the charger came back, `before` the highest of messages before. Waiting only lowers them.
 
-    The clock may have been set when the charger came back, but hardly to a time that is behind. A reading that fits the
-    offset did not wait, nor does one that fits our clock if nothing else tells of the charger's since.
+    The clock may have been set when the charger came back, but hardly to a time that is behind. A
+    reading that fits the offset did not wait, nor does one that fits our clock if nothing else
+    tells of the charger's since.
     """
     offset = before if since is None else max(since, min(before, 0.0))
     is_set = since is None and abs(own) <= CLOCK_SECONDS
     return own if is_set or own >= offset - CLOCK_SECONDS else offset
 
 
-def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACTION_AHEAD) -> Moment:
+def understand(
+    sent: str | None, received: datetime, ahead: timedelta = TRANSACTION_AHEAD
+) -> Moment:
     """Interpret a time as sent. It is believable after 2020 and up to `ahead` in the future."""
     time = judge_time(sent, received, ahead)
     return Moment(stamp(time.meaning), time.sent, time.is_believable, time.skew_seconds)

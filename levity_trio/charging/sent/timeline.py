@@ -1,13 +1,14 @@
 """The clock by which the messages of one transaction are dated (rules.md, Time).
 
-The difference of two times by the same clock is correct, whatever that clock was set to. If the clock was set between
-two messages, the time between them is unknown. It is then taken as the usual time between two readings, or as the time
-between the two receipts, if that is longer: a queued message arrives late, and several arrive at once. The last message
-keeps its time, since a clock is set to be right.
+The difference of two times by the same clock is correct, whatever that clock was set to. If the
+clock was set between two messages, the time between them is unknown. It is then taken as the usual
+time between two readings, or as the time between the two receipts, if that is longer: a queued
+message arrives late, and several arrive at once. The last message keeps its time, since a clock is
+set to be right.
 
-Any one message shows a clock that is ahead of ours, when it arrives. A clock that is behind looks like a message that
-waited. Several messages of one connection tell the two apart, because a queue empties faster than it was filled. So
-this is decided when a transaction is judged.
+Any one message shows a clock that is ahead of ours, when it arrives. A clock that is behind looks
+like a message that waited. Several messages of one connection tell the two apart, because a queue
+empties faster than it was filled. So this is decided when a transaction is judged.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ from operator import attrgetter, itemgetter
 from statistics import median
 from typing import Final, NamedTuple
 
-from levity_trio.charging.sent.evidence import RECEIVED_AT, TIMESTAMP, WH, Row, is_rising, seconds, timestamp_of
+from levity_trio.charging.sent.evidence import (
+    RECEIVED_AT,
+    TIMESTAMP,
+    WH,
+    Row,
+    is_rising,
+    seconds,
+    timestamp_of,
+)
 from levity_trio.charging.tolerances import (
     CLOCK_SECONDS,
     FEW,
@@ -36,7 +45,8 @@ from levity_trio.wire.times import clock_time
 
 
 class MessageTime(NamedTuple):
-    """The time of a message in seconds: as interpreted, by the charger's own clock, and of receipt."""
+    """The time of a message in seconds: as interpreted, by the charger's own clock, and of
+    receipt."""
 
     understood: float
     own: float | None
@@ -64,7 +74,8 @@ class MessageTime(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """Begin and end of a transaction in seconds, and its readings; `is_timed` unless the times are those of receipt."""
+    """Begin and end of a transaction in seconds, and its readings; `is_timed` unless the times are
+    those of receipt."""
 
     begun: float
     ended: float
@@ -74,21 +85,28 @@ class Timeline(NamedTuple):
 
 @lru_cache(maxsize=64)
 def message_time(understood: str, sent: str | None, received_at: str) -> MessageTime:
-    """Return the time of a message from its interpreted and its sent text, and from that of its receipt."""
+    """Return the time of a message from its interpreted and its sent text, and from that of its
+    receipt."""
     own = clock_time(sent) if sent else None
-    return MessageTime(seconds(understood), None if own is None else own.timestamp(), seconds(received_at))
+    return MessageTime(
+        seconds(understood), None if own is None else own.timestamp(), seconds(received_at)
+    )
 
 
 def reading_times(rows: Sequence[Row], sent: Sequence[str | None]) -> list[MessageTime]:
     """Return the times of readings, from their rows and their times as sent."""
-    return [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, own in zip(rows, sent, strict=True)]
+    return [
+        message_time(row[TIMESTAMP], own, row[RECEIVED_AT])
+        for row, own in zip(rows, sent, strict=True)
+    ]
 
 
 def caught_up(rows: Sequence[Row], start: MessageTime, stop: MessageTime | None) -> list[Row]:
-    """Return the readings on the clock of start and stop, if theirs is behind it, by local time for example.
+    """Return the readings on the clock of start and stop, if theirs is behind it, by local time for
+    example.
 
-    A live reading arrives as late as its clock is behind. Otherwise only start and stop tell, between which all lie: it
-    is taken as the middle of what is possible.
+    A live reading arrives as late as its clock is behind. Otherwise only start and stop tell,
+    between which all lie: it is taken as the middle of what is possible.
     """
     times = {row[TIMESTAMP]: seconds(row[TIMESTAMP]) for row in rows}
     live = min(seconds(row[RECEIVED_AT]) - times[row[TIMESTAMP]] for row in rows)
@@ -104,8 +122,8 @@ def caught_up(rows: Sequence[Row], start: MessageTime, stop: MessageTime | None)
 def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timeline:
     """Return the timeline by the times of receipt, for a clock that stands still.
 
-    Readings that arrived together after a gap had been queued: each but the last was then read at the usual time after
-    the one before.
+    Readings that arrived together after a gap had been queued: each but the last was then read at
+    the usual time after the one before.
     """
     receipts = {row[RECEIVED_AT]: seconds(row[RECEIVED_AT]) for row in rows}
     unqueued = dict(zip(receipts, _unqueued(start.received, list(receipts.values())), strict=True))
@@ -114,16 +132,18 @@ def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timelin
 
 
 def by_set_clock(line: Timeline, begun: float, ended: float) -> Timeline:
-    """Return the timeline by the clock of the stop, if that was `begun` seconds behind ours at the start, and `ended`
-    seconds at the stop.
+    """Return the timeline by the clock of the stop, if that was `begun` seconds behind ours at the
+    start, and `ended` seconds at the stop.
 
-    A reading is by the clock of the start if it would otherwise be earlier than that, or if it is as late as that clock
-    was behind.
+    A reading is by the clock of the start if it would otherwise be earlier than that, or if it is
+    as late as that clock was behind.
     """
     apart = begun - ended
     since = line.begun + apart
     rows = [
-        (row[0], timestamp_of(at + apart), *row[2:]) if at < since or abs(late - begun) <= CLOCK_SECONDS else row
+        (row[0], timestamp_of(at + apart), *row[2:])
+        if at < since or abs(late - begun) <= CLOCK_SECONDS
+        else row
         for row, at in ((row, seconds(row[TIMESTAMP])) for row in line.rows)
         for late in (seconds(row[RECEIVED_AT]) - at,)
     ]
@@ -131,11 +151,16 @@ def by_set_clock(line: Timeline, begun: float, ended: float) -> Timeline:
 
 
 def by_unset_clock(
-    line: Timeline, ends: tuple[MessageTime, MessageTime | None], sent: Sequence[str | None], behind: float
+    line: Timeline,
+    ends: tuple[MessageTime, MessageTime | None],
+    sent: Sequence[str | None],
+    behind: float,
 ) -> Timeline:
-    """Return the timeline of start, stop and readings whose times by a clock that was not set were not believed.
+    """Return the timeline of start, stop and readings whose times by a clock that was not set were
+    not believed.
 
-    That clock is `behind` ours by so many seconds. A message was sent before its receipt, whatever the clock showed.
+    That clock is `behind` ours by so many seconds. A message was sent before its receipt, whatever
+    the clock showed.
     """
     start, stop = ends
     moved = [timestamp_of(_moved(at, behind)) for at in reading_times(line.rows, sent)]
@@ -160,7 +185,8 @@ def _unqueued(begun: float, receipts: Sequence[float]) -> list[float]:
 
 
 def stands_still(moments: Sequence[MessageTime]) -> bool:
-    """Whether a clock showed the same time in all messages, though they were received apart or much later."""
+    """Whether a clock showed the same time in all messages, though they were received apart or much
+    later."""
     first, last = moments[0], moments[-1]
     if first.own is None or len(moments) == 1 or any(moment.own != first.own for moment in moments):
         return False
@@ -170,20 +196,27 @@ def stands_still(moments: Sequence[MessageTime]) -> bool:
 def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | None) -> bool:
     """Whether a charger's clock was set back during a transaction.
 
-    Its register then falls less often in the order of arrival than by time, or a reading has a much earlier time than
-    the start received before it, or the stop has a much earlier time than a reading received before it.
+    Its register then falls less often in the order of arrival than by time, or a reading has a much
+    earlier time than the start received before it, or the stop has a much earlier time than a
+    reading received before it.
     """
     carriers = [row for row in rows if row[WH] is not None]
     times = [row[TIMESTAMP] for row in carriers]
     is_in_order = is_rising(times)
     first = times[0] if times and is_in_order else min(times, default="")
     if start.own is not None and first and seconds(first) < start.own - CLOCK_SECONDS:
-        earliest, since = timestamp_of(start.own - CLOCK_SECONDS), timestamp_of(start.received)  # in order as text
+        earliest, since = (
+            timestamp_of(start.own - CLOCK_SECONDS),
+            timestamp_of(start.received),
+        )  # in order as text
         if any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in carriers):
             return True
     if carriers and stop is not None and stop.own is not None:
         last = carriers[-1]
-        if seconds(last[RECEIVED_AT]) < stop.received and seconds(last[TIMESTAMP]) > stop.own + CLOCK_SECONDS:
+        if (
+            seconds(last[RECEIVED_AT]) < stop.received
+            and seconds(last[TIMESTAMP]) > stop.own + CLOCK_SECONDS
+        ):
             return True
     if is_in_order:
         return False
@@ -203,16 +236,28 @@ def _falls(readings: Sequence[tuple[str, int]]) -> int:
 
 
 def by_steps(
-    start: MessageTime, readings: Sequence[tuple[Row, MessageTime]], stop: MessageTime | None, unknown: float
+    start: MessageTime,
+    readings: Sequence[tuple[Row, MessageTime]],
+    stop: MessageTime | None,
+    unknown: float,
 ) -> Timeline | None:
-    """Add up the times between the messages of each source; None if the clock was not set during the transaction.
+    """Add up the times between the messages of each source; None if the clock was not set during
+    the transaction.
 
     `unknown` is the time in seconds between two messages if no usual one is known.
     """
-    if len({now.is_ahead for now in (start, *(now for _, now in readings))}) > 1:  # it was set between two of them
-        readings = [(row, now._replace(understood=now.received) if now.is_ahead else now) for row, now in readings]
+    if (
+        len({now.is_ahead for now in (start, *(now for _, now in readings))}) > 1
+    ):  # it was set between two of them
+        readings = [
+            (row, now._replace(understood=now.received) if now.is_ahead else now)
+            for row, now in readings
+        ]
     is_back = is_set_back(start, [row for row, moment in readings if moment.is_believed], stop)
-    is_unset = any(not one.is_believed and one.own is not None for one in (start, *(now for _, now in readings)))
+    is_unset = any(
+        not one.is_believed and one.own is not None
+        for one in (start, *(now for _, now in readings))
+    )
     if not is_back and not is_unset:
         return None
     clock = _Clock(_usual_step([now for _, now in readings]) or unknown, is_back)
@@ -226,18 +271,21 @@ def by_steps(
     if stop is not None:
         last, lasted = stop, lasted + clock.step(last, stop, _since(start, stop) - lasted)
     begun = last.understood - lasted
-    rows = [(row[0], timestamp_of(begun + at), *row[2:]) for (row, _), at in zip(readings, elapsed, strict=True)]
+    rows = [
+        (row[0], timestamp_of(begun + at), *row[2:])
+        for (row, _), at in zip(readings, elapsed, strict=True)
+    ]
     return Timeline(begun, last.understood, rows)
 
 
 @record(kw_only=False)
 class _Clock:
-    """The time from one message to the next in seconds: if the clock was set between them, the longest possible one,
-    but at least `usual`.
+    """The time from one message to the next in seconds: if the clock was set between them, the
+    longest possible one, but at least `usual`.
 
-    With `is_set_back`, a time earlier than the previous one shows that the clock was set. Otherwise that message was
-    only late. A clock that is wrong may have been set by less than a step: one that is shorter than usual is as long as
-    the receipts are apart, but at most as usual.
+    With `is_set_back`, a time earlier than the previous one shows that the clock was set. Otherwise
+    that message was only late. A clock that is wrong may have been set by less than a step: one
+    that is shorter than usual is as long as the receipts are apart, but at most as usual.
     """
 
     usual: float
@@ -253,7 +301,11 @@ class _Clock:
             return max(received, self.usual, longest)
         if now.is_believed:
             return apart
-        return received if apart == 0 and received > CLOCK_SECONDS else max(apart, min(received, self.usual))
+        return (
+            received
+            if apart == 0 and received > CLOCK_SECONDS
+            else max(apart, min(received, self.usual))
+        )
 
 
 def _since(start: MessageTime, now: MessageTime) -> float:
@@ -262,7 +314,8 @@ def _since(start: MessageTime, now: MessageTime) -> float:
 
 
 def _usual_step(moments: Iterable[MessageTime]) -> float:
-    """Return the usual time in seconds between two readings by one clock; 0 with fewer than two steps.
+    """Return the usual time in seconds between two readings by one clock; 0 with fewer than two
+    steps.
 
     One step is not enough: the last reading comes with the stop, at any time.
     """
@@ -280,7 +333,8 @@ def _usual(steps: Iterable[float]) -> float:
 
 
 class Dated(NamedTuple):
-    """What a message tells of its charger's clock: the time that it showed, and that of its receipt, in seconds."""
+    """What a message tells of its charger's clock: the time that it showed, and that of its
+    receipt, in seconds."""
 
     own: float
     received: float
@@ -293,7 +347,8 @@ class Dated(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """By how many seconds a clock was behind while messages were received `since` a time `until` another; 0: right.
+    """By how many seconds a clock was behind while messages were received `since` a time `until`
+    another; 0: right.
 
     `is_refuted` if other messages in between, which are no readings, were less late.
     """
@@ -305,7 +360,8 @@ class Stretch(NamedTuple):
 
 
 class Behind(NamedTuple):
-    """By how many seconds the clock was behind that sent a message. Not sure: perhaps it was right, or set since."""
+    """By how many seconds the clock was behind that sent a message. Not sure: perhaps it was right,
+    or set since."""
 
     seconds: float = 0.0
     is_sure: bool = True
@@ -315,11 +371,13 @@ RIGHT: Final = Behind()
 
 
 def stretches(told: Sequence[Dated]) -> list[Stretch]:
-    """Return what the messages of one connection show of their clock, in order: it was right, or so much behind.
+    """Return what the messages of one connection show of their clock, in order: it was right, or so
+    much behind.
 
-    A message that is hardly late shows by itself that the clock was not behind. Messages that are late by the same only
-    by chance have others between them that were less late: of the same kind (statuses, or starts and stops), these end
-    what the messages show; of another kind, they make it unsure, as its times may be formed in another way.
+    A message that is hardly late shows by itself that the clock was not behind. Messages that are
+    late by the same only by chance have others between them that were less late: of the same kind
+    (statuses, or starts and stops), these end what the messages show; of another kind, they make it
+    unsure, as its times may be formed in another way.
     """
     others = [one for one in told if not one.is_reading]
     right = [one.received for one in others if one.late <= LATE_SECONDS]
@@ -334,15 +392,20 @@ def stretches(told: Sequence[Dated]) -> list[Stretch]:
             messages = [*piece]
             since, until = messages[0].received, messages[-1].received
             if _show_a_clock(messages):
-                spans.append(Stretch(behind, since, until, any(since < one.received < until for one in less)))
+                spans.append(
+                    Stretch(behind, since, until, any(since < one.received < until for one in less))
+                )
     return sorted(spans, key=attrgetter("until"))
 
 
 def _equally_late(told: Iterable[Dated]) -> Iterator[Sequence[Dated]]:
-    """Yield messages that are late by the same and show a clock that is behind, in order of their lateness."""
+    """Yield messages that are late by the same and show a clock that is behind, in order of their
+    lateness."""
     late = sorted((one for one in told if one.late > LATE_SECONDS), key=attrgetter("late"))
     times = [one.late for one in late]
-    others = {one.late - apart for one in late if not one.is_reading for apart in (SAME_BEHIND_SECONDS, 0)}
+    others = {
+        one.late - apart for one in late if not one.is_reading for apart in (SAME_BEHIND_SECONDS, 0)
+    }
     reached = 0.0
     for least in sorted(others):
         first, last = bisect_left(times, least), bisect_right(times, least + SAME_BEHIND_SECONDS)
@@ -358,12 +421,15 @@ def _show_a_clock(same: Sequence[Dated]) -> bool:
     return max(times) - min(times) >= SPAN_SECONDS
 
 
-def behind_of(told: Dated, own: Sequence[Stretch], before: Sequence[Stretch], near: Sequence[Stretch] = ()) -> Behind:
+def behind_of(
+    told: Dated, own: Sequence[Stretch], before: Sequence[Stretch], near: Sequence[Stretch] = ()
+) -> Behind:
     """Return by how much the clock was behind that sent a message.
 
-    `own` are the stretches of its connection, `before` those of the last connection before, `near` those of a later one
-    with messages of the same transaction. A message that waited has the clock of both what was before and what came
-    after it; if these differ, or one is unknown, it may have either.
+    `own` are the stretches of its connection, `before` those of the last connection before, `near`
+    those of a later one with messages of the same transaction. A message that waited has the clock
+    of both what was before and what came after it; if these differ, or one is unknown, it may have
+    either.
     """
     if told.late <= LATE_SECONDS:
         return RIGHT
@@ -381,6 +447,8 @@ def _of_one_that_waited(told: Dated, own: Sequence[Stretch], before: Sequence[St
     behind = next((one.behind for one in known if one.behind), 0.0)
     if not behind:
         return RIGHT
-    is_one = all(abs(one.behind - behind) <= SAME_BEHIND_SECONDS and not one.is_refuted for one in known)
+    is_one = all(
+        abs(one.behind - behind) <= SAME_BEHIND_SECONDS and not one.is_refuted for one in known
+    )
     has_both = bool(earlier) and any(one.until >= told.received for one in possible)
     return Behind(behind, is_one and has_both)

@@ -12,7 +12,9 @@ from levity_trio.told import Told
 ID_TAG: Final = Text(20)
 LOCATION: Final = Text(512)
 UNITS: Final = Choice(("A", "W"))
-RETRIES: Final = Field("retries", Integer(), "How often the charger tries again; if left out, as it likes.")
+RETRIES: Final = Field(
+    "retries", Integer(), "How often the charger tries again; if left out, as it likes."
+)
 RETRY_INTERVAL: Final = Field("retryInterval", Integer(), "Seconds between two tries.")
 REQUEST_ID: Final = Field(
     "requestId",
@@ -33,11 +35,15 @@ def time(name: str, help_text: str, *, required: bool = False, example: str | No
     return Field(name, DateTime(), help_text, required=required, example=example)
 
 
-def unknown_connector(situation: Situation, number: int, *, may_be_0: bool = False) -> Iterator[str]:
+def unknown_connector(
+    situation: Situation, number: int, *, may_be_0: bool = False
+) -> Iterator[str]:
     """Warn about a connector that the charger does not have, as far as is known."""
     if number == 0:
         if not may_be_0:
-            yield Told("connector 0 is the charger itself: this operation is for a connector above 0")
+            yield Told(
+                "connector 0 is the charger itself: this operation is for a connector above 0"
+            )
     elif number < 0 or (situation.connectors and not situation.connector(number)):
         known = ", ".join(str(connector.number) for connector in situation.connectors)
         unknown = Told("the charger has not reported a connector {1}", number)

@@ -45,11 +45,19 @@ def _occupied(situation: Situation, number: int) -> Iterator[str]:
 def _reserved_for_another(situation: Situation, number: int, id_tag: str) -> Iterator[str]:
     for reservation in situation.reservations:
         holders = (reservation.id_tag, reservation.parent_id_tag, *reservation.members)
-        if reservation.connector == number and not any(same_tag(holder, id_tag) for holder in holders):
-            yield Told("connector {1} is reserved for another card (reservation {2})", number, reservation.id)
+        if reservation.connector == number and not any(
+            same_tag(holder, id_tag) for holder in holders
+        ):
+            yield Told(
+                "connector {1} is reserved for another card (reservation {2})",
+                number,
+                reservation.id,
+            )
 
 
-def _start_profile_warnings(profile: Payload, connector: int | None, situation: Situation) -> Iterator[str]:
+def _start_profile_warnings(
+    profile: Payload, connector: int | None, situation: Situation
+) -> Iterator[str]:
     """§5.11: the profile is a TxProfile without transactionId."""
     if profile["chargingProfilePurpose"] != "TxProfile":
         yield Told("the profile of a remote start must be a TxProfile (§5.11)")
@@ -59,7 +67,9 @@ def _start_profile_warnings(profile: Payload, connector: int | None, situation: 
 
 
 def _stop_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
-    if "transactionId" in payload and all(one.id != payload["transactionId"] for one in situation.transactions):
+    if "transactionId" in payload and all(
+        one.id != payload["transactionId"] for one in situation.transactions
+    ):
         yield Told("session {1} is not open at this charger", payload["transactionId"])
 
 
@@ -92,8 +102,18 @@ OPERATIONS: Final = (
         payload=Object(
             (
                 connector_id("The connector; if left out, the charger chooses.", required=False),
-                Field("idTag", ID_TAG, "The card that the session is started with.", required=True, example="GUEST"),
-                Field("chargingProfile", PROFILE, "A TxProfile without transactionId, for this session."),
+                Field(
+                    "idTag",
+                    ID_TAG,
+                    "The card that the session is started with.",
+                    required=True,
+                    example="GUEST",
+                ),
+                Field(
+                    "chargingProfile",
+                    PROFILE,
+                    "A TxProfile without transactionId, for this session.",
+                ),
             )
         ),
         warner=_start_warnings,
@@ -133,7 +153,10 @@ OPERATIONS: Final = (
                 Field(
                     "type",
                     Choice(("Hard", "Soft")),
-                    "Soft stops sessions and restarts the program; Hard is like switching off and on.",
+                    (
+                        "Soft stops sessions and restarts the program; Hard is like switching off "
+                        "and on."
+                    ),
                     required=True,
                     example="Soft",
                 ),
@@ -183,8 +206,21 @@ OPERATIONS: Final = (
         summary="Change a value of the charger's configuration.",
         payload=Object(
             (
-                Field("key", Text(50), "The key's name.", required=True, example="MeterValueSampleInterval"),
-                Field("value", Text(500), "The new value, as a text.", required=True, example="60", secret=True),
+                Field(
+                    "key",
+                    Text(50),
+                    "The key's name.",
+                    required=True,
+                    example="MeterValueSampleInterval",
+                ),
+                Field(
+                    "value",
+                    Text(500),
+                    "The new value, as a text.",
+                    required=True,
+                    example="60",
+                    secret=True,
+                ),
             )
         ),
         warner=_change_warnings,
@@ -197,7 +233,16 @@ OPERATIONS: Final = (
         section="§5.8",
         feature_profile=FeatureProfile.CORE,
         summary="Read the charger's configuration.",
-        payload=Object((Field("key", ListOf(Text(50)), "The keys; if left out, all.", example=["HeartbeatInterval"]),)),
+        payload=Object(
+            (
+                Field(
+                    "key",
+                    ListOf(Text(50)),
+                    "The keys; if left out, all.",
+                    example=["HeartbeatInterval"],
+                ),
+            )
+        ),
         warner=_configuration_warnings,
         stored="each value with its time",
     ),
@@ -217,7 +262,11 @@ OPERATIONS: Final = (
         payload=Object(
             (
                 Field(
-                    "vendorId", Text(255), "The vendor's reversed domain name.", required=True, example="com.example"
+                    "vendorId",
+                    Text(255),
+                    "The vendor's reversed domain name.",
+                    required=True,
+                    example="com.example",
                 ),
                 Field("messageId", Text(50), "The vendor's name of the message."),
                 Field("data", Text(), "Anything; JSON is sent as a text too."),

@@ -26,7 +26,11 @@ def location_warnings(location: str, situation: Situation) -> Iterator[str]:
         yield Told("the location is no URL, nor the name of a firmware file")
         return
     if len(location) > LONGEST_URL:
-        yield Told("the location has {1} characters; many chargers read {2} at most", len(location), LONGEST_URL)
+        yield Told(
+            "the location has {1} characters; many chargers read {2} at most",
+            len(location),
+            LONGEST_URL,
+        )
     scheme = location.partition(":")[0].upper()
     protocols = [word.upper() for word in situation.words("SupportedFileTransferProtocols")]
     if protocols and scheme not in protocols:
@@ -72,13 +76,19 @@ OPERATIONS: Final = (
                 Field(
                     "location",
                     Text(),
-                    "The firmware's URL, with user and password if needed, or a firmware file's name.",
+                    (
+                        "The firmware's URL, with user and password if needed, or a firmware "
+                        "file's name."
+                    ),
                     required=True,
                     example="https://files.example.org/firmware.bin",
                 ),
                 RETRIES,
                 time(
-                    "retrieveDate", "When to download; in the past: now.", required=True, example="2030-01-31T22:00:00Z"
+                    "retrieveDate",
+                    "When to download; in the past: now.",
+                    required=True,
+                    example="2030-01-31T22:00:00Z",
                 ),
                 RETRY_INTERVAL,
             )

@@ -30,7 +30,11 @@ ID_TAG_INFO: Final = Object(
 ENTRY: Final = Object(
     (
         Field("idTag", ID_TAG, "The card.", required=True, example="GUEST"),
-        Field("idTagInfo", ID_TAG_INFO, "Its state; in a differential list an entry without it deletes the card."),
+        Field(
+            "idTagInfo",
+            ID_TAG_INFO,
+            "Its state; in a differential list an entry without it deletes the card.",
+        ),
     )
 )
 
@@ -46,11 +50,18 @@ def _list_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
 
 
 def _length_warnings(length: int, is_full: bool, situation: Situation) -> Iterator[str]:
-    at_once, in_all = situation.number("SendLocalListMaxLength"), situation.number("LocalAuthListMaxLength")
+    at_once, in_all = (
+        situation.number("SendLocalListMaxLength"),
+        situation.number("LocalAuthListMaxLength"),
+    )
     if at_once is not None and length > at_once:
-        yield Told("{1} entries: the charger accepts {2} at once (SendLocalListMaxLength)", length, at_once)
+        yield Told(
+            "{1} entries: the charger accepts {2} at once (SendLocalListMaxLength)", length, at_once
+        )
     if is_full and in_all is not None and length > in_all:
-        yield Told("{1} entries: the charger's list holds {2} (LocalAuthListMaxLength)", length, in_all)
+        yield Told(
+            "{1} entries: the charger's list holds {2} (LocalAuthListMaxLength)", length, in_all
+        )
 
 
 def _entry_warnings(entries: list[Payload], is_full: bool) -> Iterator[str]:
@@ -62,14 +73,19 @@ def _entry_warnings(entries: list[Payload], is_full: bool) -> Iterator[str]:
             many="{1} cards are in the list more than once: the charger may reject it (§5.15)",
         )
     if is_full and (bare := sum("idTagInfo" not in entry for entry in entries)):
-        yield Told("{1} entries of a full list have no idTagInfo: the charger may reject it (§6.41)", bare)
+        yield Told(
+            "{1} entries of a full list have no idTagInfo: the charger may reject it (§6.41)", bare
+        )
 
 
 def _version_warnings(version: int, is_full: bool, situation: Situation) -> Iterator[str]:
     if version <= 0:
         yield Told("list version {1} stands for no list (§5.10)", version)
     elif not is_full and situation.list_version is not None and version <= situation.list_version:
-        yield Told("the charger has list version {1}: it may answer VersionMismatch", situation.list_version)
+        yield Told(
+            "the charger has list version {1}: it may answer VersionMismatch",
+            situation.list_version,
+        )
 
 
 OPERATIONS: Final = (
@@ -78,7 +94,9 @@ OPERATIONS: Final = (
         path="get-local-list-version",
         section="§5.10",
         feature_profile=FeatureProfile.LOCAL_LIST,
-        summary="Ask for the version of the charger's list of cards: 0 is none, -1 is not supported.",
+        summary=(
+            "Ask for the version of the charger's list of cards: 0 is none, -1 is not supported."
+        ),
         stored="the version with its time",
     ),
     Operation(
@@ -96,7 +114,11 @@ OPERATIONS: Final = (
                     required=True,
                     allotted=Allotted.LIST_VERSION,
                 ),
-                Field("localAuthorizationList", ListOf(ENTRY), "The cards; a full list without any deletes all."),
+                Field(
+                    "localAuthorizationList",
+                    ListOf(ENTRY),
+                    "The cards; a full list without any deletes all.",
+                ),
                 Field(
                     "updateType",
                     Choice(("Differential", FULL)),

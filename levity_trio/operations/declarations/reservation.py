@@ -21,7 +21,9 @@ def _reserve_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     number = payload["connectorId"]
     yield from unknown_connector(situation, number, may_be_0=True)
     if number == 0 and (situation.configuration.get(ZERO_KEY) or "").strip().casefold() != "true":
-        yield Told("connector 0 can be reserved only where {1} is true; it is not known to be", ZERO_KEY)
+        yield Told(
+            "connector 0 can be reserved only where {1} is true; it is not known to be", ZERO_KEY
+        )
     connector = situation.connector(number)
     if connector is not None and connector.status != "Available":
         yield Told("connector {1} is {2}", number, of_ocpp(connector.status))
@@ -47,7 +49,12 @@ OPERATIONS: Final = (
         payload=Object(
             (
                 connector_id("The connector; 0 is any, if the charger supports it."),
-                time("expiryDate", "When the reservation ends.", required=True, example="2035-01-31T22:00:00Z"),
+                time(
+                    "expiryDate",
+                    "When the reservation ends.",
+                    required=True,
+                    example="2035-01-31T22:00:00Z",
+                ),
                 Field("idTag", ID_TAG, "The card that it is for.", required=True, example="GUEST"),
                 Field("parentIdTag", ID_TAG, "A group whose cards may use it too."),
                 Field(
@@ -69,7 +76,9 @@ OPERATIONS: Final = (
         section="§5.1",
         feature_profile=FeatureProfile.RESERVATION,
         summary="End a reservation.",
-        payload=Object((Field("reservationId", Integer(), "The reservation's id.", required=True, example=1),)),
+        payload=Object(
+            (Field("reservationId", Integer(), "The reservation's id.", required=True, example=1),)
+        ),
         warner=_cancel_warnings,
         outcome=judges.CANCEL_RESERVATION,
         stored="the end of the reservation",

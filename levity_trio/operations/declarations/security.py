@@ -1,13 +1,24 @@
-"""The security extension of OCPP 1.6 (the whitepaper's use cases A02, A05, L01, M03 to M05, N01)."""
+"""The security extension of OCPP 1.6 (the whitepaper's use cases A02, A05, L01, M03 to M05,
+N01)."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from levity_trio.operations import judges, transfers
-from levity_trio.operations.declarations.common import LOCATION, REQUEST_ID, RETRIES, RETRY_INTERVAL, time
+from levity_trio.operations.declarations.common import (
+    LOCATION,
+    REQUEST_ID,
+    RETRIES,
+    RETRY_INTERVAL,
+    time,
+)
 from levity_trio.operations.declarations.firmware import location_warnings
-from levity_trio.operations.declarations.trigger import CONNECTOR, requested_message, trigger_warnings
+from levity_trio.operations.declarations.trigger import (
+    CONNECTOR,
+    requested_message,
+    trigger_warnings,
+)
 from levity_trio.operations.fields import Allotted, Choice, Field, Object, Text
 from levity_trio.operations.operation import FeatureProfile, Operation, Role
 
@@ -45,18 +56,44 @@ FIRMWARE: Final = Object(
             required=True,
             example="https://files.example.org/firmware.bin",
         ),
-        time("retrieveDateTime", "When to download.", required=True, example="2030-01-31T22:00:00Z"),
+        time(
+            "retrieveDateTime", "When to download.", required=True, example="2030-01-31T22:00:00Z"
+        ),
         time("installDateTime", "When to install; if left out, at once."),
-        Field("signingCertificate", PEM, "The certificate of the signature, in PEM.", True, example=PEM_EXAMPLE),
-        Field("signature", Text(800), "The signature of the firmware, in Base64.", True, example="c2lnbmF0dXJl"),
+        Field(
+            "signingCertificate",
+            PEM,
+            "The certificate of the signature, in PEM.",
+            True,
+            example=PEM_EXAMPLE,
+        ),
+        Field(
+            "signature",
+            Text(800),
+            "The signature of the firmware, in Base64.",
+            True,
+            example="c2lnbmF0dXJl",
+        ),
     )
 )
 CERTIFICATE_HASH: Final = Object(
     (
-        Field("hashAlgorithm", Choice(("SHA256", "SHA384", "SHA512")), "How it is hashed.", True, example="SHA256"),
+        Field(
+            "hashAlgorithm",
+            Choice(("SHA256", "SHA384", "SHA512")),
+            "How it is hashed.",
+            True,
+            example="SHA256",
+        ),
         Field("issuerNameHash", HASH, "The hash of the issuer's name.", True, example="0a1b"),
         Field("issuerKeyHash", HASH, "The hash of the issuer's key.", True, example="2c3d"),
-        Field("serialNumber", Text(40), "The certificate's serial number, hexadecimal.", True, example="4e5f"),
+        Field(
+            "serialNumber",
+            Text(40),
+            "The certificate's serial number, hexadecimal.",
+            True,
+            example="4e5f",
+        ),
     )
 )
 
@@ -70,7 +107,12 @@ OPERATIONS: Final = (
         payload=Object(
             (
                 requested_message(
-                    *("BootNotification", "LogStatusNotification", "FirmwareStatusNotification", "Heartbeat"),
+                    *(
+                        "BootNotification",
+                        "LogStatusNotification",
+                        "FirmwareStatusNotification",
+                        "Heartbeat",
+                    ),
                     *("MeterValues", "SignChargePointCertificate", "StatusNotification"),
                 ),
                 CONNECTOR,
@@ -101,7 +143,9 @@ OPERATIONS: Final = (
                 RETRY_INTERVAL,
             )
         ),
-        warner=lambda payload, situation: location_warnings(payload["log"]["remoteLocation"], situation),
+        warner=lambda payload, situation: location_warnings(
+            payload["log"]["remoteLocation"], situation
+        ),
         outcome=transfers.LOG,
         stored="the statuses, the file if it is sent to us",
     ),
@@ -113,10 +157,17 @@ OPERATIONS: Final = (
         summary="Make the charger download, verify and install firmware.",
         role=Role.ADMIN,
         payload=Object(
-            (RETRIES, RETRY_INTERVAL, REQUEST_ID, Field("firmware", FIRMWARE, "The firmware.", required=True))
+            (
+                RETRIES,
+                RETRY_INTERVAL,
+                REQUEST_ID,
+                Field("firmware", FIRMWARE, "The firmware.", required=True),
+            )
         ),
         needs_force_under_transaction=True,
-        warner=lambda payload, situation: location_warnings(payload["firmware"]["location"], situation),
+        warner=lambda payload, situation: location_warnings(
+            payload["firmware"]["location"], situation
+        ),
         outcome=transfers.FIRMWARE,
         stored="the statuses, the firmware of each boot",
     ),
@@ -130,7 +181,9 @@ OPERATIONS: Final = (
         payload=Object(
             (
                 CERTIFICATE_TYPE,
-                Field("certificate", PEM, "The certificate in PEM.", True, PEM_EXAMPLE, Allotted.ROOT),
+                Field(
+                    "certificate", PEM, "The certificate in PEM.", True, PEM_EXAMPLE, Allotted.ROOT
+                ),
             )
         ),
     ),

@@ -18,12 +18,15 @@ PURPOSES: Final = Choice((CHARGER, "TxDefaultProfile", TRANSACTION))
 UNIT_WORDS: Final = {"A": "Current", "W": "Power"}
 """The words of ChargingScheduleAllowedChargingRateUnit (§9.4.2)."""
 MANAGED: Final = Told(
-    "load management limits this charger: what it draws is booked with the higher of both until it is cleared"
+    "load management limits this charger: what it draws is booked with the higher of both until "
+    "it is cleared"
 )
 
 PERIOD: Final = Object(
     (
-        Field("startPeriod", Integer(), "Seconds from the schedule's start.", required=True, example=0),
+        Field(
+            "startPeriod", Integer(), "Seconds from the schedule's start.", required=True, example=0
+        ),
         Field("limit", Decimal(), "The limit in the schedule's unit.", required=True, example=16),
         Field("numberPhases", Integer(), "The phases that may be used; if left out, 3."),
     )
@@ -53,11 +56,20 @@ PROFILE: Final = Object(
             allotted=Allotted.PROFILE,
         ),
         Field("transactionId", Integer(), "The session that a TxProfile is for."),
-        Field("stackLevel", Integer(), "Of several profiles the one with the highest level wins.", True, example=0),
+        Field(
+            "stackLevel",
+            Integer(),
+            "Of several profiles the one with the highest level wins.",
+            True,
+            example=0,
+        ),
         Field(
             "chargingProfilePurpose",
             PURPOSES,
-            "ChargePointMaxProfile limits the charger, TxDefaultProfile each session, TxProfile one.",
+            (
+                "ChargePointMaxProfile limits the charger, TxDefaultProfile each session, "
+                "TxProfile one."
+            ),
             required=True,
             example=TRANSACTION,
         ),
@@ -76,13 +88,21 @@ PROFILE: Final = Object(
 )
 
 
-def profile_warnings(profile: Payload, connector: int | None, situation: Situation) -> Iterator[str]:
-    """Warn about what the charger's configuration does not allow, or a schedule that cannot be meant."""
+def profile_warnings(
+    profile: Payload, connector: int | None, situation: Situation
+) -> Iterator[str]:
+    """Warn about what the charger's configuration does not allow, or a schedule that cannot be
+    meant."""
     schedule = profile["chargingSchedule"]
-    highest, most = situation.number("ChargeProfileMaxStackLevel"), situation.number("ChargingScheduleMaxPeriods")
+    highest, most = (
+        situation.number("ChargeProfileMaxStackLevel"),
+        situation.number("ChargingScheduleMaxPeriods"),
+    )
     if highest is not None and profile["stackLevel"] > highest:
         yield Told(
-            "stackLevel {1}: the charger allows {2} (ChargeProfileMaxStackLevel)", profile["stackLevel"], highest
+            "stackLevel {1}: the charger allows {2} (ChargeProfileMaxStackLevel)",
+            profile["stackLevel"],
+            highest,
         )
     if most is not None and len(schedule["chargingSchedulePeriod"]) > most:
         yield Told("more than {1} periods (ChargingScheduleMaxPeriods)", most)
@@ -97,11 +117,17 @@ def unit_warnings(unit: str, situation: Situation) -> Iterator[str]:
     """Warn about a unit that the charger does not support."""
     allowed = situation.words("ChargingScheduleAllowedChargingRateUnit")
     if allowed and not allowed & {UNIT_WORDS[unit], unit}:
-        yield Told("the charger does not list {1} in ChargingScheduleAllowedChargingRateUnit", UNIT_WORDS[unit])
+        yield Told(
+            "the charger does not list {1} in ChargingScheduleAllowedChargingRateUnit",
+            UNIT_WORDS[unit],
+        )
 
 
 def _schedule_warnings(profile: Payload, schedule: Payload) -> Iterator[str]:
-    kind, starts = profile["chargingProfileKind"], [one["startPeriod"] for one in schedule["chargingSchedulePeriod"]]
+    kind, starts = (
+        profile["chargingProfileKind"],
+        [one["startPeriod"] for one in schedule["chargingSchedulePeriod"]],
+    )
     if starts[:1] != [0]:
         yield Told("the first period must start at 0 (§7.14)")
     if starts != sorted(starts):
@@ -127,7 +153,9 @@ def _set_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     yield from profile_warnings(profile, number, situation)
 
 
-def _transaction_warnings(number: int, transaction: int | None, situation: Situation) -> Iterator[str]:
+def _transaction_warnings(
+    number: int, transaction: int | None, situation: Situation
+) -> Iterator[str]:
     """§5.16: a TxProfile is for the open transaction of a connector."""
     if number <= 0:
         yield Told("a TxProfile is for a connector above 0 (§5.16)")

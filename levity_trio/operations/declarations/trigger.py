@@ -18,12 +18,20 @@ def trigger_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     """Warn about a connector that the charger does not have."""
     if "connectorId" in payload:
         is_of_connector = payload["requestedMessage"] == "MeterValues"
-        yield from unknown_connector(situation, payload["connectorId"], may_be_0=not is_of_connector)
+        yield from unknown_connector(
+            situation, payload["connectorId"], may_be_0=not is_of_connector
+        )
 
 
 def requested_message(*names: str) -> Field:
     """Return the field requestedMessage."""
-    return Field("requestedMessage", Choice(names), "The message.", required=True, example="StatusNotification")
+    return Field(
+        "requestedMessage",
+        Choice(names),
+        "The message.",
+        required=True,
+        example="StatusNotification",
+    )
 
 
 OPERATIONS: Final = (
@@ -36,7 +44,11 @@ OPERATIONS: Final = (
         payload=Object(
             (
                 requested_message(
-                    *("BootNotification", "DiagnosticsStatusNotification", "FirmwareStatusNotification"),
+                    *(
+                        "BootNotification",
+                        "DiagnosticsStatusNotification",
+                        "FirmwareStatusNotification",
+                    ),
                     *("Heartbeat", "MeterValues", "StatusNotification"),
                 ),
                 CONNECTOR,

@@ -1,4 +1,5 @@
-"""The audit: every logged frame, in both directions and in order, is sent to Fluentd and acknowledged there."""
+"""The audit: every logged frame, in both directions and in order, is sent to Fluentd and
+acknowledged there."""
 
 from __future__ import annotations
 

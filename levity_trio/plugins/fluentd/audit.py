@@ -1,10 +1,12 @@
-"""The audit reads the table `log` from a cursor, which advances only past frames that Fluentd has acknowledged.
+"""The audit reads the table `log` from a cursor, which advances only past frames that Fluentd has
+acknowledged.
 
-The log itself is the spool: during an outage of Fluentd no frames are held in memory, and an outage, a crash or a
-restart leaves no gap. The cursor is written with other writes, a few seconds later, so frames may be sent again after
-kill -9: delivery is at least once, and a record's log id identifies repeats. Frames pruned before they were sent are
-missing between two ids; they are counted, and a record in the stream reports them. Frames are read and packed a page
-at a time in a thread, so the audit does not delay chargers.
+The log itself is the spool: during an outage of Fluentd no frames are held in memory, and an
+outage, a crash or a restart leaves no gap. The cursor is written with other writes, a few seconds
+later, so frames may be sent again after kill -9: delivery is at least once, and a record's log id
+identifies repeats. Frames pruned before they were sent are missing between two ids; they are
+counted, and a record in the stream reports them. Frames are read and packed a page at a time in a
+thread, so the audit does not delay chargers.
 """
 
 from __future__ import annotations
@@ -40,9 +42,11 @@ log = get_logger("system")
 
 
 class Batch(NamedTuple):
-    """A packed page of the log. `begin` counts the frames lost before it, which its first chunk reports.
+    """A packed page of the log. `begin` counts the frames lost before it, which its first chunk
+    reports.
 
-    `reached[i]` is the log id of the last frame in `chunks[i]`; `newest` is the newest id of the log.
+    `reached[i]` is the log id of the last frame in `chunks[i]`; `newest` is the newest id of the
+    log.
     """
 
     begin: AuditPosition
@@ -93,7 +97,8 @@ class FluentdAudit(Plugin):
         self._committed.set()
 
     async def follow(self) -> NoReturn:
-        """Send the log to Fluentd as it grows; reconnect with exponential backoff after each failure."""
+        """Send the log to Fluentd as it grows; reconnect with exponential backoff after each
+        failure."""
         if not (duties := self._site.writer.sharing.duties).is_set():
             await duties.wait()
             await self._go_on()
@@ -140,10 +145,20 @@ class FluentdAudit(Plugin):
                 await trio.sleep(GATHER_SECONDS)
 
     async def _read_page(self) -> Batch:
-        """Read the next page. Frames pruned since the last read are counted at once, even if nothing can be sent."""
-        position, prefix, now = self._position, self._site.config.fluentd_tag, stamp(self._site.clock())
+        """Read the next page. Frames pruned since the last read are counted at once, even if
+        nothing can be sent."""
+        position, prefix, now = (
+            self._position,
+            self._site.config.fluentd_tag,
+            stamp(self._site.clock()),
+        )
         page = await self._site.reader.run(
-            lambda db: pack(frames_after(db, position.log_id, PAGE_FRAMES, PAGE_CHARACTERS), position, prefix, now)
+            lambda db: pack(
+                frames_after(db, position.log_id, PAGE_FRAMES, PAGE_CHARACTERS),
+                position,
+                prefix,
+                now,
+            )
         )
         self._newest = page.newest
         if count := page.begin.lost - position.lost:

@@ -1,7 +1,9 @@
-"""The sending side of Fluentd's forward protocol (v1): messages of entries, each acknowledged by its chunk id.
+"""The sending side of Fluentd's forward protocol (v1): messages of entries, each acknowledged by
+its chunk id.
 
-The time of an entry is an EventTime with nanoseconds. Outside the years 1970 to 2106, which a simulated clock can
-reach, it is an integer in seconds. https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1
+The time of an entry is an EventTime with nanoseconds. Outside the years 1970 to 2106, which a
+simulated clock can reach, it is an integer in seconds.
+https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ from levity_trio.plugins.fluentd.records import Entry
 
 CONNECT_SECONDS: Final = 10.0
 TIME_OUT_SECONDS: Final = 30.0
-"""After this time without an acknowledgement, or without a sent piece, the connection is considered hung."""
+"""After this time without an acknowledgement, or without a sent piece, the connection is considered
+hung."""
 PIECE_BYTES: Final = 65_536
 NANOSECOND_DIGITS: Final = 9
 GATHER_SECONDS: Final = 0.02
-"""Pause between two reads of acknowledgements. Fluentd sends each separately, and waking for each would cost more than
-its frame."""
+"""Pause between two reads of acknowledgements. Fluentd sends each separately, and waking for each
+would cost more than its frame."""
 UNREAD_BYTES: Final = 65_536
 """Maximum size of buffered acknowledgements; one has 40 bytes."""
 
@@ -47,7 +50,8 @@ class Chunk(NamedTuple):
 
 
 class Packer:
-    """Make chunks with names unique to this packer: frames sent again may be divided into different chunks."""
+    """Make chunks with names unique to this packer: frames sent again may be divided into different
+    chunks."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -59,12 +63,16 @@ class Packer:
         """Pack entries with one tag as a message in Forward mode."""
         name = b64encode(self._token + next(self._numbers).to_bytes(8, "big")).decode()
         packed = [(event_time(entry.at), entry.record) for entry in entries]
-        return Chunk(name, self._pack([f"{self._prefix}.{tag}", packed, {"chunk": name, "size": len(packed)}]))
+        return Chunk(
+            name,
+            self._pack([f"{self._prefix}.{tag}", packed, {"chunk": name, "size": len(packed)}]),
+        )
 
 
 @lru_cache(maxsize=64)
 def event_time(at: str) -> EventTime | int:
-    """Convert a time of the database, with any number of decimals. Cached: a call and its response often share one."""
+    """Convert a time of the database, with any number of decimals. Cached: a call and its response
+    often share one."""
     seconds = int(datetime.fromisoformat(f"{at[:19]}+00:00").timestamp())
     nanoseconds = int(at[20:-1].ljust(NANOSECOND_DIGITS, "0")[:NANOSECOND_DIGITS])
     return EventTime(seconds, nanoseconds) if 0 <= seconds < 2**32 else seconds
@@ -95,7 +103,8 @@ class Link:
                     await self._answered.wait()
 
     def acknowledged(self, chunks: Sequence[Chunk]) -> int:
-        """Return how many of the chunks delivered last are acknowledged without a gap, from the first on."""
+        """Return how many of the chunks delivered last are acknowledged without a gap, from the
+        first on."""
         waiting = (number for number, chunk in enumerate(chunks) if chunk.name in self._waiting)
         return next(waiting, len(chunks))
 
@@ -114,7 +123,9 @@ class Link:
     def _acknowledge(self, response: object) -> None:
         name = response.get("ack") if isinstance(response, dict) else None
         if not isinstance(name, str):
-            raise Broken(f"not an acknowledgement (shared keys are not supported): {response!r:.60}")
+            raise Broken(
+                f"not an acknowledgement (shared keys are not supported): {response!r:.60}"
+            )
         self._waiting.discard(name)
 
 
@@ -145,5 +156,8 @@ def _mapped(too_slow: str = f"no connection within {CONNECT_SECONDS:g} s") -> It
         raise Broken(too_slow) from None
     except (OSError, trio.BrokenResourceError) as error:
         raise Broken(str(error) or "the connection broke") from error
-    except (ValueError, msgpack.UnpackException) as error:  # host name not found, or not MessagePack
+    except (
+        ValueError,
+        msgpack.UnpackException,
+    ) as error:  # host name not found, or not MessagePack
         raise Broken(f"{error}") from error

@@ -1,11 +1,13 @@
-"""Fluentd records made from rows of the log: the record shapes and tags of Levity, with additional keys.
+"""Fluentd records made from rows of the log: the record shapes and tags of Levity, with additional
+keys.
 
-    {type: ocpp, cp, dir, msg, remote_addr}     PREFIX.boot, .heartbeat, .status, .transaction.start, …
-    {type: ws, cp, event, remote_addr}          PREFIX.websocket
-    {type: lost, count, total}                  PREFIX.lost
+    {type: ocpp, cp, dir, msg, remote_addr}     PREFIX.boot, .heartbeat, .status,
+    .transaction.start, … {type: ws, cp, event, remote_addr}          PREFIX.websocket {type: lost,
+    count, total}                  PREFIX.lost
 
-The tag of a CALLRESULT is that of its CALL with `.response` appended, that of a CALLERROR has `.error`. Fluentd keeps a
-buffer per tag, so the number of tags is bounded: an action outside OCPP has the tag `unknown`.
+The tag of a CALLRESULT is that of its CALL with `.response` appended, that of a CALLERROR has
+`.error`. Fluentd keeps a buffer per tag, so the number of tags is bounded: an action outside OCPP
+has the tag `unknown`.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ LEVITYS: Final = {
     "Authorize": "authorize",
 }
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-TAGS: Final = {action: _HUMP.sub("_", action).lower() for action in CHARGER_ACTIONS | SERVER_ACTIONS} | LEVITYS
+TAGS: Final = {
+    action: _HUMP.sub("_", action).lower() for action in CHARGER_ACTIONS | SERVER_ACTIONS
+} | LEVITYS
 UNKNOWN: Final = "unknown"
 KINDS: Final = {3: ".response", "3": ".response", 4: ".error", "4": ".error"}
 FRAMES: Final = ("recv", "send")
@@ -69,12 +73,14 @@ def entry(row: LoggedFrame) -> Entry:
 
 
 def lost(at: str, count: int, total: int) -> Entry:
-    """Make the record that reports `count` further frames, `total` in all, pruned from the log before being sent."""
+    """Make the record that reports `count` further frames, `total` in all, pruned from the log
+    before being sent."""
     return Entry("lost", at, {"type": "lost", "count": count, "total": total})
 
 
 def _message(frame: str) -> object:
-    """Return a frame as a list, or its text if it is no list, too wide, or too deep for Fluentd's decoder (128)."""
+    """Return a frame as a list, or its text if it is no list, too wide, or too deep for Fluentd's
+    decoder (128)."""
     message = None if is_too_wide(frame) else _json(frame)
     if not isinstance(message, list):
         return frame
@@ -84,7 +90,8 @@ def _message(frame: str) -> object:
 
 
 def _of_connection(row: LoggedFrame) -> dict[str, Any]:
-    """Make the record of a handshake with its request, or of the end of a connection with its close code and reason."""
+    """Make the record of a handshake with its request, or of the end of a connection with its close
+    code and reason."""
     parsed = _json(row.frame)
     more = parsed if isinstance(parsed, dict) else {"reason": row.frame}
     return {

@@ -1,4 +1,5 @@
-"""MQTT: what chargers do, for Home Assistant and whoever else subscribes; meters and commands the other way."""
+"""MQTT: what chargers do, for Home Assistant and whoever else subscribes; meters and commands the
+other way."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """One connection to an MQTT broker: paho-mqtt is the protocol, and trio drives its socket.
 
-paho knows the packets of MQTT 5 and 3.1.1, and has functions for loops of others: what to do when its socket can be
-read or written, and now and then. Only its connect blocks, so that alone runs in a thread. Nothing is queued here: each
-caller waits until its messages are written or acknowledged, and no more than those are kept.
+paho knows the packets of MQTT 5 and 3.1.1, and has functions for loops of others: what to do when
+its socket can be read or written, and now and then. Only its connect blocks, so that alone runs in
+a thread. Nothing is queued here: each caller waits until its messages are written or acknowledged,
+and no more than those are kept.
 """
 
 from __future__ import annotations
@@ -34,30 +35,33 @@ CONNECT_SECONDS: Final = 8.0
 ANSWER_SECONDS: Final = 3.0
 """How long a broker may take to answer MQTT 5. Some that know only 3.1.1 wait in vain for more."""
 SILENT_SECONDS: Final = 10.0
-"""After this time in which nothing could be written, or was acknowledged, the connection is considered hung."""
+"""After this time in which nothing could be written, or was acknowledged, the connection is
+considered hung."""
 KEEPALIVE_SECONDS: Final = 15
 MISC_SECONDS: Final = 5.0
 LEAST_MISC_SECONDS: Final = 0.25
 """A broker may want to hear of us more often than we ask of it (MQTT 5, 3.2.2.3.14)."""
 MOST_BYTES: Final = 64 * 1024
-"""The largest packet that the broker may send us (MQTT 5, 3.1.2.11.4). By 3.1.1 it cannot know; a larger one ends the
-connection."""
+"""The largest packet that the broker may send us (MQTT 5, 3.1.2.11.4). By 3.1.1 it cannot know; a
+larger one ends the connection."""
 MOST_OF_MQTT: Final = 268_435_455
 HEAD_BYTES: Final = 64
 """Of a packet, at most, beside topic and payload."""
 UNUSABLE: Final = frozenset("+#\0")
-"""No topic of a message has these (MQTT 5, 3.3.2.1 and 4.7.3), so nothing could be answered there."""
+"""No topic of a message has these (MQTT 5, 3.3.2.1 and 4.7.3), so nothing could be answered
+there."""
 FAILURE: Final = 0x80
 """Reason codes from here on are failures (MQTT 5, 2.4)."""
 REFUSALS: Final = frozenset({0x86, 0x87, 0x8A, 0x8C, 0x9A, 0x9B})
-"""Bad user name or password, not authorized, banned, bad authentication method; no retained messages, no QoS 1: a
-person must change something."""
+"""Bad user name or password, not authorized, banned, bad authentication method; no retained
+messages, no QoS 1: a person must change something."""
 KIND: Final = 0xF6
 """The kind of a packet in its first byte, and its QoS if it is a message (3.1.1, 2.2 and 3.3.1)."""
 UNANSWERED: Final = frozenset({0x20, 0x30, 0x40, 0x90, 0xB0, 0xD0, 0xE0})
 """CONNACK, PUBLISH with QoS 0, PUBACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT."""
 ANSWERED: Final = frozenset({0x32, 0x34, 0x62})
-"""PUBLISH with QoS 1 or 2, and PUBREL: we subscribe with QoS 0, but some brokers send what is retained with its own."""
+"""PUBLISH with QoS 1 or 2, and PUBREL: we subscribe with QoS 0, but some brokers send what is
+retained with its own."""
 SENT: Final = frozenset({0x30, 0x32})
 """PUBLISH: the only packets of ours that are many and answer nothing."""
 MOST_ANSWERS: Final = 1000
@@ -70,12 +74,14 @@ class Broken(Exception):
 
 
 class BrokerRefuses(Broken):
-    """The broker, or its certificate, is not as the settings say. A person must change something."""
+    """The broker, or its certificate, is not as the settings say. A person must change
+    something."""
 
 
 class Untaken(Exception):
-    """The broker does not take a message; the connection goes on. `index` is the place of the first such one among
-    those that were delivered; those before it were acknowledged, unless one is too large."""
+    """The broker does not take a message; the connection goes on. `index` is the place of the first
+    such one among those that were delivered; those before it were acknowledged, unless one is too
+    large."""
 
     def __init__(self, words: str, index: int) -> None:
         super().__init__(words)
@@ -126,7 +132,8 @@ class Broker:
 
     @property
     def client_id(self) -> str:
-        """The same after each start, so that the broker ends an old connection of ours when the new one comes."""
+        """The same after each start, so that the broker ends an old connection of ours when the new
+        one comes."""
         return f"levity-{digest(self.prefix)[:12]}"
 
     def secret(self) -> str | None:
@@ -136,10 +143,13 @@ class Broker:
         try:
             return self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise BrokerRefuses(f"cannot read the password in {self.password_file}: {error}") from None
+            raise BrokerRefuses(
+                f"cannot read the password in {self.password_file}: {error}"
+            ) from None
 
     def trust(self) -> ssl.SSLContext:
-        """Return what its certificate is checked with. Raises BrokerRefuses if --mqtt-ca cannot be read."""
+        """Return what its certificate is checked with. Raises BrokerRefuses if --mqtt-ca cannot be
+        read."""
         try:
             context = ssl.create_default_context(cafile=self.ca)
         except (OSError, ssl.SSLError) as error:
@@ -154,7 +164,8 @@ Receive = Callable[[Message], None]
 
 @dataclass(slots=True)
 class _Waiting:
-    """Messages or a subscription on their way: their places by packet id, and what ends the wait."""
+    """Messages or a subscription on their way: their places by packet id, and what ends the
+    wait."""
 
     places: dict[int, int] = field(default_factory=dict)
     done: trio.Event = field(default_factory=trio.Event)
@@ -163,7 +174,8 @@ class _Waiting:
 
 
 class _TlsSocket(ssl.SSLSocket):
-    """A socket of paho's, which forgets it when the handshake fails: the connection would stay open for a while."""
+    """A socket of paho's, which forgets it when the handshake fails: the connection would stay open
+    for a while."""
 
     def do_handshake(self, block: bool = False) -> None:
         try:
@@ -219,8 +231,8 @@ class Link:
         client.on_socket_register_write = self._on_register_write
 
     async def publish(self, messages: Iterable[Message]) -> list[str]:
-        """Send messages at most once; return when they are written. Those that are too large for the broker are left
-        out; return their topics."""
+        """Send messages at most once; return when they are written. Those that are too large for
+        the broker are left out; return their topics."""
         fitting, too_large = list[Message](), list[str]()
         for one in messages:
             if self._is_fitting(one):
@@ -231,9 +243,11 @@ class Link:
         return too_large
 
     async def deliver(self, messages: Iterable[Message]) -> None:
-        """Send messages at least once; return when the broker has acknowledged all. Raises also Untaken.
+        """Send messages at least once; return when the broker has acknowledged all. Raises also
+        Untaken.
 
-        paho sends some at once, but does not know that a broker may allow fewer (MQTT 5, 3.2.2.3.3).
+        paho sends some at once, but does not know that a broker may allow fewer (MQTT 5,
+        3.2.2.3.3).
         """
         whole = [*messages]
         at_once = self._most_on_their_way
@@ -255,7 +269,11 @@ class Link:
         _, number = self._client.subscribe(asked)
         self._expect(number, 0, waiting)
         await self._wait(waiting)
-        return [topic for (topic, _), reason in zip(asked, waiting.granted, strict=False) if reason.value >= FAILURE]
+        return [
+            topic
+            for (topic, _), reason in zip(asked, waiting.granted, strict=False)
+            if reason.value >= FAILURE
+        ]
 
     async def unsubscribe(self, topics: Collection[str]) -> None:
         """End subscriptions."""
@@ -268,7 +286,9 @@ class Link:
         for place, one in enumerate(messages):
             self._check()
             if not self._is_fitting(one):
-                raise Untaken(f"a message of {len(one.payload)} bytes is too large for the broker", place)
+                raise Untaken(
+                    f"a message of {len(one.payload)} bytes is too large for the broker", place
+                )
             sent = self._client.publish(one.topic, one.payload, qos, one.is_retained)
             self._expect(sent.mid, place, waiting)
         if waiting.places:
@@ -284,7 +304,8 @@ class Link:
         self._waiting[number] = waiting
 
     async def _wait(self, waiting: _Waiting) -> None:
-        """Wait until nothing is on its way any more; the time begins anew with each message that is through."""
+        """Wait until nothing is on its way any more; the time begins anew with each message that is
+        through."""
         self._moved_at = trio.current_time()
         try:
             while not waiting.done.is_set() and self._problem is None:
@@ -324,7 +345,12 @@ class Link:
     # What paho calls. `*_` are the client itself, and what nobody needs.
 
     def _on_connect(
-        self, _client: Client, _data: object, _flags: object, reason: ReasonCode, told: Properties | None
+        self,
+        _client: Client,
+        _data: object,
+        _flags: object,
+        reason: ReasonCode,
+        told: Properties | None,
     ) -> None:
         self._most_bytes = getattr(told, "MaximumPacketSize", MOST_OF_MQTT)
         self._most_on_their_way = getattr(told, "ReceiveMaximum", MOST_OF_MQTT)
@@ -333,21 +359,32 @@ class Link:
             self._break(kind(f"the broker says: {reason}"))
         self._connected.set()
 
-    def _on_disconnect(self, _client: Client, _data: object, flags: Any, reason: ReasonCode, *_: object) -> None:
+    def _on_disconnect(
+        self, _client: Client, _data: object, flags: Any, reason: ReasonCode, *_: object
+    ) -> None:
         says = "the connection to the broker broke"
         if flags.is_disconnect_packet_from_server:
             says = f"the broker ended the connection: {reason}"
         elif self._client.too_large:
-            says = f"the broker sent a packet of {self._client.too_large} bytes; at most {MOST_BYTES} are read"
+            says = (
+                f"the broker sent a packet of {self._client.too_large} bytes; at most "
+                f"{MOST_BYTES} are read"
+            )
         self._break(Broken(says))
 
-    def _on_publish(self, _client: Client, _data: object, number: int, reason: ReasonCode, *_: object) -> None:
+    def _on_publish(
+        self, _client: Client, _data: object, number: int, reason: ReasonCode, *_: object
+    ) -> None:
         if reason.value >= FAILURE and (waiting := self._waiting.get(number)) is not None:
-            untaken = Untaken(f"the broker does not take a message: {reason}", waiting.places[number])
+            untaken = Untaken(
+                f"the broker does not take a message: {reason}", waiting.places[number]
+            )
             waiting.untaken = waiting.untaken or untaken
         self._ended(number)
 
-    def _on_subscribe(self, _c: Client, _data: object, number: int, reasons: list[ReasonCode], *_: object) -> None:
+    def _on_subscribe(
+        self, _c: Client, _data: object, number: int, reasons: list[ReasonCode], *_: object
+    ) -> None:
         if (waiting := self._waiting.get(number)) is not None:
             waiting.granted = reasons
         self._ended(number)
@@ -356,7 +393,9 @@ class Link:
         with suppress(UnicodeDecodeError):  # no topic that anybody subscribes to
             topic = message.topic
             if UNUSABLE.isdisjoint(topic):
-                self._received(Message(topic=topic, payload=bytes(message.payload), is_retained=message.retain))
+                self._received(
+                    Message(topic=topic, payload=bytes(message.payload), is_retained=message.retain)
+                )
 
     def _on_socket_close(self, _client: Client, _data: object, sock: Any) -> None:
         trio.lowlevel.notify_closing(sock)
@@ -383,7 +422,11 @@ class Link:
                 await trio.lowlevel.wait_readable(sock)
             self._client.loop_read()
             # What TLS has decrypted already makes no socket readable.
-            while (now := self._client.socket()) is not None and isinstance(now, ssl.SSLSocket) and now.pending():
+            while (
+                (now := self._client.socket()) is not None
+                and isinstance(now, ssl.SSLSocket)
+                and now.pending()
+            ):
                 await trio.lowlevel.checkpoint()
                 self._client.loop_read()
 
@@ -407,13 +450,18 @@ class Link:
 
 
 @asynccontextmanager
-async def open_link(broker: Broker, received: Receive, will: Message | None = None) -> AsyncIterator[Link]:
-    """Connect to a broker, by MQTT 3.1.1 where it does not know 5. When the connection ends, for whatever reason, the
-    broker sends `will`.
+async def open_link(
+    broker: Broker, received: Receive, will: Message | None = None
+) -> AsyncIterator[Link]:
+    """Connect to a broker, by MQTT 3.1.1 where it does not know 5. When the connection ends, for
+    whatever reason, the broker sends `will`.
 
     Raises Broken, also in the block when the connection ends.
     """
-    with ExitStack() as closing, unwrapped(Broken):  # sockets are closed when no task waits for them any more
+    with (
+        ExitStack() as closing,
+        unwrapped(Broken),
+    ):  # sockets are closed when no task waits for them any more
         async with trio.open_nursery() as nursery:
             link = await _linked(nursery, closing, broker, received, will)
             nursery.start_soon(link.wait_over)
@@ -422,9 +470,14 @@ async def open_link(broker: Broker, received: Receive, will: Message | None = No
 
 
 async def _linked(
-    nursery: trio.Nursery, closing: ExitStack, broker: Broker, received: Receive, will: Message | None
+    nursery: trio.Nursery,
+    closing: ExitStack,
+    broker: Broker,
+    received: Receive,
+    will: Message | None,
 ) -> Link:
-    """Return a connection that the broker has accepted; its tasks run in the nursery. Raises Broken."""
+    """Return a connection that the broker has accepted; its tasks run in the nursery. Raises
+    Broken."""
     for version in _VERSIONS:
         is_last, link = version is _VERSIONS[-1], None
         with trio.move_on_after(CONNECT_SECONDS) as patience:
@@ -465,7 +518,13 @@ async def _connect(broker: Broker, version: MQTTProtocolVersion, will: Message |
         if version is MQTTProtocolVersion.MQTTv5:
             properties, clean_start = Properties(PacketTypes.CONNECT), True  # type: ignore[no-untyped-call]
             properties.MaximumPacketSize = MOST_BYTES
-        client.connect(broker.host, broker.port, KEEPALIVE_SECONDS, clean_start=clean_start, properties=properties)
+        client.connect(
+            broker.host,
+            broker.port,
+            KEEPALIVE_SECONDS,
+            clean_start=clean_start,
+            properties=properties,
+        )
         if not is_wanted:
             _close(client)
         return client
@@ -485,7 +544,8 @@ async def _connect(broker: Broker, version: MQTTProtocolVersion, will: Message |
 
 
 def _client(broker: Broker, version: MQTTProtocolVersion, will: Message | None) -> _Client:
-    """Return paho's client of one connection. Raises BrokerRefuses if a file of the settings cannot be read."""
+    """Return paho's client of one connection. Raises BrokerRefuses if a file of the settings cannot
+    be read."""
     client = _Client(
         CallbackAPIVersion.VERSION2,
         broker.client_id,

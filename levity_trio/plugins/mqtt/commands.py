@@ -1,9 +1,9 @@
-"""Commands: a message on CHARGER/CONNECTOR/command/NAME becomes a request of the API, and is answered on
-CHARGER/CONNECTOR/answer/NAME.
+"""Commands: a message on CHARGER/CONNECTOR/command/NAME becomes a request of the API, and is
+answered on CHARGER/CONNECTOR/answer/NAME.
 
-The request is one of the token of --mqtt-commands, so its role, what it may force, and its record are those of the API.
-Nothing waits for a charger but a task of its own. What arrives faster than it can be handed in is refused: an old
-command must not move a contactor.
+The request is one of the token of --mqtt-commands, so its role, what it may force, and its record
+are those of the API. Nothing waits for a charger but a task of its own. What arrives faster than it
+can be handed in is refused: an old command must not move a contactor.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class Request(NamedTuple):
 
 @record
 class Asked:
-    """A command that arrived, and what its payload gives. `place` is its charger and connector in topics."""
+    """A command that arrived, and what its payload gives. `place` is its charger and connector in
+    topics."""
 
     place: str
     name: str
@@ -100,8 +101,8 @@ class Asked:
 
 
 class Known(NamedTuple):
-    """What is known where a command is for: the connectors, the open transaction, the tag of automatic starts, and
-    whether the tag that the command gives is of a household."""
+    """What is known where a command is for: the connectors, the open transaction, the tag of
+    automatic starts, and whether the tag that the command gives is of a household."""
 
     connectors: Sequence[int]
     transaction: int | None
@@ -111,7 +112,8 @@ class Known(NamedTuple):
 
 @record
 class Command:
-    """What a command does, and the request that it becomes. `value` says what its payload is, "" if it has none.
+    """What a command does, and the request that it becomes. `value` says what its payload is, "" if
+    it has none.
 
     `fields` are those of a JSON object beside `at` and `value`.
     """
@@ -130,21 +132,27 @@ def _start(asked: Asked, known: Known) -> Request:
 
 def _stop(asked: Asked, known: Known) -> Request:
     if known.transaction is None:
-        raise Refused("conflict", f"no session is open at connector {asked.connector} of {asked.charger}")
+        raise Refused(
+            "conflict", f"no session is open at connector {asked.connector} of {asked.charger}"
+        )
     return asked.call("remote-stop", transactionId=known.transaction)
 
 
 def _limit(asked: Asked, _known: Known) -> Request:
     if "value" not in asked.given:
         raise Refused("invalid", "give the amperes, or null to lift the limit")
-    return Request("PUT", "/api/admin/load/limits", {**asked.of_load, "amperes": _number(asked.given["value"])})
+    return Request(
+        "PUT", "/api/admin/load/limits", {**asked.of_load, "amperes": _number(asked.given["value"])}
+    )
 
 
 def _availability(asked: Asked, _known: Known) -> Request:
     wanted = str(asked.given.get("value", "")).casefold()
     if wanted not in AVAILABILITIES:
         raise Refused("invalid", "give ON to put the connector into service, or OFF to take it out")
-    return asked.call("change-availability", connectorId=asked.connector, type=AVAILABILITIES[wanted])
+    return asked.call(
+        "change-availability", connectorId=asked.connector, type=AVAILABILITIES[wanted]
+    )
 
 
 def _unlock(asked: Asked, _known: Known) -> Request:
@@ -173,12 +181,16 @@ AVAILABILITIES: Final[Mapping[str, str]] = {
 COMMANDS: Final[Mapping[str, Command]] = {
     "start": Command(
         meaning="Start a session",
-        value="The tag, the same as `id_tag`; without one, that of `--auto-start-id-tag`. One of a household needs "
-        "`--mqtt-names`",
+        value=(
+            "The tag, the same as `id_tag`; without one, that of `--auto-start-id-tag`. One of a "
+            "household needs `--mqtt-names`"
+        ),
         fields=("id_tag",),
         request=_start,
     ),
-    "stop": Command(meaning="Stop the session of the connector", value="", fields=(), request=_stop),
+    "stop": Command(
+        meaning="Stop the session of the connector", value="", fields=(), request=_stop
+    ),
     "limit": Command(
         meaning="Limit the connector by hand, as load management does: the lower limit counts",
         value="Amperes per phase, a whole number; `null` lifts the limit",
@@ -193,7 +205,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
         is_of_whole=True,
     ),
     "unlock": Command(
-        meaning="Release the cable; during a session only with `force`, for which the token needs the role admin",
+        meaning=(
+            "Release the cable; during a session only with `force`, for which the token needs the "
+            "role admin"
+        ),
         value="",
         fields=("force",),
         request=_unlock,
@@ -210,19 +225,28 @@ _SAID: Final[Mapping[str, str]] = {
     "accepted": "the charger accepted it",
     "rejected": "the charger rejected it ({answer}); see whether its state allows it",
     "error": "the charger answered with an error: {error_code} {error_description}",
-    "timed out": "the charger did not answer in time; see whether it is connected, then send it again",
-    "gone": "the charger's connection ended before its answer; send it again when the charger is back",
+    "timed out": (
+        "the charger did not answer in time; see whether it is connected, then send it again"
+    ),
+    "gone": (
+        "the charger's connection ended before its answer; send it again when the charger is back"
+    ),
     "cancelled": "somebody cancelled it",
 }
 _OF_PROBLEMS: Final = {
-    "not_connected": "the charger is not connected, so nothing was sent; send it again when it is back",
+    "not_connected": (
+        "the charger is not connected, so nothing was sent; send it again when it is back"
+    ),
 }
 """Words for problems of the API that name what only its clients can do."""
-_UNSAID: Final = "it is {state}, and nothing more is known yet; see command {id} on the page of {charger}"
+_UNSAID: Final = (
+    "it is {state}, and nothing more is known yet; see command {id} on the page of {charger}"
+)
 
 
 class Commands:
-    """Takes commands, hands them in as requests of a token, given by its name, and publishes the answers."""
+    """Takes commands, hands them in as requests of a token, given by its name, and publishes the
+    answers."""
 
     def __init__(self, site: Site, prefix: str, token: str) -> None:
         self._site = site
@@ -236,8 +260,9 @@ class Commands:
         self._send, self._answers = trio.open_memory_channel[Message](MOST_WAITING)
 
     def take(self, message: Message) -> None:
-        """Take a message. It never blocks: a command for which there is no room is refused. What is on no topic of
-        commands is ignored, such as the last message of a meter to which we listen no longer."""
+        """Take a message. It never blocks: a command for which there is no room is refused. What is
+        on no topic of commands is ignored, such as the last message of a meter to which we listen
+        no longer."""
         found = self._ours.fullmatch(message.topic)
         if found is None:
             return
@@ -251,7 +276,8 @@ class Commands:
             self._refuse(place, name, Refused("busy", words))
 
     async def run(self, link: Link) -> None:
-        """Hand in what was taken and publish answers over a connection, until that ends. Raises Broken."""
+        """Hand in what was taken and publish answers over a connection, until that ends. Raises
+        Broken."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._check_token)
             nursery.start_soon(self._publish, link)
@@ -266,10 +292,15 @@ class Commands:
     def _read(self, message: Message, place: str, name: str) -> Asked:
         """Return the command of a message. Raises Refused."""
         if message.is_retained:
-            raise Refused("retained", "the command is retained, so it may be old; publish commands without retain")
+            raise Refused(
+                "retained",
+                "the command is retained, so it may be old; publish commands without retain",
+            )
         command = COMMANDS.get(name)
         if command is None:
-            raise Refused("unknown", f"there is no command {cut(name)}; there are {', '.join(COMMANDS)}")
+            raise Refused(
+                "unknown", f"there is no command {cut(name)}; there are {', '.join(COMMANDS)}"
+            )
         level, _, number = place.partition("/")
         charger = unescaped(level)
         if charger not in self._site.chargers.known():
@@ -277,7 +308,9 @@ class Commands:
         if not (number.isascii() and number.isdecimal() and len(number) < MANY_DIGITS):
             raise Refused("not_found", f"there is no connector {cut(number)}; give its number")
         if int(number) == 0 and not command.is_of_whole:
-            raise Refused("invalid", f"connector 0 is the whole charger; {name} is for one connector")
+            raise Refused(
+                "invalid", f"connector 0 is the whole charger; {name} is for one connector"
+            )
         given = _given(message.payload)
         _check_fields(name, command, given)
         asked = Asked(
@@ -295,15 +328,22 @@ class Commands:
         """Refuse a command that is old. Raises Refused."""
         age = self._site.clock() - asked.at
         if age > FRESH:
-            raise Refused("too_old", f"the command is {_seconds(age)} s old; after {_seconds(FRESH)} s none is sent")
+            raise Refused(
+                "too_old",
+                f"the command is {_seconds(age)} s old; after {_seconds(FRESH)} s none is sent",
+            )
         if age < -FRESH:
-            words = f"the command is from {_seconds(-age)} s in the future: the clock of who sent it, or ours, is wrong"
+            words = (
+                f"the command is from {_seconds(-age)} s in the future: the clock of who sent it, "
+                "or ours, is wrong"
+            )
             raise Refused("clocks_differ", words)
 
     # The way to the API
 
     async def _check_token(self) -> None:
-        """Say once in the log if the token is missing, or may not send commands: tokens come and go."""
+        """Say once in the log if the token is missing, or may not send commands: tokens come and
+        go."""
         if self._is_token_checked:
             return
         reply = await self._site.api.ask(self._token, "GET", "/api/me")
@@ -311,7 +351,11 @@ class Commands:
         if reply.status >= FIRST_PROBLEM:
             log.warning("MQTT commands are refused for now", reason=reply.content["detail"])
         elif (role := reply.content["role"]) not in OPERATORS:
-            log.warning("MQTT commands are refused: their token needs the role operator", token=self._token, role=role)
+            log.warning(
+                "MQTT commands are refused: their token needs the role operator",
+                token=self._token,
+                role=role,
+            )
 
     async def _do(self, asked: Asked, nursery: trio.Nursery) -> None:
         """Hand a command in, and have its answer published. Raises Refused."""
@@ -321,10 +365,17 @@ class Commands:
             if "warnings" in told:  # a command for the charger
                 nursery.start_soon(self._follow, asked, told)
             else:
-                done = {"ok": True, "state": "done", "words": "load management knows it from now on"}
+                done = {
+                    "ok": True,
+                    "state": "done",
+                    "words": "load management knows it from now on",
+                }
                 await self._answer(asked.place, asked.name, done)
             return
-        raise Refused("busy", "the server is too busy; see whether the command was done before you send it again")
+        raise Refused(
+            "busy",
+            "the server is too busy; see whether the command was done before you send it again",
+        )
 
     async def _request(self, asked: Asked) -> Request:
         """Return the request that a command becomes. Raises Refused."""
@@ -333,19 +384,28 @@ class Commands:
         try:
             known = await self._site.reader.run(read)
         except Unreadable:
-            raise Refused("not_readable", "the database cannot be read at present; send it again") from None
+            raise Refused(
+                "not_readable", "the database cannot be read at present; send it again"
+            ) from None
         if asked.connector and known.connectors and asked.connector not in known.connectors:
             has = ", ".join(map(str, known.connectors))
-            raise Refused("not_found", f"{asked.charger} has no connector {asked.connector}; it has {has}")
+            raise Refused(
+                "not_found", f"{asked.charger} has no connector {asked.connector}; it has {has}"
+            )
         if known.is_of_household and not config.mqtt_names:
-            raise Refused("forbidden", "the card is a household's; give one of nobody, or start us with --mqtt-names")
+            raise Refused(
+                "forbidden",
+                "the card is a household's; give one of nobody, or start us with --mqtt-names",
+            )
         return COMMANDS[asked.name].request(asked, known)
 
     async def _ask(self, request: Request) -> Any:
         """Return what the API answers. Raises Refused."""
         method, path, body, query = request
         headers = {"prefer": "respond-async"}
-        reply = await self._site.api.ask(self._token, method, path, body=body, query=query, headers=headers)
+        reply = await self._site.api.ask(
+            self._token, method, path, body=body, query=query, headers=headers
+        )
         if reply.status >= FIRST_PROBLEM:
             code = str(reply.content.get("code", reply.status))
             raise Refused(code, _OF_PROBLEMS.get(code, str(reply.content["detail"])))
@@ -354,14 +414,18 @@ class Commands:
     async def _follow(self, asked: Asked, sent: Mapping[str, Any]) -> None:
         """Wait for the charger, and answer what became of a command."""
         number, now = sent["id"], sent
-        with suppress(StoreUnavailable, LookupError, Refused):  # Refused: the token was revoked meanwhile
+        with suppress(
+            StoreUnavailable, LookupError, Refused
+        ):  # Refused: the token was revoked meanwhile
             with trio.move_on_after(CHARGER_SECONDS):
                 await self._site.chargers.wait(number)
             now = await self._ask(Request("GET", f"/api/admin/commands/{number}", {}))
         state = now["state"]
         words = _SAID.get(state, _UNSAID).format_map({**now, "answer": _status_of(now["answer"])})
         said = {"ok": state == "accepted", "state": state, "command": number}
-        await self._answer(asked.place, asked.name, {**said, "words": "; ".join((words, *sent["warnings"]))})
+        await self._answer(
+            asked.place, asked.name, {**said, "words": "; ".join((words, *sent["warnings"]))}
+        )
 
     # Answers
 
@@ -376,13 +440,26 @@ class Commands:
             self._told[refused.code] = again_at, unsaid + 1
             return
         self._told[refused.code] = now + LOG_SECONDS, 0
-        log.warning("MQTT command refused", at=cut(place), command=cut(name), reason=str(refused), not_logged=unsaid)
+        log.warning(
+            "MQTT command refused",
+            at=cut(place),
+            command=cut(name),
+            reason=str(refused),
+            not_logged=unsaid,
+        )
 
     async def _answer(self, place: str, name: str, told: Mapping[str, Any]) -> None:
         await self._send.send(self._message(place, name, told))
 
     def _message(self, place: str, name: str, told: Mapping[str, Any]) -> Message:
-        whole = {"ok": False, "at": stamp(self._site.clock()), "state": None, "command": None, "code": None, **told}
+        whole = {
+            "ok": False,
+            "at": stamp(self._site.clock()),
+            "state": None,
+            "command": None,
+            "code": None,
+            **told,
+        }
         return Message(topic=f"{self._prefix}/{place}/answer/{name}", payload=orjson.dumps(whole))
 
     async def _publish(self, link: Link) -> None:
@@ -405,12 +482,22 @@ def _known(db: Database, *, asked: Asked, config: ServerConfig, now: datetime) -
 def _given(payload: bytes) -> dict[str, Any]:
     """Return what a payload gives: a JSON object, or a plain value. Raises Refused."""
     if len(payload) > MOST_BYTES:
-        raise Refused("too_large", f"the payload has {len(payload)} bytes; give at most {MOST_BYTES}")
+        raise Refused(
+            "too_large", f"the payload has {len(payload)} bytes; give at most {MOST_BYTES}"
+        )
     try:
         text = payload.decode().strip()
-        found = orjson.loads(text) if text.startswith("{") else {} if text in ("", PRESSED) else {"value": text}
+        found = (
+            orjson.loads(text)
+            if text.startswith("{")
+            else {}
+            if text in ("", PRESSED)
+            else {"value": text}
+        )
     except (UnicodeDecodeError, orjson.JSONDecodeError) as error:
-        raise Refused("invalid", f"the payload is neither a value nor a JSON object: {error}") from None
+        raise Refused(
+            "invalid", f"the payload is neither a value nor a JSON object: {error}"
+        ) from None
     return dict(found)
 
 

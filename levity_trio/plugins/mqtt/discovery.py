@@ -1,8 +1,8 @@
 """Home Assistant's device discovery: one retained payload for each charger, and one for the site.
 
-The fields are those of Home Assistant 2024.11, the first version that has it. The device of the site is that through
-which the others are reached, so it is sent first. A component that is no longer wanted is sent with its platform only,
-which removes it.
+The fields are those of Home Assistant 2024.11, the first version that has it. The device of the
+site is that through which the others are reached, so it is sent first. A component that is no
+longer wanted is sent with its platform only, which removes it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ HIGHEST_A: Final = 80
 
 @record(kw_only=False)
 class Command:
-    """A command as an entity: its name in topics, the name and component of Home Assistant, and further fields."""
+    """A command as an entity: its name in topics, the name and component of Home Assistant, and
+    further fields."""
 
     command: str
     key: str
@@ -54,9 +55,12 @@ class Command:
 
 
 def _fields(value: str | None = None) -> dict[str, Any]:
-    """Return how Home Assistant makes the payload of a command: of its value as JSON, and the time."""
+    """Return how Home Assistant makes the payload of a command: of its value as JSON, and the
+    time."""
     told = {} if value is None else {"value": value}
-    parts = [f'"{key}": {text}' for key, text in {**told, "at": '"{{ utcnow().isoformat() }}"'}.items()]
+    parts = [
+        f'"{key}": {text}' for key, text in {**told, "at": '"{{ utcnow().isoformat() }}"'}.items()
+    ]
     return {"command_template": f"{{{', '.join(parts)}}}"}
 
 
@@ -73,7 +77,9 @@ COMMANDS: Final = (
         *("limit", "set_limit", N_("Set limit"), "number", "mdi:speedometer"),
         {
             **_fields("{{ value }}"),
-            "value_template": f"{{{{ 'None' if value | float({HIGHEST_A + 1}) > {HIGHEST_A} else value }}}}",
+            "value_template": (
+                f"{{{{ 'None' if value | float({HIGHEST_A + 1}) > {HIGHEST_A} else value }}}}"
+            ),
             "device_class": "current",
             "unit_of_measurement": "A",
             "min": 0,
@@ -100,14 +106,17 @@ OF_LOAD: Final = ("limit", "boost")
 
 
 def object_id(prefix: str, place: str) -> str:
-    """Return the name of a device for Home Assistant, of letters, digits, - and _. `place` is a level of topics.
+    """Return the name of a device for Home Assistant, of letters, digits, - and _. `place` is a
+    level of topics.
 
     No two places share one: what is not plain ends with a digest, behind a second underscore.
     """
     if _PLAIN.fullmatch(prefix) and _PLAIN.fullmatch(place):
         return f"{prefix}_{place}"
     whole = f"{prefix}/{place}"
-    return f"{_OTHER.sub('_', whole)}_{blake2s(whole.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+    return (
+        f"{_OTHER.sub('_', whole)}_{blake2s(whole.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+    )
 
 
 def _topic(name: str) -> str:
@@ -125,13 +134,18 @@ def of_charger(
     """Return the discovery of a charger by its topic, with names in the language of the block."""
     place = escaped(charger.id)
     name, base = object_id(prefix, place), f"{prefix}/{place}"
-    components = {one.key: _component(one, f"{name}_{one.key}", base, _(one.name), prefix) for one in OF_CHARGER}
+    components = {
+        one.key: _component(one, f"{name}_{one.key}", base, _(one.name), prefix)
+        for one in OF_CHARGER
+    }
     for one in charger.connectors:
         connector = _Connector(prefix, f"{base}/{one.connector}", f"{name}_{one.connector}", "")
         if len(charger.connectors) > 1:
             which = _("Connector %(number)s", number=one.connector)
             connector = _Connector(prefix, connector.base, connector.unique, f"{which} ")
-        found = connector.components(with_names=with_names, with_commands=with_commands, with_load=with_load)
+        found = connector.components(
+            with_names=with_names, with_commands=with_commands, with_load=with_load
+        )
         components |= {f"{one.connector}_{key}": component for key, component in found}
     told = {"manufacturer": charger.vendor, "model": charger.model, "sw_version": charger.firmware}
     device = {
@@ -147,8 +161,16 @@ def of_charger(
 def of_site(prefix: str, site_name: str) -> dict[str, str]:
     """Return the discovery of the site by its topic, with names in the language of the block."""
     name = object_id(prefix, SITE)
-    components = {one.key: _component(one, f"{name}_{one.key}", f"{prefix}/{SITE}", _(one.name)) for one in OF_SITE}
-    device = {"identifiers": [name], "name": site_name, "manufacturer": "levity-trio", "sw_version": __version__}
+    components = {
+        one.key: _component(one, f"{name}_{one.key}", f"{prefix}/{SITE}", _(one.name))
+        for one in OF_SITE
+    }
+    device = {
+        "identifiers": [name],
+        "name": site_name,
+        "manufacturer": "levity-trio",
+        "sw_version": __version__,
+    }
     return {_topic(name): _payload(device, components, [f"{prefix}/{STATUS}"])}
 
 
@@ -170,7 +192,10 @@ class _Connector:
             yield one.key, found if is_wanted else {"platform": one.component}
         for command in COMMANDS:
             is_wanted = with_commands and (with_load or command.command not in OF_LOAD)
-            yield command.key, self._command(command) if is_wanted else {"platform": command.component}
+            yield (
+                command.key,
+                self._command(command) if is_wanted else {"platform": command.component},
+            )
         yield "answer", self._answer() if with_commands else {"platform": "sensor"}
 
     def _name(self, name: str) -> str:
@@ -204,8 +229,11 @@ class _Connector:
         }
 
 
-def _component(one: Entity, unique: str, base: str, name: str, own_prefix: str | None = None) -> dict[str, Any]:
-    """Return an entity as Home Assistant wants it. What we know without the charger is there while the server is."""
+def _component(
+    one: Entity, unique: str, base: str, name: str, own_prefix: str | None = None
+) -> dict[str, Any]:
+    """Return an entity as Home Assistant wants it. What we know without the charger is there while
+    the server is."""
     told = {
         "unit_of_measurement": one.unit,
         "device_class": one.device_class,

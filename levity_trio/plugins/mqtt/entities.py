@@ -1,7 +1,8 @@
-"""What MQTT shows of chargers, their connectors and the site: one table, from which topics, payloads, Home Assistant's
-discovery and the reference are made.
+"""What MQTT shows of chargers, their connectors and the site: one table, from which topics,
+payloads, Home Assistant's discovery and the reference are made.
 
-Payloads are those that Home Assistant reads: numbers in plain decimals, ON and OFF, and `None` for what is not known.
+Payloads are those that Home Assistant reads: numbers in plain decimals, ON and OFF, and `None` for
+what is not known.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ _FIRST: Final = re.compile(r"^.", re.DOTALL)
 
 
 def escaped(identity: str) -> str:
-    """Return the identity of a charger as a level of topics: percent-encoded where MQTT forbids a character, or where
-    it would be a word of ours."""
+    """Return the identity of a charger as a level of topics: percent-encoded where MQTT forbids a
+    character, or where it would be a word of ours."""
     if identity in RESERVED:
         return _FIRST.sub(_encoded, identity)
     return _UNSAFE.sub(lambda found: found[0] if _is_safe(found[0]) else _encoded(found), identity)
@@ -111,7 +112,8 @@ class AtConnector:
 
 @record(kw_only=False)
 class WholeSite:
-    """The site: power in W and energy in Wh, the sessions in which energy flows, and what wants a look."""
+    """The site: power in W and energy in Wh, the sessions in which energy flows, and what wants a
+    look."""
 
     power_w: float
     energy_wh: int
@@ -124,11 +126,13 @@ class WholeSite:
 
 @record(kw_only=False)
 class Entity:
-    """Something that is shown: its key and topic, the name and the component of Home Assistant, and how its value is
-    made. `category` is Home Assistant's, `places` are the decimal places of a number.
+    """Something that is shown: its key and topic, the name and the component of Home Assistant, and
+    how its value is made. `category` is Home Assistant's, `places` are the decimal places of a
+    number.
 
-    `is_own` is whether we know it without the charger. `is_never_less` is whether the payload must never fall.
-    `is_person` is whether it tells who charges; `is_commanded` is whether only commands make an entity of it.
+    `is_own` is whether we know it without the charger. `is_never_less` is whether the payload must
+    never fall. `is_person` is whether it tells who charges; `is_commanded` is whether only commands
+    make an entity of it.
     """
 
     key: str
@@ -156,10 +160,14 @@ class Entity:
 
 
 def _power(key: str, name: str, meaning: str, value: Callable[[Any], Value]) -> Entity:
-    return Entity(key, name, meaning, value, unit="W", device_class="power", state_class="measurement")
+    return Entity(
+        key, name, meaning, value, unit="W", device_class="power", state_class="measurement"
+    )
 
 
-def _energy(key: str, name: str, meaning: str, value: Callable[[Any], Value], *, is_counter: bool) -> Entity:
+def _energy(
+    key: str, name: str, meaning: str, value: Callable[[Any], Value], *, is_counter: bool
+) -> Entity:
     return Entity(
         *(key, name, meaning, value),
         unit="Wh",
@@ -170,7 +178,9 @@ def _energy(key: str, name: str, meaning: str, value: Callable[[Any], Value], *,
     )
 
 
-def _current(key: str, name: str, meaning: str, value: Callable[[Any], Value], topic: str = "") -> Entity:
+def _current(
+    key: str, name: str, meaning: str, value: Callable[[Any], Value], topic: str = ""
+) -> Entity:
     return Entity(
         *(key, name, meaning, value),
         topic=topic,
@@ -205,7 +215,10 @@ OF_CHARGER: Final = (
     _energy(
         "energy",
         N_("Energy"),
-        "All that the charger has ever delivered, the sessions of now included. It never falls while the server runs",
+        (
+            "All that the charger has ever delivered, the sessions of now included. It never "
+            "falls while the server runs"
+        ),
         lambda charger: charger.energy_wh,
         is_counter=True,
     ),
@@ -257,10 +270,10 @@ OF_CONNECTOR: Final = (
     Entity(
         "limit_by",
         N_("Limited by"),
-        "What binds the limit: `charger`, which tells it itself, or load management's reason: `circuit`, `waits` or "
-        "`safe` (a meter is silent) with the circuit and phase, `most` (the car takes no more), `steady` (more in "
-        "a few minutes), `hand`, `full`, `knock` (it is asked whether it charges), `away`, `ignores` or `floor` (it "
-        "cannot be paused)",
+        "What binds the limit: `charger`, which tells it itself, or load management's reason: "
+        "`circuit`, `waits` or `safe` (a meter is silent) with the circuit and phase, `most` (the "
+        "car takes no more), `steady` (more in a few minutes), `hand`, `full`, `knock` (it is "
+        "asked whether it charges), `away`, `ignores` or `floor` (it cannot be paused)",
         lambda at: at.limit.by,
         icon="mdi:link-variant",
     ),
@@ -283,7 +296,12 @@ OF_CONNECTOR: Final = (
     ),
 )
 OF_SITE: Final = (
-    _power("power", N_("Power"), "The power of all sessions that told it lately", lambda site: site.power_w),
+    _power(
+        "power",
+        N_("Power"),
+        "The power of all sessions that told it lately",
+        lambda site: site.power_w,
+    ),
     _energy(
         "energy",
         N_("Energy"),
@@ -315,12 +333,14 @@ OF_SITE: Final = (
 
 
 def limits_of(load: LoadNow | None) -> dict[tuple[str, int], Limit]:
-    """Return what load management permits, by charger and connector. In shadow it limits nothing."""
+    """Return what load management permits, by charger and connector. In shadow it limits
+    nothing."""
     if load is None or load.is_shadow:
         return {}
     return {
         (car.charger, car.connector): Limit(
-            car.limit_a, " ".join(filter(None, (car.why_fixed or car.bound, car.circuit, car.phase)))
+            car.limit_a,
+            " ".join(filter(None, (car.why_fixed or car.bound, car.circuit, car.phase))),
         )
         for car in load.cars
         if car.is_managed
@@ -335,8 +355,8 @@ def states(
     *,
     with_names: bool = False,
 ) -> dict[str, str]:
-    """Return the payloads of a charger by their topics. `before` are those of last time, below which energy does not
-    fall; an empty one was withdrawn."""
+    """Return the payloads of a charger by their topics. `before` are those of last time, below
+    which energy does not fall; an empty one was withdrawn."""
     place = f"{prefix}/{escaped(charger.id)}"
     found = dict(_payloads(place, OF_CHARGER, charger, before))
     for one in charger.connectors:
@@ -351,7 +371,9 @@ def states(
 def topics(prefix: str, identity: str, connectors: Iterable[int]) -> list[str]:
     """Return all topics that a charger with these connectors may have."""
     place = f"{prefix}/{escaped(identity)}"
-    of_connectors = [f"{place}/{number}/{one.below}" for number in connectors for one in OF_CONNECTOR]
+    of_connectors = [
+        f"{place}/{number}/{one.below}" for number in connectors for one in OF_CONNECTOR
+    ]
     return [*(f"{place}/{one.below}" for one in OF_CHARGER), *of_connectors]
 
 
@@ -368,9 +390,14 @@ def merged(known: Mapping[str, SeenCharger], seen: Seen) -> dict[str, SeenCharge
 
 
 def site_states(
-    prefix: str, chargers: Collection[SeenCharger], omitted_wh: int, attention: int, before: Mapping[str, str]
+    prefix: str,
+    chargers: Collection[SeenCharger],
+    omitted_wh: int,
+    attention: int,
+    before: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return the payloads of the site by their topics, from all its chargers and what omitted ones have delivered."""
+    """Return the payloads of the site by their topics, from all its chargers and what omitted ones
+    have delivered."""
     connectors = [one for charger in chargers for one in charger.connectors]
     site = WholeSite(
         sum(one.session.power_w or 0 for one in connectors if one.session is not None),
@@ -383,7 +410,11 @@ def site_states(
 
 def _is_charging(one: SeenConnector) -> bool:
     session = one.session
-    return session is not None and not session.is_suspended and (bool(session.power_w) or one.status == CHARGING)
+    return (
+        session is not None
+        and not session.is_suspended
+        and (bool(session.power_w) or one.status == CHARGING)
+    )
 
 
 def _payloads(

@@ -1,17 +1,19 @@
-"""Sends each fact as JSON to PREFIX/events: at least once and in order, over restarts of the broker and of the server.
+"""Sends each fact as JSON to PREFIX/events: at least once and in order, over restarts of the broker
+and of the server.
 
-The table `event` is the spool: while the broker is away, no facts are held in memory. The position in the table `mqtt`
-moves only when the broker has acknowledged facts, and only if nobody asked for older ones meanwhile. A broker that is
-killed may forget what it had acknowledged; `levity-trio mqtt replay` sends that again. The body is that of a webhook.
+The table `event` is the spool: while the broker is away, no facts are held in memory. The position
+in the table `mqtt` moves only when the broker has acknowledged facts, and only if nobody asked for
+older ones meanwhile. A broker that is killed may forget what it had acknowledged; `levity-trio mqtt
+replay` sends that again. The body is that of a webhook.
 
-Facts are sent by the server that has the duties of the site. Another server may set the position back, so unless this
-server is the only one, it looks every few seconds.
+Facts are sent by the server that has the duties of the site. Another server may set the position
+back, so unless this server is the only one, it looks every few seconds.
 
-A broker may refuse a message (MQTT 5 tells us; by 3.1.1, a broker drops it and acknowledges it). If it takes a short
-notice with the id of the fact instead, and then refuses the fact again, the fact is the reason, for example its size:
-it is passed over, and a fact of its own says so. If it takes that neither, it takes none of ours, for example because
-we may not publish there: all facts wait, the problem stands with the state of the broker, and they are tried again
-every minute.
+A broker may refuse a message (MQTT 5 tells us; by 3.1.1, a broker drops it and acknowledges it). If
+it takes a short notice with the id of the fact instead, and then refuses the fact again, the fact
+is the reason, for example its size: it is passed over, and a fact of its own says so. If it takes
+that neither, it takes none of ours, for example because we may not publish there: all facts wait,
+the problem stands with the state of the broker, and they are tried again every minute.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ LOOK_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0
 REFUSED_SECONDS: Final = 60.0
 STORE_SECONDS: Final = 5.0
-"""How often the position is stored. What was sent since then is sent again after a kill -9 of the server."""
+"""How often the position is stored. What was sent since then is sent again after a kill -9 of the
+server."""
 UNKNOWN: Final = Progress(-1, -1)
 
 log = get_logger("system")
@@ -69,8 +72,13 @@ class Facts:
         self._problem = None
         try:
             while True:
-                self._news, rest = trio.Event(), RETRY_SECONDS  # before the look, so that no later commit is missed
-                with suppress(StoreUnavailable, Unreadable):  # which the writer logs, and all who read
+                self._news, rest = (
+                    trio.Event(),
+                    RETRY_SECONDS,
+                )  # before the look, so that no later commit is missed
+                with suppress(
+                    StoreUnavailable, Unreadable
+                ):  # which the writer logs, and all who read
                     rest = await self._send_page(link)
                 with trio.move_on_after(rest):
                     await self._news.wait()
@@ -79,7 +87,8 @@ class Facts:
                 site.writer.coalesce("mqtt position", writes.move, *self._progress, self._now())
 
     async def _send_page(self, link: Link) -> float:
-        """Send the next facts. Return after how many seconds to look again if nothing wakes us. Raises Broken."""
+        """Send the next facts. Return after how many seconds to look again if nothing wakes us.
+        Raises Broken."""
         site = self._site
         page = await site.reader.run(partial(next_page, known=self._progress, limit=PAGE))
         if page is None:
@@ -109,7 +118,8 @@ class Facts:
             self._reach(facts[-1].id)
 
     async def _tell_refused(self, link: Link, fact: StoredFact, problem: str) -> None:
-        """Tell the broker in place of a fact that it does not take this one, unless it takes it now."""
+        """Tell the broker in place of a fact that it does not take this one, unless it takes it
+        now."""
         try:
             await link.deliver([Message(self._topic, notice_of(fact, problem))])
         except Untaken:
@@ -126,7 +136,8 @@ class Facts:
         self._progress = self._progress._replace(reached=fact)
 
     async def _store(self) -> float:
-        """Store the progress, but not with each fact: that would be another commit. Return when it is due."""
+        """Store the progress, but not with each fact: that would be another commit. Return when it
+        is due."""
         stored, reached = self._progress
         now = trio.current_time()
         if stored == reached:
@@ -140,7 +151,9 @@ class Facts:
 
     def _note_problem(self, problem: str | None) -> None:
         if problem != self._problem:
-            self._site.writer.coalesce("mqtt facts", writes.note_problem, problem)  # after what is noted of the link
+            self._site.writer.coalesce(
+                "mqtt facts", writes.note_problem, problem
+            )  # after what is noted of the link
             self._problem = problem
             if problem is None:
                 log.info("the broker of MQTT takes facts again")
@@ -148,7 +161,8 @@ class Facts:
                 log.warning("the broker of MQTT takes no facts; they wait", reason=problem)
 
     def _body_of(self, fact: StoredFact) -> bytes:
-        """Return a fact as webhooks send it; without --mqtt-names, nothing of people, households and cards."""
+        """Return a fact as webhooks send it; without --mqtt-names, nothing of people, households
+        and cards."""
         data = fact.data if self._site.config.mqtt_names else anonymous(fact.kind, fact.data)
         return orjson.dumps({"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(data)})
 

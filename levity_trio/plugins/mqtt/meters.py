@@ -1,9 +1,11 @@
-"""What meters show, by subscription: those of circuits at once for load management, and those of the house as readings.
+"""What meters show, by subscription: those of circuits at once for load management, and those of
+the house as readings.
 
-A message that the broker had retained is of an unknown age: it counts for nothing. Of a meter of the house, the first
-reading of each day of the site is kept, see store.writes.meters; of those that come after it, the newest is remembered,
-because at the turn of a month the last one before it is kept too. Which day it is decides the clock of this server, so
-nothing is kept while nobody vouches for that.
+A message that the broker had retained is of an unknown age: it counts for nothing. Of a meter of
+the house, the first reading of each day of the site is kept, see store.writes.meters; of those that
+come after it, the newest is remembered, because at the turn of a month the last one before it is
+kept too. Which day it is decides the clock of this server, so nothing is kept while nobody vouches
+for that.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ log = get_logger("system")
 
 
 class _Due(NamedTuple):
-    """A reading that is to be kept, the last one before it if a month has turned, and when the day began."""
+    """A reading that is to be kept, the last one before it if a month has turned, and when the day
+    began."""
 
     meter: Meter
     reading: Taken
@@ -46,8 +49,9 @@ class _Due(NamedTuple):
 class Meters:
     """The meters that publish over MQTT.
 
-    The plug-in subscribes to `topics`, and again whenever `changed` returns. It hands each message to `take` and each
-    event to `observe`, those of other servers too, and has `run` run all the time.
+    The plug-in subscribes to `topics`, and again whenever `changed` returns. It hands each message
+    to `take` and each event to `observe`, those of other servers too, and has `run` run all the
+    time.
     """
 
     def __init__(self, site: Site) -> None:
@@ -67,7 +71,9 @@ class Meters:
         self._is_changed = trio.Event()
         self._of_load = self._site.load.topics
         of_house: dict[str, list[Meter]] = {}
-        for meter in await self._site.reader.run(partial(stored.published, now=stamp(self._site.clock()))):
+        for meter in await self._site.reader.run(
+            partial(stored.published, now=stamp(self._site.clock()))
+        ):
             of_house.setdefault(meter.topic or "", []).append(meter)
         self._of_house = of_house
         return self._of_load | self._of_house.keys()
@@ -100,12 +106,15 @@ class Meters:
         return bool(meters) or message.topic in self._of_load
 
     def _read(self, meter: Meter, payload: bytes) -> None:
-        """Note what a meter of the house shows. What is of no use is logged when that begins and when it ends."""
+        """Note what a meter of the house shows. What is of no use is logged when that begins and
+        when it ends."""
         try:
             value = number_in(payload, meter.path)
         except NoNumber as wrong:
             if meter.id not in self._failing:
-                log.warning("a meter publishes what is of no use", meter=meter.name, reason=str(wrong))
+                log.warning(
+                    "a meter publishes what is of no use", meter=meter.name, reason=str(wrong)
+                )
             self._failing.add(meter.id)
             return
         if meter.id in self._failing:
@@ -143,11 +152,18 @@ class Meters:
             log.warning("a reading by MQTT was refused", meter=due.meter.name, reason=str(refused))
         except StoreUnavailable:  # the writer logs that; the next reading is tried
             self._newest.pop(due.meter.id, None)
-        except Exception:  # what nobody foresaw at one meter holds up no other; the next day is tried
+        except (
+            Exception
+        ):  # what nobody foresaw at one meter holds up no other; the next day is tried
             log.exception("a reading by MQTT could not be kept", meter=due.meter.name)
 
 
 def _shown(value: Decimal) -> str:
-    """Return what a register shows, with as many digits as were published, as far as they are stored."""
+    """Return what a register shows, with as many digits as were published, as far as they are
+    stored."""
     _, _, exponent = value.as_tuple()
-    return f"{value:f}" if isinstance(exponent, int) and exponent >= -FRACTION else f"{value:.{FRACTION}f}"
+    return (
+        f"{value:f}"
+        if isinstance(exponent, int) and exponent >= -FRACTION
+        else f"{value:.{FRACTION}f}"
+    )

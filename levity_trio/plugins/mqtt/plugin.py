@@ -5,7 +5,8 @@
     meters    what meters publish
     commands  what the broker's users want, if --mqtt-commands allows it
 
-Whatever the broker does, nothing else is affected: what is observed is only noted, and what is sent is waited for here.
+Whatever the broker does, nothing else is affected: what is observed is only noted, and what is sent
+is waited for here.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ import trio
 from levity_trio.events import BatchCommitted, Event, Fact
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Plugin, Site
-from levity_trio.plugins.mqtt.broker import Broken, Broker, BrokerRefuses, Link, Message, Untaken, open_link
+from levity_trio.plugins.mqtt.broker import (
+    Broken,
+    Broker,
+    BrokerRefuses,
+    Link,
+    Message,
+    Untaken,
+    open_link,
+)
 from levity_trio.plugins.mqtt.commands import SUBSCRIPTION, Commands
 from levity_trio.plugins.mqtt.discovery import BIRTH
 from levity_trio.plugins.mqtt.entities import EVENTS, OFFLINE, ONLINE, STATUS
@@ -36,7 +45,8 @@ PAUSE_SECONDS: Final = 1.0
 REFUSED_SECONDS: Final = 30.0
 """Before a broker that refuses us is asked again: some shut out who asks too often."""
 STEADY_SECONDS: Final = 5.0
-"""A connection that lasts so long ends an outage. Else a broker that fails again and again would fill the log."""
+"""A connection that lasts so long ends an outage. Else a broker that fails again and again would
+fill the log."""
 
 ANONYMOUS_SECONDS: Final = 3.0
 ANONYMOUS: Final = "anonymous"
@@ -154,24 +164,33 @@ class Mqtt(Plugin):
                     self._states.again()
             elif message.topic == f"{self._broker.prefix}/{ANONYMOUS}":
                 self._heard_anonymous.set()
-            elif not self._meters.take(message) and not self._states.take(message) and self._commands is not None:
+            elif (
+                not self._meters.take(message)
+                and not self._states.take(message)
+                and self._commands is not None
+            ):
                 self._commands.take(message)
 
     def _note(self, problem: str | None) -> None:
-        """Note whether the broker is connected, and why not. An outage has one line in the log, and its end another."""
+        """Note whether the broker is connected, and why not. An outage has one line in the log, and
+        its end another."""
         seen = problem is None, stamp(self._site.clock()), self._broker.address, problem
         self._site.writer.coalesce("mqtt", writes.note_link, *seen)
         if problem is None and self._is_out is None:
             log.info("connected to the MQTT broker", broker=self._broker.address)
         elif problem is not None and not self._is_out:
             log.warning(
-                "the MQTT broker is not connected; it is tried again", broker=self._broker.address, reason=problem
+                "the MQTT broker is not connected; it is tried again",
+                broker=self._broker.address,
+                reason=problem,
             )
         else:
             return
         self._is_out = problem is not None
         with suppress(StoreUnavailable):  # which the writer logs
-            self._site.writer.note(writes.note_link, *seen)  # at once: who has just changed the settings looks
+            self._site.writer.note(
+                writes.note_link, *seen
+            )  # at once: who has just changed the settings looks
 
     async def _tell_end_of_outage(self) -> None:
         if self._is_out:
@@ -180,7 +199,8 @@ class Mqtt(Plugin):
             self._is_out = False
 
     async def _warn_of_anonymous(self) -> None:
-        """Warn if the broker takes messages of clients without a name: anybody there may send commands."""
+        """Warn if the broker takes messages of clients without a name: anybody there may send
+        commands."""
         await self._subscribed.wait()
         nobody = replace(self._broker, user=None, password=None, password_file=None)
         nobody = replace(nobody, prefix=f"{self._broker.prefix}/{ANONYMOUS}")
@@ -189,4 +209,7 @@ class Mqtt(Plugin):
                 await link.deliver([Message(topic=nobody.prefix)])
                 with trio.move_on_after(ANONYMOUS_SECONDS):
                     await self._heard_anonymous.wait()
-                    log.warning("the MQTT broker takes commands from anybody; give it users and an access list")
+                    log.warning(
+                        "the MQTT broker takes commands from anybody; give it users and an access "
+                        "list"
+                    )

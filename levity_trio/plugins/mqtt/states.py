@@ -1,8 +1,9 @@
 """What the broker is shown: the newest state of everything, and Home Assistant's discovery of it.
 
-A charger is read again soon after a fact or a reading of it, and all of them once a minute. What has changed is sent at
-most once a second for each topic, so what changes more often is not queued: the newest is sent. All is retained, and
-all is sent again on each new connection, and when Home Assistant starts.
+A charger is read again soon after a fact or a reading of it, and all of them once a minute. What
+has changed is sent at most once a second for each topic, so what changes more often is not queued:
+the newest is sent. All is retained, and all is sent again on each new connection, and when Home
+Assistant starts.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message
 from levity_trio.plugins.mqtt.discovery import DISCOVERY, of_charger, of_site, withdrawn
-from levity_trio.plugins.mqtt.entities import Limit, limits_of, merged, site_states, states, topics, unescaped
+from levity_trio.plugins.mqtt.entities import (
+    Limit,
+    limits_of,
+    merged,
+    site_states,
+    states,
+    topics,
+    unescaped,
+)
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.reads.charges import policy_of, rule_of
@@ -103,7 +112,9 @@ class States:
             due = max(now, self._attention_read_at + ATTENTION_SECONDS)
             self._attention_at = due = min(self._attention_at, due)
             if event.charger is not None:
-                due = self._note(event.charger, max(now, self._read_at.get(event.charger, -inf) + LOOK_SECONDS))
+                due = self._note(
+                    event.charger, max(now, self._read_at.get(event.charger, -inf) + LOOK_SECONDS)
+                )
         else:
             return
         if due < self._wakes_at:
@@ -131,7 +142,10 @@ class States:
         if found is None:
             return False
         charger, connector = unescaped(found[1]), found[2]
-        if charger not in self._retained and len(self._retained) + len(self._connectors) >= MOST_RETAINED:
+        if (
+            charger not in self._retained
+            and len(self._retained) + len(self._connectors) >= MOST_RETAINED
+        ):
             return True
         if len(charger) > MAX_IDENTITY:
             return True
@@ -172,16 +186,28 @@ class States:
 
     def _next(self) -> float:
         """Return when to look again: at the latest in a second, at load management."""
-        late = min((self._sent_at.get(topic, -inf) for topic in self._unsent), default=inf) + TOPIC_SECONDS
+        late = (
+            min((self._sent_at.get(topic, -inf) for topic in self._unsent), default=inf)
+            + TOPIC_SECONDS
+        )
         due = min(self._due.values(), default=inf)
-        return min(late, due, self._all_at, self._attention_at, self._look_at, trio.current_time() + TOPIC_SECONDS)
+        return min(
+            late,
+            due,
+            self._all_at,
+            self._attention_at,
+            self._look_at,
+            trio.current_time() + TOPIC_SECONDS,
+        )
 
     async def _read(self) -> None:
         """Read what is due."""
         now = trio.current_time()
         if self._attention_at <= now or self._all_at <= now:
             self._attention_at, self._attention_read_at = inf, now
-            self._attention, name, self._language, self._has_feeder = await self._site.reader.run(self._read_site)
+            self._attention, name, self._language, self._has_feeder = await self._site.reader.run(
+                self._read_site
+            )
             with speaking(self._language):
                 self._put(of_site(self._prefix, name))
             self._put_site()
@@ -203,9 +229,13 @@ class States:
         site, now = self._site, trio.current_time()
         is_named = site.config.mqtt_names
         for charger in [*self._due] if only is None else only:
-            self._due.pop(charger, None)  # before the read, so that what comes meanwhile is read again
+            self._due.pop(
+                charger, None
+            )  # before the read, so that what comes meanwhile is read again
             self._read_at[charger] = now
-        seen = await site.reader.run(lambda db: self._entities.read(db, site.clock(), only, is_named=is_named))
+        seen = await site.reader.run(
+            lambda db: self._entities.read(db, site.clock(), only, is_named=is_named)
+        )
         self._chargers, self._omitted_wh = merged(self._chargers, seen), seen.omitted_wh
         for one in seen.chargers:
             try:
@@ -218,12 +248,20 @@ class States:
         self._put_site()
 
     def _read_site(self, db: Database) -> tuple[int, str, str, bool]:
-        """Return how many things want a look, the name of the site, its language, and whether it has a feeder."""
+        """Return how many things want a look, the name of the site, its language, and whether it
+        has a feeder."""
         site, trusted = self._site, self._site.is_clock_trusted()
-        machine = Machine.seen_by(site.writer, db, site.config, self._begun_at, is_clock_trusted=trusted)
+        machine = Machine.seen_by(
+            site.writer, db, site.config, self._begun_at, is_clock_trusted=trusted
+        )
         attention = things_that_want_a_look(db, site.clock(), self._rule, machine)
         spoken, feeder = language_of_owner(db) or of_environment(os.environ), newest_site(db)
-        return attention, name_of_site(db, site.config.server_name), spoken, feeder is not None and bool(feeder.toml)
+        return (
+            attention,
+            name_of_site(db, site.config.server_name),
+            spoken,
+            feeder is not None and bool(feeder.toml),
+        )
 
     def _look_at_load(self) -> None:
         """Put what load management has changed."""
@@ -231,7 +269,9 @@ class States:
             return
         before, self._load = self._limits, self._site.load.now
         self._limits = limits_of(self._load)
-        for changed in {place[0] for place, _ in before.items() ^ self._limits.items()} & self._chargers.keys():
+        for changed in {
+            place[0] for place, _ in before.items() ^ self._limits.items()
+        } & self._chargers.keys():
             self._put_charger(self._chargers[changed])
 
     # What is put is sent when its topic may be sent again
@@ -240,7 +280,9 @@ class States:
         names, commands = self._site.config.mqtt_names, self._site.config.mqtt_commands is not None
         made = charger.name, charger.vendor, charger.model, charger.firmware
         described = made, [*map(_number, charger.connectors)], self._language, self._has_feeder
-        if self._described.get(charger.id) != described:  # the description takes longer than all states
+        if (
+            self._described.get(charger.id) != described
+        ):  # the description takes longer than all states
             self._described[charger.id] = described
             told = {"with_names": names, "with_commands": commands, "with_load": self._has_feeder}
             with speaking(self._language):
@@ -251,7 +293,9 @@ class States:
 
     def _put_site(self) -> None:
         chargers = [*self._chargers.values()]
-        self._put(site_states(self._prefix, chargers, self._omitted_wh, self._attention, self._newest))
+        self._put(
+            site_states(self._prefix, chargers, self._omitted_wh, self._attention, self._newest)
+        )
 
     def _withdraw(self, seen: Seen) -> None:
         """Clear what the broker retains of chargers that are shown no longer."""
@@ -259,12 +303,16 @@ class States:
             self._retained.remove(charger)
             self._described.pop(charger, None)
             self._put(withdrawn(self._prefix, charger))
-            self._put(dict.fromkeys(topics(self._prefix, charger, self._connectors.pop(charger, ())), ""))
+            self._put(
+                dict.fromkeys(topics(self._prefix, charger, self._connectors.pop(charger, ())), "")
+            )
 
     def _put(self, found: Mapping[str, str]) -> None:
         if self._is_withdrawn:
             return
-        changed = {topic: payload for topic, payload in found.items() if self._newest.get(topic) != payload}
+        changed = {
+            topic: payload for topic, payload in found.items() if self._newest.get(topic) != payload
+        }
         self._newest |= changed
         self._unsent |= dict.fromkeys(changed)
 
@@ -277,11 +325,16 @@ class States:
         too_large = await link.publish([self._message(topic) for topic in ready])
         if too_large and not self._is_too_large_told:
             self._is_too_large_told = True
-            log.warning("the MQTT broker takes only smaller states; allow it larger packets", topic=too_large[0])
+            log.warning(
+                "the MQTT broker takes only smaller states; allow it larger packets",
+                topic=too_large[0],
+            )
 
     def _message(self, topic: str) -> Message:
         payload = self._newest[topic]
-        if not payload and not _is_state(topic):  # once: Home Assistant logs a warning if it knows nothing of it
+        if not payload and not _is_state(
+            topic
+        ):  # once: Home Assistant logs a warning if it knows nothing of it
             del self._newest[topic]
         return Message(topic=topic, payload=payload.encode(), is_retained=True)
 

@@ -1,7 +1,8 @@
 """Prometheus metrics at /metrics of `--metrics-port`: the twenty of Levity, and further ones.
 
-Counters are incremented by events; those of stored facts continue after a restart. Gauges are read at each scrape.
-Label values are bounded: only chargers with a row in the database, and words defined by OCPP.
+Counters are incremented by events; those of stored facts continue after a restart. Gauges are read
+at each scrape. Label values are bounded: only chargers with a row in the database, and words
+defined by OCPP.
 """
 
 from __future__ import annotations

@@ -11,7 +11,14 @@ from levity_trio import events
 from levity_trio.clock import Clock
 from levity_trio.events import Event
 from levity_trio.plugins.base import Plugin
-from levity_trio.plugins.prometheus.labels import ERRORS, OTHER, REJECTIONS, SECURITY_EVENTS, SUCCESS, known
+from levity_trio.plugins.prometheus.labels import (
+    ERRORS,
+    OTHER,
+    REJECTIONS,
+    SECURITY_EVENTS,
+    SUCCESS,
+    known,
+)
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Counter, Family, Gauge, Histogram
 from levity_trio.store.reads.links import NO_OUTAGES, STOPPING
@@ -21,7 +28,8 @@ from levity_trio.store.writes.transactions.closing import REBOOT
 from levity_trio.wire.errors import ErrorCode
 
 REPAIR_KINDS: Final = 32
-"""Maximum kinds of repairs per charger. There are thousands of kinds; further ones are labelled `other`."""
+"""Maximum kinds of repairs per charger. There are thousands of kinds; further ones are labelled
+`other`."""
 ERROR_CODES: Final = frozenset(code.value for code in ErrorCode)
 CHANNELS, OUTCOMES = ("mail", "push"), ("sent", "failed", "refused", "given up")
 """Of messages to people. Each has a series from the start on."""
@@ -127,7 +135,8 @@ class PrometheusMetrics(Plugin):
             self._metrics.orphans[charger, reason].set(count)
 
     def _know(self, charger: str) -> _Charger:
-        """Return the state of a charger that has a row in the database; create its counters at 0."""
+        """Return the state of a charger that has a row in the database; create its counters at
+        0."""
         state = self._chargers.get(charger)
         if state is None:
             state = self._chargers[charger] = _Charger(charger, self._metrics.message_at[charger,])
@@ -137,7 +146,13 @@ class PrometheusMetrics(Plugin):
     def _counters(self, charger: str) -> list[Counter]:
         metrics, key = self._metrics, (charger,)  # one for all: each would be a new object
         families = (
-            *(metrics.boots, metrics.disconnects, metrics.outages, metrics.transactions, metrics.delivered),
+            *(
+                metrics.boots,
+                metrics.disconnects,
+                metrics.outages,
+                metrics.transactions,
+                metrics.delivered,
+            ),
             *(metrics.jumps, metrics.shared, metrics.unbilled, metrics.refused),
         )
         corrected = [metrics.corrected[charger, counter] for counter in self._energies]
@@ -150,7 +165,9 @@ class PrometheusMetrics(Plugin):
             return
         handling = charger.handling.get(event.action)
         if handling is None:
-            handling = charger.handling[event.action] = self._metrics.handling[charger.name, event.action]
+            handling = charger.handling[event.action] = self._metrics.handling[
+                charger.name, event.action
+            ]
         handling.observe(event.seconds)
         charger.message_at.value = self._clock().timestamp()
         if event.code is not None:
@@ -191,7 +208,8 @@ class PrometheusMetrics(Plugin):
         self._step(counter, str(event.charger), event.energy_wh - event.before_wh)
 
     def _step(self, counter: str, charger: str, wh: int) -> None:
-        """Add energy; a negative amount is added to `corrected` instead, since counters never decrease."""
+        """Add energy; a negative amount is added to `corrected` instead, since counters never
+        decrease."""
         if wh < 0:
             self._metrics.corrected[charger, counter].value -= wh
         else:
@@ -201,7 +219,9 @@ class PrometheusMetrics(Plugin):
         self._metrics.odd[str(event.charger), event.cause].value += 1
 
     def _security_event_reported(self, event: events.SecurityEventReported) -> None:
-        self._metrics.security_events[str(event.charger), known(event.event_type, SECURITY_EVENTS)].value += 1
+        self._metrics.security_events[
+            str(event.charger), known(event.event_type, SECURITY_EVENTS)
+        ].value += 1
 
     def _facts_counted(self, event: events.FactsCounted) -> None:
         self._metrics.facts_counted[str(event.charger), event.kind].value += event.count
@@ -221,7 +241,9 @@ class PrometheusMetrics(Plugin):
             error = known(event.error_code or "", ERROR_CODES)
             self._metrics.call_errors[charger, event.action, error].value += 1
         elif event.status is not None and event.status not in SUCCESS:
-            self._metrics.call_rejections[charger, event.action, known(event.status, REJECTIONS)].value += 1
+            self._metrics.call_rejections[
+                charger, event.action, known(event.status, REJECTIONS)
+            ].value += 1
 
     def _auto_started(self, event: events.AutoStart) -> None:
         self._metrics.auto_starts[str(event.charger), event.outcome].value += 1

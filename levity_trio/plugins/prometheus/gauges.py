@@ -11,7 +11,12 @@ from typing import Final
 
 from levity_trio.charging.reviews import Code
 from levity_trio.plugins.base import Limited, LinkState, Load
-from levity_trio.plugins.prometheus.labels import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
+from levity_trio.plugins.prometheus.labels import (
+    NO_STATUS_NUMBER,
+    OTHER,
+    STATUS_NUMBERS,
+    connector_label,
+)
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
 from levity_trio.store.engine.database import Space
@@ -35,7 +40,9 @@ class Gauges:
         for charger, connector in connectors:
             self._know(charger, connector)
 
-    def update(self, present: Present, links: Sequence[LinkState], connected: Collection[str]) -> None:
+    def update(
+        self, present: Present, links: Sequence[LinkState], connected: Collection[str]
+    ) -> None:
         """Set the gauges of chargers, connectors, transactions and connections."""
         for one in present.chargers:
             self._update_charger(one)
@@ -46,7 +53,9 @@ class Gauges:
             differs = (charger, connector) in differing
             self._metrics.differs[charger, connector_label(connector)].value = int(differs)
         self._update_transactions(present.transactions)
-        expiries: dict[tuple[str, ...], str] = {(charger,): at for charger, at in present.certificates.items()}
+        expiries: dict[tuple[str, ...], str] = {
+            (charger,): at for charger, at in present.certificates.items()
+        }
         _set_times(self._metrics.certificate_expires_at, expiries)
         known = {charger.charger for charger in present.chargers}
         for charger in known:
@@ -111,7 +120,8 @@ class Gauges:
             metrics.list_paused[key].value = int(status.paused_at is not None)
 
     def update_mqtt(self, state: MqttState | None) -> None:
-        """Set the gauges of the broker of MQTT. Until its first use it is not connected, and nothing waits."""
+        """Set the gauges of the broker of MQTT. Until its first use it is not connected, and
+        nothing waits."""
         self._metrics.mqtt_connected[()].value = int(state is not None and state.is_connected)
         self._metrics.mqtt_waiting[()].value = 0 if state is None else state.waiting
 
@@ -121,14 +131,18 @@ class Gauges:
         lines = {(line.circuit, line.phase): line for line in found.lines} if found else {}
         meters = found.meters if found else []
         _keep(metrics.load_limit, lines)
-        _keep(metrics.load, [(*key, kind) for key in lines for kind in ("house", "cars", "permitted")])
+        _keep(
+            metrics.load, [(*key, kind) for key in lines for kind in ("house", "cars", "permitted")]
+        )
         for key, line in lines.items():
             metrics.load_limit[key].value = line.limit_a
             metrics.load[*key, "house"].value = line.house_a
             metrics.load[*key, "cars"].value = line.cars_a
             metrics.load[*key, "permitted"].value = line.permitted_a
             metrics.load_over.begin(key).value = round(load.over_seconds.get(key, 0.0))
-        metrics.load_waiting[()].value = sum(car.place_in_queue is not None for car in found.cars) if found else 0
+        metrics.load_waiting[()].value = (
+            sum(car.place_in_queue is not None for car in found.cars) if found else 0
+        )
         for family in (metrics.load_meter_age, metrics.load_meter_silent):
             _keep(family, [(meter.name,) for meter in meters])
         for meter in meters:
@@ -138,7 +152,8 @@ class Gauges:
         self._update_limited(load.limited, now)
 
     def _update_limited(self, limited: Limited, now: datetime) -> None:
-        """Set the series of chargers that load management limits, and of what it has sent to their connectors."""
+        """Set the series of chargers that load management limits, and of what it has sent to their
+        connectors."""
         metrics = self._metrics
         metrics.load_writes_most[()].value = limited.writes_a_day
         for family in (metrics.load_limited, metrics.load_trusted, metrics.load_disobeys):
@@ -149,7 +164,10 @@ class Gauges:
             metrics.load_trusted[one.charger,].value = int(one.is_trusted)
             metrics.load_disobeys[one.charger,].value = int(one.disobeys_since is not None)
         leases = {(one.charger, connector_label(one.connector)): one for one in limited.leases}
-        _set_times(metrics.load_lease_ends_at, {key: one.ends_at for key, one in leases.items() if one.ends_at})
+        _set_times(
+            metrics.load_lease_ends_at,
+            {key: one.ends_at for key, one in leases.items() if one.ends_at},
+        )
         for family in (metrics.load_lease, metrics.load_writes):
             _keep(family, leases)
         for key, lease in leases.items():
@@ -179,7 +197,8 @@ class Gauges:
         return metrics.active, metrics.suspended, metrics.energy, metrics.current
 
     def _set_status(self, charger: str, connector: str, status: str) -> None:
-        """Set the series of this status to 1 and the others to 0; a status outside OCPP is labelled `other`."""
+        """Set the series of this status to 1 and the others to 0; a status outside OCPP is labelled
+        `other`."""
         key, word = (charger, connector), status if status in STATUS_NUMBERS else OTHER
         before = self._statuses.get(key)
         if before == word:
@@ -195,7 +214,8 @@ class Gauges:
     def _update_transactions(self, transactions: Sequence[OpenTransaction]) -> None:
         metrics = self._metrics
         present = {
-            (transaction.charger, connector_label(transaction.connector)): transaction for transaction in transactions
+            (transaction.charger, connector_label(transaction.connector)): transaction
+            for transaction in transactions
         }
         for key in metrics.active.known():
             if key not in present:
@@ -211,13 +231,17 @@ class Gauges:
             _set_known(metrics.limit, key, transaction.limit_a)
             _set_known(metrics.power, key, transaction.power_w)
             _set_time(metrics.started_at, key, transaction.started_at)
-        opened = {(*key, str(transaction.id), _label(transaction.id_tag)) for key, transaction in present.items()}
+        opened = {
+            (*key, str(transaction.id), _label(transaction.id_tag))
+            for key, transaction in present.items()
+        }
         _keep(metrics.open, opened)
         for series in opened:
             metrics.open[series].value = 1
 
     def _update_links(self, known: set[str], links: Sequence[LinkState]) -> None:
-        """Set the gauges of connections, except those without a row: their identity could be anything."""
+        """Set the gauges of connections, except those without a row: their identity could be
+        anything."""
         metrics, by_charger = self._metrics, {link.charger: link for link in links}
         for charger in known:
             link, key = by_charger.get(charger), (charger,)

@@ -1,4 +1,5 @@
-"""Label values that chargers choose, limited to the words of OCPP 1.6 so that the number of series is bounded."""
+"""Label values that chargers choose, limited to the words of OCPP 1.6 so that the number of series
+is bounded."""
 
 from __future__ import annotations
 
@@ -22,19 +23,48 @@ NO_STATUS_NUMBER: Final = -1
 
 ERRORS: Final = frozenset(
     {
-        *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),
-        *("LocalListConflict", "OtherError", "OverCurrentFailure", "OverVoltage", "PowerMeterFailure"),
+        *(
+            "ConnectorLockFailure",
+            "EVCommunicationError",
+            "GroundFailure",
+            "HighTemperature",
+            "InternalError",
+        ),
+        *(
+            "LocalListConflict",
+            "OtherError",
+            "OverCurrentFailure",
+            "OverVoltage",
+            "PowerMeterFailure",
+        ),
         *("PowerSwitchFailure", "ReaderFailure", "ResetFailure", "UnderVoltage", "WeakSignal"),
     }
 )
 """The error codes of OCPP 1.6 §7.6, without NoError."""
 
-SUCCESS: Final = frozenset({"Accepted", "Scheduled", "RebootRequired", "Unlocked", "AcceptedCanceled"})
+SUCCESS: Final = frozenset(
+    {"Accepted", "Scheduled", "RebootRequired", "Unlocked", "AcceptedCanceled"}
+)
 """Statuses of successful calls to chargers."""
 REJECTIONS: Final = frozenset(
     {
-        *("CertificateNotFound", "Failed", "Faulted", "InvalidCertificate", "NotFound", "NotImplemented"),
-        *("NotSupported", "Occupied", "Rejected", "RevokedCertificate", "Unavailable", "Unknown", "UnknownMessageId"),
+        *(
+            "CertificateNotFound",
+            "Failed",
+            "Faulted",
+            "InvalidCertificate",
+            "NotFound",
+            "NotImplemented",
+        ),
+        *(
+            "NotSupported",
+            "Occupied",
+            "Rejected",
+            "RevokedCertificate",
+            "Unavailable",
+            "Unknown",
+            "UnknownMessageId",
+        ),
         *("UnknownVendorId", "UnlockFailed", "VersionMismatch"),
     }
 )
@@ -42,10 +72,19 @@ REJECTIONS: Final = frozenset(
 
 SECURITY_EVENTS: Final = frozenset(
     {
-        *("AttemptedReplayAttacks", "CentralSystemFailedToAuthenticate", "FailedToAuthenticateAtCentralSystem"),
+        *(
+            "AttemptedReplayAttacks",
+            "CentralSystemFailedToAuthenticate",
+            "FailedToAuthenticateAtCentralSystem",
+        ),
         *("FirmwareUpdated", "InvalidCentralSystemCertificate", "InvalidChargePointCertificate"),
         *("InvalidFirmwareSignature", "InvalidFirmwareSigningCertificate", "InvalidMessages"),
-        *("InvalidTLSCipherSuite", "InvalidTLSVersion", "MemoryExhaustion", "ReconfigurationOfSecurityParameters"),
+        *(
+            "InvalidTLSCipherSuite",
+            "InvalidTLSVersion",
+            "MemoryExhaustion",
+            "ReconfigurationOfSecurityParameters",
+        ),
         *("ResetOrReboot", "SecurityLogWasCleared", "SettingSystemTime", "StartupOfTheDevice"),
         *("TamperDetectionActivated",),
     }

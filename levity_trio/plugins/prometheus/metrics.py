@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from levity_trio.plugins.prometheus.series import CHARGER, Counter, Family, Gauge, Histogram, Series, WriteHistogram
+from levity_trio.plugins.prometheus.series import (
+    CHARGER,
+    Counter,
+    Family,
+    Gauge,
+    Histogram,
+    Series,
+    WriteHistogram,
+)
 
 S = TypeVar("S", bound=Series)
 CONNECTOR = ("cp_id", "connector_id")
@@ -32,7 +40,8 @@ class Metrics:
         self._add_limited()
 
     def begin(self, *, is_audited: bool, has_mqtt: bool) -> None:
-        """Create all series without labels; those of the audit and of MQTT only if they are enabled."""
+        """Create all series without labels; those of the audit and of MQTT only if they are
+        enabled."""
         left_out: list[Family[Any]] = []
         if not is_audited:
             left_out += [self.audit_lag, self.audit_lost, self.audit_connected]
@@ -45,13 +54,18 @@ class Metrics:
                     series.set(0)
         self.up[()].value = 1
 
-    def _add(self, kind: type[S], name: str, labels: tuple[str, ...], text: str, *, is_own: bool = True) -> Family[S]:
+    def _add(
+        self, kind: type[S], name: str, labels: tuple[str, ...], text: str, *, is_own: bool = True
+    ) -> Family[S]:
         family = Family(kind, name, text, labels, is_own=is_own)
         self.families.append(family)
         return family
 
-    def _add_of_site(self, kind: type[S], name: str, labels: tuple[str, ...], text: str) -> Family[S]:
-        """Add a family about the whole site, which one server exports for all: the one that has its duties."""
+    def _add_of_site(
+        self, kind: type[S], name: str, labels: tuple[str, ...], text: str
+    ) -> Family[S]:
+        """Add a family about the whole site, which one server exports for all: the one that has its
+        duties."""
         return self._add(kind, name, labels, text, is_own=False)
 
     def _add_levitys_chargers(self) -> None:
@@ -63,30 +77,43 @@ class Metrics:
             ("cp_id", "message_type"),
             "Seconds from receiving a charger's message to sending the response.",
         )
-        self.connected = site(Gauge, "ocpp_cp_connected", CHARGER, "1 while the charger is connected.")
+        self.connected = site(
+            Gauge, "ocpp_cp_connected", CHARGER, "1 while the charger is connected."
+        )
         self.away_together = site(
             Gauge,
             "ocpp_cp_away_together",
             CHARGER,
-            "How many chargers went away together with this one, each within two minutes of another, if at least three"
-            " did; 1 if not. Only while it is away.",
+            "How many chargers went away together with this one, each within two minutes of "
+            "another, if at least three did; 1 if not. Only while it is away.",
         )
         self.heartbeat_at = site(
-            Gauge, "ocpp_cp_last_heartbeat_ts", CHARGER, "Unix time of the charger's last Heartbeat."
+            Gauge,
+            "ocpp_cp_last_heartbeat_ts",
+            CHARGER,
+            "Unix time of the charger's last Heartbeat.",
         )
-        self.message_at = add(Gauge, "ocpp_cp_last_msg_ts", CHARGER, "Unix time of the charger's last message.")
+        self.message_at = add(
+            Gauge, "ocpp_cp_last_msg_ts", CHARGER, "Unix time of the charger's last message."
+        )
         self.stop_at = site(
-            Gauge, "ocpp_cp_last_tx_ts", CHARGER, "Unix time at which the charger's last transaction ended."
+            Gauge,
+            "ocpp_cp_last_tx_ts",
+            CHARGER,
+            "Unix time at which the charger's last transaction ended.",
         )
         self.status = site(
             Gauge,
             "ocpp_cp_status",
             CHARGER,
-            "Status of connector 0: Available 0, Preparing 1, Charging 2, SuspendedEVSE 3, SuspendedEV 4, Finishing 5,"
-            " Reserved 6, Unavailable 7, Faulted 8, any other -1.",
+            "Status of connector 0: Available 0, Preparing 1, Charging 2, SuspendedEVSE 3, "
+            "SuspendedEV 4, Finishing 5, Reserved 6, Unavailable 7, Faulted 8, any other -1.",
         )
         self.disconnects = site(
-            Counter, "ocpp_cp_disconnects_total", CHARGER, "Connections that ended, except at a server stop."
+            Counter,
+            "ocpp_cp_disconnects_total",
+            CHARGER,
+            "Connections that ended, except at a server stop.",
         )
         self.errors = site(
             Counter,
@@ -111,31 +138,48 @@ class Metrics:
             (*CONNECTOR, "transaction", "id_tag"),
             "1 for the open transaction, with its identifier and ID tag as labels.",
         )
-        self.started_at = site(Gauge, "ocpp_tx_start_ts", CONNECTOR, "Unix time at which the open transaction started.")
+        self.started_at = site(
+            Gauge, "ocpp_tx_start_ts", CONNECTOR, "Unix time at which the open transaction started."
+        )
         self.power = site(
             Gauge,
             "ocpp_tx_power_w",
             CONNECTOR,
             "Power of the open transaction in W, reported or derived from its register.",
         )
-        self.energy = site(Gauge, "ocpp_tx_energy_wh", CONNECTOR, "Energy of the open transaction in Wh.")
-        self.current = site(
-            Gauge, "ocpp_cp_current_a", CONNECTOR, "Current of the open transaction in A, largest phase."
+        self.energy = site(
+            Gauge, "ocpp_tx_energy_wh", CONNECTOR, "Energy of the open transaction in Wh."
         )
-        self.limit = site(Gauge, "ocpp_cp_current_limit_a", CONNECTOR, "Current offered to the vehicle in A.")
+        self.current = site(
+            Gauge,
+            "ocpp_cp_current_a",
+            CONNECTOR,
+            "Current of the open transaction in A, largest phase.",
+        )
+        self.limit = site(
+            Gauge, "ocpp_cp_current_limit_a", CONNECTOR, "Current offered to the vehicle in A."
+        )
         self.transactions = site(Counter, "ocpp_tx_total", CHARGER, "Transactions started.")
-        self.delivered = site(Counter, "ocpp_cp_energy_total_wh_total", CHARGER, "Energy of ended transactions in Wh.")
+        self.delivered = site(
+            Counter, "ocpp_cp_energy_total_wh_total", CHARGER, "Energy of ended transactions in Wh."
+        )
         self.jumps = site(
             Counter,
             "ocpp_energy_jump_total",
             CHARGER,
-            "Register decreases, and increases above 10 kWh that power and time do not explain, between two readings.",
+            (
+                "Register decreases, and increases above 10 kWh that power and time do not "
+                "explain, between two readings."
+            ),
         )
         self.call_errors = add(
             Counter,
             "ocpp_central_call_errors_total",
             ("cp_id", "action", "error_type"),
-            "Calls to the charger without a result: timeout, gone (connection ended), or the error code.",
+            (
+                "Calls to the charger without a result: timeout, gone (connection ended), or the "
+                "error code."
+            ),
         )
         self.call_rejections = add(
             Counter,
@@ -159,10 +203,16 @@ class Metrics:
             "1 while the connector's status differs from the availability that it was told.",
         )
         self.link_age = add(
-            Gauge, "ocpp_cp_link_age_seconds", CHARGER, "Seconds since the last byte from a connected charger."
+            Gauge,
+            "ocpp_cp_link_age_seconds",
+            CHARGER,
+            "Seconds since the last byte from a connected charger.",
         )
         self.answers_pings = add(
-            Gauge, "ocpp_cp_answers_pings", CHARGER, "1 if the charger has answered a ping on its present connection."
+            Gauge,
+            "ocpp_cp_answers_pings",
+            CHARGER,
+            "1 if the charger has answered a ping on its present connection.",
         )
         self.pings_off = site(
             Gauge,
@@ -174,7 +224,10 @@ class Metrics:
             Gauge,
             "ocpp_cp_certificate_expires_ts",
             CHARGER,
-            "Unix time at which the last client certificate of a charger at security profile 3 expires.",
+            (
+                "Unix time at which the last client certificate of a charger at security profile "
+                "3 expires."
+            ),
         )
         self.skew = site(
             Gauge,
@@ -191,24 +244,41 @@ class Metrics:
             ("cp_id", "kind"),
             "Repairs to malformed messages of the charger, by kind of fault.",
         )
-        self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with a CALLERROR.")
+        self.refusals = add(
+            Counter,
+            "ocpp_refusals_total",
+            ("action", "code"),
+            "Messages answered with a CALLERROR.",
+        )
         self.malformed_frames = add(
-            Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
+            Counter,
+            "ocpp_frames_of_no_use_total",
+            ("kind",),
+            "Malformed frames, and responses that match no call.",
         )
         self.refused = site(
             Counter,
             "ocpp_messages_refused_total",
             CHARGER,
-            "Transaction messages not acknowledged: the charger exceeded --max-starts or a limit derived from it.",
+            (
+                "Transaction messages not acknowledged: the charger exceeded --max-starts or a "
+                "limit derived from it."
+            ),
         )
         self.facts_counted = site(
             Counter,
             "ocpp_facts_counted_total",
             ("cp_id", "kind"),
-            "Facts of the charger counted instead of stored, above the daily ceiling of their kind.",
+            (
+                "Facts of the charger counted instead of stored, above the daily ceiling of their "
+                "kind."
+            ),
         )
         self.shared = site(
-            Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers appeared to share this identity."
+            Counter,
+            "ocpp_identity_shared_total",
+            CHARGER,
+            "Times that two chargers appeared to share this identity.",
         )
 
     def _add_access(self) -> None:
@@ -223,25 +293,31 @@ class Metrics:
             Counter,
             "ocpp_handshakes_refused_total",
             ("status", "reason"),
-            "Refused handshakes by HTTP status and kind of reason; status 1002 means that OCPP 1.6 was not offered as a"
-            " subprotocol, 0 that the TLS handshake failed.",
+            "Refused handshakes by HTTP status and kind of reason; status 1002 means that OCPP "
+            "1.6 was not offered as a subprotocol, 0 that the TLS handshake failed.",
         )
         self.messages = add(
             *(Counter, "ocpp_messages_to_people_total", ("channel", "outcome")),
-            "Tries to send messages to people, by mail or push: sent, failed (tried again), refused (for good)"
-            " or given up.",
+            "Tries to send messages to people, by mail or push: sent, failed (tried again), "
+            "refused (for good) or given up.",
         )
         self.digits = add(
             Counter,
             "ocpp_passwords_in_digits_total",
             CHARGER,
-            "Handshakes in which the charger presented the hexadecimal digits of its password, not its bytes.",
+            (
+                "Handshakes in which the charger presented the hexadecimal digits of its "
+                "password, not its bytes."
+            ),
         )
         self.security_events = site(
             Counter,
             "ocpp_security_events_total",
             ("cp_id", "type"),
-            "Security events that the charger reported, by the type of the whitepaper; any other type is `other`.",
+            (
+                "Security events that the charger reported, by the type of the whitepaper; any "
+                "other type is `other`."
+            ),
         )
 
     def _add_energy(self) -> None:
@@ -271,16 +347,25 @@ class Metrics:
             "1 while the open transaction is suspended: its charger is away or has booted.",
         )
         self.orphans = site(
-            Counter, "ocpp_tx_orphans_closed_total", ("cp_id", "reason"), "Orphaned transactions closed by the system."
+            Counter,
+            "ocpp_tx_orphans_closed_total",
+            ("cp_id", "reason"),
+            "Orphaned transactions closed by the system.",
         )
         self.auto_starts = add(
-            Counter, "ocpp_auto_start_total", ("cp_id", "outcome"), "Automatic remote starts, by outcome."
+            Counter,
+            "ocpp_auto_start_total",
+            ("cp_id", "outcome"),
+            "Automatic remote starts, by outcome.",
         )
 
     def _add_calls(self) -> None:
         add = self._add
         self.call_seconds = add(
-            Histogram, "ocpp_central_call_seconds", ("action",), "Seconds until chargers responded to calls."
+            Histogram,
+            "ocpp_central_call_seconds",
+            ("action",),
+            "Seconds until chargers responded to calls.",
         )
         self.call_late = add(
             Counter,
@@ -289,14 +374,23 @@ class Metrics:
             "Responses to calls that arrived after --response-timeout.",
         )
         self.call_queue = add(
-            Gauge, "ocpp_central_call_queue", CHARGER, "Calls queued for the charger or awaiting its response."
+            Gauge,
+            "ocpp_central_call_queue",
+            CHARGER,
+            "Calls queued for the charger or awaiting its response.",
         )
 
     def _add_server(self) -> None:
         add = self._add
-        self.loop_lag = add(Gauge, "ocpp_loop_lag_seconds", (), "Maximum delay of the event loop in the last 15 s.")
-        self.plugin_errors = add(Counter, "ocpp_plugin_errors_total", ("plugin", "hook"), "Plugin failures, by hook.")
-        self.clock_trusted = add(Gauge, "ocpp_clock_trusted", (), "1 while the server's clock is trusted.")
+        self.loop_lag = add(
+            Gauge, "ocpp_loop_lag_seconds", (), "Maximum delay of the event loop in the last 15 s."
+        )
+        self.plugin_errors = add(
+            Counter, "ocpp_plugin_errors_total", ("plugin", "hook"), "Plugin failures, by hook."
+        )
+        self.clock_trusted = add(
+            Gauge, "ocpp_clock_trusted", (), "1 while the server's clock is trusted."
+        )
         self.build = add(
             Gauge,
             "ocpp_build_info",
@@ -307,74 +401,136 @@ class Metrics:
     def _add_store(self) -> None:
         add, site = self._add, self._add_of_site
         self.writer_queue = add(Gauge, "ocpp_writer_queue", (), "Writes waiting for a commit.")
-        self.writer_failing = add(Gauge, "ocpp_writer_failing", (), "1 while the database rejects commits.")
-        self.database_damaged = add(
-            Gauge, "ocpp_database_damaged", (), "1 after a write met a damaged page of the database file."
+        self.writer_failing = add(
+            Gauge, "ocpp_writer_failing", (), "1 while the database rejects commits."
         )
-        self.commit_seconds = add(Histogram, "ocpp_commit_seconds", (), "Duration of a commit in seconds.")
+        self.database_damaged = add(
+            Gauge,
+            "ocpp_database_damaged",
+            (),
+            "1 after a write met a damaged page of the database file.",
+        )
+        self.commit_seconds = add(
+            Histogram, "ocpp_commit_seconds", (), "Duration of a commit in seconds."
+        )
         self.commit_writes = add(WriteHistogram, "ocpp_commit_writes", (), "Writes per commit.")
-        self.wal_bytes = add(Gauge, "ocpp_database_wal_bytes", (), "Size of the write-ahead log in bytes.")
+        self.wal_bytes = add(
+            Gauge, "ocpp_database_wal_bytes", (), "Size of the write-ahead log in bytes."
+        )
         self.database_bytes = site(
-            Gauge, "ocpp_database_bytes", (), "Size of the database file in bytes, without the write-ahead log."
+            Gauge,
+            "ocpp_database_bytes",
+            (),
+            "Size of the database file in bytes, without the write-ahead log.",
         )
         self.disk_free = add(
-            Gauge, "ocpp_disk_free_bytes", (), "Free space in bytes on the disk that holds the database."
+            Gauge,
+            "ocpp_disk_free_bytes",
+            (),
+            "Free space in bytes on the disk that holds the database.",
         )
 
     def _add_waiting(self) -> None:
         site = self._add_of_site
-        self.set_aside = site(Gauge, "ocpp_set_aside_waiting", (), "Messages set aside that nobody has looked at.")
-        self.set_aside_age = site(
-            Gauge, "ocpp_set_aside_oldest_seconds", (), "Age of the oldest waiting message set aside."
+        self.set_aside = site(
+            Gauge, "ocpp_set_aside_waiting", (), "Messages set aside that nobody has looked at."
         )
-        self.newcomers = site(Gauge, "ocpp_newcomers_waiting", (), "Chargers that wait to be adopted or refused.")
-        words = "Sessions that could not be booked, or of which the book was wrong when it was last compared."
+        self.set_aside_age = site(
+            Gauge,
+            "ocpp_set_aside_oldest_seconds",
+            (),
+            "Age of the oldest waiting message set aside.",
+        )
+        self.newcomers = site(
+            Gauge, "ocpp_newcomers_waiting", (), "Chargers that wait to be adopted or refused."
+        )
+        words = (
+            "Sessions that could not be booked, or of which the book was wrong when it was last "
+            "compared."
+        )
         self.not_booked = site(Gauge, "ocpp_sessions_not_booked", (), words)
-        self.spent = site(Gauge, "ocpp_accounts_spent", (), "Prepaid accounts that may not charge until they pay.")
+        self.spent = site(
+            Gauge, "ocpp_accounts_spent", (), "Prepaid accounts that may not charge until they pay."
+        )
         self.reviews = site(Gauge, "ocpp_reviews_waiting", (), "Transactions with an open review.")
-        self.reviews_open = site(Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by review code.")
+        self.reviews_open = site(
+            Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by review code."
+        )
         self.open_review = site(
             Gauge,
             "ocpp_review_opened_ts",
             ("cp_id", "connector_id", "transaction", "code", "review"),
-            "Unix time at which a review was opened, for the oldest open reviews; label review is its identifier.",
+            (
+                "Unix time at which a review was opened, for the oldest open reviews; label "
+                "review is its identifier."
+            ),
         )
         self.one_set_aside = site(
             Gauge,
             "ocpp_set_aside_received_ts",
             ("cp_id", "action", "transaction", "set_aside"),
-            "Unix time of receipt of a message set aside, for the oldest waiting; label set_aside is its identifier.",
+            (
+                "Unix time of receipt of a message set aside, for the oldest waiting; label "
+                "set_aside is its identifier."
+            ),
         )
-        self.reviews_age = site(Gauge, "ocpp_reviews_oldest_seconds", (), "Age of the oldest open review.")
+        self.reviews_age = site(
+            Gauge, "ocpp_reviews_oldest_seconds", (), "Age of the oldest open review."
+        )
 
     def _add_frames(self) -> None:
         add, site = self._add, self._add_of_site
         self.frame_rows = site(Gauge, "ocpp_frame_log_rows", (), "Frames in the frame log.")
         self.frames_dropped = add(
-            Counter, "ocpp_frame_log_dropped_total", (), "Frames not logged because too many were waiting."
+            Counter,
+            "ocpp_frame_log_dropped_total",
+            (),
+            "Frames not logged because too many were waiting.",
         )
-        self.frames_pruned = site(Counter, "ocpp_frame_log_pruned_total", (), "Frames pruned from the frame log.")
+        self.frames_pruned = site(
+            Counter, "ocpp_frame_log_pruned_total", (), "Frames pruned from the frame log."
+        )
         self.frames_paused = add(
-            Gauge, "ocpp_frame_log_paused", (), "1 while the frame log is paused for lack of disk space."
+            Gauge,
+            "ocpp_frame_log_paused",
+            (),
+            "1 while the frame log is paused for lack of disk space.",
         )
-        self.audit_lag = site(Gauge, "ocpp_audit_lag_frames", (), "Frames not yet acknowledged by Fluentd.")
+        self.audit_lag = site(
+            Gauge, "ocpp_audit_lag_frames", (), "Frames not yet acknowledged by Fluentd."
+        )
         self.audit_lost = site(
-            Counter, "ocpp_audit_lost_frames_total", (), "Frames pruned before Fluentd acknowledged them."
+            Counter,
+            "ocpp_audit_lost_frames_total",
+            (),
+            "Frames pruned before Fluentd acknowledged them.",
         )
-        self.webhook_given_up = site(Counter, "ocpp_webhook_given_up_total", (), "Facts never delivered to a webhook.")
-        self.audit_connected = site(Gauge, "ocpp_audit_connected", (), "1 while Fluentd accepts frames.")
+        self.webhook_given_up = site(
+            Counter, "ocpp_webhook_given_up_total", (), "Facts never delivered to a webhook."
+        )
+        self.audit_connected = site(
+            Gauge, "ocpp_audit_connected", (), "1 while Fluentd accepts frames."
+        )
 
     def _add_mqtt(self) -> None:
         add = self._add_of_site
-        self.mqtt_connected = add(Gauge, "ocpp_mqtt_connected", (), "1 while the broker of MQTT is connected.")
+        self.mqtt_connected = add(
+            Gauge, "ocpp_mqtt_connected", (), "1 while the broker of MQTT is connected."
+        )
         self.mqtt_waiting = add(
-            Gauge, "ocpp_mqtt_facts_waiting", (), "Facts that the broker of MQTT has not acknowledged."
+            Gauge,
+            "ocpp_mqtt_facts_waiting",
+            (),
+            "Facts that the broker of MQTT has not acknowledged.",
         )
 
     def _add_local_lists(self) -> None:
         site = self._add_of_site
         self.list_version = site(
-            Gauge, "ocpp_cp_local_list_version", CHARGER, "Version of the charger's local list; -1: it keeps none."
+            Gauge,
+            "ocpp_cp_local_list_version",
+            CHARGER,
+            "Version of the charger's local list; -1: it keeps none.",
         )
         self.list_behind = site(
             Gauge,
@@ -383,10 +539,16 @@ class Metrics:
             "Tags that the charger's local list does not have as they should be.",
         )
         self.list_left_out = site(
-            Gauge, "ocpp_cp_local_list_left_out", CHARGER, "Tags for which the charger's local list has no room."
+            Gauge,
+            "ocpp_cp_local_list_left_out",
+            CHARGER,
+            "Tags for which the charger's local list has no room.",
         )
         self.list_failures = site(
-            Gauge, "ocpp_cp_local_list_failures", CHARGER, "Failures in a row to bring the charger its local list."
+            Gauge,
+            "ocpp_cp_local_list_failures",
+            CHARGER,
+            "Failures in a row to bring the charger its local list.",
         )
         self.list_paused = site(
             Gauge,
@@ -401,9 +563,14 @@ class Metrics:
             Gauge,
             "ocpp_load_amperes",
             (*line, "kind"),
-            "Current at a phase of a circuit in A: of the house, of the cars, and what cars may draw (permitted).",
+            (
+                "Current at a phase of a circuit in A: of the house, of the cars, and what cars "
+                "may draw (permitted)."
+            ),
         )
-        self.load_limit = add(Gauge, "ocpp_load_limit_amperes", line, "Limit of a phase of a circuit in A.")
+        self.load_limit = add(
+            Gauge, "ocpp_load_limit_amperes", line, "Limit of a phase of a circuit in A."
+        )
         self.load_over = add(
             Counter,
             "ocpp_load_over_limit_seconds_total",
@@ -412,7 +579,10 @@ class Metrics:
         )
         self.load_waiting = add(Gauge, "ocpp_load_waiting_cars", (), "Cars that wait for current.")
         self.load_meter_age = add(
-            Gauge, "ocpp_load_meter_age_seconds", ("meter",), "Seconds since a meter of a circuit showed its currents."
+            Gauge,
+            "ocpp_load_meter_age_seconds",
+            ("meter",),
+            "Seconds since a meter of a circuit showed its currents.",
         )
         self.load_meter_silent = add(
             Gauge,
@@ -433,9 +603,14 @@ class Metrics:
             Gauge,
             "ocpp_load_trusted",
             CHARGER,
-            "1 if the charger passed a trial or a person trusts it, so that its maximum is not kept while it is away.",
+            (
+                "1 if the charger passed a trial or a person trusts it, so that its maximum is "
+                "not kept while it is away."
+            ),
         )
-        self.load_disobeys = add(Gauge, "ocpp_load_disobeys", CHARGER, "1 while the charger does not obey its limits.")
+        self.load_disobeys = add(
+            Gauge, "ocpp_load_disobeys", CHARGER, "1 while the charger does not obey its limits."
+        )
         self.load_ignored = add(
             Counter,
             "ocpp_load_limits_ignored_total",
@@ -443,7 +618,10 @@ class Metrics:
             "Limits after which the car drew more all the same, or that were refused.",
         )
         self.load_lease = add(
-            Gauge, "ocpp_load_lease_amperes", CONNECTOR, "Limit that load management last sent to a connector, in A."
+            Gauge,
+            "ocpp_load_lease_amperes",
+            CONNECTOR,
+            "Limit that load management last sent to a connector, in A.",
         )
         self.load_lease_ends_at = add(
             Gauge,
@@ -455,8 +633,14 @@ class Metrics:
             Gauge,
             "ocpp_load_writes_today",
             CONNECTOR,
-            "Charging profiles sent to a connector on this day of UTC; they wear its flash memory out.",
+            (
+                "Charging profiles sent to a connector on this day of UTC; they wear its flash "
+                "memory out."
+            ),
         )
         self.load_writes_most = add(
-            Gauge, "ocpp_load_writes_a_day", (), "Charging profiles that may be sent to each connector a day."
+            Gauge,
+            "ocpp_load_writes_a_day",
+            (),
+            "Charging profiles that may be sent to each connector a day.",
         )

@@ -1,4 +1,5 @@
-"""The /metrics page: reads the database and the server's state at each scrape, and renders all series in a thread."""
+"""The /metrics page: reads the database and the server's state at each scrape, and renders all
+series in a thread."""
 
 from __future__ import annotations
 
@@ -12,7 +13,12 @@ from functools import partial
 from typing import Final
 
 import trio
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.openmetrics.exposition import generate_latest as generate_latest_open_metrics
 
 from levity_trio import __version__
@@ -31,7 +37,8 @@ PATH: Final = "/metrics"
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 READ_SECONDS: Final = 2.0
-"""Time-out for reading the database at a scrape; after it, the scrape shows the values read before."""
+"""Time-out for reading the database at a scrape; after it, the scrape shows the values read
+before."""
 SLOW_SECONDS: Final = 10.0
 """Minimum time between two reads of waiting work and file sizes, which change slowly."""
 LAG_SECONDS: Final = 0.5
@@ -46,7 +53,9 @@ async def open_metrics(site: Site) -> AsyncIterator[Plugin]:
     metrics = Metrics()
     plugin = PrometheusMetrics(metrics, site.clock, counted)
     scrape = Scrape(site, metrics, Gauges(metrics, counted.connectors))
-    site.pages[PATH] = PluginPage({TEXT: scrape.text, OPEN_METRICS: scrape.open_metrics}, scrape.prepare)
+    site.pages[PATH] = PluginPage(
+        {TEXT: scrape.text, OPEN_METRICS: scrape.open_metrics}, scrape.prepare
+    )
     async with trio.open_nursery() as tasks:
         tasks.start_soon(scrape.keep_reading)
         tasks.start_soon(scrape.measure_lag)
@@ -70,7 +79,10 @@ class Scrape:
         self._present = NO_CHARGERS
         self._links: Sequence[LinkState] = ()
         self._connected: Collection[str] = ()
-        metrics.begin(is_audited=site.config.fluentd_endpoint is not None, has_mqtt=site.config.mqtt is not None)
+        metrics.begin(
+            is_audited=site.config.fluentd_endpoint is not None,
+            has_mqtt=site.config.mqtt is not None,
+        )
         metrics.build[__version__, platform.python_version(), SQLITE_VERSION].value = 1
 
     async def prepare(self) -> None:
@@ -103,7 +115,8 @@ class Scrape:
         return "".join(parts).encode()
 
     async def keep_reading(self) -> None:
-        """Read the database on request, in a task of its own, so that a hung disk does not block a scrape."""
+        """Read the database on request, in a task of its own, so that a hung disk does not block a
+        scrape."""
         while True:
             await self._requested.wait()
             self._requested = trio.Event()
@@ -125,10 +138,14 @@ class Scrape:
                 self._gauges.update_mqtt(await self._site.reader.run(mqtt.state))
             if trio.current_time() >= self._slow_due:
                 self._slow_due = trio.current_time() + SLOW_SECONDS
-                self._gauges.update_waiting(await self._site.reader.run(waiting), self._site.clock())
+                self._gauges.update_waiting(
+                    await self._site.reader.run(waiting), self._site.clock()
+                )
                 if self._site.config.local_list == "on":
                     policy, now = policy_of(self._site.config), self._site.clock()
-                    read = partial(statuses, charger=None, policy=policy, now=now, open_lines=(), is_on=True)
+                    read = partial(
+                        statuses, charger=None, policy=policy, now=now, open_lines=(), is_on=True
+                    )
                     self._gauges.update_lists(await self._site.reader.run(read))
                 self._gauges.update_space(await self._site.reader.run(lambda db: db.space()))
 

@@ -1,10 +1,12 @@
 """Series with labels as text: at a scrape, only the number is formatted.
 
-prometheus_client formats all labels of all series at each scrape, 9 µs a line. For 200 chargers its thread competes
-with the event loop for the interpreter lock for a quarter of a second, which delays responses to chargers. Here a line
-takes a twentieth of that. The process and platform metrics still come from that library.
+prometheus_client formats all labels of all series at each scrape, 9 µs a line. For 200 chargers its
+thread competes with the event loop for the interpreter lock for a quarter of a second, which delays
+responses to chargers. Here a line takes a twentieth of that. The process and platform metrics still
+come from that library.
 
-Values are changed on the event loop and read in a thread. Each value is a single object, so no lock is needed.
+Values are changed on the event loop and read in a thread. Each value is a single object, so no lock
+is needed.
 """
 
 from __future__ import annotations
@@ -57,9 +59,10 @@ class Gauge:
 class Counter:
     """A value that never falls.
 
-    PromQL's increase() misses the first event of a series that begins with 1. A new series is therefore 0 in its first
-    scrape and for ZERO_SECONDS after it, in case of a scrape by another client. That holds at each server, although one
-    of them exports the series of the site: when it takes over, the others' series must not begin with 0 again.
+    PromQL's increase() misses the first event of a series that begins with 1. A new series is
+    therefore 0 in its first scrape and for ZERO_SECONDS after it, in case of a scrape by another
+    client. That holds at each server, although one of them exports the series of the site: when it
+    takes over, the others' series must not begin with 0 again.
     """
 
     __slots__ = ("_labels", "_name", "_shown_at", "value")
@@ -102,7 +105,11 @@ class Histogram:
     def lines(self, now: float) -> str:  # noqa: ARG002
         counts = tuple(accumulate(self._counts.copy()))
         text = _template(self._name, self._bounds, is_plain=not self._labels)
-        return text.replace(LABELS, self._labels[1:-1].replace("%", "%%")) % (*counts, counts[-1], self._sum)
+        return text.replace(LABELS, self._labels[1:-1].replace("%", "%%")) % (
+            *counts,
+            counts[-1],
+            self._sum,
+        )
 
 
 class WriteHistogram(Histogram):
@@ -125,7 +132,13 @@ class Family(Generic[S]):
     __slots__ = ("_head", "_kind", "_open_metrics_head", "_series", "is_own", "labels", "name")
 
     def __init__(
-        self, kind: type[S], name: str, text: str, labels: tuple[str, ...] = (), *, is_own: bool = True
+        self,
+        kind: type[S],
+        name: str,
+        text: str,
+        labels: tuple[str, ...] = (),
+        *,
+        is_own: bool = True,
     ) -> None:
         self.name = name
         self.is_own = is_own
@@ -134,7 +147,9 @@ class Family(Generic[S]):
         self.labels = labels
         open_metrics_name = name.removesuffix("_total") if kind.TYPE == Counter.TYPE else name
         self._head = f"# HELP {name} {text}\n# TYPE {name} {kind.TYPE}\n"
-        self._open_metrics_head = f"# HELP {open_metrics_name} {text}\n# TYPE {open_metrics_name} {kind.TYPE}\n"
+        self._open_metrics_head = (
+            f"# HELP {open_metrics_name} {text}\n# TYPE {open_metrics_name} {kind.TYPE}\n"
+        )
         self._series: dict[tuple[str, ...], S] = {}
 
     def __getitem__(self, values: tuple[str, ...]) -> S:
@@ -156,11 +171,13 @@ class Family(Generic[S]):
         """Return the label values of all series."""
         return list(self._series)
 
-    def lines(self, now: float, hidden: Collection[str] = (), *, is_open_metrics: bool = False) -> Iterator[str]:
+    def lines(
+        self, now: float, hidden: Collection[str] = (), *, is_open_metrics: bool = False
+    ) -> Iterator[str]:
         """Yield the text of the family; the head comes even if there are no series.
 
-        Series of hidden chargers are omitted but still counted, for when the charger is shown again. For these
-        families, OpenMetrics differs only in the head of counters.
+        Series of hidden chargers are omitted but still counted, for when the charger is shown
+        again. For these families, OpenMetrics differs only in the head of counters.
         """
         yield self._open_metrics_head if is_open_metrics else self._head
         is_of_chargers = self.labels[:1] == CHARGER
@@ -171,17 +188,20 @@ class Family(Generic[S]):
 
 @lru_cache
 def _template(name: str, bounds: Sequence[float], *, is_plain: bool) -> str:
-    """Return the lines of a histogram. They would be a kilobyte for each charger and action, so all of one name share
-    them.
+    """Return the lines of a histogram. They would be a kilobyte for each charger and action, so all
+    of one name share them.
     """
     labels, first = ("", "") if is_plain else (f"{{{LABELS}}}", f"{LABELS},")
     names = [f'{name}_bucket{{{first}le="{bound}"}}' for bound in (*bounds, "+Inf")]
-    return "".join([f"{line} %s\n" for line in (*names, f"{name}_count{labels}", f"{name}_sum{labels}")])
+    return "".join(
+        [f"{line} %s\n" for line in (*names, f"{name}_count{labels}", f"{name}_sum{labels}")]
+    )
 
 
 @lru_cache(maxsize=64)
 def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
-    """Return the text that follows a name; the series of one charger, which begin together, share it."""
+    """Return the text that follows a name; the series of one charger, which begin together, share
+    it."""
     pairs = [f'{name}="{_quoted(value)}"' for name, value in zip(names, values, strict=True)]
     return f"{{{','.join(pairs)}}}" if pairs else ""
 

@@ -1,1 +1,2 @@
-"""The logic of one simulated charger: pure, synchronous code; the caller passes in the simulated time."""
+"""The logic of one simulated charger: pure, synchronous code; the caller passes in the simulated
+time."""

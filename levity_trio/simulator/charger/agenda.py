@@ -1,8 +1,9 @@
 """The time of one charger: its own clock, its scheduled actions, and its present moment.
 
-The clock is unset until the central system sends the time (§4.2, §4.6). Actions run in the order of their nominal times
-and receive the nominal time, however late they run. The energy of a session therefore depends on its plan alone, not on
-the load of the machine, and a run can be repeated exactly.
+The clock is unset until the central system sends the time (§4.2, §4.6). Actions run in the order of
+their nominal times and receive the nominal time, however late they run. The energy of a session
+therefore depends on its plan alone, not on the load of the machine, and a run can be repeated
+exactly.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class ChargerClock:
         self._first: tuple[float, datetime] | None = None
         self._last: tuple[float, datetime] | None = None
         self.zero: datetime | None = None
-        """The central system's time at second 0: the latest estimate, since every received time is slightly old."""
+        """The central system's time at second 0: the latest estimate, since every received time is
+        slightly old."""
 
     @property
     def is_set(self) -> bool:
@@ -44,12 +46,14 @@ class ChargerClock:
     def read(self, at: float) -> datetime:
         """Return the time that it shows at `at`, in whole milliseconds.
 
-        Rounding ensures that at the moment that `due` returned it shows the requested time, not slightly less.
+        Rounding ensures that at the moment that `due` returned it shows the requested time, not
+        slightly less.
         """
         return self._moment + timedelta(milliseconds=round((at - self._at) * 1000))
 
     def due(self, moment: datetime, at: float) -> float:
-        """Return the simulated seconds at which it shows that moment; `at` if the moment is past."""
+        """Return the simulated seconds at which it shows that moment; `at` if the moment is
+        past."""
         return at + max(0.0, (moment - self.read(at)).total_seconds())
 
     def set(self, received: datetime, at: float) -> bool:
@@ -60,7 +64,10 @@ class ChargerClock:
         self.zero = zero if self.zero is None else max(self.zero, zero)
         if self.is_set and abs((received - self.read(at)).total_seconds()) <= self._slack_seconds:
             return False
-        self._moment, self._at = received.replace(microsecond=received.microsecond // 1000 * 1000), at
+        self._moment, self._at = (
+            received.replace(microsecond=received.microsecond // 1000 * 1000),
+            at,
+        )
         return True
 
     def forget(self, at: float) -> None:
@@ -68,8 +75,13 @@ class ChargerClock:
         self._moment, self._at, self._first, self._last = UNSET, at, None, None
 
     def pace(self, over_seconds: float) -> float | None:
-        """Return the rate of the central system's clock against ours; None before it has times over such a span."""
-        if self._first is None or self._last is None or self._last[0] - self._first[0] < over_seconds:
+        """Return the rate of the central system's clock against ours; None before it has times over
+        such a span."""
+        if (
+            self._first is None
+            or self._last is None
+            or self._last[0] - self._first[0] < over_seconds
+        ):
             return None
         return (self._last[1] - self._first[1]).total_seconds() / (self._last[0] - self._first[0])
 
@@ -96,7 +108,8 @@ class Timer(Enum):
 
 
 class Entry:
-    """One action at `at`, in simulated seconds. A cancelled entry stays in the heap and does nothing."""
+    """One action at `at`, in simulated seconds. A cancelled entry stays in the heap and does
+    nothing."""
 
     __slots__ = ("_number", "action", "at", "is_own")
 
@@ -114,7 +127,8 @@ class Entry:
 
 
 class Agenda:
-    """The agenda of one charger. Entries of the same moment run in the order in which they were planned.
+    """The agenda of one charger. Entries of the same moment run in the order in which they were
+    planned.
 
     While it is held (a response decides what happens next) time stands still: nothing is due.
     """
@@ -134,7 +148,9 @@ class Agenda:
         heapq.heappush(self._entries, entry)
         return entry
 
-    def set_timer(self, timer: Timer, at: float, action: Action, *, connector: int = 0, is_own: bool = True) -> None:
+    def set_timer(
+        self, timer: Timer, at: float, action: Action, *, connector: int = 0, is_own: bool = True
+    ) -> None:
         """Schedule an action under this timer, and cancel its previous one."""
         self.stop_timer(timer, connector)
         self._timers[timer, connector] = self.plan(at, action, is_own=is_own)
@@ -177,7 +193,8 @@ class Agenda:
         self.reach(at)
 
     def reach(self, at: float) -> float:
-        """Run the actions that are due before an outside event, and return the moment of that event for this charger.
+        """Run the actions that are due before an outside event, and return the moment of that event
+        for this charger.
 
         That is `at`, unless the agenda is held or the charger's present is later already.
         """

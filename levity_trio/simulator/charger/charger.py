@@ -1,8 +1,9 @@
 """One charger without I/O: events go in as method calls, and the shell fetches what to send.
 
-Nothing here waits. The shell (levity_trio.simulator.link) advances the time with `advance`, fetches `next_call`, and
-passes in responses and the central system's calls. `at` is always in simulated seconds since the simulation began. A
-test can therefore try any order of events without a clock, a socket or a task.
+Nothing here waits. The shell (levity_trio.simulator.link) advances the time with `advance`, fetches
+`next_call`, and passes in responses and the central system's calls. `at` is always in simulated
+seconds since the simulation began. A test can therefore try any order of events without a clock, a
+socket or a task.
 """
 
 from __future__ import annotations
@@ -26,12 +27,20 @@ from levity_trio.wire.payloads import CHARGER_ACTIONS, call, read_result, write_
 
 
 def _own_reading(charger: State, connector: Connector, at: float) -> call.MeterValues | None:
-    value = notifications.meter_value(charger, connector, "MeterValuesSampledData", notifications.TRIGGERED, at)
+    value = notifications.meter_value(
+        charger, connector, "MeterValuesSampledData", notifications.TRIGGERED, at
+    )
     transaction = connector.transaction
-    known = None if transaction is None else charger.memory.transaction_ids.get(str(transaction.local_id))
+    known = (
+        None
+        if transaction is None
+        else charger.memory.transaction_ids.get(str(transaction.local_id))
+    )
     if value is None:
         return None
-    return call.MeterValues(connector_id=connector.number, meter_value=[value], transaction_id=known)
+    return call.MeterValues(
+        connector_id=connector.number, meter_value=[value], transaction_id=known
+    )
 
 
 _OWN: Final[Mapping[str, Callable[[State, Connector, float], Any]]] = {
@@ -44,7 +53,8 @@ _OWN: Final[Mapping[str, Callable[[State, Connector, float], Any]]] = {
 
 
 class Charger(State):
-    """A charger's state, and the outside events as methods. Each first runs the actions that were due before it."""
+    """A charger's state, and the outside events as methods. Each first runs the actions that were
+    due before it."""
 
     __slots__ = ()
 
@@ -55,7 +65,9 @@ class Charger(State):
         quirks: Quirks | None = None,
         clock_slack_seconds: float = 1.0,
     ) -> None:
-        super().__init__(spec, memory or Memory.fresh(spec), quirks or Quirks(), clock_slack_seconds)
+        super().__init__(
+            spec, memory or Memory.fresh(spec), quirks or Quirks(), clock_slack_seconds
+        )
 
     # Power and connection
 
@@ -66,11 +78,13 @@ class Charger(State):
         presence.power_off(self, at, reason)
 
     def fail(self, at: float, *, keeps_sessions: bool) -> None:
-        """Lose power without stopping transactions. They continue after power-on, or are forgotten."""
+        """Lose power without stopping transactions. They continue after power-on, or are
+        forgotten."""
         presence.fail(self, at, keeps_sessions=keeps_sessions)
 
     def connected(self, at: float) -> None:
-        """Take note of a new connection. BootNotification comes first, unless one was accepted since power-on."""
+        """Take note of a new connection. BootNotification comes first, unless one was accepted
+        since power-on."""
         at = self.agenda.reach(at)
         if not self.wants_link:  # it is no longer wanted
             self.act_on_connection("drop")
@@ -78,7 +92,9 @@ class Charger(State):
         self.is_linked = True
         if self.registration == ACCEPTED:
             notifications.report_changes(self, at)
-        elif self.registration is None or not self.agenda.has_timer(Timer.BOOT):  # else the interval runs (§4.2)
+        elif self.registration is None or not self.agenda.has_timer(
+            Timer.BOOT
+        ):  # else the interval runs (§4.2)
             registration.boot(self)
         self.on_change()
 
@@ -116,19 +132,23 @@ class Charger(State):
         return bool(self.effects) or (self.is_linked and self.outbox.is_waiting)
 
     def next_call(self, at: float) -> Outgoing | None:
-        """Return the call to send now, if any. One call at a time awaits its response (OCPP-J 1.6 §4.1.1)."""
+        """Return the call to send now, if any. One call at a time awaits its response (OCPP-J 1.6
+        §4.1.1)."""
         item = self.outbox.next(at, may_send=self.may_send) if self.is_linked else None
         if item is None:
             return None
         self.tally.sent += 1
         outgoing = self.outbox.under_way = Outgoing(self._frames_of(item), item)
         if isinstance(item, Message) and (sent := self._record_of(item)) is not None:
-            first, *others = [payload for action, payload in outgoing.frames if action == sent.action]
+            first, *others = [
+                payload for action, payload in outgoing.frames if action == sent.action
+            ]
             sent.leave(first, at, *others)
         return outgoing
 
     def settle(self, outgoing: Outgoing, answer: Response | None, at: float) -> None:
-        """Take the response to a call; None if none came in time. One to a call lost with its connection is ignored."""
+        """Take the response to a call; None if none came in time. One to a call lost with its
+        connection is ignored."""
         self.agenda.reach(at)
         if self.outbox.close(outgoing):
             item, understood = outgoing.item, self._understood(outgoing.frames[-1][0], answer)
@@ -157,7 +177,9 @@ class Charger(State):
             self.tally.refused += 1
         else:
             try:
-                understood = read_result(action, answer.payload, strict=True, accepted=CHARGER_ACTIONS).message
+                understood = read_result(
+                    action, answer.payload, strict=True, accepted=CHARGER_ACTIONS
+                ).message
             except Refused:
                 self.tally.unreadable += 1
             else:
@@ -179,7 +201,8 @@ class Charger(State):
         self._forget(message)
 
     def _fail(self, message: Message, at: float) -> None:
-        """Try a message again later, or discard it (§3.7.1). A lost start or stop is a lost bill."""
+        """Try a message again later, or discard it (§3.7.1). A lost start or stop is a lost
+        bill."""
         attempts = self.configuration.integer("TransactionMessageAttempts")
         interval = self.configuration.integer("TransactionMessageRetryInterval")
         if not self.outbox.failed(message, at, attempts, interval):
@@ -200,7 +223,8 @@ class Charger(State):
             charging.forget(self, message.local_id)
 
     def _record_of(self, message: Message) -> Sent | None:
-        """Return the ledger's record of a message; None for one from before a restart of the simulator."""
+        """Return the ledger's record of a message; None for one from before a restart of the
+        simulator."""
         transaction = self._transaction_of(message)
         return None if transaction is None else transaction.under_way.get(id(message))
 
@@ -214,7 +238,8 @@ class Charger(State):
     # Incoming calls
 
     def execute(self, action: str, payload: object, at: float) -> dict[str, Any]:
-        """Execute a call of the central system and return the payload of the CALLRESULT. Raises Refused."""
+        """Execute a call of the central system and return the payload of the CALLRESULT. Raises
+        Refused."""
         if not self.is_on:
             raise Refused(ErrorCode.INTERNAL_ERROR, "the charger is going down")
         self.served += 1
@@ -234,7 +259,9 @@ class Charger(State):
         """Plug a vehicle in. Raises Impossible if the connector is occupied."""
         connector, at = self.connector(number), self.agenda.reach(at)
         if connector.meter.is_plugged:
-            raise Impossible(f"{self.spec.id}: a vehicle is already plugged into connector {number}")
+            raise Impossible(
+                f"{self.spec.id}: a vehicle is already plugged into connector {number}"
+            )
         connector.meter.plug(vehicle, at)
         if connector.transaction is None and connector.tag is not None:
             charging.begin(self, connector, *connector.tag, at)
@@ -260,7 +287,8 @@ class Charger(State):
         self.on_change()
 
     def start(self, number: int, tag: str, at: float) -> None:
-        """Begin a transaction without authorisation. Raises Impossible without a vehicle, or if no start is allowed."""
+        """Begin a transaction without authorisation. Raises Impossible without a vehicle, or if no
+        start is allowed."""
         connector, at = self.connector(number), self.agenda.reach(at)
         if not (connector.meter.is_plugged and charging.takes_starts(self, connector)):
             raise Impossible(
@@ -292,12 +320,15 @@ class Charger(State):
 
     # Tests of a central system
 
-    def send(self, action: str, payload: Payload | None, number: int, then: Then, at: float) -> None:
-        """Send a message on demand, by default the one that the charger itself would send (`simulator send`).
+    def send(
+        self, action: str, payload: Payload | None, number: int, then: Then, at: float
+    ) -> None:
+        """Send a message on demand, by default the one that the charger itself would send
+        (`simulator send`).
 
-        It is queued like all messages, but its response changes nothing at the charger, and the ledger does not record
-        it. `then` gets the response frame. Raises Impossible without a connection, or if the charger cannot build this
-        message by itself.
+        It is queued like all messages, but its response changes nothing at the charger, and the
+        ledger does not record it. `then` gets the response frame. Raises Impossible without a
+        connection, or if the charger cannot build this message by itself.
         """
         connector, at = self._place(number), self.agenda.reach(at)
         if not self.is_linked:
@@ -311,12 +342,16 @@ class Charger(State):
         request = _OWN[action](self, connector, at) if action in _OWN else None
         if request is None:
             known = ", ".join(_OWN)
-            raise Impossible(f"{self.spec.id} has no {action} of its own to send; give a payload, or one of {known}")
+            raise Impossible(
+                f"{self.spec.id} has no {action} of its own to send; give a payload, or one of "
+                f"{known}"
+            )
         *_, frame = self.quirks.frames((action, write_payload(request)), None)
         return frame
 
     def force_answer(self, action: str, status: str | None, at: float) -> None:
-        """Respond to this action with a fixed status; None restores normal responses. Raises Impossible."""
+        """Respond to this action with a fixed status; None restores normal responses. Raises
+        Impossible."""
         self.agenda.reach(at)
         force_answer(self, action, status)
 

@@ -33,7 +33,9 @@ def present_tag(charger: State, connector: Connector, tag: str, at: float) -> No
         raise Impossible(f"{charger.spec.id} has no power")
     transaction = connector.transaction
     if not (takes_starts(charger, connector) if transaction is None else not connector.is_faulted):
-        raise Impossible(f"{charger.spec.id}: connector {connector.number} takes no tag while {connector.status}")
+        raise Impossible(
+            f"{charger.spec.id}: connector {connector.number} takes no tag while {connector.status}"
+        )
     if transaction is None:
         authorise(charger, tag, at, partial(admit, charger, connector, tag, None))
     elif charger.tags.is_same_group(tag, transaction.id_tag):
@@ -43,17 +45,19 @@ def present_tag(charger: State, connector: Connector, tag: str, at: float) -> No
 
 
 def takes_starts(charger: State, connector: Connector) -> bool:
-    """Return whether a transaction may begin: no fault on it or the charger, no Unavailable scheduled (§5.2)."""
+    """Return whether a transaction may begin: no fault on it or the charger, no Unavailable
+    scheduled (§5.2)."""
     is_operative = charger.memory.is_operative[connector.number]
     is_faulted = connector.is_faulted or charger.connectors[0].is_faulted
     return charger.is_on and is_operative and not is_faulted and connector.transaction is None
 
 
 def authorise(charger: State, tag: str, at: float, then: Verdict) -> None:
-    """Find out whether a tag may charge: by list and cache, by Authorize, or by the rules for offline (§3.5).
+    """Find out whether a tag may charge: by list and cache, by Authorize, or by the rules for
+    offline (§3.5).
 
-    The agenda is held until the response comes, so that the transaction begins at the moment of the tag, however long
-    the response takes.
+    The agenda is held until the response comes, so that the transaction begins at the moment of the
+    tag, however long the response takes.
     """
     settings = charger.configuration
     known = charger.tags.decide(tag, charger.clock.read(at))
@@ -64,7 +68,9 @@ def authorise(charger: State, tag: str, at: float, then: Verdict) -> None:
         then(True, parent, at)
     else:
         charger.agenda.hold()
-        charger.queue(call.Authorize(id_tag=tag), partial(_answered, charger, tag, at, then), is_urgent=True)
+        charger.queue(
+            call.Authorize(id_tag=tag), partial(_answered, charger, tag, at, then), is_urgent=True
+        )
 
 
 def begin(charger: State, connector: Connector, tag: str, parent: str | None, at: float) -> None:
@@ -98,14 +104,18 @@ def begin(charger: State, connector: Connector, tag: str, parent: str | None, at
     charger.transactions[transaction.local_id] = connector.transaction = transaction
     connector.is_finishing = False
     connector.shown_wh.clear()
-    if profile is not None:  # from a remote start: it becomes the transaction's TxProfile (§5.11, §5.16)
+    if (
+        profile is not None
+    ):  # from a remote start: it becomes the transaction's TxProfile (§5.11, §5.16)
         charger.install(connector.number, profile, transaction.local_id, at)
     request = call.StartTransaction(
         connector_id=connector.number,
         id_tag=tag,
         meter_start=shown,
         timestamp=began_at,
-        reservation_id=charger.reservations.used(connector.number, tag, parent, charger.clock.read(at)),
+        reservation_id=charger.reservations.used(
+            connector.number, tag, parent, charger.clock.read(at)
+        ),
     )
     notifications.keep(charger, transaction, request, [transaction.moment(at, true_wh)])
     notifications.add_data(charger, connector, "StopTxnSampledData", notifications.BEGIN, at)
@@ -113,8 +123,11 @@ def begin(charger: State, connector: Connector, tag: str, parent: str | None, at
     settle_reservations(charger, at)
 
 
-def end(charger: State, connector: Connector, reason: str, at: float, tag: str | None = None) -> None:
-    """End the connector's transaction; the cable may still be in. The reason Local is not sent (§4.10)."""
+def end(
+    charger: State, connector: Connector, reason: str, at: float, tag: str | None = None
+) -> None:
+    """End the connector's transaction; the cable may still be in. The reason Local is not sent
+    (§4.10)."""
     transaction = connector.transaction
     if transaction is None:
         raise Impossible(f"{charger.spec.id}: connector {connector.number} has no transaction")
@@ -128,7 +141,9 @@ def end(charger: State, connector: Connector, reason: str, at: float, tag: str |
         id_tag=tag,
         transaction_data=transaction.data or None,
     )
-    notifications.keep(charger, transaction, request, [*transaction.moments, transaction.moment(at, true_wh)])
+    notifications.keep(
+        charger, transaction, request, [*transaction.moments, transaction.moment(at, true_wh)]
+    )
     for quirk in charger.quirks:
         quirk.ended(charger, transaction, at)
     connector.is_finishing = connector.meter.is_plugged
@@ -187,7 +202,8 @@ def _close(charger: State, connector: Connector, transaction: Transaction, at: f
 def started(charger: State, transaction: Transaction, answer: Any, at: float) -> None:
     """Take a StartTransaction.conf: the id, and whether the tag is accepted (§4.8).
 
-    If it is not, StopTransactionOnInvalidId decides whether the transaction ends or continues without energy.
+    If it is not, StopTransactionOnInvalidId decides whether the transaction ends or continues
+    without energy.
     """
     info = answer.id_tag_info
     transaction.entry.transaction_id = answer.transaction_id
@@ -211,8 +227,13 @@ def admit(
     parent: str | None,
     at: float,
 ) -> None:
-    """Start a transaction for an admitted tag, now or when the cable is in. `profile` comes from a remote start."""
-    if not is_admitted or not takes_starts(charger, connector) or not may_use(charger, connector, tag, parent, at):
+    """Start a transaction for an admitted tag, now or when the cable is in. `profile` comes from a
+    remote start."""
+    if (
+        not is_admitted
+        or not takes_starts(charger, connector)
+        or not may_use(charger, connector, tag, parent, at)
+    ):
         return
     drop_tag(charger, connector)
     connector.profile = profile
@@ -232,11 +253,17 @@ def admit(
 
 def may_use(charger: State, connector: Connector, tag: str, parent: str | None, at: float) -> bool:
     """Return whether the reservations allow a tag to start here."""
-    free = sum(other is connector or other.status is Status.AVAILABLE for other in charger.connectors[1:])
-    return charger.reservations.may_start(connector.number, tag, parent, charger.clock.read(at), free=free)
+    free = sum(
+        other is connector or other.status is Status.AVAILABLE for other in charger.connectors[1:]
+    )
+    return charger.reservations.may_start(
+        connector.number, tag, parent, charger.clock.read(at), free=free
+    )
 
 
-def _answered(charger: State, tag: str, began: float, then: Verdict, answer: Any, _at: float) -> None:
+def _answered(
+    charger: State, tag: str, began: float, then: Verdict, answer: Any, _at: float
+) -> None:
     charger.agenda.release()
     if not charger.is_on:
         return
@@ -257,9 +284,18 @@ def _holds_offline(charger: State, known: str | None) -> bool:
 
 
 def _stop_by_group(
-    charger: State, transaction: Transaction, tag: str, is_admitted: bool, parent: str | None, at: float
+    charger: State,
+    transaction: Transaction,
+    tag: str,
+    is_admitted: bool,
+    parent: str | None,
+    at: float,
 ) -> None:
     """End a transaction if the tag has the parent of the one that began it (§3.5)."""
     connector = charger.connectors[transaction.connector]
-    if connector.transaction is transaction and is_admitted and is_same(parent, transaction.parent_id_tag):
+    if (
+        connector.transaction is transaction
+        and is_admitted
+        and is_same(parent, transaction.parent_id_tag)
+    ):
         end(charger, connector, LOCAL, at, tag)

@@ -1,8 +1,8 @@
 """The configuration keys of a charger: those of OCPP 1.6 §9 and of the security whitepaper.
 
-All chargers share one table, so that each of 5,000 stores its changed values only. Our code spells keys as in the
-table; the central system may use any case (CiString50Type). A changed value is kept as the text that GetConfiguration
-returns.
+All chargers share one table, so that each of 5,000 stores its changed values only. Our code spells
+keys as in the table; the central system may use any case (CiString50Type). A changed value is kept
+as the text that GetConfiguration returns.
 """
 
 from __future__ import annotations
@@ -27,13 +27,19 @@ Check = Callable[[str], str | None]
 
 _DAY: Final = 86_400  # seconds
 _WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
-_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")  # 16 to 20 bytes (security whitepaper, AuthorizationKey)
+_HEX: Final = re.compile(
+    r"(?:[0-9A-Fa-f]{2}){16,20}"
+)  # 16 to 20 bytes (security whitepaper, AuthorizationKey)
 _ROTATION: Final = re.compile(r"\d{1,2}\.(NotApplicable|Unknown|RST|RTS|SRT|STR|TRS|TSR)", re.ASCII)
-_MAX_ORGANIZATION: Final = 64  # characters of an O in a certificate (RFC 5280, ub-organization-name)
+_MAX_ORGANIZATION: Final = (
+    64  # characters of an O in a certificate (RFC 5280, ub-organization-name)
+)
 _SPELLINGS: Final = {measurand.casefold(): measurand for measurand in SUPPORTED}
 _COUNT: Final = str(len(SUPPORTED))
 _READINGS: Final = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,SoC"
-_PROFILES: Final = "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"
+_PROFILES: Final = (
+    "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"
+)
 
 
 class Key(NamedTuple):
@@ -143,7 +149,8 @@ Keys = Mapping[str, Key | None]
 
 @cache
 def _by_size(connectors: int) -> Mapping[str, str]:
-    """Return the defaults of a charger with this number of connectors, shared by all chargers of that size."""
+    """Return the defaults of a charger with this number of connectors, shared by all chargers of
+    that size."""
     rotations = ",".join(f"{number}.Unknown" for number in range(connectors + 1))
     return {name: key.default for name, key in KEYS.items()} | {
         PHASE_ROTATION: rotations,
@@ -153,11 +160,13 @@ def _by_size(connectors: int) -> Mapping[str, str]:
 
 
 class Configuration:
-    """The configuration of one charger: changed values (in its memory) over its own defaults over the common ones.
+    """The configuration of one charger: changed values (in its memory) over its own defaults over
+    the common ones.
 
-    `defaults` are factory settings, AuthorizationKey and SecurityProfile included. Their values are not checked.
-    Raises ValueError for a name that is not in the table. `own` are keys that differ from the common ones. The charger
-    itself still acts by the common default of a key that it lacks.
+    `defaults` are factory settings, AuthorizationKey and SecurityProfile included. Their values are
+    not checked. Raises ValueError for a name that is not in the table. `own` are keys that differ
+    from the common ones. The charger itself still acts by the common default of a key that it
+    lacks.
     """
 
     __slots__ = ("_changed", "_common", "_connectors", "_defaults", "_keys", "_names")
@@ -178,7 +187,10 @@ class Configuration:
         if own:
             self._keys = {name: key for name, key in {**KEYS, **own}.items() if key is not None}
             self._names = {name.casefold(): name for name in self._keys}
-            self._common = {**self._common, **{key.name: key.default for key in own.values() if key is not None}}
+            self._common = {
+                **self._common,
+                **{key.name: key.default for key in own.values() if key is not None},
+            }
 
     def text(self, key: str) -> str:
         """Return the value as text. Raises KeyError for a name that is not in the table."""
@@ -199,7 +211,8 @@ class Configuration:
     def read(self, keys: list[str] | None) -> tuple[list[dict[str, str | bool]], list[str]]:
         """GetConfiguration (§5.8): configurationKey and unknownKey, as on the wire.
 
-        Without `keys` it returns all but AuthorizationKey, which is write-only and never returned with a value.
+        Without `keys` it returns all but AuthorizationKey, which is write-only and never returned
+        with a value.
         """
         if not keys:
             return [self._shown(name) for name in self._keys if name != AUTHORIZATION_KEY], []
@@ -219,7 +232,8 @@ class Configuration:
         return REBOOT_REQUIRED if self._keys[name].needs_reboot else ACCEPTED
 
     def set_interval(self, seconds: int) -> None:
-        """Take the HeartbeatInterval of a BootNotification.conf (§4.2), without an upper limit, at least 1 s."""
+        """Take the HeartbeatInterval of a BootNotification.conf (§4.2), without an upper limit, at
+        least 1 s."""
         self._changed["HeartbeatInterval"] = str(max(1, seconds))
 
     def _shown(self, name: str) -> dict[str, str | bool]:
@@ -232,9 +246,14 @@ class Configuration:
             return False
         if name == PHASE_ROTATION:
             numbers = [int(item.split(".")[0]) for item in _items(value)]
-            return len(set(numbers)) == len(numbers) and all(number <= self._connectors for number in numbers)
+            return len(set(numbers)) == len(numbers) and all(
+                number <= self._connectors for number in numbers
+            )
         if name != SECURITY_PROFILE:
             return True
-        # Never lower, and 1 and 2 only with a password (whitepaper A05). Certificates are not checked here.
+        # Never lower, and 1 and 2 only with a password (whitepaper A05). Certificates are not
+        # checked here.
         needs_password = int(value) in (1, 2)
-        return int(value) >= self.integer(name) and (not needs_password or bool(self.text(AUTHORIZATION_KEY)))
+        return int(value) >= self.integer(name) and (
+            not needs_password or bool(self.text(AUTHORIZATION_KEY))
+        )

@@ -1,7 +1,7 @@
 """One connector: its cable, tag and transaction, and the status derived from them (§4.9).
 
-Code never sets a status. It is derived from cable, tag, transaction, fault, availability and reservation, and each
-change is checked against the table of transitions.
+Code never sets a status. It is derived from cable, tag, transaction, fault, availability and
+reservation, and each change is checked against the table of transitions.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from levity_trio.simulator.model.states import CHARGER_MOVES, MOVES, Status, che
 
 NO_ERROR: Final = "NoError"
 STOPOVERS: Final = (Status.PREPARING, Status.AVAILABLE)
-"""Intermediate statuses where §4.9 has no direct transition, such as a new transaction after Finishing."""
+"""Intermediate statuses where §4.9 has no direct transition, such as a new transaction after
+Finishing."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """From the first offer of energy to the stop. Registers in whole Wh; `begun` in simulated seconds."""
+    """From the first offer of energy to the stop. Registers in whole Wh; `begun` in simulated
+    seconds."""
 
     local_id: int
     connector: int
@@ -53,8 +55,25 @@ class Connector:
     """One connector. Number 0 is the charger itself; nothing is ever plugged into it."""
 
     __slots__ = (
-        *("beneath", "error_code", "is_finishing", "is_offered", "is_paused_by_charger", "is_paused_by_vehicle"),
-        *("is_reserved", "meter", "number", "profile", "reported", "shown_wh", "status", "tag", "transaction"),
+        *(
+            "beneath",
+            "error_code",
+            "is_finishing",
+            "is_offered",
+            "is_paused_by_charger",
+            "is_paused_by_vehicle",
+        ),
+        *(
+            "is_reserved",
+            "meter",
+            "number",
+            "profile",
+            "reported",
+            "shown_wh",
+            "status",
+            "tag",
+            "transaction",
+        ),
     )
 
     def __init__(self, number: int, meter: Meter) -> None:
@@ -65,9 +84,11 @@ class Connector:
         """The status without the fault."""
         self.error_code = NO_ERROR
         self.reported: tuple[Status, str] | None = None
-        """Status and error code as last reported; None if the central system may not have received them."""
+        """Status and error code as last reported; None if the central system may not have received
+        them."""
         self.shown_wh: dict[str, int] = {}
-        """The register of the last reading by configuration key, the start of the next interval, in Wh."""
+        """The register of the last reading by configuration key, the start of the next interval, in
+        Wh."""
         self.tag: tuple[str, str | None] | None = None
         """An accepted tag that waits for its cable, and the tag's parent."""
         self.transaction: Transaction | None = None
@@ -81,7 +102,9 @@ class Connector:
         """The charging profile of a remote start, for its transaction."""
 
     def __repr__(self) -> str:
-        return f"<Connector {self.number} {self.status} tag={self.tag} transaction={self.transaction}>"
+        return (
+            f"<Connector {self.number} {self.status} tag={self.tag} transaction={self.transaction}>"
+        )
 
     @property
     def is_occupied(self) -> bool:
@@ -106,25 +129,38 @@ class Connector:
         return Status.PREPARING if self.is_occupied else Status.AVAILABLE
 
     def is_closed(self, natural: Status) -> bool:
-        """Return whether its contactor is closed: while it charges, and until its vehicle has followed a pause."""
-        is_pausing = natural is Status.SUSPENDED_EVSE and not self.is_paused_by_charger and self.meter.is_following
+        """Return whether its contactor is closed: while it charges, and until its vehicle has
+        followed a pause."""
+        is_pausing = (
+            natural is Status.SUSPENDED_EVSE
+            and not self.is_paused_by_charger
+            and self.meter.is_following
+        )
         return (natural is Status.CHARGING or is_pausing) and not self.is_faulted
 
     def move(self, natural: Status) -> Iterator[Status]:
-        """Change to the derived status by the transitions of §4.9, and yield each step; none without a change."""
+        """Change to the derived status by the transitions of §4.9, and yield each step; none
+        without a change."""
         self.beneath = natural
         to = Status.FAULTED if self.is_faulted else natural
         if to is self.status:
             return
         moves = MOVES if self.number else CHARGER_MOVES
-        stopovers = [stop for stop in STOPOVERS if stop in moves[self.status] and to in moves.get(stop, ())]
+        stopovers = [
+            stop for stop in STOPOVERS if stop in moves[self.status] and to in moves.get(stop, ())
+        ]
         for step in (to,) if to in moves[self.status] else (*stopovers[:1], to):
             check_move(self.number, self.status, step)
             self.status = step
             yield step
 
     def _charging_status(self) -> Status:
-        if not self.meter.is_plugged or self.is_paused_by_vehicle or self.meter.is_full or self.meter.has_given_up:
+        if (
+            not self.meter.is_plugged
+            or self.is_paused_by_vehicle
+            or self.meter.is_full
+            or self.meter.has_given_up
+        ):
             return Status.SUSPENDED_EV
         if self.is_paused_by_charger or not self.is_offered:
             return Status.SUSPENDED_EVSE

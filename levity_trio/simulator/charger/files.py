@@ -1,7 +1,8 @@
-"""File transfers that the central system asks for: firmware (§5.19, whitepaper L01), diagnostics, logs (§5.9, N01).
+"""File transfers that the central system asks for: firmware (§5.19, whitepaper L01), diagnostics,
+logs (§5.9, N01).
 
-The shell transfers the file. The installation of a firmware waits for open transactions and restarts the charger, which
-then reports the version in the name of the file.
+The shell transfers the file. The installation of a firmware waits for open transactions and
+restarts the charger, which then reports the version in the name of the file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from urllib.parse import urlsplit
 
 from levity_trio.simulator.charger import charging, notifications, presence
 from levity_trio.simulator.charger.agenda import Action
-from levity_trio.simulator.charger.state import Download, Progress, Stage, State, Update, Upload, UploadJob
+from levity_trio.simulator.charger.state import (
+    Download,
+    Progress,
+    Stage,
+    State,
+    Update,
+    Upload,
+    UploadJob,
+)
 from levity_trio.wire.payloads import call, call_result
 from levity_trio.wire.times import parse_time
 
@@ -32,7 +41,9 @@ def _patience(
 # Firmware
 
 
-def update_firmware(charger: State, request: call.UpdateFirmware, at: float) -> call_result.UpdateFirmware:
+def update_firmware(
+    charger: State, request: call.UpdateFirmware, at: float
+) -> call_result.UpdateFirmware:
     """§5.19: download at retrieveDate."""
     _begin(charger, Update(request.location, request.retrieve_date, *_patience(request)), at)
     return call_result.UpdateFirmware()
@@ -56,9 +67,12 @@ def signed_update_firmware(charger: State, request: call.SignedUpdateFirmware, a
 
 
 def send_status(charger: State, *_: object) -> None:
-    """Send the present status for a TriggerMessage; Idle if no unsigned update is under way (§4.5)."""
+    """Send the present status for a TriggerMessage; Idle if no unsigned update is under way
+    (§4.5)."""
     update = charger.firmware.update
-    stage = charger.firmware.stage if update is not None and update.request_id is None else Stage.IDLE
+    stage = (
+        charger.firmware.stage if update is not None and update.request_id is None else Stage.IDLE
+    )
     charger.send_if_allowed(call.FirmwareStatusNotification(status=stage), is_asked_for=True)
 
 
@@ -148,7 +162,8 @@ def _get_ready(charger: State, update: Update, at: float) -> None:
 
 
 def _install(charger: State, update: Update, at: float) -> None:
-    """Restart with the version in the name of the file, or with the present one if the name has none."""
+    """Restart with the version in the name of the file, or with the present one if the name has
+    none."""
     if charger.firmware.update is not update:
         return
     version = _VERSION.findall(urlsplit(update.location).path.rpartition("/")[2])
@@ -179,7 +194,9 @@ def _reach(charger: State, stage: Stage) -> None:
 # Diagnostics and logs
 
 
-def get_diagnostics(charger: State, request: call.GetDiagnostics, at: float) -> call_result.GetDiagnostics:
+def get_diagnostics(
+    charger: State, request: call.GetDiagnostics, at: float
+) -> call_result.GetDiagnostics:
     """§5.9: upload the recorded frames."""
     name = f"diagnostics-{charger.spec.id}.txt"
     charger.uploads.diagnostics = job = UploadJob(request.location, name, *_patience(request))
@@ -194,7 +211,9 @@ def get_log(charger: State, request: call.GetLog, at: float) -> call_result.GetL
     job = UploadJob(request.log["remoteLocation"], name, *_patience(request), request.request_id)
     charger.uploads.log = job
     charger.agenda.plan(at, partial(_upload, charger, job))
-    return call_result.GetLog(status="AcceptedCanceled" if is_replaced else "Accepted", filename=name)
+    return call_result.GetLog(
+        status="AcceptedCanceled" if is_replaced else "Accepted", filename=name
+    )
 
 
 def send_diagnostics_status(charger: State, *_: object) -> None:
@@ -207,14 +226,21 @@ def send_log_status(charger: State, *_: object) -> None:
     """Send the present status for a trigger; Idle without a requestId if no upload is under way."""
     log = charger.uploads.log
     status, request_id = (_IDLE, None) if log is None else (_UPLOADING, log.request_id)
-    charger.send_if_allowed(call.LogStatusNotification(status=status, request_id=request_id), is_asked_for=True)
+    charger.send_if_allowed(
+        call.LogStatusNotification(status=status, request_id=request_id), is_asked_for=True
+    )
 
 
 def _upload(charger: State, job: UploadJob, _at: float) -> None:
     if not _is_awaited(charger, job):
         return
     _report(charger, job, _UPLOADING)
-    lines = [f"{charger.spec.vendor} {charger.spec.model} {charger.spec.id} {charger.memory.firmware_version}"]
+    lines = [
+        (
+            f"{charger.spec.vendor} {charger.spec.model} {charger.spec.id} "
+            f"{charger.memory.firmware_version}"
+        )
+    ]
     lines += [f"{at:.3f} {direction} {text}" for at, direction, text in charger.frames or ()]
     content = "\n".join([*lines, ""]).encode()
     charger.do(Upload(job.location, job.name, content, partial(_uploaded, charger, job)))

@@ -1,6 +1,8 @@
-"""Messages that a charger sends by itself: status, readings, security events (§4.9, §4.7, whitepaper A04).
+"""Messages that a charger sends by itself: status, readings, security events (§4.9, §4.7,
+whitepaper A04).
 
-A reported register may differ from the true one: it may have been reset, have jumped, or belong to a replaced meter.
+A reported register may differ from the true one: it may have been reset, have jumped, or belong to
+a replaced meter.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ def registers(charger: State, connector: Connector, at: float) -> tuple[int, int
 
 
 def set_register(charger: State, number: int, wh: int, at: float) -> None:
-    """Set the reported register, whatever a quirk adds to it: connectors with one meter then still report one."""
+    """Set the reported register, whatever a quirk adds to it: connectors with one meter then still
+    report one."""
     _, shown_wh = registers(charger, charger.connectors[number], at)
     charger.memory.offsets[number] += wh - shown_wh
 
@@ -47,7 +50,8 @@ def swap(charger: State, register_wh: int, at: float) -> None:
 
 
 def notify(charger: State, connector: Connector, at: float) -> None:
-    """Report a status once it has lasted for MinimumStatusDuration; a shorter one is never reported."""
+    """Report a status once it has lasted for MinimumStatusDuration; a shorter one is never
+    reported."""
     charger.agenda.stop_timer(Timer.STATUS, connector.number)
     if seconds := charger.configuration.integer("MinimumStatusDuration"):
 
@@ -90,15 +94,20 @@ def report_changes(charger: State, at: float) -> None:
 def queue_security_event(charger: State, kind: str, at: float) -> None:
     """Queue a security event for guaranteed delivery (A04); none at security profile 0."""
     if charger.configuration.integer("SecurityProfile"):
-        request = call.SecurityEventNotification(type=kind, timestamp=charger.timestamp(at), tech_info=None)
+        request = call.SecurityEventNotification(
+            type=kind, timestamp=charger.timestamp(at), tech_info=None
+        )
         charger.outbox.keep(Message("SecurityEventNotification", write_payload(request), None))
 
 
-def meter_value(charger: State, connector: Connector, key: str, context: str, at: float) -> dict[str, Any] | None:
+def meter_value(
+    charger: State, connector: Connector, key: str, context: str, at: float
+) -> dict[str, Any] | None:
     """Return one meterValue with the measurands of a configuration key; None without any."""
     measurands = charger.configuration.listed(key)
     _, shown = registers(charger, connector, at)
-    # The first interval of a transaction begins at its start; outside a transaction the interval is 0.
+    # The first interval of a transaction begins at its start; outside a transaction the interval is
+    # 0.
     start = shown if connector.transaction is None else connector.transaction.shown_start_wh
     interval_wh = shown - connector.shown_wh.get(key, start)
     connector.shown_wh[key] = shown
@@ -107,9 +116,16 @@ def meter_value(charger: State, connector: Connector, key: str, context: str, at
 
 
 def sample(
-    charger: State, connector: Connector, key: str, context: str, at: float, *, is_asked_for: bool = False
+    charger: State,
+    connector: Connector,
+    key: str,
+    context: str,
+    at: float,
+    *,
+    is_asked_for: bool = False,
 ) -> None:
-    """Send a reading. In a transaction it is kept until acknowledged; otherwise it is sent only while connected."""
+    """Send a reading. In a transaction it is kept until acknowledged; otherwise it is sent only
+    while connected."""
     value = meter_value(charger, connector, key, context, at)
     transaction = connector.transaction
     if value is None:
@@ -118,21 +134,30 @@ def sample(
     if transaction is None:
         charger.send_if_allowed(request, is_asked_for=is_asked_for)
         return
-    keep(charger, transaction, request, [transaction.moment(at, registers(charger, connector, at)[0])])
+    keep(
+        charger,
+        transaction,
+        request,
+        [transaction.moment(at, registers(charger, connector, at)[0])],
+    )
     for quirk in charger.quirks:
         quirk.sampled(charger, transaction, at)
 
 
 def keep(charger: State, transaction: Transaction, request: Any, moments: list[Moment]) -> None:
-    """Queue and record a transaction message until it is acknowledged; a quirk may lose it before it leaves.
+    """Queue and record a transaction message until it is acknowledged; a quirk may lose it before
+    it leaves.
 
-    `moments` are the true values: one for each reading in it, then one for the start or stop itself.
+    `moments` are the true values: one for each reading in it, then one for the start or stop
+    itself.
     """
     if (message := hold(charger, transaction, request, moments)) is not None:
         charger.outbox.keep(message)
 
 
-def hold(charger: State, transaction: Transaction, request: Any, moments: list[Moment]) -> Message | None:
+def hold(
+    charger: State, transaction: Transaction, request: Any, moments: list[Moment]
+) -> Message | None:
     """Record a message and return it for queueing later; None if a quirk loses it."""
     action = type(request).__name__
     sent = Sent(action=action, moments=moments)
@@ -150,20 +175,31 @@ def last_reading(charger: State, transaction: Transaction, at: float) -> Message
     value = meter_value(charger, connector, "MeterValuesSampledData", END, at)
     if value is None:
         return None
-    request = call.MeterValues(connector_id=connector.number, meter_value=[value], transaction_id=transaction.local_id)
-    return hold(charger, transaction, request, [transaction.moment(at, registers(charger, connector, at)[0])])
+    request = call.MeterValues(
+        connector_id=connector.number, meter_value=[value], transaction_id=transaction.local_id
+    )
+    return hold(
+        charger,
+        transaction,
+        request,
+        [transaction.moment(at, registers(charger, connector, at)[0])],
+    )
 
 
 def add_data(charger: State, connector: Connector, key: str, context: str, at: float) -> None:
     """Store a reading for the StopTransaction (StopTxnSampledData, StopTxnAlignedData)."""
     transaction = connector.transaction
-    if transaction is not None and (value := meter_value(charger, connector, key, context, at)) is not None:
+    if (
+        transaction is not None
+        and (value := meter_value(charger, connector, key, context, at)) is not None
+    ):
         transaction.data.append(value)
         transaction.moments.append(transaction.moment(at, registers(charger, connector, at)[0]))
 
 
 def plan_samples(charger: State, connector: Connector, transaction: Transaction, at: float) -> None:
-    """Schedule the next periodic reading of a transaction, MeterValueSampleInterval from now (0: none)."""
+    """Schedule the next periodic reading of a transaction, MeterValueSampleInterval from now (0:
+    none)."""
     charger.agenda.stop_timer(Timer.READING, connector.number)
 
     def send(at: float) -> None:
@@ -176,7 +212,8 @@ def plan_samples(charger: State, connector: Connector, transaction: Transaction,
 
 
 def plan_aligned(charger: State, at: float) -> None:
-    """Schedule the next clock-aligned readings, counted from midnight (ClockAlignedDataInterval; 0: none)."""
+    """Schedule the next clock-aligned readings, counted from midnight (ClockAlignedDataInterval; 0:
+    none)."""
     charger.agenda.stop_timer(Timer.ALIGNED)
     if seconds := charger.configuration.integer("ClockAlignedDataInterval"):
         now, interval = charger.clock.read(at), timedelta(seconds=seconds)

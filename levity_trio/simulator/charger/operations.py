@@ -1,8 +1,9 @@
 """The operations of a charger: all of OCPP 1.6 §5 and of the security whitepaper.
 
-An operation is a function of the charger, the request (a dataclass of the `ocpp` package) and the moment. It returns
-the response, or only its status. What must follow the response (a reset, a triggered message) goes on the agenda: the
-shell sends the response first. `charger.certificates` is imported on first use, since its library costs megabytes.
+An operation is a function of the charger, the request (a dataclass of the `ocpp` package) and the
+moment. It returns the response, or only its status. What must follow the response (a reset, a
+triggered message) goes on the agenda: the shell sends the response first. `charger.certificates` is
+imported on first use, since its library costs megabytes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ VENDOR: Final = "levity-trio"
 
 
 def obey(charger: State, action: str, payload: object, at: float) -> dict[str, Any]:
-    """Execute a request and return the payload of the response. Raises Refused for a malformed request.
+    """Execute a request and return the payload of the response. Raises Refused for a malformed
+    request.
 
     An action with a forced response is not executed.
     """
@@ -46,16 +48,22 @@ def obey(charger: State, action: str, payload: object, at: float) -> dict[str, A
     if action in charger.quirks.lacks:
         raise Refused(ErrorCode.NOT_SUPPORTED, f"this charger does not support {action}")
     answer = OPERATIONS[action](charger, request, at)
-    return write_payload(getattr(call_result, action)(status=answer) if isinstance(answer, str) else answer)
+    return write_payload(
+        getattr(call_result, action)(status=answer) if isinstance(answer, str) else answer
+    )
 
 
 def force_answer(charger: State, action: str, status: str | None) -> None:
-    """Respond to this action with a fixed status or error code instead of executing it; None undoes that.
+    """Respond to this action with a fixed status or error code instead of executing it; None undoes
+    that.
 
-    Raises Impossible for an action that a central system does not send, or a status that its response does not have.
+    Raises Impossible for an action that a central system does not send, or a status that its
+    response does not have.
     """
     if action not in OPERATIONS:
-        raise Impossible(f"{action} is not an action of a central system; give one of {', '.join(OPERATIONS)}")
+        raise Impossible(
+            f"{action} is not an action of a central system; give one of {', '.join(OPERATIONS)}"
+        )
     charger.forced_answers.pop(action, None)
     if status is not None:
         with suppress(Refused):
@@ -64,7 +72,8 @@ def force_answer(charger: State, action: str, status: str | None) -> None:
 
 
 def _answer(action: str, status: str) -> dict[str, Any]:
-    """Return the payload with this status. Raises Refused for an error code, Impossible for anything else."""
+    """Return the payload with this status. Raises Refused for an error code, Impossible for
+    anything else."""
     try:
         return write_payload(getattr(call_result, action)(status=status))
     except (TypeError, ValueError):  # the response has no status, or not this one
@@ -79,15 +88,24 @@ def _answer(action: str, status: str) -> dict[str, Any]:
 # Starting, stopping, availability (§5.2, §5.11, §5.12, §5.14, §5.18)
 
 
-def remote_start_transaction(charger: State, request: call.RemoteStartTransaction, at: float) -> str:
-    """§5.11: start as if the tag were presented; AuthorizeRemoteTxRequests decides whether it is authorised first."""
+def remote_start_transaction(
+    charger: State, request: call.RemoteStartTransaction, at: float
+) -> str:
+    """§5.11: start as if the tag were presented; AuthorizeRemoteTxRequests decides whether it is
+    authorised first."""
     number, tag, profile = request.connector_id, request.id_tag, request.charging_profile
     is_fit = profile is None or profile["chargingProfilePurpose"] == TRANSACTION
-    if not (number is None or 1 <= number < len(charger.connectors)) or not is_fit or not charger.may_send:
+    if (
+        not (number is None or 1 <= number < len(charger.connectors))
+        or not is_fit
+        or not charger.may_send
+    ):
         return REJECTED
     ready = [
         connector
-        for connector in (charger.connectors[1:] if number is None else [charger.connectors[number]])
+        for connector in (
+            charger.connectors[1:] if number is None else [charger.connectors[number]]
+        )
         if charging.takes_starts(charger, connector) and _may_use(charger, connector, tag, at)
     ]
     if not ready:
@@ -103,9 +121,13 @@ def _may_use(charger: State, connector: Connector, tag: str, at: float) -> bool:
     return is_asked_for or charging.may_use(charger, connector, tag, charger.tags.parent(tag), at)
 
 
-def _start(charger: State, connector: Connector, tag: str, profile: Profile | None, at: float) -> None:
+def _start(
+    charger: State, connector: Connector, tag: str, profile: Profile | None, at: float
+) -> None:
     if charger.configuration.boolean("AuthorizeRemoteTxRequests"):
-        charging.authorise(charger, tag, at, partial(charging.admit, charger, connector, tag, profile))
+        charging.authorise(
+            charger, tag, at, partial(charging.admit, charger, connector, tag, profile)
+        )
     else:
         charging.admit(charger, connector, tag, profile, True, charger.tags.parent(tag), at)
 
@@ -114,7 +136,9 @@ def remote_stop_transaction(charger: State, request: call.RemoteStopTransaction,
     """§5.12; rejected while the boot is Pending, as is a remote start (§4.2)."""
     for connector in charger.connectors[1:]:
         transaction = connector.transaction
-        is_meant = transaction is not None and transaction.entry.transaction_id == request.transaction_id
+        is_meant = (
+            transaction is not None and transaction.entry.transaction_id == request.transaction_id
+        )
         if is_meant and charger.may_send:
             charger.agenda.plan(at, partial(_stop, charger, connector, "Remote"))
             return ACCEPTED
@@ -139,7 +163,8 @@ def unlock_connector(charger: State, request: call.UnlockConnector, at: float) -
 def reset(charger: State, request: call.Reset, at: float) -> str:
     """§5.14: stop transactions, close the connection and restart.
 
-    A soft reset stops transactions and leaves time to send the stops; a hard one sends them afterwards.
+    A soft reset stops transactions and leaves time to send the stops; a hard one sends them
+    afterwards.
     """
     reason = RESET_REASONS[request.type]
 
@@ -150,17 +175,22 @@ def reset(charger: State, request: call.Reset, at: float) -> str:
             return
         for connector in charger.connectors:
             _stop(charger, connector, reason, at)
-        charger.agenda.plan(at + SOFT_RESET_SECONDS, lambda at: presence.restart(charger, at, reason))
+        charger.agenda.plan(
+            at + SOFT_RESET_SECONDS, lambda at: presence.restart(charger, at, reason)
+        )
 
     charger.agenda.plan(at, begin)
     return ACCEPTED
 
 
 def change_availability(charger: State, request: call.ChangeAvailability, at: float) -> str:
-    """§5.2: at once, or Scheduled for the end of transactions; connector 0 stands for the whole charger."""
+    """§5.2: at once, or Scheduled for the end of transactions; connector 0 stands for the whole
+    charger."""
     if not 0 <= request.connector_id < len(charger.connectors):
         return REJECTED
-    chosen = [charger.connectors[request.connector_id]] if request.connector_id else charger.connectors
+    chosen = (
+        [charger.connectors[request.connector_id]] if request.connector_id else charger.connectors
+    )
     is_operative = request.type == "Operative"
     are_done = [make_operative(charger, connector, is_operative, at) for connector in chosen]
     return ACCEPTED if all(are_done) else "Scheduled"
@@ -171,7 +201,11 @@ def change_availability(charger: State, request: call.ChangeAvailability, at: fl
 
 def reserve_now(charger: State, request: call.ReserveNow, at: float) -> str:
     """§5.13: reserve a free connector, or with connector 0 any one."""
-    number, expiry, now = request.connector_id, parse_time(request.expiry_date), charger.clock.read(at)
+    number, expiry, now = (
+        request.connector_id,
+        parse_time(request.expiry_date),
+        charger.clock.read(at),
+    )
     if expiry is None or expiry <= now or not 0 <= number < len(charger.connectors):
         return REJECTED
     if (refusal := _refusal(charger, number)) is not None:
@@ -179,7 +213,9 @@ def reserve_now(charger: State, request: call.ReserveNow, at: float) -> str:
     free = sum(connector.status is Status.AVAILABLE for connector in charger.connectors[1:])
     if not charger.reservations.has_room(number, request.reservation_id, now, free=free):
         return "Occupied"
-    charger.reservations.reserve(request.reservation_id, number, expiry, request.id_tag, request.parent_id_tag, now)
+    charger.reservations.reserve(
+        request.reservation_id, number, expiry, request.id_tag, request.parent_id_tag, now
+    )
     settle_reservations(charger, at)
     return ACCEPTED
 
@@ -225,7 +261,9 @@ def _sample_anew(charger: State, at: float) -> None:
 
 _FOLLOWED: Final[Mapping[str, Callable[[State, float], object]]] = {
     # Reconnect with the new password after the response (whitepaper A01).
-    "authorizationkey": lambda charger, at: charger.agenda.plan(at, partial(presence.disconnect, charger, "close")),
+    "authorizationkey": lambda charger, at: charger.agenda.plan(
+        at, partial(presence.disconnect, charger, "close")
+    ),
     "clockaligneddatainterval": notifications.plan_aligned,
     "heartbeatinterval": registration.plan_heartbeat,
     "metervaluesampleinterval": _sample_anew,
@@ -233,13 +271,17 @@ _FOLLOWED: Final[Mapping[str, Callable[[State, float], object]]] = {
 }
 
 
-def get_configuration(charger: State, request: call.GetConfiguration, _at: float) -> call_result.GetConfiguration:
+def get_configuration(
+    charger: State, request: call.GetConfiguration, _at: float
+) -> call_result.GetConfiguration:
     """§5.8: return the requested keys, or all."""
     known, unknown = charger.configuration.read(request.key)
     return call_result.GetConfiguration(configuration_key=known, unknown_key=unknown or None)
 
 
-def data_transfer(_charger: State, request: call.DataTransfer, _at: float) -> call_result.DataTransfer:
+def data_transfer(
+    _charger: State, request: call.DataTransfer, _at: float
+) -> call_result.DataTransfer:
     """§5.6: echo the data of our own vendorId; any other is unknown."""
     if request.vendor_id != VENDOR:
         return call_result.DataTransfer(status="UnknownVendorId")
@@ -250,7 +292,8 @@ def data_transfer(_charger: State, request: call.DataTransfer, _at: float) -> ca
 
 
 def set_charging_profile(charger: State, request: call.SetChargingProfile, at: float) -> str:
-    """§5.16: an accepted profile takes effect at once. A TxProfile must match the open transaction."""
+    """§5.16: an accepted profile takes effect at once. A TxProfile must match the open
+    transaction."""
     number = request.connector_id
     if not 0 <= number < len(charger.connectors):
         return REJECTED
@@ -274,19 +317,27 @@ def clear_charging_profile(charger: State, request: call.ClearChargingProfile, a
 def get_composite_schedule(
     charger: State, request: call.GetCompositeSchedule, at: float
 ) -> str | call_result.GetCompositeSchedule:
-    """§5.7: return the combined limits; Rejected for an unknown connector, or if no profile limits it."""
+    """§5.7: return the combined limits; Rejected for an unknown connector, or if no profile limits
+    it."""
     number, spec = request.connector_id, charger.spec
     if not 0 <= number < len(charger.connectors):
         return REJECTED
     began, now = charger.began(charger.connectors[number].transaction, at), charger.shown_time(at)
     is_ac = spec.power_type == AC
     unit: Unit = request.charging_rate_unit or ("A" if is_ac else "W")
-    capacity = Limit(spec.max_current_a, "A", spec.phases) if is_ac else Limit(spec.max_power_w, "W", spec.phases)
+    capacity = (
+        Limit(spec.max_current_a, "A", spec.phases)
+        if is_ac
+        else Limit(spec.max_power_w, "W", spec.phases)
+    )
     schedule = charger.profiles.composite(number, now, began, request.duration, unit, capacity)
     if schedule is None:
         return REJECTED
     return call_result.GetCompositeSchedule(
-        status=ACCEPTED, connector_id=number, schedule_start=wire_time(now), charging_schedule=schedule
+        status=ACCEPTED,
+        connector_id=number,
+        schedule_start=wire_time(now),
+        charging_schedule=schedule,
     )
 
 
@@ -296,7 +347,9 @@ def get_composite_schedule(
 def certificates(charger: State) -> Certificates:
     from levity_trio.simulator.charger.certificates import Certificates  # noqa: PLC0415 - see above
 
-    return Certificates(charger.memory.certificates, charger.configuration.integer("CertificateStoreMaxLength"))
+    return Certificates(
+        charger.memory.certificates, charger.configuration.integer("CertificateStoreMaxLength")
+    )
 
 
 def _send_sign_certificate(charger: State, *_: object) -> None:
@@ -307,7 +360,8 @@ def _send_sign_certificate(charger: State, *_: object) -> None:
 
 
 def certificate_signed(charger: State, request: call.CertificateSigned, at: float) -> str:
-    """A02.FR.06: take a certificate that matches our key, and report any other as a security event."""
+    """A02.FR.06: take a certificate that matches our key, and report any other as a security
+    event."""
     status = certificates(charger).signed(request.certificate_chain, charger.clock.read(at))
     if status != ACCEPTED:
         notifications.queue_security_event(charger, notifications.BAD_CERTIFICATE, at)
@@ -320,13 +374,17 @@ def get_installed_certificate_ids(
     """M03."""
     hashes = certificates(charger).installed(request.certificate_type)
     status = ACCEPTED if hashes else "NotFound"
-    return call_result.GetInstalledCertificateIds(status=status, certificate_hash_data=hashes or None)
+    return call_result.GetInstalledCertificateIds(
+        status=status, certificate_hash_data=hashes or None
+    )
 
 
 # Triggered messages (§5.17)
 
 
-def trigger_message(charger: State, request: call.TriggerMessage | call.ExtendedTriggerMessage, at: float) -> str:
+def trigger_message(
+    charger: State, request: call.TriggerMessage | call.ExtendedTriggerMessage, at: float
+) -> str:
     """§5.17, and A05 of the whitepaper: send the requested message after this response."""
     number = request.connector_id
     is_extended = isinstance(request, call.ExtendedTriggerMessage)
@@ -344,7 +402,12 @@ def _send_readings(charger: State, number: int | None, at: float) -> None:
     for connector in charger.connectors[1:]:
         if number in (None, 0, connector.number):
             notifications.sample(
-                charger, connector, "MeterValuesSampledData", notifications.TRIGGERED, at, is_asked_for=True
+                charger,
+                connector,
+                "MeterValuesSampledData",
+                notifications.TRIGGERED,
+                at,
+                is_asked_for=True,
             )
 
 
@@ -374,13 +437,17 @@ OPERATIONS: Final[Mapping[str, Callable[[State, Any, float], Any]]] = {
     "ClearCache": lambda charger, _, _at: charger.tags.clear_cache(),
     "ClearChargingProfile": clear_charging_profile,
     "DataTransfer": data_transfer,
-    "DeleteCertificate": lambda charger, request, _: certificates(charger).delete(request.certificate_hash_data),
+    "DeleteCertificate": lambda charger, request, _: certificates(charger).delete(
+        request.certificate_hash_data
+    ),
     "ExtendedTriggerMessage": trigger_message,
     "GetCompositeSchedule": get_composite_schedule,
     "GetConfiguration": get_configuration,
     "GetDiagnostics": files.get_diagnostics,
     "GetInstalledCertificateIds": get_installed_certificate_ids,
-    "GetLocalListVersion": lambda charger, _, _at: call_result.GetLocalListVersion(list_version=charger.tags.version),
+    "GetLocalListVersion": lambda charger, _, _at: call_result.GetLocalListVersion(
+        list_version=charger.tags.version
+    ),
     "GetLog": files.get_log,
     "InstallCertificate": lambda charger, request, _: certificates(charger).install(
         request.certificate_type, request.certificate

@@ -1,8 +1,9 @@
 """The outgoing queues of one charger, which sends one CALL at a time (OCPP-J 1.6 §4.1.1).
 
-Transaction messages are kept in order, over outages and power cuts, until they are acknowledged. One that the central
-system refuses or does not answer is retried by TransactionMessageAttempts and TransactionMessageRetryInterval and then
-discarded (§3.7.1), which costs a bill. All other requests are sent once, and dropped with the connection.
+Transaction messages are kept in order, over outages and power cuts, until they are acknowledged.
+One that the central system refuses or does not answer is retried by TransactionMessageAttempts and
+TransactionMessageRetryInterval and then discarded (§3.7.1), which costs a bill. All other requests
+are sent once, and dropped with the connection.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ Payload = dict[str, Any]
 Frame = tuple[str, Payload]
 """Action and payload of a CALL."""
 Then = Callable[[Any, float], None]
-"""Gets the response, an object of `ocpp.v16.call_result`, or None without a readable one; and the moment."""
+"""Gets the response, an object of `ocpp.v16.call_result`, or None without a readable one; and the
+moment."""
 
 
 @dataclass(slots=True)
@@ -36,7 +38,8 @@ class Request:
 
 @dataclass(slots=True, eq=False)
 class Outgoing:
-    """A CALL to send now. `frames` leave one after the other; the charger waits for the response to the last."""
+    """A CALL to send now. `frames` leave one after the other; the charger waits for the response to
+    the last."""
 
     frames: list[Frame]
     item: Request | Message
@@ -61,7 +64,9 @@ class Outbox:
         """Whether something is queued and no call is under way."""
         return self.under_way is None and bool(self._requests or self._memory.messages)
 
-    def queue(self, frame: Frame, then: Then, *, is_urgent: bool = False, is_foreign: bool = False) -> None:
+    def queue(
+        self, frame: Frame, then: Then, *, is_urgent: bool = False, is_foreign: bool = False
+    ) -> None:
         if is_urgent:
             self._requests.appendleft(Request(*frame, then, 0, is_foreign))
         else:
@@ -73,10 +78,13 @@ class Outbox:
     def waits(self, action: str) -> bool:
         """Return whether a request of this action is queued or under way."""
         item = None if self.under_way is None else self.under_way.item
-        return any(isinstance(one, Request) and one.action == action for one in [item, *self._requests])
+        return any(
+            isinstance(one, Request) and one.action == action for one in [item, *self._requests]
+        )
 
     def next(self, at: float, *, may_send: bool) -> Request | Message | None:
-        """Return what to send now. Transaction messages need `may_send` and must not be held for a retry."""
+        """Return what to send now. Transaction messages need `may_send` and must not be held for a
+        retry."""
         if self.is_busy:
             return None
         message = self.head if may_send and at >= self._held_until else None
@@ -85,7 +93,8 @@ class Outbox:
         return message
 
     def close(self, outgoing: Outgoing) -> bool:
-        """Stop waiting for a response. Return False if it comes too late: the call was lost with its connection."""
+        """Stop waiting for a response. Return False if it comes too late: the call was lost with
+        its connection."""
         if self.under_way is not outgoing:
             return False
         self.under_way = None
@@ -108,7 +117,8 @@ class Outbox:
             request.behind -= 1
 
     def failed(self, message: Message, at: float, attempts: int, interval_seconds: float) -> bool:
-        """Count a failed attempt. Return True if it was the last one and the message is discarded."""
+        """Count a failed attempt. Return True if it was the last one and the message is
+        discarded."""
         message.attempts += 1
         if message.attempts < attempts:
             self._held_until = at + interval_seconds * message.attempts

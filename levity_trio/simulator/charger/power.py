@@ -1,7 +1,8 @@
-"""Status and power of a connector: contactors follow statuses, limits follow charging profiles, changes are reported.
+"""Status and power of a connector: contactors follow statuses, limits follow charging profiles,
+changes are reported.
 
-Changes from outside are here too: faults, availability, a status set by hand (§4.9, §5.2, §5.13). Reservations are
-settled here, because a status depends on a reservation, and a fault ends one.
+Changes from outside are here too: faults, availability, a status set by hand (§4.9, §5.2, §5.13).
+Reservations are settled here, because a status depends on a reservation, and a fault ends one.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ WAYS = {
 
 
 def settle(charger: State, connector: Connector, at: float) -> None:
-    """Derive status and power of a connector anew, and schedule their next change without an event."""
+    """Derive status and power of a connector anew, and schedule their next change without an
+    event."""
     meter = connector.meter
     meter.advance(at)
     if not charger.is_on:
@@ -41,7 +43,9 @@ def settle(charger: State, connector: Connector, at: float) -> None:
     meter.switch(connector.is_closed(natural), at)
     for status in connector.move(natural):
         notifications.notify(charger, connector, at)
-        if status in (Status.FAULTED, Status.UNAVAILABLE) and charger.reservations.end_on(connector.number):
+        if status in (Status.FAULTED, Status.UNAVAILABLE) and charger.reservations.end_on(
+            connector.number
+        ):
             settle_reservations(charger, at)  # a fault or unavailability ends it (§5.13)
     _plan_turn(charger, connector, at)
 
@@ -61,16 +65,21 @@ def settle_reservations(charger: State, at: float) -> None:
     charger.agenda.stop_timer(Timer.EXPIRY)
     expiry = charger.reservations.next_expiry()
     if expiry is not None:
-        charger.agenda.set_timer(Timer.EXPIRY, charger.clock.due(expiry, at), partial(settle_reservations, charger))
+        charger.agenda.set_timer(
+            Timer.EXPIRY, charger.clock.due(expiry, at), partial(settle_reservations, charger)
+        )
 
 
 def _limit(charger: State, connector: Connector, at: float) -> None:
-    """Pass the limit of the charging profiles to the meter. They apply to open transactions only."""
+    """Pass the limit of the charging profiles to the meter. They apply to open transactions
+    only."""
     transaction = connector.transaction
     if transaction is None:
         return
     limit = _limits(charger, connector, at).at(charger.shown_time(at))
-    if (whole := _limits(charger, charger.connectors[0], at).at(charger.shown_time(at))) is not None:
+    if (
+        whole := _limits(charger, charger.connectors[0], at).at(charger.shown_time(at))
+    ) is not None:
         limit = smallest(one for one in (limit, _share(charger, whole)) if one is not None)
     for quirk in charger.quirks:
         limit = quirk.offered(charger, limit)
@@ -85,11 +94,14 @@ def _limit(charger: State, connector: Connector, at: float) -> None:
 
 
 def _limits(charger: State, connector: Connector, at: float) -> Limits:
-    """Return the limits that a charger heeds at a connector; those of connector 0 are for all vehicles together."""
+    """Return the limits that a charger heeds at a connector; those of connector 0 are for all
+    vehicles together."""
     heeded: Sequence[Kept] = charger.memory.profiles
     for quirk in charger.quirks:
         heeded = quirk.heeded(charger, connector, heeded)
-    return charger.profiles.limits(connector.number, charger.began(connector.transaction, at), heeded)
+    return charger.profiles.limits(
+        connector.number, charger.began(connector.transaction, at), heeded
+    )
 
 
 def _share(charger: State, whole: Limit) -> Limit:
@@ -137,7 +149,8 @@ def fault(charger: State, connector: Connector, error_code: str, at: float) -> N
 
 
 def make_operative(charger: State, connector: Connector, is_operative: bool, at: float) -> bool:
-    """Change the availability. Return False if it takes effect only after the end of a transaction (§5.2)."""
+    """Change the availability. Return False if it takes effect only after the end of a transaction
+    (§5.2)."""
     charger.memory.is_operative[connector.number] = is_operative
     settle(charger, connector, at)
     charger.on_change()
@@ -147,7 +160,8 @@ def make_operative(charger: State, connector: Connector, is_operative: bool, at:
 def set_status(charger: State, connector: Connector, name: str, at: float) -> None:
     """Set a status by hand, as far as pauses, faults and availability can.
 
-    Raises IllegalMove for a transition that §4.9 does not have, and Impossible if something else holds the status.
+    Raises IllegalMove for a transition that §4.9 does not have, and Impossible if something else
+    holds the status.
     """
     status = _status(charger, connector, name)
     if status is Status.FAULTED:
@@ -158,8 +172,8 @@ def set_status(charger: State, connector: Connector, name: str, at: float) -> No
     if connector.natural_status(is_operative=status is not Status.UNAVAILABLE) is not status:
         _pause(connector, *pauses)
         raise Impossible(
-            f"{charger.spec.id}: connector {connector.number} is {connector.status} and cannot become {status} now;"
-            " check its cable, tag, transaction and reservation"
+            f"{charger.spec.id}: connector {connector.number} is {connector.status} and cannot "
+            f"become {status} now; check its cable, tag, transaction and reservation"
         )
     connector.error_code = NO_ERROR
     make_operative(charger, connector, status is not Status.UNAVAILABLE, at)
@@ -174,7 +188,9 @@ def _status(charger: State, connector: Connector, name: str) -> Status:
     status = Status(name)
     check_move(connector.number, connector.status, status)
     if status in WAYS:
-        raise Impossible(f"{charger.spec.id}: connector {connector.number} is {status} when you {WAYS[status]}")
+        raise Impossible(
+            f"{charger.spec.id}: connector {connector.number} is {status} when you {WAYS[status]}"
+        )
     return status
 
 

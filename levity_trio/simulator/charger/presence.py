@@ -23,9 +23,13 @@ def power_on(charger: State, at: float) -> None:
         return
     charger.is_on = True
     charger.registration = None
-    for connector, is_operative in zip(charger.connectors, charger.memory.is_operative, strict=True):
+    for connector, is_operative in zip(
+        charger.connectors, charger.memory.is_operative, strict=True
+    ):
         connector.reported = None
-        connector.beneath = Status.AVAILABLE if is_operative else Status.UNAVAILABLE  # Unavailable persists (§4.9)
+        connector.beneath = (
+            Status.AVAILABLE if is_operative else Status.UNAVAILABLE
+        )  # Unavailable persists (§4.9)
         connector.status = connector.beneath
         charging.resume(charger, connector, at)
     power.settle_all(charger, at)
@@ -50,7 +54,8 @@ def power_off(charger: State, at: float, reason: str = POWER_LOSS) -> None:
 def fail(charger: State, at: float, *, keeps_sessions: bool) -> None:
     """Lose power without stopping transactions.
 
-    With `keeps_sessions` they continue after power-on, and the clock keeps its time; otherwise they are forgotten.
+    With `keeps_sessions` they continue after power-on, and the clock keeps its time; otherwise they
+    are forgotten.
     """
     at = charger.agenda.reach(at)
     if not _switch_off(charger, "drop", at):

@@ -1,7 +1,8 @@
-"""The charging profiles of a simulated charger: which it keeps, and their composite (OCPP 1.6 §5.4, §5.7, §5.16).
+"""The charging profiles of a simulated charger: which it keeps, and their composite (OCPP 1.6 §5.4,
+§5.7, §5.16).
 
-A ChargePointMaxProfile applies to the charger as a whole. Here it limits each connector as if it were the only one;
-charger.power divides it among several vehicles.
+A ChargePointMaxProfile applies to the charger as a whole. Here it limits each connector as if it
+were the only one; charger.power divides it among several vehicles.
 """
 
 import itertools
@@ -33,16 +34,23 @@ Kept = dict[str, Any]
 class Profiles:
     """The profiles of one charger.
 
-    `kept` is the charger's memory of them, modified in place: objects {connectorId, profile, installed}, where
-    profile is the csChargingProfiles as received. `phases` is the number of phases of the charger's supply; a schedule
-    without numberPhases means three (§7.14), which a single-phase charger cannot provide. The other three are the
-    configuration keys ChargingScheduleMaxPeriods, ChargeProfileMaxStackLevel and MaxChargingProfilesInstalled (§9.4).
+    `kept` is the charger's memory of them, modified in place: objects {connectorId, profile,
+    installed}, where profile is the csChargingProfiles as received. `phases` is the number of
+    phases of the charger's supply; a schedule without numberPhases means three (§7.14), which a
+    single-phase charger cannot provide. The other three are the configuration keys
+    ChargingScheduleMaxPeriods, ChargeProfileMaxStackLevel and MaxChargingProfilesInstalled (§9.4).
     """
 
     __slots__ = ("_kept", "_max_installed", "_max_periods", "_max_stack_level", "_phases")
 
     def __init__(
-        self, kept: list[Kept], *, phases: int, max_periods: int, max_stack_level: int, max_installed: int
+        self,
+        kept: list[Kept],
+        *,
+        phases: int,
+        max_periods: int,
+        max_stack_level: int,
+        max_installed: int,
     ) -> None:
         self._kept = kept
         self._phases = phases
@@ -50,18 +58,24 @@ class Profiles:
         self._max_stack_level = max_stack_level
         self._max_installed = max_installed
 
-    def install(self, connector: int, profile: dict[str, Any], transaction_id: int | None, now: datetime) -> str:
-        """Install a profile that is valid by the schema of SetChargingProfile: "Accepted" or "Rejected" (§5.16).
+    def install(
+        self, connector: int, profile: dict[str, Any], transaction_id: int | None, now: datetime
+    ) -> str:
+        """Install a profile that is valid by the schema of SetChargingProfile: "Accepted" or
+        "Rejected" (§5.16).
 
-        `transaction_id` is that of the connector's open transaction, None without one. A rejected profile changes
-        nothing. The caller checks that the connector exists.
+        `transaction_id` is that of the connector's open transaction, None without one. A rejected
+        profile changes nothing. The caller checks that the connector exists.
         """
         if not self._is_welcome(profile) or not _has_its_place(connector, profile, transaction_id):
             return "Rejected"
         staying = [one for one in self._kept if not _replaces(connector, profile, one)]
         if len(staying) >= self._max_installed:
             return "Rejected"
-        self._kept[:] = [*staying, {"connectorId": connector, "profile": profile, "installed": wire_time(now)}]
+        self._kept[:] = [
+            *staying,
+            {"connectorId": connector, "profile": profile, "installed": wire_time(now)},
+        ]
         return "Accepted"
 
     def clear(
@@ -71,7 +85,8 @@ class Profiles:
         purpose: str | None = None,
         stack_level: int | None = None,
     ) -> str:
-        """Remove the profiles that match all given criteria (no criteria: all): "Accepted" or "Unknown" (§5.4)."""
+        """Remove the profiles that match all given criteria (no criteria: all): "Accepted" or
+        "Unknown" (§5.4)."""
         criteria = (profile_id, connector, purpose, stack_level)
         staying = [one for one in self._kept if not _fits(one, criteria)]
         if len(staying) == len(self._kept):
@@ -84,10 +99,11 @@ class Profiles:
         self.clear(connector=connector, purpose=TRANSACTION)
 
     def limit(self, connector: int, now: datetime, began: datetime | None) -> Limit | None:
-        """Return the present limit, or None. For connector 0 only the ChargePointMaxProfile applies.
+        """Return the present limit, or None. For connector 0 only the ChargePointMaxProfile
+        applies.
 
-        `began` is the start of the connector's transaction. Relative schedules and those without startSchedule count
-        from it, and do not apply while it is None.
+        `began` is the start of the connector's transaction. Relative schedules and those without
+        startSchedule count from it, and do not apply while it is None.
         """
         return self.limits(connector, began, self._kept).at(now)
 
@@ -96,17 +112,28 @@ class Profiles:
         return self.limits(connector, began, self._kept).next_change(now)
 
     def limits(self, connector: int, began: datetime | None, kept: Iterable[Kept]) -> Limits:
-        """Return what these profiles alone, of those that are kept, set for a connector over time."""
-        rows = ((one["connectorId"], one["profile"], datetime.fromisoformat(one["installed"])) for one in kept)
+        """Return what these profiles alone, of those that are kept, set for a connector over
+        time."""
+        rows = (
+            (one["connectorId"], one["profile"], datetime.fromisoformat(one["installed"]))
+            for one in kept
+        )
         return Limits([Installed(*row) for row in rows], connector, began, self._phases)
 
     def composite(
-        self, connector: int, now: datetime, began: datetime | None, seconds: int, unit: Unit, capacity: Limit
+        self,
+        connector: int,
+        now: datetime,
+        began: datetime | None,
+        seconds: int,
+        unit: Unit,
+        capacity: Limit,
     ) -> dict[str, Any] | None:
-        """Return the ChargingSchedule from now on, with limits rounded down to tenths (§5.7); None without a limit.
+        """Return the ChargingSchedule from now on, with limits rounded down to tenths (§5.7); None
+        without a limit.
 
-        `capacity` is the limit of the hardware: a ChargingSchedule cannot express "no limit", and §5.7 includes local
-        limits. `duration` is COMPOSITE_SECONDS at most.
+        `capacity` is the limit of the hardware: a ChargingSchedule cannot express "no limit", and
+        §5.7 includes local limits. `duration` is COMPOSITE_SECONDS at most.
         """
         start = now.replace(microsecond=0)
         duration = min(seconds, COMPOSITE_SECONDS)
@@ -130,7 +157,8 @@ class Profiles:
     def _course(
         self, connector: int, start: datetime, began: datetime | None, seconds: int
     ) -> Iterator[tuple[int, Limit | None]]:
-        """Yield the limit at the start, and at each full second after a moment at which it may have changed."""
+        """Yield the limit at the start, and at each full second after a moment at which it may have
+        changed."""
         offset = 0
         while offset < seconds:
             now = start + timedelta(seconds=offset)
@@ -141,11 +169,16 @@ class Profiles:
             offset = math.ceil((change - start) / timedelta(seconds=1))
 
 
-def _periods(limits: Iterable[tuple[int, Limit | None]], unit: Unit, capacity: Limit) -> list[dict[str, Any]]:
-    """Return a period for each change of the limit, which is given from each second at which it may have changed."""
+def _periods(
+    limits: Iterable[tuple[int, Limit | None]], unit: Unit, capacity: Limit
+) -> list[dict[str, Any]]:
+    """Return a period for each change of the limit, which is given from each second at which it may
+    have changed."""
     periods: list[dict[str, Any]] = []
     for second, limit in limits:
-        period = _period(smallest([capacity] if limit is None else [capacity, limit]) or capacity, unit)
+        period = _period(
+            smallest([capacity] if limit is None else [capacity, limit]) or capacity, unit
+        )
         if not periods or periods[-1] != {**period, "startPeriod": periods[-1]["startPeriod"]}:
             periods.append({"startPeriod": second, **period})
     return periods
@@ -153,17 +186,26 @@ def _periods(limits: Iterable[tuple[int, Limit | None]], unit: Unit, capacity: L
 
 def _period(limit: Limit, unit: Unit) -> dict[str, Any]:
     value = limit.amps if unit == "A" else limit.watts
-    tenths = math.floor(value * 10 + 1e-6) / 10  # OCPP has one decimal; float noise must not cost one
-    return {"limit": tenths} if limit.phases == PHASES else {"limit": tenths, "numberPhases": limit.phases}
+    tenths = (
+        math.floor(value * 10 + 1e-6) / 10
+    )  # OCPP has one decimal; float noise must not cost one
+    return (
+        {"limit": tenths}
+        if limit.phases == PHASES
+        else {"limit": tenths, "numberPhases": limit.phases}
+    )
 
 
 def _is_sound(profile: Profile) -> bool:
-    """Return whether a profile that is valid by the schema has readable times and ordered periods."""
+    """Return whether a profile that is valid by the schema has readable times and ordered
+    periods."""
     schedule = profile["chargingSchedule"]
     times = [profile.get("validFrom"), profile.get("validTo"), schedule.get("startSchedule")]
     if any(time is not None and parse_time(time) is None for time in times):
         return False
-    if profile["chargingProfileKind"] == "Recurring" and not ("recurrencyKind" in profile and times[-1]):
+    if profile["chargingProfileKind"] == "Recurring" and not (
+        "recurrencyKind" in profile and times[-1]
+    ):
         return False
     return schedule.get("duration", 0) >= 0 and _are_ordered(schedule["chargingSchedulePeriod"])
 
@@ -172,8 +214,13 @@ def _are_ordered(periods: list[dict[str, Any]]) -> bool:
     return (
         bool(periods)
         and periods[0]["startPeriod"] >= 0
-        and all(one["startPeriod"] < next_one["startPeriod"] for one, next_one in itertools.pairwise(periods))
-        and all(one["limit"] >= 0 and 1 <= one.get("numberPhases", PHASES) <= PHASES for one in periods)
+        and all(
+            one["startPeriod"] < next_one["startPeriod"]
+            for one, next_one in itertools.pairwise(periods)
+        )
+        and all(
+            one["limit"] >= 0 and 1 <= one.get("numberPhases", PHASES) <= PHASES for one in periods
+        )
     )
 
 

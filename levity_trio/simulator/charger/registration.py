@@ -58,7 +58,9 @@ def introduction(charger: State) -> call.BootNotification:
         charge_point_serial_number=spec.serial_number or None,
         firmware_version=charger.memory.firmware_version,
         meter_type="simulated",
-        meter_serial_number=f"{spec.serial_number or spec.id}-{charger.memory.meters}"[-_LONGEST_SERIAL:],
+        meter_serial_number=f"{spec.serial_number or spec.id}-{charger.memory.meters}"[
+            -_LONGEST_SERIAL:
+        ],
     )
 
 
@@ -66,7 +68,9 @@ def _booted(charger: State, answer: Any, at: float) -> None:
     if not charger.is_on:
         return
     if answer is None:
-        if charger.registration != ACCEPTED:  # else it was a triggered one, and the registration stands
+        if (
+            charger.registration != ACCEPTED
+        ):  # else it was a triggered one, and the registration stands
             _plan_retry(charger, RETRY_SECONDS, at)
         return
     was_accepted, charger.registration = charger.registration == ACCEPTED, answer.status

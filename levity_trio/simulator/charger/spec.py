@@ -1,4 +1,5 @@
-"""What one simulated charger is: its type plate and quirks, and the memory that it keeps without power.
+"""What one simulated charger is: its type plate and quirks, and the memory that it keeps without
+power.
 
 The memory is plain data, so that a file can keep it between runs of the simulator.
 """
@@ -40,8 +41,10 @@ class ChargerSpec:
     def __post_init__(self) -> None:
         is_name = 0 < len(self.id) <= MAX_IDENTITY and self.id.isprintable() and "/" not in self.id
         checks = {
-            f"id: give 1 to {MAX_IDENTITY} printable characters without a slash": is_name and bool(self.id.strip()),
-            "vendor, model: give 1 to 20 characters": 0 < len(self.vendor) <= 20 and 0 < len(self.model) <= 20,
+            f"id: give 1 to {MAX_IDENTITY} printable characters without a slash": is_name
+            and bool(self.id.strip()),
+            "vendor, model: give 1 to 20 characters": 0 < len(self.vendor) <= 20
+            and 0 < len(self.model) <= 20,
             "serial_number: give at most 25 characters": len(self.serial_number) <= 25,
             "firmware_version: give 1 to 50 characters": 0 < len(self.firmware_version) <= 50,
             f"connectors: give 1 to {_MOST_CONNECTORS}": 1 <= self.connectors <= _MOST_CONNECTORS,
@@ -51,7 +54,8 @@ class ChargerSpec:
             "max_power_w: give 1000 to 400000": 1_000 <= self.max_power_w <= 400_000,
             "register_wh: give 0 or more": self.register_wh >= 0,
             "security_profile: give 0 to 3": 0 <= self.security_profile <= 3,
-            "password: security profiles 1 and 2 need one": self.security_profile not in (1, 2) or bool(self.password),
+            "password: security profiles 1 and 2 need one": self.security_profile not in (1, 2)
+            or bool(self.password),
         }
         for text, is_kept in checks.items():
             if not is_kept:
@@ -62,8 +66,8 @@ class ChargerSpec:
 class Message:
     """A queued transaction message, with its failed attempts (§3.7.1).
 
-    `local_id` is the charger's own negative id of the transaction. The central system's id replaces it on sending, if
-    it is known by then. None for a message outside any transaction.
+    `local_id` is the charger's own negative id of the transaction. The central system's id replaces
+    it on sending, if it is known by then. None for a message outside any transaction.
     """
 
     action: str
@@ -79,7 +83,8 @@ class Memory:
     registers: list[float]
     """Lifetime register of each connector, in Wh."""
     offsets: list[int]
-    """Reported minus true register of each connector, in Wh: a quirk or a command may have changed it."""
+    """Reported minus true register of each connector, in Wh: a quirk or a command may have changed
+    it."""
     is_operative: list[bool]
     firmware_version: str
     configuration: dict[str, str] = field(default_factory=dict)
@@ -99,7 +104,9 @@ class Memory:
     @classmethod
     def fresh(cls, spec: ChargerSpec) -> Self:
         places = spec.connectors + 1
-        return cls([float(spec.register_wh)] * places, [0] * places, [True] * places, spec.firmware_version)
+        return cls(
+            [float(spec.register_wh)] * places, [0] * places, [True] * places, spec.firmware_version
+        )
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

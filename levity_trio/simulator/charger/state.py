@@ -1,7 +1,9 @@
-"""The state of one charger: all data that its modules share, the hooks of its quirks, and the effects for the shell.
+"""The state of one charger: all data that its modules share, the hooks of its quirks, and the
+effects for the shell.
 
-The other modules of this package are functions of the state, in layers: a function calls only those of lower layers. An
-action of a higher layer goes on the agenda or into `when_idle`. The shell carries out the effects, which need I/O.
+The other modules of this package are functions of the state, in layers: a function calls only those
+of lower layers. An action of a higher layer goes on the agenda or into `when_idle`. The shell
+carries out the effects, which need I/O.
 """
 
 from __future__ import annotations
@@ -51,9 +53,11 @@ class Upload:
 
 @record(kw_only=False)
 class ConnectionEffect:
-    """Act on the connection. `kind` is `close` (in order), `drop`, `half-close` or `freeze` (stop reading and sending).
+    """Act on the connection. `kind` is `close` (in order), `drop`, `half-close` or `freeze` (stop
+    reading and sending).
 
-    No new connection is opened for `seconds`, simulated; a half-closed or frozen one stays as it is meanwhile.
+    No new connection is opened for `seconds`, simulated; a half-closed or frozen one stays as it is
+    meanwhile.
     """
 
     kind: str
@@ -69,7 +73,8 @@ Effect = Download | Upload | ConnectionEffect | SendText
 
 
 class Stage(StrEnum):
-    """The state of a firmware update, as in FirmwareStatusNotification (§7.25, security whitepaper L01)."""
+    """The state of a firmware update, as in FirmwareStatusNotification (§7.25, security whitepaper
+    L01)."""
 
     IDLE = "Idle"
     DOWNLOADING = "Downloading"
@@ -94,7 +99,8 @@ _AFTER_POWER_CUT: Final = {
 
 @dataclass(slots=True, eq=False)
 class Update:
-    """A firmware update. `request_id`, signature and certificate come from SignedUpdateFirmware only."""
+    """A firmware update. `request_id`, signature and certificate come from SignedUpdateFirmware
+    only."""
 
     location: str
     retrieve: str
@@ -112,7 +118,8 @@ class Progress:
     update: Update | None = None
 
     def after_power_cut(self) -> Progress:
-        """Return the state after a power cut. The update is a copy, so that a download under way finds no taker."""
+        """Return the state after a power cut. The update is a copy, so that a download under way
+        finds no taker."""
         update = None if self.update is None else replace(self.update)
         return Progress(_AFTER_POWER_CUT.get(self.stage, self.stage), update)
 
@@ -141,10 +148,11 @@ class Impossible(ValueError):
 
 
 class Quirk:
-    """One way to misbehave; a subclass overrides the hooks that it needs. Each default is what an honest charger does.
+    """One way to misbehave; a subclass overrides the hooks that it needs. Each default is what an
+    honest charger does.
 
-    A quirk never changes the truth (the meter, the ledger). It changes what a charger sends, how and when, and how it
-    obeys charging profiles.
+    A quirk never changes the truth (the meter, the ledger). It changes what a charger sends, how
+    and when, and how it obeys charging profiles.
     """
 
     name: ClassVar[str]
@@ -174,22 +182,28 @@ class Quirk:
         """Called when the connection has ended."""
 
     def clock(self, moment: datetime) -> datetime:
-        """Return the time that the charger reports, and by which it follows charging profiles, for this one."""
+        """Return the time that the charger reports, and by which it follows charging profiles, for
+        this one."""
         return moment
 
-    def received(self, _charger: State, _connector: int, profile: Profile, _at: float) -> Profile | None:
+    def received(
+        self, _charger: State, _connector: int, profile: Profile, _at: float
+    ) -> Profile | None:
         """Return the profile to install for this one, None to reject it."""
         return profile
 
     def profiles_changed(self, charger: State, at: float) -> None:
         """Called when a profile was installed, or some were cleared."""
 
-    def heeded(self, _charger: State, _connector: Connector, kept: Sequence[Kept]) -> Sequence[Kept]:
+    def heeded(
+        self, _charger: State, _connector: Connector, kept: Sequence[Kept]
+    ) -> Sequence[Kept]:
         """Return the installed profiles by which the charger limits a transaction."""
         return kept
 
     def offered(self, _charger: State, limit: Limit | None) -> Limit | None:
-        """Return the limit by which a vehicle is charged, for that of the profiles; None for none."""
+        """Return the limit by which a vehicle is charged, for that of the profiles; None for
+        none."""
         return limit
 
     def shown(self, _charger: State, _connector: Connector, wh: int, _at: float) -> int:
@@ -203,11 +217,13 @@ class Quirk:
         """Called after the StopTransaction of this transaction is queued."""
 
     def loses(self, _action: str, _transaction: Transaction) -> bool:
-        """Return whether this message of a transaction is lost before it is queued. Called once for each message."""
+        """Return whether this message of a transaction is lost before it is queued. Called once for
+        each message."""
         return False
 
     def replies(self, text: str) -> Sequence[tuple[float, str]]:
-        """Return the frames to send for this response to a call, each with its delay in simulated seconds."""
+        """Return the frames to send for this response to a call, each with its delay in simulated
+        seconds."""
         return ((0.0, text),)
 
     def payload(self, _action: str, payload: Payload, _transaction: Transaction | None) -> Payload:
@@ -257,7 +273,11 @@ class Quirks(tuple[Quirk, ...]):
     def replies(self, text: str) -> Sequence[tuple[float, str]]:
         replies = [(0.0, text)]
         for quirk in self:
-            replies = [(wait + more, other) for wait, reply in replies for more, other in quirk.replies(reply)]
+            replies = [
+                (wait + more, other)
+                for wait, reply in replies
+                for more, other in quirk.replies(reply)
+            ]
         return replies
 
 
@@ -273,7 +293,8 @@ class Tally:
     unreadable: int = 0
     """Answered with an invalid CALLRESULT; also malformed frames."""
     discarded: int = 0
-    """Transaction messages thrown away after TransactionMessageAttempts (OCPP 1.6 §3.7.1): lost money."""
+    """Transaction messages thrown away after TransactionMessageAttempts (OCPP 1.6 §3.7.1): lost
+    money."""
 
 
 class State:
@@ -290,15 +311,22 @@ class State:
         *("effects", "on_change"),
     )
 
-    def __init__(self, spec: ChargerSpec, memory: Memory, quirks: Quirks, clock_slack_seconds: float) -> None:
+    def __init__(
+        self, spec: ChargerSpec, memory: Memory, quirks: Quirks, clock_slack_seconds: float
+    ) -> None:
         # Type plate, non-volatile memory
         self.spec = spec
         self.memory = memory
         self.quirks = quirks
         is_secured = spec.security_profile or spec.password is not None
-        factory = {"SecurityProfile": str(spec.security_profile), "AuthorizationKey": spec.password or ""}
+        factory = {
+            "SecurityProfile": str(spec.security_profile),
+            "AuthorizationKey": spec.password or "",
+        }
         defaults = factory if is_secured else {}
-        self.configuration = Configuration(memory.configuration, spec.connectors, defaults, quirks.keys)
+        self.configuration = Configuration(
+            memory.configuration, spec.connectors, defaults, quirks.keys
+        )
         self.tags = Tags(memory, self.configuration)
         self.reservations = Reservations(memory.reservations, spec.connectors)
         self.profiles = _profiles(spec, memory, self.configuration)
@@ -312,7 +340,9 @@ class State:
         self.outbox = Outbox(memory)
         # Activity
         supply = Supply(spec.power_type, spec.phases, spec.max_current_a, spec.max_power_w)
-        self.connectors = [Connector(number, Meter(supply, wh)) for number, wh in enumerate(memory.registers)]
+        self.connectors = [
+            Connector(number, Meter(supply, wh)) for number, wh in enumerate(memory.registers)
+        ]
         """Connector 0 is the charger itself."""
         self.transactions: dict[int, Transaction] = {}
         """Transactions with messages still to send or to acknowledge, by local id."""
@@ -347,7 +377,8 @@ class State:
         return self.is_linked and self.registration == ACCEPTED
 
     def shown_time(self, at: float) -> datetime:
-        """What its clock shows. A quirk may falsify it; all but charging profiles still goes by the real clock."""
+        """What its clock shows. A quirk may falsify it; all but charging profiles still goes by the
+        real clock."""
         moment = self.clock.read(at)
         for quirk in self.quirks:
             moment = quirk.clock(moment)
@@ -358,7 +389,8 @@ class State:
         return wire_time(self.shown_time(at))
 
     def began(self, transaction: Transaction | None, at: float) -> datetime | None:
-        """When a transaction began, by what its clock shows now: seconds since then are right with a wrong clock, too.
+        """When a transaction began, by what its clock shows now: seconds since then are right with
+        a wrong clock, too.
 
         None without a transaction.
         """
@@ -366,7 +398,9 @@ class State:
             return None
         return self.shown_time(at) - (self.clock.read(at) - self.clock.read(transaction.begun))
 
-    def install(self, connector: int, profile: Profile, transaction_id: int | None, at: float) -> str:
+    def install(
+        self, connector: int, profile: Profile, transaction_id: int | None, at: float
+    ) -> str:
         """Install a charging profile; see `Profiles.install`."""
         changed: Profile | None = profile
         for quirk in self.quirks:
@@ -383,10 +417,13 @@ class State:
             quirk.profiles_changed(self, at)
 
     def id_to_send(self, local_id: int) -> int:
-        """Return the central system's id of a transaction; our own negative one while its start is not acknowledged."""
+        """Return the central system's id of a transaction; our own negative one while its start is
+        not acknowledged."""
         return self.memory.transaction_ids.get(str(local_id), local_id)
 
-    def send_if_allowed(self, request: Any, then: Then | None = None, *, is_asked_for: bool = False) -> bool:
+    def send_if_allowed(
+        self, request: Any, then: Then | None = None, *, is_asked_for: bool = False
+    ) -> bool:
         """Queue a request if the charger may send it now; otherwise drop it and return False.
 
         Before it is accepted, a charger sends only what the central system asked for (§4.2).
@@ -398,7 +435,9 @@ class State:
 
     def queue(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
         """Queue a request; `then` gets the response."""
-        self.outbox.queue((type(request).__name__, write_payload(request)), then, is_urgent=is_urgent)
+        self.outbox.queue(
+            (type(request).__name__, write_payload(request)), then, is_urgent=is_urgent
+        )
 
     def do(self, effect: Effect) -> None:
         """Queue an effect for the shell."""

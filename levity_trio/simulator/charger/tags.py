@@ -1,12 +1,14 @@
-"""Which tags may charge: the local authorization list, the cache (§3.5) and the reservations (§3.11, §5.13).
+"""Which tags may charge: the local authorization list, the cache (§3.5) and the reservations
+(§3.11, §5.13).
 
-List and cache map a tag to its `idTagInfo` as on the wire. Only the central system changes the list (§5.15), which
-takes precedence over the cache. The cache holds the latest response for each tag that is not in the list, accepted or
-not. Tags and parents are compared without regard to case (CiString20Type), so the keys of both are `folded`.
+List and cache map a tag to its `idTagInfo` as on the wire. Only the central system changes the list
+(§5.15), which takes precedence over the cache. The cache holds the latest response for each tag
+that is not in the list, accepted or not. Tags and parents are compared without regard to case
+(CiString20Type), so the keys of both are `folded`.
 
-A reservation of connector 0 keeps any one connector free. This module only stores reservations; the operation
-`reserve_now` decides about a request, because it knows the statuses of the connectors. An expired reservation no longer
-counts, even before `expire` is called.
+A reservation of connector 0 keeps any one connector free. This module only stores reservations; the
+operation `reserve_now` decides about a request, because it knows the statuses of the connectors. An
+expired reservation no longer counts, even before `expire` is called.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ ANY_CONNECTOR: Final = 0
 
 
 class TagMemory(Protocol):
-    """What is kept of tags. The version is that of the present list, 0 if the list is empty (§5.10)."""
+    """What is kept of tags. The version is that of the present list, 0 if the list is empty
+    (§5.10)."""
 
     local_list_version: int
     local_list: dict[str, IdTagInfo]
@@ -57,9 +60,11 @@ class Tags:
         self._configuration = configuration
 
     def decide(self, tag: str, now: datetime) -> str | None:
-        """Return the AuthorizationStatus of a tag from the list, then from the cache; None if it is unknown.
+        """Return the AuthorizationStatus of a tag from the list, then from the cache; None if it is
+        unknown.
 
-        A valid tag after its expiryDate is Expired (§3.5.1), even where an unknown tag would be allowed (§3.5.4).
+        A valid tag after its expiryDate is Expired (§3.5.1), even where an unknown tag would be
+        allowed (§3.5.4).
         """
         entry = self._entry(tag)
         if entry is None:
@@ -74,7 +79,8 @@ class Tags:
         return (entry.get("parentIdTag") or None) if entry else None
 
     def is_same_group(self, tag: str, other: str) -> bool:
-        """Return whether one tag may stop the other's transaction: the same tag or the same parent (§3.10)."""
+        """Return whether one tag may stop the other's transaction: the same tag or the same parent
+        (§3.10)."""
         return is_same(tag, other) or is_same(self.parent(tag), self.parent(other))
 
     def learn(self, tag: str, id_tag_info: Mapping[str, Any]) -> None:
@@ -102,10 +108,14 @@ class Tags:
         """For GetLocalListVersion (§5.10): 0 for an empty list, -1 if the list is disabled."""
         return self._memory.local_list_version if self._is_list_on else NOT_SUPPORTED_VERSION
 
-    def update(self, version: int, update_type: str, entries: Sequence[Mapping[str, Any]] | None) -> str:
-        """SendLocalList (§5.15, §7.47), applied as a whole or not at all. `entries` are AuthorizationData in wire form.
+    def update(
+        self, version: int, update_type: str, entries: Sequence[Mapping[str, Any]] | None
+    ) -> str:
+        """SendLocalList (§5.15, §7.47), applied as a whole or not at all. `entries` are
+        AuthorizationData in wire form.
 
-        Accepted, Failed, NotSupported, or VersionMismatch for a Differential that is not above the list's version.
+        Accepted, Failed, NotSupported, or VersionMismatch for a Differential that is not above the
+        list's version.
         """
         if not self._is_list_on:
             return "NotSupported"
@@ -137,17 +147,31 @@ class Tags:
         entry = self._list().get(key)
         return self._memory.cache.get(key) if entry is None and self._is_cache_on else entry
 
-    def _updated(self, update_type: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, IdTagInfo] | None:
+    def _updated(
+        self, update_type: str, entries: Sequence[Mapping[str, Any]]
+    ) -> dict[str, IdTagInfo] | None:
         """Return the updated list; None if the update is not allowed."""
         changes = {folded(entry["idTag"]): entry.get("idTagInfo") for entry in entries}
         is_full = update_type == _FULL
-        if len(changes) < len(entries) or len(entries) > self._configuration.integer("SendLocalListMaxLength"):
+        if len(changes) < len(entries) or len(entries) > self._configuration.integer(
+            "SendLocalListMaxLength"
+        ):
             return None
         if is_full and not all(changes.values()):  # §7.1: required when the update is Full
             return None
-        kept = {} if is_full else {key: info for key, info in self._memory.local_list.items() if key not in changes}
-        updated = kept | {key: dict(info) for key, info in changes.items() if info}  # none deletes the tag (§7.1)
-        return updated if len(updated) <= self._configuration.integer("LocalAuthListMaxLength") else None
+        kept = (
+            {}
+            if is_full
+            else {key: info for key, info in self._memory.local_list.items() if key not in changes}
+        )
+        updated = kept | {
+            key: dict(info) for key, info in changes.items() if info
+        }  # none deletes the tag (§7.1)
+        return (
+            updated
+            if len(updated) <= self._configuration.integer("LocalAuthListMaxLength")
+            else None
+        )
 
 
 @record(kw_only=False)
@@ -161,12 +185,14 @@ class Reservation:
     parent_id_tag: str | None
 
     def is_for(self, id_tag: str, parent_id_tag: str | None) -> bool:
-        """Return whether this tag or its group may use it. A parent is compared with parents only (§3.10)."""
+        """Return whether this tag or its group may use it. A parent is compared with parents only
+        (§3.10)."""
         return is_same(self.id_tag, id_tag) or is_same(self.parent_id_tag, parent_id_tag)
 
 
 class Reservations:
-    """The reservations of one charger. `store` is its memory of them by reservationId, modified in place."""
+    """The reservations of one charger. `store` is its memory of them by reservationId, modified in
+    place."""
 
     __slots__ = ("_connectors", "_store")
 
@@ -183,7 +209,8 @@ class Reservations:
         parent_id_tag: str | None,
         now: datetime,
     ) -> bool:
-        """Reserve a connector. Return True if this replaces a reservation of the same id that was still in force.
+        """Reserve a connector. Return True if this replaces a reservation of the same id that was
+        still in force.
 
         Raises ValueError for an unknown connector, or one with another reservation.
         """
@@ -205,52 +232,77 @@ class Reservations:
         return self._store.pop(str(reservation_id), None) is not None
 
     def on(self, connector: int, now: datetime) -> Reservation | None:
-        """Return the reservation of exactly this connector; of several for connector 0, the first to expire."""
+        """Return the reservation of exactly this connector; of several for connector 0, the first
+        to expire."""
         return min(self._of(connector, now), key=lambda one: one.expiry, default=None)
 
     def is_held(self, connector: int, reservation_id: int, now: datetime) -> bool:
-        """Return whether another reservation holds the connector: Occupied (§5.13). Connector 0 is never held."""
-        return connector != ANY_CONNECTOR and any(one.id != reservation_id for one in self._of(connector, now))
+        """Return whether another reservation holds the connector: Occupied (§5.13). Connector 0 is
+        never held."""
+        return connector != ANY_CONNECTOR and any(
+            one.id != reservation_id for one in self._of(connector, now)
+        )
 
     def has_room(self, connector: int, reservation_id: int, now: datetime, free: int) -> bool:
-        """Return whether a reservation with this id leaves enough free connectors for the others; if not, Occupied.
+        """Return whether a reservation with this id leaves enough free connectors for the others;
+        if not, Occupied.
 
-        `free` is the number of Available connectors. The connector reserved under the same id counts as free too.
+        `free` is the number of Available connectors. The connector reserved under the same id
+        counts as free too.
         """
         in_force = self._in_force(now)
         own = sum(one.id == reservation_id and one.connector != ANY_CONNECTOR for one in in_force)
-        floating = sum(one.id != reservation_id and one.connector == ANY_CONNECTOR for one in in_force)
+        floating = sum(
+            one.id != reservation_id and one.connector == ANY_CONNECTOR for one in in_force
+        )
         return floating < free + own and not self.is_held(connector, reservation_id, now)
 
     def floating(self, now: datetime) -> int:
         """Return how many connectors must stay free for reservations of connector 0."""
         return len(self._of(ANY_CONNECTOR, now))
 
-    def may_start(self, connector: int, id_tag: str, parent_id_tag: str | None, now: datetime, free: int) -> bool:
+    def may_start(
+        self, connector: int, id_tag: str, parent_id_tag: str | None, now: datetime, free: int
+    ) -> bool:
         """Return whether a tag may start on a connector.
 
-        It may not if the connector is reserved for another tag, or is the last free one for reservations of connector
-        0. `free` is the number of connectors open to anybody, this one included: operative, without a reservation of
+        It may not if the connector is reserved for another tag, or is the last free one for
+        reservations of connector
+        0. `free` is the number of connectors open to anybody, this one included: operative, without
+           a reservation of
         their own, and occupied by nothing but this tag and its cable.
         """
         held = self._of(connector, now)
         if held:
             return any(one.is_for(id_tag, parent_id_tag) for one in held)
         floating = self._of(ANY_CONNECTOR, now)
-        return not floating or len(floating) < free or any(one.is_for(id_tag, parent_id_tag) for one in floating)
+        return (
+            not floating
+            or len(floating) < free
+            or any(one.is_for(id_tag, parent_id_tag) for one in floating)
+        )
 
-    def used(self, connector: int, id_tag: str, parent_id_tag: str | None, now: datetime) -> int | None:
-        """End the reservation that a start on this connector uses, and return its id for StartTransaction (§4.8).
+    def used(
+        self, connector: int, id_tag: str, parent_id_tag: str | None, now: datetime
+    ) -> int | None:
+        """End the reservation that a start on this connector uses, and return its id for
+        StartTransaction (§4.8).
 
-        A reservation of the connector comes before one of connector 0, one of the tag before one of its group. A start
-        of the reserved tag on another connector ends nothing.
+        A reservation of the connector comes before one of connector 0, one of the tag before one of
+        its group. A start of the reserved tag on another connector ends nothing.
         """
         candidates = [
-            one for one in self._of(connector, now) + self._of(ANY_CONNECTOR, now) if one.is_for(id_tag, parent_id_tag)
+            one
+            for one in self._of(connector, now) + self._of(ANY_CONNECTOR, now)
+            if one.is_for(id_tag, parent_id_tag)
         ]
         best = min(
             candidates,
-            key=lambda kept: (kept.connector == ANY_CONNECTOR, not is_same(kept.id_tag, id_tag), kept.expiry),
+            key=lambda kept: (
+                kept.connector == ANY_CONNECTOR,
+                not is_same(kept.id_tag, id_tag),
+                kept.expiry,
+            ),
             default=None,
         )
         if best is None:
@@ -266,8 +318,11 @@ class Reservations:
         return min((one.expiry for one in self._all()), default=None)
 
     def end_on(self, connector: int) -> list[Reservation]:
-        """End and return the reservations of a Faulted or Unavailable connector; for connector 0, all of them."""
-        return self._end([one for one in self._all() if connector in (ANY_CONNECTOR, one.connector)])
+        """End and return the reservations of a Faulted or Unavailable connector; for connector 0,
+        all of them."""
+        return self._end(
+            [one for one in self._all() if connector in (ANY_CONNECTOR, one.connector)]
+        )
 
     def _all(self) -> list[Reservation]:
         return [

@@ -1,12 +1,13 @@
-"""The meter of one connector, with its contactor and the vehicle's battery, and what it measures as OCPP says it.
+"""The meter of one connector, with its contactor and the vehicle's battery, and what it measures as
+OCPP says it.
 
-At each change (vehicle, contactor, limit) the meter stores its register and computes how the battery fills from then on
-(vehicle.Charge). Every later register follows from these two in one step, so no error accumulates, whether a day is
-advanced in one step or in a million.
+At each change (vehicle, contactor, limit) the meter stores its register and computes how the
+battery fills from then on (vehicle.Charge). Every later register follows from these two in one
+step, so no error accumulates, whether a day is advanced in one step or in a million.
 
-Measurements are SampledValues of OCPP 1.6 (§7.31, §7.43) in wire form. Frequency has no unit: §7.31 has none for hertz,
-although the value is in hertz. The schema of MeterValues allows `Hertz` and that of StopTransaction does not, so a
-central system may refuse it.
+Measurements are SampledValues of OCPP 1.6 (§7.31, §7.43) in wire form. Frequency has no unit: §7.31
+has none for hertz, although the value is in hertz. The schema of MeterValues allows `Hertz` and
+that of StopTransaction does not, so a central system may refuse it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from math import floor, inf
 from typing import Final
 
 from levity_trio.records import record
-from levity_trio.simulator.model.vehicle import Charge, Vehicle, charge_evenly, charge_tapering, pack_voltage
+from levity_trio.simulator.model.vehicle import (
+    Charge,
+    Vehicle,
+    charge_evenly,
+    charge_tapering,
+    pack_voltage,
+)
 
 AC: Final = "AC"
 DC: Final = "DC"
@@ -56,11 +63,21 @@ class Snapshot:
 class Meter:
     """The register and the plug of one connector.
 
-    `at` is always in seconds. A moment before the previous one raises ValueError and changes nothing.
+    `at` is always in seconds. A moment before the previous one raises ValueError and changes
+    nothing.
     """
 
     __slots__ = (
-        *("supply", "_at", "_charge", "_delivered_wh", "_followed", "_follows_at", "_full_at", "_is_on"),
+        *(
+            "supply",
+            "_at",
+            "_charge",
+            "_delivered_wh",
+            "_followed",
+            "_follows_at",
+            "_full_at",
+            "_is_on",
+        ),
         *("_limit", "_pauses", "_since", "_since_wh", "_stored_wh", "_vehicle"),
     )
 
@@ -69,7 +86,9 @@ class Meter:
         self._at = at
         self._vehicle: Vehicle | None = None
         self._is_on = False
-        self._limit = self._followed = inf  # what is offered, and what the vehicle keeps to; A per phase, or W for DC
+        self._limit = self._followed = (
+            inf  # what is offered, and what the vehicle keeps to; A per phase, or W for DC
+        )
         self._follows_at = inf  # when a charging vehicle follows a changed limit
         self._pauses = 0
         # The state at the last change, and the energy delivered since.
@@ -82,7 +101,10 @@ class Meter:
 
     def __repr__(self) -> str:
         vehicle = self._vehicle.name if self._vehicle else "nothing"
-        return f"<Meter {self.register_wh:.1f} Wh, {self.power_w:.0f} W into {vehicle} at {self._at:.3f} s>"
+        return (
+            f"<Meter {self.register_wh:.1f} Wh, {self.power_w:.0f} W into {vehicle} at "
+            f"{self._at:.3f} s>"
+        )
 
     def plug(self, vehicle: Vehicle, at: float) -> None:
         """Raises ValueError if a vehicle is already plugged in."""
@@ -95,7 +117,8 @@ class Meter:
         self._foresee()
 
     def unplug(self, at: float) -> None:
-        """Unplug, and open the contactor (IEC 61851-1). Raises ValueError if no vehicle is plugged in."""
+        """Unplug, and open the contactor (IEC 61851-1). Raises ValueError if no vehicle is plugged
+        in."""
         if self._vehicle is None:
             raise ValueError("no vehicle is plugged in")
         self.advance(at)
@@ -115,7 +138,8 @@ class Meter:
             self._follow()
 
     def limit(self, amps: float | None, at: float) -> None:
-        """Limit the offer to this many A per phase; None removes the limit. Raises ValueError for DC."""
+        """Limit the offer to this many A per phase; None removes the limit. Raises ValueError for
+        DC."""
         self._offer(AC, amps, at)
 
     def limit_power(self, watts: float | None, at: float) -> None:
@@ -136,19 +160,24 @@ class Meter:
         if self._charge is None:
             return
         room_wh = self._room_wh
-        delivered_wh = room_wh if self.is_full else min(room_wh, self._charge.delivered_wh(at - self._since))
-        # No library guarantees that expm1 is monotonic to the last digit, but a register must never fall.
+        delivered_wh = (
+            room_wh if self.is_full else min(room_wh, self._charge.delivered_wh(at - self._since))
+        )
+        # No library guarantees that expm1 is monotonic to the last digit, but a register must never
+        # fall.
         self._delivered_wh = max(self._delivered_wh, delivered_wh)
 
     def full_at(self) -> float | None:
-        """Return when the vehicle will be full without further changes, None if never; not after now if it is full.
+        """Return when the vehicle will be full without further changes, None if never; not after
+        now if it is full.
 
         Advanced to exactly that moment, the vehicle is full and takes no more power.
         """
         return None if self._full_at == inf else self._full_at
 
     def turns_at(self) -> float | None:
-        """Return when the power changes by itself next: the vehicle is full, or follows a limit. None if never."""
+        """Return when the power changes by itself next: the vehicle is full, or follows a limit.
+        None if never."""
         turn = min(self._full_at, self._follows_at)
         return None if turn == inf else turn
 
@@ -181,16 +210,24 @@ class Meter:
         return self._charge.power_w(self._at - self._since)
 
     def snapshot(self) -> Snapshot:
-        soc, power_w, offered = self.soc, self.power_w, min(self._maximum, self._limit) if self._is_on else 0.0
+        soc, power_w, offered = (
+            self.soc,
+            self.power_w,
+            min(self._maximum, self._limit) if self._is_on else 0.0,
+        )
         if self.supply.power_type == DC:
             volts = 0.0 if soc is None else pack_voltage(soc)
             amps, offered_a = (power_w / volts, offered / volts) if volts else (0.0, 0.0)
-            return Snapshot(DC, self.register_wh, power_w, (volts,), (amps,), soc, offered_a, offered)
+            return Snapshot(
+                DC, self.register_wh, power_w, (volts,), (amps,), soc, offered_a, offered
+            )
         phases, used = self.supply.phases, self._phases_used
         amps = power_w / (PHASE_V * used) if used else 0.0
         currents = tuple(amps if phase < used else 0.0 for phase in range(phases))
         offered_w = offered * PHASE_V * phases
-        return Snapshot(AC, self.register_wh, power_w, (PHASE_V,) * phases, currents, soc, offered, offered_w)
+        return Snapshot(
+            AC, self.register_wh, power_w, (PHASE_V,) * phases, currents, soc, offered, offered_w
+        )
 
     @property
     def is_full(self) -> bool:
@@ -210,7 +247,11 @@ class Meter:
     def is_offered_too_little(self) -> bool:
         """Whether the vehicle pauses because it needs a larger current."""
         vehicle = self._vehicle
-        return vehicle is not None and self.supply.power_type == AC and self._allowed < vehicle.least_ac_a
+        return (
+            vehicle is not None
+            and self.supply.power_type == AC
+            and self._allowed < vehicle.least_ac_a
+        )
 
     @property
     def _room_wh(self) -> float:
@@ -228,11 +269,16 @@ class Meter:
     @property
     def _maximum(self) -> float:
         """A per phase, or W for DC."""
-        return self.supply.max_power_w if self.supply.power_type == DC else self.supply.max_current_a
+        return (
+            self.supply.max_power_w if self.supply.power_type == DC else self.supply.max_current_a
+        )
 
     def _offer(self, power_type: str, limit: float | None, at: float) -> None:
         if power_type != self.supply.power_type:
-            raise ValueError(f"a limit for {power_type} cannot be set on a connector for {self.supply.power_type}")
+            raise ValueError(
+                f"a limit for {power_type} cannot be set on a connector for "
+                f"{self.supply.power_type}"
+            )
         maximum = inf if limit is None else limit
         if not maximum >= 0:
             raise ValueError(f"a limit must be 0 or more, not {limit}")
@@ -256,7 +302,9 @@ class Meter:
     def _begin(self) -> None:
         """Store the delivered energy before a change."""
         if self._vehicle is not None and self._charge is not None:
-            self._stored_wh = self._vehicle.battery_wh if self.is_full else self._stored_wh + self._delivered_wh
+            self._stored_wh = (
+                self._vehicle.battery_wh if self.is_full else self._stored_wh + self._delivered_wh
+            )
         self._since_wh += self._delivered_wh
         self._delivered_wh = 0.0
         self._since = self._at
@@ -294,11 +342,14 @@ def shown_wh(register_wh: float) -> int:
 
 
 _Values = Callable[[Snapshot, int, int], Mapping[str, str]]
-"""Gets the snapshot, the register and the interval in Wh, and returns the values by phase; one for all has none."""
+"""Gets the snapshot, the register and the interval in Wh, and returns the values by phase; one for
+all has none."""
 
 
 def _by_phase(values: tuple[float, ...], against: str) -> Mapping[str, str]:
-    names = [f"L{number}{against}" for number in range(1, len(values) + 1)] if len(values) > 1 else [""]
+    names = (
+        [f"L{number}{against}" for number in range(1, len(values) + 1)] if len(values) > 1 else [""]
+    )
     return {name: f"{value:.2f}" for name, value in zip(names, values, strict=True)}
 
 
@@ -308,8 +359,16 @@ def _soc(snapshot: Snapshot, *_: int) -> Mapping[str, str]:
 
 
 _KINDS: Final[Mapping[str, tuple[str, str, _Values]]] = {
-    "Energy.Active.Import.Register": ("Outlet", "Wh", lambda _, register_wh, _interval: {"": str(register_wh)}),
-    "Energy.Active.Import.Interval": ("Outlet", "Wh", lambda _, _register, interval_wh: {"": str(interval_wh)}),
+    "Energy.Active.Import.Register": (
+        "Outlet",
+        "Wh",
+        lambda _, register_wh, _interval: {"": str(register_wh)},
+    ),
+    "Energy.Active.Import.Interval": (
+        "Outlet",
+        "Wh",
+        lambda _, _register, interval_wh: {"": str(interval_wh)},
+    ),
     "Power.Active.Import": ("Outlet", "W", lambda snapshot, *_: {"": f"{snapshot.power_w:.1f}"}),
     "Power.Offered": ("Outlet", "W", lambda snapshot, *_: {"": f"{snapshot.offered_w:.1f}"}),
     "Current.Import": ("Outlet", "A", lambda snapshot, *_: _by_phase(snapshot.currents, "")),
@@ -326,14 +385,18 @@ SUPPORTED: Final = frozenset(_KINDS)
 
 
 def sampled_values(
-    snapshot: Snapshot, measurands: Sequence[str], context: str, register_wh: int, interval_wh: int = 0
+    snapshot: Snapshot,
+    measurands: Sequence[str],
+    context: str,
+    register_wh: int,
+    interval_wh: int = 0,
 ) -> list[dict[str, str]]:
     """Return the SampledValues of these measurands, in this order.
 
-    `register_wh` is the reported register, `interval_wh` its rise since the previous sample. Current and voltage have
-    one value for each of several phases. SoC exists only for DC, where the charger can query the vehicle, and while
-    one is plugged in. The list may therefore be empty, which MeterValues does not allow. Raises KeyError for a
-    measurand that is not in SUPPORTED.
+    `register_wh` is the reported register, `interval_wh` its rise since the previous sample.
+    Current and voltage have one value for each of several phases. SoC exists only for DC, where the
+    charger can query the vehicle, and while one is plugged in. The list may therefore be empty,
+    which MeterValues does not allow. Raises KeyError for a measurand that is not in SUPPORTED.
     """
     return [
         {"value": value, "context": context, "measurand": measurand, "location": location}

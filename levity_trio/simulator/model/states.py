@@ -1,7 +1,8 @@
-"""The statuses of a connector and the transitions between them, exactly as in the table of OCPP 1.6 edition 2 §4.9.
+"""The statuses of a connector and the transitions between them, exactly as in the table of OCPP 1.6
+edition 2 §4.9.
 
-The table has no transition to the same status, so it is refused like any other that is missing: §4.9 is about changes,
-and a repeated notification is not a change.
+The table has no transition to the same status, so it is refused like any other that is missing:
+§4.9 is about changes, and a repeated notification is not a change.
 """
 
 from collections.abc import Mapping
@@ -10,8 +11,20 @@ from types import MappingProxyType
 from typing import Final
 
 ERROR_CODES: Final = (
-    *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),
-    *("LocalListConflict", "OtherError", "OverCurrentFailure", "PowerMeterFailure", "PowerSwitchFailure"),
+    *(
+        "ConnectorLockFailure",
+        "EVCommunicationError",
+        "GroundFailure",
+        "HighTemperature",
+        "InternalError",
+    ),
+    *(
+        "LocalListConflict",
+        "OtherError",
+        "OverCurrentFailure",
+        "PowerMeterFailure",
+        "PowerSwitchFailure",
+    ),
     *("ReaderFailure", "ResetFailure", "UnderVoltage", "OverVoltage", "WeakSignal"),
 )
 """ChargePointErrorCode, OCPP 1.6 §7.6, without NoError."""
@@ -31,22 +44,34 @@ class Status(StrEnum):
     FAULTED = "Faulted"
 
 
-_ENERGY_FLOWS_OR_WAITS: Final = frozenset({Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE})
-_SESSION_ENDS: Final = frozenset({Status.AVAILABLE, Status.FINISHING, Status.UNAVAILABLE, Status.FAULTED})
+_ENERGY_FLOWS_OR_WAITS: Final = frozenset(
+    {Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE}
+)
+_SESSION_ENDS: Final = frozenset(
+    {Status.AVAILABLE, Status.FINISHING, Status.UNAVAILABLE, Status.FAULTED}
+)
 
 MOVES: Final[Mapping[Status, frozenset[Status]]] = MappingProxyType(
     {
         Status.AVAILABLE: _ENERGY_FLOWS_OR_WAITS
         | {Status.PREPARING, Status.RESERVED, Status.UNAVAILABLE, Status.FAULTED},
-        # No transition to Unavailable: a connector in use becomes Unavailable when the use ends (§5.2, Scheduled).
-        Status.PREPARING: _ENERGY_FLOWS_OR_WAITS | {Status.AVAILABLE, Status.FINISHING, Status.FAULTED},
+        # No transition to Unavailable: a connector in use becomes Unavailable when the use ends
+        # (§5.2, Scheduled).
+        Status.PREPARING: _ENERGY_FLOWS_OR_WAITS
+        | {Status.AVAILABLE, Status.FINISHING, Status.FAULTED},
         Status.CHARGING: _SESSION_ENDS | {Status.SUSPENDED_EV, Status.SUSPENDED_EVSE},
         Status.SUSPENDED_EV: _SESSION_ENDS | {Status.CHARGING, Status.SUSPENDED_EVSE},
         Status.SUSPENDED_EVSE: _SESSION_ENDS | {Status.CHARGING, Status.SUSPENDED_EV},
-        Status.FINISHING: frozenset({Status.AVAILABLE, Status.PREPARING, Status.UNAVAILABLE, Status.FAULTED}),
-        Status.RESERVED: frozenset({Status.AVAILABLE, Status.PREPARING, Status.UNAVAILABLE, Status.FAULTED}),
-        # A vehicle may be plugged in, and even charge, when the connector becomes operative again (H2 to H5).
-        Status.UNAVAILABLE: _ENERGY_FLOWS_OR_WAITS | {Status.AVAILABLE, Status.PREPARING, Status.FAULTED},
+        Status.FINISHING: frozenset(
+            {Status.AVAILABLE, Status.PREPARING, Status.UNAVAILABLE, Status.FAULTED}
+        ),
+        Status.RESERVED: frozenset(
+            {Status.AVAILABLE, Status.PREPARING, Status.UNAVAILABLE, Status.FAULTED}
+        ),
+        # A vehicle may be plugged in, and even charge, when the connector becomes operative again
+        # (H2 to H5).
+        Status.UNAVAILABLE: _ENERGY_FLOWS_OR_WAITS
+        | {Status.AVAILABLE, Status.PREPARING, Status.FAULTED},
         Status.FAULTED: frozenset(Status) - {Status.FAULTED},
     }
 )

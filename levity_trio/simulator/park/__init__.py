@@ -1,4 +1,5 @@
-"""The park: chargers, vehicles and locations that people define, stored in a file, and the HTTP API over them."""
+"""The park: chargers, vehicles and locations that people define, stored in a file, and the HTTP API
+over them."""
 
 from typing import Final
 

@@ -71,7 +71,8 @@ class Register(ConnectorForm):
 
 @record
 class Forced:
-    """The status with which to answer calls of an action from now on; None restores normal responses."""
+    """The status with which to answer calls of an action from now on; None restores normal
+    responses."""
 
     action: str
     status: str | None = None
@@ -96,7 +97,8 @@ class ChargerForm:
 
 
 class Kind(NamedTuple):
-    """An action's form, its lowest connector, and the function that makes the action (of registry, form, connector)."""
+    """An action's form, its lowest connector, and the function that makes the action (of registry,
+    form, connector)."""
 
     form: type[Any]
     least: int
@@ -113,24 +115,61 @@ def _plug(registry: Registry, form: Plug, connector: int) -> Action:
 
 ACTIONS: Final[Mapping[str, Kind]] = {
     "plug": Kind(Plug, 1, _plug),
-    "unplug": Kind(ConnectorForm, 1, lambda _, _form, number: lambda charger, at: charger.unplug(number, at)),
-    "tag": Kind(WithTag, 1, lambda _, form, number: lambda charger, at: charger.present_tag(number, form.tag, at)),
-    "start": Kind(WithTag, 1, lambda _, form, number: lambda charger, at: charger.start(number, form.tag, at)),
-    "stop": Kind(ConnectorForm, 1, lambda _, _form, number: lambda charger, at: charger.stop(number, at)),
-    "fault": Kind(Failure, 0, lambda _, form, number: lambda charger, at: charger.fault(number, form.error_code, at)),
-    "clear-fault": Kind(ConnectorForm, 0, lambda _, _form, number: lambda charger, at: charger.clear_fault(number, at)),
-    "status": Kind(Bring, 0, lambda _, form, number: lambda charger, at: charger.set_status(number, form.status, at)),
-    "meter": Kind(Register, 1, lambda _, form, number: lambda charger, at: charger.set_register(number, form.wh, at)),
-    "answer": Kind(
-        Forced, 0, lambda _, form, _number: lambda charger, at: charger.force_answer(form.action, form.status, at)
+    "unplug": Kind(
+        ConnectorForm, 1, lambda _, _form, number: lambda charger, at: charger.unplug(number, at)
     ),
-    "offline": Kind(ChargerForm, 0, lambda _, _form, _number: lambda charger, at: charger.go_offline(at)),
-    "online": Kind(ChargerForm, 0, lambda _, _form, _number: lambda charger, at: charger.go_online(at)),
+    "tag": Kind(
+        WithTag,
+        1,
+        lambda _, form, number: lambda charger, at: charger.present_tag(number, form.tag, at),
+    ),
+    "start": Kind(
+        WithTag, 1, lambda _, form, number: lambda charger, at: charger.start(number, form.tag, at)
+    ),
+    "stop": Kind(
+        ConnectorForm, 1, lambda _, _form, number: lambda charger, at: charger.stop(number, at)
+    ),
+    "fault": Kind(
+        Failure,
+        0,
+        lambda _, form, number: lambda charger, at: charger.fault(number, form.error_code, at),
+    ),
+    "clear-fault": Kind(
+        ConnectorForm,
+        0,
+        lambda _, _form, number: lambda charger, at: charger.clear_fault(number, at),
+    ),
+    "status": Kind(
+        Bring,
+        0,
+        lambda _, form, number: lambda charger, at: charger.set_status(number, form.status, at),
+    ),
+    "meter": Kind(
+        Register,
+        1,
+        lambda _, form, number: lambda charger, at: charger.set_register(number, form.wh, at),
+    ),
+    "answer": Kind(
+        Forced,
+        0,
+        lambda _, form, _number: (
+            lambda charger, at: charger.force_answer(form.action, form.status, at)
+        ),
+    ),
+    "offline": Kind(
+        ChargerForm, 0, lambda _, _form, _number: lambda charger, at: charger.go_offline(at)
+    ),
+    "online": Kind(
+        ChargerForm, 0, lambda _, _form, _number: lambda charger, at: charger.go_online(at)
+    ),
 }
 
 
-def action(name: str, registry: Registry, spec: ChargerSpec, content: Mapping[str, object]) -> Action:
-    """Return the action of that name. Raises Invalid, or KeyError for a name that is not in ACTIONS."""
+def action(
+    name: str, registry: Registry, spec: ChargerSpec, content: Mapping[str, object]
+) -> Action:
+    """Return the action of that name. Raises Invalid, or KeyError for a name that is not in
+    ACTIONS."""
     kind = ACTIONS[name]
     form = forms.read(kind.form, content)
     if not isinstance(form, ConnectorForm):
@@ -144,4 +183,6 @@ def action(name: str, registry: Registry, spec: ChargerSpec, content: Mapping[st
 def demand(content: Mapping[str, object]) -> SendCall:
     """Return the request to send a message. Raises Invalid."""
     form = forms.read(Demand, content)
-    return lambda charger, then, at: charger.send(form.action, form.payload, form.connector, then, at)
+    return lambda charger, then, at: charger.send(
+        form.action, form.payload, form.connector, then, at
+    )

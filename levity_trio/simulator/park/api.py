@@ -9,9 +9,9 @@
     POST              /api/import/{chargers, vehicles}         text/csv or application/json
     GET               /api/templates/{chargers, vehicles}
 
-A change is saved to the file before the response. Errors are problem documents: 403 request from a web page, 404
-unknown name, 409 not possible in the current state, 422 invalid content (with `problems` by field, or `faults` by
-line), 503 the file cannot be written.
+A change is saved to the file before the response. Errors are problem documents: 403 request from a
+web page, 404 unknown name, 409 not possible in the current state, 422 invalid content (with
+`problems` by field, or `faults` by line), 503 the file cannot be written.
 """
 
 from __future__ import annotations
@@ -155,10 +155,17 @@ class _Chargers:
         self._park = park
 
     async def all(self, _request: Request) -> Response:
-        return json_reply([summary(stored, self._park.running(name)) for name, stored in self._park.known().items()])
+        return json_reply(
+            [
+                summary(stored, self._park.running(name))
+                for name, stored in self._park.known().items()
+            ]
+        )
 
     async def add(self, request: Request) -> Response:
-        stored = self._park.registry.add_charger(*forms.read_all(CHARGER_KINDS, await body_of(request)))
+        stored = self._park.registry.add_charger(
+            *forms.read_all(CHARGER_KINDS, await body_of(request))
+        )
         if stored.placement.auto_connect:
             self._park.connect(stored)
         await self._park.save()
@@ -171,9 +178,13 @@ class _Chargers:
         sent = await body_of(request)
         stored = self._park.own(request.path_params["id"])
         keep_name(sent, "id", stored.spec.id)
-        spec, placement = forms.read_all(CHARGER_KINDS, forms.plain(stored.spec) | forms.plain(stored.placement) | sent)
+        spec, placement = forms.read_all(
+            CHARGER_KINDS, forms.plain(stored.spec) | forms.plain(stored.placement) | sent
+        )
         if spec != stored.spec and self._park.running(spec.id) is not None:
-            raise Impossible(f"{spec.id} is connected; disconnect it before you change its specification")
+            raise Impossible(
+                f"{spec.id} is connected; disconnect it before you change its specification"
+            )
         self._park.registry.change_charger(stored, spec, placement)
         await self._park.save()
         return self._shown(stored)
@@ -228,7 +239,9 @@ class _Chargers:
         statuses: list[str] = []
 
         def change(charger: Charger, at: float) -> None:
-            statuses.append(change_configuration(charger, call.ChangeConfiguration(key=key, value=value), at))
+            statuses.append(
+                change_configuration(charger, call.ChangeConfiguration(key=key, value=value), at)
+            )
 
         if self._park.running(stored.spec.id) is None:
             statuses.append(_configuration(stored).change(key, value))
@@ -236,7 +249,14 @@ class _Chargers:
             await self._park.perform(stored, change)
         (status,) = statuses
         if status not in CHANGED:
-            raise Invalid([Problem("value", f"the charger answered {status}: {key} cannot be {value or 'empty'}")])
+            raise Invalid(
+                [
+                    Problem(
+                        "value",
+                        f"the charger answered {status}: {key} cannot be {value or 'empty'}",
+                    )
+                ]
+            )
         await self._park.save()
         return json_reply(_key(stored, key) | {"status": status})
 
@@ -249,13 +269,17 @@ class _Chargers:
         charger = self._park.running(stored.spec.id)
         frames = (charger.frames if charger else None) or ()
         newest = islice(frames, max(0, len(frames) - int(text)), None)
-        return json_reply([{"at": at, "direction": direction, "text": text} for at, direction, text in newest])
+        return json_reply(
+            [{"at": at, "direction": direction, "text": text} for at, direction, text in newest]
+        )
 
     def _find(self, request: Request) -> StoredCharger:
         return self._park.find(request.path_params["id"])
 
     def _shown(self, stored: StoredCharger, status: int = 200) -> Response:
-        return json_reply(details(stored, self._park.running(stored.spec.id), self._park.now()), status)
+        return json_reply(
+            details(stored, self._park.running(stored.spec.id), self._park.now()), status
+        )
 
 
 def _configuration(stored: StoredCharger) -> Configuration:
@@ -272,7 +296,11 @@ def _key(stored: StoredCharger, key: str) -> dict[str, Any]:
 def _refusal(error: CallError | None) -> str:
     if error is None:
         return "the central system did not respond in time; see the charger's log"
-    parts = [error.code, error.description, orjson.dumps(error.details).decode() if error.details else ""]
+    parts = [
+        error.code,
+        error.description,
+        orjson.dumps(error.details).decode() if error.details else "",
+    ]
     return f"the central system answered {': '.join(filter(None, parts))}"
 
 
@@ -310,7 +338,12 @@ class _Records:
     """The routes of named records without behaviour."""
 
     def __init__(
-        self, park: Park, what: str, kind: Any, table: dict[str, Any], remove: Callable[[str], object]
+        self,
+        park: Park,
+        what: str,
+        kind: Any,
+        table: dict[str, Any],
+        remove: Callable[[str], object],
     ) -> None:
         self._park = park
         self._what = what
@@ -334,7 +367,9 @@ class _Records:
     async def add(self, request: Request) -> Response:
         record = forms.read(self._kind, await body_of(request))
         if record.name in self._table:
-            raise NameInUse(f"{self._what} {record.name} exists already; give another name, or change that one")
+            raise NameInUse(
+                f"{self._what} {record.name} exists already; give another name, or change that one"
+            )
         return await self._kept(record, 201)
 
     async def show(self, request: Request) -> Response:
@@ -373,11 +408,14 @@ def _kind(request: Request) -> str:
 def park_application(park: Park, host: str = "localhost") -> ASGIApp:
     """Return the ASGI application over a park; `host` is the name at which it listens."""
     inside = NoBrowsers(application([*charger_routes(park), *record_routes(park)], HANDLERS))
-    return OwnHosts(inside, (host,), "use an address of this machine, or the host that --control names")
+    return OwnHosts(
+        inside, (host,), "use an address of this machine, or the host that --control names"
+    )
 
 
 class NoBrowsers:
-    """Refuse requests from web pages. Otherwise any page open on this machine could command the chargers."""
+    """Refuse requests from web pages. Otherwise any page open on this machine could command the
+    chargers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -390,7 +428,8 @@ class NoBrowsers:
 
 
 def _answering(status: int, says: str = "{}", listing: str = "") -> HTTPExceptionHandler:
-    """Return a handler that answers with the error's text, and with the list of its attribute `listing`."""
+    """Return a handler that answers with the error's text, and with the list of its attribute
+    `listing`."""
 
     async def answer(_request: Request, error: Exception) -> Response:
         extra = {listing: [fault._asdict() for fault in getattr(error, listing)]} if listing else {}

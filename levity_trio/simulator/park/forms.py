@@ -1,4 +1,5 @@
-"""Build dataclasses from input of people: JSON objects or table cells. Every mistake is reported with its field.
+"""Build dataclasses from input of people: JSON objects or table cells. Every mistake is reported
+with its field.
 
 This module checks types. A dataclass checks its values itself (ValueError, `field: what to give`).
 """
@@ -46,10 +47,13 @@ def read(kind: type[T], content: Mapping[str, object]) -> T:
 
 
 def read_all(kinds: Kinds, content: Mapping[str, object]) -> list[Any]:
-    """Build one object of each kind from one flat JSON object with the fields of all. Raises Invalid."""
+    """Build one object of each kind from one flat JSON object with the fields of all. Raises
+    Invalid."""
     hints = _hints(*kinds)
     problems = [
-        Problem(name, f"is not known; give some of {', '.join(hints)}") for name in content if name not in hints
+        Problem(name, f"is not known; give some of {', '.join(hints)}")
+        for name in content
+        if name not in hints
     ]
     made = [_make(kind, content, problems) for kind in kinds]
     if problems:
@@ -58,17 +62,22 @@ def read_all(kinds: Kinds, content: Mapping[str, object]) -> list[Any]:
 
 
 def read_cells(kinds: Kinds, cells: Mapping[str, str]) -> list[Any]:
-    """Build one object of each kind from the cells of one row. An empty cell means the default. Raises Invalid."""
+    """Build one object of each kind from the cells of one row. An empty cell means the default.
+    Raises Invalid."""
     hints = _hints(*kinds)
     texts = {name: text.strip() for name, text in cells.items() if text.strip()}
-    return read_all(kinds, {name: _of_cell(hints.get(name, str), text) for name, text in texts.items()})
+    return read_all(
+        kinds, {name: _of_cell(hints.get(name, str), text) for name, text in texts.items()}
+    )
 
 
 def plain(value: Any) -> dict[str, Any]:
     """Return a flat dataclass as a JSON object."""
     assert is_dataclass(value)  # noqa: S101 - for mypy, which has no protocol for dataclasses
     values = {field.name: getattr(value, field.name) for field in fields(value)}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+    }
 
 
 def names(kinds: Kinds) -> list[str]:
@@ -140,7 +149,8 @@ def _read(hint: Any, content: object) -> tuple[Any, str]:
 
 
 def _of_cell(hint: Any, text: str) -> object:
-    """Convert a cell to a JSON value. A text that cannot be converted stays a text, which the reader then refuses."""
+    """Convert a cell to a JSON value. A text that cannot be converted stays a text, which the
+    reader then refuses."""
     if hint in (int, int | None, float):
         try:
             return float(text) if hint is float else int(text)

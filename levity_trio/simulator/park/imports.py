@@ -1,4 +1,5 @@
-"""Import chargers and vehicles from CSV or a JSON list: all of them, or none and every mistake with its line."""
+"""Import chargers and vehicles from CSV or a JSON list: all of them, or none and every mistake with
+its line."""
 
 from __future__ import annotations
 
@@ -28,7 +29,11 @@ class Fault(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.column}: {self.text}" if self.column else f"line {self.line}: {self.text}"
+        return (
+            f"line {self.line}: {self.column}: {self.text}"
+            if self.column
+            else f"line {self.line}: {self.text}"
+        )
 
 
 class Faulty(ValueError):
@@ -75,12 +80,20 @@ def template(kind: str) -> str:
     """Return a CSV table with all columns and one row of examples."""
     examples: Mapping[str, tuple[Any, ...]] = {
         CHARGERS: (
-            ChargerSpec(id="CP-1", vendor="Grizzl-E", model="Smart", serial_number="GRS-0001", register_wh=1200),
+            ChargerSpec(
+                id="CP-1",
+                vendor="Grizzl-E",
+                model="Smart",
+                serial_number="GRS-0001",
+                register_wh=1200,
+            ),
             Placement(location=DEFAULT_LOCATION),
         ),
         VEHICLES: (Vehicle(name="Compact"),),
     }
-    cells = {name: _cell(value) for one in examples[kind] for name, value in forms.plain(one).items()}
+    cells = {
+        name: _cell(value) for one in examples[kind] for name, value in forms.plain(one).items()
+    }
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([cells.keys(), cells.values()])
     return table.getvalue()
@@ -107,7 +120,8 @@ def _rows(content: bytes, media_type: str, kind: str) -> list[Row]:
 
 
 def _judged(rows: list[Row], known: Mapping[str, object]) -> list[Row]:
-    """Return the rows, with a fault for each name that exists already. The first field is the name."""
+    """Return the rows, with a fault for each name that exists already. The first field is the
+    name."""
     lines: dict[str, int] = {}
     judged = []
     for row in rows:
@@ -115,8 +129,18 @@ def _judged(rows: list[Row], known: Mapping[str, object]) -> list[Row]:
             judged.append(row)
             continue
         column, name = next(iter(forms.plain(row.made[0]).items()))
-        clash = f"is on line {lines[name]} already" if name in lines else "exists already" if name in known else ""
-        judged.append(row._replace(faults=[Fault(row.line, column, f"{name} {clash}; give another")]) if clash else row)
+        clash = (
+            f"is on line {lines[name]} already"
+            if name in lines
+            else "exists already"
+            if name in known
+            else ""
+        )
+        judged.append(
+            row._replace(faults=[Fault(row.line, column, f"{name} {clash}; give another")])
+            if clash
+            else row
+        )
         lines.setdefault(name, row.line)
     return judged
 
@@ -124,7 +148,9 @@ def _judged(rows: list[Row], known: Mapping[str, object]) -> list[Row]:
 def _table(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
     first = text.partition("\n")[0]
     # Spreadsheets in countries with decimal commas separate cells with semicolons.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in first else ",", strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=";" if ";" in first else ",", strict=True
+    )
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         _check_header(header, kinds)
@@ -138,13 +164,18 @@ def _table(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
                 row = dict(zip(header, cells, strict=False))
                 yield _row(reader.line_num, partial(forms.read_cells, kinds, row))
     except csv.Error as error:
-        raise Faulty([Fault(reader.line_num, "", f"is not CSV: {error}; correct the quotes")]) from None
+        raise Faulty(
+            [Fault(reader.line_num, "", f"is not CSV: {error}; correct the quotes")]
+        ) from None
 
 
 def _check_header(header: list[str], kinds: tuple[Any, ...]) -> None:
     known = forms.names(kinds)
     strange = [name for name in header if name not in known]
-    faults = [Fault(1, name or "(empty)", f"is not a column; give some of {', '.join(known)}") for name in strange]
+    faults = [
+        Fault(1, name or "(empty)", f"is not a column; give some of {', '.join(known)}")
+        for name in strange
+    ]
     faults += [Fault(1, name, "occurs twice; keep one") for name in known if header.count(name) > 1]
     faults += [Fault(1, known[0], "is missing; add this column")] if known[0] not in header else []
     if faults:
@@ -163,7 +194,9 @@ def _list(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
         if isinstance(element, dict):
             yield _row(line, partial(forms.read_all, kinds, element))
         else:
-            yield Row(line, [], [Fault(line, "", "is not a JSON object; give one in braces for each")])
+            yield Row(
+                line, [], [Fault(line, "", "is not a JSON object; give one in braces for each")]
+            )
 
 
 def _elements(text: str) -> Iterator[tuple[int, object]]:
@@ -172,7 +205,9 @@ def _elements(text: str) -> Iterator[tuple[int, object]]:
         whole = json.loads(text)
     except json.JSONDecodeError as error:
         column = f"column {error.colno}"
-        raise Faulty([Fault(error.lineno, column, f"is not JSON: {error.msg}; correct it")]) from None
+        raise Faulty(
+            [Fault(error.lineno, column, f"is not JSON: {error.msg}; correct it")]
+        ) from None
     except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
         raise Faulty([Fault(1, "", f"is JSON that cannot be read: {error}")]) from None
     if not isinstance(whole, list):

@@ -1,8 +1,9 @@
 """The running park: the contents of its file, and its connected chargers.
 
-A charger is *connected* while the fleet runs it; disconnecting it cuts its power. An action of a person at a connected
-charger goes onto its agenda, so that it happens in the order of simulated time, however busy the charger is. A charger
-that waits for the response to an Authorize request stops its own time until then.
+A charger is *connected* while the fleet runs it; disconnecting it cuts its power. An action of a
+person at a connected charger goes onto its agenda, so that it happens in the order of simulated
+time, however busy the charger is. A charger that waits for the response to an Authorize request
+stops its own time until then.
 """
 
 from __future__ import annotations
@@ -23,7 +24,15 @@ from levity_trio.simulator.charger.outbox import Then
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.charger.state import Impossible
 from levity_trio.simulator.fleet import Fleet
-from levity_trio.simulator.park.registry import Placement, Registry, StoredCharger, owned, read_registry, write, written
+from levity_trio.simulator.park.registry import (
+    Placement,
+    Registry,
+    StoredCharger,
+    owned,
+    read_registry,
+    write,
+    written,
+)
 from levity_trio.wire.frames import Response
 
 KEPT_FRAMES: Final = 500
@@ -34,7 +43,8 @@ Make = Callable[[ChargerSpec, Memory], Charger]
 Action = Callable[[Charger, float], None]
 """An action of a person at a charger, called with the charger and the moment."""
 SendCall = Callable[[Charger, Then, float], None]
-"""A call that the charger is to send, called with the charger, the callback for the response, and the moment."""
+"""A call that the charger is to send, called with the charger, the callback for the response, and
+the moment."""
 
 
 @record
@@ -42,7 +52,8 @@ class Limits:
     """Intervals and time-outs, in seconds of real time."""
 
     save_seconds: float = 5.0
-    """Interval of saving changed memories of chargers. Changes made through the API are saved at once."""
+    """Interval of saving changed memories of chargers. Changes made through the API are saved at
+    once."""
     last_save_seconds: float = 5.0
     patience_seconds: float = 10.0
     """Time-out for a busy charger."""
@@ -61,7 +72,13 @@ class Park:
     """The park's operations. `now` returns simulated seconds."""
 
     def __init__(
-        self, registry: Registry, fleet: Fleet, now: Callable[[], float], make: Make, path: Path, limits: Limits
+        self,
+        registry: Registry,
+        fleet: Fleet,
+        now: Callable[[], float],
+        make: Make,
+        path: Path,
+        limits: Limits,
     ) -> None:
         self.registry = registry
         self.now = now
@@ -130,7 +147,8 @@ class Park:
     async def perform(self, stored: StoredCharger, action: Action) -> None:
         """Schedule an action at a connected charger, and wait until it is done.
 
-        Raises Impossible if the charger is not connected or too busy, and the ValueError that `action` raises.
+        Raises Impossible if the charger is not connected or too busy, and the ValueError that
+        `action` raises.
         """
         charger = self.running(stored.spec.id)
         if charger is None:
@@ -140,7 +158,8 @@ class Park:
         def do(at: float) -> None:
             try:
                 action(charger, at)
-            except ValueError as refusal:  # Impossible, IllegalMove: raised to the caller, not in the charger's task
+            # Impossible, IllegalMove: raised to the caller, not in the charger's task
+            except ValueError as refusal:
                 refusals.append(refusal)
             done.set()
 
@@ -150,12 +169,15 @@ class Park:
             await done.wait()
         if not done.is_set():
             entry.cancel()
-            raise Impossible(f"{stored.spec.id} is busy: it is waiting for the central system; try again")
+            raise Impossible(
+                f"{stored.spec.id} is busy: it is waiting for the central system; try again"
+            )
         for refusal in refusals:
             raise refusal
 
     async def send_call(self, stored: StoredCharger, send: SendCall) -> Response | None:
-        """Let a connected charger send a call, and return the response; None if it did not arrive in time.
+        """Let a connected charger send a call, and return the response; None if it did not arrive
+        in time.
 
         Raises like `perform`.
         """
@@ -171,7 +193,8 @@ class Park:
         return answers[0] if answers else None
 
     async def save(self) -> None:
-        """Write the file if its content changed. Raises EnvironmentProblem; the change stays in effect."""
+        """Write the file if its content changed. Raises EnvironmentProblem; the change stays in
+        effect."""
         async with self._writing:
             for charger in self._fleet.chargers.values():
                 _remember(charger)
@@ -194,14 +217,17 @@ def _remember(charger: Charger) -> None:
 async def open_park(
     path: Path, fleet: Fleet, now: Callable[[], float], make: Make, limits: Limits = DEFAULT_LIMITS
 ) -> AsyncIterator[Park]:
-    """Open the park of this file and connect its chargers with `auto_connect`. On exit cut their power and save.
+    """Open the park of this file and connect its chargers with `auto_connect`. On exit cut their
+    power and save.
 
     Raises:
         ConfigError: the file is not a simulator state file.
         EnvironmentProblem: the file cannot be written, or another simulator has locked it.
     """
     with owned(path):
-        park = Park(await trio.to_thread.run_sync(read_registry, path), fleet, now, make, path, limits)
+        park = Park(
+            await trio.to_thread.run_sync(read_registry, path), fleet, now, make, path, limits
+        )
         await park.save()
         park.connect_all(park.registry.chargers)
 
@@ -218,7 +244,9 @@ async def open_park(
                 nursery.cancel_scope.cancel()
                 for name in set(fleet.chargers) & set(park.registry.chargers):
                     park.disconnect(park.registry.chargers[name])
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.last_save_seconds):
+                with trio.CancelScope(
+                    shield=True, deadline=trio.current_time() + limits.last_save_seconds
+                ):
                     await _save_or_tell(park)
 
 

@@ -1,4 +1,5 @@
-"""The park's data: locations, vehicles, and chargers with their memories; and the file that keeps them.
+"""The park's data: locations, vehicles, and chargers with their memories; and the file that keeps
+them.
 
 The file is read once and replaced atomically.
 """
@@ -44,7 +45,8 @@ class Location:
 
 @record
 class Placement:
-    """Where a charger stands, and whether it connects by itself when it is added and at each start."""
+    """Where a charger stands, and whether it connects by itself when it is added and at each
+    start."""
 
     location: str = DEFAULT_LOCATION
     auto_connect: bool = True
@@ -82,9 +84,16 @@ class Registry:
         """Raises Invalid if a charger names an unknown location or quirk."""
         problems = []
         if placement.location not in self.locations:
-            problems.append(Problem("location", f"is not known; give one of {', '.join(self.locations) or 'none yet'}"))
+            problems.append(
+                Problem(
+                    "location",
+                    f"is not known; give one of {', '.join(self.locations) or 'none yet'}",
+                )
+            )
         if unknown := [name for name in spec.quirks if name not in QUIRKS]:
-            problems.append(Problem("quirks", f"{unknown[0]} is not known; give some of {', '.join(QUIRKS)}"))
+            problems.append(
+                Problem("quirks", f"{unknown[0]} is not known; give some of {', '.join(QUIRKS)}")
+            )
         if problems:
             raise Invalid(problems)
 
@@ -92,12 +101,17 @@ class Registry:
         """Raises Invalid, or NameInUse."""
         self.check(spec, placement)
         if spec.id in self.chargers:
-            raise NameInUse(f"charger {spec.id} exists already; give another id, or change that one")
+            raise NameInUse(
+                f"charger {spec.id} exists already; give another id, or change that one"
+            )
         stored = self.chargers[spec.id] = StoredCharger(spec, placement, Memory.fresh(spec))
         return stored
 
-    def change_charger(self, stored: StoredCharger, spec: ChargerSpec, placement: Placement) -> None:
-        """Change a charger's specification, keeping as much of its memory as still fits. Raises Invalid."""
+    def change_charger(
+        self, stored: StoredCharger, spec: ChargerSpec, placement: Placement
+    ) -> None:
+        """Change a charger's specification, keeping as much of its memory as still fits. Raises
+        Invalid."""
         self.check(spec, placement)
         memory, fresh = stored.memory, Memory.fresh(spec)
         if spec.register_wh != stored.spec.register_wh:  # the meters were replaced
@@ -113,7 +127,9 @@ class Registry:
         """Raises NameInUse if chargers stand there."""
         standing = [one.spec.id for one in self.chargers.values() if one.placement.location == name]
         if standing:
-            raise NameInUse(f"location {name} is in use by {', '.join(standing[:5])}; move or remove them first")
+            raise NameInUse(
+                f"location {name} is in use by {', '.join(standing[:5])}; move or remove them first"
+            )
         del self.locations[name]
 
     def to_json(self) -> dict[str, Any]:
@@ -135,7 +151,9 @@ class Registry:
     def from_json(cls, stored: Mapping[str, Any]) -> Registry:
         """Raises Invalid, KeyError, TypeError or ValueError if to_json did not write it."""
         if stored["version"] != VERSION:
-            raise ValueError(f"its version is {stored['version']}, and this program reads version {VERSION}")
+            raise ValueError(
+                f"its version is {stored['version']}, and this program reads version {VERSION}"
+            )
         registry = cls()
         for location in stored["locations"]:
             registry.locations[location["name"]] = forms.read(Location, location)
@@ -143,9 +161,13 @@ class Registry:
             registry.vehicles[vehicle["name"]] = forms.read(Vehicle, vehicle)
         for charger in stored["chargers"]:
             spec = forms.read(ChargerSpec, charger["spec"])
-            placement = Placement(location=charger["location"], auto_connect=charger["auto_connect"])
+            placement = Placement(
+                location=charger["location"], auto_connect=charger["auto_connect"]
+            )
             registry.check(spec, placement)
-            registry.chargers[spec.id] = StoredCharger(spec, placement, _memory(spec, charger["memory"]))
+            registry.chargers[spec.id] = StoredCharger(
+                spec, placement, _memory(spec, charger["memory"])
+            )
         return registry
 
 
@@ -176,7 +198,8 @@ def _fitted(own: list[T], fresh: list[T]) -> list[T]:
 
 @contextmanager
 def owned(path: Path) -> Iterator[None]:
-    """Lock the file for this process while the block runs: two processes would overwrite each other's changes.
+    """Lock the file for this process while the block runs: two processes would overwrite each
+    other's changes.
 
     Raises EnvironmentProblem if another process holds the lock, or the lock file cannot be opened.
     """
@@ -215,10 +238,15 @@ def read_registry(path: Path) -> Registry:
     except FileNotFoundError:
         registry = Registry()
     except OSError as error:
-        raise ConfigError(f"--state {path}: {error.strerror}; give a file this user can read and write") from None
+        raise ConfigError(
+            f"--state {path}: {error.strerror}; give a file this user can read and write"
+        ) from None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        text = f"--state {path} is not a simulator state file: {what}; correct it, move it away, or give another"
+        text = (
+            f"--state {path} is not a simulator state file: {what}; correct it, move it away, or "
+            "give another"
+        )
         raise ConfigError(text) from None
     registry.seed()
     return registry
@@ -241,5 +269,6 @@ def write(path: Path, content: bytes) -> None:
 
 def _unwritable(path: Path, error: OSError) -> EnvironmentProblem:
     return EnvironmentProblem(
-        f"--state {path} cannot be written: {error.strerror}; make room, or give a file this user can write"
+        f"--state {path} cannot be written: {error.strerror}; make room, or give a file this user "
+        "can write"
     )

@@ -1,8 +1,8 @@
 """The quirks by name: misbehaviour of real chargers, with references to reports.
 
-Quirks act in the order of this table, in whatever order they are chosen: changes to registers come before changes of
-units and counting, and those before changes of transaction ids and of names. Which profiles a charger heeds comes
-before what it makes of their limit.
+Quirks act in the order of this table, in whatever order they are chosen: changes to registers come
+before changes of units and counting, and those before changes of transaction ids and of names.
+Which profiles a charger heeds comes before what it makes of their limit.
 """
 
 from __future__ import annotations
@@ -18,21 +18,51 @@ _KINDS: Final[tuple[type[Quirk], ...]] = (
     *(connections.NoSubprotocol, connections.NoPings),
     *(values.Clock1970, values.ClockWrong, values.ClockSetLate),
     *(registers.RegisterRunsBack, registers.RegisterJumps, registers.RegisterResets),
-    *(registers.SharedMeter, registers.RegisterRollsOver, registers.RegisterStandsStill, registers.StartsOverlap),
+    *(
+        registers.SharedMeter,
+        registers.RegisterRollsOver,
+        registers.RegisterStandsStill,
+        registers.StartsOverlap,
+    ),
     *(connections.GrizzlE, registers.SessionReadings, registers.KwhAsWh),
     *(transactions.OfflineId, transactions.NoIds, transactions.StartLost),
     *(transactions.RepeatsStart, transactions.RepeatsStop, transactions.StopsTwice),
-    *(connections.TwoCalls, connections.StatusFlood, connections.BootsAgain, connections.AvailableAfterBoot),
+    *(
+        connections.TwoCalls,
+        connections.StatusFlood,
+        connections.BootsAgain,
+        connections.AvailableAfterBoot,
+    ),
     registers.SparseReadings,
     *(connections.NeverAnswers, connections.AnswersLate, connections.AnswersGarbage),
     *(values.LongStrings, values.UnknownValues),
     *(connections.SilentDeath, connections.HalfClosed, connections.ReconnectStorm),
-    *(transactions.StopUnreadable, transactions.StopIdLate, transactions.StopEarly, transactions.StopLost),
-    *(profiles.OneProfileOnly, profiles.OnePeriodOnly, profiles.NoZeroLimit, profiles.NoRelativeDefault),
+    *(
+        transactions.StopUnreadable,
+        transactions.StopIdLate,
+        transactions.StopEarly,
+        transactions.StopLost,
+    ),
+    *(
+        profiles.OneProfileOnly,
+        profiles.OnePeriodOnly,
+        profiles.NoZeroLimit,
+        profiles.NoRelativeDefault,
+    ),
     profiles.NoAbsolute,
     *(profiles.NoSmartCharging, profiles.RelativeFromReceipt),
-    *(profiles.ProfilesLate, profiles.ProfilesIgnored, profiles.StackLevel0, profiles.DefaultNextTime),
-    *(profiles.ChargerLimitIgnored, profiles.ChargerLimitOnly, profiles.LimitsRounded, profiles.ZeroIsLeast),
+    *(
+        profiles.ProfilesLate,
+        profiles.ProfilesIgnored,
+        profiles.StackLevel0,
+        profiles.DefaultNextTime,
+    ),
+    *(
+        profiles.ChargerLimitIgnored,
+        profiles.ChargerLimitOnly,
+        profiles.LimitsRounded,
+        profiles.ZeroIsLeast,
+    ),
     *(profiles.ProfilesForgotten, profiles.OneProfileKept, profiles.ProfilesLostOffline),
 )
 
@@ -40,16 +70,20 @@ QUIRKS: Final[Mapping[str, type[Quirk]]] = {kind.name: kind for kind in _KINDS}
 
 
 def made(names: Iterable[str], seed: str) -> Quirks:
-    """Return the quirks of these names, seeded so that a run is repeatable. Raises ValueError for an unknown name.
+    """Return the quirks of these names, seeded so that a run is repeatable. Raises ValueError for
+    an unknown name.
 
-    They act in the order of QUIRKS, each once. A quirk that another chosen quirk includes is dropped.
+    They act in the order of QUIRKS, each once. A quirk that another chosen quirk includes is
+    dropped.
     """
     chosen = list(names)
     for name in chosen:
         if name not in QUIRKS:
             raise ValueError(f"quirks: {name} is not known; give some of {', '.join(QUIRKS)}")
     kinds = [kind for name, kind in QUIRKS.items() if name in chosen]
-    included = [one for one in kinds for other in kinds if one is not other and issubclass(other, one)]
+    included = [
+        one for one in kinds for other in kinds if one is not other and issubclass(other, one)
+    ]
     return Quirks(
         kind(Random(f"{seed}:{kind.name}"))  # noqa: S311 - misbehaviour is no secret
         for kind in kinds

@@ -1,4 +1,5 @@
-"""Connections that misbehave: handshakes, silence, drops, floods of calls, and missing or garbled responses."""
+"""Connections that misbehave: handshakes, silence, drops, floods of calls, and missing or garbled
+responses."""
 
 from __future__ import annotations
 
@@ -29,7 +30,15 @@ SILENT_SHARE: Final = 0.5
 GARBLED_SHARE: Final = 0.7
 LATE_SECONDS: Final = (35.0, 65.0)
 GARBAGE: Final = (
-    *("AT+CSQ", "+CSQ: 17,99", "\x00\x00\x00", "ping", "[2]", '[2,"1","Heartbeat",{},]', '{"status":"Accepted"}'),
+    *(
+        "AT+CSQ",
+        "+CSQ: 17,99",
+        "\x00\x00\x00",
+        "ping",
+        "[2]",
+        '[2,"1","Heartbeat",{},]',
+        '{"status":"Accepted"}',
+    ),
     *('[3,"AT+CSQ",{"status":"Accepted"}]', '[9,"1",{}]', '[3,"1",NaN]', "[[[[[[[["),
 )
 
@@ -74,7 +83,10 @@ class GrizzlE(SessionReadings, NoSubprotocol, NoPings):
 
 class SilentDeath(NowAndThen):
     name = "silent-death"
-    does = "stops reading and sending for 20 to 40 minutes with an open socket, also during transactions"
+    does = (
+        "stops reading and sending for 20 to 40 minutes with an open socket, also during "
+        "transactions"
+    )
     seen_in = "chargers shown as charging long after they were gone (steve#1193, steve#1309)"
     pause_seconds = (1 * HOUR, 4 * HOUR)
 
@@ -85,7 +97,9 @@ class SilentDeath(NowAndThen):
 class HalfClosed(NowAndThen):
     name = "half-closed"
     does = "closes the sending half of its connection, and leaves the other half open"
-    seen_in = "chargers that reconnect before their old connection is closed (lbbrhzn/ocpp#2122, steve#4)"
+    seen_in = (
+        "chargers that reconnect before their old connection is closed (lbbrhzn/ocpp#2122, steve#4)"
+    )
     pause_seconds = (1 * HOUR, 4 * HOUR)
 
     def misbehave(self, charger: State, _at: float) -> None:
@@ -112,7 +126,10 @@ class ReconnectStorm(NowAndThen):
 
 class BootsAgain(NowAndThen):
     name = "boots-again"
-    does = "repeats BootNotification every 1 to 6 hours, on the same connection and during transactions"
+    does = (
+        "repeats BootNotification every 1 to 6 hours, on the same connection and during "
+        "transactions"
+    )
     seen_in = "Metron Duo, every 10 s (dallmann-consulting/OCPP.Core#31)"
     pause_seconds = (1 * HOUR, 6 * HOUR)
 
@@ -123,7 +140,10 @@ class BootsAgain(NowAndThen):
 class AvailableAfterBoot(Quirk):
     name = "available-after-boot"
     does = "reports each connector as Available after a boot, and then its true status"
-    seen_in = "MicroOcpp after a power cut (MicroOcpp#174), chargestation-one (road-labs/chargestation-one#177)"
+    seen_in = (
+        "MicroOcpp after a power cut (MicroOcpp#174), chargestation-one "
+        "(road-labs/chargestation-one#177)"
+    )
 
     def accepted(self, charger: State, at: float) -> None:
         for connector in charger.connectors[1:]:
@@ -158,7 +178,10 @@ class StatusFlood(Repeats):
 class NeverAnswers(Quirk):
     name = "never-answers"
     does = "executes all calls of the central system, but sends no response to half of them"
-    seen_in = "chargers that do not respond to GetConfiguration (evcc#15869, lbbrhzn/ocpp#1275, lbbrhzn/ocpp#1487)"
+    seen_in = (
+        "chargers that do not respond to GetConfiguration (evcc#15869, lbbrhzn/ocpp#1275, "
+        "lbbrhzn/ocpp#1487)"
+    )
 
     def replies(self, text: str) -> Sequence[tuple[float, str]]:
         return () if self.random.random() < SILENT_SHARE else ((0.0, text),)
@@ -175,8 +198,14 @@ class AnswersLate(Quirk):
 
 class AnswersGarbage(NowAndThen):
     name = "answers-garbage"
-    does = "garbles 70 % of its responses (invalid JSON, wrong id, wrong type), and sends garbage now and then"
-    seen_in = "Grizzl-E Smart, truncated JSON (lbbrhzn/ocpp#442); ZJ BENY (lbbrhzn/ocpp#1078); Wallbe, NUL (evcc#3685)"
+    does = (
+        "garbles 70 % of its responses (invalid JSON, wrong id, wrong type), and sends garbage "
+        "now and then"
+    )
+    seen_in = (
+        "Grizzl-E Smart, truncated JSON (lbbrhzn/ocpp#442); ZJ BENY (lbbrhzn/ocpp#1078); Wallbe, "
+        "NUL (evcc#3685)"
+    )
     pause_seconds = (600.0, 7200.0)
 
     def misbehave(self, charger: State, _at: float) -> None:
@@ -204,5 +233,12 @@ GARBLED: Final[Sequence[Callable[[str], str]]] = (
     _garbled(lambda _kind, message_id, rest: [5, message_id, *rest]),
     _garbled(lambda kind, message_id, _rest: [kind, message_id, "Accepted"]),
     # Every field of the payload, or of an error's details, becomes 1.
-    _garbled(lambda kind, message_id, rest: [kind, message_id, *rest[:-1], dict.fromkeys(rest[-1] or ["status"], 1)]),
+    _garbled(
+        lambda kind, message_id, rest: [
+            kind,
+            message_id,
+            *rest[:-1],
+            dict.fromkeys(rest[-1] or ["status"], 1),
+        ]
+    ),
 )

@@ -1,6 +1,7 @@
 """Charging profiles that are refused, ignored, obeyed late or roughly, or forgotten.
 
-GetCompositeSchedule shows what was accepted, whatever the charger makes of it: a liar believes itself.
+GetCompositeSchedule shows what was accepted, whatever the charger makes of it: a liar believes
+itself.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ LEAST_MA, MOST_MA = 8_000, 40_000
 FEATURES: Final = "SupportedFeatureProfiles"
 SMART_CHARGING: Final = "SmartCharging"
 SMART_KEYS: Final = (
-    *("ChargeProfileMaxStackLevel", "ChargingScheduleAllowedChargingRateUnit", "ChargingScheduleMaxPeriods"),
+    *(
+        "ChargeProfileMaxStackLevel",
+        "ChargingScheduleAllowedChargingRateUnit",
+        "ChargingScheduleMaxPeriods",
+    ),
     *("ConnectorSwitch3to1PhaseSupported", "MaxChargingProfilesInstalled"),
 )
 
@@ -47,7 +52,9 @@ class Ignores(Quirk):
     @abstractmethod
     def ignores(self, profile: Profile) -> bool: ...
 
-    def heeded(self, _charger: State, _connector: Connector, kept: Sequence[Kept]) -> Sequence[Kept]:
+    def heeded(
+        self, _charger: State, _connector: Connector, kept: Sequence[Kept]
+    ) -> Sequence[Kept]:
         return [one for one in kept if not self.ignores(one["profile"])]
 
 
@@ -57,7 +64,9 @@ class Refuses(Quirk):
     @abstractmethod
     def refuses(self, charger: State, profile: Profile) -> bool: ...
 
-    def received(self, charger: State, _connector: int, profile: Profile, _at: float) -> Profile | None:
+    def received(
+        self, charger: State, _connector: int, profile: Profile, _at: float
+    ) -> Profile | None:
         return None if self.refuses(charger, profile) else profile
 
 
@@ -66,28 +75,44 @@ class Refuses(Quirk):
 
 class OneProfileOnly(Refuses):
     name = "one-profile-only"
-    does = "keeps profiles of one purpose and one stack level only, and rejects any other; it can replace one in place"
+    does = (
+        "keeps profiles of one purpose and one stack level only, and rejects any other; it can "
+        "replace one in place"
+    )
     seen_in = "no report yet; plausible for chargers that cannot combine profiles (evcc#4957)"
 
     def refuses(self, charger: State, profile: Profile) -> bool:
         kept = [one["profile"] for one in charger.memory.profiles]
-        return any(one[name] != profile[name] for one in kept for name in ("chargingProfilePurpose", "stackLevel"))
+        return any(
+            one[name] != profile[name]
+            for one in kept
+            for name in ("chargingProfilePurpose", "stackLevel")
+        )
 
 
 class OnePeriodOnly(Quirk):
     name = "one-period-only"
-    does = "accepts schedules of one period only (ChargingScheduleMaxPeriods 1), with a duration if there is one"
+    does = (
+        "accepts schedules of one period only (ChargingScheduleMaxPeriods 1), with a duration if "
+        "there is one"
+    )
     seen_in = "no report yet; plausible, since the key exists for such chargers"
-    keys: ClassVar[Keys] = MappingProxyType({"ChargingScheduleMaxPeriods": Key("ChargingScheduleMaxPeriods", "1")})
+    keys: ClassVar[Keys] = MappingProxyType(
+        {"ChargingScheduleMaxPeriods": Key("ChargingScheduleMaxPeriods", "1")}
+    )
 
 
 class NoZeroLimit(Refuses):
     name = "no-zero-limit"
     does = "rejects charging profiles with a limit of 0"
-    seen_in = "a charger that rejects a Relative TxDefaultProfile of 0 A (LeoAlioth/Load-Juggler#14)"
+    seen_in = (
+        "a charger that rejects a Relative TxDefaultProfile of 0 A (LeoAlioth/Load-Juggler#14)"
+    )
 
     def refuses(self, _charger: State, profile: Profile) -> bool:
-        return any(period["limit"] == 0 for period in profile["chargingSchedule"]["chargingSchedulePeriod"])
+        return any(
+            period["limit"] == 0 for period in profile["chargingSchedule"]["chargingSchedulePeriod"]
+        )
 
 
 class NoRelativeDefault(Refuses):
@@ -139,7 +164,9 @@ class NoSmartCharging(Quirk):
 
 class ProfilesLate(Quirk):
     name = "profiles-late"
-    does = "heeds a profile only 90 seconds after it accepted it, and a cleared one 90 seconds longer"
+    does = (
+        "heeds a profile only 90 seconds after it accepted it, and a cleared one 90 seconds longer"
+    )
     seen_in = "EVerest, up to 30 s after a profile is cleared (libocpp#811)"
 
     def __init__(self, random: Random) -> None:
@@ -151,18 +178,31 @@ class ProfilesLate(Quirk):
         self._heed(charger, self._installed(charger), at)
 
     def profiles_changed(self, charger: State, at: float) -> None:
-        charger.agenda.plan(at + LATE_SECONDS, partial(self._heed, charger, self._installed(charger)))
+        charger.agenda.plan(
+            at + LATE_SECONDS, partial(self._heed, charger, self._installed(charger))
+        )
 
-    def heeded(self, _charger: State, connector: Connector, _kept: Sequence[Kept]) -> Sequence[Kept]:
-        return [one for one, transaction in self._heeded if transaction in (None, connector.transaction)]
+    def heeded(
+        self, _charger: State, connector: Connector, _kept: Sequence[Kept]
+    ) -> Sequence[Kept]:
+        return [
+            one for one, transaction in self._heeded if transaction in (None, connector.transaction)
+        ]
 
     def _installed(self, charger: State) -> Sequence[tuple[Kept, Transaction | None]]:
         return [
-            (one, charger.connectors[one["connectorId"]].transaction if is_of(one, TRANSACTION) else None)
+            (
+                one,
+                charger.connectors[one["connectorId"]].transaction
+                if is_of(one, TRANSACTION)
+                else None,
+            )
             for one in charger.memory.profiles
         ]
 
-    def _heed(self, charger: State, profiles: Sequence[tuple[Kept, Transaction | None]], at: float) -> None:
+    def _heed(
+        self, charger: State, profiles: Sequence[tuple[Kept, Transaction | None]], at: float
+    ) -> None:
         self._heeded = profiles
         settle_all(charger, at)
 
@@ -170,7 +210,10 @@ class ProfilesLate(Quirk):
 class ProfilesIgnored(Ignores):
     name = "profiles-ignored"
     does = "accepts charging profiles, and charges as if it had none"
-    seen_in = "go-eCharger (goecharger/go-eCharger-API-v2#249); a charger at 12 A instead of 7 A (steve#1192)"
+    seen_in = (
+        "go-eCharger (goecharger/go-eCharger-API-v2#249); a charger at 12 A instead of 7 A "
+        "(steve#1192)"
+    )
 
     def ignores(self, _profile: Profile) -> bool:
         return True
@@ -206,7 +249,9 @@ class ChargerLimitOnly(Ignores):
 class DefaultNextTime(Quirk):
     name = "default-next-time"
     does = "heeds a changed TxDefaultProfile from the next transaction on"
-    seen_in = "chargers that keep a new limit for the next session (ConnectorIO/connectorio-addons#160)"
+    seen_in = (
+        "chargers that keep a new limit for the next session (ConnectorIO/connectorio-addons#160)"
+    )
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
@@ -218,7 +263,9 @@ class DefaultNextTime(Quirk):
         if transaction is None:
             return kept
         if transaction.local_id not in self._defaults:
-            remember(charger, self._defaults, transaction, [one for one in kept if is_of(one, DEFAULT)])
+            remember(
+                charger, self._defaults, transaction, [one for one in kept if is_of(one, DEFAULT)]
+            )
         others = [one for one in kept if not is_of(one, DEFAULT)]
         return [*others, *self._defaults[transaction.local_id]]
 
@@ -234,14 +281,19 @@ class RelativeFromReceipt(Quirk):
     def received(self, charger: State, _connector: int, profile: Profile, at: float) -> Profile:
         if purpose_of(profile) != TRANSACTION or profile["chargingProfileKind"] != "Relative":
             return profile
-        schedule = {**profile["chargingSchedule"], "startSchedule": wire_time(charger.shown_time(at))}
+        schedule = {
+            **profile["chargingSchedule"],
+            "startSchedule": wire_time(charger.shown_time(at)),
+        }
         return {**profile, "chargingProfileKind": "Absolute", "chargingSchedule": schedule}
 
 
 class LimitsRounded(Quirk):
     name = "limits-rounded"
     does = "rounds a limit above 0 up to the next multiple of 4 A, and to 6 A at least"
-    seen_in = "no report yet; plausible for chargers with a rotary switch or a coarse table of currents"
+    seen_in = (
+        "no report yet; plausible for chargers with a rotary switch or a coarse table of currents"
+    )
 
     def offered(self, _charger: State, limit: Limit | None) -> Limit | None:
         if limit is None or limit.value == 0:
@@ -256,12 +308,19 @@ class ZeroIsLeast(Quirk):
     seen_in = "no report yet; plausible for chargers that clamp a limit to their least current"
 
     def offered(self, _charger: State, limit: Limit | None) -> Limit | None:
-        return limit if limit is None or limit.amps >= LEAST_AC_A else Limit(LEAST_AC_A, "A", limit.phases)
+        return (
+            limit
+            if limit is None or limit.amps >= LEAST_AC_A
+            else Limit(LEAST_AC_A, "A", limit.phases)
+        )
 
 
 class ProfilesForgotten(Quirk):
     name = "profiles-forgotten"
-    does = "forgets all charging profiles at a restart: after a soft or hard Reset, and after a power cut"
+    does = (
+        "forgets all charging profiles at a restart: after a soft or hard Reset, and after a "
+        "power cut"
+    )
     seen_in = "no report yet; plausible for chargers that keep profiles in RAM"
 
     def power_on(self, charger: State, at: float) -> None:
@@ -280,7 +339,10 @@ class OneProfileKept(Quirk):
 
 class ProfilesLostOffline(Quirk):
     name = "profiles-lost-offline"
-    does = "drops all charging profiles as soon as its connection ends, and charges without a limit until a new one"
+    does = (
+        "drops all charging profiles as soon as its connection ends, and charges without a limit "
+        "until a new one"
+    )
     seen_in = "go-eCharger with firmware 56.2 (goecharger/go-eCharger-API-v2#217)"
 
     def disconnected(self, charger: State, at: float) -> None:

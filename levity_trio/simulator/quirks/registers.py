@@ -1,8 +1,10 @@
-"""Registers that are wrong, or reported wrongly: they run back, jump, reset, roll over, stand still or are shared.
+"""Registers that are wrong, or reported wrongly: they run back, jump, reset, roll over, stand still
+or are shared.
 
-Which readings are wrong, and by how much, is decided when they are taken (`sampled` is called once for each, in order)
-and not when they are sent. So a correct reading precedes each wrong one, and a retried message is the same as the
-first. A register changes only after all readings of that moment are recorded, in MeterValues and for the stop.
+Which readings are wrong, and by how much, is decided when they are taken (`sampled` is called once
+for each, in order) and not when they are sent. So a correct reading precedes each wrong one, and a
+retried message is the same as the first. A register changes only after all readings of that moment
+are recorded, in MeterValues and for the stop.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ _KEPT_STARTS: Final = 8
 """Only the last start can await its response; the others are spare."""
 
 
-def with_values(action: str, payload: Payload, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Payload:
+def with_values(
+    action: str, payload: Payload, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Payload:
     """Return a copy with `change` applied to each meterValue; the payload itself if it has none."""
     place = READINGS.get(action)
     if place not in payload:
@@ -46,17 +50,22 @@ def with_values(action: str, payload: Payload, change: Callable[[dict[str, Any]]
 
 
 def with_samples(action: str, payload: Payload, change: Callable[[str, Sample], Sample]) -> Payload:
-    """Return a copy with `change` applied to each sampledValue; it also gets the timestamp of the meterValue."""
+    """Return a copy with `change` applied to each sampledValue; it also gets the timestamp of the
+    meterValue."""
 
     def changed(value: dict[str, Any]) -> dict[str, Any]:
         timestamp = value["timestamp"]
-        return {**value, "sampledValue": [change(timestamp, sample) for sample in value["sampledValue"]]}
+        return {
+            **value,
+            "sampledValue": [change(timestamp, sample) for sample in value["sampledValue"]],
+        }
 
     return with_values(action, payload, changed)
 
 
 def with_registers(action: str, payload: Payload, change: Callable[[str, int], int]) -> Payload:
-    """Return a copy with `change` applied to each energy register; it gets timestamp and Wh, and returns Wh."""
+    """Return a copy with `change` applied to each energy register; it gets timestamp and Wh, and
+    returns Wh."""
 
     def changed(timestamp: str, sample: Sample) -> Sample:
         if not is_register(sample):
@@ -75,7 +84,8 @@ class TakesTurns(Quirk):
         """Remaining readings by local id; 0 if the quirk does not act again."""
 
     def is_due(self, charger: State, transaction: Transaction, first: tuple[int, int]) -> bool:
-        """Count one reading, and return whether the quirk acts now. `first` is the range of the first countdown."""
+        """Count one reading, and return whether the quirk acts now. `first` is the range of the
+        first countdown."""
         left = self._left.get(transaction.local_id, self.random.randint(*first))
         remember(charger, self._left, transaction, max(0, left - 1))
         return left == 1
@@ -128,7 +138,10 @@ class RegisterRunsBack(Misreads):
 
 class RegisterJumps(Misreads):
     name = "register-jumps"
-    does = "has register jumps of 20 to 60 kWh, permanent in some transactions, for a single reading in others"
+    does = (
+        "has register jumps of 20 to 60 kWh, permanent in some transactions, for a single reading "
+        "in others"
+    )
     seen_in = "Grizzl-E Smart: the first Levity had to correct jumps above 10 kWh"
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
@@ -148,11 +161,15 @@ class RegisterJumps(Misreads):
 class RegisterResets(TakesTurns):
     name = "register-resets"
     does = "resets its register to 0 during a transaction, right after a reading"
-    seen_in = "chargers that reset the register after a fault or boot (lbbrhzn/ocpp#2093, OCPP.Core#33)"
+    seen_in = (
+        "chargers that reset the register after a fault or boot (lbbrhzn/ocpp#2093, OCPP.Core#33)"
+    )
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         if self.is_due(charger, transaction, READINGS_UNTIL_LOSS):
-            charger.agenda.plan(at, partial(notifications.set_register, charger, transaction.connector, 0))
+            charger.agenda.plan(
+                at, partial(notifications.set_register, charger, transaction.connector, 0)
+            )
 
 
 def shown_at(charger: State, transaction: Transaction, at: float) -> int:
@@ -161,7 +178,8 @@ def shown_at(charger: State, transaction: Transaction, at: float) -> int:
 
 
 def remember(charger: State, kept: dict[int, Kept], transaction: Transaction, value: Kept) -> None:
-    """Keep a value for a transaction, and forget those of transactions that have no more messages to send."""
+    """Keep a value for a transaction, and forget those of transactions that have no more messages
+    to send."""
     for local_id in kept.keys() - charger.transactions.keys():
         del kept[local_id]
     kept[transaction.local_id] = value
@@ -170,7 +188,9 @@ def remember(charger: State, kept: dict[int, Kept], transaction: Transaction, va
 class RegisterRollsOver(Quirk):
     name = "register-rolls-over"
     does = "has a register of 16, 31 or 32 bits, or of six digits, which rolls over to 0"
-    seen_in = "a HomeMatic meter with 23 bits (ioBroker.sourceanalytix#594); no report of a charger yet"
+    seen_in = (
+        "a HomeMatic meter with 23 bits (ioBroker.sourceanalytix#594); no report of a charger yet"
+    )
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
@@ -195,9 +215,14 @@ class RegisterStandsStill(Misreads):
         reported_wh, left = self._still.get(transaction.local_id, (0, 0))
         if left:
             self.misread(charger, transaction, at, reported_wh)
-            self._left[transaction.local_id] = self.random.randint(*READINGS_UNTIL_STILL) if left == 1 else 0
+            self._left[transaction.local_id] = (
+                self.random.randint(*READINGS_UNTIL_STILL) if left == 1 else 0
+            )
         elif self.is_due(charger, transaction, READINGS_UNTIL_STILL):
-            reported_wh, left = shown_at(charger, transaction, at), self.random.randint(*READINGS_STILL) + 1
+            reported_wh, left = (
+                shown_at(charger, transaction, at),
+                self.random.randint(*READINGS_STILL) + 1,
+            )
         remember(charger, self._still, transaction, (reported_wh, max(0, left - 1)))
 
 
@@ -210,16 +235,23 @@ class SharedMeter(Quirk):
         others = [other for other in charger.connectors[1:] if other is not connector]
         for other in others:
             other.meter.advance(at)
-        if connector.transaction is not None and any(other.transaction is not None for other in others):
+        if connector.transaction is not None and any(
+            other.transaction is not None for other in others
+        ):
             lies = connector.transaction.entry.lies
             lies += [] if SHARED_METER in lies else [SHARED_METER]
-        return wh + sum(shown_wh(other.meter.register_wh) - charger.spec.register_wh for other in others)
+        return wh + sum(
+            shown_wh(other.meter.register_wh) - charger.spec.register_wh for other in others
+        )
 
 
 class StartsOverlap(Quirk):
     name = "starts-overlap"
     does = "sends, as every second meterStart, a register from within the previous transaction"
-    seen_in = "Heidelberg Energy Control, whose register falls back after a power cut (wbec#106, wbec#132)"
+    seen_in = (
+        "Heidelberg Energy Control, whose register falls back after a power cut (wbec#106, "
+        "wbec#132)"
+    )
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
@@ -247,8 +279,14 @@ class StartsOverlap(Quirk):
 
 class SparseReadings(Quirk):
     name = "sparse-readings"
-    does = "sends a reading every half hour, every hour or never, whatever interval was configured before"
-    seen_in = "go-eCharger, which accepts an interval but sends nothing (goecharger/go-eCharger-API-v2#240)"
+    does = (
+        "sends a reading every half hour, every hour or never, whatever interval was configured "
+        "before"
+    )
+    seen_in = (
+        "go-eCharger, which accepts an interval but sends nothing "
+        "(goecharger/go-eCharger-API-v2#240)"
+    )
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
@@ -260,8 +298,14 @@ class SparseReadings(Quirk):
 
 class SessionReadings(Quirk):
     name = "session-readings"
-    does = "reports its lifetime register in start and stop, but counts each transaction's readings from 0"
-    seen_in = "Grizzl-E Smart, and others that report a transaction's energy as the register (lbbrhzn/ocpp#919)"
+    does = (
+        "reports its lifetime register in start and stop, but counts each transaction's readings "
+        "from 0"
+    )
+    seen_in = (
+        "Grizzl-E Smart, and others that report a transaction's energy as the register "
+        "(lbbrhzn/ocpp#919)"
+    )
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         if transaction is None:
@@ -269,7 +313,9 @@ class SessionReadings(Quirk):
         start_wh = transaction.shown_start_wh
 
         def since_start(_timestamp: str, wh: int) -> int:
-            return wh - start_wh if wh >= start_wh else wh  # lower only after a reset, which resets this count too
+            return (
+                wh - start_wh if wh >= start_wh else wh
+            )  # lower only after a reset, which resets this count too
 
         return with_registers(action, payload, since_start)
 

@@ -37,7 +37,10 @@ class OfflineId(Quirk):
 class NoIds(Quirk):
     name = "no-ids"
     does = "uses id 0 in the readings and the stop of every transaction"
-    seen_in = "TKT EV, with 0 in stops (mikuso/ocpp-rpc#82); others with 0, -1 or null (steve#1569, steve#395)"
+    seen_in = (
+        "TKT EV, with 0 in stops (mikuso/ocpp-rpc#82); others with 0, -1 or null (steve#1569, "
+        "steve#395)"
+    )
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         if action not in READINGS or transaction is None:
@@ -47,7 +50,9 @@ class NoIds(Quirk):
 
 class StopsTwice(Quirk):
     name = "stops-twice"
-    does = "sends a second StopTransaction right after each one, with 100 Wh more and a minute later"
+    does = (
+        "sends a second StopTransaction right after each one, with 100 Wh more and a minute later"
+    )
     seen_in = "repeated stops with other values, which SteVe accepted (steve#1293)"
 
     def ahead(self, frame: Frame) -> Sequence[Frame]:
@@ -59,12 +64,19 @@ class StopsTwice(Quirk):
             return frame
         moment = parse_time(payload["timestamp"])
         later = payload["timestamp"] if moment is None else wire_time(moment + SECOND_STOP)
-        return action, {**payload, "meterStop": payload["meterStop"] + SECOND_STOP_WH, "timestamp": later}
+        return action, {
+            **payload,
+            "meterStop": payload["meterStop"] + SECOND_STOP_WH,
+            "timestamp": later,
+        }
 
 
 class StopIdLate(Quirk):
     name = "stop-id-late"
-    does = "sends each stop with id -1, half of them again so with 100 Wh more, and then the correct stop"
+    does = (
+        "sends each stop with id -1, half of them again so with 100 Wh more, and then the correct "
+        "stop"
+    )
     seen_in = "no report yet; plausible for chargers that lose an id and read it from memory again"
 
     def ahead(self, frame: Frame) -> Sequence[Frame]:
@@ -98,8 +110,13 @@ class StopUnreadable(Quirk):
 
 class StopEarly(Quirk):
     name = "stop-early"
-    does = "sends its last reading as meterStop; the true end follows in a reading after the stop, or hours later"
-    seen_in = "no report yet; plausible for chargers that read the meter after they compose the stop"
+    does = (
+        "sends its last reading as meterStop; the true end follows in a reading after the stop, "
+        "or hours later"
+    )
+    seen_in = (
+        "no report yet; plausible for chargers that read the meter after they compose the stop"
+    )
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
@@ -142,8 +159,14 @@ class StopLost(StopEarly):
 
 class StartLost(Quirk):
     name = "start-lost"
-    does = "sends no StartTransaction for every third transaction; its readings and stop have a negative id"
-    seen_in = "a Wallbox that charges for free and sends the stop only (ConnectorIO/connectorio-addons#199)"
+    does = (
+        "sends no StartTransaction for every third transaction; its readings and stop have a "
+        "negative id"
+    )
+    seen_in = (
+        "a Wallbox that charges for free and sends the stop only "
+        "(ConnectorIO/connectorio-addons#199)"
+    )
     _starts = 0
 
     def loses(self, action: str, _transaction: Transaction) -> bool:

@@ -1,4 +1,5 @@
-"""Values outside the OCPP 1.6 schemas, and times of wrong clocks. Fields that affect billing stay unchanged."""
+"""Values outside the OCPP 1.6 schemas, and times of wrong clocks. Fields that affect billing stay
+unchanged."""
 
 from __future__ import annotations
 
@@ -38,7 +39,11 @@ STATUSES: Final[Mapping[str, str]] = {
     "Faulted": "Error",
 }
 ERROR, NO_ERROR_RESPELT = "Error", "No_Error"
-REASONS: Final[Mapping[str, str]] = {"EVDisconnected": "CableRemoved", "Remote": "RemoteStop", "PowerLoss": "Brownout"}
+REASONS: Final[Mapping[str, str]] = {
+    "EVDisconnected": "CableRemoved",
+    "Remote": "RemoteStop",
+    "PowerLoss": "Brownout",
+}
 WITHOUT_REASON: Final = "UserStop"
 CURRENT, CURRENT_RESPELT = "Current.Import", "Current.import"
 STRANGE_SAMPLES: Final = (
@@ -55,8 +60,14 @@ AHEAD: Final = timedelta(hours=2)
 
 class LongStrings(Quirk):
     name = "long-strings"
-    does = "sends texts far above their maximum length (model, serial numbers, info), and unknown properties"
-    seen_in = "long serial numbers, info above 50 characters (mobilityhouse/ocpp#128, #273, lbbrhzn/ocpp#1248)"
+    does = (
+        "sends texts far above their maximum length (model, serial numbers, info), and unknown "
+        "properties"
+    )
+    seen_in = (
+        "long serial numbers, info above 50 characters (mobilityhouse/ocpp#128, #273, "
+        "lbbrhzn/ocpp#1248)"
+    )
 
     def payload(self, action: str, payload: Payload, _transaction: Transaction | None) -> Payload:
         return {**payload, **LONG.get(action, {}), **EXTRA}
@@ -64,7 +75,10 @@ class LongStrings(Quirk):
 
 class UnknownValues(Quirk):
     name = "unknown-values"
-    does = "uses values that OCPP 1.6 does not have: Occupied, Error, Hz, Celcius, Current.import on phase N"
+    does = (
+        "uses values that OCPP 1.6 does not have: Occupied, Error, Hz, Celcius, Current.import on "
+        "phase N"
+    )
     seen_in = "unknown enumeration values (mobilityhouse/ocpp#273, lbbrhzn/ocpp#1248)"
 
     def payload(self, action: str, payload: Payload, _transaction: Transaction | None) -> Payload:
@@ -79,7 +93,9 @@ class UnknownValues(Quirk):
 
         def strange(value: dict[str, Any]) -> dict[str, Any]:
             respelt = [
-                {**sample, "measurand": CURRENT_RESPELT} if sample.get("measurand") == CURRENT else sample
+                {**sample, "measurand": CURRENT_RESPELT}
+                if sample.get("measurand") == CURRENT
+                else sample
                 for sample in value["sampledValue"]
             ]
             return {**value, "sampledValue": [*respelt, *STRANGE_SAMPLES]}
@@ -107,7 +123,10 @@ class ClockWrong(Quirk):
 
 class ClockSetLate(Quirk):
     name = "clock-set-late"
-    does = "has a clock that is 1 to 9 hours ahead after start-up, is set hours later, and becomes wrong again"
+    does = (
+        "has a clock that is 1 to 9 hours ahead after start-up, is set hours later, and becomes "
+        "wrong again"
+    )
     seen_in = "no report yet; plausible for chargers that take their first time from a modem"
 
     def __init__(self, random: Random) -> None:
@@ -123,9 +142,13 @@ class ClockSetLate(Quirk):
     def _lose(self, charger: State, at: float) -> None:
         self._ahead = timedelta(hours=self.random.uniform(*AHEAD_HOURS))
         settle_all(charger, at)
-        charger.agenda.plan(at + self.random.uniform(*UNTIL_SET_SECONDS), partial(self._set, charger))
+        charger.agenda.plan(
+            at + self.random.uniform(*UNTIL_SET_SECONDS), partial(self._set, charger)
+        )
 
     def _set(self, charger: State, at: float) -> None:
         self._ahead = timedelta()
         settle_all(charger, at)
-        charger.agenda.plan(at + self.random.uniform(*UNTIL_LOST_SECONDS), partial(self._lose, charger))
+        charger.agenda.plan(
+            at + self.random.uniform(*UNTIL_LOST_SECONDS), partial(self._lose, charger)
+        )

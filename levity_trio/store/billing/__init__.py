@@ -1,1 +1,2 @@
-"""Billing on stored facts: what charging sessions cost, and statements before and after their closing."""
+"""Billing on stored facts: what charging sessions cost, and statements before and after their
+closing."""

@@ -7,7 +7,9 @@ from typing import Any, Final, NamedTuple
 from levity_trio.billing.statement import Owner, Party
 from levity_trio.store.connectors import Rows
 
-_COLUMNS: Final = "id, name, address, contact, bank_account, bank_name, tax_number, payment_days, logo, template"
+_COLUMNS: Final = (
+    "id, name, address, contact, bank_account, bank_name, tax_number, payment_days, logo, template"
+)
 NOBODY: Final = Owner(party=Party(name="", address=()))
 """Stands on a draft as long as nobody said who bills."""
 
@@ -32,7 +34,18 @@ def newest_biller(rows: Rows) -> Biller | None:
 
 
 def _biller(row: tuple[Any, ...]) -> Biller:
-    number, name, address, contact, bank_account, bank_name, tax_number, payment_days, logo, template = row
+    (
+        number,
+        name,
+        address,
+        contact,
+        bank_account,
+        bank_name,
+        tax_number,
+        payment_days,
+        logo,
+        template,
+    ) = row
     owner = Owner(
         party=Party(name=name, address=address_lines(address), contact=contact),
         bank_account=bank_account,

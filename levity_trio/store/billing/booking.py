@@ -1,7 +1,8 @@
 """The book: whose each session is, its state for the bill, and what it costs (schema/088_book.sql).
 
-Triggers list what a write concerned, and the last write of each commit books that list. A price takes up to 4 ms, so a
-reader computes it, and it is stored if nothing has changed meanwhile. What closed statements say is copied from there.
+Triggers list what a write concerned, and the last write of each commit books that list. A price
+takes up to 4 ms, so a reader computes it, and it is stored if nothing has changed meanwhile. What
+closed statements say is copied from there.
 """
 
 from __future__ import annotations
@@ -35,35 +36,48 @@ AT_ONCE: Final = 3_000
 """Sessions that one commit books: they take 0.2 s, five times that on a Pi."""
 COMPARED_AT_ONCE: Final = 100
 LONGEST: Final = timedelta(366)
-"""A session that lasts longer has no price here: its days are priced one by one, its clock is hardly right."""
+"""A session that lasts longer has no price here: its days are priced one by one, its clock is
+hardly right."""
 TO_BOOK: Final = "SELECT revision, tx_id FROM to_book WHERE step = {} ORDER BY revision LIMIT ?"
 _FACTS: Final = (
-    "SELECT tx.id, cp_id, conn_id, id_tag, start_time, CASE status WHEN 'Active' THEN NULL ELSE stop_time END, status,"
-    " imported_id, review, judge_after, confidence, tx_account.account_id, given_by, tx_account.reason,"
-    " EXISTS (SELECT 1 FROM position WHERE position.tx_id = tx.id),"
-    " EXISTS (SELECT 1 FROM ledger WHERE ledger.tx_id = tx.id AND kind = 'charge'),"
-    " EXISTS (SELECT 1 FROM booked_cost WHERE booked_cost.tx_id = tx.id)"
-    " FROM {} LEFT JOIN tx_account ON tx_account.tx_id = tx.id WHERE {}"
+    "SELECT tx.id, cp_id, conn_id, id_tag, start_time, CASE status "
+    "WHEN 'Active' THEN NULL ELSE stop_time END, status, imported_id, review, judge_after, "
+    "confidence, tx_account.account_id, given_by, tx_account.reason, EXISTS (SELECT 1 "
+    "FROM position WHERE position.tx_id = tx.id), EXISTS (SELECT 1 FROM ledger "
+    "WHERE ledger.tx_id = tx.id AND kind = 'charge'), EXISTS (SELECT 1 FROM booked_cost "
+    "WHERE booked_cost.tx_id = tx.id) "
+    "FROM {} LEFT JOIN tx_account ON tx_account.tx_id = tx.id "
+    "WHERE {}"
 )
 _LISTED: Final = _FACTS.format("to_book CROSS JOIN tx ON tx.id = to_book.tx_id", "step = 0 LIMIT ?")
 _AMONG: Final = _FACTS.format("tx", "tx.id IN ({})")
 _BILLED: Final = (
-    "SELECT tx_id, position.account_id, kind, is_prepaid, energy_wh, amount, number, currency, prices, lines"
-    " FROM position JOIN statement ON statement.id = statement_id WHERE tx_id IN ({}) AND number IS NOT NULL"
-    " AND kind IN ('session', 'free', 'correction') ORDER BY position.id"
+    "SELECT tx_id, position.account_id, kind, is_prepaid, energy_wh, amount, number, currency, "
+    "prices, lines "
+    "FROM position JOIN statement ON statement.id = statement_id "
+    "WHERE tx_id IN ({}) AND number IS NOT NULL AND kind IN ('session', 'free', 'correction') "
+    "ORDER BY position.id"
 )
 _BOOK: Final = (
-    "INSERT INTO booked (tx_id, cp_id, started_at, ended_at, month, account_id, ground, is_outside, key, state, price)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tx_id) DO UPDATE SET started_at = excluded.started_at,"
-    " ended_at = excluded.ended_at, month = excluded.month, account_id = excluded.account_id, ground = excluded.ground,"
-    " is_outside = excluded.is_outside, key = excluded.key, state = excluded.state, price = excluded.price"
+    "INSERT INTO booked (tx_id, cp_id, started_at, ended_at, month, account_id, ground, "
+    "is_outside, key, state, price) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (tx_id) DO UPDATE "
+    "SET started_at = excluded.started_at, ended_at = excluded.ended_at, month = excluded.month, "
+    "account_id = excluded.account_id, ground = excluded.ground, "
+    "is_outside = excluded.is_outside, key = excluded.key, state = excluded.state, "
+    "price = excluded.price"
 )
-_TERMS: Final = "INSERT INTO book (id, terms) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET terms = excluded.terms"
+_TERMS: Final = (
+    "INSERT INTO book (id, terms) VALUES (1, ?) ON CONFLICT (id) "
+    "DO UPDATE SET terms = excluded.terms"
+)
 _COSTS: Final = "tx_id, account_id, statement, currency, prices, tax_rate, amount"
 _COST: Final = f"INSERT INTO booked_cost ({_COSTS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own names
 _STORED: Final = (
-    "SELECT tx_id, cp_id, started_at, ended_at, month, account_id, ground, is_outside, key, state, price"
-    " FROM booked WHERE tx_id IN ({})"
+    "SELECT tx_id, cp_id, started_at, ended_at, month, account_id, ground, is_outside, key, "
+    "state, price "
+    "FROM booked WHERE tx_id IN ({})"
 )
 _STORED_COSTS: Final = f"SELECT {_COSTS} FROM booked_cost WHERE tx_id IN ({{}})"  # noqa: S608 - our own names
 _NEXT: Final = "SELECT id FROM tx WHERE id > ? ORDER BY id LIMIT ?"
@@ -130,7 +144,11 @@ class _Facts(NamedTuple):
 
     def month(self, zone: tzinfo) -> str | None:
         """Return the month in which it ended."""
-        return None if self.ended_at is None else f"{in_zone(datetime.fromisoformat(self.ended_at), zone):%Y-%m}"
+        return (
+            None
+            if self.ended_at is None
+            else f"{in_zone(datetime.fromisoformat(self.ended_at), zone):%Y-%m}"
+        )
 
     @property
     def place(self) -> tuple[str | None, str, int | None]:
@@ -138,7 +156,11 @@ class _Facts(NamedTuple):
 
     @property
     def given(self) -> Given | None:
-        return None if self.given_to is None else Given(self.given_to, self.given_by or "", self.given_for)
+        return (
+            None
+            if self.given_to is None
+            else Given(self.given_to, self.given_by or "", self.given_for)
+        )
 
 
 class _Billed(NamedTuple):
@@ -177,7 +199,11 @@ class Book:
 def book_all(db: UnitOfWork, rule: Rule) -> None:
     """List every session to be booked anew, unless the book was made by this rule."""
     strip = rule.policy.strip
-    told = {"zone": str(rule.zone), "bill_by": str(rule.bill_by), "tag_strip": None if strip is None else strip.pattern}
+    told = {
+        "zone": str(rule.zone),
+        "bill_by": str(rule.bill_by),
+        "tag_strip": None if strip is None else strip.pattern,
+    }
     terms = orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode()
     if db.row("SELECT terms FROM book") != (terms,):
         db.execute(_TERMS, (terms,))
@@ -204,14 +230,17 @@ def booked(rows: Rows, rule: Rule, transactions: Sequence[int]) -> list[Booked]:
     return [
         one
         for part in parts(transactions)
-        for one in _decided(rows, rule, [_Facts(*row) for row in rows(_AMONG.format(marks(part)), part)])
+        for one in _decided(
+            rows, rule, [_Facts(*row) for row in rows(_AMONG.format(marks(part)), part)]
+        )
     ]
 
 
 def _decided(rows: Rows, rule: Rule, sessions: Sequence[_Facts]) -> Iterator[Booked]:
     owners = Owners(rows, rule.policy, rule.bill_by)
     charged = [
-        (one.id, owners.at(one.id_tag, one.charger, one.connector, one.started_at), one.given) for one in sessions
+        (one.id, owners.at(one.id_tag, one.charger, one.connector, one.started_at), one.given)
+        for one in sessions
     ]
     owner_of, since = owners.decide_known(charged), bills_since(rows, rule.zone)
     billed = _billed(rows, [one.id for one in sessions if one.is_on_statements])
@@ -244,7 +273,8 @@ def _billed(rows: Rows, transactions: Sequence[int]) -> Mapping[int, Sequence[_B
 
 
 def _state(one: _Facts, owner: Owner, positions: Sequence[_Billed], since: str) -> BillState:
-    """Return the state of a session; nobody's even while it waits, because nobody would be billed."""
+    """Return the state of a session; nobody's even while it waits, because nobody would be
+    billed."""
     if one.imported_id is not None or (one.ended_at or "9999") < since:
         return BillState.BILLED_ELSEWHERE
     if one.status == "Active":
@@ -263,7 +293,8 @@ def _state(one: _Facts, owner: Owner, positions: Sequence[_Billed], since: str) 
 
 
 def _stated(positions: Sequence[_Billed]) -> Mapping[int, BillState | None]:
-    """Return what the closed statements of each account say, the newest last; None if all was taken back."""
+    """Return what the closed statements of each account say, the newest last; None if all was taken
+    back."""
     by_account: dict[int, list[_Billed]] = {}
     for one in positions:
         if one.kind == Kind.CORRECTION:
@@ -275,7 +306,10 @@ def _stated(positions: Sequence[_Billed]) -> Mapping[int, BillState | None]:
 
 def _state_of(positions: Sequence[_Billed]) -> BillState | None:
     is_corrected = any(one.kind == Kind.CORRECTION for one in positions)
-    amount, is_free = sum(one.amount for one in positions), any(one.kind == Kind.FREE for one in positions)
+    amount, is_free = (
+        sum(one.amount for one in positions),
+        any(one.kind == Kind.FREE for one in positions),
+    )
     if is_corrected and not amount and not sum(one.energy_wh for one in positions):
         return None
     if not amount and (is_free or is_corrected):
@@ -307,15 +341,23 @@ def _store(db: UnitOfWork, booked: Sequence[Booked]) -> None:
 # What it costs
 
 
-def prices(rows: Rows, rule: Rule, transactions: Sequence[int], now: datetime | None = None) -> dict[int, Price]:
+def prices(
+    rows: Rows, rule: Rule, transactions: Sequence[int], now: datetime | None = None
+) -> dict[int, Price]:
     """Return what sessions would cost on their next statement; an open one as if it stopped now."""
     priced = Pricer(rows, rule, now=now, longest=LONGEST).price(transactions)
-    return {number: _priced(priced[number]) if number in priced else Price("unpriced", ()) for number in transactions}
+    return {
+        number: _priced(priced[number]) if number in priced else Price("unpriced", ())
+        for number in transactions
+    }
 
 
 def due(rows: Rows, rule: Rule, numbers: Sequence[int]) -> list[tuple[int, int, Price]]:
     """Return the prices of sessions that are due, each with the revision that it knows."""
-    revisions = rows(f"SELECT tx_id, revision FROM to_book WHERE tx_id IN ({marks(numbers)})", numbers)  # noqa: S608
+    revisions = rows(
+        f"SELECT tx_id, revision FROM to_book WHERE tx_id IN ({marks(numbers)})",  # noqa: S608
+        numbers,
+    )
     found = prices(rows, rule, numbers)
     return [(number, revision, found[number]) for number, revision in revisions]
 
@@ -323,7 +365,9 @@ def due(rows: Rows, rule: Rule, numbers: Sequence[int]) -> list[tuple[int, int, 
 def store_prices(db: UnitOfWork, found: Sequence[tuple[int, int, Price]]) -> None:
     """Store prices, unless something has changed since they were computed."""
     for number, revision, price in found:
-        if db.changed("DELETE FROM to_book WHERE revision = ? AND tx_id = ? AND step = 1", (revision, number)):
+        if db.changed(
+            "DELETE FROM to_book WHERE revision = ? AND tx_id = ? AND step = 1", (revision, number)
+        ):
             db.execute("UPDATE booked SET price = ? WHERE tx_id = ?", (price.kind, number))
             for cost in price.costs if price.kind == "booked" else ():
                 db.execute(_COST, cost)
@@ -331,7 +375,11 @@ def store_prices(db: UnitOfWork, found: Sequence[tuple[int, int, Price]]) -> Non
 
 def _priced(priced: Priced) -> Price:
     position = priced.position
-    if priced.account is None or priced.versions is None or priced.kind not in (Kind.SESSION, Kind.FREE):
+    if (
+        priced.account is None
+        or priced.versions is None
+        or priced.kind not in (Kind.SESSION, Kind.FREE)
+    ):
         return Price("unpriced", ())
     version, stay = next(iter(priced.versions)), priced.evidence.stay
     is_running = priced.is_open or (stay is not None and stay.available_at is None)
@@ -345,7 +393,9 @@ def _costs_of_closed(transaction: int, positions: Iterable[_Billed]) -> Iterator
         return one.account, one.statement, one.currency, one.prices
 
     for key, every in groupby(sorted(positions, key=sheet), key=sheet):
-        yield from _by_rate((transaction, *key), [line for one in every for line in lines_of(one.lines)])
+        yield from _by_rate(
+            (transaction, *key), [line for one in every for line in lines_of(one.lines)]
+        )
 
 
 def _by_rate(key: tuple[int, int, int, str, str], lines: Iterable[Line]) -> Iterator[Cost]:
@@ -361,13 +411,15 @@ def _by_rate(key: tuple[int, int, int, str, str], lines: Iterable[Line]) -> Iter
 
 
 def compared(rows: Rows, rule: Rule, after: int) -> tuple[list[int], int]:
-    """Compare the next sessions after an id; return those that differ, and the last one, 0 at the end."""
+    """Compare the next sessions after an id; return those that differ, and the last one, 0 at the
+    end."""
     found = [number for (number,) in rows(_NEXT, (after, COMPARED_AT_ONCE))]
     return (differences(rows, rule, found), found[-1]) if found else ([], 0)
 
 
 def differences(rows: Rows, rule: Rule, transactions: Sequence[int]) -> list[int]:
-    """Return those of a few sessions of which the book says something else than if they were booked anew.
+    """Return those of a few sessions of which the book says something else than if they were booked
+    anew.
 
     Those that wait to be booked, or for their price, are left out.
     """
@@ -386,6 +438,9 @@ def differences(rows: Rows, rule: Rule, transactions: Sequence[int]) -> list[int
     for one in expected:
         price = priced.get(one.transaction, Price(one.price, ()))
         right = {*one.costs, *(price.costs if price.kind == "booked" else ())}
-        if stored.get(one.transaction) != (*one[:10], price.kind) or costs[one.transaction] != right:
+        if (
+            stored.get(one.transaction) != (*one[:10], price.kind)
+            or costs[one.transaction] != right
+        ):
             found.append(one.transaction)
     return found

@@ -1,4 +1,5 @@
-"""Makes the statements of accounts for a month, as rows: what is new, what turned up, and what was corrected since."""
+"""Makes the statements of accounts for a month, as rows: what is new, what turned up, and what was
+corrected since."""
 
 from __future__ import annotations
 
@@ -32,48 +33,59 @@ from levity_trio.wire.times import in_zone, shifted, stamp
 
 _DAY: Final = timedelta(days=1)
 _BILLED: Final = (
-    "SELECT {key}, position.id, number, currency, prices, energy_wh, lines, vehicle_id FROM position"
-    " JOIN statement ON statement.id = statement_id WHERE position.account_id = ? AND {key} {which}"
-    " AND number IS NOT NULL AND kind IN ('session', 'free', 'base fee', 'correction') ORDER BY position.id"
+    "SELECT {key}, position.id, number, currency, prices, energy_wh, lines, vehicle_id "
+    "FROM position JOIN statement ON statement.id = statement_id "
+    "WHERE position.account_id = ? AND {key} {which} AND number IS NOT NULL "
+    "AND kind IN ('session', 'free', 'base fee', 'correction') "
+    "ORDER BY position.id"
 )
 _CHARGED: Final = "SELECT tx_id FROM ledger WHERE kind = 'charge' AND account_id = ? AND tx_id"
 _ACCOUNT: Final = "SELECT name, since, until FROM account WHERE id = ?"
 _IS_CHANGED: Final = (
-    "SELECT updated_at >= coalesce((SELECT max(closed_at) FROM closing WHERE account_id IS NULL), '') FROM account"
-    " WHERE id = ?"
+    "SELECT updated_at >= coalesce((SELECT max(closed_at) FROM closing "
+    "WHERE account_id IS NULL), '') "
+    "FROM account WHERE id = ?"
 )
 """Whether an account was changed after the last month was closed."""
 _CURRENCY: Final = "SELECT currency FROM tariff ORDER BY id LIMIT 1"
 _CARRIED: Final = (
-    "SELECT currency, sum(total - coalesce((SELECT sum(amount) FROM ledger WHERE ledger.statement_id = statement.id"
-    " AND kind <> 'statement'), 0)) FROM statement WHERE account_id = ?1 AND number IS NOT NULL AND is_carried = 1"
-    " AND closing_id = (SELECT max(closing_id) FROM statement WHERE account_id = ?1 AND number IS NOT NULL)"
-    " GROUP BY currency"
+    "SELECT currency, sum(total - coalesce((SELECT sum(amount) FROM ledger "
+    "WHERE ledger.statement_id = statement.id AND kind <> 'statement'), 0)) "
+    "FROM statement "
+    "WHERE account_id = ?1 AND number IS NOT NULL AND is_carried = 1 "
+    "AND closing_id = (SELECT max(closing_id) FROM statement WHERE account_id = ?1 "
+    "AND number IS NOT NULL) "
+    "GROUP BY currency"
 )
-"""What the last closing left to carry. What was paid or paid out for it since is a row of the ledger that names it."""
+"""What the last closing left to carry. What was paid or paid out for it since is a row of the
+ledger that names it."""
 
 
 _REVISION: Final = "SELECT coalesce(max(revision), 0) FROM bill_work"
 _TARIFFS: Final = (
-    "SELECT (SELECT coalesce(max(id), 0) FROM tariff_version), (SELECT count(withdrawn_at) FROM tariff_version),"
-    " (SELECT coalesce(max(id), 0) FROM tariff_assignment)"
+    "SELECT (SELECT coalesce(max(id), 0) FROM tariff_version), (SELECT count(withdrawn_at) "
+    "FROM tariff_version), (SELECT coalesce(max(id), 0) FROM tariff_assignment)"
 )
 _DUE: Final = (
     "SELECT tx_id FROM bill_work CROSS JOIN tx ON tx.id = tx_id WHERE revision <= ?"
     " AND status = 'Completed' AND stop_time >= ? AND stop_time < ? ORDER BY revision"
 )
-_ACCOUNTS: Final = "SELECT id FROM account WHERE since < ? AND coalesce(until, '9999') > ? AND undone_at IS NULL"
+_ACCOUNTS: Final = (
+    "SELECT id FROM account WHERE since < ? AND coalesce(until, '9999') > ? AND undone_at IS NULL"
+)
 _CHANGED_ACCOUNTS: Final = (
     "SELECT account_id FROM bill_work WHERE account_id IS NOT NULL AND revision <= ?"
     " AND account_id NOT IN (SELECT id FROM account WHERE undone_at IS NOT NULL)"
 )
 _ON_STATEMENTS: Final = (
-    "SELECT DISTINCT tx_id, position.account_id FROM position JOIN statement ON statement.id = statement_id"
-    " WHERE tx_id IN ({}) AND number IS NOT NULL AND kind <> 'held back'"
+    "SELECT DISTINCT tx_id, position.account_id FROM position "
+    "JOIN statement ON statement.id = statement_id "
+    "WHERE tx_id IN ({}) AND number IS NOT NULL AND kind <> 'held back'"
 )
 _BEFORE: Final = (
-    "SELECT next_number, coalesce((SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1),"
-    " ''), (SELECT max(id) FROM biller) FROM billing"
+    "SELECT next_number, coalesce((SELECT digest FROM statement WHERE number IS NOT NULL "
+    "ORDER BY number DESC LIMIT 1), ''), (SELECT max(id) FROM biller) "
+    "FROM billing"
 )
 
 
@@ -98,7 +110,8 @@ class Terms(NamedTuple):
 
 
 class Grounds(NamedTuple):
-    """What a closing goes on from: how far billing is, the terms, the next number, the newest seal, and who bills."""
+    """What a closing goes on from: how far billing is, the terms, the next number, the newest seal,
+    and who bills."""
 
     begun: Begun | None
     terms: str
@@ -109,7 +122,8 @@ class Grounds(NamedTuple):
 
 @record(kw_only=False)
 class Plan:
-    """The statements of a month that are to be made. `until` is its end, or that of the account that moves out."""
+    """The statements of a month that are to be made. `until` is its end, or that of the account
+    that moves out."""
 
     begun: Begun
     month: Month
@@ -138,7 +152,9 @@ class Drafted(NamedTuple):
     @property
     def gets_number(self) -> bool:
         """Whether it bills anything."""
-        return bool(self.figures.carried_in) or any(one.kind not in UNASKED for one in self.positions)
+        return bool(self.figures.carried_in) or any(
+            one.kind not in UNASKED for one in self.positions
+        )
 
 
 class Draft(NamedTuple):
@@ -163,11 +179,17 @@ def grounds(rows: Rows, terms: Terms) -> Grounds:
 
 
 def draft(rows: Rows, month: Month, account: int | None, terms: Terms) -> Draft:
-    """Make the statements of the month that is to be closed next, of all or of one that moves out. Raises Refused."""
+    """Make the statements of the month that is to be closed next, of all or of one that moves out.
+    Raises Refused."""
     plan = _plan(rows, month, account, terms)
     every, drafter = due(rows, plan), Drafter(rows, plan)
     nobodys = every.pop(None, [])
-    made = [one for number, found in every.items() if number is not None for one in drafter.draft(number, found)]
+    made = [
+        one
+        for number, found in every.items()
+        if number is not None
+        for one in drafter.draft(number, found)
+    ]
     made.sort(key=lambda one: (in_order(one.name), one.figures.account_id))
     return Draft(plan, made, nobodys)
 
@@ -176,47 +198,67 @@ def _plan(rows: Rows, month: Month, account: int | None, terms: Terms) -> Plan:
     """Return what is to be made of a month. Raises Refused."""
     known = begun(rows)
     if known is None:
-        raise Refused(Code.NOT_BEGUN, Told("say first since when this system bills: levity-trio bill begin DATE"))
+        raise Refused(
+            Code.NOT_BEGUN,
+            Told("say first since when this system bills: levity-trio bill begin DATE"),
+        )
     if month != known.open_month:
         following = Told("{1} is the month to close next", str(known.open_month))
         if Month.of(known.on) <= month < known.open_month:
             raise Refused(Code.CONFLICT, Told("{1} is closed already; {2}", str(month), following))
         raise Refused(Code.CONFLICT, following)
     if not rows("SELECT 1 FROM tariff LIMIT 1", ()):
-        raise Refused(Code.NO_TARIFF, Told("there is no tariff; add one with levity-trio tariff add, and assign it"))
+        raise Refused(
+            Code.NO_TARIFF,
+            Told("there is no tariff; add one with levity-trio tariff add, and assign it"),
+        )
     until = stamp(month.until(terms.rule.zone))
     if account is not None:
         until = _end(rows(_ACCOUNT, (account,)), month, until, terms, account)
     return Plan(known, month, account, terms, until, newest_revision(rows))
 
 
-def _end(found: Sequence[tuple[Any, ...]], month: Month, until: str, terms: Terms, account: int) -> str:
+def _end(
+    found: Sequence[tuple[Any, ...]], month: Month, until: str, terms: Terms, account: int
+) -> str:
     """Return the end of an account that moves out in a month. Raises Refused."""
     if not found:
         raise Refused(Code.CONFLICT, Told("there is no household {1}", account or 0))
     end: str | None = found[0][2]
     if end is None or not stamp(month.since(terms.rule.zone)) < end < until:
-        words = Told("household {1} does not end within {2}; enter its last day first", account or 0, str(month))
+        words = Told(
+            "household {1} does not end within {2}; enter its last day first",
+            account or 0,
+            str(month),
+        )
         raise Refused(Code.CONFLICT, words)
     return end
 
 
 def due(rows: Rows, plan: Plan) -> dict[int | None, list[int]]:
-    """Return the transactions of each account that its statement must look at, in the order of the account's id; and
-    under None those that are nobody's. An account that has none is there, too."""
+    """Return the transactions of each account that its statement must look at, in the order of the
+    account's id; and under None those that are nobody's. An account that has none is there, too."""
     numbers = [number for (number,) in rows(_DUE, (plan.revision, plan.since, plan.until))]
     opened = rows(_ACCOUNTS, (plan.until, stamp(plan.month.since(plan.rule.zone))))
     changed = rows(_CHANGED_ACCOUNTS, (plan.revision,))
-    accounts: dict[int | None, list[int]] = defaultdict(list, {account: [] for (account,) in (*opened, *changed)})
+    accounts: dict[int | None, list[int]] = defaultdict(
+        list, {account: [] for (account,) in (*opened, *changed)}
+    )
     pricer = Pricer(rows, plan.rule)
     for part in parts(numbers):
         billed: set[tuple[int, int]] = set(rows(_ON_STATEMENTS.format(marks(part)), part))
         are_billed = {number for number, _ in billed}
         owned = {(number, owner.account) for number, owner in pricer.owners(part).items()}
-        pairs = billed | {pair for pair in owned if pair[1] is not None or pair[0] not in are_billed}
+        pairs = billed | {
+            pair for pair in owned if pair[1] is not None or pair[0] not in are_billed
+        }
         for number, account in sorted(pairs, key=lambda pair: (pair[0], pair[1] or 0)):
             accounts[account].append(number)
-    chosen = sorted(accounts, key=lambda account: account or 0) if plan.account is None else [plan.account]
+    chosen = (
+        sorted(accounts, key=lambda account: account or 0)
+        if plan.account is None
+        else [plan.account]
+    )
     return {account: accounts[account] for account in chosen}
 
 
@@ -228,7 +270,8 @@ class _Kind(NamedTuple):
 
 
 class _Item(NamedTuple):
-    """A position with what is stored beside it. `of` is None if it may stand on any statement of its account."""
+    """A position with what is stored beside it. `of` is None if it may stand on any statement of
+    its account."""
 
     kind: Kind
     position: Position
@@ -238,7 +281,8 @@ class _Item(NamedTuple):
 
 
 class _Billed(NamedTuple):
-    """What closed statements of an account say of one transaction or month: a position, then its corrections."""
+    """What closed statements of an account say of one transaction or month: a position, then its
+    corrections."""
 
     positions: Sequence[Position]
     statement: int
@@ -247,7 +291,8 @@ class _Billed(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a month costs an account, in minor units with tax. What is unpriced or held back costs nothing yet."""
+    """What a month costs an account, in minor units with tax. What is unpriced or held back costs
+    nothing yet."""
 
     sessions: int
     energy_wh: int
@@ -265,22 +310,33 @@ class Drafter:
         self._pricer = Pricer(rows, plan.rule, trial)
 
     def draft(self, account: int, transactions: Sequence[int]) -> list[Drafted]:
-        """Return the statements of an account: one, unless some prices are net and others gross. The last one of an
-        account that ends carries nothing on, and asks for what was carried though nothing else is to be billed."""
+        """Return the statements of an account: one, unless some prices are net and others gross.
+        The last one of an account that ends carries nothing on, and asks for what was carried
+        though nothing else is to be billed."""
         items = [*self._sessions(account, transactions), *self._base_fees(account)]
         if is_prepaid(self._rows, account):
             items = list(map(_prepaid, items))
         billed = {item.of for item in items if item.of is not None}
         ((name, _, until),) = self._rows(_ACCOUNT, (account,))
         is_last = until is not None and until <= self._plan.until
-        carried: dict[str, int] = dict(self._rows(_CARRIED, (account,))) if billed or is_last else {}
+        carried: dict[str, int] = (
+            dict(self._rows(_CARRIED, (account,))) if billed or is_last else {}
+        )
         if not items and not any(carried.values()):
             return []
         kinds = sorted(billed) or [self._any_kind()]
-        by_kind = {kind: [item for item in items if (item.of or kinds[0]) == kind] for kind in kinds}
+        by_kind = {
+            kind: [item for item in items if (item.of or kinds[0]) == kind] for kind in kinds
+        }
         below = 0 if is_last else self._plan.terms.carry_below
-        made = [self._figures(account, kind, by_kind[kind], carried.pop(kind.currency, 0), below) for kind in kinds]
-        return [Drafted(name, one, [*map(_row, by_kind[kind])]) for kind, one in zip(kinds, made, strict=True)]
+        made = [
+            self._figures(account, kind, by_kind[kind], carried.pop(kind.currency, 0), below)
+            for kind in kinds
+        ]
+        return [
+            Drafted(name, one, [*map(_row, by_kind[kind])])
+            for kind, one in zip(kinds, made, strict=True)
+        ]
 
     def _any_kind(self) -> _Kind:
         ((currency,),) = self._rows(_CURRENCY, ())
@@ -288,7 +344,9 @@ class Drafter:
 
     def cost(self, account: int, transactions: Sequence[int]) -> Cost:
         """Return what a month costs an account, whatever was billed of it."""
-        priced = [one for one in self._pricer.price(transactions).values() if one.account == account]
+        priced = [
+            one for one in self._pricer.price(transactions).values() if one.account == account
+        ]
         counted = [one for one in priced if one.kind in (Kind.SESSION, Kind.FREE)]
         lines: dict[_Kind, list[Line]] = defaultdict(list)
         base, tariff = self._base_lines(account, self._plan.month)
@@ -297,7 +355,11 @@ class Drafter:
         for one in counted:
             if one.versions is not None:
                 lines[_kind_of(one.versions)] += one.position.lines
-        taxes = [tax for kind, every in lines.items() for tax in tax_sums(every, are_gross=kind.prices == "gross")]
+        taxes = [
+            tax
+            for kind, every in lines.items()
+            for tax in tax_sums(every, are_gross=kind.prices == "gross")
+        ]
         return Cost(
             sessions=len(counted),
             energy_wh=sum(one.position.energy_wh for one in counted),
@@ -307,7 +369,8 @@ class Drafter:
         )
 
     def corrections(self, account: int, transactions: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """Yield what closed statements of an account would be corrected by: a number, an amount with its tax."""
+        """Yield what closed statements of an account would be corrected by: a number, an amount
+        with its tax."""
         for item in (*self._sessions(account, transactions), *self._base_fees(account)):
             if item.kind is Kind.CORRECTION and item.of is not None:
                 taxes = tax_sums(item.position.lines, are_gross=item.of.prices == "gross")
@@ -329,9 +392,13 @@ class Drafter:
         if priced.account != account:
             if billed is not None:
                 words = (
-                    Told("it belongs to nobody") if priced.account is None else Told("it belongs to another household")
+                    Told("it belongs to nobody")
+                    if priced.account is None
+                    else Told("it belongs to another household")
                 )
-                yield from _correction(billed, replace(priced.position, energy_wh=0, lines=()), words)
+                yield from _correction(
+                    billed, replace(priced.position, energy_wh=0, lines=()), words
+                )
         elif billed is None:
             yield _new(priced)
         elif priced.kind in (Kind.SESSION, Kind.FREE):
@@ -340,7 +407,8 @@ class Drafter:
     # Base fees
 
     def _base_fees(self, account: int) -> Iterator[_Item]:
-        """Yield the base fee of the month, and what is to be corrected in those before if the account was changed."""
+        """Yield the base fee of the month, and what is to be corrected in those before if the
+        account was changed."""
         plan = self._plan
         billed = self._billed(account, "position.month", "IS NOT NULL", ())
         ((is_changed,),) = self._rows(_IS_CHANGED, (account,))
@@ -361,7 +429,9 @@ class Drafter:
     def _base_lines(self, account: int, month: Month) -> tuple[tuple[Line, ...], _Kind | None]:
         lines: list[Line] = []
         tariff = None
-        for versions, days in groupby(self._days(account, month), key=lambda day: self._tariff(account, day)):
+        for versions, days in groupby(
+            self._days(account, month), key=lambda day: self._tariff(account, day)
+        ):
             every = list(days)
             found = () if versions is None else base_fee(versions, every[0], every[-1] + _DAY)
             lines += found
@@ -369,7 +439,8 @@ class Drafter:
         return tuple(lines), tariff
 
     def _days(self, account: int, month: Month) -> list[date]:
-        """Return the days of a month on which an account is open; one on which it is for some hours counts."""
+        """Return the days of a month on which an account is open; one on which it is for some hours
+        counts."""
         ((_, since, until),) = self._rows(_ACCOUNT, (account,))
         first = max(month.first_day, self._plan.begun.on, self._local(since).date())
         end = month.next.first_day
@@ -391,7 +462,9 @@ class Drafter:
 
     # What closed statements say
 
-    def _billed(self, account: int, key: str, which: str, values: Sequence[object]) -> dict[Any, _Billed]:
+    def _billed(
+        self, account: int, key: str, which: str, values: Sequence[object]
+    ) -> dict[Any, _Billed]:
         found = self._rows(_BILLED.format(key=key, which=which), (account, *values))
         by_key: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
         for row in found:
@@ -400,7 +473,9 @@ class Drafter:
 
     # Sums
 
-    def _figures(self, account: int, kind: _Kind, items: Sequence[_Item], carried_in: int, carry_below: int) -> Figures:
+    def _figures(
+        self, account: int, kind: _Kind, items: Sequence[_Item], carried_in: int, carry_below: int
+    ) -> Figures:
         positions = [item.position for item in items]
         are_gross = kind.prices == "gross"
         sums = foot(positions, are_gross=are_gross, carried_in=carried_in, carry_below=carry_below)
@@ -429,7 +504,9 @@ def _kind_of(versions: Versions) -> _Kind:
 
 
 def _new(priced: Priced) -> _Item:
-    position = priced.position if priced.words is None else replace(priced.position, reason=priced.words)
+    position = (
+        priced.position if priced.words is None else replace(priced.position, reason=priced.words)
+    )
     tariff = None if priced.versions is None else _kind_of(priced.versions)
     return _Item(priced.kind, position, tariff, vehicle_of(priced.owner))
 
@@ -449,14 +526,26 @@ def _difference(billed: _Billed, priced: Priced) -> str:
     before = sum(position.energy_wh for position in billed.positions)
     if before != priced.position.energy_wh:
         return Told(
-            "its energy was corrected from {1} to {2}", Bare(before, "Wh"), Quantity(priced.position.energy_wh, "Wh")
+            "its energy was corrected from {1} to {2}",
+            Bare(before, "Wh"),
+            Quantity(priced.position.energy_wh, "Wh"),
         )
     return Told("its course was corrected")
 
 
 def _month_position(lines: tuple[Line, ...]) -> Position:
     nothing: dict[str, Any] = dict.fromkeys(
-        ("transaction", "charger", "connector", "space", "tag", "vehicle", "started_at", "ended_at", "split")
+        (
+            "transaction",
+            "charger",
+            "connector",
+            "space",
+            "tag",
+            "vehicle",
+            "started_at",
+            "ended_at",
+            "split",
+        )
     )
     return Position(id=0, energy_wh=0, lines=lines, **nothing)
 
@@ -479,7 +568,9 @@ def _charged(sums: Foot, positions: Iterable[Position], kind: _Kind) -> int:
 
 def _row(item: _Item) -> PositionRow:
     position = item.position
-    started_at, ended_at = (None if at is None else stamp(at) for at in (position.started_at, position.ended_at))
+    started_at, ended_at = (
+        None if at is None else stamp(at) for at in (position.started_at, position.ended_at)
+    )
     return PositionRow(
         kind=item.kind.value,
         tx_id=position.transaction,
@@ -502,14 +593,17 @@ def _row(item: _Item) -> PositionRow:
 
 
 _EARLY: Final = (
-    "SELECT statement.account_id, statement.month, tx_id FROM statement"
-    " CROSS JOIN closing ON closing.id = closing_id CROSS JOIN position ON statement_id = statement.id"
-    " WHERE statement.month >= ? AND number IS NOT NULL AND closing.account_id IS NOT NULL"
+    "SELECT statement.account_id, statement.month, tx_id "
+    "FROM statement CROSS "
+    "JOIN closing ON closing.id = closing_id CROSS "
+    "JOIN position ON statement_id = statement.id "
+    "WHERE statement.month >= ? AND number IS NOT NULL AND closing.account_id IS NOT NULL"
 )
 
 
 def corrections(rows: Rows, rule: Rule) -> dict[int, int]:
-    """Return by how much the closed statements of months that are still open would be corrected, by their numbers.
+    """Return by how much the closed statements of months that are still open would be corrected, by
+    their numbers.
 
     Amounts are in minor units, tax included.
     """

@@ -1,10 +1,13 @@
-"""The course of a charging session, as its bill needs it: when its energy flowed, and how long the car stayed after it.
+"""The course of a charging session, as its bill needs it: when its energy flowed, and how long the
+car stayed after it.
 
-The judge says what the readings mean and when they were taken (levity_trio/charging). Here the course of its figure is
-moved to our clock. A session within one window of one version, without a fee for blocking, reads nothing.
+The judge says what the readings mean and when they were taken (levity_trio/charging). Here the
+course of its figure is moved to our clock. A session within one window of one version, without a
+fee for blocking, reads nothing.
 
-A fee for blocking begins after the last evidence of energy (rules.md, Money). What is uncertain never costs the
-neighbour money: energy that may have flowed later begins it later, and a time that may be wrong does not count.
+A fee for blocking begins after the last evidence of energy (rules.md, Money). What is uncertain
+never costs the neighbour money: energy that may have flowed later begins it later, and a time that
+may be wrong does not count.
 """
 
 from __future__ import annotations
@@ -67,11 +70,13 @@ class Needs(NamedTuple):
     stay: bool
     """A version that holds has a fee for blocking."""
     seams: tuple[datetime, ...] = ()
-    """Readings that are not next to one of these divide nothing, and are left out; without them, none is."""
+    """Readings that are not next to one of these divide nothing, and are left out; without them,
+    none is."""
 
 
 class Billed(NamedTuple):
-    """A transaction that has ended, or is billed as if it did: the times and the figure in Wh that are billed."""
+    """A transaction that has ended, or is billed as if it did: the times and the figure in Wh that
+    are billed."""
 
     transaction: int
     since: datetime
@@ -87,7 +92,8 @@ def needs(versions: Versions, since: datetime, until: datetime, zone: tzinfo) ->
 
 
 def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> Evidence:
-    """Return the evidence that the price of a transaction needs. Raises LookupError if there is no such transaction."""
+    """Return the evidence that the price of a transaction needs. Raises LookupError if there is no
+    such transaction."""
     if not (needed.course or needed.stay):
         return Evidence()
     tx = known(rows, billed.transaction)
@@ -114,7 +120,8 @@ def _is_open(tx: Known) -> bool:
 
 
 class _Course(NamedTuple):
-    """The register that the judge chose, in Wh since the start, and the powers, in order of the judge's times.
+    """The register that the judge chose, in Wh since the start, and the powers, in order of the
+    judge's times.
 
     There may be thousands. Only the few that matter get a time by our clock, with `time`.
     """
@@ -130,20 +137,29 @@ class _Course(NamedTuple):
         return from_seconds(second - self.ahead)
 
 
-_CORRECTIONS: Final = "SELECT payload FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id DESC"
+_CORRECTIONS: Final = (
+    "SELECT payload FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id DESC"
+)
 
 
 def _course(rows: Rows, tx: Known, billed: Billed) -> _Course:
     """Return the course of a transaction's figure.
 
-    Of start and stop, the one that shows more of a clock that is ahead is right: the other one waited, and its time is
-    that of its receipt. The judge's time without a running clock is that of receipt.
+    Of start and stop, the one that shows more of a clock that is ahead is right: the other one
+    waited, and its time is that of its receipt. The judge's time without a running clock is that of
+    receipt.
     """
     case = case_of(Course(rows, tx.charger), _as_ended(tx, billed.until))
     times = {"start_time": billed.since, "stop_time": billed.until}
-    for (payload,) in rows(_CORRECTIONS, (tx.id,)):  # a time that a person corrected says nothing about the clock
+    for (payload,) in rows(
+        _CORRECTIONS, (tx.id,)
+    ):  # a time that a person corrected says nothing about the clock
         correction = orjson.loads(payload)
-        times |= {name: _moment(correction["before"][name]) for name in times if name in correction["after"]}
+        times |= {
+            name: _moment(correction["before"][name])
+            for name in times
+            if name in correction["after"]
+        }
     shown = [case.begun - times["start_time"].timestamp()]
     if not tx.start_behind or tx.stopped_by not in (None, SYSTEM):  # else the end is by our clock
         shown.append(case.ended - times["stop_time"].timestamp())
@@ -152,22 +168,32 @@ def _course(rows: Rows, tx: Known, billed: Billed) -> _Course:
     judgement = judge(case)
     register = course_of(case, judgement)
     if tx.energy_method == CORRECTED and register.wh[-1:] != [billed.wh]:
-        register = _corrected(case, judgement, register, tx, billed.wh, billed.until.timestamp() + ahead)
+        register = _corrected(
+            case, judgement, register, tx, billed.wh, billed.until.timestamp() + ahead
+        )
     powers = list(zip(case.power.at, case.power.high, strict=True))
     return _Course(register, powers, ahead, case.is_timed)
 
 
-def _corrected(case: Case, judgement: Judgement, course: Chain, tx: Known, wh: int, ended: float) -> Chain:
-    """Return the course of a figure that a person set, in Wh; the judge's if the readings show only its shares.
+def _corrected(
+    case: Case, judgement: Judgement, course: Chain, tx: Known, wh: int, ended: float
+) -> Chain:
+    """Return the course of a figure that a person set, in Wh; the judge's if the readings show only
+    its shares.
 
-    It is that of the explanation with this figure. Else the judge's goes on to the register that the person read, or to
-    the figure, unless the charger's own stop had ended it. `ended` is the end by the judge's clock.
+    It is that of the explanation with this figure. Else the judge's goes on to the register that
+    the person read, or to the figure, unless the charger's own stop had ended it. `ended` is the
+    end by the judge's clock.
     """
     bounds = Bounds(case)
     for explanation in (reported(case, bounds), *candidates(case, bounds)):
         if explanation is not None and explanation.wh == wh:
             return explanation.chain
-    begin, first, last = tx.billed_from or 0, judgement.billed_from or 0, judgement.billed_until or 0
+    begin, first, last = (
+        tx.billed_from or 0,
+        judgement.billed_from or 0,
+        judgement.billed_until or 0,
+    )
     end = begin + wh
     is_read = end == tx.billed_until
     is_ended = not is_read and (last == case.stop_wh or end < last)
@@ -179,12 +205,17 @@ def _corrected(case: Case, judgement: Judgement, course: Chain, tx: Known, wh: i
     return continued if is_read or bounds.refused_step(continued) is None else course
 
 
-def _divided(course: _Course, billed: Billed, seams: Sequence[datetime]) -> tuple[Sequence[Level], Sequence[Power]]:
-    """Return the readings of register and power that divide the figure at seams; all of them without seams."""
+def _divided(
+    course: _Course, billed: Billed, seams: Sequence[datetime]
+) -> tuple[Sequence[Level], Sequence[Power]]:
+    """Return the readings of register and power that divide the figure at seams; all of them
+    without seams."""
     wh = _rising(course.register.wh, billed.wh)
     at = course.register.at if wh else ()
     if not seams:
-        every = (Level(course.time(second), reached) for second, reached in zip(at, wh, strict=True))
+        every = (
+            Level(course.time(second), reached) for second, reached in zip(at, wh, strict=True)
+        )
         return [*every], [Power(course.time(second), watts) for second, watts in course.powers]
     levels, powers = dict[int, Level](), dict[int, Power]()
     power_at = [second for second, _ in course.powers]
@@ -192,20 +223,33 @@ def _divided(course: _Course, billed: Billed, seams: Sequence[datetime]) -> tupl
         after = bisect_right(at, seam, key=course.time)
         around = [number for number in (after - 1, after) if 0 <= number < len(wh)]
         levels |= {number: Level(course.time(at[number]), wh[number]) for number in around}
-        bounds = [one for one in (levels[number].at for number in around) if billed.since < one < billed.until]
+        bounds = [
+            one
+            for one in (levels[number].at for number in around)
+            if billed.since < one < billed.until
+        ]
         since = max((one for one in bounds if one <= seam), default=billed.since)
         until = min((one for one in bounds if one > seam), default=billed.until)
-        first, last = bisect_left(power_at, since, key=course.time), bisect_right(power_at, until, key=course.time)
-        powers |= {one: Power(course.time(power_at[one]), course.powers[one][1]) for one in range(first, last)}
-    return [levels[number] for number in sorted(levels)], [powers[number] for number in sorted(powers)]
+        first, last = (
+            bisect_left(power_at, since, key=course.time),
+            bisect_right(power_at, until, key=course.time),
+        )
+        powers |= {
+            one: Power(course.time(power_at[one]), course.powers[one][1])
+            for one in range(first, last)
+        }
+    return [levels[number] for number in sorted(levels)], [
+        powers[number] for number in sorted(powers)
+    ]
 
 
 def _rising(sent: Sequence[int], wh: int) -> Sequence[int]:
     """Return the register as far as it shows the course of the figure; empty if it did not rise.
 
-    The judge allows the register to fall by its last digit, and readings to differ from start and stop by as much.
-    Where the figure is not what the register rose by (a person corrected it, or part of it belongs to another
-    transaction), the readings still show when the car took how large a share of it.
+    The judge allows the register to fall by its last digit, and readings to differ from start and
+    stop by as much. Where the figure is not what the register rose by (a person corrected it, or
+    part of it belongs to another transaction), the readings still show when the car took how large
+    a share of it.
     """
     total = sent[-1] if sent else 0
     if total <= 0:
@@ -218,7 +262,8 @@ def _rising(sent: Sequence[int], wh: int) -> Sequence[int]:
 
 
 class _Available(NamedTuple):
-    """Since when a connector was available after a stop, when that was received, and over which connection."""
+    """Since when a connector was available after a stop, when that was received, and over which
+    connection."""
 
     at: datetime
     received_at: str
@@ -256,37 +301,48 @@ class _Profile(NamedTuple):
 
     @property
     def installed(self) -> Installed:
-        return Installed(self.connector, orjson.loads(self.content), _moment(self.created_at), self.transaction)
+        return Installed(
+            self.connector, orjson.loads(self.content), _moment(self.created_at), self.transaction
+        )
 
 
 _NEXT: Final = "SELECT start_time, created_at FROM tx WHERE cp_id = ? AND conn_id = ? AND"
 _NEXT_RECEIVED: Final = f"{_NEXT} (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT 1"
 _NEXT_BEGUN: Final = f"{_NEXT} (own_start_time, id) > (?, ?) ORDER BY own_start_time, id LIMIT 1"
 _AVAILABLE: Final = (
-    "SELECT timestamp, received_at, session_id FROM status WHERE cp_id = ?1 AND conn_id = ?2"
-    " AND received_at BETWEEN ?3 AND ?4 AND status = ?6 AND min(timestamp, received_at) BETWEEN ?3 AND ?5"
-    " ORDER BY received_at, id LIMIT 1"
+    "SELECT timestamp, received_at, session_id FROM status "
+    "WHERE cp_id = ?1 AND conn_id = ?2 AND received_at BETWEEN ?3 AND ?4 AND status = ?6 "
+    "AND min(timestamp, received_at) BETWEEN ?3 AND ?5 "
+    "ORDER BY received_at, id LIMIT 1"
 )
 _STATUSES: Final = (
-    "SELECT conn_id, timestamp, received_at, status, error_code FROM status WHERE cp_id = ? AND conn_id IN (0, ?)"
-    " AND received_at BETWEEN ? AND ? ORDER BY id"
+    "SELECT conn_id, timestamp, received_at, status, error_code "
+    "FROM status "
+    "WHERE cp_id = ? AND conn_id IN (0, ?) AND received_at BETWEEN ? AND ? "
+    "ORDER BY id"
 )
 _STOP_SESSION: Final = "SELECT max(session_id) FROM tx_event WHERE tx_id = ? AND kind = 'stop'"
 _SESSIONS: Final = (
-    "SELECT id, connected_at, ended_at, close_reason FROM session WHERE cp_id = ? AND id BETWEEN ? AND ?"
-    " AND clock_trusted = 1 AND imported_from IS NULL ORDER BY id"
+    "SELECT id, connected_at, ended_at, close_reason "
+    "FROM session "
+    "WHERE cp_id = ? AND id BETWEEN ? AND ? AND clock_trusted = 1 AND imported_from IS NULL "
+    "ORDER BY id"
 )
 _HEARD: Final = (
-    "SELECT max(at) FROM (SELECT max(received_at) AS at FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND tx_id = ?3"
-    " AND timestamp BETWEEN ?4 AND ?5 AND session_id = ?6"
-    " UNION ALL SELECT max(received_at) FROM status WHERE cp_id = ?1 AND conn_id = ?2 AND received_at BETWEEN ?7 AND ?8"
-    " AND session_id = ?6"
-    " UNION ALL SELECT max(received_at) FROM tx_event WHERE tx_id = ?3 AND session_id = ?6)"
+    "SELECT max(at) "
+    "FROM (SELECT max(received_at) AS at FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 "
+    "AND tx_id = ?3 AND timestamp BETWEEN ?4 AND ?5 AND session_id = ?6 UNION ALL "
+    "SELECT max(received_at) FROM status WHERE cp_id = ?1 AND conn_id = ?2 "
+    "AND received_at BETWEEN ?7 AND ?8 AND session_id = ?6 UNION ALL SELECT max(received_at) "
+    "FROM tx_event WHERE tx_id = ?3 AND session_id = ?6)"
 )
 _PROFILES: Final = (
-    "SELECT conn_id, profile, created_at, coalesce(ended_at, '9999'), coalesce(tx_id, (SELECT outcome_tx_id"
-    " FROM command WHERE command.id = command_id AND action = 'RemoteStartTransaction')) FROM charging_profile"
-    " WHERE cp_id = ? AND conn_id IN (0, ?) AND created_at < ? AND coalesce(ended_at, '9999') > ? ORDER BY id"
+    "SELECT conn_id, profile, created_at, coalesce(ended_at, '9999'), coalesce(tx_id, "
+    "(SELECT outcome_tx_id FROM command WHERE command.id = command_id "
+    "AND action = 'RemoteStartTransaction')) "
+    "FROM charging_profile "
+    "WHERE cp_id = ? AND conn_id IN (0, ?) AND created_at < ? AND coalesce(ended_at, '9999') > ? "
+    "ORDER BY id"
 )
 """All profiles of a charger are examined; they are few."""
 
@@ -294,8 +350,8 @@ _PROFILES: Final = (
 def _stay(rows: Rows, tx: Known, billed: Billed, course: _Course) -> Stay | None:
     """Return how long the car stayed; None if it is unknown when its charging ended.
 
-    A stop is late if it waited. What we saw may then be earlier by its charger's clock. While it is open, energy may
-    still flow until something shows that none does.
+    A stop is late if it waited. What we saw may then be earlier by its charger's clock. While it is
+    open, energy may still flow until something shows that none does.
     """
     if tx.stopped_by == SYSTEM or tx.connector is None or not course.is_timed:
         return None
@@ -317,7 +373,13 @@ def _stay(rows: Rows, tx: Known, billed: Billed, course: _Course) -> Stay | None
         excused += _doubtful(tx, last, billed.until, stop_received)
     free_at = billed.until if tx.stop_reason == CABLE_IS_OUT else available and available.at
     held = tuple(_held(rows, tx, billed.until, late))
-    return Stay(last_energy_at=last, stopped_at=billed.until, available_at=free_at, excused=tuple(excused), held=held)
+    return Stay(
+        last_energy_at=last,
+        stopped_at=billed.until,
+        available_at=free_at,
+        excused=tuple(excused),
+        held=held,
+    )
 
 
 def _moment(text: str) -> datetime:
@@ -325,9 +387,11 @@ def _moment(text: str) -> datetime:
 
 
 def _available(rows: Rows, tx: Known, stopped: datetime, behind: timedelta) -> _Available | None:
-    """Return when the connector was first available after a stop, before the next transaction there began.
+    """Return when the connector was first available after a stop, before the next transaction there
+    began.
 
-    Some chargers report it just before they send the stop. `behind` is by how much their clock was behind.
+    Some chargers report it just before they send the stop. `behind` is by how much their clock was
+    behind.
     """
     next_begun, next_received = _next(rows, tx)
     since, until = stamp(stopped - _AHEAD - behind), next_begun
@@ -343,10 +407,12 @@ def _reported(timestamp: str, received_at: str, behind: timedelta) -> datetime:
 
 
 def _next(rows: Rows, tx: Known) -> tuple[str, str]:
-    """Return when the next transaction on the connector began, and when it was received. A clock that was set may have
-    put the two in another order, so the next by either counts."""
+    """Return when the next transaction on the connector began, and when it was received. A clock
+    that was set may have put the two in another order, so the next by either counts."""
     place = tx.charger, tx.connector
-    found = rows(_NEXT_RECEIVED, (*place, tx.created_at, tx.id)) + rows(_NEXT_BEGUN, (*place, tx.own_start_time, tx.id))
+    found = rows(_NEXT_RECEIVED, (*place, tx.created_at, tx.id)) + rows(
+        _NEXT_BEGUN, (*place, tx.own_start_time, tx.id)
+    )
     begun, received = zip(*found, (LAST_TIME, LAST_TIME), strict=True)
     return min(begun), min(received)
 
@@ -354,36 +420,51 @@ def _next(rows: Rows, tx: Known) -> tuple[str, str]:
 def _statuses(rows: Rows, tx: Known, since: str, until: str, behind: timedelta) -> list[_Status]:
     """Return the statuses of the connector and of the charger as a whole, each in order of time."""
     found = rows(_STATUSES, (tx.charger, tx.connector, since, until))
-    dated = (_Status(number, _reported(at, received_at, behind), *said) for number, at, received_at, *said in found)
+    dated = (
+        _Status(number, _reported(at, received_at, behind), *said)
+        for number, at, received_at, *said in found
+    )
     return sorted(dated, key=attrgetter("connector", "at"))
 
 
-def _last_energy(course: _Course, statuses: Iterable[_Status], stopped: datetime) -> datetime | None:
+def _last_energy(
+    course: _Course, statuses: Iterable[_Status], stopped: datetime
+) -> datetime | None:
     """Return the time of the last evidence of energy; None if none flowed.
 
-    It may have flowed until the reading that shows its rise. A rise of one last digit shows nothing. A coarse register
-    does not show the end of the charging; without power or a status that does, that is the stop.
+    It may have flowed until the reading that shows its rise. A rise of one last digit shows
+    nothing. A coarse register does not show the end of the charging; without power or a status that
+    does, that is the stop.
     """
     register, powers = course.register, course.powers
     if not register.wh or register.wh[-1] <= 0:
         return None
     risen, idle = register.wh[-1] - register.digit, _idle_watts(powers)
-    reached = course.time(next(at for at, wh in zip(register.at, register.wh, strict=True) if wh >= risen))
-    by_power = [course.time(at) for at, watts in islice((one for one in reversed(powers) if one[1] > idle), 1)]
+    reached = course.time(
+        next(at for at, wh in zip(register.at, register.wh, strict=True) if wh >= risen)
+    )
+    by_power = [
+        course.time(at)
+        for at, watts in islice((one for one in reversed(powers) if one[1] > idle), 1)
+    ]
     by_status = list(_by_the_car(statuses, stopped))
-    is_shown = register.digit <= FINE_WH or by_status or (powers and course.time(powers[-1][0]) > reached)
+    is_shown = (
+        register.digit <= FINE_WH or by_status or (powers and course.time(powers[-1][0]) > reached)
+    )
     return min(stopped, max([reached, *by_power, *by_status, *([] if is_shown else [stopped])]))
 
 
 def _goes_on(tx: Known, course: _Course, statuses: Sequence[_Status], last: datetime) -> bool:
-    """Whether energy may flow since the last evidence of it: no later reading and no status shows that it ended."""
+    """Whether energy may flow since the last evidence of it: no later reading and no status shows
+    that it ended."""
     newest_at = max([*course.register.at[-1:], *(at for at, _ in course.powers[-1:])])
     newest = next((one.status for one in reversed(statuses) if one.connector == tx.connector), "")
     return course.time(newest_at) <= last and newest not in ENDED
 
 
 def _idle_watts(powers: Sequence[tuple[float, float]]) -> float:
-    """Return the power up to which no car charges; 0 where all powers are so low that they may be kW sent as W."""
+    """Return the power up to which no car charges; 0 where all powers are so low that they may be
+    kW sent as W."""
     least = tolerances.LEAST_CHARGING_W
     return least if any(watts >= least for _, watts in powers) else 0.0
 
@@ -401,11 +482,14 @@ def _not_by_the_car(statuses: Sequence[_Status], until: datetime) -> Iterator[St
     for _, found in groupby(statuses, attrgetter("connector")):
         of_connector = list(found)
         ends = [*(one.at for one in of_connector[1:]), until]
-        yield from ((one.at, end) for one, end in zip(of_connector, ends, strict=True) if one.is_excused)
+        yield from (
+            (one.at, end) for one, end in zip(of_connector, ends, strict=True) if one.is_excused
+        )
 
 
 def _away(rows: Rows, tx: Known, whole: Stretch, session: int) -> list[Stretch]:
-    """Return the spans in which the charger was not certainly connected, or our clock was not trusted.
+    """Return the spans in which the charger was not certainly connected, or our clock was not
+    trusted.
 
     `session` is a later connection than that of the stop, if one is known.
     """
@@ -420,7 +504,8 @@ def _away(rows: Rows, tx: Known, whole: Stretch, session: int) -> list[Stretch]:
 
 
 def _connected(rows: Rows, tx: Known, session: _Session, now: datetime) -> Stretch:
-    """Return when a session certainly lasted. If the server crashed, until its last message of this transaction."""
+    """Return when a session certainly lasted. If the server crashed, until its last message of this
+    transaction."""
     connected_at, ended_at = session.connected_at, session.ended_at
     if session.close_reason == Cause.SERVER_ENDED.value:
         of_transaction = (tx.charger, tx.connector, tx.id, *span(tx))
@@ -430,12 +515,27 @@ def _connected(rows: Rows, tx: Known, session: _Session, now: datetime) -> Stret
 
 
 def _limited(rows: Rows, tx: Known, billed: Billed, last: datetime) -> Iterator[Stretch]:
-    """Yield the spans until the stop in which a charging profile of ours was too low for any car."""
-    profiles = [_Profile(*row) for row in rows(_PROFILES, (tx.charger, tx.connector, stamp(billed.until), stamp(last)))]
-    changes = sorted({_moment(at) for one in profiles for at in (one.created_at, one.ended_at) if at != LAST_TIME})
+    """Yield the spans until the stop in which a charging profile of ours was too low for any
+    car."""
+    profiles = [
+        _Profile(*row)
+        for row in rows(_PROFILES, (tx.charger, tx.connector, stamp(billed.until), stamp(last)))
+    ]
+    changes = sorted(
+        {
+            _moment(at)
+            for one in profiles
+            for at in (one.created_at, one.ended_at)
+            if at != LAST_TIME
+        }
+    )
     at = last
     while profiles and at < billed.until:
-        valid = [one.installed for one in profiles if _moment(one.created_at) <= at and stamp(at) < one.ended_at]
+        valid = [
+            one.installed
+            for one in profiles
+            if _moment(one.created_at) <= at and stamp(at) < one.ended_at
+        ]
         rules = RulesInForce(valid, tx.connector or 0, at, Charging(tx.id, billed.since))
         limit, next_at = rules.limit(at), rules.until() or billed.until
         until = min([billed.until, next_at, *(change for change in changes if change > at)])
@@ -445,19 +545,25 @@ def _limited(rows: Rows, tx: Known, billed: Billed, last: datetime) -> Iterator[
 
 
 def _held(rows: Rows, tx: Known, stopped: datetime, late: timedelta) -> Iterator[Stretch]:
-    """Yield the spans until the stop in which load management gave the car too little to charge, each with the time to
-    answer that follows."""
+    """Yield the spans until the stop in which load management gave the car too little to charge,
+    each with the time to answer that follows."""
     for one in spans_of(rows, tx.id):
         since, until = _moment(one.since) - late, _moment(min(one.answered_at, stamp(stopped)))
         if since < until:
             yield since, until
 
 
-def _doubtful(tx: Known, last: datetime, stopped: datetime, received: datetime) -> Iterator[Stretch]:
-    """Yield the spans whose times may be wrong: the one from the stop to its receipt, in which its charger was away or
-    its clock behind, and all before a stop whose time is that of its receipt, unless it was as late as the start."""
+def _doubtful(
+    tx: Known, last: datetime, stopped: datetime, received: datetime
+) -> Iterator[Stretch]:
+    """Yield the spans whose times may be wrong: the one from the stop to its receipt, in which its
+    charger was away or its clock behind, and all before a stop whose time is that of its receipt,
+    unless it was as late as the start."""
     yield stopped, received
     skews = tx.start_skew, tx.stop_skew
-    is_steady = None not in skews and abs((tx.start_skew or 0) - (tx.stop_skew or 0)) <= tolerances.CLOCK_SECONDS
+    is_steady = (
+        None not in skews
+        and abs((tx.start_skew or 0) - (tx.stop_skew or 0)) <= tolerances.CLOCK_SECONDS
+    )
     if stopped == received and not is_steady:
         yield last, stopped

@@ -32,7 +32,8 @@ class Refused(Exception):
 
 
 class Begun(NamedTuple):
-    """Since which local day this system bills, the first month that is not closed, and whether any is closed."""
+    """Since which local day this system bills, the first month that is not closed, and whether any
+    is closed."""
 
     on: date
     open_month: Month
@@ -41,15 +42,21 @@ class Begun(NamedTuple):
 
 def begun(rows: Rows) -> Begun | None:
     """Return since when this system bills; None before `bill begin`."""
-    begun_on = rows("SELECT begun_on, (SELECT max(month) FROM closing WHERE account_id IS NULL) FROM billing", ())
+    begun_on = rows(
+        "SELECT begun_on, (SELECT max(month) FROM closing WHERE account_id IS NULL) FROM billing",
+        (),
+    )
     if not begun_on:
         return None
     day, closed = date.fromisoformat(begun_on[0][0]), begun_on[0][1]
-    return Begun(day, Month.of(day) if closed is None else Month.parse(closed).next, closed is not None)
+    return Begun(
+        day, Month.of(day) if closed is None else Month.parse(closed).next, closed is not None
+    )
 
 
 def bills_since(rows: Rows, zone: tzinfo) -> str:
-    """Return since when this system bills, in the database's format: what ended before is billed elsewhere.
+    """Return since when this system bills, in the database's format: what ended before is billed
+    elsewhere.
 
     Before `bill begin` it is before all times.
     """

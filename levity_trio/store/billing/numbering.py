@@ -1,7 +1,8 @@
-"""What a closing would store: the statements of a month with their numbers, names, sheets and seals.
+"""What a closing would store: the statements of a month with their numbers, names, sheets and
+seals.
 
-All of it is read and computed before the closing's write, so that no charger waits for it. The write checks that its
-grounds still hold.
+All of it is read and computed before the closing's write, so that no charger waits for it. The
+write checks that its grounds still hold.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ from levity_trio.store.engine.database import marks, parts
 from levity_trio.told import Told
 
 _PAID_BY_WALLET: Final = (
-    "SELECT coalesce(sum(amount), 0) FROM ledger WHERE kind = 'charge' AND account_id = ? AND tx_id IN ({})"
+    "SELECT coalesce(sum(amount), 0) FROM ledger "
+    "WHERE kind = 'charge' AND account_id = ? AND tx_id IN ({})"
 )
 
 
 class Order(NamedTuple):
-    """Who closes and when. `sheet_of` makes what a statement says. `salt` makes the digests of that, and of names,
-    unguessable: bytes that nobody else has. `language` is that of statements to households of which none is known.
+    """Who closes and when. `sheet_of` makes what a statement says. `salt` makes the digests of
+    that, and of names, unguessable: bytes that nobody else has. `language` is that of statements to
+    households of which none is known.
 
     With `statements` and `charged` only a month is closed that comes to this.
     """
@@ -50,7 +53,8 @@ class Order(NamedTuple):
 
 
 class Numbered(NamedTuple):
-    """A statement with its number, names, sheet and seal. `amount` is what the ledger gets for it."""
+    """A statement with its number, names, sheet and seal. `amount` is what the ledger gets for
+    it."""
 
     rows: Drafted
     content: str
@@ -74,11 +78,14 @@ class Closable(NamedTuple):
 
 
 def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order: Order) -> Closable:
-    """Return what the closing of a month would store, for all accounts or for one that moves out. Raises Refused."""
+    """Return what the closing of a month would store, for all accounts or for one that moves out.
+    Raises Refused."""
     found, begins = draft(rows, month, account, terms), grounds(rows, terms)
     if order.at < found.plan.until:
         raise Refused(Code.NOT_OVER, Told("{1} is not over", str(month)))
-    unpriced = sum(position.kind == Kind.UNPRICED for one in found.statements for position in one.positions)
+    unpriced = sum(
+        position.kind == Kind.UNPRICED for one in found.statements for position in one.positions
+    )
     if unpriced:
         words = Told(
             "{1} session has no tariff: see the preview, and assign one",
@@ -87,17 +94,24 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
         )
         raise Refused(Code.NO_TARIFF, words)
     if begins.biller is None:
-        raise Refused(Code.NO_BILLER, Told("the bills have no sender; enter it with levity-trio bill owner set"))
+        raise Refused(
+            Code.NO_BILLER,
+            Told("the bills have no sender; enter it with levity-trio bill owner set"),
+        )
     billed = [one for one in found.statements if one.gets_number]
     charged = sum(one.figures.charged for one in billed)
     if order.statements not in (None, len(billed)) or order.charged not in (None, charged):
-        words = Told("the month comes to something else now; look at its preview, and close it again")
+        words = Told(
+            "the month comes to something else now; look at its preview, and close it again"
+        )
         raise Refused(Code.CHANGED, words)
 
     statements, previous = list[Numbered](), begins.newest_digest
     said = not_closed(rows, (one[1:] for one in billed))
     for number, (one, printed) in enumerate(zip(billed, said, strict=True), begins.next_number):
-        statements.append(_numbered(rows, one, as_closed(printed, number, previous, order.at), order))
+        statements.append(
+            _numbered(rows, one, as_closed(printed, number, previous, order.at), order)
+        )
         previous = statements[-1].digest
     return Closable(found.plan, begins, order, statements)
 
@@ -126,7 +140,9 @@ def _numbered(rows: Rows, one: Drafted, said: Printed, order: Order) -> Numbered
 
 def _paid_by_wallet(rows: Rows, one: Drafted) -> int:
     paid = 0
-    for part in parts([each.tx_id for each in one.positions if each.kind in (Kind.SESSION, Kind.FREE)]):
+    for part in parts(
+        [each.tx_id for each in one.positions if each.kind in (Kind.SESSION, Kind.FREE)]
+    ):
         ((amount,),) = rows(_PAID_BY_WALLET.format(marks(part)), (one.figures.account_id, *part))
         paid += amount
     return paid

@@ -1,4 +1,5 @@
-"""What transactions cost now: whose they are, by which tariff, and the position that a statement would have."""
+"""What transactions cost now: whose they are, by which tariff, and the position that a statement
+would have."""
 
 from __future__ import annotations
 
@@ -32,14 +33,16 @@ _COLUMNS: Final = (
 )
 _BILLABLE: Final = f"SELECT {_COLUMNS} FROM tx WHERE id IN ({{}}) AND imported_id IS NULL"  # noqa: S608 - our own names
 POSSIBLE: Final = timedelta(days=3660)
-"""No car charges for longer; a clock was wrong. Its days are priced one by one, and some clocks show the year 1."""
+"""No car charges for longer; a clock was wrong. Its days are priced one by one, and some clocks
+show the year 1."""
 
 
 NO_EVIDENCE: Final = Evidence()
 
 
 class Rule(NamedTuple):
-    """By what transactions are billed: the site's zone, the normal form of tags, and what comes first."""
+    """By what transactions are billed: the site's zone, the normal form of tags, and what comes
+    first."""
 
     zone: ZoneInfo
     policy: Policy
@@ -49,9 +52,9 @@ class Rule(NamedTuple):
 class Priced(NamedTuple):
     """What a transaction costs now.
 
-    Its position has no lines unless `kind` is SESSION; `words` then say why. An open transaction is priced as if it
-    stopped, and waits. `versions` are those of its tariff, None if there is none, or nobody owns it; `evidence` is what
-    the price was made of.
+    Its position has no lines unless `kind` is SESSION; `words` then say why. An open transaction is
+    priced as if it stopped, and waits. `versions` are those of its tariff, None if there is none,
+    or nobody owns it; `evidence` is what the price was made of.
     """
 
     owner: Owner
@@ -104,13 +107,17 @@ class _Billable(NamedTuple):
         """It with the times that its charger sent, though the clock may have been behind."""
         start, end = (
             shifted_stamp(at, timedelta(seconds=-behind))
-            for at, behind in ((self.start_time, self.start_behind), (self.end_time, self.stop_behind))
+            for at, behind in (
+                (self.start_time, self.start_behind),
+                (self.end_time, self.stop_behind),
+            )
         )
         return self._replace(start_time=start, end_time=end)
 
 
 class BothTimes(NamedTuple):
-    """What a transaction costs by its corrected times, and by those sent, in words. The two differ."""
+    """What a transaction costs by its corrected times, and by those sent, in words. The two
+    differ."""
 
     corrected: str
     sent: str
@@ -118,7 +125,10 @@ class BothTimes(NamedTuple):
     @property
     def words(self) -> str:
         return Told(
-            "its charger's clock was behind, or it was set meanwhile: by the corrected times {1}, by those sent {2}",
+            (
+                "its charger's clock was behind, or it was set meanwhile: by the corrected times "
+                "{1}, by those sent {2}"
+            ),
             *(self.corrected, self.sent),
         )
 
@@ -135,7 +145,8 @@ def doubt(review: str | None, judge_after: str | None, confidence: str | None) -
 class Pricer:
     """Prices transactions within one read; what it looked up is kept.
 
-    An open one is priced as if it stopped `now`, or at its last reading, with the energy that is known.
+    An open one is priced as if it stopped `now`, or at its last reading, with the energy that is
+    known.
     """
 
     def __init__(
@@ -160,24 +171,35 @@ class Pricer:
         return self._owners.decide(transactions)
 
     def price(self, transactions: Sequence[int]) -> dict[int, Priced]:
-        """Return what transactions cost, by their ids; those that do not exist, were imported or last too long are left
-        out."""
+        """Return what transactions cost, by their ids; those that do not exist, were imported or
+        last too long are left out."""
         owners = self.owners(transactions)
-        billable = [one for one in self._billable(transactions) if one.span[1] - one.span[0] <= self._longest]
+        billable = [
+            one
+            for one in self._billable(transactions)
+            if one.span[1] - one.span[0] <= self._longest
+        ]
         return {one.id: self._priced(one, owners[one.id]) for one in billable}
 
     def by_both_times(self, transaction: int) -> BothTimes | None:
-        """Return what a transaction costs by both times, if its price depends on which of them are right."""
+        """Return what a transaction costs by both times, if its price depends on which of them are
+        right."""
         for one in self._billable((transaction,)):
             return self._by_both_times(one, self.owners((transaction,))[transaction])
         return None
 
     def _by_both_times(self, tx: _Billable, owner: Owner) -> BothTimes | None:
-        priced = [_told(self._undoubted(one, owner, _position(one)), self._since) for one in (tx, tx.as_sent)]
+        priced = [
+            _told(self._undoubted(one, owner, _position(one)), self._since)
+            for one in (tx, tx.as_sent)
+        ]
         if priced[0] == priced[1]:
             return None
         times = ((Moment(one.start_time), Moment(one.end_time)) for one in (tx, tx.as_sent))
-        said = (Told("{1} (from {2} to {3})", cost, *span) for cost, span in zip(priced, times, strict=True))
+        said = (
+            Told("{1} (from {2} to {3})", cost, *span)
+            for cost, span in zip(priced, times, strict=True)
+        )
         return BothTimes(*said)
 
     def _billable(self, transactions: Sequence[int]) -> Iterator[_Billable]:
@@ -187,7 +209,9 @@ class Pricer:
             yield from (self._as_stopped(one, so_far) if one.is_open else one for one in found)
 
     def _as_stopped(self, tx: _Billable, so_far: Mapping[int, int]) -> _Billable:
-        return tx._replace(energy_wh=so_far.get(tx.id, tx.energy_wh), end_time=max(tx.end_time, self._now))
+        return tx._replace(
+            energy_wh=so_far.get(tx.id, tx.energy_wh), end_time=max(tx.end_time, self._now)
+        )
 
     def _priced(self, tx: _Billable, owner: Owner) -> Priced:
         position = _position(tx)
@@ -216,14 +240,23 @@ class Pricer:
         except NoVersion as problem:
             return Priced(owner, Kind.UNPRICED, position, str(problem), None, tx.is_open)
 
-    def _with_lines(self, tx: _Billable, owner: Owner, position: Position, versions: Versions) -> Priced:
+    def _with_lines(
+        self, tx: _Billable, owner: Owner, position: Position, versions: Versions
+    ) -> Priced:
         zone = self._rule.zone
         evidence = self._evidence(tx, position, versions)
         priced = price_session(position, evidence, versions, zone)
         if priced.split is not None:
             return Priced(owner, Kind.SESSION, priced, None, versions, tx.is_open, evidence)
         least = versions.version_at(in_zone(tx.span[0], zone).date()).free_below_wh
-        return Priced(owner, Kind.FREE, priced, Told("less than {1}", Quantity(least, "Wh")), versions, tx.is_open)
+        return Priced(
+            owner,
+            Kind.FREE,
+            priced,
+            Told("less than {1}", Quantity(least, "Wh")),
+            versions,
+            tx.is_open,
+        )
 
     def _evidence(self, tx: _Billable, position: Position, versions: Versions) -> Evidence:
         billed = Billed(tx.id, *tx.span, position.energy_wh)
@@ -259,4 +292,6 @@ def _told(priced: Priced, since: str) -> Value:
 
 def vehicle_of(owner: Owner) -> int | None:
     """Return the vehicle that the tag of a transaction named at its start."""
-    return next((claim.period.vehicle for claim in owner.claims if claim.period.vehicle is not None), None)
+    return next(
+        (claim.period.vehicle for claim in owner.claims if claim.period.vehicle is not None), None
+    )

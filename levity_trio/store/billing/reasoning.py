@@ -1,5 +1,5 @@
-"""Why a transaction costs what it costs now: by which assignment and versions, how its energy was divided, and which
-minutes a fee for blocking counts."""
+"""Why a transaction costs what it costs now: by which assignment and versions, how its energy was
+divided, and which minutes a fee for blocking counts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ Piece = Span[tuple[Tariff, Window]]
 
 @record
 class Blocked:
-    """A stay under a tariff with a fee for blocking. `counted` is None if the end of the charging is not known."""
+    """A stay under a tariff with a fee for blocking. `counted` is None if the end of the charging
+    is not known."""
 
     terms: Blocking
     stay: Stay | None
@@ -34,8 +35,8 @@ class Blocked:
 
 @record
 class Reasoned:
-    """A price and its reasons. `pieces` are the versions and windows that held, in order; `crossings` lie between
-    them."""
+    """A price and its reasons. `pieces` are the versions and windows that held, in order;
+    `crossings` lie between them."""
 
     priced: Priced
     assignment: Assignment | None
@@ -45,8 +46,8 @@ class Reasoned:
 
 
 def reasoned(rows: Rows, number: int, rule: Rule, now: datetime | None = None) -> Reasoned | None:
-    """Return what a transaction costs now, and why; None if there is no such transaction. An open one is priced as
-    `Pricer` says."""
+    """Return what a transaction costs now, and why; None if there is no such transaction. An open
+    one is priced as `Pricer` says."""
     pricer = Pricer(rows, rule, now=now)
     priced = pricer.price((number,)).get(number)
     if priced is None:
@@ -76,8 +77,8 @@ def _span(position: Position) -> tuple[datetime, datetime]:
 
 
 def _blocked(priced: Priced, versions: Versions, start: datetime, zone: ZoneInfo) -> Blocked | None:
-    """Return what a fee for blocking counts; None without one, and while the charging of an open transaction goes on
-    or is held back, unless the car had stayed before."""
+    """Return what a fee for blocking counts; None without one, and while the charging of an open
+    transaction goes on or is held back, unless the car had stayed before."""
     stay = priced.evidence.stay
     since = start if stay is None else stay.last_energy_at
     terms = versions.version_at(in_zone(since, zone).date()).blocking
@@ -85,4 +86,6 @@ def _blocked(priced: Priced, versions: Versions, start: datetime, zone: ZoneInfo
         return None
     found = None if stay is None else counted(stay, terms, zone)
     is_going_on = found is None or (stay is not None and stay.is_held and not found.minutes)
-    return None if priced.is_open and is_going_on else Blocked(terms=terms, stay=stay, counted=found)
+    return (
+        None if priced.is_open and is_going_on else Blocked(terms=terms, stay=stay, counted=found)
+    )

@@ -1,7 +1,8 @@
-"""What stands as JSON in the rows of statements: lines, taxes, and names. Here alone it is written and read.
+"""What stands as JSON in the rows of statements: lines, taxes, and names. Here alone it is written
+and read.
 
-The texts are sealed by digests, so the same values always give the same text. Amounts are minor units; prices and rates
-are texts with the decimals that they were given.
+The texts are sealed by digests, so the same values always give the same text. Amounts are minor
+units; prices and rates are texts with the decimals that they were given.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from levity_trio.records import record
 
 @record
 class Names:
-    """The names on a statement: of the household, and of the places and vehicles of its charging sessions."""
+    """The names on a statement: of the household, and of the places and vehicles of its charging
+    sessions."""
 
     party: Party
     spaces: Mapping[tuple[str, int], str] = field(default_factory=dict)
@@ -76,11 +78,14 @@ def taxes_text(taxes: Iterable[TaxSum]) -> str:
 def taxes_of(text: str) -> tuple[TaxSum, ...]:
     """Return the sums of a text of `statement.taxes`."""
     rows = orjson.loads(text)
-    return tuple(TaxSum(rate=Decimal(rate), net=net, tax=tax, gross=gross) for rate, net, tax, gross in rows)
+    return tuple(
+        TaxSum(rate=Decimal(rate), net=net, tax=tax, gross=gross) for rate, net, tax, gross in rows
+    )
 
 
 def names_text(names: Names, salt: str, sheet: str | None = None) -> str:
-    """Return names as the text of `statement_party.party`. Without salt, names could be guessed from its digest.
+    """Return names as the text of `statement_party.party`. Without salt, names could be guessed
+    from its digest.
 
     The digest of the statement's sheet, with that salt, is in the text, and sealed with it.
     """
@@ -91,7 +96,10 @@ def names_text(names: Names, salt: str, sheet: str | None = None) -> str:
             "name": party.name,
             "address": party.address,
             "contact": party.contact,
-            "spaces": {f"{charger}/{connector}": name for (charger, connector), name in names.spaces.items()},
+            "spaces": {
+                f"{charger}/{connector}": name
+                for (charger, connector), name in names.spaces.items()
+            },
             "vehicles": {str(vehicle): name for vehicle, name in names.vehicles.items()},
             **({} if sheet is None else {"sheet": sheet}),
         }

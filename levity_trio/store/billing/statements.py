@@ -1,11 +1,14 @@
-"""Statements from their rows. A closed one has the names of its day; one that is not closed has those of now.
+"""Statements from their rows. A closed one has the names of its day; one that is not closed has
+those of now.
 
-On a statement, lines are numbered from 1: those that ask, in the order of their rows, then what is held back. So a
-`Position` here has the number of its line where the database has the id of a row (`line_of_position`).
+On a statement, lines are numbered from 1: those that ask, in the order of their rows, then what is
+held back. So a `Position` here has the number of its line where the database has the id of a row
+(`line_of_position`).
 
-A seal is a digest over a statement and the seal before, so that changed rows are found by comparing paper. A content is
-a digest over the figures and positions of a statement; its seal adds the number, the digest of its names, and the seal
-before. All are SHA-256 over JSON with sorted keys, in hexadecimal digits.
+A seal is a digest over a statement and the seal before, so that changed rows are found by comparing
+paper. A content is a digest over the figures and positions of a statement; its seal adds the
+number, the digest of its names, and the seal before. All are SHA-256 over JSON with sorted keys, in
+hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -50,7 +53,8 @@ class Figures(NamedTuple):
 
 
 class PositionRow(NamedTuple):
-    """The columns of a position that the content of its statement covers, in the order of the rows."""
+    """The columns of a position that the content of its statement covers, in the order of the
+    rows."""
 
     kind: str
     tx_id: int | None
@@ -79,15 +83,23 @@ TOLD_VERSION: Final = 91
 UNASKED: Final = (Kind.HELD_BACK, Kind.UNPRICED)
 """They have no lines."""
 _STATEMENT: Final = (
-    "SELECT number, statement.previous_digest, statement.digest, closed_at, biller_id, party, language, sheet,"  # noqa: S608
-    f" {', '.join(f'statement.{name}' for name in FIGURES)} FROM statement JOIN closing ON closing.id = closing_id"
-    " LEFT JOIN statement_party ON statement_id = statement.id WHERE statement.id = ?"
+    "SELECT number, statement.previous_digest, statement.digest, closed_at, biller_id, party, "  # noqa: S608
+    f"language, sheet, {', '.join(f'statement.{name}' for name in FIGURES)} "
+    "FROM statement JOIN closing ON closing.id = closing_id LEFT "
+    "JOIN statement_party ON statement_id = statement.id "
+    "WHERE statement.id = ?"
 )
-_POSITIONS: Final = f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ? ORDER BY id"  # noqa: S608
+_POSITIONS: Final = (
+    f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ? ORDER BY id"  # noqa: S608
+)
 _LINE: Final = (
-    "SELECT statement_id, number, (SELECT count(*) FROM position AS other WHERE other.statement_id = one.statement_id"
-    " AND (other.kind IN ('held back', 'unpriced'), other.id) <= (one.kind IN ('held back', 'unpriced'), one.id))"
-    " FROM position AS one JOIN statement ON statement.id = statement_id WHERE one.id = ?"
+    "SELECT statement_id, number, (SELECT count(*) FROM position AS other "
+    "WHERE other.statement_id = one.statement_id "
+    "AND (other.kind IN ('held back', 'unpriced'), other.id) <= (one.kind IN ('held back', "
+    "'unpriced'), one.id)) "
+    "FROM position AS one "
+    "JOIN statement ON statement.id = statement_id "
+    "WHERE one.id = ?"
 )
 _ACCOUNT: Final = "SELECT name, address, contact, language FROM account WHERE id = ?"
 _SPACES: Final = "SELECT cp_id, conn_id, name FROM space WHERE cp_id IN ({})"
@@ -97,10 +109,10 @@ _VEHICLES: Final = "SELECT id, name FROM vehicle WHERE id IN ({})"
 class Printed(NamedTuple):
     """A statement, its templates, its language, and what it said when it was closed.
 
-    The templates are the biller's of its closing, and the newest; None is the one of this program. The language is that
-    of the household, as it was at the closing; None: that of the template; "": it was closed before papers had one. The
-    sheet is None if it is not closed, after the names were removed, and until it is made of what was closed before
-    sheets were.
+    The templates are the biller's of its closing, and the newest; None is the one of this program.
+    The language is that of the household, as it was at the closing; None: that of the template; "":
+    it was closed before papers had one. The sheet is None if it is not closed, after the names were
+    removed, and until it is made of what was closed before sheets were.
     """
 
     statement: Statement
@@ -123,7 +135,8 @@ def statement(rows: Rows, statement_id: int) -> Statement:
 
 
 def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
-    """Yield closed statements with their templates; who bills is read once. Raises LookupError for an unknown id."""
+    """Yield closed statements with their templates; who bills is read once. Raises LookupError for
+    an unknown id."""
 
     newest = newest_biller(rows)
     billers = cache(partial(biller_of, rows))
@@ -131,16 +144,25 @@ def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
         found = rows(_STATEMENT, (statement_id,))
         if not found:
             raise LookupError(f"there is no statement with the id {statement_id}")
-        number, previous_digest, digest, closed_at, biller_id, party, language, sheet, *values = found[0]
-        figures, positions = Figures(*values), [PositionRow(*row) for row in rows(_POSITIONS, (statement_id,))]
+        number, previous_digest, digest, closed_at, biller_id, party, language, sheet, *values = (
+            found[0]
+        )
+        figures, positions = (
+            Figures(*values),
+            [PositionRow(*row) for row in rows(_POSITIONS, (statement_id,))],
+        )
         biller = billers(biller_id) if biller_id else newest
-        one = _statement(rows, figures, positions, names_of(party) if party else None, _owner(biller))
+        one = _statement(
+            rows, figures, positions, names_of(party) if party else None, _owner(biller)
+        )
         closed = replace(one, number=str(number), closed_on=_local_day(closed_at, figures.zone))
         sealed = replace(closed, digest=digest, previous_digest=previous_digest)
         yield Printed(sealed, _templates(biller, newest), language, sheet)
 
 
-def not_closed(rows: Rows, statements: Iterable[tuple[Figures, Sequence[PositionRow]]]) -> Iterator[Printed]:
+def not_closed(
+    rows: Rows, statements: Iterable[tuple[Figures, Sequence[PositionRow]]]
+) -> Iterator[Printed]:
     """Yield statements that are not closed, with the names of now."""
     newest = newest_biller(rows)
     for figures, positions in statements:
@@ -150,13 +172,19 @@ def not_closed(rows: Rows, statements: Iterable[tuple[Figures, Sequence[Position
 
 
 def as_closed(one: Printed, number: int, previous: str, at: str) -> Printed:
-    """Return a statement as it is when it is closed, but for its digest, which covers what it says."""
-    closed = replace(one.statement, number=str(number), closed_on=_local_day(at, one.statement.zone))
+    """Return a statement as it is when it is closed, but for its digest, which covers what it
+    says."""
+    closed = replace(
+        one.statement, number=str(number), closed_on=_local_day(at, one.statement.zone)
+    )
     return one._replace(statement=replace(closed, digest=NO_DIGEST, previous_digest=previous))
 
 
-def names_now(rows: Rows, account: int, positions: Sequence[PositionRow]) -> tuple[Names, str | None]:
-    """Return the names that a statement of this account would have if it were closed now, and its language."""
+def names_now(
+    rows: Rows, account: int, positions: Sequence[PositionRow]
+) -> tuple[Names, str | None]:
+    """Return the names that a statement of this account would have if it were closed now, and its
+    language."""
     ((name, address, contact, language),) = rows(_ACCOUNT, (account,))
     places = {(one.cp_id, connector) for one in positions for connector in (one.conn_id, 0)}
     chargers = {one.cp_id for one in positions if one.cp_id is not None}
@@ -165,7 +193,9 @@ def names_now(rows: Rows, account: int, positions: Sequence[PositionRow]) -> tup
         party=Party(name=name, address=address_lines(address), contact=contact),
         spaces={
             (charger, connector): space
-            for charger, connector, space in rows(_SPACES.format(marks(chargers) or "NULL"), [*chargers])
+            for charger, connector, space in rows(
+                _SPACES.format(marks(chargers) or "NULL"), [*chargers]
+            )
             if (charger, connector) in places
         },
         vehicles=dict(rows(_VEHICLES.format(marks(vehicles) or "NULL"), [*vehicles])),
@@ -187,11 +217,19 @@ def _templates(*billers: Biller | None) -> tuple[str | None, ...]:
 
 
 def _statement(
-    rows: Rows, figures: Figures, positions: Sequence[PositionRow], names: Names | None, owner: Owner
+    rows: Rows,
+    figures: Figures,
+    positions: Sequence[PositionRow],
+    names: Names | None,
+    owner: Owner,
 ) -> Statement:
-    """Return a statement without what its closing says. The names are None after they were removed."""
+    """Return a statement without what its closing says. The names are None after they were
+    removed."""
     in_order = sorted(positions, key=lambda one: one.kind in UNASKED)
-    shown = [(one.kind in UNASKED, _position(rows, line, one, names)) for line, one in enumerate(in_order, 1)]
+    shown = [
+        (one.kind in UNASKED, _position(rows, line, one, names))
+        for line, one in enumerate(in_order, 1)
+    ]
     return Statement(
         account=figures.account_id,
         month=date.fromisoformat(f"{figures.month}-01"),
@@ -218,7 +256,9 @@ def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> P
         connector=row.conn_id,
         space=names.space(row.cp_id, row.conn_id) if names else None,
         tag=row.id_tag,
-        vehicle=names.vehicles.get(row.vehicle_id) if names and row.vehicle_id is not None else None,
+        vehicle=names.vehicles.get(row.vehicle_id)
+        if names and row.vehicle_id is not None
+        else None,
         started_at=_moment(row.started_at),
         ended_at=_moment(row.ended_at),
         energy_wh=row.energy_wh,
@@ -241,17 +281,21 @@ def _local_day(text: str | None, zone: str) -> date | None:
 
 
 def content_of(figures: Sequence[Any], positions: Iterable[Sequence[Any]]) -> str:
-    """Return the digest over the FIGURES of a statement and OF_POSITION of each of its positions."""
+    """Return the digest over the FIGURES of a statement and OF_POSITION of each of its
+    positions."""
     return _digest({"figures": list(figures), "positions": [list(row) for row in positions]})
 
 
 def seal_of(number: int, content: str, party_digest: str, previous: str) -> str:
     """Return the seal of a statement."""
-    return _digest({"number": number, "content": content, "party": party_digest, "previous": previous})
+    return _digest(
+        {"number": number, "content": content, "party": party_digest, "previous": previous}
+    )
 
 
 def party_digest(party: str) -> str:
-    """Return the digest over a text of `statement_party`. It has salt: else names could be guessed."""
+    """Return the digest over a text of `statement_party`. It has salt: else names could be
+    guessed."""
     return hashlib.sha256(party.encode()).hexdigest()
 
 

@@ -1,5 +1,5 @@
-"""Which tariffs hold, from the stored versions and assignments. Only reads, so the writer and read-only connections
-share it."""
+"""Which tariffs hold, from the stored versions and assignments. Only reads, so the writer and
+read-only connections share it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ parsed = lru_cache(maxsize=PARSED)(parse)
 
 
 def first_open_day(rows: Rows) -> date | None:
-    """Return the first day of the first month that is not closed; None before a month was closed."""
+    """Return the first day of the first month that is not closed; None before a month was
+    closed."""
     known = begun(rows)
     return None if known is None or not known.is_closed else known.open_month.first_day
 
@@ -37,16 +38,21 @@ def first_open_day(rows: Rows) -> date | None:
 def assignments_of(rows: Rows, target: Target) -> list[Assignment]:
     """Return the assignments of a target in the order of their days, then of their entry."""
     found = rows(_ASSIGNMENTS, target)
-    return [Assignment(number, target, date.fromisoformat(since), *rest) for number, since, *rest in found]
+    return [
+        Assignment(number, target, date.fromisoformat(since), *rest)
+        for number, since, *rest in found
+    ]
 
 
 def versions_of(rows: Rows, tariff: int) -> list[Tariff]:
-    """Return the versions of a tariff that were not withdrawn. All have the name of the tariff as it is stored."""
+    """Return the versions of a tariff that were not withdrawn. All have the name of the tariff as
+    it is stored."""
     return [replace(parsed(text), name=name) for name, text in rows(_VERSIONS, (tariff,))]
 
 
 class Trial(NamedTuple):
-    """A version of a tariff, as if it had always held: for a target, or (None) wherever its tariff is assigned.
+    """A version of a tariff, as if it had always held: for a target, or (None) wherever its tariff
+    is assigned.
 
     `number` is that of the tariff, 0 if it is not there yet.
     """
@@ -57,7 +63,8 @@ class Trial(NamedTuple):
 
 
 class Tariffs:
-    """Finds which tariffs hold, within one read; what it looked up is kept. A trial goes before what is stored."""
+    """Finds which tariffs hold, within one read; what it looked up is kept. A trial goes before
+    what is stored."""
 
     def __init__(self, rows: Rows, trial: Trial | None = None) -> None:
         self._rows = rows
@@ -70,7 +77,8 @@ class Tariffs:
             self._assignments[trial.target] = [always]
 
     def of(self, account: int | None, charger: str, day: date) -> Versions | None:
-        """Return the tariff of a session that starts on this day at a charger; None if there is none.
+        """Return the tariff of a session that starts on this day at a charger; None if there is
+        none.
 
         None also if the one that is assigned has no version: no other one steps in for it.
         """
@@ -92,7 +100,11 @@ class Tariffs:
         return self._versions[tariff]
 
     def _of(self, assignment: Assignment | None) -> Versions | None:
-        return None if assignment is None or assignment.tariff is None else self.versions(assignment.tariff)
+        return (
+            None
+            if assignment is None or assignment.tariff is None
+            else self.versions(assignment.tariff)
+        )
 
     def _assignments_of(self, target: Target) -> list[Assignment]:
         if target not in self._assignments:

@@ -6,4 +6,6 @@ from __future__ import annotations
 def evidence_of(table: str) -> str:
     """Return SQL that joins `evidence` to the messages of this table."""
     columns = (("session_id", "session_id"), ("message_id", "message_id"), ("at", "received_at"))
-    return "evidence ON " + " AND ".join(f"evidence.{one} = {table}.{other}" for one, other in columns)
+    return "evidence ON " + " AND ".join(
+        f"evidence.{one} = {table}.{other}" for one, other in columns
+    )

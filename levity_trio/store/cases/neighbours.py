@@ -2,11 +2,12 @@
 
 Before and after it on its connector: their registers, swapped meters, and starts that overlap.
 
-Elsewhere, those that ran at the same time and may tell the same register: on the charger's other connectors, or on
-other chargers, if two were set up with one meter's address. Registers of their own rarely meet. So nearly always two
-statements for each other connector, and three for all other chargers, find nothing to load. Two chargers have two
-clocks, so what another one sent is put on the clock of this one. By a clock that stands still, all transactions have
-one time. Then the times of receipt count. By a clock that was not set, messages that were queued have the time of their
+Elsewhere, those that ran at the same time and may tell the same register: on the charger's other
+connectors, or on other chargers, if two were set up with one meter's address. Registers of their
+own rarely meet. So nearly always two statements for each other connector, and three for all other
+chargers, find nothing to load. Two chargers have two clocks, so what another one sent is put on the
+clock of this one. By a clock that stands still, all transactions have one time. Then the times of
+receipt count. By a clock that was not set, messages that were queued have the time of their
 receipt. Then that clock tells how far they are apart.
 """
 
@@ -40,7 +41,13 @@ from levity_trio.charging.sent.evidence import (
     seconds,
 )
 from levity_trio.charging.sent.figures import CORRECTED, SCALED, overlap
-from levity_trio.charging.sent.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
+from levity_trio.charging.sent.timeline import (
+    MessageTime,
+    Timeline,
+    by_receipt,
+    by_unset_clock,
+    message_time,
+)
 from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
 from levity_trio.store.cases.settled import SYSTEM, open_reviews
 from levity_trio.store.cases.transaction import (
@@ -60,40 +67,52 @@ from levity_trio.wire.times import shifted_stamp
 _PLACE: Final = attrgetter("own_start_time", "id")
 _OF_SCALE: Final = frozenset({Code.READINGS_UNIT, Code.WRONG_FACTOR})
 """Doubts that ask by which factor a register may be wrong."""
-_OF_ANOTHER_REGISTER: Final = frozenset({Code.STOPS_EXCHANGED, Code.SESSION_COUNT, Code.UNKNOWN_START})
-"""Doubts in which the stop as sent may be of another register than the one that the figure is based on."""
+_OF_ANOTHER_REGISTER: Final = frozenset(
+    {Code.STOPS_EXCHANGED, Code.SESSION_COUNT, Code.UNKNOWN_START}
+)
+"""Doubts in which the stop as sent may be of another register than the one that the figure is based
+on."""
 
 STARTS: Final = (
-    "SELECT meter_start, coalesce(CASE WHEN judged_at <= ?5 THEN billed_until_wh END, meter_stop) FROM tx"
-    " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?5 AND (own_start_time, id) < (?3, ?4)"
-    " ORDER BY own_start_time DESC, id DESC LIMIT ?6"
+    "SELECT meter_start, coalesce(CASE WHEN judged_at <= ?5 THEN billed_until_wh END, meter_stop) "
+    "FROM tx "
+    "WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?5 AND (own_start_time, id) < (?3, ?4) "
+    "ORDER BY own_start_time DESC, id DESC LIMIT ?6"
 )
 SAME_START: Final = (
-    "SELECT coalesce(CASE WHEN earlier.judged_at <= ? THEN earlier.billed_until_wh END, earlier.meter_stop),"
-    " earlier.created_at, tx.created_at FROM tx JOIN tx AS earlier ON earlier.cp_id = tx.cp_id"
-    " AND earlier.conn_id = tx.conn_id AND earlier.id_tag = tx.id_tag AND earlier.sent_start_time = tx.sent_start_time"
-    " AND earlier.meter_start = tx.meter_start AND earlier.id < tx.id WHERE tx.id = ? ORDER BY earlier.id DESC LIMIT ?"
+    "SELECT coalesce(CASE WHEN earlier.judged_at <= ? THEN earlier.billed_until_wh END, "
+    "earlier.meter_stop), earlier.created_at, tx.created_at "
+    "FROM tx "
+    "JOIN tx AS earlier ON earlier.cp_id = tx.cp_id AND earlier.conn_id = tx.conn_id "
+    "AND earlier.id_tag = tx.id_tag AND earlier.sent_start_time = tx.sent_start_time "
+    "AND earlier.meter_start = tx.meter_start AND earlier.id < tx.id "
+    "WHERE tx.id = ? ORDER BY earlier.id DESC LIMIT ?"
 )
 
 
 _AROUND: Final = (
-    f"SELECT * FROM ({NEXT_TO.format('<')} AND created_at <= ?5 ORDER BY own_start_time DESC, id DESC LIMIT 5)"  # noqa: S608
-    f" AS nearest UNION ALL SELECT * FROM ({NEXT_TO.format('>')} AND created_at <= ?5 ORDER BY own_start_time, id"
-    " LIMIT 5) AS nearest"
+    "SELECT * "  # noqa: S608
+    f"FROM ({NEXT_TO.format('<')} AND created_at <= ?5 ORDER BY own_start_time DESC, id DESC "
+    "LIMIT 5) AS nearest "
+    "UNION ALL SELECT * "
+    f"FROM ({NEXT_TO.format('>')} AND created_at <= ?5 ORDER BY own_start_time, id "
+    "LIMIT 5) AS nearest"
 )
-"""So many transactions before one and after it on its connector are looked at: the nearest may be empty."""
+"""So many transactions before one and after it on its connector are looked at: the nearest may be
+empty."""
 
 
 class Around(NamedTuple):
-    """The transactions before one on its connector, the newest first, and those after it, the oldest first."""
+    """The transactions before one on its connector, the newest first, and those after it, the
+    oldest first."""
 
     before: Sequence[Known]
     after: Sequence[Known]
 
 
 class Course:
-    """What ran on the connectors of a charger, as received until a moment. What one write or read asks of it more than
-    once is loaded once."""
+    """What ran on the connectors of a charger, as received until a moment. What one write or read
+    asks of it more than once is loaded once."""
 
     def __init__(self, rows: Rows, charger: str, until: str = LAST_TIME) -> None:
         self.rows = rows
@@ -108,7 +127,8 @@ class Course:
         return connectors(self.rows, self.charger, "tx")
 
     def around(self, tx: Known) -> Around:
-        """Return the transactions before one and after it. One that was judged later had the registers as sent."""
+        """Return the transactions before one and after it. One that was judged later had the
+        registers as sent."""
         place = tx.place
         if self._around is None or self._around[0] != place:
             found = sorted(map(Known._make, self.rows(_AROUND, (*place, self.until))), key=_PLACE)
@@ -119,7 +139,8 @@ class Course:
         return self._around[1]
 
     def beside(self, own: Span) -> list[Span]:
-        """Return the transactions beside one in time, those of each connector together and in order of time."""
+        """Return the transactions beside one in time, those of each connector together and in order
+        of time."""
         if self._beside is not None and self._beside[0] == own:
             return self._beside[1]
         spans: list[Span] = []
@@ -133,8 +154,14 @@ class Course:
             return spans
         # On other chargers by our clock. Of one that has just begun, its own end will show more.
         end = own.begin + 1 if own.end is None else own.end
-        ended = LAST_TIME if own.own_ended is None else shifted_stamp(own.own_ended, timedelta(seconds=own.behind))
-        found = self.rows(_ELSEWHERE, (own.charger, own.start_time, self.until, end, own.begin, ended))
+        ended = (
+            LAST_TIME
+            if own.own_ended is None
+            else shifted_stamp(own.own_ended, timedelta(seconds=own.behind))
+        )
+        found = self.rows(
+            _ELSEWHERE, (own.charger, own.start_time, self.until, end, own.begin, ended)
+        )
         away = defaultdict[tuple[str, int], list[Span]](list)
         for span in sorted((Span(*row) for row in found), key=attrgetter("own_began", "id")):
             if span.begin is not None and span.connector is not None:
@@ -155,10 +182,11 @@ def _as_of(tx: Known, until: str) -> Known:
 
 
 def preceding(course: Course, tx: Known) -> Neighbour | None:
-    """Return the previous transaction on its connector; if the two overlap, with the range of its own readings.
+    """Return the previous transaction on its connector; if the two overlap, with the range of its
+    own readings.
 
-    An empty one below those before it had a wrong clock, or the register was reset, or it was sent again: the one
-    before counts."""
+    An empty one below those before it had a wrong clock, or the register was reset, or it was sent
+    again: the one before counts."""
     neighbours = course.around(tx).before
     counting = _counting(neighbours)
     before = neighbour(course, tx, counting[0]) if counting else None
@@ -172,27 +200,44 @@ def preceding(course: Course, tx: Known) -> Neighbour | None:
 
 
 def _resets(rows: Rows, tx: Known, neighbours: Sequence[Known]) -> int:
-    """Return how many of these transactions began anew, or ended so, without a boot since the one before."""
+    """Return how many of these transactions began anew, or ended so, without a boot since the one
+    before."""
     starts = [tx.meter_start, *map(_sent_begin, neighbours)]
-    pairs = [pair for pair, later in zip(pairwise(neighbours), starts, strict=False) if _was_reset(*pair, later)]
+    pairs = [
+        pair
+        for pair, later in zip(pairwise(neighbours), starts, strict=False)
+        if _was_reset(*pair, later)
+    ]
     if not pairs:
         return 0
-    booted = [at for at, _ in boots(rows, tx.charger, neighbours[-1].created_at, neighbours[0].created_at)]
-    return sum(not any(last.created_at <= at <= one.created_at for at in booted) for one, last in pairs)
+    booted = [
+        at for at, _ in boots(rows, tx.charger, neighbours[-1].created_at, neighbours[0].created_at)
+    ]
+    return sum(
+        not any(last.created_at <= at <= one.created_at for at in booted) for one, last in pairs
+    )
 
 
 def _was_reset(one: Known, last: Known, later: int | None) -> bool:
-    """Whether the register fell to 0 at the start of a transaction, or between its start and its stop, and the later
-    one began no higher than there."""
+    """Whether the register fell to 0 at the start of a transaction, or between its start and its
+    stop, and the later one began no higher than there."""
     begin, end = _sent_begin(one), _sent_end(one) or 0
     return begin == 0 < (last.end or 0) or (0 < end < (begin or 0) - 1 and (later or 0) <= end)
 
 
 def _counting(found: Sequence[Known]) -> Sequence[Known]:
-    """Leave out the newest that are empty and below another one, up to the newest that is not empty."""
-    empty = [None not in (one.begin, one.end) and (one.begin == one.end or _is_zero(one)) for one in found]
+    """Leave out the newest that are empty and below another one, up to the newest that is not
+    empty."""
+    empty = [
+        None not in (one.begin, one.end) and (one.begin == one.end or _is_zero(one))
+        for one in found
+    ]
     found = found[: empty.index(False) + 1] if False in empty else found
-    while len(found) > 1 and empty.pop(0) and (found[0].end or 0) < max(one.end or 0 for one in found[1:]):
+    while (
+        len(found) > 1
+        and empty.pop(0)
+        and (found[0].end or 0) < max(one.end or 0 for one in found[1:])
+    ):
         found = found[1:]
     return found
 
@@ -214,8 +259,8 @@ def _sent_end(one: Known) -> int | None:
 
 
 def neighbour(course: Course, tx: Known, one: Known) -> Neighbour | None:
-    """Return a transaction next to one; None if the meter was swapped between the two. If they overlap, with the range
-    of its own readings."""
+    """Return a transaction next to one; None if the meter was swapped between the two. If they
+    overlap, with the range of its own readings."""
     if _is_swapped_between(course.rows, tx, one):
         return None
     begin, end, sent_begin = one.begin, one.end, _sent_begin(one)
@@ -240,7 +285,8 @@ def _with_doubts(rows: Rows, one: Known, other: Neighbour) -> Neighbour:
     return other._replace(
         is_lagging=any(words.startswith(OLD) for _, words in reviews),
         is_doubtful=bool(doubts),
-        is_scale_doubtful=bool(doubts & _OF_SCALE) or (Code.NOTHING_AGREES in doubts and not _is_zero(one)),
+        is_scale_doubtful=bool(doubts & _OF_SCALE)
+        or (Code.NOTHING_AGREES in doubts and not _is_zero(one)),
         replaced_end=_sent_end(one) if doubts and not doubts & _OF_ANOTHER_REGISTER else None,
     )
 
@@ -250,9 +296,12 @@ def _with_readings(rows: Rows, tx: Known, one: Known, other: Neighbour) -> Neigh
     start, stop, begin, end = register(tx.meter_start), register(tx.meter_stop), one.begin, one.end
     if begin is None or end is None or start is None:
         return other
-    # A reading from before its start tells since when one ran: a session that begins again after a boot may bring the
-    # readings of the one before. Registers that count each transaction from 0 are no sign of it.
-    theirs_since = one.own_start_time if one.early_reading_at is None or not begin else one.early_reading_at
+    # A reading from before its start tells since when one ran: a session that begins again after a
+    # boot may bring the readings of the one before. Registers that count each transaction from 0
+    # are no sign of it.
+    theirs_since = (
+        one.own_start_time if one.early_reading_at is None or not begin else one.early_reading_at
+    )
     since = tx.own_start_time if tx.early_reading_at is None or not start else tx.early_reading_at
     is_at_once = theirs_since < ended_at(tx) and since < _ended(one)
     claimed = (min(begin, other.replaced or begin), max(end, other.replaced_end or end))
@@ -274,17 +323,22 @@ def _ended(one: Known) -> str:
 
 
 def factor_of(method: str | None, wh: int, rise: int) -> float:
-    """Return the factor that registers lacked, by the figure and their rise in Wh; 0 if these do not show it. A person
-    may have corrected a figure for other reasons, so it must be nearly that many times the rise."""
+    """Return the factor that registers lacked, by the figure and their rise in Wh; 0 if these do
+    not show it. A person may have corrected a figure for other reasons, so it must be nearly that
+    many times the rise."""
     if method not in (SCALED, CORRECTED):
         return 1
-    ratio, most = wh / rise if rise > 0 else 0.0, 2 if method == SCALED else 1 + tolerances.POWER_SHARE
+    ratio, most = (
+        wh / rise if rise > 0 else 0.0,
+        2 if method == SCALED else 1 + tolerances.POWER_SHARE,
+    )
     shown = (factor for factor in tolerances.FACTORS if factor / most < ratio < most * factor)
     return next(shown, 0 if method == SCALED else 1)
 
 
 def _most_apart(tx: Known, one: Known) -> float:
-    """Return the most seconds between it and a neighbour, by the own times of stop and start or by their receipts.
+    """Return the most seconds between it and a neighbour, by the own times of stop and start or by
+    their receipts.
 
     The receipts tell nothing if the later one waited, unless the clock was put right meanwhile.
     """
@@ -294,12 +348,16 @@ def _most_apart(tx: Known, one: Known) -> float:
         return inf
     apart = seconds(later.own_start_time) - seconds(ended)
     is_queued = apart >= 0 and (later.start_skew or 0) < -CLOCK_SECONDS
-    return apart if is_queued else max(0.0, apart, seconds(later.created_at) - seconds(first.stop_received_at))
+    return (
+        apart
+        if is_queued
+        else max(0.0, apart, seconds(later.created_at) - seconds(first.stop_received_at))
+    )
 
 
 def _is_swapped_between(rows: Rows, tx: Known, one: Known) -> bool:
-    """Whether the meter was swapped between two transactions: between the receipts of their starts; if the register
-    fell from one to the other, also before a start that was queued was received."""
+    """Whether the meter was swapped between two transactions: between the receipts of their starts;
+    if the register fell from one to the other, also before a start that was queued was received."""
     if is_other_meter(rows, tx.charger, *sorted((tx.created_at, one.created_at))):
         return True
     ours = (min(tx.own_start_time, tx.created_at), tx.created_at, tx.meter_start, tx.meter_stop)
@@ -310,19 +368,25 @@ def _is_swapped_between(rows: Rows, tx: Known, one: Known) -> bool:
 
 
 def begin_after(course: Course, tx: Known) -> int | None:
-    """Return the register in Wh of the next start, if the same meter counted it as at the receipt of a stop."""
+    """Return the register in Wh of the next start, if the same meter counted it as at the receipt
+    of a stop."""
     after, stopped = course.around(tx).after[:1], tx.stop_received_at
-    if not after or stopped is None or is_other_meter(course.rows, tx.charger, stopped, after[0].created_at):
+    if (
+        not after
+        or stopped is None
+        or is_other_meter(course.rows, tx.charger, stopped, after[0].created_at)
+    ):
         return None
     return after[0].meter_start
 
 
 def counted_until(course: Course, tx: Known, start: int, ended: int) -> int | None:
-    """Return the register in Wh that a connector had reached before a transaction, if earlier ones have the same start
-    and the same meter, and energy: its clock does not run, and the start may have been sent again. `ended` is the
-    register at the end of the previous transaction.
+    """Return the register in Wh that a connector had reached before a transaction, if earlier ones
+    have the same start and the same meter, and energy: its clock does not run, and the start may
+    have been sent again. `ended` is the register at the end of the previous transaction.
 
-    None if the register was reset: it is lower at the next start, which is none that was sent again.
+    None if the register was reset: it is lower at the next start, which is none that was sent
+    again.
     """
     rows, until = course.rows, course.until
     same = rows(SAME_START, (until, tx.id, tolerances.COMPARED_STARTS))
@@ -331,14 +395,22 @@ def counted_until(course: Course, tx: Known, start: int, ended: int) -> int | No
         return None
     reached: int = max(ended, highest)
     following = [one for one in course.around(tx).after[:1] if one.meter_start is not None]
-    is_reset = any((one.meter_start or 0) < reached and not rows(SAME_START, (until, one.id, 1)) for one in following)
+    is_reset = any(
+        (one.meter_start or 0) < reached and not rows(SAME_START, (until, one.id, 1))
+        for one in following
+    )
     return None if is_reset else reached
 
 
 def starts_overlap(course: Course, place: Place) -> bool:
-    """Whether starts on a connector have lain within the previous transaction, so that others may, too."""
+    """Whether starts on a connector have lain within the previous transaction, so that others may,
+    too."""
     found = course.rows(STARTS, (*place, course.until, tolerances.COMPARED_STARTS))
-    complete = ((start, begin, end) for (start, _), (begin, end) in pairwise(found) if None not in (start, begin, end))
+    complete = (
+        (start, begin, end)
+        for (start, _), (begin, end) in pairwise(found)
+        if None not in (start, begin, end)
+    )
     overlaps = [start for start, begin, end in complete if begin < start < end - 1]
     return len(overlaps) >= tolerances.FEW
 
@@ -353,9 +425,13 @@ def is_other_meter(rows: Rows, charger: str, first: str, last: str) -> bool:
 
 
 def boots(rows: Rows, charger: str, first: str, last: str) -> list[tuple[str, bool]]:
-    """Return a charger's boots between two times: when received, and whether each reported another meter."""
+    """Return a charger's boots between two times: when received, and whether each reported another
+    meter."""
     times = rows(
-        "SELECT received_at, meter_serial_number FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY id",
+        (
+            "SELECT received_at, meter_serial_number FROM boot "
+            "WHERE cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY id"
+        ),
         (charger, first, last),
     )
     if not times:
@@ -370,8 +446,9 @@ def boots(rows: Rows, charger: str, first: str, last: str) -> list[tuple[str, bo
 
 
 _SERIAL: Final = (
-    "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at <= ? AND meter_serial_number IS NOT NULL"
-    " ORDER BY received_at DESC, id DESC LIMIT 1"
+    "SELECT meter_serial_number FROM boot "
+    "WHERE cp_id = ? AND received_at <= ? AND meter_serial_number IS NOT NULL "
+    "ORDER BY received_at DESC, id DESC LIMIT 1"
 )
 
 MOST: Final = 50
@@ -381,30 +458,42 @@ _NEAREST_AWAY: Final = 10
 _MOST_AWAY: Final = 3
 """So many of them are evidence. With more on one meter, a doubt is all that anybody can want."""
 AROUND: Final = 3
-"""So many transactions before another one and after it on a connector are evidence of which register it has."""
-# The registers as sent, unless they are plainly wrong: the judge may have replaced them because they are shared.
+"""So many transactions before another one and after it on a connector are evidence of which
+register it has."""
+# The registers as sent, unless they are plainly wrong: the judge may have replaced them because
+# they are shared.
 _COLUMNS: Final = (
-    "SELECT id, cp_id, conn_id, own_start_time, CASE WHEN status = 'Active' OR stop_received_at > ?3 THEN NULL"
-    " WHEN stopped_by = 'system' THEN coalesce(last_reading_at, own_start_time) ELSE own_stop_time END,"
-    " coalesce(CASE WHEN is_unfit THEN billed_from_wh END, meter_start, billed_from_wh),"
-    " coalesce(CASE WHEN is_unfit THEN billed_until_wh END, meter_stop),"
-    " CASE WHEN stopped_by <> 'system' AND stop_received_at <= ?3 THEN meter_stop END, created_at,"
-    " CASE WHEN status <> 'Active' AND stop_received_at <= ?3 THEN stop_received_at END, start_time"
-    " FROM (SELECT *, judged_at <= ?3 AND (meter_start = 0 OR meter_stop < meter_start) AS is_unfit FROM tx) AS tx"
-    " WHERE +created_at <= ?3 AND"
+    "SELECT id, cp_id, conn_id, own_start_time, CASE "
+    "WHEN status = 'Active' OR stop_received_at > ?3 THEN NULL "
+    "WHEN stopped_by = 'system' THEN coalesce(last_reading_at, own_start_time) "
+    "ELSE own_stop_time END, coalesce(CASE "
+    "WHEN is_unfit THEN billed_from_wh END, meter_start, billed_from_wh), coalesce(CASE "
+    "WHEN is_unfit THEN billed_until_wh END, meter_stop), CASE "
+    "WHEN stopped_by <> 'system' AND stop_received_at <= ?3 THEN meter_stop END, created_at, CASE "
+    "WHEN status <> 'Active' AND stop_received_at <= ?3 THEN stop_received_at END, start_time "
+    "FROM (SELECT *, judged_at <= ?3 AND (meter_start = 0 "
+    "OR meter_stop < meter_start) AS is_unfit FROM tx) AS tx "
+    "WHERE +created_at <= ?3 AND"
 )
 _SPAN: Final = f"{_COLUMNS} cp_id = ?1 AND conn_id = ?2"
 _NEXT_ENDED: Final = (
-    f"SELECT tx.id FROM (SELECT id, coalesce((SELECT stop_time FROM tx WHERE cp_id = cp.id AND stop_time > ?2"  # noqa: S608
-    f" ORDER BY stop_time LIMIT 1 OFFSET {MOST}), '{LAST_TIME}') AS latest FROM cp WHERE id <> ?1) AS cp CROSS JOIN tx"
-    " WHERE tx.cp_id = cp.id AND tx.stop_time > ?2 AND tx.stop_time < cp.latest AND tx.start_time <= ?2"
+    "SELECT tx.id "  # noqa: S608
+    "FROM (SELECT id, coalesce((SELECT stop_time FROM tx WHERE cp_id = cp.id AND stop_time > ?2 "
+    f"ORDER BY stop_time LIMIT 1 OFFSET {MOST}), '{LAST_TIME}') AS latest FROM cp "
+    "WHERE id <> ?1) AS cp "
+    "CROSS JOIN tx "
+    "WHERE tx.cp_id = cp.id AND tx.stop_time > ?2 AND tx.stop_time < cp.latest "
+    "AND tx.start_time <= ?2"
 )
 # Without a register above the begin of this one, or below that of its own, it shows nothing.
 _REACHES: Final = (
-    " AND +cp_id <> ?1 AND coalesce(meter_start, billed_from_wh) < ?4 AND (coalesce(last_register_wh, 0) > ?5"
-    " OR coalesce(meter_stop, 0) > ?5 OR coalesce(billed_until_wh, 0) > ?5 OR last_register_wh < meter_start)"
+    " AND +cp_id <> ?1 AND coalesce(meter_start, billed_from_wh) < ?4 "
+    "AND (coalesce(last_register_wh, 0) > ?5 OR coalesce(meter_stop, 0) > ?5 "
+    "OR coalesce(billed_until_wh, 0) > ?5 OR last_register_wh < meter_start)"
 )
-_NEAREST: Final = f" ORDER BY abs(coalesce(meter_start, billed_from_wh) - ?5), id LIMIT {_NEAREST_AWAY}"
+_NEAREST: Final = (
+    f" ORDER BY abs(coalesce(meter_start, billed_from_wh) - ?5), id LIMIT {_NEAREST_AWAY}"
+)
 _ELSEWHERE: Final = " UNION ALL ".join(
     f"SELECT * FROM ({_COLUMNS} {when}{_REACHES}{_NEAREST}) AS nearest"  # noqa: S608 - our own names
     for when in (
@@ -413,11 +502,13 @@ _ELSEWHERE: Final = " UNION ALL ".join(
         "start_time > ?2 AND start_time < ?6",
     )
 )
-"""What is open, what ended next on each charger, and what began meanwhile: no look at all that came later."""
+"""What is open, what ended next on each charger, and what began meanwhile: no look at all that came
+later."""
 _BOUNDARIES: Final = (
-    "SELECT own_start_time, created_at, start_skew_seconds, meter_start, own_stop_time, stop_received_at,"
-    " stop_skew_seconds, CASE WHEN stopped_by <> 'system' THEN meter_stop END FROM tx"
-    " WHERE cp_id = ?1 AND conn_id = ?2 AND +created_at <= ?3"
+    "SELECT own_start_time, created_at, start_skew_seconds, meter_start, own_stop_time, "
+    "stop_received_at, stop_skew_seconds, CASE "
+    "WHEN stopped_by <> 'system' THEN meter_stop END FROM tx "
+    "WHERE cp_id = ?1 AND conn_id = ?2 AND +created_at <= ?3"
 )
 
 
@@ -425,15 +516,18 @@ _BOUNDARIES: Final = (
 _RUNNING: Final = f"{_SPAN} AND {{0}} <= ?4 ORDER BY {{0}} DESC, id DESC LIMIT 1"
 _BEGUN: Final = f"{_SPAN} AND {{0}} > ?4 AND {{0}} < ?5 ORDER BY {{0}}, id LIMIT {MOST}"
 _EARLIER: Final = f"{_SPAN} AND ({{0}}, id) < (?4, ?5) ORDER BY {{0}} DESC, id DESC LIMIT 1"
-_BOUNDARIES_BEFORE: Final = f"{_BOUNDARIES} AND {{0}} <= ?4 ORDER BY {{0}} DESC, id DESC LIMIT {AROUND}"
+_BOUNDARIES_BEFORE: Final = (
+    f"{_BOUNDARIES} AND {{0}} <= ?4 ORDER BY {{0}} DESC, id DESC LIMIT {AROUND}"
+)
 _BOUNDARIES_AFTER: Final = f"{_BOUNDARIES} AND {{0}} > ?4 ORDER BY {{0}}, id LIMIT {AROUND}"
 
 
 class Span(NamedTuple):
-    """A transaction's stretch of time, in the database's format, and of its register in Wh. Open without an end.
+    """A transaction's stretch of time, in the database's format, and of its register in Wh. Open
+    without an end.
 
-    `stop` is the register of its stop as sent. The times are those of the charger's clock, or those of receipt if it
-    stands still.
+    `stop` is the register of its stop as sent. The times are those of the charger's clock, or those
+    of receipt if it stands still.
     """
 
     id: int
@@ -463,12 +557,16 @@ class Span(NamedTuple):
 
     @property
     def behind(self) -> float:
-        """By how many seconds the charger's clock was behind ours. A message that did not wait in the charger shows it;
-        if all did, so does the start as corrected."""
+        """By how many seconds the charger's clock was behind ours. A message that did not wait in
+        the charger shows it; if all did, so does the start as corrected."""
         if self.is_by_receipt:
             return 0.0
         pairs = ((self.own_began, self.received), (self.own_ended, self.stop_received))
-        late = min(seconds(here) - seconds(own) for own, here in pairs if own is not None and here is not None)
+        late = min(
+            seconds(here) - seconds(own)
+            for own, here in pairs
+            if own is not None and here is not None
+        )
         return late if late <= _LIVE else seconds(self.start_time) - seconds(self.own_began)
 
     def by_time(self, statement: str) -> str:
@@ -476,23 +574,31 @@ class Span(NamedTuple):
 
     @property
     def is_ended(self) -> bool:
-        """Whether it ended at a register that is not below its begin, and therefore not plainly wrong."""
+        """Whether it ended at a register that is not below its begin, and therefore not plainly
+        wrong."""
         return self.ended is not None and self.end is not None and self.end >= (self.begin or 0)
 
 
 def newest_beside(rows: Rows, own: Span) -> list[Span]:
     """Return the transaction on each other connector of the site that began last before one."""
     chargers = [charger for (charger,) in rows("SELECT id FROM cp", ())]
-    places = [(charger, number) for charger in chargers for number in connectors(rows, charger, "tx")]
+    places = [
+        (charger, number) for charger in chargers for number in connectors(rows, charger, "tx")
+    ]
     where = [(*place, LAST_TIME, own.began) for place in places if place != own.place]
     return [Span(*row) for place in where for row in rows(own.by_time(_RUNNING), place)]
 
 
 def _of_connector(rows: Rows, own: Span, connector: int, until: str) -> list[Span]:
     where = own.charger, connector, until, own.began
-    found = (*rows(own.by_time(_RUNNING), where), *rows(own.by_time(_BEGUN), (*where, own.ended or LAST_TIME)))
+    found = (
+        *rows(own.by_time(_RUNNING), where),
+        *rows(own.by_time(_BEGUN), (*where, own.ended or LAST_TIME)),
+    )
     spans = [Span(*row)._replace(is_by_receipt=own.is_by_receipt) for row in found]
-    return [span for span in spans if span.begin is not None and (span.ended or LAST_TIME) > own.began]
+    return [
+        span for span in spans if span.begin is not None and (span.ended or LAST_TIME) > own.began
+    ]
 
 
 _SOON: Final = 3600
@@ -502,8 +608,8 @@ _LIVE: Final = 120
 
 
 def may_share(own: Span, other: Span) -> bool:
-    """Whether the registers of both could be one that rose while both ran. Two chargers that have one meter do not each
-    send the other's ends out of order."""
+    """Whether the registers of both could be one that rose while both ran. Two chargers that have
+    one meter do not each send the other's ends out of order."""
     if own.begin is None or other.begin is None:
         return False
     begin = max(own.begin, other.begin)
@@ -516,18 +622,25 @@ def may_share(own: Span, other: Span) -> bool:
 def _are_in_order(spans: Iterable[Span]) -> bool:
     """Whether starts and stops, in order of our clock, never fall."""
     told = [(seconds(one.own_began) + one.behind, one.begin or 0) for one in spans]
-    told += [(seconds(one.own_ended) + one.behind, one.stop) for one in spans if one.own_ended is not None and one.stop]
+    told += [
+        (seconds(one.own_ended) + one.behind, one.stop)
+        for one in spans
+        if one.own_ended is not None and one.stop
+    ]
     return all(after >= before - REACH_WH for (_, before), (_, after) in pairwise(sorted(told)))
 
 
 def beside(course: Course, own: Span, behind: float | None) -> list[Beside]:
     """Return the transactions beside one on each connector whose register reaches into its own.
 
-    `behind` is how many seconds the charger's clock was behind when that one began, if it was not set.
+    `behind` is how many seconds the charger's clock was behind when that one began, if it was not
+    set.
     """
     rows, until = course.rows, course.until
     found = [list(spans) for _, spans in groupby(course.beside(own), key=attrgetter("place"))]
-    sharing = [span for spans in found if any(may_share(own, one) for one in spans) for span in spans]
+    sharing = [
+        span for spans in found if any(may_share(own, one) for one in spans) for span in spans
+    ]
     here = [_load(rows, span, until, behind) for span in sharing if span.charger == own.charger]
     away = [span for span in sharing if span.charger != own.charger]
     return here + (_away(rows, own, until, away) if away else [])
@@ -542,14 +655,18 @@ def _away(rows: Rows, own: Span, until: str, sharing: list[Span]) -> list[Beside
         later = span.behind - own.behind
         theirs = [told._replace(at=told.at + later) for told in boundaries(rows, span, until)]
         is_one_serial = _is_one_serial(rows, own, span)
-        if are_one((around, own.begin or 0), (theirs, span.begin or 0), is_one_serial=is_one_serial):
-            away.append(_moved(_load(rows, span, until, None), span, later)._replace(boundaries=theirs))
+        if are_one(
+            (around, own.begin or 0), (theirs, span.begin or 0), is_one_serial=is_one_serial
+        ):
+            away.append(
+                _moved(_load(rows, span, until, None), span, later)._replace(boundaries=theirs)
+            )
     return sorted(away, key=attrgetter("charger", "connector", "begun"))
 
 
 def _is_one_serial(rows: Rows, own: Span, span: Span) -> bool:
-    """Whether two chargers told the same serial number of a meter. What more of them tell, as each charger of a model
-    does, is no number of a meter."""
+    """Whether two chargers told the same serial number of a meter. What more of them tell, as each
+    charger of a model does, is no number of a meter."""
     (serial, other) = (rows(_SERIAL, (one.charger, one.received)) for one in (own, span))
     if not serial or serial != other or not serial[0][0].strip("0"):
         return False
@@ -594,7 +711,8 @@ def _load(rows: Rows, span: Span, until: str, behind: float | None) -> Beside:
 
 
 def _timeline(span: Span, sent: list[Row]) -> Timeline:
-    """Return its begin, its end and its readings. By the receipts, one that the system closed ended with a reading."""
+    """Return its begin, its end and its readings. By the receipts, one that the system closed ended
+    with a reading."""
     ended = inf if span.ended is None else seconds(span.ended)
     if not span.is_by_receipt:
         return Timeline(seconds(span.began), ended, sent)
@@ -606,7 +724,9 @@ def _timeline(span: Span, sent: list[Row]) -> Timeline:
 
 def _ends(rows: Rows, span: Span) -> tuple[MessageTime, MessageTime | None]:
     """Return the times of the start and of the stop of a transaction."""
-    ((start, stop),) = rows("SELECT sent_start_time, sent_stop_time FROM tx WHERE id = ?", (span.id,))
+    ((start, stop),) = rows(
+        "SELECT sent_start_time, sent_stop_time FROM tx WHERE id = ?", (span.id,)
+    )
     begun = message_time(span.own_began, start, span.received)
     if span.stop is None or span.own_ended is None or span.stop_received is None:
         return begun, None
@@ -614,10 +734,14 @@ def _ends(rows: Rows, span: Span) -> tuple[MessageTime, MessageTime | None]:
 
 
 def boundaries(rows: Rows, span: Span, until: str) -> list[Boundary]:
-    """Return the registers of the starts and stops on the connector around the beginning of a transaction, in order,
-    of those that the charger sent soon and by a clock that was not ahead, or in order of receipt."""
+    """Return the registers of the starts and stops on the connector around the beginning of a
+    transaction, in order, of those that the charger sent soon and by a clock that was not ahead, or
+    in order of receipt."""
     where = (span.charger, span.connector, until, span.began)
-    around = (*reversed(rows(span.by_time(_BOUNDARIES_BEFORE), where)), *rows(span.by_time(_BOUNDARIES_AFTER), where))
+    around = (
+        *reversed(rows(span.by_time(_BOUNDARIES_BEFORE), where)),
+        *rows(span.by_time(_BOUNDARIES_AFTER), where),
+    )
     messages = [message for row in around for message in ((*row[:4], True), (*row[4:], False))]
     return [
         Boundary(seconds(received if span.is_by_receipt else at), seconds(received), wh, is_start)
@@ -629,7 +753,9 @@ def boundaries(rows: Rows, span: Span, until: str) -> list[Boundary]:
 
 def earlier(rows: Rows, span: Span, until: str) -> Level | None:
     """Return the end of the previous transaction on the connector."""
-    for row in rows(span.by_time(_EARLIER), (span.charger, span.connector, until, span.began, span.id)):
+    for row in rows(
+        span.by_time(_EARLIER), (span.charger, span.connector, until, span.began, span.id)
+    ):
         before = Span(*row)._replace(is_by_receipt=span.is_by_receipt)
         is_late = span.is_by_receipt and before.stop is None  # the system closed it later
         if before.ended is not None and before.end is not None and not is_late:

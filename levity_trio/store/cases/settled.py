@@ -1,4 +1,5 @@
-"""Who settled the figure of a transaction, so that later facts no longer change it (rules.md, Energy).
+"""Who settled the figure of a transaction, so that later facts no longer change it (rules.md,
+Energy).
 
 Only reads, so the writer and read-only connections share it.
 """
@@ -17,16 +18,22 @@ CHARGER: Final = "charger"
 SYSTEM: Final = "system"
 NO_PERSONS: Final = (CHARGER, SYSTEM)
 """In `tx_event.who` and `review.resolved_by`; all others are names of operators."""
-_OPEN_REVIEWS: Final = "SELECT code, words, told FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
+_OPEN_REVIEWS: Final = (
+    "SELECT code, words, told FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
+)
 _DECIDED: Final = (
-    "SELECT who, kind, payload FROM tx_event WHERE tx_id = ? AND kind IN ('confirm', 'correct') AND who <> ?"
-    " ORDER BY id"
+    "SELECT who, kind, payload FROM tx_event "
+    "WHERE tx_id = ? AND kind IN ('confirm', 'correct') AND who <> ? "
+    "ORDER BY id"
 )
 _RESOLVED: Final = (
-    "SELECT resolved_by FROM review JOIN tx ON tx.id = tx_id WHERE tx_id = ? AND resolved_by <> ? AND resolution <> ?"
-    " AND tx.status = 'Completed' AND resolved_at >= coalesce(stop_received_at, '') ORDER BY review.id DESC LIMIT 1"
+    "SELECT resolved_by FROM review JOIN tx ON tx.id = tx_id "
+    "WHERE tx_id = ? AND resolved_by <> ? AND resolution <> ? AND tx.status = 'Completed' "
+    "AND resolved_at >= coalesce(stop_received_at, '') "
+    "ORDER BY review.id DESC LIMIT 1"
 )
-"""Before an operator could decide, a statement resolved a review, and no row of tx_event was added."""
+"""Before an operator could decide, a statement resolved a review, and no row of tx_event was
+added."""
 
 
 def by_whom(name: str) -> str:
@@ -35,13 +42,15 @@ def by_whom(name: str) -> str:
 
 
 def open_reviews(rows: Rows, transaction: int) -> list[tuple[str, str]]:
-    """Return the codes of the open reviews of a transaction, with their words as they are told now."""
+    """Return the codes of the open reviews of a transaction, with their words as they are told
+    now."""
     found = rows(_OPEN_REVIEWS, (transaction,))
     return [(code, words if told is None else of_stored(told)) for code, words, told in found]
 
 
 def settled_by(rows: Rows, transaction: int) -> str | None:
-    """Return the name of the operator who last confirmed or corrected the figure of an ended transaction."""
+    """Return the name of the operator who last confirmed or corrected the figure of an ended
+    transaction."""
     decided = rows(_DECIDED, (transaction, SYSTEM))
     found = decided[-1:] or rows(_RESOLVED, (transaction, SYSTEM, Resolution.DISMISSED))
     return str(found[0][0]) if found else None
@@ -50,4 +59,8 @@ def settled_by(rows: Rows, transaction: int) -> str | None:
 def overruled(rows: Rows, transaction: int) -> set[int]:
     """Return the figures in Wh that operators knew and replaced by their own."""
     decided = rows(_DECIDED, (transaction, SYSTEM))
-    return {orjson.loads(payload)["before"]["figure_wh"] for _, kind, payload in decided if kind == "correct"}
+    return {
+        orjson.loads(payload)["before"]["figure_wh"]
+        for _, kind, payload in decided
+        if kind == "correct"
+    }

@@ -1,4 +1,5 @@
-"""The energy of open transactions so far: one figure for pages, metrics, prices and prepaid accounts."""
+"""The energy of open transactions so far: one figure for pages, metrics, prices and prepaid
+accounts."""
 
 from __future__ import annotations
 
@@ -13,31 +14,46 @@ from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import marks, parts
 
 _OPEN: Final = (
-    "SELECT tx.id, tx.cp_id, tx.conn_id, own_start_time, meter_start, last_register_wh, first.timestamp, first.wh,"
-    " first.value, first.unit FROM tx JOIN meter_val AS first ON first.id = (SELECT id FROM meter_val"
-    " WHERE meter_val.cp_id = tx.cp_id AND meter_val.conn_id = tx.conn_id"
-    " AND timestamp >= min(tx.own_start_time, tx.created_at, coalesce(tx.early_reading_at, tx.created_at))"
-    " AND tx_id = tx.id AND wh IS NOT NULL"
-    " ORDER BY timestamp, id LIMIT 1) WHERE last_register_wh IS NOT NULL AND tx.id IN ({})"
+    "SELECT tx.id, tx.cp_id, tx.conn_id, own_start_time, meter_start, last_register_wh, "
+    "first.timestamp, first.wh, first.value, first.unit "
+    "FROM tx "
+    "JOIN meter_val AS first ON first.id = (SELECT id FROM meter_val "
+    "WHERE meter_val.cp_id = tx.cp_id AND meter_val.conn_id = tx.conn_id "
+    "AND timestamp >= min(tx.own_start_time, tx.created_at, coalesce(tx.early_reading_at, "
+    "tx.created_at)) AND tx_id = tx.id AND wh IS NOT NULL ORDER BY timestamp, id LIMIT 1) "
+    "WHERE last_register_wh IS NOT NULL AND tx.id IN ({})"
 )
 _CHARGE_AMONG: Final = 100
 """The newest rows of a connector, among which a DC charger tells a state of charge."""
 _IS_DC: Final = (
-    "SELECT 1 FROM (SELECT measurand FROM meter_val WHERE cp_id = ? AND conn_id = ? ORDER BY timestamp DESC, id DESC"
-    " LIMIT ?) WHERE measurand = ? LIMIT 1"
+    "SELECT 1 "
+    "FROM (SELECT measurand FROM meter_val WHERE cp_id = ? AND conn_id = ? "
+    "ORDER BY timestamp DESC, id DESC LIMIT ?) "
+    "WHERE measurand = ? LIMIT 1"
 )
 
 
 def energies_so_far(rows: Rows, transactions: Sequence[int]) -> dict[int, int]:
-    """Return the energy of open transactions in Wh, by their ids, by the judge's first rule; those without a register
-    yet are left out.
+    """Return the energy of open transactions in Wh, by their ids, by the judge's first rule; those
+    without a register yet are left out.
 
-    The first reading shows whether readings count from 0 in each transaction. Without a start register, energy counts
-    from the first reading.
+    The first reading shows whether readings count from 0 in each transaction. Without a start
+    register, energy counts from the first reading.
     """
     energies: dict[int, int] = {}
     found = (row for part in parts(transactions) for row in rows(_OPEN.format(marks(part)), part))
-    for number, charger, connector, began, start_wh, last_wh, first_at, first_wh, value, unit in found:
+    for (
+        number,
+        charger,
+        connector,
+        began,
+        start_wh,
+        last_wh,
+        first_at,
+        first_wh,
+        value,
+        unit,
+    ) in found:
         energies[number] = max(0, last_wh - (first_wh if start_wh is None else start_wh))
         if start_wh is not None and first_wh < start_wh:
             view = View([seconds(first_at)], [first_wh], digit_of(value, unit))

@@ -1,4 +1,5 @@
-"""The row of a transaction, as stored or as about to be stored, and the readings that belong to it."""
+"""The row of a transaction, as stored or as about to be stored, and the readings that belong to
+it."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ class About(TypedDict):
 
 
 class Known(NamedTuple):
-    """A row of tx, as stored or as about to be stored. Times in the database's format, registers in Wh."""
+    """A row of tx, as stored or as about to be stored. Times in the database's format, registers in
+    Wh."""
 
     id: int
     charger: str
@@ -102,7 +104,12 @@ class Known(NamedTuple):
 
     def about(self, at: str) -> About:
         """Return what each fact about it has in common."""
-        return {"charger": self.charger, "at": at, "transaction": self.id, "connector": self.connector}
+        return {
+            "charger": self.charger,
+            "at": at,
+            "transaction": self.id,
+            "connector": self.connector,
+        }
 
     @property
     def place(self) -> Place:
@@ -120,7 +127,8 @@ class Known(NamedTuple):
 
     @property
     def is_start_timed(self) -> bool:
-        """Whether its start had a plausible time; otherwise the time of receipt is used, which may be much later."""
+        """Whether its start had a plausible time; otherwise the time of receipt is used, which may
+        be much later."""
         if self.told_id is not None:
             return True
         if self.start_skew is None or self.start_skew > _MOST_AHEAD:
@@ -129,24 +137,29 @@ class Known(NamedTuple):
 
 
 COLUMNS: Final = (
-    "tx.id, tx.cp_id, tx.conn_id, tx.session_id, tx.status, tx.stopped_by, tx.suspended_at, tx.created_at,"
-    " coalesce(tx.own_start_time, tx.start_time), tx.sent_start_time, tx.start_skew_seconds, tx.meter_start,"
-    " tx.sent_meter_start, tx.own_stop_time, tx.sent_stop_time, tx.stop_skew_seconds, tx.stop_received_at,"
-    " tx.meter_stop, tx.sent_meter_stop, tx.last_reading_at, tx.told_id, tx.id_tag, tx.energy_delivered,"
-    " tx.energy_method, tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, tx.judged_at,"
-    " tx.judge_after, tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, tx.ahead_reading_at,"
-    " tx.early_reading_at, tx.free_at, tx.judge_steps, tx.stop_time, tx.start_behind_seconds,"
-    " tx.stop_behind_seconds, tx.is_clock_unsure, tx.unbilled_wh"
+    "tx.id, tx.cp_id, tx.conn_id, tx.session_id, tx.status, tx.stopped_by, tx.suspended_at, "
+    "tx.created_at, coalesce(tx.own_start_time, tx.start_time), tx.sent_start_time, "
+    "tx.start_skew_seconds, tx.meter_start, tx.sent_meter_start, tx.own_stop_time, "
+    "tx.sent_stop_time, tx.stop_skew_seconds, tx.stop_received_at, tx.meter_stop, "
+    "tx.sent_meter_stop, tx.last_reading_at, tx.told_id, tx.id_tag, tx.energy_delivered, "
+    "tx.energy_method, tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, "
+    "tx.judged_at, tx.judge_after, tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, "
+    "tx.ahead_reading_at, tx.early_reading_at, tx.free_at, tx.judge_steps, tx.stop_time, "
+    "tx.start_behind_seconds, tx.stop_behind_seconds, tx.is_clock_unsure, tx.unbilled_wh"
 )
 BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
-NEXT_TO: Final = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND (own_start_time, id) {{}} (?3, ?4)"  # noqa: S608
+NEXT_TO: Final = (
+    f"SELECT {COLUMNS} FROM tx "  # noqa: S608
+    "WHERE cp_id = ?1 AND conn_id = ?2 AND (own_start_time, id) {} (?3, ?4)"
+)
 _BEFORE: Final = f"{NEXT_TO.format('<')} ORDER BY own_start_time DESC, id DESC LIMIT ?5"
 _AFTER: Final = f"{NEXT_TO.format('>')} ORDER BY own_start_time, id LIMIT ?5"
 
 
 _OF: Final = (
-    " FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND tx_id = ?3 AND timestamp BETWEEN {} AND ?5"
-    " AND received_at <= ?6"
+    " FROM meter_val "
+    "WHERE cp_id = ?1 AND conn_id = ?2 AND tx_id = ?3 AND timestamp BETWEEN {} AND ?5 "
+    "AND received_at <= ?6"
 )
 _READ: Final = ", ".join(f"'{one}'" for one in MEASURANDS)
 _WITH_CURRENT: Final = f" AND (wh IS NOT NULL OR measurand IN ({_READ}))"
@@ -157,19 +170,27 @@ _JUDGED: Final = (
 """Of a transaction with power no current is needed, which is a third of what chargers send."""
 OF_TRANSACTION: Final = f"{_OF.format('?4')}{_WITH_CURRENT}"
 """Parameters: charger, connector, transaction, first and last time, latest receipt."""
-SAMPLED: Final = "source, timestamp, measurand, value, unit, phase, context, wh, received_at, location, id"
+SAMPLED: Final = (
+    "source, timestamp, measurand, value, unit, phase, context, wh, received_at, location, id"
+)
 """The columns of a `Row`."""
 SAMPLES: Final = f"SELECT {SAMPLED}{_OF.format('?4')}{_JUDGED}"
 WITH_CURRENT: Final = f"SELECT {SAMPLED}{OF_TRANSACTION}"
-_INDEXED: Final = _OF.format("?4").replace("FROM meter_val", "FROM meter_val INDEXED BY meter_val_run")
+_INDEXED: Final = _OF.format("?4").replace(
+    "FROM meter_val", "FROM meter_val INDEXED BY meter_val_run"
+)
 RUNS: Final = (
     f"SELECT id, run_since, run_low, run_high, run_count{_INDEXED} AND run_since IS NOT NULL"
     f" AND measurand <> '{REGISTER}'"
 )
-"""Those of them that are the last of a run, with the time at which it began, its extremes, and how many they are."""
-TIMES: Final = f"SELECT max(timestamp), received_at{OF_TRANSACTION} AND timestamp <> received_at GROUP BY received_at"
-"""When each message with such readings was taken, by a clock that was believed, and when it was received. It is as old
-as the newest of its readings; the others waited for it."""
+"""Those of them that are the last of a run, with the time at which it began, its extremes, and how
+many they are."""
+TIMES: Final = (
+    f"SELECT max(timestamp), received_at{OF_TRANSACTION} AND timestamp <> received_at "
+    "GROUP BY received_at"
+)
+"""When each message with such readings was taken, by a clock that was believed, and when it was
+received. It is as old as the newest of its readings; the others waited for it."""
 SENT: Final = f"SELECT id, sent_timestamp{OF_TRANSACTION}"
 """The times of the same readings as the charger sent them."""
 
@@ -195,10 +216,11 @@ def after(rows: Rows, place: Place, most: int = 1) -> list[Known]:
 
 
 def by_our_clock(tx: Known, own: str) -> str:
-    """Return a time of the charger's own clock, corrected by as much as that was wrong when the transaction began.
+    """Return a time of the charger's own clock, corrected by as much as that was wrong when the
+    transaction began.
 
-    That of one that goes on is what its start was corrected by: if it waited, it seems to be less far ahead. A person
-    may have set the start of one that has ended.
+    That of one that goes on is what its start was corrected by: if it waited, it seems to be less
+    far ahead. A person may have set the start of one that has ended.
     """
     skew = tx.start_skew or 0
     ahead = skew if skew > tolerances.CLOCK_SECONDS else -tx.start_behind
@@ -208,7 +230,8 @@ def by_our_clock(tx: Known, own: str) -> str:
 
 
 def ended_at(tx: Known) -> str:
-    """Return when a transaction ended, by its charger's clock: at its stop, or else at its last sign."""
+    """Return when a transaction ended, by its charger's clock: at its stop, or else at its last
+    sign."""
     if tx.own_stop_time is not None and tx.stopped_by != "system":
         return tx.own_stop_time
     return last_sign(tx) or tx.own_start_time
@@ -225,7 +248,8 @@ def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
 
 
 def samples(rows: Rows, parameters: Sequence[object]) -> list[Row]:
-    """Return the readings that `OF_TRANSACTION` selects, in order of receipt; current only if there is no power."""
+    """Return the readings that `OF_TRANSACTION` selects, in order of receipt; current only if there
+    is no power."""
     found = rows(SAMPLES, parameters)
     powers = (watts_of(row[VALUE], row[UNIT]) for row in found if row[MEASURAND] == POWER)
     if next(powers, 0.0) is None and all(watts is None for watts in powers):
@@ -235,15 +259,17 @@ def samples(rows: Rows, parameters: Sequence[object]) -> list[Row]:
 
 
 def _within(found: Sequence[Row], runs: Mapping[int, Sequence[Any]]) -> Iterator[Row]:
-    """Yield the readings of each run between its first and its last: as many as there were, one of them at each time at
-    which another reading is stored, as the register is.
+    """Yield the readings of each run between its first and its last: as many as there were, one of
+    them at each time at which another reading is stored, as the register is.
 
-    What was sent at these times is not known, but between which extremes it was. These are given in turn, so that each
-    two neighbours have both.
+    What was sent at these times is not known, but between which extremes it was. These are given in
+    turn, so that each two neighbours have both.
     """
     stored = sorted({row[TIMESTAMP]: row for row in found if row[SOURCE] == METER_VALUES}.items())
     times, own = [at for at, _ in stored], set(map(_WHAT, found))
-    points = dict[tuple[str, str, int], list[tuple[str, Row]]]()  # those of three phases are the same
+    points = dict[
+        tuple[str, str, int], list[tuple[str, Row]]
+    ]()  # those of three phases are the same
     for row in (row for row in found if row[ID] in runs):
         since, low, high, count = runs[row[ID]]
         span = since, row[TIMESTAMP], count
@@ -251,27 +277,38 @@ def _within(found: Sequence[Row], runs: Mapping[int, Sequence[Any]]) -> Iterator
             beside = stored[bisect_right(times, since) : bisect_left(times, row[TIMESTAMP])]
             points[span] = [*_points(since, [*beside, (row[TIMESTAMP], row)], count)]
         for place, (at, beside_it) in enumerate(points[span]):
-            told = low if place % 2 else high, *row[UNIT:WH], None, beside_it[RECEIVED_AT], row[LOCATION], beside_it[ID]
+            told = (
+                low if place % 2 else high,
+                *row[UNIT:WH],
+                None,
+                beside_it[RECEIVED_AT],
+                row[LOCATION],
+                beside_it[ID],
+            )
             one = (row[SOURCE], at, row[MEASURAND], *told)
             if _WHAT(one) not in own:
                 yield one
 
 
 def _points(since: str, stored: Sequence[tuple[str, Row]], count: int) -> Iterator[tuple[str, Row]]:
-    """Yield the times of a run since its first reading, each with the next reading that is stored; that of the run
-    itself is the last one of these."""
+    """Yield the times of a run since its first reading, each with the next reading that is stored;
+    that of the run itself is the last one of these."""
     before = seconds(since)
     pace = (seconds(stored[-1][0]) - before) / count
     for at, row in stored:
         now = seconds(at)
         steps = round((now - before) / pace)
-        yield from ((timestamp_of(before + (now - before) * step / steps), row) for step in range(1, steps))
+        yield from (
+            (timestamp_of(before + (now - before) * step / steps), row) for step in range(1, steps)
+        )
         if row is not stored[-1][1]:
             yield at, row
         before = now
 
 
-def sent_times(rows: Rows, parameters: Sequence[object], readings: Sequence[Row]) -> list[str | None]:
+def sent_times(
+    rows: Rows, parameters: Sequence[object], readings: Sequence[Row]
+) -> list[str | None]:
     """Return the times of readings as the charger sent them."""
     sent: dict[int, str | None] = dict(rows(SENT, parameters))
     return [sent[row[ID]] for row in readings]

@@ -1,1 +1,2 @@
-"""The database without nouns: connections, the writer and its batches, faults, files, the schema."""
+"""The database without nouns: connections, the writer and its batches, faults, files, the
+schema."""

@@ -1,7 +1,9 @@
-"""Opens the database file: one writing connection, guarded by a lock file, and read-only connections.
+"""Opens the database file: one writing connection, guarded by a lock file, and read-only
+connections.
 
-Closing any descriptor of the database file drops SQLite's own locks, and another process could then delete the WAL
-while it is in use. So only SQLite opens it, except for one descriptor that is locked and outlives SQLite's.
+Closing any descriptor of the database file drops SQLite's own locks, and another process could then
+delete the WAL while it is in use. So only SQLite opens it, except for one descriptor that is locked
+and outlives SQLite's.
 """
 
 from __future__ import annotations
@@ -44,12 +46,14 @@ def _is_file(descriptor: int, file: os.stat_result) -> bool:
 
 BUSY_MILLISECONDS = 2_000
 PROGRESS_STEPS = 10_000
-"""SQLite virtual machine instructions between two checks of the time; they take well below a millisecond."""
+"""SQLite virtual machine instructions between two checks of the time; they take well below a
+millisecond."""
 CACHED_STATEMENTS = 256
 JOURNAL_BYTES = 32_000_000
 """The WAL is truncated to this size when it restarts; a long read may have let it grow."""
 CACHE_KIBIBYTES = 512
-"""The page cache. The B-tree pages that 20 chargers write to need a tenth of it; the system caches the file."""
+"""The page cache. The B-tree pages that 20 chargers write to need a tenth of it; the system caches
+the file."""
 
 
 log = get_logger("system")
@@ -96,12 +100,15 @@ class InUse(EnvironmentProblem):
 
 @contextmanager
 def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterator[FileConnection]:
-    """Open the only writing connection: take the lock, check ownership, migrate; checkpoint the WAL on exit.
+    """Open the only writing connection: take the lock, check ownership, migrate; checkpoint the WAL
+    on exit.
 
-    A new file is created for the `simulated` time, if one is given. An existing file must have the same clock speed.
+    A new file is created for the `simulated` time, if one is given. An existing file must have the
+    same clock speed.
 
     Raises:
-        EnvironmentProblem: another server uses the file (InUse), the file is not for this version of this program or
+        EnvironmentProblem: another server uses the file (InUse), the file is not for this version
+        of this program or
             for this speed (NotOurs), or it cannot be written; nothing was created or changed.
     """
     with ExitStack() as stack:
@@ -118,25 +125,35 @@ def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterato
             words = f"{error.filename or path}: {NOT_ALLOWED}, or choose another file with --db"
             raise EnvironmentProblem(words) from error
         except (sqlite3.Error, OSError, RuntimeError) as error:  # RuntimeError: a symlink loop
-            raise EnvironmentProblem(f"cannot use the database {path}: {error}{advice(error)}") from error
+            raise EnvironmentProblem(
+                f"cannot use the database {path}: {error}{advice(error)}"
+            ) from error
         yield connection
         checkpoint(connection)
 
 
 def _mend(path: Path) -> None:
-    """Let only this user read the files of a database: SQLite gives its WAL and the index the mode of the file."""
+    """Let only this user read the files of a database: SQLite gives its WAL and the index the mode
+    of the file."""
     beside = ("", "-wal", "-shm", ".lock", ".backup", ".files")
     try:
         mended = [name for name in (f"{path}{suffix}" for suffix in beside) if mend(Path(name))]
     except OSError as error:  # another user's
-        log.warning("others may read files of the database; its owner must run chmod go= on them", reason=str(error))
+        log.warning(
+            "others may read files of the database; its owner must run chmod go= on them",
+            reason=str(error),
+        )
     else:
         if mended:
-            log.warning("others could read files of the database; now only the user of the server can", files=mended)
+            log.warning(
+                "others could read files of the database; now only the user of the server can",
+                files=mended,
+            )
 
 
 def lock_once(connection: sqlite3.Connection) -> None:
-    """Take and release the write lock, which also opens the WAL. Raises sqlite3.Error if another program holds it."""
+    """Take and release the write lock, which also opens the WAL. Raises sqlite3.Error if another
+    program holds it."""
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("ROLLBACK")
 
@@ -149,7 +166,8 @@ def checkpoint(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def locked(path: Path, clock_speed: int) -> Iterator[None]:
-    """Hold a file that is ours; create one that is missing. Leave no lock file beside a file that is not ours."""
+    """Hold a file that is ours; create one that is missing. Leave no lock file beside a file that
+    is not ours."""
     with ExitStack() as held:
         with _tidied(_lock_of(path)):
             held.enter_context(lock_held(path, is_created=True))
@@ -160,7 +178,8 @@ def locked(path: Path, clock_speed: int) -> Iterator[None]:
 
 @contextmanager
 def lock_held(path: Path, *, is_created: bool = False) -> Iterator[None]:
-    """Hold `<realpath>.lock` and the file itself, so that one server uses it. Raises InUse, OSError.
+    """Hold `<realpath>.lock` and the file itself, so that one server uses it. Raises InUse,
+    OSError.
 
     A file that is missing can have no other name, so it is created only on request.
     """
@@ -170,20 +189,29 @@ def lock_held(path: Path, *, is_created: bool = False) -> Iterator[None]:
             descriptor = opened(lock, os.O_RDWR)
             held.callback(os.close, descriptor)
             _take(descriptor, f"another levity-trio runs on {path}")
-            if sys.platform == "linux" and (is_created or path.exists()):  # elsewhere it would exclude SQLite's locks
+            if sys.platform == "linux" and (
+                is_created or path.exists()
+            ):  # elsewhere it would exclude SQLite's locks
                 held.enter_context(_file_held(path))
         yield
 
 
 @contextmanager
 def _file_held(path: Path) -> Iterator[None]:
-    """Hold the file itself, which may have other names (hard links, mounts in containers). Raises InUse, OSError.
+    """Hold the file itself, which may have other names (hard links, mounts in containers). Raises
+    InUse, OSError.
 
     This descriptor is closed only if it is the last one of the file in this process, see above.
     """
     descriptor = opened(path.resolve(), os.O_RDONLY | os.O_NONBLOCK)  # of a pipe: do not wait
     try:
-        _take(descriptor, f"another levity-trio runs on {path}, perhaps under another name (a hard link, a mount)")
+        _take(
+            descriptor,
+            (
+                f"another levity-trio runs on {path}, perhaps under another name (a hard link, a "
+                "mount)"
+            ),
+        )
         yield
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -219,13 +247,18 @@ def connect(path: Path) -> FileConnection:
     with suppress(FileExistsError):
         created(path.resolve()).close()  # SQLite would let others read a new file
     connection = sqlite3.connect(
-        path, check_same_thread=False, isolation_level=None, cached_statements=CACHED_STATEMENTS, factory=FileConnection
+        path,
+        check_same_thread=False,
+        isolation_level=None,
+        cached_statements=CACHED_STATEMENTS,
+        factory=FileConnection,
     )
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}").fetchall()
     connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}").fetchall()
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     connection.execute("PRAGMA synchronous = FULL")
-    # Some builds of SQLite overwrite deleted content with zeros, so pruning would write every page of the log again.
+    # Some builds of SQLite overwrite deleted content with zeros, so pruning would write every page
+    # of the log again.
     connection.execute("PRAGMA secure_delete = FAST").fetchall()
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
@@ -245,12 +278,17 @@ class FileDatabase:
         return (dict(zip(names, row, strict=True)) for row in cursor)
 
     def space(self) -> Space:
-        """Return sizes from `stat`: opening and closing the files would release SQLite's locks. Raises OSError."""
+        """Return sizes from `stat`: opening and closing the files would release SQLite's locks.
+        Raises OSError."""
         marks = ("page_size", "page_count", "freelist_count")
-        page_bytes, pages, free_pages = (self.execute(f"PRAGMA {name}").fetchone()[0] for name in marks)
+        page_bytes, pages, free_pages = (
+            self.execute(f"PRAGMA {name}").fetchone()[0] for name in marks
+        )
         path = Path(self.execute("PRAGMA database_list").fetchall()[0][2])
         wal, size = path.with_name(f"{path.name}-wal"), path.stat().st_size
-        unused = page_bytes * free_pages + max(0, size - page_bytes * pages)  # a file may be longer than its pages
+        unused = page_bytes * free_pages + max(
+            0, size - page_bytes * pages
+        )  # a file may be longer than its pages
         wal_bytes = wal.stat().st_size if wal.exists() else 0
         return Space(size, unused, wal_bytes, shutil.disk_usage(path).free)
 

@@ -1,6 +1,7 @@
 """What the store needs of a database: a file of SQLite, or PostgreSQL.
 
-All statements are written for SQLite. Errors are those of the module sqlite3, whose names are the DB-API's (PEP 249).
+All statements are written for SQLite. Errors are those of the module sqlite3, whose names are the
+DB-API's (PEP 249).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ Parameters = Sequence[object] | Mapping[str, object]
 
 
 class Space(NamedTuple):
-    """Sizes in bytes: of the database with what is free in it, of that, of the WAL, and of what is free on the disk.
+    """Sizes in bytes: of the database with what is free in it, of that, of the WAL, and of what is
+    free on the disk.
 
     The disk of a PostgreSQL server is not known.
     """
@@ -69,7 +71,8 @@ class WritingConnection(Connection, Protocol):
         """Begin a transaction that writes."""
 
     def send(self, sql: str, parameters: Any = ..., /) -> None:
-        """Run a statement whose outcome nobody asks for. Its error may come with a later statement, or with COMMIT."""
+        """Run a statement whose outcome nobody asks for. Its error may come with a later statement,
+        or with COMMIT."""
 
     def commit(self) -> None: ...
 
@@ -80,7 +83,8 @@ class WritingConnection(Connection, Protocol):
         """End the leases of servers that were silent for too long; return their names."""
 
     def take_duties(self) -> bool:
-        """Take the duties of the site, unless another server has them; return whether this one has."""
+        """Take the duties of the site, unless another server has them; return whether this one
+        has."""
 
 
 class Database(Protocol):
@@ -99,7 +103,8 @@ class Database(Protocol):
         """Return the version of its schema."""
 
     def now(self) -> datetime | None:
-        """Return the time of its own clock, by which several servers are compared; a file has none."""
+        """Return the time of its own clock, by which several servers are compared; a file has
+        none."""
 
 
 T = TypeVar("T")

@@ -1,8 +1,10 @@
-"""Classifies failures: faults of the database, which are retried, and errors of a write, which are not.
+"""Classifies failures: faults of the database, which are retried, and errors of a write, which are
+not.
 
-After a fault of the database the whole batch is retried later. A write's own error (IntegrityError, wrong SQL, a bug)
-is raised at its caller: a retry would block all writes forever. The same holds for a damaged page, which no
-retry repairs: the write that needs it fails alone, and the others continue.
+After a fault of the database the whole batch is retried later. A write's own error (IntegrityError,
+wrong SQL, a bug) is raised at its caller: a retry would block all writes forever. The same holds
+for a damaged page, which no retry repairs: the write that needs it fails alone, and the others
+continue.
 """
 
 from __future__ import annotations
@@ -29,14 +31,16 @@ THE_DATABASES = frozenset(
 
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 POSTGRESQLS = ("08", "25006", "40", "53", "55P03", "57P", "58")
-"""Faults of PostgreSQL: the connection, a standby, conflicts, no room, a lock, a shutdown, its files."""
+"""Faults of PostgreSQL: the connection, a standby, conflicts, no room, a lock, a shutdown, its
+files."""
 
 _NOT_ALLOWED: Final = "42501"
 """What PostgreSQL says where a user has no right."""
 
 
 class DatabaseFault(Exception):
-    """The disk or the file failed: full, locked, read-only, corrupt. Nothing of the batch was stored."""
+    """The disk or the file failed: full, locked, read-only, corrupt. Nothing of the batch was
+    stored."""
 
 
 class FileLost(DatabaseFault):
@@ -44,7 +48,8 @@ class FileLost(DatabaseFault):
 
 
 class CommitLost(FileLost):
-    """The batch was committed before the loss was detected; it must be neither acknowledged nor retried."""
+    """The batch was committed before the loss was detected; it must be neither acknowledged nor
+    retried."""
 
 
 class StoreUnavailable(Exception):
@@ -56,16 +61,21 @@ class Unreadable(Exception):
 
 
 class DatabaseDamaged(StoreUnavailable):
-    """The write needs a damaged page of the database file. It was not stored, and a retry would not help."""
+    """The write needs a damaged page of the database file. It was not stored, and a retry would not
+    help."""
 
 
 class RateExceeded(StoreUnavailable):
-    """A charger exceeds the rate of transaction messages. The message was neither stored nor acknowledged."""
+    """A charger exceeds the rate of transaction messages. The message was neither stored nor
+    acknowledged."""
 
 
 def is_the_databases(error: BaseException) -> bool:
-    """Whether an error concerns the disk or the file rather than the statement, so that a retry may succeed."""
-    return _code(error) in THE_DATABASES or (getattr(error, "sqlstate", None) or "").startswith(POSTGRESQLS)
+    """Whether an error concerns the disk or the file rather than the statement, so that a retry may
+    succeed."""
+    return _code(error) in THE_DATABASES or (getattr(error, "sqlstate", None) or "").startswith(
+        POSTGRESQLS
+    )
 
 
 def is_damage(error: BaseException) -> bool:
@@ -79,14 +89,18 @@ def is_not_allowed(error: BaseException) -> bool:
 
 
 def advice(error: BaseException) -> str:
-    """Return what to do about a failed read, as the end of a line; empty where that is not known."""
+    """Return what to do about a failed read, as the end of a line; empty where that is not
+    known."""
     if is_damage(error):
         return RESTORE
     return _MAY_NOT_READ if is_not_allowed(error) else ""
 
 
 RESTORE: Final = "; put a backup in its place: levity-trio restore BACKUP --db DATABASE"
-_MAY_NOT_READ: Final = "; connect as the owner of the database, or let this user read it: GRANT pg_read_all_data TO ..."
+_MAY_NOT_READ: Final = (
+    "; connect as the owner of the database, or let this user read it: GRANT pg_read_all_data TO "
+    "..."
+)
 
 
 def _code(error: BaseException) -> int | None:

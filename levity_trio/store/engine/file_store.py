@@ -1,17 +1,20 @@
-"""The writing connection, and the check that its files (the database, its WAL and the WAL's index) are still in place.
+"""The writing connection, and the check that its files (the database, its WAL and the WAL's index)
+are still in place.
 
-SQLite keeps writing to the files that it opened. If one of them is deleted or replaced, every commit still succeeds,
-but into a file that no path leads to. So the files are compared with their paths after each commit. The database is
-also checked before, because a batch can wait for a database that was moved. If a file is lost, nothing is acknowledged;
-the committed data is saved through the descriptors that are still open. If that completes the database file, it is
-reopened. All of this runs in the writer's thread.
+SQLite keeps writing to the files that it opened. If one of them is deleted or replaced, every
+commit still succeeds, but into a file that no path leads to. So the files are compared with their
+paths after each commit. The database is also checked before, because a batch can wait for a
+database that was moved. If a file is lost, nothing is acknowledged; the committed data is saved
+through the descriptors that are still open. If that completes the database file, it is reopened.
+All of this runs in the writer's thread.
 
-Nor does SQLite notice if another program cuts the WAL in place. It goes on writing behind the place where the file once
-ended. The pages that are gone become zeros, and the next checkpoint would copy them into the database. A checkpoint may
-shorten the file, too: by SQLite here when it begins anew (journal_size_limit), by another program such as Litestream
-when it empties it. So a file that became shorter is compared with the number of frames that SQLite knows. Format:
-https://sqlite.org/fileformat2.html#walformat. SQLite locks the database and the WAL's index, not the WAL: closing
-another descriptor of it is harmless.
+Nor does SQLite notice if another program cuts the WAL in place. It goes on writing behind the place
+where the file once ended. The pages that are gone become zeros, and the next checkpoint would copy
+them into the database. A checkpoint may shorten the file, too: by SQLite here when it begins anew
+(journal_size_limit), by another program such as Litestream when it empties it. So a file that
+became shorter is compared with the number of frames that SQLite knows. Format:
+https://sqlite.org/fileformat2.html#walformat. SQLite locks the database and the WAL's index, not
+the WAL: closing another descriptor of it is harmless.
 """
 
 from __future__ import annotations
@@ -25,7 +28,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from levity_trio.log.output import get_logger
-from levity_trio.store.engine.connection import DESCRIPTORS, FileConnection, checkpoint, connect, lock_once
+from levity_trio.store.engine.connection import (
+    DESCRIPTORS,
+    FileConnection,
+    checkpoint,
+    connect,
+    lock_once,
+)
 from levity_trio.store.engine.database import Bookkeeping
 from levity_trio.store.engine.faults import CommitLost, DatabaseFault, FileLost
 from levity_trio.store.engine.unit_of_work import News, Result, Write, commit
@@ -35,7 +44,8 @@ _HEADER_BYTES: Final = 32
 _FRAME_HEADER_BYTES: Final = 24
 _NUMBER_BYTES: Final = 4
 _NOTHING: Final = bytes(_NUMBER_BYTES)
-"""Neither the header nor a frame begins like this: it has a magic number, or the number of a page from 1 on."""
+"""Neither the header nor a frame begins like this: it has a magic number, or the number of a page
+from 1 on."""
 
 
 class Wal:
@@ -75,19 +85,24 @@ class Wal:
         else:
             (busy, frames, _), *_ = found
             if busy:
-                raise DatabaseFault(f"{self._file.path} became shorter, and another program is checking it in")
+                raise DatabaseFault(
+                    f"{self._file.path} became shorter, and another program is checking it in"
+                )
             was_cut = was_cut or (frames > 0 and _HEADER_BYTES + frames * self._frame_bytes > size)
         if was_cut:
             self.is_cut = True
             raise FileLost(
-                f"another program cut {self._file.path}; if all committed data can neither be written back nor saved to"
-                " a copy now, stop the server and restore the backup that goes furthest"
-                " (levity-trio help back-up-and-restore)"
+                f"another program cut {self._file.path}; if all committed data can neither be "
+                "written back nor saved to a copy now, stop the server and restore the backup "
+                "that goes furthest (levity-trio help back-up-and-restore)"
             )
 
     def _cut_at_zeros(self) -> bool:
-        """Cut the file where it has nothing, so that nothing is copied into the database; return whether there was."""
-        begin = self._first_nothing([0, *range(_HEADER_BYTES, Path(self._file.path).stat().st_size, self._frame_bytes)])
+        """Cut the file where it has nothing, so that nothing is copied into the database; return
+        whether there was."""
+        begin = self._first_nothing(
+            [0, *range(_HEADER_BYTES, Path(self._file.path).stat().st_size, self._frame_bytes)]
+        )
         if begin is not None:
             os.truncate(self._file.path, begin)
         return begin is not None
@@ -95,7 +110,10 @@ class Wal:
     def _first_nothing(self, offsets: Sequence[int]) -> int | None:
         descriptor = os.open(self._file.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return next((one for one in offsets if os.pread(descriptor, _NUMBER_BYTES, one) == _NOTHING), None)
+            return next(
+                (one for one in offsets if os.pread(descriptor, _NUMBER_BYTES, one) == _NOTHING),
+                None,
+            )
         finally:
             os.close(descriptor)
 
@@ -111,7 +129,8 @@ class FileIdentity(NamedTuple):
     inode: int
 
     def check(self) -> None:
-        """Raise FileLost if the path leads to another file or to none; DatabaseFault if it cannot be examined."""
+        """Raise FileLost if the path leads to another file or to none; DatabaseFault if it cannot
+        be examined."""
         try:
             status = os.stat(self.path)  # noqa: PTH116 - called several times per commit; Path.stat takes twice as long
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -155,7 +174,8 @@ def identify(path: str) -> FileIdentity:
 
 
 def files_of(connection: sqlite3.Connection) -> tuple[FileIdentity, ...]:
-    """Return the files of a connection that has read: the database and, in WAL mode, its WAL and shared memory."""
+    """Return the files of a connection that has read: the database and, in WAL mode, its WAL and
+    shared memory."""
     path = connection.execute("PRAGMA database_list").fetchall()[0][2]
     is_wal = connection.execute("PRAGMA journal_mode").fetchall()[0][0] == "wal"
     return tuple(identify(path + suffix) for suffix in (("", "-wal", "-shm") if is_wal else ("",)))
@@ -211,7 +231,8 @@ class FileStore:
         return ()
 
     def save(self) -> None:
-        """Save the content of a lost file to where it can be found, unless that was done already."""
+        """Save the content of a lost file to where it can be found, unless that was done
+        already."""
         self._is_saved = self._is_saved or self._write_back()
         if self._is_saved and self._database.is_in_place:
             self._reopen()
@@ -219,7 +240,8 @@ class FileStore:
             self._copy_all()
 
     def forget_plain_secrets(self) -> None:
-        """Write the whole file anew, and empty the WAL. Raises sqlite3.Error: there is no room, or it is in use."""
+        """Write the whole file anew, and empty the WAL. Raises sqlite3.Error: there is no room, or
+        it is in use."""
         self._connection.execute("VACUUM")
         busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
         if busy:
@@ -232,14 +254,16 @@ class FileStore:
             self._connection.close()
 
     def _write_back(self) -> bool:
-        """Write the whole WAL to the database file; return False on failure, or if another program reads old pages."""
+        """Write the whole WAL to the database file; return False on failure, or if another program
+        reads old pages."""
         with suppress(sqlite3.Error):
             busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()[0]
             return not busy
         return False
 
     def _reopen(self) -> None:
-        """Reopen the database with a new WAL; a WAL that another program put in its place must not be read."""
+        """Reopen the database with a new WAL; a WAL that another program put in its place must not
+        be read."""
         try:
             for file in self._beside:
                 file.clear()
@@ -260,15 +284,25 @@ class FileStore:
         path = self._database.path
         self._copy = Path(f"{path}.saved-{self._database.inode}")
         self._connection.execute(f"PRAGMA cache_size = -{RESCUE_KIBIBYTES}")
-        advice = "stop the program that reads old pages of the database, such as Litestream, and start it again"
+        advice = (
+            "stop the program that reads old pages of the database, such as Litestream, and start "
+            "it again"
+        )
         if (self._wal is not None and self._wal.is_cut) or self._database.is_deleted:
-            advice = f"stop the server, delete {path}-wal and {path}-shm, move the copy to {path}, and start again"
+            advice = (
+                f"stop the server, delete {path}-wal and {path}-shm, move the copy to {path}, and "
+                "start again"
+            )
         try:
             created(self._copy).close()
             with closing(sqlite3.connect(self._copy)) as target:
                 self._connection.backup(target)
         except (sqlite3.Error, OSError) as error:
             self._copy.unlink(missing_ok=True)
-            log.critical("committed data could not be copied", copy=str(self._copy), reason=str(error))
+            log.critical(
+                "committed data could not be copied", copy=str(self._copy), reason=str(error)
+            )
         else:
-            log.critical("all committed data was saved to a copy", copy=str(self._copy), advice=advice)
+            log.critical(
+                "all committed data was saved to a copy", copy=str(self._copy), advice=advice
+            )

@@ -1,7 +1,8 @@
 """Queues frames that are stored with the next commit, in order.
 
-Billing data takes precedence. The queue is bounded; frames beyond the bound are dropped and counted. After a failed
-commit that included frames, the next commits leave them out for a while. While the disk runs low, no frames are queued.
+Billing data takes precedence. The queue is bounded; frames beyond the bound are dropped and
+counted. After a failed commit that included frames, the next commits leave them out for a while.
+While the disk runs low, no frames are queued.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ INSERTS: Final = tuple(
     )
     for size in (64, 32, 16, 8, 4, 2, 1)
 )
-"""Statements that insert several rows, by number of rows. A statement for each row takes a third longer, and releases
-the interpreter lock each time."""
+"""Statements that insert several rows, by number of rows. A statement for each row takes a third
+longer, and releases the interpreter lock each time."""
 
 
 @record(kw_only=False)
 class FrameLogStatistics:
-    """Counts of the frame log: rows in the table, waiting frames, and frames dropped and pruned since the start."""
+    """Counts of the frame log: rows in the table, waiting frames, and frames dropped and pruned
+    since the start."""
 
     rows: int = 0
     waiting: int = 0
@@ -53,15 +55,26 @@ class FrameLogStatistics:
 
 
 class FrameLog:
-    """The queue of frames, and the counts. The writer calls `take`, then `committed` or `refused`."""
+    """The queue of frames, and the counts. The writer calls `take`, then `committed` or
+    `refused`."""
 
     __slots__ = (
-        *("_characters", "_dropped", "_is_paused", "_on_waiting", "_pruned", "_rest_seconds", "_rests_until", "_rows"),
+        *(
+            "_characters",
+            "_dropped",
+            "_is_paused",
+            "_on_waiting",
+            "_pruned",
+            "_rest_seconds",
+            "_rests_until",
+            "_rows",
+        ),
         *("_taken", "_waiting"),
     )
 
     def __init__(self, on_waiting: Callable[[], None], rest_seconds: float = REST_SECONDS) -> None:
-        """`on_waiting` is called when the queue is no longer empty, and when frames remain queued after a commit."""
+        """`on_waiting` is called when the queue is no longer empty, and when frames remain queued
+        after a commit."""
         self._on_waiting = on_waiting
         self._waiting: list[FrameRow] = []
         self._characters = 0
@@ -78,13 +91,20 @@ class FrameLog:
         return len(self._waiting)
 
     def statistics(self) -> FrameLogStatistics:
-        """Return the present counts. The number of rows is unknown (0) until pruning has first checked the table."""
-        return FrameLogStatistics(self._rows, len(self._waiting), self._dropped, self._pruned, self._is_paused)
+        """Return the present counts. The number of rows is unknown (0) until pruning has first
+        checked the table."""
+        return FrameLogStatistics(
+            self._rows, len(self._waiting), self._dropped, self._pruned, self._is_paused
+        )
 
     def add(self, row: FrameRow) -> None:
         """Queue a frame for the next commit."""
         characters = self._characters + len(row[6])
-        if self._is_paused or len(self._waiting) >= WAITING_FRAMES or characters > WAITING_CHARACTERS:
+        if (
+            self._is_paused
+            or len(self._waiting) >= WAITING_FRAMES
+            or characters > WAITING_CHARACTERS
+        ):
             self._dropped += 1
             return
         self._characters = characters
@@ -101,7 +121,8 @@ class FrameLog:
         return self._waiting[: self._taken[0]]
 
     def committed(self, error: BaseException | None) -> None:
-        """Remove the taken frames: they are stored, or lost if their own write failed with this error."""
+        """Remove the taken frames: they are stored, or lost if their own write failed with this
+        error."""
         frames, characters = self._taken
         del self._waiting[:frames]
         self._characters -= characters
@@ -115,7 +136,8 @@ class FrameLog:
             log.error("frames could not be stored", frames=frames, exc_info=error)
 
     def refused(self) -> None:
-        """Keep the taken frames queued after a failed commit, and leave them out of the next ones for a while."""
+        """Keep the taken frames queued after a failed commit, and leave them out of the next ones
+        for a while."""
         if self._taken[0]:
             self._rests_until = trio.current_time() + self._rest_seconds
             self._on_waiting()

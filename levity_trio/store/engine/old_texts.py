@@ -59,9 +59,7 @@ def _rows(connection: Connection, column: _Column) -> Iterator[tuple[Sequence[An
     after: tuple[Any, ...] = ()
     while True:
         later = f"AND ({key}) > ({marks(after)})" if after else ""
-        wanted = (
-            f"SELECT {key}, {column.name} FROM {column.table} WHERE {column.name} IS NOT NULL {later} ORDER BY {key}"  # noqa: S608
-        )
+        wanted = f"SELECT {key}, {column.name} FROM {column.table} WHERE {column.name} IS NOT NULL {later} ORDER BY {key}"  # noqa: S608
         found = connection.execute(f"{wanted} LIMIT {AT_ONCE}", after).fetchall()
         for *of_row, sentence in found:
             yield of_row, sentence
@@ -118,7 +116,9 @@ def of_before(sentence: str) -> str:
     parts, found = sentence.split("; "), list[str]()
     while parts:
         heads = ((count, _text_of("; ".join(parts[:count]))) for count in range(len(parts), 0, -1))
-        count, text = next(((count, text) for count, text in heads if text is not None), (1, parts[0]))
+        count, text = next(
+            ((count, text) for count, text in heads if text is not None), (1, parts[0])
+        )
         found.append(text)
         del parts[:count]
     if not any(isinstance(one, Told) for one in found):
@@ -132,7 +132,9 @@ def _text_of(sentence: str) -> Told | None:
         if gaps is None:
             continue
         try:
-            return Told(one.text, *(_KINDS[kind](gap) for kind, gap in zip(one.kinds, gaps, strict=True)))
+            return Told(
+                one.text, *(_KINDS[kind](gap) for kind, gap in zip(one.kinds, gaps, strict=True))
+            )
         except (ArithmeticError, ValueError):  # the gap has no such value: it is another text
             continue
     return None
@@ -168,7 +170,9 @@ def _gaps(sentence: str, around: Sequence[str]) -> Sequence[str] | None:
 def _patterns() -> Sequence[_Pattern]:
     """Return all templates, the most particular ones first."""
     texts = dict(zip(_SAME, _SAME, strict=True)) | _OTHERS
-    found = [_Pattern(_GAP.split(old)[::3], _GAP.split(old)[2::3], text) for old, text in texts.items()]
+    found = [
+        _Pattern(_GAP.split(old)[::3], _GAP.split(old)[2::3], text) for old, text in texts.items()
+    ]
     return sorted(found, key=lambda one: -sum(map(len, one.around)))
 
 

@@ -1,4 +1,5 @@
-"""Opens a database by its address: a file of SQLite, or one on PostgreSQL, whose room is imported only then."""
+"""Opens a database by its address: a file of SQLite, or one on PostgreSQL, whose room is imported
+only then."""
 
 from __future__ import annotations
 
@@ -18,11 +19,15 @@ from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.schema import check_ownership
 from levity_trio.store.engine.unit_of_work import Store
 
-_MISSING: Final = "PostgreSQL needs psycopg, which is not installed: pip install '.[postgresql]' in its source"
+_MISSING: Final = (
+    "PostgreSQL needs psycopg, which is not installed: pip install '.[postgresql]' in its source"
+)
 
 
 @contextmanager
-def open_store(address: DatabaseAddress, server: str, simulated: SimulatedTime | None = None) -> Iterator[Store]:
+def open_store(
+    address: DatabaseAddress, server: str, simulated: SimulatedTime | None = None
+) -> Iterator[Store]:
     """Open the database that the server of this name writes to. Raises EnvironmentProblem."""
     if isinstance(address, PostgresqlAddress):
         with of_postgresql("store").open_store(address, server, simulated) as store:
@@ -39,13 +44,15 @@ async def listen(address: DatabaseAddress, server: str, wake: Callable[[], None]
 
 
 class Days(Protocol):
-    """The days of a log that is divided into them. Its methods block, and raise StoreUnavailable."""
+    """The days of a log that is divided into them. Its methods block, and raise
+    StoreUnavailable."""
 
     def make(self, today: date) -> None:
         """Make room for the frames of today and of the next days."""
 
     def drop(self, before: str, upto: int) -> int:
-        """Drop the days before this one, and those without a row above this id; return how many ids are gone."""
+        """Drop the days before this one, and those without a row above this id; return how many ids
+        are gone."""
 
 
 def days_of(address: DatabaseAddress) -> Days | None:
@@ -57,7 +64,8 @@ def days_of(address: DatabaseAddress) -> Days | None:
 
 
 def open_reader(address: DatabaseAddress) -> Database:
-    """Return a connection for reads, for use by one thread at a time. Close it soon. Raises sqlite3.Error."""
+    """Return a connection for reads, for use by one thread at a time. Close it soon. Raises
+    sqlite3.Error."""
     if isinstance(address, PostgresqlAddress):
         database: Database = of_postgresql("connection").open_reader(address)
         return database
@@ -65,12 +73,15 @@ def open_reader(address: DatabaseAddress) -> Database:
 
 
 def open_known(address: DatabaseAddress) -> Database:
-    """Return a connection for reads to a database that is ours. Raises EnvironmentProblem, sqlite3.Error."""
+    """Return a connection for reads to a database that is ours. Raises EnvironmentProblem,
+    sqlite3.Error."""
     if isinstance(address, PostgresqlAddress):
         known: Database = of_postgresql("schema").open_known(address)
         return known
     if not address.exists():
-        raise EnvironmentProblem(f"there is no database {address}; choose the database of the server with --db")
+        raise EnvironmentProblem(
+            f"there is no database {address}; choose the database of the server with --db"
+        )
     check_ownership(address)
     return connection.open_reader(address)
 

@@ -1,4 +1,5 @@
-"""What is tried again: looks of tasks that run as long as the server, and writes that must not be lost."""
+"""What is tried again: looks of tasks that run as long as the server, and writes that must not be
+lost."""
 
 from __future__ import annotations
 
@@ -19,9 +20,11 @@ log = get_logger("system")
 
 @contextmanager
 def surviving(failure: str, **fields: object) -> Iterator[None]:
-    """Log why one look failed: it must end neither its task nor the server. The next look tries again.
+    """Log why one look failed: it must end neither its task nor the server. The next look tries
+    again.
 
-    `failure` says what could not be done. A database that cannot be written is left out: the writer logs that itself.
+    `failure` says what could not be done. A database that cannot be written is left out: the writer
+    logs that itself.
     """
     try:
         yield
@@ -34,11 +37,14 @@ def surviving(failure: str, **fields: object) -> Iterator[None]:
 
 
 async def persist(write: Callable[[], Awaitable[T]]) -> T:
-    """Retry a write until the database accepts it. Raises DatabaseDamaged, which no retry repairs."""
+    """Retry a write until the database accepts it. Raises DatabaseDamaged, which no retry
+    repairs."""
     while True:
         try:
             return await write()
         except DatabaseDamaged:  # the writer has logged it
             raise
         except StoreUnavailable:
-            await trio.sleep(RETRY_SECONDS)  # it is raised at once while a file of the database is lost
+            await trio.sleep(
+                RETRY_SECONDS
+            )  # it is raised at once while a file of the database is lost

@@ -1,12 +1,13 @@
 """Ownership, creation and migration of the database file.
 
-Migrations are the numbered files of schema/, applied in order. Each runs in one transaction that also sets the new
-user_version, so a crash leaves either the old or the new version.
+Migrations are the numbered files of schema/, applied in order. Each runs in one transaction that
+also sets the new user_version, so a crash leaves either the old or the new version.
 
-A line `-- converts: old_texts` stands where a module of this package changes rows, in the same transaction.
+A line `-- converts: old_texts` stands where a module of this package changes rows, in the same
+transaction.
 
-A migration with a line `-- serves: 36` leaves a schema on which the program of schema 36 still works, if that is so of
-each one between them. One can then go back to that program.
+A migration with a line `-- serves: 36` leaves a schema on which the program of schema 36 still
+works, if that is so of each one between them. One can then go back to that program.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ TRANSACTION_ID_BASES = 1_000_000_000
 SMALLEST_DATABASE_BYTES = 512
 ANOTHER_FILE = "choose another file with --db"
 SIMULATED_TIME_VERSION = 2
-"""The first version that stores the clock a database was created for; older databases keep real time."""
+"""The first version that stores the clock a database was created for; older databases keep real
+time."""
 
 LEVITY = {
     "cp": {"id"},
@@ -51,7 +53,8 @@ PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
 
 
 class Version(NamedTuple):
-    """The version of a schema, and of the oldest program that may still serve on it: the schema which that one writes.
+    """The version of a schema, and of the oldest program that may still serve on it: the schema
+    which that one writes.
 
     Both are kept as one number, of which an earlier program knows only that it is too high.
     """
@@ -106,7 +109,8 @@ def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
     """Check that a file is ours without writing to it. A missing or empty file passes.
 
     Raises:
-        NotOurs: the file belongs to another program, has a newer schema (NewerSchema), is not a SQLite database
+        NotOurs: the file belongs to another program, has a newer schema (NewerSchema), is not a
+        SQLite database
             (Unreadable).
     """
     try:
@@ -115,7 +119,9 @@ def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
         raise Unreadable(f"{path}: {NOT_ALLOWED}") from error
     if size == 0:
         return
-    if not os.access(path, os.R_OK, effective_ids=True):  # SQLite does not say why it cannot open a file
+    if not os.access(
+        path, os.R_OK, effective_ids=True
+    ):  # SQLite does not say why it cannot open a file
         raise Unreadable(f"{path}: {NOT_ALLOWED}")
     if path.is_file() and size < SMALLEST_DATABASE_BYTES:  # SQLite would treat it as empty
         raise Unreadable(f"{path} is not a SQLite database; {advice}, it was not touched")
@@ -126,7 +132,9 @@ def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
             is_levitys = is_levity(connection)
     except sqlite3.DatabaseError as error:
         restore = RESTORE if advice is ANOTHER_FILE else ""
-        raise Unreadable(f"{path} cannot be read as a SQLite database ({error}){restore}; {advice}") from error
+        raise Unreadable(
+            f"{path} cannot be read as a SQLite database ({error}){restore}; {advice}"
+        ) from error
     if application_id != APPLICATION_ID and is_levitys:
         raise NotOurs(_how_to_import(path))
     if application_id != APPLICATION_ID and (application_id or version.schema or tables):
@@ -138,14 +146,14 @@ def check_version(database: object, version: Version, advice: str) -> None:
     """Check that this program may serve on a schema. Raises NewerSchema."""
     if version.oldest > newest_version():
         raise NewerSchema(
-            f"{database} was written by a newer levity-trio (schema {version.schema}, this one knows"
-            f" {newest_version()}); "
-            f"install that version, or {advice}"
+            f"{database} was written by a newer levity-trio (schema {version.schema}, this one "
+            f"knows {newest_version()}); install that version, or {advice}"
         )
 
 
 def is_levity(connection: sqlite3.Connection) -> bool:
-    """Whether a database has Levity's tables, with the columns without which there is no history."""
+    """Whether a database has Levity's tables, with the columns without which there is no
+    history."""
     return all(
         columns <= {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
         for table, columns in LEVITY.items()
@@ -156,13 +164,14 @@ def _how_to_import(path: Path) -> str:
     new = path.with_name(f"{path.stem}-trio.db")
     command = shlex.join(["levity-trio", "import", "levity", str(path), "--db", str(new)])
     return (
-        f"{path} is a database of Levity, and was not touched; bring its history into a new one with:"
-        f" {command} (then start the server with --db {shlex.quote(str(new))})"
+        f"{path} is a database of Levity, and was not touched; bring its history into a new one "
+        f"with: {command} (then start the server with --db {shlex.quote(str(new))})"
     )
 
 
 def check_clock_speed(path: Path, speed: int) -> None:
-    """Check that a database was created for a wall clock of this speed. One that is still to be created passes.
+    """Check that a database was created for a wall clock of this speed. One that is still to be
+    created passes.
 
     Raises:
         NotOurs: it was created for another speed.
@@ -177,8 +186,14 @@ def check_speed(database: object, made_for: int, speed: int) -> None:
     if made_for == speed:
         return
     if made_for == 1:
-        raise NotOurs(f"{database} keeps real time; leave out --clock-speed, or choose a new database with --db")
-    raise NotOurs(f"{database} was made for --clock-speed {made_for}; give that, or choose another one with --db")
+        raise NotOurs(
+            f"{database} keeps real time; leave out --clock-speed, or choose a new database with "
+            "--db"
+        )
+    raise NotOurs(
+        f"{database} was made for --clock-speed {made_for}; give that, or choose another one with "
+        "--db"
+    )
 
 
 def clock_speed(path: Path) -> int | None:
@@ -194,7 +209,8 @@ def clock_speed(path: Path) -> int | None:
 
 
 def look(path: Path) -> sqlite3.Connection:
-    """Open the file without creating others beside it: SQLite creates a WAL and its index even for reading."""
+    """Open the file without creating others beside it: SQLite creates a WAL and its index even for
+    reading."""
     wal = path.with_name(f"{path.name}-wal")
     has_data = wal.exists() and wal.stat().st_size > 0
     return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if has_data else '&immutable=1'}", uri=True)
@@ -209,7 +225,8 @@ def model(version: int) -> sqlite3.Connection:
 
 @cache
 def _made(version: int) -> sqlite3.Connection:
-    """Return what is copied: all migrations take 0.2 s, and a move or a check asks several times."""
+    """Return what is copied: all migrations take 0.2 s, and a move or a check asks several
+    times."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     for number, path in migrations():
         if number <= version:
@@ -256,7 +273,9 @@ def _marks(connection: sqlite3.Connection) -> tuple[int, Version]:
     return application_id, Version.kept(version)
 
 
-def _apply(connection: sqlite3.Connection, version: Version, script: str, simulated: SimulatedTime | None) -> None:
+def _apply(
+    connection: sqlite3.Connection, version: Version, script: str, simulated: SimulatedTime | None
+) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         for convert, part in stages(script):

@@ -1,14 +1,15 @@
 """One write's view of the database, and the group commit of many writes.
 
-A write is a plain function of a UnitOfWork. A batch may be retried, so a write must change nothing but the database,
-and receives the time and ids as arguments. Facts that it records are stored in `event` in the same transaction and
-published after the commit.
+A write is a plain function of a UnitOfWork. A batch may be retried, so a write must change nothing
+but the database, and receives the time and ids as arguments. Facts that it records are stored in
+`event` in the same transaction and published after the commit.
 
-Facts of one kind have daily ceilings: from one charger, and from all strangers. A charger that boots or changes its
-status continuously would otherwise add gigabytes a day. Facts beyond the ceiling are only counted, and one FactsCounted
-an hour reports their number. Transactions, readings and what an operator asked for have no such ceiling. A stranger is
-a charger that was not adopted and began no transaction until a day ago. Who can reach the port can have any number of
-names, so beyond the first facts of each, all strangers have a ceiling together.
+Facts of one kind have daily ceilings: from one charger, and from all strangers. A charger that
+boots or changes its status continuously would otherwise add gigabytes a day. Facts beyond the
+ceiling are only counted, and one FactsCounted an hour reports their number. Transactions, readings
+and what an operator asked for have no such ceiling. A stranger is a charger that was not adopted
+and began no transaction until a day ago. Who can reach the port can have any number of names, so
+beyond the first facts of each, all strangers have a ceiling together.
 """
 
 from __future__ import annotations
@@ -25,29 +26,40 @@ import outcome
 from levity_trio.events import OWN_FACTS, PRESENT_FACTS, TRANSACTION_FACTS, Fact, FactsCounted
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import Bookkeeping, WritingConnection
-from levity_trio.store.engine.faults import DatabaseDamaged, DatabaseFault, is_damage, is_the_databases
+from levity_trio.store.engine.faults import (
+    DatabaseDamaged,
+    DatabaseFault,
+    is_damage,
+    is_the_databases,
+)
 from levity_trio.wire.times import minutes_before, shifted_stamp
 
 DAILY_FACTS: Final = 1_000
 FIRST_FACTS, STRANGERS_FACTS = 3, 10_000
-"""The facts of one kind that each stranger has for itself on a day, and those of all strangers beyond them."""
+"""The facts of one kind that each stranger has for itself on a day, and those of all strangers
+beyond them."""
 NEW: Final = timedelta(days=1)
 REPORT_MINUTES: Final = 60
 DATE: Final = slice(10)
 """The date in a time of the database's format."""
 
 COUNT: Final = (
-    "INSERT INTO fact_count (cp_id, kind, day, facts) VALUES (?, ?, ?, ?) ON CONFLICT (cp_id, kind) DO UPDATE"
-    " SET facts = CASE fact_count.day WHEN excluded.day THEN fact_count.facts ELSE 0 END + excluded.facts,"
-    " day = excluded.day RETURNING facts"
+    "INSERT INTO fact_count (cp_id, kind, day, facts) "
+    "VALUES (?, ?, ?, ?) ON CONFLICT (cp_id, kind) DO UPDATE "
+    "SET facts = CASE fact_count.day "
+    "WHEN excluded.day THEN fact_count.facts ELSE 0 END + excluded.facts, day = excluded.day "
+    "RETURNING facts"
 )
 COUNT_OF_SITE: Final = (
-    "INSERT INTO site_count (kind, day, amount) VALUES (?, ?, ?) ON CONFLICT (kind) DO UPDATE"
-    " SET amount = CASE site_count.day WHEN excluded.day THEN site_count.amount ELSE 0 END + excluded.amount,"
-    " day = excluded.day RETURNING amount"
+    "INSERT INTO site_count (kind, day, amount) VALUES (?, ?, ?) "
+    "ON CONFLICT (kind) DO UPDATE "
+    "SET amount = CASE site_count.day "
+    "WHEN excluded.day THEN site_count.amount ELSE 0 END + excluded.amount, day = excluded.day "
+    "RETURNING amount"
 )
 ONLY_COUNT: Final = (
-    "UPDATE fact_count SET counted = counted + 1 WHERE cp_id = ? AND kind = ? RETURNING counted - told, told_at"
+    "UPDATE fact_count SET counted = counted + 1 "
+    "WHERE cp_id = ? AND kind = ? RETURNING counted - told, told_at"
 )
 IS_KNOWN: Final = (
     "SELECT 1 FROM cp WHERE id = ?1 AND registration = 'adopted'"
@@ -64,9 +76,9 @@ Last = Callable[["UnitOfWork"], None]
 log = get_logger("system")
 
 INSERT_COMMAND = (
-    "INSERT INTO command (cp_id, action, payload, message_id, state, requested_at, asked_by, run_id, timeout_seconds,"
-    " deadline_at, is_masked, idempotency_key, request_digest)"
-    " VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+    "INSERT INTO command (cp_id, action, payload, message_id, state, requested_at, asked_by, "
+    "run_id, timeout_seconds, deadline_at, is_masked, idempotency_key, request_digest) "
+    "VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
 )
 INSERT_EVENT = "INSERT INTO event (at, kind, cp_id, session_id, data) VALUES (?, ?, ?, ?, ?)"
 
@@ -76,18 +88,21 @@ class NotBooked(Exception):
 
 
 class UnitOfWorkLost(Exception):
-    """SQLite rolled back the whole transaction with an interrupted statement; the same batch runs again."""
+    """SQLite rolled back the whole transaction with an interrupted statement; the same batch runs
+    again."""
 
 
 @dataclass(eq=False, slots=True)
 class UnitOfWork:
-    """Statements inside the present transaction, and the facts recorded in it. Created only by `commit`."""
+    """Statements inside the present transaction, and the facts recorded in it. Created only by
+    `commit`."""
 
     _connection: WritingConnection
     facts: list[Fact] = field(default_factory=list)
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
-        """Run a statement whose outcome nobody asks for. Its error may come with a later statement of the write."""
+        """Run a statement whose outcome nobody asks for. Its error may come with a later statement
+        of the write."""
         self._connection.send(sql, parameters)
 
     def changed(self, sql: str, parameters: Sequence[object] = ()) -> int:
@@ -95,7 +110,8 @@ class UnitOfWork:
         return self._connection.execute(sql, parameters).rowcount
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """Return all rows of a statement. A RETURNING that is not read to its end would block the commit."""
+        """Return all rows of a statement. A RETURNING that is not read to its end would block the
+        commit."""
         return self._connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
@@ -110,8 +126,8 @@ class UnitOfWork:
     def attempt(self, change: Callable[[], None], seconds: float) -> Exception | None:
         """Make a change that may fail; on failure, undo it and its facts and return its error.
 
-        A statement that runs beyond `seconds` is interrupted. Raises UnitOfWorkLost if SQLite rolled back the whole
-        transaction, and faults of the database itself.
+        A statement that runs beyond `seconds` is interrupted. Raises UnitOfWorkLost if SQLite
+        rolled back the whole transaction, and faults of the database itself.
         """
         recorded = len(self.facts)
         self._connection.execute("SAVEPOINT attempt")
@@ -137,11 +153,15 @@ class UnitOfWork:
     def record(self, fact: Fact, session: int | None = None) -> bool:
         """Store a fact with the session that caused it; the writer publishes it after the commit.
 
-        Return False if it exceeds its daily ceiling: it is then not stored, and is published only if observers need it
-        to follow the present state.
+        Return False if it exceeds its daily ceiling: it is then not stored, and is published only
+        if observers need it to follow the present state.
         """
         kind, charger = type(fact).__name__, fact.charger
-        is_kept = charger is None or isinstance(fact, WITHOUT_CEILING) or self.is_kept(charger, kind, fact.at)
+        is_kept = (
+            charger is None
+            or isinstance(fact, WITHOUT_CEILING)
+            or self.is_kept(charger, kind, fact.at)
+        )
         if is_kept:
             values = (fact.at, kind, charger, session, orjson.dumps(fact).decode())
             self._connection.send(INSERT_EVENT, values)
@@ -154,21 +174,27 @@ class UnitOfWork:
         return self._connection.end_lapsed()
 
     def take_duties(self) -> bool:
-        """Take the duties of the site, unless another server has them; return whether this one has."""
+        """Take the duties of the site, unless another server has them; return whether this one
+        has."""
         return self._connection.take_duties()
 
     def is_below(self, charger: str | None, kind: str, at: str, most: int, amount: int = 1) -> bool:
-        """Count an amount of a charger, or of the site; return whether it is within the first `most` of this day."""
+        """Count an amount of a charger, or of the site; return whether it is within the first
+        `most` of this day."""
         if charger is None:
             ((counted,),) = self.rows(COUNT_OF_SITE, (kind, at[DATE], amount))
         else:
             ((counted,),) = self.rows(COUNT, (charger, kind, at[DATE], amount))
         return bool(counted <= most)
 
-    def may_come(self, charger: str, kind: str, at: str, most: int, *, first: int = 0, amount: int = 1) -> bool:
-        """Count an amount of a kind, if it is a stranger's; return whether it is among the `first` of this one on this
-        day, or else among the `most` of all strangers."""
-        if not self.is_stranger(charger, at) or (first and self.is_below(charger, f"first {kind}", at, first)):
+    def may_come(
+        self, charger: str, kind: str, at: str, most: int, *, first: int = 0, amount: int = 1
+    ) -> bool:
+        """Count an amount of a kind, if it is a stranger's; return whether it is among the `first`
+        of this one on this day, or else among the `most` of all strangers."""
+        if not self.is_stranger(charger, at) or (
+            first and self.is_below(charger, f"first {kind}", at, first)
+        ):
             return True
         return self.is_below(None, f"{kind} of new chargers", at, most, amount)
 
@@ -187,7 +213,8 @@ class UnitOfWork:
         return is_kept
 
     def _only_count(self, charger: str, kind: str, at: str) -> None:
-        """Count a fact that is not stored, and record a report of such facts at most once an hour."""
+        """Count a fact that is not stored, and record a report of such facts at most once an
+        hour."""
         ((count, reported_at),) = self.rows(ONLY_COUNT, (charger, kind))
         if reported_at is None or reported_at <= minutes_before(at, REPORT_MINUTES):
             self._connection.execute(REPORTED, (at, charger, kind))
@@ -195,8 +222,8 @@ class UnitOfWork:
 
 
 class News(NamedTuple):
-    """What other servers stored: facts, each as its kind and its fields in JSON, and queued commands, each as its id,
-    charger, message id and deadline."""
+    """What other servers stored: facts, each as its kind and its fields in JSON, and queued
+    commands, each as its id, charger, message id and deadline."""
 
     facts: Sequence[tuple[str, str]]
     commands: Sequence[tuple[int, str, str, str | None]]
@@ -221,7 +248,8 @@ class Store(Protocol):
         """How long a batch of few writes waits for more; 0: only while many arrive."""
 
     def commit(self, writes: Sequence[Write]) -> list[Result]:
-        """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
+        """Run the writes in one transaction and commit it; a write that raises is rolled back
+        alone.
 
         Raises:
             DatabaseFault: nothing was stored; the same batch may be retried.
@@ -244,7 +272,8 @@ class Store(Protocol):
         """Save the content of a lost file to where it can be found."""
 
     def forget_plain_secrets(self) -> None:
-        """Let no free space have what stood in place of encrypted secrets. At the start only. Raises sqlite3.Error."""
+        """Let no free space have what stood in place of encrypted secrets. At the start only.
+        Raises sqlite3.Error."""
 
 
 class Result(NamedTuple):
@@ -262,9 +291,11 @@ class Result(NamedTuple):
 
 
 def commit(connection: WritingConnection, writes: Sequence[Write]) -> list[Result]:
-    """Run the writes in one transaction, book what they concern, and commit; a write that raises is rolled back alone.
+    """Run the writes in one transaction, book what they concern, and commit; a write that raises is
+    rolled back alone.
 
-    If it cannot be booked, this is noted, or else nothing of it, and the writes are stored all the same.
+    If it cannot be booked, this is noted, or else nothing of it, and the writes are stored all the
+    same.
 
     Raises:
         DatabaseFault: nothing was stored; the same batch may be retried.
@@ -276,31 +307,42 @@ def commit(connection: WritingConnection, writes: Sequence[Write]) -> list[Resul
                 return _committed(connection, writes, last)
             except NotBooked as problem:
                 log.error(
-                    "sessions could not be booked; what they follow from is stored", reason=repr(problem.__cause__)
+                    "sessions could not be booked; what they follow from is stored",
+                    reason=repr(problem.__cause__),
                 )
     return _committed(connection, writes, None)
 
 
-def _committed(connection: WritingConnection, writes: Sequence[Write], last: Last | None) -> list[Result]:
-    """Run the writes and the last one. Most batches contain no failing write, so the first attempt uses no savepoints.
+def _committed(
+    connection: WritingConnection, writes: Sequence[Write], last: Last | None
+) -> list[Result]:
+    """Run the writes and the last one. Most batches contain no failing write, so the first attempt
+    uses no savepoints.
 
     If a write fails, the whole batch runs again with a savepoint for each.
     """
     together = outcome.capture(_in_transaction, connection, writes, _plainly, last)
-    if isinstance(together, outcome.Error) and not isinstance(together.error, (DatabaseFault, NotBooked)):
+    if isinstance(together, outcome.Error) and not isinstance(
+        together.error, (DatabaseFault, NotBooked)
+    ):
         return _each_alone(connection, writes, last)
     return together.unwrap()
 
 
-def _each_alone(connection: WritingConnection, writes: Sequence[Write], last: Last | None) -> list[Result]:
-    """Run each write in a savepoint; those that meet a damaged page fail, and the others run again without them.
+def _each_alone(
+    connection: WritingConnection, writes: Sequence[Write], last: Last | None
+) -> list[Result]:
+    """Run each write in a savepoint; those that meet a damaged page fail, and the others run again
+    without them.
 
     After such an error SQLite accepts no further change in the transaction, and does not commit it.
     """
     damaged: dict[int, Result] = {}
     while True:
         others = [index for index in range(len(writes)) if index not in damaged]
-        results = _in_transaction(connection, [writes[index] for index in others], _in_savepoint, last)
+        results = _in_transaction(
+            connection, [writes[index] for index in others], _in_savepoint, last
+        )
         if not results or not isinstance(results[-1].error, DatabaseDamaged):
             found = damaged | dict(zip(others, results, strict=True))
             return [found[index] for index in range(len(writes))]
@@ -313,7 +355,8 @@ Run = Callable[[WritingConnection, Write], Result]
 def _in_transaction(
     connection: WritingConnection, writes: Sequence[Write], run: Run, last: Last | None
 ) -> list[Result]:
-    """Run the writes and commit them; where one meets a damaged page, nothing, and its result is the last one."""
+    """Run the writes and commit them; where one meets a damaged page, nothing, and its result is
+    the last one."""
     results: list[Result] = []
     try:
         _roll_back(connection)  # an earlier ROLLBACK may have failed
@@ -328,7 +371,8 @@ def _in_transaction(
     except sqlite3.Error as error:
         if is_damage(error):
             raise DatabaseDamaged(str(error)) from error
-        # On a full disk SQLite rolls back the whole transaction, not only the statement that failed.
+        # On a full disk SQLite rolls back the whole transaction, not only the statement that
+        # failed.
         if is_the_databases(error) or not connection.in_transaction:
             raise DatabaseFault(str(error)) from error
         raise
@@ -363,7 +407,9 @@ def _plainly(connection: WritingConnection, write: Write) -> Result:
 def _in_savepoint(connection: WritingConnection, write: Write) -> Result:
     transaction = UnitOfWork(connection)
     connection.execute("SAVEPOINT write")
-    captured = outcome.capture(_released, connection, write, transaction)  # carries a failure to its caller
+    captured = outcome.capture(
+        _released, connection, write, transaction
+    )  # carries a failure to its caller
     if isinstance(captured, outcome.Value):
         return Result(captured.value, None, transaction.facts)
     if is_damage(captured.error):
@@ -376,7 +422,8 @@ def _in_savepoint(connection: WritingConnection, write: Write) -> Result:
 
 
 def _released(connection: WritingConnection, write: Write, transaction: UnitOfWork) -> object:
-    """Run a write and release its savepoint. PostgreSQL refuses that if a statement failed and the write went on."""
+    """Run a write and release its savepoint. PostgreSQL refuses that if a statement failed and the
+    write went on."""
     value = write(transaction)
     connection.execute("RELEASE write")
     return value

@@ -1,18 +1,20 @@
-"""The single writer: one task owns the only writing connection; all other tasks send it write functions.
+"""The single writer: one task owns the only writing connection; all other tasks send it write
+functions.
 
-All queued writes are committed together (group commit) in a worker thread, so the event loop never blocks on the disk,
-and a slow disk leads to larger batches. While commits fail, the same batch is retried with backoff and `is_failing` is
-set. A caller that has waited for `commit_seconds` gets StoreUnavailable, and its write leaves the batch. If a file of
-the database was deleted or replaced, no caller waits: see file_store.py.
+All queued writes are committed together (group commit) in a worker thread, so the event loop never
+blocks on the disk, and a slow disk leads to larger batches. While commits fail, the same batch is
+retried with backoff and `is_failing` is set. A caller that has waited for `commit_seconds` gets
+StoreUnavailable, and its write leaves the batch. If a file of the database was deleted or replaced,
+no caller waits: see file_store.py.
 
-A write that needs a damaged page of the file fails at once, and alone. The file does not repair itself, so `is_damaged`
-stays set until the server stops.
+A write that needs a damaged page of the file fails at once, and alone. The file does not repair
+itself, so `is_damaged` stays set until the server stops.
 
-The worker is shielded, so that queued writes are committed even while everything else is cancelled. The deadline of
-the shield starts when the body is left.
+The worker is shielded, so that queued writes are committed even while everything else is cancelled.
+The deadline of the shield starts when the body is left.
 
-One server has all duties until it ends: what must be done once, however many servers there are. Whoever finds that
-nobody has them takes them. A file has one server, which has them from the start.
+One server has all duties until it ends: what must be done once, however many servers there are.
+Whoever finds that nobody has them takes them. A file has one server, which has them from the start.
 """
 
 from __future__ import annotations
@@ -33,15 +35,28 @@ import trio
 from levity_trio.events import BatchCommitted, Event
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
-from levity_trio.store.engine.faults import CommitLost, DatabaseDamaged, DatabaseFault, FileLost, StoreUnavailable
-from levity_trio.store.engine.frame_log import REST_SECONDS, FrameLog, FrameLogStatistics, store_frames
+from levity_trio.store.engine.faults import (
+    CommitLost,
+    DatabaseDamaged,
+    DatabaseFault,
+    FileLost,
+    StoreUnavailable,
+)
+from levity_trio.store.engine.frame_log import (
+    REST_SECONDS,
+    FrameLog,
+    FrameLogStatistics,
+    store_frames,
+)
 from levity_trio.store.engine.unit_of_work import News, Result, Store, UnitOfWork, Write
 
 BATCH_JOBS = 250
 FEW_JOBS = 8
-"""So few wait for more where other servers wait for the commit; more are a batch that is worth its turn."""
+"""So few wait for more where other servers wait for the commit; more are a batch that is worth its
+turn."""
 PATIENT_TURNS = 4
-"""Turns of the event loop without a further job before a commit begins; a message needs as many from socket to job."""
+"""Turns of the event loop without a further job before a commit begins; a message needs as many
+from socket to job."""
 GATHER_SECONDS = 0.005
 
 log = get_logger("system")
@@ -77,11 +92,12 @@ class Background(Job):
 
 
 async def gather(jobs: trio.MemoryReceiveChannel[Job], first: Job, seconds: float) -> list[Job]:
-    """Return the jobs of one commit: those queued during the last commit, and those that arrive shortly after.
+    """Return the jobs of one commit: those queued during the last commit, and those that arrive
+    shortly after.
 
-    A commit that begins while the event loop is busy competes with it for the interpreter lock at each statement, so
-    waiting makes both faster. Under a flood of messages it does not, hence the limit GATHER_SECONDS. If `seconds` is
-    given, FEW_JOBS wait so long for more.
+    A commit that begins while the event loop is busy competes with it for the interpreter lock at
+    each statement, so waiting makes both faster. Under a flood of messages it does not, hence the
+    limit GATHER_SECONDS. If `seconds` is given, FEW_JOBS wait so long for more.
     """
     batch, turns_without = [first], 0
     _add_waiting(jobs, batch)
@@ -121,9 +137,11 @@ class Limits:
     """Limits of the queue, and time-outs."""
 
     waiting_jobs: int = 1_000
-    """Size of the queue. When it is full, callers wait, which applies back-pressure to their chargers."""
+    """Size of the queue. When it is full, callers wait, which applies back-pressure to their
+    chargers."""
     commit_seconds: float = 10.0
-    """The time after which a caller gets StoreUnavailable; its connection then closes with 1013 (rules.md)."""
+    """The time after which a caller gets StoreUnavailable; its connection then closes with 1013
+    (rules.md)."""
     coalesce_seconds: float = 5.0
     note_seconds: float = 0.1
     backoff_seconds: float = 0.05
@@ -136,8 +154,8 @@ DEFAULT_LIMITS = Limits()
 
 @record(kw_only=False)
 class WriterStatistics:
-    """Statistics of the writer: queued writes, committed batches and writes, failed commits, and writes that met
-    a damaged page.
+    """Statistics of the writer: queued writes, committed batches and writes, failed commits, and
+    writes that met a damaged page.
     """
 
     waiting: int
@@ -152,7 +170,9 @@ class WriterStatistics:
 class Writer:
     """Executes all changes of the database. Created by `open_writer`."""
 
-    def __init__(self, jobs: trio.MemorySendChannel[Job], publish: Publish, store: Store, limits: Limits) -> None:
+    def __init__(
+        self, jobs: trio.MemorySendChannel[Job], publish: Publish, store: Store, limits: Limits
+    ) -> None:
         self._limits = limits
         self._jobs = jobs
         self._store = store
@@ -167,19 +187,23 @@ class Writer:
         self._backoff = self._limits.backoff_seconds
         self.frames = FrameLog(self._wake_flush, limits.frames_rest_seconds)
         self.log_frame = self.frames.add
-        """Store a frame with the next commit, before its writes; without other writes, within `coalesce_seconds`."""
+        """Store a frame with the next commit, before its writes; without other writes, within
+        `coalesce_seconds`."""
         self.release_readers: Callable[[], None] = lambda: None
-        """Closes idle connections of this process that read: they hold a lost file, so it could not be reopened."""
+        """Closes idle connections of this process that read: they hold a lost file, so it could not
+        be reopened."""
         self.sharing = Sharing(store.server, lambda: store.held_until)
         self.is_failing = False
         self._is_lost = False
         """A file of the database is lost, so callers do not wait for a commit."""
 
     async def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
-        """Run a write, wait for its commit, and return its result. It is executed even if the caller is cancelled.
+        """Run a write, wait for its commit, and return its result. It is executed even if the
+        caller is cancelled.
 
         Raises:
-            StoreUnavailable: it was not committed within `commit_seconds`, or a file of the database is lost; the
+            StoreUnavailable: it was not committed within `commit_seconds`, or a file of the
+            database is lost; the
                 commit in progress may still store it.
                 DatabaseDamaged: it needs a damaged page of the file.
             Exception: the write itself raised it and was rolled back alone.
@@ -198,11 +222,15 @@ class Writer:
         return cast(T, job.result.unwrap())
 
     async def prove(self) -> None:
-        """Commit a write that changes nothing, which proves that the next one can be. Raises like `run`."""
+        """Commit a write that changes nothing, which proves that the next one can be. Raises like
+        `run`."""
         await self.run(_touch)
 
-    def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        """Run a write within `coalesce_seconds`, without any promise; a later one with the same key replaces it.
+    def coalesce(
+        self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts
+    ) -> None:
+        """Run a write within `coalesce_seconds`, without any promise; a later one with the same key
+        replaces it.
 
         This spares the SD card a commit for each message that is repeated every minute.
         """
@@ -210,7 +238,8 @@ class Writer:
         self._wake_flush()
 
     def note(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        """Run a write with the next commit, before its other writes, or within `note_seconds`; a failure is logged.
+        """Run a write with the next commit, before its other writes, or within `note_seconds`; a
+        failure is logged.
 
         Raises StoreUnavailable if too many wait already.
         """
@@ -257,13 +286,16 @@ class Writer:
             raise StoreUnavailable
 
     async def _give_up(self) -> None:
-        """Release callers after `commit_seconds`. One task serves all, because a deadline for each costs every write.
+        """Release callers after `commit_seconds`. One task serves all, because a deadline for each
+        costs every write.
 
         Callers are in order of arrival, so it sleeps until the oldest is due.
         """
         while True:
             oldest = next(iter(self._unanswered), None)
-            due = self._limits.commit_seconds + (trio.current_time() if oldest is None else self._unanswered[oldest])
+            due = self._limits.commit_seconds + (
+                trio.current_time() if oldest is None else self._unanswered[oldest]
+            )
             if oldest is not None and due <= trio.current_time():
                 del self._unanswered[oldest]
                 oldest.give_up()
@@ -272,12 +304,16 @@ class Writer:
                 await trio.sleep_until(due)
 
     def _note_late(self) -> None:
-        """Note that a caller was released. While other writes are committed, the database is slow but does not fail."""
+        """Note that a caller was released. While other writes are committed, the database is slow
+        but does not fail."""
         seconds, self._late = self._limits.commit_seconds, self._late + 1
         if trio.current_time() - self._committed_at >= seconds:
             self._note_failure(f"no commit within {seconds:g} s")
         elif self._late.bit_count() == 1:
-            log.warning("writes wait too long for their commits; their chargers connect again", writes=self._late)
+            log.warning(
+                "writes wait too long for their commits; their chargers connect again",
+                writes=self._late,
+            )
 
     def _wake_flush(self) -> None:
         self._coalescing.set()
@@ -285,7 +321,9 @@ class Writer:
     def _take_coalesced(self) -> list[Background]:
         writes, self._coalesced = self._coalesced, {}
         self._coalescing = trio.Event()
-        return [Background(write) for write in writes.values() or ([_nothing] if self.frames else [])]
+        return [
+            Background(write) for write in writes.values() or ([_nothing] if self.frames else [])
+        ]
 
     async def _flush_notes(self) -> None:
         while True:
@@ -315,8 +353,8 @@ class Writer:
                 gathered, results = await gather(jobs, job, self._store.gather_seconds), None
                 batch, self._notes = [*self._notes, *gathered], []
                 while results is None:
-                    # A caller that was released sends again. Also, a large write that never fits on a full disk must
-                    # not block all others.
+                    # A caller that was released sends again. Also, a large write that never fits on
+                    # a full disk must not block all others.
                     batch = [job for job in batch if not job.is_given_up] or [Background(_touch)]
                     results = await self._try(batch, thread)
                 self._finish(batch, results)
@@ -345,7 +383,9 @@ class Writer:
             results = [Result(None, error, ())] * len(writes)
         except DatabaseFault as fault:
             self._refuse(batch, fault)
-            if isinstance(fault, FileLost):  # callers were released first, because a copy may take minutes
+            if isinstance(
+                fault, FileLost
+            ):  # callers were released first, because a copy may take minutes
                 await thread.run(self._store.save)
             await trio.sleep(self._backoff)
             self._backoff = min(2 * self._backoff, self._limits.longest_backoff_seconds)
@@ -354,7 +394,9 @@ class Writer:
         self._report_damage(results)
         if rows:
             self.frames.committed(results.pop(0).error)
-        self._publish(BatchCommitted(charger=None, seconds=trio.current_time() - began, writes=len(batch)))
+        self._publish(
+            BatchCommitted(charger=None, seconds=trio.current_time() - began, writes=len(batch))
+        )
         return results
 
     def wake(self) -> None:
@@ -386,7 +428,10 @@ class Writer:
                 self._damaged += 1
                 if self._damaged.bit_count() == 1:
                     log.error(
-                        "the database file is damaged; writes that need the damaged page are not acknowledged",
+                        (
+                            "the database file is damaged; writes that need the damaged page are "
+                            "not acknowledged"
+                        ),
                         database=self._store.path,
                         reason=str(result.error),
                         writes=self._damaged,
@@ -395,7 +440,10 @@ class Writer:
 
     def _note_failure(self, reason: str) -> None:
         if not self.is_failing:
-            log.error("writes to the database fail; retrying, and nothing is acknowledged meanwhile", reason=reason)
+            log.error(
+                "writes to the database fail; retrying, and nothing is acknowledged meanwhile",
+                reason=reason,
+            )
         self.is_failing = True
 
     def _note_success(self) -> None:
@@ -407,14 +455,16 @@ class Writer:
 
 
 class _Thread:
-    """The thread of the writer. It stays, and a queue wakes it: `trio.to_thread` takes twice as long."""
+    """The thread of the writer. It stays, and a queue wakes it: `trio.to_thread` takes twice as
+    long."""
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         Thread(target=self._work, name="writer", daemon=True).start()
 
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Run a function in the thread and return its result. What has begun is waited for, even while cancelled."""
+        """Run a function in the thread and return its result. What has begun is waited for, even
+        while cancelled."""
         await trio.lowlevel.checkpoint_if_cancelled()
         task, token = trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
 
@@ -422,7 +472,9 @@ class _Thread:
             token.run_sync_soon(trio.lowlevel.reschedule, task, outcome.capture(function, *args))
 
         self._calls.put(call)
-        return cast(T, await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED))
+        return cast(
+            T, await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+        )
 
     def close(self) -> None:
         self._calls.put(None)
@@ -447,7 +499,8 @@ async def open_writer(
 ) -> AsyncIterator[Writer]:
     """Open a writer on this store; on exit, commit the queued writes within `drain_seconds`.
 
-    `publish` is called for each fact after its commit, in commit order, before the caller gets its result.
+    `publish` is called for each fact after its commit, in commit order, before the caller gets its
+    result.
 
     Raises:
         StoreUnavailable: the drain timed out; the remaining writes were never acknowledged.
@@ -477,7 +530,8 @@ class Sharing:
 
     def __init__(self, server: str = "", held_until: Callable[[], float] = lambda: inf) -> None:
         self.server = server
-        """The name of this server among those of the database; empty if no other server can use that."""
+        """The name of this server among those of the database; empty if no other server can use
+        that."""
         self.is_alone = not server
         self.duties = trio.Event()
         """Set when this server has the duties of the site, which it keeps to its end."""
@@ -485,7 +539,8 @@ class Sharing:
             self.duties.set()
         self._early: list[News] = []
         self.learn: Callable[[News], None] = self._early.append
-        """Takes what other servers have stored, before the callers of the batch after it get their results."""
+        """Takes what other servers have stored, before the callers of the batch after it get their
+        results."""
         self._held_until = held_until
 
     def begin_learning(self, learn: Callable[[News], None]) -> None:
@@ -497,5 +552,6 @@ class Sharing:
 
     @property
     def may_answer(self) -> bool:
-        """Whether this server still serves its chargers for certain: no other one can have ended its lease."""
+        """Whether this server still serves its chargers for certain: no other one can have ended
+        its lease."""
         return time.monotonic() < self._held_until()

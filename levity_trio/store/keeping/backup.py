@@ -39,13 +39,18 @@ class BackedUp(NamedTuple):
     not_noted: OSError | None
 
 
-def back_up(database: Path, target: Path, progress: Progress, *, is_forced: bool = False) -> BackedUp:
-    """Copy a database to a file and return what the copy holds. Its moment is noted beside the database.
+def back_up(
+    database: Path, target: Path, progress: Progress, *, is_forced: bool = False
+) -> BackedUp:
+    """Copy a database to a file and return what the copy holds. Its moment is noted beside the
+    database.
 
-    An existing file is replaced if it is an earlier backup of this database, or any database of ours if forced.
+    An existing file is replaced if it is an earlier backup of this database, or any database of
+    ours if forced.
 
     Raises:
-        EnvironmentProblem: there is no such database, the file must not be replaced, the disk is nearly full, the WAL
+        EnvironmentProblem: there is no such database, the file must not be replaced, the disk is
+        nearly full, the WAL
             of the server grew too much, or the database is damaged. The file is as it was before.
     """
     database, at = database.resolve(), stamp(datetime.now(UTC))
@@ -89,9 +94,13 @@ def _snapshot(database: Path) -> Iterator[sqlite3.Connection]:
         yield prepared(connection)
 
 
-def _check_target(source: sqlite3.Connection, database: Path, target: Path, *, is_forced: bool) -> None:
+def _check_target(
+    source: sqlite3.Connection, database: Path, target: Path, *, is_forced: bool
+) -> None:
     if not target.parent.is_dir():
-        raise EnvironmentProblem(f"No such file or directory: {target.parent}; create it, or choose another file")
+        raise EnvironmentProblem(
+            f"No such file or directory: {target.parent}; create it, or choose another file"
+        )
     if not target.exists():
         return
     if target.samefile(database):
@@ -99,5 +108,6 @@ def _check_target(source: sqlite3.Connection, database: Path, target: Path, *, i
     with open_copy(target) as earlier:
         if not is_forced and not is_contained(earlier, source):
             raise EnvironmentProblem(
-                f"{target} has facts that are not in {database}; choose another file, or replace it with --force"
+                f"{target} has facts that are not in {database}; choose another file, or replace "
+                "it with --force"
             )

@@ -1,4 +1,5 @@
-"""Checks a copy, or a database on PostgreSQL: whether it is whole, what this program wrote, and plausible.
+"""Checks a copy, or a database on PostgreSQL: whether it is whole, what this program wrote, and
+plausible.
 
 CHECKS lists what is checked. Statements are the same for both stores; `Examined` has what is not.
 """
@@ -26,7 +27,9 @@ from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
 from levity_trio.store.reads.shapes import rows_of
 
-GUARD: Final = re.compile(r"BEFORE INSERT ON (\w+) WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT, '([^']*)'\)", re.DOTALL)
+GUARD: Final = re.compile(
+    r"BEFORE INSERT ON (\w+) WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT, '([^']*)'\)", re.DOTALL
+)
 TARIFFS_VERSION: Final = 30
 """The first version of the schema that has tariffs."""
 BOOK_VERSION: Final = 88
@@ -34,7 +37,8 @@ BOOK_VERSION: Final = 88
 
 
 class Subject(NamedTuple):
-    """What a check looks at: a database, and an empty one in memory that the migrations up to its version make."""
+    """What a check looks at: a database, and an empty one in memory that the migrations up to its
+    version make."""
 
     examined: Examined
     model: sqlite3.Connection
@@ -45,7 +49,8 @@ class Subject(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One kind of problem. `find` yields a line for each, and may raise sqlite3.Error where a page is damaged."""
+    """One kind of problem. `find` yields a line for each, and may raise sqlite3.Error where a page
+    is damaged."""
 
     name: str
     find: Callable[[Subject], Iterable[str]]
@@ -59,8 +64,8 @@ class Problem(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What was found. `content` is None if the database is too damaged to be read. `unchecked`: what no check asked
-    for, and which tool does.
+    """What was found. `content` is None if the database is too damaged to be read. `unchecked`:
+    what no check asked for, and which tool does.
     """
 
     content: Content | None
@@ -70,11 +75,12 @@ class Report(NamedTuple):
 
 
 def check(address: DatabaseAddress, told: Callable[[str], None]) -> Report:
-    """Check a file that nobody writes to, or a database on PostgreSQL at one moment, without changing anything.
-    `told` is called with the name of each check.
+    """Check a file that nobody writes to, or a database on PostgreSQL at one moment, without
+    changing anything. `told` is called with the name of each check.
 
     Raises:
-        EnvironmentProblem: it cannot be checked: the file is in use or incomplete, it is not a database of ours.
+        EnvironmentProblem: it cannot be checked: the file is in use or incomplete, it is not a
+        database of ours.
     """
     try:
         with _opened(address) as examined, closing(model(examined.db.version())) as empty:
@@ -82,7 +88,9 @@ def check(address: DatabaseAddress, told: Callable[[str], None]) -> Report:
             for one in CHECKS:
                 told(one.name)
                 problems += [Problem(one.name, text) for text in _found(one, subject)]
-            return Report(_content(subject), [one.name for one in CHECKS], problems, examined.unchecked)
+            return Report(
+                _content(subject), [one.name for one in CHECKS], problems, examined.unchecked
+            )
     except sqlite3.Error as error:
         raise EnvironmentProblem(f"cannot check {address}: {error}{advice(error)}") from error
 
@@ -103,15 +111,17 @@ def _opened_file(path: Path) -> Iterator[Examined]:
         finally:
             if path.stat().st_mtime_ns != before:  # what was read is of no one moment
                 raise EnvironmentProblem(
-                    f"{path} was written to meanwhile, for example by a server that migrates it; stop that, or make a"
-                    " copy with backup first"
+                    f"{path} was written to meanwhile, for example by a server that migrates it; "
+                    "stop that, or make a copy with backup first"
                 )
 
 
 def _found(check: Check, subject: Subject) -> list[str]:
     lines: list[str] = []
     try:
-        lines.extend(" ".join(text.split()) for text in islice(check.find(subject), MOST_PROBLEMS + 1))
+        lines.extend(
+            " ".join(text.split()) for text in islice(check.find(subject), MOST_PROBLEMS + 1)
+        )
     except sqlite3.DatabaseError as error:
         subject.examined.recover(error)
         lines.append(f"cannot be read: {error}")
@@ -132,20 +142,27 @@ def _integrity(subject: Subject) -> Iterable[str]:
 
 def _references(subject: Subject) -> Iterator[str]:
     """What a row refers to exists, also where the database has lost the constraint."""
-    tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY 1"
+    tables = (
+        "SELECT name FROM sqlite_schema "
+        "WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' "
+        "ORDER BY 1"
+    )
     keys = 'SELECT "from", "table", "to" FROM pragma_foreign_key_list(?) ORDER BY id'
     for (table,) in subject.model.execute(tables).fetchall():
         for column, parent, key in subject.model.execute(keys, (table,)).fetchall():
             lost = (
-                f"SELECT * FROM {table} AS child WHERE child.{column} IS NOT NULL AND NOT EXISTS"  # noqa: S608 - ours
-                f" (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = child.{column}) LIMIT {MOST_PROBLEMS + 1}"
+                f"SELECT * FROM {table} AS child "  # noqa: S608 - ours
+                f"WHERE child.{column} IS NOT NULL AND NOT EXISTS (SELECT 1 "
+                f"FROM {parent} AS parent WHERE parent.{key} = child.{column}) "
+                f"LIMIT {MOST_PROBLEMS + 1}"
             )
             for number, *_ in subject.db.execute(lost):
                 yield f"row {number} of {table} refers to a row of {parent} that is missing"
 
 
 def _schema(subject: Subject) -> Iterator[str]:
-    """Compare with what the migrations up to this version create: an added trigger can change bills."""
+    """Compare with what the migrations up to this version create: an added trigger can change
+    bills."""
     version = subject.db.version()
     if version not in {number for number, _ in migrations()}:
         yield f"schema {version} is of no version of this program"
@@ -161,23 +178,29 @@ def _schema(subject: Subject) -> Iterator[str]:
 
 
 def check_schema(examined: Examined, name: object) -> None:
-    """Refuse a database with another schema than the migrations make. Raises EnvironmentProblem, sqlite3.Error."""
+    """Refuse a database with another schema than the migrations make. Raises EnvironmentProblem,
+    sqlite3.Error."""
     with closing(model(examined.db.version())) as empty:
         problem = next(iter(_schema(Subject(examined, empty))), None)
     if problem is not None:
         raise EnvironmentProblem(
-            f"{name} was changed by another program: {problem}. Give another backup, or undo it in a copy of this one;"
-            " levity-trio check lists all"
+            f"{name} was changed by another program: {problem}. Give another backup, or undo it "
+            "in a copy of this one; levity-trio check lists all"
         )
 
 
 def _guarded(subject: Subject) -> Iterator[str]:
-    """Ask all rows what the triggers of their schema ask of a new one, such as a figure where it is completed.
+    """Ask all rows what the triggers of their schema ask of a new one, such as a figure where it is
+    completed.
 
     A trigger that looks at other rows is left out: it would find the row itself.
     """
-    triggers = subject.model.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-    for table, condition, text in (found.groups() for (sql,) in triggers if (found := GUARD.search(sql))):
+    triggers = subject.model.execute(
+        "SELECT sql FROM sqlite_schema WHERE type = 'trigger'"
+    ).fetchall()
+    for table, condition, text in (
+        found.groups() for (sql,) in triggers if (found := GUARD.search(sql))
+    ):
         if "SELECT" not in condition:
             impossible = f"SELECT * FROM {table} AS NEW WHERE {condition} LIMIT {MOST_PROBLEMS + 1}"  # noqa: S608 - ours
             for key, *_ in subject.db.execute(impossible):
@@ -210,7 +233,10 @@ def _booked(subject: Subject) -> Iterator[str]:
     rule, after = rule_of_book(rows), 0
     while rule is not None:
         differing, after = compared(rows, rule, after)
-        yield from (f"session {number} is booked otherwise than by what is stored of it" for number in differing)
+        yield from (
+            f"session {number} is booked otherwise than by what is stored of it"
+            for number in differing
+        )
         if not after:
             return
 
@@ -242,7 +268,8 @@ class GivenIds(NamedTuple):
 
 
 class Definitions(NamedTuple):
-    """The objects of a schema by their names, as a model of SQLite has them, and as the database has them."""
+    """The objects of a schema by their names, as a model of SQLite has them, and as the database
+    has them."""
 
     expected: Mapping[str, object]
     found: Mapping[str, object]
@@ -259,7 +286,8 @@ class Examined(Protocol):
         """What was not checked, and which tool does it; complete after the checks."""
 
     def recover(self, error: sqlite3.DatabaseError) -> None:
-        """Let the next check go on after an error. Raises it again if the reads have failed, and not what was read."""
+        """Let the next check go on after an error. Raises it again if the reads have failed, and
+        not what was read."""
 
     def integrity(self) -> Iterable[str]:
         """Yield what cannot be read, and indexes that differ from their tables."""
@@ -291,7 +319,8 @@ class ExaminedFile:
         self.db = FileDatabase(connection)
 
     def recover(self, error: sqlite3.DatabaseError) -> None:
-        """Do nothing: the file itself is what cannot be read, and that has no effect on the next read."""
+        """Do nothing: the file itself is what cannot be read, and that has no effect on the next
+        read."""
 
     def integrity(self) -> Iterator[str]:
         """Every page and index, and the types and CHECK constraints of every row."""
@@ -303,7 +332,9 @@ class ExaminedFile:
         return Definitions(_objects(model), _objects(self._connection))
 
     def ids(self) -> Iterator[GivenIds]:
-        sequences = dict(self._connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+        sequences = dict(
+            self._connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+        )
         for table in sorted(numbered(self._connection)):
             highest = f"SELECT coalesce(max(rowid), 0) FROM {table}"  # noqa: S608 - a table of this file
             ((last,),) = self._connection.execute(highest).fetchall()
@@ -311,8 +342,12 @@ class ExaminedFile:
 
 
 def _objects(connection: sqlite3.Connection) -> Mapping[str, object]:
-    """Return the text of each object, which has all constraints of a table, without Litestream's notes to itself."""
-    named = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY name"
+    """Return the text of each object, which has all constraints of a table, without Litestream's
+    notes to itself."""
+    named = (
+        "SELECT type, name, sql FROM sqlite_schema "
+        "WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY name"
+    )
     return {
         f"{kind} {name}": " ".join(str(definition).split())
         for kind, name, definition in connection.execute(named).fetchall()

@@ -1,14 +1,17 @@
-"""What the commands for copies share: what a file holds, whether another one holds it too, and who uses it.
+"""What the commands for copies share: what a file holds, whether another one holds it too, and who
+uses it.
 
-A command of this room runs in a process of its own, so it may open descriptors of a database file as long as it has no
-SQLite connection to that file: closing a descriptor drops the locks of its whole process.
+A command of this room runs in a process of its own, so it may open descriptors of a database file
+as long as it has no SQLite connection to that file: closing a descriptor drops the locks of its
+whole process.
 
-A copy is whole whenever it exists. SQLite's backup API copies in steps and starts over when another process commits in
-between: beside a server with 200 commits a second it never ended. So all steps read one snapshot. Meanwhile the server
-cannot reset its WAL, which grows with each commit; the copying ends without a result before that is too much.
+A copy is whole whenever it exists. SQLite's backup API copies in steps and starts over when another
+process commits in between: beside a server with 200 commits a second it never ended. So all steps
+read one snapshot. Meanwhile the server cannot reset its WAL, which grows with each commit; the
+copying ends without a result before that is too much.
 
-The copy is written beside its final name, synced, verified, and renamed. Each step is synced by itself, because one
-sync of everything would hold up the commits of the server.
+The copy is written beside its final name, synced, verified, and renamed. Each step is synced by
+itself, because one sync of everything would hold up the commits of the server.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ HEADER_BYTES: Final = 100
 OPERATIONS_BETWEEN_SIGNALS: Final = 1_000_000
 """Operations of SQLite's virtual machine after which Python looks for Ctrl-C."""
 LOCK_BYTES: Final = (512, 0x4000_0000)
-"""Length and start of the range that SQLite locks; each connection in WAL mode holds a part of it while it is open."""
+"""Length and start of the range that SQLite locks; each connection in WAL mode holds a part of it
+while it is open."""
 STAMPED: Final[Mapping[str, str]] = {
     "run": "started_at",
     "session": "connected_at",
@@ -50,14 +54,17 @@ STAMPED: Final[Mapping[str, str]] = {
     "operator_action": "at",
     "event": "at",
 }
-"""Tables of facts, with the time in them that never changes; but a run of readings is advanced to the next one.
-Whatever happens adds a row to one of them, or advances one."""
+"""Tables of facts, with the time in them that never changes; but a run of readings is advanced to
+the next one. Whatever happens adds a row to one of them, or advances one."""
 _NEWEST_RUNS: Final = (
-    "SELECT meter_val.id, meter_val.received_at FROM tx JOIN meter_val ON meter_val.cp_id = tx.cp_id"
-    " AND meter_val.conn_id = tx.conn_id AND timestamp = last_reading_at AND run_since IS NOT NULL"
-    " WHERE tx.status = 'Active'"
+    "SELECT meter_val.id, meter_val.received_at FROM tx "
+    "JOIN meter_val ON meter_val.cp_id = tx.cp_id AND meter_val.conn_id = tx.conn_id "
+    "AND timestamp = last_reading_at AND run_since IS NOT NULL "
+    "WHERE tx.status = 'Active'"
 )
-_IS_IN_RUN: Final = "SELECT 1 FROM meter_val WHERE id = ? AND run_since IS NOT NULL AND received_at >= ?"
+_IS_IN_RUN: Final = (
+    "SELECT 1 FROM meter_val WHERE id = ? AND run_since IS NOT NULL AND received_at >= ?"
+)
 _PRUNED: Final[Mapping[str, str]] = {
     "event": "SELECT coalesce(min(id) > ?1, 1) FROM event WHERE ?2 = ?2",
     "set_aside": "SELECT coalesce(max(others_before) > ?2, 0) FROM evidence_pruning WHERE ?1 = ?1",
@@ -82,11 +89,14 @@ def content(db: Database) -> Content:
         "SELECT count(*), coalesce(sum(status = 'Completed'), 0),"
         " coalesce(sum(CASE WHEN status = 'Completed' THEN energy_delivered END), 0) FROM tx"
     ).fetchall()
-    return Content(db.version(), last.at if last else None, transactions, transactions - completed, energy_wh)
+    return Content(
+        db.version(), last.at if last else None, transactions, transactions - completed, energy_wh
+    )
 
 
 def is_contained(part: sqlite3.Connection, whole: sqlite3.Connection) -> bool:
-    """Whether a database is an earlier state of another one, or the same: all its facts are there too."""
+    """Whether a database is an earlier state of another one, or the same: all its facts are there
+    too."""
     known = tables_of(whole)
     for table in STAMPED.keys() & tables_of(part):
         last = f"SELECT id, {STAMPED[table]} FROM {table} ORDER BY id DESC LIMIT 1"  # noqa: S608 - our own names
@@ -123,7 +133,8 @@ def open_copy(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a file that nobody writes to, without creating a file beside it or taking a lock.
 
     Raises:
-        EnvironmentProblem: there is no such file, it is in use, incomplete, or not a database of ours (NotOurs).
+        EnvironmentProblem: there is no such file, it is in use, incomplete, or not a database of
+        ours (NotOurs).
     """
     _check_alone(path)
     _check_whole(path)
@@ -139,21 +150,25 @@ def prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _check_alone(path: Path) -> None:
-    """Refuse a file with a WAL: its newest data is there, and SQLite could read it only by writing beside the file."""
+    """Refuse a file with a WAL: its newest data is there, and SQLite could read it only by writing
+    beside the file."""
     if not path.is_file():
         raise EnvironmentProblem(f"there is no file {path}; {ADVICE}")
     if is_in_use(path):
-        raise EnvironmentProblem(f"{path} is in use by a server or another program; make a copy with backup first")
+        raise EnvironmentProblem(
+            f"{path} is in use by a server or another program; make a copy with backup first"
+        )
     wal = Path(f"{path.resolve()}-wal")
     if wal.exists() and wal.stat().st_size:
         raise EnvironmentProblem(
-            f"{wal} has data that is not yet in {path}, because a program was killed; start the server and make a"
-            " backup, or stop the server again"
+            f"{wal} has data that is not yet in {path}, because a program was killed; start the "
+            "server and make a backup, or stop the server again"
         )
 
 
 def _check_whole(path: Path) -> None:
-    """Compare the size of a file with the number of pages in its header (https://sqlite.org/fileformat2.html)."""
+    """Compare the size of a file with the number of pages in its header
+    (https://sqlite.org/fileformat2.html)."""
     with path.open("rb") as file:
         header, size = file.read(HEADER_BYTES), path.stat().st_size
     if size == 0:
@@ -163,7 +178,9 @@ def _check_whole(path: Path) -> None:
     page_bytes = int.from_bytes(header[16:18])
     expected = (page_bytes if page_bytes > 1 else 65536) * int.from_bytes(header[28:32])
     if size < expected:
-        raise EnvironmentProblem(f"{path} is truncated: it has {size:,} of {expected:,} bytes; {ADVICE}")
+        raise EnvironmentProblem(
+            f"{path} is truncated: it has {size:,} of {expected:,} bytes; {ADVICE}"
+        )
 
 
 def is_in_use(path: Path) -> bool:
@@ -229,7 +246,8 @@ class Partial:
 
 @contextmanager
 def open_partial(target: Path, suffix: str) -> Iterator[Partial]:
-    """Create `<target><suffix>`, in place of one that was left behind. It is deleted unless it was renamed.
+    """Create `<target><suffix>`, in place of one that was left behind. It is deleted unless it was
+    renamed.
 
     Raises:
         EnvironmentProblem: another command writes it.
@@ -240,7 +258,9 @@ def open_partial(target: Path, suffix: str) -> Iterator[Partial]:
     try:
         if not _is_mine(path, descriptor):
             raise EnvironmentProblem(f"another command writes {path}; wait for its end")
-        os.ftruncate(descriptor, 0)  # SQLite ignores a WAL or journal that was left beside an empty file
+        os.ftruncate(
+            descriptor, 0
+        )  # SQLite ignores a WAL or journal that was left beside an empty file
         try:
             yield Partial(path, descriptor)
         finally:
@@ -258,7 +278,9 @@ def _is_mine(path: Path, descriptor: int) -> bool:
         return False
 
 
-def copy(source: sqlite3.Connection, partial: Partial, progress: Progress, watched: Callable[[], None]) -> None:
+def copy(
+    source: sqlite3.Connection, partial: Partial, progress: Progress, watched: Callable[[], None]
+) -> None:
     """Copy the snapshot that the source reads, and verify the copy.
 
     `watched` is called after each step and may raise, which ends the copying.
@@ -276,7 +298,9 @@ def copy(source: sqlite3.Connection, partial: Partial, progress: Progress, watch
         check_room(partial.path.parent, remaining * page_bytes)
         partial.sync()
         progress((total - remaining) * page_bytes, total * page_bytes)
-        time.sleep(min(time.monotonic() - began, LONGEST_REST_SECONDS))  # half of the disk's time is the server's
+        time.sleep(
+            min(time.monotonic() - began, LONGEST_REST_SECONDS)
+        )  # half of the disk's time is the server's
         began = time.monotonic()
 
     with closing(sqlite3.connect(partial.path, isolation_level=None)) as target:
@@ -291,7 +315,9 @@ def _verify(partial: Partial, source: str) -> None:
     with closing(open_finished(partial.path)) as connection:
         found = [text for (text,) in connection.execute("PRAGMA quick_check(1)").fetchall()]
     if found != ["ok"]:
-        raise EnvironmentProblem(f"{source} is damaged, so no copy was made: {' '.join(found[0].split())}")
+        raise EnvironmentProblem(
+            f"{source} is damaged, so no copy was made: {' '.join(found[0].split())}"
+        )
 
 
 def open_finished(path: Path) -> sqlite3.Connection:
@@ -304,8 +330,9 @@ def check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed + RESERVE_BYTES:
         raise EnvironmentProblem(
-            f"{folder} has {free / 1e6:,.0f} MB left, and {(needed + RESERVE_BYTES) / 1e6:,.0f} MB are needed, with a"
-            f" reserve of {RESERVE_BYTES / 1e6:,.0f} MB; free some space, or choose another disk"
+            f"{folder} has {free / 1e6:,.0f} MB left, and {(needed + RESERVE_BYTES) / 1e6:,.0f} "
+            f"MB are needed, with a reserve of {RESERVE_BYTES / 1e6:,.0f} MB; free some space, or "
+            "choose another disk"
         )
 
 
@@ -320,8 +347,8 @@ class WalWatch:
         grown = self._size() - self._before
         if grown > WAL_BYTES:
             raise EnvironmentProblem(
-                f"the server wrote {grown / 1e6:,.0f} MB while it was copied, so its WAL grew too much; gave up. Try"
-                " when less is written, or with a faster disk"
+                f"the server wrote {grown / 1e6:,.0f} MB while it was copied, so its WAL grew too "
+                "much; gave up. Try when less is written, or with a faster disk"
             )
         check_room(self._wal.parent, 0)
 

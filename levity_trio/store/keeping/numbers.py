@@ -1,4 +1,5 @@
-"""The numbers of statements after a restore: those of the lost time are on paper, and are never given out again."""
+"""The numbers of statements after a restore: those of the lost time are on paper, and are never
+given out again."""
 
 from __future__ import annotations
 
@@ -25,27 +26,33 @@ def last_number(db: Database) -> int | None:
 
 
 def lost_statements(copy: Database, told: int | None, known: int) -> Numbers | None:
-    """Return the numbers of a copy whose owner names the last one; None if billing has not begun in it.
+    """Return the numbers of a copy whose owner names the last one; None if billing has not begun in
+    it.
 
     `known` is the last one of the database that it replaces. Raises EnvironmentProblem.
     """
     held = last_number(copy)
     if held is None:
         if told is not None:
-            raise EnvironmentProblem("billing has not begun in the backup; restore it without --last-statement")
+            raise EnvironmentProblem(
+                "billing has not begun in the backup; restore it without --last-statement"
+            )
         return None
     known = max(held, known)
     if told is None:
         raise EnvironmentProblem(
-            "numbers of statements are never used twice, and some may have been closed after the backup: give the"
-            f" highest one that was closed or printed; the highest that is known here is --last-statement {known}"
+            "numbers of statements are never used twice, and some may have been closed after the "
+            "backup: give the highest one that was closed or printed; the highest that is known "
+            f"here is --last-statement {known}"
         )
     if told < known:
-        raise EnvironmentProblem(f"statement {known} is known here; give --last-statement {known} or more")
+        raise EnvironmentProblem(
+            f"statement {known} is known here; give --last-statement {known} or more"
+        )
     if told > held and copy.version() < LOST_STATEMENTS_VERSION:
         raise EnvironmentProblem(
-            "the backup is of an older version, which cannot skip numbers: start a server of this version on a copy of"
-            " it once, and restore that"
+            "the backup is of an older version, which cannot skip numbers: start a server of this "
+            "version on a copy of it once, and restore that"
         )
     return Numbers(held, told)
 

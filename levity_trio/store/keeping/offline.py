@@ -34,7 +34,8 @@ def forget(
     *,
     is_forced: bool = False,
 ) -> list[str]:
-    """Hide chargers until they charge again: those named, and the strangers whose identities fit a shell pattern.
+    """Hide chargers until they charge again: those named, and the strangers whose identities fit a
+    shell pattern.
 
     Return which. `retired_on` is the day of their removal (YYYY-MM-DD), if they were removed.
 
@@ -65,13 +66,17 @@ def resume(
     told: Sequence[Told] = (),
     shared: Shared | None = None,
 ) -> Resumed:
-    """Let a history with a simulated clock go on from its last moment, and log in the first user of each role.
+    """Let a history with a simulated clock go on from its last moment, and log in the first user of
+    each role.
 
-    `told` get messages, `shared` is the feeder, `started` the machine's present moment. Raises EnvironmentProblem.
+    `told` get messages, `shared` is the feeder, `started` the machine's present moment. Raises
+    EnvironmentProblem.
     """
     logins = {role: digest_of(cookie) for role, cookie in cookies.items()}
     with _open_known(address, server) as store:
-        write = partial(demo.resume, speed=speed, started=started, logins=logins, told=told, shared=shared)
+        write = partial(
+            demo.resume, speed=speed, started=started, logins=logins, told=told, shared=shared
+        )
         return cast("Resumed", store.commit([write])[0].unwrap())
 
 
@@ -82,7 +87,8 @@ Import = Callable[[str, Sequence[Sequence[Any]]], Imported]
 
 @contextmanager
 def open_import(address: DatabaseAddress, server: str) -> Iterator[Import]:
-    """Import history into a database as the server of this name. A missing file, or the schema, is created.
+    """Import history into a database as the server of this name. A missing file, or the schema, is
+    created.
 
     Raises:
         ServerRuns: a server runs on the database; it has to import.
@@ -94,9 +100,13 @@ def open_import(address: DatabaseAddress, server: str) -> Iterator[Import]:
         def take(kind: str, parts: Sequence[Sequence[Any]]) -> Imported:
             at = stamp(clock())
             try:
-                results = store.commit([partial(imports.take, kind=kind, rows=rows, at=at) for rows in parts])
+                results = store.commit(
+                    [partial(imports.take, kind=kind, rows=rows, at=at) for rows in parts]
+                )
             except DatabaseFault as fault:
-                raise EnvironmentProblem(f"cannot write the database {address}: {fault}; then import again") from None
+                raise EnvironmentProblem(
+                    f"cannot write the database {address}: {fault}; then import again"
+                ) from None
             return total([cast("Imported", result.unwrap()) for result in results])
 
         yield take
@@ -109,10 +119,13 @@ def _clock(db: Database) -> Clock:
 
 @contextmanager
 def _open_known(address: DatabaseAddress, server: str) -> Iterator[Store]:
-    """Open an existing database as the server of this name, at the clock speed that it was created for."""
+    """Open an existing database as the server of this name, at the clock speed that it was created
+    for."""
     with open_store(address, server, _simulated(address)) as store:
         yield store
 
 
 def _simulated(address: DatabaseAddress) -> SimulatedTime | None:
-    return look(address, lambda db: simulated_time(db) if db.version() >= SIMULATED_TIME_VERSION else None)
+    return look(
+        address, lambda db: simulated_time(db) if db.version() >= SIMULATED_TIME_VERSION else None
+    )

@@ -1,6 +1,7 @@
 """Puts a backup in the place of a database, and keeps what stood there.
 
-Chargers and clients still know ids of the lost time. So ids go on far above all that can have been given out.
+Chargers and clients still know ids of the lost time. So ids go on far above all that can have been
+given out.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ _STATES: Final = "SELECT id, status, stop_time, energy_delivered FROM tx"
 class Lost(NamedTuple):
     """What the replaced database holds beyond the backup, of which it is a later state.
 
-    Transactions are those that are new or have changed; their energy is that of the ones that have ended. `entries` are
-    those of the ledgers: payments, and what was charged.
+    Transactions are those that are new or have changed; their energy is that of the ones that have
+    ended. `entries` are those of the ledgers: payments, and what was charged.
     """
 
     until: str | None
@@ -69,15 +70,23 @@ class Lost(NamedTuple):
 
     @property
     def and_entries(self) -> str:
-        """How many entries of ledgers are lost, too, as the end of an enumeration; empty if none is."""
-        one, several = "entry of a ledger (a payment, or a charge)", "entries of ledgers (payments, charges)"
-        return f" and {self.entries:,} {one if self.entries == 1 else several}" if self.entries else ""
+        """How many entries of ledgers are lost, too, as the end of an enumeration; empty if none
+        is."""
+        one, several = (
+            "entry of a ledger (a payment, or a charge)",
+            "entries of ledgers (payments, charges)",
+        )
+        return (
+            f" and {self.entries:,} {one if self.entries == 1 else several}" if self.entries else ""
+        )
 
 
 class Restored(NamedTuple):
-    """What was restored, where the replaced database is (None: there was none), and above which transactionIds go on.
+    """What was restored, where the replaced database is (None: there was none), and above which
+    transactionIds go on.
 
-    `lost` is None if that cannot be told: there was no database, it cannot be read, or it is another one.
+    `lost` is None if that cannot be told: there was no database, it cannot be read, or it is
+    another one.
     """
 
     content: Content
@@ -93,8 +102,9 @@ class Restored(NamedTuple):
 class Leap(NamedTuple):
     """How far ids go on above all that can have been given out since a backup.
 
-    The ids of the lost time are known only where the replaced database can be read. So one id a second is assumed, with
-    a margin. The random part separates two restorations of one backup on a machine whose clock is not set.
+    The ids of the lost time are known only where the replaced database can be read. So one id a
+    second is assumed, with a margin. The random part separates two restorations of one backup on a
+    machine whose clock is not set.
     """
 
     ids: int
@@ -102,7 +112,9 @@ class Leap(NamedTuple):
     @classmethod
     def since(cls, at: str | None) -> Leap:
         """Return the leap after a time of the database. This machine's clock may be behind it."""
-        seconds = max(0, int((system_clock() - datetime.fromisoformat(at)).total_seconds())) if at else 0
+        seconds = (
+            max(0, int((system_clock() - datetime.fromisoformat(at)).total_seconds())) if at else 0
+        )
         return cls(MARGIN_IDS + seconds + secrets.randbelow(RANDOM_IDS))
 
     def of(self, table: str) -> int:
@@ -129,15 +141,17 @@ def restore(
     last_statement: int | None = None,
     key_file: Path | None = None,
 ) -> Restored:
-    """Replace a database, which no server may use, by a backup. Statements go on behind `last_statement`.
+    """Replace a database, which no server may use, by a backup. Statements go on behind
+    `last_statement`.
 
     Secrets are compared with the key in `key_file`.
 
     Raises:
-        EnvironmentProblem: the backup is damaged, or is not one, or its schema was changed; the database is in use
-            (InUse), another program's, or has facts that are not in the backup, and the caller does not force it; the
-            disk is nearly full; the number of the last statement is needed, or is too low. The database is as it was
-            before.
+        EnvironmentProblem: the backup is damaged, or is not one, or its schema was changed; the
+        database is in use
+            (InUse), another program's, or has facts that are not in the backup, and the caller does
+            not force it; the disk is nearly full; the number of the last statement is needed, or is
+            too low. The database is as it was before.
     """
     backup = backup.resolve()
     try:
@@ -156,7 +170,9 @@ def restore(
                 last = _renumber(partial.path, standing.highest, Leap.since(held.until), billed)
                 unknown = _unknown(source, held, key_file)
                 kept = swap(partial, database)
-            return Restored(held, kept, standing.lost, last, billed.last if billed else None, unknown)
+            return Restored(
+                held, kept, standing.lost, last, billed.last if billed else None, unknown
+            )
     except (sqlite3.Error, OSError) as error:
         raise EnvironmentProblem(f"cannot restore {backup} to {database}: {error}") from error
 
@@ -164,11 +180,16 @@ def restore(
 def _unknown(source: sqlite3.Connection, held: Content, key_file: Path | None) -> Sequence[str]:
     key = (read_key(key_file) if key_file else None) or SecretKey(None)
     is_sealed = held.schema >= SECRETS_VERSION
-    return secret_key.unknown(lambda sql, values: source.execute(sql, values).fetchall(), key) if is_sealed else ()
+    return (
+        secret_key.unknown(lambda sql, values: source.execute(sql, values).fetchall(), key)
+        if is_sealed
+        else ()
+    )
 
 
 def go_on(address: PostgresqlAddress, last_statement: int | None) -> Restored:
-    """Do the same for the ids of a database that PostgreSQL's own tools have restored. Raises EnvironmentProblem."""
+    """Do the same for the ids of a database that PostgreSQL's own tools have restored. Raises
+    EnvironmentProblem."""
     restored: Restored = of_postgresql("restoring").go_on(address, last_statement)
     return restored
 
@@ -186,13 +207,18 @@ def _examine(source: sqlite3.Connection, database: Path) -> _Standing:
             highest = dict(present.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
             db, is_later = FileDatabase(present), is_contained(source, present)
             lost = _beyond(present, source) if is_later else None
-            return _Standing(content(db), is_contained(present, source), lost, highest, last_number(db) or 0)
+            return _Standing(
+                content(db), is_contained(present, source), lost, highest, last_number(db) or 0
+            )
     except sqlite3.DatabaseError:
         return _Standing()
 
 
 def _in_use(database: Path) -> InUse:
-    return InUse(f"{database} is in use by a server or another program; stop it, or choose another file with --db")
+    return InUse(
+        f"{database} is in use by a server or another program; stop it, or choose another file "
+        "with --db"
+    )
 
 
 def _refusal(database: Path, held: Content, standing: _Standing) -> str:
@@ -200,12 +226,15 @@ def _refusal(database: Path, held: Content, standing: _Standing) -> str:
     if standing.content is None:
         return f"{database} cannot be read, so what would be lost is not known{force}"
     if standing.lost is None:
-        return f"{database} has facts that are not in the backup, which is no earlier state of it{force}"
+        return (
+            f"{database} has facts that are not in the backup, which is no earlier state of "
+            f"it{force}"
+        )
     number, energy_wh = standing.lost.transactions, standing.lost.energy_wh
     return (
-        f"{database} is newer: it goes until {standing.content.until}, the backup until {held.until};"
-        f" {number:,} session{'' if number == 1 else 's'}, new or changed since, with {energy_wh / 1000:,.3f} kWh"
-        f"{standing.lost.and_entries} would be lost{force}"
+        f"{database} is newer: it goes until {standing.content.until}, the backup until "
+        f"{held.until}; {number:,} session{'' if number == 1 else 's'}, new or changed since, "
+        f"with {energy_wh / 1000:,.3f} kWh{standing.lost.and_entries} would be lost{force}"
     )
 
 
@@ -215,7 +244,9 @@ def _beyond(present: sqlite3.Connection, backup: sqlite3.Connection) -> Lost:
                if held.get(number) != [status, stop, wh]]  # fmt: skip
     last = newest(FileDatabase(present))
     energy_wh = sum(wh or 0 for status, wh in changed if status == "Completed")
-    return Lost(last.at if last else None, len(changed), energy_wh, _entries(present) - _entries(backup))
+    return Lost(
+        last.at if last else None, len(changed), energy_wh, _entries(present) - _entries(backup)
+    )
 
 
 def _entries(connection: sqlite3.Connection) -> int:
@@ -225,7 +256,8 @@ def _entries(connection: sqlite3.Connection) -> int:
 
 
 def _renumber(path: Path, last_ids: Mapping[str, int], leap: Leap, billed: Numbers | None) -> int:
-    """Let all ids go on above those that were given out. Return the transactionId before the next one."""
+    """Let all ids go on above those that were given out. Return the transactionId before the next
+    one."""
     # In MEMORY mode SQLite creates no file beside this one, which a crash could leave there.
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = MEMORY").fetchall()
@@ -234,10 +266,14 @@ def _renumber(path: Path, last_ids: Mapping[str, int], leap: Leap, billed: Numbe
         for table in numbered(connection) - COUNTED_BY_IDS:
             base = max(highest.get(table, 0), last_ids.get(table, 0)) + leap.of(table)
             connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
-            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, base))
+            connection.execute(
+                "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, base)
+            )
         if billed is not None:
             skip_statements(connection, billed, stamp(system_clock()))
-        ((last,),) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tx'").fetchall()
+        ((last,),) = connection.execute(
+            "SELECT seq FROM sqlite_sequence WHERE name = 'tx'"
+        ).fetchall()
         connection.execute("COMMIT")
         return int(last)
 
@@ -245,8 +281,8 @@ def _renumber(path: Path, last_ids: Mapping[str, int], leap: Leap, billed: Numbe
 def swap(partial: Partial, database: Path) -> Path | None:
     """Put the new file in the place of the database; return where that one is kept, with its WAL.
 
-    A database never disappears: after a crash at any point, the old or the new one is at its path. A WAL must not stay,
-    because SQLite would apply it to the new file.
+    A database never disappears: after a crash at any point, the old or the new one is at its path.
+    A WAL must not stay, because SQLite would apply it to the new file.
     """
     if not database.exists():
         partial.give_to(database.parent.stat())

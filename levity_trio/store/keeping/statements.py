@@ -1,4 +1,5 @@
-"""Checks closed statements: that nothing of them was changed, that their sums are right, and that the ledger agrees."""
+"""Checks closed statements: that nothing of them was changed, that their sums are right, and that
+the ledger agrees."""
 
 from __future__ import annotations
 
@@ -24,28 +25,36 @@ from levity_trio.store.engine.database import Database
 
 STATEMENTS_VERSION: Final = 29
 LOST_STATEMENTS_VERSION: Final = 34
-"""The first versions of the schema that have statements, and a table of the numbers that went with a restore."""
+"""The first versions of the schema that have statements, and a table of the numbers that went with
+a restore."""
 
 _STATEMENTS: Final = (
-    f"SELECT id, number, content, party_digest, previous_digest, digest, party, {', '.join(FIGURES)} FROM statement"  # noqa: S608
-    " LEFT JOIN statement_party ON statement_id = statement.id WHERE number IS NOT NULL ORDER BY number"
+    "SELECT id, number, content, party_digest, previous_digest, digest, party, "  # noqa: S608
+    f"{', '.join(FIGURES)} "
+    "FROM statement LEFT "
+    "JOIN statement_party ON statement_id = statement.id "
+    "WHERE number IS NOT NULL ORDER BY number"
 )
 _POSITIONS: Final = (
-    f"SELECT {', '.join(f'position.{name}' for name in OF_POSITION)} FROM position WHERE statement_id = ? ORDER BY id"  # noqa: S608
+    f"SELECT {', '.join(f'position.{name}' for name in OF_POSITION)} "  # noqa: S608
+    "FROM position WHERE statement_id = ? ORDER BY id"
 )
 _SHEET: Final = "SELECT sheet FROM statement_party WHERE statement_id = ?"
 _CLOSINGS: Final = (
-    "SELECT closing.month, closing.statements, closing.previous_digest, closing.digest, count(statement.id),"
-    " (SELECT digest FROM statement WHERE closing_id = closing.id ORDER BY number DESC LIMIT 1)"
-    " FROM closing LEFT JOIN statement ON closing_id = closing.id GROUP BY closing.id ORDER BY closing.id"
+    "SELECT closing.month, closing.statements, closing.previous_digest, closing.digest, "
+    "count(statement.id), (SELECT digest FROM statement WHERE closing_id = closing.id "
+    "ORDER BY number DESC LIMIT 1) "
+    "FROM closing LEFT JOIN statement ON closing_id = closing.id "
+    "GROUP BY closing.id ORDER BY closing.id"
 )
 _LEDGER: Final = (
-    "SELECT account.id, (SELECT coalesce(sum(charged), 0) FROM statement WHERE account_id = account.id"
-    " AND number IS NOT NULL), (SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = account.id"
-    " AND (kind = 'statement' OR (kind = 'charge' AND EXISTS (SELECT 1 FROM position JOIN statement"
-    " ON statement.id = position.statement_id WHERE position.tx_id = ledger.tx_id"
-    " AND position.account_id = ledger.account_id AND number IS NOT NULL AND position.kind IN ('session', 'free')))))"
-    " FROM account"
+    "SELECT account.id, (SELECT coalesce(sum(charged), 0) FROM statement "
+    "WHERE account_id = account.id AND number IS NOT NULL), (SELECT coalesce(sum(amount), 0) "
+    "FROM ledger WHERE account_id = account.id AND (kind = 'statement' OR (kind = 'charge' "
+    "AND EXISTS (SELECT 1 FROM position JOIN statement ON statement.id = position.statement_id "
+    "WHERE position.tx_id = ledger.tx_id AND position.account_id = ledger.account_id "
+    "AND number IS NOT NULL AND position.kind IN ('session', 'free'))))) "
+    "FROM account"
 )
 
 
@@ -54,9 +63,14 @@ def sealed(db: Database) -> Iterator[str]:
     if db.version() < STATEMENTS_VERSION:
         return
     before, expected, lost, of_position = BEGINNING, 1, _lost(db), _of_position(db)
-    for statement, number, content, of_party, previous, digest, party, *figures in db.execute(_STATEMENTS):
+    for statement, number, content, of_party, previous, digest, party, *figures in db.execute(
+        _STATEMENTS
+    ):
         positions = db.execute(of_position, (statement,)).fetchall()
-        if not _is_content(content, figures, positions) or seal_of(number, content, of_party, previous) != digest:
+        if (
+            not _is_content(content, figures, positions)
+            or seal_of(number, content, of_party, previous) != digest
+        ):
             yield f"statement {number} was changed after it was closed"
         if party is not None:
             yield from _changed_texts(db, statement, number, of_party, party)
@@ -71,16 +85,25 @@ def sealed(db: Database) -> Iterator[str]:
 
 
 def _of_position(db: Database) -> str:
-    return _POSITIONS if db.version() >= TOLD_VERSION else _POSITIONS.replace("position.told", "NULL")
+    return (
+        _POSITIONS if db.version() >= TOLD_VERSION else _POSITIONS.replace("position.told", "NULL")
+    )
 
 
 def _is_content(content: str, figures: Sequence[Any], positions: Sequence[Sequence[Any]]) -> bool:
-    """Whether a content is that of a statement. One of before does not cover the last column, of reasons as texts."""
-    return content in (content_of(figures, positions), content_of(figures, [row[:-1] for row in positions]))
+    """Whether a content is that of a statement. One of before does not cover the last column, of
+    reasons as texts."""
+    return content in (
+        content_of(figures, positions),
+        content_of(figures, [row[:-1] for row in positions]),
+    )
 
 
-def _changed_texts(db: Database, statement: int, number: int, of_party: str, party: str) -> Iterator[str]:
-    """The names on a statement, and what it says, if its seal covers that, are as they were when it was closed."""
+def _changed_texts(
+    db: Database, statement: int, number: int, of_party: str, party: str
+) -> Iterator[str]:
+    """The names on a statement, and what it says, if its seal covers that, are as they were when it
+    was closed."""
     if party_digest(party) != of_party:
         yield f"the names on statement {number} were changed after it was closed"
     if "sheet" in (names := orjson.loads(party)):
@@ -90,7 +113,8 @@ def _changed_texts(db: Database, statement: int, number: int, of_party: str, par
 
 
 def _lost(db: Database) -> dict[int, int]:
-    """Return the numbers of statements that went with a restore: the last one of each row by the first one."""
+    """Return the numbers of statements that went with a restore: the last one of each row by the
+    first one."""
     if db.version() < LOST_STATEMENTS_VERSION:
         return {}
     return dict(db.execute("SELECT first, last FROM lost_statements").fetchall())
@@ -108,29 +132,44 @@ def sums(db: Database) -> Iterator[str]:
     """Lines, positions, taxes and totals of each statement add up, and its ledger has the same."""
     if db.version() < STATEMENTS_VERSION:
         return
-    of_figures, of_position = {name: place for place, name in enumerate(FIGURES, 7)}, _of_position(db)
+    of_figures, of_position = (
+        {name: place for place, name in enumerate(FIGURES, 7)},
+        _of_position(db),
+    )
     for row in db.execute(_STATEMENTS):
         figures = {name: row[place] for name, place in of_figures.items()}
-        positions = [dict(zip(OF_POSITION, one, strict=True)) for one in db.execute(of_position, (row[0],))]
+        positions = [
+            dict(zip(OF_POSITION, one, strict=True)) for one in db.execute(of_position, (row[0],))
+        ]
         yield from (f"statement {row[1]}: {words}" for words in _wrong_sums(figures, positions))
     for account, charged, entered in db.execute(_LEDGER):
         if charged + entered:
-            yield f"account {account}: its statements ask for {charged}, and its ledger has {-entered} of them"
+            yield (
+                f"account {account}: its statements ask for {charged}, and its ledger has "
+                f"{-entered} of them"
+            )
 
 
 def _wrong_sums(figures: dict[str, Any], positions: list[dict[str, Any]]) -> Iterator[str]:
     is_gross = figures["prices"] == "gross"
     by_way = {
         is_prepaid: [line for one in found for line in lines_of(one["lines"])]
-        for is_prepaid, found in groupby(sorted(positions, key=itemgetter("is_prepaid")), itemgetter("is_prepaid"))
+        for is_prepaid, found in groupby(
+            sorted(positions, key=itemgetter("is_prepaid")), itemgetter("is_prepaid")
+        )
     }
     claimed, prepaid = (tax_sums(by_way.get(way, []), are_gross=is_gross) for way in (0, 1))
-    if any(one["amount"] != sum(line.amount for line in lines_of(one["lines"])) for one in positions):
+    if any(
+        one["amount"] != sum(line.amount for line in lines_of(one["lines"])) for one in positions
+    ):
         yield "a position is not the sum of its lines"
     if taxes_text(claimed) != figures["taxes"]:
         yield f"its taxes are not those of its lines: {orjson.loads(figures['taxes'])}"
     total = sum(tax.gross for tax in claimed)
     if figures["total"] != total + figures["carried_in"]:
-        yield f"its total is {figures['total']}; lines and what was carried come to {total + figures['carried_in']}"
+        yield (
+            f"its total is {figures['total']}; lines and what was carried come to "
+            f"{total + figures['carried_in']}"
+        )
     if figures["charged"] != total + sum(tax.gross for tax in prepaid):
         yield "the ledger was asked for another sum"

@@ -1,8 +1,10 @@
-"""What an upgrade asks of a database, in a process of the new program: `python -m levity_trio.store.keeping.upgrading`.
+"""What an upgrade asks of a database, in a process of the new program: `python -m
+levity_trio.store.keeping.upgrading`.
 
-    look DATABASE OLD   whether the program of schema OLD still serves after the migrations of this one
-    try COPY            migrate a copy and check it, as the start of this version would
-    undo DATABASE COPY  put the copy back, made when the old version had stopped, unless something was stored since
+    look DATABASE OLD   whether the program of schema OLD still serves after the migrations of this
+    one try COPY            migrate a copy and check it, as the start of this version would undo
+    DATABASE COPY  put the copy back, made when the old version had stopped, unless something was
+    stored since
 
 The answer is an object of JSON on stdout, with `problem` where something forbids the upgrade.
 """
@@ -28,13 +30,14 @@ from levity_trio.store.keeping.copies import STAMPED, copy, open_copy, open_part
 from levity_trio.store.keeping.restoring import RESTORING, swap
 
 ACKNOWLEDGED: Final = STAMPED.keys() - {"run", "tx_event", "event"}
-"""Tables to one of which whatever a charger or a person was told adds a row. The others also get rows from a start
-alone: its run, and what it finds overdue, which the old version finds as well.
+"""Tables to one of which whatever a charger or a person was told adds a row. The others also get
+rows from a start alone: its run, and what it finds overdue, which the old version finds as well.
 """
 
 
 def look_at(database: DatabaseAddress, old: int) -> Mapping[str, object]:
-    """Return the schema of a database, that of this program, and whether the old program serves on that too.
+    """Return the schema of a database, that of this program, and whether the old program serves on
+    that too.
 
     Raises EnvironmentProblem, sqlite3.Error.
     """
@@ -61,9 +64,14 @@ def undo(database: Path, copied: Path) -> Mapping[str, object]:
     """
     with open_copy(copied) as old, lock_held(database):
         with closing(look(database)) as present:
-            if news := [table for table in sorted(ACKNOWLEDGED) if _last(present, table) != _last(old, table)]:
+            if news := [
+                table
+                for table in sorted(ACKNOWLEDGED)
+                if _last(present, table) != _last(old, table)
+            ]:
                 raise EnvironmentProblem(
-                    f"the new version has stored facts ({', '.join(news)}), which the old database does not have"
+                    f"the new version has stored facts ({', '.join(news)}), which the old "
+                    "database does not have"
                 )
         with open_partial(database, RESTORING) as partial:
             copy(old, partial, lambda _done, _total: None, lambda: None)

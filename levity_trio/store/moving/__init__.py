@@ -1,1 +1,2 @@
-"""Moves a whole database between a file of SQLite and PostgreSQL, and proves that nothing changed on the way."""
+"""Moves a whole database between a file of SQLite and PostgreSQL, and proves that nothing changed
+on the way."""

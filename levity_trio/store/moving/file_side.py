@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.connection import FileConnection, InUse, checkpoint, connect, lock_held, open_reader
+from levity_trio.store.engine.connection import (
+    FileConnection,
+    InUse,
+    checkpoint,
+    connect,
+    lock_held,
+    open_reader,
+)
 from levity_trio.store.engine.schema import check_ownership, look, migrate, newest_version
 from levity_trio.store.keeping.copies import prepared
 from levity_trio.store.moving.proof import Lines, read
@@ -17,7 +24,9 @@ from levity_trio.store.moving.tables import Column, Table, is_filled, triggers
 
 CACHE_KIBIBYTES: Final = 32768
 """For the indexes, which rows come to in any order."""
-_TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
+_TABLES: Final = (
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
+)
 _GUARDS: Final = "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
 
 
@@ -35,7 +44,9 @@ class FileReading:
     def lines(self, table: Table) -> Iterator[bytes]:
         """Yield rows as lines. Raises sqlite3.Error."""
         listed = ", ".join(map(_as_bytes, table.columns))
-        return self._lines.written(table, self._connection.execute(f"SELECT {listed} {table.in_order}"))
+        return self._lines.written(
+            table, self._connection.execute(f"SELECT {listed} {table.in_order}")
+        )
 
     def rows(self, sql: str) -> list[Any]:
         return self._connection.execute(sql).fetchall()
@@ -43,7 +54,9 @@ class FileReading:
     def last_ids(self, tables: Sequence[Table]) -> dict[str, int]:
         """Return the highest id of each table, or that of a row that is gone."""
         given = dict(self.rows("SELECT name, seq FROM sqlite_sequence"))
-        return {one.name: max(given.get(one.name, 0), self._highest(one)) for one in tables if one.key}
+        return {
+            one.name: max(given.get(one.name, 0), self._highest(one)) for one in tables if one.key
+        }
 
     def _highest(self, table: Table) -> int:
         ((highest,),) = self.rows(f"SELECT coalesce(max({table.key}), 0) FROM {table.quoted}")  # noqa: S608 - our names
@@ -65,10 +78,13 @@ class FileSource(FileReading):
 
 @contextmanager
 def open_source(path: Path) -> Iterator[FileSource]:
-    """Hold the lock of a database, and read its present state. Raises EnvironmentProblem, sqlite3.Error, OSError."""
+    """Hold the lock of a database, and read its present state. Raises EnvironmentProblem,
+    sqlite3.Error, OSError."""
     path = path.resolve()
     if not path.is_file() or not path.stat().st_size:
-        raise EnvironmentProblem(f"there is no database {path}; give that of the server that is to be moved")
+        raise EnvironmentProblem(
+            f"there is no database {path}; give that of the server that is to be moved"
+        )
     check_ownership(path, "move another one")
     with _alone(path), closing(open_reader(path)) as reader:
         check_version(path, reader.version())
@@ -76,11 +92,13 @@ def open_source(path: Path) -> Iterator[FileSource]:
 
 
 def check_version(database: object, version: int) -> None:
-    """Check that a database is of this version, so that its rows have the same form on both sides."""
+    """Check that a database is of this version, so that its rows have the same form on both
+    sides."""
     if version != newest_version():
         raise EnvironmentProblem(
-            f"{database} is of another version (schema {version}, this one has {newest_version()}): start this version"
-            " of the server on it once, which migrates it, and stop it again; of a newer one, use that program"
+            f"{database} is of another version (schema {version}, this one has "
+            f"{newest_version()}): start this version of the server on it once, which migrates "
+            "it, and stop it again; of a newer one, use that program"
         )
 
 
@@ -91,13 +109,15 @@ def _alone(path: Path) -> Iterator[None]:
             stack.enter_context(lock_held(path))
         except InUse:
             raise EnvironmentProblem(
-                f"a server or another move uses {path}; stop it first (chargers keep what they measure meanwhile)"
+                f"a server or another move uses {path}; stop it first (chargers keep what they "
+                "measure meanwhile)"
             ) from None
         yield
 
 
 class FileTarget(FileReading):
-    """A new database in a file. Its triggers come last: they refuse some rows, and would add others."""
+    """A new database in a file. Its triggers come last: they refuse some rows, and would add
+    others."""
 
     def __init__(self, connection: FileConnection) -> None:
         super().__init__(connection)
@@ -111,9 +131,13 @@ class FileTarget(FileReading):
         self._connection.executemany(insert, read(table, part))
 
     def go_on(self, ids: Mapping[str, int], tables: Sequence[Table]) -> None:
-        sequences = [(one.name, ids[one.name]) for one in tables if one.is_counted and ids[one.name]]
+        sequences = [
+            (one.name, ids[one.name]) for one in tables if one.is_counted and ids[one.name]
+        ]
         self._connection.execute("DELETE FROM sqlite_sequence")
-        self._connection.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", sequences)
+        self._connection.executemany(
+            "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", sequences
+        )
 
     def finish(self) -> None:
         for trigger in triggers():
@@ -136,7 +160,9 @@ def open_target(path: Path) -> Iterator[FileTarget]:
         _check_empty(path)
         with closing(connect(path)) as connection:
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
-            connection.execute("PRAGMA foreign_keys = OFF")  # some tables refer to each other, and the rows are known
+            connection.execute(
+                "PRAGMA foreign_keys = OFF"
+            )  # some tables refer to each other, and the rows are known
             migrate(connection)
             yield FileTarget(connection)
 
@@ -145,12 +171,14 @@ def _check_empty(path: Path) -> None:
     check_ownership(path, "choose another file for the move")
     if path.exists() and path.stat().st_size:
         with closing(look(path)) as connection:
-            if any(is_filled(connection, name) for (name,) in connection.execute(_TABLES).fetchall()):
+            if any(
+                is_filled(connection, name) for (name,) in connection.execute(_TABLES).fetchall()
+            ):
                 raise EnvironmentProblem(not_empty(path))
 
 
 def not_empty(database: object) -> str:
     return (
-        f"{database} is not empty; move to a new database (if it is a move that was finished before, start the server"
-        " on it)"
+        f"{database} is not empty; move to a new database (if it is a move that was finished "
+        "before, start the server on it)"
     )

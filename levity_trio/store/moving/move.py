@@ -1,4 +1,5 @@
-"""Moves a database: copies its rows in one transaction, reads them back, and commits only what is the same."""
+"""Moves a database: copies its rows in one transaction, reads them back, and commits only what is
+the same."""
 
 from __future__ import annotations
 
@@ -66,8 +67,8 @@ def move(source: DatabaseAddress, target: DatabaseAddress, progress: Progress) -
     """Move the database of a stopped server to a new one.
 
     Raises:
-        ConfigError: both are files, or the same.
-        EnvironmentProblem: one of them is in use, is not for this version, or cannot be read or written; the target is
+        ConfigError: both are files, or the same. EnvironmentProblem: one of them is in use, is not
+        for this version, or cannot be read or written; the target is
             not empty; or what is stored there is not the same. It stays empty then.
     """
     began, advice = time.monotonic(), ""
@@ -79,7 +80,9 @@ def move(source: DatabaseAddress, target: DatabaseAddress, progress: Progress) -
     except KeyboardInterrupt:
         raise Interrupted from None
     except (sqlite3.Error, OSError) as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:  # Ctrl-C in a long statement
+        if (
+            getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+        ):  # Ctrl-C in a long statement
             raise Interrupted from None
         if is_not_allowed(error):
             advice = "; connect as the owner of the database"
@@ -91,7 +94,9 @@ def _check_pair(source: DatabaseAddress, target: DatabaseAddress) -> None:
     if source == target:
         raise ConfigError(f"{source} cannot be moved to itself")
     if isinstance(source, Path) and isinstance(target, Path):
-        raise ConfigError("to move from a file to a file, use backup, which copies a database to another file")
+        raise ConfigError(
+            "to move from a file to a file, use backup, which copies a database to another file"
+        )
 
 
 def _open_source(address: DatabaseAddress) -> AbstractContextManager[Source]:

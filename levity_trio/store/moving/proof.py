@@ -1,11 +1,13 @@
-"""The proof of a move: both databases are read to the end, and must have the same rows, next ids and sums.
+"""The proof of a move: both databases are read to the end, and must have the same rows, next ids
+and sums.
 
 Rows are moved and compared as lines of bytes, the text format of PostgreSQL's COPY
-(https://www.postgresql.org/docs/current/sql-copy.html), so PostgreSQL reads and writes it itself. Two rows are equal if
-their lines are:
+(https://www.postgresql.org/docs/current/sql-copy.html), so PostgreSQL reads and writes it itself.
+Two rows are equal if their lines are:
 
 - A NUL in a text becomes its symbol, U+2400, because no text of PostgreSQL can have one.
-- A float is the shortest number that is read back as the same float. -0.0 becomes 0.0, because SQLite stores it so.
+- A float is the shortest number that is read back as the same float. -0.0 becomes 0.0, because
+  SQLite stores it so.
 """
 
 from __future__ import annotations
@@ -22,11 +24,16 @@ from levity_trio.store.moving.tables import Table
 
 STEP_ROWS: Final = 5_000
 """Rows between two calls of `step`."""
-_ENERGY: Final = "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM tx WHERE status = 'Completed'"
-_STATEMENTS: Final = (
-    "SELECT currency, count(*), sum(total) FROM statement WHERE number IS NOT NULL GROUP BY currency ORDER BY currency"
+_ENERGY: Final = (
+    "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM tx WHERE status = 'Completed'"
 )
-_LEDGER: Final = "SELECT currency, count(*), sum(amount) FROM ledger GROUP BY currency ORDER BY currency"
+_STATEMENTS: Final = (
+    "SELECT currency, count(*), sum(total) FROM statement "
+    "WHERE number IS NOT NULL GROUP BY currency ORDER BY currency"
+)
+_LEDGER: Final = (
+    "SELECT currency, count(*), sum(amount) FROM ledger GROUP BY currency ORDER BY currency"
+)
 _MONEY: Final = (_STATEMENTS, _LEDGER)
 Step = Callable[[int], object]
 
@@ -43,7 +50,8 @@ class Held(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What people would add up. Of money, each currency with the number of entries and their sum in minor units."""
+    """What people would add up. Of money, each currency with the number of entries and their sum in
+    minor units."""
 
     transactions: int
     energy_wh: int
@@ -61,7 +69,8 @@ class Proof(NamedTuple):
 
 
 def prove(source: Reading, stored: Reading, tables: Sequence[Table], step: Step) -> Proof:
-    """Compare what was stored with its source; return what both have. `step` is called with the rows read, of either.
+    """Compare what was stored with its source; return what both have. `step` is called with the
+    rows read, of either.
 
     Raises EnvironmentProblem: they differ.
     """
@@ -80,12 +89,14 @@ def prove(source: Reading, stored: Reading, tables: Sequence[Table], step: Step)
 def _check_same(what: str, expected: object, stored: object) -> None:
     if expected != stored:
         raise EnvironmentProblem(
-            f"the copy is not the same, and was undone: {what} should be {expected}, and there is {stored}; move again"
+            f"the copy is not the same, and was undone: {what} should be {expected}, and there is "
+            f"{stored}; move again"
         )
 
 
 def _held(reading: Reading, table: Table, step: Step) -> Held:
-    """Read a table. One without a whole number as a key is small; its order differs between the databases."""
+    """Read a table. One without a whole number as a key is small; its order differs between the
+    databases."""
     digest, rows = sha256(), 0
     lines = reading.lines(table)
     for line in lines if table.key else sorted(lines):
@@ -99,7 +110,9 @@ def _held(reading: Reading, table: Table, step: Step) -> Held:
 
 def _sums(reading: Reading) -> Sums:
     ((transactions, energy_wh),) = reading.rows(_ENERGY)
-    statements, ledger = ([(one, int(count), int(total)) for one, count, total in reading.rows(sql)] for sql in _MONEY)
+    statements, ledger = (
+        [(one, int(count), int(total)) for one, count, total in reading.rows(sql)] for sql in _MONEY
+    )
     return Sums(int(transactions), int(energy_wh), statements, ledger)
 
 
@@ -131,10 +144,18 @@ class Lines:
 
     def written(self, table: Table, rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
         """Yield rows as lines. Their texts are given as bytes."""
-        ways: dict[str, Encode] = {"INTEGER": _integer, "REAL": _float, "TEXT": self._text, "BLOB": _blob}
+        ways: dict[str, Encode] = {
+            "INTEGER": _integer,
+            "REAL": _float,
+            "TEXT": self._text,
+            "BLOB": _blob,
+        }
         encodes = [ways[column.kind] for column in table.columns]
         for row in rows:
-            fields = [NULL if value is None else encode(value) for encode, value in zip(encodes, row, strict=True)]
+            fields = [
+                NULL if value is None else encode(value)
+                for encode, value in zip(encodes, row, strict=True)
+            ]
             yield b"\t".join(fields) + b"\n"
 
     def _text(self, value: bytes) -> bytes:
@@ -169,7 +190,9 @@ def _value(decode: Decode, field: bytes) -> object:
 
 
 def _read_text(field: bytes) -> str:
-    return (_ESCAPE.sub(lambda match: _SIGNS[match[0]], field) if b"\\" in field else field).decode()
+    return (
+        _ESCAPE.sub(lambda match: _SIGNS[match[0]], field) if b"\\" in field else field
+    ).decode()
 
 
 _DECODES: Final[dict[str, Decode]] = {

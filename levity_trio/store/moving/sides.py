@@ -1,4 +1,5 @@
-"""What a move needs of the two databases. Each is in a file or on PostgreSQL. Errors are those of sqlite3."""
+"""What a move needs of the two databases. Each is in a file or on PostgreSQL. Errors are those of
+sqlite3."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ class Reading(Protocol):
         """How many of the texts that were read had a NUL."""
 
     def lines(self, table: Table) -> Iterator[bytes]:
-        """Yield the rows in order, or those of a table without a whole number as a key in any order."""
+        """Yield the rows in order, or those of a table without a whole number as a key in any
+        order."""
 
     def rows(self, sql: str) -> list[Any]:
         """Return the rows of a statement that both stores have."""
@@ -33,7 +35,8 @@ class Source(Reading, Protocol):
 
 
 class Target(Reading, Protocol):
-    """The database that rows are moved to, in one transaction, which keeps servers from starting on it."""
+    """The database that rows are moved to, in one transaction, which keeps servers from starting on
+    it."""
 
     def write(self, table: Table, part: Sequence[bytes]) -> None: ...
 

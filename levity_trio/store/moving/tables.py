@@ -1,4 +1,5 @@
-"""The tables of this version's schema, as their rows are moved: what is stored of them, and in which order."""
+"""The tables of this version's schema, as their rows are moved: what is stored of them, and in
+which order."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table. `key` is its whole number by which rows are in order; None: a small one, whose key is of texts.
+    """A table. `key` is its whole number by which rows are in order; None: a small one, whose key
+    is of texts.
 
     `is_counted` says whether an id of it is never given out twice, even after its row is gone.
     """
@@ -47,7 +49,9 @@ class Table(NamedTuple):
     @property
     def in_order(self) -> str:
         """The end of a query of its rows."""
-        return f"FROM {self.quoted}" if self.key is None else f"FROM {self.quoted} ORDER BY {self.key}"
+        return (
+            f"FROM {self.quoted}" if self.key is None else f"FROM {self.quoted} ORDER BY {self.key}"
+        )
 
 
 def tables() -> list[Table]:
@@ -55,7 +59,8 @@ def tables() -> list[Table]:
     with closing(model(newest_version())) as empty:
         names = empty.execute(_NAMES).fetchall()
         return [
-            _table(name, bool(is_counted), empty.execute(_COLUMNS, (name,)).fetchall()) for name, is_counted in names
+            _table(name, bool(is_counted), empty.execute(_COLUMNS, (name,)).fetchall())
+            for name, is_counted in names
         ]
 
 

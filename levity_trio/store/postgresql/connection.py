@@ -1,10 +1,12 @@
-"""A connection to PostgreSQL that takes the statements of this program as they are written for SQLite.
+"""A connection to PostgreSQL that takes the statements of this program as they are written for
+SQLite.
 
-Each statement is translated and prepared once. libpq is used through psycopg's own wrapper of it: a cursor of psycopg
-costs five times as much processor time, at each of the ten statements of a message.
+Each statement is translated and prepared once. libpq is used through psycopg's own wrapper of it: a
+cursor of psycopg costs five times as much processor time, at each of the ten statements of a
+message.
 
-Errors are raised as the classes of the same name in sqlite3, with PostgreSQL's code as `sqlstate`: both have these
-names from the DB-API (PEP 249).
+Errors are raised as the classes of the same name in sqlite3, with PostgreSQL's code as `sqlstate`:
+both have these names from the DB-API (PEP 249).
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ SETTINGS: Final = {
     "timezone": "UTC",
     "jit": "off",
 }
-"""Of each connection. With 100 million readings a statement seems so dear that JIT would compile it, for 25 ms."""
+"""Of each connection. With 100 million readings a statement seems so dear that JIT would compile
+it, for 25 ms."""
 CONNECT_SECONDS: Final = 5
 _INT8, _FLOAT8, _BYTEA, _NUMERIC, _BOOLEAN = 20, 701, 17, 1700, 16
 _TYPES: Final[Mapping[type, int]] = {int: _INT8, float: _FLOAT8, bytes: _BYTEA}
@@ -56,7 +59,14 @@ _LOST: Final = "08006"
 LOCKED: Final = "55P03"
 """The code of a lock that was not had in time."""
 _CLASSES: Final = frozenset(
-    {"IntegrityError", "OperationalError", "ProgrammingError", "DataError", "InternalError", "NotSupportedError"}
+    {
+        "IntegrityError",
+        "OperationalError",
+        "ProgrammingError",
+        "DataError",
+        "InternalError",
+        "NotSupportedError",
+    }
 )
 
 
@@ -99,7 +109,8 @@ class PostgresqlConnection:
         self._sent.clear()
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Result:
-        """Run a statement that is written for SQLite. Raises sqlite3.Error, also that of a statement sent before."""
+        """Run a statement that is written for SQLite. Raises sqlite3.Error, also that of a
+        statement sent before."""
         if sql.startswith("ROLLBACK"):
             self._abandon()
         name, values = self.bound(sql, parameters)
@@ -114,19 +125,22 @@ class PostgresqlConnection:
         return _loaded(result, self._columns.get(name) or self._describe(name, result))
 
     def send(self, sql: str, parameters: Parameters = ()) -> None:
-        """Send a statement that is written for SQLite. The next one that is run, or `settle`, waits for its outcome.
+        """Send a statement that is written for SQLite. The next one that is run, or `settle`, waits
+        for its outcome.
 
         Waiting for each alone would take more than twice the time. Raises sqlite3.Error.
         """
         self._push(sql, *self.bound(sql, parameters))
 
     def settle(self) -> None:
-        """Wait for the outcomes of what was sent. Raises the sqlite3.Error of the first that failed."""
+        """Wait for the outcomes of what was sent. Raises the sqlite3.Error of the first that
+        failed."""
         if self._sent:
             self._outcomes()
 
     def _abandon(self) -> None:
-        """Wait for the outcomes of what was sent, which is about to be undone: it may have failed."""
+        """Wait for the outcomes of what was sent, which is about to be undone: it may have
+        failed."""
         with suppress(sqlite3.Error):
             self.settle()
 
@@ -138,13 +152,17 @@ class PostgresqlConnection:
         self._sent.append(sql)
 
     def _outcomes(self) -> list[pq.abc.PGresult]:
-        """Wait for what was sent, and return the results. Of those after one that failed, none was run."""
+        """Wait for what was sent, and return the results. Of those after one that failed, none was
+        run."""
         sent, self._sent = self._sent, []
         results = list[pq.abc.PGresult]()
         with _lost_here():
             self._pgconn.pipeline_sync()
             for sql in sent:
-                result, _ = self._next_result(), self._next_result()  # the second ends the statement
+                result, _ = (
+                    self._next_result(),
+                    self._next_result(),
+                )  # the second ends the statement
                 if result is None:
                     raise OperationalError(f"the connection was lost ({sql[:100]})")
                 results.append(result)
@@ -160,9 +178,14 @@ class PostgresqlConnection:
         return self._pgconn.get_result()
 
     def bound(self, sql: str, parameters: Parameters) -> Bound:
-        """Return the name of a statement, which is prepared once for each types of its parameters, and these."""
+        """Return the name of a statement, which is prepared once for each types of its parameters,
+        and these."""
         statement = translated(sql)
-        values = [parameters[name] for name in statement.names] if isinstance(parameters, Mapping) else parameters
+        values = (
+            [parameters[name] for name in statement.names]
+            if isinstance(parameters, Mapping)
+            else parameters
+        )
         types = tuple([_TYPES.get(type(value), 0) for value in values])
         name = self._prepared.get((sql, types)) or self._prepare(sql, statement.sql, types)
         return name, [_as_text(value) for value in values]
@@ -205,7 +228,8 @@ class PostgresqlConnection:
         self._end_copy(query)
 
     def copy_in(self, place: str, data: bytes) -> None:
-        """Store rows, which are lines of COPY's text format, in a table with its columns. Raises sqlite3.Error."""
+        """Store rows, which are lines of COPY's text format, in a table with its columns. Raises
+        sqlite3.Error."""
         result = self._pgconn.exec_(f"COPY {place} FROM STDIN".encode())
         if result.status != pq.ExecStatus.COPY_IN:
             _check(result, place)
@@ -226,7 +250,8 @@ class PostgresqlConnection:
             _check(result, what)
 
     def _await_input(self, *, or_room: bool = False) -> None:
-        """Wait for something to read. libpq itself would hold the interpreter's lock meanwhile, and Ctrl-C with it."""
+        """Wait for something to read. libpq itself would hold the interpreter's lock meanwhile, and
+        Ctrl-C with it."""
         ready = poll()  # select takes no file number above 1,023
         ready.register(self._pgconn.socket, POLLIN | POLLOUT if or_room else POLLIN)
         if any(events & ~POLLOUT for _, events in ready.poll()):
@@ -244,7 +269,8 @@ class PostgresqlConnection:
 
     @property
     def is_failed(self) -> bool:
-        """Whether a statement of the transaction has failed, so that the next one would fail too."""
+        """Whether a statement of the transaction has failed, so that the next one would fail
+        too."""
         return self._pgconn.transaction_status == pq.TransactionStatus.INERROR
 
     @contextmanager
@@ -278,7 +304,8 @@ class PostgresqlDatabase:
         return (dict(zip(result.names, row, strict=True)) for row in result)
 
     def space(self) -> Space:
-        """Return the size of the database. What is free in it, and on the server's disk, is the server's own affair."""
+        """Return the size of the database. What is free in it, and on the server's disk, is the
+        server's own affair."""
         ((size,),) = self.execute("SELECT pg_database_size(current_database())").fetchall()
         return Space(size, 0, 0, None)
 
@@ -304,18 +331,24 @@ def connect(address: str, **settings: str) -> pq.abc.PGconn:
         "application_name": "levity-trio",
         "tcp_user_timeout": 5000,
     } | parameters
-    asked |= {"options": f"{parameters.get('options', '')} {options}".strip(), "client_encoding": "UTF8"}
+    asked |= {
+        "options": f"{parameters.get('options', '')} {options}".strip(),
+        "client_encoding": "UTF8",
+    }
     pgconn = _opened(conninfo.make_conninfo("", **asked).encode())
     if pgconn.status != pq.ConnStatus.OK:
         reason = pgconn.error_message.decode("utf-8", "replace").strip()
         pgconn.finish()
-        raise sqlite3.OperationalError(reason.splitlines()[0] if reason else f"no answer within {CONNECT_SECONDS} s")
+        raise sqlite3.OperationalError(
+            reason.splitlines()[0] if reason else f"no answer within {CONNECT_SECONDS} s"
+        )
     pgconn.notice_handler = _ignore
     return pgconn
 
 
 def _opened(conninfo: bytes) -> pq.abc.PGconn:
-    """Connect. PQconnectdb would hold the interpreter's lock meanwhile, and so stop the event loop."""
+    """Connect. PQconnectdb would hold the interpreter's lock meanwhile, and so stop the event
+    loop."""
     pgconn, until = pq.PGconn.connect_start(conninfo), time.monotonic() + CONNECT_SECONDS
     status: pq.PollingStatus = pq.PollingStatus.WRITING
     while status in _WAITING and pgconn.status != pq.ConnStatus.BAD:
@@ -328,8 +361,12 @@ def _opened(conninfo: bytes) -> pq.abc.PGconn:
 
 
 def open_reader(address: str, **settings: str) -> PostgresqlDatabase:
-    """Return a connection for reads, for use by one thread at a time. Raises sqlite3.OperationalError."""
-    only_reads = {"default_transaction_read_only": "on", "default_transaction_isolation": "repeatable\\ read"}
+    """Return a connection for reads, for use by one thread at a time. Raises
+    sqlite3.OperationalError."""
+    only_reads = {
+        "default_transaction_read_only": "on",
+        "default_transaction_isolation": "repeatable\\ read",
+    }
     return PostgresqlDatabase(PostgresqlConnection(connect(address, **only_reads, **settings)))
 
 
@@ -351,7 +388,9 @@ def _check(result: pq.abc.PGresult, sql: str) -> None:
         return
     error = error_from_result(result)
     names = (base.__name__ for base in type(error).__mro__)
-    kind: type[sqlite3.Error] = getattr(sqlite3, next((name for name in names if name in _CLASSES), "OperationalError"))
+    kind: type[sqlite3.Error] = getattr(
+        sqlite3, next((name for name in names if name in _CLASSES), "OperationalError")
+    )
     words = str(error).strip().splitlines()
     told = f"{words[0] if words else 'the connection was lost'} ({' '.join(sql[:100].split())})"
     raise _error(kind, told, error.sqlstate or _LOST)
@@ -365,7 +404,11 @@ def _error(kind: type[sqlite3.Error], words: str, sqlstate: str) -> sqlite3.Erro
 
 def _columns_of(result: pq.abc.PGresult) -> Columns:
     return [
-        (column, (result.fname(column) or b"").decode(), _LOADS.get(result.ftype(column), bytes.decode))
+        (
+            column,
+            (result.fname(column) or b"").decode(),
+            _LOADS.get(result.ftype(column), bytes.decode),
+        )
         for column in range(result.nfields)
     ]
 
@@ -373,7 +416,12 @@ def _columns_of(result: pq.abc.PGresult) -> Columns:
 def _loaded(result: pq.abc.PGresult, columns: Columns) -> Result:
     get = result.get_value
     rows = [
-        tuple([None if (sent := get(row, column)) is None else load(sent) for column, _, load in columns])
+        tuple(
+            [
+                None if (sent := get(row, column)) is None else load(sent)
+                for column, _, load in columns
+            ]
+        )
         for row in range(result.ntuples)
     ]
     return Result([title for _, title, _ in columns], rows, result.command_tuples or 0)
@@ -394,7 +442,8 @@ _LOADS: Final[Mapping[int, Load]] = {
 
 
 def _as_text(value: object) -> bytes | None:
-    """Return a parameter as text. A text of PostgreSQL cannot have a NUL: its symbol stands for it."""
+    """Return a parameter as text. A text of PostgreSQL cannot have a NUL: its symbol stands for
+    it."""
     if value is None:
         return None
     if isinstance(value, str):

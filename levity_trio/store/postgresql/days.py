@@ -1,12 +1,13 @@
-"""The days of `log`: a partition for each, by the time of receipt of its frames, so that an old day is dropped at once.
+"""The days of `log`: a partition for each, by the time of receipt of its frames, so that an old day
+is dropped at once.
 
-A database that is divided keeps what it has as `log_before`, and `log_default` takes the times that no other partition
-has. An index is on the id alone, in each partition: one counter gives all ids, and a statement that names no time looks
-into each.
+A database that is divided keeps what it has as `log_before`, and `log_default` takes the times that
+no other partition has. An index is on the id alone, in each partition: one counter gives all ids,
+and a statement that names no time looks into each.
 
-To make or drop a partition, PostgreSQL locks the whole table for a moment. Somebody such as pg_dump may hold it for
-hours, and whoever comes after the waiting one would wait as well. So it is done in a turn of its own among the batches
-of all servers, waits hardly at all, and is tried again later.
+To make or drop a partition, PostgreSQL locks the whole table for a moment. Somebody such as pg_dump
+may hold it for hours, and whoever comes after the waiting one would wait as well. So it is done in
+a turn of its own among the batches of all servers, waits hardly at all, and is tried again later.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ AHEAD: Final = 7
 """How many days are made before they come: a server may be away for so long."""
 LOCK_MILLISECONDS: Final = 20
 MOST_ASTRAY: Final = 1_000
-"""Rows that are deleted beside a partition in one turn. Where a clock was wrong for longer, there are more."""
+"""Rows that are deleted beside a partition in one turn. Where a clock was wrong for longer, there
+are more."""
 MOST_BYTES: Final = 1_000_000
-"""How large `log_default` may be when a partition is made: it is read, and the rows of that day are moved."""
+"""How large `log_default` may be when a partition is made: it is read, and the rows of that day are
+moved."""
 _LOCKED: Final = "55P03"
 _IS_WHOLE: Final = "SELECT relkind = 'r' FROM pg_class WHERE oid = 'public.log'::regclass"
 _TRIGGERS: Final = (
@@ -79,9 +82,11 @@ class Partition(NamedTuple):
 
 
 def divide(connection: PostgresqlConnection) -> None:
-    """Divide the log of a new or an older database, in the present transaction; not beside a running server.
+    """Divide the log of a new or an older database, in the present transaction; not beside a
+    running server.
 
-    What there is becomes one partition as it stands. It is read twice, to find frames of the future.
+    What there is becomes one partition as it stands. It is read twice, to find frames of the
+    future.
     """
     if not _value(connection, _IS_WHOLE):
         return
@@ -123,8 +128,8 @@ class Days:
     def drop(self, before: str, upto: int) -> int:
         """Drop the partitions of days before this one, and those without a row above this id.
 
-        The log has no gaps: what the other partitions have of the same ids is deleted too. If that is much, the
-        partition stays. Return how many ids are gone. Raises StoreUnavailable.
+        The log has no gaps: what the other partitions have of the same ids is deleted too. If that
+        is much, the partition stays. Return how many ids are gone. Raises StoreUnavailable.
         """
         rows = 0
         with self._connected() as connection:
@@ -136,7 +141,9 @@ class Days:
     @contextmanager
     def _connected(self) -> Iterator[PostgresqlConnection]:
         try:
-            with closing(PostgresqlConnection(connect(self._address, statement_timeout="2s"))) as connection:
+            with closing(
+                PostgresqlConnection(connect(self._address, statement_timeout="2s"))
+            ) as connection:
                 yield connection
         except sqlite3.Error as error:
             if getattr(error, "sqlstate", None) != _LOCKED:
@@ -152,11 +159,14 @@ def partitions(connection: PostgresqlConnection) -> list[Partition]:
 
 @contextmanager
 def _turn(connection: PostgresqlConnection) -> Iterator[None]:
-    """Run a transaction beside no batch of any server. It is rolled back unless the block has committed it."""
+    """Run a transaction beside no batch of any server. It is rolled back unless the block has
+    committed it."""
     connection.run("BEGIN")
     try:
         take_turn(connection)
-        connection.run(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}; SET LOCAL enable_seqscan = off")
+        connection.run(
+            f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}; SET LOCAL enable_seqscan = off"
+        )
         yield
     finally:
         if not connection.is_lost:

@@ -1,10 +1,10 @@
 """Statements of this program as PostgreSQL reads them.
 
-All statements and migrations are written once, for SQLite. What PostgreSQL spells otherwise is translated here, word by
-word; functions that it lacks are in functions.sql.
+All statements and migrations are written once, for SQLite. What PostgreSQL spells otherwise is
+translated here, word by word; functions that it lacks are in functions.sql.
 
-Migrations too: the tables, columns and triggers of schema/ as PostgreSQL spells them. Foreign keys are added at the end
-of a migration, because a table may refer to a later one.
+Migrations too: the tables, columns and triggers of schema/ as PostgreSQL spells them. Foreign keys
+are added at the end of a migration, because a table may refer to a later one.
 """
 
 from __future__ import annotations
@@ -21,10 +21,25 @@ RESERVED: Final = frozenset({"user"})
 _FUNCTIONS: Final = {"CHAR": "chars", "TRIM": "btrim", "LOWER": "levity.lowered"}
 """Functions of SQLite whose names PostgreSQL has for something else, and what stands for them."""
 TYPES: Final = {"INTEGER": "bigint", "REAL": "double precision", "BLOB": "bytea"}
-_LONE_SIGN: Final = frozenset({"", "(", ",", "WHERE", "AND", "OR", "ON", "BY", "SELECT", "THEN", "ELSE", "WHEN"})
+_LONE_SIGN: Final = frozenset(
+    {"", "(", ",", "WHERE", "AND", "OR", "ON", "BY", "SELECT", "THEN", "ELSE", "WHEN"}
+)
 """What stands before a + that only keeps SQLite from using an index."""
 _NEXT_JOIN: Final = frozenset(
-    {"WHERE", "ORDER", "GROUP", "LIMIT", "JOIN", "LEFT", "INNER", "CROSS", "UNION", "EXCEPT", "HAVING", "RETURNING"}
+    {
+        "WHERE",
+        "ORDER",
+        "GROUP",
+        "LIMIT",
+        "JOIN",
+        "LEFT",
+        "INNER",
+        "CROSS",
+        "UNION",
+        "EXCEPT",
+        "HAVING",
+        "RETURNING",
+    }
 )
 _NO_ALIAS: Final = _NEXT_JOIN | {"", "ON", "USING", "WINDOW", "SET"}
 _TOKEN: Final = re.compile(
@@ -104,7 +119,9 @@ class _Translation:
     def _following(self, skipped: int = 0) -> _Token:
         """Return the next token, or the one after so many more."""
         rest = (token for token in self._tokens[self._next :] if token.kind != "space")
-        return next((token for number, token in enumerate(rest) if number == skipped), _Token("", ""))
+        return next(
+            (token for number, token in enumerate(rest) if number == skipped), _Token("", "")
+        )
 
     def _skip(self, count: int) -> None:
         while count:
@@ -152,7 +169,8 @@ class _Translation:
         return "IS DISTINCT FROM" if is_not else "IS NOT DISTINCT FROM"
 
     def joined(self) -> str:
-        """Translate CROSS before JOIN: with a condition, it only keeps SQLite's order of the two tables."""
+        """Translate CROSS before JOIN: with a condition, it only keeps SQLite's order of the two
+        tables."""
         depth = 0
         for token in self._tokens[self._next + 2 :]:  # after JOIN
             depth += {"(": 1, ")": -1}.get(token.text, 0)
@@ -188,22 +206,30 @@ _WORDS: Final[Mapping[str, _Rule]] = {
 
 COUNTED: Final = frozenset({"log", "event"})
 """The tables whose ids have no gaps, and the order of the commits."""
-_TABLE: Final = re.compile(r"CREATE TABLE (\w+|\"\w+\") \((.+)\)\s*(?:STRICT|WITHOUT ROWID|,|\s)*;?\s*$", re.DOTALL)
+_TABLE: Final = re.compile(
+    r"CREATE TABLE (\w+|\"\w+\") \((.+)\)\s*(?:STRICT|WITHOUT ROWID|,|\s)*;?\s*$", re.DOTALL
+)
 _COLUMN: Final = re.compile(r"ALTER TABLE (\w+|\"\w+\") ADD COLUMN (.+?);?\s*$", re.DOTALL)
-_REFERENCE: Final = re.compile(r"(?:^|\s+)REFERENCES\s+(\w+)\s*\((\w+)\)((?:\s+ON DELETE (?:CASCADE|SET NULL))*)")
+_REFERENCE: Final = re.compile(
+    r"(?:^|\s+)REFERENCES\s+(\w+)\s*\((\w+)\)((?:\s+ON DELETE (?:CASCADE|SET NULL))*)"
+)
 _TRIGGER: Final = re.compile(
-    r"CREATE TRIGGER (?P<name>\w+) (?P<moment>BEFORE|AFTER) (?P<event>INSERT|DELETE|UPDATE(?: OF [\w,\s]+?)?)"
-    r"\s+ON (?P<table>\"?\w+\"?)(?:\s+WHEN\s+(?P<when>.+?))?\s+BEGIN(?P<body>.+)END\s*;?\s*$",
+    r"CREATE TRIGGER (?P<name>\w+) (?P<moment>BEFORE|AFTER) (?P<event>INSERT|DELETE|UPDATE(?: OF "
+    r"[\w,\s]+?)?)\s+ON "
+    r"(?P<table>\"?\w+\"?)(?:\s+WHEN\s+(?P<when>.+?))?\s+BEGIN(?P<body>.+)END\s*;?\s*$",
     re.DOTALL,
 )
 _DROPPED: Final = re.compile(r"DROP TRIGGER (\w+)")
-_RAISE: Final = re.compile(r"SELECT\s+RAISE\s*\(ABORT,\s*('(?:[^']|'')*')\)(?:\s+WHERE\s+(.+))?$", re.DOTALL)
+_RAISE: Final = re.compile(
+    r"SELECT\s+RAISE\s*\(ABORT,\s*('(?:[^']|'')*')\)(?:\s+WHERE\s+(.+))?$", re.DOTALL
+)
 _REWRITES: Final = re.compile(r"UPDATE|DELETE|WITH|INSERT INTO \w+ \([\w, ]+\)\s+(SELECT|WITH)")
 """A statement that changes or copies rows, of which a new database has none."""
 
 
 def migration(statements: Iterator[str], *, is_new: bool) -> Iterator[str]:
-    """Yield the statements of a migration of schema/ for PostgreSQL; of a new database, without those for its rows."""
+    """Yield the statements of a migration of schema/ for PostgreSQL; of a new database, without
+    those for its rows."""
     later: list[str] = []
     for statement in statements:
         plain = re.sub(r"--[^\n]*", "", statement).strip()
@@ -262,7 +288,8 @@ def _identity(table: str, later: list[str]) -> str:
 
 
 def _trigger(match: re.Match[str]) -> Iterator[str]:
-    """Yield a trigger and its function. The condition of a trigger cannot have a subquery, but the function can."""
+    """Yield a trigger and its function. The condition of a trigger cannot have a subquery, but the
+    function can."""
     name, when = match["name"], translated(match["when"] or "").sql
     statements = re.findall(r"(?:'(?:[^']|'')*'|[^;'])+", match["body"])
     body = "\n".join(_statement(one.strip()) for one in statements if one.strip())
@@ -271,10 +298,13 @@ def _trigger(match: re.Match[str]) -> Iterator[str]:
         body = f"IF {when} THEN\n{body}\nEND IF;"
     result = "OLD" if match["event"] == "DELETE" else "NEW"
     block = f"BEGIN\n{body}\nRETURN {result};\nEND"
-    yield f"CREATE FUNCTION levity.{name}() RETURNS trigger LANGUAGE plpgsql AS $trigger$\n{block} $trigger$"
     yield (
-        f"CREATE TRIGGER {name} {match['moment']} {translated(match['event']).sql} ON {_name(match['table'])}"
-        f" FOR EACH ROW{condition} EXECUTE FUNCTION levity.{name}()"
+        f"CREATE FUNCTION levity.{name}() RETURNS trigger LANGUAGE plpgsql AS $trigger$\n{block} "
+        "$trigger$"
+    )
+    yield (
+        f"CREATE TRIGGER {name} {match['moment']} {translated(match['event']).sql} "
+        f"ON {_name(match['table'])} FOR EACH ROW{condition} EXECUTE FUNCTION levity.{name}()"
     )
 
 
@@ -282,5 +312,7 @@ def _statement(text: str) -> str:
     match = _RAISE.match(text)
     if match is None:
         return f"{translated(text).sql};"
-    refuse = f"RAISE EXCEPTION USING MESSAGE = {match[1]}, ERRCODE = 'integrity_constraint_violation';"
+    refuse = (
+        f"RAISE EXCEPTION USING MESSAGE = {match[1]}, ERRCODE = 'integrity_constraint_violation';"
+    )
     return f"IF {translated(match[2]).sql} THEN {refuse} END IF;" if match[2] else refuse

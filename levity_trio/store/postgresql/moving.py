@@ -23,10 +23,15 @@ _UNLIMITED: Final = {
 }
 _TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 _KEYS: Final = (
-    "SELECT CAST(CAST(conrelid AS regclass) AS text) AS place, quote_ident(conname) AS name, pg_get_constraintdef(oid)"
-    " FROM pg_constraint WHERE contype = 'f' AND connamespace = CAST('public' AS regnamespace) ORDER BY place, name"
+    "SELECT CAST(CAST(conrelid AS regclass) AS text) AS place, quote_ident(conname) AS name, "
+    "pg_get_constraintdef(oid) "
+    "FROM pg_constraint "
+    "WHERE contype = 'f' AND connamespace = CAST('public' AS regnamespace) "
+    "ORDER BY place, name"
 )
-_GIVEN: Final = "SELECT coalesce(pg_sequence_last_value(to_regclass(pg_get_serial_sequence(?1, ?2))), 0)"
+_GIVEN: Final = (
+    "SELECT coalesce(pg_sequence_last_value(to_regclass(pg_get_serial_sequence(?1, ?2))), 0)"
+)
 _LET_GO_ON: Final = "SELECT setval(pg_get_serial_sequence(?1, ?2), ?3)"
 _COUNT_ON: Final = "UPDATE levity.counted SET seq = ?2 WHERE name = ?1"
 
@@ -50,7 +55,9 @@ class PostgresqlReading:
     def last_ids(self, tables: Sequence[Table]) -> dict[str, int]:
         """Return the highest id of each table, or one that a row had which is gone."""
         counted = dict(self.rows("SELECT name, seq FROM levity.counted"))
-        return {one.name: max(counted.get(one.name, 0), self._highest(one)) for one in tables if one.key}
+        return {
+            one.name: max(counted.get(one.name, 0), self._highest(one)) for one in tables if one.key
+        }
 
     def _highest(self, table: Table) -> int:
         ((highest,),) = self.rows(f"SELECT coalesce(max({table.key}), 0) FROM {table.quoted}")  # noqa: S608 - our names
@@ -68,11 +75,14 @@ class PostgresqlSource(PostgresqlReading):
 
 @contextmanager
 def open_source(address: str) -> Iterator[PostgresqlSource]:
-    """Keep servers from a database, and read its present state. Raises EnvironmentProblem, sqlite3.Error."""
+    """Keep servers from a database, and read its present state. Raises EnvironmentProblem,
+    sqlite3.Error."""
     with closing(PostgresqlConnection(connect(address, **_UNLIMITED))) as connection:
         version = check_ownership(connection)
         if not version:
-            raise EnvironmentProblem(f"the database {address} is empty; give that of the server that is to be moved")
+            raise EnvironmentProblem(
+                f"the database {address} is empty; give that of the server that is to be moved"
+            )
         check_version(address, version)
         connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ")
         keep_alone(connection)
@@ -89,7 +99,9 @@ class PostgresqlTarget(PostgresqlReading):
             connection.run(f"ALTER TABLE {place} DROP CONSTRAINT {key}")
         for name in names:
             connection.run(f"ALTER TABLE {name} DISABLE TRIGGER USER")
-        connection.run(f"TRUNCATE {', '.join(names)} RESTART IDENTITY")  # a move that failed has left next ids
+        connection.run(
+            f"TRUNCATE {', '.join(names)} RESTART IDENTITY"
+        )  # a move that failed has left next ids
 
     def write(self, table: Table, part: Sequence[bytes]) -> None:
         self._connection.copy_in(f"{table.quoted} ({table.listed})", b"".join(part))

@@ -1,7 +1,8 @@
-"""Lets the ids of a database go on after pg_restore, or after PostgreSQL went back to an earlier moment.
+"""Lets the ids of a database go on after pg_restore, or after PostgreSQL went back to an earlier
+moment.
 
-Chargers and clients still know ids of the lost time, as after the restoration of a file. A server refuses to start on a
-database that was restored from a dump until this was done.
+Chargers and clients still know ids of the lost time, as after the restoration of a file. A server
+refuses to start on a database that was restored from a dump until this was done.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from levity_trio.store.keeping.copies import Content, content
 from levity_trio.store.keeping.numbers import Numbers, lost_statements, skip_statements
 from levity_trio.store.keeping.restoring import COUNTED_BY_IDS, Leap, Restored
 from levity_trio.store.postgresql.checking import ExaminedDatabase
-from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, connect
+from levity_trio.store.postgresql.connection import (
+    PostgresqlConnection,
+    PostgresqlDatabase,
+    connect,
+)
 from levity_trio.store.postgresql.schema import check_known
 from levity_trio.store.postgresql.servers import keep_alone
 from levity_trio.store.postgresql.store import OWNER_ADVICE
@@ -40,7 +45,8 @@ def go_on(address: str, last_statement: int | None) -> Restored:
     """Let all ids go on far above, and statements behind `last_statement`. Twice does no harm.
 
     Raises:
-        EnvironmentProblem: a server runs on the database (InUse), it is not ours, its schema was changed, or the
+        EnvironmentProblem: a server runs on the database (InUse), it is not ours, its schema was
+        changed, or the
             number of the last statement is needed, or is too low. Nothing was changed.
     """
     try:
@@ -78,12 +84,18 @@ def _numbered(version: int) -> Iterable[str]:
 
 
 def _leap(connection: PostgresqlConnection, table: str, by: int) -> int:
-    """Let the ids of a table go on above its highest and all that its counter has given out. Return the last one."""
+    """Let the ids of a table go on above its highest and all that its counter has given out. Return
+    the last one."""
     if table == "event":
-        ((base,),) = connection.ask(f"UPDATE levity.counted SET seq = seq + {by} WHERE name = 'event' RETURNING seq")  # noqa: S608
+        ((base,),) = connection.ask(
+            f"UPDATE levity.counted SET seq = seq + {by} WHERE name = 'event' RETURNING seq"  # noqa: S608
+        )
         return int(base)
     ((column, counter),) = connection.ask(_COUNTER.format(table))
-    highest = f'SELECT greatest(max("{column}"), (SELECT last_value FROM {counter})) + {by} FROM public."{table}"'  # noqa: S608
+    highest = (
+        f'SELECT greatest(max("{column}"), (SELECT last_value FROM {counter})) + {by} '  # noqa: S608
+        f'FROM public."{table}"'
+    )
     ((base,),) = connection.ask(highest)
     connection.run(f"ALTER SEQUENCE {counter} RESTART WITH {base + 1}")
     return int(base)

@@ -1,4 +1,5 @@
-"""Ownership, creation and migration of a database on PostgreSQL, from the same files of schema/ as a SQLite file."""
+"""Ownership, creation and migration of a database on PostgreSQL, from the same files of schema/ as
+a SQLite file."""
 
 from __future__ import annotations
 
@@ -26,7 +27,11 @@ from levity_trio.store.engine.schema import (
     statements,
     transaction_id_base,
 )
-from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, open_reader
+from levity_trio.store.postgresql.connection import (
+    PostgresqlConnection,
+    PostgresqlDatabase,
+    open_reader,
+)
 from levity_trio.store.postgresql.days import divide
 from levity_trio.store.postgresql.dialect import migration
 from levity_trio.store.postgresql.servers import keep_alone
@@ -37,34 +42,45 @@ _MIGRATING: Final = 0x4C565433
 """The advisory lock of a migration: two servers may start at once."""
 PAUSE_SECONDS: Final = 0.2
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0"
-"""Read committed: who waited for the lock must see what its holder did. A table may be large to a role's time-out."""
+"""Read committed: who waited for the lock must see what its holder did. A table may be large to a
+role's time-out."""
 _LOCK: Final = f"SELECT pg_try_advisory_xact_lock({_MIGRATING})"
 _IS_USED: Final = (
-    "SELECT to_regnamespace('levity') IS NOT NULL OR EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'public')"
+    "SELECT to_regnamespace('levity') IS NOT NULL OR EXISTS (SELECT 1 FROM pg_tables "
+    "WHERE schemaname = 'public')"
 )
 _FOREIGN: Final = "the database belongs to another program"
 _COPIED: Final = (
-    "the database was restored or copied, and chargers may know ids of the time that it lacks; let its ids go on once,"
-    " with the same --db: levity-trio restore"
+    "the database was restored or copied, and chargers may know ids of the time that it lacks; "
+    "let its ids go on once, with the same --db: levity-trio restore"
 )
 _LOCALE: Final = "createdb --template template0 --encoding UTF8"
 log = get_logger("system")
 
 
 def check_server(connection: PostgresqlConnection) -> None:
-    """Check that the server keeps what it has committed, and is new enough. Raises EnvironmentProblem."""
-    names = ("server_version_num", "fsync", "full_page_writes", "synchronous_commit", "server_encoding")
+    """Check that the server keeps what it has committed, and is new enough. Raises
+    EnvironmentProblem."""
+    names = (
+        "server_version_num",
+        "fsync",
+        "full_page_writes",
+        "synchronous_commit",
+        "server_encoding",
+    )
     values = {name: _value(connection, f"SELECT current_setting('{name}')") for name in names}
     if int(values["server_version_num"]) < OLDEST_SERVER:
         raise EnvironmentProblem("levity-trio needs PostgreSQL 15 or newer; upgrade the server")
     for name in ("fsync", "full_page_writes", "synchronous_commit"):
         if values[name] == "off":
             raise EnvironmentProblem(
-                f"PostgreSQL runs with {name} = off, and loses what it has committed if the power fails;"
-                f" set {name} = on in postgresql.conf, and restart it"
+                f"PostgreSQL runs with {name} = off, and loses what it has committed if the power "
+                f"fails; set {name} = on in postgresql.conf, and restart it"
             )
     if values["server_encoding"] != "UTF8":
-        raise EnvironmentProblem(f"the database has the encoding {values['server_encoding']}; create it with {_LOCALE}")
+        raise EnvironmentProblem(
+            f"the database has the encoding {values['server_encoding']}; create it with {_LOCALE}"
+        )
 
 
 _NEW: Final = "create one for levity-trio with createdb, or choose another with --db"
@@ -87,13 +103,15 @@ def _version(connection: PostgresqlConnection) -> Version:
 
 
 def check_clock_speed(connection: PostgresqlConnection, speed: int) -> None:
-    """Check that an existing database was created for a wall clock of this speed. Raises NotOurs."""
+    """Check that an existing database was created for a wall clock of this speed. Raises
+    NotOurs."""
     found = connection.execute("SELECT speed FROM simulated_time").fetchall()
     check_speed("the database", found[0][0] if found else 1, speed)
 
 
 def open_known(address: str) -> PostgresqlDatabase:
-    """Return a connection for reads to a database that is ours. Raises EnvironmentProblem, sqlite3.Error."""
+    """Return a connection for reads to a database that is ours. Raises EnvironmentProblem,
+    sqlite3.Error."""
     database = open_reader(address)
     check_known(database.conn, address)
     return database
@@ -105,11 +123,14 @@ def is_new(address: str) -> bool:
         with closing(open_reader(address).conn) as connection:
             return not check_ownership(connection)
     except sqlite3.Error as error:
-        raise EnvironmentProblem(f"cannot read the database {address}: {error}{advice(error)}") from error
+        raise EnvironmentProblem(
+            f"cannot read the database {address}: {error}{advice(error)}"
+        ) from error
 
 
 def check_known(connection: PostgresqlConnection, address: str, otherwise: str = _KNOWN) -> None:
-    """Check that a database is ours and has the schema. Raises EnvironmentProblem, sqlite3.Error."""
+    """Check that a database is ours and has the schema. Raises EnvironmentProblem,
+    sqlite3.Error."""
     if not check_ownership(connection, otherwise):
         raise EnvironmentProblem(f"the database {address} is empty; {otherwise}")
 
@@ -147,7 +168,8 @@ def migrate(connection: PostgresqlConnection, simulated: SimulatedTime | None = 
 
 
 def _begin_alone(connection: PostgresqlConnection) -> None:
-    """Begin a transaction that no other migration runs beside. A signal ends the wait, unlike one for a lock."""
+    """Begin a transaction that no other migration runs beside. A signal ends the wait, unlike one
+    for a lock."""
     connection.run(_BEGIN)
     if not _value(connection, _LOCK):
         log.warning("another server creates or migrates the database; waiting until it has done so")
@@ -156,7 +178,8 @@ def _begin_alone(connection: PostgresqlConnection) -> None:
 
 
 def _apply(connection: PostgresqlConnection, number: int, path: Path, *, is_new: bool) -> None:
-    """Apply a migration, and then the file of the same name in this folder: what it changes on PostgreSQL alone."""
+    """Apply a migration, and then the file of the same name in this folder: what it changes on
+    PostgreSQL alone."""
     script = path.read_text(encoding="utf-8")
     for convert, part in stages(script):
         convert(connection)

@@ -1,14 +1,18 @@
-"""The servers of one database: their leases, the order of their batches, and who has the duties of the site.
+"""The servers of one database: their leases, the order of their batches, and who has the duties of
+the site.
 
-Each server has a row in `levity.server`. All batches of all servers run one after the other: each begins by locking the
-row of `levity.counted` that gives facts their ids. So a batch sees all that was stored before it, ids are in the order
-of the commits, and no two batches can contradict each other or wait for each other in a circle.
+Each server has a row in `levity.server`. All batches of all servers run one after the other: each
+begins by locking the row of `levity.counted` that gives facts their ids. So a batch sees all that
+was stored before it, ids are in the order of the commits, and no two batches can contradict each
+other or wait for each other in a circle.
 
-A lease is prolonged by each batch, by the database's clock. When it has run out, any other server may end it; then its
-token grows, and the server stores nothing more. Who has stored nothing itself for a while cannot tell who is gone:
-after an outage of the database, or a long batch of one server, the leases of the others may have run out.
+A lease is prolonged by each batch, by the database's clock. When it has run out, any other server
+may end it; then its token grows, and the server stores nothing more. Who has stored nothing itself
+for a while cannot tell who is gone: after an outage of the database, or a long batch of one server,
+the leases of the others may have run out.
 
-A server hears that another one has stored something. It is a hint: whoever misses it finds it at its next batch.
+A server hears that another one has stored something. It is a hint: whoever misses it finds it at
+its next batch.
 """
 
 from __future__ import annotations
@@ -31,43 +35,57 @@ SILENT_SECONDS: Final = 7.0
 """A server that had no commit for so long was perhaps cut off; it commits each 5 s otherwise."""
 _ALONE: Final = "LOCK TABLE levity.server IN SHARE ROW EXCLUSIVE MODE"
 _TURN: Final = "SELECT seq FROM levity.counted WHERE name = 'event' FOR UPDATE"
-_RUNNING: Final = "SELECT name FROM levity.server WHERE until >= clock_timestamp() ORDER BY name"  # in each version
+# in each version
+_RUNNING: Final = "SELECT name FROM levity.server WHERE until >= clock_timestamp() ORDER BY name"
 _JOIN: Final = """
 INSERT INTO levity.server AS known (name, token, batch, since, until)
 VALUES (?1, 1, 0, clock_timestamp(), clock_timestamp() + make_interval(secs => ?2))
-ON CONFLICT (name) DO UPDATE SET token = known.token + 1, since = excluded.since, until = excluded.until,
+ON CONFLICT (name) DO UPDATE SET token = known.token + 1, since = excluded.since,
+    until = excluded.until,
     has_duties = false
 RETURNING token, batch"""
 _PREPARE: Final = f"""
 PREPARE levity_turn AS {_TURN};
 PREPARE levity_claim (bigint, bigint, bigint, bigint) AS
-UPDATE levity.server AS own SET batch = $2, until = clock_timestamp() + interval '{LEASE_SECONDS} seconds',
-    since = CASE WHEN until < clock_timestamp() + interval '{LEASE_SECONDS - SILENT_SECONDS} seconds'
+UPDATE levity.server AS own SET batch = $2, until = clock_timestamp() + interval '{LEASE_SECONDS}
+    seconds',
+    since = CASE WHEN until < clock_timestamp() + interval '{LEASE_SECONDS - SILENT_SECONDS}
+        seconds'
         THEN clock_timestamp() ELSE since END
 WHERE own.name = current_setting('levity.server') AND own.token = $1
 RETURNING (SELECT seq FROM levity.counted WHERE name = 'event'),
-    EXISTS (SELECT 1 FROM levity.server AS other WHERE other.name <> own.name AND isfinite(other.until)),
-    (SELECT json_agg(json_build_array(kind, data) ORDER BY id) FROM event WHERE id > $3 AND server <> own.name),
+    EXISTS (SELECT 1 FROM levity.server AS other
+        WHERE other.name <> own.name AND isfinite(other.until)),
+    (SELECT json_agg(json_build_array(kind, data) ORDER BY id) FROM event
+        WHERE id > $3 AND server <> own.name),
     (SELECT json_agg(json_build_array(id, cp_id, message_id, deadline_at) ORDER BY id) FROM command
         WHERE id > $4 AND state = 'queued')"""  # noqa: S608 - numbers of ours
 _CLAIM: Final = "BEGIN; EXECUTE levity_turn; EXECUTE levity_claim ({}, {}, {}, {})"
 _PROLONG: Final = """
-UPDATE levity.server SET since = clock_timestamp(), until = clock_timestamp() + make_interval(secs => ?3)
+UPDATE levity.server SET since = clock_timestamp(),
+    until = clock_timestamp() + make_interval(secs => ?3)
 WHERE name = ?1 AND token = ?2"""
 _LAPSED: Final = """
 UPDATE levity.server AS other SET token = other.token + 1, until = '-infinity', has_duties = false
-FROM levity.server AS own WHERE own.name = ?1 AND own.since < clock_timestamp() - make_interval(secs => ?2)
+FROM levity.server AS own WHERE own.name = ?1 AND own.since < clock_timestamp() -
+    make_interval(secs => ?2)
     AND other.name <> own.name AND isfinite(other.until) AND other.until < clock_timestamp()
 RETURNING other.name"""
 _TAKE_DUTIES: Final = """
 UPDATE levity.server SET has_duties = true WHERE name = ?1
-    AND NOT EXISTS (SELECT 1 FROM levity.server AS other WHERE other.has_duties AND other.name <> ?1)"""
-_LEAVE: Final = "UPDATE levity.server SET until = '-infinity', has_duties = false WHERE name = ?1 AND token = ?2"
+    AND NOT EXISTS (SELECT 1 FROM levity.server AS other
+        WHERE other.has_duties AND other.name <> ?1)"""
+_LEAVE: Final = (
+    "UPDATE levity.server "
+    "SET until = '-infinity', has_duties = false "
+    "WHERE name = ?1 AND token = ?2"
+)
 _STORED: Final = "SELECT batch FROM levity.server WHERE name = ?1 AND token = ?2 FOR UPDATE"
 
 
 class Joined(NamedTuple):
-    """A lease that has begun: its token, the number of the last batch of this server, and the last fact before it."""
+    """A lease that has begun: its token, the number of the last batch of this server, and the last
+    fact before it."""
 
     token: int
     batch: int
@@ -75,7 +93,8 @@ class Joined(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """The turn of a batch: the last fact before it, whether there are other servers, and what they have stored."""
+    """The turn of a batch: the last fact before it, whether there are other servers, and what they
+    have stored."""
 
     last_fact: int
     has_others: bool
@@ -84,7 +103,8 @@ class Claimed(NamedTuple):
 
 
 def keep_alone(connection: PostgresqlConnection) -> None:
-    """Keep servers from starting, and from writing, until the end of this transaction. Raises InUse: one runs."""
+    """Keep servers from starting, and from writing, until the end of this transaction. Raises
+    InUse: one runs."""
     connection.execute(_ALONE)
     for (name,) in connection.execute(_RUNNING).fetchall():
         raise InUse(_running(name))
@@ -110,7 +130,8 @@ def join(connection: PostgresqlConnection, server: str) -> Joined:
 
 
 def take_turn(connection: PostgresqlConnection) -> None:
-    """Wait until no batch of any server runs, and let none begin before the end of this transaction."""
+    """Wait until no batch of any server runs, and let none begin before the end of this
+    transaction."""
     connection.execute(_TURN)
 
 
@@ -126,10 +147,11 @@ def introduce(connection: PostgresqlConnection, server: str) -> None:
 def claim(
     connection: PostgresqlConnection, token: int, batch: int, last_fact: int, last_command: int
 ) -> Claimed | None:
-    """Begin a transaction when it is the turn of a batch, and prolong the lease; return None if it was ended.
+    """Begin a transaction when it is the turn of a batch, and prolong the lease; return None if it
+    was ended.
 
-    What follows sees all that was stored during the wait. It is one exchange with the database, because all servers
-    wait meanwhile. Raises sqlite3.Error.
+    What follows sees all that was stored during the wait. It is one exchange with the database,
+    because all servers wait meanwhile. Raises sqlite3.Error.
     """
     claimed = connection.ask(_CLAIM.format(token, batch, last_fact, last_command))
     if not claimed:
@@ -157,7 +179,8 @@ def end_lapsed(connection: PostgresqlConnection, server: str) -> list[str]:
 
 
 def take_duties(connection: PostgresqlConnection, server: str) -> bool:
-    """Take the duties of the site, unless another server has them; return whether this one has them.
+    """Take the duties of the site, unless another server has them; return whether this one has
+    them.
 
     Raises sqlite3.Error.
     """
@@ -178,14 +201,16 @@ def leave(connection: PostgresqlConnection, server: str, token: int) -> None:
 
 def _running(server: str) -> str:
     return (
-        f"the server {server} runs on this database, or was killed less than {LEASE_SECONDS:g} s ago; stop it or wait"
+        f"the server {server} runs on this database, or was killed less than {LEASE_SECONDS:g} s "
+        "ago; stop it or wait"
     )
 
 
 CHANNEL: Final = "levity"
 RETRY_SECONDS: Final = 1.0
 REST_SECONDS: Final = 0.1
-"""Between two hints. A busy server learns with each of its own batches anyway, and its own hints wake it, too."""
+"""Between two hints. A busy server learns with each of its own batches anyway, and its own hints
+wake it, too."""
 
 
 async def listen(address: str, server: str, wake: Callable[[], None]) -> None:

@@ -1,11 +1,12 @@
-"""The writer's connection to PostgreSQL: commits batches, connects again, and finds out what became of a commit.
+"""The writer's connection to PostgreSQL: commits batches, connects again, and finds out what became
+of a commit.
 
-Each batch begins with the turn and the lease of this server: see servers.py. A COMMIT that was cut off by a lost
-connection may or may not have happened. The row of the server tells, as soon as its lock is free: then whatever the old
-connection did is over.
+Each batch begins with the turn and the lease of this server: see servers.py. A COMMIT that was cut
+off by a lost connection may or may not have happened. The row of the server tells, as soon as its
+lock is free: then whatever the old connection did is over.
 
-A batch also reads what other servers have stored since the one before, so that this server knows it before its own
-writes are answered.
+A batch also reads what other servers have stored since the one before, so that this server knows it
+before its own writes are answered.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.engine.connection import InUse
 from levity_trio.store.engine.database import Bookkeeping, Parameters
 from levity_trio.store.engine.faults import is_not_allowed
-from levity_trio.store.engine.unit_of_work import INSERT_COMMAND, INSERT_EVENT, News, Result, Write, commit
+from levity_trio.store.engine.unit_of_work import (
+    INSERT_COMMAND,
+    INSERT_EVENT,
+    News,
+    Result,
+    Write,
+    commit,
+)
 from levity_trio.store.postgresql import servers
 from levity_trio.store.postgresql.connection import LOCKED, Bound, PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
@@ -31,20 +39,23 @@ from levity_trio.store.postgresql.servers import CHANNEL, LEASE_SECONDS
 
 PAUSE_SECONDS: Final = 0.2
 OWNER_ADVICE: Final = (
-    "; connect as the owner of the database, or make this user its owner: ALTER DATABASE ... OWNER TO ..."
+    "; connect as the owner of the database, or make this user its owner: ALTER DATABASE ... "
+    "OWNER TO ..."
 )
 LONG_SECONDS: Final = LEASE_SECONDS / 3
-"""How long a batch may take, with its wait for the turn, before its lease is prolonged once more."""
+"""How long a batch may take, with its wait for the turn, before its lease is prolonged once
+more."""
 MARGIN_SECONDS: Final = 2.0
 """A server counts its own lease as ended so long before the database does."""
 GATHER_SECONDS: Final = 0.01
-"""Batches of several servers run one after the other, and each costs all of them time: a few larger ones cost less."""
+"""Batches of several servers run one after the other, and each costs all of them time: a few larger
+ones cost less."""
 _TELLING: Final = frozenset({INSERT_EVENT, INSERT_COMMAND})
 """The statements after which other servers have something to learn."""
 _TELL: Final = f"SELECT pg_notify('{CHANNEL}', current_setting('levity.server')); "
 _LEASE_ENDED: Final = (
-    f"this server was silent for more than {LEASE_SECONDS:g} s, so its lease was ended, and other servers serve its"
-    " chargers; start it again"
+    f"this server was silent for more than {LEASE_SECONDS:g} s, so its lease was ended, and other "
+    "servers serve its chargers; start it again"
 )
 log = get_logger("system")
 
@@ -54,7 +65,8 @@ class LeaseEnded(EnvironmentProblem):
 
 
 class _Link(PostgresqlConnection):
-    """The writing connection. It connects again by itself, and each of its transactions has a number."""
+    """The writing connection. It connects again by itself, and each of its transactions has a
+    number."""
 
     def __init__(self, address: str, server: str, simulated: SimulatedTime | None) -> None:
         super().__init__(connect(address))
@@ -91,7 +103,9 @@ class _Link(PostgresqlConnection):
             except sqlite3.Error:
                 if not self.is_lost:
                     raise
-        if self.is_lost:  # since the last commit; it is a fault only if there is no other connection
+        if (
+            self.is_lost
+        ):  # since the last commit; it is a fault only if there is no other connection
             self._connect()
             self._claim()
 
@@ -102,10 +116,16 @@ class _Link(PostgresqlConnection):
     def _claim(self) -> None:
         self._number += 1
         self._asked_at = time.monotonic()
-        claimed = servers.claim(self, self._token, self._number, self._last_fact, self._last_command)
+        claimed = servers.claim(
+            self, self._token, self._number, self._last_fact, self._last_command
+        )
         if claimed is None:
             raise LeaseEnded(_LEASE_ENDED)
-        self.has_others, self._is_telling, self._last_fact = claimed.has_others, False, claimed.last_fact
+        self.has_others, self._is_telling, self._last_fact = (
+            claimed.has_others,
+            False,
+            claimed.last_fact,
+        )
         if claimed.facts or claimed.commands:
             self._news.append(News(claimed.facts, claimed.commands))
         if claimed.commands:
@@ -117,7 +137,8 @@ class _Link(PostgresqlConnection):
         return news
 
     def commit(self) -> None:
-        """Commit. If the connection is lost meanwhile, return only when the outcome is known. Raises sqlite3.Error."""
+        """Commit. If the connection is lost meanwhile, return only when the outcome is known.
+        Raises sqlite3.Error."""
         self.settle()
         if self.is_failed:  # COMMIT would succeed, and roll back
             raise sqlite3.InternalError("a statement failed, and its write went on")
@@ -129,11 +150,15 @@ class _Link(PostgresqlConnection):
         except sqlite3.Error:
             if not self.is_lost or not self._is_stored():
                 raise
-        self.held_until = self._asked_at + LEASE_SECONDS - MARGIN_SECONDS if self.has_others else inf
+        self.held_until = (
+            self._asked_at + LEASE_SECONDS - MARGIN_SECONDS if self.has_others else inf
+        )
 
     def _is_stored(self) -> bool:
         """Wait until the database tells whether the last transaction was committed."""
-        log.warning("the connection to the database was lost during a commit; asking what became of it")
+        log.warning(
+            "the connection to the database was lost during a commit; asking what became of it"
+        )
         while True:
             try:
                 self._connect()
@@ -197,11 +222,14 @@ class PostgresqlStore:
 
 
 @contextmanager
-def open_store(address: str, server: str, simulated: SimulatedTime | None = None) -> Iterator[PostgresqlStore]:
+def open_store(
+    address: str, server: str, simulated: SimulatedTime | None = None
+) -> Iterator[PostgresqlStore]:
     """Open the database for the server of this name: check it, migrate it, begin the lease.
 
     Raises:
-        EnvironmentProblem: it cannot be used, belongs to another program, or a server runs on it (InUse).
+        EnvironmentProblem: it cannot be used, belongs to another program, or a server runs on it
+        (InUse).
     """
     try:
         link = _Link(address, server, simulated)

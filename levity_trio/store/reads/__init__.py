@@ -1,6 +1,7 @@
 """Reads, each on a read-only connection of its own in a worker thread.
 
-A read transaction that stays open lets the WAL grow without bound, so a connection is closed after one read.
+A read transaction that stays open lets the WAL grow without bound, so a connection is closed after
+one read.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ APART: Final = timedelta(seconds=2)
 
 
 class Reader:
-    """Reads of one database; two at a time. Up to `keep` connections are kept, until it is closed."""
+    """Reads of one database; two at a time. Up to `keep` connections are kept, until it is
+    closed."""
 
     def __init__(self, address: DatabaseAddress, keep: int = 0) -> None:
         self._address = address
@@ -41,7 +43,8 @@ class Reader:
         self._threads = trio.CapacityLimiter(2)
 
     async def run(self, read: Callable[[Database], T]) -> T:
-        """Run a function of one snapshot of the database and return its result. Raises Unreadable."""
+        """Run a function of one snapshot of the database and return its result. Raises
+        Unreadable."""
         try:
             return await trio.to_thread.run_sync(self._read, read, limiter=self._threads)
         except sqlite3.Error as error:
@@ -76,15 +79,17 @@ class Reader:
 
 
 class Sparing:
-    """Reads something of many transactions so that one of them for which that raises, which nobody foresaw, holds up no
-    other. That one is left out, and logged once as `failure`."""
+    """Reads something of many transactions so that one of them for which that raises, which nobody
+    foresaw, holds up no other. That one is left out, and logged once as `failure`."""
 
     def __init__(self, reader: Reader, failure: str) -> None:
         self._reader = reader
         self._failure = failure
         self._logged: set[int] = set()
 
-    async def run(self, read: Callable[[Database, Sequence[int]], list[T]], numbers: Sequence[int]) -> list[T]:
+    async def run(
+        self, read: Callable[[Database, Sequence[int]], list[T]], numbers: Sequence[int]
+    ) -> list[T]:
         """Read of all at once; where that raises, of each alone. Raises Unreadable."""
         try:
             return await self._reader.run(lambda db: read(db, numbers))
@@ -100,7 +105,8 @@ class Sparing:
 
 
 def look(address: DatabaseAddress, read: Callable[[Database], T]) -> T:
-    """Run a function of one snapshot of a database that another process may be writing. Blocks until it returns.
+    """Run a function of one snapshot of a database that another process may be writing. Blocks
+    until it returns.
 
     Raises:
         EnvironmentProblem: the file is missing, is not ours, or cannot be read.
@@ -111,7 +117,9 @@ def look(address: DatabaseAddress, read: Callable[[Database], T]) -> T:
             database.execute("BEGIN")
             return read(database)
     except sqlite3.Error as error:
-        raise EnvironmentProblem(f"cannot read the database {address}: {error}{advice(error)}") from error
+        raise EnvironmentProblem(
+            f"cannot read the database {address}: {error}{advice(error)}"
+        ) from error
 
 
 @record(kw_only=False)
@@ -129,24 +137,32 @@ class Beginning:
 
 
 def beginning(db: Database) -> Beginning:
-    """Read the known chargers that are not hidden, those of them with a transaction, the number of open transactions,
-    the newest row, and the simulated clock, if any."""
-    chargers = frozenset(charger for (charger,) in db.execute("SELECT id FROM cp EXCEPT SELECT id FROM hidden_cp"))
+    """Read the known chargers that are not hidden, those of them with a transaction, the number of
+    open transactions, the newest row, and the simulated clock, if any."""
+    chargers = frozenset(
+        charger for (charger,) in db.execute("SELECT id FROM cp EXCEPT SELECT id FROM hidden_cp")
+    )
     charged = "SELECT id FROM cp WHERE EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
     has_charged = chargers.intersection(charger for (charger,) in db.execute(charged))
     bare = frozenset(charger for (charger,) in db.execute("SELECT id FROM bare_cp"))
     decided = {
         charger: Decision(registration)
-        for charger, registration in db.execute("SELECT id, registration FROM cp WHERE registration <> 'newcomer'")
+        for charger, registration in db.execute(
+            "SELECT id, registration FROM cp WHERE registration <> 'newcomer'"
+        )
     }
-    ((open_transactions,),) = db.execute("SELECT count(*) FROM tx WHERE status = 'Active'").fetchall()
+    ((open_transactions,),) = db.execute(
+        "SELECT count(*) FROM tx WHERE status = 'Active'"
+    ).fetchall()
     simulated = simulated_time(db)
-    return Beginning(chargers, has_charged, bare, decided, open_transactions, _newest(db, simulated), simulated)
+    return Beginning(
+        chargers, has_charged, bare, decided, open_transactions, _newest(db, simulated), simulated
+    )
 
 
 def _newest(db: Database, simulated: SimulatedTime | None) -> Newest | None:
-    """Return a time that ours must not be behind: of the newest row, or of a database that has a clock. Rows of other
-    servers may be ahead of ours by a little."""
+    """Return a time that ours must not be behind: of the newest row, or of a database that has a
+    clock. Rows of other servers may be ahead of ours by a little."""
     now = db.now()
     if now is None or simulated is not None:
         return newest(db)
@@ -155,7 +171,9 @@ def _newest(db: Database, simulated: SimulatedTime | None) -> Newest | None:
 
 def simulated_time(db: Database) -> SimulatedTime | None:
     """Return the simulated clock that the database was created for; None for real time."""
-    for _, begun_at, speed, *started_at in db.execute("SELECT * FROM simulated_time"):  # an older schema has no start
+    for _, begun_at, speed, *started_at in db.execute(
+        "SELECT * FROM simulated_time"
+    ):  # an older schema has no start
         started = datetime.fromisoformat(started_at[0]) if started_at and started_at[0] else None
         return SimulatedTime(datetime.fromisoformat(begun_at), speed, started)
     return None
@@ -184,17 +202,21 @@ class LoggedFrame(NamedTuple):
 
 
 class LoggedFrames(NamedTuple):
-    """A part of the log, and the highest id ever assigned in it, even if that frame has been pruned."""
+    """A part of the log, and the highest id ever assigned in it, even if that frame has been
+    pruned."""
 
     frames: list[LoggedFrame]
     newest: int
 
 
 def audit_position(db: Database) -> AuditPosition:
-    """Return where the audit continues. On its first run, it begins with the oldest frame in the log."""
+    """Return where the audit continues. On its first run, it begins with the oldest frame in the
+    log."""
     for row in db.execute("SELECT log_id, lost, lost_told FROM audit_cursor").fetchall():
         return AuditPosition(*row)
-    newest = _newest_frame(db)  # read first, so that a frame stored between the two reads is not skipped
+    newest = _newest_frame(
+        db
+    )  # read first, so that a frame stored between the two reads is not skipped
     oldest = db.execute("SELECT min(id) FROM log").fetchall()[0][0]
     return AuditPosition(newest if oldest is None else oldest - 1, 0, 0)
 
@@ -204,11 +226,14 @@ def frames_after(db: Database, log_id: int, most: int, most_characters: int) -> 
 
     At most `most` frames with `most_characters` in total, but at least one if there is one.
     """
-    newest = _newest_frame(db)  # read first, so that a frame stored between the two reads does not count as pruned
+    newest = _newest_frame(
+        db
+    )  # read first, so that a frame stored between the two reads does not count as pruned
     rows = db.execute(
-        "SELECT log.id, log.cp_id, log.session_id, log.at, log.direction, log.message_id, log.action, log.frame,"
-        " session.remote_address FROM log LEFT JOIN session ON session.id = log.session_id"
-        " WHERE log.id > ? ORDER BY log.id LIMIT ?",
+        "SELECT log.id, log.cp_id, log.session_id, log.at, log.direction, log.message_id, "
+        "log.action, log.frame, session.remote_address "
+        "FROM log LEFT JOIN session ON session.id = log.session_id "
+        "WHERE log.id > ? ORDER BY log.id LIMIT ?",
         (log_id, most),
     )
     frames: list[LoggedFrame] = []

@@ -8,7 +8,15 @@ from typing import Final
 from levity_trio.nouns import Car, Household
 from levity_trio.records import in_order, noun, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Condition, ListPage, Sort, Wanted, by_name, given, read_page
+from levity_trio.store.reads.pages import (
+    Condition,
+    ListPage,
+    Sort,
+    Wanted,
+    by_name,
+    given,
+    read_page,
+)
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -42,7 +50,8 @@ class Vehicle(Car):
 
 @record
 class AccountFilters:
-    """Which accounts; None means all. `is_open` is whether they are open now; `search` is a part of the name."""
+    """Which accounts; None means all. `is_open` is whether they are open now; `search` is a part of
+    the name."""
 
     now: str
     name: str | None = None
@@ -63,9 +72,14 @@ NOT_REMOVED: Final = Condition("removed_at IS NULL")
 NOT_UNDONE: Final = Condition("undone_at IS NULL")
 
 
-def accounts(db: Database, filters: AccountFilters, wanted: Wanted, sort: Sort | None = None) -> ListPage[Account]:
+def accounts(
+    db: Database, filters: AccountFilters, wanted: Wanted, sort: Sort | None = None
+) -> ListPage[Account]:
     """Return a page of accounts, by their names if nothing else is asked for. Raises NoPage."""
-    conditions = [NOT_UNDONE, *given(("name = ?", filters.name), ("instr(lower(name), lower(?)) > 0", filters.search))]
+    conditions = [
+        NOT_UNDONE,
+        *given(("name = ?", filters.name), ("instr(lower(name), lower(?)) > 0", filters.search)),
+    ]
     if filters.is_open is not None:
         negated = "" if filters.is_open else "NOT "
         is_open = f"{negated}(since <= ? AND coalesce(until, '9999') > ?)"
@@ -86,11 +100,15 @@ def account(db: Database, number: int) -> Account | None:
     return found[0] if found else None
 
 
-def vehicles(db: Database, name: str | None, search: str | None, wanted: Wanted) -> ListPage[Vehicle]:
+def vehicles(
+    db: Database, name: str | None, search: str | None, wanted: Wanted
+) -> ListPage[Vehicle]:
     """Return a page of the vehicles that were not removed, by their names. Raises NoPage."""
     conditions = [NOT_REMOVED, *given(("name = ?", name))]
     if search is not None:
-        is_found = "(instr(lower(name), lower(?)) > 0 OR instr(lower(coalesce(plate, '')), lower(?)) > 0)"
+        is_found = (
+            "(instr(lower(name), lower(?)) > 0 OR instr(lower(coalesce(plate, '')), lower(?)) > 0)"
+        )
         conditions.append(Condition(is_found, (search, search)))
     listing = by_name("vehicle INDEXED BY vehicle_name", conditions)
     return read_page(db, listing, wanted, _VEHICLE.by_id(db, "vehicle"))
@@ -109,6 +127,13 @@ def all_accounts(db: Database) -> list[Account]:
 
 def vehicles_of_nobody(db: Database) -> list[Vehicle]:
     """Return the vehicles that never belonged to an account, in the order of their numbers."""
-    unowned = "NOT EXISTS (SELECT 1 FROM ownership WHERE what = 'vehicle' AND key = CAST(vehicle.id AS TEXT)"
-    rest = f"FROM vehicle WHERE removed_at IS NULL AND {unowned} AND conn_id = 0 AND voided_at IS NULL) ORDER BY id"
+    unowned = (
+        "NOT EXISTS (SELECT 1 FROM ownership WHERE what = 'vehicle' AND key = CAST(vehicle.id AS "
+        "TEXT)"
+    )
+    rest = (
+        "FROM vehicle "
+        f"WHERE removed_at IS NULL AND {unowned} AND conn_id = 0 AND voided_at IS NULL) "
+        "ORDER BY id"
+    )
     return _VEHICLE.every(db, rest)

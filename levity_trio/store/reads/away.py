@@ -1,4 +1,5 @@
-"""Chargers that are away, and which of them went away together: one dead switch is one cause, not twenty."""
+"""Chargers that are away, and which of them went away together: one dead switch is one cause, not
+twenty."""
 
 from __future__ import annotations
 
@@ -20,19 +21,28 @@ _NUMBERED: Final = re.compile(r"(.*?)(\d{1,9})", re.DOTALL)
 
 
 def together(since: Mapping[str, str], several: int = SEVERAL) -> Iterator[list[str]]:
-    """Yield the chargers that went away together, in the order of the times since when they are away.
+    """Yield the chargers that went away together, in the order of the times since when they are
+    away.
 
     Fewer than `several` are told one by one.
     """
     in_order = sorted(since, key=lambda charger: (since[charger], charger))
-    begins = [0, *(n for n, pair in enumerate(pairwise(in_order), 1) if _is_apart(*(since[one] for one in pair)))]
+    begins = [
+        0,
+        *(
+            n
+            for n, pair in enumerate(pairwise(in_order), 1)
+            if _is_apart(*(since[one] for one in pair))
+        ),
+    ]
     for begin, end in zip(begins, [*begins[1:], len(in_order)], strict=True):
         group = in_order[begin:end]
         yield from [group] if len(group) >= several else ([one] for one in group)
 
 
 def counted(since: Mapping[str, str]) -> dict[str, int]:
-    """Return, for each charger that is away, how many went away together, itself included; 1 is one alone."""
+    """Return, for each charger that is away, how many went away together, itself included; 1 is one
+    alone."""
     return {charger: len(group) for group in together(since) for charger in group}
 
 
@@ -48,8 +58,12 @@ def listed(names: Iterable[str]) -> Told:
             runs[-1] = runs[-1][0], name
         else:
             runs.append((name, name))
-    words: list[Value] = [first if first == last else f"{first}–{_split(last)[1]}" for first, last in runs]
-    words[LONGEST_LIST:] = [Told("{1} more", len(words) - LONGEST_LIST)] if len(words) > LONGEST_LIST else []
+    words: list[Value] = [
+        first if first == last else f"{first}–{_split(last)[1]}" for first, last in runs
+    ]
+    words[LONGEST_LIST:] = (
+        [Told("{1} more", len(words) - LONGEST_LIST)] if len(words) > LONGEST_LIST else []
+    )
     return joined(", ", words)
 
 
@@ -67,4 +81,8 @@ def _order(name: str) -> tuple[str, int, str]:
 def _follows(before: str, after: str) -> bool:
     """Whether a name is the next one: the same words, and the next number."""
     (words, number), (others, following) = _split(before), _split(after)
-    return words == others and number != "" and following in (str(int(number) + 1), f"{int(number) + 1:0{len(number)}}")
+    return (
+        words == others
+        and number != ""
+        and following in (str(int(number) + 1), f"{int(number) + 1:0{len(number)}}")
+    )

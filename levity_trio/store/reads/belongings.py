@@ -12,7 +12,8 @@ from levity_trio.told import N_
 
 @record
 class UnlistedTag:
-    """A tag that belongs to an account now, and that nobody added to the tags: it has no label, nothing blocks it."""
+    """A tag that belongs to an account now, and that nobody added to the tags: it has no label,
+    nothing blocks it."""
 
     id_tag: str
     account: int
@@ -21,11 +22,12 @@ class UnlistedTag:
 
 @record
 class Belonging:
-    """A tag, a space or a vehicle (`what`) belongs to an account from `since` until `until`, if that is known.
+    """A tag, a space or a vehicle (`what`) belongs to an account from `since` until `until`, if
+    that is known.
 
-    `connector` null is the whole charger. `vehicle` is a vehicle, or the one that a tag names. `name` is that of the
-    space or the vehicle. `exclusive` is whether a space is for its household only. A period that was wrong is voided;
-    others say what holds instead.
+    `connector` null is the whole charger. `vehicle` is a vehicle, or the one that a tag names.
+    `name` is that of the space or the vehicle. `exclusive` is whether a space is for its household
+    only. A period that was wrong is voided; others say what holds instead.
     """
 
     id: int
@@ -74,12 +76,15 @@ _EXPRESSIONS: Final = {
     "until": "ownership.until",
 }
 _FROM: Final = (
-    "FROM ownership LEFT JOIN space ON what = 'space' AND space.cp_id = key AND space.conn_id = ownership.conn_id"
-    " LEFT JOIN vehicle ON vehicle.id = ownership.vehicle_id"
+    "FROM ownership LEFT "
+    "JOIN space ON what = 'space' AND space.cp_id = key AND space.conn_id = ownership.conn_id "
+    "LEFT JOIN vehicle ON vehicle.id = ownership.vehicle_id"
 )
 OWN_REASONS: Final = (N_("moved out"), N_("undone"))
 """Reasons of periods that tasks of households give."""
-_BELONGING: Final = Shape(Belonging, **_EXPRESSIONS).with_own(OWN_REASONS, "end_reason", "void_reason")
+_BELONGING: Final = Shape(Belonging, **_EXPRESSIONS).with_own(
+    OWN_REASONS, "end_reason", "void_reason"
+)
 _UNLISTED: Final = Shape(UnlistedTag, account="account.id", account_name="account.name")
 _EXPORTED: Final = Shape(
     Exported,
@@ -92,26 +97,39 @@ _EXPORTED: Final = Shape(
 
 def belongings_of(db: Database, account: int) -> list[Belonging]:
     """Return what belongs to an account now and did before, the newest first."""
-    return _BELONGING.every(db, f"{_FROM} WHERE account_id = ? ORDER BY ownership.id DESC", (account,))
+    return _BELONGING.every(
+        db, f"{_FROM} WHERE account_id = ? ORDER BY ownership.id DESC", (account,)
+    )
 
 
 def periods_of_vehicle(db: Database, vehicle: int) -> list[Belonging]:
     """Return whose a vehicle is and was, the newest first."""
-    rest = f"{_FROM} WHERE what = 'vehicle' AND key = ? AND ownership.conn_id = 0 AND voided_at IS NULL"
+    rest = (
+        f"{_FROM} WHERE what = 'vehicle' AND key = ? AND ownership.conn_id = 0 AND voided_at IS "
+        "NULL"
+    )
     return _BELONGING.every(db, f"{rest} ORDER BY ownership.since DESC", (str(vehicle),))
 
 
 def belongings(db: Database, what: str) -> list[Exported]:
-    """Return the periods of tags, spaces or vehicles that were not voided, in the order of their rows."""
+    """Return the periods of tags, spaces or vehicles that were not voided, in the order of their
+    rows."""
     joined = f"{_FROM} JOIN account ON account.id = account_id"
     is_kept = "voided_at IS NULL AND (what <> 'vehicle' OR removed_at IS NULL)"
-    return _EXPORTED.every(db, f"{joined} WHERE what = ? AND {is_kept} ORDER BY ownership.id", (what,))
+    return _EXPORTED.every(
+        db, f"{joined} WHERE what = ? AND {is_kept} ORDER BY ownership.id", (what,)
+    )
 
 
 def unlisted_tags(db: Database, now: str, most: int) -> list[UnlistedTag]:
     """Return the tags that belong to accounts now and that nobody added, by their normal forms."""
-    is_now = "voided_at IS NULL AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1"
+    is_now = (
+        "voided_at IS NULL AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1"
+    )
     is_listed = "EXISTS (SELECT 1 FROM tag WHERE tag.key = ownership.key AND ended_at IS NULL)"
     joined = "FROM ownership JOIN account ON account.id = account_id"
-    rest = f"{joined} WHERE what = 'tag' AND {is_now} AND NOT {is_listed} ORDER BY ownership.key LIMIT ?2"
+    rest = (
+        f"{joined} WHERE what = 'tag' AND {is_now} AND NOT {is_listed} ORDER BY ownership.key "
+        "LIMIT ?2"
+    )
     return _UNLISTED.every(db, rest, (now, most))

@@ -1,7 +1,8 @@
-"""Transactions with their states for the bill and their owners: lists of them in any order, and what they come to.
+"""Transactions with their states for the bill and their owners: lists of them in any order, and
+what they come to.
 
-All of it is read from the book (schema/088_book.sql). What no index orders is grouped first: groups are few, and their
-counts say which of them a page needs.
+All of it is read from the book (schema/088_book.sql). What no index orders is grouped first: groups
+are few, and their counts say which of them a page needs.
 """
 
 from __future__ import annotations
@@ -39,11 +40,13 @@ WHO: Final = (
     " (SELECT name FROM tag WHERE tag.key = booked.key AND ended_at IS NULL))"
 )
 _SUMS: Final = (
-    "SELECT count(*), coalesce(sum(energy_wh) FILTER (WHERE is_open = 0), 0),"
-    " count(*) FILTER (WHERE is_open = 0 AND is_in_doubt = 1),"
-    " coalesce(sum(energy_wh) FILTER (WHERE is_open = 0 AND is_in_doubt = 1), 0), count(*) FILTER (WHERE is_open = 1),"
-    " count(*) FILTER (WHERE state = 'to be billed'), count(*) FILTER (WHERE is_open = 0 AND is_in_doubt = 0"
-    " AND price IN ('none', 'unpriced') AND NOT EXISTS (SELECT 1 FROM booked_cost WHERE tx_id = booked.tx_id))"
+    "SELECT count(*), coalesce(sum(energy_wh) FILTER (WHERE is_open = 0), 0), "
+    "count(*) FILTER (WHERE is_open = 0 AND is_in_doubt = 1), "
+    "coalesce(sum(energy_wh) FILTER (WHERE is_open = 0 "
+    "AND is_in_doubt = 1), 0), count(*) FILTER (WHERE is_open = 1), "
+    "count(*) FILTER (WHERE state = 'to be billed'), count(*) FILTER (WHERE is_open = 0 "
+    "AND is_in_doubt = 0 AND price IN ('none', 'unpriced') AND NOT EXISTS (SELECT 1 "
+    "FROM booked_cost WHERE tx_id = booked.tx_id))"
 )
 _OPEN: Final = "SELECT tx_id FROM booked{} AND is_open = 1"
 _STATE: Final = (
@@ -66,8 +69,8 @@ class Column(StrEnum):
 
 
 class Order(NamedTuple):
-    """How transactions are sorted; among equal ones the newest is first. Whoever does not see names sorts by what is
-    shown instead."""
+    """How transactions are sorted; among equal ones the newest is first. Whoever does not see names
+    sorts by what is shown instead."""
 
     column: Column
     is_descending: bool
@@ -82,8 +85,8 @@ OLDEST: Final = Order(Column.TIME, is_descending=False)
 class BilledTransaction(Transaction):
     """A transaction as it is known now, and its state for the bill (`bill`).
 
-    `account` is whose it is (null: nobody's), `who` the name of that account, else that of its tag; `charger_name` and
-    `space` are where it took place. Viewers see neither `who` nor `space`.
+    `account` is whose it is (null: nobody's), `who` the name of that account, else that of its tag;
+    `charger_name` and `space` are where it took place. Viewers see neither `who` nor `space`.
     """
 
     bill: str
@@ -103,8 +106,10 @@ _SHAPE: Final = Shape(
     account="account_id",
     who=WHO,
     charger_name="(SELECT name FROM cp WHERE cp.id = tx.cp_id)",
-    space="(SELECT name FROM space WHERE space.cp_id = tx.cp_id AND space.conn_id IN (0, coalesce(tx.conn_id, 0))"
-    " ORDER BY space.conn_id DESC LIMIT 1)",
+    space=(
+        "(SELECT name FROM space WHERE space.cp_id = tx.cp_id AND space.conn_id IN (0, "
+        "coalesce(tx.conn_id, 0)) ORDER BY space.conn_id DESC LIMIT 1)"
+    ),
 ).beside(review="review_told")
 
 
@@ -120,7 +125,8 @@ def billed_transaction(db: Database, number: int) -> BilledTransaction | None:
 
 
 def whose(db: Database, numbers: Sequence[int]) -> dict[int, tuple[int | None, str | None]]:
-    """Return the accounts of transactions, None for those of nobody, and the names of these or else of their tags."""
+    """Return the accounts of transactions, None for those of nobody, and the names of these or else
+    of their tags."""
     return {
         number: (account, who)
         for some in parts(numbers)
@@ -137,14 +143,17 @@ def whose(db: Database, numbers: Sequence[int]) -> dict[int, tuple[int | None, s
 def billed_transactions(
     db: Database, filters: Filters, wanted: Wanted, order: Order = NEWEST
 ) -> ListPage[BilledTransaction]:
-    """Return a page of transactions. Their time is that of their start, or of their end if that is asked for. Raises
-    NoPage."""
+    """Return a page of transactions. Their time is that of their start, or of their end if that is
+    asked for. Raises NoPage."""
     page = numbers_of(db, filters, wanted, order)
     return page.of_rows(billed_rows(db, page.data))
 
 
-def numbers_of(db: Database, filters: Filters, wanted: Wanted, order: Order = NEWEST) -> ListPage[int]:
-    """Return the same page, with the ids of its transactions, within a read that has begun. Raises NoPage."""
+def numbers_of(
+    db: Database, filters: Filters, wanted: Wanted, order: Order = NEWEST
+) -> ListPage[int]:
+    """Return the same page, with the ids of its transactions, within a read that has begun. Raises
+    NoPage."""
     listing = _Listing(db, filters, order)
     after = None if wanted.cursor is None else listing.key(wanted.cursor)
     groups, total = listing.groups(after)
@@ -157,12 +166,17 @@ def numbers_of(db: Database, filters: Filters, wanted: Wanted, order: Order = NE
             break
     next_cursor = cursor_of(keys[wanted.limit - 1]) if len(keys) > wanted.limit else None
     return ListPage(
-        [key[-1] for key in keys[: wanted.limit]], wanted.page, wanted.limit, total, next_cursor=next_cursor
+        [key[-1] for key in keys[: wanted.limit]],
+        wanted.page,
+        wanted.limit,
+        total,
+        next_cursor=next_cursor,
     )
 
 
 class _Group(NamedTuple):
-    """Transactions that are equal in their column: WHERE the condition holds. None: all of a list without groups."""
+    """Transactions that are equal in their column: WHERE the condition holds. None: all of a list
+    without groups."""
 
     value: Value
     condition: Condition | None
@@ -196,16 +210,23 @@ class _Listing:
             self._by = f"{self._time} {way}, tx_id {way}"
         if order.column is Column.ENERGY:
             so_far, values = _energy(db)
-            self._source = f"FROM (SELECT {so_far} AS wh, {self._time}, tx_id {self._source}) WHERE true"
+            self._source = (
+                f"FROM (SELECT {so_far} AS wh, {self._time}, tx_id {self._source}) WHERE true"
+            )
             self._values = (*values, *self._values)
-            self._columns, self._by = f"wh, {self._columns}", f"wh IS NULL ASC, wh {way}, {self._by}"
+            self._columns, self._by = (
+                f"wh, {self._columns}",
+                f"wh IS NULL ASC, wh {way}, {self._by}",
+            )
 
     def key(self, cursor: str) -> Row:
         """Return the key of a cursor. Raises NoPage."""
         column = self._order.column
         key = key_of(cursor, 2 if column is Column.TIME else 3)
         is_ours = isinstance(key[-2], str) and isinstance(key[-1], int)
-        if not is_ours or (column is Column.ENERGY and key[0] != "" and not isinstance(key[0], int)):
+        if not is_ours or (
+            column is Column.ENERGY and key[0] != "" and not isinstance(key[0], int)
+        ):
             raise no_cursor()
         return key
 
@@ -213,7 +234,9 @@ class _Listing:
         """Return the groups in order, from that of a key on, and how many transactions all have."""
         columns = _GROUPED.get(self._order.column)
         if columns is None:
-            ((count,),) = self._db.execute(f"SELECT count(*) {self._source}", self._values).fetchall()
+            ((count,),) = self._db.execute(
+                f"SELECT count(*) {self._source}", self._values
+            ).fetchall()
             return [_Group(None, None, count)], count
         sql = f"SELECT count(*), {columns} {self._source} GROUP BY {columns}"
         by_value, total = defaultdict[Value, list[tuple[int, Condition]]](list), 0
@@ -226,7 +249,11 @@ class _Listing:
             by_value[after[0]] += ()
         found = [_group(value, some) for value, some in by_value.items()]
         ordered = in_order_of(found, lambda one: one.value, is_descending=self._order.is_descending)
-        begin = 0 if after is None else next(place for place, one in enumerate(ordered) if one.value == after[0])
+        begin = (
+            0
+            if after is None
+            else next(place for place, one in enumerate(ordered) if one.value == after[0])
+        )
         return ordered[begin:], total
 
     def keys(self, group: _Group, after: Row | None, most: int, skipped: int) -> list[Row]:
@@ -263,7 +290,9 @@ class _Listing:
 
 def _energy(db: Database) -> tuple[str, tuple[int, ...]]:
     """Return what transactions are sorted by: their judged energy, or that of open ones so far."""
-    numbers = [number for (number,) in db.execute("SELECT tx_id FROM booked WHERE is_open = 1").fetchall()]
+    numbers = [
+        number for (number,) in db.execute("SELECT tx_id FROM booked WHERE is_open = 1").fetchall()
+    ]
     known = energies_so_far(rows_of(db), numbers)
     if not known:
         return "energy_wh", ()
@@ -276,7 +305,11 @@ def _groups(db: Database, order: Order) -> Callable[..., tuple[Value, Condition]
     """Return the function that makes the value and the condition of a group from its columns."""
     if order.column is Column.PLACE:
         names = _names(db, "SELECT id, name FROM cp")
-        every = db.execute("SELECT cp_id, conn_id, name FROM space").fetchall() if order.sees_names else []
+        every = (
+            db.execute("SELECT cp_id, conn_id, name FROM space").fetchall()
+            if order.sees_names
+            else []
+        )
         spaces = {(charger, connector): name for charger, connector, name in every}
 
         def place(charger: str, connector: int | None) -> tuple[Value, Condition]:
@@ -287,7 +320,11 @@ def _groups(db: Database, order: Order) -> Callable[..., tuple[Value, Condition]
         return place
     if order.column is Column.WHO:
         accounts = _names(db, "SELECT id, name FROM account") if order.sees_names else {}
-        tags = _names(db, "SELECT key, name FROM tag WHERE ended_at IS NULL") if order.sees_names else {}
+        tags = (
+            _names(db, "SELECT key, name FROM tag WHERE ended_at IS NULL")
+            if order.sees_names
+            else {}
+        )
 
         def who(account: int | None, key: str | None) -> tuple[Value, Condition]:
             if account is not None:
@@ -309,9 +346,10 @@ def _names(db: Database, sql: str) -> dict[object, str]:
 class TransactionSums:
     """What transactions come to, in Wh.
 
-    `energy_wh` is that of all that ended; of these, `in_doubt` have a figure that is not certain, and `to_bill` are
-    certain and on no closed statement yet. `open` are in progress; their `open_wh` come on top. `costs` are by
-    currency, null for viewers. `unpriced` have no price: no tariff, nobody who pays, or billed elsewhere.
+    `energy_wh` is that of all that ended; of these, `in_doubt` have a figure that is not certain,
+    and `to_bill` are certain and on no closed statement yet. `open` are in progress; their
+    `open_wh` come on top. `costs` are by currency, null for viewers. `unpriced` have no price: no
+    tariff, nobody who pays, or billed elsewhere.
     """
 
     transactions: int

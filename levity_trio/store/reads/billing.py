@@ -1,4 +1,5 @@
-"""What the pages of billing begin with: who bills, which months are closed, and what the first bill needs."""
+"""What the pages of billing begin with: who bills, which months are closed, and what the first bill
+needs."""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ class Closing:
 
 @record
 class Billing:
-    """Since which local day this system bills, the month to close next, the number of the next statement, and the
-    closings, the newest first."""
+    """Since which local day this system bills, the month to close next, the number of the next
+    statement, and the closings, the newest first."""
 
     begun_on: str
     open_month: str
@@ -38,8 +39,9 @@ class Billing:
 class DraftSums:
     """What a month would come to, in minor units of the currency.
 
-    `from_wallets` is what of `charged` the wallets of prepaid accounts pay; no statement asks for it.
-    `nobody` is how many charging sessions are nobody's; the preview of one account says nothing of them.
+    `from_wallets` is what of `charged` the wallets of prepaid accounts pay; no statement asks for
+    it. `nobody` is how many charging sessions are nobody's; the preview of one account says nothing
+    of them.
     """
 
     statements: int
@@ -81,7 +83,8 @@ def billing(db: Database) -> Billing | None:
 
 @noun
 class BillerRow(Biller):
-    """Who bills, as it stands on statements from now on. `logo_bytes` is the size of the logo, null without one."""
+    """Who bills, as it stands on statements from now on. `logo_bytes` is the size of the logo, null
+    without one."""
 
     logo_bytes: int | None
     has_template: bool
@@ -102,8 +105,8 @@ def biller(db: Database) -> BillerRow | None:
 class FirstBill:
     """What the first bill needs, and what of it is there.
 
-    `account_without` is the first account that has neither a tag nor a space; `tariff_unassigned` the first tariff, as
-    long as none is assigned to anything.
+    `account_without` is the first account that has neither a tag nor a space; `tariff_unassigned`
+    the first tariff, as long as none is assigned to anything.
     """
 
     chargers: int
@@ -128,8 +131,9 @@ _ACCOUNTS: Final = (
     " FROM account WHERE undone_at IS NULL"
 )
 _TARIFFS: Final = (
-    "SELECT count(*), min(tariff.id) FROM tariff"
-    " WHERE EXISTS (SELECT 1 FROM tariff_version WHERE tariff_id = tariff.id AND withdrawn_at IS NULL)"
+    "SELECT count(*), min(tariff.id) FROM tariff "
+    "WHERE EXISTS (SELECT 1 FROM tariff_version WHERE tariff_id = tariff.id "
+    "AND withdrawn_at IS NULL)"
 )
 _ASSIGNED: Final = "SELECT 1 FROM tariff_assignment WHERE tariff_id IS NOT NULL LIMIT 1"
 
@@ -153,5 +157,7 @@ def first_bill(db: Database) -> FirstBill:
         tariffs=tariffs,
         tariff_unassigned=None if is_assigned else first,
         begun_on=None if known is None else known.on.isoformat(),
-        is_ready=bool(chargers and biller and owning and tariffs and is_assigned and known is not None),
+        is_ready=bool(
+            chargers and biller and owning and tariffs and is_assigned and known is not None
+        ),
     )

@@ -1,5 +1,5 @@
-"""What chargers told about themselves, newest first: boots, statuses, faults, repairs and habits; our commands and
-answers.
+"""What chargers told about themselves, newest first: boots, statuses, faults, repairs and habits;
+our commands and answers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from levity_trio.store.cases.case import OF_SISTERS
 from levity_trio.store.cases.transaction import LAST_TIME
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import (
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Wanted,
+    given,
+    read_page,
+)
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 
@@ -38,7 +46,8 @@ class Boot:
 
 @record
 class StatusReport:
-    """A change of a status; `count` is how often it was reported. Connector 0 is the charger itself."""
+    """A change of a status; `count` is how often it was reported. Connector 0 is the charger
+    itself."""
 
     id: int
     charger: str
@@ -88,8 +97,9 @@ class Repair:
 
 @record
 class Habit:
-    """What a charger always does with one firmware and one meter. `kind` is a review code, ceiling (its W),
-    or power_too_high. Since `asks_since`, a person wants to be asked about each session that shows it."""
+    """What a charger always does with one firmware and one meter. `kind` is a review code, ceiling
+    (its W), or power_too_high. Since `asks_since`, a person wants to be asked about each session
+    that shows it."""
 
     id: int
     charger: str
@@ -136,10 +146,14 @@ _OF_ONE: Final = "cp_id = ?"
 
 
 def boots(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Boot]:
-    return read_page(db, Listing([Branch("boot", given((_OF_ONE, charger)))]), wanted, _BOOT.by_id(db, "boot"))
+    return read_page(
+        db, Listing([Branch("boot", given((_OF_ONE, charger)))]), wanted, _BOOT.by_id(db, "boot")
+    )
 
 
-def statuses(db: Database, charger: str | None, connector: int | None, wanted: Wanted) -> ListPage[StatusReport]:
+def statuses(
+    db: Database, charger: str | None, connector: int | None, wanted: Wanted
+) -> ListPage[StatusReport]:
     """Return the changes of statuses: all, or those of a charger or of one of its connectors."""
     branches = [Branch("status")] if charger is None else _of_connectors(db, charger, connector)
     return read_page(db, Listing(branches), wanted, _STATUS.by_id(db, "status"))
@@ -151,11 +165,15 @@ def _of_connectors(db: Database, charger: str, connector: int | None) -> list[Br
     return [Branch("status", [condition]) for condition in of_each]
 
 
-def faults(db: Database, charger: str | None, wanted: Wanted, *, is_open: bool = False) -> ListPage[Fault]:
+def faults(
+    db: Database, charger: str | None, wanted: Wanted, *, is_open: bool = False
+) -> ListPage[Fault]:
     """Return the faults and warnings, or only those that are open."""
     branch = Branch("cp_err", given((_OF_ONE, charger)))
     if is_open:
-        branch = Branch("cp_err INDEXED BY cp_err_open", [*branch.conditions, Condition("resolved_at IS NULL")])
+        branch = Branch(
+            "cp_err INDEXED BY cp_err_open", [*branch.conditions, Condition("resolved_at IS NULL")]
+        )
     return read_page(db, Listing([branch]), wanted, _FAULT.by_id(db, "cp_err"))
 
 
@@ -165,22 +183,30 @@ def set_aside(
     """Return the messages set aside, or only those that no person has looked at."""
     branch = Branch("set_aside", given((_OF_ONE, charger)))
     if is_waiting:
-        branch = Branch("set_aside INDEXED BY set_aside_waiting", [*branch.conditions, Condition("looked_at IS NULL")])
+        branch = Branch(
+            "set_aside INDEXED BY set_aside_waiting",
+            [*branch.conditions, Condition("looked_at IS NULL")],
+        )
     return read_page(db, Listing([branch]), wanted, SET_ASIDE_ROW.by_id(db, "set_aside"))
 
 
 def repairs(db: Database, charger: str | None) -> list[Repair]:
-    """Return all repairs, the last first. Their number does not grow: they are counted by kind and firmware."""
+    """Return all repairs, the last first. Their number does not grow: they are counted by kind and
+    firmware."""
     where = " WHERE cp_id = ?" if charger is not None else ""
     values = () if charger is None else (charger,)
-    return _REPAIR.every(db, f"FROM repair{where} ORDER BY last_at DESC, cp_id, kind, firmware", values)
+    return _REPAIR.every(
+        db, f"FROM repair{where} ORDER BY last_at DESC, cp_id, kind, firmware", values
+    )
 
 
 def habits(db: Database, charger: str | None, *, is_valid: bool = True) -> list[Habit]:
-    """Return the habits that hold, or those that were revoked, the newest first; of a charger, also those that hold
-    because its sisters proved them."""
+    """Return the habits that hold, or those that were revoked, the newest first; of a charger, also
+    those that hold because its sisters proved them."""
     conditions = f"revoked_at IS {'' if is_valid else 'NOT '}NULL"
-    of_whom = f" AND (cp_id = ?1 OR id IN (SELECT habit.id{OF_SISTERS}))" if charger is not None else ""
+    of_whom = (
+        f" AND (cp_id = ?1 OR id IN (SELECT habit.id{OF_SISTERS}))" if charger is not None else ""
+    )
     values = () if charger is None else (charger, LAST_TIME)
     return _HABIT.every(db, f"FROM habit WHERE {conditions}{of_whom} ORDER BY id DESC", values)
 
@@ -189,8 +215,8 @@ def habits(db: Database, charger: str | None, *, is_valid: bool = True) -> list[
 class Command:
     """A CALL of ours. `payload` and `answer` are OCPP's JSON; secrets in them are masked.
 
-    `outcome` is what later facts tell, `outcome_until` is until when they are waited for; `transaction` is the one that
-    it began or ended.
+    `outcome` is what later facts tell, `outcome_until` is until when they are waited for;
+    `transaction` is the one that it began or ended.
     """
 
     id: int

@@ -9,15 +9,26 @@ from typing import Final
 from levity_trio import nouns
 from levity_trio.records import ForOperators, in_order, noun, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, by_name, given, read_page
+from levity_trio.store.reads.pages import (
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Wanted,
+    by_name,
+    given,
+    read_page,
+)
 from levity_trio.store.reads.shapes import Shape
 
 
 @record
 class Connector:
-    """A connector: its status, its open transaction, and what a person said about it: current in A, power in W.
+    """A connector: its status, its open transaction, and what a person said about it: current in A,
+    power in W.
 
-    `told_to_be` is what the last accepted ChangeAvailability told it, or its charger: Operative or Inoperative.
+    `told_to_be` is what the last accepted ChangeAvailability told it, or its charger: Operative or
+    Inoperative.
     """
 
     charger: str
@@ -38,13 +49,14 @@ class Connector:
 
 @record
 class Charger:
-    """A known charger. `is_hidden` is whether a person hid it; `retired_on` is the day of its removal.
+    """A known charger. `is_hidden` is whether a person hid it; `retired_on` is the day of its
+    removal.
 
-    `registration` is what a person decided: adopted, refused, or newcomer for nothing yet; `waiting_since` is when a
-    newcomer began to wait for that (--registration ask).
+    `registration` is what a person decided: adopted, refused, or newcomer for nothing yet;
+    `waiting_since` is when a newcomer began to wait for that (--registration ask).
 
-    `kept_interval` is for how many seconds it regularly sends nothing, although its heartbeat interval is shorter.
-    `clock_skew_seconds` is by how much its clock is ahead of ours.
+    `kept_interval` is for how many seconds it regularly sends nothing, although its heartbeat
+    interval is shorter. `clock_skew_seconds` is by how much its clock is ahead of ours.
     """
 
     id: str
@@ -88,18 +100,24 @@ SERVED: Final = "hidden_at IS NULL AND waiting_since IS NULL AND registration <>
 _HIDDEN: Final = "id IN (SELECT id FROM hidden_cp)"
 _SHAPE: Final = Shape(
     Charger,
-    open_faults="(SELECT count(*) FROM cp_err WHERE cp_id = cp.id AND resolved_at IS NULL AND is_warning = 0)",
+    open_faults=(
+        "(SELECT count(*) FROM cp_err WHERE cp_id = cp.id AND resolved_at IS NULL AND is_warning "
+        "= 0)"
+    ),
     is_hidden=_HIDDEN,
     connectors="NULL",
 )
 _SAID: Final = (
-    "SELECT max(id) FROM connector_data AS newest WHERE newest.cp_id = known.cp_id AND newest.conn_id = known.conn_id"
+    "SELECT max(id) FROM connector_data AS newest "
+    "WHERE newest.cp_id = known.cp_id AND newest.conn_id = known.conn_id"
 )
 _CONNECTORS: Final = (
-    "FROM (SELECT cp_id, conn_id FROM cp_conn UNION SELECT cp_id, conn_id FROM connector_data"  # noqa: S608 - our texts
-    " UNION SELECT cp_id, conn_id FROM tx INDEXED BY tx_open WHERE status = 'Active' AND conn_id > 0) AS known"
-    " LEFT JOIN cp_conn ON cp_conn.cp_id = known.cp_id AND cp_conn.conn_id = known.conn_id"
-    f" LEFT JOIN connector_data ON connector_data.id = ({_SAID})"
+    "FROM (SELECT cp_id, conn_id FROM cp_conn UNION SELECT cp_id, conn_id FROM connector_data "  # noqa: S608 - our texts
+    "UNION SELECT cp_id, conn_id FROM tx INDEXED BY tx_open WHERE status = 'Active' "
+    "AND conn_id > 0) AS known "
+    "LEFT "
+    "JOIN cp_conn ON cp_conn.cp_id = known.cp_id AND cp_conn.conn_id = known.conn_id "
+    f"LEFT JOIN connector_data ON connector_data.id = ({_SAID})"
 )
 _CONNECTOR: Final = Shape(
     Connector,
@@ -114,9 +132,15 @@ _CONNECTOR: Final = Shape(
 
 
 def chargers(
-    db: Database, station: int | None, is_connected: bool | None, wanted: Wanted, *, is_hidden: bool = False
+    db: Database,
+    station: int | None,
+    is_connected: bool | None,
+    wanted: Wanted,
+    *,
+    is_hidden: bool = False,
 ) -> ListPage[Charger]:
-    """Return a page of chargers by their names, or identities: visible ones, or hidden ones. Raises NoPage."""
+    """Return a page of chargers by their names, or identities: visible ones, or hidden ones. Raises
+    NoPage."""
     conditions = [
         Condition(_HIDDEN if is_hidden else f"NOT {_HIDDEN}"),
         *given(("station_id = ?", station), ("is_connected = ?", is_connected)),
@@ -128,7 +152,9 @@ def chargers(
 
 def names(db: Database) -> dict[str, str]:
     """Return what people call the visible chargers: their names, or identities, in this order."""
-    rows = db.execute(f"SELECT id, coalesce(nullif(name, ''), id) FROM cp WHERE NOT {_HIDDEN} ORDER BY id").fetchall()  # noqa: S608 - our own words
+    rows = db.execute(
+        f"SELECT id, coalesce(nullif(name, ''), id) FROM cp WHERE NOT {_HIDDEN} ORDER BY id"  # noqa: S608 - our own words
+    ).fetchall()
     return dict(sorted(rows, key=lambda row: in_order(row[1])))
 
 
@@ -151,7 +177,11 @@ def is_known(db: Database, identity: str) -> bool:
 
 def connected(db: Database) -> list[tuple[str, str | None]]:
     """Return the connected chargers that are not hidden, and when each was last seen."""
-    sql = "SELECT id, last_seen_at FROM cp WHERE is_connected = 1 AND id NOT IN (SELECT id FROM hidden_cp) ORDER BY id"
+    sql = (
+        "SELECT id, last_seen_at FROM cp "
+        "WHERE is_connected = 1 AND id NOT IN (SELECT id FROM hidden_cp) "
+        "ORDER BY id"
+    )
     return db.execute(sql).fetchall()
 
 
@@ -161,17 +191,27 @@ def _with_connectors(db: Database, one: Charger) -> Charger:
 
 def connectors(db: Database, charger: str | None) -> list[Connector]:
     """Return the connectors of a charger, or of all visible ones."""
-    of_whom = "known.cp_id = ?" if charger is not None else "known.cp_id NOT IN (SELECT id FROM hidden_cp)"
+    of_whom = (
+        "known.cp_id = ?"
+        if charger is not None
+        else "known.cp_id NOT IN (SELECT id FROM hidden_cp)"
+    )
     values = () if charger is None else (charger,)
-    return _CONNECTOR.every(db, f"{_CONNECTORS} WHERE {of_whom} ORDER BY known.cp_id, known.conn_id", values)
+    return _CONNECTOR.every(
+        db, f"{_CONNECTORS} WHERE {of_whom} ORDER BY known.cp_id, known.conn_id", values
+    )
 
 
 def of_model(db: Database, model: str) -> list[str]:
-    """Return the chargers of a model that are served: not hidden, waiting or refused. The case does not matter.
+    """Return the chargers of a model that are served: not hidden, waiting or refused. The case does
+    not matter.
 
     Anybody can claim to be a charger of a model, and a template may hold secrets.
     """
-    found = db.execute(f"SELECT id FROM cp WHERE model = ? COLLATE NOCASE AND {SERVED} ORDER BY id", (model,))  # noqa: S608
+    found = db.execute(
+        f"SELECT id FROM cp WHERE model = ? COLLATE NOCASE AND {SERVED} ORDER BY id",  # noqa: S608
+        (model,),
+    )
     return [charger for (charger,) in found.fetchall()]
 
 
@@ -180,7 +220,8 @@ VISIBLE: Final = Condition("hidden_at IS NULL")
 
 @noun
 class Station(nouns.Station):
-    """A place; its position in degrees (WGS 84). `chargers` is the number of its visible chargers."""
+    """A place; its position in degrees (WGS 84). `chargers` is the number of its visible
+    chargers."""
 
     id: int
     chargers: int
@@ -190,13 +231,18 @@ class Station(nouns.Station):
 
 _STATION: Final = Shape(
     Station,
-    chargers="(SELECT count(*) FROM cp WHERE station_id = station.id AND cp.id NOT IN (SELECT id FROM hidden_cp))",
+    chargers=(
+        "(SELECT count(*) FROM cp WHERE station_id = station.id AND cp.id NOT IN (SELECT id FROM "
+        "hidden_cp))"
+    ),
 )
 
 
 def stations(db: Database, wanted: Wanted) -> ListPage[Station]:
     """Return a page of stations, the newest first. Raises NoPage."""
-    return read_page(db, Listing([Branch("station", [VISIBLE])]), wanted, _STATION.by_id(db, "station"))
+    return read_page(
+        db, Listing([Branch("station", [VISIBLE])]), wanted, _STATION.by_id(db, "station")
+    )
 
 
 def station(db: Database, number: int) -> Station | None:

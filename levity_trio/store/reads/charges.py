@@ -1,4 +1,5 @@
-"""What transactions cost prepaid accounts now: those that changed, those that are open, and those that are reserved."""
+"""What transactions cost prepaid accounts now: those that changed, those that are open, and those
+that are reserved."""
 
 from __future__ import annotations
 
@@ -16,9 +17,12 @@ from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import stamp
 
 _CHANGED: Final = (
-    "SELECT tx_id, revision FROM bill_work WHERE revision > ? AND tx_id IS NOT NULL ORDER BY revision LIMIT ?"
+    "SELECT tx_id, revision FROM bill_work "
+    "WHERE revision > ? AND tx_id IS NOT NULL ORDER BY revision LIMIT ?"
 )
-_OPEN: Final = "SELECT id FROM tx INDEXED BY tx_open WHERE status = 'Active' AND id > ?1 ORDER BY id LIMIT ?2"
+_OPEN: Final = (
+    "SELECT id FROM tx INDEXED BY tx_open WHERE status = 'Active' AND id > ?1 ORDER BY id LIMIT ?2"
+)
 _RESERVED: Final = "SELECT tx_id FROM wallet_reservation WHERE tx_id > ?1 ORDER BY tx_id LIMIT ?2"
 _REVISIONS: Final = "SELECT tx_id, revision FROM bill_work WHERE tx_id IN ({})"
 _TOUCHED: Final = (
@@ -27,15 +31,18 @@ _TOUCHED: Final = (
 )
 _PREPAID: Final = "SELECT account_id FROM wallet WHERE prepaid_since IS NOT NULL"
 _TO_STOP: Final = (
-    "SELECT tx_id, cp_id FROM wallet INDEXED BY wallet_spent CROSS JOIN wallet_reservation USING (account_id)"
-    " JOIN tx ON tx.id = tx_id WHERE spent_since IS NOT NULL AND status = 'Active' AND coalesce(stop_asked_at, '') <= ?"
+    "SELECT tx_id, cp_id FROM wallet INDEXED BY wallet_spent "
+    "CROSS JOIN wallet_reservation USING (account_id) "
+    "JOIN tx ON tx.id = tx_id "
+    "WHERE spent_since IS NOT NULL AND status = 'Active' AND coalesce(stop_asked_at, '') <= ?"
 )
 
 
 class Used(NamedTuple):
     """What a transaction costs its account now, in minor units; None where no price can be told.
 
-    `revision` is the one of its last change that the price knows, 0 without any. `ended_at` is None while it is open.
+    `revision` is the one of its last change that the price knows, 0 without any. `ended_at` is None
+    while it is open.
     """
 
     transaction: int
@@ -55,7 +62,8 @@ class Look(NamedTuple):
 
 
 def policy_of(config: ServerConfig) -> Policy:
-    """Return the settings by which tags are judged. Without its answer, the authorizer's own rule goes before ours."""
+    """Return the settings by which tags are judged. Without its answer, the authorizer's own rule
+    goes before ours."""
     unknown = config.authorizer_away if config.authorizer else config.unknown_tags
     own = config.auto_start_id_tag if config.auto_start else None
     return Policy(
@@ -86,12 +94,15 @@ def changed(db: Database, after: int, most: int) -> Look:
 def present(db: Database, after: int, most: int) -> Look:
     """Return the next transactions after an id that are open or reserved."""
     rows = rows_of(db)
-    numbers = sorted({number for sql in (_OPEN, _RESERVED) for (number,) in rows(sql, (after, most))})[:most]
+    numbers = sorted(
+        {number for sql in (_OPEN, _RESERVED) for (number,) in rows(sql, (after, most))}
+    )[:most]
     return Look(numbers, numbers[-1] if numbers else None)
 
 
 def to_stop(db: Database, before: str) -> list[tuple[int, str]]:
-    """Return the open transactions of spent accounts, with their chargers, that were not asked to stop since a time."""
+    """Return the open transactions of spent accounts, with their chargers, that were not asked to
+    stop since a time."""
     return db.execute(_TO_STOP, (before,)).fetchall()
 
 

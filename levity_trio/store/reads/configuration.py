@@ -1,4 +1,5 @@
-"""The configuration that a charger reported: now, at an earlier time, and what changed in between; its readings."""
+"""The configuration that a charger reported: now, at an earlier time, and what changed in between;
+its readings."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from levity_trio.store.reads.shapes import Shape
 
 @record
 class Entry:
-    """The value of a key, when it was first read and when last. `is_known`: whether the charger knows the key."""
+    """The value of a key, when it was first read and when last. `is_known`: whether the charger
+    knows the key."""
 
     charger: str
     key: str
@@ -27,7 +29,8 @@ class Entry:
 
 @record
 class Change:
-    """A key whose value differs between two times. None: it had not been read, or the charger did not know it."""
+    """A key whose value differs between two times. None: it had not been read, or the charger did
+    not know it."""
 
     key: str
     before: Entry | None
@@ -36,7 +39,8 @@ class Change:
 
 @record
 class ConfigurationReading:
-    """A reading of the whole configuration. `keys` is how many were reported, `unknown_keys` how many were denied.
+    """A reading of the whole configuration. `keys` is how many were reported, `unknown_keys` how
+    many were denied.
 
     `unanswered` are the keys for which there was no answer, `commands` what the reading is made of.
     """
@@ -61,19 +65,22 @@ _KEYS: Final = (
 )
 """The keys of a charger, with one index look-up for each."""
 _AT: Final = (
-    "FROM each JOIN configuration ON configuration.id = (SELECT max(id) FROM configuration AS earlier"
-    " WHERE earlier.cp_id = ?1 AND earlier.key = each.name AND earlier.read_at <= ?2)"
-    " WHERE each.name IS NOT NULL ORDER BY key"
+    "FROM each "
+    "JOIN configuration ON configuration.id = (SELECT max(id) FROM configuration AS earlier "
+    "WHERE earlier.cp_id = ?1 AND earlier.key = each.name AND earlier.read_at <= ?2) "
+    "WHERE each.name IS NOT NULL ORDER BY key"
 )
 _HISTORY: Final = "FROM configuration WHERE cp_id = ? AND key = ? ORDER BY id DESC"
 _CHANGED: Final = (
-    "SELECT DISTINCT json_extract(payload, '$.key') FROM command WHERE cp_id = ? AND action = 'ChangeConfiguration'"
-    " AND state = 'accepted' AND json_valid(payload)"
+    "SELECT DISTINCT json_extract(payload, '$.key') FROM command "
+    "WHERE cp_id = ? AND action = 'ChangeConfiguration' AND state = 'accepted' "
+    "AND json_valid(payload)"
 )
 _WANTED: Final = (
-    "SELECT json_each.key FROM configuration_template AS template, json_each(template.entries)"
-    " WHERE ended_at IS NULL AND (EXISTS (SELECT 1 FROM json_each(template.chargers) WHERE value = ?1)"
-    " OR model = (SELECT model FROM cp WHERE id = ?1) COLLATE NOCASE)"
+    "SELECT json_each.key "
+    "FROM configuration_template AS template, json_each(template.entries) "
+    "WHERE ended_at IS NULL AND (EXISTS (SELECT 1 FROM json_each(template.chargers) "
+    "WHERE value = ?1) OR model = (SELECT model FROM cp WHERE id = ?1) COLLATE NOCASE)"
 )
 WRITE_ONLY: Final = "authorizationkey"
 ALWAYS: Final = "9999"
@@ -95,7 +102,9 @@ def of_all(db: Database, charger: str | None, at: str = ALWAYS) -> list[Entry]:
     """Return the configuration of a charger, or of all visible ones, by charger and key."""
     if charger is not None:
         return configuration(db, charger, at)
-    every = db.execute("SELECT id FROM cp WHERE id NOT IN (SELECT id FROM hidden_cp) ORDER BY id").fetchall()
+    every = db.execute(
+        "SELECT id FROM cp WHERE id NOT IN (SELECT id FROM hidden_cp) ORDER BY id"
+    ).fetchall()
     return [entry for (one,) in every for entry in configuration(db, one, at)]
 
 
@@ -106,7 +115,9 @@ def history(db: Database, charger: str, key: str) -> list[Entry]:
 
 def changes(db: Database, charger: str, since: str, until: str = ALWAYS) -> list[Change]:
     """Return the keys whose value differs between two times, by key."""
-    before, after = ({one.key: one for one in configuration(db, charger, at)} for at in (since, until))
+    before, after = (
+        {one.key: one for one in configuration(db, charger, at)} for at in (since, until)
+    )
     return [
         Change(key=key, before=before.get(key), after=after.get(key))
         for key in sorted(before.keys() | after.keys())
@@ -118,9 +129,13 @@ def _said(entry: Entry | None) -> tuple[str | None, bool] | None:
     return None if entry is None else (entry.value, entry.readonly)
 
 
-def differences(db: Database, this: str, other: str) -> list[tuple[str, Entry | None, Entry | None]]:
+def differences(
+    db: Database, this: str, other: str
+) -> list[tuple[str, Entry | None, Entry | None]]:
     """Return the keys of which two chargers have different values, or only one has any, by key."""
-    ours, theirs = ({entry.key: entry for entry in configuration(db, charger)} for charger in (this, other))
+    ours, theirs = (
+        {entry.key: entry for entry in configuration(db, charger)} for charger in (this, other)
+    )
     pairs = ((key, ours.get(key), theirs.get(key)) for key in sorted(ours.keys() | theirs.keys()))
     return [pair for pair in pairs if _said(pair[1]) != _said(pair[2])]
 
@@ -129,13 +144,17 @@ def differences(db: Database, this: str, other: str) -> list[tuple[str, Entry | 
 
 
 def before_reading(db: Database, charger: str) -> Before:
-    """Return what is known of the keys of a charger: those that it reported or accepted, and those that it denied.
+    """Return what is known of the keys of a charger: those that it reported or accepted, and those
+    that it denied.
 
-    What a template wants is asked for too, so that the report does not say "never read" after a reading.
+    What a template wants is asked for too, so that the report does not say "never read" after a
+    reading.
     """
     entries = _with_denied(db, charger)
     reported = [entry.key for entry in entries if entry.is_known]
-    ours = [str(key) for sql in (_CHANGED, _WANTED) for (key,) in db.execute(sql, (charger,)).fetchall()]
+    ours = [
+        str(key) for sql in (_CHANGED, _WANTED) for (key,) in db.execute(sql, (charger,)).fetchall()
+    ]
     most = next((entry.value for entry in entries if entry.key.casefold() == MAX_KEYS), None)
     return Before(
         seen=tuple(key for key in (*ours, *reported) if key.casefold() != WRITE_ONLY),
@@ -157,9 +176,14 @@ def reading(db: Database, number: int) -> ConfigurationReading:
 
 
 def has(db: Database, charger: str) -> dict[str, Has]:
-    """Return what a charger reported of each key, by its lower case. Of two spellings, one that it knows is chosen."""
-    entries = sorted(_with_denied(db, charger), key=lambda entry: (entry.is_known, entry.last_read_at))
+    """Return what a charger reported of each key, by its lower case. Of two spellings, one that it
+    knows is chosen."""
+    entries = sorted(
+        _with_denied(db, charger), key=lambda entry: (entry.is_known, entry.last_read_at)
+    )
     return {
-        entry.key.casefold(): Has(entry.key, entry.value, entry.readonly, entry.is_known, entry.last_read_at)
+        entry.key.casefold(): Has(
+            entry.key, entry.value, entry.readonly, entry.is_known, entry.last_read_at
+        )
         for entry in entries
     }

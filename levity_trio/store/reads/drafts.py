@@ -1,4 +1,5 @@
-"""What the statements of a month would be now: what they come to, what is missing, and how they would look."""
+"""What the statements of a month would be now: what they come to, what is missing, and how they
+would look."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ _ENERGY: Final = "SELECT coalesce(sum(energy_delivered), 0) FROM tx WHERE id IN 
 
 @record
 class DraftStatement(StatementSums):
-    """A statement that is not closed. `unpriced` are its sessions without a tariff. Its `id` is made of its account, so
-    it stays when the month changes."""
+    """A statement that is not closed. `unpriced` are its sessions without a tariff. Its `id` is
+    made of its account, so it stays when the month changes."""
 
     id: int
     unpriced: int
@@ -39,8 +40,9 @@ class DraftStatement(StatementSums):
 
 @record
 class MonthPreview:
-    """What a month would be if it was closed now, of all households or of one that moves out: its statements, the
-    sessions that they would not ask for, and what is missing before it can be closed."""
+    """What a month would be if it was closed now, of all households or of one that moves out: its
+    statements, the sessions that they would not ask for, and what is missing before it can be
+    closed."""
 
     month: str
     account: int | None
@@ -50,8 +52,11 @@ class MonthPreview:
     missing: list[MissingPiece]
 
 
-def preview(db: Database, month: Month, account: int | None, terms: Terms, now: datetime) -> MonthPreview:
-    """Return what a month would be; its statements are in the order of the households' names. Raises Refused."""
+def preview(
+    db: Database, month: Month, account: int | None, terms: Terms, now: datetime
+) -> MonthPreview:
+    """Return what a month would be; its statements are in the order of the households' names.
+    Raises Refused."""
     rows = rows_of(db)
     found = draft(rows, month, account, terms)
     sums = _sums(rows, found)
@@ -65,8 +70,11 @@ def preview(db: Database, month: Month, account: int | None, terms: Terms, now: 
     )
 
 
-def missing_of(db: Database, month: Month, terms: Terms, now: datetime) -> list[MissingPiece] | None:
-    """Return what is missing before a month can be closed; None for one before billing began, or that has not begun.
+def missing_of(
+    db: Database, month: Month, terms: Terms, now: datetime
+) -> list[MissingPiece] | None:
+    """Return what is missing before a month can be closed; None for one before billing began, or
+    that has not begun.
 
     Sessions without a tariff and those of nobody are known of the month that is to be closed next.
     """
@@ -81,8 +89,11 @@ def missing_of(db: Database, month: Month, terms: Terms, now: datetime) -> list[
     return missing(db, shown, sums)
 
 
-def drafted(db: Database, month: Month, account: int | None, terms: Terms, number: int | None = None) -> list[Printed]:
-    """Return the statements of a month as they would be, or the one with an id of DraftStatement. Raises Refused."""
+def drafted(
+    db: Database, month: Month, account: int | None, terms: Terms, number: int | None = None
+) -> list[Printed]:
+    """Return the statements of a month as they would be, or the one with an id of DraftStatement.
+    Raises Refused."""
     rows = rows_of(db)
     found = draft(rows, month, account, terms)
     return [*not_closed(rows, (one[1:] for key, one in _numbered(found) if number in (None, key)))]
@@ -103,7 +114,9 @@ def _shown(number: int, one: Drafted) -> DraftStatement:
         month=figures.month,
         currency=figures.currency,
         sessions=kinds[Kind.SESSION] + kinds[Kind.FREE],
-        energy_wh=sum(position.energy_wh for position in one.positions if position.kind not in UNASKED),
+        energy_wh=sum(
+            position.energy_wh for position in one.positions if position.kind not in UNASKED
+        ),
         amount=figures.total - figures.carried_in,
         carried_in=figures.carried_in,
         total=figures.total,

@@ -1,4 +1,5 @@
-"""What a driver may see of the chargers, and what a household may use there: its tags, its sessions, its commands.
+"""What a driver may see of the chargers, and what a household may use there: its tags, its
+sessions, its commands.
 
 What belongs to a household is decided as for its bills (billing/ownership.py).
 """
@@ -32,7 +33,8 @@ from levity_trio.wire.times import stamp
 START: Final = "RemoteStartTransaction"
 STOP: Final = "RemoteStopTransaction"
 STARTING: Final = timedelta(minutes=2)
-"""For so long, a start to which a charger agreed may still become a transaction that nobody else should start."""
+"""For so long, a start to which a charger agreed may still become a transaction that nobody else
+should start."""
 
 
 class PlaceState(StrEnum):
@@ -69,8 +71,9 @@ _STATES: Final = {
 class Place:
     """A connector. `transaction` is the open one of the household there.
 
-    `why_not` is why no card of the household may charge there, null if one may; `reason` is space (it is for another
-    household only) or chargers, and `elsewhere` has the chargers where it may, by their names.
+    `why_not` is why no card of the household may charge there, null if one may; `reason` is space
+    (it is for another household only) or chargers, and `elsewhere` has the chargers where it may,
+    by their names.
     """
 
     id: int
@@ -83,8 +86,8 @@ class Place:
 
 @record
 class PlacesOfCharger:
-    """A charger with its connectors. `price` is what a session of the household costs that starts there now; null
-    without a tariff."""
+    """A charger with its connectors. `price` is what a session of the household costs that starts
+    there now; null without a tariff."""
 
     id: str
     name: str | None
@@ -93,7 +96,8 @@ class PlacesOfCharger:
 
 
 class Household(NamedTuple):
-    """For whom is read: an account, None for somebody to whom nothing belongs; and by what things belong to it."""
+    """For whom is read: an account, None for somebody to whom nothing belongs; and by what things
+    belong to it."""
 
     account: int | None
     rule: Rule
@@ -103,7 +107,8 @@ class Household(NamedTuple):
 
 
 class OwnTag(NamedTuple):
-    """A tag of a household: its normal form, its text, its name, its parent, and what the household calls it."""
+    """A tag of a household: its normal form, its text, its name, its parent, and what the household
+    calls it."""
 
     key: str
     id_tag: str
@@ -132,34 +137,44 @@ class OpenOne(NamedTuple):
 
 
 _TAGS: Final = (
-    "SELECT ownership.key, coalesce(tag.id_tag, ownership.id_tag), tag.name, parent_id_tag, own_name.name"
-    " FROM ownership LEFT JOIN tag ON tag.key = ownership.key AND tag.ended_at IS NULL LEFT JOIN own_name"
-    " ON own_name.account_id = ownership.account_id AND own_name.what = 'tag' AND own_name.key = ownership.key"
-    " WHERE ownership.account_id = ? AND ownership.what = 'tag' AND voided_at IS NULL AND since <= ?"
-    " AND coalesce(until, '9999') > ?"
-    " ORDER BY ownership.id"
+    "SELECT ownership.key, coalesce(tag.id_tag, ownership.id_tag), tag.name, parent_id_tag, "
+    "own_name.name "
+    "FROM ownership LEFT "
+    "JOIN tag ON tag.key = ownership.key AND tag.ended_at IS NULL "
+    "LEFT "
+    "JOIN own_name ON own_name.account_id = ownership.account_id AND own_name.what = 'tag' "
+    "AND own_name.key = ownership.key "
+    "WHERE ownership.account_id = ? AND ownership.what = 'tag' AND voided_at IS NULL "
+    "AND since <= ? AND coalesce(until, '9999') > ? "
+    "ORDER BY ownership.id"
 )
 _VEHICLES: Final = (
-    "SELECT DISTINCT vehicle.id, vehicle.name, own_name.name FROM ownership JOIN vehicle ON vehicle.id = vehicle_id"
-    " LEFT JOIN own_name ON own_name.account_id = ownership.account_id AND own_name.what = 'vehicle'"
-    " AND own_name.key = CAST(vehicle.id AS TEXT) WHERE ownership.account_id = ? AND voided_at IS NULL"
-    " AND removed_at IS NULL AND since <= ? AND coalesce(until, '9999') > ? ORDER BY vehicle.id"
+    "SELECT DISTINCT vehicle.id, vehicle.name, own_name.name "
+    "FROM ownership JOIN vehicle ON vehicle.id = vehicle_id LEFT "
+    "JOIN own_name ON own_name.account_id = ownership.account_id AND own_name.what = 'vehicle' "
+    "AND own_name.key = CAST(vehicle.id AS TEXT) "
+    "WHERE ownership.account_id = ? AND voided_at IS NULL AND removed_at IS NULL AND since <= ? "
+    "AND coalesce(until, '9999') > ? "
+    "ORDER BY vehicle.id"
 )
 _OPEN: Final = (
-    "SELECT id, cp_id, conn_id, id_tag, suspended_at IS NULL AND verdict = 'Accepted' FROM tx INDEXED BY tx_open"
-    " WHERE status = 'Active' ORDER BY own_start_time, id"
+    "SELECT id, cp_id, conn_id, id_tag, suspended_at IS NULL AND verdict = 'Accepted' "
+    "FROM tx INDEXED BY tx_open WHERE status = 'Active' "
+    "ORDER BY own_start_time, id"
 )
 _OWN: Final = "SELECT tx_id FROM booked WHERE account_id = ? AND tx_id IN ({})"
 _CHARGERS: Final = f"SELECT id, name, is_connected, status FROM cp WHERE {SERVED}"  # noqa: S608 - our own words
 
 
 def tags_of(db: Database, account: int, at: str) -> list[OwnTag]:
-    """Return the tags that belong to an account at a time, in the order in which they were given to it."""
+    """Return the tags that belong to an account at a time, in the order in which they were given to
+    it."""
     return [OwnTag(*row) for row in db.execute(_TAGS, (account, at, at)).fetchall()]
 
 
 def vehicles_of(db: Database, account: int, at: str) -> list[OwnVehicle]:
-    """Return the vehicles that belong to an account at a time, also those that only its tags name."""
+    """Return the vehicles that belong to an account at a time, also those that only its tags
+    name."""
     return [OwnVehicle(*row) for row in db.execute(_VEHICLES, (account, at, at)).fetchall()]
 
 
@@ -181,13 +196,20 @@ def own_of(db: Database, household: Household, numbers: Sequence[int]) -> list[i
 
 
 def places(
-    db: Database, household: Household, now: datetime, charger: str | None = None, tag: str | None = None
+    db: Database,
+    household: Household,
+    now: datetime,
+    charger: str | None = None,
+    tag: str | None = None,
 ) -> list[PlacesOfCharger]:
-    """Return the chargers, or one, as a household sees them; with a tag, as one with this tag alone would."""
+    """Return the chargers, or one, as a household sees them; with a tag, as one with this tag alone
+    would."""
     one, values = (" AND id = ?", (charger,)) if charger is not None else ("", ())
     found = db.execute(f"{_CHARGERS}{one} ORDER BY id", values).fetchall()
     reading = _Reading(db, household, now, tag, charger)
-    by_name = sorted((_Charger(*row) for row in found), key=lambda one: in_order(one.name or one.id))
+    by_name = sorted(
+        (_Charger(*row) for row in found), key=lambda one: in_order(one.name or one.id)
+    )
     return [reading.shown(one) for one in by_name]
 
 
@@ -201,7 +223,14 @@ class _Charger(NamedTuple):
 class _Reading:
     """What one read found."""
 
-    def __init__(self, db: Database, household: Household, now: datetime, tag: str | None, charger: str | None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        household: Household,
+        now: datetime,
+        tag: str | None,
+        charger: str | None,
+    ) -> None:
         self._db, self._household, self._now = db, household, now
         self._open = open_ones(db)
         self._own = set(own_of(db, household, [one.id for one in self._open]))
@@ -212,11 +241,20 @@ class _Reading:
         self._prices = Prices(rows_of(db), household.rule, account, now)
 
     def shown(self, charger: _Charger) -> PlacesOfCharger:
-        used = {one.connector: one.id for one in self._open if one.charger == charger.id and one.connector}
+        used = {
+            one.connector: one.id
+            for one in self._open
+            if one.charger == charger.id and one.connector
+        }
         own = {connector: number for connector, number in used.items() if number in self._own}
-        statuses: dict[int, str | None] = {one.connector: one.status for one in self._connectors[charger.id]}
+        statuses: dict[int, str | None] = {
+            one.connector: one.status for one in self._connectors[charger.id]
+        }
         states = self._states(charger, {**dict.fromkeys(used), **statuses}, used)
-        connectors = [Place(id=one, state=state, transaction=own.get(one)) for one, state in sorted(states.items())]
+        connectors = [
+            Place(id=one, state=state, transaction=own.get(one))
+            for one, state in sorted(states.items())
+        ]
         price = self._prices.at(charger.id)
         return PlacesOfCharger(id=charger.id, name=charger.name, connectors=connectors, price=price)
 
@@ -228,13 +266,18 @@ class _Reading:
         is_broken = _STATES.get(charger.status) is PlaceState.BROKEN
         reserved = self._reserved(charger.id, len(statuses) == 1)
         return {
-            number: _state(status, is_used=number in used, is_charger_broken=is_broken, is_ours=reserved.get(number))
+            number: _state(
+                status,
+                is_used=number in used,
+                is_charger_broken=is_broken,
+                is_ours=reserved.get(number),
+            )
             for number, status in statuses.items()
         }
 
     def _reserved(self, charger: str, is_single: bool) -> dict[int, bool]:
-        """Return the connectors that are reserved, and whether for this household. A reservation of any connector (0)
-        is that of the only one."""
+        """Return the connectors that are reserved, and whether for this household. A reservation of
+        any connector (0) is that of the only one."""
         reserved: dict[int, bool] = defaultdict(bool)
         for one in reservations_in_force(self._db, charger, self._now):
             reserved[one.connector or int(is_single)] |= self._is_ours(one)
@@ -245,8 +288,11 @@ class _Reading:
         return any(policy.are_together((tag.id_tag, tag.parent), group) for tag in self._tags)
 
 
-def _state(status: str | None, *, is_used: bool, is_charger_broken: bool, is_ours: bool | None) -> PlaceState:
-    """Return the state of a connector. `is_ours` is whether it is reserved for the household, None if it is not."""
+def _state(
+    status: str | None, *, is_used: bool, is_charger_broken: bool, is_ours: bool | None
+) -> PlaceState:
+    """Return the state of a connector. `is_ours` is whether it is reserved for the household, None
+    if it is not."""
     told = _STATES.get(status or "", PlaceState.AWAY)
     if is_used and told is not PlaceState.BROKEN:
         return PlaceState.IN_USE
@@ -263,7 +309,8 @@ def _state(status: str | None, *, is_used: bool, is_charger_broken: bool, is_our
 
 
 class UnderWay(NamedTuple):
-    """A command that its charger has not answered, or a start that may still become a transaction."""
+    """A command that its charger has not answered, or a start that may still become a
+    transaction."""
 
     id: int
     asked_by: str | None
@@ -292,7 +339,9 @@ def running(db: Database, rule: Rule, key: str) -> int:
     return sum(one.is_running and rule.policy.key(one.id_tag or "") == key for one in open_ones(db))
 
 
-def would_pay(db: Database, household: Household, id_tag: str, place: tuple[str, int], at: str) -> bool:
+def would_pay(
+    db: Database, household: Household, id_tag: str, place: tuple[str, int], at: str
+) -> bool:
     """Whether a session that a tag begins at a charger and connector would be the household's."""
     return household.owners(db).account(id_tag, *place, at) == household.account
 
@@ -309,20 +358,26 @@ def own_transaction(db: Database, household: Household, number: int) -> OwnTrans
     """Return where a transaction takes place, None if it is not the household's."""
     if not own_of(db, household, [number]):
         return None
-    (row,) = db.execute("SELECT cp_id, conn_id, status = 'Active' FROM tx WHERE id = ?", (number,)).fetchall()
+    (row,) = db.execute(
+        "SELECT cp_id, conn_id, status = 'Active' FROM tx WHERE id = ?", (number,)
+    ).fetchall()
     return OwnTransaction(*row)
 
 
 class OwnCommand(NamedTuple):
-    """A start or a stop that a driver asked for; `transaction` is the household's that it begins or ends, if known."""
+    """A start or a stop that a driver asked for; `transaction` is the household's that it begins or
+    ends, if known."""
 
     command: Command
     connector: int | None
     transaction: int | None
 
 
-def own_command(db: Database, household: Household, asked_by: str, number: int) -> OwnCommand | None:
-    """Return a command that somebody asked for and that concerns the household, None for all others."""
+def own_command(
+    db: Database, household: Household, asked_by: str, number: int
+) -> OwnCommand | None:
+    """Return a command that somebody asked for and that concerns the household, None for all
+    others."""
     command = charger_facts.command(db, number)
     if command is None or command.asked_by != asked_by or not isinstance(command.payload, dict):
         return None
@@ -330,12 +385,17 @@ def own_command(db: Database, household: Household, asked_by: str, number: int) 
 
 
 def _concerned(db: Database, household: Household, command: Command) -> Iterator[OwnCommand]:
-    if command.action == START and _was_own(db, household, str(command.payload.get("idTag")), command.requested_at):
+    if command.action == START and _was_own(
+        db, household, str(command.payload.get("idTag")), command.requested_at
+    ):
         begun = [] if command.transaction is None else own_of(db, household, [command.transaction])
         yield OwnCommand(command, command.payload.get("connectorId"), next(iter(begun), None))
     if command.action == STOP:
         number = command.payload.get("transactionId")
-        if isinstance(number, int) and (transaction := own_transaction(db, household, number)) is not None:
+        if (
+            isinstance(number, int)
+            and (transaction := own_transaction(db, household, number)) is not None
+        ):
             yield OwnCommand(command, transaction.connector, number)
 
 

@@ -1,4 +1,5 @@
-"""What smart homes are shown of each charger that is served: who it is, its connectors and what is drawn there."""
+"""What smart homes are shown of each charger that is served: who it is, its connectors and what is
+drawn there."""
 
 from __future__ import annotations
 
@@ -14,7 +15,15 @@ from levity_trio.store.reads.billed import whose
 from levity_trio.store.reads.chargers import Connector
 from levity_trio.store.reads.load import load_now
 from levity_trio.store.reads.now.attention import Chargers, Machine, attention
-from levity_trio.store.reads.now.chargers import Fault, KnownCharger, Place, connectors_of, faults, served, statuses
+from levity_trio.store.reads.now.chargers import (
+    Fault,
+    KnownCharger,
+    Place,
+    connectors_of,
+    faults,
+    served,
+    statuses,
+)
 from levity_trio.store.reads.now.sessions import Silence
 from levity_trio.store.reads.present import OMITTED, OpenTransaction, open_transactions
 from levity_trio.store.reads.totals import Delivered
@@ -22,10 +31,12 @@ from levity_trio.store.reads.totals import Delivered
 
 @record
 class SeenSession:
-    """An open transaction. Its energy so far is in Wh; its power in W and its current in A, by phase, are those of now:
-    None and empty where nothing was told lately. The current of all phases together has the phase "".
+    """An open transaction. Its energy so far is in Wh; its power in W and its current in A, by
+    phase, are those of now: None and empty where nothing was told lately. The current of all phases
+    together has the phase "".
 
-    `who` is the name of the household that would be billed, else that of the card; None where it was not asked for.
+    `who` is the name of the household that would be billed, else that of the card; None where it
+    was not asked for.
     """
 
     transaction: int
@@ -39,7 +50,8 @@ class SeenSession:
 
 @record
 class SeenConnector:
-    """A connector as its charger told. `error` is the code of an open error of it, or of its charger as a whole.
+    """A connector as its charger told. `error` is the code of an open error of it, or of its
+    charger as a whole.
 
     `is_in_service` is what it was told to be, else what its status says.
     """
@@ -53,8 +65,8 @@ class SeenConnector:
 
 @record
 class SeenCharger:
-    """A charger that is served. `energy_wh` is all that it has ever delivered, open transactions included. It may fall
-    a little when a transaction is judged."""
+    """A charger that is served. `energy_wh` is all that it has ever delivered, open transactions
+    included. It may fall a little when a transaction is judged."""
 
     id: str
     name: str | None
@@ -68,8 +80,8 @@ class SeenCharger:
 
 @record
 class Seen:
-    """Chargers by their names. `omitted` are those that nobody is shown: hidden, refused and waiting ones, and
-    `omitted_wh` is what they have delivered."""
+    """Chargers by their names. `omitted` are those that nobody is shown: hidden, refused and
+    waiting ones, and `omitted_wh` is what they have delivered."""
 
     chargers: Sequence[SeenCharger]
     omitted: frozenset[str]
@@ -78,7 +90,8 @@ class Seen:
 
 _OPEN: Final = "SELECT id FROM tx INDEXED BY tx_open WHERE status = 'Active' AND cp_id IN ({})"
 _VERSIONS: Final = (
-    "SELECT id, cp_id, updated_at, last_reading_at, suspended_at FROM tx INDEXED BY tx_open WHERE status = 'Active'"
+    "SELECT id, cp_id, updated_at, last_reading_at, suspended_at "
+    "FROM tx INDEXED BY tx_open WHERE status = 'Active'"
 )
 """What changes with each message about an open transaction."""
 _UNAVAILABLE: Final = "Unavailable"
@@ -93,14 +106,23 @@ class Entities:
         self._versions: set[tuple[object, ...]] = set()
 
     def changed(self, db: Database) -> set[str]:
-        """Return the chargers of which open transactions were told something since this was last called."""
+        """Return the chargers of which open transactions were told something since this was last
+        called."""
         versions = {tuple(row) for row in db.execute(_VERSIONS).fetchall()}
         changed = {str(row[1]) for row in versions ^ self._versions}
         self._versions = versions
         return changed
 
-    def read(self, db: Database, now: datetime, only: Collection[str] | None = None, *, is_named: bool = False) -> Seen:
-        """Return the chargers, or only some of them, from one snapshot; who charges only if that is asked for."""
+    def read(
+        self,
+        db: Database,
+        now: datetime,
+        only: Collection[str] | None = None,
+        *,
+        is_named: bool = False,
+    ) -> Seen:
+        """Return the chargers, or only some of them, from one snapshot; who charges only if that is
+        asked for."""
         delivered = self._delivered.read(db)
         chargers = served(db, only)
         numbers = None if only is None else _numbers(db, only)
@@ -119,7 +141,9 @@ class Entities:
                     one,
                     delivered.get(one.id, 0) + sum(each.energy_wh for each in sessions[one.id]),
                     [
-                        _connector(each, errors, _session(sessions[one.id], each.connector, silence, names))
+                        _connector(
+                            each, errors, _session(sessions[one.id], each.connector, silence, names)
+                        )
                         for each in connectors[one.id]
                     ],
                 )
@@ -137,15 +161,25 @@ def things_that_want_a_look(db: Database, now: datetime, rule: Rule, machine: Ma
     silent = [one for one in open_transactions(db) if silence.is_silent(one)]
     found = Chargers(chargers, statuses(db, chargers), faults(db), silent)
     load = load_now(db)
-    return len(attention(db, now, rule.zone, machine, found, sees_all=True, policy=rule.policy, load=load))
+    return len(
+        attention(db, now, rule.zone, machine, found, sees_all=True, policy=rule.policy, load=load)
+    )
 
 
 def _numbers(db: Database, chargers: Collection[str]) -> list[int]:
-    return [number for (number,) in db.execute(_OPEN.format(marks(chargers) or "NULL"), tuple(chargers)).fetchall()]
+    return [
+        number
+        for (number,) in db.execute(
+            _OPEN.format(marks(chargers) or "NULL"), tuple(chargers)
+        ).fetchall()
+    ]
 
 
 def _session(
-    sessions: Sequence[OpenTransaction], connector: int, silence: Silence, names: Mapping[int, str | None]
+    sessions: Sequence[OpenTransaction],
+    connector: int,
+    silence: Silence,
+    names: Mapping[int, str | None],
 ) -> SeenSession | None:
     """Return the newest session of a connector."""
     for one in reversed(sessions):
@@ -162,7 +196,9 @@ def _session(
     return None
 
 
-def _connector(one: Connector, errors: Mapping[Place, Fault], session: SeenSession | None) -> SeenConnector:
+def _connector(
+    one: Connector, errors: Mapping[Place, Fault], session: SeenSession | None
+) -> SeenConnector:
     error = errors.get((one.charger, one.connector)) or errors.get((one.charger, 0))
     is_available = None if one.status is None else one.status != _UNAVAILABLE
     return SeenConnector(

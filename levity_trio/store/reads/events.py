@@ -31,6 +31,7 @@ def before_oldest(db: Database) -> int:
 def after(db: Database, last: int, upto: int, limit: int) -> list[StoredFact]:
     """Return the facts after one id, up to another one."""
     rows = db.execute(
-        "SELECT id, kind, cp_id, data FROM event WHERE id > ? AND id <= ? ORDER BY id LIMIT ?", (last, upto, limit)
+        "SELECT id, kind, cp_id, data FROM event WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+        (last, upto, limit),
     )
     return [StoredFact(*row) for row in rows.fetchall()]

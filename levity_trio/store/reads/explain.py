@@ -1,7 +1,8 @@
-"""All that is known of one transaction, in order: what happened, what its figure is based on, and what speaks against.
+"""All that is known of one transaction, in order: what happened, what its figure is based on, and
+what speaks against.
 
-Everything is read from one snapshot. The candidates are those of today's rules and facts; the stored figure may be
-older.
+Everything is read from one snapshot. The candidates are those of today's rules and facts; the
+stored figure may be older.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from levity_trio.store.reads.transactions import ACTIVE, Transaction, transactio
 
 @record
 class ReadingSummary:
-    """The readings of one kind: how many, since when, until when, and the smallest and the largest value as sent.
+    """The readings of one kind: how many, since when, until when, and the smallest and the largest
+    value as sent.
 
     `first_wh` and `last_wh` are the billed register in Wh, in order of time.
     """
@@ -56,7 +58,8 @@ class ReadingSummary:
 
 @record
 class Neighbour:
-    """The previous or next transaction on the connector. `gap_wh` is the energy between the two; negative: overlap."""
+    """The previous or next transaction on the connector. `gap_wh` is the energy between the two;
+    negative: overlap."""
 
     id: int
     status: str
@@ -67,10 +70,11 @@ class Neighbour:
 
 @record
 class ParallelTransaction:
-    """A transaction on another connector, perhaps of another charger, that ran at the same time and tells the same
-    register: both are one meter.
+    """A transaction on another connector, perhaps of another charger, that ran at the same time and
+    tells the same register: both are one meter.
 
-    While both ran, it rose `from_wh` to `until_wh`. Of that, its car drew `most_wh` at most; 0: next to nothing.
+    While both ran, it rose `from_wh` to `until_wh`. Of that, its car drew `most_wh` at most; 0:
+    next to nothing.
     """
 
     id: int
@@ -96,10 +100,11 @@ class TodaysFigure:
 
 @record
 class Explanation:
-    """What is known of a transaction. An open one has no candidates yet, an imported one has none and no neighbours.
+    """What is known of a transaction. An open one has no candidates yet, an imported one has none
+    and no neighbours.
 
-    `settled_by` is who settled its figure. `bill` is whose it is, what it costs, and on which statement it stands;
-    viewers do not see it.
+    `settled_by` is who settled its figure. `bill` is whose it is, what it costs, and on which
+    statement it stands; viewers do not see it.
     """
 
     transaction: Transaction
@@ -126,13 +131,17 @@ _SAMPLED: Final = Shape(
     last_wh="NULL",
 )
 _GROUPS: Final = (
-    "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
-    " GROUP BY source, measurand, phase, unit, context ORDER BY source, measurand, phase, unit, context"
+    "FROM meter_val "
+    "WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ? "
+    "GROUP BY source, measurand, phase, unit, context "
+    "ORDER BY source, measurand, phase, unit, context"
 )
 _REGISTER: Final = (
-    "SELECT wh FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp BETWEEN ?3 AND ?4 AND tx_id = ?5"
-    " AND wh IS NOT NULL AND source = ?6 AND measurand = ?7 AND phase = ?8 AND unit = ?9 AND context = ?10"
-    " ORDER BY timestamp {0}, id {0} LIMIT 1"
+    "SELECT wh FROM meter_val "
+    "WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp BETWEEN ?3 AND ?4 AND tx_id = ?5 "
+    "AND wh IS NOT NULL AND source = ?6 AND measurand = ?7 AND phase = ?8 AND unit = ?9 "
+    "AND context = ?10 "
+    "ORDER BY timestamp {0}, id {0} LIMIT 1"
 )
 
 
@@ -145,16 +154,20 @@ def explain(
     is_anonymous: bool = False,
     is_weighed: bool = True,
 ) -> Explanation | None:
-    """Return all that is known of a transaction; None if it does not exist. An open one costs what it would cost `now`.
+    """Return all that is known of a transaction; None if it does not exist. An open one costs what
+    it would cost `now`.
 
-    If `is_anonymous`, without frames, remote starts, names of accounts, and the names and reasons of operators. Unless
-    `is_weighed`, without all that needs every reading: candidates, what today's rules give, and kinds of readings.
+    If `is_anonymous`, without frames, remote starts, names of accounts, and the names and reasons
+    of operators. Unless `is_weighed`, without all that needs every reading: candidates, what
+    today's rules give, and kinds of readings.
     """
     tx = known(rows_of(db), number)
     if tx is None:
         return None
     (shown,) = transaction_rows(db, (number,))
-    reviews = tuple(map(anonymous_review, reviews_of(db, number)) if is_anonymous else reviews_of(db, number))
+    reviews = tuple(
+        map(anonymous_review, reviews_of(db, number)) if is_anonymous else reviews_of(db, number)
+    )
     is_judged = shown.state != State.IMPORTED
     is_figured = is_weighed and is_judged and tx.status != ACTIVE
     course = Course(rows_of(db), tx.charger)
@@ -163,13 +176,21 @@ def explain(
     judgement, weighed = (None, []) if case is None else weigh(case)
     return Explanation(
         transaction=shown,
-        settled_by=next((one.resolved_by for one in reversed(reviews) if one.resolved_by not in (None, SYSTEM)), None),
+        settled_by=next(
+            (one.resolved_by for one in reversed(reviews) if one.resolved_by not in (None, SYSTEM)),
+            None,
+        ),
         today=None if judgement is None else _today(judgement, tx),
         candidates=tuple(weighed),
         readings=tuple(_sampled(db, tx)) if is_weighed else (),
         before=next((_neighbour(one, one.end, tx.meter_start) for one in around.before), None),
-        after=next((_neighbour(one, tx.billed_until or tx.meter_stop, one.begin) for one in around.after), None),
-        beside=() if case is None or judgement is None else tuple(_beside(tx.charger, case, judgement)),
+        after=next(
+            (_neighbour(one, tx.billed_until or tx.meter_stop, one.begin) for one in around.after),
+            None,
+        ),
+        beside=()
+        if case is None or judgement is None
+        else tuple(_beside(tx.charger, case, judgement)),
         reviews=reviews,
         steps=tuple(steps_of(db, tx, reviews, is_anonymous=is_anonymous)),
         bill=None if is_anonymous else bill_of(db, number, rule, now),
@@ -188,7 +209,10 @@ def _today(judgement: Judgement, tx: Known) -> TodaysFigure:
 
 def _beside(charger: str, case: Case, judgement: Judgement) -> Iterator[ParallelTransaction]:
     for found in counted(case, judgement.billed_from, judgement.billed_until):
-        beside, common = found.one, {"from_wh": found.begin, "until_wh": found.end, "most_wh": found.most}
+        beside, common = (
+            found.one,
+            {"from_wh": found.begin, "until_wh": found.end, "most_wh": found.most},
+        )
         charging_there = beside.charger or charger
         yield ParallelTransaction(
             id=beside.id,
@@ -207,10 +231,15 @@ def _sampled(db: Database, tx: Known) -> list[ReadingSummary]:
     return [replace(one, first_at=ours(one.first_at), last_at=ours(one.last_at)) for one in found]
 
 
-def _with_register(db: Database, of_it: tuple[object, ...], summary: ReadingSummary) -> ReadingSummary:
+def _with_register(
+    db: Database, of_it: tuple[object, ...], summary: ReadingSummary
+) -> ReadingSummary:
     kind = (summary.source, summary.measurand, summary.phase, summary.unit, summary.context)
     first, last = (
-        next(chain.from_iterable(db.execute(_REGISTER.format(order), (*of_it, *kind)).fetchall()), None)
+        next(
+            chain.from_iterable(db.execute(_REGISTER.format(order), (*of_it, *kind)).fetchall()),
+            None,
+        )
         for order in ("ASC", "DESC")
     )
     return replace(summary, first_wh=first, last_wh=last)

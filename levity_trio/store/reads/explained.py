@@ -1,4 +1,5 @@
-"""An explanation in plain English, line by line, for a terminal. Times are local, to the minute, as on the page."""
+"""An explanation in plain English, line by line, for a terminal. Times are local, to the minute, as
+on the page."""
 
 from __future__ import annotations
 
@@ -12,21 +13,33 @@ from levity_trio.charging.reviews import name_of
 from levity_trio.charging.sent.plain import plain
 from levity_trio.store.reads.bill.shape import to_the_minute
 from levity_trio.store.reads.bill.words import bill_lines
-from levity_trio.store.reads.explain import Explanation, Neighbour, ParallelTransaction, ReadingSummary
+from levity_trio.store.reads.explain import (
+    Explanation,
+    Neighbour,
+    ParallelTransaction,
+    ReadingSummary,
+)
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.wire.times import parse_time
 
 _TIME: Final = re.compile(
-    r"(?<!--since )(?<!--until )\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?!\w)", re.ASCII
+    (
+        r"(?<!--since )(?<!--until "
+        r")\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?!\w)"
+    ),
+    re.ASCII,
 )
-"""A time of the database, or one that a charger sent; in a command that is proposed it stays exact."""
+"""A time of the database, or one that a charger sent; in a command that is proposed it stays
+exact."""
 
 
 def lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
     """Yield the lines; a blank one before each heading."""
 
     def local(found: re.Match[str]) -> str:
-        return found[0] if parse_time(found[0]) is None else to_the_minute(found[0], zone)  # a charger sent it
+        return (
+            found[0] if parse_time(found[0]) is None else to_the_minute(found[0], zone)
+        )  # a charger sent it
 
     return (_TIME.sub(local, line) for line in _lines(told, zone))
 
@@ -35,13 +48,17 @@ def _lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
     tx = told.transaction
     where = "an unknown connector" if tx.connector is None else f"connector {tx.connector}"
     yield f"Session {tx.id} of {tx.charger}, {where}, card {_tag(told)}: {tx.state}"
-    yield f"  from {tx.start_time} to {tx.stop_time or 'now'}{_reason(tx)}; times are those of {zone}"
+    yield (
+        f"  from {tx.start_time} to {tx.stop_time or 'now'}{_reason(tx)}; times are those of {zone}"
+    )
     yield from _figure(told)
     yield from _headed("What happened", (f"{step.at}  {step.words}" for step in told.steps))
     yield from _headed("Readings", map(_sampled, told.readings))
     either = (("before", told.before), ("after", told.after))
     neighbours = [_neighbour(which, one) for which, one in either if one is not None]
-    yield from _headed("Neighbours", (*neighbours, *(_beside(one, tx.charger) for one in told.beside)))
+    yield from _headed(
+        "Neighbours", (*neighbours, *(_beside(one, tx.charger) for one in told.beside))
+    )
     yield from _headed("Explanations by today's rules", map(_explained, told.candidates))
     yield from _headed("Doubts", _doubts(told))
     if told.bill is not None:
@@ -52,8 +69,12 @@ def _tag(told: Explanation) -> str:
     """Return its tag, as the charger sent it."""
     known = told.transaction.id_tag
     payloads = (step.details.get("payload") for step in told.steps)
-    sent = (payload["idTag"] for payload in payloads if isinstance(payload, dict) and "idTag" in payload)
-    return next((tag for tag in sent if str(tag).casefold() == str(known).casefold()), known or "unknown")
+    sent = (
+        payload["idTag"] for payload in payloads if isinstance(payload, dict) and "idTag" in payload
+    )
+    return next(
+        (tag for tag in sent if str(tag).casefold() == str(known).casefold()), known or "unknown"
+    )
 
 
 def _headed(heading: str, found: Iterable[str]) -> Iterator[str]:
@@ -79,7 +100,10 @@ def _figure(told: Explanation) -> Iterator[str]:
         return
     if tx.imported_id is not None:
         yield f"  {_wh(tx.energy_wh)} as Levity said, {tx.confidence}, billed elsewhere"
-        yield f"  there session {tx.imported_id}, register {_wh(tx.meter_start_wh)} to {_wh(tx.meter_stop_wh)}"
+        yield (
+            f"  there session {tx.imported_id}, register {_wh(tx.meter_start_wh)} to "
+            f"{_wh(tx.meter_stop_wh)}"
+        )
         return
     based = f", register {_wh(tx.billed_from_wh)} to {_wh(tx.billed_until_wh)}"
     settled = f"; settled by {told.settled_by}" if told.settled_by is not None else ""
@@ -96,7 +120,10 @@ def _wh(wh: int | None) -> str:
 def _sampled(summary: ReadingSummary) -> str:
     phase = f" {summary.phase}" if summary.phase else ""
     when = _span(summary.first_at, summary.last_at)
-    what = f"{summary.count} × {summary.measurand}{phase} ({summary.source}, {summary.context}), {when}"
+    what = (
+        f"{summary.count} × {summary.measurand}{phase} ({summary.source}, {summary.context}), "
+        f"{when}"
+    )
     if summary.first_wh is not None:
         return f"{what}: {_span(_wh(summary.first_wh), _wh(summary.last_wh))}"
     return f"{what}: {_span(_value(summary.least), _value(summary.most))} {summary.unit}".rstrip()
@@ -127,13 +154,19 @@ def _neighbour(which: str, neighbour: Neighbour) -> str:
             if neighbour.gap_wh >= 0
             else f"; they overlap by {_wh(-neighbour.gap_wh)}"
         )
-    return f"{which}: {neighbour.id}, {_wh(neighbour.begin_wh)} to {_wh(neighbour.end_wh)}, {neighbour.status}{between}"
+    return (
+        f"{which}: {neighbour.id}, {_wh(neighbour.begin_wh)} to {_wh(neighbour.end_wh)}, "
+        f"{neighbour.status}{between}"
+    )
 
 
 def _explained(interpretation: Interpretation) -> str:
     mark = "chosen" if interpretation.is_chosen else "possible"
     if interpretation.against is not None and interpretation.evidence is not None:
-        mark = f"refuted, {interpretation.against}: {interpretation.evidence[0]} against {interpretation.evidence[1]}"
+        mark = (
+            f"refuted, {interpretation.against}: {interpretation.evidence[0]} against "
+            f"{interpretation.evidence[1]}"
+        )
     return f"{_wh(interpretation.wh)}  {interpretation.words} ({interpretation.method}): {mark}"
 
 

@@ -15,7 +15,8 @@ from levity_trio.store.reads.shapes import Shape
 
 @record
 class StoredFile:
-    """A file: `kind` is diagnostics, log or firmware, `state` stored or deleted, `name` that of the file on disk.
+    """A file: `kind` is diagnostics, log or firmware, `state` stored or deleted, `name` that of the
+    file on disk.
 
     A charger sent it for a command; what an operator calls firmware is its `title`.
     """
@@ -34,7 +35,9 @@ class StoredFile:
 
 
 _SHAPE: Final = Shape(
-    StoredFile, command="command_id", state="CASE WHEN deleted_at IS NULL THEN 'stored' ELSE 'deleted' END"
+    StoredFile,
+    command="command_id",
+    state="CASE WHEN deleted_at IS NULL THEN 'stored' ELSE 'deleted' END",
 )
 
 
@@ -53,7 +56,12 @@ class Url(NamedTuple):
 
 def files(db: Database, charger: str | None, wanted: Wanted) -> ListPage[StoredFile]:
     """Return a page of files, the newest first. Raises NoPage."""
-    return read_page(db, Listing([Branch("file", given(("cp_id = ?", charger)))]), wanted, _SHAPE.by_id(db, "file"))
+    return read_page(
+        db,
+        Listing([Branch("file", given(("cp_id = ?", charger)))]),
+        wanted,
+        _SHAPE.by_id(db, "file"),
+    )
 
 
 def file(db: Database, number: int) -> StoredFile | None:
@@ -64,7 +72,9 @@ def file(db: Database, number: int) -> StoredFile | None:
 
 def firmware(db: Database, title: str) -> StoredFile | None:
     """Return the firmware of this title."""
-    found = _SHAPE.every(db, "FROM file WHERE title = ? AND title IS NOT NULL AND deleted_at IS NULL", (title,))
+    found = _SHAPE.every(
+        db, "FROM file WHERE title = ? AND title IS NOT NULL AND deleted_at IS NULL", (title,)
+    )
     return found[0] if found else None
 
 
@@ -77,8 +87,11 @@ def known(db: Database, names: Collection[str]) -> dict[str, bool]:
 def url(db: Database, digest: str, now: datetime) -> Url | None:
     """Return what a URL is for, None if there is none or it is no longer valid."""
     rows = db.execute(
-        "SELECT cp_id, command.id, action, state, outcome, coalesce(sent_at, requested_at), wanted_at, file_id"
-        " FROM file_url JOIN command ON command.id = file_url.command_id WHERE digest = ?",
+        "SELECT cp_id, command.id, action, state, outcome, coalesce(sent_at, requested_at), "
+        "wanted_at, file_id "
+        "FROM file_url "
+        "JOIN command ON command.id = file_url.command_id "
+        "WHERE digest = ?",
         (digest,),
     ).fetchall()
     if not rows:
@@ -88,7 +101,11 @@ def url(db: Database, digest: str, now: datetime) -> Url | None:
         return None
     if number is not None:
         wanted = file(db, number)
-        return Url(charger, command, action, wanted.name, 0, wanted.title) if wanted and not wanted.deleted_at else None
+        return (
+            Url(charger, command, action, wanted.name, 0, wanted.title)
+            if wanted and not wanted.deleted_at
+            else None
+        )
     came = db.execute("SELECT count(*) FROM file WHERE command_id = ?", (command,)).fetchall()[0][0]
     return Url(charger, command, action, None, came)
 

@@ -1,7 +1,7 @@
 """Reads the frame log piece by piece, in order, while a server may be writing.
 
-The only index is the id, so a query for one charger scans the frames of all chargers. Each piece is a read of its own,
-bounded by ids, which have no gaps.
+The only index is the id, so a query for one charger scans the frames of all chargers. Each piece is
+a read of its own, bounded by ids, which have no gaps.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class FrameReading:
     Every method raises EnvironmentProblem if the file is missing, is not ours, or cannot be read.
     """
 
-    def __init__(self, address: DatabaseAddress, wanted: Wanted, piece: Piece = DEFAULT_PIECE) -> None:
+    def __init__(
+        self, address: DatabaseAddress, wanted: Wanted, piece: Piece = DEFAULT_PIECE
+    ) -> None:
         self._address = address
         self._wanted = wanted
         self._piece = piece
@@ -51,22 +53,33 @@ class FrameReading:
 
     def is_known(self, charger: str) -> bool:
         """Whether this charger has ever sent a message to the server."""
-        return look(self._address, lambda db: bool(db.execute("SELECT 1 FROM cp WHERE id = ?", (charger,)).fetchall()))
+        return look(
+            self._address,
+            lambda db: bool(db.execute("SELECT 1 FROM cp WHERE id = ?", (charger,)).fetchall()),
+        )
 
     def go_back(self, frames: int) -> None:
         """Move back by this number of matching frames."""
         while frames > 0 and self._after > look(self._address, _before_oldest):
-            frames, self._after = look(self._address, partial(_back, self._after, self._wanted, frames, self._piece))
+            frames, self._after = look(
+                self._address, partial(_back, self._after, self._wanted, frames, self._piece)
+            )
 
     def go_back_to(self, since: datetime | timedelta) -> None:
-        """Move back to the first frame since then. A duration counts back from now, by the database's clock."""
+        """Move back to the first frame since then. A duration counts back from now, by the
+        database's clock."""
         at = look(self._address, partial(_moment, since))
-        while (start := look(self._address, partial(_before, self._after, at, self._piece))) is not None:
+        while (
+            start := look(self._address, partial(_before, self._after, at, self._piece))
+        ) is not None:
             self._after = start
 
     def next(self) -> list[LoggedFrame] | None:
-        """Return the next frames; None at the end of the log. An empty list does not mean the end."""
-        frames, reached = look(self._address, partial(_next, self._after, self._wanted, self._piece))
+        """Return the next frames; None at the end of the log. An empty list does not mean the
+        end."""
+        frames, reached = look(
+            self._address, partial(_next, self._after, self._wanted, self._piece)
+        )
         is_end = reached == self._after
         self._after = reached
         return None if is_end else frames
@@ -92,14 +105,20 @@ def _moment(since: datetime | timedelta, db: Database) -> str:
 
 
 def _before(upto: int, at: str, piece: Piece, db: Database) -> int | None:
-    """Return the id before the first frame since `at` in the piece that ends at `upto`; None if it has none."""
-    sql = "SELECT min(id) FROM (SELECT id, at FROM log WHERE id <= ? ORDER BY id DESC LIMIT ?) WHERE at >= ?"
+    """Return the id before the first frame since `at` in the piece that ends at `upto`; None if it
+    has none."""
+    sql = (
+        "SELECT min(id) "
+        "FROM (SELECT id, at FROM log WHERE id <= ? ORDER BY id DESC LIMIT ?) "
+        "WHERE at >= ?"
+    )
     (first,) = db.execute(sql, (upto, piece.rows, at)).fetchall()[0]
     return None if first is None else int(first) - 1
 
 
 def _back(upto: int, wanted: Wanted, most: int, piece: Piece, db: Database) -> tuple[int, int]:
-    """Move back by one piece; return the number of frames still missing, and the id before the piece."""
+    """Move back by one piece; return the number of frames still missing, and the id before the
+    piece."""
     condition, values = _condition(wanted)
     first = max(upto - piece.rows, 0)
     rows = db.execute(
@@ -111,16 +130,18 @@ def _back(upto: int, wanted: Wanted, most: int, piece: Piece, db: Database) -> t
 
 
 def _next(after: int, wanted: Wanted, piece: Piece, db: Database) -> tuple[list[LoggedFrame], int]:
-    """Return the matching frames of the next piece, and its last id; `after` if the piece is empty."""
+    """Return the matching frames of the next piece, and its last id; `after` if the piece is
+    empty."""
     condition, values = _condition(wanted)
     after = max(after, _before_oldest(db))
     last = min(after + piece.rows, _newest(db))
     frames: list[LoggedFrame] = []
     characters = 0
     for row in db.execute(
-        "SELECT log.id, log.cp_id, log.session_id, log.at, log.direction, log.message_id, log.action, log.frame,"  # noqa: S608 - fixed texts
-        " session.remote_address FROM log LEFT JOIN session ON session.id = log.session_id"
-        f" WHERE log.id > ? AND log.id <= ?{condition} ORDER BY log.id",
+        "SELECT log.id, log.cp_id, log.session_id, log.at, log.direction, log.message_id, "  # noqa: S608 - fixed texts
+        "log.action, log.frame, session.remote_address "
+        "FROM log LEFT JOIN session ON session.id = log.session_id "
+        f"WHERE log.id > ? AND log.id <= ?{condition} ORDER BY log.id",
         (after, last, *values),
     ):
         frames.append(LoggedFrame(*row))

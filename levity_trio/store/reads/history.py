@@ -1,10 +1,11 @@
 """Energy and its cost by local days or months: of the site, of each charger, of each account.
 
-A transaction counts in the period in which it ended, with its judged figure, as bills count it; open ones count in
-none. So the transactions that ended within a period are the proof of its figures, and add up to them.
+A transaction counts in the period in which it ended, with its judged figure, as bills count it;
+open ones count in none. So the transactions that ended within a period are the proof of its
+figures, and add up to them.
 
-All ended transactions count, as the list of transactions shows them: those of chargers that were retired since, and
-imported ones.
+All ended transactions count, as the list of transactions shows them: those of chargers that were
+retired since, and imported ones.
 """
 
 from __future__ import annotations
@@ -18,17 +19,22 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Condition, and_all, given
 
 _ENERGY: Final = (
-    "SELECT coalesce(sum(energy_delivered), 0) FROM tx INDEXED BY tx_ended WHERE stop_time >= ? AND stop_time < ?"
+    "SELECT coalesce(sum(energy_delivered), 0) "
+    "FROM tx INDEXED BY tx_ended "
+    "WHERE stop_time >= ? AND stop_time < ?"
 )
 _OF_PERIOD: Final = (
-    "SELECT {}, coalesce(sum(energy_delivered), 0), count(*), count(*) FILTER (WHERE confidence = 'doubtful')"
-    " FROM tx INDEXED BY tx_ended{} WHERE stop_time >= ? AND stop_time < ?{} GROUP BY 1"
+    "SELECT {}, coalesce(sum(energy_delivered), 0), count(*), "
+    "count(*) FILTER (WHERE confidence = 'doubtful') "
+    "FROM tx INDEXED BY tx_ended{} "
+    "WHERE stop_time >= ? AND stop_time < ?{} GROUP BY 1"
 )
 _OWNED: Final = " CROSS JOIN booked ON tx_id = tx.id"
 
 
 class Ended(NamedTuple):
-    """The transactions that ended in a stretch of time: energy in Wh, how many, and how many have a doubtful figure."""
+    """The transactions that ended in a stretch of time: energy in Wh, how many, and how many have a
+    doubtful figure."""
 
     wh: int
     transactions: int
@@ -57,10 +63,11 @@ class Period:
 
 @record
 class Figures:
-    """What ended in a period: the energy, how many sessions, and how many of these have a doubtful figure.
+    """What ended in a period: the energy, how many sessions, and how many of these have a doubtful
+    figure.
 
-    Where costs are asked for, `amount` is what these sessions cost, with tax, in minor units, without base fees;
-    `unbilled` is what of it is on no closed statement yet.
+    Where costs are asked for, `amount` is what these sessions cost, with tax, in minor units,
+    without base fees; `unbilled` is what of it is on no closed statement yet.
     """
 
     energy_wh: int
@@ -74,10 +81,9 @@ class Figures:
 class Series:
     """The figures of the site, of a charger or of an account, in the order of the periods.
 
-    `number` says which of all chargers or accounts it is, in the order in which they came, 0 for the site and for
-    nobody: pictures colour it by that.
-    A series by account without one is of the sessions of nobody; imported ones of nobody are left out, as they are in
-    the list of these.
+    `number` says which of all chargers or accounts it is, in the order in which they came, 0 for
+    the site and for nobody: pictures colour it by that. A series by account without one is of the
+    sessions of nobody; imported ones of nobody are left out, as they are in the list of these.
     """
 
     charger: str | None
@@ -93,8 +99,8 @@ class History:
     """Energy by period.
 
     The transactions that a figure consists of are listed by ended_since and ended_before: by
-    /api/admin/transactions, there with the charger, by /api/admin/accounts/ID/transactions, and those of nobody by
-    /api/admin/unowned-transactions.
+    /api/admin/transactions, there with the charger, by /api/admin/accounts/ID/transactions, and
+    those of nobody by /api/admin/unowned-transactions.
     """
 
     by: str
@@ -105,13 +111,16 @@ class History:
     currency: str | None = None
     """Of the amounts: sessions with a price in another one are among those without one."""
     without_price: int | None = None
-    """How many of the sessions have no price: in doubt, of nobody, without a tariff, or billed elsewhere."""
+    """How many of the sessions have no price: in doubt, of nobody, without a tariff, or billed
+    elsewhere."""
     left: int = 0
-    """How many sessions have still to be priced. Until they are, there are no amounts: ask again."""
+    """How many sessions have still to be priced. Until they are, there are no amounts: ask
+    again."""
 
 
 class Wanted(NamedTuple):
-    """Which series: of the site, of each charger, or of each account; and which sessions count (None: all)."""
+    """Which series: of the site, of each charger, or of each account; and which sessions count
+    (None: all)."""
 
     of: Grouping
     charger: str | None = None
@@ -129,11 +138,17 @@ Key = str | int | None
 
 
 def series(db: Database, wanted: Wanted, periods: Sequence[Period]) -> list[Series]:
-    """Return the series in the order of chargers, or of the names of accounts, with that of nobody last.
+    """Return the series in the order of chargers, or of the names of accounts, with that of nobody
+    last.
 
-    That of the site, and those of a charger or account that is named, are there without any session too.
+    That of the site, and those of a charger or account that is named, are there without any session
+    too.
     """
-    named = {Grouping.SITE: None, Grouping.CHARGER: wanted.charger, Grouping.ACCOUNT: wanted.account}[wanted.of]
+    named = {
+        Grouping.SITE: None,
+        Grouping.CHARGER: wanted.charger,
+        Grouping.ACCOUNT: wanted.account,
+    }[wanted.of]
     found = dict[Key, list[Ended]]()
     if periods and (wanted.of is Grouping.SITE or named is not None):
         found[named] = [NOTHING] * len(periods)
@@ -151,10 +166,13 @@ def series(db: Database, wanted: Wanted, periods: Sequence[Period]) -> list[Seri
 
 
 def _named(db: Database, grouping: Grouping, series: Mapping[Key, Sequence[Ended]]) -> list[Series]:
-    """Return the series with the names of their chargers or accounts, in the order of these; nobody comes last."""
+    """Return the series with the names of their chargers or accounts, in the order of these; nobody
+    comes last."""
     found = [] if grouping is Grouping.SITE else db.execute(_KNOWN[grouping]).fetchall()
     known: dict[Key, tuple[str | None, int]] = {key: (name, number) for key, name, number in found}
-    ordered = sorted(series, key=lambda one: (one is None, in_order(known.get(one, (None, 0))[0] or str(one))))
+    ordered = sorted(
+        series, key=lambda one: (one is None, in_order(known.get(one, (None, 0))[0] or str(one)))
+    )
     return [_series(series[one], one, *known.get(one, (None, 0))) for one in ordered]
 
 

@@ -1,4 +1,5 @@
-"""What was done to whole households and whether it can be undone; what moving out ends; and cards that nobody knows."""
+"""What was done to whole households and whether it can be undone; what moving out ends; and cards
+that nobody knows."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ MOST: Final = 20
 RECENT_FACTS: Final = 2000
 """Among so many of the newest facts an unknown card is looked for."""
 _OPEN: Final = (
-    "SELECT tx_id FROM booked WHERE account_id = ? AND tx_id IN (SELECT id FROM tx WHERE status = 'Active')"
-    " ORDER BY started_at DESC, tx_id DESC"
+    "SELECT tx_id FROM booked "
+    "WHERE account_id = ? AND tx_id IN (SELECT id FROM tx WHERE status = 'Active') "
+    "ORDER BY started_at DESC, tx_id DESC"
 )
 _AFTER: Final = "SELECT count(*) FROM booked WHERE account_id = ? AND started_at >= ?"
 _TASKS: Final = (
@@ -35,8 +37,11 @@ _PRESENTED: Final = (
     " WHERE kind IN ('TagPresented', 'TransactionStarted') AND at >= ? ORDER BY id DESC"
 )
 _IS_KNOWN: Final = (
-    "SELECT 1 FROM tag WHERE key = ?1 AND ended_at IS NULL UNION ALL SELECT 1 FROM ownership WHERE what = 'tag'"
-    " AND key = ?1 AND conn_id = 0 AND voided_at IS NULL AND coalesce(until, '9999') > ?2 LIMIT 1"
+    "SELECT 1 FROM tag WHERE key = ?1 AND ended_at IS NULL "
+    "UNION ALL SELECT 1 FROM ownership "
+    "WHERE what = 'tag' AND key = ?1 AND conn_id = 0 AND voided_at IS NULL "
+    "AND coalesce(until, '9999') > ?2 "
+    "LIMIT 1"
 )
 
 _OF_TASK: Final = (
@@ -46,11 +51,18 @@ _OF_TASK: Final = (
 _NEW: Final = "WHERE household_task.id = ? AND account.created_at >= done_at LIMIT 1"
 """Of the households that a task added: others are older than it."""
 _BILLED: Final = (
-    f"SELECT number, account.name {_OF_TASK} JOIN statement ON statement.account_id = account.id"
-    " JOIN closing ON closing.id = closing_id WHERE household_task.id = ? AND closed_at > done_at LIMIT 1"
+    f"SELECT number, account.name {_OF_TASK} "
+    "JOIN statement ON statement.account_id = account.id "
+    "JOIN closing ON closing.id = closing_id "
+    "WHERE household_task.id = ? AND closed_at > done_at LIMIT 1"
 )
-_PAID: Final = f"SELECT account.name {_OF_TASK} JOIN ledger ON ledger.account_id = account.id {_NEW}"
-_BY_HAND: Final = f"SELECT tx_id, account.name {_OF_TASK} JOIN tx_account ON tx_account.account_id = account.id {_NEW}"
+_PAID: Final = (
+    f"SELECT account.name {_OF_TASK} JOIN ledger ON ledger.account_id = account.id {_NEW}"
+)
+_BY_HAND: Final = (
+    f"SELECT tx_id, account.name {_OF_TASK} "
+    f"JOIN tx_account ON tx_account.account_id = account.id {_NEW}"
+)
 _OBSTACLES: Final = (
     (_BILLED, N_("statement {1} of {2} was closed since, so it is billed")),
     (_PAID, N_("money of {1} was entered since")),
@@ -69,9 +81,11 @@ def obstacle(rows: Rows, task: int) -> str | None:
 
 @record
 class Task:
-    """What was done to households in one go: entered, moved in or moved out. `households` are how many it concerned.
+    """What was done to households in one go: entered, moved in or moved out. `households` are how
+    many it concerned.
 
-    `obstacle` is why it cannot be undone any longer, null if it can; one that was undone has `undone_at`.
+    `obstacle` is why it cannot be undone any longer, null if it can; one that was undone has
+    `undone_at`.
     """
 
     id: int
@@ -108,12 +122,17 @@ def tasks_of(db: Database, account: int) -> list[Task]:
             undone_at=undone_at,
             undone_by=undone_by,
         )
-        for number, kind, done_at, done_by, undone_at, undone_by, results in rows(_TASKS, (account, MOST))
+        for number, kind, done_at, done_by, undone_at, undone_by, results in rows(
+            _TASKS, (account, MOST)
+        )
     ]
 
 
-def unknown_cards(db: Database, policy: Policy, since: str, charger: str | None) -> list[UnknownCard]:
-    """Return the cards that were presented since a time and that nobody knows, the last one first, each once."""
+def unknown_cards(
+    db: Database, policy: Policy, since: str, charger: str | None
+) -> list[UnknownCard]:
+    """Return the cards that were presented since a time and that nobody knows, the last one first,
+    each once."""
     found: dict[str, UnknownCard] = {}
     for at_charger, at, data in db.execute(_PRESENTED, (RECENT_FACTS, since)).fetchall():
         id_tag = orjson.loads(data).get("id_tag")
@@ -133,10 +152,11 @@ def unknown_cards(db: Database, policy: Policy, since: str, charger: str | None)
 
 @record
 class Departure:
-    """What ends if a household moves out at `until`: what belongs to it then, and the log-ins of its drivers.
+    """What ends if a household moves out at `until`: what belongs to it then, and the log-ins of
+    its drivers.
 
-    `open_sessions` are still running; `sessions_after` of it began after that, and would be nobody's. `balance` is what
-    it owes (negative) or has left, `month` the one of its final bill.
+    `open_sessions` are still running; `sessions_after` of it began after that, and would be
+    nobody's. `balance` is what it owes (negative) or has left, `month` the one of its final bill.
     """
 
     account: int
@@ -156,7 +176,11 @@ def leaving(db: Database, account: int, until: str, zone: ZoneInfo) -> Departure
     known = accounts.account(db, account)
     if known is None:
         return None
-    held = [one for one in belongings_of(db, account) if one.voided_at is None and (one.until or "9999") > until]
+    held = [
+        one
+        for one in belongings_of(db, account)
+        if one.voided_at is None and (one.until or "9999") > until
+    ]
     ((after,),) = db.execute(_AFTER, (account, until)).fetchall()
     wallet = wallets.wallet(db, account)
     last = in_zone(datetime.fromisoformat(until) - datetime.resolution, zone).date()

@@ -24,9 +24,9 @@ from levity_trio.told import Told
 class ManagedCharger:
     """A charger that load management limits, or, while `state` is leaving, is about to let go.
 
-    `way` is how a limit reaches it at least, `facts` what trials of its firmware have shown, `keys` its configuration,
-    `skew_seconds` how far its clock is ahead. `put_back` is what its keys were before. Since `disobeys_since` it does
-    not obey; it has obeyed `obeyed` limits after that.
+    `way` is how a limit reaches it at least, `facts` what trials of its firmware have shown, `keys`
+    its configuration, `skew_seconds` how far its clock is ahead. `put_back` is what its keys were
+    before. Since `disobeys_since` it does not obey; it has obeyed `obeyed` limits after that.
     """
 
     charger: str
@@ -52,20 +52,28 @@ class ManagedCharger:
 
     @property
     def is_gone(self) -> bool:
-        """Whether a person took it out while it was away, and it has not come back: nothing is kept for it."""
-        return self.state != "managed" and not self.is_connected and (self.away_since or "") < self.since
+        """Whether a person took it out while it was away, and it has not come back: nothing is kept
+        for it."""
+        return (
+            self.state != "managed"
+            and not self.is_connected
+            and (self.away_since or "") < self.since
+        )
 
     @property
     def is_trusted(self) -> bool:
         """Whether it is known to obey also while it is away."""
-        return self.disobeys_since is None and (self.trusted_by is not None or bool(self.facts.get("passed")))
+        return self.disobeys_since is None and (
+            self.trusted_by is not None or bool(self.facts.get("passed"))
+        )
 
 
 _MANAGED: Final = (
-    "SELECT cp_id, state, since, by, way, prepared_at, firmware, trusted_by, disobeys_since, obeyed, put_back,"  # noqa: S608 - our own words
-    " is_connected, last_boot_at, vendor, model, firmware_version, coalesce(clock_skew_seconds, 0),"
-    f" CASE is_connected WHEN 0 THEN ({AWAY_SINCE}) END FROM load_charger JOIN cp ON cp.id = load_charger.cp_id"
-    " ORDER BY cp.id"
+    "SELECT cp_id, state, since, by, way, prepared_at, firmware, trusted_by, disobeys_since, "  # noqa: S608 - our own words
+    "obeyed, put_back, is_connected, last_boot_at, vendor, model, firmware_version, "
+    "coalesce(clock_skew_seconds, 0), CASE is_connected "
+    f"WHEN 0 THEN ({AWAY_SINCE}) END FROM load_charger "
+    "JOIN cp ON cp.id = load_charger.cp_id ORDER BY cp.id"
 )
 _FACTS: Final = "SELECT vendor, model, firmware, what, value FROM load_model"
 _KEYS: Final = (
@@ -79,7 +87,10 @@ def managed_chargers(db: Database) -> dict[str, ManagedCharger]:
     rows = db.execute(_MANAGED).fetchall()
     if not rows:
         return {}
-    facts, keys = defaultdict[tuple[str, ...], dict[str, Any]](dict), defaultdict[str, dict[str, str | None]](dict)
+    facts, keys = (
+        defaultdict[tuple[str, ...], dict[str, Any]](dict),
+        defaultdict[str, dict[str, str | None]](dict),
+    )
     for vendor, model, firmware, what, value in db.execute(_FACTS).fetchall():
         facts[vendor, model, firmware][what] = orjson.loads(value)
     for charger, key, value in db.execute(_KEYS).fetchall():
@@ -88,16 +99,27 @@ def managed_chargers(db: Database) -> dict[str, ManagedCharger]:
 
 
 _NEW: Final = (
-    "SELECT cp_id FROM cp_conn WHERE NOT EXISTS (SELECT 1 FROM command WHERE command.cp_id = cp_conn.cp_id"
-    " AND asked_by = 'load management') GROUP BY cp_id HAVING min(created_at) > ?"
+    "SELECT cp_id FROM cp_conn "
+    "WHERE NOT EXISTS (SELECT 1 FROM command WHERE command.cp_id = cp_conn.cp_id "
+    "AND asked_by = 'load management') "
+    "GROUP BY cp_id HAVING min(created_at) > ?"
 )
 
 
-def newcomers(db: Database, chargers: Collection[str], managed: Mapping[str, ManagedCharger]) -> list[str]:
-    """Return those of some chargers that came after all others were limited. Where one of the others is not, or was let
-    go, a person decides about each."""
-    others, since = set(chargers) - managed.keys(), [one.since for one in managed.values() if one.state == "managed"]
-    if not others or not since or any(one.state != "managed" and one.is_connected for one in managed.values()):
+def newcomers(
+    db: Database, chargers: Collection[str], managed: Mapping[str, ManagedCharger]
+) -> list[str]:
+    """Return those of some chargers that came after all others were limited. Where one of the
+    others is not, or was let go, a person decides about each."""
+    others, since = (
+        set(chargers) - managed.keys(),
+        [one.since for one in managed.values() if one.state == "managed"],
+    )
+    if (
+        not others
+        or not since
+        or any(one.state != "managed" and one.is_connected for one in managed.values())
+    ):
         return []
     new = {charger for (charger,) in db.execute(_NEW, (min(since),)).fetchall()}
     return sorted(others) if others <= new else []
@@ -110,7 +132,9 @@ def count_limited(db: Database) -> int:
 
 
 def _managed(
-    row: tuple[Any, ...], facts: Mapping[tuple[str, ...], dict[str, Any]], keys: dict[str, str | None]
+    row: tuple[Any, ...],
+    facts: Mapping[tuple[str, ...], dict[str, Any]],
+    keys: dict[str, str | None],
 ) -> ManagedCharger:
     vendor, model, firmware = row[13:16]
     return ManagedCharger(
@@ -139,8 +163,9 @@ def _managed(
 
 @record
 class StoredLease:
-    """What a connector may draw at most by what it was sent: `amperes` until `ends_at` (null: without an end), then
-    `safe_a`. It was sent `writes` profiles on the day of UTC that is numbered `day` from 1970 on."""
+    """What a connector may draw at most by what it was sent: `amperes` until `ends_at` (null:
+    without an end), then `safe_a`. It was sent `writes` profiles on the day of UTC that is numbered
+    `day` from 1970 on."""
 
     charger: str
     connector: int
@@ -168,8 +193,8 @@ def stored_leases(db: Database) -> list[StoredLease]:
 
 @record
 class LoadTrial:
-    """A trial of a charger. `steps` are what each step found; `result` is passed, failed or cancelled, null while it
-    runs."""
+    """A trial of a charger. `steps` are what each step found; `result` is passed, failed or
+    cancelled, null while it runs."""
 
     id: int
     charger: str
@@ -189,7 +214,9 @@ TRIED: Final[Mapping[str, str]] = {
     "least": Told("the least current at which the car charges"),
     "reset": Told("after a reset, the default holds; start the car again, if it has stopped"),
     "link": Told("the link is cut for three minutes, and the limit ends by itself"),
-    "waits": Told("the link is cut: unplug the car, plug it in and start it; it waits for two minutes"),
+    "waits": Told(
+        "the link is cut: unplug the car, plug it in and start it; it waits for two minutes"
+    ),
 }
 """The steps of a trial, as the person beside the charger reads them."""
 

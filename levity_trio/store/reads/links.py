@@ -1,4 +1,5 @@
-"""Links: the connections of chargers, here and at other servers, and how much of the time a charger was connected."""
+"""Links: the connections of chargers, here and at other servers, and how much of the time a charger
+was connected."""
 
 from __future__ import annotations
 
@@ -10,7 +11,15 @@ from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import (
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Wanted,
+    given,
+    read_page,
+)
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.told import N_
 from levity_trio.wire.times import shifted_stamp
@@ -23,7 +32,11 @@ STOPPING: Final = N_("the server is stopping")
 OWN_REASONS: Final = N_(
     (
         *("the server ended", STOPPING, "replaced by a newer connection"),
-        *("the connection failed", "the database cannot be written", "this server was silent for too long"),
+        *(
+            "the connection failed",
+            "the database cannot be written",
+            "this server was silent for too long",
+        ),
         *("this charger is refused", "a trial of load management cuts this link for a few minutes"),
     )
 )
@@ -34,7 +47,8 @@ NO_OUTAGES: Final = (SERVER_ENDED, Cause.STOP_UNREADABLE.value)
 
 @record
 class Link:
-    """A connection. `is_end_known` is False if the server died first: it ended at some time before `ended_at`."""
+    """A connection. `is_end_known` is False if the server died first: it ended at some time before
+    `ended_at`."""
 
     id: int
     charger: str
@@ -53,8 +67,8 @@ class Link:
 class Uptime:
     """How long a charger was connected between two times, in seconds.
 
-    `unknown_seconds` of it lie in connections that ended at an unknown time, because the server died first. `share` is
-    that of the time since the charger has been known.
+    `unknown_seconds` of it lie in connections that ended at an unknown time, because the server
+    died first. `share` is that of the time since the charger has been known.
     """
 
     charger: str
@@ -78,11 +92,14 @@ _WITHIN: Final = (
 def links(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Link]:
     """Return a page of connections, the newest first. Raises NoPage."""
     conditions = [Condition("imported_from IS NULL"), *given(("cp_id = ?", charger))]
-    return read_page(db, Listing([Branch("session", conditions)]), wanted, _LINK.by_id(db, "session"))
+    return read_page(
+        db, Listing([Branch("session", conditions)]), wanted, _LINK.by_id(db, "session")
+    )
 
 
 def uptimes(db: Database, charger: str | None, since: str, until: str) -> list[Uptime]:
-    """Return how long a charger, or each visible one, was connected between two times. Connections may overlap."""
+    """Return how long a charger, or each visible one, was connected between two times. Connections
+    may overlap."""
     which = "id NOT IN (SELECT id FROM hidden_cp)" if charger is None else "id = ?"
     known = db.execute(
         f"SELECT id, created_at FROM cp WHERE {which} ORDER BY id",  # noqa: S608 - our own words
@@ -130,11 +147,15 @@ def _covered(spans: Iterable[tuple[str, str]]) -> float:
 
 
 _ELSEWHERE: Final = (
-    "SELECT cp.id, session.id FROM cp JOIN session ON session.id = cp.session_id JOIN run ON run.id = session.run_id"
-    " WHERE cp.is_connected = 1 AND session.ended_at IS NULL AND run.server <> ? ORDER BY cp.id"
+    "SELECT cp.id, session.id FROM cp "
+    "JOIN session ON session.id = cp.session_id "
+    "JOIN run ON run.id = session.run_id "
+    "WHERE cp.is_connected = 1 AND session.ended_at IS NULL AND run.server <> ? "
+    "ORDER BY cp.id"
 )
 
 
 def sessions_elsewhere(db: Database, server: str) -> Mapping[str, int]:
-    """Return the sessions of chargers that are connected to servers other than this one, by charger."""
+    """Return the sessions of chargers that are connected to servers other than this one, by
+    charger."""
     return dict(db.execute(_ELSEWHERE, (server,)).fetchall())

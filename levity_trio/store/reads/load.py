@@ -1,6 +1,8 @@
-"""What was decided about who may draw what, what was measured for it, and what people and grid operators want.
+"""What was decided about who may draw what, what was measured for it, and what people and grid
+operators want.
 
-Currents are in A per phase, phases are L1, L2 and L3 of the feeder, times are as everywhere in the database.
+Currents are in A per phase, phases are L1, L2 and L3 of the feeder, times are as everywhere in the
+database.
 """
 
 from __future__ import annotations
@@ -34,9 +36,9 @@ PHASES: Final = ("L1", "L2", "L3")
 
 @record
 class LoadLine:
-    """One phase of one circuit. `free_a` is what cars could be allowed more now: what is kept for the house and for
-    cars is not free. `house_a` is kept for it, not measured, while its meter is silent. `outage_a` is what the house is
-    booked with in case that nobody decides any more."""
+    """One phase of one circuit. `free_a` is what cars could be allowed more now: what is kept for
+    the house and for cars is not free. `house_a` is kept for it, not measured, while its meter is
+    silent. `outage_a` is what the house is booked with in case that nobody decides any more."""
 
     circuit: str
     phase: str
@@ -50,14 +52,16 @@ class LoadLine:
 
 @record
 class LoadCar:
-    """A car that is plugged in, and what it may draw: `limit_a` of the `of_a` that its charger could give.
+    """A car that is plugged in, and what it may draw: `limit_a` of the `of_a` that its charger
+    could give.
 
-    `bound` is why that is not more, by the rule's names; `circuit` and `phase` are where, and `is_outage` is whether
-    the room for an outage is what is full there. `says` is all this in words; `since` is when it was plugged in.
-    What must be kept for a car, whatever is decided, has `why_fixed`: away, ignores (it does not obey), floor (it
-    cannot be paused), new (it is being prepared for limits), or untold (it is not limited). `kept_a` is kept at that
-    phase for `kept_for`, which are away. `lease_a` is what its charger was sent, which holds until `lease_ends_at` and
-    then falls to the safe limit; null: nothing was sent, or it has no end.
+    `bound` is why that is not more, by the rule's names; `circuit` and `phase` are where, and
+    `is_outage` is whether the room for an outage is what is full there. `says` is all this in
+    words; `since` is when it was plugged in. What must be kept for a car, whatever is decided, has
+    `why_fixed`: away, ignores (it does not obey), floor (it cannot be paused), new (it is being
+    prepared for limits), or untold (it is not limited). `kept_a` is kept at that phase for
+    `kept_for`, which are away. `lease_a` is what its charger was sent, which holds until
+    `lease_ends_at` and then falls to the safe limit; null: nothing was sent, or it has no end.
     """
 
     charger: str
@@ -87,7 +91,8 @@ class LoadCar:
 
 @record
 class LoadKept:
-    """A charger that is away, and the A that are kept for it. `is_managed`: it is limited, and can be taken out."""
+    """A charger that is away, and the A that are kept for it. `is_managed`: it is limited, and can
+    be taken out."""
 
     charger: str
     amperes: int
@@ -99,8 +104,9 @@ class LoadKept:
 class LoadMeter:
     """A meter as it last showed a current; `at` and `amperes` are null before it has.
 
-    `why` it needs a look: it is silent or frozen, shows what is impossible, or the same for an hour; `says` is that in
-    words. It has been so, or has shown the same, since `since`. The same alone does not make it stale.
+    `why` it needs a look: it is silent or frozen, shows what is impossible, or the same for an
+    hour; `says` is that in words. It has been so, or has shown the same, since `since`. The same
+    alone does not make it stale.
     """
 
     name: str
@@ -124,12 +130,12 @@ class LoadOver:
 
 @record
 class LoadNow:
-    """The last decision. In shadow, nothing of it is sent to a charger. `over` are the phases that have been above
-    their limit for more than a minute.
+    """The last decision. In shadow, nothing of it is sent to a charger. `over` are the phases that
+    have been above their limit for more than a minute.
 
-    The grid operator allows `grid_a` on each phase, or `grid_kw` on all together, to the `chargers` or the `connection`
-    (`grid_of`), of which `grid_drawn` is drawn in the same unit: `grid_says` it in words. More is drawn since
-    `grid_over_since`.
+    The grid operator allows `grid_a` on each phase, or `grid_kw` on all together, to the `chargers`
+    or the `connection` (`grid_of`), of which `grid_drawn` is drawn in the same unit: `grid_says` it
+    in words. More is drawn since `grid_over_since`.
     """
 
     at: str
@@ -148,18 +154,26 @@ class LoadNow:
 
 
 def grid_says(amperes: float | None, kilowatts: float | None, limits: str, drawn_of: float) -> str:
-    """Say what the grid operator allows, and how much of that is drawn; nothing if he allows all."""
+    """Say what the grid operator allows, and how much of that is drawn; nothing if he allows
+    all."""
     limit, unit = (amperes, "A") if kilowatts is None else (kilowatts, "kW")
     if limit is None:
         return ""
     allowed, drawn = f"{limit:g} {unit}", f"{drawn_of:g} {unit}"
     if limits == "connection":
-        return Told("The grid operator allows house and chargers {1}, of which {2} are drawn.", allowed, drawn)
-    return Told("The grid operator allows the chargers {1}, of which {2} are drawn.", allowed, drawn)
+        return Told(
+            "The grid operator allows house and chargers {1}, of which {2} are drawn.",
+            allowed,
+            drawn,
+        )
+    return Told(
+        "The grid operator allows the chargers {1}, of which {2} are drawn.", allowed, drawn
+    )
 
 
 def load_now(db: Database) -> LoadNow | None:
-    """Return the last decision, None before the first one and for a site without load management."""
+    """Return the last decision, None before the first one and for a site without load
+    management."""
     found = db.execute("SELECT shown FROM load_state").fetchall()
     return _now(found[0][0]) if found else None
 
@@ -184,7 +198,8 @@ _OF_GRID: Final = ("grid_a", "grid_kw", "grid_of", "grid_drawn", "grid_over_sinc
 
 
 class Problem(NamedTuple):
-    """What an owner wants to know of load management: `kind` is exceeded or meter, `subject` the circuit or meter."""
+    """What an owner wants to know of load management: `kind` is exceeded or meter, `subject` the
+    circuit or meter."""
 
     kind: str
     subject: str
@@ -197,7 +212,8 @@ def _all(names: Iterable[str]) -> str:
 
 
 def problems(now: LoadNow | None) -> list[Problem]:
-    """Return the circuits that are above their limit, an order that is not kept, and the meters that are silent."""
+    """Return the circuits that are above their limit, an order that is not kept, and the meters
+    that are silent."""
     if now is None:
         return []
     exceeded = dict[str, list[LoadOver]]()
@@ -227,15 +243,34 @@ def meter_says(name: str, why: str) -> str:
     if why == "silent":
         return Told("The meter {1} is silent, so cars may get less than there is", name)
     if why == "frozen":
-        return Told("The meter {1} shows nothing of what cars draw more, so cars may get less than there is", name)
+        return Told(
+            (
+                "The meter {1} shows nothing of what cars draw more, so cars may get less than "
+                "there is"
+            ),
+            name,
+        )
     if why == "impossible":
-        return Told("The meter {1} shows more than can flow there, so cars may get less than there is", name)
-    return Told("The meter {1} has shown the same for an hour: look whether it measures", name) if why else ""
+        return Told(
+            "The meter {1} shows more than can flow there, so cars may get less than there is", name
+        )
+    return (
+        Told("The meter {1} has shown the same for an hour: look whether it measures", name)
+        if why
+        else ""
+    )
 
 
 _FIRST: Final = N_(
     (
-        *("first of {1}", "second of {1}", "third of {1}", "fourth of {1}", "fifth of {1}", "sixth of {1}"),
+        *(
+            "first of {1}",
+            "second of {1}",
+            "third of {1}",
+            "fourth of {1}",
+            "fifth of {1}",
+            "sixth of {1}",
+        ),
         *("seventh of {1}", "eighth of {1}", "ninth of {1}", "tenth of {1}"),
     )
 )
@@ -243,13 +278,15 @@ _MINUTE: Final = 60
 
 
 def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
-    """Say in English what a car gets and why, or in shadow would get; pages translate it as they do other stored
-    words."""
+    """Say in English what a car gets and why, or in shadow would get; pages translate it as they do
+    other stored words."""
     if car["bound"] == "fixed":
         return _says_fixed(car.get("why_fixed", ""), car["limit_a"])
     amperes, most = _told(car["limit_a"], car.get("lease_a")), car["of_a"]
     if car["bound"] == "waits" or amperes < min(1, car["limit_a"]):
-        wait = _wait(car["waits_about_seconds"], car["place_in_queue"], car["waiting"], car.get("kept_a", 0))
+        wait = _wait(
+            car["waits_about_seconds"], car["place_in_queue"], car["waiting"], car.get("kept_a", 0)
+        )
         if is_shadow:
             return Told("would wait, {1}", wait) if wait else Told("would wait for current")
         return Told("waits, {1}", wait) if wait else Told("waits for current")
@@ -291,8 +328,8 @@ _WHY: Final = {
 
 
 def _wait(seconds: int | None, place: int | None, waiting: int, kept: int) -> str:
-    """Say for about how long a car waits, in which place, and what is kept for others meanwhile; nothing where nothing
-    of that is known."""
+    """Say for about how long a car waits, in which place, and what is kept for others meanwhile;
+    nothing where nothing of that is known."""
     if kept:
         if wait := _wait(seconds, place, waiting, 0):
             return Told("{1}, because {2} A are kept for chargers that are away", wait, kept)
@@ -302,12 +339,17 @@ def _wait(seconds: int | None, place: int | None, waiting: int, kept: int) -> st
     minutes = max(1, round(seconds / _MINUTE))
     if place is None or waiting < 2:
         return Told("about {1} min", minutes)
-    first = Told(_FIRST[place - 1], waiting) if place <= len(_FIRST) else Told("number {1} of {2}", place, waiting)
+    first = (
+        Told(_FIRST[place - 1], waiting)
+        if place <= len(_FIRST)
+        else Told("number {1} of {2}", place, waiting)
+    )
     return Told("about {1} min, {2}", minutes, first)
 
 
 def says_to_driver(db: Database) -> dict[int, str]:
-    """Return what drivers are told of the cars that get less than they could, in English, by their transactions.
+    """Return what drivers are told of the cars that get less than they could, in English, by their
+    transactions.
 
     In shadow they are told nothing: whatever is decided, their cars draw what they want.
     """
@@ -326,18 +368,25 @@ def _to_driver(car: LoadCar) -> str:
             return Told("Your car waits for current, {1}. Waiting costs nothing.", wait)
         return Told("Your car waits for current. Waiting costs nothing.")
     if car.circuit == GRID and amperes < car.of_a:
-        return Told("Your car gets {1} A of {2}, because the grid operator allows no more.", amperes, car.of_a)
+        return Told(
+            "Your car gets {1} A of {2}, because the grid operator allows no more.",
+            amperes,
+            car.of_a,
+        )
     if car.bound not in ("circuit", "safe", "steady") or amperes >= car.of_a:
         return ""
     if car.bound == "safe" or car.is_silent:
-        return Told("Your car gets {1} A of {2}, because a meter in the house is silent.", amperes, car.of_a)
+        return Told(
+            "Your car gets {1} A of {2}, because a meter in the house is silent.", amperes, car.of_a
+        )
     if car.bound == "steady" or amperes < car.limit_a:
         return Told("Your car gets {1} A of {2}, and more in a few minutes.", amperes, car.of_a)
     return Told("Your car gets {1} A of {2}, because others need current, too.", amperes, car.of_a)
 
 
 class Kept(NamedTuple):
-    """The last decision as it was kept: when, as people see it, and what the next one goes on from."""
+    """The last decision as it was kept: when, as people see it, and what the next one goes on
+    from."""
 
     at: str
     shown: dict[str, Any]
@@ -347,7 +396,9 @@ class Kept(NamedTuple):
 def kept_state(db: Database) -> Kept | None:
     """Return what a server goes on from after a restart."""
     found = db.execute("SELECT at, shown, standings FROM load_state").fetchall()
-    return Kept(found[0][0], orjson.loads(found[0][1]), orjson.loads(found[0][2])) if found else None
+    return (
+        Kept(found[0][0], orjson.loads(found[0][1]), orjson.loads(found[0][2])) if found else None
+    )
 
 
 # The site
@@ -373,8 +424,10 @@ def newest_site(db: Database) -> LoadSiteVersion | None:
 
 
 _PLACES: Final = (
-    "SELECT cp_conn.cp_id, cp_conn.conn_id FROM cp_conn JOIN cp ON cp.id = cp_conn.cp_id"  # noqa: S608 - our own words
-    f" WHERE cp_conn.conn_id > 0 AND cp.id NOT IN ({OMITTED}) ORDER BY cp_conn.cp_id, cp_conn.conn_id"
+    "SELECT cp_conn.cp_id, cp_conn.conn_id FROM cp_conn "  # noqa: S608 - our own words
+    "JOIN cp ON cp.id = cp_conn.cp_id "
+    f"WHERE cp_conn.conn_id > 0 AND cp.id NOT IN ({OMITTED}) "
+    "ORDER BY cp_conn.cp_id, cp_conn.conn_id"
 )
 WEEK_QUARTERS: Final = 7 * 24 * 4
 
@@ -389,8 +442,8 @@ def load_places(db: Database) -> list[tuple[str, int]]:
 
 @record
 class LoadWish:
-    """What a person wants for a connector: a limit by hand, a boost until a time, or what a driver entered for one
-    transaction. `kind` is hand, boost or departure."""
+    """What a person wants for a connector: a limit by hand, a boost until a time, or what a driver
+    entered for one transaction. `kind` is hand, boost or departure."""
 
     id: int
     kind: str
@@ -412,17 +465,19 @@ _WISH: Final = Shape(LoadWish)
 def wishes(db: Database) -> list[LoadWish]:
     """Return the wishes that were not ended, the oldest first. A boost may be over by its time."""
     return sorted(
-        _WISH.every(db, "FROM load_wish INDEXED BY load_wish_open WHERE ended_at IS NULL"), key=lambda w: w.id
+        _WISH.every(db, "FROM load_wish INDEXED BY load_wish_open WHERE ended_at IS NULL"),
+        key=lambda w: w.id,
     )
 
 
 @record
 class LoadOrder:
-    """What a grid operator ordered, in A per phase or in kW for all; null: no limit. It came `count` times, until
-    `last_at`.
+    """What a grid operator ordered, in A per phase or in kW for all; null: no limit. It came
+    `count` times, until `last_at`.
 
-    It holds until the next one (`until`), and limits the `chargers`, or the `connection` with the house. These drew no
-    more from `held_after_seconds` on, and since then `highest` in one minute, in the unit of the order.
+    It holds until the next one (`until`), and limits the `chargers`, or the `connection` with the
+    house. These drew no more from `held_after_seconds` on, and since then `highest` in one minute,
+    in the unit of the order.
     """
 
     id: int
@@ -438,7 +493,9 @@ class LoadOrder:
     highest: float | None
 
 
-_ORDER: Final = Shape(LoadOrder, until="(SELECT min(at) FROM load_order AS later WHERE later.id > load_order.id)")
+_ORDER: Final = Shape(
+    LoadOrder, until="(SELECT min(at) FROM load_order AS later WHERE later.id > load_order.id)"
+)
 
 
 def orders(db: Database, since: str) -> list[LoadOrder]:
@@ -453,7 +510,8 @@ def newest_order(db: Database) -> LoadOrder | None:
 
 @record
 class LearnedFact:
-    """What was learned: the `lines` that the car of a card uses (`key`), or the `rotation` of a connector."""
+    """What was learned: the `lines` that the car of a card uses (`key`), or the `rotation` of a
+    connector."""
 
     what: str
     charger: str
@@ -511,32 +569,39 @@ _CAR_QUARTER: Final = Shape(LoadCarQuarter)
 def load_history(db: Database, since: int, until: int) -> list[LoadQuarter]:
     """Return the quarters from one to another, which is not among them, in their order."""
     return _QUARTER.every(
-        db, "FROM load_quarter WHERE quarter >= ? AND quarter < ? ORDER BY quarter, circuit, phase", (since, until)
+        db,
+        "FROM load_quarter WHERE quarter >= ? AND quarter < ? ORDER BY quarter, circuit, phase",
+        (since, until),
     )
 
 
 _REMEMBERED: Final = (
-    "FROM load_quarter WHERE quarter BETWEEN ? AND ? AND other_highest IS NOT NULL AND quarter >= coalesce((SELECT"
-    " max(quarter) FROM load_forgotten WHERE circuit = load_quarter.circuit), 0) ORDER BY quarter, circuit, phase"
+    "FROM load_quarter "
+    "WHERE quarter BETWEEN ? AND ? AND other_highest IS NOT NULL "
+    "AND quarter >= coalesce((SELECT max(quarter) FROM load_forgotten "
+    "WHERE circuit = load_quarter.circuit), 0) "
+    "ORDER BY quarter, circuit, phase"
 )
 
 
 def remembered(db: Database, now: str) -> list[LoadQuarter]:
-    """Return the quarters of the last seven days with other load that was measured, but for what a person had
-    forgotten, in their order."""
+    """Return the quarters of the last seven days with other load that was measured, but for what a
+    person had forgotten, in their order."""
     quarter = quarter_of(seconds(now))
     return _QUARTER.every(db, _REMEMBERED, (quarter - WEEK_QUARTERS, quarter))
 
 
 def highest_other(db: Database, now: str) -> dict[str, tuple[tuple[float, float, float], str]]:
-    """Return the highest other load of these, by circuit, in A per phase, and when the highest of all was."""
+    """Return the highest other load of these, by circuit, in A per phase, and when the highest of
+    all was."""
     rows = defaultdict[str, list[LoadQuarter]](list)
     for one in remembered(db, now):
         rows[one.circuit].append(one)
     found = {}
     for circuit, some in rows.items():
         first, second, third = (
-            max((o.other_highest or 0.0 for o in some if o.phase == p), default=0.0) for p in range(3)
+            max((o.other_highest or 0.0 for o in some if o.phase == p), default=0.0)
+            for p in range(3)
         )
         top = max(some, key=lambda one: one.other_highest or 0.0)
         found[circuit] = (first, second, third), stamp(from_seconds(top.quarter * SECONDS))
@@ -545,7 +610,8 @@ def highest_other(db: Database, now: str) -> dict[str, tuple[tuple[float, float,
 
 @record
 class LoadDayLine:
-    """A phase of a circuit on a day: a value for each quarter of an hour, null where nothing was measured."""
+    """A phase of a circuit on a day: a value for each quarter of an hour, null where nothing was
+    measured."""
 
     circuit: str
     phase: str
@@ -559,7 +625,8 @@ class LoadDayLine:
 
 @record
 class LoadDayCar:
-    """A car at a connector on a day: what it might draw and drew, and what bound it, for each quarter of an hour."""
+    """A car at a connector on a day: what it might draw and drew, and what bound it, for each
+    quarter of an hour."""
 
     charger: str
     connector: int
@@ -590,7 +657,9 @@ def load_day(db: Database, day: str, zone: str, since: str, until: str) -> LoadD
     for line in load_history(db, first, last):
         lines[line.circuit, line.phase][line.quarter] = line
     cars = defaultdict[tuple[str, int, int | None], dict[int, LoadCarQuarter]](dict)
-    rest = "FROM load_car_quarter WHERE quarter >= ? AND quarter < ? ORDER BY quarter, cp_id, conn_id"
+    rest = (
+        "FROM load_car_quarter WHERE quarter >= ? AND quarter < ? ORDER BY quarter, cp_id, conn_id"
+    )
     for car in _CAR_QUARTER.every(db, rest, (first, last)):
         cars[car.charger, car.connector, car.transaction][car.quarter] = car
     quarters = range(first, last)
@@ -605,7 +674,9 @@ def load_day(db: Database, day: str, zone: str, since: str, until: str) -> LoadD
     )
 
 
-def _day_lines(found: dict[tuple[str, int], dict[int, LoadQuarter]], quarters: Sequence[int]) -> Iterator[LoadDayLine]:
+def _day_lines(
+    found: dict[tuple[str, int], dict[int, LoadQuarter]], quarters: Sequence[int]
+) -> Iterator[LoadDayLine]:
     for (circuit, phase), by_quarter in found.items():
         rows = [by_quarter.get(quarter) for quarter in quarters]
         yield LoadDayLine(
@@ -640,8 +711,8 @@ def _day_cars(
 
 
 class Reading(NamedTuple):
-    """What a charger last measured at a connector. `lines` are A on its own lines; `amperes` and `watts` are what it
-    told without a line, or of all lines together. `at` is when it came."""
+    """What a charger last measured at a connector. `lines` are A on its own lines; `amperes` and
+    `watts` are what it told without a line, or of all lines together. `at` is when it came."""
 
     at: str
     lines: tuple[float, float, float] | None
@@ -657,8 +728,9 @@ class Heard(NamedTuple):
 
 
 class PluggedIn(NamedTuple):
-    """A connector with a car that charges or may begin to at any moment, as its charger told last. `since` is when it
-    was plugged in, `changed_at` when its status changed last. What was `heard` last may be older than the `reading`."""
+    """A connector with a car that charges or may begin to at any moment, as its charger told last.
+    `since` is when it was plugged in, `changed_at` when its status changed last. What was `heard`
+    last may be older than the `reading`."""
 
     charger: str
     connector: int
@@ -678,7 +750,8 @@ class PluggedIn(NamedTuple):
 
 
 class LoadPresent(NamedTuple):
-    """What the next decision is made of: connectors with cars, all known connectors, and what was entered."""
+    """What the next decision is made of: connectors with cars, all known connectors, and what was
+    entered."""
 
     cars: list[PluggedIn]
     connectors: list[tuple[str, int]]
@@ -686,7 +759,8 @@ class LoadPresent(NamedTuple):
     order: LoadOrder | None
     learned: list[LearnedFact]
     too_large: Counter[int | None]
-    """By open transaction with a driver's wish: how many of his wishes were more than 1.5 × what his car took."""
+    """By open transaction with a driver's wish: how many of his wishes were more than 1.5 × what
+    his car took."""
     managed: dict[str, ManagedCharger]
     newcomers: Sequence[str] = ()
     """Those that are to be limited, as all others are."""
@@ -698,13 +772,15 @@ _DRAWING: Final = ("Charging", "SuspendedEV", "SuspendedEVSE")
 _READ_MINUTES: Final = 5
 """What was received earlier says nothing about now."""
 _STATUSES: Final = (
-    "SELECT cp_conn.cp_id, cp_conn.conn_id, is_connected, cp_conn.status, cp_conn.status_at FROM cp_conn"  # noqa: S608 - our own words
-    f" JOIN cp ON cp.id = cp_conn.cp_id WHERE cp_conn.conn_id > 0 AND cp.id NOT IN ({OMITTED})"
-    " ORDER BY cp_conn.cp_id, cp_conn.conn_id"
+    "SELECT cp_conn.cp_id, cp_conn.conn_id, is_connected, cp_conn.status, cp_conn.status_at "  # noqa: S608 - our own words
+    "FROM cp_conn JOIN cp ON cp.id = cp_conn.cp_id "
+    f"WHERE cp_conn.conn_id > 0 AND cp.id NOT IN ({OMITTED}) "
+    "ORDER BY cp_conn.cp_id, cp_conn.conn_id"
 )
 _OPEN: Final = (
-    "SELECT cp_id, coalesce(nullif(conn_id, 0), 1), is_connected, tx.id, start_time, id_tag FROM tx INDEXED BY tx_open"
-    " JOIN cp ON cp.id = cp_id WHERE tx.status = 'Active' ORDER BY tx.id"
+    "SELECT cp_id, coalesce(nullif(conn_id, 0), 1), is_connected, tx.id, start_time, id_tag "
+    "FROM tx INDEXED BY tx_open JOIN cp ON cp.id = cp_id "
+    "WHERE tx.status = 'Active' ORDER BY tx.id"
 )
 _NEWEST_READINGS: Final = (
     "SELECT received_at, timestamp, measurand, phase, value, unit, location FROM meter_val"
@@ -712,17 +788,21 @@ _NEWEST_READINGS: Final = (
     " ORDER BY received_at DESC, timestamp DESC, id DESC LIMIT 600"
 )
 _QUEUE_MINUTES: Final = 1
-"""What a charger had stored comes within so long after what it measures now, and what it measured last counts. A clock
-that was set back shows for longer: then what came last counts, although it seems to be older."""
+"""What a charger had stored comes within so long after what it measures now, and what it measured
+last counts. A clock that was set back shows for longer: then what came last counts, although it
+seems to be older."""
 _SET_BACK_MINUTES: Final = 180
 """By so much a clock may be set back in a session."""
 _BEHIND: Final = "SELECT id, -clock_skew_seconds / 60 FROM cp WHERE clock_skew_seconds < 0"
 
 
 _TOO_LARGE: Final = (
-    "SELECT count(DISTINCT tx.id) FROM load_wish INDEXED BY load_wish_made JOIN tx ON tx.id = load_wish.tx_id"
-    " JOIN tx AS present ON present.id = ? AND present.id_tag = tx.id_tag"
-    " WHERE load_wish.made_at >= '' AND tx.status = 'Completed' AND wanted_wh > 1.5 * tx.energy_delivered"
+    "SELECT count(DISTINCT tx.id) "
+    "FROM load_wish INDEXED BY load_wish_made "
+    "JOIN tx ON tx.id = load_wish.tx_id "
+    "JOIN tx AS present ON present.id = ? AND present.id_tag = tx.id_tag "
+    "WHERE load_wish.made_at >= '' AND tx.status = 'Completed' "
+    "AND wanted_wh > 1.5 * tx.energy_delivered"
 )
 
 
@@ -735,9 +815,16 @@ def load_present(db: Database, now: str) -> LoadPresent:
     statuses += [(*row[:3], _UNTOLD, row[4]) for row in found_open if row[:2] not in told]
     managed = managed_chargers(db)
     gone = {name for name, one in managed.items() if one.is_gone}
-    # Whatever the status: where a clock was set back while nobody charged, it remains that of before.
-    found = [row for row in statuses if (row[:2] in open_ones or row[3] in _DRAWING) and row[0] not in gone]
-    energies = energies_so_far(rows_of(db), [open_ones[row[:2]][0] for row in found if row[:2] in open_ones])
+    # Whatever the status: where a clock was set back while nobody charged, it remains that of
+    # before.
+    found = [
+        row
+        for row in statuses
+        if (row[:2] in open_ones or row[3] in _DRAWING) and row[0] not in gone
+    ]
+    energies = energies_so_far(
+        rows_of(db), [open_ones[row[:2]][0] for row in found if row[:2] in open_ones]
+    )
     since, ahead = minutes_before(now, _READ_MINUTES), minutes_before(now, -1)
     behind = dict(db.execute(_BEHIND).fetchall())
     cars = []
@@ -748,21 +835,37 @@ def load_present(db: Database, now: str) -> LoadPresent:
         span = max(since, start), now
         reading, heard = _reading(db, (charger, connector), span, behind.get(charger, 0))
         energy = energies.get(number)
-        fields = charger, connector, bool(is_connected), status, start, changed_at, number, tag, energy, reading, heard
+        fields = (
+            charger,
+            connector,
+            bool(is_connected),
+            status,
+            start,
+            changed_at,
+            number,
+            tag,
+            energy,
+            reading,
+            heard,
+        )
         cars.append(PluggedIn(*fields))
     places = [(charger, connector) for charger, connector, *_ in statuses]
     found_wishes = wishes(db)
     departures = [one.transaction for one in found_wishes if one.kind == "departure"]
-    too_large = Counter({one: db.execute(_TOO_LARGE, (one,)).fetchall()[0][0] for one in departures})
+    too_large = Counter(
+        {one: db.execute(_TOO_LARGE, (one,)).fetchall()[0][0] for one in departures}
+    )
     new = newcomers(db, {charger for charger, _ in places}, managed)
-    return LoadPresent(cars, places, found_wishes, newest_order(db), learned(db), too_large, managed, new)
+    return LoadPresent(
+        cars, places, found_wishes, newest_order(db), learned(db), too_large, managed, new
+    )
 
 
 def _reading(
     db: Database, place: tuple[str, int], span: tuple[str, str], behind: int
 ) -> tuple[Reading | None, Heard | None]:
-    """Return the newest reading that was received in a span, by a clock that is so many minutes behind, and what was
-    heard last. Of each measurand, the values of one time count."""
+    """Return the newest reading that was received in a span, by a clock that is so many minutes
+    behind, and what was heard last. Of each measurand, the values of one time count."""
     bounds = minutes_before(span[0], _SET_BACK_MINUTES + behind), *span
     rows = db.execute(_NEWEST_READINGS, (*place, *bounds)).fetchall()
     told = defaultdict[str, list[tuple[Any, ...]]](list)
@@ -785,17 +888,20 @@ def _reading(
 
 
 _HEARD: Final = (
-    "SELECT DISTINCT tx.cp_id, coalesce(clock_skew_seconds, 0), meter_val.session_id, received_at, meter_val.timestamp"
-    " FROM tx INDEXED BY tx_open JOIN cp ON cp.id = tx.cp_id JOIN meter_val ON meter_val.cp_id = tx.cp_id"
-    " AND meter_val.conn_id = coalesce(nullif(tx.conn_id, 0), 1) AND meter_val.timestamp >= ?"
-    " WHERE tx.status = 'Active' AND received_at >= tx.created_at ORDER BY received_at, meter_val.timestamp DESC"
+    "SELECT DISTINCT tx.cp_id, coalesce(clock_skew_seconds, 0), meter_val.session_id, "
+    "received_at, meter_val.timestamp "
+    "FROM tx INDEXED BY tx_open JOIN cp ON cp.id = tx.cp_id "
+    "JOIN meter_val ON meter_val.cp_id = tx.cp_id "
+    "AND meter_val.conn_id = coalesce(nullif(tx.conn_id, 0), 1) AND meter_val.timestamp >= ? "
+    "WHERE tx.status = 'Active' AND received_at >= tx.created_at "
+    "ORDER BY received_at, meter_val.timestamp DESC"
 )
 _HEARD_MINUTES: Final = 24 * 60
 
 
 def heard_before(db: Database, now: str) -> list[tuple[str, int, int | None, Heard]]:
-    """Return what was heard in open transactions within a day, in its order: of which charger, how far its clock is
-    ahead by its other messages, and in which of its connections."""
+    """Return what was heard in open transactions within a day, in its order: of which charger, how
+    far its clock is ahead by its other messages, and in which of its connections."""
     found = db.execute(_HEARD, (minutes_before(now, _HEARD_MINUTES),)).fetchall()
     return [
         (charger, skew, session, Heard(seconds(at), seconds(at) - seconds(sent)))
@@ -812,5 +918,9 @@ def _lines(values: Mapping[tuple[str, str], float]) -> tuple[float, float, float
 
 
 def _watts(values: Mapping[tuple[str, str], float]) -> float | None:
-    told = [value for (measurand, phase), value in values.items() if measurand == POWER and phase in PHASES]
+    told = [
+        value
+        for (measurand, phase), value in values.items()
+        if measurand == POWER and phase in PHASES
+    ]
     return values.get((POWER, ""), sum(told) if told else None)

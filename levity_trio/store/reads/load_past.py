@@ -1,4 +1,5 @@
-"""The past of a site, as `what if` charges it again: who came when and took what, and what the house drew."""
+"""The past of a site, as `what if` charges it again: who came when and took what, and what the
+house drew."""
 
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ Phases = tuple[float, float, float]
 
 @record
 class PastStay:
-    """A transaction: `quarters` are the Wh of each quarter of an hour in which it took something, where that is known;
-    `who` is the household, else the name of the tag."""
+    """A transaction: `quarters` are the Wh of each quarter of an hour in which it took something,
+    where that is known; `who` is the household, else the name of the tag."""
 
     charger: str
     connector: int
@@ -41,7 +42,8 @@ class PastStay:
 
 @record
 class LoadPast:
-    """Stays, and by circuit what other consumers drew in each quarter of an hour: the mean and the highest."""
+    """Stays, and by circuit what other consumers drew in each quarter of an hour: the mean and the
+    highest."""
 
     stays: list[PastStay]
     house: Mapping[str, Mapping[int, tuple[Phases, Phases]]]
@@ -68,7 +70,9 @@ def load_past(db: Database, since: str, until: str) -> LoadPast:
         for number, charger, connector, start, stop, wh in ended
     ]
     first = min([seconds(since), *(stay.since for stay in stays)])
-    return LoadPast(stays=stays, house=_house(db, quarter_of(first) - WEEK_QUARTERS, quarter_of(seconds(until))))
+    return LoadPast(
+        stays=stays, house=_house(db, quarter_of(first) - WEEK_QUARTERS, quarter_of(seconds(until)))
+    )
 
 
 def _house(db: Database, since: int, until: int) -> dict[str, dict[int, tuple[Phases, Phases]]]:

@@ -18,7 +18,9 @@ from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 
 OFF: Final = "off"
-_EXCLUSIVE: Final = "FROM ownership INDEXED BY ownership_exclusive WHERE is_exclusive = 1 AND voided_at IS NULL"
+_EXCLUSIVE: Final = (
+    "FROM ownership INDEXED BY ownership_exclusive WHERE is_exclusive = 1 AND voided_at IS NULL"
+)
 _OF_TAGS: Final = "FROM ownership WHERE what = 'tag' AND voided_at IS NULL"
 _TURNS: Final = (
     "SELECT min(at) FROM (SELECT min(expires_at) AS at FROM tag INDEXED BY tag_key"  # noqa: S608 - our own words
@@ -30,19 +32,24 @@ _TURNS: Final = (
     f" UNION ALL SELECT min(until) {_OF_TAGS} AND until > ?1) AS turns"
 )
 _UNDER_WAY: Final = (
-    "SELECT 1 FROM command WHERE cp_id = ? AND state = 'queued' AND (asked_by = ? OR action = 'SendLocalList')"
-    " UNION ALL SELECT 1 FROM command WHERE cp_id = ? AND state = 'sent' AND (asked_by = ? OR action = 'SendLocalList')"
+    "SELECT 1 FROM command "
+    "WHERE cp_id = ? AND state = 'queued' AND (asked_by = ? OR action = 'SendLocalList') "
+    "UNION ALL SELECT 1 FROM command "
+    "WHERE cp_id = ? AND state = 'sent' AND (asked_by = ? OR action = 'SendLocalList')"
 )
-_PAUSED: Final = "SELECT paused_at, paused_by, paused_command_id FROM local_list_kept WHERE cp_id = ?"
+_PAUSED: Final = (
+    "SELECT paused_at, paused_by, paused_command_id FROM local_list_kept WHERE cp_id = ?"
+)
 
 
 @record
 class LocalListStatus:
     """The local list of a charger, as it is kept.
 
-    `state` is up to date, sending, waiting (for the charger), too long (`left_out` tags have no room), paused (a list
-    was sent by hand), not supported, failing, or off. `version` is that of its list as far as it is known, `entries` is
-    how many tags it should have, `behind` how many of them it may not have as they should be.
+    `state` is up to date, sending, waiting (for the charger), too long (`left_out` tags have no
+    room), paused (a list was sent by hand), not supported, failing, or off. `version` is that of
+    its list as far as it is known, `entries` is how many tags it should have, `behind` how many of
+    them it may not have as they should be.
     """
 
     charger: str
@@ -77,16 +84,27 @@ def next_turn(db: Database, at: str) -> str | None:
 
 
 def statuses(
-    db: Database, charger: str | None, policy: Policy, now: datetime, open_lines: Collection[str], *, is_on: bool
+    db: Database,
+    charger: str | None,
+    policy: Policy,
+    now: datetime,
+    open_lines: Collection[str],
+    *,
+    is_on: bool,
 ) -> list[LocalListStatus]:
     """Return how the local lists are, of one charger or of all visible ones."""
     every = "SELECT id FROM cp WHERE id NOT IN (SELECT id FROM hidden_cp) ORDER BY id"
     chargers = [one for (one,) in db.execute(every).fetchall()] if charger is None else [charger]
     lists = Lists(rows_of(db), policy, stamp(now))
-    return [_status(rows_of(db), lists, one, now, is_open=one in open_lines, is_on=is_on) for one in chargers]
+    return [
+        _status(rows_of(db), lists, one, now, is_open=one in open_lines, is_on=is_on)
+        for one in chargers
+    ]
 
 
-def _status(rows: Rows, lists: Lists, charger: str, now: datetime, *, is_open: bool, is_on: bool) -> LocalListStatus:
+def _status(
+    rows: Rows, lists: Lists, charger: str, now: datetime, *, is_open: bool, is_on: bool
+) -> LocalListStatus:
     known, limits = stored.known(rows, charger) or Known(), stored.limits(rows, charger)
     want = lists.of(charger, limits.in_all)
     line = Line(
@@ -125,7 +143,9 @@ _WORDS: Final = {
     State.SENDING: Told("the list is on its way"),
     State.WAITING: Told("the list is sent when the charger is connected and adopted"),
     State.PAUSED: Told("a list was sent by hand; the list is kept again after `local-list resume`"),
-    State.NOT_SUPPORTED: Told("the charger keeps no list: without us it knows only the cards of its cache"),
+    State.NOT_SUPPORTED: Told(
+        "the charger keeps no list: without us it knows only the cards of its cache"
+    ),
     OFF: Told("local lists are not kept (--local-list off)"),
 }
 
@@ -146,4 +166,6 @@ def left_out(db: Database, charger: str, policy: Policy, at: str) -> list[LeftOu
     """Return the tags for which a charger has no room."""
     rows = rows_of(db)
     want = Lists(rows, policy, at).of(charger, stored.limits(rows, charger).in_all)
-    return [LeftOutTag(id_tag=one["idTag"], status=one["idTagInfo"]["status"]) for one in want.left_out]
+    return [
+        LeftOutTag(id_tag=one["idTag"], status=one["idTagInfo"]["status"]) for one in want.left_out
+    ]

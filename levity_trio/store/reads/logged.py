@@ -1,8 +1,8 @@
 """Frames of the log for people, newest first.
 
-The only index of the log is its id, and ids are in the order of time without gaps. So a time is found by halving, and
-the frames of one charger by reading those of all: a page ends after MOST_READ of them, with a cursor to go on, even if
-it found few or none.
+The only index of the log is its id, and ids are in the order of time without gaps. So a time is
+found by halving, and the frames of one charger by reading those of all: a page ends after MOST_READ
+of them, with a cursor to go on, even if it found few or none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ MOST_CHARACTERS: Final = 4_000_000
 
 
 class FrameFilters(NamedTuple):
-    """Which frames; None means all. Times in the database's format: from `since`, before `before`."""
+    """Which frames; None means all. Times in the database's format: from `since`, before
+    `before`."""
 
     charger: str | None = None
     action: str | None = None
@@ -45,19 +46,30 @@ class Frame:
     frame: str
 
 
-_ENDS: Final = "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT max(id) FROM log), 0)"
+_ENDS: Final = (
+    "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT max(id) FROM log), 0)"
+)
 """Two look-ups; both in one SELECT of the log would scan it."""
 _COLUMNS: Final = "id, cp_id, session_id, at, direction, message_id, action, frame"
 _NAMES: Final = ("id", "charger", "session", "at", "direction", "message_id", "action", "frame")
 
-_CONDITIONS: Final = ("cp_id = ?", "action = ?", "direction = ?", "message_id = ?", "instr(frame, ?) > 0")
+_CONDITIONS: Final = (
+    "cp_id = ?",
+    "action = ?",
+    "direction = ?",
+    "message_id = ?",
+    "instr(frame, ?) > 0",
+)
 
 
 def frames(db: Database, filters: FrameFilters, limit: int, cursor: str | None) -> ListPage[Frame]:
-    """Return a page of frames. `total` is known only without a filter other than times. Raises NoPage."""
+    """Return a page of frames. `total` is known only without a filter other than times. Raises
+    NoPage."""
     ((oldest, newest),) = db.execute(_ENDS).fetchall()
     first = oldest if filters.since is None else _first_since(db, filters.since, oldest, newest)
-    last = newest if filters.before is None else _first_since(db, filters.before, oldest, newest) - 1
+    last = (
+        newest if filters.before is None else _first_since(db, filters.before, oldest, newest) - 1
+    )
     upto = last if cursor is None else min(last, int(key_of(cursor, 1)[0]) - 1)
     read, reached = _backwards(db, filters, max(first, upto - MOST_READ + 1), upto, limit)
     is_all = not any(filters[: FrameFilters._fields.index("since")])
@@ -81,12 +93,22 @@ def _first_since(db: Database, at: str, oldest: int, newest: int) -> int:
     return low
 
 
-def _backwards(db: Database, filters: FrameFilters, first: int, upto: int, limit: int) -> tuple[list[Frame], int]:
-    """Return the frames of a stretch of ids, the newest first, and the id down to which it was read."""
+def _backwards(
+    db: Database, filters: FrameFilters, first: int, upto: int, limit: int
+) -> tuple[list[Frame], int]:
+    """Return the frames of a stretch of ids, the newest first, and the id down to which it was
+    read."""
     named = (filters.charger, filters.action, filters.direction, filters.message_id, filters.text)
-    wanted = [f" AND {condition}" for condition, value in zip(_CONDITIONS, named, strict=True) if value is not None]
+    wanted = [
+        f" AND {condition}"
+        for condition, value in zip(_CONDITIONS, named, strict=True)
+        if value is not None
+    ]
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM log WHERE id BETWEEN ? AND ?{''.join(wanted)} ORDER BY id DESC LIMIT ?",  # noqa: S608
+        (
+            f"SELECT {_COLUMNS} FROM log "  # noqa: S608
+            f"WHERE id BETWEEN ? AND ?{''.join(wanted)} ORDER BY id DESC LIMIT ?"
+        ),
         (first, upto, *(value for value in named if value is not None), limit),
     )
     frames: list[Frame] = []

@@ -1,4 +1,5 @@
-"""Who is told what, and what became of each message. Topics are in `topic`, which only those who show one ask."""
+"""Who is told what, and what became of each message. Topics are in `topic`, which only those who
+show one ask."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from levity_trio.store.secret_key import SecretKey
 
 @record
 class RecipientRow:
-    """A recipient. `kinds` are what they chose; `has_push`: they have a topic, which `must_scan` if nobody has seen it.
+    """A recipient. `kinds` are what they chose; `has_push`: they have a topic, which `must_scan` if
+    nobody has seen it.
 
     `mail_problem` is why a mail server refused the address for ever, since `mail_problem_at`.
     """
@@ -45,9 +47,9 @@ class RecipientRow:
 class MessageRow:
     """A message. `part` is begin or end (of a cause), note (of one fact), digest or statement.
 
-    It waits until `next_at`, was sent at `sent_at`, or was given up. `perhaps_twice`: the server died while it was
-    sent, and sent it again under the same `message_id`. `sent_to` is the address that it went to, null for push.
-    `name` is that of its recipient.
+    It waits until `next_at`, was sent at `sent_at`, or was given up. `perhaps_twice`: the server
+    died while it was sent, and sent it again under the same `message_id`. `sent_to` is the address
+    that it went to, null for push. `name` is that of its recipient.
     """
 
     id: int
@@ -85,13 +87,23 @@ _RECIPIENT: Final = Shape(
 ).with_texts("mail_problem")
 _NAME: Final = "(SELECT recipient.name FROM recipient WHERE recipient.id = recipient_id)"
 _MESSAGE: Final = Shape(
-    MessageRow, recipient="recipient_id", name=_NAME, cause="cause_id", event="event_id", statement="statement_id"
+    MessageRow,
+    recipient="recipient_id",
+    name=_NAME,
+    cause="cause_id",
+    event="event_id",
+    statement="statement_id",
 ).with_texts("problem")
 
 
 def recipients(db: Database, account: int | None = None) -> list[RecipientRow]:
-    """Return the recipients in use, or those of an account, in the order in which they were added."""
-    wanted = "FROM recipient WHERE ended_at IS NULL AND (CAST(?1 AS INTEGER) IS NULL OR account_id = ?1) ORDER BY id"
+    """Return the recipients in use, or those of an account, in the order in which they were
+    added."""
+    wanted = (
+        "FROM recipient "
+        "WHERE ended_at IS NULL AND (CAST(?1 AS INTEGER) IS NULL OR account_id = ?1) "
+        "ORDER BY id"
+    )
     return _RECIPIENT.every(db, wanted, (account,))
 
 
@@ -107,8 +119,11 @@ def recipient(db: Database, number: int) -> RecipientRow | None:
 
 
 def topic(db: Database, number: int, key: SecretKey) -> str | None:
-    """Return the topic of a recipient, None if there is none, or if it was encrypted by another key."""
-    found = db.execute("SELECT topic FROM recipient WHERE id = ? AND topic IS NOT NULL", (number,)).fetchall()
+    """Return the topic of a recipient, None if there is none, or if it was encrypted by another
+    key."""
+    found = db.execute(
+        "SELECT topic FROM recipient WHERE id = ? AND topic IS NOT NULL", (number,)
+    ).fetchall()
     return key.opened(found[0][0]) if found else None
 
 
@@ -120,14 +135,20 @@ class DueMessages(NamedTuple):
 
 
 _WAITING: Final = (
-    "FROM message INDEXED BY message_waiting WHERE sent_at IS NULL AND given_up_at IS NULL AND channel = ? AND next_at"
+    "FROM message INDEXED BY message_waiting "
+    "WHERE sent_at IS NULL AND given_up_at IS NULL AND channel = ? AND next_at"
 )
 
 
 def due(db: Database, channel: str, at: str, limit: int) -> DueMessages:
-    """Return the messages of a channel that are to be sent now, those that have waited longest first."""
-    found = db.execute(f"SELECT id {_WAITING} <= ? ORDER BY next_at, id LIMIT ?", (channel, at, limit)).fetchall()
-    later = db.execute(f"SELECT next_at {_WAITING} > ? ORDER BY next_at LIMIT 1", (channel, at)).fetchall()
+    """Return the messages of a channel that are to be sent now, those that have waited longest
+    first."""
+    found = db.execute(
+        f"SELECT id {_WAITING} <= ? ORDER BY next_at, id LIMIT ?", (channel, at, limit)
+    ).fetchall()
+    later = db.execute(
+        f"SELECT next_at {_WAITING} > ? ORDER BY next_at LIMIT 1", (channel, at)
+    ).fetchall()
     return DueMessages([number for (number,) in found], later[0][0] if later else None)
 
 
@@ -140,12 +161,19 @@ def messages(db: Database, before: int | None, limit: int) -> list[MessageRow]:
 def messages_of_account(db: Database, account: int, limit: int) -> list[MessageRow]:
     """Return the messages to the recipients of a household, the newest first."""
     wanted = (
-        "FROM message WHERE recipient_id IN (SELECT id FROM recipient WHERE account_id = ?) ORDER BY id DESC LIMIT ?"
+        "FROM message "
+        "WHERE recipient_id IN (SELECT id FROM recipient WHERE account_id = ?) "
+        "ORDER BY id DESC LIMIT ?"
     )
     return _MESSAGE.every(db, wanted, (account, limit))
 
 
 def messages_of_statement(db: Database, number: int) -> list[MessageRow]:
-    """Return what was sent of the closed statement with this number, and to whom, the newest first."""
-    wanted = "FROM message WHERE statement_id = (SELECT id FROM statement WHERE number = ?) ORDER BY id DESC"
+    """Return what was sent of the closed statement with this number, and to whom, the newest
+    first."""
+    wanted = (
+        "FROM message "
+        "WHERE statement_id = (SELECT id FROM statement WHERE number = ?) "
+        "ORDER BY id DESC"
+    )
     return _MESSAGE.every(db, wanted, (number,))

@@ -1,4 +1,5 @@
-"""The courses of chargers' lifetime registers, from transactions and the few readings around given times."""
+"""The courses of chargers' lifetime registers, from transactions and the few readings around given
+times."""
 
 from __future__ import annotations
 
@@ -8,7 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from levity_trio.billing.courses import Course, Metered, Point, Stretch, placed, share_register, stretches
+from levity_trio.billing.courses import (
+    Course,
+    Metered,
+    Point,
+    Stretch,
+    placed,
+    share_register,
+    stretches,
+)
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import Connector, Transaction
 from levity_trio.charging.energy import CERTAIN
@@ -24,12 +33,20 @@ from levity_trio.store.reads.shapes import rows_of
 IDLE_READINGS: Final = 1000
 """The readings between two transactions that are searched for a register next to a time."""
 _COLUMNS: Final = (
-    "SELECT id, conn_id, start_time, stop_time, coalesce(billed_from_wh, meter_start),"
-    " coalesce(billed_until_wh, meter_stop), energy_delivered, energy_method, confidence, last_reading_at FROM tx"
+    "SELECT id, conn_id, start_time, stop_time, coalesce(billed_from_wh, meter_start), "
+    "coalesce(billed_until_wh, meter_stop), energy_delivered, energy_method, confidence, "
+    "last_reading_at "
+    "FROM tx"
 )
-_WITHIN: Final = f"{_COLUMNS} INDEXED BY tx_by_charger WHERE cp_id = ? AND start_time >= ? AND start_time < ?"
-_ACROSS: Final = f"{_COLUMNS} INDEXED BY tx_by_end WHERE cp_id = ? AND stop_time >= ? AND start_time < ?"
-_OPEN: Final = f"{_COLUMNS} INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active' AND start_time < ?"
+_WITHIN: Final = (
+    f"{_COLUMNS} INDEXED BY tx_by_charger WHERE cp_id = ? AND start_time >= ? AND start_time < ?"
+)
+_ACROSS: Final = (
+    f"{_COLUMNS} INDEXED BY tx_by_end WHERE cp_id = ? AND stop_time >= ? AND start_time < ?"
+)
+_OPEN: Final = (
+    f"{_COLUMNS} INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active' AND start_time < ?"
+)
 _OF_CONNECTOR: Final = f"{_COLUMNS} INDEXED BY tx_by_charger WHERE cp_id = ? AND conn_id IS ?"
 _BEFORE: Final = f"{_OF_CONNECTOR} AND start_time < ? ORDER BY start_time DESC, id DESC LIMIT 1"
 _AFTER: Final = f"{_OF_CONNECTOR} AND start_time >= ? ORDER BY start_time, id LIMIT 1"
@@ -45,15 +62,21 @@ class Site:
         self._so_far = {one.id: one.energy_wh for one in open_transactions(db)}
 
     def connectors(self, charger: str, times: Sequence[str]) -> list[Connector]:
-        """Return the registers of a charger: one for each connector, or one that they share (number None).
+        """Return the registers of a charger: one for each connector, or one that they share (number
+        None).
 
         Their courses are as exact as readings allow at these times.
         """
         by_connector = defaultdict[int | None, list[Transaction]](list)
-        for row in sorted({row[0]: row for row in self._found(charger)}.values(), key=lambda row: (row[2], row[0])):
+        for row in sorted(
+            {row[0]: row for row in self._found(charger)}.values(), key=lambda row: (row[2], row[0])
+        ):
             by_connector[row[1]].append(self._transaction(charger, row))
         if share_register([[one.metered for one in some] for some in by_connector.values()]):
-            every = sorted((one for some in by_connector.values() for one in some), key=lambda one: one.metered[1::-1])
+            every = sorted(
+                (one for some in by_connector.values() for one in some),
+                key=lambda one: one.metered[1::-1],
+            )
             by_connector = defaultdict(list, {None: every})
         return [
             self._connector(charger, number, some, times)
@@ -61,7 +84,8 @@ class Site:
         ]
 
     def _found(self, charger: str) -> Iterator[Row]:
-        """Yield the transactions of the span, and the one next to it on each side, some of them twice."""
+        """Yield the transactions of the span, and the one next to it on each side, some of them
+        twice."""
         since, until = self._span.since, self._span.end
         yield from self._rows(_WITHIN, (charger, since, until))
         yield from self._rows(_ACROSS, (charger, since, since))
@@ -74,7 +98,9 @@ class Site:
         self, charger: str, number: int | None, some: Sequence[Transaction], times: Sequence[str]
     ) -> Connector:
         transactions = {one.metered.id: one for one in some}
-        found = stretches((one.metered for one in some), partial(is_other_meter, self._rows, charger))
+        found = stretches(
+            (one.metered for one in some), partial(is_other_meter, self._rows, charger)
+        )
         points = self._points(charger, transactions, found, times)
         return Connector(number, Course(found, points), self._with_reasons(transactions, found))
 
@@ -92,39 +118,62 @@ class Site:
         differing = {
             one.transaction: settled_by(self._rows, one.transaction)
             for one in stretches
-            if one.transaction is not None and one.wh != transactions[one.transaction].metered.energy_wh
+            if one.transaction is not None
+            and one.wh != transactions[one.transaction].metered.energy_wh
         }
-        return {number: one._replace(settled_by=differing.get(number)) for number, one in transactions.items()}
+        return {
+            number: one._replace(settled_by=differing.get(number))
+            for number, one in transactions.items()
+        }
 
     # Readings
 
     def _points(
-        self, charger: str, transactions: Mapping[int, Transaction], stretches: Sequence[Stretch], times: Sequence[str]
+        self,
+        charger: str,
+        transactions: Mapping[int, Transaction],
+        stretches: Sequence[Stretch],
+        times: Sequence[str],
     ) -> Iterator[Point]:
-        """Yield the readings before and after each time that lies within a stretch in which energy flowed."""
+        """Yield the readings before and after each time that lies within a stretch in which energy
+        flowed."""
         rising = [number for number, one in enumerate(stretches) if one.wh and one.is_plain]
         begins = [stretches[number].since for number in rising]
         for at in times:
             place = bisect_left(begins, at) - 1
             if place >= 0 and at < stretches[rising[place]].until:
                 stretch = stretches[rising[place]]
-                nearest = next(one.transaction for one in stretches[rising[place] :: -1] if one.transaction is not None)
+                nearest = next(
+                    one.transaction
+                    for one in stretches[rising[place] :: -1]
+                    if one.transaction is not None
+                )
                 yield from self._around(charger, transactions[nearest].connector, stretch, at)
 
-    def _around(self, charger: str, connector: int | None, stretch: Stretch, at: str) -> Iterator[Point]:
+    def _around(
+        self, charger: str, connector: int | None, stretch: Stretch, at: str
+    ) -> Iterator[Point]:
         """Yield the readings of a connector around a time, as far as they belong to a stretch.
 
         Those of a transaction have the times of its charger's clock.
         """
         readings = _IDLE if stretch.transaction is None else _OF_TRANSACTION
-        of_it = (charger, connector) + (() if stretch.transaction is None else (stretch.transaction,))
+        of_it = (charger, connector) + (
+            () if stretch.transaction is None else (stretch.transaction,)
+        )
         behind = 0.0
         for began, own_began in self._rows(_BEGAN, (stretch.transaction,)):
             behind = seconds(began) - seconds(own_began)
-        since, middle, until = (timestamp_of(seconds(one) - behind) for one in (stretch.since, at, stretch.until))
+        since, middle, until = (
+            timestamp_of(seconds(one) - behind) for one in (stretch.since, at, stretch.until)
+        )
         parts = (("ASC", since, until), ("DESC", since, middle), ("ASC", middle, until))
-        first, *around = (self._rows(readings[order], (*of_it, since, until)) for order, since, until in parts)
-        is_lifetime = stretch.transaction is None or not first or first[0][1] >= (stretch.begin_wh or 0)
+        first, *around = (
+            self._rows(readings[order], (*of_it, since, until)) for order, since, until in parts
+        )
+        is_lifetime = (
+            stretch.transaction is None or not first or first[0][1] >= (stretch.begin_wh or 0)
+        )
         for timestamp, wh in (row for part in around for row in part):
             by_ours = timestamp_of(seconds(timestamp) + behind)
             point = placed(stretch, by_ours, wh, is_lifetime=is_lifetime)
@@ -135,13 +184,21 @@ class Site:
 _BEGAN: Final = "SELECT start_time, own_start_time FROM tx WHERE id = ?"
 _ORDERS: Final = ("ASC", "DESC")
 _OF_TRANSACTION: Final = {
-    order: "SELECT timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND wh IS NOT NULL"  # noqa: S608
-    f" AND timestamp BETWEEN ? AND ? ORDER BY timestamp {order}, id {order} LIMIT 1"
+    order: (
+        "SELECT timestamp, wh FROM meter_val "  # noqa: S608
+        "WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND wh IS NOT NULL "
+        "AND timestamp BETWEEN ? AND ? "
+        f"ORDER BY timestamp {order}, id {order} LIMIT 1"
+    )
     for order in _ORDERS
 }
 _IDLE: Final = {
-    order: "SELECT timestamp, wh FROM (SELECT timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ?"  # noqa: S608
-    f" AND timestamp BETWEEN ? AND ? ORDER BY timestamp {order}, id {order} LIMIT {IDLE_READINGS})"
-    " WHERE wh IS NOT NULL LIMIT 1"
+    order: (
+        "SELECT timestamp, wh "  # noqa: S608
+        "FROM (SELECT timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? "
+        f"AND timestamp BETWEEN ? AND ? ORDER BY timestamp {order}, id {order} "
+        f"LIMIT {IDLE_READINGS}) "
+        "WHERE wh IS NOT NULL LIMIT 1"
+    )
     for order in _ORDERS
 }

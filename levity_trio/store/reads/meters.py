@@ -7,17 +7,27 @@ from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, by_name, given, read_page
+from levity_trio.store.reads.pages import (
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Wanted,
+    by_name,
+    given,
+    read_page,
+)
 from levity_trio.store.reads.shapes import Shape
 
 
 @record
 class Meter:
-    """A meter of the house, in use from `since` until `until`, with its class and that of its chargers in per cent.
+    """A meter of the house, in use from `since` until `until`, with its class and that of its
+    chargers in per cent.
 
-    It measures `chargers`; none: the whole site. After `digits` digits of whole kWh its register goes on at 0. If it
-    publishes over MQTT, it does so on `topic`: what its register shows, in `unit`, at a `path` of its JSON, or as a
-    plain number.
+    It measures `chargers`; none: the whole site. After `digits` digits of whole kWh its register
+    goes on at 0. If it publishes over MQTT, it does so on `topic`: what its register shows, in
+    `unit`, at a `path` of its JSON, or as a plain number.
     """
 
     id: int
@@ -38,7 +48,8 @@ class Meter:
 
 @record
 class MeterReading:
-    """What a meter showed at a time: value and unit as given, and the same in Wh. `source` is hand, csv or mqtt."""
+    """What a meter showed at a time: value and unit as given, and the same in Wh. `source` is hand,
+    csv or mqtt."""
 
     id: int
     meter: int
@@ -73,15 +84,22 @@ def meter(db: Database, number: int) -> Meter | None:
 
 def published(db: Database, now: str) -> list[Meter]:
     """Return the meters in use that publish over MQTT."""
-    return _METER.every(db, "FROM meter WHERE topic IS NOT NULL AND coalesce(until, '9999') > ? ORDER BY id", (now,))
+    return _METER.every(
+        db, "FROM meter WHERE topic IS NOT NULL AND coalesce(until, '9999') > ? ORDER BY id", (now,)
+    )
 
 
-def readings(db: Database, meter: int, wanted: Wanted, *, is_valid: bool | None = None) -> ListPage[MeterReading]:
-    """Return a page of the readings of a meter, the newest first; only valid or voided ones. Raises NoPage."""
+def readings(
+    db: Database, meter: int, wanted: Wanted, *, is_valid: bool | None = None
+) -> ListPage[MeterReading]:
+    """Return a page of the readings of a meter, the newest first; only valid or voided ones. Raises
+    NoPage."""
     conditions = given(("meter_id = ?", meter))
     if is_valid is not None:
         conditions.append(Condition(f"voided_at IS {'' if is_valid else 'NOT '}NULL"))
-    listing = Listing([Branch("meter_reading INDEXED BY meter_reading_all", conditions)], ("at", "id"))
+    listing = Listing(
+        [Branch("meter_reading INDEXED BY meter_reading_all", conditions)], ("at", "id")
+    )
     return read_page(db, listing, wanted, _READING.by_id(db, "meter_reading"))
 
 
@@ -92,13 +110,22 @@ def reading(db: Database, number: int) -> MeterReading | None:
 
 
 def contradictions(db: Database, reading: MeterReading) -> list[MeterReading]:
-    """Return the readings next to one that it contradicts: a higher one before, a lower one after."""
+    """Return the readings next to one that it contradicts: a higher one before, a lower one
+    after."""
     of_it = "FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL"
-    before = _READING.every(db, f"{of_it} AND at < ? ORDER BY at DESC LIMIT 1", (reading.meter, reading.at))
-    after = _READING.every(db, f"{of_it} AND at > ? ORDER BY at LIMIT 1", (reading.meter, reading.at))
-    return [other for other in before if other.wh > reading.wh] + [other for other in after if other.wh < reading.wh]
+    before = _READING.every(
+        db, f"{of_it} AND at < ? ORDER BY at DESC LIMIT 1", (reading.meter, reading.at)
+    )
+    after = _READING.every(
+        db, f"{of_it} AND at > ? ORDER BY at LIMIT 1", (reading.meter, reading.at)
+    )
+    return [other for other in before if other.wh > reading.wh] + [
+        other for other in after if other.wh < reading.wh
+    ]
 
 
 def _with_chargers(db: Database, one: Meter) -> Meter:
-    found = db.execute("SELECT cp_id FROM meter_charger WHERE meter_id = ? ORDER BY cp_id", (one.id,)).fetchall()
+    found = db.execute(
+        "SELECT cp_id FROM meter_charger WHERE meter_id = ? ORDER BY cp_id", (one.id,)
+    ).fetchall()
     return replace(one, chargers=[charger for (charger,) in found])

@@ -1,4 +1,5 @@
-"""The sessions of a household, as its drivers see them: open ones live, ended ones as a bill takes them."""
+"""The sessions of a household, as its drivers see them: open ones live, ended ones as a bill takes
+them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,12 @@ from levity_trio.billing.states import BillState
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.bill.own import OwnBill, own_bill
-from levity_trio.store.reads.billed import BilledTransaction, billed_rows, billed_transaction, numbers_of
+from levity_trio.store.reads.billed import (
+    BilledTransaction,
+    billed_rows,
+    billed_transaction,
+    numbers_of,
+)
 from levity_trio.store.reads.costs import DriversCost, costs_of
 from levity_trio.store.reads.curve import Curve, curve
 from levity_trio.store.reads.driving import Household, own_of
@@ -36,12 +42,13 @@ class DriversState(StrEnum):
 
 @record
 class DriversTransaction:
-    """A session of a household. `energy_wh` is what was delivered so far, or what a bill takes; null while in review.
+    """A session of a household. `energy_wh` is what was delivered so far, or what a bill takes;
+    null while in review.
 
-    `power_w` is that of an open one, as of `last_reading_at`. `cost` is null while it is in review, or without a
-    tariff; `price` is what a kWh of an open one costs now and next. `refused` is why the card might not charge: space,
-    chargers, spent, month, or the verdict; null if it might. `load` is what load management says of an open one, null
-    where nothing is short.
+    `power_w` is that of an open one, as of `last_reading_at`. `cost` is null while it is in review,
+    or without a tariff; `price` is what a kWh of an open one costs now and next. `refused` is why
+    the card might not charge: space, chargers, spent, month, or the verdict; null if it might.
+    `load` is what load management says of an open one, null where nothing is short.
     """
 
     id: int
@@ -62,8 +69,8 @@ class DriversTransaction:
 
 @record
 class DriversSession(DriversTransaction):
-    """A session of a household, and how its cost comes about. `card` is what the household calls its card, else the
-    tag."""
+    """A session of a household, and how its cost comes about. `card` is what the household calls
+    its card, else the tag."""
 
     card: str | None
     bill: OwnBill | None
@@ -99,7 +106,11 @@ def transactions(
     """
     if before is not None and not own_of(db, household, [before]):
         return None
-    place = None if before is None else db.execute("SELECT start_time, id FROM tx WHERE id = ?", (before,)).fetchone()
+    place = (
+        None
+        if before is None
+        else db.execute("SELECT start_time, id FROM tx WHERE id = ?", (before,)).fetchone()
+    )
     status = {None: None, True: ACTIVE, False: COMPLETED}[is_open]
     filters = Filters(status=status, account=household.account)
     page = numbers_of(db, filters, Wanted(limit=limit, cursor=place and cursor_of(place)))
@@ -110,17 +121,22 @@ def transactions(
 def transaction(
     db: Database, household: Household, number: int, now: datetime, *, is_billed: bool = True
 ) -> DriversSession | None:
-    """Return a session of a household, None for any other. Without its bill it costs less to read."""
+    """Return a session of a household, None for any other. Without its bill it costs less to
+    read."""
     found = billed_transaction(db, number)
     if found is None or household.account is None or found.account != household.account:
         return None
     bill = own_bill(db, number, household.account, household.rule, now) if is_billed else None
     cost = None if bill is None else costs_of(rows_of(db), *household, [number], now).get(number)
-    shown = _one(found, cost, Prices(rows_of(db), household.rule, household.account, now), says_to_driver(db))
+    shown = _one(
+        found, cost, Prices(rows_of(db), household.rule, household.account, now), says_to_driver(db)
+    )
     key = None if found.id_tag is None else household.rule.policy.key(found.id_tag)
     names = rows_of(db)(_CARD, (household.account, key))
     card = names[0][0] if names else found.id_tag
-    return DriversSession(**{field.name: getattr(shown, field.name) for field in fields(shown)}, card=card, bill=bill)
+    return DriversSession(
+        **{field.name: getattr(shown, field.name) for field in fields(shown)}, card=card, bill=bill
+    )
 
 
 def own_curve(db: Database, household: Household, number: int) -> Curve | None:
@@ -139,7 +155,10 @@ def _shown(
 
 
 def _one(
-    transaction: BilledTransaction, cost: DriversCost | None, prices: Prices, load: Mapping[int, str]
+    transaction: BilledTransaction,
+    cost: DriversCost | None,
+    prices: Prices,
+    load: Mapping[int, str],
 ) -> DriversTransaction:
     state = _STATES.get(transaction.bill, DriversState.ENDED)
     of_ended = None if state is DriversState.IN_REVIEW else transaction.energy_wh
@@ -155,7 +174,11 @@ def _one(
         last_reading_at=transaction.last_reading_at,
         state=state,
         cost=cost,
-        price=prices.begun(transaction.charger, transaction.start_time) if state is DriversState.OPEN else None,
-        refused=None if transaction.verdict in _MIGHT else transaction.verdict_reason or transaction.verdict.lower(),
+        price=prices.begun(transaction.charger, transaction.start_time)
+        if state is DriversState.OPEN
+        else None,
+        refused=None
+        if transaction.verdict in _MIGHT
+        else transaction.verdict_reason or transaction.verdict.lower(),
         load=load.get(transaction.id) if state is DriversState.OPEN else None,
     )

@@ -1,4 +1,5 @@
-"""What is missing before a month can be closed: what blocks, what comes later, and what its papers would lack."""
+"""What is missing before a month can be closed: what blocks, what comes later, and what its papers
+would lack."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ NAMED: Final = 20
 
 
 class Weight(StrEnum):
-    """What comes of it: the month cannot be closed; it comes on a later statement; or a paper lacks something."""
+    """What comes of it: the month cannot be closed; it comes on a later statement; or a paper lacks
+    something."""
 
     BLOCKS = "blocks"
     LATER = "later"
@@ -73,18 +75,22 @@ class MissingPiece:
 _BILLER: Final = "SELECT bank_account IS NOT NULL FROM biller ORDER BY id DESC LIMIT 1"
 _TARIFF: Final = "SELECT 1 FROM tariff_version WHERE withdrawn_at IS NULL LIMIT 1"
 _DOUBTFUL: Final = (
-    "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM cp CROSS JOIN tx INDEXED BY tx_by_end"  # noqa: S608
-    " ON cp_id = cp.id WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
-    f" AND {DOUBT}"
+    "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM cp "  # noqa: S608
+    "CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id "
+    "WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL "
+    f"AND {DOUBT}"
 )
 _MESSAGES: Final = (
     "SELECT count(*) FROM set_aside WHERE looked_at IS NULL AND received_at < ?"
     " AND cp_id NOT IN (SELECT id FROM hidden_cp)"
 )
-_WITHOUT_ADDRESS: Final = "FROM account WHERE coalesce(address, '') = '' AND since < ? AND coalesce(until, '9999') > ?"
+_WITHOUT_ADDRESS: Final = (
+    "FROM account WHERE coalesce(address, '') = '' AND since < ? AND coalesce(until, '9999') > ?"
+)
 _UNREAD: Final = (
-    "FROM meter WHERE since < ? AND coalesce(until, '9999') > ? AND NOT EXISTS (SELECT 1 FROM meter_reading"
-    " WHERE meter_id = meter.id AND voided_at IS NULL AND at >= ?)"
+    "FROM meter "
+    "WHERE since < ? AND coalesce(until, '9999') > ? AND NOT EXISTS (SELECT 1 FROM meter_reading "
+    "WHERE meter_id = meter.id AND voided_at IS NULL AND at >= ?)"
 )
 
 
@@ -105,7 +111,9 @@ def _blocking(rows: Rows, month: BillMonth, sums: DraftSums | None) -> Iterator[
     if month.state is MonthState.RUNNING:
         yield MissingPiece(code=Lack.NOT_OVER, weight=Weight.BLOCKS, at=month.until)
     if known is not None and known.open_month != Month.parse(month.month):
-        yield MissingPiece(code=Lack.EARLIER_MONTH, weight=Weight.BLOCKS, month=str(known.open_month))
+        yield MissingPiece(
+            code=Lack.EARLIER_MONTH, weight=Weight.BLOCKS, month=str(known.open_month)
+        )
     if not rows(_BILLER, ()):
         yield MissingPiece(code=Lack.NO_BILLER, weight=Weight.BLOCKS)
     if not rows(_TARIFF, ()):
@@ -114,7 +122,9 @@ def _blocking(rows: Rows, month: BillMonth, sums: DraftSums | None) -> Iterator[
         yield _counted(Lack.UNPRICED, Weight.BLOCKS, sums.unpriced, sums.unpriced_wh)
 
 
-def _later(db: Database, rows: Rows, month: BillMonth, sums: DraftSums | None) -> Iterator[MissingPiece]:
+def _later(
+    db: Database, rows: Rows, month: BillMonth, sums: DraftSums | None
+) -> Iterator[MissingPiece]:
     yield _counted(Lack.DOUBTFUL, Weight.LATER, *rows(_DOUBTFUL, (month.since, month.until))[0])
     ((messages,),) = rows(_MESSAGES, (month.until,))
     yield MissingPiece(code=Lack.MESSAGES, weight=Weight.LATER, count=messages)
@@ -145,9 +155,15 @@ def _counted(code: Lack, weight: Weight, count: int, energy_wh: int) -> MissingP
 def _named(rows: Rows, code: Lack, among: str, values: Sequence[Any]) -> MissingPiece:
     """Return households or meters, by their names."""
     ((count,),) = rows(f"SELECT count(*) {among}", values)
-    found = sorted(rows(f"SELECT id, name {among}", values), key=lambda row: in_order(row[1]))[:NAMED]
-    return _of_things(code, Weight.PAPER, [MissingSubject(id=str(key), name=name) for key, name in found], count)
+    found = sorted(rows(f"SELECT id, name {among}", values), key=lambda row: in_order(row[1]))[
+        :NAMED
+    ]
+    return _of_things(
+        code, Weight.PAPER, [MissingSubject(id=str(key), name=name) for key, name in found], count
+    )
 
 
-def _of_things(code: Lack, weight: Weight, things: Sequence[MissingSubject], count: int) -> MissingPiece:
+def _of_things(
+    code: Lack, weight: Weight, things: Sequence[MissingSubject], count: int
+) -> MissingPiece:
     return MissingPiece(code=code, weight=weight, count=count, things=tuple(things[:NAMED]))

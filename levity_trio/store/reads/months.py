@@ -35,8 +35,8 @@ class BillMonth:
 
     `from_wallets` is what of it the wallets of prepaid accounts pay; no statement asks for it.
 
-    Until it is closed, statements and amount are null, and charging sessions are all that ended in it. `held_back` are
-    those that wait for a person or a tariff; their energy is not counted.
+    Until it is closed, statements and amount are null, and charging sessions are all that ended in
+    it. `held_back` are those that wait for a person or a tariff; their energy is not counted.
     """
 
     month: str
@@ -56,7 +56,8 @@ class BillMonth:
 
 @record
 class HeldBackTransaction:
-    """A charging session that its statement does not ask for, and why: it waits for a review, or no tariff is known."""
+    """A charging session that its statement does not ask for, and why: it waits for a review, or no
+    tariff is known."""
 
     transaction: int
     account: int
@@ -72,16 +73,21 @@ class HeldBackTransaction:
 
 
 _CLOSED: Final = (
-    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0), max(currency)"
-    " FROM statement WHERE month = ? AND number IS NOT NULL"
+    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0), "
+    "max(currency) "
+    "FROM statement WHERE month = ? AND number IS NOT NULL"
 )
 _OF_CLOSED: Final = (
-    "SELECT coalesce(sum(kind IN ('session', 'free')), 0), coalesce(sum(energy_wh) FILTER (WHERE kind NOT IN"
-    " ('held back', 'unpriced')), 0), coalesce(sum(kind IN ('held back', 'unpriced')), 0)"
-    " FROM statement CROSS JOIN position ON statement_id = statement.id"
-    " WHERE statement.month = ? AND number IS NOT NULL"
+    "SELECT coalesce(sum(kind IN ('session', 'free')), 0), "
+    "coalesce(sum(energy_wh) FILTER (WHERE kind NOT IN ('held back', 'unpriced')), 0), "
+    "coalesce(sum(kind IN ('held back', 'unpriced')), 0) "
+    "FROM statement CROSS "
+    "JOIN position ON statement_id = statement.id "
+    "WHERE statement.month = ? AND number IS NOT NULL"
 )
-DOUBT: Final = f"(review IS NOT NULL OR judge_after IS NOT NULL OR coalesce(confidence, '') = '{DOUBTFUL}')"
+DOUBT: Final = (
+    f"(review IS NOT NULL OR judge_after IS NOT NULL OR coalesce(confidence, '') = '{DOUBTFUL}')"
+)
 """Whether the figure of a charging session waits for a person or for the judge."""
 _ENDED: Final = (
     f"SELECT count(*), coalesce(sum(energy_delivered) FILTER (WHERE NOT {DOUBT}), 0),"  # noqa: S608 - our own names
@@ -90,7 +96,11 @@ _ENDED: Final = (
 )
 _CLOSING: Final = "SELECT closed_at, closed_by FROM closing WHERE month = ? AND account_id IS NULL"
 _HELD_BACK: Final = Shape(
-    HeldBackTransaction, account="statement.account_id", name="account.name", charger="position.cp_id", tag="id_tag"
+    HeldBackTransaction,
+    account="statement.account_id",
+    name="account.name",
+    charger="position.cp_id",
+    tag="id_tag",
 ).beside(reason="told")
 _ASKED_FOR_LATER: Final = (
     "FROM statement CROSS JOIN position ON statement_id = statement.id"
@@ -100,8 +110,11 @@ _ASKED_FOR_LATER: Final = (
 )
 
 
-def months(db: Database, zone: tzinfo, now: datetime, before: str | None, most: int) -> list[BillMonth]:
-    """Return the months since billing began, the newest first, those before a month; none before `bill begin`."""
+def months(
+    db: Database, zone: tzinfo, now: datetime, before: str | None, most: int
+) -> list[BillMonth]:
+    """Return the months since billing began, the newest first, those before a month; none before
+    `bill begin`."""
     rows = rows_of(db)
     known = begun(rows)
     if known is None:

@@ -19,10 +19,11 @@ _SET: Final = "2020"
 
 @record
 class MqttState:
-    """The broker of MQTT: connected or not, and since when. `problem` is why not, or why it takes no facts.
+    """The broker of MQTT: connected or not, and since when. `problem` is why not, or why it takes
+    no facts.
 
-    `waiting` counts the facts that it has not acknowledged; the first of them is from `waiting_since`. It last
-    acknowledged facts at `moved_at`.
+    `waiting` counts the facts that it has not acknowledged; the first of them is from
+    `waiting_since`. It last acknowledged facts at `moved_at`.
     """
 
     broker: str
@@ -43,7 +44,8 @@ class Progress(NamedTuple):
 
 @record(kw_only=False)
 class Page:
-    """The facts after what the broker has. `pruned` counts those before them that are kept no longer."""
+    """The facts after what the broker has. `pruned` counts those before them that are kept no
+    longer."""
 
     progress: Progress
     pruned: int
@@ -70,8 +72,8 @@ def state(db: Database) -> MqttState | None:
 
 
 def next_page(db: Database, known: Progress, limit: int) -> Page | None:
-    """Return the next facts for the broker; None if MQTT was never used. A position that is not the known one any more
-    was set back, or by another server."""
+    """Return the next facts for the broker; None if MQTT was never used. A position that is not the
+    known one any more was set back, or by another server."""
     for (position,) in db.execute("SELECT position FROM mqtt").fetchall():
         progress = known if known.stored == position else Progress(position, position)
         pruned = max(0, before_oldest(db) - progress.reached)
@@ -80,11 +82,14 @@ def next_page(db: Database, known: Progress, limit: int) -> Page | None:
 
 
 def before(db: Database, since: str) -> tuple[int, bool]:
-    """Return the position before the first fact at or after a time, and whether older ones are kept no longer."""
+    """Return the position before the first fact at or after a time, and whether older ones are kept
+    no longer."""
     early = stamp(datetime.fromisoformat(since) - _MARGIN)
     older = db.execute(
         "SELECT id FROM event WHERE at < ? AND at >= ? ORDER BY id DESC LIMIT 1", (early, _SET)
     ).fetchall()
     start = int(older[0][0]) if older else before_oldest(db)
-    first = db.execute("SELECT id FROM event WHERE id > ? AND at >= ? ORDER BY id LIMIT 1", (start, since)).fetchall()
+    first = db.execute(
+        "SELECT id FROM event WHERE id > ? AND at >= ? ORDER BY id LIMIT 1", (start, since)
+    ).fetchall()
     return (int(first[0][0]) - 1 if first else newest(db)), not older and start > 0

@@ -1,4 +1,5 @@
-"""What a household owes or has left, and what its months come to: the present one so far, and the one before."""
+"""What a household owes or has left, and what its months come to: the present one so far, and the
+one before."""
 
 from __future__ import annotations
 
@@ -15,7 +16,15 @@ from levity_trio.store.billing.drafting import Drafter, Plan, Terms, due, newest
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.rows import taxes_of
-from levity_trio.store.billing.statements import FIGURES, OF_POSITION, UNASKED, Figures, PositionRow, Printed, printed
+from levity_trio.store.billing.statements import (
+    FIGURES,
+    OF_POSITION,
+    UNASKED,
+    Figures,
+    PositionRow,
+    Printed,
+    printed,
+)
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.bill.shape import BillTax
@@ -24,21 +33,26 @@ from levity_trio.store.reads.wallets import WalletRow, wallet
 from levity_trio.wire.times import in_zone, stamp
 
 _CLOSED: Final = f"SELECT id, number, {', '.join(FIGURES)} FROM statement"  # noqa: S608 - our own names
-_OF_MONTH: Final = f"{_CLOSED} WHERE account_id = ? AND month = ? AND number IS NOT NULL ORDER BY number"
+_OF_MONTH: Final = (
+    f"{_CLOSED} WHERE account_id = ? AND month = ? AND number IS NOT NULL ORDER BY number"
+)
 _POSITIONS: Final = f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ?"  # noqa: S608
 _NEWEST: Final = (
-    "SELECT id FROM statement WHERE account_id = ? AND number IS NOT NULL AND total > 0 AND is_carried = 0"
-    " ORDER BY number DESC LIMIT 1"
+    "SELECT id FROM statement "
+    "WHERE account_id = ? AND number IS NOT NULL AND total > 0 AND is_carried = 0 "
+    "ORDER BY number DESC LIMIT 1"
 )
 
 
 @record
 class MonthsBill:
-    """A statement of a month, or (`statement` null) what it would say by what is known now. Amounts are minor units.
+    """A statement of a month, or (`statement` null) what it would say by what is known now. Amounts
+    are minor units.
 
-    `sessions`, `base_fee` and `corrections` are sums of lines, net or gross as `prices` says. `charged` is what all of
-    it comes to with tax, `from_wallet` what of that the wallet pays. With `carried_in`, what earlier statements left,
-    the rest is `total`; if that is carried, it asks for nothing.
+    `sessions`, `base_fee` and `corrections` are sums of lines, net or gross as `prices` says.
+    `charged` is what all of it comes to with tax, `from_wallet` what of that the wallet pays. With
+    `carried_in`, what earlier statements left, the rest is `total`; if that is carried, it asks for
+    nothing.
     """
 
     statement: int | None
@@ -57,9 +71,11 @@ class MonthsBill:
 
 @record
 class MonthOfHousehold:
-    """A month of a household. One that is not closed has what is known so far, with its whole base fee.
+    """A month of a household. One that is not closed has what is known so far, with its whole base
+    fee.
 
-    `held_back` are sessions that are being checked, or have no tariff; no statement asks for them yet.
+    `held_back` are sessions that are being checked, or have no tariff; no statement asks for them
+    yet.
     """
 
     month: str
@@ -71,7 +87,8 @@ class MonthOfHousehold:
 
 
 class Owing(NamedTuple):
-    """How a household stands, its months, who bills, and the newest statement that asked it to pay."""
+    """How a household stands, its months, who bills, and the newest statement that asked it to
+    pay."""
 
     wallet: WalletRow
     months: list[MonthOfHousehold]
@@ -88,7 +105,8 @@ class _Bill(NamedTuple):
 
 
 def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None:
-    """Return what an account owes or has left, None if there is none. Its months are those since billing began."""
+    """Return what an account owes or has left, None if there is none. Its months are those since
+    billing began."""
     rows = rows_of(db)
     stands, biller = wallet(db, account), newest_biller(rows)
     if stands is None:
@@ -99,7 +117,9 @@ def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None
     return Owing(stands, months, None if biller is None else biller.owner, next(iter(asked), None))
 
 
-def _months(rows: Rows, account: int, known: Begun, rule: Rule, now: datetime) -> Iterator[MonthOfHousehold]:
+def _months(
+    rows: Rows, account: int, known: Begun, rule: Rule, now: datetime
+) -> Iterator[MonthOfHousehold]:
     """Yield the present month, and the one before."""
     present = Month.of(in_zone(now, rule.zone).date())
     for month in (present, present.before):
@@ -111,12 +131,16 @@ def _months(rows: Rows, account: int, known: Begun, rule: Rule, now: datetime) -
 
 def _closed(rows: Rows, account: int, month: Month) -> Iterator[_Bill]:
     for found, number, *figures in rows(_OF_MONTH, (account, str(month))):
-        yield _Bill(number, Figures(*figures), [PositionRow(*row) for row in rows(_POSITIONS, (found,))])
+        yield _Bill(
+            number, Figures(*figures), [PositionRow(*row) for row in rows(_POSITIONS, (found,))]
+        )
 
 
-def _drafted(rows: Rows, account: int, known: Begun, month: Month, rule: Rule, now: datetime) -> Iterator[_Bill]:
-    """Yield what the statements of a month that is not closed would say. What earlier months left over is in the first
-    of these months."""
+def _drafted(
+    rows: Rows, account: int, known: Begun, month: Month, rule: Rule, now: datetime
+) -> Iterator[_Bill]:
+    """Yield what the statements of a month that is not closed would say. What earlier months left
+    over is in the first of these months."""
     is_first = month == known.open_month
     begins = known if is_first else known._replace(on=max(known.on, month.first_day))
     until = stamp(min(now, month.until(rule.zone)))
@@ -151,7 +175,8 @@ def _bill(bill: _Bill) -> MonthsBill:
         base_fee=_sum(bill.positions, Kind.BASE_FEE),
         corrections=_sum(bill.positions, Kind.CORRECTION),
         taxes=tuple(
-            BillTax(rate=f"{one.rate:f}", net=one.net, tax=one.tax, gross=one.gross) for one in taxes_of(figures.taxes)
+            BillTax(rate=f"{one.rate:f}", net=one.net, tax=one.tax, gross=one.gross)
+            for one in taxes_of(figures.taxes)
         ),
         charged=figures.charged,
         from_wallet=figures.charged + figures.carried_in - figures.total,

@@ -1,4 +1,5 @@
-"""The transactions of an account, and those of nobody, page by page, and why a transaction is whose it is."""
+"""The transactions of an account, and those of nobody, page by page, and why a transaction is whose
+it is."""
 
 from __future__ import annotations
 
@@ -18,8 +19,10 @@ from levity_trio.store.reads.transactions import Filters, Transaction, transacti
 
 HIGHEST_CHARACTER: Final = "\U0010ffff"
 _FORMS: Final = (
-    "SELECT folded_tag, id_tag FROM tx INDEXED BY tx_by_folded_tag WHERE (folded_tag, id_tag) > (?, ?)"
-    " AND folded_tag <= ? ORDER BY folded_tag, id_tag LIMIT 1"
+    "SELECT folded_tag, id_tag "
+    "FROM tx INDEXED BY tx_by_folded_tag "
+    "WHERE (folded_tag, id_tag) > (?, ?) AND folded_tag <= ? "
+    "ORDER BY folded_tag, id_tag LIMIT 1"
 )
 _GROUNDS: Final = "SELECT tx_id, ground, is_outside FROM booked WHERE tx_id IN ({})"
 
@@ -42,8 +45,8 @@ def is_of_household(db: Database, key: str, at: str) -> bool:
 
 @record
 class OwnedTransaction:
-    """A transaction of an account. `ground` is hand, tag, connector or charger; `outside` is whether the account was
-    not open at its start."""
+    """A transaction of an account. `ground` is hand, tag, connector or charger; `outside` is
+    whether the account was not open at its start."""
 
     ground: str
     outside: bool
@@ -77,10 +80,18 @@ def owned(db: Database, number: int, rule: OwnershipRule) -> Ownership | None:
 
 
 def transactions_of(db: Database, filters: Filters, wanted: Wanted) -> ListPage[OwnedTransaction]:
-    """Return a page of the transactions of an account, the newest first, each with its ground. Raises NoPage."""
+    """Return a page of the transactions of an account, the newest first, each with its ground.
+    Raises NoPage."""
     page = numbers_of(db, filters, wanted)
-    found = db.execute(_GROUNDS.format(marks(page.data)), tuple(page.data)).fetchall() if page.data else []
-    grounds = {number: {"ground": ground, "outside": bool(is_outside)} for number, ground, is_outside in found}
+    found = (
+        db.execute(_GROUNDS.format(marks(page.data)), tuple(page.data)).fetchall()
+        if page.data
+        else []
+    )
+    grounds = {
+        number: {"ground": ground, "outside": bool(is_outside)}
+        for number, ground, is_outside in found
+    }
     rows = transaction_rows(db, page.data)
     return page.of_rows([OwnedTransaction(**grounds[one.id], transaction=one) for one in rows])
 
@@ -95,7 +106,8 @@ def unowned(db: Database, filters: Filters, wanted: Wanted) -> ListPage[Transact
 
 
 def forms_as_sent(db: Database, key: str, policy: Policy) -> Iterator[str]:
-    """Yield the tags of transactions, as sent, with this normal form. They begin with it, or are it."""
+    """Yield the tags of transactions, as sent, with this normal form. They begin with it, or are
+    it."""
     last: Row | None = (key, "")
     highest = key if policy.strip is None else key + HIGHEST_CHARACTER
     while last is not None:

@@ -1,10 +1,11 @@
 """Pages of a list: the rows, how many there are, and where the next page begins.
 
-The total is exact up to MOST_COUNTED, because counting costs a look at each row. A page is chosen by its number within
-these, or by a cursor at any depth. A cursor holds the sort key of the last row, so rows that are added meanwhile move
-nothing.
+The total is exact up to MOST_COUNTED, because counting costs a look at each row. A page is chosen
+by its number within these, or by a cursor at any depth. A cursor holds the sort key of the last
+row, so rows that are added meanwhile move nothing.
 
-What no index has in order is sorted here, by the keys of its rows alone: MOST_SORTED of them at most.
+What no index has in order is sorted here, by the keys of its rows alone: MOST_SORTED of them at
+most.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ MOST_SORTED: Final = 10_000
 
 
 class NoPage(Exception):
-    """There is no such page: its number is too high, or its cursor is not one of ours. `field` says which."""
+    """There is no such page: its number is too high, or its cursor is not one of ours. `field` says
+    which."""
 
     def __init__(self, field: str, words: str) -> None:
         super().__init__(words)
@@ -63,7 +65,9 @@ class ListPage(Generic[T]):
 
     def of_rows(self, rows: list[U]) -> ListPage[U]:
         """Return the same page with these rows in place of its own."""
-        return ListPage(rows, self.page, self.limit, self.total, self.total_at_least, self.next_cursor)
+        return ListPage(
+            rows, self.page, self.limit, self.total, self.total_at_least, self.next_cursor
+        )
 
 
 class Condition(NamedTuple):
@@ -87,8 +91,8 @@ Value = int | str | None
 class Sort(NamedTuple):
     """Another order of a list than that of its keys, which decide between equal values.
 
-    `value` is an expression of SQL, or a function that returns the values of rows by their keys. Of more than `most`
-    rows there is no such order.
+    `value` is an expression of SQL, or a function that returns the values of rows by their keys. Of
+    more than `most` rows there is no such order.
     """
 
     value: str | Callable[[Sequence[Row]], Sequence[Value]]
@@ -99,21 +103,32 @@ class Sort(NamedTuple):
         """Return all keys of a list in this order, each after its value. Raises NoPage."""
         order = listing.order if callable(self.value) else (self.value, *listing.order)
         every = replace(listing, order=order, sort=None)
-        found = [_keys(db, every, branch, None, self.most + 1, is_ordered=False) for branch in listing.branches]
+        found = [
+            _keys(db, every, branch, None, self.most + 1, is_ordered=False)
+            for branch in listing.branches
+        ]
         return self.of_keys([*chain.from_iterable(found)])
 
     def of_keys(self, keys: Sequence[Row]) -> list[Row]:
         """Return keys that were read, each after its value. Raises NoPage."""
         if len(keys) > self.most:
-            raise NoPage("sort", Told("there are more than {1} to be sorted; narrow the filter", self.most))
+            raise NoPage(
+                "sort", Told("there are more than {1} to be sorted; narrow the filter", self.most)
+            )
         if not callable(self.value):
             return [("" if value is None else value, *key) for value, *key in keys]
         values = self.value(keys)
-        return [("" if value is None else value, *key) for value, key in zip(values, keys, strict=True)]
+        return [
+            ("" if value is None else value, *key) for value, key in zip(values, keys, strict=True)
+        ]
 
     def ordered(self, keys: Iterable[Row], *, is_newest_first: bool) -> list[Row]:
         """Return keys with their values in this order."""
-        every = sorted(keys, key=lambda key: [(isinstance(one, str), one) for one in key[1:]], reverse=is_newest_first)
+        every = sorted(
+            keys,
+            key=lambda key: [(isinstance(one, str), one) for one in key[1:]],
+            reverse=is_newest_first,
+        )
         return in_order_of(every, lambda key: key[0], is_descending=self.is_descending)
 
 
@@ -124,7 +139,9 @@ def in_order_of(found: Iterable[T], value: Callable[[T], Value], *, is_descendin
         its = value(one)
         return (True, in_order(its)) if isinstance(its, str) else (False, its or 0)
 
-    return sorted(sorted(found, key=place, reverse=is_descending), key=lambda one: value(one) in (None, ""))
+    return sorted(
+        sorted(found, key=place, reverse=is_descending), key=lambda one: value(one) in (None, "")
+    )
 
 
 def sort_by(columns: Mapping[str, str], asked: str | None) -> Sort | None:
@@ -136,11 +153,12 @@ def sort_by(columns: Mapping[str, str], asked: str | None) -> Sort | None:
 
 @record(kw_only=False)
 class Listing:
-    """The keys of a list: `order` are their columns, which every branch has; no two rows have the same.
+    """The keys of a list: `order` are their columns, which every branch has; no two rows have the
+    same.
 
-    If an index holds these columns and those of the conditions, a page costs the same in a large table. An index that
-    begins with charger and connector gives the rows of one connector in order, but not those of a charger: there each
-    connector is a branch.
+    If an index holds these columns and those of the conditions, a page costs the same in a large
+    table. An index that begins with charger and connector gives the rows of one connector in order,
+    but not those of a charger: there each connector is a branch.
     """
 
     branches: Sequence[Branch]
@@ -150,8 +168,11 @@ class Listing:
     """Its order, if that is not the one of its keys. The rows are then read by (value, *key)."""
 
 
-def by_name(source: str, conditions: Sequence[Condition] = (), name: str = "name", sort: Sort | None = None) -> Listing:
-    """Return a list by names, in their natural order, which no index has: in a site they are hundreds."""
+def by_name(
+    source: str, conditions: Sequence[Condition] = (), name: str = "name", sort: Sort | None = None
+) -> Listing:
+    """Return a list by names, in their natural order, which no index has: in a site they are
+    hundreds."""
     in_their_order = sort or Sort(name, most=HIGHEST_NUMBER - 1)
     return Listing([Branch(source, conditions)], is_newest_first=False, sort=in_their_order)
 
@@ -163,18 +184,24 @@ def given(*pairs: tuple[str, object]) -> list[Condition]:
 
 def equal(**columns: Value) -> Condition:
     """Return the condition that all columns have these values."""
-    sql = " AND ".join(f"{name} IS NULL" if value is None else f"{name} = ?" for name, value in columns.items())
+    sql = " AND ".join(
+        f"{name} IS NULL" if value is None else f"{name} = ?" for name, value in columns.items()
+    )
     return Condition(sql, tuple(value for value in columns.values() if value is not None))
 
 
-def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Row], T]) -> ListPage[T]:
+def read_page(
+    db: Database, listing: Listing, wanted: Wanted, item: Callable[[Row], T]
+) -> ListPage[T]:
     """Read one page. `item` loads what a key identifies. Raises NoPage."""
     if listing.sort is not None:
         return page_of_sorted(listing.sort.read(db, listing), listing, listing.sort, wanted, item)
     after = None if wanted.cursor is None else key_of(wanted.cursor, len(listing.order))
     skipped = 0 if after is not None else (wanted.page - 1) * wanted.limit
     if skipped + wanted.limit > MOST_COUNTED:
-        raise NoPage("page", Told("pages by number end with row {1}; go on with next_cursor", MOST_COUNTED))
+        raise NoPage(
+            "page", Told("pages by number end with row {1}; go on with next_cursor", MOST_COUNTED)
+        )
     most = skipped + wanted.limit + 1
     by_branch = [_keys(db, listing, branch, after, most) for branch in listing.branches]
     keys = list(islice(merge(*by_branch, reverse=listing.is_newest_first), skipped, most))
@@ -195,7 +222,9 @@ def page_of_sorted(
 ) -> ListPage[T]:
     """Return one page of rows whose keys, with their values, were all read. Raises NoPage."""
     after = None if wanted.cursor is None else key_of(wanted.cursor, 1 + len(listing.order))
-    every = sort.ordered({*found, *(() if after is None else (after,))}, is_newest_first=listing.is_newest_first)
+    every = sort.ordered(
+        {*found, *(() if after is None else (after,))}, is_newest_first=listing.is_newest_first
+    )
     begin = (wanted.page - 1) * wanted.limit if after is None else every.index(after) + 1
     keys = every[begin : begin + wanted.limit]
     total = len(found)
@@ -210,7 +239,13 @@ def page_of_sorted(
 
 
 def _keys(
-    db: Database, listing: Listing, branch: Branch, after: Row | None, most: int, *, is_ordered: bool = True
+    db: Database,
+    listing: Listing,
+    branch: Branch,
+    after: Row | None,
+    most: int,
+    *,
+    is_ordered: bool = True,
 ) -> list[Row]:
     """Return the first keys of a branch after a cursor, in order."""
     order, conditions = ", ".join(listing.order), branch.conditions
@@ -239,7 +274,9 @@ def _count(db: Database, listing: Listing) -> int:
 
 def and_all(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ...]]:
     """Return what is added to a WHERE clause so that these conditions hold, too, and its values."""
-    return "".join(f" AND {one.sql}" for one in conditions), tuple(value for one in conditions for value in one.values)
+    return "".join(f" AND {one.sql}" for one in conditions), tuple(
+        value for one in conditions for value in one.values
+    )
 
 
 def where(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ...]]:
@@ -247,7 +284,9 @@ def where(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ...]]:
     if not conditions:
         return "", ()
     clause = " AND ".join(condition.sql for condition in conditions)
-    return f" WHERE {clause}", tuple(value for condition in conditions for value in condition.values)
+    return f" WHERE {clause}", tuple(
+        value for condition in conditions for value in condition.values
+    )
 
 
 # Cursors
@@ -263,7 +302,9 @@ HIGHEST_NUMBER: Final = 2**63 - 1
 
 
 def _is_value(one: object) -> bool:
-    return isinstance(one, str) or (isinstance(one, int) and -HIGHEST_NUMBER <= one <= HIGHEST_NUMBER)
+    return isinstance(one, str) or (
+        isinstance(one, int) and -HIGHEST_NUMBER <= one <= HIGHEST_NUMBER
+    )
 
 
 def key_of(cursor: str, parts: int) -> Row:

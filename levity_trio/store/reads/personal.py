@@ -1,5 +1,5 @@
-"""What is known of an account besides its transactions, entries and statements, and what stands in the way of deleting
-it.
+"""What is known of an account besides its transactions, entries and statements, and what stands in
+the way of deleting it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ from levity_trio.store.ownership import Owners
 from levity_trio.store.reads import accounts, users, wallets
 from levity_trio.store.reads.accounts import Account, Vehicle
 from levity_trio.store.reads.belongings import Belonging, belongings_of
-from levity_trio.store.reads.messages import MessageRow, RecipientRow, messages_of_account, recipients_of
+from levity_trio.store.reads.messages import (
+    MessageRow,
+    RecipientRow,
+    messages_of_account,
+    recipients_of,
+)
 from levity_trio.store.reads.owned import OwnershipRule
 from levity_trio.store.reads.reports import Report, Wanted, reports
 from levity_trio.store.reads.shapes import Shape, rows_of
@@ -39,14 +44,16 @@ from levity_trio.wire.times import in_zone, stamp
 NAMED: Final = 5
 MOST_MESSAGES: Final = 10_000
 _STILL: Final = (
-    "SELECT what, coalesce(id_tag, key), conn_id FROM ownership WHERE account_id = ? AND voided_at IS NULL"
-    " AND coalesce(until, '9999') > ? ORDER BY id"
+    "SELECT what, coalesce(id_tag, key), conn_id FROM ownership "
+    "WHERE account_id = ? AND voided_at IS NULL AND coalesce(until, '9999') > ? "
+    "ORDER BY id"
 )
 _OPEN: Final = "SELECT id FROM tx INDEXED BY tx_open WHERE status = 'Active'"
 
 
 class Obstacle(NamedTuple):
-    """Why nothing personal is deleted yet, and what to do. Work that is not billed may be left so."""
+    """Why nothing personal is deleted yet, and what to do. Work that is not billed may be left
+    so."""
 
     words: str
     may_be_forced: bool = False
@@ -64,7 +71,8 @@ class _Moment(NamedTuple):
 class PersonalDeletion:
     """What was personal of an account was deleted, by whom and why.
 
-    Closed statements keep their names for `keep_years` after their month. `named_statements` still have them.
+    Closed statements keep their names for `keep_years` after their month. `named_statements` still
+    have them.
     """
 
     account: int
@@ -76,8 +84,9 @@ class PersonalDeletion:
 
 
 _NAMED_STATEMENTS: Final = (
-    "(SELECT count(*) FROM statement JOIN statement_party ON statement_id = statement.id"
-    " WHERE statement.account_id = personal_deletion.account_id AND number IS NOT NULL AND party IS NOT NULL)"
+    "(SELECT count(*) FROM statement JOIN statement_party ON statement_id = statement.id WHERE "
+    "statement.account_id = personal_deletion.account_id AND number IS NOT NULL AND party IS NOT "
+    "NULL)"
 )
 _DELETION: Final = Shape(PersonalDeletion, account="account_id", named_statements=_NAMED_STATEMENTS)
 
@@ -88,8 +97,11 @@ def deletion(db: Database, account: int) -> PersonalDeletion | None:
     return found[0] if found else None
 
 
-def obstacles(db: Database, account: int, rule: OwnershipRule, now: datetime, zone: ZoneInfo) -> list[Obstacle]:
-    """Return what is in the way, in the order in which it is to be done; nothing for an unknown account."""
+def obstacles(
+    db: Database, account: int, rule: OwnershipRule, now: datetime, zone: ZoneInfo
+) -> list[Obstacle]:
+    """Return what is in the way, in the order in which it is to be done; nothing for an unknown
+    account."""
     rows = rows_of(db)
     ends = rows("SELECT until FROM account WHERE id = ?", (account,))
     if not ends:
@@ -97,7 +109,13 @@ def obstacles(db: Database, account: int, rule: OwnershipRule, now: datetime, zo
     until = ends[0][0]
     if until is None or until > stamp(now):
         words = Told("it is open; close it: levity-trio household close {1}", account)
-        return [Obstacle(words if until is None else Told("it is open until {1}; wait until then", Moment(until)))]
+        return [
+            Obstacle(
+                words
+                if until is None
+                else Told("it is open until {1}; wait until then", Moment(until))
+            )
+        ]
     owners = rule.owners(db)
     return [
         *_still_owned(rows, account, now),
@@ -118,7 +136,9 @@ _OWNED: Final = N_(
 
 def _still_owned(rows: Rows, account: int, now: datetime) -> Iterator[Obstacle]:
     for what, key, connector in rows(_STILL, (account, stamp(now))):
-        option = {"tag": f"--card {key}", "space": f"--charger {key}", "vehicle": f"--car {key}"}[what]
+        option = {"tag": f"--card {key}", "space": f"--charger {key}", "vehicle": f"--car {key}"}[
+            what
+        ]
         of_charger = f" --connector {connector}" if connector else ""
         words = f"levity-trio household take {account} {option}{of_charger}"
         yield Obstacle(Told(_OWNED[what], words))
@@ -127,12 +147,15 @@ def _still_owned(rows: Rows, account: int, now: datetime) -> Iterator[Obstacle]:
 def _charging(rows: Rows, account: int, owners: Owners) -> Iterator[Obstacle]:
     opened = [number for (number,) in rows(_OPEN, ())]
     for number in _of_account(opened, account, owners):
-        words = Told("its session {1} is open; wait for its end, or close it: levity-trio close {1}", number)
+        words = Told(
+            "its session {1} is open; wait for its end, or close it: levity-trio close {1}", number
+        )
         yield Obstacle(words)
 
 
 def _unbilled(rows: Rows, account: int, rule: OwnershipRule, moment: _Moment) -> Iterator[Obstacle]:
-    """Yield what its next statement would say. One that ends within the open month is billed early, if all fits."""
+    """Yield what its next statement would say. One that ends within the open month is billed early,
+    if all fits."""
     known = begun(rows)
     if known is None:
         return
@@ -146,8 +169,12 @@ def _unbilled(rows: Rows, account: int, rule: OwnershipRule, moment: _Moment) ->
         if len(every) > NAMED:
             named = Told("{1} and more", named)
         early = replace(plan, until=stamp(moment.until)) if last == month else None
-        how = _how_to_bill(month, account, None if early is None else _positions(rows, early, account) == every)
-        yield Obstacle(Told("it is not billed for: {1}; bill it: {2}", named, how), may_be_forced=True)
+        how = _how_to_bill(
+            month, account, None if early is None else _positions(rows, early, account) == every
+        )
+        yield Obstacle(
+            Told("it is not billed for: {1}; bill it: {2}", named, how), may_be_forced=True
+        )
 
 
 def _positions(rows: Rows, plan: Plan, account: int) -> list[Told]:
@@ -158,15 +185,16 @@ def _positions(rows: Rows, plan: Plan, account: int) -> list[Told]:
 
 
 def _how_to_bill(month: Month, account: int, is_all_early: bool | None) -> str:
-    """Return the command. `is_all_early`: whether an early bill has all of it; None: it cannot be billed early."""
+    """Return the command. `is_all_early`: whether an early bill has all of it; None: it cannot be
+    billed early."""
     command = f"levity-trio bill close {month}"
     if is_all_early is None:
         return command
     if is_all_early:
         return f"{command} --household {account}"
     return Told(
-        "{1}, when {2} is over; an early bill would not have all of it, because some ended after the household did;"
-        " move its end: levity-trio household close {3} --until TIME",
+        "{1}, when {2} is over; an early bill would not have all of it, because some ended after "
+        "the household did; move its end: levity-trio household close {3} --until TIME",
         *(command, str(month), account),
     )
 
@@ -174,24 +202,38 @@ def _how_to_bill(month: Month, account: int, is_all_early: bool | None) -> str:
 def _owing(rows: Rows, account: int) -> Iterator[Obstacle]:
     standing = standing_of(rows, account)
     if standing.reserved:
-        words = Told("its charging was not charged to its wallet yet; confirm or correct what waits for a review")
+        words = Told(
+            "its charging was not charged to its wallet yet; confirm or correct what waits for a "
+            "review"
+        )
         yield Obstacle(words)
     currency = currency_of(rows)
     if standing.balance and currency is not None:
         told = Amount(units(abs(standing.balance), CURRENCIES[currency]), currency)
         if standing.balance < 0:
-            yield Obstacle(Told("it owes {1}; enter the payment: levity-trio wallet pay {2}", told, account))
+            yield Obstacle(
+                Told("it owes {1}; enter the payment: levity-trio wallet pay {2}", told, account)
+            )
         else:
-            yield Obstacle(Told("it has {1} in its favour; pay it out: levity-trio wallet refund {2}", told, account))
+            yield Obstacle(
+                Told(
+                    "it has {1} in its favour; pay it out: levity-trio wallet refund {2}",
+                    told,
+                    account,
+                )
+            )
 
 
 def _of_account(transactions: Sequence[int], account: int, owners: Owners) -> list[int]:
-    return [number for number, owner in owners.decide(transactions).items() if owner.account == account]
+    return [
+        number for number, owner in owners.decide(transactions).items() if owner.account == account
+    ]
 
 
 @record
 class OwnName:
-    """What a household itself calls a tag, by its normal form, or a vehicle, by its number (`key`)."""
+    """What a household itself calls a tag, by its normal form, or a vehicle, by its number
+    (`key`)."""
 
     what: str
     key: str
@@ -204,8 +246,9 @@ _OWN_NAME: Final = Shape(OwnName)
 
 @record
 class About:
-    """An account, what belonged to it and when, what its tags were while they were its own, and what it called them and
-    its vehicles. Its drivers, their log-ins, what they reported, and whom of it messages were sent to."""
+    """An account, what belonged to it and when, what its tags were while they were its own, and
+    what it called them and its vehicles. Its drivers, their log-ins, what they reported, and whom
+    of it messages were sent to."""
 
     account: Account
     belongings: list[Belonging]
@@ -228,13 +271,18 @@ def about(db: Database, account: int, policy: Policy) -> About | None:
     if row is None:
         return None
     belongings = belongings_of(db, account)
-    vehicles = [accounts.vehicle(db, one) for one in sorted({one.vehicle for one in belongings if one.vehicle})]
+    vehicles = [
+        accounts.vehicle(db, one)
+        for one in sorted({one.vehicle for one in belongings if one.vehicle})
+    ]
     return About(
         account=row,
         belongings=belongings,
         tags=list(_tags(db, belongings, policy)),
         vehicles=[one for one in vehicles if one is not None],
-        own_names=_OWN_NAME.every(db, "FROM own_name WHERE account_id = ? ORDER BY what, key", (account,)),
+        own_names=_OWN_NAME.every(
+            db, "FROM own_name WHERE account_id = ? ORDER BY what, key", (account,)
+        ),
         wallet=wallets.wallet(db, account),
         terms=wallets.terms(db, account),
         drivers=users.drivers_of(db, account),
@@ -249,12 +297,21 @@ def about(db: Database, account: int, policy: Policy) -> About | None:
 def _tags(db: Database, belongings: Sequence[Belonging], policy: Policy) -> Iterator[TagRow]:
     owned = [one for one in belongings if one.tag is not None and one.voided_at is None]
     for key in sorted({policy.key(one.tag) for one in owned if one.tag is not None}):
-        spans = [(one.since, one.until or "9999") for one in owned if one.tag and policy.key(one.tag) == key]
+        spans = [
+            (one.since, one.until or "9999")
+            for one in owned
+            if one.tag and policy.key(one.tag) == key
+        ]
         for row in periods(db, key):
-            if any(row.created_at < until and (row.ended_at or "9999") > since for since, until in spans):
+            if any(
+                row.created_at < until and (row.ended_at or "9999") > since
+                for since, until in spans
+            ):
                 yield row
 
 
 def decided(db: Database, transactions: Sequence[int]) -> list[tuple[int, TransactionEvent]]:
     """Return what people decided about some transactions."""
-    return [(tx, one) for tx in transactions for one in events_of(db, tx) if one.who not in NO_PERSONS]
+    return [
+        (tx, one) for tx in transactions for one in events_of(db, tx) if one.who not in NO_PERSONS
+    ]

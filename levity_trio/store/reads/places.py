@@ -1,4 +1,5 @@
-"""Whose places are, and where cards may charge: for memory, for the pages, and for those who were refused."""
+"""Whose places are, and where cards may charge: for memory, for the pages, and for those who were
+refused."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def load_places(db: Database) -> Loaded:
 
 @record
 class SpaceRow:
-    """A space that belongs to a household now (`connector` null: the whole charger), perhaps for it only."""
+    """A space that belongs to a household now (`connector` null: the whole charger), perhaps for it
+    only."""
 
     charger: str
     charger_name: str | None
@@ -48,8 +50,8 @@ class SpaceRow:
 
 @record
 class RefusedCard:
-    """A card that charged at a space lately and could not any longer, if that was for its household only; `who` has
-    it now, by the name of the household, or that of the card."""
+    """A card that charged at a space lately and could not any longer, if that was for its household
+    only; `who` has it now, by the name of the household, or that of the card."""
 
     id_tag: str
     account: int | None
@@ -60,7 +62,8 @@ class RefusedCard:
 
 @record
 class LimitRow:
-    """What holds for a card or a household from `since` on: where it may charge, and how much in a month."""
+    """What holds for a card or a household from `since` on: where it may charge, and how much in a
+    month."""
 
     chargers: list[str] | None
     everywhere: bool
@@ -72,7 +75,8 @@ class LimitRow:
 
 @record
 class Limits(LimitRow):
-    """What holds now, and how the month stands until `until`: `state` is near from four fifths on, or reached.
+    """What holds now, and how the month stands until `until`: `state` is near from four fifths on,
+    or reached.
 
     Amounts are minor units of `currency`. `history` is what was set, the newest first.
     """
@@ -97,9 +101,11 @@ _SPACE: Final = Shape(
     exclusive="is_exclusive",
 )
 _SPACES: Final = (
-    "FROM ownership JOIN account ON account.id = account_id LEFT JOIN cp ON cp.id = ownership.key"
-    " LEFT JOIN space ON space.cp_id = ownership.key AND space.conn_id = ownership.conn_id"
-    " WHERE what = 'space' AND voided_at IS NULL AND ownership.since <= ? AND coalesce(ownership.until, '9999') > ?"
+    "FROM ownership JOIN account ON account.id = account_id LEFT "
+    "JOIN cp ON cp.id = ownership.key LEFT "
+    "JOIN space ON space.cp_id = ownership.key AND space.conn_id = ownership.conn_id "
+    "WHERE what = 'space' AND voided_at IS NULL AND ownership.since <= ? "
+    "AND coalesce(ownership.until, '9999') > ?"
 )
 _WHO: Final = (
     "SELECT coalesce((SELECT name FROM account WHERE id = ?),"
@@ -110,31 +116,38 @@ _LATELY: Final = (
     " AND start_time >= ?{} AND id_tag IS NOT NULL GROUP BY id_tag ORDER BY max(start_time) DESC"
 )
 _HISTORY: Final = (
-    "SELECT chargers, is_everywhere, month_wh, month_amount, since, set_by FROM usage_limit WHERE what = ? AND key = ?"
-    " ORDER BY id DESC LIMIT 100"
+    "SELECT chargers, is_everywhere, month_wh, month_amount, since, set_by "
+    "FROM usage_limit WHERE what = ? AND key = ? "
+    "ORDER BY id DESC LIMIT 100"
 )
 _STANDING: Final = (
-    "SELECT wh, amount, until, warned_at, reached_at FROM month_standing WHERE what = ? AND key = ? AND until > ?"
+    "SELECT wh, amount, until, warned_at, reached_at "
+    "FROM month_standing WHERE what = ? AND key = ? AND until > ?"
 )
 
 
 def spaces(db: Database, now: str, charger: str | None) -> list[SpaceRow]:
     """Return the spaces that belong to households now, of one charger or of all."""
     one, values = (" AND ownership.key = ?", (charger,)) if charger is not None else ("", ())
-    return _SPACE.every(db, f"{_SPACES}{one} ORDER BY ownership.key, ownership.conn_id", (now, now, *values))
+    return _SPACE.every(
+        db, f"{_SPACES}{one} ORDER BY ownership.key, ownership.conn_id", (now, now, *values)
+    )
 
 
 class AtSpace(NamedTuple):
-    """A space, by its charger and connector (0: the whole charger), and the account whose it is or would be."""
+    """A space, by its charger and connector (0: the whole charger), and the account whose it is or
+    would be."""
 
     charger: str
     connector: int
     account: int
 
 
-def refused_then(db: Database, rule: Rule, space: AtSpace, now: str, since: str) -> list[RefusedCard]:
-    """Return the cards that charged at a space since a time and would be refused there, if it was for its household
-    only; the last one first."""
+def refused_then(
+    db: Database, rule: Rule, space: AtSpace, now: str, since: str
+) -> list[RefusedCard]:
+    """Return the cards that charged at a space since a time and would be refused there, if it was
+    for its household only; the last one first."""
     rows, policy = rows_of(db), rule.policy
     at_it, values = ("", ()) if not space.connector else (" AND conn_id = ?", (space.connector,))
     lately = defaultdict[str, list[tuple[str, int, str]]](list)
@@ -148,7 +161,11 @@ def refused_then(db: Database, rule: Rule, space: AtSpace, now: str, since: str)
             continue
         ((who,),) = rows(_WHO, (card.account, key))
         times = sum(count for _, count, _ in forms)
-        found.append(RefusedCard(id_tag=id_tag, account=card.account, who=who, transactions=times, last_at=last_at))
+        found.append(
+            RefusedCard(
+                id_tag=id_tag, account=card.account, who=who, transactions=times, last_at=last_at
+            )
+        )
     return found
 
 
@@ -164,9 +181,15 @@ def limits_of(db: Database, what: str, key: str, now: str) -> Limits:
             since=since,
             set_by=set_by,
         )
-        for chargers, is_everywhere, month_wh, month_amount, since, set_by in rows(_HISTORY, (what, key))
+        for chargers, is_everywhere, month_wh, month_amount, since, set_by in rows(
+            _HISTORY, (what, key)
+        )
     ]
-    present = history[0] if history else LimitRow(chargers=None, everywhere=False, month_wh=None, month_amount=None)
+    present = (
+        history[0]
+        if history
+        else LimitRow(chargers=None, everywhere=False, month_wh=None, month_amount=None)
+    )
     has_month = present.month_wh is not None or present.month_amount is not None
     found = rows(_STANDING, (what, key, now)) if has_month else []
     wh, amount, until, warned_at, reached_at = found[0] if found else (None, None, None, None, None)

@@ -1,4 +1,5 @@
-"""What operations left at chargers: reservations, profiles and local lists, newest first; and limits to obey now."""
+"""What operations left at chargers: reservations, profiles and local lists, newest first; and
+limits to obey now."""
 
 from __future__ import annotations
 
@@ -43,8 +44,8 @@ class Reservation:
 class ChargingProfile:
     """A charging profile that a charger accepted and should obey while its `state` is active.
 
-    Otherwise `state` is why it ended: replaced, cleared, expired (its validTo), or ended with its transaction.
-    Connector 0 is the charger.
+    Otherwise `state` is why it ended: replaced, cleared, expired (its validTo), or ended with its
+    transaction. Connector 0 is the charger.
     """
 
     id: int
@@ -63,8 +64,8 @@ class ChargingProfile:
 
 @record
 class LocalList:
-    """A version of a charger's local list. `entries` is null where only the version is known, or where the list is kept
-    by the server."""
+    """A version of a charger's local list. `entries` is null where only the version is known, or
+    where the list is kept by the server."""
 
     id: int
     charger: str
@@ -78,7 +79,8 @@ TRANSACTION: Final = (
     "coalesce(charging_profile.tx_id, (SELECT outcome_tx_id FROM command"
     " WHERE command.id = charging_profile.command_id AND action = 'RemoteStartTransaction'))"
 )
-"""The transaction of a profile: the one that it names, or that of the remote start that it came with."""
+"""The transaction of a profile: the one that it names, or that of the remote start that it came
+with."""
 _STATE: Final = (
     f"coalesce(end_reason, CASE WHEN EXISTS (SELECT 1 FROM tx WHERE tx.id = {TRANSACTION}"  # noqa: S608 - our own text
     " AND tx.status <> 'Active') THEN 'ended' ELSE 'active' END)"
@@ -94,14 +96,21 @@ _PROFILE: Final = Shape(
 _LIST: Final = Shape(LocalList, command="command_id")
 
 
-def reservations(db: Database, charger: str | None, wanted: Wanted, now: datetime) -> ListPage[Reservation]:
+def reservations(
+    db: Database, charger: str | None, wanted: Wanted, now: datetime
+) -> ListPage[Reservation]:
     """Return a page of reservations as they are now. Raises NoPage."""
-    state = f"coalesce(end_reason, CASE WHEN expires_at <= '{stamp(now)}' THEN 'expired' ELSE 'active' END)"
+    state = (
+        f"coalesce(end_reason, CASE WHEN expires_at <= '{stamp(now)}' THEN 'expired' ELSE "
+        "'active' END)"
+    )
     shape = Shape(Reservation, reservation="reservation_id", command="command_id", state=state)
     return _page(db, "reservation", charger, wanted, shape)
 
 
-def profiles(db: Database, charger: str | None, wanted: Wanted, now: datetime) -> ListPage[ChargingProfile]:
+def profiles(
+    db: Database, charger: str | None, wanted: Wanted, now: datetime
+) -> ListPage[ChargingProfile]:
     """Return a page of charging profiles as they are now. Raises NoPage."""
     found = _page(db, "charging_profile", charger, wanted, _PROFILE)
     return replace(found, data=[_with_expiry(profile, now) for profile in found.data])
@@ -119,8 +128,12 @@ def local_lists(db: Database, charger: str | None, wanted: Wanted) -> ListPage[L
     return _page(db, "local_list", charger, wanted, _LIST)
 
 
-def _page(db: Database, table: str, charger: str | None, wanted: Wanted, shape: Shape[Any]) -> ListPage[Any]:
-    return read_page(db, Listing([Branch(table, given(("cp_id = ?", charger)))]), wanted, shape.by_id(db, table))
+def _page(
+    db: Database, table: str, charger: str | None, wanted: Wanted, shape: Shape[Any]
+) -> ListPage[Any]:
+    return read_page(
+        db, Listing([Branch(table, given(("cp_id = ?", charger)))]), wanted, shape.by_id(db, table)
+    )
 
 
 _PROFILES: Final = (
@@ -128,20 +141,23 @@ _PROFILES: Final = (
     " WHERE cp_id = ? AND ended_at IS NULL ORDER BY id"
 )
 _CHARGING: Final = (
-    "SELECT conn_id, id, start_time FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'"
-    " AND conn_id IS NOT NULL ORDER BY id"
+    "SELECT conn_id, id, start_time FROM tx INDEXED BY tx_open "
+    "WHERE cp_id = ? AND status = 'Active' AND conn_id IS NOT NULL "
+    "ORDER BY id"
 )
 _CONNECTORS: Final = "SELECT conn_id FROM cp_conn WHERE cp_id = ? ORDER BY conn_id"
 _REPORTED: Final = (
-    "SELECT answer, answered_at FROM command WHERE cp_id = ? AND action = 'GetCompositeSchedule'"
-    " AND state = 'accepted' AND json_valid(payload) AND CAST(json_extract(payload, '$.connectorId') AS INTEGER) = ?"
-    " ORDER BY id DESC LIMIT 1"
+    "SELECT answer, answered_at FROM command "
+    "WHERE cp_id = ? AND action = 'GetCompositeSchedule' AND state = 'accepted' "
+    "AND json_valid(payload) AND CAST(json_extract(payload, '$.connectorId') AS INTEGER) = ? "
+    "ORDER BY id DESC LIMIT 1"
 )
 
 
 @record
 class ReportedSchedule:
-    """The last composite schedule that the charger reported, and its limit at present, None outside of it."""
+    """The last composite schedule that the charger reported, and its limit at present, None outside
+    of it."""
 
     at: str
     schedule: Any
@@ -153,8 +169,8 @@ class ReportedSchedule:
 class ConnectorLimit:
     """What a connector should obey now, and until when; connector 0 is the charger as a whole.
 
-    Without an open transaction it is what one that begins now should obey. `in_force` is None if no profile sets a
-    limit, `until` if it does not change within a week.
+    Without an open transaction it is what one that begins now should obey. `in_force` is None if no
+    profile sets a limit, `until` if it does not change within a week.
     """
 
     connector: int
@@ -167,10 +183,16 @@ class ConnectorLimit:
 def limits(db: Database, charger: str, now: datetime) -> list[ConnectorLimit]:
     """Return the limits of the charger and of its connectors."""
     profiles = [_installed(*row) for row in db.execute(_PROFILES, (charger,)).fetchall()]
-    charging = {row[0]: Charging(row[1], _time(row[2])) for row in db.execute(_CHARGING, (charger,)).fetchall()}
+    charging = {
+        row[0]: Charging(row[1], _time(row[2]))
+        for row in db.execute(_CHARGING, (charger,)).fetchall()
+    }
     known = {connector for (connector,) in db.execute(_CONNECTORS, (charger,)).fetchall()}
     return [
-        _shown(Rules(profiles, connector, now, charging.get(connector)), _reported(db, charger, connector, now))
+        _shown(
+            Rules(profiles, connector, now, charging.get(connector)),
+            _reported(db, charger, connector, now),
+        )
         for connector in sorted({0} | known | charging.keys() | {one.connector for one in profiles})
     ]
 
@@ -195,7 +217,9 @@ def _reported(db: Database, charger: str, connector: int, now: datetime) -> Repo
     began_at = (parse_time(start) if isinstance(start, str) else None) or _time(at)
     unit = schedule.get("chargingRateUnit") if isinstance(schedule, dict) else None
     unit = unit if isinstance(unit, str) else None
-    return ReportedSchedule(at=at, schedule=schedule, limit=limit_reported(schedule, began_at, now), unit=unit)
+    return ReportedSchedule(
+        at=at, schedule=schedule, limit=limit_reported(schedule, began_at, now), unit=unit
+    )
 
 
 def _shown(rules: Rules, reported: ReportedSchedule | None) -> ConnectorLimit:

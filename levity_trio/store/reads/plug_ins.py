@@ -1,4 +1,5 @@
-"""Cars that are plugged in but not charging, and what happened on their connector since the cable was connected.
+"""Cars that are plugged in but not charging, and what happened on their connector since the cable
+was connected.
 
 A plug-in begins with the first status after Available, and ends with the next Available.
 """
@@ -15,8 +16,9 @@ from levity_trio.wire.times import minutes_before
 STATUSES: Final = 5000
 """The number of a connector's newest statuses that are searched for its plug-in."""
 CLOCK_MINUTES: Final = 5
-"""A start that precedes the plug-in by more was sent late and belongs to another; a smaller difference is clock error.
-If the plug-in has no time of the charger's own, the two cannot be compared."""
+"""A start that precedes the plug-in by more was sent late and belongs to another; a smaller
+difference is clock error. If the plug-in has no time of the charger's own, the two cannot be
+compared."""
 AVAILABLE: Final = "Available"
 ANSWERED: Final = ("accepted", "rejected", "error")
 
@@ -55,33 +57,53 @@ def plug_ins(db: Database, charger: str) -> list[PlugIn]:
         " WHERE cp_id = ? AND cp_conn.status = 'Preparing' ORDER BY conn_id",
         (charger,),
     ).fetchall()
-    return [_plug_in(db, charger, connector, bool(is_unavailable)) for connector, is_unavailable in preparing]
+    return [
+        _plug_in(db, charger, connector, bool(is_unavailable))
+        for connector, is_unavailable in preparing
+    ]
 
 
 def _plug_in(db: Database, charger: str, connector: int, is_unavailable: bool) -> PlugIn:
     began = _began(db, charger, connector)
     open_ones = db.execute(
-        "SELECT max(id) FROM tx INDEXED BY tx_open WHERE cp_id = ? AND conn_id = ? AND status = 'Active'",
+        (
+            "SELECT max(id) FROM tx INDEXED BY tx_open "
+            "WHERE cp_id = ? AND conn_id = ? AND status = 'Active'"
+        ),
         (charger, connector),
     ).fetchall()
     had = db.execute(
-        "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND (start_time >= ? OR ? = 0)"
-        " AND imported_id IS NULL LIMIT 1",
-        (charger, connector, began.received_at, minutes_before(began.since, CLOCK_MINUTES), began.is_believable),
+        "SELECT 1 FROM tx "
+        "WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND (start_time >= ? OR ? = 0) "
+        "AND imported_id IS NULL "
+        "LIMIT 1",
+        (
+            charger,
+            connector,
+            began.received_at,
+            minutes_before(began.since, CLOCK_MINUTES),
+            began.is_believable,
+        ),
     ).fetchall()
     states = _started(db, charger, connector, began.received_at)
     answered = sum(state in ANSWERED for state in states)
     unanswered = len(states) - answered
-    return PlugIn(connector, began.id, is_unavailable, open_ones[0][0], bool(had), answered > 0, unanswered)
+    return PlugIn(
+        connector, began.id, is_unavailable, open_ones[0][0], bool(had), answered > 0, unanswered
+    )
 
 
 def _began(db: Database, charger: str, connector: int) -> _Status:
-    """Return the first status after Available, of those that were not late. A time is plausible if it was stored."""
+    """Return the first status after Available, of those that were not late. A time is plausible if
+    it was stored."""
     rows = db.execute(
-        "SELECT id, status, received_at, timestamp, sent_timestamp IS NOT NULL AND timestamp <> received_at"
-        " FROM status WHERE cp_id = ? AND conn_id = ? AND is_late = 0 AND id >= coalesce((SELECT id FROM (SELECT"
-        " id, status FROM status WHERE cp_id = ? AND conn_id = ? AND is_late = 0 ORDER BY id DESC LIMIT ?)"
-        " AS newest WHERE status = ? LIMIT 1), 0) ORDER BY id DESC LIMIT ?",
+        "SELECT id, status, received_at, timestamp, sent_timestamp IS NOT NULL "
+        "AND timestamp <> received_at "
+        "FROM status "
+        "WHERE cp_id = ? AND conn_id = ? AND is_late = 0 AND id >= coalesce((SELECT id "
+        "FROM (SELECT id, status FROM status WHERE cp_id = ? AND conn_id = ? AND is_late = 0 "
+        "ORDER BY id DESC LIMIT ?) AS newest WHERE status = ? LIMIT 1), 0) "
+        "ORDER BY id DESC LIMIT ?",
         (charger, connector, charger, connector, STATUSES, AVAILABLE, STATUSES),
     ).fetchall()
     first, *following = (_Status(*row) for row in reversed(rows))
@@ -95,4 +117,8 @@ def _started(db: Database, charger: str, connector: int, since: str) -> list[str
         " AND requested_at >= ?",
         (charger, since),
     ).fetchall()
-    return [state for payload, state in commands if orjson.loads(payload).get("connectorId") in (None, connector)]
+    return [
+        state
+        for payload, state in commands
+        if orjson.loads(payload).get("connectorId") in (None, connector)
+    ]

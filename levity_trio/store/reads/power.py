@@ -1,8 +1,10 @@
-"""The power of the site by the quarter of an hour: computed from what is stored of transactions, and read again.
+"""The power of the site by the quarter of an hour: computed from what is stored of transactions,
+and read again.
 
-The table `power` holds the energy of each transaction in each quarter. A transaction is computed as a whole when it has
-ended, and again whenever its figure, its times or its readings change; while it is open, only its end is, from its last
-quarter on. So a message that is repeated, late, or from a clock that is corrected later needs no rule of its own.
+The table `power` holds the energy of each transaction in each quarter. A transaction is computed as
+a whole when it has ended, and again whenever its figure, its times or its readings change; while it
+is open, only its end is, from its last quarter on. So a message that is repeated, late, or from a
+clock that is corrected later needs no rule of its own.
 """
 
 from __future__ import annotations
@@ -31,14 +33,24 @@ A_DAY: Final = 96
 """Quarters of a day."""
 PENDING: Final = 2
 """Quarters that an open transaction may be behind: its next reading is about to tell of them."""
-_FROM: Final = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
+_FROM: Final = (
+    "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
+)
 _READINGS: Final = f"SELECT timestamp, wh {_FROM} AND wh IS NOT NULL ORDER BY timestamp, id"
-_BEFORE: Final = f"SELECT timestamp, wh {_FROM} AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1"
-_IMPORTED: Final = f"SELECT timestamp, value, unit {_FROM} AND measurand = '{REGISTER}' ORDER BY timestamp, id"
+_BEFORE: Final = (
+    f"SELECT timestamp, wh {_FROM} AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1"
+)
+_IMPORTED: Final = (
+    f"SELECT timestamp, value, unit {_FROM} AND measurand = '{REGISTER}' ORDER BY timestamp, id"
+)
 _LAST: Final = "SELECT day, since, wh FROM power WHERE tx_id = ? ORDER BY day DESC LIMIT 1"
-_OPEN: Final = "SELECT id, coalesce(last_reading_at, ''), updated_at FROM tx INDEXED BY tx_open WHERE status = 'Active'"
+_OPEN: Final = (
+    "SELECT id, coalesce(last_reading_at, ''), updated_at "
+    "FROM tx INDEXED BY tx_open WHERE status = 'Active'"
+)
 _BELOW: Final = (
-    "SELECT id, coalesce(stop_time, '9999') FROM tx WHERE id < ? AND status <> 'Active' ORDER BY id DESC LIMIT ?"
+    "SELECT id, coalesce(stop_time, '9999') FROM tx "
+    "WHERE id < ? AND status <> 'Active' ORDER BY id DESC LIMIT ?"
 )
 LAST_TIME: Final = "9999"
 
@@ -69,7 +81,12 @@ class Work(NamedTuple):
 def work(db: Database) -> Work:
     """Return how far the table is; a new database has nothing from before."""
     return next(
-        (Work(*row) for row in db.execute("SELECT revision, done_from FROM power_work WHERE id = 1").fetchall()),
+        (
+            Work(*row)
+            for row in db.execute(
+                "SELECT revision, done_from FROM power_work WHERE id = 1"
+            ).fetchall()
+        ),
         Work(0, 0),
     )
 
@@ -80,10 +97,12 @@ def open_now(db: Database) -> Mapping[int, tuple[str, str]]:
 
 
 def below(db: Database, number: int, since: str, most: int) -> tuple[list[int], int]:
-    """Return the next ended transactions below an id, those that ended since a time, and whereafter to go on; 0 at the
-    end."""
+    """Return the next ended transactions below an id, those that ended since a time, and whereafter
+    to go on; 0 at the end."""
     found = db.execute(_BELOW, (number, most)).fetchall()
-    return [one for one, ended in found if ended >= since], found[-1][0] if len(found) == most else 0
+    return [one for one, ended in found if ended >= since], found[-1][0] if len(
+        found
+    ) == most else 0
 
 
 def taken(db: Database, numbers: Sequence[int]) -> list[Taken]:
@@ -133,7 +152,11 @@ def _end(rows: Rows, tx: Known) -> Taken:
     if found is None:
         return Taken(tx.id, stored.day + 1, ())
     new = found.wh[max(0, last - found.first) :]
-    joined = Quarters(stored.day * A_DAY + stored.since, [*values[:-1], *new]) if new else Quarters(last, values[-1:])
+    joined = (
+        Quarters(stored.day * A_DAY + stored.since, [*values[:-1], *new])
+        if new
+        else Quarters(last, values[-1:])
+    )
     return Taken(tx.id, stored.day, [*_days(joined)])
 
 
@@ -176,10 +199,12 @@ def _days(found: Quarters) -> Iterator[Day]:
 
 @record
 class ChargerPower:
-    """What a charger delivered on a day: Wh by the quarter of an hour, null where that is not known.
+    """What a charger delivered on a day: Wh by the quarter of an hour, null where that is not
+    known.
 
     `energy_wh` is all that is known to have flowed, also in quarters that are not complete yet.
-    `number` says which of all chargers it is, in the order in which they came: pictures colour it by that.
+    `number` says which of all chargers it is, in the order in which they came: pictures colour it
+    by that.
     """
 
     charger: str
@@ -191,7 +216,8 @@ class ChargerPower:
 
 @record
 class PowerGap:
-    """A time of which a charger that had a session has told nothing, or told only later how much flowed in it."""
+    """A time of which a charger that had a session has told nothing, or told only later how much
+    flowed in it."""
 
     charger: str
     name: str | None
@@ -201,10 +227,12 @@ class PowerGap:
 
 @record
 class DayPower:
-    """The energy of the site on a local day by the quarter of an hour, as far as it is complete, and on the day before.
+    """The energy of the site on a local day by the quarter of an hour, as far as it is complete,
+    and on the day before.
 
-    Four times the Wh of a quarter are its mean power in W. `quarters` are the sums of what is known of each charger,
-    null where nothing is. The figures come from registers; of sessions in doubt they may differ from what is billed.
+    Four times the Wh of a quarter are its mean power in W. `quarters` are the sums of what is known
+    of each charger, null where nothing is. The figures come from registers; of sessions in doubt
+    they may differ from what is billed.
     """
 
     day: str
@@ -232,8 +260,9 @@ class Span(NamedTuple):
 Series = dict[str, dict[int, int | None]]
 """By charger and quarter: its Wh, None if that is not known."""
 _STORED: Final = (
-    "SELECT cp_id, tx.id, status = 'Active', power.day, power.since, power.wh FROM power INDEXED BY power_of_day"
-    " JOIN tx ON tx.id = tx_id WHERE power.day BETWEEN ? AND ? ORDER BY tx.id, power.day"
+    "SELECT cp_id, tx.id, status = 'Active', power.day, power.since, power.wh "
+    "FROM power INDEXED BY power_of_day JOIN tx ON tx.id = tx_id "
+    "WHERE power.day BETWEEN ? AND ? ORDER BY tx.id, power.day"
 )
 _NAMES: Final = "SELECT id, name, row_number() OVER (ORDER BY created_at, id) FROM cp"
 _FIRST: Final = "SELECT coalesce(min(created_at), '1970-01-01T00:00:00.000Z') FROM cp"
@@ -241,7 +270,8 @@ _FIRST: Final = "SELECT coalesce(min(created_at), '1970-01-01T00:00:00.000Z') FR
 
 
 def power_of_day(db: Database, day: str, zone: str, times: Sequence[str], now: str) -> DayPower:
-    """Return the power of a day; `times` are the beginnings of the day before, of the day, and of the next one."""
+    """Return the power of a day; `times` are the beginnings of the day before, of the day, and of
+    the next one."""
     whole = Span.between(times[0], times[2])
     stored = tuple(db.execute(_STORED, (whole.since // A_DAY, whole.until // A_DAY)).fetchall())
     names = tuple(db.execute(_NAMES).fetchall())
@@ -319,10 +349,14 @@ def _chargers(
         wh = [found[charger].get(one, 0) for one in range(*within)]
         if energy := sum(found[charger].get(one) or 0 for one in range(*day)):
             name, number = names[charger]
-            yield ChargerPower(charger=charger, name=name, number=number, energy_wh=energy, quarters=wh)
+            yield ChargerPower(
+                charger=charger, name=name, number=number, energy_wh=energy, quarters=wh
+            )
 
 
-def _gaps(found: Series, within: Span, names: Mapping[str, tuple[str | None, int]]) -> Iterator[PowerGap]:
+def _gaps(
+    found: Series, within: Span, names: Mapping[str, tuple[str | None, int]]
+) -> Iterator[PowerGap]:
     for charger, by_quarter in found.items():
         begin: int | None = None
         for one in range(within.since, within.until + 1):
@@ -340,9 +374,11 @@ def _gaps(found: Series, within: Span, names: Mapping[str, tuple[str | None, int
 
 @record
 class WeekHistory:
-    """The energy between two times by the hour of the week, from Monday 00:00 of the site's time zone on.
+    """The energy between two times by the hour of the week, from Monday 00:00 of the site's time
+    zone on.
 
-    `unknown_wh` is the energy of sessions of which it is not known when it flowed. The figures come from registers.
+    `unknown_wh` is the energy of sessions of which it is not known when it flowed. The figures come
+    from registers.
     """
 
     time_zone: str
@@ -364,8 +400,11 @@ class OfWeek(NamedTuple):
 
 
 _BETWEEN: Final = (
-    "SELECT power.day, power.since, power.wh, tx.id, coalesce(energy_delivered, 0) FROM power INDEXED BY power_of_day"
-    " JOIN tx ON tx.id = power.tx_id JOIN booked ON booked.tx_id = tx.id WHERE power.day BETWEEN ? AND ?"
+    "SELECT power.day, power.since, power.wh, tx.id, coalesce(energy_delivered, 0) "
+    "FROM power INDEXED BY power_of_day "
+    "JOIN tx ON tx.id = power.tx_id "
+    "JOIN booked ON booked.tx_id = tx.id "
+    "WHERE power.day BETWEEN ? AND ?"
 )
 HOURS: Final = 7 * 24
 _QUARTERS: Final = 4
@@ -396,14 +435,22 @@ def hours_of_week(db: Database, wanted: OfWeek) -> WeekHistory:
     )
 
 
-def _wanted_rows(db: Database, wanted: OfWeek, span: Span) -> Iterator[tuple[int, int, str, int, int]]:
-    """Yield the rows of what is wanted: day, first quarter, Wh by quarter, transaction and its judged Wh."""
-    more, values = and_all(given(("tx.cp_id = ?", wanted.charger), ("account_id = ?", wanted.account)))
-    yield from db.execute(_BETWEEN + more, (span.since // A_DAY, (span.until - 1) // A_DAY, *values))
+def _wanted_rows(
+    db: Database, wanted: OfWeek, span: Span
+) -> Iterator[tuple[int, int, str, int, int]]:
+    """Yield the rows of what is wanted: day, first quarter, Wh by quarter, transaction and its
+    judged Wh."""
+    more, values = and_all(
+        given(("tx.cp_id = ?", wanted.charger), ("account_id = ?", wanted.account))
+    )
+    yield from db.execute(
+        _BETWEEN + more, (span.since // A_DAY, (span.until - 1) // A_DAY, *values)
+    )
 
 
 def _places(day: int, zone: ZoneInfo, span: Span) -> list[int]:
-    """Return the hour of the week of each quarter of a day of UTC; HOURS for those beyond the edges."""
+    """Return the hour of the week of each quarter of a day of UTC; HOURS for those beyond the
+    edges."""
     begin = day * A_DAY
     edges = [in_zone(from_seconds(begin * SECONDS + hour * 3600), zone) for hour in (0, 24)]
     if edges[0].utcoffset() == edges[1].utcoffset():  # on all days but two of a year
@@ -412,13 +459,19 @@ def _places(day: int, zone: ZoneInfo, span: Span) -> list[int]:
     else:
         local = [in_zone(from_seconds((begin + place) * SECONDS), zone) for place in range(A_DAY)]
         found = [one.weekday() * 24 + one.hour for one in local]
-    return [hour if span.since <= begin + place < span.until else HOURS for place, hour in enumerate(found)]
+    return [
+        hour if span.since <= begin + place < span.until else HOURS
+        for place, hour in enumerate(found)
+    ]
 
 
 def _unknown(db: Database, doubtful: Mapping[int, int]) -> int:
     """Return the energy of transactions beyond what is known of their quarters."""
     known = 0
     for some in parts([*doubtful]):
-        found = db.execute(f"SELECT wh FROM power WHERE tx_id IN ({marks(some)})", tuple(some)).fetchall()  # noqa: S608
+        found = db.execute(
+            f"SELECT wh FROM power WHERE tx_id IN ({marks(some)})",  # noqa: S608
+            tuple(some),
+        ).fetchall()
         known += sum(one or 0 for (text,) in found for one in loads(text))
     return max(0, sum(doubtful.values()) - known)

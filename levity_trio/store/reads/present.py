@@ -1,4 +1,5 @@
-"""The present state of the site: chargers, connectors, open transactions, and items that need an operator."""
+"""The present state of the site: chargers, connectors, open transactions, and items that need an
+operator."""
 
 from __future__ import annotations
 
@@ -23,11 +24,13 @@ from levity_trio.wire.times import shifted, stamp
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
 OPEN_REVIEWS: Final = (
-    "review JOIN tx ON tx.id = review.tx_id WHERE resolved_at IS NULL AND tx.cp_id NOT IN (SELECT id FROM hidden_cp)"
+    "review JOIN tx ON tx.id = review.tx_id WHERE resolved_at IS NULL AND tx.cp_id NOT IN (SELECT "
+    "id FROM hidden_cp)"
 )
 OMITTED: Final = (
-    "SELECT id FROM hidden_cp UNION SELECT id FROM cp WHERE (registration = 'refused' OR waiting_since IS NOT NULL)"
-    " AND NOT EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id AND tx.status = 'Active')"
+    "SELECT id FROM hidden_cp UNION SELECT id FROM cp "
+    "WHERE (registration = 'refused' OR waiting_since IS NOT NULL) AND NOT EXISTS (SELECT 1 "
+    "FROM tx WHERE tx.cp_id = cp.id AND tx.status = 'Active')"
 )
 RECENT_READINGS: Final = 60
 """The newest readings of a transaction that are searched for its current, also if there is none."""
@@ -57,7 +60,8 @@ class ConnectorNow(NamedTuple):
 
 
 class OpenTransaction(NamedTuple):
-    """An open transaction: its energy so far in Wh, its power in W, its current and the offered current in A."""
+    """An open transaction: its energy so far in Wh, its power in W, its current and the offered
+    current in A."""
 
     charger: str
     connector: int | None
@@ -100,9 +104,10 @@ class Present(NamedTuple):
 
 
 CERTIFICATES: Final = (
-    "SELECT security.cp_id, not_after FROM security JOIN certificate ON certificate.id = (SELECT id FROM certificate"
-    " WHERE cp_id = security.cp_id AND revoked_at IS NULL ORDER BY not_after DESC LIMIT 1)"
-    " WHERE profile = 3 ORDER BY security.cp_id"
+    "SELECT security.cp_id, not_after FROM security "
+    "JOIN certificate ON certificate.id = (SELECT id FROM certificate "
+    "WHERE cp_id = security.cp_id AND revoked_at IS NULL ORDER BY not_after DESC LIMIT 1) "
+    "WHERE profile = 3 ORDER BY security.cp_id"
 )
 
 
@@ -111,16 +116,21 @@ AWAY_SINCE: Final = (
     " ORDER BY session.id DESC LIMIT 1"
 )
 _AWAY: Final = (
-    f"SELECT id, since FROM (SELECT id, ({AWAY_SINCE}) AS since FROM cp"  # noqa: S608 - our own words
-    f" WHERE is_connected = 0 AND cp.id NOT IN ({OMITTED})) AS away WHERE since IS NOT NULL ORDER BY since, id"
+    "SELECT id, since "  # noqa: S608 - our own words
+    f"FROM (SELECT id, ({AWAY_SINCE}) AS since FROM cp WHERE is_connected = 0 "
+    f"AND cp.id NOT IN ({OMITTED})) AS away "
+    "WHERE since IS NOT NULL ORDER BY since, id"
 )
 
 
 def present(db: Database) -> Present:
     """Read the present state of the site."""
     chargers = db.execute(
-        "SELECT id, status, last_heartbeat_at, last_tx_stop_at, clock_skew_seconds, off_at IS NOT NULL FROM cp"
-        " LEFT JOIN ping ON ping.cp_id = cp.id AND firmware = substr(coalesce(firmware_version, ''), 1, 64)"
+        "SELECT id, status, last_heartbeat_at, last_tx_stop_at, clock_skew_seconds, "
+        "off_at IS NOT NULL "
+        "FROM cp LEFT "
+        "JOIN ping ON ping.cp_id = cp.id AND firmware = substr(coalesce(firmware_version, ''), 1, "
+        "64)"
     )
     connectors = db.execute("SELECT cp_id, conn_id, status FROM cp_conn")
     return Present(
@@ -148,16 +158,21 @@ class _Row(NamedTuple):
 
 
 _OPEN: Final = (
-    "SELECT tx.id, tx.cp_id, tx.conn_id, id_tag, start_time, suspended_at IS NOT NULL, coalesce(clock_skew_seconds, 0),"
-    " last_reading_at FROM tx JOIN cp ON cp.id = tx.cp_id WHERE tx.status = 'Active'{chosen}"
-    " ORDER BY own_start_time, tx.id"
+    "SELECT tx.id, tx.cp_id, tx.conn_id, id_tag, start_time, suspended_at IS NOT NULL, "
+    "coalesce(clock_skew_seconds, 0), last_reading_at "
+    "FROM tx JOIN cp ON cp.id = tx.cp_id "
+    "WHERE tx.status = 'Active'{chosen} "
+    "ORDER BY own_start_time, tx.id"
 )
 
 
 def open_transactions(db: Database, only: Sequence[int] | None = None) -> list[OpenTransaction]:
-    """Read the open transactions of the site, or only these; the newest of a connector comes last."""
+    """Read the open transactions of the site, or only these; the newest of a connector comes
+    last."""
     chosen = "" if only is None else f" AND tx.id IN ({marks(only)})"
-    found = [_Row(*row) for row in db.execute(_OPEN.format(chosen=chosen), tuple(only or ())).fetchall()]
+    found = [
+        _Row(*row) for row in db.execute(_OPEN.format(chosen=chosen), tuple(only or ())).fetchall()
+    ]
     energies = energies_so_far(rows_of(db), [row.id for row in found])
     return [_open_transaction(db, row, energies.get(row.id, 0)) for row in found]
 
@@ -197,7 +212,8 @@ def _pace(recent: Sequence[Recent]) -> float | None:
 
 
 def _by_our_clock(reading: Recent, row: _Row) -> str:
-    """Return the time of a reading, without the skew of its charger's clock. No reading is newer than its receipt."""
+    """Return the time of a reading, without the skew of its charger's clock. No reading is newer
+    than its receipt."""
     if not row.skew_seconds:
         return min(reading.timestamp, reading.received_at)
     own = shifted(datetime.fromisoformat(reading.timestamp), timedelta(seconds=-row.skew_seconds))
@@ -217,19 +233,21 @@ class Recent(NamedTuple):
 
 
 def _recent(db: Database, row: _Row) -> list[Recent]:
-    """Return the recent readings of its register, power, current, and state of charge, which only DC chargers know."""
+    """Return the recent readings of its register, power, current, and state of charge, which only
+    DC chargers know."""
     rows = db.execute(
-        "SELECT measurand, timestamp, value, unit, phase, wh, received_at FROM (SELECT tx_id, measurand, timestamp,"
-        " value, unit, phase, wh, received_at FROM meter_val WHERE cp_id = ? AND conn_id = ?"
-        " ORDER BY timestamp DESC, id DESC LIMIT ?) WHERE tx_id = ?"
-        " AND (wh IS NOT NULL OR measurand IN (?, ?, 'Current.Offered', ?))",
+        "SELECT measurand, timestamp, value, unit, phase, wh, received_at "
+        "FROM (SELECT tx_id, measurand, timestamp, value, unit, phase, wh, received_at "
+        "FROM meter_val WHERE cp_id = ? AND conn_id = ? ORDER BY timestamp DESC, id DESC LIMIT ?) "
+        "WHERE tx_id = ? AND (wh IS NOT NULL OR measurand IN (?, ?, 'Current.Offered', ?))",
         (row.charger, row.connector, RECENT_READINGS, row.id, POWER, CURRENT, CHARGE),
     ).fetchall()
     return [Recent(*one) for one in rows]
 
 
 def _power(recent: Sequence[Recent]) -> tuple[float | None, Recent | None]:
-    """Return the newest power, summed over phases, and its reading; if none was reported, the rate of the register."""
+    """Return the newest power, summed over phases, and its reading; if none was reported, the rate
+    of the register."""
     newest = _newest(recent, POWER)
     reported = reported_w((one.phase, one.value, one.unit) for one in newest)
     if reported is not None:
@@ -243,13 +261,19 @@ def _power(recent: Sequence[Recent]) -> tuple[float | None, Recent | None]:
 
 
 def reported_w(samples: Iterable[tuple[str, str, str]]) -> float | None:
-    """Return the power of one time from its samples (phase, value, unit): the total, else the sum of its phases."""
-    known = {phase: number for phase, value, unit in samples if (number := watts_of(value, unit)) is not None}
+    """Return the power of one time from its samples (phase, value, unit): the total, else the sum
+    of its phases."""
+    known = {
+        phase: number
+        for phase, value, unit in samples
+        if (number := watts_of(value, unit)) is not None
+    }
     return known.get("", sum(known.values()) if known else None)
 
 
 def rate_w(before: float, low: int, now: float, high: int) -> float | None:
-    """Return the power at which a register rose between two times in seconds; None if these are the same."""
+    """Return the power at which a register rose between two times in seconds; None if these are the
+    same."""
     return max(0.0, (high - low) * HOUR / (now - before)) if now > before else None
 
 
@@ -296,11 +320,13 @@ class SetAside(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Items that need an operator: their numbers, the times of the oldest, and the oldest items themselves.
+    """Items that need an operator: their numbers, the times of the oldest, and the oldest items
+    themselves.
 
-    `reviews` counts transactions with open reviews, `open_reviews` reviews by code; `newcomers` are the chargers that
-    wait to be adopted or refused, `spent` the prepaid accounts that have nothing left. `not_booked` are the sessions
-    that could not be booked, or of which the book was wrong when it was last compared.
+    `reviews` counts transactions with open reviews, `open_reviews` reviews by code; `newcomers` are
+    the chargers that wait to be adopted or refused, `spent` the prepaid accounts that have nothing
+    left. `not_booked` are the sessions that could not be booked, or of which the book was wrong
+    when it was last compared.
     """
 
     set_aside: int
@@ -342,10 +368,13 @@ def waiting(db: Database) -> Waiting:
         " AND (hidden_at IS NULL OR is_connected = 1)"
     ).fetchall()
     ((spent, spent_since),) = db.execute(
-        "SELECT count(*), min(spent_since) FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL"
+        "SELECT count(*), min(spent_since) "
+        "FROM wallet INDEXED BY wallet_spent "
+        "WHERE spent_since IS NOT NULL"
     ).fetchall()
     ((not_booked,),) = db.execute(
-        "SELECT (SELECT count(*) FROM to_book WHERE step = 2) + coalesce((SELECT differing FROM book), 0)"
+        "SELECT (SELECT count(*) FROM to_book WHERE step = 2) + coalesce((SELECT differing "
+        "FROM book), 0)"
     ).fetchall()
     return Waiting(
         *(set_aside, set_aside_since, reviews, reviews_since, dict(by_code), newcomers, spent),

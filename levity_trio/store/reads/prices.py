@@ -1,4 +1,5 @@
-"""What a household pays at a charger from now on, tax included, by the tariff that a bill would take."""
+"""What a household pays at a charger from now on, tax included, by the tariff that a bill would
+take."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _FINEST: Final = Decimal(1).scaleb(-PRICE_DECIMALS)
 
 @record
 class EnergyPrice:
-    """What a kWh costs from `since` on, tax included. `window` is what the tariff calls this time."""
+    """What a kWh costs from `since` on, tax included. `window` is what the tariff calls this
+    time."""
 
     since: str
     price: str
@@ -29,7 +31,8 @@ class EnergyPrice:
 
 @record
 class BlockingPrice:
-    """What a begun minute of staying after charging costs, after `grace_minutes`; `maximum` is for one session.
+    """What a begun minute of staying after charging costs, after `grace_minutes`; `maximum` is for
+    one session.
 
     The minutes are counted until the stop, or (`is_until_free`) until the cable is out.
     """
@@ -44,7 +47,8 @@ class BlockingPrice:
 class DriversPrice:
     """What a session that starts now costs. Prices are in units of `currency`, tax included.
 
-    `price` is that of a kWh now, `next` are those that follow within a day. Of the others, null is none.
+    `price` is that of a kWh now, `next` are those that follow within a day. Of the others, null is
+    none.
     """
 
     tariff: str
@@ -60,7 +64,8 @@ class DriversPrice:
 
 
 class Prices:
-    """Prices for an account, within one read; what was looked up is kept. An account that is None is nobody's."""
+    """Prices for an account, within one read; what was looked up is kept. An account that is None
+    is nobody's."""
 
     def __init__(self, rows: Rows, rule: Rule, account: int | None, now: datetime) -> None:
         self._tariffs = Tariffs(rows)
@@ -68,11 +73,15 @@ class Prices:
         self._known: dict[Versions, DriversPrice | None] = {}
 
     def at(self, charger: str) -> DriversPrice | None:
-        """Return what a session costs that starts at a charger now; None without a tariff that holds."""
-        return self.by(self._tariffs.of(self._account, charger, in_zone(self._now, self._rule.zone).date()))
+        """Return what a session costs that starts at a charger now; None without a tariff that
+        holds."""
+        return self.by(
+            self._tariffs.of(self._account, charger, in_zone(self._now, self._rule.zone).date())
+        )
 
     def begun(self, charger: str, at: str) -> DriversPrice | None:
-        """Return what a session that began at a charger then costs now: its tariff is that of the day of its start."""
+        """Return what a session that began at a charger then costs now: its tariff is that of the
+        day of its start."""
         day = in_zone(datetime.fromisoformat(at), self._rule.zone).date()
         return self.by(self._tariffs.of(self._account, charger, day))
 
@@ -92,7 +101,10 @@ class Prices:
 
 
 def _shown(quoted: Quote) -> DriversPrice:
-    energy = [EnergyPrice(since=stamp(at), price=_text(price), window=window) for at, price, window in quoted.energy]
+    energy = [
+        EnergyPrice(since=stamp(at), price=_text(price), window=window)
+        for at, price, window in quoted.energy
+    ]
     return DriversPrice(
         tariff=quoted.tariff,
         currency=quoted.currency.code,
@@ -117,7 +129,8 @@ def _blocking(terms: Blocking) -> BlockingPrice:
 
 
 def _text(price: Decimal) -> str:
-    """Return a price with at most as many decimals as tariffs may have, without zeros at its end."""
+    """Return a price with at most as many decimals as tariffs may have, without zeros at its
+    end."""
     return f"{price.quantize(_FINEST, ROUND_HALF_UP).normalize():f}"
 
 

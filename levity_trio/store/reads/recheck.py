@@ -1,12 +1,13 @@
-"""Judges every completed transaction by today's rules and reports each stored figure that differs, and its times if
-what is known of its charger's clock by now gives others.
+"""Judges every completed transaction by today's rules and reports each stored figure that differs,
+and its times if what is known of its charger's clock by now gives others.
 
-A difference has two kinds of causes. "Rules": today's rules give another figure for the evidence of that time. "Facts"
-and "habits": today's rules give the stored figure for the evidence of that time, but another for today's evidence.
+A difference has two kinds of causes. "Rules": today's rules give another figure for the evidence of
+that time. "Facts" and "habits": today's rules give the stored figure for the evidence of that time,
+but another for today's evidence.
 
-The evidence of that time is reconstructed from the facts. How often a habit had been shown by then is not stored, so a
-habit counts from its first transaction on. A figure that today's rules give without any habit is therefore never
-attributed to the rules.
+The evidence of that time is reconstructed from the facts. How often a habit had been shown by then
+is not stored, so a habit counts from its first transaction on. A figure that today's rules give
+without any habit is therefore never attributed to the rules.
 """
 
 from __future__ import annotations
@@ -35,8 +36,11 @@ from levity_trio.store.reads.shapes import rows_of
 
 PAGE_ROWS: Final = 500
 PAGE_SECONDS: Final = 0.5
-"""After this time a page ends with the transaction being judged, because an open read prevents a reset of the WAL."""
-COMPLETED: Final = "status = 'Completed' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1) AND imported_id IS NULL"
+"""After this time a page ends with the transaction being judged, because an open read prevents a
+reset of the WAL."""
+COMPLETED: Final = (
+    "status = 'Completed' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1) AND imported_id IS NULL"
+)
 PAGE: Final = f"SELECT {COLUMNS} FROM tx WHERE id > ?2 AND {COMPLETED} ORDER BY id LIMIT ?3"  # noqa: S608 - our own names
 
 
@@ -49,7 +53,8 @@ class Cause(StrEnum):
 
 
 class Figure(NamedTuple):
-    """The energy that a transaction delivered. `reviews` are the codes of the doubts, `words` their texts."""
+    """The energy that a transaction delivered. `reviews` are the codes of the doubts, `words` their
+    texts."""
 
     wh: int
     confidence: str
@@ -59,7 +64,8 @@ class Figure(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A transaction whose stored figure differs from that of today's rules. `rules` is the version that stored it.
+    """A transaction whose stored figure differs from that of today's rules. `rules` is the version
+    that stored it.
 
     `settled_by` is the person who confirmed or corrected the figure; then only its Wh are compared.
     """
@@ -78,7 +84,8 @@ class Difference(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The result of one read: the number of transactions judged, their stored Wh, and the differences."""
+    """The result of one read: the number of transactions judged, their stored Wh, and the
+    differences."""
 
     transactions: int
     stored_wh: int
@@ -88,7 +95,8 @@ class Batch(NamedTuple):
 class Rechecking:
     """The completed transactions of one file, or of one charger in it.
 
-    Raises EnvironmentProblem if the file is missing, is not ours, is of another version, or cannot be read.
+    Raises EnvironmentProblem if the file is missing, is not ours, is of another version, or cannot
+    be read.
     """
 
     def __init__(self, address: DatabaseAddress, charger: str | None) -> None:
@@ -96,24 +104,30 @@ class Rechecking:
         self._charger = charger
         if look(address, lambda db: db.version()) < newest_version():
             raise EnvironmentProblem(
-                f"{address} is from an older version of levity-trio; start this version's server on it"
-                " once, or on a copy"
+                f"{address} is from an older version of levity-trio; start this version's server "
+                "on it once, or on a copy"
             )
         count, known = f"SELECT count(*) FROM tx WHERE {COMPLETED}", "SELECT 1 FROM cp WHERE id = ?"  # noqa: S608
         self.total: int = look(address, lambda db: db.execute(count, (charger,)).fetchall()[0][0])
         """The number of transactions at the beginning."""
-        self.is_known = charger is None or look(address, lambda db: bool(db.execute(known, (charger,)).fetchall()))
+        self.is_known = charger is None or look(
+            address, lambda db: bool(db.execute(known, (charger,)).fetchall())
+        )
         """Whether the charger is known, if one was given."""
 
     def pages(self, most_rows: int = PAGE_ROWS, seconds: float = PAGE_SECONDS) -> Iterator[Batch]:
         """Judge the transactions page by page; each page is a read of its own."""
         after = 0
-        while (found := look(self._address, partial(_page, after, self._charger, most_rows, seconds))) is not None:
+        while (
+            found := look(self._address, partial(_page, after, self._charger, most_rows, seconds))
+        ) is not None:
             page, after = found
             yield page
 
 
-def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: Database) -> tuple[Batch, int] | None:
+def _page(
+    after: int, charger: str | None, most_rows: int, seconds: float, db: Database
+) -> tuple[Batch, int] | None:
     """Return the page after this id, and its last id; None at the end."""
     ends = time.monotonic() + seconds
     rows = rows_of(db)
@@ -129,7 +143,8 @@ def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: D
 
 
 class _Reviews(NamedTuple):
-    """The reviews of a transaction: open codes and texts, and whether they can be compared with those of the judge."""
+    """The reviews of a transaction: open codes and texts, and whether they can be compared with
+    those of the judge."""
 
     codes: frozenset[str]
     words: str
@@ -144,7 +159,11 @@ def compare(rows: Rows, tx: Known) -> Difference | None:
     """Judge a transaction by today's rules; return None if the result equals what is stored."""
     reviews = _reviews(rows, tx)
     stored = Figure(
-        tx.energy_delivered or 0, tx.confidence or "", tx.energy_method, tuple(sorted(reviews.codes)), reviews.words
+        tx.energy_delivered or 0,
+        tx.confidence or "",
+        tx.energy_method,
+        tuple(sorted(reviews.codes)),
+        reviews.words,
     )
     clock = dating(rows, tx)
     case = case_of(Course(rows, tx.charger), tx, clock=clock)
@@ -160,7 +179,15 @@ def compare(rows: Rows, tx: Known) -> Difference | None:
     if times is not tx:
         causes = [*dict.fromkeys([*causes, Cause.FACTS])]
         now = now._replace(words="; ".join(filter(None, (now.words, clock_words(times)))))
-    row = (tx.id, tx.charger, tx.connector, tx.start_time, tx.rules, tx.judged_at, reviews.settled_by)
+    row = (
+        tx.id,
+        tx.charger,
+        tx.connector,
+        tx.start_time,
+        tx.rules,
+        tx.judged_at,
+        reviews.settled_by,
+    )
     return Difference(*row, stored, then, now, tuple(causes))
 
 
@@ -174,18 +201,22 @@ def _then(case: Case, stored: Figure, reviews: _Reviews) -> Figure:
 def _later(case: Case, case_then: Case, then: Figure, reviews: _Reviews) -> Cause:
     """Return whether habits or facts cause the difference between then and now."""
     as_they_were = replace(case, **{name: getattr(case_then, name) for name in NO_HABITS._fields})
-    olds = (_figure(judge(old), reviews) for old in (as_they_were, replace(case, **NO_HABITS._asdict())))
+    olds = (
+        _figure(judge(old), reviews) for old in (as_they_were, replace(case, **NO_HABITS._asdict()))
+    )
     return Cause.HABITS if any(_is_same(then, old, reviews) for old in olds) else Cause.FACTS
 
 
 def _is_same(stored: Figure, other: Figure, reviews: _Reviews) -> bool:
-    """Compare figures: without codes if an earlier version stored them; only Wh if an operator settled the stored one,
-    and not those that the operator replaced."""
+    """Compare figures: without codes if an earlier version stored them; only Wh if an operator
+    settled the stored one, and not those that the operator replaced."""
     if reviews.settled_by is not None:
         return stored.wh == other.wh or other.wh in reviews.overruled
     if stored.wh != other.wh:
         return False
-    return stored.confidence == other.confidence and (reviews.is_legacy or stored.reviews == other.reviews)
+    return stored.confidence == other.confidence and (
+        reviews.is_legacy or stored.reviews == other.reviews
+    )
 
 
 def _figure(judgement: Judgement, reviews: _Reviews) -> Figure:

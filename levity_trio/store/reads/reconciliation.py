@@ -1,4 +1,5 @@
-"""The reconciliation of a month, from one read. Its cost depends on the month, not on the history."""
+"""The reconciliation of a month, from one read. Its cost depends on the month, not on the
+history."""
 
 from __future__ import annotations
 
@@ -29,8 +30,9 @@ _STATES: Final = "SELECT tx_id, state FROM booked WHERE tx_id IN ({})"
 
 @record
 class Reconciliation:
-    """Whether the energy of a month adds up: of the site, of each charger, and of each meter of the house that was read
-    around it. One that is not `over` yet goes on. It `is_explained` if each difference has a reason."""
+    """Whether the energy of a month adds up: of the site, of each charger, and of each meter of the
+    house that was read around it. One that is not `over` yet goes on. It `is_explained` if each
+    difference has a reason."""
 
     month: str
     since: str
@@ -64,7 +66,9 @@ def reconciliation(db: Database, month: str, span: Span, now: str) -> Reconcilia
     for (charger,) in db.execute("SELECT id FROM cp ORDER BY id").fetchall():
         connectors = registers.connectors(charger, [span.since, span.end, *times])
         if connectors:
-            levels[charger] = {at: total(one.course.bounds(at) for one in connectors) for at in times}
+            levels[charger] = {
+                at: total(one.course.bounds(at) for one in connectors) for at in times
+            }
             months.append(reconcile(charger, connectors, span, partial(_states, rows)))
     sums, comparisons = site(months), tuple(_compared(meter, levels, span) for meter in meters)
     agree = not any(one.differs for one in comparisons)
@@ -83,13 +87,22 @@ def reconciliation(db: Database, month: str, span: Span, now: str) -> Reconcilia
 
 def _states(rows: Rows, transactions: Sequence[int]) -> Mapping[int, BillState]:
     found = (
-        (number, state) for some in parts(transactions) for number, state in rows(_STATES.format(marks(some)), some)
+        (number, state)
+        for some in parts(transactions)
+        for number, state in rows(_STATES.format(marks(some)), some)
     )
-    return {number: BillState.HELD_BACK if state == "not booked" else BillState(state) for number, state in found}
+    return {
+        number: BillState.HELD_BACK if state == "not booked" else BillState(state)
+        for number, state in found
+    }
 
 
 def _compared(meter: _Meter, levels: Mapping[str, Mapping[str, Bounds]], span: Span) -> Comparison:
-    measured = [bounds for charger, bounds in levels.items() if not meter.chargers or charger in meter.chargers]
+    measured = [
+        bounds
+        for charger, bounds in levels.items()
+        if not meter.chargers or charger in meter.chargers
+    ]
     chargers = [total(bounds[reading.at] for bounds in measured) for reading in meter.readings]
     return compare((meter.id, meter.name), meter.classes, meter.readings, chargers, span)
 
@@ -98,7 +111,9 @@ _METERS: Final = (
     "SELECT id, name, class_percent, chargers_percent, digits FROM meter"
     " WHERE since < ? AND coalesce(until, '9999') > ? ORDER BY id"
 )
-_READINGS: Final = "SELECT id, at, value, unit, wh FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL"
+_READINGS: Final = (
+    "SELECT id, at, value, unit, wh FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL"
+)
 _UNTIL_THEN: Final = f"{_READINGS} AND at >= ? AND at < ? ORDER BY at"
 _FROM_THEN: Final = f"{_READINGS} AND at >= ? ORDER BY at LIMIT 2"
 """The second one shows whether the first is a mistake."""
@@ -106,23 +121,38 @@ _FROM_THEN: Final = f"{_READINGS} AND at >= ? ORDER BY at LIMIT 2"
 
 def _meters(db: Database, span: Span) -> Iterator[_Meter]:
     """Yield the meters that were in use in the month."""
-    for number, name, percent, of_chargers, digits in db.execute(_METERS, (span.end, span.since)).fetchall():
-        measured = db.execute("SELECT cp_id FROM meter_charger WHERE meter_id = ?", (number,)).fetchall()
+    for number, name, percent, of_chargers, digits in db.execute(
+        _METERS, (span.end, span.since)
+    ).fetchall():
+        measured = db.execute(
+            "SELECT cp_id FROM meter_charger WHERE meter_id = ?", (number,)
+        ).fetchall()
         modulus = None if digits is None else 10**digits * WH_PER_KWH
         chargers = frozenset(charger for (charger,) in measured)
-        yield _Meter(number, name, Classes(percent, of_chargers, modulus), chargers, _readings(db, number, span))
+        yield _Meter(
+            number,
+            name,
+            Classes(percent, of_chargers, modulus),
+            chargers,
+            _readings(db, number, span),
+        )
 
 
 def _readings(db: Database, meter: int, span: Span) -> Sequence[Reading]:
     oldest = shifted_stamp(span.since, -HISTORY)
-    earlier = [Reading(*row) for row in db.execute(_UNTIL_THEN, (meter, oldest, span.end)).fetchall()]
+    earlier = [
+        Reading(*row) for row in db.execute(_UNTIL_THEN, (meter, oldest, span.end)).fetchall()
+    ]
     later = [Reading(*row) for row in db.execute(_FROM_THEN, (meter, span.end)).fetchall()]
     return [*_thinned(earlier, span), *later]
 
 
 def _thinned(readings: Sequence[Reading], span: Span) -> Sequence[Reading]:
-    """Return at most MOST_READINGS readings or a few more: the last one before the month, and evenly chosen others."""
+    """Return at most MOST_READINGS readings or a few more: the last one before the month, and
+    evenly chosen others."""
     step = -(-len(readings) // MOST_READINGS) or 1
     base = max((one.at for one in readings if one.at <= span.since), default=None)
     last = len(readings) - 1
-    return [one for number, one in enumerate(readings) if (last - number) % step == 0 or one.at == base]
+    return [
+        one for number, one in enumerate(readings) if (last - number) % step == 0 or one.at == base
+    ]

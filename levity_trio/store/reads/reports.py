@@ -1,4 +1,5 @@
-"""What drivers reported and what was answered; and which chargers that are away would still admit a lost card."""
+"""What drivers reported and what was answered; and which chargers that are away would still admit a
+lost card."""
 
 from __future__ import annotations
 
@@ -20,10 +21,11 @@ MOST: Final = 500
 
 @record
 class Report:
-    """What a driver reported about a session, a statement (or a session or another `line` on it), a charger or a lost
-    card.
+    """What a driver reported about a session, a statement (or a session or another `line` on it), a
+    charger or a lost card.
 
-    Without `answered_at` it waits. What was written is null after the household's personal data were deleted.
+    Without `answered_at` it waits. What was written is null after the household's personal data
+    were deleted.
     """
 
     id: int
@@ -46,7 +48,8 @@ class Report:
 
 @record
 class WaitingReport(Report):
-    """A report. `still_listed` are the chargers that are away and still have a lost card in their list."""
+    """A report. `still_listed` are the chargers that are away and still have a lost card in their
+    list."""
 
     still_listed: tuple[str, ...]
 
@@ -60,7 +63,10 @@ _SHAPE: Final = Shape(
     charger="report.cp_id",
     charger_name="cp.name",
 )
-_FROM: Final = "FROM report JOIN account ON account.id = report.account_id LEFT JOIN cp ON cp.id = report.cp_id"
+_FROM: Final = (
+    "FROM report JOIN account ON account.id = report.account_id "
+    "LEFT JOIN cp ON cp.id = report.cp_id"
+)
 
 
 @record(kw_only=False)
@@ -85,14 +91,20 @@ class Wanted:
             ("lower(report.id_tag) = lower(?)", self.id_tag),
             ("report.id = ?", self.number),
         )
-        waits = {None: [], True: [Condition("answered_at IS NULL")], False: [Condition("answered_at IS NOT NULL")]}
+        waits = {
+            None: [],
+            True: [Condition("answered_at IS NULL")],
+            False: [Condition("answered_at IS NOT NULL")],
+        }
         return [*found, *waits[self.is_waiting]]
 
 
 def reports(db: Database, wanted: Wanted) -> list[Report]:
     """Return reports, the newest first."""
     clause, values = where(wanted.conditions)
-    order = "written_at DESC, report.id DESC" if wanted.is_waiting else "report.id DESC"  # an index has those that wait
+    order = (
+        "written_at DESC, report.id DESC" if wanted.is_waiting else "report.id DESC"
+    )  # an index has those that wait
     return _SHAPE.every(db, f"{_FROM}{clause} ORDER BY {order} LIMIT {MOST}", values)
 
 
@@ -103,18 +115,27 @@ def waiting_reports(db: Database, wanted: Wanted) -> list[WaitingReport]:
 
 def _waiting(db: Database, found: Report) -> WaitingReport:
     is_lost = found.id_tag is not None and found.answered_at is None
-    return WaitingReport(**asdict(found), still_listed=tuple(still_listed(db, found.id_tag or "")) if is_lost else ())
+    return WaitingReport(
+        **asdict(found), still_listed=tuple(still_listed(db, found.id_tag or "")) if is_lost else ()
+    )
 
 
-_AWAY: Final = f"SELECT id, coalesce(name, id) FROM cp WHERE is_connected = 0 AND {SERVED} ORDER BY id"  # noqa: S608 - ours
+_AWAY: Final = (
+    f"SELECT id, coalesce(name, id) FROM cp WHERE is_connected = 0 AND {SERVED} ORDER BY id"  # noqa: S608 - ours
+)
 
 
 def still_listed(db: Database, id_tag: str) -> list[str]:
-    """Return the names of the chargers that are away and still have a card in their list as one that may charge."""
+    """Return the names of the chargers that are away and still have a card in their list as one
+    that may charge."""
     rows, names = rows_of(db), list[str]()
     for charger, name in db.execute(_AWAY).fetchall():
         known = stored.known(rows, charger)
-        contents = [] if known is None else [known.content, None if known.sent is None else known.sent.content]
+        contents = (
+            []
+            if known is None
+            else [known.content, None if known.sent is None else known.sent.content]
+        )
         found = [one.get(folded(id_tag)) for one in contents if one is not None]
         if any(one is not None and one["idTagInfo"]["status"] == Status.ACCEPTED for one in found):
             names.append(name)

@@ -1,5 +1,5 @@
-"""Transactions in doubt that wait for one decision: those of one charger with the same doubts. And what the judge will
-do with the next one of the kind."""
+"""Transactions in doubt that wait for one decision: those of one charger with the same doubts. And
+what the judge will do with the next one of the kind."""
 
 from __future__ import annotations
 
@@ -24,26 +24,34 @@ SEPARATOR: Final = ","
 MOST_SHOWN: Final = 100
 """Transactions of a group that are shown, and decided in one write."""
 _OPEN: Final = (
-    "SELECT tx_id, cp_id, code, opened_at FROM review INDEXED BY review_open JOIN tx ON tx.id = tx_id"
-    " WHERE resolved_at IS NULL AND status = 'Completed'"
-    " AND cp_id NOT IN (SELECT id FROM hidden_cp) ORDER BY start_time, tx_id"
+    "SELECT tx_id, cp_id, code, opened_at "
+    "FROM review INDEXED BY review_open JOIN tx ON tx.id = tx_id "
+    "WHERE resolved_at IS NULL AND status = 'Completed' AND cp_id NOT IN (SELECT id "
+    "FROM hidden_cp) "
+    "ORDER BY start_time, tx_id"
 )
 _FIGURES: Final = (
-    "SELECT coalesce(figures_told, figures) FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
+    "SELECT coalesce(figures_told, figures) FROM review "
+    "WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 )
 _FIGURES_OF: Final = (
-    "SELECT tx_id, coalesce(figures_told, figures) FROM review WHERE tx_id IN ({}) AND resolved_at IS NULL ORDER BY id"
+    "SELECT tx_id, coalesce(figures_told, figures) FROM review "
+    "WHERE tx_id IN ({}) AND resolved_at IS NULL ORDER BY id"
 )
 _NEWEST_EVENTS: Final = "SELECT tx_id, max(id) FROM tx_event WHERE tx_id IN ({}) GROUP BY tx_id"
 _HABITS: Final = (
-    "SELECT conn_id, kind, habit.id, transactions, value, asks_since, asks_by"  # noqa: S608 - our own words
-    " FROM habit JOIN cp ON cp.id = ?1"
-    " WHERE revoked_at IS NULL AND (habit.cp_id = ?1 AND firmware = coalesce(cp.firmware_version, '')"
-    f" AND meter_serial = coalesce(cp.meter_serial_number, '') OR habit.id IN (SELECT habit.id{OF_SISTERS}))"
-    " ORDER BY CASE habit.cp_id WHEN ?1 THEN 0 ELSE 1 END"
+    "SELECT conn_id, kind, habit.id, transactions, value, asks_since, asks_by "  # noqa: S608 - our own words
+    "FROM habit JOIN cp ON cp.id = ?1 "
+    "WHERE revoked_at IS NULL AND (habit.cp_id = ?1 "
+    "AND firmware = coalesce(cp.firmware_version, '') "
+    "AND meter_serial = coalesce(cp.meter_serial_number, '') "
+    f"OR habit.id IN (SELECT habit.id{OF_SISTERS})) "
+    "ORDER BY CASE habit.cp_id WHEN ?1 THEN 0 ELSE 1 END"
 )
 """Those of a charger, then those that its sisters proved."""
-_SAID: Final = "SELECT max_w FROM connector_data WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1"
+_SAID: Final = (
+    "SELECT max_w FROM connector_data WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1"
+)
 
 
 class Outcome(StrEnum):
@@ -61,8 +69,9 @@ class Outcome(StrEnum):
 
 @record
 class NextSession:
-    """What the judge will do about a doubt of the next session at a connector. `shown` of the `needed` sessions have
-    shown the `habit`; `ceiling_w` is the highest power that nobody is asked about."""
+    """What the judge will do about a doubt of the next session at a connector. `shown` of the
+    `needed` sessions have shown the `habit`; `ceiling_w` is the highest power that nobody is asked
+    about."""
 
     connector: int
     code: str
@@ -76,8 +85,8 @@ class NextSession:
 
 @record
 class ReviewGroup:
-    """Ended transactions of a charger with the same doubts. `cause` names these, `households` whose they are, `since`
-    is when the first of them opened."""
+    """Ended transactions of a charger with the same doubts. `cause` names these, `households` whose
+    they are, `since` is when the first of them opened."""
 
     charger: str
     charger_name: str | None
@@ -91,8 +100,9 @@ class ReviewGroup:
 
 @record
 class GroupedTransaction:
-    """A transaction of a group, with the newest event that was seen of it. `energy_wh` is the figure that confirming
-    makes certain, `figures` are the others that its doubts name, by their words."""
+    """A transaction of a group, with the newest event that was seen of it. `energy_wh` is the
+    figure that confirming makes certain, `figures` are the others that its doubts name, by their
+    words."""
 
     id: int
     event: int
@@ -108,12 +118,12 @@ class GroupedTransaction:
 
 @record
 class GroupPreview:
-    """A group with the figure that each of its transactions would get; a page of them, the oldest first. `next` is what
-    becomes of the next session of the kind, also when none waits any longer.
+    """A group with the figure that each of its transactions would get; a page of them, the oldest
+    first. `next` is what becomes of the next session of the kind, also when none waits any longer.
 
-    `event` is the newest event of the site: a decision about all of them is about those that have no newer one.
-    `totals` is what all would get, in Wh, by the name of the figure that each gets; "" is the proposed one, others are
-    those that every transaction has.
+    `event` is the newest event of the site: a decision about all of them is about those that have
+    no newer one. `totals` is what all would get, in Wh, by the name of the figure that each gets;
+    "" is the proposed one, others are those that every transaction has.
     """
 
     charger: str
@@ -137,7 +147,11 @@ def groups(db: Database) -> list[ReviewGroup]:
     """Return all groups, those with most transactions first."""
     found, opened = _waiting(db)
     shown = [number for numbers in found.values() for number in numbers[:MOST_SHOWN]]
-    names = {number: who for number, (account, who) in whose(db, shown).items() if account is not None and who}
+    names = {
+        number: who
+        for number, (account, who) in whose(db, shown).items()
+        if account is not None and who
+    }
     told = [
         ReviewGroup(
             charger=kind.charger,
@@ -155,7 +169,10 @@ def groups(db: Database) -> list[ReviewGroup]:
 
 
 def _name(db: Database, charger: str) -> str | None:
-    return next((name for (name,) in db.execute("SELECT name FROM cp WHERE id = ?", (charger,)).fetchall()), None)
+    return next(
+        (name for (name,) in db.execute("SELECT name FROM cp WHERE id = ?", (charger,)).fetchall()),
+        None,
+    )
 
 
 def in_groups(db: Database) -> tuple[int, ...]:
@@ -165,8 +182,8 @@ def in_groups(db: Database) -> tuple[int, ...]:
 
 
 def _waiting(db: Database) -> tuple[Mapping[_Kind, list[int]], Mapping[int, str]]:
-    """Return the transactions that wait by their kind, in the order of their starts, and when the first doubt of each
-    opened."""
+    """Return the transactions that wait by their kind, in the order of their starts, and when the
+    first doubt of each opened."""
     chargers, codes, opened = dict[int, str](), defaultdict[int, set[str]](set), dict[int, str]()
     for number, charger, code, at in db.execute(_OPEN).fetchall():
         chargers[number] = charger
@@ -207,10 +224,19 @@ def _totals(db: Database, numbers: Sequence[int]) -> dict[str, int]:
     figures, proposed = dict[int, dict[str, int]](), dict[int, int]()
     for some in parts(numbers):
         among = marks(some)
-        proposed.update(db.execute(f"SELECT id, coalesce(energy_delivered, 0) FROM tx WHERE id IN ({among})", some))  # noqa: S608
+        proposed.update(
+            db.execute(
+                f"SELECT id, coalesce(energy_delivered, 0) FROM tx WHERE id IN ({among})",  # noqa: S608
+                some,
+            )
+        )
         for number, text in db.execute(_FIGURES_OF.format(among), some).fetchall():
             figures.setdefault(number, {}).update(dict(in_stored(text)))
-    shared = set.intersection(*(set(figures.get(number, {})) for number in numbers)) if numbers else set[str]()
+    shared = (
+        set.intersection(*(set(figures.get(number, {})) for number in numbers))
+        if numbers
+        else set[str]()
+    )
     totals = {name: sum(figures[number][name] for number in numbers) for name in sorted(shared)}
     return {"": sum(proposed.values()), **totals}
 
@@ -261,7 +287,9 @@ def _grouped(db: Database, numbers: Sequence[int]) -> Iterator[GroupedTransactio
         )
 
 
-def _next(db: Database, charger: str, places: Sequence[int], codes: Sequence[str]) -> Iterator[NextSession]:
+def _next(
+    db: Database, charger: str, places: Sequence[int], codes: Sequence[str]
+) -> Iterator[NextSession]:
     known = db.execute(_HABITS, (charger, LAST_TIME)).fetchall()
     habits = {(connector, kind): rest for connector, kind, *rest in known}
     for connector in places:
@@ -269,7 +297,9 @@ def _next(db: Database, charger: str, places: Sequence[int], codes: Sequence[str
         _, times, most, *_ = habits.get((connector, CEILING), (None, 0, None))
         ceiling_w = (said[0][0] if said else None) or (most if times >= tolerances.MANY else None)
         for code in codes:
-            habit, shown, _, asks_since, asks_by = habits.get((connector, code), (None, 0, None, None, None))
+            habit, shown, _, asks_since, asks_by = habits.get(
+                (connector, code), (None, 0, None, None, None)
+            )
             yield NextSession(
                 connector=connector,
                 code=code,

@@ -1,17 +1,34 @@
-"""What waits for a person: how much of each kind, the queue of transactions and messages, and the possible answers."""
+"""What waits for a person: how much of each kind, the queue of transactions and messages, and the
+possible answers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any, Final
 
-from levity_trio.charging.lifecycle import Answer, State, about_message, about_transaction, state_of, takes
+from levity_trio.charging.lifecycle import (
+    Answer,
+    State,
+    about_message,
+    about_transaction,
+    state_of,
+    takes,
+)
 from levity_trio.records import record
 from levity_trio.store.cases.evidence import evidence_of
 from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.charger_facts import SET_ASIDE_ROW, SetAsideMessage
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Row, Wanted, given, read_page
+from levity_trio.store.reads.pages import (
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Row,
+    Wanted,
+    given,
+    read_page,
+)
 from levity_trio.store.reads.review_groups import in_groups
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions import OPERATOR, Transaction, transaction_rows
@@ -19,7 +36,8 @@ from levity_trio.store.reads.transactions import OPERATOR, Transaction, transact
 
 @record
 class Review:
-    """Why a person should look at a transaction: the Wh of each candidate, and the two pieces that disagree."""
+    """Why a person should look at a transaction: the Wh of each candidate, and the two pieces that
+    disagree."""
 
     id: int
     transaction: int
@@ -37,7 +55,8 @@ class Review:
 
 @record
 class Waiting:
-    """An item of the queue. `kind` is transaction, with its open reviews, or message. `at` is the time of either."""
+    """An item of the queue. `kind` is transaction, with its open reviews, or message. `at` is the
+    time of either."""
 
     kind: str
     at: str
@@ -68,8 +87,8 @@ _QUEUED_TRANSACTIONS: Final = (
     " WHERE review IS NOT NULL)"
 )
 _QUEUED_MESSAGES: Final = (
-    f"(SELECT received_at AS at, '{MESSAGE}' AS kind, id, cp_id FROM set_aside INDEXED BY set_aside_waiting"  # noqa: S608
-    " WHERE looked_at IS NULL)"
+    f"(SELECT received_at AS at, '{MESSAGE}' AS kind, id, cp_id FROM set_aside INDEXED BY "  # noqa: S608
+    "set_aside_waiting WHERE looked_at IS NULL)"
 )
 _VISIBLE: Final = Condition("cp_id NOT IN (SELECT id FROM hidden_cp)")
 
@@ -83,14 +102,16 @@ def queue(
     is_newest_first: bool = True,
     is_alone: bool = False,
 ) -> ListPage[Waiting]:
-    """Return a page of the queue; without hidden chargers, unless one is named. `is_alone` leaves out the ended
-    transactions that share charger and doubts with another. Raises NoPage."""
+    """Return a page of the queue; without hidden chargers, unless one is named. `is_alone` leaves
+    out the ended transactions that share charger and doubts with another. Raises NoPage."""
     conditions = given(("cp_id = ?", charger)) or [_VISIBLE]
     grouped = in_groups(db) if is_alone else ()
     own = [Condition(f"id NOT IN ({marks(grouped)})", grouped)] if grouped else []
     sources = {TRANSACTION: (_QUEUED_TRANSACTIONS, own), MESSAGE: (_QUEUED_MESSAGES, [])}
     branches = [
-        Branch(source, [*conditions, *more]) for name, (source, more) in sources.items() if kind in (None, name)
+        Branch(source, [*conditions, *more])
+        for name, (source, more) in sources.items()
+        if kind in (None, name)
     ]
     listing = Listing(branches, ("at", "kind", "id"), is_newest_first)
     return read_page(db, listing, wanted, lambda key: _waiting(db, key))
@@ -109,7 +130,10 @@ def _waiting(db: Database, key: Row) -> Waiting:
 def reviews_of(db: Database, number: int) -> list[Review]:
     """Return all reviews of a transaction, in the order in which they were opened."""
     found = _REVIEW.every(db, "FROM review WHERE tx_id = ? ORDER BY id", (number,))
-    return [replace(one, figures=one.figures if isinstance(one.figures, str) else dict(one.figures)) for one in found]
+    return [
+        replace(one, figures=one.figures if isinstance(one.figures, str) else dict(one.figures))
+        for one in found
+    ]
 
 
 NEWEST: Final = 50
@@ -117,7 +141,8 @@ NEWEST: Final = 50
 
 @record
 class Kind:
-    """How many there are. `newest` are the times since when they wait, the newest first, 50 at most."""
+    """How many there are. `newest` are the times since when they wait, the newest first, 50 at
+    most."""
 
     count: int
     newest: tuple[str, ...]
@@ -139,14 +164,18 @@ _TIMES_OF_TRANSACTIONS: Final = (
     " WHERE resolved_at IS NULL AND cp_id NOT IN (SELECT id FROM hidden_cp) GROUP BY tx_id"
 )
 _TIMES_OF_MESSAGES: Final = (
-    "SELECT received_at AS since FROM set_aside INDEXED BY set_aside_waiting WHERE looked_at IS NULL"
-    " AND cp_id NOT IN (SELECT id FROM hidden_cp)"
+    "SELECT received_at AS since "
+    "FROM set_aside INDEXED BY set_aside_waiting "
+    "WHERE looked_at IS NULL AND cp_id NOT IN (SELECT id FROM hidden_cp)"
 )
 _NEWCOMERS: Final = (
-    "SELECT waiting_since AS since FROM cp WHERE registration = 'newcomer' AND waiting_since IS NOT NULL"
-    " AND (hidden_at IS NULL OR is_connected = 1)"
+    "SELECT waiting_since AS since FROM cp "
+    "WHERE registration = 'newcomer' AND waiting_since IS NOT NULL AND (hidden_at IS NULL "
+    "OR is_connected = 1)"
 )
-_REPORTS: Final = "SELECT written_at AS since FROM report INDEXED BY report_waiting WHERE answered_at IS NULL"
+_REPORTS: Final = (
+    "SELECT written_at AS since FROM report INDEXED BY report_waiting WHERE answered_at IS NULL"
+)
 _ASKED: Final = "SELECT first_at AS since FROM asked_tag"
 
 
@@ -162,7 +191,9 @@ def counts(db: Database) -> Counts:
 
 
 def _kind(db: Database, waiting: str) -> Kind:
-    rows = db.execute(f"SELECT since, count(*) OVER () FROM ({waiting}) ORDER BY since DESC LIMIT {NEWEST}").fetchall()  # noqa: S608 - our own words
+    rows = db.execute(
+        f"SELECT since, count(*) OVER () FROM ({waiting}) ORDER BY since DESC LIMIT {NEWEST}"  # noqa: S608 - our own words
+    ).fetchall()
     return Kind(count=rows[0][1] if rows else 0, newest=tuple(since for since, _ in rows))
 
 
@@ -173,14 +204,17 @@ _FRAME_OF_MESSAGE: Final = (
     f" FROM set_aside JOIN {evidence_of('set_aside')} WHERE set_aside.id = ?"
 )
 _COLUMNS: Final = (
-    "id, conn_id, id_tag, status, suspended_at, stopped_by, start_time, stop_time, meter_start, last_register_wh,"
-    " energy_delivered"
+    "id, conn_id, id_tag, status, suspended_at, stopped_by, start_time, stop_time, meter_start, "
+    "last_register_wh, energy_delivered"
 )
-_OPEN: Final = f"SELECT {_COLUMNS} FROM tx INDEXED BY tx_open WHERE cp_id = ?1 AND status = 'Active'"  # noqa: S608 - ours
+_OPEN: Final = (
+    f"SELECT {_COLUMNS} FROM tx INDEXED BY tx_open WHERE cp_id = ?1 AND status = 'Active'"  # noqa: S608 - ours
+)
 _NEWEST: Final = (
-    f"SELECT {_COLUMNS} FROM tx WHERE id IN (SELECT (SELECT id FROM tx WHERE tx.cp_id = cp_conn.cp_id"  # noqa: S608
-    " AND tx.conn_id = cp_conn.conn_id AND own_start_time <= ?2 ORDER BY own_start_time DESC, id DESC LIMIT 1)"
-    " FROM cp_conn WHERE cp_conn.cp_id = ?1)"
+    f"SELECT {_COLUMNS} FROM tx "  # noqa: S608
+    "WHERE id IN (SELECT (SELECT id FROM tx WHERE tx.cp_id = cp_conn.cp_id "
+    "AND tx.conn_id = cp_conn.conn_id AND own_start_time <= ?2 "
+    "ORDER BY own_start_time DESC, id DESC LIMIT 1) FROM cp_conn WHERE cp_conn.cp_id = ?1)"
 )
 """The newest one of each connector that had begun by a time."""
 
@@ -199,7 +233,8 @@ class Unlinked:
 
 @record(kw_only=False)
 class FittingTransaction:
-    """A transaction to which a message can be attached. Times in the database's format, registers and energy in Wh."""
+    """A transaction to which a message can be attached. Times in the database's format, registers
+    and energy in Wh."""
 
     id: int
     connector: int | None
@@ -214,7 +249,8 @@ class FittingTransaction:
 
 @record(kw_only=False)
 class OfferedDecision:
-    """A decision that is possible: about one of the transactions, reviews or messages (set-aside)."""
+    """A decision that is possible: about one of the transactions, reviews or messages
+    (set-aside)."""
 
     answer: str
     subject: str
@@ -223,8 +259,9 @@ class OfferedDecision:
 
 @record
 class ReviewItem(Waiting):
-    """An item of the queue: with the newest event of its transaction, by which a decision knows what was seen, the
-    possible answers, and the transactions to which its message can be attached."""
+    """An item of the queue: with the newest event of its transaction, by which a decision knows
+    what was seen, the possible answers, and the transactions to which its message can be
+    attached."""
 
     event: int | None
     answers: tuple[OfferedDecision, ...]
@@ -243,7 +280,9 @@ def to_review(
     """Return a page of the queue. Raises NoPage."""
     found = queue(db, charger, kind, wanted, is_newest_first=is_newest_first, is_alone=is_alone)
     items = [_item(db, one) for one in found.data]
-    return ListPage(items, found.page, found.limit, found.total, found.total_at_least, found.next_cursor)
+    return ListPage(
+        items, found.page, found.limit, found.total, found.total_at_least, found.next_cursor
+    )
 
 
 def _item(db: Database, waiting: Waiting) -> ReviewItem:
@@ -251,8 +290,12 @@ def _item(db: Database, waiting: Waiting) -> ReviewItem:
     answers, attachable = list[OfferedDecision](), list[FittingTransaction]()
     if tx is not None:
         state = State(tx.state)
-        answers += [OfferedDecision(one, TRANSACTIONS, tx.id) for one in about_transaction(state, ())]
-        dismissible = (one for one in waiting.reviews if Answer.DISMISS in about_transaction(state, {one.code}))
+        answers += [
+            OfferedDecision(one, TRANSACTIONS, tx.id) for one in about_transaction(state, ())
+        ]
+        dismissible = (
+            one for one in waiting.reviews if Answer.DISMISS in about_transaction(state, {one.code})
+        )
         answers += [OfferedDecision(Answer.DISMISS, REVIEWS, one.id) for one in dismissible]
     if message is not None:
         possible = about_message(message.action, has_transaction=message.transaction is not None)
@@ -279,11 +322,15 @@ def message(db: Database, number: int) -> Unlinked | None:
 
 
 def fitting(db: Database, charger: str, action: str, received_at: str) -> list[FittingTransaction]:
-    """Return the transactions to which a message of this charger can be attached: what is open, and the newest one of
-    each connector; the newest first."""
-    rows = db.execute(f"{_OPEN} UNION {_NEWEST} ORDER BY start_time DESC, id DESC", (charger, received_at)).fetchall()
+    """Return the transactions to which a message of this charger can be attached: what is open, and
+    the newest one of each connector; the newest first."""
+    rows = db.execute(
+        f"{_OPEN} UNION {_NEWEST} ORDER BY start_time DESC, id DESC", (charger, received_at)
+    ).fetchall()
     transactions = [
-        FittingTransaction(number, connector, tag, state_of(status, suspended_at is not None, stopped_by), *rest)
+        FittingTransaction(
+            number, connector, tag, state_of(status, suspended_at is not None, stopped_by), *rest
+        )
         for number, connector, tag, status, suspended_at, stopped_by, *rest in rows
     ]
     return [one for one in transactions if takes(action, one.state)]

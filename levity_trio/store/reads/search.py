@@ -1,7 +1,8 @@
 """What a text finds: chargers, households, cards, cars, charging sessions and statements.
 
-It is compared without case, accents and all that is neither letter nor digit, so 04 a1:b2 finds 04A1B2, and Muller or
-Mueller finds Müller. Who is found brings the newest sessions and statements along.
+It is compared without case, accents and all that is neither letter nor digit, so 04 a1:b2 finds
+04A1B2, and Muller or Mueller finds Müller. Who is found brings the newest sessions and statements
+along.
 """
 
 from __future__ import annotations
@@ -36,43 +37,64 @@ _DAYS: Final = (
 )
 _MONTH: Final = re.compile(r"\d{4}-\d\d")
 _NUMBER: Final = re.compile(
-    r"(?:(?:statement|abrechnung|session|ladevorgang|no|nr)?\.?\s*)#?(?P<number>\d{1,18})(?:\s*,.*)?", re.IGNORECASE
+    (
+        r"(?:(?:statement|abrechnung|session|ladevorgang|no|nr)?\.?\s*)#?(?P<number>\d{1,"
+        r"18})(?:\s*,.*)?"
+    ),
+    re.IGNORECASE,
 )
-"""Of a statement, as people type it or as a bank shows its reference: 7, Statement 7, Nr. 7, Statement 7, Flat 1."""
+"""Of a statement, as people type it or as a bank shows its reference: 7, Statement 7, Nr. 7,
+Statement 7, Flat 1."""
 _CHARGERS: Final = (
-    "SELECT id, name, serial_number, (SELECT group_concat(name, ' ') FROM space WHERE cp_id = cp.id)"  # noqa: S608 - ours
-    f" FROM cp WHERE {SERVED}"
+    "SELECT id, name, serial_number, (SELECT group_concat(name, ' ') FROM space "  # noqa: S608 - ours
+    "WHERE cp_id = cp.id) "
+    f"FROM cp WHERE {SERVED}"
 )
 _HOUSEHOLDS: Final = "SELECT id, name, contact FROM account WHERE undone_at IS NULL"
 _CARDS: Final = (
-    "SELECT key, id_tag, name, status, expires_at FROM tag INDEXED BY tag_key WHERE ended_at IS NULL"
-    " ORDER BY key LIMIT ?"
+    "SELECT key, id_tag, name, status, expires_at "
+    "FROM tag INDEXED BY tag_key WHERE ended_at IS NULL "
+    "ORDER BY key LIMIT ?"
 )
 _NOBODYS: Final = (None, None, None)
 _OWNED: Final = (
-    "SELECT ownership.key, id_tag, account_id, account.name FROM ownership JOIN account ON account.id = account_id"
-    " WHERE what = 'tag' AND voided_at IS NULL AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1"
+    "SELECT ownership.key, id_tag, account_id, account.name "
+    "FROM ownership JOIN account ON account.id = account_id "
+    "WHERE what = 'tag' AND voided_at IS NULL AND ownership.since <= ?1 "
+    "AND coalesce(ownership.until, '9999') > ?1"
 )
 _CARS: Final = (
-    "SELECT vehicle.id, vehicle.name, plate, account.id, account.name FROM vehicle LEFT JOIN ownership"
-    " ON what = 'vehicle' AND ownership.key = CAST(vehicle.id AS TEXT) AND voided_at IS NULL AND ownership.since <= ?1"
-    " AND coalesce(ownership.until, '9999') > ?1 LEFT JOIN account ON account.id = account_id WHERE removed_at IS NULL"
+    "SELECT vehicle.id, vehicle.name, plate, account.id, account.name "
+    "FROM vehicle LEFT "
+    "JOIN ownership ON what = 'vehicle' AND ownership.key = CAST(vehicle.id AS TEXT) "
+    "AND voided_at IS NULL AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1 "
+    "LEFT JOIN account ON account.id = account_id "
+    "WHERE removed_at IS NULL"
 )
 _SENT: Final = (
-    "SELECT DISTINCT id_tag FROM tx INDEXED BY tx_by_folded_tag WHERE folded_tag >= ? AND folded_tag < ? LIMIT ?"
+    "SELECT DISTINCT id_tag FROM tx INDEXED BY tx_by_folded_tag "
+    "WHERE folded_tag >= ? AND folded_tag < ? LIMIT ?"
 )
-_OF_TAG: Final = "SELECT id, start_time FROM tx INDEXED BY tx_by_tag WHERE id_tag = ? ORDER BY start_time DESC LIMIT ?"
+_OF_TAG: Final = (
+    "SELECT id, start_time FROM tx INDEXED BY tx_by_tag "
+    "WHERE id_tag = ? ORDER BY start_time DESC LIMIT ?"
+)
 _OF_DAY: Final = (
     "SELECT id, start_time FROM tx INDEXED BY tx_by_time WHERE start_time >= ? AND start_time < ?"
     " ORDER BY start_time DESC LIMIT ?"
 )
 _OF_HOUSEHOLD: Final = (
-    "SELECT tx_id, started_at FROM booked WHERE account_id = ? ORDER BY started_at DESC, tx_id DESC LIMIT ?"
+    "SELECT tx_id, started_at FROM booked WHERE account_id = ? "
+    "ORDER BY started_at DESC, tx_id DESC LIMIT ?"
 )
 _OF_ACCOUNT: Final = (
-    "SELECT number FROM statement WHERE account_id = ? AND number IS NOT NULL ORDER BY number DESC LIMIT ?"
+    "SELECT number FROM statement "
+    "WHERE account_id = ? AND number IS NOT NULL "
+    "ORDER BY number DESC LIMIT ?"
 )
-_OF_MONTH: Final = "SELECT number FROM statement WHERE month = ? AND number IS NOT NULL ORDER BY number LIMIT ?"
+_OF_MONTH: Final = (
+    "SELECT number FROM statement WHERE month = ? AND number IS NOT NULL ORDER BY number LIMIT ?"
+)
 
 
 @record(kw_only=False)
@@ -100,8 +122,8 @@ class CarMatch:
 
 @record
 class SearchResult:
-    """What a text finds, of each kind the best first, of transactions and statements the newest. `more` names the kinds
-    of which there is more."""
+    """What a text finds, of each kind the best first, of transactions and statements the newest.
+    `more` names the kinds of which there is more."""
 
     chargers: list[Charger]
     households: list[Account]
@@ -113,7 +135,8 @@ class SearchResult:
 
 
 class Searched(NamedTuple):
-    """What is looked for: a text, so many of each kind, and by what rule and now transactions have owners."""
+    """What is looked for: a text, so many of each kind, and by what rule and now transactions have
+    owners."""
 
     text: str
     most: int
@@ -162,7 +185,8 @@ def folded(text: str) -> frozenset[str]:
     """Return the forms in which a text is compared: letters and digits, ä as a and as ae."""
     lower = normalize("NFC", text).casefold()
     return frozenset(
-        "".join(sign for sign in normalize("NFKD", form) if sign.isalnum()) for form in (lower, lower.translate(_SHARP))
+        "".join(sign for sign in normalize("NFKD", form) if sign.isalnum())
+        for form in (lower, lower.translate(_SHARP))
     )
 
 
@@ -197,13 +221,17 @@ class _Text:
         return self._rank(fields) is not None
 
     def best(self, rows: Iterable[T], fields: Callable[[T], Sequence[str | None]]) -> list[T]:
-        """Return the rows that have the text in a field, the best first, else in the order of their first field."""
+        """Return the rows that have the text in a field, the best first, else in the order of their
+        first field."""
         ranks = [(self._rank(fields(row)), row) for row in rows]
-        fitting = [(rank, in_order(fields(row)[0] or ""), row) for rank, row in ranks if rank is not None]
+        fitting = [
+            (rank, in_order(fields(row)[0] or ""), row) for rank, row in ranks if rank is not None
+        ]
         return [row for *_, row in sorted(fitting, key=lambda one: one[:2])]
 
     def _rank(self, fields: Sequence[str | None]) -> int | None:
-        """Return how well fields fit: one is the text, one begins with it, one has it, or they have all its words."""
+        """Return how well fields fit: one is the text, one begins with it, one has it, or they have
+        all its words."""
         forms = [form for text in fields if text for form in folded(text)]
         if not self._whole:
             return None
@@ -213,7 +241,11 @@ class _Text:
             return 1
         if any(one in form for form in forms for one in self._whole):
             return 2
-        return 3 if all(any(one in form for form in forms for one in word) for word in self._words) else None
+        return (
+            3
+            if all(any(one in form for form in forms for one in word) for word in self._words)
+            else None
+        )
 
 
 # What is found
@@ -226,14 +258,17 @@ def _cards(db: Database, at: str) -> list[CardMatch]:
         key: CardMatch(id_tag, name, status, expires_at, *owned.get(key, _NOBODYS)[1:])
         for key, id_tag, name, status, expires_at in db.execute(_CARDS, (LOOKED_AT,)).fetchall()
     }
-    unlisted = {key: CardMatch(id_tag, None, None, None, *whose) for key, (id_tag, *whose) in owned.items()}
+    unlisted = {
+        key: CardMatch(id_tag, None, None, None, *whose) for key, (id_tag, *whose) in owned.items()
+    }
     return [*(unlisted | cards).values()]
 
 
 def _transactions(
     db: Database, looking: _Text, wanted: Searched, accounts: Sequence[int], tags: Sequence[str]
 ) -> list[BilledTransaction]:
-    """Return the session with this number, else the newest ones of this day, of these households and cards."""
+    """Return the session with this number, else the newest ones of this day, of these households
+    and cards."""
     if looking.number is not None and (found := billed_rows(db, (looking.number,))):
         return found
     most = wanted.most + 1
@@ -250,7 +285,10 @@ def _transactions(
 
 def _span(day: date, rule: Rule) -> tuple[str, str]:
     """Return the first moment of a day of the site, and of the next one."""
-    first, last = (in_zone(datetime.combine(one, time(), rule.zone), UTC) for one in (day, day + timedelta(days=1)))
+    first, last = (
+        in_zone(datetime.combine(one, time(), rule.zone), UTC)
+        for one in (day, day + timedelta(days=1))
+    )
     return stamp(first), stamp(last)
 
 
@@ -264,15 +302,20 @@ def _sent(db: Database, looking: _Text) -> list[str]:
     text = looking.text.lower()
     if len(looking.plain) < LEAST:
         return []
-    return [tag for (tag,) in db.execute(_SENT, (text, f"{text}\U0010ffff", BROUGHT_ALONG)).fetchall()]
+    return [
+        tag for (tag,) in db.execute(_SENT, (text, f"{text}\U0010ffff", BROUGHT_ALONG)).fetchall()
+    ]
 
 
 LEAST: Final = 3
 """Characters of a tag that was never added."""
 
 
-def _statements(db: Database, looking: _Text, accounts: Sequence[int], most: int) -> list[ClosedStatement]:
-    """Return the statement with this number, those of this month, and the newest ones of these households."""
+def _statements(
+    db: Database, looking: _Text, accounts: Sequence[int], most: int
+) -> list[ClosedStatement]:
+    """Return the statement with this number, those of this month, and the newest ones of these
+    households."""
     numbers = [] if looking.number is None else [looking.number]
     if _MONTH.fullmatch(looking.text):
         numbers += [number for (number,) in db.execute(_OF_MONTH, (looking.text, most)).fetchall()]

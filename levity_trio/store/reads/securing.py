@@ -10,13 +10,21 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, ListPage, Row, Wanted, given, read_page
 from levity_trio.store.reads.security import CertificateRow
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.store.securing import Plan, last_report, newest_plan, plan_in, profile_of, standings
+from levity_trio.store.securing import (
+    Plan,
+    last_report,
+    newest_plan,
+    plan_in,
+    profile_of,
+    standings,
+)
 from levity_trio.told import N_
 
 
 @record
 class Certificate(CertificateRow):
-    """A client certificate with its charger. It opens that one's door between its times, until it is revoked.
+    """A client certificate with its charger. It opens that one's door between its times, until it
+    is revoked.
 
     `issued_by` is our authority, or the operator who adopted it.
     """
@@ -29,8 +37,9 @@ class Certificate(CertificateRow):
 class CertificateRequest:
     """A charger's request for a certificate (SignCertificate).
 
-    `result` is null while its certificate is on its way, else installed, refused (by the charger), undelivered,
-    superseded (by a newer request), or rejected, with our `reason`. `command` is the last CertificateSigned.
+    `result` is null while its certificate is on its way, else installed, refused (by the charger),
+    undelivered, superseded (by a newer request), or rejected, with our `reason`. `command` is the
+    last CertificateSigned.
     """
 
     id: int
@@ -47,7 +56,8 @@ class CertificateRequest:
 
 @record
 class SecuringStep:
-    """A step towards a security profile: to do, under way, done, skipped, waits (for the charger), or failed."""
+    """A step towards a security profile: to do, under way, done, skipped, waits (for the charger),
+    or failed."""
 
     step: str
     state: str
@@ -59,8 +69,9 @@ class SecuringStep:
 class Securing:
     """The raising of a charger's security profile.
 
-    `state` is under way, waits (for the charger), failed, done, replaced (by a newer one) or cancelled; `problem` says
-    why it failed and what to do. `address` is what the charger's own setting for our address is set to.
+    `state` is under way, waits (for the charger), failed, done, replaced (by a newer one) or
+    cancelled; `problem` says why it failed and what to do. `address` is what the charger's own
+    setting for our address is set to.
     """
 
     id: int
@@ -141,13 +152,17 @@ def _shown(db: Database, plan: Plan) -> Securing:
         asked_at=plan.asked_at,
         asked_by=plan.asked_by,
         ended_at=plan.ended_at,
-        steps=[SecuringStep(step=s.step, state=s.state, words=s.words, command=s.command) for s in shown],
+        steps=[
+            SecuringStep(step=s.step, state=s.state, words=s.words, command=s.command)
+            for s in shown
+        ],
     )
 
 
 @record(kw_only=False)
 class Secured:
-    """What the way to a security profile depends on; `target` is that of the charger's last connection."""
+    """What the way to a security profile depends on; `target` is that of the charger's last
+    connection."""
 
     profile: int
     vendor: str | None
@@ -158,9 +173,9 @@ class Secured:
 def secured(db: Database, charger: str) -> Secured | None:
     """Return a charger's present security profile and how it connects; None if it is unknown."""
     row = db.execute(
-        "SELECT vendor, model, (SELECT target FROM session WHERE cp_id = cp.id AND imported_from IS NULL"
-        " ORDER BY id DESC LIMIT 1)"
-        " FROM cp WHERE id = ?",
+        "SELECT vendor, model, (SELECT target FROM session WHERE cp_id = cp.id "
+        "AND imported_from IS NULL ORDER BY id DESC LIMIT 1) "
+        "FROM cp WHERE id = ?",
         (charger,),
     ).fetchone()
     return None if row is None else Secured(profile_of(rows_of(db), charger), *row)

@@ -1,4 +1,5 @@
-"""Who may connect as a charger: those that wait for a decision, the required profile, passwords and certificates."""
+"""Who may connect as a charger: those that wait for a decision, the required profile, passwords and
+certificates."""
 
 from __future__ import annotations
 
@@ -7,7 +8,15 @@ from typing import Final
 from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers import is_known
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import (
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Wanted,
+    given,
+    read_page,
+)
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -53,8 +62,8 @@ class LastUse:
 class SecurityOfCharger:
     """Who may connect as a charger.
 
-    `profile` is required of it since `profile_at`; `profile_by` is None if its own connection raised it. A readmission
-    lets it in once at `readmit_profile`, until `readmit_until`.
+    `profile` is required of it since `profile_at`; `profile_by` is None if its own connection
+    raised it. A readmission lets it in once at `readmit_profile`, until `readmit_until`.
     """
 
     charger: str
@@ -72,10 +81,12 @@ class SecurityOfCharger:
 _PASSWORD: Final = Shape(PasswordRow)
 _CERTIFICATE: Final = Shape(CertificateRow)
 _PROOF: Final = (
-    "CASE WHEN certificate_id IS NOT NULL THEN 'certificate' WHEN credential_id IS NOT NULL THEN 'password'"
-    " ELSE 'none' END"
+    "CASE WHEN certificate_id IS NOT NULL THEN 'certificate' WHEN credential_id IS NOT NULL THEN "
+    "'password' ELSE 'none' END"
 )
-_NEWEST_LINK: Final = "FROM session WHERE cp_id = ? AND imported_from IS NULL ORDER BY id DESC LIMIT 1"
+_NEWEST_LINK: Final = (
+    "FROM session WHERE cp_id = ? AND imported_from IS NULL ORDER BY id DESC LIMIT 1"
+)
 _LAST_USE: Final = Shape(LastUse, session="id", proof=_PROOF)
 
 
@@ -91,8 +102,12 @@ def security(db: Database, charger: str) -> SecurityOfCharger | None:
         charger=charger,
         **dict(zip(columns.split(", "), values, strict=True)),
         last_use=used[0] if used else None,
-        passwords=_PASSWORD.every(db, "FROM credential WHERE cp_id = ? AND ended_at IS NULL ORDER BY id", (charger,)),
-        certificates=_CERTIFICATE.every(db, "FROM certificate WHERE cp_id = ? ORDER BY id DESC", (charger,)),
+        passwords=_PASSWORD.every(
+            db, "FROM credential WHERE cp_id = ? AND ended_at IS NULL ORDER BY id", (charger,)
+        ),
+        certificates=_CERTIFICATE.every(
+            db, "FROM certificate WHERE cp_id = ? ORDER BY id DESC", (charger,)
+        ),
     )
 
 
@@ -100,8 +115,8 @@ def security(db: Database, charger: str) -> SecurityOfCharger | None:
 class Newcomer:
     """A charger that nobody adopted or refused. `waiting_since` is when it began to wait for that.
 
-    `remote_address` is that of its last connection; `has_charged` is whether it has a transaction; `resembles` is a
-    known charger whose identity differs only in the case of its letters.
+    `remote_address` is that of its last connection; `has_charged` is whether it has a transaction;
+    `resembles` is a known charger whose identity differs only in the case of its letters.
     """
 
     id: str
@@ -133,7 +148,10 @@ _NEWCOMER: Final = Shape(
     Newcomer,
     remote_address="(SELECT remote_address FROM session WHERE session.id = cp.session_id)",
     has_charged="EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)",
-    resembles="(SELECT min(other.id) FROM cp AS other WHERE other.id = cp.id COLLATE NOCASE AND other.id <> cp.id)",
+    resembles=(
+        "(SELECT min(other.id) FROM cp AS other WHERE other.id = cp.id COLLATE NOCASE AND "
+        "other.id <> cp.id)"
+    ),
 )
 _DECIDED: Final = Shape(RegistrationDecision)
 
@@ -143,10 +161,18 @@ def newcomers(db: Database, wanted: Wanted, *, is_waiting: bool) -> ListPage[New
 
     One that is hidden is listed while it is connected. Raises NoPage.
     """
-    conditions = [Condition("registration = 'newcomer'"), Condition("(hidden_at IS NULL OR is_connected = 1)")]
+    conditions = [
+        Condition("registration = 'newcomer'"),
+        Condition("(hidden_at IS NULL OR is_connected = 1)"),
+    ]
     if is_waiting:
         conditions.append(Condition("waiting_since IS NOT NULL"))
-    return read_page(db, Listing([Branch("cp", conditions)], is_newest_first=False), wanted, _NEWCOMER.by_id(db, "cp"))
+    return read_page(
+        db,
+        Listing([Branch("cp", conditions)], is_newest_first=False),
+        wanted,
+        _NEWCOMER.by_id(db, "cp"),
+    )
 
 
 def decisions(db: Database, charger: str | None, wanted: Wanted) -> ListPage[RegistrationDecision]:

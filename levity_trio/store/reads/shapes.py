@@ -24,12 +24,18 @@ class Shaped(Protocol):
 
 S = TypeVar("S", bound=Shaped)
 
-COLUMNS: Final = {"charger": "cp_id", "connector": "conn_id", "transaction": "tx_id", "session": "session_id"}
+COLUMNS: Final = {
+    "charger": "cp_id",
+    "connector": "conn_id",
+    "transaction": "tx_id",
+    "session": "session_id",
+}
 """The names of Levity's columns, which are shorter than ours."""
 
 
 class Shape(Generic[S]):
-    """How a dataclass is read from a row: a field is the column of its name, or the expression given for it.
+    """How a dataclass is read from a row: a field is the column of its name, or the expression
+    given for it.
 
     A column for a `bool` is 0 or 1, for `Any` it is JSON as text.
     """

@@ -1,4 +1,5 @@
-"""What is known of a charger when an operation is asked for, and the numbers that the server allots."""
+"""What is known of a charger when an operation is asked for, and the numbers that the server
+allots."""
 
 from __future__ import annotations
 
@@ -12,13 +13,15 @@ from levity_trio.store.engine.database import Database
 from levity_trio.wire.times import stamp
 
 _CONNECTORS: Final = (
-    "SELECT conn_id, status, (SELECT type FROM connector_data AS said WHERE said.cp_id = cp_conn.cp_id"
-    " AND said.conn_id = cp_conn.conn_id ORDER BY said.id DESC LIMIT 1)"
-    " FROM cp_conn WHERE cp_id = ? AND conn_id > 0 ORDER BY conn_id"
+    "SELECT conn_id, status, (SELECT type FROM connector_data AS said "
+    "WHERE said.cp_id = cp_conn.cp_id AND said.conn_id = cp_conn.conn_id ORDER BY said.id DESC "
+    "LIMIT 1) "
+    "FROM cp_conn WHERE cp_id = ? AND conn_id > 0 "
+    "ORDER BY conn_id"
 )
 _CONFIGURATION: Final = (
-    "SELECT key, value, readonly FROM configuration WHERE id IN (SELECT max(id) FROM configuration WHERE cp_id = ?"
-    " GROUP BY key) AND is_known = 1"
+    "SELECT key, value, readonly FROM configuration "
+    "WHERE id IN (SELECT max(id) FROM configuration WHERE cp_id = ? GROUP BY key) AND is_known = 1"
 )
 _MANAGED: Final = "SELECT 1 FROM load_charger WHERE cp_id = ?"
 _SENT: Final = "SELECT payload FROM command WHERE cp_id = ? AND action = ? AND json_valid(payload)"
@@ -55,7 +58,11 @@ def situation(db: Database, charger: str, now: datetime, *, is_connected: bool) 
 
 def _open_transactions(db: Database, charger: str) -> tuple[OpenTransaction, ...]:
     rows = db.execute(
-        "SELECT id, conn_id, id_tag FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'", (charger,)
+        (
+            "SELECT id, conn_id, id_tag FROM tx INDEXED BY tx_open "
+            "WHERE cp_id = ? AND status = 'Active'"
+        ),
+        (charger,),
     )
     return tuple(OpenTransaction(*row) for row in rows.fetchall())
 
@@ -82,7 +89,9 @@ def _members(db: Database, parent: str | None) -> tuple[str, ...]:
 
 
 def _list_version(db: Database, charger: str) -> int | None:
-    found = db.execute("SELECT version FROM local_list WHERE cp_id = ? ORDER BY id DESC LIMIT 1", (charger,)).fetchall()
+    found = db.execute(
+        "SELECT version FROM local_list WHERE cp_id = ? ORDER BY id DESC LIMIT 1", (charger,)
+    ).fetchall()
     return found[0][0] if found else None
 
 
@@ -91,7 +100,11 @@ def next_number(db: Database, charger: str, allotted: Allotted) -> int:
     actions, place = _NUMBER_IN[allotted]
     value = _PROFILE_IDS if allotted is Allotted.PROFILE else f"json_extract(payload, '{place}')"
     highest = [
-        db.execute(f"SELECT max(CAST({value} AS INTEGER)) FROM ({_SENT})", (charger, action)).fetchall()[0][0] or 0  # noqa: S608 - ours
+        db.execute(
+            f"SELECT max(CAST({value} AS INTEGER)) FROM ({_SENT})",  # noqa: S608 - ours
+            (charger, action),
+        ).fetchall()[0][0]
+        or 0
         for action in actions
     ]
     return int(max(highest)) + 1

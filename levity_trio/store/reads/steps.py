@@ -1,5 +1,5 @@
-"""What happened around a transaction, in order of receipt: its events, statuses, boots, links, commands, reviews, and
-when load management gave its car too little."""
+"""What happened around a transaction, in order of receipt: its events, statuses, boots, links,
+commands, reviews, and when load management gave its car too little."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ MOST: Final = 500
 
 @record
 class Step:
-    """Something that happened: when it was received, what kind it is, in words, and its row. `frame` is the id of its
-    frame in `evidence`."""
+    """Something that happened: when it was received, what kind it is, in words, and its row.
+    `frame` is the id of its frame in `evidence`."""
 
     at: str
     kind: str
@@ -44,28 +44,38 @@ class Step:
 
 
 _STATUSES: Final = (
-    "SELECT received_at, timestamp, conn_id AS connector, status, error_code, info, count FROM status WHERE cp_id = ?"
-    " AND conn_id = ? AND received_at BETWEEN ? AND ? ORDER BY id LIMIT ?"
+    "SELECT received_at, timestamp, conn_id AS connector, status, error_code, info, count "
+    "FROM status "
+    "WHERE cp_id = ? AND conn_id = ? AND received_at BETWEEN ? AND ? "
+    "ORDER BY id LIMIT ?"
 )
 _BOOTS: Final = (
-    "SELECT received_at, vendor, model, firmware_version, meter_serial_number FROM boot WHERE cp_id = ?"
-    " AND received_at BETWEEN ? AND ? ORDER BY id LIMIT ?"
+    "SELECT received_at, vendor, model, firmware_version, meter_serial_number "
+    "FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? "
+    "ORDER BY id LIMIT ?"
 )
 _LINKS: Final = (
-    "SELECT id AS session, connected_at, ended_at, close_code, close_reason FROM session WHERE cp_id = ?1 AND id >="
-    " coalesce((SELECT max(id) FROM session WHERE cp_id = ?1 AND id <= ?2), 0) AND connected_at <= ?4"
-    " AND coalesce(ended_at, ?4) >= ?3 AND imported_from IS NULL ORDER BY id LIMIT ?5"
+    "SELECT id AS session, connected_at, ended_at, close_code, close_reason "
+    "FROM session "
+    "WHERE cp_id = ?1 AND id >= coalesce((SELECT max(id) FROM session WHERE cp_id = ?1 "
+    "AND id <= ?2), 0) AND connected_at <= ?4 AND coalesce(ended_at, ?4) >= ?3 "
+    "AND imported_from IS NULL "
+    "ORDER BY id LIMIT ?5"
 )
 _REMOTE_STARTS: Final = (
-    "SELECT requested_at, id AS command, state, payload FROM command INDEXED BY command_remote_start WHERE cp_id = ?"
-    " AND action = 'RemoteStartTransaction' AND requested_at BETWEEN ? AND ? ORDER BY id LIMIT ?"
+    "SELECT requested_at, id AS command, state, payload "
+    "FROM command INDEXED BY command_remote_start "
+    "WHERE cp_id = ? AND action = 'RemoteStartTransaction' AND requested_at BETWEEN ? AND ? "
+    "ORDER BY id LIMIT ?"
 )
 _FRAME: Final = "SELECT min(id) FROM evidence WHERE session_id = ? AND message_id = ?"
 
 
-def steps_of(db: Database, tx: Known, reviews: Sequence[Review], *, is_anonymous: bool) -> list[Step]:
-    """Return what happened from its first to its last message, with a margin, in order of receipt; at one time, causes
-    first."""
+def steps_of(
+    db: Database, tx: Known, reviews: Sequence[Review], *, is_anonymous: bool
+) -> list[Step]:
+    """Return what happened from its first to its last message, with a margin, in order of receipt;
+    at one time, causes first."""
     since = shifted_stamp(tx.created_at, -MARGIN)
     until = LAST_TIME if tx.stop_received_at is None else shifted_stamp(tx.stop_received_at, MARGIN)
     events = events_of(db, tx.id)
@@ -74,7 +84,10 @@ def steps_of(db: Database, tx: Known, reviews: Sequence[Review], *, is_anonymous
         *_boots(db, tx, since, until),
         *(() if is_anonymous else _remote_starts(db, tx, since, until)),
         *_statuses(db, tx, since, until),
-        *(_of_event(db, event) for event in (map(anonymous_event, events) if is_anonymous else events)),
+        *(
+            _of_event(db, event)
+            for event in (map(anonymous_event, events) if is_anonymous else events)
+        ),
         *(_of_span(one, one.until or tx.stop_time) for one in spans_of(rows_of(db), tx.id)),
         *_clock(tx),
         *_reviews(reviews),
@@ -86,7 +99,13 @@ def _of_event(db: Database, event: TransactionEvent) -> Step:
     frame = None
     if event.session is not None and event.message_id is not None:
         ((frame,),) = db.execute(_FRAME, (event.session, event.message_id)).fetchall()
-    return Step(at=event.received_at, kind=event.kind, words=_event_words(event), frame=frame, details=asdict(event))
+    return Step(
+        at=event.received_at,
+        kind=event.kind,
+        words=_event_words(event),
+        frame=frame,
+        details=asdict(event),
+    )
 
 
 def _event_words(event: TransactionEvent) -> Told:
@@ -130,12 +149,18 @@ def _statuses(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]
 
 
 def _status(connector: int | None, status: str) -> Told:
-    return Told("connector {1} is {2}", connector, status) if connector else Told("the charger is {1}", status)
+    return (
+        Told("connector {1} is {2}", connector, status)
+        if connector
+        else Told("the charger is {1}", status)
+    )
 
 
 def _boots(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
     for told in db.query(_BOOTS, [tx.charger, since, until, MOST]):
-        words = Told("the charger booted, firmware {1}", told["firmware_version"] or Told("unknown"))
+        words = Told(
+            "the charger booted, firmware {1}", told["firmware_version"] or Told("unknown")
+        )
         yield Step(at=told["received_at"], kind="boot", words=words, frame=None, details=told)
 
 
@@ -143,17 +168,29 @@ def _links(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
     for told in db.query(_LINKS, [tx.charger, tx.session, since, until, MOST]):
         if told["connected_at"] >= since:
             yield Step(
-                at=told["connected_at"], kind="connect", words=Told("the charger connected"), frame=None, details=told
+                at=told["connected_at"],
+                kind="connect",
+                words=Told("the charger connected"),
+                frame=None,
+                details=told,
             )
         if told["ended_at"] is not None and told["ended_at"] <= until:
-            words = Told("the connection ended: {1}", _end(told["close_code"], told["close_reason"]))
-            yield Step(at=told["ended_at"], kind="disconnect", words=words, frame=None, details=told)
+            words = Told(
+                "the connection ended: {1}", _end(told["close_code"], told["close_reason"])
+            )
+            yield Step(
+                at=told["ended_at"], kind="disconnect", words=words, frame=None, details=told
+            )
 
 
 def _end(code: int | None, reason: str | None) -> str:
     if reason:
         return Told(reason) if reason in OWN_REASONS else reason
-    return Told("without a close frame") if code is None or code == ABNORMAL else Told("closed with code {1}", code)
+    return (
+        Told("without a close frame")
+        if code is None or code == ABNORMAL
+        else Told("closed with code {1}", code)
+    )
 
 
 def _remote_starts(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
@@ -181,24 +218,41 @@ def _missed(why: str, until: str) -> Told:
         return Told("waited for current until {1}, because the feeder was full; costs nothing", at)
     if why == PAUSED:
         return Told("paused by load management until {1}; costs nothing", at)
-    return Told("got less current than its car needs until {1}, by load management; costs nothing", at)
+    return Told(
+        "got less current than its car needs until {1}, by load management; costs nothing", at
+    )
 
 
 def _clock(tx: Known) -> Iterator[Step]:
-    """Yield by how much its charger's clock was behind, as known since it was judged, or since its start."""
+    """Yield by how much its charger's clock was behind, as known since it was judged, or since its
+    start."""
     if tx.start_behind or tx.stop_behind:
         details = {"start_behind_seconds": tx.start_behind, "stop_behind_seconds": tx.stop_behind}
-        yield Step(at=tx.judged_at or tx.created_at, kind="clock", words=clock_words(tx), frame=None, details=details)
+        yield Step(
+            at=tx.judged_at or tx.created_at,
+            kind="clock",
+            words=clock_words(tx),
+            frame=None,
+            details=details,
+        )
 
 
 def _reviews(reviews: Sequence[Review]) -> Iterator[Step]:
     for review in reviews:
         details = asdict(review)
         yield Step(
-            at=review.opened_at, kind="review", words=Told("in doubt: {1}", review.words), frame=None, details=details
+            at=review.opened_at,
+            kind="review",
+            words=Told("in doubt: {1}", review.words),
+            frame=None,
+            details=details,
         )
         if review.resolved_at is not None:
             how = Told(review.resolution) if review.resolution else ""
             by = by_whom(review.resolved_by or "")
-            words = Told("{1}: resolved by {2}, {3}: {4}", name_of(review.code), by, how, review.reason or "")
-            yield Step(at=review.resolved_at, kind="resolved", words=words, frame=None, details=details)
+            words = Told(
+                "{1}: resolved by {2}, {3}: {4}", name_of(review.code), by, how, review.reason or ""
+            )
+            yield Step(
+                at=review.resolved_at, kind="resolved", words=words, frame=None, details=details
+            )

@@ -1,9 +1,10 @@
-"""What the database says about itself: its size and growth, the frames that it holds, and its newest time.
+"""What the database says about itself: its size and growth, the frames that it holds, and its
+newest time.
 
-The newest time shows a machine without a clock battery that its clock is not set. Only rows since the last start with
-a trusted clock count, because that clock was not behind the earlier rows. A start with `--trust-clock` therefore
-discards times from a clock that was once ahead. Where our clock was set back, rows from the time that it showed before
-are passed over.
+The newest time shows a machine without a clock battery that its clock is not set. Only rows since
+the last start with a trusted clock count, because that clock was not behind the earlier rows. A
+start with `--trust-clock` therefore discards times from a clock that was once ahead. Where our
+clock was set back, rows from the time that it showed before are passed over.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ from levity_trio.store.engine.database import Database
 from levity_trio.wire.times import shifted_stamp
 
 DAY_SECONDS: Final = 86_400.0
-_FRAMES: Final = "SELECT (SELECT min(id) FROM log), (SELECT max(id) FROM log), (SELECT at FROM log ORDER BY id LIMIT 1)"
+_FRAMES: Final = (
+    "SELECT (SELECT min(id) FROM log), (SELECT max(id) FROM log), (SELECT at FROM log ORDER BY id "
+    "LIMIT 1)"
+)
 
 
 @record
 class StoredData:
-    """The database: its files, the free space on its disk and the space that is free within it, in bytes.
+    """The database: its files, the free space on its disk and the space that is free within it, in
+    bytes.
 
-    `growth_bytes_per_day` is its mean growth since the first start of a server with it, after a day. `frames` is how
-    many frames are kept, the oldest from `frames_since`.
+    `growth_bytes_per_day` is its mean growth since the first start of a server with it, after a
+    day. `frames` is how many frames are kept, the oldest from `frames_since`.
     """
 
     path: str | None
@@ -45,7 +50,9 @@ class StoredData:
 def stored_data(db: Database, path: str, now: datetime) -> StoredData:
     """Read the state of a database. Raises OSError."""
     space = db.space()
-    first_run = db.execute("SELECT started_at FROM run WHERE id = (SELECT min(id) FROM run)").fetchone()
+    first_run = db.execute(
+        "SELECT started_at FROM run WHERE id = (SELECT min(id) FROM run)"
+    ).fetchone()
     begun_at = None if first_run is None else first_run[0]
     first, last, since = db.execute(_FRAMES).fetchone()
     return StoredData(
@@ -71,22 +78,30 @@ def _growth(used: int, begun_at: str | None, now: datetime) -> int | None:
 
 STRAY_ROWS: Final = 3
 STRAY_AHEAD: Final = timedelta(days=31)
-"""Up to STRAY_ROWS rows that are ahead of all others by STRAY_AHEAD are ignored: our clock leapt for a moment."""
+"""Up to STRAY_ROWS rows that are ahead of all others by STRAY_AHEAD are ignored: our clock leapt
+for a moment."""
 
 ROWS: Final = """
 WITH trusted (run) AS (SELECT coalesce(max(id), 0) FROM (SELECT id FROM run WHERE clock_trusted = 1
     ORDER BY id DESC LIMIT 1)),
 recent (at, row, session_id) AS (
     SELECT at, 'event ' || id, session_id FROM (SELECT * FROM event ORDER BY id DESC LIMIT 100)
-    UNION ALL SELECT updated_at, 'tx ' || id, session_id FROM (SELECT * FROM tx ORDER BY id DESC LIMIT 100)
+    UNION ALL SELECT updated_at, 'tx ' || id, session_id FROM (SELECT * FROM tx ORDER BY id DESC
+        LIMIT 100)
     UNION ALL SELECT last_seen_at, 'cp ' || id, session_id FROM cp WHERE last_seen_at IS NOT NULL)
-SELECT at, row FROM recent JOIN session ON session.id = session_id, trusted WHERE session.run_id >= trusted.run
-UNION ALL SELECT * FROM (SELECT coalesce(ended_at, started_at), 'run ' || id FROM run, trusted WHERE id >= trusted.run
+SELECT at, row FROM recent JOIN session ON session.id = session_id, trusted
+    WHERE session.run_id >= trusted.run
+UNION ALL SELECT * FROM (SELECT coalesce(ended_at, started_at), 'run ' || id FROM run, trusted
+    WHERE id >= trusted.run
     ORDER BY id DESC LIMIT 100)
 ORDER BY at DESC, row DESC"""
 
 
-_LEAPS: Final = "SELECT at, data FROM event WHERE cp_id IS NULL AND kind = 'ClockLeapt' ORDER BY id DESC LIMIT 16"
+_LEAPS: Final = (
+    "SELECT at, data FROM event "
+    "WHERE cp_id IS NULL AND kind = 'ClockLeapt' "
+    "ORDER BY id DESC LIMIT 16"
+)
 
 
 class Newest(NamedTuple):
@@ -99,7 +114,11 @@ class Newest(NamedTuple):
 def newest(db: Database) -> Newest | None:
     """Return the newest time; None if nothing is stored."""
     leaps = [(at, orjson.loads(data)) for at, data in db.execute(_LEAPS).fetchall()]
-    ahead = [(at, shifted_stamp(at, timedelta(seconds=-leap["seconds"]))) for at, leap in leaps if leap["believed"]]
+    ahead = [
+        (at, shifted_stamp(at, timedelta(seconds=-leap["seconds"])))
+        for at, leap in leaps
+        if leap["believed"]
+    ]
     found = [Newest(*row) for row in db.execute(ROWS).fetchall()]
     rows = [row for row in found if not any(begin < row.at <= end for begin, end in ahead)]
     strays = 0

@@ -1,5 +1,5 @@
-"""The tags that operators added, as they are now and as they were, how each is used, and those that wait for an
-operator.
+"""The tags that operators added, as they are now and as they were, how each is used, and those that
+wait for an operator.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from levity_trio.store.reads.shapes import Shape
 
 @noun
 class TagRow(Card):
-    """A tag, for the time in which it was valid as it stands here: from `created_at` until `ended_at`, if it has ended.
+    """A tag, for the time in which it was valid as it stands here: from `created_at` until
+    `ended_at`, if it has ended.
 
     `max_transactions` is how many transactions it may have at once, null for any number.
     """
@@ -43,7 +44,8 @@ class TagRow(Card):
 
 @record
 class AskedTag:
-    """An unknown tag that waits for an operator: where it was presented last (`charger`), and whose it is now."""
+    """An unknown tag that waits for an operator: where it was presented last (`charger`), and whose
+    it is now."""
 
     id_tag: str
     charger: str
@@ -56,7 +58,8 @@ class AskedTag:
 
 @record
 class Filters:
-    """Which tags; None means all. `search` is a part of the tag, or of its name for those who see names."""
+    """Which tags; None means all. `search` is a part of the tag, or of its name for those who see
+    names."""
 
     now: str
     status: str | None = None
@@ -68,7 +71,9 @@ class Filters:
 
 OF_NOW: Final = "ended_at IS NULL"
 _TAG: Final = Shape(TagRow)
-_ASKED: Final = Shape(AskedTag, account="account.id", account_name="account.name", id_tag="asked_tag.id_tag")
+_ASKED: Final = Shape(
+    AskedTag, account="account.id", account_name="account.name", id_tag="asked_tag.id_tag"
+)
 
 
 def tags_of_now(db: Database) -> list[tuple[str, Tag]]:
@@ -78,8 +83,11 @@ def tags_of_now(db: Database) -> list[tuple[str, Tag]]:
     return [(key, Tag(*tag)) for key, *tag in rows.fetchall()]
 
 
-def tags(db: Database, filters: Filters, wanted: Wanted, sort: Sort | None = None) -> ListPage[TagRow]:
-    """Return a page of the tags of now, by their normal form if nothing else is asked for. Raises NoPage."""
+def tags(
+    db: Database, filters: Filters, wanted: Wanted, sort: Sort | None = None
+) -> ListPage[TagRow]:
+    """Return a page of the tags of now, by their normal form if nothing else is asked for. Raises
+    NoPage."""
     branch = Branch("tag INDEXED BY tag_key", _conditions(filters))
     listing = Listing([branch], ("key",), is_newest_first=False, sort=sort)
     of_key = f"FROM tag WHERE key = ? AND {OF_NOW}"
@@ -87,7 +95,8 @@ def tags(db: Database, filters: Filters, wanted: Wanted, sort: Sort | None = Non
 
 
 def sort_of_tags(db: Database, asked: str | None, policy: Policy, now: str) -> Sort | None:
-    """Return the order that is asked for by the name of a column: for last_used, each tag is looked up."""
+    """Return the order that is asked for by the name of a column: for last_used, each tag is looked
+    up."""
 
     def last_used(keys: Sequence[Row]) -> list[str | None]:
         return [use_of(db, key[-1], policy, now).last_used_at for key in keys]
@@ -97,18 +106,24 @@ def sort_of_tags(db: Database, asked: str | None, policy: Policy, now: str) -> S
     columns = {
         "id_tag": "key",
         "name": "name",
-        "status": f"CASE WHEN status = 'Accepted' AND coalesce(expires_at, '9999') <= '{now}' THEN 'Expired'"
-        " ELSE status END",
-        "household": "(SELECT account.name FROM ownership JOIN account ON account.id = account_id WHERE what = 'tag'"  # noqa: S608 - our own time
-        f" AND ownership.key = tag.key AND voided_at IS NULL AND ownership.since <= '{now}'"
-        f" AND coalesce(ownership.until, '9999') > '{now}' LIMIT 1)",
+        "status": (
+            f"CASE WHEN status = 'Accepted' AND coalesce(expires_at, '9999') <= '{now}' THEN "
+            "'Expired' ELSE status END"
+        ),
+        "household": (
+            "(SELECT account.name FROM ownership JOIN account ON account.id = account_id WHERE "  # noqa: S608 - our own time
+            "what = 'tag' AND ownership.key = tag.key AND voided_at IS NULL AND ownership.since "
+            f"<= '{now}' AND coalesce(ownership.until, '9999') > '{now}' LIMIT 1)"
+        ),
     }
     return sort_by(columns, asked)
 
 
 def _conditions(filters: Filters) -> list[Condition]:
     conditions = [Condition(OF_NOW)]
-    conditions += given(("status = ?", filters.status), ("lower(parent_id_tag) = lower(?)", filters.parent))
+    conditions += given(
+        ("status = ?", filters.status), ("lower(parent_id_tag) = lower(?)", filters.parent)
+    )
     if filters.expired is not None:
         operator = "<=" if filters.expired else ">"
         conditions.append(Condition(f"coalesce(expires_at, '9999') {operator} ?", (filters.now,)))
@@ -132,16 +147,19 @@ def tags_in_order(db: Database) -> list[TagRow]:
 def asked_tags(db: Database, now: str) -> list[AskedTag]:
     """Return the unknown tags that wait for an operator, the last one presented first."""
     owner = (
-        "LEFT JOIN ownership ON what = 'tag' AND ownership.key = asked_tag.key AND voided_at IS NULL"
-        " AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1"
-        " LEFT JOIN account ON account.id = account_id"
+        "LEFT "
+        "JOIN ownership ON what = 'tag' AND ownership.key = asked_tag.key AND voided_at IS NULL "
+        "AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1 "
+        "LEFT JOIN account ON account.id = account_id"
     )
     return _ASKED.every(db, f"FROM asked_tag {owner} ORDER BY last_at DESC, asked_tag.key", (now,))
 
 
 _OWNER: Final = (
-    "SELECT account.id, account.name FROM ownership JOIN account ON account.id = account_id WHERE what = 'tag'"
-    " AND key = ?1 AND voided_at IS NULL AND ownership.since <= ?2 AND coalesce(ownership.until, '9999') > ?2"
+    "SELECT account.id, account.name FROM ownership "
+    "JOIN account ON account.id = account_id "
+    "WHERE what = 'tag' AND key = ?1 AND voided_at IS NULL AND ownership.since <= ?2 "
+    "AND coalesce(ownership.until, '9999') > ?2"
 )
 _LAST: Final = "SELECT max(start_time) FROM tx INDEXED BY tx_by_tag WHERE id_tag = ?"
 
@@ -168,7 +186,8 @@ class UsedTag(TagRow):
 
 @record
 class Use:
-    """How a tag is used. `sent_as` are its forms in transactions: with other letter cases, or before `--tag-strip`."""
+    """How a tag is used. `sent_as` are its forms in transactions: with other letter cases, or
+    before `--tag-strip`."""
 
     account: int | None
     account_name: str | None
@@ -179,7 +198,12 @@ class Use:
 def with_use(db: Database, tag: TagRow, policy: Policy, now: str) -> UsedTag:
     """Return a tag of now with its use."""
     use = use_of(db, policy.key(tag.id_tag), policy, now)
-    return UsedTag(**asdict(tag), account=use.account, account_name=use.account_name, last_used_at=use.last_used_at)
+    return UsedTag(
+        **asdict(tag),
+        account=use.account,
+        account_name=use.account_name,
+        last_used_at=use.last_used_at,
+    )
 
 
 def use_of(db: Database, key: str, policy: Policy, now: str) -> Use:
@@ -187,4 +211,9 @@ def use_of(db: Database, key: str, policy: Policy, now: str) -> Use:
     owner = next(iter(db.execute(_OWNER, (key, now)).fetchall()), (None, None))
     sent_as = tuple(forms_as_sent(db, key, policy))
     starts = [db.execute(_LAST, (form,)).fetchall()[0][0] for form in sent_as]
-    return Use(account=owner[0], account_name=owner[1], last_used_at=max(starts, default=None), sent_as=sent_as)
+    return Use(
+        account=owner[0],
+        account_name=owner[1],
+        last_used_at=max(starts, default=None),
+        sent_as=sent_as,
+    )

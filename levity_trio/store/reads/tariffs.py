@@ -38,10 +38,11 @@ from levity_trio.wire.times import stamp
 
 @record
 class TariffRow:
-    """A tariff; `since` are the days from which its versions hold, without those that were withdrawn.
+    """A tariff; `since` are the days from which its versions hold, without those that were
+    withdrawn.
 
-    `says` is what the version that holds today says, in short; null if none does. `next_says` is what the next one
-    says, from the day `next_since` on; null if there is none.
+    `says` is what the version that holds today says, in short; null if none does. `next_says` is
+    what the next one says, from the day `next_since` on; null if there is none.
     """
 
     id: int
@@ -56,10 +57,11 @@ class TariffRow:
 
 @record
 class TariffVersion:
-    """A version of a tariff as it was given; `digest` is the SHA-256 of `toml`, `words` is what it says.
+    """A version of a tariff as it was given; `digest` is the SHA-256 of `toml`, `words` is what it
+    says.
 
-    Of one that `is_used`, closed months may have used it, so it stays. `plain` is what a form says of it, null if a
-    form cannot say all of it.
+    Of one that `is_used`, closed months may have used it, so it stays. `plain` is what a form says
+    of it, null if a form cannot say all of it.
     """
 
     id: int
@@ -79,10 +81,11 @@ class TariffVersion:
 
 @record
 class AssignedTariff:
-    """From the local day `since` a tariff, or (null) none, holds for an account, a charger or the site (`scope`).
+    """From the local day `since` a tariff, or (null) none, holds for an account, a charger or the
+    site (`scope`).
 
-    It does until the next assignment of the same, from `until` on. One that `is_replaced` by another of the same day
-    never counts.
+    It does until the next assignment of the same, from `until` on. One that `is_replaced` by
+    another of the same day never counts.
     """
 
     id: int
@@ -102,7 +105,8 @@ class AssignedTariff:
 
 @record
 class TariffInForce:
-    """The tariff for an account at a charger on a local day, and why: the assignment. Null if none holds.
+    """The tariff for an account at a charger on a local day, and why: the assignment. Null if none
+    holds.
 
     `version` is the day from which its version holds; null if none does on this day.
     """
@@ -119,16 +123,24 @@ class UnknownTarget(LookupError):
 
 
 _SINCE: Final = (
-    "(SELECT json_group_array(since) FROM (SELECT since FROM tariff_version WHERE tariff_id = tariff.id"
-    " AND withdrawn_at IS NULL ORDER BY since))"
+    "(SELECT json_group_array(since) FROM (SELECT since FROM tariff_version WHERE tariff_id = "
+    "tariff.id AND withdrawn_at IS NULL ORDER BY since))"
 )
 _NEWEST: Final = (
-    "(SELECT toml FROM tariff_version WHERE tariff_id = tariff.id AND withdrawn_at IS NULL ORDER BY since DESC LIMIT 1)"
+    "(SELECT toml FROM tariff_version WHERE tariff_id = tariff.id AND withdrawn_at IS NULL ORDER "
+    "BY since DESC LIMIT 1)"
 )
-_VERSION_OF_DAY: Final = "SELECT toml FROM tariff_version WHERE tariff_id = ? AND since = ? AND withdrawn_at IS NULL"
+_VERSION_OF_DAY: Final = (
+    "SELECT toml FROM tariff_version WHERE tariff_id = ? AND since = ? AND withdrawn_at IS NULL"
+)
 _TARIFF: Final = Shape(TariffRow, since=_SINCE, says="NULL", next_since="NULL", next_says="NULL")
-_VERSION: Final = Shape(TariffVersion, is_used="coalesce(since < ?, false)", words="NULL", plain="NULL")
-_OTHER: Final = "FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key AND other.since"
+_VERSION: Final = Shape(
+    TariffVersion, is_used="coalesce(since < ?, false)", words="NULL", plain="NULL"
+)
+_OTHER: Final = (
+    "FROM tariff_assignment AS other "
+    "WHERE other.scope = row.scope AND other.key = row.key AND other.since"
+)
 _ACCOUNT: Final = "CASE row.scope WHEN 'account' THEN CAST(row.key AS INTEGER) END"
 _ASSIGNED: Final = Shape(
     AssignedTariff,
@@ -162,15 +174,21 @@ def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> List
 def tariff(
     db: Database, number: int, today: date
 ) -> tuple[TariffRow, list[TariffVersion], list[AssignedTariff]] | None:
-    """Return a tariff with its versions, the newest day first, and its newest assignments; None if there is none."""
+    """Return a tariff with its versions, the newest day first, and its newest assignments; None if
+    there is none."""
     tariffs = _TARIFF.every(db, "FROM tariff WHERE id = ?", (number,))
     if not tariffs:
         return None
     first_open = first_open_day(rows_of(db))
     values = (None if first_open is None else str(first_open), number)
-    versions = _VERSION.every(db, "FROM tariff_version WHERE tariff_id = ? ORDER BY since DESC, id DESC", values)
+    versions = _VERSION.every(
+        db, "FROM tariff_version WHERE tariff_id = ? ORDER BY since DESC, id DESC", values
+    )
     newest = f"{_FROM} WHERE row.tariff_id = ? ORDER BY row.id DESC LIMIT {MOST_ROWS}"
-    told = [replace(one, words=[*words(said)], plain=plain_tariff(said)) for one, said in _parsed(versions)]
+    told = [
+        replace(one, words=[*words(said)], plain=plain_tariff(said))
+        for one, said in _parsed(versions)
+    ]
     return _said(rows_of(db), tariffs[0], today), told, _ASSIGNED.every(db, newest, (number,))
 
 
@@ -189,11 +207,17 @@ def _said(rows: Rows, row: TariffRow, today: date) -> TariffRow:
         ((toml,),) = rows(_VERSION_OF_DAY, (row.id, days[0]))
         return in_short(parsed(toml))
 
-    return replace(row, says=says(begun[-1:]), next_since=coming[0] if coming else None, next_says=says(coming[:1]))
+    return replace(
+        row,
+        says=says(begun[-1:]),
+        next_since=coming[0] if coming else None,
+        next_says=says(coming[:1]),
+    )
 
 
 class UsualTerms(NamedTuple):
-    """What the next version of a tariff takes over: the currency of the site, the kind of prices, and the tax rate.
+    """What the next version of a tariff takes over: the currency of the site, the kind of prices,
+    and the tax rate.
 
     `number` is that of the tariff, None if there is none of the name.
     """
@@ -205,7 +229,8 @@ class UsualTerms(NamedTuple):
 
 
 def usual_terms(db: Database, name: str) -> UsualTerms:
-    """Return what the next version of a tariff takes over, from its newest one: EUR, gross and 0 at first."""
+    """Return what the next version of a tariff takes over, from its newest one: EUR, gross and 0 at
+    first."""
     rows = rows_of(db)
     known = rows("SELECT currency FROM tariff ORDER BY id LIMIT 1", ())
     currency = known[0][0] if known else "EUR"
@@ -220,24 +245,37 @@ def usual_terms(db: Database, name: str) -> UsualTerms:
 def assignments(
     db: Database, targets: Sequence[Target], tariff: int | None, wanted: Wanted
 ) -> ListPage[AssignedTariff]:
-    """Return a page of assignments, the newest first: those of all these targets and of a tariff. Raises NoPage."""
+    """Return a page of assignments, the newest first: those of all these targets and of a tariff.
+    Raises NoPage."""
     conditions = [Condition("scope = ? AND key = ?", target) for target in targets]
     conditions += given(("tariff_id = ?", tariff))
-    return read_page(db, Listing([Branch("tariff_assignment", conditions)]), wanted, lambda row: assignment(db, row[0]))
+    return read_page(
+        db,
+        Listing([Branch("tariff_assignment", conditions)]),
+        wanted,
+        lambda row: assignment(db, row[0]),
+    )
 
 
 def in_force(db: Database, account: int | None, charger: str | None, day: date) -> TariffInForce:
-    """Return the tariff that holds for an account at a charger on a day, and why. Raises UnknownTarget."""
+    """Return the tariff that holds for an account at a charger on a day, and why. Raises
+    UnknownTarget."""
     _check_known(db, "account", account)
     _check_known(db, "charger", charger)
     known = Tariffs(rows_of(db))
     found = known.assigned(account, charger, day)
     if found is None or found.tariff is None:
-        return TariffInForce(day=str(day), tariff=None, tariff_name=None, version=None, assignment=None)
+        return TariffInForce(
+            day=str(day), tariff=None, tariff_name=None, version=None, assignment=None
+        )
     assigned = assignment(db, found.id)
     version = _version_at(known, found.tariff, day)
     return TariffInForce(
-        day=str(day), tariff=found.tariff, tariff_name=assigned.tariff_name, version=version, assignment=assigned
+        day=str(day),
+        tariff=found.tariff,
+        tariff_name=assigned.tariff_name,
+        version=version,
+        assignment=assigned,
     )
 
 
@@ -294,7 +332,9 @@ def tried(db: Database, trial: Trial, month: Month, rule: Rule) -> list[TriedHou
     on = month.first_day if known is None else min(known.on, month.first_day)
     until = stamp(month.until(rule.zone))
     plan = Plan(Begun(on, month, False), month, None, Terms(rule, 0), until, newest_revision(rows))
-    owned: dict[int, list[int]] = defaultdict(list, {account: [] for (account,) in rows(_OPEN, (until, since))})
+    owned: dict[int, list[int]] = defaultdict(
+        list, {account: [] for (account,) in rows(_OPEN, (until, since))}
+    )
     for part in parts([number for (number,) in rows(_ENDED, (since, until))]):
         for number, owner in Pricer(rows, rule).owners(part).items():
             if owner.account is not None:
@@ -302,7 +342,9 @@ def tried(db: Database, trial: Trial, month: Month, rule: Rule) -> list[TriedHou
     names: dict[int, str] = dict(rows("SELECT id, name FROM account", ()))
     before, after = Drafter(rows, plan), Drafter(rows, plan, trial)
     found = [
-        _household(account, names[account], before.cost(account, numbers), after.cost(account, numbers))
+        _household(
+            account, names[account], before.cost(account, numbers), after.cost(account, numbers)
+        )
         for account, numbers in owned.items()
     ]
     return sorted(found, key=lambda one: (in_order(one.name), one.account))

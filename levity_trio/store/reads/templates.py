@@ -53,9 +53,14 @@ def chargers_of(db: Database, template: Template) -> list[str]:
     return of_model(db, template.model) if template.model is not None else list(template.chargers)
 
 
-def standings(db: Database, template: Template, chargers: list[str] | None = None) -> list[ChargerStanding]:
+def standings(
+    db: Database, template: Template, chargers: list[str] | None = None
+) -> list[ChargerStanding]:
     """Compare chargers with a template; without them, all of the template."""
-    return [_standing(db, template, one) for one in (chargers_of(db, template) if chargers is None else chargers)]
+    return [
+        _standing(db, template, one)
+        for one in (chargers_of(db, template) if chargers is None else chargers)
+    ]
 
 
 def _standing(db: Database, template: Template, charger: str) -> ChargerStanding:

@@ -1,4 +1,5 @@
-"""Transactions for people: lists by any filters, one transaction, its events, and its readings as sent."""
+"""Transactions for people: lists by any filters, one transaction, its events, and its readings as
+sent."""
 
 from __future__ import annotations
 
@@ -13,7 +14,16 @@ from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.cases.transaction import known, span
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.database import Database, marks, parts
-from levity_trio.store.reads.pages import Branch, Condition, Listing, ListPage, Wanted, given, read_page, where
+from levity_trio.store.reads.pages import (
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Wanted,
+    given,
+    read_page,
+    where,
+)
 from levity_trio.store.reads.present import OpenTransaction, open_transactions
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.told import Told
@@ -24,10 +34,11 @@ COMPLETED: Final = "Completed"
 
 @record
 class Filters:
-    """Which transactions; None means all. Times in the database's format: started since, and before, ended since, and
-    before.
+    """Which transactions; None means all. Times in the database's format: started since, and
+    before, ended since, and before.
 
-    `review` is whether a person should look at it, `bill` its state for the bill, `account` whose it is.
+    `review` is whether a person should look at it, `bill` its state for the bill, `account` whose
+    it is.
     """
 
     charger: str | None = None
@@ -47,7 +58,9 @@ class Filters:
     @property
     def time(self) -> str:
         """The time by which these are listed: that of the end if it is asked for."""
-        return "started_at" if self.ended_since is None and self.ended_before is None else "ended_at"
+        return (
+            "started_at" if self.ended_since is None and self.ended_before is None else "ended_at"
+        )
 
     def where(self) -> tuple[str, tuple[object, ...]]:
         """Return the WHERE clause of these in the book, and its values."""
@@ -75,10 +88,10 @@ class Filters:
 class Transaction:
     """A transaction as it is known now. Registers and energy in Wh.
 
-    `verdict_reason` is why a card that may charge might not here or then: space, chargers, spent or month. `state` is
-    one of levity_trio.charging.lifecycle. `energy_wh` is the judged figure of an ended transaction;
-    `energy_so_far_wh` and `power_w` are those of an open one. `imported_id` is the id of an imported one in the system
-    that it comes from.
+    `verdict_reason` is why a card that may charge might not here or then: space, chargers, spent or
+    month. `state` is one of levity_trio.charging.lifecycle. `energy_wh` is the judged figure of an
+    ended transaction; `energy_so_far_wh` and `power_w` are those of an open one. `imported_id` is
+    the id of an imported one in the system that it comes from.
     """
 
     id: int
@@ -138,15 +151,19 @@ def transaction(db: Database, number: int) -> Transaction | None:
 
 def transaction_rows(db: Database, numbers: Sequence[int]) -> list[Transaction]:
     """Return the transactions with these ids in their order, within a read that has begun."""
-    return with_present(db, numbers, lambda some: _SHAPE.every(db, f"FROM tx WHERE id IN ({marks(some)})", some))
+    return with_present(
+        db, numbers, lambda some: _SHAPE.every(db, f"FROM tx WHERE id IN ({marks(some)})", some)
+    )
 
 
 S = TypeVar("S", bound=Transaction)
 
 
-def with_present(db: Database, numbers: Sequence[int], read: Callable[[Sequence[int]], Iterable[S]]) -> list[S]:
-    """Read transactions and return them in the order of their ids, with their states, and with what is known of open
-    ones only."""
+def with_present(
+    db: Database, numbers: Sequence[int], read: Callable[[Sequence[int]], Iterable[S]]
+) -> list[S]:
+    """Read transactions and return them in the order of their ids, with their states, and with what
+    is known of open ones only."""
     by_id = {one.id: one for some in parts(numbers) for one in read(some)}
     transactions = [by_id[number] for number in numbers if number in by_id]
     opened = [one.id for one in transactions if one.status == ACTIVE]
@@ -166,7 +183,8 @@ def _with_state(transaction: S, now: OpenTransaction | None) -> S:
 
 @record
 class TransactionEvent:
-    """What happened to a transaction: who, why, when by our clock, by the charger's and as sent, and the payload."""
+    """What happened to a transaction: who, why, when by our clock, by the charger's and as sent,
+    and the payload."""
 
     id: int
     kind: str
@@ -205,8 +223,9 @@ def events_of(db: Database, number: int) -> list[TransactionEvent]:
 class Reading:
     """One sampled value: as sent, and in Wh if it is the billed register.
 
-    A charger under load management reports often. Its equal readings are two: the first, and the last, which stands for
-    `run_count` of them since `run_since`, with values from `run_low` to `run_high`.
+    A charger under load management reports often. Its equal readings are two: the first, and the
+    last, which stands for `run_count` of them since `run_since`, with values from `run_low` to
+    `run_high`.
     """
 
     id: int
@@ -235,8 +254,11 @@ _READING: Final = Shape(Reading)
 _ORDER: Final = ("timestamp", "id")
 
 
-def of_transaction(db: Database, number: int, measurand: str | None, wanted: Wanted) -> ListPage[Reading] | None:
-    """Return a page of the readings of a transaction, the oldest first; None if it does not exist. Raises NoPage."""
+def of_transaction(
+    db: Database, number: int, measurand: str | None, wanted: Wanted
+) -> ListPage[Reading] | None:
+    """Return a page of the readings of a transaction, the oldest first; None if it does not exist.
+    Raises NoPage."""
     tx = known(rows_of(db), number)
     if tx is None:
         return None
@@ -250,11 +272,18 @@ def of_transaction(db: Database, number: int, measurand: str | None, wanted: Wan
 
 
 def of_charger(
-    db: Database, charger: str, connector: int | None, since: str | None, before: str | None, wanted: Wanted
+    db: Database,
+    charger: str,
+    connector: int | None,
+    since: str | None,
+    before: str | None,
+    wanted: Wanted,
 ) -> ListPage[Reading]:
     """Return a page of the readings of a charger, the newest first. Raises NoPage."""
     numbers = connectors(rows_of(db), charger, "meter_val") if connector is None else [connector]
     within = given(("timestamp >= ?", since), ("timestamp < ?", before))
-    of_each = [[Condition("cp_id = ? AND conn_id = ?", (charger, number)), *within] for number in numbers]
+    of_each = [
+        [Condition("cp_id = ? AND conn_id = ?", (charger, number)), *within] for number in numbers
+    ]
     branches = [Branch("meter_val", conditions) for conditions in of_each]
     return read_page(db, Listing(branches, _ORDER), wanted, _READING.by_id(db, "meter_val"))

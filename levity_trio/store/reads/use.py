@@ -1,7 +1,7 @@
 """How a charger is used: a month of it, and what its sessions usually are.
 
-A session counts where it took place, also if it began before the month or is open. When energy flowed is known by the
-quarter of an hour (reads/power.py).
+A session counts where it took place, also if it began before the month or is open. When energy
+flowed is known by the quarter of an hour (reads/power.py).
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ _ENDED: Final = (
     " WHERE cp_id = ? AND stop_time >= ? AND start_time < ?"
 )
 _OPEN: Final = (
-    "SELECT id, start_time, NULL, NULL FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'"
-    " AND start_time < ?"
+    "SELECT id, start_time, NULL, NULL "
+    "FROM tx INDEXED BY tx_open "
+    "WHERE cp_id = ? AND status = 'Active' AND start_time < ?"
 )
 _POWER: Final = "SELECT tx_id, day, since, wh FROM power WHERE tx_id IN ({})"
 _FAULTS: Final = (
@@ -62,8 +63,8 @@ class FaultsOfMonth:
 class Habits:
     """What sessions of the last 90 days have in common, by medians.
 
-    `begin_hour` is the local hour from which on, in three hours, most of them begin: `beginning` of all `sessions`.
-    `weekday` (1 is Monday) is the day on which most of them begin.
+    `begin_hour` is the local hour from which on, in three hours, most of them begin: `beginning` of
+    all `sessions`. `weekday` (1 is Monday) is the day on which most of them begin.
     """
 
     sessions: int
@@ -77,9 +78,10 @@ class Habits:
 
 @record
 class ChargerUse:
-    """A month of a charger, as far as it is gone. Cars were in sessions for `plugged_seconds`; for `charging_seconds`
-    of them energy flowed, for `unknown_seconds` it is not known, and for `held_seconds` of the rest load management
-    gave a car too little to charge. `habits` is null if sessions are too few."""
+    """A month of a charger, as far as it is gone. Cars were in sessions for `plugged_seconds`; for
+    `charging_seconds` of them energy flowed, for `unknown_seconds` it is not known, and for
+    `held_seconds` of the rest load management gave a car too little to charge. `habits` is null if
+    sessions are too few."""
 
     charger: str
     month: str
@@ -126,9 +128,13 @@ def use_of(db: Database, asked: Asked) -> ChargerUse:
     sessions = _sessions(db, asked.charger, asked.since, until)
     flows = _flows(db, [one.id for one in sessions])
     within = range(quarter_of(seconds(asked.since)), quarter_of(seconds(until)) + 1)
-    plugged = sum(seconds(min(one.until or until, until)) - seconds(max(one.since, asked.since)) for one in sessions)
+    plugged = sum(
+        seconds(min(one.until or until, until)) - seconds(max(one.since, asked.since))
+        for one in sessions
+    )
     charging, unknown = (
-        sum(quarter in within for one in sessions for quarter in flows[one.id][kind]) * SECONDS for kind in (0, 1)
+        sum(quarter in within for one in sessions for quarter in flows[one.id][kind]) * SECONDS
+        for kind in (0, 1)
     )
     charging = min(charging, round(plugged))
     unknown = min(unknown, round(plugged) - charging)
@@ -142,7 +148,9 @@ def use_of(db: Database, asked: Asked) -> ChargerUse:
         plugged_seconds=round(plugged),
         charging_seconds=charging,
         unknown_seconds=unknown,
-        held_seconds=min(_held(db, sessions, asked.since, until), round(plugged) - charging - unknown),
+        held_seconds=min(
+            _held(db, sessions, asked.since, until), round(plugged) - charging - unknown
+        ),
         faults=_faults(db, asked, until),
         habits=_habits(db, asked, until),
     )
@@ -150,7 +158,9 @@ def use_of(db: Database, asked: Asked) -> ChargerUse:
 
 def _sessions(db: Database, charger: str, since: str, until: str) -> list[_Session]:
     ended = db.execute(_ENDED, (charger, since, until)).fetchall()
-    return sorted(_Session(*row) for row in (*ended, *db.execute(_OPEN, (charger, until)).fetchall()))
+    return sorted(
+        _Session(*row) for row in (*ended, *db.execute(_OPEN, (charger, until)).fetchall())
+    )
 
 
 def _flows(db: Database, numbers: Sequence[int]) -> dict[int, _Flow]:
@@ -168,7 +178,8 @@ def _flows(db: Database, numbers: Sequence[int]) -> dict[int, _Flow]:
 
 
 def _held(db: Database, sessions: Sequence[_Session], since: str, before: str) -> int:
-    """Return for how many seconds between two times load management gave cars too little to charge."""
+    """Return for how many seconds between two times load management gave cars too little to
+    charge."""
     held = 0.0
     for one in sessions:
         for span in spans_of(rows_of(db), one.id):
@@ -180,21 +191,32 @@ def _held(db: Database, sessions: Sequence[_Session], since: str, before: str) -
 def _faults(db: Database, asked: Asked, until: str) -> list[FaultsOfMonth]:
     """Return the faults of a month, the one that lasted longest first."""
     counts, lasted = Counter[str](), Counter[str]()
-    for code, since, resolved in db.execute(_FAULTS, (asked.charger, asked.since, until)).fetchall():
+    for code, since, resolved in db.execute(
+        _FAULTS, (asked.charger, asked.since, until)
+    ).fetchall():
         counts[code] += 1
-        lasted[code] += round(seconds(min(resolved or until, until)) - seconds(max(since, asked.since)))
-    return [FaultsOfMonth(error_code=code, count=counts[code], seconds=time) for code, time in lasted.most_common()]
+        lasted[code] += round(
+            seconds(min(resolved or until, until)) - seconds(max(since, asked.since))
+        )
+    return [
+        FaultsOfMonth(error_code=code, count=counts[code], seconds=time)
+        for code, time in lasted.most_common()
+    ]
 
 
 def _habits(db: Database, asked: Asked, until: str) -> Habits | None:
     sessions = [
-        one for one in _sessions(db, asked.charger, shifted_stamp(until, -HABIT_DAYS), until) if one.until is not None
+        one
+        for one in _sessions(db, asked.charger, shifted_stamp(until, -HABIT_DAYS), until)
+        if one.until is not None
     ]
     if len(sessions) < LEAST_SESSIONS:
         return None
     begins = [in_zone(datetime.fromisoformat(one.since), asked.zone) for one in sessions]
     hours = Counter(one.hour for one in begins)
-    windows = [sum(hours[(hour + more) % _HOURS] for more in range(WINDOW)) for hour in range(_HOURS)]
+    windows = [
+        sum(hours[(hour + more) % _HOURS] for more in range(WINDOW)) for hour in range(_HOURS)
+    ]
     hour = max(range(_HOURS), key=windows.__getitem__)
     flows = _flows(db, [one.id for one in sessions])
     return Habits(
@@ -203,6 +225,8 @@ def _habits(db: Database, asked: Asked, until: str) -> Habits | None:
         beginning=windows[hour],
         weekday=Counter(one.isoweekday() for one in begins).most_common(1)[0][0],
         energy_wh=round(median(one.wh or 0 for one in sessions)),
-        plugged_seconds=round(median(seconds(one.until or one.since) - seconds(one.since) for one in sessions)),
+        plugged_seconds=round(
+            median(seconds(one.until or one.since) - seconds(one.since) for one in sessions)
+        ),
         charging_seconds=round(median(len(flows[one.id].charging) for one in sessions)) * SECONDS,
     )

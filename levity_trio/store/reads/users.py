@@ -1,4 +1,5 @@
-"""Who may use the API: users, their log-ins, and tokens, newest first; and what was done over it."""
+"""Who may use the API: users, their log-ins, and tokens, newest first; and what was done over
+it."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ from levity_trio.store.reads.shapes import Shape
 
 @record
 class UserRow:
-    """A user. `account` is a driver's; a code by which the user may log in once is open until `invited_until`, unless
-    it `is_used_up`: a PIN that was guessed at as often as it may be tried. A driver who moves out may log in until
-    `ends_at`.
+    """A user. `account` is a driver's; a code by which the user may log in once is open until
+    `invited_until`, unless it `is_used_up`: a PIN that was guessed at as often as it may be tried.
+    A driver who moves out may log in until `ends_at`.
     """
 
     id: int
@@ -35,7 +36,8 @@ class UserRow:
 
 @record
 class LoginRow:
-    """A browser that logged in, as a user or with a token. `ended_by` is null if the browser itself ended it."""
+    """A browser that logged in, as a user or with a token. `ended_by` is null if the browser itself
+    ended it."""
 
     id: int
     user: int | None
@@ -69,7 +71,11 @@ _LOGIN: Final = Shape(
     role="coalesce(person.role, token.role)",
     last_used_at="login.last_used_at",
 )
-_LOGINS: Final = 'FROM login LEFT JOIN "user" AS person ON person.id = user_id LEFT JOIN token ON token.id = token_id'
+_LOGINS: Final = (
+    "FROM login LEFT "
+    'JOIN "user" AS person ON person.id = user_id LEFT '
+    "JOIN token ON token.id = token_id"
+)
 
 
 def users(db: Database) -> list[UserRow]:
@@ -85,7 +91,9 @@ def user(db: Database, number: int) -> UserRow | None:
 
 def drivers_of(db: Database, account: int) -> list[UserRow]:
     """Return the drivers that an account has or had."""
-    return _USER.every(db, 'FROM "user" AS person WHERE account_id = ? ORDER BY id DESC', (account,))
+    return _USER.every(
+        db, 'FROM "user" AS person WHERE account_id = ? ORDER BY id DESC', (account,)
+    )
 
 
 def logins(db: Database, limit: int, *, is_ended: bool) -> list[LoginRow]:
@@ -96,7 +104,9 @@ def logins(db: Database, limit: int, *, is_ended: bool) -> list[LoginRow]:
 
 def logins_of(db: Database, account: int) -> list[LoginRow]:
     """Return the log-ins of the drivers of an account."""
-    return _LOGIN.every(db, f"{_LOGINS} WHERE person.account_id = ? ORDER BY login.id DESC", (account,))
+    return _LOGIN.every(
+        db, f"{_LOGINS} WHERE person.account_id = ? ORDER BY login.id DESC", (account,)
+    )
 
 
 @record(kw_only=False)

@@ -1,4 +1,5 @@
-"""The wallets of accounts: what they have, what was entered by whom, and what their charging has used so far."""
+"""The wallets of accounts: what they have, what was entered by whom, and what their charging has
+used so far."""
 
 from __future__ import annotations
 
@@ -28,10 +29,12 @@ from levity_trio.told import N_, Told
 
 @record
 class WalletRow:
-    """The wallet of an account. Amounts are minor units of `currency`, null while nothing is entered on this site.
+    """The wallet of an account. Amounts are minor units of `currency`, null while nothing is
+    entered on this site.
 
-    `available` is `balance` without `reserved`, what charging has used and was not charged for yet. Prepaid, the
-    account is spent while `available` is at or below `limit`: then its tags are Blocked.
+    `available` is `balance` without `reserved`, what charging has used and was not charged for yet.
+    Prepaid, the account is spent while `available` is at or below `limit`: then its tags are
+    Blocked.
     """
 
     account: int
@@ -48,8 +51,8 @@ class WalletRow:
 
 @record
 class EntryRow:
-    """An entry of a ledger; `amount` is positive in the account's favour. `service_id` is who gave which id to it,
-    `statement` the number of a statement as it stands on the paper."""
+    """An entry of a ledger; `amount` is positive in the account's favour. `service_id` is who gave
+    which id to it, `statement` the number of a statement as it stands on the paper."""
 
     id: int
     account: int
@@ -104,14 +107,21 @@ _ENTRY: Final = Shape(EntryRow, account="account_id", statement=_NUMBER, transac
 _RESERVATION: Final = Shape(ReservationRow, transaction="tx_id")
 _TERMS: Final = Shape(TermsRow, terms="kind", limit="limit_amount")
 _WALLET: Final = (
-    "SELECT name, CASE WHEN prepaid_since IS NULL THEN 'postpaid' ELSE 'prepaid' END, prepaid_since, spent_since"
-    " FROM account LEFT JOIN wallet ON account_id = account.id WHERE account.id = ?"
+    "SELECT name, CASE "
+    "WHEN prepaid_since IS NULL THEN 'postpaid' ELSE 'prepaid' END, prepaid_since, spent_since "
+    "FROM account LEFT JOIN wallet ON account_id = account.id "
+    "WHERE account.id = ?"
 )
 
 
-def wallets(db: Database, filters: WalletFilters, wanted: Wanted, sort: Sort | None = None) -> ListPage[WalletRow]:
-    """Return a page of wallets, by the names of their accounts if nothing else is asked for. Raises NoPage."""
-    conditions = _conditions(("prepaid_since", filters.is_prepaid), ("spent_since", filters.is_spent))
+def wallets(
+    db: Database, filters: WalletFilters, wanted: Wanted, sort: Sort | None = None
+) -> ListPage[WalletRow]:
+    """Return a page of wallets, by the names of their accounts if nothing else is asked for. Raises
+    NoPage."""
+    conditions = _conditions(
+        ("prepaid_since", filters.is_prepaid), ("spent_since", filters.is_spent)
+    )
     source = "account LEFT JOIN wallet ON account_id = account.id"
     listing = by_name(source, conditions, sort=sort)
 
@@ -124,7 +134,11 @@ def wallets(db: Database, filters: WalletFilters, wanted: Wanted, sort: Sort | N
 
 
 def _conditions(*pairs: tuple[str, bool | None]) -> list[Condition]:
-    return [Condition(f"{name} IS {'NOT ' if is_so else ''}NULL") for name, is_so in pairs if is_so is not None]
+    return [
+        Condition(f"{name} IS {'NOT ' if is_so else ''}NULL")
+        for name, is_so in pairs
+        if is_so is not None
+    ]
 
 
 def wallet(db: Database, account: int) -> WalletRow | None:
@@ -165,8 +179,12 @@ _OWN_REASONS: Final[Mapping[str, str]] = N_(
     {
         "statement {}": "statement {1}",
         "transaction {}": "session {1}",
-        "transaction {} belongs to another account now": "session {1} belongs to another household now",
-        "transaction {} belongs to this account again": "session {1} belongs to this household again",
+        "transaction {} belongs to another account now": (
+            "session {1} belongs to another household now"
+        ),
+        "transaction {} belongs to this account again": (
+            "session {1} belongs to this household again"
+        ),
     }
 )
 """The reasons that the program enters itself, as they are stored, and as they are told."""
@@ -189,22 +207,32 @@ def reservations(db: Database, account: int, most: int) -> list[ReservationRow]:
 
 def terms(db: Database, account: int) -> list[TermsRow]:
     """Return how an account was to pay, the newest first."""
-    return _TERMS.every(db, "FROM wallet_terms WHERE account_id = ? ORDER BY id DESC LIMIT 100", (account,))
+    return _TERMS.every(
+        db, "FROM wallet_terms WHERE account_id = ? ORDER BY id DESC LIMIT 100", (account,)
+    )
 
 
 def spent_accounts(db: Database) -> list[int]:
     """Return the accounts that are spent."""
-    found = db.execute("SELECT account_id FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL")
+    found = db.execute(
+        "SELECT account_id FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL"
+    )
     return [account for (account,) in found.fetchall()]
 
 
 def limits_reached(db: Database, at: str) -> list[tuple[tuple[str, str], str]]:
     """Return the tags and accounts that have used what they may, and until when."""
-    found = db.execute("SELECT what, key, until FROM month_standing WHERE reached_at IS NOT NULL AND until > ?", (at,))
+    found = db.execute(
+        "SELECT what, key, until FROM month_standing WHERE reached_at IS NOT NULL AND until > ?",
+        (at,),
+    )
     return [((what, key), until) for what, key, until in found.fetchall()]
 
 
 def owned_tags(db: Database) -> list[OwnedTag]:
     """Return the tags that belong to accounts, did or will."""
-    sql = "SELECT id, key, account_id, since, until FROM ownership WHERE what = 'tag' AND voided_at IS NULL"
+    sql = (
+        "SELECT id, key, account_id, since, until FROM ownership "
+        "WHERE what = 'tag' AND voided_at IS NULL"
+    )
     return [OwnedTag(*row) for row in db.execute(sql).fetchall()]

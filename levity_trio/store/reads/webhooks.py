@@ -13,7 +13,8 @@ from levity_trio.told import of_stored
 
 @record(kw_only=False)
 class WebhookRow:
-    """A webhook, without its secret. `failing` counts the chargers whose facts wait behind a failed delivery."""
+    """A webhook, without its secret. `failing` counts the chargers whose facts wait behind a failed
+    delivery."""
 
     id: int
     name: str
@@ -50,10 +51,12 @@ class GivenUpRow:
 def webhooks(db: Database) -> list[WebhookRow]:
     """Return all webhooks, the newest first."""
     rows = db.execute(
-        "SELECT id, name, url, kinds, webhook.cp_id, created_at, created_by, delivered_at,"
-        " count(webhook_id), min(failing_since), min(next_at), max(problem),"
-        " (SELECT coalesce(sum(facts), 0) FROM webhook_given_up WHERE webhook_id = webhook.id), removed_at, removed_by"
-        " FROM webhook LEFT JOIN webhook_waiting ON webhook_id = id GROUP BY id ORDER BY id DESC"
+        "SELECT id, name, url, kinds, webhook.cp_id, created_at, created_by, delivered_at, "
+        "count(webhook_id), min(failing_since), min(next_at), max(problem), "
+        "(SELECT coalesce(sum(facts), 0) FROM webhook_given_up "
+        "WHERE webhook_id = webhook.id), removed_at, removed_by "
+        "FROM webhook LEFT JOIN webhook_waiting ON webhook_id = id "
+        "GROUP BY id ORDER BY id DESC"
     )
     return [_row(*row) for row in rows.fetchall()]
 
@@ -67,18 +70,25 @@ def _row(number: int, name: str, url: str, kinds: str | None, *others: Any) -> W
 def given_up(db: Database, webhook: int, before: int | None, limit: int) -> list[GivenUpRow]:
     """Return what was given up for a webhook with an id below `before`, the newest first."""
     rows = db.execute(
-        "SELECT id, at, cp_id, first_event, last_event, facts, failing_since, problem FROM webhook_given_up"
-        " WHERE webhook_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
+        "SELECT id, at, cp_id, first_event, last_event, facts, failing_since, problem "
+        "FROM webhook_given_up WHERE webhook_id = ? AND id < ? "
+        "ORDER BY id DESC LIMIT ?",
         (webhook, 2**62 if before is None else before, limit),
     )
     return [GivenUpRow(*[*row, of_stored(problem)]) for *row, problem in rows.fetchall()]
 
 
-def of_charger(db: Database, charger: str, last: int, upto: int, limit: int) -> list[tuple[StoredFact, str]]:
-    """Return the facts of a charger ('': those of none) after one id up to another one, each with its time."""
+def of_charger(
+    db: Database, charger: str, last: int, upto: int, limit: int
+) -> list[tuple[StoredFact, str]]:
+    """Return the facts of a charger ('': those of none) after one id up to another one, each with
+    its time."""
     whose = "cp_id IS NULL" if charger == "" else "cp_id = ?"
     rows = db.execute(
-        f"SELECT id, kind, cp_id, data, at FROM event WHERE {whose} AND id > ? AND id <= ? ORDER BY id LIMIT ?",  # noqa: S608
+        (
+            "SELECT id, kind, cp_id, data, at FROM event "  # noqa: S608
+            f"WHERE {whose} AND id > ? AND id <= ? ORDER BY id LIMIT ?"
+        ),
         (*([charger] if charger else []), last, upto, limit),
     )
     return [(StoredFact(*row[:4]), row[4]) for row in rows.fetchall()]

@@ -1,4 +1,5 @@
-"""Keeps the book beside the commits: computes the prices that are due, and tries again what could not be booked.
+"""Keeps the book beside the commits: computes the prices that are due, and tries again what could
+not be booked.
 
 At its start it books all that is listed. Each night it compares the book with what it should say.
 """
@@ -17,7 +18,15 @@ import trio
 from levity_trio.clock import Clock
 from levity_trio.events import Event, Fact
 from levity_trio.log.output import get_logger
-from levity_trio.store.billing.booking import AT_ONCE, TO_BOOK, Price, book_all, compared, due, store_prices
+from levity_trio.store.billing.booking import (
+    AT_ONCE,
+    TO_BOOK,
+    Price,
+    book_all,
+    compared,
+    due,
+    store_prices,
+)
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.retrying import surviving
@@ -49,7 +58,8 @@ async def open_booking(
     look_seconds: float,
     listen: Callable[[Callable[[Event], None]], None],
 ) -> AsyncIterator[None]:
-    """Keep the book while the block runs. A server that is alone has booked all that is listed before it begins."""
+    """Keep the book while the block runs. A server that is alone has booked all that is listed
+    before it begins."""
     booking = Booking(writer, reader, clock, rule)
     listen(booking.observe)
     if writer.sharing.is_alone:
@@ -76,7 +86,8 @@ class Booking:
             self._news.set()
 
     async def begin(self) -> None:
-        """List all if the settings by which the book was made are others, and book what is listed, whole."""
+        """List all if the settings by which the book was made are others, and book what is listed,
+        whole."""
         await self._writer.run(book_all, self._rule)
         await self._book_listed()
 
@@ -95,7 +106,8 @@ class Booking:
                 await self._news.wait()
 
     async def look(self) -> None:
-        """Try again, each alone, what could not be booked; compute and store the prices that are due."""
+        """Try again, each alone, what could not be booked; compute and store the prices that are
+        due."""
         for revision, number in await self._listed(2, AT_ONCE):
             if revision not in self._tried:
                 self._tried.add(revision)
@@ -107,9 +119,14 @@ class Booking:
             await self._writer.run(_store, found, listed)
 
     async def _book_listed(self) -> None:
-        """Book what is listed, until a commit can neither book nor set aside more of it: a server must still begin."""
+        """Book what is listed, until a commit can neither book nor set aside more of it: a server
+        must still begin."""
         before = inf
-        while 0 < (left := await self._reader.run(lambda db: int(db.execute(_LEFT).fetchone()[0]))) < before:
+        while (
+            0
+            < (left := await self._reader.run(lambda db: int(db.execute(_LEFT).fetchone()[0])))
+            < before
+        ):
             log.info("booking sessions", left=left)
             await self._writer.run(_nothing)
             before = left
@@ -123,25 +140,33 @@ class Booking:
             await trio.sleep(HOUR_SECONDS)
 
     async def compare(self) -> None:
-        """Compare the book with what it should say, unless that was done since NIGHT; what differs is booked anew."""
+        """Compare the book with what it should say, unless that was done since NIGHT; what differs
+        is booked anew."""
         day = str((in_zone(self._clock(), self._rule.zone) - NIGHT).date())
-        if await self._reader.run(lambda db: db.execute("SELECT compared_on FROM book").fetchall()) == [(day,)]:
+        if await self._reader.run(
+            lambda db: db.execute("SELECT compared_on FROM book").fetchall()
+        ) == [(day,)]:
             return
         found, after = list[int](), 0
         while True:
-            differing, after = await self._reader.run(partial(_compared, rule=self._rule, after=after))
+            differing, after = await self._reader.run(
+                partial(_compared, rule=self._rule, after=after)
+            )
             found += differing
             if not after:
                 break
             await trio.sleep(REST_SECONDS)
         if found:
             log.error(
-                "sessions were booked otherwise than by what is stored; they are booked anew", sessions=found[:20]
+                "sessions were booked otherwise than by what is stored; they are booked anew",
+                sessions=found[:20],
             )
         await self._writer.run(_note_compared, day, found)
 
     async def _listed(self, step: int, most: int) -> list[tuple[int, int]]:
-        return await self._reader.run(lambda db: db.execute(TO_BOOK.format(step), (most,)).fetchall())
+        return await self._reader.run(
+            lambda db: db.execute(TO_BOOK.format(step), (most,)).fetchall()
+        )
 
 
 def _compared(db: Database, rule: Rule, after: int) -> tuple[list[int], int]:
@@ -159,11 +184,16 @@ def _due(db: Database, numbers: Sequence[int], rule: Rule) -> list[tuple[int, in
     return due(rows_of(db), rule, numbers)
 
 
-def _store(db: UnitOfWork, found: Sequence[tuple[int, int, Price]], listed: Sequence[tuple[int, int]]) -> None:
+def _store(
+    db: UnitOfWork, found: Sequence[tuple[int, int, Price]], listed: Sequence[tuple[int, int]]
+) -> None:
     """Store prices; what has none, and did not change meanwhile, raised and is set aside."""
     store_prices(db, found)
     for revision, number in listed:
-        db.execute("UPDATE to_book SET step = 2 WHERE revision = ? AND tx_id = ? AND step = 1", (revision, number))
+        db.execute(
+            "UPDATE to_book SET step = 2 WHERE revision = ? AND tx_id = ? AND step = 1",
+            (revision, number),
+        )
 
 
 def _list_again(db: UnitOfWork, number: int) -> None:

@@ -1,5 +1,5 @@
-"""Takes the duties of the site when nobody has them, ends what servers that are gone have left open, hears of the
-others, and compares the clocks of the database and of this machine."""
+"""Takes the duties of the site when nobody has them, ends what servers that are gone have left
+open, hears of the others, and compares the clocks of the database and of this machine."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ from levity_trio.wire.times import stamp
 LOOK_SECONDS: Final = 5.0
 COMPARE_SECONDS: Final = 60.0
 CLOCKS_APART: Final = (
-    "this machine's clock is more than 2 s from that of the database; have both set from the network (timedatectl)"
+    "this machine's clock is more than 2 s from that of the database; have both set from the "
+    "network (timedatectl)"
 )
 CLOCKS_AGREE: Final = "this machine's clock and that of the database agree again"
 log = get_logger("system")
 
 
 @asynccontextmanager
-async def open_duties(writer: Writer, reader: Reader, config: ServerConfig, clock: Clock) -> AsyncIterator[None]:
+async def open_duties(
+    writer: Writer, reader: Reader, config: ServerConfig, clock: Clock
+) -> AsyncIterator[None]:
     """Look after the other servers of the database, if it may have any, while the block runs."""
     if writer.sharing.is_alone:
         yield
@@ -52,7 +55,8 @@ async def _look(writer: Writer, clock: Clock) -> None:
 
 
 async def compare_clocks(reader: Reader, clock: Clock) -> None:
-    """Say when the clock of this machine is not that of the database, and when it is again, until cancelled."""
+    """Say when the clock of this machine is not that of the database, and when it is again, until
+    cancelled."""
     is_apart = False
     while True:
         with surviving("the clocks could not be compared"):

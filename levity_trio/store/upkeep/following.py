@@ -21,9 +21,13 @@ PAUSE_SECONDS: Final = 0.2
 
 @asynccontextmanager
 async def open_following(
-    writer: Writer, clock: Clock, look_seconds: float, listen: Callable[[Callable[[Event], None]], None]
+    writer: Writer,
+    clock: Clock,
+    look_seconds: float,
+    listen: Callable[[Callable[[Event], None]], None],
 ) -> AsyncIterator[None]:
-    """Run a task that follows outcomes until the block is left. While none is pending, it waits for the next fact."""
+    """Run a task that follows outcomes until the block is left. While none is pending, it waits for
+    the next fact."""
     following = _Following(writer, clock, look_seconds)
     listen(following.observe)
     async with trio.open_nursery() as nursery:
@@ -42,7 +46,11 @@ class _Following:
 
     def observe(self, event: Event) -> None:
         """Look again after a fact of a charger, if anything is pending or may begin to be."""
-        is_news = isinstance(event, Fact) and event.charger is not None and not isinstance(event, OutcomeKnown)
+        is_news = (
+            isinstance(event, Fact)
+            and event.charger is not None
+            and not isinstance(event, OutcomeKnown)
+        )
         if is_news and (self._pending or type(event).__name__ in BEGINNINGS):
             self._news.set()
 

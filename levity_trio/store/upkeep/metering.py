@@ -1,7 +1,8 @@
-"""Keeps the power of the site by the quarter of an hour, for pictures: from stored readings, beside the chargers' way.
+"""Keeps the power of the site by the quarter of an hour, for pictures: from stored readings, beside
+the chargers' way.
 
-It is derived, so a kill costs nothing: it goes on from the rows. What was there before the table is filled in by small
-steps with rests between, the newest first.
+It is derived, so a kill costs nothing: it goes on from the rows. What was there before the table is
+filled in by small steps with rests between, the newest first.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ async def open_metering(
 class Metering:
     """The task, and which open transactions it knows as they are."""
 
-    def __init__(self, writer: Writer, reader: Reader, clock: Clock, is_clock_trusted: Callable[[], bool]) -> None:
+    def __init__(
+        self, writer: Writer, reader: Reader, clock: Clock, is_clock_trusted: Callable[[], bool]
+    ) -> None:
         self._writer, self._reader, self._clock = writer, reader, clock
         self._sparing = Sparing(reader, "the power of a transaction cannot be computed")
         self._is_clock_trusted = is_clock_trusted
@@ -64,12 +67,17 @@ class Metering:
                 await trio.sleep(look_seconds)
 
     async def look(self) -> bool:
-        """Compute what changed, and the next transactions of before; return whether there are no more of those."""
+        """Compute what changed, and the next transactions of before; return whether there are no
+        more of those."""
         done = await self._reader.run(power.work)
         revision = done.revision
-        while changed := await self._reader.run(partial(month_use.changed, after=revision, most=AT_ONCE)):
+        while changed := await self._reader.run(
+            partial(month_use.changed, after=revision, most=AT_ONCE)
+        ):
             revision = changed[-1][1]
-            await self._step(power.taken, [number for number, _ in changed], Work(revision, done.done_from))
+            await self._step(
+                power.taken, [number for number, _ in changed], Work(revision, done.done_from)
+            )
         present = await self._reader.run(power.open_now)
         new = [number for number, version in present.items() if self._open.get(number) != version]
         for part in parts(new, AT_ONCE):
@@ -81,12 +89,17 @@ class Metering:
         if not done.done_from or not self._is_clock_trusted():
             return True
         since = stamp(self._clock() - POWER_KEPT)
-        found, after = await self._reader.run(partial(power.below, number=done.done_from, since=since, most=AT_ONCE))
+        found, after = await self._reader.run(
+            partial(power.below, number=done.done_from, since=since, most=AT_ONCE)
+        )
         await self._step(power.taken, found, Work(done.revision, after))
         return not after
 
     async def _step(
-        self, compute: Callable[[Database, Sequence[int]], list[Taken]], numbers: Sequence[int], done: Work | None
+        self,
+        compute: Callable[[Database, Sequence[int]], list[Taken]],
+        numbers: Sequence[int],
+        done: Work | None,
     ) -> None:
         began = trio.current_time()
         found = await self._sparing.run(compute, numbers)

@@ -1,21 +1,23 @@
-"""Enforces retention: of the frame log by age, by size and by free disk space; of events and of what strangers sent by
-age.
+"""Enforces retention: of the frame log by age, by size and by free disk space; of events and of
+what strangers sent by age.
 
-The oldest rows are deleted first, by ranges of ids, so that each range is a run of neighbouring pages. The file shrinks
-page by page. Each step is a write of a few milliseconds, followed by a pause longer than the step, so that chargers
-wait no longer for their responses while millions of rows are deleted.
+The oldest rows are deleted first, by ranges of ids, so that each range is a run of neighbouring
+pages. The file shrinks page by page. Each step is a write of a few milliseconds, followed by a
+pause longer than the step, so that chargers wait no longer for their responses while millions of
+rows are deleted.
 
-On PostgreSQL the log is divided into days, by UTC. Those that are over are dropped whole, and only what is left is
-deleted by rows.
+On PostgreSQL the log is divided into days, by UTC. Those that are over are dropped whole, and only
+what is left is deleted by rows.
 
-When the disk runs low, the evidence of strangers is deleted, then the oldest frames. When none is left, frame logging
-pauses until there is space again, because billing data must always fit.
+When the disk runs low, the evidence of strangers is deleted, then the oldest frames. When none is
+left, frame logging pauses until there is space again, because billing data must always fit.
 
-Names whose years of keeping are over and log-ins of long ago are deleted at a start and once a day, with what SQLite
-leaves of deleted texts. SQLite writes zeros over what it deletes within a page. A page that becomes free keeps its
-content, so free pages are released, and the next checkpoint truncates the file. The unused space of a page may keep
-rows that SQLite moved to another page long ago; in the indexes of names that happens soon, so they are written anew. In
-tables of PostgreSQL, its own VACUUM does that later.
+Names whose years of keeping are over and log-ins of long ago are deleted at a start and once a day,
+with what SQLite leaves of deleted texts. SQLite writes zeros over what it deletes within a page. A
+page that becomes free keeps its content, so free pages are released, and the next checkpoint
+truncates the file. The unused space of a page may keep rows that SQLite moved to another page long
+ago; in the indexes of names that happens soon, so they are written anew. In tables of PostgreSQL,
+its own VACUUM does that later.
 """
 
 from __future__ import annotations
@@ -62,7 +64,14 @@ DATE: Final = len("2026-01-01")
 BEGUN: Final = "2020"
 """A row with an earlier time was written before the clock was set."""
 
-TEXTS: Final = ("cp_id", "at", "direction", "coalesce(message_id, '')", "coalesce(action, '')", "frame")
+TEXTS: Final = (
+    "cp_id",
+    "at",
+    "direction",
+    "coalesce(message_id, '')",
+    "coalesce(action, '')",
+    "frame",
+)
 LENGTH: Final = " + ".join(f"length(CAST({text} AS BLOB))" for text in TEXTS)
 
 T = TypeVar("T")
@@ -72,7 +81,8 @@ log = get_logger("system")
 
 @record
 class Limits:
-    """How often the log is looked at, how much of the writer's time a step takes, and what it leaves."""
+    """How often the log is looked at, how much of the writer's time a step takes, and what it
+    leaves."""
 
     look_seconds: float = 10.0
     step_seconds: float = 0.004
@@ -86,7 +96,8 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 class Extent(NamedTuple):
-    """The extent of the log and its database: ids from first to last without gaps, sizes in bytes."""
+    """The extent of the log and its database: ids from first to last without gaps, sizes in
+    bytes."""
 
     first: int
     last: int
@@ -98,12 +109,14 @@ class Extent(NamedTuple):
         return self.last - self.first + 1
 
     def last_of(self, surplus_bytes: float) -> int:
-        """Return the id up to which rows must be deleted to free this many bytes; never beyond the last row."""
+        """Return the id up to which rows must be deleted to free this many bytes; never beyond the
+        last row."""
         return min(self.last, self.first + int(surplus_bytes / self.bytes_per_row))
 
 
 class Sample:
-    """The mean length of the log's rows, from some hundred at equal intervals. Each is read once: rows never change."""
+    """The mean length of the log's rows, from some hundred at equal intervals. Each is read once:
+    rows never change."""
 
     __slots__ = ("_lengths",)
 
@@ -124,12 +137,15 @@ class Sample:
 
 def extent(db: Database, sample: Sample) -> Extent:
     """Measure the log."""
-    first, last = _row(db, "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT max(id) FROM log), 0)")
+    first, last = _row(
+        db, "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT max(id) FROM log), 0)"
+    )
     return Extent(first, last, sample.mean(db, first, last) + ROW_BYTES, db.space())
 
 
 def aged(db: Database, before: str, now: str, table: str = "log") -> int | None:
-    """Return the id up to which rows of `log` or `event` precede this time; None if the oldest row does not.
+    """Return the id up to which rows of `log` or `event` precede this time; None if the oldest row
+    does not.
 
     A row with an implausible time counts as old as the rows that follow it.
     """
@@ -169,14 +185,17 @@ def delete(db: UnitOfWork, last: int, seconds: float) -> Deleted:
 
 
 def shrink(db: UnitOfWork, spare_bytes: int, seconds: float) -> bool:
-    """Release free pages of the file for at most `seconds`; return True if only the spare ones are left.
+    """Release free pages of the file for at most `seconds`; return True if only the spare ones are
+    left.
 
     The next checkpoint truncates the file.
     """
     until = time.monotonic() + seconds
     ((free,),), ((page_bytes,),) = db.rows("PRAGMA freelist_count"), db.rows("PRAGMA page_size")
     for _ in range(free - spare_bytes // page_bytes):
-        db.rows("PRAGMA incremental_vacuum(1)")  # with a larger number, Python still stops after one page
+        db.rows(
+            "PRAGMA incremental_vacuum(1)"
+        )  # with a larger number, Python still stops after one page
         if time.monotonic() > until:
             return False
     return True
@@ -227,15 +246,20 @@ class Pruning:
             await trio.sleep(self._limits.look_seconds)
 
     async def look(self) -> None:
-        """Check once, and prune what exceeds the limits. Raises StoreUnavailable, Unreadable, OSError."""
+        """Check once, and prune what exceeds the limits. Raises StoreUnavailable, Unreadable,
+        OSError."""
         freed = await self._keep_days()
         extent, old = await self._reader.run(partial(self._read, now=self._now()))
         self._frames.count_rows(extent.rows)
         room_bytes = room(extent.space)
-        if await self._judge(room_bytes, extent.rows) and (rows := await self._delete_of_strangers()):
+        if await self._judge(room_bytes, extent.rows) and (
+            rows := await self._delete_of_strangers()
+        ):
             freed += rows
             room_bytes = room(await self._reader.run(lambda db: db.space()))
-        surplus = max(SCARCE_BYTES - room_bytes, extent.rows * extent.bytes_per_row - self._most_bytes)
+        surplus = max(
+            SCARCE_BYTES - room_bytes, extent.rows * extent.bytes_per_row - self._most_bytes
+        )
         if surplus > 0 and extent.rows:
             freed += await self._delete(extent.last_of(surplus))
         freed += await self._delete_aged(old) + await self._delete_daily()
@@ -244,7 +268,8 @@ class Pruning:
             await self._shrink(spare_bytes)
 
     def _now(self) -> datetime | None:
-        """Return the time, None if the clock is untrusted: a clock that is years ahead would delete everything."""
+        """Return the time, None if the clock is untrusted: a clock that is years ahead would delete
+        everything."""
         return self._clock() if self._is_clock_trusted() else None
 
     def _read(self, db: Database, now: datetime | None) -> tuple[Extent, int | None]:
@@ -259,7 +284,8 @@ class Pruning:
         return before if self._days is None else before[:DATE]
 
     async def _keep_days(self) -> int:
-        """Make the next days of a log that has days, and drop the old ones. Return how many rows are gone."""
+        """Make the next days of a log that has days, and drop the old ones. Return how many rows
+        are gone."""
         if self._days is None or (now := self._now()) is None:
             return 0
         await trio.to_thread.run_sync(self._days.make, now.date(), limiter=self._threads)
@@ -280,7 +306,8 @@ class Pruning:
         return rows
 
     async def _delete_daily(self) -> int:
-        """Delete old events and evidence of strangers once a day. Return the number of rows deleted."""
+        """Delete old events and evidence of strangers once a day. Return the number of rows
+        deleted."""
         now = self._now()
         if now is None or (self._due is not None and now < self._due):
             return 0
@@ -295,24 +322,35 @@ class Pruning:
             done = await self._step(frames.delete_of_strangers, *how, done.after)
             rows += done.rows
         if rows:
-            log.info("evidence of chargers that never charged here and were not adopted was deleted", rows=rows)
+            log.info(
+                "evidence of chargers that never charged here and were not adopted was deleted",
+                rows=rows,
+            )
         return rows
 
     async def _delete_events(self, now: datetime) -> int:
-        """Delete old events and texts of messages, and store a fact about it. Return the number of events deleted."""
+        """Delete old events and texts of messages, and store a fact about it. Return the number of
+        events deleted."""
         rows, before = 0, stamp(now - self._keep_events)
         await self._writer.run(messages.forget_before, before)
-        while (last := await self._reader.run(partial(aged, before=before, now=stamp(now), table="event"))) is not None:
+        while (
+            last := await self._reader.run(
+                partial(aged, before=before, now=stamp(now), table="event")
+            )
+        ) is not None:
             is_all = False
             while not is_all:
                 deleted, is_all = await self._step(delete_events, last, self._limits.step_seconds)
                 rows += deleted
         if rows:
-            await self._writer.run(_record, EventsPruned(charger=None, at=stamp(now), count=rows, before=before))
+            await self._writer.run(
+                _record, EventsPruned(charger=None, at=stamp(now), count=rows, before=before)
+            )
         return rows
 
     async def _delete_power(self, now: datetime) -> int:
-        """Delete the power of days that are no longer in a picture. Return the number of rows deleted."""
+        """Delete the power of days that are no longer in a picture. Return the number of rows
+        deleted."""
         rows, is_all = 0, False
         while not is_all:
             days = int((now - POWER_KEPT).timestamp()) // (24 * 3600)
@@ -321,7 +359,8 @@ class Pruning:
         return rows
 
     async def _delete_load(self, now: datetime) -> int:
-        """Delete what load management measured and was ordered two years ago, and old wishes. Return how many rows."""
+        """Delete what load management measured and was ordered two years ago, and old wishes.
+        Return how many rows."""
         rows, is_all = 0, False
         before, wishes_before = now - POWER_KEPT, stamp(now - load.WISHES_KEPT)
         while not is_all:
@@ -349,18 +388,23 @@ class Pruning:
         return done
 
     async def _judge(self, room_bytes: float, rows: int) -> bool:
-        """Log and note once that the disk runs low; if no row of the log is left to delete, pause it until there is
-        space. Return whether it runs low."""
+        """Log and note once that the disk runs low; if no row of the log is left to delete, pause
+        it until there is space. Return whether it runs low."""
         if room_bytes >= ENOUGH_BYTES and self._is_scarce:
             self._is_scarce = False
             self._frames.resume()
             log.warning("the disk has room again; frames are logged", free_bytes=room_bytes)
         if room_bytes < SCARCE_BYTES and not self._is_scarce:
             self._is_scarce = True
-            log.warning("the disk runs low; pruning the oldest frames of the log", free_bytes=room_bytes)
+            log.warning(
+                "the disk runs low; pruning the oldest frames of the log", free_bytes=room_bytes
+            )
         if room_bytes < SCARCE_BYTES and not rows and not self._frames.is_paused:
             self._frames.pause()
-            log.warning("the disk runs low; no frames are logged until there is space", free_bytes=room_bytes)
+            log.warning(
+                "the disk runs low; no frames are logged until there is space",
+                free_bytes=room_bytes,
+            )
         if self._is_scarce != self._noted:
             await self._writer.run(frames.note_disk, stamp(self._clock()), self._is_scarce)
             self._noted = self._is_scarce
@@ -368,7 +412,8 @@ class Pruning:
 
 
 def room(space: Space) -> float:
-    """Return the bytes that the database can still grow by; those of a PostgreSQL server are not known."""
+    """Return the bytes that the database can still grow by; those of a PostgreSQL server are not
+    known."""
     return inf if space.disk_free is None else space.disk_free + space.unused
 
 
@@ -389,9 +434,11 @@ async def open_pruning(
 
 
 ADD: Final = (
-    "INSERT INTO event_sum (cp_id, counter, what, amount)"  # noqa: S608 - our own words
-    f" SELECT * FROM ({sums_of(f'event NOT INDEXED WHERE id BETWEEN ?1 AND ?2 AND kind IN {COUNTED}')}) WHERE true"
-    " ON CONFLICT (cp_id, counter, what) DO UPDATE SET amount = event_sum.amount + excluded.amount"
+    "INSERT INTO event_sum (cp_id, counter, what, amount) "  # noqa: S608 - our own words
+    "SELECT * "
+    f"FROM ({sums_of(f'event NOT INDEXED WHERE id BETWEEN ?1 AND ?2 AND kind IN {COUNTED}')}) "
+    "WHERE true ON CONFLICT (cp_id, counter, what) DO UPDATE "
+    "SET amount = event_sum.amount + excluded.amount"
 )
 
 
@@ -443,10 +490,13 @@ async def open_forgetting(
 
 
 async def forget_due(writer: Writer, clock: Clock, zone: tzinfo) -> int:
-    """Delete what need not be kept any longer; return how many names, texts and log-ins. Raises StoreUnavailable."""
+    """Delete what need not be kept any longer; return how many names, texts and log-ins. Raises
+    StoreUnavailable."""
     now = clock()
     forgotten = await writer.run(logins.forget_before, stamp(now - LOGINS_KEPT))
-    while done := await writer.run(personal.forget_due, in_zone(now, zone).date(), stamp(now), AT_ONCE):
+    while done := await writer.run(
+        personal.forget_due, in_zone(now, zone).date(), stamp(now), AT_ONCE
+    ):
         forgotten += done
     if forgotten:
         await scrub(writer)

@@ -1,6 +1,7 @@
 """Judges transactions again after later facts, at most once a minute each.
 
-A request within a minute of the last judgement is stored in tx.judge_after, so it is never lost. This task executes it.
+A request within a minute of the last judgement is stored in tx.judge_after, so it is never lost.
+This task executes it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from levity_trio.wire.times import stamp
 
 
 @asynccontextmanager
-async def open_rejudging(writer: Writer, clock: Clock, look_seconds: float, rule: Rule) -> AsyncIterator[None]:
-    """Run a task that judges due transactions until the block is left. `rule` is that by which they are billed."""
+async def open_rejudging(
+    writer: Writer, clock: Clock, look_seconds: float, rule: Rule
+) -> AsyncIterator[None]:
+    """Run a task that judges due transactions until the block is left. `rule` is that by which they
+    are billed."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_keep_on, writer, clock, look_seconds, rule)
         yield

@@ -1,4 +1,5 @@
-"""Keeps the tags in memory: loads them before the first charger connects, and again after each import."""
+"""Keeps the tags in memory: loads them before the first charger connects, and again after each
+import."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ log = get_logger("system")
 async def open_tags(
     writer: Writer, reader: Reader, index: Index, clock: Clock
 ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Bring all tags into memory, and what is imported while the block runs; yield what waits until it is there.
+    """Bring all tags into memory, and what is imported while the block runs; yield what waits until
+    it is there.
 
     Raises ConfigError if --tag-strip makes two tags the same one.
     """
@@ -69,7 +71,8 @@ async def open_tags(
 
 
 async def _rekey(writer: Writer, index: Index) -> None:
-    """Bring the stored normal forms of tags up to date, of which --tag-strip may have changed. Raises ConfigError."""
+    """Bring the stored normal forms of tags up to date, of which --tag-strip may have changed.
+    Raises ConfigError."""
 
     def rekey(db: UnitOfWork) -> None:
         for write in (tags.rekey, limits.rekey, ownership.rekey):
@@ -87,8 +90,8 @@ async def _rekey(writer: Writer, index: Index) -> None:
 
 
 async def _read(reader: Reader, index: Index) -> None:
-    """Bring all tags into memory. What comes while they are read, from here or another server, may be newer: it
-    stays."""
+    """Bring all tags into memory. What comes while they are read, from here or another server, may
+    be newer: it stays."""
     with index.noting() as newer:
         found = await reader.run(tags_of_now)
     for key, tag in found:

@@ -40,7 +40,8 @@ class ImportRefused(Exception):
 
 
 class OwnedLine(NamedTuple):
-    """A line about a thing: `account` and `vehicle` are names or numbers. Without `since`, from now on."""
+    """A line about a thing: `account` and `vehicle` are names or numbers. Without `since`, from now
+    on."""
 
     account: str | None
     thing: Thing | None = None
@@ -60,8 +61,11 @@ class VehicleLine(NamedTuple):
     owned: OwnedLine
 
 
-def import_accounts(db: UnitOfWork, lines: Sequence[Mapping[str, Any]], at: str, by: str, today: str) -> list[str]:
-    """Add and change accounts by their names; new ones are open since today, if the line does not say. Return results.
+def import_accounts(
+    db: UnitOfWork, lines: Sequence[Mapping[str, Any]], at: str, by: str, today: str
+) -> list[str]:
+    """Add and change accounts by their names; new ones are open since today, if the line does not
+    say. Return results.
 
     Raises ImportRefused.
     """
@@ -70,23 +74,32 @@ def import_accounts(db: UnitOfWork, lines: Sequence[Mapping[str, Any]], at: str,
     def apply(fields: Mapping[str, Any]) -> str:
         name = fields[NAME]
         if name.lower() in seen:
-            raise Refused(accounts.Code.CONFLICT, Told("a line before has the same name; keep one"), NAME)
+            raise Refused(
+                accounts.Code.CONFLICT, Told("a line before has the same name; keep one"), NAME
+            )
         seen.add(name.lower())
         row = db.row("SELECT id FROM account WHERE name = ?", (name,))
         if row is not None:
-            given = {field: value for field, value in fields.items() if (field, value) != ("since", None)}
+            given = {
+                field: value for field, value in fields.items() if (field, value) != ("since", None)
+            }
             return accounts.change(db, row[0], given, at, by).word
         blank = AccountData(name=name, since=today)
-        accounts.add(db, replace(blank, **{field: value for field, value in fields.items() if value}), at, by)
+        accounts.add(
+            db, replace(blank, **{field: value for field, value in fields.items() if value}), at, by
+        )
         return ADDED
 
     return each(lines, apply)
 
 
-def import_owned(db: UnitOfWork, lines: Sequence[OwnedLine], at: str, by: str, policy: Policy) -> list[str]:
+def import_owned(
+    db: UnitOfWork, lines: Sequence[OwnedLine], at: str, by: str, policy: Policy
+) -> list[str]:
     """Give tags or spaces to accounts; return what became of each line. Raises ImportRefused.
 
-    A tag that a line gives is admitted; one that it had already is not, because it may have been removed since.
+    A tag that a line gives is admitted; one that it had already is not, because it may have been
+    removed since.
     """
     once = Once()
 
@@ -100,7 +113,8 @@ def import_owned(db: UnitOfWork, lines: Sequence[OwnedLine], at: str, by: str, p
 
 
 def import_vehicles(db: UnitOfWork, lines: Sequence[VehicleLine], at: str, by: str) -> list[str]:
-    """Add and change vehicles by their names, and give them to accounts. Return results. Raises ImportRefused."""
+    """Add and change vehicles by their names, and give them to accounts. Return results. Raises
+    ImportRefused."""
     once = Once()
 
     def apply(line: VehicleLine) -> str:
@@ -110,7 +124,9 @@ def import_vehicles(db: UnitOfWork, lines: Sequence[VehicleLine], at: str, by: s
         else:
             word = vehicles.change(db, number, line.fields, at, by).word
         thing = Thing(What.VEHICLE, str(number))
-        is_given = line.owned.account is not None and _own(db, once, line.owned._replace(thing=thing), at, by)
+        is_given = line.owned.account is not None and _own(
+            db, once, line.owned._replace(thing=thing), at, by
+        )
         return CHANGED if is_given and word == SAME else word
 
     return each(lines, apply)
@@ -126,13 +142,16 @@ class Once:
         spans = self._spans.setdefault(thing, [])
         if any(one.overlaps(span) for one in spans):
             raise Refused(
-                accounts.Code.CONFLICT, Told("a line before says whose it is at the same time; keep one"), "since"
+                accounts.Code.CONFLICT,
+                Told("a line before says whose it is at the same time; keep one"),
+                "since",
             )
         spans.append(span)
 
 
 def _own(db: UnitOfWork, once: Once, line: OwnedLine, at: str, by: str) -> bool:
-    """Make a thing belong to the account of a line; return whether that changed anything. Raises Refused."""
+    """Make a thing belong to the account of a line; return whether that changed anything. Raises
+    Refused."""
     thing, account = line.thing, accounts.number_of(db, "account", line.account or "")
     assert thing is not None  # noqa: S101 - the line of a vehicle was given its thing
     vehicle = None if line.vehicle is None else vehicles.number_of(db, line.vehicle)
@@ -151,7 +170,8 @@ def _name_space(db: UnitOfWork, thing: Thing, name: str | None) -> bool:
 
 
 def each(lines: Sequence[T], apply: Callable[[T], str]) -> list[str]:
-    """Apply every line, to find all that is wrong; return what became of each. Raises ImportRefused."""
+    """Apply every line, to find all that is wrong; return what became of each. Raises
+    ImportRefused."""
     faults: list[LineFault] = []
 
     def results() -> Iterator[str]:

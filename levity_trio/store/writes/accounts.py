@@ -79,13 +79,22 @@ def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: 
 
 def forget(db: UnitOfWork, number: int, at: str, by: str) -> None:
     """Delete what is marked as personal of an account. Its number stands for it. Raises Refused."""
-    change(db, number, {**dict.fromkeys(personal_in(AccountData)), "name": f"household {number}"}, at, by)
+    change(
+        db,
+        number,
+        {**dict.fromkeys(personal_in(AccountData)), "name": f"household {number}"},
+        at,
+        by,
+    )
 
 
 def undo(db: UnitOfWork, number: int, at: str, by: str) -> None:
     """Take back that an account was added: it never was one, and its name is free."""
     before = find(db, number)
-    name, until = f"{before.name} (undone {number})", before.until or max(at, _just_after(before.since))
+    name, until = (
+        f"{before.name} (undone {number})",
+        before.until or max(at, _just_after(before.since)),
+    )
     db.execute(
         "UPDATE account SET (name, until, undone_at, updated_at) = (?, ?, ?, ?) WHERE id = ?",
         (name, until, at, at, number),
@@ -102,14 +111,20 @@ def find(db: UnitOfWork, number: int) -> AccountData:
 
 
 def check_known(db: UnitOfWork, number: int) -> None:
-    """Check that an account was neither deleted nor undone: nothing new is written about it then. Raises Refused."""
-    if db.row("SELECT 1 FROM account WHERE id = ? AND undone_at IS NOT NULL", (number,)) is not None:
+    """Check that an account was neither deleted nor undone: nothing new is written about it then.
+    Raises Refused."""
+    if (
+        db.row("SELECT 1 FROM account WHERE id = ? AND undone_at IS NOT NULL", (number,))
+        is not None
+    ):
         words = Told("household {1} was entered by mistake and undone; add a new household", number)
         raise Refused(Code.CONFLICT, words, "account")
     deleted = db.row("SELECT deleted_at FROM personal_deletion WHERE account_id = ?", (number,))
     if deleted is not None:
         words = Told(
-            "what was personal of household {1} was deleted at {2}; add a new household", number, Moment(deleted[0])
+            "what was personal of household {1} was deleted at {2}; add a new household",
+            number,
+            Moment(deleted[0]),
         )
         raise Refused(Code.CONFLICT, words, "account")
 
@@ -152,7 +167,9 @@ def is_number(named: str) -> bool:
 def check_name(name: str) -> None:
     """Check that a name is not taken for a number. Raises Refused."""
     if name.isdecimal():
-        words = Told("{1} would be taken for the number of one; give words, such as 'flat {1}'", name)
+        words = Told(
+            "{1} would be taken for the number of one; give words, such as 'flat {1}'", name
+        )
         raise Refused(Code.INVALID, words, "name")
 
 
@@ -179,11 +196,23 @@ def _word(before: AccountData, after: AccountData) -> str:
 def _check(db: UnitOfWork, data: AccountData, number: int | None) -> None:
     check_name(data.name)
     if data.until is not None and data.until <= data.since:
-        raise Refused(Code.CONFLICT, Told("give a time after {1}, since when it is open", Moment(data.since)), "until")
+        raise Refused(
+            Code.CONFLICT,
+            Told("give a time after {1}, since when it is open", Moment(data.since)),
+            "until",
+        )
     check_free(db, "account", data.name, number)
 
 
 def _record(db: UnitOfWork, number: int, change: str, data: AccountData, at: str, by: str) -> None:
     db.record(
-        AccountChanged(charger=None, at=at, account=number, change=change, since=data.since, until=data.until, by=by)
+        AccountChanged(
+            charger=None,
+            at=at,
+            account=number,
+            change=change,
+            since=data.since,
+            until=data.until,
+            by=by,
+        )
     )

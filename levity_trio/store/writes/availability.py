@@ -1,4 +1,5 @@
-"""Stores our intent of availability, and tells when a connector reports a status against it (rules.md, Messages)."""
+"""Stores our intent of availability, and tells when a connector reports a status against it
+(rules.md, Messages)."""
 
 from __future__ import annotations
 
@@ -10,16 +11,25 @@ from levity_trio.store.writes.origin import Origin
 
 
 def intend(db: UnitOfWork, origin: Origin, command: int, connector: int, availability: str) -> None:
-    """Store that a charger has accepted to make a connector Operative or Inoperative; 0 means all connectors.
+    """Store that a charger has accepted to make a connector Operative or Inoperative; 0 means all
+    connectors.
 
     Earlier commands about it are followed no more.
     """
-    db.execute("DELETE FROM availability WHERE cp_id = ? AND ? IN (0, conn_id)", (origin.charger, connector))
     db.execute(
-        "INSERT INTO availability (cp_id, conn_id, type, command_id, accepted_at) VALUES (?, ?, ?, ?, ?)",
+        "DELETE FROM availability WHERE cp_id = ? AND ? IN (0, conn_id)",
+        (origin.charger, connector),
+    )
+    db.execute(
+        (
+            "INSERT INTO availability (cp_id, conn_id, type, command_id, accepted_at) "
+            "VALUES (?, ?, ?, ?, ?)"
+        ),
         (origin.charger, connector, availability, command, origin.received_at),
     )
-    outcomes.replace(db, origin, command, lambda earlier: 0 in (connector, earlier) or earlier == connector)
+    outcomes.replace(
+        db, origin, command, lambda earlier: 0 in (connector, earlier) or earlier == connector
+    )
 
 
 def compare(db: UnitOfWork, origin: Origin, connector: int) -> None:

@@ -25,7 +25,8 @@ class BillerRefused(Exception):
 
 @noun
 class BillerData(Biller):
-    """Who bills. `template` is the text of a TOML file, `logo` a PNG or JPEG that somebody has looked at."""
+    """Who bills. `template` is the text of a TOML file, `logo` a PNG or JPEG that somebody has
+    looked at."""
 
     name: str = ""
     logo: bytes | None = None

@@ -29,7 +29,12 @@ from levity_trio.store.writes.sessions import (
     record_sharing,
 )
 from levity_trio.store.writes.transactions.judging import look_again
-from levity_trio.store.writes.transactions.states import Sign, follow_free, resume_connector, suspend
+from levity_trio.store.writes.transactions.states import (
+    Sign,
+    follow_free,
+    resume_connector,
+    suspend,
+)
 from levity_trio.told import Told
 from levity_trio.wire.texts import cut_payload
 from levity_trio.wire.times import minutes_before, shifted_stamp
@@ -39,7 +44,8 @@ HIGHEST_CONNECTOR = 100
 
 
 def note_labels(db: UnitOfWork, address: str | None, labels: Mapping[str, int]) -> None:
-    """Store which address of this machine the labels bear that are printed, None for a name; by charger, how many."""
+    """Store which address of this machine the labels bear that are printed, None for a name; by
+    charger, how many."""
     for charger, count in labels.items():
         db.execute("UPDATE cp SET labelled = ?, labels = ? WHERE id = ?", (address, count, charger))
 
@@ -77,20 +83,34 @@ class Status:
 
 _BOOT: Final = '{"requestedMessage":"BootNotification"}'
 _ASKED_TO_BOOT: Final = (
-    "SELECT 1 FROM command WHERE id = (SELECT max(id) FROM command WHERE cp_id = ?) AND session_id = ? AND payload = ?"
-    " AND coalesce(outcome, state) IN ('sent', 'accepted', 'pending')"
+    "SELECT 1 FROM command "
+    "WHERE id = (SELECT max(id) FROM command WHERE cp_id = ?) AND session_id = ? AND payload = ? "
+    "AND coalesce(outcome, state) IN ('sent', 'accepted', 'pending')"
 )
 
 
-def boot(db: UnitOfWork, origin: Origin, report: Identification, message: Message, answer: str, interval: int) -> None:
-    """Store a BootNotification and its response (`interval` in seconds). Blank fields keep their earlier values.
+def boot(
+    db: UnitOfWork,
+    origin: Origin,
+    report: Identification,
+    message: Message,
+    answer: str,
+    interval: int,
+) -> None:
+    """Store a BootNotification and its response (`interval` in seconds). Blank fields keep their
+    earlier values.
 
-    A boot suspends the charger's open transactions, unless it was asked for on this connection and so is no restart.
+    A boot suspends the charger's open transactions, unless it was asked for on this connection and
+    so is no restart.
     """
     at, values = origin.received_at, [getattr(report, name) for name in IDENTIFICATION]
     kept = ", ".join(f"{name} = coalesce(?, {name})" for name in IDENTIFICATION)
     db.execute(
-        f"UPDATE cp SET {kept}, heartbeat_interval = ?, last_boot_at = ?, updated_at = ? WHERE id = ?",  # noqa: S608
+        (
+            "UPDATE cp "  # noqa: S608
+            f"SET {kept}, heartbeat_interval = ?, last_boot_at = ?, updated_at = ? "
+            "WHERE id = ?"
+        ),
         (*values, interval, at, at, origin.charger),
     )
     begin_statuses(db, origin.charger)
@@ -108,9 +128,18 @@ def boot(db: UnitOfWork, origin: Origin, report: Identification, message: Messag
     if not db.record(fact, origin.session):
         return
     db.execute(
-        f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, answer,"  # noqa: S608 - our own names
-        " heartbeat_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (origin.charger, origin.session, at, *values, cut_payload(message.payload), answer, interval),
+        f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, "  # noqa: S608 - our own names
+        "answer, heartbeat_interval) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            origin.charger,
+            origin.session,
+            at,
+            *values,
+            cut_payload(message.payload),
+            answer,
+            interval,
+        ),
     )
     _look_for_sharing(db, origin)
 
@@ -126,11 +155,18 @@ def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
 
 
 def status(db: UnitOfWork, origin: Origin, report: Status) -> None:
-    """Store a StatusNotification: as a row if it is a change, as the present status unless that is newer."""
-    is_shown = 0 <= report.connector <= HIGHEST_CONNECTOR  # a charger may invent connector numbers without end
+    """Store a StatusNotification: as a row if it is a change, as the present status unless that is
+    newer."""
+    is_shown = (
+        0 <= report.connector <= HIGHEST_CONNECTOR
+    )  # a charger may invent connector numbers without end
     present = _present(db, origin.charger, report.connector) if is_shown else None
     alike = _alike(db, origin, report.moment) if _is_behind(report.moment) else []
-    is_live = not _is_behind(report.moment) or _shows_clock(origin, alike) or _fits_clock(db, origin, report.moment)
+    is_live = (
+        not _is_behind(report.moment)
+        or _shows_clock(origin, alike)
+        or _fits_clock(db, origin, report.moment)
+    )
     is_late = not is_live and present is not None and _is_older(origin, report, present)
     if not _repeats(db, origin, report, is_late) and db.is_kept(
         origin.charger, "StatusNotification", origin.received_at
@@ -148,50 +184,57 @@ def _take(db: UnitOfWork, origin: Origin, report: Status, present: _Present | No
     """Make a status the present one of its connector, with all that follows from it."""
     _set_present(db, origin, report)
     _follow_errors(db, origin, report)
-    if present is None or (present.status, present.error_code) != (report.status, report.error_code):
+    if present is None or (present.status, present.error_code) != (
+        report.status,
+        report.error_code,
+    ):
         _record_change(db, origin, report)
     if report.connector > 0:
         follow_free(db, origin, report.connector, report.status)
     if report.status in CHARGING:
-        resume_connector(db, origin, report.connector, Sign(Cause.SIGN, report.status, report.moment))
+        resume_connector(
+            db, origin, report.connector, Sign(Cause.SIGN, report.status, report.moment)
+        )
 
 
-# Which status is newer (rules.md, Time). What follows a status (errors, reservations, alarms, outcomes of commands)
-# follows this order.
+# Which status is newer (rules.md, Time). What follows a status (errors, reservations, alarms,
+# outcomes of commands) follows this order.
 
 
 def _is_older(origin: Origin, report: Status, present: _Present) -> bool:
     """Whether a status is older than the present one, by the charger's own times.
 
-    The first one after a boot or a reconnect is never older: those have ended the belief in the present one's time.
+    The first one after a boot or a reconnect is never older: those have ended the belief in the
+    present one's time.
     """
     is_comparable = report.moment.is_believable and present.is_believable
     return is_comparable and _since(origin, report) < (present.status_at or "")
 
 
 def _is_behind(moment: Moment) -> bool:
-    """Whether a believable time is behind its receipt: its message waited, or was dated by an earlier event, or the
-    clock is behind."""
+    """Whether a believable time is behind its receipt: its message waited, or was dated by an
+    earlier event, or the clock is behind."""
     return moment.is_believable and -(moment.skew_seconds or 0) > CLOCK_SECONDS
 
 
 def _shows_clock(origin: Origin, alike: Sequence[_Kept]) -> bool:
-    """Whether the clock is behind: a status that came earlier lagged by as much. The lag of an old event grows."""
+    """Whether the clock is behind: a status that came earlier lagged by as much. The lag of an old
+    event grows."""
     before = shifted_stamp(origin.received_at, timedelta(seconds=-CLOCK_SECONDS))
     return any(kept.received_at <= before for kept in alike)
 
 
 def _fits_clock(db: UnitOfWork, origin: Origin, moment: Moment) -> bool:
-    """Whether a clock that was behind still is, or by an hour more, as a local one in autumn: hardly any message waits
-    for just as long."""
+    """Whether a clock that was behind still is, or by an hour more, as a local one in autumn:
+    hardly any message waits for just as long."""
     known = clock_skew(db, origin.charger).total_seconds()
     more = known - (moment.skew_seconds or 0)
     return known < -CLOCK_SECONDS and min(abs(more), abs(more - HOUR)) <= SAME_BEHIND_SECONDS
 
 
 def _alike(db: UnitOfWork, origin: Origin, moment: Moment) -> list[_Kept]:
-    """Return the latest statuses of this connection, of the shown connectors, that lagged by as much when they came.
-    What waited before an earlier one may by chance have waited for as long."""
+    """Return the latest statuses of this connection, of the shown connectors, that lagged by as
+    much when they came. What waited before an earlier one may by chance have waited for as long."""
     shown = db.rows("SELECT conn_id FROM cp_conn WHERE cp_id = ?", (origin.charger,))
     rows = [
         _Kept(*row)
@@ -204,7 +247,8 @@ def _alike(db: UnitOfWork, origin: Origin, moment: Moment) -> list[_Kept]:
 
 
 def _take_waiting(db: UnitOfWork, origin: Origin, kept: _Kept) -> None:
-    """Take a status that looked older because the clock had been set back, if none of its connector came after it."""
+    """Take a status that looked older because the clock had been set back, if none of its connector
+    came after it."""
     newest = "SELECT max(id) FROM status WHERE cp_id = ? AND conn_id = ?"
     if not kept.is_late or (kept.id,) != db.row(newest, (origin.charger, kept.connector)):
         return
@@ -213,8 +257,10 @@ def _take_waiting(db: UnitOfWork, origin: Origin, kept: _Kept) -> None:
 
 
 _NEWEST_ROWS: Final = (
-    "SELECT id, received_at, is_late, conn_id, status, error_code, info, vendor_id, vendor_error_code,"
-    " timestamp, sent_timestamp, session_id FROM status WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT ?"
+    "SELECT id, received_at, is_late, conn_id, status, error_code, info, vendor_id, "
+    "vendor_error_code, timestamp, sent_timestamp, session_id "
+    "FROM status WHERE cp_id = ? AND conn_id = ? "
+    "ORDER BY id DESC LIMIT ?"
 )
 
 
@@ -250,7 +296,14 @@ def _repeats(db: UnitOfWork, origin: Origin, report: Status, is_late: bool) -> b
         " WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1",
         (origin.charger, report.connector),
     )
-    reported = (report.status, report.error_code, report.info, report.vendor_id, report.vendor_error_code, is_late)
+    reported = (
+        report.status,
+        report.error_code,
+        report.info,
+        report.vendor_id,
+        report.vendor_error_code,
+        is_late,
+    )
     if last is None or tuple(last[1:]) != reported:
         return False
     count = "UPDATE status SET count = count + 1, last_received_at = ? WHERE id = ?"
@@ -260,10 +313,16 @@ def _repeats(db: UnitOfWork, origin: Origin, report: Status, is_late: bool) -> b
 
 def _add(db: UnitOfWork, origin: Origin, report: Status, is_late: bool) -> None:
     db.execute(
-        "INSERT INTO status (cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, status, error_code,"
-        " info, vendor_id, vendor_error_code, last_received_at, is_late)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (origin.charger, report.connector, origin.session, origin.received_at, report.moment.understood)
+        "INSERT INTO status (cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, "
+        "status, error_code, info, vendor_id, vendor_error_code, last_received_at, is_late) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            origin.charger,
+            report.connector,
+            origin.session,
+            origin.received_at,
+            report.moment.understood,
+        )
         + (
             report.moment.sent,
             report.status,
@@ -294,39 +353,54 @@ def _present(db: UnitOfWork, charger: str, connector: int) -> _Present | None:
 
 
 def _since(origin: Origin, report: Status) -> str:
-    """Return since when a status holds, never later than its receipt: after a correction of the charger's clock, the
-    following statuses would otherwise look older."""
+    """Return since when a status holds, never later than its receipt: after a correction of the
+    charger's clock, the following statuses would otherwise look older."""
     return min(report.moment.understood, origin.received_at)
 
 
 def _keep_skew(db: UnitOfWork, origin: Origin, report: Status, is_live: bool) -> None:
-    """Store the clock skew. A status that may be late shows only how far the clock is behind at most."""
+    """Store the clock skew. A status that may be late shows only how far the clock is behind at
+    most."""
     skew, charger = report.moment.skew_seconds, origin.charger
     if is_live:
         db.execute("UPDATE cp SET clock_skew_seconds = ? WHERE id = ?", (skew, charger))
     else:
-        less = "UPDATE cp SET clock_skew_seconds = ? WHERE id = ? AND coalesce(clock_skew_seconds, ?) <= ?"
+        less = (
+            "UPDATE cp SET clock_skew_seconds = ? "
+            "WHERE id = ? AND coalesce(clock_skew_seconds, ?) <= ?"
+        )
         db.execute(less, (skew, charger, skew, skew))
     look_again(db, origin, report.moment)
 
 
 def _set_present(db: UnitOfWork, origin: Origin, report: Status) -> None:
     at, since = origin.received_at, _since(origin, report)
-    is_compared = report.moment.is_believable and not has_newer(db, origin)  # what a newer connection says counts first
+    is_compared = report.moment.is_believable and not has_newer(
+        db, origin
+    )  # what a newer connection says counts first
     if report.connector == 0:
         db.execute(
-            "UPDATE cp SET status = ?, error_code = ?, status_at = ?, status_believable = ?, updated_at = ?"
-            " WHERE id = ?",
+            "UPDATE cp "
+            "SET status = ?, error_code = ?, status_at = ?, status_believable = ?, updated_at = ? "
+            "WHERE id = ?",
             (report.status, report.error_code, since, is_compared, at, origin.charger),
         )
         return
     db.execute(
-        "INSERT INTO cp_conn (cp_id, conn_id, status, error_code, vendor_error_code, status_at,"
-        " status_believable, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (cp_id, conn_id) DO UPDATE SET status = excluded.status, error_code = excluded.error_code,"
-        " vendor_error_code = excluded.vendor_error_code, status_at = excluded.status_at,"
-        " status_believable = excluded.status_believable, updated_at = excluded.updated_at",
-        (origin.charger, report.connector, report.status, report.error_code, report.vendor_error_code)
+        "INSERT INTO cp_conn (cp_id, conn_id, status, error_code, vendor_error_code, status_at, "
+        "status_believable, created_at, updated_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (cp_id, conn_id) DO UPDATE "
+        "SET status = excluded.status, error_code = excluded.error_code, "
+        "vendor_error_code = excluded.vendor_error_code, status_at = excluded.status_at, "
+        "status_believable = excluded.status_believable, updated_at = excluded.updated_at",
+        (
+            origin.charger,
+            report.connector,
+            report.status,
+            report.error_code,
+            report.vendor_error_code,
+        )
         + (since, is_compared, at, at),
     )
 
@@ -350,11 +424,14 @@ def _follow_errors(db: UnitOfWork, origin: Origin, report: Status) -> None:
     connector = report.connector or None  # as in Levity, NULL is the charger itself
     if report.error_code == NO_ERROR:
         resolve = (
-            "UPDATE cp_err SET resolved_at = max(timestamp, ?) WHERE cp_id = ? AND conn_id IS ? AND resolved_at IS NULL"
+            "UPDATE cp_err SET resolved_at = max(timestamp, ?) "
+            "WHERE cp_id = ? AND conn_id IS ? AND resolved_at IS NULL"
         )
         if count := db.changed(resolve, (report.moment.understood, origin.charger, connector)):
             at, charger = origin.received_at, origin.charger
-            resolved = ErrorsResolved(charger=charger, at=at, connector=report.connector, count=count)
+            resolved = ErrorsResolved(
+                charger=charger, at=at, connector=report.connector, count=count
+            )
             db.record(resolved, origin.session)
     elif not _is_open(db, origin, connector, report):
         _open_error(db, origin, connector, report)
@@ -362,8 +439,9 @@ def _follow_errors(db: UnitOfWork, origin: Origin, report: Status) -> None:
 
 def _is_open(db: UnitOfWork, origin: Origin, connector: int | None, report: Status) -> bool:
     same = db.row(
-        "SELECT 1 FROM cp_err WHERE cp_id = ? AND conn_id IS ? AND error_code = ? AND vendor_error_code IS ?"
-        " AND resolved_at IS NULL",
+        "SELECT 1 FROM cp_err "
+        "WHERE cp_id = ? AND conn_id IS ? AND error_code = ? AND vendor_error_code IS ? "
+        "AND resolved_at IS NULL",
         (origin.charger, connector, report.error_code, report.vendor_error_code),
     )
     return same is not None
@@ -382,8 +460,16 @@ def _open_error(db: UnitOfWork, origin: Origin, connector: int | None, report: S
     if not db.record(fact, origin.session):
         return
     db.execute(
-        "INSERT INTO cp_err (cp_id, conn_id, session_id, error_code, vendor_error_code, error_description,"
-        " vendor_error_info, is_warning, timestamp, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (origin.charger, connector, origin.session, report.error_code, report.vendor_error_code, report.info)
+        "INSERT INTO cp_err (cp_id, conn_id, session_id, error_code, vendor_error_code, "
+        "error_description, vendor_error_info, is_warning, timestamp, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            origin.charger,
+            connector,
+            origin.session,
+            report.error_code,
+            report.vendor_error_code,
+            report.info,
+        )
         + (report.vendor_id, is_warning, report.moment.understood, origin.received_at),
     )

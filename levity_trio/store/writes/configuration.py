@@ -1,4 +1,5 @@
-"""The configuration that chargers report: values, keys that they do not know, readings of a whole, and templates."""
+"""The configuration that chargers report: values, keys that they do not know, readings of a whole,
+and templates."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.stored import Stored
 from levity_trio.wire.texts import stored_object
 
-INTERVAL_KEYS: Final = frozenset({"heartbeatinterval"})  # in lower case: keys are compared without regard to it (§9)
+INTERVAL_KEYS: Final = frozenset(
+    {"heartbeatinterval"}
+)  # in lower case: keys are compared without regard to it (§9)
 LONGEST_INTERVAL_DIGITS: Final = 5
 """Up to 99,999 seconds, slightly more than a day. A longer interval is ignored."""
 
@@ -23,7 +26,8 @@ class UnknownTemplate(Exception):
 
 @record
 class NewReading:
-    """A reading of a whole configuration: how many keys were answered, those that were not, and its commands."""
+    """A reading of a whole configuration: how many keys were answered, those that were not, and its
+    commands."""
 
     charger: str
     asked_by: str
@@ -52,7 +56,8 @@ _TEMPLATE: Final = Stored("configuration_template", NewTemplate)
 def keep(db: UnitOfWork, origin: Origin, command: int, response: object) -> list[Value]:
     """Store what the response to GetConfiguration says; return the values.
 
-    A key that the charger does not know is stored if it was asked for; whatever else stands there is not our question.
+    A key that the charger does not know is stored if it was asked for; whatever else stands there
+    is not our question.
     """
     values = [*values_in(response)]
     for value in values:
@@ -61,14 +66,21 @@ def keep(db: UnitOfWork, origin: Origin, command: int, response: object) -> list
     known, requested = {value.key.casefold() for value in values}, _asked(payload)
     for key in unknown_in(response):
         if key.casefold() in requested.keys() - known:
-            _keep(db, origin, Value(requested[key.casefold()], None, readonly=False), is_known=False)
+            _keep(
+                db, origin, Value(requested[key.casefold()], None, readonly=False), is_known=False
+            )
     return values
 
 
 def _asked(payload: str) -> dict[str, str]:
-    """Return the keys of a GetConfiguration by their lower case. A raw call may contain anything, and may be cut."""
+    """Return the keys of a GetConfiguration by their lower case. A raw call may contain anything,
+    and may be cut."""
     keys = (stored_object(payload) or {}).get("key")
-    return {key.casefold(): key for key in keys if isinstance(key, str)} if isinstance(keys, list) else {}
+    return (
+        {key.casefold(): key for key in keys if isinstance(key, str)}
+        if isinstance(keys, list)
+        else {}
+    )
 
 
 def _keep(db: UnitOfWork, origin: Origin, value: Value, *, is_known: bool) -> None:
@@ -77,11 +89,17 @@ def _keep(db: UnitOfWork, origin: Origin, value: Value, *, is_known: bool) -> No
     A charger that has a thousand other values in a day lies.
     """
     before = db.row(
-        "SELECT id, value, readonly, is_known FROM configuration WHERE cp_id = ? AND key = ? ORDER BY id DESC LIMIT 1",
+        (
+            "SELECT id, value, readonly, is_known FROM configuration "
+            "WHERE cp_id = ? AND key = ? ORDER BY id DESC LIMIT 1"
+        ),
         (origin.charger, value.key),
     )
     if before is not None and before[1:] == (value.value, value.readonly, is_known):
-        db.execute("UPDATE configuration SET last_read_at = ? WHERE id = ?", (origin.received_at, before[0]))
+        db.execute(
+            "UPDATE configuration SET last_read_at = ? WHERE id = ?",
+            (origin.received_at, before[0]),
+        )
     elif db.is_below(origin.charger, "configuration", origin.received_at, DAILY_FACTS):
         db.execute(
             "INSERT INTO configuration (cp_id, session_id, key, value, readonly, is_known, read_at)"
@@ -108,13 +126,22 @@ def remove_template(db: UnitOfWork, name: str, at: str, by: str) -> None:
 
 
 def _end_template(db: UnitOfWork, name: str, at: str, by: str) -> int:
-    ended = "UPDATE configuration_template SET ended_at = ?, ended_by = ? WHERE name = ? AND ended_at IS NULL"
+    ended = (
+        "UPDATE configuration_template "
+        "SET ended_at = ?, ended_by = ? "
+        "WHERE name = ? AND ended_at IS NULL"
+    )
     return db.changed(ended, (at, by, name))
 
 
 def keep_interval(db: UnitOfWork, origin: Origin, key: str, value: str | None) -> None:
     """Store the heartbeat interval, which determines the watchdog's time-out (three intervals)."""
-    is_number = value is not None and value.isascii() and value.isdecimal() and len(value) <= LONGEST_INTERVAL_DIGITS
+    is_number = (
+        value is not None
+        and value.isascii()
+        and value.isdecimal()
+        and len(value) <= LONGEST_INTERVAL_DIGITS
+    )
     if key.casefold() in INTERVAL_KEYS and value is not None and is_number:
         reported = "UPDATE cp SET heartbeat_interval = ? WHERE id = ?"
         db.execute(reported, (int(value) or None, origin.charger))

@@ -31,8 +31,8 @@ class Open(NamedTuple):
 
 
 class Resumed(NamedTuple):
-    """A history that goes on: what its clock shows at the machine's moment `started`, and for each charger the last
-    register, in Wh, and the open transaction."""
+    """A history that goes on: what its clock shows at the machine's moment `started`, and for each
+    charger the last register, in Wh, and the open transaction."""
 
     begun: datetime
     started: datetime
@@ -41,8 +41,9 @@ class Resumed(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """The site of load management as TOML, and the charger with a firmware of which no trial has passed. `steps` are
-    those of the trial that the others passed, with what each found; `facts` is what it has shown."""
+    """The site of load management as TOML, and the charger with a firmware of which no trial has
+    passed. `steps` are those of the trial that the others passed, with what each found; `facts` is
+    what it has shown."""
 
     site: str
     untried: str
@@ -68,7 +69,8 @@ def resume(
     told: Sequence[Told] = (),
     shared: Shared | None = None,
 ) -> Resumed:
-    """Start the simulated clock again, and log in the first user of each role; `logins` are the digests of cookies."""
+    """Start the simulated clock again, and log in the first user of each role; `logins` are the
+    digests of cookies."""
     clock = "UPDATE simulated_time SET (speed, started_at) = (?, ?) RETURNING begun_at"
     ((begun,),) = db.rows(clock, (speed, stamp(started)))
     for role, digest in logins.items():
@@ -87,7 +89,10 @@ def resume(
     registers: dict[str, int] = dict(db.rows(last))
     are_open = db.rows("SELECT cp_id, id, id_tag FROM tx WHERE status = 'Active'")
     return Resumed(
-        datetime.fromisoformat(begun), started, registers, {charger: Open(*rest) for charger, *rest in are_open}
+        datetime.fromisoformat(begun),
+        started,
+        registers,
+        {charger: Open(*rest) for charger, *rest in are_open},
     )
 
 
@@ -97,7 +102,8 @@ def _owner(db: UnitOfWork) -> str:
 
 
 def _share(db: UnitOfWork, shared: Shared, begun: datetime) -> None:
-    """Enter the feeder, and limit all chargers. All but one have the firmware of one that has passed its trial."""
+    """Enter the feeder, and limit all chargers. All but one have the firmware of one that has
+    passed its trial."""
     at, owner = stamp(begun), _owner(db)
     load.set_site(db, shared.site, at, owner)
     db.execute("UPDATE cp SET firmware_version = ? WHERE id = ?", (shared.firmware, shared.untried))
@@ -106,18 +112,26 @@ def _share(db: UnitOfWork, shared: Shared, begun: datetime) -> None:
     tried = stamp(begun - TRIED_BEFORE)
     leases.prepared(db, chargers[0], tried, shared.firmware, (1, None))
     number = leases.begin_trial(db, chargers[0], 1, tried, owner)
-    steps = [{"step": step, "is_passed": True, "words": words} for step, words in shared.steps.items()]
+    steps = [
+        {"step": step, "is_passed": True, "words": words} for step, words in shared.steps.items()
+    ]
     leases.end_trial(db, number, stored_in(steps), "passed", tried, shared.facts)
 
 
 def _limit(db: UnitOfWork, at: str) -> None:
-    """Limit the household of the neighbour who is logged in, and the one that has charged most, which is near it."""
+    """Limit the household of the neighbour who is logged in, and the one that has charged most,
+    which is near it."""
     month = f"{at[:7]}-01"
     owner = _owner(db)
-    drivers = db.rows("SELECT account_id, ? FROM \"user\" WHERE role = 'driver' ORDER BY id LIMIT 1", (OWN_MONTH_WH,))
+    drivers = db.rows(
+        "SELECT account_id, ? FROM \"user\" WHERE role = 'driver' ORDER BY id LIMIT 1",
+        (OWN_MONTH_WH,),
+    )
     most = (
-        "SELECT account_id, sum(energy_delivered) FROM tx JOIN ownership ON ownership.id_tag = tx.id_tag"
-        " AND what = 'tag' WHERE start_time >= ? AND review IS NULL GROUP BY account_id ORDER BY 2 DESC LIMIT 1"
+        "SELECT account_id, sum(energy_delivered) FROM tx "
+        "JOIN ownership ON ownership.id_tag = tx.id_tag AND what = 'tag' "
+        "WHERE start_time >= ? AND review IS NULL "
+        "GROUP BY account_id ORDER BY 2 DESC LIMIT 1"
     )
     near = [(account, round(wh / NEAR, -4)) for account, wh in db.rows(most, (month,))]
     for account, wh in (*near, *drivers):
@@ -143,8 +157,10 @@ def _tell(db: UnitOfWork, told: Told, at: str) -> None:
 def _report(db: UnitOfWork, at: str) -> None:
     """Let the neighbour who is logged in ask about the newest session of the household."""
     newest = (
-        'SELECT account_id, "user".name, tx.id, tx.cp_id FROM "user" JOIN ownership USING (account_id)'
-        " JOIN tx ON tx.id_tag = ownership.id_tag WHERE role = 'driver' AND what = 'tag' AND tx.status = 'Completed'"
+        'SELECT account_id, "user".name, tx.id, tx.cp_id FROM "user" JOIN ownership USING '
+        "(account_id)"
+        " JOIN tx ON tx.id_tag = ownership.id_tag WHERE role = 'driver' AND what = 'tag' AND "
+        "tx.status = 'Completed'"
         ' ORDER BY "user".id, tx.stop_time DESC LIMIT 1'
     )
     for account, name, transaction, charger in db.rows(newest):

@@ -1,4 +1,5 @@
-"""Files that chargers sent or fetch, and the secret URLs for both. The bytes are in the folder beside the database."""
+"""Files that chargers sent or fetch, and the secret URLs for both. The bytes are in the folder
+beside the database."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ RETENTION = "retention"
 
 
 class NewUrl(NamedTuple):
-    """A URL to be given to a charger: the digest of its secret, the firmware to be fetched, and when it is wanted."""
+    """A URL to be given to a charger: the digest of its secret, the firmware to be fetched, and
+    when it is wanted."""
 
     digest: str
     file: int | None
@@ -35,7 +37,10 @@ class NewFile:
 
 def offer(db: UnitOfWork, command: int, url: NewUrl) -> None:
     """Store the URL that a command gives to its charger."""
-    db.execute("INSERT INTO file_url (command_id, digest, file_id, wanted_at) VALUES (?, ?, ?, ?)", (command, *url))
+    db.execute(
+        "INSERT INTO file_url (command_id, digest, file_id, wanted_at) VALUES (?, ?, ?, ?)",
+        (command, *url),
+    )
 
 
 def add(db: UnitOfWork, new: NewFile) -> int | None:
@@ -43,7 +48,16 @@ def add(db: UnitOfWork, new: NewFile) -> int | None:
     rows = db.rows(
         "INSERT INTO file (kind, name, title, cp_id, command_id, size_bytes, sha256, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
-        (new.kind, new.name, new.title, new.charger, new.command, new.size_bytes, new.sha256, new.created_at),
+        (
+            new.kind,
+            new.name,
+            new.title,
+            new.charger,
+            new.command,
+            new.size_bytes,
+            new.sha256,
+            new.created_at,
+        ),
     )
     if rows and new.command is not None:
         received = FileReceived(
@@ -60,13 +74,17 @@ def add(db: UnitOfWork, new: NewFile) -> int | None:
 
 def delete(db: UnitOfWork, number: int, at: str, by: str) -> str | None:
     """Mark a file as deleted and return its name; None if there is none."""
-    marked = "UPDATE file SET deleted_at = ?, deleted_by = ? WHERE id = ? AND deleted_at IS NULL RETURNING name"
+    marked = (
+        "UPDATE file SET deleted_at = ?, deleted_by = ? "
+        "WHERE id = ? AND deleted_at IS NULL RETURNING name"
+    )
     found = db.rows(marked, (at, by, number))
     return found[0][0] if found else None
 
 
 def expire(db: UnitOfWork, at: str, before: str) -> list[str]:
-    """Mark what chargers sent before this time as deleted, and return the names. Firmware is left to its owner."""
+    """Mark what chargers sent before this time as deleted, and return the names. Firmware is left
+    to its owner."""
     rows = db.rows(
         "UPDATE file SET deleted_at = ?, deleted_by = ? WHERE created_at < ? AND deleted_at IS NULL"
         " AND kind <> 'firmware' RETURNING name",

@@ -14,9 +14,16 @@ CHARGED: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
 NEVER_CHARGED: Final = f"registration <> 'adopted' AND NOT {CHARGED}"
 OPEN: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id AND status = 'Active')"
 NOT_LIMITED: Final = "cp.id NOT IN (SELECT cp_id FROM load_charger)"
-STRANGERS: Final = f"registration <> 'adopted' AND cp.id IN (SELECT id FROM bare_cp) AND {NOT_LIMITED}"  # noqa: S608 - our own words
-"""One transaction to which nothing shows energy is no proof: anybody in the network can send a StartTransaction."""
-_FITTING: Final = f"SELECT id FROM cp WHERE hidden_at IS NULL AND {STRANGERS} AND (? = 1 OR NOT {OPEN}) ORDER BY id"  # noqa: S608 - our own words
+STRANGERS: Final = (
+    f"registration <> 'adopted' AND cp.id IN (SELECT id FROM bare_cp) AND {NOT_LIMITED}"  # noqa: S608 - our own words
+)
+"""One transaction to which nothing shows energy is no proof: anybody in the network can send a
+StartTransaction."""
+_FITTING: Final = (
+    "SELECT id FROM cp "  # noqa: S608 - our own words
+    f"WHERE hidden_at IS NULL AND {STRANGERS} AND (? = 1 OR NOT {OPEN}) "
+    "ORDER BY id"
+)
 
 
 class UnknownCharger(Exception):
@@ -42,10 +49,11 @@ def hide(
     *,
     is_forced: bool | None = None,
 ) -> None:
-    """Hide a charger until it charges again. `retired_on` is the day of its removal (YYYY-MM-DD), if it was removed.
+    """Hide a charger until it charges again. `retired_on` is the day of its removal (YYYY-MM-DD),
+    if it was removed.
 
-    If this `is_forced`, its transaction may be open; while that has energy, the charger is shown all the same. None:
-    whoever asks cannot force it.
+    If this `is_forced`, its transaction may be open; while that has energy, the charger is shown
+    all the same. None: whoever asks cannot force it.
 
     Raises:
         UnknownCharger, StillUsed: nothing was changed.
@@ -54,13 +62,23 @@ def hide(
     if not is_forced and db.row(f"SELECT 1 FROM cp WHERE id = ? AND {OPEN}", (charger,)):  # noqa: S608 - our own words
         if is_forced is None:
             raise StillUsed(Told("{1} has an open session; hide it after that has ended", charger))
-        raise StillUsed(Told("{1} has an open session; hide it after that has ended, or with force", charger))
-    if db.row("SELECT 1 FROM load_charger WHERE cp_id = ? AND state = 'managed'", (charger,)) is not None:
-        raise StillUsed(Told("load management limits {1}; hide it after: levity-trio load off {1}", charger))
+        raise StillUsed(
+            Told("{1} has an open session; hide it after that has ended, or with force", charger)
+        )
+    if (
+        db.row("SELECT 1 FROM load_charger WHERE cp_id = ? AND state = 'managed'", (charger,))
+        is not None
+    ):
+        raise StillUsed(
+            Told("load management limits {1}; hide it after: levity-trio load off {1}", charger)
+        )
     db.execute(
-        "UPDATE cp SET hidden_at = ?, retired_on = ?, updated_at = ? WHERE id = ?", (at, retired_on, at, charger)
+        "UPDATE cp SET hidden_at = ?, retired_on = ?, updated_at = ? WHERE id = ?",
+        (at, retired_on, at, charger),
     )
-    db.record(ChargerHidden(charger=charger, at=at, retired_on=retired_on, made_room_for=made_room_for))
+    db.record(
+        ChargerHidden(charger=charger, at=at, retired_on=retired_on, made_room_for=made_room_for)
+    )
 
 
 def hide_each(
@@ -74,9 +92,9 @@ def hide_each(
 ) -> list[str]:
     """Hide these chargers, and the strangers whose identities fit a shell pattern; return which.
 
-    A pattern is for strangers only: nothing shows that they charged, and nobody adopted them. Those with an open
-    transaction fit only if this `is_forced`. Raises as `hide` does, for one that was named; then the whole write is
-    rolled back.
+    A pattern is for strangers only: nothing shows that they charged, and nobody adopted them. Those
+    with an open transaction fit only if this `is_forced`. Raises as `hide` does, for one that was
+    named; then the whole write is rolled back.
     """
     strangers = [] if pattern is None else db.rows(_FITTING, (int(is_forced),))
     fitting = [one for (one,) in strangers if fnmatchcase(one, str(pattern))]
@@ -90,5 +108,8 @@ def show(db: UnitOfWork, charger: str, at: str, session: int | None = None) -> N
     """Show a charger again, if it is hidden."""
     if db.row("SELECT 1 FROM cp WHERE id = ? AND hidden_at IS NOT NULL", (charger,)) is None:
         return
-    db.execute("UPDATE cp SET hidden_at = NULL, retired_on = NULL, updated_at = ? WHERE id = ?", (at, charger))
+    db.execute(
+        "UPDATE cp SET hidden_at = NULL, retired_on = NULL, updated_at = ? WHERE id = ?",
+        (at, charger),
+    )
     db.record(ChargerShown(charger=charger, at=at), session)

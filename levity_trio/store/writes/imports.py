@@ -1,8 +1,9 @@
-"""The history of another system: its chargers, transactions, readings and errors, under one session of each charger
-that is marked as imported.
+"""The history of another system: its chargers, transactions, readings and errors, under one session
+of each charger that is marked as imported.
 
-Each write is one part of an import. Every row is known again by its id in the other system and by its time, so that a
-part can be repeated: what is known stays, and what has changed there since is taken over.
+Each write is one part of an import. Every row is known again by its id in the other system and by
+its time, so that a part can be repeated: what is known stays, and what has changed there since is
+taken over.
 """
 
 from __future__ import annotations
@@ -15,13 +16,28 @@ import orjson
 
 from levity_trio.charging.lifecycle import Kind, State, stopped_by
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, Imported, ReadingRow, TransactionRow, encoded
+from levity_trio.store.reads.levity.rows import (
+    ChargerRow,
+    ErrorRow,
+    Imported,
+    ReadingRow,
+    TransactionRow,
+    encoded,
+)
 from levity_trio.told import of_stored
 from levity_trio.wire.texts import digest
 
 LEVITY: Final = "levity"
 METHOD: Final = "imported"
-IDENTIFICATION: Final = ("name", "vendor", "model", "serial_number", "firmware_version", "iccid", "imsi")
+IDENTIFICATION: Final = (
+    "name",
+    "vendor",
+    "model",
+    "serial_number",
+    "firmware_version",
+    "iccid",
+    "imsi",
+)
 
 
 class Impossible(Exception):
@@ -29,11 +45,12 @@ class Impossible(Exception):
 
 
 def chargers(db: UnitOfWork, rows: Sequence[ChargerRow], at: str) -> Imported:
-    """Add the chargers that are unknown. What is known of the others was said to us, so it stays."""
+    """Add the chargers that are unknown. What is known of the others was said to us, so it
+    stays."""
     columns = ", ".join(IDENTIFICATION)
     add = (
-        f"INSERT INTO cp (id, {columns}, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-        " ON CONFLICT (id) DO NOTHING"
+        f"INSERT INTO cp (id, {columns}, created_at, updated_at) "  # noqa: S608
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
     )
     return _counted(len(rows), sum(db.changed(add, (*row, at, at)) for row in rows))
 
@@ -48,27 +65,35 @@ def transactions(db: UnitOfWork, rows: Sequence[TransactionRow], at: str) -> Imp
     results = [_transaction(db, row, sessions[row.charger], at) for row in rows]
     words = [word for _, word in results]
     return Imported(
-        words.count("added"), words.count("changed"), words.count("known"), [number for number, _ in results]
+        words.count("added"),
+        words.count("changed"),
+        words.count("known"),
+        [number for number, _ in results],
     )
 
 
 _FIND: Final = "SELECT id FROM tx WHERE cp_id = ? AND imported_id = ? AND start_time = ?"
 _NEWEST: Final = "SELECT digest FROM tx_event WHERE tx_id = ? AND kind = ? ORDER BY id DESC LIMIT 1"
 _ADD: Final = (
-    "INSERT INTO tx (cp_id, imported_id, session_id, verdict, status, stopped_by, energy_method, start_time,"
-    " created_at, conn_id, id_tag, stop_time, meter_start, meter_stop, energy_delivered, confidence, stop_reason,"
-    " stop_received_at, last_reading_at, updated_at)"
-    " VALUES (?, ?, ?, 'Accepted', 'Completed', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+    "INSERT INTO tx (cp_id, imported_id, session_id, verdict, status, stopped_by, energy_method, "
+    "start_time, created_at, conn_id, id_tag, stop_time, meter_start, meter_stop, "
+    "energy_delivered, confidence, stop_reason, stop_received_at, last_reading_at, updated_at) "
+    "VALUES (?, ?, ?, 'Accepted', 'Completed', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "RETURNING id"
 )
 _CHANGE: Final = (
-    "UPDATE tx SET conn_id = ?, id_tag = ?, stop_time = ?, meter_start = ?, meter_stop = ?, energy_delivered = ?,"
-    " confidence = ?, stop_reason = ?, stop_received_at = ?, last_reading_at = ?, updated_at = ? WHERE id = ?"
+    "UPDATE tx "
+    "SET conn_id = ?, id_tag = ?, stop_time = ?, meter_start = ?, meter_stop = ?, "
+    "energy_delivered = ?, confidence = ?, stop_reason = ?, stop_received_at = ?, "
+    "last_reading_at = ?, updated_at = ? "
+    "WHERE id = ?"
 )
 _EVENT: Final = (
-    "INSERT INTO tx_event (tx_id, kind, who, reason, session_id, received_at, timestamp, payload, digest, state,"
-    " last_received_at, told) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?6, ?10)"
-    " ON CONFLICT (tx_id, kind, digest)"
-    " DO UPDATE SET count = tx_event.count + 1, last_received_at = excluded.last_received_at"
+    "INSERT INTO tx_event (tx_id, kind, who, reason, session_id, received_at, timestamp, payload, "
+    "digest, state, last_received_at, told) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?6, ?10) "
+    "ON CONFLICT (tx_id, kind, digest) DO UPDATE "
+    "SET count = tx_event.count + 1, last_received_at = excluded.last_received_at"
 )
 
 
@@ -81,7 +106,13 @@ def _transaction(db: UnitOfWork, row: TransactionRow, session: int, at: str) -> 
         return stored[0], "known"
     present = (
         *(row.connector, row.id_tag, row.stop_time, row.meter_start, row.meter_stop, row.energy_wh),
-        *("doubtful" if row.doubts else "certain", row.stop_reason, row.stop_received_at, row.last_reading_at, at),
+        *(
+            "doubtful" if row.doubts else "certain",
+            row.stop_reason,
+            row.stop_received_at,
+            row.last_reading_at,
+            at,
+        ),
     )
     if stored is None:
         origin = (row.charger, row.imported_id, session, stopped_by(State.IMPORTED), METHOD)
@@ -89,7 +120,21 @@ def _transaction(db: UnitOfWork, row: TransactionRow, session: int, at: str) -> 
     else:
         number = int(stored[0])
         db.changed(_CHANGE, (*present, number))
-    db.changed(_EVENT, (number, Kind.IMPORT, LEVITY, reason, session, at, payload, mark, State.IMPORTED, _told(row)))
+    db.changed(
+        _EVENT,
+        (
+            number,
+            Kind.IMPORT,
+            LEVITY,
+            reason,
+            session,
+            at,
+            payload,
+            mark,
+            State.IMPORTED,
+            _told(row),
+        ),
+    )
     return number, "added" if stored is None else "changed"
 
 
@@ -102,22 +147,30 @@ def _told(row: TransactionRow) -> str | None:
 
 
 _NUMBERS: Final = frozenset({"imported_id", "transaction", "connector"})
-_TEXT: Final = {name: f"json_extract(one.value, '$[{place}]')" for place, name in enumerate(ReadingRow._fields)}
-_FIELD: Final = {name: f"CAST({text} AS INTEGER)" if name in _NUMBERS else text for name, text in _TEXT.items()}
+_TEXT: Final = {
+    name: f"json_extract(one.value, '$[{place}]')" for place, name in enumerate(ReadingRow._fields)
+}
+_FIELD: Final = {
+    name: f"CAST({text} AS INTEGER)" if name in _NUMBERS else text for name, text in _TEXT.items()
+}
 _KNOWN: Final = (
-    "EXISTS (SELECT 1 FROM meter_val WHERE cp_id = {charger} AND conn_id = {connector} AND timestamp = {timestamp}"
-    " AND imported_id = {imported_id})"
+    "EXISTS (SELECT 1 FROM meter_val WHERE cp_id = {charger} AND conn_id = {connector} AND "
+    "timestamp = {timestamp} AND imported_id = {imported_id})"
 )
 _READINGS: Final = (
-    "INSERT INTO meter_val (cp_id, imported_id, tx_id, conn_id, received_at, timestamp, sent_timestamp, measurand,"  # noqa: S608 - ours
-    " value, unit, context, location, phase, format, source, session_id) SELECT {charger}, {imported_id},"
-    " (SELECT id FROM tx WHERE id = {transaction} AND cp_id = {charger} AND imported_id IS NOT NULL), {connector},"
-    " {received_at}, {timestamp}, {sent_timestamp}, {measurand}, {value}, {unit}, {context}, {location}, {phase},"
-    " {format}, 'import', (SELECT id FROM session WHERE cp_id = {charger} AND imported_from IS NOT NULL)"
-    f" FROM json_each(?) AS one WHERE NOT {_KNOWN}"
+    "INSERT INTO meter_val (cp_id, imported_id, tx_id, conn_id, received_at, timestamp, "  # noqa: S608 - ours
+    "sent_timestamp, measurand, value, unit, context, location, phase, format, source, "
+    "session_id) "
+    "SELECT {charger}, {imported_id}, (SELECT id FROM tx WHERE id = {transaction} "
+    "AND cp_id = {charger} AND imported_id IS NOT NULL), {connector}, {received_at}, "
+    "{timestamp}, {sent_timestamp}, {measurand}, {value}, {unit}, {context}, "
+    "{location}, {phase}, {format}, 'import', (SELECT id FROM session "
+    "WHERE cp_id = {charger} AND imported_from IS NOT NULL) "
+    f"FROM json_each(?) AS one WHERE NOT {_KNOWN}"
 ).format(**_FIELD)
-"""One statement for all readings, because the event loop of the server competes with each for the interpreter lock. wh
-stays NULL: the register of an imported reading is billed by nobody here, and is no evidence of later transactions."""
+"""One statement for all readings, because the event loop of the server competes with each for the
+interpreter lock. wh stays NULL: the register of an imported reading is billed by nobody here, and
+is no evidence of later transactions."""
 
 
 def readings(db: UnitOfWork, rows: Sequence[ReadingRow], at: str) -> Imported:
@@ -127,13 +180,16 @@ def readings(db: UnitOfWork, rows: Sequence[ReadingRow], at: str) -> Imported:
 
 
 _ADD_ERROR: Final = (
-    "INSERT INTO cp_err (cp_id, imported_id, conn_id, error_code, vendor_error_code, error_description,"
-    " vendor_error_info, timestamp, resolved_at, created_at, session_id, is_warning)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
-    " ON CONFLICT (cp_id, imported_id, timestamp) WHERE imported_id IS NOT NULL DO NOTHING"
+    "INSERT INTO cp_err (cp_id, imported_id, conn_id, error_code, vendor_error_code, "
+    "error_description, vendor_error_info, timestamp, resolved_at, created_at, session_id, "
+    "is_warning) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) "
+    "ON CONFLICT (cp_id, imported_id, timestamp) "
+    "WHERE imported_id IS NOT NULL DO NOTHING"
 )
 _RESOLVE: Final = (
-    "UPDATE cp_err SET resolved_at = ? WHERE cp_id = ? AND imported_id = ? AND timestamp = ? AND resolved_at <> ?"
+    "UPDATE cp_err SET resolved_at = ? "
+    "WHERE cp_id = ? AND imported_id = ? AND timestamp = ? AND resolved_at <> ?"
 )
 
 
@@ -157,26 +213,31 @@ def _sessions(db: UnitOfWork, names: Iterable[str], at: str) -> Mapping[str, int
 
 
 def _session(db: UnitOfWork, charger: str, at: str) -> int:
-    found = db.row("SELECT id FROM session WHERE cp_id = ? AND imported_from IS NOT NULL", (charger,))
+    found = db.row(
+        "SELECT id FROM session WHERE cp_id = ? AND imported_from IS NOT NULL", (charger,)
+    )
     if found is not None:
         return int(found[0])
     return db.insert(
-        "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at, ended_at,"
-        " imported_from) VALUES (?, ?, '', '', 0, ?, ?, ?) RETURNING id",
+        "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at, "
+        "ended_at, imported_from) "
+        "VALUES (?, ?, '', '', 0, ?, ?, ?) RETURNING id",
         (charger, _run(db, at), at, at, LEVITY),
     )
 
 
 def _run(db: UnitOfWork, at: str) -> int:
-    """Return the run of the server that the history comes from. It is none of ours, so no start of a server ends it."""
+    """Return the run of the server that the history comes from. It is none of ours, so no start of
+    a server ends it."""
     run = db.row(
-        "SELECT run_id FROM session INDEXED BY session_imported WHERE imported_from IS NOT NULL ORDER BY cp_id LIMIT 1"
+        "SELECT run_id FROM session INDEXED BY session_imported "
+        "WHERE imported_from IS NOT NULL ORDER BY cp_id LIMIT 1"
     )
     if run is not None:
         return int(run[0])
     return db.insert(
-        "INSERT INTO run (server, version, started_at, ended_at, clean, clock_trusted) VALUES (?, ?, ?, ?, 1, 0)"
-        " RETURNING id",
+        "INSERT INTO run (server, version, started_at, ended_at, clean, clock_trusted) "
+        "VALUES (?, ?, ?, ?, 1, 0) RETURNING id",
         (f"import of {LEVITY}", LEVITY, at, at),
     )
 

@@ -1,4 +1,5 @@
-"""What cards and households may use, and where: set by an operator, and how they stand in the month."""
+"""What cards and households may use, and where: set by an operator, and how they stand in the
+month."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ from levity_trio.told import Told
 from levity_trio.wire.times import in_zone, stamp
 
 
-def limit_tag(db: UnitOfWork, policy: Policy, id_tag: str, wanted: UsageLimit, at: str, by: str) -> bool:
+def limit_tag(
+    db: UnitOfWork, policy: Policy, id_tag: str, wanted: UsageLimit, at: str, by: str
+) -> bool:
     """Say what holds for a card from now on; return whether that is news. Raises Refused."""
     return _limit(db, (TAG, policy.key(id_tag), id_tag), wanted, at, by)
 
@@ -38,15 +41,18 @@ def limit_account(db: UnitOfWork, account: int, wanted: UsageLimit, at: str, by:
     return _limit(db, (ACCOUNT, str(account), None), wanted, at, by)
 
 
-def _limit(db: UnitOfWork, subject: tuple[str, str, str | None], wanted: UsageLimit, at: str, by: str) -> bool:
+def _limit(
+    db: UnitOfWork, subject: tuple[str, str, str | None], wanted: UsageLimit, at: str, by: str
+) -> bool:
     what, key, _ = subject
     _check(db, wanted)
     if wanted == usage_limit(db.rows, what, key):
         return False
     chargers = None if wanted.chargers is None else orjson.dumps(wanted.chargers).decode()
     db.execute(
-        "INSERT INTO usage_limit (what, key, id_tag, chargers, is_everywhere, month_wh, month_amount, since, set_by)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO usage_limit (what, key, id_tag, chargers, is_everywhere, month_wh, "
+        "month_amount, since, set_by) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*subject, chargers, wanted.is_everywhere, wanted.month_wh, wanted.month_amount, at, by),
     )
     fact = LimitChanged(
@@ -66,16 +72,24 @@ def _limit(db: UnitOfWork, subject: tuple[str, str, str | None], wanted: UsageLi
 
 def _check(db: UnitOfWork, wanted: UsageLimit) -> None:
     if wanted.chargers is not None and not wanted.chargers:
-        raise Refused(Code.INVALID, Told("choose a charger, or leave it empty: then it may charge at all"), "chargers")
+        raise Refused(
+            Code.INVALID,
+            Told("choose a charger, or leave it empty: then it may charge at all"),
+            "chargers",
+        )
     if wanted.chargers and wanted.is_everywhere:
         raise Refused(
-            Code.INVALID, Told("it may charge everywhere, or at certain chargers only; choose one"), "everywhere"
+            Code.INVALID,
+            Told("it may charge everywhere, or at certain chargers only; choose one"),
+            "everywhere",
         )
     for charger in wanted.chargers or ():
         try:
             hiding.check_known(db, charger)
         except UnknownCharger:
-            raise Refused(Code.NOT_FOUND, Told("there is no charger {1}", charger), "chargers") from None
+            raise Refused(
+                Code.NOT_FOUND, Told("there is no charger {1}", charger), "chargers"
+            ) from None
 
 
 # The month
@@ -90,12 +104,15 @@ _USED: Final = (
     "SELECT coalesce(sum(wh), 0), coalesce(sum(amount), 0) FROM month_use"
     " WHERE {} = ? AND (ended_at IS NULL OR ended_at >= ?)"
 )
-_STANDINGS: Final = "SELECT what, key, since, until, wh, amount, warned_at, reached_at FROM month_standing"
+_STANDINGS: Final = (
+    "SELECT what, key, since, until, wh, amount, warned_at, reached_at FROM month_standing"
+)
 _STAND: Final = (
-    "INSERT INTO month_standing (what, key, since, until, wh, amount, warned_at, reached_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (what, key) DO UPDATE SET (since, until, wh, amount, warned_at,"
-    " reached_at) = (excluded.since, excluded.until, excluded.wh, excluded.amount, excluded.warned_at,"
-    " excluded.reached_at)"
+    "INSERT INTO month_standing (what, key, since, until, wh, amount, warned_at, reached_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (what, key) "
+    "DO UPDATE "
+    "SET (since, until, wh, amount, warned_at, reached_at) = (excluded.since, excluded.until, "
+    "excluded.wh, excluded.amount, excluded.warned_at, excluded.reached_at)"
 )
 _TO_STOP: Final = (
     "SELECT 1 FROM month_use JOIN tx ON tx.id = tx_id JOIN month_standing ON reached_at IS NOT NULL"
@@ -143,7 +160,8 @@ def count(db: UnitOfWork, found: Sequence[Counted], month: TheMonth, at: str) ->
 
 
 def assess(db: UnitOfWork, month: TheMonth, at: str) -> None:
-    """Note how those stand who have a limit of the month; a warning, and what begins and ends a refusal, are facts."""
+    """Note how those stand who have a limit of the month; a warning, and what begins and ends a
+    refusal, are facts."""
     known = {(what, key): _Standing(*rest) for what, key, *rest in db.rows(_STANDINGS)}
     for what, key, wh, amount in db.rows(LIMITED):
         before = known.pop((what, key), None)
@@ -158,14 +176,21 @@ def assess(db: UnitOfWork, month: TheMonth, at: str) -> None:
 
 
 def _assess(
-    db: UnitOfWork, subject: tuple[str, str], limit: MonthLimit, before: _Standing | None, month: TheMonth, at: str
+    db: UnitOfWork,
+    subject: tuple[str, str],
+    limit: MonthLimit,
+    before: _Standing | None,
+    month: TheMonth,
+    at: str,
 ) -> None:
     what, key = subject
     column, value = ("account_id", int(key)) if what == ACCOUNT else ("key", key)
     ((wh, amount),) = db.rows(_USED.format(column), (value, month.since))
     amount = half_up(Fraction(amount, MILLION))
     used = Used(wh, amount)
-    was_near, was_reached = (None, None) if before is None else (before.warned_at, before.reached_at)
+    was_near, was_reached = (
+        (None, None) if before is None else (before.warned_at, before.reached_at)
+    )
     near_at = (was_near or at) if limit.is_near(used) else None
     reached_at = (was_reached or at) if limit.is_reached(used) else None
     after = _Standing(month.since, month.until, wh, amount, near_at, reached_at)
@@ -192,7 +217,8 @@ def _record(
 
 
 def stop_used(db: UnitOfWork, transaction: int, now: datetime) -> tuple[Message | None, None]:
-    """Decide whether to ask for the stop of a transaction of one who has used what he may; again after an hour."""
+    """Decide whether to ask for the stop of a transaction of one who has used what he may; again
+    after an hour."""
     if not db.rows(_TO_STOP, (transaction, stamp(now - ASK_AGAIN), stamp(now))):
         return None, None
     db.execute("UPDATE month_use SET stop_asked_at = ? WHERE tx_id = ?", (stamp(now), transaction))
@@ -203,10 +229,14 @@ def stop_used(db: UnitOfWork, transaction: int, now: datetime) -> tuple[Message 
 
 
 def rekey(db: UnitOfWork, policy: Policy) -> None:
-    """Store normal forms anew after --tag-strip has changed. How cards stand in the month is found again."""
+    """Store normal forms anew after --tag-strip has changed. How cards stand in the month is found
+    again."""
     known = db.rows("SELECT DISTINCT key, id_tag FROM usage_limit WHERE what = 'tag'")
     for key, id_tag in known:
         if policy.key(id_tag) != key:
-            db.execute("UPDATE usage_limit SET key = ? WHERE what = 'tag' AND id_tag = ?", (policy.key(id_tag), id_tag))
+            db.execute(
+                "UPDATE usage_limit SET key = ? WHERE what = 'tag' AND id_tag = ?",
+                (policy.key(id_tag), id_tag),
+            )
             db.execute("DELETE FROM month_standing WHERE what = 'tag'")
             db.execute("DELETE FROM month_use")

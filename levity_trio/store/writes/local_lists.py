@@ -1,8 +1,8 @@
 """Keeps the local lists of chargers: decides what is sent next.
 
-What is sent to a charger is decided here, in one transaction: the answers since the last look are taken in, the next
-message is planned, and what the charger will have if it accepts that is stored with its command. So a server that is
-killed at any point goes on from the rows.
+What is sent to a charger is decided here, in one transaction: the answers since the last look are
+taken in, the next message is planned, and what the charger will have if it accepts that is stored
+with its command. So a server that is killed at any point goes on from the rows.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ SWITCH: Final = ("ChangeConfiguration", "localauthlistenabled")
 FAILING: Final = 2
 """Failures in a row from which it is told."""
 _BEGIN: Final = (
-    "INSERT INTO local_list_kept (cp_id, command_id) SELECT ?, coalesce(max(id), 0) FROM command WHERE cp_id = ?"
-    " ON CONFLICT DO NOTHING"
+    "INSERT INTO local_list_kept (cp_id, command_id) "
+    "SELECT ?, coalesce(max(id), 0) FROM command WHERE cp_id = ? "
+    "ON CONFLICT DO NOTHING"
 )
 _COMMANDS: Final = (
-    "SELECT id, action, state, asked_by, sent_at, answered_at, payload, answer, error_code FROM command"
-    " WHERE cp_id = ? AND id > ? ORDER BY id"
+    "SELECT id, action, state, asked_by, sent_at, answered_at, payload, answer, error_code "
+    "FROM command WHERE cp_id = ? AND id > ? ORDER BY id"
 )
 
 
@@ -50,7 +51,8 @@ class _Upkeep:
 def decide(
     db: UnitOfWork, policy: Policy, charger: str, now: datetime, *, is_open: bool
 ) -> tuple[Message | None, datetime | None]:
-    """Take in what has happened and decide what to send to a charger, which can be called if `is_open`.
+    """Take in what has happened and decide what to send to a charger, which can be called if
+    `is_open`.
 
     Return the message, if any, and when to decide again if nothing happens before.
     """
@@ -116,7 +118,11 @@ def _key_of(payload: str) -> str:
 
 def _pause(db: UnitOfWork, upkeep: _Upkeep, command: int, by: str | None, at: str) -> None:
     if not upkeep.known.is_paused:
-        paused = "UPDATE local_list_kept SET paused_at = ?, paused_by = ?, paused_command_id = ? WHERE cp_id = ?"
+        paused = (
+            "UPDATE local_list_kept "
+            "SET paused_at = ?, paused_by = ?, paused_command_id = ? "
+            "WHERE cp_id = ?"
+        )
         db.execute(paused, (at, by, command, upkeep.charger))
         db.record(LocalListPaused(charger=upkeep.charger, at=at, command=command, by=by))
     upkeep.known = replace(upkeep.known, is_paused=True, content=None, sent=None)
@@ -150,7 +156,8 @@ def _set(db: UnitOfWork, charger: str, columns: dict[str, object]) -> int:
 
 
 def resume(db: UnitOfWork, charger: str, at: str, by: str) -> bool:
-    """Keep the list of a charger again, from what it tells of it now; return whether it was looked after before."""
+    """Keep the list of a charger again, from what it tells of it now; return whether it was looked
+    after before."""
     known = stored.known(db.rows, charger)
     if known is None:
         return False

@@ -51,7 +51,8 @@ class StoredInvitation(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """Users in use, whether there ever was one, all log-ins, and the codes that were not used yet."""
+    """Users in use, whether there ever was one, all log-ins, and the codes that were not used
+    yet."""
 
     users: list[StoredUser]
     are_used: bool
@@ -61,7 +62,8 @@ class Stored(NamedTuple):
 
 @record
 class NewLogin:
-    """A log-in of a user, or with a token. `before` is the digest of the id that the browser had."""
+    """A log-in of a user, or with a token. `before` is the digest of the id that the browser
+    had."""
 
     digest: str
     user: int | None
@@ -82,22 +84,25 @@ def digest_of(cookie: str) -> str:
 def begin(db: UnitOfWork, new: NewLogin, password: Stretched | None = None) -> bool:
     """Store a log-in, and end the one that its browser had before.
 
-    Return False, and store nothing, if what opened it was taken away meanwhile: the user, the token, the code, or this
-    password.
+    Return False, and store nothing, if what opened it was taken away meanwhile: the user, the
+    token, the code, or this password.
     """
     if not _is_open(db, new, password):
         return False
     if new.invitation is not None:
         db.execute("UPDATE invitation SET used_at = ? WHERE id = ?", (new.at, new.invitation))
-    db.execute("UPDATE login SET ended_at = ? WHERE digest = ? AND ended_at IS NULL", (new.at, new.before))
+    db.execute(
+        "UPDATE login SET ended_at = ? WHERE digest = ? AND ended_at IS NULL", (new.at, new.before)
+    )
     db.execute(
         "INSERT INTO login (digest, user_id, token_id, address, browser, made_at, last_used_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (new.digest, new.user, new.token, new.address, new.browser, new.at, new.at),
     )
     db.execute(
-        "DELETE FROM login WHERE user_id IS ?1 AND token_id IS ?2 AND id NOT IN (SELECT id FROM login"
-        " WHERE user_id IS ?1 AND token_id IS ?2 ORDER BY id DESC LIMIT ?3)",
+        "DELETE FROM login "
+        "WHERE user_id IS ?1 AND token_id IS ?2 AND id NOT IN (SELECT id FROM login "
+        "WHERE user_id IS ?1 AND token_id IS ?2 ORDER BY id DESC LIMIT ?3)",
         (new.user, new.token, KEPT),
     )
     return True
@@ -105,16 +110,22 @@ def begin(db: UnitOfWork, new: NewLogin, password: Stretched | None = None) -> b
 
 def _is_open(db: UnitOfWork, new: NewLogin, password: Stretched | None) -> bool:
     if new.token is not None:
-        return bool(db.rows("SELECT 1 FROM token WHERE id = ? AND revoked_at IS NULL", (new.token,)))
+        return bool(
+            db.rows("SELECT 1 FROM token WHERE id = ? AND revoked_at IS NULL", (new.token,))
+        )
     row = db.row('SELECT salt, digest FROM "user" WHERE id = ? AND removed_at IS NULL', (new.user,))
     if new.invitation is None:
         return row is not None and row == password
-    unused = "SELECT 1 FROM invitation WHERE id = ? AND user_id = ? AND used_at IS NULL AND expires_at > ?"
+    unused = (
+        "SELECT 1 FROM invitation "
+        "WHERE id = ? AND user_id = ? AND used_at IS NULL AND expires_at > ?"
+    )
     return row is not None and bool(db.rows(unused, (new.invitation, new.user, new.at)))
 
 
 def end(db: UnitOfWork, login: int, at: str, by: str | None) -> bool:
-    """End a log-in; return False if there is none that is open. `by` is None for its own browser."""
+    """End a log-in; return False if there is none that is open. `by` is None for its own
+    browser."""
     ended = "UPDATE login SET (ended_at, ended_by) = (?, ?) WHERE id = ? AND ended_at IS NULL"
     return db.changed(ended, (at, by, login)) > 0
 
@@ -132,11 +143,17 @@ def forget_before(db: UnitOfWork, moment: str) -> int:
 def stored(db: UnitOfWork) -> Stored:
     """Return what is kept in memory."""
     users = db.rows(
-        "SELECT one.id, one.name, role, account_id, coalesce(account.language, one.language), salt, digest, ends_at"
+        "SELECT one.id, one.name, role, account_id, coalesce(account.language, one.language), "
+        "salt, digest, ends_at"
         ' FROM "user" AS one LEFT JOIN account ON account.id = account_id WHERE removed_at IS NULL'
     )
-    logins = db.rows("SELECT id, digest, user_id, token_id, last_used_at, ended_at, ended_by FROM login")
-    open_codes = "SELECT id, user_id, kind, salt, digest, tries, expires_at FROM invitation WHERE used_at IS NULL"
+    logins = db.rows(
+        "SELECT id, digest, user_id, token_id, last_used_at, ended_at, ended_by FROM login"
+    )
+    open_codes = (
+        "SELECT id, user_id, kind, salt, digest, tries, expires_at "
+        "FROM invitation WHERE used_at IS NULL"
+    )
     return Stored(
         users=[_user(row) for row in users],
         are_used=bool(db.rows('SELECT 1 FROM "user" LIMIT 1')),

@@ -1,7 +1,9 @@
-"""The meters of the house, and their readings. A reading is never rewritten: a wrong one is voided, with a reason.
+"""The meters of the house, and their readings. A reading is never rewritten: a wrong one is voided,
+with a reason.
 
-Of what a meter publishes over MQTT, the first reading of each day of the site is kept. At the turn of a month the last
-one before it is kept too, so that a month can be compared between two readings that are seconds from its ends.
+Of what a meter publishes over MQTT, the first reading of each day of the site is kept. At the turn
+of a month the last one before it is kept too, so that a month can be compared between two readings
+that are seconds from its ends.
 """
 
 from __future__ import annotations
@@ -15,7 +17,14 @@ from levity_trio.charging.sent.readings import whole_wh
 from levity_trio.events import MeterChanged, MeterRead
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.account_import import ADDED, SAME, each
-from levity_trio.store.writes.accounts import Change, Code, Refused, check_free, check_name, number_of
+from levity_trio.store.writes.accounts import (
+    Change,
+    Code,
+    Refused,
+    check_free,
+    check_name,
+    number_of,
+)
 from levity_trio.store.writes.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.ownership import Said
 from levity_trio.told import Moment, Quantity, Told
@@ -32,9 +41,10 @@ _FIELDS: Final = "name, class_percent, chargers_percent, digits, since, until, t
 
 
 class MeterData(NamedTuple):
-    """A meter as an operator gives it: its class and that of its chargers in per cent, and after how many digits of
-    whole kWh its register goes on at 0. It measures `chargers`; none: the whole site. On `topic` of MQTT it
-    publishes what its register shows in `unit`, at a `path` of the payload."""
+    """A meter as an operator gives it: its class and that of its chargers in per cent, and after
+    how many digits of whole kWh its register goes on at 0. It measures `chargers`; none: the whole
+    site. On `topic` of MQTT it publishes what its register shows in `unit`, at a `path` of the
+    payload."""
 
     name: str
     class_percent: float
@@ -49,7 +59,8 @@ class MeterData(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """A reading as an operator gives it: when, and what the register showed. `meter` is its number or its name."""
+    """A reading as an operator gives it: when, and what the register showed. `meter` is its number
+    or its name."""
 
     meter: str
     at: str
@@ -100,7 +111,9 @@ def find(db: UnitOfWork, number: int) -> MeterData:
     row = db.row(f"SELECT {_FIELDS} FROM meter WHERE id = ?", (number,))  # noqa: S608 - our own names
     if row is None:
         raise Refused(Code.NOT_FOUND, Told("there is no meter {1}", number), "meter")
-    chargers = db.rows("SELECT cp_id FROM meter_charger WHERE meter_id = ? ORDER BY cp_id", (number,))
+    chargers = db.rows(
+        "SELECT cp_id FROM meter_charger WHERE meter_id = ? ORDER BY cp_id", (number,)
+    )
     measured = tuple(charger for (charger,) in chargers)
     return MeterData(*row)._replace(chargers=measured)
 
@@ -113,13 +126,16 @@ def read(db: UnitOfWork, taken: Taken, source: str, at: str, by: str) -> Added:
     number = number_of(db, "meter", taken.meter)
     wh = _checked(find(db, number), taken, at)
     known = db.row(
-        "SELECT id, wh FROM meter_reading WHERE meter_id = ? AND at = ? AND voided_at IS NULL", (number, taken.at)
+        "SELECT id, wh FROM meter_reading WHERE meter_id = ? AND at = ? AND voided_at IS NULL",
+        (number, taken.at),
     )
     if known is not None and known[1] == wh:
         return Added(int(known[0]), SAME)
     if known is not None:
         words = Told(
-            "reading {1} of this time shows {2}; void it first if it is wrong", known[0], Quantity(known[1], "Wh")
+            "reading {1} of this time shows {2}; void it first if it is wrong",
+            known[0],
+            Quantity(known[1], "Wh"),
         )
         raise Refused(Code.CONFLICT, words, "value")
     reading = db.insert(
@@ -132,14 +148,16 @@ def read(db: UnitOfWork, taken: Taken, source: str, at: str, by: str) -> Added:
 
 
 def keep(db: UnitOfWork, published: Taken, before: Taken | None, midnight: str, at: str) -> None:
-    """Keep what a meter published on the day that began at `midnight`, and `before` that day, unless one of this day is
-    kept already. Raises Refused."""
+    """Keep what a meter published on the day that began at `midnight`, and `before` that day,
+    unless one of this day is kept already. Raises Refused."""
     number = number_of(db, "meter", published.meter)
     kept = "SELECT 1 FROM meter_reading WHERE meter_id = ? AND source = ? AND at >= ? LIMIT 1"
     if db.row(kept, (number, MQTT, midnight)) is None:
         read(db, published, MQTT, at, BY_MQTT)
         if before is not None:
-            with suppress(Refused):  # the meter was not in use yet, or somebody read it at that moment
+            with suppress(
+                Refused
+            ):  # the meter was not in use yet, or somebody read it at that moment
                 read(db, before, MQTT, at, BY_MQTT)
 
 
@@ -150,9 +168,14 @@ def import_readings(db: UnitOfWork, lines: Sequence[Taken], at: str, by: str) ->
 
 def void(db: UnitOfWork, meter: int, reading: int, said: Said) -> None:
     """Void a reading that is wrong. Raises Refused."""
-    stored = db.row("SELECT at, wh, voided_at FROM meter_reading WHERE id = ? AND meter_id = ?", (reading, meter))
+    stored = db.row(
+        "SELECT at, wh, voided_at FROM meter_reading WHERE id = ? AND meter_id = ?",
+        (reading, meter),
+    )
     if stored is None:
-        raise Refused(Code.NOT_FOUND, Told("meter {1} has no reading {2}", meter, reading), "reading")
+        raise Refused(
+            Code.NOT_FOUND, Told("meter {1} has no reading {2}", meter, reading), "reading"
+        )
     read_at, wh, voided_at = stored
     if voided_at is not None:
         raise Refused(Code.CONFLICT, Told("it was voided at {1}", Moment(voided_at)), "reading")
@@ -163,8 +186,19 @@ def void(db: UnitOfWork, meter: int, reading: int, said: Said) -> None:
     db.record(_fact(said.at, meter, reading, "voided", read_at, wh, said.by))
 
 
-def _fact(at: str, meter: int, reading: int, change: str, read_at: str, wh: int, by: str) -> MeterRead:
-    return MeterRead(charger=None, at=at, meter=meter, reading=reading, change=change, read_at=read_at, wh=wh, by=by)
+def _fact(
+    at: str, meter: int, reading: int, change: str, read_at: str, wh: int, by: str
+) -> MeterRead:
+    return MeterRead(
+        charger=None,
+        at=at,
+        meter=meter,
+        reading=reading,
+        change=change,
+        read_at=read_at,
+        wh=wh,
+        by=by,
+    )
 
 
 def _checked(meter: MeterData, taken: Taken, now: str) -> int:
@@ -178,7 +212,9 @@ def _checked(meter: MeterData, taken: Taken, now: str) -> int:
         )
     if meter.digits is not None and wh >= 10**meter.digits * 1000:
         raise Refused(
-            Code.CONFLICT, Told("the meter shows {1} digits of kWh, and this has more", meter.digits), "value"
+            Code.CONFLICT,
+            Told("the meter shows {1} digits of kWh, and this has more", meter.digits),
+            "value",
         )
     if taken.at > now:
         raise Refused(Code.CONFLICT, Told("this time is ahead"), "at")
@@ -196,7 +232,9 @@ def _check(db: UnitOfWork, data: MeterData, number: int | None) -> None:
     check_name(data.name)
     if data.until is not None and data.until <= data.since:
         raise Refused(
-            Code.CONFLICT, Told("give a time after {1}, since when it is in use", Moment(data.since)), "until"
+            Code.CONFLICT,
+            Told("give a time after {1}, since when it is in use", Moment(data.since)),
+            "until",
         )
     check_free(db, "meter", data.name, number)
     if data.topic is not None and (why := wrong_topic(data.topic)):
@@ -205,18 +243,29 @@ def _check(db: UnitOfWork, data: MeterData, number: int | None) -> None:
         try:
             check_known(db, charger)
         except UnknownCharger:
-            raise Refused(Code.NOT_FOUND, Told("there is no charger {1}", charger), "chargers") from None
+            raise Refused(
+                Code.NOT_FOUND, Told("there is no charger {1}", charger), "chargers"
+            ) from None
 
 
 def _check_readings(db: UnitOfWork, number: int, data: MeterData) -> None:
     """Check that a change leaves no reading outside the time of use. Raises Refused."""
     ((first, last),) = db.rows(
-        "SELECT min(at), max(at) FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL", (number,)
+        "SELECT min(at), max(at) FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL",
+        (number,),
     )
     if first is not None and first < data.since:
-        raise Refused(Code.CONFLICT, Told("it was read at {1}; give a time until then", Moment(first)), "since")
+        raise Refused(
+            Code.CONFLICT,
+            Told("it was read at {1}; give a time until then", Moment(first)),
+            "since",
+        )
     if last is not None and data.until is not None and last > data.until:
-        raise Refused(Code.CONFLICT, Told("it was read at {1}; give a time from then on", Moment(last)), "until")
+        raise Refused(
+            Code.CONFLICT,
+            Told("it was read at {1}; give a time from then on", Moment(last)),
+            "until",
+        )
 
 
 def _measure(db: UnitOfWork, number: int, chargers: Iterable[str]) -> None:

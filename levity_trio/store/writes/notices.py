@@ -1,7 +1,7 @@
 """Messages of a charger that change no state: stored only as facts in `event`, for observers.
 
-Some chargers repeat a status of a transfer each minute, and each security event until it is answered. What repeats the
-newest one of its kind is counted with that.
+Some chargers repeat a status of a transfer each minute, and each security event until it is
+answered. What repeats the newest one of its kind is counted with that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.seen import newest_notice
 from levity_trio.store.writes.origin import Origin
 
-REPEATED: Final = (FirmwareStatusChanged, DiagnosticsStatusChanged, LogStatusChanged, SecurityEventReported)
+REPEATED: Final = (
+    FirmwareStatusChanged,
+    DiagnosticsStatusChanged,
+    LogStatusChanged,
+    SecurityEventReported,
+)
 _NEWEST: Final = {kind: f"SELECT id, data{newest_notice(kind.__name__)}" for kind in REPEATED}
 
 
@@ -31,7 +36,9 @@ def record(db: UnitOfWork, origin: Origin, fact: Fact) -> None:
     if newest is None or _told(newest[1]) != _told(orjson.dumps(fact)):
         db.record(fact, origin.session)
     else:
-        db.execute("UPDATE event SET count = count + 1, last_at = ? WHERE id = ?", (fact.at, newest[0]))
+        db.execute(
+            "UPDATE event SET count = count + 1, last_at = ? WHERE id = ?", (fact.at, newest[0])
+        )
 
 
 def _told(data: str | bytes) -> dict[str, object]:

@@ -1,7 +1,8 @@
-"""The origin of a row: charger, session and time; and the message that caused it, with what can be read of its fields.
+"""The origin of a row: charger, session and time; and the message that caused it, with what can be
+read of its fields.
 
-Origin and Message are named tuples, because several are created for every message and a frozen dataclass takes five
-times as long.
+Origin and Message are named tuples, because several are created for every message and a frozen
+dataclass takes five times as long.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from levity_trio.wire.texts import cut, stored_object
 
 
 class Origin(NamedTuple):
-    """The origin of a write: the charger's identity, the id of its session, and the time of receipt.
+    """The origin of a write: the charger's identity, the id of its session, and the time of
+    receipt.
 
     Without a session it is a decision of an operator.
     """
@@ -28,7 +30,8 @@ class Origin(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A request as received: the payload as JSON text, the message id as in `log`, and the frame."""
+    """A request as received: the payload as JSON text, the message id as in `log`, and the
+    frame."""
 
     action: str
     payload: str
@@ -41,7 +44,8 @@ HIGHEST = 2**31
 
 
 def number_in(message: Message, name: str) -> int | None:
-    """Return an integer field (a register, a connector, an id) of a payload that is invalid as a whole."""
+    """Return an integer field (a register, a connector, an id) of a payload that is invalid as a
+    whole."""
     value = fields_of(message).get(name)
     return value if type(value) is int and 0 <= value < HIGHEST else None
 
@@ -55,7 +59,11 @@ def text_in(message: Message, name: str) -> str | None:
 def raw_in(message: Message, name: str) -> str | None:
     """Return a field as it was sent."""
     value = fields_of(message).get(name)
-    return None if value is None else cut(value if isinstance(value, str) else orjson.dumps(value).decode())
+    return (
+        None
+        if value is None
+        else cut(value if isinstance(value, str) else orjson.dumps(value).decode())
+    )
 
 
 def fields_of(message: Message) -> dict[str, object]:
@@ -83,7 +91,8 @@ class Opening:
 
 @record(kw_only=False)
 class Start(Opening):
-    """A StartTransaction.req (§6.45). `sent_meter_start` is the register as sent if it was not an integer."""
+    """A StartTransaction.req (§6.45). `sent_meter_start` is the register as sent if it was not an
+    integer."""
 
     reservation_id: int | None
     message: Message
@@ -92,7 +101,8 @@ class Start(Opening):
 
 @record(kw_only=False)
 class Started:
-    """The response to a start, the same for each repetition: the transactionId and the first verdict on its tag.
+    """The response to a start, the same for each repetition: the transactionId and the first
+    verdict on its tag.
 
     While `is_asked`, the verdict is the one that holds unless the outside authorizer gives another.
     """
@@ -104,8 +114,8 @@ class Started:
 
 @record(kw_only=False)
 class Stop:
-    """A StopTransaction.req (§6.49) without its transactionData. The register is in Wh; `sent_meter_stop` is the
-    register as sent if it was not an integer."""
+    """A StopTransaction.req (§6.49) without its transactionData. The register is in Wh;
+    `sent_meter_stop` is the register as sent if it was not an integer."""
 
     transaction: int
     id_tag: str | None

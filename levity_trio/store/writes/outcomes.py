@@ -31,15 +31,20 @@ LONGEST_NUMBER: Final = 6
 JUDGING_SECONDS: Final = 5.0
 REPLACED: Final = "replaced it"
 """What the words end with that say by which command another one was replaced."""
-OUTCOME_UNKNOWN: Final = Outcome(State.NOT_SEEN, Told("it could not be judged; the log of the server tells why"))
+OUTCOME_UNKNOWN: Final = Outcome(
+    State.NOT_SEEN, Told("it could not be judged; the log of the server tells why")
+)
 _FOLLOWED: Final = (
-    "SELECT id, cp_id, action, payload, sent_at, answered_at, answer FROM command INDEXED BY command_followed"
-    " WHERE outcome = 'pending' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1) ORDER BY id"
+    "SELECT id, cp_id, action, payload, sent_at, answered_at, answer "
+    "FROM command INDEXED BY command_followed "
+    "WHERE outcome = 'pending' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1) "
+    "ORDER BY id"
 )
 
 
 def begin(db: UnitOfWork, command: int, state: str) -> None:
-    """Follow the outcome of a command that may have reached its charger, unless its answer says it all.
+    """Follow the outcome of a command that may have reached its charger, unless its answer says it
+    all.
 
     What came of a list that we keep is found out by those who keep it.
     """
@@ -54,22 +59,39 @@ def begin(db: UnitOfWork, command: int, state: str) -> None:
     asked = _asked(db, row)
     if asked is not None and operation.outcome is not None:
         until = operation.outcome.until(asked)
-        follows = "UPDATE command SET outcome = 'pending', outcome_until = ? WHERE id = ? AND outcome IS NULL"
+        follows = (
+            "UPDATE command SET outcome = 'pending', outcome_until = ? "
+            "WHERE id = ? AND outcome IS NULL"
+        )
         db.execute(follows, (until and stamp(until), command))
 
 
 def forget(db: UnitOfWork, command: int, state: str) -> None:
     """Follow no more what a late answer says will not happen."""
     if state in ("rejected", "error"):
-        db.execute("UPDATE command SET outcome = NULL, outcome_until = NULL WHERE id = ?", (command,))
+        db.execute(
+            "UPDATE command SET outcome = NULL, outcome_until = NULL WHERE id = ?", (command,)
+        )
 
 
-def replace(db: UnitOfWork, origin: Origin, command: int, concerns: Callable[[object], bool]) -> None:
-    """Follow no more the earlier commands of the same action whose connectorId `concerns` accepts."""
+def replace(
+    db: UnitOfWork, origin: Origin, command: int, concerns: Callable[[object], bool]
+) -> None:
+    """Follow no more the earlier commands of the same action whose connectorId `concerns`
+    accepts."""
     (action,) = db.row("SELECT action FROM command WHERE id = ?", (command,)) or (None,)
     for row in db.rows(_FOLLOWED, (origin.charger,)):
-        if row[0] < command and row[2] == action and concerns(orjson.loads(row[3]).get("connectorId")):
-            _store(db, row, Outcome(State.NOT_SEEN, Told("command {1} replaced it", command)), origin.received_at)
+        if (
+            row[0] < command
+            and row[2] == action
+            and concerns(orjson.loads(row[3]).get("connectorId"))
+        ):
+            _store(
+                db,
+                row,
+                Outcome(State.NOT_SEEN, Told("command {1} replaced it", command)),
+                origin.received_at,
+            )
 
 
 def follow_all(db: UnitOfWork, at: str, charger: str | None = None) -> int:
@@ -78,8 +100,8 @@ def follow_all(db: UnitOfWork, at: str, charger: str | None = None) -> int:
 
 
 def _is_known(db: UnitOfWork, row: Row, at: str) -> bool:
-    """Judge one outcome; return whether it is decided. What judging it raises ends the following of this command, and
-    of no other."""
+    """Judge one outcome; return whether it is decided. What judging it raises ends the following of
+    this command, and of no other."""
     outcome: Outcome | None = OUTCOME_UNKNOWN
 
     def judge() -> None:
@@ -110,13 +132,20 @@ def _note_deadline(db: UnitOfWork, command: int, rule: OutcomeRule, asked: SentC
     """Store the deadline if it changed: it counts from the answer, which may be late."""
     until = rule.until(asked)
     text = until and stamp(until)
-    db.execute("UPDATE command SET outcome_until = ? WHERE id = ? AND outcome_until IS NOT ?", (text, command, text))
+    db.execute(
+        "UPDATE command SET outcome_until = ? WHERE id = ? AND outcome_until IS NOT ?",
+        (text, command, text),
+    )
 
 
 def _store(db: UnitOfWork, row: Row, outcome: Outcome, at: str) -> None:
     known_at = stamp(outcome.at) if outcome.at else at
     db.execute(
-        "UPDATE command SET outcome = ?, outcome_words = ?, outcome_at = ?, outcome_tx_id = ? WHERE id = ?",
+        (
+            "UPDATE command "
+            "SET outcome = ?, outcome_words = ?, outcome_at = ?, outcome_tx_id = ? "
+            "WHERE id = ?"
+        ),
         (outcome.state.value, stored(outcome.words), known_at, outcome.transaction, row[0]),
     )
     db.record(
@@ -133,7 +162,8 @@ def _store(db: UnitOfWork, row: Row, outcome: Outcome, at: str) -> None:
 
 
 def _asked(db: UnitOfWork, row: Row) -> SentCommand | None:
-    """Return the command as the rules see it; None for a raw call that its declaration does not allow."""
+    """Return the command as the rules see it; None for a raw call that its declaration does not
+    allow."""
     number, charger, action, text, sent_at, answered_at, answer = row
     payload = as_declared(OPERATIONS[action], orjson.loads(text))
     if payload is None or sent_at is None:
@@ -161,7 +191,9 @@ def _profile(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 _FIRMWARE: Final = (
-    "SELECT firmware_version FROM boot WHERE cp_id = ? AND received_at <= ? ORDER BY received_at DESC, id DESC LIMIT 1"
+    "SELECT firmware_version FROM boot "
+    "WHERE cp_id = ? AND received_at <= ? "
+    "ORDER BY received_at DESC, id DESC LIMIT 1"
 )
 
 
@@ -188,18 +220,29 @@ _LATER: Final = (
 
 
 def _later(db: UnitOfWork, command: int, charger: str, sent_at: str) -> dict[str, datetime]:
-    return {action: moment(at) for action, at in db.rows(_LATER, (charger, command, sent_at, *TRANSFERS))}
+    return {
+        action: moment(at)
+        for action, at in db.rows(_LATER, (charger, command, sent_at, *TRANSFERS))
+    }
 
 
 def _expects_file(db: UnitOfWork, command: int) -> bool:
-    return db.row("SELECT 1 FROM file_url WHERE command_id = ? AND file_id IS NULL", (command,)) is not None
+    return (
+        db.row("SELECT 1 FROM file_url WHERE command_id = ? AND file_id IS NULL", (command,))
+        is not None
+    )
 
 
-def _connector(db: UnitOfWork, charger: str, payload: Mapping[str, Any], transaction: object) -> int | None:
+def _connector(
+    db: UnitOfWork, charger: str, payload: Mapping[str, Any], transaction: object
+) -> int | None:
     if isinstance(payload.get("connectorId"), int):
         return None
     if "reservationId" in payload:
-        reserved = "SELECT conn_id FROM reservation WHERE cp_id = ? AND reservation_id = ? ORDER BY id DESC LIMIT 1"
+        reserved = (
+            "SELECT conn_id FROM reservation "
+            "WHERE cp_id = ? AND reservation_id = ? ORDER BY id DESC LIMIT 1"
+        )
         found = db.row(reserved, (charger, payload["reservationId"]))
     else:
         found = db.row("SELECT conn_id FROM tx WHERE id = ? AND cp_id = ?", (transaction, charger))
@@ -213,7 +256,11 @@ def _began_at(db: UnitOfWork, charger: str, transaction: object) -> datetime | N
 
 def _connection_timeout(db: UnitOfWork, charger: str) -> timedelta | None:
     stored = db.row(
-        "SELECT value FROM configuration WHERE cp_id = ? AND key = 'ConnectionTimeOut' ORDER BY id DESC LIMIT 1",
+        (
+            "SELECT value FROM configuration "
+            "WHERE cp_id = ? AND key = 'ConnectionTimeOut' "
+            "ORDER BY id DESC LIMIT 1"
+        ),
         (charger,),
     )
     value = "" if stored is None else (stored[0] or "")

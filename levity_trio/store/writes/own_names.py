@@ -1,4 +1,5 @@
-"""What a household calls its own cards and cars. Only what is its own now can be named; the names are personal."""
+"""What a household calls its own cards and cars. Only what is its own now can be named; the names
+are personal."""
 
 from __future__ import annotations
 
@@ -17,14 +18,16 @@ _OWN: Final = {
 }
 """Whether something is an account's: a vehicle also if only one of its tags names it."""
 _NAME: Final = (
-    "INSERT INTO own_name (account_id, what, key, name, set_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (account_id, what,"
-    " key) DO UPDATE SET name = excluded.name, set_at = excluded.set_at"
+    "INSERT INTO own_name (account_id, what, key, name, set_at) "
+    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (account_id, what, key) "
+    "DO UPDATE SET name = excluded.name, set_at = excluded.set_at"
 )
 _FORGET: Final = "DELETE FROM own_name WHERE account_id = ?"
 
 
 def name(db: UnitOfWork, account: int, thing: Thing, words: str | None, at: str) -> bool:
-    """Name a card or a car of an account, or (None) take its name away; return whether it is the account's."""
+    """Name a card or a car of an account, or (None) take its name away; return whether it is the
+    account's."""
     if db.row(_OWN[thing.what], (account, thing.key, at)) is None:
         return False
     if words is None:

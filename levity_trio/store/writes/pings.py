@@ -1,8 +1,8 @@
-"""Whether a charger tolerates WebSocket pings. Some close the connection after each ping (seen: Grizzl-E Smart), so
-with pings every 20 seconds no session of such a charger lasts longer.
+"""Whether a charger tolerates WebSocket pings. Some close the connection after each ping (seen:
+Grizzl-E Smart), so with pings every 20 seconds no session of such a charger lasts longer.
 
-Pings to a charger are disabled when three consecutive sessions were closed just after a ping, unless it has ever
-answered one with its present firmware. New firmware enables them again.
+Pings to a charger are disabled when three consecutive sessions were closed just after a ping,
+unless it has ever answered one with its present firmware. New firmware enables them again.
 """
 
 from __future__ import annotations
@@ -38,14 +38,16 @@ class _Known(NamedTuple):
 
 
 def note(db: UnitOfWork, ending: Ending, outcome: PingOutcome) -> None:
-    """Store the outcome of the pings of an ended connection, also of one in which a known charger sent nothing."""
+    """Store the outcome of the pings of an ended connection, also of one in which a known charger
+    sent nothing."""
     known = _known(db, ending.charger)
     if known is None or (now := _after(known, outcome, ending.at)) == known:
         return
     db.execute(
-        "INSERT INTO ping (cp_id, firmware, answered_at, closings, off_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (cp_id)"
-        " DO UPDATE SET firmware = excluded.firmware, answered_at = excluded.answered_at,"
-        " closings = excluded.closings, off_at = excluded.off_at",
+        "INSERT INTO ping (cp_id, firmware, answered_at, closings, off_at) "
+        "VALUES (?, ?, ?, ?, ?) ON CONFLICT (cp_id) DO UPDATE "
+        "SET firmware = excluded.firmware, answered_at = excluded.answered_at, "
+        "closings = excluded.closings, off_at = excluded.off_at",
         (ending.charger, *now),
     )
     if now.off_at is not None and known.off_at is None:
@@ -65,7 +67,9 @@ def _known(db: UnitOfWork, charger: str) -> _Known | None:
     if reported is None:
         return None
     firmware = (reported[0] or "")[:FIRMWARE_CHARACTERS]
-    row = db.row("SELECT firmware, answered_at, closings, off_at FROM ping WHERE cp_id = ?", (charger,))
+    row = db.row(
+        "SELECT firmware, answered_at, closings, off_at FROM ping WHERE cp_id = ?", (charger,)
+    )
     return _Known(*row) if row is not None and row[0] == firmware else _Known(firmware)
 
 
@@ -75,4 +79,6 @@ def _after(known: _Known, outcome: PingOutcome, at: str) -> _Known:
     if outcome is PingOutcome.BORNE or known.answered_at is not None:
         return known._replace(closings=0)
     closings = known.closings + 1
-    return known._replace(closings=closings, off_at=known.off_at or (at if closings >= CLOSINGS else None))
+    return known._replace(
+        closings=closings, off_at=known.off_at or (at if closings >= CLOSINGS else None)
+    )

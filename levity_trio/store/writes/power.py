@@ -19,7 +19,8 @@ _DONE: Final = (
 
 
 def keep(db: UnitOfWork, found: Sequence[Taken], done: Work | None = None) -> None:
-    """Store what transactions took in place of what was stored of them, and how far that is done."""
+    """Store what transactions took in place of what was stored of them, and how far that is
+    done."""
     for one in found:
         db.execute(_DELETE, (one.transaction, one.from_day))
         for day in one.days:
@@ -29,7 +30,8 @@ def keep(db: UnitOfWork, found: Sequence[Taken], done: Work | None = None) -> No
 
 
 def delete_before(db: UnitOfWork, day: int, seconds: float) -> tuple[int, bool]:
-    """Delete the oldest days up to this one, for at most `seconds`; return how many rows, and whether none is left."""
+    """Delete the oldest days up to this one, for at most `seconds`; return how many rows, and
+    whether none is left."""
     until, rows = time.monotonic() + seconds, 0
     while True:
         ((first,),) = db.rows("SELECT min(day) FROM power")

@@ -1,4 +1,5 @@
-"""Who is told what by mail and push. Topics of push are stored encrypted: whoever knows one can read what it gets."""
+"""Who is told what by mail and push. Topics of push are stored encrypted: whoever knows one can
+read what it gets."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from levity_trio.told import stored
 
 @noun
 class RecipientData(Recipient):
-    """A recipient as somebody gives it. `who` is owner, caretaker or driver; `account` is a driver's household."""
+    """A recipient as somebody gives it. `who` is owner, caretaker or driver; `account` is a
+    driver's household."""
 
     who: str
     user: int | None = None
@@ -44,7 +46,8 @@ def _whose(data: RecipientData) -> dict[str, object]:
 
 
 def add_once(db: UnitOfWork, data: RecipientData, key: SecretKey, by: By) -> int:
-    """Add a recipient and return its number; the one that is just like it, if there is one: somebody clicked twice."""
+    """Add a recipient and return its number; the one that is just like it, if there is one:
+    somebody clicked twice."""
     values = _RECIPIENT.values(data) | _whose(data)
     alike = " AND ".join(f"{column} IS NOT DISTINCT FROM ?" for column in values)
     which = f"SELECT max(id) FROM recipient WHERE ended_at IS NULL AND topic IS NULL AND {alike}"  # noqa: S608
@@ -55,14 +58,19 @@ def add_once(db: UnitOfWork, data: RecipientData, key: SecretKey, by: By) -> int
 def own(db: UnitOfWork, account: int, user: int | None) -> int | None:
     """Return the recipient of a household that a driver has made, None if there is none."""
     found = db.row(
-        "SELECT id FROM recipient WHERE account_id = ? AND user_id IS NOT DISTINCT FROM ? AND ended_at IS NULL",
+        (
+            "SELECT id FROM recipient "
+            "WHERE account_id = ? AND user_id IS NOT DISTINCT "
+            "FROM ? AND ended_at IS NULL"
+        ),
         (account, user),
     )
     return None if found is None else int(found[0])
 
 
 def keep_own(db: UnitOfWork, data: RecipientData, key: SecretKey, by: By) -> int:
-    """Change the recipient of this account and user, or add it, and return its number. Statements stay as they are."""
+    """Change the recipient of this account and user, or add it, and return its number. Statements
+    stay as they are."""
     number = None if data.account is None else own(db, data.account, data.user)
     if number is None:
         return add(db, data, None, key, by)
@@ -79,43 +87,60 @@ def show_topic(db: UnitOfWork, recipient: int, topic: str, key: SecretKey, at: s
 
 
 def change(db: UnitOfWork, recipient: int, data: RecipientData) -> bool:
-    """Change all that can change of a recipient but the topic; return False if there is none in use with this number.
+    """Change all that can change of a recipient but the topic; return False if there is none in use
+    with this number.
 
     Another address has no problem yet.
     """
     db.execute(
-        "UPDATE recipient SET (mail_problem, mail_problem_at) = (NULL, NULL) WHERE id = ? AND mail IS DISTINCT FROM ?",
+        (
+            "UPDATE recipient "
+            "SET (mail_problem, mail_problem_at) = (NULL, NULL) "
+            "WHERE id = ? AND mail IS DISTINCT FROM ?"
+        ),
         (recipient, data.mail),
     )
     return _RECIPIENT.change(db, data, "id = ? AND ended_at IS NULL", (recipient,)) > 0
 
 
 def set_topic(db: UnitOfWork, recipient: int, topic: str | None, key: SecretKey) -> bool:
-    """Give a recipient a new topic, which nobody has scanned yet, or (None) no push. Raises NoKey."""
+    """Give a recipient a new topic, which nobody has scanned yet, or (None) no push. Raises
+    NoKey."""
     sealed = None if topic is None else key.sealed(topic)
-    changed = "UPDATE recipient SET (topic, topic_shown_at) = (?, NULL) WHERE id = ? AND ended_at IS NULL"
+    changed = (
+        "UPDATE recipient SET (topic, topic_shown_at) = (?, NULL) WHERE id = ? AND ended_at IS NULL"
+    )
     return db.changed(changed, (sealed, recipient)) > 0
 
 
 def note_shown(db: UnitOfWork, recipient: int, at: str) -> None:
     """Store that the topic of a recipient was shown to be scanned."""
-    db.execute("UPDATE recipient SET topic_shown_at = ? WHERE id = ? AND topic IS NOT NULL", (at, recipient))
+    db.execute(
+        "UPDATE recipient SET topic_shown_at = ? WHERE id = ? AND topic IS NOT NULL",
+        (at, recipient),
+    )
 
 
 def lost_topics(db: UnitOfWork, key: SecretKey) -> list[int]:
     """Return the recipients whose topics were encrypted by another key."""
-    found = db.rows("SELECT id, topic FROM recipient WHERE topic IS NOT NULL AND ended_at IS NULL ORDER BY id")
+    found = db.rows(
+        "SELECT id, topic FROM recipient WHERE topic IS NOT NULL AND ended_at IS NULL ORDER BY id"
+    )
     return [recipient for recipient, topic in found if key.opened(topic) is None]
 
 
 def end(db: UnitOfWork, recipient: int, by: By) -> bool:
     """Tell a recipient nothing more; return False if there is none in use with this number."""
-    ended = "UPDATE recipient SET (ended_at, ended_by, topic) = (?, ?, NULL) WHERE id = ? AND ended_at IS NULL"
+    ended = (
+        "UPDATE recipient "
+        "SET (ended_at, ended_by, topic) = (?, ?, NULL) "
+        "WHERE id = ? AND ended_at IS NULL"
+    )
     if not db.changed(ended, (*by, recipient)):
         return False
     given_up = (
-        "UPDATE message SET (given_up_at, problem) = (?, ?) WHERE recipient_id = ? AND sent_at IS NULL"
-        " AND given_up_at IS NULL"
+        "UPDATE message SET (given_up_at, problem) = (?, ?) "
+        "WHERE recipient_id = ? AND sent_at IS NULL AND given_up_at IS NULL"
     )
     db.execute(given_up, (by.at, stored(ENDED), recipient))
     return True
@@ -130,11 +155,13 @@ _OF_REPORTS: Final = (
     " AND NOT EXISTS (SELECT 1 FROM event WHERE event.id = event_id"
     " AND CAST(json_extract(data, '$.account') AS INTEGER) <> ?)"
 )
-"""The messages that name the household which reported something; also those of which the fact is gone."""
+"""The messages that name the household which reported something; also those of which the fact is
+gone."""
 
 
 def forget(db: UnitOfWork, account: int, by: By) -> None:
-    """Delete what is personal of the recipients of an account, and of the messages that they got or are named in."""
+    """Delete what is personal of the recipients of an account, and of the messages that they got or
+    are named in."""
     MESSAGE.forget(db, _OF_REPORTS, (account,))
     for (recipient,) in db.rows("SELECT id FROM recipient WHERE account_id = ?", (account,)):
         end(db, recipient, by)

@@ -1,6 +1,8 @@
-"""What drivers report to the owner, and the owner's answers. A lost card is blocked in the same write.
+"""What drivers report to the owner, and the owner's answers. A lost card is blocked in the same
+write.
 
-A report that waits is stored once, however often it is sent. What a household can store in a day is limited.
+A report that waits is stored once, however often it is sent. What a household can store in a day is
+limited.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ class About(StrEnum):
 
 
 class Subject(NamedTuple):
-    """What a report is about: a session, a statement (or a session or another line of it), a charger; else a card."""
+    """What a report is about: a session, a statement (or a session or another line of it), a
+    charger; else a card."""
 
     transaction: int | None = None
     statement: int | None = None
@@ -64,19 +67,26 @@ class UnknownReport(Exception):
 
 
 _SAME: Final = (
-    "SELECT id FROM report WHERE account_id = ? AND answered_at IS NULL AND about = ? AND tx_id IS ?"
-    " AND statement_number IS ? AND cp_id IS ? AND id_tag IS ? AND line IS ?"
-    " AND words IS ? ORDER BY id LIMIT 1"
+    "SELECT id FROM report "
+    "WHERE account_id = ? AND answered_at IS NULL AND about = ? AND tx_id IS ? "
+    "AND statement_number IS ? AND cp_id IS ? AND id_tag IS ? AND line IS ? AND words IS ? "
+    "ORDER BY id LIMIT 1"
 )
-_OF_DAY: Final = "SELECT count(*) FROM report WHERE account_id = ? AND written_at >= ? AND about <> 'card'"
+_OF_DAY: Final = (
+    "SELECT count(*) FROM report WHERE account_id = ? AND written_at >= ? AND about <> 'card'"
+)
 _OWNED: Final = (
-    "SELECT 1 FROM ownership WHERE what = 'tag' AND key = ? AND account_id = ? AND voided_at IS NULL AND since <= ?"
-    " AND coalesce(until, '9999') > ?"
+    "SELECT 1 FROM ownership "
+    "WHERE what = 'tag' AND key = ? AND account_id = ? AND voided_at IS NULL AND since <= ? "
+    "AND coalesce(until, '9999') > ?"
 )
 
 
-def write(db: UnitOfWork, account: int, subject: Subject, words: str, midnight: str, at: str, by: str) -> int:
-    """Store a report and return its number; that of an equal one that waits for its answer. Raises TooManyReports."""
+def write(
+    db: UnitOfWork, account: int, subject: Subject, words: str, midnight: str, at: str, by: str
+) -> int:
+    """Store a report and return its number; that of an equal one that waits for its answer. Raises
+    TooManyReports."""
     if (same := _same(db, account, subject, words)) is not None:
         return same
     if db.rows(_OF_DAY, (account, midnight))[0][0] >= MOST_OF_DAY:
@@ -85,15 +95,18 @@ def write(db: UnitOfWork, account: int, subject: Subject, words: str, midnight: 
 
 
 def lose(db: UnitOfWork, policy: Policy, account: int, id_tag: str, at: str, by: str) -> Change:
-    """Block a lost card of a household and report it; return what changed. A repetition changes nothing. Raises
-    NotOwned."""
+    """Block a lost card of a household and report it; return what changed. A repetition changes
+    nothing. Raises NotOwned."""
     key = policy.key(id_tag)
     if not db.rows(_OWNED, (key, account, at, at)):
         raise NotOwned
     known = tags.find(db, key)
-    of_household = f"household {account}"  # what names a driver can be deleted, but the periods of a tag cannot
+    # what names a driver can be deleted, but the periods of a tag cannot
+    of_household = f"household {account}"
     if known is None:
-        change = tags.add(db, policy, TagData(id_tag=id_tag, status=Status.BLOCKED), at, of_household)
+        change = tags.add(
+            db, policy, TagData(id_tag=id_tag, status=Status.BLOCKED), at, of_household
+        )
     else:
         change = tags.change(db, policy, id_tag, {"status": Status.BLOCKED}, at, of_household)
     subject = Subject(id_tag=change.after.id_tag)
@@ -107,10 +120,18 @@ def _same(db: UnitOfWork, account: int, subject: Subject, words: str | None) -> 
     return None if row is None else int(row[0])
 
 
-def _add(db: UnitOfWork, account: int, subject: Subject, words: str | None, at: str, by: str) -> int:
-    columns = "account_id, about, tx_id, statement_number, cp_id, id_tag, line, words, written_at, written_by"
+def _add(
+    db: UnitOfWork, account: int, subject: Subject, words: str | None, at: str, by: str
+) -> int:
+    columns = (
+        "account_id, about, tx_id, statement_number, cp_id, id_tag, line, words, written_at, "
+        "written_by"
+    )
     values = (account, subject.about, *subject, words, at, by)
-    number = db.insert(f"INSERT INTO report ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id", values)  # noqa: S608
+    number = db.insert(
+        f"INSERT INTO report ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",  # noqa: S608
+        values,
+    )
     db.record(
         HouseholdReported(
             charger=subject.charger,
@@ -126,9 +147,12 @@ def _add(db: UnitOfWork, account: int, subject: Subject, words: str | None, at: 
 
 
 def answer(db: UnitOfWork, report: int, words: str, at: str, by: str) -> None:
-    """Answer a report, which then waits no longer. The same answer again changes nothing. Raises UnknownReport and
-    AlreadyAnswered."""
-    row = db.row("SELECT account_id, cp_id, answer, answered_at, answered_by FROM report WHERE id = ?", (report,))
+    """Answer a report, which then waits no longer. The same answer again changes nothing. Raises
+    UnknownReport and AlreadyAnswered."""
+    row = db.row(
+        "SELECT account_id, cp_id, answer, answered_at, answered_by FROM report WHERE id = ?",
+        (report,),
+    )
     if row is None:
         raise UnknownReport
     account, charger, before, answered_at, answered_by = row
@@ -144,7 +168,10 @@ def answer(db: UnitOfWork, report: int, words: str, at: str, by: str) -> None:
 def forget(db: UnitOfWork, account: int, at: str, by: str) -> None:
     """Delete what drivers of an account wrote, and the answers; nothing of it waits any longer."""
     db.execute(
-        "UPDATE report SET answered_at = ?, answered_by = ? WHERE account_id = ? AND answered_at IS NULL",
+        (
+            "UPDATE report SET answered_at = ?, answered_by = ? "
+            "WHERE account_id = ? AND answered_at IS NULL"
+        ),
         (at, by, account),
     )
     Stored("report", Report).forget(db, "account_id = ?", (account,))

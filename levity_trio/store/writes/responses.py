@@ -1,4 +1,5 @@
-"""How our CALLs ended: the response of a charger, however late, or none, and the configuration in the responses."""
+"""How our CALLs ended: the response of a charger, however late, or none, and the configuration in
+the responses."""
 
 from __future__ import annotations
 
@@ -37,8 +38,8 @@ class CommandEnd:
 
 
 class Settled(NamedTuple):
-    """A command that has ended, as stored, and the heartbeat interval, in seconds, that was last sent to its charger or
-    reported by it, if any."""
+    """A command that has ended, as stored, and the heartbeat interval, in seconds, that was last
+    sent to its charger or reported by it, if any."""
 
     command: Command | None
     heartbeat_interval: int | None
@@ -52,24 +53,31 @@ class Unanswered(NamedTuple):
 
 
 def find_unanswered(db: UnitOfWork, charger: str, message_id: str) -> Unanswered | None:
-    """Return the command with this message id that was sent to a charger without a response, if there is one."""
+    """Return the command with this message id that was sent to a charger without a response, if
+    there is one."""
     row = db.row(
-        "SELECT id, action FROM command INDEXED BY command_unanswered WHERE message_id = ? AND cp_id = ?"
-        " AND state IN ('sent', 'timed out', 'gone') AND sent_at IS NOT NULL",
+        "SELECT id, action "
+        "FROM command INDEXED BY command_unanswered "
+        "WHERE message_id = ? AND cp_id = ? AND state IN ('sent', 'timed out', 'gone') "
+        "AND sent_at IS NOT NULL",
         (message_id, charger),
     )
     return None if row is None else Unanswered(*row)
 
 
 def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> Settled:
-    """Store the end of a command that was sent; a late response is stored like any other, and marked."""
+    """Store the end of a command that was sent; a late response is stored like any other, and
+    marked."""
     is_response = end.state in ("accepted", "rejected", "error")
     moved = db.changed(
         "UPDATE command SET state = ?, answered_at = ?, is_late = ?, answer = ?, error_code = ?,"
         " error_description = ? WHERE id = ?"
         " AND (state = 'sent' OR (? AND sent_at IS NOT NULL AND state IN ('timed out', 'gone')))",
         (end.state, origin.received_at, end.is_late, end.payload and cut_payload(end.payload))
-        + (end.error_code and cut(end.error_code), end.error_description and cut(end.error_description))
+        + (
+            end.error_code and cut(end.error_code),
+            end.error_description and cut(end.error_description),
+        )
         + (end.command, is_response),
     )
     if moved:
@@ -93,7 +101,8 @@ def state_for(action: str, response: object) -> str:
 
 
 def _follow(db: UnitOfWork, origin: Origin, end: CommandEnd, response: dict[str, Any]) -> None:
-    """Record a response and store the configuration in it. It is not validated, so its fields may have any type."""
+    """Record a response and store the configuration in it. It is not validated, so its fields may
+    have any type."""
     fact = CallAnswered(
         charger=origin.charger,
         at=origin.received_at,
@@ -113,4 +122,6 @@ def _follow(db: UnitOfWork, origin: Origin, end: CommandEnd, response: dict[str,
         sent = db.rows("SELECT payload FROM command WHERE id = ?", (end.command,))
         for (payload,) in sent:
             change = orjson.loads(payload)
-            configuration.keep_interval(db, origin, str(change.get("key")), str(change.get("value")))
+            configuration.keep_interval(
+                db, origin, str(change.get("key")), str(change.get("value"))
+            )

@@ -1,4 +1,5 @@
-"""The raising of a charger's security profile: what an operator wants, and the commands of its steps."""
+"""The raising of a charger's security profile: what an operator wants, and the commands of its
+steps."""
 
 from __future__ import annotations
 
@@ -36,19 +37,23 @@ class Due(NamedTuple):
 
 
 def begin(db: UnitOfWork, new: NewPlan, at: str, by: str) -> int:
-    """Store a plan and return its id. One that wants the same and is not stopped goes on; any other one is replaced."""
+    """Store a plan and return its id. One that wants the same and is not stopped goes on; any other
+    one is replaced."""
     present = open_plan(db.rows, new.charger)
     if present is not None and _wants(present, new) and _is_moving(db, present):
         return present.id
     if present is not None:
         _end(db, present, at, by, "replaced")
     number = db.insert(
-        "INSERT INTO securing (cp_id, profile, steps, organization, address_key, address, asked_at, asked_by)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO securing (cp_id, profile, steps, organization, address_key, address, "
+        "asked_at, asked_by) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (new.charger, new.profile, orjson.dumps(new.steps).decode())
         + (new.organization, new.address_key, new.address, at, by),
     )
-    db.record(SecuringBegan(charger=new.charger, at=at, securing=number, profile=new.profile, by=by))
+    db.record(
+        SecuringBegan(charger=new.charger, at=at, securing=number, profile=new.profile, by=by)
+    )
     return number
 
 
@@ -69,19 +74,30 @@ def cancel(db: UnitOfWork, charger: str, at: str, by: str) -> bool:
 
 
 def _end(db: UnitOfWork, plan: Plan, at: str, by: str, result: str) -> None:
-    db.execute("UPDATE securing SET ended_at = ?, ended_by = ?, result = ? WHERE id = ?", (at, by, result, plan.id))
-    db.record(SecuringEnded(charger=plan.charger, at=at, securing=plan.id, profile=plan.profile, result=result))
+    db.execute(
+        "UPDATE securing SET ended_at = ?, ended_by = ?, result = ? WHERE id = ?",
+        (at, by, result, plan.id),
+    )
+    db.record(
+        SecuringEnded(
+            charger=plan.charger, at=at, securing=plan.id, profile=plan.profile, result=result
+        )
+    )
 
 
 def with_plans(db: UnitOfWork) -> list[str]:
     """Return the chargers with a plan that has not ended."""
     return [
-        charger for (charger,) in db.rows("SELECT cp_id FROM securing INDEXED BY securing_open WHERE result IS NULL")
+        charger
+        for (charger,) in db.rows(
+            "SELECT cp_id FROM securing INDEXED BY securing_open WHERE result IS NULL"
+        )
     ]
 
 
 def advance(db: UnitOfWork, charger: str, at: str) -> Due | None:
-    """Look where a charger's plan stands: end it, note that it stopped, or return the step that is to be sent."""
+    """Look where a charger's plan stands: end it, note that it stopped, or return the step that is
+    to be sent."""
     plan = open_plan(db.rows, charger)
     if plan is None:
         return None
@@ -89,11 +105,14 @@ def advance(db: UnitOfWork, charger: str, at: str) -> Due | None:
     if standing is None:
         _end(db, plan, at, plan.asked_by, "done")
         return None
-    _note_problem(db, plan, standing.step, standing.words if standing.state is State.FAILED else None, at)
+    _note_problem(
+        db, plan, standing.step, standing.words if standing.state is State.FAILED else None, at
+    )
     if standing.state is not State.TO_DO:
         return None
     ((attempts,),) = db.rows(
-        "SELECT count(*) FROM securing_step WHERE securing_id = ? AND step = ?", (plan.id, standing.step.value)
+        "SELECT count(*) FROM securing_step WHERE securing_id = ? AND step = ?",
+        (plan.id, standing.step.value),
     )
     return Due(plan, standing.step, attempts + 1)
 
@@ -104,7 +123,12 @@ def _note_problem(db: UnitOfWork, plan: Plan, step: Step, words: str | None, at:
     db.execute("UPDATE securing SET problem = ? WHERE id = ?", (stored(words), plan.id))
     if words is not None:
         fact = SecuringStopped(
-            charger=plan.charger, at=at, securing=plan.id, profile=plan.profile, step=step.value, words=words
+            charger=plan.charger,
+            at=at,
+            securing=plan.id,
+            profile=plan.profile,
+            step=step.value,
+            words=words,
         )
         db.record(fact)
 
@@ -112,7 +136,8 @@ def _note_problem(db: UnitOfWork, plan: Plan, step: Step, words: str | None, at:
 def tried(db: UnitOfWork, due: Due, command: int, at: str) -> None:
     """Store the command of a step."""
     db.execute(
-        "INSERT INTO securing_step (securing_id, step, command_id, at) SELECT ?, ?, ?, ? WHERE NOT EXISTS"
-        " (SELECT 1 FROM securing_step WHERE securing_id = ? AND command_id = ?)",
+        "INSERT INTO securing_step (securing_id, step, command_id, at) "
+        "SELECT ?, ?, ?, ? "
+        "WHERE NOT EXISTS (SELECT 1 FROM securing_step WHERE securing_id = ? AND command_id = ?)",
         (due.plan.id, due.step.value, command, at, due.plan.id, command),
     )

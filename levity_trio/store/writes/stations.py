@@ -1,4 +1,5 @@
-"""What a person keeps about the site: stations, chargers that are known ahead, and the data of connectors."""
+"""What a person keeps about the site: stations, chargers that are known ahead, and the data of
+connectors."""
 
 from __future__ import annotations
 
@@ -62,7 +63,9 @@ def remove_station(db: UnitOfWork, station: int, at: str) -> None:
     hidden = "UPDATE station SET hidden_at = ?, updated_at = ? WHERE id = ? AND hidden_at IS NULL"
     if not db.changed(hidden, (at, at, station)):
         raise UnknownStation
-    db.execute("UPDATE cp SET station_id = NULL, updated_at = ? WHERE station_id = ?", (at, station))
+    db.execute(
+        "UPDATE cp SET station_id = NULL, updated_at = ? WHERE station_id = ?", (at, station)
+    )
 
 
 # Chargers
@@ -78,15 +81,20 @@ def add_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str, by: st
     known = db.row("SELECT hidden_at FROM cp WHERE id = ?", (charger,))
     if known is None:
         db.execute(
-            "INSERT INTO cp (id, name, station_id, vendor, model, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                "INSERT INTO cp (id, name, station_id, vendor, model, created_at, updated_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)"
+            ),
             (charger, *data, at, at),
         )
     elif known[0] is None:
         raise AlreadyKnown
     else:
         db.execute(
-            "UPDATE cp SET hidden_at = NULL, retired_on = NULL, name = ?, station_id = ?, vendor = coalesce(?, vendor),"
-            " model = coalesce(?, model), updated_at = ? WHERE id = ?",
+            "UPDATE cp "
+            "SET hidden_at = NULL, retired_on = NULL, name = ?, station_id = ?, "
+            "vendor = coalesce(?, vendor), model = coalesce(?, model), updated_at = ? "
+            "WHERE id = ?",
             (*data, at, charger),
         )
         db.record(ChargerShown(charger=charger, at=at))
@@ -94,15 +102,18 @@ def add_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str, by: st
 
 
 def change_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str) -> None:
-    """Replace the name and the station of a charger; vendor and model are replaced if they are given.
+    """Replace the name and the station of a charger; vendor and model are replaced if they are
+    given.
 
     Raises:
         UnknownCharger, UnknownStation: nothing was changed.
     """
     _check_station(db, data.station)
     changed = db.changed(
-        "UPDATE cp SET name = ?, station_id = ?, vendor = coalesce(?, vendor), model = coalesce(?, model),"
-        " updated_at = ? WHERE id = ?",
+        "UPDATE cp "
+        "SET name = ?, station_id = ?, vendor = coalesce(?, vendor), model = coalesce(?, model), "
+        "updated_at = ? "
+        "WHERE id = ?",
         (*data, at, charger),
     )
     if not changed:
@@ -118,8 +129,11 @@ def _check_station(db: UnitOfWork, station: int | None) -> None:
 # Connectors
 
 
-def describe_connector(db: UnitOfWork, charger: str, connector: int, data: ConnectorData, at: str, by: str) -> None:
-    """Store what a person says about a connector, in place of what was said before. Raises UnknownCharger."""
+def describe_connector(
+    db: UnitOfWork, charger: str, connector: int, data: ConnectorData, at: str, by: str
+) -> None:
+    """Store what a person says about a connector, in place of what was said before. Raises
+    UnknownCharger."""
     check_known(db, charger)
     db.execute(
         "INSERT INTO connector_data (cp_id, conn_id, type, phases, max_a, max_w, said_at, said_by)"

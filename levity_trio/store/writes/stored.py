@@ -17,7 +17,8 @@ from levity_trio.store.reads.shapes import COLUMNS, S
 class Stored(Generic[S]):
     """A table whose rows are records: a field is the column of its name, or the one given for it.
 
-    A `bool` is stored as 0 or 1, a list or a dict as JSON. `more` are the values of columns that are no fields.
+    A `bool` is stored as 0 or 1, a list or a dict as JSON. `more` are the values of columns that
+    are no fields.
     """
 
     def __init__(self, table: str, kind: type[S], **columns: str) -> None:
@@ -37,7 +38,10 @@ class Stored(Generic[S]):
 
     def every(self, db: UnitOfWork, rest: str, values: Sequence[object] = ()) -> list[S]:
         """Return the result of SELECT with this rest, which comes after the name of the table."""
-        rows = db.rows(f"SELECT {', '.join(self._columns.values())} FROM {self._table} {rest}", values)  # noqa: S608
+        rows = db.rows(
+            f"SELECT {', '.join(self._columns.values())} FROM {self._table} {rest}",  # noqa: S608
+            values,
+        )
         return [self._kind(**dict(zip(self._columns, row, strict=True))) for row in rows]
 
     def find(self, db: UnitOfWork, which: str, values: Sequence[object]) -> S | None:
@@ -59,15 +63,22 @@ class Stored(Generic[S]):
         names = ", ".join(added)
         return f"INSERT INTO {self._table} ({names}) VALUES ({marks(added)})", tuple(added.values())  # noqa: S608
 
-    def change(self, db: UnitOfWork, row: S, which: str, values: Sequence[object], **more: object) -> int:
+    def change(
+        self, db: UnitOfWork, row: S, which: str, values: Sequence[object], **more: object
+    ) -> int:
         """Write all columns of the rows that WHERE selects anew; return how many these are."""
         return self._update(db, self.values(row) | more, which, values)
 
-    def forget(self, db: UnitOfWork, which: str, values: Sequence[object], **instead: object) -> None:
-        """Empty what is marked as personal in the rows that WHERE selects; `instead` are other values of columns."""
+    def forget(
+        self, db: UnitOfWork, which: str, values: Sequence[object], **instead: object
+    ) -> None:
+        """Empty what is marked as personal in the rows that WHERE selects; `instead` are other
+        values of columns."""
         self._update(db, self._nothing | instead, which, values)
 
-    def _update(self, db: UnitOfWork, new: Mapping[str, object], which: str, values: Sequence[object]) -> int:
+    def _update(
+        self, db: UnitOfWork, new: Mapping[str, object], which: str, values: Sequence[object]
+    ) -> int:
         columns = ", ".join(f"{column} = ?" for column in new)
         sql = f"UPDATE {self._table} SET {columns} WHERE {which}"  # noqa: S608 - our own names
         return db.changed(sql, (*new.values(), *values))

@@ -1,4 +1,5 @@
-"""The tags that operators added, each kept for the time in which it was valid, and those that wait for an operator."""
+"""The tags that operators added, each kept for the time in which it was valid, and those that wait
+for an operator."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.stored import Stored
 
 ASKED_OF_CHARGER: Final = 20
-"""Unknown tags that are listed for each charger; a further one replaces the one that was presented longest ago."""
+"""Unknown tags that are listed for each charger; a further one replaces the one that was presented
+longest ago."""
 
 
 class UnknownTag(Exception):
@@ -48,7 +50,9 @@ class Change(NamedTuple):
     @property
     def word(self) -> str:
         """What it is called in a report."""
-        return "added" if self.before is None else "same" if self.before == self.after else "changed"
+        return (
+            "added" if self.before is None else "same" if self.before == self.after else "changed"
+        )
 
 
 def add(db: UnitOfWork, policy: Policy, data: TagData, at: str, by: str) -> Change:
@@ -62,17 +66,20 @@ def add(db: UnitOfWork, policy: Policy, data: TagData, at: str, by: str) -> Chan
 
 
 def admit(db: UnitOfWork, policy: Policy, id_tag: str, until: str | None, at: str, by: str) -> None:
-    """Add a tag that was given to an account, if nobody added it: whoever gives a card means that it may charge.
+    """Add a tag that was given to an account, if nobody added it: whoever gives a card means that
+    it may charge.
 
-    One that was blocked stays so. Unknown tags that are an outside authorizer's matter stay that, too. A tag that was
-    given for a time before now is not admitted.
+    One that was blocked stays so. Unknown tags that are an outside authorizer's matter stay that,
+    too. A tag that was given for a time before now is not admitted.
     """
     is_over = until is not None and until <= at
     if not is_over and not policy.has_authorizer and find(db, policy.key(id_tag)) is None:
         add(db, policy, TagData(id_tag=id_tag), at, by)
 
 
-def change(db: UnitOfWork, policy: Policy, id_tag: str, fields: Mapping[str, Any], at: str, by: str) -> Change:
+def change(
+    db: UnitOfWork, policy: Policy, id_tag: str, fields: Mapping[str, Any], at: str, by: str
+) -> Change:
     """Change fields of a tag, named as in TagData. Raises UnknownTag."""
     key = policy.key(id_tag)
     before = _known(db, key, id_tag)
@@ -110,7 +117,9 @@ def _known(db: UnitOfWork, key: str, id_tag: str) -> TagData:
     return tag
 
 
-def _put(db: UnitOfWork, key: str, before: TagData | None, after: TagData, at: str, by: str) -> None:
+def _put(
+    db: UnitOfWork, key: str, before: TagData | None, after: TagData, at: str, by: str
+) -> None:
     """End what held until now, if anything, and store what holds from now on."""
     if before is None:
         db.execute("DELETE FROM asked_tag WHERE key = ?", (key,))
@@ -120,7 +129,10 @@ def _put(db: UnitOfWork, key: str, before: TagData | None, after: TagData, at: s
 
 
 def _end(db: UnitOfWork, key: str, at: str, by: str) -> None:
-    db.execute("UPDATE tag SET ended_at = ?, ended_by = ? WHERE key = ? AND ended_at IS NULL", (at, by, key))
+    db.execute(
+        "UPDATE tag SET ended_at = ?, ended_by = ? WHERE key = ? AND ended_at IS NULL",
+        (at, by, key),
+    )
 
 
 def _record(db: UnitOfWork, data: TagData, change: str, at: str, by: str) -> None:
@@ -144,8 +156,9 @@ def _record(db: UnitOfWork, data: TagData, change: str, at: str, by: str) -> Non
 def ask(db: UnitOfWork, origin: Origin, key: str, id_tag: str) -> None:
     """List an unknown tag for an operator to add, among the last ones of its charger."""
     db.execute(
-        "INSERT INTO asked_tag (key, id_tag, cp_id, first_at, last_at, count) VALUES (?1, ?2, ?3, ?4, ?4, 1)"
-        " ON CONFLICT (key) DO UPDATE SET id_tag = ?2, cp_id = ?3, last_at = ?4, count = asked_tag.count + 1",
+        "INSERT INTO asked_tag (key, id_tag, cp_id, first_at, last_at, count) "
+        "VALUES (?1, ?2, ?3, ?4, ?4, 1) ON CONFLICT (key) DO UPDATE "
+        "SET id_tag = ?2, cp_id = ?3, last_at = ?4, count = asked_tag.count + 1",
         (key, id_tag, origin.charger, origin.received_at),
     )
     db.execute(
@@ -172,10 +185,19 @@ class Imported(NamedTuple):
 
 
 def take(
-    db: UnitOfWork, policy: Policy, fields: Sequence[str], rows: Sequence[Sequence[Any]], at: str, by: str
+    db: UnitOfWork,
+    policy: Policy,
+    fields: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    at: str,
+    by: str,
 ) -> Imported:
-    """Import tags: the names of fields of TagData, and their values for each tag. Tags that are the same stay."""
-    known = {policy.key(tag.id_tag): tag for tag in TAG.every(db, "INDEXED BY tag_key WHERE ended_at IS NULL")}
+    """Import tags: the names of fields of TagData, and their values for each tag. Tags that are the
+    same stay."""
+    known = {
+        policy.key(tag.id_tag): tag
+        for tag in TAG.every(db, "INDEXED BY tag_key WHERE ended_at IS NULL")
+    }
     words, is_withdrawn = [], False
     for row in rows:
         given = dict(zip(fields, row, strict=True))
@@ -197,8 +219,14 @@ def take(
 
 def rekey(db: UnitOfWork, policy: Policy) -> None:
     """Store normal forms anew after --tag-strip has changed. Raises TagInUse."""
-    tags = db.rows("SELECT id, key, id_tag FROM tag INDEXED BY tag_key WHERE ended_at IS NULL ORDER BY key")
-    changed = [(policy.key(id_tag), number, id_tag) for number, key, id_tag in tags if policy.key(id_tag) != key]
+    tags = db.rows(
+        "SELECT id, key, id_tag FROM tag INDEXED BY tag_key WHERE ended_at IS NULL ORDER BY key"
+    )
+    changed = [
+        (policy.key(id_tag), number, id_tag)
+        for number, key, id_tag in tags
+        if policy.key(id_tag) != key
+    ]
     for _, number, _ in changed:  # no two may have the same one, not even meanwhile
         db.execute("UPDATE tag SET key = ? WHERE id = ?", (f"\n{number}", number))
     for key, number, id_tag in changed:

@@ -1,7 +1,7 @@
 """Users, their passwords, and the one-time codes with which they log in first.
 
-An operator manages drivers; everybody else is an admin's to manage. Whatever changes what somebody may, or how they
-prove who they are, ends the log-ins that were made before.
+An operator manages drivers; everybody else is an admin's to manage. Whatever changes what somebody
+may, or how they prove who they are, ends the log-ins that were made before.
 """
 
 from __future__ import annotations
@@ -48,14 +48,20 @@ class NewInvitation(NamedTuple):
 
 
 def add(
-    db: UnitOfWork, data: User, password: Stretched | None, invitation: NewInvitation | None, by: Manager
+    db: UnitOfWork,
+    data: User,
+    password: Stretched | None,
+    invitation: NewInvitation | None,
+    by: Manager,
 ) -> tuple[int, int | None]:
     """Add a user; return the ids of the user and of the invitation. Raises Refused, NotAllowed."""
     _check(db, data, by)
     for number, name in db.rows('SELECT id, name FROM "user" WHERE removed_at IS NULL'):
         if name.casefold() == data.name.casefold():
             raise Refused(
-                Code.IN_USE, Told("user {1} has this name; choose another, or remove that one", number), "name"
+                Code.IN_USE,
+                Told("user {1} has this name; choose another, or remove that one", number),
+                "name",
             )
     salt, digest = password or (None, None)
     number = _USER.add(db, data, salt=salt, digest=digest, added_at=by.at, added_by=by.name)
@@ -72,10 +78,13 @@ def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], by: Manager) 
     account = fields.get("account", before.account if role == DRIVER else None)
     _check(db, replace(before, role=role, account=account), by)
     language = fields.get("language", before.language)
-    if before.role == ADMIN and (role != ADMIN or ("password" in fields and fields["password"] is None)):
+    if before.role == ADMIN and (
+        role != ADMIN or ("password" in fields and fields["password"] is None)
+    ):
         _check_not_last(db, number)
     db.execute(
-        'UPDATE "user" SET (role, account_id, language) = (?, ?, ?) WHERE id = ?', (role, account, language, number)
+        'UPDATE "user" SET (role, account_id, language) = (?, ?, ?) WHERE id = ?',
+        (role, account, language, number),
     )
     if (role, account) != (before.role, before.account):
         db.execute("DELETE FROM invitation WHERE user_id = ?", (number,))
@@ -85,9 +94,15 @@ def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], by: Manager) 
 
 
 def change_own_password(
-    db: UnitOfWork, number: int, before: Stretched | None, after: Stretched, kept_login: int, by: Manager
+    db: UnitOfWork,
+    number: int,
+    before: Stretched | None,
+    after: Stretched,
+    kept_login: int,
+    by: Manager,
 ) -> bool:
-    """Change the password of a user who knows the one before; the other log-ins end. Return False if it has changed."""
+    """Change the password of a user who knows the one before; the other log-ins end. Return False
+    if it has changed."""
     row = db.row('SELECT salt, digest FROM "user" WHERE id = ? AND removed_at IS NULL', (number,))
     if row is None or row != (before or (None, None)):
         return False
@@ -97,8 +112,11 @@ def change_own_password(
 
 
 def end_drivers(db: UnitOfWork, account: int, ends_at: str) -> list[tuple[int, str | None]]:
-    """Let the log-ins of an account's drivers end at a time; return until when each lasted, None for ever."""
-    drivers = db.rows('SELECT id, ends_at FROM "user" WHERE account_id = ? AND removed_at IS NULL', (account,))
+    """Let the log-ins of an account's drivers end at a time; return until when each lasted, None
+    for ever."""
+    drivers = db.rows(
+        'SELECT id, ends_at FROM "user" WHERE account_id = ? AND removed_at IS NULL', (account,)
+    )
     for number, _ in drivers:
         set_end(db, number, ends_at)
     return [(number, before) for number, before in drivers]
@@ -117,7 +135,8 @@ def remove(db: UnitOfWork, number: int, by: Manager) -> None:
 
 
 def invite(db: UnitOfWork, number: int, new: NewInvitation, by: Manager) -> int:
-    """Store a one-time code, which replaces the one before; return its id. Raises Refused, NotAllowed."""
+    """Store a one-time code, which replaces the one before; return its id. Raises Refused,
+    NotAllowed."""
     _find(db, number, by)
     return _invite(db, number, new, by)
 
@@ -128,8 +147,11 @@ def note_tries(db: UnitOfWork, invitation: int, tries: int) -> None:
 
 
 def forget_drivers(db: UnitOfWork, account: int, at: str, by: str) -> None:
-    """Remove the drivers of an account; delete their names, and the addresses and browsers of their log-ins."""
-    for number, removed_at in db.rows('SELECT id, removed_at FROM "user" WHERE account_id = ?', (account,)):
+    """Remove the drivers of an account; delete their names, and the addresses and browsers of their
+    log-ins."""
+    for number, removed_at in db.rows(
+        'SELECT id, removed_at FROM "user" WHERE account_id = ?', (account,)
+    ):
         if removed_at is None:
             _remove(db, number, Manager(by, True, at))
         _USER.forget(db, "id = ?", (number,), name=f"user {number}")
@@ -166,30 +188,47 @@ def _check(db: UnitOfWork, data: User, by: Manager) -> None:
 
 def _check_may(role: str, by: Manager) -> None:
     if role != DRIVER and not by.is_admin:
-        raise NotAllowed(Told("only an admin manages users with the role {1}; an operator manages drivers", Told(role)))
+        raise NotAllowed(
+            Told(
+                "only an admin manages users with the role {1}; an operator manages drivers",
+                Told(role),
+            )
+        )
 
 
 def _check_not_last(db: UnitOfWork, number: int) -> None:
     """Refuse to take away the last admin. Raises Refused."""
     others = db.rows(
-        "SELECT 1 FROM \"user\" WHERE role = 'admin' AND removed_at IS NULL AND digest IS NOT NULL AND id <> ?"
-        " UNION ALL SELECT 1 FROM token WHERE role = 'admin' AND revoked_at IS NULL",
+        'SELECT 1 FROM "user" '
+        "WHERE role = 'admin' AND removed_at IS NULL AND digest IS NOT NULL AND id <> ? "
+        "UNION ALL SELECT 1 FROM token "
+        "WHERE role = 'admin' AND revoked_at IS NULL",
         (number,),
     )
     if not others:
         words = Told(
-            "user {1} is the last admin with a password, and there is no admin token; add another one first", number
+            (
+                "user {1} is the last admin with a password, and there is no admin token; add "
+                "another one first"
+            ),
+            number,
         )
         raise Refused(Code.CONFLICT, words)
 
 
 def _set_password(db: UnitOfWork, number: int, password: Stretched | None) -> None:
-    db.execute('UPDATE "user" SET (salt, digest) = (?, ?) WHERE id = ?', (*(password or (None, None)), number))
+    db.execute(
+        'UPDATE "user" SET (salt, digest) = (?, ?) WHERE id = ?',
+        (*(password or (None, None)), number),
+    )
     db.execute("DELETE FROM invitation WHERE user_id = ?", (number,))
 
 
 def _end_logins(db: UnitOfWork, number: int, by: Manager, kept: int | None) -> None:
-    ended = "UPDATE login SET (ended_at, ended_by) = (?, ?) WHERE user_id = ? AND ended_at IS NULL AND id IS NOT ?"
+    ended = (
+        "UPDATE login SET (ended_at, ended_by) = (?, ?) "
+        "WHERE user_id = ? AND ended_at IS NULL AND id IS NOT ?"
+    )
     db.execute(ended, (by.at, by.name, number, kept))
 
 
@@ -197,7 +236,11 @@ def _remove(db: UnitOfWork, number: int, by: Manager) -> None:
     _end_logins(db, number, by, None)
     db.execute("DELETE FROM invitation WHERE user_id = ?", (number,))
     db.execute(
-        'UPDATE "user" SET (salt, digest, removed_at, removed_by) = (NULL, NULL, ?, ?) WHERE id = ?',
+        (
+            'UPDATE "user" '
+            "SET (salt, digest, removed_at, removed_by) = (NULL, NULL, ?, ?) "
+            "WHERE id = ?"
+        ),
         (by.at, by.name, number),
     )
 
@@ -229,8 +272,8 @@ class StoredToken(NamedTuple):
 def create(db: UnitOfWork, new: NewToken) -> int | None:
     """Store a token and return its id; None if a token of this name is in use."""
     users = db.rows(
-        "INSERT INTO token (name, role, salt, digest, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING RETURNING id",
+        "INSERT INTO token (name, role, salt, digest, created_at, created_by) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
         (new.name, new.role, new.salt, new.digest, new.created_at, new.created_by),
     )
     return int(users[0][0]) if users else None
@@ -249,13 +292,16 @@ def note_use(db: UnitOfWork, token: int, at: str) -> None:
 
 def stored(db: UnitOfWork) -> list[StoredToken]:
     """Return all tokens."""
-    found = db.rows("SELECT id, name, role, salt, digest, revoked_at IS NOT NULL, last_used_at FROM token")
+    found = db.rows(
+        "SELECT id, name, role, salt, digest, revoked_at IS NOT NULL, last_used_at FROM token"
+    )
     return [StoredToken(*row) for row in found]
 
 
 @record(kw_only=False)
 class Attempt:
-    """A request that changes something, or that was refused. `body` is JSON text with its secrets masked."""
+    """A request that changes something, or that was refused. `body` is JSON text with its secrets
+    masked."""
 
     at: str
     request: str

@@ -52,8 +52,12 @@ def remove(db: UnitOfWork, number: int, said: Said) -> None:
     """Hide a vehicle, which belongs to nobody from now on. Raises Refused."""
     find(db, number)
     leave(db, Thing(What.VEHICLE, str(number)), Span(said.at), said)
-    db.execute("UPDATE vehicle SET removed_at = ?1, updated_at = ?1 WHERE id = ?2", (said.at, number))
-    db.record(VehicleChanged(charger=None, at=said.at, vehicle=number, change="removed", by=said.by))
+    db.execute(
+        "UPDATE vehicle SET removed_at = ?1, updated_at = ?1 WHERE id = ?2", (said.at, number)
+    )
+    db.record(
+        VehicleChanged(charger=None, at=said.at, vehicle=number, change="removed", by=said.by)
+    )
 
 
 def find(db: UnitOfWork, number: int) -> VehicleData:
@@ -71,7 +75,8 @@ def named(db: UnitOfWork, name: str) -> int | None:
 
 
 def number_of(db: UnitOfWork, name: str) -> int:
-    """Return the number of a vehicle by its name or, if it is a whole number, by that. Raises Refused."""
+    """Return the number of a vehicle by its name or, if it is a whole number, by that. Raises
+    Refused."""
     return accounts.number_of(db, "vehicle", name, "removed_at IS NULL")
 
 

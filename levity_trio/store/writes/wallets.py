@@ -1,9 +1,10 @@
-"""Wallets: the one door through which rows of `ledger` come, the terms of accounts, and what transactions cost prepaid
-ones.
+"""Wallets: the one door through which rows of `ledger` come, the terms of accounts, and what
+transactions cost prepaid ones.
 
 Whether a prepaid account is spent is judged in the write that changes what it has.
 
-A transaction that was priced and has changed since is left alone: its change has a newer revision, so it comes again.
+A transaction that was priced and has changed since is left alone: its change has a newer revision,
+so it comes again.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 
 _SET: Final = (
-    "INSERT INTO wallet (account_id, limit_amount, prepaid_since) VALUES (?, ?, ?) ON CONFLICT (account_id)"
-    " DO UPDATE SET limit_amount = excluded.limit_amount, prepaid_since = excluded.prepaid_since, spent_since ="
-    " CASE WHEN excluded.prepaid_since IS NULL THEN NULL ELSE wallet.spent_since END"
+    "INSERT INTO wallet (account_id, limit_amount, prepaid_since) "
+    "VALUES (?, ?, ?) ON CONFLICT (account_id) DO UPDATE "
+    "SET limit_amount = excluded.limit_amount, prepaid_since = excluded.prepaid_since, "
+    "spent_since = CASE "
+    "WHEN excluded.prepaid_since IS NULL THEN NULL ELSE wallet.spent_since END"
 )
 
 
@@ -41,22 +44,30 @@ class NewTerms(NamedTuple):
 
 
 def set_terms(db: UnitOfWork, account: int, new: NewTerms) -> bool:
-    """Make an account prepaid or postpaid, or change its limit; return whether that was news. Raises Refused."""
+    """Make an account prepaid or postpaid, or change its limit; return whether that was news.
+    Raises Refused."""
     find(db, account)
     if abs(new.limit) > LARGEST:
         raise Refused(Code.INVALID, Told("it is beyond {1} minor units", LARGEST), "limit")
-    before = db.row("SELECT limit_amount, prepaid_since FROM wallet WHERE account_id = ?", (account,)) or (0, None)
+    before = db.row(
+        "SELECT limit_amount, prepaid_since FROM wallet WHERE account_id = ?", (account,)
+    ) or (0, None)
     limit, prepaid_since = before
     since = None if new.terms is Terms.POSTPAID else prepaid_since or new.at
     if (limit, prepaid_since) == (new.limit, since):
         return False
     db.execute(
-        "INSERT INTO wallet_terms (account_id, kind, limit_amount, since, set_by, reason) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            "INSERT INTO wallet_terms (account_id, kind, limit_amount, since, set_by, reason) "
+            "VALUES (?, ?, ?, ?, ?, ?)"
+        ),
         (account, new.terms, new.limit, new.at, new.by, new.reason),
     )
     was_spent = is_spent(db.rows, account)
     db.execute(_SET, (account, new.limit, since))
-    db.record(WalletTermsChanged(charger=None, at=new.at, account=account, terms=new.terms, by=new.by))
+    db.record(
+        WalletTermsChanged(charger=None, at=new.at, account=account, terms=new.terms, by=new.by)
+    )
     if since is None:
         db.execute("DELETE FROM wallet_reservation WHERE account_id = ?", (account,))
         if was_spent:
@@ -66,14 +77,21 @@ def set_terms(db: UnitOfWork, account: int, new: NewTerms) -> bool:
 
 
 def assess(db: UnitOfWork, account: int, at: str) -> None:
-    """Note whether a prepaid account is spent, after what it has or has used changed; both turns are facts."""
-    row = db.row("SELECT spent_since FROM wallet WHERE account_id = ? AND prepaid_since IS NOT NULL", (account,))
+    """Note whether a prepaid account is spent, after what it has or has used changed; both turns
+    are facts."""
+    row = db.row(
+        "SELECT spent_since FROM wallet WHERE account_id = ? AND prepaid_since IS NOT NULL",
+        (account,),
+    )
     if row is None:
         return
     was_spent, is_spent = row[0] is not None, standing_of(db.rows, account).is_spent
     if was_spent == is_spent:
         return
-    db.execute("UPDATE wallet SET spent_since = ? WHERE account_id = ?", (at if is_spent else None, account))
+    db.execute(
+        "UPDATE wallet SET spent_since = ? WHERE account_id = ?",
+        (at if is_spent else None, account),
+    )
     kind = WalletSpent if is_spent else WalletCovered
     db.record(kind(charger=None, at=at, account=account))
 
@@ -83,19 +101,27 @@ ASK_AGAIN: Final = timedelta(hours=1)
 SECONDS: Final = len("2026-03-01T12:00:00")
 """Characters of a time up to its seconds, which are all that chargers tell."""
 _REVISION: Final = "SELECT revision FROM bill_work WHERE tx_id = ?"
-_PREPAID: Final = "SELECT prepaid_since FROM wallet WHERE account_id = ? AND prepaid_since IS NOT NULL"
+_PREPAID: Final = (
+    "SELECT prepaid_since FROM wallet WHERE account_id = ? AND prepaid_since IS NOT NULL"
+)
 _NET: Final = (
-    "SELECT account_id, currency, sum(amount), sum(CASE kind WHEN 'charge' THEN amount ELSE 0 END) FROM ledger"
-    " WHERE tx_id = ? AND kind IN ('charge', 'correction') GROUP BY account_id, currency"
+    "SELECT account_id, currency, sum(amount), sum(CASE kind WHEN 'charge' THEN amount "
+    "ELSE 0 END) "
+    "FROM ledger "
+    "WHERE tx_id = ? AND kind IN ('charge', 'correction') "
+    "GROUP BY account_id, currency"
 )
 _TO_STOP: Final = (
-    "SELECT 1 FROM wallet_reservation JOIN wallet USING (account_id) JOIN tx ON tx.id = tx_id WHERE tx_id = ?1"
-    " AND spent_since IS NOT NULL AND status = 'Active' AND coalesce(stop_asked_at, '') <= ?2"
+    "SELECT 1 FROM wallet_reservation "
+    "JOIN wallet USING (account_id) JOIN tx ON tx.id = tx_id "
+    "WHERE tx_id = ?1 AND spent_since IS NOT NULL AND status = 'Active' "
+    "AND coalesce(stop_asked_at, '') <= ?2"
 )
 
 
 def settle(db: UnitOfWork, found: Iterable[Used], at: str) -> None:
-    """Reserve or charge what transactions cost; what belongs to another account now is given back."""
+    """Reserve or charge what transactions cost; what belongs to another account now is given
+    back."""
     for used in found:
         row = db.row(_REVISION, (used.transaction,))
         if (0 if row is None else row[0]) == used.revision:
@@ -106,7 +132,10 @@ def _settle(db: UnitOfWork, used: Used, at: str) -> None:
     if is_on_closed_statement(db.rows, used.transaction):
         _release(db, used, at)
         return
-    nets = {account: (currency, net, charged) for account, currency, net, charged in db.rows(_NET, (used.transaction,))}
+    nets = {
+        account: (currency, net, charged)
+        for account, currency, net, charged in db.rows(_NET, (used.transaction,))
+    }
     for account, (currency, net, _) in nets.items():
         if account != used.account and net:
             words = f"transaction {used.transaction} belongs to another account now"
@@ -122,12 +151,15 @@ def _settle(db: UnitOfWork, used: Used, at: str) -> None:
 
 
 def _is_prepaid(db: UnitOfWork, used: Used) -> bool:
-    """Whether the account is prepaid, and was when the transaction ended: what ended before is left to a statement."""
+    """Whether the account is prepaid, and was when the transaction ended: what ended before is left
+    to a statement."""
     row = db.row(_PREPAID, (used.account,))
     return row is not None and (used.ended_at is None or used.ended_at >= row[0][:SECONDS])
 
 
-def _charge(db: UnitOfWork, used: Used, account: int, before: tuple[str, int, int] | None, at: str) -> None:
+def _charge(
+    db: UnitOfWork, used: Used, account: int, before: tuple[str, int, int] | None, at: str
+) -> None:
     """Charge an account, once; if that was given back meanwhile, the same again."""
     words = f"transaction {used.transaction}"
     if before is None:
@@ -140,20 +172,25 @@ def _charge(db: UnitOfWork, used: Used, account: int, before: tuple[str, int, in
         enter(db, _entry(used, account, Kind.CORRECTION, charged, currency, words, at))
 
 
-def _entry(one: Used, account: int, kind: Kind, amount: int, currency: str, reason: str, at: str) -> Entry:
+def _entry(
+    one: Used, account: int, kind: Kind, amount: int, currency: str, reason: str, at: str
+) -> Entry:
     return Entry(account, kind, amount, currency, reason, at, BY, transaction=one.transaction)
 
 
 def _reserve(db: UnitOfWork, used: Used, account: int, at: str) -> None:
     """Reserve what a transaction has used; what cannot be priced keeps what was reserved for it."""
-    kept = db.row("SELECT account_id, amount FROM wallet_reservation WHERE tx_id = ?", (used.transaction,))
+    kept = db.row(
+        "SELECT account_id, amount FROM wallet_reservation WHERE tx_id = ?", (used.transaction,)
+    )
     amount = max(0, used.amount) if used.amount is not None else 0 if kept is None else kept[1]
     if kept == (account, amount):
         return
     db.execute(
-        "INSERT INTO wallet_reservation (tx_id, account_id, amount, reserved_at) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (tx_id) DO UPDATE SET (account_id, amount, reserved_at) ="
-        " (excluded.account_id, excluded.amount, excluded.reserved_at)",
+        "INSERT INTO wallet_reservation (tx_id, account_id, amount, reserved_at) "
+        "VALUES (?, ?, ?, ?) ON CONFLICT (tx_id) DO UPDATE "
+        "SET (account_id, amount, reserved_at) = (excluded.account_id, excluded.amount, "
+        "excluded.reserved_at)",
         (used.transaction, account, amount, at),
     )
     for each in {account, account if kept is None else kept[0]}:
@@ -161,30 +198,41 @@ def _reserve(db: UnitOfWork, used: Used, account: int, at: str) -> None:
 
 
 def _release(db: UnitOfWork, used: Used, at: str, *, is_assessed: bool = True) -> None:
-    rows = db.rows("DELETE FROM wallet_reservation WHERE tx_id = ? RETURNING account_id", (used.transaction,))
+    rows = db.rows(
+        "DELETE FROM wallet_reservation WHERE tx_id = ? RETURNING account_id", (used.transaction,)
+    )
     for (account,) in rows:
         if is_assessed or account != used.account:
             assess(db, account, at)
 
 
 def stop(db: UnitOfWork, transaction: int, now: datetime) -> tuple[Message | None, None]:
-    """Decide whether to ask for the stop of a transaction whose account is spent; that is asked again after an hour."""
+    """Decide whether to ask for the stop of a transaction whose account is spent; that is asked
+    again after an hour."""
     if db.row(_TO_STOP, (transaction, stamp(now - ASK_AGAIN))) is None:
         return None, None
-    db.execute("UPDATE wallet_reservation SET stop_asked_at = ? WHERE tx_id = ?", (stamp(now), transaction))
+    db.execute(
+        "UPDATE wallet_reservation SET stop_asked_at = ? WHERE tx_id = ?", (stamp(now), transaction)
+    )
     return Message("RemoteStopTransaction", {"transactionId": transaction}), None
 
 
-_COLUMNS: Final = "account_id, kind, amount, currency, reason, entered_at, entered_by, statement_id, tx_id, service_id"
+_COLUMNS: Final = (
+    "account_id, kind, amount, currency, reason, entered_at, entered_by, statement_id, tx_id, "
+    "service_id"
+)
 _ADD: Final = f"INSERT INTO ledger ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"  # noqa: S608 - ours
 _CREDIT: Final = "SELECT account_id, total, is_carried, number FROM statement WHERE id = ?"
-_PAID_OUT: Final = "SELECT coalesce(sum(amount), 0) FROM ledger WHERE statement_id = ? AND kind = 'refund'"
+_PAID_OUT: Final = (
+    "SELECT coalesce(sum(amount), 0) FROM ledger WHERE statement_id = ? AND kind = 'refund'"
+)
 
 
 class Entry(NamedTuple):
     """What is to be entered. `amount` is in minor units, positive in the account's favour.
 
-    `service_id` is the id that whoever asks gave to this: a second entry with it is the first one again.
+    `service_id` is the id that whoever asks gave to this: a second entry with it is the first one
+    again.
     """
 
     account: int
@@ -228,27 +276,36 @@ def enter(db: UnitOfWork, entry: Entry) -> Entered:
 
 
 def statement_with(db: UnitOfWork, account: int, number: int) -> int:
-    """Return the id of the statement of an account with this number, as it stands on the paper. Raises Refused."""
+    """Return the id of the statement of an account with this number, as it stands on the paper.
+    Raises Refused."""
     row = db.row("SELECT id FROM statement WHERE account_id = ? AND number = ?", (account, number))
     if row is None:
-        raise Refused(Code.NOT_FOUND, Told("household {1} has no statement {2}", account, number), "statement")
+        raise Refused(
+            Code.NOT_FOUND, Told("household {1} has no statement {2}", account, number), "statement"
+        )
     return int(row[0])
 
 
 def enter_statement(db: UnitOfWork, entry: Entry) -> None:
-    """Enter what a closed statement asks for. The closing checked it, and tells of all its statements with one fact."""
+    """Enter what a closed statement asks for. The closing checked it, and tells of all its
+    statements with one fact."""
     db.insert(_ADD, entry)
     assess(db, entry.account, entry.at)
 
 
 def _known(db: UnitOfWork, entry: Entry) -> int | None:
     """Return the entry that this one repeats. Raises Refused if its id was used for another one."""
-    same = "SELECT id, account_id, kind, amount, currency, statement_id FROM ledger WHERE service_id = ?"
+    same = (
+        "SELECT id, account_id, kind, amount, currency, statement_id "
+        "FROM ledger WHERE service_id = ?"
+    )
     row = db.row(same, (entry.service_id,))
     if row is None:
         return None
     if row[1:] != (entry.account, entry.kind, entry.amount, entry.currency, entry.statement):
-        raise Refused(Code.CONFLICT, Told("this id was used for another entry; give a new one"), "id")
+        raise Refused(
+            Code.CONFLICT, Told("this id was used for another entry; give a new one"), "id"
+        )
     return int(row[0])
 
 
@@ -285,20 +342,34 @@ def _check_statement(db: UnitOfWork, entry: Entry) -> None:
 
 
 def _check_credit(db: UnitOfWork, entry: Entry, statement: Row) -> None:
-    """Check that a refund of a carried credit is at most what was not paid out yet. Raises Refused."""
+    """Check that a refund of a carried credit is at most what was not paid out yet. Raises
+    Refused."""
     _, total, is_carried, number = statement
     if number is None or not is_carried or total >= 0:
-        raise Refused(Code.CONFLICT, Told("this statement left no credit that was carried on"), "statement")
+        raise Refused(
+            Code.CONFLICT, Told("this statement left no credit that was carried on"), "statement"
+        )
     ((paid_out,),) = db.rows(_PAID_OUT, (entry.statement,))
     if words := refund_objection(entry.amount, -total + paid_out, CURRENCIES[entry.currency]):
         raise Refused(Code.CONFLICT, words, "amount")
 
 
 def _check_charge(db: UnitOfWork, entry: Entry) -> None:
-    if entry.transaction is None or db.row("SELECT 1 FROM tx WHERE id = ?", (entry.transaction,)) is None:
-        raise Refused(Code.NOT_FOUND, Told("there is no session {1}", str(entry.transaction)), "transaction")
+    if (
+        entry.transaction is None
+        or db.row("SELECT 1 FROM tx WHERE id = ?", (entry.transaction,)) is None
+    ):
+        raise Refused(
+            Code.NOT_FOUND, Told("there is no session {1}", str(entry.transaction)), "transaction"
+        )
     if is_on_closed_statement(db.rows, entry.transaction):
-        raise Refused(Code.CONFLICT, Told("a closed statement has this session already"), "transaction")
+        raise Refused(
+            Code.CONFLICT, Told("a closed statement has this session already"), "transaction"
+        )
     charged = "SELECT 1 FROM ledger WHERE tx_id = ? AND account_id = ? AND kind = 'charge'"
     if db.row(charged, (entry.transaction, entry.account)) is not None:
-        raise Refused(Code.CONFLICT, Told("this household was charged for this session already"), "transaction")
+        raise Refused(
+            Code.CONFLICT,
+            Told("this household was charged for this session already"),
+            "transaction",
+        )

@@ -15,7 +15,8 @@ from levity_trio.told import of_stored, stored
 
 @record(kw_only=False)
 class NewWebhook:
-    """A webhook as it is asked for. `kinds` and `charger` are the facts that it wants, None for all."""
+    """A webhook as it is asked for. `kinds` and `charger` are the facts that it wants, None for
+    all."""
 
     name: str
     url: str
@@ -26,7 +27,8 @@ class NewWebhook:
 
 @record(kw_only=False)
 class StoredWebhook:
-    """A webhook in use, for delivering. `position` is the last fact that was read for it. An unknown secret is None."""
+    """A webhook in use, for delivering. `position` is the last fact that was read for it. An
+    unknown secret is None."""
 
     id: int
     name: str
@@ -41,7 +43,8 @@ class StoredWebhook:
 class Waiting:
     """The facts of one charger that wait behind a failed delivery: those after `position`.
 
-    `charger` is '' for the facts of no charger. `attempts` counts the failed deliveries of the first one.
+    `charger` is '' for the facts of no charger. `attempts` counts the failed deliveries of the
+    first one.
     """
 
     charger: str
@@ -69,9 +72,10 @@ def add(db: UnitOfWork, new: NewWebhook, at: str, by: str, key: SecretKey) -> St
     sealed = key.sealed(new.secret)
     kinds = None if new.kinds is None else json.dumps(new.kinds)
     rows = db.rows(
-        "INSERT INTO webhook (name, url, secret, kinds, cp_id, created_at, created_by, position)"
-        " SELECT ?, ?, ?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0) WHERE true"
-        " ON CONFLICT DO NOTHING RETURNING id, position",
+        "INSERT INTO webhook (name, url, secret, kinds, cp_id, created_at, created_by, position) "
+        "SELECT ?, ?, ?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence "
+        "WHERE name = 'event'), 0) "
+        "WHERE true ON CONFLICT DO NOTHING RETURNING id, position",
         (new.name, new.url, sealed, kinds, new.charger, at, by),
     )
     if not rows:
@@ -80,7 +84,9 @@ def add(db: UnitOfWork, new: NewWebhook, at: str, by: str, key: SecretKey) -> St
     return StoredWebhook(number, new.name, new.url, new.secret, new.kinds, new.charger, position)
 
 
-def _given_again(db: UnitOfWork, new: NewWebhook, key: SecretKey, sealed: str) -> StoredWebhook | None:
+def _given_again(
+    db: UnitOfWork, new: NewWebhook, key: SecretKey, sealed: str
+) -> StoredWebhook | None:
     wanted = new.name, new.url, None, new.kinds, new.charger
     for webhook, _ in in_use(db, key):
         if (webhook.name, webhook.url, webhook.secret, webhook.kinds, webhook.charger) == wanted:
@@ -91,7 +97,11 @@ def _given_again(db: UnitOfWork, new: NewWebhook, key: SecretKey, sealed: str) -
 
 def remove(db: UnitOfWork, webhook: int, at: str, by: str) -> bool:
     """Remove a webhook and what waits for it; return False if there is none in use with this id."""
-    removed = "UPDATE webhook SET removed_at = ?, removed_by = ?, secret = '' WHERE id = ? AND removed_at IS NULL"
+    removed = (
+        "UPDATE webhook "
+        "SET removed_at = ?, removed_by = ?, secret = '' "
+        "WHERE id = ? AND removed_at IS NULL"
+    )
     if not db.changed(removed, (at, by, webhook)):
         return False
     db.execute("DELETE FROM webhook_waiting WHERE webhook_id = ?", (webhook,))
@@ -100,7 +110,9 @@ def remove(db: UnitOfWork, webhook: int, at: str, by: str) -> bool:
 
 def in_use(db: UnitOfWork, key: SecretKey) -> list[tuple[StoredWebhook, list[Waiting]]]:
     """Return the webhooks in use, each with what waits for it."""
-    webhooks = db.rows("SELECT id, name, url, secret, kinds, cp_id, position FROM webhook WHERE removed_at IS NULL")
+    webhooks = db.rows(
+        "SELECT id, name, url, secret, kinds, cp_id, position FROM webhook WHERE removed_at IS NULL"
+    )
     return [(_webhook(row, key), _waiting(db, row[0])) for row in webhooks]
 
 
@@ -113,7 +125,10 @@ def _webhook(row: Sequence[object], key: SecretKey) -> StoredWebhook:
 
 def _waiting(db: UnitOfWork, webhook: int) -> list[Waiting]:
     rows = db.rows(
-        "SELECT cp_id, position, attempts, failing_since, next_at, problem FROM webhook_waiting WHERE webhook_id = ?",
+        (
+            "SELECT cp_id, position, attempts, failing_since, next_at, problem "
+            "FROM webhook_waiting WHERE webhook_id = ?"
+        ),
         (webhook,),
     )
     return [Waiting(*[*row, of_stored(problem)]) for *row, problem in rows]
@@ -121,7 +136,11 @@ def _waiting(db: UnitOfWork, webhook: int) -> list[Waiting]:
 
 def move_on(db: UnitOfWork, webhook: int, position: int, delivered_at: str | None) -> None:
     """Store the last fact that was read, and when one was delivered."""
-    moved = "UPDATE webhook SET position = max(position, ?), delivered_at = coalesce(?, delivered_at) WHERE id = ?"
+    moved = (
+        "UPDATE webhook "
+        "SET position = max(position, ?), delivered_at = coalesce(?, delivered_at) "
+        "WHERE id = ?"
+    )
     db.execute(moved, (position, delivered_at, webhook))
 
 
@@ -131,11 +150,21 @@ def wait(db: UnitOfWork, webhook: int, waiting: Waiting, delivered_at: str | Non
     A webhook that was removed meanwhile has nothing waiting.
     """
     db.execute(
-        "INSERT INTO webhook_waiting (webhook_id, cp_id, position, attempts, failing_since, next_at, problem)"
-        " SELECT id, ?, ?, ?, ?, ?, ? FROM webhook WHERE id = ? AND removed_at IS NULL"
-        " ON CONFLICT (webhook_id, cp_id) DO UPDATE SET position = excluded.position, attempts = excluded.attempts,"
-        " failing_since = excluded.failing_since, next_at = excluded.next_at, problem = excluded.problem",
-        (waiting.charger, waiting.position, waiting.attempts, waiting.failing_since, waiting.next_at)
+        "INSERT INTO webhook_waiting (webhook_id, cp_id, position, attempts, failing_since, "
+        "next_at, problem) "
+        "SELECT id, ?, ?, ?, ?, ?, ? FROM webhook "
+        "WHERE id = ? AND removed_at IS NULL "
+        "ON CONFLICT (webhook_id, cp_id) DO UPDATE "
+        "SET position = excluded.position, attempts = excluded.attempts, "
+        "failing_since = excluded.failing_since, next_at = excluded.next_at, "
+        "problem = excluded.problem",
+        (
+            waiting.charger,
+            waiting.position,
+            waiting.attempts,
+            waiting.failing_since,
+            waiting.next_at,
+        )
         + (stored(waiting.problem), webhook),
     )
     if delivered_at is not None:
@@ -147,7 +176,9 @@ def catch_up(db: UnitOfWork, webhook: int, charger: str) -> None:
     db.execute("DELETE FROM webhook_waiting WHERE webhook_id = ? AND cp_id = ?", (webhook, charger))
 
 
-def give_up(db: UnitOfWork, webhook: StoredWebhook, waiting: Waiting, given_up: GivenUp, at: str) -> None:
+def give_up(
+    db: UnitOfWork, webhook: StoredWebhook, waiting: Waiting, given_up: GivenUp, at: str
+) -> None:
     """Store which facts are not delivered, with a fact about it; `waiting` continues after them."""
     charger = waiting.charger or None
     db.execute(

@@ -1,4 +1,5 @@
-"""Files of accounts, of their tags and spaces, and of vehicles, as CSV: imported whole or not at all, and exported."""
+"""Files of accounts, of their tags and spaces, and of vehicles, as CSV: imported whole or not at
+all, and exported."""
 
 from __future__ import annotations
 
@@ -21,7 +22,14 @@ from levity_trio.store.reads.belongings import Exported, belongings
 from levity_trio.store.writes import account_import as writes
 from levity_trio.store.writes.account_import import ImportRefused, OwnedLine, VehicleLine
 from levity_trio.told import Told
-from levity_trio.web.api.accounts import AccountBody, Exclusive, Reason, VehicleBody, stored_fields, vehicle_fields
+from levity_trio.web.api.accounts import (
+    AccountBody,
+    Exclusive,
+    Reason,
+    VehicleBody,
+    stored_fields,
+    vehicle_fields,
+)
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import UPLOAD, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.lists import CSV, in_file
@@ -102,12 +110,17 @@ def _space(request: Request, cells: Cells) -> OwnedLine:
 
 
 def _vehicle(request: Request, cells: Cells) -> VehicleLine:
-    of_vehicle = {name: cell for name, cell in cells.items() if name in VehicleBody.__struct_fields__}
+    of_vehicle = {
+        name: cell for name, cell in cells.items() if name in VehicleBody.__struct_fields__
+    }
     fields = vehicle_fields(request, converted(of_vehicle, VehicleBody))
-    line = converted({name: cell for name, cell in cells.items() if name not in of_vehicle}, OfVehicle)
+    line = converted(
+        {name: cell for name, cell in cells.items() if name not in of_vehicle}, OfVehicle
+    )
     given = {name.replace("_kwh", "_wh") for name in of_vehicle}
     return VehicleLine(
-        {name: fields[name] for name in fields if name in given}, OwnedLine(line.account, **_period(request, line))
+        {name: fields[name] for name in fields if name in given},
+        OwnedLine(line.account, **_period(request, line)),
     )
 
 
@@ -117,7 +130,9 @@ Line = TypeVar("Line")
 
 
 async def import_lines(
-    request: Upload, sheet: Sheet[Line], write: Callable[[UnitOfWork, Sequence[Line], str, str], list[str]]
+    request: Upload,
+    sheet: Sheet[Line],
+    write: Callable[[UnitOfWork, Sequence[Line], str, str], list[str]],
 ) -> ImportedLines:
     """Import a file; return what became of it. Raises Problem."""
     async with request.api.places.wait():
@@ -125,10 +140,15 @@ async def import_lines(
         try:
             results = await request.write(write, table.rows)
         except ImportRefused as refused:
-            refuse([Fault(table.lines[place], name, words) for place, name, words in refused.faults])
+            refuse(
+                [Fault(table.lines[place], name, words) for place, name, words in refused.faults]
+            )
             raise
     counts = Counter(results)
-    told = [ImportedLine(line=line, result=result) for line, result in zip(table.lines, results, strict=True)]
+    told = [
+        ImportedLine(line=line, result=result)
+        for line, result in zip(table.lines, results, strict=True)
+    ]
     return ImportedLines(
         lines=len(results),
         added=counts[writes.ADDED],
@@ -151,13 +171,17 @@ def _vehicle_cells(row: Vehicle | Exported) -> Values:
     return asdict(row) | {"account": getattr(row, "account_name", None), "battery_kwh": kwh}
 
 
-@ENDPOINTS.post("/api/admin/account-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
+@ENDPOINTS.post(
+    "/api/admin/account-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV)
+)
 async def import_accounts(request: Upload) -> ImportedLines:
     """Import accounts as CSV: all lines of the file, or none and what is wrong with each."""
     today = midnight(request.api.now(), request.zone)
     sheet = Sheet(OF_ACCOUNT, ("name",), MOST_LINES, Told("household"), partial(_account, request))
     done = await import_lines(request, sheet, partial(writes.import_accounts, today=today))
-    await request.api.logins.change(lambda _db: None)  # the drivers' pages may have other languages now
+    await request.api.logins.change(
+        lambda _db: None
+    )  # the drivers' pages may have other languages now
     return done
 
 
@@ -167,11 +191,20 @@ async def export_accounts(request: Request) -> Response:
     return in_file(OF_ACCOUNT, map(asdict, await request.read(stored.all_accounts)))
 
 
-@ENDPOINTS.post("/api/admin/account-tag-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
+@ENDPOINTS.post(
+    "/api/admin/account-tag-import",
+    Role.OPERATOR,
+    *UPLOAD,
+    "too_many_waiting",
+    body=StreamedBody(CSV),
+)
 async def import_tags(request: Upload) -> ImportedLines:
-    """Import the tags of accounts as CSV: all lines of the file, or none and what is wrong with each."""
+    """Import the tags of accounts as CSV: all lines of the file, or none and what is wrong with
+    each."""
     sheet = Sheet(OF_TAG, ("account", "id_tag"), MOST_LINES, Told("card"), partial(_tag, request))
-    return await import_lines(request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy))
+    return await import_lines(
+        request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy)
+    )
 
 
 @ENDPOINTS.get("/api/admin/account-tag-export", Role.OPERATOR, media_type=CSV)
@@ -180,11 +213,22 @@ async def export_tags(request: Request) -> Response:
     return await _belongings(request, What.TAG, OF_TAG)
 
 
-@ENDPOINTS.post("/api/admin/account-space-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
+@ENDPOINTS.post(
+    "/api/admin/account-space-import",
+    Role.OPERATOR,
+    *UPLOAD,
+    "too_many_waiting",
+    body=StreamedBody(CSV),
+)
 async def import_spaces(request: Upload) -> ImportedLines:
-    """Import the spaces of accounts as CSV: all lines of the file, or none and what is wrong with each."""
-    sheet = Sheet(OF_SPACE, ("account", "charger"), MOST_LINES, Told("space"), partial(_space, request))
-    done = await import_lines(request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy))
+    """Import the spaces of accounts as CSV: all lines of the file, or none and what is wrong with
+    each."""
+    sheet = Sheet(
+        OF_SPACE, ("account", "charger"), MOST_LINES, Told("space"), partial(_space, request)
+    )
+    done = await import_lines(
+        request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy)
+    )
     if done.changed:  # other cards may not charge there any longer
         await clear_caches(request)
     return done
@@ -196,9 +240,12 @@ async def export_spaces(request: Request) -> Response:
     return await _belongings(request, What.SPACE, OF_SPACE)
 
 
-@ENDPOINTS.post("/api/admin/vehicle-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
+@ENDPOINTS.post(
+    "/api/admin/vehicle-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV)
+)
 async def import_vehicles(request: Upload) -> ImportedLines:
-    """Import vehicles and whose they are as CSV: all lines of the file, or none and what is wrong with each."""
+    """Import vehicles and whose they are as CSV: all lines of the file, or none and what is wrong
+    with each."""
     sheet = Sheet(OF_VEHICLE, ("name",), MOST_LINES, Told("car"), partial(_vehicle, request))
     return await import_lines(request, sheet, writes.import_vehicles)
 

@@ -1,4 +1,5 @@
-"""Accounts, what belongs to them, and vehicles. All of it is about people, so viewers see none of it."""
+"""Accounts, what belongs to them, and vehicles. All of it is about people, so viewers see none of
+it."""
 
 from __future__ import annotations
 
@@ -51,9 +52,17 @@ else:
     LanguageName = Literal[languages()]
 Language = Annotated[
     LanguageName,
-    Meta(description="Of pages, statements and letters. Without one, pages are in the language of the browser."),
+    Meta(
+        description=(
+            "Of pages, statements and letters. Without one, pages are in the language of the "
+            "browser."
+        )
+    ),
 ]
-Reason = Annotated[Personal[str], Meta(max_length=500, description="Needed to take time before now from an account.")]
+Reason = Annotated[
+    Personal[str],
+    Meta(max_length=500, description="Needed to take time before now from an account."),
+]
 
 
 class AccountBody(Household, Sent):
@@ -84,7 +93,8 @@ class AccountEndBody(Sent):
 
 
 class ThingBody(Sent):
-    """A tag, a charger or one of its connectors, or a vehicle; of a tag, `vehicle` is the one that it names."""
+    """A tag, a charger or one of its connectors, or a vehicle; of a tag, `vehicle` is the one that
+    it names."""
 
     tag: IdTag | None = None
     charger: Annotated[str, Meta(min_length=1, max_length=48)] | None = None
@@ -93,7 +103,12 @@ class ThingBody(Sent):
 
 
 Exclusive = Annotated[
-    bool, Meta(description="For this household only: other cards may not charge at this space. Left out, as it is.")
+    bool,
+    Meta(
+        description=(
+            "For this household only: other cards may not charge at this space. Left out, as it is."
+        )
+    ),
 ]
 
 
@@ -117,10 +132,14 @@ class TakeBody(ThingBody):
 class AccountsQuery(Paged):
     name: Annotated[str, Meta(description="Only with this name.")] | None = None
     search: Annotated[str, Meta(description="A part of the name.")] | None = None
-    open: Annotated[bool, Meta(description="Only those that are open now, or are not.")] | None = None
+    open: Annotated[bool, Meta(description="Only those that are open now, or are not.")] | None = (
+        None
+    )
     sort: (
         Annotated[
-            Literal["name", "-name", "contact", "-contact", "since", "-since", "balance", "-balance"],
+            Literal[
+                "name", "-name", "contact", "-contact", "since", "-since", "balance", "-balance"
+            ],
             Meta(description=OF_SORT),
         ]
         | None
@@ -137,7 +156,8 @@ class AccountWithBelongings(Account):
 
 @contextmanager
 def refusals(fields: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Report what the store refuses. `fields` are those of the request, by their names in the store. Raises Problem."""
+    """Report what the store refuses. `fields` are those of the request, by their names in the
+    store. Raises Problem."""
     try:
         yield
     except Refused as refused:
@@ -148,31 +168,46 @@ def refusals(fields: Mapping[str, str] | None = None) -> Iterator[None]:
 
 
 def stored_fields(request: Request, fields: Values) -> Values:
-    """Return fields as they are stored: times in the database's format, texts trimmed. Raises Problem."""
+    """Return fields as they are stored: times in the database's format, texts trimmed. Raises
+    Problem."""
     zone = request.zone
-    times: Values = {name: local_moment(fields[name], name, zone) for name in ("since", "until") if name in fields}
-    texts = {name: value.strip() or None for name, value in fields.items() if isinstance(value, str)}
+    times: Values = {
+        name: local_moment(fields[name], name, zone)
+        for name in ("since", "until")
+        if name in fields
+    }
+    texts = {
+        name: value.strip() or None for name, value in fields.items() if isinstance(value, str)
+    }
     if "name" in fields and not texts.get("name"):
         raise invalid("name", Told("give a name"))
     return {**fields, **texts, **times}
 
 
 @ENDPOINTS.get(ACCOUNTS, Role.OPERATOR, other_media_types=(CSV,))
-async def list_accounts(request: Asked[AccountsQuery, None]) -> ListPage[Account] | StreamingResponse:
+async def list_accounts(
+    request: Asked[AccountsQuery, None],
+) -> ListPage[Account] | StreamingResponse:
     """List accounts, by their names or a column; CSV too."""
     query = request.query
     if query.format == "csv":
-        return as_csv(request, IN_FILE, partial(stored.accounts, filters=_filters(request.api, query)))
+        return as_csv(
+            request, IN_FILE, partial(stored.accounts, filters=_filters(request.api, query))
+        )
     return await page(request, partial(read_accounts, server=request.api, query=query))
 
 
 def read_accounts(db: Database, server: Server, query: AccountsQuery) -> ListPage[Account]:
     """Return a page of accounts. Raises NoPage."""
-    return stored.accounts(db, _filters(server, query), wanted(query), sort_by(ACCOUNT_COLUMNS, query.sort))
+    return stored.accounts(
+        db, _filters(server, query), wanted(query), sort_by(ACCOUNT_COLUMNS, query.sort)
+    )
 
 
 def _filters(server: Server, query: AccountsQuery) -> AccountFilters:
-    return AccountFilters(now=server.stamp(), name=query.name, search=query.search, is_open=query.open)
+    return AccountFilters(
+        now=server.stamp(), name=query.name, search=query.search, is_open=query.open
+    )
 
 
 @ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=CREATED)
@@ -207,7 +242,9 @@ async def close_account(request: Asked[None, AccountEndBody]) -> AccountWithBelo
 async def _change(request: Request, fields: Values) -> AccountWithBelongings:
     with refusals():
         change = request.api.logins.change if "language" in fields else request.api.writer.run
-        await change(writes.change, request.number(), fields, request.api.stamp(), request.caller.name)
+        await change(
+            writes.change, request.number(), fields, request.api.stamp(), request.caller.name
+        )
     return await _shown(request, request.number())
 
 
@@ -245,10 +282,13 @@ def _ways(*others: str) -> list[Fields]:
     body=StructBody(GiveBody, partial(_ways, "name", "exclusive")),
 )
 async def give(request: Asked[None, GiveBody]) -> AccountWithBelongings:
-    """Make a tag, which then may charge, a space or a vehicle belong to an account, and to no other."""
+    """Make a tag, which then may charge, a space or a vehicle belong to an account, and to no
+    other."""
     body = request.body
     belongs, who, zone = _belongs(request, body), said(request, body.reason), request.zone
-    span = Span(local_moment(body.since, "since", zone) or who.at, local_moment(body.until, "until", zone))
+    span = Span(
+        local_moment(body.since, "since", zone) or who.at, local_moment(body.until, "until", zone)
+    )
     for field in ("name", "exclusive"):
         if getattr(body, field) is not None and body.charger is None:
             raise invalid(field, Told("only a space has this"))
@@ -306,7 +346,9 @@ VEHICLES: Final = "/api/admin/vehicles"
 VEHICLE: Final = f"{VEHICLES}/{{id}}"
 REMOVED: Final = Told("the car was removed")
 
-Battery = Annotated[float, Meta(ge=0.1, le=10_000, description="The capacity of its battery.")] | None
+Battery = (
+    Annotated[float, Meta(ge=0.1, le=10_000, description="The capacity of its battery.")] | None
+)
 
 
 class VehicleBody(Car, Sent):

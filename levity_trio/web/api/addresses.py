@@ -1,4 +1,5 @@
-"""Where chargers and drivers reach us: the addresses to enter in chargers, and the codes to stick on them."""
+"""Where chargers and drivers reach us: the addresses to enter in chargers, and the codes to stick
+on them."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ ENDPOINTS: Final = Endpoints(TAG)
 
 
 class ChargerAddress(msgspec.Struct):
-    """Where chargers connect. Most append their identity to `url` by themselves; others are given both.
+    """Where chargers connect. Most append their identity to `url` by themselves; others are given
+    both.
 
     `is_local` is whether only programs of this machine reach it.
     """
@@ -68,7 +70,8 @@ def _address(scheme: str, host: str, port: int) -> ChargerAddress:
 PLACE: Final = "/d/at"
 """The page of a place, below the address of the drivers' pages."""
 _BILLER: Final = "SELECT name FROM biller ORDER BY id DESC LIMIT 1"
-"""Reads whose name stands on the labels, where somebody said it: drivers know him from their statements."""
+"""Reads whose name stands on the labels, where somebody said it: drivers know him from their
+statements."""
 
 
 class CodesQuery(Sent):
@@ -90,10 +93,17 @@ async def get_codes(request: Asked[CodesQuery, None]) -> Response:
     api, config = request.api, request.api.config
     address = drivers_address(config)
     if address is None:
-        words = Told("no page for drivers is served, to which codes could lead; start the server with the dashboard")
+        words = Told(
+            "no page for drivers is served, to which codes could lead; start the server with the "
+            "dashboard"
+        )
         raise Problem(HTTPStatus.CONFLICT, "not_made", words)
     if is_local(address, config.drivers_url, config.public_url):
-        words = Told("the codes would lead to {1}, which only programs on this machine reach; {2}", address, SAY_WHERE)
+        words = Told(
+            "the codes would lead to {1}, which only programs on this machine reach; {2}",
+            address,
+            SAY_WHERE,
+        )
         raise Problem(HTTPStatus.CONFLICT, "not_made", words)
 
     def read_labels(db: Database) -> Mapping[str, Sequence[Label]]:
@@ -111,16 +121,25 @@ async def get_codes(request: Asked[CodesQuery, None]) -> Response:
         by_charger = await api.reader.run(read_labels)
         counts = {charger: len(labels) for charger, labels in by_charger.items()}
         await api.writer.run(note_labels, own_address(address), counts)
-        return CodeSheet(tuple(label for labels in by_charger.values() for label in labels), language())
+        return CodeSheet(
+            tuple(label for labels in by_charger.values() for label in labels), language()
+        )
 
     return document(api, read, Form(request.query.format), "codes")
 
 
-def _labels(charger: KnownCharger, connectors: list[int], site: str, address: str) -> Iterator[Label]:
+def _labels(
+    charger: KnownCharger, connectors: list[int], site: str, address: str
+) -> Iterator[Label]:
     """Yield the labels of a charger. Where it has one connector, its own code is enough."""
     url, name = f"{address}{PLACE}/{quote(charger.id, safe='')}", charger.name or charger.id
     if len(connectors) <= 1:
         yield Label(site=site, charger=name, connector="", url=url)
         return
     for one in connectors:
-        yield Label(site=site, charger=name, connector=_("Connector %(number)s", number=one), url=f"{url}/{one}")
+        yield Label(
+            site=site,
+            charger=name,
+            connector=_("Connector %(number)s", number=one),
+            url=f"{url}/{one}",
+        )

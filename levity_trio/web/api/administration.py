@@ -24,7 +24,10 @@ ENDPOINTS: Final = Endpoints("access")
 Name = Annotated[
     str,
     whole_text(
-        min_length=1, max_length=64, pattern=r"^\S(.*\S)?$", words=Told("it is empty, or has a space at an end")
+        min_length=1,
+        max_length=64,
+        pattern=r"^\S(.*\S)?$",
+        words=Told("it is empty, or has a space at an end"),
     ),
 ]
 
@@ -80,7 +83,9 @@ async def _create_token(request: Asked[None, NewTokenBody]) -> MadeToken:
     token = await api.writer.run(users.create, new)
     if token is None:
         raise Problem(
-            409, "in_use", Told("a token named {1} is in use; revoke it first, or choose another name", body.name)
+            409,
+            "in_use",
+            Told("a token named {1} is in use; revoke it first, or choose another name", body.name),
         )
     api.tokens.load(await api.writer.run(users.stored))
     return MadeToken(token, body.name, body.role, written(token, made.secret))

@@ -1,4 +1,5 @@
-"""Who bills: name, address, bank account, logo and template, as they stand on statements from now on."""
+"""Who bills: name, address, bank account, logo and template, as they stand on statements from now
+on."""
 
 from __future__ import annotations
 
@@ -21,7 +22,15 @@ from levity_trio.store.writes import biller as writes
 from levity_trio.store.writes.biller import BillerRefused
 from levity_trio.told import Told, joined
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
-from levity_trio.web.api.endpoints import UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
+from levity_trio.web.api.endpoints import (
+    UPLOAD,
+    Asked,
+    Endpoints,
+    Request,
+    Role,
+    Upload,
+    content_of,
+)
 from levity_trio.web.api.problems import Problem, invalid, not_found
 
 TAG: Final = "statements"
@@ -35,13 +44,16 @@ NOSNIFF: Final = {"x-content-type-options": "nosniff", "cache-control": "no-stor
 
 
 class BillerBody(nouns.Biller, Sent):
-    """Who bills. What is left out is empty. An IBAN is checked, and makes the QR code of a payment in EUR."""
+    """Who bills. What is left out is empty. An IBAN is checked, and makes the QR code of a payment
+    in EUR."""
 
 
 @ENDPOINTS.get(BILLER, Role.OPERATOR, "not_found")
 async def get_biller(request: Request) -> BillerRow:
     """Show who bills."""
-    return await request.find(billing.biller, Told("owner yet who bills; say who with levity-trio bill owner set"))
+    return await request.find(
+        billing.biller, Told("owner yet who bills; say who with levity-trio bill owner set")
+    )
 
 
 @ENDPOINTS.put(BILLER, Role.ADMIN, "not_found")
@@ -58,7 +70,9 @@ async def set_biller(request: Asked[None, BillerBody]) -> BillerRow:
     return await get_biller(request)
 
 
-@ENDPOINTS.get(LOGO, Role.OPERATOR, "not_found", media_type="image/png", other_media_types=("image/jpeg",))
+@ENDPOINTS.get(
+    LOGO, Role.OPERATOR, "not_found", media_type="image/png", other_media_types=("image/jpeg",)
+)
 async def get_logo(request: Request) -> Response:
     """Download the logo."""
     biller = await _newest(request)
@@ -116,7 +130,9 @@ async def set_template(request: Upload) -> BillerRow:
         raise invalid("body", Told("save the file as UTF-8")) from None
     except TemplateProblem as problem:
         first, *others = problem.args
-        counted = Told("{2} (and {1} more fault)", len(others), first, many="{2} (and {1} more faults)")
+        counted = Told(
+            "{2} (and {1} more fault)", len(others), first, many="{2} (and {1} more faults)"
+        )
         words = joined(": ", ("body", counted if others else first))
         raise Problem(422, "invalid", words, field="body", faults=problem.args) from None
     await _change(request, {"template": text})

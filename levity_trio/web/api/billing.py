@@ -52,13 +52,21 @@ SALT_BYTES: Final = 32
 TRIES: Final = 3
 """So often a month is computed that changes meanwhile."""
 Minor = Annotated[
-    int, Meta(ge=0, lt=2**53, description="In minor units of the currency.", extra_json_schema=MINOR_UNITS)
+    int,
+    Meta(
+        ge=0, lt=2**53, description="In minor units of the currency.", extra_json_schema=MINOR_UNITS
+    ),
 ]
 Account = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only this one, which moves out.")]
 
 
 MonthName = Annotated[
-    str, whole_text(pattern=MONTH_PATTERN, words=Told("give a month such as 2026-10"), description="Such as 2026-10.")
+    str,
+    whole_text(
+        pattern=MONTH_PATTERN,
+        words=Told("give a month such as 2026-10"),
+        description="Such as 2026-10.",
+    ),
 ]
 
 
@@ -74,7 +82,16 @@ class TermsOfMonth(Sent):
 
 
 SortOfDraft = Literal[
-    "name", "-name", "sessions", "-sessions", "energy", "-energy", "amount", "-amount", "total", "-total"
+    "name",
+    "-name",
+    "sessions",
+    "-sessions",
+    "energy",
+    "-energy",
+    "amount",
+    "-amount",
+    "total",
+    "-total",
 ]
 
 
@@ -83,15 +100,21 @@ class DraftQuery(TermsOfMonth):
 
 
 class MonthClosingBody(TermsOfMonth):
-    """By which terms. With what the preview showed, a month that comes to something else meanwhile is refused."""
+    """By which terms. With what the preview showed, a month that comes to something else meanwhile
+    is refused."""
 
-    statements: Annotated[int, Meta(ge=0, lt=2**31, description="As the preview showed them.")] | None = None
-    charged: Annotated[int, Meta(gt=-(2**53), lt=2**53, description="As the preview showed it.")] | None = None
+    statements: (
+        Annotated[int, Meta(ge=0, lt=2**31, description="As the preview showed them.")] | None
+    ) = None
+    charged: (
+        Annotated[int, Meta(gt=-(2**53), lt=2**53, description="As the preview showed it.")] | None
+    ) = None
 
 
 @record
 class ClosedMonth:
-    """What was closed: the first and the last number of its statements are null if there are none."""
+    """What was closed: the first and the last number of its statements are null if there are
+    none."""
 
     month: str
     account: int | None
@@ -135,7 +158,8 @@ def month_named(text: str) -> Month:
 
 
 async def computed(request: Request, read: Callable[[Database], T]) -> T:
-    """Return what takes seconds to read; one at a time, so that other requests can read meanwhile. Raises Problem."""
+    """Return what takes seconds to read; one at a time, so that other requests can read meanwhile.
+    Raises Problem."""
     with refusals():
         async with request.api.places.wait(), request.api.computing:
             return await request.read(read)
@@ -165,10 +189,13 @@ async def begin(request: Asked[None, BeginBody]) -> stored.Billing:
 
 @ENDPOINTS.get(DRAFT, Role.OPERATOR, *NOT_DRAFTED)
 async def preview(request: Asked[DraftQuery, None]) -> MonthPreview:
-    """Show what the statements of a month would be now, by household or by a column; nothing is stored."""
+    """Show what the statements of a month would be now, by household or by a column; nothing is
+    stored."""
     query = request.query
     month, terms = month_of(request), Terms(rule(request), query.carry_below)
-    read = partial(drafts.preview, month=month, account=query.account, terms=terms, now=request.api.now())
+    read = partial(
+        drafts.preview, month=month, account=query.account, terms=terms, now=request.api.now()
+    )
     found = await computed(request, read)
     if query.sort is not None:
         found.data.sort(key=_KEYS[query.sort.removeprefix("-")], reverse=query.sort.startswith("-"))
@@ -184,7 +211,8 @@ _KEYS: Final[dict[str, Callable[[DraftStatement], Any]]] = {
 
 @ENDPOINTS.post(CLOSING, Role.ADMIN, *REFUSED)
 async def close(request: Asked[None, MonthClosingBody]) -> ClosedMonth:
-    """Close a month: number and seal its statements. It is computed again if something changes meanwhile."""
+    """Close a month: number and seal its statements. It is computed again if something changes
+    meanwhile."""
     body, month = request.body, month_of(request)
     order = Order(
         request.caller.name,
@@ -236,7 +264,8 @@ async def get_first_bill(request: Request) -> FirstBill:
 
 @ENDPOINTS.get(MONTHS, Role.OPERATOR)
 async def list_months(request: Asked[MonthsQuery, None]) -> ListPage[BillMonth]:
-    """List the months since this system bills, the newest first: how far each is, and what it comes to."""
+    """List the months since this system bills, the newest first: how far each is, and what it comes
+    to."""
     return await request.read(partial(read_months, server=request.api, query=request.query))
 
 
@@ -262,13 +291,18 @@ def read_month(db: Database, server: Server, month: Month) -> BillMonth:
 def given_month(month: Month, found: T | None) -> T:
     """Return what was found of a month. Raises Problem."""
     if found is None:
-        raise not_found(Told("bill for {1}: it is before this system began to bill, or has not begun", str(month)))
+        raise not_found(
+            Told(
+                "bill for {1}: it is before this system began to bill, or has not begun", str(month)
+            )
+        )
     return found
 
 
 @ENDPOINTS.get(f"{MONTHS}/{{month}}/missing", Role.OPERATOR, "not_found", "too_many_waiting")
 async def list_missing(request: Request) -> ListPage[MissingPiece]:
-    """List what is missing before a month is closed: what blocks, what comes later, and what its papers would lack.
+    """List what is missing before a month is closed: what blocks, what comes later, and what its
+    papers would lack.
 
     Sessions without a tariff and those of nobody are known of the month to close next.
     """
@@ -280,4 +314,6 @@ async def list_missing(request: Request) -> ListPage[MissingPiece]:
 @ENDPOINTS.get("/api/admin/closings/{month}/held-back", Role.OPERATOR)
 async def list_held_back(request: Request) -> ListPage[HeldBackTransaction]:
     """List the sessions that the closed statements of a month did not ask for, and why."""
-    return whole(await request.read(partial(months.held_back_of_month, month=str(month_of(request)))))
+    return whole(
+        await request.read(partial(months.held_back_of_month, month=str(month_of(request))))
+    )

@@ -45,7 +45,9 @@ IDENTITIES: Final[Schema] = {"type": "array", "items": {"type": "string"}, "minI
 def schemas_of(kinds: Iterable[type], reference: str) -> tuple[Sequence[Schema], Fields]:
     """Return the JSON schemas of types, and the components that they refer to, as msgspec does."""
     found = msgspec.json.encode(msgspec.json.schema_components(kinds, ref_template=reference))
-    return msgspec.json.decode(found.replace(b'\\\\Z"', b'$"'), type=tuple[Sequence[Schema], Fields])
+    return msgspec.json.decode(
+        found.replace(b'\\\\Z"', b'$"'), type=tuple[Sequence[Schema], Fields]
+    )
 
 
 class Body(Protocol):
@@ -67,22 +69,35 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True):
 
     def given(self) -> Values:
         """Return the fields that are given."""
-        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
+        return {
+            name: value
+            for name, value in msgspec.structs.asdict(self).items()
+            if value is not UNSET
+        }
 
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 
 def changes_of(kind: type[msgspec.Struct], *fixed: str) -> Callable[[type[S]], type[S]]:
-    """Decorate the body of a change: it has the fields of `kind` but the fixed ones, and what is left out stays. It
-    declares only those that are of another type."""
+    """Decorate the body of a change: it has the fields of `kind` but the fixed ones, and what is
+    left out stays. It declares only those that are of another type."""
 
     def made(declared: type[S]) -> type[S]:
-        hints, own = get_type_hints(kind, include_extras=True), get_type_hints(declared, include_extras=True)
+        hints, own = (
+            get_type_hints(kind, include_extras=True),
+            get_type_hints(declared, include_extras=True),
+        )
         changed = [name for name in kind.__struct_fields__ if name not in fixed]
         parts = [(name, own.get(name, hints[name] | UnsetType), UNSET) for name in changed]
-        kept = {name: part for name, part in vars(declared).items() if callable(part) or name == "__doc__"}
-        body: Any = msgspec.defstruct(declared.__name__, parts, bases=declared.__bases__, namespace=kept)
+        kept = {
+            name: part
+            for name, part in vars(declared).items()
+            if callable(part) or name == "__doc__"
+        }
+        body: Any = msgspec.defstruct(
+            declared.__name__, parts, bases=declared.__bases__, namespace=kept
+        )
         change: type[S] = body
         return change
 
@@ -92,8 +107,8 @@ def changes_of(kind: type[msgspec.Struct], *fixed: str) -> Callable[[type[S]], t
 class StructBody(Generic[S]):
     """A JSON body that is read into a struct.
 
-    Where a body must fit one of several ways, `ways` returns for each of them the schemas of some fields. It is called
-    when the documentation is asked for.
+    Where a body must fit one of several ways, `ways` returns for each of them the schemas of some
+    fields. It is called when the documentation is asked for.
     """
 
     media_type = "application/json"
@@ -119,19 +134,27 @@ class StructBody(Generic[S]):
 
 
 def _variant(described: Schema, fields: Fields) -> Schema:
-    """Return the schema of a body with these fields instead of their general ones, called after those that it needs.
+    """Return the schema of a body with these fields instead of their general ones, called after
+    those that it needs.
 
     Those that may be left out are false, or an object without required fields.
     """
-    kept = {name: one for name, one in {**described["properties"], **fields}.items() if one is not ABSENT}
-    needed = [name for name, schema in fields.items() if name in kept and not _may_be_left_out(schema)]
+    kept = {
+        name: one
+        for name, one in {**described["properties"], **fields}.items()
+        if one is not ABSENT
+    }
+    needed = [
+        name for name, schema in fields.items() if name in kept and not _may_be_left_out(schema)
+    ]
     others = [name for name in described.get("required", ()) if name not in fields]
     title = "".join(_word(name, fields[name]) for name in needed) + described["title"]
     return {**described, "title": title, "properties": kept, "required": [*others, *needed]}
 
 
 def _word(name: str, schema: Schema) -> str:
-    """Return what a field adds to the name of a way: its one value, or its name; a payload belongs to its action."""
+    """Return what a field adds to the name of a way: its one value, or its name; a payload belongs
+    to its action."""
     if schema.get("type") == "object":
         return ""
     word = schema["const"] if isinstance(schema.get("const"), str) else name
@@ -144,7 +167,8 @@ def _may_be_left_out(schema: Schema) -> bool:
 
 
 def read_json(raw: bytes) -> Json:
-    """Return a body; an empty one is an object. A number without a fraction is whole (JSON Schema). Raises Problem."""
+    """Return a body; an empty one is an object. A number without a fraction is whole (JSON Schema).
+    Raises Problem."""
     try:
         return _with_whole_numbers(msgspec.json.decode(raw or b"{}"), MAX_DEPTH)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -160,7 +184,11 @@ def _with_whole_numbers(value: Json, levels: int) -> Json:
         raise invalid("body", Told("a number has more than 64 bits; give a smaller one"))
     if isinstance(value, dict):
         return {name: _with_whole_numbers(one, levels - 1) for name, one in value.items()}
-    return [_with_whole_numbers(one, levels - 1) for one in value] if isinstance(value, list) else value
+    return (
+        [_with_whole_numbers(one, levels - 1) for one in value]
+        if isinstance(value, list)
+        else value
+    )
 
 
 @record(kw_only=False)
@@ -179,7 +207,8 @@ class StreamedBody:
 
 
 def read_query(kind: type[msgspec.Struct] | None, parameters: QueryParams) -> Any:
-    """Return the query parameters as a struct. Raises Problem for one that is unknown, repeated or wrong."""
+    """Return the query parameters as a struct. Raises Problem for one that is unknown, repeated or
+    wrong."""
     names = [name for name, _ in parameters.multi_items()]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise invalid(twice, Told("give it once"))
@@ -199,7 +228,8 @@ def asked(kind: type[S], given: Mapping[str, str]) -> S:
     return found
 
 
-# What is wrong with a value. msgspec says what it expected, in types of a program: its messages are read here alone.
+# What is wrong with a value. msgspec says what it expected, in types of a program: its messages are
+# read here alone.
 
 NEEDED: Final = Told("this is needed")
 MOST_CHOICES: Final = 12
@@ -215,24 +245,29 @@ _TYPES: Final[Mapping[str, Told]] = {
     "object": Told("give an object"),
 }
 _MESSAGE: Final = re.compile(
-    r"(?:Expected `(?P<kind>\w+)[^`]*`"
-    r"(?:(?P<length> of length)? (?P<sign>[<>]=?) (?P<bound>\S+)| that's a multiple of (?P<step>\S+)"
-    r"|(?P<pattern> matching regex) .*?|, got .*?)"
-    r"|Object (?:contains unknown|(?P<missing>missing required)) field `(?P<field>[^`]*)`"
-    r"|.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?",
+    r"(?:Expected `(?P<kind>\w+)[^`]*`(?:(?P<length> of length)? (?P<sign>[<>]=?) (?P<bound>\S+)| "
+    r"that's a multiple of (?P<step>\S+)|(?P<pattern> matching regex) .*?|, got .*?)|Object "
+    r"(?:contains unknown|(?P<missing>missing required)) field `(?P<field>[^`]*)`|.*?)(?: - at "
+    r"(?P<key>`key` in )?`\$(?P<path>[^`]*)`)?",
     re.DOTALL,
 )
 _type_of: Final = cache(inspect.type_info)
 
 
 def of_validation(error: msgspec.ValidationError, kind: type) -> Problem:
-    """Return the problem for a value that cannot be used in a request of this kind: which field, and what to give."""
+    """Return the problem for a value that cannot be used in a request of this kind: which field,
+    and what to give."""
     found = _MESSAGE.fullmatch(str(error))
     assert found is not None  # noqa: S101 - its last choice fits every message
     path = found["path"] or ""
     kinds = list(_at(_type_of(kind), path))
     if found["key"]:
-        kinds = [inner for one in kinds if isinstance(one, inspect.DictType) for inner in _unwrapped(one.key_type)]
+        kinds = [
+            inner
+            for one in kinds
+            if isinstance(one, inspect.DictType)
+            for inner in _unwrapped(one.key_type)
+        ]
     place = ".".join(part for part in (path.strip("."), found["field"]) if part)
     return invalid(place or "body", _words(found, kinds))
 
@@ -268,12 +303,18 @@ def _parts(kind: inspect.Type, step: str) -> Iterator[inspect.Type]:
 
 def _words(found: re.Match[str], kinds: list[inspect.Type]) -> Told:
     marks = [one for one in kinds if isinstance(one, inspect.Metadata)]
-    choices = [str(value) for one in kinds if isinstance(one, inspect.LiteralType) for value in one.values]
+    choices = [
+        str(value) for one in kinds if isinstance(one, inspect.LiteralType) for value in one.values
+    ]
     if found["field"] is not None:
         return NEEDED if found["missing"] else Told("this is not asked for here")
     if choices:
         is_short = len(choices) <= MOST_CHOICES
-        return Told("choose one of {1}", ", ".join(choices)) if is_short else Told("choose one of the list")
+        return (
+            Told("choose one of {1}", ", ".join(choices))
+            if is_short
+            else Told("choose one of the list")
+        )
     if found["length"]:
         return _length(found["sign"], int(found["bound"]), is_text=found["kind"] == "str")
     if found["sign"]:

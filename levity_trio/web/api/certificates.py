@@ -1,4 +1,5 @@
-"""Certificates: the authority, those of chargers and their requests; and the way of a charger to a security profile."""
+"""Certificates: the authority, those of chargers and their requests; and the way of a charger to a
+security profile."""
 
 from __future__ import annotations
 
@@ -67,7 +68,8 @@ class Authority(msgspec.Struct):
 
 
 class PagesCertificate(msgspec.Struct):
-    """The root for the pages of this site, which phones may trust, and the certificate of the site by that root."""
+    """The root for the pages of this site, which phones may trust, and the certificate of the site
+    by that root."""
 
     root: OwnCertificate
     site: OwnCertificate
@@ -95,27 +97,42 @@ class RevocationBody(Sent):
 @both(ENDPOINTS, "certificates", "the client certificates, newest first,")
 async def _list(request: Asked[PagedWhose, None]) -> ListPage[Certificate]:
     return await page(
-        request, partial(securing.certificates, charger=await whose(request), wanted=wanted(request.query))
+        request,
+        partial(securing.certificates, charger=await whose(request), wanted=wanted(request.query)),
     )
 
 
 @both(ENDPOINTS, "certificate-requests", "the requests for certificates, newest first,")
 async def _list_requests(request: Asked[PagedWhose, None]) -> ListPage[CertificateRequest]:
-    return await page(request, partial(securing.requests, charger=await whose(request), wanted=wanted(request.query)))
+    return await page(
+        request,
+        partial(securing.requests, charger=await whose(request), wanted=wanted(request.query)),
+    )
 
 
-@ENDPOINTS.post("/api/admin/certificate-requests/{id}/allow", Role.ADMIN, "not_found", "conflict", "invalid")
+@ENDPOINTS.post(
+    "/api/admin/certificate-requests/{id}/allow", Role.ADMIN, "not_found", "conflict", "invalid"
+)
 async def _allow(request: Asked[None, NameBody]) -> CertificateRequest:
     """Let the requests of a charger have the name of a rejected one, without its serial number."""
     api, number = request.api, request.number()
-    rejected = await request.find(partial(securing.request, number=number), Told("certificate request {1}", number))
+    rejected = await request.find(
+        partial(securing.request, number=number), Told("certificate request {1}", number)
+    )
     if rejected.result != "rejected":
         raise conflict(Told("certificate request {1} was not rejected", number))
     try:
         organization, requested = await examine(api.config, rejected.csr)
     except (AuthorityProblem, NoRequest) as problem:
         raise conflict(str(problem)) from None
-    decision = (number, requested, organization, api.stamp(), request.caller.name, request.body.reason)
+    decision = (
+        number,
+        requested,
+        organization,
+        api.stamp(),
+        request.caller.name,
+        request.body.reason,
+    )
     if (words := await api.writer.run(writes.allow_name, *decision)) is not None:
         raise conflict(words)
     return rejected
@@ -125,7 +142,11 @@ async def _allow(request: Asked[None, NameBody]) -> CertificateRequest:
 async def _authority(request: Request) -> Authority:
     """Show the root and the server certificates of this server's authority."""
     folder = certificates_folder(request.api.config.beside)
-    own = await _read(folder, read_own, Told("certificate authority; create one with `levity-trio certificate init`"))
+    own = await _read(
+        folder,
+        read_own,
+        Told("certificate authority; create one with `levity-trio certificate init`"),
+    )
     return Authority(own.organization, _own(own.root), [_own(one) for one in own.server])
 
 
@@ -168,13 +189,19 @@ async def _pages_root(request: Request) -> Response:
     They take it in DER, shown and not kept, and then offer to install it.
     """
     found = await _pages(request)
-    headers = {"content-disposition": f'inline; filename="{ROOT_FILE}"', "x-content-type-options": "nosniff"}
-    return Response(PEM_cert_to_DER_cert(found.root.pem), headers=headers, media_type=CA_CERTIFICATE)
+    headers = {
+        "content-disposition": f'inline; filename="{ROOT_FILE}"',
+        "x-content-type-options": "nosniff",
+    }
+    return Response(
+        PEM_cert_to_DER_cert(found.root.pem), headers=headers, media_type=CA_CERTIFICATE
+    )
 
 
 @ENDPOINTS.post(CERTIFICATES, Role.ADMIN, "not_found", "conflict", "invalid", status=CREATED)
 async def _adopt(request: Asked[None, AdoptedBody]) -> Certificate:
-    """Adopt a certificate of another authority: it opens the door of this charger, and of no other."""
+    """Adopt a certificate of another authority: it opens the door of this charger, and of no
+    other."""
     api, body = request.api, request.body
     if not await api.reader.run(partial(chargers.is_known, identity=body.charger)):
         raise not_found(Told("charger {1}", body.charger))
@@ -192,14 +219,21 @@ async def _adopt(request: Asked[None, AdoptedBody]) -> Certificate:
 async def _revoke(request: Asked[None, RevocationBody]) -> Certificate:
     """Revoke a certificate, and end the connection that it opened."""
     api, number = request.api, request.number()
-    if await api.writer.run(writes.revoke, number, api.stamp(), request.caller.name, request.body.reason) is None:
+    if (
+        await api.writer.run(
+            writes.revoke, number, api.stamp(), request.caller.name, request.body.reason
+        )
+        is None
+    ):
         revoked_at = (await _shown(request, number)).revoked_at
         raise conflict(Told("certificate {1} was revoked at {2}", number, Moment(revoked_at or "")))
     return await _shown(request, number)
 
 
 async def _shown(request: Request, number: int) -> Certificate:
-    return await request.find(partial(securing.certificate, number=number), Told("certificate {1}", number))
+    return await request.find(
+        partial(securing.certificate, number=number), Told("certificate {1}", number)
+    )
 
 
 # Security profiles: which one a charger shall have, and where the way to it stands
@@ -210,10 +244,11 @@ LONGEST_ADDRESS: Final = 500
 
 
 class SecuringBody(Sent):
-    """The security profile that a charger shall have: 1 (password), 2 (TLS and password), 3 (client certificate).
+    """The security profile that a charger shall have: 1 (password), 2 (TLS and password), 3 (client
+    certificate).
 
-    `address` is what the charger's own setting for our address is set to, where that setting is known; left out, it is
-    made of the server certificate and --tls-port.
+    `address` is what the charger's own setting for our address is set to, where that setting is
+    known; left out, it is made of the server certificate and --tls-port.
     """
 
     profile: Annotated[int, Meta(ge=1, le=3)]
@@ -234,30 +269,43 @@ class SecuringBody(Sent):
 async def _list_securing(request: Asked[PagedWhose, None]) -> ListPage[Securing]:
     """List the security profiles that were asked for, newest first, and where each stands."""
     return await page(
-        request, partial(securing.all_securing, charger=await whose(request), wanted=wanted(request.query))
+        request,
+        partial(securing.all_securing, charger=await whose(request), wanted=wanted(request.query)),
     )
 
 
 @ENDPOINTS.post(PROFILE, Role.ADMIN, "not_found", "conflict", "invalid")
 async def _begin(request: Asked[None, SecuringBody]) -> Securing:
-    """Raise a charger's security profile, step by step; the same one renews its password or its keys."""
+    """Raise a charger's security profile, step by step; the same one renews its password or its
+    keys."""
     charger = request.path["id"]
-    known = await request.find(partial(securing.secured, charger=charger), Told("charger {1}", charger))
+    known = await request.find(
+        partial(securing.secured, charger=charger), Told("charger {1}", charger)
+    )
     number = await request.write(plans.begin, await _plan(request, request.body, known))
-    return await request.find(partial(securing.securing, number=number), Told("security profile {1}", number))
+    return await request.find(
+        partial(securing.securing, number=number), Told("security profile {1}", number)
+    )
 
 
 async def _plan(request: Request, body: SecuringBody, known: Secured) -> NewPlan:
     config, charger = request.api.config, request.path["id"]
     folder = certificates_folder(config.beside)
     has_authority = has_root(folder)
-    if (words := _obstacle(config, body.profile, known.profile, has_authority=has_authority)) is not None:
+    if (
+        words := _obstacle(config, body.profile, known.profile, has_authority=has_authority)
+    ) is not None:
         raise conflict(words, field="profile")
     own = await _read(folder, read_own, Told("certificate authority")) if has_authority else None
     names = own.server[0].names if own and own.server else ()
     key = address_key(known.vendor, known.model)
     address = body.address or _address(body.profile, names, config.tls_port, known.target)
-    way = steps(body.profile, known.profile, has_authority=has_authority, has_address_key=bool(key and address))
+    way = steps(
+        body.profile,
+        known.profile,
+        has_authority=has_authority,
+        has_address_key=bool(key and address),
+    )
     is_set = Step.ADDRESS in way
     return NewPlan(
         charger=charger,
@@ -269,22 +317,34 @@ async def _plan(request: Request, body: SecuringBody, known: Secured) -> NewPlan
     )
 
 
-def _obstacle(config: ServerConfig, profile: int, present: int, *, has_authority: bool) -> str | None:
+def _obstacle(
+    config: ServerConfig, profile: int, present: int, *, has_authority: bool
+) -> str | None:
     """Return why a charger cannot get this profile here."""
     if profile < present:
         return Told(
-            "its security profile is {1}; a lower one is not sent to it: set what is required of it instead", present
+            (
+                "its security profile is {1}; a lower one is not sent to it: set what is required "
+                "of it instead"
+            ),
+            present,
         )
     if profile >= WITH_TLS and config.tls_port is None and not config.tls_certs:
         return Told(
-            "this server has no TLS: start it with --tls-port, after `levity-trio certificate server` or --tls-cert"
+            "this server has no TLS: start it with --tls-port, after `levity-trio certificate "
+            "server` or --tls-cert"
         )
     if profile >= WITH_CERTIFICATE and not has_authority:
-        return Told("security profile 3 needs a certificate authority; create one with `levity-trio certificate init`")
+        return Told(
+            "security profile 3 needs a certificate authority; create one with `levity-trio "
+            "certificate init`"
+        )
     return None
 
 
-def _address(profile: int, names: Sequence[str], port: int | None, target: str | None) -> str | None:
+def _address(
+    profile: int, names: Sequence[str], port: int | None, target: str | None
+) -> str | None:
     """Return our address as the charger shall dial it: its path so far, without its identity."""
     if profile < WITH_TLS or not names or not port:
         return None
@@ -296,7 +356,9 @@ def _address(profile: int, names: Sequence[str], port: int | None, target: str |
 async def _show(request: Request) -> Securing:
     """Show where the security profile stands that was last asked for."""
     read = partial(securing.newest_securing, charger=await known_charger(request))
-    return await request.find(read, Told("security profile that was asked for {1}", request.path["id"]))
+    return await request.find(
+        read, Told("security profile that was asked for {1}", request.path["id"])
+    )
 
 
 @ENDPOINTS.delete(PROFILE, Role.ADMIN, "not_found")

@@ -1,4 +1,5 @@
-"""What is known of chargers, of one and of all: boots, statuses, faults, links, uptime, and more."""
+"""What is known of chargers, of one and of all: boots, statuses, faults, links, uptime, and
+more."""
 
 from __future__ import annotations
 
@@ -89,12 +90,15 @@ async def whose(request: Asked[Whose | PagedWhose, None]) -> str | None:
 
 
 def both(endpoints: Endpoints, name: str, words: str, role: Role = Role.VIEWER) -> Callable[[H], H]:
-    """Declare two lists of facts of chargers with one function: that of one charger, and that of all of them."""
+    """Declare two lists of facts of chargers with one function: that of one charger, and that of
+    all of them."""
 
     def declare(handle: H) -> H:
         of_all, of_one = f"List {words} of all chargers.", f"List {words} of a charger."
         endpoints.get(f"{ADMIN}/{name}", role, "invalid", group=TAG, summary=of_all)(handle)
-        return endpoints.get(f"{CHARGER}/{name}", role, "invalid", "not_found", group=TAG, summary=of_one)(handle)
+        return endpoints.get(
+            f"{CHARGER}/{name}", role, "invalid", "not_found", group=TAG, summary=of_one
+        )(handle)
 
     return declare
 
@@ -108,19 +112,27 @@ async def list_boots(request: Asked[PagedWhose, None]) -> ListPage[facts.Boot]:
 @both(ENDPOINTS, "statuses", "the changes of status, newest first,")
 async def list_statuses(request: Asked[StatusesQuery, None]) -> ListPage[facts.StatusReport]:
     charger = await whose(request)
-    return await page(request, lambda db: facts.statuses(db, charger, request.query.connector, wanted(request.query)))
+    return await page(
+        request,
+        lambda db: facts.statuses(db, charger, request.query.connector, wanted(request.query)),
+    )
 
 
 @both(ENDPOINTS, "faults", "the faults and warnings, newest first,")
 async def list_faults(request: Asked[FaultsQuery, None]) -> ListPage[facts.Fault]:
     charger = await whose(request)
-    return await page(request, lambda db: facts.faults(db, charger, wanted(request.query), is_open=request.query.open))
+    return await page(
+        request,
+        lambda db: facts.faults(db, charger, wanted(request.query), is_open=request.query.open),
+    )
 
 
 @both(ENDPOINTS, "set-aside", "the messages set aside", Role.OPERATOR)
 async def list_set_aside(request: Asked[SetAsideQuery, None]) -> ListPage[facts.SetAsideMessage]:
     charger, query = await whose(request), request.query
-    return await page(request, lambda db: facts.set_aside(db, charger, wanted(query), is_waiting=query.waiting))
+    return await page(
+        request, lambda db: facts.set_aside(db, charger, wanted(query), is_waiting=query.waiting)
+    )
 
 
 @both(ENDPOINTS, "links", "the connections, newest first,")
@@ -138,9 +150,14 @@ async def list_uptimes(request: Asked[UptimeQuery, None]) -> ListPage[links.Upti
 
 
 def read_uptimes(
-    db: Database, server: Server, charger: str | None, since: str | None = None, until: str | None = None
+    db: Database,
+    server: Server,
+    charger: str | None,
+    since: str | None = None,
+    until: str | None = None,
 ) -> list[links.Uptime]:
-    """Return how long a charger, or each of them, was connected; by default, in the last 30 days."""
+    """Return how long a charger, or each of them, was connected; by default, in the last 30
+    days."""
     now = server.stamp()
     return links.uptimes(db, charger, since or ago(server, UPTIME_DAYS), min(until or now, now))
 
@@ -165,14 +182,19 @@ async def list_connectors(request: Asked[Whose, None]) -> ListPage[chargers.Conn
 
 @ENDPOINTS.get(f"{CHARGER}/use", Role.VIEWER, "invalid", "not_found")
 async def get_use(request: Asked[UseQuery, None]) -> ChargerUse:
-    """Show a month of a charger: how long cars were in sessions and charged, its faults, and its habits."""
+    """Show a month of a charger: how long cars were in sessions and charged, its faults, and its
+    habits."""
     charger = await known_charger(request)
-    return await request.read(partial(read_use, server=request.api, charger=charger, query=request.query))
+    return await request.read(
+        partial(read_use, server=request.api, charger=charger, query=request.query)
+    )
 
 
 def read_use(db: Database, server: Server, charger: str, query: UseQuery) -> ChargerUse:
     """Return how a charger was used in a month."""
     zone = server.config.time_zone
-    month = Month.parse(query.month) if query.month else Month.of(in_zone(server.now(), zone).date())
+    month = (
+        Month.parse(query.month) if query.month else Month.of(in_zone(server.now(), zone).date())
+    )
     times = stamp(month.since(zone)), stamp(month.until(zone))
     return use_of(db, AskedUse(charger, str(month), *times, server.stamp(), zone))

@@ -45,13 +45,20 @@ Ts = TypeVarTuple("Ts")
 
 Name = Annotated[str, Meta(max_length=200, examples=["Parking space 7"])] | None
 Word = Annotated[str, Meta(max_length=50)] | None
-Station = Annotated[int, Meta(ge=0, le=HIGHEST_ID, description="Its station, a place that groups chargers.")] | None
+Station = (
+    Annotated[
+        int, Meta(ge=0, le=HIGHEST_ID, description="Its station, a place that groups chargers.")
+    ]
+    | None
+)
 
 
 class ChargersQuery(Paged):
     station: Annotated[int, Meta(ge=0, le=HIGHEST_ID)] | None = None
     connected: bool | None = None
-    hidden: Annotated[bool, Meta(description="Those that were retired or forgotten, instead.")] = False
+    hidden: Annotated[bool, Meta(description="Those that were retired or forgotten, instead.")] = (
+        False
+    )
 
 
 class ChargerBody(Sent):
@@ -64,7 +71,8 @@ class ChargerBody(Sent):
 
 
 class NewCharger(Sent):
-    """A charger that is going to connect. Its identity comes first, as it is asked first: so nothing is inherited."""
+    """A charger that is going to connect. Its identity comes first, as it is asked first: so
+    nothing is inherited."""
 
     id: Annotated[
         str,
@@ -82,12 +90,15 @@ class NewCharger(Sent):
     model: Word = None
 
 
-PATTERN: Final = "A pattern of the shell (*, ?, [0-9]). Only those that never charged and were not adopted."
+PATTERN: Final = (
+    "A pattern of the shell (*, ?, [0-9]). Only those that never charged and were not adopted."
+)
 FORCED: Final = "Although a session is open."
 
 
 class ForgetBody(Sent):
-    """Which chargers are forgotten: those named, and the strangers whose identities fit the pattern."""
+    """Which chargers are forgotten: those named, and the strangers whose identities fit the
+    pattern."""
 
     chargers: Annotated[list[str], Meta(max_length=10_000)] = []  # noqa: RUF012 - msgspec copies it
     like: Annotated[str, Meta(description=PATTERN, min_length=1, max_length=100)] | None = None
@@ -96,7 +107,15 @@ class ForgetBody(Sent):
 
 FORGET_WAYS: Final[Sequence[Fields]] = (
     {"chargers": IDENTITIES, "like": ABSENT},
-    {"like": {"type": "string", "description": PATTERN, "minLength": 1, "maxLength": 100, "examples": ["TEST_*"]}},
+    {
+        "like": {
+            "type": "string",
+            "description": PATTERN,
+            "minLength": 1,
+            "maxLength": 100,
+            "examples": ["TEST_*"],
+        }
+    },
 )
 
 
@@ -116,7 +135,10 @@ class ConnectorBody(Sent):
 
     def data(self) -> ConnectorData:
         return ConnectorData(
-            self.type, self.phases, self.max_a, None if self.max_kw is None else round(1000 * self.max_kw)
+            self.type,
+            self.phases,
+            self.max_a,
+            None if self.max_kw is None else round(1000 * self.max_kw),
         )
 
 
@@ -139,7 +161,10 @@ async def list_chargers(request: Asked[ChargersQuery, None]) -> ListPage[Charger
     """List chargers with their connectors, in the order of their identities."""
     query = request.query
     return await page(
-        request, lambda db: stored.chargers(db, query.station, query.connected, wanted(query), is_hidden=query.hidden)
+        request,
+        lambda db: stored.chargers(
+            db, query.station, query.connected, wanted(query), is_hidden=query.hidden
+        ),
     )
 
 
@@ -148,11 +173,15 @@ async def create_charger(request: Asked[None, NewCharger]) -> Charger:
     """Register a charger before it connects, or show one again that was retired or forgotten."""
     body = request.body
     if identity(f"/{quote(body.id)}") != body.id:
-        raise invalid("id", Told("this is the path at which all chargers connect; give an OCPP identity"))
+        raise invalid(
+            "id", Told("this is the path at which all chargers connect; give an OCPP identity")
+        )
     try:
         await request.write(add_charger, body.id, _data(body))
     except AlreadyKnown:
-        raise conflict(Told("there is a charger {1} already; if it waits, adopt it", body.id)) from None
+        raise conflict(
+            Told("there is a charger {1} already; if it waits, adopt it", body.id)
+        ) from None
     except UnknownStation:
         raise _no_station(body) from None
     return await _shown(request, body.id)
@@ -186,7 +215,8 @@ async def retire_charger(request: Request) -> None:
 
 @ENDPOINTS.post(f"{CHARGER}/forget", Role.ADMIN, "not_found", "conflict")
 async def forget_charger(request: Request) -> None:
-    """Forget a wrong identity, a scanner or a trial: it is hidden until it charges again. Its data stays."""
+    """Forget a wrong identity, a scanner or a trial: it is hidden until it charges again. Its data
+    stays."""
     await _hide(request.api, hide, request.path["id"], request.api.stamp())
 
 
@@ -199,12 +229,15 @@ async def forget_charger(request: Request) -> None:
     body=StructBody(ForgetBody, lambda: FORGET_WAYS),
 )
 async def forget_chargers(request: Asked[None, ForgetBody]) -> ForgetReport:
-    """Forget several: those named, and the strangers whose identities fit a pattern. All of them, or none."""
+    """Forget several: those named, and the strangers whose identities fit a pattern. All of them,
+    or none."""
     body = request.body
     if not body.chargers and body.like is None:
         raise invalid("chargers", Told("name chargers, or give a pattern"))
     write = partial(hide_each, is_forced=body.force)
-    return ForgetReport(forgotten=await _hide(request.api, write, body.chargers, body.like, request.api.stamp()))
+    return ForgetReport(
+        forgotten=await _hide(request.api, write, body.chargers, body.like, request.api.stamp())
+    )
 
 
 async def _hide(api: Api, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:
@@ -225,14 +258,20 @@ def _no_station(body: ChargerBody | NewCharger) -> Problem:
 
 
 async def _shown(request: Request, charger: str) -> Charger:
-    return await request.find(partial(stored.charger, identity=charger), Told("charger {1}", charger))
+    return await request.find(
+        partial(stored.charger, identity=charger), Told("charger {1}", charger)
+    )
 
 
 @ENDPOINTS.put(f"{CHARGER}/connectors/{{connector}}", Role.OPERATOR, "not_found")
 async def describe(request: Asked[None, ConnectorBody]) -> Connector:
     """Say what a connector is: type, phases, maximum current and power."""
     charger, connector = request.path["id"], request.path["connector"]
-    if not connector.isdecimal() or len(connector) > len(str(HIGHEST_CONNECTOR)) or int(connector) == 0:
+    if (
+        not connector.isdecimal()
+        or len(connector) > len(str(HIGHEST_CONNECTOR))
+        or int(connector) == 0
+    ):
         raise not_found(Told("connector {1}", connector))
     number = int(connector)
     try:
@@ -250,7 +289,9 @@ async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[Reading
     since, before = moment(query.since, "from"), moment(query.before, "to")
     if not await request.read(partial(stored.is_known, identity=charger)):
         raise not_found(Told("charger {1}", charger))
-    return await page(request, lambda db: of_charger(db, charger, query.connector, since, before, wanted(query)))
+    return await page(
+        request, lambda db: of_charger(db, charger, query.connector, since, before, wanted(query))
+    )
 
 
 @ENDPOINTS.get("/api/charge-points", Role.VIEWER)
@@ -260,4 +301,7 @@ async def list_connected(request: Request) -> list[ConnectedCharger]:
     All of them: the CSMS knows no pages here.
     """
     found = await request.read(stored.connected)
-    return [ConnectedCharger(charge_point_id=name, connected=True, last_seen=seen) for name, seen in found]
+    return [
+        ConnectedCharger(charge_point_id=name, connected=True, last_seen=seen)
+        for name, seen in found
+    ]

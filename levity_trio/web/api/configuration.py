@@ -1,4 +1,5 @@
-"""The configuration of chargers: as it was reported, what changed in it, and readings of the whole."""
+"""The configuration of chargers: as it was reported, what changed in it, and readings of the
+whole."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ LAST_TWO: Final = Wanted(limit=2)
 
 
 class ConfigurationQuery(Whose):
-    at: Annotated[str, Meta(description="As known at this time.", extra_json_schema=FORMATS)] | None = None
+    at: (
+        Annotated[str, Meta(description="As known at this time.", extra_json_schema=FORMATS)] | None
+    ) = None
 
 
 class ChangesQuery(Sent, rename={"since": "from", "until": "to"}):
@@ -68,9 +71,11 @@ class Difference:
 
 
 def seen(request: Request, key: str, value: str | None) -> str | None:
-    """Return the value of a key as the caller may see it: a viewer sees no values of a charger's own keys.
+    """Return the value of a key as the caller may see it: a viewer sees no values of a charger's
+    own keys.
 
-    A secret is masked at every caller, because it may have been stored before its name was known for one.
+    A secret is masked at every caller, because it may have been stored before its name was known
+    for one.
     """
     is_shown = is_standard(key) or request.sees_all
     return value if value is None or (is_shown and not is_secret_key(key)) else MASK
@@ -101,7 +106,12 @@ async def list_changes(request: Asked[ChangesQuery, None]) -> ListPage[Change]:
     if since is None:
         since, until = await _last_two(request, charger)
     changes = await request.read(lambda db: stored.changes(db, charger, since, until))
-    return whole([replace(one, before=_seen(request, one.before), after=_seen(request, one.after)) for one in changes])
+    return whole(
+        [
+            replace(one, before=_seen(request, one.before), after=_seen(request, one.after))
+            for one in changes
+        ]
+    )
 
 
 async def _last_two(request: Request, charger: str) -> tuple[str, str]:
@@ -109,8 +119,9 @@ async def _last_two(request: Request, charger: str) -> tuple[str, str]:
     readings = await request.read(lambda db: stored.readings(db, charger, LAST_TWO).data)
     if len(readings) < LAST_TWO.limit:
         words = Told(
-            "{1} was not read twice yet as a whole, which a GetConfiguration alone is not; read it again (levity-trio"
-            " configuration {2} --read), or give the time since when (--since)",
+            "{1} was not read twice yet as a whole, which a GetConfiguration alone is not; read "
+            "it again (levity-trio configuration {2} --read), or give the time since when "
+            "(--since)",
             *(charger, shlex.quote(charger)),
         )
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", words, field="from")
@@ -132,7 +143,10 @@ async def list_differences(request: Asked[DifferencesQuery, None]) -> ListPage[D
     charger, other = await known_charger(request), request.query.other
     differences = await request.read(lambda db: stored.differences(db, charger, other))
     return whole(
-        [Difference(key=key, one=_seen(request, one), other=_seen(request, theirs)) for key, one, theirs in differences]
+        [
+            Difference(key=key, one=_seen(request, one), other=_seen(request, theirs))
+            for key, one, theirs in differences
+        ]
     )
 
 
@@ -141,7 +155,14 @@ async def list_differences(request: Asked[DifferencesQuery, None]) -> ListPage[D
 
 @ENDPOINTS.post(
     f"{CHARGER}/configuration/read",
-    *(Role.OPERATOR, "not_found", "not_connected", "not_registered", "queue_full", "too_many_waiting"),
+    *(
+        Role.OPERATOR,
+        "not_found",
+        "not_connected",
+        "not_registered",
+        "queue_full",
+        "too_many_waiting",
+    ),
 )
 async def read_all(request: Asked[WaitQuery, None]) -> ConfigurationReading:
     """Read the whole configuration, in parts if the charger does not tell it at once."""
@@ -165,7 +186,8 @@ async def read_all(request: Asked[WaitQuery, None]) -> ConfigurationReading:
 
 
 async def _ask_all(request: Sender, charger: str, reading: Reading) -> list[int]:
-    """Ask for the keys that a reading needs; return the commands. Raises Problem if nothing could be sent."""
+    """Ask for the keys that a reading needs; return the commands. Raises Problem if nothing could
+    be sent."""
     commands: list[int] = []
     while (keys := reading.next_keys()) is not None:
         try:
@@ -180,7 +202,8 @@ async def _ask_all(request: Sender, charger: str, reading: Reading) -> list[int]
 
 
 async def ask_for(request: Sender, charger: str, keys: Sequence[str]) -> int:
-    """Ask a charger for some keys, for all if none are given; return the command. Raises Problem."""
+    """Ask a charger for some keys, for all if none are given; return the command. Raises
+    Problem."""
     payload = {"key": list(keys)} if keys else {}
     return await submit(request, Order(charger, READ, payload, payload))
 
@@ -206,7 +229,8 @@ CHANGED: Final = ("accepted", "reboot required")
 
 @record
 class KeyResult:
-    """What came of one key: the charger's answer, or why nothing was sent. `has` is its value afterwards, as read."""
+    """What came of one key: the charger's answer, or why nothing was sent. `has` is its value
+    afterwards, as read."""
 
     key: str
     result: str
@@ -230,14 +254,18 @@ async def change_key(request: Sender, charger: str, key: KeyResult) -> KeyResult
 
 
 async def read_back(request: Sender, charger: str, results: Sequence[KeyResult]) -> list[KeyResult]:
-    """Ask for the keys that the charger accepted; return the results with the values that it then tells."""
+    """Ask for the keys that the charger accepted; return the results with the values that it then
+    tells."""
     changed = [one.key for one in results if one.command is not None and one.result in CHANGED]
     if not changed:
         return list(results)
     with suppress(Problem):  # it has left; what it has stays as last read
         await read_keys(request, charger, changed)
     now = await request.read(partial(stored.has, charger=charger))
-    return [replace(one, has=now[one.key.casefold()].value) if one.key.casefold() in now else one for one in results]
+    return [
+        replace(one, has=now[one.key.casefold()].value) if one.key.casefold() in now else one
+        for one in results
+    ]
 
 
 async def read_keys(request: Sender, charger: str, keys: Sequence[str]) -> None:

@@ -71,7 +71,11 @@ class Places:
     async def wait(self) -> AsyncIterator[None]:
         """Give the place back while the block waits. Raises Problem if too many wait."""
         if self._waiting >= self._most_waiting:
-            raise busy("too_many_waiting", Told("{1} requests already wait for chargers", self._most_waiting), 5)
+            raise busy(
+                "too_many_waiting",
+                Told("{1} requests already wait for chargers", self._most_waiting),
+                5,
+            )
         self._waiting += 1
         self._at_work.release()
         try:
@@ -83,7 +87,8 @@ class Places:
 
 
 class Refusals:
-    """Decides which refused attempts are recorded: a few a minute of each address. A flood shall not fill the disk."""
+    """Decides which refused attempts are recorded: a few a minute of each address. A flood shall
+    not fill the disk."""
 
     def __init__(self) -> None:
         self._recorded: dict[str, tuple[int, float]] = {}

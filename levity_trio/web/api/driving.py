@@ -1,7 +1,8 @@
-"""What drivers do: see which chargers are free, start, stop their own session, and learn what came of it.
+"""What drivers do: see which chargers are free, start, stop their own session, and learn what came
+of it.
 
-A driver never learns about others: a session, a command or a tag of another household is as one that does not exist,
-and warnings for operators stay theirs.
+A driver never learns about others: a session, a command or a tag of another household is as one
+that does not exist, and warnings for operators stay theirs.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ LONGEST_TAG: Final = 255
 MOST_WANTED_WH: Final = 200_000
 
 
-# What drivers are told: why nothing can be started, and what came of what they asked for. It never tells of others.
+# What drivers are told: why nothing can be started, and what came of what they asked for. It never
+# tells of others.
 AWAY: Final = Told("the charger cannot be reached at present; nothing was sent. Try again later")
 NO_TAG: Final = Told("your household has no card to charge with; ask whoever runs the chargers")
 NOT_YOURS: Final = Told("this place is another household's, which would pay for your session")
@@ -112,8 +114,8 @@ class StartBody(Sent):
 class DriversCommand:
     """A start or a stop that a driver asked for. `words` tell what came of it so far.
 
-    `state` is that of any command, `outcome` what later facts tell. `transaction` is the one that it begins or ends;
-    `ended_at` is when it was settled, null while something may still come of it.
+    `state` is that of any command, `outcome` what later facts tell. `transaction` is the one that
+    it begins or ends; `ended_at` is when it was settled, null while something may still come of it.
     """
 
     id: int
@@ -163,15 +165,24 @@ class Places(NamedTuple):
     keys: list[str]
 
 
-async def _places(request: Request, charger: str | None = None, tag: str | None = None) -> list[PlacesOfCharger]:
-    read = partial(read_places, server=request.api, account=request.caller.account, charger=charger, tag=tag)
+async def _places(
+    request: Request, charger: str | None = None, tag: str | None = None
+) -> list[PlacesOfCharger]:
+    read = partial(
+        read_places, server=request.api, account=request.caller.account, charger=charger, tag=tag
+    )
     return seen_by(request.caller, request.api, await request.read(read))
 
 
 def read_places(
-    db: Database, server: Server, account: int | None, charger: str | None = None, tag: str | None = None
+    db: Database,
+    server: Server,
+    account: int | None,
+    charger: str | None = None,
+    tag: str | None = None,
 ) -> Places:
-    """Return the chargers, or one, for `seen_by`: anybody may look, but not at what is others' only."""
+    """Return the chargers, or one, for `seen_by`: anybody may look, but not at what is others'
+    only."""
     own = Household(account, rule_of(server))
     found = stored.places(db, own, server.now(), tag=tag, charger=charger)
     is_whole = charger is None or server.id_tags.places.are_for_all
@@ -181,7 +192,8 @@ def read_places(
 
 
 def seen_by(caller: Caller, server: Server, places: Places) -> list[PlacesOfCharger]:
-    """Return chargers as somebody sees them: what is for others, and where none of the own tags may charge."""
+    """Return chargers as somebody sees them: what is for others, and where none of the own tags may
+    charge."""
     limits, keys, at = server.id_tags.places, places.keys, server.stamp()
     if limits.are_for_all or (caller.account is None and caller.role is not Role.DRIVER):
         return places.found
@@ -199,11 +211,15 @@ def seen_by(caller: Caller, server: Server, places: Places) -> list[PlacesOfChar
             place = replace(place, state=PlaceState.PRIVATE)
         return _refused(place, reason, elsewhere)
 
-    return [replace(one, connectors=[seen(one.id, place) for place in one.connectors]) for one in places.found]
+    return [
+        replace(one, connectors=[seen(one.id, place) for place in one.connectors])
+        for one in places.found
+    ]
 
 
 def _refusal(tags: Index, keys: Sequence[str], at: str, place: tuple[str, int]) -> Reason | None:
-    """Return why none of these tags may charge at a connector of a charger; None if one may, or if there is none."""
+    """Return why none of these tags may charge at a connector of a charger; None if one may, or if
+    there is none."""
     reasons = [tags.refusal(key, *place, at) for key in keys]
     return reasons[0] if reasons and None not in reasons else None
 
@@ -230,7 +246,13 @@ async def _charger(request: Request, tag: str | None = None) -> PlacesOfCharger:
 
 
 @ENDPOINTS.post(
-    f"{ME}/chargers/{{id}}/start", Role.DRIVER, "not_found", "conflict", "invalid", "queue_full", "too_many_waiting"
+    f"{ME}/chargers/{{id}}/start",
+    Role.DRIVER,
+    "not_found",
+    "conflict",
+    "invalid",
+    "queue_full",
+    "too_many_waiting",
 )
 async def start(request: Asked[None, StartBody]) -> DriversCommand | Answer[DriversCommand]:
     """Start a session with a tag of your household"""
@@ -244,7 +266,9 @@ async def _start(request: Asked[None, StartBody], own: Household) -> int:
     """Send a start, unless it is under way already; return its command. Raises Problem."""
     charger = await _charger(request)
     connector = _connector(request, charger)
-    private = [one for one in charger.connectors if one.id == connector and one.state is PlaceState.PRIVATE]
+    private = [
+        one for one in charger.connectors if one.id == connector and one.state is PlaceState.PRIVATE
+    ]
     if private:
         raise conflict(private[0].why_not or NOT_HERE[Reason.SPACE])
     tag = _tag(request, await tags_of(request))
@@ -263,7 +287,9 @@ async def _start(request: Asked[None, StartBody], own: Household) -> int:
     if place.why_not is not None:
         raise conflict(place.why_not)
     await _check_tag(request, own, tag)
-    pays = partial(stored.would_pay, id_tag=tag.id_tag, place=(charger.id, connector), at=request.api.stamp())
+    pays = partial(
+        stored.would_pay, id_tag=tag.id_tag, place=(charger.id, connector), at=request.api.stamp()
+    )
     if not await request.read(partial(pays, household=own)):
         raise conflict(NOT_YOURS)
     return await _send(request, charger.id, START, payload)
@@ -271,7 +297,9 @@ async def _start(request: Asked[None, StartBody], own: Household) -> int:
 
 async def tags_of(request: Request) -> list[OwnTag]:
     """Return the tags of the household as they are now. Raises Problem."""
-    return await request.read(partial(stored.tags_of, account=account_of(request), at=request.api.stamp()))
+    return await request.read(
+        partial(stored.tags_of, account=account_of(request), at=request.api.stamp())
+    )
 
 
 def _connector(request: Asked[None, StartBody], charger: PlacesOfCharger) -> int:
@@ -302,7 +330,8 @@ def _tag(request: Asked[None, StartBody], tags: list[OwnTag]) -> OwnTag:
 
 
 def why_not(server: Server, tag: OwnTag) -> str | None:
-    """Return why a tag may not charge, None if it may, as far as is known before it is presented."""
+    """Return why a tag may not charge, None if it may, as far as is known before it is
+    presented."""
     tags, at = server.id_tags, server.stamp()
     known = tags.find(tag.key)
     verdict = tags.judge(tag.id_tag, at)
@@ -314,8 +343,8 @@ def why_not(server: Server, tag: OwnTag) -> str | None:
 
 
 async def _same(request: Request, action: str, payload: Payload) -> int | None:
-    """Return the command of the same driver that asks for the same and is under way. Raises Problem for another start
-    at the same connector: what it begins is not an open transaction yet."""
+    """Return the command of the same driver that asks for the same and is under way. Raises Problem
+    for another start at the same connector: what it begins is not an open transaction yet."""
     for command in await _under_way(request, request.path["id"], action):
         if command.asked_by == request.caller.name and command.payload == payload:
             return command.id
@@ -342,7 +371,13 @@ async def _check_tag(request: Request, own: Household, tag: OwnTag) -> None:
 
 
 @ENDPOINTS.post(
-    f"{ME}/transactions/{{id}}/stop", Role.DRIVER, "not_found", "conflict", "invalid", "queue_full", "too_many_waiting"
+    f"{ME}/transactions/{{id}}/stop",
+    Role.DRIVER,
+    "not_found",
+    "conflict",
+    "invalid",
+    "queue_full",
+    "too_many_waiting",
 )
 async def stop(request: Request) -> DriversCommand | Answer[DriversCommand]:
     """Stop an open session of your household"""
@@ -355,13 +390,23 @@ async def stop(request: Request) -> DriversCommand | Answer[DriversCommand]:
 
 
 class DepartureBody(Sent, kw_only=True):
-    """When you leave, and how many kWh you want by then. This counts while your car waits for current."""
+    """When you leave, and how many kWh you want by then. This counts while your car waits for
+    current."""
 
     departure: GivenTime
-    wanted_wh: Annotated[int, Meta(ge=1000, le=MOST_WANTED_WH, extra_json_schema=WATT_HOURS)] | None = None
+    wanted_wh: (
+        Annotated[int, Meta(ge=1000, le=MOST_WANTED_WH, extra_json_schema=WATT_HOURS)] | None
+    ) = None
 
 
-@ENDPOINTS.put(f"{ME}/transactions/{{id}}/departure", Role.DRIVER, "not_found", "conflict", "invalid", status=204)
+@ENDPOINTS.put(
+    f"{ME}/transactions/{{id}}/departure",
+    Role.DRIVER,
+    "not_found",
+    "conflict",
+    "invalid",
+    status=204,
+)
 async def leave(request: Asked[None, DepartureBody]) -> None:
     """Say when you leave, where the owner allows it: your car then waits no longer than it can"""
     own, number, load = household(request), request.number(), request.api.load
@@ -401,7 +446,8 @@ def _open_session(number: int) -> str:
 
 
 async def _send(request: Request, charger: str, action: str, payload: Payload) -> int:
-    """Send what is asked for, as an operator's request does. Raises Problem, in words for drivers."""
+    """Send what is asked for, as an operator's request does. Raises Problem, in words for
+    drivers."""
     sender = Asked(request.api, request.caller, request.path, WaitQuery(), None, request.headers)
     try:
         return (await order(sender, charger, OPERATIONS[action], payload)).command
@@ -453,7 +499,8 @@ def read_command(db: Database, household: Household, asked_by: str, number: int)
 
 
 def words_of(action: str, state: str, outcome: str | None) -> str:
-    """Return what came of a start or a stop so far. An outcome that was seen says more than an answer that was not."""
+    """Return what came of a start or a stop so far. An outcome that was seen says more than an
+    answer that was not."""
     words = {**(_STARTING if action == START else _STOPPING), **_LOST}
     is_told = outcome == State.FULFILLED or (state == "accepted" and outcome in words)
     return words.get(outcome or "" if is_told else state, Told("Nothing is known about it."))

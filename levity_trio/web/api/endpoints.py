@@ -1,4 +1,5 @@
-"""What the API consists of: one declaration for each endpoint, from which its route and OpenAPI are derived."""
+"""What the API consists of: one declaration for each endpoint, from which its route and OpenAPI are
+derived."""
 
 from __future__ import annotations
 
@@ -80,7 +81,12 @@ class Caller:
 def whole_number(path: Mapping[str, str], name: str = "id") -> int:
     """Return a parameter of a path that is a whole number. Raises Problem."""
     text = path[name]
-    if not text.isascii() or not text.isdecimal() or int(text[:DIGITS]) > HIGHEST_ID or len(text) > DIGITS:
+    if (
+        not text.isascii()
+        or not text.isdecimal()
+        or int(text[:DIGITS]) > HIGHEST_ID
+        or len(text) > DIGITS
+    ):
         raise invalid(name, Told("give a whole number"))
     return int(text)
 
@@ -94,7 +100,8 @@ Content_co = TypeVar("Content_co", covariant=True)
 
 @record(kw_only=False)
 class Asked(Generic[Query_co, Body_co]):
-    """A request to an endpoint, checked: path parameters, query and body as the endpoint declares them."""
+    """A request to an endpoint, checked: path parameters, query and body as the endpoint declares
+    them."""
 
     api: Api
     caller: Caller
@@ -114,7 +121,8 @@ class Asked(Generic[Query_co, Body_co]):
         return row
 
     async def write(self, write: Callable[[UnitOfWork, *Ts, str, str], T], *values: *Ts) -> T:
-        """Run a write that ends with the time and with who asks for it; return its result. Raises StoreUnavailable."""
+        """Run a write that ends with the time and with who asks for it; return its result. Raises
+        StoreUnavailable."""
         return await self.api.writer.run(write, *values, self.api.stamp(), self.caller.name)
 
     @property
@@ -147,7 +155,11 @@ async def content_of(request: Upload, most: int) -> bytes:
         async for part in request.body:
             content += part
             if len(content) > most:
-                raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", Told("give at most {1} bytes", most))
+                raise Problem(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    "too_large",
+                    Told("give at most {1} bytes", most),
+                )
     return bytes(content)
 
 
@@ -166,10 +178,11 @@ H = TypeVar("H", bound=Handler)
 
 @record
 class Endpoint:
-    """One endpoint. `answer` is the type of what `handle` returns, None for an empty response (204).
+    """One endpoint. `answer` is the type of what `handle` returns, None for an empty response
+    (204).
 
-    `group` is its group in the documentation, which OpenAPI calls a tag. `handle` may also return an Answer, or a
-    Starlette Response. `problems` are the codes beside those of all endpoints.
+    `group` is its group in the documentation, which OpenAPI calls a tag. `handle` may also return
+    an Answer, or a Starlette Response. `problems` are the codes beside those of all endpoints.
     """
 
     method: str
@@ -189,7 +202,8 @@ class Endpoint:
 
     @property
     def answer_type(self) -> Any:
-        """The type of the answer as it is shown, which is made only now: all of them would take a megabyte."""
+        """The type of the answer as it is shown, which is made only now: all of them would take a
+        megabyte."""
         return shown_type(self.answer)
 
     @property
@@ -199,10 +213,11 @@ class Endpoint:
 
 
 class Declared(TypedDict, total=False):
-    """What a decorator says of an endpoint beside its function: the fields of Endpoint of these names.
+    """What a decorator says of an endpoint beside its function: the fields of Endpoint of these
+    names.
 
-    `body` and `answer` are given where the annotations do not say enough: of a body that fits one of several ways or is
-    read as it arrives, and of what a Response has in it.
+    `body` and `answer` are given where the annotations do not say enough: of a body that fits one
+    of several ways or is read as it arrives, and of what a Response has in it.
     """
 
     group: str
@@ -222,27 +237,37 @@ class Endpoints(list[Endpoint]):
         async def list_stations(request: Asked[Paged, None]) -> Page[Station]:
             \"""List stations, the newest first.\"""
 
-    Query, body and answer are those of the annotations, the summary is the first paragraph of the docstring. After the
-    role come the codes of the problems beside those of all endpoints.
+    Query, body and answer are those of the annotations, the summary is the first paragraph of the
+    docstring. After the role come the codes of the problems beside those of all endpoints.
     """
 
     def __init__(self, group: str) -> None:
         super().__init__()
         self._group = group
 
-    def get(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Callable[[H], H]:
+    def get(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
         return self._declared("GET", path, role, problems, more)
 
-    def post(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Callable[[H], H]:
+    def post(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
         return self._declared("POST", path, role, problems, more)
 
-    def put(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Callable[[H], H]:
+    def put(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
         return self._declared("PUT", path, role, problems, more)
 
-    def patch(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Callable[[H], H]:
+    def patch(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
         return self._declared("PATCH", path, role, problems, more)
 
-    def delete(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Callable[[H], H]:
+    def delete(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
         return self._declared("DELETE", path, role, problems, more)
 
     def _declared(
@@ -250,7 +275,11 @@ class Endpoints(list[Endpoint]):
     ) -> Callable[[H], H]:
         def declare(handle: H) -> H:
             said: Declared = {"group": self._group, **_said_by(handle), **more}
-            self.append(Endpoint(method=method, path=path, role=role, handle=handle, problems=problems, **said))
+            self.append(
+                Endpoint(
+                    method=method, path=path, role=role, handle=handle, problems=problems, **said
+                )
+            )
             return handle
 
         return declare
@@ -262,7 +291,10 @@ def _said_by(handle: Handler) -> Declared:
     returned = hints.pop("return")
     answers = get_args(returned) if get_origin(returned) in (Union, UnionType) else (returned,)
     query, body = next(get_args(hint) for hint in hints.values() if get_origin(hint) is Asked)
-    said: Declared = {"summary": " ".join((handle.__doc__ or "").partition("\n\n")[0].split()), "answer": str}
+    said: Declared = {
+        "summary": " ".join((handle.__doc__ or "").partition("\n\n")[0].split()),
+        "answer": str,
+    }
     for answer in answers:
         if not _is(answer, Response):
             said["answer"] = get_args(answer)[0] if get_origin(answer) is Answer else answer

@@ -1,4 +1,5 @@
-"""The stream of events: every fact as it is committed, and readings as they arrive (server-sent events)."""
+"""The stream of events: every fact as it is committed, and readings as they arrive (server-sent
+events)."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ KINDS: Final = sorted({kind.__name__ for kind in Fact.__subclasses__()})
 
 class EventsQuery(Sent):
     charger: Annotated[str, Meta(description="Only of this charger.")] | None = None
-    kind: Annotated[str, Meta(description="Only of these kinds, separated by commas.")] | None = None
+    kind: Annotated[str, Meta(description="Only of these kinds, separated by commas.")] | None = (
+        None
+    )
 
 
 @ENDPOINTS.get("/api/events", Role.VIEWER, "too_many_streams", media_type="text/event-stream")
@@ -42,7 +45,9 @@ async def _stream(request: Asked[EventsQuery, None]) -> EventStream:
         check_kinds("kind", request.query.kind.split(","), [*KINDS, READING])
     words = Told("all places of event streams are taken (--api-max-streams)")
     full = busy("too_many_streams", words, 10).response()
-    return EventStream(partial(_frames, request, _last_id(request)), request.api.streams, request.caller, full)
+    return EventStream(
+        partial(_frames, request, _last_id(request)), request.api.streams, request.caller, full
+    )
 
 
 def _last_id(request: Request) -> int | None:
@@ -55,22 +60,36 @@ def _last_id(request: Request) -> int | None:
 
 
 def check_kinds(field: str, kinds: Iterable[str], known: Sequence[str]) -> None:
-    """Raise the problem of a field that has a kind which is not known, with the names nearest to it."""
+    """Raise the problem of a field that has a kind which is not known, with the names nearest to
+    it."""
     of_lower = {name.lower(): name for name in known}
     for kind in kinds:
         if kind not in known:
-            nearest = [of_lower[name] for name in get_close_matches(kind.lower(), of_lower, cutoff=CLOSE)]
-            hint = Told("is it {1}?", " or ".join(nearest)) if nearest else Told("see levity-trio help facts")
-            raise invalid(field, Told("{1} is no kind of fact; {2}", kind or Told("an empty text"), hint))
+            nearest = [
+                of_lower[name] for name in get_close_matches(kind.lower(), of_lower, cutoff=CLOSE)
+            ]
+            hint = (
+                Told("is it {1}?", " or ".join(nearest))
+                if nearest
+                else Told("see levity-trio help facts")
+            )
+            raise invalid(
+                field, Told("{1} is no kind of fact; {2}", kind or Told("an empty text"), hint)
+            )
 
 
-async def _frames(request: Asked[EventsQuery, None], last: int | None) -> AsyncGenerator[bytes, None]:
-    """Yield the bytes of the stream until the reader is too slow, its token or log-in ends, or the server stops."""
+async def _frames(
+    request: Asked[EventsQuery, None], last: int | None
+) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of the stream until the reader is too slow, its token or log-in ends, or the
+    server stops."""
     feed = request.api.feed
     joined = await feed.join()
     try:
         yield COMMENT  # so that the head is sent at once
-        async for frame in feed.past(joined.position if last is None else min(last, joined.position), joined.position):
+        async for frame in feed.past(
+            joined.position if last is None else min(last, joined.position), joined.position
+        ):
             if _is_wanted(request.query, frame):
                 yield _bytes(request, frame)
         async for sent in _live(request, joined.frames):
@@ -79,7 +98,9 @@ async def _frames(request: Asked[EventsQuery, None], last: int | None) -> AsyncG
         feed.leave(joined)
 
 
-async def _live(request: Asked[EventsQuery, None], frames: trio.MemoryReceiveChannel[Frame]) -> AsyncIterator[bytes]:
+async def _live(
+    request: Asked[EventsQuery, None], frames: trio.MemoryReceiveChannel[Frame]
+) -> AsyncIterator[bytes]:
     while is_admitted(request.api, request.caller):
         frame = None
         try:

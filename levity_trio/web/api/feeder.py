@@ -1,4 +1,5 @@
-"""The feeder: circuits and meters as the electrician enters them, limits by hand, boosts, and the grid operator."""
+"""The feeder: circuits and meters as the electrician enters them, limits by hand, boosts, and the
+grid operator."""
 
 from __future__ import annotations
 
@@ -30,12 +31,28 @@ from levity_trio.load.document import (
 from levity_trio.load.learned import VOTES
 from levity_trio.load.modbus import MODELS
 from levity_trio.load.replay import VOLTS, PastHouse, Replayed, Stay, course_of, replay, with_more
-from levity_trio.load.tree import LEAST_AMPERES, NAMES, ROTATIONS, Circuit, Phases, Place, Socket, Tree, TreeRefused
+from levity_trio.load.tree import (
+    LEAST_AMPERES,
+    NAMES,
+    ROTATIONS,
+    Circuit,
+    Phases,
+    Place,
+    Socket,
+    Tree,
+    TreeRefused,
+)
 from levity_trio.plugins.base import Load
 from levity_trio.records import record, whole_text
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import load as stored
-from levity_trio.store.reads.load import LearnedFact, LoadMeter, LoadOrder, LoadSiteVersion, LoadWish
+from levity_trio.store.reads.load import (
+    LearnedFact,
+    LoadMeter,
+    LoadOrder,
+    LoadSiteVersion,
+    LoadWish,
+)
 from levity_trio.store.reads.load_past import LoadPast, load_past
 from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.writes import load as writes
@@ -61,8 +78,9 @@ PAGES: Final = {"shelly3em": "/status", "shellypro3em": "/rpc/EM.GetStatus?id=0"
 """Where meters over HTTP show their currents."""
 METERS: Final = (*MODELS, *PAGES)
 FIND_OUT: Final = Told(
-    "cars take all that is not kept for a house, so find out first: read its highest A on the evenings of a week while "
-    "no car charges, or ask your electrician; meters that can be read here: {1}",
+    "cars take all that is not kept for a house, so find out first: read its highest A on the "
+    "evenings of a week while no car charges, or ask your electrician; meters that can be read "
+    "here: {1}",
     ", ".join(METERS),
 )
 MOST_DAYS: Final = timedelta(days=31)
@@ -79,9 +97,9 @@ Why = Annotated[str, Meta(max_length=500)]
 
 
 class FeederBody(Sent):
-    """One feeder with all chargers at it. `house` is what else hangs on it: `none`, the A per phase of its highest
-    evening, or the model of a meter that measures all of it, whose `address` is then needed. `most` is the most A per
-    phase that one charger can draw."""
+    """One feeder with all chargers at it. `house` is what else hangs on it: `none`, the A per phase
+    of its highest evening, or the model of a meter that measures all of it, whose `address` is then
+    needed. `most` is the most A per phase that one charger can draw."""
 
     amperes: Amperes
     house: Annotated[float, Meta(gt=0, le=MOST_AMPERES)] | str
@@ -98,7 +116,8 @@ class SiteBody(Sent):
 
 @record
 class LoadCircuit:
-    """A circuit. `highest_a` is the highest other load of the last seven days, by phase; null if nobody measured it."""
+    """A circuit. `highest_a` is the highest other load of the last seven days, by phase; null if
+    nobody measured it."""
 
     name: str
     amperes: float
@@ -135,7 +154,8 @@ class LoadProblem:
 
 @record
 class LoadOffer:
-    """A site that would not be refused; `without` are the chargers that would not charge while nobody decides."""
+    """A site that would not be refused; `without` are the chargers that would not charge while
+    nobody decides."""
 
     words: str
     toml: str
@@ -146,8 +166,8 @@ class LoadOffer:
 class LoadSiteShown:
     """The site as it holds, or as it would. `toml` is empty where nothing is managed.
 
-    `unknown_costs_a` is how many amperes each phase of the feeder loses at most to one car at a charger whose rotation
-    is unknown.
+    `unknown_costs_a` is how many amperes each phase of the feeder loses at most to one car at a
+    charger whose rotation is unknown.
     """
 
     toml: str
@@ -177,7 +197,10 @@ def _known(now: str, database: Database) -> _Known:
     return _Known(
         version=stored.newest_site(database),
         places=stored.load_places(database),
-        highest={circuit: amperes for circuit, (amperes, _) in stored.highest_other(database, now).items()},
+        highest={
+            circuit: amperes
+            for circuit, (amperes, _) in stored.highest_other(database, now).items()
+        },
         meters=[] if state is None else state.meters,
         learned=stored.learned(database),
     )
@@ -197,7 +220,8 @@ def read_site(db: Database, now: str) -> LoadSiteShown:
 
 @ENDPOINTS.put(SITE, Role.ADMIN, "invalid", "conflict")
 async def set_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
-    """Enter the site, which is checked as a whole; limits that cannot last without this server are refused"""
+    """Enter the site, which is checked as a whole; limits that cannot last without this server are
+    refused"""
     toml = _toml(request.body)
     found = _shown(toml, await request.read(partial(_known, request.api.stamp())))
     if found.problems:
@@ -211,7 +235,8 @@ async def set_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
 
 @ENDPOINTS.post(f"{SITE}/preview", Role.ADMIN, "invalid")
 async def preview_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
-    """Show what a site would be, what is wrong with it and which sites would fit; nothing is stored"""
+    """Show what a site would be, what is wrong with it and which sites would fit; nothing is
+    stored"""
     return _shown(_toml(request.body), await request.read(partial(_known, request.api.stamp())))
 
 
@@ -234,7 +259,8 @@ def _toml(body: SiteBody) -> str:
 
 
 def _meter(feeder: FeederBody) -> Meter:
-    """Return the meter of a house. Raises Problem, which says how to find out what the house draws."""
+    """Return the meter of a house. Raises Problem, which says how to find out what the house
+    draws."""
     model, address = str(feeder.house), feeder.address.removeprefix("http://").strip("/ ")
     if model not in METERS:
         raise invalid("house", FIND_OUT)
@@ -256,10 +282,14 @@ def _shown(toml: str, known: _Known) -> LoadSiteShown:
         except DocumentRefused as refused:
             raise invalid("toml", str(refused)) from None
         except TreeRefused as refused:
-            problems = [LoadProblem(text=one.text, advice=[*one.advice]) for one in refused.problems]
+            problems = [
+                LoadProblem(text=one.text, advice=[*one.advice]) for one in refused.problems
+            ]
     if site is not None and problems:
         offers = [
-            LoadOffer(words=way.words, toml=way.toml, without=[charger for charger, _ in way.without])
+            LoadOffer(
+                words=way.words, toml=way.toml, without=[charger for charger, _ in way.without]
+            )
             for way in ways_out(site, known.places, known.highest)
         ]
     sockets = [] if site is None else every_socket(site, known.places)
@@ -281,7 +311,9 @@ def _shown(toml: str, known: _Known) -> LoadSiteShown:
         learned=[
             one
             for one in known.learned
-            if one.what == "rotation" and one.seen >= VOTES and (one.charger, one.connector) in unknown_places
+            if one.what == "rotation"
+            and one.seen >= VOTES
+            and (one.charger, one.connector) in unknown_places
         ],
     )
 
@@ -303,7 +335,11 @@ class RotationBody(Sent, kw_only=True):
     charger: Charger
     connector: Connector = 1
     rotation: Annotated[
-        str, whole_text(pattern=f"^({'|'.join(ROTATIONS)})$", words=Told("choose one of {1}", ", ".join(ROTATIONS)))
+        str,
+        whole_text(
+            pattern=f"^({'|'.join(ROTATIONS)})$",
+            words=Told("choose one of {1}", ", ".join(ROTATIONS)),
+        ),
     ]
 
 
@@ -355,14 +391,21 @@ class BoostBody(Sent, kw_only=True):
 
 
 class GridBody(Sent):
-    """What the grid operator allows, per phase or for all together; null: no limit. Send it again as the heartbeat."""
+    """What the grid operator allows, per phase or for all together; null: no limit. Send it again
+    as the heartbeat."""
 
-    amperes: Annotated[float, Meta(ge=0, le=MOST_AMPERES, description="On each phase.")] | None = None
-    kilowatts: Annotated[float, Meta(ge=0, le=MOST_AMPERES, description="On all phases together.")] | None = None
+    amperes: Annotated[float, Meta(ge=0, le=MOST_AMPERES, description="On each phase.")] | None = (
+        None
+    )
+    kilowatts: (
+        Annotated[float, Meta(ge=0, le=MOST_AMPERES, description="On all phases together.")] | None
+    ) = None
     source: Annotated[str, Meta(min_length=1, max_length=60)] = "API"
 
 
-@ENDPOINTS.post(f"{LOAD}/meters/{{name}}", Role.OPERATOR, "invalid", "not_found", "conflict", status=204)
+@ENDPOINTS.post(
+    f"{LOAD}/meters/{{name}}", Role.OPERATOR, "invalid", "not_found", "conflict", status=204
+)
 async def push_meter(request: Asked[None, CurrentsBody]) -> None:
     """Tell what a meter of the kind push shows; send it every few seconds"""
     load, name = request.api.load, request.path["name"]
@@ -377,7 +420,10 @@ async def push_meter(request: Asked[None, CurrentsBody]) -> None:
     meters = [meter.name for meter in parse(known.version.toml).meters]
     if name in meters:
         raise conflict(
-            Told("another server of this site has the duty of load management, or it has just begun: try again")
+            Told(
+                "another server of this site has the duty of load management, or it has just "
+                "begun: try again"
+            )
         )
     raise not_found(Told("meter {1}; there are: {2}", name, ", ".join(meters) or Told("none")))
 
@@ -402,7 +448,9 @@ async def boost(request: Asked[None, BoostBody]) -> ListPage[LoadWish]:
     if not body.reason.strip():
         raise invalid("reason", Told("say why this car comes before the others"))
     with refusals():
-        await load.boost((body.charger, body.connector), body.minutes, reason=body.reason, by=request.caller.name)
+        await load.boost(
+            (body.charger, body.connector), body.minutes, reason=body.reason, by=request.caller.name
+        )
     return await list_load_wishes(request)
 
 
@@ -427,10 +475,17 @@ class OrdersQuery(Sent):
 
 
 @ENDPOINTS.get(f"{LOAD}/grid-orders", Role.OPERATOR, other_media_types=(CSV,))
-async def list_grid_orders(request: Asked[OrdersQuery, None]) -> ListPage[LoadOrder] | StreamingResponse:
-    """List the orders of the grid operator in the last two years, and how they were kept; CSV too."""
+async def list_grid_orders(
+    request: Asked[OrdersQuery, None],
+) -> ListPage[LoadOrder] | StreamingResponse:
+    """List the orders of the grid operator in the last two years, and how they were kept; CSV
+    too."""
     read = partial(read_orders, server=request.api)
-    return as_csv(request, OF_ORDER, read) if request.query.format == "csv" else await request.read(read)
+    return (
+        as_csv(request, OF_ORDER, read)
+        if request.query.format == "csv"
+        else await request.read(read)
+    )
 
 
 def read_orders(db: Database, server: Server, wanted: Wanted | None = None) -> ListPage[LoadOrder]:
@@ -442,7 +497,16 @@ def read_orders(db: Database, server: Server, wanted: Wanted | None = None) -> L
 OF_ORDER: Final[Mapping[str, Callable[[LoadOrder], Cell]]] = {
     name: attrgetter(name)
     for name in (
-        *("at", "until", "source", "limits", "amperes", "kilowatts", "held_after_seconds", "highest"),
+        *(
+            "at",
+            "until",
+            "source",
+            "limits",
+            "amperes",
+            "kilowatts",
+            "held_after_seconds",
+            "highest",
+        ),
         *("last_at", "count"),
     )
 }
@@ -452,7 +516,8 @@ OF_ORDER: Final[Mapping[str, Callable[[LoadOrder], Cell]]] = {
 
 
 class WhatIfBody(Sent, kw_only=True):
-    """The past from one day to another, which is not part of it, with another limit of the feeder or more chargers."""
+    """The past from one day to another, which is not part of it, with another limit of the feeder
+    or more chargers."""
 
     since: LocalDay
     until: LocalDay
@@ -471,7 +536,8 @@ class WhatIfShort:
 
 @record
 class WhatIf:
-    """What would have come out. `peak_a` is what house and cars would have drawn at most, by phase."""
+    """What would have come out. `peak_a` is what house and cars would have drawn at most, by
+    phase."""
 
     sessions: int
     wanted_wh: int
@@ -483,11 +549,14 @@ class WhatIf:
 
 @ENDPOINTS.post(f"{LOAD}/what-if", Role.OPERATOR, "invalid", "conflict")
 async def what_if(request: Asked[None, WhatIfBody]) -> WhatIf:
-    """Charge the cars of at most 31 days again, under another limit or with more chargers; nothing is stored"""
+    """Charge the cars of at most 31 days again, under another limit or with more chargers; nothing
+    is stored"""
     body, zone = request.body, request.zone
     since, until = local_day(body.since, "since"), local_day(body.until, "until")
     if not since < until <= since + MOST_DAYS:
-        raise invalid("until", Told("give a day after since, at most {1} days later", MOST_DAYS.days))
+        raise invalid(
+            "until", Told("give a day after since, at most {1} days later", MOST_DAYS.days)
+        )
     known = await request.read(partial(_known, request.api.stamp()))
     if known.version is None:
         raise _unmanaged()
@@ -498,9 +567,19 @@ async def what_if(request: Asked[None, WhatIfBody]) -> WhatIf:
     def compute() -> Replayed:
         places = [*known.places, *((stay.charger, stay.connector) for stay in past.stays)]
         sockets = [replace(socket, safe=0) for socket in every_socket(site, dict.fromkeys(places))]
-        tree, stays = with_more(Tree(site.circuits, sockets), _stays(sockets, past), body.chargers, body.amperes)
-        house = PastHouse({name: found for name, found in past.house.items() if name in tree.circuits})
-        return replay(tree, stays, house, first_come=site.options.first_come, rest=lambda: time.sleep(REST_SECONDS))
+        tree, stays = with_more(
+            Tree(site.circuits, sockets), _stays(sockets, past), body.chargers, body.amperes
+        )
+        house = PastHouse(
+            {name: found for name, found in past.house.items() if name in tree.circuits}
+        )
+        return replay(
+            tree,
+            stays,
+            house,
+            first_come=site.options.first_come,
+            rest=lambda: time.sleep(REST_SECONDS),
+        )
 
     async with request.api.places.work():
         found = await trio.to_thread.run_sync(compute)
@@ -511,13 +590,15 @@ async def what_if(request: Asked[None, WhatIfBody]) -> WhatIf:
         waited_seconds=round(found.waited_seconds),
         peak_a=[round(one, 1) for one in found.peak],
         short=[
-            WhatIfShort(who=one.whose, sessions=one.sessions, missing_wh=round(one.missing_wh)) for one in found.short
+            WhatIfShort(who=one.whose, sessions=one.sessions, missing_wh=round(one.missing_wh))
+            for one in found.short
         ],
     )
 
 
 def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[Stay]:
-    """Return who came. The highest power of a quarter of an hour says on how many lines a car charges, and the most."""
+    """Return who came. The highest power of a quarter of an hour says on how many lines a car
+    charges, and the most."""
     by_place = {socket.place: socket for socket in sockets}
     found = []
     for one in past.stays:
@@ -549,5 +630,8 @@ async def load_of(request: Request) -> Load:
 
 def _unmanaged() -> Problem:
     return conflict(
-        Told("nothing is managed: enter the feeder first, on the page Feeder or with levity-trio load site FILE")
+        Told(
+            "nothing is managed: enter the feeder first, on the page Feeder or with levity-trio "
+            "load site FILE"
+        )
     )

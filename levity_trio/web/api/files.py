@@ -1,6 +1,7 @@
 """Files: what chargers sent, and the firmware that they fetch.
 
-Diagnostics and logs may hold secrets of a charger, so only operators, who can ask for them, may read them.
+Diagnostics and logs may hold secrets of a charger, so only operators, who can ask for them, may
+read them.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ async def get_content(request: Request) -> Response:
     if file.deleted_at is None:
         response = await file_response(request.api.shelf, file.name, called=file.title or file.name)
     if response is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "not_found", Told("the content of file {1} is deleted", file.id))
+        raise Problem(
+            HTTPStatus.NOT_FOUND, "not_found", Told("the content of file {1} is deleted", file.id)
+        )
     return response
 
 
@@ -139,5 +142,7 @@ async def _found(request: Request, number: int) -> StoredFile:
 
 
 def _taken(title: str) -> Problem:
-    words = Told("there is firmware of the name {1}; delete it first, or choose another name", title)
+    words = Told(
+        "there is firmware of the name {1}; delete it first, or choose another name", title
+    )
     return conflict(words)

@@ -47,7 +47,8 @@ CSV: Final = "text/csv"
 
 
 class HistoryQuery(Sent, rename={"since": "from", "before": "to"}):
-    """Periods from the one with the day `from` on, before the day `to` (by default, up to today)."""
+    """Periods from the one with the day `from` on, before the day `to` (by default, up to
+    today)."""
 
     by: Literal["day", "month"] = "day"
     of: Grouping = Grouping.SITE
@@ -71,10 +72,12 @@ class WeekQuery(Sent, rename={"since": "from", "before": "to"}):
 
 @ENDPOINTS.get("/api/history", Role.VIEWER, "invalid", "forbidden", other_media_types=(CSV,))
 async def get_history(request: Asked[HistoryQuery, None]) -> History | Response:
-    """Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most. Costs are those of
-    closed statements, else of today's tariffs and facts."""
+    """Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most.
+    Costs are those of closed statements, else of today's tariffs and facts."""
     query = request.query
-    if (query.of is Grouping.ACCOUNT or query.account is not None or query.costs) and not request.sees_all:
+    if (
+        query.of is Grouping.ACCOUNT or query.account is not None or query.costs
+    ) and not request.sees_all:
         words = Told("history by household, and costs, need a token with the role operator")
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
     history = await request.read(partial(read_history, server=request.api, query=query))
@@ -87,20 +90,47 @@ def read_history(db: Database, server: Server, query: HistoryQuery) -> History:
     periods = _periods(query, today(server.now(), zone), zone)
     found = series(db, wanted, periods)
     history = History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
-    return with_costs(rows_of(db), history, wanted, rule_of(server)) if query.costs and periods else history
+    return (
+        with_costs(rows_of(db), history, wanted, rule_of(server))
+        if query.costs and periods
+        else history
+    )
 
 
 def _rows(history: History) -> Iterator[tuple[str | int | Decimal, ...]]:
     """Yield the rows of a file: a line for each period and series in which somebody charged."""
-    yield ("period", history.of, "name", "kwh", "sessions", "in_doubt", "amount", "unbilled", "currency")
+    yield (
+        "period",
+        history.of,
+        "name",
+        "kwh",
+        "sessions",
+        "in_doubt",
+        "amount",
+        "unbilled",
+        "currency",
+    )
     exponent = CURRENCIES[history.currency].exponent if history.currency else 0
     for place, period in enumerate(history.periods):
         for one in history.series:
             figures, key = one.figures[place], one.charger if one.account is None else one.account
             if figures.sessions:
-                amounts = (_units(amount, exponent) for amount in (figures.amount, figures.unbilled))
-                told = (Decimal(f"{figures.energy_wh / 1000:.3f}"), figures.sessions, figures.doubtful)
-                yield (period.name, _cell(key), _cell(one.name), *told, *amounts, history.currency or "")
+                amounts = (
+                    _units(amount, exponent) for amount in (figures.amount, figures.unbilled)
+                )
+                told = (
+                    Decimal(f"{figures.energy_wh / 1000:.3f}"),
+                    figures.sessions,
+                    figures.doubtful,
+                )
+                yield (
+                    period.name,
+                    _cell(key),
+                    _cell(one.name),
+                    *told,
+                    *amounts,
+                    history.currency or "",
+                )
 
 
 def _cell(value: str | int | None) -> str:
@@ -113,11 +143,14 @@ def _units(amount: int | None, exponent: int) -> str | Decimal:
 
 @ENDPOINTS.get("/api/history/week", Role.VIEWER, "invalid", "forbidden", other_media_types=(CSV,))
 async def get_week(request: Asked[WeekQuery, None]) -> WeekHistory | Response:
-    """Show the energy by the hour of the week, of 400 days at most; without `from`, of four weeks."""
+    """Show the energy by the hour of the week, of 400 days at most; without `from`, of four
+    weeks."""
     query = request.query
     if query.account is not None and not request.sees_all:
         raise Problem(
-            HTTPStatus.FORBIDDEN, "forbidden", Told("history by household needs a token with the role operator")
+            HTTPStatus.FORBIDDEN,
+            "forbidden",
+            Told("history by household needs a token with the role operator"),
         )
     found = await request.read(partial(read_week, server=request.api, query=query))
     return Response(encoded(_hours(found)), media_type=CSV) if query.format == "csv" else found
@@ -126,8 +159,14 @@ async def get_week(request: Asked[WeekQuery, None]) -> WeekHistory | Response:
 def read_week(db: Database, server: Server, query: WeekQuery) -> WeekHistory:
     """Return the energy by the hour of the week. Raises Problem."""
     zone = server.config.time_zone
-    last = today(server.now(), zone) if query.before is None else local_day(query.before, "to") - DAY
-    first = last - timedelta(days=WEEKS_DAYS - 1) if query.since is None else local_day(query.since, "from")
+    last = (
+        today(server.now(), zone) if query.before is None else local_day(query.before, "to") - DAY
+    )
+    first = (
+        last - timedelta(days=WEEKS_DAYS - 1)
+        if query.since is None
+        else local_day(query.since, "from")
+    )
     first = max(first, last - timedelta(days=MOST_DAYS - 1))
     since, before = begins_at(min(first, last), zone), begins_at(last + DAY, zone)
     return hours_of_week(db, OfWeek(since, before, zone, query.charger, query.account))
@@ -140,7 +179,8 @@ def _hours(found: WeekHistory) -> Iterator[tuple[str | int | Decimal, ...]]:
 
 
 def _periods(query: HistoryQuery, last: date, zone: ZoneInfo) -> list[Period]:
-    """Return the days, or the whole months, from the first wanted day to the last; if they are too many, the last ones.
+    """Return the days, or the whole months, from the first wanted day to the last; if they are too
+    many, the last ones.
 
     Raises Problem for what is no day.
     """
@@ -160,7 +200,11 @@ def _days(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
     since = max(since, until - timedelta(days=MOST_DAYS - 1))
     for number in range((until - since).days + 1):
         day = since + timedelta(days=number)
-        yield Period(name=str(day), since=begins_at(day, zone), before=begins_at(day + timedelta(days=1), zone))
+        yield Period(
+            name=str(day),
+            since=begins_at(day, zone),
+            before=begins_at(day + timedelta(days=1), zone),
+        )
 
 
 def _months(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
@@ -168,5 +212,9 @@ def _months(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
     month = max(Month.of(since), Month(last.year - MOST_YEARS, last.number).next)
     while since <= until and month <= last:
         after = month.next
-        yield Period(name=str(month), since=begins_at(month.first_day, zone), before=begins_at(after.first_day, zone))
+        yield Period(
+            name=str(month),
+            since=begins_at(month.first_day, zone),
+            before=begins_at(after.first_day, zone),
+        )
         month = after

@@ -1,4 +1,5 @@
-"""Imports the history of another system while chargers are served: part by part, each in one short write."""
+"""Imports the history of another system while chargers are served: part by part, each in one short
+write."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ LINES: Final = "application/x-ndjson"
 LONGEST_LINE: Final = 8 * 1024 * 1024
 MOST_ROWS: Final = 1000
 REST: Final = 0.25
-"""After each part the chargers have this share of the time that it took. Their writes wait for one part at most."""
+"""After each part the chargers have this share of the time that it took. Their writes wait for one
+part at most."""
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 TIMES: Final = (
     "timestamp",
@@ -35,8 +37,8 @@ TIMES: Final = (
 
 
 class ImportReport(msgspec.Struct):
-    """What became of the rows: how many were added, were changed there since, or were known. `ids` are the ids here of
-    imported transactions, in the order of their rows."""
+    """What became of the rows: how many were added, were changed there since, or were known. `ids`
+    are the ids here of imported transactions, in the order of their rows."""
 
     added: int = 0
     changed: int = 0
@@ -70,11 +72,17 @@ async def _import(request: Request, kind: str, line: bytes) -> Imported:
     try:
         rows: list[Any] = msgspec.json.decode(line, type=list[row_type])  # type: ignore[valid-type]  # of this kind
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Problem(422, "invalid", f"body: each line is a list of rows of {kind}: {error}", field="body") from None
+        raise Problem(
+            422, "invalid", f"body: each line is a list of rows of {kind}: {error}", field="body"
+        ) from None
     if len(rows) > MOST_ROWS:
         raise invalid("body", f"a line has {len(rows)} rows; give at most {MOST_ROWS}")
-    times = [(name, getattr(row, name)) for name in TIMES if name in row_type._fields for row in rows]
-    if wrong := next((name for name, time in times if time is not None and TIME.fullmatch(time) is None), None):
+    times = [
+        (name, getattr(row, name)) for name in TIMES if name in row_type._fields for row in rows
+    ]
+    if wrong := next(
+        (name for name, time in times if time is not None and TIME.fullmatch(time) is None), None
+    ):
         raise invalid(wrong, "give a time such as 2026-03-01T12:00:00.000Z")
     try:
         return await request.api.writer.run(take, kind, rows, request.api.stamp())
@@ -83,11 +91,16 @@ async def _import(request: Request, kind: str, line: bytes) -> Imported:
 
 
 def _declare(kind: str) -> None:
-    summary = f"Import {kind} of Levity: each line is a list of rows, and each row a list of its fields"
+    summary = (
+        f"Import {kind} of Levity: each line is a list of rows, and each row a list of its fields"
+    )
 
-    @ENDPOINTS.post(f"{PATH}/{kind}", Role.ADMIN, "invalid", *UPLOAD, summary=summary, body=StreamedBody(LINES))
+    @ENDPOINTS.post(
+        f"{PATH}/{kind}", Role.ADMIN, "invalid", *UPLOAD, summary=summary, body=StreamedBody(LINES)
+    )
     async def import_rows(request: Upload) -> ImportReport:
-        """Import the parts of a body, one line each. What came before a faulty line stays: it may be imported again."""
+        """Import the parts of a body, one line each. What came before a faulty line stays: it may
+        be imported again."""
         report = ImportReport()
         async with request.api.places.wait():
             with of_upload():

@@ -51,8 +51,8 @@ WAYS: Final[Mapping[Way, str]] = {
 class LimitedLease:
     """What a connector was sent: `amperes` until `ends_at` (null: no end), then `safe_a`.
 
-    It was sent `writes` profiles today, of `most_writes`: flash memory wears out. When nine tenths of them are used up,
-    it gets no more until `no_more_until`, else null.
+    It was sent `writes` profiles today, of `most_writes`: flash memory wears out. When nine tenths
+    of them are used up, it gets no more until `no_more_until`, else null.
     """
 
     connector: int
@@ -69,10 +69,11 @@ class LimitedLease:
 class LimitedCharger:
     """A charger that load management limits.
 
-    `state` is managed, leaving (what it was sent is being cleared), or limited (the same, but it is away: it is still
-    limited by us). `way` is how limits reach it, 1 to 5, `way_words` says that. `has_passed`: a trial has shown that
-    chargers with its firmware obey alone; `trusted_by`: a person trusts it without. Without either, its maximum is kept
-    for it while it is away. Since `disobeys_since` it does not obey; `obeyed` of three limits that end this.
+    `state` is managed, leaving (what it was sent is being cleared), or limited (the same, but it is
+    away: it is still limited by us). `way` is how limits reach it, 1 to 5, `way_words` says that.
+    `has_passed`: a trial has shown that chargers with its firmware obey alone; `trusted_by`: a
+    person trusts it without. Without either, its maximum is kept for it while it is away. Since
+    `disobeys_since` it does not obey; `obeyed` of three limits that end this.
     """
 
     charger: str
@@ -96,7 +97,8 @@ class LimitBody(Sent):
 
 
 class MemoryBody(Sent):
-    """A circuit, of which the highest other load is forgotten, or a charger, of which all is that it has shown."""
+    """A circuit, of which the highest other load is forgotten, or a charger, of which all is that
+    it has shown."""
 
     charger: Charger | None = None
     circuit: Circuit | None = None
@@ -219,10 +221,11 @@ async def try_charger_again(request: Request) -> ListPage[LimitedCharger]:
 
 @record
 class LoadMemory:
-    """What is remembered of a circuit or of a charger, in `words`; `at` is when its highest other load was.
+    """What is remembered of a circuit or of a charger, in `words`; `at` is when its highest other
+    load was.
 
-    The highest other load of seven days is kept free at its circuit in case of an outage. What a charger has shown is
-    believed of all with its firmware.
+    The highest other load of seven days is kept free at its circuit in case of an outage. What a
+    charger has shown is believed of all with its firmware.
     """
 
     circuit: str | None
@@ -273,8 +276,8 @@ _SHOWN: Final = {
 
 @ENDPOINTS.post(f"{ADMIN}/forget", Role.ADMIN, "invalid", "not_found")
 async def forget_load(request: Asked[None, MemoryBody]) -> ListPage[LoadMemory]:
-    """Forget the other load that was measured at a circuit, or what a charger and cars there have shown; what it was
-    stays in the day, and all is learned anew"""
+    """Forget the other load that was measured at a circuit, or what a charger and cars there have
+    shown; what it was stays in the day, and all is learned anew"""
     body = request.body
     if (body.circuit is None) == (body.charger is None):
         raise invalid("circuit", Told("name a circuit, or a charger"))
@@ -293,7 +296,9 @@ class TrialBody(Sent, kw_only=True):
     connector: Connector = 1
 
 
-@ENDPOINTS.post("/api/admin/load/trials", Role.ADMIN, "invalid", "not_found", "conflict", status=201)
+@ENDPOINTS.post(
+    "/api/admin/load/trials", Role.ADMIN, "invalid", "not_found", "conflict", status=201
+)
 async def begin_load_trial(request: Asked[None, TrialBody]) -> LoadTrial:
     """Try with a car, for fifteen minutes, whether a charger obeys, also without this server"""
     body, load = request.body, await load_of(request)
@@ -308,7 +313,9 @@ async def get_load_trial(request: Request) -> LoadTrial:
     return await _trial(request, request.path["charger"])
 
 
-@ENDPOINTS.delete("/api/admin/load/trials/{charger}", Role.ADMIN, "not_found", "conflict", status=204)
+@ENDPOINTS.delete(
+    "/api/admin/load/trials/{charger}", Role.ADMIN, "not_found", "conflict", status=204
+)
 async def cancel_load_trial(request: Request) -> None:
     """Cancel the trial of a charger"""
     load, charger = await load_of(request), request.path["charger"]

@@ -1,4 +1,5 @@
-"""Whose the spaces are, and what cards and households may use: at which chargers, and how much in a month."""
+"""Whose the spaces are, and what cards and households may use: at which chargers, and how much in a
+month."""
 
 from __future__ import annotations
 
@@ -44,15 +45,21 @@ PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
 
 Chargers = Annotated[
     list[str],
-    Meta(max_length=200, description="Only at these. If empty, everywhere.", extra_json_schema={"minItems": 1}),
+    Meta(
+        max_length=200,
+        description="Only at these. If empty, everywhere.",
+        extra_json_schema={"minItems": 1},
+    ),
 ]
-Energy = Annotated[int, Meta(ge=1, le=MOST_WH, description="Empty: no limit.", extra_json_schema=WATT_HOURS)]
+Energy = Annotated[
+    int, Meta(ge=1, le=MOST_WH, description="Empty: no limit.", extra_json_schema=WATT_HOURS)
+]
 Amount = Annotated[int, Meta(ge=1, le=LARGEST, extra_json_schema=MINOR_UNITS)]
 
 
 class LimitsBody(Sent):
-    """What holds from now on; what is left out is without a limit. At four fifths of a month's limit there is a
-    warning; when it is reached, nothing new starts until the month is over.
+    """What holds from now on; what is left out is without a limit. At four fifths of a month's
+    limit there is a warning; when it is reached, nothing new starts until the month is over.
 
     Money is what its sessions cost, tax included, without base fees.
     """
@@ -63,7 +70,8 @@ class LimitsBody(Sent):
 
 
 class TagLimitsBody(LimitsBody):
-    """As of a household; one that works `everywhere` does so at spaces of others, too, as the owner's card."""
+    """As of a household; one that works `everywhere` does so at spaces of others, too, as the
+    owner's card."""
 
     everywhere: bool = False
 
@@ -89,7 +97,8 @@ class RefusedQuery(Sent, kw_only=True):
 
 @ENDPOINTS.get(f"{SPACES}/refused-cards", Role.OPERATOR)
 async def list_refused_cards(request: Asked[RefusedQuery, None]) -> ListPage[RefusedCard]:
-    """List the cards of the last 90 days that a space would refuse, if it was for its household only"""
+    """List the cards of the last 90 days that a space would refuse, if it was for its household
+    only"""
     space = AtSpace(request.query.charger, request.query.connector, request.query.account)
     return whole(await request.read(partial(read_refused, server=request.api, space=space)))
 
@@ -102,8 +111,8 @@ def read_refused(db: Database, server: Server, space: AtSpace) -> list[RefusedCa
 
 @record
 class MonthUse:
-    """What a household or a card has used in a month. `amount` is with tax, without base fees and what is in doubt;
-    null if nobody knows it."""
+    """What a household or a card has used in a month. `amount` is with tax, without base fees and
+    what is in doubt; null if nobody knows it."""
 
     month: str
     wh: int
@@ -113,21 +122,27 @@ class MonthUse:
 
 @ENDPOINTS.get(f"{OF_ACCOUNT}/use", Role.OPERATOR, "invalid", "not_found")
 async def list_account_use(request: Request) -> ListPage[MonthUse]:
-    """Show what a household has used in this month and in the one before, whether it has a limit or not"""
+    """Show what a household has used in this month and in the one before, whether it has a limit or
+    not"""
     read = partial(read_use, server=request.api, wanted=[Filters(account=request.number())])
     return whole(await request.read(read))
 
 
 @ENDPOINTS.get("/api/admin/id-tag-use/{tag}", Role.OPERATOR, "not_found")
 async def list_tag_use(request: Request) -> ListPage[MonthUse]:
-    """Show what a card has used in this month and in the one before, whether it has a limit or not"""
-    return whole(await request.read(partial(read_use_of_tag, server=request.api, tag=request.path["tag"])))
+    """Show what a card has used in this month and in the one before, whether it has a limit or
+    not"""
+    return whole(
+        await request.read(partial(read_use_of_tag, server=request.api, tag=request.path["tag"]))
+    )
 
 
 def read_use_of_tag(db: Database, server: Server, tag: str) -> list[MonthUse]:
     """Return what a card has used in this month and in the one before."""
     policy = server.id_tags.policy
-    return read_use(db, server, [Filters(tag=form) for form in forms_as_sent(db, policy.key(tag), policy)])
+    return read_use(
+        db, server, [Filters(tag=form) for form in forms_as_sent(db, policy.key(tag), policy)]
+    )
 
 
 def read_use(db: Database, server: Server, wanted: Sequence[Filters]) -> list[MonthUse]:
@@ -141,7 +156,9 @@ def read_use(db: Database, server: Server, wanted: Sequence[Filters]) -> list[Mo
             wanted_here += [replace(one, status=ACTIVE) for one in wanted]
         sums = [sums_of(db, one, rule_of(server), now) for one in wanted_here]
         costs = [cost for one in sums for cost in one.costs or ()]
-        is_known = len({cost.currency for cost in costs}) == 1 and all(cost.to_bill is not None for cost in costs)
+        is_known = len({cost.currency for cost in costs}) == 1 and all(
+            cost.to_bill is not None for cost in costs
+        )
         amount = sum(cost.billed + (cost.to_bill or 0) for cost in costs) if is_known else None
         currency = costs[0].currency if is_known else None
         wh = sum(one.energy_wh + one.open_wh for one in sums)
@@ -191,7 +208,8 @@ def _wanted(body: LimitsBody) -> UsageLimit:
 
 
 async def _settled(request: Request, what: str, key: str, before: Limits) -> Limits:
-    """Return what holds now. Chargers where a card may charge no longer are asked to forget whom they let charge."""
+    """Return what holds now. Chargers where a card may charge no longer are asked to forget whom
+    they let charge."""
     after = await _shown(request, what, key)
     if after.chargers is not None and after.chargers != before.chargers:
         await clear_caches(request, lambda charger: charger not in (after.chargers or ()))

@@ -37,10 +37,24 @@ DATE_CHARACTERS: Final = 10
 SERVER_TIME: Final = Told("a time such as 2026-03-01T12:00:00Z, or a day (UTC)")
 
 FORMATS: Final[dict[str, Any]] = {"anyOf": [{"format": "date-time"}, {"format": "date"}]}
-Since = Annotated[str, Meta(description=f"From this time on: {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
-Before = Annotated[str, Meta(description=f"Before this time: {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
-EndedSince = Annotated[str, Meta(description=f"Ended since {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
-EndedBefore = Annotated[str, Meta(description=f"Ended before {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
+Since = (
+    Annotated[
+        str, Meta(description=f"From this time on: {SERVER_TIME}.", extra_json_schema=FORMATS)
+    ]
+    | None
+)
+Before = (
+    Annotated[str, Meta(description=f"Before this time: {SERVER_TIME}.", extra_json_schema=FORMATS)]
+    | None
+)
+EndedSince = (
+    Annotated[str, Meta(description=f"Ended since {SERVER_TIME}.", extra_json_schema=FORMATS)]
+    | None
+)
+EndedBefore = (
+    Annotated[str, Meta(description=f"Ended before {SERVER_TIME}.", extra_json_schema=FORMATS)]
+    | None
+)
 OfCharger = Annotated[str, Meta(description="Only of this charger.")] | None
 OF_CONNECTOR: Final = "Of the charger that is named; 0 is the charger itself."
 OfConnector = Annotated[int, Meta(ge=0, lt=CONNECTORS, description=OF_CONNECTOR)] | None
@@ -71,14 +85,18 @@ async def page(request: Request, read: Callable[[Database], ListPage[T]]) -> Lis
 
 
 def as_csv(
-    request: Request, columns: Mapping[str, Callable[[T], Cell]], read: Callable[..., ListPage[T] | None]
+    request: Request,
+    columns: Mapping[str, Callable[[T], Cell]],
+    read: Callable[..., ListPage[T] | None],
 ) -> StreamingResponse:
     """Return all rows of a list as CSV; `read` reads the page that is `wanted`."""
 
     async def parts() -> AsyncIterator[bytes]:
         yield encoded([[*columns]])
         async for rows in every_page(request.api.reader, read, MOST_ROWS):
-            yield encoded([inert(cell(row)) for cell in columns.values()] for row in masked(request, rows))
+            yield encoded(
+                [inert(cell(row)) for cell in columns.values()] for row in masked(request, rows)
+            )
 
     return StreamingResponse(parts(), media_type=CSV)
 
@@ -94,10 +112,14 @@ def in_units(amount: int, currency: str | None) -> Cell:
     return None if currency is None else units(amount, CURRENCIES[currency])
 
 
-async def every_page(reader: Reader, read: Callable[..., ListPage[T] | None], most: int) -> AsyncIterator[list[T]]:
+async def every_page(
+    reader: Reader, read: Callable[..., ListPage[T] | None], most: int
+) -> AsyncIterator[list[T]]:
     """Yield the rows of a list, at most so many at once; `read` reads the page that is `wanted`."""
     cursor: str | None = None
-    while (listed := await reader.run(partial(read, wanted=Wanted(limit=most, cursor=cursor)))) is not None:
+    while (
+        listed := await reader.run(partial(read, wanted=Wanted(limit=most, cursor=cursor)))
+    ) is not None:
         yield listed.data
         if (cursor := listed.next_cursor) is None:
             return

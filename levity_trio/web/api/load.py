@@ -1,4 +1,5 @@
-"""Load management as it stands and as it was: what each car may draw, why, and the course of a day."""
+"""Load management as it stands and as it was: what each car may draw, why, and the course of a
+day."""
 
 from __future__ import annotations
 
@@ -12,7 +13,16 @@ from levity_trio.load.document import LoadSite, parse
 from levity_trio.load.rule import KNOCK_EVERY_SECONDS, OUTAGE, ROOM_SECONDS, TURN_SECONDS, Bound
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.load import GRID, LoadCar, LoadKept, LoadLine, LoadMeter, LoadNow, load_now, newest_site
+from levity_trio.store.reads.load import (
+    GRID,
+    LoadCar,
+    LoadKept,
+    LoadLine,
+    LoadMeter,
+    LoadNow,
+    load_now,
+    newest_site,
+)
 from levity_trio.store.reads.load_day import LoadDayOfCars, load_day_of_cars
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.told import Figure, Quantity, Told
@@ -26,7 +36,9 @@ from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 ENDPOINTS: Final = Endpoints("load")
 DAY: Final = timedelta(days=1)
-NOTHING: Final = Told("decision yet; levity-trio load site --help, or the page Feeder, enters a feeder")
+NOTHING: Final = Told(
+    "decision yet; levity-trio load site --help, or the page Feeder, enters a feeder"
+)
 
 
 class LoadDayQuery(Sent):
@@ -43,8 +55,8 @@ async def get_load(request: Request) -> LoadNow:
 
 @ENDPOINTS.get("/api/load/day", Role.VIEWER, "invalid")
 async def get_load_day(request: Asked[LoadDayQuery, None]) -> LoadDayOfCars:
-    """Show a day of load management by the quarter of an hour: each phase of each circuit, and who waited or was bound.
-    Two years are kept."""
+    """Show a day of load management by the quarter of an hour: each phase of each circuit, and who
+    waited or was bound. Two years are kept."""
     return await request.read(partial(read_load_day, server=request.api, wanted=request.query.day))
 
 
@@ -70,12 +82,13 @@ class LoadLedger:
 
 @record
 class LoadWhy:
-    """Why a car may draw no more, in `words` and in figures: those of the phase of the circuit that binds it, or else,
-    of those on which it is booked, that has the least left.
+    """Why a car may draw no more, in `words` and in figures: those of the phase of the circuit that
+    binds it, or else, of those on which it is booked, that has the least left.
 
-    `now` is what is drawn against the limit. `outage` is what may be drawn if nobody decides any more, against what a
-    breaker holds for an hour. `others` are the cars below the same circuit on that phase, `kept` the chargers that are
-    away and for which it goes without. `again_at` is when the clock alone may change it; null: only what happens does.
+    `now` is what is drawn against the limit. `outage` is what may be drawn if nobody decides any
+    more, against what a breaker holds for an hour. `others` are the cars below the same circuit on
+    that phase, `kept` the chargers that are away and for which it goes without. `again_at` is when
+    the clock alone may change it; null: only what happens does.
     """
 
     car: LoadCar
@@ -91,7 +104,8 @@ class LoadWhy:
 
 @ENDPOINTS.get("/api/load/why/{charger}", Role.VIEWER, "not_found")
 async def why(request: Request) -> ListPage[LoadWhy]:
-    """Explain what the cars at a charger may draw: what binds it, what is drawn there, and who else is there."""
+    """Explain what the cars at a charger may draw: what binds it, what is drawn there, and who else
+    is there."""
     read = partial(read_whys, zone=request.zone, charger=request.path["charger"])
     return whole(await request.find(read, NOTHING))
 
@@ -99,7 +113,11 @@ async def why(request: Request) -> ListPage[LoadWhy]:
 def read_whys(db: Database, zone: ZoneInfo, charger: str) -> list[LoadWhy] | None:
     """Return what the cars at a charger may draw; None before the first decision."""
     now, site = load_now(db), newest_site(db)
-    return None if now is None else [*_whys(now, _Places(None if site is None else parse(site.toml)), charger, zone)]
+    return (
+        None
+        if now is None
+        else [*_whys(now, _Places(None if site is None else parse(site.toml)), charger, zone)]
+    )
 
 
 class _Places:
@@ -109,7 +127,9 @@ class _Places:
         self._parents = {} if site is None else {one.name: one.parent for one in site.circuits}
         self._circuits = {} if site is None else {one.place: one.circuit for one in site.sockets}
         self._root = next((name for name, parent in self._parents.items() if not parent), "")
-        self.amperes: Mapping[str, float] = {} if site is None else {one.name: one.amperes for one in site.circuits}
+        self.amperes: Mapping[str, float] = (
+            {} if site is None else {one.name: one.amperes for one in site.circuits}
+        )
 
     def above(self, car: LoadCar) -> Sequence[str]:
         """Return the circuits above a car; a connector that is not named hangs at the first one."""
@@ -130,7 +150,10 @@ def _whys(now: LoadNow, places: _Places, charger: str, zone: ZoneInfo) -> Iterat
         ledger = LoadLedger(house_a=line.house_a, cars_a=line.cars_a, limit_a=line.limit_a)
         outage = LoadLedger(house_a=line.outage_a, cars_a=line.permitted_a, limit_a=round(held, 1))
         again = _again(now, car)
-        words = [*_words(car, line, outage, meters.get(line.circuit), zone), _of_others(line, others)]
+        words = [
+            *_words(car, line, outage, meters.get(line.circuit), zone),
+            _of_others(line, others),
+        ]
         words[1:1] = [now.grid_says] if car.circuit == GRID else []
         yield LoadWhy(
             car=car,
@@ -152,26 +175,43 @@ def _is_at(car: LoadCar, line: LoadLine, places: _Places) -> bool:
 
 
 def _line(now: LoadNow, car: LoadCar, places: _Places) -> LoadLine | None:
-    """Return the phase of the circuit that binds a car, else the one above it that has the least left."""
+    """Return the phase of the circuit that binds a car, else the one above it that has the least
+    left."""
     bound = [one for one in now.lines if (one.circuit, one.phase) == (car.circuit, car.phase)]
     own = [one for one in now.lines if _is_at(car, one, places)]
     return min(bound or own or now.lines, key=lambda one: one.free_a, default=None)
 
 
-def _words(car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | None, zone: ZoneInfo) -> Iterator[str]:
+def _words(
+    car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | None, zone: ZoneInfo
+) -> Iterator[str]:
     """Yield what there is to say of the line, a sentence each."""
     yield Told("This car {1}.", car.says)
     where = f"{line.circuit} {line.phase}"
-    house, cars, limit = (Quantity(round(value), "A") for value in (line.house_a, line.cars_a, line.limit_a))
+    house, cars, limit = (
+        Quantity(round(value), "A") for value in (line.house_a, line.cars_a, line.limit_a)
+    )
     if meter is not None and not meter.is_stale:
-        yield Told("At {1}, {2} are drawn by the house and {3} by cars, of {4}.", where, house, cars, limit)
+        yield Told(
+            "At {1}, {2} are drawn by the house and {3} by cars, of {4}.", where, house, cars, limit
+        )
         yield Told("The house counts with its highest value of the last 15 minutes.")
     else:
-        yield Told("At {1}, {2} are kept for the house and {3} are drawn by cars, of {4}.", where, house, cars, limit)
+        yield Told(
+            "At {1}, {2} are kept for the house and {3} are drawn by cars, of {4}.",
+            where,
+            house,
+            cars,
+            limit,
+        )
     if meter is not None and meter.is_stale:
         yield _silent(meter, zone)
-    house, cars, limit = (Quantity(round(value), "A") for value in (outage.house_a, outage.cars_a, outage.limit_a))
-    yield Told("If nobody decided any more, the house might come to {1} and the cars to {2}.", house, cars)
+    house, cars, limit = (
+        Quantity(round(value), "A") for value in (outage.house_a, outage.cars_a, outage.limit_a)
+    )
+    yield Told(
+        "If nobody decided any more, the house might come to {1} and the cars to {2}.", house, cars
+    )
     yield Told("Its breaker holds {1} for an hour.", limit)
     if car.is_outage:
         yield Told("It is this second sum that has no more room.")
@@ -180,9 +220,15 @@ def _words(car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | 
 
 def _silent(meter: LoadMeter, zone: ZoneInfo) -> Told:
     if meter.since is None:
-        return Told("The meter {1} is silent, so the highest value of seven days is kept.", meter.name)
+        return Told(
+            "The meter {1} is silent, so the highest value of seven days is kept.", meter.name
+        )
     since = f"{in_zone(datetime.fromisoformat(meter.since), zone):%H:%M}"
-    return Told("The meter {1} is silent since {2}, so the highest value of seven days is kept.", meter.name, since)
+    return Told(
+        "The meter {1} is silent since {2}, so the highest value of seven days is kept.",
+        meter.name,
+        since,
+    )
 
 
 def _of_others(line: LoadLine, others: Sequence[LoadCar]) -> str:
@@ -212,5 +258,6 @@ def _when(again: datetime | None, zone: ZoneInfo) -> str:
     if again is None:
         return Told("It is decided anew at each change, and every 10 seconds at the latest.")
     return Told(
-        "It is decided anew at each change; by the clock, at {1} at the latest.", format(in_zone(again, zone), "%H:%M")
+        "It is decided anew at each change; by the clock, at {1} at the latest.",
+        format(in_zone(again, zone), "%H:%M"),
     )

@@ -15,29 +15,48 @@ from levity_trio.web.api.lists import FORMATS
 from levity_trio.web.api.problems import invalid
 from levity_trio.wire.times import in_zone, stamp
 
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
+_TIME: Final = re.compile(
+    r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII
+)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MEANT: Final = Told("a time such as 2026-03-15T12:00, or a day, in the time zone of the site")
 
-GivenTime = Annotated[str, Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=FORMATS)]
+GivenTime = Annotated[
+    str, Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=FORMATS)
+]
 LocalTime = GivenTime | None
 UNTIL: Final[dict[str, Any]] = {**FORMATS, "x-until": True}
-"""Marks the end of a stretch, which is not part of it. Pages ask for the last day instead, and send the next one."""
-GivenEnd = Annotated[str, Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=UNTIL)]
+"""Marks the end of a stretch, which is not part of it. Pages ask for the last day instead, and send
+the next one."""
+GivenEnd = Annotated[
+    str, Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=UNTIL)
+]
 LocalEnd = GivenEnd | None
-_EXACT: Final = Told("a date and a time such as 2026-03-15T12:00; without an offset, that of the site")
+_EXACT: Final = Told(
+    "a date and a time such as 2026-03-15T12:00; without an offset, that of the site"
+)
 LocalInstant = (
-    Annotated[str, Meta(description=f"{_EXACT[0].upper()}{_EXACT[1:]}.", extra_json_schema={"format": "date-time"})]
+    Annotated[
+        str,
+        Meta(
+            description=f"{_EXACT[0].upper()}{_EXACT[1:]}.",
+            extra_json_schema={"format": "date-time"},
+        ),
+    ]
     | None
 )
 DAY: Final[dict[str, Any]] = {"format": "date", "pattern": r"^2[01]\d\d-"}
-LocalDay = Annotated[str, Meta(description="A day such as 2026-10-01, of the site.", extra_json_schema=DAY)]
+LocalDay = Annotated[
+    str, Meta(description="A day such as 2026-10-01, of the site.", extra_json_schema=DAY)
+]
 
 
 def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:
-    """Return a time in the database's format; one without an offset is in this zone. Raises Problem.
+    """Return a time in the database's format; one without an offset is in this zone. Raises
+    Problem.
 
-    A time that a change of the clock repeats means the first of both; one that it leaves out is as far after it.
+    A time that a change of the clock repeats means the first of both; one that it leaves out is as
+    far after it.
     """
     if text is None:
         return None
@@ -51,7 +70,8 @@ def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:
 
 
 def local_instant(text: str | None, field: str, zone: ZoneInfo) -> str | None:
-    """Return a time of day likewise. A day alone is refused: it may mean its beginning or its end. Raises Problem."""
+    """Return a time of day likewise. A day alone is refused: it may mean its beginning or its end.
+    Raises Problem."""
     if text is not None and _DAY.fullmatch(text):
         raise invalid(field, Told("give {1}", _EXACT))
     return local_moment(text, field, zone)
@@ -74,7 +94,8 @@ def today(now: datetime, zone: ZoneInfo) -> date:
 
 
 def begins_at(day: date, zone: ZoneInfo) -> str:
-    """Return when a day of a zone begins, in the database's format. One that it leaves out begins with the next one."""
+    """Return when a day of a zone begins, in the database's format. One that it leaves out begins
+    with the next one."""
     return stamp(in_zone(datetime.combine(day, datetime.min.time(), zone), UTC))
 
 

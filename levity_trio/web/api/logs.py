@@ -27,8 +27,12 @@ class LogsQuery(Sent, rename={"since": "from", "before": "to"}):
     charger: OfCharger = None
     action: str | None = None
     direction: Literal["recv", "send", "connect", "disconnect", "refuse"] | None = None
-    message_id: Annotated[str, Meta(description="A charger's own with its quotes, as in its frame.")] | None = None
-    text: Annotated[str, Meta(max_length=200, description="Only frames that contain it.")] | None = None
+    message_id: (
+        Annotated[str, Meta(description="A charger's own with its quotes, as in its frame.")] | None
+    ) = None
+    text: (
+        Annotated[str, Meta(max_length=200, description="Only frames that contain it.")] | None
+    ) = None
     since: Since = None
     before: Before = None
     limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
@@ -36,7 +40,8 @@ class LogsQuery(Sent, rename={"since": "from", "before": "to"}):
 
 
 class LogEntry(msgspec.Struct):
-    """A frame, with the names of the CSMS. `direction` is IN, OUT, or what happened to a connection."""
+    """A frame, with the names of the CSMS. `direction` is IN, OUT, or what happened to a
+    connection."""
 
     id: int
     charge_point_id: str
@@ -50,15 +55,17 @@ class LogEntry(msgspec.Struct):
 
 @ENDPOINTS.get("/api/logs", Role.OPERATOR, "invalid")
 async def list_frames(request: Asked[LogsQuery, None]) -> ListPage[LogEntry]:
-    """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page may be empty
-    without being the last: go on while there is a next_cursor.
+    """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page
+    may be empty without being the last: go on while there is a next_cursor.
     """
     return await page(request, partial(read_frames, server=request.api, query=request.query))
 
 
 def read_frames(db: Database, server: Server, query: LogsQuery) -> ListPage[LogEntry]:
     """Return a page of frames. Raises NoPage, Problem."""
-    is_filtered = bool(query.charger or query.action or query.direction or query.message_id or query.text)
+    is_filtered = bool(
+        query.charger or query.action or query.direction or query.message_id or query.text
+    )
     since = moment(query.since, "from") or (ago(server, FILTERED_DAYS) if is_filtered else None)
     filters = FrameFilters(
         *(query.charger, query.action, query.direction, query.message_id, query.text),

@@ -1,6 +1,7 @@
 """Messages to people: who is told what, what was sent, and a test of each way out.
 
-A topic of push is shown once, in the answer to the request that makes it. Who loses it makes a new one.
+A topic of push is shown once, in the answer to the request that makes it. Who loses it makes a new
+one.
 """
 
 from __future__ import annotations
@@ -57,21 +58,27 @@ MAIL, PUSH, PING = "mail", "push", "ping"
 MailAddress = Annotated[
     Personal[str],
     whole_text(
-        max_length=200, pattern=f"^{MAIL_ADDRESS.pattern}$", words=Told("give a mail address such as anna@example.org")
+        max_length=200,
+        pattern=f"^{MAIL_ADDRESS.pattern}$",
+        words=Told("give a mail address such as anna@example.org"),
     ),
 ]
 LocalTimeOfDay = Annotated[
-    str, whole_text(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", words=Told("give a time such as 22:30"))
+    str,
+    whole_text(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", words=Told("give a time such as 22:30")),
 ]
 Kind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_SITE, *OF_DRIVER]})]
 DriversKind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_DRIVER]})]
-QUIET: Final = "local time; nothing but faults, exceeded limits and a full disk comes between these two"
+QUIET: Final = (
+    "local time; nothing but faults, exceeded limits and a full disk comes between these two"
+)
 QuietFrom = Annotated[LocalTimeOfDay, Meta(description=f"Quiet from this {QUIET}.")] | None
 QuietUntil = Annotated[LocalTimeOfDay, Meta(description="Quiet until this local time.")] | None
 
 
 class OwnRecipientBody(Sent, kw_only=True):
-    """What you want to be told, and where. What is left out is off: without an address there is no mail."""
+    """What you want to be told, and where. What is left out is off: without an address there is no
+    mail."""
 
     mail: MailAddress | None = None
     kinds: tuple[DriversKind, ...] = ()
@@ -97,7 +104,8 @@ class NewRecipientBody(RecipientChangeBody):
 
 
 class MadeTopic(msgspec.Struct):
-    """A new topic, which is shown only now, and replaces the one before. `code` are the rows of the QR code of `url`.
+    """A new topic, which is shown only now, and replaces the one before. `code` are the rows of the
+    QR code of `url`.
 
     `app` opens it in the app of ntfy.
     """
@@ -110,21 +118,24 @@ class MadeTopic(msgspec.Struct):
 
 
 class TestBody(Sent, kw_only=True):
-    """The way that is tried. A mail goes to the address that is given, else to the sender's own mailbox."""
+    """The way that is tried. A mail goes to the address that is given, else to the sender's own
+    mailbox."""
 
     way: Literal["mail", "push", "ping"]
     to: MailAddress | None = None
 
 
 class StatementMailBody(Sent, kw_only=True):
-    """Only the statement of this account, if one is given. What was mailed is mailed `again` only if that is wanted."""
+    """Only the statement of this account, if one is given. What was mailed is mailed `again` only
+    if that is wanted."""
 
     account: Id | None = None
     again: bool = False
 
 
 class StatementMails(msgspec.Struct):
-    """How many mails were handed over, how many wait or were sent already, and the accounts without an address."""
+    """How many mails were handed over, how many wait or were sent already, and the accounts without
+    an address."""
 
     month: str
     mails: int
@@ -146,7 +157,8 @@ class SentTests(msgspec.Struct):
 
 
 class MessageWays(msgspec.Struct, kw_only=True):
-    """What the settings allow: mail, push, and signs of life. `sender` has the mailbox to which mails bounce."""
+    """What the settings allow: mail, push, and signs of life. `sender` has the mailbox to which
+    mails bounce."""
 
     mail: bool
     push: bool
@@ -175,7 +187,8 @@ class OwnRecipient:
 
 @record
 class OwnMessage:
-    """What was sent to your household: at `sent_at` to `sent_to` (null for push). Else it was given up, or waits."""
+    """What was sent to your household: at `sent_at` to `sent_to` (null for push). Else it was given
+    up, or waits."""
 
     id: int
     channel: str
@@ -242,7 +255,9 @@ async def get_recipient(request: Request) -> RecipientRow:
 async def change_recipient(request: Asked[None, RecipientChangeBody]) -> RecipientRow:
     """Change what somebody is told, and where"""
     found = await _recipient(request, request.number())
-    if not await request.api.writer.run(writes.change, found.id, _data(request.body, who=found.who)):
+    if not await request.api.writer.run(
+        writes.change, found.id, _data(request.body, who=found.who)
+    ):
         raise not_found(Told("recipient {1}", found.id))
     return await _recipient(request, found.id)
 
@@ -256,7 +271,8 @@ async def remove_recipient(request: Request) -> None:
 
 @ENDPOINTS.post(f"{RECIPIENT}/topic", Role.OPERATOR, "not_found", "conflict", status=CREATED)
 async def make_topic(request: Request) -> MadeTopic:
-    """Make a new topic of push for somebody; it is shown only in this answer, and replaces the one before"""
+    """Make a new topic of push for somebody; it is shown only in this answer, and replaces the one
+    before"""
     return await _topic(request, (await _recipient(request, request.number())).id)
 
 
@@ -266,7 +282,9 @@ async def end_topic(request: Request) -> None:
     await _end_topic(request, (await _recipient(request, request.number())).id)
 
 
-@ENDPOINTS.post(f"{RECIPIENT}/test", Role.OPERATOR, "not_found", "conflict", "unsent", "too_many_waiting")
+@ENDPOINTS.post(
+    f"{RECIPIENT}/test", Role.OPERATOR, "not_found", "conflict", "unsent", "too_many_waiting"
+)
 async def test_recipient(request: Request) -> SentTests:
     """Send somebody a test by each way that is set for them"""
     found = await _recipient(request, request.number())
@@ -285,7 +303,9 @@ async def test_recipient(request: Request) -> SentTests:
 
 
 async def _recipient(request: Request, number: int) -> RecipientRow:
-    found = await request.find(partial(stored.recipient, number=number), Told("recipient {1}", number))
+    found = await request.find(
+        partial(stored.recipient, number=number), Told("recipient {1}", number)
+    )
     if found.ended_at is not None:
         raise not_found(Told("recipient {1}", number))
     return found
@@ -297,15 +317,22 @@ def _data(body: RecipientChangeBody, who: str, account: int | None = None) -> Re
     if body.gets_statements and (who != DRIVER or body.mail is None):
         raise invalid("gets_statements", Told("give the mail address of a household for it"))
     fields = {name: getattr(body, name) for name in names_of(Recipient)}
-    fields |= {"name": (body.name or "").strip() or None, "with_names": body.with_names and who != DRIVER}
+    fields |= {
+        "name": (body.name or "").strip() or None,
+        "with_names": body.with_names and who != DRIVER,
+    }
     return RecipientData(who=who, account=account, **fields)
 
 
 def _check(kinds: Sequence[str], who: str, quiet_from: str | None, quiet_until: str | None) -> None:
     if unknown := [kind for kind in kinds if kind not in kinds_for(who)]:
-        raise invalid("kinds", Told("give some of {1}, not {2}", ", ".join(kinds_for(who)), unknown[0]))
+        raise invalid(
+            "kinds", Told("give some of {1}, not {2}", ", ".join(kinds_for(who)), unknown[0])
+        )
     if (quiet_from is None) != (quiet_until is None):
-        raise invalid("quiet_from" if quiet_from is None else "quiet_until", Told("give both times, or none"))
+        raise invalid(
+            "quiet_from" if quiet_from is None else "quiet_until", Told("give both times, or none")
+        )
 
 
 def _by(request: Request) -> By:
@@ -420,7 +447,11 @@ def _unsent(problem: str) -> Problem:
 async def get_own(request: Request) -> OwnRecipient:
     """Show what you are told, and where"""
     account, user, config = account_of(request), _user(request), request.api.config
-    found = [one for one in await request.read(partial(stored.recipients, account=account)) if one.user == user]
+    found = [
+        one
+        for one in await request.read(partial(stored.recipients, account=account))
+        if one.user == user
+    ]
     nothing = OwnRecipient(
         can_mail=config.mail is not None,
         can_push=config.ntfy is not None,
@@ -475,7 +506,8 @@ async def _keep(request: Request, body: OwnRecipientBody) -> int:
 
 @ENDPOINTS.post(f"{OWN}/topic", Role.DRIVER, "conflict", group=OF_DRIVERS, status=CREATED)
 async def make_own_topic(request: Request) -> MadeTopic:
-    """Make a new topic of push for yourself; it is shown only in this answer, and replaces the one before"""
+    """Make a new topic of push for yourself; it is shown only in this answer, and replaces the one
+    before"""
     if request.api.config.ntfy is None:
         raise conflict(Told("push messages are not set up here"))
     number = await request.api.writer.run(writes.own, account_of(request), _user(request))
@@ -495,7 +527,9 @@ async def end_own_topic(request: Request) -> None:
 @ENDPOINTS.get(f"{ME}/messages", Role.DRIVER, "conflict", group=OF_DRIVERS)
 async def list_own(request: Asked[NewestQuery, None]) -> list[OwnMessage]:
     """List what was sent to your household, the newest first"""
-    read = partial(stored.messages_of_account, account=account_of(request), limit=request.query.limit)
+    read = partial(
+        stored.messages_of_account, account=account_of(request), limit=request.query.limit
+    )
     return [_own(one) for one in await request.read(read)]
 
 

@@ -1,4 +1,5 @@
-"""The meters of the house, their readings by hand or as CSV, and what they say about the energy of a month."""
+"""The meters of the house, their readings by hand or as CSV, and what they say about the energy of
+a month."""
 
 from __future__ import annotations
 
@@ -42,9 +43,18 @@ READINGS: Final = f"{METER}/readings"
 OF_READING: Final = ("meter", "at", "value", "unit")
 
 Percent = Annotated[float, Meta(ge=0, le=20)]
-Class = Annotated[Percent, Meta(description="The greatest error of the meter in per cent: class B is 1.")]
-OfChargers = Annotated[Percent, Meta(description="The greatest error of its chargers' meters in per cent.")]
-Digits = Annotated[int, Meta(ge=3, le=9, description="Of whole kWh, after which the register goes on at 0.")] | None
+Class = Annotated[
+    Percent, Meta(description="The greatest error of the meter in per cent: class B is 1.")
+]
+OfChargers = Annotated[
+    Percent, Meta(description="The greatest error of its chargers' meters in per cent.")
+]
+Digits = (
+    Annotated[
+        int, Meta(ge=3, le=9, description="Of whole kWh, after which the register goes on at 0.")
+    ]
+    | None
+)
 Chargers = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=48)]],
     Meta(max_length=1000, description="The chargers that it measures; none: the whole site."),
@@ -63,7 +73,10 @@ Topic = (
         str,
         Meta(
             max_length=1000,
-            description="The topic of MQTT on which it publishes what its register shows; none: people read it.",
+            description=(
+                "The topic of MQTT on which it publishes what its register shows; none: people "
+                "read it."
+            ),
             extra_json_schema={"examples": ["house/meter/total"]},
         ),
     ]
@@ -74,8 +87,10 @@ Path = (
         str,
         Meta(
             max_length=500,
-            description="Where the JSON it publishes has that; none: it publishes a plain number. Two that are joined"
-            " by ` + ` are added.",
+            description=(
+                "Where the JSON it publishes has that; none: it publishes a plain number. Two "
+                "that are joined by ` + ` are added."
+            ),
             extra_json_schema={"examples": ["ENERGY.Total"]},
         ),
     ]
@@ -131,13 +146,16 @@ class MetersQuery(Paged):
 
 
 class ReadingsQuery(Paged):
-    valid: Annotated[bool, Meta(description="Only those that hold, or that were voided.")] | None = None
+    valid: (
+        Annotated[bool, Meta(description="Only those that hold, or that were voided.")] | None
+    ) = None
 
 
 @record
 class EnteredReading(MeterReading):
-    """A reading; `result` is added, or same if it was known. `contradicts` are the readings next to it that it
-    contradicts: higher before, or lower after. Unless the meter was replaced or went on at 0, one of them is wrong."""
+    """A reading; `result` is added, or same if it was known. `contradicts` are the readings next to
+    it that it contradicts: higher before, or lower after. Unless the meter was replaced or went on
+    at 0, one of them is wrong."""
 
     result: str
     contradicts: list[int]
@@ -147,7 +165,9 @@ def _fields(request: Request, body: Sent) -> Values:
     fields = stored_fields(request, body.given())
     if "path" in fields:
         fields["path"] = fields["path"] or ""
-    return fields | ({"chargers": tuple(sorted(set(fields["chargers"])))} if "chargers" in fields else {})
+    return fields | (
+        {"chargers": tuple(sorted(set(fields["chargers"])))} if "chargers" in fields else {}
+    )
 
 
 @ENDPOINTS.get(METERS, Role.OPERATOR)
@@ -175,7 +195,8 @@ async def get_meter(request: Request) -> Meter:
 
 @ENDPOINTS.patch(METER, Role.ADMIN, "not_found", "in_use", "conflict")
 async def change_meter(request: Asked[None, MeterChangeBody]) -> Meter:
-    """Change a meter of the house. One that is replaced is given an end, and its successor is added."""
+    """Change a meter of the house. One that is replaced is given an end, and its successor is
+    added."""
     fields = _fields(request, request.body)
     with refusals():
         await request.write(writes.change, request.number(), fields)
@@ -201,11 +222,14 @@ async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[MeterRe
     """List the readings of a meter, the newest first."""
     query, number = request.query, request.number()
     await _shown(request, number)
-    return await page(request, partial(stored.readings, meter=number, wanted=wanted(query), is_valid=query.valid))
+    return await page(
+        request, partial(stored.readings, meter=number, wanted=wanted(query), is_valid=query.valid)
+    )
 
 
 def _register(text: str) -> str:
-    """Return what somebody read and typed, with comma or point, as it is stored; what is no number stays."""
+    """Return what somebody read and typed, with comma or point, as it is stored; what is no number
+    stays."""
     number = typed_number(text)
     return text if number is None else f"{number:f}"
 
@@ -235,7 +259,9 @@ async def void_reading(request: Asked[None, VoidBody]) -> MeterReading:
     """Void a reading that is wrong; it stays on record."""
     number = request.number("reading")
     with refusals():
-        await request.api.writer.run(writes.void, request.number(), number, said(request, request.body.reason))
+        await request.api.writer.run(
+            writes.void, request.number(), number, said(request, request.body.reason)
+        )
     return await request.find(partial(stored.reading, number=number), Told("reading {1}", number))
 
 
@@ -246,23 +272,36 @@ def _line(request: Request, cells: Cells) -> Taken:
     return Taken(line.meter, at or "", _register(line.value), line.unit)
 
 
-@ENDPOINTS.post("/api/admin/meter-reading-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
+@ENDPOINTS.post(
+    "/api/admin/meter-reading-import",
+    Role.OPERATOR,
+    *UPLOAD,
+    "too_many_waiting",
+    body=StreamedBody(CSV),
+)
 async def import_readings(request: Upload) -> ImportedLines:
-    """Import readings of meters as CSV: all lines of the file, or none and what is wrong with each."""
+    """Import readings of meters as CSV: all lines of the file, or none and what is wrong with
+    each."""
     sheet = Sheet(OF_READING, OF_READING[:3], MOST_LINES, Told("reading"), partial(_line, request))
     return await import_lines(request, sheet, writes.import_readings)
 
 
-# The reconciliation of a month: whether the energy of the registers is that of the transactions, and of the house
+# The reconciliation of a month: whether the energy of the registers is that of the transactions,
+# and of the house
 
 
 @ENDPOINTS.get("/api/admin/reconciliations/{month}", Role.OPERATOR, "invalid")
 async def get_reconciliation(request: Request) -> Reconciliation:
-    """Reconcile a month: the registers' energy with that of transactions and of the house's meters."""
-    return await request.read(partial(read_reconciliation, server=request.api, month=month_of(request)))
+    """Reconcile a month: the registers' energy with that of transactions and of the house's
+    meters."""
+    return await request.read(
+        partial(read_reconciliation, server=request.api, month=month_of(request))
+    )
 
 
 def read_reconciliation(db: Database, server: Server, month: Month) -> Reconciliation:
     """Reconcile a month."""
     zone = server.config.time_zone
-    return reconciliation(db, str(month), Span(stamp(month.since(zone)), stamp(month.until(zone))), server.stamp())
+    return reconciliation(
+        db, str(month), Span(stamp(month.since(zone)), stamp(month.until(zone))), server.stamp()
+    )

@@ -1,4 +1,5 @@
-"""What belongs to a driver's household: its tags, its sessions, its statements. Others' do not exist here."""
+"""What belongs to a driver's household: its tags, its sessions, its statements. Others' do not
+exist here."""
 
 from __future__ import annotations
 
@@ -28,7 +29,13 @@ from levity_trio.store.reads.mine import DriversSession, DriversTransaction
 from levity_trio.store.reads.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
 from levity_trio.store.reads.places import Limits, limits_of
-from levity_trio.store.reads.statements import ClosedStatement, FeeLine, closed_statements, fees_of, id_of_own
+from levity_trio.store.reads.statements import (
+    ClosedStatement,
+    FeeLine,
+    closed_statements,
+    fees_of,
+    id_of_own,
+)
 from levity_trio.store.writes import own_names
 from levity_trio.told import Told
 from levity_trio.web.api.billing import rule_of
@@ -54,8 +61,12 @@ LONGEST_NAME: Final = 60
 class OwnQuery(Sent):
     """Some sessions; `before` is the `next` of the answer before."""
 
-    open: Annotated[bool, Meta(description="Whether only open ones, or only ended ones.")] | None = None
-    before: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Those before this one.")] | None = None
+    open: (
+        Annotated[bool, Meta(description="Whether only open ones, or only ended ones.")] | None
+    ) = None
+    before: (
+        Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Those before this one.")] | None
+    ) = None
     limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
 
 
@@ -66,7 +77,8 @@ class SessionQuery(Sent):
 
 
 class Listing(msgspec.Struct, Generic[T]):
-    """Sessions of a household, the newest first. `next` leads to older ones; it is null at the end."""
+    """Sessions of a household, the newest first. `next` leads to older ones; it is null at the
+    end."""
 
     data: list[T]
     limit: int
@@ -75,7 +87,8 @@ class Listing(msgspec.Struct, Generic[T]):
 
 @record
 class DriversTag:
-    """A tag of the household. `name` is what the household calls it, `note` what the owner of the site calls it.
+    """A tag of the household. `name` is what the household calls it, `note` what the owner of the
+    site calls it.
 
     `why_not` is why it may not charge now.
     """
@@ -89,7 +102,8 @@ class DriversTag:
 
 @record
 class DriversVehicle:
-    """A car of the household. `name` is what the household calls it, `note` what the owner of the site calls it."""
+    """A car of the household. `name` is what the household calls it, `note` what the owner of the
+    site calls it."""
 
     id: int
     name: str | None
@@ -106,8 +120,8 @@ class OwnNameBody(Sent, kw_only=True):
 class DriversLimit:
     """What the household (`card` null) or a tag may use in this month, and has used.
 
-    Money is in minor units of `currency`. `state` is near from four fifths on, or reached: then nothing new starts
-    until `until`.
+    Money is in minor units of `currency`. `state` is near from four fifths on, or reached: then
+    nothing new starts until `until`.
     """
 
     card: str | None
@@ -122,9 +136,11 @@ class DriversLimit:
 
 @record
 class DriversStatement:
-    """A closed statement of the household. `total` is in minor units of its currency, `date` the day of its closing.
+    """A closed statement of the household. `total` is in minor units of its currency, `date` the
+    day of its closing.
 
-    One that is carried asks for nothing: the next one does. `fees` are its lines that are no sessions.
+    One that is carried asks for nothing: the next one does. `fees` are its lines that are no
+    sessions.
     """
 
     number: int
@@ -140,9 +156,11 @@ class DriversStatement:
 
 @record
 class DriversPayment:
-    """How to pay: to whom, how much (null: nothing is owed), until when, and which reference to name.
+    """How to pay: to whom, how much (null: nothing is owed), until when, and which reference to
+    name.
 
-    `code` are the rows of an EPC QR code, dark modules as 1, for banking apps; empty where there is none.
+    `code` are the rows of an EPC QR code, dark modules as 1, for banking apps; empty where there is
+    none.
     """
 
     payee: str
@@ -156,11 +174,12 @@ class DriversPayment:
 
 @record
 class DriversMoney:
-    """What your household owes or has left. Amounts are minor units of `currency`, null while nothing is known of it.
+    """What your household owes or has left. Amounts are minor units of `currency`, null while
+    nothing is known of it.
 
-    `balance` is positive in your favour. Prepaid, `available` is what is left without what charging has `reserved`;
-    `spent_since` is when nothing was left. `months` are the present one and the one before. `payment` is null unless
-    it is known who bills, and to which bank account.
+    `balance` is positive in your favour. Prepaid, `available` is what is left without what charging
+    has `reserved`; `spent_since` is when nothing was left. `months` are the present one and the one
+    before. `payment` is null unless it is known who bills, and to which bank account.
     """
 
     currency: str | None
@@ -200,7 +219,8 @@ def read_money(db: Database, server: Server, account: int) -> DriversMoney:
 
 
 def _payment(found: Owing, owed: int) -> DriversPayment | None:
-    """Return how to pay what is owed: with the reference of the newest statement, to the account of who bills now."""
+    """Return how to pay what is owed: with the reference of the newest statement, to the account of
+    who bills now."""
     from levity_trio.documents.making import sheet_of  # noqa: PLC0415 - it imports the next one, too
     from levity_trio.documents.qr import payment_modules  # noqa: PLC0415 - its library takes memory
 
@@ -216,7 +236,9 @@ def _payment(found: Owing, owed: int) -> DriversPayment | None:
         amount=owed or None,
         reference=reference,
         due_on=None if asked is None else _due(asked.closed_on, owner.payment_days),
-        code=payment_modules(payment_code(replace(asked, owner=owner, total=owed), reference or "") if asked else ""),
+        code=payment_modules(
+            payment_code(replace(asked, owner=owner, total=owed), reference or "") if asked else ""
+        ),
     )
 
 
@@ -236,16 +258,24 @@ async def list_tags(request: Request) -> ListPage[DriversTag]:
 @ENDPOINTS.get(f"{ME}/limits", Role.DRIVER, "conflict")
 async def list_limits(request: Request) -> ListPage[DriversLimit]:
     """Show what your household, and each of its tags, may use in this month, and has used"""
-    return whole(await request.read(partial(read_limits, server=request.api, account=account_of(request))))
+    return whole(
+        await request.read(partial(read_limits, server=request.api, account=account_of(request)))
+    )
 
 
 def read_limits(db: Database, server: Server, account: int) -> list[DriversLimit]:
     """Return what a household and its tags may use in this month, where that is limited."""
     at = server.stamp()
     subjects: list[tuple[str, str, str | None]] = [(ACCOUNT, str(account), None)]
-    subjects += [(CARD, tag.key, tag.own_name or tag.name or tag.id_tag) for tag in own_tags(db, account, at)]
+    subjects += [
+        (CARD, tag.key, tag.own_name or tag.name or tag.id_tag) for tag in own_tags(db, account, at)
+    ]
     found = [(name, limits_of(db, what, key, at)) for what, key, name in subjects]
-    return [_limit(name, one) for name, one in found if one.month_wh is not None or one.month_amount is not None]
+    return [
+        _limit(name, one)
+        for name, one in found
+        if one.month_wh is not None or one.month_amount is not None
+    ]
 
 
 def _limit(card: str | None, limits: Limits) -> DriversLimit:
@@ -264,7 +294,9 @@ def _limit(card: str | None, limits: Limits) -> DriversLimit:
 def shown_tag(server: Server, tag: OwnTag) -> DriversTag:
     """Return a tag as its household sees it."""
     words = why_not(server, tag)
-    return DriversTag(id_tag=tag.id_tag, name=tag.own_name, note=tag.name, is_valid=words is None, why_not=words)
+    return DriversTag(
+        id_tag=tag.id_tag, name=tag.own_name, note=tag.name, is_valid=words is None, why_not=words
+    )
 
 
 @ENDPOINTS.put(f"{ME}/tags/{{tag}}", Role.DRIVER, "not_found", "conflict", "invalid")
@@ -292,13 +324,21 @@ async def name_vehicle(request: Asked[None, OwnNameBody]) -> DriversVehicle:
 async def _name(request: Asked[None, OwnNameBody], thing: Thing, told: str) -> None:
     """Store a name of the household's own. Raises Problem for what is not its own."""
     words = (request.body.name or "").strip() or None
-    own = partial(own_names.name, account=account_of(request), thing=thing, words=words, at=request.api.stamp())
+    own = partial(
+        own_names.name,
+        account=account_of(request),
+        thing=thing,
+        words=words,
+        at=request.api.stamp(),
+    )
     if not await request.api.writer.run(own):
         raise not_found(told)
 
 
 async def _vehicles(request: Request) -> list[DriversVehicle]:
-    return await request.read(partial(read_vehicles, server=request.api, account=account_of(request)))
+    return await request.read(
+        partial(read_vehicles, server=request.api, account=account_of(request))
+    )
 
 
 def read_vehicles(db: Database, server: Server, account: int) -> list[DriversVehicle]:
@@ -323,7 +363,9 @@ async def list_transactions(request: Asked[OwnQuery, None]) -> Listing[DriversTr
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
 async def get_transaction(request: Asked[SessionQuery, None]) -> DriversSession:
     """Show a session of your household, and how its cost comes about"""
-    return await _own(request, partial(stored.transaction, now=request.api.now(), is_billed=request.query.bill))
+    return await _own(
+        request, partial(stored.transaction, now=request.api.now(), is_billed=request.query.bill)
+    )
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/curve", Role.DRIVER, "not_found", "conflict", "invalid")
@@ -335,7 +377,9 @@ async def get_curve(request: Request) -> Curve:
 async def _own(request: Request, read: Callable[..., T | None]) -> T:
     """Return what is read of a session of the household. Raises Problem for any other."""
     own, number = household(request), request.number()
-    return await request.find(partial(read, household=own, number=number), Told("session {1}", number))
+    return await request.find(
+        partial(read, household=own, number=number), Told("session {1}", number)
+    )
 
 
 # Statements
@@ -344,11 +388,18 @@ async def _own(request: Request, read: Callable[..., T | None]) -> T:
 @ENDPOINTS.get(STATEMENTS, Role.DRIVER, "not_found", "conflict", "invalid")
 async def list_statements(request: Asked[Paged, None]) -> ListPage[DriversStatement]:
     """List the closed statements of your household, the newest first"""
-    read = partial(read_statements, server=request.api, account=account_of(request), wanted=wanted(request.query))
+    read = partial(
+        read_statements,
+        server=request.api,
+        account=account_of(request),
+        wanted=wanted(request.query),
+    )
     return await page(request, read)
 
 
-def read_statements(db: Database, server: Server, account: int, wanted: Wanted) -> ListPage[DriversStatement]:
+def read_statements(
+    db: Database, server: Server, account: int, wanted: Wanted
+) -> ListPage[DriversStatement]:
     """Return a page of the closed statements of a household. Raises NoPage."""
     found, zone = closed_statements(db, account, None, wanted), server.config.time_zone
     return found.of_rows([_statement(one, fees_of(db, one.number), zone) for one in found.data])
@@ -368,9 +419,13 @@ def _statement(statement: ClosedStatement, fees: list[FeeLine], zone: tzinfo) ->
     )
 
 
-@ENDPOINTS.get(f"{STATEMENTS}/{{number}}", Role.DRIVER, *NOT_MADE, "changed", "conflict", "invalid", **ANY_FORM)
+@ENDPOINTS.get(
+    f"{STATEMENTS}/{{number}}", Role.DRIVER, *NOT_MADE, "changed", "conflict", "invalid", **ANY_FORM
+)
 async def get_statement(request: Asked[DocumentQuery, None]) -> Response:
     """Download a closed statement of your household as HTML, PDF, CSV or JSON"""
     account, number, form = account_of(request), request.number("number"), request.query.format
-    found = await request.find(partial(id_of_own, account=account, number=number), Told("statement {1}", number))
+    found = await request.find(
+        partial(id_of_own, account=account, number=number), Told("statement {1}", number)
+    )
     return document(request.api, paper_of(request, found), form)

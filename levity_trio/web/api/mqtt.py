@@ -1,4 +1,5 @@
-"""The broker of MQTT: whether it is connected, how many facts wait for it, and which ones it gets again."""
+"""The broker of MQTT: whether it is connected, how many facts wait for it, and which ones it gets
+again."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class ReplayBody(Sent):
 
 @record
 class Replay:
-    """How many facts the broker gets again. `is_pruned`: older ones of this time are kept no longer."""
+    """How many facts the broker gets again. `is_pruned`: older ones of this time are kept no
+    longer."""
 
     facts: int
     is_pruned: bool
@@ -48,7 +50,10 @@ async def _replay(request: Asked[None, ReplayBody]) -> Replay:
     since = local_moment(request.body.since, "since", request.zone)
     assert since is not None  # noqa: S101 - it was given
     if since > request.api.stamp():
-        raise invalid("since", Told("it is in the future; give a time from which on the broker gets the facts again"))
+        raise invalid(
+            "since",
+            Told("it is in the future; give a time from which on the broker gets the facts again"),
+        )
     position, is_pruned = await request.read(partial(before, since=since))
     facts = await request.write(writes.replay, position, since)
     if facts is None:

@@ -20,7 +20,9 @@ from levity_trio.web.api.endpoints import Asked, Endpoints, Role
 
 ENDPOINTS: Final = Endpoints("now")
 
-Chargers = Annotated[str, Meta(description="Only these, separated by commas; the rest stays whole.")]
+Chargers = Annotated[
+    str, Meta(description="Only these, separated by commas; the rest stays whole.")
+]
 
 
 class NowQuery(Sent):
@@ -32,17 +34,30 @@ async def get_now(request: Asked[NowQuery, None]) -> Now:
     """Show the site as it is now: power and energy, what wants a look, and each charger."""
     query = request.query
     # The text may also be the identity of one charger that has a comma in it.
-    names = None if query.charger is None else [query.charger, *map(str.strip, query.charger.split(","))]
+    names = (
+        None
+        if query.charger is None
+        else [query.charger, *map(str.strip, query.charger.split(","))]
+    )
     return await request.read(
-        partial(read_now, server=request.api, sees_all=request.sees_all, chosen=names and frozenset(names))
+        partial(
+            read_now,
+            server=request.api,
+            sees_all=request.sees_all,
+            chosen=names and frozenset(names),
+        )
     )
 
 
-def read_now(db: Database, server: Server, *, sees_all: bool, chosen: Collection[str] | None) -> Now:
+def read_now(
+    db: Database, server: Server, *, sees_all: bool, chosen: Collection[str] | None
+) -> Now:
     """Return the site as it is now, with these chargers (None: all)."""
     config = server.config
     trusted = server.is_clock_trusted()
     machine = Machine.seen_by(server.writer, db, config, server.begun_at, is_clock_trusted=trusted)
     machine = machine._replace(address=partial(present_address, config.host))
     terms, name, tag = rule_of(server), config.server_name, config.auto_start_id_tag
-    return now(db, AskedNow(server.now(), terms, name, tag, machine, sees_all, chosen), server.sessions)
+    return now(
+        db, AskedNow(server.now(), terms, name, tag, machine, sees_all, chosen), server.sessions
+    )

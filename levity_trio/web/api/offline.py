@@ -1,4 +1,5 @@
-"""Who can charge at a charger that has no connection to us: by its keys, and by the local list that is kept there."""
+"""Who can charge at a charger that has no connection to us: by its keys, and by the local list that
+is kept there."""
 
 from __future__ import annotations
 
@@ -101,7 +102,10 @@ async def change_policy(request: Asked[ChangeQuery, PolicyBody]) -> OfflinePolic
     if request.query.read:
         await read_keys(request, charger, KEYS)
     had = {key: known.value for key, known in (await _has(request)).items()}
-    told = [KeyResult(key=key, result="", wanted=value, had=had.get(key.casefold())) for key, value in wanted.items()]
+    told = [
+        KeyResult(key=key, result="", wanted=value, had=had.get(key.casefold()))
+        for key, value in wanted.items()
+    ]
     results = [await change_key(request, charger, key) for key in told]
     return await _policy(request, await read_back(request, charger, results))
 
@@ -111,7 +115,11 @@ async def _policy(request: Request, changes: list[KeyResult]) -> OfflinePolicy:
     keys = [_key(key, has.get(key.casefold())) for key in KEYS]
     found = explain({one.key: Switch(one.value) for one in keys})
     return OfflinePolicy(
-        charger=request.path["id"], keys=keys, who=list(found.who), notes=list(found.notes), changes=changes
+        charger=request.path["id"],
+        keys=keys,
+        who=list(found.who),
+        notes=list(found.notes),
+        changes=changes,
     )
 
 
@@ -138,7 +146,9 @@ async def _statuses(request: Request, charger: str | None) -> list[LocalListStat
     api = request.api
     lines = [charger for charger in api.chargers.connected() if api.chargers.is_served(charger)]
     is_on = api.config.local_list == "on"
-    of_now = partial(stored.statuses, policy=api.id_tags.policy, now=api.clock(), open_lines=lines, is_on=is_on)
+    of_now = partial(
+        stored.statuses, policy=api.id_tags.policy, now=api.clock(), open_lines=lines, is_on=is_on
+    )
     return await api.reader.run(partial(of_now, charger=charger))
 
 
@@ -146,7 +156,9 @@ async def _statuses(request: Request, charger: str | None) -> list[LocalListStat
 async def list_left_out(request: Asked[Paged, None]) -> ListPage[LeftOutTag]:
     """List the tags for which the local list of a charger has no room."""
     query, policy, charger = request.query, request.api.id_tags.policy, await known_charger(request)
-    found = await request.read(partial(stored.left_out, charger=charger, policy=policy, at=request.api.stamp()))
+    found = await request.read(
+        partial(stored.left_out, charger=charger, policy=policy, at=request.api.stamp())
+    )
     begin = (query.page - 1) * query.limit
     return ListPage(found[begin : begin + query.limit], query.page, query.limit, total=len(found))
 
@@ -156,6 +168,8 @@ async def resume_upkeep(request: Request) -> LocalListStatus:
     """Keep the local list of a charger again after one was sent by hand, or try again at once."""
     charger = await known_charger(request)
     if not await request.write(resume, charger):
-        raise not_found(Told("local list that is kept at {1}; start `serve` with --local-list on", charger))
+        raise not_found(
+            Told("local list that is kept at {1}; start `serve` with --local-list on", charger)
+        )
     (status,) = await _statuses(request, charger)
     return status

@@ -1,4 +1,5 @@
-"""The OpenAPI 3.1 document, from the same declarations as the routes, and a page that shows it without the internet."""
+"""The OpenAPI 3.1 document, from the same declarations as the routes, and a page that shows it
+without the internet."""
 
 from __future__ import annotations
 
@@ -10,7 +11,14 @@ from typing import Any, Final
 import msgspec
 
 from levity_trio import __version__
-from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, Schema, StructBody, Values, schemas_of
+from levity_trio.web.api.bodies import (
+    MONTH_PATTERN,
+    NAME_PATTERN,
+    Schema,
+    StructBody,
+    Values,
+    schemas_of,
+)
 from levity_trio.web.api.endpoints import HIGHEST_ID, NO_CONTENT, Endpoint
 from levity_trio.web.api.problems import Json
 
@@ -102,7 +110,8 @@ def document(endpoints: Iterable[Endpoint]) -> Values:
 class Schemas:
     """The schemas of the document, in a form that generators of clients accept.
 
-    Each has a name: an inline schema with a title becomes a component, so that two of the same payload are one model.
+    Each has a name: an inline schema with a title becomes a component, so that two of the same
+    payload are one model.
     """
 
     def __init__(self, kinds: Iterable[Any]) -> None:
@@ -123,10 +132,13 @@ class Schemas:
         return found
 
     def plain(self, schema: Schema) -> Schema:
-        """Return a schema with a type beside its values, a kind for the items of a tuple, and references for parts."""
+        """Return a schema with a type beside its values, a kind for the items of a tuple, and
+        references for parts."""
         if isinstance(schema.get("$ref"), str):
             return {"$ref": REFERENCE.format(name=_name(_referred(schema)))}
-        made = {name: part if name in _VALUES else self._plain(part) for name, part in schema.items()}
+        made = {
+            name: part if name in _VALUES else self._plain(part) for name, part in schema.items()
+        }
         return self._referable(_typed(made))
 
     def _plain(self, node: Json) -> Json:
@@ -148,7 +160,9 @@ class Schemas:
         waiting = _references(paths)
         while waiting:
             used |= waiting
-            waiting = {name for one in waiting for name in _references(self._components[one])} - used
+            waiting = {
+                name for one in waiting for name in _references(self._components[one])
+            } - used
         return {name: schema for name, schema in self._components.items() if name in used}
 
 
@@ -193,7 +207,8 @@ def _typed(schema: Values) -> Values:
 
 
 def _either(schemas: Sequence[Schema]) -> Schema:
-    """Return what all of these fit: one of them, if it is the only one or the others are whole numbers."""
+    """Return what all of these fit: one of them, if it is the only one or the others are whole
+    numbers."""
     kinds = [one for one in schemas if one != _WHOLE or _NUMBER not in schemas]
     distinct = [one for number, one in enumerate(kinds) if one not in kinds[:number]]
     return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
@@ -221,7 +236,9 @@ def _operation(endpoint: Endpoint, schemas: Schemas) -> Values:
 
 
 def _identity(endpoint: Endpoint) -> str:
-    words = re.sub(r"\W+", "_", endpoint.path.removeprefix("/api/").replace("{", "by_").replace("}", ""))
+    words = re.sub(
+        r"\W+", "_", endpoint.path.removeprefix("/api/").replace("{", "by_").replace("}", "")
+    )
     return f"{endpoint.method.lower()}_{words}".strip("_")
 
 
@@ -235,7 +252,10 @@ def _has_required(schema: Schema, schemas: Schemas) -> bool:
 def _path_parameters(endpoint: Endpoint) -> list[Values]:
     """Identities of chargers, names and months are texts; all others are numbers."""
     names = _PARAMETER.findall(endpoint.path)
-    return [{"name": name, "in": "path", "required": True, "schema": _kind_of(endpoint.path, name)} for name in names]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": _kind_of(endpoint.path, name)}
+        for name in names
+    ]
 
 
 def _kind_of(path: str, name: str) -> Schema:
@@ -271,11 +291,21 @@ def _responses(endpoint: Endpoint, schemas: Schemas) -> Values:
         }
         responses = {str(endpoint.status): {"description": "The answer.", "content": content}}
     codes: dict[int, list[str]] = {}
-    for code in (*COMMON, *endpoint.problems, *(("not_storable",) if endpoint.changes else ()), *_of_input(endpoint)):
+    for code in (
+        *COMMON,
+        *endpoint.problems,
+        *(("not_storable",) if endpoint.changes else ()),
+        *_of_input(endpoint),
+    ):
         codes.setdefault(OF_CODE[code], []).append(code)
     for status, words in sorted(codes.items()):
-        content = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(name="Problem")}}}
-        responses[str(status)] = {"description": f"A problem: {', '.join(dict.fromkeys(words))}.", "content": content}
+        content = {
+            "application/problem+json": {"schema": {"$ref": REFERENCE.format(name="Problem")}}
+        }
+        responses[str(status)] = {
+            "description": f"A problem: {', '.join(dict.fromkeys(words))}.",
+            "content": content,
+        }
     return responses
 
 
@@ -289,13 +319,25 @@ def _of_media_type(media_type: str, answer: Schema) -> Schema:
 
 def _of_input(endpoint: Endpoint) -> tuple[str, ...]:
     is_list = endpoint.query is not None and "cursor" in endpoint.query.__struct_fields__
-    return ("invalid", *(("not_json",) if endpoint.body is not None else ()), *(("not_found",) if is_list else ()))
+    return (
+        "invalid",
+        *(("not_json",) if endpoint.body is not None else ()),
+        *(("not_found",) if is_list else ()),
+    )
 
 
 def page(described: Schema, speed: int | None = None) -> str:
     """Return the document as a page for people. That of a demo says so, and how its clock runs."""
-    said = "" if speed is None else f"<p><strong>Demo</strong> · invented data · clock {speed} × as fast</p>"
-    parts = [HEAD, STYLE, f"<main>{said}<h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>"]
+    said = (
+        ""
+        if speed is None
+        else f"<p><strong>Demo</strong> · invented data · clock {speed} × as fast</p>"
+    )
+    parts = [
+        HEAD,
+        STYLE,
+        f"<main>{said}<h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>",
+    ]
     for path, operations in described["paths"].items():
         for method, one in operations.items():
             parts.append(_shown(path, method, one, described["components"]["schemas"]))
@@ -304,16 +346,21 @@ def page(described: Schema, speed: int | None = None) -> str:
 
 def _shown(path: str, method: str, operation: Schema, components: Schema) -> str:
     def row(name: str, place: str, schema: Schema) -> str:
-        return f"<tr><td><code>{html.escape(name)}</code><td>{place}<td>{html.escape(str(schema.get('type') or 'any'))}"
+        kind = html.escape(str(schema.get("type") or "any"))
+        return f"<tr><td><code>{html.escape(name)}</code><td>{place}<td>{kind}"
 
     def text(schema: Schema) -> str:
         return f"<pre>{html.escape(in_full(schema, components))}</pre>"
 
-    rows = "".join(row(given["name"], given["in"], given["schema"]) for given in operation["parameters"])
+    rows = "".join(
+        row(given["name"], given["in"], given["schema"]) for given in operation["parameters"]
+    )
     body = operation.get("requestBody", {}).get("content", {})
     schemas = "".join(text(content["schema"]) for content in body.values())
     responses = operation["responses"].items()
-    answers = ", ".join(f"{status} {html.escape(response['description'])}" for status, response in responses)
+    answers = ", ".join(
+        f"{status} {html.escape(response['description'])}" for status, response in responses
+    )
     summary, needs = html.escape(operation["summary"]), html.escape(operation["description"])
     return (
         f"<details><summary><b>{method.upper()}</b> <code>{html.escape(path)}</code> {summary}"
@@ -338,7 +385,8 @@ def _whole(node: Json, components: Schema) -> Json:
 
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""What the page may load: its own style, and an icon without content, so that the browser asks for none."""
+"""What the page may load: its own style, and an icon without content, so that the browser asks for
+none."""
 HEAD: Final = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>levity-trio: the API</title>"
     '<meta name=viewport content="width=device-width"><link rel=icon href="data:,">'
@@ -346,7 +394,9 @@ HEAD: Final = (
 STYLE: Final = (
     "<style>:root{color-scheme:light dark}body{font:16px system-ui;margin:0;background:Canvas}"
     "main{max-width:60rem;margin:auto;padding:16px}"
-    "details{border-bottom:1px solid #8884}summary{cursor:pointer;padding:12px 0}td{padding:0 16px 0 0}"
-    "p>a{display:inline-block;padding:13px 0}summary,td,pre{overflow-wrap:anywhere}pre{white-space:pre-wrap}</style>"
+    "details{border-bottom:1px solid #8884}summary{cursor:pointer;padding:12px 0}td{padding:0 "
+    "16px 0 0}"
+    "p>a{display:inline-block;padding:13px "
+    "0}summary,td,pre{overflow-wrap:anywhere}pre{white-space:pre-wrap}</style>"
 )
 """The look of the page, within it."""

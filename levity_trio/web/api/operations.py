@@ -1,7 +1,9 @@
-"""Operations of chargers: one route for each declaration of levity_trio.operations, any raw call, and the older route.
+"""Operations of chargers: one route for each declaration of levity_trio.operations, any raw call,
+and the older route.
 
-An operation that was sent answers 200 with its command, whatever the charger said: a refusal, an error and silence are
-states of it. With `errors=http` (the default on the routes that other systems had before) they become 502 and 504.
+An operation that was sent answers 200 with its command, whatever the charger said: a refusal, an
+error and silence are states of it. With `errors=http` (the default on the routes that other systems
+had before) they become 502 and 504.
 """
 
 from __future__ import annotations
@@ -22,10 +24,24 @@ from levity_trio.access.places import Reason
 from levity_trio.authority import AuthorityProblem, folder
 from levity_trio.charger.facade import UnknownCharger
 from levity_trio.config import certificates_folder
-from levity_trio.operations import OPERATIONS, FieldProblem, Operation, Situation, check, find, spelt
+from levity_trio.operations import (
+    OPERATIONS,
+    FieldProblem,
+    Operation,
+    Situation,
+    check,
+    find,
+    spelt,
+)
 from levity_trio.operations import Role as OperationRole
 from levity_trio.operations.fields import Allotted
-from levity_trio.operations.operation import Payload, filled, left_out, role_for, transactions_in_the_way
+from levity_trio.operations.operation import (
+    Payload,
+    filled,
+    left_out,
+    role_for,
+    transactions_in_the_way,
+)
 from levity_trio.operations.situation import only_transaction
 from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
 from levity_trio.records import record
@@ -55,7 +71,15 @@ from levity_trio.web.api.charger_facts import PagedWhose, both, whose
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Answer, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import page, wanted
-from levity_trio.web.api.problems import Json, Problem, busy, conflict, invalid, not_found, not_storable
+from levity_trio.web.api.problems import (
+    Json,
+    Problem,
+    busy,
+    conflict,
+    invalid,
+    not_found,
+    not_storable,
+)
 from levity_trio.web.api.shown import extended, show
 from levity_trio.web.drivers_address import is_local
 from levity_trio.web.files.shelf import SecretUrl
@@ -67,17 +91,28 @@ from levity_trio.wire.times import stamp
 ENDPOINTS: Final = Endpoints("operations")
 
 OLDER: Final = ("remote-start", "remote-stop", "change-availability")
-"""The routes of the CSMS that this server replaces; its clients expect an error as an HTTP status."""
+"""The routes of the CSMS that this server replaces; its clients expect an error as an HTTP
+status."""
 T = TypeVar("T")
 S = TypeVar("S", bound=Sent)
 LONGEST_KEY: Final = 200
 RESPOND_ASYNC: Final = "respond-async"
 Timeout = Annotated[float, Meta(gt=0, le=3600, description="Seconds to wait for the response.")]
-Deadline = Annotated[float, Meta(gt=0, le=7 * 24 * 3600, description="Seconds to wait for an absent charger.")]
+Deadline = Annotated[
+    float, Meta(gt=0, le=7 * 24 * 3600, description="Seconds to wait for an absent charger.")
+]
 
 
 PROBLEMS: Final = (
-    *("not_found", "not_connected", "not_registered", "queue_full", "too_many_waiting", "charger_error", "no_answer"),
+    *(
+        "not_found",
+        "not_connected",
+        "not_registered",
+        "queue_full",
+        "too_many_waiting",
+        "charger_error",
+        "no_answer",
+    ),
 )
 
 
@@ -92,7 +127,10 @@ class OperationQuery(WaitQuery):
     """How an operation is sent."""
 
     force: Annotated[bool, Meta(description="Send it although a session is open (admin).")] = False
-    errors: Annotated[Literal["http", "state"], Meta(description="http: 502 and 504 for errors.")] | None = None
+    errors: (
+        Annotated[Literal["http", "state"], Meta(description="http: 502 and 504 for errors.")]
+        | None
+    ) = None
 
 
 Sender = Asked[WaitQuery, object]
@@ -132,13 +170,16 @@ class ActionBody(StructBody[S]):
     `has_others` is whether other actions than those of the declarations are sent, unchecked.
     """
 
-    def __init__(self, kind: type[S], ways: Sequence[Fields] = ({},), *, has_others: bool = False) -> None:
+    def __init__(
+        self, kind: type[S], ways: Sequence[Fields] = ({},), *, has_others: bool = False
+    ) -> None:
         super().__init__(kind, partial(_ways_of, ways, has_others))
 
 
 def _ways_of(ways: Sequence[Fields], has_others: bool) -> list[Fields]:
     actions: list[Fields] = [
-        {"action": {"const": operation.action}, "payload": _payload_of(operation)} for operation in OPERATIONS.values()
+        {"action": {"const": operation.action}, "payload": _payload_of(operation)}
+        for operation in OPERATIONS.values()
     ]
     actions += [_OTHER] if has_others else []
     return [{**action, **way} for way in ways for action in actions]
@@ -177,7 +218,8 @@ class Order:
     action: str
     payload: Payload
     body: Payload
-    """The payload as asked for, without numbers that the server allots. It tells whether a request is repeated."""
+    """The payload as asked for, without numbers that the server allots. It tells whether a request
+    is repeated."""
     warnings: tuple[str, ...] = ()
     url: NewUrl | None = None
 
@@ -187,7 +229,9 @@ async def prepare(request: Sender, charger: str, operation: Operation, payload: 
     check_role(request, role_for(operation, payload))
     api, body = request.api, payload
     is_connected = api.chargers.is_connected(charger)
-    known = await api.reader.run(partial(situation, charger=charger, now=api.now(), is_connected=is_connected))
+    known = await api.reader.run(
+        partial(situation, charger=charger, now=api.now(), is_connected=is_connected)
+    )
     protocols = known.words("SupportedFileTransferProtocols")
     payload, url = await located(request, operation, payload, charger, protocols)
     for path, allotted in left_out(operation, payload):
@@ -200,19 +244,25 @@ async def prepare(request: Sender, charger: str, operation: Operation, payload: 
 
 
 def _of_tag(request: Request, payload: Payload, charger: str) -> Sequence[str]:
-    """Return a warning if the tag of a start or a reservation is refused, here or at all; it is sent all the same."""
+    """Return a warning if the tag of a start or a reservation is refused, here or at all; it is
+    sent all the same."""
     id_tag, tags, at = payload.get("idTag"), request.api.id_tags, request.api.stamp()
     if id_tag is None:
         return ()
     verdict = tags.judge(id_tag, at)
-    reason = verdict.reason or tags.refusal(tags.policy.key(id_tag), charger, payload.get("connectorId") or None, at)
+    reason = verdict.reason or tags.refusal(
+        tags.policy.key(id_tag), charger, payload.get("connectorId") or None, at
+    )
     if reason is not None:
         return (Told("the card {1} will be refused here: {2}", id_tag, _REASONS[Reason(reason)]),)
     if verdict.is_accepted:
         return ()
     return (
         Told(
-            "the card {1} is {2} here, as the charger is told when it asks; add or unblock it first",
+            (
+                "the card {1} is {2} here, as the charger is told when it asks; add or unblock it "
+                "first"
+            ),
             *(id_tag, Told(verdict.status)),
         ),
     )
@@ -239,13 +289,21 @@ async def _number(request: Request, charger: str, allotted: Allotted, known: Sit
 def check_role(request: Request, role: OperationRole) -> None:
     """Raise Problem if the caller may not send this."""
     if role is OperationRole.ADMIN and request.caller.role < Role.ADMIN:
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", Told("this operation needs a token with the role admin"))
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "forbidden",
+            Told("this operation needs a token with the role admin"),
+        )
 
 
 def _check_force(request: Sender, operation: Operation, transactions: list[int]) -> None:
     if not (isinstance(request.query, OperationQuery) and request.query.force):
         ids = ", ".join(map(str, transactions))
-        words = Told("{1} would interrupt session {2}; stop it first, or send it with force", operation.action, ids)
+        words = Told(
+            "{1} would interrupt session {2}; stop it first, or send it with force",
+            operation.action,
+            ids,
+        )
         raise Problem(HTTPStatus.CONFLICT, "needs_force", words, transactions=transactions)
     check_role(request, OperationRole.ADMIN)
 
@@ -255,12 +313,18 @@ def _repeatable(request: Request, order: Order) -> Repeatable | None:
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise invalid("Idempotency-Key", Told("give 1 to {1} characters", LONGEST_KEY))
-    return None if key is None else Repeatable(key, digest(orjson.dumps([order.action, order.body]).decode()))
+    return (
+        None
+        if key is None
+        else Repeatable(key, digest(orjson.dumps([order.action, order.body]).decode()))
+    )
 
 
-async def repeated(request: Request, charger: str, operation: Operation, payload: Payload) -> int | None:
-    """Return the command of an earlier request with the same key, for those who look at more than `order` does before
-    they send. Raises Problem."""
+async def repeated(
+    request: Request, charger: str, operation: Operation, payload: Payload
+) -> int | None:
+    """Return the command of an earlier request with the same key, for those who look at more than
+    `order` does before they send. Raises Problem."""
     repeatable = _repeatable(request, Order(charger, operation.action, payload, payload))
     if repeatable is None:
         return None
@@ -275,7 +339,8 @@ def _reused() -> Problem:
 
 
 async def submit(request: Sender, order: Order, repeatable: Repeatable | None = None) -> int:
-    """Submit one of the operations of a request and return the id of its command. Raises Problem."""
+    """Submit one of the operations of a request and return the id of its command. Raises
+    Problem."""
     try:
         return await request.api.chargers.submit(
             order.charger,
@@ -304,7 +369,9 @@ async def submit(request: Sender, order: Order, repeatable: Repeatable | None = 
         raise problem from None
     except ChargerGone as error:
         raise Problem(
-            HTTPStatus.CONFLICT, "not_connected", Told("{1}: {2}; nothing was sent", order.charger, str(error))
+            HTTPStatus.CONFLICT,
+            "not_connected",
+            Told("{1}: {2}; nothing was sent", order.charger, str(error)),
         ) from None
 
 
@@ -316,17 +383,22 @@ class Sending(NamedTuple):
 
 
 async def order(request: Sender, charger: str, operation: Operation, payload: Payload) -> Sending:
-    """Prepare an operation and submit it. Numbers are allotted one after the other, so that none is given twice."""
+    """Prepare an operation and submit it. Numbers are allotted one after the other, so that none is
+    given twice."""
     async with request.api.allotting if left_out(operation, payload) else nullcontext():
         prepared = await prepare(request, charger, operation, payload)
-        return Sending(await submit(request, prepared, _repeatable(request, prepared)), prepared.warnings)
+        return Sending(
+            await submit(request, prepared, _repeatable(request, prepared)), prepared.warnings
+        )
 
 
 async def respond(request: Operator, sending: Sending, *, errors: str) -> Answer[SentCommand]:
     """Wait for the end of a command, unless the client does not, and return it."""
     command, warnings = sending
     if not is_waiting(request):
-        return accepted(await show_command(request, command, warnings), f"/api/admin/commands/{command}")
+        return accepted(
+            await show_command(request, command, warnings), f"/api/admin/commands/{command}"
+        )
     async with request.api.places.wait():
         result = await request.api.chargers.wait(command)
     shown = await show_command(request, command, warnings, result.stored)
@@ -340,17 +412,25 @@ def is_waiting(request: Request) -> bool:
 
 
 def accepted(command: T, location: str) -> Answer[T]:
-    """Return the answer to a client that does not wait: the command so far, and where to look for it later."""
-    return Answer(command, HTTPStatus.ACCEPTED, {"location": location, "preference-applied": RESPOND_ASYNC})
+    """Return the answer to a client that does not wait: the command so far, and where to look for
+    it later."""
+    return Answer(
+        command, HTTPStatus.ACCEPTED, {"location": location, "preference-applied": RESPOND_ASYNC}
+    )
 
 
 async def show_command(
-    request: Request, command: int, warnings: tuple[str, ...] = (), stored_one: Command | None = None
+    request: Request,
+    command: int,
+    warnings: tuple[str, ...] = (),
+    stored_one: Command | None = None,
 ) -> SentCommand:
     """Return a command as the API shows it; it is read, unless its row is given."""
     row = stored_one or await request.read(partial(charger_facts.command, number=command))
     if row is None:  # it was committed, so a reader sees it
-        raise busy("not_readable", Told("command {1} cannot be read; look for it in a moment", command), 1)
+        raise busy(
+            "not_readable", Told("command {1} cannot be read; look for it in a moment", command), 1
+        )
     return extended(SentCommand, row, warnings=list(warnings))
 
 
@@ -377,7 +457,9 @@ def _declare(operation: Operation) -> None:
     )
     async def operate(request: Asked[OperationQuery, Payload]) -> Answer[SentCommand]:
         sending = await order(request, request.path["id"], operation, request.body)
-        return await respond(request, sending, errors="http" if operation.path in OLDER else "state")
+        return await respond(
+            request, sending, errors="http" if operation.path in OLDER else "state"
+        )
 
 
 for _operation in OPERATIONS.values():
@@ -416,15 +498,23 @@ async def _older(request: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]
     return await respond(request, sending, errors="http")
 
 
-@ENDPOINTS.delete("/api/admin/commands/{id}", Role.OPERATOR, "not_found", "wrong_state", group="commands")
+@ENDPOINTS.delete(
+    "/api/admin/commands/{id}", Role.OPERATOR, "not_found", "wrong_state", group="commands"
+)
 async def _cancel(request: Request) -> SentCommand:
     """Cancel a command that is still queued"""
     command = request.number()
     if await request.api.chargers.cancel(command):
         return await show_command(request, command)
-    found = await request.find(partial(charger_facts.command, number=command), Told("command {1}", command))
-    words = Told("command {1} is {2}; only a queued one can be cancelled", command, Told(found.state))
-    raise Problem(HTTPStatus.CONFLICT, "wrong_state", words, state=found.state, is_final=found.state in FINAL)
+    found = await request.find(
+        partial(charger_facts.command, number=command), Told("command {1}", command)
+    )
+    words = Told(
+        "command {1} is {2}; only a queued one can be cancelled", command, Told(found.state)
+    )
+    raise Problem(
+        HTTPStatus.CONFLICT, "wrong_state", words, state=found.state, is_final=found.state in FINAL
+    )
 
 
 # Many chargers
@@ -434,7 +524,8 @@ Count = Annotated[int, Meta(ge=1, le=100)]
 
 
 class BulkBody(Sent):
-    """An operation for the chargers in a list, of a model, or all that are known: exactly one of them is given."""
+    """An operation for the chargers in a list, of a model, or all that are known: exactly one of
+    them is given."""
 
     action: Annotated[str, Meta(min_length=1, max_length=50)]
     payload: Values = {}  # noqa: RUF012 - msgspec copies it
@@ -461,14 +552,17 @@ class BulkResult(msgspec.Struct):
 
 
 class BulkReport(msgspec.Struct):
-    """The results in the order of the chargers, and how many there are of each state or code of a problem."""
+    """The results in the order of the chargers, and how many there are of each state or code of a
+    problem."""
 
     action: str
     counts: dict[str, int]
     results: list[BulkResult]
 
 
-@ENDPOINTS.post("/api/admin/bulk", Role.OPERATOR, "too_many_waiting", body=ActionBody(BulkBody, WAYS))
+@ENDPOINTS.post(
+    "/api/admin/bulk", Role.OPERATOR, "too_many_waiting", body=ActionBody(BulkBody, WAYS)
+)
 async def _send_to_many(request: Asked[OperationQuery, BulkBody]) -> BulkReport:
     """Send one operation to many chargers; the answer reports what each of them said"""
     body = request.body
@@ -478,15 +572,21 @@ async def _send_to_many(request: Asked[OperationQuery, BulkBody]) -> BulkReport:
         raise invalid("action", problem.words) from None
     payload = checked(operation, body.payload)
     chargers = await _chosen(request, body)
-    results = await of_each(request, chargers, body.at_once, partial(_ask_charger, request, operation, payload))
-    states = (result.command["state"] if result.problem is None else result.problem["code"] for result in results)
+    results = await of_each(
+        request, chargers, body.at_once, partial(_ask_charger, request, operation, payload)
+    )
+    states = (
+        result.command["state"] if result.problem is None else result.problem["code"]
+        for result in results
+    )
     return BulkReport(action=operation.action, counts=dict(Counter(states)), results=results)
 
 
 async def of_each(
     request: Request, chargers: Sequence[str], at_once: int, ask: Callable[[str], Awaitable[T]]
 ) -> list[T]:
-    """Ask some chargers at a time; return the results in the order of the chargers. Raises Problem."""
+    """Ask some chargers at a time; return the results in the order of the chargers. Raises
+    Problem."""
     results: dict[str, T] = {}
     turns = trio.Semaphore(at_once)
 
@@ -514,11 +614,15 @@ async def _chosen(request: Request, body: BulkBody) -> list[str]:
     return sorted(request.api.chargers.known())
 
 
-async def _ask_charger(request: Sender, operation: Operation, payload: Payload, charger: str) -> BulkResult:
+async def _ask_charger(
+    request: Sender, operation: Operation, payload: Payload, charger: str
+) -> BulkResult:
     try:
         command, warnings = await order(request, charger, operation, payload)
         await request.api.chargers.wait(command)
-        return BulkResult(charger=charger, command=show(await show_command(request, command, warnings)))
+        return BulkResult(
+            charger=charger, command=show(await show_command(request, command, warnings))
+        )
     except Problem as problem:
         told = {"code": problem.code, "detail": problem.detail, "status": problem.status}
         return BulkResult(charger=charger, problem=told)
@@ -530,7 +634,8 @@ async def _ask_charger(request: Sender, operation: Operation, payload: Payload, 
 @both(ENDPOINTS, "commands", "the commands, newest first,", Role.OPERATOR)
 async def list_commands(request: Asked[PagedWhose, None]) -> ListPage[Command]:
     return await page(
-        request, partial(charger_facts.commands, charger=await whose(request), wanted=wanted(request.query))
+        request,
+        partial(charger_facts.commands, charger=await whose(request), wanted=wanted(request.query)),
     )
 
 
@@ -538,19 +643,26 @@ async def list_commands(request: Asked[PagedWhose, None]) -> ListPage[Command]:
 async def get_command(request: Request) -> Command:
     """Show a command: its state, its answer, and its outcome so far."""
     number = request.number()
-    return await request.find(partial(charger_facts.command, number=number), Told("command {1}", number))
+    return await request.find(
+        partial(charger_facts.command, number=number), Told("command {1}", number)
+    )
 
 
 # What is ours in operations: URLs where a charger sends its files or fetches firmware, and our root
 
 
 async def located(
-    request: Request, operation: Operation, payload: Payload, charger: str, protocols: frozenset[str]
+    request: Request,
+    operation: Operation,
+    payload: Payload,
+    charger: str,
+    protocols: frozenset[str],
 ) -> tuple[Payload, NewUrl | None]:
-    """Put a URL of ours where a location was left out, or is the name of a firmware file; return both. Raises Problem.
+    """Put a URL of ours where a location was left out, or is the name of a firmware file; return
+    both. Raises Problem.
 
-    Any other location is passed on unchanged. A certificate that was left out is our root. `protocols` are those by
-    which the charger says that it transfers files (none: unknown).
+    Any other location is passed on unchanged. A certificate that was left out is our root.
+    `protocols` are those by which the charger says that it transfers files (none: unknown).
     """
     for path, allotted in left_out(operation, payload):
         if allotted is Allotted.UPLOAD:
@@ -585,16 +697,23 @@ def _text(payload: Payload, path: tuple[str, ...]) -> str:
     return str(value)
 
 
-async def _new_url(request: Request, charger: str, protocols: frozenset[str], path: tuple[str, ...]) -> SecretUrl:
+async def _new_url(
+    request: Request, charger: str, protocols: frozenset[str], path: tuple[str, ...]
+) -> SecretUrl:
     field, url = ".".join(path), request.api.shelf.new_url(protocols)
     if url is None:
         words = Told(
-            "this server takes and gives no files; give the URL of another server, or start this one with --files-port"
+            "this server takes and gives no files; give the URL of another server, or start this "
+            "one with --files-port"
         )
         raise conflict(joined(": ", (field, words)), field=field)
     if is_local(url.text) and await request.read(partial(_is_elsewhere, charger=charger)):
         words = Told(
-            "only programs on this machine reach {1}; say with --files-url where chargers reach this server", url.base
+            (
+                "only programs on this machine reach {1}; say with --files-url where chargers "
+                "reach this server"
+            ),
+            url.base,
         )
         raise conflict(joined(": ", (field, words)), field=field)
     return url
@@ -603,7 +722,8 @@ async def _new_url(request: Request, charger: str, protocols: frozenset[str], pa
 def _is_elsewhere(db: Database, charger: str) -> bool:
     """Whether a charger connected last from another machine."""
     row = db.execute(
-        "SELECT remote_address FROM cp JOIN session ON session.id = cp.session_id WHERE cp.id = ?", (charger,)
+        "SELECT remote_address FROM cp JOIN session ON session.id = cp.session_id WHERE cp.id = ?",
+        (charger,),
     ).fetchone()
     peer = None if row is None else peer_of(row[0])
     return peer is not None and not peer.is_loopback

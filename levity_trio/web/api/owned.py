@@ -1,4 +1,5 @@
-"""Whose transactions are: those of an account, those of nobody, and what an operator gives to an account by hand."""
+"""Whose transactions are: those of an account, those of nobody, and what an operator gives to an
+account by hand."""
 
 from __future__ import annotations
 
@@ -27,7 +28,16 @@ from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import Before, EndedBefore, EndedSince, OfCharger, Since, moment, page, whole
+from levity_trio.web.api.lists import (
+    Before,
+    EndedBefore,
+    EndedSince,
+    OfCharger,
+    Since,
+    moment,
+    page,
+    whole,
+)
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.api.review import DECISION_PROBLEMS, ReviewBody, decide
 from levity_trio.web.api.transactions import TRANSACTIONS
@@ -52,7 +62,10 @@ class EndedQuery(NextQuery):
 
     def filters(self) -> Filters:
         """Return them as the store takes them. Raises Problem."""
-        since, before = moment(self.ended_since, "ended_since"), moment(self.ended_before, "ended_before")
+        since, before = (
+            moment(self.ended_since, "ended_since"),
+            moment(self.ended_before, "ended_before"),
+        )
         return Filters(ended_since=since, ended_before=before)
 
     @property
@@ -95,7 +108,9 @@ async def list_transactions_of(request: Asked[EndedQuery, None]) -> ListPage[Own
     return await page(request, partial(transactions_of, filters=filters, wanted=query.wanted))
 
 
-@ENDPOINTS.get(UNOWNED, Role.VIEWER, summary="List the transactions that belong to nobody, the newest first.")
+@ENDPOINTS.get(
+    UNOWNED, Role.VIEWER, summary="List the transactions that belong to nobody, the newest first."
+)
 async def list_unowned(request: Asked[UnownedQuery, None]) -> ListPage[Transaction]:
     query = request.query
     return await page(request, partial(unowned, filters=query.filters(), wanted=query.wanted))
@@ -104,17 +119,24 @@ async def list_unowned(request: Asked[UnownedQuery, None]) -> ListPage[Transacti
 @ENDPOINTS.get(
     OWNED_TAGS,
     Role.OPERATOR,
-    summary=f"List the tags that belong to accounts now and that nobody added to the tags, {MOST_TAGS} at most.",
+    summary=(
+        "List the tags that belong to accounts now and that nobody added to the tags, "
+        f"{MOST_TAGS} at most."
+    ),
 )
 async def list_owned_tags(request: Request) -> ListPage[UnlistedTag]:
-    return whole(await request.read(partial(unlisted_tags, now=request.api.stamp(), most=MOST_TAGS)))
+    return whole(
+        await request.read(partial(unlisted_tags, now=request.api.stamp(), most=MOST_TAGS))
+    )
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/account", Role.OPERATOR, "not_found", "invalid")
 async def get_account_of(request: Request) -> Ownership:
     """Say whose a transaction is, and why."""
     number = request.number()
-    return await request.find(partial(owned, number=number, rule=rule_of(request.api)), Told("session {1}", number))
+    return await request.find(
+        partial(owned, number=number, rule=rule_of(request.api)), Told("session {1}", number)
+    )
 
 
 @ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/give", Role.OPERATOR, *DECISION_PROBLEMS)
@@ -126,6 +148,7 @@ async def give_transaction(request: Asked[None, OwnerBody]) -> Ownership:
 
 @ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/take-back", Role.OPERATOR, *DECISION_PROBLEMS)
 async def take_transaction_back(request: Asked[None, ReviewBody]) -> Ownership:
-    """Take back a transaction that was given by hand, so that its tag and its connector decide again."""
+    """Take back a transaction that was given by hand, so that its tag and its connector decide
+    again."""
     await decide(request, decisions.take_back, request.number())
     return await get_account_of(request)

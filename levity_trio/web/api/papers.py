@@ -1,6 +1,8 @@
-"""Documents as responses: read, made in a process of their own, and sent. They are personal, so nobody keeps a copy.
+"""Documents as responses: read, made in a process of their own, and sent. They are personal, so
+nobody keeps a copy.
 
-A document takes a second or more. Its request has given its place back by then, so others are answered meanwhile.
+A document takes a second or more. Its request has given its place back by then, so others are
+answered meanwhile.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ _SHOWN: Final = (Form.HTML, Form.PDF)
 """Forms that a browser shows; it stores the others."""
 _HEADERS: Final = {
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+    ),
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
@@ -86,7 +90,8 @@ def document(
     *,
     is_shown: bool = True,
 ) -> Made:
-    """Return a document; `name` is that of its file without the ending: by default that of its statement.
+    """Return a document; `name` is that of its file without the ending: by default that of its
+    statement.
 
     `is_shown` is whether a browser shows it, if it can.
     """
@@ -96,12 +101,16 @@ def document(
         with refusals():
             (content,) = await printing.documents([paper], form, api.config.font)
         stem = name_of(paper.first) if name is None and isinstance(paper, Paper) else name
-        return _file(content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=is_shown and form in _SHOWN)
+        return _file(
+            content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=is_shown and form in _SHOWN
+        )
 
     return Made(make)
 
 
-def archive(api: Api, read: Callable[[], Awaitable[Sequence[Paper]]], form: Form, name: str) -> Made:
+def archive(
+    api: Api, read: Callable[[], Awaitable[Sequence[Paper]]], form: Form, name: str
+) -> Made:
     """Return statements as one ZIP file."""
 
     async def make() -> Response:
@@ -122,7 +131,9 @@ def archive(api: Api, read: Callable[[], Awaitable[Sequence[Paper]]], form: Form
 def refusals() -> Iterator[None]:
     """Report why a document cannot be made. Raises Problem."""
     if printing.waiting() >= MOST_WAITING:
-        raise busy("busy", Told("{1} documents wait to be made; try again", MOST_WAITING), BUSY_SECONDS)
+        raise busy(
+            "busy", Told("{1} documents wait to be made; try again", MOST_WAITING), BUSY_SECONDS
+        )
     try:
         yield
     except DocumentProblem as problem:
@@ -147,20 +158,28 @@ def paper_of_draft(one: Printed) -> Paper:
 def cover_of(statements: Sequence[Printed]) -> Paper:
     """Return the covering sheet of some statements; only what it shows of them is kept."""
     shown = [
-        replace(one.statement, positions=(replace(_ENERGY_ONLY, energy_wh=one.statement.energy_wh),))
+        replace(
+            one.statement, positions=(replace(_ENERGY_ONLY, energy_wh=one.statement.energy_wh),)
+        )
         for one in statements
     ]
     return Paper(tuple(shown), statements[-1].templates, is_cover=True, language=of_reader())
 
 
 async def problems_of(api: Api, statements: Sequence[Printed]) -> list[str]:
-    """Return what would be wrong with the documents of statements: for a preview. Raises Problem."""
+    """Return what would be wrong with the documents of statements: for a preview. Raises
+    Problem."""
     biller = await api.reader.run(lambda db: newest_biller(rows_of(db)))
     problems: list[str] = []
     if biller is None:
         problems.append(Told("the bills have no sender: enter it with levity-trio bill owner set"))
     elif biller.owner.bank_account is None:
-        problems.append(Told("statements do not say how to pay: add a bank account with levity-trio bill owner set"))
+        problems.append(
+            Told(
+                "statements do not say how to pay: add a bank account with levity-trio bill owner "
+                "set"
+            )
+        )
     if not statements:
         return problems
     try:
@@ -178,7 +197,8 @@ async def problems_of(api: Api, statements: Sequence[Printed]) -> list[str]:
 
 
 def _texts(statements: Sequence[Printed]) -> list[str]:
-    """Return the texts that people chose, as far as they have characters that no text before has."""
+    """Return the texts that people chose, as far as they have characters that no text before
+    has."""
     texts: list[str] = []
     known: set[str] = set()
     for one in statements:

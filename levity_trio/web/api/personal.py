@@ -1,4 +1,5 @@
-"""What is personal of an account: all of it in one ZIP file, as somebody may ask who moves out, and its deletion."""
+"""What is personal of an account: all of it in one ZIP file, as somebody may ask who moves out, and
+its deletion."""
 
 from __future__ import annotations
 
@@ -20,7 +21,15 @@ from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads import statements as closed
 from levity_trio.store.reads import wallets
 from levity_trio.store.reads.owned import OwnedTransaction, transactions_of
-from levity_trio.store.reads.personal import About, Obstacle, PersonalDeletion, about, decided, deletion, obstacles
+from levity_trio.store.reads.personal import (
+    About,
+    Obstacle,
+    PersonalDeletion,
+    about,
+    decided,
+    deletion,
+    obstacles,
+)
 from levity_trio.store.reads.transactions import Filters, Reading, Transaction, of_transaction
 from levity_trio.store.reads.wallets import EntryRow
 from levity_trio.store.upkeep.pruning import forget_due, scrub
@@ -73,10 +82,16 @@ async def get_everything(request: Request) -> StreamingResponse:
     """Download everything about an account, also readings and statements, as one ZIP file."""
     number = request.number()
     known = await request.find(
-        partial(about, account=number, policy=request.api.id_tags.policy), Told("household {1}", number)
+        partial(about, account=number, policy=request.api.id_tags.policy),
+        Told("household {1}", number),
     )
-    headers = {"content-disposition": f'attachment; filename="account-{number}.zip"', "cache-control": "no-store"}
-    return StreamingResponse(_zipped(_files(request, number, known)), media_type=ZIP, headers=headers)
+    headers = {
+        "content-disposition": f'attachment; filename="account-{number}.zip"',
+        "cache-control": "no-store",
+    }
+    return StreamingResponse(
+        _zipped(_files(request, number, known)), media_type=ZIP, headers=headers
+    )
 
 
 async def _zipped(files: Files) -> AsyncIterator[bytes]:
@@ -93,7 +108,10 @@ async def _zipped(files: Files) -> AsyncIterator[bytes]:
 
 
 async def _files(request: Request, number: int, known: About) -> Files:
-    yield "account.json", _once(msgspec.json.format(msgspec.json.encode(show(known), enc_hook=as_json), indent=2))
+    yield (
+        "account.json",
+        _once(msgspec.json.format(msgspec.json.encode(show(known), enc_hook=as_json), indent=2)),
+    )
     yield "ledger.csv", _ledger(request, number)
     yield "transactions.csv", _transactions(request, number)
     yield "decisions.csv", _decisions(request, number)
@@ -115,7 +133,9 @@ async def _ledger(request: Request, number: int) -> AsyncIterator[bytes]:
 
 def _owned(request: Request, number: int) -> AsyncIterator[list[OwnedTransaction]]:
     """Yield the transactions of an account, some at once, the newest first."""
-    return every_page(request.api.reader, partial(transactions_of, filters=Filters(account=number)), ROWS)
+    return every_page(
+        request.api.reader, partial(transactions_of, filters=Filters(account=number)), ROWS
+    )
 
 
 async def _transactions(request: Request, number: int) -> AsyncIterator[bytes]:
@@ -130,7 +150,10 @@ async def _decisions(request: Request, number: int) -> AsyncIterator[bytes]:
     async for some in _owned(request, number):
         ids = [one.transaction.id for one in some]
         found = await request.read(partial(decided, transactions=ids))
-        yield encoded([one.id, tx, one.kind, inert(one.who), inert(one.reason), one.received_at] for tx, one in found)
+        yield encoded(
+            [one.id, tx, one.kind, inert(one.who), inert(one.reason), one.received_at]
+            for tx, one in found
+        )
 
 
 async def _readings(request: Request, number: int) -> AsyncIterator[bytes]:
@@ -185,15 +208,20 @@ class DeletionQuery(Sent):
 
 @ENDPOINTS.get(PERSONAL, Role.OPERATOR, "not_found", "invalid")
 async def get_deletion(request: Request) -> PersonalDeletion:
-    """Say when what was personal of an account was deleted, and how many statements still have names."""
+    """Say when what was personal of an account was deleted, and how many statements still have
+    names."""
     return await request.find(
-        partial(deletion, account=request.number()), Told("deletion of household {1}", request.number())
+        partial(deletion, account=request.number()),
+        Told("deletion of household {1}", request.number()),
     )
 
 
-@ENDPOINTS.delete(PERSONAL, Role.ADMIN, "not_found", "invalid", "conflict", "in_use", "too_many_waiting")
+@ENDPOINTS.delete(
+    PERSONAL, Role.ADMIN, "not_found", "invalid", "conflict", "in_use", "too_many_waiting"
+)
 async def delete_personal(request: Asked[DeletionQuery, None]) -> PersonalDeletion:
-    """Delete what is personal of a closed account; closed statements keep names for the years of keeping."""
+    """Delete what is personal of a closed account; closed statements keep names for the years of
+    keeping."""
     api, number, query = request.api, request.number(), request.query
     zone = api.config.time_zone
     if not api.is_clock_trusted():

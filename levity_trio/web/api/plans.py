@@ -1,4 +1,5 @@
-"""Reservations, charging profiles and local lists, as their chargers accepted them, and the limits in force."""
+"""Reservations, charging profiles and local lists, as their chargers accepted them, and the limits
+in force."""
 
 from __future__ import annotations
 
@@ -19,13 +20,17 @@ ENDPOINTS: Final = Endpoints(TAG)
 @both(ENDPOINTS, "reservations", "the reservations")
 async def list_reservations(request: Asked[PagedWhose, None]) -> ListPage[Reservation]:
     charger, now = await whose(request), request.api.now()
-    return await page(request, partial(plans.reservations, charger=charger, wanted=wanted(request.query), now=now))
+    return await page(
+        request, partial(plans.reservations, charger=charger, wanted=wanted(request.query), now=now)
+    )
 
 
 @both(ENDPOINTS, "profiles", "the charging profiles")
 async def list_profiles(request: Asked[PagedWhose, None]) -> ListPage[ChargingProfile]:
     charger, now = await whose(request), request.api.now()
-    return await page(request, partial(plans.profiles, charger=charger, wanted=wanted(request.query), now=now))
+    return await page(
+        request, partial(plans.profiles, charger=charger, wanted=wanted(request.query), now=now)
+    )
 
 
 @ENDPOINTS.get(f"{CHARGER}/profiles/limits", Role.VIEWER, "not_found")
@@ -37,4 +42,7 @@ async def list_limits(request: Request) -> ListPage[ConnectorLimit]:
 
 @both(ENDPOINTS, "local-lists", "the versions of the local list")
 async def list_local_lists(request: Asked[PagedWhose, None]) -> ListPage[LocalList]:
-    return await page(request, partial(plans.local_lists, charger=await whose(request), wanted=wanted(request.query)))
+    return await page(
+        request,
+        partial(plans.local_lists, charger=await whose(request), wanted=wanted(request.query)),
+    )

@@ -25,8 +25,8 @@ class PowerQuery(Sent):
 
 @ENDPOINTS.get("/api/power", Role.VIEWER, "invalid")
 async def get_power(request: Asked[PowerQuery, None]) -> DayPower:
-    """Show the energy of a day by the quarter of an hour: of the site, of each charger, and of the day before. Two
-    years are kept."""
+    """Show the energy of a day by the quarter of an hour: of the site, of each charger, and of the
+    day before. Two years are kept."""
     day = None if request.query.day is None else local_day(request.query.day, "day")
     return await request.read(partial(read_power, server=request.api, wanted=day))
 

@@ -1,4 +1,5 @@
-"""The problems that the API reports: each has a code for programs and words that tell a person what to do."""
+"""The problems that the API reports: each has a code for programs and words that tell a person what
+to do."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ def not_found(what: str) -> Problem:
 
 def invalid(field: str, words: str) -> Problem:
     """Return the problem for a field of a request that cannot be used."""
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", joined(": ", (field, words)), field=field)
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", joined(": ", (field, words)), field=field
+    )
 
 
 def conflict(words: str, **members: Json) -> Problem:
@@ -60,7 +63,9 @@ def busy(code: str, detail: str, seconds: int) -> Problem:
 def not_storable() -> Problem:
     """Return the problem while the database cannot be written."""
     return busy(
-        "not_storable", Told("nothing can be stored at present, and nothing was done; see the server's log"), 10
+        "not_storable",
+        Told("nothing can be stored at present, and nothing was done; see the server's log"),
+        10,
     )
 
 
@@ -71,7 +76,8 @@ def needing_key() -> Iterator[None]:
         yield
     except NoKey:
         words = Told(
-            "this server has no key for secrets; start all servers of the database with the same --secrets-key FILE"
+            "this server has no key for secrets; start all servers of the database with the same "
+            "--secrets-key FILE"
         )
         raise Problem(HTTPStatus.CONFLICT, "conflict", words) from None
 
@@ -85,7 +91,9 @@ def of_upload() -> Iterator[None]:
         code = "too_large" if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "too_slow"
         raise Problem(error.status, code, str(error)) from None
     except ClientDisconnect:
-        raise Problem(HTTPStatus.BAD_REQUEST, "unfinished", Told("the client left inside the file")) from None
+        raise Problem(
+            HTTPStatus.BAD_REQUEST, "unfinished", Told("the client left inside the file")
+        ) from None
 
 
 async def of_problem(_request: Request, error: Exception) -> Response:
@@ -98,5 +106,7 @@ async def of_store(_request: Request, error: Exception) -> Response:
     """Return the response while the database cannot be written or read."""
     assert isinstance(error, StoreUnavailable | Unreadable)  # noqa: S101 - the handler is registered for both
     if isinstance(error, Unreadable):
-        return busy("not_readable", Told("the database cannot be read at present; try again"), 1).response()
+        return busy(
+            "not_readable", Told("the database cannot be read at present; try again"), 1
+        ).response()
     return not_storable().response()

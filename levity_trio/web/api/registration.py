@@ -41,7 +41,8 @@ class RegistrationBody(Sent):
 
 
 class ChargerDecisionBody(RegistrationBody):
-    """With `seen`, the registration that was seen, the decision is refused if somebody has decided since."""
+    """With `seen`, the registration that was seen, the decision is refused if somebody has decided
+    since."""
 
     seen: Literal["newcomer", "adopted", "refused"] | None = None
 
@@ -65,7 +66,9 @@ class AdoptionReport(msgspec.Struct):
 async def list_newcomers(request: Asked[NewcomersQuery, None]) -> ListPage[Newcomer]:
     """List the chargers that nobody adopted or refused, in the order of their identities."""
     query = request.query
-    return await page(request, partial(security.newcomers, wanted=wanted(query), is_waiting=query.waiting))
+    return await page(
+        request, partial(security.newcomers, wanted=wanted(query), is_waiting=query.waiting)
+    )
 
 
 @ENDPOINTS.post(f"{ADMIN}/newcomers/adopt", Role.OPERATOR)
@@ -76,7 +79,8 @@ async def adopt_all(request: Asked[None, RegistrationBody]) -> AdoptionReport:
 
 @ENDPOINTS.post(f"{CHARGER}/refuse", Role.OPERATOR, "not_found", "already_decided")
 async def refuse(request: Asked[None, ChargerDecisionBody]) -> RegistrationChange:
-    """Refuse a charger: its boot is answered Rejected, and it is sent nothing. What it reports is kept."""
+    """Refuse a charger: its boot is answered Rejected, and it is sent nothing. What it reports is
+    kept."""
     return await _decide(request, "refused", request.api.chargers.refuse)
 
 
@@ -98,9 +102,13 @@ async def _decide(
         raise not_found(Told("charger {1}", charger)) from None
     except Otherwise as now:
         raise Problem(
-            HTTPStatus.CONFLICT, "already_decided", Told("somebody has decided: {1} is {2}", charger, Told(str(now)))
+            HTTPStatus.CONFLICT,
+            "already_decided",
+            Told("somebody has decided: {1} is {2}", charger, Told(str(now))),
         ) from None
-    return RegistrationChange(charger=charger, registration=decision, is_changed=change.is_changed, boot=change.boot)
+    return RegistrationChange(
+        charger=charger, registration=decision, is_changed=change.is_changed, boot=change.boot
+    )
 
 
 @ENDPOINTS.get(f"{ADMIN}/registrations", Role.VIEWER, "invalid")
@@ -116,7 +124,9 @@ async def list_decisions_about(request: Asked[Paged, None]) -> ListPage[Decision
 
 
 async def _decisions(request: Asked[Paged, None], charger: str | None) -> ListPage[Decision]:
-    return await page(request, partial(security.decisions, charger=charger, wanted=wanted(request.query)))
+    return await page(
+        request, partial(security.decisions, charger=charger, wanted=wanted(request.query))
+    )
 
 
 def _decided(request: Asked[None, RegistrationBody]) -> Decided:

@@ -1,6 +1,8 @@
-"""What drivers report: a lost card, which is blocked at once, and one sentence about what is wrong; and the answers.
+"""What drivers report: a lost card, which is blocked at once, and one sentence about what is wrong;
+and the answers.
 
-What is written is personal: it is not recorded in the audit, and goes with what is personal of the household.
+What is written is personal: it is not recorded in the audit, and goes with what is personal of the
+household.
 """
 
 from __future__ import annotations
@@ -44,14 +46,17 @@ REPORTS: Final = "/api/admin/reports"
 LONGEST: Final = 300
 
 Id = Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
-Words = Annotated[Personal[str], Meta(min_length=1, max_length=LONGEST, pattern=r"\S", extra=NOT_BLANK)]
+Words = Annotated[
+    Personal[str], Meta(min_length=1, max_length=LONGEST, pattern=r"\S", extra=NOT_BLANK)
+]
 OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None
 OF_WAITING: Final = "Whether only those that wait for an answer, or only answered ones."
 
 
 class ReportBody(Sent):
-    """What is wrong, in one sentence, about one of: a session of the household, a statement of it, a charger. With a
-    statement, the session is that of its line; `line` is the number of a line without one, such as a base fee."""
+    """What is wrong, in one sentence, about one of: a session of the household, a statement of it,
+    a charger. With a statement, the session is that of its line; `line` is the number of a line
+    without one, such as a base fee."""
 
     words: Words
     transaction: Id | None = None
@@ -81,7 +86,8 @@ class AnswerBody(Sent):
 
 @record
 class DriversReport:
-    """What your household reported, and the answer of those who run the site; null while it waits."""
+    """What your household reported, and the answer of those who run the site; null while it
+    waits."""
 
     id: int
     about: str
@@ -115,7 +121,11 @@ async def report(request: Asked[None, ReportBody]) -> DriversReport:
         number = await request.write(writes.write, account, subject, body.words.strip(), since)
     except TooManyReports:
         words = Told(
-            "your household has written {1} times today; go on tomorrow, or ask whoever runs the chargers", MOST_OF_DAY
+            (
+                "your household has written {1} times today; go on tomorrow, or ask whoever runs "
+                "the chargers"
+            ),
+            MOST_OF_DAY,
         )
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_reports", words) from None
     (found,) = await request.read(partial(stored.reports, wanted=Wanted(number=number)))
@@ -131,14 +141,26 @@ async def _subject(request: Asked[None, ReportBody], account: int) -> Subject:
         of_own = partial(id_of_own, account=account, number=body.statement)
         await request.find(of_own, Told("statement {1}", body.statement))
     if body.line is not None:
-        fees = [] if body.statement is None else await request.read(partial(fees_of, number=body.statement))
+        fees = (
+            []
+            if body.statement is None
+            else await request.read(partial(fees_of, number=body.statement))
+        )
         if body.transaction is not None or body.line not in [one.line for one in fees]:
-            raise invalid("line", Told("give a line of the statement that is no session, or the session"))
+            raise invalid(
+                "line", Told("give a line of the statement that is no session, or the session")
+            )
     if body.transaction is not None:
-        read = partial(places.own_transaction, household=household(request), number=body.transaction)
-        charger = (await request.find(read, Told("session {1} of your household", body.transaction))).charger
+        read = partial(
+            places.own_transaction, household=household(request), number=body.transaction
+        )
+        charger = (
+            await request.find(read, Told("session {1} of your household", body.transaction))
+        ).charger
     elif charger is not None:
-        read_all = partial(places.places, household=household(request), now=request.api.now(), charger=charger)
+        read_all = partial(
+            places.places, household=household(request), now=request.api.now(), charger=charger
+        )
         if not await request.read(read_all):
             raise not_found(Told("charger {1}", charger))
     return Subject(body.transaction, body.statement, charger, line=body.line)
@@ -183,7 +205,9 @@ async def lose_tag(request: Request) -> DriversTag:
         raise not_found(Told("card {1} of your household", tag)) from None
     await tags.changed(request, change)
     card, words = change.after, WHY_NOT[Status.BLOCKED]
-    name = next((one.own_name for one in await tags_of(request) if one.key == policy.key(tag)), None)
+    name = next(
+        (one.own_name for one in await tags_of(request) if one.key == policy.key(tag)), None
+    )
     return DriversTag(id_tag=card.id_tag, name=name, note=card.name, is_valid=False, why_not=words)
 
 
@@ -192,7 +216,8 @@ async def lose_tag(request: Request) -> DriversTag:
 
 @ENDPOINTS.get(REPORTS, Role.OPERATOR, "invalid")
 async def list_reports(request: Asked[ReportsQuery, None]) -> ListPage[WaitingReport]:
-    """List what households reported, the newest first; of a lost card, also which absent chargers still list it"""
+    """List what households reported, the newest first; of a lost card, also which absent chargers
+    still list it"""
     query = request.query
     wanted = Wanted(query.account, query.transaction, id_tag=query.tag, is_waiting=query.waiting)
     return whole(await request.read(partial(stored.waiting_reports, wanted=wanted)))

@@ -1,7 +1,8 @@
 """What waits for a person, in one queue, and the decisions about it.
 
-Each decision is kept with the caller's name and the reason. One that was made before is answered as done; one about a
-transaction that has changed since it was shown is refused, if the request names the newest `event` that the caller saw.
+Each decision is kept with the caller's name and the reason. One that was made before is answered as
+done; one about a transaction that has changed since it was shown is refused, if the request names
+the newest `event` that the caller saw.
 """
 
 from __future__ import annotations
@@ -28,7 +29,13 @@ from levity_trio.store.reads.review_queue import Counts, ReviewItem, counts, mes
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.writes.origin import StopWithData
 from levity_trio.store.writes.transactions import decisions, waiting
-from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, Foreseen, correct
+from levity_trio.store.writes.transactions.decisions import (
+    Correction,
+    Decision,
+    DecisionRefused,
+    Foreseen,
+    correct,
+)
 from levity_trio.store.writes.transactions.decisions import DecisionProblem as Refusal
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.waiting import Made
@@ -52,7 +59,9 @@ Wh = Annotated[int, Meta(ge=0, lt=2**53, extra_json_schema=WATT_HOURS)]
 Id = Annotated[int, Meta(ge=1, le=2**62)]
 
 
-Reason = Annotated[Personal[str], Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)]
+Reason = Annotated[
+    Personal[str], Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)
+]
 
 
 class QueueQuery(Paged):
@@ -63,7 +72,8 @@ class QueueQuery(Paged):
 
 
 class ReviewBody(Sent):
-    """Why. With `event`, the newest event that was seen, the decision is refused if the transaction has changed."""
+    """Why. With `event`, the newest event that was seen, the decision is refused if the transaction
+    has changed."""
 
     reason: Reason
     event: Id | None = None
@@ -74,13 +84,15 @@ Review = Asked[object, ReviewBody]
 
 
 class ConfirmBody(ReviewBody):
-    """Why, and the figure that was seen. One below what the charger reported is confirmed only with it."""
+    """Why, and the figure that was seen. One below what the charger reported is confirmed only with
+    it."""
 
     figure_wh: Wh | None = None
 
 
 class FigureBody(ReviewBody):
-    """The figure, or the registers whose difference it is. Times are those of the bill; a tag only if none is known."""
+    """The figure, or the registers whose difference it is. Times are those of the bill; a tag only
+    if none is known."""
 
     figure_wh: Wh | None = None
     meter_start_wh: Wh | None = None
@@ -91,7 +103,8 @@ class FigureBody(ReviewBody):
 
 
 class TransactionEndBody(ReviewBody):
-    """When it ended, if that is known; with the register at its end, the figure is corrected, too."""
+    """When it ended, if that is known; with the register at its end, the figure is corrected,
+    too."""
 
     stop_time: LocalInstant = None
     meter_stop_wh: Wh | None = None
@@ -106,7 +119,8 @@ class AttachmentBody(ReviewBody, kw_only=True):
 
 
 class LostStartBody(ReviewBody):
-    """What is known of a transaction of which only the stop arrived. What is left out is found by the readings."""
+    """What is known of a transaction of which only the stop arrived. What is left out is found by
+    the readings."""
 
     connector: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
     start_time: LocalInstant = None
@@ -126,7 +140,11 @@ async def list_queue(request: Asked[QueueQuery, None]) -> ListPage[ReviewItem]:
     query = request.query
     is_newest_first = query.sort == "newest"
     read = partial(
-        to_review, charger=query.charger, kind=query.kind, is_newest_first=is_newest_first, is_alone=query.alone
+        to_review,
+        charger=query.charger,
+        kind=query.kind,
+        is_newest_first=is_newest_first,
+        is_alone=query.alone,
     )
     return await page(request, partial(read, wanted=wanted(query)))
 
@@ -143,7 +161,9 @@ async def count_waiting(request: Request) -> Counts:
 @ENDPOINTS.post("/api/admin/transactions/{id}/confirm", Role.OPERATOR, *DECISION_PROBLEMS)
 async def confirm_transaction(request: Asked[None, ConfirmBody]) -> Transaction:
     """Make the figure of a transaction certain"""
-    return await _decided(request, decisions.confirm_shown, request.number(), request.body.figure_wh)
+    return await _decided(
+        request, decisions.confirm_shown, request.number(), request.body.figure_wh
+    )
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/correct", Role.OPERATOR, *DECISION_PROBLEMS)
@@ -166,9 +186,10 @@ def _correction(request: Asked[None, FigureBody]) -> Correction:
 
 @record
 class CorrectionPreview:
-    """What a correction would make of a transaction, and of its bill. `amount` is its new price in minor units of
-    `currency` (null: it has none, and `words` say why), `billed_amount` what closed statements have of it (null: none
-    has it). Where one has, the household's next statement corrects the difference."""
+    """What a correction would make of a transaction, and of its bill. `amount` is its new price in
+    minor units of `currency` (null: it has none, and `words` say why), `billed_amount` what closed
+    statements have of it (null: none has it). Where one has, the household's next statement
+    corrects the difference."""
 
     energy_wh: int
     start_time: str
@@ -185,7 +206,9 @@ class CorrectionPreview:
 async def preview_correction(request: Asked[None, FigureBody]) -> CorrectionPreview:
     """Show what a correction would change; nothing is changed"""
     number, billed_by = request.number(), rule(request)
-    bill = await request.find(partial(_bill, number=number, rule=billed_by), Told("session {1}", number))
+    bill = await request.find(
+        partial(_bill, number=number, rule=billed_by), Told("session {1}", number)
+    )
     try:
         await decide(request, decisions.foresee, number, _correction(request), billed_by)
     except Foreseen as foreseen:
@@ -239,13 +262,17 @@ async def attach_message(request: Asked[None, AttachmentBody]) -> Transaction:
     return await _decided(request, waiting.attach, request.number(), body.transaction, told)
 
 
-@ENDPOINTS.post("/api/admin/set-aside/{id}/make-transaction", Role.OPERATOR, *DECISION_PROBLEMS, "unreadable")
+@ENDPOINTS.post(
+    "/api/admin/set-aside/{id}/make-transaction", Role.OPERATOR, *DECISION_PROBLEMS, "unreadable"
+)
 async def make_transaction(request: Asked[None, LostStartBody]) -> Transaction:
     """Make a transaction of a stop"""
     body = request.body
     told = await _read_again(request, body)
     if not isinstance(told, StopWithData):
-        raise Problem(409, "wrong_state", Told("a session is made of a stop; attach readings to one"))
+        raise Problem(
+            409, "wrong_state", Told("a session is made of a stop; attach readings to one")
+        )
     start_time = _time(request, body.start_time, "start_time")
     made = Made(body.connector, start_time, body.meter_start_wh, body.id_tag, body.figure_wh)
     return await _decided(request, waiting.make, request.number(), told, made)
@@ -257,15 +284,21 @@ async def dismiss_message(request: Asked[None, ReviewBody]) -> None:
     await decide(request, waiting.dismiss, request.number())
 
 
-async def _decided(request: Review, write: Callable[[UnitOfWork, *Ts, Decision], Known], *values: *Ts) -> Transaction:
+async def _decided(
+    request: Review, write: Callable[[UnitOfWork, *Ts, Decision], Known], *values: *Ts
+) -> Transaction:
     """Make a decision about a transaction; return the transaction after it."""
     tx = await decide(request, write, *values)
     return await request.find(partial(stored.transaction, number=tx.id), Told("session {1}", tx.id))
 
 
-async def decide(request: Review, write: Callable[[UnitOfWork, *Ts, Decision], T], *values: *Ts) -> T:
+async def decide(
+    request: Review, write: Callable[[UnitOfWork, *Ts, Decision], T], *values: *Ts
+) -> T:
     """Make a decision, of which the body has the reason. Raises Problem."""
-    decision = Decision(request.caller.name, request.body.reason, request.api.stamp(), request.body.event)
+    decision = Decision(
+        request.caller.name, request.body.reason, request.api.stamp(), request.body.event
+    )
     try:
         return await request.api.writer.run(write, *values, decision)
     except DecisionRefused as refused:
@@ -273,18 +306,29 @@ async def decide(request: Review, write: Callable[[UnitOfWork, *Ts, Decision], T
         raise Problem(OF_CODE[refused.problem], refused.problem, refused.words, **members) from None
 
 
-async def _read_again(request: Request, body: AttachmentBody | LostStartBody) -> StopWithData | Batch:
-    """Return what a message says, with the values of the request for what cannot be read. Raises Problem."""
+async def _read_again(
+    request: Request, body: AttachmentBody | LostStartBody
+) -> StopWithData | Batch:
+    """Return what a message says, with the values of the request for what cannot be read. Raises
+    Problem."""
     number = request.number()
-    kept = await request.find(partial(message, number=number), Told("message {1} that was set aside", number))
-    given = {"meterStop": body.meter_stop_wh, "timestamp": _time(request, body.stop_time, "stop_time")}
+    kept = await request.find(
+        partial(message, number=number), Told("message {1} that was set aside", number)
+    )
+    given = {
+        "meterStop": body.meter_stop_wh,
+        "timestamp": _time(request, body.stop_time, "stop_time"),
+    }
     known = {name: value for name, value in given.items() if value is not None}
     try:
         return read_again(kept.frame, datetime.fromisoformat(kept.received_at), known)
     except Unreadable as error:
-        raise Problem(422, "unreadable", Told("{1}; give what cannot be read", str(error))) from None
+        raise Problem(
+            422, "unreadable", Told("{1}; give what cannot be read", str(error))
+        ) from None
 
 
 def _time(request: Request, text: str | None, field: str) -> str | None:
-    """Return a time in the database's format; one without an offset is that of the site. Raises Problem."""
+    """Return a time in the database's format; one without an offset is that of the site. Raises
+    Problem."""
     return local_instant(text, field, request.zone)

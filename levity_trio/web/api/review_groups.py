@@ -1,7 +1,8 @@
-"""Reviews of one charger with one cause, decided together, and whether a person is asked about the next ones.
+"""Reviews of one charger with one cause, decided together, and whether a person is asked about the
+next ones.
 
-The request of a decision says of each transaction what was shown: its newest event and the figure that it would get.
-One that has changed since is left out, and the answer says so.
+The request of a decision says of each transaction what was shown: its newest event and the figure
+that it would get. One that has changed since is left out, and the answer says so.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ class GroupQuery(Sent):
 
 
 class WholeGroupBody(Sent):
-    """Why, and what was shown: the newest event of the site then, and the name of the figure that each transaction
-    gets; without one, the proposed one. If these come to less than the charger reported, their `total_wh` is needed."""
+    """Why, and what was shown: the newest event of the site then, and the name of the figure that
+    each transaction gets; without one, the proposed one. If these come to less than the charger
+    reported, their `total_wh` is needed."""
 
     reason: Reason
     event: Id
@@ -70,7 +72,8 @@ class SeenBody(Sent):
 
 
 class GroupBody(Sent):
-    """Why, and what was shown of each transaction. Its figure is confirmed, or corrected to the one that is sent."""
+    """Why, and what was shown of each transaction. Its figure is confirmed, or corrected to the one
+    that is sent."""
 
     reason: Reason
     sessions: Annotated[list[SeenBody], Meta(min_length=1, max_length=MOST_SHOWN)]
@@ -78,8 +81,9 @@ class GroupBody(Sent):
 
 @record
 class GroupResult:
-    """What came of a decision about one transaction: decided, already (somebody settled it with this figure), changed
-    (it is not as it was shown, so nothing was decided) or refused (`words` say why). `energy_wh` is its present figure.
+    """What came of a decision about one transaction: decided, already (somebody settled it with
+    this figure), changed (it is not as it was shown, so nothing was decided) or refused (`words`
+    say why). `energy_wh` is its present figure.
     """
 
     transaction: int
@@ -90,7 +94,8 @@ class GroupResult:
 
 @record
 class GroupDecision:
-    """What came of a decision about a group. `next` is what becomes of the next session of the kind."""
+    """What came of a decision about a group. `next` is what becomes of the next session of the
+    kind."""
 
     decided: int
     left_out: int
@@ -133,17 +138,26 @@ async def decide_group(request: Asked[None, GroupBody]) -> GroupDecision:
 async def decide_whole_group(request: Asked[None, WholeGroupBody]) -> GroupDecision:
     """Decide about all transactions of a group at once, each with the figure that was shown
 
-    What has changed since it was shown is left out. They are decided in parts of 100; if the server stops in between,
-    the same request decides about the rest.
+    What has changed since it was shown is left out. They are decided in parts of 100; if the server
+    stops in between, the same request decides about the rest.
     """
     charger, cause = await known_charger(request, "charger"), request.path["cause"]
-    numbers = await request.find(partial(stored.members, charger=charger, cause=cause), Told("cause {1}", cause))
-    decision, found = Decision(request.caller.name, request.body.reason, request.api.stamp()), list[Decided]()
+    numbers = await request.find(
+        partial(stored.members, charger=charger, cause=cause), Told("cause {1}", cause)
+    )
+    decision, found = (
+        Decision(request.caller.name, request.body.reason, request.api.stamp()),
+        list[Decided](),
+    )
     shown = list[GroupedTransaction]()
     for begin in range(0, len(numbers), MOST_SHOWN):
         part = numbers[begin : begin + MOST_SHOWN]
         shown += await request.read(partial(stored.grouped, numbers=part))
-    wanted = [Seen(one.id, one.event, wh) for one in shown if (wh := _figure(one, request.body)) is not None]
+    wanted = [
+        Seen(one.id, one.event, wh)
+        for one in shown
+        if (wh := _figure(one, request.body)) is not None
+    ]
     known = {one.transaction for one in wanted}
     changed = [one for one in shown if one.id not in known]
     if not changed:
@@ -156,7 +170,8 @@ async def decide_whole_group(request: Asked[None, WholeGroupBody]) -> GroupDecis
 
 
 def _check_total(shown: Sequence[GroupedTransaction], total: int, seen: int | None) -> None:
-    """Refuse figures that come to less than the charger reported, unless their total was seen. Raises Problem."""
+    """Refuse figures that come to less than the charger reported, unless their total was seen.
+    Raises Problem."""
     reported = sum(one.figures.get(REPORTED, 0) for one in shown)
     if seen is None and total < reported:
         told = Told(
@@ -166,7 +181,11 @@ def _check_total(shown: Sequence[GroupedTransaction], total: int, seen: int | No
         )
         raise invalid("total_wh", Told("{1}: give the total that you confirm", told))
     if seen is not None and seen < total:  # it is more if a part was decided before
-        raise Problem(409, "changed", Told("they come to {1} kWh now: look at them again", Figure(total / 1000, 3)))
+        raise Problem(
+            409,
+            "changed",
+            Told("they come to {1} kWh now: look at them again", Figure(total / 1000, 3)),
+        )
 
 
 def _figure(one: GroupedTransaction, body: WholeGroupBody) -> int | None:
@@ -201,9 +220,15 @@ def _warnings(left_out: list[GroupResult]) -> Iterator[str]:
 
 def _has_changed(one: GroupResult) -> Told:
     if one.energy_wh is None:
-        return Told("session {1} has changed since it was shown; nothing was decided about it", one.transaction)
+        return Told(
+            "session {1} has changed since it was shown; nothing was decided about it",
+            one.transaction,
+        )
     return Told(
-        "session {1} has changed since it was shown and has {2} kWh now; nothing was decided about it",
+        (
+            "session {1} has changed since it was shown and has {2} kWh now; nothing was decided "
+            "about it"
+        ),
         *(one.transaction, Figure(one.energy_wh / 1000, 3)),
     )
 
@@ -220,7 +245,9 @@ async def ask_about_habit(request: Request) -> Habit:
 @ENDPOINTS.delete(HABIT, Role.OPERATOR, "not_found")
 async def stop_asking_about_habit(request: Request) -> Habit:
     """Let a known habit make figures certain again, without asking"""
-    return await _changed(request, await request.api.writer.run(decisions.stop_asking, request.number()))
+    return await _changed(
+        request, await request.api.writer.run(decisions.stop_asking, request.number())
+    )
 
 
 async def _changed(request: Request, holds: bool) -> Habit:

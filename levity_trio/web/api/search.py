@@ -15,7 +15,10 @@ from levity_trio.web.api.endpoints import Asked, Endpoints, Role
 ENDPOINTS: Final = Endpoints("search")
 MOST: Final = 50
 USUAL: Final = 5
-OF_TEXT: Final = "A part of a name or number, a day, a month such as 2026-10; case, accents and blanks do not matter."
+OF_TEXT: Final = (
+    "A part of a name or number, a day, a month such as 2026-10; case, accents and blanks do not "
+    "matter."
+)
 
 
 class SearchQuery(Sent):
@@ -25,7 +28,8 @@ class SearchQuery(Sent):
 
 @ENDPOINTS.get("/api/search", Role.OPERATOR)
 async def find(request: Asked[SearchQuery, None]) -> SearchResult:
-    """Find chargers, households, cards, cars, transactions and statements, the best of each kind first."""
+    """Find chargers, households, cards, cars, transactions and statements, the best of each kind
+    first."""
     query = request.query
     wanted = Searched(query.text, query.limit, rule(request), request.api.now())
     return await request.read(partial(search, wanted=wanted))

@@ -54,7 +54,8 @@ class PasswordBody(Sent):
 
     password: Password | None = None
     keep_old: Annotated[
-        bool, Meta(description="Whether the passwords so far open the door until the new one is used.")
+        bool,
+        Meta(description="Whether the passwords so far open the door until the new one is used."),
     ] = True
 
 
@@ -83,12 +84,15 @@ class Readmission(msgspec.Struct):
 async def get_security(request: Request) -> SecurityOfCharger:
     """Show who may connect as a charger: required profile, last use, passwords, certificates."""
     charger = request.path["id"]
-    return await request.find(partial(stored.security, charger=charger), Told("charger {1}", charger))
+    return await request.find(
+        partial(stored.security, charger=charger), Told("charger {1}", charger)
+    )
 
 
 @ENDPOINTS.put(f"{CHARGER}/security", Role.ADMIN, "not_found", "conflict")
 async def set_profile(request: Asked[None, ProfileBody]) -> SecurityOfCharger:
-    """Set the security profile that is required of a charger. It rises by itself; only this lowers it."""
+    """Set the security profile that is required of a charger. It rises by itself; only this lowers
+    it."""
     charger, profile = request.path["id"], request.body.profile
     try:
         await request.write(credentials.require, charger, profile)
@@ -101,7 +105,9 @@ async def set_profile(request: Asked[None, ProfileBody]) -> SecurityOfCharger:
 
 def _would_lock_out(charger: str, profile: int) -> Told:
     if profile > 2:
-        return Told("{1} has no certificate, so that profile {2} would lock it out", charger, profile)
+        return Told(
+            "{1} has no certificate, so that profile {2} would lock it out", charger, profile
+        )
     return Told("{1} has no password, so that profile {2} would lock it out", charger, profile)
 
 
@@ -128,11 +134,14 @@ async def set_password(request: Asked[None, PasswordBody]) -> MadePassword:
 
 @ENDPOINTS.post(f"{CHARGER}/readmit", Role.ADMIN, "not_found")
 async def readmit(request: Asked[None, ReadmitBody]) -> Readmission:
-    """Let a charger in once below its required profile, within 10 minutes, as after a factory reset."""
+    """Let a charger in once below its required profile, within 10 minutes, as after a factory
+    reset."""
     charger, profile, now = request.path["id"], request.body.profile, request.api.now()
     until = stamp(now + timedelta(minutes=READMITTED_MINUTES))
     try:
-        await request.api.writer.run(credentials.readmit, charger, profile, stamp(now), until, request.caller.name)
+        await request.api.writer.run(
+            credentials.readmit, charger, profile, stamp(now), until, request.caller.name
+        )
     except UnknownCharger:
         raise not_found(Told("charger {1}", charger)) from None
     return Readmission(charger, profile, until)

@@ -1,4 +1,5 @@
-"""Serves the operator API: on its own port, and always on a Unix socket beside the database for the owner of that."""
+"""Serves the operator API: on its own port, and always on a Unix socket beside the database for the
+owner of that."""
 
 from __future__ import annotations
 
@@ -20,7 +21,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from levity_trio.config import API_PORT, DRIVERS_CONNECTIONS, EnvironmentProblem, Guests, ServerConfig, socket_path
+from levity_trio.config import (
+    API_PORT,
+    DRIVERS_CONNECTIONS,
+    EnvironmentProblem,
+    Guests,
+    ServerConfig,
+    socket_path,
+)
 from levity_trio.listening.addresses import Flags, is_loopback, listen, port_of, reachable
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.retrying import surviving
@@ -97,7 +105,9 @@ CONNECTIONS: Final = 1400
 SOCKET_CONNECTIONS: Final = 64
 DRIVERS_STREAMS: Final = 128
 DRIVERS_AT_WORK: Final = 4
-DRIVERS_LIMITS: Final = Limits(connections=DRIVERS_CONNECTIONS, idle_seconds=20.0, body_bytes=16 * 1024)
+DRIVERS_LIMITS: Final = Limits(
+    connections=DRIVERS_CONNECTIONS, idle_seconds=20.0, body_bytes=16 * 1024
+)
 FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
@@ -116,20 +126,37 @@ ROOMS: Final = (
     ),
     *(operations, plans, files, logs, events, webhooks, mqtt, configuration, templates),
     *(certificates, offline, imports, addresses),
-    *(accounts, owned, limits, account_files, households, personal, tariffs, billing, biller, statements, meters),
+    *(
+        accounts,
+        owned,
+        limits,
+        account_files,
+        households,
+        personal,
+        tariffs,
+        billing,
+        biller,
+        statements,
+        meters,
+    ),
     wallets,
     feeder,
     leases,
     *(users, driving, mine, reports, messages),
 )
-ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(endpoint for room in ROOMS for endpoint in room.ENDPOINTS)
-STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))
+ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
+    endpoint for room in ROOMS for endpoint in room.ENDPOINTS
+)
+STREAMED: Final = frozenset(
+    (one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody)
+)
 
 log = get_logger("system")
 
 
 class ApiListeners(NamedTuple):
-    """The listeners of the API: those of its port, of the drivers' port, and the local socket; each may be missing."""
+    """The listeners of the API: those of its port, of the drivers' port, and the local socket; each
+    may be missing."""
 
     port: Sequence[trio.SocketListener]
     tls: PageTls | None
@@ -141,7 +168,9 @@ class ApiListeners(NamedTuple):
     def in_config(self, config: ServerConfig) -> ServerConfig:
         """Return a configuration with the ports that were selected where it says 0."""
         api_port = port_of(self.port) if self.port else config.api_port
-        return replace(config, api_port=api_port, drivers_port=port_of(self.drivers) if self.drivers else None)
+        return replace(
+            config, api_port=api_port, drivers_port=port_of(self.drivers) if self.drivers else None
+        )
 
 
 async def listen_for_api(config: ServerConfig) -> ApiListeners:
@@ -156,7 +185,8 @@ async def listen_for_api(config: ServerConfig) -> ApiListeners:
 
 
 async def _listen(config: ServerConfig) -> list[trio.SocketListener]:
-    """Open the listeners of the API's port. If only the default port is taken, chargers are served without it.
+    """Open the listeners of the API's port. If only the default port is taken, chargers are served
+    without it.
 
     Raises EnvironmentProblem.
     """
@@ -165,15 +195,23 @@ async def _listen(config: ServerConfig) -> list[trio.SocketListener]:
         return await listen(config.api_host, port, FLAGS)
     except EnvironmentProblem as problem:
         cause = problem.__cause__
-        if config.api_port is not None or not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
+        if (
+            config.api_port is not None
+            or not isinstance(cause, OSError)
+            or cause.errno != errno.EADDRINUSE
+        ):
             raise
-        log.warning("the operator API is off: its port is taken; choose another with --api-port", port=API_PORT)
+        log.warning(
+            "the operator API is off: its port is taken; choose another with --api-port",
+            port=API_PORT,
+        )
         return []
 
 
 @contextmanager
 def local_socket(database: Path) -> Iterator[trio.SocketListener | None]:
-    """Listen on the local socket, which is removed at the end. Hold the database's lock: the socket is its owner's."""
+    """Listen on the local socket, which is removed at the end. Hold the database's lock: the socket
+    is its owner's."""
     path = socket_path(database.resolve())
     if len(os.fsencode(path)) > LONGEST_PATH:
         log.warning("no local socket: the path of the database is too long for one", path=str(path))
@@ -211,11 +249,17 @@ async def open_api(api: Api, listeners: ApiListeners, opening: Opening) -> Async
         await serving.enter_async_context(_keeping_certificates(api, listeners))
         if listeners.local is not None:
             await serving.enter_async_context(
-                open_http(Doorway(app, api, Door(is_socket=True)), [listeners.local], _limits(SOCKET_CONNECTIONS))
+                open_http(
+                    Doorway(app, api, Door(is_socket=True)),
+                    [listeners.local],
+                    _limits(SOCKET_CONNECTIONS),
+                )
             )
         if listeners.port:
             inside = await serving.enter_async_context(_beside_pages(app, api))
-            served = open_http(inside, listeners.port, _limits(CONNECTIONS), listeners.tls, config.api_proxy_from)
+            served = open_http(
+                inside, listeners.port, _limits(CONNECTIONS), listeners.tls, config.api_proxy_from
+            )
             _log(config, await serving.enter_async_context(served), listeners.tls)
         if listeners.drivers:
             await serving.enter_async_context(_open_drivers(app, api, listeners))
@@ -259,7 +303,8 @@ async def _keep_people(api: Api) -> None:
 
 @asynccontextmanager
 async def _beside_pages(app: ASGIApp, api: Api) -> AsyncIterator[ASGIApp]:
-    """Yield the API, with the dashboard beside it unless that is off. Its libraries take memory: imported only then."""
+    """Yield the API, with the dashboard beside it unless that is off. Its libraries take memory:
+    imported only then."""
     config = api.config
     public = urlsplit(config.public_url or "").hostname
     hosts = (*config.api_allowed_hosts, *([public] if public else ()))
@@ -278,7 +323,8 @@ async def _beside_pages(app: ASGIApp, api: Api) -> AsyncIterator[ASGIApp]:
 
 @asynccontextmanager
 async def _open_drivers(app: ASGIApp, api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
-    """Serve the pages of drivers at their port, within limits of its own: a flood there takes nothing from others."""
+    """Serve the pages of drivers at their port, within limits of its own: a flood there takes
+    nothing from others."""
     from levity_trio.web.dashboard.front import Front  # noqa: PLC0415 - takes memory
     from levity_trio.web.dashboard.site import open_dashboard  # noqa: PLC0415 - takes memory
 
@@ -289,13 +335,16 @@ async def _open_drivers(app: ASGIApp, api: Api, listeners: ApiListeners) -> Asyn
     streams = trio.CapacityLimiter(DRIVERS_STREAMS)
     async with open_dashboard(api, app, ENDPOINTS, front, streams) as pages:
         inside, proxies = Below(front.base, pages, pages), config.api_proxy_from
-        served = open_http(inside, listeners.drivers, DRIVERS_LIMITS, listeners.drivers_tls, proxies)
+        served = open_http(
+            inside, listeners.drivers, DRIVERS_LIMITS, listeners.drivers_tls, proxies
+        )
         async with served as port:
             log.info("serving the drivers' port", port=port, address=f"{drivers_address(config)}/")
             is_private = listeners.drivers_tls is not None or is_loopback(config.drivers_host)
             if not is_private and not (config.drivers_url or "").startswith("https:"):
                 log.warning(
-                    "the drivers' port is public without TLS: codes can be read on their way; give --api-tls-cert"
+                    "the drivers' port is public without TLS: codes can be read on their way; "
+                    "give --api-tls-cert"
                 )
             yield
 
@@ -314,18 +363,24 @@ def _log(config: ServerConfig, port: int, tls: PageTls | None) -> None:
     if config.dashboard:
         log.info("serving the dashboard", address=config.public_url or f"{address}/")
     if tls is None and not is_loopback(config.api_host):
-        log.warning("the operator API is public without TLS: tokens can be read on their way; give --api-tls-cert")
+        log.warning(
+            "the operator API is public without TLS: tokens can be read on their way; give "
+            "--api-tls-cert"
+        )
 
 
 def _documentation(guests: Guests | None) -> Iterator[Route]:
-    """Yield the routes of the documentation. It is made when somebody asks for it: kept, it would take 3 MB."""
+    """Yield the routes of the documentation. It is made when somebody asks for it: kept, it would
+    take 3 MB."""
 
     async def show_document(_request: Request) -> Response:
         content = await trio.to_thread.run_sync(lambda: orjson.dumps(document(ENDPOINTS)))
         return Response(content, media_type="application/json")
 
     async def show_page(_request: Request) -> Response:
-        shown = await trio.to_thread.run_sync(lambda: page(document(ENDPOINTS), guests and guests.speed))
+        shown = await trio.to_thread.run_sync(
+            lambda: page(document(ENDPOINTS), guests and guests.speed)
+        )
         return HTMLResponse(shown, headers={"content-security-policy": POLICY})
 
     yield Route("/api/openapi.json", show_document)

@@ -1,4 +1,5 @@
-"""The API as an ASGI application: routes from declarations, and what every request passes on its way.
+"""The API as an ASGI application: routes from declarations, and what every request passes on its
+way.
 
 Host → CORS → token → place → role → record → query and body → endpoint → response
 """
@@ -43,18 +44,26 @@ CORS_SECONDS: Final = "600"
 CALLER: Final = "levity.caller"
 """The key in the scope of a request that holds who sends it."""
 HAS_PLACE: Final = "levity.has_place"
-"""The key in the scope of a request from inside: whether its page holds a place for all its requests."""
+"""The key in the scope of a request from inside: whether its page holds a place for all its
+requests."""
 _encode = msgspec.json.Encoder(enc_hook=as_json).encode
 
 
-def application_of(api: Api, endpoints: Iterable[Endpoint], others: Iterable[Route] = ()) -> ASGIApp:
+def application_of(
+    api: Api, endpoints: Iterable[Endpoint], others: Iterable[Route] = ()
+) -> ASGIApp:
     """Return the application of all endpoints."""
     by_path: dict[str, dict[str, Endpoint]] = {}
     for one in endpoints:
         by_path.setdefault(one.path, {})[one.method] = one
-    # A tag may contain slashes, because chargers choose its text. So what is below a tag comes before the tag itself.
+    # A tag may contain slashes, because chargers choose its text. So what is below a tag comes
+    # before the tag itself.
     routes = [
-        LateRoute(path.replace("/{tag}", "/{tag:path}"), _handler(api, of_path), methods=[*of_path, "OPTIONS"])
+        LateRoute(
+            path.replace("/{tag}", "/{tag:path}"),
+            _handler(api, of_path),
+            methods=[*of_path, "OPTIONS"],
+        )
         for path, of_path in sorted(by_path.items(), key=lambda one: one[0].endswith("/{tag}"))
     ]
     handlers = {Problem: of_problem, StoreUnavailable: of_store, Unreadable: of_store}
@@ -63,7 +72,8 @@ def application_of(api: Api, endpoints: Iterable[Endpoint], others: Iterable[Rou
 
 @record(kw_only=False)
 class Doorway:
-    """ASGI middleware for one listener: it checks the Host and finds the caller before anything else happens."""
+    """ASGI middleware for one listener: it checks the Host and finds the caller before anything
+    else happens."""
 
     app: ASGIApp
     api: Api
@@ -95,8 +105,11 @@ class Doorway:
         return b"time-zone", str(self.api.config.time_zone).encode()
 
     def _options(self, origin: str | None) -> ASGIApp:
-        """Return what answers OPTIONS: that of a browser before a request from an allowed page, or any other."""
-        return self.app if origin is None or origin != self.api.config.api_cors_origin else _PREFLIGHT
+        """Return what answers OPTIONS: that of a browser before a request from an allowed page, or
+        any other."""
+        return (
+            self.app if origin is None or origin != self.api.config.api_cors_origin else _PREFLIGHT
+        )
 
 
 async def _send_with(send: Send, extra: list[tuple[bytes, bytes]], message: Message) -> None:
@@ -109,7 +122,9 @@ _PREFLIGHT: Final = Response(
     status_code=NO_CONTENT,
     headers={
         "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
-        "access-control-allow-headers": "authorization, content-type, idempotency-key, last-event-id, prefer",
+        "access-control-allow-headers": (
+            "authorization, content-type, idempotency-key, last-event-id, prefer"
+        ),
         "access-control-max-age": CORS_SECONDS,
     },
 )
@@ -124,7 +139,13 @@ def _handler(api: Api, of_path: Mapping[str, Endpoint]) -> Callable[[Request], A
             return Response(status_code=NO_CONTENT, headers={"allow": ", ".join(allowed)})
         endpoint = of_path["GET" if request.method == "HEAD" else request.method]
         has_place = request.scope.get(HAS_PLACE)
-        async with nullcontext() if has_place else api.places.work() if endpoint.changes else api.places.read():
+        async with (
+            nullcontext()
+            if has_place
+            else api.places.work()
+            if endpoint.changes
+            else api.places.read()
+        ):
             return await _serve(api, endpoint, request)
 
     return handle
@@ -133,7 +154,11 @@ def _handler(api: Api, of_path: Mapping[str, Endpoint]) -> Callable[[Request], A
 async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
     caller: Caller = request.scope[CALLER]
     if caller.role < endpoint.role:
-        words = Told("this needs the role {1}; yours is {2}", Told(endpoint.role.word), Told(caller.role.word))
+        words = Told(
+            "this needs the role {1}; yours is {2}",
+            Told(endpoint.role.word),
+            Told(caller.role.word),
+        )
         problem = Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
         _record_refusal(api, caller, request.scope, problem)
         raise problem
@@ -147,7 +172,10 @@ async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
 async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
     """Record a change with the first commit that it makes, and its response."""
     body = b"" if isinstance(endpoint.body, StreamedBody) else await request.body()
-    identity, text = token_hex(REQUEST_ID_BYTES), _anonymous(body.decode(errors="replace"), endpoint.body)
+    identity, text = (
+        token_hex(REQUEST_ID_BYTES),
+        _anonymous(body.decode(errors="replace"), endpoint.body),
+    )
     attempt = _attempt(api, caller, request.scope, identity, _masked(text[:RECORDED_CHARACTERS]))
     api.writer.note(users.record_attempt, attempt)
     status, code = int(HTTPStatus.INTERNAL_SERVER_ERROR), None
@@ -167,7 +195,8 @@ async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Call
 
 
 def _anonymous(text: str, kind: Body | None) -> str:
-    """Return a body without what is personal in one of its kind; then nothing of it, if it is no JSON object."""
+    """Return a body without what is personal in one of its kind; then nothing of it, if it is no
+    JSON object."""
     personal = personal_in(kind.kind) if isinstance(kind, StructBody) else ()
     if not personal:
         return text
@@ -176,19 +205,25 @@ def _anonymous(text: str, kind: Body | None) -> str:
     except (msgspec.DecodeError, RecursionError):
         return ""
     fields = body if isinstance(body, dict) else {}
-    return _encode({name: MASK if name in personal else value for name, value in fields.items()}).decode()
+    return _encode(
+        {name: MASK if name in personal else value for name, value in fields.items()}
+    ).decode()
 
 
 def _masked(text: str) -> str | None:
     """Return the beginning of a body with its secrets masked."""
-    return (masked_frame(text) if len(text) < RECORDED_CHARACTERS else masked_fragment(text)) or None
+    return (
+        masked_frame(text) if len(text) < RECORDED_CHARACTERS else masked_fragment(text)
+    ) or None
 
 
 async def _respond(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
     query = read_query(endpoint.query, request.query_params)
     body: Any = endpoint.body
     if body is not None:
-        body = request.stream() if isinstance(body, StreamedBody) else body.read(await request.body())
+        body = (
+            request.stream() if isinstance(body, StreamedBody) else body.read(await request.body())
+        )
     asked = Asked(api, caller, request.path_params, query, body, request.headers)
     return _response(await endpoint.handle(asked), endpoint.status, caller.role)
 
@@ -213,7 +248,12 @@ def _record_refusal(api: Api, caller: Caller | None, scope: Scope, problem: Prob
 
 
 def _attempt(
-    api: Api, caller: Caller | None, scope: Scope, identity: str, body: str | None, problem: Problem | None = None
+    api: Api,
+    caller: Caller | None,
+    scope: Scope,
+    identity: str,
+    body: str | None,
+    problem: Problem | None = None,
 ) -> Attempt:
     return Attempt(
         at=api.stamp(),

@@ -36,7 +36,8 @@ class Fault:
 
 @record(kw_only=False)
 class Sheet(Generic[T]):
-    """A kind of file: its columns, those that it needs, how many lines it may have, and what a line is."""
+    """A kind of file: its columns, those that it needs, how many lines it may have, and what a line
+    is."""
 
     columns: Sequence[str]
     needed: Sequence[str]
@@ -50,7 +51,8 @@ class Sheet(Generic[T]):
 
 @dataclass(slots=True)
 class Table(Generic[T]):
-    """What was read: the columns, what each line says, the numbers of these lines, and all that is wrong."""
+    """What was read: the columns, what each line says, the numbers of these lines, and all that is
+    wrong."""
 
     columns: Sequence[str] = ()
     rows: list[T] = field(default_factory=list)
@@ -71,7 +73,9 @@ def _read(content: bytes, sheet: Sheet[T]) -> Table[T]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        table.faults.append(Fault(content.count(b"\n", 0, error.start) + 1, "", Told("save the file as UTF-8")))
+        table.faults.append(
+            Fault(content.count(b"\n", 0, error.start) + 1, "", Told("save the file as UTF-8"))
+        )
         return table
     # Spreadsheets in countries with decimal commas separate cells with semicolons.
     delimiter = ";" if ";" in text.partition("\n")[0] else ","
@@ -82,14 +86,20 @@ def _read(content: bytes, sheet: Sheet[T]) -> Table[T]:
         if not table.faults:
             _read_lines(table, ((reader.line_num, cells) for cells in reader), sheet)
     except csv.Error as error:
-        table.faults.append(Fault(reader.line_num, "", Told("this is not CSV ({1}); correct the quotes", str(error))))
+        table.faults.append(
+            Fault(
+                reader.line_num, "", Told("this is not CSV ({1}); correct the quotes", str(error))
+            )
+        )
     return table
 
 
 def converted(cells: Cells, kind: type[T]) -> T:
     """Return the cells that are not empty as a struct. Raises Problem."""
     try:
-        return msgspec.convert({name: cell for name, cell in cells.items() if cell is not None}, kind, strict=False)
+        return msgspec.convert(
+            {name: cell for name, cell in cells.items() if cell is not None}, kind, strict=False
+        )
     except msgspec.ValidationError as error:
         raise of_validation(error, kind) from None
 
@@ -97,7 +107,9 @@ def converted(cells: Cells, kind: type[T]) -> T:
 def refuse(faults: Sequence[Fault]) -> None:
     """Raise Problem if there are faults."""
     if faults:
-        lines: list[Json] = [{"line": one.line, "field": one.field, "detail": one.detail} for one in faults]
+        lines: list[Json] = [
+            {"line": one.line, "field": one.field, "detail": one.detail} for one in faults
+        ]
         words = Told(
             "nothing was imported: {1} line is wrong; the first is line {2}",
             *(len(lines), faults[0].line),
@@ -109,13 +121,18 @@ def refuse(faults: Sequence[Fault]) -> None:
 def _of_header(columns: Sequence[str], sheet: Sheet[T]) -> list[Fault]:
     strange = [name for name in columns if name not in sheet.columns]
     faults = [
-        Fault(1, name, Told("this is not a column; give some of {1}", ", ".join(sheet.columns))) for name in strange
+        Fault(1, name, Told("this is not a column; give some of {1}", ", ".join(sheet.columns)))
+        for name in strange
     ]
     faults += [
-        Fault(1, name, Told("this column occurs twice; keep one")) for name in sheet.columns if columns.count(name) > 1
+        Fault(1, name, Told("this column occurs twice; keep one"))
+        for name in sheet.columns
+        if columns.count(name) > 1
     ]
     return faults + [
-        Fault(1, name, Told("this column is missing; add it")) for name in sheet.needed if name not in columns
+        Fault(1, name, Told("this column is missing; add it"))
+        for name in sheet.needed
+        if name not in columns
     ]
 
 
@@ -129,7 +146,9 @@ def _read_lines(table: Table[T], lines: Iterator[tuple[int, list[str]]], sheet: 
     if not table.rows and not table.faults:
         table.faults.append(Fault(1, "", Told("there is no {1}; give at least one", sheet.noun)))
     if len(table.rows) > sheet.most:
-        table.faults.append(Fault(line, "", Told("there are more than {1} lines; divide the file", sheet.most)))
+        table.faults.append(
+            Fault(line, "", Told("there are more than {1} lines; divide the file", sheet.most))
+        )
 
 
 def _read_line(table: Table[T], line: int, cells: list[str], sheet: Sheet[T]) -> None:
@@ -138,7 +157,12 @@ def _read_line(table: Table[T], line: int, cells: list[str], sheet: Sheet[T]) ->
         table.faults.append(Fault(line, "", words))
         return
     try:
-        row = sheet.read({name: plain(cell.strip()) or None for name, cell in zip(table.columns, cells, strict=True)})
+        row = sheet.read(
+            {
+                name: plain(cell.strip()) or None
+                for name, cell in zip(table.columns, cells, strict=True)
+            }
+        )
     except Problem as problem:
         name = str(problem.members.get("field", ""))
         table.faults.append(Fault(line, name, without(f"{name}: ", problem.detail)))
@@ -146,7 +170,11 @@ def _read_line(table: Table[T], line: int, cells: list[str], sheet: Sheet[T]) ->
     first = line if sheet.key is None else table.keys.setdefault(sheet.key(row), line)
     if first != line:
         table.faults.append(
-            Fault(line, sheet.needed[0], Told("line {1} has the same {2}; keep one", first, sheet.noun))
+            Fault(
+                line,
+                sheet.needed[0],
+                Told("line {1} has the same {2}; keep one", first, sheet.noun),
+            )
         )
         return
     table.lines.append(line)

@@ -24,7 +24,8 @@ T = TypeVar("T")
 
 
 class Page(msgspec.Struct, Generic[T], omit_defaults=True):
-    """A page of a list. Beyond 10,000 rows, `total_at_least` is known instead of `total`; go on with `next_cursor`."""
+    """A page of a list. Beyond 10,000 rows, `total_at_least` is known instead of `total`; go on
+    with `next_cursor`."""
 
     data: list[T]
     page: int
@@ -43,7 +44,9 @@ def answer(kind: type) -> type[msgspec.Struct]:
         shown.append((field.name, shown_type(hints[field.name])))
         if (beside := _in_kwh(field.name)) is not None:
             shown.append((beside, float | None))
-    return msgspec.defstruct(kind.__name__, shown, kw_only=True, namespace={"__doc__": kind.__doc__})
+    return msgspec.defstruct(
+        kind.__name__, shown, kw_only=True, namespace={"__doc__": kind.__doc__}
+    )
 
 
 def shown_type(hint: Any) -> Any:

@@ -1,4 +1,5 @@
-"""Statements: closed ones, and those of a preview. Names stand on them, so viewers do not see them."""
+"""Statements: closed ones, and those of a preview. Names stand on them, so viewers do not see
+them."""
 
 from __future__ import annotations
 
@@ -23,11 +24,28 @@ from levity_trio.store.reads.pages import ListPage, sort_by
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.statements import ClosedStatement
 from levity_trio.told import Told
-from levity_trio.web.api.billing import NOT_DRAFTED, MonthName, TermsOfMonth, computed, month_of, rule
+from levity_trio.web.api.billing import (
+    NOT_DRAFTED,
+    MonthName,
+    TermsOfMonth,
+    computed,
+    month_of,
+    rule,
+)
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Asked, Declared, Endpoints, Request, Role
-from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_units, page, wanted
+from levity_trio.web.api.lists import (
+    CSV,
+    OF_SORT,
+    Cell,
+    OneFormat,
+    Paged,
+    as_csv,
+    in_units,
+    page,
+    wanted,
+)
 from levity_trio.web.api.papers import (
     AT_ONCE,
     MEDIA_TYPES,
@@ -64,7 +82,18 @@ SHEET: Final[Declared] = {**ANY_FORM, "other_media_types": (MEDIA_TYPES[Form.PDF
 
 
 SortOfClosed = Literal[
-    "number", "-number", "name", "-name", "energy", "-energy", "amount", "-amount", "total", "-total", "paid", "-paid"
+    "number",
+    "-number",
+    "name",
+    "-name",
+    "energy",
+    "-energy",
+    "amount",
+    "-amount",
+    "total",
+    "-total",
+    "paid",
+    "-paid",
 ]
 IN_FILE: Final[Mapping[str, Callable[[ClosedStatement], Cell]]] = {
     **{name: attrgetter(name) for name in ("number", "month", "account", "name", "sessions")},
@@ -117,7 +146,9 @@ class DraftProblems:
 
 
 @ENDPOINTS.get(STATEMENTS, Role.OPERATOR, other_media_types=(CSV,))
-async def list_statements(request: Asked[StatementsQuery, None]) -> ListPage[ClosedStatement] | StreamingResponse:
+async def list_statements(
+    request: Asked[StatementsQuery, None],
+) -> ListPage[ClosedStatement] | StreamingResponse:
     """List closed statements, the newest first or by a column; CSV too."""
     query = request.query
     if query.format == "csv":
@@ -126,7 +157,9 @@ async def list_statements(request: Asked[StatementsQuery, None]) -> ListPage[Clo
     return await page(request, lambda db: read_statements(db, request.api, query))
 
 
-def read_statements(db: Database, _server: Server, query: StatementsQuery) -> ListPage[ClosedStatement]:
+def read_statements(
+    db: Database, _server: Server, query: StatementsQuery
+) -> ListPage[ClosedStatement]:
     """Return a page of closed statements. Raises NoPage."""
     sort = sort_by(stored.CLOSED_COLUMNS, query.sort)
     return stored.closed_statements(db, query.account, query.month, wanted(query), sort)
@@ -176,12 +209,19 @@ async def get_archive(request: Asked[ArchiveQuery, None]) -> Response:
         raise not_found(Told("closed statement of {1} after number {2}", month, query.after))
 
     read = partial(read_papers, request.api, [row for row, _ in statements])
-    return archive(request.api, read, query.format, f"{month} statements {statements[0][1]}-{statements[-1][1]}")
+    return archive(
+        request.api,
+        read,
+        query.format,
+        f"{month} statements {statements[0][1]}-{statements[-1][1]}",
+    )
 
 
 async def _closed(request: Request) -> int:
     number = request.number("number")
-    return await request.find(partial(stored.id_of_number, number=number), Told("statement {1}", number))
+    return await request.find(
+        partial(stored.id_of_number, number=number), Told("statement {1}", number)
+    )
 
 
 # Statements of a preview
@@ -205,17 +245,22 @@ async def get_document_of_draft(request: Asked[DraftDocumentQuery, None]) -> Res
 async def get_cover_of_draft(request: Asked[DraftCoverQuery, None]) -> Response:
     """Download what the covering sheet of a month would be now."""
     cover = cover_of(await _drafted(request))
-    return document(request.api, cover, Form(request.query.format), f"{month_of(request)} covering sheet draft")
+    return document(
+        request.api, cover, Form(request.query.format), f"{month_of(request)} covering sheet draft"
+    )
 
 
 @ENDPOINTS.get(f"{DRAFT}/problems", Role.OPERATOR, "busy", *NOT_DRAFTED, answer=DraftProblems)
 async def get_problems(request: Asked[TermsOfMonth, None]) -> Response:
-    """List what would be wrong with the documents of a month, such as characters that the font lacks."""
+    """List what would be wrong with the documents of a month, such as characters that the font
+    lacks."""
     statements = await _drafted(request, may_be_none=True)
 
     async def make() -> Response:
         found = DraftProblems(problems=tuple(await problems_of(request.api, statements)))
-        return Response(msgspec.json.encode(show(found), enc_hook=as_json), media_type="application/json")
+        return Response(
+            msgspec.json.encode(show(found), enc_hook=as_json), media_type="application/json"
+        )
 
     return Made(make)
 
@@ -223,7 +268,8 @@ async def get_problems(request: Asked[TermsOfMonth, None]) -> Response:
 async def _drafted(
     request: Asked[TermsOfMonth, None], number: int | None = None, *, may_be_none: bool = False
 ) -> list[Printed]:
-    """Return the statements of a month as they would be now, or the one with an id. Raises Problem."""
+    """Return the statements of a month as they would be now, or the one with an id. Raises
+    Problem."""
     month, query = month_of(request), request.query
     terms = Terms(rule(request), query.carry_below)
     read = partial(drafts.drafted, month=month, account=query.account, terms=terms, number=number)

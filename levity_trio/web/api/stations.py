@@ -9,7 +9,12 @@ from levity_trio import nouns
 from levity_trio.store.reads import chargers
 from levity_trio.store.reads.chargers import Station
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes.stations import UnknownStation, add_station, change_station, remove_station
+from levity_trio.store.writes.stations import (
+    UnknownStation,
+    add_station,
+    change_station,
+    remove_station,
+)
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
@@ -34,7 +39,9 @@ async def list_stations(request: Asked[Paged, None]) -> ListPage[Station]:
 @ENDPOINTS.post(STATIONS, Role.OPERATOR, status=CREATED)
 async def create_station(request: Asked[None, StationBody]) -> Station:
     """Add a station."""
-    return await _shown(request, await request.api.writer.run(add_station, request.body, request.api.stamp()))
+    return await _shown(
+        request, await request.api.writer.run(add_station, request.body, request.api.stamp())
+    )
 
 
 @ENDPOINTS.get(f"{STATIONS}/{{id}}", Role.VIEWER, "not_found")

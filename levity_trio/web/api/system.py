@@ -1,4 +1,5 @@
-"""The server itself: its version, its database, its plugins, its settings and where each came from."""
+"""The server itself: its version, its database, its plugins, its settings and where each came
+from."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ STATUS: Final = Path("/proc/self/status")
 
 @record
 class SettingRow:
-    """A setting in force: as it was given, or its default; null: none. `origin` is flag, environment, file or default.
+    """A setting in force: as it was given, or its default; null: none. `origin` is flag,
+    environment, file or default.
 
     A switch that was not given has neither.
     """
@@ -54,7 +56,8 @@ class Retention:
 
 @record
 class Program:
-    """The program that runs: since when, on what, and its memory (VmRSS) in bytes, where the system tells it."""
+    """The program that runs: since when, on what, and its memory (VmRSS) in bytes, where the system
+    tells it."""
 
     version: str
     python: str
@@ -75,7 +78,8 @@ class Load:
 
 @record
 class System:
-    """The server. Its settings and the paths of its database and of the last backup are for admins: null for others."""
+    """The server. Its settings and the paths of its database and of the last backup are for admins:
+    null for others."""
 
     program: Program
     at: str
@@ -86,8 +90,8 @@ class System:
     database: StoredData
     last_backup: LastBackup | None
     saved_by: str | None
-    """`litestream`, which copies the database all the time, or `postgresql`: its own tools, of whose backups this
-    server does not know; null: only `last_backup`."""
+    """`litestream`, which copies the database all the time, or `postgresql`: its own tools, of
+    whose backups this server does not know; null: only `last_backup`."""
     retention: Retention
     load: Load
     plugins: list[PluginState]
@@ -96,7 +100,8 @@ class System:
 
 @ENDPOINTS.get("/api/system", Role.OPERATOR)
 async def get_system(request: Request) -> System:
-    """Show the server: version, database, retention, plugins; to admins its settings, and whence each came."""
+    """Show the server: version, database, retention, plugins; to admins its settings, and whence
+    each came."""
     api, is_admin = request.api, request.caller.role >= Role.ADMIN
     config = api.config
     database = await api.reader.run(partial(stored_data, path=config.shown_database, now=api.now()))
@@ -119,7 +124,9 @@ async def get_system(request: Request) -> System:
         last_backup=backup if backup is None or is_admin else replace(backup, file=None),
         saved_by=await trio.to_thread.run_sync(saved_by, config.database),
         retention=Retention(
-            frames_days=config.log_days, frames_megabytes=config.log_megabytes, events_days=config.event_days
+            frames_days=config.log_days,
+            frames_megabytes=config.log_megabytes,
+            events_days=config.event_days,
         ),
         load=Load(
             chargers=len(api.chargers.connected()),
@@ -144,14 +151,17 @@ def _memory_bytes() -> int | None:
 def _settings(request: Request) -> Iterator[SettingRow]:
     for one in request.api.config.in_force:
         value = masked_url(one.text) if one.text is not None and one.is_secret else one.text
-        yield SettingRow(name=one.name, group=one.group, value=value, origin=one.origin, help=one.help)
+        yield SettingRow(
+            name=one.name, group=one.group, value=value, origin=one.origin, help=one.help
+        )
 
 
 # Draining a server before it is stopped
 
 PATH: Final = "/api/admin/drain"
 ALONE: Final = Told(
-    "no other server can take the chargers of a file; stop this one instead: they connect when it is back"
+    "no other server can take the chargers of a file; stop this one instead: they connect when it "
+    "is back"
 )
 
 
@@ -178,7 +188,8 @@ async def _get(request: Request) -> DrainState:
 
 @ENDPOINTS.post(PATH, Role.ADMIN, "conflict")
 async def _drain(request: Asked[None, DrainBody]) -> DrainState:
-    """Drain the server before its stop: its chargers are told to connect again, and no new ones admitted."""
+    """Drain the server before its stop: its chargers are told to connect again, and no new ones
+    admitted."""
     body = request.body
     if request.api.writer.sharing.is_alone:
         raise conflict(ALONE)

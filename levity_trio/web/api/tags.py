@@ -21,14 +21,41 @@ from levity_trio.records import names_of, noun, record, whole_text
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import tags as stored
 from levity_trio.store.reads.pages import ListPage, Wanted
-from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, UsedTag, tags_in_order, use_of, with_use
+from levity_trio.store.reads.tags import (
+    AskedTag,
+    Filters,
+    TagRow,
+    UsedTag,
+    tags_in_order,
+    use_of,
+    with_use,
+)
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values, changes_of
 from levity_trio.web.api.context import Server
-from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
-from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_file, page, whole
+from levity_trio.web.api.endpoints import (
+    CREATED,
+    UPLOAD,
+    Asked,
+    Endpoints,
+    Request,
+    Role,
+    Upload,
+    content_of,
+)
+from levity_trio.web.api.lists import (
+    CSV,
+    OF_SORT,
+    Cell,
+    OneFormat,
+    Paged,
+    as_csv,
+    in_file,
+    page,
+    whole,
+)
 from levity_trio.web.api.lists import wanted as wanted_of
 from levity_trio.web.api.local_times import UNTIL, local_moment
 from levity_trio.web.api.problems import Problem, not_found
@@ -45,7 +72,8 @@ ASKED: Final = "/api/admin/asked-id-tags"
 MOST_BYTES: Final = 32 * 1024 * 1024
 COLUMNS: Final = names_of(Card)
 IN_FILE: Final[Mapping[str, Callable[[UsedTag], Cell]]] = {
-    name: attrgetter(name) for name in ("id_tag", "name", "status", "expires_at", "account_name", "last_used_at")
+    name: attrgetter(name)
+    for name in ("id_tag", "name", "status", "expires_at", "account_name", "last_used_at")
 }
 """The columns of a file of those that were filtered."""
 MOST_TOLD: Final = 1000
@@ -63,16 +91,24 @@ IdTag = Annotated[
         description="In upper or lower case.",
     ),
 ]
-Most = Annotated[int, Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any.")] | None
+Most = (
+    Annotated[
+        int,
+        Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any."),
+    ]
+    | None
+)
 _EXPIRY = Meta(
-    description="From when on it is Expired: a time, or a day, in the time zone of the site.", extra_json_schema=UNTIL
+    description="From when on it is Expired: a time, or a day, in the time zone of the site.",
+    extra_json_schema=UNTIL,
 )
 Expiry = Annotated[str, _EXPIRY] | None
 Status = Literal["Accepted", "Blocked"]
 
 
 class TagBody(Card, Sent):
-    """A tag. Tags with the same parent are a group, whose members may stop each other's transactions."""
+    """A tag. Tags with the same parent are a group, whose members may stop each other's
+    transactions."""
 
     id_tag: IdTag
     status: Status = "Accepted"
@@ -95,9 +131,16 @@ class ChangeBody(Sent):
 
 
 def _as_stored(fields: Values, zone: ZoneInfo) -> Values:
-    """Return fields as they are stored: times in the database's format, texts of people trimmed. Raises Problem."""
-    trimmed = {name: fields[name].strip() or None for name in ("name", "notes") if fields.get(name) is not None}
-    times = {name: local_moment(fields[name], name, zone) for name in ("expires_at",) if name in fields}
+    """Return fields as they are stored: times in the database's format, texts of people trimmed.
+    Raises Problem."""
+    trimmed = {
+        name: fields[name].strip() or None
+        for name in ("name", "notes")
+        if fields.get(name) is not None
+    }
+    times = {
+        name: local_moment(fields[name], name, zone) for name in ("expires_at",) if name in fields
+    }
     return fields | trimmed | times
 
 
@@ -118,9 +161,15 @@ SortOfTags = Literal[
 class TagsQuery(Paged):
     status: Status | None = None
     parent: Annotated[str, Meta(description="Only of this group.")] | None = None
-    expired: Annotated[bool, Meta(description="Only those that have expired, or have not.")] | None = None
-    search: Annotated[str, Meta(description="A part of the tag, or of its name (operators).")] | None = None
-    sort: Annotated[SortOfTags, Meta(description=f"{OF_SORT} By last_used, of 2,000.")] | None = None
+    expired: (
+        Annotated[bool, Meta(description="Only those that have expired, or have not.")] | None
+    ) = None
+    search: (
+        Annotated[str, Meta(description="A part of the tag, or of its name (operators).")] | None
+    ) = None
+    sort: Annotated[SortOfTags, Meta(description=f"{OF_SORT} By last_used, of 2,000.")] | None = (
+        None
+    )
     format: OneFormat = "json"
 
 
@@ -134,7 +183,8 @@ class TagWithPeriods(UsedTag):
 
 @noun
 class ChangedTag(TagRow):
-    """A tag as it is now. `commands` clear the caches of the connected chargers, if it may not charge any longer."""
+    """A tag as it is now. `commands` clear the caches of the connected chargers, if it may not
+    charge any longer."""
 
     commands: list[int]
 
@@ -179,9 +229,14 @@ def read_tags(
     sees_all: bool,
     is_sorted: bool = True,
 ) -> ListPage[UsedTag]:
-    """Return a page of tags: the one that is asked for, or that which is `wanted`. Raises NoPage, Problem."""
+    """Return a page of tags: the one that is asked for, or that which is `wanted`. Raises NoPage,
+    Problem."""
     if not sees_all and (query.sort or "").removeprefix("-") in ("name", "household"):
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", Told("to sort by names needs a token with the role operator"))
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "forbidden",
+            Told("to sort by names needs a token with the role operator"),
+        )
     filters = Filters(
         status=query.status,
         parent=query.parent,
@@ -204,7 +259,9 @@ async def create_tag(request: Asked[None, TagBody]) -> ChangedTag:
         change = await request.write(writes.add, api.id_tags.policy, data)
     except TagInUse as known:
         raise Problem(
-            HTTPStatus.CONFLICT, "in_use", Told("the card {1} was added before; change it instead", str(known))
+            HTTPStatus.CONFLICT,
+            "in_use",
+            Told("the card {1} was added before; change it instead", str(known)),
         ) from None
     return await changed(request, change)
 
@@ -224,12 +281,18 @@ def read_tag(db: Database, server: Server, tag: str) -> TagWithPeriods | None:
     key = policy.key(tag)
     if not (periods := stored.periods(db, key)):
         return None
-    return extended(TagWithPeriods, periods[0], periods=periods, **asdict(use_of(db, key, policy, server.stamp())))
+    return extended(
+        TagWithPeriods,
+        periods[0],
+        periods=periods,
+        **asdict(use_of(db, key, policy, server.stamp())),
+    )
 
 
 @ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found")
 async def change_tag(request: Asked[None, ChangeBody]) -> ChangedTag:
-    """Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their caches."""
+    """Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their
+    caches."""
     api, tag, fields = request.api, request.path["tag"], request.body.fields(request.zone)
     try:
         change = await request.write(writes.change, api.id_tags.policy, tag, fields)
@@ -251,8 +314,12 @@ async def remove_tag(request: Request) -> None:
 
 
 async def changed(request: Request, change: writes.Change) -> ChangedTag:
-    """Return a changed tag, and have the connected chargers forget it if it may not charge any longer."""
-    policy, before = request.api.id_tags.policy, None if change.before is None else change.before.tag
+    """Return a changed tag, and have the connected chargers forget it if it may not charge any
+    longer."""
+    policy, before = (
+        request.api.id_tags.policy,
+        None if change.before is None else change.before.tag,
+    )
     key = policy.key(change.after.id_tag)
     is_withdrawn = policy.is_withdrawn(key, before, change.after.tag, request.api.stamp())
     commands = await clear_caches(request) if is_withdrawn else []
@@ -265,13 +332,21 @@ def _every(_charger: str) -> bool:
 
 
 async def clear_caches(request: Request, concerns: Callable[[str], bool] = _every) -> list[int]:
-    """Ask the connected chargers that it concerns to forget whom they let charge (§5.4); return the commands."""
+    """Ask the connected chargers that it concerns to forget whom they let charge (§5.4); return the
+    commands."""
     commands: list[int] = []
 
     async def ask(charger: str) -> None:
         try:
-            commands.append(await request.api.chargers.submit(charger, "ClearCache", {}, asked_by=request.caller.name))
-        except (CallFailed, UnknownCharger):  # it has left, or has too much to do; it will ask again some day
+            commands.append(
+                await request.api.chargers.submit(
+                    charger, "ClearCache", {}, asked_by=request.caller.name
+                )
+            )
+        except (
+            CallFailed,
+            UnknownCharger,
+        ):  # it has left, or has too much to do; it will ask again some day
             return
 
     async with trio.open_nursery() as tasks:
@@ -297,7 +372,9 @@ async def list_asked(request: Request) -> ListPage[AskedTag]:
 async def dismiss_asked(request: Request) -> None:
     """Forget an unknown tag until it is presented again."""
     try:
-        await request.api.writer.run(writes.dismiss, request.api.id_tags.policy, request.path["tag"])
+        await request.api.writer.run(
+            writes.dismiss, request.api.id_tags.policy, request.path["tag"]
+        )
     except UnknownTag:
         raise _unknown(request) from None
 
@@ -305,7 +382,9 @@ async def dismiss_asked(request: Request) -> None:
 # Files
 
 
-@ENDPOINTS.post("/api/admin/id-tag-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
+@ENDPOINTS.post(
+    "/api/admin/id-tag-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV)
+)
 async def import_tags(request: Upload) -> TagImport:
     """Add and change tags by a CSV file: all of it, or nothing and what is wrong with each line."""
     api = request.api
@@ -317,7 +396,9 @@ async def import_tags(request: Upload) -> TagImport:
     async with api.places.wait():
         table = await read(await content_of(request, MOST_BYTES), sheet)
         rows = [[getattr(tag, name) for name in table.columns] for tag in table.rows]
-        words, is_withdrawn = await request.write(writes.take, api.id_tags.policy, table.columns, rows)
+        words, is_withdrawn = await request.write(
+            writes.take, api.id_tags.policy, table.columns, rows
+        )
         await api.read_imported()
     told = zip(table.lines, words[:MOST_TOLD], strict=False)
     return TagImport(

@@ -61,7 +61,9 @@ Reason = Annotated[Personal[str], Meta(max_length=500)] | None
 Charger = Annotated[str, Meta(min_length=1, max_length=48)]
 
 
-Corrects = Annotated[bool, Meta(description="Do it also if it corrects statements that are closed already.")]
+Corrects = Annotated[
+    bool, Meta(description="Do it also if it corrects statements that are closed already.")
+]
 
 
 class VersionBody(Sent):
@@ -76,9 +78,9 @@ class WithdrawalBody(Sent):
     """The version, by the day from which it holds."""
 
     since: LocalDay
-    give_back: Annotated[bool, Meta(description="Whoever got it from that day on has the tariff of before again.")] = (
-        False
-    )
+    give_back: Annotated[
+        bool, Meta(description="Whoever got it from that day on has the tariff of before again.")
+    ] = False
     reason: Reason = None
     correct_statements: Corrects = False
 
@@ -98,11 +100,20 @@ class AssignmentBody(Sent):
 _DECIMAL: Final = r"^\s*\+?[0-9]{1,9}([.,][0-9]{1,6})?\s*$"
 Price = Annotated[
     str,
-    Meta(max_length=20, description="For a kWh.", extra_json_schema={"examples": ["0.32"], "pattern": _DECIMAL}),
+    Meta(
+        max_length=20,
+        description="For a kWh.",
+        extra_json_schema={"examples": ["0.32"], "pattern": _DECIMAL},
+    ),
 ]
 Fee = Annotated[str, Meta(max_length=20, extra_json_schema={"pattern": _DECIMAL})]
 TimeOfDay = Annotated[
-    str, Meta(max_length=5, description="Such as 22:00.", extra_json_schema={"pattern": r"^[0-9]{1,2}:[0-9]{2}$"})
+    str,
+    Meta(
+        max_length=5,
+        description="Such as 22:00.",
+        extra_json_schema={"pattern": r"^[0-9]{1,2}:[0-9]{2}$"},
+    ),
 ]
 TariffName = Annotated[
     str,
@@ -124,9 +135,11 @@ Tax = Annotated[
 
 
 class PriceBody(Sent):
-    """What a kWh costs from a day on: a version of a tariff as a form says it. A comma is a decimal point, too.
+    """What a kWh costs from a day on: a version of a tariff as a form says it. A comma is a decimal
+    point, too.
 
-    A price at night holds from one time of day to another, on Mondays to Fridays if there is one for the weekend.
+    A price at night holds from one time of day to another, on Mondays to Fridays if there is one
+    for the weekend.
     """
 
     price: Price
@@ -140,9 +153,12 @@ class PriceBody(Sent):
     base_fee: Annotated[Fee, Meta(description="For each month.")] | None = None
     minimum: Annotated[Fee, Meta(description="For a session.")] | None = None
     maximum: Annotated[Fee, Meta(description="For a session.")] | None = None
-    free_below_wh: Annotated[int, Meta(ge=0, le=HIGHEST_WH, extra_json_schema=WATT_HOURS)] | None = None
+    free_below_wh: (
+        Annotated[int, Meta(ge=0, le=HIGHEST_WH, extra_json_schema=WATT_HOURS)] | None
+    ) = None
     blocking_price: (
-        Annotated[Fee, Meta(description="For each begun minute that a car stays after charging.")] | None
+        Annotated[Fee, Meta(description="For each begun minute that a car stays after charging.")]
+        | None
     ) = None
     blocking_after_minutes: Annotated[int, Meta(ge=0, le=HIGHEST_MINUTES)] = 0
     blocking_maximum: Annotated[Fee, Meta(description="For a session.")] | None = None
@@ -152,22 +168,30 @@ class PriceBody(Sent):
     currency: Currency | None = None
     tax: Tax | None = None
     prices: (
-        Annotated[Literal["gross", "net"], Meta(description="With tax or without; as before by default, else gross.")]
+        Annotated[
+            Literal["gross", "net"],
+            Meta(description="With tax or without; as before by default, else gross."),
+        ]
         | None
     ) = None
     price_name: WindowName | None = None
     night_name: WindowName = "night"
     weekend_name: WindowName = "weekend"
-    site: Annotated[bool, Meta(description="Assign it to the whole site from that day on, too.")] = False
+    site: Annotated[
+        bool, Meta(description="Assign it to the whole site from that day on, too.")
+    ] = False
     charger: Charger | None = None
     account: Id | None = None
-    replaces: Annotated[bool, Meta(description="Withdraw another version of this tariff from the same day on.")] = False
+    replaces: Annotated[
+        bool, Meta(description="Withdraw another version of this tariff from the same day on.")
+    ] = False
     reason: Reason = None
     correct_statements: Corrects = False
 
 
 class VersionPreviewBody(VersionBody):
-    """A version that does not hold yet, and on which month it is tried: the last one that is over by default.
+    """A version that does not hold yet, and on which month it is tried: the last one that is over
+    by default.
 
     It is tried on those whose tariff it is, and on the whole site if it has no tariff yet.
     """
@@ -176,12 +200,16 @@ class VersionPreviewBody(VersionBody):
 
 
 class PreviewBody(PriceBody):
-    """A price that does not hold yet, and on which month it is tried: the last one that is over by default."""
+    """A price that does not hold yet, and on which month it is tried: the last one that is over by
+    default."""
 
     month: MonthName | None = None
 
 
-Correcting = Asked[object, VersionBody | VersionPreviewBody | WithdrawalBody | AssignmentBody | PriceBody | PreviewBody]
+Correcting = Asked[
+    object,
+    VersionBody | VersionPreviewBody | WithdrawalBody | AssignmentBody | PriceBody | PreviewBody,
+]
 """A request that may correct statements that are closed already."""
 
 
@@ -240,7 +268,10 @@ class VersionWithdrawal(TariffWithVersions):
 async def list_tariffs(request: Asked[TariffsQuery, None]) -> ListPage[TariffRow]:
     """List tariffs, by their names."""
     query = request.query
-    return await page(request, partial(stored.tariffs, name=query.name, today=_today(request), wanted=wanted(query)))
+    return await page(
+        request,
+        partial(stored.tariffs, name=query.name, today=_today(request), wanted=wanted(query)),
+    )
 
 
 @ENDPOINTS.post(TARIFFS, Role.ADMIN, "in_use", "conflict", "corrects_statements", status=CREATED)
@@ -264,7 +295,9 @@ async def get_tariff(request: Request) -> TariffWithVersions:
     return await shown(request, request.number())
 
 
-async def made(request: Correcting, change: Callable[[UnitOfWork], T]) -> tuple[T, list[CorrectedStatement]]:
+async def made(
+    request: Correcting, change: Callable[[UnitOfWork], T]
+) -> tuple[T, list[CorrectedStatement]]:
     """Make a change, and return what it corrects of closed statements. Raises Refused."""
     billed_by, may_correct = rule(request), request.body.correct_statements
 
@@ -283,11 +316,19 @@ async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
         return await trio.to_thread.run_sync(parse, toml)
     except TariffFaults as faults:
         place, words = parted(faults.args[0])
-        field, first = (fields[place], words) if fields and place in fields else ("toml", faults.args[0])
+        field, first = (
+            (fields[place], words) if fields and place in fields else ("toml", faults.args[0])
+        )
         if others := len(faults.args) - 1:
             first = Told("{1}, and {2} more", first, others)
-        every = faults.args if fields is None else tuple(_at_field(fault, fields) for fault in faults.args)
-        raise Problem(422, "invalid", joined(": ", (field, first)), field=field, faults=every) from None
+        every = (
+            faults.args
+            if fields is None
+            else tuple(_at_field(fault, fields) for fault in faults.args)
+        )
+        raise Problem(
+            422, "invalid", joined(": ", (field, first)), field=field, faults=every
+        ) from None
 
 
 def _at_field(fault: str, fields: Mapping[str, str]) -> str:
@@ -402,11 +443,13 @@ async def get_in_force(request: Asked[InForceQuery, None]) -> TariffInForce:
 
 @record
 class TariffPreview:
-    """What a price would have cost the households in a month, and what it did cost; nothing of it is stored.
+    """What a price would have cost the households in a month, and what it did cost; nothing of it
+    is stored.
 
-    Amounts are in minor units with tax. It is tried for the `scope` of an assignment; null: for those whose tariff it
-    is. `replaces` says whether another version of the same day would be withdrawn, `corrected` which closed statements
-    would be corrected. `words` is what the tariff says.
+    Amounts are in minor units with tax. It is tried for the `scope` of an assignment; null: for
+    those whose tariff it is. `replaces` says whether another version of the same day would be
+    withdrawn, `corrected` which closed statements would be corrected. `words` is what the tariff
+    says.
     """
 
     month: str
@@ -428,11 +471,14 @@ class TariffPreview:
     status=CREATED,
 )
 async def add_price(request: Asked[None, PriceBody]) -> VersionAddition:
-    """Set what a kWh costs from a day on: a version of a tariff, without writing TOML, and for whom it holds."""
+    """Set what a kWh costs from a day on: a version of a tariff, without writing TOML, and for whom
+    it holds."""
     price = await _priced(request)
     with refusals(_FIELDS):
         done, corrected = await made(request, price.change)
-    return extended(VersionAddition, await shown(request, done.id), result=done.word, corrected=corrected)
+    return extended(
+        VersionAddition, await shown(request, done.id), result=done.word, corrected=corrected
+    )
 
 
 @ENDPOINTS.post(
@@ -450,11 +496,15 @@ async def preview_price(request: Asked[None, PreviewBody]) -> TariffPreview:
 
     def change(db: UnitOfWork) -> None:
         replaces = writes.replaceable(db, price.version, first_open_day(db.rows)) is not None
-        raise _Undone(is_replacing=replaces, corrected=_corrected(db, request, partial(price.change, db)))
+        raise _Undone(
+            is_replacing=replaces, corrected=_corrected(db, request, partial(price.change, db))
+        )
 
     with refusals(_FIELDS):
         undone = await _undone(request, change)
-    return await _tried(request, price.version, Trial(price.version.tariff, price.number or 0, price.target), undone)
+    return await _tried(
+        request, price.version, Trial(price.version.tariff, price.number or 0, price.target), undone
+    )
 
 
 @ENDPOINTS.post(
@@ -476,18 +526,27 @@ async def preview_version(request: Asked[None, VersionPreviewBody]) -> TariffPre
     return await _tried(request, version, Trial(version.tariff, usual.number or 0, target), undone)
 
 
-def _corrected(db: UnitOfWork, request: Correcting, change: Callable[[], object]) -> list[CorrectedStatement]:
+def _corrected(
+    db: UnitOfWork, request: Correcting, change: Callable[[], object]
+) -> list[CorrectedStatement]:
     """Make a change; return what it corrects of closed statements. Raises Refused."""
-    _, corrected = correcting(db, rule(request), change, may_correct=request.body.correct_statements)
+    _, corrected = correcting(
+        db, rule(request), change, may_correct=request.body.correct_statements
+    )
     return corrected
 
 
 async def _tried(
-    request: Asked[None, PreviewBody] | Asked[None, VersionPreviewBody], version: Given, trial: Trial, undone: _Undone
+    request: Asked[None, PreviewBody] | Asked[None, VersionPreviewBody],
+    version: Given,
+    trial: Trial,
+    undone: _Undone,
 ) -> TariffPreview:
     body = request.body
     month = Month.of(_today(request)).before if body.month is None else Month.parse(body.month)
-    households = await computed(request, partial(stored.tried, trial=trial, month=month, rule=rule(request)))
+    households = await computed(
+        request, partial(stored.tried, trial=trial, month=month, rule=rule(request))
+    )
     return TariffPreview(
         month=str(month),
         currency=version.tariff.currency.code,
@@ -524,7 +583,8 @@ async def _undone(request: Request, change: Callable[[UnitOfWork], None]) -> _Un
 
 
 class _Priced(NamedTuple):
-    """A price as it is entered: the version, its tariff if there is one, for whom, and the change."""
+    """A price as it is entered: the version, its tariff if there is one, for whom, and the
+    change."""
 
     version: Given
     number: int | None

@@ -1,4 +1,5 @@
-"""Templates of the configuration of several chargers: which of them differ, and bringing these into line."""
+"""Templates of the configuration of several chargers: which of them differ, and bringing these into
+line."""
 
 from __future__ import annotations
 
@@ -17,7 +18,12 @@ from levity_trio.records import record
 from levity_trio.store.reads import templates
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.templates import ChargerStanding, Template
-from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate, remove_template, set_template
+from levity_trio.store.writes.configuration import (
+    NewTemplate,
+    UnknownTemplate,
+    remove_template,
+    set_template,
+)
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import ABSENT, IDENTITIES, NAME_PATTERN, Fields, Sent, StructBody
 from levity_trio.web.api.configuration import CHANGE, KeyResult, change_key, read_back, seen
@@ -34,10 +40,12 @@ MOST_KEYS: Final = 200
 
 
 class TemplateBody(Sent):
-    """The values that keys must have, at the chargers in a list or at all of a model: exactly one of them is given."""
+    """The values that keys must have, at the chargers in a list or at all of a model: exactly one
+    of them is given."""
 
     entries: Annotated[
-        dict[str, str], Meta(min_length=1, max_length=MOST_KEYS, examples=[{"MeterValueSampleInterval": "60"}])
+        dict[str, str],
+        Meta(min_length=1, max_length=MOST_KEYS, examples=[{"MeterValueSampleInterval": "60"}]),
     ]
     model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
@@ -106,15 +114,22 @@ async def get_template(request: Request) -> Template:
 
 
 def _seen(request: Request, template: Template) -> Template:
-    return replace(template, entries={key: seen(request, key, value) for key, value in template.entries.items()})
+    return replace(
+        template,
+        entries={key: seen(request, key, value) for key, value in template.entries.items()},
+    )
 
 
-@ENDPOINTS.put(f"{TEMPLATES}/{{name}}", Role.OPERATOR, body=StructBody(TemplateBody, lambda: TEMPLATE_WAYS))
+@ENDPOINTS.put(
+    f"{TEMPLATES}/{{name}}", Role.OPERATOR, body=StructBody(TemplateBody, lambda: TEMPLATE_WAYS)
+)
 async def put_template(request: Asked[None, TemplateBody]) -> Template:
     """Add a template, or replace it. Security keys need an admin; secrets are not stored."""
     name, body = request.path["name"], request.body
     if re.fullmatch(NAME_PATTERN, name) is None:
-        raise invalid("name", Told("give at most 64 letters, digits, dots, hyphens and underscores"))
+        raise invalid(
+            "name", Told("give at most 64 letters, digits, dots, hyphens and underscores")
+        )
     if (body.model is None) == (body.chargers is None):
         raise invalid("chargers", Told("give exactly one of chargers and model"))
     _check_entries(request, body.entries)
@@ -142,7 +157,9 @@ def _check_entries(request: Request, entries: dict[str, str]) -> None:
     for key, value in entries.items():
         payload = checked(CHANGE, {"key": key, "value": value})
         if masked_value(payload) != payload:
-            raise invalid(f"entries.{key}", Told("a secret is not stored; send it with ChangeConfiguration"))
+            raise invalid(
+                f"entries.{key}", Told("a secret is not stored; send it with ChangeConfiguration")
+            )
         check_role(request, role_for(CHANGE, payload))
 
 
@@ -158,12 +175,20 @@ async def _named(request: Request) -> Template:
 async def report(request: Asked[ReportQuery, None]) -> TemplateReport:
     """Compare the chargers of a template with it, as they were last read."""
     template = await _named(request)
-    only = None if request.query.charger is None else await _among(request, template, [request.query.charger])
+    only = (
+        None
+        if request.query.charger is None
+        else await _among(request, template, [request.query.charger])
+    )
     standings = await request.read(lambda db: templates.standings(db, template, only))
     counts = dict(Counter(str(one.standing) for one in standings))
 
     def key_seen(key: ComparedKey) -> ComparedKey:
-        return replace(key, wanted=seen(request, key.key, key.wanted) or "", has=seen(request, key.key, key.has))
+        return replace(
+            key,
+            wanted=seen(request, key.key, key.wanted) or "",
+            has=seen(request, key.key, key.has),
+        )
 
     chargers = [replace(one, keys=[*map(key_seen, one.keys)]) for one in standings]
     return TemplateReport(template=template.name, counts=counts, chargers=chargers)
@@ -192,20 +217,29 @@ async def apply(request: Asked[WaitQuery, ApplyBody]) -> ApplyReport:
     template, body = await _named(request), request.body
     if (body.chargers is None) != body.all:
         raise invalid("chargers", Told("give exactly one of chargers and all"))
-    _check_entries(request, template.entries)  # whoever may read a template may not set every key in it
+    _check_entries(
+        request, template.entries
+    )  # whoever may read a template may not set every key in it
     chargers = None if body.chargers is None else await _among(request, template, body.chargers)
     standings = {
-        one.charger: one.keys for one in await request.read(lambda db: templates.standings(db, template, chargers))
+        one.charger: one.keys
+        for one in await request.read(lambda db: templates.standings(db, template, chargers))
     }
     results = await of_each(
-        request, [*standings], body.at_once, lambda one: _bring_into_line(request, one, standings[one])
+        request,
+        [*standings],
+        body.at_once,
+        lambda one: _bring_into_line(request, one, standings[one]),
     )
     counts = dict(Counter(key.result for one in results for key in one.keys))
     return ApplyReport(template=template.name, counts=counts, chargers=results)
 
 
-async def _bring_into_line(request: Sender, charger: str, keys: Sequence[ComparedKey]) -> ChargerResult:
-    """Change the keys that differ, one after the other, and read back once what the charger accepted."""
+async def _bring_into_line(
+    request: Sender, charger: str, keys: Sequence[ComparedKey]
+) -> ChargerResult:
+    """Change the keys that differ, one after the other, and read back once what the charger
+    accepted."""
     results: list[KeyResult] = []
     for key in keys:
         told = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)

@@ -1,5 +1,5 @@
-"""The tokens in memory: which one a request presents. Nobody guesses 192 random bits, so a wrong one waits for nothing,
-and no number of wrong ones delays a right one."""
+"""The tokens in memory: which one a request presents. Nobody guesses 192 random bits, so a wrong
+one waits for nothing, and no number of wrong ones delays a right one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def _digest(salt: str, secret: str) -> str:
 
 
 class Uses:
-    """When each token, or each log-in, was last used. A use is stored once an hour: each commit wears the disk."""
+    """When each token, or each log-in, was last used. A use is stored once an hour: each commit
+    wears the disk."""
 
     def __init__(self) -> None:
         self._last: dict[int, datetime] = {}
@@ -106,12 +107,17 @@ class Tokens:
         """Return the token of this text. Raises Problem."""
         found = _TOKEN.fullmatch(text)
         token = None if found is None else self.valid(int(found[1]))
-        if found is None or token is None or not hmac.compare_digest(token.digest, _digest(token.salt, found[2])):
+        if (
+            found is None
+            or token is None
+            or not hmac.compare_digest(token.digest, _digest(token.salt, found[2]))
+        ):
             raise _wrong(Told("this token is not valid; it may be revoked"))
         return token
 
     def named(self, name: str) -> StoredToken:
-        """Return the token with this name that is not revoked; there is one at most. Raises Problem."""
+        """Return the token with this name that is not revoked; there is one at most. Raises
+        Problem."""
         for token in self._tokens.values():
             if token.name == name and not token.is_revoked:
                 return token

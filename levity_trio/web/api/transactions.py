@@ -1,4 +1,5 @@
-"""Transactions: lists by any filters, one, its readings, its curve, its events, and all that is known of it."""
+"""Transactions: lists by any filters, one, its readings, its curve, its events, and all that is
+known of it."""
 
 from __future__ import annotations
 
@@ -30,7 +31,13 @@ from levity_trio.store.reads.curve import Curve, curve
 from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
-from levity_trio.store.reads.transactions import Filters, Reading, TransactionEvent, anonymous_event, events_of
+from levity_trio.store.reads.transactions import (
+    Filters,
+    Reading,
+    TransactionEvent,
+    anonymous_event,
+    events_of,
+)
 from levity_trio.told import Told
 from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import Sent
@@ -64,19 +71,43 @@ TAG: Final = "transactions"
 ENDPOINTS: Final = Endpoints(TAG)
 TRANSACTIONS: Final = "/api/admin/transactions"
 COLUMNS: Final = (
-    *("id", "charger", "connector", "space", "who", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill"),
+    *(
+        "id",
+        "charger",
+        "connector",
+        "space",
+        "who",
+        "id_tag",
+        "start",
+        "stop",
+        "kwh",
+        "confidence",
+        "review",
+        "bill",
+    ),
 )
 """The columns of `levity-trio sessions --csv`, and names."""
 OF_STATE: Final = "Its state for the bill."
 OF_ACCOUNT: Final = "Only of this account."
 TIMES: Final = {"newest": NEWEST, "oldest": OLDEST}
 SortOfTransactions = Literal[
-    "newest", "oldest", "place", "-place", "who", "-who", "energy", "-energy", "state", "-state", "bill", "-bill"
+    "newest",
+    "oldest",
+    "place",
+    "-place",
+    "who",
+    "-who",
+    "energy",
+    "-energy",
+    "state",
+    "-state",
+    "bill",
+    "-bill",
 ]
 OF_SORT: Final = "By the time, or by a column; with - before it, descending."
 OF_WEIGHED: Final = (
-    "Whether today's rules weigh every reading again. Without that, there are no candidates, no kinds of readings, and"
-    " no figure of today."
+    "Whether today's rules weigh every reading again. Without that, there are no candidates, no "
+    "kinds of readings, and no figure of today."
 )
 
 
@@ -142,7 +173,8 @@ class TransactionExplanation(Explanation):
 
 @ENDPOINTS.get(TRANSACTIONS, Role.VIEWER, "invalid", other_media_types=(CSV,))
 async def list_transactions(request: Listed) -> ListPage[BilledTransaction] | StreamingResponse:
-    """List transactions by their start, or with ended_since or ended_before by their end; CSV too."""
+    """List transactions by their start, or with ended_since or ended_before by their end; CSV
+    too."""
     query = request.query
     query.filters()  # raises Problem before a file begins
     read = partial(read_transactions, query=query, sees_all=request.sees_all)
@@ -153,9 +185,12 @@ async def list_transactions(request: Listed) -> ListPage[BilledTransaction] | St
 
 @ENDPOINTS.get("/api/admin/transaction-sums", Role.VIEWER, "invalid", "not_found")
 async def get_sums(request: Asked[FilterQuery, None]) -> TransactionSums:
-    """Sum the transactions that fit a filter: energy, cost, and what of it is in doubt or not billed yet."""
+    """Sum the transactions that fit a filter: energy, cost, and what of it is in doubt or not
+    billed yet."""
     query, now = request.query, request.api.now()
-    return await request.read(partial(sums_of, filters=query.filters(), rule=rule_of(request.api), now=now))
+    return await request.read(
+        partial(sums_of, filters=query.filters(), rule=rule_of(request.api), now=now)
+    )
 
 
 def read_transactions(
@@ -172,7 +207,9 @@ def read_transactions(
 async def get_transaction(request: Request) -> BilledTransaction:
     """Show one transaction."""
     number = request.number()
-    return await request.find(partial(billed_transaction, number=number), Told("session {1}", number))
+    return await request.find(
+        partial(billed_transaction, number=number), Told("session {1}", number)
+    )
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/meter-values", Role.VIEWER, "not_found", "invalid")
@@ -208,7 +245,8 @@ async def list_events(request: Request) -> ListPage[TransactionEvent]:
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/explain", Role.VIEWER, "not_found")
 async def explain_transaction(request: Asked[ExplainQuery, None]) -> TransactionExplanation:
-    """Explain a transaction: all that is known of it, what speaks for and against its figure, and its bill."""
+    """Explain a transaction: all that is known of it, what speaks for and against its figure, and
+    its bill."""
     number, sees_all, is_weighed = request.number(), request.sees_all, request.query.weighed
     read = partial(read_explanation, server=request.api, sees_all=sees_all, is_weighed=is_weighed)
     return await request.find(partial(read, number=number), Told("session {1}", number))
@@ -219,10 +257,16 @@ def read_explanation(
 ) -> TransactionExplanation | None:
     """Return all that is known of a transaction; None if it does not exist."""
     rule, now = rule_of(server), server.now()
-    explanation = explain(db, number, rule, now=now, is_anonymous=not sees_all, is_weighed=is_weighed)
+    explanation = explain(
+        db, number, rule, now=now, is_anonymous=not sees_all, is_weighed=is_weighed
+    )
     if explanation is None:
         return None
-    return extended(TransactionExplanation, explanation, lines=tuple(lines(explanation, server.config.time_zone)))
+    return extended(
+        TransactionExplanation,
+        explanation,
+        lines=tuple(lines(explanation, server.config.time_zone)),
+    )
 
 
 # The file of transactions
@@ -232,11 +276,15 @@ async def _file(request: Listed, read: Read) -> AsyncIterator[bytes]:
     """Yield a file of all transactions that `read` reads, page by page, with times of the site."""
     yield encoded([COLUMNS])
     async for rows in every_page(request.api.reader, read, MOST_ROWS):
-        yield encoded(_cells(transaction, request.zone) for transaction in masked(request, rows, "id_tag"))
+        yield encoded(
+            _cells(transaction, request.zone) for transaction in masked(request, rows, "id_tag")
+        )
 
 
 def _cells(transaction: BilledTransaction, zone: tzinfo) -> list[object]:
-    wh = transaction.energy_wh if transaction.energy_wh is not None else transaction.energy_so_far_wh
+    wh = (
+        transaction.energy_wh if transaction.energy_wh is not None else transaction.energy_so_far_wh
+    )
     made = {
         "start": _local(transaction.start_time, zone),
         "stop": transaction.stop_time and _local(transaction.stop_time, zone),
@@ -246,5 +294,6 @@ def _cells(transaction: BilledTransaction, zone: tzinfo) -> list[object]:
 
 
 def _local(text: str, zone: tzinfo) -> str:
-    """Return a time of the site with its offset: an hour that a change of the clock repeats is told apart."""
+    """Return a time of the site with its offset: an hour that a change of the clock repeats is told
+    apart."""
     return in_zone(datetime.fromisoformat(text), zone).isoformat(timespec="seconds")

@@ -1,4 +1,5 @@
-"""Users and the log-ins of their browsers. Operators manage drivers, to whom they hand out one-time codes."""
+"""Users and the log-ins of their browsers. Operators manage drivers, to whom they hand out one-time
+codes."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ RoleName = Literal["driver", "viewer", "operator", "admin"]
 
 
 class NewUserBody(User, Sent):
-    """A user to be added. One without a password is invited: by a link, unless `invite` says something else."""
+    """A user to be added. One without a password is invited: by a link, unless `invite` says
+    something else."""
 
     role: RoleName
     account: Id | None = None
@@ -55,11 +57,13 @@ class NewUserBody(User, Sent):
 
 @changes_of(NewUserBody, "name", "invite")
 class UserChangeBody(Sent):
-    """What becomes of a user; what is left out stays. A new password, also null, ends the log-ins made before."""
+    """What becomes of a user; what is left out stays. A new password, also null, ends the log-ins
+    made before."""
 
 
 class InvitationBody(Sent):
-    """A link is valid for a day, and for 14 days in a letter; a PIN, which can be dictated, for 15 minutes, 5 tries."""
+    """A link is valid for a day, and for 14 days in a letter; a PIN, which can be dictated, for 15
+    minutes, 5 tries."""
 
     kind: Kind = "link"
 
@@ -71,7 +75,8 @@ class LetterBody(Sent):
 
 
 class Invitation(msgspec.Struct):
-    """A one-time code, which is shown only now. It replaces the one before. `page` is the URL where it is typed.
+    """A one-time code, which is shown only now. It replaces the one before. `page` is the URL where
+    it is typed.
 
     `is_local` is whether only programs on this machine reach that.
     """
@@ -161,7 +166,14 @@ async def get_me(request: Request) -> CallerIdentity:
 
 @ENDPOINTS.post(
     "/api/me/password",
-    *(Role.DRIVER, "conflict", "changed", "wrong_password", "too_many_failures", "too_many_log_ins"),
+    *(
+        Role.DRIVER,
+        "conflict",
+        "changed",
+        "wrong_password",
+        "too_many_failures",
+        "too_many_log_ins",
+    ),
 )
 async def change_my_password(request: Asked[None, NewPasswordBody]) -> None:
     """Change your own password; your other log-ins end"""
@@ -191,15 +203,23 @@ async def add_user(request: Asked[None, NewUserBody]) -> AddedUser:
     kind: Kind | None = body.invite or (LINK if password is None else None)
     made = None if kind is None else await make_invitation(request, kind)
     with managing():
-        number, code = await logins.change(writes.add, data, password, made and made.new, manager(request))
-    invitation = None if made is None or code is None else shown_invitation(request, number, body.role, code, made)
+        number, code = await logins.change(
+            writes.add, data, password, made and made.new, manager(request)
+        )
+    invitation = (
+        None
+        if made is None or code is None
+        else shown_invitation(request, number, body.role, code, made)
+    )
     return AddedUser(number, body.name, body.role, body.account, invitation)
 
 
 @ENDPOINTS.get(USER, Role.OPERATOR, "not_found")
 async def get_user(request: Request) -> UserRow:
     """Show a user"""
-    return await request.find(partial(stored.user, number=request.number()), Told("user {1}", request.number()))
+    return await request.find(
+        partial(stored.user, number=request.number()), Told("user {1}", request.number())
+    )
 
 
 @ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED)
@@ -217,18 +237,33 @@ async def make_invitation(request: Request, kind: Kind) -> New:
     """Make the secret of an invitation, before it is stored."""
     api, secret = request.api, make_secret(kind)
     of_link = stored_link(secret)
-    salt, digest = await api.logins.stretch(secret) if kind == PIN else (of_link.salt, of_link.digest)
-    return New(kind, secret, NewInvitation(PIN if kind == PIN else LINK, salt, digest, stamp(api.now() + LASTS[kind])))
+    salt, digest = (
+        await api.logins.stretch(secret) if kind == PIN else (of_link.salt, of_link.digest)
+    )
+    return New(
+        kind,
+        secret,
+        NewInvitation(PIN if kind == PIN else LINK, salt, digest, stamp(api.now() + LASTS[kind])),
+    )
 
 
-def shown_invitation(request: Request, user: int, role: str, invitation: int, made: New) -> Invitation:
+def shown_invitation(
+    request: Request, user: int, role: str, invitation: int, made: New
+) -> Invitation:
     """Return an invitation that was stored as it is shown once."""
     kind, until = made.kind, made.new.expires_at
     page, named = (
         welcome_page(request.api.config, role),
         (request.api.config.public_url, request.api.config.drivers_url),
     )
-    return Invitation(user, kind, written(kind, invitation, made.secret), until, page, is_local(page or "", *named))
+    return Invitation(
+        user,
+        kind,
+        written(kind, invitation, made.secret),
+        until,
+        page,
+        is_local(page or "", *named),
+    )
 
 
 @ENDPOINTS.delete(USER, Role.OPERATOR, *REFUSED)
@@ -253,15 +288,22 @@ async def invite_user(request: Asked[None, InvitationBody]) -> Invitation:
     media_type=MEDIA_TYPES[Form.PDF],
 )
 async def print_letter(request: Asked[None, LetterBody]) -> Made:
-    """Print a letter for a driver, with a code that was made before, as a PDF in the language of the household"""
+    """Print a letter for a driver, with a code that was made before, as a PDF in the language of
+    the household"""
     api, number, code = request.api, request.number(), request.body.code
     user, found = await get_user(request), api.logins.invitations.find(code, api.stamp())
     if found is None or found.user != number or found.is_pin or user.invited_until is None:
         raise conflict(Told("this is not a code of user {1} that works; make a new one", number))
     page = welcome_page(api.config, user.role)
-    if user.account is None or page is None or is_local(page, api.config.drivers_url, api.config.public_url):
+    if (
+        user.account is None
+        or page is None
+        or is_local(page, api.config.drivers_url, api.config.public_url)
+    ):
         raise conflict(Told("a letter would not lead a driver anywhere; {1}", SAY_WHERE))
-    to = await request.find(partial(account, number=user.account), Told("household {1}", user.account))
+    to = await request.find(
+        partial(account, number=user.account), Told("household {1}", user.account)
+    )
     until = datetime.fromisoformat(user.invited_until)
     spoken = to.language or user.language or language()
     with speaking(spoken):

@@ -1,4 +1,5 @@
-"""Wallets: what accounts have and owe, what is entered by hand, and whether they pay before they charge."""
+"""Wallets: what accounts have and owe, what is entered by hand, and whether they pay before they
+charge."""
 
 from __future__ import annotations
 
@@ -35,7 +36,17 @@ from levity_trio.web.api.accounts import Id, refusals
 from levity_trio.web.api.bodies import MINOR_UNITS, NOT_BLANK, Sent
 from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import CREATED, Asked, Declared, Endpoints, Request, Role
-from levity_trio.web.api.lists import CSV, OF_SORT, Cell, OneFormat, Paged, as_csv, in_units, page, wanted
+from levity_trio.web.api.lists import (
+    CSV,
+    OF_SORT,
+    Cell,
+    OneFormat,
+    Paged,
+    as_csv,
+    in_units,
+    page,
+    wanted,
+)
 from levity_trio.web.api.operations import LONGEST_KEY
 from levity_trio.web.api.problems import invalid
 from levity_trio.web.api.shown import extended
@@ -68,7 +79,13 @@ Currency = Annotated[
 ]
 Why = Annotated[
     Personal[str],
-    Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK, description="For those who ask later."),
+    Meta(
+        min_length=1,
+        max_length=500,
+        pattern=r"\S",
+        extra=NOT_BLANK,
+        description="For those who ask later.",
+    ),
 ]
 
 
@@ -81,7 +98,8 @@ class EntryBody(Sent, kw_only=True):
 
 
 class RefundBody(EntryBody, kw_only=True):
-    """What is paid out: of the balance, or of the credit that the statement with this number left and carried on."""
+    """What is paid out: of the balance, or of the credit that the statement with this number left
+    and carried on."""
 
     statement: Id | None = None
 
@@ -89,21 +107,28 @@ class RefundBody(EntryBody, kw_only=True):
 class CorrectionBody(Sent, kw_only=True):
     """What is entered, positive in the account's favour, and why."""
 
-    amount: Annotated[int, Meta(ge=-LARGEST, le=LARGEST, extra_json_schema=MINOR_UNITS | {"not": {"const": 0}})]
+    amount: Annotated[
+        int, Meta(ge=-LARGEST, le=LARGEST, extra_json_schema=MINOR_UNITS | {"not": {"const": 0}})
+    ]
     currency: Currency | None = None
     reason: Why
 
 
 class TermsBody(Sent, kw_only=True):
-    """How an account pays from now on. Prepaid, it is spent where what is available is at or below the limit."""
+    """How an account pays from now on. Prepaid, it is spent where what is available is at or below
+    the limit."""
 
     terms: Literal["prepaid", "postpaid"]
-    limit: Annotated[int, Meta(ge=-LARGEST, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)] = 0
+    limit: Annotated[
+        int, Meta(ge=-LARGEST, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)
+    ] = 0
     reason: Why
 
 
 class WalletsQuery(Paged):
-    prepaid: Annotated[bool, Meta(description="Only those that are prepaid, or are not.")] | None = None
+    prepaid: (
+        Annotated[bool, Meta(description="Only those that are prepaid, or are not.")] | None
+    ) = None
     spent: Annotated[bool, Meta(description="Only those that are spent, or are not.")] | None = None
     sort: (
         Annotated[
@@ -116,20 +141,27 @@ class WalletsQuery(Paged):
 
 
 class EntriesQuery(Paged):
-    kind: Literal["statement", "payment", "top-up", "charge", "refund", "chargeback", "correction"] | None = None
+    kind: (
+        Literal["statement", "payment", "top-up", "charge", "refund", "chargeback", "correction"]
+        | None
+    ) = None
 
 
 @record
 class WalletWithTerms(WalletRow):
-    """A wallet, what its transactions have used and were not charged for yet, and how it paid, the newest first."""
+    """A wallet, what its transactions have used and were not charged for yet, and how it paid, the
+    newest first."""
 
     reservations: list[ReservationRow]
     history: list[TermsRow]
 
 
 @ENDPOINTS.get(WALLETS, Role.OPERATOR, other_media_types=(CSV,))
-async def list_wallets(request: Asked[WalletsQuery, None]) -> ListPage[WalletRow] | StreamingResponse:
-    """List the wallets of all accounts with their balances, by the names of accounts or a column; CSV too."""
+async def list_wallets(
+    request: Asked[WalletsQuery, None],
+) -> ListPage[WalletRow] | StreamingResponse:
+    """List the wallets of all accounts with their balances, by the names of accounts or a column;
+    CSV too."""
     query = request.query
     if query.format == "csv":
         return as_csv(request, IN_FILE, partial(stored.wallets, filters=_filters(query)))
@@ -151,7 +183,10 @@ async def get_wallet(request: Request) -> WalletWithTerms:
     number = request.number()
 
     def read(db: Database) -> WalletWithTerms | None:
-        reserved, history = stored.reservations(db, number, MOST_RESERVATIONS), stored.terms(db, number)
+        reserved, history = (
+            stored.reservations(db, number, MOST_RESERVATIONS),
+            stored.terms(db, number),
+        )
         wallet = stored.wallet(db, number)
         if wallet is None:
             return None
@@ -170,37 +205,42 @@ async def list_entries(request: Asked[EntriesQuery, None]) -> ListPage[EntryRow]
 
 @ENDPOINTS.post(f"{WALLET}/payment", Role.OPERATOR, *PROBLEMS, **ENTRY)
 async def enter_payment(request: Asked[None, EntryBody]) -> EntryRow:
-    """Enter a payment of what the account owes. With an Idempotency-Key that was used before it is that entry again."""
+    """Enter a payment of what the account owes. With an Idempotency-Key that was used before it is
+    that entry again."""
     return await _enter(request, Kind.PAYMENT)
 
 
 @ENDPOINTS.post(f"{WALLET}/top-up", Role.OPERATOR, *PROBLEMS, **ENTRY)
 async def enter_top_up(request: Asked[None, EntryBody]) -> EntryRow:
-    """Enter money that the account pays in advance. With an Idempotency-Key that was used before it is that entry
-    again."""
+    """Enter money that the account pays in advance. With an Idempotency-Key that was used before it
+    is that entry again."""
     return await _enter(request, Kind.TOP_UP)
 
 
 @ENDPOINTS.post(f"{WALLET}/refund", Role.OPERATOR, *PROBLEMS, **ENTRY)
 async def enter_refund(request: Asked[None, RefundBody]) -> EntryRow:
-    """Enter money that was paid out. With an Idempotency-Key that was used before it is that entry again."""
+    """Enter money that was paid out. With an Idempotency-Key that was used before it is that entry
+    again."""
     return await _enter(request, Kind.REFUND)
 
 
 @ENDPOINTS.post(f"{WALLET}/chargeback", Role.OPERATOR, *PROBLEMS, **ENTRY)
 async def enter_chargeback(request: Asked[None, EntryBody]) -> EntryRow:
-    """Enter money that a bank took back. With an Idempotency-Key that was used before it is that entry again."""
+    """Enter money that a bank took back. With an Idempotency-Key that was used before it is that
+    entry again."""
     return await _enter(request, Kind.CHARGEBACK)
 
 
 @ENDPOINTS.post(f"{WALLET}/correction", Role.OPERATOR, *PROBLEMS, **ENTRY)
 async def enter_correction(request: Asked[None, CorrectionBody]) -> EntryRow:
-    """Correct the balance of an account. With an Idempotency-Key that was used before it is that entry again."""
+    """Correct the balance of an account. With an Idempotency-Key that was used before it is that
+    entry again."""
     return await _enter(request, Kind.CORRECTION)
 
 
 async def _enter(request: Asked[None, EntryBody | CorrectionBody], kind: Kind) -> EntryRow:
-    """Enter what an operator says; an amount that is taken from the balance is given without its sign."""
+    """Enter what an operator says; an amount that is taken from the balance is given without its
+    sign."""
     body, key = request.body, request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise invalid("Idempotency-Key", Told("give 1 to {1} characters", LONGEST_KEY))
@@ -224,8 +264,14 @@ def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
     """Enter something in the currency that the site has if none was given. Raises Refused."""
     currency = entry.currency or currency_of(db.rows)
     if currency is None:
-        raise Refused(Code.CONFLICT, Told("this site has no currency yet; give it, such as EUR"), "currency")
-    statement = None if entry.statement is None else wallets.statement_with(db, entry.account, entry.statement)
+        raise Refused(
+            Code.CONFLICT, Told("this site has no currency yet; give it, such as EUR"), "currency"
+        )
+    statement = (
+        None
+        if entry.statement is None
+        else wallets.statement_with(db, entry.account, entry.statement)
+    )
     return wallets.enter(db, entry._replace(currency=currency, statement=statement))
 
 
@@ -233,7 +279,9 @@ def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
 async def set_terms(request: Asked[None, TermsBody]) -> WalletWithTerms:
     """Make an account prepaid or postpaid, or change the limit at which it is spent."""
     body = request.body
-    new = NewTerms(Terms(body.terms), body.limit, body.reason.strip(), request.api.stamp(), request.caller.name)
+    new = NewTerms(
+        Terms(body.terms), body.limit, body.reason.strip(), request.api.stamp(), request.caller.name
+    )
     with refusals():
         await request.api.writer.run(writes.set_terms, request.number(), new)
     return await get_wallet(request)

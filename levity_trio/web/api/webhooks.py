@@ -86,12 +86,18 @@ async def _add(request: Asked[None, NewWebhookBody]) -> AddedWebhook:
         raise invalid("url", str(problem)) from None
     check_kinds("kinds", body.kinds or (), KINDS)
     api, secret = request.api, new_secret()
-    new = NewWebhook(body.name, body.url, secret, tuple(body.kinds) if body.kinds else None, body.charger)
+    new = NewWebhook(
+        body.name, body.url, secret, tuple(body.kinds) if body.kinds else None, body.charger
+    )
     with needing_key():
         added = await api.writer.run(writes.add, new, api.stamp(), request.caller.name, api.key)
     if added is None:
         raise Problem(
-            409, "in_use", Told("a webhook named {1} is in use; remove it first, or choose another name", body.name)
+            409,
+            "in_use",
+            Told(
+                "a webhook named {1} is in use; remove it first, or choose another name", body.name
+            ),
         )
     api.webhooks.note_change()
     return AddedWebhook(added.id, added.name, added.url, secret)

@@ -28,7 +28,8 @@ KINDS: Final[Mapping[str, str]] = {
     "svg": "image/svg+xml",
 }
 ICONS: Final[Mapping[str, int]] = {"icon-192.png": 192, "icon-512.png": 512}
-"""Those for the home screen, and their sizes in pixels. The drawing lies in the middle, so phones may cut any shape."""
+"""Those for the home screen, and their sizes in pixels. The drawing lies in the middle, so phones
+may cut any shape."""
 MANIFEST: Final = "/manifest.webmanifest"
 HOUR: Final = "public, max-age=3600"
 GROUND: Final = "#f6f7f9"
@@ -46,15 +47,22 @@ class Asset:
 
 @cache
 def names() -> Mapping[str, str]:
-    """Return the served name of each asset by its kind: css, js, svg; of an icon for the home screen by its size."""
+    """Return the served name of each asset by its kind: css, js, svg; of an icon for the home
+    screen by its size."""
     kinds = {kind: _joined(kind)[0] for kind in KINDS}
     return kinds | {f"icon_{size}": _icon(name)[0] for name, size in ICONS.items()}
 
 
 def manifest(base: str, site: str) -> Response:
-    """Return what a browser needs to put the pages on a home screen. Everything in it is of this server."""
+    """Return what a browser needs to put the pages on a home screen. Everything in it is of this
+    server."""
     icons = [
-        {"src": f"{base}/assets/{_icon(name)[0]}", "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
+        {
+            "src": f"{base}/assets/{_icon(name)[0]}",
+            "sizes": f"{size}x{size}",
+            "type": "image/png",
+            "purpose": purpose,
+        }
         for name, size in ICONS.items()
         for purpose in ("any", "maskable")
     ]
@@ -78,7 +86,9 @@ async def serve(request: Request) -> Response:
         return Response(status_code=404)
     headers = {"cache-control": KEPT, "vary": "accept-encoding"}
     if accepts_gzip(request.headers.get("accept-encoding", "")):
-        return Response(asset.compressed, 200, headers | {"content-encoding": "gzip"}, asset.media_type)
+        return Response(
+            asset.compressed, 200, headers | {"content-encoding": "gzip"}, asset.media_type
+        )
     return Response(asset.content, 200, headers, asset.media_type)
 
 
@@ -91,7 +101,10 @@ def _assets() -> Mapping[str, Asset]:
 def _joined(kind: str) -> tuple[str, Asset]:
     """Join all files of a kind: base first, the others by name."""
     content = b"\n".join(
-        one.read_bytes() for one in sorted(_files(kind), key=lambda one: (not one.name.startswith("base."), one.name))
+        one.read_bytes()
+        for one in sorted(
+            _files(kind), key=lambda one: (not one.name.startswith("base."), one.name)
+        )
     )
     return _named(kind, Asset(KINDS[kind], content, gzip.compress(content, mtime=0)))
 

@@ -1,9 +1,10 @@
-"""Charts as SVG, made on the server: curves of power and register, days and bars in layers, and small curves without an
-axis; and their arithmetic: fewer points with the same extremes, gaps, and ticks at round values and times.
+"""Charts as SVG, made on the server: curves of power and register, days and bars in layers, and
+small curves without an axis; and their arithmetic: fewer points with the same extremes, gaps, and
+ticks at round values and times.
 
-Colours, widths and fonts are in assets/chart.css. Positions along the time are per cent of the width, so that labels
-keep their size on a narrow screen; shapes are stretched. Labels of levels stand left of the plot, where the sheet
-leaves room. assets/chart.js shows the value under a finger.
+Colours, widths and fonts are in assets/chart.css. Positions along the time are per cent of the
+width, so that labels keep their size on a narrow screen; shapes are stretched. Labels of levels
+stand left of the plot, where the sheet leaves room. assets/chart.js shows the value under a finger.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ TOP, PLOT, BOTTOM = 20, 140, 24
 SHADES: Final = 4
 """Different looks of bands."""
 MIDDLE: Final = 94.0
-"""A label of a time beyond this per cent is written inwards. On the left there is room: that of the levels' labels."""
+"""A label of a time beyond this per cent is written inwards. On the left there is room: that of the
+levels' labels."""
 
 
 @record(kw_only=False)
@@ -45,10 +47,12 @@ class Band:
 
 @record
 class Curve:
-    """A curve from `since` to `until`. Its points are seconds after `since` and values in `unit`, in order of time.
+    """A curve from `since` to `until`. Its points are seconds after `since` and values in `unit`,
+    in order of time.
 
-    `words` say what it shows, also to those who cannot see it. An area begins at 0. Between points that are further
-    apart than `longest_step` seconds (None: several times their usual distance) nothing is drawn.
+    `words` say what it shows, also to those who cannot see it. An area begins at 0. Between points
+    that are further apart than `longest_step` seconds (None: several times their usual distance)
+    nothing is drawn.
     """
 
     words: str
@@ -65,8 +69,9 @@ class Curve:
 
 @record(kw_only=False)
 class Layer:
-    """What one of several adds to a chart: a value for each step, None where it is unknown. `colour` is always the same
-    for the same charger or household; `words` say whose it is, and how much."""
+    """What one of several adds to a chart: a value for each step, None where it is unknown.
+    `colour` is always the same for the same charger or household; `words` say whose it is, and how
+    much."""
 
     words: str
     values: Sequence[float | None]
@@ -75,7 +80,8 @@ class Layer:
 
 @record
 class Steps:
-    """A course in equal steps of `step` seconds: its layers, one on the other; behind them, as a line, another course.
+    """A course in equal steps of `step` seconds: its layers, one on the other; behind them, as a
+    line, another course.
 
     `gaps` are where something is unknown. What is under the finger is the sum, `whole`.
     """
@@ -113,7 +119,9 @@ def curve(course: Curve) -> Markup:
         height=TOP + PLOT + BOTTOM,
         bands=_joined(_band(band, seconds) for band in course.bands),
         scale=_joined(_scale(scale, course.unit)),
-        times=_joined(_time(tick, seconds) for tick in time_ticks(course.since, course.until, course.zone)),
+        times=_joined(
+            _time(tick, seconds) for tick in time_ticks(course.since, course.until, course.zone)
+        ),
         plot=f"0 0 {WIDTH} {PLOT}",
         plot_height=PLOT,
         top=TOP,
@@ -129,17 +137,19 @@ def curve(course: Curve) -> Markup:
 
 
 _CURVE: Final = Markup(
-    '<svg class="chart full" width="100%" height="{height}" role="img" tabindex="0" aria-label="{words}"'
-    ' data-begin="{begin}" data-seconds="{seconds}" data-unit="{unit}" data-digits="{digits}" data-points="{points}">'
-    '{bands}<svg x="0" y="{top}" width="100%" height="{plot_height}" viewBox="{plot}" preserveAspectRatio="none">{area}'
-    '<path class="line" d="{line}"/></svg>{scale}{times}<line class="cross" y1="{top}" y2="{bottom}"/></svg>'
+    '<svg class="chart full" width="100%" height="{height}" role="img" tabindex="0" '
+    'aria-label="{words}" data-begin="{begin}" data-seconds="{seconds}" data-unit="{unit}" '
+    'data-digits="{digits}" data-points="{points}">{bands}<svg x="0" y="{top}" width="100%" '
+    'height="{plot_height}" viewBox="{plot}" preserveAspectRatio="none">{area}<path class="line" '
+    'd="{line}"/></svg>{scale}{times}<line class="cross" y1="{top}" y2="{bottom}"/></svg>'
 )
 _AREA: Final = Markup('<path class="area" d="{}"/>')
 _LABEL: Final = Markup('<text class="level" x="-6" y="{}" text-anchor="end">{}</text>')
 _LEVEL: Final = Markup('<line class="axis" x1="0" x2="100%" y1="{y}" y2="{y}"/>{label}')
 _TIME: Final = Markup('<text x="{at}%" y="{y}" text-anchor="{anchor}">{label}</text>')
 _BAND: Final = Markup(
-    '<rect class="{kind}" x="{at}%" y="{top}" width="{width}%" height="{height}"><title>{words}</title></rect>'
+    '<rect class="{kind}" x="{at}%" y="{top}" width="{width}%" '
+    'height="{height}"><title>{words}</title></rect>'
 )
 
 
@@ -160,15 +170,19 @@ def _time(tick: Tick, seconds: float) -> Markup:
 def _band(band: Band, seconds: float, kind: str = "") -> Markup:
     since, until = (min(max(at / seconds * 100, 0.0), 100.0) for at in (band.since, band.until))
     width, kind = round(max(0.0, until - since), 2), kind or f"band shade-{band.shade % SHADES}"
-    return _BAND.format(kind=kind, at=round(since, 2), top=TOP, width=width, height=PLOT, words=band.words)
+    return _BAND.format(
+        kind=kind, at=round(since, 2), top=TOP, width=width, height=PLOT, words=band.words
+    )
 
 
 # Layers
 
 COLOURS: Final = 8
-"""Different colours of chargers and households; beyond that they come again, and the labels tell them apart."""
+"""Different colours of chargers and households; beyond that they come again, and the labels tell
+them apart."""
 _Run = list[tuple[int, float, float]]
-"""Steps in a row without a gap: the number of each, and the values at which a layer begins and ends."""
+"""Steps in a row without a gap: the number of each, and the values at which a layer begins and
+ends."""
 
 
 def steps(course: Steps) -> Markup:
@@ -178,34 +192,47 @@ def steps(course: Steps) -> Markup:
     known = [value for value in (*course.whole, *course.behind, *course.limit) if value is not None]
     scale = ticks(0.0, max(known, default=0.0))
     box = f"0 0 {count} {PLOT}"
-    middles = ((course.step * (place + 0.5), value) for place, value in enumerate(course.whole) if value is not None)
+    middles = (
+        (course.step * (place + 0.5), value)
+        for place, value in enumerate(course.whole)
+        if value is not None
+    )
     return _STEPS.format(
         words=course.words,
         height=TOP + PLOT + BOTTOM,
         gaps=_joined(_band(gap, seconds, "gap") for gap in course.gaps),
         scale=_joined(_scale(scale, course.unit)),
-        times=_joined(_time(tick, seconds) for tick in time_ticks(course.since, course.until, course.zone)),
+        times=_joined(
+            _time(tick, seconds) for tick in time_ticks(course.since, course.until, course.zone)
+        ),
         layers=_joined(_layers(course.layers, scale[-1].at, box)),
-        behind=_BEHIND.format(box=box, top=TOP, height=PLOT, line=_outline(course.behind[:count], scale[-1].at)),
+        behind=_BEHIND.format(
+            box=box, top=TOP, height=PLOT, line=_outline(course.behind[:count], scale[-1].at)
+        ),
         limit=_limit(course, count, scale[-1].at),
         begin=course.since.timestamp(),
         seconds=seconds,
         unit=course.unit,
         digits=course.digits,
-        points=orjson.dumps([(round(at), round(value, course.digits)) for at, value in middles]).decode(),
+        points=orjson.dumps(
+            [(round(at), round(value, course.digits)) for at, value in middles]
+        ).decode(),
         top=TOP,
         bottom=TOP + PLOT,
     )
 
 
 _STEPS: Final = Markup(
-    '<svg class="chart full" width="100%" height="{height}" role="img" tabindex="0" aria-label="{words}"'
-    ' data-begin="{begin}" data-seconds="{seconds}" data-unit="{unit}" data-digits="{digits}" data-points="{points}">'
-    '{gaps}{layers}{behind}{scale}{limit}{times}<line class="cross" y1="{top}" y2="{bottom}"/></svg>'
+    '<svg class="chart full" width="100%" height="{height}" role="img" tabindex="0" '
+    'aria-label="{words}" data-begin="{begin}" data-seconds="{seconds}" data-unit="{unit}" '
+    'data-digits="{digits}" '
+    'data-points="{points}">{gaps}{layers}{behind}{scale}{limit}{times}<line class="cross" '
+    'y1="{top}" y2="{bottom}"/></svg>'
 )
 _LAYER: Final = Markup(
-    '<g class="layer c{colour}"><svg y="{top}" height="{height}" viewBox="{box}" preserveAspectRatio="none">'
-    '<path d="{path}"><title>{words}</title></path></svg><text class="tip" x="4" y="12">{words}</text></g>'
+    '<g class="layer c{colour}"><svg y="{top}" height="{height}" viewBox="{box}" '
+    'preserveAspectRatio="none"><path d="{path}"><title>{words}</title></path></svg><text '
+    'class="tip" x="4" y="12">{words}</text></g>'
 )
 _BEHIND: Final = Markup(
     '<svg y="{top}" height="{height}" viewBox="{box}" preserveAspectRatio="none">'
@@ -214,8 +241,9 @@ _BEHIND: Final = Markup(
 
 
 _LIMIT: Final = Markup(
-    '<svg y="{top}" height="{height}" viewBox="{box}" preserveAspectRatio="none"><path class="limit" d="{line}"/></svg>'
-    '<text class="limit" x="100%" y="{y}" text-anchor="end">{words}</text>'
+    '<svg y="{top}" height="{height}" viewBox="{box}" preserveAspectRatio="none"><path '
+    'class="limit" d="{line}"/></svg><text class="limit" x="100%" y="{y}" '
+    'text-anchor="end">{words}</text>'
 )
 
 
@@ -247,11 +275,19 @@ def _layers(layers: Sequence[Layer], highest: float, box: str) -> Iterator[Marku
                 floor[place] = base + value
                 parts[-1].append((place, base, base + value))
         path = "".join(_stepped(part, highest) for part in parts)
-        yield _LAYER.format(colour=layer.colour % COLOURS, top=TOP, height=PLOT, box=box, path=path, words=layer.words)
+        yield _LAYER.format(
+            colour=layer.colour % COLOURS,
+            top=TOP,
+            height=PLOT,
+            box=box,
+            path=path,
+            words=layer.words,
+        )
 
 
 def _stepped(part: _Run, highest: float) -> str:
-    """Return the outline of a layer: along its upper edge, and back along its lower one. Levels that stay are one."""
+    """Return the outline of a layer: along its upper edge, and back along its lower one. Levels
+    that stay are one."""
     upper = _levels([(place, _height(top, highest)) for place, _, top in part])
     lower = _levels([(place, _height(base, highest)) for place, base, _ in part])
     back = "".join(f"V{level}H{begin}" for begin, level in reversed(lower))
@@ -286,9 +322,12 @@ def _height(value: float, highest: float) -> int:
 
 
 def stack(layers: Sequence[Layer], labels: Sequence[str], unit: str, words: str) -> Markup:
-    """Return bars in layers, one bar for each label; of many labels, only the first, middle and last are written."""
+    """Return bars in layers, one bar for each label; of many labels, only the first, middle and
+    last are written."""
     count = len(labels)
-    totals = [sum(max(0.0, layer.values[place] or 0.0) for layer in layers) for place in range(count)]
+    totals = [
+        sum(max(0.0, layer.values[place] or 0.0) for layer in layers) for place in range(count)
+    ]
     scale = ticks(0.0, max(totals, default=0.0))
     return _STACK.format(
         words=words,
@@ -297,16 +336,20 @@ def stack(layers: Sequence[Layer], labels: Sequence[str], unit: str, words: str)
         sums=_joined(_sums(totals, labels, unit)) if count <= MOST_SUMS else "",
         scale=_joined(_scale(scale, unit)),
         layers=_joined(_stacked(layers, scale[-1].at, count)),
-        labels=_joined(_time(Tick(place + 0.5, labels[place]), count) for place in _labelled(count)),
+        labels=_joined(
+            _time(Tick(place + 0.5, labels[place]), count) for place in _labelled(count)
+        ),
     )
 
 
 _STACK: Final = Markup(
-    '<svg class="chart full stack{kind}" width="100%" height="{height}" role="img" aria-label="{words}">'
+    '<svg class="chart full stack{kind}" width="100%" height="{height}" role="img" '
+    'aria-label="{words}">'
     "{sums}{scale}{layers}{labels}</svg>"
 )
 _SUM: Final = Markup(
-    '<rect class="sum" x="{at}%" y="{top}" width="{width}%" height="{height}"><title>{words}</title></rect>'
+    '<rect class="sum" x="{at}%" y="{top}" width="{width}%" '
+    'height="{height}"><title>{words}</title></rect>'
 )
 MOST_SUMS: Final = 62
 """Of so many bars, each tells its sum under the pointer. Those of more are too narrow for that."""
@@ -318,7 +361,9 @@ def _sums(totals: Sequence[float], labels: Sequence[str], unit: str) -> Iterator
     """Yield what is under the pointer beside the layers: the sum of a bar."""
     for place, (total, label) in enumerate(zip(totals, labels, strict=True)):
         at, words = round(100 * place / len(totals), 2), f"{label}: {number(total, 1)} {unit}"
-        yield _SUM.format(at=at, top=TOP, width=round(100 / len(totals), 2), height=PLOT, words=words)
+        yield _SUM.format(
+            at=at, top=TOP, width=round(100 / len(totals), 2), height=PLOT, words=words
+        )
 
 
 def _stacked(layers: Sequence[Layer], highest: float, count: int) -> Iterator[Markup]:
@@ -332,7 +377,14 @@ def _stacked(layers: Sequence[Layer], highest: float, count: int) -> Iterator[Ma
                 floors[place] += value
                 path += f"M{place * whole + BESIDE} {low}V{top}h{BAR}V{low}z"
         box = f"0 0 {whole * max(1, count)} {PLOT}"
-        yield _LAYER.format(colour=layer.colour % COLOURS, top=TOP, height=PLOT, box=box, path=path, words=layer.words)
+        yield _LAYER.format(
+            colour=layer.colour % COLOURS,
+            top=TOP,
+            height=PLOT,
+            box=box,
+            path=path,
+            words=layer.words,
+        )
 
 
 MOST_LABELS: Final = 7
@@ -349,7 +401,8 @@ LINE: Final = 22
 
 
 def week(hours: Sequence[float], words: str) -> Markup:
-    """Return the hours of a week, from Monday 00:00 on, the darker the more. What is nothing stays empty."""
+    """Return the hours of a week, from Monday 00:00 on, the darker the more. What is nothing stays
+    empty."""
     highest = max(hours, default=0.0)
     paths = [""] * (SHADES_OF_WEEK + 1)
     for place, value in enumerate(hours):
@@ -361,10 +414,15 @@ def week(hours: Sequence[float], words: str) -> Markup:
         words=words,
         height=WEEK * LINE + BOTTOM,
         plot=WEEK * LINE,
-        cells=_joined(_CELLS.format(shade=shade, path=path) for shade, path in enumerate(paths) if path),
-        days=_joined(_LABEL.format(round((day + 0.5) * LINE + 4), name) for day, name in enumerate(days)),
+        cells=_joined(
+            _CELLS.format(shade=shade, path=path) for shade, path in enumerate(paths) if path
+        ),
+        days=_joined(
+            _LABEL.format(round((day + 0.5) * LINE + 4), name) for day, name in enumerate(days)
+        ),
         hours=_joined(
-            _WEEK_HOUR.format(at=round(hour / 24 * 100, 2), y=WEEK * LINE + 16, hour=hour) for hour in _HOURS
+            _WEEK_HOUR.format(at=round(hour / 24 * 100, 2), y=WEEK * LINE + 16, hour=hour)
+            for hour in _HOURS
         ),
     )
 
@@ -401,23 +459,33 @@ def compared(rows: Sequence[Compared], words: str) -> Markup:
 
 
 _COMPARED: Final = Markup(
-    '<svg class="chart pair" width="100%" height="{height}" role="img" aria-label="{words}">{rows}</svg>'
+    '<svg class="chart pair" width="100%" height="{height}" role="img" '
+    'aria-label="{words}">{rows}</svg>'
 )
 _COMPARED_ROW: Final = Markup('<text x="0" y="{y}">{words}</text>{bars}')
-_COMPARED_BAR: Final = Markup('<rect class="bar{kind}" x="0" y="{y}" width="{width}%" height="14" rx="2"/>')
+_COMPARED_BAR: Final = Markup(
+    '<rect class="bar{kind}" x="0" y="{y}" width="{width}%" height="14" rx="2"/>'
+)
 
 
 def _compared(one: Compared, y: int, highest: float) -> Markup:
-    kinds = [("" if one.is_present else " before", one.value), *([] if one.part is None else [(" then", one.part)])]
+    kinds = [
+        ("" if one.is_present else " before", one.value),
+        *([] if one.part is None else [(" then", one.part)]),
+    ]
     widths = [(kind, round(100 * max(value, 0.0) / highest, 1)) for kind, value in kinds]
-    drawn = _joined(_COMPARED_BAR.format(kind=kind, y=y + 22, width=width) for kind, width in widths)
+    drawn = _joined(
+        _COMPARED_BAR.format(kind=kind, y=y + 22, width=width) for kind, width in widths
+    )
     return _COMPARED_ROW.format(words=one.words, y=y + 15, bars=drawn)
 
 
 # Shapes
 
 
-def _broken(points: Sequence[Point], placed: Sequence[Point], longest: float | None) -> list[list[Point]]:
+def _broken(
+    points: Sequence[Point], placed: Sequence[Point], longest: float | None
+) -> list[list[Point]]:
     """Return the places of points in runs without a gap."""
     limit = longest_step([at for at, _ in points]) if longest is None else longest
     places = iter(placed)
@@ -431,7 +499,9 @@ def _line(parts: Iterable[Sequence[Point]]) -> str:
 
 def _area(parts: Iterable[Sequence[Point]], floor: int) -> str:
     """Return the path of what is beneath lines."""
-    return "".join(f"M{part[0][0]:.1f} {floor}L{_path(part)}L{part[-1][0]:.1f} {floor}Z" for part in parts)
+    return "".join(
+        f"M{part[0][0]:.1f} {floor}L{_path(part)}L{part[-1][0]:.1f} {floor}Z" for part in parts
+    )
 
 
 def _path(part: Sequence[Point]) -> str:
@@ -472,7 +542,8 @@ class Tick(NamedTuple):
 
 
 def reduced(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
-    """Return at most so many points: of equal stretches of time the lowest and the highest, and the last of all.
+    """Return at most so many points: of equal stretches of time the lowest and the highest, and the
+    last of all.
 
     The points are in order of time.
     """
@@ -485,13 +556,17 @@ def reduced(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
     for place, (at, value) in enumerate(points):
         stretch = min(stretches - 1, int((at - first) / width))
         low, high = kept.get(stretch, (place, place))
-        kept[stretch] = (place if value < points[low][1] else low, place if value > points[high][1] else high)
+        kept[stretch] = (
+            place if value < points[low][1] else low,
+            place if value > points[high][1] else high,
+        )
     places = {place for both in kept.values() for place in both} | {len(points) - 1}
     return [points[place] for place in sorted(places)]
 
 
 def longest_step(times: Sequence[float]) -> float:
-    """Return how far apart two readings may be without a gap: several times their usual distance."""
+    """Return how far apart two readings may be without a gap: several times their usual
+    distance."""
     steps = [later - earlier for earlier, later in pairwise(times) if later > earlier]
     return max(SHORTEST_GAP, GAP_STEPS * median(steps)) if steps else SHORTEST_GAP
 
@@ -508,7 +583,8 @@ def runs(points: Sequence[Point], longest: float) -> list[list[Point]]:
 
 
 def ticks(low: float, high: float) -> list[Tick]:
-    """Return three to five ticks at round values, the first not above `low` and the last not below `high`."""
+    """Return three to five ticks at round values, the first not above `low` and the last not below
+    `high`."""
     narrowest = max(_NARROWEST, max(abs(low), abs(high)) * _NARROWEST)
     if high - low < narrowest:
         high = low + max(1.0, narrowest)
@@ -533,7 +609,8 @@ def _steps(least: float) -> Iterator[float]:
 
 
 def time_ticks(since: datetime, until: datetime, zone: tzinfo) -> list[Tick]:
-    """Return ticks at round times of the zone, three to five of them in all but the shortest stretches of time."""
+    """Return ticks at round times of the zone, three to five of them in all but the shortest
+    stretches of time."""
     seconds, moments, step = (until - since).total_seconds(), list[datetime](), 0
     for wider in (one for one in _TIMES if one * 2 * MOST_TICKS >= seconds):
         narrower, (moments, step) = moments, (_moments(since, until, zone, wider), wider)
@@ -542,7 +619,10 @@ def time_ticks(since: datetime, until: datetime, zone: tzinfo) -> list[Tick]:
         if len(moments) < LEAST_TICKS < len(narrower):
             moments = narrower[::2]
         break
-    return [Tick((at - since).total_seconds(), _label(in_zone(at, zone), step, seconds)) for at in moments]
+    return [
+        Tick((at - since).total_seconds(), _label(in_zone(at, zone), step, seconds))
+        for at in moments
+    ]
 
 
 def _moments(since: datetime, until: datetime, zone: tzinfo, step: int) -> list[datetime]:
@@ -550,12 +630,22 @@ def _moments(since: datetime, until: datetime, zone: tzinfo, step: int) -> list[
     begin = in_zone(since, zone).replace(tzinfo=None)
     midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
     if step >= DAY:
-        midnight -= timedelta(days=(midnight.toordinal() - 1) % (step // DAY))  # weeks begin on a Monday
+        midnight -= timedelta(
+            days=(midnight.toordinal() - 1) % (step // DAY)
+        )  # weeks begin on a Monday
     first = math.floor(((begin - midnight).total_seconds() - HOUR) / step)
     most = math.ceil((until - since).total_seconds() / step) + 2 + math.ceil(3 * HOUR / step)
-    walls = [shifted(midnight, timedelta(seconds=place * step)) for place in range(first, first + most)]
-    folds = (0, 1) if step < HOUR else (0,)  # in autumn, an hour comes twice: the wall goes back, too
-    moments = {in_zone(wall.replace(tzinfo=zone, fold=fold), since.tzinfo) for wall in walls for fold in folds}
+    walls = [
+        shifted(midnight, timedelta(seconds=place * step)) for place in range(first, first + most)
+    ]
+    folds = (
+        (0, 1) if step < HOUR else (0,)
+    )  # in autumn, an hour comes twice: the wall goes back, too
+    moments = {
+        in_zone(wall.replace(tzinfo=zone, fold=fold), since.tzinfo)
+        for wall in walls
+        for fold in folds
+    }
     return sorted(one for one in moments if since <= one <= until)
 
 
@@ -587,7 +677,10 @@ def sparkline(points: Sequence[tuple[float, float]]) -> Sparkline | None:
     began, lasts = points[0][0], points[-1][0] - points[0][0]
     highest = max(watts for _, watts in points)
     scale = (height - 2) / (highest or 1)
-    places = [f"{width * (at - began) / lasts:.0f} {height - max(watts, 0) * scale:.1f}" for at, watts in points]
+    places = [
+        f"{width * (at - began) / lasts:.0f} {height - max(watts, 0) * scale:.1f}"
+        for at, watts in points
+    ]
     line = "M" + "L".join(places)
     return Sparkline(f"{line}L{width} {height}L0 {height}Z", line, highest)
 
@@ -598,7 +691,11 @@ QUIET: Final = 4
 
 def modules(rows: Sequence[str]) -> str:
     """Return the dark modules of a QR code as a path: a bar for each run of them in a row."""
-    runs = ((run.start() + QUIET, y + QUIET, len(run[0])) for y, row in enumerate(rows) for run in _DARK.finditer(row))
+    runs = (
+        (run.start() + QUIET, y + QUIET, len(run[0]))
+        for y, row in enumerate(rows)
+        for run in _DARK.finditer(row)
+    )
     return "".join(f"M{x} {y}h{length}v1h-{length}z" for x, y, length in runs)
 
 

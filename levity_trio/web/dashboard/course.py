@@ -1,4 +1,5 @@
-"""How far a command is, in words: step by step for those who run a site, in few words on Now, and for drivers."""
+"""How far a command is, in words: step by step for those who run a site, in few words on Now, and
+for drivers."""
 
 from __future__ import annotations
 
@@ -50,10 +51,17 @@ def _answer(command: Command) -> Iterator[Step]:
     if state == "sent":
         yield Step("busy", _("waits for the answer"))
     elif state == "accepted":
-        yield Step("done", _("answered late") if command.is_late else _status(command) or _("accepted"), at)
+        yield Step(
+            "done", _("answered late") if command.is_late else _status(command) or _("accepted"), at
+        )
     elif state == "rejected":
         yield Step(
-            "broken", _("refused by the charger (%(reason)s)", reason=_status(command) or _("no reason given")), at
+            "broken",
+            _(
+                "refused by the charger (%(reason)s)",
+                reason=_status(command) or _("no reason given"),
+            ),
+            at,
         )
     elif state in _ENDS:
         kind, words = _ENDS[state]
@@ -163,7 +171,9 @@ ENDS: Final[Mapping[str, str]] = N_(
     }
 )
 """What came of a command that was fulfilled."""
-FAILED: Final = frozenset({"rejected", "error", "timed out", "gone", "expired", "contradicted", "not seen"})
+FAILED: Final = frozenset(
+    {"rejected", "error", "timed out", "gone", "expired", "contradicted", "not seen"}
+)
 
 
 def short_steps(command: LastCommand) -> list[str]:

@@ -1,4 +1,5 @@
-"""What all pages are served with: the templates, the notes, the site's zone, and the checks of forms."""
+"""What all pages are served with: the templates, the notes, the site's zone, and the checks of
+forms."""
 
 from __future__ import annotations
 
@@ -66,7 +67,9 @@ class Desk:
     ) -> Response:
         now = self.api.now()
         given = {**self._frame(view, page, reader), **values}
-        html = await trio.to_thread.run_sync(self.templates.render, template, view, now, given, limiter=self._renders)
+        html = await trio.to_thread.run_sync(
+            self.templates.render, template, view, now, given, limiter=self._renders
+        )
         return _Page(html, status)
 
     def _frame(self, view: View, page: Page | None, reader: Reader | None) -> Values:
@@ -84,10 +87,14 @@ class Desk:
     async def forbidden(self, view: View, role: Role) -> Response:
         """Return the page for something that this reader may not do."""
         if view.caller.role is Role.DRIVER:
-            return await self.problem(view, HTTPStatus.FORBIDDEN, _("This page is for the owner, not for you"))
+            return await self.problem(
+                view, HTTPStatus.FORBIDDEN, _("This page is for the owner, not for you")
+            )
         needed, own = _(role.word), _(view.caller.role.word)
         words = _(
-            "This needs the role %(needed)s; yours is %(own)s. Ask an admin of this site.", needed=needed, own=own
+            "This needs the role %(needed)s; yours is %(own)s. Ask an admin of this site.",
+            needed=needed,
+            own=own,
         )
         return await self.problem(view, HTTPStatus.FORBIDDEN, words)
 

@@ -1,7 +1,8 @@
 """Forms: each endpoint that changes something has one, derived from its declaration, below /do.
 
-`/do/post/admin/chargers/CP1/reset` is the form of `POST /api/admin/chargers/CP1/reset`. A POST to it becomes that
-request. What the API refuses is shown at the field and at the top, with all that was filled in.
+`/do/post/admin/chargers/CP1/reset` is the form of `POST /api/admin/chargers/CP1/reset`. A POST to
+it becomes that request. What the API refuses is shown at the field and at the top, with all that
+was filled in.
 """
 
 from __future__ import annotations
@@ -72,15 +73,22 @@ from levity_trio.web.invitations import LETTER, LINK
 from levity_trio.web.problems import MEDIA_TYPE as PROBLEM
 
 BEFORE: Final = "before:"
-"""Begins the names of hidden fields that hold what a field showed at first, so that only changes are sent."""
-FORM_VALUE, TARGET, NEXT, KEY, FILE, MORE = (*("form-value", "form-target", "next", "form-key", "file", "more-rows"),)
+"""Begins the names of hidden fields that hold what a field showed at first, so that only changes
+are sent."""
+FORM_VALUE, TARGET, NEXT, KEY, FILE, MORE = (
+    *("form-value", "form-target", "next", "form-key", "file", "more-rows"),
+)
 PREVIEW: Final = "preview"
 """The name of the button that shows what a form would do."""
 COURSE: Final = "?command={id}"
-"""At the end of where a form goes next: that page shows the course of the command that the form made."""
-FOREIGN: Final = N_("this form is from another log-in or another site, so nothing was done. Send it again")
+"""At the end of where a form goes next: that page shows the course of the command that the form
+made."""
+FOREIGN: Final = N_(
+    "this form is from another log-in or another site, so nothing was done. Send it again"
+)
 BACK: Final = "back"
-"""The field of a form of a list: what somebody else has decided meanwhile is told on the page of the list."""
+"""The field of a form of a list: what somebody else has decided meanwhile is told on the page of
+the list."""
 LINE: Final = "line "
 """Begins the names of problems that are about a line of a file."""
 MOST_LINES: Final = 50
@@ -126,7 +134,11 @@ class Form:
     @property
     def topic(self) -> str:
         """The topic of the manual that is about it, "" for none."""
-        return OF_DRIVERS if self.view.caller.role is Role.DRIVER else TOPICS.get(self.endpoint.group, "")
+        return (
+            OF_DRIVERS
+            if self.view.caller.role is Role.DRIVER
+            else TOPICS.get(self.endpoint.group, "")
+        )
 
     async def show(
         self,
@@ -135,7 +147,8 @@ class Form:
         status: int = HTTPStatus.OK,
         foreseen: Mapping[str, Any] | None = None,
     ) -> Response:
-        """Return the form with these values. `foreseen` is what sending it would do, if somebody asked."""
+        """Return the form with these values. `foreseen` is what sending it would do, if somebody
+        asked."""
         problems = {name: capital(words) for name, words in problems.items()}
         values = {**await self._present(), **entered}
         offers = Offers(self.view, self.endpoint, self.desk)
@@ -143,7 +156,9 @@ class Form:
         task = self.task
         spare, least = (MORE_ROWS, LEAST_ROWS) if task is None else (task.rows // 2, task.rows)
         rows = with_rows(self.fields, values, spare if MORE in entered else 0, least)
-        fields = with_twice(await offers.fill(filled(rows, values, problems), values, around), self.desk.zone)
+        fields = with_twice(
+            await offers.fill(filled(rows, values, problems), values, around), self.desk.zone
+        )
         fields = fields if "currency" in problems else await self._with_usual_currency(fields)
         shown = {
             "foreseen": foreseen,
@@ -156,7 +171,9 @@ class Form:
             "manner": [one for one in fields if one.name.startswith(QUERY)],
             "labels": {one.name.removeprefix(QUERY): one.label for one in every(fields)},
             "offered": {
-                last_name(one.name): one.offered for one in leaves(fields) if one.offered and not one.is_listed
+                last_name(one.name): one.offered
+                for one in leaves(fields)
+                if one.offered and not one.is_listed
             },
             "problems": problems,
             "values": values,
@@ -175,7 +192,11 @@ class Form:
     async def _with_usual_currency(self, fields: tuple[Field, ...]) -> tuple[Field, ...]:
         """Return the fields without that of a currency, if the site has one already."""
         asked = [one for one in fields if one.name == "currency" and not one.is_required]
-        has_one = bool(asked) and self.view.may("GET", TARIFFS) and (await self.view.get(TARIFFS, limit=1))["data"]
+        has_one = (
+            bool(asked)
+            and self.view.may("GET", TARIFFS)
+            and (await self.view.get(TARIFFS, limit=1))["data"]
+        )
         return tuple(one for one in fields if one not in asked) if has_one else fields
 
     @property
@@ -185,13 +206,15 @@ class Form:
 
     @property
     def target(self) -> str:
-        """The path of the form below /do, each name in it quoted: chargers choose what tags are called."""
+        """The path of the form below /do, each name in it quoted: chargers choose what tags are
+        called."""
         names = {name: quote(value, safe="") for name, value in self.view.path.items()}
         below = self.endpoint.path.removeprefix(API).format(**names)
         return f"{self.endpoint.method.lower()}{below}"
 
     def is_meant(self, content: FormData) -> bool:
-        """Whether a form arrived where its page sent it. Browsers and proxies resolve `..` in a path."""
+        """Whether a form arrived where its page sent it. Browsers and proxies resolve `..` in a
+        path."""
         meant = content.get(TARGET)
         return meant is None or unquote(str(meant)) == unquote(self.target)
 
@@ -200,7 +223,9 @@ class Form:
         if self.task is not None and self.task.present is not None:
             return await self.task.present(self.view)
         present = self.view.api.endpoints.get(("GET", self.endpoint.path))
-        is_shown = self.endpoint.method in ("PUT", "PATCH") and not isinstance(self.endpoint.body, StreamedBody)
+        is_shown = self.endpoint.method in ("PUT", "PATCH") and not isinstance(
+            self.endpoint.body, StreamedBody
+        )
         if present is None or not is_shown:
             return {}
         try:
@@ -216,7 +241,10 @@ class Form:
             method=self.endpoint.method,
             path=f"{self.path}{below}",
             query=query_of(self.fields, entered),
-            headers={"prefer": "respond-async", "idempotency-key": entered.get(KEY) or token_hex(KEY_BYTES)},
+            headers={
+                "prefer": "respond-async",
+                "idempotency-key": entered.get(KEY) or token_hex(KEY_BYTES),
+            },
             **await self._body(form, entered),
         )
         return await ask(self.view.api.app, self.view.caller, question)
@@ -232,15 +260,20 @@ class Form:
         return {"body": orjson.dumps(made | self._emptied(entered))}
 
     async def _currency(self, entered: Mapping[str, str]) -> str:
-        """Return the currency in which money was typed: the one that was chosen, else that of the site."""
-        if entered.get("currency") in CURRENCIES or all(one.kind != MONEY for one in leaves(self.fields)):
+        """Return the currency in which money was typed: the one that was chosen, else that of the
+        site."""
+        if entered.get("currency") in CURRENCIES or all(
+            one.kind != MONEY for one in leaves(self.fields)
+        ):
             return entered.get("currency", "")
         return await currency_of_site(self.view)
 
     async def problem_of(self, refused: Refused, entered: Mapping[str, str]) -> dict[str, str]:
         """Return what is wrong, by the name of its field, in the unit in which that is typed."""
         fields = with_rows(self.fields, entered)
-        field = next((one for one in every(fields) if one.name.removeprefix(QUERY) == refused.field), None)
+        field = next(
+            (one for one in every(fields) if one.name.removeprefix(QUERY) == refused.field), None
+        )
         if field is None:
             return {"": refused.labelled}
         words = refused.told
@@ -249,11 +282,13 @@ class Form:
         return {refused.field: self.told(words)}
 
     def told(self, words: str) -> str:
-        """Return what the API says about a field, with its figures and times as people write them."""
+        """Return what the API says about a field, with its figures and times as people write
+        them."""
         return said(words, Reader(self.desk.zone, self.desk.api.now()))
 
     def _changed(self, entered: Mapping[str, str]) -> Mapping[str, str]:
-        """Return what is sent: of a PATCH and of a task only what differs from what the form showed at first."""
+        """Return what is sent: of a PATCH and of a task only what differs from what the form showed
+        at first."""
         if self.endpoint.method != "PATCH" and (self.task is None or self.task.present is None):
             return entered
         return {name: text for name, text in entered.items() if self._is_changed(name, entered)}
@@ -261,14 +296,20 @@ class Form:
     @staticmethod
     def _is_changed(name: str, entered: Mapping[str, str]) -> bool:
         names = (name, f"{name}{WHICH}")
-        return any(entered.get(one, "").strip() != entered.get(BEFORE + one, "").strip() for one in names)
+        return any(
+            entered.get(one, "").strip() != entered.get(BEFORE + one, "").strip() for one in names
+        )
 
     def _emptied(self, entered: Mapping[str, str]) -> dict[str, None]:
         """Return the fields that a PATCH empties."""
         if self.endpoint.method != "PATCH":
             return {}
         names = [one.name for one in leaves(self.fields) if not one.name.startswith(QUERY)]
-        return {name: None for name in names if not entered.get(name, "").strip() and entered.get(BEFORE + name, "")}
+        return {
+            name: None
+            for name in names
+            if not entered.get(name, "").strip() and entered.get(BEFORE + name, "")
+        }
 
 
 def _choices_in(entered: Mapping[str, str]) -> dict[str, str]:
@@ -298,7 +339,9 @@ async def perform(form: Form, request: Request) -> Response:
     if not form.desk.front.is_own_origin(request):  # before a file is read
         return await form.show({}, {"": _(FOREIGN)}, HTTPStatus.FORBIDDEN)
     content = await request.form()
-    if not form.desk.is_own_form(request, given_in(content).get(FORM_VALUE, "")) or not form.is_meant(content):
+    if not form.desk.is_own_form(
+        request, given_in(content).get(FORM_VALUE, "")
+    ) or not form.is_meant(content):
         return await form.show(_without_value(content), {"": _(FOREIGN)}, HTTPStatus.FORBIDDEN)
     if MORE in content:
         return await form.show(_without_value(content), {})
@@ -314,15 +357,21 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
         reply = await form.send(content)
         return await _after(form, request, content, reply)
     except Unreadable as error:
-        return await form.show(_without_value(content), {error.name: str(error)}, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await form.show(
+            _without_value(content), {error.name: str(error)}, HTTPStatus.UNPROCESSABLE_ENTITY
+        )
     except Refused as found:
         refused = await explained(form.view, form.endpoint, found)
         if content.get(BACK) and refused.status in DECIDED and PREVIEW not in content:
             return _back(form, request, content, refused)
         if next_of(content).endswith(COURSE):
             form.desk.leave_notes(request, [Note("problem", refused.sentence)])
-            return RedirectResponse(form.desk.base + next_of(content).removesuffix(COURSE), HTTPStatus.SEE_OTHER)
-        return await form.show(_without_value(content), await _problems(form, refused, content), refused.status)
+            return RedirectResponse(
+                form.desk.base + next_of(content).removesuffix(COURSE), HTTPStatus.SEE_OTHER
+            )
+        return await form.show(
+            _without_value(content), await _problems(form, refused, content), refused.status
+        )
 
 
 async def _problems(form: Form, refused: Refused, content: FormData) -> dict[str, str]:
@@ -332,46 +381,66 @@ async def _problems(form: Form, refused: Refused, content: FormData) -> dict[str
     lines = refused.document.get("lines", ())[:MOST_LINES]
     if not lines:
         return await form.problem_of(refused, given_in(content))
-    return {"": refused.words} | {f"{LINE}{one['line']}, {one['field']}": form.told(one["detail"]) for one in lines}
+    return {"": refused.words} | {
+        f"{LINE}{one['line']}, {one['field']}": form.told(one["detail"]) for one in lines
+    }
 
 
 def _back(form: Form, request: Request, content: FormData, refused: Refused) -> Response:
     """Return to the page of the form, which shows what holds now."""
     said = sentence(refused.words)
-    words = said if refused.code in EXPLAINED else _("Somebody has decided this already. %(said)s", said=said)
+    words = (
+        said
+        if refused.code in EXPLAINED
+        else _("Somebody has decided this already. %(said)s", said=said)
+    )
     form.desk.leave_notes(request, [Note("problem", _("Nothing was done. %(words)s", words=words))])
     return RedirectResponse(form.desk.base + next_of(content), HTTPStatus.SEE_OTHER)
 
 
 def _without_value(content: FormData) -> dict[str, str]:
-    return {name: text for name, text in given_in(content).items() if name not in (FORM_VALUE, TARGET)}
+    return {
+        name: text for name, text in given_in(content).items() if name not in (FORM_VALUE, TARGET)
+    }
 
 
 async def _after(form: Form, request: Request, content: FormData, reply: Reply) -> Response:
-    """Return what follows a request that was done: its answer, if it must be seen, else the page before."""
+    """Return what follows a request that was done: its answer, if it must be seen, else the page
+    before."""
     if "json" not in reply.headers.get("content-type", "json"):
         return Response(reply.body, reply.status, reply.headers)
     answer = answered(reply)
-    if (handed := await _handed_out(form.view, form.endpoint, answer, form.desk.api.config)) is not None:
+    if (
+        handed := await _handed_out(form.view, form.endpoint, answer, form.desk.api.config)
+    ) is not None:
         return await _hand(form, handed, onward(next_of(content, form.home), answer))
     if form.endpoint.path in TOPICS_OF_PUSH and answer is not None:
-        return await form.desk.page("topic.html", form.view, {"made": answer, "next": next_of(content, form.home)})
+        return await form.desk.page(
+            "topic.html", form.view, {"made": answer, "next": next_of(content, form.home)}
+        )
     if isinstance(form.endpoint.body, StreamedBody) or (
         isinstance(answer, dict) and any(answer.get(name) for name in SECRETS)
     ):
         return await form.desk.page(
-            "result.html", form.view, {"form": form, "answer": answer, "next": next_of(content, form.home)}
+            "result.html",
+            form.view,
+            {"form": form, "answer": answer, "next": next_of(content, form.home)},
         )
-    if (course := _course(content, answer)) is not None:  # which says it all, what the charger answered, too
+    if (
+        course := _course(content, answer)
+    ) is not None:  # which says it all, what the charger answered, too
         return RedirectResponse(form.desk.base + course, HTTPStatus.SEE_OTHER)
     warnings = answer.get("warnings", []) if isinstance(answer, dict) else []
     told = [Note("warning", sentence(said(one))) for one in warnings]
     form.desk.leave_notes(request, [await _done(form, reply), *told])
-    return RedirectResponse(form.desk.base + onward(next_of(content, form.home), answer), HTTPStatus.SEE_OTHER)
+    return RedirectResponse(
+        form.desk.base + onward(next_of(content, form.home), answer), HTTPStatus.SEE_OTHER
+    )
 
 
 async def _hand(form: Form, handed: Mapping[str, Any], following: str) -> Response:
-    """Return the page with a code, which is shown once; a letter is in the language of its household."""
+    """Return the page with a code, which is shown once; a letter is in the language of its
+    household."""
     shown = {**handed, "next": following}
     if handed["invitation"]["kind"] != LETTER or not handed["rows"]:
         return await form.desk.page(INVITED, form.view, shown)
@@ -383,8 +452,15 @@ async def _hand(form: Form, handed: Mapping[str, Any], following: str) -> Respon
 
 def _course(content: FormData, answer: Any) -> str | None:
     """Return the page that shows the course of the command that was made, None if none is to."""
-    following, is_made = next_of(content), isinstance(answer, dict) and isinstance(answer.get("id"), int)
-    return following.removesuffix(COURSE) + COURSE.format(**answer) if is_made and following.endswith(COURSE) else None
+    following, is_made = (
+        next_of(content),
+        isinstance(answer, dict) and isinstance(answer.get("id"), int),
+    )
+    return (
+        following.removesuffix(COURSE) + COURSE.format(**answer)
+        if is_made and following.endswith(COURSE)
+        else None
+    )
 
 
 async def _done(form: Form, reply: Reply) -> Note:
@@ -397,9 +473,14 @@ async def _done(form: Form, reply: Reply) -> Note:
         return _under_way(form.title, charger, reply.content, said)
     values = {**form.view.path, **(reply.content or {})}
     if "has_push" in values and not (values["mail"] or values["has_push"]):
-        return Note("warning", _("Saved, but no message arrives yet: give an address, or make a code for push"))
+        return Note(
+            "warning",
+            _("Saved, but no message arrives yet: give an address, or make a code for push"),
+        )
     return Note(
-        "done", done_of(form.endpoint.method, form.endpoint.path, values) or _("Done: %(title)s", title=form.title)
+        "done",
+        done_of(form.endpoint.method, form.endpoint.path, values)
+        or _("Done: %(title)s", title=form.title),
     )
 
 
@@ -462,35 +543,50 @@ class _HandedOn(Response):
 
         await hand_on(self._view.api.app, self._view.caller, question, pass_on)
         if problem.status:
-            page = await self._desk.refused(self._view, Refused(problem.status, orjson.loads(problem.body)))
+            page = await self._desk.refused(
+                self._view, Refused(problem.status, orjson.loads(problem.body))
+            )
             await page(scope, receive, send)
 
 
 def _begins_problem(message: Message) -> bool:
     """Whether a part of a response is the beginning of a problem document."""
-    return message["type"] == "http.response.start" and Headers(raw=message["headers"]).get("content-type") == PROBLEM
+    return (
+        message["type"] == "http.response.start"
+        and Headers(raw=message["headers"]).get("content-type") == PROBLEM
+    )
 
 
 # What follows
 
 
 def _under_way(
-    title: str, charger: Mapping[str, Any], command: Mapping[str, Any], said: Callable[[datetime], str]
+    title: str,
+    charger: Mapping[str, Any],
+    command: Mapping[str, Any],
+    said: Callable[[datetime], str],
 ) -> Note:
     """Return how far a command is: what a charger is asked that is away was not sent, it waits."""
     name = charger["name"] or charger["id"]
     if charger["is_connected"] or command["state"] != "queued":
-        return Note("done", _("Sent to %(name)s: %(title)s. Its course stands below", name=name, title=title))
+        return Note(
+            "done",
+            _("Sent to %(name)s: %(title)s. Its course stands below", name=name, title=title),
+        )
     words = _("Waits for %(name)s, which is away: %(title)s", name=name, title=title)
     if command["deadline_at"]:
-        words = _("%(words)s, until %(time)s", words=words, time=said(moment(command["deadline_at"])))
+        words = _(
+            "%(words)s, until %(time)s", words=words, time=said(moment(command["deadline_at"]))
+        )
     return Note("warning", words)
 
 
 NEEDS_FORCE, CHANGED, NOT_CONNECTED = "needs_force", "changed", "not_connected"
 EXPLAINED: Final = frozenset({NEEDS_FORCE, CHANGED, NOT_CONNECTED})
 """Of which the words say all."""
-AWAY: Final = N_("the charger is not connected, so nothing was sent: say how long this may wait for it")
+AWAY: Final = N_(
+    "the charger is not connected, so nothing was sent: say how long this may wait for it"
+)
 LOOK_AGAIN: Final = N_("this session has changed since you looked: look again")
 OF_SESSIONS: Final = tuple(f"/api/admin/{one}/" for one in ("transactions", "reviews", "set-aside"))
 
@@ -498,7 +594,9 @@ OF_SESSIONS: Final = tuple(f"/api/admin/{one}/" for one in ("transactions", "rev
 async def explained(view: View, endpoint: Endpoint, refused: Refused) -> Refused:
     """Return a refused request to an endpoint as a person understands it."""
     words = await _explanation(view, endpoint, refused)
-    return refused if words is None else Refused(refused.status, {**refused.document, "detail": words})
+    return (
+        refused if words is None else Refused(refused.status, {**refused.document, "detail": words})
+    )
 
 
 async def _explanation(view: View, endpoint: Endpoint, refused: Refused) -> str | None:
@@ -514,7 +612,9 @@ async def _explanation(view: View, endpoint: Endpoint, refused: Refused) -> str 
 async def _interrupts(view: View, refused: Refused) -> str:
     """Return whose sessions are in the way, and what to do about it."""
     ids = refused.document.get("transactions", ())
-    names = [one.who or "" for one in await view.look(open_sessions, view.path["id"]) if one.id in ids]
+    names = [
+        one.who or "" for one in await view.look(open_sessions, view.path["id"]) if one.id in ids
+    ]
     words = _are_charging(names) if names else _("a session is open here: stop it first")
     if view.caller.role < Role.ADMIN:
         return words
@@ -535,7 +635,9 @@ WELCOME: Final = "/welcome"
 INVITED: Final = "invited.html"
 
 
-async def _handed_out(view: View, endpoint: Endpoint, answer: Any, config: ServerConfig) -> Mapping[str, Any] | None:
+async def _handed_out(
+    view: View, endpoint: Endpoint, answer: Any, config: ServerConfig
+) -> Mapping[str, Any] | None:
     """Return what the page of a new code shows, None unless it is a driver's."""
     made = _invitation(endpoint, answer)
     address = drivers_address(config)
@@ -544,7 +646,13 @@ async def _handed_out(view: View, endpoint: Endpoint, answer: Any, config: Serve
     user = await view.get(f"{USERS}/{made['user']}")
     if user["role"] != DRIVER:
         return None
-    page = {"user": user, "invitation": made, "url": None, "rows": None, "welcome": f"{address}{WELCOME}"}
+    page = {
+        "user": user,
+        "invitation": made,
+        "url": None,
+        "rows": None,
+        "welcome": f"{address}{WELCOME}",
+    }
     if made["kind"] not in (LINK, LETTER) or made["is_local"]:
         return page
     from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here

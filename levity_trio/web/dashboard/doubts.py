@@ -14,7 +14,8 @@ from levity_trio.locale.texts import said
 
 
 class DoubtInWords(NamedTuple):
-    """What to do about a doubt, what exactly it says, which the manual prints, and what it is called."""
+    """What to do about a doubt, what exactly it says, which the manual prints, and what it is
+    called."""
 
     advice: str
     meaning: str = ""
@@ -26,23 +27,24 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
     {
         "closed_by_system": DoubtInWords(
             "Ask the driver, or look at the car. The charger may still send its stop.",
-            "No stop was received. The system closed the transaction, and nothing shows the energy after its "
-            "last reading, or its readings after a boot do not name it.",
+            "No stop was received. The system closed the transaction, and nothing shows the "
+            "energy after its last reading, or its readings after a boot do not name it.",
         ),
         "stop_without_id": DoubtInWords(
             "Compare card and time of the stop with those of the session.",
-            "Its stop had no usable transaction id and was matched by time and register. It is certain if the "
-            "charger calls it by a negative id of its own, which two live readings had before.",
+            "Its stop had no usable transaction id and was matched by time and register. It is "
+            "certain if the charger calls it by a negative id of its own, which two live readings "
+            "had before.",
         ),
         "stop_elsewhere": DoubtInWords(
             "Compare both: two connectors may be mixed up.",
-            "The stop named another transaction, where it is impossible, or less likely; or it has the tag of "
-            "another one, which it fits, too.",
+            "The stop named another transaction, where it is impossible, or less likely; or it "
+            "has the tag of another one, which it fits, too.",
         ),
         "stops_exchanged": DoubtInWords(
             "Compare both: two connectors are mixed up.",
-            "The next transaction on the connector began where the stop of a transaction beside it was, and "
-            "not at its own stop. It is billed up to there.",
+            "The next transaction on the connector began where the stop of a transaction beside "
+            "it was, and not at its own stop. It is billed up to there.",
         ),
         "second_stop": DoubtInWords(
             "The first one counts. Compare both.",
@@ -50,17 +52,20 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
         ),
         "begun_again": DoubtInWords(
             "Two sessions have one start. The later stop counts: compare both.",
-            "Of an earlier version: it was stopped at 0 Wh, its start was repeated, and a later stop with a "
-            "higher register came, which counts. Two sessions may have this start.",
+            "Of an earlier version: it was stopped at 0 Wh, its start was repeated, and a later "
+            "stop with a higher register came, which counts. Two sessions may have this start.",
         ),
         "operator_overruled": DoubtInWords(
             "Somebody had closed it. Check that the figure is that of the stop.",
             "An operator closed it. The charger's own stop arrived later and counts.",
         ),
         "stopped_by_stranger": DoubtInWords(
-            "The figure is not in doubt. Ask both drivers. If both cards are one household's, give both to it.",
-            "Another tag than its own stopped it at the charger, and the two are not of one group or account. The "
-            "figure is not in doubt.",
+            (
+                "The figure is not in doubt. Ask both drivers. If both cards are one household's, "
+                "give both to it."
+            ),
+            "Another tag than its own stopped it at the charger, and the two are not of one group "
+            "or account. The figure is not in doubt.",
         ),
         "start_unreadable": DoubtInWords(
             "Look at what the charger sent.",
@@ -68,7 +73,10 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
         ),
         "unknown_start": DoubtInWords(
             "Find out who charged. It may have been more.",
-            "Its start was never received. The energy counts from the first reading that shows some.",
+            (
+                "Its start was never received. The energy counts from the first reading that "
+                "shows some."
+            ),
         ),
         "other_server": DoubtInWords(
             "Check that the other server did not bill it, too.",
@@ -76,30 +84,42 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
         ),
         "no_register": DoubtInWords(
             "Read the charger's meter, if it keeps a history.",
-            "Start or stop has no readable register. Without any support the figure is 0; the text gives the maximum.",
+            (
+                "Start or stop has no readable register. Without any support the figure is 0; the "
+                "text gives the maximum."
+            ),
         ),
         "start_garbled": DoubtInWords(
             "Compare with the session before it.",
-            "The other evidence contradicts its start, or it was read late. The energy counts from the "
-            "previous stop, the first reading, or that start.",
+            "The other evidence contradicts its start, or it was read late. The energy counts "
+            "from the previous stop, the first reading, or that start.",
         ),
         "stop_garbled": DoubtInWords(
             "Compare with the session after it.",
-            "The other evidence contradicts its stop, or it repeats an old register. The energy counts to the "
-            "last reading, the next start, or that stop.",
+            "The other evidence contradicts its stop, or it repeats an old register. The energy "
+            "counts to the last reading, the next start, or that stop.",
         ),
         "ends_rounded": DoubtInWords(
-            "The figure is theirs. If this charger always does so, five sessions that its power confirms settle it.",
-            "meterStart and meterStop are rounded to 10, 100 or 1,000 Wh, the readings are not. The figure is "
-            "stop − start.",
+            (
+                "The figure is theirs. If this charger always does so, five sessions that its "
+                "power confirms settle it."
+            ),
+            "meterStart and meterStop are rounded to 10, 100 or 1,000 Wh, the readings are not. "
+            "The figure is stop − start.",
         ),
         "stray_reading": DoubtInWords(
             "They are far from all others. A short look is mostly enough.",
-            "Some readings are far from all others and were left out, or all are those of another counter.",
+            (
+                "Some readings are far from all others and were left out, or all are those of "
+                "another counter."
+            ),
         ),
         "readings_unit": DoubtInWords(
             "If this charger always does so, five confirmed sessions settle it for good.",
-            "Readings, start, stop or power use another unit than they declare, or the power is ten times too high.",
+            (
+                "Readings, start, stop or power use another unit than they declare, or the power "
+                "is ten times too high."
+            ),
         ),
         "wrong_factor": DoubtInWords(
             "Check how the charger's meter is configured.",
@@ -127,28 +147,33 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
         ),
         "nothing_agrees": DoubtInWords(
             "The figure is what nothing contradicts. Ask the driver.",
-            "Every explanation is contradicted. The figure is the part that nothing contradicts. If there is "
-            "none, it is stop − start, if some car could have drawn that in the time, else 0.",
+            "Every explanation is contradicted. The figure is the part that nothing contradicts. "
+            "If there is none, it is stop − start, if some car could have drawn that in the time, "
+            "else 0.",
         ),
         "number_repaired": DoubtInWords(
             "Look at what the charger sent.",
-            'A register of start, stop or a reading was not a number ("NaN", "1_000") and was not used.',
+            (
+                'A register of start, stop or a reading was not a number ("NaN", "1_000") and was '
+                "not used."
+            ),
         ),
         "overlap": DoubtInWords(
             "Decide about both together: each kWh belongs to one of them.",
-            "A part of its register range also belongs, or may belong, to a neighbour on the connector. That "
-            "part is billed once or not at all.",
+            "A part of its register range also belongs, or may belong, to a neighbour on the "
+            "connector. That part is billed once or not at all.",
         ),
         "shared_register": DoubtInWords(
             "Decide about both sessions together: each kWh belongs to one of them.",
-            "Its register also counted a transaction on another connector: the charger has one meter for both, "
-            "or two chargers have one. `figures` has the figure without what the other car drew, at most.",
+            "Its register also counted a transaction on another connector: the charger has one "
+            "meter for both, or two chargers have one. `figures` has the figure without what the "
+            "other car drew, at most.",
         ),
         "exported": DoubtInWords(
             "Decide what is billed: the proposal is what it drew less what it gave back. "
             "Correct it to bill all it drew.",
-            "Of an earlier version: the register or the intervals of `Energy.Active.Export` rose, and the figure is "
-            "what it drew less that.",
+            "Of an earlier version: the register or the intervals of `Energy.Active.Export` rose, "
+            "and the figure is what it drew less that.",
         ),
         "too_fast": DoubtInWords(
             "Confirm it if the charger was upgraded.",
@@ -167,9 +192,12 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
             "The stop's time is before the start's.",
         ),
         "clock_unsure": DoubtInWords(
-            "Ask the driver when the car charged. Confirming bills the corrected times; otherwise correct them.",
-            "The clock was behind, and it is not known whether it was at the start and at the stop, or it was "
-            "set in between; the prices by both times differ.",
+            (
+                "Ask the driver when the car charged. Confirming bills the corrected times; "
+                "otherwise correct them."
+            ),
+            "The clock was behind, and it is not known whether it was at the start and at the "
+            "stop, or it was set in between; the prices by both times differ.",
         ),
         "available_between": DoubtInWords(
             "Find out whether a second car charged.",
@@ -181,8 +209,8 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
         ),
         "judging_stopped": DoubtInWords(
             "What the sessions around it say has changed since. Decide about them together.",
-            "A neighbour's judgement changed, but this transaction was not judged again: 20 judgements in a "
-            "row had changed, or judging it failed. The text says which.",
+            "A neighbour's judgement changed, but this transaction was not judged again: 20 "
+            "judgements in a row had changed, or judging it failed. The text says which.",
         ),
         "legacy": DoubtInWords(
             "In doubt",
@@ -194,6 +222,7 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
 
 
 def doubt(code: str) -> DoubtInWords:
-    """Return what a code of a review means. The manual alone prints the exact meaning, in English."""
+    """Return what a code of a review means. The manual alone prints the exact meaning, in
+    English."""
     found = DOUBTS.get(code, OTHER)
     return DoubtInWords(_(found.advice), found.meaning, said(name_of(code)))

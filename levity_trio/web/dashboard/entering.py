@@ -1,4 +1,5 @@
-"""Logging in and out. An installation without users and tokens is told how to make the first one."""
+"""Logging in and out. An installation without users and tokens is told how to make the first
+one."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ OPEN_PATHS: Final = (LOGIN, INVITATION)
 """What is shown without a log-in."""
 LONGEST_BROWSER: Final = 200
 MOST_WAITING: Final = 50
-"""Strangers for whom the form is still to be made; each takes the processor for some milliseconds."""
+"""Strangers for whom the form is still to be made; each takes the processor for some
+milliseconds."""
 Enter = Callable[[Request, Mapping[str, str]], Awaitable[Entered]]
 
 
@@ -51,14 +53,19 @@ class _Entrance:
         return await self._serve(request, "login.html", self._of_password)
 
     async def welcome(self, request: Request) -> Response:
-        """Take a one-time code, which the operator handed out. A GET uses nothing up: mail programs look at links."""
+        """Take a one-time code, which the operator handed out. A GET uses nothing up: mail programs
+        look at links."""
         return await self._serve(request, "welcome.html", self._of_code)
 
     async def logout(self, request: Request) -> Response:
         """End the log-in."""
         reader: Reader = request.scope[READER]
         form = await request.form()
-        if self._is_own(request, form) and reader.caller is not None and reader.caller.login is not None:
+        if (
+            self._is_own(request, form)
+            and reader.caller is not None
+            and reader.caller.login is not None
+        ):
             await self._desk.api.logins.leave(reader.caller.login)
         return RedirectResponse(f"{self._desk.base}{LOGIN}", HTTPStatus.SEE_OTHER)
 
@@ -67,14 +74,20 @@ class _Entrance:
             return await self._form(request, template, dict(request.query_params))
         form = await request.form()
         if not self._is_own(request, form):
-            return await self._form(request, template, given_in(form), _("this form is too old; send it again"))
+            return await self._form(
+                request, template, given_in(form), _("this form is too old; send it again")
+            )
         try:
             entered = await enter(request, given_in(form))
         except Problem as problem:
-            return await self._form(request, template, given_in(form), problem.detail, problem.status)
+            return await self._form(
+                request, template, given_in(form), problem.detail, problem.status
+            )
         response = RedirectResponse(self._desk.base + next_of(form), HTTPStatus.SEE_OTHER)
         secure = self._desk.front.is_secure(request.scope)
-        cookie = cookie_header(request.scope, entered.cookie, path=self._desk.base, is_secure=secure)
+        cookie = cookie_header(
+            request.scope, entered.cookie, path=self._desk.base, is_secure=secure
+        )
         response.headers["set-cookie"] = cookie
         return response
 
@@ -90,7 +103,9 @@ class _Entrance:
 
     async def _of_code(self, request: Request, given: Mapping[str, str]) -> Entered:
         code, who = given.get("code", "").strip(), self._who(request)
-        return await self._desk.api.logins.enter_by_invitation(code, **who, for_drivers=self._is_for_drivers)
+        return await self._desk.api.logins.enter_by_invitation(
+            code, **who, for_drivers=self._is_for_drivers
+        )
 
     async def _form(
         self,
@@ -111,7 +126,9 @@ class _Entrance:
         }
         if self._is_for_drivers or is_of_drivers(wanted):
             template = "driver_login.html"
-        view = View(api=self._inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address))
+        view = View(
+            api=self._inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address)
+        )
         if self._pace.waiting >= MOST_WAITING:
             headers = {"retry-after": "3"}
             words = _("Too many people are logging in at the moment. Try again.")
@@ -121,7 +138,8 @@ class _Entrance:
             return await self._desk.page(template, view, values, reader=reader, status=status)
 
     async def _place(self, reader: Reader, wanted: str) -> PlaceOfCode | None:
-        """Return the place that the code at a charger names, for a stranger who wants to charge there."""
+        """Return the place that the code at a charger names, for a stranger who wants to charge
+        there."""
         if not is_of_drivers(wanted):
             return None
         anybody = View(api=self._inner, caller=Caller("", Role.DRIVER, reader.address))

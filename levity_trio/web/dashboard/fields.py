@@ -1,8 +1,9 @@
-"""The fields of a form, from the JSON schema of what an endpoint takes; and the JSON that they make when filled in.
+"""The fields of a form, from the JSON schema of what an endpoint takes; and the JSON that they make
+when filled in.
 
-A field is named by its path in the body, `csChargingProfiles.stackLevel`; those of the query begin with `?`. A list of
-objects has rows, whose fields are named `localAuthorizationList[0].idTag`. What is left empty is left out, so that the
-endpoint's own default holds; so is a row without any value.
+A field is named by its path in the body, `csChargingProfiles.stackLevel`; those of the query begin
+with `?`. A list of objects has rows, whose fields are named `localAuthorizationList[0].idTag`. What
+is left empty is left out, so that the endpoint's own default holds; so is a row without any value.
 """
 
 from __future__ import annotations
@@ -27,7 +28,15 @@ from levity_trio.web.dashboard.shapes import typed_kwh, wh_of
 from levity_trio.wire.times import in_zone, stamp
 
 Schema = Mapping[str, Any]
-GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, ENERGY = "group", "rows", "text", "area", "number", "money", "energy"
+GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, ENERGY = (
+    "group",
+    "rows",
+    "text",
+    "area",
+    "number",
+    "money",
+    "energy",
+)
 CHOICE, SWITCH, YES_OR_NO, LINES, JSON = "choice", "switch", "yes or no", "lines", "json"
 TIME, DAY, LAST_DAY = "time", "day", "last-day"
 DATED: Final = (TIME, DAY, LAST_DAY)
@@ -134,7 +143,9 @@ CHOICES: Final[Mapping[str, str]] = N_(
 """What OCPP's own words mean that people choose from."""
 RARE: Final[Mapping[str, frozenset[str]]] = {
     "/api/admin/chargers": frozenset({"vendor", "model"}),  # the charger tells them itself
-    **dict.fromkeys(("/api/admin/meters", "/api/admin/meters/{id}"), frozenset({"topic", "path", "unit"})),
+    **dict.fromkeys(
+        ("/api/admin/meters", "/api/admin/meters/{id}"), frozenset({"topic", "path", "unit"})
+    ),
     "/api/admin/load/site": frozenset({"feeder"}),
     "/api/admin/accounts/{id}/give": frozenset({"connector", "until", "reason", "name"}),
     "/api/admin/id-tags": frozenset({"expires_at", "parent_id_tag", "max_transactions", "notes"}),
@@ -144,7 +155,9 @@ HIDDEN: Final = frozenset({"?errors", "?timeout"})
 """Parameters for programs."""
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _LEFT_OUT: Final = " If left out: "
-_OF_PROGRAMS: Final = re.compile(r"(?:A (?:date and a )?(?:time|day) such as|From when on it is Expired:) [^.]*\.\s*")
+_OF_PROGRAMS: Final = re.compile(
+    r"(?:A (?:date and a )?(?:time|day) such as|From when on it is Expired:) [^.]*\.\s*"
+)
 LEAST_ROWS: Final = 3
 MORE_ROWS: Final = 3
 MOST_ROWS: Final = 500
@@ -172,13 +185,15 @@ class Field:
     help: str = ""
     is_required: bool = False
     is_enforced: bool = False
-    """Whether a browser insists on it. It does not in a part of the form that may stay empty as a whole."""
+    """Whether a browser insists on it. It does not in a part of the form that may stay empty as a
+    whole."""
     value: str = ""
     example: str = ""
     choices: tuple[str, ...] = ()
     inner: tuple[Field, ...] = ()
     limits: Mapping[str, Any] = field(default_factory=dict)
-    """HTML attributes that state a limit before it is exceeded: min, max, step, maxlength, pattern."""
+    """HTML attributes that state a limit before it is exceeded: min, max, step, maxlength,
+    pattern."""
     problem: str = ""
     offered: tuple[Offer, ...] = ()
     """Values that are known to make sense, for people to choose from."""
@@ -194,10 +209,20 @@ class Field:
 
 def fields_of(endpoint: Endpoint) -> tuple[Field, ...]:
     """Return the fields of an endpoint: those of its body, then those of its query."""
-    body = _of_object(*_body_schema(endpoint.body), "", is_enforced=True) if endpoint.body is not None else ()
-    query = _of_object(*_struct_schema(endpoint.query), QUERY, is_enforced=True) if endpoint.query is not None else ()
+    body = (
+        _of_object(*_body_schema(endpoint.body), "", is_enforced=True)
+        if endpoint.body is not None
+        else ()
+    )
+    query = (
+        _of_object(*_struct_schema(endpoint.query), QUERY, is_enforced=True)
+        if endpoint.query is not None
+        else ()
+    )
     named = (
-        replace(one, label=_(OWN_LABELS[endpoint.path, one.name])) if (endpoint.path, one.name) in OWN_LABELS else one
+        replace(one, label=_(OWN_LABELS[endpoint.path, one.name]))
+        if (endpoint.path, one.name) in OWN_LABELS
+        else one
         for one in body
     )
     return (*named, *(one for one in query if one.name not in HIDDEN))
@@ -239,31 +264,45 @@ def _with_rows(field: Field, names: Sequence[str], spare: int, least: int) -> Fi
         return field
     begin = f"{field.name}["
     found = [int(name[len(begin) :].partition("]")[0]) for name in names if _is_row(name, begin)]
-    count = min(max(least, *(number + 1 + spare for number in found)) if found else least, MOST_ROWS)
+    count = min(
+        max(least, *(number + 1 + spare for number in found)) if found else least, MOST_ROWS
+    )
     return replace(field, inner=tuple(_row(field, number) for number in range(count)))
 
 
 def _is_row(name: str, begin: str) -> bool:
     number = name[len(begin) :].partition("]")[0]
-    return name.startswith(begin) and number.isascii() and number.isdecimal() and len(number) <= len(str(MOST_ROWS))
+    return (
+        name.startswith(begin)
+        and number.isascii()
+        and number.isdecimal()
+        and len(number) <= len(str(MOST_ROWS))
+    )
 
 
 def _row(field: Field, number: int) -> Field:
     """Return an empty row. The first is filled in like the example, if there must be rows."""
     name = f"{field.name}[{number}]"
     inner = _renamed(field.inner, f"{field.name}[]", name)
-    usual = orjson.loads(field.example)[0] if number == 0 and field.is_enforced and field.example else {}
+    usual = (
+        orjson.loads(field.example)[0]
+        if number == 0 and field.is_enforced and field.example
+        else {}
+    )
     values = {f"{name}.{key}": plain(value) for key, value in usual.items()}
     return Field(name=name, kind=GROUP, label=str(number + 1), inner=filled(inner, values, {}))
 
 
 def _renamed(fields: tuple[Field, ...], old: str, new: str) -> tuple[Field, ...]:
     return tuple(
-        replace(one, name=new + one.name.removeprefix(old), inner=_renamed(one.inner, old, new)) for one in fields
+        replace(one, name=new + one.name.removeprefix(old), inner=_renamed(one.inner, old, new))
+        for one in fields
     )
 
 
-def filled(fields: tuple[Field, ...], values: Mapping[str, str], problems: Mapping[str, str]) -> tuple[Field, ...]:
+def filled(
+    fields: tuple[Field, ...], values: Mapping[str, str], problems: Mapping[str, str]
+) -> tuple[Field, ...]:
     """Return the fields with what was filled in, and what is wrong with it."""
     return tuple(
         replace(
@@ -311,15 +350,25 @@ def _resolved(schema: Schema, components: Schema) -> Schema:
     return {**schema, **components[schema["$ref"]]} if "$ref" in schema else schema
 
 
-def _of_object(schema: Schema, components: Schema, prefix: str, *, is_enforced: bool) -> tuple[Field, ...]:
+def _of_object(
+    schema: Schema, components: Schema, prefix: str, *, is_enforced: bool
+) -> tuple[Field, ...]:
     required = schema.get("required", ())
     return tuple(
-        _field(f"{prefix}{name}", one, components, is_required=name in required, is_enforced=is_enforced)
+        _field(
+            f"{prefix}{name}",
+            one,
+            components,
+            is_required=name in required,
+            is_enforced=is_enforced,
+        )
         for name, one in schema.get("properties", {}).items()
     )
 
 
-def _field(name: str, given: Schema, components: Schema, *, is_required: bool, is_enforced: bool) -> Field:
+def _field(
+    name: str, given: Schema, components: Schema, *, is_required: bool, is_enforced: bool
+) -> Field:
     schema = _resolved(given, components)
     kind = _kind(schema, components, is_nullable="anyOf" in given)
     if kind == DAY and DATES in schema and last_name(name) != "since":
@@ -346,18 +395,28 @@ def _help(schema: Schema, kind: str) -> str:
     words: str = schema.get("description", "")
     if kind == MONEY:
         return ""
-    before, _word, allotted = (_OF_PROGRAMS.sub("", words) if kind in DATED else words).partition(_LEFT_OUT)
+    before, _word, allotted = (_OF_PROGRAMS.sub("", words) if kind in DATED else words).partition(
+        _LEFT_OUT
+    )
     told = _(before)
     if before and told == before and language() != SOURCE:  # the API begins it with a capital
         told = sentence(_(f"{before[:1].lower()}{before[1:].removesuffix('.')}"))
-    return f"{told} {_('If left out: %(what)s.', what=_(allotted.removesuffix('.')))}" if allotted else told
+    return (
+        f"{told} {_('If left out: %(what)s.', what=_(allotted.removesuffix('.')))}"
+        if allotted
+        else told
+    )
 
 
-def _inner(name: str, schema: Schema, components: Schema, kind: str, *, is_enforced: bool) -> tuple[Field, ...]:
+def _inner(
+    name: str, schema: Schema, components: Schema, kind: str, *, is_enforced: bool
+) -> tuple[Field, ...]:
     if kind == GROUP:
         return _of_object(schema, components, f"{name}.", is_enforced=is_enforced)
     if kind == ROWS:
-        return _of_object(_resolved(schema["items"], components), components, f"{name}[].", is_enforced=False)
+        return _of_object(
+            _resolved(schema["items"], components), components, f"{name}[].", is_enforced=False
+        )
     return ()
 
 
@@ -402,7 +461,8 @@ def _limits(schema: Schema, kind: str) -> dict[str, Any]:
 
 
 def _of_whole(pattern: str | None) -> str | None:
-    """Return a schema's pattern, which any part of a text may match, as HTML's, which the whole text must."""
+    """Return a schema's pattern, which any part of a text may match, as HTML's, which the whole
+    text must."""
     if pattern is None or (pattern.startswith("^") and pattern.endswith("$")):
         return pattern
     return rf"[\s\S]*(?:{pattern})[\s\S]*"
@@ -428,12 +488,19 @@ class Unreadable(ValueError):
 
 def texts(fields: tuple[Field, ...], content: Any, zone: tzinfo) -> dict[str, str]:
     """Return what the fields show of a JSON object that is to be changed."""
-    named = [(one, _content_at(content, one.name)) for one in leaves(fields) if not one.name.startswith(QUERY)]
+    named = [
+        (one, _content_at(content, one.name))
+        for one in leaves(fields)
+        if not one.name.startswith(QUERY)
+    ]
     return {one.name: _shown_of(one, value, zone) for one, value in named if value is not None}
 
 
-def body_of(fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo, currency: str) -> dict[str, Any]:
-    """Return the JSON object that a filled-in form makes; money is typed in this currency. Raises Unreadable."""
+def body_of(
+    fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo, currency: str
+) -> dict[str, Any]:
+    """Return the JSON object that a filled-in form makes; money is typed in this currency. Raises
+    Unreadable."""
     made: dict[str, Any] = {}
     for leaf in leaves(fields):
         text = values.get(leaf.name, "").strip()
@@ -444,7 +511,9 @@ def body_of(fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo, 
         for step in outer:
             place = place.setdefault(step, {})
         try:
-            place[last] = minor_of(text, currency) if leaf.kind == MONEY else _json_of(leaf, text, zone)
+            place[last] = (
+                minor_of(text, currency) if leaf.kind == MONEY else _json_of(leaf, text, zone)
+            )
         except ValueError as error:
             raise Unreadable(leaf.name, str(error)) from None
     return {name: _listed(value) for name, value in made.items()}
@@ -473,9 +542,14 @@ WHICH: Final = "~which"
 
 
 def with_twice(fields: tuple[Field, ...], zone: tzinfo) -> tuple[Field, ...]:
-    """Return the fields; those with a time that a change of the clock repeats say which of both it can be."""
+    """Return the fields; those with a time that a change of the clock repeats say which of both it
+    can be."""
     return tuple(
-        replace(one, twice=_twice(one.value, zone) if one.kind == TIME else (), inner=with_twice(one.inner, zone))
+        replace(
+            one,
+            twice=_twice(one.value, zone) if one.kind == TIME else (),
+            inner=with_twice(one.inner, zone),
+        )
         for one in fields
     )
 
@@ -486,40 +560,58 @@ def _twice(text: str, zone: tzinfo) -> tuple[Offer, ...]:
     if both is None or (both[0].utcoffset() or timedelta()) <= (both[1].utcoffset() or timedelta()):
         return ()
     return tuple(
-        Offer(str(number), _(told, zone=at.tzname())) for number, (told, at) in enumerate(zip(words, both, strict=True))
+        Offer(str(number), _(told, zone=at.tzname()))
+        for number, (told, at) in enumerate(zip(words, both, strict=True))
     )
 
 
 def _both(text: str, zone: tzinfo) -> tuple[datetime, datetime] | None:
-    """Return the two moments that a local time may mean, mostly the same; None for what is no local time."""
+    """Return the two moments that a local time may mean, mostly the same; None for what is no local
+    time."""
     try:
         local = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return None if local.tzinfo is not None else (local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1))
+    return (
+        None
+        if local.tzinfo is not None
+        else (local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1))
+    )
 
 
-def in_order(fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo) -> Mapping[str, str]:
-    """Return what was filled in, local times that a change of the clock repeats with their offset. Raises Unreadable
-    if it does not say which of both is meant, or for one that the clock left out."""
+def in_order(
+    fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo
+) -> Mapping[str, str]:
+    """Return what was filled in, local times that a change of the clock repeats with their offset.
+    Raises Unreadable if it does not say which of both is meant, or for one that the clock left
+    out."""
     made = dict(values)
-    for name in (one.name for one in leaves(fields) if one.kind == TIME and values.get(one.name, "").strip()):
+    for name in (
+        one.name for one in leaves(fields) if one.kind == TIME and values.get(one.name, "").strip()
+    ):
         first, second = _both(values[name].strip(), zone) or (None, None)
         if first is None or second is None or first.utcoffset() == second.utcoffset():
             continue
         if (first.utcoffset() or timedelta()) < (second.utcoffset() or timedelta()):
-            raise Unreadable(name, _("the clock was put forward, so there is no such time on that day"))
+            raise Unreadable(
+                name, _("the clock was put forward, so there is no such time on that day")
+            )
         which = values.get(f"{name}{WHICH}", "")
         if which not in ("0", "1"):
-            raise Unreadable(name, _("the clock was put back, so this time came twice: choose which"))
+            raise Unreadable(
+                name, _("the clock was put back, so this time came twice: choose which")
+            )
         made[name] = (second if which == "1" else first).isoformat()
     return made
 
 
 def _content_at(content: Any, name: str) -> Any:
-    """Return what a field is about; the API shows some numbers of other things as `station_id` and takes `station`."""
+    """Return what a field is about; the API shows some numbers of other things as `station_id` and
+    takes `station`."""
     for part in name.split("."):
-        content = content.get(part, content.get(f"{part}_id")) if isinstance(content, Mapping) else None
+        content = (
+            content.get(part, content.get(f"{part}_id")) if isinstance(content, Mapping) else None
+        )
     return content
 
 
@@ -580,4 +672,6 @@ def _read(field: Field, text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise ValueError(_("give a number") if field.kind == NUMBER else _("this is not JSON")) from None
+        raise ValueError(
+            _("give a number") if field.kind == NUMBER else _("this is not JSON")
+        ) from None

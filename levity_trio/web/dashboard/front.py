@@ -1,4 +1,5 @@
-"""Where the dashboard is served: beside the API with all pages, or at the drivers' port with those of drivers only."""
+"""Where the dashboard is served: beside the API with all pages, or at the drivers' port with those
+of drivers only."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ OWN: Final = "/api/me/"
 class Front:
     """One address of the dashboard. `url` is the one by which a proxy before it is reached.
 
-    `at_work`: requests that are served at once. More wait here, not in the queue that all share. Strangers have queues
-    of their own (entering.py), and event streams have places.
+    `at_work`: requests that are served at once. More wait here, not in the queue that all share.
+    Strangers have queues of their own (entering.py), and event streams have places.
     """
 
     door: Door
@@ -46,14 +47,17 @@ class Front:
     def shows(self, path: str) -> bool:
         """Whether it has the page, or the form or file of the API, with this path."""
         is_of_operators = path.startswith(HELP_API)
-        return not self.door.is_for_drivers or (path.startswith((DRIVERS, OWN, HELP)) and not is_of_operators)
+        return not self.door.is_for_drivers or (
+            path.startswith((DRIVERS, OWN, HELP)) and not is_of_operators
+        )
 
     def is_secure(self, scope: Scope) -> bool:
         """Whether the browser speaks TLS with us, or with the proxy before us."""
         return bool(scope["scheme"] == "https" or (self.url or "").startswith("https:"))
 
     def is_own_origin(self, request: Request) -> bool:
-        """Whether a browser says that a request comes from a page of ours, or says nothing about that."""
+        """Whether a browser says that a request comes from a page of ours, or says nothing about
+        that."""
         return is_of_own_page(request.headers, self.url)
 
 

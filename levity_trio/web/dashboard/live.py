@@ -1,11 +1,13 @@
-"""Pages that change while they are open: one channel for all who look at the same page with the same rights,
-in the same language.
+"""Pages that change while they are open: one channel for all who look at the same page with the
+same rights, in the same language.
 
-    facts → channel: which chargers changed → at most four times a second: the page's parts, rendered once → readers
+    facts → channel: which chargers changed → at most four times a second: the page's parts,
+    rendered once → readers
 
-A channel reads and renders only what facts named, keeps what it sent last, and sends only parts that differ. Channels
-take turns, each followed by a rest as long as it took. A reader who does not keep up is cut off; the browser comes
-back by itself and is first sent every part, so that it misses nothing.
+A channel reads and renders only what facts named, keeps what it sent last, and sends only parts
+that differ. Channels take turns, each followed by a rest as long as it took. A reader who does not
+keep up is cut off; the browser comes back by itself and is first sent every part, so that it misses
+nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ SHORTEST_SECONDS: Final = 0.25
 FAULT_SECONDS: Final = 5.0
 """After a failure, until it is tried again."""
 WHOLE_SECONDS: Final = 60.0
-"""A page to which facts come all the time is read again as a whole this often: for what no fact tells of."""
+"""A page to which facts come all the time is read again as a whole this often: for what no fact
+tells of."""
 LONGEST_SECONDS: Final = 15.0
 """A stream says something after so many seconds, so that a lost connection is noticed."""
 ROOM: Final = 8
@@ -76,16 +79,22 @@ class Channel:
         self.news.set()
 
     def take_changed(self) -> Changed:
-        """Return what changed since the last call. For readers who joined since then, that is everything."""
+        """Return what changed since the last call. For readers who joined since then, that is
+        everything."""
         now = trio.current_time()
-        found = EVERYTHING if self.is_stale or self.joining or now >= self.whole_until else frozenset(self.changed)
+        found = (
+            EVERYTHING
+            if self.is_stale or self.joining or now >= self.whole_until
+            else frozenset(self.changed)
+        )
         if found is EVERYTHING:
             self.whole_until = now + WHOLE_SECONDS
         self.changed, self.is_stale, self.news = set(), False, trio.Event()
         return found
 
     async def send(self, html: Mapping[str, str], joining: frozenset[_Sender]) -> None:
-        """Send the parts that differ; all of them to those who were joining when the parts were read."""
+        """Send the parts that differ; all of them to those who were joining when the parts were
+        read."""
         differing = {name: text for name, text in html.items() if self.shown.get(name) != text}
         self.shown |= differing
         await self._send_to(self.readers, differing)
@@ -118,7 +127,9 @@ class Channel:
 class Channels:
     """All channels of a dashboard."""
 
-    def __init__(self, api: Api, templates: Templates, tasks: trio.Nursery, places: trio.CapacityLimiter) -> None:
+    def __init__(
+        self, api: Api, templates: Templates, tasks: trio.Nursery, places: trio.CapacityLimiter
+    ) -> None:
         self._api = api
         self._templates = templates
         self._tasks = tasks
@@ -140,7 +151,8 @@ class Channels:
                     channel.leave(sender)
 
     async def stream(self, page: Page, view: View, form_value: str) -> AsyncGenerator[bytes, None]:
-        """Yield the events of a page until its reader is too slow, has logged out, or the server stops.
+        """Yield the events of a page until its reader is too slow, has logged out, or the server
+        stops.
 
         `form_value` is the anti-CSRF value of the reader's forms.
         """
@@ -169,10 +181,20 @@ class Channels:
         who = (
             (caller.account, caller.name) if caller.role is Role.DRIVER else None
         )  # what one asked for is not another's
-        key: _Key = (language(), caller.role, who, page.path, *_items(view.path), "?", *_items(view.query))
+        key: _Key = (
+            language(),
+            caller.role,
+            who,
+            page.path,
+            *_items(view.path),
+            "?",
+            *_items(view.query),
+        )
         channel = self._channels.get(key)
         if channel is None:
-            channel = self._channels[key] = Channel(view, live, rest=page.rest, seconds=page.seconds)
+            channel = self._channels[key] = Channel(
+                view, live, rest=page.rest, seconds=page.seconds
+            )
             self._tasks.start_soon(self._run, key, channel)
         channel.joining.add(sender)
         channel.news.set()
@@ -182,7 +204,8 @@ class Channels:
         return channel
 
     async def _listen(self) -> None:
-        """Tell the channels which chargers facts are about, while there are any. A failure ends nothing else."""
+        """Tell the channels which chargers facts are about, while there are any. A failure ends
+        nothing else."""
         try:
             while self._channels:
                 try:
@@ -235,14 +258,17 @@ class Channels:
             del self._channels[key]
 
     async def _show(self, channel: Channel) -> bool:
-        """Send what changed; return whether that could be read and rendered. A failure ends nothing but this."""
+        """Send what changed; return whether that could be read and rendered. A failure ends nothing
+        but this."""
         async with self._pace.turn():
             joining = frozenset(channel.joining)
             html = await self._render(channel)
         if html is None:
             channel.is_stale = True
             await channel.tell(channel.readers | channel.joining, FAULT)
-        elif not self._api.chargers.are_sent_away:  # as readers should not be told that all chargers are away
+        elif (
+            not self._api.chargers.are_sent_away
+        ):  # as readers should not be told that all chargers are away
             await channel.send(html, joining)
         return html is not None
 
@@ -253,7 +279,9 @@ class Channels:
             async with self._api.places.work():
                 parts = await channel.live(channel.view, changed)
             now, render = self._api.now(), self._templates.render_parts
-            return await trio.to_thread.run_sync(render, parts, channel.view, now, limiter=self._renders)
+            return await trio.to_thread.run_sync(
+                render, parts, channel.view, now, limiter=self._renders
+            )
         except Refused as refused:
             log.debug("a page could not be read", status=refused.status, problem=str(refused))
         except Exception:
@@ -266,7 +294,9 @@ def _items(given: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 @asynccontextmanager
-async def open_channels(api: Api, templates: Templates, places: trio.CapacityLimiter) -> AsyncIterator[Channels]:
+async def open_channels(
+    api: Api, templates: Templates, places: trio.CapacityLimiter
+) -> AsyncIterator[Channels]:
     """Keep channels while the block runs. `places` are those of event streams."""
     async with trio.open_nursery() as tasks:
         channels = Channels(api, templates, tasks, places)

@@ -1,4 +1,5 @@
-"""What pages read: typed records of one snapshot of the database, masked before a page sees them."""
+"""What pages read: typed records of one snapshot of the database, masked before a page sees
+them."""
 
 from __future__ import annotations
 
@@ -14,14 +15,16 @@ P = ParamSpec("P")
 
 
 class Look:
-    """A snapshot of the database as somebody may see it. Each read of the store is called through it, and what that
-    returns has passed the mask: no page gets the database itself."""
+    """A snapshot of the database as somebody may see it. Each read of the store is called through
+    it, and what that returns has passed the mask: no page gets the database itself."""
 
     def __init__(self, db: Database, *, sees_all: bool) -> None:
         self.__db = db
         self._sees_all = sees_all
 
-    def __call__(self, read: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def __call__(
+        self, read: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Return what a read of the store returns, masked."""
         found = read(self.__db, *args, **kwargs)
         return found if self._sees_all else masked(found)

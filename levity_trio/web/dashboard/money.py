@@ -1,4 +1,5 @@
-"""Money as pages write it: from whole minor units, by the formats of statements; and as people type it."""
+"""Money as pages write it: from whole minor units, by the formats of statements; and as people type
+it."""
 
 from __future__ import annotations
 
@@ -52,14 +53,23 @@ def amount(minor: int | None, code: str | None) -> str:
 
 
 def in_currency(refusal: Told, code: str) -> Told:
-    """Return what the API refuses about an amount, with the bound, which is in minor units there, in a currency."""
-    bounds = [Amount(units(one, CURRENCIES[code]), code) if isinstance(one, int) else one for one in refusal.values]
+    """Return what the API refuses about an amount, with the bound, which is in minor units there,
+    in a currency."""
+    bounds = [
+        Amount(units(one, CURRENCIES[code]), code) if isinstance(one, int) else one
+        for one in refusal.values
+    ]
     return Told(refusal.template, *bounds)
 
 
 def price(text: str | None, code: str | None) -> str:
-    """Return the price of one thing (a kWh, a minute, a session), which the API tells as a text, with its currency."""
-    return UNKNOWN if text is None or code is None else _here().unit_price(Decimal(text), CURRENCIES[code])
+    """Return the price of one thing (a kWh, a minute, a session), which the API tells as a text,
+    with its currency."""
+    return (
+        UNKNOWN
+        if text is None or code is None
+        else _here().unit_price(Decimal(text), CURRENCIES[code])
+    )
 
 
 def typed(minor: int, code: str) -> str:
@@ -68,7 +78,8 @@ def typed(minor: int, code: str) -> str:
 
 
 def minor_of(text: str, code: str) -> int:
-    """Return an amount of money as it was typed in minor units. Raises ValueError with what to type."""
+    """Return an amount of money as it was typed in minor units. Raises ValueError with what to
+    type."""
     minor = whole(text, CURRENCIES[code].exponent)
     if minor is None or not abs(minor) < LARGEST:
         raise ValueError(_("give an amount such as %(amount)s", amount=typed(500, code)))
@@ -93,7 +104,12 @@ def line(one: BillLine | LineDocument, code: str) -> str:
         window = window_name(one.window) if one.window else _("Energy")
         return f"{window}: {_here().kilowatt_hours(quantity)} kWh × {price} = {total}"
     if kind == "blocking fee":
-        return _("Blocking fee: %(minutes)s min × %(price)s = %(total)s", minutes=quantity, price=price, total=total)
+        return _(
+            "Blocking fee: %(minutes)s min × %(price)s = %(total)s",
+            minutes=quantity,
+            price=price,
+            total=total,
+        )
     if isinstance(one, LineDocument) and kind == "base fee":
         words = N_("Base fee: %(days)s of %(all)s days × %(price)s a month = %(total)s")
         return _(words, days=quantity, all=one.of_days, price=price, total=total)

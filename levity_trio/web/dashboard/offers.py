@@ -1,5 +1,5 @@
-"""What a form can know beforehand: values to choose from, defaults that make sense, and whose session it would end,
-and what it is about."""
+"""What a form can know beforehand: values to choose from, defaults that make sense, and whose
+session it would end, and what it is about."""
 
 from __future__ import annotations
 
@@ -86,8 +86,12 @@ class Offers:
             return Circumstances()
         try:
             charger = await self.view.get(self._api)
-            ends_sessions = "needs_force" in self.endpoint.problems or self.endpoint.path.endswith(ENDING)
-            return Circumstances(charger, await self.view.look(open_sessions, charger["id"]) if ends_sessions else ())
+            ends_sessions = "needs_force" in self.endpoint.problems or self.endpoint.path.endswith(
+                ENDING
+            )
+            return Circumstances(
+                charger, await self.view.look(open_sessions, charger["id"]) if ends_sessions else ()
+            )
         except Refused:
             return Circumstances()
 
@@ -95,10 +99,15 @@ class Offers:
         self, fields: tuple[Field, ...], entered: Mapping[str, str], around: Circumstances
     ) -> tuple[Field, ...]:
         """Return the fields that this reader is shown, with what is offered, and with defaults."""
-        offered = {name: await self._offered(name, around) for name in {last_name(one.name) for one in leaves(fields)}}
+        offered = {
+            name: await self._offered(name, around)
+            for name in {last_name(one.name) for one in leaves(fields)}
+        }
         values = {**await self._defaults(entered, around), **await self._of_money(fields)}
         wanted = (one for one in fields if one.name not in OF_SOME or offered[one.name])
-        shown = tuple(self._filled(one, offered, values) for one in wanted if self._is_shown(one, around))
+        shown = tuple(
+            self._filled(one, offered, values) for one in wanted if self._is_shown(one, around)
+        )
         if CURRENCY in offered:
             return shown
         typed_in = _("In %(currency)s.", currency=values.get(CURRENCY, ""))
@@ -113,18 +122,26 @@ class Offers:
             return self.view.caller.role >= Role.ADMIN and bool(is_useful)
         return True
 
-    def _filled(self, field: Field, offered: Mapping[str, tuple[Offer, ...]], values: Mapping[str, str]) -> Field:
+    def _filled(
+        self, field: Field, offered: Mapping[str, tuple[Offer, ...]], values: Mapping[str, str]
+    ) -> Field:
         if field.kind in (GROUP, ROWS):
-            return replace(field, inner=tuple(self._filled(inner, offered, values) for inner in field.inner))
+            return replace(
+                field, inner=tuple(self._filled(inner, offered, values) for inner in field.inner)
+            )
         offers = offered[last_name(field.name)]
         if field.kind == TIME:
-            field = replace(field, help=f"{field.help} {_('In the time of %(zone)s.', zone=self.desk.zone)}".lstrip())
+            field = replace(
+                field,
+                help=f"{field.help} {_('In the time of %(zone)s.', zone=self.desk.zone)}".lstrip(),
+            )
         value = field.value or values.get(field.name, "") or self._usual(field, offers)
         is_listed = last_name(field.name) in LISTED and 0 < len(offers) < MOST
         return replace(field, offered=offers, value=value, is_listed=is_listed)
 
     def _usual(self, field: Field, offers: Sequence[Offer]) -> str:
-        """Return the value that is mostly meant: the only one there is, or the example of an operation.
+        """Return the value that is mostly meant: the only one there is, or the example of an
+        operation.
 
         Where no tag is known, a start has that of sessions without one.
         """
@@ -133,12 +150,20 @@ class Offers:
             return self.desk.api.config.auto_start_id_tag
         if self.endpoint.group != OPERATIONS or field.name.startswith(QUERY):
             return ""
-        is_meant = field.is_enforced or name == "transactionId" or self.endpoint.path.endswith("remote-start")
+        is_meant = (
+            field.is_enforced
+            or name == "transactionId"
+            or self.endpoint.path.endswith("remote-start")
+        )
         if name in SOLE:
-            return offers[0].value if len(offers) == 1 and is_meant and "." not in field.name else ""
+            return (
+                offers[0].value if len(offers) == 1 and is_meant and "." not in field.name else ""
+            )
         return field.example if field.is_enforced and field.kind in (CHOICE, NUMBER) else ""
 
-    async def _defaults(self, entered: Mapping[str, str], around: Circumstances) -> Mapping[str, str]:
+    async def _defaults(
+        self, entered: Mapping[str, str], around: Circumstances
+    ) -> Mapping[str, str]:
         now = in_zone(self.desk.api.now(), self.desk.zone)
         defaults = {
             "retrieveDate": now.strftime(LOCAL_TIME),
@@ -181,10 +206,15 @@ class Offers:
             return []
         sessions = around.sessions or await self.view.look(open_sessions, around.charger["id"])
         words = N_("%(who)s, connector %(connector)s")
-        return [Offer(str(one.id), _(words, who=one.who, connector=one.connector)) for one in sessions]
+        return [
+            Offer(str(one.id), _(words, who=one.who, connector=one.connector)) for one in sessions
+        ]
 
     async def _tags(self, _around: Circumstances) -> list[Offer]:
-        listed = [Offer(one["id_tag"], one["name"] or "") for one in await self._rows("/api/admin/id-tags")]
+        listed = [
+            Offer(one["id_tag"], one["name"] or "")
+            for one in await self._rows("/api/admin/id-tags")
+        ]
         if not self.view.may("GET", OWNED_TAGS):
             return listed
         owned = (await self.view.get(OWNED_TAGS))["data"]
@@ -194,14 +224,22 @@ class Offers:
         if not self.endpoint.path.startswith(CHARGER):
             return []
         found = (await self.view.get(f"{self._api}/configuration"))["data"]
-        return [Offer(one["key"], one["value"] or "") for one in found if one["is_known"] and not one["readonly"]]
+        return [
+            Offer(one["key"], one["value"] or "")
+            for one in found
+            if one["is_known"] and not one["readonly"]
+        ]
 
     async def _reservations(self, around: Circumstances) -> list[Offer]:
         if around.charger is None or not self.endpoint.path.endswith("cancel-reservation"):
             return []
         rows = await self._rows(f"{self._api}/reservations")
         words = N_("connector %(connector)s, card %(id_tag)s")
-        return [Offer(str(one["reservation"]), _(words, **one)) for one in rows if one["state"] == "active"]
+        return [
+            Offer(str(one["reservation"]), _(words, **one))
+            for one in rows
+            if one["state"] == "active"
+        ]
 
     async def _firmware(self, _around: Circumstances) -> list[Offer]:
         rows = await self._rows("/api/admin/files")
@@ -210,7 +248,9 @@ class Offers:
 
     async def _places(self, _around: Circumstances) -> list[Offer]:
         chargers = await self._rows("/api/admin/chargers")
-        return [Offer(one["name"] or one["id"], one["id"] if one["name"] else "") for one in chargers]
+        return [
+            Offer(one["name"] or one["id"], one["id"] if one["name"] else "") for one in chargers
+        ]
 
     async def _named(self, path: str, _around: Circumstances) -> list[Offer]:
         return [Offer(str(one["id"]), one["name"] or "") for one in await self._rows(path)]
@@ -232,7 +272,11 @@ _READERS: Final[Mapping[str, Callable[[Offers, Circumstances], Awaitable[Sequenc
 """By the last part of a field's name."""
 
 
-SESSION, WALLET, TAG = "/api/admin/transactions/{id}", "/api/admin/wallets/{id}", "/api/admin/id-tags/{tag}"
+SESSION, WALLET, TAG = (
+    "/api/admin/transactions/{id}",
+    "/api/admin/wallets/{id}",
+    "/api/admin/id-tags/{tag}",
+)
 SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     SESSION: ("session", SESSION),
     WALLET: ("wallet", WALLET),

@@ -1,4 +1,5 @@
-"""What can be asked of a charger, in words of people and in groups; and the course of what was asked."""
+"""What can be asked of a charger, in words of people and in groups; and the course of what was
+asked."""
 
 from __future__ import annotations
 
@@ -108,7 +109,13 @@ GROUPS: Final = N_(
                 Asking("forget", "Forget"),
             ),
         ),
-        Group("Raw", (Asking("data-transfer", "Send a vendor's message"), Asking("raw", "Send any OCPP call"))),
+        Group(
+            "Raw",
+            (
+                Asking("data-transfer", "Send a vendor's message"),
+                Asking("raw", "Send any OCPP call"),
+            ),
+        ),
     )
 )
 ASKED: Final[Mapping[tuple[str, str], str]] = {
@@ -120,7 +127,10 @@ ASKED: Final[Mapping[tuple[str, str], str]] = {
 def groups_for(view: View) -> list[Group]:
     """Return what this reader may ask for."""
     allowed = [
-        Group(_(group.title), tuple(_told(one) for one in group.askings if view.may(one.method, one.endpoint)))
+        Group(
+            _(group.title),
+            tuple(_told(one) for one in group.askings if view.may(one.method, one.endpoint)),
+        )
         for group in GROUPS
     ]
     return [group for group in allowed if group.askings]

@@ -1,5 +1,5 @@
-"""What a page is: where it stands, who may see it, what it reads, and which of its parts change while it is open
-And the sections, in the order of how often they are needed."""
+"""What a page is: where it stands, who may see it, what it reads, and which of its parts change
+while it is open And the sections, in the order of how often they are needed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ EVERYTHING: Final = None
 
 @record(kw_only=False)
 class ApiOfPages:
-    """The API as a page sees it: its application, and which endpoints need which role; and what pages read beside."""
+    """The API as a page sees it: its application, and which endpoints need which role; and what
+    pages read beside."""
 
     app: ASGIApp
     endpoints: Mapping[tuple[str, str], Endpoint]
@@ -80,16 +81,22 @@ class View:
         with refusals():
             return whole_number(self.path)
 
-    async def look(self, read: Callable[Concatenate[Look, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a function reads from one snapshot of the database, as those who look may see it.
+    async def look(
+        self, read: Callable[Concatenate[Look, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Return what a function reads from one snapshot of the database, as those who look may see
+        it.
 
         It may raise Problem: what is not there. Raises Refused, Unreadable.
         """
         with refusals():
-            return await self.api.snapshots.look(lambda look: read(look, *args, **kwargs), sees_all=self.sees_all)
+            return await self.api.snapshots.look(
+                lambda look: read(look, *args, **kwargs), sees_all=self.sees_all
+            )
 
     async def get(self, path: str, **query: Any) -> Any:
-        """Return what a GET of the API answers. Parameters that are None or "" are left out. Raises Refused.
+        """Return what a GET of the API answers. Parameters that are None or "" are left out. Raises
+        Refused.
 
         Names of parameters that are words of Python end in `_`.
         """
@@ -98,7 +105,8 @@ class View:
         return answered(await ask(self.api.app, self.caller, question))
 
     async def find(self, path: str) -> Any:
-        """Return what a GET of the API answers, None where there is no such thing. Raises Refused."""
+        """Return what a GET of the API answers, None where there is no such thing. Raises
+        Refused."""
         try:
             return await self.get(path)
         except Refused as refused:
@@ -107,18 +115,21 @@ class View:
             return None
 
     async def post(self, path: str, **body: Any) -> Any:
-        """Return what a POST of the API answers: for what must be computed before it can be shown. Raises Refused."""
+        """Return what a POST of the API answers: for what must be computed before it can be shown.
+        Raises Refused."""
         question = Question(method="POST", path=path, body=orjson.dumps(body), has_place=True)
         return answered(await ask(self.api.app, self.caller, question))
 
     def may(self, method: str, path: str) -> bool:
-        """Whether the role suffices for an endpoint, given as declared: "/api/admin/chargers/{id}"."""
+        """Whether the role suffices for an endpoint, given as declared:
+        "/api/admin/chargers/{id}"."""
         return self.caller.role >= self.api.endpoints[method, path].role
 
 
 @record(kw_only=False)
 class Part:
-    """A piece of a page that changes while it is open. `id` is that of its element, `template` makes its content.
+    """A piece of a page that changes while it is open. `id` is that of its element, `template`
+    makes its content.
 
     With a `key`, the content is kept: of the same key it is the same for everybody, at any time.
     """
@@ -153,7 +164,8 @@ Live = Callable[[View, Changed], Awaitable[Sequence[Part]]]
 
 @record(kw_only=False)
 class Page:
-    """A page. `read` returns the values of its template; `live` returns those of its parts that may have changed."""
+    """A page. `read` returns the values of its template; `live` returns those of its parts that may
+    have changed."""
 
     path: str
     title: str
@@ -166,7 +178,8 @@ class Page:
     is_work: bool = False
     """Whether reading it may take seconds: then others do not wait for their turn behind it."""
     seconds: float = 15.0
-    """After so many seconds without a fact the live parts are read again: for what no fact tells of, such as time."""
+    """After so many seconds without a fact the live parts are read again: for what no fact tells
+    of, such as time."""
     section: str = ""
     """The entry of the navigation that leads here."""
     help: str = ""
@@ -178,10 +191,11 @@ class Page:
 
 @record(kw_only=False)
 class Sorting:
-    """How a list of a page is sorted: what its URL says, the filter beside that, and the order without it.
+    """How a list of a page is sorted: what its URL says, the filter beside that, and the order
+    without it.
 
-    A column is asked for by its name, after - a descending one; `names` has those that are called otherwise:
-    (ascending, descending).
+    A column is asked for by its name, after - a descending one; `names` has those that are called
+    otherwise: (ascending, descending).
     """
 
     asked: str
@@ -190,7 +204,8 @@ class Sorting:
     names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def direction(self, column: str) -> str:
-        """Return whether a column has the list ascending or descending, as aria-sort says it; "" if it has not."""
+        """Return whether a column has the list ascending or descending, as aria-sort says it; "" if
+        it has not."""
         ways = dict(zip(self._ways(column), ("ascending", "descending"), strict=True))
         return ways.get(self.asked or self.usual, "")
 
@@ -211,9 +226,14 @@ class Sorting:
 
 
 async def read_sorted(
-    view: View, read: Callable[[Database, Server, S], ListPage[T]], kind: type[S], sorting: Sorting, **query: object
+    view: View,
+    read: Callable[[Database, Server, S], ListPage[T]],
+    kind: type[S],
+    sorting: Sorting,
+    **query: object,
 ) -> tuple[ListPage[T], str]:
-    """Return a page of a list as it is to be sorted, and ""; in its own order, and why, if it cannot be."""
+    """Return a page of a list as it is to be sorted, and ""; in its own order, and why, if it
+    cannot be."""
     given = {"cursor": view.query.get("cursor"), **query}
     texts = {name: str(value) for name, value in given.items() if value not in (None, "")}
 
@@ -237,8 +257,11 @@ MOST_SESSIONS: Final = 20
 
 
 def open_sessions(look: Look, charger: str) -> list[BilledTransaction]:
-    """Return the open sessions of a charger, with whose they are: the household or the tag's name, else the tag."""
-    found = look(billed_transactions, Filters(charger=charger, status=OPEN), Wanted(limit=MOST_SESSIONS)).data
+    """Return the open sessions of a charger, with whose they are: the household or the tag's name,
+    else the tag."""
+    found = look(
+        billed_transactions, Filters(charger=charger, status=OPEN), Wanted(limit=MOST_SESSIONS)
+    ).data
     return [replace(one, who=one.who or one.id_tag or "somebody") for one in found]
 
 
@@ -249,14 +272,19 @@ async def names_of_chargers(view: View) -> Mapping[str, str]:
 
 def limited_charger(look: Look, view: View, charger: str) -> LimitedCharger | None:
     """Return how load management limits a charger, None if it does not."""
-    return next((one for one in look(limited_chargers, view.api.server.now()) if one.charger == charger), None)
+    return next(
+        (one for one in look(limited_chargers, view.api.server.now()) if one.charger == charger),
+        None,
+    )
 
 
 def refused_at(look: Look, view: View, space: Belonging | SpaceRow) -> Sequence[RefusedCard]:
     """Return the cards that a space would refuse if it was for its household only."""
     if space.charger is None or space.exclusive:
         return ()
-    return look(read_refused, view.api.server, AtSpace(space.charger, space.connector or 0, space.account))
+    return look(
+        read_refused, view.api.server, AtSpace(space.charger, space.connector or 0, space.account)
+    )
 
 
 def currency(look: Look) -> str:
@@ -270,7 +298,8 @@ async def currency_of_site(view: View) -> str:
 
 
 class Section(NamedTuple):
-    """An entry of the navigation. Of more than five, a phone shows the first four, and the others behind a button."""
+    """An entry of the navigation. Of more than five, a phone shows the first four, and the others
+    behind a button."""
 
     name: str
     path: str

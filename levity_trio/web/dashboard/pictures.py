@@ -1,4 +1,5 @@
-"""What pictures show, from what is read: their values, and the same as a table for those who cannot see them."""
+"""What pictures show, from what is read: their values, and the same as a table for those who cannot
+see them."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ CARS: Final = 0
 
 
 def day_values(day: DayPower, zone: tzinfo) -> Values:
-    """Return the picture of a day by charger, and its hours as a table. Without any energy there is no picture."""
+    """Return the picture of a day by charger, and its hours as a table. Without any energy there is
+    no picture."""
     if not day.gaps and not any((*day.quarters, *day.before)):
         return {"picture": None}
     since, step = moment(day.since), day.step_seconds
@@ -44,13 +46,19 @@ def day_values(day: DayPower, zone: tzinfo) -> Values:
         zone=zone,
         step=step,
         layers=[
-            Layer(words=_sum(one), values=_kilowatts(one.quarters, step), colour=one.number) for one in day.chargers
+            Layer(words=_sum(one), values=_kilowatts(one.quarters, step), colour=one.number)
+            for one in day.chargers
         ],
         whole=_kilowatts(day.quarters, step),
         behind=_kilowatts(day.before, step),
         gaps=gaps,
     )
-    return {"picture": course, "hours": [*_hours(day, since, zone)], "chargers": day.chargers, "gaps": gaps}
+    return {
+        "picture": course,
+        "hours": [*_hours(day, since, zone)],
+        "chargers": day.chargers,
+        "gaps": gaps,
+    }
 
 
 def _sum(charger: ChargerPower) -> str:
@@ -73,8 +81,11 @@ def _gap(gap: PowerGap, since: datetime, zone: tzinfo) -> Band:
     return Band((begin - since).total_seconds(), (end - since).total_seconds(), words)
 
 
-def _hours(day: DayPower, since: datetime, zone: tzinfo) -> Iterator[tuple[str, int | None, int | None]]:
-    """Yield the beginning of each hour, and its Wh today and yesterday, None where these are unknown."""
+def _hours(
+    day: DayPower, since: datetime, zone: tzinfo
+) -> Iterator[tuple[str, int | None, int | None]]:
+    """Yield the beginning of each hour, and its Wh today and yesterday, None where these are
+    unknown."""
     an_hour = HOUR // day.step_seconds
     for place in range(max(len(day.quarters), len(day.before)) // an_hour):
         part = slice(place * an_hour, (place + 1) * an_hour)
@@ -91,17 +102,27 @@ def _known(energies: Sequence[int | None]) -> int | None:
 
 
 def phase_values(line: LoadDayLine, day: LoadDay, zone: tzinfo) -> Steps:
-    """Return the picture of a phase of a circuit on a day: the cars on the house, and the limit. Where a house that is
-    measured was not, the sum is unknown; where it never was, only the cars are shown."""
+    """Return the picture of a phase of a circuit on a day: the cars on the house, and the limit.
+    Where a house that is measured was not, the sum is unknown; where it never was, only the cars
+    are shown."""
     since, step, house = moment(day.since), day.step_seconds, line.house_a
-    layers, gaps, whole = [Layer(words=_("Cars"), values=line.cars_a, colour=CARS)], list[Band](), line.cars_a
+    layers, gaps, whole = (
+        [Layer(words=_("Cars"), values=line.cars_a, colour=CARS)],
+        list[Band](),
+        line.cars_a,
+    )
     if any(value is not None for value in house):
         layers.insert(0, Layer(words=_("House"), values=house, colour=HOUSE))
         both = [*zip(house, line.cars_a, strict=True)]
         whole = [None if other is None or cars is None else other + cars for other, cars in both]
-        unknown = [place for place, (other, cars) in enumerate(both) if other is None and cars is not None]
+        unknown = [
+            place for place, (other, cars) in enumerate(both) if other is None and cars is not None
+        ]
         gaps = [Band(place * step, (place + 1) * step, _("House: not known")) for place in unknown]
-    limit, circuit = max((one for one in line.limit_a if one is not None), default=0.0), said(line.circuit)
+    limit, circuit = (
+        max((one for one in line.limit_a if one is not None), default=0.0),
+        said(line.circuit),
+    )
     return Steps(
         words=_("Current at %(circuit)s, %(phase)s, in A", circuit=circuit, phase=line.phase),
         unit="A",
@@ -122,14 +143,19 @@ def phase_values(line: LoadDayLine, day: LoadDay, zone: tzinfo) -> Steps:
 
 
 def month_values(energy: Energy, history: History | None) -> Values:
-    """Return this month beside the last: its energy, and its cost by the history of both, if that may be seen."""
+    """Return this month beside the last: its energy, and its cost by the history of both, if that
+    may be seen."""
     if not energy.month_wh and not energy.last_month_wh:
         return {"energy": None}
-    present, last = _("This month: %(kwh)s kWh"), _("Last month: %(kwh)s kWh, %(so_far)s of it by now")
+    present, last = (
+        _("This month: %(kwh)s kWh"),
+        _("Last month: %(kwh)s kWh, %(so_far)s of it by now"),
+    )
     shown = [
         Compared(present % {"kwh": _short(energy.month_wh)}, energy.month_wh),
         Compared(
-            last % {"kwh": _short(energy.last_month_wh), "so_far": _short(energy.last_month_so_far_wh)},
+            last
+            % {"kwh": _short(energy.last_month_wh), "so_far": _short(energy.last_month_so_far_wh)},
             energy.last_month_wh,
             energy.last_month_so_far_wh,
             is_present=False,
@@ -149,7 +175,11 @@ def _costs(history: History | None) -> Values:
     currency, (before, present) = history.currency, history.series[0].figures
     names = (_("This month: %(cost)s"), _("Last month: %(cost)s"))
     shown = [
-        Compared(name % {"cost": _cost(one, currency)}, max(0, one.amount or 0), is_present=one is present)
+        Compared(
+            name % {"cost": _cost(one, currency)},
+            max(0, one.amount or 0),
+            is_present=one is present,
+        )
         for name, one in zip(names, (present, before), strict=True)
     ]
     return {"costs": shown, "without_price": history.without_price, "left": 0}
@@ -163,7 +193,9 @@ def _cost(figures: Figures, currency: str) -> str:
         return cost
     if unbilled == amount:
         return _("%(cost)s, not billed yet", cost=cost)
-    return _("%(cost)s, %(unbilled)s of it not billed yet", cost=cost, unbilled=money(unbilled, currency))
+    return _(
+        "%(cost)s, %(unbilled)s of it not billed yet", cost=cost, unbilled=money(unbilled, currency)
+    )
 
 
 # History
@@ -188,8 +220,13 @@ class Stack:
 
 
 def stacks(history: History, shown: str, name: str) -> list[Stack]:
-    """Return the pictures of a history: energy, costs, or both. `name` is that of the site or what stands for it."""
-    labels, currency, found = [label_of(one.name) for one in history.periods], history.currency, list[Stack]()
+    """Return the pictures of a history: energy, costs, or both. `name` is that of the site or what
+    stands for it."""
+    labels, currency, found = (
+        [label_of(one.name) for one in history.periods],
+        history.currency,
+        list[Stack](),
+    )
     if shown != COST:
         layers = [
             Layer(
@@ -201,8 +238,14 @@ def stacks(history: History, shown: str, name: str) -> list[Stack]:
         ]
         found.append(Stack(title=_("Energy"), layers=layers, labels=labels, unit="kWh"))
     if shown != ENERGY and currency is not None:
-        layers = [layer for one in history.series for layer in _cost_layers(one, history.of, name, currency)]
-        found.append(Stack(title=_("Costs of sessions"), layers=layers, labels=labels, unit=currency))
+        layers = [
+            layer
+            for one in history.series
+            for layer in _cost_layers(one, history.of, name, currency)
+        ]
+        found.append(
+            Stack(title=_("Costs of sessions"), layers=layers, labels=labels, unit=currency)
+        )
     return found
 
 
@@ -239,12 +282,15 @@ def label_of(name: str) -> str:
 
 
 def months_values(history: History) -> Values:
-    """Return a year of a household by month: energy and costs, and the same as a table, the newest first."""
+    """Return a year of a household by month: energy and costs, and the same as a table, the newest
+    first."""
     (series,) = history.series
     rows = zip(history.periods, series.figures, strict=True)
     return {
         "pictures": stacks(history, BOTH, _("This household")) if series.total.sessions else [],
-        "rows": [(label_of(period.name), figures) for period, figures in rows if figures.sessions][::-1],
+        "rows": [(label_of(period.name), figures) for period, figures in rows if figures.sessions][
+            ::-1
+        ],
         "currency": history.currency,
         "without_price": history.without_price,
         "left": history.left,
@@ -258,7 +304,8 @@ A_WEEK: Final = [datetime(2024, 1, day + 1) for day in range(DAYS)]  # noqa: DTZ
 
 
 def week_values(week: WeekHistory) -> Values:
-    """Return the hours of a week with the answer in words, and the same as a table: a row for each hour."""
+    """Return the hours of a week with the answer in words, and the same as a table: a row for each
+    hour."""
     hours = week.hours
     most = max(range(len(hours)), key=lambda place: hours[place])
     return {
@@ -280,16 +327,26 @@ def use_values(use: ChargerUse, history: History) -> Values:
     idle = max(0, use.plugged_seconds - charging - unknown - held)
     shown = [
         Compared(_("Energy flowed for %(time)s", time=length(charging)), charging),
-        Compared(_("A car waited for current for %(time)s", time=length(held)), held, is_present=False),
-        Compared(_("A car was there without charging for %(time)s", time=length(idle)), idle, is_present=False),
-        Compared(_("For %(time)s it is not known", time=length(unknown)), unknown, is_present=False),
+        Compared(
+            _("A car waited for current for %(time)s", time=length(held)), held, is_present=False
+        ),
+        Compared(
+            _("A car was there without charging for %(time)s", time=length(idle)),
+            idle,
+            is_present=False,
+        ),
+        Compared(
+            _("For %(time)s it is not known", time=length(unknown)), unknown, is_present=False
+        ),
     ]
     (series,) = history.series
     periods = zip(history.periods, series.figures, strict=True)
     return {
         "stacks": stacks(history, ENERGY, _("This charger")),
         "total": series.total,
-        "rows": [(label_of(period.name), figures) for period, figures in periods if figures.sessions],
+        "rows": [
+            (label_of(period.name), figures) for period, figures in periods if figures.sessions
+        ],
         "times": [one for one in shown if one.value],
         "habits": [*_habits(use.habits)],
     }
@@ -309,7 +366,10 @@ def _habits(habits: Habits | None) -> Iterator[str]:
     )
     yield _("The busiest day is %(day)s.", day=weekday(A_WEEK[habits.weekday - 1]))
     yield _(
-        "A session usually takes %(kwh)s kWh. The car stays %(plugged)s, and energy flows for %(charging)s of it.",
+        (
+            "A session usually takes %(kwh)s kWh. The car stays %(plugged)s, and energy flows for "
+            "%(charging)s of it."
+        ),
         kwh=kwh(habits.energy_wh),
         plugged=length(habits.plugged_seconds),
         charging=length(habits.charging_seconds),

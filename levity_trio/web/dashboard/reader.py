@@ -1,8 +1,9 @@
-"""Who reads a page: the browser's cookie, the log-in that it names, and the anti-CSRF value that belongs to it.
+"""Who reads a page: the browser's cookie, the log-in that it names, and the anti-CSRF value that
+belongs to it.
 
-Each browser has a random id in a cookie. Where it names a log-in, its reader has that user's role; otherwise it only
-ties a form to the browser that was shown it. The cookie is named after the port, because browsers send the cookies of
-one port of a host to all.
+Each browser has a random id in a cookie. Where it names a log-in, its reader has that user's role;
+otherwise it only ties a form to the browser that was shown it. The cookie is named after the port,
+because browsers send the cookies of one port of a host to all.
 """
 
 from __future__ import annotations
@@ -43,12 +44,15 @@ class Reader:
 
 
 def find_reader(api: Api, door: Door, scope: Scope, headers: Headers) -> Reader:
-    """Return who sends a request. The cookie of somebody who has no business at this door is none."""
+    """Return who sends a request. The cookie of somebody who has no business at this door is
+    none."""
     address = str((scope.get("client") or ["unknown"])[0])
     presented = _presented(headers, cookie_name(scope))
     login, caller = api.logins.find(presented), None
     if login is None and api.config.guests is not None:
-        presented = api.config.guests.drivers if door.is_for_drivers else api.config.guests.dashboard
+        presented = (
+            api.config.guests.drivers if door.is_for_drivers else api.config.guests.dashboard
+        )
         login = api.logins.find(presented)
     if login is not None and door.is_for_drivers and login.role != Role.DRIVER.word:
         login, presented = None, ""
@@ -68,7 +72,10 @@ def cookie_name(scope: Scope) -> str:
 def cookie_header(scope: Scope, cookie: str, *, path: str, is_secure: bool) -> str:
     """Return the header Set-Cookie that gives a browser its id."""
     secure = "; Secure" if is_secure else ""
-    return f"{cookie_name(scope)}={cookie}; Path={path or '/'}; Max-Age={KEPT_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+    return (
+        f"{cookie_name(scope)}={cookie}; Path={path or '/'}; Max-Age={KEPT_SECONDS}; HttpOnly; "
+        f"SameSite=Lax{secure}"
+    )
 
 
 def _presented(headers: Headers, name: str) -> str:

@@ -49,7 +49,11 @@ class Refused(Exception):
     @property
     def labelled(self) -> str:
         """What to do about it, with the field in words."""
-        return self.words if self.field in ("", WHOLE_BODY) else f"{label_of(self.field)}: {self.words}"
+        return (
+            self.words
+            if self.field in ("", WHOLE_BODY)
+            else f"{label_of(self.field)}: {self.words}"
+        )
 
     @property
     def sentence(self) -> str:

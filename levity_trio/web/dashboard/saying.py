@@ -1,4 +1,5 @@
-"""Words of programs as people read them: states, who did something, and why a session is whose it is."""
+"""Words of programs as people read them: states, who did something, and why a session is whose it
+is."""
 
 from __future__ import annotations
 
@@ -18,15 +19,63 @@ WORDS_OF_API: Final = (
     *(N_("billed"), N_("charged"), N_("to be billed"), N_("held back")),
     *(N_("free"), N_("nobody's"), N_("billed elsewhere"), N_("open")),
 )
-"""The roles, and the states of a session's bill: templates translate them, and catalogues find them here."""
+"""The roles, and the states of a session's bill: templates translate them, and catalogues find them
+here."""
 OF_API: Final = (
-    *(N_("adopted"), N_("refused"), N_("newcomer"), N_("gone"), N_("known"), N_("prepaid"), N_("postpaid")),
+    *(
+        N_("adopted"),
+        N_("refused"),
+        N_("newcomer"),
+        N_("gone"),
+        N_("known"),
+        N_("prepaid"),
+        N_("postpaid"),
+    ),
     *(N_("statement"), N_("payment"), N_("top-up"), N_("charge"), N_("refund"), N_("chargeback")),
-    *(N_("correction"), N_("letter"), N_("link"), N_("pin"), N_("gross"), N_("net"), N_("block"), N_("end")),
-    *(N_("charger"), N_("system"), N_("leapt"), N_("minimum"), N_("maximum"), N_("session"), N_("certain")),
-    *(N_("flat"), N_("season"), N_("blocking"), N_("conflict"), N_("all of them"), N_("counts anew")),
-    *(N_("not known"), N_("day night"), N_("base fee"), N_("blocking fee"), N_("session fee"), N_("Flat 3")),
-    *(N_("fell"), N_("overlap"), N_("certificate"), N_("replaced"), N_("cancelled"), N_("Invalid"), N_("ConcurrentTx")),
+    *(
+        N_("correction"),
+        N_("letter"),
+        N_("link"),
+        N_("pin"),
+        N_("gross"),
+        N_("net"),
+        N_("block"),
+        N_("end"),
+    ),
+    *(
+        N_("charger"),
+        N_("system"),
+        N_("leapt"),
+        N_("minimum"),
+        N_("maximum"),
+        N_("session"),
+        N_("certain"),
+    ),
+    *(
+        N_("flat"),
+        N_("season"),
+        N_("blocking"),
+        N_("conflict"),
+        N_("all of them"),
+        N_("counts anew"),
+    ),
+    *(
+        N_("not known"),
+        N_("day night"),
+        N_("base fee"),
+        N_("blocking fee"),
+        N_("session fee"),
+        N_("Flat 3"),
+    ),
+    *(
+        N_("fell"),
+        N_("overlap"),
+        N_("certificate"),
+        N_("replaced"),
+        N_("cancelled"),
+        N_("Invalid"),
+        N_("ConcurrentTx"),
+    ),
     *(N_("Anna's car"), N_("Garage"), N_("it has a transaction"), N_("A or W.")),
 )
 """Other words of the API, and its examples: templates translate them."""
@@ -48,7 +97,14 @@ PROGRAMS: Final = (
         N_("Access"),
         N_("Billing"),
     ),
-    *(N_("Files"), N_("Monitoring"), N_("Network"), N_("Start and stop"), N_("Storage"), N_("Transactions")),
+    *(
+        N_("Files"),
+        N_("Monitoring"),
+        N_("Network"),
+        N_("Start and stop"),
+        N_("Storage"),
+        N_("Transactions"),
+    ),
 )
 """Words of settings, of plug-ins, and of what a program did."""
 _DRIVER: Final = re.compile(r"driver [0-9]+")
@@ -67,7 +123,8 @@ _PROGRAMS: Final = frozenset(
 
 
 def person(name: str | None) -> str | None:
-    """Return who did something: the name of a user, or what it was instead of one. Facts name no driver."""
+    """Return who did something: the name of a user, or what it was instead of one. Facts name no
+    driver."""
     if name is not None and _DRIVER.fullmatch(name):
         return _("a driver")
     if isinstance(name, Told):
@@ -93,7 +150,8 @@ def sentence(words: str) -> str:
 
 
 def grounds(bill: Bill | None, id_tag: str | None) -> Sequence[str]:
-    """Return why a session is whose it is, with the name of its household, and its card as the charger sent it."""
+    """Return why a session is whose it is, with the name of its household, and its card as the
+    charger sent it."""
     if bill is None:
         return ()
     named: dict[str, Value] = {}
@@ -107,7 +165,8 @@ def grounds(bill: Bill | None, id_tag: str | None) -> Sequence[str]:
 def _with_names(text: Told, names: Mapping[str, Value]) -> Told:
     """Return a text with what people call the things in it; the API writes cards in lower case."""
     values = (
-        names.get(value, _with_names(value, names)) if isinstance(value, Told) else value for value in text.values
+        names.get(value, _with_names(value, names)) if isinstance(value, Told) else value
+        for value in text.values
     )
     return Told(text.template, *values, many=text.many)
 
@@ -121,7 +180,8 @@ def measured(value: float | None, unit: str) -> str:
 
 
 class State(NamedTuple):
-    """A state as a word, of a kind that has a mark and a colour: good, busy, look, broken, away or quiet."""
+    """A state as a word, of a kind that has a mark and a colour: good, busy, look, broken, away or
+    quiet."""
 
     kind: str
     word: str
@@ -157,8 +217,8 @@ METHODS: Final[Mapping[str, str]] = N_(
 
 
 def state_of(status: str | None, *, is_held: bool = False) -> State:
-    """Return the state that a status means. One that is none of OCPP's is shown as it was sent. While load management
-    holds a car back, neither the car nor its charger pauses by itself."""
+    """Return the state that a status means. One that is none of OCPP's is shown as it was sent.
+    While load management holds a car back, neither the car nor its charger pauses by itself."""
     if is_held and status in _PAUSED:
         return State("busy", _("Waits for current"))
     if status in (None, "", "Unknown"):

@@ -1,4 +1,5 @@
-"""How values are written for people: energy, power, times in the site's zone, ages. Unknown is "–", never 0."""
+"""How values are written for people: energy, power, times in the site's zone, ages. Unknown is "–",
+never 0."""
 
 from __future__ import annotations
 
@@ -38,12 +39,15 @@ def wh_of(text: str) -> int:
     """Return energy as it was typed, in kWh. Raises ValueError with what to type."""
     wh = whole(text, 3)
     if wh is None:
-        raise ValueError(_("give kWh such as 13 or %(kwh)s, with three decimals at most", kwh=typed_kwh(13_275)))
+        raise ValueError(
+            _("give kWh such as 13 or %(kwh)s, with three decimals at most", kwh=typed_kwh(13_275))
+        )
     return wh
 
 
 def whole(text: str, decimals: int) -> int | None:
-    """Return a number as it was typed, in units so many decimals smaller; None if that is not a whole number."""
+    """Return a number as it was typed, in units so many decimals smaller; None if that is not a
+    whole number."""
     typed = typed_number(text)
     exact = None if typed is None else typed.scaleb(decimals)
     return int(exact) if exact is not None and exact == exact.to_integral_value() else None
@@ -72,20 +76,24 @@ def when(at: datetime, now: datetime, zone: tzinfo) -> str:
 
 
 def dated(at: datetime, now: datetime, zone: tzinfo) -> str:
-    """Return a time as short as it can be understood, with its time of day: 18:04, Tue 18:04, 3 Nov 18:04."""
+    """Return a time as short as it can be understood, with its time of day: 18:04, Tue 18:04, 3 Nov
+    18:04."""
     short = when(at, now, zone)
     return short if ":" in short else f"{short} {in_zone(at, zone):%H:%M}"
 
 
 def period(since: datetime, until: datetime | None, now: datetime, zone: tzinfo) -> str:
-    """Return from when to when something was: 18:04 – 20:15, Tue 3 Nov 22:10 – Wed 01:30, 18:04 – now."""
+    """Return from when to when something was: 18:04 – 20:15, Tue 3 Nov 22:10 – Wed 01:30, 18:04 –
+    now."""
     begin, end = in_zone(since, zone), in_zone(until or now, zone)
     today = in_zone(now, zone)
     first = "" if begin.date() == today.date() else f"{day(begin, today)} "
     if until is None:
         return _("%(begin)s – now", begin=f"{first}{begin:%H:%M}")
     days = (end.date() - begin.date()).days
-    last = "" if days == 0 else f"{weekday(end)} " if 0 < days <= NEAR_DAYS else f"{day(end, today)} "
+    last = (
+        "" if days == 0 else f"{weekday(end)} " if 0 < days <= NEAR_DAYS else f"{day(end, today)} "
+    )
     return f"{first}{begin:%H:%M} – {last}{end:%H:%M}"
 
 
@@ -95,7 +103,8 @@ def day(local: datetime, today: datetime) -> str:
 
 
 def wrong_way_round(first: str | None, last: str | None) -> str:
-    """Return what is wrong with two days, such as 2026-11-01: that the first is after the last; else ""."""
+    """Return what is wrong with two days, such as 2026-11-01: that the first is after the last;
+    else ""."""
     try:
         begin, end = date.fromisoformat(first or ""), date.fromisoformat(last or "")
     except ValueError:  # one is missing, or refused by the API with words
@@ -103,7 +112,9 @@ def wrong_way_round(first: str | None, last: str | None) -> str:
     if begin <= end:
         return ""
     first, last = short_day(begin, has_year=True), short_day(end, has_year=True)
-    return _("The days are the wrong way round: %(first)s is after %(last)s.", first=first, last=last)
+    return _(
+        "The days are the wrong way round: %(first)s is after %(last)s.", first=first, last=last
+    )
 
 
 def minute(at: datetime, now: datetime, zone: tzinfo) -> str:
@@ -134,14 +145,17 @@ def json_text(value: Any) -> str:
 
 
 def words(name: str) -> str:
-    """Return a name of a program in words: `stop_time` and `GroundFailure` are stop time and ground failure."""
+    """Return a name of a program in words: `stop_time` and `GroundFailure` are stop time and ground
+    failure."""
     return _INNER.sub(" ", name.replace("_", " ").replace("-", " ")).lower()
 
 
 def whole_time(at: datetime, zone: tzinfo) -> str:
     """Return a time in full: Tue 3 Nov 2026, 18:04:05 CET."""
     local = in_zone(at, zone)
-    return f"{short_day(local, has_weekday=True, has_year=True)}, {local:%H:%M:%S} {zone_name(local)}"
+    return (
+        f"{short_day(local, has_weekday=True, has_year=True)}, {local:%H:%M:%S} {zone_name(local)}"
+    )
 
 
 def span(seconds: float) -> str:

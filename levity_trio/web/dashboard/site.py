@@ -1,6 +1,8 @@
-"""The dashboard as an ASGI application: its routes, and what every request and response passes on its way.
+"""The dashboard as an ASGI application: its routes, and what every request and response passes on
+its way.
 
-Host → cookie → reader → route → page; responses get the headers that keep other sites and foreign scripts out.
+Host → cookie → reader → route → page; responses get the headers that keep other sites and foreign
+scripts out.
 """
 
 from __future__ import annotations
@@ -57,7 +59,10 @@ NOT_SENT: Final = N_("You are logged out, so nothing was done. Log in, then send
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
-        *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "connect", "font", "manifest")),
+        *(
+            f"{kind}-src 'self'"
+            for kind in ("script", "style", "img", "connect", "font", "manifest")
+        ),
         "form-action 'self'",
         "frame-ancestors 'none'",
         "base-uri 'none'",
@@ -75,16 +80,23 @@ STREAM: Final = "text/event-stream"
 
 @asynccontextmanager
 async def open_dashboard(
-    api: Api, app: ASGIApp, endpoints: Iterable[Endpoint], front: Front, streams: trio.CapacityLimiter
+    api: Api,
+    app: ASGIApp,
+    endpoints: Iterable[Endpoint],
+    front: Front,
+    streams: trio.CapacityLimiter,
 ) -> AsyncIterator[ASGIApp]:
-    """Yield the application of the pages, which ask that of the API. `streams` are the places of event streams."""
+    """Yield the application of the pages, which ask that of the API. `streams` are the places of
+    event streams."""
     desk = Desk(api, front)
     by_path = {(one.method, one.path): one for one in endpoints}
     inner = InnerApi(app, by_path, api, Snapshots(api.reader), desk.zone)
     async with open_channels(api, desk.templates, streams) as channels:
         routes = [*_routes(desk, inner, channels), *entering.routes(desk, inner)]
         pages = application(routes, _failures(desk, inner))
-        pages.router.redirect_slashes = False  # it knows nothing of the path and the scheme of a proxy
+        pages.router.redirect_slashes = (
+            False  # it knows nothing of the path and the scheme of a proxy
+        )
         yield _Entrance(pages, desk, routes, trio.CapacityLimiter(front.at_work))
 
 
@@ -102,7 +114,9 @@ def _routes(desk: Desk, inner: InnerApi, channels: Channels) -> Iterator[BaseRou
             yield LateRoute(page.path, partial(_page, desk, inner, page))
             if page.live is not None:
                 counted = replace(page, live=partial(_live_with_count, page.live))
-                yield LateRoute(f"/live{page.path}", partial(_stream, desk, inner, channels, counted))
+                yield LateRoute(
+                    f"/live{page.path}", partial(_stream, desk, inner, channels, counted)
+                )
     for endpoint in inner.endpoints.values():
         if shows(endpoint.path):
             yield from _of_endpoint(desk, inner, endpoint)
@@ -112,7 +126,9 @@ def _of_endpoint(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Iterator[Ba
     below = endpoint.path.removeprefix(API).replace("/{tag}", "/{tag:path}")
     if endpoint.changes:
         yield LateRoute(
-            f"{DO}{endpoint.method.lower()}{below}", partial(_form, desk, inner, endpoint), methods=["GET", "POST"]
+            f"{DO}{endpoint.method.lower()}{below}",
+            partial(_form, desk, inner, endpoint),
+            methods=["GET", "POST"],
         )
     elif (
         endpoint.media_type not in (JSON, STREAM) or endpoint.other_media_types
@@ -143,18 +159,23 @@ async def _page(desk: Desk, inner: InnerApi, page: Page, request: Request) -> Re
 
 
 async def _live_with_count(live: Live, view: View, changed: Changed) -> Sequence[Part]:
-    """Return the parts of a page that may have changed, and the count beside Review in the navigation."""
+    """Return the parts of a page that may have changed, and the count beside Review in the
+    navigation."""
     count = await count_part(view)
     return [*await live(view, changed), *([] if count is None else [count])]
 
 
-async def _stream(desk: Desk, inner: InnerApi, channels: Channels, page: Page, request: Request) -> Response:
+async def _stream(
+    desk: Desk, inner: InnerApi, channels: Channels, page: Page, request: Request
+) -> Response:
     view = _view(inner, request)
     reader: Reader = request.scope[READER]
     if view.caller.role < page.role or not desk.front.is_own_origin(request):  # its places are few
         return Response(status_code=HTTPStatus.FORBIDDEN)
     full = Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "10"})
-    return EventStream(partial(channels.stream, page, view, reader.form_value), channels.places, view.caller, full)
+    return EventStream(
+        partial(channels.stream, page, view, reader.form_value), channels.places, view.caller, full
+    )
 
 
 async def _form(desk: Desk, inner: InnerApi, endpoint: Endpoint, request: Request) -> Response:
@@ -163,7 +184,9 @@ async def _form(desk: Desk, inner: InnerApi, endpoint: Endpoint, request: Reques
 
 
 async def _file(desk: Desk, inner: InnerApi, request: Request) -> Response:
-    return await download(desk, _view(inner, request), API + request.scope["path"].removeprefix("/get"), request)
+    return await download(
+        desk, _view(inner, request), API + request.scope["path"].removeprefix("/get"), request
+    )
 
 
 def _view(inner: InnerApi, request: Request) -> View:
@@ -174,7 +197,11 @@ def _view(inner: InnerApi, request: Request) -> View:
 def _view_of_anybody(inner: InnerApi, request: Request) -> View:
     """Return the look of a reader, who may not have logged in yet."""
     reader: Reader = request.scope[READER]
-    return View(api=inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address), name=reader.name)
+    return View(
+        api=inner,
+        caller=reader.caller or Caller("", Role.OUTSIDE, reader.address),
+        name=reader.name,
+    )
 
 
 # Failures
@@ -193,9 +220,13 @@ def _failures(desk: Desk, inner: InnerApi) -> dict[type[Exception], HTTPExceptio
     }
 
 
-async def _nothing_here(desk: Desk, inner: InnerApi, request: Request, error: Exception) -> Response:
+async def _nothing_here(
+    desk: Desk, inner: InnerApi, request: Request, error: Exception
+) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for HTTPException
-    words = _("there is nothing at %(path)s. The menu leads to all pages", path=request.scope["path"])
+    words = _(
+        "there is nothing at %(path)s. The menu leads to all pages", path=request.scope["path"]
+    )
     if error.status_code != HTTPStatus.NOT_FOUND:
         words = _("%(method)s is not possible here", method=request.method)
     return await desk.problem(_view_of_anybody(inner, request), error.status_code, words)
@@ -212,7 +243,8 @@ async def _failure(
 
 @record(kw_only=False)
 class _Entrance:
-    """ASGI middleware: it checks the Host, finds the reader, and leads those without a log-in to the form for it."""
+    """ASGI middleware: it checks the Host, finds the reader, and leads those without a log-in to
+    the form for it."""
 
     pages: ASGIApp
     desk: Desk
@@ -227,7 +259,10 @@ class _Entrance:
         except Problem as problem:
             await problem.response()(scope, receive, partial(_send, send, ""))
             return
-        catalogues, reader = self.desk.front.catalogues, find_reader(self.desk.api, door, scope, headers)
+        catalogues, reader = (
+            self.desk.front.catalogues,
+            find_reader(self.desk.api, door, scope, headers),
+        )
         known = languages(catalogues)
         spoken = reader.language if reader.language in known else None
         spoken = spoken or preferred_language(headers.get("accept-language", ""), known)
@@ -244,7 +279,8 @@ class _Entrance:
             await inner(scope, receive, partial(_send, send, cookie))
 
     def _is_work(self, scope: Scope, reader: Reader) -> bool:
-        """Whether a request may ask the API, which all share. Strangers and event streams are limited already."""
+        """Whether a request may ask the API, which all share. Strangers and event streams are
+        limited already."""
         path = scope["path"]
         return (
             reader.caller is not None
@@ -257,7 +293,9 @@ class _Entrance:
         path = scope["path"]
         if reader.caller is not None or path in entering.OPEN_PATHS or _is_asset(path):
             return self.pages
-        if self.desk.front.door.is_for_drivers and all(one.matches(scope)[0] is Match.NONE for one in self.routes):
+        if self.desk.front.door.is_for_drivers and all(
+            one.matches(scope)[0] is Match.NONE for one in self.routes
+        ):
             return PlainTextResponse(_("There is nothing here.") + "\n", HTTPStatus.NOT_FOUND)
         if path.startswith(LIVE):
             return Response(status_code=HTTPStatus.UNAUTHORIZED)
@@ -265,11 +303,14 @@ class _Entrance:
             self.desk.leave_notes(Request(scope), [Note("problem", _(NOT_SENT))])
         is_page = scope["method"] == "GET" or path.startswith(DO)
         wanted = quote(path) if is_page else "/"  # as in a URL, and then as a value in one
-        return RedirectResponse(f"{self.desk.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(
+            f"{self.desk.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER
+        )
 
 
 def _is_asset(path: str) -> bool:
-    """Whether it is what browsers get without a log-in; they ask for the manifest without a cookie."""
+    """Whether it is what browsers get without a log-in; they ask for the manifest without a
+    cookie."""
     return path.startswith(ASSETS) or path == MANIFEST
 
 

@@ -1,4 +1,5 @@
-"""Tasks of the owner: forms with a page of their own, and what these pages know beside their fields."""
+"""Tasks of the owner: forms with a page of their own, and what these pages know beside their
+fields."""
 
 from __future__ import annotations
 
@@ -45,8 +46,8 @@ Values = Mapping[str, Any]
 class Task:
     """The page of a form: its template, what it reads beside, and how many rows it shows at least.
 
-    `present` returns what its fields have at first; those that are left so are not sent. `preview` ends the path of the
-    request that says what sending it would change.
+    `present` returns what its fields have at first; those that are left so are not sent. `preview`
+    ends the path of the request that says what sending it would change.
     """
 
     template: str
@@ -57,8 +58,11 @@ class Task:
 
 
 async def unknown_cards(view: View, _changed: Changed = None) -> Sequence[Part]:
-    """Return the part of a page that shows cards which were held to a charger and that nobody knows."""
-    return [Part("unknown-cards", "tasks/cards.html", {"cards": await view.look(_unknown_cards, view)})]
+    """Return the part of a page that shows cards which were held to a charger and that nobody
+    knows."""
+    return [
+        Part("unknown-cards", "tasks/cards.html", {"cards": await view.look(_unknown_cards, view)})
+    ]
 
 
 def _unknown_cards(look: Look, view: View) -> Sequence[UnknownCard]:
@@ -86,7 +90,9 @@ async def _leaving(view: View, entered: Values) -> Values:
 
 def _departure(look: Look, view: View, until: str | None) -> Departure:
     server = view.api.server
-    return look(read_departure, server, view.number, local_moment(until, "until", server.config.time_zone))
+    return look(
+        read_departure, server, view.number, local_moment(until, "until", server.config.time_zone)
+    )
 
 
 # Correct a session
@@ -111,7 +117,8 @@ def _session(look: Look, view: View) -> BilledTransaction:
 
 
 def _times(session: BilledTransaction, zone: tzinfo) -> Mapping[str, str]:
-    """Return its times as fields show them, and which of both each is if a change of the clock repeats it."""
+    """Return its times as fields show them, and which of both each is if a change of the clock
+    repeats it."""
     shown = dict[str, str]()
     for name, stamp in (("start_time", session.start_time), ("stop_time", session.stop_time)):
         if stamp is None:
@@ -125,7 +132,11 @@ def _times(session: BilledTransaction, zone: tzinfo) -> Mapping[str, str]:
 
 async def _correction(view: View, _entered: Values) -> Values:
     session = await view.look(_session, view)
-    return {"session": session, "bill": await view.look(_bill, view), "kept": _times(session, view.api.zone)}
+    return {
+        "session": session,
+        "bill": await view.look(_bill, view),
+        "kept": _times(session, view.api.zone),
+    }
 
 
 def _bill(look: Look, view: View) -> Bill | None:
@@ -142,7 +153,8 @@ async def _nothing(_view: View, _entered: Values) -> Values:
 
 
 async def _telling(view: View, entered: Values) -> Values:
-    """Return what a recipient can choose: a driver of a household, or somebody who runs the site."""
+    """Return what a recipient can choose: a driver of a household, or somebody who runs the
+    site."""
     if view.caller.role is Role.DRIVER:
         own = await view.get("/api/me/recipient")
         ways = {"mail": own["can_mail"], "push": own["can_push"]}
@@ -165,13 +177,16 @@ TASKS: Final[Mapping[tuple[str, str], Task]] = {
         (("POST", RECIPIENTS), ("PUT", f"{RECIPIENTS}/{{id}}"), ("PUT", "/api/me/recipient")),
         Task("tasks/recipient.html", _telling),
     ),
-    ("POST", f"{SESSION}/correct"): Task("tasks/correct.html", _correction, present=_as_it_is, preview="/preview"),
+    ("POST", f"{SESSION}/correct"): Task(
+        "tasks/correct.html", _correction, present=_as_it_is, preview="/preview"
+    ),
     ("POST", TARIFFS): Task("tasks/version.html", _nothing, preview="/preview"),
 }
 
 
 def problems_of_rows(document: Mapping[str, Any], entered: Mapping[str, str]) -> dict[str, str]:
-    """Return what is wrong with the cells of a list, by the names of their fields: empty rows were not sent."""
+    """Return what is wrong with the cells of a list, by the names of their fields: empty rows were
+    not sent."""
     filled = [name for name, text in entered.items() if name.startswith("rows[") and text.strip()]
     numbers = sorted({int(name[5:].partition("]")[0]) for name in filled})
     return {
@@ -182,6 +197,7 @@ def problems_of_rows(document: Mapping[str, Any], entered: Mapping[str, str]) ->
 
 
 def onward(path: str, answer: Any) -> str:
-    """Return where to go after a task: to the household that it is about, or what it made, if the form says so."""
+    """Return where to go after a task: to the household that it is about, or what it made, if the
+    form says so."""
     told = answer if isinstance(answer, dict) else {}
     return path.replace(ONWARD, str(told.get("account", ""))).replace(MADE, str(told.get("id", "")))

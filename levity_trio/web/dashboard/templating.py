@@ -1,8 +1,8 @@
 """Templates to HTML: the environment, its filters, and what every page knows.
 
-The anti-CSRF value of a form differs by reader, and a page's parts are rendered once for all readers with the same
-rights. So forms are rendered with a placeholder, and `personal` puts the reader's own value in its place when the page
-or the part is sent.
+The anti-CSRF value of a form differs by reader, and a page's parts are rendered once for all
+readers with the same rights. So forms are rendered with a placeholder, and `personal` puts the
+reader's own value in its place when the page or the part is sent.
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ from levity_trio.wire.times import in_zone
 from levity_trio.wire.times import stamp as stamp_of
 
 GIVE_WAY_SECONDS: Final = 0.001
-"""Between two parts that are rendered, and two readers that are sent them: chargers are answered meanwhile."""
+"""Between two parts that are rendered, and two readers that are sent them: chargers are answered
+meanwhile."""
 PLACEHOLDER: Final = token_hex(16)
 """Stands for the anti-CSRF value. It is random, so that no charger can send it."""
 
 
 SHARED: Final = ("now", "zone", "base", "form_value", "view")
-"""What every template knows: the time, the site's zone, the path of a proxy, the placeholder, and who looks."""
+"""What every template knows: the time, the site's zone, the path of a proxy, the placeholder, and
+who looks."""
 
 
 def personal(html: bytes, form_value: str) -> bytes:
@@ -48,7 +50,8 @@ def personal(html: bytes, form_value: str) -> bytes:
 
 
 def _quoted(value: object) -> str:
-    """Return a text as one segment of a path or one value of a query, or a query. Jinja's own filter keeps slashes."""
+    """Return a text as one segment of a path or one value of a query, or a query. Jinja's own
+    filter keeps slashes."""
     return urlencode(value) if isinstance(value, Mapping) else quote(str(value), safe="")
 
 
@@ -56,7 +59,9 @@ def _dash(value: object) -> object:
     return shapes.UNKNOWN if value is None or value == "" else value
 
 
-def _element(words: Callable[[datetime, datetime, tzinfo], str], mark: str = "") -> Callable[..., str | Markup]:
+def _element(
+    words: Callable[[datetime, datetime, tzinfo], str], mark: str = ""
+) -> Callable[..., str | Markup]:
     """Return a filter that shows a time in these words, as an element with the full one beneath."""
     made = Markup('<time datetime="{}" title="{}"%s>{}</time>' % mark)  # noqa: S704, UP031 - a mark of ours
 
@@ -65,7 +70,9 @@ def _element(words: Callable[[datetime, datetime, tzinfo], str], mark: str = "")
         if stamp is None:
             return shapes.UNKNOWN
         at, zone = shapes.moment(stamp), context["zone"]
-        return made.format(f"{at:%Y-%m-%dT%H:%M:%SZ}", shapes.whole_time(at, zone), words(at, context["now"], zone))
+        return made.format(
+            f"{at:%Y-%m-%dT%H:%M:%SZ}", shapes.whole_time(at, zone), words(at, context["now"], zone)
+        )
 
     return shown
 
@@ -93,7 +100,9 @@ def _period(context: Context, since: str, until: str | None = None) -> str:
 
 @pass_context
 def _on_day(context: Context, stamp: str) -> str:
-    return shapes.day(in_zone(shapes.moment(stamp), context["zone"]), in_zone(context["now"], context["zone"]))
+    return shapes.day(
+        in_zone(shapes.moment(stamp), context["zone"]), in_zone(context["now"], context["zone"])
+    )
 
 
 @pass_context
@@ -255,7 +264,8 @@ def _environment() -> Environment:
 
 @record
 class Templates:
-    """Renders templates of one site. `base` is the path below which a proxy serves the dashboard, mostly ""."""
+    """Renders templates of one site. `base` is the path below which a proxy serves the dashboard,
+    mostly ""."""
 
     base: str
     zone: tzinfo
@@ -266,7 +276,13 @@ class Templates:
         return self.environment.get_template(template).render({**self._shared(view, now), **values})
 
     def _shared(self, view: View, now: datetime) -> Values:
-        return {"now": now, "zone": self.zone, "base": self.base, "form_value": PLACEHOLDER, "view": view}
+        return {
+            "now": now,
+            "zone": self.zone,
+            "base": self.base,
+            "form_value": PLACEHOLDER,
+            "view": view,
+        }
 
     def render_parts(self, parts: Sequence[Part], view: View, now: datetime) -> Mapping[str, str]:
         """Return the content of each part by its id. This pauses, so it belongs into a thread."""

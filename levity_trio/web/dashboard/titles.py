@@ -1,6 +1,8 @@
-"""What each form of the dashboard does: one short title in words of people, for heading, button and note.
+"""What each form of the dashboard does: one short title in words of people, for heading, button and
+note.
 
-The summaries of endpoints are written for programmers. A test holds that every form has a title, and none is left over.
+The summaries of endpoints are written for programmers. A test holds that every form has a title,
+and none is left over.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from levity_trio.locale import N_, _
 from levity_trio.web.dashboard.operations import ASKED, CHARGER
 
 ADMIN: Final = "/api/admin"
-LINES: Final = N_("Either all lines of the file are taken, or none; then you see what is wrong with each line.")
+LINES: Final = N_(
+    "Either all lines of the file are taken, or none; then you see what is wrong with each line."
+)
 TOPICS: Final[Mapping[str, str]] = {
     "accounts": "tasks/household",
     "billing": "tasks/close-a-month",
@@ -98,7 +102,10 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", f"{ADMIN}/configuration-templates/{{name}}/apply"): "Apply a template to chargers",
         ("POST", f"{ADMIN}/certificates"): "Adopt a charger's certificate",
         ("POST", f"{ADMIN}/certificates/{{id}}/revoke"): "Revoke a charger's certificate",
-        ("POST", f"{ADMIN}/certificate-requests/{{id}}/allow"): "Allow the name in a certificate request",
+        (
+            "POST",
+            f"{ADMIN}/certificate-requests/{{id}}/allow",
+        ): "Allow the name in a certificate request",
         ("POST", f"{ADMIN}/files"): "Add firmware",
         ("DELETE", f"{ADMIN}/files/{{id}}"): "Delete a file",
         ("POST", f"{ADMIN}/transactions/{{id}}/confirm"): "Confirm a session",
@@ -109,7 +116,10 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("POST", f"{ADMIN}/transactions/{{id}}/take-back"): "Take a session back from a household",
         ("POST", f"{ADMIN}/reviews/{{id}}/dismiss"): "Dismiss a doubt",
         ("POST", f"{ADMIN}/review/groups/{{charger}}/{{cause}}/decide"): "Settle several sessions",
-        ("POST", f"{ADMIN}/review/groups/{{charger}}/{{cause}}/decide-all"): "Settle all sessions of a group",
+        (
+            "POST",
+            f"{ADMIN}/review/groups/{{charger}}/{{cause}}/decide-all",
+        ): "Settle all sessions of a group",
         ("POST", f"{ADMIN}/habits/{{id}}/ask"): "Ask about a habit each time",
         ("DELETE", f"{ADMIN}/habits/{{id}}/ask"): "Stop asking about a habit",
         ("POST", f"{ADMIN}/set-aside/{{id}}/attach"): "Add a message to a session",
@@ -181,7 +191,10 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
 """Of what is not about one charger: that has its words in `operations`."""
 HELPS: Final[Mapping[tuple[str, str], str]] = N_(
     {
-        ("POST", f"{ADMIN}/household-tasks/{{id}}/undo"): "Everything that was entered together with it is undone.",
+        (
+            "POST",
+            f"{ADMIN}/household-tasks/{{id}}/undo",
+        ): "Everything that was entered together with it is undone.",
         ("POST", f"{ADMIN}/household-import"): LINES,
         (
             "POST",
@@ -189,27 +202,61 @@ HELPS: Final[Mapping[tuple[str, str], str]] = N_(
         ): "The household keeps its cards, spaces and cars until you give them to another one.",
         ("POST", f"{ADMIN}/accounts/{{id}}/give"): "The household that had it before loses it.",
         ("POST", f"{ADMIN}/accounts/{{id}}/take"): "After that, it belongs to no household.",
-        ("DELETE", f"{ADMIN}/accounts/{{id}}/personal"): "Closed statements keep the names as long as the law asks.",
+        (
+            "DELETE",
+            f"{ADMIN}/accounts/{{id}}/personal",
+        ): "Closed statements keep the names as long as the law asks.",
         (
             "POST",
             f"{ADMIN}/drain",
-        ): "Do this before you stop the server: its chargers move to other servers, and it accepts no new ones.",
+        ): (
+            "Do this before you stop the server: its chargers move to other servers, and it "
+            "accepts no new ones."
+        ),
         **{
             ("POST", f"{ADMIN}/{one}-import"): LINES
-            for one in ("account", "account-tag", "account-space", "vehicle", "id-tag", "meter-reading")
+            for one in (
+                "account",
+                "account-tag",
+                "account-space",
+                "vehicle",
+                "id-tag",
+                "meter-reading",
+            )
         },
-        ("DELETE", f"{ADMIN}/vehicles/{{id}}"): "After that, it belongs to no household. Its past stays on record.",
-        ("PATCH", f"{ADMIN}/id-tags/{{tag}}"): "If you block a card, the chargers are told to forget it.",
-        ("DELETE", f"{ADMIN}/id-tags/{{tag}}"): "The card is then unknown. Its past stays on record.",
-        ("DELETE", f"{ADMIN}/asked-id-tags/{{tag}}"): "It appears again when somebody holds it to a charger.",
+        (
+            "DELETE",
+            f"{ADMIN}/vehicles/{{id}}",
+        ): "After that, it belongs to no household. Its past stays on record.",
+        (
+            "PATCH",
+            f"{ADMIN}/id-tags/{{tag}}",
+        ): "If you block a card, the chargers are told to forget it.",
+        (
+            "DELETE",
+            f"{ADMIN}/id-tags/{{tag}}",
+        ): "The card is then unknown. Its past stays on record.",
+        (
+            "DELETE",
+            f"{ADMIN}/asked-id-tags/{{tag}}",
+        ): "It appears again when somebody holds it to a charger.",
         ("DELETE", f"{ADMIN}/stations/{{id}}"): "Its chargers then have no station.",
         (
             "POST",
             f"{ADMIN}/chargers",
-        ): "You can add a charger before it connects, or show one again that was retired or forgotten.",
-        ("POST", f"{ADMIN}/configuration-templates/{{name}}/apply"): "Only the settings that differ are changed.",
+        ): (
+            "You can add a charger before it connects, or show one again that was retired or "
+            "forgotten."
+        ),
+        (
+            "POST",
+            f"{ADMIN}/configuration-templates/{{name}}/apply",
+        ): "Only the settings that differ are changed.",
         ("POST", f"{ADMIN}/certificates"): "The certificate is valid for this charger only.",
-        ("POST", f"{ADMIN}/certificates/{{id}}/revoke"): "The connection that was opened with it ends.",
+        (
+            "POST",
+            f"{ADMIN}/certificates/{{id}}/revoke",
+        ): "The connection that was opened with it ends.",
         (
             "POST",
             f"{ADMIN}/tariffs",
@@ -218,48 +265,87 @@ HELPS: Final[Mapping[tuple[str, str], str]] = N_(
             "POST",
             f"{ADMIN}/tariffs/{{id}}/withdraw",
         ): "A version can be withdrawn until a closed month has used it. Then it never applied.",
-        ("POST", f"{ADMIN}/closings/{{month}}"): "The statements get their numbers and never change again.",
-        ("PUT", f"{ADMIN}/biller"): "These details stand on the statements. Logo and wording have forms of their own.",
+        (
+            "POST",
+            f"{ADMIN}/closings/{{month}}",
+        ): "The statements get their numbers and never change again.",
+        (
+            "PUT",
+            f"{ADMIN}/biller",
+        ): "These details stand on the statements. Logo and wording have forms of their own.",
         ("PUT", f"{ADMIN}/biller/logo"): "A PNG or JPEG, at most 1,000,000 bytes.",
         ("PUT", f"{ADMIN}/biller/template"): "If the file has a mistake, nothing is changed.",
-        ("PATCH", f"{ADMIN}/meters/{{id}}"): "If a meter is replaced, give the old one an end and add the new one.",
+        (
+            "PATCH",
+            f"{ADMIN}/meters/{{id}}",
+        ): "If a meter is replaced, give the old one an end and add the new one.",
         (
             "POST",
             f"{ADMIN}/meters/{{id}}/readings/{{reading}}/void",
         ): "The reading stays on record, but no longer counts.",
         ("POST", f"{ADMIN}/users"): "With a password, or with an invitation to choose one.",
         ("DELETE", f"{ADMIN}/users/{{id}}"): "The user is logged out everywhere.",
-        ("POST", f"{ADMIN}/users/{{id}}/invitations"): "A link or a PIN for one log-in. It is shown only once.",
-        ("POST", f"{ADMIN}/users/{{id}}/letter"): "Give a code of a link or a letter that was made before.",
+        (
+            "POST",
+            f"{ADMIN}/users/{{id}}/invitations",
+        ): "A link or a PIN for one log-in. It is shown only once.",
+        (
+            "POST",
+            f"{ADMIN}/users/{{id}}/letter",
+        ): "Give a code of a link or a letter that was made before.",
         ("POST", f"{ADMIN}/tokens"): "It is shown only once.",
         ("POST", "/api/me/password"): "You are logged out on your other devices.",
         **dict.fromkeys(
             (("POST", f"{ADMIN}/recipients/{{id}}/topic"), ("POST", "/api/me/recipient/topic")),
             "It is shown only once. The code before it ends.",
         ),
-        ("POST", f"{ADMIN}/messages/test"): "Without an address, a mail goes to the sender's own mailbox.",
+        (
+            "POST",
+            f"{ADMIN}/messages/test",
+        ): "Without an address, a mail goes to the sender's own mailbox.",
         ("PUT", f"{CHARGER}/security"): "The profile rises by itself. It is lowered only here.",
         ("POST", f"{CHARGER}/password"): "Enter it at the charger. It is shown only once.",
-        ("POST", f"{CHARGER}/readmit"): "Within the next 10 minutes, for example after a factory reset.",
+        (
+            "POST",
+            f"{CHARGER}/readmit",
+        ): "Within the next 10 minutes, for example after a factory reset.",
         (
             "POST",
             f"{CHARGER}/security-profile",
-        ): "This happens step by step. Choosing the same profile again renews its password or its keys.",
-        ("DELETE", f"{CHARGER}/security-profile"): "What was already sent to the charger stays there.",
+        ): (
+            "This happens step by step. Choosing the same profile again renews its password or "
+            "its keys."
+        ),
+        (
+            "DELETE",
+            f"{CHARGER}/security-profile",
+        ): "What was already sent to the charger stays there.",
         ("DELETE", CHARGER): "The charger is hidden until it charges again. Its data stays.",
         (
             "POST",
             f"{CHARGER}/forget",
-        ): "For a wrong name or a trial: the charger is hidden until it charges again. Its data stays.",
-        ("POST", f"{ADMIN}/chargers/forget"): "A pattern fits only chargers that never charged and were not adopted.",
+        ): (
+            "For a wrong name or a trial: the charger is hidden until it charges again. Its data "
+            "stays."
+        ),
+        (
+            "POST",
+            f"{ADMIN}/chargers/forget",
+        ): "A pattern fits only chargers that never charged and were not adopted.",
         ("POST", f"{CHARGER}/adopt"): "Then people can charge there.",
         ("POST", f"{CHARGER}/refuse"): "Nobody can charge there. What the charger reports is kept.",
         (
             "POST",
             f"{CHARGER}/configuration/read",
         ): "Reads all settings, in parts if the charger does not send them all at once.",
-        ("POST", f"{CHARGER}/offline-policy"): "These settings are sent to the charger and read back.",
-        ("POST", f"{CHARGER}/local-lists/resume"): "Use this after a list was sent by hand, or to try again at once.",
+        (
+            "POST",
+            f"{CHARGER}/offline-policy",
+        ): "These settings are sent to the charger and read back.",
+        (
+            "POST",
+            f"{CHARGER}/local-lists/resume",
+        ): "Use this after a list was sent by hand, or to try again at once.",
         ("POST", f"{CHARGER}/remote-start"): "As if somebody held the card to the charger.",
         ("POST", f"{CHARGER}/reset"): "A running session ends.",
         ("POST", f"{CHARGER}/unlock-connector"): "A running session at the connector ends.",
@@ -267,13 +353,22 @@ HELPS: Final[Mapping[tuple[str, str], str]] = N_(
         (
             "POST",
             f"{CHARGER}/clear-cache",
-        ): "The charger forgets the cards of earlier sessions and asks the server about them again.",
-        ("POST", f"{CHARGER}/send-local-list"): "The charger uses the list while it has no connection.",
+        ): (
+            "The charger forgets the cards of earlier sessions and asks the server about them "
+            "again."
+        ),
+        (
+            "POST",
+            f"{CHARGER}/send-local-list",
+        ): "The charger uses the list while it has no connection.",
         (
             "POST",
             f"{CHARGER}/get-local-list-version",
         ): "0 means that there is no list, -1 that the charger cannot keep one.",
-        ("POST", f"{CHARGER}/set-charging-profile"): "A limit for the charger, a connector or a session.",
+        (
+            "POST",
+            f"{CHARGER}/set-charging-profile",
+        ): "A limit for the charger, a connector or a session.",
         (
             "POST",
             f"{CHARGER}/clear-charging-profile",
@@ -285,12 +380,21 @@ HELPS: Final[Mapping[tuple[str, str], str]] = N_(
         (
             "POST",
             f"{ADMIN}/load/chargers",
-        ): "Without a charger and a circuit, all. Default profiles are set, and profiles from elsewhere are removed.",
+        ): (
+            "Without a charger and a circuit, all. Default profiles are set, and profiles from "
+            "elsewhere are removed."
+        ),
         (
             "POST",
             f"{ADMIN}/load/chargers/release",
-        ): "Without a charger and a circuit, all. Their settings are put back, and each car draws what it wants.",
-        ("POST", f"{ADMIN}/load/trials"): "A car must charge there. It takes about fifteen minutes.",
+        ): (
+            "Without a charger and a circuit, all. Their settings are put back, and each car "
+            "draws what it wants."
+        ),
+        (
+            "POST",
+            f"{ADMIN}/load/trials",
+        ): "A car must charge there. It takes about fifteen minutes.",
     }
 )
 """What helps to decide, beneath the title."""
@@ -299,18 +403,33 @@ HELPS: Final[Mapping[tuple[str, str], str]] = N_(
 DONE: Final[Mapping[tuple[str, str], str]] = N_(
     {
         ("POST", "/api/admin/transactions/{id}/confirm"): "Confirmed: {energy_kwh} kWh",
-        ("POST", "/api/admin/transactions/{id}/correct"): "Corrected: the session has {energy_kwh} kWh",
+        (
+            "POST",
+            "/api/admin/transactions/{id}/correct",
+        ): "Corrected: the session has {energy_kwh} kWh",
         ("POST", "/api/admin/transactions/{id}/close"): "Closed: the session has {energy_kwh} kWh",
         ("POST", "/api/admin/reviews/{id}/dismiss"): "Done: the session keeps its {energy_kwh} kWh",
-        ("POST", "/api/admin/review/groups/{charger}/{cause}/decide"): "Settled: {decided}. Left out: {left_out}",
-        ("POST", "/api/admin/review/groups/{charger}/{cause}/decide-all"): "Settled: {decided}. Left out: {left_out}",
+        (
+            "POST",
+            "/api/admin/review/groups/{charger}/{cause}/decide",
+        ): "Settled: {decided}. Left out: {left_out}",
+        (
+            "POST",
+            "/api/admin/review/groups/{charger}/{cause}/decide-all",
+        ): "Settled: {decided}. Left out: {left_out}",
         (
             "POST",
             "/api/admin/habits/{id}/ask",
         ): "You will be asked about each such session. Figures that are certain stay",
-        ("DELETE", "/api/admin/habits/{id}/ask"): "Such sessions are billed without asking from now on",
+        (
+            "DELETE",
+            "/api/admin/habits/{id}/ask",
+        ): "Such sessions are billed without asking from now on",
         ("POST", "/api/admin/set-aside/{id}/attach"): "Done: the message belongs to session {id}",
-        ("POST", "/api/admin/set-aside/{id}/make-transaction"): "Done: the message became session {id}",
+        (
+            "POST",
+            "/api/admin/set-aside/{id}/make-transaction",
+        ): "Done: the message became session {id}",
         ("POST", "/api/admin/set-aside/{id}/dismiss"): "Done: the message does not matter",
         ("POST", "/api/admin/chargers/{id}/adopt"): "{charger} is adopted",
         ("POST", "/api/admin/chargers/{id}/refuse"): "{charger} is refused",
@@ -319,12 +438,18 @@ DONE: Final[Mapping[tuple[str, str], str]] = N_(
             "/api/admin/households",
         ): "New households: {added}. Changed: {changed}. Unchanged: {same}",
         ("POST", "/api/admin/move-ins"): "{name} has moved in",
-        ("POST", "/api/admin/accounts/{id}/move-out"): "The last day is set: cards, spaces and log-ins end with it",
+        (
+            "POST",
+            "/api/admin/accounts/{id}/move-out",
+        ): "The last day is set: cards, spaces and log-ins end with it",
         ("POST", "/api/admin/household-tasks/{id}/undo"): "Undone: everything is as before",
         ("POST", "/api/admin/id-tags"): "Added: {id_tag} {can}",
         ("PATCH", "/api/admin/id-tags/{tag}"): "Changed: {id_tag} {can}",
         ("DELETE", "/api/admin/id-tags/{tag}"): "Removed: {tag}",
-        ("POST", "/api/admin/reports/{id}/answer"): "Answered: {household} reads it where the report was made",
+        (
+            "POST",
+            "/api/admin/reports/{id}/answer",
+        ): "Answered: {household} reads it where the report was made",
         ("POST", "/api/admin/messages/test"): "The test went to {to}",
         (
             "POST",
@@ -334,11 +459,20 @@ DONE: Final[Mapping[tuple[str, str], str]] = N_(
         ("PUT", "/api/me/recipient"): "Done: messages come as you chose",
         ("POST", "/api/me/reports"): "Thank you. The answer will appear here",
         ("POST", "/api/me/tags/{tag}/lost"): "{id_tag} is blocked, and the owner knows it",
-        ("DELETE", "/api/admin/users/{id}"): "Removed: the code and the log-ins of this user have ended",
-        ("DELETE", "/api/admin/asked-id-tags/{tag}"): "Forgotten: {tag}, until somebody uses it again",
+        (
+            "DELETE",
+            "/api/admin/users/{id}",
+        ): "Removed: the code and the log-ins of this user have ended",
+        (
+            "DELETE",
+            "/api/admin/asked-id-tags/{tag}",
+        ): "Forgotten: {tag}, until somebody uses it again",
         ("POST", f"{ADMIN}/load/chargers"): "Limits go to the chargers now",
         ("POST", f"{ADMIN}/load/chargers/release"): "What the chargers were sent is being cleared",
-        ("PUT", f"{ADMIN}/load/chargers/{{charger}}/trust"): "Done: the page says whether it is trusted",
+        (
+            "PUT",
+            f"{ADMIN}/load/chargers/{{charger}}/trust",
+        ): "Done: the page says whether it is trusted",
         ("POST", f"{ADMIN}/load/forget"): "It is forgotten",
         ("POST", f"{ADMIN}/load/chargers/{{charger}}/again"): "It is told in the first way again",
         ("POST", f"{ADMIN}/load/trials"): "The trial has begun",
@@ -387,8 +521,12 @@ def deed(method: str, path: str) -> Deed | None:
 def _patterns(method: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Return how paths of a method look, those with fewer names first. A tag may hold slashes."""
     known = [path for one, path in (*TITLES, *ASKED) if one == method]
-    gaps = [_NAME.sub(lambda name: "(.+)" if name[1] == "tag" else "([^/]+)", path) for path in known]
-    return tuple(sorted(zip(known, map(re.compile, gaps), strict=True), key=lambda one: one[0].count("{")))
+    gaps = [
+        _NAME.sub(lambda name: "(.+)" if name[1] == "tag" else "([^/]+)", path) for path in known
+    ]
+    return tuple(
+        sorted(zip(known, map(re.compile, gaps), strict=True), key=lambda one: one[0].count("{"))
+    )
 
 
 _NAME: Final = re.compile(r"\{(\w+)\}")

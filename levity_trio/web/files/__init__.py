@@ -1,1 +1,2 @@
-"""The files of chargers: a listener of its own, at secret URLs, and what it shares with the operator API."""
+"""The files of chargers: a listener of its own, at secret URLs, and what it shares with the
+operator API."""

@@ -1,20 +1,30 @@
-"""FTP, for chargers that speak nothing else: the files of the HTTP listener, by the same rules (RFC 959, 2428, 3659).
+"""FTP, for chargers that speak nothing else: the files of the HTTP listener, by the same rules (RFC
+959, 2428, 3659).
 
-The secret of a location comes in two parts, as user and password. Who has logged in may send the file that they are
-for, or fetch it, and nothing more. Folders and the names of files that come in mean nothing; what is fetched has the
-name in its location.
+The secret of a location comes in two parts, as user and password. Who has logged in may send the
+file that they are for, or fetch it, and nothing more. Folders and the names of files that come in
+mean nothing; what is fetched has the name in its location.
 
-Strangers reach this port, so: The server opens no connection to anybody (PORT and EPRT are refused); a data connection
-is taken only from the address of its control connection, at a port that is open only after the log-in, and for a
-moment. A line is short, a command is read only when the one before it is done, and each wait has a deadline. A file is
-whole at the end of its data connection; if the control connection ends before that, nothing is kept.
+Strangers reach this port, so: The server opens no connection to anybody (PORT and EPRT are
+refused); a data connection is taken only from the address of its control connection, at a port that
+is open only after the log-in, and for a moment. A line is short, a command is read only when the
+one before it is done, and each wait has a deadline. A file is whole at the end of its data
+connection; if the control connection ends before that, nothing is kept.
 """
 
 from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from ipaddress import IPv4Address
@@ -93,22 +103,41 @@ async def open_ftp(
     """Serve FTP while the block runs, and yield the port. The listeners are closed at the end."""
     connections: Counter[str] = Counter()
     async with trio.open_nursery() as tasks:
-        await tasks.start(trio.serve_listeners, partial(_serve, transfers, data_ports, connections), listeners)
+        await tasks.start(
+            trio.serve_listeners, partial(_serve, transfers, data_ports, connections), listeners
+        )
         yield port_of(listeners)
         tasks.cancel_scope.cancel()
 
 
 async def _serve(
-    transfers: Transfers, data_ports: Sequence[int], connections: Counter[str], stream: trio.SocketStream
+    transfers: Transfers,
+    data_ports: Sequence[int],
+    connections: Counter[str],
+    stream: trio.SocketStream,
 ) -> None:
-    """Serve a connection. No exception leaves this function; trio's accept loop closes the stream in any case."""
+    """Serve a connection. No exception leaves this function; trio's accept loop closes the stream
+    in any case."""
     try:
-        stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_OOBINLINE, 1)  # ABOR comes with urgent data
-        here, there = (str(name[0]) for name in (stream.socket.getsockname(), stream.socket.getpeername()))
+        stream.setsockopt(
+            trio.socket.SOL_SOCKET, trio.socket.SO_OOBINLINE, 1
+        )  # ABOR comes with urgent data
+        here, there = (
+            str(name[0]) for name in (stream.socket.getsockname(), stream.socket.getpeername())
+        )
         with _place(connections, network_of(there)) as has_place:
             session = Session(stream, transfers, here, there, data_ports)
-            await (session.converse() if has_place else session.reply(421, "too many connections; try again"))
-    except* (OSError, _Gone, trio.BrokenResourceError, trio.ClosedResourceError):  # caused by the peer
+            await (
+                session.converse()
+                if has_place
+                else session.reply(421, "too many connections; try again")
+            )
+    except* (
+        OSError,
+        _Gone,
+        trio.BrokenResourceError,
+        trio.ClosedResourceError,
+    ):  # caused by the peer
         log.debug("FTP client disconnected")
     except* Exception:
         log.exception("FTP connection failed")
@@ -131,7 +160,12 @@ class Session:
     """A control connection between two addresses."""
 
     def __init__(
-        self, stream: trio.abc.Stream, transfers: Transfers, here: str, there: str, data_ports: Sequence[int]
+        self,
+        stream: trio.abc.Stream,
+        transfers: Transfers,
+        here: str,
+        there: str,
+        data_ports: Sequence[int],
     ) -> None:
         self._stream = stream
         self._transfers = transfers
@@ -155,7 +189,8 @@ class Session:
         }
 
     async def converse(self) -> None:
-        """Obey commands until the client leaves or is too slow. Raises _Gone and errors of the stream."""
+        """Obey commands until the client leaves or is too slow. Raises _Gone and errors of the
+        stream."""
         began = trio.current_time()
         with trio.move_on_after(LOGIN_SECONDS) as patience:
             try:
@@ -177,7 +212,9 @@ class Session:
         if patience.cancelled_caught:
             reply = 421, "nothing came for too long"
         else:
-            reply = await self._obey(verb.upper().removeprefix("X"), argument.strip())  # XPWD is an older PWD
+            reply = await self._obey(
+                verb.upper().removeprefix("X"), argument.strip()
+            )  # XPWD is an older PWD
         await self.reply(*reply)
         return reply[0] not in LAST
 
@@ -187,7 +224,11 @@ class Session:
         if verb in REPLIES:
             return REPLIES[verb]
         if verb in CHOICES:
-            return (200, "yes") if argument.upper() in CHOICES[verb] else (504, f"only {CHOICES[verb][-1]}")
+            return (
+                (200, "yes")
+                if argument.upper() in CHOICES[verb]
+                else (504, f"only {CHOICES[verb][-1]}")
+            )
         if verb not in self._commands:
             return 502, "this is not done here"
         try:
@@ -241,7 +282,10 @@ class Session:
             return 425, "send EPSV"
         if (port := await self._open_port()) is None:
             return NO_PORT
-        return 227, f"Entering Passive Mode ({str(address).replace('.', ',')},{port // 256},{port % 256})"
+        return (
+            227,
+            f"Entering Passive Mode ({str(address).replace('.', ',')},{port // 256},{port % 256})",
+        )
 
     async def _open_extended(self, argument: str) -> Reply:
         if argument.upper() == "ALL":
@@ -269,7 +313,8 @@ class Session:
             self._listener = None
 
     async def _accepted(self, listener: trio.SocketListener) -> trio.SocketStream | None:
-        """Return the data connection, once it comes from the client's own address; None if it does not come."""
+        """Return the data connection, once it comes from the client's own address; None if it does
+        not come."""
         try:
             with trio.move_on_after(DATA_SECONDS):
                 while True:
@@ -350,14 +395,17 @@ async def _outcome(work: Awaitable[None]) -> Reply:
     try:
         await work
     except FAILURES as error:
-        return (552 if isinstance(error, BodyRefused) else 451), str(error) or "nothing can be stored at present"
+        return (552 if isinstance(error, BodyRefused) else 451), str(
+            error
+        ) or "nothing can be stored at present"
     except (OSError, trio.BrokenResourceError):
         return ABORTED
     return 226, "done"
 
 
 async def _parts(data: trio.SocketStream, end: Callable[[], None]) -> AsyncGenerator[bytes, None]:
-    """Yield the parts of a file that comes in, and call `end` after the last. Raises BodyRefused."""
+    """Yield the parts of a file that comes in, and call `end` after the last. Raises
+    BodyRefused."""
     left_bytes = LIMITS.size_bytes
     while True:
         with trio.move_on_after(LIMITS.idle_seconds) as patience:

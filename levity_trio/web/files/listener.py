@@ -1,8 +1,9 @@
-"""The listeners at which chargers send diagnostics and logs, and fetch firmware, each over the URL that it was given.
+"""The listeners at which chargers send diagnostics and logs, and fetch firmware, each over the URL
+that it was given.
 
-This is the one of HTTP; ftp.py is the other. What is wrong with a URL is not told: the answer is 404, after a second,
-so that guessing is slow. A location is a folder to some chargers (§5.9), which append the name of their file: it is
-accepted and ignored.
+This is the one of HTTP; ftp.py is the other. What is wrong with a URL is not told: the answer is
+404, after a second, so that guessing is slow. A location is a folder to some chargers (§5.9), which
+append the name of their file: it is accepted and ignored.
 """
 
 from __future__ import annotations
@@ -81,9 +82,12 @@ async def _serve(transfers: Transfers, request: Request) -> Response:
 
 
 def _content(request: Request) -> Parts:
-    """Return the content of the file: the body, or a part of it if it is that of a form. Raises NotMultipart."""
+    """Return the content of the file: the body, or a part of it if it is that of a form. Raises
+    NotMultipart."""
     parts: Parts = request.stream()
-    boundary = boundary_of(request.headers.get("content-type", "")) if request.method == "POST" else None
+    boundary = (
+        boundary_of(request.headers.get("content-type", "")) if request.method == "POST" else None
+    )
     return parts if boundary is None else file_in(parts, boundary)
 
 
@@ -94,7 +98,9 @@ async def _refuse() -> Response:
 
 async def _of_problem(_request: Request, error: Exception) -> Response:
     status = STATUS_OF[type(error)]
-    headers = {"connection": "close"} | ({"retry-after": "30"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {})
+    headers = {"connection": "close"} | (
+        {"retry-after": "30"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    )
     return problem(status, str(error) or "nothing can be stored at present", headers=headers)
 
 
@@ -116,7 +122,8 @@ async def open_files(
     is_clock_trusted: Callable[[], bool],
     listeners: FileListeners,
 ) -> AsyncIterator[Shelf]:
-    """Serve files while the block runs, if there are listeners, and yield the shelf, which exists in any case."""
+    """Serve files while the block runs, if there are listeners, and yield the shelf, which exists
+    in any case."""
     shelf = Shelf(Folder(config.beside))
     await shelf.folder.sweep(lambda names: reader.run(partial(stored.known, names=names)))
     keep = timedelta(days=config.log_days)
@@ -129,7 +136,9 @@ async def open_files(
                 port = await opened.enter_async_context(open_http(app, listeners.http, _limits()))
                 shelf = replace(shelf, base_url=_base_url(config, port))
             if listeners.ftp:
-                port = await opened.enter_async_context(open_ftp(transfers, listeners.ftp, FTP_DATA_PORTS))
+                port = await opened.enter_async_context(
+                    open_ftp(transfers, listeners.ftp, FTP_DATA_PORTS)
+                )
                 shelf = replace(shelf, ftp_place=_ftp_place(config, port))
             _tell(shelf)
             yield shelf
@@ -159,18 +168,24 @@ def _is_streamed(_scope: Scope) -> bool:
 
 
 def _base_url(config: ServerConfig, port: int) -> BaseUrl:
-    """Return the function that says where chargers reach the listener: this machine's address may change."""
+    """Return the function that says where chargers reach the listener: this machine's address may
+    change."""
     return lambda: config.files_url or f"http://{reachable(config.files_address, port)}"
 
 
 def _ftp_place(config: ServerConfig, port: int) -> BaseUrl:
-    """Return the function that says the address and port for FTP: those of this machine, or the host of --files-url."""
+    """Return the function that says the address and port for FTP: those of this machine, or the
+    host of --files-url."""
     host = urlsplit(config.files_url or "").hostname
     return lambda: reachable(host or config.files_address, port)
 
 
 async def _enforce_retention(
-    folder: Folder, writer: Writer, clock: Clock, keep: timedelta, is_clock_trusted: Callable[[], bool]
+    folder: Folder,
+    writer: Writer,
+    clock: Clock,
+    keep: timedelta,
+    is_clock_trusted: Callable[[], bool],
 ) -> None:
     """Delete what chargers sent when it is as old as frames may become."""
     while True:

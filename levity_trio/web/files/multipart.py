@@ -26,8 +26,11 @@ def boundary_of(content_type: str) -> bytes | None:
     return options[b"boundary"]
 
 
-async def file_in(parts: AsyncGenerator[bytes, None], boundary: bytes) -> AsyncGenerator[bytes, None]:
-    """Yield the content of the first part that is a file. Raises NotMultipart, if need be at the end."""
+async def file_in(
+    parts: AsyncGenerator[bytes, None], boundary: bytes
+) -> AsyncGenerator[bytes, None]:
+    """Yield the content of the first part that is a file. Raises NotMultipart, if need be at the
+    end."""
     reading = _Reading(boundary)
     async for data in parts:
         if content := reading.feed(data):

@@ -1,5 +1,6 @@
-"""What the listeners and the operator API share: the folder, the names of files, and whether chargers can reach us
-The secret URLs, too: who knows one may use it until the outcome of its command (rules.md, Messages).
+"""What the listeners and the operator API share: the folder, the names of files, and whether
+chargers can reach us The secret URLs, too: who knows one may use it until the outcome of its
+command (rules.md, Messages).
 """
 
 from __future__ import annotations
@@ -50,14 +51,23 @@ class NoPlace(Exception):
     """Too many files come in at once."""
 
 
-FAILURES: Final = (BodyRefused, ClientDisconnect, DiskRefuses, NoPlace, NotMultipart, StoreUnavailable, Unreadable)
+FAILURES: Final = (
+    BodyRefused,
+    ClientDisconnect,
+    DiskRefuses,
+    NoPlace,
+    NotMultipart,
+    StoreUnavailable,
+    Unreadable,
+)
 """Why a file is not stored; without a text, the charger left."""
 log = get_logger("system")
 
 
 @record(kw_only=False)
 class Shelf:
-    """The files of one server. `base_url` and `ftp_place` are None while no listener of that kind serves them."""
+    """The files of one server. `base_url` and `ftp_place` are None while no listener of that kind
+    serves them."""
 
     folder: Folder
     base_url: BaseUrl | None = None
@@ -77,14 +87,17 @@ class Shelf:
             self.uploads.release()
 
     def new_url(self, protocols: Collection[str]) -> SecretUrl | None:
-        """Return a URL to be given to a charger that lists these protocols (none: unknown); None without a listener.
+        """Return a URL to be given to a charger that lists these protocols (none: unknown); None
+        without a listener.
 
-        It is one of FTP only if the charger lists that, but not what the other listener speaks, or if it is the only
-        one.
+        It is one of FTP only if the charger lists that, but not what the other listener speaks, or
+        if it is the only one.
         """
         base = None if self.base_url is None else self.base_url()
         listed = {protocol.upper() for protocol in protocols}
-        is_enough = base is not None and (base.partition(":")[0].upper() in listed or "FTP" not in listed)
+        is_enough = base is not None and (
+            base.partition(":")[0].upper() in listed or "FTP" not in listed
+        )
         if self.ftp_place is not None and not is_enough:
             return make_ftp(self.ftp_place())
         return None if base is None else make(base)
@@ -100,7 +113,8 @@ class Transfers:
     clock: Clock
 
     async def find(self, secret: str) -> Url | None:
-        """Return what a secret is for at present; None if nobody may use it, also if too many files came over it."""
+        """Return what a secret is for at present; None if nobody may use it, also if too many files
+        came over it."""
         digest = digest_of(secret)
         if digest is None:
             return None
@@ -137,7 +151,8 @@ class Transfers:
 
 
 async def file_response(shelf: Shelf, name: str, *, called: str | None = None) -> Response | None:
-    """Return a response with a file, or the range of it that is asked for; None if it is gone from the disk.
+    """Return a response with a file, or the range of it that is asked for; None if it is gone from
+    the disk.
 
     `called` is how a browser is to store it.
     """
@@ -147,11 +162,14 @@ async def file_response(shelf: Shelf, name: str, *, called: str | None = None) -
     except FileNotFoundError:
         return None
     headers = {"x-content-type-options": "nosniff"}
-    return FileResponse(path, headers=headers, media_type=MEDIA_TYPE, stat_result=status, filename=called)
+    return FileResponse(
+        path, headers=headers, media_type=MEDIA_TYPE, stat_result=status, filename=called
+    )
 
 
 def file_name(now: datetime, kind: str, whose: str) -> str:
-    """Return the name of a new file: when, what, of whom. It has nothing of what a client calls it."""
+    """Return the name of a new file: when, what, of whom. It has nothing of what a client calls
+    it."""
     return f"{now:%Y%m%dT%H%M%SZ}-{kind}-{_UNSAFE.sub('_', whose)[:NAME_CHARACTERS]}-{token_hex(4)}"
 
 
@@ -165,14 +183,16 @@ BaseUrl = Callable[[], str]
 
 
 class SecretUrl(NamedTuple):
-    """A URL for a charger, the digest of its secret, which is all that is stored of it, and what may be shown of it."""
+    """A URL for a charger, the digest of its secret, which is all that is stored of it, and what
+    may be shown of it."""
 
     text: str
     digest: str
     base: str
 
     def of(self, name: str) -> str:
-        """Return the URL of a file of this name; some chargers look at the name or its extension."""
+        """Return the URL of a file of this name; some chargers look at the name or its
+        extension."""
         return f"{self.text.removesuffix('/')}/{name}"
 
 

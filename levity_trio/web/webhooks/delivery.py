@@ -1,8 +1,9 @@
 """Delivers facts to webhooks: at least once, those of each charger in order, over restarts.
 
-One task for each webhook reads the facts after its position. A fact whose delivery fails holds back the later facts of
-its charger, not those of others. It is tried again after pauses that grow with the time of failing. Facts that are
-three days old are given up if their deliveries have failed that long.
+One task for each webhook reads the facts after its position. A fact whose delivery fails holds back
+the later facts of its charger, not those of others. It is tried again after pauses that grow with
+the time of failing. Facts that are three days old are given up if their deliveries have failed that
+long.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ GIVEN_UP_AFTER: Final = timedelta(days=3)
 RETRY_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 5.0
 LONGEST_PROBLEM: Final = 200
-NOT_SIGNABLE: Final = "its secret is unknown here; add the same webhook again, which gives it a new one"
+NOT_SIGNABLE: Final = (
+    "its secret is unknown here; add the same webhook again, which gives it a new one"
+)
 
 log = get_logger("system")
 
@@ -72,7 +75,8 @@ class Webhooks:
         self._changed.set()
 
     async def run(self) -> None:
-        """Begin and end deliveries. Webhooks that other servers add or remove are found at the next look."""
+        """Begin and end deliveries. Webhooks that other servers add or remove are found at the next
+        look."""
         await self._parts.writer.sharing.duties.wait()
         look_seconds = inf if self._parts.writer.sharing.is_alone else LOOK_SECONDS
         while True:
@@ -84,7 +88,8 @@ class Webhooks:
                 await self._changed.wait()
 
     async def look(self) -> None:
-        """Begin deliveries to the webhooks that are in use, and end all others. Raises StoreUnavailable.
+        """Begin deliveries to the webhooks that are in use, and end all others. Raises
+        StoreUnavailable.
 
         One that got its secret again begins anew.
         """
@@ -157,7 +162,9 @@ class Delivery:
 
     async def _deliver_new(self) -> bool:
         """Deliver a page of facts after the position; return whether there was any."""
-        page = await self._parts.reader.run(partial(after, last=self._position, upto=NEWEST, limit=PAGE))
+        page = await self._parts.reader.run(
+            partial(after, last=self._position, upto=NEWEST, limit=PAGE)
+        )
         for fact in page:
             if self._wants(fact) and (fact.charger or "") not in self._waiting:
                 await self._try(fact)
@@ -172,7 +179,12 @@ class Delivery:
         if problem is None:
             await self._store(writes.move_on, self._webhook.id, fact.id, stamp(now))
             return
-        log.warning("webhook: the delivery failed", webhook=self._webhook.name, cp=fact.charger, problem=problem)
+        log.warning(
+            "webhook: the delivery failed",
+            webhook=self._webhook.name,
+            cp=fact.charger,
+            problem=problem,
+        )
         at, next_at = stamp(now), stamp(now + SHORTEST_PAUSE)
         await self._wait(Waiting(fact.charger or "", fact.id - 1, 1, at, next_at, problem))
 
@@ -199,7 +211,9 @@ class Delivery:
     async def _succeed(self, waiting: Waiting, position: int) -> Waiting:
         now = stamp(self._parts.clock())
         if waiting.attempts:
-            log.info("webhook: delivered again", webhook=self._webhook.name, cp=waiting.charger or None)
+            log.info(
+                "webhook: delivered again", webhook=self._webhook.name, cp=waiting.charger or None
+            )
         done = Waiting(waiting.charger, position, 0, now, now, "")
         await self._store(writes.wait, self._webhook.id, done, now)
         return done
@@ -209,9 +223,13 @@ class Delivery:
         since = waiting.failing_since if waiting.attempts else stamp(now)
         elapsed = now - datetime.fromisoformat(since)
         pause = min(max(elapsed, SHORTEST_PAUSE), LONGEST_PAUSE)
-        failed = replace(waiting, attempts=waiting.attempts + 1, failing_since=since, problem=problem)
+        failed = replace(
+            waiting, attempts=waiting.attempts + 1, failing_since=since, problem=problem
+        )
         failed = replace(failed, next_at=stamp(now + pause))
-        given_up = await self._too_old(failed, now - GIVEN_UP_AFTER) if elapsed >= GIVEN_UP_AFTER else None
+        given_up = (
+            await self._too_old(failed, now - GIVEN_UP_AFTER) if elapsed >= GIVEN_UP_AFTER else None
+        )
         if given_up is None:
             await self._wait(failed)
         else:
@@ -239,7 +257,8 @@ class Delivery:
         await self._store(writes.wait, self._webhook.id, waiting)
 
     async def _store(self, write: Any, *values: object) -> None:
-        """Store the progress. Without it, facts are delivered again after a restart; now they are not."""
+        """Store the progress. Without it, facts are delivered again after a restart; now they are
+        not."""
         with suppress(StoreUnavailable):
             await self._parts.writer.run(write, *values)
 
@@ -248,13 +267,19 @@ class Delivery:
         if self._webhook.secret is None:
             return NOT_SIGNABLE
         try:
-            body = orjson.dumps({"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(fact.data)})
+            body = orjson.dumps(
+                {"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(fact.data)}
+            )
             message = Message(str(fact.id), attempt, int(self._parts.clock().timestamp()), body)
             await send(self._webhook.url, self._webhook.secret, message)
         except Undelivered as problem:
             return str(problem)[:LONGEST_PROBLEM]
-        except Exception as problem:  # what nobody foresaw holds back the facts of this charger only
-            log.exception("webhook: a fact cannot be sent", webhook=self._webhook.name, fact=fact.id)
+        except (
+            Exception
+        ) as problem:  # what nobody foresaw holds back the facts of this charger only
+            log.exception(
+                "webhook: a fact cannot be sent", webhook=self._webhook.name, fact=fact.id
+            )
             return f"it cannot be sent ({type(problem).__name__})"
         return None
 

@@ -1,8 +1,8 @@
 """Sends one fact to a receiver, signed as Standard Webhooks 1.0.0 describes.
 
-The signature is `v1,` and the base64 of the HMAC-SHA-256 over `id.timestamp.body`. A status of 2xx is a success.
-Redirects are not followed, and the body of the response is not read. A receiver is an http or https URL, which must not
-lead to a link-local address.
+The signature is `v1,` and the base64 of the HMAC-SHA-256 over `id.timestamp.body`. A status of 2xx
+is a success. Redirects are not followed, and the body of the response is not read. A receiver is an
+http or https URL, which must not lead to a link-local address.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ SECRET_BYTES: Final = 24
 
 @record(kw_only=False)
 class Message:
-    """What is delivered. `id` is the same for each attempt; `at` is the time of this one, in seconds since 1970."""
+    """What is delivered. `id` is the same for each attempt; `at` is the time of this one, in
+    seconds since 1970."""
 
     id: str
     attempt: int
@@ -59,12 +60,16 @@ async def send(url: str, secret: str, message: Message) -> int:
     """Send a message and return the status of the response, which is 2xx. Raises Undelivered."""
     try:
         to = destination(url)
-        response = await post(to, headers_of(message, secret), message.body, SECONDS, check_peer=check_address)
+        response = await post(
+            to, headers_of(message, secret), message.body, SECONDS, check_peer=check_address
+        )
     except (Refused, Unanswered) as problem:
         raise Undelivered(str(problem)) from None
     status = response.status
     if not 200 <= status < 300:
-        raise Undelivered(f"status {status}{'; redirects are not followed' if 300 <= status < 400 else ''}")
+        raise Undelivered(
+            f"status {status}{'; redirects are not followed' if 300 <= status < 400 else ''}"
+        )
     return status
 
 
@@ -81,7 +86,8 @@ class Refused(Exception):
 
 
 def destination(url: str) -> Destination:
-    """Return where a URL leads. Raises BadUrl, and Refused for a literal address that may not be used."""
+    """Return where a URL leads. Raises BadUrl, and Refused for a literal address that may not be
+    used."""
     if len(url) > LONGEST_URL or not _PRINTABLE.fullmatch(url):
         raise BadUrl(f"give a URL of at most {LONGEST_URL} ASCII characters, without spaces")
     try:
@@ -107,7 +113,8 @@ def _is_literal(host: str) -> bool:
 
 
 def check_address(address: str) -> None:
-    """Raises Refused for a link-local address: routers and clouds keep secrets there (169.254.169.254)."""
+    """Raises Refused for a link-local address: routers and clouds keep secrets there
+    (169.254.169.254)."""
     found = ip_address(address.partition("%")[0])
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
     if found.is_link_local or (mapped is not None and mapped.is_link_local):

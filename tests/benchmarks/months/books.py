@@ -21,15 +21,21 @@ FIRST_TRANSACTION_ID: Final = 1_000_000
 
 @contextmanager
 def open_books(content: bytes | None = None) -> Iterator[FileConnection]:
-    """Open a database in memory: this file, or a new one, which always begins with the same transactionId."""
+    """Open a database in memory: this file, or a new one, which always begins with the same
+    transactionId."""
     opened = sqlite3.connect(
-        ":memory:", isolation_level=None, cached_statements=CACHED_STATEMENTS, factory=FileConnection
+        ":memory:",
+        isolation_level=None,
+        cached_statements=CACHED_STATEMENTS,
+        factory=FileConnection,
     )
     with closing(opened) as books:
         books.deserialize(content or migrated())
         books.execute("PRAGMA foreign_keys = ON")
         if content is None:
-            books.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'tx'", (FIRST_TRANSACTION_ID,))
+            books.execute(
+                "UPDATE sqlite_sequence SET seq = ? WHERE name = 'tx'", (FIRST_TRANSACTION_ID,)
+            )
         yield books
 
 
@@ -41,7 +47,8 @@ def save(books: FileConnection, path: Path) -> None:
 
 
 class MonthWriter(InlineWriter):
-    """A writer without a thread and without a frame log. What may wait is written with the next commit."""
+    """A writer without a thread and without a frame log. What may wait is written with the next
+    commit."""
 
     def __init__(self, books: FileConnection) -> None:
         super().__init__(books)
@@ -57,7 +64,9 @@ class MonthWriter(InlineWriter):
                 self.publish(fact)
         return results[-1]
 
-    def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+    def coalesce(
+        self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts
+    ) -> None:
         self._waiting[key] = lambda db: write(db, *args)
 
     def note(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:

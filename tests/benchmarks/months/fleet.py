@@ -15,7 +15,12 @@ from levity_trio.simulator.link import Link, Pace
 from levity_trio.simulator.plan import ChargerPlan, dice_of, schedule
 from levity_trio.simulator.quirks import made
 from levity_trio.simulator.server_address import ServerAddress
-from levity_trio.simulator.websocket import HANDSHAKE_SECONDS, LineStream, Opened, WebSocketConnection
+from levity_trio.simulator.websocket import (
+    HANDSHAKE_SECONDS,
+    LineStream,
+    Opened,
+    WebSocketConnection,
+)
 
 from .line import ChargerEnd, ServerEnd, line
 

@@ -1,4 +1,5 @@
-"""Virtual time: whenever all tasks wait, it leaps to the moment for which the first of them waits."""
+"""Virtual time: whenever all tasks wait, it leaps to the moment for which the first of them
+waits."""
 
 from __future__ import annotations
 
@@ -18,9 +19,11 @@ BEGIN: Final = datetime(2031, 3, 1, tzinfo=UTC)
 
 
 class LeapingClock(trio.abc.Clock):
-    """A clock without a rate. Trio asks how long to sleep when no task can run, and it need not sleep at all.
+    """A clock without a rate. Trio asks how long to sleep when no task can run, and it need not
+    sleep at all.
 
-    That saves MockClock's look at all deadlines before each leap. As with that clock, threads would look idle.
+    That saves MockClock's look at all deadlines before each leap. As with that clock, threads would
+    look idle.
     """
 
     def __init__(self) -> None:
@@ -33,7 +36,8 @@ class LeapingClock(trio.abc.Clock):
         return self._now
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        """Leap to the deadline. Without one, trio waits for its own end, which comes from outside."""
+        """Leap to the deadline. Without one, trio waits for its own end, which comes from
+        outside."""
         if deadline == math.inf:
             return math.inf
         self._now = max(self._now, deadline)
@@ -41,7 +45,8 @@ class LeapingClock(trio.abc.Clock):
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
-    """Run it in virtual time. Tasks of the same moment take turns in an order that looks random and is always the same.
+    """Run it in virtual time. Tasks of the same moment take turns in an order that looks random and
+    is always the same.
 
     Trio has this order for Hypothesis only, so there is no public name for it.
     """

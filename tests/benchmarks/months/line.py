@@ -1,7 +1,9 @@
-"""The line between one charger and the server: texts in memory in place of a WebSocket, which may be late or cut.
+"""The line between one charger and the server: texts in memory in place of a WebSocket, which may
+be late or cut.
 
-A text of the charger arrives at once. One of the server takes a while, as over a mobile network, so that connections
-end while a response is under way. What a charger does to its connection is as in simulator/websocket.py.
+A text of the charger arrives at once. One of the server takes a while, as over a mobile network, so
+that connections end while a response is under way. What a charger does to its connection is as in
+simulator/websocket.py.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ class Order:
     heartbeat_seconds: int
     delay_seconds: float
     quirk: str | None = None
-    """The only quirk, of all chargers, which lose nothing but their connections; empty for none at all."""
+    """The only quirk, of all chargers, which lose nothing but their connections; empty for none at
+    all."""
     chargers: int | None = None
     """How many; None for those of the scenario."""
     amperes: float | None = None
@@ -58,7 +59,12 @@ class Order:
         if self.quirk is None:
             return found
         outages = tuple(one for one in month.mishaps if one.kind is Kind.OUTAGE)
-        return replace(found, deals_each_quirk=False, quirks={self.quirk: 1.0} if self.quirk else {}, mishaps=outages)
+        return replace(
+            found,
+            deals_each_quirk=False,
+            quirks={self.quirk: 1.0} if self.quirk else {},
+            mishaps=outages,
+        )
 
     @property
     def database(self) -> Path:
@@ -73,7 +79,8 @@ class Order:
 class Outcome:
     """What came of a month; `cpu_seconds` include the verdict.
 
-    `differences` are the figures that `recheck` would change because of facts: none is left when all is quiet.
+    `differences` are the figures that `recheck` would change because of facts: none is left when
+    all is quiet.
     """
 
     order: Order
@@ -124,7 +131,9 @@ async def _course(order: Order, books: FileConnection) -> tuple[list[Charger], L
 
 async def _settle(chargers: Iterable[Charger]) -> None:
     with trio.move_on_after(SETTLING_SECONDS):
-        while any(charger.outbox.head is not None or charger.outbox.is_busy for charger in chargers):  # noqa: ASYNC110
+        while any(  # noqa: ASYNC110
+            charger.outbox.head is not None or charger.outbox.is_busy for charger in chargers
+        ):
             await trio.sleep(1)
     await trio.sleep(JUDGING_SECONDS)
 
@@ -133,6 +142,9 @@ def _ledger(chargers: list[Charger], slack_seconds: float) -> Ledger:
     return Ledger(
         chargers=[charger.spec.id for charger in chargers],
         entries=[entry for charger in chargers for entry in charger.ledger],
-        zero=max((charger.clock.zero for charger in chargers if charger.clock.zero is not None), default=None),
+        zero=max(
+            (charger.clock.zero for charger in chargers if charger.clock.zero is not None),
+            default=None,
+        ),
         slack_seconds=slack_seconds,
     )

@@ -1,7 +1,8 @@
-"""Honest nights of one house: twenty new chargers, whose registers rise side by side, and which tell no power.
+"""Honest nights of one house: twenty new chargers, whose registers rise side by side, and which
+tell no power.
 
-Nothing that they tell is wrong. So whatever was ever for review was so for no reason, and each figure is that of the
-meter.
+Nothing that they tell is wrong. So whatever was ever for review was so for no reason, and each
+figure is that of the meter.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Message(NamedTuple):
 
 
 class Habit(NamedTuple):
-    """How a household charges: each figure varies by this share, in the house and from night to night."""
+    """How a household charges: each figure varies by this share, in the house and from night to
+    night."""
 
     usual_wh: float
     share: float
@@ -60,7 +62,8 @@ class Habit(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What came of a house: its sessions, the reviews that were ever opened by cause, and the wrong figures."""
+    """What came of a house: its sessions, the reviews that were ever opened by cause, and the wrong
+    figures."""
 
     sessions: int
     causes: Counter[str]
@@ -76,7 +79,8 @@ HEAD: Final = "registers  seed  sessions  reviewed  wrong  causes"
 
 
 def told(seeds: Sequence[int], nights: int) -> bool:
-    """Print a line for each house and a total for each kind of registers; return whether nothing was for review."""
+    """Print a line for each house and a total for each kind of registers; return whether nothing
+    was for review."""
     print(HEAD)
     is_clean = True
     for registers in REGISTERS:
@@ -93,8 +97,12 @@ def found_in(house: House) -> Found:
     """Let the chargers of a house tell all their nights, and count what is for review."""
     chance = Random(house.seed)
     step = chance.choice(STEPS_WH)
-    habit = Habit(chance.uniform(5000, 15_000), chance.choice((0.05, 0.3, 0.8)), chance.random() < 0.5)
-    messages = [one for socket in range(CHARGERS) for one in _of_socket(house, socket, habit, chance)]
+    habit = Habit(
+        chance.uniform(5000, 15_000), chance.choice((0.05, 0.3, 0.8)), chance.random() < 0.5
+    )
+    messages = [
+        one for socket in range(CHARGERS) for one in _of_socket(house, socket, habit, chance)
+    ]
     with closing(in_memory()) as connection:
         books = Books(connection)
         begin = books.now
@@ -112,7 +120,9 @@ def found_in(house: House) -> Found:
                 continue
             transaction, started = running[message.socket]
             if message.kind == "reading":
-                station.tell(station.register(register), transaction=transaction, connector=connector)
+                station.tell(
+                    station.register(register), transaction=transaction, connector=connector
+                )
             else:
                 station.stop(transaction, register)
                 metered[transaction] = register - started
@@ -121,7 +131,8 @@ def found_in(house: House) -> Found:
 
 
 def _of_socket(house: House, socket: int, habit: Habit, chance: Random) -> Iterator[Message]:
-    """Yield what one socket tells in its nights: half of them send a reading each quarter of an hour."""
+    """Yield what one socket tells in its nights: half of them send a reading each quarter of an
+    hour."""
     middle, spread = REGISTERS[house.registers]
     register = max(1.0, middle + chance.uniform(-1, 1) * spread)
     watts, idle_w, has_readings = chance.choice(WATTS), chance.choice(IDLE_W), chance.random() < 0.5
@@ -130,7 +141,9 @@ def _of_socket(house: House, socket: int, habit: Habit, chance: Random) -> Itera
     home = NIGHT if habit.waits_for_the_night else EVENING + habit.share * chance.gauss(0, 5400)
     free = 0.0
     for night in range(house.nights):
-        come = night * DAY_SECONDS + home + (0 if habit.waits_for_the_night else chance.gauss(0, 2400))
+        come = (
+            night * DAY_SECONDS + home + (0 if habit.waits_for_the_night else chance.gauss(0, 2400))
+        )
         begun = max(free + 60, come + chance.uniform(0, 30))
         if chance.random() < 0.2:
             continue
@@ -151,4 +164,6 @@ def _of_socket(house: House, socket: int, habit: Habit, chance: Random) -> Itera
 def _counted(books: Books, metered: dict[int, int]) -> Found:
     causes = Counter(code for (code,) in books.rows("SELECT min(code) FROM review GROUP BY tx_id"))
     billed = dict(books.rows("SELECT id, energy_delivered FROM tx"))
-    return Found(len(metered), causes, sum(billed[transaction] != wh for transaction, wh in metered.items()))
+    return Found(
+        len(metered), causes, sum(billed[transaction] != wh for transaction, wh in metered.items())
+    )

@@ -1,4 +1,5 @@
-"""Months beside each other, each in a process of its own, which nothing of another month can have changed."""
+"""Months beside each other, each in a process of its own, which nothing of another month can have
+changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The server of a month: its sessions, handlers, writes and periodic duties, without sockets, threads and pages."""
+"""The server of a month: its sessions, handlers, writes and periodic duties, without sockets,
+threads and pages."""
 
 from __future__ import annotations
 
@@ -75,15 +76,20 @@ class MonthServer:
         except BadRequest as refused:
             end.answer(str(refused))
             return None
-        peer = Peer(charger, end.remote_address, head.target, SUBPROTOCOLS[0], central.clock(), admission)
-        session = Session(central, peer, cast(ChargerStream, end), cast(WebSocketConnection, end), visitor)
+        peer = Peer(
+            charger, end.remote_address, head.target, SUBPROTOCOLS[0], central.clock(), admission
+        )
+        session = Session(
+            central, peer, cast(ChargerStream, end), cast(WebSocketConnection, end), visitor
+        )
         central.registry.install(session)
         end.answer()
         return session
 
     @asynccontextmanager
     async def sharing(self, toml: str, by: str) -> AsyncIterator[LoadManagement]:
-        """Share the feeder of a site document among the chargers that it limits, until the block is left."""
+        """Share the feeder of a site document among the chargers that it limits, until the block is
+        left."""
         central, writer = self._central, self._writer
         writer.run_now(load.set_site, toml, stamp(central.clock()), by)
         reader = cast(Reader, InlineReader(writer))
@@ -99,10 +105,13 @@ class MonthServer:
 
 @asynccontextmanager
 async def open_server(
-    books: FileConnection, heartbeat_seconds: int, clock: Clock = wall_clock, amperes: float | None = None
+    books: FileConnection,
+    heartbeat_seconds: int,
+    clock: Clock = wall_clock,
+    amperes: float | None = None,
 ) -> AsyncIterator[MonthServer]:
-    """Run a server on these books until the block is left. Its lines end then. `amperes`: those of a feeder that load
-    management shares among all chargers."""
+    """Run a server on these books until the block is left. Its lines end then. `amperes`: those of
+    a feeder that load management shares among all chargers."""
     prepare()
     config = ServerConfig(heartbeat_interval_seconds=heartbeat_seconds, websocket_ping_seconds=None)
     writer = MonthWriter(books)
@@ -152,7 +161,10 @@ async def _open_duties(central: Central) -> AsyncIterator[None]:
         is_clock_trusted=lambda: True,
         pages={},
     )
-    every_seconds, rule = central.config.check_interval_seconds, rule_of(central.config, central.policy)
+    every_seconds, rule = (
+        central.config.check_interval_seconds,
+        rule_of(central.config, central.policy),
+    )
     rejudging = open_rejudging(central.writer, central.clock, every_seconds, rule)
     async with open_orphaned_transactions(site) as plugin, rejudging:
         assert plugin is not None

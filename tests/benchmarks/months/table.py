@@ -35,19 +35,32 @@ def total(outcomes: Sequence[Outcome]) -> str:
 
 def faults(outcome: Outcome) -> Iterator[str]:
     """Yield a line for each fault."""
-    yield from (f"seed {outcome.order.seed}: [{fault.kind}] {fault.line}" for fault in outcome.verdict.faults)
+    yield from (
+        f"seed {outcome.order.seed}: [{fault.kind}] {fault.line}"
+        for fault in outcome.verdict.faults
+    )
     for one in outcome.differences:
         words = f"{one.transaction} is {one.stored.wh} Wh, {one.stored.confidence}, but"
-        yield f"seed {outcome.order.seed}: [recheck] {words} {one.now.wh} Wh, {one.now.confidence}, by today's facts"
+        yield (
+            f"seed {outcome.order.seed}: [recheck] {words} {one.now.wh} Wh, {one.now.confidence}, "
+            "by today's facts"
+        )
 
 
 def life(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield which steps of the life cycle of a transaction occurred in any month, and a line for each that did not."""
+    """Yield which steps of the life cycle of a transaction occurred in any month, and a line for
+    each that did not."""
     rows = [row for one in outcomes for row in one.verdict.life if row.state and row.is_in_reach]
     steps = {(row.state, row.cause, row.kind) for row in rows}
     taken = {(row.state, row.cause, row.kind) for row in rows if row.times}
-    yield f"{len(taken)} of {len(steps)} steps of the life cycle that chargers and the server cause occurred"
-    yield from (f"did not occur: {state} + {cause} -> {kind}" for state, cause, kind in sorted(steps - taken))
+    yield (
+        f"{len(taken)} of {len(steps)} steps of the life cycle that chargers and the server cause "
+        "occurred"
+    )
+    yield from (
+        f"did not occur: {state} + {cause} -> {kind}"
+        for state, cause, kind in sorted(steps - taken)
+    )
 
 
 def _figures(outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -1,4 +1,5 @@
-"""`just months`, a day of it. The same day is simulated twice: in this process, and by the command."""
+"""`just months`, a day of it. The same day is simulated twice: in this process, and by the
+command."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ from .month import Order, Outcome, simulate
 from .table import HEADS, faults, line
 
 SEED, HOURS = 10, 24
-CERTAIN = "status = 'Completed' AND confidence <> 'doubtful' AND id NOT IN (SELECT tx_id FROM review)"
+CERTAIN = (
+    "status = 'Completed' AND confidence <> 'doubtful' AND id NOT IN (SELECT tx_id FROM review)"
+)
 
 
 class Told(NamedTuple):
@@ -38,7 +41,9 @@ class Told(NamedTuple):
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     folder = tmp_path_factory.mktemp("day")
-    return simulate(Order(seed=SEED, folder=folder, hours=HOURS, heartbeat_seconds=900, delay_seconds=3))
+    return simulate(
+        Order(seed=SEED, folder=folder, hours=HOURS, heartbeat_seconds=900, delay_seconds=3)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,9 @@ def told(day: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Told:
     folder = tmp_path_factory.mktemp("kept")
     arguments = ("--seeds", str(SEED), "--hours", str(HOURS), "--keep", str(folder))
     command = [sys.executable, "-m", "tests.benchmarks.months", *arguments]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    ended = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
     assert (ended.returncode, ended.stderr) == (0, "")
     return Told(ended.stdout.splitlines(), replace(day.order, folder=folder))
 
@@ -71,7 +78,9 @@ def test_the_command_prints_a_line_for_each_seed_and_a_total(told: Told) -> None
     assert int(steps) == int(taken) + len(missing) > 20
 
 
-def test_the_command_leaves_what_verify_reads(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_leaves_what_verify_reads(
+    told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert levity_trio(["verify", str(told.order.ledger), str(told.order.database)]) == 0
     assert "The database agrees" in capsys.readouterr().out
 
@@ -87,13 +96,29 @@ def content(database: Path) -> Iterator[str]:
 
 
 LAST_CERTAIN = f"id = (SELECT max(id) FROM tx WHERE {CERTAIN})"
-LAST_REVIEWED = "id = (SELECT max(id) FROM review WHERE code = 'stray_reading' AND resolved_at IS NULL)"
+LAST_REVIEWED = (
+    "id = (SELECT max(id) FROM review WHERE code = 'stray_reading' AND resolved_at IS NULL)"
+)
 LIES = [
-    pytest.param(f"UPDATE tx SET energy_delivered = energy_delivered + 1 WHERE {LAST_CERTAIN}", Kind.SILENT, id="Wh"),
-    pytest.param(f"UPDATE tx SET meter_start = meter_start + 1 WHERE {LAST_CERTAIN}", Kind.IDENTITY, id="register"),
-    pytest.param(f"UPDATE tx SET cp_id = 'ELSEWHERE' WHERE {LAST_CERTAIN}", Kind.MISSING, id="transaction"),
     pytest.param(
-        f"UPDATE review SET resolved_at = '', resolved_by = '', resolution = '' WHERE {LAST_REVIEWED}",
+        f"UPDATE tx SET energy_delivered = energy_delivered + 1 WHERE {LAST_CERTAIN}",
+        Kind.SILENT,
+        id="Wh",
+    ),
+    pytest.param(
+        f"UPDATE tx SET meter_start = meter_start + 1 WHERE {LAST_CERTAIN}",
+        Kind.IDENTITY,
+        id="register",
+    ),
+    pytest.param(
+        f"UPDATE tx SET cp_id = 'ELSEWHERE' WHERE {LAST_CERTAIN}", Kind.MISSING, id="transaction"
+    ),
+    pytest.param(
+        (
+            "UPDATE review "
+            "SET resolved_at = '', resolved_by = '', resolution = '' "
+            f"WHERE {LAST_REVIEWED}"
+        ),
         Kind.UNREVIEWED,
         id="review",
     ),
@@ -111,7 +136,11 @@ def test_a_lie_of_the_server_is_found(day: Outcome, tmp_path: Path, lie: str, ki
 
 def test_a_figure_that_recheck_would_change_is_printed(day: Outcome, tmp_path: Path) -> None:
     copy = tmp_path / "lie.db"
-    verdict_after(f"UPDATE tx SET energy_delivered = energy_delivered + 1 WHERE {LAST_CERTAIN}", day.order, copy)
+    verdict_after(
+        f"UPDATE tx SET energy_delivered = energy_delivered + 1 WHERE {LAST_CERTAIN}",
+        day.order,
+        copy,
+    )
     (page,) = Rechecking(copy, None).pages()
     found = replace(day, differences=page.differences[-1:])
     assert not found.is_clean

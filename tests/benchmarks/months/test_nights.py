@@ -1,4 +1,5 @@
-"""`just months --nights`: nothing of an honest house is for review, its registers being new or near each other."""
+"""`just months --nights`: nothing of an honest house is for review, its registers being new or near
+each other."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ def test_no_session_of_an_honest_house_is_for_review(registers: str) -> None:
     assert min(one.sessions for one in found) > CHARGERS * NIGHTS / 2
 
 
-def test_the_command_prints_each_house_and_the_share_for_review(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_each_house_and_the_share_for_review(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["--nights", "1", "--seeds", "1,2"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
     assert head == HEAD

@@ -1,1 +1,2 @@
-"""What people do at the site, as they see it in the browser: each public function is a story, and a test."""
+"""What people do at the site, as they see it in the browser: each public function is a story, and a
+test."""

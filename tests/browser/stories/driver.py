@@ -25,7 +25,9 @@ def open_site(folder: Path) -> Iterator[Site]:
     with bare_site(folder, is_named=True) as site:
         site.ask("POST", "admin", "users", name="Cleo", role="admin", password=PASSWORD)
         for name, tag in (("Anna Becker", TAG), ("Familie Weber", OTHER_TAG)):
-            account = str(site.ask("POST", "admin", "accounts", name=name, since="2026-01-01")["id"])
+            account = str(
+                site.ask("POST", "admin", "accounts", name=name, since="2026-01-01")["id"]
+            )
             site.ask("POST", "admin", "accounts", account, "give", tag=tag, since="2026-01-01")
         site.charger("SPACE-4")
         site.ask("PUT", "admin", "chargers", "SPACE-4", name="Space 4")
@@ -39,7 +41,9 @@ def _charge(site: Site, tag: str) -> None:
     wait_until(lambda: site.server.query("SELECT 1 FROM tx WHERE id_tag = ?", tag))
     site.act("SPACE-4", "stop")
     site.act("SPACE-4", "unplug")
-    wait_until(lambda: site.server.query("SELECT 1 FROM tx WHERE id_tag = ? AND status = 'Completed'", tag))
+    wait_until(
+        lambda: site.server.query("SELECT 1 FROM tx WHERE id_tag = ? AND status = 'Completed'", tag)
+    )
 
 
 @seen(viewport=NARROW, is_mobile=True, has_touch=True)
@@ -82,13 +86,16 @@ def _phone(page: Page) -> Iterator[Page]:
     """The driver's own: none of the operator's cookies."""
     browser = page.context.browser
     assert isinstance(browser, Browser)
-    with browser.new_context(viewport=NARROW, is_mobile=True, has_touch=True, locale="en-GB") as context:
+    with browser.new_context(
+        viewport=NARROW, is_mobile=True, has_touch=True, locale="en-GB"
+    ) as context:
         context.set_default_timeout(PATIENCE_MS)
         yield context.new_page()
 
 
 def _code(site: Site) -> str:
-    """Return where the label of the charger leads; with an address of this machine alone, none is printed."""
+    """Return where the label of the charger leads; with an address of this machine alone, none is
+    printed."""
     return f"{site.url}{PLACE}/SPACE-4"
 
 
@@ -103,7 +110,8 @@ def _sees_only_his_own(phone: Page, site: Site) -> None:
 
 @seen(viewport=NARROW, java_script_enabled=False, expected=("answer: 401",))
 def without_javascript(page: Page, site: Site) -> None:
-    """With a PIN, which leads to the place whose code was scanned; its course is there after each reload."""
+    """With a PIN, which leads to the place whose code was scanned; its course is there after each
+    reload."""
     made = site.ask("POST", "admin", "users", name="Ada", role="driver", account=1, invite="pin")
     site.act("SPACE-4", "plug")
     page.goto(f"{site.url}/d/at/SPACE-4")

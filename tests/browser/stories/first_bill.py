@@ -14,8 +14,8 @@ FAST: Final = {"power_type": "DC", "max_power_w": 300_000.0}
 LEAST_WH: Final = 300
 """Less than 100 Wh are free."""
 CLOCK_MS: Final = 4000
-"""More than a charger's clock is behind: it sends whole seconds, tolerates one more, and on a busy machine the time
-that it was given was old."""
+"""More than a charger's clock is behind: it sends whole seconds, tolerates one more, and on a busy
+machine the time that it was given was old."""
 
 
 def the_first_bill(page: Page, site: Site) -> None:
@@ -41,7 +41,9 @@ def the_first_bill(page: Page, site: Site) -> None:
 
 
 def _say_who_bills(page: Page) -> None:
-    page.get_by_role("region", name="Before the first bill").get_by_role("link", name="Sender of the bills").click()
+    page.get_by_role("region", name="Before the first bill").get_by_role(
+        "link", name="Sender of the bills"
+    ).click()
     page.get_by_label("Name", exact=True).fill("Hausverein Bauhof 12")
     page.locator("main form button.strong").click()
     expect(page.get_by_text("The statements name their sender.")).to_be_visible()

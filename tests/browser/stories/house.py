@@ -34,7 +34,9 @@ def a_doubtful_session_is_corrected(page: Page, site: Site) -> None:
     expect(page).to_have_url(f"{site.url}/sessions/{number}")
     expect(page.get_by_text("3.60 kWh").first).to_be_visible()
     expect(page.get_by_text("In doubt:", exact=True)).to_be_hidden()
-    stored = site.server.query("SELECT energy_delivered, confidence, review FROM tx WHERE id = ?", number)
+    stored = site.server.query(
+        "SELECT energy_delivered, confidence, review FROM tx WHERE id = ?", number
+    )
     assert stored == [(3600, "certain", None)]
 
 

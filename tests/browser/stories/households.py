@@ -50,11 +50,16 @@ def sixteen_households_are_entered_on_one_page(page: Page, site: Site) -> None:
     keys.pressed += 1
     expect(page.get_by_text("New households: 16.")).to_be_visible()
     found = site.server.query(
-        "SELECT account.name, cp.name, tag.id_tag FROM account JOIN ownership AS s ON s.account_id = account.id"
-        " AND s.what = 'space' JOIN cp ON cp.id = s.key JOIN ownership AS t ON t.account_id = account.id"
-        " AND t.what = 'tag' JOIN tag ON tag.key = t.key WHERE account.name LIKE 'Family %' ORDER BY account.id"
+        "SELECT account.name, cp.name, tag.id_tag FROM account "
+        "JOIN ownership AS s ON s.account_id = account.id AND s.what = 'space' "
+        "JOIN cp ON cp.id = s.key "
+        "JOIN ownership AS t ON t.account_id = account.id AND t.what = 'tag' "
+        "JOIN tag ON tag.key = t.key "
+        "WHERE account.name LIKE 'Family %' ORDER BY account.id"
     )
-    assert found == [(f"Family {one}", f"Space {one}", f"04A1B2C3{one:02}") for one in range(1, HOUSEHOLDS + 1)]
+    assert found == [
+        (f"Family {one}", f"Space {one}", f"04A1B2C3{one:02}") for one in range(1, HOUSEHOLDS + 1)
+    ]
     assert keys.pressed <= MOST_KEYS
 
 
@@ -67,12 +72,14 @@ def rows_of_a_spreadsheet_are_pasted_and_an_error_loses_nothing(page: Page, site
     expect(page.locator("[name='rows[1].name']")).to_be_hidden()
     page.set_viewport_size(wide or NARROW)
     rows = (
-        "\n".join(f"Pasted {one}\tPA{one:02}\t\t\t1.11.2025" for one in range(1, 19)) + "\nPasted 19\tPA19\tnowhere\n"
+        "\n".join(f"Pasted {one}\tPA{one:02}\t\t\t1.11.2025" for one in range(1, 19))
+        + "\nPasted 19\tPA19\tnowhere\n"
     )
     page.locator("[name='rows[0].name']").focus()
     page.evaluate(
-        "text => { const data = new DataTransfer(); data.setData('text/plain', text); document.activeElement"
-        ".dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true })) }",
+        "text => { const data = new DataTransfer(); data.setData('text/plain', text); "
+        "document.activeElement.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, "
+        "bubbles: true, cancelable: true })) }",
         rows,
     )
     page.get_by_role("button", name="Enter these households").press("Enter")

@@ -1,4 +1,5 @@
-"""Names that people give, however long: pages stay as wide as the screen, and no amount is broken."""
+"""Names that people give, however long: pages stay as wide as the screen, and no amount is
+broken."""
 
 from __future__ import annotations
 
@@ -13,7 +14,15 @@ from tests.browser.site import Site, bare_site
 
 LONG: Final = "W" * 200
 WIDTHS: Final = (320, 640, 1000)
-PATHS: Final = ("/payments", "/accounts", "/accounts/1", "/tags", "/tariffs", "/chargers", "/history?of=account")
+PATHS: Final = (
+    "/payments",
+    "/accounts",
+    "/accounts/1",
+    "/tags",
+    "/tariffs",
+    "/chargers",
+    "/history?of=account",
+)
 BROKEN: Final = """() => [...document.querySelectorAll("main :is(td.number, time)")].filter(one => {
   const text = document.createRange();
   text.selectNodeContents(one);
@@ -38,7 +47,14 @@ def long_names_leave_room(page: Page, site: Site) -> None:
 
 def _furnish(site: Site) -> None:
     site.ask("POST", "admin", "accounts", name=LONG, since="2026-01-01", contact=LONG)
-    site.ask("POST", "admin", "accounts", name="Anna Becker", since="2026-01-01", contact="anna@example.org")
+    site.ask(
+        "POST",
+        "admin",
+        "accounts",
+        name="Anna Becker",
+        since="2026-01-01",
+        contact="anna@example.org",
+    )
     site.ask("POST", "admin", "tariff-prices", price="0.32", since="2026-01-01", site=True)
     site.ask("POST", "admin", "wallets", "2", "payment", amount=123_450, reason="here")
     site.ask("POST", "admin", "id-tags", id_tag="04A2B3C4", name=LONG)

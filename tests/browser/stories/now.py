@@ -10,7 +10,11 @@ from tests.browser.chromium import PHONE, seen, send
 from tests.browser.site import Site
 
 TAG: Final = "04A2B3C4"
-CUT: Final = ("net::ERR_CONNECTION_REFUSED", "net::ERR_INCOMPLETE_CHUNKED_ENCODING", "net::ERR_CONNECTION_RESET")
+CUT: Final = (
+    "net::ERR_CONNECTION_REFUSED",
+    "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "net::ERR_CONNECTION_RESET",
+)
 """What a browser says of a server that went."""
 
 
@@ -51,7 +55,9 @@ def a_car_is_started_and_stopped(page: Page, site: Site) -> None:
     site.act("DRIVE", "plug")
     _look(page, site)
     _start_and_stop(page, "DRIVE")
-    assert site.server.query("SELECT status, stop_reason FROM tx WHERE cp_id = 'DRIVE'") == [("Completed", "Remote")]
+    assert site.server.query("SELECT status, stop_reason FROM tx WHERE cp_id = 'DRIVE'") == [
+        ("Completed", "Remote")
+    ]
 
 
 @seen(viewport=PHONE, is_mobile=True, has_touch=True)
@@ -60,7 +66,9 @@ def a_state_that_is_a_sentence_breaks_on_a_phone(page: Page, site: Site) -> None
     _look(page, site)
     words = "No car charges here yet: plug in your car, and start it. " * 2
     sentence = f'<p><span class="state look">{words}</span></p>'
-    page.locator("main").evaluate("(main, sentence) => main.insertAdjacentHTML('beforeend', sentence)", sentence)
+    page.locator("main").evaluate(
+        "(main, sentence) => main.insertAdjacentHTML('beforeend', sentence)", sentence
+    )
     expect(page.get_by_text(words.strip())).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
@@ -94,7 +102,9 @@ def a_restart_of_the_server_is_survived(page: Page, site: Site) -> None:
         expect(page.locator("#link")).to_contain_text("no connection")
         page.clock.fast_forward("03:00")
         expect(page.locator("#link")).to_contain_text("no connection for 3 min")
-        expect(_card(page, "AGAIN")).not_to_contain_text("away")  # what was so before the server stopped
+        expect(_card(page, "AGAIN")).not_to_contain_text(
+            "away"
+        )  # what was so before the server stopped
         site.act("AGAIN", "plug")
     expect(page.locator("#link")).to_have_text("live")
     expect(_card(page, "AGAIN")).to_contain_text("Cable in")
@@ -111,7 +121,9 @@ def a_page_is_printed_dark_on_white(page: Page, site: Site) -> None:
 
 def _colour(page: Page) -> list[int]:
     """Return red, green and blue of the page's text."""
-    return [int(part) for part in page.evaluate("getComputedStyle(document.body).color.match(/\\d+/g)")]
+    return [
+        int(part) for part in page.evaluate("getComputedStyle(document.body).color.match(/\\d+/g)")
+    ]
 
 
 def a_hidden_page_closes_its_stream(page: Page, site: Site) -> None:
@@ -125,7 +137,8 @@ def a_hidden_page_closes_its_stream(page: Page, site: Site) -> None:
 
 
 def _set_hidden(page: Page, *, is_hidden: bool) -> None:
-    """Tell the page what a browser tells one whose tab is left; a headless one shows all of its tabs."""
+    """Tell the page what a browser tells one whose tab is left; a headless one shows all of its
+    tabs."""
     page.evaluate(
         """is => {
           Object.defineProperty(document, "hidden", {value: is, configurable: true});

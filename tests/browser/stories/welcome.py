@@ -25,7 +25,9 @@ def open_site(folder: Path) -> Iterator[Site]:
 
 
 @seen()
-def the_code_of_a_link_leaves_the_address_and_is_sent_only_by_its_form(page: Page, site: Site) -> None:
+def the_code_of_a_link_leaves_the_address_and_is_sent_only_by_its_form(
+    page: Page, site: Site
+) -> None:
     url, code = _url(site), _code(site)
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request))  # noqa: PLW0108 - Playwright cannot wrap a method

@@ -1,6 +1,7 @@
 """A charge point that speaks OCPP 1.6-J over a raw WebSocket, with cars at its connectors.
 
-All of it runs on trio's clock, which may be a virtual one. Its wall clock is `clock()`, which may be wrong.
+All of it runs on trio's clock, which may be a virtual one. Its wall clock is `clock()`, which may
+be wrong.
 """
 
 from __future__ import annotations
@@ -95,12 +96,21 @@ class ChargePoint:
     """One charge point. `run` connects, and connects again, until it is cancelled."""
 
     def __init__(
-        self, identity: str, connect: Connect, make: Make, *, model: str, start: datetime, connectors: int = 1
+        self,
+        identity: str,
+        connect: Connect,
+        make: Make,
+        *,
+        model: str,
+        start: datetime,
+        connectors: int = 1,
     ) -> None:
         self.identity = identity
         self.make = make
         self.most = 16.0
-        self.connectors = [Connector(number, 1000.0 * len(identity)) for number in range(1, connectors + 1)]
+        self.connectors = [
+            Connector(number, 1000.0 * len(identity)) for number in range(1, connectors + 1)
+        ]
         self.profiles = Profiles(make.lines_of_watts)
         self.calls: list[tuple[float, str, dict[str, Any], str]] = []
         """When, action, payload and answered status of each CALL that came."""
@@ -118,7 +128,9 @@ class ChargePoint:
             "NumberOfConnectors": str(connectors),
             "AuthorizeRemoteTxRequests": "false",
             "GetConfigurationMaxKeys": "10",
-            "SupportedFeatureProfiles": "Core,FirmwareManagement,LocalAuthListManagement,SmartCharging,RemoteTrigger",
+            "SupportedFeatureProfiles": (
+                "Core,FirmwareManagement,LocalAuthListManagement,SmartCharging,RemoteTrigger"
+            ),
             "ChargeProfileMaxStackLevel": "10",
             "ChargingScheduleAllowedChargingRateUnit": ",".join(
                 {"A": "Current", "W": "Power"}[unit] for unit in make.units
@@ -159,7 +171,8 @@ class ChargePoint:
         return min(self.most, limit)
 
     def pass_time(self, seconds: float) -> None:
-        """Let current flow for so long, and cars follow. Whoever runs the charge point calls this each second."""
+        """Let current flow for so long, and cars follow. Whoever runs the charge point calls this
+        each second."""
         for connector in self.connectors:
             if connector.car is not None:
                 wh = connector.amperes * connector.car.lines * VOLTS * seconds / 3600
@@ -179,7 +192,9 @@ class ChargePoint:
             connector.allowed_since = None
             target = 0.0
         else:
-            connector.allowed_since = now if connector.allowed_since is None else connector.allowed_since
+            connector.allowed_since = (
+                now if connector.allowed_since is None else connector.allowed_since
+            )
             is_awake = now - connector.allowed_since >= car.wakes_seconds
             target = min(allowed, car.most) * self.make.gain + self.make.offset if is_awake else 0.0
         if car.got_wh >= car.wants_wh:
@@ -246,7 +261,12 @@ class ChargePoint:
         return connector.status
 
     def _tell_status(self, number: int, status: str) -> None:
-        told = {"connectorId": number, "errorCode": "NoError", "status": status, "timestamp": self._now()}
+        told = {
+            "connectorId": number,
+            "errorCode": "NoError",
+            "status": status,
+            "timestamp": self._now(),
+        }
         self._send("StatusNotification", told, None)
 
     # Its link
@@ -303,7 +323,13 @@ class ChargePoint:
                         nursery.start_soon(self._reply, websocket, frame)
                     elif frame[1] == self._asked and self._answer is not None:
                         self._answer.send_nowait(frame)
-        except* (OSError, ConnectionClosed, HandshakeError, trio.BrokenResourceError, trio.ClosedResourceError):
+        except* (
+            OSError,
+            ConnectionClosed,
+            HandshakeError,
+            trio.BrokenResourceError,
+            trio.ClosedResourceError,
+        ):
             pass
         finally:
             self._stream = None
@@ -323,9 +349,15 @@ class ChargePoint:
                 await self._call(websocket, "Heartbeat", {})
 
     async def _boot(self, websocket: WebSocketConnection) -> None:
-        plate = {"chargePointVendor": "Foreign", "chargePointModel": self.model, "firmwareVersion": "2.1"}
+        plate = {
+            "chargePointVendor": "Foreign",
+            "chargePointModel": self.model,
+            "firmwareVersion": "2.1",
+        }
         while True:
-            answer = await self._call(websocket, "BootNotification", plate | {"chargePointSerialNumber": self.identity})
+            answer = await self._call(
+                websocket, "BootNotification", plate | {"chargePointSerialNumber": self.identity}
+            )
             if answer["status"] == "Accepted":
                 break
             await trio.sleep(max(1, answer["interval"]))
@@ -341,16 +373,23 @@ class ChargePoint:
         self._wake.set()
 
     async def _deliver(
-        self, websocket: WebSocketConnection, action: str, payload: dict[str, Any], transaction: Transaction | None
+        self,
+        websocket: WebSocketConnection,
+        action: str,
+        payload: dict[str, Any],
+        transaction: Transaction | None,
     ) -> None:
-        """Send what waited. The server's id of a transaction is known by then, as its start was answered before."""
+        """Send what waited. The server's id of a transaction is known by then, as its start was
+        answered before."""
         if transaction is not None and action != "StartTransaction":
             payload = payload | {"transactionId": transaction.id}
         answer = await self._call(websocket, action, payload)
         if transaction is not None and action == "StartTransaction":
             transaction.id = answer["transactionId"]
 
-    async def _call(self, websocket: WebSocketConnection, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+    async def _call(
+        self, websocket: WebSocketConnection, action: str, payload: dict[str, Any]
+    ) -> dict[str, Any]:
         """Send a CALL and return the payload of its answer, empty after a CALLERROR."""
         self._asked = f"f{next(self._ids)}"
         self._answer, answer = trio.open_memory_channel[Any](1)
@@ -375,13 +414,22 @@ class ChargePoint:
         currents = self.currents(connector)
         if "register" in self.make.tells:
             measurand = "Energy.Active.Import.Register"
-            values.append({"value": f"{connector.register_wh:.0f}", "measurand": measurand, "unit": "Wh"})
+            values.append(
+                {"value": f"{connector.register_wh:.0f}", "measurand": measurand, "unit": "Wh"}
+            )
         if "power" in self.make.tells:
             watts = sum(currents) * VOLTS
-            values.append({"value": f"{watts:.0f}", "measurand": "Power.Active.Import", "unit": "W"})
+            values.append(
+                {"value": f"{watts:.0f}", "measurand": "Power.Active.Import", "unit": "W"}
+            )
         if "currents" in self.make.tells:
             for line, amperes in enumerate(currents, start=1):
-                value = {"value": f"{amperes:.1f}", "measurand": "Current.Import", "unit": "A", "phase": f"L{line}"}
+                value = {
+                    "value": f"{amperes:.1f}",
+                    "measurand": "Current.Import",
+                    "unit": "A",
+                    "phase": f"L{line}",
+                }
                 values.append(value)
         return values
 
@@ -411,7 +459,11 @@ class ChargePoint:
 
     def _takes(self, number: int, profile: dict[str, Any]) -> bool:
         """Tell whether it accepts a profile: as the specification says, and as its make does."""
-        make, schedule, purpose = self.make, profile["chargingSchedule"], profile["chargingProfilePurpose"]
+        make, schedule, purpose = (
+            self.make,
+            profile["chargingSchedule"],
+            profile["chargingProfilePurpose"],
+        )
         if any(faults(profile)) or number > len(self.connectors):
             return False
         if purpose == "TxProfile":
@@ -442,7 +494,11 @@ class ChargePoint:
         if limit is None:
             return {"status": "Rejected"}
         periods = [{"startPeriod": 0, "limit": round(limit, 1)}]
-        schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": periods, "duration": payload["duration"]}
+        schedule = {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": periods,
+            "duration": payload["duration"],
+        }
         return {
             "status": "Accepted",
             "connectorId": number,
@@ -476,7 +532,10 @@ class ChargePoint:
 
     def _on_RemoteStopTransaction(self, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         for connector in self.connectors:
-            if connector.transaction is not None and connector.transaction.id == payload["transactionId"]:
+            if (
+                connector.transaction is not None
+                and connector.transaction.id == payload["transactionId"]
+            ):
                 self._stop(connector, "Remote")
                 return {"status": "Accepted"}
         return {"status": "Rejected"}
@@ -489,7 +548,10 @@ class ChargePoint:
                     self._tell_status(connector.number, self._shown(connector))
         elif wanted == "MeterValues":
             for connector in self.connectors:
-                if connector.transaction is not None and payload.get("connectorId") in (None, connector.number):
+                if connector.transaction is not None and payload.get("connectorId") in (
+                    None,
+                    connector.number,
+                ):
                     sampled = {"timestamp": self._now(), "sampledValue": self._sampled(connector)}
                     told = {"connectorId": connector.number, "meterValue": [sampled]}
                     self._send("MeterValues", told, connector.transaction)

@@ -1,4 +1,5 @@
-"""An evening at one feeder: our server in memory, foreign charge points, a house and its meter, in virtual time."""
+"""An evening at one feeder: our server in memory, foreign charge points, a house and its meter, in
+virtual time."""
 
 from __future__ import annotations
 
@@ -59,7 +60,8 @@ def evening_house(seed: int, highest: float) -> Callable[[float], Currents]:
 
 @dataclass
 class Second:
-    """What flowed in one second: on each line of the feeder, and how much of that through each charge point."""
+    """What flowed in one second: on each line of the feeder, and how much of that through each
+    charge point."""
 
     at: float
     feeder: Currents
@@ -94,21 +96,31 @@ class Evening:
         """Start a server on the database as it is."""
         self.central = make_central(self.writer)
         configure(self.central, heartbeat_interval_seconds=300)
-        parts = cast(Any, self.writer), cast(Reader, InlineReader(self.writer)), Chargers(self.central)
+        parts = (
+            cast(Any, self.writer),
+            cast(Reader, InlineReader(self.writer)),
+            Chargers(self.central),
+        )
         self.load = LoadManagement(*parts, self.central.clock)
         self.central.load = self.load
         started = trio.Event()
         self.nursery.start_soon(self._serve, self.central, self.load, started)
         await started.wait()
 
-    async def _serve(self, central: Central, management: LoadManagement, started: trio.Event) -> None:
+    async def _serve(
+        self, central: Central, management: LoadManagement, started: trio.Event
+    ) -> None:
         with trio.CancelScope() as self._serving:
-            async with open_load(management, central.hooks), trio.open_nursery() as self._connections:
+            async with (
+                open_load(management, central.hooks),
+                trio.open_nursery() as self._connections,
+            ):
                 started.set()
                 await trio.sleep_forever()
 
     async def die(self, seconds: float = 5.0) -> None:
-        """Kill the server, as kill -9 does: no message of it, and each link is gone. Then start another."""
+        """Kill the server, as kill -9 does: no message of it, and each link is gone. Then start
+        another."""
         assert self._serving is not None
         self._serving.cancel()
         await trio.sleep(seconds)
@@ -133,7 +145,11 @@ class Evening:
 
     def document(self) -> str:
         """Return the site as an electrician enters it."""
-        meter = 'meter = "Main"\n' if self.meter is not None else f"reserve = {self._highest_of_house()}\n"
+        meter = (
+            'meter = "Main"\n'
+            if self.meter is not None
+            else f"reserve = {self._highest_of_house()}\n"
+        )
         parts = [f'[[circuit]]\nname = "Feeder"\namperes = {self.amperes}\n{meter}']
         for number, kind in enumerate(self.kinds):
             rotation = "" if kind.is_wired_unknown else f'rotation = "{self.rotation(number)}"\n'
@@ -162,12 +178,18 @@ class Evening:
         await trio.sleep(30)
 
     def join(self, kind: Kind, car: Car | None = None) -> int:
-        """Let another charge point connect for the first time, perhaps with a car that charges; return its number."""
+        """Let another charge point connect for the first time, perhaps with a car that charges;
+        return its number."""
         number = len(self.points)
         self.kinds = [*self.kinds[:number], kind]
         identity, make = f"CP-{number}", kind.make
         point = ChargePoint(
-            identity, self.connect, make, model=f"Box {number}", start=START, connectors=kind.connectors
+            identity,
+            self.connect,
+            make,
+            model=f"Box {number}",
+            start=START,
+            connectors=kind.connectors,
         )
         self.points.append(point)
         if car is not None:
@@ -197,13 +219,17 @@ class Evening:
         total = [0.0, 0.0, 0.0]
         for connector in self.points[number].connectors:
             if connector.amperes:
-                for letter, amperes in zip(self.rotation(number), self.points[number].currents(connector), strict=True):
+                for letter, amperes in zip(
+                    self.rotation(number), self.points[number].currents(connector), strict=True
+                ):
                     total[LETTERS.index(letter)] += amperes
         return total[0], total[1], total[2]
 
     def _second(self) -> Second:
         of_points = [self._of_point(number) for number in range(len(self.points))]
-        first, second, third = (sum(line) for line in zip(self.house(trio.current_time()), *of_points, strict=True))
+        first, second, third = (
+            sum(line) for line in zip(self.house(trio.current_time()), *of_points, strict=True)
+        )
         return Second(trio.current_time(), (first, second, third), of_points)
 
     def flowing(self) -> Currents:
@@ -211,7 +237,8 @@ class Evening:
         return self._second().feeder
 
     async def live(self) -> None:
-        """Let time pass for charge points, and look at the feeder each second. Its meter tells each other second."""
+        """Let time pass for charge points, and look at the feeder each second. Its meter tells each
+        other second."""
         while True:
             second = self._second()
             self.seconds.append(second)

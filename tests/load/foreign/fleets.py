@@ -1,11 +1,12 @@
 """Evenings of mixed charge points at a feeder: `just fleets --seeds 1-40`, `just fleets --kinds`.
 
-Each evening is lived as it was drawn. Where that leaves open what the rule gives each car, it is lived again with
-honest charge points, the same cars and the same wiring; the feeder then carries less by what those took that ignore
-their limits, or refuse 0 A. What is looked at: seconds above the limit, honest charge points that are accused, and
-whether each car gets its share.
+Each evening is lived as it was drawn. Where that leaves open what the rule gives each car, it is
+lived again with honest charge points, the same cars and the same wiring; the feeder then carries
+less by what those took that ignore their limits, or refuse 0 A. What is looked at: seconds above
+the limit, honest charge points that are accused, and whether each car gets its share.
 
-`--only 0 3 --tell` lets cars come to CP-0 and CP-3 alone, and prints what flowed and what was offered in each minute.
+`--only 0 3 --tell` lets cars come to CP-0 and CP-3 alone, and prints what flowed and what was
+offered in each minute.
 """
 
 from __future__ import annotations
@@ -31,7 +32,15 @@ import trio.testing
 from levity_trio.events import LimitIgnored
 from tests.charger.parts import InlineWriter
 from tests.load.foreign.charge_point import Car, Make
-from tests.load.foreign.evening import HOUR, MINUTE, Evening, Second, evening_house, exact, open_evening
+from tests.load.foreign.evening import (
+    HOUR,
+    MINUTE,
+    Evening,
+    Second,
+    evening_house,
+    exact,
+    open_evening,
+)
 from tests.load.foreign.kinds import HONEST, KINDS, Kind
 from tests.load.foreign.profiles import VOLTS
 from tests.store.template import only_new
@@ -44,8 +53,8 @@ HONEST_SHARE: Final = 0.3
 LEAST_SHARE: Final = 0.8
 NEGLIGIBLE_WH: Final = 300.0
 APART: Final = (0.0, 10.0)
-"""Who gets a turn first is chance: a car lacks something if it got less than in each of two honest evenings, in which
-the cars come so many seconds later from charge point to charge point.
+"""Who gets a turn first is chance: a car lacks something if it got less than in each of two honest
+evenings, in which the cars come so many seconds later from charge point to charge point.
 """
 CHANCE: Final = 0.5
 """Less than so much of its share is no chance, and needs no second evening."""
@@ -85,7 +94,8 @@ class Fleet:
         return f"CP-{number} ({self.names[number] or 'honest'})"
 
     def only(self, numbers: Sequence[int]) -> Fleet:
-        """Return the same evening with cars at these charge points alone; the others are idle and honest."""
+        """Return the same evening with cars at these charge points alone; the others are idle and
+        honest."""
         names = tuple(name if number in numbers else "" for number, name in enumerate(self.names))
         visits = tuple(visit for visit in self.visits if visit.number in numbers)
         return replace(self, names=names, visits=visits)
@@ -111,14 +121,17 @@ class Outcome:
     """The longest of each factor."""
     accused: set[int] = field(default_factory=set)
     unavoidable: list[tuple[float, int]] = field(default_factory=list)
-    """Since when how many A flowed through those that ignore their limits, or cannot be told less."""
+    """Since when how many A flowed through those that ignore their limits, or cannot be told
+    less."""
     story: list[str] = field(default_factory=list)
 
 
 def drawn(seed: int, amperes: float) -> Fleet:
     """Draw an evening of eight charge points."""
     chance = random.Random(f"fleet {seed}")
-    names = tuple("" if chance.random() < HONEST_SHARE else chance.choice(list(KINDS)) for _ in range(POINTS))
+    names = tuple(
+        "" if chance.random() < HONEST_SHARE else chance.choice(list(KINDS)) for _ in range(POINTS)
+    )
     return Fleet(seed, amperes, names, _visits(names, chance), is_metered=seed % 2 == 0)
 
 
@@ -132,7 +145,9 @@ def beside_honest(name: str, seed: int, amperes: float) -> Fleet:
 def _visits(names: Sequence[str], chance: random.Random) -> tuple[Visit, ...]:
     """Draw a car for each charge point, then one for each further connector."""
     of_first = [(number, 1) for number in range(len(names))]
-    of_second = [(number, 2) for number, name in enumerate(names) if name and KINDS[name].connectors > 1]
+    of_second = [
+        (number, 2) for number, name in enumerate(names) if name and KINDS[name].connectors > 1
+    ]
     visits = []
     for number, connector in of_first + of_second:
         arrives = chance.uniform(0, 1.5) * HOUR
@@ -141,7 +156,9 @@ def _visits(names: Sequence[str], chance: random.Random) -> tuple[Visit, ...]:
     return tuple(visits)
 
 
-async def _live(fleet: Fleet, kinds: Sequence[Kind], taken: Sequence[tuple[float, int]], folder: Path) -> Outcome:
+async def _live(
+    fleet: Fleet, kinds: Sequence[Kind], taken: Sequence[tuple[float, int]], folder: Path
+) -> Outcome:
     outcome = Outcome()
     house = evening_house(fleet.seed, fleet.amperes / 4)
     with only_new(folder / "levity.db") as connection:
@@ -158,9 +175,13 @@ async def _live(fleet: Fleet, kinds: Sequence[Kind], taken: Sequence[tuple[float
                         visits.start_soon(_visit, evening, visit, outcome)
                 nursery.cancel_scope.cancel()
             outcome.spans = [
-                span for factor in LONGEST if (span := longest_span(fleet.amperes, kinds, evening.seconds, factor))
+                span
+                for factor in LONGEST
+                if (span := longest_span(fleet.amperes, kinds, evening.seconds, factor))
             ]
-            outcome.accused = {int(fact.charger.removeprefix("CP-")) for fact in evening.facts(LimitIgnored)}
+            outcome.accused = {
+                int(fact.charger.removeprefix("CP-")) for fact in evening.facts(LimitIgnored)
+            }
             outcome.unavoidable = _unavoidable(kinds, evening.seconds)
     return outcome
 
@@ -186,13 +207,16 @@ async def _take(evening: Evening, taken: Sequence[tuple[float, int]]) -> None:
 
 
 async def _tell(evening: Evening, outcome: Outcome) -> None:
-    """Note each minute what flows at each charge point that has a car, what it offers, and what it was told."""
+    """Note each minute what flows at each charge point that has a car, what it offers, and what it
+    was told."""
     for minute in itertools.count():
         await trio.sleep_until(BEGINS + minute * MINUTE)
         lines = " ".join(f"{amperes:5.1f}" for amperes in evening.flowing())
         points = []
         for number, point in enumerate(evening.points):
-            there = [connector for connector in point.connectors if connector.transaction is not None]
+            there = [
+                connector for connector in point.connectors if connector.transaction is not None
+            ]
             for connector in there:
                 told = point.profiles.limit(connector.number, point.clock(), connector.transaction)
                 drawn_of_offered = f"{connector.amperes:.1f} of {point.allowed(connector):.1f}"
@@ -202,17 +226,26 @@ async def _tell(evening: Evening, outcome: Outcome) -> None:
 
 
 def _unavoidable(kinds: Sequence[Kind], seconds: Sequence[Second]) -> list[tuple[float, int]]:
-    """Return since when how much flowed on a line through those that ignore their limits, or cannot be told less."""
+    """Return since when how much flowed on a line through those that ignore their limits, or cannot
+    be told less."""
 
     def amperes(second: Second) -> int:
         drawn = list(zip(kinds, second.points, strict=True))
-        return math.ceil(sum(min(of_point, kind.make.lowest) if kind.obeys else of_point for kind, of_point in drawn))
+        return math.ceil(
+            sum(
+                min(of_point, kind.make.lowest) if kind.obeys else of_point
+                for kind, of_point in drawn
+            )
+        )
 
     return [(next(group).at, taken) for taken, group in itertools.groupby(seconds, amperes)]
 
 
-def longest_span(amperes: float, kinds: Sequence[Kind], seconds: Sequence[Second], factor: float) -> Span | None:
-    """Return the longest span with too much on a line, but for what only those take that ignore their limits."""
+def longest_span(
+    amperes: float, kinds: Sequence[Kind], seconds: Sequence[Second], factor: float
+) -> Span | None:
+    """Return the longest span with too much on a line, but for what only those take that ignore
+    their limits."""
 
     def is_above(second: Second) -> bool:
         return second.at >= BEGINS and any(
@@ -224,24 +257,31 @@ def longest_span(amperes: float, kinds: Sequence[Kind], seconds: Sequence[Second
     if not spans:
         return None
     span = max(spans, key=len)
-    return Span(factor, len(span), span[0].at - BEGINS, max(span, key=lambda second: max(second.feeder)))
+    return Span(
+        factor, len(span), span[0].at - BEGINS, max(span, key=lambda second: max(second.feeder))
+    )
 
 
 def _could_be_less(kinds: Sequence[Kind], second: Second, line: int) -> bool:
-    """Whether one draws on a line that keeps its limits, and more than the least that it can be told."""
+    """Whether one draws on a line that keeps its limits, and more than the least that it can be
+    told."""
     drawn_on_line = zip(kinds, second.of_points, strict=True)
     return any(kind.obeys and currents[line] > kind.make.lowest for kind, currents in drawn_on_line)
 
 
 def live(fleet: Fleet, kinds: Sequence[Kind], taken: Sequence[tuple[float, int]] = ()) -> Outcome:
-    """Live an evening with charge points of these kinds. Since each time, the feeder carries so much less."""
+    """Live an evening with charge points of these kinds. Since each time, the feeder carries so
+    much less."""
     with tempfile.TemporaryDirectory() as folder:
         clock = trio.testing.MockClock(autojump_threshold=0)
         return trio.run(partial(_live, fleet, kinds, taken, Path(folder)), clock=clock)
 
 
-def if_honest(fleet: Fleet, unavoidable: Sequence[tuple[float, int]], apart: float) -> dict[Visit, float]:
-    """Live an evening with honest charge points, whose cars come so much later at each, and return what cars got.
+def if_honest(
+    fleet: Fleet, unavoidable: Sequence[tuple[float, int]], apart: float
+) -> dict[Visit, float]:
+    """Live an evening with honest charge points, whose cars come so much later at each, and return
+    what cars got.
 
     The feeder carries so much less as nobody could avoid.
     """
@@ -257,8 +297,13 @@ def faults(fleet: Fleet) -> tuple[list[str], Outcome]:
     outcome = live(fleet, fleet.kinds)
     found = [_words(fleet, span) for span in outcome.spans if span.seconds > LONGEST[span.factor]]
     honest = [number for number, kind in enumerate(fleet.kinds) if kind.obeys]
-    found += [f"{fleet.name(number)} is accused" for number in sorted(outcome.accused.intersection(honest))]
-    fair = {visit: _most(fleet, visit) for visit in fleet.visits if fleet.kinds[visit.number].can_pause}
+    found += [
+        f"{fleet.name(number)} is accused"
+        for number in sorted(outcome.accused.intersection(honest))
+    ]
+    fair = {
+        visit: _most(fleet, visit) for visit in fleet.visits if fleet.kinds[visit.number].can_pause
+    }
     for apart in APART:
         fair = {visit: wh for visit, wh in fair.items() if _lacks(outcome.got_wh[visit], wh)}
         if any(apart == 0 or outcome.got_wh[visit] > CHANCE * wh for visit, wh in fair.items()):
@@ -283,9 +328,16 @@ def _lacks(got: float, fair: float) -> bool:
 
 def _words(fleet: Fleet, span: Span) -> str:
     highest = span.highest
-    took = [f"{fleet.name(number)} {amperes:.1f}" for number, amperes in enumerate(highest.points) if amperes]
+    took = [
+        f"{fleet.name(number)} {amperes:.1f}"
+        for number, amperes in enumerate(highest.points)
+        if amperes
+    ]
     lines = " / ".join(f"{amperes:.1f}" for amperes in highest.feeder)
-    when = f"since {span.begins / 60:.1f} min, at most {lines} A at {(highest.at - BEGINS) / 60:.1f} min"
+    when = (
+        f"since {span.begins / 60:.1f} min, at most {lines} A at {(highest.at - BEGINS) / 60:.1f} "
+        "min"
+    )
     return f"{span.seconds} s above {span.factor} × {when}: {', '.join(took)}"
 
 
@@ -316,8 +368,12 @@ def main() -> None:
     parser.add_argument("--seeds", default="1-40", help="such as 1-40 or 7")
     parser.add_argument("--amperes", type=float, nargs="*", default=AMPERES)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--kinds", nargs="*", help="each kind, or each of these, beside three honest charge points")
-    parser.add_argument("--only", type=int, nargs="*", help="cars come to these charge points alone")
+    parser.add_argument(
+        "--kinds", nargs="*", help="each kind, or each of these, beside three honest charge points"
+    )
+    parser.add_argument(
+        "--only", type=int, nargs="*", help="cars come to these charge points alone"
+    )
     parser.add_argument("--tell", action="store_true", help="print what flowed in each minute")
     arguments = parser.parse_args()
     fleets = list(_fleets(arguments))

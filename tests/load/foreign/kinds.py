@@ -1,4 +1,5 @@
-"""Kinds of charge points and cars that differ from the specification, or only from what one expects.
+"""Kinds of charge points and cars that differ from the specification, or only from what one
+expects.
 
 Each comes from public reports or from a data sheet; none of them is a charge point of one maker.
 """
@@ -58,16 +59,22 @@ KINDS: Final = {
     "no TxDefaultProfile": Kind(Make(purposes=("ChargePointMaxProfile", "TxProfile"))),
     "ten profiles at most": Kind(Make(most_profiles=10)),
     "answers after 25 s": Kind(Make(answers_after=25.0)),
-    "says SuspendedEVSE, delivers": Kind(Make(obeys_seconds=0.0, stuck_status="SuspendedEVSE"), obeys=False),
+    "says SuspendedEVSE, delivers": Kind(
+        Make(obeys_seconds=0.0, stuck_status="SuspendedEVSE"), obeys=False
+    ),
 }
 """The 16-bit meter is a kind of house, not of charge point: `Evening.meter`."""
 
 WHAT_WE_DO: Final = {
-    "total power only": "Its power is booked as if it were on one line, at most with its limit. It disobeys only if"
-    " that is too much for all its lines.",
+    "total power only": (
+        "Its power is booked as if it were on one line, at most with its limit. It disobeys only "
+        "if that is too much for all its lines."
+    ),
     "register only": "How fast its register rises is its power.",
-    "W only": "It is told watts for three lines, with numberPhases. What they would be on one line is booked on each,"
-    " until readings show its lines.",
+    "W only": (
+        "It is told watts for three lines, with numberPhases. What they would be on one line is "
+        "booked on each, until readings show its lines."
+    ),
     "W on one line": "The same: its watts are booked where they flow.",
     "Relative only": "A refused Absolute profile is followed at once by a Relative one.",
     "refuses 0 A": "It is told 6 A instead, and booked with that.",
@@ -77,18 +84,35 @@ WHAT_WE_DO: Final = {
     "wakes after 4 min": "It has five minutes to begin, and its turn is longer by what it needed.",
     "clock set back": "Three readings show it; its lease is sent again by that clock.",
     "two connectors": "Each has a lease of its own, and both are booked.",
-    "one phase rotated": "All three phases are booked until somebody enters its rotation; the meter shows which it"
-    " seems to be.",
-    "minChargingRate": "A car that ended right after it was lowered gets what it had. One whose charger gives"
-    " nothing with 6 A is offered 8 and 10 A, each after five minutes; `least`, or a trial, saves it that.",
-    "ignores limits below 7 A": "It is told in each way. If it obeys in none, what it takes is kept for it.",
-    "ignores after 10 min": "It is told in each way. If it obeys in none, what it takes is kept for it.",
+    "one phase rotated": (
+        "All three phases are booked until somebody enters its rotation; the meter shows which it "
+        "seems to be."
+    ),
+    "minChargingRate": (
+        "A car that ended right after it was lowered gets what it had. One whose charger gives "
+        "nothing with 6 A is offered 8 and 10 A, each after five minutes; `least`, or a trial, "
+        "saves it that."
+    ),
+    "ignores limits below 7 A": (
+        "It is told in each way. If it obeys in none, what it takes is kept for it."
+    ),
+    "ignores after 10 min": (
+        "It is told in each way. If it obeys in none, what it takes is kept for it."
+    ),
     "forgets at reboot": "After each boot it gets its default and its limit again.",
-    "restarts each hour": "After each boot it gets its default and its limit again; its lease is booked meanwhile.",
+    "restarts each hour": (
+        "After each boot it gets its default and its limit again; its lease is booked meanwhile."
+    ),
     "no TxDefaultProfile": "The refused default is followed at once by a ChargePointMaxProfile.",
     "ten profiles at most": "It gets two for each connector, and those of others are removed.",
-    "answers after 25 s": "Its answer is waited for; until then the higher of both limits is booked.",
-    "says SuspendedEVSE, delivers": "A reading that is newer than the status counts. What it takes is kept for it.",
-    "16-bit meter": "Above three times the limit of its circuit, a meter of the house counts as silent.",
+    "answers after 25 s": (
+        "Its answer is waited for; until then the higher of both limits is booked."
+    ),
+    "says SuspendedEVSE, delivers": (
+        "A reading that is newer than the status counts. What it takes is kept for it."
+    ),
+    "16-bit meter": (
+        "Above three times the limit of its circuit, a meter of the house counts as silent."
+    ),
 }
 """With each kind, and with a meter of the house: for the manual."""

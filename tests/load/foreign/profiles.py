@@ -1,6 +1,7 @@
 """The charging profiles of one charge point, and what they allow (OCPP 1.6 §3.13, §7.13).
 
-A limit is a current per line in A. None is no limit at all. Times are datetimes of the charge point's own clock.
+A limit is a current per line in A. None is no limit at all. Times are datetimes of the charge
+point's own clock.
 """
 
 from __future__ import annotations
@@ -37,12 +38,21 @@ class Profiles:
     installed: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
     def add(self, connector: int, profile: dict[str, Any]) -> None:
-        """Install a profile. It replaces the one with its id, and the one of its purpose and level at its connector."""
+        """Install a profile. It replaces the one with its id, and the one of its purpose and level
+        at its connector."""
         for profiles in self.installed.values():
-            profiles[:] = [other for other in profiles if other["chargingProfileId"] != profile["chargingProfileId"]]
+            profiles[:] = [
+                other
+                for other in profiles
+                if other["chargingProfileId"] != profile["chargingProfileId"]
+            ]
         place = profile["chargingProfilePurpose"], profile["stackLevel"]
         there = self.installed.setdefault(connector, [])
-        there[:] = [other for other in there if (other["chargingProfilePurpose"], other["stackLevel"]) != place]
+        there[:] = [
+            other
+            for other in there
+            if (other["chargingProfilePurpose"], other["stackLevel"]) != place
+        ]
         there.append(profile)
 
     def clear(self, asked: dict[str, Any]) -> int:
@@ -57,7 +67,9 @@ class Profiles:
     def end_transaction(self, connector: int) -> None:
         """Remove the TxProfiles of a connector: they end with its transaction (§3.13.1)."""
         there = self.installed.get(connector, [])
-        there[:] = [profile for profile in there if profile["chargingProfilePurpose"] != "TxProfile"]
+        there[:] = [
+            profile for profile in there if profile["chargingProfilePurpose"] != "TxProfile"
+        ]
 
     def count_with(self, connector: int, profile: dict[str, Any]) -> int:
         """Return how many would be installed with this one too."""
@@ -73,7 +85,9 @@ class Profiles:
             own = [one for one in own if one.get("transactionId") in (None, transaction.id)]
             of_transaction = self._highest(own, now, transaction)
         if of_transaction is None:
-            of_transaction = self._highest(self._of("TxDefaultProfile", (connector,)), now, transaction)
+            of_transaction = self._highest(
+                self._of("TxDefaultProfile", (connector,)), now, transaction
+            )
         if of_transaction is None:
             of_transaction = self._highest(self._of("TxDefaultProfile", (0,)), now, transaction)
         of_all = self._highest(self._of("ChargePointMaxProfile", (0,)), now, transaction)
@@ -81,10 +95,14 @@ class Profiles:
         return min(limits) if limits else None
 
     def _of(self, purpose: str, connectors: tuple[int, ...]) -> list[dict[str, Any]]:
-        there = [profile for connector in connectors for profile in self.installed.get(connector, [])]
+        there = [
+            profile for connector in connectors for profile in self.installed.get(connector, [])
+        ]
         return [profile for profile in there if profile["chargingProfilePurpose"] == purpose]
 
-    def _highest(self, profiles: list[dict[str, Any]], now: datetime, transaction: Transaction | None) -> float | None:
+    def _highest(
+        self, profiles: list[dict[str, Any]], now: datetime, transaction: Transaction | None
+    ) -> float | None:
         """Return the limit of the highest level that says anything now (§3.13.2)."""
         for profile in sorted(profiles, key=lambda one: -int(one["stackLevel"])):
             limit = self._of_profile(profile, now, transaction)
@@ -92,9 +110,13 @@ class Profiles:
                 return limit
         return None
 
-    def _of_profile(self, profile: dict[str, Any], now: datetime, transaction: Transaction | None) -> float | None:
+    def _of_profile(
+        self, profile: dict[str, Any], now: datetime, transaction: Transaction | None
+    ) -> float | None:
         valid_from, valid_to = _time(profile.get("validFrom")), _time(profile.get("validTo"))
-        if (valid_from is not None and now < valid_from) or (valid_to is not None and now >= valid_to):
+        if (valid_from is not None and now < valid_from) or (
+            valid_to is not None and now >= valid_to
+        ):
             return None
         schedule = profile["chargingSchedule"]
         began = _began(profile, schedule, now, transaction)
@@ -119,12 +141,18 @@ class Profiles:
 def _is_meant(asked: dict[str, Any], connector: int, profile: dict[str, Any]) -> bool:
     if "id" in asked:
         return bool(profile["chargingProfileId"] == asked["id"])
-    own = {"connectorId": connector, **{key: profile[key] for key in ("chargingProfilePurpose", "stackLevel")}}
+    own = {
+        "connectorId": connector,
+        **{key: profile[key] for key in ("chargingProfilePurpose", "stackLevel")},
+    }
     return all(own[key] == value for key, value in asked.items())
 
 
 def _began(
-    profile: dict[str, Any], schedule: dict[str, Any], now: datetime, transaction: Transaction | None
+    profile: dict[str, Any],
+    schedule: dict[str, Any],
+    now: datetime,
+    transaction: Transaction | None,
 ) -> datetime | None:
     """Return when the first period of a schedule began, as its kind says."""
     start = _time(schedule.get("startSchedule"))
@@ -158,7 +186,9 @@ def faults(profile: dict[str, Any]) -> Iterator[str]:
     starts = [period["startPeriod"] for period in periods]
     if starts != sorted(set(starts)):
         yield "periods are not in order"
-    if any(period["limit"] < 0 or round(period["limit"], 1) != period["limit"] for period in periods):
+    if any(
+        period["limit"] < 0 or round(period["limit"], 1) != period["limit"] for period in periods
+    ):
         yield "a limit is negative, or has more than one digit"
     if profile["chargingProfilePurpose"] != "TxProfile" and "transactionId" in profile:
         yield "transactionId belongs to a TxProfile only"

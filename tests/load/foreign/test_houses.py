@@ -41,18 +41,25 @@ async def test_one_reading_of_a_register_of_ones_stops_nobody(writer: InlineWrit
         await trio.sleep(2)
         broken[0] = False
         await trio.sleep(HOUR)
-        lowest = [min(second.points[number] for second in evening.seconds if second.at > began) for number in range(2)]
+        lowest = [
+            min(second.points[number] for second in evening.seconds if second.at > began)
+            for number in range(2)
+        ]
         assert lowest == [16, 16]
         assert evening.load.now is not None
         assert evening.load.now.lines[0].outage_a < 1
 
 
 @pytest.mark.parametrize("amperes", [6553.5, -3276.8, math.nan])
-async def test_a_meter_that_shows_the_impossible_for_long_is_silent(writer: InlineWriter, amperes: float) -> None:
+async def test_a_meter_that_shows_the_impossible_for_long_is_silent(
+    writer: InlineWriter, amperes: float
+) -> None:
     async with open_evening(writer, [HONEST], 32.0, meter=lambda _: (amperes, 0.0, 0.0)) as evening:
         await evening.manage()
         await trio.sleep(2 * MINUTE)
-        assert [(fact.meter, fact.why) for fact in evening.facts(MeterSilent)] == [("Main", "impossible")]
+        assert [(fact.meter, fact.why) for fact in evening.facts(MeterSilent)] == [
+            ("Main", "impossible")
+        ]
 
 
 async def test_a_meter_that_is_frozen_is_silent(writer: InlineWriter) -> None:
@@ -73,7 +80,9 @@ async def test_a_meter_that_is_frozen_is_silent(writer: InlineWriter) -> None:
         began = trio.current_time()
         evening.arrive(1)
         await trio.sleep(3 * MINUTE)
-        assert [(fact.meter, fact.why) for fact in evening.facts(MeterSilent)] == [("Main", "frozen")]
+        assert [(fact.meter, fact.why) for fact in evening.facts(MeterSilent)] == [
+            ("Main", "frozen")
+        ]
         assert evening.longest_above(1.0, began) == 0
         assert evening.load.now is not None
         ((_, first),) = [(meter.says, meter.since) for meter in evening.load.now.meters]
@@ -97,7 +106,9 @@ async def test_a_meter_that_stays_frozen_for_an_hour_is_lost(writer: InlineWrite
     def meter(flowing: Currents) -> Currents:
         return shown[0] if shown else flowing
 
-    async with open_evening(writer, [HONEST] * 2, 40.0, house=lambda _: (3.0, 2.0, 4.0), meter=meter) as evening:
+    async with open_evening(
+        writer, [HONEST] * 2, 40.0, house=lambda _: (3.0, 2.0, 4.0), meter=meter
+    ) as evening:
         await evening.manage()
         evening.arrive(0)
         await trio.sleep(5 * MINUTE)
@@ -111,8 +122,11 @@ async def test_a_meter_that_stays_frozen_for_an_hour_is_lost(writer: InlineWrite
         assert [evening.current(0), evening.current(1)] == [0, 0], "this is their safe limit"
 
 
-async def test_what_a_car_takes_against_its_limit_is_not_remembered_as_the_house(writer: InlineWriter) -> None:
-    """Its charger tells twenty seconds later what the meter shows at once. The house never takes more than 4 A."""
+async def test_what_a_car_takes_against_its_limit_is_not_remembered_as_the_house(
+    writer: InlineWriter,
+) -> None:
+    """Its charger tells twenty seconds later what the meter shows at once. The house never takes
+    more than 4 A."""
     kinds = [Kind(Make(obeys_seconds=600.0)), HONEST, HONEST]
     async with open_evening(writer, kinds, 32.0, house=lambda _: (4.0, 4.0, 4.0)) as evening:
         await evening.manage()
@@ -124,8 +138,11 @@ async def test_what_a_car_takes_against_its_limit_is_not_remembered_as_the_house
         assert max(line.outage_a for line in evening.load.now.lines) < 6
 
 
-async def test_while_a_meter_is_silent_nobody_is_told_that_others_need_the_current(writer: InlineWriter) -> None:
-    """Before, the house took 20 of 32 A for a minute, which is kept again when nobody knows what it takes."""
+async def test_while_a_meter_is_silent_nobody_is_told_that_others_need_the_current(
+    writer: InlineWriter,
+) -> None:
+    """Before, the house took 20 of 32 A for a minute, which is kept again when nobody knows what it
+    takes."""
     house = [20.0]
     async with open_evening(writer, [HONEST], 32.0, house=lambda _: (house[0],) * 3) as evening:
         await evening.manage()
@@ -143,7 +160,9 @@ async def test_while_a_meter_is_silent_nobody_is_told_that_others_need_the_curre
         assert car.says == f"gets {car.lease_a} A of 16: the meter of Feeder is silent"
         assert [line.free_a for line in evening.load.now.lines] == [0.0, 0.0, 0.0]
         told = await InlineReader(writer).run(says_to_driver)
-        assert [words.partition(", ")[2] for words in told.values()] == ["because a meter in the house is silent."]
+        assert [words.partition(", ")[2] for words in told.values()] == [
+            "because a meter in the house is silent."
+        ]
 
 
 async def test_a_feeder_for_cars_alone_may_show_nothing_all_day(writer: InlineWriter) -> None:
@@ -156,7 +175,9 @@ async def test_a_feeder_for_cars_alone_may_show_nothing_all_day(writer: InlineWr
         assert evening.current(0) == 16
 
 
-async def test_seconds_in_which_cars_follow_an_order_are_not_above_the_limit(writer: InlineWriter) -> None:
+async def test_seconds_in_which_cars_follow_an_order_are_not_above_the_limit(
+    writer: InlineWriter,
+) -> None:
     """Seconds before and after that are."""
     house = [0.0]
     async with open_evening(writer, [HONEST] * 2, 32.0, house=lambda _: (house[0],) * 3) as evening:
@@ -177,7 +198,11 @@ async def test_seconds_in_which_cars_follow_an_order_are_not_above_the_limit(wri
 async def test_a_charger_that_tells_another_time_zone_as_utc_is_read(
     writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ChargePoint, "clock", lambda _: START + timedelta(seconds=trio.current_time()) - 8 * EACH_HOUR)
+    monkeypatch.setattr(
+        ChargePoint,
+        "clock",
+        lambda _: START + timedelta(seconds=trio.current_time()) - 8 * EACH_HOUR,
+    )
     async with open_evening(writer, [HONEST], 32.0) as evening:
         await evening.manage()
         evening.arrive(0)
@@ -187,8 +212,8 @@ async def test_a_charger_that_tells_another_time_zone_as_utc_is_read(
 
 
 def remember(writer: InlineWriter, amperes: float) -> None:
-    """Store what a meter showed in a quarter of an hour of this morning, as an earlier program or two wrong readings
-    did."""
+    """Store what a meter showed in a quarter of an hour of this morning, as an earlier program or
+    two wrong readings did."""
     quarter = quarter_of(START.timestamp()) - 1
     lines = [
         LoadQuarter(
@@ -222,8 +247,11 @@ async def test_what_is_remembered_and_impossible_stops_nobody(writer: InlineWrit
         assert evening.current(0) == 16
 
 
-async def test_what_is_remembered_of_a_house_is_forgotten_when_a_person_says_so(writer: InlineWriter) -> None:
-    """A meter was wired to the whole street for an hour: 75 A, which two readings confirmed, are kept for a week."""
+async def test_what_is_remembered_of_a_house_is_forgotten_when_a_person_says_so(
+    writer: InlineWriter,
+) -> None:
+    """A meter was wired to the whole street for an hour: 75 A, which two readings confirmed, are
+    kept for a week."""
     remember(writer, 75.0)
     async with open_evening(writer, [HONEST] * 2, 32.0, meter=exact) as evening:
         await evening.manage()
@@ -236,4 +264,7 @@ async def test_what_is_remembered_of_a_house_is_forgotten_when_a_person_says_so(
         await evening.die()
         await trio.sleep(5 * MINUTE)
         assert evening.current(0) == 16
-        assert writer.rows("SELECT other_highest FROM load_quarter WHERE other_highest > 70") == [(75.0,)] * 3
+        assert (
+            writer.rows("SELECT other_highest FROM load_quarter WHERE other_highest > 70")
+            == [(75.0,)] * 3
+        )

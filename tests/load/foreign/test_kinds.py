@@ -41,7 +41,9 @@ UNFAIR = ("+5 %", "clock set back", "answers after 25 s", "wakes after 4 min", "
 FAIR = [name for name, kind in KINDS.items() if kind.obeys and name not in UNFAIR]
 
 
-async def test_a_third_car_charges_beside_one_whose_lines_nobody_knows(writer: InlineWriter) -> None:
+async def test_a_third_car_charges_beside_one_whose_lines_nobody_knows(
+    writer: InlineWriter,
+) -> None:
     """33 A in all at a limit of 11 A are three lines that obey, or two that do not."""
     async with open_evening(writer, [KINDS["total power only"], HONEST, HONEST], 32.0) as evening:
         await evening.manage()
@@ -55,7 +57,9 @@ async def test_a_third_car_charges_beside_one_whose_lines_nobody_knows(writer: I
         assert evening.longest_above(1.0) <= 5
 
 
-async def test_one_that_ignores_limits_is_booked_with_what_may_be_on_one_line(writer: InlineWriter) -> None:
+async def test_one_that_ignores_limits_is_booked_with_what_may_be_on_one_line(
+    writer: InlineWriter,
+) -> None:
     """It tells 16 A in all, and they are on one line."""
     ignoring = Kind(Make(tells=("register", "power"), obeys_seconds=0.0), lines=1, obeys=False)
     async with open_evening(writer, [ignoring, HONEST, HONEST], 32.0, meter=None) as evening:
@@ -68,7 +72,9 @@ async def test_one_that_ignores_limits_is_booked_with_what_may_be_on_one_line(wr
             assert evening.longest_above(factor, began) <= longest
 
 
-async def test_watts_that_may_be_on_one_line_are_booked_while_their_charger_is_away(writer: InlineWriter) -> None:
+async def test_watts_that_may_be_on_one_line_are_booked_while_their_charger_is_away(
+    writer: InlineWriter,
+) -> None:
     """6 A for three lines are 4,140 W, and it puts them on one."""
     on_one = Kind(Make(units=("W",), lines_of_watts=1, tells=("register",)), lines=1)
     async with open_evening(writer, [on_one, HONEST, HONEST], 32.0, meter=None) as evening:
@@ -89,7 +95,8 @@ async def test_watts_that_may_be_on_one_line_are_booked_while_their_charger_is_a
 async def test_watts_of_which_only_the_sum_is_told_are_not_held_at_the_least_current(
     writer: InlineWriter, lines: int, amperes: float
 ) -> None:
-    """From 6 A on, it is booked with its maximum on each line. What it draws then shows on how many lines it is."""
+    """From 6 A on, it is booked with its maximum on each line. What it draws then shows on how many
+    lines it is."""
     sum_of_watts = Kind(Make(units=("W",), tells=("register", "power")), lines=lines)
     async with open_evening(writer, [sum_of_watts, HONEST], 20.0) as evening:
         await evening.manage()

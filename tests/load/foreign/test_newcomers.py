@@ -1,4 +1,5 @@
-"""Foreign charge points that come to a feeder whose charge points are all limited, with a car that charges already."""
+"""Foreign charge points that come to a feeder whose charge points are all limited, with a car that
+charges already."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ VIRTUAL_TIME = True
 
 def by_itself(evening: Evening) -> list[str]:
     """Return the charge points that load management began to limit by itself."""
-    return [one.charger for one in evening.facts(LoadManagementChanged) if one.by == "load management"]
+    return [
+        one.charger for one in evening.facts(LoadManagementChanged) if one.by == "load management"
+    ]
 
 
 async def test_a_newcomer_is_limited_like_all_others(writer: InlineWriter) -> None:
@@ -29,14 +32,21 @@ async def test_a_newcomer_is_limited_like_all_others(writer: InlineWriter) -> No
         new = evening.join(HONEST, Car())
         await trio.sleep(HOUR / 2)
         assert by_itself(evening) == ["CP-2"]
-        assert writer.rows("SELECT prepared_at IS NULL FROM load_charger WHERE cp_id = 'CP-2'") == [(0,)]
+        assert writer.rows("SELECT prepared_at IS NULL FROM load_charger WHERE cp_id = 'CP-2'") == [
+            (0,)
+        ]
         assert evening.current(new) >= 8
         assert evening.longest_above(1.0, began) <= 10
-        lowest = [min(one.points[number] for one in evening.seconds if one.at > began + 60) for number in range(2)]
+        lowest = [
+            min(one.points[number] for one in evening.seconds if one.at > began + 60)
+            for number in range(2)
+        ]
         assert min(lowest) >= 8, "it keeps no others from charging"
 
 
-async def test_a_newcomer_that_answers_late_is_told_of_and_shown_as_it_draws(writer: InlineWriter) -> None:
+async def test_a_newcomer_that_answers_late_is_told_of_and_shown_as_it_draws(
+    writer: InlineWriter,
+) -> None:
     async with open_evening(writer, [HONEST] * 2, 20.0) as evening:
         await evening.manage()
         evening.arrive(0)
@@ -47,7 +57,9 @@ async def test_a_newcomer_that_answers_late_is_told_of_and_shown_as_it_draws(wri
         assert evening.load.now is not None
         (shown,) = [one for one in evening.load.now.cars if one.charger == "CP-2"]
         assert shown.says == "is being prepared for limits, so 32 A are kept for it"
-        assert shown.drawn_a == evening.load.now.lines[0].cars_a == evening.current(new) == 0, "it waits by its default"
+        assert shown.drawn_a == evening.load.now.lines[0].cars_a == evening.current(new) == 0, (
+            "it waits by its default"
+        )
         await trio.sleep(HOUR / 2)
         assert (evening.current(new), evening.current(0)) == (10, 10)
         assert evening.longest_above(1.0, began) <= 10
@@ -76,7 +88,9 @@ async def test_before_the_first_is_limited_nobody_is(writer: InlineWriter) -> No
         assert writer.rows("SELECT cp_id FROM load_charger") == [("CP-0",)]
 
 
-async def test_the_place_of_one_that_is_gone_for_good_is_taken_by_another(writer: InlineWriter) -> None:
+async def test_the_place_of_one_that_is_gone_for_good_is_taken_by_another(
+    writer: InlineWriter,
+) -> None:
     async with open_evening(writer, [HONEST] * 2, 20.0) as evening:
         await evening.manage()
         evening.points[1].is_down = True

@@ -74,7 +74,10 @@ async def test_random_orders_are_held_and_leave_as_many_cars_charging_as_they_al
                 is_at_rest = min(second.at - order.at, second.at % QUARTER_SECONDS) > CHANGE_SECONDS
                 if is_at_rest and second.at < order.until:
                     charging = sum(amperes >= LEAST_A for amperes in second.points)
-                    assert charging == min(6, int(allowed // LEAST_A)), (order, second.at - order.at)
+                    assert charging == min(6, int(allowed // LEAST_A)), (
+                        order,
+                        second.at - order.at,
+                    )
         assert all(car.got_wh > 500 for car in cars)
         assert evening.longest_above(1.0) == 0
 
@@ -93,10 +96,12 @@ async def test_with_4200_w_for_each_of_four_cars_none_stands_still(
         await trio.sleep(HELD_SECONDS)
         began = trio.current_time()
         await trio.sleep(40 * MINUTE)
-        assert {amperes for second in evening.seconds if second.at > began for amperes in second.points} == {6}
+        assert {
+            amperes for second in evening.seconds if second.at > began for amperes in second.points
+        } == {6}
 
 
-async def test_an_order_of_12_a_for_the_chargers_lets_two_cars_charge_beside_a_house_and_the_others_by_turns(
+async def test_an_order_of_12_a_lets_two_cars_charge_beside_a_house_and_the_others_by_turns(
     writer: InlineWriter,
 ) -> None:
     async with open_evening(writer, [HONEST] * 4, 32.0, house=house_of_7) as evening:
@@ -121,7 +126,9 @@ async def test_an_order_of_the_connection_counts_the_house_of_all_lines(
     writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.load.foreign.evening.Evening", OfConnection)
-    async with open_evening(writer, [HONEST] * 4, 63.0, house=lambda _: (9.0, 3.0, 0.0), meter=exact) as evening:
+    async with open_evening(
+        writer, [HONEST] * 4, 63.0, house=lambda _: (9.0, 3.0, 0.0), meter=exact
+    ) as evening:
         await evening.manage()
         for number in range(4):
             evening.arrive(number)
@@ -145,7 +152,11 @@ async def test_a_kind_gets_its_least_under_an_order_in_kw(writer: InlineWriter, 
         began = trio.current_time()
         evening.arrive(1)
         await trio.sleep(10 * MINUTE)
-        watts = [sum(second.points) * kind.lines * VOLTS for second in evening.seconds if second.at > began]
+        watts = [
+            sum(second.points) * kind.lines * VOLTS
+            for second in evening.seconds
+            if second.at > began
+        ]
         assert max(watts) <= 8400
         assert min(evening.current(0), evening.current(1)) >= LEAST_A
 
@@ -217,8 +228,11 @@ async def test_an_order_that_is_not_held_is_told_and_stays_unheld(writer: Inline
         assert problems(evening.load.now) == []
 
 
-async def test_who_waits_by_an_order_is_told_what_is_kept_for_a_charger_that_is_away(writer: InlineWriter) -> None:
-    """14 A for all together, without an end: the one that is away may take all of them, and no time changes that."""
+async def test_who_waits_by_an_order_is_told_what_is_kept_for_a_charger_that_is_away(
+    writer: InlineWriter,
+) -> None:
+    """14 A for all together, without an end: the one that is away may take all of them, and no time
+    changes that."""
     async with open_evening(writer, [HONEST] * 2, 63.0) as evening:
         await evening.manage()
         evening.points[1].is_down = True
@@ -229,4 +243,7 @@ async def test_who_waits_by_an_order_is_told_what_is_kept_for_a_charger_that_is_
         await trio.sleep(5 * MINUTE)
         assert evening.load.now is not None
         (car,) = evening.load.now.cars
-        assert (car.says, car.waits_about_seconds) == ("waits, because 16 A are kept for chargers that are away", None)
+        assert (car.says, car.waits_about_seconds) == (
+            "waits, because 16 A are kept for chargers that are away",
+            None,
+        )

@@ -1,4 +1,5 @@
-"""What a restart and the death of the server do to cars at foreign charge points that nobody has tried."""
+"""What a restart and the death of the server do to cars at foreign charge points that nobody has
+tried."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ async def test_a_restart_pauses_no_car(writer: InlineWriter) -> None:
         await evening.die(seconds=10)
         await trio.sleep(10 * MINUTE)
         lowest = [
-            min(second.points[number] for second in evening.seconds if second.at > began) for number in range(count)
+            min(second.points[number] for second in evening.seconds if second.at > began)
+            for number in range(count)
         ]
         assert min(lowest) >= 6
         assert evening.longest_above(1.0, began) == 0
@@ -58,11 +60,16 @@ async def test_a_link_that_is_lost_for_15_seconds_lowers_nobody(writer: InlineWr
         await trio.sleep(15)
         evening.points[3].is_down = False
         await trio.sleep(3 * MINUTE)
-        lowest = [min(second.points[number] for second in evening.seconds if second.at > began) for number in range(3)]
+        lowest = [
+            min(second.points[number] for second in evening.seconds if second.at > began)
+            for number in range(3)
+        ]
         assert lowest == before
 
 
-async def test_an_untested_charger_that_stays_away_is_booked_with_its_maximum(writer: InlineWriter) -> None:
+async def test_an_untested_charger_that_stays_away_is_booked_with_its_maximum(
+    writer: InlineWriter,
+) -> None:
     async with open_evening(writer, [HONEST] * 2, 32.0) as evening:
         await evening.manage()
         evening.arrive(0)
@@ -79,7 +86,8 @@ async def test_an_untested_charger_that_stays_away_is_booked_with_its_maximum(wr
 async def test_what_is_kept_for_chargers_without_power_is_told_and_ends_when_they_are_taken_out(
     writer: InlineWriter,
 ) -> None:
-    """One of them charged when it lost its power, the other was free: both may draw 16 A without a link."""
+    """One of them charged when it lost its power, the other was free: both may draw 16 A without a
+    link."""
     async with open_evening(writer, [HONEST] * 4, 35.0) as evening:
         await evening.manage()
         evening.arrive(2)
@@ -98,7 +106,9 @@ async def test_what_is_kept_for_chargers_without_power_is_told_and_ends_when_the
             ("CP-3", 16, True),
         ]
         waiting = [one for one in evening.load.now.cars if one.bound == "waits"]
-        assert [one.says for one in waiting] == ["waits, because 32 A are kept for chargers that are away"] * 2
+        assert [one.says for one in waiting] == [
+            "waits, because 32 A are kept for chargers that are away"
+        ] * 2
         assert [one.waits_about_seconds for one in waiting] == [None, None]
         await evening.load.let_go(["CP-2", "CP-3"], by="anna")
         await trio.sleep(10 * MINUTE)
@@ -112,7 +122,9 @@ async def test_what_is_kept_for_chargers_without_power_is_told_and_ends_when_the
         assert writer.rows("SELECT cp_id FROM load_charger WHERE state = 'leaving'") == [("CP-2",)]
 
 
-async def test_a_charger_that_loses_its_link_while_it_is_let_go_is_booked(writer: InlineWriter) -> None:
+async def test_a_charger_that_loses_its_link_while_it_is_let_go_is_booked(
+    writer: InlineWriter,
+) -> None:
     """Nobody said that it is gone, and it may well charge."""
     async with open_evening(writer, [HONEST] * 2, 32.0) as evening:
         await evening.manage()

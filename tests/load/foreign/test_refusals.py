@@ -25,7 +25,11 @@ NO_TX_PROFILE = Kind(Make(purposes=("ChargePointMaxProfile", "TxDefaultProfile")
 
 def installed(point: ChargePoint, purpose: str) -> list[dict[str, Any]]:
     there = [profile for profiles in point.profiles.installed.values() for profile in profiles]
-    return [profile["chargingSchedule"] for profile in there if profile["chargingProfilePurpose"] == purpose]
+    return [
+        profile["chargingSchedule"]
+        for profile in there
+        if profile["chargingProfilePurpose"] == purpose
+    ]
 
 
 async def test_what_holds_instead_of_a_default_is_not_cleared(writer: InlineWriter) -> None:
@@ -35,8 +39,11 @@ async def test_what_holds_instead_of_a_default_is_not_cleared(writer: InlineWrit
         assert [period["limit"] for period in schedule["chargingSchedulePeriod"]] == [0]
 
 
-async def test_a_limit_that_was_set_as_a_default_does_not_outlast_its_car(writer: InlineWriter) -> None:
-    """A refusal of a TxProfile is believed for one transaction, and its limit stood in the default profile."""
+async def test_a_limit_that_was_set_as_a_default_does_not_outlast_its_car(
+    writer: InlineWriter,
+) -> None:
+    """A refusal of a TxProfile is believed for one transaction, and its limit stood in the default
+    profile."""
     async with open_evening(writer, [NO_TX_PROFILE], 32.0) as evening:
         await evening.manage()
         point = evening.points[0]
@@ -54,7 +61,9 @@ async def test_a_limit_that_was_set_as_a_default_does_not_outlast_its_car(writer
         assert evening.current(0) == 0
 
 
-async def test_a_limit_that_is_being_recorded_is_not_sent_to_one_that_is_let_go(writer: InlineWriter) -> None:
+async def test_a_limit_that_is_being_recorded_is_not_sent_to_one_that_is_let_go(
+    writer: InlineWriter,
+) -> None:
     """It answers after 25 s, so that it is let go for more than a minute."""
     async with open_evening(writer, [KINDS["answers after 25 s"]], 32.0) as evening:
         await evening.manage()
@@ -87,8 +96,11 @@ async def test_who_refuses_everything_is_asked_seldom(writer: InlineWriter) -> N
         assert len(point.calls) - before <= 6
 
 
-async def test_a_car_that_takes_less_than_its_limit_does_not_show_its_lines(writer: InlineWriter) -> None:
-    """30 A in all are 2 × 15 as well as 3 × 10, and remain so when the limit goes from 16 to 14 A."""
+async def test_a_car_that_takes_less_than_its_limit_does_not_show_its_lines(
+    writer: InlineWriter,
+) -> None:
+    """30 A in all are 2 × 15 as well as 3 × 10, and remain so when the limit goes from 16 to 14
+    A."""
     async with open_evening(writer, [Kind(Make(tells=("register", "power")))], 32.0) as evening:
         await evening.manage()
         evening.arrive(0, Car(lines=3, most=10.0))
@@ -161,7 +173,9 @@ async def test_a_clock_that_is_set_back_between_two_cars_hides_nobody(writer: In
         assert [car.drawn_a for car in evening.load.now.cars] == [13, 12]
 
 
-async def test_who_refused_each_default_is_tried_again_from_the_first_way_on(writer: InlineWriter) -> None:
+async def test_who_refused_each_default_is_tried_again_from_the_first_way_on(
+    writer: InlineWriter,
+) -> None:
     """It was only busy, and others with its firmware have nothing to do with it."""
     async with open_evening(writer, [KINDS["no TxDefaultProfile"]], 32.0) as evening:
         await evening.manage()
@@ -175,21 +189,31 @@ async def test_who_refused_each_default_is_tried_again_from_the_first_way_on(wri
         assert installed(point, "TxDefaultProfile")
 
 
-async def test_who_refuses_each_default_has_shown_nothing_of_its_words(writer: InlineWriter) -> None:
-    """It knows no TxDefaultProfile at all, so that says nothing of waits and of 0 A, here and at its sisters."""
+async def test_who_refuses_each_default_has_shown_nothing_of_its_words(
+    writer: InlineWriter,
+) -> None:
+    """It knows no TxDefaultProfile at all, so that says nothing of waits and of 0 A, here and at
+    its sisters."""
     async with open_evening(writer, [KINDS["no TxDefaultProfile"]], 32.0) as evening:
         await evening.manage()
-        asked = [status for _, action, _, status in evening.points[0].calls if action == "SetChargingProfile"]
+        asked = [
+            status
+            for _, action, _, status in evening.points[0].calls
+            if action == "SetChargingProfile"
+        ]
         assert asked.count("Rejected") <= 4
         assert writer.rows("SELECT what FROM load_model") == []
         assert writer.rows("SELECT way FROM load_charger") == [(3,)]
 
 
-@pytest.mark.parametrize(("lowest", "facts"), [(0.0, {"counts_from"}), (6.0, {"counts_from", "zero"})])
+@pytest.mark.parametrize(
+    ("lowest", "facts"), [(0.0, {"counts_from"}), (6.0, {"counts_from", "zero"})]
+)
 async def test_a_default_is_set_in_the_words_that_a_charger_takes(
     writer: InlineWriter, lowest: float, facts: set[str]
 ) -> None:
-    """It takes one period, and Relative schedules only; what its default has shown is used for its first limit."""
+    """It takes one period, and Relative schedules only; what its default has shown is used for its
+    first limit."""
     kind = Kind(Make(kinds=("Relative",), most_periods=1, lowest=lowest))
     async with open_evening(writer, [kind], 32.0) as evening:
         await evening.manage()
@@ -203,12 +227,17 @@ async def test_a_default_is_set_in_the_words_that_a_charger_takes(
         evening.arrive(0)
         await trio.sleep(MINUTE)
         assert evening.current(0) >= 6
-        asked = [status for _, action, _, status in point.calls[before:] if action == "SetChargingProfile"]
+        asked = [
+            status
+            for _, action, _, status in point.calls[before:]
+            if action == "SetChargingProfile"
+        ]
         assert asked == ["Accepted"]
 
 
 async def test_what_a_refusal_taught_holds_until_its_own_car_leaves(writer: InlineWriter) -> None:
-    """What the other connector was refused meanwhile, and when its car left, has nothing to do with it."""
+    """What the other connector was refused meanwhile, and when its car left, has nothing to do with
+    it."""
     async with open_evening(writer, [replace(NO_TX_PROFILE, connectors=2)], 32.0) as evening:
         await evening.manage()
         point = evening.points[0]
@@ -222,8 +251,14 @@ async def test_what_a_refusal_taught_holds_until_its_own_car_leaves(writer: Inli
         before = len(point.calls)
         await evening.load.limit_by_hand(("CP-0", 1), 9, reason="", by="anna")
         await trio.sleep(MINUTE)
-        asked = [payload for _, action, payload, _ in point.calls[before:] if action == "SetChargingProfile"]
-        assert {profile["csChargingProfiles"]["chargingProfilePurpose"] for profile in asked} == {"TxDefaultProfile"}
+        asked = [
+            payload
+            for _, action, payload, _ in point.calls[before:]
+            if action == "SetChargingProfile"
+        ]
+        assert {profile["csChargingProfiles"]["chargingProfilePurpose"] for profile in asked} == {
+            "TxDefaultProfile"
+        }
         assert evening.current(0) == 9
 
 
@@ -245,7 +280,8 @@ async def test_a_session_that_obeys_in_no_way_is_asked_to_stop_once(writer: Inli
 
 
 async def test_two_cars_that_ignore_a_way_leave_out_none(writer: InlineWriter) -> None:
-    """What each of them ignores says nothing of a way in which only the other, or neither, was told."""
+    """What each of them ignores says nothing of a way in which only the other, or neither, was
+    told."""
     async with open_evening(writer, [Kind(Make(obeys_seconds=0.0), connectors=2)], 63.0) as evening:
         await evening.manage()
         point = evening.points[0]
@@ -254,18 +290,30 @@ async def test_two_cars_that_ignore_a_way_leave_out_none(writer: InlineWriter) -
             await evening.load.limit_by_hand(("CP-0", connector), 9, reason="", by="anna")
         before = len(point.calls)
         await trio.sleep(10 * MINUTE)
-        asked = [payload for _, action, payload, _ in point.calls[before:] if action == "SetChargingProfile"]
+        asked = [
+            payload
+            for _, action, payload, _ in point.calls[before:]
+            if action == "SetChargingProfile"
+        ]
         purposes = {
-            (payload["connectorId"], payload["csChargingProfiles"]["chargingProfilePurpose"]) for payload in asked
+            (payload["connectorId"], payload["csChargingProfiles"]["chargingProfilePurpose"])
+            for payload in asked
         }
-        told = {(1, "TxProfile"), (2, "TxProfile"), (1, "TxDefaultProfile"), (2, "TxDefaultProfile")}
+        told = {
+            (1, "TxProfile"),
+            (2, "TxProfile"),
+            (1, "TxDefaultProfile"),
+            (2, "TxDefaultProfile"),
+        }
         assert purposes == told | {(0, "ChargePointMaxProfile")}
 
 
 async def test_who_refuses_to_be_paused_is_not_said_to_disobey(writer: InlineWriter) -> None:
     """The house leaves it 4 A."""
     house = [5.0]
-    async with open_evening(writer, [KINDS["refuses 0 A"]], 20.0, house=lambda _: (house[0],) * 3) as evening:
+    async with open_evening(
+        writer, [KINDS["refuses 0 A"]], 20.0, house=lambda _: (house[0],) * 3
+    ) as evening:
         await evening.manage()
         evening.arrive(0)
         await trio.sleep(2 * MINUTE)
@@ -273,10 +321,14 @@ async def test_who_refuses_to_be_paused_is_not_said_to_disobey(writer: InlineWri
         await trio.sleep(2 * MINUTE)
         assert evening.current(0) == 6
         assert evening.load.now is not None
-        assert [car.says for car in evening.load.now.cars] == ["cannot be paused, so 6 A are kept for it"]
+        assert [car.says for car in evening.load.now.cars] == [
+            "cannot be paused, so 6 A are kept for it"
+        ]
 
 
-async def test_who_is_to_be_tried_again_while_it_is_prepared_is_prepared_once_more(writer: InlineWriter) -> None:
+async def test_who_is_to_be_tried_again_while_it_is_prepared_is_prepared_once_more(
+    writer: InlineWriter,
+) -> None:
     slow = Make(purposes=("ChargePointMaxProfile", "TxProfile"), answers_after=20.0)
     async with open_evening(writer, [Kind(slow)], 32.0) as evening:
         await evening.manage()
@@ -290,7 +342,9 @@ async def test_who_is_to_be_tried_again_while_it_is_prepared_is_prepared_once_mo
         assert installed(point, "TxDefaultProfile")
 
 
-async def test_who_boots_and_forgets_while_it_is_prepared_is_prepared_once_more(writer: InlineWriter) -> None:
+async def test_who_boots_and_forgets_while_it_is_prepared_is_prepared_once_more(
+    writer: InlineWriter,
+) -> None:
     async with open_evening(writer, [Kind(Make(answers_after=20.0))], 32.0) as evening:
         await evening.manage()
         point = evening.points[0]
@@ -298,7 +352,9 @@ async def test_who_boots_and_forgets_while_it_is_prepared_is_prepared_once_more(
         assert installed(point, "TxDefaultProfile")
         point.profiles.installed.clear()
         point._has_booted = False
-        evening.nursery.start_soon(point._converse)  # over a new link, before the old one is known to be lost
+        evening.nursery.start_soon(
+            point._converse
+        )  # over a new link, before the old one is known to be lost
         await trio.sleep(10 * MINUTE)
         assert installed(point, "TxDefaultProfile")
 
@@ -314,8 +370,11 @@ async def test_a_trial_does_not_begin_while_its_charger_is_prepared(writer: Inli
 
 
 @pytest.mark.parametrize("kinds", [("Absolute", "Relative"), ("Relative",)])
-async def test_what_was_set_before_a_refusal_does_not_outlast_it(writer: InlineWriter, kinds: tuple[str, ...]) -> None:
-    """A profile for the transaction comes before the default profile, in which the charger is told from now on."""
+async def test_what_was_set_before_a_refusal_does_not_outlast_it(
+    writer: InlineWriter, kinds: tuple[str, ...]
+) -> None:
+    """A profile for the transaction comes before the default profile, in which the charger is told
+    from now on."""
     async with open_evening(writer, [HONEST], 32.0) as evening:
         await evening.manage()
         point = evening.points[0]
@@ -331,7 +390,9 @@ async def test_what_was_set_before_a_refusal_does_not_outlast_it(writer: InlineW
         assert evening.facts(LimitIgnored) == []
 
 
-async def test_a_limit_of_the_whole_charger_does_not_outlast_the_refusals_that_led_to_it(writer: InlineWriter) -> None:
+async def test_a_limit_of_the_whole_charger_does_not_outlast_the_refusals_that_led_to_it(
+    writer: InlineWriter,
+) -> None:
     async with open_evening(writer, [HONEST], 32.0) as evening:
         await evening.manage()
         point = evening.points[0]
@@ -352,7 +413,9 @@ async def test_a_limit_of_the_whole_charger_does_not_outlast_the_refusals_that_l
         assert evening.current(0) == 16
 
 
-async def test_a_connector_that_is_not_opened_again_keeps_no_limit_back(writer: InlineWriter) -> None:
+async def test_a_connector_that_is_not_opened_again_keeps_no_limit_back(
+    writer: InlineWriter,
+) -> None:
     async with open_evening(writer, [HONEST, HONEST], 20.0) as evening:
         await evening.manage()
         point, at = evening.points[0], stamp(evening.central.clock())

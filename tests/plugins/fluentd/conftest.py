@@ -1,4 +1,5 @@
-"""Fluentd tests run in virtual time, which jumps whenever all tasks wait; no test may use a thread."""
+"""Fluentd tests run in virtual time, which jumps whenever all tasks wait; no test may use a
+thread."""
 
 from tests.charger.conftest import pytest_itemcollected
 

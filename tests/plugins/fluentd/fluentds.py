@@ -1,4 +1,5 @@
-"""A Fluentd in memory, written from the forward protocol's specification, that can hang, refuse or disconnect."""
+"""A Fluentd in memory, written from the forward protocol's specification, that can hang, refuse or
+disconnect."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ class Fluentd:
         await trio.lowlevel.checkpoint()
         if self.refuses:
             raise ConnectionRefusedError("nobody listens")
-        make: Callable[[], Any] = trio.testing.memory_stream_pair if self.reads else trio.testing.lockstep_stream_pair
+        make: Callable[[], Any] = (
+            trio.testing.memory_stream_pair if self.reads else trio.testing.lockstep_stream_pair
+        )
         ours, theirs = make()
         self.streams.append(ours)
         if self.reads:
@@ -97,7 +100,9 @@ class Fluentd:
             await stream.aclose()
             return
         self.breaks_after -= 1
-        taken = [Told(tag, seconds, nanoseconds, record) for (seconds, nanoseconds), record in entries]
+        taken = [
+            Told(tag, seconds, nanoseconds, record) for (seconds, nanoseconds), record in entries
+        ]
         if self.acknowledges > 0:
             self.acknowledges -= 1
             self.told += taken

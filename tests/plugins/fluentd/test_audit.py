@@ -29,7 +29,10 @@ from tests.store.books import in_memory
 from tests.store.reading import view
 
 T = TypeVar("T")
-ADD = "INSERT INTO log (cp_id, at, direction, message_id, action, frame) VALUES (?, ?, 'recv', '\"1\"', 'Heartbeat', ?)"
+ADD = (
+    "INSERT INTO log (cp_id, at, direction, message_id, action, frame) "
+    "VALUES (?, ?, 'recv', '\"1\"', 'Heartbeat', ?)"
+)
 AT = "2026-03-01T12:00:00.250Z"
 FRAME = '[2,"1","Heartbeat",{}]'
 
@@ -145,7 +148,9 @@ async def test_a_restart_goes_on_from_the_cursor(log: Log) -> None:
             await fluentd.wait_ids(1, 2, 3, 4)
 
 
-async def test_nothing_counts_as_taken_before_it_is_acknowledged(log: Log, log_lines: list[EventDict]) -> None:
+async def test_nothing_counts_as_taken_before_it_is_acknowledged(
+    log: Log, log_lines: list[EventDict]
+) -> None:
     log.add(3)
     async with open_fluentd() as fluentd:
         fluentd.acknowledges = 0
@@ -169,7 +174,9 @@ async def test_nothing_counts_as_taken_before_it_is_acknowledged(log: Log, log_l
     assert log_lines[0]["reason"] == "it has sent no acknowledgement for 30 s"
 
 
-async def test_who_takes_nothing_from_the_wire_is_left(log: Log, log_lines: list[EventDict]) -> None:
+async def test_who_takes_nothing_from_the_wire_is_left(
+    log: Log, log_lines: list[EventDict]
+) -> None:
     log.add(3)
     async with open_fluentd() as fluentd:
         fluentd.reads = False
@@ -193,7 +200,9 @@ async def test_who_acknowledges_something_else_is_left(log: Log) -> None:
 
 async def test_who_is_slow_is_waited_for(log: Log) -> None:
     for number in range(4):
-        log.add(charger=f"CP-{number}", frame=f'[{3 + number % 2},"1",{{}}]')  # alternating tags: four messages
+        log.add(
+            charger=f"CP-{number}", frame=f'[{3 + number % 2},"1",{{}}]'
+        )  # alternating tags: four messages
     async with open_fluentd() as fluentd:
         fluentd.pause_seconds = 25
         async with log.audited(fluentd):
@@ -226,7 +235,8 @@ async def test_one_that_is_away_is_tried_more_and_more_rarely(log: Log) -> None:
             fluentd.hang_up()
             await trio.sleep(5)
     pauses = [
-        round(after - before, 1) for before, after in zip(fluentd.connected_at, fluentd.connected_at[1:], strict=False)
+        round(after - before, 1)
+        for before, after in zip(fluentd.connected_at, fluentd.connected_at[1:], strict=False)
     ]
     assert pauses[:8] == [0.5, 1, 2, 4, 8, 16, 30, 30]
     assert pauses[-1] == 1.5  # an accepted message resets the back-off
@@ -246,7 +256,9 @@ async def test_one_that_goes_away_while_nothing_is_said_is_missed(log: Log) -> N
 @pytest.mark.parametrize(
     "greeting",
     [
-        pytest.param(msgpack.packb(["HELO", {"nonce": b"x", "auth": b""}]), id="it wants a shared key"),
+        pytest.param(
+            msgpack.packb(["HELO", {"nonce": b"x", "auth": b""}]), id="it wants a shared key"
+        ),
         pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", id="a web server"),
         pytest.param(b"\xc1" * 10, id="no msgpack"),
         pytest.param(b"\xdb\xff\xff\xff\xff" + b"x" * 100_000, id="without end"),
@@ -289,12 +301,16 @@ async def test_what_pruning_took_first_is_counted_and_told_in_its_place(log: Log
             await trio.sleep(1)
         async with log.audited(fluentd):
             await trio.sleep(1)
-    assert [told[3] for told in fluentd.told if told.tag == "ocpp.lost"] == [{"type": "lost", "count": 3, "total": 3}]
+    assert [told[3] for told in fluentd.told if told.tag == "ocpp.lost"] == [
+        {"type": "lost", "count": 3, "total": 3}
+    ]
     assert fluentd.told[10].tag == "ocpp.lost"
     assert (log.lost, log.cursor) == (3, (15, 3, 3))
 
 
-async def test_what_is_lost_while_nobody_listens_is_counted_at_once_and_told_later(log: Log) -> None:
+async def test_what_is_lost_while_nobody_listens_is_counted_at_once_and_told_later(
+    log: Log,
+) -> None:
     log.add(10)
     async with open_fluentd() as fluentd:
         fluentd.refuses = True

@@ -54,7 +54,11 @@ def test_a_frame_is_told_as_levity_told_it_and_more() -> None:
             '{"remote_address":"10.0.0.2","target":"/ws/CP-1","subprotocol":null}',
             {"remote_addr": "10.0.0.2", "target": "/ws/CP-1", "subprotocol": None},
         ),
-        ("disconnect", '{"code":1006,"reason":"gone"}', {"remote_addr": "10.0.0.1", "code": 1006, "reason": "gone"}),
+        (
+            "disconnect",
+            '{"code":1006,"reason":"gone"}',
+            {"remote_addr": "10.0.0.1", "code": 1006, "reason": "gone"},
+        ),
         (
             "refuse",
             '{"status":404,"reason":"who?","remote_address":"10.0.0.3","request":"GET /"}',
@@ -63,10 +67,15 @@ def test_a_frame_is_told_as_levity_told_it_and_more() -> None:
         ("disconnect", "gone", {"remote_addr": "10.0.0.1", "reason": "gone"}),
     ],
 )
-def test_connections_are_told_as_levity_told_them_and_more(direction: str, frame: str, told: dict[str, Any]) -> None:
+def test_connections_are_told_as_levity_told_them_and_more(
+    direction: str, frame: str, told: dict[str, Any]
+) -> None:
     found = entry(row(direction=direction, frame=frame, action=None, message_id=None))
     assert found.tag == "websocket"
-    assert found.record == {"type": "ws", "cp": "CP-1", "event": direction, "id": 7, "session": 3} | told
+    assert (
+        found.record
+        == {"type": "ws", "cp": "CP-1", "event": direction, "id": 7, "session": 3} | told
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +88,11 @@ def test_connections_are_told_as_levity_told_them_and_more(direction: str, frame
         ("StopTransaction", '["3","1",{}]', "transaction.stop.response"),
         ("MeterValues", '[2,"1","MeterValues",{}]', "meter"),
         ("Authorize", '[4,"1","InternalError","",{}]', "authorize.error"),
-        ("RemoteStartTransaction", '[2,"1","RemoteStartTransaction",{}]', "remote_start_transaction"),
+        (
+            "RemoteStartTransaction",
+            '[2,"1","RemoteStartTransaction",{}]',
+            "remote_start_transaction",
+        ),
         ("GetConfiguration", '[3,"1",{}]', "get_configuration.response"),
         ("DataTransfer", '[2,"1","DataTransfer",{}]', "data_transfer"),
         ("FlyToTheMoon", '[2,"1","FlyToTheMoon",{}]', "unknown"),

@@ -15,7 +15,12 @@ WAIT_SECONDS: Final = 60.0
 
 
 def at(mosquitto: Mosquitto, **more: object) -> Broker:
-    known = {"host": "localhost", "port": mosquitto.port, "is_tls": mosquitto.is_tls, "prefix": "levity"}
+    known = {
+        "host": "localhost",
+        "port": mosquitto.port,
+        "is_tls": mosquitto.is_tls,
+        "prefix": "levity",
+    }
     return Broker(**{**known, **more})  # type: ignore[arg-type]
 
 

@@ -1,7 +1,9 @@
-"""What Home Assistant accepts of a device discovery, as data, and what it would say against a payload.
+"""What Home Assistant accepts of a device discovery, as data, and what it would say against a
+payload.
 
-The data are those of version 2024.11.0, the first one with device discovery. That of 2026.2.3 has all of it, and more.
-Each set was read from the file above it. 2024.11.3 and 2026.11.0 themselves took these payloads, and logged nothing.
+The data are those of version 2024.11.0, the first one with device discovery. That of 2026.2.3 has
+all of it, and more. Each set was read from the file above it. 2024.11.3 and 2026.11.0 themselves
+took these payloads, and logged nothing.
 """
 
 from __future__ import annotations
@@ -10,23 +12,55 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-# From https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/mqtt/discovery.py
+# From
+# https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/mqtt/discovery.py
 TOPIC: Final = re.compile(r"homeassistant/device/[a-zA-Z0-9_-]+/config")
 
-# From https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/mqtt/schemas.py
-AVAILABILITY: Final = {"availability", "availability_mode", "availability_topic", "availability_template"} | {
+# From
+# https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/mqtt/schemas.py
+AVAILABILITY: Final = {
+    "availability",
+    "availability_mode",
+    "availability_topic",
+    "availability_template",
+} | {
     *("payload_available", "payload_not_available"),
 }
 ONE_AVAILABILITY: Final = {"topic", "payload_available", "payload_not_available", "value_template"}
 AVAILABILITY_MODES: Final = {"all", "any", "latest"}
-PAYLOAD: Final = AVAILABILITY | {"device", "components", "origin", "state_topic", "command_topic", "qos", "encoding"}
+PAYLOAD: Final = AVAILABILITY | {
+    "device",
+    "components",
+    "origin",
+    "state_topic",
+    "command_topic",
+    "qos",
+    "encoding",
+}
 DEVICE: Final = {
-    *("identifiers", "connections", "manufacturer", "model", "model_id", "name", "hw_version", "serial_number"),
+    *(
+        "identifiers",
+        "connections",
+        "manufacturer",
+        "model",
+        "model_id",
+        "name",
+        "hw_version",
+        "serial_number",
+    ),
     *("sw_version", "via_device", "suggested_area", "configuration_url"),
 }
 ORIGIN: Final = {"name", "sw_version", "support_url"}
 COMMON: Final = AVAILABILITY | {
-    *("device", "entity_picture", "origin", "enabled_by_default", "entity_category", "icon", "json_attributes_topic"),
+    *(
+        "device",
+        "entity_picture",
+        "origin",
+        "enabled_by_default",
+        "entity_category",
+        "icon",
+        "json_attributes_topic",
+    ),
     *("json_attributes_template", "object_id", "unique_id", "platform"),
 }
 
@@ -40,19 +74,44 @@ READ_WRITE: Final = BASE | {"command_topic", "optimistic", "retain", "state_topi
 FIELDS: Final = {
     "sensor": COMMON
     | READ_ONLY
-    | {"device_class", "expire_after", "force_update", "last_reset_value_template", "name", "options"}
+    | {
+        "device_class",
+        "expire_after",
+        "force_update",
+        "last_reset_value_template",
+        "name",
+        "options",
+    }
     | {"suggested_display_precision", "state_class", "unit_of_measurement"},
     "binary_sensor": COMMON
     | READ_ONLY
-    | {"device_class", "expire_after", "force_update", "name", "off_delay", "payload_off", "payload_on"},
-    "button": COMMON | BASE | {"command_template", "command_topic", "device_class", "name", "payload_press", "retain"},
+    | {
+        "device_class",
+        "expire_after",
+        "force_update",
+        "name",
+        "off_delay",
+        "payload_off",
+        "payload_on",
+    },
+    "button": COMMON
+    | BASE
+    | {"command_template", "command_topic", "device_class", "name", "payload_press", "retain"},
     "number": COMMON
     | READ_WRITE
     | {"command_template", "device_class", "max", "min", "mode", "name", "payload_reset", "step"}
     | {"unit_of_measurement", "value_template"},
     "switch": COMMON
     | READ_WRITE
-    | {"command_template", "name", "payload_off", "payload_on", "state_off", "state_on", "value_template"}
+    | {
+        "command_template",
+        "name",
+        "payload_off",
+        "payload_on",
+        "state_off",
+        "state_on",
+        "value_template",
+    }
     | {"device_class"},
 }
 REQUIRED: Final = {
@@ -66,7 +125,8 @@ TEMPLATES: Final = {"command_template", "value_template"}
 SUBSCRIBED: Final = {"state_topic", "json_attributes_topic"}
 """Topics that may have wildcards."""
 
-# From https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/sensor/const.py
+# From
+# https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/sensor/const.py
 # those of ours of DEVICE_CLASS_UNITS and DEVICE_CLASS_STATE_CLASSES
 UNITS: Final[Mapping[str, set[str | None]]] = {
     "current": {"A", "mA"},
@@ -81,9 +141,12 @@ STATE_CLASSES: Final[Mapping[str | None, set[str | None]]] = {
     "enum": {None},
     None: {None, "measurement", "total", "total_increasing"},
 }
-# From https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/binary_sensor/__init__.py
+# From
+#
+# https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/binary_sensor/__init__.py
 BINARY_CLASSES: Final = {"connectivity", "plug", "power", "problem", "running"}
-# From https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/number/const.py
+# From
+# https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/number/const.py
 # those of ours of DEVICE_CLASS_UNITS
 NUMBER_UNITS: Final = {"current": {"A", "mA"}}
 # https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/const.py
@@ -92,8 +155,23 @@ LONGEST_STATE: Final = 255
 ICONS: Final = {
     f"mdi:{one}"
     for one in (
-        *("account", "alert", "alert-circle-outline", "car-electric", "ev-station", "infinity", "link-variant"),
-        *("lock-open-variant", "message-reply-text-outline", "play", "power-plug", "rocket-launch", "speedometer"),
+        *(
+            "account",
+            "alert",
+            "alert-circle-outline",
+            "car-electric",
+            "ev-station",
+            "infinity",
+            "link-variant",
+        ),
+        *(
+            "lock-open-variant",
+            "message-reply-text-outline",
+            "play",
+            "power-plug",
+            "rocket-launch",
+            "speedometer",
+        ),
         "stop",
     )
 }
@@ -114,7 +192,11 @@ def faults(topic: str, payload: Mapping[str, Any]) -> Iterator[str]:
     if "name" not in payload["origin"]:
         yield "origin without a name"
     texts = [*payload["device"].items(), *payload["origin"].items()]
-    yield from (f"{key}: {value!r}" for key, value in texts if key != "identifiers" and not isinstance(value, str))
+    yield from (
+        f"{key}: {value!r}"
+        for key, value in texts
+        if key != "identifiers" and not isinstance(value, str)
+    )
     yield from _availability(payload)
     for key, component in payload["components"].items():
         if not re.fullmatch(r"[a-zA-Z0-9_-]+", key):
@@ -147,7 +229,9 @@ def _component(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _availability(found)
     for key, value in found.items():
         if key.endswith("_topic"):
-            yield from _topic(re.sub(r"(?<=/)\+(?=/|$)", "any", value) if key in SUBSCRIBED else value)
+            yield from _topic(
+                re.sub(r"(?<=/)\+(?=/|$)", "any", value) if key in SUBSCRIBED else value
+            )
         elif key in TEMPLATES and value.count("{{") != value.count("}}"):
             yield f"template {value}"
     if found.get("icon", "mdi:account") not in ICONS:
@@ -158,7 +242,9 @@ def _component(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _sensor(found: Mapping[str, Any]) -> Iterator[str]:
-    kind, unit, state_class = (found.get(key) for key in ("device_class", "unit_of_measurement", "state_class"))
+    kind, unit, state_class = (
+        found.get(key) for key in ("device_class", "unit_of_measurement", "state_class")
+    )
     if kind is not None and unit not in UNITS[kind]:
         yield f"unit {unit} of {kind}"
     if state_class not in STATE_CLASSES[kind]:
@@ -175,7 +261,11 @@ def _binary_sensor(found: Mapping[str, Any]) -> Iterator[str]:
 def _number(found: Mapping[str, Any]) -> Iterator[str]:
     if found["unit_of_measurement"] not in NUMBER_UNITS[found["device_class"]]:
         yield "unit"
-    if found["min"] > found["max"] or found["step"] < 1e-3 or found["mode"] not in {"auto", "box", "slider"}:
+    if (
+        found["min"] > found["max"]
+        or found["step"] < 1e-3
+        or found["mode"] not in {"auto", "box", "slider"}
+    ):
         yield "range"
 
 

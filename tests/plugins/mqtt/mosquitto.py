@@ -18,10 +18,11 @@ STARTED_SECONDS = 60.0
 
 
 class Mosquitto:
-    """A broker at a port of its own. `users` are passwords by user; without them everybody may do everything.
+    """A broker at a port of its own. `users` are passwords by user; without them everybody may do
+    everything.
 
-    `acl` are lines of its access control list, `settings` further lines of its configuration. With `certificate`
-    (chain, key) it speaks TLS only.
+    `acl` are lines of its access control list, `settings` further lines of its configuration. With
+    `certificate` (chain, key) it speaks TLS only.
     """
 
     def __init__(
@@ -40,7 +41,12 @@ class Mosquitto:
         self._config = folder / "mosquitto.conf"
         self._process: subprocess.Popen[bytes] | None = None
         lines = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {str(not users).lower()}"]
-        lines += ["persistence true", f"persistence_location {folder}/", "autosave_interval 1", settings]
+        lines += [
+            "persistence true",
+            f"persistence_location {folder}/",
+            "autosave_interval 1",
+            settings,
+        ]
         if certificate is not None:
             lines += [f"certfile {certificate[0]}", f"keyfile {certificate[1]}"]
         if users:
@@ -71,7 +77,10 @@ class Mosquitto:
         """Start it, and wait until it listens."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["mosquitto", "-v", "-c", self._config], stdout=log, stderr=log, env={**os.environ, "PATH": PATH}
+                ["mosquitto", "-v", "-c", self._config],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PATH": PATH},
             )
         until = time.monotonic() + STARTED_SECONDS
         while True:
@@ -79,7 +88,9 @@ class Mosquitto:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > until:
-                    raise AssertionError(f"mosquitto does not start: {self.log.read_text()}") from None
+                    raise AssertionError(
+                        f"mosquitto does not start: {self.log.read_text()}"
+                    ) from None
                 time.sleep(0.02)
             else:
                 return

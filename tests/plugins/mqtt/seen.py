@@ -9,7 +9,13 @@ from levity_trio.store.reads.entities import SeenCharger, SeenConnector, SeenSes
 
 def session(**given: Any) -> SeenSession:
     """Return a session that draws 16 A on three phases, unless told otherwise."""
-    told = {"transaction": 7, "energy_wh": 4200, "power_w": 11_040.4, "offered_a": 16.0, "is_suspended": False}
+    told = {
+        "transaction": 7,
+        "energy_wh": 4200,
+        "power_w": 11_040.4,
+        "offered_a": 16.0,
+        "is_suspended": False,
+    }
     phases = {"phases_a": {"L1": 16.0, "L2": 15.98, "L3": 16.004}}
     return SeenSession(**{**told, **phases, "who": "Anna", **given})
 
@@ -29,4 +35,8 @@ def charger(identity: str = "CP-1", *connectors: SeenConnector, **given: Any) ->
         "firmware": "5.6",
         "is_connected": True,
     }
-    return SeenCharger(id=identity, connectors=connectors or (connector(),), **{**told, "energy_wh": 12_000, **given})
+    return SeenCharger(
+        id=identity,
+        connectors=connectors or (connector(),),
+        **{**told, "energy_wh": 12_000, **given},
+    )

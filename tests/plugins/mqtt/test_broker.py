@@ -15,7 +15,14 @@ import trio
 from levity_trio.config import ServerConfig
 from levity_trio.config.settings import MQTT, Unusable
 from levity_trio.plugins.mqtt import broker as module
-from levity_trio.plugins.mqtt.broker import Broken, Broker, BrokerRefuses, Message, Untaken, open_link
+from levity_trio.plugins.mqtt.broker import (
+    Broken,
+    Broker,
+    BrokerRefuses,
+    Message,
+    Untaken,
+    open_link,
+)
 from tests.integration.keys import Authority
 from tests.plugins.mqtt.clients import WAIT_SECONDS, Heard, at, listener
 from tests.plugins.mqtt.mosquitto import Mosquitto, running
@@ -34,8 +41,12 @@ async def refused(broker: Broker) -> Broken:
 
 async def test_messages_arrive_in_order(mosquitto: Mosquitto) -> None:
     async with listener(mosquitto, "levity/#") as heard, open_link(at(mosquitto), Heard()) as link:
-        await link.publish(Message(topic="levity/power", payload=str(one).encode()) for one in range(500))
-        await link.deliver([Message(topic="levity/events", payload=str(one).encode()) for one in range(100)])
+        await link.publish(
+            Message(topic="levity/power", payload=str(one).encode()) for one in range(500)
+        )
+        await link.deliver(
+            [Message(topic="levity/events", payload=str(one).encode()) for one in range(100)]
+        )
         messages = await heard.until(600)
         assert [int(one.payload) for one in messages] == [*range(500), *range(100)]
 
@@ -51,7 +62,9 @@ async def test_a_retained_message_says_so_to_those_who_come_later(mosquitto: Mos
         assert (second.payload, second.is_retained) == (b"8", False)
 
 
-async def test_the_broker_sends_the_last_will_however_the_connection_ends(mosquitto: Mosquitto) -> None:
+async def test_the_broker_sends_the_last_will_however_the_connection_ends(
+    mosquitto: Mosquitto,
+) -> None:
     async with listener(mosquitto, "levity/status") as heard:
         async with open_link(at(mosquitto), Heard(), WILL):
             pass
@@ -93,7 +106,9 @@ async def test_a_host_that_nobody_knows_is_named() -> None:
     assert "broker.invalid:1883 cannot be reached" in str(await refused(broker))
 
 
-async def test_a_frozen_broker_is_left(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_frozen_broker_is_left(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It takes what fits into the buffers of the system, and acknowledges nothing."""
     monkeypatch.setattr(module, "SILENT_SECONDS", 0.5)
     async with open_link(at(mosquitto), Heard()) as link:
@@ -105,7 +120,9 @@ async def test_a_frozen_broker_is_left(mosquitto: Mosquitto, monkeypatch: pytest
         mosquitto.send(signal.SIGCONT)
 
 
-async def test_a_frozen_broker_does_not_answer(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_frozen_broker_does_not_answer(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "CONNECT_SECONDS", 0.5)
     mosquitto.send(signal.SIGSTOP)
     assert "did not answer within 0.5 s" in str(await refused(at(mosquitto)))
@@ -123,7 +140,9 @@ async def test_user_and_password(tmp_path: Path) -> None:
             assert isinstance(problem, BrokerRefuses)
             assert "Not authorized" in str(problem)
         file.unlink()
-        assert "cannot read the password in" in str(await refused(at(mosquitto, user="levity", password_file=file)))
+        assert "cannot read the password in" in str(
+            await refused(at(mosquitto, user="levity", password_file=file))
+        )
 
 
 async def test_a_topic_that_is_not_allowed(tmp_path: Path) -> None:
@@ -142,13 +161,17 @@ async def test_a_message_that_is_too_large(tmp_path: Path) -> None:
     with running(Mosquitto(tmp_path / "m", settings="max_packet_size 1000")) as mosquitto:
         async with open_link(at(mosquitto), Heard()) as link:
             with pytest.raises(Untaken, match="2000 bytes is too large") as caught:
-                await link.deliver([Message(topic="levity/a"), Message(topic="levity/b", payload=bytes(2000))])
+                await link.deliver(
+                    [Message(topic="levity/a"), Message(topic="levity/b", payload=bytes(2000))]
+                )
             assert caught.value.index == 1
 
 
 async def test_a_message_that_is_too_large_for_us_is_not_sent_to_us(mosquitto: Mosquitto) -> None:
     async with listener(mosquitto, "meter") as heard, open_link(at(mosquitto), Heard()) as link:
-        await link.publish([Message(topic="meter", payload=bytes(100_000)), Message(topic="meter", payload=b"7")])
+        await link.publish(
+            [Message(topic="meter", payload=bytes(100_000)), Message(topic="meter", payload=b"7")]
+        )
         assert [one.payload for one in await heard.until(1)] == [b"7"]
 
 
@@ -170,8 +193,12 @@ def sockets() -> int:
     return len([*Path("/proc/self/fd").iterdir()])
 
 
-@pytest.mark.parametrize(("name", "days", "why"), [("localhost", -1, "has expired"), ("other", 30, "not valid for")])
-async def test_a_certificate_that_does_not_do(tmp_path: Path, name: str, days: int, why: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "days", "why"), [("localhost", -1, "has expired"), ("other", 30, "not valid for")]
+)
+async def test_a_certificate_that_does_not_do(
+    tmp_path: Path, name: str, days: int, why: str
+) -> None:
     authority = Authority(tmp_path)
     pair = authority.server(name, days=days)
     with running(Mosquitto(tmp_path / "m", certificate=(pair, pair))) as mosquitto:
@@ -225,7 +252,11 @@ CONNACK: Final = b"\x20\x03\x00\x00\x00"
 def garbage(number: int) -> bytes:
     """What no broker sends: packets of each kind with random contents, and whatever else."""
     noise = Random(number).randbytes(Random(number).randrange(1, 40))
-    return CONNACK + bytes([number % 256, len(noise)]) + noise if number else b"SSH-2.0-OpenSSH_9.2p1\r\n"
+    return (
+        CONNACK + bytes([number % 256, len(noise)]) + noise
+        if number
+        else b"SSH-2.0-OpenSSH_9.2p1\r\n"
+    )
 
 
 async def test_another_program_at_the_port() -> None:
@@ -240,7 +271,9 @@ async def test_another_program_at_the_port() -> None:
     async with trio.open_nursery() as nursery:
         (listening,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, greet, [listening])
-        broker = Broker(host="127.0.0.1", port=listening.socket.getsockname()[1], is_tls=False, prefix="levity")
+        broker = Broker(
+            host="127.0.0.1", port=listening.socket.getsockname()[1], is_tls=False, prefix="levity"
+        )
         for number in range(512):
             sent = garbage(number)
             with pytest.raises(Broken), trio.fail_after(WAIT_SECONDS):
@@ -265,7 +298,16 @@ def test_url(text: str, broker: Broker | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["pi", "http://pi", "mqtt://", "mqtt://pi:0", "mqtt://pi/a+b", "mqtt://pi/%23", "mqtt://pi?x=1"]
+    "text",
+    [
+        "pi",
+        "http://pi",
+        "mqtt://",
+        "mqtt://pi:0",
+        "mqtt://pi/a+b",
+        "mqtt://pi/%23",
+        "mqtt://pi?x=1",
+    ],
 )
 def test_what_is_no_url_of_a_broker(text: str) -> None:
     with pytest.raises(Unusable, match="mqtts://user@host/prefix"):

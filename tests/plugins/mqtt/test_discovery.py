@@ -24,7 +24,10 @@ CHARGERS = [
     charger("CP-1", connector(1), connector(2)),
     charger("status", name=None, vendor=None, model="", firmware=None),
     charger("a/b+c", connector(3), is_connected=False),
-    SeenCharger(**{name: getattr(charger(), name) for name in SeenCharger.__dataclass_fields__} | {"connectors": ()}),
+    SeenCharger(
+        **{name: getattr(charger(), name) for name in SeenCharger.__dataclass_fields__}
+        | {"connectors": ()}
+    ),
 ]
 
 
@@ -43,7 +46,9 @@ def site() -> tuple[str, dict[str, Any]]:
 @pytest.mark.parametrize("with_commands", [True, False])
 @pytest.mark.parametrize("with_names", [True, False])
 @pytest.mark.parametrize("one", CHARGERS)
-def test_home_assistant_accepts_a_charger(one: SeenCharger, with_names: bool, with_commands: bool) -> None:
+def test_home_assistant_accepts_a_charger(
+    one: SeenCharger, with_names: bool, with_commands: bool
+) -> None:
     assert [*faults(*found(one, with_names=with_names, with_commands=with_commands))] == []
 
 
@@ -117,7 +122,9 @@ def test_a_limit_and_a_boost_are_offered_only_with_load_management() -> None:
 
 def test_names_are_in_the_language_of_the_block() -> None:
     with speaking("de"):
-        components = found(charger("CP-1", connector(1), connector(2)), with_commands=True)[1]["components"]
+        components = found(charger("CP-1", connector(1), connector(2)), with_commands=True)[1][
+            "components"
+        ]
         of_site = site()[1]["components"]
     names = {key: one["name"] for key, one in components.items() if "name" in one}
     assert (names["energy"], names["1_power"], names["2_current_l1"]) == (
@@ -127,17 +134,25 @@ def test_names_are_in_the_language_of_the_block() -> None:
     )
     assert names["1_answer"] == "Anschluss 1 Letzte Antwort"
     assert of_site["attention"]["name"] != "Needs attention"
-    english = found(charger("CP-1", connector(1), connector(2)), with_commands=True)[1]["components"]
-    alike = {key for key, name in names.items() if english[key]["name"].split()[-1] == name.split()[-1]}
+    english = found(charger("CP-1", connector(1), connector(2)), with_commands=True)[1][
+        "components"
+    ]
+    alike = {
+        key for key, name in names.items() if english[key]["name"].split()[-1] == name.split()[-1]
+    }
     assert alike <= {
-        f"{number}_{key}" for number in (1, 2) for key in ("status", "current_l1", "current_l2", "current_l3")
+        f"{number}_{key}"
+        for number in (1, 2)
+        for key in ("status", "current_l1", "current_l2", "current_l3")
     }
 
 
 def test_commands_are_entities_only_if_they_are_on() -> None:
     one = charger("CP-1", connector(1), connector(2))
     on, off = (found(one, with_commands=wanted)[1]["components"] for wanted in (True, False))
-    topics = {component["command_topic"] for component in on.values() if "command_topic" in component}
+    topics = {
+        component["command_topic"] for component in on.values() if "command_topic" in component
+    }
     names = ("start", "stop", "limit", "availability", "unlock", "boost")
     assert topics == {f"levity/CP-1/{number}/command/{name}" for number in (1, 2) for name in names}
     assert not [key for key, component in off.items() if "command_topic" in component]
@@ -154,30 +169,48 @@ def test_commands_are_entities_only_if_they_are_on() -> None:
         ("1_availability", "availability", {"value": "16"}),
     ],
 )
-def test_a_command_says_what_it_is_to_be_and_when_it_was_given(key: str, command: str, told: dict[str, Any]) -> None:
+def test_a_command_says_what_it_is_to_be_and_when_it_was_given(
+    key: str, command: str, told: dict[str, Any]
+) -> None:
     component = found(charger(), with_commands=True)[1]["components"][key]
     assert component["command_topic"] == f"levity/CP-1/1/command/{command}"
-    text = component["command_template"].replace("{{ value }}", "16").replace("{{ utcnow().isoformat() }}", "now")
+    text = (
+        component["command_template"]
+        .replace("{{ value }}", "16")
+        .replace("{{ utcnow().isoformat() }}", "now")
+    )
     assert orjson.loads(text) == {**told, "at": "now"}
 
 
 @pytest.mark.parametrize(
-    ("state", "shown"), [("16", "16"), ("0", "0"), ("None", "None"), ("125", "None"), ("15.5", "15.5")]
+    ("state", "shown"),
+    [("16", "16"), ("0", "0"), ("None", "None"), ("125", "None"), ("15.5", "15.5")],
 )
 def test_a_limit_that_nobody_can_set_is_not_shown_where_it_is_set(state: str, shown: str) -> None:
     """Home Assistant logs an error for each number beyond its limits."""
     component = found(charger(), with_commands=True)[1]["components"]["1_set_limit"]
-    assert Environment(autoescape=False).from_string(component["value_template"]).render(value=state) == shown  # noqa: S701 - not HTML
+    assert (
+        Environment(autoescape=False).from_string(component["value_template"]).render(value=state)  # noqa: S701 - not HTML
+        == shown
+    )
 
 
 def test_what_became_of_a_command_is_shown_where_commands_are_on() -> None:
-    on, off = (found(charger(), with_commands=wanted)[1]["components"]["1_answer"] for wanted in (True, False))
-    assert (on["state_topic"], on["value_template"]) == ("levity/CP-1/1/answer/+", "{{ value_json.words[:255] }}")
+    on, off = (
+        found(charger(), with_commands=wanted)[1]["components"]["1_answer"]
+        for wanted in (True, False)
+    )
+    assert (on["state_topic"], on["value_template"]) == (
+        "levity/CP-1/1/answer/+",
+        "{{ value_json.words[:255] }}",
+    )
     assert off == {"platform": "sensor"}
 
 
 def test_who_charges_is_an_entity_only_if_it_is_wanted() -> None:
-    wanted, unwanted = (found(charger(), with_names=wanted)[1]["components"]["1_user"] for wanted in (True, False))
+    wanted, unwanted = (
+        found(charger(), with_names=wanted)[1]["components"]["1_user"] for wanted in (True, False)
+    )
     assert wanted["state_topic"] == "levity/CP-1/1/user"
     assert unwanted == {"platform": "sensor"}
 
@@ -190,7 +223,10 @@ def test_connectors_have_names_where_there_are_several() -> None:
 @pytest.mark.parametrize("one", CHARGERS)
 def test_no_two_entities_are_the_same(one: SeenCharger) -> None:
     _, payload = found(one, with_names=True, with_commands=True)
-    names = [(component["platform"], component["unique_id"]) for component in payload["components"].values()]
+    names = [
+        (component["platform"], component["unique_id"])
+        for component in payload["components"].values()
+    ]
     assert len({*names}) == len(names)
 
 
@@ -200,7 +236,9 @@ PREFIXES = st.one_of(st.just("levity"), st.from_regex(r"[a-z_/-]{1,6}", fullmatc
 @example("levity", "a b", "levity", "a_b")
 @example("a_b", "c", "a", "b_c")
 @given(PREFIXES, IDENTITIES, PREFIXES, IDENTITIES)
-def test_no_two_chargers_share_a_device(prefix: str, one: str, other_prefix: str, other: str) -> None:
+def test_no_two_chargers_share_a_device(
+    prefix: str, one: str, other_prefix: str, other: str
+) -> None:
     first, second = object_id(prefix, escaped(one)), object_id(other_prefix, escaped(other))
     assert re.fullmatch(r"[A-Za-z0-9_-]+", first)
     assert (first == second) == ((prefix, one) == (other_prefix, other))

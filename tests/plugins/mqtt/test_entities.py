@@ -30,7 +30,9 @@ from tests.plugins.mqtt.home_assistant import LONGEST_STATE
 from tests.plugins.mqtt.seen import charger, connector, session
 from tests.store.loads import car
 
-IDENTITIES = st.one_of(st.text(min_size=1, max_size=48), st.sampled_from(RESERVED), st.text("+#/%$a7", min_size=1))
+IDENTITIES = st.one_of(
+    st.text(min_size=1, max_size=48), st.sampled_from(RESERVED), st.text("+#/%$a7", min_size=1)
+)
 
 
 @given(IDENTITIES)
@@ -123,7 +125,11 @@ def test_a_charger_where_nobody_charges() -> None:
 
 def test_a_session() -> None:
     found = states(
-        "levity", charger("CP-1", connector(2, status="Charging", session=session())), {}, {}, with_names=True
+        "levity",
+        charger("CP-1", connector(2, status="Charging", session=session())),
+        {},
+        {},
+        with_names=True,
     )
     assert {topic: text for topic, text in found.items() if topic.startswith("levity/CP-1/2/")} == {
         "levity/CP-1/2/status": "Charging",
@@ -176,7 +182,12 @@ def test_energy_never_falls() -> None:
     before = states("levity", charger(energy_wh=11_900), {}, before)
     assert before["levity/CP-1/energy"] == "12000"
     assert states("levity", charger(energy_wh=12_100), {}, before)["levity/CP-1/energy"] == "12100"
-    assert states("levity", charger(energy_wh=11_900), {}, {"levity/CP-1/energy": ""})["levity/CP-1/energy"] == "11900"
+    assert (
+        states("levity", charger(energy_wh=11_900), {}, {"levity/CP-1/energy": ""})[
+            "levity/CP-1/energy"
+        ]
+        == "11900"
+    )
 
 
 def test_the_energy_of_a_session_begins_again() -> None:
@@ -186,14 +197,19 @@ def test_the_energy_of_a_session_begins_again() -> None:
 
 def decided(*cars: dict[str, Any], is_shadow: bool = False) -> LoadNow:
     found = [LoadCar(**{"is_managed": True, **one}) for one in cars]
-    return LoadNow(at="", is_shadow=is_shadow, lines=[], cars=found, meters=[], over=[], grid_a=None)
+    return LoadNow(
+        at="", is_shadow=is_shadow, lines=[], cars=found, meters=[], over=[], grid_a=None
+    )
 
 
 def test_load_management_limits_a_car() -> None:
     limits = limits_of(decided(car(), car("CP-2", bound="hand", circuit="", phase="", limit_a=10)))
     assert limits == {("CP-1", 1): Limit(8, "circuit Feeder L2"), ("CP-2", 1): Limit(10, "hand")}
     found = states("levity", charger("CP-1", connector(session=session())), limits, {})
-    assert (found["levity/CP-1/1/limit"], found["levity/CP-1/1/limit_by"]) == ("8", "circuit Feeder L2")
+    assert (found["levity/CP-1/1/limit"], found["levity/CP-1/1/limit_by"]) == (
+        "8",
+        "circuit Feeder L2",
+    )
 
 
 def test_what_it_keeps_for_a_car_says_why() -> None:
@@ -214,7 +230,10 @@ def seen(*chargers: Any, omitted: tuple[str, ...] = ()) -> Seen:
 def test_a_read_of_some_replaces_only_them() -> None:
     known = merged({}, seen(charger("CP-1"), charger("CP-2"), charger("CP-3")))
     known = merged(known, seen(charger("CP-2", energy_wh=7), omitted=("CP-3",)))
-    assert {identity: one.energy_wh for identity, one in known.items()} == {"CP-1": 12_000, "CP-2": 7}
+    assert {identity: one.energy_wh for identity, one in known.items()} == {
+        "CP-1": 12_000,
+        "CP-2": 7,
+    }
 
 
 def at(status: str, found: SeenSession | None) -> Any:

@@ -1,4 +1,5 @@
-"""Facts reach a real broker in order and at least once, whatever is killed, pruned or asked for again."""
+"""Facts reach a real broker in order and at least once, whatever is killed, pruned or asked for
+again."""
 
 from __future__ import annotations
 
@@ -93,7 +94,11 @@ class House:
     def tell(self, count: int = 1, words: str = "", *, wakes: bool = True) -> None:
         """Store facts, and wake whoever sends them as the plug-in does."""
         for _ in range(count):
-            self.books.run(lambda db: db.record(EventsPruned(charger=None, at=self.books.at, count=1, before=words)))
+            self.books.run(
+                lambda db: db.record(
+                    EventsPruned(charger=None, at=self.books.at, count=1, before=words)
+                )
+            )
         if wakes:
             self.facts.wake()
 
@@ -219,7 +224,9 @@ async def test_a_restart_goes_on_from_the_position(house: House) -> None:
     assert house.ids == [2, 3, 4, 5, 6]
 
 
-async def test_the_position_is_not_stored_with_each_fact(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_position_is_not_stored_with_each_fact(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "STORE_SECONDS", 3600.0)
     house.books.run(mqtt.begin, EARLY)
     async with house.listening():
@@ -236,7 +243,9 @@ async def test_the_position_is_not_stored_with_each_fact(house: House, monkeypat
         for _ in range(5):
             house.tell()
             await house.delivered(house.newest)
-    assert house.state.waiting <= 1  # it is stored at the end; only the last fact may be unacknowledged
+    assert (
+        house.state.waiting <= 1
+    )  # it is stored at the end; only the last fact may be unacknowledged
     assert house.ids == list(range(2, house.newest + 1))
 
 
@@ -280,7 +289,9 @@ async def test_a_replay_while_facts_are_on_their_way_wins(house: House) -> None:
     assert house.ids[again:] == list(range(1, house.newest + 1))
 
 
-async def test_facts_that_were_pruned_are_left_out_and_counted(house: House, log_lines: list[EventDict]) -> None:
+async def test_facts_that_were_pruned_are_left_out_and_counted(
+    house: House, log_lines: list[EventDict]
+) -> None:
     house.books.run(mqtt.begin, EARLY)
     house.tell(10)
     house.books.run(delete_events, 6, 1.0)
@@ -293,7 +304,9 @@ async def test_facts_that_were_pruned_are_left_out_and_counted(house: House, log
     ]
 
 
-async def test_a_database_that_cannot_be_used_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_cannot_be_used_is_tried_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "RETRY_SECONDS", PAUSE_SECONDS)
     house.books.run(mqtt.begin, EARLY)
     async with house.listening():
@@ -327,7 +340,9 @@ async def test_a_replay_that_another_server_was_asked_for_is_found(
         await house.delivered(2, 3)
         await house.acknowledged()
         house.heard.messages.clear()
-        house.books.run(mqtt.replay, 1, EARLY, house.books.at, "anna")  # and nothing wakes the facts
+        house.books.run(
+            mqtt.replay, 1, EARLY, house.books.at, "anna"
+        )  # and nothing wakes the facts
         await house.delivered(2, 3, 4)
 
 
@@ -353,7 +368,9 @@ async def test_a_fact_that_the_broker_refuses_is_told_and_passed_over(picky: Hou
         await picky.delivered(8)
         await picky.acknowledged()
     assert list(dict.fromkeys(picky.ids)) == [2, 3, 4, 5, 6, 7, 8]
-    bodies = {body["id"]: body for body in (orjson.loads(one.payload) for one in picky.heard.messages)}
+    bodies = {
+        body["id"]: body for body in (orjson.loads(one.payload) for one in picky.heard.messages)
+    }
     assert bodies[5]["data"] is None
     assert "too large" in bodies[5]["problem"]
     assert bodies[8]["kind"] == "MqttFactRefused"
@@ -364,7 +381,9 @@ async def test_a_fact_that_the_broker_refuses_is_told_and_passed_over(picky: Hou
 def forbidding(tmp_path: Path) -> Iterator[House]:
     """A broker at which facts may not be published."""
     with (
-        running(Mosquitto(tmp_path / "forbidding", acl="topic read levity/#\ntopic write other/#\n")) as broker,
+        running(
+            Mosquitto(tmp_path / "forbidding", acl="topic read levity/#\ntopic write other/#\n")
+        ) as broker,
         closing(in_memory()) as connection,
     ):
         yield House(Books(connection), broker)
@@ -407,14 +426,47 @@ async def test_facts_go_on_where_the_broker_takes_them_again(
         (tmp_path / "forbidding" / "acl").write_text("topic readwrite #\n")
         forbidding.mosquitto.send(signal.SIGHUP)
         await forbidding.delivered(2, 3, 4)
-        await forbidding.until(lambda: not forbidding.state.waiting and forbidding.state.problem is None)
+        await forbidding.until(
+            lambda: not forbidding.state.waiting and forbidding.state.problem is None
+        )
     assert forbidding.books.recorded(MqttFactRefused) == []
 
 
 NEUTRAL: Final = {
-    *("about", "action", "amperes", "assignment", "at", "before", "before_wh", "believed", "biller", "cause"),
-    *("certificate", "change", "changed", "charger", "chargers", "circuit", "clean", "clock_trusted", "code"),
-    *("command", "connector", "count", "credential", "csr", "day", "drawn", "during_transaction", "energy_wh"),
+    *(
+        "about",
+        "action",
+        "amperes",
+        "assignment",
+        "at",
+        "before",
+        "before_wh",
+        "believed",
+        "biller",
+        "cause",
+    ),
+    *(
+        "certificate",
+        "change",
+        "changed",
+        "charger",
+        "chargers",
+        "circuit",
+        "clean",
+        "clock_trusted",
+        "code",
+    ),
+    *(
+        "command",
+        "connector",
+        "count",
+        "credential",
+        "csr",
+        "day",
+        "drawn",
+        "during_transaction",
+        "energy_wh",
+    ),
     *(
         "earlier",
         "entry",
@@ -439,16 +491,89 @@ NEUTRAL: Final = {
         "is_warning",
         "kind",
     ),
-    *("last", "last_at", "late", "limit", "made_room_for", "max_transactions", "message_id", "meter"),
-    *("meter_start_wh", "method", "model", "month", "month_amount", "month_wh", "name", "not_after", "outcome"),
-    *("ownership", "phase", "problem", "profile", "read_at", "reading", "reason", "replaced", "report", "request"),
-    *("request_id", "resembles", "result", "retired_on", "review", "reviews", "scope", "seconds", "securing"),
-    *("serial_number", "server", "session", "set_aside", "since", "size_bytes", "source", "state", "statements"),
-    *("status", "step", "tariff", "tech_info", "terms", "timestamp", "to_wh", "transaction", "until", "vehicle"),
-    *("vendor", "vendor_error_code", "vendor_id", "verdict", "version", "wanted", "way", "webhook", "wh", "what"),
+    *(
+        "last",
+        "last_at",
+        "late",
+        "limit",
+        "made_room_for",
+        "max_transactions",
+        "message_id",
+        "meter",
+    ),
+    *(
+        "meter_start_wh",
+        "method",
+        "model",
+        "month",
+        "month_amount",
+        "month_wh",
+        "name",
+        "not_after",
+        "outcome",
+    ),
+    *(
+        "ownership",
+        "phase",
+        "problem",
+        "profile",
+        "read_at",
+        "reading",
+        "reason",
+        "replaced",
+        "report",
+        "request",
+    ),
+    *(
+        "request_id",
+        "resembles",
+        "result",
+        "retired_on",
+        "review",
+        "reviews",
+        "scope",
+        "seconds",
+        "securing",
+    ),
+    *(
+        "serial_number",
+        "server",
+        "session",
+        "set_aside",
+        "since",
+        "size_bytes",
+        "source",
+        "state",
+        "statements",
+    ),
+    *(
+        "status",
+        "step",
+        "tariff",
+        "tech_info",
+        "terms",
+        "timestamp",
+        "to_wh",
+        "transaction",
+        "until",
+        "vehicle",
+    ),
+    *(
+        "vendor",
+        "vendor_error_code",
+        "vendor_id",
+        "verdict",
+        "version",
+        "wanted",
+        "way",
+        "webhook",
+        "wh",
+        "what",
+    ),
     *("kilowatts", "why", "words"),
 }
-"""Fields of facts that name no card, household or person; `reason` is one of a person's only beside `by`."""
+"""Fields of facts that name no card, household or person; `reason` is one of a person's only beside
+`by`."""
 
 
 def test_each_field_of_a_fact_is_known_to_name_people_or_not() -> None:
@@ -457,7 +582,8 @@ def test_each_field_of_a_fact_is_known_to_name_people_or_not() -> None:
 
 
 def tell_of_anna(house: House) -> None:
-    """Let a household get a card that then charges, stop with another one's, and correct its session."""
+    """Let a household get a card that then charges, stop with another one's, and correct its
+    session."""
     station = Station(house.books)
     of_house = Flats(house.books)
     of_house.give(1, "04CAFE01")
@@ -468,7 +594,9 @@ def tell_of_anna(house: House) -> None:
 
 
 @pytest.mark.parametrize("with_names", [False, True])
-async def test_households_and_cards_are_told_only_with_names(house: House, with_names: bool) -> None:
+async def test_households_and_cards_are_told_only_with_names(
+    house: House, with_names: bool
+) -> None:
     house.with_names = with_names
     house.restart()
     house.books.run(mqtt.begin, EARLY)
@@ -477,7 +605,12 @@ async def test_households_and_cards_are_told_only_with_names(house: House, with_
         await house.delivered(house.newest)
     told = [orjson.loads(one.payload) for one in house.heard.messages]
     kinds = {one["kind"] for one in told}
-    assert kinds >= {"OwnershipChanged", "TransactionStarted", "TransactionStopped", "TransactionConfirmed"}
+    assert kinds >= {
+        "OwnershipChanged",
+        "TransactionStarted",
+        "TransactionStopped",
+        "TransactionConfirmed",
+    }
     words = ("04CAFE01", "04cafe01", "04cafe02", '"account"', "cleo", "Anna agrees")
     shown = str(told).replace("'", '"')
     assert [word for word in words if word in shown] == [*(words if with_names else ())]

@@ -16,7 +16,14 @@ import trio
 from levity_trio.config import ServerConfig
 from levity_trio.plugins.base import Api, Chargers, Load, Site
 from levity_trio.plugins.mqtt import broker as module
-from levity_trio.plugins.mqtt.broker import Broken, Broker, BrokerRefuses, Message, Untaken, open_link
+from levity_trio.plugins.mqtt.broker import (
+    Broken,
+    Broker,
+    BrokerRefuses,
+    Message,
+    Untaken,
+    open_link,
+)
 from levity_trio.plugins.mqtt.states import States
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
@@ -54,7 +61,9 @@ async def ended(broker: Broker) -> str:
     return str(caught.value)
 
 
-async def test_a_broker_that_waits_for_more_of_mqtt_5_is_asked_by_3_1_1(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broker_that_waits_for_more_of_mqtt_5_is_asked_by_3_1_1(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
 
     async def handle(peer: Peer) -> None:
@@ -69,12 +78,20 @@ async def test_a_broker_that_waits_for_more_of_mqtt_5_is_asked_by_3_1_1(monkeypa
 
 
 @pytest.mark.parametrize(
-    ("setting", "why"), [("max_qos 0", "QoS not supported"), ("retain_available false", "Retain not supported")]
+    ("setting", "why"),
+    [("max_qos 0", "QoS not supported"), ("retain_available false", "Retain not supported")],
 )
-async def test_a_broker_that_does_too_little_is_not_asked_by_3_1_1(tmp_path: Path, setting: str, why: str) -> None:
+async def test_a_broker_that_does_too_little_is_not_asked_by_3_1_1(
+    tmp_path: Path, setting: str, why: str
+) -> None:
     """By 3.1.1 it would only hang up."""
-    with running(Mosquitto(tmp_path / "m", settings=setting)) as mosquitto, pytest.raises(BrokerRefuses, match=why):
-        async with open_link(at(mosquitto), Heard(), Message(topic="levity/status", is_retained=True)):
+    with (
+        running(Mosquitto(tmp_path / "m", settings=setting)) as mosquitto,
+        pytest.raises(BrokerRefuses, match=why),
+    ):
+        async with open_link(
+            at(mosquitto), Heard(), Message(topic="levity/status", is_retained=True)
+        ):
             pass
 
 
@@ -85,7 +102,11 @@ async def test_each_reason_for_a_refusal(version: int) -> None:
     async def handle(peer: Peer) -> None:
         level = await peer.greeted()
         if level == version:
-            await peer.send(packet(0x20, bytes([0, code])) if version == 4 else packet(0x20, bytes([0, code, 0])))
+            await peer.send(
+                packet(0x20, bytes([0, code]))
+                if version == 4
+                else packet(0x20, bytes([0, code, 0]))
+            )
         else:
             await peer.send(UNSUPPORTED)
 
@@ -95,7 +116,8 @@ async def test_each_reason_for_a_refusal(version: int) -> None:
 
 
 async def test_no_more_is_on_its_way_than_the_broker_allows() -> None:
-    """Some allow fewer messages at once than paho sends, and end the connection of who sends more."""
+    """Some allow fewer messages at once than paho sends, and end the connection of who sends
+    more."""
     at_once = list[int]()
     numbers = list[bytes]()
 
@@ -138,12 +160,21 @@ async def test_a_packet_that_nobody_could_keep() -> None:
             await peer.send(bytes(100_000))
 
     async with hostile(handle) as broker:
-        assert await ended(broker) == f"the broker sent a packet of {LARGE} bytes; at most 65536 are read"
+        assert (
+            await ended(broker)
+            == f"the broker sent a packet of {LARGE} bytes; at most 65536 are read"
+        )
 
 
 async def test_what_a_broker_may_not_send_is_not_answered() -> None:
     """The answers would wait in memory for a broker that does not read them."""
-    for sent in (b"\xc0\x00", b"\x50\x02\x00\x01", b"\x70\x02\x00\x01", b"\xf0\x00", b"\x82\x06\x00\x01\x00\x01a\x00"):
+    for sent in (
+        b"\xc0\x00",
+        b"\x50\x02\x00\x01",
+        b"\x70\x02\x00\x01",
+        b"\xf0\x00",
+        b"\x82\x06\x00\x01\x00\x01a\x00",
+    ):
 
         async def handle(peer: Peer, sent: bytes = sent) -> None:
             await peer.greeted()
@@ -173,7 +204,10 @@ async def test_messages_with_another_qos_than_ours(qos: int, kinds: list[int]) -
 
     heard = Heard()
     async with hostile(handle) as broker, open_link(broker, heard):
-        assert [(one.payload, one.is_retained) for one in await heard.until(2)] == [(b"7", True), (b"8", False)]
+        assert [(one.payload, one.is_retained) for one in await heard.until(2)] == [
+            (b"7", True),
+            (b"8", False),
+        ]
     assert answered == kinds
 
 
@@ -193,7 +227,12 @@ async def test_a_topic_that_no_message_can_have_is_not_handed_on(topic: str) -> 
         if await peer.greeted() == 5:
             await peer.send(UNSUPPORTED)
             return
-        await peer.send(CONNACK_OF_3 + message(topic, b"1") + packet(0x30, b"\x00\x02\xff\xfe1") + message("a", b"2"))
+        await peer.send(
+            CONNACK_OF_3
+            + message(topic, b"1")
+            + packet(0x30, b"\x00\x02\xff\xfe1")
+            + message("a", b"2")
+        )
         await trio.sleep_forever()
 
     heard = Heard()

@@ -1,4 +1,5 @@
-"""Meters by subscription: what load management hears, and which readings of the house's meters are kept."""
+"""Meters by subscription: what load management hears, and which readings of the house's meters are
+kept."""
 
 from __future__ import annotations
 
@@ -90,11 +91,22 @@ def house(tmp_path: Path) -> Iterator[House]:
 async def test_the_first_reading_of_each_day_is_kept(house: House) -> None:
     house.add(path="x.kwh")
     async with house.running():
-        for hours, shown in ((0, "100.0"), (0, "100.5"), (11.9, "101"), (12.1, "102.25"), (13, "103")):
+        for hours, shown in (
+            (0, "100.0"),
+            (0, "100.5"),
+            (11.9, "101"),
+            (12.1, "102.25"),
+            (13, "103"),
+        ):
             house.now = NOON + timedelta(hours=hours)
             assert await house.tell(f'{{"x": {{"kwh": {shown}}}}}')
-    assert house.kept() == [("2026-03-30T10:00:00.000Z", "100.0"), ("2026-03-30T22:06:00.000Z", "102.25")]
-    told = house.server.writer.rows("SELECT source, entered_by, unit, wh FROM meter_reading ORDER BY id")
+    assert house.kept() == [
+        ("2026-03-30T10:00:00.000Z", "100.0"),
+        ("2026-03-30T22:06:00.000Z", "102.25"),
+    ]
+    told = house.server.writer.rows(
+        "SELECT source, entered_by, unit, wh FROM meter_reading ORDER BY id"
+    )
     assert told == [("mqtt", "MQTT", "kWh", 100_000), ("mqtt", "MQTT", "kWh", 102_250)]
 
 
@@ -102,7 +114,8 @@ async def test_the_first_reading_of_each_day_is_kept(house: House) -> None:
 async def test_a_reading_that_cannot_be_kept_holds_up_no_other_meter(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What nobody foresaw: here, a meter disappears from the database, which nothing ever deletes."""
+    """What nobody foresaw: here, a meter disappears from the database, which nothing ever
+    deletes."""
     odd = house.add("Odd", topic="odd")
     house.add()
     keep = writes.keep
@@ -124,7 +137,14 @@ async def test_a_reading_that_cannot_be_kept_holds_up_no_other_meter(
 async def test_at_the_turn_of_a_month_the_last_one_before_is_kept_too(house: House) -> None:
     house.add()
     async with house.running():
-        for moment in ("30T21:59:58", "30T22:00:02", "31T05:00:00", "31T21:59:58", "31T22:00:03", "31T22:00:05"):
+        for moment in (
+            "30T21:59:58",
+            "30T22:00:02",
+            "31T05:00:00",
+            "31T21:59:58",
+            "31T22:00:03",
+            "31T22:00:05",
+        ):
             house.now = datetime.fromisoformat(f"2026-03-{moment}+00:00")
             await house.tell("5")
     assert [at[5:19] for at, _ in house.kept()] == [
@@ -157,7 +177,13 @@ async def test_what_is_retained_or_of_an_unsure_time_is_not_kept(house: House) -
 
 @pytest.mark.parametrize(
     ("payload", "value"),
-    [("48211.300", "48211.300"), ("0.12345678", "0.123457"), ("1e3", "1000"), ("0", "0"), ("1e-9", "0.000000")],
+    [
+        ("48211.300", "48211.300"),
+        ("0.12345678", "0.123457"),
+        ("1e3", "1000"),
+        ("0", "0"),
+        ("1e-9", "0.000000"),
+    ],
 )
 async def test_a_register_is_kept_as_it_is_told(house: House, payload: str, value: str) -> None:
     house.add(unit="Wh")
@@ -231,7 +257,9 @@ async def test_topics_follow_the_meters_and_the_site(house: House) -> None:
         await meters.changed()
         assert await meters.topics() == {"garage", "feeder"}
         house.server.writer.facts.clear()
-        await house.site.writer.run(load_writes.set_site, FEEDER.replace("feeder", "a/b"), SINCE, "anna")
+        await house.site.writer.run(
+            load_writes.set_site, FEEDER.replace("feeder", "a/b"), SINCE, "anna"
+        )
         await meters.changed()
         assert await meters.topics() == {"garage", "feeder", "a/b"}
         await house.site.writer.run(load_writes.set_site, FEEDER, SINCE, "anna")

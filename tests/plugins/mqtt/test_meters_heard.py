@@ -15,7 +15,8 @@ __all__ = ["house"]
 
 
 async def test_a_broker_hands_on_what_meters_publish(house: House, mosquitto: Mosquitto) -> None:
-    """Its meters were retained before we came; what they publish from then on counts, retained or not."""
+    """Its meters were retained before we came; what they publish from then on counts, retained or
+    not."""
     house.add()
     await house.site.writer.run(load_writes.set_site, FEEDER, SINCE, "anna")
     last = trio.Event()
@@ -26,15 +27,29 @@ async def test_a_broker_hands_on_what_meters_publish(house: House, mosquitto: Mo
             last.set()
 
     with trio.fail_after(WAIT_SECONDS):
-        async with house.running(), open_link(at(mosquitto, prefix="meter"), lambda _: None) as meter:
-            await meter.publish([Message("house", b"1", is_retained=True), Message("feeder", b"4", is_retained=True)])
+        async with (
+            house.running(),
+            open_link(at(mosquitto, prefix="meter"), lambda _: None) as meter,
+        ):
+            await meter.publish(
+                [
+                    Message("house", b"1", is_retained=True),
+                    Message("feeder", b"4", is_retained=True),
+                ]
+            )
             await house.load.topics_other_than(frozenset())
             async with open_link(at(mosquitto), take) as link:
                 assert await link.subscribe(await house.meters.topics()) == []
-                await meter.publish([Message("house", b"2", is_retained=True), Message("feeder", b'{"a": 9}')])
+                await meter.publish(
+                    [Message("house", b"2", is_retained=True), Message("feeder", b'{"a": 9}')]
+                )
                 await meter.publish([Message("house", b"3")])
                 await last.wait()
-                while not house.kept() or house.load.now is None or house.load.now.meters[0].at is None:  # noqa: ASYNC110
+                while (  # noqa: ASYNC110
+                    not house.kept()
+                    or house.load.now is None
+                    or house.load.now.meters[0].at is None
+                ):
                     await trio.sleep(0.01)
     assert [value for _, value in house.kept()] == ["2"]
     assert house.load.now.meters[0].amperes == [9.0, 0.0, 0.0]

@@ -1,4 +1,5 @@
-"""The plug-in in a spawned server, with chargers on real sockets, a real broker, and a client that listens there."""
+"""The plug-in in a spawned server, with chargers on real sockets, a real broker, and a client that
+listens there."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ def server(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Serving]:
         yield server
 
 
-def readings(transaction: int, wh: int, watts: float, amperes: tuple[float, float, float]) -> dict[str, Any]:
+def readings(
+    transaction: int, wh: int, watts: float, amperes: tuple[float, float, float]
+) -> dict[str, Any]:
     """A MeterValues of three phases."""
     values: list[dict[str, Any]] = [
         {"value": str(wh), "measurand": "Energy.Active.Import.Register", "unit": "Wh"},
@@ -56,18 +59,45 @@ async def test_a_session_is_shown(server: Serving, mosquitto: Mosquitto) -> None
         with Charger(server.port, "CP-1") as charger:
             charger.boot()
             status(charger, "Available")
-            await heard.shows({"status": "online", "CP-1/link": "online", "CP-1/1/status": "Available"})
+            await heard.shows(
+                {"status": "online", "CP-1/link": "online", "CP-1/1/status": "Available"}
+            )
             await heard.shows({"CP-1/1/power": "0", "CP-1/1/error": "NoError", "CP-1/energy": "0"})
             transaction = charger.start("TAG-1", meter_start=5000)
             status(charger, "Charging")
             charger.call("MeterValues", **readings(transaction, 5250, 7360.4, (10.666, 10.7, 10.6)))
-            await heard.shows({"CP-1/1/status": "Charging", "CP-1/1/power": "7360", "CP-1/1/session_energy": "250"})
-            await heard.shows({"CP-1/1/current/L1": "10.67", "CP-1/1/current/L2": "10.7", "CP-1/1/current": "10.7"})
-            await heard.shows({"CP-1/energy": "250", "site/power": "7360", "site/energy": "250", "site/charging": "1"})
-            charger.call("StopTransaction", transactionId=transaction, meterStop=5300, timestamp=now())
+            await heard.shows(
+                {
+                    "CP-1/1/status": "Charging",
+                    "CP-1/1/power": "7360",
+                    "CP-1/1/session_energy": "250",
+                }
+            )
+            await heard.shows(
+                {
+                    "CP-1/1/current/L1": "10.67",
+                    "CP-1/1/current/L2": "10.7",
+                    "CP-1/1/current": "10.7",
+                }
+            )
+            await heard.shows(
+                {
+                    "CP-1/energy": "250",
+                    "site/power": "7360",
+                    "site/energy": "250",
+                    "site/charging": "1",
+                }
+            )
+            charger.call(
+                "StopTransaction", transactionId=transaction, meterStop=5300, timestamp=now()
+            )
             status(charger, "Faulted", "GroundFailure")
-            await heard.shows({"CP-1/1/power": "0", "CP-1/1/session_energy": "0", "CP-1/energy": "300"})
-            await heard.shows({"CP-1/1/error": "GroundFailure", "site/charging": "0", "site/attention": "1"})
+            await heard.shows(
+                {"CP-1/1/power": "0", "CP-1/1/session_energy": "0", "CP-1/energy": "300"}
+            )
+            await heard.shows(
+                {"CP-1/1/error": "GroundFailure", "site/charging": "0", "site/attention": "1"}
+            )
         await heard.shows({"CP-1/link": "offline"})
         assert heard.payloads("CP-1/1/user") == [""]
         found = json.loads([one.payload for one in heard.messages if one.topic == DISCOVERY][-1])
@@ -76,7 +106,9 @@ async def test_a_session_is_shown(server: Serving, mosquitto: Mosquitto) -> None
         await heard.shows({"status": "offline"})
 
 
-async def test_who_looks_after_a_start_sees_whether_the_broker_is_connected(server: Serving) -> None:
+async def test_who_looks_after_a_start_sees_whether_the_broker_is_connected(
+    server: Serving,
+) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()  # its commit has what was noted before
         assert server.query("SELECT is_connected, problem FROM mqtt") == [(1, None)]
@@ -101,7 +133,9 @@ async def test_all_is_retained_and_the_same_after_a_restart(
         assert all(one.is_retained for one in heard.messages if one.topic.startswith("levity/CP-1"))
 
 
-async def test_all_is_sent_again_when_home_assistant_starts(server: Serving, mosquitto: Mosquitto) -> None:
+async def test_all_is_sent_again_when_home_assistant_starts(
+    server: Serving, mosquitto: Mosquitto
+) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         status(charger, "Available")
@@ -114,14 +148,18 @@ async def test_all_is_sent_again_when_home_assistant_starts(server: Serving, mos
             await heard.wait(lambda: before <= set(heard.newest))
 
 
-async def test_of_many_readings_the_newest_is_sent_last(server: Serving, mosquitto: Mosquitto) -> None:
+async def test_of_many_readings_the_newest_is_sent_last(
+    server: Serving, mosquitto: Mosquitto
+) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
         status(charger, "Available")
         transaction = charger.start("TAG-1")
         async with listener(mosquitto, "levity/CP-1/#") as heard:
             for number in range(300):
-                charger.call("MeterValues", **readings(transaction, 1000 + number, 1000 + number, (1, 2, 3)))
+                charger.call(
+                    "MeterValues", **readings(transaction, 1000 + number, 1000 + number, (1, 2, 3))
+                )
                 await trio.lowlevel.checkpoint()
             await heard.shows({"CP-1/1/session_energy": "299"})
             assert len(heard.payloads("CP-1/1/session_energy")) < 100
@@ -155,7 +193,9 @@ async def test_a_broker_that_comes_back(server: Serving, mosquitto: Mosquitto) -
         charger.call("MeterValues", **readings(transaction, 1200, 3000, (13, 0, 0)))
         mosquitto.start()
         async with listener(mosquitto, "levity/#") as heard:
-            await heard.shows({"status": "online", "CP-1/1/status": "Available", "CP-1/1/power": "3000"})
+            await heard.shows(
+                {"status": "online", "CP-1/1/status": "Available", "CP-1/1/power": "3000"}
+            )
             await heard.shows({"CP-1/1/session_energy": "200"})
         await trio.to_thread.run_sync(server.wait_line, AGAIN)
     assert len(server.find(OUT)) == 1
@@ -173,7 +213,9 @@ async def test_a_broker_that_is_away_from_the_start(tmp_path: Path, mosquitto: M
             await heard.shows({"status": "online", "CP-1/link": "offline"})
 
 
-async def test_a_frozen_broker_delays_nothing_of_chargers(server: Serving, mosquitto: Mosquitto) -> None:
+async def test_a_frozen_broker_delays_nothing_of_chargers(
+    server: Serving, mosquitto: Mosquitto
+) -> None:
     mosquitto.send(signal.SIGSTOP)
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
@@ -197,7 +239,9 @@ async def test_a_broker_that_refuses_us(tmp_path: Path) -> None:
             with Charger(server.port, "CP-1") as charger:
                 charger.boot()
             with trio.fail_after(60):
-                while [of_stored(kept) for (kept,) in server.query("SELECT problem FROM mqtt")] != [line["reason"]]:  # noqa: ASYNC110
+                while [of_stored(kept) for (kept,) in server.query("SELECT problem FROM mqtt")] != [  # noqa: ASYNC110
+                    line["reason"]
+                ]:
                     await trio.sleep(0.05)
 
 
@@ -211,8 +255,13 @@ async def test_a_broker_that_takes_only_small_messages(tmp_path: Path) -> None:
                 status(charger, "Available")
                 async with listener(small, "levity/#", "homeassistant/#") as heard:
                     await heard.shows({f"{identity}/1/status": "Available"})
-                    assert not [one for one in heard.messages if one.topic.startswith("homeassistant")]
-        assert len(server.find("the MQTT broker takes only smaller states; allow it larger packets")) == 1
+                    assert not [
+                        one for one in heard.messages if one.topic.startswith("homeassistant")
+                    ]
+        assert (
+            len(server.find("the MQTT broker takes only smaller states; allow it larger packets"))
+            == 1
+        )
 
 
 async def test_a_hidden_charger_is_withdrawn(server: Serving, mosquitto: Mosquitto) -> None:
@@ -221,7 +270,9 @@ async def test_a_hidden_charger_is_withdrawn(server: Serving, mosquitto: Mosquit
             charger.boot()
             status(charger, "Available")
             await heard.shows({"CP-1/1/status": "Available"})
-        Api(f"unix:{server.database}.sock", Sought(name="", hint="")).ask("DELETE", "admin", "chargers", "CP-1")
+        Api(f"unix:{server.database}.sock", Sought(name="", hint="")).ask(
+            "DELETE", "admin", "chargers", "CP-1"
+        )
         await heard.shows({"CP-1/1/status": "", "CP-1/link": ""})
         assert [one.payload for one in heard.messages if one.topic == DISCOVERY][-1] == b""
 
@@ -253,7 +304,14 @@ async def test_a_warning_of_a_broker_that_takes_commands_from_anybody(
     with running(Mosquitto(tmp_path / "m", users=users)) as mosquitto:
         url = mosquitto.url.replace("//", "//levity@")
         (tmp_path / "password").write_text("right")
-        flags = ("--mqtt", url, "--mqtt-password-file", str(tmp_path / "password"), "--mqtt-commands", "home")
+        flags = (
+            "--mqtt",
+            url,
+            "--mqtt-password-file",
+            str(tmp_path / "password"),
+            "--mqtt-commands",
+            "home",
+        )
         with serving(tmp_path / "levity.db", *flags) as server:
             server.wait_line(CONNECTED)
             if users is None:
@@ -280,7 +338,9 @@ async def test_what_the_broker_retains_of_a_charger_that_was_hidden_meanwhile_is
     assert main(["forget", "CP-1", "--db", str(server.database)]) == 0
     async with listener(mosquitto, "levity/#", DISCOVERY) as heard:
         with serving(tmp_path / "levity.db", "--mqtt", mosquitto.url):
-            await heard.shows({"CP-1/link": "", "CP-1/1/status": "", "CP-1/2/current/L1": "", DISCOVERY: ""})
+            await heard.shows(
+                {"CP-1/link": "", "CP-1/1/status": "", "CP-1/2/current/L1": "", DISCOVERY: ""}
+            )
             heard.messages.clear()
             await heard.tell("homeassistant/status", b"online")
             await heard.shows({"site/charging": "0"})
@@ -299,25 +359,43 @@ def test_it_costs_nothing_without_a_broker(tmp_path: Path) -> None:
 async def test_home_assistant_reads_the_language_of_the_owner_and_what_there_is(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
-    """Names are in the language of the first admin; a limit and a boost are offered once there is a feeder."""
+    """Names are in the language of the first admin; a limit and a boost are offered once there is a
+    feeder."""
     with serving(tmp_path / "levity.db") as server, Charger(server.port, "CP-1") as charger:
         charger.boot()
         status(charger, "Available")
-        given = {"name": "cleo", "role": "admin", "password": "a long enough password", "language": "de"}
+        given = {
+            "name": "cleo",
+            "role": "admin",
+            "password": "a long enough password",
+            "language": "de",
+        }
         api_of(server).ask("POST", "admin", "users", given=given)
         api_of(server).ask("POST", "admin", "tokens", given={"name": "home", "role": "operator"})
     for has_feeder in (False, True):
-        with serving(tmp_path / "levity.db", "--mqtt", mosquitto.url, "--mqtt-commands", "home") as server:
+        with serving(
+            tmp_path / "levity.db", "--mqtt", mosquitto.url, "--mqtt-commands", "home"
+        ) as server:
             server.wait_line(CONNECTED)
             async with listener(mosquitto, "levity/CP-1/#", DISCOVERY) as heard:
 
                 def offers_a_boost(heard: Heard = heard) -> bool:
-                    told = json.loads(heard.newest.get(DISCOVERY, '{"components": {"1_boost": {}}}'))
+                    told = json.loads(
+                        heard.newest.get(DISCOVERY, '{"components": {"1_boost": {}}}')
+                    )
                     return "command_topic" in told["components"]["1_boost"]
 
                 await heard.shows({"CP-1/link": "offline"})
-                await heard.wait(lambda: DISCOVERY in heard.newest and offers_a_boost() is has_feeder)  # noqa: B023 - here
-                assert json.loads(heard.newest[DISCOVERY])["components"]["energy"]["name"] == "Energie"
+                await heard.wait(
+                    lambda: DISCOVERY in heard.newest and offers_a_boost() is has_feeder  # noqa: B023 - here
+                )
+                assert (
+                    json.loads(heard.newest[DISCOVERY])["components"]["energy"]["name"] == "Energie"
+                )
             api_of(server).ask(
-                "PUT", "admin", "load", "site", given={"feeder": {"amperes": 63, "house": "none", "most": 16}}
+                "PUT",
+                "admin",
+                "load",
+                "site",
+                given={"feeder": {"amperes": 63, "house": "none", "most": 16}},
             )

@@ -1,7 +1,8 @@
-"""A small central system in memory, and the shell of one charger. Events happen at the second that a test gives.
+"""A small central system in memory, and the shell of one charger. Events happen at the second that
+a test gives.
 
-It accepts boots, assigns transaction ids and validates strictly: a charger that violates a schema fails its test. A
-test can make it refuse, stay silent or disconnect.
+It accepts boots, assigns transaction ids and validates strictly: a charger that violates a schema
+fails its test. A test can make it refuse, stay silent or disconnect.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from levity_trio.wire.frames import CallError, CallResult, Response
 from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import wire_time
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)  # when the simulation begins, by the central system's clock
+NOON = datetime(
+    2026, 3, 1, 12, tzinfo=UTC
+)  # when the simulation begins, by the central system's clock
 ANSWER_SECONDS = 30.0
 FIRST_ID = 1001
 CAR = Vehicle(name="car", battery_wh=60_000, max_ac_w=7_360, soc=0.5)
@@ -41,7 +44,8 @@ class Said:
 
 @dataclass(slots=True)
 class Central:
-    """A central system and its only charger. Time passes in `run` only; `ask` takes effect at once."""
+    """A central system and its only charger. Time passes in `run` only; `ask` takes effect at
+    once."""
 
     charger: Charger
     at: float = 0.0
@@ -74,7 +78,9 @@ class Central:
         """Advance the time, stopping at each moment at which something is due."""
         for _ in range(MANY_STEPS):
             self.settle()
-            due = [moment for moment in (self.charger.next_due, self._patience) if moment is not None]
+            due = [
+                moment for moment in (self.charger.next_due, self._patience) if moment is not None
+            ]
             if not due or min(due) > until:
                 self.at = until
                 self.charger.advance(until)
@@ -126,7 +132,11 @@ class Central:
 
     def statuses(self, connector: int = 1) -> list[str]:
         """The reported statuses of a connector, in order."""
-        return [one["status"] for one in self.said("StatusNotification") if one["connectorId"] == connector]
+        return [
+            one["status"]
+            for one in self.said("StatusNotification")
+            if one["connectorId"] == connector
+        ]
 
     def forget(self) -> None:
         """Forget what the charger has sent so far."""
@@ -221,9 +231,14 @@ class Central:
 
 
 def made(
-    memory: Memory | None = None, *, connectors: int = 1, keys: dict[str, str] | None = None, **spec: Any
+    memory: Memory | None = None,
+    *,
+    connectors: int = 1,
+    keys: dict[str, str] | None = None,
+    **spec: Any,
 ) -> Central:
-    """A central system and a charger without power; `keys` are configuration keys set beforehand."""
+    """A central system and a charger without power; `keys` are configuration keys set
+    beforehand."""
     charger = Charger(ChargerSpec(id="CP", connectors=connectors, **spec), memory)
     for key, value in (keys or {}).items():
         assert charger.configuration.change(key, value) in ("Accepted", "RebootRequired"), key
@@ -248,7 +263,12 @@ def charging(**how: Any) -> Central:
 
 def energies(values: list[Payload]) -> list[str]:
     """The energy registers in meterValue or transactionData."""
-    return [one["value"] for value in values for one in value["sampledValue"] if one["measurand"] == ENERGY]
+    return [
+        one["value"]
+        for value in values
+        for one in value["sampledValue"]
+        if one["measurand"] == ENERGY
+    ]
 
 
 def stamp(at: float) -> str:

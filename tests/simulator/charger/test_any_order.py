@@ -1,7 +1,9 @@
-"""One charger under any order of events: people, operators, network, power cuts and a central system's responses.
+"""One charger under any order of events: people, operators, network, power cuts and a central
+system's responses.
 
-Invariants: only transitions of §4.9, no falling register, no energy without a ledger entry, exactly one stop after each
-start, and transaction messages in order. Once everything works again, the central system knows the true statuses.
+Invariants: only transitions of §4.9, no falling register, no energy without a ledger entry, exactly
+one stop after each start, and transaction messages in order. Once everything works again, the
+central system knows the true statuses.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from tests.sizes import size
 
 CONNECTORS = 2
 REGISTER_WH = 1_000
-SECONDS = st.sampled_from([0.0, 0.25, 1.0, 7.0, 29.0, 30.0, 31.0, 60.0, 61.5, 300.0, 1800.0, 7200.0])
+SECONDS = st.sampled_from(
+    [0.0, 0.25, 1.0, 7.0, 29.0, 30.0, 31.0, 60.0, 61.5, 300.0, 1800.0, 7200.0]
+)
 PLACES = st.integers(1, CONNECTORS)
 ALL_PLACES = st.integers(0, CONNECTORS)
 TAGS = st.sampled_from(["GOOD", "BLOCKED", "MOTHER", "SON"])
@@ -45,7 +49,9 @@ VEHICLES = st.sampled_from(
     ]
 )
 TRANSACTION_MESSAGES = ("StartTransaction", "MeterValues", "StopTransaction")
-ACTIONS = st.sets(st.sampled_from(["Authorize", "BootNotification", "StatusNotification", *TRANSACTION_MESSAGES]))
+ACTIONS = st.sets(
+    st.sampled_from(["Authorize", "BootNotification", "StatusNotification", *TRANSACTION_MESSAGES])
+)
 KEYS = st.fixed_dictionaries(
     {},
     optional={
@@ -62,7 +68,9 @@ KEYS = st.fixed_dictionaries(
         "TransactionMessageAttempts": st.sampled_from(["1", "3"]),
     },
 )
-PURPOSES = st.sampled_from([("TxDefaultProfile", 0), ("TxDefaultProfile", 1), ("TxProfile", 1), ("TxProfile", 2)])
+PURPOSES = st.sampled_from(
+    [("TxDefaultProfile", 0), ("TxDefaultProfile", 1), ("TxProfile", 1), ("TxProfile", 2)]
+)
 LIMITS = st.sampled_from([0.0, 5.0, 10.0, 16.0])
 
 
@@ -201,7 +209,10 @@ class AnyOrder(RuleBasedStateMachine):
     def be_well(self) -> None:
         self.repair()
 
-    @rule(status=st.sampled_from(["Accepted", "Accepted", "Pending", "Rejected"]), interval=st.integers(0, 120))
+    @rule(
+        status=st.sampled_from(["Accepted", "Accepted", "Pending", "Rejected"]),
+        interval=st.integers(0, 120),
+    )
     def register(self, status: str, interval: int) -> None:
         self.central.registration, self.central.interval = status, interval
 
@@ -226,7 +237,9 @@ class AnyOrder(RuleBasedStateMachine):
 
     def call(self, action: str, **payload: Any) -> None:
         if self.charger.is_linked:
-            self.central.ask(action, **{name: value for name, value in payload.items() if value is not None})
+            self.central.ask(
+                action, **{name: value for name, value in payload.items() if value is not None}
+            )
 
     @rule(number=st.none() | PLACES, tag=TAGS, amps=st.none() | LIMITS)
     def remote_start(self, number: int | None, tag: str, amps: float | None) -> None:
@@ -250,11 +263,21 @@ class AnyOrder(RuleBasedStateMachine):
     def change_availability(self, number: int, kind: str) -> None:
         self.call("ChangeAvailability", connectorId=number, type=kind)
 
-    @rule(number=ALL_PLACES, reservation=st.integers(1, 2), tag=TAGS, seconds=st.sampled_from([60, 900]))
+    @rule(
+        number=ALL_PLACES,
+        reservation=st.integers(1, 2),
+        tag=TAGS,
+        seconds=st.sampled_from([60, 900]),
+    )
     def reserve(self, number: int, reservation: int, tag: str, seconds: int) -> None:
         expiry = wire_time(self.central.clock + timedelta(seconds=self.central.at + seconds))
         parent = VERDICTS.get(tag, {}).get("parentIdTag")
-        names = {"connectorId": number, "reservationId": reservation, "idTag": tag, "parentIdTag": parent}
+        names = {
+            "connectorId": number,
+            "reservationId": reservation,
+            "idTag": tag,
+            "parentIdTag": parent,
+        }
         self.call("ReserveNow", **names, expiryDate=expiry)
 
     @rule(reservation=st.integers(1, 2))
@@ -264,14 +287,20 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(purpose=PURPOSES, amps=LIMITS)
     def limit(self, purpose: tuple[str, int], amps: float) -> None:
         kind, number = purpose
-        self.call("SetChargingProfile", connectorId=number, csChargingProfiles=profile(kind, amps, self.central.at))
+        self.call(
+            "SetChargingProfile",
+            connectorId=number,
+            csChargingProfiles=profile(kind, amps, self.central.at),
+        )
 
     @rule()
     def lift_limits(self) -> None:
         self.call("ClearChargingProfile")
 
     @rule(
-        message=st.sampled_from(["BootNotification", "Heartbeat", "MeterValues", "StatusNotification"]),
+        message=st.sampled_from(
+            ["BootNotification", "Heartbeat", "MeterValues", "StatusNotification"]
+        ),
         number=st.none() | ALL_PLACES,
     )
     def trigger(self, message: str, number: int | None) -> None:
@@ -298,7 +327,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def the_charger_itself_knows_three_statuses(self) -> None:
-        assert self.charger.connectors[0].status in (Status.AVAILABLE, Status.UNAVAILABLE, Status.FAULTED)
+        assert self.charger.connectors[0].status in (
+            Status.AVAILABLE,
+            Status.UNAVAILABLE,
+            Status.FAULTED,
+        )
 
     @invariant()
     def power_flows_in_sessions_only(self) -> None:
@@ -328,7 +361,9 @@ class AnyOrder(RuleBasedStateMachine):
         self.do(self.charger.go_online)
 
     def compare_energy(self) -> None:
-        advanced_wh = sum(shown_wh(one.meter.register_wh) - REGISTER_WH for one in self.charger.connectors)
+        advanced_wh = sum(
+            shown_wh(one.meter.register_wh) - REGISTER_WH for one in self.charger.connectors
+        )
         assert sum(entry.energy_wh for entry in self.charger.ledger) == advanced_wh
         for entry in self.charger.ledger:
             assert entry.is_ended
@@ -336,21 +371,45 @@ class AnyOrder(RuleBasedStateMachine):
 
     def compare_messages(self) -> None:
         assert not self.journal
-        sent = [(one.item, one.frames[-1][1]) for one in self.central.sent if isinstance(one.item, Message)]
-        turns = [id(one) for (one, _), (following, _) in pairwise([*sent, (None, None)]) if one is not following]
-        assert turns == [id(one) for one in self.journal.kept], "each in its turn, and repeated in its turn"
-        for entry, local_id in zip(self.charger.ledger, range(-1, -len(self.charger.ledger) - 1, -1), strict=True):
+        sent = [
+            (one.item, one.frames[-1][1])
+            for one in self.central.sent
+            if isinstance(one.item, Message)
+        ]
+        turns = [
+            id(one)
+            for (one, _), (following, _) in pairwise([*sent, (None, None)])
+            if one is not following
+        ]
+        assert turns == [id(one) for one in self.journal.kept], (
+            "each in its turn, and repeated in its turn"
+        )
+        for entry, local_id in zip(
+            self.charger.ledger, range(-1, -len(self.charger.ledger) - 1, -1), strict=True
+        ):
             actions = [one.action for one in self.journal.kept if one.local_id == local_id]
             assert (actions[0], actions[-1]) == ("StartTransaction", "StopTransaction")
             assert set(actions[1:-1]) <= {"MeterValues"}
             told = [payload for one, payload in sent if one.local_id == local_id]
-            assert {payload.get("transactionId", local_id) for payload in told} <= {entry.transaction_id, local_id}
+            assert {payload.get("transactionId", local_id) for payload in told} <= {
+                entry.transaction_id,
+                local_id,
+            }
 
     def compare_statuses(self) -> None:
         for connector in self.charger.connectors:
-            told = [one for one in self.central.said("StatusNotification") if one["connectorId"] == connector.number]
-            assert (told[-1]["status"], told[-1]["errorCode"]) == (connector.status, connector.error_code)
+            told = [
+                one
+                for one in self.central.said("StatusNotification")
+                if one["connectorId"] == connector.number
+            ]
+            assert (told[-1]["status"], told[-1]["errorCode"]) == (
+                connector.status,
+                connector.error_code,
+            )
 
 
-AnyOrder.TestCase.settings = settings(max_examples=size(60, 12), stateful_step_count=40, deadline=None)
+AnyOrder.TestCase.settings = settings(
+    max_examples=size(60, 12), stateful_step_count=40, deadline=None
+)
 TestAnyOrder = AnyOrder.TestCase

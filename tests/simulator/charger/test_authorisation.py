@@ -1,4 +1,5 @@
-"""Authorisation by local list, cache, Authorize, and the rules for offline (OCPP 1.6 §3.5, §4.1)."""
+"""Authorisation by local list, cache, Authorize, and the rules for offline (OCPP 1.6 §3.5,
+§4.1)."""
 
 from typing import Any
 
@@ -13,7 +14,9 @@ def with_list(*entries: tuple[str, dict[str, Any]], **keys: str) -> Central:
     """A charger with a local list, a vehicle plugged in."""
     central = running(keys=keys)
     data = [{"idTag": tag, "idTagInfo": info} for tag, info in entries]
-    sent = central.ask("SendLocalList", listVersion=5, updateType="Full", localAuthorizationList=data)
+    sent = central.ask(
+        "SendLocalList", listVersion=5, updateType="Full", localAuthorizationList=data
+    )
     assert sent == {"status": "Accepted"}
     assert central.ask("GetLocalListVersion") == {"listVersion": 5}
     central.then(1, central.charger.plug, 1, CAR)
@@ -81,11 +84,30 @@ def test_the_answer_to_a_stop_is_cached_too() -> None:
         pytest.param({}, "CACHED", True, id="by the cache"),
         pytest.param({}, "EXPIRED", False, id="not the expired"),
         pytest.param({}, "STRANGER", False, id="not a stranger"),
-        pytest.param({"AllowOfflineTxForUnknownId": "true"}, "STRANGER", True, id="a stranger where allowed"),
-        pytest.param({"AllowOfflineTxForUnknownId": "true"}, "BLOCKED", False, id="whom we know is no stranger"),
-        pytest.param({"LocalAuthorizeOffline": "false"}, "LISTED", False, id="not where the list is for online"),
-        pytest.param({"LocalAuthListEnabled": "false"}, "LISTED", False, id="not by a list that is switched off"),
-        pytest.param({"AuthorizationCacheEnabled": "false"}, "CACHED", False, id="nor such a cache"),
+        pytest.param(
+            {"AllowOfflineTxForUnknownId": "true"}, "STRANGER", True, id="a stranger where allowed"
+        ),
+        pytest.param(
+            {"AllowOfflineTxForUnknownId": "true"},
+            "BLOCKED",
+            False,
+            id="whom we know is no stranger",
+        ),
+        pytest.param(
+            {"LocalAuthorizeOffline": "false"},
+            "LISTED",
+            False,
+            id="not where the list is for online",
+        ),
+        pytest.param(
+            {"LocalAuthListEnabled": "false"},
+            "LISTED",
+            False,
+            id="not by a list that is switched off",
+        ),
+        pytest.param(
+            {"AuthorizationCacheEnabled": "false"}, "CACHED", False, id="nor such a cache"
+        ),
     ],
 )
 def test_offline(keys: dict[str, str], tag: str, may_charge: bool) -> None:
@@ -119,7 +141,8 @@ def test_without_an_answer_what_holds_offline_holds(how: str) -> None:
 
 
 def test_while_it_asks_time_stands_still() -> None:
-    """However late the response, the transaction begins at the moment of the tag, and later events follow it."""
+    """However late the response, the transaction begins at the moment of the tag, and later events
+    follow it."""
     central = running(connectors=2)
     central.then(1, central.charger.plug, 1, CAR)
     central.then(1, central.charger.plug, 2, CAR)
@@ -147,7 +170,9 @@ def test_the_list_is_updated_by_differences() -> None:
     changes = [{"idTag": "ONE"}, {"idTag": "TWO", "idTagInfo": BLOCKED}]
     for version, status in ((5, "VersionMismatch"), (6, "Accepted")):
         names = {"listVersion": version, "updateType": "Differential"}
-        assert central.ask("SendLocalList", **names, localAuthorizationList=changes) == {"status": status}
+        assert central.ask("SendLocalList", **names, localAuthorizationList=changes) == {
+            "status": status
+        }
     assert central.ask("GetLocalListVersion") == {"listVersion": 6}
     central.go(is_away=True)
     assert not starts(central, "ONE")

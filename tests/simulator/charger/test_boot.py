@@ -17,7 +17,9 @@ def booting(registration: str, interval: int = 100) -> Central:
 
 
 def test_the_first_words() -> None:
-    central = made(connectors=2, vendor="Levity", model="Two", serial_number="S-1", firmware_version="1.2.3")
+    central = made(
+        connectors=2, vendor="Levity", model="Two", serial_number="S-1", firmware_version="1.2.3"
+    )
     central.then(0, central.charger.power_on)
     assert [(one.action, one.payload.get("connectorId")) for one in central.log] == [
         ("BootNotification", None),
@@ -48,7 +50,9 @@ def test_who_is_not_accepted_says_nothing_but_boots_after_the_interval(registrat
     central.then(20, central.charger.fault, 1, "GroundFailure")
     central.then(30, central.charger.clear_fault, 1)
     central.run(250)
-    assert [(one.at, one.action) for one in central.log] == [(second, "BootNotification") for second in (0, 100, 200)]
+    assert [(one.at, one.action) for one in central.log] == [
+        (second, "BootNotification") for second in (0, 100, 200)
+    ]
     central.registration = "Accepted"
     central.run(300)
     assert central.actions[3:] == ["BootNotification", "StatusNotification", "StatusNotification"]
@@ -75,7 +79,13 @@ def test_without_an_interval_or_an_answer_it_chooses_its_own() -> None:
     assert central.moments("BootNotification") == [0, 30]
     central.silent.add("BootNotification")
     central.run(200)
-    assert central.moments("BootNotification") == [0, 30, 60, 120, 180]  # 30 s of silence, 30 s of its own
+    assert central.moments("BootNotification") == [
+        0,
+        30,
+        60,
+        120,
+        180,
+    ]  # 30 s of silence, 30 s of its own
     central.silent.clear()
     central.refused.add("BootNotification")
     central.run(300)
@@ -89,24 +99,36 @@ def test_a_transaction_before_it_is_accepted_is_told_later() -> None:
     central.then(20, central.charger.present_tag, 1, "TAG")
     central.registration = "Accepted"
     central.run(100)
-    assert central.actions[2:] == ["StartTransaction", "MeterValues", "StatusNotification", "StatusNotification"]
+    assert central.actions[2:] == [
+        "StartTransaction",
+        "MeterValues",
+        "StatusNotification",
+        "StatusNotification",
+    ]
 
 
 def test_pending_says_what_it_is_asked_for_and_starts_nothing() -> None:
     central = booting("Pending")
     for message in ("StatusNotification", "MeterValues", "Heartbeat", "FirmwareStatusNotification"):
-        assert central.ask("TriggerMessage", requestedMessage=message, connectorId=1) == {"status": "Accepted"}
+        assert central.ask("TriggerMessage", requestedMessage=message, connectorId=1) == {
+            "status": "Accepted"
+        }
     assert central.actions[1:] == [
         *("StatusNotification", "MeterValues", "Heartbeat", "FirmwareStatusNotification"),
     ]
     assert central.ask("RemoteStartTransaction", idTag="TAG") == {"status": "Rejected"}
     assert central.ask("RemoteStopTransaction", transactionId=1) == {"status": "Rejected"}
-    assert central.ask("GetConfiguration", key=["NumberOfConnectors"])["configurationKey"][0]["value"] == "1"
+    assert (
+        central.ask("GetConfiguration", key=["NumberOfConnectors"])["configurationKey"][0]["value"]
+        == "1"
+    )
 
 
 def test_rejected_says_nothing_even_if_asked() -> None:
     central = booting("Rejected")
-    assert central.ask("TriggerMessage", requestedMessage="StatusNotification") == {"status": "Rejected"}
+    assert central.ask("TriggerMessage", requestedMessage="StatusNotification") == {
+        "status": "Rejected"
+    }
     assert central.actions == ["BootNotification"]
 
 
@@ -140,7 +162,9 @@ def test_a_return_without_restart_needs_no_boot() -> None:
     central.then(20, central.charger.plug, 2, CAR)
     central.run(30)
     central.go(is_away=False)
-    assert [(one.action, one.payload["connectorId"]) for one in central.log] == [("StatusNotification", 2)]
+    assert [(one.action, one.payload["connectorId"]) for one in central.log] == [
+        ("StatusNotification", 2)
+    ]
 
 
 def test_a_status_whose_answer_was_lost_is_told_again() -> None:

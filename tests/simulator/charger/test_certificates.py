@@ -44,7 +44,11 @@ class Authority:
         return pem(self.certificate)
 
     def sign(
-        self, subject: x509.Name, key: Any, serial: int | None = None, until: datetime = NOON + timedelta(days=365)
+        self,
+        subject: x509.Name,
+        key: Any,
+        serial: int | None = None,
+        until: datetime = NOON + timedelta(days=365),
     ) -> str:
         return pem(sign(subject, key, self.certificate.subject, self.key, serial, until))
 
@@ -55,7 +59,12 @@ class Authority:
 
 
 def sign(
-    subject: x509.Name, key: Any, issuer: x509.Name, issuer_key: Any, serial: int | None, until: datetime
+    subject: x509.Name,
+    key: Any,
+    issuer: x509.Name,
+    issuer_key: Any,
+    serial: int | None,
+    until: datetime,
 ) -> x509.Certificate:
     return (
         x509.CertificateBuilder()
@@ -177,7 +186,9 @@ def test_a_certificate_that_nobody_asked_for_is_rejected() -> None:
 
 def public_bits(key: Any) -> bytes:
     """The key bits that RFC 6960 hashes: for an elliptic curve, the uncompressed point."""
-    return bytes(key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint))
+    return bytes(
+        key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    )
 
 
 def test_roots_are_listed_by_their_hashes() -> None:
@@ -201,7 +212,9 @@ def test_a_root_may_be_signed_by_the_one_it_replaces() -> None:
     certificates.install(CENTRAL, old.text)
     assert certificates.install(CENTRAL, crossed) == "Accepted"
     hash_data = certificates.installed(CENTRAL)[1]
-    assert hash_data["issuerKeyHash"] == hashlib.sha256(public_bits(old.key.public_key())).hexdigest()
+    assert (
+        hash_data["issuerKeyHash"] == hashlib.sha256(public_bits(old.key.public_key())).hexdigest()
+    )
 
 
 def test_a_name_alone_makes_no_issuer() -> None:
@@ -226,7 +239,9 @@ def test_one_root_may_serve_for_both() -> None:
     assert certificates.installed(CENTRAL) == certificates.installed(MANUFACTURER) != []
 
 
-@pytest.mark.parametrize("spelling", [str.lower, str.upper, lambda text: f"{text:0>40}" if len(text) < 40 else text])
+@pytest.mark.parametrize(
+    "spelling", [str.lower, str.upper, lambda text: f"{text:0>40}" if len(text) < 40 else text]
+)
 def test_a_root_is_deleted_by_its_hashes(spelling: Any) -> None:
     kept: dict[str, Any] = {}
     certificates, staying = Certificates(kept, 8), authority()
@@ -240,7 +255,13 @@ def test_a_root_is_deleted_by_its_hashes(spelling: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"hashAlgorithm": "SHA512"}, {"issuerNameHash": "00"}, {"issuerKeyHash": "00"}, {"serialNumber": "1"}]
+    "change",
+    [
+        {"hashAlgorithm": "SHA512"},
+        {"issuerNameHash": "00"},
+        {"issuerKeyHash": "00"},
+        {"serialNumber": "1"},
+    ],
 )
 def test_a_hash_that_differs_deletes_nothing(change: dict[str, str]) -> None:
     certificates = empty()
@@ -286,11 +307,20 @@ def signer(key: Any) -> str:
         ("", EC_KEY.sign(FIRMWARE, ec.ECDSA(hashes.SHA256())), False),
     ],
     ids=[
-        *("ECDSA", "RSA-PSS", "ECDSA of another", "ECDSA over SHA512", "RSA-PSS of another", "RSA PKCS1"),
+        *(
+            "ECDSA",
+            "RSA-PSS",
+            "ECDSA of another",
+            "ECDSA over SHA512",
+            "RSA-PSS of another",
+            "RSA PKCS1",
+        ),
         *("key of another kind", "Ed25519", "no signature", "no certificate"),
     ],
 )
-def test_a_firmware_is_signed_by_its_certificate(certificate: str, signature: bytes, is_good: bool) -> None:
+def test_a_firmware_is_signed_by_its_certificate(
+    certificate: str, signature: bytes, is_good: bool
+) -> None:
     assert is_signed_by(certificate, base64.b64encode(signature).decode(), FIRMWARE) is is_good
 
 
@@ -301,5 +331,7 @@ def test_a_signature_that_cannot_be_read_is_none(text: str) -> None:
 
 def test_a_charger_without_certificates_does_not_load_the_library() -> None:
     """5,000 chargers run in one process."""
-    source = "import sys, levity_trio.simulator.charger.charger; sys.exit('cryptography' in sys.modules)"
+    source = (
+        "import sys, levity_trio.simulator.charger.charger; sys.exit('cryptography' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", source], check=False).returncode == 0

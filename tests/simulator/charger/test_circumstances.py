@@ -1,4 +1,5 @@
-"""Changes to a connector from outside: Reserved, Unavailable, Faulted, and manual status changes (§4.9)."""
+"""Changes to a connector from outside: Reserved, Unavailable, Faulted, and manual status changes
+(§4.9)."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,11 +9,28 @@ import pytest
 from levity_trio.simulator.charger.state import Impossible
 from levity_trio.simulator.model.states import IllegalMove
 from levity_trio.wire.times import wire_time
-from tests.simulator.charger.central import CAR, CAR_W, NOON, Central, charging, made, running, stamp
+from tests.simulator.charger.central import (
+    CAR,
+    CAR_W,
+    NOON,
+    Central,
+    charging,
+    made,
+    running,
+    stamp,
+)
 
 
-def reserve(central: Central, number: int = 1, tag: str = "MINE", seconds: float = 600, **more: Any) -> str:
-    asked = {"connectorId": number, "reservationId": 7, "idTag": tag, "expiryDate": stamp(seconds), **more}
+def reserve(
+    central: Central, number: int = 1, tag: str = "MINE", seconds: float = 600, **more: Any
+) -> str:
+    asked = {
+        "connectorId": number,
+        "reservationId": 7,
+        "idTag": tag,
+        "expiryDate": stamp(seconds),
+        **more,
+    }
     status: str = central.ask("ReserveNow", **asked)["status"]
     return status
 
@@ -88,7 +106,12 @@ def test_a_fault_ends_reservations(place: int) -> None:
 
 @pytest.mark.parametrize(
     ("before", "answer"),
-    [("plug", "Occupied"), ("fault", "Faulted"), ("inoperative", "Unavailable"), ("reserve", "Occupied")],
+    [
+        ("plug", "Occupied"),
+        ("fault", "Faulted"),
+        ("inoperative", "Unavailable"),
+        ("reserve", "Occupied"),
+    ],
 )
 def test_what_is_not_free_cannot_be_reserved(before: str, answer: str) -> None:
     central = running()
@@ -119,7 +142,9 @@ def test_connector_zero_keeps_the_last_one_free() -> None:
 
 def test_availability_is_kept_over_a_power_cut() -> None:
     central = running()
-    assert central.ask("ChangeAvailability", connectorId=1, type="Inoperative") == {"status": "Accepted"}
+    assert central.ask("ChangeAvailability", connectorId=1, type="Inoperative") == {
+        "status": "Accepted"
+    }
     assert central.statuses() == ["Unavailable"]
     central.then(5, central.charger.plug, 1, CAR)
     central.then(6, central.charger.power_off)
@@ -133,7 +158,9 @@ def test_availability_is_kept_over_a_power_cut() -> None:
 
 def test_unavailable_waits_for_the_end_of_a_session() -> None:
     central = charging()
-    assert central.ask("ChangeAvailability", connectorId=1, type="Inoperative") == {"status": "Scheduled"}
+    assert central.ask("ChangeAvailability", connectorId=1, type="Inoperative") == {
+        "status": "Scheduled"
+    }
     central.run(60)
     assert central.charger.connectors[1].meter.power_w == CAR_W
     central.then(60, central.charger.unplug, 1)
@@ -154,7 +181,9 @@ def test_from_preparing_the_way_to_unavailable_leads_over_available() -> None:
     """§4.9 has no other transition."""
     central = running()
     central.then(1, central.charger.plug, 1, CAR)
-    assert central.ask("ChangeAvailability", connectorId=1, type="Inoperative") == {"status": "Scheduled"}
+    assert central.ask("ChangeAvailability", connectorId=1, type="Inoperative") == {
+        "status": "Scheduled"
+    }
     central.then(2, central.charger.unplug, 1)
     assert central.statuses() == ["Preparing", "Available", "Unavailable"]
 
@@ -163,13 +192,23 @@ def test_connector_zero_means_the_whole_charger() -> None:
     central = running(connectors=2)
     central.then(1, central.charger.plug, 2, CAR)
     central.then(1, central.charger.present_tag, 2, "TAG")
-    assert central.ask("ChangeAvailability", connectorId=0, type="Inoperative") == {"status": "Scheduled"}
-    assert [central.statuses(number)[-1] for number in (0, 1, 2)] == ["Unavailable", "Unavailable", "Charging"]
+    assert central.ask("ChangeAvailability", connectorId=0, type="Inoperative") == {
+        "status": "Scheduled"
+    }
+    assert [central.statuses(number)[-1] for number in (0, 1, 2)] == [
+        "Unavailable",
+        "Unavailable",
+        "Charging",
+    ]
     central.then(9, central.charger.unplug, 2)
     assert central.statuses(2)[-1] == "Unavailable"
-    assert central.ask("ChangeAvailability", connectorId=0, type="Operative") == {"status": "Accepted"}
+    assert central.ask("ChangeAvailability", connectorId=0, type="Operative") == {
+        "status": "Accepted"
+    }
     assert [central.statuses(number)[-1] for number in (0, 1, 2)] == ["Available"] * 3
-    assert central.ask("ChangeAvailability", connectorId=3, type="Operative") == {"status": "Rejected"}
+    assert central.ask("ChangeAvailability", connectorId=3, type="Operative") == {
+        "status": "Rejected"
+    }
 
 
 # Faulted
@@ -191,7 +230,10 @@ def test_another_fault_is_news_and_no_move() -> None:
     central = running()
     central.then(1, central.charger.fault, 1, "GroundFailure")
     central.then(2, central.charger.fault, 1, "OverVoltage")
-    assert [one["errorCode"] for one in central.said("StatusNotification")] == ["GroundFailure", "OverVoltage"]
+    assert [one["errorCode"] for one in central.said("StatusNotification")] == [
+        "GroundFailure",
+        "OverVoltage",
+    ]
     with pytest.raises(Impossible, match="unknown error code NoError"):
         central.charger.fault(1, "NoError", 3)
 
@@ -220,7 +262,12 @@ def test_a_tag_that_waits_for_its_cable_does_not_outlive_a_fault() -> None:
 
 def test_an_operator_suspends_and_resumes() -> None:
     central = charging()
-    for second, status in ((60, "SuspendedEV"), (120, "SuspendedEVSE"), (180, "Charging"), (240, "Faulted")):
+    for second, status in (
+        (60, "SuspendedEV"),
+        (120, "SuspendedEVSE"),
+        (180, "Charging"),
+        (240, "Faulted"),
+    ):
         central.then(second, central.charger.set_status, 1, status)
     central.then(300, central.charger.set_status, 1, "Charging")
     central.then(360, central.charger.unplug, 1)
@@ -284,11 +331,14 @@ def test_a_status_that_does_not_last_is_not_told() -> None:
     central.run(400)
     assert central.statuses() == ["Charging"]
     assert central.moments("StatusNotification") == [140]
-    assert central.said("StatusNotification")[0]["timestamp"] == wire_time(NOON + timedelta(seconds=140))
+    assert central.said("StatusNotification")[0]["timestamp"] == wire_time(
+        NOON + timedelta(seconds=140)
+    )
 
 
 def test_what_was_said_last_counts_however_late_the_answer() -> None:
-    """Preparing is sent without a response; Available also lasts, and must be reported all the same."""
+    """Preparing is sent without a response; Available also lasts, and must be reported all the
+    same."""
     central = running(keys={"MinimumStatusDuration": "10"})
     central.silent.add("StatusNotification")
     central.then(0, central.charger.plug, 1, CAR)

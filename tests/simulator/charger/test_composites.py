@@ -1,4 +1,5 @@
-"""GetCompositeSchedule (OCPP 1.6 §5.7) returns the limits in force, from a table of cases and for any profiles."""
+"""GetCompositeSchedule (OCPP 1.6 §5.7) returns the limits in force, from a table of cases and for
+any profiles."""
 
 import itertools
 from collections.abc import Iterable
@@ -12,18 +13,29 @@ from hypothesis import strategies as st
 from levity_trio.simulator.charger.profiles import COMPOSITE_SECONDS, Profiles
 from levity_trio.wire.charging_profiles import CHARGER, DEFAULT, TRANSACTION, Limit, Unit, smallest
 from levity_trio.wire.times import wire_time
-from tests.simulator.charger.wire_profiles import NOON, STEPS, TRANSACTION_ID, installed, profile, profiles
+from tests.simulator.charger.wire_profiles import (
+    NOON,
+    STEPS,
+    TRANSACTION_ID,
+    installed,
+    profile,
+    profiles,
+)
 from tests.sizes import size
 
 CAPACITY = Limit(32, "A", 3)
 
 
-def composite(made: Profiles, seconds: int = 1000, unit: Unit = "A", capacity: Limit = CAPACITY) -> Any:
+def composite(
+    made: Profiles, seconds: int = 1000, unit: Unit = "A", capacity: Limit = CAPACITY
+) -> Any:
     return made.composite(1, NOON, NOON, seconds, unit, capacity)
 
 
 def steps(schedule: Any) -> list[tuple[int, float]]:
-    return [(period["startPeriod"], period["limit"]) for period in schedule["chargingSchedulePeriod"]]
+    return [
+        (period["startPeriod"], period["limit"]) for period in schedule["chargingSchedulePeriod"]
+    ]
 
 
 def test_a_composite_in_wire_form() -> None:
@@ -32,7 +44,10 @@ def test_a_composite_in_wire_form() -> None:
         "duration": 1000,
         "startSchedule": "2026-03-01T12:00:00Z",
         "chargingRateUnit": "A",
-        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10.0}, {"startPeriod": 600, "limit": 20.0}],
+        "chargingSchedulePeriod": [
+            {"startPeriod": 0, "limit": 10.0},
+            {"startPeriod": 600, "limit": 20.0},
+        ],
     }
 
 
@@ -45,7 +60,11 @@ def test_a_composite_in_wire_form() -> None:
         ([(1, profile(periods=5_000, chargingRateUnit="W"))], "A", [(0, 7.2)]),
         ([(1, profile(periods=5_000, chargingRateUnit="W"))], "W", [(0, 5_000)]),
         ([(1, profile(periods=4.1))], "A", [(0, 4.1)]),
-        ([(1, profile(periods=4.1))], "W", [(0, 2_829)]),  # 4.1 × 690 is 2828.9999999999995 in floats
+        (
+            [(1, profile(periods=4.1))],
+            "W",
+            [(0, 2_829)],
+        ),  # 4.1 × 690 is 2828.9999999999995 in floats
         ([(1, profile(periods=80))], "A", [(0, 32)]),
         ([(1, profile(periods=[(0, 10), (1000, 6)]))], "A", [(0, 10)]),
         ([(1, profile(startSchedule="2026-03-01T12:00:09.2Z"))], "A", [(0, 32), (10, 16)]),
@@ -58,7 +77,10 @@ def test_a_composite_has_a_period_for_each_change(
 
 
 def test_a_composite_names_phases_where_they_are_not_three() -> None:
-    one_phase = [{"startPeriod": 0, "limit": 16, "numberPhases": 1}, {"startPeriod": 60, "limit": 16}]
+    one_phase = [
+        {"startPeriod": 0, "limit": 16, "numberPhases": 1},
+        {"startPeriod": 60, "limit": 16},
+    ]
     made = installed((1, profile(chargingSchedulePeriod=one_phase)))
     assert composite(made)["chargingSchedulePeriod"] == [
         {"startPeriod": 0, "limit": 16.0, "numberPhases": 1},
@@ -69,12 +91,17 @@ def test_a_composite_names_phases_where_they_are_not_three() -> None:
 def test_there_is_no_composite_where_nothing_limits() -> None:
     assert composite(profiles()) is None
     assert composite(installed((2, profile()))) is None
-    assert composite(installed((1, profile(startSchedule=wire_time(NOON + timedelta(seconds=1000)))))) is None
+    assert (
+        composite(installed((1, profile(startSchedule=wire_time(NOON + timedelta(seconds=1000))))))
+        is None
+    )
     assert composite(installed((1, profile())), seconds=0) is None
 
 
 def test_a_composite_of_centuries_is_cut_off() -> None:
-    made = installed((1, profile(periods=STEPS, chargingProfileKind="Recurring", recurrencyKind="Daily")))
+    made = installed(
+        (1, profile(periods=STEPS, chargingProfileKind="Recurring", recurrencyKind="Daily"))
+    )
     schedule = composite(made, seconds=2**62)
     assert schedule["duration"] == COMPOSITE_SECONDS
     assert len(schedule["chargingSchedulePeriod"]) == 14
@@ -91,7 +118,8 @@ def period_lists() -> st.SearchStrategy[list[dict[str, Any]]]:
         lambda found: st.tuples(
             *(
                 st.fixed_dictionaries(
-                    {"startPeriod": st.just(start), "limit": limits}, optional={"numberPhases": st.integers(1, 3)}
+                    {"startPeriod": st.just(start), "limit": limits},
+                    optional={"numberPhases": st.integers(1, 3)},
                 )
                 for start in found
             )
@@ -144,13 +172,19 @@ def of_anything(placed: list[tuple[int, dict[str, Any]]]) -> Profiles:
 )
 @settings(max_examples=size(60, 24), deadline=None)
 def test_a_composite_agrees_with_the_limit_at_every_second(
-    placed: list[tuple[int, dict[str, Any]]], now: datetime, began_before: int | None, connector: int, unit: Unit
+    placed: list[tuple[int, dict[str, Any]]],
+    now: datetime,
+    began_before: int | None,
+    connector: int,
+    unit: Unit,
 ) -> None:
     made = of_anything(placed)
     began = None if began_before is None else now + timedelta(microseconds=began_before)
     schedule = made.composite(connector, now, began, 300, unit, CAPACITY)
     start = now.replace(microsecond=0)
-    limits = [made.limit(connector, start + timedelta(seconds=second), began) for second in range(300)]
+    limits = [
+        made.limit(connector, start + timedelta(seconds=second), began) for second in range(300)
+    ]
     if schedule is None:
         assert not any(limits)
         return

@@ -1,4 +1,5 @@
-"""Configuration: the keys of OCPP 1.6 §9 and of the security whitepaper, read (§5.8) and changed (§5.3)."""
+"""Configuration: the keys of OCPP 1.6 §9 and of the security whitepaper, read (§5.8) and changed
+(§5.3)."""
 
 import pytest
 from hypothesis import given
@@ -138,7 +139,9 @@ def test_an_unknown_key_is_not_supported(key: str) -> None:
     assert not changed
 
 
-@pytest.mark.parametrize(("key", "sent"), [("WebSocketPingInterval", "30"), ("SecurityProfile", "1")])
+@pytest.mark.parametrize(
+    ("key", "sent"), [("WebSocketPingInterval", "30"), ("SecurityProfile", "1")]
+)
 def test_some_need_a_reboot(key: str, sent: str) -> None:
     keys = configuration(AuthorizationKey=PASSWORD)
     assert keys.change(key, sent) == "RebootRequired"
@@ -159,7 +162,11 @@ def test_the_security_profile_only_goes_up(profile: int) -> None:
 def test_a_password_opens_the_way_to_profile_1() -> None:
     keys = configuration()
     steps = [("SecurityProfile", "1"), ("AuthorizationKey", PASSWORD), ("SecurityProfile", "1")]
-    assert [keys.change(key, sent) for key, sent in steps] == ["Rejected", "Accepted", "RebootRequired"]
+    assert [keys.change(key, sent) for key, sent in steps] == [
+        "Rejected",
+        "Accepted",
+        "RebootRequired",
+    ]
 
 
 def test_profile_3_needs_no_password() -> None:
@@ -177,7 +184,9 @@ def test_a_list_is_as_long_as_its_max_length() -> None:
 def test_what_follows_from_the_connectors(connectors: int) -> None:
     keys = configuration(connectors)
     assert keys.integer("NumberOfConnectors") == connectors
-    assert len(keys.listed("ConnectorPhaseRotation")) == keys.integer("ConnectorPhaseRotationMaxLength")
+    assert len(keys.listed("ConnectorPhaseRotation")) == keys.integer(
+        "ConnectorPhaseRotationMaxLength"
+    )
     assert keys.change("ConnectorPhaseRotation", keys.text("ConnectorPhaseRotation")) == "Accepted"
 
 
@@ -194,7 +203,10 @@ def test_a_change_goes_before_the_factory_before_the_table() -> None:
 def test_the_interval_of_a_boot_is_taken_as_it_is(seconds: int, kept: int) -> None:
     keys = configuration()
     keys.set_interval(seconds)
-    assert (keys.integer("HeartbeatInterval"), value(keys, "HeartbeatInterval")) == (kept, str(kept))
+    assert (keys.integer("HeartbeatInterval"), value(keys, "HeartbeatInterval")) == (
+        kept,
+        str(kept),
+    )
 
 
 def test_a_misspelt_default_is_told() -> None:
@@ -223,7 +235,9 @@ some_values = st.one_of(
 
 
 @given(st.lists(st.tuples(st.sampled_from([*KEYS, "Colour"]), some_values), max_size=12))
-def test_whatever_is_sent_what_is_kept_can_be_read_and_sent_again(changes: list[tuple[str, str]]) -> None:
+def test_whatever_is_sent_what_is_kept_can_be_read_and_sent_again(
+    changes: list[tuple[str, str]],
+) -> None:
     changed: dict[str, str] = {}
     keys = Configuration(changed, 2)
     for key, sent in changes:

@@ -20,7 +20,9 @@ def send(
 ) -> list[Response | None]:
     """Send a message on demand, and return the responses that have arrived."""
     answers: list[Response | None] = []
-    central.charger.send(action, payload, connector, lambda answer, _: answers.append(answer), central.at)
+    central.charger.send(
+        action, payload, connector, lambda answer, _: answers.append(answer), central.at
+    )
     central.settle()
     return answers
 
@@ -97,7 +99,9 @@ def test_where_nobody_hears_it() -> None:
 
 
 def test_what_it_has_no_words_for() -> None:
-    with pytest.raises(Impossible, match="has no StartTransaction of its own to send; give a payload, or one of"):
+    with pytest.raises(
+        Impossible, match="has no StartTransaction of its own to send; give a payload, or one of"
+    ):
         send(running(), "StartTransaction")
     with pytest.raises(Impossible, match="there is no connector 2"):
         send(running(), "StatusNotification", connector=2)
@@ -140,9 +144,21 @@ def test_an_error_code_is_a_callerror() -> None:
 @pytest.mark.parametrize(
     ("action", "status", "told"),
     [
-        ("Reset", "Scheduled", "response to Reset cannot have status Scheduled; give a status of OCPP 1.6"),
-        ("GetConfiguration", "Accepted", "response to GetConfiguration cannot have status Accepted"),
-        ("Heartbeat", "Accepted", "Heartbeat is not an action of a central system; give one of CancelReservation"),
+        (
+            "Reset",
+            "Scheduled",
+            "response to Reset cannot have status Scheduled; give a status of OCPP 1.6",
+        ),
+        (
+            "GetConfiguration",
+            "Accepted",
+            "response to GetConfiguration cannot have status Accepted",
+        ),
+        (
+            "Heartbeat",
+            "Accepted",
+            "Heartbeat is not an action of a central system; give one of CancelReservation",
+        ),
     ],
 )
 def test_what_is_no_answer(action: str, status: str, told: str) -> None:

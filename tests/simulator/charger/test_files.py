@@ -35,7 +35,12 @@ def test_a_firmware_is_downloaded_installed_and_told() -> None:
     assert not central.fetched
     central.run(1000)
     assert central.fetched == [(100, URL)]
-    assert words(central) == [(100, "Downloading"), (100, "Downloaded"), (100, "Installing"), (130, "Installed")]
+    assert words(central) == [
+        (100, "Downloading"),
+        (100, "Downloaded"),
+        (100, "Installing"),
+        (130, "Installed"),
+    ]
     assert central.connection_effects == [(120, "close")]
     assert [one["firmwareVersion"] for one in central.said("BootNotification")] == ["2.1.0"]
     assert central.actions.index("BootNotification") < len(central.actions) - 1
@@ -99,9 +104,13 @@ def test_an_update_is_replaced_even_while_it_is_installed() -> None:
 @pytest.mark.parametrize(
     ("cut", "told"),
     [
-        pytest.param(50, ["Downloading", "Downloaded", "Installing", "Installed"], id="before the download"),
         pytest.param(
-            110, ["Downloading", "Downloaded", "Installing", "InstallationFailed"], id="while it is installed"
+            50, ["Downloading", "Downloaded", "Installing", "Installed"], id="before the download"
+        ),
+        pytest.param(
+            110,
+            ["Downloading", "Downloaded", "Installing", "InstallationFailed"],
+            id="while it is installed",
         ),
     ],
 )
@@ -175,7 +184,10 @@ def test_a_signed_firmware_has_a_word_for_waiting() -> None:
     told = [word for _, word in words(central, "SignedFirmwareStatusNotification")]
     assert told[-2:] == ["SignatureVerified", "InstallScheduled"]
     central.ask("ExtendedTriggerMessage", requestedMessage="FirmwareStatusNotification")
-    assert central.said("SignedFirmwareStatusNotification")[-1] == {"status": "InstallScheduled", "requestId": 42}
+    assert central.said("SignedFirmwareStatusNotification")[-1] == {
+        "status": "InstallScheduled",
+        "requestId": 42,
+    }
 
 
 def test_a_firmware_with_another_signature_is_not_installed() -> None:
@@ -215,7 +227,9 @@ def test_diagnostics_that_nobody_takes_are_tried_again() -> None:
 
 
 def log(central: Central, request: int, **more: Any) -> dict[str, Any]:
-    return central.ask("GetLog", logType="SecurityLog", requestId=request, log={"remoteLocation": PLACE}, **more)
+    return central.ask(
+        "GetLog", logType="SecurityLog", requestId=request, log={"remoteLocation": PLACE}, **more
+    )
 
 
 def test_a_log() -> None:

@@ -25,7 +25,9 @@ def told(central: Central) -> list[tuple[float, str]]:
 
 
 def test_offline_sessions_are_replayed_in_their_order_with_the_ids_that_they_get() -> None:
-    central = running(keys={"AllowOfflineTxForUnknownId": "true", "MeterValueSampleInterval": "900"})
+    central = running(
+        keys={"AllowOfflineTxForUnknownId": "true", "MeterValueSampleInterval": "900"}
+    )
     central.go(is_away=True)
     for begin, tag in ((100, "ONE"), (5000, "TWO")):
         central.then(begin, central.charger.plug, 1, CAR)
@@ -35,10 +37,19 @@ def test_offline_sessions_are_replayed_in_their_order_with_the_ids_that_they_get
     assert {message.local_id for message in central.charger.memory.messages} == {-1, -2}
     central.go(is_away=False)
     assert told(central) == [(9000, action) for action in MESSAGES * 2]
-    assert [one["timestamp"] for one in central.said("StartTransaction")] == [stamp(100), stamp(5000)]
+    assert [one["timestamp"] for one in central.said("StartTransaction")] == [
+        stamp(100),
+        stamp(5000),
+    ]
     assert [one["transactionId"] for one in central.said("MeterValues")] == [FIRST_ID, FIRST_ID + 1]
-    assert [one["transactionId"] for one in central.said("StopTransaction")] == [FIRST_ID, FIRST_ID + 1]
-    assert [one["timestamp"] for one in central.said("StopTransaction")] == [stamp(1100), stamp(6000)]
+    assert [one["transactionId"] for one in central.said("StopTransaction")] == [
+        FIRST_ID,
+        FIRST_ID + 1,
+    ]
+    assert [one["timestamp"] for one in central.said("StopTransaction")] == [
+        stamp(1100),
+        stamp(6000),
+    ]
     assert [one.transaction_id for one in central.charger.ledger] == [FIRST_ID, FIRST_ID + 1]
     assert not central.charger.memory.messages
     assert not central.charger.memory.transaction_ids
@@ -61,8 +72,11 @@ def test_a_session_goes_on_through_an_outage() -> None:
 
 
 def test_what_is_refused_is_repeated_and_thrown_away() -> None:
-    """§3.7.1: one interval after the first attempt, two after the second, then the message is discarded."""
-    central = running(keys={"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "100"})
+    """§3.7.1: one interval after the first attempt, two after the second, then the message is
+    discarded."""
+    central = running(
+        keys={"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "100"}
+    )
     central.refused.add("StartTransaction")
     central.then(0, central.charger.plug, 1, CAR)
     central.then(10, central.charger.present_tag, 1, "TAG")
@@ -79,7 +93,9 @@ def test_what_is_refused_is_repeated_and_thrown_away() -> None:
 
 def test_what_is_not_answered_is_repeated_too() -> None:
     """The interval counts from the time-out, 30 s after the call was sent."""
-    central = running(keys={"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "100"})
+    central = running(
+        keys={"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "100"}
+    )
     central.silent.add("StartTransaction")
     central.then(0, central.charger.plug, 1, CAR)
     central.then(10, central.charger.present_tag, 1, "TAG")
@@ -92,12 +108,19 @@ def test_what_is_not_answered_is_repeated_too() -> None:
 
 
 def test_the_ledger_notes_when_a_message_left_and_when_it_was_answered() -> None:
-    central = running(keys={"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "100"})
+    central = running(
+        keys={"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "100"}
+    )
     central.silent.add("StartTransaction")
     central.then(0, central.charger.plug, 1, CAR)
     central.then(10, central.charger.present_tag, 1, "TAG")
     start = central.charger.ledger[0].sent[0]
-    assert (start.action, start.left, start.answered, start.is_evidence) == ("StartTransaction", 10, None, True)
+    assert (start.action, start.left, start.answered, start.is_evidence) == (
+        "StartTransaction",
+        10,
+        None,
+        True,
+    )
     central.run(141)
     central.silent.clear()
     central.run(1000)
@@ -161,7 +184,11 @@ def test_while_one_waits_for_its_next_attempt_other_things_are_said() -> None:
     ]
     central.refused.clear()
     central.run(120)
-    assert told(central)[2:] == [(120, "MeterValues"), (120, "StartTransaction"), (120, "MeterValues")]
+    assert told(central)[2:] == [
+        (120, "MeterValues"),
+        (120, "StartTransaction"),
+        (120, "MeterValues"),
+    ]
 
 
 def test_the_answer_to_a_call_of_an_earlier_connection_changes_nothing() -> None:
@@ -184,9 +211,17 @@ def test_a_power_cut_ends_the_session_with_what_flowed() -> None:
     assert not central.said("StopTransaction")
     central.then(3000, central.charger.power_on)
     stop = central.said("StopTransaction")[0]
-    assert (stop["reason"], stop["meterStop"], stop["timestamp"]) == ("PowerLoss", CAR_W // 2, stamp(1800))
+    assert (stop["reason"], stop["meterStop"], stop["timestamp"]) == (
+        "PowerLoss",
+        CAR_W // 2,
+        stamp(1800),
+    )
     assert central.statuses() == ["Preparing", "Charging", "Preparing"]
-    assert central.actions[-4:] == ["BootNotification", "StopTransaction", *["StatusNotification"] * 2]
+    assert central.actions[-4:] == [
+        "BootNotification",
+        "StopTransaction",
+        *["StatusNotification"] * 2,
+    ]
     assert central.charger.connectors[1].meter.register_wh == pytest.approx(CAR_W / 2)
 
 
@@ -214,7 +249,9 @@ def test_no_power_no_flow_and_a_vehicle_may_leave_meanwhile() -> None:
     central = charging()
     central.then(10, central.charger.power_off)
     central.then(15, central.charger.fault, 1, "GroundFailure")
-    assert central.charger.connectors[1].status == "Charging"  # the last status: without power it cannot change
+    assert (
+        central.charger.connectors[1].status == "Charging"
+    )  # the last status: without power it cannot change
     central.charger.clear_fault(1, 16)
     central.then(20, central.charger.unplug, 1)
     central.then(30, central.charger.plug, 1, CAR)
@@ -244,9 +281,9 @@ def test_a_start_that_waits_in_a_file_gives_its_id_to_what_follows() -> None:
     later = made(Memory.from_json(central.charger.memory.to_json()))
     later.then(4000, later.charger.power_on)
     assert [action for _, action in told(later)] == list(MESSAGES)
-    assert [one["transactionId"] for one in (later.said("MeterValues") + later.said("StopTransaction"))] == [
-        FIRST_ID
-    ] * 2
+    assert [
+        one["transactionId"] for one in (later.said("MeterValues") + later.said("StopTransaction"))
+    ] == [FIRST_ID] * 2
     assert later.charger.memory.last_local_id == -1
 
 

@@ -1,4 +1,5 @@
-"""Every operation of the central system, and malformed requests (OCPP 1.6 §5, security whitepaper)."""
+"""Every operation of the central system, and malformed requests (OCPP 1.6 §5, security
+whitepaper)."""
 
 from typing import Any
 
@@ -12,7 +13,10 @@ from tests.simulator.charger.test_certificates import authority
 
 
 def tx_profile(amps: float, **more: Any) -> dict[str, Any]:
-    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": amps}]}
+    schedule = {
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": amps}],
+    }
     names = {"chargingProfilePurpose": "TxProfile", "chargingProfileKind": "Relative"}
     return {"chargingProfileId": 9, "stackLevel": 1, **names, "chargingSchedule": schedule, **more}
 
@@ -32,8 +36,12 @@ def test_every_operation_is_obeyed() -> None:
         pytest.param("Heartbeat", {}, "NotSupported", id="a charger's own"),
         pytest.param("Reset", {}, "OccurenceConstraintViolation", id="missing"),
         pytest.param("Reset", {"type": "Soft", "when": "now"}, "FormationViolation", id="too much"),
-        pytest.param("Reset", {"type": "Gentle"}, "PropertyConstraintViolation", id="no such value"),
-        pytest.param("UnlockConnector", {"connectorId": "1"}, "TypeConstraintViolation", id="wrong type"),
+        pytest.param(
+            "Reset", {"type": "Gentle"}, "PropertyConstraintViolation", id="no such value"
+        ),
+        pytest.param(
+            "UnlockConnector", {"connectorId": "1"}, "TypeConstraintViolation", id="wrong type"
+        ),
         pytest.param("Reset", ["Soft"], "FormationViolation", id="no object"),
     ],
 )
@@ -72,7 +80,9 @@ def test_a_remote_start_waits_for_the_cable() -> None:
 def test_a_remote_start_brings_its_profile() -> None:
     central = running()
     central.then(1, central.charger.plug, 1, CAR)
-    central.ask("RemoteStartTransaction", idTag="APP", connectorId=1, chargingProfile=tx_profile(10))
+    central.ask(
+        "RemoteStartTransaction", idTag="APP", connectorId=1, chargingProfile=tx_profile(10)
+    )
     assert power(central) == 10 * 230
     central.then(100, central.charger.present_tag, 1, "APP")
     central.then(101, central.charger.present_tag, 1, "APP")
@@ -93,13 +103,23 @@ def test_a_remote_start_takes_the_connector_that_promises_most() -> None:
         pytest.param({"connectorId": 3}, id="no such connector"),
         pytest.param({"connectorId": 1}, id="a session"),
         pytest.param({"connectorId": 2}, id="another's reservation"),
-        pytest.param({"connectorId": 2, "chargingProfile": tx_profile(9, chargingProfilePurpose="TxDefaultProfile")}),
+        pytest.param(
+            {
+                "connectorId": 2,
+                "chargingProfile": tx_profile(9, chargingProfilePurpose="TxDefaultProfile"),
+            }
+        ),
     ],
 )
 def test_a_remote_start_that_cannot_be(asked: dict[str, Any]) -> None:
     central = charging(connectors=2)
     if "chargingProfile" not in asked:
-        reservation = {"connectorId": 2, "reservationId": 1, "expiryDate": stamp(900), "idTag": "OTHER"}
+        reservation = {
+            "connectorId": 2,
+            "reservationId": 1,
+            "expiryDate": stamp(900),
+            "idTag": "OTHER",
+        }
         central.ask("ReserveNow", **reservation)
     assert central.ask("RemoteStartTransaction", idTag="APP", **asked) == {"status": "Rejected"}
     central.run(60)
@@ -108,7 +128,9 @@ def test_a_remote_start_that_cannot_be(asked: dict[str, Any]) -> None:
 
 def test_a_remote_stop() -> None:
     central = charging()
-    assert central.ask("RemoteStopTransaction", transactionId=FIRST_ID + 1) == {"status": "Rejected"}
+    assert central.ask("RemoteStopTransaction", transactionId=FIRST_ID + 1) == {
+        "status": "Rejected"
+    }
     central.run(100)
     assert central.ask("RemoteStopTransaction", transactionId=FIRST_ID) == {"status": "Accepted"}
     assert central.said("StopTransaction")[0]["reason"] == "Remote"
@@ -135,7 +157,12 @@ def test_a_hard_reset_restarts_at_once_and_tells_the_stop_afterwards() -> None:
     assert not central.charger.is_on
     central.run(60)
     assert [(one.at, one.action) for one in central.log] == [
-        *((60, "BootNotification"), (60, "StopTransaction"), (60, "StatusNotification"), (60, "StatusNotification")),
+        *(
+            (60, "BootNotification"),
+            (60, "StopTransaction"),
+            (60, "StatusNotification"),
+            (60, "StatusNotification"),
+        ),
     ]
     assert central.said("StopTransaction")[0]["reason"] == "HardReset"
     assert central.said("StopTransaction")[0]["timestamp"] == stamp(50)
@@ -151,7 +178,12 @@ def test_a_soft_reset_says_goodbye_first() -> None:
     assert not central.connection_effects
     central.run(70)
     assert central.connection_effects == [(55, "close")]
-    assert central.actions == ["StopTransaction", "StatusNotification", "BootNotification", *["StatusNotification"] * 2]
+    assert central.actions == [
+        "StopTransaction",
+        "StatusNotification",
+        "BootNotification",
+        *["StatusNotification"] * 2,
+    ]
     assert central.moments("BootNotification") == [65]
 
 
@@ -187,7 +219,9 @@ def test_configuration_is_changed_and_read() -> None:
     ):
         assert central.ask("ChangeConfiguration", key=key, value=value) == {"status": status}
     answer = central.ask("GetConfiguration", key=["MeterValueSampleInterval", "Colour"])
-    assert answer["configurationKey"] == [{"key": "MeterValueSampleInterval", "readonly": False, "value": "900"}]
+    assert answer["configurationKey"] == [
+        {"key": "MeterValueSampleInterval", "readonly": False, "value": "900"}
+    ]
     assert answer["unknownKey"] == ["Colour"]
     assert len(central.ask("GetConfiguration")["configurationKey"]) > 40
 
@@ -196,7 +230,9 @@ def test_a_new_password_is_proved_by_a_new_connection() -> None:
     """Whitepaper A01."""
     central = running(security_profile=1, password="00" * 16)
     assert central.charger.configuration.text("AuthorizationKey") == "00" * 16
-    assert central.ask("ChangeConfiguration", key="AuthorizationKey", value="11" * 16) == {"status": "Accepted"}
+    assert central.ask("ChangeConfiguration", key="AuthorizationKey", value="11" * 16) == {
+        "status": "Accepted"
+    }
     assert central.connection_effects == [(0, "close")]
     assert central.charger.is_linked
     assert "BootNotification" not in central.actions
@@ -204,7 +240,10 @@ def test_a_new_password_is_proved_by_a_new_connection() -> None:
 
 def test_data_of_our_vendor_come_back() -> None:
     central = running()
-    assert central.ask("DataTransfer", vendorId="levity-trio", data="x") == {"status": "Accepted", "data": "x"}
+    assert central.ask("DataTransfer", vendorId="levity-trio", data="x") == {
+        "status": "Accepted",
+        "data": "x",
+    }
     assert central.ask("DataTransfer", vendorId="Acme") == {"status": "UnknownVendorId"}
 
 
@@ -221,13 +260,19 @@ def test_data_of_our_vendor_come_back() -> None:
         ("DiagnosticsStatusNotification", [("DiagnosticsStatusNotification", "Idle")]),
     ],
 )
-def test_a_triggered_message_comes_after_the_answer(message: str, said: list[tuple[str, str | None]]) -> None:
+def test_a_triggered_message_comes_after_the_answer(
+    message: str, said: list[tuple[str, str | None]]
+) -> None:
     central = running(connectors=2)
-    assert central.charger.execute("TriggerMessage", {"requestedMessage": message}, 0) == {"status": "Accepted"}
+    assert central.charger.execute("TriggerMessage", {"requestedMessage": message}, 0) == {
+        "status": "Accepted"
+    }
     assert central.charger.next_call(0) is None
     central.run(0)
     keeps_word = "Status" in message and message != "StatusNotification"
-    assert [(one.action, one.payload["status"] if keeps_word else None) for one in central.log] == said
+    assert [
+        (one.action, one.payload["status"] if keeps_word else None) for one in central.log
+    ] == said
 
 
 def test_a_triggered_status_of_one_connector() -> None:
@@ -240,9 +285,19 @@ def test_a_triggered_status_of_one_connector() -> None:
 
 def test_extended_triggers() -> None:
     central = running(serial_number="SN-1")
-    for message in ("LogStatusNotification", "FirmwareStatusNotification", "SignChargePointCertificate"):
-        assert central.ask("ExtendedTriggerMessage", requestedMessage=message) == {"status": "Accepted"}
-    assert central.actions == ["LogStatusNotification", "SignedFirmwareStatusNotification", "SignCertificate"]
+    for message in (
+        "LogStatusNotification",
+        "FirmwareStatusNotification",
+        "SignChargePointCertificate",
+    ):
+        assert central.ask("ExtendedTriggerMessage", requestedMessage=message) == {
+            "status": "Accepted"
+        }
+    assert central.actions == [
+        "LogStatusNotification",
+        "SignedFirmwareStatusNotification",
+        "SignCertificate",
+    ]
     assert central.said("SignedFirmwareStatusNotification") == [{"status": "Idle"}]
 
 
@@ -252,18 +307,26 @@ def test_extended_triggers() -> None:
 def test_a_profile_limits_the_meter() -> None:
     central = charging()
     profile = tx_profile(8, transactionId=FIRST_ID)
-    assert central.ask("SetChargingProfile", connectorId=1, csChargingProfiles=profile) == {"status": "Accepted"}
+    assert central.ask("SetChargingProfile", connectorId=1, csChargingProfiles=profile) == {
+        "status": "Accepted"
+    }
     central.run(2)
     assert power(central) == 8 * 230
     central.run(1800)
-    assert central.charger.connectors[1].meter.register_wh == pytest.approx((2 * CAR_W + 1798 * 8 * 230) / 3600)
-    schedule = central.ask("GetCompositeSchedule", connectorId=1, duration=600, chargingRateUnit="W")
+    assert central.charger.connectors[1].meter.register_wh == pytest.approx(
+        (2 * CAR_W + 1798 * 8 * 230) / 3600
+    )
+    schedule = central.ask(
+        "GetCompositeSchedule", connectorId=1, duration=600, chargingRateUnit="W"
+    )
     assert schedule["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"] == 8 * 230
     assert central.ask("ClearChargingProfile", id=9) == {"status": "Accepted"}
     central.run(1802)
     assert power(central) == CAR_W
     assert central.ask("ClearChargingProfile", id=9) == {"status": "Unknown"}
-    assert central.ask("GetCompositeSchedule", connectorId=1, duration=600) == {"status": "Rejected"}
+    assert central.ask("GetCompositeSchedule", connectorId=1, duration=600) == {
+        "status": "Rejected"
+    }
 
 
 def test_a_profile_of_the_transaction_goes_with_it() -> None:
@@ -279,17 +342,30 @@ def test_a_profile_of_the_transaction_goes_with_it() -> None:
 def test_a_profile_for_another_transaction_is_rejected() -> None:
     central = charging()
     profile = tx_profile(8, transactionId=FIRST_ID + 5)
-    assert central.ask("SetChargingProfile", connectorId=1, csChargingProfiles=profile) == {"status": "Rejected"}
+    assert central.ask("SetChargingProfile", connectorId=1, csChargingProfiles=profile) == {
+        "status": "Rejected"
+    }
 
 
 def test_direct_current_is_limited_in_watts() -> None:
     central = charging(power_type="DC")
-    schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 20_000}]}
-    central.ask("SetChargingProfile", connectorId=1, csChargingProfiles=tx_profile(0, chargingSchedule=schedule))
+    schedule = {
+        "chargingRateUnit": "W",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 20_000}],
+    }
+    central.ask(
+        "SetChargingProfile",
+        connectorId=1,
+        csChargingProfiles=tx_profile(0, chargingSchedule=schedule),
+    )
     central.run(2)
     assert power(central) == 20_000
     schedule["chargingSchedulePeriod"] = [{"startPeriod": 0, "limit": 0}]
-    central.ask("SetChargingProfile", connectorId=1, csChargingProfiles=tx_profile(0, chargingSchedule=schedule))
+    central.ask(
+        "SetChargingProfile",
+        connectorId=1,
+        csChargingProfiles=tx_profile(0, chargingSchedule=schedule),
+    )
     assert central.statuses()[-1] == "SuspendedEVSE"
 
 
@@ -312,14 +388,20 @@ def test_roots_are_installed_listed_and_deleted() -> None:
     central = running()
     kind = {"certificateType": "CentralSystemRootCertificate"}
     assert central.ask("GetInstalledCertificateIds", **kind) == {"status": "NotFound"}
-    assert central.ask("InstallCertificate", **kind, certificate=authority().text) == {"status": "Accepted"}
-    assert central.ask("InstallCertificate", **kind, certificate="no certificate") == {"status": "Rejected"}
+    assert central.ask("InstallCertificate", **kind, certificate=authority().text) == {
+        "status": "Accepted"
+    }
+    assert central.ask("InstallCertificate", **kind, certificate="no certificate") == {
+        "status": "Rejected"
+    }
     found = central.ask("GetInstalledCertificateIds", **kind)["certificateHashData"]
     assert central.ask("DeleteCertificate", certificateHashData=found[0]) == {"status": "Accepted"}
     assert central.ask("DeleteCertificate", certificateHashData=found[0]) == {"status": "NotFound"}
 
 
-@pytest.mark.parametrize(("profile", "events"), [(0, []), (2, ["StartupOfTheDevice", "ResetOrReboot"] * 2)])
+@pytest.mark.parametrize(
+    ("profile", "events"), [(0, []), (2, ["StartupOfTheDevice", "ResetOrReboot"] * 2)]
+)
 def test_security_events_are_for_chargers_with_security(profile: int, events: list[str]) -> None:
     central = running(security_profile=profile, password="00" * 16)
     central.ask("Reset", type="Soft")

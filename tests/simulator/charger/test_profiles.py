@@ -41,7 +41,10 @@ def test_each_purpose_has_its_place(
     connector: int, purpose: str, transaction_id: int | None, changes: dict[str, Any], answer: str
 ) -> None:
     kept: list[dict[str, Any]] = []
-    assert profiles(kept).install(connector, profile(purpose, **changes), transaction_id, NOON) == answer
+    assert (
+        profiles(kept).install(connector, profile(purpose, **changes), transaction_id, NOON)
+        == answer
+    )
     assert bool(kept) == (answer == "Accepted")
 
 
@@ -86,7 +89,9 @@ def test_what_makes_no_sense_is_rejected_and_changes_nothing(changes: dict[str, 
         (1, {"chargingProfileId": 2, "purpose": TRANSACTION}, {1, 2}),
     ],
 )
-def test_a_profile_replaces_its_id_and_its_level(connector: int, changes: dict[str, Any], ids: set[int]) -> None:
+def test_a_profile_replaces_its_id_and_its_level(
+    connector: int, changes: dict[str, Any], ids: set[int]
+) -> None:
     kept: list[dict[str, Any]] = []
     made = profiles(kept)
     made.install(1, profile(), TRANSACTION_ID, NOON)
@@ -133,7 +138,9 @@ STOCK = [
         ({"profile_id": 4, "connector": 2}, set()),
     ],
 )
-def test_clearing_takes_what_fits_all_that_is_asked(asked: dict[str, Any], cleared: set[int]) -> None:
+def test_clearing_takes_what_fits_all_that_is_asked(
+    asked: dict[str, Any], cleared: set[int]
+) -> None:
     kept: list[dict[str, Any]] = []
     made = profiles(kept)
     for connector, one in STOCK:
@@ -143,7 +150,9 @@ def test_clearing_takes_what_fits_all_that_is_asked(asked: dict[str, Any], clear
 
 
 def test_the_profiles_of_a_transaction_go_with_it() -> None:
-    made = installed((1, profile(DEFAULT, 16)), (1, profile(TRANSACTION, 20)), (2, profile(TRANSACTION, 25)))
+    made = installed(
+        (1, profile(DEFAULT, 16)), (1, profile(TRANSACTION, 20)), (2, profile(TRANSACTION, 25))
+    )
     made.end_transaction(1)
     assert (amps(made, 1), amps(made, 2)) == (16, 25)
 
@@ -178,7 +187,14 @@ def test_where_the_better_one_says_nothing_the_next_holds() -> None:
         (1, profile(TRANSACTION, 16, duration=200)),
         (1, profile(TRANSACTION, 20, stackLevel=1, duration=100)),
     )
-    assert [amps(made, after=second) for second in (0, 99, 100, 200, 300, 400)] == [20, 20, 16, 13, 10, 8]
+    assert [amps(made, after=second) for second in (0, 99, 100, 200, 300, 400)] == [
+        20,
+        20,
+        16,
+        13,
+        10,
+        8,
+    ]
 
 
 def test_connector_0_knows_only_the_most_of_the_charger() -> None:
@@ -197,13 +213,19 @@ def test_connector_0_knows_only_the_most_of_the_charger() -> None:
         (profile(validFrom=wire_time(NOON + timedelta(seconds=5))), 0, 5),
         (profile(validTo=wire_time(NOON + timedelta(seconds=5))), 0, 5),
         (profile(periods=STEPS, chargingProfileKind="Recurring", recurrencyKind="Daily"), 601, DAY),
-        (profile(periods=STEPS, chargingProfileKind="Recurring", recurrencyKind="Weekly"), DAY, WEEK),
+        (
+            profile(periods=STEPS, chargingProfileKind="Recurring", recurrencyKind="Weekly"),
+            DAY,
+            WEEK,
+        ),
         (profile(periods=[(0, 10), (2**62, 6)]), 0, None),
         (profile(periods=[(0, 10), (2**38, 6)]), 0, None),
         (profile(periods=STEPS, duration=2**62), 600, None),
     ],
 )
-def test_the_next_change_is_later_than_now(one: dict[str, Any], after: float, change: int | None) -> None:
+def test_the_next_change_is_later_than_now(
+    one: dict[str, Any], after: float, change: int | None
+) -> None:
     expected = None if change is None else NOON + timedelta(seconds=change)
     assert installed((1, one)).next_change(1, NOON + timedelta(seconds=after), NOON) == expected
 

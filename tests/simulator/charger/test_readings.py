@@ -43,7 +43,11 @@ def test_samples_at_the_interval_from_the_start_on() -> None:
     first = central.said("MeterValues")[0]
     assert (first["connectorId"], first["transactionId"]) == (1, FIRST_ID)
     assert first["meterValue"][0]["timestamp"] == stamp(907)
-    assert [energies(one["meterValue"]) for one in central.said("MeterValues")] == [["1840"], ["3680"], ["5520"]]
+    assert [energies(one["meterValue"]) for one in central.said("MeterValues")] == [
+        ["1840"],
+        ["3680"],
+        ["5520"],
+    ]
 
 
 def test_no_interval_no_samples_until_there_is_one() -> None:
@@ -72,7 +76,8 @@ def test_samples_end_with_the_session() -> None:
 
 
 def test_readings_aligned_to_the_clock() -> None:
-    """Counted from midnight, in a transaction or not; the central system's clock is halfway through a quarter hour."""
+    """Counted from midnight, in a transaction or not; the central system's clock is halfway through
+    a quarter hour."""
     central = running(connectors=2, keys={"MeterValueSampleInterval": "0"})
     central.clock = datetime(2026, 3, 1, 11, 52, 30, tzinfo=UTC)
     central.ask("TriggerMessage", requestedMessage="Heartbeat")
@@ -81,7 +86,9 @@ def test_readings_aligned_to_the_clock() -> None:
     central.then(100, central.charger.present_tag, 2, "TAG")
     central.ask("ChangeConfiguration", key="ClockAlignedDataInterval", value="900")
     central.run(2300)
-    told = [(one.at, one.payload["connectorId"]) for one in central.log if one.action == "MeterValues"]
+    told = [
+        (one.at, one.payload["connectorId"]) for one in central.log if one.action == "MeterValues"
+    ]
     assert told == [(second, number) for second in (450, 1350, 2250) for number in (1, 2)]
     assert {context for _, context in contexts(central)} == {"Sample.Clock"}
     stamps = [one["meterValue"][0]["timestamp"] for one in central.said("MeterValues")]
@@ -126,7 +133,10 @@ def test_what_goes_with_the_stop() -> None:
     central.then(1900, central.charger.present_tag, 1, "TAG")
     assert not central.said("MeterValues")
     data = central.said("StopTransaction")[0]["transactionData"]
-    told = [(one["timestamp"], one["sampledValue"][0]["context"], one["sampledValue"][0]["value"]) for one in data]
+    told = [
+        (one["timestamp"], one["sampledValue"][0]["context"], one["sampledValue"][0]["value"])
+        for one in data
+    ]
     assert told == [
         (stamp(0), "Transaction.Begin", "0"),
         (stamp(900), "Sample.Clock", "7360.0"),
@@ -144,7 +154,11 @@ def test_no_data_goes_with_a_stop_where_none_is_configured() -> None:
 
 def test_an_interval_counts_from_the_reading_before() -> None:
     central = charging(
-        keys={"MeterValueSampleInterval": "900", "MeterValuesSampledData": INTERVAL, "StopTxnSampledData": INTERVAL}
+        keys={
+            "MeterValueSampleInterval": "900",
+            "MeterValuesSampledData": INTERVAL,
+            "StopTxnSampledData": INTERVAL,
+        }
     )
     central.run(1800)
     central.then(2700, central.charger.present_tag, 1, "TAG")

@@ -18,7 +18,8 @@ Store = dict[str, dict[str, Any]]
 
 
 def reserved(*made: tuple[int, int, str, str | None], store: Store | None = None) -> Reservations:
-    """Reservations (id, connector, tag, parent); the first expires at one o'clock, each next one an hour later."""
+    """Reservations (id, connector, tag, parent); the first expires at one o'clock, each next one an
+    hour later."""
     all_of_them = Reservations({} if store is None else store, CONNECTORS)
     for number, (reservation_id, connector, tag, parent) in enumerate(made, start=1):
         all_of_them.reserve(reservation_id, connector, NOON + number * HOUR, tag, parent, NOON)
@@ -115,7 +116,9 @@ def test_cancel() -> None:
         ("Family", None, False),  # a parent is not a tag (§3.10)
     ],
 )
-def test_a_reserved_connector_is_for_the_tag_and_its_group(tag: str, parent: str | None, may_start: bool) -> None:
+def test_a_reserved_connector_is_for_the_tag_and_its_group(
+    tag: str, parent: str | None, may_start: bool
+) -> None:
     kept = reserved((7, 2, "Card", "Family"))
     assert kept.may_start(2, tag, parent, NOON, free=2) is may_start
     assert kept.may_start(1, tag, parent, NOON, free=2) is True
@@ -138,7 +141,9 @@ def test_without_a_group_none_is_the_same_as_none() -> None:
         ("A", 1, True),  # first come, first served, when faults left one for two
     ],
 )
-def test_reservations_of_any_connector_keep_so_many_free(tag: str, free: int, may_start: bool) -> None:
+def test_reservations_of_any_connector_keep_so_many_free(
+    tag: str, free: int, may_start: bool
+) -> None:
     kept = reserved((1, 0, "A", None), (2, 0, "B", None))
     assert kept.floating(NOON) == 2
     assert kept.may_start(3, tag, None, NOON, free=free) is may_start
@@ -175,7 +180,9 @@ def test_without_reservations_anybody_may() -> None:
 )
 def test_a_start_ends_one(connector: int, tag: str, parent: str | None, used: int | None) -> None:
     store: Store = {}
-    kept = reserved((10, 1, "A", "P"), (21, 0, "C", "P"), (22, 0, "D", "P"), (23, 0, "A", None), store=store)
+    kept = reserved(
+        (10, 1, "A", "P"), (21, 0, "C", "P"), (22, 0, "D", "P"), (23, 0, "A", None), store=store
+    )
     before = set(store)
     assert kept.used(connector, tag, parent, NOON) == used
     assert before - set(store) == ({str(used)} if used else set())
@@ -224,7 +231,9 @@ steps = st.lists(
 
 
 @given(steps)
-def test_any_course_of_events_is_as_a_simple_model_says(course: list[tuple[str, int, int, str]]) -> None:
+def test_any_course_of_events_is_as_a_simple_model_says(
+    course: list[tuple[str, int, int, str]],
+) -> None:
     """The model: (id, connector, tag, hour of expiry), every step an hour after the one before."""
     kept = Reservations({}, CONNECTORS)
     model: list[tuple[int, int, str, int]] = []
@@ -235,13 +244,17 @@ def test_any_course_of_events_is_as_a_simple_model_says(course: list[tuple[str, 
             assert kept.reserve(number, connector, now + number * HOUR, tag, None, now) is any(
                 one[0] == number for one in model
             )
-            model = [one for one in model if one[0] != number] + [(number, connector, tag, hour + number)]
+            model = [one for one in model if one[0] != number] + [
+                (number, connector, tag, hour + number)
+            ]
         elif what == "cancel":
             kept.expire(now)
             assert kept.cancel(number) is any(one[0] == number for one in model)
             model = [one for one in model if one[0] != number]
         elif what == "start":
-            fitting = [one for one in model if one[1] in (0, connector) and one[2].upper() == tag.upper()]
+            fitting = [
+                one for one in model if one[1] in (0, connector) and one[2].upper() == tag.upper()
+            ]
             used = kept.used(connector, tag, None, now)
             assert (used is None) == (not fitting)
             assert used is None or used in {one[0] for one in fitting}

@@ -19,7 +19,9 @@ from tests.simulator.charger.wire_profiles import DAY, NOON, STEPS, WEEK, amps, 
         (Limit(3_680, "W", 1), 16, 3_680),
     ],
 )
-def test_amperes_are_per_phase_and_watts_in_all(limit: Limit, in_amps: float, in_watts: float) -> None:
+def test_amperes_are_per_phase_and_watts_in_all(
+    limit: Limit, in_amps: float, in_watts: float
+) -> None:
     assert (limit.amps, limit.watts) == (in_amps, in_watts)
 
 
@@ -53,7 +55,9 @@ def test_the_least_keeps_all_limits(limits: list[Limit], least: Limit | None) ->
             {-1: None, 0: 10, 600: 16, DAY - 1: 16, DAY: 10, 9 * DAY + 600: 16},
         ),
         (
-            profile(periods=STEPS, chargingProfileKind="Recurring", recurrencyKind="Daily", duration=900),
+            profile(
+                periods=STEPS, chargingProfileKind="Recurring", recurrencyKind="Daily", duration=900
+            ),
             {899: 16, 900: None, DAY: 10, DAY + 900: None},
         ),
         (
@@ -79,7 +83,12 @@ def test_a_schedule_over_time(one: dict[str, Any], by_second: dict[int, float | 
 def test_without_a_start_it_counts_from_the_transaction(one: dict[str, Any]) -> None:
     made = installed((1, one))
     began = NOON + timedelta(seconds=100)
-    assert [amps(made, after=second, began=began) for second in (99, 100, 699, 700)] == [None, 10, 10, 16]
+    assert [amps(made, after=second, began=began) for second in (99, 100, 699, 700)] == [
+        None,
+        10,
+        10,
+        16,
+    ]
     assert amps(made, began=None) is None
 
 
@@ -103,6 +112,10 @@ def test_that_of_the_whole_charger_counts_from_its_arrival(kind: str) -> None:
 def test_watts_become_amperes_by_the_phases_there_are(
     unit: Unit, value: float, number_phases: int | None, phases: int, in_amps: float
 ) -> None:
-    period = {"startPeriod": 0, "limit": value} | ({"numberPhases": number_phases} if number_phases else {})
-    made = installed((1, profile(chargingRateUnit=unit, chargingSchedulePeriod=[period])), phases=phases)
+    period = {"startPeriod": 0, "limit": value} | (
+        {"numberPhases": number_phases} if number_phases else {}
+    )
+    made = installed(
+        (1, profile(chargingRateUnit=unit, chargingSchedulePeriod=[period])), phases=phases
+    )
     assert amps(made) == in_amps

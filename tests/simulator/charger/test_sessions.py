@@ -5,14 +5,26 @@ import pytest
 from levity_trio.simulator.charger.state import Impossible
 from levity_trio.simulator.model.states import IllegalMove
 from levity_trio.simulator.model.vehicle import Vehicle
-from tests.simulator.charger.central import CAR, FIRST_ID, Central, charging, energies, made, running, stamp
+from tests.simulator.charger.central import (
+    CAR,
+    FIRST_ID,
+    Central,
+    charging,
+    energies,
+    made,
+    running,
+    stamp,
+)
 
-ALMOST_FULL = Vehicle(name="almost full", battery_wh=60_000, max_ac_w=7_360, soc=1 - 736 / 60_000)  # 360 s at 7.36 kW
+ALMOST_FULL = Vehicle(
+    name="almost full", battery_wh=60_000, max_ac_w=7_360, soc=1 - 736 / 60_000
+)  # 360 s at 7.36 kW
 HOUR_WH = 7_360
 
 
 def sequence(central: Central) -> list[str]:
-    """The statuses of connector 1 and the transaction messages, in the order in which they were sent."""
+    """The statuses of connector 1 and the transaction messages, in the order in which they were
+    sent."""
     kept = ("StatusNotification", "StartTransaction", "StopTransaction", "Authorize")
     return [one.payload.get("status", one.action) for one in central.log if one.action in kept]
 
@@ -86,13 +98,18 @@ def test_unplugging_may_only_suspend() -> None:
 
 
 def test_a_full_vehicle_suspends_and_takes_nothing_any_more() -> None:
-    central = running(keys={"MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import"})
+    central = running(
+        keys={"MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import"}
+    )
     central.then(0, central.charger.plug, 1, ALMOST_FULL)
     central.then(0, central.charger.present_tag, 1, "TAG")
     central.run(480)
     assert central.statuses() == ["Preparing", "Charging", "SuspendedEV"]
     assert central.moments("StatusNotification")[-1] == pytest.approx(360)
-    told = [[one["value"] for one in said["meterValue"][0]["sampledValue"]] for said in central.said("MeterValues")]
+    told = [
+        [one["value"] for one in said["meterValue"][0]["sampledValue"]]
+        for said in central.said("MeterValues")
+    ]
     assert told[4:] == [["613", "7360.0"], ["736", "0.0"], ["736", "0.0"], ["736", "0.0"]]
     central.then(500, central.charger.unplug, 1)
     assert central.statuses()[3:] == ["Available"]
@@ -110,7 +127,11 @@ def test_a_vehicle_that_arrives_full() -> None:
 def test_a_limit_below_six_amperes_suspends_at_the_charger() -> None:
     central = charging()
     central.run(600)
-    central.ask("SetChargingProfile", connectorId=1, csChargingProfiles=limit([(0, 16), (600, 5), (1200, 32)]))
+    central.ask(
+        "SetChargingProfile",
+        connectorId=1,
+        csChargingProfiles=limit([(0, 16), (600, 5), (1200, 32)]),
+    )
     central.run(3600)
     assert central.statuses()[1:] == ["Charging", "SuspendedEVSE", "Charging"]
     assert central.moments("StatusNotification")[2:] == [1200, 1800]
@@ -119,7 +140,11 @@ def test_a_limit_below_six_amperes_suspends_at_the_charger() -> None:
 def limit(periods: list[tuple[int, float]]) -> dict[str, object]:
     """A default profile that begins now; amperes by second."""
     periods_told = [{"startPeriod": start, "limit": amps} for start, amps in periods]
-    schedule = {"chargingRateUnit": "A", "startSchedule": stamp(600), "chargingSchedulePeriod": periods_told}
+    schedule = {
+        "chargingRateUnit": "A",
+        "startSchedule": stamp(600),
+        "chargingSchedulePeriod": periods_told,
+    }
     names = {"chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Absolute"}
     return {"chargingProfileId": 1, "stackLevel": 0, **names, "chargingSchedule": schedule}
 
@@ -137,7 +162,9 @@ def test_finishing_and_then_a_second_session() -> None:
 
 def test_another_tag_does_not_end_a_session_and_one_of_the_group_does() -> None:
     central = running()
-    central.tags |= {tag: {"status": "Accepted", "parentIdTag": "Family"} for tag in ("MOTHER", "SON")}
+    central.tags |= {
+        tag: {"status": "Accepted", "parentIdTag": "Family"} for tag in ("MOTHER", "SON")
+    }
     central.then(0, central.charger.plug, 1, CAR)
     central.then(1, central.charger.present_tag, 1, "MOTHER")
     central.then(10, central.charger.present_tag, 1, "STRANGER")
@@ -155,8 +182,11 @@ def test_another_tag_does_not_end_a_session_and_one_of_the_group_does() -> None:
     ],
 )
 @pytest.mark.parametrize("verdict", ["Invalid", "Blocked", "ConcurrentTx"])
-def test_a_start_that_is_not_authorised(verdict: str, stops: str, statuses: list[str], reasons: list[str]) -> None:
-    """§4.8: if the central system refuses a tag that the charger admitted, the transaction ends or gets no energy."""
+def test_a_start_that_is_not_authorised(
+    verdict: str, stops: str, statuses: list[str], reasons: list[str]
+) -> None:
+    """§4.8: if the central system refuses a tag that the charger admitted, the transaction ends or
+    gets no energy."""
     central = running(keys={"StopTransactionOnInvalidId": stops, "LocalPreAuthorize": "true"})
     central.charger.tags.learn("TAG", {"status": "Accepted"})
     central.tags["TAG"] = {"status": verdict}
@@ -165,7 +195,9 @@ def test_a_start_that_is_not_authorised(verdict: str, stops: str, statuses: list
     central.run(3600)
     assert central.statuses() == statuses
     assert [one["reason"] for one in central.said("StopTransaction")] == reasons
-    assert {value for one in central.said("MeterValues") for value in energies(one["meterValue"])} <= {"0"}
+    assert {
+        value for one in central.said("MeterValues") for value in energies(one["meterValue"])
+    } <= {"0"}
 
 
 def test_the_three_statuses_of_the_charger_itself() -> None:
@@ -175,19 +207,37 @@ def test_the_three_statuses_of_the_charger_itself() -> None:
         central.then(11, central.charger.present_tag, 1, "TAG")
     central.then(20, central.charger.clear_fault, 0)
     assert central.statuses(0) == ["Faulted", "Available"]
-    assert [one["errorCode"] for one in central.said("StatusNotification")] == ["InternalError", "NoError"]
+    assert [one["errorCode"] for one in central.said("StatusNotification")] == [
+        "InternalError",
+        "NoError",
+    ]
     with pytest.raises(IllegalMove, match="connector 0 cannot go from Available to Charging"):
         central.charger.set_status(0, "Charging", 21)
 
 
 def test_a_connector_without_a_cable_ends_a_session_at_the_readings_of_its_stop() -> None:
-    central = charging(keys={"StopTxnSampledData": "Energy.Active.Import.Register", "MeterValueSampleInterval": "900"})
+    central = charging(
+        keys={
+            "StopTxnSampledData": "Energy.Active.Import.Register",
+            "MeterValueSampleInterval": "900",
+        }
+    )
     central.then(2000, central.charger.stop, 1)
     data = central.said("StopTransaction")[0]["transactionData"]
     assert energies(data) == ["0", "1840", "3680", "4088"]
     contexts = [value["sampledValue"][0]["context"] for value in data]
-    assert contexts == ["Transaction.Begin", "Sample.Periodic", "Sample.Periodic", "Transaction.End"]
-    assert [value["timestamp"] for value in data] == [stamp(0), stamp(900), stamp(1800), stamp(2000)]
+    assert contexts == [
+        "Transaction.Begin",
+        "Sample.Periodic",
+        "Sample.Periodic",
+        "Transaction.End",
+    ]
+    assert [value["timestamp"] for value in data] == [
+        stamp(0),
+        stamp(900),
+        stamp(1800),
+        stamp(2000),
+    ]
 
 
 def test_what_people_cannot_do() -> None:

@@ -30,7 +30,11 @@ def tags(kept: Kept | None = None, **settings: str) -> Tags:
 
 
 def entry(tag: str, status: str | None = "Accepted", **more: str) -> Entry:
-    return {"idTag": tag} if status is None else {"idTag": tag, "idTagInfo": {"status": status, **more}}
+    return (
+        {"idTag": tag}
+        if status is None
+        else {"idTag": tag, "idTagInfo": {"status": status, **more}}
+    )
 
 
 def listed(*entries: Entry, version: int = 5, **settings: str) -> Tags:
@@ -56,7 +60,9 @@ def listed(*entries: Entry, version: int = 5, **settings: str) -> Tags:
     ],
 )
 @pytest.mark.parametrize("place", ["list", "cache"])
-def test_a_tag_is_decided_by_its_status_and_expiry(status: str, expiry: str | None, decision: str, place: str) -> None:
+def test_a_tag_is_decided_by_its_status_and_expiry(
+    status: str, expiry: str | None, decision: str, place: str
+) -> None:
     known = tags()
     info = {"status": status} | ({"expiryDate": expiry} if expiry else {})
     if place == "list":
@@ -87,11 +93,23 @@ def test_a_tag_of_the_list_is_never_in_the_cache() -> None:
 
 
 def test_switched_off_neither_decides() -> None:
-    kept = Kept(5, {"a": {"status": "Accepted", "parentIdTag": "P"}}, {"b": {"status": "Blocked", "parentIdTag": "P"}})
+    kept = Kept(
+        5,
+        {"a": {"status": "Accepted", "parentIdTag": "P"}},
+        {"b": {"status": "Blocked", "parentIdTag": "P"}},
+    )
     off = tags(kept, LocalAuthListEnabled="false")
-    assert (off.decide("A", NOON), off.decide("B", NOON), off.parent("A")) == (None, "Blocked", None)
+    assert (off.decide("A", NOON), off.decide("B", NOON), off.parent("A")) == (
+        None,
+        "Blocked",
+        None,
+    )
     off = tags(kept, AuthorizationCacheEnabled="false")
-    assert (off.decide("A", NOON), off.decide("B", NOON), off.parent("B")) == ("Accepted", None, None)
+    assert (off.decide("A", NOON), off.decide("B", NOON), off.parent("B")) == (
+        "Accepted",
+        None,
+        None,
+    )
     off.learn("C", {"status": "Accepted"})
     assert kept.cache.keys() == {"b"}
 
@@ -110,7 +128,12 @@ def test_switched_off_neither_decides() -> None:
     ],
 )
 def test_groups(one: str, other: str, is_same: bool) -> None:
-    known = listed(entry("A", parentIdTag="p"), entry("C", parentIdTag="Q"), entry("D"), entry("E", parentIdTag=""))
+    known = listed(
+        entry("A", parentIdTag="p"),
+        entry("C", parentIdTag="Q"),
+        entry("D"),
+        entry("E", parentIdTag=""),
+    )
     known.learn("B", {"status": "Blocked", "parentIdTag": "P"})
     assert known.is_same_group(one, other) is is_same
 
@@ -125,7 +148,9 @@ def test_the_latest_answer_counts() -> None:
     assert (known.decide("A", NOON), known.parent("A")) == ("Invalid", None)
 
 
-@pytest.mark.parametrize(("setting", "answer", "left"), [("true", "Accepted", 0), ("false", "Rejected", 1)])
+@pytest.mark.parametrize(
+    ("setting", "answer", "left"), [("true", "Accepted", 0), ("false", "Rejected", 1)]
+)
 def test_clear_cache(setting: str, answer: str, left: int) -> None:
     kept = Kept(cache={"a": {"status": "Accepted"}})
     assert tags(kept, AuthorizationCacheEnabled=setting).clear_cache() == answer
@@ -138,7 +163,11 @@ def test_a_full_cache_loses_what_is_not_valid() -> None:
     for number in range(MAX_CACHE):
         known.learn(f"T{number}", {"status": "Blocked" if number in (7, 9) else "Accepted"})
     known.learn("new", {"status": "Accepted"})
-    assert (len(kept.cache), known.decide("T7", NOON), known.decide("T0", NOON)) == (MAX_CACHE - 1, None, "Accepted")
+    assert (len(kept.cache), known.decide("T7", NOON), known.decide("T0", NOON)) == (
+        MAX_CACHE - 1,
+        None,
+        "Accepted",
+    )
 
 
 def test_a_full_cache_loses_the_oldest() -> None:
@@ -146,12 +175,19 @@ def test_a_full_cache_loses_the_oldest() -> None:
     known = tags(kept)
     for number in range(MAX_CACHE):
         known.learn(f"T{number}", {"status": "Accepted"})
-    known.learn("T1", {"status": "Accepted"})  # already cached: it needs no room and becomes the newest
+    known.learn(
+        "T1", {"status": "Accepted"}
+    )  # already cached: it needs no room and becomes the newest
     assert known.decide("T0", NOON) == "Accepted"
     known.learn("new", {"status": "Accepted"})
     known.learn("newer", {"status": "Accepted"})
     assert len(kept.cache) == MAX_CACHE
-    assert [known.decide(tag, NOON) for tag in ("T0", "T2", "T1", "new")] == [None, None, "Accepted", "Accepted"]
+    assert [known.decide(tag, NOON) for tag in ("T0", "T2", "T1", "new")] == [
+        None,
+        None,
+        "Accepted",
+        "Accepted",
+    ]
 
 
 # The list
@@ -166,16 +202,38 @@ def test_a_full_cache_loses_the_oldest() -> None:
         pytest.param(9, "Full", None, "Accepted", "", 0, id="full, no list"),
         pytest.param(0, "Full", [], "Accepted", "", 0, id="full, emptied with version 0"),
         pytest.param(0, "Full", [entry("C")], "Failed", "ab", 5, id="full, version 0 means empty"),
-        pytest.param(9, "Full", [entry("C", None)], "Failed", "ab", 5, id="full, without idTagInfo"),
+        pytest.param(
+            9, "Full", [entry("C", None)], "Failed", "ab", 5, id="full, without idTagInfo"
+        ),
         pytest.param(9, "Full", [entry("C"), entry("c")], "Failed", "ab", 5, id="full, duplicate"),
         pytest.param(6, "Differential", [entry("C")], "Accepted", "abc", 6, id="add"),
         pytest.param(60, "Differential", [entry("C")], "Accepted", "abc", 60, id="add, with a gap"),
         pytest.param(6, "Differential", [entry("A", None)], "Accepted", "b", 6, id="delete"),
-        pytest.param(6, "Differential", [entry("X", None)], "Accepted", "ab", 6, id="delete what is not there"),
-        pytest.param(6, "Differential", [entry("A", None), entry("b", None)], "Accepted", "", 0, id="delete all"),
+        pytest.param(
+            6,
+            "Differential",
+            [entry("X", None)],
+            "Accepted",
+            "ab",
+            6,
+            id="delete what is not there",
+        ),
+        pytest.param(
+            6,
+            "Differential",
+            [entry("A", None), entry("b", None)],
+            "Accepted",
+            "",
+            0,
+            id="delete all",
+        ),
         pytest.param(6, "Differential", [], "Accepted", "ab", 6, id="nothing"),
-        pytest.param(6, "Differential", [entry("C"), entry("c", None)], "Failed", "ab", 5, id="duplicate"),
-        pytest.param(5, "Differential", [entry("C")], "VersionMismatch", "ab", 5, id="same version"),
+        pytest.param(
+            6, "Differential", [entry("C"), entry("c", None)], "Failed", "ab", 5, id="duplicate"
+        ),
+        pytest.param(
+            5, "Differential", [entry("C")], "VersionMismatch", "ab", 5, id="same version"
+        ),
         pytest.param(-1, "Differential", [], "VersionMismatch", "ab", 5, id="lower version"),
     ],
 )
@@ -198,7 +256,11 @@ def test_an_update_replaces_the_whole_entry() -> None:
 def test_after_an_emptied_list_any_version_will_do() -> None:
     known = listed(entry("A"), version=50)
     known.update(51, "Full", [])
-    assert (known.version, known.update(1, "Differential", [entry("B")]), known.version) == (0, "Accepted", 1)
+    assert (known.version, known.update(1, "Differential", [entry("B")]), known.version) == (
+        0,
+        "Accepted",
+        1,
+    )
 
 
 def test_what_is_sent_is_bounded() -> None:
@@ -230,8 +292,12 @@ def test_the_memory_shares_nothing_with_the_message() -> None:
 # Hypothesis: the model is a list of pairs, without dicts
 
 names = st.sampled_from(["A", "a", "B", "b", "C", "D", "e"])
-entries = st.lists(st.builds(entry, names, st.sampled_from(["Accepted", "Blocked", None])), max_size=5)
-updates = st.tuples(st.integers(-1, 12), st.sampled_from(["Full", "Differential"]), st.none() | entries)
+entries = st.lists(
+    st.builds(entry, names, st.sampled_from(["Accepted", "Blocked", None])), max_size=5
+)
+updates = st.tuples(
+    st.integers(-1, 12), st.sampled_from(["Full", "Differential"]), st.none() | entries
+)
 
 Model = tuple[int, list[tuple[str, str]]]
 
@@ -246,7 +312,11 @@ def expected(model: Model, version: int, kind: str, sent: list[Entry]) -> tuple[
     if kind == "Full" and any("idTagInfo" not in one for one in sent):
         return "Failed", model
     after = [] if kind == "Full" else [pair for pair in pairs if pair[0] not in upper]
-    after += [(tag, one["idTagInfo"]["status"]) for tag, one in zip(upper, sent, strict=True) if "idTagInfo" in one]
+    after += [
+        (tag, one["idTagInfo"]["status"])
+        for tag, one in zip(upper, sent, strict=True)
+        if "idTagInfo" in one
+    ]
     if len(after) > 3 or (after and version <= 0):
         return "Failed", model
     return "Accepted", (version if after else 0, after)
@@ -263,10 +333,16 @@ def test_after_any_updates_list_and_version_are_as_a_simple_model_says(
         answer, model = expected(model, version, kind, sent or [])
         assert known.update(version, kind, sent) == answer
         assert known.version == kept.local_list_version == model[0]
-        assert sorted((tag.upper(), info["status"]) for tag, info in kept.local_list.items()) == sorted(model[1])
+        assert sorted(
+            (tag.upper(), info["status"]) for tag, info in kept.local_list.items()
+        ) == sorted(model[1])
 
 
-@given(st.lists(st.tuples(names, st.sampled_from(["Accepted", "Blocked"]), st.integers(0, 2)), max_size=12))
+@given(
+    st.lists(
+        st.tuples(names, st.sampled_from(["Accepted", "Blocked"]), st.integers(0, 2)), max_size=12
+    )
+)
 def test_the_cache_has_the_last_answer_of_each_tag(learned: list[tuple[str, str, int]]) -> None:
     known = tags()
     for tag, status, days in learned:

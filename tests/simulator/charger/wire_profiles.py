@@ -12,7 +12,8 @@ TRANSACTION_ID = 7
 
 
 def profile(purpose: str = DEFAULT, periods: Any = 16, **changes: Any) -> dict[str, Any]:
-    """A profile. `periods` is one limit, or pairs of start and limit; other fields go by their wire names."""
+    """A profile. `periods` is one limit, or pairs of start and limit; other fields go by their wire
+    names."""
     pairs = periods if isinstance(periods, list) else [(0, periods)]
     made: dict[str, Any] = {
         "chargingProfileId": 1,
@@ -22,7 +23,9 @@ def profile(purpose: str = DEFAULT, periods: Any = 16, **changes: Any) -> dict[s
         "chargingSchedule": {
             "chargingRateUnit": "A",
             "startSchedule": wire_time(NOON),
-            "chargingSchedulePeriod": [{"startPeriod": start, "limit": limit} for start, limit in pairs],
+            "chargingSchedulePeriod": [
+                {"startPeriod": start, "limit": limit} for start, limit in pairs
+            ],
         },
     }
     schedule_names = ("chargingRateUnit", "startSchedule", "duration", "chargingSchedulePeriod")
@@ -43,11 +46,16 @@ def installed(*placed: tuple[int, dict[str, Any]], phases: int = 3) -> Profiles:
     """Profiles by connector, each with an id of its own."""
     made = profiles(phases=phases)
     for number, (connector, one) in enumerate(placed, start=100):
-        assert made.install(connector, {**one, "chargingProfileId": number}, TRANSACTION_ID, NOON) == "Accepted"
+        assert (
+            made.install(connector, {**one, "chargingProfileId": number}, TRANSACTION_ID, NOON)
+            == "Accepted"
+        )
     return made
 
 
-def amps(made: Profiles, connector: int = 1, after: float = 0, began: datetime | None = NOON) -> float | None:
+def amps(
+    made: Profiles, connector: int = 1, after: float = 0, began: datetime | None = NOON
+) -> float | None:
     limit = made.limit(connector, NOON + timedelta(seconds=after), began)
     return None if limit is None else limit.amps
 

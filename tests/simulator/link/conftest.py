@@ -1,4 +1,5 @@
-"""Fixtures of the server's own conversations: virtual time, no threads, and a real server in its first run."""
+"""Fixtures of the server's own conversations: virtual time, no threads, and a real server in its
+first run."""
 
 from tests.charger.conftest import central, pytest_itemcollected, writer
 

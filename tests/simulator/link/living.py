@@ -31,7 +31,8 @@ PATIENCE_SECONDS = 3600.0
 SERVER_SECONDS = 60.0
 """Time for a server to notice the end of a connection; a scripted server may never end."""
 MANY_STEPS = 300_000
-"""Maximum number of steps of all tasks. A spinning task exceeds it: virtual time would never advance."""
+"""Maximum number of steps of all tasks. A spinning task exceeds it: virtual time would never
+advance."""
 
 Serve = Callable[[trio.abc.Stream], Any]
 
@@ -88,7 +89,8 @@ class Living:
         return [(at, frame[3]) for at, frame in calls if frame[2] == action]
 
     def order(self) -> list[str]:
-        """The frames on the line, in order: >Action and >answer from the charger, <Action and <answer to it."""
+        """The frames on the line, in order: >Action and >answer from the charger, <Action and
+        <answer to it."""
         marks = {"send": ">", "recv": "<"}
         frames = [(marks[direction], json.loads(text)) for _, direction, text in self.frames]
         return [mark + (frame[2] if frame[0] == 2 else "answer") for mark, frame in frames]
@@ -107,7 +109,9 @@ class Living:
     async def quiet(self) -> None:
         """Wait until no call is open or queued."""
         await trio.sleep(1)
-        await self.until(lambda: not self.charger.outbox.is_busy and self.charger.outbox.head is None)
+        await self.until(
+            lambda: not self.charger.outbox.is_busy and self.charger.outbox.head is None
+        )
 
     async def session(self, seconds: float) -> None:
         """Simulate a visit to connector 1 of so many simulated seconds."""
@@ -117,14 +121,17 @@ class Living:
         self.charger.unplug(1, self.at)
 
     async def call(self, central: Central, request: Any) -> Any:
-        """Send a call of the central system and return the response as our server reads it. Raises CallFailed."""
+        """Send a call of the central system and return the response as our server reads it. Raises
+        CallFailed."""
         return await connected(central, self.charger.spec.id).call(request)
 
     def _frames(self, direction: str) -> Iterator[tuple[float, Any]]:
         return ((at, json.loads(text)) for at, kind, text in self.frames if kind == direction)
 
 
-def make_charger(*quirks: str, name: str = CP, keys: dict[str, str] | None = None, **plate: Any) -> Charger:
+def make_charger(
+    *quirks: str, name: str = CP, keys: dict[str, str] | None = None, **plate: Any
+) -> Charger:
     """Make a charger without power; `keys` are its configuration, as set by an installer."""
     spec = ChargerSpec(id=name, quirks=quirks, **plate)
     charger = Charger(spec, Memory.fresh(spec), made(quirks, "seed"))

@@ -7,7 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
+from trio_websocket import (
+    ConnectionClosed,
+    WebSocketConnection,
+    WebSocketRequest,
+    wrap_server_stream,
+)
 
 from levity_trio.simulator.websocket import LineStream
 
@@ -29,7 +34,11 @@ def serving(script: Script) -> Callable[[trio.abc.Stream], Awaitable[None]]:
     async def serve(stream: trio.abc.Stream) -> None:
         async with asked(stream) as request:
             with suppress(ConnectionClosed):
-                await script(await request.accept(subprotocol=next(iter(request.proposed_subprotocols), None)))
+                await script(
+                    await request.accept(
+                        subprotocol=next(iter(request.proposed_subprotocols), None)
+                    )
+                )
 
     return serve
 

@@ -1,4 +1,5 @@
-"""Chargers that answer our server's calls late, wrongly or not at all: the outcome, and that the server carries on."""
+"""Chargers that answer our server's calls late, wrongly or not at all: the outcome, and that the
+server carries on."""
 
 from __future__ import annotations
 
@@ -23,11 +24,15 @@ async def outcomes(living: Living, central: Central) -> list[object]:
     found: list[object] = []
     for interval in range(1, ASKED + 1):
         try:
-            answer = await living.call(central, call.ChangeConfiguration("ConnectionTimeOut", str(interval)))
+            answer = await living.call(
+                central, call.ChangeConfiguration("ConnectionTimeOut", str(interval))
+            )
             found.append(answer.status)
         except CallFailed as failed:
             found.append(type(failed))
-        assert living.charger.configuration.integer("ConnectionTimeOut") == interval  # it obeys, whatever it responds
+        assert (
+            living.charger.configuration.integer("ConnectionTimeOut") == interval
+        )  # it obeys, whatever it responds
     return found
 
 

@@ -1,4 +1,5 @@
-"""Conversations of a simulated charger with our own server: boot, transactions, silence, reconnection."""
+"""Conversations of a simulated charger with our own server: boot, transactions, silence,
+reconnection."""
 
 from __future__ import annotations
 
@@ -19,10 +20,14 @@ from tests.simulator.link.scripts import mute
 
 HOUR = 3600
 SESSIONS = "SELECT close_code, close_reason FROM session ORDER BY id"
-TRANSACTIONS = "SELECT id_tag, status, meter_stop - meter_start, energy_delivered FROM tx ORDER BY id"
+TRANSACTIONS = (
+    "SELECT id_tag, status, meter_stop - meter_start, energy_delivered FROM tx ORDER BY id"
+)
 
 
-async def test_a_charger_boots_tells_its_statuses_and_beats(central: Central, writer: InlineWriter) -> None:
+async def test_a_charger_boots_tells_its_statuses_and_beats(
+    central: Central, writer: InlineWriter
+) -> None:
     configure(central, heartbeat_interval_seconds=300)
     async with open_living(central, connectors=2, vendor="V", model="M") as living:
         await living.accepted()
@@ -31,7 +36,9 @@ async def test_a_charger_boots_tells_its_statuses_and_beats(central: Central, wr
         assert statuses == [(1, "Available"), (2, "Available")]
         booted = living.at
         await trio.sleep(1000)
-        assert [at for at, _ in living.moments("Heartbeat")] == pytest.approx([300, 600, 900], abs=booted + 1)
+        assert [at for at, _ in living.moments("Heartbeat")] == pytest.approx(
+            [300, 600, 900], abs=booted + 1
+        )
         assert living.link.problem is None
     tally = living.charger.tally
     assert (tally.answered, tally.sent) == (7, 7)
@@ -40,7 +47,9 @@ async def test_a_charger_boots_tells_its_statuses_and_beats(central: Central, wr
 @pytest.mark.parametrize("speed", [1, 60])
 async def test_a_session_is_billed(central: Central, writer: InlineWriter, speed: int) -> None:
     central.clock = accelerated(SimulatedTime(wall_clock(), speed), wall_clock)
-    async with open_living(central, speed=speed, keys={"MeterValueSampleInterval": "600"}) as living:
+    async with open_living(
+        central, speed=speed, keys={"MeterValueSampleInterval": "600"}
+    ) as living:
         await living.accepted()
         await living.session(HOUR + 60)
         await living.quiet()
@@ -53,7 +62,9 @@ async def test_a_session_is_billed(central: Central, writer: InlineWriter, speed
     ]
 
 
-async def test_it_closes_in_order_and_by_cutting_its_power(central: Central, writer: InlineWriter) -> None:
+async def test_it_closes_in_order_and_by_cutting_its_power(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_living(central) as living:
         await living.accepted()
         began = trio.current_time()
@@ -74,7 +85,9 @@ async def test_it_closes_in_order_and_by_cutting_its_power(central: Central, wri
     assert len(living.sent("BootNotification")) == 2  # the first reconnection was without a reboot
 
 
-async def test_what_happened_offline_is_told_afterwards(central: Central, writer: InlineWriter) -> None:
+async def test_what_happened_offline_is_told_afterwards(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_living(central, keys={"AllowOfflineTxForUnknownId": "true"}) as living:
         await living.accepted()
         living.charger.go_offline(living.at)
@@ -88,8 +101,11 @@ async def test_what_happened_offline_is_told_afterwards(central: Central, writer
     assert entry.transaction_id == writer.row("SELECT id FROM tx")[0]
 
 
-async def test_a_connection_that_ends_while_a_call_is_under_way(central: Central, writer: InlineWriter) -> None:
-    """The start was stored but its response lost: it is sent again, counts no attempt, and is billed once."""
+async def test_a_connection_that_ends_while_a_call_is_under_way(
+    central: Central, writer: InlineWriter
+) -> None:
+    """The start was stored but its response lost: it is sent again, counts no attempt, and is
+    billed once."""
     async with open_living(central, keys={"TransactionMessageAttempts": "1"}) as living:
         await living.accepted()
         living.charger.plug(1, CAR, living.at)
@@ -127,7 +143,8 @@ def ask_outside(central: Central, seconds: float) -> SlowAuthorizer:
 
 
 async def test_a_question_ends_with_its_connection(central: Central, writer: InlineWriter) -> None:
-    """The charger's time stops while it waits for an Authorize response; due actions happen afterwards."""
+    """The charger's time stops while it waits for an Authorize response; due actions happen
+    afterwards."""
     async with open_living(central, keys={"AllowOfflineTxForUnknownId": "true"}) as living:
         await living.accepted()
         charger = living.charger
@@ -147,7 +164,9 @@ async def test_a_question_ends_with_its_connection(central: Central, writer: Inl
     assert entry.energy_wh == pytest.approx(5 * CAR_W / HOUR, abs=1)
 
 
-async def test_answers_that_do_not_come_and_late_ones(central: Central, writer: InlineWriter) -> None:
+async def test_answers_that_do_not_come_and_late_ones(
+    central: Central, writer: InlineWriter
+) -> None:
     writer.answer_seconds = 20  # two writes: a session and its boot, or the boot alone
     async with open_living(central) as living:
         await living.until(lambda: living.sent("BootNotification"))
@@ -163,7 +182,9 @@ async def test_answers_that_do_not_come_and_late_ones(central: Central, writer: 
     assert living.charger.tally.unanswered == 1
 
 
-async def test_a_message_of_a_transaction_is_repeated_then_thrown_away(central: Central, writer: InlineWriter) -> None:
+async def test_a_message_of_a_transaction_is_repeated_then_thrown_away(
+    central: Central, writer: InlineWriter
+) -> None:
     keys = {"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "60"}
     async with open_living(central, keys=keys) as living:
         await living.accepted()
@@ -172,7 +193,9 @@ async def test_a_message_of_a_transaction_is_repeated_then_thrown_away(central: 
         writer.answer_seconds = 35
         await living.until(lambda: living.charger.tally.discarded)
         moments = [at for at, _ in living.moments("StartTransaction")]
-    assert [later - earlier for earlier, later in pairwise(moments)] == pytest.approx([90, 150], abs=0.1)
+    assert [later - earlier for earlier, later in pairwise(moments)] == pytest.approx(
+        [90, 150], abs=0.1
+    )
     assert len(writer.rows(TRANSACTIONS)) == 1
     assert living.charger.ledger[0].thrown_away
 
@@ -190,7 +213,9 @@ async def test_a_newer_connection_of_the_same_charger_takes_its_place(central: C
     assert len(living.wire.dials) == 2
 
 
-async def test_a_server_that_stops_and_one_that_takes_its_place(central: Central, writer: InlineWriter) -> None:
+async def test_a_server_that_stops_and_one_that_takes_its_place(
+    central: Central, writer: InlineWriter
+) -> None:
     async with open_living(central) as living:
         await living.accepted()
         living.wire.serve = None
@@ -237,7 +262,9 @@ async def test_pings_of_the_charger_find_a_central_system_that_is_gone(central: 
         assert living.at == pytest.approx(30, abs=1)
 
 
-async def test_pings_of_the_server_and_a_charger_that_cannot_bear_them(central: Central, writer: InlineWriter) -> None:
+async def test_pings_of_the_server_and_a_charger_that_cannot_bear_them(
+    central: Central, writer: InlineWriter
+) -> None:
     configure(central, websocket_ping_seconds=20.0)
     async with open_living(central) as living:
         await trio.sleep(HOUR)

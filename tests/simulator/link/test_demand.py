@@ -30,7 +30,9 @@ async def api_of(central: Central | None) -> AsyncIterator[Asker]:
     async with fleet_of(central) as fleet:
         fleet.add(make_charger())
         await trio.sleep(60)
-        yield Asker(Park(Registry(), fleet, lambda: fleet.pace.now, remade, Path("nowhere"), LIMITS))
+        yield Asker(
+            Park(Registry(), fleet, lambda: fleet.pace.now, remade, Path("nowhere"), LIMITS)
+        )
 
 
 async def test_what_the_server_answers(central: Central, writer: InlineWriter) -> None:
@@ -41,7 +43,9 @@ async def test_what_the_server_answers(central: Central, writer: InlineWriter) -
         }
         answer = await api.done("POST", SEND, {"action": "Heartbeat"})
         assert list(answer["payload"]) == ["currentTime"]
-    (told,) = writer.rows("SELECT json_extract(data, '$.data') FROM event WHERE kind = 'DataTransferred'")
+    (told,) = writer.rows(
+        "SELECT json_extract(data, '$.data') FROM event WHERE kind = 'DataTransferred'"
+    )
     assert told == ("hello",)
 
 
@@ -55,7 +59,10 @@ async def test_what_the_server_does_not_answer(central: Central, writer: InlineW
     async with api_of(central) as api:
         writer.answer_seconds = LIMITS.answer_seconds + 5
         refused = await api.refused(409, "POST", SEND, {"action": "StatusNotification"})
-        assert refused["detail"] == "CP-1: the central system did not respond in time; see the charger's log"
+        assert (
+            refused["detail"]
+            == "CP-1: the central system did not respond in time; see the charger's log"
+        )
 
 
 async def test_the_server_gets_the_answer_that_somebody_forced(central: Central) -> None:

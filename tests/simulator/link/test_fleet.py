@@ -29,12 +29,16 @@ MANY = 50
 class MemoryAddress(ServerAddress):
     wire: Wire
 
-    async def dial(self, seconds: float = 0.0, trust: ssl.SSLContext | None = None) -> trio.abc.Stream:
+    async def dial(
+        self, seconds: float = 0.0, trust: ssl.SSLContext | None = None
+    ) -> trio.abc.Stream:
         return await self.wire.dial()
 
 
 @asynccontextmanager
-async def fleet_of(serve: Central | Serve | None, pair: StreamPair = memory_stream_pair) -> AsyncIterator[Fleet]:
+async def fleet_of(
+    serve: Central | Serve | None, pair: StreamPair = memory_stream_pair
+) -> AsyncIterator[Fleet]:
     """Open an empty fleet; on exit its servers end too."""
     async with trio.open_nursery() as servers:
         wire = Wire(None if isinstance(serve, Central) else serve, servers, pair)
@@ -51,14 +55,18 @@ def living(fleet: Fleet) -> int:
     return len(fleet._tasks.child_tasks)
 
 
-async def test_many_connect_and_lose_their_power_in_the_end(central: Central, writer: InlineWriter) -> None:
+async def test_many_connect_and_lose_their_power_in_the_end(
+    central: Central, writer: InlineWriter
+) -> None:
     async with fleet_of(central) as fleet:
         chargers = [make_charger(name=f"CP-{number}") for number in range(MANY)]
         for charger in chargers:
             fleet.add(charger)
         await trio.sleep(10)
         assert all(charger.may_send for charger in chargers)
-        assert list(fleet.chargers) == list(fleet.links) == [charger.spec.id for charger in chargers]
+        assert (
+            list(fleet.chargers) == list(fleet.links) == [charger.spec.id for charger in chargers]
+        )
         chargers[0].plug(1, CAR, fleet.pace.now)
         chargers[0].start(1, TAG, fleet.pace.now)
         await trio.sleep(100)
@@ -96,9 +104,15 @@ async def slow(stream: trio.abc.Stream) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.5, 3.0, 40.0, 100.0])
-@pytest.mark.parametrize("serve", [None, ignore, mute, slow], ids=["nobody", "handshake", "answer", "bytes"])
-@pytest.mark.parametrize("pair", [memory_stream_pair, lockstep_stream_pair], ids=["free", "blocked"])
-async def test_a_charger_is_removed_whatever_it_is_at(seconds: float, serve: Serve | None, pair: StreamPair) -> None:
+@pytest.mark.parametrize(
+    "serve", [None, ignore, mute, slow], ids=["nobody", "handshake", "answer", "bytes"]
+)
+@pytest.mark.parametrize(
+    "pair", [memory_stream_pair, lockstep_stream_pair], ids=["free", "blocked"]
+)
+async def test_a_charger_is_removed_whatever_it_is_at(
+    seconds: float, serve: Serve | None, pair: StreamPair
+) -> None:
     async with fleet_of(serve, pair) as fleet:
         charger = make_charger("no-pings")
         fleet.add(charger)

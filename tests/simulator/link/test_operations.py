@@ -1,4 +1,5 @@
-"""Our server sends a simulated charger every call, reads each response strictly, and sees the effect."""
+"""Our server sends a simulated charger every call, reads each response strictly, and sees the
+effect."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ PLACE = "http://files/put"
 ROOT = "CentralSystemRootCertificate"
 AMPS = 10
 EFFECT_SECONDS = 60.0
-"""Enough for an installation (20 s), a restart (10 s) and a reconnection (6 s), and less than a heartbeat interval."""
+"""Enough for an installation (20 s), a restart (10 s) and a reconnection (6 s), and less than a
+heartbeat interval."""
 SCHEDULE = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": AMPS}]}
 PROFILE = {
     "chargingProfileId": 9,
@@ -63,7 +65,12 @@ class Scene:
 
     def reasons(self) -> list[str]:
         """Return the reasons of the transactions' stops."""
-        return [reason for (reason,) in self.writer.rows("SELECT stop_reason FROM tx WHERE status = 'Completed'")]
+        return [
+            reason
+            for (reason,) in self.writer.rows(
+                "SELECT stop_reason FROM tx WHERE status = 'Completed'"
+            )
+        ]
 
     def power_w(self) -> float:
         return self.living.charger.connectors[1].meter.power_w
@@ -89,7 +96,11 @@ async def charge(scene: Scene) -> None:
 
 
 async def reserve(scene: Scene) -> None:
-    await scene.agree(call.ReserveNow(connector_id=1, expiry_date=stamp(_later()), id_tag="OTHER", reservation_id=7))
+    await scene.agree(
+        call.ReserveNow(
+            connector_id=1, expiry_date=stamp(_later()), id_tag="OTHER", reservation_id=7
+        )
+    )
     await scene.living.until(lambda: scene.status() == "Reserved")
 
 
@@ -140,7 +151,9 @@ def _signed_firmware(scene: Scene) -> call.SignedUpdateFirmware:
 
 
 def _hash_data(scene: Scene) -> dict[str, Any]:
-    found: dict[str, Any] = scene.living.charger.memory.certificates["roots"][0]["certificateHashData"]
+    found: dict[str, Any] = scene.living.charger.memory.certificates["roots"][0][
+        "certificateHashData"
+    ]
     return found
 
 
@@ -157,9 +170,13 @@ CASES: dict[str, Case] = {
         reserve,
     ),
     "CertificateSigned": Case(
-        lambda scene: call.CertificateSigned(OPERATOR.grant(scene.living.charger.memory.certificates["next_request"])),
+        lambda scene: call.CertificateSigned(
+            OPERATOR.grant(scene.living.charger.memory.certificates["next_request"])
+        ),
         ACCEPTED,
-        lambda scene: scene.living.charger.memory.certificates["chain"].startswith("-----BEGIN CERT"),
+        lambda scene: scene.living.charger.memory.certificates["chain"].startswith(
+            "-----BEGIN CERT"
+        ),
         request_certificate,
     ),
     "ChangeAvailability": Case(
@@ -173,13 +190,21 @@ CASES: dict[str, Case] = {
         lambda scene: len(scene.living.sent("Heartbeat")) > 3,
     ),
     "ClearCache": Case(
-        lambda _: call.ClearCache(), ACCEPTED, lambda scene: not scene.living.charger.memory.cache, charge
+        lambda _: call.ClearCache(),
+        ACCEPTED,
+        lambda scene: not scene.living.charger.memory.cache,
+        charge,
     ),
     "ClearChargingProfile": Case(
-        lambda _: call.ClearChargingProfile(id=9), ACCEPTED, lambda scene: scene.power_w() == CAR.max_ac_w, limit
+        lambda _: call.ClearChargingProfile(id=9),
+        ACCEPTED,
+        lambda scene: scene.power_w() == CAR.max_ac_w,
+        limit,
     ),
     "DataTransfer": Case(
-        lambda _: call.DataTransfer(vendor_id="levity-trio", data="x"), {**ACCEPTED, "data": "x"}, lambda _: True
+        lambda _: call.DataTransfer(vendor_id="levity-trio", data="x"),
+        {**ACCEPTED, "data": "x"},
+        lambda _: True,
     ),
     "DeleteCertificate": Case(
         lambda scene: call.DeleteCertificate(certificate_hash_data=_hash_data(scene)),
@@ -204,21 +229,34 @@ CASES: dict[str, Case] = {
             "configuration_key": [{"key": "NumberOfConnectors", "readonly": True, "value": "1"}],
             "unknown_key": ["Magic"],
         },
-        lambda scene: scene.writer.rows("SELECT key FROM configuration WHERE is_known=1") == [("NumberOfConnectors",)],
+        lambda scene: (
+            scene.writer.rows("SELECT key FROM configuration WHERE is_known=1")
+            == [("NumberOfConnectors",)]
+        ),
     ),
     "GetDiagnostics": Case(
         lambda _: call.GetDiagnostics(location=PLACE),
         {"file_name": "diagnostics-CP-1.txt"},
-        lambda scene: scene.uploads and scene.words("DiagnosticsStatusNotification") == ["Uploading", "Uploaded"],
+        lambda scene: (
+            scene.uploads
+            and scene.words("DiagnosticsStatusNotification") == ["Uploading", "Uploaded"]
+        ),
     ),
     "GetInstalledCertificateIds": Case(
-        lambda _: call.GetInstalledCertificateIds(certificate_type=ROOT), ACCEPTED, lambda _: True, install_root
+        lambda _: call.GetInstalledCertificateIds(certificate_type=ROOT),
+        ACCEPTED,
+        lambda _: True,
+        install_root,
     ),
-    "GetLocalListVersion": Case(lambda _: call.GetLocalListVersion(), {"list_version": 0}, lambda _: True),
+    "GetLocalListVersion": Case(
+        lambda _: call.GetLocalListVersion(), {"list_version": 0}, lambda _: True
+    ),
     "GetLog": Case(
         lambda _: call.GetLog(log=LOG, log_type="SecurityLog", request_id=5),
         {**ACCEPTED, "filename": "SecurityLog-CP-1.txt"},
-        lambda scene: scene.uploads and scene.words("LogStatusNotification") == ["Uploading", "Uploaded"],
+        lambda scene: (
+            scene.uploads and scene.words("LogStatusNotification") == ["Uploading", "Uploaded"]
+        ),
     ),
     "InstallCertificate": Case(
         lambda _: call.InstallCertificate(certificate_type=ROOT, certificate=OPERATOR.text),
@@ -232,13 +270,17 @@ CASES: dict[str, Case] = {
         plug,
     ),
     "RemoteStopTransaction": Case(
-        lambda scene: call.RemoteStopTransaction(transaction_id=scene.writer.row("SELECT id FROM tx")[0]),
+        lambda scene: call.RemoteStopTransaction(
+            transaction_id=scene.writer.row("SELECT id FROM tx")[0]
+        ),
         ACCEPTED,
         lambda scene: scene.reasons() == ["Remote"],
         charge,
     ),
     "ReserveNow": Case(
-        lambda _: call.ReserveNow(connector_id=1, expiry_date=stamp(_later()), id_tag="A", reservation_id=1),
+        lambda _: call.ReserveNow(
+            connector_id=1, expiry_date=stamp(_later()), id_tag="A", reservation_id=1
+        ),
         ACCEPTED,
         lambda scene: scene.status() == "Reserved",
     ),
@@ -267,10 +309,13 @@ CASES: dict[str, Case] = {
         _signed_firmware,
         ACCEPTED,
         lambda scene: (
-            _has_booted(scene, "2.1.0") and scene.words("SignedFirmwareStatusNotification")[-1] == "Installed"
+            _has_booted(scene, "2.1.0")
+            and scene.words("SignedFirmwareStatusNotification")[-1] == "Installed"
         ),
     ),
-    "TriggerMessage": Case(lambda _: call.TriggerMessage(requested_message="BootNotification"), ACCEPTED, _has_booted),
+    "TriggerMessage": Case(
+        lambda _: call.TriggerMessage(requested_message="BootNotification"), ACCEPTED, _has_booted
+    ),
     "UnlockConnector": Case(
         lambda _: call.UnlockConnector(connector_id=1),
         {"status": "Unlocked"},
@@ -280,7 +325,10 @@ CASES: dict[str, Case] = {
     "UpdateFirmware": Case(
         lambda _: call.UpdateFirmware(location=URL, retrieve_date=stamp(wall_clock())),
         {},
-        lambda scene: _has_booted(scene, "2.1.0") and scene.words("FirmwareStatusNotification")[-1] == "Installed",
+        lambda scene: (
+            _has_booted(scene, "2.1.0")
+            and scene.words("FirmwareStatusNotification")[-1] == "Installed"
+        ),
     ),
 }
 
@@ -290,11 +338,14 @@ def test_everything_is_asked() -> None:
 
 
 @pytest.mark.parametrize("action", CASES)
-async def test_an_operation_is_answered_and_has_its_effect(action: str, central: Central, writer: InlineWriter) -> None:
+async def test_an_operation_is_answered_and_has_its_effect(
+    action: str, central: Central, writer: InlineWriter
+) -> None:
     case, uploads = CASES[action], list[Upload]()
 
     async def carry(transfer: Download | Upload) -> bytes | None:
-        """Transfer a file within a second and without a thread: virtual time would not wait for a thread."""
+        """Transfer a file within a second and without a thread: virtual time would not wait for a
+        thread."""
         await trio.sleep(1)
         if isinstance(transfer, Upload):
             uploads.append(transfer)
@@ -309,10 +360,15 @@ async def test_an_operation_is_answered_and_has_its_effect(action: str, central:
         living.frames.clear()
         answer = await scene.ask(case.request(scene))
         assert {name: getattr(answer, name) for name in case.answer} == case.answer
-        assert living.order()[:2] == [f"<{action}", ">answer"]  # its response precedes all its effects
+        assert living.order()[:2] == [
+            f"<{action}",
+            ">answer",
+        ]  # its response precedes all its effects
         await living.until(lambda: case.effect(scene), EFFECT_SECONDS)
         await living.accepted()
-    assert writer.rows("SELECT state FROM command WHERE state NOT IN ('accepted', 'rejected')") == []
+    assert (
+        writer.rows("SELECT state FROM command WHERE state NOT IN ('accepted', 'rejected')") == []
+    )
     tally = living.charger.tally
     assert (tally.refused, tally.unreadable, tally.unanswered) == (0, 0, 0)
 

@@ -1,4 +1,5 @@
-"""Our server limits a simulated charger: one that obeys, and each quirk of those that do not, on the wire."""
+"""Our server limits a simulated charger: one that obeys, and each quirk of those that do not, on
+the wire."""
 
 from __future__ import annotations
 
@@ -56,10 +57,13 @@ class Limited:
         await self.living.quiet()
 
     async def set(self, purpose: str, periods: Periods = AT_ONCE, **changes: Any) -> str:
-        """Set a profile, and return the charger's answer; `connector`, `stack`, `kind`, `start` and `duration`."""
+        """Set a profile, and return the charger's answer; `connector`, `stack`, `kind`, `start` and
+        `duration`."""
         schedule = {
             "chargingRateUnit": "A",
-            "chargingSchedulePeriod": [{"startPeriod": start, "limit": limit} for start, limit in periods],
+            "chargingSchedulePeriod": [
+                {"startPeriod": start, "limit": limit} for start, limit in periods
+            ],
         }
         schedule |= {"startSchedule": changes["start"]} if "start" in changes else {}
         schedule |= {"duration": changes["duration"]} if "duration" in changes else {}
@@ -68,12 +72,16 @@ class Limited:
             "chargingProfileId": 10 * connector + IDS[purpose],
             "stackLevel": changes.get("stack", 0),
             "chargingProfilePurpose": purpose,
-            "chargingProfileKind": changes.get("kind", "Absolute" if "start" in changes else "Relative"),
+            "chargingProfileKind": changes.get(
+                "kind", "Absolute" if "start" in changes else "Relative"
+            ),
             "chargingSchedule": schedule,
         }
         if purpose == TRANSACTION:
             profile["transactionId"] = self._transaction_id(connector)
-        answer = await self.ask(call.SetChargingProfile(connector_id=connector, cs_charging_profiles=profile))
+        answer = await self.ask(
+            call.SetChargingProfile(connector_id=connector, cs_charging_profiles=profile)
+        )
         status: str = answer.status
         return status
 
@@ -86,12 +94,15 @@ class Limited:
         await self.agree(TRANSACTION, periods, start=start, **changes)
 
     async def amps(self, after: float = FOLLOWED_SECONDS, connector: int = 1) -> float:
-        """Return the current that the charger reports so many seconds from now, by TriggerMessage."""
+        """Return the current that the charger reports so many seconds from now, by
+        TriggerMessage."""
         await trio.sleep(after)
         await self.ask(call.TriggerMessage(requested_message="MeterValues", connector_id=connector))
         await self.living.quiet()
         (value,) = self.living.sent("MeterValues")[-1]["meterValue"]
-        (found,) = [one["value"] for one in value["sampledValue"] if one["measurand"] == "Current.Import"]
+        (found,) = [
+            one["value"] for one in value["sampledValue"] if one["measurand"] == "Current.Import"
+        ]
         return float(found)
 
     def drawn(self) -> float:
@@ -163,11 +174,20 @@ async def test_a_pause_and_its_end_are_told(central: Central) -> None:
         assert await limited.amps() == FULL
         await limited.lease([(0, 0)])
         await trio.sleep(1)
-        assert (limited.statuses()[-1], limited.drawn()) == ("SuspendedEVSE", FULL)  # the car follows 2 s later
+        assert (limited.statuses()[-1], limited.drawn()) == (
+            "SuspendedEVSE",
+            FULL,
+        )  # the car follows 2 s later
         assert await limited.amps(2) == 0
         await limited.lease([(0, 8)])
         assert await limited.amps() == 8
-        assert limited.statuses() == ["Available", "Preparing", "Charging", "SuspendedEVSE", "Charging"]
+        assert limited.statuses() == [
+            "Available",
+            "Preparing",
+            "Charging",
+            "SuspendedEVSE",
+            "Charging",
+        ]
 
 
 @pytest.mark.parametrize("quirk", ["", "clock-wrong"])
@@ -182,7 +202,9 @@ async def test_a_lease_counts_by_the_clock_of_the_charger(central: Central, quir
         assert await limited.amps() == FULL
 
 
-async def test_a_schedule_by_the_servers_clock_is_two_hours_off_where_the_clock_is(central: Central) -> None:
+async def test_a_schedule_by_the_servers_clock_is_two_hours_off_where_the_clock_is(
+    central: Central,
+) -> None:
     async with limiting(central, "clock-wrong") as limited:
         await limited.plug()
         now = limited.living.charger.clock.read(limited.living.at)
@@ -195,7 +217,9 @@ async def test_a_clock_that_is_set_moves_a_schedule(central: Central) -> None:
         await limited.plug()
         await limited.lease([(0, 10)])
         assert await limited.amps() == 10
-        await limited.living.until(lambda: limited.drawn() == FULL, 6 * 3_600)  # it begins hours later
+        await limited.living.until(
+            lambda: limited.drawn() == FULL, 6 * 3_600
+        )  # it begins hours later
 
 
 async def test_the_seconds_of_a_transaction_need_no_clock(central: Central) -> None:
@@ -321,7 +345,10 @@ async def test_no_smart_charging(central: Central) -> None:
             False,
         )
         await limited.plug()
-        for request in (call.ClearChargingProfile(), call.GetCompositeSchedule(connector_id=1, duration=60)):
+        for request in (
+            call.ClearChargingProfile(),
+            call.GetCompositeSchedule(connector_id=1, duration=60),
+        ):
             with pytest.raises(CallRefused, match="NotSupported"):
                 await limited.ask(request)
         with pytest.raises(CallRefused, match="NotSupported"):
@@ -331,7 +358,9 @@ async def test_no_smart_charging(central: Central) -> None:
             ("8000", "Accepted", 8),
             ("12500", "Accepted", 12.5),
         ):
-            answer = await limited.ask(call.ChangeConfiguration(key="SetCurrent", value=milliamperes))
+            answer = await limited.ask(
+                call.ChangeConfiguration(key="SetCurrent", value=milliamperes)
+            )
             assert (answer.status, await limited.amps()) == (status, amps)
         await limited.cut(60)
         await limited.living.accepted()
@@ -340,9 +369,14 @@ async def test_no_smart_charging(central: Central) -> None:
         assert await limited.amps() == 12.5
 
 
-async def test_a_remote_start_brings_no_profile_to_one_without_smart_charging(central: Central) -> None:
+async def test_a_remote_start_brings_no_profile_to_one_without_smart_charging(
+    central: Central,
+) -> None:
     async with limiting(central, "no-smart-charging") as limited:
-        schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}]}
+        schedule = {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}],
+        }
         profile = {
             "chargingProfileId": 1,
             "stackLevel": 0,
@@ -351,7 +385,9 @@ async def test_a_remote_start_brings_no_profile_to_one_without_smart_charging(ce
             "chargingSchedule": schedule,
         }
         limited.living.charger.plug(1, CAR, limited.living.at)
-        await limited.ask(call.RemoteStartTransaction(id_tag=TAG, connector_id=1, charging_profile=profile))
+        await limited.ask(
+            call.RemoteStartTransaction(id_tag=TAG, connector_id=1, charging_profile=profile)
+        )
         assert await limited.amps() == FULL
 
 
@@ -413,7 +449,9 @@ async def test_default_next_time(central: Central) -> None:
         assert await limited.amps() == 6
 
 
-@pytest.mark.parametrize(("quirk", "amps"), [("charger-limit-ignored", 12), ("charger-limit-only", 10)])
+@pytest.mark.parametrize(
+    ("quirk", "amps"), [("charger-limit-ignored", 12), ("charger-limit-only", 10)]
+)
 async def test_one_kind_of_profile_is_ignored(central: Central, quirk: str, amps: float) -> None:
     async with limiting(central, quirk) as limited:
         await limited.agree(CHARGER, [(0, 10)])

@@ -50,7 +50,9 @@ async def test_it_ends_with_its_plan(speed: float) -> None:
         assert await until_end(fleet, speed) == pytest.approx(PLANNED / speed)
 
 
-async def test_a_scenario_of_minutes_at_the_speed_of_the_wall_clock(central: Central, writer: InlineWriter) -> None:
+async def test_a_scenario_of_minutes_at_the_speed_of_the_wall_clock(
+    central: Central, writer: InlineWriter
+) -> None:
     minutes = load("minutes")
     whole = plan(minutes, plates(minutes, minutes.chargers, seed=1), seed=1)
     by_the_wall = replace(order(), plan=whole, configuration=minutes.configuration)
@@ -58,13 +60,17 @@ async def test_a_scenario_of_minutes_at_the_speed_of_the_wall_clock(central: Cen
         run._arrive(by_the_wall, fleet)
         await run._wait_for_end(by_the_wall, fleet)
         entries = [entry for charger in fleet.chargers.values() for entry in charger.ledger]
-    billed = writer.rows("SELECT cp_id, energy_delivered FROM tx WHERE status = 'Completed' AND review IS NULL")
+    billed = writer.rows(
+        "SELECT cp_id, energy_delivered FROM tx WHERE status = 'Completed' AND review IS NULL"
+    )
     assert sorted(billed) == sorted((entry.charger, entry.energy_wh) for entry in entries)
     assert len(entries) == whole.visits > 5
     assert max(entry.ended - entry.began for entry in entries if entry.ended is not None) <= 5 * 60
 
 
-async def test_it_waits_for_what_is_still_to_be_said(central: Central, writer: InlineWriter) -> None:
+async def test_it_waits_for_what_is_still_to_be_said(
+    central: Central, writer: InlineWriter
+) -> None:
     async with fleet_of(central) as fleet:
         charger = make_charger()
         fleet.add(charger)
@@ -90,7 +96,8 @@ async def test_it_does_not_wait_for_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    ("speed", "said"), [(60.0, r"at 1 x.*at 60 x.*--clock-speed 60.*--speed what it has"), (1.0, None)]
+    ("speed", "said"),
+    [(60.0, r"at 1 x.*at 60 x.*--clock-speed 60.*--speed what it has"), (1.0, None)],
 )
 async def test_clocks_are_compared(central: Central, speed: float, said: str | None) -> None:
     """The server runs in real time; a faster simulation would get wrong times."""

@@ -1,4 +1,5 @@
-"""Central systems that refuse, vanish, are slow or send garbage; and connections that their charger mistreats."""
+"""Central systems that refuse, vanish, are slow or send garbage; and connections that their charger
+mistreats."""
 
 from __future__ import annotations
 
@@ -32,11 +33,15 @@ STRANGE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection
         pytest.param(say(PROXY), 0, "refused: HTTP 502", id="refused with a page"),
         pytest.param(say(REDIRECT), 0, "refused: HTTP 301", id="redirected"),
         pytest.param(say(STRANGE), 0, None, id="another protocol"),
-        pytest.param(say(b"SSH-2.0-OpenSSH_9.6\r\n"), 30, "the handshake was not answered", id="half a head"),
+        pytest.param(
+            say(b"SSH-2.0-OpenSSH_9.6\r\n"), 30, "the handshake was not answered", id="half a head"
+        ),
         pytest.param(say(b"hello\r\n\r\n"), 0, None, id="no HTTP"),
     ],
 )
-async def test_a_handshake_that_fails_is_tried_again(serve: Serve, seconds: float, problem: str | None) -> None:
+async def test_a_handshake_that_fails_is_tried_again(
+    serve: Serve, seconds: float, problem: str | None
+) -> None:
     async with open_living(serve) as living:
         await living.until(lambda: living.link.problem)
         assert living.at == pytest.approx(seconds, abs=0.5)
@@ -50,14 +55,16 @@ async def test_a_server_that_has_no_room(central: Central) -> None:
     async with open_living(central) as living:
         await living.until(lambda: living.link.problem)
         assert living.link.problem == (
-            "refused: HTTP 404 There is no room for a new charger: the limit on chargers is reached (--max-chargers)."
+            "refused: HTTP 404 There is no room for a new charger: the limit on chargers is "
+            "reached (--max-chargers)."
         )
         configure(central, max_chargers=1)
         await living.accepted()
 
 
 async def test_what_the_handshake_says() -> None:
-    """The identifier is quoted; the password is the decoded bytes of the key (RFC 7617; whitepaper A00.FR.205)."""
+    """The identifier is quoted; the password is the decoded bytes of the key (RFC 7617; whitepaper
+    A00.FR.205)."""
     seen: list[tuple[str, dict[str, str], tuple[str, ...]]] = []
 
     async def serve(stream: trio.abc.Stream) -> None:
@@ -111,7 +118,17 @@ async def test_what_cannot_be_read_is_counted_and_refused_where_it_is_a_call() -
 
     async def babble(websocket: WebSocketConnection) -> None:
         await answer(websocket)
-        for text in ("", "[", "{}", '[3,"1"]', '[3,"none",{}]', "[9]", '[2,"7",8,{}]', '[2,"8","Fly",{}]', b"\xff"):
+        for text in (
+            "",
+            "[",
+            "{}",
+            '[3,"1"]',
+            '[3,"none",{}]',
+            "[9]",
+            '[2,"7",8,{}]',
+            '[2,"8","Fly",{}]',
+            b"\xff",
+        ):
             await websocket.send_message(text)
         while True:
             heard.append(await websocket.get_message())
@@ -121,13 +138,18 @@ async def test_what_cannot_be_read_is_counted_and_refused_where_it_is_a_call() -
         assert living.charger.is_linked
         assert living.frames[-1][1:] == ("recv", "\ufffd")
     refusals = [frame for text in heard if (frame := json.loads(text))[0] == 4]
-    assert [refusal[1:3] for refusal in refusals] == [["7", "FormationViolation"], ["8", "NotImplemented"]]
+    assert [refusal[1:3] for refusal in refusals] == [
+        ["7", "FormationViolation"],
+        ["8", "NotImplemented"],
+    ]
 
 
 async def test_an_answer_to_another_question_is_none() -> None:
     async def mistake(websocket: WebSocketConnection) -> None:
         await websocket.get_message()
-        await websocket.send_message('[3,"2",{"status":"Accepted","currentTime":"2026-03-01T12:00:00Z","interval":9}]')
+        await websocket.send_message(
+            '[3,"2",{"status":"Accepted","currentTime":"2026-03-01T12:00:00Z","interval":9}]'
+        )
         await trio.sleep_forever()
 
     async with open_living(serving(mistake)) as living:
@@ -142,13 +164,18 @@ async def test_a_peer_that_does_not_read_is_left() -> None:
     async with open_living(mute, pair=lockstep_stream_pair) as living:
         await living.until(lambda: len(living.wire.dials) == 2)
     again = living.wire.dials[1]
-    last = max(at for at, _ in living.moments("BootNotification") if at < again)  # a frozen peer may have read one
+    last = max(
+        at for at, _ in living.moments("BootNotification") if at < again
+    )  # a frozen peer may have read one
     assert again - last == pytest.approx(SEND_SECONDS + FIRST_PAUSE_SECONDS, abs=0.1)
 
 
 async def mute_after_boot(stream: trio.abc.Stream) -> None:
     async def boot(websocket: WebSocketConnection) -> None:
-        assert [await answer(websocket) for _ in range(3)] == ["BootNotification", *["StatusNotification"] * 2]
+        assert [await answer(websocket) for _ in range(3)] == [
+            "BootNotification",
+            *["StatusNotification"] * 2,
+        ]
         await trio.sleep_forever()
 
     await serving(boot)(stream)
@@ -159,7 +186,9 @@ async def test_a_charger_with_something_to_say_that_cannot_waits(
     central: Central, writer: InlineWriter, kind: str
 ) -> None:
     """A queued message is due all the time; it must not make the task spin."""
-    async with open_living(mute_after_boot, "no-pings", keys={"MeterValueSampleInterval": "60"}) as living:
+    async with open_living(
+        mute_after_boot, "no-pings", keys={"MeterValueSampleInterval": "60"}
+    ) as living:
         await living.until(lambda: living.charger.may_send)
         living.charger.plug(1, CAR, living.at)
         living.charger.start(1, TAG, living.at)
@@ -180,7 +209,9 @@ async def test_a_charger_with_something_to_say_that_cannot_waits(
 
 async def test_a_question_that_nobody_answers_ends_with_the_silence() -> None:
     """The end of the silence is not on the agenda, which pauses while a call is open."""
-    async with open_living(mute_after_boot, "no-pings", keys={"AllowOfflineTxForUnknownId": "true"}) as living:
+    async with open_living(
+        mute_after_boot, "no-pings", keys={"AllowOfflineTxForUnknownId": "true"}
+    ) as living:
         await living.until(lambda: living.charger.may_send)
         await living.quiet()
         living.charger.act_on_connection("freeze", HOUR)

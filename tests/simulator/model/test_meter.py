@@ -13,8 +13,24 @@ from levity_trio.simulator.model.meter import AC, DC, Meter, Supply, shown_wh
 from levity_trio.simulator.model.vehicle import Vehicle, pack_voltage
 
 HOUR = 3_600.0
-ZOE = Vehicle(name="Zoe", battery_wh=50_000, max_ac_w=22_080, ac_phases=3, max_dc_w=50_000, soc=0.2, follow_seconds=0)
-LEAF = Vehicle(name="Leaf", battery_wh=40_000, max_ac_w=6_600, ac_phases=1, max_dc_w=0, soc=0.5, follow_seconds=0)
+ZOE = Vehicle(
+    name="Zoe",
+    battery_wh=50_000,
+    max_ac_w=22_080,
+    ac_phases=3,
+    max_dc_w=50_000,
+    soc=0.2,
+    follow_seconds=0,
+)
+LEAF = Vehicle(
+    name="Leaf",
+    battery_wh=40_000,
+    max_ac_w=6_600,
+    ac_phases=1,
+    max_dc_w=0,
+    soc=0.5,
+    follow_seconds=0,
+)
 
 
 def charging(supply: Supply, vehicle: Vehicle, register_wh: float = 0.0, at: float = 0.0) -> Meter:
@@ -46,7 +62,8 @@ def test_ac_is_constant_until_full(supply: Supply, vehicle: Vehicle, watts: floa
 
 
 def test_dc_is_constant_and_then_exponential() -> None:
-    """25 kW into 50 kWh meets the taper of a 50 kW battery at half power: 0.8 + 0.2 * 0.5 / 0.95."""
+    """25 kW into 50 kWh meets the taper of a 50 kW battery at half power: 0.8 + 0.2 * 0.5 /
+    0.95."""
     meter = charging(Supply(DC, max_power_w=25_000), ZOE)
     constant_s = (0.8 + 0.2 * 0.5 / 0.95 - 0.2) * 50_000 / 25_000 * HOUR
     meter.advance(constant_s)
@@ -61,7 +78,9 @@ def test_dc_is_constant_and_then_exponential() -> None:
     assert meter.register_wh == pytest.approx(40_000)
 
 
-@pytest.mark.parametrize("supply", [Supply(AC), Supply(AC, 3, 16), Supply(DC), Supply(DC, max_power_w=200_000)])
+@pytest.mark.parametrize(
+    "supply", [Supply(AC), Supply(AC, 3, 16), Supply(DC), Supply(DC, max_power_w=200_000)]
+)
 @pytest.mark.parametrize("soc", [0.0, 0.123456789, 0.8, 0.97, 0.999999999999, 1.0])
 @pytest.mark.parametrize("at", [0.0, 1_234_567.89])
 def test_at_the_foretold_moment_the_vehicle_is_full(supply: Supply, soc: float, at: float) -> None:
@@ -82,7 +101,9 @@ def test_at_the_foretold_moment_the_vehicle_is_full(supply: Supply, soc: float, 
 def test_full_is_full_whatever_the_last_digits_are() -> None:
     random = Random(1)
     for _ in range(500):
-        vehicle = Vehicle(name="any", battery_wh=random.uniform(1_000, 120_000), soc=random.random())
+        vehicle = Vehicle(
+            name="any", battery_wh=random.uniform(1_000, 120_000), soc=random.random()
+        )
         began_at = random.uniform(0, 1e6)
         supply = Supply(DC, max_power_w=random.uniform(1_000, 300_000))
         meter = charging(supply, vehicle, register_wh=random.uniform(0, 100), at=began_at)
@@ -164,7 +185,8 @@ def test_limits_of_power() -> None:
 
 
 def test_ac_tapers_where_the_vehicle_does() -> None:
-    """The last fifth of 50 kWh begins at full power; at 90 % a vehicle takes 1 - 4.75 * 0.1 of that."""
+    """The last fifth of 50 kWh begins at full power; at 90 % a vehicle takes 1 - 4.75 * 0.1 of
+    that."""
     meter = charging(Supply(AC, 3, 32), replace(ZOE, ac_tapers=True, soc=0.8))
     assert meter.power_w == 22_080
     meter.limit(6, 0.0)
@@ -198,7 +220,9 @@ def test_a_vehicle_follows_a_changed_limit_a_little_later() -> None:
     assert (meter.turns_at(), meter.is_following) == (HOUR + 2, True)
     meter.advance(2 * HOUR)
     assert (meter.power_w, meter.is_following, meter.turns_at()) == (5_520, False, meter.full_at())
-    assert meter.register_wh == pytest.approx(22_080 + 2 / HOUR * 22_080 + (HOUR - 2) / HOUR * 5_520)
+    assert meter.register_wh == pytest.approx(
+        22_080 + 2 / HOUR * 22_080 + (HOUR - 2) / HOUR * 5_520
+    )
 
 
 def test_a_pause_is_followed_too_and_an_open_contactor_waits_for_no_vehicle() -> None:
@@ -275,7 +299,12 @@ def test_time_never_runs_backwards(at: float) -> None:
     for refused in refusals:
         with pytest.raises(ValueError, match="cannot go from 10 s"):
             refused()
-    assert (repr(meter), meter.is_plugged, meter.is_on, meter.power_w) == (before, True, True, 7_360)
+    assert (repr(meter), meter.is_plugged, meter.is_on, meter.power_w) == (
+        before,
+        True,
+        True,
+        7_360,
+    )
 
 
 def test_what_cannot_be_is_refused() -> None:
@@ -295,7 +324,15 @@ def test_what_cannot_be_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("register_wh", "shown"),
-    [(0.0, 0), (0.999, 0), (1.0, 1), (0.9999999999, 1), (7_359.9999999, 7_360), (7_359.99, 7_359), (1e9 - 1e-7, 10**9)],
+    [
+        (0.0, 0),
+        (0.999, 0),
+        (1.0, 1),
+        (0.9999999999, 1),
+        (7_359.9999999, 7_360),
+        (7_359.99, 7_359),
+        (1e9 - 1e-7, 10**9),
+    ],
 )
 def test_whole_watt_hours_are_shown(register_wh: float, shown: int) -> None:
     assert shown_wh(register_wh) == shown

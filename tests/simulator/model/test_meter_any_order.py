@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from levity_trio.simulator.model.meter import AC, DC, Meter, Supply
 from levity_trio.simulator.model.vehicle import Vehicle
 
-SUPPLIES = st.sampled_from([Supply(AC), Supply(AC, 3, 16), Supply(DC), Supply(DC, max_power_w=250_000)])
+SUPPLIES = st.sampled_from(
+    [Supply(AC), Supply(AC, 3, 16), Supply(DC), Supply(DC, max_power_w=250_000)]
+)
 VEHICLES = st.builds(
     Vehicle,
     name=st.just("any"),
@@ -60,7 +62,9 @@ def check(meter: Meter) -> None:
     assert meter.power_w >= 0
     assert meter.is_plugged == (meter.soc is not None)
     shown = meter.snapshot()
-    measured_w = sum(volts * amps for volts, amps in zip(shown.voltages, shown.currents, strict=True))
+    measured_w = sum(
+        volts * amps for volts, amps in zip(shown.voltages, shown.currents, strict=True)
+    )
     assert measured_w == pytest.approx(shown.power_w, abs=1e-6)
     assert meter.is_following or shown.power_w <= shown.offered_w + 1e-6
     if meter.soc == 1 or not (meter.is_on and meter.is_plugged):
@@ -68,7 +72,9 @@ def check(meter: Meter) -> None:
 
 
 @given(SUPPLIES, REGISTERS, STEPS)
-def test_the_register_never_falls(supply: Supply, register_wh: float, steps: Sequence[Step]) -> None:
+def test_the_register_never_falls(
+    supply: Supply, register_wh: float, steps: Sequence[Step]
+) -> None:
     meter, at, registers = Meter(supply, register_wh), 0.0, [register_wh]
     for step in steps:
         for share in (0.0, 1e-9, 0.5, 1.0):
@@ -82,7 +88,9 @@ def test_the_register_never_falls(supply: Supply, register_wh: float, steps: Seq
 
 
 @given(SUPPLIES, REGISTERS, STEPS)
-def test_what_was_delivered_is_in_the_battery(supply: Supply, register_wh: float, steps: Sequence[Step]) -> None:
+def test_what_was_delivered_is_in_the_battery(
+    supply: Supply, register_wh: float, steps: Sequence[Step]
+) -> None:
     meter, at = Meter(supply, register_wh), 0.0
     vehicle, before_wh = None, register_wh
     for step in steps:
@@ -130,7 +138,8 @@ def test_a_day_in_seconds_is_a_day_at_once(supply: Supply) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_an_evening_of_limits_agrees_with_fine_integration(seed: int) -> None:
-    """A load manager changes the limit every few minutes; the expected energy comes from the differential equation."""
+    """A load manager changes the limit every few minutes; the expected energy comes from the
+    differential equation."""
     random = Random(seed)
     vehicle = Vehicle(name="any", battery_wh=50_000, max_dc_w=90_000, soc=0.3, follow_seconds=0)
     meter = Meter(Supply(DC, max_power_w=60_000))

@@ -6,7 +6,15 @@ from importlib.resources import files
 import pytest
 from jsonschema import Draft4Validator
 
-from levity_trio.simulator.model.meter import AC, DC, SUPPORTED, Meter, Snapshot, Supply, sampled_values
+from levity_trio.simulator.model.meter import (
+    AC,
+    DC,
+    SUPPORTED,
+    Meter,
+    Snapshot,
+    Supply,
+    sampled_values,
+)
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.wire.payloads import call, write_payload
 
@@ -15,7 +23,14 @@ SUPPLIES = {
     "three phases": Supply(AC, phases=3),
     "DC": Supply(DC),
 }
-CONTEXTS = ("Sample.Periodic", "Sample.Clock", "Transaction.Begin", "Transaction.End", "Trigger", "Interruption.Begin")
+CONTEXTS = (
+    "Sample.Periodic",
+    "Sample.Clock",
+    "Transaction.Begin",
+    "Transaction.End",
+    "Trigger",
+    "Interruption.Begin",
+)
 
 
 def snapshot(supply: Supply, hours: float = 1.0) -> Snapshot:
@@ -26,10 +41,18 @@ def snapshot(supply: Supply, hours: float = 1.0) -> Snapshot:
     return meter.snapshot()
 
 
-def said(snapshot: Snapshot, *measurands: str) -> list[tuple[str, str | None, str, str | None, str]]:
+def said(
+    snapshot: Snapshot, *measurands: str
+) -> list[tuple[str, str | None, str, str | None, str]]:
     """Measurand, phase, value, unit, location."""
     return [
-        (sample["measurand"], sample.get("phase"), sample["value"], sample.get("unit"), sample["location"])
+        (
+            sample["measurand"],
+            sample.get("phase"),
+            sample["value"],
+            sample.get("unit"),
+            sample["location"],
+        )
         for sample in sampled_values(snapshot, measurands, "Sample.Periodic", 8_360, 7_360)
     ]
 
@@ -42,30 +65,43 @@ def test_samples_pass_the_schemas_of_both_messages(kind: str, context: str) -> N
     messages = {
         "MeterValues": call.MeterValues(connector_id=1, meter_value=batch),
         "StopTransaction": call.StopTransaction(
-            meter_stop=8_360, timestamp="2026-03-01T12:00:00Z", transaction_id=1, transaction_data=batch
+            meter_stop=8_360,
+            timestamp="2026-03-01T12:00:00Z",
+            transaction_id=1,
+            transaction_data=batch,
         ),
     }
     for action, message in messages.items():
         payload = write_payload(message)
         # Also by the schemas as the package ships them, which another central system may use.
-        schema = json.loads(files("ocpp.v16").joinpath("schemas", f"{action}.json").read_text("utf-8-sig"))
+        schema = json.loads(
+            files("ocpp.v16").joinpath("schemas", f"{action}.json").read_text("utf-8-sig")
+        )
         assert not list(Draft4Validator(schema).iter_errors(payload))
 
 
 def test_energy() -> None:
-    assert said(snapshot(SUPPLIES["one phase"]), "Energy.Active.Import.Register", "Energy.Active.Import.Interval") == [
+    assert said(
+        snapshot(SUPPLIES["one phase"]),
+        "Energy.Active.Import.Register",
+        "Energy.Active.Import.Interval",
+    ) == [
         ("Energy.Active.Import.Register", None, "8360", "Wh", "Outlet"),
         ("Energy.Active.Import.Interval", None, "7360", "Wh", "Outlet"),
     ]
 
 
 def test_the_register_is_told_as_shown_whatever_was_measured() -> None:
-    sample = sampled_values(snapshot(SUPPLIES["DC"]), ["Energy.Active.Import.Register"], "Trigger", -5)
+    sample = sampled_values(
+        snapshot(SUPPLIES["DC"]), ["Energy.Active.Import.Register"], "Trigger", -5
+    )
     assert [(one["value"], one["context"]) for one in sample] == [("-5", "Trigger")]
 
 
 def test_one_phase_goes_without_a_phase() -> None:
-    assert said(snapshot(SUPPLIES["one phase"]), "Voltage", "Current.Import", "Power.Active.Import") == [
+    assert said(
+        snapshot(SUPPLIES["one phase"]), "Voltage", "Current.Import", "Power.Active.Import"
+    ) == [
         ("Voltage", None, "230.00", "V", "Outlet"),
         ("Current.Import", None, "32.00", "A", "Outlet"),
         ("Power.Active.Import", None, "7360.0", "W", "Outlet"),
@@ -73,7 +109,13 @@ def test_one_phase_goes_without_a_phase() -> None:
 
 
 def test_three_phases_are_told_one_by_one() -> None:
-    measurands = ("Current.Import", "Voltage", "Power.Active.Import", "Power.Offered", "Current.Offered")
+    measurands = (
+        "Current.Import",
+        "Voltage",
+        "Power.Active.Import",
+        "Power.Offered",
+        "Current.Offered",
+    )
     assert said(snapshot(SUPPLIES["three phases"]), *measurands) == [
         *[("Current.Import", phase, "16.00", "A", "Outlet") for phase in ("L1", "L2", "L3")],
         *[("Voltage", phase, "230.00", "V", "Outlet") for phase in ("L1-N", "L2-N", "L3-N")],
@@ -84,7 +126,9 @@ def test_three_phases_are_told_one_by_one() -> None:
 
 
 def test_dc_tells_the_pack_and_its_state() -> None:
-    half_an_hour = snapshot(SUPPLIES["DC"], hours=0.5)  # 25 kWh into 100 kWh: half full, 108 * 3.7 V
+    half_an_hour = snapshot(
+        SUPPLIES["DC"], hours=0.5
+    )  # 25 kWh into 100 kWh: half full, 108 * 3.7 V
     assert said(half_an_hour, "SoC", "Voltage", "Current.Import") == [
         ("SoC", None, "50.0", "Percent", "EV"),
         ("Voltage", None, "399.60", "V", "Outlet"),

@@ -1,4 +1,5 @@
-"""The statuses of a connector, checked against a transcript of the table of OCPP 1.6 edition 2 §4.9."""
+"""The statuses of a connector, checked against a transcript of the table of OCPP 1.6 edition 2
+§4.9."""
 
 from itertools import product
 
@@ -62,7 +63,9 @@ def test_the_charger_itself_knows_three_states(present: Status, to: Status) -> N
 
 
 def test_an_illegal_move_is_refused_by_name() -> None:
-    with pytest.raises(IllegalMove, match=r"^connector 2 cannot go from Preparing to Unavailable .*§4\.9"):
+    with pytest.raises(
+        IllegalMove, match=r"^connector 2 cannot go from Preparing to Unavailable .*§4\.9"
+    ):
         check_move(2, Status.PREPARING, Status.UNAVAILABLE)
     with pytest.raises(IllegalMove, match=r"^connector 0 cannot go from Available to Charging"):
         check_move(0, Status.AVAILABLE, Status.CHARGING)

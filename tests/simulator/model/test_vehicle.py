@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.simulator.model.vehicle import Charge, Vehicle, charge_evenly, charge_tapering, pack_voltage, taper
+from levity_trio.simulator.model.vehicle import (
+    Charge,
+    Vehicle,
+    charge_evenly,
+    charge_tapering,
+    pack_voltage,
+    taper,
+)
 
 CAPACITY_WH = 60_000.0
 MAX_W = 100_000.0
@@ -25,7 +32,8 @@ def linear_taper(soc: float) -> float:
 
 
 def integrated(stored_wh: float, offered_w: float, seconds: float, step: float) -> float:
-    """Return the Wh delivered, by the classical Runge-Kutta method on soc' = power / capacity, without a closed form.
+    """Return the Wh delivered, by the classical Runge-Kutta method on soc' = power / capacity,
+    without a closed form.
 
     A step may reach beyond 100 %, where the line continues; the energy above is cut off.
     """
@@ -127,7 +135,9 @@ def test_a_full_battery_has_taken_all_its_room(stored_wh: float, offered_w: floa
 
 
 @given(stored, watts, shares)
-def test_power_follows_the_state_of_charge(stored_wh: float, offered_w: float, share: float) -> None:
+def test_power_follows_the_state_of_charge(
+    stored_wh: float, offered_w: float, share: float
+) -> None:
     """The exponential in time and the line in the state of charge are the same curve."""
     charge = charge_tapering(CAPACITY_WH, stored_wh, offered_w, MAX_W)
     soc = (stored_wh + charge.delivered_wh(share * charge.full_s)) / CAPACITY_WH
@@ -136,7 +146,9 @@ def test_power_follows_the_state_of_charge(stored_wh: float, offered_w: float, s
 
 
 @given(stored, watts, shares)
-def test_charging_in_two_parts_is_charging_at_once(stored_wh: float, offered_w: float, share: float) -> None:
+def test_charging_in_two_parts_is_charging_at_once(
+    stored_wh: float, offered_w: float, share: float
+) -> None:
     whole = charge_tapering(CAPACITY_WH, stored_wh, offered_w, MAX_W)
     first_s = share * whole.full_s
     after_wh = min(CAPACITY_WH, stored_wh + whole.delivered_wh(first_s))

@@ -17,8 +17,11 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def api(path: Path) -> AsyncIterator[Asker]:
-    """The API of a park with two chargers: CP-1, and CP-2, which has two connectors and is disconnected."""
+    """The API of a park with two chargers: CP-1, and CP-2, which has two connectors and is
+    disconnected."""
     async with running_park(path) as asker:
         await asker.done("POST", "/api/chargers", {"id": "CP-1"})
-        await asker.done("POST", "/api/chargers", {"id": "CP-2", "connectors": 2, "auto_connect": False})
+        await asker.done(
+            "POST", "/api/chargers", {"id": "CP-2", "connectors": 2, "auto_connect": False}
+        )
         yield asker

@@ -73,7 +73,9 @@ class Asker:
         await trio.testing.wait_all_tasks_blocked()  # on a real line, other tasks run meanwhile
         headers = dict(sent[0]["headers"])
         media_type = headers.get(b"content-type", b"").decode()
-        return Reply(sent[0]["status"], media_type, b"".join(one.get("body", b"") for one in sent[1:]))
+        return Reply(
+            sent[0]["status"], media_type, b"".join(one.get("body", b"") for one in sent[1:])
+        )
 
     async def done(self, method: str, path: str, body: object = None) -> Any:
         """Send a request that succeeds and return its JSON."""

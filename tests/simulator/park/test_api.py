@@ -24,7 +24,12 @@ def fields(problem: dict[str, Any]) -> list[str]:
 
 
 async def test_chargers_are_listed_without_their_passwords(api: Asker) -> None:
-    given = {"id": "CP-3", "security_profile": 1, "password": "secret-enough-for-1", "quirks": ["grizzl-e"]}
+    given = {
+        "id": "CP-3",
+        "security_profile": 1,
+        "password": "secret-enough-for-1",
+        "quirks": ["grizzl-e"],
+    }
     await api.done("POST", "/api/chargers", given)
     listed = await api.ask("GET", "/api/chargers")
     assert [one["id"] for one in listed.json()] == ["CP-1", "CP-2", "CP-3"]
@@ -45,7 +50,10 @@ async def test_a_charger_that_cannot_be(api: Asker) -> None:
     assert fields(await api.refused(422, "POST", "/api/chargers", wrong)) == ["colour", "phases"]
     assert fields(await api.refused(422, "POST", "/api/chargers", {"id": "CP/3"})) == ["id"]
     nowhere = {"id": "CP-3", "location": "Nowhere", "quirks": ["never-heard-of"]}
-    assert fields(await api.refused(422, "POST", "/api/chargers", nowhere)) == ["location", "quirks"]
+    assert fields(await api.refused(422, "POST", "/api/chargers", nowhere)) == [
+        "location",
+        "quirks",
+    ]
     assert len(await api.done("GET", "/api/chargers")) == 2
 
 
@@ -55,7 +63,10 @@ async def test_a_body_that_is_no_object(api: Asker, body: bytes) -> None:
 
 
 async def test_an_id_is_given_once(api: Asker) -> None:
-    assert "exists already" in (await api.refused(409, "POST", "/api/chargers", {"id": "CP-1"}))["detail"]
+    assert (
+        "exists already"
+        in (await api.refused(409, "POST", "/api/chargers", {"id": "CP-1"}))["detail"]
+    )
 
 
 async def test_what_a_charger_is_changes_while_it_is_disconnected(api: Asker) -> None:
@@ -78,7 +89,11 @@ async def test_more_connectors_keep_what_the_others_showed(api: Asker) -> None:
 async def test_where_a_charger_stands_changes_at_any_time(api: Asker) -> None:
     await api.done("POST", "/api/locations", {"name": "Yard"})
     shown = await api.done("PATCH", CP_1, {"location": "Yard", "auto_connect": False})
-    assert (shown["location"], shown["auto_connect"], shown["state"]) == ("Yard", False, "connecting")
+    assert (shown["location"], shown["auto_connect"], shown["state"]) == (
+        "Yard",
+        False,
+        "connecting",
+    )
     assert fields(await api.refused(422, "PATCH", CP_1, {"id": "CP-9"})) == ["id"]
 
 
@@ -101,7 +116,11 @@ async def test_a_session_from_plug_to_unplug(api: Asker) -> None:
     plugged = await api.done("POST", f"{CP_1}/plug", {"vehicle": "Compact"})
     assert plugged["connector"][1]["soc"] == 0.5
     charging = (await api.done("POST", f"{CP_1}/start", {"tag": "ABC"}))["connector"][1]
-    assert (charging["status"], charging["id_tag"], charging["power_w"]) == ("Charging", "ABC", 7360)
+    assert (charging["status"], charging["id_tag"], charging["power_w"]) == (
+        "Charging",
+        "ABC",
+        7360,
+    )
     assert charging["transaction_id"] == -1
     assert (await api.done("POST", f"{CP_1}/stop"))["statuses"] == ["Finishing"]
     assert (await api.done("POST", f"{CP_1}/unplug"))["statuses"] == ["Available"]
@@ -117,8 +136,13 @@ async def test_faults_come_and_go(api: Asker) -> None:
 
 
 async def test_a_status_that_4_9_does_not_allow(api: Asker) -> None:
-    assert (await api.done("POST", f"{CP_1}/status", {"status": "Unavailable"}))["statuses"] == ["Unavailable"]
-    assert "4.9" in (await api.refused(409, "POST", f"{CP_1}/status", {"status": "Finishing"}))["detail"]
+    assert (await api.done("POST", f"{CP_1}/status", {"status": "Unavailable"}))["statuses"] == [
+        "Unavailable"
+    ]
+    assert (
+        "4.9"
+        in (await api.refused(409, "POST", f"{CP_1}/status", {"status": "Finishing"}))["detail"]
+    )
 
 
 async def test_offline_and_online(api: Asker) -> None:
@@ -128,7 +152,10 @@ async def test_offline_and_online(api: Asker) -> None:
 
 async def test_what_cannot_be_done_now(api: Asker) -> None:
     assert "nothing is plugged" in (await api.refused(409, "POST", f"{CP_1}/unplug"))["detail"]
-    assert "not connected" in (await api.refused(409, "POST", f"{CP_2}/unplug", {"connector": 1}))["detail"]
+    assert (
+        "not connected"
+        in (await api.refused(409, "POST", f"{CP_2}/unplug", {"connector": 1}))["detail"]
+    )
     assert "no action" in (await api.refused(404, "POST", f"{CP_1}/kick"))["detail"]
 
 
@@ -149,7 +176,9 @@ async def test_what_cannot_be_done_now(api: Asker) -> None:
         (f"{CP_2}/unplug", {}, "connector"),
     ],
 )
-async def test_an_action_said_wrongly(api: Asker, where: str, given: dict[str, object], field: str) -> None:
+async def test_an_action_said_wrongly(
+    api: Asker, where: str, given: dict[str, object], field: str
+) -> None:
     assert fields(await api.refused(422, "POST", where, given)) == [field]
 
 
@@ -185,8 +214,15 @@ async def test_configuration(api: Asker) -> None:
     keys = await api.done("GET", f"{CP_1}/configuration")
     assert {"key": "NumberOfConnectors", "readonly": True, "value": "1"} in keys
     for charger in (CP_1, CP_2):  # connected or not
-        changed = await api.done("PUT", f"{charger}/configuration/heartbeatinterval", {"value": "33"})
-        assert changed == {"key": "HeartbeatInterval", "readonly": False, "value": "33", "status": "Accepted"}
+        changed = await api.done(
+            "PUT", f"{charger}/configuration/heartbeatinterval", {"value": "33"}
+        )
+        assert changed == {
+            "key": "HeartbeatInterval",
+            "readonly": False,
+            "value": "33",
+            "status": "Accepted",
+        }
     assert (await api.done("GET", f"{CP_2}/configuration/HeartbeatInterval"))["value"] == "33"
 
 
@@ -222,11 +258,17 @@ async def test_chargers_of_a_scenario_are_seen_and_used_but_not_kept(api: Asker)
     assert [one["id"] for one in await api.done("GET", "/api/chargers")][-1] == "SCENARIO-1"
     await api.done("POST", "/api/chargers/SCENARIO-1/plug")
     assert "scenario" in (await api.refused(409, "DELETE", "/api/chargers/SCENARIO-1"))["detail"]
-    assert "scenario" in (await api.refused(409, "PATCH", "/api/chargers/SCENARIO-1", {"location": "A"}))["detail"]
+    assert (
+        "scenario"
+        in (await api.refused(409, "PATCH", "/api/chargers/SCENARIO-1", {"location": "A"}))[
+            "detail"
+        ]
+    )
 
 
 @pytest.mark.parametrize(
-    ("where", "more"), [("/api/vehicles", {"soc": 0.25}), ("/api/locations", {"address": "Back street 1"})]
+    ("where", "more"),
+    [("/api/vehicles", {"soc": 0.25}), ("/api/locations", {"address": "Back street 1"})],
 )
 async def test_records_come_and_go(api: Asker, where: str, more: dict[str, object]) -> None:
     made = await api.done("POST", where, {"name": "A/B c"})
@@ -257,7 +299,10 @@ async def test_an_import_connects_what_connects_by_itself(api: Asker) -> None:
 async def test_a_faulty_import_tells_its_lines(api: Asker) -> None:
     reply = await api.ask("POST", "/api/import/vehicles", b"name,soc\nA,2\nB,x\n", "text/csv")
     assert reply.status == 422
-    assert [(one["line"], one["column"]) for one in reply.json()["faults"]] == [(2, "soc"), (3, "soc")]
+    assert [(one["line"], one["column"]) for one in reply.json()["faults"]] == [
+        (2, "soc"),
+        (3, "soc"),
+    ]
     assert await api.done("GET", "/api/vehicles") == []
 
 

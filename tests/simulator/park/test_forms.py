@@ -27,7 +27,9 @@ def test_what_is_not_said_has_its_default() -> None:
 
 
 def test_every_mistake_is_told() -> None:
-    told = problems(ChargerSpec, {"vendor": 7, "connectors": "two", "colour": "red", "quirks": "grizzl-e"})
+    told = problems(
+        ChargerSpec, {"vendor": 7, "connectors": "two", "colour": "red", "quirks": "grizzl-e"}
+    )
     assert [one.field for one in told] == ["colour", "id", "vendor", "connectors", "quirks"]
     assert all("give" in one.text for one in told)
 
@@ -38,16 +40,26 @@ def test_what_the_dataclass_refuses_is_told_with_its_field() -> None:
 
 @pytest.mark.parametrize("wrong", [True, 1.5, "1", None, [1], 2**60])
 def test_no_whole_number(wrong: object) -> None:
-    assert problems(ChargerSpec, {"id": "A", "connectors": wrong}) == [Problem("connectors", "give a whole number")]
+    assert problems(ChargerSpec, {"id": "A", "connectors": wrong}) == [
+        Problem("connectors", "give a whole number")
+    ]
 
 
 @pytest.mark.parametrize("wrong", [True, "1", None, float("nan"), float("inf"), 10**400])
 def test_no_number(wrong: object) -> None:
-    assert problems(Vehicle, {"name": "A", "battery_wh": wrong}) == [Problem("battery_wh", "give a number")]
+    assert problems(Vehicle, {"name": "A", "battery_wh": wrong}) == [
+        Problem("battery_wh", "give a number")
+    ]
 
 
 def test_one_row_makes_several_objects() -> None:
-    cells = {"id": "A", "quirks": "one  two", "auto_connect": "No", "max_current_a": "16", "password": " "}
+    cells = {
+        "id": "A",
+        "quirks": "one  two",
+        "auto_connect": "No",
+        "max_current_a": "16",
+        "password": " ",
+    }
     spec, placement = forms.read_cells(CHARGER_KINDS, cells)
     assert spec == ChargerSpec(id="A", quirks=("one", "two"), max_current_a=16.0)
     assert placement == Placement(auto_connect=False)
@@ -55,8 +67,15 @@ def test_one_row_makes_several_objects() -> None:
 
 def test_cells_that_mean_nothing() -> None:
     with pytest.raises(Invalid) as caught:
-        forms.read_cells(CHARGER_KINDS, {"id": "A", "connectors": "1.5", "auto_connect": "maybe", "max_power_w": "x"})
-    assert [one.field for one in caught.value.problems] == ["connectors", "max_power_w", "auto_connect"]
+        forms.read_cells(
+            CHARGER_KINDS,
+            {"id": "A", "connectors": "1.5", "auto_connect": "maybe", "max_power_w": "x"},
+        )
+    assert [one.field for one in caught.value.problems] == [
+        "connectors",
+        "max_power_w",
+        "auto_connect",
+    ]
 
 
 def test_plain_is_read_again() -> None:
@@ -75,11 +94,15 @@ class Anything:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
 )
 
 
-@given(st.dictionaries(st.sampled_from(["text", "number", "whole", "switch", "texts", "else"]), JSON))
+@given(
+    st.dictionaries(st.sampled_from(["text", "number", "whole", "switch", "texts", "else"]), JSON)
+)
 def test_any_object_is_read_or_told(given: dict[str, object]) -> None:
     try:
         made = forms.read(Anything, given)

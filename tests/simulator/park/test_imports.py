@@ -54,7 +54,9 @@ def test_semicolons_of_a_spreadsheet(registry: Registry) -> None:
 
 
 def test_a_list_of_chargers(registry: Registry) -> None:
-    content = json.dumps([{"id": "A", "power_type": "DC"}, {"id": "B", "quirks": ["grizzl-e"]}], indent=2)
+    content = json.dumps(
+        [{"id": "A", "power_type": "DC"}, {"id": "B", "quirks": ["grizzl-e"]}], indent=2
+    )
     assert import_chargers(registry, content.encode(), JSON) == ["A", "B"]
     assert registry.chargers["A"].spec.power_type == "DC"
 
@@ -72,8 +74,15 @@ def test_a_template_can_be_imported(registry: Registry, kind: str) -> None:
 
 
 def test_templates_have_every_column() -> None:
-    assert template(CHARGERS).partition("\n")[0].split(",")[-3:] == ["quirks", "location", "auto_connect"]
-    columns = "name,battery_wh,max_ac_w,ac_phases,max_dc_w,soc,ac_tapers,most_pauses,follow_seconds,least_ac_a"
+    assert template(CHARGERS).partition("\n")[0].split(",")[-3:] == [
+        "quirks",
+        "location",
+        "auto_connect",
+    ]
+    columns = (
+        "name,battery_wh,max_ac_w,ac_phases,max_dc_w,soc,ac_tapers,most_pauses,follow_seconds,"
+        "least_ac_a"
+    )
     assert template(VEHICLES) == f"{columns}\nCompact,60000,7360,1,100000,0.3,false,0,2,6\n"
 
 
@@ -121,7 +130,9 @@ def test_every_faulty_object_is_told(registry: Registry) -> None:
         pytest.param("id\n,\n  \nA,\n", 4, "", id="more cells than columns"),
     ],
 )
-def test_a_table_that_is_none(registry: Registry, table: str | bytes, line: int, column: str) -> None:
+def test_a_table_that_is_none(
+    registry: Registry, table: str | bytes, line: int, column: str
+) -> None:
     (fault,) = faults(registry, table)
     assert (fault.line, fault.column) == (line, column)
 

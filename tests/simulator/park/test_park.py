@@ -42,7 +42,9 @@ async def test_it_is_kept_over_restarts(path: Path) -> None:
 
 async def test_two_parks_do_not_share_a_file(path: Path) -> None:
     async with running_park(path) as api:
-        with pytest.RaisesGroup(pytest.RaisesExc(EnvironmentProblem, match="another simulator runs on")):
+        with pytest.RaisesGroup(
+            pytest.RaisesExc(EnvironmentProblem, match="another simulator runs on")
+        ):
             async with running_park(path):
                 pass
         await api.done("POST", "/api/chargers", {"id": "CP-1"})
@@ -54,7 +56,9 @@ async def test_what_was_answered_is_in_the_file(path: Path) -> None:
         await api.done("POST", "/api/chargers", {"id": "CP-1"})
         assert "CP-1" in read_registry(path).chargers
         await api.done("PUT", "/api/chargers/CP-1/configuration/HeartbeatInterval", {"value": "17"})
-        assert read_registry(path).chargers["CP-1"].memory.configuration == {"HeartbeatInterval": "17"}
+        assert read_registry(path).chargers["CP-1"].memory.configuration == {
+            "HeartbeatInterval": "17"
+        }
         await api.done("DELETE", "/api/chargers/CP-1")
         assert "CP-1" not in read_registry(path).chargers
 
@@ -84,13 +88,17 @@ async def test_changes_of_chargers_are_saved_now_and_then(path: Path) -> None:
 
 async def test_a_broken_file_is_told_before_anything_runs(path: Path) -> None:
     path.write_text("{")  # noqa: ASYNC240 - two bytes
-    with pytest.RaisesGroup(pytest.RaisesExc(ConfigError, match="not a simulator state file"), flatten_subgroups=True):
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(ConfigError, match="not a simulator state file"), flatten_subgroups=True
+    ):
         async with running_park(path):
             pytest.fail("it runs")
 
 
 async def test_a_folder_that_is_not_there_is_told_before_anything_runs(path: Path) -> None:
-    with pytest.RaisesGroup(pytest.RaisesExc(EnvironmentProblem, match="cannot be written"), flatten_subgroups=True):
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(EnvironmentProblem, match="cannot be written"), flatten_subgroups=True
+    ):
         async with running_park(path / "deeper"):
             pytest.fail("it runs")
 
@@ -108,5 +116,7 @@ async def test_a_full_disk_is_told_and_got_over(
             problem = await api.refused(503, "POST", "/api/chargers", {"id": "CP-1"})
             assert problem["detail"].startswith("done, but not saved: ")
             assert "CP-1" not in read_registry(path).chargers
-            await until(lambda: any(line["event"] == "simulator state not saved" for line in log_lines))
+            await until(
+                lambda: any(line["event"] == "simulator state not saved" for line in log_lines)
+            )
         await until(lambda: "CP-1" in read_registry(path).chargers)

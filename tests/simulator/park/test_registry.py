@@ -60,7 +60,9 @@ def test_others_cannot_read_the_passwords_in_it(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_write_that_fails_leaves_what_was_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_what_was_there(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -121,7 +123,13 @@ def test_a_charger_without_a_part_of_it(path: Path, part: str) -> None:
 
 @pytest.mark.parametrize(
     ("part", "value"),
-    [("registers", None), ("registers", []), ("registers", [0, 0, "x"]), ("is_operative", [True]), ("cache", [])]
+    [
+        ("registers", None),
+        ("registers", []),
+        ("registers", [0, 0, "x"]),
+        ("is_operative", [True]),
+        ("cache", []),
+    ]
     + [("configuration", None), ("last_local_id", "1"), ("firmware_version", 1), ("messages", 5)],
 )
 def test_a_memory_that_is_none(path: Path, part: str, value: object) -> None:
@@ -160,7 +168,10 @@ def test_nothing_is_left_beside_a_file_that_is_none_of_ours(path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_nobodys(path: Path) -> None:
-    with pytest.raises(EnvironmentProblem, match="No such file or directory; make room"), owned(path / "deeper"):
+    with (
+        pytest.raises(EnvironmentProblem, match="No such file or directory; make room"),
+        owned(path / "deeper"),
+    ):
         pass
 
 

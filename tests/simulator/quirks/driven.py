@@ -27,7 +27,8 @@ REFUSAL = CallError("1", "InternalError", "", {})
 
 
 class Driven:
-    """Advances the time of one charger, and keeps its frames in `frames`: each call with those sent ahead of it."""
+    """Advances the time of one charger, and keeps its frames in `frames`: each call with those sent
+    ahead of it."""
 
     def __init__(self, *quirks: str, refuses_first: bool = False, **plate: Any) -> None:
         self.refuses_first = refuses_first
@@ -48,7 +49,9 @@ class Driven:
         """Do something to the charger."""
         self.charger.agenda.plan(at, partial(what, *args), is_own=False)
 
-    def session(self, begin: float, seconds: float, connector: int = 1, vehicle: Vehicle = CAR) -> None:
+    def session(
+        self, begin: float, seconds: float, connector: int = 1, vehicle: Vehicle = CAR
+    ) -> None:
         """One visit: plug in, present a tag, unplug later."""
         charger = self.charger
         self.later(begin, charger.plug, connector, vehicle)
@@ -59,7 +62,11 @@ class Driven:
         """Advance the time, in steps from one due action to the next."""
         for _ in range(MAX_STEPS):
             self._talk()
-            moments = [one for one in (self.charger.next_due, self._back_at) if one is not None and one <= until]
+            moments = [
+                one
+                for one in (self.charger.next_due, self._back_at)
+                if one is not None and one <= until
+            ]
             if not moments:
                 self.at = until
                 return
@@ -69,7 +76,8 @@ class Driven:
         raise AssertionError("time stands still")
 
     def ask(self, action: str, payload: Payload) -> list[tuple[float, str]]:
-        """Send a call of the central system, and return the response texts with their delays in seconds."""
+        """Send a call of the central system, and return the response texts with their delays in
+        seconds."""
         answer = self.charger.execute(action, payload, self.at)
         return list(self.charger.quirks.replies(result_text('"17"', answer)))
 
@@ -103,9 +111,13 @@ class Driven:
             outgoing = self.charger.next_call(self.at)
             if outgoing is None:
                 return
-            self.frames.append([(name, payload) for name, payload in orjson.loads(orjson.dumps(outgoing.frames))])
+            self.frames.append(
+                [(name, payload) for name, payload in orjson.loads(orjson.dumps(outgoing.frames))]
+            )
             is_first = isinstance(outgoing.item, Message) and outgoing.item.attempts == 0
-            answer = REFUSAL if is_first and self.refuses_first else self._answer(outgoing.frames[-1][0])
+            answer = (
+                REFUSAL if is_first and self.refuses_first else self._answer(outgoing.frames[-1][0])
+            )
             self.charger.settle(outgoing, answer, self.at)
 
     def _act_on_connection(self, effect: ConnectionEffect) -> None:

@@ -1,4 +1,5 @@
-"""Any combination of quirks: nothing breaks, only what a quirk loses is lost, and a retry repeats the first message."""
+"""Any combination of quirks: nothing breaks, only what a quirk loses is lost, and a retry repeats
+the first message."""
 
 from functools import cache
 from typing import Any
@@ -23,11 +24,14 @@ subsets = st.sets(st.sampled_from(sorted(QUIRKS))).map(lambda names: tuple(sorte
 
 
 def a_day(names: tuple[str, ...], **how: Any) -> Driven:
-    """Transactions on two connectors, one begun offline, one cut short by a power failure; and calls to the charger."""
+    """Transactions on two connectors, one begun offline, one cut short by a power failure; and
+    calls to the charger."""
     driven = Driven(*names, connectors=2, phases=3, **how)
     charger = driven.charger
     charger.configuration.change("MeterValueSampleInterval", "300")
-    charger.configuration.change("StopTxnSampledData", "Energy.Active.Import.Register,Current.Import")
+    charger.configuration.change(
+        "StopTxnSampledData", "Energy.Active.Import.Register,Current.Import"
+    )
     driven.session(100, 2 * HOUR)
     driven.session(600, 3 * HOUR, connector=2, vehicle=BIG)
     driven.later(4 * HOUR, charger.go_offline)
@@ -46,7 +50,10 @@ def a_day(names: tuple[str, ...], **how: Any) -> Driven:
 
 
 def ask(driven: Driven) -> list[str]:
-    calls = (("TriggerMessage", {"requestedMessage": "MeterValues"}), ("GetConfiguration", {"key": ["CpoName"]}))
+    calls = (
+        ("TriggerMessage", {"requestedMessage": "MeterValues"}),
+        ("GetConfiguration", {"key": ["CpoName"]}),
+    )
     return [reply for action, payload in calls for _, reply in driven.ask(action, payload)]
 
 
@@ -108,7 +115,8 @@ def test_what_is_stored_stays_as_it_was(name: str) -> None:
 
 
 def is_stored(action: str, payload: Payload) -> bool:
-    """Return whether a charger keeps it until it is acknowledged, which excludes readings outside transactions."""
+    """Return whether a charger keeps it until it is acknowledged, which excludes readings outside
+    transactions."""
     return action in STORED and (action != "MeterValues" or "transactionId" in payload)
 
 

@@ -100,7 +100,9 @@ def test_without_a_quirk_no_line_dies() -> None:
     assert not days().connection_effects
 
 
-@pytest.mark.parametrize("name", ["silent-death", "half-closed", "reconnect-storm", "answers-garbage"])
+@pytest.mark.parametrize(
+    "name", ["silent-death", "half-closed", "reconnect-storm", "answers-garbage"]
+)
 def test_what_is_planned_goes_with_the_power_and_comes_with_it(name: str) -> None:
     driven = Driven(name)
     driven.run(60)
@@ -170,11 +172,27 @@ def test_it_boots_in_the_middle_of_a_session() -> None:
 
 def test_available_is_told_of_a_connector_that_charges() -> None:
     def statuses(driven: Driven) -> list[str]:
-        return [one["status"] for one in driven.told("StatusNotification") if one["connectorId"] == 1]
+        return [
+            one["status"] for one in driven.told("StatusNotification") if one["connectorId"] == 1
+        ]
 
-    assert statuses(a_long_stay()) == ["Available", "Preparing", "Charging", "Charging", "Available"]
+    assert statuses(a_long_stay()) == [
+        "Available",
+        "Preparing",
+        "Charging",
+        "Charging",
+        "Available",
+    ]
     liar = a_long_stay("available-after-boot")
-    assert statuses(liar) == ["Available", "Available", "Preparing", "Charging", "Available", "Charging", "Available"]
+    assert statuses(liar) == [
+        "Available",
+        "Available",
+        "Preparing",
+        "Charging",
+        "Available",
+        "Charging",
+        "Available",
+    ]
     assert liar.charger.ledger[0].lies == ["Available while it charged"]
     assert a_long_stay().charger.ledger[0].lies == []
     assert liar.charger.ledger[0].energy_wh == a_long_stay().charger.ledger[0].energy_wh
@@ -274,4 +292,6 @@ def is_right(text: str) -> bool:
     """Return whether a text is a response to call 17 with a status."""
     frame = parse_frame(text)
     is_ours = isinstance(frame, CallResult) and frame.message_id == "17"
-    return is_ours and isinstance(frame, CallResult) and isinstance(frame.payload.get("status"), str)
+    return (
+        is_ours and isinstance(frame, CallResult) and isinstance(frame.payload.get("status"), str)
+    )

@@ -23,17 +23,51 @@ def test_each_says_in_a_line_what_it_does_and_where_it_was_seen(name: str) -> No
 
 def test_all_that_the_issues_name_are_there() -> None:
     assert set(QUIRKS) == {
-        *("grizzl-e", "no-subprotocol", "session-readings", "no-pings", "clock-1970", "clock-wrong", "kwh-as-wh"),
-        *("register-resets", "register-jumps", "register-runs-back", "offline-id", "repeats-start", "repeats-stop"),
-        *("never-answers", "answers-late", "answers-garbage", "two-calls", "status-flood", "long-strings"),
+        *(
+            "grizzl-e",
+            "no-subprotocol",
+            "session-readings",
+            "no-pings",
+            "clock-1970",
+            "clock-wrong",
+            "kwh-as-wh",
+        ),
+        *(
+            "register-resets",
+            "register-jumps",
+            "register-runs-back",
+            "offline-id",
+            "repeats-start",
+            "repeats-stop",
+        ),
+        *(
+            "never-answers",
+            "answers-late",
+            "answers-garbage",
+            "two-calls",
+            "status-flood",
+            "long-strings",
+        ),
         *("unknown-values", "silent-death", "half-closed", "reconnect-storm"),
         *("shared-meter", "register-rolls-over", "register-stands-still", "starts-overlap"),
         *("clock-set-late", "no-ids", "start-lost", "stops-twice"),
         *("boots-again", "available-after-boot", "sparse-readings"),
         *("stop-unreadable", "stop-id-late", "stop-early", "stop-lost"),
-        *("one-profile-only", "one-period-only", "no-zero-limit", "no-relative-default", "no-smart-charging"),
+        *(
+            "one-profile-only",
+            "one-period-only",
+            "no-zero-limit",
+            "no-relative-default",
+            "no-smart-charging",
+        ),
         "no-absolute",
-        *("relative-from-receipt", "profiles-late", "profiles-ignored", "stack-level-0-only", "default-next-time"),
+        *(
+            "relative-from-receipt",
+            "profiles-late",
+            "profiles-ignored",
+            "stack-level-0-only",
+            "default-next-time",
+        ),
         *("charger-limit-ignored", "charger-limit-only", "limits-rounded", "zero-is-least"),
         *("profiles-forgotten", "one-profile-kept", "profiles-lost-offline"),
     }
@@ -50,15 +84,24 @@ def test_the_order_in_which_they_are_asked_for_is_none_of_theirs() -> None:
     assert one.frames == other.frames
 
 
-@pytest.mark.parametrize("more", [["session-readings"], ["no-pings", "no-subprotocol"], ["grizzl-e"]])
+@pytest.mark.parametrize(
+    "more", [["session-readings"], ["no-pings", "no-subprotocol"], ["grizzl-e"]]
+)
 def test_what_another_one_includes_acts_once(more: list[str]) -> None:
-    assert an_hour("grizzl-e", *more, register_wh=1_000).frames == an_hour("grizzl-e", register_wh=1_000).frames
+    assert (
+        an_hour("grizzl-e", *more, register_wh=1_000).frames
+        == an_hour("grizzl-e", register_wh=1_000).frames
+    )
 
 
 @pytest.mark.parametrize("name", QUIRKS)
 def test_a_run_can_be_repeated(name: str) -> None:
     one, other = an_hour(name), an_hour(name)
-    assert (one.frames, one.connection_effects, one.texts) == (other.frames, other.connection_effects, other.texts)
+    assert (one.frames, one.connection_effects, one.texts) == (
+        other.frames,
+        other.connection_effects,
+        other.texts,
+    )
 
 
 def test_a_charger_without_quirks_plans_and_keeps_nothing_for_them() -> None:

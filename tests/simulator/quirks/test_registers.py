@@ -13,7 +13,12 @@ from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.outbox import Frame
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.provable import prove
-from levity_trio.simulator.quirks.registers import WIDTHS, Misreads, RegisterResets, RegisterRollsOver
+from levity_trio.simulator.quirks.registers import (
+    WIDTHS,
+    Misreads,
+    RegisterResets,
+    RegisterRollsOver,
+)
 from tests.simulator.quirks.driven import REGISTER_WH, Driven, an_hour, registers
 
 HOURS_WH = 7_600
@@ -46,11 +51,17 @@ def sessions(driven: Driven) -> list[list[int]]:
 
 def falls(told: list[int]) -> list[int]:
     """The positions at which a register is lower than the one before."""
-    return [number for number, (before, after) in enumerate(pairwise(told), start=1) if after < before]
+    return [
+        number for number, (before, after) in enumerate(pairwise(told), start=1) if after < before
+    ]
 
 
 def leaps(told: list[int]) -> list[int]:
-    return [number for number, (before, after) in enumerate(pairwise(told), start=1) if after > before + 10_000]
+    return [
+        number
+        for number, (before, after) in enumerate(pairwise(told), start=1)
+        if after > before + 10_000
+    ]
 
 
 def test_without_a_quirk_registers_rise_evenly() -> None:
@@ -84,14 +95,19 @@ def test_a_register_leaps_for_good_or_once() -> None:
         else:
             stays += 1
             assert not falls(told)
-            assert entry.energy_wh - prove(entry).proved_wh in (122, 123)  # the energy of the step that the jump hides
+            assert entry.energy_wh - prove(entry).proved_wh in (
+                122,
+                123,
+            )  # the energy of the step that the jump hides
             assert prove(entry).proved_wh == told[-1] - told[leap] + told[leap - 1] - told[0]
     assert stays > 0 < slips
 
 
 def test_a_register_runs_back_for_single_readings() -> None:
     driven = day("register-runs-back")
-    for told, right, entry in zip(sessions(driven), sessions(day()), driven.charger.ledger, strict=True):
+    for told, right, entry in zip(
+        sessions(driven), sessions(day()), driven.charger.ledger, strict=True
+    ):
         wrong = [number for number, wh in enumerate(told) if wh != right[number]]
         assert len(wrong) > 5
         assert all(after - before >= 2 for before, after in pairwise(wrong))
@@ -108,7 +124,11 @@ def test_a_register_that_was_reset_runs_back_all_the_same() -> None:
         assert len(wrong) > 5
         assert all(0 <= told[number] < told[number - 1] for number in wrong)
         proof = prove(entry)
-        assert entry.energy_wh - proof.proved_wh in (0, 122, 123)  # if the last reading before the reset was wrong
+        assert entry.energy_wh - proof.proved_wh in (
+            0,
+            122,
+            123,
+        )  # if the last reading before the reset was wrong
         assert proof.is_contradicted
 
 
@@ -144,7 +164,12 @@ def test_a_reset_between_readings_costs_what_nobody_can_show() -> None:
 
 def test_nothing_is_kept_for_transactions_that_are_over() -> None:
     quirks = day("register-jumps", "register-runs-back", "register-resets").quirks
-    kept = [getattr(quirk, slot) for quirk in quirks for slot in ("_slips", "_before") if hasattr(quirk, slot)]
+    kept = [
+        getattr(quirk, slot)
+        for quirk in quirks
+        for slot in ("_slips", "_before")
+        if hasattr(quirk, slot)
+    ]
     kept += [quirk._left for quirk in quirks if isinstance(quirk, Misreads | RegisterResets)]
     assert len(kept) == 6
     assert all(len(by_transaction) <= 1 for by_transaction in kept)
@@ -191,7 +216,9 @@ def test_it_is_as_full_after_a_restart_of_the_simulator() -> None:
 def test_a_register_stands_still_and_catches_up() -> None:
     driven = day("register-stands-still")
     still = 0
-    for told, right, entry in zip(sessions(driven), sessions(day()), driven.charger.ledger, strict=True):
+    for told, right, entry in zip(
+        sessions(driven), sessions(day()), driven.charger.ledger, strict=True
+    ):
         wrong = [number for number, wh in enumerate(told) if wh != right[number]]
         still += len(wrong)
         assert len(wrong) < len(told) / 1.5
@@ -228,7 +255,9 @@ def two_at_once(*quirks: str) -> Driven:
 def test_two_connectors_tell_what_both_of_them_drew() -> None:
     shared, apart = two_at_once("shared-meter"), two_at_once()
     one, other = shared.charger.ledger
-    assert [entry.energy_wh for entry in (one, other)] == [entry.energy_wh for entry in apart.charger.ledger]
+    assert [entry.energy_wh for entry in (one, other)] == [
+        entry.energy_wh for entry in apart.charger.ledger
+    ]
     starts, stops = shared.told("StartTransaction"), shared.told("StopTransaction")
     both_wh = one.energy_wh + other.energy_wh
     assert (starts[0]["meterStart"], stops[1]["meterStop"]) == (REGISTER_WH, REGISTER_WH + both_wh)
@@ -248,7 +277,8 @@ def test_one_connector_alone_tells_the_truth() -> None:
 
 
 def test_a_new_meter_counts_for_both_connectors() -> None:
-    """Both have charged different energy by then, and both report the one register of the new meter."""
+    """Both have charged different energy by then, and both report the one register of the new
+    meter."""
     driven = Driven("shared-meter", connectors=2)
     driven.session(100, 3_600)
     driven.session(4_000, 1_800, connector=2)
@@ -274,7 +304,10 @@ def test_every_second_start_looks_back_into_the_session_before() -> None:
         assert before[0] < told[number][0] < before[-1] == right[number][0]
         assert told[number][1:] == right[number][1:]
         proof = prove(driven.charger.ledger[number])
-        assert (proof.lost, proof.is_honest) == ((), False)  # the reading at its begin is in the stop
+        assert (proof.lost, proof.is_honest) == (
+            (),
+            False,
+        )  # the reading at its begin is in the stop
 
 
 def test_what_flowed_before_the_first_reading_is_lost_with_the_start() -> None:
@@ -297,7 +330,9 @@ def test_a_repeated_start_looks_back_as_far() -> None:
     assert starts[2] < starts[0] + HOURS_WH
 
 
-@pytest.mark.parametrize("name", ["register-rolls-over", "register-stands-still", "shared-meter", "starts-overlap"])
+@pytest.mark.parametrize(
+    "name", ["register-rolls-over", "register-stands-still", "shared-meter", "starts-overlap"]
+)
 def test_the_truth_stays_what_it_is(name: str) -> None:
     energies = [entry.energy_wh for entry in day(name).charger.ledger]
     assert energies == [entry.energy_wh for entry in day().charger.ledger]

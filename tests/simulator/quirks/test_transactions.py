@@ -31,7 +31,9 @@ def test_a_transaction_begun_offline_has_no_id() -> None:
     assert ids(known, "StopTransaction") == [1_000_001, 1_000_002]
     assert ids(unknown, "StopTransaction") == [1_000_001, NO_ID]
     assert set(ids(unknown, "MeterValues")) == {1_000_001, NO_ID}
-    assert [one if one == 1_000_001 else NO_ID for one in ids(known, "MeterValues")] == ids(unknown, "MeterValues")
+    assert [one if one == 1_000_001 else NO_ID for one in ids(known, "MeterValues")] == ids(
+        unknown, "MeterValues"
+    )
     assert known.told("StartTransaction") == unknown.told("StartTransaction")
 
 
@@ -106,7 +108,10 @@ def test_a_stop_comes_without_its_id_first() -> None:
     driven = six_sessions("stop-id-late")
     stops = [frames for frames in driven.frames if frames[-1][0] == "StopTransaction"]
     known = [
-        payload for frames in six_sessions("no-pings").frames for name, payload in frames if name == "StopTransaction"
+        payload
+        for frames in six_sessions("no-pings").frames
+        for name, payload in frames
+        if name == "StopTransaction"
     ]
     assert [frames[-1][1] for frames in stops] == known
     for frames in stops:
@@ -120,7 +125,11 @@ def test_a_stop_comes_without_its_id_first() -> None:
 
 def test_every_third_stop_is_unreadable() -> None:
     driven = six_sessions("stop-unreadable")
-    assert [payload["meterStop"] == "n/a" for payload in driven.told("StopTransaction")] == [False, False, True] * 2
+    assert [payload["meterStop"] == "n/a" for payload in driven.told("StopTransaction")] == [
+        False,
+        False,
+        True,
+    ] * 2
     for number, entry in enumerate(driven.charger.ledger, start=1):
         assert [lost.why for lost in prove(entry).lost] == ([] if number % 3 else [Loss.NO_STOP])
 
@@ -133,5 +142,7 @@ def test_what_a_stop_did_not_tell_comes_in_a_reading_after_it(quirk: str, stops:
         proof, last = prove(entry), entry.sent[-1]
         assert (last.action, proof.lost, proof.is_honest) == ("MeterValues", (), False)
         stop = entry.message("StopTransaction")
-        assert stop is None or int(stop.moments[-1].register or 0) < int(last.moments[-1].register or 0)
+        assert stop is None or int(stop.moments[-1].register or 0) < int(
+            last.moments[-1].register or 0
+        )
     assert (driven.charger.transactions, driven.charger.memory.transaction_ids) == ({}, {})

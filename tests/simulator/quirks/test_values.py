@@ -45,7 +45,12 @@ def test_long_strings_and_properties_of_its_own() -> None:
 
 def test_under_the_long_strings_all_is_as_without() -> None:
     ours = ("vendorData", "info", "vendorErrorCode", "vendorId")
-    boot = ("chargePointModel", "chargePointSerialNumber", "chargeBoxSerialNumber", "firmwareVersion")
+    boot = (
+        "chargePointModel",
+        "chargePointSerialNumber",
+        "chargeBoxSerialNumber",
+        "firmwareVersion",
+    )
     told, expected = (deepcopy(flat(an_hour(*names))) for names in (("long-strings",), ()))
     for _, payload in (*told, *expected):
         for name in (*ours, *boot):
@@ -55,7 +60,10 @@ def test_under_the_long_strings_all_is_as_without() -> None:
 
 def test_unknown_words_of_statuses() -> None:
     def said(*names: str) -> list[tuple[str, str]]:
-        return [(payload["status"], payload["errorCode"]) for payload in faulty(*names).told("StatusNotification")]
+        return [
+            (payload["status"], payload["errorCode"])
+            for payload in faulty(*names).told("StatusNotification")
+        ]
 
     told, expected = said("unknown-values"), said()
     respelt = {
@@ -75,7 +83,8 @@ def test_unknown_reasons() -> None:
     assert by_cable["reason"] == "EVDisconnected"
     assert "reason" not in by_tag
     (by_cable,), (by_tag,) = (
-        driven.told("StopTransaction") for driven in (an_hour("unknown-values"), faulty("unknown-values"))
+        driven.told("StopTransaction")
+        for driven in (an_hour("unknown-values"), faulty("unknown-values"))
     )
     assert by_cable["reason"] == "CableRemoved"
     assert by_tag["reason"] == "UserStop"
@@ -121,7 +130,10 @@ LIMITED = {
     "chargingProfileKind": "Relative",
     "chargingSchedule": {
         "chargingRateUnit": "A",
-        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}, {"startPeriod": 1200, "limit": 20}],
+        "chargingSchedulePeriod": [
+            {"startPeriod": 0, "limit": 10},
+            {"startPeriod": 1200, "limit": 20},
+        ],
     },
 }
 
@@ -151,7 +163,9 @@ def test_a_limit_by_time_holds_as_long_as_without_it(name: str) -> None:
         driven.run(5_000)
         return driven
 
-    assert limited(name).charger.ledger[0].energy_wh == limited().charger.ledger[0].energy_wh < 5_000
+    assert (
+        limited(name).charger.ledger[0].energy_wh == limited().charger.ledger[0].energy_wh < 5_000
+    )
 
 
 @pytest.mark.parametrize("name", ["clock-1970", "clock-wrong"])

@@ -7,7 +7,9 @@ import pytest
 from levity_trio.store.engine.database import AT_ONCE, marks, parts
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (6, [3, 3])])
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (6, [3, 3])]
+)
 def test_parts_hold_all_values_in_their_order(count: int, sizes: list[int]) -> None:
     values = list(range(count, 0, -1))
     found = list(parts(values, 3))
@@ -24,7 +26,9 @@ def test_more_ids_than_one_statement_takes() -> None:
     found = [
         number
         for part in parts(ids)
-        for (number,) in connection.execute(f"SELECT id FROM tx WHERE id IN ({marks(part)}) ORDER BY id", part)
+        for (number,) in connection.execute(
+            f"SELECT id FROM tx WHERE id IN ({marks(part)}) ORDER BY id", part
+        )
     ]
     connection.close()
     assert found == list(ids)

@@ -1,4 +1,5 @@
-"""The daily ceiling on facts other than transactions and readings; beyond it, one FactsCounted an hour."""
+"""The daily ceiling on facts other than transactions and readings; beyond it, one FactsCounted an
+hour."""
 
 from collections import Counter
 
@@ -35,7 +36,10 @@ def boot_and_report(station: Station, times: int) -> None:
 def flooded(books: Books, station: Station) -> Station:
     """A charger that has reached the daily ceiling for every kind of fact."""
     kinds = [kind.__name__ for kind in Fact.__subclasses__()]
-    counted = "INSERT INTO fact_count (cp_id, kind, day, facts) VALUES ('CP-1', ?, ?, 0) ON CONFLICT DO NOTHING"
+    counted = (
+        "INSERT INTO fact_count (cp_id, kind, day, facts) "
+        "VALUES ('CP-1', ?, ?, 0) ON CONFLICT DO NOTHING"
+    )
     for kind in (*kinds, "StatusNotification"):
         books.connection.execute(counted, (kind, books.at[:10]))
     books.connection.execute("UPDATE fact_count SET facts = ?", (DAILY_FACTS,))
@@ -62,7 +66,9 @@ def test_all_strangers_have_one_ceiling_beyond_the_first_facts_of_each(
     assert books.count("boot WHERE cp_id = 'OWN'") == ceilings.FIRST_FACTS + 7
     assert books.count("boot") == 4 * ceilings.FIRST_FACTS + 7 + 5
     assert {told.charger for told in books.recorded(FactsCounted)} == {"NEW-1", "NEW-2", "NEW-3"}
-    assert books.value("SELECT count(*) FROM cp WHERE vendor IS NOT NULL") == 4  # the present is known all the same
+    assert (
+        books.value("SELECT count(*) FROM cp WHERE vendor IS NOT NULL") == 4
+    )  # the present is known all the same
     strangers[0].start()
     books.wait(24 * 60 + 1)
     strangers[0].boot()
@@ -90,7 +96,13 @@ def test_beyond_it_no_table_grows(books: Books, flooded: Station) -> None:
     assert grown.keys() <= {"event", "tx_event"}
     told = [fact.kind for fact in books.recorded(FactsCounted)]
     assert grown["event"] == len(told) == len(set(told))
-    assert set(told) == {"ChargerBooted", "StatusNotification", "StatusChanged", "ErrorOpened", *SUSPENSIONS}
+    assert set(told) == {
+        "ChargerBooted",
+        "StatusNotification",
+        "StatusChanged",
+        "ErrorOpened",
+        *SUSPENSIONS,
+    }
     assert grown["tx_event"] == 2  # one suspension and one resumption, each with its count
 
 
@@ -131,9 +143,15 @@ def test_another_charger_and_another_kind_have_their_own(books: Books, flooded: 
     other = Station(books, "CP-2")
     other.boot()
     assert books.count("boot") == before["boot"] + 1
-    assert books.value("SELECT count(*) FROM event WHERE cp_id = 'CP-2' AND kind = 'ChargerBooted'") == 1
+    assert (
+        books.value("SELECT count(*) FROM event WHERE cp_id = 'CP-2' AND kind = 'ChargerBooted'")
+        == 1
+    )
     flooded.connect()
-    assert books.value("SELECT count(*) FROM event WHERE cp_id = 'CP-1' AND kind = 'ChargerConnected'") == 1
+    assert (
+        books.value("SELECT count(*) FROM event WHERE cp_id = 'CP-1' AND kind = 'ChargerConnected'")
+        == 1
+    )
     assert books.count("session") == 3  # each connection has its row
 
 
@@ -142,12 +160,19 @@ def test_transactions_and_readings_have_none(books: Books, flooded: Station) -> 
     flooded.tell(flooded.register(1500), transaction=transaction)
     flooded.stop(transaction, 2000)
     flooded.start(2000)
-    kinds = [kind for (kind,) in books.rows("SELECT kind FROM event WHERE kind LIKE 'Transaction%' ORDER BY id")]
+    kinds = [
+        kind
+        for (kind,) in books.rows(
+            "SELECT kind FROM event WHERE kind LIKE 'Transaction%' ORDER BY id"
+        )
+    ]
     assert kinds == ["TransactionStarted", "TransactionStopped", "TransactionStarted"]
     assert books.count("meter_val") == 1
 
 
-def test_jumps_are_counted_beyond_it_while_their_readings_are_kept(books: Books, flooded: Station) -> None:
+def test_jumps_are_counted_beyond_it_while_their_readings_are_kept(
+    books: Books, flooded: Station
+) -> None:
     transaction = books.value("SELECT id FROM tx")
     for number in range(1, 4):
         flooded.tell(flooded.register(10_000_000 * number), transaction=transaction)

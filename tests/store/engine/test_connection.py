@@ -10,7 +10,13 @@ import pytest
 import trio
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.connection import JOURNAL_BYTES, InUse, lock_held, open_database, open_reader
+from levity_trio.store.engine.connection import (
+    JOURNAL_BYTES,
+    InUse,
+    lock_held,
+    open_database,
+    open_reader,
+)
 from levity_trio.store.reads import Reader, beginning
 from tests.store.books import Books, Station
 from tests.store.files import contents, make_ours
@@ -21,11 +27,18 @@ def test_two_servers_on_one_file(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
     (tmp_path / "link.db").symlink_to(path)
     with new_database(path) as connection:
-        connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+        connection.execute(
+            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+        )
         for same in (path, tmp_path / "link.db", tmp_path / "." / "site.db"):
-            with pytest.raises(InUse, match=r"another levity-trio runs on .*--db"), open_database(same):
+            with (
+                pytest.raises(InUse, match=r"another levity-trio runs on .*--db"),
+                open_database(same),
+            ):
                 pytest.fail("it was opened twice")
-        connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+        connection.execute(
+            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+        )
     with open_database(path) as connection:
         assert connection.execute("SELECT count(*) FROM run").fetchone() == (2,)
 
@@ -41,7 +54,9 @@ def test_two_servers_on_one_file_with_two_names(tmp_path: Path) -> None:
             pytest.fail("it was held twice")
         assert sorted(tmp_path.iterdir()) == before
         assert is_in_use_for_others(path)  # SQLite's own locks are still there
-        connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+        connection.execute(
+            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+        )
     path.unlink()
     with open_database(other) as connection:
         assert connection.execute("SELECT count(*) FROM run").fetchone() == (1,)
@@ -50,7 +65,9 @@ def test_two_servers_on_one_file_with_two_names(tmp_path: Path) -> None:
 def test_a_program_that_a_server_starts_holds_nothing(tmp_path: Path) -> None:
     with new_database(tmp_path / "site.db"):
         listing = ["ls", "-l", "/proc/self/fd"]
-        found = subprocess.run(listing, capture_output=True, text=True, check=True, close_fds=False).stdout
+        found = subprocess.run(
+            listing, capture_output=True, text=True, check=True, close_fds=False
+        ).stdout
     assert "site.db" not in found
 
 
@@ -94,7 +111,10 @@ def test_a_reader_reads_only(tmp_path: Path) -> None:
 
 
 def test_a_wal_that_has_grown_is_cut(tmp_path: Path) -> None:
-    wal, keep = tmp_path / "site.db-wal", "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', ?)"
+    wal, keep = (
+        tmp_path / "site.db-wal",
+        "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', ?)",
+    )
     with new_database(tmp_path / "site.db") as connection:
         with closing(open_reader(tmp_path / "site.db").conn) as reader:
             reader.execute("BEGIN")

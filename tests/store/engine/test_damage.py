@@ -1,4 +1,5 @@
-"""A page of the database file that is damaged under the open connection: only the writes that need it fail."""
+"""A page of the database file that is damaged under the open connection: only the writes that need
+it fail."""
 
 import subprocess
 import sys
@@ -39,26 +40,34 @@ pytestmark = pytest.mark.logs_errors
 
 
 class Site:
-    """A database file, of whose oldest rows each has a page of its own, and its writing connection."""
+    """A database file, of whose oldest rows each has a page of its own, and its writing
+    connection."""
 
     def __init__(self, path: Path, connection: FileConnection) -> None:
         self.path = path
         self.connection = connection
         rows = ((AT, f"row {number} {'x' * 3000}") for number in range(ROWS))
         connection.execute("BEGIN")
-        connection.executemany("INSERT INTO event (at, kind, data) VALUES (?, 'x', json_object('csr', ?))", rows)
+        connection.executemany(
+            "INSERT INTO event (at, kind, data) VALUES (?, 'x', json_object('csr', ?))", rows
+        )
         connection.execute("COMMIT")
 
     def damage(self, mark: str) -> None:
-        """Overwrite the page that has this text, the first one where it is empty, as a failing SD card does."""
+        """Overwrite the page that has this text, the first one where it is empty, as a failing SD
+        card does."""
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         ((page_bytes,),) = self.connection.execute("PRAGMA page_size").fetchall()
-        subprocess.run([sys.executable, "-c", OVERWRITE, self.path, str(page_bytes), mark], check=True)
+        subprocess.run(
+            [sys.executable, "-c", OVERWRITE, self.path, str(page_bytes), mark], check=True
+        )
         self.connection.execute("PRAGMA shrink_memory").fetchall()
 
     def newest(self) -> list[str]:
         """What was stored since."""
-        rows = self.connection.execute("SELECT data ->> 'csr' FROM event WHERE id > ? ORDER BY id", (ROWS,))
+        rows = self.connection.execute(
+            "SELECT data ->> 'csr' FROM event WHERE id > ? ORDER BY id", (ROWS,)
+        )
         return [str(csr) for (csr,) in rows]
 
 
@@ -71,7 +80,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @asynccontextmanager
 async def writing(site: Site) -> AsyncIterator[Writer]:
     with trio.fail_after(SECONDS):
-        async with open_writer(FileStore(site.connection), lambda _event: None, SECONDS, LIMITS) as writer:
+        async with open_writer(
+            FileStore(site.connection), lambda _event: None, SECONDS, LIMITS
+        ) as writer:
             yield writer
 
 
@@ -86,7 +97,9 @@ async def told_of_damage(writer: Writer, name: str, needs: int | None) -> None:
         await writer.run(keep, name, needs)
 
 
-async def test_only_the_write_that_needs_a_damaged_page_fails(site: Site, log_lines: list[Any]) -> None:
+async def test_only_the_write_that_needs_a_damaged_page_fails(
+    site: Site, log_lines: list[Any]
+) -> None:
     site.damage(f"row {MIDDLE} ")
     async with writing(site) as writer:
         assert await writer.run(keep, "a") == "a"
@@ -103,11 +116,17 @@ async def test_only_the_write_that_needs_a_damaged_page_fails(site: Site, log_li
     assert site.newest()[0] == "a"
     assert sorted(site.newest()) == ["a", "b", "c", "d"]
     (line,) = log_lines
-    assert (line["event"], line["log_level"], line["database"]) == (DAMAGED, "error", str(site.path))
+    assert (line["event"], line["log_level"], line["database"]) == (
+        DAMAGED,
+        "error",
+        str(site.path),
+    )
     assert line["advice"] == RESTORE
 
 
-async def test_a_write_that_nobody_waits_for_is_not_retried(site: Site, log_lines: list[Any]) -> None:
+async def test_a_write_that_nobody_waits_for_is_not_retried(
+    site: Site, log_lines: list[Any]
+) -> None:
     site.damage(f"row {MIDDLE} ")
     async with writing(site) as writer:
         await writer.hand_in(keep, "never", MIDDLE + 1)
@@ -125,7 +144,9 @@ async def test_it_is_logged_ever_more_seldom(site: Site, log_lines: list[Any]) -
     assert [line["writes"] for line in log_lines] == [1, 2, 4, 8]
 
 
-async def test_frames_that_need_it_are_dropped_and_hold_nothing_up(site: Site, log_lines: list[Any]) -> None:
+async def test_frames_that_need_it_are_dropped_and_hold_nothing_up(
+    site: Site, log_lines: list[Any]
+) -> None:
     frames = [("CP-1", None, AT, "recv", None, None, f"frame {number}") for number in range(3)]
     async with writing(site) as writer:
         writer.log_frame(frames[0])

@@ -1,4 +1,5 @@
-"""A file of the database is deleted or replaced under the writer: no write to a lost file is acknowledged."""
+"""A file of the database is deleted or replaced under the writer: no write to a lost file is
+acknowledged."""
 
 import os
 import shutil
@@ -48,7 +49,9 @@ class Site:
             shutil.copy(path, after)
         with closing(sqlite3.connect(after / name)) as found:
             assert found.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            return [told for (told,) in found.execute("SELECT data ->> 'csr' FROM event ORDER BY id")]
+            return [
+                told for (told,) in found.execute("SELECT data ->> 'csr' FROM event ORDER BY id")
+            ]
 
 
 @pytest.fixture
@@ -61,7 +64,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @asynccontextmanager
 async def writing(site: Site, drain_seconds: float = SECONDS) -> AsyncIterator[Writer]:
     with trio.fail_after(SECONDS):
-        async with open_writer(FileStore(site.connection), lambda _event: None, drain_seconds, LIMITS) as writer:
+        async with open_writer(
+            FileStore(site.connection), lambda _event: None, drain_seconds, LIMITS
+        ) as writer:
             yield writer
 
 
@@ -118,7 +123,11 @@ async def test_what_was_promised_is_saved_and_the_next_write_refused_at_once(
         assert site.on_disk() == ["a", "b"]  # it may be repeated
         assert await writer.run(keep, "c") == "c"
         assert site.on_disk() == ["a", "b", "c"]
-    assert [line["event"] for line in log_lines] == [REFUSES, REOPENED, "writes to the database succeed again"]
+    assert [line["event"] for line in log_lines] == [
+        REFUSES,
+        REOPENED,
+        "writes to the database succeed again",
+    ]
 
 
 @pytest.mark.parametrize("mishap", MISHAPS.values(), ids=MISHAPS)
@@ -176,14 +185,18 @@ async def test_a_wal_that_is_not_ours_is_kept_beside_and_not_read(site: Site) ->
     assert (site.folder / "site.db-wal.replaced").read_bytes() == older.read_bytes()
 
 
-async def test_a_file_that_cannot_be_put_aside_is_tried_again(site: Site, log_lines: list[Any]) -> None:
+async def test_a_file_that_cannot_be_put_aside_is_tried_again(
+    site: Site, log_lines: list[Any]
+) -> None:
     obstacle = site.folder / "site.db-wal.replaced"
     obstacle.mkdir()
     async with writing(site) as writer:
         await writer.run(keep, "a")
         replace(site.wal)
         await refused(writer, "b")
-        await wait_until(lambda: any(line["event"].endswith("cannot be reopened yet") for line in log_lines))
+        await wait_until(
+            lambda: any(line["event"].endswith("cannot be reopened yet") for line in log_lines)
+        )
         obstacle.rmdir()
         await wait_until(lambda: not writer.is_failing)
         assert site.on_disk() == ["a", "b"]
@@ -209,7 +222,8 @@ CUTS: dict[str, Callable[[Site], object]] = {
 async def test_nothing_is_acknowledged_behind_a_cut(
     site: Site, mishap: Callable[[Site], object], is_committing: bool, log_lines: list[Any]
 ) -> None:
-    """What is gone does not become zeros in the database, and what the connection still knows is copied."""
+    """What is gone does not become zeros in the database, and what the connection still knows is
+    copied."""
     site.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     async def lose() -> None:
@@ -231,13 +245,19 @@ async def test_nothing_is_acknowledged_behind_a_cut(
     assert saved["event"] == "all committed data was saved to a copy"
     assert "move the copy to" in saved["advice"]
     assert site.on_disk(Path(saved["copy"]).name)[:4] == list("abcd")
-    assert site.on_disk()[:4] == list("abcd")[: len(site.on_disk())]  # sound, and a state that once was
+    assert (
+        site.on_disk()[:4] == list("abcd")[: len(site.on_disk())]
+    )  # sound, and a state that once was
 
 
-async def test_what_nobody_knows_any_more_is_not_called_saved(site: Site, log_lines: list[Any]) -> None:
+async def test_what_nobody_knows_any_more_is_not_called_saved(
+    site: Site, log_lines: list[Any]
+) -> None:
     async def lose() -> None:
         async with writing(site, drain_seconds=0.05) as writer:
-            site.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # else SQLite does it by itself
+            site.connection.execute(
+                "PRAGMA wal_checkpoint(TRUNCATE)"
+            ).fetchall()  # else SQLite does it by itself
             await writer.run(keep, "a" * 1_000_000)  # more than the cache holds
             cut(site.wal)
             await refused(writer, "never")
@@ -251,7 +271,9 @@ async def test_what_nobody_knows_any_more_is_not_called_saved(site: Site, log_li
     assert not list(site.folder.glob("*.saved-*"))
 
 
-async def test_a_cut_behind_what_is_in_the_database_costs_nothing(site: Site, log_lines: list[Any]) -> None:
+async def test_a_cut_behind_what_is_in_the_database_costs_nothing(
+    site: Site, log_lines: list[Any]
+) -> None:
     async with writing(site) as writer:
         await writer.run(keep, "a")
         site.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -267,7 +289,9 @@ async def test_a_wal_that_a_checkpoint_shortens_is_none_that_was_cut(site: Site)
     site.connection.execute("PRAGMA journal_size_limit = 20000").fetchall()
     with closing(sqlite3.connect(site.path, isolation_level=None)) as other:
         async with writing(site) as writer:
-            for number, mode in enumerate(("PASSIVE", "FULL", "RESTART", "TRUNCATE", "TRUNCATE") * 2):
+            for number, mode in enumerate(
+                ("PASSIVE", "FULL", "RESTART", "TRUNCATE", "TRUNCATE") * 2
+            ):
                 other.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
                 await writer.run(keep, str(number) * (30_000 if number % 3 else 1))
                 assert await writer.run(keep, mode) == mode
@@ -322,7 +346,9 @@ async def test_a_database_that_is_gone_is_copied(
     assert [line["copy"] for line in log_lines if line["log_level"] == "critical"] == [str(copy)]
 
 
-async def test_a_reader_that_looks_at_old_pages_is_waited_for_with_a_copy(site: Site, log_lines: list[Any]) -> None:
+async def test_a_reader_that_looks_at_old_pages_is_waited_for_with_a_copy(
+    site: Site, log_lines: list[Any]
+) -> None:
     """The pages cannot be overwritten in the database file yet."""
     copy = site.folder / f"site.db.saved-{site.path.stat().st_ino}"
     async with writing(site) as writer:

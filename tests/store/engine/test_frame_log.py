@@ -1,4 +1,5 @@
-"""Frames are logged with the commit of their fact, in order, and never at the expense of billing data."""
+"""Frames are logged with the commit of their fact, in order, and never at the expense of billing
+data."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,7 +13,12 @@ import trio
 from levity_trio.events import CertificateRequested
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.file_store import FileStore
-from levity_trio.store.engine.frame_log import WAITING_CHARACTERS, WAITING_FRAMES, FrameLog, FrameRow
+from levity_trio.store.engine.frame_log import (
+    WAITING_CHARACTERS,
+    WAITING_FRAMES,
+    FrameLog,
+    FrameRow,
+)
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Limits, Writer, open_writer
 from tests.store.template import new_database
@@ -52,7 +58,9 @@ def publish(_event: object) -> None:
     """Nobody looks."""
 
 
-async def test_frames_are_there_with_their_fact_in_the_order_of_their_coming(connection: FileConnection) -> None:
+async def test_frames_are_there_with_their_fact_in_the_order_of_their_coming(
+    connection: FileConnection,
+) -> None:
     async with open_writer(FileStore(connection), publish, SECONDS) as writer:
         for number in range(211):
             writer.log_frame(row(str(number)))
@@ -87,7 +95,10 @@ async def test_while_the_database_refuses_they_wait_and_the_first_commit_goes_wi
         seen.append(stored(connection))
 
     limits = replace(LIMITS, frames_rest_seconds=0.5)  # far longer than until the next attempt
-    async with open_writer(FileStore(connection), publish, SECONDS, limits) as writer, trio.open_nursery() as nursery:
+    async with (
+        open_writer(FileStore(connection), publish, SECONDS, limits) as writer,
+        trio.open_nursery() as nursery,
+    ):
         writer.log_frame(row("frame"))
         with closing(sqlite3.connect(tmp_path / "site.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

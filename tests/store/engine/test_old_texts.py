@@ -38,7 +38,9 @@ def test_each_sentence_is_a_text(path: Path) -> None:
     with open_database(path) as connection, speaking("de"):
         ((steps,),) = connection.execute("SELECT steps FROM load_trial").fetchall()
         evidence = connection.execute("SELECT evidence_told FROM review ORDER BY id").fetchall()
-        ((figures,), _) = connection.execute("SELECT figures_told FROM review ORDER BY id").fetchall()
+        ((figures,), _) = connection.execute(
+            "SELECT figures_told FROM review ORDER BY id"
+        ).fetchall()
         plain = connection.execute("SELECT reason, told FROM tx_event WHERE id = 2").fetchall()
         assert in_german(connection.execute) == GERMAN
         assert said(in_stored(steps)[0]["words"]) == "8,4 A bei einer Grenze von 6 A"
@@ -54,28 +56,45 @@ def test_each_sentence_is_a_text(path: Path) -> None:
 
 
 def test_nobody_is_asked_again_because_a_doubt_has_other_words_now(path: Path) -> None:
-    asked = Told("{1} had closed it at {2}; its charger's own stop came later", "Left", Quantity(29000, "Wh"))
+    asked = Told(
+        "{1} had closed it at {2}; its charger's own stop came later", "Left", Quantity(29000, "Wh")
+    )
     with open_database(path) as connection:
         db = UnitOfWork(connection)
         assert dict(open_reviews(db.rows, 7))[Code.OPERATOR_OVERRULED] == asked
         assert reviews.is_known(db, 7, Doubt(Code.OPERATOR_OVERRULED, asked, ("", "")))
-        assert not reviews.is_known(db, 7, Doubt(Code.OPERATOR_OVERRULED, f"{asked} again", ("", "")))
+        assert not reviews.is_known(
+            db, 7, Doubt(Code.OPERATOR_OVERRULED, f"{asked} again", ("", ""))
+        )
 
 
 def test_a_review_is_read_as_texts(path: Path) -> None:
     with open_database(path) as connection:
-        resolved = "UPDATE review SET resolved_at = '2026', resolved_by = 'system', resolution = '', reason = ?"
+        resolved = (
+            "UPDATE review "
+            "SET resolved_at = '2026', resolved_by = 'system', resolution = '', reason = ?"
+        )
         connection.execute(f"{resolved} WHERE id = 1", ("later facts",))
         connection.execute(f"{resolved} WHERE id = 2", ("seen at the meter",))
         first, second = reviews_of(FileDatabase(connection), 7)
     with speaking("de"):
-        assert said(first.words) == "sein Zähler zählte auch Ladevorgang 6 an Anschluss 2 von Available"
+        assert (
+            said(first.words)
+            == "sein Zähler zählte auch Ladevorgang 6 an Anschluss 2 von Available"
+        )
         assert said(second.evidence[0]) == "29 kWh"
-        assert (said(str(first.reason)), second.reason) == ("spätere Tatsachen", "seen at the meter")
+        assert (said(str(first.reason)), second.reason) == (
+            "spätere Tatsachen",
+            "seen at the meter",
+        )
 
 
 def test_what_stood_there_stays_where_it_is_sealed(path: Path) -> None:
-    kept = ("SELECT reason FROM tx_event", "SELECT reason FROM set_aside", "SELECT reason FROM position")
+    kept = (
+        "SELECT reason FROM tx_event",
+        "SELECT reason FROM set_aside",
+        "SELECT reason FROM position",
+    )
     sentences = (*kept, "SELECT words, evidence FROM review", "SELECT review FROM tx")
     with closing(sqlite3.connect(path)) as connection:
         before = [connection.execute(sql).fetchall() for sql in sentences]
@@ -83,11 +102,17 @@ def test_what_stood_there_stays_where_it_is_sealed(path: Path) -> None:
         assert [connection.execute(sql).fetchall() for sql in sentences] == before
 
 
-def test_a_kill_in_between_leaves_the_version_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_in_between_leaves_the_version_before(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with closing(sqlite3.connect(path)) as connection:
         before = [*connection.iterdump()]
     with monkeypatch.context() as failing:
-        failing.setattr(old_texts, "_COLUMNS", (*old_texts._COLUMNS[:-1], old_texts._COLUMNS[-1]._replace(name="none")))
+        failing.setattr(
+            old_texts,
+            "_COLUMNS",
+            (*old_texts._COLUMNS[:-1], old_texts._COLUMNS[-1]._replace(name="none")),
+        )
         with pytest.raises(Exception, match="no such column"), open_database(path):
             pass
     with closing(sqlite3.connect(path)) as connection:
@@ -95,7 +120,9 @@ def test_a_kill_in_between_leaves_the_version_before(path: Path, monkeypatch: py
     test_each_sentence_is_a_text(path)
 
 
-@pytest.mark.parametrize("name", ["Available", "tag 7", "no stop", "{1}", "later facts", "2 of no stop"])
+@pytest.mark.parametrize(
+    "name", ["Available", "tag 7", "no stop", "{1}", "later facts", "2 of no stop"]
+)
 def test_a_name_is_no_text(name: str) -> None:
     text = of_before(f"its register also counted transaction 6 on connector 2 of {name}")
     with speaking("de"):
@@ -113,4 +140,8 @@ def test_each_template_has_a_german_translation() -> None:
         known = catalogue()
     assert known is not None
     translated = vars(known)["_catalog"]
-    assert [one.text for one in old_texts._patterns() if one.text not in translated and one.text != "{1}"] == []
+    assert [
+        one.text
+        for one in old_texts._patterns()
+        if one.text not in translated and one.text != "{1}"
+    ] == []

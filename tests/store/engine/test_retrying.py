@@ -24,11 +24,15 @@ pytestmark = pytest.mark.sqlite  # no database is involved
     ],
 )
 @pytest.mark.logs_errors
-def test_a_failed_look_is_told_once(log_lines: list[EventDict], error: Exception, level: str | None) -> None:
+def test_a_failed_look_is_told_once(
+    log_lines: list[EventDict], error: Exception, level: str | None
+) -> None:
     with surviving("it could not be done", charger="CP-1"):
         raise error
     told = [(line["log_level"], line["event"], line["charger"]) for line in log_lines]
-    assert told == ([] if level is None else [(level, "it could not be done; it is tried again", "CP-1")])
+    assert told == (
+        [] if level is None else [(level, "it could not be done; it is tried again", "CP-1")]
+    )
 
 
 async def test_a_cancelled_look_ends() -> None:

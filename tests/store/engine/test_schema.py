@@ -1,4 +1,5 @@
-"""The schema: ownership, creation and migration of a file, and agreement of code and rules with it."""
+"""The schema: ownership, creation and migration of a file, and agreement of code and rules with
+it."""
 
 import ast
 import re
@@ -30,23 +31,23 @@ from tests.store.files import LEVITY, contents, make, make_ours
 
 ROOT = Path(__file__).parents[3]
 FACTS = (
-    "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
-    " connector_data token operator_action reservation charging_profile local_list webhook webhook_given_up"
-    " configuration_reading configuration_template file file_url tag credential certificate registration"
-    " certificate_request securing securing_step ownership biller closing statement position statement_party ledger"
-    " tariff tariff_version tariff_assignment meter_reading certificate_name"
-    " wallet_terms personal_deletion lost_statements user login evidence_pruning report usage_limit"
-    " recipient cause message load_site load_wish load_order load_span load_forgotten"
+    "tx_event boot status configuration repair set_aside session command log evidence run event "
+    "audit_cursor review connector_data token operator_action reservation charging_profile "
+    "local_list webhook webhook_given_up configuration_reading configuration_template file "
+    "file_url tag credential certificate registration certificate_request securing securing_step "
+    "ownership biller closing statement position statement_party ledger tariff tariff_version "
+    "tariff_assignment meter_reading certificate_name wallet_terms personal_deletion "
+    "lost_statements user login evidence_pruning report usage_limit recipient cause message "
+    "load_site load_wish load_order load_span load_forgotten"
 )
 COUNTS = "fact_count event_sum site_count"
 PRESENT = (
-    "cp cp_conn tx meter_val cp_err habit ping station webhook_waiting asked_tag security"
-    " local_list_kept account vehicle space tx_account billing bill_work meter meter_charger"
-    " booked booked_cost to_book book"
-    " wallet wallet_reservation invitation availability turned_away secret_key household_task household_task_account"
-    " refused_card month_use month_standing own_name message_cursor power power_work"
-    " load_state load_quarter load_car_quarter load_learned"
-    " load_charger load_lease load_model load_trial mqtt oddity"
+    "cp cp_conn tx meter_val cp_err habit ping station webhook_waiting asked_tag security "
+    "local_list_kept account vehicle space tx_account billing bill_work meter meter_charger "
+    "booked booked_cost to_book book wallet wallet_reservation invitation availability "
+    "turned_away secret_key household_task household_task_account refused_card month_use "
+    "month_standing own_name message_cursor power power_work load_state load_quarter "
+    "load_car_quarter load_learned load_charger load_lease load_model load_trial mqtt oddity"
 )
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
@@ -70,7 +71,9 @@ def pragma(connection: sqlite3.Connection, name: str) -> object:
 
 
 def tables(connection: sqlite3.Connection) -> set[str]:
-    found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    found = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    )
     return {name for (name,) in found}
 
 
@@ -86,8 +89,12 @@ def test_a_new_database(tmp_path: Path) -> None:
         assert pragma(connection, "synchronous") == 2  # full
         assert pragma(connection, "foreign_keys") == 1
         assert pragma(connection, "busy_timeout") == 2000
-        assert tables(connection) == set(FACTS.split()) | set(PRESENT.split()) | set(COUNTS.split()) | {CLOCK}
-        assert {strict for name, strict in _table_list(connection) if name in tables(connection)} == {1}
+        assert tables(connection) == set(FACTS.split()) | set(PRESENT.split()) | set(
+            COUNTS.split()
+        ) | {CLOCK}
+        assert {
+            strict for name, strict in _table_list(connection) if name in tables(connection)
+        } == {1}
 
 
 def _table_list(connection: sqlite3.Connection) -> list[tuple[str, int]]:
@@ -109,7 +116,11 @@ def test_transaction_ids_begin_at_random_above_a_million() -> None:
     for _ in range(3):
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
             migrate(connection)
-            bases.add(connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tx'").fetchone()[0])
+            bases.add(
+                connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tx'").fetchone()[
+                    0
+                ]
+            )
     assert len(bases) == 3
     assert all(1_000_000 <= base < 2**31 - 10**9 for base in bases)
 
@@ -138,7 +149,9 @@ def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_migrations_are_applied_in_order(tmp_path: Path, second: Path) -> None:
     path = tmp_path / "site.db"
     make_ours(path)
-    second.write_text("CREATE TABLE second (x INTEGER) STRICT; -- a comment\nINSERT INTO second VALUES (1)\n")
+    second.write_text(
+        "CREATE TABLE second (x INTEGER) STRICT; -- a comment\nINSERT INTO second VALUES (1)\n"
+    )
     (second.parent / f"{NEWEST + 9:03}_third.sql").write_text(
         "INSERT INTO second SELECT x + 1 FROM second;\n-- the end\n"
     )
@@ -154,7 +167,11 @@ def test_each_is_one_transaction(second: Path) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.set_trace_callback(said.append)
         migrate(connection)
-    frames = [statement for statement in said if statement.startswith(("BEGIN", "COMMIT", "PRAGMA user_version ="))]
+    frames = [
+        statement
+        for statement in said
+        if statement.startswith(("BEGIN", "COMMIT", "PRAGMA user_version ="))
+    ]
     one = ("BEGIN IMMEDIATE", "PRAGMA user_version = {}", "COMMIT")
     kept, version = list[int](), Version(0, 0)
     for number, path in migrations():
@@ -180,7 +197,9 @@ def take_back(second: Path) -> None:
 STILL, SINCE, NOT = f"-- serves: {NEWEST}", f"-- serves: {NEWEST + 1}", "-- a column"
 
 
-def test_the_older_program_serves_where_each_migration_says_so(tmp_path: Path, second: Path) -> None:
+def test_the_older_program_serves_where_each_migration_says_so(
+    tmp_path: Path, second: Path
+) -> None:
     path = tmp_path / "site.db"
     make_ours(path)
     add_two(second, (STILL, STILL))
@@ -190,7 +209,9 @@ def test_the_older_program_serves_where_each_migration_says_so(tmp_path: Path, s
     take_back(second)
     for _ in range(2):
         with open_database(path) as connection:
-            connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+            connection.execute(
+                "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+            )
             assert FileDatabase(connection).version() == NEWEST + 2
     add_two(second, (STILL, STILL))
     (second.parent / f"{NEWEST + 3:03}_fourth.sql").write_text("ALTER TABLE cp DROP COLUMN one;")
@@ -209,12 +230,17 @@ def test_a_database_on_which_an_older_program_serves_is_created_and_opened_like_
             assert Version.kept(int(str(pragma(connection, "user_version")))).oldest <= NEWEST
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {NEWEST + 2}")
-    with pytest.raises(NewerSchema, match=f"schema {NEWEST + 2}, this one knows {NEWEST + 1}"), open_database(path):
+    with (
+        pytest.raises(NewerSchema, match=f"schema {NEWEST + 2}, this one knows {NEWEST + 1}"),
+        open_database(path),
+    ):
         pytest.fail("it was opened")
 
 
 @pytest.mark.parametrize("heads", [(NOT, STILL), (STILL, NOT), (NOT, NOT), (STILL, SINCE)])
-def test_the_older_program_refuses_where_one_does_not(tmp_path: Path, second: Path, heads: Sequence[str]) -> None:
+def test_the_older_program_refuses_where_one_does_not(
+    tmp_path: Path, second: Path, heads: Sequence[str]
+) -> None:
     path = tmp_path / "site.db"
     make_ours(path)
     add_two(second, heads)
@@ -222,27 +248,40 @@ def test_the_older_program_refuses_where_one_does_not(tmp_path: Path, second: Pa
     with open_database(path):
         pass
     take_back(second)
-    with pytest.raises(NewerSchema, match=f"schema {NEWEST + 2}, this one knows {NEWEST}"), open_database(path):
+    with (
+        pytest.raises(NewerSchema, match=f"schema {NEWEST + 2}, this one knows {NEWEST}"),
+        open_database(path),
+    ):
         pytest.fail("it was opened")
 
 
-@pytest.mark.parametrize("broken", ["INSERT INTO nowhere VALUES (1);", "THIS IS NO SQL;", "SELECT 1; SELECT 2;"])
-def test_one_that_fails_half_way_leaves_the_version_before(tmp_path: Path, second: Path, broken: str) -> None:
+@pytest.mark.parametrize(
+    "broken", ["INSERT INTO nowhere VALUES (1);", "THIS IS NO SQL;", "SELECT 1; SELECT 2;"]
+)
+def test_one_that_fails_half_way_leaves_the_version_before(
+    tmp_path: Path, second: Path, broken: str
+) -> None:
     path = tmp_path / "site.db"
     make_ours(path)
-    second.write_text(f"CREATE TABLE second (x INTEGER) STRICT;\nDELETE FROM sqlite_sequence;\n{broken}\n")
+    second.write_text(
+        f"CREATE TABLE second (x INTEGER) STRICT;\nDELETE FROM sqlite_sequence;\n{broken}\n"
+    )
     with pytest.raises(Exception, match=r".+"), open_database(path):
         pytest.fail("it was opened")
     with closing(sqlite3.connect(path)) as connection:
         assert schema_of(connection) == NEWEST
         assert "second" not in tables(connection)
-        assert connection.execute("SELECT seq > 1000000 FROM sqlite_sequence WHERE name = 'tx'").fetchone() == (1,)
+        assert connection.execute(
+            "SELECT seq > 1000000 FROM sqlite_sequence WHERE name = 'tx'"
+        ).fetchone() == (1,)
     second.unlink()
     with open_database(path):
         pass
 
 
-def test_the_frames_kept_so_far_become_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_frames_kept_so_far_become_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before version 3 the log held only evidence of transactions and messages set aside."""
     path = tmp_path / "site.db"
     with monkeypatch.context() as then:
@@ -262,14 +301,23 @@ def test_the_frames_kept_so_far_become_evidence(tmp_path: Path, monkeypatch: pyt
             ("CP-1", 1, "2026", '"2"', "again"),
         ]
         assert connection.execute("SELECT count(*) FROM log").fetchone() == (0,)
-        connection.execute("INSERT INTO log (cp_id, at, direction, frame) VALUES ('', '2026', 'refuse', '')")
+        connection.execute(
+            "INSERT INTO log (cp_id, at, direction, frame) VALUES ('', '2026', 'refuse', '')"
+        )
         assert connection.execute("SELECT id FROM log").fetchall() == [(3,)]
 
 
 def test_statements() -> None:
-    script = "-- a; b\nCREATE TABLE a (x TEXT DEFAULT ';\n');\n\nINSERT INTO a VALUES ('--');\nSELECT 1 -- no end"
+    script = (
+        "-- a; b\nCREATE TABLE a (x TEXT DEFAULT ';\n');\n\nINSERT INTO a VALUES ('--');\nSELECT "
+        "1 -- no end"
+    )
     assert [statement.strip() for statement in statements(script)] == [
-        *("-- a; b\nCREATE TABLE a (x TEXT DEFAULT ';\n');", "INSERT INTO a VALUES ('--');", "SELECT 1 -- no end"),
+        *(
+            "-- a; b\nCREATE TABLE a (x TEXT DEFAULT ';\n');",
+            "INSERT INTO a VALUES ('--');",
+            "SELECT 1 -- no end",
+        ),
     ]
 
 
@@ -288,7 +336,10 @@ def test_a_foreign_database_is_refused_and_not_touched(tmp_path: Path, script: s
     path = tmp_path / "levity.db"
     make(path, script)
     before = contents(tmp_path)
-    with pytest.raises(NotOurs, match="belongs to another program; choose another file with --db"), open_database(path):
+    with (
+        pytest.raises(NotOurs, match="belongs to another program; choose another file with --db"),
+        open_database(path),
+    ):
         pytest.fail("it was opened")
     assert contents(tmp_path) == before
 
@@ -299,7 +350,9 @@ def test_a_foreign_database_in_use_is_refused_and_not_touched(tmp_path: Path) ->
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("CREATE TABLE cp (id TEXT)")
-        before = {name: data for name, data in contents(tmp_path).items() if not name.endswith("-shm")}
+        before = {
+            name: data for name, data in contents(tmp_path).items() if not name.endswith("-shm")
+        }
         with pytest.raises(NotOurs, match="another program"), open_database(path):
             pytest.fail("it was opened")
         after = contents(tmp_path)
@@ -307,11 +360,16 @@ def test_a_foreign_database_in_use_is_refused_and_not_touched(tmp_path: Path) ->
         connection.execute("INSERT INTO cp VALUES ('still works')")
 
 
-@pytest.mark.parametrize("text", [b"x", b"Dear diary,\n" * 500, b"SQLite format 3\0" + b"\xff" * 4096, b"\0" * 200])
+@pytest.mark.parametrize(
+    "text", [b"x", b"Dear diary,\n" * 500, b"SQLite format 3\0" + b"\xff" * 4096, b"\0" * 200]
+)
 def test_no_database_at_all_is_refused_and_not_touched(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "diary.txt"
     path.write_bytes(text)
-    with pytest.raises(NotOurs, match=r"(cannot be read as a|is not a) SQLite database.*--db"), open_database(path):
+    with (
+        pytest.raises(NotOurs, match=r"(cannot be read as a|is not a) SQLite database.*--db"),
+        open_database(path),
+    ):
         pytest.fail("it was opened")
     assert contents(tmp_path) == {"diary.txt": text}
 
@@ -322,7 +380,10 @@ def test_a_damaged_database_is_to_be_restored(tmp_path: Path) -> None:
         pass
     content = path.read_bytes()
     path.write_bytes(content[:100] + b"\xa5" * 4000 + content[4100:])
-    with pytest.raises(NotOurs, match=r"malformed.*: levity-trio restore BACKUP --db DATABASE"), open_database(path):
+    with (
+        pytest.raises(NotOurs, match=r"malformed.*: levity-trio restore BACKUP --db DATABASE"),
+        open_database(path),
+    ):
         pass
 
 
@@ -331,7 +392,9 @@ def test_a_newer_one_is_refused_and_not_touched(tmp_path: Path) -> None:
     make_ours(path, f"PRAGMA user_version = {newest_version() + 1};")
     before = contents(tmp_path)
     with (
-        pytest.raises(NotOurs, match=rf"newer levity-trio \(schema {NEWEST + 1}, this one knows {NEWEST}\)"),
+        pytest.raises(
+            NotOurs, match=rf"newer levity-trio \(schema {NEWEST + 1}, this one knows {NEWEST}\)"
+        ),
         open_database(path),
     ):
         pytest.fail("it was opened")
@@ -409,5 +472,10 @@ def test_whatever_a_charger_causes_has_a_time_and_a_session() -> None:
 
 
 def test_strict_means_strict() -> None:
-    with closing(in_memory()) as connection, pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT"):
-        connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 'perhaps')")
+    with (
+        closing(in_memory()) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT"),
+    ):
+        connection.execute(
+            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 'perhaps')"
+        )

@@ -27,7 +27,10 @@ def path(tmp_path: Path) -> Path:
 def make_before(path: Path) -> None:
     """Create a database as before simulated time existed."""
     _, first = schema.migrations()[0]
-    make(path, f"PRAGMA application_id = {APPLICATION_ID}; {first.read_text()} PRAGMA user_version = 1;")
+    make(
+        path,
+        f"PRAGMA application_id = {APPLICATION_ID}; {first.read_text()} PRAGMA user_version = 1;",
+    )
 
 
 def made_for(path: Path) -> SimulatedTime | None:
@@ -51,7 +54,9 @@ def make_for(path: Path, simulated: SimulatedTime | None) -> None:
 def test_a_database_is_made_for_one_clock_and_keeps_it(path: Path) -> None:
     for simulated in (FAST, LATER):
         make_for(path, simulated)
-        assert made_for(path) == SimulatedTime(datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC), 60)
+        assert made_for(path) == SimulatedTime(
+            datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC), 60
+        )
 
 
 @pytest.mark.parametrize("simulated", [None, FAST])
@@ -77,17 +82,28 @@ def test_one_that_keeps_real_time_is_refused_to_another(path: Path) -> None:
 
 
 @pytest.mark.parametrize("simulated", [None, SimulatedTime(NOON, 61)])
-def test_one_of_a_simulation_is_refused_to_another(path: Path, simulated: SimulatedTime | None) -> None:
+def test_one_of_a_simulation_is_refused_to_another(
+    path: Path, simulated: SimulatedTime | None
+) -> None:
     make_for(path, FAST)
-    assert "was made for --clock-speed 60; give that, or choose another one with --db" in refusal(path, simulated)
+    assert "was made for --clock-speed 60; give that, or choose another one with --db" in refusal(
+        path, simulated
+    )
     make_for(path, FAST)
 
 
 def test_what_stands_in_the_log_of_a_crash_counts(path: Path) -> None:
-    """After kill -9 all of a young database may still be in its WAL; it is read there, and left there."""
+    """After kill -9 all of a young database may still be in its WAL; it is read there, and left
+    there."""
     with open_database(path, FAST) as connection:
-        connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
-        there = {name: data for name, data in contents(path.parent).items() if not name.endswith(("-shm", ".lock"))}
+        connection.execute(
+            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+        )
+        there = {
+            name: data
+            for name, data in contents(path.parent).items()
+            if not name.endswith(("-shm", ".lock"))
+        }
     crashed = path.parent / "crashed"
     crashed.mkdir()
     for name, data in there.items():
@@ -95,7 +111,9 @@ def test_what_stands_in_the_log_of_a_crash_counts(path: Path) -> None:
     assert len((crashed / "site.db").read_bytes()) < len((crashed / "site.db-wal").read_bytes())
     with pytest.raises(NotOurs, match="--clock-speed 60"), open_database(crashed / "site.db"):
         pytest.fail("it was opened")
-    assert {name: data for name, data in contents(crashed).items() if not name.endswith("-shm")} == there
+    assert {
+        name: data for name, data in contents(crashed).items() if not name.endswith("-shm")
+    } == there
     make_for(crashed / "site.db", FAST)
 
 

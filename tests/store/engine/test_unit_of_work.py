@@ -1,4 +1,5 @@
-"""The commit of a batch: a failing write is rolled back alone; after a fault of the disk, the whole batch is."""
+"""The commit of a batch: a failing write is rolled back alone; after a fault of the disk, the whole
+batch is."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -39,9 +40,13 @@ def test_answers_and_facts_in_order(connection: FileConnection) -> None:
     assert not connection.in_transaction
 
 
-@pytest.mark.parametrize("failing", [fail(ValueError("a bug")), repeat_a_key, lambda db: db.execute("NO SQL")])
+@pytest.mark.parametrize(
+    "failing", [fail(ValueError("a bug")), repeat_a_key, lambda db: db.execute("NO SQL")]
+)
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_one_that_fails_is_undone_alone(connection: FileConnection, failing: Write, position: int) -> None:
+def test_one_that_fails_is_undone_alone(
+    connection: FileConnection, failing: Write, position: int
+) -> None:
     writes = [keep("a"), keep("b")]
     writes.insert(position, failing)
     results = commit(connection, writes)
@@ -58,8 +63,12 @@ def test_all_fail(connection: FileConnection) -> None:
 
 
 def test_a_foreign_key_is_kept(connection: FileConnection) -> None:
-    insert = "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
-    (result,) = commit(connection, [lambda db: db.execute(f"{insert} VALUES ('?', 1, '', '', 1, '')")])
+    insert = (
+        "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
+    )
+    (result,) = commit(
+        connection, [lambda db: db.execute(f"{insert} VALUES ('?', 1, '', '', 1, '')")]
+    )
     with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
         result.unwrap()
 
@@ -103,7 +112,10 @@ def test_what_a_transaction_gives(connection: FileConnection) -> None:
     def look(db: UnitOfWork) -> tuple[object, ...]:
         insert = "INSERT INTO cp (id, created_at, updated_at) VALUES (?, '', '')"
         changed = db.changed(insert, ("A",))
-        first = db.insert("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '', 1) RETURNING id", ())
+        first = db.insert(
+            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '', 1) RETURNING id",
+            (),
+        )
         returned = db.row("UPDATE cp SET name = 'x' RETURNING id, name")
         return changed, first, returned, db.row("SELECT 1 WHERE 0"), db.rows("SELECT id FROM cp")
 
@@ -113,8 +125,16 @@ def test_what_a_transaction_gives(connection: FileConnection) -> None:
 
 @pytest.mark.parametrize(
     ("error", "expected"),
-    [(sqlite3.SQLITE_FULL, True), (sqlite3.SQLITE_IOERR_FSYNC, True), (sqlite3.SQLITE_BUSY_SNAPSHOT, True)]
-    + [(sqlite3.SQLITE_CONSTRAINT_UNIQUE, False), (sqlite3.SQLITE_ERROR, False), (sqlite3.SQLITE_TOOBIG, False)],
+    [
+        (sqlite3.SQLITE_FULL, True),
+        (sqlite3.SQLITE_IOERR_FSYNC, True),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, True),
+    ]
+    + [
+        (sqlite3.SQLITE_CONSTRAINT_UNIQUE, False),
+        (sqlite3.SQLITE_ERROR, False),
+        (sqlite3.SQLITE_TOOBIG, False),
+    ],
 )
 def test_whose_fault_it_is(error: int, expected: bool) -> None:
     failure = sqlite3.OperationalError("?")

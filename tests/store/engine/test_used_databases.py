@@ -18,13 +18,25 @@ from tests.store.books import Books, Station, in_memory
 
 OLD = range(1, 6)
 EVERY_VERSION = [number for number, _ in schema.migrations()][:-1]
-SOME_VERSIONS = [number for number in EVERY_VERSION if number % 12 == 0 or number > EVERY_VERSION[-10]]
+SOME_VERSIONS = [
+    number for number in EVERY_VERSION if number % 12 == 0 or number > EVERY_VERSION[-10]
+]
 """Whoever comes from one goes through all that follow."""
 TABLES = "run cp session boot status tx tx_event meter_val set_aside event sqlite_sequence"
 AT, LATER = "2026-03-01T10:00:00.000Z", "2026-03-01T11:00:00.000Z"
 HONEST = {"energy_delivered": 4000, "energy_method": "register", "confidence": "certain"}
-ENDED = HONEST | {"status": "Completed", "stop_time": LATER, "meter_stop": 5000, "stopped_by": "charger"}
-CLOSED = ENDED | {"energy_delivered": 3000, "meter_stop": 4000, "stopped_by": "system", "confidence": "doubtful"}
+ENDED = HONEST | {
+    "status": "Completed",
+    "stop_time": LATER,
+    "meter_stop": 5000,
+    "stopped_by": "charger",
+}
+CLOSED = ENDED | {
+    "energy_delivered": 3000,
+    "meter_stop": 4000,
+    "stopped_by": "system",
+    "confidence": "doubtful",
+}
 PROSE = "closed by the system: no sign of it in 15 minutes; stop is earlier than start"
 
 POSSIBLE: dict[str, dict[str, Any]] = {
@@ -45,7 +57,13 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "no stop time": ENDED | {"stop_time": None},
     "all at once": ENDED | dict.fromkeys(HONEST) | {"stop_time": None},
 }
-TOLD = {"stopped": [4000], "closed": [2500, 3000], "reopened": [500, 700], "negative": [-500], "no energy": [900]}
+TOLD = {
+    "stopped": [4000],
+    "closed": [2500, 3000],
+    "reopened": [500, 700],
+    "negative": [-500],
+    "no energy": [900],
+}
 """The energy of some transactions in the event table, in order."""
 
 
@@ -56,12 +74,15 @@ def made(version: int) -> FileConnection:
 
 @cache
 def empty(version: int) -> bytes:
-    """One of that version, made once from the one before it: all migrations take a hundred times a copy."""
+    """One of that version, made once from the one before it: all migrations take a hundred times a
+    copy."""
     earlier = [number for number in EVERY_VERSION if number < version]
     before = empty(earlier[-1]) if earlier else b""
     with closing(copied(before)) as connection, pytest.MonkeyPatch.context() as then:
         then.setattr(
-            schema, "migrations", lambda every=schema.migrations: [one for one in every() if one[0] <= version]
+            schema,
+            "migrations",
+            lambda every=schema.migrations: [one for one in every() if one[0] <= version],
         )
         migrate(connection)
         assert connection.execute("PRAGMA user_version").fetchone()[0] % 1000 == version
@@ -86,31 +107,84 @@ def use(connection: sqlite3.Connection) -> None:
     """A known charger, with a run that ended cleanly and one that was killed."""
     insert(connection, "run", version="0.1", started_at=AT, clock_trusted=1, ended_at=AT, clean=1)
     run = insert(connection, "run", version="0.1", started_at=AT, clock_trusted=1)
-    insert(connection, "cp", id="CP-1", created_at=AT, updated_at=AT, status="Available", firmware_version="1")
-    told = {"cp_id": "CP-1", "run_id": run, "remote_address": "10.0.0.1", "target": "/ws", "clock_trusted": 1}
+    insert(
+        connection,
+        "cp",
+        id="CP-1",
+        created_at=AT,
+        updated_at=AT,
+        status="Available",
+        firmware_version="1",
+    )
+    told = {
+        "cp_id": "CP-1",
+        "run_id": run,
+        "remote_address": "10.0.0.1",
+        "target": "/ws",
+        "clock_trusted": 1,
+    }
     session = insert(connection, "session", connected_at=AT, **told)
     here = {"cp_id": "CP-1", "session_id": session}
     caused = here | {"received_at": AT}
     insert(connection, "boot", payload="{}", answer="Accepted", heartbeat_interval=60, **caused)
     at = {"timestamp": AT, "last_received_at": AT}
     insert(connection, "status", conn_id=1, status="Charging", error_code="NoError", **caused, **at)
-    raw = {"action": "MeterValues", "message_id": '"1"', "payload": "{}", "digest": "d", "reason": "none fits"}
+    raw = {
+        "action": "MeterValues",
+        "message_id": '"1"',
+        "payload": "{}",
+        "digest": "d",
+        "reason": "none fits",
+    }
     insert(connection, "set_aside", last_received_at=AT, **caused, **raw)
     insert(connection, "log", at=AT, direction="recv", frame="[2]", **here)
 
 
 def add(connection: sqlite3.Connection, number: int, row: dict[str, Any], told: list[int]) -> int:
     """A transaction with its events, readings, and what was told of it."""
-    usual = {"cp_id": "CP-1", "conn_id": number, "session_id": 1, "id_tag": "TAG", "verdict": "Accepted"}
-    times = {"start_time": AT, "sent_start_time": AT, "meter_start": 1000, "created_at": AT, "updated_at": LATER}
+    usual = {
+        "cp_id": "CP-1",
+        "conn_id": number,
+        "session_id": 1,
+        "id_tag": "TAG",
+        "verdict": "Accepted",
+    }
+    times = {
+        "start_time": AT,
+        "sent_start_time": AT,
+        "meter_start": 1000,
+        "created_at": AT,
+        "updated_at": LATER,
+    }
     transaction = insert(connection, "tx", **(usual | times | row))
-    happened = {"tx_id": transaction, "session_id": 1, "received_at": AT, "timestamp": AT, "last_received_at": AT}
-    insert(connection, "tx_event", kind="start", who="charger", payload="{}", digest="s", **happened)
+    happened = {
+        "tx_id": transaction,
+        "session_id": 1,
+        "received_at": AT,
+        "timestamp": AT,
+        "last_received_at": AT,
+    }
+    insert(
+        connection, "tx_event", kind="start", who="charger", payload="{}", digest="s", **happened
+    )
     if row.get("status") == "Completed":
         ended = happened | {"received_at": LATER, "timestamp": LATER}
-        insert(connection, "tx_event", kind="stop", who="charger", payload="{}", digest="e", **ended)
-    read = {"tx_id": transaction, "cp_id": "CP-1", "conn_id": number, "session_id": 1, "received_at": AT}
-    sample = {"measurand": "Energy.Active.Import.Register", "value": "1000", "unit": "Wh", "context": "Sample.Periodic"}
+        insert(
+            connection, "tx_event", kind="stop", who="charger", payload="{}", digest="e", **ended
+        )
+    read = {
+        "tx_id": transaction,
+        "cp_id": "CP-1",
+        "conn_id": number,
+        "session_id": 1,
+        "received_at": AT,
+    }
+    sample = {
+        "measurand": "Energy.Active.Import.Register",
+        "value": "1000",
+        "unit": "Wh",
+        "context": "Sample.Periodic",
+    }
     rest = {"location": "Outlet", "phase": "", "format": "Raw", "source": "MeterValues", "wh": 1000}
     insert(connection, "meter_val", timestamp=AT, **read, **sample, **rest)
     for wh in told:
@@ -137,9 +211,12 @@ class Used:
             self.migrated = self.connection.serialize()
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every row of the tables of the first version, by the columns that they had then; without the log."""
+        """Every row of the tables of the first version, by the columns that they had then; without
+        the log."""
         return {
-            table: self.connection.execute(f"SELECT {columns} FROM {table} ORDER BY rowid").fetchall()
+            table: self.connection.execute(
+                f"SELECT {columns} FROM {table} ORDER BY rowid"
+            ).fetchall()
             for table, columns in self.columns.items()
         }
 
@@ -149,7 +226,9 @@ class Used:
 
     def of(self, name: str, columns: str) -> tuple[Any, ...]:
         """Of one transaction."""
-        found = self.connection.execute(f"SELECT {columns} FROM tx WHERE id = ?", (self.ids[name],)).fetchone()
+        found = self.connection.execute(
+            f"SELECT {columns} FROM tx WHERE id = ?", (self.ids[name],)
+        ).fetchone()
         return tuple(found)
 
     def rows(self, sql: str, name: str) -> list[tuple[Any, ...]]:
@@ -178,7 +257,10 @@ def test_an_empty_one_gives_out_ids_above_a_million(version: int) -> None:
         before = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
         migrate(connection)
         assert connection.execute("PRAGMA user_version").fetchone()[0] % 1000 == newest_version()
-        assert connection.execute("SELECT name, seq FROM sqlite_sequence WHERE name = 'tx'").fetchall() == before
+        assert (
+            connection.execute("SELECT name, seq FROM sqlite_sequence WHERE name = 'tx'").fetchall()
+            == before
+        )
         assert Station(Books(connection)).start() == before[0][1] + 1 > 10**6
 
 
@@ -221,11 +303,17 @@ def test_an_impossible_one_is_put_right_and_told(used: Used, name: str) -> None:
     assert wh == max(0, row["energy_delivered"] or 0)
     assert method in ("register", "segments")
     assert (confidence, stop_time, status) == ("doubtful", LATER, "Completed")
-    ((who, reason),) = used.rows("SELECT who, reason FROM tx_event WHERE tx_id = ? AND kind = 'correct'", name)
+    ((who, reason),) = used.rows(
+        "SELECT who, reason FROM tx_event WHERE tx_id = ? AND kind = 'correct'", name
+    )
     assert (who, "no possible figure" in reason) == ("system", True)
-    ((code, words, event),) = used.rows("SELECT code, words, tx_event_id FROM review WHERE tx_id = ?", name)
+    ((code, words, event),) = used.rows(
+        "SELECT code, words, tx_event_id FROM review WHERE tx_id = ?", name
+    )
     assert (code, used.of(name, "review")) == ("legacy", (words,))
-    assert words.startswith("; ".join(filter(None, (row.get("review"), "put right: it had no possible figure"))))
+    assert words.startswith(
+        "; ".join(filter(None, (row.get("review"), "put right: it had no possible figure")))
+    )
     assert used.rows("SELECT max(id) FROM tx_event WHERE tx_id = ?", name) == [(event,)]
 
 
@@ -234,7 +322,11 @@ def test_prose_becomes_a_review_that_a_person_can_resolve(used: Used, name: str)
     ((review, code, words),) = used.rows("SELECT id, code, words FROM review WHERE tx_id = ?", name)
     assert (code, words) == ("legacy", POSSIBLE[name]["review"])
     used.connection.execute(
-        "UPDATE review SET resolved_at = ?, resolved_by = ?, resolution = ?, reason = ? WHERE id = ?",
+        (
+            "UPDATE review "
+            "SET resolved_at = ?, resolved_by = ?, resolution = ?, reason = ? "
+            "WHERE id = ?"
+        ),
         (LATER, "anna", "confirmed", "looked at the meter", review),
     )
     assert used.of(name, "review") == (None,)
@@ -268,7 +360,9 @@ def test_its_chargers_go_on(used: Used) -> None:
     for name in ("open", "suspended", "closed", "reopened"):
         assert station.bill(used.ids[name])[0] == 5000
         assert used.of(name, "stopped_by, counted_wh") == ("charger", 5000)
-    assert books.count("set_aside") == 2  # with the stop that was joined, as its transaction has its own now
+    assert (
+        books.count("set_aside") == 2
+    )  # with the stop that was joined, as its transaction has its own now
     assert station.start() > max(used.ids.values())
 
 
@@ -289,7 +383,8 @@ def test_what_was_open_before_servers_had_names_is_ended_by_the_next_start() -> 
 BROKEN: dict[str, dict[str, Any]] = {
     "aborted": {"status": "Aborted"},
     "aborted with a figure": ENDED | {"status": "Aborted"},
-    "aborted with a figure of no method": ENDED | {"status": "Aborted", "energy_method": None, "confidence": None},
+    "aborted with a figure of no method": ENDED
+    | {"status": "Aborted", "energy_method": None, "confidence": None},
     "stopped by nobody": ENDED | {"stopped_by": None},
     "a start without its milliseconds": {"start_time": "2026-03-01T10:00:00Z"},
     "a stop by an offset": ENDED | {"stop_time": "2026-03-01T11:00:00+00:00"},
@@ -308,30 +403,55 @@ def test_what_breaks_a_guard_can_be_written_again(version: int) -> None:
         assert known == [(1,)] * len(BROKEN)
 
 
-@pytest.mark.parametrize("row", [{"status": "Aborted"}, ENDED | {"stopped_by": None}, ENDED | {"stopped_by": "thief"}])
+@pytest.mark.parametrize(
+    "row", [{"status": "Aborted"}, ENDED | {"stopped_by": None}, ENDED | {"stopped_by": "thief"}]
+)
 def test_whatever_is_put_right_is_told(row: dict[str, Any]) -> None:
     with closing(made(5)) as connection:
         use(connection)
         add(connection, 1, row, [])
         migrate(connection)
-        assert connection.execute("SELECT count(*) FROM tx_event WHERE kind = 'correct'").fetchone() == (1,)
-        assert connection.execute("SELECT count(*) FROM review WHERE code = 'legacy'").fetchone() == (1,)
+        assert connection.execute(
+            "SELECT count(*) FROM tx_event WHERE kind = 'correct'"
+        ).fetchone() == (1,)
+        assert connection.execute(
+            "SELECT count(*) FROM review WHERE code = 'legacy'"
+        ).fetchone() == (1,)
 
 
 def test_what_was_told_of_energy_is_counted_on(used: Used) -> None:
-    counted = {(counter, what): wh for _, counter, what, wh in used.connection.execute(totals.SUMS).fetchall()}
+    counted = {
+        (counter, what): wh
+        for _, counter, what, wh in used.connection.execute(totals.SUMS).fetchall()
+    }
     assert counted[totals.REPORTED, totals.DELIVERED] == 4000 + 3000 + 700 + 900
     assert counted[totals.TAKEN_BACK, totals.DELIVERED] == 500
 
 
 def test_what_was_recorded_of_own_names_and_decisions_goes() -> None:
-    gone = ("/api/me/tags/A", "/api/me/vehicles/1", "/api/admin/transactions/5/correct", "/api/admin/reviews/1/dismiss")
+    gone = (
+        "/api/me/tags/A",
+        "/api/me/vehicles/1",
+        "/api/admin/transactions/5/correct",
+        "/api/admin/reviews/1/dismiss",
+    )
     stays = ("/api/admin/bulk", "/api/me/chargers/CP-1/start")
     with closing(made(75)) as connection:
         for path in gone + stays:
-            insert(connection, "operator_action", at=AT, request=path, address="", method="PUT", path=path, body="{}")
+            insert(
+                connection,
+                "operator_action",
+                at=AT,
+                request=path,
+                address="",
+                method="PUT",
+                path=path,
+                body="{}",
+            )
         migrate(connection)
-        left = connection.execute("SELECT path FROM operator_action WHERE body IS NOT NULL ORDER BY id").fetchall()
+        left = connection.execute(
+            "SELECT path FROM operator_action WHERE body IS NOT NULL ORDER BY id"
+        ).fetchall()
         assert left == [(path,) for path in stays]
 
 
@@ -344,7 +464,16 @@ def test_what_was_recorded_of_names_and_reasons_is_masked() -> None:
     }
     with closing(made(32)) as connection:
         for path, body in bodies.items():
-            insert(connection, "operator_action", at=AT, request=path, address="", method="POST", path=path, body=body)
+            insert(
+                connection,
+                "operator_action",
+                at=AT,
+                request=path,
+                address="",
+                method="POST",
+                path=path,
+                body=body,
+            )
         migrate(connection)
         masked = connection.execute("SELECT body FROM operator_action ORDER BY id")
         found = [body and orjson.loads(body) for (body,) in masked]
@@ -359,17 +488,41 @@ def test_what_was_recorded_of_names_and_reasons_is_masked() -> None:
 
 
 @pytest.mark.parametrize(("version", "language"), [(63, ""), (68, None)])
-def test_what_was_closed_before_papers_had_a_language_is_marked(version: int, language: str | None) -> None:
+def test_what_was_closed_before_papers_had_a_language_is_marked(
+    version: int, language: str | None
+) -> None:
     """Its paper said its number alone as reference."""
     version = max(number for number in EVERY_VERSION if number <= version)
     with closing(made(version)) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
-        row = {"draft_id": 1, "account_id": 1, "month": "2026-02", "zone": "UTC", "currency": "EUR", "prices": "gross"}
-        row |= {"taxes": "[]", "charged": 0, "carried_in": 0, "total": 0, "is_carried": 0, "content": ""}
-        closed = {"closing_id": 1, "number": 1, "party_digest": "", "previous_digest": "", "digest": "d"}
+        row = {
+            "draft_id": 1,
+            "account_id": 1,
+            "month": "2026-02",
+            "zone": "UTC",
+            "currency": "EUR",
+            "prices": "gross",
+        }
+        row |= {
+            "taxes": "[]",
+            "charged": 0,
+            "carried_in": 0,
+            "total": 0,
+            "is_carried": 0,
+            "content": "",
+        }
+        closed = {
+            "closing_id": 1,
+            "number": 1,
+            "party_digest": "",
+            "previous_digest": "",
+            "digest": "d",
+        }
         insert(connection, "statement", **row)
         insert(connection, "statement", **row, **closed)
         migrate(connection)
-        assert connection.execute("SELECT language FROM statement").fetchall() == [(language,)]  # the draft is gone
+        assert connection.execute("SELECT language FROM statement").fetchall() == [
+            (language,)
+        ]  # the draft is gone
         with pytest.raises(sqlite3.IntegrityError, match="never rewritten"):
             connection.execute("UPDATE statement SET language = 'de' WHERE number = 1")

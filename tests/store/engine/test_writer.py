@@ -67,9 +67,13 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 @asynccontextmanager
-async def writing(site: Site, limits: Limits = OFTEN, drain_seconds: float = SECONDS) -> AsyncIterator[Writer]:
+async def writing(
+    site: Site, limits: Limits = OFTEN, drain_seconds: float = SECONDS
+) -> AsyncIterator[Writer]:
     with trio.fail_after(SECONDS):
-        async with open_writer(FileStore(site.connection), site.publish, drain_seconds, limits) as writer:
+        async with open_writer(
+            FileStore(site.connection), site.publish, drain_seconds, limits
+        ) as writer:
             yield writer
 
 
@@ -109,7 +113,8 @@ class Busy:
 
 
 async def insist(writer: Writer, name: str) -> None:
-    """Retry until a write is acknowledged, each time with another name, because an earlier one may have been stored."""
+    """Retry until a write is acknowledged, each time with another name, because an earlier one may
+    have been stored."""
     for number in count():
         with suppress(StoreUnavailable):
             await writer.run(keep, f"{name}{number}")
@@ -132,11 +137,17 @@ async def test_an_answer_comes_after_its_commit(site: Site) -> None:
 async def test_one_thread_makes_all_commits_and_ends_with_the_writer(site: Site) -> None:
     async with writing(site) as writer:
         first = await writer.run(lambda _: threading.current_thread())
-        assert await writer.run(lambda _: threading.current_thread()) is first is not threading.current_thread()
+        assert (
+            await writer.run(lambda _: threading.current_thread())
+            is first
+            is not threading.current_thread()
+        )
     await wait_until(lambda: not first.is_alive())
 
 
-async def test_a_commit_that_has_begun_is_waited_for_after_the_deadline_of_the_drain(site: Site) -> None:
+async def test_a_commit_that_has_begun_is_waited_for_after_the_deadline_of_the_drain(
+    site: Site,
+) -> None:
     busy = Busy()
 
     async def leave_during_a_commit() -> None:
@@ -163,7 +174,13 @@ async def test_what_waits_is_committed_together(site: Site) -> None:
             assert site.published == site.stored() == []
             busy.go_on()
         assert writer.statistics() == WriterStatistics(
-            waiting=0, batches=2, writes=21, refused=0, damaged=0, is_failing=False, frames=FrameLogStatistics()
+            waiting=0,
+            batches=2,
+            writes=21,
+            refused=0,
+            damaged=0,
+            is_failing=False,
+            frames=FrameLogStatistics(),
         )
     assert set(site.stored()) == {"busy", *map(str, range(20))}
 
@@ -171,7 +188,10 @@ async def test_what_waits_is_committed_together(site: Site) -> None:
 async def test_a_batch_of_a_shared_database_waits_for_more(site: Site) -> None:
     store = FileStore(site.connection)
     store.gather_seconds = 0.5
-    async with open_writer(store, site.publish, SECONDS, OFTEN) as writer, trio.open_nursery() as nursery:
+    async with (
+        open_writer(store, site.publish, SECONDS, OFTEN) as writer,
+        trio.open_nursery() as nursery,
+    ):
         nursery.start_soon(writer.run, keep, "a")
         await trio.sleep(0.02)
         await writer.run(keep, "b")
@@ -289,7 +309,9 @@ async def test_a_full_disk_is_waited_for(site: Site) -> None:
 
 
 @pytest.mark.logs_errors
-async def test_what_cannot_be_committed_in_time_is_unavailable_and_holds_nobody_up(site: Site) -> None:
+async def test_what_cannot_be_committed_in_time_is_unavailable_and_holds_nobody_up(
+    site: Site,
+) -> None:
     async with writing(site, IMPATIENT) as writer:
         with site.locked():
             with pytest.raises(StoreUnavailable):
@@ -328,7 +350,8 @@ async def test_a_full_channel_makes_askers_wait_and_then_go(site: Site) -> None:
 async def test_a_slow_database_is_not_a_failing_one(
     site: Site, monkeypatch: pytest.MonkeyPatch, log_lines: list[EventDict]
 ) -> None:
-    """Its callers wait too long, but commits go on: no more chargers must come, and nothing is said to be broken."""
+    """Its callers wait too long, but commits go on: no more chargers must come, and nothing is said
+    to be broken."""
     monkeypatch.setattr("levity_trio.store.engine.writer.BATCH_JOBS", 1)
     given_up: list[int] = []
 
@@ -347,7 +370,10 @@ async def test_a_slow_database_is_not_a_failing_one(
             await wait_until(lambda: writer.is_behind)
         assert not writer.is_behind
     assert given_up
-    assert log_lines[0]["event"] == "writes wait too long for their commits; their chargers connect again"
+    assert (
+        log_lines[0]["event"]
+        == "writes wait too long for their commits; their chargers connect again"
+    )
 
 
 async def test_no_asker_is_given_up_on_once_answered(site: Site) -> None:
@@ -445,11 +471,15 @@ async def test_what_is_handed_in_without_waiting_is_stored_in_its_order(site: Si
 
 
 @pytest.mark.logs_errors
-async def test_what_is_handed_in_and_fails_is_told_to_the_log(site: Site, log_lines: list[Any]) -> None:
+async def test_what_is_handed_in_and_fails_is_told_to_the_log(
+    site: Site, log_lines: list[Any]
+) -> None:
     async with writing(site) as writer:
         await writer.hand_in(keep_and_fail, "never")
     assert site.stored() == []
-    assert [line["event"] for line in log_lines if line["log_level"] == "error"] == ["background write failed"]
+    assert [line["event"] for line in log_lines if line["log_level"] == "error"] == [
+        "background write failed"
+    ]
 
 
 def test_a_body_that_raises_raises_as_it_is(site: Site) -> None:

@@ -25,13 +25,19 @@ from tests.store.postgresql.stored import change, empty_database, name_of, query
 from .watching import Watch, dump, in_child, killed, moved
 
 POINTS = (0.0, 0.02, 0.3, 0.9)
-"""After which part of its steps a move is killed: at the beginning, while rows are copied, while they are compared."""
-KILLED = [case for place, case in enumerate(product(POINTS, ("there", "back"))) if IS_FULL or place % 4 in (0, 3)]
+"""After which part of its steps a move is killed: at the beginning, while rows are copied, while
+they are compared."""
+KILLED = [
+    case
+    for place, case in enumerate(product(POINTS, ("there", "back")))
+    if IS_FULL or place % 4 in (0, 3)
+]
 """At each point, in one direction or in both."""
 GUARDS = "SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname"
 KEYS = (
-    "SELECT conname, CAST(conrelid AS regclass), pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f'"
-    " ORDER BY CAST(conrelid AS regclass), conname"
+    "SELECT conname, CAST(conrelid AS regclass), pg_get_constraintdef(oid) "
+    "FROM pg_constraint WHERE contype = 'f' "
+    "ORDER BY CAST(conrelid AS regclass), conname"
 )
 MORE_BYTES = size(3, 8)
 MOST_BYTES = 50_000
@@ -72,14 +78,20 @@ def test_ids_go_on(house: Path, on_postgresql: PostgresqlAddress, tmp_path: Path
         given = dict(file.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
         assert (given["webhook"], given["log"]) == (GONE, GONE)
     with closing(sqlite3.connect(house)) as file:
-        assert file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tx'").fetchone() == (given["tx"],)
+        assert file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tx'").fetchone() == (
+            given["tx"],
+        )
         ((last,),) = file.execute("SELECT max(id) FROM meter_val").fetchall()
     for table, expected in (("webhook", GONE), ("tx", given["tx"]), ("meter_val", last)):
-        change(on_postgresql, f"CREATE TABLE next_{table} AS SELECT nextval('{table}_id_seq') AS id")
+        change(
+            on_postgresql, f"CREATE TABLE next_{table} AS SELECT nextval('{table}_id_seq') AS id"
+        )
         assert query(on_postgresql, f"SELECT id FROM next_{table}") == [(expected + 1,)]
 
 
-def test_the_schema_is_that_of_a_new_database(server: Server, on_postgresql: PostgresqlAddress) -> None:
+def test_the_schema_is_that_of_a_new_database(
+    server: Server, on_postgresql: PostgresqlAddress
+) -> None:
     new = empty_database(server)
     with open_store(new, "levity"):
         pass
@@ -99,7 +111,12 @@ def test_from_postgresql_to_postgresql(server: Server, on_postgresql: Postgresql
 
 @pytest.mark.parametrize(("point", "way"), KILLED)
 def test_a_killed_move_leaves_nothing(
-    house: Path, server: Server, on_postgresql: PostgresqlAddress, tmp_path: Path, point: float, way: str
+    house: Path,
+    server: Server,
+    on_postgresql: PostgresqlAddress,
+    tmp_path: Path,
+    point: float,
+    way: str,
 ) -> None:
     """It can be made again at once."""
     pair: tuple[Any, Any] = (house, empty_database(server))
@@ -108,9 +125,13 @@ def test_a_killed_move_leaves_nothing(
     assert killed(*pair, step=int(point * STEPS))
     if isinstance(pair[1], Path):
         with closing(sqlite3.connect(pair[1])) as file:
-            assert file.execute("SELECT (SELECT count(*) FROM tx) + (SELECT count(*) FROM run)").fetchall() == [(0,)]
+            assert file.execute(
+                "SELECT (SELECT count(*) FROM tx) + (SELECT count(*) FROM run)"
+            ).fetchall() == [(0,)]
     else:
-        assert query(pair[1], "SELECT (SELECT count(*) FROM tx) + (SELECT count(*) FROM run)") == [(0,)]
+        assert query(pair[1], "SELECT (SELECT count(*) FROM tx) + (SELECT count(*) FROM run)") == [
+            (0,)
+        ]
     moved(*pair)
     last = tmp_path / "last.db"
     if way == "there":
@@ -149,7 +170,9 @@ def test_somebody_presses_ctrl_c(house: Path, server: Server) -> None:
         raise KeyboardInterrupt
 
     address = empty_database(server)
-    with pytest.raises(Interrupted, match="interrupted; nothing was moved; run the same command again"):
+    with pytest.raises(
+        Interrupted, match="interrupted; nothing was moved; run the same command again"
+    ):
         move(house, address, Watch(5, press))
     moved(house, address)
 

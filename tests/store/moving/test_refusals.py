@@ -28,8 +28,13 @@ from tests.store.postgresql.stored import change, empty_database, query
 from .watching import Watch, dump, moved
 
 
-def test_a_server_that_runs_is_not_moved(house: Path, server: Server, on_postgresql: PostgresqlAddress) -> None:
-    with open_database(house), pytest.raises(EnvironmentProblem, match=r"a server .* uses .*house\.db; stop it first"):
+def test_a_server_that_runs_is_not_moved(
+    house: Path, server: Server, on_postgresql: PostgresqlAddress
+) -> None:
+    with (
+        open_database(house),
+        pytest.raises(EnvironmentProblem, match=r"a server .* uses .*house\.db; stop it first"),
+    ):
         moved(house, empty_database(server))
     with (
         open_store(on_postgresql, "levity"),
@@ -39,16 +44,26 @@ def test_a_server_that_runs_is_not_moved(house: Path, server: Server, on_postgre
     assert not house.with_name("back.db").exists()
 
 
-def test_a_server_that_runs_gets_no_rows(house: Path, server: Server, on_postgresql: PostgresqlAddress) -> None:
+def test_a_server_that_runs_gets_no_rows(
+    house: Path, server: Server, on_postgresql: PostgresqlAddress
+) -> None:
     new = empty_database(server)
-    with open_store(new, "levity"), pytest.raises(EnvironmentProblem, match="the server levity runs on this database"):
+    with (
+        open_store(new, "levity"),
+        pytest.raises(EnvironmentProblem, match="the server levity runs on this database"),
+    ):
         moved(house, new)
     back = house.with_name("back.db")
-    with open_database(back), pytest.raises(EnvironmentProblem, match=r"a server .* uses .*back\.db; stop it first"):
+    with (
+        open_database(back),
+        pytest.raises(EnvironmentProblem, match=r"a server .* uses .*back\.db; stop it first"),
+    ):
         moved(on_postgresql, back)
 
 
-def test_no_server_starts_meanwhile(house: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_server_starts_meanwhile(
+    house: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nor does another move."""
     monkeypatch.setitem(connection.SETTINGS, "lock_timeout", "100ms")
     address, back = empty_database(server), house.with_name("back.db")
@@ -80,13 +95,22 @@ def test_no_server_starts_meanwhile(house: Path, server: Server, monkeypatch: py
 
 
 def test_what_is_not_moved(server: Server, tmp_path: Path) -> None:
-    address, old, foreign, empty = empty_database(server), *(tmp_path / name for name in ("old.db", "foreign.db", "e"))
+    address, old, foreign, empty = (
+        empty_database(server),
+        *(tmp_path / name for name in ("old.db", "foreign.db", "e")),
+    )
     make_old(old)
     make(foreign)
     empty.touch()
     before = contents(tmp_path)
     for source, words in (
-        (old, r"of another version \(schema 5, this one has \d+\): start this version of the server on it once"),
+        (
+            old,
+            (
+                r"of another version \(schema 5, this one has \d+\): start this version of the "
+                r"server on it once"
+            ),
+        ),
         (foreign, "belongs to another program"),
         (empty, "there is no database"),
         (tmp_path / "missing.db", "there is no database"),
@@ -100,12 +124,18 @@ def test_what_is_not_moved(server: Server, tmp_path: Path) -> None:
     assert query(address, "SELECT to_regnamespace('levity') IS NULL") == [(1,)]
 
 
-def test_where_nothing_is_moved_to(house: Path, server: Server, on_postgresql: PostgresqlAddress) -> None:
-    foreign, used, served = (house.with_name(name) for name in ("foreign.db", "used.db", "served.db"))
+def test_where_nothing_is_moved_to(
+    house: Path, server: Server, on_postgresql: PostgresqlAddress
+) -> None:
+    foreign, used, served = (
+        house.with_name(name) for name in ("foreign.db", "used.db", "served.db")
+    )
     make(foreign)
     shutil.copy(house, used)
     with open_database(served) as connection:
-        connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+        connection.execute(
+            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+        )
     for target, words in (
         (foreign, "belongs to another program"),
         (used, "is not empty; move to a new database"),
@@ -124,12 +154,23 @@ def test_where_nothing_is_moved_to(house: Path, server: Server, on_postgresql: P
     assert dump(used) == dump(house)
 
 
-def test_a_user_who_owns_nothing(house: Path, server: Server, on_postgresql: PostgresqlAddress) -> None:
+def test_a_user_who_owns_nothing(
+    house: Path, server: Server, on_postgresql: PostgresqlAddress
+) -> None:
     server.sql("CREATE ROLE guest LOGIN")
-    theirs, new = (one.replace("postgres@", "guest@") for one in (on_postgresql, empty_database(server)))
+    theirs, new = (
+        one.replace("postgres@", "guest@") for one in (on_postgresql, empty_database(server))
+    )
     for source, target in ((house, new), (theirs, house.with_name("back.db"))):
-        with pytest.raises(EnvironmentProblem, match=r"permission denied .*; connect as the owner of the database"):
-            moved(*(PostgresqlAddress(one) if isinstance(one, str) else one for one in (source, target)))
+        with pytest.raises(
+            EnvironmentProblem, match=r"permission denied .*; connect as the owner of the database"
+        ):
+            moved(
+                *(
+                    PostgresqlAddress(one) if isinstance(one, str) else one
+                    for one in (source, target)
+                )
+            )
     assert not house.with_name("back.db").exists()
 
 
@@ -155,7 +196,13 @@ def test_a_database_of_a_newer_version(house: Path, server: Server) -> None:
     ("statement", "found"),
     [
         ("UPDATE event SET data = replace(data, 'SPACE', 'SPICE') WHERE id = 700", "event"),
-        ("UPDATE tx SET energy_delivered = energy_delivered + 1 WHERE id = (SELECT min(id) FROM tx)", "tx"),
+        (
+            (
+                "UPDATE tx SET energy_delivered = energy_delivered + 1 "
+                "WHERE id = (SELECT min(id) FROM tx)"
+            ),
+            "tx",
+        ),
         ("DELETE FROM meter_val WHERE id = 1000", "meter_val"),
         ("UPDATE fact_count SET facts = facts + 1", "fact_count"),
         ("INSERT INTO simulated_time (id, begun_at, speed) VALUES (1, 'x', 60)", "simulated_time"),
@@ -174,7 +221,9 @@ def test_a_difference_is_found(
     address = empty_database(server)
     with monkeypatch.context() as patch:
         patch.setattr(PostgresqlTarget, "go_on", spoil)
-        words = rf"the copy is not the same, .* the rows of {found} should be [\d,]+ with the SHA-256"
+        words = (
+            rf"the copy is not the same, .* the rows of {found} should be [\d,]+ with the SHA-256"
+        )
         with pytest.raises(EnvironmentProblem, match=words):
             moved(house, address)
     moved(house, address)
@@ -196,7 +245,9 @@ def test_a_difference_in_a_file_is_found(
 
 def test_texts_with_nul_are_told(house: Path, server: Server) -> None:
     with closing(sqlite3.connect(house)) as file:
-        file.execute("INSERT INTO event (at, kind, data) VALUES ('2026', 'X', 'a' || char(0) || 'b')")
+        file.execute(
+            "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', 'a' || char(0) || 'b')"
+        )
         file.commit()
     address = empty_database(server)
     assert moved(house, address).proof.nuls == 1

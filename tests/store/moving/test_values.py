@@ -22,10 +22,14 @@ from tests.store.postgresql.stored import empty_database
 KINDS = {"id": "INTEGER", "number": "INTEGER", "size": "REAL", "words": "TEXT", "bytes": "BLOB"}
 TABLE = Table("kinds", [Column(*one) for one in KINDS.items()], "id", is_counted=False)
 WHOLE = st.integers(-(2**63), 2**63 - 1)
-EDGES = st.sampled_from([0.0, -0.0, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1, 1e22, 1e16, 123456.0])
+EDGES = st.sampled_from(
+    [0.0, -0.0, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1, 1e22, 1e16, 123456.0]
+)
 FLOATS = EDGES | st.floats(allow_nan=False)
 TEXTS = (
-    st.text() | st.text(alphabet="\\N\t\n\r\b\f\v\0␀x.'\"") | st.sampled_from(["\\N", "\\.", "", "\0", "\U0010ffff"])
+    st.text()
+    | st.text(alphabet="\\N\t\n\r\b\f\v\0␀x.'\"")
+    | st.sampled_from(["\\N", "\\.", "", "\0", "\U0010ffff"])
 )
 ROWS = st.dictionaries(
     WHOLE,
@@ -40,7 +44,8 @@ Row = tuple[int | None, float | None, str | None, bytes | None]
 def postgresql(server: Server) -> Iterator[PostgresqlConnection]:
     with closing(PostgresqlConnection(connect(empty_database(server)))) as connection:
         connection.run(
-            "CREATE TABLE kinds (id bigint PRIMARY KEY, number bigint, size double precision, words text, bytes bytea)"
+            "CREATE TABLE kinds (id bigint PRIMARY KEY, number bigint, size double precision, "
+            "words text, bytes bytea)"
         )
         yield connection
 
@@ -59,11 +64,15 @@ def told(row: Row) -> tuple[int | None, bytes | None, str | None, bytes | None]:
     return number, bits, None if words is None else words.replace("\0", "\N{SYMBOL FOR NULL}"), data
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(ROWS)
 def test_values_stay_what_they_are(postgresql: PostgresqlConnection, rows: dict[int, Row]) -> None:
     with closing(file()) as old, closing(file()) as new:
-        old.executemany("INSERT INTO kinds VALUES (?, ?, ?, ?, ?)", [(key, *row) for key, row in rows.items()])
+        old.executemany(
+            "INSERT INTO kinds VALUES (?, ?, ?, ?, ?)", [(key, *row) for key, row in rows.items()]
+        )
         reading = FileReading(old)
         lines = list(reading.lines(TABLE))
         postgresql.run("BEGIN; TRUNCATE kinds")

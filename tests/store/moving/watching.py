@@ -14,9 +14,16 @@ from levity_trio.store.moving.move import Moved, Plan, move
 
 
 class Watch:
-    """Acts at the beginning, which is step 0, or after so many steps, or when all rows were copied."""
+    """Acts at the beginning, which is step 0, or after so many steps, or when all rows were
+    copied."""
 
-    def __init__(self, step: int | None = None, act: Callable[[], object] = lambda: None, *, is_copied: bool = False):
+    def __init__(
+        self,
+        step: int | None = None,
+        act: Callable[[], object] = lambda: None,
+        *,
+        is_copied: bool = False,
+    ):
         self.steps = 0
         self.plan = Plan(0, 0)
         self._step, self._act, self._is_copied = step, act, is_copied

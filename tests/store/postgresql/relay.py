@@ -1,4 +1,5 @@
-"""A relay between a client and a PostgreSQL server, which can end the connection after exactly so many bytes."""
+"""A relay between a client and a PostgreSQL server, which can end the connection after exactly so
+many bytes."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ class Relay:
         return PostgresqlAddress(f"postgresql://{USER}@/{database}?host={self.folder}")
 
     def cut(self, side: Side, after: int, then: Callable[[], None] = _nothing) -> None:
-        """Cut the connection after so many bytes from now on; what comes on top is lost. `then` is called before."""
+        """Cut the connection after so many bytes from now on; what comes on top is lost. `then` is
+        called before."""
         self._side, self._left, self._then = side, after, then
 
     def cut_behind(self, text: bytes, then: Callable[[], None] = _nothing) -> None:
@@ -108,7 +110,8 @@ class Relay:
     def _allowed(self, side: Side, data: bytes) -> int | None:
         """Return how many of these bytes are the last of the connection; None if it is not cut yet.
 
-        They are counted before they are passed on: whoever reads them may order the next cut at once.
+        They are counted before they are passed on: whoever reads them may order the next cut at
+        once.
         """
         if self._text and self._text in data:
             text, self._text = self._text, b""

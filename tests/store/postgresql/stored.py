@@ -56,9 +56,13 @@ def name_of(address: PostgresqlAddress) -> str:
 
 
 def commit_at_last(
-    store: PostgresqlStore, writes: Sequence[Write], before: Callable[[], object], tries: int = TRIES
+    store: PostgresqlStore,
+    writes: Sequence[Write],
+    before: Callable[[], object],
+    tries: int = TRIES,
 ) -> list[Result]:
-    """Commit a batch as the writer does: after a fault of the database, the same batch again; `before` is called."""
+    """Commit a batch as the writer does: after a fault of the database, the same batch again;
+    `before` is called."""
     for _ in range(tries):
         try:
             return store.commit(writes)

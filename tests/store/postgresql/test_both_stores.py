@@ -1,4 +1,5 @@
-"""A difference between the stores is found: in what a statement returns, and in the rows of all tables."""
+"""A difference between the stores is found: in what a statement returns, and in the rows of all
+tables."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -27,11 +28,17 @@ def both() -> Iterator[Any]:
     [
         ("SELECT 1 / 0", "(None,)", "DataError"),
         ("SELECT count(*) FROM tx WHERE id", "(0,)", "wrong"),
-        ("SELECT column1 FROM (VALUES (NULL), (1)) ORDER BY column1", "'(None,)', '(1,)'", "'(1,)', '(None,)'"),
+        (
+            "SELECT column1 FROM (VALUES (NULL), (1)) ORDER BY column1",
+            "'(None,)', '(1,)'",
+            "'(1,)', '(None,)'",
+        ),
         ("SELECT round(2.5)", "(3.0,)", "(3,)"),
     ],
 )
-def test_the_first_statement_that_differs_is_named(both: Any, sql: str, sqlite: str, postgresql: str) -> None:
+def test_the_first_statement_that_differs_is_named(
+    both: Any, sql: str, sqlite: str, postgresql: str
+) -> None:
     for statement in ("SELECT 2 > 1", sql, "SELECT 1 / 0"):
         with suppress(sqlite3.Error):
             both.execute(statement)
@@ -47,7 +54,10 @@ def test_rows_without_an_order_may_come_in_any(both: Any) -> None:
     books = Books(both)
     books.run(sessions.start_run, "other", "1.0", books.at, True)
     both.execute("PRAGMA reverse_unordered_selects = ON")
-    assert both.file.execute("SELECT id FROM run").fetchall() != both.execute("SELECT id FROM run").fetchall()
+    assert (
+        both.file.execute("SELECT id FROM run").fetchall()
+        != both.execute("SELECT id FROM run").fetchall()
+    )
     both.compare()
 
 
@@ -76,7 +86,10 @@ def test_ids_go_on_after_what_was_rolled_back(both: Any) -> None:
     with pytest.raises(ZeroDivisionError):
         station.books.run(_fail)
     assert both.execute("SELECT count(*) FROM run").fetchall() == [(1,)]
-    assert station.books.run(sessions.start_run, "other", "1.0", station.books.at, True) == station.books.server + 1
+    assert (
+        station.books.run(sessions.start_run, "other", "1.0", station.books.at, True)
+        == station.books.server + 1
+    )
     assert station.start(connector=2) > first
     both.compare()
 

@@ -1,4 +1,5 @@
-"""Checks of a database on PostgreSQL: a sound one, also while it is written, and each kind of damage."""
+"""Checks of a database on PostgreSQL: a sound one, also while it is written, and each kind of
+damage."""
 
 from __future__ import annotations
 
@@ -25,9 +26,11 @@ MANY_ROWS = f"""
 {BEHIND_THE_GUARDS}
 INSERT INTO log (id, cp_id, at, direction, frame) SELECT number, 'CP-1', '', 'recv', ''
     FROM generate_series(1000, 40000) AS number;
-INSERT INTO meter_val (cp_id, conn_id, tx_id, session_id, received_at, timestamp, measurand, value, unit, context,
+INSERT INTO meter_val (cp_id, conn_id, tx_id, session_id, received_at, timestamp, measurand, value,
+    unit, context,
         location, phase, format, source)
-    SELECT 'CP-1', 1, (SELECT min(id) FROM tx), (SELECT min(id) FROM session), number, number, '', number, '', '',
+    SELECT 'CP-1', 1, (SELECT min(id) FROM tx), (SELECT min(id)
+        FROM session), number, number, '', number, '', '',
         '', '', '', '' FROM generate_series(1, 40000) AS number;
 ANALYZE
 """
@@ -63,7 +66,10 @@ def test_a_sound_database_and_what_it_holds(site: PostgresqlAddress) -> None:
     assert held.until == max(at for (at,) in query(site, "SELECT at FROM event"))
     assert [text.partition(";")[0] for text in report.unchecked] == [
         "the order inside of indexes",
-        "changed bytes in rows that still look whole: the server has no data checksums (pg_checksums)",
+        (
+            "changed bytes in rows that still look whole: the server has no data checksums "
+            "(pg_checksums)"
+        ),
     ]
 
 
@@ -87,7 +93,10 @@ IMPOSSIBLE = f"{BEHIND_THE_GUARDS} UPDATE tx SET {{}} WHERE status = 'Completed'
     ("script", "name", "text"),
     [
         (
-            f"ALTER TABLE session DROP CONSTRAINT session_cp_id_fkey; {BEHIND_THE_GUARDS} UPDATE session SET cp_id = 1",
+            (
+                f"ALTER TABLE session DROP CONSTRAINT session_cp_id_fkey; {BEHIND_THE_GUARDS} "
+                "UPDATE session SET cp_id = 1"
+            ),
             "references",
             "refers to a row of cp that is missing",
         ),
@@ -99,29 +108,65 @@ IMPOSSIBLE = f"{BEHIND_THE_GUARDS} UPDATE tx SET {{}} WHERE status = 'Completed'
         (f"{BEHIND_THE_GUARDS} DELETE FROM cp", "references", "row of cp that is missing"),
         ("DROP INDEX tx_open", "schema", "index tx_open is missing"),
         ("DROP TRIGGER tx_is_kept ON tx", "schema", "trigger tx_is_kept is missing"),
-        ("ALTER TABLE tx DISABLE TRIGGER tx_is_kept", "schema", "trigger tx_is_kept is not as schema"),
+        (
+            "ALTER TABLE tx DISABLE TRIGGER tx_is_kept",
+            "schema",
+            "trigger tx_is_kept is not as schema",
+        ),
         ("ALTER TABLE tx DROP COLUMN rules", "schema", "table tx is not as schema"),
-        ("ALTER TABLE tx ALTER COLUMN start_time DROP NOT NULL", "schema", "table tx is not as schema"),
+        (
+            "ALTER TABLE tx ALTER COLUMN start_time DROP NOT NULL",
+            "schema",
+            "table tx is not as schema",
+        ),
         ("CREATE TABLE theirs (id bigint)", "schema", "table theirs is not in schema"),
-        ("CREATE MATERIALIZED VIEW theirs AS SELECT 1 AS one", "schema", "table theirs is not in schema"),
+        (
+            "CREATE MATERIALIZED VIEW theirs AS SELECT 1 AS one",
+            "schema",
+            "table theirs is not in schema",
+        ),
         ("CREATE VIEW theirs AS SELECT 1", "schema", "view theirs is not in schema"),
         ("CREATE INDEX theirs ON tx (id_tag)", "schema", "index theirs is not in schema"),
-        ("DROP INDEX tx_open; CREATE INDEX tx_open ON tx (id)", "schema", "index tx_open is not as schema"),
-        ("CREATE RULE theirs AS ON INSERT TO tx DO ALSO NOTIFY x", "schema", "rule theirs of tx is not in schema"),
+        (
+            "DROP INDEX tx_open; CREATE INDEX tx_open ON tx (id)",
+            "schema",
+            "index tx_open is not as schema",
+        ),
+        (
+            "CREATE RULE theirs AS ON INSERT TO tx DO ALSO NOTIFY x",
+            "schema",
+            "rule theirs of tx is not in schema",
+        ),
         (
             f"{EMPTY} CREATE TRIGGER theirs AFTER INSERT ON tx EXECUTE FUNCTION theirs()",
             "schema",
             "trigger theirs is not",
         ),
-        (EMPTY.replace("FUNCTION theirs", "OR REPLACE FUNCTION levity.tx_is_kept"), "schema", "tx_is_kept is not as"),
+        (
+            EMPTY.replace("FUNCTION theirs", "OR REPLACE FUNCTION levity.tx_is_kept"),
+            "schema",
+            "tx_is_kept is not as",
+        ),
         ("DROP TABLE repair", "schema", "table repair is missing"),
-        ("ALTER TABLE tag DROP CONSTRAINT tag_pkey CASCADE", "schema", "primary key of tag (id) is missing"),
+        (
+            "ALTER TABLE tag DROP CONSTRAINT tag_pkey CASCADE",
+            "schema",
+            "primary key of tag (id) is missing",
+        ),
         ("UPDATE levity.migrated SET version = 17", "schema", "schema 17 is of no version"),
         ("ALTER SEQUENCE tx_id_seq RESTART WITH 7", "ids", "tx would use ids up to"),
         ("ALTER SEQUENCE tx_event_id_seq RESTART", "ids", "tx_event would use ids up to"),
-        ("UPDATE levity.counted SET seq = 1 WHERE name = 'event'", "ids", "event would use ids up to"),
+        (
+            "UPDATE levity.counted SET seq = 1 WHERE name = 'event'",
+            "ids",
+            "event would use ids up to",
+        ),
         ("DELETE FROM levity.counted WHERE name = 'event'", "ids", "event would use ids up to"),
-        (IMPOSSIBLE.format("energy_delivered = NULL"), "transactions", "must have a possible status, figure"),
+        (
+            IMPOSSIBLE.format("energy_delivered = NULL"),
+            "transactions",
+            "must have a possible status, figure",
+        ),
         (
             TARIFF,
             "tariffs",
@@ -147,7 +192,9 @@ def test_a_row_that_an_index_lacks(site: PostgresqlAddress) -> None:
     change(site, "INSERT INTO event (cp_id, at, kind, data) VALUES ('CP-1', '', 'x', '{}')")
     change(site, ready.format("true"))
     ((rows,),) = query(site, "SELECT count(*) FROM event")
-    text = f"the index event_cp has {rows - 1} of {rows} rows; rebuild it with REINDEX INDEX event_cp"
+    text = (
+        f"the index event_cp has {rows - 1} of {rows} rows; rebuild it with REINDEX INDEX event_cp"
+    )
     assert ("integrity", text) in problems(site)
     change(site, "REINDEX INDEX event_cp")
     assert not problems(site)
@@ -183,10 +230,14 @@ def test_it_is_of_one_moment(site: PostgresqlAddress, monkeypatch: pytest.Monkey
     def write(_subject: Subject) -> list[str]:
         with station(site, "CP-2") as there:
             charge(there)
-        change(site, 'REINDEX TABLE account; REINDEX TABLE "user"; REINDEX TABLE tx')  # within its lock_timeout
+        change(
+            site, 'REINDEX TABLE account; REINDEX TABLE "user"; REINDEX TABLE tx'
+        )  # within its lock_timeout
         return []
 
-    monkeypatch.setattr("levity_trio.store.keeping.checking.CHECKS", (*CHECKS, Check("write", write), *CHECKS))
+    monkeypatch.setattr(
+        "levity_trio.store.keeping.checking.CHECKS", (*CHECKS, Check("write", write), *CHECKS)
+    )
     report = checked(site)
     assert not report.problems
     assert report.content is not None
@@ -194,7 +245,9 @@ def test_it_is_of_one_moment(site: PostgresqlAddress, monkeypatch: pytest.Monkey
     assert query(site, "SELECT count(*) FROM tx") == [(4,)]
 
 
-def test_a_time_limit_of_the_role_is_not_that_of_a_check(server: Server, site: PostgresqlAddress) -> None:
+def test_a_time_limit_of_the_role_is_not_that_of_a_check(
+    server: Server, site: PostgresqlAddress
+) -> None:
     server.sql("ALTER ROLE postgres SET statement_timeout = 1")
     try:
         assert not problems(site)
@@ -212,7 +265,9 @@ def test_databases_that_cannot_be_checked(server: Server, site: PostgresqlAddres
         foreign: "the database belongs to another program; give a database of levity-trio",
         newer: "was written by a newer levity-trio",
         server.address("nothing"): 'database "nothing" does not exist',
-        PostgresqlAddress(site.replace("postgres@", "reader@")): "let this user read it: GRANT pg_read_all_data TO",
+        PostgresqlAddress(
+            site.replace("postgres@", "reader@")
+        ): "let this user read it: GRANT pg_read_all_data TO",
     }.items():
         with pytest.raises(EnvironmentProblem, match=text) as refused:
             checked(address)
@@ -226,8 +281,8 @@ def test_a_connection_that_is_lost_is_no_damage(server: Server, site: Postgresql
     def cut(name: str) -> None:
         if name == "schema":
             server.sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'levity-trio'"
-                " AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'levity-trio' AND pid <> pg_backend_pid()"
             )
 
     with pytest.raises(EnvironmentProblem, match="cannot check postgresql:"):

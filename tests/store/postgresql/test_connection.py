@@ -1,4 +1,5 @@
-"""A connection to PostgreSQL: values both ways, errors as sqlite3's, readers that only read, limits of time."""
+"""A connection to PostgreSQL: values both ways, errors as sqlite3's, readers that only read, limits
+of time."""
 
 from __future__ import annotations
 
@@ -57,7 +58,12 @@ def stored(database: Pooled, name: str) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("kind", "values"),
-    [("TEXT", TEXTS), ("INTEGER", NUMBERS), ("REAL", REALS), ("bytea", [b"", b"\0\xff'\\", bytes(range(256))])],
+    [
+        ("TEXT", TEXTS),
+        ("INTEGER", NUMBERS),
+        ("REAL", REALS),
+        ("bytea", [b"", b"\0\xff'\\", bytes(range(256))]),
+    ],
 )
 def test_values_both_ways(database: Pooled, kind: str, values: list[object]) -> None:
     for value in (*values, None):
@@ -90,22 +96,33 @@ def test_a_truth_value(database: Pooled) -> None:
 
 def test_numbers_of_any_precision(database: Pooled) -> None:
     """sum() of a bigint is a numeric: an integer for Python, as in SQLite."""
-    ((total, mean),) = database.execute("SELECT sum(a), avg(a) FROM (VALUES (1), (2)) AS t (a)").fetchall()
+    ((total, mean),) = database.execute(
+        "SELECT sum(a), avg(a) FROM (VALUES (1), (2)) AS t (a)"
+    ).fetchall()
     assert (total, type(total), mean) == (3, int, 1.5)
-    ((large,),) = database.execute("SELECT sum(CAST(a AS INTEGER)) FROM (VALUES (?), (?)) AS t (a)", (2**62, 2**62))
+    ((large,),) = database.execute(
+        "SELECT sum(CAST(a AS INTEGER)) FROM (VALUES (?), (?)) AS t (a)", (2**62, 2**62)
+    )
     assert large == 2**63
 
 
 def test_the_type_of_a_parameter_may_change(database: Pooled) -> None:
     """A statement is prepared for each combination of types."""
     sql = "SELECT coalesce(CAST(? AS REAL), 0.5)"
-    assert [database.execute(sql, (value,)).fetchone() for value in (1, 1.5, None, 2)] == [(1,), (1.5,), (0.5,), (2,)]
+    assert [database.execute(sql, (value,)).fetchone() for value in (1, 1.5, None, 2)] == [
+        (1,),
+        (1.5,),
+        (0.5,),
+        (2,),
+    ]
 
 
 def test_a_truth_value_and_a_number_for_one_statement(database: Pooled) -> None:
     database.execute(CHARGER, ("CP",))
     sql = "UPDATE cp SET is_connected = ? WHERE is_connected = ? RETURNING is_connected"
-    found = [database.execute(sql, values).fetchall() for values in ((True, 0), (0, True), (1, False))]
+    found = [
+        database.execute(sql, values).fetchall() for values in ((True, 0), (0, True), (1, False))
+    ]
     assert found == [[(1,)], [(0,)], [(1,)]]
 
 
@@ -118,7 +135,8 @@ def test_how_many_rows_changed(database: Pooled) -> None:
     assert (returned.rowcount, sorted(returned.fetchall())) == (2, [("B",), ("C",)])
     assert (
         database.execute(
-            "INSERT INTO cp (id, created_at, updated_at) VALUES ('A', '', '') ON CONFLICT DO NOTHING"
+            "INSERT INTO cp (id, created_at, updated_at) "
+            "VALUES ('A', '', '') ON CONFLICT DO NOTHING"
         ).rowcount
         == 0
     )
@@ -148,7 +166,9 @@ def raised(database: PostgresqlConnection, sql: str, *parameters: object) -> sql
 
 def test_errors_of_a_write_are_its_own(database: Pooled) -> None:
     database.execute(CHARGER, ("CP",))
-    session = "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
+    session = (
+        "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
+    )
     own: dict[type[sqlite3.Error], list[sqlite3.Error]] = {
         sqlite3.IntegrityError: [
             raised(database, CHARGER, "CP"),
@@ -156,8 +176,14 @@ def test_errors_of_a_write_are_its_own(database: Pooled) -> None:
             raised(database, "INSERT INTO cp (id) VALUES (NULL)"),
             raised(database, "INSERT INTO simulated_time (id, begun_at, speed) VALUES (7, '', 1)"),
         ],
-        sqlite3.ProgrammingError: [raised(database, "NO SQL"), raised(database, "SELECT a FROM nowhere")],
-        sqlite3.DataError: [raised(database, "SELECT 1 / 0"), raised(database, "SELECT CAST('x' AS INTEGER)")],
+        sqlite3.ProgrammingError: [
+            raised(database, "NO SQL"),
+            raised(database, "SELECT a FROM nowhere"),
+        ],
+        sqlite3.DataError: [
+            raised(database, "SELECT 1 / 0"),
+            raised(database, "SELECT CAST('x' AS INTEGER)"),
+        ],
     }
     for kind, errors in own.items():
         assert [type(error) for error in errors] == [kind] * len(errors)
@@ -201,7 +227,9 @@ def test_a_fault_is_the_databases(database: Pooled) -> None:
             ended.execute("SELECT 1")
         assert is_the_databases(told.value)
     database.execute("LOCK TABLE cp IN ACCESS EXCLUSIVE MODE")
-    with closing(PostgresqlConnection(connect(address_of(database), lock_timeout="50ms"))) as waiting:
+    with closing(
+        PostgresqlConnection(connect(address_of(database), lock_timeout="50ms"))
+    ) as waiting:
         waiting.run("BEGIN")
         assert is_the_databases(raised(waiting, "SELECT id FROM cp"))
 
@@ -236,7 +264,10 @@ def test_what_a_reader_knows_of_the_database(database: Pooled) -> None:
 
 def test_a_statement_is_interrupted(database: Pooled) -> None:
     database.run("SAVEPOINT attempt")
-    with pytest.raises(sqlite3.OperationalError, match="statement timeout") as told, database.limited(0.05):
+    with (
+        pytest.raises(sqlite3.OperationalError, match="statement timeout") as told,
+        database.limited(0.05),
+    ):
         database.execute("SELECT pg_sleep(600)")
     assert not is_the_databases(told.value)
     database.run("ROLLBACK TO attempt")
@@ -247,7 +278,12 @@ def test_a_statement_is_interrupted(database: Pooled) -> None:
 
 def test_the_settings_of_a_connection(database: Pooled) -> None:
     with closing(PostgresqlConnection(connect(address_of(database)))) as connection:
-        for name, value in (("synchronous_commit", "on"), ("lock_timeout", "8s"), ("TimeZone", "UTC"), ("jit", "off")):
+        for name, value in (
+            ("synchronous_commit", "on"),
+            ("lock_timeout", "8s"),
+            ("TimeZone", "UTC"),
+            ("jit", "off"),
+        ):
             assert connection.execute(f"SHOW {name}").fetchall() == [(value,)]
         assert connection.execute(
             "SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"

@@ -1,4 +1,5 @@
-"""The schema on PostgreSQL is created or migrated whole or not at all, by one server at a time, and by the owner."""
+"""The schema on PostgreSQL is created or migrated whole or not at all, by one server at a time, and
+by the owner."""
 
 from __future__ import annotations
 
@@ -18,7 +19,12 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.schema import FIRST_TRANSACTION_ID, migrations, newest_version
 from levity_trio.store.keeping.upgrading import look_at
-from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, connect, open_reader
+from levity_trio.store.postgresql.connection import (
+    PostgresqlConnection,
+    PostgresqlDatabase,
+    connect,
+    open_reader,
+)
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import open_store
 from levity_trio.store.reads import look
@@ -29,8 +35,9 @@ from tests.store.postgresql.relay import relayed
 from tests.store.postgresql.stored import change, empty_database, kept, name_of, new_database, query
 
 PARTS = (
-    "SELECT relkind, count(*) FROM pg_class"
-    " WHERE relnamespace IN (to_regnamespace('public'), to_regnamespace('levity')) GROUP BY relkind ORDER BY relkind"
+    "SELECT relkind, count(*) FROM pg_class "
+    "WHERE relnamespace IN (to_regnamespace('public'), to_regnamespace('levity')) "
+    "GROUP BY relkind ORDER BY relkind"
 )
 WAITS = "another server creates or migrates the database; waiting until it has done so"
 MIGRATING = 0x4C565433
@@ -62,7 +69,14 @@ def assert_whole(server: Server, address: PostgresqlAddress) -> None:
 
 
 @pytest.mark.parametrize(
-    "last", [b"CREATE SCHEMA levity", b"CREATE TABLE cp (", b"CREATE TABLE closing (", b"setval(", b"COMMIT\0"]
+    "last",
+    [
+        b"CREATE SCHEMA levity",
+        b"CREATE TABLE cp (",
+        b"CREATE TABLE closing (",
+        b"setval(",
+        b"COMMIT\0",
+    ],
 )
 def test_a_creation_that_is_cut(server: Server, last: bytes) -> None:
     """The connection is lost behind these bytes: the next start creates the schema, or finds it."""
@@ -75,14 +89,20 @@ def test_a_creation_that_is_cut(server: Server, last: bytes) -> None:
 
 
 @pytest.mark.parametrize("at", [1, newest_version() // 2, newest_version()])
-def test_a_creation_whose_backend_is_ended(server: Server, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """Before the migration of this number, as an administrator or a crash of another backend does it."""
+def test_a_creation_whose_backend_is_ended(
+    server: Server, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Before the migration of this number, as an administrator or a crash of another backend does
+    it."""
     address, every = empty_database(server), migrations()
 
     def numbered() -> Iterator[tuple[int, Path]]:
         for number, path in every:
             if number == at:
-                server.sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE state LIKE 'idle in%'")
+                server.sql(
+                    "SELECT pg_terminate_backend(pid, 5000) "
+                    "FROM pg_stat_activity WHERE state LIKE 'idle in%'"
+                )
             yield number, path
 
     monkeypatch.setattr("levity_trio.store.postgresql.schema.migrations", numbered)
@@ -92,23 +112,39 @@ def test_a_creation_whose_backend_is_ended(server: Server, monkeypatch: pytest.M
     assert_whole(server, address)
 
 
-def test_a_migration_that_fails_changes_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_fails_changes_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All that are missing are one transaction."""
     address, every = empty_database(server), migrations()
-    with closing(PostgresqlConnection(connect(address))) as connection, monkeypatch.context() as older:
+    with (
+        closing(PostgresqlConnection(connect(address))) as connection,
+        monkeypatch.context() as older,
+    ):
         older.setattr("levity_trio.store.postgresql.schema.migrations", lambda: every[:-2])
         migrate(connection)
     before = parts(address)
-    change(address, f"ALTER TABLE levity.migrated ADD CONSTRAINT fails CHECK (mod(version, 1000) < {newest_version()})")
+    change(
+        address,
+        (
+            "ALTER TABLE levity.migrated ADD CONSTRAINT fails CHECK (mod(version, 1000) < "
+            f"{newest_version()})"
+        ),
+    )
     assert "cannot use the database" in refused(address)
     assert parts(address) == before
     change(address, "ALTER TABLE levity.migrated DROP CONSTRAINT fails")
     assert_whole(server, address)
 
 
-def test_sentences_of_an_older_database_become_texts(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sentences_of_an_older_database_become_texts(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     address = empty_database(server)
-    with closing(PostgresqlConnection(connect(address))) as connection, monkeypatch.context() as older:
+    with (
+        closing(PostgresqlConnection(connect(address))) as connection,
+        monkeypatch.context() as older,
+    ):
         before = old_texts.migrations()
         older.setattr("levity_trio.store.postgresql.schema.migrations", lambda: before)
         migrate(connection)
@@ -127,14 +163,18 @@ def add_migration(newer: pytest.MonkeyPatch, path: Path) -> int:
     return later
 
 
-def test_no_migration_under_a_server_that_runs(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_migration_under_a_server_that_runs(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """It is of the older version, and goes on as if nobody had come."""
     address = empty_database(server)
     (tmp_path / "later.sql").write_text("ALTER TABLE cp ADD COLUMN note TEXT;\n")
     with open_store(address, "older") as store, monkeypatch.context() as newer:
         later = add_migration(newer, tmp_path / "later.sql")
         assert refused(address).startswith("the server older runs on this database")
-        assert query(address, "SELECT mod(version, 1000) FROM levity.migrated") == [(newest_version(),)]
+        assert query(address, "SELECT mod(version, 1000) FROM levity.migrated") == [
+            (newest_version(),)
+        ]
         store.commit([keep("b")])
     with monkeypatch.context() as newer:
         add_migration(newer, tmp_path / "later.sql")
@@ -143,7 +183,9 @@ def test_no_migration_under_a_server_that_runs(server: Server, monkeypatch: pyte
     assert kept(address) == ["b"]
 
 
-@pytest.mark.parametrize(("head", "is_served"), [(f"-- serves: {newest_version()}", True), ("", False)])
+@pytest.mark.parametrize(
+    ("head", "is_served"), [(f"-- serves: {newest_version()}", True), ("", False)]
+)
 def test_the_older_program_serves_where_the_migration_says_so(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, head: str, is_served: bool
 ) -> None:
@@ -154,9 +196,12 @@ def test_the_older_program_serves_where_the_migration_says_so(
         later = add_migration(newer, tmp_path / "later.sql")
         with pytest.MonkeyPatch.context() as looking:
             looking.setattr(
-                "levity_trio.store.engine.schema.migrations", lambda: [*every, (later, tmp_path / "later.sql")]
+                "levity_trio.store.engine.schema.migrations",
+                lambda: [*every, (later, tmp_path / "later.sql")],
             )
-            assert look_at(address, before)["serves_old"] == is_served  # an upgrade is refused otherwise
+            assert (
+                look_at(address, before)["serves_old"] == is_served
+            )  # an upgrade is refused otherwise
         with open_store(address, "newer") as store:
             store.commit([keep("a")])
     if is_served:
@@ -184,7 +229,9 @@ def test_servers_that_create_at_once(server: Server) -> None:
     with ThreadPoolExecutor() as threads:
         problems = dict(zip(names, threads.map(start, names), strict=True))
     assert None in problems.values()
-    assert all(problem is None or "runs on this database" in problem for problem in problems.values())
+    assert all(
+        problem is None or "runs on this database" in problem for problem in problems.values()
+    )
     assert sorted(kept(address)) == [name for name, problem in problems.items() if problem is None]
     assert parts(address) == parts(server.address(MODEL))
 
@@ -197,7 +244,9 @@ def migrating(address: PostgresqlAddress) -> Iterator[None]:
         yield
 
 
-def test_a_migration_of_another_server_is_waited_for(server: Server, log_lines: list[EventDict]) -> None:
+def test_a_migration_of_another_server_is_waited_for(
+    server: Server, log_lines: list[EventDict]
+) -> None:
     address = empty_database(server)
     with ThreadPoolExecutor() as threads:
         with migrating(address):
@@ -212,7 +261,18 @@ def test_a_migration_of_another_server_is_waited_for(server: Server, log_lines: 
 @contextmanager
 def started(address: PostgresqlAddress, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A server of its own process, which is killed in the end."""
-    command = [sys.executable, "-m", "levity_trio", "serve", "--port", "0", "--api-port", "0", "--db", address]
+    command = [
+        sys.executable,
+        "-m",
+        "levity_trio",
+        "serve",
+        "--port",
+        "0",
+        "--api-port",
+        "0",
+        "--db",
+        address,
+    ]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True) as process:
         try:
@@ -237,7 +297,10 @@ def test_a_signal_ends_the_wait(server: Server, tmp_path: Path, number: signal.S
 def test_a_user_who_may_only_connect(server: Server) -> None:
     """As PostgreSQL 15 makes it: only the owner of a database creates something in it."""
     server.sql("CREATE ROLE neighbour LOGIN")
-    advice = "; connect as the owner of the database, or make this user its owner: ALTER DATABASE ... OWNER TO ..."
+    advice = (
+        "; connect as the owner of the database, or make this user its owner: ALTER DATABASE ... "
+        "OWNER TO ..."
+    )
     for address in (empty_database(server), new_database(server)):
         words = refused(PostgresqlAddress(address.replace(f"{USER}@", "neighbour@")))
         assert "permission denied" in words
@@ -252,7 +315,9 @@ def test_a_schema_of_another_program(server: Server) -> None:
 
 def test_an_empty_database_is_not_read(server: Server) -> None:
     address = empty_database(server)
-    with pytest.raises(EnvironmentProblem, match="is empty; choose the database of the server with --db"):
+    with pytest.raises(
+        EnvironmentProblem, match="is empty; choose the database of the server with --db"
+    ):
         look(address, lambda db: db.version())
 
 
@@ -261,6 +326,8 @@ def test_the_time_outs_of_a_role_do_not_end_a_migration(server: Server) -> None:
     server.sql("ALTER ROLE hasty SET statement_timeout = 1")
     server.sql("ALTER ROLE hasty SET default_transaction_isolation = 'serializable'")
     address = empty_database(server)
-    with closing(PostgresqlConnection(connect(address.replace(f"{USER}@", "hasty@")))) as connection:
+    with closing(
+        PostgresqlConnection(connect(address.replace(f"{USER}@", "hasty@")))
+    ) as connection:
         migrate(connection)
     assert_whole(server, address)

@@ -1,4 +1,5 @@
-"""A connection that is cut during a COMMIT: the batch is stored exactly once, whatever of the exchange got through."""
+"""A connection that is cut during a COMMIT: the batch is stored exactly once, whatever of the
+exchange got through."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ SECONDS = 30.0
 
 
 class Site(NamedTuple):
-    """A store whose connections go through a relay, and the address of its database without the relay."""
+    """A store whose connections go through a relay, and the address of its database without the
+    relay."""
 
     server: Server
     relay: Relay
@@ -48,14 +50,19 @@ class Site(NamedTuple):
 @pytest.fixture(scope="module")
 def site(server: Server) -> Iterator[Site]:
     direct = new_database(server)
-    with relayed(server.folder) as relay, open_store(relay.address(name_of(direct)), "levity") as store:
+    with (
+        relayed(server.folder) as relay,
+        open_store(relay.address(name_of(direct)), "levity") as store,
+    ):
         yield Site(server, relay, store, direct)
 
 
 @pytest.mark.parametrize(("side", "number"), CUTS)
 def test_a_commit_cut_after_each_byte(site: Site, side: Side, number: int) -> None:
     before, cuts, name = site.kept(), site.relay.cuts, f"{side} {number}"
-    results = commit_at_last(site.store, [keep(name, partial(site.relay.cut, side, number))], lambda: None)
+    results = commit_at_last(
+        site.store, [keep(name, partial(site.relay.cut, side, number))], lambda: None
+    )
     assert site.relay.cuts == cuts + 1
     assert [result.unwrap() for result in results] == [name]
     assert [list(result.facts) for result in results] == [[fact(name)]]
@@ -66,7 +73,9 @@ def test_a_commit_cut_after_each_byte(site: Site, side: Side, number: int) -> No
 def test_a_commit_beside_others_cut_after_some_bytes(site: Site, side: Side, number: int) -> None:
     before, name = site.kept(), f"beside others {side} {number}"
     with open_store(site.direct, "other") as other:
-        commit_at_last(site.store, [keep(name, partial(site.relay.cut, side, number))], lambda: None)
+        commit_at_last(
+            site.store, [keep(name, partial(site.relay.cut, side, number))], lambda: None
+        )
         commit_at_last(other, [keep(f"{name}, told")], lambda: None)
     assert site.kept() == [*before, name, f"{name}, told"]
 
@@ -80,7 +89,9 @@ def test_the_exchange_is_what_the_cuts_assume(site: Site) -> None:
 
 @pytest.mark.parametrize(("side", "number"), LATER_CUTS)
 @pytest.mark.parametrize("answered", [0, 1])
-def test_the_question_what_became_of_it_is_cut_too(site: Site, side: Side, number: int, answered: int) -> None:
+def test_the_question_what_became_of_it_is_cut_too(
+    site: Site, side: Side, number: int, answered: int
+) -> None:
     before, cuts, name = site.kept(), site.relay.cuts, f"{answered} and {side} {number}"
     again = partial(site.relay.cut, side, number)
     cut = partial(site.relay.cut, Side.SERVER, answered, again)
@@ -90,7 +101,8 @@ def test_the_question_what_became_of_it_is_cut_too(site: Site, side: Side, numbe
 
 
 def freeze(then: Callable[[], None], frozen: list[int]) -> Write:
-    """A write that stops its backend, once; it executes nothing more, not even a COMMIT in its socket."""
+    """A write that stops its backend, once; it executes nothing more, not even a COMMIT in its
+    socket."""
 
     def write(db: UnitOfWork) -> None:
         if not frozen:
@@ -112,7 +124,8 @@ def thaw_after(event: threading.Event, frozen: list[int]) -> None:
 def test_a_frozen_backend_has_the_commit_in_its_socket(
     site: Site, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """The store asks until the row of the server is free: before, no answer would be true for ever."""
+    """The store asks until the row of the server is free: before, no answer would be true for
+    ever."""
     monkeypatch.setitem(SETTINGS, "lock_timeout", "100ms")
     before, frozen, name = site.kept(), list[int](), f"frozen after {number}"
     has_waited = site.relay.saw(LOCK_TIMEOUT)

@@ -1,4 +1,5 @@
-"""The log is divided into days: an older one as it stands, and old days are dropped while servers run."""
+"""The log is divided into days: an older one as it stands, and old days are dropped while servers
+run."""
 
 from __future__ import annotations
 
@@ -51,7 +52,10 @@ def tables(address: PostgresqlAddress) -> list[str]:
 
 def places(address: PostgresqlAddress) -> list[Row]:
     """Return each row's id and partition."""
-    return query(address, "SELECT log.id, relname FROM log JOIN pg_class ON pg_class.oid = log.tableoid ORDER BY 1")
+    return query(
+        address,
+        "SELECT log.id, relname FROM log JOIN pg_class ON pg_class.oid = log.tableoid ORDER BY 1",
+    )
 
 
 def ids(address: PostgresqlAddress) -> list[int]:
@@ -77,7 +81,10 @@ def made(address: PostgresqlAddress) -> PostgresqlAddress:
 def undivided(server: Server, monkeypatch: pytest.MonkeyPatch) -> PostgresqlAddress:
     """A database of an older version."""
     address = empty_database(server)
-    with closing(PostgresqlConnection(connect(address))) as connection, monkeypatch.context() as patch:
+    with (
+        closing(PostgresqlConnection(connect(address))) as connection,
+        monkeypatch.context() as patch,
+    ):
         patch.setattr("levity_trio.store.postgresql.schema.divide", lambda _connection: None)
         migrate(connection)
     return address
@@ -89,11 +96,19 @@ def test_a_new_log_has_days(address: PostgresqlAddress) -> None:
     tomorrow = date.fromisoformat(first.before)
     assert first == Partition("levity.log_before", "MINVALUE", str(tomorrow))
     assert tomorrow - TODAY <= timedelta(days=2)  # midnight may be between
-    assert [one.before for one in later] == [str(tomorrow + timedelta(days=n)) for n in range(1, AHEAD + 1)]
+    assert [one.before for one in later] == [
+        str(tomorrow + timedelta(days=n)) for n in range(1, AHEAD + 1)
+    ]
 
 
 def test_an_older_log_is_divided_as_it_stands(undivided: PostgresqlAddress) -> None:
-    for at in (TODAY - timedelta(days=30), TODAY, "1970-01-01T00:00", "2999-01-01T00:00", TODAY - timedelta(days=29)):
+    for at in (
+        TODAY - timedelta(days=30),
+        TODAY,
+        "1970-01-01T00:00",
+        "2999-01-01T00:00",
+        TODAY - timedelta(days=29),
+    ):
         fill(undivided, at, 2)
     ((file,),) = query(undivided, "SELECT pg_relation_filenode('log')")
     before = query(undivided, "SELECT * FROM log ORDER BY id")
@@ -145,14 +160,17 @@ def test_days_without_a_row_above_an_id(made: PostgresqlAddress) -> None:
 
 
 def test_what_other_days_have_of_its_ids_goes_too(made: PostgresqlAddress) -> None:
-    """Clocks of two servers differ at midnight, and one was wrong for a moment: no gaps are left."""
+    """Clocks of two servers differ at midnight, and one was wrong for a moment: no gaps are
+    left."""
     for at in (day(0), day(1), "2999-01-01T00:00", day(0), day(1)):
         fill(made, at)
     assert Days(made).drop(str(day(1)), 0) == 12
     assert ids(made) == [13, 14, 15]
 
 
-def test_a_day_that_has_new_frames_stays(made: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_day_that_has_new_frames_stays(
+    made: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(days, "MOST_ASTRAY", 5)
     for number in (0, 1, 2, 0):
         fill(made, day(number))
@@ -172,7 +190,9 @@ def test_nobody_waits_for_who_waits_for_a_reader(made: PostgresqlAddress) -> Non
     assert len(tables(made)) == AHEAD + MADE + AHEAD
 
 
-def test_a_batch_that_runs_is_waited_for(made: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_runs_is_waited_for(
+    made: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It may store a frame of that day."""
     fill(made, day(0))
     with closing(PostgresqlConnection(connect(made))) as batch:
@@ -208,10 +228,17 @@ def test_frames_that_came_before_their_day_was_made(made: PostgresqlAddress) -> 
     for at in (day(49), day(50), day(51), "2999-01-01T00:00"):
         fill(made, at, 1)
     Days(made).make(day(50))
-    assert places(made) == [(1, "log_default"), (2, "log_20200220"), (3, "log_20200221"), (4, "log_default")]
+    assert places(made) == [
+        (1, "log_default"),
+        (2, "log_20200220"),
+        (3, "log_20200221"),
+        (4, "log_default"),
+    ]
 
 
-def test_too_many_frames_of_wild_times_to_make_a_day(made: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_frames_of_wild_times_to_make_a_day(
+    made: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(days, "MOST_BYTES", 0)
     fill(made, day(50))
     Days(made).make(day(50))
@@ -227,7 +254,9 @@ async def test_retention_keeps_whole_days(made: PostgresqlAddress) -> None:
     config = ServerConfig(database=made, log_days=10)
     with open_store(made, "levity") as store:
         async with open_writer(store, lambda _event: None, SECONDS) as writer:
-            pruning = Pruning(writer, Reader(made), config, lambda: now, lambda: True, Limits(rest_times=0))
+            pruning = Pruning(
+                writer, Reader(made), config, lambda: now, lambda: True, Limits(rest_times=0)
+            )
             await pruning.look()
             assert writer.statistics().frames.pruned == 12
     assert ids(made) == [13, 14, 15]
@@ -237,9 +266,14 @@ async def test_retention_keeps_whole_days(made: PostgresqlAddress) -> None:
 
 def test_an_id_in_two_partitions_is_found(made: PostgresqlAddress) -> None:
     for at in (day(0), day(1)):
-        change(made, f"INSERT INTO log (id, cp_id, at, direction, frame) VALUES (1, '', '{at}', 'recv', '')")
+        change(
+            made,
+            f"INSERT INTO log (id, cp_id, at, direction, frame) VALUES (1, '', '{at}', 'recv', '')",
+        )
     change(made, "UPDATE levity.counted SET seq = 1 WHERE name = 'log'")
-    assert [one.text for one in check(made, lambda _name: None).problems] == ["several rows of log have the id 1"]
+    assert [one.text for one in check(made, lambda _name: None).problems] == [
+        "several rows of log have the id 1"
+    ]
 
 
 def test_a_partition_without_its_key_is_found(made: PostgresqlAddress) -> None:

@@ -1,4 +1,5 @@
-"""The schema on PostgreSQL is that of a new SQLite file, made by the same migrations, in one go or in steps."""
+"""The schema on PostgreSQL is that of a new SQLite file, made by the same migrations, in one go or
+in steps."""
 
 from __future__ import annotations
 
@@ -18,31 +19,37 @@ from tests.store.template import migrated
 
 Rows = list[tuple[Any, ...]]
 STEPS = (1, 2)
-"""How many migrations come with an upgrade. Those before rewrite rows by functions of SQLite that no database on
-PostgreSQL needs: none is as old."""
+"""How many migrations come with an upgrade. Those before rewrite rows by functions of SQLite that
+no database on PostgreSQL needs: none is as old."""
 TYPES = {"INTEGER": "bigint", "TEXT": "text", "REAL": "double precision", "BLOB": "bytea"}
 COLUMNS = """
-SELECT table_name, column_name, data_type, is_nullable = 'NO', column_default, is_identity = 'YES', is_generated
-FROM information_schema.columns JOIN pg_tables ON tablename = table_name AND schemaname = table_schema
+SELECT table_name, column_name, data_type, is_nullable = 'NO', column_default, is_identity = 'YES',
+    is_generated
+FROM information_schema.columns JOIN pg_tables ON tablename = table_name
+    AND schemaname = table_schema
     AND (table_name, column_name) <> ('event', 'server')
 WHERE table_schema = 'public' ORDER BY table_name, ordinal_position
 """
 KEYS = """
-SELECT CAST(CAST(conrelid AS regclass) AS text), CAST(contype AS text), pg_get_constraintdef(oid) FROM pg_constraint
+SELECT CAST(CAST(conrelid AS regclass) AS text), CAST(contype AS text), pg_get_constraintdef(oid)
+    FROM pg_constraint
 WHERE connamespace = CAST('public' AS regnamespace) ORDER BY 1, 2, 3
 """
 INDEXES = """
 SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2
 """
 TRIGGERS = """
-SELECT CAST(CAST(tgrelid AS regclass) AS text), tgname, pg_get_triggerdef(pg_trigger.oid), prosrc FROM pg_trigger
+SELECT CAST(CAST(tgrelid AS regclass) AS text), tgname, pg_get_triggerdef(pg_trigger.oid), prosrc
+    FROM pg_trigger
 JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal AND tgparentid = 0 ORDER BY 1, 2
 """
 OF_PARTITIONS = """
 SELECT DISTINCT CAST(inhparent AS regclass), pg_get_constraintdef(oid) FROM pg_constraint
 JOIN pg_inherits ON inhrelid = conrelid WHERE contype = 'p'
 """
-FUNCTIONS = "SELECT proname FROM pg_proc WHERE pronamespace = CAST('levity' AS regnamespace) ORDER BY 1"
+FUNCTIONS = (
+    "SELECT proname FROM pg_proc WHERE pronamespace = CAST('levity' AS regnamespace) ORDER BY 1"
+)
 VIEWS = "SELECT viewname, definition FROM pg_views WHERE schemaname = 'public' ORDER BY 1"
 COUNTED = "SELECT name, seq FROM levity.counted ORDER BY name"
 VERSION = "SELECT version FROM levity.migrated"
@@ -72,7 +79,11 @@ def plain(name: str) -> str:
 
 
 def tables(file: sqlite3.Connection) -> list[str]:
-    sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    sql = (
+        "SELECT name FROM sqlite_schema "
+        "WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
+        "ORDER BY name"
+    )
     return [name for (name,) in file.execute(sql)]
 
 
@@ -86,7 +97,9 @@ def columns_of_file(file: sqlite3.Connection) -> Rows:
     ]
 
 
-def test_the_same_columns_in_the_same_order(made: PostgresqlConnection, file: sqlite3.Connection) -> None:
+def test_the_same_columns_in_the_same_order(
+    made: PostgresqlConnection, file: sqlite3.Connection
+) -> None:
     found = [row[:4] for row in made.execute(COLUMNS)]
     assert sorted_by_table(found) == sorted_by_table(columns_of_file(file))
 
@@ -100,14 +113,26 @@ def test_the_same_defaults(made: PostgresqlConnection, file: sqlite3.Connection)
     expected = {
         (table, name): default
         for table in tables(file)
-        for name, default in file.execute("SELECT name, dflt_value FROM pragma_table_xinfo(?)", (table,))
+        for name, default in file.execute(
+            "SELECT name, dflt_value FROM pragma_table_xinfo(?)", (table,)
+        )
         if default is not None
     }
-    found = {row[:2]: re.sub(r"::[\w ]+", "", row[4]) for row in made.execute(COLUMNS) if row[4] is not None}
-    ids = {key for key, default in found.items() if default.startswith("next_id") or "levity.next_id" in default}
+    found = {
+        row[:2]: re.sub(r"::[\w ]+", "", row[4])
+        for row in made.execute(COLUMNS)
+        if row[4] is not None
+    }
+    ids = {
+        key
+        for key, default in found.items()
+        if default.startswith("next_id") or "levity.next_id" in default
+    }
     assert ids == {("log", "id"), ("event", "id")}
     assert {
-        key: default for key, default in found.items() if key not in ids and not is_generated(made, key)
+        key: default
+        for key, default in found.items()
+        if key not in ids and not is_generated(made, key)
     } == expected
 
 
@@ -126,7 +151,9 @@ def test_the_same_primary_keys(made: PostgresqlConnection, file: sqlite3.Connect
     """Each partition has one."""
     sql = "SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk"
     expected = {table: [name for (name,) in file.execute(sql, (table,))] for table in tables(file)}
-    found = {plain(table): names_in(text) for table, kind, text in made.execute(KEYS) if kind == "p"}
+    found = {
+        plain(table): names_in(text) for table, kind, text in made.execute(KEYS) if kind == "p"
+    }
     found |= {plain(table): names_in(text) for table, text in made.execute(OF_PARTITIONS)}
     assert found == {table: names for table, names in expected.items() if names}
 
@@ -144,7 +171,9 @@ def test_the_same_foreign_keys(made: PostgresqlConnection, file: sqlite3.Connect
     for table, kind, text in made.execute(KEYS):
         if kind == "f" and (match := shape.match(text)):
             column, other, key, deleting = match.groups()
-            found.add((plain(table), plain(column), plain(other), plain(key), deleting or "NO ACTION"))
+            found.add(
+                (plain(table), plain(column), plain(other), plain(key), deleting or "NO ACTION")
+            )
     assert found == expected
 
 
@@ -156,7 +185,10 @@ def test_the_same_indexes(made: PostgresqlConnection, file: sqlite3.Connection) 
         for table in tables(file)
         for name, is_unique, is_partial in file.execute(sql, (table,))
     }
-    keys = {name for (name,) in made.execute("SELECT conname FROM pg_constraint WHERE contype IN ('p', 'u')")}
+    keys = {
+        name
+        for (name,) in made.execute("SELECT conname FROM pg_constraint WHERE contype IN ('p', 'u')")
+    }
     found = {
         (plain(table), name, text.startswith("CREATE UNIQUE"), " WHERE " in text)
         for table, name, text in made.execute(INDEXES)
@@ -173,11 +205,20 @@ def test_the_same_unique_constraints(made: PostgresqlConnection, file: sqlite3.C
         for table in tables(file)
         for (name,) in file.execute(sql, (table,)).fetchall()
     )
-    assert sorted((plain(table), names_in(text)) for table, kind, text in made.execute(KEYS) if kind == "u") == expected
+    assert (
+        sorted(
+            (plain(table), names_in(text))
+            for table, kind, text in made.execute(KEYS)
+            if kind == "u"
+        )
+        == expected
+    )
 
 
 def test_the_same_triggers_and_views(made: PostgresqlConnection, file: sqlite3.Connection) -> None:
-    triggers = file.execute("SELECT tbl_name, name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    triggers = file.execute(
+        "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'trigger'"
+    ).fetchall()
     assert {(plain(table), name) for table, name, *_ in made.execute(TRIGGERS)} == set(triggers)
     views = file.execute("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall()
     assert [row[:1] for row in made.execute(VIEWS)] == sorted(views)
@@ -189,7 +230,9 @@ def dump(connection: PostgresqlConnection) -> dict[str, Rows]:
 
 
 @pytest.mark.parametrize("later", STEPS)
-def test_an_upgrade_makes_the_same_schema(server: Server, monkeypatch: pytest.MonkeyPatch, later: int) -> None:
+def test_an_upgrade_makes_the_same_schema(
+    server: Server, monkeypatch: pytest.MonkeyPatch, later: int
+) -> None:
     """First without the last migrations, by an older program; then with them."""
     server.sql(f"CREATE DATABASE upgraded_{later} TEMPLATE template0 LOCALE 'C'")
     server.sql(f"CREATE DATABASE new_{later} TEMPLATE template0 LOCALE 'C'")
@@ -199,7 +242,9 @@ def test_an_upgrade_makes_the_same_schema(server: Server, monkeypatch: pytest.Mo
         closing(PostgresqlConnection(connect(server.address(f"new_{later}")))) as new,
     ):
         migrate(new)
-        monkeypatch.setattr("levity_trio.store.postgresql.schema.migrations", lambda: every[:-later])
+        monkeypatch.setattr(
+            "levity_trio.store.postgresql.schema.migrations", lambda: every[:-later]
+        )
         migrate(upgraded)
         assert upgraded.execute("SELECT mod(version, 1000) FROM levity.migrated").fetchall() == [
             (every[-later - 1][0],)

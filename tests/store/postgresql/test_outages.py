@@ -1,4 +1,5 @@
-"""PostgreSQL is killed and started again: the same store goes on, nothing is lost and nothing doubled."""
+"""PostgreSQL is killed and started again: the same store goes on, nothing is lost and nothing
+doubled."""
 
 from __future__ import annotations
 
@@ -64,7 +65,9 @@ def test_killed_while_the_writes_run(server: Server) -> None:
     assert kept(address) == ["a", "b", "c", "d", "e"]
 
 
-@pytest.mark.parametrize(("side", "number"), [(Side.CLIENT, 0), (Side.CLIENT, COMMIT_BYTES), (Side.SERVER, 0)])
+@pytest.mark.parametrize(
+    ("side", "number"), [(Side.CLIENT, 0), (Side.CLIENT, COMMIT_BYTES), (Side.SERVER, 0)]
+)
 def test_killed_during_a_commit(server: Server, side: Side, number: int) -> None:
     """The store waits until it is back, and asks."""
     address = new_database(server)

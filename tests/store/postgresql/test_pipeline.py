@@ -1,4 +1,5 @@
-"""Statements whose outcome nobody asks for go to PostgreSQL together; each fails as if it had been waited for."""
+"""Statements whose outcome nobody asks for go to PostgreSQL together; each fails as if it had been
+waited for."""
 
 from __future__ import annotations
 
@@ -42,7 +43,10 @@ def read_after_it(db: UnitOfWork) -> None:
 
 
 def test_they_go_together(server: Server, address: PostgresqlAddress) -> None:
-    with relayed(server.folder) as relay, open_store(relay.address(name_of(address)), "levity") as store:
+    with (
+        relayed(server.folder) as relay,
+        open_store(relay.address(name_of(address)), "levity") as store,
+    ):
         store.commit([record("first")])
         before = relay.exchanges
         store.commit([record(str(number)) for number in range(FEW)])
@@ -52,12 +56,17 @@ def test_they_go_together(server: Server, address: PostgresqlAddress) -> None:
 
 @pytest.mark.parametrize("failing", [repeat_a_key_unseen, raise_after_it, read_after_it])
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_one_that_fails_is_undone_alone(address: PostgresqlAddress, failing: Write, position: int) -> None:
+def test_one_that_fails_is_undone_alone(
+    address: PostgresqlAddress, failing: Write, position: int
+) -> None:
     writes: list[Write] = [record("a"), record("b")]
     writes.insert(position, failing)
     with open_store(address, "levity") as store:
         results = store.commit(writes)
-    assert [type(result.error) for result in results if result.error] in ([sqlite3.IntegrityError], [ValueError])
+    assert [type(result.error) for result in results if result.error] in (
+        [sqlite3.IntegrityError],
+        [ValueError],
+    )
     assert results[position].error
     assert kept(address) == ["a", "b"]
 
@@ -89,9 +98,14 @@ def test_one_in_an_attempt_is_its_own(address: PostgresqlAddress) -> None:
 
 @pytest.mark.parametrize("side", Side)
 @pytest.mark.parametrize("number", [0, 1, 20, 60])
-def test_a_connection_lost_on_the_way(server: Server, address: PostgresqlAddress, side: Side, number: int) -> None:
+def test_a_connection_lost_on_the_way(
+    server: Server, address: PostgresqlAddress, side: Side, number: int
+) -> None:
     """The batch is stored once, over another connection."""
-    with relayed(server.folder) as relay, open_store(relay.address(name_of(address)), "levity") as store:
+    with (
+        relayed(server.folder) as relay,
+        open_store(relay.address(name_of(address)), "levity") as store,
+    ):
         store.commit([keep("first"), record("second")])
         cuts = iter([number])
 

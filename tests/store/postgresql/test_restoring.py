@@ -1,4 +1,5 @@
-"""A database that pg_restore has brought back: no server starts on it before its ids go on above all lost ones."""
+"""A database that pg_restore has brought back: no server starts on it before its ids go on above
+all lost ones."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ from .sites import station
 from .stored import change, empty_database, name_of, new_database, query
 
 REFUSED = "the database was restored or copied, and chargers may know ids"
-BILLING = "INSERT INTO billing (id, begun_on, begun_at, begun_by, next_number) VALUES (1, '', '', '', 4)"
+BILLING = (
+    "INSERT INTO billing (id, begun_on, begun_at, begun_by, next_number) VALUES (1, '', '', '', 4)"
+)
 
 
 def run(name: str, *arguments: str | Path) -> None:
@@ -89,15 +92,24 @@ def test_all_ids_go_on_and_those_of_frames_stay(restoration: Restoration) -> Non
     after: dict[str, int] = dict(query(address, "SELECT name, seq FROM levity.counted"))
     assert (after["log"], after["event"]) == (before["log"], before["event"] + 1000 * leap)
     ((last,),) = query(address, "SELECT max(id) FROM command")
-    change(address, "INSERT INTO command (cp_id, action, payload, state, requested_at) VALUES ('CP-1','','','gone','')")
+    change(
+        address,
+        (
+            "INSERT INTO command (cp_id, action, payload, state, requested_at) "
+            "VALUES ('CP-1','','','gone','')"
+        ),
+    )
     ((number,),) = query(address, "SELECT max(id) FROM command")
     assert number > (last or 0) + MARGIN_IDS
 
 
 def test_twice_does_no_harm_and_also_not_beside_a_dump(restoration: Restoration) -> None:
-    """After a return to an earlier moment by the archive of the WAL, the database is in the same place as before."""
+    """After a return to an earlier moment by the archive of the WAL, the database is in the same
+    place as before."""
     first = go_on(restoration.site, None)
-    assert go_on(restoration.site, None).last_transaction_id > first.last_transaction_id + MARGIN_IDS
+    assert (
+        go_on(restoration.site, None).last_transaction_id > first.last_transaction_id + MARGIN_IDS
+    )
     assert serves(restoration.site)
 
 
@@ -108,7 +120,10 @@ def test_a_counter_that_was_not_restored(restoration: Restoration) -> None:
 
 
 def test_not_while_a_server_runs(restoration: Restoration) -> None:
-    with served(restoration.site), pytest.raises(InUse, match="the server levity runs on this database"):
+    with (
+        served(restoration.site),
+        pytest.raises(InUse, match="the server levity runs on this database"),
+    ):
         go_on(restoration.site, None)
     assert charged(restoration.site) == restoration.lost + 1
 
@@ -121,7 +136,9 @@ def test_a_server_that_stood_still_has_lost_it(restoration: Restoration) -> None
             store.commit([lambda _db: None])
 
 
-def numbers(restored: Restored, address: PostgresqlAddress) -> tuple[int | None, list[tuple[int, ...]]]:
+def numbers(
+    restored: Restored, address: PostgresqlAddress
+) -> tuple[int | None, list[tuple[int, ...]]]:
     return restored.last_statement, query(address, "SELECT first, last FROM lost_statements")
 
 
@@ -129,7 +146,9 @@ def test_numbers_of_statements_are_never_used_twice(restoration: Restoration) ->
     address = restoration.restore()
     change(address, BILLING)
     sequence = query(address, "SELECT last_value FROM tx_id_seq")
-    with pytest.raises(EnvironmentProblem, match=r"the highest that is known here is --last-statement 3"):
+    with pytest.raises(
+        EnvironmentProblem, match=r"the highest that is known here is --last-statement 3"
+    ):
         go_on(address, None)
     with pytest.raises(EnvironmentProblem, match=r"statement 3 is known here"):
         go_on(address, 2)
@@ -153,7 +172,9 @@ def test_a_copy_by_createdb_is_one_too(server: Server, restoration: Restoration)
 def test_a_changed_schema_does_not_go_on(restoration: Restoration) -> None:
     address = restoration.restore()
     change(address, "CREATE VIEW theirs AS SELECT 1")
-    with pytest.raises(EnvironmentProblem, match="was changed by another program: view theirs is not in schema"):
+    with pytest.raises(
+        EnvironmentProblem, match="was changed by another program: view theirs is not in schema"
+    ):
         go_on(address, None)
 
 
@@ -162,7 +183,9 @@ def test_databases_that_are_not_ours(server: Server, restoration: Restoration) -
     for address, text in {
         empty_database(server): "is empty; choose the database of the server with --db",
         server.address("nothing"): 'database "nothing" does not exist',
-        PostgresqlAddress(restoration.site.replace("postgres@", "stranger@")): "connect as the owner of the database",
+        PostgresqlAddress(
+            restoration.site.replace("postgres@", "stranger@")
+        ): "connect as the owner of the database",
     }.items():
         with pytest.raises(EnvironmentProblem, match=text) as refused:
             go_on(address, None)

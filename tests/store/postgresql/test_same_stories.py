@@ -1,4 +1,5 @@
-"""Stories and lives leave the same rows on both stores: the judge is one, but each store selects its cases.
+"""Stories and lives leave the same rows on both stores: the judge is one, but each store selects
+its cases.
 
 STORIES=100 tells more.
 """

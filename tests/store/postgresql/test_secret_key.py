@@ -19,8 +19,8 @@ from tests.postgresql import Server
 from .stored import change, new_database, query
 
 PLAIN = (
-    "SET session_replication_role = replica; INSERT INTO webhook (name, url, secret, created_at, created_by, position)"
-    " VALUES ('home', 'u', 'whsec_plain', '', '', 0)"
+    "SET session_replication_role = replica; INSERT INTO webhook (name, url, secret, created_at, "
+    "created_by, position) VALUES ('home', 'u', 'whsec_plain', '', '', 0)"
 )
 
 
@@ -47,7 +47,9 @@ def test_one_key_for_all(server: Server, tmp_path: Path, log_lines: list[Any]) -
             start(address, file, "b")
         assert not second.exists()
     second.write_text("A" * 43 + "=\n")
-    with pytest.raises(EnvironmentProblem, match="is not the key of this database: copy that of another server"):
+    with pytest.raises(
+        EnvironmentProblem, match="is not the key of this database: copy that of another server"
+    ):
         start(address, second, "b")
     shutil.copy(first, second)
     assert start(address, second, "b").digest == key.digest

@@ -1,4 +1,5 @@
-"""Several stores on one database: the order of their batches, what they learn of each other, leases and duties."""
+"""Several stores on one database: the order of their batches, what they learn of each other, leases
+and duties."""
 
 from __future__ import annotations
 
@@ -33,7 +34,11 @@ LASTING = "UPDATE levity.server SET since = since - interval '1 hour'"
 
 def silent(name: str) -> str:
     """What the passage of time does to a server that is silent."""
-    return f"UPDATE levity.server SET until = clock_timestamp() - interval '1 second' WHERE name = '{name}'"
+    return (
+        "UPDATE levity.server "
+        "SET until = clock_timestamp() - interval '1 second' "
+        f"WHERE name = '{name}'"
+    )
 
 
 @pytest.fixture
@@ -59,7 +64,10 @@ def ask(message_id: str) -> Callable[[UnitOfWork], object]:
     """A write that queues a command."""
 
     def write(db: UnitOfWork) -> object:
-        db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES ('CP', '', '') ON CONFLICT DO NOTHING")
+        db.execute(
+            "INSERT INTO cp (id, created_at, updated_at) "
+            "VALUES ('CP', '', '') ON CONFLICT DO NOTHING"
+        )
         row = ("CP", "Reset", "{}", message_id, "2026", "anna", None, None, None, 0, None, None)
         return db.insert(INSERT_COMMAND, row)
 
@@ -120,10 +128,15 @@ def test_who_joins_learns_nothing_of_before(address: PostgresqlAddress) -> None:
             assert two.take_news() == []
 
 
-def test_what_was_learned_before_a_fault_is_not_lost(address: PostgresqlAddress, server: Server) -> None:
+def test_what_was_learned_before_a_fault_is_not_lost(
+    address: PostgresqlAddress, server: Server
+) -> None:
     with open_store(address, "one") as one, open_store(address, "two") as two:
         one.commit([keep("a")])
-        end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        end = (
+            "SELECT pg_terminate_backend(pid, 5000) "
+            "FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        )
         commit_at_last(two, [keep("b", lambda: server.sql(end))], lambda: None)
         assert learned(two) == ["a"]
         commit_at_last(one, [nothing], lambda: None)
@@ -156,7 +169,8 @@ def test_commands_of_one_that_has_left_are_learned(address: PostgresqlAddress) -
 
 
 def test_batches_of_both_run_one_after_the_other(address: PostgresqlAddress) -> None:
-    """Each learns all facts of the other, in the order of their ids, which is that of the commits."""
+    """Each learns all facts of the other, in the order of their ids, which is that of the
+    commits."""
 
     def run(name: str) -> list[str]:
         with open_store(address, name) as store:
@@ -191,17 +205,24 @@ def test_a_lease_that_has_run_out_is_ended_by_another(address: PostgresqlAddress
 
 
 def test_who_was_cut_off_itself_cannot_tell_who_is_gone(stores: Sequence[PostgresqlStore]) -> None:
-    """After an outage of the database all leases have run out; whoever is back first must not end the others'."""
+    """After an outage of the database all leases have run out; whoever is back first must not end
+    the others'."""
     one, two = stores
     change(PostgresqlAddress(one.path), f"{LASTING}; {silent('one')}; {silent('two')}")
     assert looked(two)[0] == []
     one.commit([keep("a")])
 
 
-def test_who_stored_nothing_for_a_while_cannot_tell_who_is_gone(stores: Sequence[PostgresqlStore]) -> None:
+def test_who_stored_nothing_for_a_while_cannot_tell_who_is_gone(
+    stores: Sequence[PostgresqlStore],
+) -> None:
     """The lease of the other has run out in an outage after which one's own still holds."""
     one, two = stores
-    half = "UPDATE levity.server SET until = clock_timestamp() + interval '7 seconds' WHERE name = 'two'"
+    half = (
+        "UPDATE levity.server "
+        "SET until = clock_timestamp() + interval '7 seconds' "
+        "WHERE name = 'two'"
+    )
     change(PostgresqlAddress(one.path), f"{LASTING}; {silent('one')}; {half}")
     assert looked(two)[0] == []
     change(PostgresqlAddress(one.path), f"{LASTING}; {silent('one')}")
@@ -217,7 +238,13 @@ def test_a_long_batch_keeps_its_lease_and_judges_nobody(
     monkeypatch.setattr("levity_trio.store.postgresql.store.LONG_SECONDS", 0.0)
     two.commit([lambda db: db.execute(silent("two"))])
     monkeypatch.undo()
-    assert query(PostgresqlAddress(one.path), "SELECT name FROM levity.server WHERE until < clock_timestamp()") == []
+    assert (
+        query(
+            PostgresqlAddress(one.path),
+            "SELECT name FROM levity.server WHERE until < clock_timestamp()",
+        )
+        == []
+    )
     change(PostgresqlAddress(one.path), silent("one"))
     assert looked(two)[0] == []
 
@@ -261,12 +288,17 @@ def test_until_when_a_server_may_answer(address: PostgresqlAddress) -> None:
 
 
 def test_another_that_comes_during_the_wait_for_the_turn(address: PostgresqlAddress) -> None:
-    with open_store(address, "one") as one, closing(PostgresqlConnection(connect(address))) as other:
+    with (
+        open_store(address, "one") as one,
+        closing(PostgresqlConnection(connect(address))) as other,
+    ):
         one.commit([nothing])
         other.run("BEGIN; SELECT 1 FROM levity.counted WHERE name = 'event' FOR UPDATE")
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(one.commit, [nothing])
-            while not query(address, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+            while not query(
+                address, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            ):
                 time.sleep(0.01)
             other.run("INSERT INTO levity.server VALUES ('two', 1, 0, clock_timestamp()); COMMIT")
             waiting.result()
@@ -274,7 +306,8 @@ def test_another_that_comes_during_the_wait_for_the_turn(address: PostgresqlAddr
 
 
 def test_a_turn_that_is_held_too_long(stores: Sequence[PostgresqlStore]) -> None:
-    """A frozen server in the middle of a batch: its connection is ended by the database, and the others go on."""
+    """A frozen server in the middle of a batch: its connection is ended by the database, and the
+    others go on."""
     faults: list[str] = []
     with closing(PostgresqlConnection(connect(stores[0].path))) as frozen:
         frozen.run("BEGIN; SELECT 1 FROM levity.counted WHERE name = 'event' FOR UPDATE")
@@ -302,7 +335,12 @@ def test_what_another_stores_is_heard(stores: Sequence[PostgresqlStore]) -> None
 
     trio.run(hear)
     assert heard.count("one") == 1
-    assert [name for (name,) in query(PostgresqlAddress(one.path), "SELECT name FROM levity.server ORDER BY 1")] == [
+    assert [
+        name
+        for (name,) in query(
+            PostgresqlAddress(one.path), "SELECT name FROM levity.server ORDER BY 1"
+        )
+    ] == [
         "one",
         "two",
     ]
@@ -321,6 +359,9 @@ def test_clocks_that_are_apart_are_told_once(
             raise KeyboardInterrupt  # the end: it survives any other
         return datetime.now(UTC) + timedelta(seconds=ahead.pop(0))
 
-    with closing(Reader(PostgresqlAddress(stores[0].path))) as reader, pytest.raises(KeyboardInterrupt):
+    with (
+        closing(Reader(PostgresqlAddress(stores[0].path))) as reader,
+        pytest.raises(KeyboardInterrupt),
+    ):
         trio.run(duties.compare_clocks, reader, clock)
     assert [line["event"] for line in log_lines] == [CLOCKS_APART, CLOCKS_AGREE, CLOCKS_APART]

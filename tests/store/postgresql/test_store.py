@@ -1,4 +1,5 @@
-"""The store on PostgreSQL: whose database it is, one server for each name, and the commit of batches."""
+"""The store on PostgreSQL: whose database it is, one server for each name, and the commit of
+batches."""
 
 from __future__ import annotations
 
@@ -14,7 +15,12 @@ import pytest
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
-from levity_trio.store.engine.schema import FIRST_TRANSACTION_ID, NewerSchema, NotOurs, newest_version
+from levity_trio.store.engine.schema import (
+    FIRST_TRANSACTION_ID,
+    NewerSchema,
+    NotOurs,
+    newest_version,
+)
 from levity_trio.store.engine.unit_of_work import UnitOfWork, Write
 from levity_trio.store.postgresql.connection import SETTINGS, PostgresqlConnection, connect
 from levity_trio.store.postgresql.store import LeaseEnded, open_store
@@ -46,7 +52,9 @@ def address(server: Server) -> PostgresqlAddress:
     return new_database(server)
 
 
-def refused(address: PostgresqlAddress, name: str = "levity", simulated: SimulatedTime | None = None) -> str:
+def refused(
+    address: PostgresqlAddress, name: str = "levity", simulated: SimulatedTime | None = None
+) -> str:
     """Return why a server with this name may not use the database."""
     with pytest.raises(EnvironmentProblem) as told, open_store(address, name, simulated):
         pytest.fail("it was opened")
@@ -80,7 +88,9 @@ def test_transaction_ids_begin_at_a_random_base(server: Server) -> None:
 def test_the_database_of_another_program(server: Server) -> None:
     address = empty_database(server)
     change(address, "CREATE TABLE theirs (id integer)")
-    assert refused(address).startswith("the database belongs to another program; create one for levity-trio")
+    assert refused(address).startswith(
+        "the database belongs to another program; create one for levity-trio"
+    )
     assert query(address, "SELECT count(*) FROM pg_namespace WHERE nspname = 'levity'") == [(0,)]
 
 
@@ -98,7 +108,9 @@ def test_no_such_database(server: Server) -> None:
 def test_an_address_that_libpq_refuses(server: Server) -> None:
     address = server.address("postgres")
     for wrong in (f"{address}&foo=bar", "postgresql://%zz/name", "postgresql://host:port/name"):
-        assert refused(PostgresqlAddress(wrong)).startswith(f"cannot use the database {wrong}: invalid ")
+        assert refused(PostgresqlAddress(wrong)).startswith(
+            f"cannot use the database {wrong}: invalid "
+        )
 
 
 def test_another_encoding(server: Server) -> None:
@@ -181,7 +193,9 @@ def test_a_name_is_not_given_back_by_a_dead_server(address: PostgresqlAddress) -
         assert holder.stdout.readline() == b"open\n"
         holder.kill()
     assert "was killed less than 15 s ago" in refused(address)
-    ((seconds,),) = query(address, "SELECT extract(epoch FROM until - clock_timestamp()) FROM levity.server")
+    ((seconds,),) = query(
+        address, "SELECT extract(epoch FROM until - clock_timestamp()) FROM levity.server"
+    )
     assert 0 < seconds <= 15
     change(address, EXPIRE)
     with open_store(address, "levity") as store:
@@ -198,7 +212,9 @@ def test_answers_and_facts_in_order(address: PostgresqlAddress) -> None:
 
 
 def break_a_foreign_key(db: UnitOfWork) -> None:
-    insert = "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
+    insert = (
+        "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
+    )
     db.execute(f"{insert} VALUES ('?', 1, '', '', 1, '')")
 
 
@@ -225,20 +241,25 @@ def test_one_that_fails_is_undone_alone(address: PostgresqlAddress, position: in
 
 def test_all_fail(address: PostgresqlAddress) -> None:
     with open_store(address, "levity") as store:
-        assert all(result.error is not None for result in store.commit([repeat_a_key, repeat_a_key]))
+        assert all(
+            result.error is not None for result in store.commit([repeat_a_key, repeat_a_key])
+        )
         store.commit([keep("a")])
     assert kept(address) == ["a"]
 
 
 def hide(db: UnitOfWork) -> str:
-    """Fail to insert a row, and say nothing of it: on SQLite that leaves the other statements in place."""
+    """Fail to insert a row, and say nothing of it: on SQLite that leaves the other statements in
+    place."""
     with pytest.raises(sqlite3.IntegrityError):
         repeat_a_key(db)
     return "all is well"
 
 
 @pytest.mark.parametrize("position", [0, 1])
-def test_a_write_that_hides_its_error_harms_itself_alone(address: PostgresqlAddress, position: int) -> None:
+def test_a_write_that_hides_its_error_harms_itself_alone(
+    address: PostgresqlAddress, position: int
+) -> None:
     """PostgreSQL answers COMMIT with ROLLBACK then, which must not be taken for a commit."""
     writes: list[Write] = [keep("a")]
     writes.insert(position, hide)
@@ -257,7 +278,11 @@ def test_an_attempt_that_fails_is_undone(address: PostgresqlAddress) -> None:
         def sleep() -> None:
             db.rows("SELECT pg_sleep(600)")
 
-        found = [db.attempt(lambda: repeat_a_key(db), 10), db.attempt(keep_one, 10), db.attempt(sleep, 0.05)]
+        found = [
+            db.attempt(lambda: repeat_a_key(db), 10),
+            db.attempt(keep_one, 10),
+            db.attempt(sleep, 0.05),
+        ]
         db.record(fact("after"))
         return [type(error).__name__ for error in found]
 
@@ -267,21 +292,31 @@ def test_an_attempt_that_fails_is_undone(address: PostgresqlAddress) -> None:
     assert kept(address) == ["kept", "after"]
 
 
-def test_a_connection_lost_between_batches_is_no_fault(server: Server, address: PostgresqlAddress) -> None:
-    """As after a restart of PostgreSQL: the next batch is stored over a new connection, and nobody is alarmed."""
+def test_a_connection_lost_between_batches_is_no_fault(
+    server: Server, address: PostgresqlAddress
+) -> None:
+    """As after a restart of PostgreSQL: the next batch is stored over a new connection, and nobody
+    is alarmed."""
     with open_store(address, "levity") as store:
         for name in ("a", "b", "c"):
             store.commit([keep(name)])
-            server.sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname LIKE 'site%'")
+            server.sql(
+                "SELECT pg_terminate_backend(pid, 5000) "
+                "FROM pg_stat_activity WHERE datname LIKE 'site%'"
+            )
     assert kept(address) == ["a", "b", "c"]
 
 
 def test_a_lock_held_elsewhere_is_a_fault_of_the_database(
     address: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An administrator's forgotten transaction: the batch is tried again, and stored when the lock is free."""
+    """An administrator's forgotten transaction: the batch is tried again, and stored when the lock
+    is free."""
     monkeypatch.setitem(SETTINGS, "lock_timeout", "100ms")
-    with open_store(address, "levity") as store, closing(PostgresqlConnection(connect(address))) as another:
+    with (
+        open_store(address, "levity") as store,
+        closing(PostgresqlConnection(connect(address))) as another,
+    ):
         waiting, faults = keep("waiting"), list[str]()
         another.run("BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(AssertionError, match="never committed"):

@@ -1,4 +1,5 @@
-"""One session or two for each report; no other test of the judge needs a reason beyond one of these."""
+"""One session or two for each report; no other test of the judge needs a reason beyond one of
+these."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ BEGIN = 1_480_321
 OWN = -1_700_000_000
 
 
-def tell_each(station: Station, transaction: int | None, wh: int, *others: Any, steps: int = 4) -> int:
+def tell_each(
+    station: Station, transaction: int | None, wh: int, *others: Any, steps: int = 4
+) -> int:
     """Charge 1,800 Wh each quarter of an hour; `others` are samples beside the register."""
     for _ in range(steps):
         station.books.wait(15)
@@ -78,12 +81,15 @@ def test_a_stop_of_a_start_that_was_offline(books: Books, station: Station) -> N
 
 
 def test_a_stop_whose_start_never_came(books: Books, station: Station) -> None:
-    """libocpp#495; Levity accepts and loses it: only the stop arrives, after readings without an id."""
+    """libocpp#495; Levity accepts and loses it: only the stop arrives, after readings without an
+    id."""
     before = session(station, BEGIN)
     wh = tell_each(station, -1, before)
     station.stop(-1, wh)
     settle(books)
-    (wh_billed,) = (one for one, _ in books.rows("SELECT energy_delivered, id FROM tx ORDER BY id DESC LIMIT 1"))
+    (wh_billed,) = (
+        one for one, _ in books.rows("SELECT energy_delivered, id FROM tx ORDER BY id DESC LIMIT 1")
+    )
     assert 0 <= wh_billed <= 7200
 
 
@@ -154,7 +160,8 @@ def test_the_closed_transaction_is_named_for_ever(books: Books, station: Station
 
 @pytest.mark.parametrize("unit", ["Wh", "kWh"])
 def test_readings_that_count_the_session(station: Station, unit: str) -> None:
-    """HA#442, HA#2093, Grizzl-E 05.621: a register at Body by phase, from 0 in each session; stop and start do not."""
+    """HA#442, HA#2093, Grizzl-E 05.621: a register at Body by phase, from 0 in each session; stop
+    and start do not."""
     transaction, where = station.start(BEGIN), {"location": "Body", "phase": "L1-N"}
     for step in range(1, 13):
         station.books.wait(5)
@@ -219,7 +226,9 @@ def test_no_measurand_and_ampere(station: Station) -> None:
     transaction = station.start(BEGIN)
     for _ in range(4):
         station.books.wait(15)
-        station.tell(meter_value(station.clock(), {"value": "16", "unit": "A"}), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), {"value": "16", "unit": "A"}), transaction=transaction
+        )
     station.stop(transaction, BEGIN + 7200)
     assert_figure(station, transaction, 7200)
 
@@ -359,7 +368,8 @@ def test_a_car_gives_energy_back(station: Station) -> None:
 
 
 def test_a_meter_in_a_cloud(books: Books, station: Station) -> None:
-    """Issue 40, Money: registers are 15 minutes old, so the first session is short and the rest goes to the next."""
+    """Issue 40, Money: registers are 15 minutes old, so the first session is short and the rest
+    goes to the next."""
     first = station.start(BEGIN)
     told = [0, 0, 0, *range(600, 5401, 600)]
     for wh in told:
@@ -394,7 +404,10 @@ def test_a_register_that_stands_still_and_catches_up(books: Books, station: Stat
     for minute in range(5, 95, 5):
         books.wait(5)
         true = BEGIN + minute * 22_000 // 60
-        station.tell(station.register(true if not 30 < minute <= 60 else BEGIN + 11_000), transaction=transaction)
+        station.tell(
+            station.register(true if not 30 < minute <= 60 else BEGIN + 11_000),
+            transaction=transaction,
+        )
     station.stop(transaction, BEGIN + 33_000)
     assert_figure(station, transaction, 33_000, flagged=False)
 
@@ -416,7 +429,8 @@ def test_a_start_in_kwh_beside_a_stop_in_wh(books: Books, station: Station) -> N
 
 @pytest.mark.parametrize("percent", [35, 60])
 def test_kwh_called_wh_with_a_state_of_charge(station: Station, percent: int) -> None:
-    """HA#374, OpenEVSE#703: the register is kWh and called Wh; beside it, only the battery tells more."""
+    """HA#374, OpenEVSE#703: the register is kWh and called Wh; beside it, only the battery tells
+    more."""
     transaction, wh = station.start(361), 361
     for step in range(1, 7):
         station.books.wait(5)
@@ -428,7 +442,8 @@ def test_kwh_called_wh_with_a_state_of_charge(station: Station, percent: int) ->
 
 
 def test_a_start_and_a_stop_with_decimals(books: Books, station: Station) -> None:
-    """libocpp#646, HA#374: a register that is kWh inside is sent with its decimals where whole Wh belong."""
+    """libocpp#646, HA#374: a register that is kWh inside is sent with its decimals where whole Wh
+    belong."""
     transaction = start_with(station, 2259.99)
     books.wait(2 * HOUR)
     stop_with(station, transaction, 2274.39)
@@ -438,12 +453,15 @@ def test_a_start_and_a_stop_with_decimals(books: Books, station: Station) -> Non
 def test_a_stop_in_local_time_and_a_start_in_utc(station: Station) -> None:
     """evcc#10399, MicroOcpp#311: one of two messages has the hour of another zone."""
     transaction = station.start(BEGIN)
-    station.stop(transaction, tell_each(station, transaction, BEGIN, steps=1), at=station.clock(HOUR))
+    station.stop(
+        transaction, tell_each(station, transaction, BEGIN, steps=1), at=station.clock(HOUR)
+    )
     assert bill_of(station, transaction) == ("Completed", 1800, True)
 
 
 def test_a_begin_that_is_not_its_start(books: Books, station: Station) -> None:
-    """MicroOcpp#73, HA#1838: meterStart is 0, though the charger has counted before; Transaction.Begin tells it."""
+    """MicroOcpp#73, HA#1838: meterStart is 0, though the charger has counted before;
+    Transaction.Begin tells it."""
     transaction, began = station.start(0), station.clock()
     books.wait(HOUR)
     data = [
@@ -454,8 +472,11 @@ def test_a_begin_that_is_not_its_start(books: Books, station: Station) -> None:
     assert_doubtful(station, transaction, 6190, 6190)
 
 
-def test_a_session_that_is_counted_from_0_between_two_that_are_not(books: Books, station: Station) -> None:
-    """Java-OCA-OCPP#331: the meter counts from 0 after a reboot, until its own count is read again."""
+def test_a_session_that_is_counted_from_0_between_two_that_are_not(
+    books: Books, station: Station
+) -> None:
+    """Java-OCA-OCPP#331: the meter counts from 0 after a reboot, until its own count is read
+    again."""
     wh = session(station, BEGIN)
     station.boot()
     transaction = station.start(0)
@@ -468,7 +489,8 @@ def test_a_session_that_is_counted_from_0_between_two_that_are_not(books: Books,
 
 
 def test_the_last_reading_before_a_reboot_is_nonsense(books: Books, station: Station) -> None:
-    """HA#1756, Wallbox Pulsar Plus: a reading leaps, and nobody stops; the next session is all below it."""
+    """HA#1756, Wallbox Pulsar Plus: a reading leaps, and nobody stops; the next session is all
+    below it."""
     first = station.start(BEGIN)
     wh = tell_each(station, first, BEGIN, charge_state(45), steps=2)
     books.wait(15)
@@ -504,7 +526,8 @@ def test_each_stop_has_the_id_of_the_other_connector(books: Books, station: Stat
 
 
 def test_energy_that_is_always_told_late(books: Books, station: Station) -> None:
-    """evcc#32744, Easee: what flowed is told long after, with its right time; start and stop are as old."""
+    """evcc#32744, Easee: what flowed is told long after, with its right time; start and stop are as
+    old."""
     age, wh = 12, 0
     transaction = station.start(BEGIN)
     for minute in range(6, 90, 6):
@@ -528,7 +551,8 @@ def test_a_start_and_a_stop_in_steps_of_a_hundred(station: Station) -> None:
 
 
 def test_a_register_beyond_all_that_flows_in_a_minute(books: Books, station: Station) -> None:
-    """steve#136, MicroOcpp#311: the clock is years behind at the start, and the stop's register is nonsense."""
+    """steve#136, MicroOcpp#311: the clock is years behind at the start, and the stop's register is
+    nonsense."""
     transaction = station.start(0, at="2021-03-01T00:00:00Z")
     books.wait(1)
     station.stop(transaction, 640_000_000)
@@ -536,7 +560,8 @@ def test_a_register_beyond_all_that_flows_in_a_minute(books: Books, station: Sta
 
 
 def test_a_stop_that_is_read_while_the_car_still_charges(books: Books, station: Station) -> None:
-    """HA#1069, Wallbox Copper: the next start is above it by what power told since the last reading."""
+    """HA#1069, Wallbox Copper: the next start is above it by what power told since the last
+    reading."""
     transaction = station.start(BEGIN)
     wh = charge(station, transaction, BEGIN, every=10)
     books.wait(10)
@@ -549,12 +574,15 @@ def test_a_stop_that_is_read_while_the_car_still_charges(books: Books, station: 
 
 
 def test_one_phase_of_three_is_counted(books: Books, station: Station) -> None:
-    """evcc#6817, HA#169, ABB: the register counts one phase; power is that of all, of a sunny day each quarter."""
+    """evcc#6817, HA#169, ABB: the register counts one phase; power is that of all, of a sunny day
+    each quarter."""
     transaction, wh = station.start(BEGIN), 0
     for power in [4200, 11_000, 6900, 2300, 9000, 11_000, 5100, 3700] * 4:
         books.wait(15)
         wh += power // 12
-        station.tell(meter_value(station.clock(), BEGIN + wh, watts(power)), transaction=transaction)
+        station.tell(
+            meter_value(station.clock(), BEGIN + wh, watts(power)), transaction=transaction
+        )
     station.stop(transaction, BEGIN + wh)
     assert bill_of(station, transaction)[2]
 

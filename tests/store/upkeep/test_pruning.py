@@ -47,7 +47,12 @@ class Kept:
     """A database whose log is pruned by each `look`, with a simulated disk."""
 
     def __init__(
-        self, path: Path, connection: FileConnection, writer: Writer, monkeypatch: Any, limits: Limits
+        self,
+        path: Path,
+        connection: FileConnection,
+        writer: Writer,
+        monkeypatch: Any,
+        limits: Limits,
     ) -> None:
         self.path = path
         self.connection = connection
@@ -55,7 +60,9 @@ class Kept:
         self.free_bytes = 10**12
         self.is_clock_trusted = True
         config = ServerConfig(database=path, log_days=90, log_megabytes=MEGABYTES)
-        self._pruning = Pruning(writer, Reader(path), config, lambda: NOW, lambda: self.is_clock_trusted, limits)
+        self._pruning = Pruning(
+            writer, Reader(path), config, lambda: NOW, lambda: self.is_clock_trusted, limits
+        )
         monkeypatch.setattr(shutil, "disk_usage", lambda _path: Disk(10**12, 0, self.free_bytes))
 
     async def look(self) -> None:
@@ -64,8 +71,9 @@ class Kept:
 
     async def fill(self, rows: int, days_ago: float = 0.0, frame: str = FRAME) -> None:
         await self.write(
-            "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?)"
-            " INSERT INTO log (cp_id, at, direction, frame) SELECT 'CP-1', ?, 'recv', ? FROM number",
+            "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number "
+            "WHERE n < ?) INSERT INTO log (cp_id, at, direction, frame) "
+            "SELECT 'CP-1', ?, 'recv', ? FROM number",
             (rows, stamp(NOW - timedelta(days=days_ago)), frame),
         )
 
@@ -77,7 +85,10 @@ class Kept:
 
     def days(self) -> list[float]:
         """The age of the rows in days."""
-        ages = [NOW - datetime.fromisoformat(at) for (at,) in self.rows("SELECT at FROM log ORDER BY id")]
+        ages = [
+            NOW - datetime.fromisoformat(at)
+            for (at,) in self.rows("SELECT at FROM log ORDER BY id")
+        ]
         return [age / timedelta(days=1) for age in ages]
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
@@ -92,7 +103,9 @@ class Kept:
 
     @property
     def log_bytes(self) -> int:
-        return int(self.rows("SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE name = 'log'")[0][0])
+        return int(
+            self.rows("SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE name = 'log'")[0][0]
+        )
 
 
 @asynccontextmanager
@@ -241,12 +254,15 @@ async def test_on_a_disk_that_runs_low_the_oldest_go_first_then_none_are_taken(
     ]
 
 
-async def test_on_a_disk_that_runs_low_the_evidence_of_strangers_goes_before_any_frame(kept: Kept) -> None:
+async def test_on_a_disk_that_runs_low_the_evidence_of_strangers_goes_before_any_frame(
+    kept: Kept,
+) -> None:
     await kept.fill(20_000)
     await kept.write("INSERT INTO cp (id, created_at, updated_at) VALUES ('NEW', '', '')")
     await kept.write(
-        "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 300) INSERT INTO evidence"
-        " (cp_id, at, direction, action, frame) SELECT 'NEW', ?, 'recv', 'MeterValues', ? FROM number",
+        "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number "
+        "WHERE n < 300) INSERT INTO evidence (cp_id, at, direction, action, frame) "
+        "SELECT 'NEW', ?, 'recv', 'MeterValues', ? FROM number",
         (stamp(NOW - timedelta(days=1)), FRAME * 20),
     )
     await kept.look()
@@ -262,7 +278,8 @@ async def test_on_a_disk_that_runs_low_the_evidence_of_strangers_goes_before_any
 
 
 async def test_what_was_freed_in_the_file_counts_as_room(kept: Kept) -> None:
-    """The file is cut at the next checkpoint only; else each look would prune the same once more."""
+    """The file is cut at the next checkpoint only; else each look would prune the same once
+    more."""
     await kept.fill(20_000)
     kept.free_bytes = SCARCE_BYTES - 1_000_000
     await kept.look()
@@ -284,11 +301,15 @@ async def test_the_task_goes_on_after_a_failure(
     await kept.fill(10, 100)
     monkeypatch.setattr(shutil, "disk_usage", fail)
     config = ServerConfig(database=kept.path, log_days=90)
-    async with pruning.open_pruning(kept.writer, Reader(kept.path), config, lambda: NOW, lambda: True, limits):
+    async with pruning.open_pruning(
+        kept.writer, Reader(kept.path), config, lambda: NOW, lambda: True, limits
+    ):
         with trio.fail_after(SECONDS):
             while kept.count():  # noqa: ASYNC110 - there is no event
                 await trio.sleep(0.005)
-    assert [line["event"] for line in log_lines] == ["old rows could not be deleted; it is tried again"]
+    assert [line["event"] for line in log_lines] == [
+        "old rows could not be deleted; it is tried again"
+    ]
 
 
 async def test_events_are_kept_for_so_many_days(kept: Kept) -> None:
@@ -306,11 +327,17 @@ async def test_texts_of_messages_are_kept_as_long_as_events(kept: Kept) -> None:
     """The message stays, and what still waits is sent as it is."""
     recipient = "who, kinds, away_minutes, with_names, gets_statements, added_at, added_by"
     await kept.write(f"INSERT INTO recipient ({recipient}) VALUES ('owner', '[]', 1, 1, 0, '', '')")
-    columns = "message_id, recipient_id, channel, part, kind, subject, body, sent_to, created_at, not_before, next_at"
+    columns = (
+        "message_id, recipient_id, channel, part, kind, subject, body, sent_to, created_at, "
+        "not_before, next_at"
+    )
     for days, sent_at in ((401, "2026"), (402, None), (399, "2026")):
         at = stamp(NOW - timedelta(days=days))
         texts = (f"{days}", "Flat 3 asks", "Flat 3 asks", "owner@example.org", at, at, at, sent_at)
-        told = f"INSERT INTO message ({columns}, sent_at) VALUES (?, 1, 'mail', 'note', 'report', ?, ?, ?, ?, ?, ?, ?)"
+        told = (
+            f"INSERT INTO message ({columns}, sent_at) "
+            "VALUES (?, 1, 'mail', 'note', 'report', ?, ?, ?, ?, ?, ?, ?)"
+        )
         await kept.write(told, texts)
     await kept.look()
     left = kept.rows("SELECT message_id, subject, body, sent_to FROM message ORDER BY id")
@@ -319,7 +346,9 @@ async def test_texts_of_messages_are_kept_as_long_as_events(kept: Kept) -> None:
 
 
 async def test_by_a_clock_that_cannot_be_believed_no_event_goes(kept: Kept) -> None:
-    await kept.write("INSERT INTO event (at, kind, data) VALUES ('2024-01-01', 'ServerStarted', '{}')")
+    await kept.write(
+        "INSERT INTO event (at, kind, data) VALUES ('2024-01-01', 'ServerStarted', '{}')"
+    )
     kept.is_clock_trusted = False
     await kept.look()
     assert kept.rows("SELECT count(*) FROM event") == [(1,)]

@@ -1,4 +1,5 @@
-"""Totals are found without reading all facts. tests/plugins/test_prometheus.py tests their values."""
+"""Totals are found without reading all facts. tests/plugins/test_prometheus.py tests their
+values."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ def charge(station: Station) -> None:
 
 
 def summed(books: Books) -> dict[tuple[str, str, str], int]:
-    return {(charger, counter, what): amount for charger, counter, what, amount in books.rows(totals.SUMS)}
+    return {
+        (charger, counter, what): amount
+        for charger, counter, what, amount in books.rows(totals.SUMS)
+    }
 
 
 def test_what_is_counted_stays_the_same_when_its_events_go(books: Books, station: Station) -> None:
@@ -53,7 +57,9 @@ def test_what_is_counted_stays_the_same_when_its_events_go(books: Books, station
     assert summed(books) == more
 
 
-def test_what_follows_on_an_event_that_is_gone_counts_its_step_only(books: Books, station: Station) -> None:
+def test_what_follows_on_an_event_that_is_gone_counts_its_step_only(
+    books: Books, station: Station
+) -> None:
     transaction = station.start(1000)
     station.orphan(transaction, 5000)
     books.run(pruning.delete_events, 10**9, 10.0)

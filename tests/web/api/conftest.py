@@ -68,7 +68,16 @@ class Site:
                 port=9000,
                 tls_port=None,
                 mqtt=None,
-                **dict.fromkeys(("mail", "mail_from", "mail_password_file", "ntfy", "ntfy_token_file", "ping_url")),
+                **dict.fromkeys(
+                    (
+                        "mail",
+                        "mail_from",
+                        "mail_password_file",
+                        "ntfy",
+                        "ntfy_token_file",
+                        "ping_url",
+                    )
+                ),
                 **RETENTION,
             ),
             id_tags=SimpleNamespace(policy=books.policy),
@@ -87,12 +96,22 @@ class Site:
         headers: Mapping[str, str] | None = None,
         **path: str,
     ) -> Any:
-        """Call an endpoint; return its answer as a client reads it, held against the type that is documented."""
+        """Call an endpoint; return its answer as a client reads it, held against the type that is
+        documented."""
         given = read_query(endpoint.query, QueryParams(query or {}))
         sent = endpoint.body.read(msgspec.json.encode(body)) if endpoint.body else None
-        asked = Asked(self.api, Caller("anna", role, "127.0.0.1", token=1), path, given, sent, Headers(headers))
+        asked = Asked(
+            self.api,
+            Caller("anna", role, "127.0.0.1", token=1),
+            path,
+            given,
+            sent,
+            Headers(headers),
+        )
         content = await endpoint.handle(asked)
-        encoded = msgspec.json.encode(show(masked(content) if role is Role.VIEWER else content), enc_hook=as_json)
+        encoded = msgspec.json.encode(
+            show(masked(content) if role is Role.VIEWER else content), enc_hook=as_json
+        )
         if endpoint.answer is not None:
             msgspec.json.decode(encoded, type=endpoint.answer_type)
         return msgspec.json.decode(encoded)

@@ -1,4 +1,5 @@
-"""A site with chargers in memory, and drivers who ask as the pages do: through the whole application."""
+"""A site with chargers in memory, and drivers who ask as the pages do: through the whole
+application."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ TIME: Final = "2026-03-01T12:00:00Z"
 class Driver:
     """One who asks; `account` is the household."""
 
-    def __init__(self, yard: Yard, number: int, account: int | None, role: Role = Role.DRIVER) -> None:
+    def __init__(
+        self, yard: Yard, number: int, account: int | None, role: Role = Role.DRIVER
+    ) -> None:
         self.caller = Caller(f"driver {number}", role, "192.0.2.1", None, None, account)
         self._yard = yard
 
@@ -60,7 +63,9 @@ class Driver:
     async def put(self, path: str, body: Any) -> Any:
         return answered(await self.ask("PUT", path, body))
 
-    async def refused(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str, str]:
+    async def refused(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> tuple[int, str, str]:
         """Return the status, the code and the words of a refusal."""
         try:
             content = answered(await self.ask(method, path, body, **headers))
@@ -69,11 +74,15 @@ class Driver:
         raise AssertionError(f"not refused: {content}")
 
     async def states(self, charger: str = "CP-1") -> dict[int, str]:
-        return {one["id"]: one["state"] for one in (await self.get(f"/chargers/{charger}"))["connectors"]}
+        return {
+            one["id"]: one["state"]
+            for one in (await self.get(f"/chargers/{charger}"))["connectors"]
+        }
 
 
 class Yard:
-    """Chargers, tags and the API of a server. Account 1 is Anna's, 2 is Ben's, with a driver each; Zoe has none."""
+    """Chargers, tags and the API of a server. Account 1 is Anna's, 2 is Ben's, with a driver each;
+    Zoe has none."""
 
     def __init__(self, books: Books, address: DatabaseAddress) -> None:
         self.books = books
@@ -100,11 +109,15 @@ class Yard:
         )
         self.api: Api = parts  # what these endpoints use of it
         self.app = application_of(self.api, ENDPOINTS)
-        self.anna, self.ben, self.zoe = (Driver(self, one, account) for one, account in ((7, 1), (8, 2), (9, None)))
+        self.anna, self.ben, self.zoe = (
+            Driver(self, one, account) for one, account in ((7, 1), (8, 2), (9, None))
+        )
 
     async def add_tag(self, text: str, account: int | None = 1, **data: Any) -> None:
         """Add a tag, and give it to an account."""
-        await self.writer.run(tags.add, self.books.policy, TagData(id_tag=text, **data), self.books.at, "cleo")
+        await self.writer.run(
+            tags.add, self.books.policy, TagData(id_tag=text, **data), self.books.at, "cleo"
+        )
         if account is not None:
             self.house.give(account, text)
 
@@ -116,7 +129,9 @@ class Yard:
     async def charger(self, name: str = "CP-1", connectors: int = 1) -> AsyncIterator[Plug]:
         """A charger that has booted, with connectors that are Available."""
         async with open_charger(self.central, f"/ocpp/{name}") as charger:
-            await charger.call("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+            await charger.call(
+                "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"}
+            )
             plug = Plug(charger)
             for number in range(connectors + 1):
                 await plug.status("Available", number)
@@ -131,7 +146,12 @@ class Plug:
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
 
     async def status(self, status: str, connector: int = 1) -> None:
-        told = {"connectorId": connector, "status": status, "errorCode": "NoError", "timestamp": TIME}
+        told = {
+            "connectorId": connector,
+            "status": status,
+            "errorCode": "NoError",
+            "timestamp": TIME,
+        }
         await self.charger.call("StatusNotification", told)
 
     async def begin(self, tag: str, connector: int = 1) -> int:
@@ -148,7 +168,9 @@ class Plug:
         self.asked.append((action, payload))
         await self.charger.send(orjson.dumps([3, number, {"status": status}]).decode())
 
-    async def while_answering(self, driver: Driver, path: str, body: Any = None, status: str = "Accepted") -> Any:
+    async def while_answering(
+        self, driver: Driver, path: str, body: Any = None, status: str = "Accepted"
+    ) -> Any:
         """Return what a driver is told who asks for something that the charger answers."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.answer, status)

@@ -17,7 +17,10 @@ async def test_the_address_of_the_only_port(site: Site) -> None:
 async def test_tls_comes_first(site: Site) -> None:
     vars(site.api.config).update(tls_port=9443)
     told = await site.call(ADDRESSES)
-    assert [one["url"] for one in told["chargers"]] == ["wss://192.0.2.7:9443/ws/", "ws://192.0.2.7:9000/ws/"]
+    assert [one["url"] for one in told["chargers"]] == [
+        "wss://192.0.2.7:9443/ws/",
+        "ws://192.0.2.7:9000/ws/",
+    ]
 
 
 async def test_an_address_that_only_this_machine_reaches(site: Site) -> None:

@@ -1,4 +1,5 @@
-"""Templates, readings and differences over the API, without chargers: what may be kept, by whom, and what is shown."""
+"""Templates, readings and differences over the API, without chargers: what may be kept, by whom,
+and what is shown."""
 
 from __future__ import annotations
 
@@ -19,7 +20,10 @@ from tests.store.books import Station
 from tests.web.api.conftest import Site
 
 PATH = "/api/admin/configuration-templates"
-GARAGE = {"entries": {"LightIntensity": "20", "ResetRetries": "3"}, "chargers": ["CP-1", "CP-2", "CP-1"]}
+GARAGE = {
+    "entries": {"LightIntensity": "20", "ResetRetries": "3"},
+    "chargers": ["CP-1", "CP-2", "CP-1"],
+}
 
 
 def endpoint(method: str, path: str) -> Endpoint:
@@ -35,17 +39,26 @@ async def put(site: Site, body: object, role: Role = Role.OPERATOR, name: str = 
 def tell(station: Station, **values: str) -> None:
     for key, value in values.items():
         station.books.connection.execute(
-            "INSERT INTO configuration (cp_id, session_id, key, value, readonly, read_at) VALUES (?, ?, ?, ?, 0, ?)",
+            (
+                "INSERT INTO configuration (cp_id, session_id, key, value, readonly, read_at) "
+                "VALUES (?, ?, ?, ?, 0, ?)"
+            ),
             (station.name, station.session, key, value, station.books.at),
         )
 
 
 async def test_a_template_from_its_making_to_its_end(site: Site, station: Station) -> None:
     made = await put(site, GARAGE)
-    assert (made["chargers"], made["entries"], made["created_by"]) == (["CP-1", "CP-2"], GARAGE["entries"], "anna")
+    assert (made["chargers"], made["entries"], made["created_by"]) == (
+        ["CP-1", "CP-2"],
+        GARAGE["entries"],
+        "anna",
+    )
     assert await site.call(endpoint("GET", f"{PATH}/{{name}}"), name="garage") == made
     assert (await site.call(endpoint("GET", PATH)))["data"] == [made]
-    assert (await site.call(endpoint("GET", PATH), role=Role.VIEWER))["data"] == [made | {"created_by": None}]
+    assert (await site.call(endpoint("GET", PATH), role=Role.VIEWER))["data"] == [
+        made | {"created_by": None}
+    ]
     nameless = await site.call(endpoint("GET", f"{PATH}/{{name}}"), name="garage", role=Role.VIEWER)
     assert nameless["created_by"] is None
     tell(station, LightIntensity="50", resetretries="3")
@@ -65,7 +78,9 @@ async def test_a_template_from_its_making_to_its_end(site: Site, station: Statio
     await site.call(endpoint("DELETE", f"{PATH}/{{name}}"), name="garage")
     for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/report"), ("POST", "/apply")):
         with pytest.raises(Problem) as refused:
-            await site.call(endpoint(method, f"{PATH}/{{name}}{path}"), name="garage", body={"all": True})
+            await site.call(
+                endpoint(method, f"{PATH}/{{name}}{path}"), name="garage", body={"all": True}
+            )
         assert refused.value.code == "not_found"
 
 
@@ -80,7 +95,10 @@ async def test_a_template_from_its_making_to_its_end(site: Site, station: Statio
         ({"entries": {"K": "1" * 501}, "model": "M"}, "value"),
         ({"entries": {"AuthorizationKey": "00" * 16}, "model": "M"}, "entries.AuthorizationKey"),
         ({"entries": {"WifiPassword": "x"}, "model": "M"}, "entries.WifiPassword"),
-        ({"entries": {"BackendUrl": "wss://anna:secret@example.com"}, "model": "M"}, "entries.BackendUrl"),
+        (
+            {"entries": {"BackendUrl": "wss://anna:secret@example.com"}, "model": "M"},
+            "entries.BackendUrl",
+        ),
     ],
 )
 async def test_what_a_template_may_not_be(site: Site, body: dict[str, Any], field: str) -> None:
@@ -91,17 +109,26 @@ async def test_what_a_template_may_not_be(site: Site, body: dict[str, Any], fiel
 
 
 async def test_viewers_read_the_keys_of_the_standard_only(site: Site, station: Station) -> None:
-    """Which key is shown to whom, in everything that shows one: as reported, changed, compared, and in a template."""
+    """Which key is shown to whom, in everything that shows one: as reported, changed, compared, and
+    in a template."""
     standard = {key: f"of-{key}" for key in (*REQUIRED, *OPTIONAL)}
     own = {key: f"OWN-{key}" for key in ("G_Server", "ocpp_url", "MaxEnergyOnInvalidIds", "Volume")}
-    secret = {key: f"SECRET-{key}" for key in ("AuthorizationKey", "G_CardPin", "apnInfo", "AdminPass")}
+    secret = {
+        key: f"SECRET-{key}" for key in ("AuthorizationKey", "G_CardPin", "apnInfo", "AdminPass")
+    }
     tell(station, **dict.fromkeys((*standard, *own, *secret), "before"))
     since = site.books.at
     site.books.wait(1)
-    tell(station, **standard, **own, **secret)  # secrets as a row of an earlier version may hold them
+    tell(
+        station, **standard, **own, **secret
+    )  # secrets as a row of an earlier version may hold them
     await put(site, {"entries": standard | own, "chargers": ["CP-1"]}, Role.ADMIN)
     masked = dict.fromkeys(secret, "***")
-    for role, of_own in ((Role.VIEWER, dict.fromkeys(own, "***")), (Role.OPERATOR, own), (Role.ADMIN, own)):
+    for role, of_own in (
+        (Role.VIEWER, dict.fromkeys(own, "***")),
+        (Role.OPERATOR, own),
+        (Role.ADMIN, own),
+    ):
         seen = standard | of_own | masked
         path = "/api/admin/chargers/{id}/configuration"
         listed = (await site.call(endpoint("GET", path), id="CP-1", role=role))["data"]
@@ -109,26 +136,40 @@ async def test_viewers_read_the_keys_of_the_standard_only(site: Site, station: S
         listed = (await site.call(endpoint("GET", "/api/admin/configuration"), role=role))["data"]
         assert {one["key"]: one["value"] for one in listed} == seen
         query = {"from": since}
-        changed = (await site.call(endpoint("GET", f"{path}/changes"), id="CP-1", query=query, role=role))["data"]
+        changed = (
+            await site.call(endpoint("GET", f"{path}/changes"), id="CP-1", query=query, role=role)
+        )["data"]
         assert {one["key"]: one["after"]["value"] for one in changed} == seen
         query = {"other": "CP-9"}
-        differing = (await site.call(endpoint("GET", f"{path}/differences"), id="CP-1", query=query, role=role))["data"]
+        differing = (
+            await site.call(
+                endpoint("GET", f"{path}/differences"), id="CP-1", query=query, role=role
+            )
+        )["data"]
         assert {one["key"]: one["one"]["value"] for one in differing} == seen
         for key, value in seen.items():
             if key in standard and not is_chosen(key, 8):
                 continue
-            past = (await site.call(endpoint("GET", f"{path}/history"), id="CP-1", query={"key": key}, role=role))[
-                "data"
-            ]
+            past = (
+                await site.call(
+                    endpoint("GET", f"{path}/history"), id="CP-1", query={"key": key}, role=role
+                )
+            )["data"]
             assert past[0]["value"] == value
         of_template = standard | of_own
         (template,) = (await site.call(endpoint("GET", PATH), role=role))["data"]
         assert template["entries"] == of_template
         template = await site.call(endpoint("GET", f"{PATH}/{{name}}"), name="garage", role=role)
         assert template["entries"] == of_template
-        report = await site.call(endpoint("GET", f"{PATH}/{{name}}/report"), name="garage", role=role)
+        report = await site.call(
+            endpoint("GET", f"{PATH}/{{name}}/report"), name="garage", role=role
+        )
         keys = report["chargers"][0]["keys"]
-        assert {one["key"]: one["wanted"] for one in keys} == {one["key"]: one["has"] for one in keys} == of_template
+        assert (
+            {one["key"]: one["wanted"] for one in keys}
+            == {one["key"]: one["has"] for one in keys}
+            == of_template
+        )
 
 
 async def test_names(site: Site) -> None:
@@ -146,13 +187,18 @@ async def test_security_keys_are_an_admins(site: Site) -> None:
     await put(site, security, Role.ADMIN)
     with pytest.raises(Problem) as refused:
         await site.call(
-            endpoint("POST", f"{PATH}/{{name}}/apply"), name="garage", body={"all": True}, role=Role.OPERATOR
+            endpoint("POST", f"{PATH}/{{name}}/apply"),
+            name="garage",
+            body={"all": True},
+            role=Role.OPERATOR,
         )
     assert refused.value.code == "forbidden"
 
 
 @pytest.mark.parametrize("body", [{}, {"all": True, "chargers": ["CP-1"]}, {"chargers": ["CP-9"]}])
-async def test_only_its_own_chargers_are_brought_into_line(site: Site, body: dict[str, Any]) -> None:
+async def test_only_its_own_chargers_are_brought_into_line(
+    site: Site, body: dict[str, Any]
+) -> None:
     await put(site, GARAGE)
     with pytest.raises(Problem) as refused:
         await site.call(endpoint("POST", f"{PATH}/{{name}}/apply"), name="garage", body=body)
@@ -184,7 +230,11 @@ async def test_what_changed_between_the_last_two_readings(site: Site, station: S
     assert (change["before"]["value"], change["after"]["value"]) == ("2", "3")
     readings = endpoint("GET", "/api/admin/chargers/{id}/configuration/readings")
     listed = await site.call(readings, id="CP-1")
-    assert [(one["id"], one["asked_by"]) for one in listed["data"]] == [(3, "anna"), (2, "anna"), (1, "anna")]
+    assert [(one["id"], one["asked_by"]) for one in listed["data"]] == [
+        (3, "anna"),
+        (2, "anna"),
+        (1, "anna"),
+    ]
     listed = await site.call(readings, id="CP-1", role=Role.VIEWER)
     assert {one["asked_by"] for one in listed["data"]} == {None}
 
@@ -196,13 +246,20 @@ async def test_limits_in_force(site: Site, station: Station) -> None:
         "stackLevel": 0,
         "chargingProfilePurpose": "TxDefaultProfile",
         "chargingProfileKind": "Relative",
-        "chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}]},
+        "chargingSchedule": {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}],
+        },
     }
     add = site.books.connection.execute
-    add("INSERT INTO command (cp_id, action, payload, state, requested_at) VALUES ('CP-1', 'x', '{}', 'sent', '')")
     add(
-        "INSERT INTO charging_profile (cp_id, conn_id, profile_id, purpose, stack_level, profile, command_id,"
-        " created_at) VALUES ('CP-1', 0, 5, 'TxDefaultProfile', 0, ?, 1, ?)",
+        "INSERT INTO command (cp_id, action, payload, state, requested_at) "
+        "VALUES ('CP-1', 'x', '{}', 'sent', '')"
+    )
+    add(
+        "INSERT INTO charging_profile (cp_id, conn_id, profile_id, purpose, stack_level, profile, "
+        "command_id, created_at) "
+        "VALUES ('CP-1', 0, 5, 'TxDefaultProfile', 0, ?, 1, ?)",
         (json.dumps(content), site.books.at),
     )
     found = await site.call(endpoint("GET", "/api/admin/chargers/{id}/profiles/limits"), id="CP-1")
@@ -230,5 +287,7 @@ async def test_while_nothing_can_be_stored_a_report_says_so(site: Site, station:
     assert told["counts"] == {"not_storable": 2}
     await put(site, GARAGE)
     tell(station, LightIntensity="50", ResetRetries="3")
-    done = await site.call(endpoint("POST", f"{PATH}/{{name}}/apply"), name="garage", body={"all": True})
+    done = await site.call(
+        endpoint("POST", f"{PATH}/{{name}}/apply"), name="garage", body={"all": True}
+    )
     assert done["counts"] == {"not storable": 1, "same": 1, "never read": 2}

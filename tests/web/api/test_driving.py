@@ -1,4 +1,5 @@
-"""Drivers at the chargers: what they see, what they start and stop, and what they never learn of others."""
+"""Drivers at the chargers: what they see, what they start and stop, and what they never learn of
+others."""
 
 from __future__ import annotations
 
@@ -26,12 +27,13 @@ async def reserve(yard: Yard, connector: int, tag: str, parent: str | None = Non
     """A reservation that its charger accepted."""
     until = stamp(yard.books.now + timedelta(hours=1))
     yard.books.connection.execute(
-        "INSERT INTO command (cp_id, action, payload, state, requested_at) VALUES ('CP-1', 'ReserveNow', '{}',"
-        " 'accepted', '')"
+        "INSERT INTO command (cp_id, action, payload, state, requested_at) "
+        "VALUES ('CP-1', 'ReserveNow', '{}', 'accepted', '')"
     )
     yard.books.connection.execute(
-        "INSERT INTO reservation (cp_id, reservation_id, conn_id, id_tag, parent_id_tag, expires_at, command_id,"
-        " created_at) SELECT 'CP-1', 1, ?, ?, ?, ?, max(id), '' FROM command",
+        "INSERT INTO reservation (cp_id, reservation_id, conn_id, id_tag, parent_id_tag, "
+        "expires_at, command_id, created_at) "
+        "SELECT 'CP-1', 1, ?, ?, ?, ?, max(id), '' FROM command",
         (connector, tag, parent, until),
     )
 
@@ -82,7 +84,10 @@ async def test_a_transaction_is_told_to_its_household_alone(yard: Yard) -> None:
     await yard.add_tag("ANNA")
     async with yard.charger() as plug:
         number = await plug.begin("ANNA")
-        seen = [(await one.get("/chargers"))["data"][0]["connectors"][0] for one in (yard.anna, yard.ben, yard.zoe)]
+        seen = [
+            (await one.get("/chargers"))["data"][0]["connectors"][0]
+            for one in (yard.anna, yard.ben, yard.zoe)
+        ]
     assert [one["transaction"] for one in seen] == [number, None, None]
     assert {one["state"] for one in seen} == {"in_use"}
 
@@ -117,7 +122,9 @@ async def test_a_reservation_is_nobody_elses(
             await plug.status("Reserved")
             assert [(await one.states())[1] for one in (yard.anna, yard.ben)] == list(seen)
         yard.books.wait(61)
-        assert (await yard.ben.states())[1] == ("reserved" if connector < 2 and seen[0] == "free" else "free")
+        assert (await yard.ben.states())[1] == (
+            "reserved" if connector < 2 and seen[0] == "free" else "free"
+        )
 
 
 async def test_a_reserved_connector_is_for_the_reserved_tag(yard: Yard) -> None:
@@ -127,7 +134,9 @@ async def test_a_reserved_connector_is_for_the_reserved_tag(yard: Yard) -> None:
         await reserve(yard, 1, "ANNA")
         refused = await yard.anna.refused("POST", START, {"id_tag": "SECOND"})
         assert refused == (*CONFLICT, REFUSED["reserved"])  # type: ignore[index]  # a StrEnum
-        assert (await plug.while_answering(yard.anna, START, {"id_tag": "ANNA"}))["state"] == "accepted"
+        assert (await plug.while_answering(yard.anna, START, {"id_tag": "ANNA"}))[
+            "state"
+        ] == "accepted"
 
 
 async def test_chargers_that_are_not_for_drivers(yard: Yard) -> None:
@@ -152,9 +161,16 @@ async def test_whoever_has_no_household_only_sees_the_chargers(yard: Yard) -> No
         number = await plug.begin("STRANGER")
         for caller in (yard.zoe, Driver(yard, 1, None, Role.ADMIN)):
             assert await caller.states() == {1: "in_use"}
-            for method, path in (("POST", START), ("POST", f"/transactions/{number}/stop"), ("GET", "/commands/1")):
+            for method, path in (
+                ("POST", START),
+                ("POST", f"/transactions/{number}/stop"),
+                ("GET", "/commands/1"),
+            ):
                 body: Any = {} if path == START else None
-                assert await caller.refused(method, path, body) == (*CONFLICT, "you belong to no household")
+                assert await caller.refused(method, path, body) == (
+                    *CONFLICT,
+                    "you belong to no household",
+                )
 
 
 # Start
@@ -188,10 +204,16 @@ async def test_from_the_start_to_the_session_and_its_end(yard: Yard) -> None:
         )
         assert seen["ended_at"]
         stopped = await plug.while_answering(yard.anna, f"/transactions/{number}/stop")
-        assert (stopped["action"], stopped["transaction"], stopped["connector_id"]) == ("stop", number, 1)
+        assert (stopped["action"], stopped["transaction"], stopped["connector_id"]) == (
+            "stop",
+            number,
+            1,
+        )
         await plug.end(number)
         await yard.follow()
-        assert (await yard.anna.get(f"/commands/{stopped['id']}"))["words"] == "Your session has ended."
+        assert (await yard.anna.get(f"/commands/{stopped['id']}"))[
+            "words"
+        ] == "Your session has ended."
     asked = yard.books.rows("SELECT DISTINCT asked_by FROM command")
     assert asked == [("driver 7",)]
 
@@ -205,7 +227,9 @@ async def test_one_who_does_not_wait_is_told_where_to_look(yard: Yard) -> None:
         assert reply.content["state"] in ("queued", "sent")
         await plug.answer("Rejected")
         await plug.status("Available")
-        assert (await yard.anna.get(f"/commands/{number}"))["words"] == "The charger refused to start."
+        assert (await yard.anna.get(f"/commands/{number}"))[
+            "words"
+        ] == "The charger refused to start."
 
 
 async def test_which_tag(yard: Yard) -> None:
@@ -240,14 +264,22 @@ async def test_which_connector(yard: Yard) -> None:
             refused = await yard.anna.refused("POST", START, body)
             assert refused == (422, "invalid", "connector_id: choose one of 1, 2")
         for wrong in (0, -1, 2**31, "1", 1.5, True):
-            assert (await yard.anna.refused("POST", START, {"connector_id": wrong}))[:2] == (422, "invalid")
+            assert (await yard.anna.refused("POST", START, {"connector_id": wrong}))[:2] == (
+                422,
+                "invalid",
+            )
         await plug.while_answering(yard.anna, START, {"connector_id": 2})
         assert plug.asked[0][1]["connectorId"] == 2
 
 
 @pytest.mark.parametrize(
     ("status", "state"),
-    [("Charging", "in_use"), ("Reserved", "reserved"), ("Faulted", "broken"), ("Finishing", "in_use")],
+    [
+        ("Charging", "in_use"),
+        ("Reserved", "reserved"),
+        ("Faulted", "broken"),
+        ("Finishing", "in_use"),
+    ],
 )
 async def test_where_nothing_can_be_started(yard: Yard, status: str, state: Any) -> None:
     await yard.add_tag("ANNA")
@@ -265,7 +297,10 @@ async def test_no_words_tell_of_others(yard: Yard) -> None:
     async with yard.charger(connectors=3) as plug:
         number = await plug.begin("SECRET")
         await reserve(yard, 2, "SECRET")
-        texts = [str(await yard.anna.refused("POST", START, {"connector_id": connector})) for connector in (1, 2)]
+        texts = [
+            str(await yard.anna.refused("POST", START, {"connector_id": connector}))
+            for connector in (1, 2)
+        ]
         texts.append(str(await yard.anna.get("/chargers")))
         texts.append(str(await plug.while_answering(yard.anna, START, {"connector_id": 3})))
     for text in texts:
@@ -294,7 +329,8 @@ async def test_a_household_that_has_spent_all(yard: Yard) -> None:
 
 
 async def test_nobody_charges_at_the_expense_of_others(yard: Yard) -> None:
-    """Where the connector says who pays, a driver could start a session of others, and never stop it."""
+    """Where the connector says who pays, a driver could start a session of others, and never stop
+    it."""
     yard.central.config = yard.api.config = replace(yard.central.config, bill_by=BillBy.CONNECTOR)  # type: ignore[misc]
     await yard.add_tag("ANNA")
     async with yard.charger(connectors=2) as plug:
@@ -302,7 +338,9 @@ async def test_nobody_charges_at_the_expense_of_others(yard: Yard) -> None:
         refused = await yard.anna.refused("POST", START, {"connector_id": 1})
         assert refused == (*CONFLICT, NOT_YOURS)
         yard.house.give(1, Thing(What.SPACE, "CP-1", 2))
-        assert (await plug.while_answering(yard.anna, START, {"connector_id": 2}))["state"] == "accepted"
+        assert (await plug.while_answering(yard.anna, START, {"connector_id": 2}))[
+            "state"
+        ] == "accepted"
 
 
 # Repeated, and at once
@@ -350,7 +388,9 @@ async def test_two_households_never_start_at_one_connector(yard: Yard) -> None:
 
         async def start(driver: Driver) -> None:
             try:
-                outcomes.append(await driver.post(START, {"connector_id": 1}, prefer="respond-async"))
+                outcomes.append(
+                    await driver.post(START, {"connector_id": 1}, prefer="respond-async")
+                )
             except Refused as refused:
                 outcomes.append((refused.status, refused.code))
 
@@ -364,7 +404,9 @@ async def test_two_households_never_start_at_one_connector(yard: Yard) -> None:
         await plug.answer()
         await plug.status("Preparing")
         assert (await loser.refused("POST", START, {"connector_id": 1}))[:2] == CONFLICT
-        assert (await plug.while_answering(loser, START, {"connector_id": 2}))["state"] == "accepted"
+        assert (await plug.while_answering(loser, START, {"connector_id": 2}))[
+            "state"
+        ] == "accepted"
 
 
 # Others'
@@ -379,9 +421,15 @@ async def test_another_households_session_is_none(yard: Yard) -> None:
             expected = (404, "not_found", f"there is no open session {number} of your household")
             assert await yard.anna.refused("POST", f"/transactions/{number}/stop") == expected
         for text in IDS:
-            assert (await yard.anna.refused("POST", f"/transactions/{text}/stop"))[:2] == (422, "invalid")
+            assert (await yard.anna.refused("POST", f"/transactions/{text}/stop"))[:2] == (
+                422,
+                "invalid",
+            )
             assert (await yard.anna.refused("GET", f"/commands/{text}"))[:2] == (422, "invalid")
-        assert (await yard.anna.refused("POST", f"/transactions/000{bens}/stop"))[:2] == (404, "not_found")
+        assert (await yard.anna.refused("POST", f"/transactions/000{bens}/stop"))[:2] == (
+            404,
+            "not_found",
+        )
         assert not yard.books.count("command")
 
 
@@ -394,12 +442,16 @@ async def test_another_drivers_command_is_none(yard: Yard) -> None:
         for other in (yard.ben, mate):
             assert await other.refused("GET", f"/commands/{number}") == expected
         assert (await operator.refused("GET", f"/commands/{number}"))[:2] == CONFLICT
-        reset = await yard.api.chargers.submit("CP-1", "Reset", {"type": "Soft"}, asked_by="driver 7")
+        reset = await yard.api.chargers.submit(
+            "CP-1", "Reset", {"type": "Soft"}, asked_by="driver 7"
+        )
         for one in (reset, 999):
             assert (await yard.anna.refused("GET", f"/commands/{one}"))[:2] == (404, "not_found")
 
 
-async def test_a_driver_who_moved_to_another_household_sees_nothing_of_the_former(yard: Yard) -> None:
+async def test_a_driver_who_moved_to_another_household_sees_nothing_of_the_former(
+    yard: Yard,
+) -> None:
     await yard.add_tag("ANNA")
     async with yard.charger() as plug:
         begun = (await plug.while_answering(yard.anna, START, {}))["id"]
@@ -408,7 +460,10 @@ async def test_a_driver_who_moved_to_another_household_sees_nothing_of_the_forme
         moved = Driver(yard, 7, 2)
         for one in (begun, stopped):
             assert (await moved.refused("GET", f"/commands/{one}"))[:2] == (404, "not_found")
-        assert (await moved.refused("POST", f"/transactions/{number}/stop"))[:2] == (404, "not_found")
+        assert (await moved.refused("POST", f"/transactions/{number}/stop"))[:2] == (
+            404,
+            "not_found",
+        )
         assert (await moved.get("/chargers/CP-1"))["connectors"][0]["transaction"] is None
 
 
@@ -422,11 +477,19 @@ async def test_a_tag_that_moved_to_another_household_meanwhile(yard: Yard) -> No
         yard.books.wait(5)
         yard.house.give(2, "CARD", since=yard.books.at)
         assert (await yard.anna.get(f"/commands/{begun}"))["transaction"] == number
-        assert (await yard.ben.refused("POST", f"/transactions/{number}/stop"))[:2] == (404, "not_found")
-        assert (await plug.while_answering(yard.anna, f"/transactions/{number}/stop"))["state"] == "accepted"
+        assert (await yard.ben.refused("POST", f"/transactions/{number}/stop"))[:2] == (
+            404,
+            "not_found",
+        )
+        assert (await plug.while_answering(yard.anna, f"/transactions/{number}/stop"))[
+            "state"
+        ] == "accepted"
         await plug.end(number)
         assert (await yard.anna.refused("POST", START, {"id_tag": "CARD"}))[2] == NO_TAG
         yard.books.wait(5)
         began_again = await plug.while_answering(yard.ben, START, {})
         assert began_again["state"] == "accepted"
-        assert (await yard.anna.refused("GET", f"/commands/{began_again['id']}"))[:2] == (404, "not_found")
+        assert (await yard.anna.refused("GET", f"/commands/{began_again['id']}"))[:2] == (
+            404,
+            "not_found",
+        )

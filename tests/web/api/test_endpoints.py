@@ -24,7 +24,9 @@ def taken(endpoint: Endpoint) -> tuple[Any, Any]:
     return annotated[0], annotated[1]
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
+@pytest.mark.parametrize(
+    "endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}"
+)
 def test_a_function_gets_what_it_is_annotated_with(endpoint: Endpoint) -> None:
     query, body = taken(endpoint)
     assert endpoint.query is query or (endpoint.query is None and query in NOTHING)
@@ -42,9 +44,43 @@ def test_a_function_gets_what_it_is_annotated_with(endpoint: Endpoint) -> None:
 
 
 OF_THINGS = {
-    *("action", "at", "begun_on", "card", "charger", "chargers", "circuit", "currency", "departure", "entries"),
-    *("expires_at", "figure", "id", "id_tag", "kinds", "like", "model", "month", "parent_id_tag", "path", "payload"),
-    *("pem", "quiet_from", "quiet_until", "rotation", "since", "source", "space", "start_time", "stop_time", "tag"),
+    *(
+        "action",
+        "at",
+        "begun_on",
+        "card",
+        "charger",
+        "chargers",
+        "circuit",
+        "currency",
+        "departure",
+        "entries",
+    ),
+    *(
+        "expires_at",
+        "figure",
+        "id",
+        "id_tag",
+        "kinds",
+        "like",
+        "model",
+        "month",
+        "parent_id_tag",
+        "path",
+        "payload",
+    ),
+    *(
+        "pem",
+        "quiet_from",
+        "quiet_until",
+        "rotation",
+        "since",
+        "source",
+        "space",
+        "start_time",
+        "stop_time",
+        "tag",
+    ),
     *("toml", "topic", "type", "until", "url", "value", "vendor"),
 }
 """Texts that are no words about people. Numbers of cards stay, as they do with sessions."""
@@ -63,13 +99,22 @@ def is_text(hint: Any) -> bool:
     return hint is str or (get_origin(hint) is not Literal and any(map(is_text, get_args(hint))))
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
+@pytest.mark.parametrize(
+    "endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}"
+)
 def test_words_about_people_are_not_recorded(endpoint: Endpoint) -> None:
     """What may name a person is marked at its field: a record of a request is never rewritten."""
     if not endpoint.changes or not isinstance(endpoint.body, StructBody):
         return
     kind = endpoint.body.kind
-    texts = {name for name, hint in get_type_hints(kind, include_extras=True).items() if is_text(hint)}
+    texts = {
+        name for name, hint in get_type_hints(kind, include_extras=True).items() if is_text(hint)
+    }
     for name in texts - personal_in(kind) - OF_THINGS:
-        places = (*WORDS_ABOUT_THINGS.get(name, ()), "tariff-pr")  # those have prices and times, and their names
-        assert endpoint.path.startswith(tuple(f"/api/admin/{place}" for place in places)), f"is {name} about people?"
+        places = (
+            *WORDS_ABOUT_THINGS.get(name, ()),
+            "tariff-pr",
+        )  # those have prices and times, and their names
+        assert endpoint.path.startswith(tuple(f"/api/admin/{place}" for place in places)), (
+            f"is {name} about people?"
+        )

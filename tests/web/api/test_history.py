@@ -106,7 +106,9 @@ async def test_by_month_and_charger(charged: Site) -> None:
         ("CP-2", "2026-04", (100, 1, 0)),
     ]
     assert [*_cells(await _history(charged, by="month", of="charger"))] == of_chargers
-    assert [*_cells(await _history(charged, by="month", of="charger", charger="CP-2"))] == of_chargers[1:]
+    assert [
+        *_cells(await _history(charged, by="month", of="charger", charger="CP-2"))
+    ] == of_chargers[1:]
     assert [*_cells(await _history(charged, by="month", of="charger", charger="CP-9"))] == []
 
 
@@ -120,7 +122,9 @@ async def test_by_account(charged: Site) -> None:
     told = await _history(charged, by="month", of="account")
     assert [*_cells(told)] == of_accounts
     assert [one["name"] for one in told["series"]] == ["Anna", "Ben", None]
-    assert [*_cells(await _history(charged, by="month", of="account", account="2"))] == of_accounts[2:3]
+    assert [*_cells(await _history(charged, by="month", of="account", account="2"))] == of_accounts[
+        2:3
+    ]
 
 
 async def test_a_tag_that_changes_hands(charged: Site) -> None:
@@ -185,13 +189,21 @@ async def test_lists_by_end_are_in_the_order_of_the_ends(charged: Site) -> None:
     station.stop(short_one, 1000)
     charged.books.wait(10)
     station.stop(long_one, 1000)
-    for query in ({}, {"charger": "CP-3"}, {"status": "Completed"}, {"tag": "TAG"}, {"bill": "nobody's"}):
+    for query in (
+        {},
+        {"charger": "CP-3"},
+        {"status": "Completed"},
+        {"tag": "TAG"},
+        {"bill": "nobody's"},
+    ):
         given = {"ended_since": "2026-05-01", **query}
         told = await site_ids(charged, given)
         assert told == [long_one, short_one]
         assert await site_ids(charged, given | {"sort": "oldest"}) == told[::-1]
     first = await charged.call(LIST, query={"ended_since": "2026-05-01", "limit": "1"})
-    assert await site_ids(charged, {"ended_since": "2026-05-01", "cursor": first["next_cursor"]}) == [short_one]
+    assert await site_ids(
+        charged, {"ended_since": "2026-05-01", "cursor": first["next_cursor"]}
+    ) == [short_one]
     assert await site_ids(charged, {"ended_since": "2026-05-01", "status": "Active"}) == []
 
 
@@ -216,7 +228,9 @@ async def test_without_days_it_is_the_last_month_or_year(site: Site) -> None:
         ({"by": "month", "from": "2000-01-01", "to": "2026-03-02"}, "2006-04", 240),
     ],
 )
-async def test_no_days_and_too_many(site: Site, query: dict[str, str], first: str | None, periods: int) -> None:
+async def test_no_days_and_too_many(
+    site: Site, query: dict[str, str], first: str | None, periods: int
+) -> None:
     told = await site.call(HISTORY, query=query)
     assert len(told["periods"]) == periods
     assert [one["name"] for one in told["periods"][:1]] == [first][: bool(periods)]
@@ -237,7 +251,11 @@ async def test_some_sessions_only(charged: Site) -> None:
     assert [*_cells(of_anna)] == [(None, "2026-03", (5000, 2, 0)), (None, "2026-04", (100, 1, 0))]
     both = await _history(charged, by="month", of="charger", account="1")
     assert [*_cells(both)] == [
-        *(("CP-1", "2026-03", (1000, 1, 0)), ("CP-2", "2026-03", (4000, 1, 0)), ("CP-2", "2026-04", (100, 1, 0))),
+        *(
+            ("CP-1", "2026-03", (1000, 1, 0)),
+            ("CP-2", "2026-03", (4000, 1, 0)),
+            ("CP-2", "2026-04", (100, 1, 0)),
+        ),
     ]
     at_one = await _history(charged, by="month", of="account", charger="CP-1")
     assert [*_cells(at_one)] == [(1, "2026-03", (1000, 1, 0)), (2, "2026-03", (2000, 1, 0))]
@@ -257,15 +275,21 @@ async def test_accounts_are_for_operators(site: Site) -> None:
 async def test_costs_are_those_of_the_bill_and_say_what_is_not_billed_yet(charged: Site) -> None:
     Biller(House(charged.books), date(2026, 3, 4))
     told = await _history(charged, by="month", of="account", costs="true")
-    amounts = [(one["name"], one["total"]["amount"], one["total"]["unbilled"]) for one in told["series"]]
+    amounts = [
+        (one["name"], one["total"]["amount"], one["total"]["unbilled"]) for one in told["series"]
+    ]
     assert amounts == [("Anna", 123, 123), ("Ben", 60, 60), (None, 0, 0)]
-    assert (told["currency"], told["without_price"]) == ("EUR", 2), "in doubt, and before this system bills"
+    assert (told["currency"], told["without_price"]) == ("EUR", 2), (
+        "in doubt, and before this system bills"
+    )
     (site,) = (await _history(charged, costs="true", charger="CP-2"))["series"]
     assert site["total"]["amount"] == 123
     assert sum(one["amount"] for one in site["figures"]) == 123
 
 
-async def test_while_many_prices_are_due_there_are_no_amounts(charged: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_many_prices_are_due_there_are_no_amounts(
+    charged: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(costs, "MOST_PRICED", 2)
     Biller(House(charged.books), date(2026, 3, 4))
     told = await _history(charged, costs="true")
@@ -280,5 +304,7 @@ async def test_costs_are_not_for_viewers_but_of_any_time(charged: Site) -> None:
         await charged.call(HISTORY, query={"costs": "true"}, role=Role.VIEWER)
     assert refused.value.status == 403
     Biller(House(charged.books), date(2026, 3, 4))
-    (site,) = (await _history(charged, by="month", costs="true", **{"from": "2010-01-01"}))["series"]
+    (site,) = (await _history(charged, by="month", costs="true", **{"from": "2010-01-01"}))[
+        "series"
+    ]
     assert site["total"]["amount"] == 183

@@ -1,4 +1,5 @@
-"""Tasks of households as a client asks for them: a list from paper, moving in, moving out, and undoing each."""
+"""Tasks of households as a client asks for them: a list from paper, moving in, moving out, and
+undoing each."""
 
 from __future__ import annotations
 
@@ -26,15 +27,23 @@ APRIL = "2026-04-01T00:00:00.000Z"
 
 
 def endpoint(method: str, end: str) -> Endpoint:
-    (found,) = [one for one in households.ENDPOINTS if one.method == method and one.path.endswith(end)]
+    (found,) = [
+        one for one in households.ENDPOINTS if one.method == method and one.path.endswith(end)
+    ]
     return found
 
 
-ENTER, MOVE_IN, UNDO = endpoint("POST", "/households"), endpoint("POST", "/move-ins"), endpoint("POST", "/undo")
+ENTER, MOVE_IN, UNDO = (
+    endpoint("POST", "/households"),
+    endpoint("POST", "/move-ins"),
+    endpoint("POST", "/undo"),
+)
 (HOUSEHOLD,) = [one for one in pages.PAGES if one.path == "/accounts/{id}"]
 LEAVING, MOVE_OUT = endpoint("GET", "/move-out"), endpoint("POST", "/move-out")
 TASKS, CARDS = endpoint("GET", "/household-tasks"), endpoint("GET", "/unknown-cards")
-(SHOWN,) = [one for one in accounts.ENDPOINTS if (one.method, one.path) == ("GET", accounts.ACCOUNT)]
+(SHOWN,) = [
+    one for one in accounts.ENDPOINTS if (one.method, one.path) == ("GET", accounts.ACCOUNT)
+]
 
 
 @pytest.fixture
@@ -73,7 +82,13 @@ async def test_a_list_on_paper_is_entered_in_one_go(yard_of_two: Site) -> None:
     done = await enter(
         site,
         {"name": "Flat 1", "card": "04AA", "space": "Space 4"},
-        {"name": " Flat  2 ", "card": "04BB", "space": "12", "car": "Ben's car", "since": "2026-04-01"},
+        {
+            "name": " Flat  2 ",
+            "card": "04BB",
+            "space": "12",
+            "car": "Ben's car",
+            "since": "2026-04-01",
+        },
     )
     assert (done["added"], done["changed"], done["same"]) == (2, 0, 0)
     first, second = (row["account"] for row in done["rows"])
@@ -83,7 +98,10 @@ async def test_a_list_on_paper_is_entered_in_one_go(yard_of_two: Site) -> None:
         ("tag", "04BB", APRIL, None),
         ("vehicle", "Ben's car", APRIL, None),
     ]
-    assert site.books.rows("SELECT id_tag, status FROM tag ORDER BY id") == [("04AA", "Accepted"), ("04BB", "Accepted")]
+    assert site.books.rows("SELECT id_tag, status FROM tag ORDER BY id") == [
+        ("04AA", "Accepted"),
+        ("04BB", "Accepted"),
+    ]
     assert site.books.value("SELECT name FROM account WHERE id = ?", second) == "Flat 2"
 
 
@@ -106,7 +124,9 @@ async def test_a_failure_enters_nothing_and_names_each_cell(yard_of_two: Site) -
         (5, "since"),
     ]
     assert "there is no charger or space 'Space 5'" in faults[3][2]
-    assert [site.books.count(table) for table in ("account", "tag", "ownership", "household_task")] == [0, 0, 0, 0]
+    assert [
+        site.books.count(table) for table in ("account", "tag", "ownership", "household_task")
+    ] == [0, 0, 0, 0]
 
 
 async def test_a_repeated_request_enters_nothing_twice(yard_of_two: Site) -> None:
@@ -115,16 +135,28 @@ async def test_a_repeated_request_enters_nothing_twice(yard_of_two: Site) -> Non
     first = await enter(site, row, key="once")
     assert await enter(site, row, key="once") == first
     assert (await enter(site, row))["same"] == 1
-    changed = await enter(site, {**row, "card": "04BB"}, key="once")  # what differs is another request
+    changed = await enter(
+        site, {**row, "card": "04BB"}, key="once"
+    )  # what differs is another request
     assert changed["changed"] == 1
     assert [site.books.count(table) for table in ("account", "ownership", "tag")] == [1, 3, 2]
 
 
 @pytest.mark.parametrize(
     ("words", "connector"),
-    [("CP-1", 0), ("space 4", 0), ("4", 0), ("04", 0), ("Space 4 / 2", 2), ("CP-1 connector 2", 2), ("left", 1)],
+    [
+        ("CP-1", 0),
+        ("space 4", 0),
+        ("4", 0),
+        ("04", 0),
+        ("Space 4 / 2", 2),
+        ("CP-1 connector 2", 2),
+        ("left", 1),
+    ],
 )
-async def test_a_space_is_named_as_people_name_it(yard_of_two: Site, words: str, connector: int) -> None:
+async def test_a_space_is_named_as_people_name_it(
+    yard_of_two: Site, words: str, connector: int
+) -> None:
     site = yard_of_two
     site.books.connection.execute("INSERT INTO space VALUES ('CP-1', 1, 'Left')")
     await enter(site, {"name": "Flat 1", "space": words})
@@ -147,14 +179,19 @@ async def test_what_belongs_to_somebody_else_is_not_taken_from_them(yard_of_two:
 
 
 async def test_cars_of_two_households_may_be_called_the_same(yard_of_two: Site) -> None:
-    site, rows = yard_of_two, [{"name": "Flat 1", "card": "04AA", "car": "Tesla"}, {"name": "Flat 2", "car": "Tesla"}]
+    site, rows = (
+        yard_of_two,
+        [{"name": "Flat 1", "card": "04AA", "car": "Tesla"}, {"name": "Flat 2", "car": "Tesla"}],
+    )
     await enter(site, *rows)
     assert [one[1] for one in await held(site, 1)] == ["04AA", "Tesla"]
     assert [one[1] for one in await held(site, 2)] == ["Tesla (Flat 2)"]
     again = await enter(site, *rows)  # the same list finds the cars that it made
     assert (again["same"], site.books.count("vehicle")) == (2, 2)
     done = await site.call(MOVE_IN, body={"name": "Flat 3", "car": "Tesla", "plate": "B-XY 1"})
-    assert site.books.rows("SELECT name, plate FROM vehicle WHERE id = 3") == [("Tesla (Flat 3)", "B-XY 1")]
+    assert site.books.rows("SELECT name, plate FROM vehicle WHERE id = 3") == [
+        ("Tesla (Flat 3)", "B-XY 1")
+    ]
     await site.call(UNDO, id=str(done["task"]))
     assert site.books.value("SELECT count(*) FROM vehicle WHERE removed_at IS NULL") == 2
 
@@ -173,7 +210,9 @@ async def test_a_blocked_card_is_not_handed_out(site: Site) -> None:
 
 async def test_an_entry_is_undone_as_a_whole(yard_of_two: Site) -> None:
     site = yard_of_two
-    done = await enter(site, {"name": "Flat 1", "card": "04AA", "space": "4", "car": "A"}, {"name": "Flat 2"})
+    done = await enter(
+        site, {"name": "Flat 1", "card": "04AA", "space": "4", "car": "A"}, {"name": "Flat 2"}
+    )
     (task,) = (await site.call(TASKS, query={"account": "1"}))["data"]
     assert (task["kind"], task["households"], task["obstacle"]) == ("entered", 2, None)
     for _ in range(2):  # repeated, it changes nothing
@@ -183,7 +222,9 @@ async def test_an_entry_is_undone_as_a_whole(yard_of_two: Site) -> None:
         (f"Flat {number} (undone {number})", site.books.at) for number in (1, 2)
     ]
     assert site.books.rows("SELECT 1 FROM tag WHERE ended_at IS NULL") == []
-    again = await enter(site, {"name": "Flat 1", "card": "04AA", "space": "4", "car": "A"})  # all of it is free
+    again = await enter(
+        site, {"name": "Flat 1", "card": "04AA", "space": "4", "car": "A"}
+    )  # all of it is free
     assert again["added"] == 1
 
 
@@ -201,13 +242,22 @@ async def test_what_was_changed_since_is_not_undone(yard_of_two: Site) -> None:
 
 async def test_a_household_moves_in_with_a_letter_for_its_driver(yard_of_two: Site) -> None:
     site = yard_of_two
-    body = {"name": "Flat 9, Dora", "contact": "dora@example.org", "card": "04DD", "space": "12", "driver": "dora"}
+    body = {
+        "name": "Flat 9, Dora",
+        "contact": "dora@example.org",
+        "card": "04DD",
+        "space": "12",
+        "driver": "dora",
+    }
     key = {"idempotency-key": "once"}
     done = await site.call(MOVE_IN, body=body, role=Role.OPERATOR, headers=key)
     invitation = done["invitation"]
     assert (invitation["kind"], invitation["expires_at"][:10]) == ("letter", "2026-03-15")
     assert site.api.logins.invitations.find(invitation["code"], site.books.at) is not None
-    assert [one[:2] for one in await held(site, done["account"])] == [("space", "CP-2"), ("tag", "04DD")]
+    assert [one[:2] for one in await held(site, done["account"])] == [
+        ("space", "CP-2"),
+        ("tag", "04DD"),
+    ]
     again = await site.call(MOVE_IN, body=body, role=Role.OPERATOR, headers=key)
     assert (again["account"], site.books.count("account")) == (done["account"], 1)
     assert site.api.logins.invitations.find(again["invitation"]["code"], site.books.at) is not None
@@ -240,7 +290,14 @@ async def test_undoing_takes_the_tariff_back(site: Site) -> None:
 
 async def moved_out(site: Site, until: str = "2026-04-01", **body: Any) -> Any:
     await site.call(
-        MOVE_IN, body={"name": "Flat 1", "card": "04AA", "space": "4", "driver": "anna", "since": "2026-01-01"}
+        MOVE_IN,
+        body={
+            "name": "Flat 1",
+            "card": "04AA",
+            "space": "4",
+            "driver": "anna",
+            "since": "2026-01-01",
+        },
     )
     return await site.call(MOVE_OUT, id="1", body={"until": until, **body})
 
@@ -280,12 +337,18 @@ async def test_cards_that_did_not_come_back_are_blocked(yard_of_two: Site) -> No
 
 async def test_moving_out_tells_beforehand_what_ends(yard_of_two: Site) -> None:
     site = yard_of_two
-    await site.call(MOVE_IN, body={"name": "Flat 1", "card": "04AA", "driver": "anna", "since": "2026-01-01"})
+    await site.call(
+        MOVE_IN, body={"name": "Flat 1", "card": "04AA", "driver": "anna", "since": "2026-01-01"}
+    )
     station = Station(site.books, "CP-1")
     station.start(1000, tag="04AA")
     leaving = await site.call(LEAVING, id="1", query={"until": "2026-03-01"})
     assert [one["tag"] for one in leaving["belongings"]] == ["04AA"]
-    assert (leaving["drivers"], leaving["sessions_after"], leaving["month"]) == (["anna"], 1, "2026-02")
+    assert (leaving["drivers"], leaving["sessions_after"], leaving["month"]) == (
+        ["anna"],
+        1,
+        "2026-02",
+    )
     assert len(leaving["open_sessions"]) == 1
 
 
@@ -307,7 +370,9 @@ async def test_until_its_last_day_a_household_has_what_belongs_to_it(yard_of_two
     assert "Delete personal data…" in page.words
 
 
-async def test_the_name_of_a_household_that_moved_out_is_not_taken_for_it(yard_of_two: Site) -> None:
+async def test_the_name_of_a_household_that_moved_out_is_not_taken_for_it(
+    yard_of_two: Site,
+) -> None:
     site = yard_of_two
     await moved_out(site, "2026-02-01")
     ((_, field, words),) = await refused(site, {"name": "Flat 1", "card": "04BB"})
@@ -319,9 +384,15 @@ async def test_a_card_that_nobody_knows_is_offered_where_it_was_held(yard_of_two
     await enter(site, {"name": "Flat 1", "card": "04AA"})
     station = Station(site.books, "CP-2")
     for card in ("04AA", "04EE"):
-        station.write(partial(authorization.present, is_asked=False), card.lower(), card, Verdict("Invalid"))
+        station.write(
+            partial(authorization.present, is_asked=False), card.lower(), card, Verdict("Invalid")
+        )
     (found,) = (await site.call(CARDS))["data"]
-    assert (found["id_tag"], found["charger"], found["charger_name"]) == ("04EE", "CP-2", "Space 12")
+    assert (found["id_tag"], found["charger"], found["charger_name"]) == (
+        "04EE",
+        "CP-2",
+        "Space 12",
+    )
     assert (await site.call(CARDS, query={"charger": "CP-1"}))["data"] == []
     site.books.wait(2)
     assert (await site.call(CARDS))["data"] == []
@@ -329,14 +400,20 @@ async def test_a_card_that_nobody_knows_is_offered_where_it_was_held(yard_of_two
 
 
 LISTS = {
-    "accounts": next(one for one in accounts.ENDPOINTS if (one.method, one.path) == ("GET", accounts.ACCOUNTS)),
-    "wallets": next(one for one in wallets.ENDPOINTS if (one.method, one.path) == ("GET", "/api/admin/wallets")),
+    "accounts": next(
+        one for one in accounts.ENDPOINTS if (one.method, one.path) == ("GET", accounts.ACCOUNTS)
+    ),
+    "wallets": next(
+        one for one in wallets.ENDPOINTS if (one.method, one.path) == ("GET", "/api/admin/wallets")
+    ),
 }
 
 
 @pytest.mark.parametrize("listing", LISTS)
 async def test_flat_2_comes_before_flat_10(site: Site, listing: str) -> None:
-    await enter(site, *({"name": name} for name in ("Flat 10", "flat 9a", "Attic", "Flat 2", "Flat 9")))
+    await enter(
+        site, *({"name": name} for name in ("Flat 10", "flat 9a", "Attic", "Flat 2", "Flat 9"))
+    )
     names, query = list[str](), {"limit": "2"}
     while True:
         page = await site.call(LISTS[listing], query=query)
@@ -351,5 +428,13 @@ async def test_flat_2_comes_before_flat_10(site: Site, listing: str) -> None:
 async def test_space_4_comes_before_space_12(yard_of_two: Site) -> None:
     Station(yard_of_two.books, "AAA")
     yard_of_two.books.connection.execute("UPDATE cp SET name = 'Space 100' WHERE id = 'AAA'")
-    (listing,) = [one for one in chargers.ENDPOINTS if (one.method, one.path) == ("GET", "/api/admin/chargers")]
-    assert [one["name"] for one in (await yard_of_two.call(listing))["data"]] == ["Space 4", "Space 12", "Space 100"]
+    (listing,) = [
+        one
+        for one in chargers.ENDPOINTS
+        if (one.method, one.path) == ("GET", "/api/admin/chargers")
+    ]
+    assert [one["name"] for one in (await yard_of_two.call(listing))["data"]] == [
+        "Space 4",
+        "Space 12",
+        "Space 100",
+    ]

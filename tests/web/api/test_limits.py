@@ -1,4 +1,5 @@
-"""Whose the spaces are, and what cards and households may use, as the API shows and takes it; and who is told."""
+"""Whose the spaces are, and what cards and households may use, as the API shows and takes it; and
+who is told."""
 
 from __future__ import annotations
 
@@ -49,7 +50,10 @@ def endpoint(method: str, path: str) -> Endpoint:
 SPACES, GIVE = endpoint("GET", limits.SPACES), endpoint("POST", f"{accounts.ACCOUNT}/give")
 LIMIT, LIMITS = endpoint("PUT", limits.OF_ACCOUNT), endpoint("GET", limits.OF_ACCOUNT)
 LIMIT_TAG, LIMITS_OF_TAG = endpoint("PUT", limits.OF_TAG), endpoint("GET", limits.OF_TAG)
-USE, USE_OF_TAG = endpoint("GET", f"{limits.OF_ACCOUNT}/use"), endpoint("GET", "/api/admin/id-tag-use/{tag}")
+USE, USE_OF_TAG = (
+    endpoint("GET", f"{limits.OF_ACCOUNT}/use"),
+    endpoint("GET", "/api/admin/id-tag-use/{tag}"),
+)
 REFUSED = endpoint("GET", f"{limits.SPACES}/refused-cards")
 (HOUSEHOLD,) = [one for one in households.PAGES if one.path == "/accounts/{id}"]
 
@@ -69,7 +73,13 @@ def wants_look(site: Site, *, sees_all: bool = True) -> list[str]:
     with reading(site.books) as db:
         chargers = Chargers(served(db), {}, {}, [])
         found = attention(
-            db, site.books.now, site.api.config.time_zone, WELL, chargers, sees_all=sees_all, policy=Policy()
+            db,
+            site.books.now,
+            site.api.config.time_zone,
+            WELL,
+            chargers,
+            sees_all=sees_all,
+            policy=Policy(),
         )
     return [one.words for one in found if one.kind in ("refused", "limit")]
 
@@ -78,11 +88,21 @@ async def test_a_space_is_for_its_household_only_and_for_everybody_again(flats: 
     given = {"charger": "CP-1", "name": "Space 4", "exclusive": True}
     await flats.call(GIVE, body=given, id="1")
     ((one),) = (await flats.call(SPACES))["data"]
-    assert (one["charger"], one["name"], one["account_name"], one["exclusive"]) == ("CP-1", "Space 4", "Anna", True)
+    assert (one["charger"], one["name"], one["account_name"], one["exclusive"]) == (
+        "CP-1",
+        "Space 4",
+        "Anna",
+        True,
+    )
     flats.books.wait(1)
     shown = await flats.call(GIVE, body={"charger": "CP-1", "exclusive": False}, id="1")
-    assert [one["exclusive"] for one in shown["belongings"] if one["what"] == "space"] == [False, True]
-    assert [one["exclusive"] for one in (await flats.call(SPACES, query={"charger": "CP-1"}))["data"]] == [False]
+    assert [one["exclusive"] for one in shown["belongings"] if one["what"] == "space"] == [
+        False,
+        True,
+    ]
+    assert [
+        one["exclusive"] for one in (await flats.call(SPACES, query={"charger": "CP-1"}))["data"]
+    ] == [False]
     with pytest.raises(Problem) as problem:
         await flats.call(GIVE, body={"tag": "04AA", "exclusive": True}, id="1")
     assert problem.value.members["field"] == "exclusive"
@@ -96,7 +116,9 @@ async def test_who_was_refused_is_told_once_with_both_names_until_it_is_over(fla
         assert started.verdict.status == "Invalid"
         flats.books.wait(1)
     assert wants_look(flats) == ["Space 4 is for Anna only: Ben, STRANGER were refused"]
-    assert wants_look(flats, sees_all=False) == ["Space 4 is for its household only: 2 cards were refused"]
+    assert wants_look(flats, sees_all=False) == [
+        "Space 4 is for its household only: 2 cards were refused"
+    ]
     await flats.call(GIVE, body={"charger": "CP-1", "exclusive": False}, id="1")
     assert wants_look(flats) == []
     await flats.call(GIVE, body={"charger": "CP-1", "exclusive": True}, id="1")
@@ -115,7 +137,9 @@ async def test_a_limit_of_the_month_is_told_until_the_month_is_over(flats: Site)
     ):
         station.tell(station.register(1000 + used), transaction=transaction)
         with reading(books) as db:
-            found = month_use.counted(db, [transaction], Rule(ZoneInfo("UTC"), books.policy, BillBy.TAG))
+            found = month_use.counted(
+                db, [transaction], Rule(ZoneInfo("UTC"), books.policy, BillBy.TAG)
+            )
         books.run(writes.count, found, TheMonth.at(books.now, UTC), books.at)
         assert wants_look(flats) == [words]
         books.wait(1)
@@ -173,7 +197,9 @@ async def test_who_starts_for_a_card_is_told_that_it_will_be_refused_here(yard: 
 
     async def warned(id_tag: str) -> list[str]:
         path, body = "/api/admin/chargers/CP-1/remote-start", {"connectorId": 1, "idTag": id_tag}
-        question = Question(method="POST", path=path, body=orjson.dumps(body), headers={"prefer": "respond-async"})
+        question = Question(
+            method="POST", path=path, body=orjson.dumps(body), headers={"prefer": "respond-async"}
+        )
         return [*(await ask(yard.app, cleo, question)).content["warnings"]]
 
     async with yard.charger() as plug:
@@ -181,7 +207,9 @@ async def test_who_starts_for_a_card_is_told_that_it_will_be_refused_here(yard: 
         yard.house.give(2, SPACE, exclusive=True)
         _load(yard)
         assert await warned("BEN") == []
-        assert await warned("ANNA") == ["the card ANNA will be refused here: the space is for another household only"]
+        assert await warned("ANNA") == [
+            "the card ANNA will be refused here: the space is for another household only"
+        ]
 
 
 async def test_whose_cards_stop_working_is_said_before(flats: Site) -> None:
@@ -190,7 +218,9 @@ async def test_whose_cards_stop_working_is_said_before(flats: Site) -> None:
         number = station.start(1000, connector, tag)
         flats.books.wait(60)
         station.stop(number, 5000)
-    found = (await flats.call(REFUSED, query={"charger": "CP-1", "account": "1", "connector": "1"}))["data"]
+    found = (
+        await flats.call(REFUSED, query={"charger": "CP-1", "account": "1", "connector": "1"})
+    )["data"]
     assert [(one["who"], one["id_tag"], one["transactions"]) for one in found] == [
         (None, "Guest", 1),
         ("Ben", "04bb", 2),
@@ -202,7 +232,9 @@ async def test_whose_cards_stop_working_is_said_before(flats: Site) -> None:
     assert (await flats.call(REFUSED, query={"charger": "CP-1", "account": "1"}))["data"] == []
 
 
-async def test_what_a_month_has_come_to_is_said_before_a_limit(flats: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_month_has_come_to_is_said_before_a_limit(
+    flats: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     station = Station(flats.books)
     Biller(House(flats.books))
     for wh in (4000, 2000):
@@ -211,13 +243,20 @@ async def test_what_a_month_has_come_to_is_said_before_a_limit(flats: Site, monk
         station.stop(number, 1000 + wh)
     for used in (await flats.call(USE, id="1"), await flats.call(USE_OF_TAG, tag="04aa")):
         this, before = used["data"]
-        assert (this["month"], this["wh"], this["amount"], this["currency"]) == ("2026-03", 6000, 180, "EUR")
+        assert (this["month"], this["wh"], this["amount"], this["currency"]) == (
+            "2026-03",
+            6000,
+            180,
+            "EUR",
+        )
         assert (before["month"], before["wh"], before["amount"]) == ("2026-02", 0, None)
     shown = await Opening(flats, Role.OPERATOR).open(HOUSEHOLD, id="1")
     assert "March 2026 so far: 6.0 kWh, 1.80 EUR; February 2026: 0.0 kWh." in shown.words
     monkeypatch.setattr(costs, "MOST_PRICED", 1)
     this, _ = (await flats.call(USE, id="1"))["data"]
-    assert (this["wh"], this["amount"], this["currency"]) == (6000, None, None), "a part is not the whole"
+    assert (this["wh"], this["amount"], this["currency"]) == (6000, None, None), (
+        "a part is not the whole"
+    )
 
 
 def _load(yard: Yard) -> None:
@@ -236,7 +275,12 @@ async def test_a_driver_reads_what_is_used_of_the_month(yard: Yard) -> None:
     books.run(writes.assess, TheMonth.at(books.now, UTC), books.at)
     books.connection.execute("UPDATE month_standing SET wh = 85000, warned_at = ?", (books.at,))
     (found,) = (await yard.anna.get("/limits"))["data"]
-    assert (found["card"], found["used_kwh"], found["month_kwh"], found["state"]) == (None, 85, 100, "near")
+    assert (found["card"], found["used_kwh"], found["month_kwh"], found["state"]) == (
+        None,
+        85,
+        100,
+        "near",
+    )
     assert (await yard.ben.get("/limits"))["data"] == []
 
 
@@ -288,6 +332,8 @@ async def test_the_paths_of_limits_are_no_tags(yard: Yard) -> None:
     """A tag may contain a slash, so that its path takes all that follows."""
     await yard.add_tag("A/limits")
     admin = Driver(yard, 1, None, Role.ADMIN)
-    question = Question(method="GET", path="/api/admin/id-tag-limits/A/limits", query={}, body=b"", headers={})
+    question = Question(
+        method="GET", path="/api/admin/id-tag-limits/A/limits", query={}, body=b"", headers={}
+    )
     found: Any = (await ask(yard.app, admin.caller, question)).content
     assert found["everywhere"] is False

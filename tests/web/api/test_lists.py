@@ -13,7 +13,15 @@ from levity_trio.store.reads.pages import cursor_of
 from levity_trio.store.writes.registration import Decided, adopt
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, correct
-from levity_trio.web.api import charger_facts, chargers, configuration, logs, operations, stations, transactions
+from levity_trio.web.api import (
+    charger_facts,
+    chargers,
+    configuration,
+    logs,
+    operations,
+    stations,
+    transactions,
+)
 from levity_trio.web.api.bodies import read_query
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.problems import Problem
@@ -59,14 +67,18 @@ def charge(station: Station, start: int = 1000, stop: int = 6000, tag: str = "TA
         ("/api/admin/chargers", "station"),
     ],
 )
-async def test_a_number_that_no_database_holds_is_refused(site: Site, station: Station, path: str, name: str) -> None:
+async def test_a_number_that_no_database_holds_is_refused(
+    site: Site, station: Station, path: str, name: str
+) -> None:
     with pytest.raises(Problem) as told:
         await site.call(get(path), id=station.name, query={name: str(2**63)})
     assert told.value.status == 422
     assert told.value.detail.startswith(f"{name}: ")
 
 
-@pytest.mark.parametrize("since", ["0001-01-01", "0001-01-01T00:00:00.000001Z", "9999-12-31T23:59:59.999999Z"])
+@pytest.mark.parametrize(
+    "since", ["0001-01-01", "0001-01-01T00:00:00.000001Z", "9999-12-31T23:59:59.999999Z"]
+)
 async def test_the_uptime_since_any_day(site: Site, station: Station, since: str) -> None:
     (shown,) = (await site.call(get("/api/admin/uptime"), query={"from": since}))["data"]
     assert shown["charger"] == station.name
@@ -82,9 +94,12 @@ async def test_transactions_by_filters(site: Site, station: Station) -> None:
     assert [one["id"] for one in found["data"]] == [second, first]
     assert (found["total"], found["page"], found["limit"]) == (2, 1, 50)
     shown = found["data"][1]
-    assert (shown["meter_start_wh"], shown["meter_start_kwh"], shown["energy_wh"], shown["energy_kwh"]) == (
-        *(1000, 1.0, 5000, 5.0),
-    )
+    assert (
+        shown["meter_start_wh"],
+        shown["meter_start_kwh"],
+        shown["energy_wh"],
+        shown["energy_kwh"],
+    ) == (*(1000, 1.0, 5000, 5.0),)
     assert shown["start_time"] == "2026-03-01T12:00:00.000Z"
     for query, ids in (
         ({"tag": "BEN"}, [second]),
@@ -100,7 +115,11 @@ async def test_transactions_by_filters(site: Site, station: Station) -> None:
         found = await site.call(listing, query=query)
         assert [one["id"] for one in found["data"]] == ids, query
     rest = await site.call(
-        listing, query={"limit": "1", "cursor": (await site.call(listing, query={"limit": "1"}))["next_cursor"]}
+        listing,
+        query={
+            "limit": "1",
+            "cursor": (await site.call(listing, query={"limit": "1"}))["next_cursor"],
+        },
     )
     assert [one["id"] for one in rest["data"]] == [first]
 
@@ -113,7 +132,9 @@ async def test_transactions_by_filters(site: Site, station: Station) -> None:
         pytest.param({"cursor": cursor_of((2**64 - 1, 1))}, 404, id="no number of SQLite"),
     ],
 )
-async def test_a_query_that_cannot_be_answered(site: Site, query: dict[str, str], status: int) -> None:
+async def test_a_query_that_cannot_be_answered(
+    site: Site, query: dict[str, str], status: int
+) -> None:
     with pytest.raises(Problem) as raised:
         await site.call(get("/api/admin/transactions"), query=query)
     assert raised.value.status == status
@@ -121,7 +142,14 @@ async def test_a_query_that_cannot_be_answered(site: Site, query: dict[str, str]
 
 @pytest.mark.parametrize(
     "query",
-    [{"page": "0"}, {"limit": "501"}, {"status": "Odd"}, {"connector": "-1"}, {"colour": "red"}, {"bill": "paid"}],
+    [
+        {"page": "0"},
+        {"limit": "501"},
+        {"status": "Odd"},
+        {"connector": "-1"},
+        {"colour": "red"},
+        {"bill": "paid"},
+    ],
 )
 def test_a_query_that_is_none(query: dict[str, str]) -> None:
     with pytest.raises(Problem):
@@ -134,13 +162,24 @@ async def test_one_transaction_with_its_parts(site: Site, station: Station) -> N
     one = await site.call(get(path), id=number)
     assert (one["state"], one["bill"]) == ("stopped", "nobody's")
     readings = await site.call(get(f"{path}/meter-values"), id=number)
-    assert [(one["wh"], one["kwh"], one["value"]) for one in readings["data"]] == [(3500, 3.5, "3500")]
-    assert not (await site.call(get(f"{path}/meter-values"), id=number, query={"measurand": "Voltage"}))["data"]
+    assert [(one["wh"], one["kwh"], one["value"]) for one in readings["data"]] == [
+        (3500, 3.5, "3500")
+    ]
+    assert not (
+        await site.call(get(f"{path}/meter-values"), id=number, query={"measurand": "Voltage"})
+    )["data"]
     events = await site.call(get(f"{path}/events"), id=number)
-    assert [one["payload"]["timestamp"] for one in events["data"]] == ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00Z"]
+    assert [one["payload"]["timestamp"] for one in events["data"]] == [
+        "2026-03-01T12:00:00Z",
+        "2026-03-01T13:00:00Z",
+    ]
     told = await site.call(get(f"{path}/explain"), id=number)
     assert told["today"]["is_as_stored"]
-    assert (told["bill"]["state"], told["bill"]["account"], told["bill"]["price"]) == ("nobody's", None, None)
+    assert (told["bill"]["state"], told["bill"]["account"], told["bill"]["price"]) == (
+        "nobody's",
+        None,
+        None,
+    )
     assert "  It belongs to nobody." in told["lines"]
     assert f"Session {number} of CP-1, connector 1, card TAG: stopped" in told["lines"]
     for part in ("", "/meter-values", "/events", "/explain"):
@@ -159,10 +198,13 @@ async def test_a_viewer_sees_no_frame(site: Site, station: Station) -> None:
     assert {step["details"].get("payload") for step in told["steps"]} == {None}
     links = await site.call(get(f"{CHARGER}/links"), role=Role.VIEWER, id="CP-1")
     assert [one["remote_address"] for one in links["data"]] == [None]
-    assert [one["remote_address"] for one in (await site.call(get(f"{CHARGER}/links"), id="CP-1"))["data"]] == [
-        "10.0.0.1"
-    ]
-    assert {one.path: one.role for one in EVERY if one.role is not Role.VIEWER and one.method == "GET"} == {
+    assert [
+        one["remote_address"]
+        for one in (await site.call(get(f"{CHARGER}/links"), id="CP-1"))["data"]
+    ] == ["10.0.0.1"]
+    assert {
+        one.path: one.role for one in EVERY if one.role is not Role.VIEWER and one.method == "GET"
+    } == {
         "/api/logs": Role.OPERATOR,
         "/api/admin/set-aside": Role.OPERATOR,
         f"{CHARGER}/set-aside": Role.OPERATOR,
@@ -186,12 +228,19 @@ async def test_a_viewer_sees_neither_names_nor_reasons_of_operators_nor_where_st
     told = await site.call(get(f"{path}/events"), role=Role.VIEWER, id=number)
     assert [one["who"] for one in told["data"]] == ["charger", "charger", "an operator"]
     position = {"address": "Main St 1", "latitude": 1.5, "longitude": 2.5}
-    created = await site.call(endpoint("POST", "/api/admin/stations"), body={"name": "Garage", **position})
+    created = await site.call(
+        endpoint("POST", "/api/admin/stations"), body={"name": "Garage", **position}
+    )
     assert created["address"] == "Main St 1"
     listed = await site.call(get("/api/admin/stations"), role=Role.VIEWER)
     (shown,) = listed["data"]
-    assert shown == await site.call(get("/api/admin/stations/{id}"), role=Role.VIEWER, id=str(created["id"]))
-    assert {name: shown[name] for name in ("name", *position)} == {"name": "Garage", **dict.fromkeys(position)}
+    assert shown == await site.call(
+        get("/api/admin/stations/{id}"), role=Role.VIEWER, id=str(created["id"])
+    )
+    assert {name: shown[name] for name in ("name", *position)} == {
+        "name": "Garage",
+        **dict.fromkeys(position),
+    }
 
 
 # Chargers
@@ -235,7 +284,9 @@ async def test_who_only_began_a_session_is_forgotten_by_force(site: Site) -> Non
     forget = endpoint("POST", "/api/admin/chargers/forget")
     Station(site.books, "SCAN-1").start(1000)
     assert (await site.call(forget, body={"like": "SCAN-*"}))["forgotten"] == []
-    assert (await site.call(forget, body={"like": "SCAN-*", "force": True}))["forgotten"] == ["SCAN-1"]
+    assert (await site.call(forget, body={"like": "SCAN-*", "force": True}))["forgotten"] == [
+        "SCAN-1"
+    ]
 
 
 async def test_several_are_forgotten_at_once_or_none(site: Site, station: Station) -> None:
@@ -271,8 +322,15 @@ async def test_several_are_forgotten_at_once_or_none(site: Site, station: Statio
 async def test_what_a_person_says_about_a_connector(site: Site, station: Station) -> None:
     station.status("Available")
     describe = endpoint("PUT", f"{CHARGER}/connectors/{{connector}}")
-    found = await site.call(describe, id="CP-1", connector="1", body={"type": "Type2", "max_kw": 7.4})
-    assert (found["status"], found["type"], found["max_w"], found["said_by"]) == ("Available", "Type2", 7400, "anna")
+    found = await site.call(
+        describe, id="CP-1", connector="1", body={"type": "Type2", "max_kw": 7.4}
+    )
+    assert (found["status"], found["type"], found["max_w"], found["said_by"]) == (
+        "Available",
+        "Type2",
+        7400,
+        "anna",
+    )
     assert (await site.call(get("/api/admin/connectors")))["data"] == [found]
     for connector in ("0", "x", "1000"):
         with pytest.raises(Problem, match="no connector"):
@@ -283,8 +341,12 @@ async def test_what_a_person_says_about_a_connector(site: Site, station: Station
 async def test_an_unknown_charger(site: Site, one: Endpoint) -> None:
     if not one.path.startswith(CHARGER):
         return
-    needed: dict[str, Any] = {"from": "2026-03-01"} if one.path.endswith("changes") else {"key": "K", "other": "CP-2"}
-    names = {field.encode_name for field in msgspec.structs.fields(one.query)} if one.query else set()
+    needed: dict[str, Any] = (
+        {"from": "2026-03-01"} if one.path.endswith("changes") else {"key": "K", "other": "CP-2"}
+    )
+    names = (
+        {field.encode_name for field in msgspec.structs.fields(one.query)} if one.query else set()
+    )
     query = {name: value for name, value in needed.items() if name in names}
     with pytest.raises(Problem, match="no charger CP-9") as raised:
         await site.call(one, id="CP-9", connector="1", query=query, body={})
@@ -294,7 +356,9 @@ async def test_an_unknown_charger(site: Site, one: Endpoint) -> None:
 async def test_facts_of_one_charger_and_of_all(site: Site, station: Station) -> None:
     station.boot()
     station.status("Faulted", error="GroundFailure")
-    station.write(set_aside, station.message("StopTransaction", transactionId=7), "no transaction fits")
+    station.write(
+        set_aside, station.message("StopTransaction", transactionId=7), "no transaction fits"
+    )
     other = Station(site.books, "CP-2")
     other.boot()
     for name, of_one, of_all in (
@@ -328,12 +392,18 @@ async def test_configuration_changes_history_and_differences(site: Site) -> None
         site.books.wait(1)
     Station(site.books, "CP-2")
     path = f"{CHARGER}/configuration"
-    changed = await site.call(get(f"{path}/changes"), id="CP-1", query={"from": "2026-03-01T12:00:30Z"})
-    assert [(one["before"]["value"], one["after"]["value"]) for one in changed["data"]] == [("60", "900")]
+    changed = await site.call(
+        get(f"{path}/changes"), id="CP-1", query={"from": "2026-03-01T12:00:30Z"}
+    )
+    assert [(one["before"]["value"], one["after"]["value"]) for one in changed["data"]] == [
+        ("60", "900")
+    ]
     kept = await site.call(get(f"{path}/history"), id="CP-1", query={"key": "K"})
     assert [one["value"] for one in kept["data"]] == ["900", "60"]
     differing = await site.call(get(f"{path}/differences"), id="CP-1", query={"other": "CP-2"})
-    assert [(one["key"], one["one"]["value"], one["other"]) for one in differing["data"]] == [("K", "900", None)]
+    assert [(one["key"], one["one"]["value"], one["other"]) for one in differing["data"]] == [
+        ("K", "900", None)
+    ]
     then = await site.call(get(path), id="CP-1", query={"at": "2026-03-01T12:00:30Z"})
     assert [one["value"] for one in then["data"]] == ["60"]
 
@@ -347,7 +417,9 @@ async def test_connected_chargers_as_in_the_csms(site: Site) -> None:
 
 async def test_readings_of_a_charger(site: Site, station: Station) -> None:
     charge(station)
-    found = await site.call(get(f"{CHARGER}/meter-values"), id="CP-1", query={"connector": "1", "from": "2026-03-01"})
+    found = await site.call(
+        get(f"{CHARGER}/meter-values"), id="CP-1", query={"connector": "1", "from": "2026-03-01"}
+    )
     assert [one["wh"] for one in found["data"]] == [3500]
 
 
@@ -373,7 +445,10 @@ async def test_a_station_over_the_api(site: Site) -> None:
 
 
 async def test_frames_with_the_names_of_the_csms(site: Site) -> None:
-    site.books.run(store_frames, [("CP-1", None, site.books.at, "recv", '"1"', "Heartbeat", '[2,"1","Heartbeat",{}]')])
+    site.books.run(
+        store_frames,
+        [("CP-1", None, site.books.at, "recv", '"1"', "Heartbeat", '[2,"1","Heartbeat",{}]')],
+    )
     found = await site.call(get("/api/logs"))
     assert found["data"] == [
         {
@@ -402,7 +477,10 @@ async def test_frames_with_the_names_of_the_csms(site: Site) -> None:
 @pytest.mark.usefixtures("station")
 async def test_commands_of_one_charger_and_of_all(site: Site) -> None:
     site.books.connection.execute(
-        "INSERT INTO command (cp_id, action, payload, state, requested_at) VALUES ('CP-1', 'Reset', '{}', 'queued', ?)",
+        (
+            "INSERT INTO command (cp_id, action, payload, state, requested_at) "
+            "VALUES ('CP-1', 'Reset', '{}', 'queued', ?)"
+        ),
         (site.books.at,),
     )
     (found,) = (await site.call(get("/api/admin/commands")))["data"]

@@ -39,7 +39,9 @@ def test_the_example_in_its_description_is_one() -> None:
     assert "T12:00" in described.description
 
 
-@pytest.mark.parametrize("text", ["", "soon", "2026-02-30", "2026-W09-1", "9999-12-31", "1999-12-31", "٢٠٢٦-01-01"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "2026-02-30", "2026-W09-1", "9999-12-31", "1999-12-31", "٢٠٢٦-01-01"]
+)
 def test_what_is_none(text: str) -> None:
     with pytest.raises(Problem, match="since: give a time such as"):
         local_moment(text, "since", BERLIN)
@@ -58,11 +60,24 @@ def test_a_day_begins_at_its_midnight_or_after_the_gap() -> None:
     """Samoa left out a day."""
     apia = ZoneInfo("Pacific/Apia")
     assert begins_at(date(2026, 10, 25), BERLIN) == "2026-10-24T22:00:00.000Z"
-    assert begins_at(date(2011, 12, 30), apia) == begins_at(date(2011, 12, 31), apia) == "2011-12-30T10:00:00.000Z"
+    assert (
+        begins_at(date(2011, 12, 30), apia)
+        == begins_at(date(2011, 12, 31), apia)
+        == "2011-12-30T10:00:00.000Z"
+    )
 
 
 def test_a_day_alone() -> None:
     assert local_day("2026-10-01", "since") == date(2026, 10, 1)
-    for text in ("", "2026-10", "20261001", "2026-W40-4", "2026-10-01T00:00", "2026-02-30", "1999-12-31", "٢٠٢٦-01-01"):
+    for text in (
+        "",
+        "2026-10",
+        "20261001",
+        "2026-W40-4",
+        "2026-10-01T00:00",
+        "2026-02-30",
+        "1999-12-31",
+        "٢٠٢٦-01-01",
+    ):
         with pytest.raises(Problem, match="since: give a day such as"):
             local_day(text, "since")

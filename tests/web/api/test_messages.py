@@ -1,4 +1,5 @@
-"""Who is told what, as owners and drivers choose it; topics, which are shown once; and tests of each way out."""
+"""Who is told what, as owners and drivers choose it; topics, which are shown once; and tests of
+each way out."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ def store_message(site: Site | Yard, recipient: int, **more: Any) -> None:
         **more,
     }
     names, gaps = ", ".join(given), ", ".join("?" * len(given))
-    site.books.connection.execute(f"INSERT INTO message ({names}) VALUES ({gaps})", tuple(given.values()))
+    site.books.connection.execute(
+        f"INSERT INTO message ({names}) VALUES ({gaps})", tuple(given.values())
+    )
 
 
 async def added(site: Site, **more: Any) -> Any:
@@ -63,10 +66,16 @@ async def test_a_second_click_adds_nobody(site: Site) -> None:
 
 async def test_an_owner_is_added_changed_and_removed(site: Site) -> None:
     made = await added(site, quiet_from="22:00", quiet_until="06:30")
-    assert (made["who"], made["mail"], made["kinds"]) == ("owner", "cleo@example.org", ["fault", "disk"])
+    assert (made["who"], made["mail"], made["kinds"]) == (
+        "owner",
+        "cleo@example.org",
+        ["fault", "disk"],
+    )
     assert (made["quiet_from"], made["quiet_until"], made["away_minutes"]) == ("22:00", "06:30", 30)
     changed = await site.call(
-        declared("PUT", RECIPIENT), body={"mail": "c@example.org", "with_names": True}, id=str(made["id"])
+        declared("PUT", RECIPIENT),
+        body={"mail": "c@example.org", "with_names": True},
+        id=str(made["id"]),
     )
     assert (changed["mail"], changed["kinds"], changed["with_names"]) == ("c@example.org", [], True)
     assert [one["id"] for one in await site.call(declared("GET", RECIPIENTS))] == [made["id"]]
@@ -123,7 +132,9 @@ async def test_a_test_goes_each_way_that_is_set(site: Site, tmp_path: Path) -> N
         vars(site.api.config).update(mail=f"folder:{tmp_path}", ntfy=ntfy.url)
         topic = (await site.call(declared("POST", f"{RECIPIENT}/topic"), id=number))["topic"]
         sent = await site.call(declared("POST", f"{RECIPIENT}/test"), id=number)
-        assert sent == {"tests": [{"way": "mail", "to": "cleo@example.org"}, {"way": "push", "to": "127.0.0.1"}]}
+        assert sent == {
+            "tests": [{"way": "mail", "to": "cleo@example.org"}, {"way": "push", "to": "127.0.0.1"}]
+        }
         assert ntfy.published[0]["topic"] == topic
     (letter,) = [path for path in tmp_path.iterdir() if path.suffix == ".eml"]  # noqa: ASYNC240
     assert message_from_bytes(letter.read_bytes())["To"] == "cleo@example.org"
@@ -138,7 +149,9 @@ async def test_each_way_is_tried_alone(site: Site, tmp_path: Path) -> None:
     async with serving_ntfy() as receiver:
         mail = f"folder:{tmp_path}"
         vars(site.api.config).update(mail=mail, ntfy=receiver.url, ping_url=f"{receiver.url}/uuid")
-        assert (await site.call(test, body={"way": "mail", "to": "a@example.org"}))["to"] == "a@example.org"
+        assert (await site.call(test, body={"way": "mail", "to": "a@example.org"}))[
+            "to"
+        ] == "a@example.org"
         assert (await site.call(test, body={"way": "push"}))["to"] == "127.0.0.1"
         assert (await site.call(test, body={"way": "ping"}))["to"] == "127.0.0.1"
         receiver.status = b"500 Oops"
@@ -153,9 +166,15 @@ async def test_what_was_sent(site: Site) -> None:
     store_message(site, number, sent_at=site.books.at, sent_to="cleo@example.org", perhaps_twice=1)
     store_message(site, number, problem=stored("the mail server does not answer"))
     waiting, sent = await site.call(declared("GET", messages.MESSAGES))
-    assert (sent["name"], sent["sent_to"], sent["perhaps_twice"]) == ("Cleo", "cleo@example.org", True)
+    assert (sent["name"], sent["sent_to"], sent["perhaps_twice"]) == (
+        "Cleo",
+        "cleo@example.org",
+        True,
+    )
     assert (waiting["sent_at"], waiting["problem"]) == (None, "the mail server does not answer")
-    assert await site.call(declared("GET", messages.MESSAGES), query={"before": str(sent["id"])}) == []
+    assert (
+        await site.call(declared("GET", messages.MESSAGES), query={"before": str(sent["id"])}) == []
+    )
 
 
 async def test_where_bounces_arrive(site: Site) -> None:
@@ -168,7 +187,10 @@ async def test_where_bounces_arrive(site: Site) -> None:
 
 
 async def test_statements_of_a_closed_month_are_mailed_once(site: Site) -> None:
-    mail, sent = declared("POST", f"{CLOSING}/mail"), declared("GET", "/api/admin/statements/{id}/messages")
+    mail, sent = (
+        declared("POST", f"{CLOSING}/mail"),
+        declared("GET", "/api/admin/statements/{id}/messages"),
+    )
     with pytest.raises(Problem, match="no mail server is set"):
         await site.call(mail, body={}, month="2026-10")
     vars(site.api.config).update(mail="smtps://haus@mail.example.org")
@@ -176,13 +198,16 @@ async def test_statements_of_a_closed_month_are_mailed_once(site: Site) -> None:
     with pytest.raises(Problem, match="no closed statement of 2026-10"):
         await site.call(mail, body={}, month="2026-10")
     site.books.connection.execute(
-        "INSERT INTO account (name, since, created_at, created_by, updated_at) VALUES ('Anna', '', '', '', '')"
+        "INSERT INTO account (name, since, created_at, created_by, updated_at) "
+        "VALUES ('Anna', '', '', '', '')"
     )
     closed_statement(site.books)
     nobody = await site.call(mail, body={}, month="2026-10")
     assert nobody == {"month": "2026-10", "mails": 0, "earlier": 0, "without_address": [1]}
     await added(site, who="driver", account=1, kinds=[], gets_statements=True)
-    first, second = [await site.call(mail, body={}, month="2026-10") for _ in range(2)]  # a second click
+    first, second = [
+        await site.call(mail, body={}, month="2026-10") for _ in range(2)
+    ]  # a second click
     assert (first["mails"], second["mails"], second["earlier"]) == (1, 0, 1)
     (message,) = await site.call(sent, id="1")
     assert (message["part"], message["name"], message["sent_at"]) == ("statement", "Cleo", None)
@@ -206,10 +231,19 @@ def sending(site: Site) -> Messages:
 class TestDrivers:
     async def test_each_driver_chooses_alone(self, yard: Yard) -> None:
         assert (await yard.anna.get("/recipient"))["kinds"] == [*OF_DRIVER]
-        chosen = {"mail": "anna@example.org", "kinds": ["full"], "quiet_from": "22:00", "quiet_until": "06:00"}
+        chosen = {
+            "mail": "anna@example.org",
+            "kinds": ["full"],
+            "quiet_from": "22:00",
+            "quiet_until": "06:00",
+        }
         for _ in range(2):  # a second click
             kept = await yard.anna.put("/recipient", chosen)
-            assert (kept["mail"], kept["kinds"], kept["quiet_from"]) == ("anna@example.org", ["full"], "22:00")
+            assert (kept["mail"], kept["kinds"], kept["quiet_from"]) == (
+                "anna@example.org",
+                ["full"],
+                "22:00",
+            )
         assert (await yard.ben.get("/recipient"))["mail"] is None
         rows = yard.books.rows("SELECT who, account_id, mail FROM recipient")
         assert [tuple(row) for row in rows] == [("driver", 1, "anna@example.org")]

@@ -1,4 +1,5 @@
-"""What a driver reads of the own household: sessions with their curves, tags, statements; and nothing of others."""
+"""What a driver reads of the own household: sessions with their curves, tags, statements; and
+nothing of others."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def plug(yard: Yard) -> Station:
 
 
 def charge(station: Station, tag: str = "ANNA", wh: int = 4000, connector: int = 1) -> int:
-    begin = station.books.connection.execute("SELECT coalesce(max(meter_stop), 1000) FROM tx").fetchone()[0]
+    begin = station.books.connection.execute(
+        "SELECT coalesce(max(meter_stop), 1000) FROM tx"
+    ).fetchone()[0]
     number = station.start(begin, connector, tag)
     station.books.wait(60)
     station.stop(number, begin + wh)
@@ -93,9 +96,13 @@ async def test_a_session_as_its_driver_sees_it(yard: Yard, plug: Station) -> Non
         "refused": None,
         "load": None,
     }
-    assert (first["id"], first["state"], first["ended_at"], first["energy_wh"], first["power_w"]) == (
-        *(running, "open", None, 1200, 7200),
-    )
+    assert (
+        first["id"],
+        first["state"],
+        first["ended_at"],
+        first["energy_wh"],
+        first["power_w"],
+    ) == (*(running, "open", None, 1200, 7200),)
     assert first["last_reading_at"] == "2026-03-01T13:40:00.000Z"
     assert (await yard.anna.get(f"/transactions/{running}")).items() >= first.items()
     known = await yard.anna.get(f"/transactions/{running}/curve")
@@ -153,7 +160,14 @@ async def test_another_households_session_does_not_exist(yard: Yard, plug: Stati
         assert (await yard.anna.refused("GET", f"/transactions?before={text}"))[0] in (404, 422)
     assert (await yard.anna.get(f"/transactions/000{own}"))["id"] == own
     assert (await yard.anna.refused("GET", f"/transactions/000{bens}"))[:2] == (404, "not_found")
-    for query in ("account=2", "charger=CP-1", "cursor=x", "limit=0", "limit=100000", "open=perhaps"):
+    for query in (
+        "account=2",
+        "charger=CP-1",
+        "cursor=x",
+        "limit=0",
+        "limit=100000",
+        "open=perhaps",
+    ):
         assert (await yard.anna.refused("GET", f"/transactions?{query}"))[:2] == (422, "invalid")
 
 
@@ -171,7 +185,9 @@ async def test_what_was_a_households_stays_its_own(yard: Yard, plug: Station) ->
 
 async def test_where_the_connector_counts_first(yard: Yard, plug: Station) -> None:
     config: Any = yard.api
-    config.config = yard.central.config = type(yard.central.config)(database=yard.address, bill_by=BillBy.CONNECTOR)
+    config.config = yard.central.config = type(yard.central.config)(
+        database=yard.address, bill_by=BillBy.CONNECTOR
+    )
     yard.house.bill_by = BillBy.CONNECTOR
     yard.house.give(1, SPACE)
     yard.house.give(2, "BEN")
@@ -185,7 +201,13 @@ async def test_the_own_tags(yard: Yard) -> None:
     await yard.add_tag("BEN", 2)
     assert (await yard.anna.get("/tags"))["data"] == [
         {"id_tag": "ANNA", "name": None, "note": "Anna's card", "is_valid": True, "why_not": None},
-        {"id_tag": "LOST", "name": None, "note": None, "is_valid": False, "why_not": "it is blocked"},
+        {
+            "id_tag": "LOST",
+            "name": None,
+            "note": None,
+            "is_valid": False,
+            "why_not": "it is blocked",
+        },
     ]
 
 
@@ -217,7 +239,11 @@ async def test_who_has_no_household_has_nothing(yard: Yard, plug: Station) -> No
     charge(plug)
     for caller in (yard.zoe, Driver(yard, 1, None, Role.ADMIN)):
         for path in OWN:
-            assert await caller.refused("GET", path) == (409, "conflict", "you belong to no household")
+            assert await caller.refused("GET", path) == (
+                409,
+                "conflict",
+                "you belong to no household",
+            )
 
 
 async def test_a_driver_may_nothing_else(yard: Yard) -> None:
@@ -261,7 +287,11 @@ async def test_the_forms_of_a_statement(yard: Yard) -> None:
         assert (reply.status, reply.headers["cache-control"]) == (200, "no-store")
         assert reply.body.lower().startswith(begin.lower())
         assert form in reply.headers["content-type"]
-    assert (await yard.anna.ask("GET", "/statements/1")).headers["content-type"].startswith("text/html")
+    assert (
+        (await yard.anna.ask("GET", "/statements/1"))
+        .headers["content-type"]
+        .startswith("text/html")
+    )
 
 
 @pytest.mark.usefixtures("papers")
@@ -285,7 +315,9 @@ async def test_a_driver_who_was_moved_or_removed_is_nobody_of_the_household(
     number, root = charge(plug), Manager("root", True, yard.books.at)
     logins = Logins(Tokens(), yard.writer, yard.central.clock)  # type: ignore[arg-type]  # its interface
     password = await logins.stretch("correct horse")
-    user, _ = await logins.change(users.add, User(name="Ann", role="driver", account=1), password, None, root)
+    user, _ = await logins.change(
+        users.add, User(name="Ann", role="driver", account=1), password, None, root
+    )
     entered = await logins.enter("Ann", "correct horse", address="a", cookie=None, browser="b")
     driver = Driver(yard, 0, None)
 

@@ -19,7 +19,8 @@ CLOSE = next(one for one in api.ENDPOINTS if (one.method, one.path) == ("POST", 
 
 @pytest.fixture
 def changes(site: Site, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A month that is over. Before each write that would close it, the next of these numbers is given out elsewhere."""
+    """A month that is over. Before each write that would close it, the next of these numbers is
+    given out elsewhere."""
     Biller(house_of_two(site.books))
     charge(Station(site.books))
     month_is_over(site.books, 3)

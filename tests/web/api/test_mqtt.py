@@ -39,7 +39,10 @@ async def test_a_replay_counts_what_is_sent_again(site: Site) -> None:
     books = site.books
     books.run(writes.begin, books.at)
     newest = int(books.value("SELECT max(id) FROM event"))
-    assert await site.call(REPLAY, body={"since": "2026-01-01"}) == {"facts": newest, "is_pruned": False}
+    assert await site.call(REPLAY, body={"since": "2026-01-01"}) == {
+        "facts": newest,
+        "is_pruned": False,
+    }
     assert books.value("SELECT position FROM mqtt") == 0
     assert (await site.call(STATE))["waiting"] == newest + 1  # the replay is a fact too
 

@@ -48,7 +48,13 @@ async def test_an_address_that_this_machine_has_lost(site: Site, station: Statio
 async def test_some_chargers(site: Site) -> None:
     for name in ("CP-1", "CP-2", "CP-3", "A,B"):
         Station(site.books, name)
-    for given, ids in (("CP-1", ["CP-1"]), ("CP-3, CP-1", ["CP-1", "CP-3"]), ("CP-9", []), ("", []), ("A,B", ["A,B"])):
+    for given, ids in (
+        ("CP-1", ["CP-1"]),
+        ("CP-3, CP-1", ["CP-1", "CP-3"]),
+        ("CP-9", []),
+        ("", []),
+        ("A,B", ["A,B"]),
+    ):
         told = await site.call(NOW, query={"charger": given})
         assert [one["id"] for one in told["chargers"]] == ids
 

@@ -33,9 +33,17 @@ async def test_what_was_never_read_is_not_known(site: Site, station: Station) ->
 
 
 async def test_what_was_told_decides(site: Site, station: Station) -> None:
-    tell(station, LocalAuthorizeOffline="TRUE", localauthlistenabled="true", AuthorizationCacheEnabled="false")
+    tell(
+        station,
+        LocalAuthorizeOffline="TRUE",
+        localauthlistenabled="true",
+        AuthorizationCacheEnabled="false",
+    )
     site.books.connection.execute(
-        "INSERT INTO configuration (cp_id, session_id, key, readonly, is_known, read_at) VALUES (?, ?, ?, 0, 0, ?)",
+        (
+            "INSERT INTO configuration (cp_id, session_id, key, readonly, is_known, read_at) "
+            "VALUES (?, ?, ?, 0, 0, ?)"
+        ),
         (station.name, station.session, "AllowOfflineTxForUnknownId", site.books.at),
     )
     shown = await policy(site, station.name)
@@ -44,7 +52,10 @@ async def test_what_was_told_decides(site: Site, station: Station) -> None:
     assert values["LocalAuthListEnabled"] == "true"
     assert values["AllowOfflineTxForUnknownId"] == "not supported"
     assert shown["notes"] == [
-        "not known, read the configuration of the charger: LocalPreAuthorize, StopTransactionOnInvalidId"
+        (
+            "not known, read the configuration of the charger: LocalPreAuthorize, "
+            "StopTransactionOnInvalidId"
+        )
     ]
 
 

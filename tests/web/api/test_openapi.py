@@ -1,4 +1,5 @@
-"""The OpenAPI document for generators of clients; tests/integration/test_openapi.py compares it with answers."""
+"""The OpenAPI document for generators of clients; tests/integration/test_openapi.py compares it
+with answers."""
 
 from __future__ import annotations
 
@@ -31,8 +32,19 @@ AS_BYTES: tuple[str, ...] = (
     "image/png",
     "image/jpeg",
 )
-"""Media types that openapi-python-client does not know; it takes them as bytes, if it is told so."""
-NOUNS = {"Reading", "Listing", "Grouping", "Billing", "Blocking", "Belonging", "Standing", "Securing", "Closing"}
+"""Media types that openapi-python-client does not know; it takes them as bytes, if it is told
+so."""
+NOUNS = {
+    "Reading",
+    "Listing",
+    "Grouping",
+    "Billing",
+    "Blocking",
+    "Belonging",
+    "Standing",
+    "Securing",
+    "Closing",
+}
 NO_NOUN = re.compile(r"(ing|ed|Of|Who|Whose|Me|May|Out)$")
 MEDIA_TYPES = {"text/csv", "text/html", "text/event-stream", "application/toml"}
 
@@ -67,10 +79,15 @@ def patterns(kind: object) -> Iterator[str]:
 
 
 def test_no_text_of_a_pattern_may_end_with_a_line_feed(described: dict[str, Any]) -> None:
-    """`$` of Python lets one through, and that of JSON Schema does not; a person is shown the latter."""
+    """`$` of Python lets one through, and that of JSON Schema does not; a person is shown the
+    latter."""
     bodies = [one.body.kind for one in ENDPOINTS if isinstance(one.body, StructBody)]
     queries = [one.query for one in ENDPOINTS if one.query is not None]
-    used = {pattern for kind in (*bodies, *queries) for pattern in patterns(msgspec.inspect.type_info(kind))}
+    used = {
+        pattern
+        for kind in (*bodies, *queries)
+        for pattern in patterns(msgspec.inspect.type_info(kind))
+    }
     assert len(used) > 10
     assert not [pattern for pattern in used if pattern.endswith("$")]
     shown = {one["pattern"] for one in nodes(described) if isinstance(one.get("pattern"), str)}
@@ -94,7 +111,13 @@ def of(*answers: type[msgspec.Struct]) -> dict[str, Any]:
     """The schemas of endpoints with these answers."""
     described = document(
         Endpoint(
-            method="GET", path=f"/api/{number}", role=Role.VIEWER, group="a", summary="b", handle=handle, answer=answer
+            method="GET",
+            path=f"/api/{number}",
+            role=Role.VIEWER,
+            group="a",
+            summary="b",
+            handle=handle,
+            answer=answer,
         )
         for number, answer in enumerate(answers)
     )
@@ -102,14 +125,29 @@ def of(*answers: type[msgspec.Struct]) -> dict[str, Any]:
     return found
 
 
-def test_a_client_is_generated_with_every_endpoint(described: dict[str, Any], tmp_path: Path) -> None:
+def test_a_client_is_generated_with_every_endpoint(
+    described: dict[str, Any], tmp_path: Path
+) -> None:
     file, config, client = tmp_path / "openapi.json", tmp_path / "config.json", tmp_path / "client"
     file.write_text(json.dumps(described))
-    told = {"content_type_overrides": dict.fromkeys(AS_BYTES, "application/octet-stream"), "post_hooks": []}
+    told = {
+        "content_type_overrides": dict.fromkeys(AS_BYTES, "application/octet-stream"),
+        "post_hooks": [],
+    }
     config.write_text(json.dumps(told))
-    command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none", "--fail-on-warning"]
+    command = [
+        sys.executable,
+        "-m",
+        "openapi_python_client",
+        "generate",
+        "--meta",
+        "none",
+        "--fail-on-warning",
+    ]
     command += ["--path", str(file), "--config", str(config), "--output-path", str(client)]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    ended = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
     made = [file for file in (client / "api").rglob("*.py") if file.name != "__init__.py"]
     assert len(made) == sum(len(methods) for methods in described["paths"].values())
@@ -121,8 +159,14 @@ def test_components_have_nouns_as_names(schemas: dict[str, Any]) -> None:
     assert {word for word in last if NO_NOUN.search(word)} <= NOUNS
 
 
-def test_each_component_is_used_and_there(described: dict[str, Any], schemas: dict[str, Any]) -> None:
-    used = {one["$ref"].rpartition("/")[2] for one in nodes(described) if isinstance(one.get("$ref"), str)}
+def test_each_component_is_used_and_there(
+    described: dict[str, Any], schemas: dict[str, Any]
+) -> None:
+    used = {
+        one["$ref"].rpartition("/")[2]
+        for one in nodes(described)
+        if isinstance(one.get("$ref"), str)
+    }
     assert used == {*schemas}
 
 
@@ -150,7 +194,9 @@ def test_a_tuple_is_a_list_of_its_length(kind: Any, items: object, length: int |
 
 def test_each_value_has_a_type(described: dict[str, Any]) -> None:
     """A generator makes no enumeration without one, and none of a `const`."""
-    assert [one for one in nodes(described) if isinstance(one.get("enum"), list) and "type" not in one] == []
+    assert [
+        one for one in nodes(described) if isinstance(one.get("enum"), list) and "type" not in one
+    ] == []
     assert [one for one in nodes(described) if isinstance(one.get("const"), str | bool)] == []
 
 
@@ -170,22 +216,33 @@ def test_an_answer_has_the_schema_of_its_media_type(described: dict[str, Any]) -
             assert schema == {"type": "string"}
         else:
             assert schema == {"type": "string", "format": "binary"}
-    assert {"text/csv", "application/pdf", "application/zip", "image/png"} <= {media_type for media_type, _ in answers}
+    assert {"text/csv", "application/pdf", "application/zip", "image/png"} <= {
+        media_type for media_type, _ in answers
+    }
     assert ("text/csv", {"type": "string"}) in answers
     assert ("application/json", {"$ref": "#/components/schemas/StatementDocument"}) in answers
 
 
 def test_two_schemas_of_one_name_are_an_error() -> None:
-    one, other = msgspec.defstruct("Page_Thing_", [("some", int)]), msgspec.defstruct("ThingPage", [("some", str)])
+    one, other = (
+        msgspec.defstruct("Page_Thing_", [("some", int)]),
+        msgspec.defstruct("ThingPage", [("some", str)]),
+    )
     with pytest.raises(ValueError, match="two schemas are called ThingPage"):
         of(one, other)
 
 
-def test_each_way_of_a_body_is_a_schema_of_its_own(described: dict[str, Any], schemas: dict[str, Any]) -> None:
-    body = described["paths"]["/api/admin/accounts/{id}/give"]["post"]["requestBody"]["content"]["application/json"]
+def test_each_way_of_a_body_is_a_schema_of_its_own(
+    described: dict[str, Any], schemas: dict[str, Any]
+) -> None:
+    body = described["paths"]["/api/admin/accounts/{id}/give"]["post"]["requestBody"]["content"][
+        "application/json"
+    ]
     names = [one["$ref"].rpartition("/")[2] for one in body["schema"]["anyOf"]]
     assert names == ["TagGiveBody", "ChargerGiveBody", "VehicleGiveBody"]
     assert "charger" not in schemas["TagGiveBody"]["properties"]
     assert schemas["TagGiveBody"]["required"] == ["tag"]
-    assert schemas["ResetRawCall"]["properties"]["payload"] == {"$ref": "#/components/schemas/ResetPayload"}
+    assert schemas["ResetRawCall"]["properties"]["payload"] == {
+        "$ref": "#/components/schemas/ResetPayload"
+    }
     assert schemas["ResetRawCall"]["properties"]["action"] == {"type": "string", "enum": ["Reset"]}

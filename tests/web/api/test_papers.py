@@ -48,4 +48,8 @@ def test_why_a_document_is_not_made_is_said() -> None:
 def test_a_month_whose_statements_cannot_be_said_is_not_closed() -> None:
     with pytest.raises(Problem) as caught, billing.refusals():
         raise TemplateProblem("words.total is missing")
-    assert (caught.value.status, caught.value.code, caught.value.detail) == (409, "not_made", "words.total is missing")
+    assert (caught.value.status, caught.value.code, caught.value.detail) == (
+        409,
+        "not_made",
+        "words.total is missing",
+    )

@@ -1,4 +1,5 @@
-"""The places of requests: few at work, those that wait for a charger beside them, and readers in turns."""
+"""The places of requests: few at work, those that wait for a charger beside them, and readers in
+turns."""
 
 from __future__ import annotations
 
@@ -103,7 +104,9 @@ async def test_readers_that_wait_for_their_turn_hold_no_place() -> None:
 @pytest.mark.trio(run=run_in_virtual_time)
 async def test_a_flood_of_refusals_of_one_address_is_recorded_in_part() -> None:
     refusals = Refusals()
-    assert [refusals.is_recorded("a") for _ in range(RECORDED + 2)] == [True] * RECORDED + [False] * 2
+    assert [refusals.is_recorded("a") for _ in range(RECORDED + 2)] == [True] * RECORDED + [
+        False
+    ] * 2
     assert refusals.is_recorded("b")
     await trio.sleep(61)
     assert refusals.is_recorded("a")

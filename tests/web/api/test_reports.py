@@ -1,4 +1,5 @@
-"""What drivers report: lost cards, which are blocked at once, and what is wrong; the answers; and what is deleted."""
+"""What drivers report: lost cards, which are blocked at once, and what is wrong; the answers; and
+what is deleted."""
 
 from __future__ import annotations
 
@@ -58,13 +59,20 @@ async def answer(yard: Yard, number: int, words: str = "Thank you.") -> Any:
 
 
 class TestWhatIsWrong:
-    async def test_a_sentence_reaches_the_owner_and_its_answer_the_driver(self, yard: Yard, plug: Station) -> None:
+    async def test_a_sentence_reaches_the_owner_and_its_answer_the_driver(
+        self, yard: Yard, plug: Station
+    ) -> None:
         await yard.add_tag("ANNA")
         number = charge(plug)
         told = await yard.anna.post("/reports", {"words": f" {WRONG} ", "transaction": number})
         assert (told["about"], told["words"], told["answer"]) == ("session", WRONG, None)
         (one,) = await waiting(yard)
-        assert (one["household"], one["transaction"], one["charger"], one["words"]) == ("Anna", number, "CP-1", WRONG)
+        assert (one["household"], one["transaction"], one["charger"], one["words"]) == (
+            "Anna",
+            number,
+            "CP-1",
+            WRONG,
+        )
         await answer(yard, one["id"], "Pull harder.")
         assert await waiting(yard) == []
         (told,) = (await yard.anna.get(f"/reports?transaction={number}"))["data"]
@@ -85,8 +93,14 @@ class TestWhatIsWrong:
         await yard.add_tag("ANNA")
         number = charge(plug)
         for subject in ({"transaction": number}, {"statement": 7}, {"charger": "CP-9"}):
-            assert (await yard.ben.refused("POST", "/reports", {"words": WRONG} | subject))[:2] == (404, "not_found")
-        assert (await yard.ben.refused("POST", "/reports", {"words": WRONG}))[:2] == (422, "invalid")
+            assert (await yard.ben.refused("POST", "/reports", {"words": WRONG} | subject))[:2] == (
+                404,
+                "not_found",
+            )
+        assert (await yard.ben.refused("POST", "/reports", {"words": WRONG}))[:2] == (
+            422,
+            "invalid",
+        )
 
     async def test_a_line_that_is_no_session_can_be_named(self, yard: Yard, plug: Station) -> None:
         await yard.add_tag("ANNA")
@@ -100,13 +114,23 @@ class TestWhatIsWrong:
         assert (fee["kind"], fee["amount"]) == ("base fee", 500)
         about = {"statement": statement["number"], "line": fee["line"]}
         told = await yard.anna.post("/reports", {"words": "I moved in later", **about})
-        assert (told["about"], told["statement"], told["line"]) == ("statement", statement["number"], fee["line"])
+        assert (told["about"], told["statement"], told["line"]) == (
+            "statement",
+            statement["number"],
+            fee["line"],
+        )
         (one,) = await waiting(yard)
         assert (one["line"], one["words"]) == (fee["line"], "I moved in later")
         shown = await Opening(yard, yard.anna.caller).open(STATEMENTS)
         assert f"Line {fee['line']}: base fee, 5.00 EUR" in shown.words
-        for wrong in ({"statement": statement["number"], "line": 99}, {"charger": plug.name, "line": 1}):
-            assert (await yard.anna.refused("POST", "/reports", {"words": WRONG, **wrong}))[:2] == (422, "invalid")
+        for wrong in (
+            {"statement": statement["number"], "line": 99},
+            {"charger": plug.name, "line": 1},
+        ):
+            assert (await yard.anna.refused("POST", "/reports", {"words": WRONG, **wrong}))[:2] == (
+                422,
+                "invalid",
+            )
 
     async def test_a_household_cannot_fill_the_disk(self, yard: Yard, plug: Station) -> None:
         for number in range(MOST_OF_DAY):
@@ -116,7 +140,9 @@ class TestWhatIsWrong:
         await yard.ben.post("/reports", {"words": WRONG, "charger": plug.name})
         yard.books.wait(24 * 60)
         await yard.anna.post("/reports", {"words": "one more", "charger": plug.name})
-        too_long = await yard.anna.refused("POST", "/reports", {"words": "x" * 301, "charger": plug.name})
+        too_long = await yard.anna.refused(
+            "POST", "/reports", {"words": "x" * 301, "charger": plug.name}
+        )
         assert too_long[:2] == (422, "invalid")
 
     async def test_it_is_counted_for_the_owner(self, yard: Yard, plug: Station) -> None:
@@ -129,7 +155,11 @@ class TestLostCards:
         await yard.add_tag("ANNA", name="Anna's card")
         async with yard.charger() as plug:
             told = await yard.anna.post("/tags/anna/lost")
-            assert (told["id_tag"], told["is_valid"], told["why_not"]) == ("ANNA", False, "it is blocked")
+            assert (told["id_tag"], told["is_valid"], told["why_not"]) == (
+                "ANNA",
+                False,
+                "it is blocked",
+            )
             assert (await plug.charger.receive())[2] == "ClearCache"
         await yard.anna.post("/tags/ANNA/lost")
         assert yard.books.rows("SELECT status, created_by FROM tag WHERE ended_at IS NULL") == [
@@ -142,7 +172,9 @@ class TestLostCards:
         await yard.add_tag("ANNA")
         assert (await yard.ben.refused("POST", "/tags/ANNA/lost"))[:2] == (404, "not_found")
         assert (await yard.zoe.refused("POST", "/tags/ANNA/lost"))[:2] == (409, "conflict")
-        assert yard.books.rows("SELECT status FROM tag WHERE ended_at IS NULL") == [(Status.ACCEPTED,)]
+        assert yard.books.rows("SELECT status FROM tag WHERE ended_at IS NULL") == [
+            (Status.ACCEPTED,)
+        ]
 
     async def test_who_is_away_and_still_lists_it_is_named(self, yard: Yard, plug: Station) -> None:
         await yard.add_tag("ANNA")

@@ -60,10 +60,16 @@ def unlinked(station: Station) -> tuple[int, int]:
 # The queue
 
 
-async def test_an_item_says_what_is_known_and_what_can_be_done(site: Site, station: Station) -> None:
+async def test_an_item_says_what_is_known_and_what_can_be_done(
+    site: Site, station: Station
+) -> None:
     number = doubtful(station)
     (item,) = (await queue(site))["data"]
-    assert (item["kind"], item["transaction"]["id"], item["transaction"]["energy_kwh"]) == ("transaction", number, 4.0)
+    assert (item["kind"], item["transaction"]["id"], item["transaction"]["energy_kwh"]) == (
+        "transaction",
+        number,
+        4.0,
+    )
     assert [one["code"] for one in item["reviews"]] == ["closed_by_system"]
     assert item["answers"] == [
         {"answer": "confirm", "subject": "transactions", "id": number},
@@ -85,7 +91,9 @@ async def test_a_message_names_the_transactions_that_it_fits(site: Site, station
     assert (await queue(site, charger="CP-2"))["data"] == []
 
 
-async def test_a_doubt_that_leaves_the_figure_can_be_dismissed(site: Site, station: Station) -> None:
+async def test_a_doubt_that_leaves_the_figure_can_be_dismissed(
+    site: Site, station: Station
+) -> None:
     number = station.start(1000)
     site.books.wait(60)
     station.stop(number, 5000)
@@ -103,10 +111,17 @@ async def test_a_page_that_does_not_exist_is_a_problem(site: Site) -> None:
 
 
 def test_each_answer_has_an_endpoint() -> None:
-    paths = {one.path for one in review.ENDPOINTS if one.method == "POST" and not one.path.endswith("/preview")}
+    paths = {
+        one.path
+        for one in review.ENDPOINTS
+        if one.method == "POST" and not one.path.endswith("/preview")
+    }
     offered = {
         *(("transactions", answer) for state in State for answer in about_transaction(state, ())),
-        *(("set-aside", answer) for answer in about_message("StopTransaction", has_transaction=False)),
+        *(
+            ("set-aside", answer)
+            for answer in about_message("StopTransaction", has_transaction=False)
+        ),
         ("reviews", "dismiss"),
     }
     assert paths == {f"/api/admin/{subject}/{{id}}/{answer}" for subject, answer in offered}
@@ -120,18 +135,29 @@ def test_each_refusal_is_documented() -> None:
 
 
 def test_who_may() -> None:
-    assert {one.role for one in review.ENDPOINTS if not one.path.endswith("/counts")} == {Role.OPERATOR}
+    assert {one.role for one in review.ENDPOINTS if not one.path.endswith("/counts")} == {
+        Role.OPERATOR
+    }
 
 
 # Decisions
 
 
-async def test_a_figure_is_confirmed_in_the_name_of_the_caller(site: Site, station: Station) -> None:
+async def test_a_figure_is_confirmed_in_the_name_of_the_caller(
+    site: Site, station: Station
+) -> None:
     number = doubtful(station)
     (item,) = (await queue(site))["data"]
     shown = await decide(site, "transactions/{id}/confirm", number, event=item["event"])
-    assert (shown["id"], shown["energy_wh"], shown["confidence"], shown["review"]) == (number, 4000, "certain", None)
-    assert site.books.rows("SELECT who, reason FROM tx_event WHERE kind = 'confirm'") == [("anna", WHY["reason"])]
+    assert (shown["id"], shown["energy_wh"], shown["confidence"], shown["review"]) == (
+        number,
+        4000,
+        "certain",
+        None,
+    )
+    assert site.books.rows("SELECT who, reason FROM tx_event WHERE kind = 'confirm'") == [
+        ("anna", WHY["reason"])
+    ]
     assert (await queue(site))["data"] == []
 
 
@@ -143,22 +169,34 @@ def far_too_fast(station: Station, register: int = 900_000_000) -> int:
     return number
 
 
-async def test_less_than_was_reported_is_confirmed_with_its_figure_only(site: Site, station: Station) -> None:
+async def test_less_than_was_reported_is_confirmed_with_its_figure_only(
+    site: Site, station: Station
+) -> None:
     number = far_too_fast(station)
     (item,) = (await queue(site))["data"]
     problem = await refused(site, "transactions/{id}/confirm", number, event=item["event"])
-    assert (problem.status, problem.code, problem.members) == (422, "invalid", {"field": "figure_wh"})
+    assert (problem.status, problem.code, problem.members) == (
+        422,
+        "invalid",
+        {"field": "figure_wh"},
+    )
     assert "it is 0 kWh, though the charger reported 900000 kWh" in problem.detail
     problem = await refused(site, "transactions/{id}/confirm", number, figure_wh=900_000_000)
     assert (problem.status, problem.code) == (409, "changed")
-    shown = await decide(site, "transactions/{id}/confirm", number, event=item["event"], figure_wh=0)
+    shown = await decide(
+        site, "transactions/{id}/confirm", number, event=item["event"], figure_wh=0
+    )
     assert (shown["energy_wh"], shown["confidence"]) == (0, "certain")
 
 
 async def test_a_figure_is_corrected(site: Site, station: Station) -> None:
     number = doubtful(station)
     shown = await decide(
-        site, "transactions/{id}/correct", number, meter_stop_wh=4500, stop_time="2026-03-01T12:30:00Z"
+        site,
+        "transactions/{id}/correct",
+        number,
+        meter_stop_wh=4500,
+        stop_time="2026-03-01T12:30:00Z",
     )
     assert (shown["energy_wh"], shown["energy_method"]) == (3500, "corrected")
     assert shown["stop_time"] == "2026-03-01T12:30:00.000Z"
@@ -167,7 +205,13 @@ async def test_a_figure_is_corrected(site: Site, station: Station) -> None:
 async def test_an_open_transaction_is_closed(site: Site, station: Station) -> None:
     number = station.start(1000)
     site.books.wait(60)
-    shown = await decide(site, "transactions/{id}/close", number, stop_time="2026-03-01T12:30:00Z", meter_stop_wh=3000)
+    shown = await decide(
+        site,
+        "transactions/{id}/close",
+        number,
+        stop_time="2026-03-01T12:30:00Z",
+        meter_stop_wh=3000,
+    )
     assert (shown["status"], shown["energy_wh"]) == ("Completed", 2000)
 
 
@@ -175,13 +219,19 @@ async def test_a_time_without_an_offset_is_that_of_the_site(site: Site, station:
     config: Any = site.api.config
     config.time_zone = ZoneInfo("Europe/Berlin")
     shown = await decide(
-        site, "transactions/{id}/correct", doubtful(station), figure_wh=1, start_time="2026-03-01T10:30"
+        site,
+        "transactions/{id}/correct",
+        doubtful(station),
+        figure_wh=1,
+        start_time="2026-03-01T10:30",
     )
     assert shown["start_time"] == "2026-03-01T09:30:00.000Z"
 
 
 async def test_a_day_alone_is_no_time_of_a_bill(site: Site, station: Station) -> None:
-    asked = decide(site, "transactions/{id}/correct", doubtful(station), figure_wh=1, start_time="2026-03-01")
+    asked = decide(
+        site, "transactions/{id}/correct", doubtful(station), figure_wh=1, start_time="2026-03-01"
+    )
     with pytest.raises(Problem, match="give a date and a time such as 2026-03-15T12:00"):
         await asked
 
@@ -192,7 +242,9 @@ async def test_a_message_is_attached_and_one_is_dismissed(site: Site, station: S
     assert (shown["id"], shown["energy_wh"], shown["state"]) == (number, 4000, "joined")
     station.stop(18, "many")
     other = site.books.value("SELECT max(id) FROM set_aside")
-    assert (await refused(site, "set-aside/{id}/attach", other, transaction=number)).code == "unreadable"
+    assert (
+        await refused(site, "set-aside/{id}/attach", other, transaction=number)
+    ).code == "unreadable"
     assert await decide(site, "set-aside/{id}/dismiss", other) is None
     assert await decide(site, "set-aside/{id}/dismiss", other) is None
 
@@ -200,7 +252,12 @@ async def test_a_message_is_attached_and_one_is_dismissed(site: Site, station: S
 async def test_a_transaction_is_made(site: Site, station: Station) -> None:
     site.books.wait(60)
     station.stop(17, 5000)
-    known = {"connector": 1, "start_time": "2026-03-01T12:10:00Z", "id_tag": "ME", "meter_start_wh": 1000}
+    known = {
+        "connector": 1,
+        "start_time": "2026-03-01T12:10:00Z",
+        "id_tag": "ME",
+        "meter_start_wh": 1000,
+    }
     shown = await decide(site, "set-aside/{id}/make-transaction", 1, **known)
     assert (shown["id_tag"], shown["energy_wh"], shown["connector"]) == ("ME", 4000, 1)
 
@@ -223,7 +280,12 @@ async def test_a_transaction_is_made(site: Site, station: Station) -> None:
     ],
 )
 async def test_what_is_refused(
-    site: Site, station: Station, path: str, number: object, body: dict[str, object], expected: tuple[int, str]
+    site: Site,
+    station: Station,
+    path: str,
+    number: object,
+    body: dict[str, object],
+    expected: tuple[int, str],
 ) -> None:
     transaction = doubtful(station)
     problem = await refused(site, path, number if number != 0 else transaction, **body)
@@ -239,7 +301,10 @@ async def test_the_queue_can_begin_with_the_oldest(site: Site, station: Station)
     station.books.wait(60)
     second = doubtful(station)
     assert [one["transaction"]["id"] for one in (await queue(site))["data"]] == [second, first]
-    assert [one["transaction"]["id"] for one in (await queue(site, sort="oldest"))["data"]] == [first, second]
+    assert [one["transaction"]["id"] for one in (await queue(site, sort="oldest"))["data"]] == [
+        first,
+        second,
+    ]
 
 
 async def test_what_waits_is_counted_with_its_times(site: Site, station: Station) -> None:
@@ -255,7 +320,10 @@ async def test_what_waits_is_counted_with_its_times(site: Site, station: Station
     }
     assert found["messages"]["newest"] == [site.books.at]
     await decide(site, "transactions/{id}/confirm", one)
-    assert (await site.call(endpoint("review/counts")))["transactions"] == {"count": 0, "newest": []}
+    assert (await site.call(endpoint("review/counts")))["transactions"] == {
+        "count": 0,
+        "newest": [],
+    }
 
 
 async def test_what_a_hidden_charger_left_is_not_counted(site: Site, station: Station) -> None:
@@ -264,7 +332,9 @@ async def test_what_a_hidden_charger_left_is_not_counted(site: Site, station: St
     assert (await site.call(endpoint("review/counts")))["transactions"]["count"] == 0
 
 
-async def test_a_confirmation_after_a_correction_that_was_not_seen(site: Site, station: Station) -> None:
+async def test_a_confirmation_after_a_correction_that_was_not_seen(
+    site: Site, station: Station
+) -> None:
     number = doubtful(station)
     (item,) = (await queue(site))["data"]
     await decide(site, "transactions/{id}/correct", number, figure_wh=3000)
@@ -280,9 +350,22 @@ async def test_a_confirmation_after_a_correction_that_was_not_seen(site: Site, s
 
 async def test_a_preview_of_a_correction_keeps_nothing(site: Site, station: Station) -> None:
     number = doubtful(station)
-    before = site.books.rows("SELECT * FROM tx"), site.books.count("tx_event"), site.books.count("event")
+    before = (
+        site.books.rows("SELECT * FROM tx"),
+        site.books.count("tx_event"),
+        site.books.count("event"),
+    )
     shown = await decide(site, "transactions/{id}/correct/preview", number, figure_wh=3000)
-    assert (shown["energy_wh"], shown["energy_kwh"], shown["amount"], shown["billed_amount"]) == (3000, 3.0, None, None)
-    assert (site.books.rows("SELECT * FROM tx"), site.books.count("tx_event"), site.books.count("event")) == before
+    assert (shown["energy_wh"], shown["energy_kwh"], shown["amount"], shown["billed_amount"]) == (
+        3000,
+        3.0,
+        None,
+        None,
+    )
+    assert (
+        site.books.rows("SELECT * FROM tx"),
+        site.books.count("tx_event"),
+        site.books.count("event"),
+    ) == before
     problem = await refused(site, "transactions/{id}/correct/preview", number, figure_wh=10**9)
     assert problem.code == "invalid"

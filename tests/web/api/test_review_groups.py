@@ -41,13 +41,19 @@ async def group(site: Site, cause: str = CAUSE) -> Any:
 
 async def decide(site: Site, seen: list[dict[str, Any]]) -> Any:
     return await site.call(
-        endpoint("decide_group"), body={"reason": WHY, "sessions": seen}, charger="CP-1", cause=CAUSE
+        endpoint("decide_group"),
+        body={"reason": WHY, "sessions": seen},
+        charger="CP-1",
+        cause=CAUSE,
     )
 
 
 def as_shown(shown: Any) -> list[dict[str, Any]]:
     """Return what a page sends for a group: each with the figure that it shows."""
-    return [{"transaction": one["id"], "event": one["event"], "figure_wh": one["energy_wh"]} for one in shown["data"]]
+    return [
+        {"transaction": one["id"], "event": one["event"], "figure_wh": one["energy_wh"]}
+        for one in shown["data"]
+    ]
 
 
 async def test_equal_doubts_are_one_group_with_its_households(site: Site, station: Station) -> None:
@@ -65,13 +71,17 @@ async def test_equal_doubts_are_one_group_with_its_households(site: Site, statio
     assert [one["transaction"]["id"] for one in alone["data"]] == [other]
 
 
-async def test_one_decision_gives_each_the_figure_that_was_shown(site: Site, station: Station) -> None:
+async def test_one_decision_gives_each_the_figure_that_was_shown(
+    site: Site, station: Station
+) -> None:
     numbers = doubtful(station, 20)
     shown = await group(site)
     assert [one["energy_wh"] for one in shown["data"]] == [4000] * 20
     found = await decide(site, as_shown(shown))
     assert (found["decided"], found["left_out"], found["warnings"]) == (20, 0, [])
-    told = site.books.rows("SELECT tx_id, who, reason FROM tx_event WHERE kind = 'confirm' ORDER BY tx_id")
+    told = site.books.rows(
+        "SELECT tx_id, who, reason FROM tx_event WHERE kind = 'confirm' ORDER BY tx_id"
+    )
     assert told == [(number, "anna", WHY) for number in numbers]
     assert (await group(site))["data"] == []
 
@@ -86,7 +96,9 @@ async def test_a_second_click_decides_nothing_twice(site: Site, station: Station
     assert site.books.count("tx_event") == events
 
 
-async def test_one_that_changed_since_it_was_shown_is_left_out(site: Site, station: Station) -> None:
+async def test_one_that_changed_since_it_was_shown_is_left_out(
+    site: Site, station: Station
+) -> None:
     first, second = doubtful(station, 2)
     seen = as_shown(await group(site))
     station.books.wait(5)
@@ -94,7 +106,10 @@ async def test_one_that_changed_since_it_was_shown_is_left_out(site: Site, stati
     found = await decide(site, seen)
     assert [one["result"] for one in found["results"]] == ["decided", "changed"]
     assert found["warnings"] == [
-        f"session {second} has changed since it was shown and has 4.500 kWh now; nothing was decided about it"
+        (
+            f"session {second} has changed since it was shown and has 4.500 kWh now; nothing was "
+            "decided about it"
+        )
     ]
     settled = site.books.rows("SELECT tx_id FROM tx_event WHERE kind IN ('confirm', 'correct')")
     assert settled == [(first,)]
@@ -104,13 +119,17 @@ async def test_another_figure_corrects(site: Site, station: Station) -> None:
     number, _ = doubtful(station, 2)
     seen = [one | {"figure_wh": 3500} for one in as_shown(await group(site))]
     found = await decide(site, seen)
-    assert [(one["result"], one["energy_wh"]) for one in found["results"]] == [("decided", 3500)] * 2
+    assert [(one["result"], one["energy_wh"]) for one in found["results"]] == [
+        ("decided", 3500)
+    ] * 2
     assert station.bill(number)[0] == 3500
     again = await decide(site, seen)
     assert {one["result"] for one in again["results"]} == {"already"}
 
 
-async def test_what_cannot_be_decided_is_left_out_with_its_reason(site: Site, station: Station) -> None:
+async def test_what_cannot_be_decided_is_left_out_with_its_reason(
+    site: Site, station: Station
+) -> None:
     doubtful(station, 2)
     first, second = as_shown(await group(site))
     found = await decide(site, [first | {"figure_wh": 10**9}, second])
@@ -142,7 +161,12 @@ async def decide_all(site: Site, event: int, figure: str = "") -> Any:
 
 
 def settled(site: Site) -> list[int]:
-    return [number for (number,) in site.books.rows("SELECT tx_id FROM tx_event WHERE kind = 'confirm' ORDER BY tx_id")]
+    return [
+        number
+        for (number,) in site.books.rows(
+            "SELECT tx_id FROM tx_event WHERE kind = 'confirm' ORDER BY tx_id"
+        )
+    ]
 
 
 async def test_a_large_group_is_shown_in_pages_and_decided_at_once(
@@ -150,8 +174,14 @@ async def test_a_large_group_is_shown_in_pages_and_decided_at_once(
 ) -> None:
     numbers = doubtful(station, 7)
     monkeypatch.setattr(review_groups, "MOST_SHOWN", 3)
-    shown = await site.call(endpoint("get_group"), charger="CP-1", cause=CAUSE, query={"limit": "3", "page": "3"})
-    assert ([one["id"] for one in shown["data"]], shown["count"], shown["totals"][""]) == (numbers[6:], 7, 28_000)
+    shown = await site.call(
+        endpoint("get_group"), charger="CP-1", cause=CAUSE, query={"limit": "3", "page": "3"}
+    )
+    assert ([one["id"] for one in shown["data"]], shown["count"], shown["totals"][""]) == (
+        numbers[6:],
+        7,
+        28_000,
+    )
     found = await decide_all(site, shown["event"])
     assert (found["decided"], found["left_out"], settled(site)) == (7, 0, numbers)
 
@@ -182,7 +212,9 @@ async def test_a_power_cut_in_the_middle_leaves_the_rest_for_the_same_request(
     assert (await decide_all(site, event))["decided"] == 0
 
 
-async def test_less_than_was_reported_is_settled_with_its_total_only(site: Site, station: Station) -> None:
+async def test_less_than_was_reported_is_settled_with_its_total_only(
+    site: Site, station: Station
+) -> None:
     for register in (500_000_000, 900_000_000):
         number = station.start(0)
         station.books.wait(1)
@@ -191,12 +223,16 @@ async def test_less_than_was_reported_is_settled_with_its_total_only(site: Site,
     (cause,) = {one["cause"] for one in (await site.call(endpoint("list_groups")))["data"]}
     shown = await group(site, cause)
     body = {"reason": WHY, "event": shown["event"]}
-    with pytest.raises(Problem, match=r"they come to 0\.000 kWh, though the charger reported 1400000\.000 kWh"):
+    with pytest.raises(
+        Problem, match=r"they come to 0\.000 kWh, though the charger reported 1400000\.000 kWh"
+    ):
         await site.call(endpoint("decide_whole_group"), body=body, charger="CP-1", cause=cause)
     reported = body | {"figure": "as reported", "total_wh": 0}
     with pytest.raises(Problem, match=r"come to 1400000\.000 kWh now"):
         await site.call(endpoint("decide_whole_group"), body=reported, charger="CP-1", cause=cause)
-    found = await site.call(endpoint("decide_whole_group"), body=body | {"total_wh": 0}, charger="CP-1", cause=cause)
+    found = await site.call(
+        endpoint("decide_whole_group"), body=body | {"total_wh": 0}, charger="CP-1", cause=cause
+    )
     assert (found["decided"], found["left_out"]) == (2, 0)
 
 
@@ -204,7 +240,9 @@ class Killed(Exception):
     """The process ends."""
 
 
-async def test_what_changed_or_came_after_the_look_is_left_out(site: Site, station: Station) -> None:
+async def test_what_changed_or_came_after_the_look_is_left_out(
+    site: Site, station: Station
+) -> None:
     first, second = doubtful(station, 2)
     event = (await group(site))["event"]
     station.books.wait(5)
@@ -224,14 +262,17 @@ TIMES_TEN = "wrong_factor"
 
 
 def lacking_a_factor(station: Station, number: int) -> int:
-    """Charge 7.2 kW for an hour at a charger whose registers are a tenth of what they should be; its power is right."""
+    """Charge 7.2 kW for an hour at a charger whose registers are a tenth of what they should be;
+    its power is right."""
     begin = 10_000 + 800 * number
     transaction = station.start(begin)
     for minute in range(1, 60):
         station.books.wait(1)
         power = {"value": "7200", "measurand": "Power.Active.Import", "unit": "W"}
         told = station.register(begin + 12 * minute)
-        station.tell(told | {"sampledValue": [*told["sampledValue"], power]}, transaction=transaction)
+        station.tell(
+            told | {"sampledValue": [*told["sampledValue"], power]}, transaction=transaction
+        )
     station.books.wait(1)
     station.stop(transaction, begin + 720)
     station.books.wait(60)
@@ -244,8 +285,11 @@ async def upcoming(site: Site) -> Any:
     return found
 
 
-async def test_what_is_said_of_the_next_session_is_what_the_judge_does(site: Site, station: Station) -> None:
-    """A person who wants to be asked is asked; the figure that the factor gives stays the one that is proposed."""
+async def test_what_is_said_of_the_next_session_is_what_the_judge_does(
+    site: Site, station: Station
+) -> None:
+    """A person who wants to be asked is asked; the figure that the factor gives stays the one that
+    is proposed."""
     assert station.bill(lacking_a_factor(station, 0)) == (7200, "scaled", "doubtful")
     for number in range(1, 5):
         said = await upcoming(site)
@@ -256,7 +300,9 @@ async def test_what_is_said_of_the_next_session_is_what_the_judge_does(site: Sit
     assert station.bill(lacking_a_factor(station, 6))[::2] == (7200, "certain")
     habit = await site.call(endpoint("ask_about_habit"), id=str(said["habit"]))
     assert habit["asks_by"] == "anna"
-    assert (await site.call(endpoint("ask_about_habit"), id=str(said["habit"])))["asks_since"] == habit["asks_since"]
+    assert (await site.call(endpoint("ask_about_habit"), id=str(said["habit"])))[
+        "asks_since"
+    ] == habit["asks_since"]
     assert (await upcoming(site))["outcome"] == "asks"
     assert station.bill(lacking_a_factor(station, 7))[::2] == (7200, "doubtful")
     await site.call(endpoint("stop_asking_about_habit"), id=str(said["habit"]))
@@ -282,8 +328,9 @@ async def test_a_habit_of_a_sister_is_known_at_once_until_a_person_wants_to_be_a
 
 async def test_a_highest_power_is_no_habit_to_be_asked_about(site: Site, station: Station) -> None:
     station.books.connection.execute(
-        "INSERT INTO habit (cp_id, conn_id, firmware, meter_serial, kind, value, transactions, since, last_at)"
-        " VALUES ('CP-1', 1, '', '', 'ceiling', 7200, 5, '', '')"
+        "INSERT INTO habit (cp_id, conn_id, firmware, meter_serial, kind, value, transactions, "
+        "since, last_at) "
+        "VALUES ('CP-1', 1, '', '', 'ceiling', 7200, 5, '', '')"
     )
     with pytest.raises(Problem, match="there is no habit 1 that makes figures certain"):
         await site.call(endpoint("ask_about_habit"), id="1")

@@ -23,7 +23,13 @@ from tests.web.dashboard.opening import Opening
 (SEARCH,) = search.ENDPOINTS
 (PAGE,) = pages.PAGES
 KINDS = ("households", "cards", "cars", "chargers", "transactions", "statements")
-KEYS = {"cards": "id_tag", "households": "name", "cars": "name", "chargers": "id", "statements": "number"}
+KEYS = {
+    "cards": "id_tag",
+    "households": "name",
+    "cars": "name",
+    "chargers": "id",
+    "statements": "number",
+}
 
 
 async def found(site: Site, text: str, **query: str) -> dict[str, list[Any]]:
@@ -40,7 +46,13 @@ def add_card(site: Site, id_tag: str, name: str | None = None) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("MÜLLER", "Mueller"), ("Muller", "Müller"), ("Straße", "strasse"), ("04 a1:B2-c3", "04A1B2C3"), ("Léa", "lea")],
+    [
+        ("MÜLLER", "Mueller"),
+        ("Muller", "Müller"),
+        ("Straße", "strasse"),
+        ("04 a1:B2-c3", "04A1B2C3"),
+        ("Léa", "lea"),
+    ],
 )
 def test_texts_that_are_the_same(one: str, other: str) -> None:
     assert not folded(one).isdisjoint(folded(other))
@@ -76,19 +88,33 @@ async def test_the_best_comes_first_and_more_is_said(site: Site) -> None:
     house = House(site.books)
     for name in ("Flat 12", "Old Flat 1", "Flat 10", "Flat 1"):
         house.add(name)
-    assert await found(site, "flat 1") == {"households": ["Flat 1", "Flat 10", "Flat 12", "Old Flat 1"]}
+    assert await found(site, "flat 1") == {
+        "households": ["Flat 1", "Flat 10", "Flat 12", "Old Flat 1"]
+    }
     answer = await site.call(SEARCH, query={"text": "flat 1", "limit": "2"}, role=Role.OPERATOR)
-    assert ([one["name"] for one in answer["households"]], answer["more"]) == (["Flat 1", "Flat 10"], ["households"])
+    assert ([one["name"] for one in answer["households"]], answer["more"]) == (
+        ["Flat 1", "Flat 10"],
+        ["households"],
+    )
 
 
 async def test_sessions_and_statements(site: Site, station: Station) -> None:
     biller = Biller(house_of_two(site.books))
-    first, second, third = charge(station), charge(station, tag="Ben"), charge(station, tag="Unseen 7")
+    first, second, third = (
+        charge(station),
+        charge(station, tag="Ben"),
+        charge(station, tag="Unseen 7"),
+    )
     month_is_over(site.books, 3)
     await trio.to_thread.run_sync(biller.close, "2026-03")
     for text, expected in {
         str(second): {"transactions": [second]},
-        "anna": {"households": ["Anna"], "cards": ["Card"], "transactions": [first], "statements": [1]},
+        "anna": {
+            "households": ["Anna"],
+            "cards": ["Card"],
+            "transactions": [first],
+            "statements": [1],
+        },
         "unseen": {"transactions": [third]},
         "2026-03-02": {"transactions": [third, second, first]},
         "2. 3. 2026": {"transactions": [third, second, first]},
@@ -108,7 +134,10 @@ async def test_the_page_says_the_state_first(site: Site, station: Station) -> No
     opening = Opening(site, Role.OPERATOR)
     assert "A name, a card" in (await opening.open(PAGE)).words
     shown = await opening.open(PAGE, "?text=anna")
-    assert "Households Lives here Anna Cards Never added Card Anna Sessions Ended 10:00 – 11:00" in shown.words
+    assert (
+        "Households Lives here Anna Cards Never added Card Anna Sessions Ended 10:00 – 11:00"
+        in shown.words
+    )
     assert {"/accounts/1", "/tags/Card"} <= set(shown.links)
     assert "Nothing fits" in (await opening.open(PAGE, "?text=%3Cscript%3E")).words
 

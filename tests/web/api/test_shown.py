@@ -34,10 +34,17 @@ class Whole:
 
 
 def test_each_mark_is_found() -> None:
-    """A mark is a word of an annotation, which only a module of this kind keeps as it was written."""
-    marked = [path for path in Path(levity_trio.__file__).parent.rglob("*.py") if ": ForOperators[" in path.read_text()]
+    """A mark is a word of an annotation, which only a module of this kind keeps as it was
+    written."""
+    marked = [
+        path
+        for path in Path(levity_trio.__file__).parent.rglob("*.py")
+        if ": ForOperators[" in path.read_text()
+    ]
     assert len(marked) > 5
-    assert [path.name for path in marked if "from __future__ import annotations" not in path.read_text()] == []
+    assert [
+        path.name for path in marked if "from __future__ import annotations" not in path.read_text()
+    ] == []
 
 
 def test_each_wh_has_its_kwh_beside_it() -> None:
@@ -45,7 +52,10 @@ def test_each_wh_has_its_kwh_beside_it() -> None:
     assert show(whole) == {
         "energy_wh": 1234,
         "energy_kwh": 1.234,
-        "parts": [{"wh": None, "kwh": None, "power_w": 1.5}, {"wh": 1, "kwh": 0.001, "power_w": 2.0}],
+        "parts": [
+            {"wh": None, "kwh": None, "power_w": 1.5},
+            {"wh": 1, "kwh": 0.001, "power_w": 2.0},
+        ],
         "part": None,
         "payload": {"meterStart": 1},
     }

@@ -17,7 +17,16 @@ from levity_trio.store.writes.wallets import Entry
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.server import ENDPOINTS
-from tests.store.bills import ANNA, BEN, BERLIN, Biller, charge, correct, house_of_two, month_is_over
+from tests.store.bills import (
+    ANNA,
+    BEN,
+    BERLIN,
+    Biller,
+    charge,
+    correct,
+    house_of_two,
+    month_is_over,
+)
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.store.test_book import price
@@ -40,7 +49,9 @@ def get(path: str) -> Endpoint:
     return next(one for one in ENDPOINTS if (one.method, one.path) == ("GET", path))
 
 
-async def listed(site: Site, path: str, key: str, role: Role = Role.OPERATOR, **query: str) -> list[Any]:
+async def listed(
+    site: Site, path: str, key: str, role: Role = Role.OPERATOR, **query: str
+) -> list[Any]:
     """Return a field of all rows of a list, read by pages of two."""
     found, cursor = list[Any](), dict[str, str]()
     while True:
@@ -81,7 +92,9 @@ async def test_sessions_by_each_column(site: Site, station: Station) -> None:
     }.items():
         assert await listed(site, TRANSACTIONS, "id", sort=sort) == expected, sort
     assert await listed(site, TRANSACTIONS, "id", sort="-energy", account="1") == [one, two]
-    assert await listed(site, TRANSACTIONS, "id", sort="energy", status="Completed", charger="CP-1") == [
+    assert await listed(
+        site, TRANSACTIONS, "id", sort="energy", status="Completed", charger="CP-1"
+    ) == [
         two,
         doubtful,
         one,
@@ -94,7 +107,11 @@ async def test_a_viewer_learns_no_name_from_an_order(site: Site, station: Statio
     House(site.books).give(3, "Card", since="2026-03-02T10:30:00.000Z")
     first, second, third = charge(station), charge(station), charge(station, tag="Ben")
     assert await listed(site, TRANSACTIONS, "id", sort="who") == [first, third, second]
-    assert await listed(site, TRANSACTIONS, "id", Role.VIEWER, sort="who") == [first, third, second]  # 1, 2, 3
+    assert await listed(site, TRANSACTIONS, "id", Role.VIEWER, sort="who") == [
+        first,
+        third,
+        second,
+    ]  # 1, 2, 3
     with pytest.raises(Problem, match="operator"):
         await site.call(get("/api/admin/id-tags"), query={"sort": "household"}, role=Role.VIEWER)
 
@@ -104,8 +121,16 @@ async def test_pages_of_a_sorted_list_lose_and_repeat_nothing(site: Site, statio
     every = [charge(station, wh) for wh in (5000, 1000, 5000, 3000, 1000)]
     first = await site.call(get(TRANSACTIONS), query={"sort": "energy", "limit": "2"})
     later = charge(station, 500)  # stands before the page that was read
-    rest = await site.call(get(TRANSACTIONS), query={"sort": "energy", "limit": "9", "cursor": first["next_cursor"]})
-    assert [one["id"] for one in (*first["data"], *rest["data"])] == [every[4], every[1], every[3], every[2], every[0]]
+    rest = await site.call(
+        get(TRANSACTIONS), query={"sort": "energy", "limit": "9", "cursor": first["next_cursor"]}
+    )
+    assert [one["id"] for one in (*first["data"], *rest["data"])] == [
+        every[4],
+        every[1],
+        every[3],
+        every[2],
+        every[0],
+    ]
     assert later not in [one["id"] for one in rest["data"]]
 
 
@@ -122,17 +147,27 @@ async def test_a_cursor_of_other_kinds_does_no_harm(site: Site, station: Station
         with pytest.raises(Problem, match="the cursor is not one"):
             await site.call(get(TRANSACTIONS), query={"sort": "energy", "cursor": cursor_of(key)})
     for sort in ("who", "state", "bill", "place"):
-        page = await site.call(get(TRANSACTIONS), query={"sort": sort, "cursor": cursor_of(("x", "y", 1))})
+        page = await site.call(
+            get(TRANSACTIONS), query={"sort": sort, "cursor": cursor_of(("x", "y", 1))}
+        )
         assert len(page["data"]) <= 1
 
 
 @pytest.mark.parametrize("column", ["place", "who", "energy", "state", "bill"])
-async def test_each_page_of_each_order_has_a_number(site: Site, station: Station, column: str) -> None:
+async def test_each_page_of_each_order_has_a_number(
+    site: Site, station: Station, column: str
+) -> None:
     lived(site, station)
     other = Station(site.books, "CP-2")
     charge(other, 2500, "Ben"), charge(other, 4000), charge(other, 700, "Lost")
     for sort in (column, f"-{column}"):
-        for query in ({}, {"charger": "CP-1"}, {"status": "Completed"}, {"account": "1"}, {"review": "false"}):
+        for query in (
+            {},
+            {"charger": "CP-1"},
+            {"status": "Completed"},
+            {"account": "1"},
+            {"review": "false"},
+        ):
             every = await listed(site, TRANSACTIONS, "id", Role.OPERATOR, sort=sort, **query)
             found = []
             for number in range(1, 9):
@@ -141,10 +176,14 @@ async def test_each_page_of_each_order_has_a_number(site: Site, station: Station
                 assert page["total"] == len(every)
                 found += [one["id"] for one in page["data"]]
             assert found == every, (sort, query)
-            assert sorted(every) == sorted(await listed(site, TRANSACTIONS, "id", Role.OPERATOR, **query))
+            assert sorted(every) == sorted(
+                await listed(site, TRANSACTIONS, "id", Role.OPERATOR, **query)
+            )
 
 
-async def test_a_session_that_could_not_be_booked_is_listed_in_each_order(site: Site, station: Station) -> None:
+async def test_a_session_that_could_not_be_booked_is_listed_in_each_order(
+    site: Site, station: Station
+) -> None:
     house_of_two(site.books)
     first = charge(station)
     site.books.connection.book = None
@@ -152,7 +191,12 @@ async def test_a_session_that_could_not_be_booked_is_listed_in_each_order(site: 
     for sort in ("newest", "oldest", "place", "who", "energy", "state", "bill"):
         assert {*await listed(site, TRANSACTIONS, "id", sort=sort)} == {first, second}
     (one,) = (await site.call(get(TRANSACTIONS), query={"limit": "1"}))["data"]
-    assert (one["id"], one["bill"], one["account"], one["energy_wh"]) == (second, "not booked", None, 4000)
+    assert (one["id"], one["bill"], one["account"], one["energy_wh"]) == (
+        second,
+        "not booked",
+        None,
+        4000,
+    )
 
 
 async def test_any_number_of_sessions_is_sorted_and_summed(
@@ -172,7 +216,10 @@ async def test_any_number_of_sessions_is_sorted_and_summed(
 
 async def test_households_cards_and_balances_by_each_column(site: Site, station: Station) -> None:
     house = house_of_two(site.books)
-    for name, since in (("Flat 10", "2026-02-02T00:00:00.000Z"), ("Flat 2", "2026-02-01T00:00:00.000Z")):
+    for name, since in (
+        ("Flat 10", "2026-02-02T00:00:00.000Z"),
+        ("Flat 2", "2026-02-01T00:00:00.000Z"),
+    ):
         house.add(name, since)
     enter(site, ANNA, 500)
     enter(site, BEN, -700)
@@ -207,7 +254,10 @@ async def test_households_cards_and_balances_by_each_column(site: Site, station:
 
 
 def enter(site: Site, account: int, amount: int) -> None:
-    site.books.run(wallets.enter, Entry(account, Kind.CORRECTION, amount, "EUR", "by hand", site.books.at, "cleo"))
+    site.books.run(
+        wallets.enter,
+        Entry(account, Kind.CORRECTION, amount, "EUR", "by hand", site.books.at, "cleo"),
+    )
 
 
 async def test_statements_by_each_column(site: Site, station: Station) -> None:
@@ -278,7 +328,9 @@ async def test_while_many_prices_are_due_what_is_to_bill_is_not_known(
     assert (one["billed"], one["to_bill"]) == (0, 240)
 
 
-async def test_two_currencies_are_two_sums_and_each_statement_has_its_tax(site: Site, station: Station) -> None:
+async def test_two_currencies_are_two_sums_and_each_statement_has_its_tax(
+    site: Site, station: Station
+) -> None:
     """0.10 a kWh net: a tax of 19 % is added to the sum of a household, not to each session."""
     biller = Biller(house_of_two(site.books))
     biller.assign(biller.add(NET.replace("0.252107", "0.10")), date(2026, 1, 1), BEN)
@@ -288,7 +340,9 @@ async def test_two_currencies_are_two_sums_and_each_statement_has_its_tax(site: 
     assert (await sums(site))["costs"] == [{"currency": "EUR", "billed": 0, "to_bill": 43 + 120}]
     price(site.books)
     assert (await sums(site))["costs"] == [{"currency": "EUR", "billed": 0, "to_bill": 43 + 120}]
-    site.books.connection.execute("UPDATE booked_cost SET currency = 'CHF' WHERE tx_id = ?", (other,))
+    site.books.connection.execute(
+        "UPDATE booked_cost SET currency = 'CHF' WHERE tx_id = ?", (other,)
+    )
     assert (await sums(site))["costs"] == [
         {"currency": "CHF", "billed": 0, "to_bill": 120},
         {"currency": "EUR", "billed": 0, "to_bill": 43},

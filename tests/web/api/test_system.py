@@ -28,7 +28,10 @@ def configure(site: Site, environment: Mapping[str, str] | None = None, **flags:
 async def test_what_runs(site: Site) -> None:
     configure(site)
     told = await site.call(SYSTEM)
-    assert (told["program"]["version"], told["program"]["python"]) == (__version__, platform.python_version())
+    assert (told["program"]["version"], told["program"]["python"]) == (
+        __version__,
+        platform.python_version(),
+    )
     assert told["program"]["begun_at"] == "2026-01-01T00:00:00.000Z"
     assert told["program"]["memory_bytes"] > 10_000_000
     assert (told["is_clock_trusted"], told["can_store"], told["is_damaged"]) == (True, True, False)
@@ -45,7 +48,10 @@ async def test_the_database(site: Site) -> None:
     assert database["wal_bytes"] == path.with_name(f"{path.name}-wal").stat().st_size > 0
     assert database["disk_free_bytes"] > 0
     assert (database["frames"], database["frames_since"]) == (0, None)
-    assert (database["first_run_at"], database["growth_bytes_per_day"]) == (site.books.at, None)  # too early to say
+    assert (database["first_run_at"], database["growth_bytes_per_day"]) == (
+        site.books.at,
+        None,
+    )  # too early to say
 
 
 @pytest.mark.parametrize("stored", [on_postgresql], ids=[POSTGRESQL], indirect=True)
@@ -62,13 +68,16 @@ async def test_growth_and_frames(site: Site) -> None:
     Station(site.books)
     for number in range(3):
         site.books.connection.execute(
-            "INSERT INTO log (cp_id, at, direction, frame) VALUES ('CP-1', ?, 'recv', '')", (f"2026-03-0{number + 1}",)
+            "INSERT INTO log (cp_id, at, direction, frame) VALUES ('CP-1', ?, 'recv', '')",
+            (f"2026-03-0{number + 1}",),
         )
     site.books.connection.execute("DELETE FROM log WHERE id = 1")
     site.books.now += timedelta(days=4)
     database = (await site.call(SYSTEM))["database"]
     assert (database["frames"], database["frames_since"]) == (2, "2026-03-02")
-    assert database["growth_bytes_per_day"] == round((database["database_bytes"] - database["unused_bytes"]) / 4)
+    assert database["growth_bytes_per_day"] == round(
+        (database["database_bytes"] - database["unused_bytes"]) / 4
+    )
 
 
 async def test_settings_and_where_each_came_from(site: Site) -> None:

@@ -67,7 +67,9 @@ async def test_viewers_see_no_households(site: Site) -> None:
     House(site.books).give(1, "TAG")
     (found,) = await listed(site, Role.VIEWER)
     one = await site.call(ONE, role=Role.VIEWER, tag="TAG")
-    assert found["account"] is found["account_name"] is one["account"] is one["account_name"] is None
+    assert (
+        found["account"] is found["account_name"] is one["account"] is one["account_name"] is None
+    )
 
 
 async def test_tags_of_households_that_nobody_added(site: Site) -> None:
@@ -84,7 +86,9 @@ def verdict(site: Site, id_tag: str) -> str:
     """What becomes of a tag that is presented, where unknown ones are refused."""
     policy = Policy(unknown=Unknown.REFUSE)
     found = site.books.run(writes.find, policy.key(id_tag))
-    return policy.judge(policy.key(id_tag), None if found is None else found.tag, site.books.at).status
+    return policy.judge(
+        policy.key(id_tag), None if found is None else found.tag, site.books.at
+    ).status
 
 
 def use(site: Site, **policy: Any) -> None:
@@ -92,7 +96,14 @@ def use(site: Site, **policy: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"since": "2026-01-01"}, {"since": "2030-01-01"}, {"until": "2030-01-01"}, {"reason": "moved in"}]
+    "given",
+    [
+        {},
+        {"since": "2026-01-01"},
+        {"since": "2030-01-01"},
+        {"until": "2030-01-01"},
+        {"reason": "moved in"},
+    ],
 )
 async def test_a_card_that_is_given_may_charge(site: Site, given: dict[str, str]) -> None:
     House(site.books)
@@ -114,7 +125,9 @@ async def test_giving_decides_nothing_that_was_decided_before(site: Site) -> Non
     site.books.run(writes.add, site.books.policy, blocked, site.books.at, "cleo")
     await site.call(GIVE, id="1", body={"tag": "blocked"})
     assert verdict(site, "BLOCKED") == "Blocked"
-    await site.call(GIVE, id="1", body={"tag": "past", "since": "2026-01-01", "until": "2026-02-01"})
+    await site.call(
+        GIVE, id="1", body={"tag": "past", "since": "2026-01-01", "until": "2026-02-01"}
+    )
     assert verdict(site, "PAST") == "Invalid"
     use(site, has_authorizer=True)
     await site.call(GIVE, id="1", body={"tag": "theirs"})
@@ -145,7 +158,9 @@ async def test_a_card_that_waits_says_whose_it_is(site: Site, station: Station) 
     site.books.run(writes.ask, station.origin, "other", "OTHER")
     found = {one["id_tag"]: one["account_name"] for one in (await site.call(ASKED))["data"]}
     assert found == {"TAG": "Anna", "OTHER": None}
-    assert {one["account_name"] for one in (await site.call(ASKED, role=Role.VIEWER))["data"]} == {None}
+    assert {one["account_name"] for one in (await site.call(ASKED, role=Role.VIEWER))["data"]} == {
+        None
+    }
     use(site)
     await site.call(GIVE, id="1", body={"tag": "TAG"})
     assert [one["id_tag"] for one in (await site.call(ASKED))["data"]] == ["OTHER"]

@@ -1,4 +1,5 @@
-"""Transactions over the API: by household, as a file, as a curve, and what a viewer sees of them."""
+"""Transactions over the API: by household, as a file, as a curve, and what a viewer sees of
+them."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def get(path: str) -> Endpoint:
 def charge(station: Station, tag: str = "TAG", connector: int = 1) -> int:
     number = station.start(1000, connector, tag)
     station.books.wait(30)
-    station.tell(meter_value(station.clock(), 3000, watts(4000)), transaction=number, connector=connector)
+    station.tell(
+        meter_value(station.clock(), 3000, watts(4000)), transaction=number, connector=connector
+    )
     station.books.wait(30)
     station.stop(number, 6000)
     station.books.wait(30)
@@ -80,7 +83,11 @@ async def test_those_of_a_household(site: Site, station: Station) -> None:
     house = House(site.books)
     house.give(1, "Anna's card")
     house.give(2, SPACE)
-    of_tag, of_space, by_hand = charge(station, "Anna's card"), charge(station), charge(station, connector=2)
+    of_tag, of_space, by_hand = (
+        charge(station, "Anna's card"),
+        charge(station),
+        charge(station, connector=2),
+    )
     house.give_by_hand(by_hand, 1)
     assert await numbers(site, account="1") == [by_hand, of_tag]
     assert await numbers(site, account="2") == [of_space]
@@ -93,9 +100,13 @@ async def test_those_of_a_household(site: Site, station: Station) -> None:
     assert await numbers(site, account="1", bill="nobody's") == []
 
 
-async def test_who_and_where_are_names_that_a_viewer_does_not_see(site: Site, station: Station) -> None:
+async def test_who_and_where_are_names_that_a_viewer_does_not_see(
+    site: Site, station: Station
+) -> None:
     House(site.books).give(1, "TAG")
-    site.books.connection.execute("INSERT INTO space VALUES ('CP-1', 0, 'All of it'), ('CP-1', 1, 'Space 4')")
+    site.books.connection.execute(
+        "INSERT INTO space VALUES ('CP-1', 0, 'All of it'), ('CP-1', 1, 'Space 4')"
+    )
     first, second = charge(station), charge(station, "Stranger", connector=2)
     shown = {one["id"]: (one["account"], one["who"], one["space"]) for one in await listed(site)}
     assert shown == {first: (1, "Anna", "Space 4"), second: (None, None, "All of it")}
@@ -113,14 +124,17 @@ async def test_the_name_of_a_tag_stands_for_nobody(site: Site, station: Station)
     assert [one["who"] for one in await listed(site)] == ["Guest card"]
 
 
-async def test_all_of_them_as_a_file(site: Site, station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_of_them_as_a_file(
+    site: Site, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("levity_trio.web.api.transactions.MOST_ROWS", 2)
     every = [charge(station, FORMULA) for _ in range(5)]
     head, *rows = await file(site)
     assert head == "id,charger,connector,space,who,id_tag,start,stop,kwh,confidence,review,bill"
     assert [row.split(",")[0] for row in rows] == [str(number) for number in reversed(every)]
     assert rows[-1] == (
-        f"{every[0]},CP-1,1,,,'{FORMULA},2026-03-01T12:00:00+00:00,2026-03-01T13:00:00+00:00,5.0,certain,,nobody's"
+        f"{every[0]},CP-1,1,,,'{FORMULA},2026-03-01T12:00:00+00:00,2026-03-01T13:00:00+00:00,"
+        "5.0,certain,,nobody's"
     )
     assert len(await file(site, tag="other")) == 1
 
@@ -158,7 +172,9 @@ def test_the_file_tells_the_repeated_hour_apart() -> None:
 
 
 @pytest.mark.parametrize("query", [{"cursor": "nonsense"}, {"page": "1000000"}])
-async def test_there_is_no_such_page_of_its_readings(site: Site, station: Station, query: dict[str, str]) -> None:
+async def test_there_is_no_such_page_of_its_readings(
+    site: Site, station: Station, query: dict[str, str]
+) -> None:
     number = charge(station)
     with pytest.raises(Problem) as refused:
         await site.call(get(f"{ONE}/meter-values"), query=query, id=str(number))

@@ -43,7 +43,9 @@ def users(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     parts.tokens = Tokens()
     parts.logins = Logins(parts.tokens, parts.writer, parts.clock)
     for name in ("Flat 1", "Flat 2"):
-        site.books.run(accounts.add, AccountData(name=name, since="2026-01-01"), site.books.at, "root")
+        site.books.run(
+            accounts.add, AccountData(name=name, since="2026-01-01"), site.books.at, "root"
+        )
     return site
 
 
@@ -62,8 +64,14 @@ def test_a_driver_may_only_what_is_below_me() -> None:
 async def test_users_come_and_go(users: Site) -> None:
     added = await users.call(ADD, body={"name": "Anna", "role": "admin", "password": PASSWORD})
     assert added == {"id": 1, "name": "Anna", "role": "admin", "account": None, "invitation": None}
-    ben = await users.call(ADD, body={"name": "Ben", "role": "driver", "account": 1, "invite": "pin"})
-    assert (ben["account"], ben["invitation"]["kind"], len(ben["invitation"]["code"])) == (1, "pin", len("1-12345678"))
+    ben = await users.call(
+        ADD, body={"name": "Ben", "role": "driver", "account": 1, "invite": "pin"}
+    )
+    assert (ben["account"], ben["invitation"]["kind"], len(ben["invitation"]["code"])) == (
+        1,
+        "pin",
+        len("1-12345678"),
+    )
     shown = await users.call(BY_NAME["GET", USERS])
     assert [(one["name"], one["has_password"], bool(one["invited_until"])) for one in shown] == [
         ("Ben", False, True),
@@ -72,7 +80,9 @@ async def test_users_come_and_go(users: Site) -> None:
     changed = await users.call(CHANGE, id="2", body={"role": "viewer", "password": PASSWORD})
     assert (changed["role"], changed["account"], changed["has_password"]) == ("viewer", None, True)
     await users.call(REMOVE, id="2")
-    assert users.books.rows("SELECT name, digest FROM user WHERE removed_at IS NOT NULL") == [("Ben", None)]
+    assert users.books.rows("SELECT name, digest FROM user WHERE removed_at IS NOT NULL") == [
+        ("Ben", None)
+    ]
     again = await users.call(ADD, body={"name": "ben", "role": "viewer"})
     assert (again["id"], again["invitation"]["kind"]) == (3, "link")
 
@@ -114,7 +124,8 @@ async def test_an_operator_manages_drivers_and_nobody_else(users: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "body"), [(REMOVE, None), (CHANGE, {"role": "viewer"}), (CHANGE, {"password": None})]
+    ("endpoint", "body"),
+    [(REMOVE, None), (CHANGE, {"role": "viewer"}), (CHANGE, {"password": None})],
 )
 async def test_the_last_admin_stays(users: Site, endpoint: Endpoint, body: Any) -> None:
     """Somebody who was only invited may never come."""
@@ -132,7 +143,9 @@ def test_records_have_no_passwords_and_no_names() -> None:
     for method, path in (("POST", USERS), ("PATCH", USER), ("POST", "/api/me/password")):
         endpoint = BY_NAME[method, path]
         body: Any = endpoint.body
-        secret = {name for name in body.kind.__struct_fields__ if "password" in name or name == "name"}
+        secret = {
+            name for name in body.kind.__struct_fields__ if "password" in name or name == "name"
+        }
         assert secret <= personal_in(body.kind)
 
 
@@ -140,7 +153,9 @@ def test_records_have_no_passwords_and_no_names() -> None:
 
 
 async def logged_in(site: Site, name: str) -> Login:
-    return (await site.api.logins.enter(name, PASSWORD, address="a", cookie=None, browser="b")).login
+    return (
+        await site.api.logins.enter(name, PASSWORD, address="a", cookie=None, browser="b")
+    ).login
 
 
 async def as_(site: Site, login: Login, endpoint: Endpoint, body: Any = None) -> Any:
@@ -148,7 +163,9 @@ async def as_(site: Site, login: Login, endpoint: Endpoint, body: Any = None) ->
 
 
 async def test_a_driver_is_recorded_by_a_number_and_sees_the_name(users: Site) -> None:
-    await users.call(ADD, body={"name": "Ben", "role": "driver", "account": 2, "password": PASSWORD})
+    await users.call(
+        ADD, body={"name": "Ben", "role": "driver", "account": 2, "password": PASSWORD}
+    )
     await users.call(ADD, body={"name": "Anna", "role": "admin", "password": PASSWORD})
     ben, anna = await logged_in(users, "ben"), await logged_in(users, "anna")
     assert caller_of(ben, "a") == Caller("driver 1", Role.DRIVER, "a", None, ben.id, 2)
@@ -165,14 +182,20 @@ async def test_the_own_password(users: Site) -> None:
     await as_(users, login, change, body)
     with pytest.raises(Problem, match="old password is wrong"):
         await as_(users, login, change, body)
-    assert await refused(users, change, body={"new_password": PASSWORD}) == (409, "conflict")  # the local admin
+    assert await refused(users, change, body={"new_password": PASSWORD}) == (
+        409,
+        "conflict",
+    )  # the local admin
 
 
 async def test_log_ins_are_listed_and_ended(users: Site) -> None:
     await users.call(ADD, body={"name": "anna", "role": "admin", "password": PASSWORD})
     first, second = [await logged_in(users, "anna") for _ in range(2)]
     await users.call(BY_NAME["DELETE", f"{LOGINS}/{{id}}"], id=str(first.id))
-    assert await refused(users, BY_NAME["DELETE", f"{LOGINS}/{{id}}"], id=str(first.id)) == (404, "not_found")
+    assert await refused(users, BY_NAME["DELETE", f"{LOGINS}/{{id}}"], id=str(first.id)) == (
+        404,
+        "not_found",
+    )
     listed = BY_NAME["GET", LOGINS]
     assert [one["id"] for one in await users.call(listed)] == [second.id]
     ended = (await users.call(listed, query={"ended": "true"}))[1]
@@ -215,7 +238,10 @@ async def test_nobody_stays_local_admin_beside_the_first_user(users: Site) -> No
 
 
 async def test_a_driver_is_forgotten_with_the_account(users: Site) -> None:
-    await users.call(ADD, body={"name": "Ben Unverwechselbar", "role": "driver", "account": 2, "password": PASSWORD})
+    await users.call(
+        ADD,
+        body={"name": "Ben Unverwechselbar", "role": "driver", "account": 2, "password": PASSWORD},
+    )
     login = await logged_in(users, "ben unverwechselbar")
     users.books.run(accounts.change, 2, {"until": users.books.at}, users.books.at, "root")
     users.books.wait(1)
@@ -231,13 +257,22 @@ def _forget(db: Any, at: str) -> None:
 
 async def test_a_letter_is_printed_with_a_code_that_works_and_with_no_other(users: Site) -> None:
     config: Any = users.api.config
-    vars(config).update(drivers_url="https://charge.example", public_url=None, dashboard=True, font=None)
-    added = await users.call(ADD, body={"name": "ben", "role": "driver", "account": 1, "invite": "letter"})
+    vars(config).update(
+        drivers_url="https://charge.example", public_url=None, dashboard=True, font=None
+    )
+    added = await users.call(
+        ADD, body={"name": "ben", "role": "driver", "account": 1, "invite": "letter"}
+    )
     for body in ({"code": "invite_1_"}, {"code": f"{added['invitation']['code'][:-1]}-"}):
         assert await refused(users, LETTER, body=body, id=str(added["id"])) == (409, "conflict")
     assert LETTER.body is not None
-    given, sent = {"id": str(added["id"])}, LETTER.body.read(msgspec.json.encode({"code": added["invitation"]["code"]}))
-    asked = Asked(users.api, Caller("anna", Role.OPERATOR, "127.0.0.1", token=1), given, None, sent, Headers())
+    given, sent = (
+        {"id": str(added["id"])},
+        LETTER.body.read(msgspec.json.encode({"code": added["invitation"]["code"]})),
+    )
+    asked = Asked(
+        users.api, Caller("anna", Role.OPERATOR, "127.0.0.1", token=1), given, None, sent, Headers()
+    )
     told: list[Any] = []
 
     async def send(message: Any) -> None:

@@ -30,7 +30,9 @@ from levity_trio.web.dashboard.refused import Refused
 
 class Row(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     wh: Annotated[int, msgspec.Meta(ge=1000, extra_json_schema=WATT_HOURS)] | None = None
-    of: dict[Annotated[str, msgspec.Meta(min_length=2)], Annotated[int, msgspec.Meta(le=9)]] | None = None
+    of: (
+        dict[Annotated[str, msgspec.Meta(min_length=2)], Annotated[int, msgspec.Meta(le=9)]] | None
+    ) = None
 
 
 class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"since": "from"}):
@@ -38,9 +40,15 @@ class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"si
     count: Annotated[int, msgspec.Meta(ge=1, le=500)] | None = None
     share: Annotated[float, msgspec.Meta(gt=0.5, lt=5)] | None = None
     step: Annotated[int, msgspec.Meta(multiple_of=5)] | None = None
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=5, pattern=r"\S", extra=NOT_BLANK)] | None = None
+    text: (
+        Annotated[str, msgspec.Meta(min_length=1, max_length=5, pattern=r"\S", extra=NOT_BLANK)]
+        | None
+    ) = None
     even: Annotated[str, msgspec.Meta(pattern="^(..)*$")] | None = None
-    month: Annotated[str, whole_text(pattern="^2...-..$", words=Told("give a month such as 2026-10"))] | None = None
+    month: (
+        Annotated[str, whole_text(pattern="^2...-..$", words=Told("give a month such as 2026-10"))]
+        | None
+    ) = None
     code: Annotated[str, msgspec.Meta(min_length=4)] | None = None
     one: Annotated[str, msgspec.Meta(max_length=1)] | None = None
     rows: Annotated[list[Row], msgspec.Meta(min_length=2, max_length=3)] | None = None
@@ -48,7 +56,9 @@ class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"si
     hour: Literal[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12] | None = None
     flag: bool | None = None
     since: Annotated[int, msgspec.Meta(ge=3)] | None = None
-    amount: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1, extra_json_schema=MINOR_UNITS)] | None = None
+    amount: (
+        Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1, extra_json_schema=MINOR_UNITS)] | None
+    ) = None
 
 
 class Strict(msgspec.Struct):
@@ -142,7 +152,11 @@ def test_how_each_text_of_the_api_must_be_written_is_said() -> None:
 def test_what_is_missing_names_its_field() -> None:
     assert operator.NEEDED == NEEDED
     refused = told({}, Strict)
-    assert (refused.field, refused.words, refused.sentence) == ("needed", "this is needed", "Needed: this is needed.")
+    assert (refused.field, refused.words, refused.sentence) == (
+        "needed",
+        "this is needed",
+        "Needed: this is needed.",
+    )
 
 
 def test_bounds_are_in_the_unit_in_which_they_are_typed() -> None:
@@ -157,5 +171,11 @@ def test_bounds_are_in_the_unit_in_which_they_are_typed() -> None:
 
 def test_plain_words_stay() -> None:
     refused = Refused(409, {"detail": "since: another version holds", "field": "since"})
-    assert (refused.words, refused.sentence) == ("another version holds", "Since: another version holds.")
-    assert Refused(422, {"detail": "body: give one of both", "field": "body"}).sentence == "Give one of both."
+    assert (refused.words, refused.sentence) == (
+        "another version holds",
+        "Since: another version holds.",
+    )
+    assert (
+        Refused(422, {"detail": "body: give one of both", "field": "body"}).sentence
+        == "Give one of both."
+    )

@@ -1,4 +1,5 @@
-"""What people, chargers and services do at a house: every request that changes something, at least once."""
+"""What people, chargers and services do at a house: every request that changes something, at least
+once."""
 
 from __future__ import annotations
 
@@ -99,7 +100,8 @@ class Told:
 
 @dataclass
 class Life:
-    """Asks a server, and keeps what it answered. `shown` is what stands in the paths of pages, by the word before."""
+    """Asks a server, and keeps what it answered. `shown` is what stands in the paths of pages, by
+    the word before."""
 
     server: Server
     told: list[Told] = field(default_factory=list)
@@ -154,21 +156,48 @@ async def live(life: Life) -> None:
 async def _move_in(life: Life) -> None:
     """Households with tags, vehicles and spaces; stations, a tariff and the biller."""
     ask = life.ask
-    await ask("PUT", "biller", name="Hausverein Bauhof 12", bank_account="DE75512108001245126199", payment_days=14)
+    await ask(
+        "PUT",
+        "biller",
+        name="Hausverein Bauhof 12",
+        bank_account="DE75512108001245126199",
+        payment_days=14,
+    )
     tariff = (await ask("POST", "tariffs", toml=DAY_AND_NIGHT.replace("2026-10-01", SINCE)))["id"]
-    cheap = await ask("POST", "tariff-prices", price="0.25", since=SINCE, name="Cheap", currency="EUR", tax="19")
+    cheap = await ask(
+        "POST", "tariff-prices", price="0.25", since=SINCE, name="Cheap", currency="EUR", tax="19"
+    )
     await ask("POST", "tariff-assignments", tariff=tariff, since=SINCE, site=True)
-    await ask("POST", "tariff-assignments", tariff=cheap["id"], since="2026-02-15", charger="SPACE-02")
-    gone = await ask("POST", "tariff-prices", price="0.99", since="2026-05-01", name="Gone", currency="EUR")
+    await ask(
+        "POST", "tariff-assignments", tariff=cheap["id"], since="2026-02-15", charger="SPACE-02"
+    )
+    gone = await ask(
+        "POST", "tariff-prices", price="0.99", since="2026-05-01", name="Gone", currency="EUR"
+    )
     await ask("POST", f"tariffs/{gone['id']}/withdraw", since="2026-05-01", reason="a mistake")
     station = (await ask("POST", "stations", name="Bauhof 12", latitude=52.5, longitude=13.4))["id"]
-    await ask("PUT", f"stations/{station}", name="Bauhof 12", address="Berlin", latitude=52.5, longitude=13.4)
+    await ask(
+        "PUT",
+        f"stations/{station}",
+        name="Bauhof 12",
+        address="Berlin",
+        latitude=52.5,
+        longitude=13.4,
+    )
     other = (await ask("POST", "stations", name="Elsewhere"))["id"]
     await ask("DELETE", f"stations/{other}")
     for number, who in enumerate(HOUSEHOLDS, 1):
         await ask("PUT", f"chargers/{who.charger}", name=f"Space {number}", station=station)
-        account = (await ask("POST", "accounts", name=who.name, since=SINCE, address=f"Flat {number}"))["id"]
-        await ask("POST", "id-tags", id_tag=who.tag, name=who.name, parent_id_tag="HOUSE" if number % 2 else None)
+        account = (
+            await ask("POST", "accounts", name=who.name, since=SINCE, address=f"Flat {number}")
+        )["id"]
+        await ask(
+            "POST",
+            "id-tags",
+            id_tag=who.tag,
+            name=who.name,
+            parent_id_tag="HOUSE" if number % 2 else None,
+        )
         if number != 7:
             await ask("POST", f"accounts/{account}/give", tag=who.tag, since=SINCE)
     vehicle = (await ask("POST", "vehicles", name="Kombi", plate="B-XY 1", battery_kwh=58.25))["id"]
@@ -176,7 +205,14 @@ async def _move_in(life: Life) -> None:
     spare = (await ask("POST", "vehicles", name="Spare"))["id"]
     await ask("DELETE", f"vehicles/{spare}")
     await ask("POST", "accounts/1/give", vehicle=vehicle)
-    await ask("POST", "accounts/2/give", charger="SPACE-02", connector=1, name="Space 2", reason="their place")
+    await ask(
+        "POST",
+        "accounts/2/give",
+        charger="SPACE-02",
+        connector=1,
+        name="Space 2",
+        reason="their place",
+    )
     await ask("POST", "accounts/3/give", charger="SPACE-03", since="2026-03-01", reason="theirs")
     await ask("POST", "accounts/3/take", charger="SPACE-03", reason="not theirs")
     await ask("PATCH", "accounts/2", contact="mira@example.org", notes="two cars")
@@ -184,25 +220,37 @@ async def _move_in(life: Life) -> None:
     await ask("POST", "accounts/3/give", charger="SPACE-03", exclusive=True)
     await ask("PUT", "accounts/3/limits", chargers=["SPACE-03", "SPACE-04"], month_wh=200_000)
     await ask("PUT", f"id-tag-limits/{ONE.tag}", everywhere=True, month_amount=9000)
-    life.shown |= {"stations": station, "vehicles": vehicle, "tariffs": tariff, "accounts": 1, "tags": ONE.tag}
+    life.shown |= {
+        "stations": station,
+        "vehicles": vehicle,
+        "tariffs": tariff,
+        "accounts": 1,
+        "tags": ONE.tag,
+    }
     life.shown |= {"id-tag-limits": ONE.tag, "id-tag-use": ONE.tag}
 
 
 async def _feeder(life: Life) -> None:
     """A feeder with a meter, a rotation, wishes and orders."""
     await life.ask("POST", "load/site/preview", feeder={"amperes": 16, "house": "none", "most": 16})
-    document = '[[circuit]]\nname = "Feeder"\namperes = 250\nmeter = "Main"\n[[meter]]\nname = "Main"\n'
+    document = (
+        '[[circuit]]\nname = "Feeder"\namperes = 250\nmeter = "Main"\n[[meter]]\nname = "Main"\n'
+    )
     document += "[options]\ndriver_wishes = true\n"
     await life.ask("PUT", "load/site", toml=document)
     await life.ask("PUT", "load/rotations", charger="SPACE-02", rotation="STR")
-    await life.send("POST", "/api/admin/load/meters/Main", orjson.dumps({"amperes": [1.5, 2, 3]}), status=409)
+    await life.send(
+        "POST", "/api/admin/load/meters/Main", orjson.dumps({"amperes": [1.5, 2, 3]}), status=409
+    )
     await life.ask("PUT", "load/limits", charger="SPACE-02", amperes=10, reason="a loose terminal")
     await life.ask("POST", "load/boosts", charger="SPACE-03", minutes=30, reason="a doctor")
     await life.ask("PUT", "load/grid-limit", amperes=40, source="grid")
     await life.ask("POST", "load/chargers", charger="SPACE-02")
     await life.ask("PUT", "load/chargers/SPACE-02/trust", is_trusted=True)
     await life.ask("POST", "load/chargers/SPACE-02/again")
-    await life.send("POST", "/api/admin/load/trials", orjson.dumps({"charger": "SPACE-02"}), status=409)
+    await life.send(
+        "POST", "/api/admin/load/trials", orjson.dumps({"charger": "SPACE-02"}), status=409
+    )
     await life.send("DELETE", "/api/admin/load/trials/SPACE-02", status=404)
     life.server.books.run(leases.prepared, "SPACE-02", life.server.books.at, None, (1, None))
     life.server.books.run(leases.begin_trial, "SPACE-02", 1, life.server.books.at, "anna")
@@ -210,7 +258,9 @@ async def _feeder(life: Life) -> None:
     await life.ask("POST", "load/forget", circuit="Feeder")
     await life.ask("POST", "load/forget", charger="SPACE-02")
     await life.ask("POST", "load/chargers/release", charger="SPACE-02")
-    await life.ask("POST", "load/what-if", since="2026-02-01", until="2026-03-01", amperes=6, chargers=2)
+    await life.ask(
+        "POST", "load/what-if", since="2026-02-01", until="2026-03-01", amperes=6, chargers=2
+    )
 
 
 async def _files(life: Life) -> None:
@@ -226,12 +276,18 @@ async def _files(life: Life) -> None:
             await life.send("POST", f"/api/admin/{name}-import", text.encode(), content_type=CSV)
     for title in ("5.633.bin", "5.634.bin"):
         await life.send(
-            "POST", "/api/admin/files", FIRMWARE, query={"title": title}, content_type="application/octet-stream"
+            "POST",
+            "/api/admin/files",
+            FIRMWARE,
+            query={"title": title},
+            content_type="application/octet-stream",
         )
     await life.ask("DELETE", "files/2")
     template = ENGLISH_TEXT.encode()
     for _ in range(2):
-        await life.send("PUT", "/api/admin/biller/template", template, content_type="application/toml")
+        await life.send(
+            "PUT", "/api/admin/biller/template", template, content_type="application/toml"
+        )
         await life.ask("DELETE", "biller/template")
     logo = (Path(__file__).parents[2] / "screenshots" / "now.png").read_bytes()
     await life.send("PUT", "/api/admin/biller/logo", logo, content_type="image/png")
@@ -244,30 +300,54 @@ async def _files(life: Life) -> None:
 async def _people(life: Life) -> None:
     """Users, tokens, webhooks."""
     ask = life.ask
-    for name, role in (("Cleo", "admin"), ("Otto", "operator"), ("Vera", "viewer"), ("Gone", "viewer")):
+    for name, role in (
+        ("Cleo", "admin"),
+        ("Otto", "operator"),
+        ("Vera", "viewer"),
+        ("Gone", "viewer"),
+    ):
         await ask("POST", "users", name=name, role=role, password=PASSWORD)
-    driver = (await ask("POST", "users", name="Anna", role="driver", account=1, password=PASSWORD))["id"]
+    driver = (await ask("POST", "users", name="Anna", role="driver", account=1, password=PASSWORD))[
+        "id"
+    ]
     invited = (await ask("POST", "users", name="Ben", role="driver", account=2, invite="pin"))["id"]
     await ask("POST", f"users/{invited}/invitations", kind="link")
-    await life.send("POST", f"/api/admin/users/{invited}/letter", b'{"code": "no such one"}', status=409)
+    await life.send(
+        "POST", f"/api/admin/users/{invited}/letter", b'{"code": "no such one"}', status=409
+    )
     await ask("PATCH", f"users/{invited}", account=3)
     await ask("DELETE", "users/4")
     for name, role in (("program", "viewer"), ("lost", "operator")):
         await ask("POST", "tokens", name=name, role=role)
     await ask("DELETE", "tokens/2")
     hook = (await ask("POST", "webhooks", name="home", url="https://home.example/hook"))["id"]
-    gone = (await ask("POST", "webhooks", name="gone", url="https://gone.example/", kinds=["BillingBegun"]))["id"]
+    gone = (
+        await ask(
+            "POST", "webhooks", name="gone", url="https://gone.example/", kinds=["BillingBegun"]
+        )
+    )["id"]
     await ask("DELETE", f"webhooks/{gone}")
-    await life.send("POST", "/api/admin/mqtt/replay", b'{"since": "2026-03-01"}', status=409)  # MQTT was never used
+    await life.send(
+        "POST", "/api/admin/mqtt/replay", b'{"since": "2026-03-01"}', status=409
+    )  # MQTT was never used
     life.shown |= {"webhooks": hook, "users": driver}
 
 
 async def _told(life: Life) -> None:
     """Who gets messages; no way out is set."""
-    owner = {"name": "Cleo", "mail": "cleo@example.org", "kinds": ["fault", "away"], "language": "de"}
-    ours = (await life.ask("POST", "recipients", **owner, quiet_from="22:00", quiet_until="06:00"))["id"]
+    owner = {
+        "name": "Cleo",
+        "mail": "cleo@example.org",
+        "kinds": ["fault", "away"],
+        "language": "de",
+    }
+    ours = (await life.ask("POST", "recipients", **owner, quiet_from="22:00", quiet_until="06:00"))[
+        "id"
+    ]
     await life.ask("PUT", f"recipients/{ours}", **owner, away_minutes=30, with_names=True)
-    gone = (await life.ask("POST", "recipients", who="driver", account=2, mail="b@example.org"))["id"]
+    gone = (await life.ask("POST", "recipients", who="driver", account=2, mail="b@example.org"))[
+        "id"
+    ]
     await life.ask("DELETE", f"recipients/{gone}/topic")
     await life.ask("DELETE", f"recipients/{gone}")
     for path in (f"recipients/{ours}/topic", f"recipients/{ours}/test"):
@@ -293,7 +373,9 @@ async def _chargers(life: Life) -> None:
     await ask("POST", "chargers/NOISE/refuse", reason="unknown")
     await ask("POST", f"chargers/{QUIET}/adopt", reason="ours")
     await ask("POST", "newcomers/adopt", reason="all of them")
-    await ask("PUT", f"chargers/{QUIET}/connectors/1", type="Type2", phases=3, max_a=16, max_kw=11.0)
+    await ask(
+        "PUT", f"chargers/{QUIET}/connectors/1", type="Type2", phases=3, max_a=16, max_kw=11.0
+    )
     await ask("PUT", "chargers/SPACE-01/connectors/1", type="Type2", max_a=32)
     await ask("DELETE", "chargers/NOISE")
     await ask("POST", "chargers/SPACE-04/password")
@@ -309,7 +391,10 @@ async def _operations(life: Life) -> None:
         "stackLevel": 1,
         "chargingProfilePurpose": "TxDefaultProfile",
         "chargingProfileKind": "Relative",
-        "chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}]},
+        "chargingSchedule": {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}],
+        },
     }
     for name, body in {
         "get-configuration": {},
@@ -335,12 +420,21 @@ async def _operations(life: Life) -> None:
         "raw": {"action": "ClearCache", "payload": {}},
         "remote-start": {"connectorId": 1, "idTag": ONE.tag},
     }.items():
-        await life.send("POST", f"/api/admin/{path}/{name}", orjson.dumps(body), query={"force": True})
+        await life.send(
+            "POST", f"/api/admin/{path}/{name}", orjson.dumps(body), query={"force": True}
+        )
     away = await life.send(
-        "POST", f"/api/admin/chargers/{AWAY}/clear-cache", query={"deadline": 600, "timeout": 1}, prefer="respond-async"
+        "POST",
+        f"/api/admin/chargers/{AWAY}/clear-cache",
+        query={"deadline": 600, "timeout": 1},
+        prefer="respond-async",
     )
     gone = await life.send(
-        "POST", f"/api/admin/chargers/{AWAY}/reset", b'{"type":"Hard"}', query={"deadline": 600}, prefer="respond-async"
+        "POST",
+        f"/api/admin/chargers/{AWAY}/reset",
+        b'{"type":"Hard"}',
+        query={"deadline": 600},
+        prefer="respond-async",
     )
     await life.ask("DELETE", f"commands/{gone['id']}")
     await life.ask("POST", "bulk", action="ClearCache", payload={}, chargers=[QUIET, "SPACE-01"])
@@ -352,8 +446,18 @@ async def _operations(life: Life) -> None:
 async def _settings(life: Life) -> None:
     """Configuration templates, the offline policy, local lists, security profiles."""
     ask = life.ask
-    await ask("PUT", "configuration-templates/house", entries={"HeartbeatInterval": "300"}, chargers=[QUIET, AWAY])
-    await ask("PUT", "configuration-templates/house", entries={"HeartbeatInterval": "400"}, chargers=[QUIET, AWAY])
+    await ask(
+        "PUT",
+        "configuration-templates/house",
+        entries={"HeartbeatInterval": "300"},
+        chargers=[QUIET, AWAY],
+    )
+    await ask(
+        "PUT",
+        "configuration-templates/house",
+        entries={"HeartbeatInterval": "400"},
+        chargers=[QUIET, AWAY],
+    )
     await ask("PUT", "configuration-templates/gone", entries={"HeartbeatInterval": "1"}, model="M")
     await ask("DELETE", "configuration-templates/gone")
     await ask("POST", f"chargers/{QUIET}/configuration/read")
@@ -371,7 +475,12 @@ async def _drivers(life: Life) -> None:
     quiet.boot()
     quiet.status("Preparing")
     await life.send("POST", "/api/me/chargers/SPACE-06/start", b"{}", role=Role.DRIVER, status=409)
-    await life.send("POST", f"/api/me/transactions/{_open(books, ONE.charger)}/stop", role=Role.DRIVER, status=409)
+    await life.send(
+        "POST",
+        f"/api/me/transactions/{_open(books, ONE.charger)}/stop",
+        role=Role.DRIVER,
+        status=409,
+    )
     leaving = orjson.dumps({"departure": "2026-03-19T07:00", "wanted_wh": 12_000})
     path = f"/api/me/transactions/{_open(books, ONE.charger)}/departure"
     await life.send("PUT", path, leaving, role=Role.DRIVER)
@@ -383,7 +492,9 @@ async def _drivers(life: Life) -> None:
     await ask("POST", f"reports/{reported['id']}/answer", answer="It is new.")
     await life.send("POST", "/api/me/tags/NONE/lost", role=Role.DRIVER, status=404)
     life.shown["/api/me/transactions/{id}"] = f"/api/me/transactions/{_open(books, ONE.charger)}"
-    life.shown["/api/me/transactions/{id}/curve"] = f"/api/me/transactions/{_open(books, ONE.charger)}/curve"
+    life.shown["/api/me/transactions/{id}/curve"] = (
+        f"/api/me/transactions/{_open(books, ONE.charger)}/curve"
+    )
     await ask("POST", "chargers/SPACE-05/adopt")
     async with life.server.charger("SPACE-05") as charger:
         await charger.send_call("Authorize", {"idTag": STRANGER})
@@ -411,11 +522,16 @@ async def _oddities(life: Life) -> None:
     station.boot()
     doubtful = _doubtful(station, 0)
     await ask("POST", f"transactions/{doubtful[0]}/confirm", reason="seen")
-    of_preview = f"/api/admin/transactions/{doubtful[1]}/correct/preview"  # a good one takes numbers on PostgreSQL
-    await life.send("POST", of_preview, b'{"reason":"read again","figure_wh":900000000}', status=422)
+    # a good one takes numbers on PostgreSQL
+    of_preview = f"/api/admin/transactions/{doubtful[1]}/correct/preview"
+    await life.send(
+        "POST", of_preview, b'{"reason":"read again","figure_wh":900000000}', status=422
+    )
     await ask("POST", f"transactions/{doubtful[1]}/correct", reason="read again", figure_wh=4000)
     seen = {"transaction": doubtful[1], "event": 1, "figure_wh": 5000}
-    await ask("POST", "review/groups/SPACE-12/register_leapt/decide", reason="seen", sessions=[seen])
+    await ask(
+        "POST", "review/groups/SPACE-12/register_leapt/decide", reason="seen", sessions=[seen]
+    )
     await ask("POST", "review/groups/SPACE-12/register_leapt/decide-all", reason="seen", event=1)
     for method in ("POST", "DELETE"):
         await life.send(method, "/api/admin/habits/999/ask", status=404)
@@ -423,7 +539,9 @@ async def _oddities(life: Life) -> None:
     await ask("POST", f"transactions/{doubtful[3]}/give", account=7, reason="a guest")
     await ask("POST", f"transactions/{doubtful[3]}/take-back", reason="a mistake")
     review = books.value("SELECT min(id) FROM review WHERE tx_id = ?", doubtful[2])
-    await life.send("POST", f"/api/admin/reviews/{review}/dismiss", b'{"reason":"seen"}', status=409)
+    await life.send(
+        "POST", f"/api/admin/reviews/{review}/dismiss", b'{"reason":"seen"}', status=409
+    )
     books.wait(60)
     left = station.start(300_000, 1, ONE.tag)
     for number in range(4):
@@ -431,7 +549,13 @@ async def _oddities(life: Life) -> None:
     ids = [number for (number,) in books.rows("SELECT id FROM set_aside ORDER BY id")]
     books.wait(30)
     await ask("POST", f"set-aside/{ids[0]}/dismiss", reason="a test")
-    await ask("POST", f"set-aside/{ids[1]}/attach", transaction=left, reason="it fits", meter_stop_wh=301_000)
+    await ask(
+        "POST",
+        f"set-aside/{ids[1]}/attach",
+        transaction=left,
+        reason="it fits",
+        meter_stop_wh=301_000,
+    )
     await ask("POST", f"set-aside/{ids[2]}/make-transaction", **MADE)
     lost = station.start(500_000, 1, ONE.tag)
     books.wait(30)
@@ -465,18 +589,38 @@ async def _bills(life: Life) -> None:
     await ask("PUT", "billing", begun_on="2026-02-01")
     meter = (
         await ask(
-            "POST", "meters", name="House", class_percent=1.0, since=SINCE, chargers=[one.charger for one in HOUSEHOLDS]
+            "POST",
+            "meters",
+            name="House",
+            class_percent=1.0,
+            since=SINCE,
+            chargers=[one.charger for one in HOUSEHOLDS],
         )
     )["id"]
     await ask("PATCH", f"meters/{meter}", chargers_percent=2.0)
-    for day, value in (("2026-01-31", "100000"), ("2026-02-28", "101500.5"), ("2026-03-15", "102000")):
+    for day, value in (
+        ("2026-01-31", "100000"),
+        ("2026-02-28", "101500.5"),
+        ("2026-03-15", "102000"),
+    ):
         await ask("POST", f"meters/{meter}/readings", value=value, unit="kWh", at=day)
     await ask("POST", f"meters/{meter}/readings/3/void", reason="misread")
     text = "meter,value,unit,at\nHouse,102001,kWh,2026-03-16\n"
     await life.send("POST", "/api/admin/meter-reading-import", text.encode(), content_type=CSV)
     await ask("POST", "closings/2026-02")
-    price = {"price": "0,30", "since": "2026-04-01", "name": "Dearer", "night_price": "0.25", "currency": "EUR"}
-    await ask("POST", "tariffs/preview", toml=DAY_AND_NIGHT.replace("2026-10-01", "2026-05-01"), month="2026-02")
+    price = {
+        "price": "0,30",
+        "since": "2026-04-01",
+        "name": "Dearer",
+        "night_price": "0.25",
+        "currency": "EUR",
+    }
+    await ask(
+        "POST",
+        "tariffs/preview",
+        toml=DAY_AND_NIGHT.replace("2026-10-01", "2026-05-01"),
+        month="2026-02",
+    )
     await ask("POST", "tariff-previews", **price, month="2026-02")
     life.shown |= {"meters": meter}
 
@@ -484,11 +628,19 @@ async def _bills(life: Life) -> None:
 async def _wallets(life: Life) -> None:
     ask = life.ask
     await ask("POST", "wallets/1/terms", terms="prepaid", limit=0, reason="agreed")
-    for kind, amount in (("payment", 500), ("top-up", 20000), ("refund", 100), ("chargeback", 200), ("correction", -5)):
+    for kind, amount in (
+        ("payment", 500),
+        ("top-up", 20000),
+        ("refund", 100),
+        ("chargeback", 200),
+        ("correction", -5),
+    ):
         await ask("POST", f"wallets/2/{kind}", amount=amount, currency="EUR", reason="cash")
     for _ in range(2):
         body = orjson.dumps({"amount": 1500, "currency": "EUR", "reason": "cash"})
-        await life.send("POST", "/api/admin/wallets/3/top-up", body, status=201, idempotency_key="bank 7")
+        await life.send(
+            "POST", "/api/admin/wallets/3/top-up", body, status=201, idempotency_key="bank 7"
+        )
 
 
 async def _imports(life: Life) -> None:
@@ -509,24 +661,39 @@ async def _imports(life: Life) -> None:
 async def _households(life: Life) -> None:
     """Whole tasks: a list that is entered and undone, one that moves in with a log-in, and out."""
     ask = life.ask
-    entered = await ask("POST", "households", rows=[{"name": "Flat 20", "card": "04F20F20"}, {"name": "Flat 21"}])
+    entered = await ask(
+        "POST", "households", rows=[{"name": "Flat 20", "card": "04F20F20"}, {"name": "Flat 21"}]
+    )
     await ask("POST", f"household-tasks/{entered['task']}/undo")
-    await life.send("POST", "/api/admin/household-import", b"name,card\nFlat 23,04F23F23\n", content_type=CSV)
-    moved = await ask("POST", "move-ins", name="Flat 24", card="04F24F24", driver="flat24", contact="f@example.org")
+    await life.send(
+        "POST", "/api/admin/household-import", b"name,card\nFlat 23,04F23F23\n", content_type=CSV
+    )
+    moved = await ask(
+        "POST",
+        "move-ins",
+        name="Flat 24",
+        card="04F24F24",
+        driver="flat24",
+        contact="f@example.org",
+    )
     await ask("POST", f"accounts/{moved['account']}/move-out", until="2026-03-19")
 
 
 async def _goodbyes(life: Life) -> None:
     """What leaves: an account, a log-in, a tag, a charger."""
     ask, server = life.ask, life.server
-    await server.api.logins.enter("Otto", PASSWORD, address="192.0.2.3", cookie=None, browser="Firefox")
+    await server.api.logins.enter(
+        "Otto", PASSWORD, address="192.0.2.3", cookie=None, browser="Firefox"
+    )
     await ask("DELETE", "logins/1")
     await ask("POST", "accounts/8/take", tag=HOUSEHOLDS[7].tag)
     await ask("POST", "accounts/8/close")
     owed = -server.books.value("SELECT sum(amount) FROM ledger WHERE account_id = 8")
     await ask("POST", "wallets/8/payment", amount=owed, currency="EUR", reason="paid")
     server.books.wait(24 * 60)
-    await life.send("DELETE", "/api/admin/accounts/8/personal", query={"reason": "moved out", "force": True})
+    await life.send(
+        "DELETE", "/api/admin/accounts/8/personal", query={"reason": "moved out", "force": True}
+    )
     await ask("DELETE", f"id-tags/{HOUSEHOLDS[7].tag}")
     await ask("POST", f"chargers/{NEVER}/forget")
     await ask("POST", "chargers/forget", chargers=[NEVER], like="NOBODY-*")

@@ -26,7 +26,9 @@ def tables(old: sqlite3.Connection) -> Iterator[str]:
 
 def columns(old: sqlite3.Connection, table: str) -> list[str]:
     """Return the columns that are stored as they were given."""
-    found = old.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid", (table,))
+    found = old.execute(
+        "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid", (table,)
+    )
     return [name for (name,) in found]
 
 
@@ -50,21 +52,35 @@ def _copy_table(old: sqlite3.Connection, new: PostgresqlConnection, table: str) 
 def _go_on(old: sqlite3.Connection, new: PostgresqlConnection, table: str) -> None:
     """Let the next id be the one that it would be in the file."""
     if table in COUNTED:
-        (last,) = old.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone() or (0,)
+        (last,) = old.execute(
+            "SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)
+        ).fetchone() or (0,)
         new.run(f"UPDATE levity.counted SET seq = {last} WHERE name = '{table}'")
         return
-    counted = "SELECT column_name FROM information_schema.columns WHERE table_name = ?1 AND is_identity = 'YES'"
+    counted = (
+        "SELECT column_name FROM information_schema.columns "
+        "WHERE table_name = ?1 AND is_identity = 'YES'"
+    )
     for (column,) in new.execute(counted, (table,)):
-        highest = f"SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), max({column})) FROM {table}"
+        highest = (
+            f"SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), max({column})) "
+            f"FROM {table}"
+        )
         (last,) = old.execute(highest, (table,)).fetchone()
         if last:
-            new.run(f"SELECT setval(pg_get_serial_sequence('{translated(table).sql}', '{column}'), {last})")
+            new.run(
+                f"SELECT setval(pg_get_serial_sequence('{translated(table).sql}', '{column}'), "
+                f"{last})"
+            )
 
 
 def at_the_edges(path: Path, shift: int) -> None:
-    """Set times in a database to the first and the last that it can hold: two thirds of them, in every column."""
+    """Set times in a database to the first and the last that it can hold: two thirds of them, in
+    every column."""
     with closing(sqlite3.connect(path, isolation_level=None)) as file:
-        for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        for (name,) in file.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
             file.execute(f'DROP TRIGGER "{name}"')
         for table in [*tables(file)]:
             for place, name in enumerate(columns(file, table)):

@@ -1,4 +1,5 @@
-"""What is asked of a house: every page and every GET of the API, with every parameter, and the links of the pages."""
+"""What is asked of a house: every page and every GET of the API, with every parameter, and the
+links of the pages."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """Parameters without which there is no answer."""
 ROLES_OF_PRINTED: Final = size(3, 1)
-"""Of the roles that see what a process of its own prints, those that ask for it: the highest ones."""
+"""Of the roles that see what a process of its own prints, those that ask for it: the highest
+ones."""
 PRINTED: Final = ("/document", "/archive", "/codes", "/everything", "/problems")
 """What ends the paths of that."""
 OF_PAPER: Final = ("/document", "/archive")
@@ -82,9 +84,11 @@ VALUES: Final[Mapping[str, tuple[object, ...]]] = {
     "transaction": (1, 1_000_000),
     "until": ("2026-03-10",),
 }
-"""By the name of a parameter; those that have a choice, or are true or false, get all their values."""
+"""By the name of a parameter; those that have a choice, or are true or false, get all their
+values."""
 NOT_FOLLOWED: Final = ("/assets/", "/logout", "/get/", "/help")
-"""Links to what is no page, or is the same at each site. The files below /get/ are those of the API, asked itself."""
+"""Links to what is no page, or is the same at each site. The files below /get/ are those of the
+API, asked itself."""
 PAGES_OF_A_KIND: Final = size(2, 1)
 """Links that are followed to pages of one kind, by each reader."""
 _LINK: Final = re.compile(r'(?:href|data-href)="(/[^"#]*)')
@@ -95,16 +99,21 @@ def _choices(endpoint: Endpoint) -> Iterator[tuple[str, object]]:
     """Yield each parameter of an endpoint with each of its values."""
     if endpoint.query is None:
         return
-    (schema,) = (one for one in msgspec.json.schema(endpoint.query)["$defs"].values() if "properties" in one)
+    (schema,) = (
+        one for one in msgspec.json.schema(endpoint.query)["$defs"].values() if "properties" in one
+    )
     defined = msgspec.json.schema(endpoint.query)["$defs"]
     for name, described in schema["properties"].items():
         for value in _values(name, described, defined):
             yield name, value
 
 
-def _values(name: str, described: Mapping[str, Any], defined: Mapping[str, Any]) -> Iterator[object]:
+def _values(
+    name: str, described: Mapping[str, Any], defined: Mapping[str, Any]
+) -> Iterator[object]:
     ways = [
-        defined[way["$ref"].rpartition("/")[2]] if "$ref" in way else way for way in described.get("anyOf", [described])
+        defined[way["$ref"].rpartition("/")[2]] if "$ref" in way else way
+        for way in described.get("anyOf", [described])
     ]
     found = [value for way in ways for value in way.get("enum", ())]
     if any(way.get("type") == "boolean" for way in ways):
@@ -130,7 +139,11 @@ class Asking:
         path, needed = fill_in(endpoint.path, self.shown), NEEDED.get(endpoint.path, {})
         if endpoint.path.endswith(OF_PAPER):
             needed = {"format": "html"}
-        roles = [Role.DRIVER] if path.startswith("/api/me") else [Role.VIEWER, Role.OPERATOR, Role.ADMIN]
+        roles = (
+            [Role.DRIVER]
+            if path.startswith("/api/me")
+            else [Role.VIEWER, Role.OPERATOR, Role.ADMIN]
+        )
         for role in roles[-ROLES_OF_PRINTED:] if path.endswith(PRINTED) else roles:
             await self._ask(role, path, needed)
         for name, value in [*_choices(endpoint)][:: size(1, 2)]:
@@ -173,14 +186,19 @@ class Asking:
                 await self._ask(Role[who.upper()], path, orjson.loads(query))
 
     async def pages(self) -> None:
-        """Open every page that readers may see, and what its links lead to: as an admin and a driver, or as each."""
+        """Open every page that readers may see, and what its links lead to: as an admin and a
+        driver, or as each."""
         for name, role in [*READERS.items()][:: size(1, 3)]:
             await self.look_around(name, role)
 
     async def briefly(self) -> None:
         """Ask every GET of the API and open every page, once, as one who may see it."""
         for endpoint in ENDPOINTS:
-            if endpoint.method == "GET" and endpoint.path != ENDLESS and not endpoint.path.endswith(PRINTED):
+            if (
+                endpoint.method == "GET"
+                and endpoint.path != ENDLESS
+                and not endpoint.path.endswith(PRINTED)
+            ):
                 path = fill_in(endpoint.path, self.shown)
                 role = Role.DRIVER if path.startswith("/api/me") else Role.ADMIN
                 await self._ask(role, path, NEEDED.get(endpoint.path, {}))
@@ -209,14 +227,22 @@ class Asking:
             for found in _LINK.findall(body.decode(errors="replace")):
                 to = unescape(found)
                 kind = _kind(to)
-                if to not in known and kinds[kind] < PAGES_OF_A_KIND and not to.startswith(NOT_FOLLOWED):
+                if (
+                    to not in known
+                    and kinds[kind] < PAGES_OF_A_KIND
+                    and not to.startswith(NOT_FOLLOWED)
+                ):
                     kinds[kind] += 1
                     known.add(to)
                     waiting.append(to)
 
 
 def _kind(link: str) -> str:
-    """Return what links to pages of one kind have in common: the path but its names, and the names of parameters."""
+    """Return what links to pages of one kind have in common: the path but its names, and the names
+    of parameters."""
     parts = urlsplit(link)
-    path = "/".join(part if index == 1 else _NUMBER.sub("", part) for index, part in enumerate(parts.path.split("/")))
+    path = "/".join(
+        part if index == 1 else _NUMBER.sub("", part)
+        for index, part in enumerate(parts.path.split("/"))
+    )
     return f"{path}?{'&'.join(sorted(name for name, _ in parse_qsl(parts.query)))}"

@@ -1,4 +1,5 @@
-"""A whole server in memory on a store: its API, its pages, and chargers that accept whatever they are asked."""
+"""A whole server in memory on a store: its API, its pages, and chargers that accept whatever they
+are asked."""
 
 from __future__ import annotations
 
@@ -81,14 +82,21 @@ class Server:
         self.books.now += BETWEEN
         reply = Reply()
         with trio.fail_after(SECONDS):
-            await self.pages(_scope(cookie, path, query, self.accept_language), _nothing_more, reply.take)
+            await self.pages(
+                _scope(cookie, path, query, self.accept_language), _nothing_more, reply.take
+            )
         return reply
 
     @asynccontextmanager
     async def charger(self, identity: str) -> AsyncIterator[Charger]:
         """A charger that is connected while the block runs, and accepts whatever it is asked."""
-        async with open_charger(self.central, f"/ocpp/{identity}") as charger, trio.open_nursery() as nursery:
-            await charger.call("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+        async with (
+            open_charger(self.central, f"/ocpp/{identity}") as charger,
+            trio.open_nursery() as nursery,
+        ):
+            await charger.call(
+                "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"}
+            )
             nursery.start_soon(_accept, charger)
             yield charger
             nursery.cancel_scope.cancel()
@@ -128,10 +136,13 @@ def _scope(cookie: str, path: str, query: Mapping[str, Any], language: str) -> S
 
 
 async def make_documents_here(task: str, papers: Sequence[object], font: Path | None) -> Any:
-    """Make documents in this process: to start one for each takes longer than all else (see tests/documents)."""
+    """Make documents in this process: to start one for each takes longer than all else (see
+    tests/documents)."""
     await trio.lowlevel.checkpoint()
     with open_maker(task, font) as make:
-        return pickle.loads(pickle.dumps([make(paper) for paper in pickle.loads(pickle.dumps(papers))]))  # noqa: S301
+        return pickle.loads(  # noqa: S301
+            pickle.dumps([make(paper) for paper in pickle.loads(pickle.dumps(papers))])  # noqa: S301
+        )
 
 
 async def _nothing_more() -> Any:
@@ -142,7 +153,8 @@ async def _nothing_more() -> Any:
 async def open_server(
     stored: Stored, moment: datetime, zone: ZoneInfo = BERLIN, catalogues: Path = FOLDER
 ) -> AsyncIterator[Server]:
-    """Begin a run at a moment. Random values are the same in each server. `catalogues`: the languages of its pages."""
+    """Begin a run at a moment. Random values are the same in each server. `catalogues`: the
+    languages of its pages."""
     books = Books(stored.connection)
     books.now = moment
     writer: Any = InlineWriter(stored.connection)
@@ -151,7 +163,9 @@ async def open_server(
         reader = Reader(stored.address, 2)
         parts.callback(reader.close)
         central.load = LoadManagement(writer, reader, Chargers(central), central.clock)
-        read_imported = await parts.enter_async_context(open_tags(writer, reader, central.tags, central.clock))
+        read_imported = await parts.enter_async_context(
+            open_tags(writer, reader, central.tags, central.clock)
+        )
         feed = await parts.enter_async_context(open_feed(reader, central.hooks))
         shelf = await parts.enter_async_context(
             open_files(central.config, writer, reader, central.clock, lambda: True, FileListeners())
@@ -163,7 +177,9 @@ async def open_server(
         await api.logins.open()
         app = application_of(api, ENDPOINTS)
         front = Front(door=Door(is_loopback=True), url=None, catalogues=catalogues)
-        pages = await parts.enter_async_context(open_dashboard(api, app, ENDPOINTS, front, api.streams))
+        pages = await parts.enter_async_context(
+            open_dashboard(api, app, ENDPOINTS, front, api.streams)
+        )
         yield Server(books, central, api, app, pages)
 
 
@@ -178,7 +194,9 @@ def _central(books: Books, writer: Any, stored: Stored, zone: ZoneInfo) -> Centr
     )
     known = {charger for (charger,) in books.rows("SELECT id FROM cp")}
     charged = {charger for (charger,) in books.rows("SELECT DISTINCT cp_id FROM tx")}
-    central = Central(config, writer, lambda: books.now, known, charged, clock_trusted=True, run=books.server)
+    central = Central(
+        config, writer, lambda: books.now, known, charged, clock_trusted=True, run=books.server
+    )
     central.connection_numbers = books.numbers  # a test's own chargers have numbers too
     central.ready.set()
     writer.publish = central.hooks.observe

@@ -1,4 +1,5 @@
-"""Every page and paper with a catalogue that brackets each text: what is read outside brackets bypasses translation."""
+"""Every page and paper with a catalogue that brackets each text: what is read outside brackets
+bypasses translation."""
 
 from __future__ import annotations
 
@@ -37,10 +38,22 @@ TAG: Final = re.compile(r"<(?:[^<>\"]|\"[^\"]*\")*>")
 WORD: Final = re.compile(r"[^\W\d_]{2,}")
 NOT_SEEN: Final = re.compile(r"\w+ (?:/help|/manifest|/api/)")
 """The manual is English, and the rest is for programs."""
-_CAUSE: Final = "SELECT cp_id, code FROM review JOIN tx ON tx.id = tx_id WHERE resolved_at IS NULL LIMIT 1"
+_CAUSE: Final = (
+    "SELECT cp_id, code FROM review JOIN tx ON tx.id = tx_id WHERE resolved_at IS NULL LIMIT 1"
+)
 _TRIGGERS: Final = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 TABLES: Final = (
-    *("account", "biller", "cp", "ledger", "meter", "meter_reading", "registration", "space", "station"),
+    *(
+        "account",
+        "biller",
+        "cp",
+        "ledger",
+        "meter",
+        "meter_reading",
+        "registration",
+        "space",
+        "station",
+    ),
     *(
         "load_quarter",
         "own_name",
@@ -74,13 +87,34 @@ UNITS: Final = frozenset(
         *ROTATIONS,
     )
 )
-"""The same in each language; the name of the site; and how chargers are wired, in OCPP's letters."""
+"""The same in each language; the name of the site; and how chargers are wired, in OCPP's
+letters."""
 OCPP: Final = re.compile(r"[A-Za-z]*[a-z][A-Z]\w*|\w+\.[A-Z]\w+(?:\.\w+)*|SHA\d+")
 """Its own words are written as it writes them."""
 OCPP_WORDS: Final = frozenset(
     (
-        *("Available", "Charging", "Preparing", "Finishing", "Reserved", "Unavailable", "Faulted", "Accepted"),
-        *("Blocked", "Expired", "Invalid", "Unknown", "Local", "Absolute", "Recurring", "Relative", "Daily", "Weekly"),
+        *(
+            "Available",
+            "Charging",
+            "Preparing",
+            "Finishing",
+            "Reserved",
+            "Unavailable",
+            "Faulted",
+            "Accepted",
+        ),
+        *(
+            "Blocked",
+            "Expired",
+            "Invalid",
+            "Unknown",
+            "Local",
+            "Absolute",
+            "Recurring",
+            "Relative",
+            "Daily",
+            "Weekly",
+        ),
         *("Type", "Hard", "Soft", "Operative", "Inoperative", "Full", "Differential", "Heartbeat"),
     )
 )
@@ -92,13 +126,16 @@ def in_brackets(here: formats.Format) -> formats.Format:
     def marked(names: Sequence[str]) -> Sequence[str]:
         return [f"«{one}»" for one in names]
 
-    named = here._replace(weekdays=marked(here.weekdays), months=marked(here.months), zones=marked(here.zones))
+    named = here._replace(
+        weekdays=marked(here.weekdays), months=marked(here.months), zones=marked(here.zones)
+    )
     return named._replace(short_months=marked(here.short_months))
 
 
 class World(NamedTuple):
-    """The pages of a house in which everything has happened, by what was asked: what is read outside brackets, and the
-    same pages once more, after people have named things as texts of the program."""
+    """The pages of a house in which everything has happened, by what was asked: what is read
+    outside brackets, and the same pages once more, after people have named things as texts of the
+    program."""
 
     outside: dict[str, list[str]]
     renamed: dict[str, str]
@@ -137,7 +174,11 @@ async def _world(stored: Stored, past: Any, folder: Path) -> World:
 
 async def _read(asking: Asking) -> dict[str, str]:
     await asking.pages()
-    return {asked: body.decode() for asked, (_, body) in asking.answers.items() if not NOT_SEEN.search(asked)}
+    return {
+        asked: body.decode()
+        for asked, (_, body) in asking.answers.items()
+        if not NOT_SEEN.search(asked)
+    }
 
 
 def _rename(stored: Stored, seen: str) -> Sequence[str]:
@@ -149,9 +190,13 @@ def _rename(stored: Stored, seen: str) -> Sequence[str]:
         stored.connection.execute(f"DROP TRIGGER {trigger}")
     given = list[str]()
     for table, key in NAMED.items():
-        for (found,) in stored.connection.execute(f"SELECT DISTINCT {key} FROM {table} WHERE {key} > ''").fetchall():
+        for (found,) in stored.connection.execute(
+            f"SELECT DISTINCT {key} FROM {table} WHERE {key} > ''"
+        ).fetchall():
             given.append(unsaid.pop())
-            stored.connection.execute(f"UPDATE {table} SET name = ? WHERE {key} = ?", (given[-1], found))
+            stored.connection.execute(
+                f"UPDATE {table} SET name = ? WHERE {key} = ?", (given[-1], found)
+            )
     return given
 
 
@@ -171,8 +216,16 @@ def known(stored: Stored) -> re.Pattern[str]:
         columns = [one[0] for one in found.description]
         for row in found:
             texts = (value for name, value in zip(columns, row, strict=True) if name not in OTHERS)
-            names.update(line for text in texts if isinstance(text, str) for line in text.splitlines() if line)
-    windows = WINDOW.findall("".join(toml for (toml,) in stored.connection.execute("SELECT toml FROM tariff_version")))
+            names.update(
+                line
+                for text in texts
+                if isinstance(text, str)
+                for line in text.splitlines()
+                if line
+            )
+    windows = WINDOW.findall(
+        "".join(toml for (toml,) in stored.connection.execute("SELECT toml FROM tariff_version"))
+    )
     names |= {
         *CURRENCIES,
         *(formats.format_of(one).name for one in languages()),

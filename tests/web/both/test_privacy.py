@@ -24,7 +24,8 @@ CARDS = "SELECT id_tag FROM tag UNION SELECT id_tag FROM tx UNION SELECT stop_id
 
 
 def test_a_viewer_sees_no_number_of_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """He asks every GET of the API that he may, also as a file, and opens every page, with its links."""
+    """He asks every GET of the API that he may, also as a file, and opens every page, with its
+    links."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
     monkeypatch.setattr(user_passwords, "SCRYPT_N", 2)
@@ -37,7 +38,11 @@ def test_a_viewer_sees_no_number_of_a_card(tmp_path: Path, monkeypatch: pytest.M
             await live(life)
             asking = Asking(server, shown_of(past) | life.shown)
             for endpoint in ENDPOINTS:
-                if endpoint.method == "GET" and endpoint.role is Role.VIEWER and endpoint.path != ENDLESS:
+                if (
+                    endpoint.method == "GET"
+                    and endpoint.role is Role.VIEWER
+                    and endpoint.path != ENDLESS
+                ):
                     await asking.as_viewer(endpoint)
             await asking.look_around("Vera", Role.VIEWER)
             return asking
@@ -50,6 +55,7 @@ def test_a_viewer_sees_no_number_of_a_card(tmp_path: Path, monkeypatch: pytest.M
         (asked, card)
         for asked, (_, body) in answers.items()
         for card in cards
-        if re.search(rb"\b%s\b" % re.escape(card.encode()), body) and card not in asked  # cursors have letters, too
+        if re.search(rb"\b%s\b" % re.escape(card.encode()), body)
+        and card not in asked  # cursors have letters, too
     }
     assert not seen

@@ -1,4 +1,5 @@
-"""A house on SQLite and the same one on PostgreSQL: whatever is asked or told, both answer and store the same."""
+"""A house on SQLite and the same one on PostgreSQL: whatever is asked or told, both answer and
+store the same."""
 
 from __future__ import annotations
 
@@ -41,7 +42,9 @@ NOT_ASKED: Final = {
     "POST /api/admin/drain": "it ends all connections; see tests/integration/test_servers.py",
     "POST /api/admin/webhooks/{id}/test": "it sends to a server outside; see tests/web/webhooks",
     "POST /api/me/password": "it belongs to a log-in; see test_logins.py",
-    "POST /api/admin/chargers/{id}/local-lists/resume": "it needs --local-list on; see tests/store/test_lists.py",
+    "POST /api/admin/chargers/{id}/local-lists/resume": (
+        "it needs --local-list on; see tests/store/test_lists.py"
+    ),
     **dict.fromkeys(
         (
             "POST /api/admin/certificates",
@@ -52,7 +55,10 @@ NOT_ASKED: Final = {
             "POST /api/admin/chargers/{id}/delete-certificate",
             "POST /api/admin/chargers/{id}/signed-update-firmware",
         ),
-        "keys are random, and their requests only pass on what they are given; see tests/store/test_certificates.py",
+        (
+            "keys are random, and their requests only pass on what they are given; see "
+            "tests/store/test_certificates.py"
+        ),
     ),
     **dict.fromkeys(
         (
@@ -61,7 +67,9 @@ NOT_ASKED: Final = {
         ),
         "it needs TLS; see tests/store/test_securing.py",
     ),
-    "POST /api/admin/chargers/{id}/remote-stop": "a command like the others; see tests/store/test_commands.py",
+    "POST /api/admin/chargers/{id}/remote-stop": (
+        "a command like the others; see tests/store/test_commands.py"
+    ),
 }
 """Requests that are not made here, and why."""
 NOT_SEEN: Final = {
@@ -69,15 +77,20 @@ NOT_SEEN: Final = {
     "/api/admin/pages-certificate": "there is none either",
     "/api/admin/pages-certificate/root": "there is none either",
     "/api/admin/mqtt": "no broker was ever used; see tests/web/api/test_mqtt.py",
-    "/api/me/commands/{id}": "a driver's command needs a charger that charges; see tests/web/api/test_driving.py",
-    "/api/admin/chargers/{id}/security-profile": "no charger changes its profile; see tests/store/test_securing.py",
+    "/api/me/commands/{id}": (
+        "a driver's command needs a charger that charges; see tests/web/api/test_driving.py"
+    ),
+    "/api/admin/chargers/{id}/security-profile": (
+        "no charger changes its profile; see tests/store/test_securing.py"
+    ),
 }
 """Lists that refuse everybody here, and why."""
 OF_THE_STORE: Final = re.compile(r"\w+ /(api/)?system\b")
 """What shows the store itself, and the memory of the process."""
 OK: Final = 200
 RANDOM: Final = re.compile(r"\b[0-9a-f]{16}\b|sealed:[\w=-]+")
-"""Ids of messages and requests, and encrypted secrets. They are random, and which task is first depends on time."""
+"""Ids of messages and requests, and encrypted secrets. They are random, and which task is first
+depends on time."""
 COMMANDS: Final = (
     ("logs", "--json"),
     ("logs", QUIET, "--action", "bootnotification", "--since", "2026-01-01"),
@@ -86,7 +99,8 @@ COMMANDS: Final = (
 )
 """Commands that read a database themselves."""
 WITH_GAPS: Final = {"evidence": "id", "to_book": "revision"}
-"""Ids that nobody is told: those that a failed attempt took are not given out again on PostgreSQL."""
+"""Ids that nobody is told: those that a failed attempt took are not given out again on
+PostgreSQL."""
 
 
 class Outcome(NamedTuple):
@@ -108,9 +122,13 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
         patch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
         patch.setattr(user_passwords, "SCRYPT_N", 2)
         patch.setattr(user_passwords, "SCRYPT_P", 1)
-        patch.setattr(context, "MINUTE", inf)  # on a busy machine, one store would record refusals of more minutes
+        patch.setattr(
+            context, "MINUTE", inf
+        )  # on a busy machine, one store would record refusals of more minutes
         past = write_past(folder / "site.db", MOMENT)
-        (folder / ".site.db-litestream").mkdir()  # nobody need be told of a backup, as on PostgreSQL
+        (
+            folder / ".site.db-litestream"
+        ).mkdir()  # nobody need be told of a backup, as on PostgreSQL
         with closing(new_database()) as connection:
             copy(folder / "site.db", connection)
             with open_database(folder / "site.db") as file:
@@ -124,14 +142,22 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
     assert not [line for line in lines if line["log_level"] in ("error", "critical")]
 
 
-def _lived(stored: Stored, past: Past, file: sqlite3.Connection, before: Outcome | None = None) -> Outcome:
+def _lived(
+    stored: Stored, past: Past, file: sqlite3.Connection, before: Outcome | None = None
+) -> Outcome:
     life, answers = trio.run(partial(_live, stored, past, before))
     return Outcome(
-        life.told, answers, dict(_rows(stored.connection, file)), stored.address, shown_of(past) | life.shown
+        life.told,
+        answers,
+        dict(_rows(stored.connection, file)),
+        stored.address,
+        shown_of(past) | life.shown,
     )
 
 
-async def _live(stored: Stored, past: Past, before: Outcome | None) -> tuple[Life, dict[str, tuple[int, bytes]]]:
+async def _live(
+    stored: Stored, past: Past, before: Outcome | None
+) -> tuple[Life, dict[str, tuple[int, bytes]]]:
     async with open_server(stored, MOMENT) as server:
         life = Life(server)
         await live(life)
@@ -191,17 +217,25 @@ def test_the_same_is_read(both: tuple[Outcome, Outcome]) -> None:
     for asked, (status, body) in on_sqlite.items():
         assert on_postgresql[asked][0] == status, asked
         if not OF_THE_STORE.match(asked):
-            texts = [RANDOM.sub("…", one.decode("latin-1")) for one in (body, on_postgresql[asked][1])]
+            texts = [
+                RANDOM.sub("…", one.decode("latin-1")) for one in (body, on_postgresql[asked][1])
+            ]
             assert texts[0] == texts[1], asked
 
 
 def test_the_page_of_the_system_says_who_saves_it(both: tuple[Outcome, Outcome]) -> None:
     on_sqlite, on_postgresql = (
-        [body for asked, (status, body) in one.answers.items() if asked.endswith(" /system") and status == OK]
+        [
+            body
+            for asked, (status, body) in one.answers.items()
+            if asked.endswith(" /system") and status == OK
+        ]
         for one in both
     )
     assert on_sqlite
-    assert all(b"Litestream copies it" in body and b"levity-trio backup FILE" in body for body in on_sqlite)
+    assert all(
+        b"Litestream copies it" in body and b"levity-trio backup FILE" in body for body in on_sqlite
+    )
     assert len(on_postgresql) == len(on_sqlite)
     assert all(b"by PostgreSQL's own tools" in body for body in on_postgresql)
     assert not any(b"Litestream" in body or b"levity-trio backup" in body for body in on_postgresql)
@@ -221,7 +255,9 @@ def test_commands_read_the_same(
 
 
 def test_nothing_fails(both: tuple[Outcome, Outcome]) -> None:
-    assert not [asked for one in both for asked, (status, _) in one.answers.items() if status >= 500]
+    assert not [
+        asked for one in both for asked, (status, _) in one.answers.items() if status >= 500
+    ]
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"][: size(2, 1)])
@@ -257,18 +293,25 @@ def test_every_change_is_made(both: tuple[Outcome, Outcome]) -> None:
     missing = {
         f"{one.method} {one.path}"
         for one in ENDPOINTS
-        if one.changes and not any(one.method == method and _pattern(one).fullmatch(path) for method, path in done)
+        if one.changes
+        and not any(one.method == method and _pattern(one).fullmatch(path) for method, path in done)
     }
     assert missing == NOT_ASKED.keys()
 
 
 def test_every_page_and_list_has_an_answer(both: tuple[Outcome, Outcome]) -> None:
     """At least one reader sees each, so that no comparison is one of two refusals."""
-    seen = {asked.split(" ", 2)[1].partition("?")[0] for asked, (status, _) in both[0].answers.items() if status == 200}
+    seen = {
+        asked.split(" ", 2)[1].partition("?")[0]
+        for asked, (status, _) in both[0].answers.items()
+        if status == 200
+    }
     reads = [one for one in ENDPOINTS if one.method == "GET" and one.path != ENDLESS]
     unseen = {one.path for one in reads if not any(_pattern(one).fullmatch(path) for path in seen)}
     assert unseen == NOT_SEEN.keys()
-    assert {one.path for one in PAGES if not any(_page(one.path).fullmatch(path) for path in seen)} == set()
+    assert {
+        one.path for one in PAGES if not any(_page(one.path).fullmatch(path) for path in seen)
+    } == set()
 
 
 def _page(path: str) -> re.Pattern[str]:

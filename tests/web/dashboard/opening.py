@@ -39,7 +39,13 @@ class Opening:
     async def html(self, page: Page, link: str = "", **path: object) -> str:
         """Return what is sent of a page. Raises Refused."""
         view = self.view(link, path)
-        frame = {"page": page, "sections": [], "assets": assets.names(), "site": "levity", "notes": []}
+        frame = {
+            "page": page,
+            "sections": [],
+            "assets": assets.names(),
+            "site": "levity",
+            "notes": [],
+        }
         values = {**frame, "zone_name": "Europe/Berlin", "guests": None, **await page.read(view)}
         return TEMPLATES.render(page.template, view, self._books.now, values)
 

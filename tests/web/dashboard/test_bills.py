@@ -1,4 +1,5 @@
-"""Pages of bills as each role sees them, while a preview is made, and money as it is typed and written."""
+"""Pages of bills as each role sees them, while a preview is made, and money as it is typed and
+written."""
 
 from __future__ import annotations
 
@@ -59,11 +60,19 @@ FIRST = {
     "begun_on": "2026-10-01",
     "is_ready": True,
 }
-NOTHING: Mapping[str, Any] = {"data": [], "page": 1, "limit": 50, "total": None, "next_cursor": None}
+NOTHING: Mapping[str, Any] = {
+    "data": [],
+    "page": 1,
+    "limit": 50,
+    "total": None,
+    "next_cursor": None,
+}
 DRAFT = "/api/admin/drafts/2026-10"
 PREVIEW = {"sums": SUMS, "data": [], "held_back": [], "missing": []}
 READ: Mapping[str, Any] = {
-    **dict.fromkeys(("read_statements", "read_wallets", "read_months", "tariffs", "assignments"), NOTHING),
+    **dict.fromkeys(
+        ("read_statements", "read_wallets", "read_months", "tariffs", "assignments"), NOTHING
+    ),
     **dict.fromkeys(("held_back_of_month", "recipients"), ()),
     "read_history": {"series": []},
 }
@@ -101,19 +110,34 @@ def view_of(role: Role, path: Mapping[str, str], answers: Mapping[str, Any], **q
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": orjson.dumps(answers.get(scope["path"], NOTHING))})
+        await send(
+            {
+                "type": "http.response.body",
+                "body": orjson.dumps(answers.get(scope["path"], NOTHING)),
+            }
+        )
 
-    server: Any = SimpleNamespace(config=SimpleNamespace(mail="smtp", time_zone=UTC), now=lambda: NOW, stamp=str)
+    server: Any = SimpleNamespace(
+        config=SimpleNamespace(mail="smtp", time_zone=UTC), now=lambda: NOW, stamp=str
+    )
     told: Any = Told({**READ, **answers})
     api = ApiOfPages(app, {(one.method, one.path): one for one in ENDPOINTS}, server, told)
     return View(api=api, caller=Caller("anna", role, "127.0.0.1"), path=path, query=query)
 
 
-async def shown(path: str, role: Role = Role.ADMIN, answers: Mapping[str, Any] = ANSWERS, **query: str) -> str:
+async def shown(
+    path: str, role: Role = Role.ADMIN, answers: Mapping[str, Any] = ANSWERS, **query: str
+) -> str:
     """Return the HTML of a page of October."""
     (page,) = [one for one in EVERY_PAGE if one.path == path]
     view = view_of(role, {"month": "2026-10"}, answers, **query)
-    frame = {"page": page, "sections": (), "assets": defaultdict(str), "site": "Bauhof", "notes": ()}
+    frame = {
+        "page": page,
+        "sections": (),
+        "assets": defaultdict(str),
+        "site": "Bauhof",
+        "notes": (),
+    }
     values = {**frame, "zone_name": "UTC", "guests": None, **await page.read(view)}
     return Templates(base="", zone=UTC).render(page.template, view, NOW, values)
 
@@ -126,7 +150,14 @@ async def test_closing_is_asked_once_with_what_it_does() -> None:
 
 
 async def test_a_closed_month_keeps_a_line_for_what_is_nobodys() -> None:
-    closed = {**MONTH, "state": MonthState.CLOSED, "statements": 0, "amount": 0, "currency": "EUR", "closed_by": "anna"}
+    closed = {
+        **MONTH,
+        "state": MonthState.CLOSED,
+        "statements": 0,
+        "amount": 0,
+        "currency": "EUR",
+        "closed_by": "anna",
+    }
     closed["from_wallets"] = 0
     nobody = {"account": None, "total": {"sessions": 27, "energy_wh": 860_100}}
     answers = {
@@ -137,19 +168,41 @@ async def test_a_closed_month_keeps_a_line_for_what_is_nobodys() -> None:
     assert "27 sessions are nobody's (860.1 kWh), so they are not on a statement." in html
     query = "bill=nobody%27s&amp;ended_since=2026-10-01&amp;ended_before=2026-10-31"
     assert f'href="/sessions?{query}"' in html
-    assert "nobody" not in await shown("/bills/{month}", answers={**answers, "read_history": {"series": []}})
+    assert "nobody" not in await shown(
+        "/bills/{month}", answers={**answers, "read_history": {"series": []}}
+    )
 
 
 async def test_the_button_says_how_many_statements_are_mailed_and_who_has_no_address() -> None:
-    month = {**MONTH, "state": MonthState.CLOSED, "statements": 2, "amount": 64, "from_wallets": 0, "currency": "EUR"}
+    month = {
+        **MONTH,
+        "state": MonthState.CLOSED,
+        "statements": 2,
+        "amount": 64,
+        "from_wallets": 0,
+        "currency": "EUR",
+    }
     month |= {"closed_by": "anna", "closed_at": MONTH["until"]}
-    each = {"energy_wh": 1000, "amount": 32, "total": 32, "currency": "EUR", "carried_in": 0, "is_carried": False}
-    both = [{**each, "number": number, "account": number, "name": name} for number, name in ((1, "Anna"), (2, "Ben"))]
+    each = {
+        "energy_wh": 1000,
+        "amount": 32,
+        "total": 32,
+        "currency": "EUR",
+        "carried_in": 0,
+        "is_carried": False,
+    }
+    both = [
+        {**each, "number": number, "account": number, "name": name}
+        for number, name in ((1, "Anna"), (2, "Ben"))
+    ]
     answers = {
         "read_month": month,
         "read_history": {"series": []},
         "read_statements": {**NOTHING, "data": both},
-        "recipients": [{"account": 1, "mail": "a@example.org"}, {"account": None, "mail": "c@example.org"}],
+        "recipients": [
+            {"account": 1, "mail": "a@example.org"},
+            {"account": None, "mail": "c@example.org"},
+        ],
     }
     html = await shown("/bills/{month}", answers=answers)
     assert ">Mail 1 statement</button>" in html
@@ -158,16 +211,38 @@ async def test_the_button_says_how_many_statements_are_mailed_and_who_has_no_add
 
 
 async def test_what_wallets_pay_of_a_month_is_said() -> None:
-    """The statements add up to less than the month, because the charges of prepaid households are paid already."""
-    closed = {**MONTH, "state": MonthState.CLOSED, "statements": 3, "amount": 3625, "from_wallets": 170}
+    """The statements add up to less than the month, because the charges of prepaid households are
+    paid already."""
+    closed = {
+        **MONTH,
+        "state": MonthState.CLOSED,
+        "statements": 3,
+        "amount": 3625,
+        "from_wallets": 170,
+    }
     month = {**closed, "currency": "EUR", "closed_by": "anna", "closed_at": MONTH["until"]}
     answers = {"read_month": month, "read_history": {"series": []}}
     assert "1.70\xa0EUR of this come from wallets" in await shown("/bills/{month}", answers=answers)
 
 
 async def test_a_total_is_said_once_where_nothing_was_carried_in() -> None:
-    each = {"id": 9, "account": 1, "name": "Anna", "sessions": 1, "energy_wh": 1000, "amount": 32, "total": 32}
-    each |= {"currency": "EUR", "carried_in": 0, "held_back": 0, "unpriced": 0, "corrections": 0, "is_carried": False}
+    each = {
+        "id": 9,
+        "account": 1,
+        "name": "Anna",
+        "sessions": 1,
+        "energy_wh": 1000,
+        "amount": 32,
+        "total": 32,
+    }
+    each |= {
+        "currency": "EUR",
+        "carried_in": 0,
+        "held_back": 0,
+        "unpriced": 0,
+        "corrections": 0,
+        "is_carried": False,
+    }
     rows = {DRAFT: {**PREVIEW, "data": [each]}}
     html = await shown("/bills/{month}", answers={**ANSWERS, **rows})
     assert "Total, EUR" in html
@@ -180,7 +255,10 @@ async def test_a_total_is_said_once_where_nothing_was_carried_in() -> None:
 
 async def test_an_operator_sees_no_button_that_is_an_admins() -> None:
     assert "/do/post/admin/closings" not in await shown("/bills/{month}", Role.OPERATOR)
-    unready = {**ANSWERS, "first_bill": {**FIRST, "has_biller": False, "begun_on": None, "is_ready": False}}
+    unready = {
+        **ANSWERS,
+        "first_bill": {**FIRST, "has_biller": False, "begun_on": None, "is_ready": False},
+    }
     for path in ("/bills", "/tariffs"):
         html = await shown(path, Role.OPERATOR, unready)
         for changed in ("/do/put/admin/biller", "/do/put/admin/billing", "/do/post/admin/tariff"):
@@ -208,7 +286,9 @@ def test_amounts_are_understood_as_people_type_them(text: str, code: str, minor:
     assert money.minor_of(text, code) == minor
 
 
-@pytest.mark.parametrize("text", ["five", "", "0.005", "1e99", "NaN", "Infinity", "1_000.001", "0.30000000000000004"])
+@pytest.mark.parametrize(
+    "text", ["five", "", "0.005", "1e99", "NaN", "Infinity", "1_000.001", "0.30000000000000004"]
+)
 def test_other_amounts_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"give an amount such as 5\.00"):
         money.minor_of(text, "EUR")

@@ -1,4 +1,5 @@
-"""Pages of a charger: what readers with each role see, what a command's course says, and which facts change a page."""
+"""Pages of a charger: what readers with each role see, what a command's course says, and which
+facts change a page."""
 
 from __future__ import annotations
 
@@ -40,14 +41,28 @@ LINKS = {"show": "links"}
 
 
 def view_of(site: Site, role: Role, query: Mapping[str, str] | None = None) -> View:
-    app, endpoints = application_of(site.api, ENDPOINTS), {(one.method, one.path): one for one in ENDPOINTS}
+    app, endpoints = (
+        application_of(site.api, ENDPOINTS),
+        {(one.method, one.path): one for one in ENDPOINTS},
+    )
     api = ApiOfPages(app, endpoints, site.api, Snapshots(site.api.reader))
-    return View(api=api, caller=Caller("cleo", role, "127.0.0.1"), path={"id": "CP-1"}, query=query or {})
+    return View(
+        api=api, caller=Caller("cleo", role, "127.0.0.1"), path={"id": "CP-1"}, query=query or {}
+    )
 
 
-async def look(site: Site, page: Page, role: Role = Role.ADMIN, query: Mapping[str, str] | None = None) -> Shown:
+async def look(
+    site: Site, page: Page, role: Role = Role.ADMIN, query: Mapping[str, str] | None = None
+) -> Shown:
     view = view_of(site, role, query)
-    frame = {"page": page, "sections": [], "assets": assets.names(), "site": "levity", "notes": [], "zone_name": "UTC"}
+    frame = {
+        "page": page,
+        "sections": [],
+        "assets": assets.names(),
+        "site": "levity",
+        "notes": [],
+        "zone_name": "UTC",
+    }
     values = {**frame, "guests": None, **await page.read(view)}
     return Shown(200, page.path, {}, TEMPLATES.render(page.template, view, site.books.now, values))
 
@@ -69,7 +84,8 @@ class TestAViewer:
         assert not [one for one in page.links if one.startswith("/do/")]
 
     @pytest.mark.parametrize(
-        ("kept", "words"), [(None, "every 60 s"), (300, "every 300 s, its own interval (it was told 60 s)")]
+        ("kept", "words"),
+        [(None, "every 60 s"), (300, "every 300 s, its own interval (it was told 60 s)")],
     )
     async def test_sees_the_heartbeat_interval_that_it_keeps(
         self, site: Site, station: Station, kept: int | None, words: str
@@ -99,7 +115,11 @@ async def test_an_operator_sees_addresses(site: Site) -> None:
 
 async def test_an_operator_is_offered_what_an_operator_may(site: Site) -> None:
     page = await look(site, CHARGER, Role.OPERATOR)
-    paths = {one.rpartition("CP-1/")[2] for one in page.links if one.startswith("/do/post/admin/chargers/CP-1/")}
+    paths = {
+        one.rpartition("CP-1/")[2]
+        for one in page.links
+        if one.startswith("/do/post/admin/chargers/CP-1/")
+    }
     assert {"remote-start", "clear-cache"} <= paths
     assert not {"raw", "update-firmware", "forget"} & paths
 
@@ -117,7 +137,10 @@ async def test_a_fact_about_another_charger_changes_nothing(site: Site) -> None:
     assert CHARGER.live is not None
     view = view_of(site, Role.ADMIN)
     assert await CHARGER.live(view, frozenset({"CP-2", ""})) == ()
-    assert {one.id for one in await CHARGER.live(view, frozenset({"CP-1"}))} == {"state", "commands"}
+    assert {one.id for one in await CHARGER.live(view, frozenset({"CP-1"}))} == {
+        "state",
+        "commands",
+    }
 
 
 async def test_the_list_says_how_each_is(site: Site) -> None:
@@ -132,7 +155,9 @@ async def test_a_state_has_one_word_on_all_pages(site: Site, station: Station) -
         assert "Available" in (await look(site, page)).words
 
 
-async def test_the_time_connected_is_that_of_the_days_since_it_is_known(site: Site, station: Station) -> None:
+async def test_the_time_connected_is_that_of_the_days_since_it_is_known(
+    site: Site, station: Station
+) -> None:
     site.books.wait(24 * 60)
     station.lose()
     site.books.wait(2 * 24 * 60)
@@ -141,7 +166,9 @@ async def test_the_time_connected_is_that_of_the_days_since_it_is_known(site: Si
     assert "0.0 % of 30 days" in (await look(site, CHARGER)).words
 
 
-async def test_one_that_is_away_says_what_its_connectors_told_before(site: Site, station: Station) -> None:
+async def test_one_that_is_away_says_what_its_connectors_told_before(
+    site: Site, station: Station
+) -> None:
     station.status("Available", connector=2)
     site.books.wait(60)
     station.lose()
@@ -167,7 +194,9 @@ async def test_only_one_that_waits_is_new(site: Site) -> None:
 def command(state: str, **fields: Any) -> Command:
     at = "2026-01-01T00:00:00.000Z"
     told: dict[str, Any] = dict.fromkeys(Command.__dataclass_fields__)
-    return Command(**{**told, "state": state, "requested_at": at, "sent_at": at, "is_late": False, **fields})
+    return Command(
+        **{**told, "state": state, "requested_at": at, "sent_at": at, "is_late": False, **fields}
+    )
 
 
 class TestACourse:
@@ -178,13 +207,22 @@ class TestACourse:
             (command("sent"), ["sent", "waits for the answer"]),
             (command("accepted", answer={"status": "Unlocked"}), ["sent", "unlocked"]),
             (command("accepted", answer={}), ["sent", "accepted"]),
-            (command("accepted", outcome="pending"), ["sent", "accepted", "the result is not known yet"]),
-            (command("accepted", outcome="fulfilled", outcome_words="it booted"), ["sent", "accepted", "it booted"]),
+            (
+                command("accepted", outcome="pending"),
+                ["sent", "accepted", "the result is not known yet"],
+            ),
+            (
+                command("accepted", outcome="fulfilled", outcome_words="it booted"),
+                ["sent", "accepted", "it booted"],
+            ),
             (
                 command("accepted", outcome="not seen", outcome_words="…Z"),
                 ["sent", "accepted", "not confirmed in time"],
             ),
-            (command("rejected", answer={"status": "Rejected"}), ["sent", "refused by the charger (rejected)"]),
+            (
+                command("rejected", answer={"status": "Rejected"}),
+                ["sent", "refused by the charger (rejected)"],
+            ),
             (
                 command("error", error_code="NotSupported", error_description="no"),
                 ["sent", "the charger answered with an error: NotSupported no"],
@@ -206,7 +244,9 @@ def test_every_action_has_words_of_people() -> None:
 
 
 class TestUse:
-    async def test_a_month_says_how_it_was_used(self, site: Site, station: Station, session: int) -> None:
+    async def test_a_month_says_how_it_was_used(
+        self, site: Site, station: Station, session: int
+    ) -> None:
         station.stop(session, during(station, session, 1000, minutes=90))
         station.status("Faulted", error="GroundFailure")
         site.books.wait(30)
@@ -220,7 +260,9 @@ class TestUse:
         assert "Ground failure: once, 30 minutes in all" in shown.words
         assert "too few sessions" in shown.words
 
-    async def test_waiting_for_current_is_not_staying(self, site: Site, station: Station, session: int) -> None:
+    async def test_waiting_for_current_is_not_staying(
+        self, site: Site, station: Station, session: int
+    ) -> None:
         register = during(station, session, 1000, minutes=90)
         site.books.run(load.begin_span, session, "paused", site.books.at)
         site.books.wait(30)

@@ -43,7 +43,9 @@ def of_class(svg: ET.Element, name: str) -> list[ET.Element]:
 def made(points: list[Point], minutes: float = 60, **given: object) -> ET.Element:
     until = NOON + timedelta(minutes=minutes)
     settings = {"words": "Power", "unit": "kW", **given}
-    return drawn(curve(Curve(points=points, since=NOON, until=until, zone=ZoneInfo("UTC"), **settings)))  # type: ignore[arg-type]
+    return drawn(
+        curve(Curve(points=points, since=NOON, until=until, zone=ZoneInfo("UTC"), **settings))  # type: ignore[arg-type]
+    )
 
 
 def pieces(svg: ET.Element, name: str = "line") -> int:
@@ -67,7 +69,10 @@ def test_an_area_begins_at_nothing_and_a_line_at_its_lowest() -> None:
 
 
 def test_labels_of_levels_stand_beside_the_plot_and_cover_nothing() -> None:
-    for svg in (made([(0, 1.0), (60, 2.0)]), drawn(stack([Layer("A", [50.0, 1.0])], "12", "kWh", "Energy"))):
+    for svg in (
+        made([(0, 1.0), (60, 2.0)]),
+        drawn(stack([Layer("A", [50.0, 1.0])], "12", "kWh", "Energy")),
+    ):
         levels = [one for one in svg.iter("text") if one.get("class") == "level"]
         assert len(levels) > 3
         assert {(one.get("x"), one.get("text-anchor")) for one in levels} == {("-6", "end")}
@@ -101,21 +106,38 @@ def test_points_are_given_to_the_script() -> None:
 def test_bands_are_cut_at_the_ends() -> None:
     svg = made([(0.0, 1.0)], bands=[Band(-60.0, 1800.0, "night"), Band(1800.0, 9999.0, "day", 1)])
     found = of_class(svg, "band")
-    assert [(one.get("x"), one.get("width")) for one in found] == [("0.0%", "50.0%"), ("50.0%", "50.0%")]
+    assert [(one.get("x"), one.get("width")) for one in found] == [
+        ("0.0%", "50.0%"),
+        ("50.0%", "50.0%"),
+    ]
     assert ["".join(one.itertext()) for one in found] == ["night", "day"]
     assert "shade-1" in found[1].get("class", "")
 
 
 def test_bars_stand_on_each_other_and_tell_their_sum() -> None:
-    svg = drawn(stack([Layer("A", [10.0, None, 5.0]), Layer("B", [10.0, 0.0, 0.0], 2)], "123", "kWh", "Energy"))
+    svg = drawn(
+        stack(
+            [Layer("A", [10.0, None, 5.0]), Layer("B", [10.0, 0.0, 0.0], 2)], "123", "kWh", "Energy"
+        )
+    )
     assert paths(svg) == [f"M1 {PLOT}V70h8V{PLOT}zM21 {PLOT}V105h8V{PLOT}z", "M1 70V0h8V70z"]
-    assert [one[0].text for one in of_class(svg, "sum")] == ["1: 20.0 kWh", "2: 0.0 kWh", "3: 5.0 kWh"]
+    assert [one[0].text for one in of_class(svg, "sum")] == [
+        "1: 20.0 kWh",
+        "2: 0.0 kWh",
+        "3: 5.0 kWh",
+    ]
     assert of_class(svg, "c2")
 
 
 def test_of_many_bars_some_are_labelled() -> None:
-    svg = drawn(stack([Layer("A", [1.0] * 31)], [f"day {day}" for day in range(31)], "kWh", "Energy"))
-    assert [one.text for one in svg.iter("text") if "day" in (one.text or "")] == ["day 0", "day 15", "day 30"]
+    svg = drawn(
+        stack([Layer("A", [1.0] * 31)], [f"day {day}" for day in range(31)], "kWh", "Energy")
+    )
+    assert [one.text for one in svg.iter("text") if "day" in (one.text or "")] == [
+        "day 0",
+        "day 15",
+        "day 30",
+    ]
 
 
 def test_the_hours_of_a_week_are_the_darker_the_more() -> None:
@@ -123,15 +145,38 @@ def test_the_hours_of_a_week_are_the_darker_the_more() -> None:
     hours[0], hours[18], hours[167] = 1.0, 10.0, 5.0
     svg = drawn(week(hours, "Energy"))
     shades = {shade: [one.get("d") for one in of_class(svg, f"hot-{shade}")] for shade in range(6)}
-    assert shades == {0: [], 1: ["M0 0h1v1h-1z"], 2: [], 3: ["M23 6h1v1h-1z"], 4: [], 5: ["M18 0h1v1h-1z"]}
-    assert [one.text for one in svg.iter("text")][:7] == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    assert shades == {
+        0: [],
+        1: ["M0 0h1v1h-1z"],
+        2: [],
+        3: ["M23 6h1v1h-1z"],
+        4: [],
+        5: ["M18 0h1v1h-1z"],
+    }
+    assert [one.text for one in svg.iter("text")][:7] == [
+        "Mon",
+        "Tue",
+        "Wed",
+        "Thu",
+        "Fri",
+        "Sat",
+        "Sun",
+    ]
 
 
 @pytest.mark.parametrize(
     "svg",
     [
         curve(
-            Curve(words=HOSTILE, unit=HOSTILE, points=[], since=NOON, until=NOON, zone=UTC, bands=[Band(0, 1, HOSTILE)])
+            Curve(
+                words=HOSTILE,
+                unit=HOSTILE,
+                points=[],
+                since=NOON,
+                until=NOON,
+                zone=UTC,
+                bands=[Band(0, 1, HOSTILE)],
+            )
         ),
         stack([Layer(HOSTILE, [1.0])], [HOSTILE], HOSTILE, HOSTILE),
     ],
@@ -141,7 +186,10 @@ def test_hostile_words_stay_words(svg: str) -> None:
     assert HOSTILE in "".join([*drawn(svg).itertext(), drawn(svg).get("aria-label", "")])
 
 
-@given(st.lists(st.tuples(st.floats(0, 1e7), st.floats(0, 1e6)), max_size=700).map(sorted), st.floats(0, 1e5))
+@given(
+    st.lists(st.tuples(st.floats(0, 1e7), st.floats(0, 1e6)), max_size=700).map(sorted),
+    st.floats(0, 1e5),
+)
 def test_any_readings_are_drawn(points: list[Point], minutes: float) -> None:
     svg = made(points, minutes, is_area=True)
     assert len(orjson.loads(svg.get("data-points", ""))) <= MOST_POINTS
@@ -155,12 +203,24 @@ DAY: tuple[float | None, ...] = (0, 0, 5, 10, 0, None, 2, 2)
 
 def layered(*layers: Layer, hours: float = 2, **given: object) -> ET.Element:
     until = NOON + timedelta(hours=hours)
-    settings = {"words": "Power", "unit": "kW", "step": 900, "whole": DAY, "layers": layers, **given}
+    settings = {
+        "words": "Power",
+        "unit": "kW",
+        "step": 900,
+        "whole": DAY,
+        "layers": layers,
+        **given,
+    }
     return drawn(steps(Steps(since=NOON, until=until, zone=ZoneInfo("UTC"), **settings)))  # type: ignore[arg-type]
 
 
 def paths(svg: ET.Element, name: str = "layer") -> list[str]:
-    return [path.get("d", "") for one in of_class(svg, name) for path in one.iter() if path.tag == "path"]
+    return [
+        path.get("d", "")
+        for one in of_class(svg, name)
+        for path in one.iter()
+        if path.tag == "path"
+    ]
 
 
 def test_layers_stand_on_each_other_and_stop_where_nothing_flows() -> None:
@@ -170,7 +230,9 @@ def test_layers_stand_on_each_other_and_stop_where_nothing_flows() -> None:
 
 
 def test_a_limit_is_a_line_with_its_name_and_makes_room_for_itself() -> None:
-    svg = layered(Layer("A", DAY), limit=(20, 20, 20, 20, 16, 16, None, None), limit_words="Feeder 20 A")
+    svg = layered(
+        Layer("A", DAY), limit=(20, 20, 20, 20, 16, 16, None, None), limit_words="Feeder 20 A"
+    )
     (line,) = [one.get("d") for one in of_class(svg, "limit") if one.tag.endswith("path")]
     assert line == f"M0 0H4V{PLOT // 5}H6"
     (label,) = [one for one in of_class(svg, "limit") if one.tag.endswith("text")]
@@ -205,8 +267,14 @@ def test_who_it_was_is_said_by_text_and_by_colour() -> None:
 
 
 def test_values_are_compared_by_their_length() -> None:
-    svg = drawn(compared([Compared("Now", 50.0), Compared("Before", 100.0, 25.0, is_present=False)], "Energy"))
+    svg = drawn(
+        compared(
+            [Compared("Now", 50.0), Compared("Before", 100.0, 25.0, is_present=False)], "Energy"
+        )
+    )
     assert [one.get("width") for one in svg.iter("rect")] == ["50.0%", "100.0%", "25.0%"]
     assert not [
-        one.get("width") for one in drawn(compared([Compared("Now", 0)], "")).iter("rect") if one.get("width") != "0.0%"
+        one.get("width")
+        for one in drawn(compared([Compared("Now", 0)], "")).iter("rect")
+        if one.get("width") != "0.0%"
     ]

@@ -28,4 +28,8 @@ def test_steps(state: str, outcome: str | None, action: str, expected: list[str]
     found = course(state, outcome, action)
     assert [f"{step.kind} {step.words}" for step in found.steps] == expected
     kind = expected[-1].partition(" ")[0]
-    assert (found.is_done, found.is_under_way, found.has_failed) == (kind == "done", kind == "busy", kind == "broken")
+    assert (found.is_done, found.is_under_way, found.has_failed) == (
+        kind == "done",
+        kind == "busy",
+        kind == "broken",
+    )

@@ -1,4 +1,5 @@
-"""Drivers' pages: where one may start, what becomes of it, and what a driver sees of the own household alone."""
+"""Drivers' pages: where one may start, what becomes of it, and what a driver sees of the own
+household alone."""
 
 from __future__ import annotations
 
@@ -105,7 +106,10 @@ async def test_a_tag_is_chosen_only_where_there_are_several(yard: Yard) -> None:
 
 async def test_without_a_tag_it_says_whom_to_ask(yard: Yard) -> None:
     async with yard.charger():
-        for shown in (await at(yard, yard.anna), await Opening(yard, yard.anna.caller).open(CHARGE)):
+        for shown in (
+            await at(yard, yard.anna),
+            await Opening(yard, yard.anna.caller).open(CHARGE),
+        ):
             assert "No card of your household may" in shown.words
             assert not starts(shown)
 
@@ -139,7 +143,9 @@ async def test_why_it_did_not_start_stays_until_something_else_is_asked_for(yard
         assert starts(shown)
 
 
-@pytest.mark.parametrize("link", ["?command=x", "?command=99999999999999999999", "?command=-1", "?command=4711"])
+@pytest.mark.parametrize(
+    "link", ["?command=x", "?command=99999999999999999999", "?command=-1", "?command=4711"]
+)
 async def test_a_command_that_does_not_exist_is_none(yard: Yard, link: str) -> None:
     async with yard.charger():
         assert "sent" not in (await at(yard, yard.anna, link)).words
@@ -194,7 +200,12 @@ async def test_live_parts_are_those_of_the_page(yard: Yard) -> None:
     async with yard.charger():
         opening = Opening(yard, yard.anna.caller)
         assert [*await opening.parts(CHARGE)] == ["running", "places"]
-        for changed, expected in ((None, ["place"]), ({"CP-1"}, ["place"]), ({""}, ["place"]), ({"CP-2"}, [])):
+        for changed, expected in (
+            (None, ["place"]),
+            ({"CP-1"}, ["place"]),
+            ({""}, ["place"]),
+            ({"CP-2"}, []),
+        ):
             assert [*await opening.parts(CHARGER, changed, charger="CP-1")] == expected
 
 
@@ -203,13 +214,24 @@ async def test_the_page_of_a_session_follows_its_charger_alone(yard: Yard) -> No
     number = Station(yard.books).start(1000, tag="ANNA")
     opening = Opening(yard, yard.anna.caller)
     for changed, count in ((None, 3), ({"CP-1"}, 3), ({""}, 3), ({"CP-2"}, 0)):
-        assert len([name for name in await opening.parts(SESSION, changed, id=number) if name != "reports"]) == count
+        assert (
+            len(
+                [
+                    name
+                    for name in await opening.parts(SESSION, changed, id=number)
+                    if name != "reports"
+                ]
+            )
+            == count
+        )
     without = await yard.anna.get(f"/transactions/{number}?bill=false")
     assert (without["bill"], without["cost"], without["state"]) == (None, None, "open")
 
 
 async def test_without_chargers_it_says_so(yard: Yard) -> None:
-    assert "There is no charger here yet" in (await Opening(yard, yard.anna.caller).open(CHARGE)).words
+    assert (
+        "There is no charger here yet" in (await Opening(yard, yard.anna.caller).open(CHARGE)).words
+    )
 
 
 # Prices and costs
@@ -219,8 +241,12 @@ async def test_without_chargers_it_says_so(yard: Yard) -> None:
 def day_and_night(yard: Yard) -> None:
     """It is noon in London, where the clocks of the tests are."""
     biller = Biller(yard.house)
-    toml = BLOCKING.replace("2026-10-01", "2026-01-01").replace("session_fee", "minimum = 1.00\nsession_fee")
-    night = '[[window]]\nname = "night"\nprice = 0.24\ntimes = "22:00-06:00"\n\n[energy]\nname = "day"'
+    toml = BLOCKING.replace("2026-10-01", "2026-01-01").replace(
+        "session_fee", "minimum = 1.00\nsession_fee"
+    )
+    night = (
+        '[[window]]\nname = "night"\nprice = 0.24\ntimes = "22:00-06:00"\n\n[energy]\nname = "day"'
+    )
     biller.assign(biller.add(toml.replace("[energy]", night)), date(2026, 1, 1), 1)
 
 
@@ -229,16 +255,26 @@ async def test_before_a_start_the_price_of_the_household_is_told(yard: Yard) -> 
     await yard.add_tag("ANNA")
     async with yard.charger():
         shown = await at(yard, yard.anna)
-        assert re.search(r"0.32 EUR per kWh until \d\d:00 , then 0.24 EUR tax included", shown.words)
+        assert re.search(
+            r"0.32 EUR per kWh until \d\d:00 , then 0.24 EUR tax included", shown.words
+        )
         for fee in ("0.50 EUR for each session", "A session costs at least 1.00 EUR"):
             assert fee in shown.words
-        staying = "Staying when charging has ended: 0.05 EUR a minute, the first 30 minutes free, at most 6.00 EUR"
+        staying = (
+            "Staying when charging has ended: 0.05 EUR a minute, the first 30 minutes free, at "
+            "most 6.00 EUR"
+        )
         assert staying in shown.words
-        assert "0.32 EUR per kWh until" in (await Opening(yard, yard.anna.caller).open(CHARGE)).words
+        assert (
+            "0.32 EUR per kWh until" in (await Opening(yard, yard.anna.caller).open(CHARGE)).words
+        )
         ben = (await at(yard, yard.ben)).words
         assert "0.30 EUR per kWh tax included" in ben
         assert "until" not in ben
-        assert "0.30 EUR per kWh" in (await Opening(yard, Role.OPERATOR).open(CHARGER, charger="CP-1")).words
+        assert (
+            "0.30 EUR per kWh"
+            in (await Opening(yard, Role.OPERATOR).open(CHARGER, charger="CP-1")).words
+        )
 
 
 @pytest.mark.usefixtures("day_and_night")
@@ -281,7 +317,10 @@ async def test_what_load_management_took_costs_nothing(yard: Yard, more: int) ->
     books.wait(more)
     station.stop(number, wh)
     books.wait(1)
-    held = "Time in which load management held the car back does not count; after it, the free minutes begin anew."
+    held = (
+        "Time in which load management held the car back does not count; after it, the free "
+        "minutes begin anew."
+    )
     words = (await Opening(yard, yard.anna.caller).open(SESSION, id=number)).words
     told = "28 minutes until" if more else "Staying after that costs nothing."
     assert told in words
@@ -315,12 +354,18 @@ async def test_net_lines_are_shown_as_printed_and_with_tax_beside(yard: Yard) ->
     flow(station, number, 1000, minutes=60)
     station.stop(number, 8200)
     words = (await opening.open(SESSION, id=number)).words
-    assert "Energy: 7.200 kWh × 0.268908 = 1.94 Fee for the session: 0.42 Total 2.36 EUR without tax" in words
+    assert (
+        "Energy: 7.200 kWh × 0.268908 = 1.94 Fee for the session: 0.42 Total 2.36 EUR without tax"
+        in words
+    )
     assert "7 % tax: 0.03 EUR 19 % tax: 0.37 EUR With tax 2.76 EUR" in words
     assert "adds tax once to the sum of all its lines" in words
     assert "2.76 EUR" in (await opening.open(SESSIONS)).words
     async with yard.charger():
-        assert "0.32 EUR per kWh tax included 0.4494 EUR for each session" in (await at(yard, yard.anna)).words
+        assert (
+            "0.32 EUR per kWh tax included 0.4494 EUR for each session"
+            in (await at(yard, yard.anna)).words
+        )
 
 
 @pytest.mark.usefixtures("day_and_night")
@@ -330,7 +375,10 @@ async def test_a_session_in_doubt_says_so_and_then_who_decided(yard: Yard) -> No
     number = station.start(1000, tag="ANNA")
     yard.books.wait(30)
     station.stop(number, 900_000)
-    doubt = "This session is being checked. It is not on any statement until the owner has confirmed it."
+    doubt = (
+        "This session is being checked. It is not on any statement until the owner has confirmed "
+        "it."
+    )
     shown = await opening.open(SESSION, id=number)
     assert doubt in shown.words
     assert "EUR" not in shown.words
@@ -424,7 +472,10 @@ async def test_what_is_known_of_a_driver(yard: Yard) -> None:
 
 
 async def test_without_a_statement_it_says_when_one_comes(yard: Yard) -> None:
-    assert "One comes when a month is closed" in (await Opening(yard, yard.anna.caller).open(STATEMENTS)).words
+    assert (
+        "One comes when a month is closed"
+        in (await Opening(yard, yard.anna.caller).open(STATEMENTS)).words
+    )
 
 
 @pytest.mark.parametrize("page", [CHARGE, SESSIONS, SESSION, STATEMENTS, ME])
@@ -446,7 +497,10 @@ async def test_hostile_names_stay_words(yard: Yard) -> None:
     await yard.add_tag("ANNA")
     async with yard.charger():
         yard.books.connection.execute("UPDATE cp SET name = ?", (HOSTILE,))
-        for shown in (await at(yard, yard.anna), await Opening(yard, yard.anna.caller).open(CHARGE)):
+        for shown in (
+            await at(yard, yard.anna),
+            await Opening(yard, yard.anna.caller).open(CHARGE),
+        ):
             assert HOSTILE in shown.words
             assert all("src" in given for tag, given in shown.tags if tag == "script")
 
@@ -473,7 +527,10 @@ async def test_an_answer_stands_where_it_was_asked(yard: Yard) -> None:
     yard.books.wait(60)
     station.stop(number, 5000)
     form = (await opening.open(SESSION, id=number)).form("/me/reports")
-    assert (form.values["transaction"], form.values["next"]) == (str(number), f"/d/sessions/{number}")
+    assert (form.values["transaction"], form.values["next"]) == (
+        str(number),
+        f"/d/sessions/{number}",
+    )
     for words, subject in ((HOSTILE, {"transaction": number}), ("It smells.", {"charger": "CP-1"})):
         await yard.anna.post("/reports", {"words": words, **subject})
     review = await Opening(yard, Role.OPERATOR).open(REVIEW)
@@ -510,9 +567,11 @@ async def test_a_space_of_others_says_where_one_may_charge(yard: Yard) -> None:
         assert "/d/at/CP-2" in shown.links
 
 
-async def test_nobody_sees_the_state_of_a_space_that_is_for_another_household_only(yard: Yard) -> None:
-    """Whether a car is there says who is at home: to a neighbour, with a card or without, and to a stranger who reads
-    the code at the charger, everything looks the same at all times."""
+async def test_nobody_sees_the_state_of_a_space_that_is_for_another_household_only(
+    yard: Yard,
+) -> None:
+    """Whether a car is there says who is at home: to a neighbour, with a card or without, and to a
+    stranger who reads the code at the charger, everything looks the same at all times."""
     await yard.add_tag("ANNA")
     await yard.add_tag("BEN", 2)
     yard.house.add("Carla")
@@ -521,13 +580,22 @@ async def test_nobody_sees_the_state_of_a_space_that_is_for_another_household_on
     async def seen() -> list[object]:
         found: list[object] = []
         for one in watching:
-            found += [(await one.ask("GET", path)).content for path in ("/chargers", "/chargers/CP-1")]
+            found += [
+                (await one.ask("GET", path)).content for path in ("/chargers", "/chargers/CP-1")
+            ]
             found.append(await one.refused("POST", "/chargers/CP-1/start", {"connector_id": 1}))
             opening = Opening(yard, one.caller)
             for page in (CHARGE, CHARGER, CONNECTOR):
-                path = {"charger": "CP-1", "connector": "1"} if page is CONNECTOR else {"charger": "CP-1"}
+                path = (
+                    {"charger": "CP-1", "connector": "1"}
+                    if page is CONNECTOR
+                    else {"charger": "CP-1"}
+                )
                 parts = await opening.parts(page, **path)
-                found += [await opening.html(page, **path), {name: part.html for name, part in parts.items()}]
+                found += [
+                    await opening.html(page, **path),
+                    {name: part.html for name, part in parts.items()},
+                ]
         return found
 
     async with yard.charger("CP-2"):
@@ -543,7 +611,9 @@ async def test_nobody_sees_the_state_of_a_space_that_is_for_another_household_on
                 await plug.status(status)
                 assert await seen() == free
             await plug.status("Available")
-            started = await yard.ben.ask("POST", "/chargers/CP-1/start", {"connector_id": 1}, prefer="respond-async")
+            started = await yard.ben.ask(
+                "POST", "/chargers/CP-1/start", {"connector_id": 1}, prefer="respond-async"
+            )
             assert started.status == 202
             assert await seen() == free
             await plug.answer()

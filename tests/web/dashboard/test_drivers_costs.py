@@ -1,4 +1,5 @@
-"""The month of tests/store/test_drivers_costs.py; the driver looks through /api/me and at the page of a session."""
+"""The month of tests/store/test_drivers_costs.py; the driver looks through /api/me and at the page
+of a session."""
 
 from __future__ import annotations
 
@@ -65,7 +66,10 @@ def test_the_last_cost_at_each_door_is_that_of_the_statement(yard: Yard) -> None
         price = found["bill"]["price"]
         kinds |= {line["kind"] for line in price["lines"]}
         rates |= {line["tax_rate"] for line in price["lines"]}
-        assert (found["cost"]["amount"], [line["amount"] for line in price["lines"]]) == (amount, lines)
+        assert (found["cost"]["amount"], [line["amount"] for line in price["lines"]]) == (
+            amount,
+            lines,
+        )
         proof = words.partition("How the cost comes about")[2]
         shown = [round(float(one.replace("−", "-")) * 100) for one in AMOUNT.findall(proof)]
         assert set(lines) | {amount, found["cost"]["gross"]} <= set(shown), words

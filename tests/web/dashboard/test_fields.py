@@ -1,4 +1,5 @@
-"""Forms from the declarations of the API: every endpoint's fields, and the JSON that a filled-in form makes."""
+"""Forms from the declarations of the API: every endpoint's fields, and the JSON that a filled-in
+form makes."""
 
 from __future__ import annotations
 
@@ -86,7 +87,10 @@ def test_a_body_of_several_levels() -> None:
 def test_what_is_filled_in_is_read_by_the_endpoint() -> None:
     given = {"connectorId": "1", "idTag": "TAG", "expiryDate": "2026-07-01T12:00"}
     assert RESERVE.body is not None
-    assert RESERVE.body.read(orjson.dumps(body_of(fields_of(RESERVE), given, BERLIN, "EUR")))["idTag"] == "TAG"
+    assert (
+        RESERVE.body.read(orjson.dumps(body_of(fields_of(RESERVE), given, BERLIN, "EUR")))["idTag"]
+        == "TAG"
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,7 +102,9 @@ def test_what_is_filled_in_is_read_by_the_endpoint() -> None:
     ],
 )
 def test_a_time_is_one_of_the_site(text: str, moment: str) -> None:
-    assert body_of(fields_of(RESERVE), {"expiryDate": text}, BERLIN, "EUR") == {"expiryDate": moment}
+    assert body_of(fields_of(RESERVE), {"expiryDate": text}, BERLIN, "EUR") == {
+        "expiryDate": moment
+    }
 
 
 @pytest.mark.parametrize(
@@ -145,9 +151,14 @@ class TestRows:
         assert len(self.rows([f"{self.BEGIN}[{number}].limit"])) <= 500
 
     def test_those_without_values_are_left_out(self) -> None:
-        given = {f"{self.BEGIN}[{number}].limit": text for number, text in enumerate(("16", " ", "8"))}
+        given = {
+            f"{self.BEGIN}[{number}].limit": text for number, text in enumerate(("16", " ", "8"))
+        }
         made = body_of(with_rows(fields_of(PROFILE), given), given, BERLIN, "EUR")
-        assert made["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"] == [{"limit": 16}, {"limit": 8}]
+        assert made["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"] == [
+            {"limit": 16},
+            {"limit": 8},
+        ]
 
     def test_a_browser_insists_on_nothing_in_them(self) -> None:
         fields = with_rows(fields_of(PROFILE), ())
@@ -183,11 +194,25 @@ async def _nothing(_request: Request) -> None:
     pass
 
 
-KINDS = Endpoint(method="PUT", path="/", role=Role.ADMIN, group="", summary="", handle=_nothing, body=StructBody(Kinds))
+KINDS = Endpoint(
+    method="PUT",
+    path="/",
+    role=Role.ADMIN,
+    group="",
+    summary="",
+    handle=_nothing,
+    body=StructBody(Kinds),
+)
 
 
 def test_what_is_to_be_changed_comes_back_as_it_was() -> None:
-    content = {"word": "w", "lines": ["a", "b"], "flag": True, "number": 1.5, "anything": {"x": [1]}}
+    content = {
+        "word": "w",
+        "lines": ["a", "b"],
+        "flag": True,
+        "number": 1.5,
+        "anything": {"x": [1]},
+    }
     fields = fields_of(KINDS)
     assert body_of(fields, texts(fields, content, BERLIN), BERLIN, "EUR") == content
 
@@ -200,7 +225,11 @@ def test_a_default_is_filled_in() -> None:
 
 def test_a_pattern_is_that_of_the_whole_text() -> None:
     """HTML compares all of a value with it, JSON Schema looks for it in the value."""
-    (reason,) = [one for one in fields_of(endpoint("/api/admin/transactions/{id}/correct")) if one.name == "reason"]
+    (reason,) = [
+        one
+        for one in fields_of(endpoint("/api/admin/transactions/{id}/correct"))
+        if one.name == "reason"
+    ]
     assert re.fullmatch(reason.limits["pattern"], "two words")
     assert not re.fullmatch(reason.limits["pattern"], "  ")
     (name,) = [one for one in fields_of(endpoint("/api/admin/users")) if one.name == "name"]
@@ -215,7 +244,13 @@ def test_a_problem_stands_at_its_field() -> None:
 
 @pytest.mark.parametrize(
     ("name", "label"),
-    [("idTag", "Card"), ("max_wh", "Max wh"), ("a.b.meterStart", "Meter start"), ("?from", "From"), ("URL", "Url")],
+    [
+        ("idTag", "Card"),
+        ("max_wh", "Max wh"),
+        ("a.b.meterStart", "Meter start"),
+        ("?from", "From"),
+        ("URL", "Url"),
+    ],
 )
 def test_labels(name: str, label: str) -> None:
     assert label_of(name) == label
@@ -228,7 +263,13 @@ def test_fields_are_only_data() -> None:
 
 @pytest.mark.parametrize(
     ("text", "currency", "amount"),
-    [("12.50", "EUR", 1250), ("12,5", "EUR", 1250), ("-3", "EUR", -300), ("1250", "JPY", 1250), ("1.234", "KWD", 1234)],
+    [
+        ("12.50", "EUR", 1250),
+        ("12,5", "EUR", 1250),
+        ("-3", "EUR", -300),
+        ("1250", "JPY", 1250),
+        ("1.234", "KWD", 1234),
+    ],
 )
 def test_money_is_typed_in_its_currency(text: str, currency: str, amount: int) -> None:
     (one,) = (one for one in leaves(fields_of(CORRECTION)) if one.name == "amount")
@@ -245,7 +286,8 @@ def test_what_is_no_money_is_told_at_its_field(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "wh"), [("13", 13_000), ("13,275", 13_275), ("0.001", 1), (" 1234.5 ", 1_234_500), ("0", 0)]
+    ("text", "wh"),
+    [("13", 13_000), ("13,275", 13_275), ("0.001", 1), (" 1234.5 ", 1_234_500), ("0", 0)],
 )
 def test_energy_is_typed_in_kwh(text: str, wh: int) -> None:
     (one,) = [each for each in leaves(fields_of(CORRECT)) if each.name == "figure_wh"]
@@ -255,7 +297,9 @@ def test_energy_is_typed_in_kwh(text: str, wh: int) -> None:
     assert body_of((one,), shown, BERLIN, "EUR") == {"figure_wh": wh}
 
 
-@pytest.mark.parametrize("text", ["much", "13.2755", "1_000", "1e3", "٣", "NaN", "13 kWh", "1.234,5"])
+@pytest.mark.parametrize(
+    "text", ["much", "13.2755", "1_000", "1e3", "٣", "NaN", "13 kWh", "1.234,5"]
+)
 def test_what_is_no_energy_is_told_at_its_field(text: str) -> None:
     with pytest.raises(Unreadable, match="kWh such as 13") as caught:
         body_of(fields_of(CORRECT), {"figure_wh": text}, BERLIN, "EUR")
@@ -281,7 +325,9 @@ def test_a_tariff_is_typed_as_code_and_begins_with_an_example() -> None:
 TWICE = "2026-10-25T02:30:00"
 
 
-@pytest.mark.parametrize(("which", "meant"), [("0", "2026-10-25T00:30:00"), ("1", "2026-10-25T01:30:00")])
+@pytest.mark.parametrize(
+    ("which", "meant"), [("0", "2026-10-25T00:30:00"), ("1", "2026-10-25T01:30:00")]
+)
 def test_of_a_time_that_comes_twice_one_is_chosen(which: str, meant: str) -> None:
     fields = fields_of(CORRECT)
     entered = in_order(fields, {"start_time": TWICE, "start_time~which": which}, BERLIN)
@@ -289,14 +335,21 @@ def test_of_a_time_that_comes_twice_one_is_chosen(which: str, meant: str) -> Non
 
 
 def test_a_time_that_comes_twice_says_which_it_can_be() -> None:
-    shown = with_twice(filled(fields_of(CORRECT), {"start_time": TWICE, "stop_time": "2026-10-25T03:30"}, {}), BERLIN)
+    shown = with_twice(
+        filled(fields_of(CORRECT), {"start_time": TWICE, "stop_time": "2026-10-25T03:30"}, {}),
+        BERLIN,
+    )
     found = {one.name: [offer.words for offer in one.twice] for one in shown}
     assert found["start_time"] == ["the first time (CEST)", "the second time (CET)"]
     assert found["stop_time"] == []
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [(TWICE, "came twice: choose which"), ("2026-03-29T02:30", "there is no such time on that day")]
+    ("text", "words"),
+    [
+        (TWICE, "came twice: choose which"),
+        ("2026-03-29T02:30", "there is no such time on that day"),
+    ],
 )
 def test_a_time_that_is_not_clear_is_asked_again(text: str, words: str) -> None:
     with pytest.raises(Unreadable, match=words):
@@ -309,7 +362,9 @@ def test_a_field_without_help_has_none_in_german() -> None:
     assert {one.name: one.help for one in leaves(fields)}["contact"] == ""
 
 
-@pytest.mark.parametrize(("typed", "read"), [("11,5", 11.5), ("11.5", 11.5), ("12", 12), ("12,0", 12)])
+@pytest.mark.parametrize(
+    ("typed", "read"), [("11,5", 11.5), ("11.5", 11.5), ("12", 12), ("12,0", 12)]
+)
 def test_a_number_is_typed_with_comma_or_point(typed: str, read: float) -> None:
     form = fields_of(endpoint("/api/admin/chargers/{id}/connectors/{connector}", "PUT"))
     assert body_of(form, {"max_kw": typed}, BERLIN, "")["max_kw"] == read

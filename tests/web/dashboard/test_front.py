@@ -1,4 +1,5 @@
-"""How many requests of drivers are at work at once, so that theirs wait for each other and not others for them."""
+"""How many requests of drivers are at work at once, so that theirs wait for each other and not
+others for them."""
 
 from __future__ import annotations
 
@@ -80,21 +81,35 @@ async def ask(app: Any, method: str, path: str, cookie: str, body: bytes = b"") 
 async def driver(site: Site) -> str:
     """Return the cookie of a driver who has logged in."""
     parts: Any = site.api
-    parts.tokens, parts.places, parts.config = Tokens(), Places(), ServerConfig(given_time_zone=ZoneInfo("UTC"))
+    parts.tokens, parts.places, parts.config = (
+        Tokens(),
+        Places(),
+        ServerConfig(given_time_zone=ZoneInfo("UTC")),
+    )
     parts.logins = Logins(parts.tokens, parts.writer, parts.clock)
-    account = site.books.run(accounts.add, AccountData(name="Flat 1", since="2026-01-01"), site.books.at, "root")
+    account = site.books.run(
+        accounts.add, AccountData(name="Flat 1", since="2026-01-01"), site.books.at, "root"
+    )
     data = User(name="ben", role="driver", account=account)
     by = Manager("root", True, site.books.at)
     await parts.logins.change(users.add, data, user_passwords.store(PASSWORD), None, by)
-    entered = await parts.logins.enter("ben", PASSWORD, address="192.0.2.9", cookie=None, browser="Firefox")
+    entered = await parts.logins.enter(
+        "ben", PASSWORD, address="192.0.2.9", cookie=None, browser="Firefox"
+    )
     return str(entered.cookie)
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(DRIVERS_AT_WORK, DRIVERS_AT_WORK), (math.inf, ASKED)])
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(DRIVERS_AT_WORK, DRIVERS_AT_WORK), (math.inf, ASKED)]
+)
 async def test_requests_wait_for_each_other(site: Site, limit: float, expected: int) -> None:
     cookie, slow = await driver(site), Slow()
     front = Front(door=Door(is_for_drivers=True), at_work=limit)
-    given = {"form-value": form_value(cookie), "old_password": PASSWORD, "new_password": "battery staple"}
+    given = {
+        "form-value": form_value(cookie),
+        "old_password": PASSWORD,
+        "new_password": "battery staple",
+    }
     told: list[int] = []
 
     async def send() -> None:
@@ -106,7 +121,9 @@ async def test_requests_wait_for_each_other(site: Site, limit: float, expected: 
                 nursery.start_soon(send)
             await trio.testing.wait_all_tasks_blocked(0.01)
             assert slow.at_work == expected
-            assert await ask(app, "GET", "/assets/unknown.css", cookie) == 404  # strangers need not wait for drivers
+            assert (
+                await ask(app, "GET", "/assets/unknown.css", cookie) == 404
+            )  # strangers need not wait for drivers
             assert await ask(app, "POST", "/login", "") == 200
             slow.may_answer.set()
         assert (told, slow.at_work) == ([303] * ASKED, ASKED)

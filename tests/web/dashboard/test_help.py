@@ -23,7 +23,9 @@ PREVIEWS = "/api/admin/tariff-previews"
 
 async def test_the_contents_lead_to_every_page(site: Site) -> None:
     shown = await Opening(site, Role.VIEWER).open(CONTENTS)
-    assert {link.partition("#")[0].removeprefix("/help/") for link in shown.links} >= set(manual.topics())
+    assert {link.partition("#")[0].removeprefix("/help/") for link in shown.links} >= set(
+        manual.topics()
+    )
 
 
 async def test_a_page_is_shown(site: Site) -> None:
@@ -47,8 +49,12 @@ async def test_an_unknown_page_is_told(site: Site) -> None:
         await Opening(site, Role.ADMIN).open(PAGE, topic="nowhere")
 
 
-@pytest.mark.parametrize("page", [one for one in PAGES if one not in OF_MANUAL], ids=lambda page: page.path)
-def test_the_question_mark_of_a_page_leads_to_what_is_written_about_it_for_its_readers(page: Page) -> None:
+@pytest.mark.parametrize(
+    "page", [one for one in PAGES if one not in OF_MANUAL], ids=lambda page: page.path
+)
+def test_the_question_mark_of_a_page_leads_to_what_is_written_about_it_for_its_readers(
+    page: Page,
+) -> None:
     topic, _, part = page.help.partition("#")
     found = manual.find(topic)
     assert found.topic == topic
@@ -75,13 +81,19 @@ def test_the_question_mark_of_a_form_leads_to_a_page_too() -> None:
 async def test_the_api_is_documented_on_pages_that_a_log_in_opens(site: Site) -> None:
     """By groups, by requests, then with all fields: each page is small."""
     opening = Opening(site, Role.VIEWER)
-    groups = [link for link in (await opening.open(REQUESTS)).links if link.startswith("/help/api?group=")]
-    assert {link.partition("=")[2] for link in groups} == {quote(one.group, safe="") for one in ENDPOINTS}
+    groups = [
+        link for link in (await opening.open(REQUESTS)).links if link.startswith("/help/api?group=")
+    ]
+    assert {link.partition("=")[2] for link in groups} == {
+        quote(one.group, safe="") for one in ENDPOINTS
+    }
     shown = [await opening.open(REQUESTS, link) for link in groups]
     links = [link for one in shown for link in one.links if "request=" in link]
     assert len(links) == len(ENDPOINTS)
     assert max(len(one.html) for one in shown) < 25_000
-    (link,) = [one for one in links if one.endswith(quote(f"POST {PREVIEWS}", safe="").replace("%20", "+"))]
+    (link,) = [
+        one for one in links if one.endswith(quote(f"POST {PREVIEWS}", safe="").replace("%20", "+"))
+    ]
     words = (await opening.open(REQUESTS, link)).words
     assert all(name in words for name in ("night_price", "corrects_statements", "admin"))
 

@@ -91,7 +91,9 @@ async def test_the_last_day_is_included(site: Site, station: Station) -> None:
         (SESSIONS, "?ended_since=2026-11-10&ended_before=2026-11-01"),
     ],
 )
-async def test_days_that_are_the_wrong_way_round_are_told(site: Site, page: Page, link: str) -> None:
+async def test_days_that_are_the_wrong_way_round_are_told(
+    site: Site, page: Page, link: str
+) -> None:
     shown = await Opening(site).open(page, link)
     assert "The days are the wrong way round: 10 Nov 2026 is after 1 Nov 2026." in shown.words
     assert "Nobody has charged" not in shown.words
@@ -111,13 +113,17 @@ def charged(site: Site, station: Station) -> None:
     house.give(2, "B")
     Biller(house)
     register = 1000
-    for number, (where, tag) in enumerate(((station, "A"), (Station(site.books, "CP-2"), "B"), (station, "A"))):
+    for number, (where, tag) in enumerate(
+        ((station, "A"), (Station(site.books, "CP-2"), "B"), (station, "A"))
+    ):
         transaction = where.start(register, tag=tag)
         register = during(where, transaction, register)
         where.stop(transaction, register)
         site.books.wait(60 * number)
     with reading(site.books) as db:
-        found = power.taken(db, [number for (number,) in db.execute("SELECT id FROM tx").fetchall()])
+        found = power.taken(
+            db, [number for (number,) in db.execute("SELECT id FROM tx").fetchall()]
+        )
     site.books.run(keep, found)
 
 
@@ -128,7 +134,9 @@ class TestPictures:
         assert "Anna: 14.4 kWh" in shown.words
         assert "Ben: 2.16 EUR" in shown.words
         assert {"/accounts/1", "/accounts/2"} <= set(shown.links)
-        assert len(with_class(shown, "c1")) == len(with_class(shown, "c2")) == 4, "energy and costs, layers and legends"
+        assert len(with_class(shown, "c1")) == len(with_class(shown, "c2")) == 4, (
+            "energy and costs, layers and legends"
+        )
 
     async def test_costs_of_the_site_say_what_is_not_billed_yet(self, site: Site) -> None:
         shown = await Opening(site).open(HISTORY, "?show=cost")
@@ -138,13 +146,19 @@ class TestPictures:
     async def test_one_household_at_one_charger(self, site: Site) -> None:
         shown = await Opening(site).open(HISTORY, "?account=2&charger=CP-2")
         assert "The site 7.2 1" in shown.words
-        assert "Nobody has charged" in (await Opening(site).open(HISTORY, "?account=2&charger=CP-1")).words
+        assert (
+            "Nobody has charged"
+            in (await Opening(site).open(HISTORY, "?account=2&charger=CP-1")).words
+        )
 
     async def test_the_hours_of_the_week(self, site: Site) -> None:
         shown = await Opening(site).open(HISTORY, "?by=hour")
         assert "Most is charged on Sun from 12:00 to 13:00" in shown.words
         assert "12:00 0.0 0.0 0.0 0.0 0.0 0.0 7.2" in shown.words
-        assert "Nothing was measured" in (await Opening(site).open(HISTORY, "?by=hour&to=2026-02-01")).words
+        assert (
+            "Nothing was measured"
+            in (await Opening(site).open(HISTORY, "?by=hour&to=2026-02-01")).words
+        )
 
     async def test_a_household_has_its_months_with_what_is_not_billed_yet(self, site: Site) -> None:
         shown = await Opening(site).open(OF_HOUSEHOLD, id=1)
@@ -152,17 +166,27 @@ class TestPictures:
         assert "Not billed yet: 4.32 EUR" in shown.words
         assert "/history?account=1&show=both" in shown.links
 
-    @pytest.mark.parametrize("link", ["?of=charger&show=both", "?by=hour&account=1", "?from=2026-03-01&to=2026-03-02"])
+    @pytest.mark.parametrize(
+        "link", ["?of=charger&show=both", "?by=hour&account=1", "?from=2026-03-01&to=2026-03-02"]
+    )
     async def test_what_is_seen_is_a_file(self, site: Site, link: str) -> None:
-        (file,) = [one for one in (await Opening(site).open(HISTORY, link)).links if one.startswith("/get/")]
+        (file,) = [
+            one
+            for one in (await Opening(site).open(HISTORY, link)).links
+            if one.startswith("/get/")
+        ]
         path, _, query = file.removeprefix("/get").partition("?")
         (endpoint,) = [one for one in history.ENDPOINTS if one.path == f"/api{path}"]
         asked = dict(parse_qsl(query))
         given = read_query(endpoint.query, QueryParams(asked))
-        answer: Any = await endpoint.handle(Asked(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers()))
+        answer: Any = await endpoint.handle(
+            Asked(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers())
+        )
         head, *lines = answer.body.decode().splitlines()
         assert head.split(",")[-1] in ("currency", "kwh")
         with speaking("de"):
-            answer = await endpoint.handle(Asked(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers()))
+            answer = await endpoint.handle(
+                Asked(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers())
+            )
         assert re.search(r";[0-9]+,[0-9]{3}(;|\n)", answer.body.decode())
         assert len(lines) == (168 if "hour" in link else 2 if "of=" in link else 1)

@@ -25,7 +25,12 @@ async def test_a_card_that_may_not_charge_is_marked(site: Site) -> None:
         house.give(1, card.id_tag)
     house.give(1, "04DD")  # which nobody added
     words = (await Opening(site).open(OF_HOUSEHOLD, id=1)).words
-    for number, mark in (("04AA", ""), ("04BB", "✕ Blocked "), ("04CC", "○ Expired "), ("04DD", "")):
+    for number, mark in (
+        ("04AA", ""),
+        ("04BB", "✕ Blocked "),
+        ("04CC", "○ Expired "),
+        ("04DD", ""),
+    ):
         assert f"{number} since Thu 1 Jan {mark}Take away" in words
 
 
@@ -33,7 +38,9 @@ async def test_what_a_household_reported_leads_to_its_answer(site: Site, station
     books, house = station.books, House(site.books)
     house.give(1, "04AA")
     books.run(reports.lose, books.policy, 1, "04AA", books.at, "driver 1")
-    books.run(reports.write, 1, Subject(charger="CP-1"), "It hums", "2026-01-01", books.at, "driver 1")
+    books.run(
+        reports.write, 1, Subject(charger="CP-1"), "It hums", "2026-01-01", books.at, "driver 1"
+    )
     shown = await Opening(site).open(OF_HOUSEHOLD, id=1)
     assert "Anna lost a card" in shown.words
     assert "Anna reports" in shown.words

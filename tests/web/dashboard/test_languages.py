@@ -63,20 +63,29 @@ async def get(app: Any, path: str, accept_language: str, cookie: str = "") -> st
 
 
 def _headers(accept_language: str, cookie: str) -> list[tuple[bytes, bytes]]:
-    return [(b"accept-language", accept_language.encode()), (b"cookie", f"levity_9002={cookie}".encode())]
+    return [
+        (b"accept-language", accept_language.encode()),
+        (b"cookie", f"levity_9002={cookie}".encode()),
+    ]
 
 
 @asynccontextmanager
 async def _pages(site: Site, catalogues: Path, zone: str = "UTC") -> AsyncIterator[ASGIApp]:
     parts: Any = site.api
-    parts.tokens, parts.places, parts.config = Tokens(), Places(), ServerConfig(given_time_zone=ZoneInfo(zone))
+    parts.tokens, parts.places, parts.config = (
+        Tokens(),
+        Places(),
+        ServerConfig(given_time_zone=ZoneInfo(zone)),
+    )
     parts.logins = Logins(parts.tokens, parts.writer, parts.clock)
     front, app = Front(door=Door(), catalogues=catalogues), application_of(site.api, ENDPOINTS)
     async with open_dashboard(site.api, app, ENDPOINTS, front, trio.CapacityLimiter(1)) as pages:
         yield pages
 
 
-async def test_each_request_has_the_language_that_its_browser_likes_best(site: Site, tmp_path: Path) -> None:
+async def test_each_request_has_the_language_that_its_browser_likes_best(
+    site: Site, tmp_path: Path
+) -> None:
     invent("fr", tmp_path)
     async with _pages(site, tmp_path) as pages:
         english, french = await get(pages, "/login", "de, en"), await get(pages, "/login", "fr-CH")
@@ -99,9 +108,15 @@ async def test_the_language_of_the_household_counts_first_then_that_of_the_user(
         account = site.books.run(accounts.add, flat, site.books.at, "root")
         password, by = user_passwords.store("correct horse"), Manager("root", True, site.books.at)
         await site.api.logins.change(
-            users.add, User(name="ben", role="driver", account=account, language=of_user), password, None, by
+            users.add,
+            User(name="ben", role="driver", account=account, language=of_user),
+            password,
+            None,
+            by,
         )
-        entered = await site.api.logins.enter("ben", "correct horse", address="::1", cookie=None, browser="")
+        entered = await site.api.logins.enter(
+            "ben", "correct horse", address="::1", cookie=None, browser=""
+        )
         assert f'<html lang="{expected}"' in await get(pages, "/d/me", "en", entered.cookie)
 
 

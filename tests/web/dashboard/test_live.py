@@ -1,7 +1,8 @@
-"""Live pages in virtual time: how often they are patched, what a joiner gets, and how a stream ends.
+"""Live pages in virtual time: how often they are patched, what a joiner gets, and how a stream
+ends.
 
-The feed, the channels and the templates are the real ones. Only threads are left out, because they look idle to the
-virtual clock.
+The feed, the channels and the templates are the real ones. Only threads are left out, because they
+look idle to the virtual clock.
 """
 
 from __future__ import annotations
@@ -22,7 +23,14 @@ from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.web.api.context import Places
 from levity_trio.web.api.endpoints import Caller, Role
-from levity_trio.web.dashboard.live import FAULT, FAULT_SECONDS, LONGEST_SECONDS, ROOM, Channels, open_channels
+from levity_trio.web.dashboard.live import (
+    FAULT,
+    FAULT_SECONDS,
+    LONGEST_SECONDS,
+    ROOM,
+    Channels,
+    open_channels,
+)
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates
@@ -31,7 +39,11 @@ from levity_trio.web.feed import Feed, Joined
 
 VIRTUAL_TIME = True
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-TEMPLATES = Templates(base="", zone=UTC, environment=Environment(loader=DictLoader({"a": "{{ words }}"})))  # noqa: S701
+TEMPLATES = Templates(
+    base="",
+    zone=UTC,
+    environment=Environment(loader=DictLoader({"a": "{{ words }}"})),  # noqa: S701
+)
 
 
 class Site:
@@ -62,9 +74,13 @@ class Site:
     def tell(self, charger: str = "CP-1", words: str | None = None) -> None:
         """Change what the page shows, with a fact about it."""
         self.words[charger] = words or f"{self.words[charger]}!"
-        self._feed.observe(ReadingReceived(charger=charger, connector=1, transaction=None, at="", values=()))
+        self._feed.observe(
+            ReadingReceived(charger=charger, connector=1, transaction=None, at="", values=())
+        )
 
-    def stream(self, *, role: Role = Role.ADMIN, login: int | None = None, name: str = "anna") -> AsyncIterator[bytes]:
+    def stream(
+        self, *, role: Role = Role.ADMIN, login: int | None = None, name: str = "anna"
+    ) -> AsyncIterator[bytes]:
         caller = Caller(name, role, "127.0.0.1", None, login)
         nothing: Any = None
         return self._channels.stream(self.page, View(api=nothing, caller=caller), "")
@@ -121,7 +137,9 @@ def logged_out() -> set[int]:
 @pytest.fixture
 def logins(logged_out: set[int]) -> SimpleNamespace:
     return SimpleNamespace(
-        are_used=False, get=lambda number: None if number in logged_out else LOGGED_IN, changed=trio.Event()
+        are_used=False,
+        get=lambda number: None if number in logged_out else LOGGED_IN,
+        changed=trio.Event(),
     )
 
 
@@ -155,7 +173,9 @@ async def test_everything_comes_first(site: Site, nursery: trio.Nursery) -> None
     assert screen.patches == [site.words]
 
 
-async def test_facts_are_coalesced_to_four_patches_a_second(site: Site, nursery: trio.Nursery) -> None:
+async def test_facts_are_coalesced_to_four_patches_a_second(
+    site: Site, nursery: trio.Nursery
+) -> None:
     screen = await watching(site, nursery)
     for number in range(400):
         site.tell(f"CP-{1 + number % 2}", str(number))
@@ -176,7 +196,9 @@ async def test_only_what_differs_is_sent(site: Site, nursery: trio.Nursery) -> N
     assert site.asked[-1] == frozenset({"CP-2"})
 
 
-async def test_readers_with_the_same_rights_share_what_is_read(site: Site, nursery: trio.Nursery) -> None:
+async def test_readers_with_the_same_rights_share_what_is_read(
+    site: Site, nursery: trio.Nursery
+) -> None:
     screens = [Screen() for _ in range(20)]
     for screen in screens:
         nursery.start_soon(screen.read, site.stream())
@@ -225,7 +247,9 @@ async def test_who_joins_during_a_render_gets_everything(site: Site, nursery: tr
     assert joiner.patches[0] == site.words
 
 
-async def test_who_does_not_read_is_cut_off_and_the_others_are_not(site: Site, nursery: trio.Nursery) -> None:
+async def test_who_does_not_read_is_cut_off_and_the_others_are_not(
+    site: Site, nursery: trio.Nursery
+) -> None:
     sleepy, screen = site.stream(), Screen()
     nursery.start_soon(screen.read, site.stream())
     await anext(sleepy)  # the first bytes only
@@ -239,7 +263,9 @@ async def test_who_does_not_read_is_cut_off_and_the_others_are_not(site: Site, n
     assert len(left) == ROOM
 
 
-async def test_who_leaves_while_a_patch_goes_round_takes_nobody_along(site: Site, nursery: trio.Nursery) -> None:
+async def test_who_leaves_while_a_patch_goes_round_takes_nobody_along(
+    site: Site, nursery: trio.Nursery
+) -> None:
     """Readers are sent a patch one after the other: all but one leave when some have it."""
     screens, stays = [Screen() for _ in range(10)], Screen()
     nursery.start_soon(stays.read, site.stream())
@@ -294,7 +320,9 @@ class TestLoggingOut:
         await trio.sleep(LONGEST_SECONDS)
         assert screen.is_over
 
-    async def test_others_stay(self, site: Site, nursery: trio.Nursery, logged_out: set[int]) -> None:
+    async def test_others_stay(
+        self, site: Site, nursery: trio.Nursery, logged_out: set[int]
+    ) -> None:
         screen = Screen()
         nursery.start_soon(screen.read, site.stream(login=8))
         logged_out.add(7)
@@ -312,7 +340,9 @@ async def test_that_the_server_sends_its_chargers_away_is_not_told(
     assert screen.shown["CP-1"] == "one"
 
 
-async def test_where_the_feed_cuts_off_everything_is_read_again(site: Site, nursery: trio.Nursery) -> None:
+async def test_where_the_feed_cuts_off_everything_is_read_again(
+    site: Site, nursery: trio.Nursery
+) -> None:
     screen = await watching(site, nursery)
     site.asked.clear()
     for _ in range(FEED_ROOM + 2):  # at once: nobody can read meanwhile

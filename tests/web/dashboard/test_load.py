@@ -1,4 +1,5 @@
-"""What people see of load: the feeder and the cars on Now, the own car on a driver's page, and a day."""
+"""What people see of load: the feeder and the cars on Now, the own car on a driver's page, and a
+day."""
 
 from __future__ import annotations
 
@@ -35,8 +36,18 @@ CHARGERS = leases_api.ENDPOINTS[0]
 FEEDER, TRY, WHY, DAY = load.PAGES
 CHARGE, CHARGER, SESSION = (driver.PAGES[place] for place in (0, 1, 4))
 SHADOW = "shadow: nothing is sent to the chargers"
-LINES = [loads.line(0, house=8.6, cars=48.0), loads.line(1, house=4.0, cars=16.0), loads.line(2, house=2.0, cars=68.0)]
-FEEDER_METER = {"name": "House", "circuit": "Feeder", "at": None, "amperes": None, "is_stale": False}
+LINES = [
+    loads.line(0, house=8.6, cars=48.0),
+    loads.line(1, house=4.0, cars=16.0),
+    loads.line(2, house=2.0, cars=68.0),
+]
+FEEDER_METER = {
+    "name": "House",
+    "circuit": "Feeder",
+    "at": None,
+    "amperes": None,
+    "is_stale": False,
+}
 
 
 async def feeder(site: Site) -> Shown:
@@ -44,12 +55,16 @@ async def feeder(site: Site) -> Shown:
 
 
 class TestTheFeeder:
-    async def test_without_load_management_there_is_nothing_of_it(self, site: Site, station: Station) -> None:
+    async def test_without_load_management_there_is_nothing_of_it(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Charging")
         assert (await feeder(site)).html == ""
         assert "Feeder" not in (await Opening(site).open(NOW)).html
 
-    async def test_each_phase_is_a_bar_with_its_figures_and_the_limit_has_its_name(self, site: Site) -> None:
+    async def test_each_phase_is_a_bar_with_its_figures_and_the_limit_has_its_name(
+        self, site: Site
+    ) -> None:
         loads.decide(site.books, loads.waiting(), lines=LINES, meters=[FEEDER_METER])
         shown = await feeder(site)
         assert f"Feeder The day 1 car would wait · {SHADOW} Feeder 63 A" in shown.words
@@ -63,7 +78,9 @@ class TestTheFeeder:
         assert "cars 68 A ✕ 7 A over" in shown.words
         assert attributes(shown, "rect", "width")[-1] == "8"
 
-    async def test_what_nobody_measures_is_a_reserve_and_a_silent_meter_makes_it_old(self, site: Site) -> None:
+    async def test_what_nobody_measures_is_a_reserve_and_a_silent_meter_makes_it_old(
+        self, site: Site
+    ) -> None:
         loads.decide(site.books, lines=LINES)
         assert "reserve 9 A" in (await feeder(site)).words
         silent = loads.silent_meter("House", "2026-03-01T11:36:00.000Z", [25.9, 25.7, 24.3])
@@ -74,15 +91,22 @@ class TestTheFeeder:
         assert "L1 reserve 9 A cars 48 A free 6 A" in shown.words
         assert (await Opening(site).parts(NOW))["attention"].links == ["/load"]
 
-    async def test_what_is_kept_for_a_silent_meter_is_never_drawn_as_above_the_limit(self, site: Site) -> None:
+    async def test_what_is_kept_for_a_silent_meter_is_never_drawn_as_above_the_limit(
+        self, site: Site
+    ) -> None:
         """82 A of 63, of which nobody has measured 78."""
         lines = [loads.line(0, house=78.0, cars=4.0), loads.line(1), loads.line(2)]
         loads.decide(site.books, lines=lines, meters=[loads.silent_meter("House")])
         shown = await feeder(site)
-        assert "so cars may get less than there is. Feeder 63 A L1 reserve 78 A cars 4 A free 0 A" in shown.words
+        assert (
+            "so cars may get less than there is. Feeder 63 A L1 reserve 78 A cars 4 A free 0 A"
+            in shown.words
+        )
         assert attributes(shown, "rect", "width")[:2] == ["66", "4"]
 
-    async def test_a_house_that_nobody_has_ever_measured_is_no_house_of_nothing(self, site: Site) -> None:
+    async def test_a_house_that_nobody_has_ever_measured_is_no_house_of_nothing(
+        self, site: Site
+    ) -> None:
         lines = [loads.line(phase, house=0.0) for phase in range(3)]
         loads.decide(site.books, lines=lines, meters=[loads.silent_meter("House")])
         assert "L1 house – cars 32 A free 31 A" in (await feeder(site)).words
@@ -92,7 +116,9 @@ class TestTheFeeder:
         loads.decide(site.books, lines=[kept, *LINES[1:]], meters=[FEEDER_METER])
         assert "L1 house 8 A cars 6 A kept 48 A free 1 A" in (await feeder(site)).words
 
-    async def test_another_circuit_is_shown_while_it_keeps_a_car_from_more(self, site: Site) -> None:
+    async def test_another_circuit_is_shown_while_it_keeps_a_car_from_more(
+        self, site: Site
+    ) -> None:
         lines = [*LINES, loads.line(0, "Garage", 25.0)]
         for circuit, names in (("Garage", ["feeder-1", "feeder-2"]), ("Feeder", ["feeder-1"])):
             loads.decide(site.books, loads.car(circuit=circuit), lines=lines)
@@ -106,7 +132,9 @@ class TestTheFeeder:
         assert f"{says} Feeder 63 A" in words
         assert "L1 reserve 9 A cars 48 A L2" in words
 
-    async def test_it_is_told_live_and_changes_with_any_fact(self, site: Site, station: Station) -> None:
+    async def test_it_is_told_live_and_changes_with_any_fact(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Charging")
         loads.decide(site.books, lines=LINES)
         assert "cars 48 A" in (await Opening(site).parts(NOW, ["CP-1"]))["feeder"].words
@@ -140,7 +168,9 @@ class TestACar:
         for name, expected in zip(("CP-1", "CP-2"), words, strict=True):
             assert f" {expected}" in shown[f"charger-{name}"].words
 
-    async def test_where_nothing_is_short_nothing_is_said(self, site: Site, station: Station) -> None:
+    async def test_where_nothing_is_short_nothing_is_said(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Charging")
         loads.decide(site.books, loads.car(limit_a=16, bound="most", circuit="", phase=""))
         assert "get" not in (await Opening(site).parts(NOW))["charger-CP-1"].words
@@ -149,7 +179,9 @@ class TestACar:
 class TestADriver:
     """In shadow nothing is sent to chargers, so words about waiting would mislead."""
 
-    async def words(self, yard: Yard, car: dict[str, object], *, is_shadow: bool, word: str = "current") -> str:
+    async def words(
+        self, yard: Yard, car: dict[str, object], *, is_shadow: bool, word: str = "current"
+    ) -> str:
         await yard.add_tag("ANNA")
         async with yard.charger() as plug:
             number = await plug.begin("ANNA")
@@ -165,11 +197,16 @@ class TestADriver:
 
     async def test_is_told_that_waiting_costs_nothing(self, yard: Yard) -> None:
         words = await self.words(yard, loads.waiting(), is_shadow=False)
-        assert "Your car waits for current, about 20 min, fourth of 6. Waiting costs nothing." in words
+        assert (
+            "Your car waits for current, about 20 min, fourth of 6. Waiting costs nothing." in words
+        )
 
     async def test_is_told_of_chargers_that_are_away(self, yard: Yard) -> None:
         words = await self.words(yard, loads.waiting() | KEPT, is_shadow=False)
-        assert "Your car waits for current, because 27 A are kept for chargers that are away. Waiting" in words
+        assert (
+            "Your car waits for current, because 27 A are kept for chargers that are away. Waiting"
+            in words
+        )
 
     async def test_is_told_why_his_car_gets_less(self, yard: Yard) -> None:
         words = await self.words(yard, loads.car(), is_shadow=False)
@@ -178,14 +215,18 @@ class TestADriver:
     async def test_is_told_in_german_too(self, yard: Yard) -> None:
         with speaking("de"):
             words = await self.words(yard, loads.waiting(), is_shadow=False, word="Strom")
-        assert "Ihr Auto wartet auf Strom, etwa 20 min, viertes von 6. Warten kostet nichts." in words
+        assert (
+            "Ihr Auto wartet auf Strom, etwa 20 min, viertes von 6. Warten kostet nichts." in words
+        )
 
     @pytest.mark.parametrize("car", [loads.waiting(), loads.car()])
     async def test_is_told_nothing_in_shadow(self, yard: Yard, car: dict[str, object]) -> None:
         assert "current" not in await self.words(yard, car, is_shadow=True)
 
     async def test_is_told_nothing_where_nothing_is_short(self, yard: Yard) -> None:
-        assert "current" not in await self.words(yard, loads.car(bound="most", limit_a=16), is_shadow=False)
+        assert "current" not in await self.words(
+            yard, loads.car(bound="most", limit_a=16), is_shadow=False
+        )
 
 
 class TestADay:
@@ -199,14 +240,18 @@ class TestADay:
             loads.quarter(site.books, f"2026-03-01T{at}:00Z", ("CP-1", number, bound))
         return number
 
-    async def test_it_has_a_picture_and_a_table_for_each_phase(self, site: Site, number: int) -> None:
+    async def test_it_has_a_picture_and_a_table_for_each_phase(
+        self, site: Site, number: int
+    ) -> None:
         shown = await Opening(site).open(DAY)
         assert attributes(shown, "svg", "aria-label")[:1] == ["Current at Feeder, L1, in A"]
         assert len(attributes(shown, "svg", "data-points")) == 3
         assert shown.words.count("Feeder 63 A") == 3
         assert "13:00 9.0 32.0 9.0 32.0 9.0 32.0" in shown.words, "the site is an hour ahead"
 
-    async def test_a_house_that_was_not_measured_is_a_gap_and_no_house_of_nothing(self, site: Site) -> None:
+    async def test_a_house_that_was_not_measured_is_a_gap_and_no_house_of_nothing(
+        self, site: Site
+    ) -> None:
         loads.quarter(site.books, "2026-03-01T12:00:00Z")
         loads.quarter(site.books, "2026-03-01T12:15:00Z", house=None)
         shown = await Opening(site).open(DAY)
@@ -220,7 +265,9 @@ class TestADay:
         assert "House: not known" not in shown.html
         assert '<li class="c7">' not in shown.html
 
-    async def test_it_says_who_waited_was_bound_wanted_and_got(self, site: Site, number: int) -> None:
+    async def test_it_says_who_waited_was_bound_wanted_and_got(
+        self, site: Site, number: int
+    ) -> None:
         shown = await Opening(site).open(DAY)
         assert "CP-1 Anna 15 Feeder 15 min 9.0 0.0" in shown.words
         assert f"/sessions/{number}" in shown.links
@@ -241,8 +288,12 @@ class TestADay:
         assert "alert" in attributes(shown, "p", "role")
         assert "The feeder on Sun 1 Mar" in shown.words
 
-    @pytest.mark.parametrize(("seconds", "words"), [(420, "✕ Above the limit for 7 minutes"), (12, "")])
-    async def test_a_limit_that_was_exceeded_is_said_at_its_phase(self, site: Site, seconds: int, words: str) -> None:
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(420, "✕ Above the limit for 7 minutes"), (12, "")]
+    )
+    async def test_a_limit_that_was_exceeded_is_said_at_its_phase(
+        self, site: Site, seconds: int, words: str
+    ) -> None:
         """Twelve seconds in a day are not a minute, after which it is told."""
         loads.quarter(site.books, "2026-03-01T12:00:00Z", over_seconds=seconds)
         shown = (await Opening(site).open(DAY)).words
@@ -280,7 +331,12 @@ class TestWhatIsKeptForThoseThatAreAway:
             gone.lose()
         site.books.run(leases.manage, ["CP-1", "CP-8", "CP-9"], site.books.at, "Cleo")
         kept = [
-            {"charger": name, "amperes": amperes, "since": "2026-03-01T11:40:00.000Z", "is_managed": True}
+            {
+                "charger": name,
+                "amperes": amperes,
+                "since": "2026-03-01T11:40:00.000Z",
+                "is_managed": True,
+            }
             for name, amperes in (("CP-8", 11), ("CP-9", 16))
         ]
         loads.decide(site.books, loads.waiting() | KEPT, is_shadow=False, kept=kept)
@@ -288,7 +344,9 @@ class TestWhatIsKeptForThoseThatAreAway:
     async def test_the_feeder_says_so_with_a_button_that_takes_one_out(self, site: Site) -> None:
         shown = await Opening(site).open(FEEDER)
         assert "16 A are kept for CP-9, which is away since 12:40 . Gone for good?" in shown.words
-        assert shown.html.count("/do/post/admin/load/chargers/release") == 3, "one each, and one for all"
+        assert shown.html.count("/do/post/admin/load/chargers/release") == 3, (
+            "one each, and one for all"
+        )
         assert "Gone for good?" not in (await Opening(site, Role.OPERATOR).open(FEEDER)).words
 
     async def test_who_asks_why_a_car_waits_reads_it_and_can_take_one_out(self, site: Site) -> None:
@@ -301,7 +359,9 @@ class TestWhatIsKeptForThoseThatAreAway:
         shown = await Opening(site).parts(NOW)
         assert "27 A are kept for CP-8–9, away since" in shown["attention"].words
         assert "Gone for good? Take them out." in shown["attention"].words
-        assert "waits, because 27 A are kept for chargers that are away" in shown["charger-CP-1"].words
+        assert (
+            "waits, because 27 A are kept for chargers that are away" in shown["charger-CP-1"].words
+        )
         with speaking("de"):
             words = (await Opening(site).parts(NOW))["attention"].words
         assert "27 A werden für CP-8–9 freigehalten, seit" in words
@@ -322,7 +382,9 @@ class TestWhoIsNotLimitedBesideOthers:
             ("untold", "CP-1 is not limited, so 20 A are kept for it"),
         ],
     )
-    async def test_now_says_what_is_kept_for_it(self, site: Site, station: Station, why: str, words: str) -> None:
+    async def test_now_says_what_is_kept_for_it(
+        self, site: Site, station: Station, why: str, words: str
+    ) -> None:
         station.status("Charging")
         fixed = loads.car(bound="fixed", why_fixed=why, limit_a=20)
         loads.decide(site.books, fixed, is_shadow=False)
@@ -336,7 +398,8 @@ class TestWhoIsNotLimitedBesideOthers:
 
 class TestABarThatIsFarOver:
     async def test_its_limit_moves_so_that_more_of_it_is_seen(self, site: Site) -> None:
-        """82 A of 63 do not fit beyond seven eighths: then the limit is at a quarter, and 19 A are 6 of 80."""
+        """82 A of 63 do not fit beyond seven eighths: then the limit is at a quarter, and 19 A are
+        6 of 80."""
         over = [loads.line(0, house=4.0, cars=78.0), loads.line(1), loads.line(2)]
         loads.decide(site.books, loads.waiting(), lines=over, meters=[FEEDER_METER])
         shown = await feeder(site)
@@ -344,7 +407,9 @@ class TestABarThatIsFarOver:
         assert '<rect class="over" x="20" width="6"' in shown.html
 
     @pytest.mark.parametrize(("cars", "words"), [(63.8, "free 0 A"), (64.0, "✕ 2 A over")])
-    async def test_the_margin_of_an_alarm_is_nothing_over(self, site: Site, cars: float, words: str) -> None:
+    async def test_the_margin_of_an_alarm_is_nothing_over(
+        self, site: Site, cars: float, words: str
+    ) -> None:
         """Meters and cars differ by 3 %, which are 1.9 A of 63."""
         over = [loads.line(0, house=1.0, cars=cars), loads.line(1), loads.line(2)]
         loads.decide(site.books, loads.waiting(), lines=over, meters=[FEEDER_METER])
@@ -357,16 +422,24 @@ class TestTheSite:
     ) -> None:
         station.status("Available")
         asked = await Opening(site).open(FEEDER)
-        for question in ("Limit of the feeder", "What else hangs on it", "What one charger can draw"):
+        for question in (
+            "Limit of the feeder",
+            "What else hangs on it",
+            "What one charger can draw",
+        ):
             assert question in asked.words
-        assert attributes(asked, "option", "selected") == [], "nobody says for the owner that nothing else hangs on it"
+        assert attributes(asked, "option", "selected") == [], (
+            "nobody says for the owner that nothing else hangs on it"
+        )
         assert "Enter this feeder" not in asked.words
         fitting = await Opening(site).open(FEEDER, "?amperes=35,5&house=none&most=16")
         assert "This fits" in fitting.words
         assert "amperes = 35.5\n\n[options]\nmost = 16" in fitting.html
         assert "Feeder 35.5 nothing else" in fitting.words
 
-    async def test_a_house_without_a_meter_is_kept_its_highest_evening(self, site: Site, station: Station) -> None:
+    async def test_a_house_without_a_meter_is_kept_its_highest_evening(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Available")
         shown = await Opening(site).open(FEEDER, "?amperes=40&house=kept&kept=14,5&most=32")
         assert "Feeder 40 14.5 A reserved" in shown.words
@@ -378,7 +451,9 @@ class TestTheSite:
         form = "?amperes=40&most=16"
         modbus = await Opening(site).open(FEEDER, f"{form}&house=EM340&address=10.0.0.8")
         assert "Feeder 40 measured by House" in modbus.words
-        assert 'kind = "modbus"\naddress = "10.0.0.8"\nmodel = "EM340"' in modbus.html.replace("&#34;", '"')
+        assert 'kind = "modbus"\naddress = "10.0.0.8"\nmodel = "EM340"' in modbus.html.replace(
+            "&#34;", '"'
+        )
         http = await Opening(site).open(FEEDER, f"{form}&house=shelly3em&address=http://10.0.0.9/")
         assert 'url = "http://10.0.0.9/status"' in http.html.replace("&#34;", '"')
 
@@ -412,11 +487,16 @@ class TestTheSite:
             small = await Opening(site).open(FEEDER, "?amperes=16&house=kept&kept=12&most=16")
         assert "1 × 6 A sind 6 A; 16 A ohne 12 A für andere Verbraucher sind 4 A." in small.words
 
-    async def test_what_is_refused_comes_with_sites_that_fit(self, site: Site, station: Station) -> None:
+    async def test_what_is_refused_comes_with_sites_that_fit(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Available")
         shown = await Opening(site).open(FEEDER, "?amperes=5&house=none&most=16")
         assert "Feeder (L1): 1 × 6 A are 6 A; the limit is 5 A." in shown.words
-        assert "1 charger gives nothing then Without in an outage: CP-1 Enter the feeder like this" in shown.words
+        assert (
+            "1 charger gives nothing then Without in an outage: CP-1 Enter the feeder like this"
+            in shown.words
+        )
 
     async def test_circuits_meters_and_what_is_unknown(self, site: Site, station: Station) -> None:
         station.status("Available")
@@ -441,7 +521,9 @@ class Limits:
         self.books.run(writes.set_site, SITE, self.books.at, "Cleo")
         self.books.run(leases.manage, ["CP-1"], self.books.at, "Cleo")
 
-    def lease(self, writes: int = 12, ends_at: str | None = "2026-03-01T12:30:00.000Z", amperes: int = 10) -> None:
+    def lease(
+        self, writes: int = 12, ends_at: str | None = "2026-03-01T12:30:00.000Z", amperes: int = 10
+    ) -> None:
         at = self.books.at
         day = int(self.books.now.timestamp() // 86_400)
         lease = StoredLease(
@@ -479,7 +561,9 @@ def limits(site: Site, station: Station) -> Limits:
 
 
 class TestWhatIsLimited:
-    async def test_before_it_says_so_and_the_button_says_what_happens(self, site: Site, station: Station) -> None:
+    async def test_before_it_says_so_and_the_button_says_what_happens(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Available")
         Station(site.books, "CP-2").status("Available")
         site.books.run(writes.set_site, SITE, site.books.at, "Cleo")
@@ -491,11 +575,16 @@ class TestWhatIsLimited:
         assert "/do/post/admin/load/chargers" in shown.html
         assert "Begin to limit" not in (await Opening(site, Role.OPERATOR).open(FEEDER)).words
 
-    async def test_a_charger_says_how_its_limits_reach_it_and_what_holds(self, limits: Limits) -> None:
+    async def test_a_charger_says_how_its_limits_reach_it_and_what_holds(
+        self, limits: Limits
+    ) -> None:
         limits.lease()
         words = (await limits.feeder()).words
         assert "All chargers are limited." in words
-        assert "10 A until 13:30 , then 6 A has passed no trial: its maximum is kept for it while it is away" in words
+        assert (
+            "10 A until 13:30 , then 6 A has passed no trial: its maximum is kept for it "
+            "while it is away"
+        ) in words
         assert "Try again" not in words
         assert "/load/try/CP-1" in (await limits.feeder()).links
 
@@ -523,7 +612,9 @@ class TestWhatIsLimited:
         assert "Trust no longer" in (await limits.trial()).words
         assert "state look" in attributes(shown, "span", "class")
 
-    async def test_one_that_does_not_obey_says_since_when_and_what_it_costs(self, limits: Limits) -> None:
+    async def test_one_that_does_not_obey_says_since_when_and_what_it_costs(
+        self, limits: Limits
+    ) -> None:
         limits.ignore()
         fixed = loads.car(bound="fixed", why_fixed="ignores", limit_a=16, is_managed=True)
         loads.decide(limits.books, fixed, is_shadow=False)
@@ -535,7 +626,9 @@ class TestWhatIsLimited:
         assert "Limit no longer" not in (await limits.trial(Role.OPERATOR)).words
         assert "Limited by its default profile alone." in (await limits.charger()).words
 
-    async def test_one_that_is_let_go_is_listed_until_it_has_left(self, limits: Limits, station: Station) -> None:
+    async def test_one_that_is_let_go_is_listed_until_it_has_left(
+        self, limits: Limits, station: Station
+    ) -> None:
         limits.books.run(leases.let_go, ["CP-1"], limits.books.at, "Cleo")
         assert "is being let go" in (await limits.feeder()).words
         assert "Nothing is limited yet" in (await limits.feeder()).words
@@ -570,15 +663,25 @@ class TestWhatIsLimited:
         limits.lease()
         shown = await limits.charger()
         assert "has passed no trial: its maximum is kept for it while it is away" in shown.words
-        assert "Limited by a profile for each session, over a default: 10 A until 13:30 , then 6 A." in shown.words
+        assert (
+            "Limited by a profile for each session, over a default: 10 A until 13:30 , then 6 A."
+            in shown.words
+        )
         assert "/load/try/CP-1" in shown.links
 
 
 LIMITED = Told(
-    "from {1} to {2} A at a limit of {3} A, by {4}", Figure(16, 0), Figure(6.1, 1), 6, Told("way {1}, level {2}", 1, 8)
+    "from {1} to {2} A at a limit of {3} A, by {4}",
+    Figure(16, 0),
+    Figure(6.1, 1),
+    6,
+    Told("way {1}, level {2}", 1, 8),
 )
 STEPS = stored_in(
-    [{"step": "limit", "is_passed": True, "words": LIMITED}, {"step": "waits", "is_passed": None, "words": ""}]
+    [
+        {"step": "limit", "is_passed": True, "words": LIMITED},
+        {"step": "waits", "is_passed": None, "words": ""},
+    ]
 )
 
 
@@ -603,7 +706,9 @@ class TestATrial:
         station.lose()
         assert "The charger is away." in (await limits.trial()).words
 
-    async def test_one_that_is_not_limited_can_be_limited_first(self, site: Site, station: Station) -> None:
+    async def test_one_that_is_not_limited_can_be_limited_first(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Charging")
         station.start(1000)
         shown = (await Opening(site).parts(TRY, charger="CP-1"))["trial"]
@@ -611,17 +716,22 @@ class TestATrial:
         assert "Begin the trial" not in shown.words
         assert "/do/post/admin/load/chargers" in shown.html
 
-    async def test_it_says_what_to_do_now_and_what_steps_found(self, limits: Limits, station: Station) -> None:
+    async def test_it_says_what_to_do_now_and_what_steps_found(
+        self, limits: Limits, station: Station
+    ) -> None:
         number = self.begin(limits)
         limits.books.run(leases.keep_trial, number, STEPS)
         station.lose()
         shown = await limits.trial()
         assert "Step 2 of 7" in shown.words
-        assert "While the link is cut: unplug the car, plug it in again and start it." in shown.words
+        assert (
+            "While the link is cut: unplug the car, plug it in again and start it." in shown.words
+        )
         assert "The link is cut." in shown.words
         assert (
-            "A limit is seen on the current. Yes: from 16 to 6.1 A at a limit of 6 A, by way 1, level 8" in shown.words
-        )
+            "A limit is seen on the current. Yes: from 16 to 6.1 A at a limit of 6 A, by way "
+            "1, level 8"
+        ) in shown.words
         assert attributes(shown, "li", "aria-current") == ["step"]
         assert "/do/delete/admin/load/trials/CP-1" in shown.html
         assert "Cancel" not in (await limits.trial(Role.OPERATOR)).words
@@ -634,7 +744,9 @@ class TestATrial:
             ("cancelled", "Cancelled"),
         ],
     )
-    async def test_at_the_end_it_says_what_that_means(self, limits: Limits, result: str, words: str) -> None:
+    async def test_at_the_end_it_says_what_that_means(
+        self, limits: Limits, result: str, words: str
+    ) -> None:
         number = self.begin(limits)
         limits.books.run(leases.end_trial, number, STEPS, result, limits.books.at, {})
         shown = await limits.trial()
@@ -652,7 +764,8 @@ class TestATrial:
 
 
 class TestWhatIsRemembered:
-    """At noon a meter showed 97 A, twice; CP-1 has a firmware that passed its trial, and a car that was seen thrice."""
+    """At noon a meter showed 97 A, twice; CP-1 has a firmware that passed its trial, and a car that
+    was seen thrice."""
 
     @pytest.fixture(autouse=True)
     def seen(self, limits: Limits) -> None:
@@ -666,23 +779,30 @@ class TestWhatIsRemembered:
     async def test_the_feeder_says_so_with_a_word_on_what_forgetting_does(self, site: Site) -> None:
         shown = await Opening(site).open(FEEDER)
         assert "Feeder : other load of up to 97 A in the last seven days, 12:30" in shown.words
-        assert "Forget it if the meter was wrong: the house is then known only from now on." in shown.words
         assert (
-            "CP-1 : on how many lines cars charge; that it seems to be wired as STR; how it takes limits;"
+            "Forget it if the meter was wrong: the house is then known only from now on."
             in shown.words
         )
+        assert (
+            "CP-1 : on how many lines cars charge; that it seems to be wired as STR; how it "
+            "takes limits;"
+        ) in shown.words
         assert "that it has passed its trial; that by its default nobody waits" in shown.words
         assert "All chargers with its firmware must pass their trial again" in shown.words
         assert shown.html.count("/do/post/admin/load/forget") == 2
-        assert "/do/post/admin/load/forget" not in (await Opening(site, Role.OPERATOR).open(FEEDER)).html
+        assert (
+            "/do/post/admin/load/forget"
+            not in (await Opening(site, Role.OPERATOR).open(FEEDER)).html
+        )
 
     async def test_it_is_said_in_german_too(self, site: Site) -> None:
         with speaking("de"):
             words = (await Opening(site).open(FEEDER)).words
         assert "Feeder : andere Last von bis zu 97 A in den letzten sieben Tagen, 12:30" in words
         assert (
-            "auf wie vielen Leitern Autos laden; dass sie als STR verdrahtet scheint; wie sie Grenzen annimmt" in words
-        )
+            "auf wie vielen Leitern Autos laden; dass sie als STR verdrahtet scheint; wie sie "
+            "Grenzen annimmt"
+        ) in words
 
     async def test_a_site_can_be_entered_again_when_it_is_forgotten(self, site: Site) -> None:
         refused = await site.call(PREVIEW, body={"toml": SITE})
@@ -691,9 +811,13 @@ class TestWhatIsRemembered:
         told = await site.call(FORGET, body={"circuit": "Feeder"})
         assert [one["charger"] for one in told["data"]] == ["CP-1"]
         assert (await site.call(PREVIEW, body={"toml": SITE}))["problems"] == []
-        assert "97" in str((await site.call(load_api.ENDPOINTS[1]))["lines"]), "the day stays as it was"
+        assert "97" in str((await site.call(load_api.ENDPOINTS[1]))["lines"]), (
+            "the day stays as it was"
+        )
 
-    async def test_a_charger_is_prepared_anew_when_what_it_has_shown_is_forgotten(self, site: Site) -> None:
+    async def test_a_charger_is_prepared_anew_when_what_it_has_shown_is_forgotten(
+        self, site: Site
+    ) -> None:
         site.books.run(leases.prepared, "CP-1", site.books.at, "1", (1, None))
         told = await site.call(FORGET, body={"charger": "CP-1"})
         assert [one["circuit"] for one in told["data"]] == ["Feeder"]
@@ -701,8 +825,12 @@ class TestWhatIsRemembered:
         assert (one["has_passed"], one["way"]) == (False, 1)
         assert site.books.rows("SELECT prepared_at FROM load_charger") == [(None,)]
 
-    @pytest.mark.parametrize(("body", "code"), [({}, "invalid"), ({"charger": "CP-9"}, "not_found")])
-    async def test_what_is_not_named_is_not_forgotten(self, site: Site, body: dict[str, str], code: str) -> None:
+    @pytest.mark.parametrize(
+        ("body", "code"), [({}, "invalid"), ({"charger": "CP-9"}, "not_found")]
+    )
+    async def test_what_is_not_named_is_not_forgotten(
+        self, site: Site, body: dict[str, str], code: str
+    ) -> None:
         with pytest.raises(Problem) as refused:
             await site.call(FORGET, body=body)
         assert refused.value.code == code
@@ -722,7 +850,9 @@ class TestOrdersOfTheGridOperator:
             if number == 2:
                 with reading(site.books) as db:
                     (_, order) = orders(db, "")
-                site.books.run(writes.keep_order, replace(order, held_after_seconds=11, highest=8.3))
+                site.books.run(
+                    writes.keep_order, replace(order, held_after_seconds=11, highest=8.3)
+                )
             site.books.wait(10)
         shown = await self.orders(site)
         kept = "13:20 all of it – 13:10 8.4 kW chargers 11 s 8.3 kW 13:00 12.6 kW chargers"
@@ -733,11 +863,16 @@ class TestOrdersOfTheGridOperator:
 
     async def test_those_of_before_ask_once_what_they_limit(self, site: Site) -> None:
         site.books.run(writes.set_site, SITE, site.books.at, "anna")
-        old = "INSERT INTO load_order (source, amperes, at, last_at, count) VALUES ('grid', 20, ?, ?, 1)"
+        old = (
+            "INSERT INTO load_order (source, amperes, at, last_at, count) "
+            "VALUES ('grid', 20, ?, ?, 1)"
+        )
         site.books.run(lambda db: db.execute(old, (site.books.at, site.books.at)))
         asked = await self.orders(site)
         assert "20 A house and chargers" in asked.words
         assert "What do yours limit? Only the chargers House and chargers" in asked.words
         assert "[grid]\nof = &#34;chargers&#34;" in asked.html
-        site.books.run(writes.set_site, f'{SITE}\n[grid]\nof = "connection"\n', site.books.at, "anna")
+        site.books.run(
+            writes.set_site, f'{SITE}\n[grid]\nof = "connection"\n', site.books.at, "anna"
+        )
         assert "What do yours limit?" not in (await self.orders(site)).words

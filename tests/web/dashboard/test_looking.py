@@ -16,7 +16,9 @@ def words(db: Database, text: str) -> dict[str, str]:
     return {"id_tag": "04A2", "words": said}
 
 
-@pytest.mark.parametrize(("role", "seen"), [(Role.OPERATOR, "the card 04A2"), (Role.VIEWER, "the card ***")])
+@pytest.mark.parametrize(
+    ("role", "seen"), [(Role.OPERATOR, "the card 04A2"), (Role.VIEWER, "the card ***")]
+)
 async def test_a_page_reads_what_its_reader_may_see(site: Site, role: Role, seen: str) -> None:
     view = Opening(site, role).view("", {})
     assert (await view.look(lambda look: look(words, text="the card 04A2")))["words"] == seen
@@ -30,7 +32,9 @@ async def test_a_page_reads_one_snapshot(site: Site) -> None:
 
     def read(look: Look) -> tuple[int, int]:
         before = look(chargers)
-        site.books.connection.execute("INSERT INTO cp (id, created_at, updated_at) VALUES ('CP-9', '2026', '2026')")
+        site.books.connection.execute(
+            "INSERT INTO cp (id, created_at, updated_at) VALUES ('CP-9', '2026', '2026')"
+        )
         return before, look(chargers)
 
     before, after = await Opening(site).view("", {}).look(read)

@@ -1,4 +1,5 @@
-"""The pages of messages: who is told what, what was sent, what is wrong; and what a driver chooses."""
+"""The pages of messages: who is told what, what was sent, what is wrong; and what a driver
+chooses."""
 
 from __future__ import annotations
 
@@ -27,16 +28,25 @@ async def test_nobody_is_told_anything_yet(site: Site) -> None:
 
 
 async def test_what_is_wrong_stands_beside_the_person(site: Site) -> None:
-    settings(site, mail="smtps://haus%40example.org@mail.example.org", ntfy="https://ntfy.example.org")
+    settings(
+        site, mail="smtps://haus%40example.org@mail.example.org", ntfy="https://ntfy.example.org"
+    )
     number = (await added(site, kinds=["away"], quiet_from="22:00", quiet_until="06:00"))["id"]
     site.books.connection.execute(
-        "UPDATE recipient SET mail_problem = '\"550 no such user\"', topic = 'sealed:x', topic_shown_at = NULL"
+        "UPDATE recipient "
+        "SET mail_problem = '\"550 no such user\"', topic = 'sealed:x', topic_shown_at = NULL"
     )
     store_message(site, number, sent_at=site.books.at, sent_to="cleo@example.org", perhaps_twice=1)
     store_message(site, number, problem=stored("the mail server does not answer"))
     shown = (await Opening(site).open(PAGE)).words
-    assert "Mails come from haus@example.org. What cannot be delivered comes back to that mailbox" in shown
-    assert "1 person must scan a new code: the one before was lost with the file of secrets. Cleo" in shown
+    assert (
+        "Mails come from haus@example.org. What cannot be delivered comes back to that mailbox"
+        in shown
+    )
+    assert (
+        "1 person must scan a new code: the one before was lost with the file of secrets. Cleo"
+        in shown
+    )
     assert "cleo@example.org ✕ refused 550 no such user" in shown
     assert "A charger is away (after 30 minutes)" in shown
     assert "22:00 – 06:00" in shown
@@ -51,7 +61,9 @@ async def test_a_driver_sees_the_own_ones_only(yard: Yard) -> None:
     vars(yard.api)["config"] = replace(yard.api.config, mail="smtps://haus@mail.example.org")
     for driver, mail in ((yard.anna, "anna@example.org"), (yard.ben, "ben@example.org")):
         await driver.put("/recipient", {"mail": mail, "kinds": ["full"]})
-    store_message(yard, 1, subject="The car is full", sent_at=yard.books.at, sent_to="anna@example.org")
+    store_message(
+        yard, 1, subject="The car is full", sent_at=yard.books.at, sent_to="anna@example.org"
+    )
     store_message(yard, 2, subject="Ben's car is full")
     shown = (await anna.open(OWN)).words
     assert "Mail anna@example.org Push off Is told The car is full" in shown

@@ -28,8 +28,20 @@ def rendered(name: str, role: Role, section: str = "") -> str:
         View(api=api, caller=Caller(name, role, "127.0.0.1")),
         SimpleNamespace(section=section, live=None, help=""),
     )
-    frame = {"page": page, "sections": sections_of(role), "assets": assets.names(), "site": "levity", "notes": []}
-    words = {"title": "Not there", "words": "There is nothing", "start": "Now", "zone_name": "UTC", "guests": None}
+    frame = {
+        "page": page,
+        "sections": sections_of(role),
+        "assets": assets.names(),
+        "site": "levity",
+        "notes": [],
+    }
+    words = {
+        "title": "Not there",
+        "words": "There is nothing",
+        "start": "Now",
+        "zone_name": "UTC",
+        "guests": None,
+    }
     return TEMPLATES.render("problem.html", view, datetime(2026, 3, 1, tzinfo=UTC), frame | words)
 
 

@@ -1,4 +1,5 @@
-"""The page Now: what it shows of chargers in each state, to whom, and which parts a fact renders again."""
+"""The page Now: what it shows of chargers in each state, to whom, and which parts a fact renders
+again."""
 
 from __future__ import annotations
 
@@ -39,11 +40,17 @@ async def card(site: Site, name: str = "CP-1", role: Role = Role.ADMIN) -> Shown
 
 
 def ask(
-    site: Site, action: str, state: str, outcome: str | None = None, words: str | None = None, by: str | None = None
+    site: Site,
+    action: str,
+    state: str,
+    outcome: str | None = None,
+    words: str | None = None,
+    by: str | None = None,
 ) -> None:
     site.books.connection.execute(
-        "INSERT INTO command (cp_id, action, payload, state, requested_at, outcome, outcome_words, asked_by)"
-        " VALUES ('CP-1', ?, '{}', ?, ?, ?, ?, ?)",
+        "INSERT INTO command (cp_id, action, payload, state, requested_at, outcome, "
+        "outcome_words, asked_by) "
+        "VALUES ('CP-1', ?, '{}', ?, ?, ?, ?, ?)",
         (action, state, site.books.at, outcome, stored(words), by),
     )
 
@@ -65,7 +72,9 @@ class TestASession:
         assert {"/chargers/CP-1", f"/sessions/{session}"} <= set(shown.links)
         assert "at most 7.2 kW" in attributes(shown, "svg", "aria-label")[0]
 
-    async def test_it_is_stopped_by_one_button_that_says_whose_it_is(self, site: Site, session: int) -> None:
+    async def test_it_is_stopped_by_one_button_that_says_whose_it_is(
+        self, site: Site, session: int
+    ) -> None:
         form = (await card(site)).form(STOP)
         assert "Stop Anna’s session" in form.words
         assert form.values["transactionId"] == str(session)
@@ -95,12 +104,17 @@ class TestASession:
         assert "Interrupted" in (await card(site)).words
 
     async def test_each_of_two_has_its_own_button(self, site: Site, station: Station) -> None:
-        started = {station.start(1000, connector=1, tag="ONE"), station.start(1000, connector=2, tag="TWO")}
+        started = {
+            station.start(1000, connector=1, tag="ONE"),
+            station.start(1000, connector=2, tag="TWO"),
+        }
         forms = [one for one in (await card(site)).forms if one.action == STOP]
         assert {int(one.values["transactionId"]) for one in forms} == started
         assert "Stop ONE’s session" in forms[0].words
         keys = attributes(await card(site), "div", "data-key")
-        assert len(set(keys)) == 2, "a patch must never turn the button of one into that of the other"
+        assert len(set(keys)) == 2, (
+            "a patch must never turn the button of one into that of the other"
+        )
 
 
 class TestStates:
@@ -115,7 +129,9 @@ class TestStates:
         (link,) = [one for one in (await card(site)).links if one.startswith("/do/")]
         assert link == "/do/post/admin/chargers/CP-1/remote-start?next=/&connectorId=2"
 
-    async def test_a_fault_says_its_cause_and_can_be_restarted(self, site: Site, station: Station) -> None:
+    async def test_a_fault_says_its_cause_and_can_be_restarted(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Faulted", error="GroundFailure")
         shown = await card(site)
         assert "Faulted GroundFailure since 13:00" in shown.words
@@ -128,7 +144,9 @@ class TestStates:
         assert "Faulted InternalError" in shown.words
         assert "Restart CP-1" in shown.form("/reset").words
 
-    async def test_a_faulted_connector_with_a_session_is_stopped_first(self, site: Site, station: Station) -> None:
+    async def test_a_faulted_connector_with_a_session_is_stopped_first(
+        self, site: Site, station: Station
+    ) -> None:
         station.start()
         station.status("Faulted", error="GroundFailure")
         assert [one.action for one in (await card(site)).forms] == [STOP]
@@ -142,7 +160,9 @@ class TestStates:
         values = (await card(site)).form("/change-availability").values
         assert (values["connectorId"], values["type"]) == ("1", "Operative")
 
-    async def test_one_that_is_away_is_one_line_without_buttons(self, site: Site, station: Station) -> None:
+    async def test_one_that_is_away_is_one_line_without_buttons(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Faulted", error="GroundFailure")
         station.lose()
         site.books.wait(180)
@@ -184,8 +204,14 @@ class TestCommands:
         ("told", "words"),
         [
             (("Reset", "sent"), "Restart: sent → …"),
-            (("RemoteStopTransaction", "accepted", "pending"), "Stop a session: sent → accepted → …"),
-            (("RemoteStopTransaction", "accepted", "fulfilled"), "Stop a session: sent → accepted → ended"),
+            (
+                ("RemoteStopTransaction", "accepted", "pending"),
+                "Stop a session: sent → accepted → …",
+            ),
+            (
+                ("RemoteStopTransaction", "accepted", "fulfilled"),
+                "Stop a session: sent → accepted → ended",
+            ),
             (
                 ("RemoteStartTransaction", "accepted", "not seen"),
                 "✕ Start a session: sent → accepted → it had no effect",
@@ -202,7 +228,9 @@ class TestCommands:
             ),  # and the time
         ],
     )
-    async def test_how_far_it_is(self, site: Site, station: Station, told: tuple[Any, ...], words: str) -> None:
+    async def test_how_far_it_is(
+        self, site: Site, station: Station, told: tuple[Any, ...], words: str
+    ) -> None:
         station.status("Available")
         ask(site, *told)
         assert words in (await card(site)).words
@@ -210,7 +238,8 @@ class TestCommands:
     async def test_what_load_management_asks_for_by_itself_is_no_action_of_a_person(
         self, site: Site, station: Station
     ) -> None:
-        """To clear what is not there is answered with Unknown, which nobody needs to look at for a week."""
+        """To clear what is not there is answered with Unknown, which nobody needs to look at for a
+        week."""
         station.status("Available")
         ask(site, "Reset", "accepted", "fulfilled")
         ask(site, "ClearChargingProfile", "rejected", by="load management")
@@ -227,7 +256,9 @@ class TestTheSite:
         assert "Today 1.2 kWh" in shown.words
 
     @pytest.mark.parametrize(("wh", "words"), [(83_340, "83.3 kWh"), (203_300, "203 kWh")])
-    async def test_the_same_energy_is_written_alike(self, site: Site, station: Station, wh: int, words: str) -> None:
+    async def test_the_same_energy_is_written_alike(
+        self, site: Site, station: Station, wh: int, words: str
+    ) -> None:
         charge(station, station.start(0), 0, minutes=600, power=wh // 10, every=60)
         shown = (await look(site))["site"]
         assert f"Today {words} This month {words}" in shown.words
@@ -241,20 +272,30 @@ class TestTheSite:
         site.books.wait(20)
         assert "1 reports no power now" in (await look(site))["site"].words
 
-    async def test_where_all_is_well_nothing_wants_a_look(self, site: Site, station: Station) -> None:
+    async def test_where_all_is_well_nothing_wants_a_look(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Available")
         assert (await look(site))["attention"].words == ""
 
-    async def test_each_thing_leads_to_where_it_is_mended(self, site: Site, station: Station) -> None:
+    async def test_each_thing_leads_to_where_it_is_mended(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Faulted", error="GroundFailure")
-        site.books.connection.execute("INSERT INTO asked_tag VALUES ('x', 'x', 'CP-1', ?, ?, 1)", [site.books.at] * 2)
+        site.books.connection.execute(
+            "INSERT INTO asked_tag VALUES ('x', 'x', 'CP-1', ?, ?, 1)", [site.books.at] * 2
+        )
         assert (await look(site))["attention"].links == ["/chargers/CP-1", "/review"]
         assert (await look(site, Role.VIEWER))["attention"].links == ["/chargers/CP-1"]
 
-    async def test_a_charger_that_does_not_obey_is_shown_among_the_others(self, site: Site, station: Station) -> None:
+    async def test_a_charger_that_does_not_obey_is_shown_among_the_others(
+        self, site: Site, station: Station
+    ) -> None:
         station.status("Available")
         site.books.run(leases.manage, ["CP-1"], site.books.at, "anna")
-        fact = LimitIgnored(charger="CP-1", at=site.books.at, connector=1, limit=10, drawn=15.8, way=1)
+        fact = LimitIgnored(
+            charger="CP-1", at=site.books.at, connector=1, limit=10, drawn=15.8, way=1
+        )
         site.books.run(leases.ignored, fact, 2, None)
         shown = (await look(site, Role.VIEWER))["attention"]
         assert "CP-1 does not obey its limit, so others may get less current" in shown.words
@@ -280,7 +321,9 @@ class TestTheDay:
         return (await look(site))["day"]
 
     async def test_it_shows_each_charger_and_the_same_as_a_table(self, drawn: Shown) -> None:
-        assert attributes(drawn, "svg", "aria-label") == ["Power of the site today in kW, and yesterday as a line"]
+        assert attributes(drawn, "svg", "aria-label") == [
+            "Power of the site today in kW, and yesterday as a line"
+        ]
         assert "CP-1: 4.8 kWh" in drawn.words, "all since midnight, as Today above it"
         assert "Hour Today Yesterday" in drawn.words
         assert "/chargers/CP-1" in drawn.links
@@ -291,8 +334,14 @@ class TestTheDay:
 
     async def test_of_the_same_figures_it_is_rendered_once(self, site: Site, drawn: Shown) -> None:
         assert NOW.live is not None
-        (first,) = [one for one in await NOW.live(Opening(site).view("", {}), None) if one.id == "day"]
-        parts = [first, replace(first, id="again", values={}), replace(first, id="other", key=b"other")]
+        (first,) = [
+            one for one in await NOW.live(Opening(site).view("", {}), None) if one.id == "day"
+        ]
+        parts = [
+            first,
+            replace(first, id="again", values={}),
+            replace(first, id="other", key=b"other"),
+        ]
         html = TEMPLATES.render_parts(parts, Opening(site).view("", {}), site.books.now)
         assert html["again"] == html["day"] == html["other"]
         assert drawn.html == html["day"]
@@ -320,7 +369,9 @@ class TestTheMonth:
 def newcomers(site: Site, count: int) -> None:
     for number in range(1, count + 1):
         Station(site.books, f"NEW-{number}").boot()
-    site.books.connection.execute("UPDATE cp SET waiting_since = ? WHERE id LIKE 'NEW-%'", (site.books.at,))
+    site.books.connection.execute(
+        "UPDATE cp SET waiting_since = ? WHERE id LIKE 'NEW-%'", (site.books.at,)
+    )
 
 
 class TestNewcomers:
@@ -357,11 +408,15 @@ class TestTheFirstCharger:
     async def test_the_page_leads_to_it(self, site: Site) -> None:
         shown = (await look(site))["start"]
         assert "ws://192.0.2.7:9000/ws/CHARGER-ID" in shown.words
-        assert "The address ws://192.0.2.7:9000/ws/ as a QR code" in attributes(shown, "svg", "aria-label")
+        assert "The address ws://192.0.2.7:9000/ws/ as a QR code" in attributes(
+            shown, "svg", "aria-label"
+        )
         assert "/do/post/admin/chargers" in shown.links
         assert "charging" not in (await look(site))["site"].words
 
-    async def test_once_it_is_connected_the_page_says_so_and_what_comes_next(self, site: Site) -> None:
+    async def test_once_it_is_connected_the_page_says_so_and_what_comes_next(
+        self, site: Site
+    ) -> None:
         station = Station(site.books, "SPACE-1")
         station.boot()
         shown = (await Opening(site).parts(NOW, ["SPACE-1"]))["start"]
@@ -396,7 +451,12 @@ class TestTheFirstCharger:
 
 
 async def test_cards_of_one_line_come_after_those_that_say_more(site: Site) -> None:
-    for name, status in (("CP-1", "Available"), ("CP-2", "Charging"), ("CP-3", "Available"), ("CP-4", "Faulted")):
+    for name, status in (
+        ("CP-1", "Available"),
+        ("CP-2", "Charging"),
+        ("CP-3", "Available"),
+        ("CP-4", "Faulted"),
+    ):
         Station(site.books, name).status(status)
     shown = await Opening(site).open(NOW)
     cards = [one for one in attributes(shown, "div", "id") if one.startswith("charger-")]
@@ -413,13 +473,21 @@ class TestWhatIsRenderedAgain:
         return [*await Opening(site).parts(NOW, changed)]
 
     async def test_only_the_charger_that_a_fact_was_about(self, site: Site) -> None:
-        assert await self.parts(site, "CP-2") == ["site", "attention", "feeder", "newcomers", "charger-CP-2"]
+        assert await self.parts(site, "CP-2") == [
+            "site",
+            "attention",
+            "feeder",
+            "newcomers",
+            "charger-CP-2",
+        ]
 
     async def test_all_where_a_fact_was_about_none(self, site: Site) -> None:
         assert "charger-CP-3" in await self.parts(site, "")
 
     async def test_the_card_of_one_that_is_served_no_more_is_emptied(self, site: Site) -> None:
-        site.books.connection.execute("UPDATE cp SET hidden_at = ? WHERE id = 'CP-2'", (site.books.at,))
+        site.books.connection.execute(
+            "UPDATE cp SET hidden_at = ? WHERE id = 'CP-2'", (site.books.at,)
+        )
         parts = await Opening(site).parts(NOW, ["CP-2"])
         assert parts["charger-CP-2"].html.strip() == ""
 

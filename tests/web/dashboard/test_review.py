@@ -123,7 +123,9 @@ async def test_more_newcomers_than_a_page_has_are_told(site: Site) -> None:
     for number in range(52):
         Station(site.books, f"NEW-{number}").boot()
     site.books.connection.execute("UPDATE cp SET waiting_since = ?", (site.books.at,))
-    assert "These 50 of 52 have waited longest" in await seen(site, Role.OPERATOR, REVIEW, "/review?kind=charger")
+    assert "These 50 of 52 have waited longest" in await seen(
+        site, Role.OPERATOR, REVIEW, "/review?kind=charger"
+    )
 
 
 class TestTags:
@@ -156,9 +158,13 @@ class TestTags:
         assert "GIVEN" not in await seen(site, Role.VIEWER, TAGS)
 
     async def test_a_search_that_finds_nothing(self, site: Site) -> None:
-        assert "No card fits." in await seen(site, Role.OPERATOR, TAGS, f"?{urlencode({'search': HOSTILE})}")
+        assert "No card fits." in await seen(
+            site, Role.OPERATOR, TAGS, f"?{urlencode({'search': HOSTILE})}"
+        )
 
-    async def test_a_tag_that_nobody_added_has_its_sessions(self, site: Site, station: Station) -> None:
+    async def test_a_tag_that_nobody_added_has_its_sessions(
+        self, site: Site, station: Station
+    ) -> None:
         number = doubtful(station, "STRAY")
         html = await seen(site, Role.OPERATOR, TAG, tag="STRAY")
         assert "Nobody has added this card" in html
@@ -171,14 +177,18 @@ class TestTags:
         assert [one for one in TIMES.findall(html) if ":" not in one] == []
         assert len(TIMES.findall(html)) == 2
 
-    async def test_its_sessions_are_found_however_a_charger_spells_it(self, site: Site, station: Station) -> None:
+    async def test_its_sessions_are_found_however_a_charger_spells_it(
+        self, site: Site, station: Station
+    ) -> None:
         add(site, "TAG", "Anna")
         number = doubtful(station, "tag")
         assert f"/sessions/{number}" in await seen(site, Role.OPERATOR, TAG, tag="TAG")
 
 
 class TestGroups:
-    async def test_sessions_with_one_cause_are_one_entry(self, site: Site, station: Station) -> None:
+    async def test_sessions_with_one_cause_are_one_entry(
+        self, site: Site, station: Station
+    ) -> None:
         House(site.books).give(1, "TAG")
         numbers = several(station, 3)
         html = await seen(site, Role.OPERATOR, REVIEW)
@@ -190,10 +200,13 @@ class TestGroups:
 
     async def test_its_page_sends_what_it_shows(self, site: Site, station: Station) -> None:
         numbers = several(station, 3)
-        page = await Opening(site, Role.OPERATOR).open(GROUP, charger="CP-1", cause="closed_by_system")
+        page = await Opening(site, Role.OPERATOR).open(
+            GROUP, charger="CP-1", cause="closed_by_system"
+        )
         form = page.form("/review/groups/")
         sent = [
-            [form.values[f"sessions[{place}].{name}"] for name in ("transaction", "figure_wh")] for place in range(3)
+            [form.values[f"sessions[{place}].{name}"] for name in ("transaction", "figure_wh")]
+            for place in range(3)
         ]
         assert sent == [[str(number), "4.000"] for number in numbers]
         assert "Settle 3 sessions: 12.0 kWh" in page.html
@@ -213,9 +226,13 @@ class TestGroups:
         assert form.values["total_wh"] == "20.000"
         assert "sessions[0].transaction" not in form.values
 
-    async def test_one_that_nobody_waits_for_says_what_comes_next(self, site: Site, station: Station) -> None:
+    async def test_one_that_nobody_waits_for_says_what_comes_next(
+        self, site: Site, station: Station
+    ) -> None:
         doubtful(station)
-        page = await Opening(site, Role.OPERATOR).open(GROUP, charger="CP-1", cause="nothing_agrees")
+        page = await Opening(site, Role.OPERATOR).open(
+            GROUP, charger="CP-1", cause="nothing_agrees"
+        )
         assert "No session is waiting for this reason any more." in page.html
         assert "It will wait for you again." in page.html
 
@@ -236,4 +253,7 @@ class TestGroups:
         part = await count_part(view)
         assert part is not None
         assert part.values == {"count": 1}
-        assert await count_part(Opening(site, Caller("d", Role.DRIVER, "", account=1)).view("", {})) is None
+        assert (
+            await count_part(Opening(site, Caller("d", Role.DRIVER, "", account=1)).view("", {}))
+            is None
+        )

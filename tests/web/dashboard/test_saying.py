@@ -8,7 +8,11 @@ from levity_trio.web.dashboard.saying import after_colon, owner, person
 
 def test_what_stands_for_a_person_is_translated_and_a_name_is_not() -> None:
     with speaking("de"):
-        assert (person("local admin"), person("Bank"), person(None)) == ("Admin am Server", "Bank", None)
+        assert (person("local admin"), person("Bank"), person(None)) == (
+            "Admin am Server",
+            "Bank",
+            None,
+        )
         assert person("load management") == "Lastmanagement"
         assert (owner("local admin"), owner("Clara")) == ("Der Betreiber", "Clara")
     assert (person("driver 2"), person("driver")) == ("a driver", "driver")

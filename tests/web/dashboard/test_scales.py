@@ -24,7 +24,9 @@ from levity_trio.web.dashboard.charts import (
 
 BERLIN = ZoneInfo("Europe/Berlin")
 values = st.floats(min_value=-1e9, max_value=1e9)
-points = st.lists(st.tuples(st.floats(min_value=0, max_value=1e8), values), max_size=400).map(sorted)
+points = st.lists(st.tuples(st.floats(min_value=0, max_value=1e8), values), max_size=400).map(
+    sorted
+)
 
 
 @given(points, st.integers(min_value=3, max_value=50))
@@ -69,9 +71,22 @@ def test_ticks_are_few_and_round_and_enclose_the_values(low: float, span: float)
     [
         (0, 7.2, ["0", "2", "4", "6", "8"]),
         (0, 0, ["0.00", "0.25", "0.50", "0.75", "1.00"]),
-        (5e6, 5e6, ["5\u202f000\u202f000", "5\u202f000\u202f002", "5\u202f000\u202f004", "5\u202f000\u202f006"]),
+        (
+            5e6,
+            5e6,
+            [
+                "5\u202f000\u202f000",
+                "5\u202f000\u202f002",
+                "5\u202f000\u202f004",
+                "5\u202f000\u202f006",
+            ],
+        ),
         (0, 1, ["0.00", "0.25", "0.50", "0.75", "1.00"]),
-        (12_345.6, 12_360.2, ["12\u202f345", "12\u202f350", "12\u202f355", "12\u202f360", "12\u202f365"]),
+        (
+            12_345.6,
+            12_360.2,
+            ["12\u202f345", "12\u202f350", "12\u202f355", "12\u202f360", "12\u202f365"],
+        ),
     ],
 )
 def test_labels_have_the_digits_that_they_need(low: float, high: float, labels: list[str]) -> None:
@@ -91,24 +106,64 @@ def test_times_are_few_and_within(since: datetime, seconds: int) -> None:
 
 
 def labels(since: str, until: str) -> list[str]:
-    return [tick.label for tick in time_ticks(datetime.fromisoformat(since), datetime.fromisoformat(until), BERLIN)]
+    return [
+        tick.label
+        for tick in time_ticks(datetime.fromisoformat(since), datetime.fromisoformat(until), BERLIN)
+    ]
 
 
 def test_times_are_those_of_the_wall() -> None:
-    assert labels("2026-11-03T16:50:00Z", "2026-11-03T19:20:00Z") == ["18:00", "18:30", "19:00", "19:30", "20:00"]
-    assert labels("2026-11-03T20:10:00Z", "2026-11-04T00:10:00Z") == ["22:00", "23:00", "Wed", "01:00"]
-    assert labels("2026-11-01T10:00:00Z", "2026-11-30T10:00:00Z") == ["2 Nov", "9 Nov", "16 Nov", "23 Nov", "30 Nov"]
-    assert labels("2026-11-03T12:00:00Z", "2026-11-03T12:00:10Z") == ["13:00:00", "13:00:05", "13:00:10"]
+    assert labels("2026-11-03T16:50:00Z", "2026-11-03T19:20:00Z") == [
+        "18:00",
+        "18:30",
+        "19:00",
+        "19:30",
+        "20:00",
+    ]
+    assert labels("2026-11-03T20:10:00Z", "2026-11-04T00:10:00Z") == [
+        "22:00",
+        "23:00",
+        "Wed",
+        "01:00",
+    ]
+    assert labels("2026-11-01T10:00:00Z", "2026-11-30T10:00:00Z") == [
+        "2 Nov",
+        "9 Nov",
+        "16 Nov",
+        "23 Nov",
+        "30 Nov",
+    ]
+    assert labels("2026-11-03T12:00:00Z", "2026-11-03T12:00:10Z") == [
+        "13:00:00",
+        "13:00:05",
+        "13:00:10",
+    ]
 
 
 def test_an_hour_that_comes_twice_moves_no_label() -> None:
     """On the night of 25 October 2026, Berlin goes from 03:00 back to 02:00."""
-    assert labels("2026-10-24T22:00:00Z", "2026-10-25T07:00:00Z") == ["Sun", "02:00", "04:00", "06:00", "08:00"]
+    assert labels("2026-10-24T22:00:00Z", "2026-10-25T07:00:00Z") == [
+        "Sun",
+        "02:00",
+        "04:00",
+        "06:00",
+        "08:00",
+    ]
 
 
 def test_minutes_that_come_twice_have_labels_twice() -> None:
-    assert labels("2026-10-25T00:00:00Z", "2026-10-25T01:50:00Z") == ["02:00", "02:30", "02:00", "02:30"]
-    assert labels("2026-10-25T00:54:00Z", "2026-10-25T01:10:00Z") == ["02:55", "02:00", "02:05", "02:10"]
+    assert labels("2026-10-25T00:00:00Z", "2026-10-25T01:50:00Z") == [
+        "02:00",
+        "02:30",
+        "02:00",
+        "02:30",
+    ]
+    assert labels("2026-10-25T00:54:00Z", "2026-10-25T01:10:00Z") == [
+        "02:55",
+        "02:00",
+        "02:05",
+        "02:10",
+    ]
 
 
 def test_a_gap_is_several_times_the_usual_step() -> None:

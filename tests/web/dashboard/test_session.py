@@ -65,7 +65,9 @@ def charge(station: Station, tag: str = "TAG") -> int:
 
 def drawn(shown: Shown) -> list[int]:
     """Return how many points each curve has."""
-    return [len(orjson.loads(given["data-points"])) for _, given in shown.tags if "data-points" in given]
+    return [
+        len(orjson.loads(given["data-points"])) for _, given in shown.tags if "data-points" in given
+    ]
 
 
 def row_count(shown: Shown) -> int:
@@ -76,16 +78,32 @@ class TestAnyKind:
     @pytest.mark.parametrize(
         "sent",
         [
-            *("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00", "9999-12-31T12:00:00+14:00", "9999-12-30T10:00:00Z"),
-            *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+05:00", "0001-01-01T12:00:00-05:00", "0001-01-02T00:00:00Z"),
+            *(
+                "9999-12-31T23:59:59Z",
+                "9999-12-31T23:59:59-12:00",
+                "9999-12-31T12:00:00+14:00",
+                "9999-12-30T10:00:00Z",
+            ),
+            *(
+                "0001-01-01T00:00:00Z",
+                "0001-01-01T00:00:00+05:00",
+                "0001-01-01T12:00:00-05:00",
+                "0001-01-02T00:00:00Z",
+            ),
         ],
     )
-    async def test_one_with_times_at_the_edges_of_the_calendar(self, site: Site, station: Station, sent: str) -> None:
+    async def test_one_with_times_at_the_edges_of_the_calendar(
+        self, site: Site, station: Station, sent: str
+    ) -> None:
         open_one = station.start(1000, 2, tag="OPEN", at=sent)
         number = station.start(1000, at=sent)
         station.status("Charging", at=sent)
         station.books.wait(5)
-        station.tell(meter_value(sent, 3000, watts(6000)), meter_value(station.clock(), 4000), transaction=number)
+        station.tell(
+            meter_value(sent, 3000, watts(6000)),
+            meter_value(station.clock(), 4000),
+            transaction=number,
+        )
         station.stop(number, 7000, at=sent, data=[meter_value(sent, 7000)])
         for one in (number, open_one):
             await opened(site, one)
@@ -106,12 +124,17 @@ class TestAnyKind:
         assert row_count(shown) == 13
         assert {"/chargers/CP-1", "/accounts/1"} <= set(shown.links)
 
-    async def test_on_a_phone_each_figure_of_a_table_stands_beside_its_name(self, site: Site, station: Station) -> None:
+    async def test_on_a_phone_each_figure_of_a_table_stands_beside_its_name(
+        self, site: Site, station: Station
+    ) -> None:
         charge(station)
         shown = await opened(site, charge(station))
         bounds, readings = shown.html.split('<table class="stacks">')[1:]
         labels = re.compile('data-label="(.+?)"')
-        assert labels.findall(bounds) == [*("from kWh", "to kWh", "between them"), *("from kWh", "to kWh")]
+        assert labels.findall(bounds) == [
+            *("from kWh", "to kWh", "between them"),
+            *("from kWh", "to kWh"),
+        ]
         assert set(labels.findall(readings)) == {"How many", "From – to", "Lowest", "Highest"}
 
     async def test_one_without_readings(self, site: Site, station: Station) -> None:
@@ -157,7 +180,10 @@ class TestAnyKind:
 
     async def test_an_imported_one(self, site: Site) -> None:
         shown = await opened(site, import_one(site.books))
-        assert "Imported: 4.000 kWh, as the earlier system said; there it is session 17." in shown.words
+        assert (
+            "Imported: 4.000 kWh, as the earlier system said; there it is session 17."
+            in shown.words
+        )
         assert "What its messages can mean" not in shown.words
         assert "4.00 kWh Imported" in shown.words
         assert drawn(shown) == [2, 3]
@@ -171,7 +197,9 @@ class TestAnyKind:
         assert "▲ Imported, in doubt" in shown.words
         assert "In doubt: its energy is 0 kWh, but its readings show 9.9 kWh" in shown.words
 
-    async def test_figures_are_told_in_the_units_and_names_of_people(self, site: Site, station: Station) -> None:
+    async def test_figures_are_told_in_the_units_and_names_of_people(
+        self, site: Site, station: Station
+    ) -> None:
         House(site.books).give(1, "TAG")
         number = station.start(225_785, tag="TAG")
         tell(station, number, 285_785)
@@ -179,7 +207,9 @@ class TestAnyKind:
         shown = await opened(site, number)
         head, story = shown.words.split("Why this figure")[0], shown.words.split("What happened")[1]
         assert "60 kWh in 5 min" in head
-        assert "start register 225.785 kWh; its time 13:00:00" in story.split("Everything as text")[0]
+        assert (
+            "start register 225.785 kWh; its time 13:00:00" in story.split("Everything as text")[0]
+        )
         assert "Anna: the card TAG belonged to it since" in shown.words
         assert not re.search(r"\d Wh\b", head)
 
@@ -196,7 +226,9 @@ class TestAnyKind:
         assert row_count(shown) <= MOST_POINTS
         assert "What its messages can mean" not in shown.words
         assert "?weighed=true" in shown.links
-        assert "What its messages can mean" in (await opened(site, number, link="?weighed=true")).words
+        assert (
+            "What its messages can mean" in (await opened(site, number, link="?weighed=true")).words
+        )
 
 
 def month(station: Station, count: int) -> int:
@@ -224,7 +256,9 @@ class TestProof:
         lines = [given["d"].count("M") for given in with_class(await opened(site, number), "line")]
         assert lines == [2, 2]
 
-    async def test_the_way_that_was_taken_and_the_neighbour(self, site: Site, station: Station) -> None:
+    async def test_the_way_that_was_taken_and_the_neighbour(
+        self, site: Site, station: Station
+    ) -> None:
         charge(station)
         site.books.wait(10)
         number = station.start(7200)
@@ -234,7 +268,9 @@ class TestProof:
         assert "● taken" in shown.words
         assert "the one before" in shown.words
 
-    async def test_each_way_to_read_it_and_what_contradicts_it(self, site: Site, station: Station) -> None:
+    async def test_each_way_to_read_it_and_what_contradicts_it(
+        self, site: Site, station: Station
+    ) -> None:
         number = station.start(7200)
         for wh in (7700, 0, 8200):
             tell(station, number, wh)
@@ -243,11 +279,15 @@ class TestProof:
         assert "✕ impossible :" in shown.words
         assert "what contradicts" in shown.words
 
-    async def test_what_happened_stands_in_order_with_its_messages(self, site: Site, station: Station) -> None:
+    async def test_what_happened_stands_in_order_with_its_messages(
+        self, site: Site, station: Station
+    ) -> None:
         number = charge(station)
         shown = await opened(site, number)
         words = shown.words.split("What happened")[1]
-        assert words.index("13:00:00 start by charger") < words.index("14:00:00 stop by charger: Local")
+        assert words.index("13:00:00 start by charger") < words.index(
+            "14:00:00 stop by charger: Local"
+        )
         assert '"meterStop": 7000' in shown.html
 
     async def test_its_readings_as_sent(self, site: Site, station: Station) -> None:
@@ -260,13 +300,20 @@ class TestProof:
         assert "11 readings." in shown.words
         assert "None." in (await opening.open(READINGS, "?measurand=odd", id=number)).words
 
-    async def test_its_charger_has_its_name_and_its_id_stands_beside(self, site: Site, station: Station) -> None:
+    async def test_its_charger_has_its_name_and_its_id_stands_beside(
+        self, site: Site, station: Station
+    ) -> None:
         site.books.connection.execute("UPDATE cp SET name = 'Space 4' WHERE id = 'CP-1'")
         number = charge(station)
         assert "Charger Space 4 CP-1 , connector 1" in (await opened(site, number)).words
-        assert "All that Space 4 and the server sent" in (await Opening(site).open(FRAMES, id=number)).words
+        assert (
+            "All that Space 4 and the server sent"
+            in (await Opening(site).open(FRAMES, id=number)).words
+        )
 
-    async def test_its_frames_are_those_of_its_charger_meanwhile(self, site: Site, station: Station) -> None:
+    async def test_its_frames_are_those_of_its_charger_meanwhile(
+        self, site: Site, station: Station
+    ) -> None:
         frame(site, station, "before")
         site.books.wait(30)
         number = station.start(1000)
@@ -299,7 +346,10 @@ class TestProof:
         tell(station, longer, 12_000, minutes=30)
         station.stop(longer, 12_000)
         shown = await opened(site, longer)
-        assert [given["class"] for given in with_class(shown, "band")] == ["band shade-0", "band shade-1"] * 2
+        assert [given["class"] for given in with_class(shown, "band")] == [
+            "band shade-0",
+            "band shade-1",
+        ] * 2
         assert "noon day" in " ".join(shown.words.split("Register")[0].split()[-8:])
         assert "The price changed from noon to day" in shown.words
 
@@ -310,14 +360,25 @@ def frame(site: Site, station: Station, text: str) -> None:
 
 
 class TestWhoSeesWhat:
-    async def test_a_viewer_sees_no_names_no_money_no_frames_and_no_actions(self, site: Site, station: Station) -> None:
+    async def test_a_viewer_sees_no_names_no_money_no_frames_and_no_actions(
+        self, site: Site, station: Station
+    ) -> None:
         biller = Biller(House(site.books))
         biller.house.give(1, "TAG")
         site.books.connection.execute("INSERT INTO space VALUES ('CP-1', 1, 'Space 4')")
         number = charge(station)
         every = await opened(site, number, Role.OPERATOR)
         shown = await opened(site, number, Role.VIEWER)
-        for secret in ("Anna", "Space 4", "EUR", "To be billed", '"meterStop"', "/frames", "/do/", "/accounts/"):
+        for secret in (
+            "Anna",
+            "Space 4",
+            "EUR",
+            "To be billed",
+            '"meterStop"',
+            "/frames",
+            "/do/",
+            "/accounts/",
+        ):
             assert secret in every.html, secret
             assert secret not in shown.html, secret
         assert "6.00 kWh" in shown.words
@@ -334,11 +395,16 @@ class TestWhoSeesWhat:
             shown = await Opening(site).open(page, id=number)
             assert all("src" in given for tag, given in shown.tags if tag == "script")
             assert HOSTILE in shown.words
-        assert "/chargers/%22%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E" in (await opened(site, number)).links
+        assert (
+            "/chargers/%22%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E"
+            in (await opened(site, number)).links
+        )
 
 
 class TestDecisions:
-    async def test_a_doubtful_one_is_confirmed_or_corrected(self, site: Site, station: Station) -> None:
+    async def test_a_doubtful_one_is_confirmed_or_corrected(
+        self, site: Site, station: Station
+    ) -> None:
         number = station.start(1000)
         site.books.wait(30)
         station.stop(number, 600_000)
@@ -346,10 +412,17 @@ class TestDecisions:
         ((event,),) = site.books.rows("SELECT max(id) FROM tx_event")
         for what in ("confirm", "correct"):
             shown = "&figure_wh=0.000" if what == "confirm" else ""
-            assert f"/do/post/admin/transactions/{number}/{what}?next=/sessions/{number}&event={event}{shown}" in links
-        assert not [one for one in links if "/close" in one or "/dismiss" in one or "/take-back" in one]
+            assert (
+                f"/do/post/admin/transactions/{number}/{what}?next=/sessions/{number}&event={event}{shown}"
+                in links
+            )
+        assert not [
+            one for one in links if "/close" in one or "/dismiss" in one or "/take-back" in one
+        ]
 
-    async def test_a_doubt_that_questions_no_figure_can_be_dismissed(self, site: Site, station: Station) -> None:
+    async def test_a_doubt_that_questions_no_figure_can_be_dismissed(
+        self, site: Site, station: Station
+    ) -> None:
         number = charge(station)
         station.stop(number, 8000)
         ((review,),) = site.books.rows("SELECT id FROM review")
@@ -368,7 +441,9 @@ class TestDecisions:
 
 
 class TestLive:
-    async def test_a_fact_of_another_charger_reads_nothing_again(self, site: Site, station: Station) -> None:
+    async def test_a_fact_of_another_charger_reads_nothing_again(
+        self, site: Site, station: Station
+    ) -> None:
         number = station.start(1000)
         opening = Opening(site)
         assert await opening.parts(SESSION, {"CP-2"}, id=number) == {}

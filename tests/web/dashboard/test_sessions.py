@@ -50,7 +50,9 @@ async def test_it_says_when_where_who_and_how_much(site: Site, station: Station)
     assert "2 sessions" in shown.words
 
 
-async def test_the_page_of_a_tag_names_the_charger_as_people_do(site: Site, station: Station) -> None:
+async def test_the_page_of_a_tag_names_the_charger_as_people_do(
+    site: Site, station: Station
+) -> None:
     charge(station)
     site.books.connection.execute("UPDATE cp SET name = 'Space 1' WHERE id = 'CP-1'")
     (page,) = [one for one in tags.PAGES if one.template == "tag.html"]
@@ -62,7 +64,12 @@ async def test_the_page_of_a_tag_names_the_charger_as_people_do(site: Site, stat
 async def test_states_are_words(site: Site, station: Station) -> None:
     station.start(1000)
     assert "◐ In progress open" in (await listed(site)).words
-    station.tell({"timestamp": station.clock(), "sampledValue": [{"value": "7", "measurand": "Power.Active.Import"}]})
+    station.tell(
+        {
+            "timestamp": station.clock(),
+            "sampledValue": [{"value": "7", "measurand": "Power.Active.Import"}],
+        }
+    )
     station.lose()
     assert "○ Interrupted" in (await listed(site)).words
     station.connect()
@@ -104,11 +111,15 @@ async def test_filters_stand_in_the_url(site: Site, station: Station) -> None:
         assert numbers(await listed(site, link)) == expected, link
     shown = await listed(site, "?account=1&review=false")
     assert "Filter: Anna, not in doubt" in shown.words
-    chosen = [given["value"] for tag, given in shown.tags if tag == "option" and "selected" in given]
+    chosen = [
+        given["value"] for tag, given in shown.tags if tag == "option" and "selected" in given
+    ]
     assert chosen == ["1", "false"]
 
 
-async def test_days_are_those_of_the_site_and_the_last_one_is_included(site: Site, station: Station) -> None:
+async def test_days_are_those_of_the_site_and_the_last_one_is_included(
+    site: Site, station: Station
+) -> None:
     site.books.wait(11 * 60 + 30)  # 00:30 of the next day in Berlin
     number = charge(station)
     assert numbers(await listed(site, "?from=2026-03-02&to=2026-03-02")) == [number]
@@ -116,7 +127,9 @@ async def test_days_are_those_of_the_site_and_the_last_one_is_included(site: Sit
     assert numbers(await listed(site, "?from=2026-03-03")) == []
 
 
-@pytest.mark.parametrize("link", ["?connector=x", "?from=yesterday", "?bill=paid", "?status=odd", "?to=9999-12-31"])
+@pytest.mark.parametrize(
+    "link", ["?connector=x", "?from=yesterday", "?bill=paid", "?status=odd", "?to=9999-12-31"]
+)
 async def test_what_is_no_filter_is_said_and_kept(site: Site, station: Station, link: str) -> None:
     charge(station)
     shown = await listed(site, link)
@@ -157,7 +170,12 @@ async def test_hostile_names_stay_words(site: Site) -> None:
     House(site.books).add(HOSTILE)
     charge(station, HOSTILE)
     House(site.books).give(3, HOSTILE)
-    for link in ("", "?charger=%22%3E%3Cscript%3E", "?tag=%22%3E%3Cscript%3E", "?from=%22%3E%3Cscript%3E"):
+    for link in (
+        "",
+        "?charger=%22%3E%3Cscript%3E",
+        "?tag=%22%3E%3Cscript%3E",
+        "?from=%22%3E%3Cscript%3E",
+    ):
         shown = await listed(site, link)
         assert all("src" in given for tag, given in shown.tags if tag == "script")
     assert HOSTILE in (await listed(site)).words
@@ -165,7 +183,10 @@ async def test_hostile_names_stay_words(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("link", "words"),
-    [("/?cursor=x", "✕ Cursor: the cursor is not one"), ("/?from=x", "✕ From: give a time such as")],
+    [
+        ("/?cursor=x", "✕ Cursor: the cursor is not one"),
+        ("/?from=x", "✕ From: give a time such as"),
+    ],
 )
 async def test_what_is_wrong_with_a_filter_is_a_sentence(site: Site, link: str, words: str) -> None:
     assert words in (await listed(site, link)).words
@@ -182,7 +203,11 @@ async def test_the_heads_sort_and_say_how(site: Site, station: Station) -> None:
     assert (numbers(shown), _sorted(shown)) == ([first, second], ["descending"])
     assert numbers(await listed(site, link_of(shown, "sort=energy"))) == [second, first]
     assert numbers(await listed(site, link_of(shown, "sort=who"))) == [second, first]
-    kept = [given["value"] for tag, given in shown.tags if tag == "input" and given.get("name") == "sort"]
+    kept = [
+        given["value"]
+        for tag, given in shown.tags
+        if tag == "input" and given.get("name") == "sort"
+    ]
     assert kept == ["-energy"]
 
 
@@ -195,7 +220,10 @@ async def test_what_is_filtered_is_summed(site: Site, station: Station) -> None:
     House(site.books).give(1, "TAG")
     charge(station), charge(station, "BEN", 500_000, connector=2)
     assert "In total" not in (await listed(site)).words
-    assert "In total: 5.00 kWh · 1.50 EUR 1.50 EUR of it is not billed yet." in (await listed(site, "?tag=TAG")).words
+    assert (
+        "In total: 5.00 kWh · 1.50 EUR 1.50 EUR of it is not billed yet."
+        in (await listed(site, "?tag=TAG")).words
+    )
     shown = await listed(site, "?charger=CP-1")
     assert "1 session with 0.00 kWh is in doubt and has no cost yet." in shown.words
     assert "EUR" not in (await listed(site, "?charger=CP-1", Role.VIEWER)).words

@@ -32,7 +32,9 @@ async def test_chargers_that_are_away_are_known(site: Site, api: Any) -> None:
 
 
 async def test_a_setting_that_was_not_given_is_none_that_is_unknown(site: Site, api: Any) -> None:
-    off = SimpleNamespace(name="no-api", group="API", text=None, is_secret=False, origin="default", help="")
+    off = SimpleNamespace(
+        name="no-api", group="API", text=None, is_secret=False, origin="default", help=""
+    )
     api.config.in_force = (off,)
     assert "no-api not set default" in (await Opening(site).open(SYSTEM)).words
 
@@ -46,9 +48,14 @@ async def test_ways_out_are_shown_without_secrets_and_can_be_tested(site: Site, 
         SimpleNamespace(name="ping-url", text="https://hc-ping.com/***", **setting),
     )
     page = await Opening(site).open(SYSTEM)
-    assert "Mail smtps://***@mail.example.org Send a test mail Push not set Sign of life https" in page.words
+    assert (
+        "Mail smtps://***@mail.example.org Send a test mail Push not set Sign of life https"
+        in page.words
+    )
     assert "secret" not in page.words
-    assert [form.values["way"] for form in page.forms if form.action.endswith("/messages/test")] == ["mail", "ping"]
+    assert [
+        form.values["way"] for form in page.forms if form.action.endswith("/messages/test")
+    ] == ["mail", "ping"]
 
 
 async def test_the_broker_of_mqtt_with_what_waits_for_it(site: Site, api: Any) -> None:

@@ -46,14 +46,19 @@ async def previewed(tried: Site, **body: object) -> Any:
 
 
 def stored(books: Books) -> list[Any]:
-    return [books.rows(f"SELECT * FROM {table}") for table in ("tariff", "tariff_version", "tariff_assignment")]
+    return [
+        books.rows(f"SELECT * FROM {table}")
+        for table in ("tariff", "tariff_version", "tariff_assignment")
+    ]
 
 
 async def test_a_preview_compares_by_household_and_stores_nothing(month: Site) -> None:
     before = stored(month.books)
     found = await previewed(month, name="New")
     assert stored(month.books) == before
-    households = [(one["name"], one["sessions"], one["old"], one["new"]) for one in found["households"]]
+    households = [
+        (one["name"], one["sessions"], one["old"], one["new"]) for one in found["households"]
+    ]
     assert households == [("Anna", 1, 120, 160), ("Ben", 1, 300, 200)]
     assert (found["month"], found["old"], found["new"]) == ("2026-03", 420, 360)
 
@@ -69,7 +74,9 @@ async def test_the_preview_is_what_the_bill_would_be(month: Site) -> None:
 
 
 async def test_a_household_of_its_own_tariff_keeps_it(month: Site) -> None:
-    await month.call(SET, body=FLAT | {"name": "Ben's", "price": "0.10", "site": False, "account": 2})
+    await month.call(
+        SET, body=FLAT | {"name": "Ben's", "price": "0.10", "site": False, "account": 2}
+    )
     found = await previewed(month, name="New")
     assert {one["name"]: (one["old"], one["new"]) for one in found["households"]} == {
         "Anna": (120, 160),
@@ -91,20 +98,35 @@ async def test_a_version_as_text_is_tried_as_a_price_is(month: Site) -> None:
     """A new tariff on the whole site, another version on those who have it."""
     before = stored(month.books)
     for name, scope in (("New", "site"), ("Flat", None)):
-        text = FLAT_TOML.replace('name = "Flat"', f'name = "{name}"').replace("2026-10-01", "2026-04-11")
+        text = FLAT_TOML.replace('name = "Flat"', f'name = "{name}"').replace(
+            "2026-10-01", "2026-04-11"
+        )
         found = await month.call(TRY, body={"toml": text.replace("0.32", "0.35")})
-        same = await previewed(month, name=name, site=scope is not None, price="0.35", night_price=None)
-        assert (found["scope"], found["month"], found["old"], found["new"]) == (scope, "2026-03", 420, 490)
+        same = await previewed(
+            month, name=name, site=scope is not None, price="0.35", night_price=None
+        )
+        assert (found["scope"], found["month"], found["old"], found["new"]) == (
+            scope,
+            "2026-03",
+            420,
+            490,
+        )
         assert found["households"] == same["households"]
     assert stored(month.books) == before
 
 
 async def test_a_price_that_is_sent_twice_is_set_once(month: Site) -> None:
     for result in ("added", "same"):
-        assert (await month.call(SET, body=NIGHT | {"name": "Flat", "site": True}))["result"] == result
-    assert month.books.rows("SELECT count(*) FROM tariff_version WHERE withdrawn_at IS NOT NULL") == [(0,)]
+        assert (await month.call(SET, body=NIGHT | {"name": "Flat", "site": True}))[
+            "result"
+        ] == result
+    assert month.books.rows(
+        "SELECT count(*) FROM tariff_version WHERE withdrawn_at IS NOT NULL"
+    ) == [(0,)]
     await month.call(SET, body=NIGHT | {"name": "Flat", "price": "0.41"})
-    assert month.books.rows("SELECT count(*) FROM tariff_version WHERE withdrawn_at IS NOT NULL") == [(1,)]
+    assert month.books.rows(
+        "SELECT count(*) FROM tariff_version WHERE withdrawn_at IS NOT NULL"
+    ) == [(1,)]
 
 
 async def test_what_was_set_can_be_withdrawn_and_the_tariff_before_holds_again(month: Site) -> None:
@@ -140,7 +162,10 @@ def wrong(shown: Shown) -> list[str]:
 async def test_a_night_price_is_one_form(month: Site) -> None:
     shown = await opened(month)
     assert values(shown)["since"] == "2026-04-11"
-    link = "/tariffs/new?name=Standard&price=0,40&night_price=0.2&night_from=22:00&night_until=06:00&whom=site"
+    link = (
+        "/tariffs/new?name=Standard&price=0,"
+        "40&night_price=0.2&night_from=22:00&night_until=06:00&whom=site"
+    )
     shown = await opened(month, link=f"{link}&since=2026-05-01&prices=gross&show=1")
     assert "March 2026 at this price" in shown.words
     assert "Ben 10.0 3.00 2.00 -1.00" in shown.words.replace("\N{MINUS SIGN}", "-")
@@ -152,9 +177,13 @@ async def test_a_night_price_is_one_form(month: Site) -> None:
 
 
 async def test_every_fault_stands_at_its_field_and_nothing_is_lost(month: Site) -> None:
-    shown = await opened(month, link="/tariffs/new?name=A&price=cheap&night_price=x&since=2026-02-30&show=1")
+    shown = await opened(
+        month, link="/tariffs/new?name=A&price=cheap&night_price=x&since=2026-02-30&show=1"
+    )
     assert wrong(shown) == ["since"]
-    shown = await opened(month, link="/tariffs/new?name=A&price=cheap&night_price=x&since=2026-05-01&show=1")
+    shown = await opened(
+        month, link="/tariffs/new?name=A&price=cheap&night_price=x&since=2026-05-01&show=1"
+    )
     assert sorted(wrong(shown)) == ["night_price", "price"]
     assert values(shown)["price"] == "cheap"
     assert "Set this price" not in shown.words
@@ -175,9 +204,13 @@ async def test_every_fault_stands_at_its_field_and_nothing_is_lost(month: Site) 
         ("account", "account:77", "there is no household 77"),
     ],
 )
-async def test_what_is_not_understood_stands_at_its_field(site: Site, field: str, given: str, words: str) -> None:
+async def test_what_is_not_understood_stands_at_its_field(
+    site: Site, field: str, given: str, words: str
+) -> None:
     asked = {"name": "A", "price": "0.32", "since": "2026-03-01"} | {field: given}
-    link = "&".join(f"{'whom' if name == 'account' else name}={text}" for name, text in asked.items())
+    link = "&".join(
+        f"{'whom' if name == 'account' else name}={text}" for name, text in asked.items()
+    )
     shown = await opened(site, link=f"/tariffs/new?{link}&show=1")
     assert words.lower() in shown.words.lower()
     assert wrong(shown) == ["whom" if field == "account" else field]
@@ -192,7 +225,9 @@ async def test_a_change_is_filled_in_with_the_price_of_today(month: Site) -> Non
 
 
 async def test_a_season_needs_toml(month: Site) -> None:
-    toml = FLAT_TOML.replace('name = "Flat"', 'name = "Sun"').replace("[energy]", "[energy]\nname = 'rest'")
+    toml = FLAT_TOML.replace('name = "Flat"', 'name = "Sun"').replace(
+        "[energy]", "[energy]\nname = 'rest'"
+    )
     season = '\n[[window]]\nname = "summer"\nprice = 0.1\nseason = "04-01 to 09-30"\n'
     await month.call(ENDPOINTS["POST", "/api/admin/tariffs"], body={"toml": toml + season})
     shown = await opened(month, "/tariffs/{id}/change", id=2)

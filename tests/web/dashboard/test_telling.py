@@ -19,7 +19,12 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("value", "unit", "shown"),
-    [(4103619.0, "Wh", "4\u202f103.619 kWh"), (7.2, "kW", "7.2 kW"), (100.0, "", "100"), (None, "Wh", "–")],
+    [
+        (4103619.0, "Wh", "4\u202f103.619 kWh"),
+        (7.2, "kW", "7.2 kW"),
+        (100.0, "", "100"),
+        (None, "Wh", "–"),
+    ],
 )
 def test_a_value_has_the_unit_of_people(value: float | None, unit: str, shown: str) -> None:
     assert measured(value, unit) == shown
@@ -37,7 +42,12 @@ def test_a_ground_names_the_household_and_the_tag_as_it_was_sent() -> None:
     nothing: dict[str, Any] = dict.fromkeys(Bill.__dataclass_fields__)
     bill = Bill(**{**nothing, "account": 5, "account_name": r"Flat \1", "grounds": (told_by_api,)})
     assert grounds(bill, "04C0FFEE") == [
-        r"Flat \1: the card 04C0FFEE belonged to it since 3 Nov 2026, given by cleo: from account 51"
+        (
+            r"Flat \1: the card 04C0FFEE belonged to it since 3 Nov 2026, given by cleo: from "
+            r"account 51"
+        )
     ]
-    assert grounds(replace(bill, account_name=None), None)[0].startswith("household 5: the card 04c0ffee ")
+    assert grounds(replace(bill, account_name=None), None)[0].startswith(
+        "household 5: the card 04c0ffee "
+    )
     assert grounds(None, "04C0FFEE") == ()

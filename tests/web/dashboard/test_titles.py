@@ -1,4 +1,5 @@
-"""Titles of forms: every form has one, short and in words of people, and what was done is found by its path."""
+"""Titles of forms: every form has one, short and in words of people, and what was done is found by
+its path."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ from levity_trio.web.dashboard.titles import HELPS, TITLES, deed, help_of, title
 
 MOST_CHARACTERS = 40
 FORMS = {(one.method, one.path) for one in ENDPOINTS if one.changes}
-OF_PROGRAMMERS = re.compile(r"\b(transactions?|accounts?|idempotency|toml|api|csv|json|endpoint|body)\b", re.IGNORECASE)
+OF_PROGRAMMERS = re.compile(
+    r"\b(transactions?|accounts?|idempotency|toml|api|csv|json|endpoint|body)\b", re.IGNORECASE
+)
 
 
 def test_every_form_has_a_title_and_none_is_left_over() -> None:
@@ -39,10 +42,15 @@ def test_a_title_is_short_and_for_people(method: str, path: str) -> None:
         (("POST", "/api/admin/chargers/SPACE-01/reset"), ("Restart", ("SPACE-01",), True)),
         (("PUT", "/api/admin/chargers/SPACE-01"), (ASKED["PUT", CHARGER], ("SPACE-01",), True)),
         (("PUT", "/api/admin/chargers/S/connectors/2"), ("Describe a connector", ("S", "2"), True)),
-        (("POST", "/api/admin/newcomers/adopt"), ("Adopt all new chargers with a session", (), False)),
+        (
+            ("POST", "/api/admin/newcomers/adopt"),
+            ("Adopt all new chargers with a session", (), False),
+        ),
     ],
 )
-def test_what_was_done_is_found_by_its_path(sent: tuple[str, str], done: tuple[object, ...]) -> None:
+def test_what_was_done_is_found_by_its_path(
+    sent: tuple[str, str], done: tuple[object, ...]
+) -> None:
     assert deed(*sent) == done
 
 

@@ -1,4 +1,5 @@
-"""FTP in memory and in virtual time: who is slow or does not read; and who is given a location of FTP at all."""
+"""FTP in memory and in virtual time: who is slow or does not read; and who is given a location of
+FTP at all."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ async def test_a_stranger_has_ten_seconds(autojump_clock: MockClock) -> None:
         began = autojump_clock.current_time()
         async with talking() as client:
 
-            async def send(client: Client = client, sent: bytes = sent, every: float = every) -> None:
+            async def send(
+                client: Client = client, sent: bytes = sent, every: float = every
+            ) -> None:
                 while sent:
                     await trio.sleep(every)
                     await client.send_all(sent)
@@ -102,12 +105,21 @@ async def test_a_client_that_does_not_read(autojump_clock: MockClock) -> None:
 
 @pytest.mark.parametrize(
     ("protocols", "scheme"),
-    [("FTP", "ftp"), ("ftp,HTTPS", "ftp"), ("HTTP,FTP", "http"), ("http", "http"), ("SFTP", "http"), ("", "http")],
+    [
+        ("FTP", "ftp"),
+        ("ftp,HTTPS", "ftp"),
+        ("HTTP,FTP", "http"),
+        ("http", "http"),
+        ("SFTP", "http"),
+        ("", "http"),
+    ],
 )
 def test_a_location_of_ftp_is_for_who_cannot_do_better(protocols: str, scheme: str) -> None:
     """And for all, where there is no other."""
     listed = [word for word in protocols.split(",") if word]
-    shelf = Shelf(Folder(Path("site.db")), lambda: "http://192.168.1.5:9003", lambda: "192.168.1.5:9021")
+    shelf = Shelf(
+        Folder(Path("site.db")), lambda: "http://192.168.1.5:9003", lambda: "192.168.1.5:9021"
+    )
     assert [url.text.partition(":")[0] for url in [shelf.new_url(listed)] if url] == [scheme]
     only = Shelf(shelf.folder, None, shelf.ftp_place)
     assert [url.base for url in [only.new_url(listed)] if url] == ["ftp://192.168.1.5:9021"]

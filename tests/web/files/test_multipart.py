@@ -15,7 +15,10 @@ from packaging.requirements import Requirement
 from levity_trio.web.files.multipart import NotMultipart, boundary_of, file_in
 
 FIELD = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
-FILE = b'--b\r\nContent-Disposition: form-data; name="f"; filename="../../x"\r\nContent-Type: a/b\r\n\r\n'
+FILE = (
+    b'--b\r\nContent-Disposition: form-data; name="f"; filename="../../x"\r\nContent-Type: '
+    b"a/b\r\n\r\n"
+)
 CONTENT = b"one\r\n--two\r\n\r\n\0\xff"
 END = b"\r\n--b--\r\n"
 WHOLE = FIELD + FILE + CONTENT + b"\r\n" + FILE + b"another" + END
@@ -41,7 +44,15 @@ def test_the_first_file_comes_whatever_the_pieces(size: int) -> None:
 @pytest.mark.parametrize("size", [1, 1000])
 @pytest.mark.parametrize(
     "body",
-    [b"", b"no form", FIELD + b"--b--\r\n", FILE, FILE + CONTENT, WHOLE[:-5], FILE.replace(b"--b", b"--c")],
+    [
+        b"",
+        b"no form",
+        FIELD + b"--b--\r\n",
+        FILE,
+        FILE + CONTENT,
+        WHOLE[:-5],
+        FILE.replace(b"--b", b"--c"),
+    ],
 )
 def test_what_is_no_form_with_a_file(body: bytes, size: int) -> None:
     with pytest.raises(NotMultipart):
@@ -63,5 +74,11 @@ def test_boundaries() -> None:
 def test_no_release_with_known_vulnerabilities_is_installed() -> None:
     """GHSA-v9pg-7xvm-68hf is the last one, mended in 0.0.31."""
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
-    (asked,) = [one for one in map(Requirement, project["dependencies"]) if one.name == "python-multipart"]
-    assert [asked.specifier.contains(version) for version in ("0.0.30", "0.0.31", "0.0.34")] == [False, True, True]
+    (asked,) = [
+        one for one in map(Requirement, project["dependencies"]) if one.name == "python-multipart"
+    ]
+    assert [asked.specifier.contains(version) for version in ("0.0.30", "0.0.31", "0.0.34")] == [
+        False,
+        True,
+        True,
+    ]

@@ -28,6 +28,8 @@ async def test_a_file_that_cannot_be_deleted_keeps_no_other_one(
     monkeypatch.setattr(files, "expire", lambda *_: ["odd", "other"])
     writer = cast(Writer, InlineWriter(in_memory()))
     with trio.move_on_after(2):
-        await _enforce_retention(folder, writer, lambda: datetime(2026, 3, 1, tzinfo=UTC), timedelta(1), lambda: True)
+        await _enforce_retention(
+            folder, writer, lambda: datetime(2026, 3, 1, tzinfo=UTC), timedelta(1), lambda: True
+        )
     assert not folder.path("other").exists()
     assert [line["file"] for line in log_lines] == ["odd"]

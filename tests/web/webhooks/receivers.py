@@ -1,4 +1,5 @@
-"""A receiver of webhooks on raw bytes, which checks each signature with a library that is not ours."""
+"""A receiver of webhooks on raw bytes, which checks each signature with a library that is not
+ours."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class Delivered(NamedTuple):
 
 
 class Receiver:
-    """What arrived, in order. `respond` chooses the bytes of the response; None leaves the sender without one."""
+    """What arrived, in order. `respond` chooses the bytes of the response; None leaves the sender
+    without one."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -57,7 +59,9 @@ class Receiver:
         head, _, body = bytes(received).partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         assert first == "POST /in?from=levity HTTP/1.1"
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        headers = {
+            name.lower(): value for name, _, value in (line.partition(": ") for line in lines)
+        }
         while len(body) < int(headers["content-length"]):
             body += await stream.receive_some(65536)
         self._note(headers, body)
@@ -69,8 +73,12 @@ class Receiver:
 
     def _note(self, headers: dict[str, str], body: bytes) -> None:
         if self.secret is not None:
-            Webhook(self.secret).verify(body, headers)  # raises if the signature or its time is wrong
-        self.delivered.append(Delivered(headers["webhook-id"], int(headers["webhook-attempt"]), orjson.loads(body)))
+            Webhook(self.secret).verify(
+                body, headers
+            )  # raises if the signature or its time is wrong
+        self.delivered.append(
+            Delivered(headers["webhook-id"], int(headers["webhook-attempt"]), orjson.loads(body))
+        )
 
 
 @asynccontextmanager

@@ -1,4 +1,5 @@
-"""Deliveries over time: each fact at least once, those of a charger in order, over failures, restarts and removals."""
+"""Deliveries over time: each fact at least once, those of a charger in order, over failures,
+restarts and removals."""
 
 from __future__ import annotations
 
@@ -60,7 +61,9 @@ class Site:
 
     def fact(self, charger: str | None = "CP-1") -> int:
         """Commit a fact and return its id."""
-        fact = ChargerConnected(charger=charger, at=self.books.at, session=1, remote_address="", is_new=False)
+        fact = ChargerConnected(
+            charger=charger, at=self.books.at, session=1, remote_address="", is_new=False
+        )
         self.record(fact)
         return int(self.books.value("SELECT max(id) FROM event"))
 
@@ -72,7 +75,9 @@ class Site:
         return webhooks(view(self.books.connection))[0]
 
     def waiting(self) -> list[tuple[Any, ...]]:
-        return self.books.rows("SELECT cp_id, position, attempts FROM webhook_waiting ORDER BY cp_id")
+        return self.books.rows(
+            "SELECT cp_id, position, attempts FROM webhook_waiting ORDER BY cp_id"
+        )
 
 
 def _record(db: UnitOfWork, fact: Fact) -> None:
@@ -90,7 +95,9 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
-def add(site: Site, url: str, kinds: tuple[str, ...] | None = None, charger: str | None = None) -> writes.StoredWebhook:
+def add(
+    site: Site, url: str, kinds: tuple[str, ...] | None = None, charger: str | None = None
+) -> writes.StoredWebhook:
     new = NewWebhook("home", url, new_secret(), kinds, charger)
     added = site.writer.run_now(writes.add, new, site.books.at, "anna", KEY)
     assert added is not None
@@ -147,7 +154,10 @@ async def test_a_fact_that_cannot_be_sent_holds_up_no_other_charger(
         await receiver.until(1)
         assert receiver.numbers() == [other]
         assert site.waiting() == [("CP-1", first - 1, 1)]
-        assert of_stored(str(site.books.value("SELECT problem FROM webhook_waiting"))) == "it cannot be sent (KeyError)"
+        assert (
+            of_stored(str(site.books.value("SELECT problem FROM webhook_waiting")))
+            == "it cannot be sent (KeyError)"
+        )
         monkeypatch.undo()
         site.books.now += HOUR
         await receiver.until(2)
@@ -159,12 +169,19 @@ async def test_only_what_is_wanted(site: Site, receiver: Receiver) -> None:
         site.fact("CP-1")
         for charger in ("CP-2", "CP-1"):
             opened = ErrorOpened(
-                charger=charger, at=site.books.at, connector=1, error_code="X", vendor_error_code=None, is_warning=False
+                charger=charger,
+                at=site.books.at,
+                connector=1,
+                error_code="X",
+                vendor_error_code=None,
+                is_warning=False,
             )
             site.record(opened)
         last = site.fact("CP-1")
         await eventually(lambda: site.books.value("SELECT position FROM webhook") == last)
-    assert [(one.body["kind"], one.body["data"]["charger"]) for one in receiver.delivered] == [("ErrorOpened", "CP-1")]
+    assert [(one.body["kind"], one.body["data"]["charger"]) for one in receiver.delivered] == [
+        ("ErrorOpened", "CP-1")
+    ]
 
 
 async def test_a_receiver_that_is_down_for_an_hour(site: Site, receiver: Receiver) -> None:
@@ -193,7 +210,9 @@ async def test_a_receiver_that_is_down_for_an_hour(site: Site, receiver: Receive
     assert (site.listed().failing, site.listed().problem, site.listed().given_up) == (0, None, 0)
 
 
-async def test_a_fact_that_is_refused_holds_back_its_charger_only(site: Site, receiver: Receiver) -> None:
+async def test_a_fact_that_is_refused_holds_back_its_charger_only(
+    site: Site, receiver: Receiver
+) -> None:
     add(site, receiver.url)
     async with site.running():
         refused = site.fact("CP-1")
@@ -218,7 +237,10 @@ async def test_pauses_grow_up_to_an_hour(site: Site, receiver: Receiver) -> None
             await eventually(partial(_has_failed, site, attempts))
             ((next_at,),) = site.books.rows("SELECT next_at FROM webhook_waiting")
             pause = _seconds(next_at, site.books.at)
-            assert pause == [10, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600][attempts - 1]
+            assert (
+                pause
+                == [10, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600][attempts - 1]
+            )
             site.books.now += timedelta(seconds=pause)
 
 
@@ -230,7 +252,9 @@ def _seconds(later: str, earlier: str) -> float:
     return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 
 
-async def test_given_up_after_three_days_and_on_with_what_is_younger(site: Site, receiver: Receiver) -> None:
+async def test_given_up_after_three_days_and_on_with_what_is_younger(
+    site: Site, receiver: Receiver
+) -> None:
     receiver.respond = lambda _: BROKEN
     add(site, receiver.url)
     async with site.running():
@@ -244,7 +268,9 @@ async def test_given_up_after_three_days_and_on_with_what_is_younger(site: Site,
         receiver.respond = lambda _: ACCEPTED
         site.books.now += HOUR
         await eventually(lambda: not site.waiting())
-    row = site.books.row("SELECT cp_id, first_event, last_event, facts, problem FROM webhook_given_up")
+    row = site.books.row(
+        "SELECT cp_id, first_event, last_event, facts, problem FROM webhook_given_up"
+    )
     assert row[:4] == ("CP-1", first, second, 2)
     assert of_stored(row[4]) == "status 503"
     assert site.listed().given_up == 2
@@ -309,15 +335,19 @@ async def test_two_of_one_name_are_refused(site: Site, receiver: Receiver) -> No
     assert site.writer.run_now(writes.add, again, site.books.at, "anna", KEY) is None
 
 
-async def test_a_webhook_whose_secret_is_unknown_waits_until_it_is_added_again(site: Site, receiver: Receiver) -> None:
+async def test_a_webhook_whose_secret_is_unknown_waits_until_it_is_added_again(
+    site: Site, receiver: Receiver
+) -> None:
     """Nothing that it waits for is lost."""
     add(site, receiver.url)
     async with site.running(OTHER_KEY) as running:
         sent = [site.fact("CP-1")]
         await eventually(site.waiting)
         assert site.listed().problem == NOT_SIGNABLE
-        for wrong in (NewWebhook("home", "http://192.0.2.1/", new_secret(), None, None),
-                      NewWebhook("home", receiver.url, new_secret(), ("TransactionStarted",), None)):  # fmt: skip
+        for wrong in (
+            NewWebhook("home", "http://192.0.2.1/", new_secret(), None, None),
+            NewWebhook("home", receiver.url, new_secret(), ("TransactionStarted",), None),
+        ):
             assert site.writer.run_now(writes.add, wrong, site.books.at, "anna", OTHER_KEY) is None
         new = NewWebhook("home", receiver.url, new_secret(), None, None)
         again = site.writer.run_now(writes.add, new, site.books.at, "anna", OTHER_KEY)

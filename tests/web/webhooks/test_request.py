@@ -33,7 +33,10 @@ def message() -> Message:
     ("url", "leads_to"),
     [
         ("https://a.example", Destination(True, "a.example", 443, "a.example", "/")),
-        ("http://a.example:8080/in?x=1&y", Destination(False, "a.example", 8080, "a.example:8080", "/in?x=1&y")),
+        (
+            "http://a.example:8080/in?x=1&y",
+            Destination(False, "a.example", 8080, "a.example:8080", "/in?x=1&y"),
+        ),
         ("http://[fd00::1]/", Destination(False, "fd00::1", 80, "[fd00::1]", "/")),
         ("http://192.168.1.7/", Destination(False, "192.168.1.7", 80, "192.168.1.7", "/")),
     ],
@@ -46,8 +49,19 @@ def test_where_a_url_leads(url: str, leads_to: Destination) -> None:
     "url",
     [
         *("", "a.example", "ftp://a.example/", "http://", "http:///in", "file:///etc/passwd"),
-        *("http://a.example/a b", "http://a.example/\r\nx: y", "http://ä.example/", f"http://a.example/{'x' * 2000}"),
-        *("http://a.example:99999/", "http://a.example:x/", "http://[::1/", "http://u:p@a.example/", "http://a/#part"),
+        *(
+            "http://a.example/a b",
+            "http://a.example/\r\nx: y",
+            "http://ä.example/",
+            f"http://a.example/{'x' * 2000}",
+        ),
+        *(
+            "http://a.example:99999/",
+            "http://a.example:x/",
+            "http://[::1/",
+            "http://u:p@a.example/",
+            "http://a/#part",
+        ),
     ],
 )
 def test_a_url_that_cannot_be_used(url: str) -> None:
@@ -61,13 +75,18 @@ def test_a_link_local_address_is_refused(host: str) -> None:
         destination(f"http://{host}/latest/meta-data")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "fd00::1", "2001:db8::1", "::ffff:10.0.0.1"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "10.0.0.1", "fd00::1", "2001:db8::1", "::ffff:10.0.0.1"]
+)
 def test_other_addresses_are_used(address: str) -> None:
     check_address(address)
 
 
-async def test_a_name_that_leads_to_a_link_local_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address of the connection counts, whatever the name is; here a listener stands for such an address."""
+async def test_a_name_that_leads_to_a_link_local_address_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The address of the connection counts, whatever the name is; here a listener stands for such
+    an address."""
 
     def refuse(address: str) -> None:
         assert address == HOST
@@ -92,7 +111,10 @@ async def test_it_is_signed_so_that_a_receiver_can_check_it() -> None:
     ("answer", "words"),
     [
         (b"HTTP/1.1 500 Oh\r\n\r\n", "status 500"),
-        (b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\n\r\n", "redirects are not followed"),
+        (
+            b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\n\r\n",
+            "redirects are not followed",
+        ),
         (b"", "without a response|not HTTP"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "not HTTP"),
         (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000, "not HTTP"),

@@ -1,4 +1,5 @@
-"""Reads the bill of one transaction: what is on closed statements from their rows, all else from today's facts."""
+"""Reads the bill of one transaction: what is on closed statements from their rows, all else from
+today's facts."""
 
 from __future__ import annotations
 
@@ -44,18 +45,21 @@ from levity_trio.told import with_told
 from levity_trio.wire.times import stamp
 
 _POSITIONS: Final = (
-    "SELECT position.id, statement.month, position.account_id, kind, reason, told, corrects, is_prepaid, energy_wh,"
-    " amount, currency, prices, lines, closed_at, statement.digest FROM position"
-    " JOIN statement ON statement.id = statement_id"
-    " JOIN closing ON closing.id = closing_id WHERE tx_id = ? AND number IS NOT NULL ORDER BY position.id"
+    "SELECT position.id, statement.month, position.account_id, kind, reason, told, corrects, "
+    "is_prepaid, energy_wh, amount, currency, prices, lines, closed_at, statement.digest "
+    "FROM position JOIN statement ON statement.id = statement_id "
+    "JOIN closing ON closing.id = closing_id "
+    "WHERE tx_id = ? AND number IS NOT NULL ORDER BY position.id"
 )
 _BILLED: Final = (
-    "SELECT position.account_id, sum(energy_wh), sum(amount) FROM position JOIN statement"
-    " ON statement.id = statement_id"
-    " WHERE tx_id = ? AND number IS NOT NULL AND kind <> 'held back' GROUP BY position.account_id ORDER BY 1"
+    "SELECT position.account_id, sum(energy_wh), sum(amount) "
+    "FROM position JOIN statement ON statement.id = statement_id "
+    "WHERE tx_id = ? AND number IS NOT NULL AND kind <> 'held back' "
+    "GROUP BY position.account_id ORDER BY 1"
 )
 _CHARGES: Final = (
-    "SELECT account_id, -amount, currency, entered_at FROM ledger WHERE tx_id = ? AND kind = 'charge' ORDER BY id"
+    "SELECT account_id, -amount, currency, entered_at "
+    "FROM ledger WHERE tx_id = ? AND kind = 'charge' ORDER BY id"
 )
 _RESERVED: Final = "SELECT amount FROM wallet_reservation WHERE tx_id = ?"
 _ACCOUNT: Final = "SELECT name FROM account WHERE id = ?"
@@ -63,8 +67,8 @@ _TARIFF: Final = "SELECT name FROM tariff WHERE id = ?"
 
 
 def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) -> Bill:
-    """Return the bill of a transaction, an open one as if it stopped now, within a read that has begun. Raises
-    LookupError if there is none."""
+    """Return the bill of a transaction, an open one as if it stopped now, within a read that has
+    begun. Raises LookupError if there is none."""
     rows = rows_of(db)
     owners = Owners(rows, rule.policy, rule.bill_by)
     state = next(
@@ -75,7 +79,10 @@ def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) 
     decided = owners.explain(number, shown=shown)
     if decided is None or state is None:
         raise LookupError(number)
-    account, on_statements = decided.owner.account, {one: (wh, amount) for one, wh, amount in rows(_BILLED, (number,))}
+    account, on_statements = (
+        decided.owner.account,
+        {one: (wh, amount) for one, wh, amount in rows(_BILLED, (number,))},
+    )
     charges = tuple(_charge(*row) for row in rows(_CHARGES, (number,)))
     told = advice(rows, number, state, None if reasons is None else reasons.priced, rule)
     return Bill(
@@ -90,7 +97,9 @@ def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) 
         price=None if reasons is None else _price(reasons),
         positions=tuple(_positions(rows, number)),
         billed_wh=sum(wh for wh, _ in on_statements.values()) if on_statements else None,
-        billed_amount=sum(amount for _, amount in on_statements.values()) if on_statements else None,
+        billed_amount=sum(amount for _, amount in on_statements.values())
+        if on_statements
+        else None,
         charges=charges,
         reserved=next((amount for (amount,) in rows(_RESERVED, (number,))), None),
         pending=() if reasons is None else tuple(_pending(on_statements, charges, reasons.priced)),
@@ -149,7 +158,9 @@ def kind_of(versions: Versions) -> tuple[Currency, str]:
 
 
 def _seams(reasons: Reasoned) -> Iterator[BillSeam]:
-    for before, after, crossing in zip(reasons.pieces, reasons.pieces[1:], reasons.crossings, strict=False):
+    for before, after, crossing in zip(
+        reasons.pieces, reasons.pieces[1:], reasons.crossings, strict=False
+    ):
         yield _seam(before, after, crossing)
 
 
@@ -179,7 +190,9 @@ def _blocking(blocked: Blocked) -> BillBlocking:
         held=() if counted is None else _stretches(counted.held),
         free=() if counted is None else _stretches(counted.free),
         minutes=0 if counted is None else counted.minutes,
-        waits_for_cable=blocked.terms.is_until_available and stay is not None and stay.available_at is None,
+        waits_for_cable=blocked.terms.is_until_available
+        and stay is not None
+        and stay.available_at is None,
     )
 
 
@@ -214,9 +227,21 @@ def _positions(rows: Rows, number: int) -> Iterator[BillPosition]:
 
 
 def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
-    month, account, kind, reason, told, corrects, prepaid, energy_wh, amount, currency, prices, lines, *seal = (
-        of_position
-    )
+    (
+        month,
+        account,
+        kind,
+        reason,
+        told,
+        corrects,
+        prepaid,
+        energy_wh,
+        amount,
+        currency,
+        prices,
+        lines,
+        *seal,
+    ) = of_position
     place = line_of_position(rows, number)
     closed_at, digest = seal
     return BillPosition(
@@ -241,7 +266,8 @@ def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
 def _pending(
     known: Mapping[int, tuple[int, int]], charges: Sequence[BillCharge], priced: Priced
 ) -> Iterator[BillAdjustment]:
-    """Yield what the next statements change: they take back what is another's now, and ask for today's price."""
+    """Yield what the next statements change: they take back what is another's now, and ask for
+    today's price."""
     if priced.is_open:
         return
     if not known:
@@ -250,12 +276,18 @@ def _pending(
     right = dict.fromkeys(known, (0, 0))
     if priced.account is not None:
         position, is_priced = priced.position, priced.kind in (Kind.SESSION, Kind.FREE)
-        now = (position.energy_wh, position.amount) if is_priced else known.get(priced.account, (0, 0))
+        now = (
+            (position.energy_wh, position.amount)
+            if is_priced
+            else known.get(priced.account, (0, 0))
+        )
         right[priced.account] = now
     for account, (energy_wh, amount) in right.items():
         before_wh, before = known.get(account, (0, 0))
         if (energy_wh, amount) != (before_wh, before):
-            yield BillAdjustment(account=account, energy_wh=energy_wh - before_wh, amount=amount - before)
+            yield BillAdjustment(
+                account=account, energy_wh=energy_wh - before_wh, amount=amount - before
+            )
 
 
 def _pending_of_wallets(charges: Sequence[BillCharge], priced: Priced) -> Iterator[BillAdjustment]:

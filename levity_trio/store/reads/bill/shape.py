@@ -1,7 +1,9 @@
-"""The shape of the bill of one transaction: whose it is, what it costs and why, what statements and the wallet say.
+"""The shape of the bill of one transaction: whose it is, what it costs and why, what statements and
+the wallet say.
 
-Amounts are minor units of the currency, positive where the account owes; prices and tax rates are texts. What is on
-closed statements comes from their rows; `price` is that of today's facts, and `pending` is what comes next.
+Amounts are minor units of the currency, positive where the account owes; prices and tax rates are
+texts. What is on closed statements comes from their rows; `price` is that of today's facts, and
+`pending` is what comes next.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from levity_trio.wire.times import in_zone, shifted
 
 @record
 class BillLine:
-    """A line, and its arithmetic in words. `quantity` is in Wh for energy, in begun minutes for blocking, else 1."""
+    """A line, and its arithmetic in words. `quantity` is in Wh for energy, in begun minutes for
+    blocking, else 1."""
 
     kind: str
     tariff: str
@@ -31,7 +34,8 @@ class BillLine:
 
 @record
 class BillSeam:
-    """Where one price ended and another began: what had flowed until then, and the readings around it."""
+    """Where one price ended and another began: what had flowed until then, and the readings around
+    it."""
 
     at: str
     ends: str | None
@@ -54,10 +58,11 @@ class BillStretch:
 
 @record
 class BillBlocking:
-    """What a fee for blocking counts: begun minutes from `since` to `until`, without what is `excused`, without the
-    time in which load management `held` the car back and the free minutes after it, and without the `free` hours of
-    the tariff. All are null or empty if the end of the charging is not known: then there is no fee.
-    `waits_for_cable` is whether the tariff counts until the cable is out, which was not seen yet."""
+    """What a fee for blocking counts: begun minutes from `since` to `until`, without what is
+    `excused`, without the time in which load management `held` the car back and the free minutes
+    after it, and without the `free` hours of the tariff. All are null or empty if the end of the
+    charging is not known: then there is no fee. `waits_for_cable` is whether the tariff counts
+    until the cable is out, which was not seen yet."""
 
     grace_minutes: int
     charging_ended_at: str | None
@@ -82,10 +87,11 @@ class BillTax:
 
 @record
 class BillPrice:
-    """What the transaction costs by today's facts and tariffs; an open one by what it has used so far.
+    """What the transaction costs by today's facts and tariffs; an open one by what it has used so
+    far.
 
-    `split` is by what its energy was divided; `free` is why it costs nothing. `prices` are gross or net; `taxes` are of
-    its own lines, while a statement computes tax on the sum of all its lines.
+    `split` is by what its energy was divided; `free` is why it costs nothing. `prices` are gross or
+    net; `taxes` are of its own lines, while a statement computes tax on the sum of all its lines.
     """
 
     energy_wh: int
@@ -102,7 +108,8 @@ class BillPrice:
 
 @record
 class BillTariff:
-    """The assignment by which a tariff holds: for whom (`scope`, `key`), since which local day, and who entered it."""
+    """The assignment by which a tariff holds: for whom (`scope`, `key`), since which local day, and
+    who entered it."""
 
     tariff: str
     scope: str
@@ -115,7 +122,8 @@ class BillTariff:
 
 @record
 class BillPosition:
-    """A line of a closed statement, as it is stored. A correction names the statement that it corrects."""
+    """A line of a closed statement, as it is stored. A correction names the statement that it
+    corrects."""
 
     statement: int
     line: int
@@ -146,9 +154,11 @@ class BillCharge:
 
 @record
 class BillAdjustment:
-    """What the next statement of an account adds (negative: gives back), because something changed since.
+    """What the next statement of an account adds (negative: gives back), because something changed
+    since.
 
-    If no statement has it yet, but a wallet was charged, it is what the wallet pays or gets back then.
+    If no statement has it yet, but a wallet was charged, it is what the wallet pays or gets back
+    then.
     """
 
     account: int
@@ -158,10 +168,10 @@ class BillAdjustment:
 
 @record
 class Bill:
-    """The bill of a transaction. `state` is exactly one of levity_trio.billing.states; `zone` is that of all local days
-    and of the times in `grounds`. `billed_wh` and `billed_amount` are what all statements together come to, null if
-    none has it. `why` and `advice` are about one that is not billed; `reserved` is what is kept of a wallet until it is
-    charged."""
+    """The bill of a transaction. `state` is exactly one of levity_trio.billing.states; `zone` is
+    that of all local days and of the times in `grounds`. `billed_wh` and `billed_amount` are what
+    all statements together come to, null if none has it. `why` and `advice` are about one that is
+    not billed; `reserved` is what is kept of a wallet until it is charged."""
 
     state: str
     why: str | None
@@ -184,7 +194,8 @@ _DAY: Final = timedelta(days=1)
 
 
 def local(text: str, zone: tzinfo) -> str:
-    """Return a time of the database in local time; around a change of the clock with the name of the zone."""
+    """Return a time of the database in local time; around a change of the clock with the name of
+    the zone."""
     moment = datetime.fromisoformat(text)
     return _written(moment, zone, ":%S" if moment.second else "")
 
@@ -202,4 +213,6 @@ def to_the_minute(text: str, zone: tzinfo) -> str:
 def _written(moment: datetime, zone: tzinfo, seconds: str) -> str:
     moment = in_zone(moment, UTC)  # so that a day is 24 hours
     before, after = (in_zone(shifted(moment, step), zone).utcoffset() for step in (-_DAY, _DAY))
-    return in_zone(moment, zone).strftime(f"%Y-%m-%d %H:%M{seconds}" + (" %Z" if before != after else ""))
+    return in_zone(moment, zone).strftime(
+        f"%Y-%m-%d %H:%M{seconds}" + (" %Z" if before != after else "")
+    )

@@ -1,4 +1,5 @@
-"""A bill in plain English, line by line, so that it can be handed to the neighbour. Times are local."""
+"""A bill in plain English, line by line, so that it can be handed to the neighbour. Times are
+local."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ _STATES: Final = {
 }
 _SPLITS: Final = {
     Split.REGISTER: "The readings of the meter show how much flowed before and after.",
-    Split.POWER: "No reading near the change fits the figure; the reported power shows how much flowed when.",
+    Split.POWER: (
+        "No reading near the change fits the figure; the reported power shows how much flowed when."
+    ),
     Split.EVENLY: "No reading near the change fits the figure, so it is divided evenly in between.",
 }
 _FOR: Final = {"account": "household", "charger": "the charger", "site": "everybody"}
@@ -71,20 +74,28 @@ def _whose(bill: Bill) -> Iterator[str]:
     if bill.account is not None:
         name = f" ({bill.account_name})" if bill.account_name else ""
         yield f"It belongs to household {bill.account}{name}:"
-    yield from (f"  {ground.removeprefix(f'household {bill.account}: ')}" for ground in bill.grounds)
+    yield from (
+        f"  {ground.removeprefix(f'household {bill.account}: ')}" for ground in bill.grounds
+    )
 
 
 def _tariff(tariff: BillTariff) -> str:
     because = f": {tariff.reason}" if tariff.reason else ""
     for_whom = f"{_FOR[tariff.scope]} {tariff.key}".rstrip()
-    return f"The tariff is {tariff.tariff}. It holds for {for_whom} since {tariff.since}, set by {tariff.by}{because}."
+    return (
+        f"The tariff is {tariff.tariff}. It holds for {for_whom} since {tariff.since}, set by "
+        f"{tariff.by}{because}."
+    )
 
 
 # Statements
 
 
 def _position(position: BillPosition) -> Iterator[str]:
-    where = f"Statement {position.statement} of {position.month} to household {position.account}, line {position.line}"
+    where = (
+        f"Statement {position.statement} of {position.month} to household {position.account}, "
+        f"line {position.line}"
+    )
     because = f": {position.reason}" if position.reason else ""
     match position.kind:
         case "held back" | "unpriced":
@@ -110,7 +121,11 @@ def _sum(priced: BillPosition | BillPrice) -> Iterator[str]:
     yield from (f"  {line.words}" for line in priced.lines)
     if priced.lines:
         rates = " and ".join(sorted({line.tax_rate for line in priced.lines}))
-        tax = f"with {rates} % tax in it" if priced.prices == "gross" else f"to which {rates} % tax is added"
+        tax = (
+            f"with {rates} % tax in it"
+            if priced.prices == "gross"
+            else f"to which {rates} % tax is added"
+        )
         yield f"  together {written(priced.amount, CURRENCIES[priced.currency])}, {tax}"
 
 
@@ -129,7 +144,9 @@ def _price(bill: Bill, price: BillPrice) -> Iterator[str]:
 
 
 def _today(bill: Bill, price: BillPrice) -> Iterator[str]:
-    begins = "So far it costs" if bill.state == BillState.OPEN else "By what is known today it costs"
+    begins = (
+        "So far it costs" if bill.state == BillState.OPEN else "By what is known today it costs"
+    )
     if price.free is not None:
         yield f"{begins} nothing: {kilowatt_hours(price.energy_wh)} is {price.free}."
         return
@@ -139,7 +156,10 @@ def _today(bill: Bill, price: BillPrice) -> Iterator[str]:
 
 def _seam(seam: BillSeam, zone: ZoneInfo) -> Iterator[str]:
     names = f"from {seam.ends or 'one price'} to {seam.begins or 'another'}"
-    yield f"The price changed {names} at {local(seam.at, zone)}. Until then {kilowatt_hours(seam.until_wh)} had flowed:"
+    yield (
+        f"The price changed {names} at {local(seam.at, zone)}. Until then "
+        f"{kilowatt_hours(seam.until_wh)} had flowed:"
+    )
     yield f"  {kilowatt_hours(seam.before_wh)} until {local(seam.before_at, zone)}"
     yield f"  {kilowatt_hours(seam.after_wh)} until {local(seam.after_at, zone)}"
 
@@ -156,7 +176,9 @@ def _blocking(blocking: BillBlocking, zone: ZoneInfo) -> Iterator[str]:
     span = f"from {local(blocking.since, zone)} to {local(blocking.until, zone)}"
     yield f"Then {blocking.minutes} minutes are counted, {span}."
     yield from _uncounted("the car could not help it, or it is in doubt", blocking.excused, zone)
-    yield from _uncounted("load management held the car back; then the free minutes began anew", blocking.held, zone)
+    yield from _uncounted(
+        "load management held the car back; then the free minutes began anew", blocking.held, zone
+    )
     yield from _uncounted("staying is free at this time", blocking.free, zone)
 
 
@@ -170,7 +192,10 @@ def _uncounted(because: str, stretches: Iterable[BillStretch], zone: ZoneInfo) -
 
 def _wallet(bill: Bill) -> Iterator[str]:
     for charge in bill.charges:
-        amount, at = written(charge.amount, CURRENCIES[charge.currency]), local(charge.at, ZoneInfo(bill.zone))
+        amount, at = (
+            written(charge.amount, CURRENCIES[charge.currency]),
+            local(charge.at, ZoneInfo(bill.zone)),
+        )
         yield f"The wallet of household {charge.account} was charged {amount} at {at}."
     if bill.reserved is not None and bill.price is not None:
         reserved = written(bill.reserved, CURRENCIES[bill.price.currency])
@@ -179,7 +204,10 @@ def _wallet(bill: Bill) -> Iterator[str]:
 
 def _next(bill: Bill) -> Iterator[str]:
     if bill.billed_amount is not None and bill.price is None:
-        yield "Its figure or its price is not certain at the moment. If it changes, the next statement corrects it."
+        yield (
+            "Its figure or its price is not certain at the moment. If it changes, the next "
+            "statement corrects it."
+        )
     if bill.pending:
         what = "charged" if bill.billed_amount is None else "billed"
         yield f"This is not what was {what}. The next statements correct it:"
@@ -187,4 +215,7 @@ def _next(bill: Bill) -> Iterator[str]:
         price = bill.price or bill.positions[-1]
         does = "pays" if pending.amount >= 0 else "gets back"
         tax = ", and tax" if bill.billed_amount is not None and price.prices == "net" else ""
-        yield f"  household {pending.account} {does} {written(abs(pending.amount), CURRENCIES[price.currency])}{tax}"
+        yield (
+            f"  household {pending.account} {does} "
+            f"{written(abs(pending.amount), CURRENCIES[price.currency])}{tax}"
+        )

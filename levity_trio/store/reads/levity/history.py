@@ -1,7 +1,8 @@
-"""The history in a database of Levity, part by part: rows for an import, and what is odd about them.
+"""The history in a database of Levity, part by part: rows for an import, and what is odd about
+them.
 
-Nothing is guessed silently: each row is imported, or told as left out; what was understood otherwise than it stands
-there is told, too.
+Nothing is guessed silently: each row is imported, or told as left out; what was understood
+otherwise than it stands there is told, too.
 """
 
 from __future__ import annotations
@@ -14,12 +15,25 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from levity_trio.records import record
-from levity_trio.store.reads.levity.old_file import FIRST, is_identity, number_text, payload_of, text_of, time_of, whole
+from levity_trio.store.reads.levity.old_file import (
+    FIRST,
+    is_identity,
+    number_text,
+    payload_of,
+    text_of,
+    time_of,
+    whole,
+)
 from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, ReadingRow, TransactionRow
 from levity_trio.told import Bare, Moment, Quantity, Told, joined, stored
 
 PART_ROWS: Final = 500
-TABLES: Final = {"chargers": "cp", "transactions": "tx", "readings": "meter_val", "errors": "cp_err"}
+TABLES: Final = {
+    "chargers": "cp",
+    "transactions": "tx",
+    "readings": "meter_val",
+    "errors": "cp_err",
+}
 """The table of each kind of rows."""
 
 
@@ -54,7 +68,9 @@ class _Row:
 
     def note(self, code: str, words: str, *, is_left_out: bool = False) -> None:
         charger = self.values.get("id" if self.table == "cp" else "cp_id")
-        self.odd.append(Odd(self.table, self.values["id"], text_of(charger), code, words, is_left_out))
+        self.odd.append(
+            Odd(self.table, self.values["id"], text_of(charger), code, words, is_left_out)
+        )
 
     def text(self, name: str) -> str | None:
         return text_of(self.values.get(name))
@@ -64,7 +80,9 @@ class _Row:
         stored = self.values.get(name)
         moment = time_of(stored)
         if moment is None:
-            self.note("bad_time", f"{name} is no time: {stored!r}; {instead or 'nothing'} stands for it")
+            self.note(
+                "bad_time", f"{name} is no time: {stored!r}; {instead or 'nothing'} stands for it"
+            )
         elif moment < FIRST:
             self.note("early_time", f"{name} is before 2021: {stored}")
         return moment or instead
@@ -87,9 +105,14 @@ class History:
         self._numbers: dict[object, tuple[object, int]] = {}
         self._listed: set[tuple[object, int]] = set()
         self._transactions: dict[int, tuple[str, int | None]] = {}
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        tables = {
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        }
         self.totals = {
-            kind: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] if table in tables else 0  # noqa: S608
+            kind: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            if table in tables
+            else 0
             for kind, table in TABLES.items()
         }
         self.connectors: int = connection.execute("SELECT count(*) FROM cp_conn").fetchone()[0]
@@ -116,9 +139,13 @@ class History:
         return ChargerRow(name, *(row.text(column) for column in ChargerRow._fields[1:]))
 
     def _unnamed(self) -> list[object]:
-        """Return the chargers of rows whose charger is not in cp: Levity does not enforce its foreign keys."""
+        """Return the chargers of rows whose charger is not in cp: Levity does not enforce its
+        foreign keys."""
         every = [f"SELECT cp_id FROM {table}" for kind, table in TABLES.items() if self._has(kind)]  # noqa: S608 - ours
-        found = {name for (name,) in self._connection.execute(" UNION ".join(every or ["SELECT 1 WHERE 0"]))}
+        found = {
+            name
+            for (name,) in self._connection.execute(" UNION ".join(every or ["SELECT 1 WHERE 0"]))
+        }
         return sorted(found - self._known, key=str)
 
     def _has(self, kind: str) -> bool:
@@ -127,7 +154,10 @@ class History:
     def _stranger(self, row: _Row) -> ChargerRow | None:
         added = self._charger(row)
         if added is not None:
-            row.note("unknown_charger", "it has history, but is not in cp; it is added with its identity only")
+            row.note(
+                "unknown_charger",
+                "it has history, but is not in cp; it is added with its identity only",
+            )
         return added
 
     def _read_connectors(self) -> list[_Row]:
@@ -135,7 +165,11 @@ class History:
         for row in rows:
             number = whole(row.values["conn_id"])
             if number is None or number < 0:
-                row.note("bad_connector", f"conn_id is no connector: {row.values['conn_id']!r}", is_left_out=True)
+                row.note(
+                    "bad_connector",
+                    f"conn_id is no connector: {row.values['conn_id']!r}",
+                    is_left_out=True,
+                )
             else:
                 self._numbers[row.values["id"]] = row.values["cp_id"], number
                 self._listed.add((row.values["cp_id"], number))
@@ -161,7 +195,11 @@ class History:
         received_at = row.time("created_at", None)
         start_time = row.time("start_time", received_at)
         if start_time is None:
-            row.note("no_time", "it has neither a start nor a time at which it was stored", is_left_out=True)
+            row.note(
+                "no_time",
+                "it has neither a start nor a time at which it was stored",
+                is_left_out=True,
+            )
             return None
         doubts = registers.doubts(row.values)
         last_at = registers.last_at(row.values["id"])
@@ -190,28 +228,39 @@ class History:
             told=stored(joined("; ", (words for _, words in doubts))) if doubts else None,
         )
 
-    def _stop_time(self, row: _Row, doubts: list[tuple[str, str]], start_time: str, last_at: str | None) -> str:
+    def _stop_time(
+        self, row: _Row, doubts: list[tuple[str, str]], start_time: str, last_at: str | None
+    ) -> str:
         instead = max(start_time, last_at or "")
         if row.values.get("stop_time") is None:
             doubts.append(
                 (
                     "open",
                     Told(
-                        "it never ended in Levity; {1}, its last reading or start, stands for its end", Moment(instead)
+                        (
+                            "it never ended in Levity; {1}, its last reading or start, stands for "
+                            "its end"
+                        ),
+                        Moment(instead),
                     ),
                 )
             )
             return instead
         stopped = row.time("stop_time", instead) or instead
         if stopped < start_time:
-            doubts.append(("ends_before_start", Told("it ended at {1}, before its start", Moment(stopped))))
+            doubts.append(
+                ("ends_before_start", Told("it ended at {1}, before its start", Moment(stopped)))
+            )
         return stopped
 
     def _connector_of(self, row: _Row) -> int | None:
         charger, number = self._numbers.get(row.values["cp_conn_id"], (None, None))
         if number is not None and charger == row.values["cp_id"]:
             return number
-        row.note("unknown_connector", f"its connector {row.values['cp_conn_id']!r} is none of its charger's in cp_conn")
+        row.note(
+            "unknown_connector",
+            f"its connector {row.values['cp_conn_id']!r} is none of its charger's in cp_conn",
+        )
         return None
 
     # Readings and errors
@@ -240,7 +289,11 @@ class History:
             received_at or timestamp,
             timestamp,
             text_of(values["timestamp"]),
-            *(row.text("measurand") or "Energy.Active.Import.Register", value, row.text("unit") or ""),
+            *(
+                row.text("measurand") or "Energy.Active.Import.Register",
+                value,
+                row.text("unit") or "",
+            ),
             *(row.text(name) or "" for name in ("context", "location", "phase", "format")),
         )
 
@@ -267,8 +320,8 @@ class History:
         return number
 
     def _connector(self, row: _Row) -> int | None:
-        """Return a connector as Levity writes it in readings and errors: its number, not the id of its row in cp_conn
-        that the schema promises."""
+        """Return a connector as Levity writes it in readings and errors: its number, not the id of
+        its row in cp_conn that the schema promises."""
         stored = row.values["cp_conn_id"]
         number = whole(stored)
         if number is None or number < 0:
@@ -279,10 +332,14 @@ class History:
         charger, listed = self._numbers.get(number, (None, None))
         if listed is not None and charger == row.values["cp_id"]:
             row.note(
-                "connector_by_row", f"connector {number} is none of its charger's; row {number} of cp_conn is {listed}"
+                "connector_by_row",
+                f"connector {number} is none of its charger's; row {number} of cp_conn is {listed}",
             )
             return listed
-        row.note("unknown_connector", f"connector {number} is none of its charger's in cp_conn; it is kept as it is")
+        row.note(
+            "unknown_connector",
+            f"connector {number} is none of its charger's in cp_conn; it is kept as it is",
+        )
         return number
 
     def errors(self) -> Iterator[Part]:
@@ -313,7 +370,9 @@ class History:
             error_description=row.text("error_description"),
             vendor_error_info=row.text("vendor_error_info"),
             timestamp=timestamp,
-            resolved_at=None if row.values.get("resolved_at") is None else row.time("resolved_at", None),
+            resolved_at=None
+            if row.values.get("resolved_at") is None
+            else row.time("resolved_at", None),
             received_at=received_at or timestamp,
         )
 
@@ -322,7 +381,11 @@ class History:
     def _is_left_out(self, row: _Row) -> bool:
         if row.values["cp_id"] not in self._left_out:
             return False
-        row.note("bad_identity", f"no charger can have the identity {row.values['cp_id']!r}", is_left_out=True)
+        row.note(
+            "bad_identity",
+            f"no charger can have the identity {row.values['cp_id']!r}",
+            is_left_out=True,
+        )
         return True
 
     def _slices(self, table: str) -> Iterator[list[_Row]]:
@@ -344,9 +407,19 @@ def _energy(row: _Row, doubts: list[tuple[str, str]]) -> int:
     stored = row.values.get("energy_delivered")
     energy = whole(stored)
     if energy is None:
-        doubts.append(("no_energy", Told("its energy is no number: {1}; {2} stand for it", repr(stored), _NOTHING)))
+        doubts.append(
+            (
+                "no_energy",
+                Told("its energy is no number: {1}; {2} stand for it", repr(stored), _NOTHING),
+            )
+        )
     elif energy < 0:
-        doubts.append(("negative_energy", Told("its energy is negative, {1}; {2} stand for it", _wh(energy), _NOTHING)))
+        doubts.append(
+            (
+                "negative_energy",
+                Told("its energy is negative, {1}; {2} stand for it", _wh(energy), _NOTHING),
+            )
+        )
     return max(0, energy or 0)
 
 
@@ -358,8 +431,10 @@ RESOLUTION_WH: Final = 100
 """The coarsest register of a usual charger: tenths of a kWh."""
 _READINGS: Final = """
 SELECT tx_id, max(timestamp), min(wh), max(wh) FROM (
-    SELECT tx_id, timestamp, CASE WHEN measurand = 'Energy.Active.Import.Register' AND unit IN ('Wh', 'kWh')
-        AND coalesce(phase, '') = '' AND location = 'Outlet' AND typeof(value) IN ('integer', 'real')
+    SELECT tx_id, timestamp, CASE WHEN measurand = 'Energy.Active.Import.Register'
+        AND unit IN ('Wh', 'kWh')
+        AND coalesce(phase, '') = '' AND location = 'Outlet'
+            AND typeof(value) IN ('integer', 'real')
         THEN value * CASE unit WHEN 'kWh' THEN 1000 ELSE 1 END END AS wh
     FROM meter_val WHERE tx_id IS NOT NULL) GROUP BY tx_id"""
 
@@ -386,7 +461,10 @@ class Registers:
     """The registers of all transactions."""
 
     def __init__(
-        self, spans: Mapping[int, Span], overlaps: Mapping[int, list[str]], late: Mapping[int, list[str]]
+        self,
+        spans: Mapping[int, Span],
+        overlaps: Mapping[int, list[str]],
+        late: Mapping[int, list[str]],
     ) -> None:
         self._spans = spans
         self._overlaps = overlaps
@@ -397,16 +475,24 @@ class Registers:
         return self._spans[transaction].last_at if transaction in self._spans else None
 
     def overlaps_in_time(self, transaction: int) -> list[str]:
-        """Return which later transaction began before the end of this one. That contradicts no register."""
+        """Return which later transaction began before the end of this one. That contradicts no
+        register."""
         return self._late.get(transaction, [])
 
     def doubts(self, row: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return what the registers say against the energy of a row of tx, each with its code."""
-        begin, end, energy = (whole(row.get(name)) for name in ("meter_start", "meter_stop", "energy_delivered"))
-        doubts: list[tuple[str, str]] = [("overlap", words) for words in self._overlaps.get(row["id"], ())]
+        begin, end, energy = (
+            whole(row.get(name)) for name in ("meter_start", "meter_stop", "energy_delivered")
+        )
+        doubts: list[tuple[str, str]] = [
+            ("overlap", words) for words in self._overlaps.get(row["id"], ())
+        ]
         if begin is not None and end is not None and energy is not None and energy != end - begin:
             words = Told(
-                "its energy is {1}, but its registers are {2} and {3}", _wh(energy), Bare(begin, "Wh"), _wh(end)
+                "its energy is {1}, but its registers are {2} and {3}",
+                _wh(energy),
+                Bare(begin, "Wh"),
+                _wh(end),
             )
             doubts.append(("registers", words))
         span = self._spans.get(row["id"])
@@ -415,7 +501,9 @@ class Registers:
         # Some chargers count from 0 in the readings of each session.
         base = begin if span.most_wh >= begin else 0
         if base and span.least_wh < begin - RESOLUTION_WH:
-            words = Told("its register began at {1}, but a reading is {2}", _wh(begin), _wh(span.least_wh))
+            words = Told(
+                "its register began at {1}, but a reading is {2}", _wh(begin), _wh(span.least_wh)
+            )
             doubts.append(("readings", words))
         shown = span.most_wh - base
         if energy is not None and shown > energy + RESOLUTION_WH:
@@ -430,12 +518,25 @@ def registers_of(connection: sqlite3.Connection) -> Registers:
     for ones in _by_connector(connection).values():
         for before, after in pairwise(sorted(ones)):
             if (before.stop_time or before.start_time) > after.start_time:
-                words = Told("it ended at {1}, after transaction {2} had begun", before.stop_time or "", after.id)
+                words = Told(
+                    "it ended at {1}, after transaction {2} had begun",
+                    before.stop_time or "",
+                    after.id,
+                )
                 late[before.id].append(words)
-            if None not in (before.begin, before.end, after.begin) and before.begin < after.begin < before.end:  # type: ignore[operator]
+            if (
+                None not in (before.begin, before.end, after.begin)
+                and before.begin < after.begin < before.end  # type: ignore[operator]
+            ):
                 told = Told(
                     "transaction {1} begins at {2}, within {3} to {4} of transaction {5}",
-                    *(after.id, _wh(after.begin or 0), Bare(before.begin or 0, "Wh"), _wh(before.end or 0), before.id),
+                    *(
+                        after.id,
+                        _wh(after.begin or 0),
+                        Bare(before.begin or 0, "Wh"),
+                        _wh(before.end or 0),
+                        before.id,
+                    ),
                 )
                 overlaps[before.id].append(told)
                 overlaps[after.id].append(told)
@@ -449,8 +550,12 @@ def registers_of(connection: sqlite3.Connection) -> Registers:
 def _by_connector(connection: sqlite3.Connection) -> Mapping[object, list[_One]]:
     transactions = defaultdict[object, list[_One]](list)
     columns = "id, cp_id, cp_conn_id, start_time, created_at, stop_time, meter_start, meter_stop"
-    for number, charger, connector, start, created, stop, begin, end in connection.execute(f"SELECT {columns} FROM tx"):  # noqa: S608
+    for number, charger, connector, start, created, stop, begin, end in connection.execute(
+        f"SELECT {columns} FROM tx"  # noqa: S608
+    ):
         started = time_of(start) or time_of(created)
         if started is not None:
-            transactions[charger, connector].append(_One(started, number, time_of(stop), whole(begin), whole(end)))
+            transactions[charger, connector].append(
+                _One(started, number, time_of(stop), whole(begin), whole(end))
+            )
     return transactions

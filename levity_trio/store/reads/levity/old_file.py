@@ -1,9 +1,9 @@
 """Opens a database of Levity without changing anything of it or beside it.
 
-SQLite creates files beside a database in WAL mode even for reading, and rolls a journal back that a crash has left. So
-a database with a WAL or a journal is copied together with that, and the copy is read. One without them is read in
-place; its lock lets nobody write to it meanwhile, so a Levity that still runs on it fails to store until the import is
-over.
+SQLite creates files beside a database in WAL mode even for reading, and rolls a journal back that a
+crash has left. So a database with a WAL or a journal is copied together with that, and the copy is
+read. One without them is read in place; its lock lets nobody write to it meanwhile, so a Levity
+that still runs on it fails to store until the import is over.
 """
 
 from __future__ import annotations
@@ -56,15 +56,21 @@ def open_levity(path: Path) -> Iterator[sqlite3.Connection]:
     except (sqlite3.Error, OSError) as error:
         raise EnvironmentProblem(f"cannot read {path}: {error}") from error
     if _look(path.resolve()) != before:
-        raise EnvironmentProblem(f"{path} changed meanwhile; stop Levity, then import again: nothing is doubled")
+        raise EnvironmentProblem(
+            f"{path} changed meanwhile; stop Levity, then import again: nothing is doubled"
+        )
 
 
 def _opened(stack: ExitStack, path: Path) -> closing[sqlite3.Connection]:
-    """Return a connection that reads the file itself, or a copy if something must be recovered first."""
+    """Return a connection that reads the file itself, or a copy if something must be recovered
+    first."""
     source, mode = path.resolve(), "mode=ro&immutable=1" if _is_in_wal_mode(path) else "mode=ro"
     if any(_beside(source, suffix).exists() for suffix in BESIDE):
         before = _look(source)
-        source, mode = _copied(Path(stack.enter_context(tempfile.TemporaryDirectory())), source), "mode=rw"
+        source, mode = (
+            _copied(Path(stack.enter_context(tempfile.TemporaryDirectory())), source),
+            "mode=rw",
+        )
         if _look(path.resolve()) != before:
             raise EnvironmentProblem(f"{path} is being written; stop Levity first")
     connection = sqlite3.connect(f"{source.as_uri()}?{mode}", uri=True, isolation_level=None)
@@ -73,8 +79,8 @@ def _opened(stack: ExitStack, path: Path) -> closing[sqlite3.Connection]:
 
 
 def _is_in_wal_mode(path: Path) -> bool:
-    """Whether a reader would create files beside it (SQLite's file format, offset 19). It is another program's file, so
-    closing it drops no lock of ours."""
+    """Whether a reader would create files beside it (SQLite's file format, offset 19). It is
+    another program's file, so closing it drops no lock of ours."""
     with path.open("rb") as file:
         return file.read(20)[-1:] == b"\2"
 
@@ -104,7 +110,8 @@ def _look_at(path: Path) -> _Look | None:
 
 @lru_cache(maxsize=4096)
 def _text(raw: bytes) -> str:
-    """Return a text of the database. Python would not read one that is no UTF-8, nor SQLite's JSON one with NUL.
+    """Return a text of the database. Python would not read one that is no UTF-8, nor SQLite's JSON
+    one with NUL.
 
     Most texts of a history are the same few.
     """
@@ -119,10 +126,13 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         raise NotLevity(f"{path} cannot be read as a SQLite database ({error})") from error
     if application_id == APPLICATION_ID:
         raise NotLevity(
-            f"{path} is a database of this program, so there is nothing to import; start it with serve --db"
+            f"{path} is a database of this program, so there is nothing to import; start it with "
+            "serve --db"
         )
     if not is_one:
-        raise NotLevity(f"{path} is no database of Levity: it lacks the tables cp, cp_conn, tx and meter_val")
+        raise NotLevity(
+            f"{path} is no database of Levity: it lacks the tables cp, cp_conn, tx and meter_val"
+        )
 
 
 LARGEST: Final = 2**53
@@ -145,13 +155,15 @@ def whole(value: object) -> int | None:
 
 
 def number_text(value: float) -> str:
-    """Return a number as a charger would send it: without an exponent for the sizes that meters have."""
+    """Return a number as a charger would send it: without an exponent for the sizes that meters
+    have."""
     return str(int(value)) if abs(value) <= LARGEST and value == int(value) else repr(value)
 
 
 @lru_cache(maxsize=4096, typed=True)
 def text_of(value: object) -> str | None:
-    """Return a text, cut if it is too long; None for an empty one, as Levity's defaults are empty."""
+    """Return a text, cut if it is too long; None for an empty one, as Levity's defaults are
+    empty."""
     if value is None or value == "":
         return None
     if isinstance(value, bytes):
@@ -161,9 +173,17 @@ def text_of(value: object) -> str | None:
 
 def is_identity(value: object) -> bool:
     """Whether a charger can have this identity here."""
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_IDENTITY and value.isprintable() and "/" not in value
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= LONGEST_IDENTITY
+        and value.isprintable()
+        and "/" not in value
+    )
 
 
 def payload_of(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row as it can be stored as JSON: numbers as they are, all else as text."""
-    return {name: value if isinstance(value, int | float) else text_of(value) for name, value in row.items()}
+    return {
+        name: value if isinstance(value, int | float) else text_of(value)
+        for name, value in row.items()
+    }

@@ -1,4 +1,5 @@
-"""The rows of an imported history, on their way from the old database to the write that stores them."""
+"""The rows of an imported history, on their way from the old database to the write that stores
+them."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class ChargerRow(NamedTuple):
 
 
 class TransactionRow(NamedTuple):
-    """A transaction: `payload` is its row in the other system, `doubts` what speaks against its figure, in words.
+    """A transaction: `payload` is its row in the other system, `doubts` what speaks against its
+    figure, in words.
 
     `told` is that as a text that is stored (levity_trio.told).
     """
@@ -80,7 +82,8 @@ class ErrorRow(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """What became of the rows of a part. `ids` are those of its transactions here, in their order."""
+    """What became of the rows of a part. `ids` are those of its transactions here, in their
+    order."""
 
     added: int
     changed: int
@@ -91,7 +94,9 @@ class Imported(NamedTuple):
 def total(parts: Iterable[Imported]) -> Imported:
     """Return the sum of parts."""
     added, changed, known, ids = zip(*parts, strict=True)
-    return Imported(sum(added), sum(changed), sum(known), [number for some in ids for number in some])
+    return Imported(
+        sum(added), sum(changed), sum(known), [number for some in ids for number in some]
+    )
 
 
 def encoded(rows: Sequence[tuple[Any, ...]]) -> bytes:

@@ -1,4 +1,5 @@
-"""The site as it is now, from one snapshot of the database: what a page shows that an owner keeps open."""
+"""The site as it is now, from one snapshot of the database: what a page shows that an owner keeps
+open."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ CHARGING: Final = "Charging"
 
 @record
 class Now:
-    """The site, what wants a look (the worst first), and its chargers in the order of their identities. `load` is what
-    load management last decided, null for a site without it."""
+    """The site, what wants a look (the worst first), and its chargers in the order of their
+    identities. `load` is what load management last decided, null for a site without it."""
 
     site: SiteNow
     attention: list[Attention]
@@ -72,13 +73,17 @@ class _Read:
     def now(self) -> Now:
         wants_look = self._attention()
         named = {charger for one in wants_look for charger in one.chargers}
-        return Now(site=self._site(), attention=wants_look, chargers=self._cards(named), load=self._load)
+        return Now(
+            site=self._site(), attention=wants_look, chargers=self._cards(named), load=self._load
+        )
 
     def _site(self) -> SiteNow:
         asked, known = self._asked, [one.known for one in self._sessions]
         powers = {one.id: self._silence.power_w(one) for one in known}
         says_so = {place for place, one in self._statuses.items() if one.status == CHARGING}
-        charging = [one for one in known if powers[one.id] or (one.charger, one.connector) in says_so]
+        charging = [
+            one for one in known if powers[one.id] or (one.charger, one.connector) in says_so
+        ]
         told = [power for power in powers.values() if power is not None]
         return SiteNow(
             name=name_of_site(self._db, asked.server_name),
@@ -87,9 +92,13 @@ class _Read:
             sessions=len(known),
             charging=sum(not one.is_suspended for one in charging),
             power_w=sum(told),
-            silent=sum(powers[one.id] is None and not self._silence.is_beginning(one) for one in known),
+            silent=sum(
+                powers[one.id] is None and not self._silence.is_beginning(one) for one in known
+            ),
             start_id_tag=asked.start_id_tag,
-            energy=energy_now(self._db, asked.at, asked.rule.zone, [one.energy_wh for one in known]),
+            energy=energy_now(
+                self._db, asked.at, asked.rule.zone, [one.energy_wh for one in known]
+            ),
         )
 
     def _attention(self) -> list[Attention]:
@@ -98,7 +107,14 @@ class _Read:
         asked, policy = self._asked, self._asked.rule.policy
         machine, sees_all = asked.machine, asked.sees_all
         return attention(
-            self._db, asked.at, asked.rule.zone, machine, chargers, sees_all=sees_all, policy=policy, load=self._load
+            self._db,
+            asked.at,
+            asked.rule.zone,
+            machine,
+            chargers,
+            sees_all=sees_all,
+            policy=policy,
+            load=self._load,
         )
 
     def _cards(self, named: Collection[str]) -> list[ChargerNow]:

@@ -1,4 +1,5 @@
-"""What wants a look, the worst first, then in the order of the chargers: each with words for people, and since when."""
+"""What wants a look, the worst first, then in the order of the chargers: each with words for
+people, and since when."""
 
 from __future__ import annotations
 
@@ -24,7 +25,14 @@ from levity_trio.store.engine.writer import Sharing
 from levity_trio.store.reads import mqtt
 from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.load import LoadNow, problems
-from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since
+from levity_trio.store.reads.now.chargers import (
+    FAULTED,
+    Fault,
+    KnownCharger,
+    Place,
+    StatusNow,
+    holds_since,
+)
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
 from levity_trio.store.reads.reports import Wanted, reports, still_listed
 from levity_trio.store.reads.shapes import rows_of
@@ -33,7 +41,8 @@ from levity_trio.wire.times import in_zone, stamp
 from levity_trio.wire.words import of_ocpp
 
 LITTLE_BYTES: Final = 500_000_000
-"""Free space that wants a look; with less than 200 MB, no more frames are stored (store/upkeep/pruning.py)."""
+"""Free space that wants a look; with less than 200 MB, no more frames are stored
+(store/upkeep/pruning.py)."""
 RETURN_SECONDS: Final = 120
 """The time that chargers get to come back after a start of the server."""
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -92,9 +101,11 @@ BROKEN: Final = frozenset(
 
 @record
 class Attention:
-    """Something that wants a look. `level` is broken or look; `count` is of how many the words tell.
+    """Something that wants a look. `level` is broken or look; `count` is of how many the words
+    tell.
 
-    `chargers` are all that it is about, `charger` the only one. `advice` is what to do, where the words do not show it.
+    `chargers` are all that it is about, `charger` the only one. `advice` is what to do, where the
+    words do not show it.
     """
 
     kind: str
@@ -141,10 +152,10 @@ class Storing(Protocol):
 
 
 class Machine(NamedTuple):
-    """What the server knows beside its database: whether it can store, whether its clock is right, its disk, and when
-    the database was last backed up. `is_saved_elsewhere`: by another program, which is watched elsewhere too.
-    `has_mqtt`: a broker of MQTT is set. `has_address` is whether an address is one of this machine, `address` returns
-    its present one, if it can be told.
+    """What the server knows beside its database: whether it can store, whether its clock is right,
+    its disk, and when the database was last backed up. `is_saved_elsewhere`: by another program,
+    which is watched elsewhere too. `has_mqtt`: a broker of MQTT is set. `has_address` is whether an
+    address is one of this machine, `address` returns its present one, if it can be told.
     """
 
     begun_at: str
@@ -160,10 +171,16 @@ class Machine(NamedTuple):
 
     @classmethod
     def seen_by(
-        cls, writer: Storing, db: Database, config: ServerConfig, begun_at: str, *, is_clock_trusted: bool
+        cls,
+        writer: Storing,
+        db: Database,
+        config: ServerConfig,
+        begun_at: str,
+        *,
+        is_clock_trusted: bool,
     ) -> Machine:
-        """Return what the server with this writer and database knows, but for its present address. One of several
-        servers does not know the addresses of the others' machines."""
+        """Return what the server with this writer and database knows, but for its present address.
+        One of several servers does not know the addresses of the others' machines."""
         return cls(
             begun_at=begun_at,
             can_store=not writer.is_failing,
@@ -178,7 +195,8 @@ class Machine(NamedTuple):
 
 
 class Chargers(NamedTuple):
-    """The chargers that are served, the statuses of their connectors, and their open errors and silent sessions."""
+    """The chargers that are served, the statuses of their connectors, and their open errors and
+    silent sessions."""
 
     served: Sequence[KnownCharger]
     statuses: Mapping[Place, StatusNow]
@@ -200,11 +218,16 @@ def attention(
     policy: Policy = Policy(),  # noqa: B008 - immutable
     load: LoadNow | None = None,
 ) -> list[Attention]:
-    """Return what wants a look. Money and addresses are for operators. Times in words are those of the zone. `load` is
-    what load management last decided."""
+    """Return what wants a look. Money and addresses are for operators. Times in words are those of
+    the zone. `load` is what load management last decided."""
     turned_away = [*_turned_away(db, now, chargers, sees_all=sees_all)]
     at_the_door = {one.charger for one in turned_away if one.level == BROKEN_LEVEL}
-    found = [*_of_machine(machine), *_of_chargers(chargers), *_waiting(waiting(db), sees_all=sees_all), *turned_away]
+    found = [
+        *_of_machine(machine),
+        *_of_chargers(chargers),
+        *_waiting(waiting(db), sees_all=sees_all),
+        *turned_away,
+    ]
     found += [_entry(Kind(one.kind), one.words, one.since) for one in problems(load)]
     names = {one.id: _name(one) for one in chargers.served}
     found += [] if load is None else _of_load(load, in_zone(now, zone), chargers, names)
@@ -219,11 +242,19 @@ def attention(
     if sees_all:
         found += [*_webhooks(db, now), *_reports(db), *_limits(db, now)]
         found += _mqtt(db, now) if machine.has_mqtt else []
-    return sorted(found, key=lambda one: (_RANKS[one.kind], one.charger is None, one.charger or "", one.since or ""))
+    return sorted(
+        found,
+        key=lambda one: (_RANKS[one.kind], one.charger is None, one.charger or "", one.since or ""),
+    )
 
 
 def _entry(
-    kind: Kind, words: str, since: str | None = None, count: int = 1, about: About = NOTHING, level: str = ""
+    kind: Kind,
+    words: str,
+    since: str | None = None,
+    count: int = 1,
+    about: About = NOTHING,
+    level: str = "",
 ) -> Attention:
     return Attention(
         kind=kind.value,
@@ -240,14 +271,18 @@ def _entry(
 
 def _of_machine(machine: Machine) -> Iterator[Attention]:
     if not machine.can_store:
-        yield _entry(Kind.STORAGE, Told("Nothing can be stored at present; look at the disk and at the log"))
+        yield _entry(
+            Kind.STORAGE, Told("Nothing can be stored at present; look at the disk and at the log")
+        )
     if machine.is_damaged:
         yield _entry(Kind.STORAGE, Told("The database is damaged; restore it from a copy"))
     if machine.space.disk_free is not None and machine.space.disk_free < LITTLE_BYTES:
         free = Figure(machine.space.disk_free / 1e6, 0)
         yield _entry(Kind.DISK, Told("Only {1} MB are free on the disk of the database", free))
     if not machine.is_clock_trusted:
-        yield _entry(Kind.CLOCK, Told("The clock of this server is not trusted; times may be wrong"))
+        yield _entry(
+            Kind.CLOCK, Told("The clock of this server is not trusted; times may be wrong")
+        )
 
 
 def _of_backup(db: Database, now: datetime, machine: Machine) -> Iterator[Attention]:
@@ -257,7 +292,9 @@ def _of_backup(db: Database, now: datetime, machine: Machine) -> Iterator[Attent
         if machine.backup.at <= stamp(now - timedelta(days=BACKUP_DAYS)):
             yield _entry(Kind.BACKUP, Told("The last backup is old"), machine.backup.at)
     elif db.execute(_OLD_RUN, (stamp(now - timedelta(days=UNSAVED_DAYS)),)).fetchone():
-        yield _entry(Kind.BACKUP, Told("No backup is known; make one with: levity-trio backup FILE"))
+        yield _entry(
+            Kind.BACKUP, Told("No backup is known; make one with: levity-trio backup FILE")
+        )
 
 
 def _of_chargers(chargers: Chargers) -> Iterator[Attention]:
@@ -271,14 +308,20 @@ def _of_chargers(chargers: Chargers) -> Iterator[Attention]:
     for served in chargers.served:
         skew = served.clock_skew_seconds or 0
         if abs(skew) > SKEW_SECONDS:
-            template = N_("The clock of {1} is {2} ahead") if skew > 0 else N_("The clock of {1} is {2} behind")
+            template = (
+                N_("The clock of {1} is {2} ahead")
+                if skew > 0
+                else N_("The clock of {1} is {2} behind")
+            )
             words = Told(template, _name(served), length(abs(skew)))
             yield _entry(Kind.CHARGER_CLOCK, words, about=About(served.id))
 
 
-def _of_load(load: LoadNow, now: datetime, chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]:
-    """Yield the chargers that are away and for which cars go without, once for those that went away together, and those
-    that charge unlimited beside others that are limited."""
+def _of_load(
+    load: LoadNow, now: datetime, chargers: Chargers, names: Mapping[str, str]
+) -> Iterator[Attention]:
+    """Yield the chargers that are away and for which cars go without, once for those that went away
+    together, and those that charge unlimited beside others that are limited."""
     missed = {charger for one in load.cars for charger in one.kept_for}
     kept = {one.charger: one.amperes for one in load.kept if one.charger in missed}
     since = {one.id: one.since for one in chargers.served if one.id in kept and one.since}
@@ -286,21 +329,31 @@ def _of_load(load: LoadNow, now: datetime, chargers: Chargers, names: Mapping[st
         first, who = since[group[0]], listed(names[charger] for charger in group)
         amperes = sum(kept[charger] for charger in group)
         words = Told("{1} A are kept for {2}, away since {3}", amperes, who, _clock(first, now))
-        advice = Told("Gone for good? Take them out") if len(group) > 1 else Told("Gone for good? Take it out")
+        advice = (
+            Told("Gone for good? Take them out")
+            if len(group) > 1
+            else Told("Gone for good? Take it out")
+        )
         yield replace(_entry(Kind.KEPT, words, first, len(group)), chargers=group, advice=advice)
     for car in load.cars:
         name, about = names.get(car.charger, car.charger), About(car.charger, car.connector)
         if car.why_fixed == "new":
-            words = Told("{1} is being prepared for limits, so {2} A are kept for it", name, car.limit_a)
+            words = Told(
+                "{1} is being prepared for limits, so {2} A are kept for it", name, car.limit_a
+            )
             yield _entry(Kind.UNLIMITED, words, car.since, about=about)
         elif car.why_fixed == "untold" and not load.is_shadow:
             words = Told("{1} is not limited, so {2} A are kept for it", name, car.limit_a)
             yield _entry(Kind.UNLIMITED, words, car.since, about=about)
 
 
-def _away(now: datetime, chargers: Chargers, at_the_door: Collection[str | None]) -> Iterator[Attention]:
+def _away(
+    now: datetime, chargers: Chargers, at_the_door: Collection[str | None]
+) -> Iterator[Attention]:
     """Yield the chargers that are away, once for those that went away together."""
-    away = {one.id: one for one in chargers.served if not one.is_connected and one.id not in at_the_door}
+    away = {
+        one.id: one for one in chargers.served if not one.is_connected and one.id not in at_the_door
+    }
     for group in together({one.id: one.since for one in away.values() if one.since is not None}):
         since, names = str(away[group[0]].since), [_name(away[charger]) for charger in group]
         if len(group) == 1:
@@ -312,19 +365,22 @@ def _away(now: datetime, chargers: Chargers, at_the_door: Collection[str | None]
         )
         if len(group) == len(chargers.served):
             words = Told(
-                "All {1} chargers have been away since {2}. Probably the network there", len(group), _clock(since, now)
+                "All {1} chargers have been away since {2}. Probably the network there",
+                len(group),
+                _clock(since, now),
             )
         yield replace(_entry(Kind.OFFLINE, words, since, len(group)), chargers=group)
 
 
 _NEW_ADDRESS: Final = Told(
-    "Let the router give this machine its old address again; or enter the new one in the chargers, in --public-url"
-    " and in --drivers-url, and print the labels again"
+    "Let the router give this machine its old address again; or enter the new one in the "
+    "chargers, in --public-url and in --drivers-url, and print the labels again"
 )
 
 
 def _lost_addresses(machine: Machine, chargers: Chargers) -> Iterator[Attention]:
-    """Yield the addresses that this machine no longer has, though chargers or labels were given them."""
+    """Yield the addresses that this machine no longer has, though chargers or labels were given
+    them."""
     dialled = Counter(one.dialled for one in chargers.served)
     labels: Counter[str | None] = Counter()
     for one in chargers.served:
@@ -336,32 +392,57 @@ def _lost_addresses(machine: Machine, chargers: Chargers) -> Iterator[Attention]
         lost = Told("This machine is no longer {1}", address)
         if own:
             lost = Told("This machine is no longer {1}, it is {2} now", address, own)
-        parts = [Told("{1} charger", dialled[address], many="{1} chargers")] if dialled[address] else []
+        parts = (
+            [Told("{1} charger", dialled[address], many="{1} chargers")] if dialled[address] else []
+        )
         parts += [Told("{1} label", labels[address], many="{1} labels")] if labels[address] else []
         which = Told("{1} and {2}", *parts) if len(parts) > 1 else parts[0]
-        template = N_("{1}. {2} still has the old address") if count == 1 else N_("{1}. {2} still have the old address")
-        yield replace(_entry(Kind.ADDRESS, Told(template, lost, which), count=count), advice=_NEW_ADDRESS)
+        template = (
+            N_("{1}. {2} still has the old address")
+            if count == 1
+            else N_("{1}. {2} still have the old address")
+        )
+        yield replace(
+            _entry(Kind.ADDRESS, Told(template, lost, which), count=count), advice=_NEW_ADDRESS
+        )
 
 
 def _clock(at: str, now: datetime) -> Clock:
     """Return a time to the minute, in the zone of `now`."""
     local = in_zone(datetime.fromisoformat(at), now.tzinfo)
-    return Clock(at, f"{local:%H:%M}" if local.date() == now.date() else f"{local.day} {local:%b %H:%M}")
+    return Clock(
+        at, f"{local:%H:%M}" if local.date() == now.date() else f"{local.day} {local:%b %H:%M}"
+    )
 
 
 _TURNED_AWAY: Final = (
-    "SELECT identity, remote_address, kind, reason, first_at, last_at, last_connect_at, is_connected, registration"
-    " FROM turned_away LEFT JOIN cp ON cp.id = identity WHERE last_at >= ? ORDER BY last_at DESC, subject"
+    "SELECT identity, remote_address, kind, reason, first_at, last_at, last_connect_at, "
+    "is_connected, registration "
+    "FROM turned_away LEFT JOIN cp ON cp.id = identity "
+    "WHERE last_at >= ? ORDER BY last_at DESC, subject"
 )
-_LAST_FROM: Final = "SELECT cp.id FROM cp JOIN session ON session.id = cp.session_id WHERE remote_address = ?"
+_LAST_FROM: Final = (
+    "SELECT cp.id FROM cp JOIN session ON session.id = cp.session_id WHERE remote_address = ?"
+)
 
 
-def _turned_away(db: Database, now: datetime, chargers: Chargers, *, sees_all: bool) -> Iterator[Attention]:
-    """Yield who is turned away, at the door or after it has connected; one that is away because of it is broken."""
+def _turned_away(
+    db: Database, now: datetime, chargers: Chargers, *, sees_all: bool
+) -> Iterator[Attention]:
+    """Yield who is turned away, at the door or after it has connected; one that is away because of
+    it is broken."""
     names = {one.id: _name(one) for one in chargers.served}
-    for identity, address, kind, reason, first_at, last_at, connected_at, is_connected, registration in db.execute(
-        _TURNED_AWAY, (stamp(now - TOLD_FOR),)
-    ).fetchall():
+    for (
+        identity,
+        address,
+        kind,
+        reason,
+        first_at,
+        last_at,
+        connected_at,
+        is_connected,
+        registration,
+    ) in db.execute(_TURNED_AWAY, (stamp(now - TOLD_FOR),)).fetchall():
         is_at_the_door = kind not in OUTLASTING
         if registration == "refused" or (is_at_the_door and (connected_at or "") >= last_at):
             continue
@@ -374,14 +455,23 @@ def _turned_away(db: Database, now: datetime, chargers: Chargers, *, sees_all: b
         level = BROKEN_LEVEL if is_broken else "look"
         about = About(identity) if identity in names else NOTHING
         words = Told(
-            N_("{1} is turned away: {2}") if is_at_the_door else N_("{1} is cut off: {2}"), who, of_stored(reason)
+            N_("{1} is turned away: {2}") if is_at_the_door else N_("{1} is cut off: {2}"),
+            who,
+            of_stored(reason),
         )
-        yield replace(_entry(Kind.TURNED_AWAY, words, first_at, about=about, level=level), advice=advice(kind))
+        yield replace(
+            _entry(Kind.TURNED_AWAY, words, first_at, about=about, level=level), advice=advice(kind)
+        )
 
 
 def _peer(db: Database, names: Mapping[str, str], address: str) -> str:
-    """Return a name for a peer without an identity: that of the charger that connected from there last, if only one."""
-    found = [names[charger] for (charger,) in db.execute(_LAST_FROM, (address,)).fetchall() if charger in names]
+    """Return a name for a peer without an identity: that of the charger that connected from there
+    last, if only one."""
+    found = [
+        names[charger]
+        for (charger,) in db.execute(_LAST_FROM, (address,)).fetchall()
+        if charger in names
+    ]
     return Told("Something, perhaps {1},", found[0]) if len(found) == 1 else Told("Something")
 
 
@@ -400,11 +490,17 @@ def _availability(db: Database, chargers: Chargers) -> Iterator[Attention]:
         if connector.charger in names:
             place = names[connector.charger], connector.connector
             words = Told(_WANTED[connector.wanted], *place, of_ocpp(connector.status))
-            yield _entry(Kind.AVAILABILITY, words, connector.since, about=About(connector.charger, connector.connector))
+            yield _entry(
+                Kind.AVAILABILITY,
+                words,
+                connector.since,
+                about=About(connector.charger, connector.connector),
+            )
 
 
 def _faults(chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]:
-    """Yield the connectors that are faulted; of one with several connectors, the words say which."""
+    """Yield the connectors that are faulted; of one with several connectors, the words say
+    which."""
     places = Counter(charger for charger, connector in chargers.statuses if connector != 0)
     for (charger, connector), (status, status_at) in chargers.statuses.items():
         if status == FAULTED:
@@ -416,7 +512,9 @@ def _faults(chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]
             if fault is not None:
                 cause = of_ocpp(fault.error_code)
                 words = Told(
-                    "{1} is faulted: {2}", where, joined("", (cause, " (", fault.info, ")")) if fault.info else cause
+                    "{1} is faulted: {2}",
+                    where,
+                    joined("", (cause, " (", fault.info, ")")) if fault.info else cause,
                 )
             about = About(charger, connector)
             yield _entry(Kind.FAULTED, words, holds_since(status, status_at, fault), about=about)
@@ -433,7 +531,9 @@ def _waiting(waiting: Waiting, *, sees_all: bool) -> Iterator[Attention]:
         yield _entry(Kind.STORAGE, words, count=waiting.not_booked)
     if waiting.spent and sees_all:
         words = Told(
-            "{1} prepaid household has nothing left", waiting.spent, many="{1} prepaid households have nothing left"
+            "{1} prepaid household has nothing left",
+            waiting.spent,
+            many="{1} prepaid households have nothing left",
         )
         yield _entry(Kind.WALLET, words, waiting.spent_since, waiting.spent)
     if waiting.reviews:
@@ -463,7 +563,8 @@ def _asked_tags(db: Database) -> Iterator[Attention]:
 
 
 def _reports(db: Database) -> Iterator[Attention]:
-    """Yield what households reported and nobody answered: each lost card, and how many other reports there are."""
+    """Yield what households reported and nobody answered: each lost card, and how many other
+    reports there are."""
     waiting = [*reversed(reports(db, Wanted(is_waiting=True)))]
     for lost in (one for one in waiting if one.id_tag is not None):
         words = Told("{1} lost the card {2}, which is blocked", lost.household, str(lost.id_tag))
@@ -481,8 +582,10 @@ def _reports(db: Database) -> Iterator[Attention]:
 
 
 _REFUSED: Final = (
-    "SELECT cp_id, conn_id, key, id_tag, first_at, (SELECT name FROM tag WHERE tag.key = refused_card.key"
-    " AND ended_at IS NULL) FROM refused_card WHERE last_at >= ? ORDER BY cp_id, first_at, key"
+    "SELECT cp_id, conn_id, key, id_tag, first_at, (SELECT name FROM tag "
+    "WHERE tag.key = refused_card.key AND ended_at IS NULL) "
+    "FROM refused_card WHERE last_at >= ? "
+    "ORDER BY cp_id, first_at, key"
 )
 _NAME: Final = "SELECT name FROM account WHERE id = ?"
 _ELSEWHERE: Final = N_(
@@ -491,20 +594,26 @@ _ELSEWHERE: Final = N_(
         "{1} may charge at other chargers only, and were refused at {2}",
     )
 )
-_EXCLUSIVE: Final = N_(("{1} is for {2} only: {3} was refused", "{1} is for {2} only: {3} were refused"))
+_EXCLUSIVE: Final = N_(
+    ("{1} is for {2} only: {3} was refused", "{1} is for {2} only: {3} were refused")
+)
 """Of one card, and of several."""
-_SPACE_NAME: Final = "SELECT name FROM space WHERE cp_id = ? AND conn_id IN (?, 0) ORDER BY conn_id DESC LIMIT 1"
+_SPACE_NAME: Final = (
+    "SELECT name FROM space WHERE cp_id = ? AND conn_id IN (?, 0) ORDER BY conn_id DESC LIMIT 1"
+)
 
 
 def _refused_cards(
     db: Database, now: datetime, policy: Policy, chargers: Chargers, *, sees_all: bool
 ) -> Iterator[Attention]:
-    """Yield the cards that were refused in the last day because of whose space it is, or where they may charge, unless
-    they may charge there by now; once for each place and reason."""
+    """Yield the cards that were refused in the last day because of whose space it is, or where they
+    may charge, unless they may charge there by now; once for each place and reason."""
     rows, at = rows_of(db), stamp(now)
     names = {one.id: _name(one) for one in chargers.served}
     groups: dict[tuple[str, int, Reason], list[tuple[str, str]]] = defaultdict(list)
-    for charger, connector, key, id_tag, since, name in rows(_REFUSED, (stamp(now - timedelta(seconds=DAY)),)):
+    for charger, connector, key, id_tag, since, name in rows(
+        _REFUSED, (stamp(now - timedelta(seconds=DAY)),)
+    ):
         reason = places.refusal(rows, policy, key, charger, connector or None, at)
         if reason is not None and charger in names:
             account = places.card(rows, key, at).account
@@ -520,28 +629,41 @@ def _refused_cards(
         else:
             accounts = places.admitted(rows, charger, connector or None, at) or ()
             owners = listed(rows(_NAME, (one,))[0][0] for one in sorted(accounts))
-            words = Told(_EXCLUSIVE[len(refused) > 1], space, owners if sees_all else Told("its household"), who)
+            words = Told(
+                _EXCLUSIVE[len(refused) > 1],
+                space,
+                owners if sees_all else Told("its household"),
+                who,
+            )
         about = About(charger, connector or None)
         yield _entry(Kind.REFUSED, words, min(since for since, _ in refused), len(refused), about)
 
 
 _LIMITS: Final = (
-    "SELECT what, month_standing.key, coalesce(account.name, tag.name, month_standing.key), warned_at, reached_at"
-    " FROM month_standing LEFT JOIN account ON what = 'account' AND account.id = CAST(month_standing.key AS INTEGER)"
-    " LEFT JOIN tag ON what = 'tag' AND tag.key = month_standing.key AND ended_at IS NULL"
-    " WHERE warned_at IS NOT NULL AND month_standing.until > ?"
-    " ORDER BY reached_at IS NULL, warned_at, month_standing.key"
+    "SELECT what, month_standing.key, coalesce(account.name, tag.name, month_standing.key), "
+    "warned_at, reached_at "
+    "FROM month_standing LEFT "
+    "JOIN account ON what = 'account' AND account.id = CAST(month_standing.key AS INTEGER) "
+    "LEFT "
+    "JOIN tag ON what = 'tag' AND tag.key = month_standing.key AND ended_at IS NULL "
+    "WHERE warned_at IS NOT NULL AND month_standing.until > ? "
+    "ORDER BY reached_at IS NULL, warned_at, month_standing.key"
 )
 
 
 def _limits(db: Database, now: datetime) -> Iterator[Attention]:
-    """Yield the households and cards that have nearly used what they may in this month, or all of it."""
+    """Yield the households and cards that have nearly used what they may in this month, or all of
+    it."""
     for _, _, name, warned_at, reached_at in db.execute(_LIMITS, (stamp(now),)).fetchall():
         if reached_at is not None:
             words = Told("{1} has used what it may in this month, and starts nothing more", name)
             yield _entry(Kind.LIMIT, words, reached_at)
         else:
-            yield _entry(Kind.LIMIT, Told("{1} has used four fifths of what it may in this month", name), warned_at)
+            yield _entry(
+                Kind.LIMIT,
+                Told("{1} has used four fifths of what it may in this month", name),
+                warned_at,
+            )
 
 
 def _certificates(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Attention]:
@@ -557,8 +679,9 @@ def _certificates(db: Database, now: datetime, names: Mapping[str, str]) -> Iter
 
 
 _IGNORED: Final = (
-    "SELECT cp_id, disobeys_since FROM load_charger WHERE state = 'managed' AND disobeys_since IS NOT NULL"
-    " ORDER BY cp_id"
+    "SELECT cp_id, disobeys_since FROM load_charger "
+    "WHERE state = 'managed' AND disobeys_since IS NOT NULL "
+    "ORDER BY cp_id"
 )
 
 
@@ -566,13 +689,16 @@ def _ignored(db: Database, names: Mapping[str, str]) -> Iterator[Attention]:
     """Yield the chargers that do not obey the limits of load management."""
     for charger, since in db.execute(_IGNORED).fetchall():
         if charger in names:
-            words = Told("{1} does not obey its limit, so others may get less current", names[charger])
+            words = Told(
+                "{1} does not obey its limit, so others may get less current", names[charger]
+            )
             yield _entry(Kind.IGNORED, words, since, about=About(charger))
 
 
 _ODD: Final = (
-    "SELECT cp_id, cause, figure, earlier, since FROM oddity WHERE cause = 'measures_nothing' OR last_at >= ?"
-    " ORDER BY cp_id, conn_id, cause"
+    "SELECT cp_id, cause, figure, earlier, since FROM oddity "
+    "WHERE cause = 'measures_nothing' OR last_at >= ? "
+    "ORDER BY cp_id, conn_id, cause"
 )
 
 
@@ -589,14 +715,24 @@ def odd_words(cause: str, where: str, figure: int, earlier: int) -> Told:
     """Return what is odd about a charger."""
     if cause == "comes_and_goes":
         return Told(
-            "{1} connected more than {2} times in a day; look at its network and its power supply", where, figure
+            "{1} connected more than {2} times in a day; look at its network and its power supply",
+            where,
+            figure,
         )
     if cause == "measures_nothing":
         return Told(
-            "{1} charged in {2} sessions and measured nothing; look at its meter with a test charge", where, figure
+            (
+                "{1} charged in {2} sessions and measured nothing; look at its meter with a test "
+                "charge"
+            ),
+            where,
+            figure,
         )
     return Told(
-        "{1} has another meter: between two sessions its register went from {2} to {3} kWh, more than can have flowed",
+        (
+            "{1} has another meter: between two sessions its register went from {2} to {3} kWh, "
+            "more than can have flowed"
+        ),
         *(where, earlier // 1000, figure // 1000),
     )
 
@@ -614,7 +750,8 @@ def _webhooks(db: Database, now: datetime) -> Iterator[Attention]:
 
 
 def _mqtt(db: Database, now: datetime) -> Iterator[Attention]:
-    """Yield the broker of MQTT if it was not connected, or has taken no fact that waits, for ten minutes."""
+    """Yield the broker of MQTT if it was not connected, or has taken no fact that waits, for ten
+    minutes."""
     found, limit = mqtt.state(db), stamp(now - timedelta(minutes=UNREACHABLE_MINUTES))
     if found is None:
         return

@@ -10,7 +10,13 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.load_spans import lasting
 from levity_trio.store.reads.billed import whose
 from levity_trio.store.reads.chargers import Connector
-from levity_trio.store.reads.now.chargers import Fault, KnownCharger, LastCommand, Place, holds_since
+from levity_trio.store.reads.now.chargers import (
+    Fault,
+    KnownCharger,
+    LastCommand,
+    Place,
+    holds_since,
+)
 from levity_trio.store.reads.now.sessions import OpenSession, Silence
 from levity_trio.store.reads.shapes import rows_of
 
@@ -19,11 +25,13 @@ NO_ERROR: Final = "NoError"
 
 @record
 class SessionNow:
-    """An open session. `who` is the name of the account that would be billed, else that of the tag; viewers see none.
+    """An open session. `who` is the name of the account that would be billed, else that of the tag;
+    viewers see none.
 
-    Power is in W, current in A, `state_of_charge` in per cent. `held` is why load management gives its car too little
-    to charge: waited (for its first current), paused or below (its least current); null if it does not. `curve` has at
-    most 60 points, seconds since the start and W: the highest power of equal stretches of time, each at its beginning.
+    Power is in W, current in A, `state_of_charge` in per cent. `held` is why load management gives
+    its car too little to charge: waited (for its first current), paused or below (its least
+    current); null if it does not. `curve` has at most 60 points, seconds since the start and W: the
+    highest power of equal stretches of time, each at its beginning.
     """
 
     id: int
@@ -46,7 +54,8 @@ class SessionNow:
 
 @record
 class ConnectorNow:
-    """A connector, its status since when, and its open session. `info` and the vendor's code are those of its error.
+    """A connector, its status since when, and its open session. `info` and the vendor's code are
+    those of its error.
 
     `connector` is null for a session whose start named none.
     """
@@ -63,10 +72,12 @@ class ConnectorNow:
 
 @record
 class ChargerNow:
-    """A charger that is served. `since` is since when it is connected or away; null: it never connected.
+    """A charger that is served. `since` is since when it is connected or away; null: it never
+    connected.
 
-    The statuses of one that is away are those of `since`. `clock_skew_seconds` is by how much its clock is ahead of
-    ours. `needs_attention` is whether `attention` names it. `command` is the newest of the last ten minutes.
+    The statuses of one that is away are those of `since`. `clock_skew_seconds` is by how much its
+    clock is ahead of ours. `needs_attention` is whether `attention` names it. `command` is the
+    newest of the last ten minutes.
     """
 
     id: str
@@ -101,7 +112,9 @@ class Sessions:
             for number, one in ((one.known.id, one) for one in sessions)
         }
 
-    def _shown(self, session: OpenSession, account: int | None, who: str | None, held: str | None) -> SessionNow:
+    def _shown(
+        self, session: OpenSession, account: int | None, who: str | None, held: str | None
+    ) -> SessionNow:
         known = session.known
         return SessionNow(
             id=known.id,
@@ -157,7 +170,11 @@ def connectors_now(
 
 
 def card(
-    charger: KnownCharger, connectors: Iterable[ConnectorNow], command: LastCommand | None, *, needs_attention: bool
+    charger: KnownCharger,
+    connectors: Iterable[ConnectorNow],
+    command: LastCommand | None,
+    *,
+    needs_attention: bool,
 ) -> ChargerNow:
     """Return the card of a charger."""
     return ChargerNow(

@@ -1,8 +1,10 @@
-"""The open transactions with their curves, read again only where something new was told; which are silent.
+"""The open transactions with their curves, read again only where something new was told; which are
+silent.
 
-A page asks for the present state again and again, and a curve is made of all readings of its transaction. So what was
-read is kept, and a transaction that was told nothing since is not read again; of one that was, only the new readings
-are added to its curve. A reading that arrives late, with a time before the newest one, is not in the curve.
+A page asks for the present state again and again, and a curve is made of all readings of its
+transaction. So what was read is kept, and a transaction that was told nothing since is not read
+again; of one that was, only the new readings are added to its curve. A reading that arrives late,
+with a time before the newest one, is not in the curve.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from levity_trio.store.reads.present import OpenTransaction, open_transactions, 
 from levity_trio.wire.times import stamp
 
 _VERSIONS: Final = (
-    "SELECT tx.id, tx.cp_id, conn_id, tx.updated_at, last_reading_at, suspended_at, clock_skew_seconds,"
-    " own_start_time, min(own_start_time, tx.created_at) FROM tx JOIN cp ON cp.id = tx.cp_id WHERE tx.status = 'Active'"
-    " ORDER BY own_start_time, tx.id"
+    "SELECT tx.id, tx.cp_id, conn_id, tx.updated_at, last_reading_at, suspended_at, "
+    "clock_skew_seconds, own_start_time, min(own_start_time, tx.created_at) "
+    "FROM tx JOIN cp ON cp.id = tx.cp_id "
+    "WHERE tx.status = 'Active' ORDER BY own_start_time, tx.id"
 )
 """What changes with each message about an open transaction, and where its readings are."""
 _READINGS: Final = (
@@ -39,15 +42,16 @@ SHORTEST_SECONDS: Final = 60
 
 @record(kw_only=False)
 class Curve:
-    """The power of a transaction over its time, short enough to be drawn: `highest` is the highest power in W by the
-    number of the stretch, each of `step` seconds. A curve grows with the transaction: of too many stretches, each two
-    become one."""
+    """The power of a transaction over its time, short enough to be drawn: `highest` is the highest
+    power in W by the number of the stretch, each of `step` seconds. A curve grows with the
+    transaction: of too many stretches, each two become one."""
 
     step: int = SHORTEST_SECONDS
     highest: Mapping[int, float] = field(default_factory=dict)
 
     def extended(self, points: Iterable[tuple[float, float]]) -> Curve:
-        """Return the curve with further points: seconds since the start, and W. Earlier ones count as at the start."""
+        """Return the curve with further points: seconds since the start, and W. Earlier ones count
+        as at the start."""
         step, highest = self.step, dict(self.highest)
         for at, watts in points:
             while at >= MOST_POINTS * step:
@@ -57,8 +61,11 @@ class Curve:
         return Curve(step, highest)
 
     def points(self) -> list[tuple[int, float]]:
-        """Return the beginning of each stretch in seconds, and its highest power; those without any are left out."""
-        return [(place * self.step, round(watts, 1)) for place, watts in sorted(self.highest.items())]
+        """Return the beginning of each stretch in seconds, and its highest power; those without any
+        are left out."""
+        return [
+            (place * self.step, round(watts, 1)) for place, watts in sorted(self.highest.items())
+        ]
 
 
 def _halved(highest: Mapping[int, float]) -> dict[int, float]:
@@ -70,8 +77,9 @@ def _halved(highest: Mapping[int, float]) -> dict[int, float]:
 
 @record(kw_only=False)
 class OpenSession:
-    """An open transaction with its curve, and what both were made from. `version` is what had been received by then;
-    `read_to` and `register` are the time of the last reading of the curve, and its last time and register."""
+    """An open transaction with its curve, and what both were made from. `version` is what had been
+    received by then; `read_to` and `register` are the time of the last reading of the curve, and
+    its last time and register."""
 
     known: OpenTransaction
     version: Version
@@ -81,7 +89,8 @@ class OpenSession:
 
 
 class OpenSessions:
-    """Reads the open transactions, and keeps what was read. Two threads may read at once: each replaces the whole."""
+    """Reads the open transactions, and keeps what was read. Two threads may read at once: each
+    replaces the whole."""
 
     def __init__(self) -> None:
         self._kept: Mapping[int, OpenSession] = {}
@@ -89,25 +98,39 @@ class OpenSessions:
     def read(self, db: Database) -> list[OpenSession]:
         """Return the open transactions; the newest of a connector comes last."""
         kept, versions = self._kept, {row[0]: row for row in db.execute(_VERSIONS).fetchall()}
-        changed = [number for number, row in versions.items() if number not in kept or kept[number].version != row]
+        changed = [
+            number
+            for number, row in versions.items()
+            if number not in kept or kept[number].version != row
+        ]
         present = {one.id: one for one in open_transactions(db, changed)} if changed else {}
         now = {
-            number: _with_news(db, present[number], row, kept.get(number)) if number in present else kept[number]
+            number: _with_news(db, present[number], row, kept.get(number))
+            if number in present
+            else kept[number]
             for number, row in versions.items()
         }
         self._kept = now
         return [*now.values()]
 
 
-def _with_news(db: Database, present: OpenTransaction, version: Version, before: OpenSession | None) -> OpenSession:
+def _with_news(
+    db: Database, present: OpenTransaction, version: Version, before: OpenSession | None
+) -> OpenSession:
     known = before or OpenSession(present, version)
-    rows = db.execute(_READINGS, (*version[1:3], known.read_to or version[-1], version[0], POWER)).fetchall()
+    rows = db.execute(
+        _READINGS, (*version[1:3], known.read_to or version[-1], version[0], POWER)
+    ).fetchall()
     begun, register, points = seconds(str(version[-2])), known.register, list[tuple[float, float]]()
     runs = [*_runs(rows)]
     points += ((at - begun, one.watts) for one in runs for at in one.minutes(known.read_to))
     for at, watts, wh in _samples(rows):
         is_rate = watts is None and not any(one.since < at < one.until for one in runs)
-        power = rate_w(*register, at, wh) if is_rate and wh is not None and register is not None else watts
+        power = (
+            rate_w(*register, at, wh)
+            if is_rate and wh is not None and register is not None
+            else watts
+        )
         register = register if wh is None else (at, wh)
         if power is not None:
             points.append((at - begun, power))
@@ -134,7 +157,9 @@ class _Run(NamedTuple):
 def _runs(rows: Sequence[_Row]) -> Iterator[_Run]:
     found = (row for row in rows if row[1] == POWER and row[6] is not None)
     for (until, since), group in groupby(found, itemgetter(0, 6)):
-        watts = reported_w((phase, high or value, unit) for _, _, phase, value, unit, _, _, high in group)
+        watts = reported_w(
+            (phase, high or value, unit) for _, _, phase, value, unit, _, _, high in group
+        )
         if watts is not None:
             yield _Run(seconds(since or until), seconds(until), watts)
 
@@ -157,9 +182,11 @@ LEAST_SECONDS: Final = 60.0
 
 
 class Silence:
-    """Judges the age of readings at one time. `intervals` are the MeterValueSampleIntervals of chargers, as read.
+    """Judges the age of readings at one time. `intervals` are the MeterValueSampleIntervals of
+    chargers, as read.
 
-    The interval of a charger that did not tell it, or tells 0, is the usual time between the readings of its session.
+    The interval of a charger that did not tell it, or tells 0, is the usual time between the
+    readings of its session.
     """
 
     def __init__(self, now: datetime, intervals: Mapping[str, str | None]) -> None:
@@ -168,21 +195,31 @@ class Silence:
         self._times: dict[float, str] = {}
 
     def is_silent(self, one: OpenTransaction) -> bool:
-        """Whether a session has told nothing for three intervals; one that is suspended is, for now, over."""
+        """Whether a session has told nothing for three intervals; one that is suspended is, for
+        now, over."""
         return not one.is_suspended and (one.read_at or one.started_at) < self._oldest(one)
 
     def power_w(self, one: OpenTransaction) -> float | None:
         """Return the power of a session if it is that of now."""
-        return one.power_w if one.power_at is not None and one.power_at >= self._oldest(one) else None
+        return (
+            one.power_w if one.power_at is not None and one.power_at >= self._oldest(one) else None
+        )
 
     def phases_a(self, one: OpenTransaction) -> Mapping[str, float]:
-        """Return the current of a session by phase if it is that of now; of one that is suspended, nothing is known."""
-        is_of_now = one.current_at is not None and one.current_at >= self._oldest(one) and not one.is_suspended
+        """Return the current of a session by phase if it is that of now; of one that is suspended,
+        nothing is known."""
+        is_of_now = (
+            one.current_at is not None
+            and one.current_at >= self._oldest(one)
+            and not one.is_suspended
+        )
         return one.phases_a if is_of_now else {}
 
     def is_beginning(self, one: OpenTransaction) -> bool:
         """Whether a session is so young that its first power need not have come."""
-        return one.power_at is None and one.started_at >= self._before(max(LEAST_SECONDS, self._interval(one)))
+        return one.power_at is None and one.started_at >= self._before(
+            max(LEAST_SECONDS, self._interval(one))
+        )
 
     def _oldest(self, one: OpenTransaction) -> str:
         return self._before(max(LEAST_SECONDS, INTERVALS * self._interval(one)))

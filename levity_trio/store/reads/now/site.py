@@ -1,8 +1,9 @@
-"""The site as a whole: its name, its power now, and its energy today and this month beside the last.
+"""The site as a whole: its name, its power now, and its energy today and this month beside the
+last.
 
-The energy of a month is that of the transactions that ended in it, by the days of the site's zone, as bills count it:
-judged figures. This month also has what open transactions have delivered so far, all of it, also where one began
-before. Today has what flowed since midnight.
+The energy of a month is that of the transactions that ended in it, by the days of the site's zone,
+as bills count it: judged figures. This month also has what open transactions have delivered so far,
+all of it, also where one began before. Today has what flowed since midnight.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from levity_trio.wire.times import in_zone, stamp
 
 @record
 class Energy:
-    """Energy since midnight, this month, and the last month up to the same local moment and as a whole.
+    """Energy since midnight, this month, and the last month up to the same local moment and as a
+    whole.
 
     The times are when each began: transactions that ended since then are its list.
     """
@@ -46,9 +48,9 @@ class Energy:
 class SiteNow:
     """The site. `sessions` are the open ones, `charging` those in which energy flows.
 
-    `power_w` is the sum of the powers that are not older than three sampling intervals of their chargers; `silent` is
-    how many open sessions have no such power, without those that began less than an interval ago. `start_id_tag` is
-    the tag of sessions that begin without one.
+    `power_w` is the sum of the powers that are not older than three sampling intervals of their
+    chargers; `silent` is how many open sessions have no such power, without those that began less
+    than an interval ago. `start_id_tag` is the tag of sessions that begin without one.
     """
 
     name: str
@@ -72,14 +74,21 @@ def name_of_site(db: Database, server_name: str) -> str:
 
 
 def energy_now(db: Database, now: datetime, zone: ZoneInfo, so_far_wh: Sequence[int]) -> Energy:
-    """Return the energy of a site at a time, with what its open transactions have delivered so far."""
+    """Return the energy of a site at a time, with what its open transactions have delivered so
+    far."""
     local, delivered = in_zone(now, zone), sum(so_far_wh)
     month, day = Month.of(local), beginning(local.date(), zone)
     last = month.before
-    day_since, month_since, last_since = stamp(day), stamp(month.since(zone)), stamp(last.since(zone))
+    day_since, month_since, last_since = (
+        stamp(day),
+        stamp(month.since(zone)),
+        stamp(last.since(zone)),
+    )
     until = _same_moment(local, last, zone)
     times = (last_since, until, month_since, day_since, "9999")
-    so_far, rest, earlier, today = (delivered_wh(db, *pair) for pair in pairwise(times))  # each row is read once
+    so_far, rest, earlier, today = (
+        delivered_wh(db, *pair) for pair in pairwise(times)
+    )  # each row is read once
     return Energy(
         day_since=day_since,
         day_wh=max(0, today + delivered - _before(db, day_since)),
@@ -93,17 +102,22 @@ def energy_now(db: Database, now: datetime, zone: ZoneInfo, so_far_wh: Sequence[
 
 
 _BEFORE: Final = (
-    "SELECT power.day, power.since, power.wh FROM power INDEXED BY power_of_day JOIN tx ON tx.id = tx_id"
-    " WHERE power.day BETWEEN ?1 - 7 AND ?1 AND (status = 'Active' OR stop_time >= ?2)"
+    "SELECT power.day, power.since, power.wh "
+    "FROM power INDEXED BY power_of_day JOIN tx ON tx.id = tx_id "
+    "WHERE power.day BETWEEN ?1 - 7 AND ?1 AND (status = 'Active' OR stop_time >= ?2)"
 )
 """The quarters up to a day of UTC of transactions that ended since a time, or are open."""
 
 
 def _before(db: Database, midnight: str) -> int:
-    """Return what of the energy of transactions that went on flowed before midnight, as far as that is known."""
+    """Return what of the energy of transactions that went on flowed before midnight, as far as that
+    is known."""
     first = quarter_of(seconds(midnight))
     rows = db.execute(_BEFORE, (first // A_DAY, midnight)).fetchall()
-    return sum(sum(wh or 0 for wh in loads(text)[: max(0, first - day * A_DAY - since)]) for day, since, text in rows)
+    return sum(
+        sum(wh or 0 for wh in loads(text)[: max(0, first - day * A_DAY - since)])
+        for day, since, text in rows
+    )
 
 
 def _same_moment(local: datetime, month: Month, zone: ZoneInfo) -> str:

@@ -1,1 +1,2 @@
-"""The only package that writes `tx`. It loads the evidence, asks levity_trio.charging, and stores the decision."""
+"""The only package that writes `tx`. It loads the evidence, asks levity_trio.charging, and stores
+the decision."""

@@ -1,10 +1,11 @@
 """Closes orphaned transactions, whose own stop does not arrive (rules.md, Transactions, Energy).
 
-A new start on its connector closes an older transaction. A suspended transaction is closed when its connector is
-available, or when its charger was connected for long without a sign of it, since load management last gave its car too
-little. Suspended or not, it is closed if its connector was reported Available after the last sign of it, and nothing of
-it came for some minutes of connection. Its readings show the energy, and a review is opened. The charger's own stop,
-however late, replaces all of this. The life cycle defines which states are closed.
+A new start on its connector closes an older transaction. A suspended transaction is closed when its
+connector is available, or when its charger was connected for long without a sign of it, since load
+management last gave its car too little. Suspended or not, it is closed if its connector was
+reported Available after the last sign of it, and nothing of it came for some minutes of connection.
+Its readings show the energy, and a review is opened. The charger's own stop, however late, replaces
+all of this. The life cycle defines which states are closed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ from levity_trio.store.reads.links import SERVER_ENDED
 from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, end
 from levity_trio.store.writes.transactions.starts import started_before, unlink_since
-from levity_trio.store.writes.transactions.states import Entry, by_the_system, load, open_ones, state
+from levity_trio.store.writes.transactions.states import (
+    Entry,
+    by_the_system,
+    load,
+    open_ones,
+    state,
+)
 from levity_trio.told import Moment as Stamp
 from levity_trio.told import Told
 
@@ -37,12 +44,15 @@ OTHER, REBOOT = "Other", "Reboot"
 LONGEST_ABSENCE_SECONDS = 7 * 24 * 3600
 FREE_SECONDS = 180
 """Some chargers report Available just before their StopTransaction."""
-FREE_WORDS = Told("its connector is available, and nothing of it came in {1} of connection", minutes(FREE_SECONDS))
+FREE_WORDS = Told(
+    "its connector is available, and nothing of it came in {1} of connection", minutes(FREE_SECONDS)
+)
 
 
 class Closing(NamedTuple):
-    """Why a transaction is closed: the cause, the reason as in StopTransaction.req, a text, and the latest time of its
-    end. `next_meter` is the start register, in Wh, of the next transaction. `ended` is the end that an operator gives.
+    """Why a transaction is closed: the cause, the reason as in StopTransaction.req, a text, and the
+    latest time of its end. `next_meter` is the start register, in Wh, of the next transaction.
+    `ended` is the end that an operator gives.
     """
 
     cause: Cause
@@ -54,7 +64,8 @@ class Closing(NamedTuple):
 
 
 def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None:
-    """Close open transactions on the connector of a start that is about to be stored, unless they began after it."""
+    """Close open transactions on the connector of a start that is about to be stored, unless they
+    began after it."""
     if started_before(db, origin, opening):
         return
     words = Told("a session began on its connector at {1}", in_wh(opening.meter_start))
@@ -62,47 +73,67 @@ def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None
     closing = Closing(Cause.NEXT_START, OTHER, words, at, opening.meter_start)
     is_ahead = (opening.moment.skew_seconds or 0) > CLOCK_SECONDS
     for tx in open_ones(db, origin.charger, opening.connector):
-        # A clock that was ahead may have been set since. If it is still ahead, both starts have its times.
+        # A clock that was ahead may have been set since. If it is still ahead, both starts have its
+        # times.
         began = tx.own_start_time if is_ahead else min(tx.own_start_time, tx.start_time)
         if began <= at:
-            if opening.moment.is_believable:  # readings that overtook this start were taken for its own
+            if (
+                opening.moment.is_believable
+            ):  # readings that overtook this start were taken for its own
                 unlink_since(db, tx, at, opening.meter_start)
             close(db, origin, load(db, tx.id), closing)
 
 
 def close_available(db: UnitOfWork, origin: Origin, connector: int, moment: Moment) -> None:
-    """Close suspended transactions on a connector available since `moment`, if that is after their last sign."""
+    """Close suspended transactions on a connector available since `moment`, if that is after their
+    last sign."""
     if not moment.is_believable:
         return
     charging = db.row(
-        "SELECT status, status_at FROM cp_conn WHERE cp_id = ? AND conn_id = ?", (origin.charger, connector)
+        "SELECT status, status_at FROM cp_conn WHERE cp_id = ? AND conn_id = ?",
+        (origin.charger, connector),
     )
     charging_at = charging[1] if charging and charging[0] in CHARGING else ""
-    closing = Closing(Cause.AVAILABLE, REBOOT, Told("its connector is available"), moment.understood)
+    closing = Closing(
+        Cause.AVAILABLE, REBOOT, Told("its connector is available"), moment.understood
+    )
     for tx in open_ones(db, origin.charger, connector):
         if moment.understood > max(tx.own_start_time, tx.last_reading_at or "", charging_at):
             close(db, origin, tx, closing)
 
 
 def close_silent(db: UnitOfWork, at: str, silent_seconds: float) -> None:
-    """Close suspended transactions whose charger has been connected for `silent_seconds` since, or absent for a week,
-    and any whose connector has been available for FREE_SECONDS.
+    """Close suspended transactions whose charger has been connected for `silent_seconds` since, or
+    absent for a week, and any whose connector has been available for FREE_SECONDS.
 
-    A sign of the transaction would have ended that. Close those, too, that another one followed for so long whose start
-    was lost: such a start would have closed them.
+    A sign of the transaction would have ended that. Close those, too, that another one followed for
+    so long whose start was lost: such a start would have closed them.
     """
     for charger, session in db.rows(
-        "SELECT DISTINCT tx.cp_id, cp.session_id FROM tx JOIN cp ON cp.id = tx.cp_id WHERE tx.status = 'Active'"
+        "SELECT DISTINCT tx.cp_id, cp.session_id FROM tx "
+        "JOIN cp ON cp.id = tx.cp_id WHERE tx.status = 'Active'"
     ):
         origin = Origin(charger, session, at)
         for tx in open_ones(db, charger):
-            if error := db.attempt(partial(_close_orphan, db, origin, tx, silent_seconds), JUDGING_SECONDS):
-                log.error("a transaction could not be closed; it is tried again", transaction=tx.id, exc_info=error)
+            if error := db.attempt(
+                partial(_close_orphan, db, origin, tx, silent_seconds), JUDGING_SECONDS
+            ):
+                log.error(
+                    "a transaction could not be closed; it is tried again",
+                    transaction=tx.id,
+                    exc_info=error,
+                )
 
 
 def _close_orphan(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: float) -> None:
-    if tx.free_at is not None and _connected_seconds(db, origin, tx.session, tx.free_at) >= FREE_SECONDS:
-        told = db.row("SELECT status_at FROM cp_conn WHERE cp_id = ? AND conn_id = ?", (tx.charger, tx.connector))
+    if (
+        tx.free_at is not None
+        and _connected_seconds(db, origin, tx.session, tx.free_at) >= FREE_SECONDS
+    ):
+        told = db.row(
+            "SELECT status_at FROM cp_conn WHERE cp_id = ? AND conn_id = ?",
+            (tx.charger, tx.connector),
+        )
         since = told[0] if told and told[0] else tx.free_at  # by its charger's clock
         close(db, origin, tx, Closing(Cause.FREE, OTHER, FREE_WORDS, since))
     elif tx.suspended_at is None:
@@ -117,18 +148,29 @@ def _close_followed(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: f
         since = max(transaction.created_at, tx.created_at, by_our_clock(tx, last_at))
         if seconds(origin.received_at) - seconds(since) >= silent_seconds:
             words = Told(
-                "a session whose start was lost began on its connector at {1}", Stamp(transaction.own_start_time)
+                "a session whose start was lost began on its connector at {1}",
+                Stamp(transaction.own_start_time),
             )
             close(
                 db,
                 origin,
                 tx,
-                Closing(Cause.NEXT_START, OTHER, words, transaction.own_start_time, transaction.meter_start),
+                Closing(
+                    Cause.NEXT_START,
+                    OTHER,
+                    words,
+                    transaction.own_start_time,
+                    transaction.meter_start,
+                ),
             )
 
 
-def _silence(db: UnitOfWork, origin: Origin, tx: Known, since: str, silent_seconds: float) -> str | None:
-    counted_from = max(since, answered_at(db.rows, tx.id))  # of a car without current, some chargers tell nothing
+def _silence(
+    db: UnitOfWork, origin: Origin, tx: Known, since: str, silent_seconds: float
+) -> str | None:
+    counted_from = max(
+        since, answered_at(db.rows, tx.id)
+    )  # of a car without current, some chargers tell nothing
     if _connected_seconds(db, origin, tx.session, counted_from) >= silent_seconds:
         return Told("no sign of it in {1} of connection", minutes(silent_seconds))
     if seconds(origin.received_at) - seconds(since) >= LONGEST_ABSENCE_SECONDS:
@@ -139,12 +181,13 @@ def _silence(db: UnitOfWork, origin: Origin, tx: Known, since: str, silent_secon
 def _connected_seconds(db: UnitOfWork, origin: Origin, first_session: int, since: str) -> float:
     """Return for how many seconds the charger was certainly connected since then.
 
-    Sessions that a crash of the server ended do not count, because their end is unknown; nor do sessions during which
-    our clock was not trusted.
+    Sessions that a crash of the server ended do not count, because their end is unknown; nor do
+    sessions during which our clock was not trusted.
     """
     connected = db.rows(
-        "SELECT connected_at, coalesce(ended_at, ?) FROM session WHERE cp_id = ? AND id >= ? AND clock_trusted = 1"
-        " AND coalesce(close_reason, '') <> ? ORDER BY id",
+        "SELECT connected_at, coalesce(ended_at, ?) FROM session "
+        "WHERE cp_id = ? AND id >= ? AND clock_trusted = 1 AND coalesce(close_reason, '') <> ? "
+        "ORDER BY id",
         (origin.received_at, origin.charger, first_session, SERVER_ENDED),
     )
     total = 0.0
@@ -157,9 +200,9 @@ def _connected_seconds(db: UnitOfWork, origin: Origin, first_session: int, since
 
 
 def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str = "system") -> None:
-    """Close a transaction, if the table has such a step. It ended when it was last seen: when its charger was lost,
-    when its connector became available before the next start, when the next one began (even if that start was lost),
-    or at the time of the closing. An operator may give it."""
+    """Close a transaction, if the table has such a step. It ended when it was last seen: when its
+    charger was lost, when its connector became available before the next start, when the next one
+    began (even if that start was lost), or at the time of the closing. An operator may give it."""
     if TABLE[state(tx), closing.cause].kind is not Kind.CLOSE:
         return
     at = min([closing.at, *(one.own_start_time for one in after(db.rows, tx.place))])
@@ -170,7 +213,9 @@ def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str 
     seen_at = by_our_clock(tx, tx.last_reading_at or tx.own_start_time)
     last_at = closing.ended or min(tx.suspended_at or origin.received_at, by_our_clock(tx, at))
     stop_time = max(tx.start_time, seen_at, last_at)
-    entry = Entry(Kind.CLOSE, who, by_the_system(closing.at), closing.words, None, state(tx), closing.cause)
+    entry = Entry(
+        Kind.CLOSE, who, by_the_system(closing.at), closing.words, None, state(tx), closing.cause
+    )
     closed = tx._replace(
         stopped_by=SYSTEM,
         stop_time=stop_time,

@@ -1,9 +1,10 @@
-"""What an operator decides about a transaction: confirm or correct its figure, close it, dismiss a review, or
-give it to an account.
+"""What an operator decides about a transaction: confirm or correct its figure, close it, dismiss a
+review, or give it to an account.
 
-Each decision adds a row of `tx_event` with the operator's name and reason and with what stood before; the life cycle
-says in which states it is possible. After a confirmation or a correction, later facts no longer change the figure; they
-open a new review (rules.md, Energy). A repeated decision changes nothing.
+Each decision adds a row of `tx_event` with the operator's name and reason and with what stood
+before; the life cycle says in which states it is possible. After a confirmation or a correction,
+later facts no longer change the figure; they open a new review (rules.md, Energy). A repeated
+decision changes nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.figures import CORRECTED
 from levity_trio.charging.sent.readings import HIGHEST_WH
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
-from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven
+from levity_trio.events import (
+    ReviewDismissed,
+    TransactionConfirmed,
+    TransactionCorrected,
+    TransactionGiven,
+)
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.cases.case import CEILING, POWER_TOO_HIGH, case_of
@@ -35,9 +41,19 @@ from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import OTHER, Closing
-from levity_trio.store.writes.transactions.judging import compare_neighbours, learn_confirmed, tell_neighbours
+from levity_trio.store.writes.transactions.judging import (
+    compare_neighbours,
+    learn_confirmed,
+    tell_neighbours,
+)
 from levity_trio.store.writes.transactions.reviews import resolve
-from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, state
+from levity_trio.store.writes.transactions.states import (
+    Entry,
+    add_event,
+    by_the_system,
+    load,
+    state,
+)
 from levity_trio.told import Moment, Quantity, Told
 
 _INSTEAD: Final = {
@@ -53,8 +69,9 @@ INEXACT_SECONDS: Final = 2 * INTERVAL + CLOCK
 
 
 _ENDED: Final = (
-    "SELECT id, meter_start, meter_stop, coalesce(energy_delivered, 0), confidence FROM tx WHERE id = ?"
-    " AND status = 'Completed' AND meter_start IS NOT NULL AND meter_stop IS NOT NULL"
+    "SELECT id, meter_start, meter_stop, coalesce(energy_delivered, 0), confidence "
+    "FROM tx "
+    "WHERE id = ? AND status = 'Completed' AND meter_start IS NOT NULL AND meter_stop IS NOT NULL"
 )
 _MOST: Final = 50
 """No more transactions of one meter are looked at."""
@@ -85,7 +102,8 @@ class DecisionProblem(StrEnum):
 
 
 class DecisionRefused(Exception):
-    """A decision that was not carried out; nothing was changed. `field` is the name of an invalid value."""
+    """A decision that was not carried out; nothing was changed. `field` is the name of an invalid
+    value."""
 
     def __init__(self, problem: DecisionProblem, words: str, field: str | None = None) -> None:
         super().__init__(words)
@@ -94,7 +112,8 @@ class DecisionRefused(Exception):
 
 @record(kw_only=False)
 class Decision:
-    """Who decides, why and when. `seen_event` is the newest row of tx_event that the operator saw, None if any will do.
+    """Who decides, why and when. `seen_event` is the newest row of tx_event that the operator saw,
+    None if any will do.
 
     Raises DecisionRefused if the name or the reason is missing.
     """
@@ -106,9 +125,13 @@ class Decision:
 
     def __post_init__(self) -> None:
         if self.by.strip().casefold() in ("", *NO_PERSONS):
-            raise DecisionRefused(DecisionProblem.INVALID, Told("a decision needs the name of a person"), "by")
+            raise DecisionRefused(
+                DecisionProblem.INVALID, Told("a decision needs the name of a person"), "by"
+            )
         if not self.reason.strip():
-            raise DecisionRefused(DecisionProblem.INVALID, Told("a decision needs a reason"), "reason")
+            raise DecisionRefused(
+                DecisionProblem.INVALID, Told("a decision needs a reason"), "reason"
+            )
 
     def origin(self, charger: str) -> Origin:
         """Return the origin of what is decided about a transaction of this charger."""
@@ -119,26 +142,40 @@ def find(db: UnitOfWork, transaction: int) -> Known:
     """Return a transaction. Raises DecisionRefused if there is none."""
     tx = known(db.rows, transaction)
     if tx is None:
-        raise DecisionRefused(DecisionProblem.NOT_FOUND, Told("there is no session {1}", transaction))
+        raise DecisionRefused(
+            DecisionProblem.NOT_FOUND, Told("there is no session {1}", transaction)
+        )
     return tx
 
 
 def check(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause) -> Kind:
-    """Check that nothing happened since the operator looked, and that the life cycle has a step for this decision;
-    return the kind of its row. Raises DecisionRefused."""
+    """Check that nothing happened since the operator looked, and that the life cycle has a step for
+    this decision; return the kind of its row. Raises DecisionRefused."""
     ((newest,),) = db.rows("SELECT max(id) FROM tx_event WHERE tx_id = ?", (tx.id,))
     if decision.seen_event not in (None, newest):
-        words = Told("session {1} has changed: its newest event is {2}, not {3}", tx.id, newest, decision.seen_event)
+        words = Told(
+            "session {1} has changed: its newest event is {2}, not {3}",
+            tx.id,
+            newest,
+            decision.seen_event,
+        )
         raise DecisionRefused(DecisionProblem.CHANGED, words)
     if (kind := TABLE[state(tx), cause].kind) is None:
-        instead = _OF_IMPORTED if state(tx) is State.IMPORTED else _INSTEAD.get(cause, Told("this is not possible"))
+        instead = (
+            _OF_IMPORTED
+            if state(tx) is State.IMPORTED
+            else _INSTEAD.get(cause, Told("this is not possible"))
+        )
         words = Told("session {1} is {2}: {3}", tx.id, Told(state(tx).value), instead)
         raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
     return kind
 
 
-def enter(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause, what: Mapping[str, object]) -> None:
-    """Add the row of tx_event for a decision: what was decided, and what stood before. Raises DecisionRefused."""
+def enter(
+    db: UnitOfWork, tx: Known, decision: Decision, cause: Cause, what: Mapping[str, object]
+) -> None:
+    """Add the row of tx_event for a decision: what was decided, and what stood before. Raises
+    DecisionRefused."""
     kind = check(db, tx, decision, cause)
     entry = Entry(
         *(kind, decision.by, by_the_system(decision.at), decision.reason, None, state(tx), cause),
@@ -147,8 +184,11 @@ def enter(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause, what: Map
     add_event(db, decision.origin(tx.charger), tx.id, entry)
 
 
-def settle(db: UnitOfWork, tx: Known, decision: Decision, resolution: Resolution) -> tuple[str, ...]:
-    """Resolve what waits about a transaction: its reviews, and the messages set aside with it. Return the codes."""
+def settle(
+    db: UnitOfWork, tx: Known, decision: Decision, resolution: Resolution
+) -> tuple[str, ...]:
+    """Resolve what waits about a transaction: its reviews, and the messages set aside with it.
+    Return the codes."""
     set_aside.resolve_of(db, tx.id, (decision.at, decision.by, resolution, decision.reason))
     codes = tuple(code for code, _ in open_reviews(db.rows, tx.id))
     for code in codes:
@@ -185,42 +225,61 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
     enter(db, tx, decision, Cause.CONFIRMED, {"before": before(tx)})
     codes = settle(db, tx, decision, Resolution.CONFIRMED)
     if settler is None:
-        learn_confirmed(db, tx, case := case_of(Course(db.rows, tx.charger), tx), judge(case), decision.at)
+        learn_confirmed(
+            db, tx, case := case_of(Course(db.rows, tx.charger), tx), judge(case), decision.at
+        )
     settle_it = "UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?"
     db.execute(settle_it, (CERTAIN, decision.at, tx.id))
     wh = tx.energy_delivered or 0
     db.record(
         TransactionConfirmed(
-            **tx.about(decision.at), by=decision.by, reason=decision.reason, energy_wh=wh, reviews=codes
+            **tx.about(decision.at),
+            by=decision.by,
+            reason=decision.reason,
+            energy_wh=wh,
+            reviews=codes,
         )
     )
     tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
     return load(db, tx.id)
 
 
-def confirm_shown(db: UnitOfWork, transaction: int, figure_wh: int | None, decision: Decision) -> Known:
-    """Confirm the present figure, if it is the one that was shown; one below what the charger reported only if it is
-    named. Raises DecisionRefused."""
+def confirm_shown(
+    db: UnitOfWork, transaction: int, figure_wh: int | None, decision: Decision
+) -> Known:
+    """Confirm the present figure, if it is the one that was shown; one below what the charger
+    reported only if it is named. Raises DecisionRefused."""
     tx = find(db, transaction)
     wh, reported = tx.energy_delivered or 0, (tx.meter_stop or 0) - (tx.meter_start or 0)
     if figure_wh is None and tx.confidence != CERTAIN and wh < reported:
         told = Told(
-            "it is {1}, though the charger reported {2}", Quantity(wh / 1000, "kWh"), Quantity(reported / 1000, "kWh")
+            "it is {1}, though the charger reported {2}",
+            Quantity(wh / 1000, "kWh"),
+            Quantity(reported / 1000, "kWh"),
         )
-        raise DecisionRefused(DecisionProblem.INVALID, Told("{1}: give the figure that you confirm", told), "figure_wh")
+        raise DecisionRefused(
+            DecisionProblem.INVALID,
+            Told("{1}: give the figure that you confirm", told),
+            "figure_wh",
+        )
     if figure_wh not in (None, wh):
         if settled_by(db.rows, tx.id) is not None:
             raise DecisionRefused(
                 DecisionProblem.ALREADY_DECIDED,
                 Told("session {1} was decided: it is {2}", tx.id, Quantity(wh / 1000, "kWh")),
             )
-        words = Told("the figure of session {1} is {2} now: look at it again", tx.id, Quantity(wh / 1000, "kWh"))
+        words = Told(
+            "the figure of session {1} is {2} now: look at it again",
+            tx.id,
+            Quantity(wh / 1000, "kWh"),
+        )
         raise DecisionRefused(DecisionProblem.CHANGED, words)
     return confirm(db, transaction, decision)
 
 
 def _check_meter(db: UnitOfWork, tx: Known) -> None:
-    """Check that the cars that one meter counted together have no more than it rose by. Raises DecisionRefused."""
+    """Check that the cars that one meter counted together have no more than it rose by. Raises
+    DecisionRefused."""
     if all(code != Code.SHARED_REGISTER for code, _ in open_reviews(db.rows, tx.id)):
         return
     together = _together(db, tx.id)
@@ -233,8 +292,8 @@ def _check_meter(db: UnitOfWork, tx: Known) -> None:
     if own[0].energy_wh > left:
         names = ", ".join(str(one.id) for one in others)
         words = Told(
-            "its meter rose by {1} for it and for {2}, which have {3} of it: correct it to {4} at most, or correct the"
-            " others first",
+            "its meter rose by {1} for it and for {2}, which have {3} of it: correct it to {4} at "
+            "most, or correct the others first",
             Quantity(rise / 1000, "kWh"),
             names,
             Quantity((rise - left) / 1000, "kWh"),
@@ -244,11 +303,14 @@ def _check_meter(db: UnitOfWork, tx: Known) -> None:
 
 
 def _together(db: UnitOfWork, transaction: int) -> Sequence[_Charged]:
-    """Return the transactions that its meter counted without a pause between them, with it itself."""
+    """Return the transactions that its meter counted without a pause between them, with it
+    itself."""
     numbers = [transaction]
     for number in numbers:
         if len(numbers) < _MOST and (tx := known(db.rows, number)) is not None:
-            found = counted(case_of(Course(db.rows, tx.charger), tx), tx.billed_from, tx.billed_until)
+            found = counted(
+                case_of(Course(db.rows, tx.charger), tx), tx.billed_from, tx.billed_until
+            )
             numbers += [other.one.id for other in found if other.one.id not in numbers]
     return [_Charged(*row) for number in sorted(numbers) for row in db.rows(_ENDED, (number,))]
 
@@ -260,26 +322,41 @@ def close(
     stop_time: str | None = None,
     meter_stop: int | None = None,
 ) -> Known:
-    """Close an open transaction with the energy that its readings show; return it. Its charger's own stop still wins.
+    """Close an open transaction with the energy that its readings show; return it. Its charger's
+    own stop still wins.
 
-    `meter_stop`, the register in Wh at its end, makes this a correction, too. Raises DecisionRefused.
+    `meter_stop`, the register in Wh at its end, makes this a correction, too. Raises
+    DecisionRefused.
     """
     tx = find(db, transaction)
-    newest = "SELECT who, reason FROM tx_event WHERE tx_id = ? AND kind = 'close' ORDER BY id DESC LIMIT 1"
-    is_closed = state(tx) is State.CLOSED and db.row(newest, (tx.id,)) == (decision.by, decision.reason)
+    newest = (
+        "SELECT who, reason FROM tx_event "
+        "WHERE tx_id = ? AND kind = 'close' ORDER BY id DESC LIMIT 1"
+    )
+    is_closed = state(tx) is State.CLOSED and db.row(newest, (tx.id,)) == (
+        decision.by,
+        decision.reason,
+    )
     if not is_closed:
         check(db, tx, decision, Cause.OPERATOR)
         _check_stop_time(tx, stop_time, decision.at)
-        ending = Closing(Cause.OPERATOR, OTHER, decision.reason, stop_time or decision.at, ended=stop_time)
+        ending = Closing(
+            Cause.OPERATOR, OTHER, decision.reason, stop_time or decision.at, ended=stop_time
+        )
         closing.close(db, decision.origin(tx.charger), tx, ending, decision.by)
     if meter_stop is not None:
-        return correct(db, tx.id, Correction(meter_stop=meter_stop), replace(decision, seen_event=None))
+        return correct(
+            db, tx.id, Correction(meter_stop=meter_stop), replace(decision, seen_event=None)
+        )
     return load(db, tx.id)
 
 
 def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> Known:
-    """Resolve a review that does not question the figure; return its transaction. Raises DecisionRefused."""
-    stored = db.row("SELECT tx_id, code, resolved_by, resolution FROM review WHERE id = ?", (review,))
+    """Resolve a review that does not question the figure; return its transaction. Raises
+    DecisionRefused."""
+    stored = db.row(
+        "SELECT tx_id, code, resolved_by, resolution FROM review WHERE id = ?", (review,)
+    )
     if stored is None:
         raise DecisionRefused(DecisionProblem.NOT_FOUND, Told("there is no review {1}", review))
     transaction, code, resolved_by, resolution = stored
@@ -297,15 +374,28 @@ def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> Known:
     enter(db, tx, decision, Cause.DISMISSED, {"review": review, "code": code})
     resolve(db, tx.id, code, decision.at, decision.by, Resolution.DISMISSED, decision.reason)
     db.record(
-        ReviewDismissed(**tx.about(decision.at), by=decision.by, reason=decision.reason, review=review, code=code)
+        ReviewDismissed(
+            **tx.about(decision.at),
+            by=decision.by,
+            reason=decision.reason,
+            review=review,
+            code=code,
+        )
     )
     return load(db, tx.id)
 
 
 def _check_figure(db: UnitOfWork, tx: Known, decision: Decision) -> None:
     """Check that nobody corrected the figure since the operator saw it. Raises DecisionRefused."""
-    corrected = db.row("SELECT id, who FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id DESC", (tx.id,))
-    if corrected is not None and decision.seen_event is not None and decision.seen_event < corrected[0]:
+    corrected = db.row(
+        "SELECT id, who FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id DESC",
+        (tx.id,),
+    )
+    if (
+        corrected is not None
+        and decision.seen_event is not None
+        and decision.seen_event < corrected[0]
+    ):
         words = Told(
             "{1} has corrected session {2} to {3}",
             corrected[1],
@@ -316,23 +406,26 @@ def _check_figure(db: UnitOfWork, tx: Known, decision: Decision) -> None:
 
 
 def _check_stop_time(tx: Known, stop_time: str | None, at: str) -> None:
-    """Check that a stop time is after the start and the last reading, and not ahead. Raises DecisionRefused."""
+    """Check that a stop time is after the start and the last reading, and not ahead. Raises
+    DecisionRefused."""
     if stop_time is None:
         return
     last_at = by_our_clock(tx, tx.last_reading_at or tx.start_time)
     if not max(tx.start_time, last_at) <= stop_time <= at:
         words = Told(
-            "a stop time lies between {1}, the last sign of charging, and now", Moment(max(tx.start_time, last_at))
+            "a stop time lies between {1}, the last sign of charging, and now",
+            Moment(max(tx.start_time, last_at)),
         )
         raise DecisionRefused(DecisionProblem.INVALID, words, "stop_time")
 
 
 @record(kw_only=False)
 class Correction:
-    """The corrected values; None for those that stay. Energy and registers in Wh, times in the database's format.
+    """The corrected values; None for those that stay. Energy and registers in Wh, times in the
+    database's format.
 
-    Without a figure, it is the difference of the registers. The registers and the tag that its charger reported stay in
-    `tx`, because they identify its repeated messages.
+    Without a figure, it is the difference of the registers. The registers and the tag that its
+    charger reported stay in `tx`, because they identify its repeated messages.
     """
 
     figure_wh: int | None = None
@@ -344,7 +437,8 @@ class Correction:
 
 
 def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: Decision) -> Known:
-    """Set the figure of an ended transaction and resolve all its open reviews; return the transaction.
+    """Set the figure of an ended transaction and resolve all its open reviews; return the
+    transaction.
 
     Raises DecisionRefused.
     """
@@ -363,7 +457,12 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
     _store(db, tx, corrected, decision.at)
     told, wh = tx.about(decision.at), corrected.figure_wh or 0
     fact = TransactionCorrected(
-        **told, by=decision.by, reason=decision.reason, energy_wh=wh, before_wh=tx.counted_wh, reviews=codes
+        **told,
+        by=decision.by,
+        reason=decision.reason,
+        energy_wh=wh,
+        before_wh=tx.counted_wh,
+        reviews=codes,
     )
     db.record(fact)
     tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
@@ -372,15 +471,19 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
 
 
 class Foreseen(Exception):
-    """What a correction would make of a transaction and of its price. It is raised so that nothing of it is kept."""
+    """What a correction would make of a transaction and of its price. It is raised so that nothing
+    of it is kept."""
 
     def __init__(self, tx: Known, priced: Priced) -> None:
         super().__init__(tx.id)
         self.tx, self.priced = tx, priced
 
 
-def foresee(db: UnitOfWork, transaction: int, correction: Correction, rule: Rule, decision: Decision) -> NoReturn:
-    """Correct a transaction and take it back. Raises Foreseen, or DecisionRefused as the correction would."""
+def foresee(
+    db: UnitOfWork, transaction: int, correction: Correction, rule: Rule, decision: Decision
+) -> NoReturn:
+    """Correct a transaction and take it back. Raises Foreseen, or DecisionRefused as the correction
+    would."""
     tx = correct(db, transaction, correction, decision)
     raise Foreseen(tx, Pricer(db.rows, rule).price((tx.id,))[tx.id])
 
@@ -388,17 +491,23 @@ def foresee(db: UnitOfWork, transaction: int, correction: Correction, rule: Rule
 def _is_repeated(db: UnitOfWork, tx: Known, decision: Decision, after: dict[str, Any]) -> bool:
     """Whether the last decision about the figure was this correction."""
     newest = (
-        "SELECT kind, who, reason, payload FROM tx_event WHERE tx_id = ? AND kind IN ('confirm', 'correct')"
-        " ORDER BY id DESC LIMIT 1"
+        "SELECT kind, who, reason, payload FROM tx_event "
+        "WHERE tx_id = ? AND kind IN ('confirm', 'correct') "
+        "ORDER BY id DESC LIMIT 1"
     )
     newest_row = db.row(newest, (tx.id,))
-    if newest_row is None or newest_row[:3] != (Kind.CORRECT, decision.by, decision.reason) or tx.review is not None:
+    if (
+        newest_row is None
+        or newest_row[:3] != (Kind.CORRECT, decision.by, decision.reason)
+        or tx.review is not None
+    ):
         return False
     return bool(orjson.loads(newest_row[3])["after"] == after)
 
 
 def _completed(tx: Known, correction: Correction) -> Correction:
-    """Return a correction with the values that follow from it or stay. Raises DecisionRefused without a figure."""
+    """Return a correction with the values that follow from it or stay. Raises DecisionRefused
+    without a figure."""
     begin = tx.billed_from if correction.meter_start is None else correction.meter_start
     end = tx.billed_until if correction.meter_stop is None else correction.meter_stop
     figure = correction.figure_wh
@@ -406,7 +515,9 @@ def _completed(tx: Known, correction: Correction) -> Correction:
         figure = None if begin is None or end is None else end - begin
     if figure is None:
         raise DecisionRefused(
-            DecisionProblem.INVALID, Told("a correction needs the energy, or both registers"), "figure_wh"
+            DecisionProblem.INVALID,
+            Told("a correction needs the energy, or both registers"),
+            "figure_wh",
         )
     return replace(correction, figure_wh=figure, meter_start=begin, meter_stop=end)
 
@@ -427,9 +538,13 @@ def _check_correction(tx: Known, entered: Correction, corrected: Correction) -> 
         ("meter_stop_wh", corrected.meter_stop),
     ):
         if wh is not None and not 0 <= wh < HIGHEST_WH:
-            raise DecisionRefused(DecisionProblem.INVALID, Told("{1} is not possible", Quantity(wh, "Wh")), name)
+            raise DecisionRefused(
+                DecisionProblem.INVALID, Told("{1} is not possible", Quantity(wh, "Wh")), name
+            )
     if corrected.id_tag is not None and (tx.id_tag or corrected.id_tag) != corrected.id_tag:
-        words = Told("the charger reported the card {1}; only an unknown card can be given", tx.id_tag or "")
+        words = Told(
+            "the charger reported the card {1}; only an unknown card can be given", tx.id_tag or ""
+        )
         raise DecisionRefused(DecisionProblem.INVALID, words, "id_tag")
 
 
@@ -441,19 +556,28 @@ def _check_times(corrected: Correction, stood: Mapping[str, Any], at: str) -> No
         raise DecisionRefused(DecisionProblem.INVALID, Told("this time is ahead"), name)
     is_given = start_time is not None or stop_time is not None
     if is_given and (start_time or stood["start_time"]) > (stop_time or stood["stop_time"]):
-        raise DecisionRefused(DecisionProblem.INVALID, Told("it cannot stop before it starts"), name)
+        raise DecisionRefused(
+            DecisionProblem.INVALID, Told("it cannot stop before it starts"), name
+        )
 
 
 def _check_energy(entered: Correction, corrected: Correction, stood: Mapping[str, Any]) -> None:
-    """Check that a charger can have delivered the energy in the duration that now holds. Raises DecisionRefused."""
+    """Check that a charger can have delivered the energy in the duration that now holds. Raises
+    DecisionRefused."""
     figure = corrected.figure_wh or 0
-    begin, end = corrected.start_time or stood["start_time"], corrected.stop_time or stood["stop_time"]
+    begin, end = (
+        corrected.start_time or stood["start_time"],
+        corrected.stop_time or stood["stop_time"],
+    )
     duration = max(0.0, seconds(end) - seconds(begin))
     most = int(FASTEST_W * (duration + INEXACT_SECONDS) / 3600)
     if figure > most:
         minutes = int(duration / 60)
         words = Told(
-            "no charger delivers {1} in {2} h {3} min, the most is {4}; if it took longer, correct its times, too",
+            (
+                "no charger delivers {1} in {2} h {3} min, the most is {4}; if it took longer, "
+                "correct its times, too"
+            ),
             Quantity(figure / 1000, "kWh"),
             minutes // 60,
             minutes % 60,
@@ -471,13 +595,18 @@ def _source(entered: Correction) -> str:
 
 def _store(db: UnitOfWork, tx: Known, corrected: Correction, at: str) -> None:
     db.execute(
-        "UPDATE tx SET energy_delivered = ?, energy_method = ?, confidence = ?, billed_from_wh = ?,"
-        " billed_until_wh = ?, start_time = coalesce(?, start_time), stop_time = coalesce(?, stop_time),"
-        " start_behind_seconds = ?, stop_behind_seconds = ?, is_clock_unsure = 0,"
-        " id_tag = coalesce(nullif(id_tag, ''), ?), judged_at = ?, counted_wh = ?, updated_at = ? WHERE id = ?",
+        "UPDATE tx "
+        "SET energy_delivered = ?, energy_method = ?, confidence = ?, billed_from_wh = ?, "
+        "billed_until_wh = ?, start_time = coalesce(?, start_time), stop_time = coalesce(?, "
+        "stop_time), start_behind_seconds = ?, stop_behind_seconds = ?, is_clock_unsure = 0, "
+        "id_tag = coalesce(nullif(id_tag, ''), ?), judged_at = ?, counted_wh = ?, updated_at = ? "
+        "WHERE id = ?",
         (corrected.figure_wh, CORRECTED, CERTAIN, corrected.meter_start, corrected.meter_stop)
         + (corrected.start_time, corrected.stop_time)
-        + (0 if corrected.start_time else tx.start_behind, 0 if corrected.stop_time else tx.stop_behind)
+        + (
+            0 if corrected.start_time else tx.start_behind,
+            0 if corrected.stop_time else tx.stop_behind,
+        )
         + (corrected.id_tag, at, corrected.figure_wh, at, tx.id),
     )
 
@@ -488,23 +617,28 @@ def give(db: UnitOfWork, transaction: int, account: int, decision: Decision) -> 
     if before == account:
         return
     if db.row("SELECT 1 FROM account WHERE id = ?", (account,)) is None:
-        raise DecisionRefused(DecisionProblem.NOT_FOUND, Told("there is no household {1}", account), "account")
+        raise DecisionRefused(
+            DecisionProblem.NOT_FOUND, Told("there is no household {1}", account), "account"
+        )
     enter(db, tx, decision, Cause.GIVEN, {"account": account, "before": before})
     db.execute(
-        "INSERT INTO tx_account (tx_id, account_id, given_at, given_by, reason) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (tx_id) DO UPDATE SET account_id = excluded.account_id, given_at = excluded.given_at,"
-        " given_by = excluded.given_by, reason = excluded.reason",
+        "INSERT INTO tx_account (tx_id, account_id, given_at, given_by, reason) "
+        "VALUES (?, ?, ?, ?, ?) ON CONFLICT (tx_id) DO UPDATE "
+        "SET account_id = excluded.account_id, given_at = excluded.given_at, "
+        "given_by = excluded.given_by, reason = excluded.reason",
         (transaction, account, decision.at, decision.by, decision.reason),
     )
     _record(db, tx.charger, transaction, account, decision)
 
 
 def take_back(db: UnitOfWork, transaction: int, decision: Decision) -> None:
-    """Take a transaction back, so that its tag and its connector decide again. Raises DecisionRefused."""
+    """Take a transaction back, so that its tag and its connector decide again. Raises
+    DecisionRefused."""
     tx, before = find(db, transaction), _account(db, transaction)
     if before is None:
         raise DecisionRefused(
-            DecisionProblem.WRONG_STATE, Told("session {1} was not given to a household by hand", transaction)
+            DecisionProblem.WRONG_STATE,
+            Told("session {1} was not given to a household by hand", transaction),
         )
     enter(db, tx, decision, Cause.TAKEN_BACK, {"account": None, "before": before})
     db.execute("DELETE FROM tx_account WHERE tx_id = ?", (transaction,))
@@ -516,26 +650,40 @@ def _account(db: UnitOfWork, transaction: int) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _record(db: UnitOfWork, charger: str, transaction: int, account: int | None, decision: Decision) -> None:
+def _record(
+    db: UnitOfWork, charger: str, transaction: int, account: int | None, decision: Decision
+) -> None:
     db.record(
-        TransactionGiven(charger=charger, at=decision.at, transaction=transaction, account=account, by=decision.by)
+        TransactionGiven(
+            charger=charger,
+            at=decision.at,
+            transaction=transaction,
+            account=account,
+            by=decision.by,
+        )
     )
 
 
-# About habits. One that a person wants to be asked about stays known, and what it puts in doubt stays in doubt: so no
-# decision makes a figure certain that would be doubtful with the habit.
+# About habits. One that a person wants to be asked about stays known, and what it puts in doubt
+# stays in doubt: so no decision makes a figure certain that would be doubtful with the habit.
 
 
 _AVOIDS_REVIEWS = f"id = ? AND revoked_at IS NULL AND kind NOT IN ('{CEILING}', '{POWER_TOO_HIGH}')"
 
 
 def ask_about(db: UnitOfWork, habit: int, at: str, by: str) -> bool:
-    """Ask a person again about each session that shows a habit; return False if no such habit avoids a review. A
-    repetition changes nothing."""
+    """Ask a person again about each session that shows a habit; return False if no such habit
+    avoids a review. A repetition changes nothing."""
     ask = "asks_since = coalesce(asks_since, ?), asks_by = coalesce(asks_by, ?)"
     return db.changed(f"UPDATE habit SET {ask} WHERE {_AVOIDS_REVIEWS}", (at, by, habit)) > 0  # noqa: S608 - our own words
 
 
 def stop_asking(db: UnitOfWork, habit: int) -> bool:
     """Let a habit make figures certain again; return False if no such habit avoids a review."""
-    return db.changed(f"UPDATE habit SET asks_since = NULL, asks_by = NULL WHERE {_AVOIDS_REVIEWS}", (habit,)) > 0  # noqa: S608
+    return (
+        db.changed(
+            f"UPDATE habit SET asks_since = NULL, asks_by = NULL WHERE {_AVOIDS_REVIEWS}",  # noqa: S608
+            (habit,),
+        )
+        > 0
+    )

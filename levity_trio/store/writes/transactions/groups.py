@@ -1,6 +1,7 @@
 """One decision about many transactions: each gets the figure that was shown of it, or is left out.
 
-It is one write: after a power cut either all are decided or none is, and a second click finds them decided.
+It is one write: after a power cut either all are decided or none is, and a second click finds them
+decided.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Result(StrEnum):
 
 
 class Decided(NamedTuple):
-    """What came of a decision about one transaction; its present figure in Wh, and why it was left out."""
+    """What came of a decision about one transaction; its present figure in Wh, and why it was left
+    out."""
 
     transaction: int
     result: Result
@@ -54,7 +56,8 @@ class Decided(NamedTuple):
 
 
 def decide(db: UnitOfWork, charger: str, seen: Sequence[Seen], decision: Decision) -> list[Decided]:
-    """Confirm the figure of each transaction that has the one that was shown, and correct the others to it."""
+    """Confirm the figure of each transaction that has the one that was shown, and correct the
+    others to it."""
     return [_decide(db, charger, one, replace(decision, seen_event=one.event)) for one in seen]
 
 
@@ -62,9 +65,16 @@ def _decide(db: UnitOfWork, charger: str, seen: Seen, decision: Decision) -> Dec
     try:
         tx = find(db, seen.transaction)
         if tx.charger != charger:
-            return Decided(tx.id, Result.REFUSED, tx.energy_delivered, Told("it is no session of {1}", charger))
+            return Decided(
+                tx.id, Result.REFUSED, tx.energy_delivered, Told("it is no session of {1}", charger)
+            )
         is_as_shown = tx.energy_delivered == seen.figure_wh
-        if is_as_shown and tx.confidence == CERTAIN and tx.review is None and settled_by(db.rows, tx.id) is not None:
+        if (
+            is_as_shown
+            and tx.confidence == CERTAIN
+            and tx.review is None
+            and settled_by(db.rows, tx.id) is not None
+        ):
             return Decided(tx.id, Result.ALREADY, tx.energy_delivered)
         if is_as_shown:
             confirm(db, tx.id, decision)

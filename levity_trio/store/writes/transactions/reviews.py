@@ -14,16 +14,18 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.told import Told, stored, stored_in, with_told
 
 _ASKED: Final = (
-    "SELECT words, told FROM review WHERE tx_id = ? AND code = ? AND (resolved_at IS NULL OR resolved_by <> ?)"
+    "SELECT words, told FROM review "
+    "WHERE tx_id = ? AND code = ? AND (resolved_at IS NULL OR resolved_by <> ?)"
 )
 
 
 def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: str) -> None:
     """Open a review, unless one of the same code is open. Triggers copy its words to tx.review."""
     db.execute(
-        "INSERT INTO review (tx_id, code, words, told, figures, figures_told, evidence, evidence_told, tx_event_id,"
-        " opened_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING",
+        "INSERT INTO review (tx_id, code, words, told, figures, figures_told, evidence, "
+        "evidence_told, tx_event_id, opened_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING",
         (transaction, doubt.code, doubt.words, stored(doubt.words))
         + (
             orjson.dumps(dict(doubt.figures), option=orjson.OPT_NON_STR_KEYS).decode(),
@@ -33,8 +35,11 @@ def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: 
     )
 
 
-def replace_doubts(db: UnitOfWork, transaction: int, doubts: Iterable[Doubt], event: int, at: str) -> None:
-    """Open reviews for the judge's present doubts, and resolve those for doubts that it no longer has."""
+def replace_doubts(
+    db: UnitOfWork, transaction: int, doubts: Iterable[Doubt], event: int, at: str
+) -> None:
+    """Open reviews for the judge's present doubts, and resolve those for doubts that it no longer
+    has."""
     by_code: dict[str, Doubt] = {doubt.code: doubt for doubt in doubts}
     for code, words in open_reviews(db.rows, transaction):
         if code not in LASTING and (code not in by_code or by_code[code].words != words):
@@ -44,7 +49,13 @@ def replace_doubts(db: UnitOfWork, transaction: int, doubts: Iterable[Doubt], ev
 
 
 def resolve(
-    db: UnitOfWork, transaction: int, code: Code | str, at: str, by: str, resolution: Resolution, reason: str
+    db: UnitOfWork,
+    transaction: int,
+    code: Code | str,
+    at: str,
+    by: str,
+    resolution: Resolution,
+    reason: str,
 ) -> None:
     """Resolve the open review of this code, if there is one."""
     db.execute(
@@ -58,11 +69,20 @@ def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
     """Resolve the judge's doubts about an end that is void because the transaction goes on."""
     for code, _ in open_reviews(db.rows, transaction):
         if code not in LASTING - OF_THE_PRICE:
-            resolve(db, transaction, code, at, SYSTEM, Resolution.REOPENED, Told("its charger goes on with it"))
+            resolve(
+                db,
+                transaction,
+                code,
+                at,
+                SYSTEM,
+                Resolution.REOPENED,
+                Told("its charger goes on with it"),
+            )
 
 
 def is_known(db: UnitOfWork, transaction: int, doubt: Doubt) -> bool:
-    """Whether an operator has been asked the same before: its review is open, or an operator resolved it."""
+    """Whether an operator has been asked the same before: its review is open, or an operator
+    resolved it."""
     found = db.rows(_ASKED, (transaction, doubt.code, SYSTEM))
     return any(with_told(*words) == doubt.words for words in found)
 

@@ -1,12 +1,14 @@
-"""Runs: readings that say the same, in two rows: the first one, and one that is advanced to each after it.
+"""Runs: readings that say the same, in two rows: the first one, and one that is advanced to each
+after it.
 
-Chargers that load management limits report each 20 s while a car charges, mostly the same. Readings of one measurand
-are a run while they stay within a tolerance on each phase. The register rises, so a run of it lasts a minute: it is
-stored once a minute, and as the last one before whatever ends a run.
+Chargers that load management limits report each 20 s while a car charges, mostly the same. Readings
+of one measurand are a run while they stay within a tolerance on each phase. The register rises, so
+a run of it lasts a minute: it is stored once a minute, and as the last one before whatever ends a
+run.
 
-The rows of the last message are all that decides. A later reading goes on with them only if it is of the same
-transaction, connection, transactionId and connector, and came soon after: so a gap, a boot, a stop or a message of
-another kind ends all runs.
+The rows of the last message are all that decides. A later reading goes on with them only if it is
+of the same transaction, connection, transactionId and connector, and came soon after: so a gap, a
+boot, a stop or a message of another kind ends all runs.
 """
 
 from __future__ import annotations
@@ -34,16 +36,19 @@ REGISTER_SECONDS: Final = INTERVAL
 QUARTER_SECONDS: Final = 900
 """The register is stored before and after each quarter of an hour: prices change there."""
 SAME_A, SAME_V, SAME_SHARE = 1.0, 2.0, 0.03
-"""Values that differ by no more are the same; of power, by this share of it, or of the least that charges a car."""
+"""Values that differ by no more are the same; of power, by this share of it, or of the least that
+charges a car."""
 LONGEST_NUMBER: Final = 20
 _KIND: Final = "measurand, unit, context, location, phase, format"
-IS_MANAGED: Final = "EXISTS (SELECT 1 FROM load_charger WHERE load_charger.cp_id = {} AND state = 'managed')"
+IS_MANAGED: Final = (
+    "EXISTS (SELECT 1 FROM load_charger WHERE load_charger.cp_id = {} AND state = 'managed')"
+)
 LAST: Final = (
-    f"SELECT {_KIND}, id, timestamp, value, wh, run_since, run_low, run_high FROM meter_val"  # noqa: S608 - our own names
-    " WHERE cp_id = ?1 AND conn_id = ?2"
-    " AND timestamp = (SELECT max(timestamp) FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2) AND +timestamp < ?3"
-    " AND tx_id = ?4 AND session_id = ?5 AND told_id IS ?6 AND sent_conn_id IS ?7 AND source = ?8"
-    f" AND {IS_MANAGED.format('?1')}"
+    f"SELECT {_KIND}, id, timestamp, value, wh, run_since, run_low, run_high "  # noqa: S608 - our own names
+    "FROM meter_val "
+    "WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp = (SELECT max(timestamp) FROM meter_val "
+    "WHERE cp_id = ?1 AND conn_id = ?2) AND +timestamp < ?3 AND tx_id = ?4 AND session_id = ?5 "
+    f"AND told_id IS ?6 AND sent_conn_id IS ?7 AND source = ?8 AND {IS_MANAGED.format('?1')}"
 )
 """The rows of a connector's last message, if a later one may go on with them."""
 COVERING: Final = (
@@ -53,13 +58,15 @@ COVERING: Final = (
 )
 """The runs that a time is in."""
 ADVANCE: Final = (
-    "UPDATE meter_val SET received_at = ?, timestamp = ?, sent_timestamp = ?, value = column2,"
-    " wh = CAST(column3 AS INTEGER), run_low = column4, run_high = column5, run_count = run_count + 1"
-    " FROM (VALUES {}) AS known WHERE id = column1"
+    "UPDATE meter_val "
+    "SET received_at = ?, timestamp = ?, sent_timestamp = ?, value = column2, "
+    "wh = CAST(column3 AS INTEGER), run_low = column4, run_high = column5, "
+    "run_count = run_count + 1 "
+    "FROM (VALUES {}) AS known WHERE id = column1"
 )
 COLUMNS: Final = (
-    "tx_id, told_id, cp_id, conn_id, sent_conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
-    " measurand, value, unit, context, location, phase, format, wh"
+    "tx_id, told_id, cp_id, conn_id, sent_conn_id, session_id, received_at, source, timestamp, "
+    "sent_timestamp, measurand, value, unit, context, location, phase, format, wh"
 )
 """Those of a `Head` and of a `Reading`."""
 INSERT: Final = (
@@ -96,7 +103,8 @@ class Last(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The run that a reading goes on with: since when, the extremes with it, and its row, if it has one yet."""
+    """The run that a reading goes on with: since when, the extremes with it, and its row, if it has
+    one yet."""
 
     since: str
     low: str
@@ -107,10 +115,17 @@ class Run(NamedTuple):
 def advance(db: UnitOfWork, head: Head, readings: Sequence[Reading]) -> list[Reading]:
     """Store those of the readings of one time that go on with a run; return the others.
 
-    They are newer than what is stored of their transaction. All are returned if load management does not limit the
-    charger.
+    They are newer than what is stored of their transaction. All are returned if load management
+    does not limit the charger.
     """
-    where = (head.charger, head.connector, readings[0].timestamp, head.transaction, head.session, head.told_id)
+    where = (
+        head.charger,
+        head.connector,
+        readings[0].timestamp,
+        head.transaction,
+        head.session,
+        head.told_id,
+    )
     found = db.rows(LAST, (*where, head.sent_connector, head.source))
     last = {row[:6]: Last(*row[6:]) for row in found}
     others, advanced = list[Reading](), list[object]()
@@ -132,10 +147,14 @@ def _advance_of(rows: int) -> str:
     return ADVANCE.format(", ".join(["(?, ?, ?, ?, ?)"] * rows))
 
 
-def outside(db: UnitOfWork, place: tuple[str, int, str], readings: Sequence[Reading]) -> list[Reading]:
-    """Return those of older readings of one time that no run stands for. `place`: charger, connector, source.
+def outside(
+    db: UnitOfWork, place: tuple[str, int, str], readings: Sequence[Reading]
+) -> list[Reading]:
+    """Return those of older readings of one time that no run stands for. `place`: charger,
+    connector, source.
 
-    A repeated message may be in the middle of a run. Its first and its last message are found as they are.
+    A repeated message may be in the middle of a run. Its first and its last message are found as
+    they are.
     """
     at, (charger, connector, source) = readings[0].timestamp, place
     until = shifted_stamp(at, timedelta(seconds=LONGEST_SECONDS))
@@ -145,11 +164,18 @@ def outside(db: UnitOfWork, place: tuple[str, int, str], readings: Sequence[Read
 
 
 def _is_between(value: str, extremes: tuple[str, str] | None) -> bool:
-    return extremes is not None and _is_simple(value) and float(extremes[0]) <= float(value) <= float(extremes[1])
+    return (
+        extremes is not None
+        and _is_simple(value)
+        and float(extremes[0]) <= float(value) <= float(extremes[1])
+    )
 
 
-def runs(last: Mapping[Kind, Last], readings: Sequence[Reading]) -> Iterator[tuple[Reading, Run | None]]:
-    """Yield readings of one time, each with the run that it goes on with, given the rows of the last message."""
+def runs(
+    last: Mapping[Kind, Last], readings: Sequence[Reading]
+) -> Iterator[tuple[Reading, Run | None]]:
+    """Yield readings of one time, each with the run that it goes on with, given the rows of the
+    last message."""
     by_measurand = defaultdict[str, list[Reading]](list)
     for one in readings:
         by_measurand[one.measurand].append(one)
@@ -169,11 +195,14 @@ def kind_of(one: Reading) -> Kind:
 
 
 def _run(one: Reading, before: Last, most_seconds: float) -> Run:
-    """Return the run of a reading that goes on with a row: that of the row, or a new one if that is too long."""
+    """Return the run of a reading that goes on with a row: that of the row, or a new one if that is
+    too long."""
     if before.since is None or seconds(one.timestamp) - seconds(before.since) > most_seconds:
         low, high = sorted((before.value, one.value), key=float)
         return Run(before.timestamp, low, high)
-    low, *_, high = sorted((before.low or before.value, one.value, before.high or before.value), key=float)
+    low, *_, high = sorted(
+        (before.low or before.value, one.value, before.high or before.value), key=float
+    )
     return Run(before.since, low, high, before.id)
 
 
@@ -198,8 +227,8 @@ def _is_simple(text: str) -> bool:
 
 
 def _is_rising(one: Reading, before: Last) -> bool:
-    """Whether a register simply goes on, in the same quarter of an hour. A step that no AC charger delivers is stored
-    as it was sent, between two readings."""
+    """Whether a register simply goes on, in the same quarter of an hour. A step that no AC charger
+    delivers is stored as it was sent, between two readings."""
     wh, before_wh = exact_wh(one.value, one.unit), exact_wh(before.value, one.unit)
     now, then = seconds(one.timestamp), seconds(before.timestamp)
     if wh is None or before_wh is None or not 0 <= wh - before_wh <= AC_W * (now - then) / HOUR:
@@ -221,7 +250,8 @@ def _is_within(one: Reading, before: Last) -> bool:
 
 
 def _tolerance(measurand: str, high: float) -> tuple[float, float]:
-    """Return up to which value a car is at rest, and by how much values of a run may differ; others have no runs."""
+    """Return up to which value a car is at rest, and by how much values of a run may differ; others
+    have no runs."""
     if measurand == CURRENT:
         return REACTIVE_A, SAME_A
     if measurand == POWER:

@@ -1,8 +1,8 @@
-"""State changes of transactions. Only this module applies the table of levity_trio.charging.lifecycle; each change adds
-a row of tx_event and a fact.
+"""State changes of transactions. Only this module applies the table of
+levity_trio.charging.lifecycle; each change adds a row of tx_event and a fact.
 
-`tx` is derived from the rows of `tx_event`, which have payloads as received. A repeated payload is counted in its row,
-not added."""
+`tx` is derived from the rows of `tx_event`, which have payloads as received. A repeated payload is
+counted in its row, not added."""
 
 from __future__ import annotations
 
@@ -31,23 +31,28 @@ _OPEN_ONES = (
 )
 """Without INDEXED BY, SQLite would scan all transactions of a charger."""
 STARTED_SINCE = (
-    f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time BETWEEN ? AND ? AND id > ?"  # noqa: S608 - our own names
-    " AND abs(start_skew_seconds) <= ? ORDER BY own_start_time DESC, id DESC LIMIT 1"
+    f"SELECT {COLUMNS} FROM tx "  # noqa: S608 - our own names
+    "WHERE cp_id = ? AND conn_id = ? AND own_start_time BETWEEN ? AND ? AND id > ? "
+    "AND abs(start_skew_seconds) <= ? "
+    "ORDER BY own_start_time DESC, id DESC LIMIT 1"
 )
 """Later transactions that began by a clock that is right."""
 AVAILABLE: Final = "Available"
 _SKEW = "SELECT clock_skew_seconds FROM cp WHERE id = ?"
 _CONNECTED: Final = (
-    "SELECT connected_at, (SELECT CASE close_reason WHEN ?3 THEN connected_at ELSE ended_at END FROM session"
-    " WHERE cp_id = ?1 AND id < ?2 AND ended_at IS NOT NULL AND imported_from IS NULL ORDER BY id DESC LIMIT 1)"
-    " FROM session WHERE id = ?2"
+    "SELECT connected_at, (SELECT CASE close_reason WHEN ?3 THEN connected_at ELSE ended_at END "
+    "FROM session WHERE cp_id = ?1 AND id < ?2 AND ended_at IS NOT NULL AND imported_from IS NULL "
+    "ORDER BY id DESC LIMIT 1) "
+    "FROM session WHERE id = ?2"
 )
-"""Since when a connection lasts, and when the one before was lost: if its server was killed, after it began."""
+"""Since when a connection lasts, and when the one before was lost: if its server was killed, after
+it began."""
 
 
 @record(kw_only=False)
 class Sign:
-    """A sign that a transaction goes on: the cause, the reason in the charger's words, and the time."""
+    """A sign that a transaction goes on: the cause, the reason in the charger's words, and the
+    time."""
 
     cause: Cause
     reason: str
@@ -63,7 +68,8 @@ def load(db: UnitOfWork, transaction: int) -> Known:
 
 
 def told(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
-    """Return the transaction whose id this charger was told. It was told no id of an imported one."""
+    """Return the transaction whose id this charger was told. It was told no id of an imported
+    one."""
     tx = known(db.rows, transaction) if LOWEST_ID <= transaction <= HIGHEST_ID else None
     return tx if tx and tx.charger == charger and state(tx) is not State.IMPORTED else None
 
@@ -80,7 +86,11 @@ def newest(db: UnitOfWork, charger: str, connector: int, at: str) -> Known | Non
     """
     tx = found = next(iter(before(db.rows, (charger, connector, at, LAST_ID))), None)
     if tx is None or tx.status != "Active":
-        ahead = [one for one in open_ones(db, charger, connector) if (one.start_skew or 0) > CLOCK_SECONDS]
+        ahead = [
+            one
+            for one in open_ones(db, charger, connector)
+            if (one.start_skew or 0) > CLOCK_SECONDS
+        ]
         begun = [one for one in ahead if one.start_time <= at < one.own_start_time]
         found = max(begun, key=attrgetter("id"), default=found)
     if tx is not None and (tx.start_skew or 0) > CLOCK_SECONDS:
@@ -95,19 +105,22 @@ def skew(db: UnitOfWork, charger: str) -> int | None:
     return None if seconds is None else int(seconds)
 
 
-_BEGIN: Final = "UPDATE tx SET own_start_time = ?, start_time = ?, start_behind_seconds = 0 WHERE id = ?"
+_BEGIN: Final = (
+    "UPDATE tx SET own_start_time = ?, start_time = ?, start_behind_seconds = 0 WHERE id = ?"
+)
 _NOTICED_SECONDS: Final = 600
 """A lost connection is noticed within this time."""
 
 
 def ahead_in_queue(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
-    """Return by how many seconds the clock was ahead that dated a message which waited for a connection; None if it did
-    not wait by the clock that is known, or that has been set since.
+    """Return by how many seconds the clock was ahead that dated a message which waited for a
+    connection; None if it did not wait by the clock that is known, or that has been set since.
 
-    A queued message was created after the loss of the previous connection, or it would have been sent over that. If
-    the corrected moment precedes the loss by far, the known skew is forgotten: no later message of the queue was
-    created by that clock, either. If it does so by less, the clock may have been set, or the loss was noticed late.
-    What is still ahead of its receipt shows that it was not set; it waited if it was created before the queue was sent.
+    A queued message was created after the loss of the previous connection, or it would have been
+    sent over that. If the corrected moment precedes the loss by far, the known skew is forgotten:
+    no later message of the queue was created by that clock, either. If it does so by less, the
+    clock may have been set, or the loss was noticed late. What is still ahead of its receipt shows
+    that it was not set; it waited if it was created before the queue was sent.
     """
     ahead, own = skew(db, origin.charger) or 0, moment.skew_seconds
     if own is None or not moment.is_believable or min(ahead, ahead - own) <= CLOCK_SECONDS:
@@ -125,10 +138,11 @@ def ahead_in_queue(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None
 
 
 def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
-    """Move an unreliable start time back by `at`, the time of a later message; return the transaction as stored.
+    """Move an unreliable start time back by `at`, the time of a later message; return the
+    transaction as stored.
 
-    A start time is unreliable if it was implausible, ahead of receipt, or queued: the clock may have been set since. If
-    only the start was ahead, it began when received.
+    A start time is unreliable if it was implausible, ahead of receipt, or queued: the clock may
+    have been set since. If only the start was ahead, it began when received.
     """
     is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= CLOCK_SECONDS
     if is_right or at >= tx.own_start_time:
@@ -141,14 +155,22 @@ def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
     return tx._replace(own_start_time=at, start_time=start_time, start_behind=0)
 
 
-def begin_unset(db: UnitOfWork, charger: str, connector: int, at: str, register: int | None) -> None:
-    """Move back the start of a transaction whose clock was unset, if a reading without an id belongs to it.
+def begin_unset(
+    db: UnitOfWork, charger: str, connector: int, at: str, register: int | None
+) -> None:
+    """Move back the start of a transaction whose clock was unset, if a reading without an id
+    belongs to it.
 
-    A charger sends everything in order. A reading received after such a start, with a higher register, belongs to its
-    transaction, even if the reading's time precedes the receipt of the start.
+    A charger sends everything in order. A reading received after such a start, with a higher
+    register, belongs to its transaction, even if the reading's time precedes the receipt of the
+    start.
     """
     for tx in after(db.rows, (charger, connector, at, LAST_ID)):
-        if not tx.is_start_timed and None not in (tx.meter_start, register) and (register or 0) > (tx.meter_start or 0):
+        if (
+            not tx.is_start_timed
+            and None not in (tx.meter_start, register)
+            and (register or 0) > (tx.meter_start or 0)
+        ):
             begin_by(db, tx, at)
 
 
@@ -168,8 +190,17 @@ def suspend_one(db: UnitOfWork, origin: Origin, tx: Known, cause: Cause) -> bool
         return False
     at = origin.received_at
     db.execute("UPDATE tx SET suspended_at = ?, updated_at = ? WHERE id = ?", (at, at, tx.id))
-    day = None if db.record(TransactionSuspended(**tx.about(at), reason=cause), origin.session) else at[DATE]
-    add_event(db, origin, tx.id, Entry(Kind.SUSPEND, "system", by_the_system(at), cause, None, state(tx), cause, day))
+    day = (
+        None
+        if db.record(TransactionSuspended(**tx.about(at), reason=cause), origin.session)
+        else at[DATE]
+    )
+    add_event(
+        db,
+        origin,
+        tx.id,
+        Entry(Kind.SUSPEND, "system", by_the_system(at), cause, None, state(tx), cause, day),
+    )
     return True
 
 
@@ -182,11 +213,13 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
     if kind not in (Kind.RESUME, Kind.REOPEN):
         return tx
     db.execute(
-        "UPDATE tx SET status = 'Active', suspended_at = NULL, stopped_by = NULL, stop_time = NULL,"
-        " own_stop_time = NULL, stop_received_at = NULL, meter_stop = NULL, stop_reason = NULL,"
-        " energy_delivered = NULL, energy_method = NULL, confidence = NULL, billed_from_wh = NULL,"
-        " billed_until_wh = NULL, judge_after = NULL, stop_behind_seconds = 0, is_clock_unsure = 0, updated_at = ?"
-        " WHERE id = ?",
+        "UPDATE tx "
+        "SET status = 'Active', suspended_at = NULL, stopped_by = NULL, stop_time = NULL, "
+        "own_stop_time = NULL, stop_received_at = NULL, meter_stop = NULL, stop_reason = NULL, "
+        "energy_delivered = NULL, energy_method = NULL, confidence = NULL, billed_from_wh = NULL, "
+        "billed_until_wh = NULL, judge_after = NULL, stop_behind_seconds = 0, "
+        "is_clock_unsure = 0, updated_at = ? "
+        "WHERE id = ?",
         (origin.received_at, tx.id),
     )
     fact = TransactionResumed(**tx.about(origin.received_at), reason=sign.reason)
@@ -197,7 +230,8 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
 
 
 def follow_free(db: UnitOfWork, origin: Origin, connector: int, status: str) -> None:
-    """Note since when the connector of an open transaction is Available; any other status ends that."""
+    """Note since when the connector of an open transaction is Available; any other status ends
+    that."""
     for tx in open_ones(db, origin.charger, connector):
         if (status == AVAILABLE) is not (tx.free_at is not None):
             free_at = origin.received_at if status == AVAILABLE else None
@@ -205,7 +239,8 @@ def follow_free(db: UnitOfWork, origin: Origin, connector: int, status: str) -> 
 
 
 def wait_again(db: UnitOfWork, origin: Origin, transaction: int) -> None:
-    """Let the wait for the end of a transaction beside Available begin again: a message of it came."""
+    """Let the wait for the end of a transaction beside Available begin again: a message of it
+    came."""
     again = "UPDATE tx SET free_at = ? WHERE id = ? AND free_at IS NOT NULL"
     db.execute(again, (origin.received_at, transaction))
 
@@ -241,18 +276,30 @@ class Added(NamedTuple):
 
 
 def add_event(db: UnitOfWork, origin: Origin, transaction: int, entry: Entry) -> Added:
-    """Add a row of tx_event, and keep the frame of its message as evidence; only count an equal payload of the same
-    kind."""
+    """Add a row of tx_event, and keep the frame of its message as evidence; only count an equal
+    payload of the same kind."""
     message = entry.message
     row, count = db.rows(
-        "INSERT INTO tx_event (tx_id, kind, who, reason, told, session_id, received_at, timestamp, sent_timestamp,"
-        " message_id, payload, digest, state, cause, last_received_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (tx_id, kind, digest) DO UPDATE SET count = tx_event.count + 1,"
-        " last_received_at = excluded.last_received_at RETURNING id, count",
-        (transaction, entry.kind, entry.who, entry.reason, beside(entry.reason), origin.session, origin.received_at)
+        "INSERT INTO tx_event (tx_id, kind, who, reason, told, session_id, received_at, "
+        "timestamp, sent_timestamp, message_id, payload, digest, state, cause, last_received_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (tx_id, kind, digest) DO UPDATE "
+        "SET count = tx_event.count + 1, last_received_at = excluded.last_received_at "
+        "RETURNING id, count",
+        (
+            transaction,
+            entry.kind,
+            entry.who,
+            entry.reason,
+            beside(entry.reason),
+            origin.session,
+            origin.received_at,
+        )
         + (entry.moment.understood, entry.moment.sent)
-        + (message and message.message_id, cut_payload(message.payload) if message else entry.decision)
+        + (
+            message and message.message_id,
+            cut_payload(message.payload) if message else entry.decision,
+        )
         + (digest(message.payload) if message else entry.counted_on,)
         + (entry.state, entry.cause, origin.received_at),
     )[0]

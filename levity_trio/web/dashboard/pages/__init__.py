@@ -26,7 +26,19 @@ from levity_trio.web.dashboard.pages import (
 )
 
 ROOMS: Final = (
-    *(now, charger, charger_facts, driver, sessions, session, review, bills, households, tags, tariffs),
+    *(
+        now,
+        charger,
+        charger_facts,
+        driver,
+        sessions,
+        session,
+        review,
+        bills,
+        households,
+        tags,
+        tariffs,
+    ),
     *(history, load, system, messages, manual, search),
 )
 PAGES: Final[tuple[Page, ...]] = tuple(page for room in ROOMS for page in room.PAGES)

@@ -1,4 +1,5 @@
-"""Bills: the months, and one month from its preview to its closed statements; who bills; payments; and meters."""
+"""Bills: the months, and one month from its preview to its closed statements; who bills; payments;
+and meters."""
 
 from __future__ import annotations
 
@@ -15,7 +16,13 @@ from levity_trio.store.reads import chargers, messages, meters
 from levity_trio.store.reads.billing import biller, first_bill
 from levity_trio.store.reads.months import BillMonth, MonthState, held_back_of_month
 from levity_trio.store.reads.pages import MOST_ROWS, Wanted
-from levity_trio.web.api.billing import MonthsQuery, month_named, read_billing, read_month, read_months
+from levity_trio.web.api.billing import (
+    MonthsQuery,
+    month_named,
+    read_billing,
+    read_month,
+    read_months,
+)
 from levity_trio.web.api.bodies import asked
 from levity_trio.web.api.endpoints import Role, whole_number
 from levity_trio.web.api.history import HistoryQuery, read_history
@@ -67,15 +74,21 @@ async def _month(view: View) -> Values:
         return shown | await _closed(view, month)
     if shown["open_month"]:
         return shown
-    early, _why = await read_sorted(view, read_statements, StatementsQuery, UNSORTED, month=month, limit=MOST)
+    early, _why = await read_sorted(
+        view, read_statements, StatementsQuery, UNSORTED, month=month, limit=MOST
+    )
     return shown | {"early": early, "ended": _days_of(view, row)} | await _preview(view, month)
 
 
 def _of_month(look: Look, view: View, month: str) -> tuple[BillMonth, Values]:
-    """Return a month, and what its page shows in any case: with `open_month`, if that is to be closed before."""
+    """Return a month, and what its page shows in any case: with `open_month`, if that is to be
+    closed before."""
     row = look(read_month, view.api.server, month_named(month))
     shown: Values = {"month": month, "one": row, "names": look(chargers.names), "open_month": None}
-    if row.state is not MonthState.CLOSED and (open_month := look(read_billing).open_month) != month:
+    if (
+        row.state is not MonthState.CLOSED
+        and (open_month := look(read_billing).open_month) != month
+    ):
         shown["open_month"] = open_month
     return row, shown
 
@@ -84,14 +97,24 @@ async def _preview(view: View, month: str) -> Values:
     """Return the preview, or why there is none, and what is missing."""
     terms, problem = await _terms(view)
     carried = view.query.get("carry_below")
-    sorting = Sorting(view.query.get("sort", ""), {"carry_below": carried} if carried else {}, "name")
-    shown: Values = {"terms": terms, "problem": problem, "refused": None, "sums": None, "sorting": sorting}
+    sorting = Sorting(
+        view.query.get("sort", ""), {"carry_below": carried} if carried else {}, "name"
+    )
+    shown: Values = {
+        "terms": terms,
+        "problem": problem,
+        "refused": None,
+        "sums": None,
+        "sorting": sorting,
+    }
     path = f"/api/admin/drafts/{month}"
     try:
         preview = await view.get(path, sort=sorting.asked, **terms)
     except Refused as refused:
         if refused.field == "sort":
-            return await _preview(replace(view, query={**view.query, "sort": ""}), month) | {"sorting": sorting}
+            return await _preview(replace(view, query={**view.query, "sort": ""}), month) | {
+                "sorting": sorting
+            }
         missing = await view.get(f"/api/admin/months/{month}/missing")
         return shown | {"refused": refused, "missing": missing["data"]}
     return {**shown, **preview, "statements": preview["data"]}
@@ -106,14 +129,23 @@ async def _terms(view: View) -> tuple[dict[str, int], str]:
         minor = minor_of(text, currency)
     except ValueError as error:
         return {}, str(error)
-    return ({"carry_below": minor}, "") if minor >= 0 else ({}, _("give %(amount)s or more", amount=money(0, currency)))
+    return (
+        ({"carry_below": minor}, "")
+        if minor >= 0
+        else ({}, _("give %(amount)s or more", amount=money(0, currency)))
+    )
 
 
 async def _closed(view: View, month: str) -> Values:
     sorting = Sorting(view.query.get("sort", "") or "number", {}, "number")
-    statements, _why = await read_sorted(view, read_statements, StatementsQuery, sorting, month=month, limit=MOST)
+    statements, _why = await read_sorted(
+        view, read_statements, StatementsQuery, sorting, month=month, limit=MOST
+    )
     numbers = sorted(one.number for one in statements.data)
-    archives = [(some[0], some[-1]) for some in (numbers[at : at + AT_ONCE] for at in range(0, len(numbers), AT_ONCE))]
+    archives = [
+        (some[0], some[-1])
+        for some in (numbers[at : at + AT_ONCE] for at in range(0, len(numbers), AT_ONCE))
+    ]
     shown = {"statements": statements, "archives": archives, "sorting": sorting}
     return shown | await view.look(_beside_closed, view, month)
 
@@ -136,7 +168,11 @@ def _nobody(look: Look, view: View, month: BillMonth) -> Values | None:
     for series in look(read_history, view.api.server, query).series:
         if series.account is None:
             filters = {"bill": BillState.NOBODYS.value, **_days_of(view, month)}
-            return {"sessions": series.total.sessions, "energy_wh": series.total.energy_wh, "query": filters}
+            return {
+                "sessions": series.total.sessions,
+                "energy_wh": series.total.energy_wh,
+                "query": filters,
+            }
     return None
 
 
@@ -148,7 +184,9 @@ def _days_of(view: View, month: BillMonth) -> dict[str, date]:
 
 def _span(view: View, month: BillMonth) -> tuple[date, date]:
     """Return the first day of a month, and the one after it."""
-    since, until = (in_zone(moment(one), view.api.zone).date() for one in (month.since, month.until))
+    since, until = (
+        in_zone(moment(one), view.api.zone).date() for one in (month.since, month.until)
+    )
     return since, until
 
 
@@ -164,7 +202,10 @@ async def _reconciliation(view: View) -> Values:
 
 async def _papers(view: View) -> Values:
     month = view.path["month"]
-    return {"month": month, "problems": (await view.get(f"/api/admin/drafts/{month}/problems"))["problems"]}
+    return {
+        "month": month,
+        "problems": (await view.get(f"/api/admin/drafts/{month}/problems"))["problems"],
+    }
 
 
 # One statement
@@ -208,7 +249,10 @@ async def _payments(view: View) -> Values:
 
 async def _meters(view: View) -> Values:
     def read(look: Look) -> Values:
-        return {"meters": look(meters.meters, None, Wanted(limit=MOST)).data, "names": look(chargers.names)}
+        return {
+            "meters": look(meters.meters, None, Wanted(limit=MOST)).data,
+            "names": look(chargers.names),
+        }
 
     return await view.look(read)
 
@@ -227,7 +271,12 @@ PAGES: Final = N_(
     (
         _page("/bills", "Bills", "bills.html", reading(_bills), help="tasks/close-a-month"),
         _page(
-            "/bills/{month}", "Bills of a month", "bills/month.html", _month, help="tasks/close-a-month", is_work=True
+            "/bills/{month}",
+            "Bills of a month",
+            "bills/month.html",
+            _month,
+            help="tasks/close-a-month",
+            is_work=True,
         ),
         _page(
             "/bills/{month}/reconciliation",
@@ -251,7 +300,13 @@ PAGES: Final = N_(
             _drafted,
             help="tasks/close-a-month#2-look-at-the-preview",
         ),
-        _page("/statements/{number}", "Statement", "bills/statement.html", _statement, help="tasks/a-neighbour-asks"),
+        _page(
+            "/statements/{number}",
+            "Statement",
+            "bills/statement.html",
+            _statement,
+            help="tasks/a-neighbour-asks",
+        ),
         _page(
             "/biller",
             "Sender of the bills",
@@ -259,7 +314,13 @@ PAGES: Final = N_(
             _biller,
             help="tasks/close-a-month#what-stands-on-a-statement",
         ),
-        _page("/payments", "Payments", "payments.html", _payments, help="tasks/close-a-month#6-enter-payments"),
+        _page(
+            "/payments",
+            "Payments",
+            "payments.html",
+            _payments,
+            help="tasks/close-a-month#6-enter-payments",
+        ),
         _page("/meters", "Meters", "meters.html", _meters, help="tasks/does-it-add-up"),
         _page("/meters/{id}", "Meter", "meters/meter.html", _meter, help="tasks/does-it-add-up"),
     )

@@ -1,4 +1,5 @@
-"""Chargers: all of them; one of them, what it was asked for and can be asked for; and its frames, for engineers."""
+"""Chargers: all of them; one of them, what it was asked for and can be asked for; and its frames,
+for engineers."""
 
 from __future__ import annotations
 
@@ -101,18 +102,24 @@ def _shown(look: Look, view: View) -> Values:
 
 
 def _spaces(look: Look, view: View, charger: str) -> Values:
-    """Return whose the spaces of a charger are, and what its list lacks of that while it is away."""
+    """Return whose the spaces of a charger are, and what its list lacks of that while it is
+    away."""
     if not view.may("GET", SPACES):
         return {"spaces": [], "behind": 0}
     server = view.api.server
     spaces = look(places.spaces, now=server.stamp(), charger=charger)
-    kept = look(local_lists.statuses, charger, server.id_tags.policy, server.now(), (), is_on=True) if spaces else []
+    kept = (
+        look(local_lists.statuses, charger, server.id_tags.policy, server.now(), (), is_on=True)
+        if spaces
+        else []
+    )
     behind = sum(one.behind for one in kept if (one.version or 0) > 0)
     return {"spaces": [(one, refused_at(look, view, one)) for one in spaces], "behind": behind}
 
 
 def _uptime(look: Look, view: View, charger: Charger) -> Values:
-    """Return how long the charger was connected: its share of 30 days, or of the time since it has been known."""
+    """Return how long the charger was connected: its share of 30 days, or of the time since it has
+    been known."""
     (found,) = look(read_uptimes, view.api.server, charger.id)
     known = moment(found.until) - max(moment(found.since), moment(charger.created_at))
     return {"share": found.share, "links": found.links, "of": length(known.total_seconds())}
@@ -133,7 +140,10 @@ def _parts(look: Look, view: View, charger: Charger) -> list[Part]:
     state = Part(STATE, "charger/state.html", _state(look, view, charger))
     if view.caller.role < Role.OPERATOR:
         return [state]
-    return [state, commands_part(look(charger_facts.commands, charger.id, Wanted(limit=LAST_COMMANDS)).data)]
+    return [
+        state,
+        commands_part(look(charger_facts.commands, charger.id, Wanted(limit=LAST_COMMANDS)).data),
+    ]
 
 
 def commands_part(commands: Sequence[Command]) -> Part:
@@ -148,7 +158,9 @@ def _state(look: Look, view: View, charger: Charger) -> Values:
     return {
         "charger": charger,
         "home": page_of(charger.id),
-        "faults": look(charger_facts.faults, charger.id, ten, is_open=True).data if charger.open_faults else [],
+        "faults": look(charger_facts.faults, charger.id, ten, is_open=True).data
+        if charger.open_faults
+        else [],
         "link": ended[0] if ended else None,
         "sessions": {one.connector: one for one in sessions},
         "others": [one for one in sessions if one.connector not in known],
@@ -157,12 +169,15 @@ def _state(look: Look, view: View, charger: Charger) -> Values:
 
 
 def _use(look: Look, view: View) -> Values:
-    """A month of the charger: its days, how long cars charged and stayed, its faults, and its habits."""
+    """A month of the charger: its days, how long cars charged and stayed, its faults, and its
+    habits."""
     page, server = head(look, view, "use"), view.api.server
     given = {name: value for name, value in view.query.items() if name == "month" and value}
     use = look(read_use, server, page["charger"].id, asked(UseQuery, given))
     month = Month.parse(use.month)
-    days = HistoryQuery(charger=use.charger, since=str(month.first_day), before=str(month.next.first_day))
+    days = HistoryQuery(
+        charger=use.charger, since=str(month.first_day), before=str(month.next.first_day)
+    )
     return {
         **page,
         "use": use,
@@ -213,7 +228,11 @@ def _every_command(look: Look, view: View) -> Values:
 
 
 async def _live_commands(view: View, changed: Changed) -> Sequence[Part]:
-    return () if is_elsewhere(view, changed) else [commands_part((await view.look(_commands, view)).data)]
+    return (
+        ()
+        if is_elsewhere(view, changed)
+        else [commands_part((await view.look(_commands, view)).data)]
+    )
 
 
 def _commands(look: Look, view: View) -> ListPage[Command]:
@@ -225,7 +244,12 @@ def _one_command(look: Look, view: View) -> Values:
     command = _command(look, view.number)
     charger = look(chargers.charger, command.charger)
     home, values = page_of(command.charger), {"command": command}
-    return {"command": command, "charger": charger, "home": home, "part_": Part(COMMAND, COMMAND_PART, values)}
+    return {
+        "command": command,
+        "charger": charger,
+        "home": home,
+        "part_": Part(COMMAND, COMMAND_PART, values),
+    }
 
 
 async def _live_command(view: View, _changed: Changed) -> Sequence[Part]:
@@ -274,7 +298,11 @@ def _frames(look: Look, view: View) -> ListPage[LogEntry]:
 
 
 def _frames_part(frames: Sequence[LogEntry]) -> Part:
-    return Part("frames", "charger/frame_rows.html", {"frames": [(one, _opened(one.payload)) for one in frames]})
+    return Part(
+        "frames",
+        "charger/frame_rows.html",
+        {"frames": [(one, _opened(one.payload)) for one in frames]},
+    )
 
 
 def _opened(frame: str) -> str:
@@ -291,9 +319,23 @@ def _opened(frame: str) -> str:
 _page: Final = partial(Page, section=SECTION)
 PAGES: Final = N_(
     (
-        _page(PATH, "Charger", "charger.html", reading(_shown), help="tasks/a-charger-is-away", live=_live),
+        _page(
+            PATH,
+            "Charger",
+            "charger.html",
+            reading(_shown),
+            help="tasks/a-charger-is-away",
+            live=_live,
+        ),
         _page(f"{PATH}/use", "Use", "charger/use.html", reading(_use), help="tasks/does-it-add-up"),
-        _page("/chargers", "Chargers", "chargers.html", _read_all, help="start/first-charger", live=_live_all),
+        _page(
+            "/chargers",
+            "Chargers",
+            "chargers.html",
+            _read_all,
+            help="start/first-charger",
+            live=_live_all,
+        ),
         _page(
             f"{PATH}/commands",
             "Commands",

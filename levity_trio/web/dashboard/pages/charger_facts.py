@@ -26,8 +26,8 @@ OF_OTHERS: Final = "conflict"
 
 
 class Column(NamedTuple):
-    """A column: its head, the field that it shows, and how: text, time, number, size, yes, code, habit,
-    state, person or told."""
+    """A column: its head, the field that it shows, and how: text, time, number, size, yes, code,
+    habit, state, person or told."""
 
     title: str
     field: str
@@ -223,7 +223,10 @@ def api_of(view: View) -> str:
     return f"/api/admin/chargers/{view.path['id']}"
 
 
-_WHOLE: Final[Mapping[str, Callable[..., Sequence[object]]]] = {"repairs": facts.repairs, "habits": facts.habits}
+_WHOLE: Final[Mapping[str, Callable[..., Sequence[object]]]] = {
+    "repairs": facts.repairs,
+    "habits": facts.habits,
+}
 _PAGED: Final[Mapping[str, Callable[..., ListPage[Any]]]] = {
     "statuses": partial(facts.statuses, connector=None),
     "faults": facts.faults,
@@ -255,7 +258,12 @@ def _chosen(tab: str, kinds: Sequence[Kind], for_operators: Sequence[Kind] = ())
     def shown(look: Look, view: View) -> Values:
         offered = (*kinds, *(for_operators if view.caller.role >= Role.OPERATOR else ()))
         kind = next((one for one in offered if one.path == view.query.get("show")), offered[0])
-        return {**head(look, view, tab), "kinds": offered, "kind": kind, "table": _table(look, view, kind)}
+        return {
+            **head(look, view, tab),
+            "kinds": offered,
+            "kind": kind,
+            "table": _table(look, view, kind),
+        }
 
     async def read(view: View) -> Values:
         return await view.look(shown, view)
@@ -304,7 +312,10 @@ async def _compared(view: View) -> AsyncIterator[Values]:
             if refused.code != OF_OTHERS:
                 raise
             continue
-        yield {"name": template["name"], "differing": [key for key in one["keys"] if key["standing"] != SAME]}
+        yield {
+            "name": template["name"],
+            "differing": [key for key in one["keys"] if key["standing"] != SAME],
+        }
 
 
 async def _read_security(view: View) -> Values:
@@ -324,7 +335,11 @@ async def _way(view: View) -> Values | None:
     return way
 
 
-HELP: Final = {"oddities": "reference/repairs", "limits": "reference/operations", "security": "tasks/raise-security"}
+HELP: Final = {
+    "oddities": "reference/repairs",
+    "limits": "reference/operations",
+    "security": "tasks/raise-security",
+}
 """The topic of the manual about a tab, where it is not that of the charger's page."""
 
 
@@ -336,7 +351,12 @@ def _page(tab: str, title: str, read: Read, role: Role = Role.VIEWER, template: 
 PAGES: Final = N_(
     (
         _page("history", "History", _chosen("history", _HISTORY)),
-        _page("oddities", "Repairs and habits", _chosen("oddities", _ODDITIES, (_SET_ASIDE,)), template="history"),
+        _page(
+            "oddities",
+            "Repairs and habits",
+            _chosen("oddities", _ODDITIES, (_SET_ASIDE,)),
+            template="history",
+        ),
         _page("limits", "Limits and lists", _read_limits),
         _page("configuration", "Configuration", _read_configuration),
         _page("security", "Security", _read_security, Role.OPERATOR),

@@ -1,7 +1,8 @@
-"""For drivers: all places with the own sessions on top, the place that the code at a charger names, and their books.
+"""For drivers: all places with the own sessions on top, the place that the code at a charger names,
+and their books.
 
-A place shows what became of what its driver asked for: the number of the command stands in the query, so it is there
-without JavaScript, too.
+A place shows what became of what its driver asked for: the number of the command stands in the
+query, so it is there without JavaScript, too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from levity_trio.records import record
 from levity_trio.store.reads import accounts, mine
 from levity_trio.store.reads.bill.own import OwnChange
 from levity_trio.store.reads.curve import Curve
-from levity_trio.store.reads.driving import Household, OwnTag, Place, PlacesOfCharger, PlaceState, tags_of
+from levity_trio.store.reads.driving import (
+    Household,
+    OwnTag,
+    Place,
+    PlacesOfCharger,
+    PlaceState,
+    tags_of,
+)
 from levity_trio.store.reads.mine import DriversSession, DriversTransaction, Some
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.prices import DriversPrice
@@ -56,8 +64,9 @@ MOST: Final = 20
 
 
 class Seen(NamedTuple):
-    """What who looks sees of the chargers, and what is the own household's: its tags that may charge now, its sessions
-    that go on, with a small curve of each, and what it may use in this month."""
+    """What who looks sees of the chargers, and what is the own household's: its tags that may
+    charge now, its sessions that go on, with a small curve of each, and what it may use in this
+    month."""
 
     chargers: Sequence[PlacesOfCharger]
     tags: Sequence[DriversTag] = ()
@@ -67,7 +76,8 @@ class Seen(NamedTuple):
 
 
 class Spot(NamedTuple):
-    """A connector of a charger as a page shows it: with its name, and the own session there with its curve."""
+    """A connector of a charger as a page shows it: with its name, and the own session there with
+    its curve."""
 
     id: str
     name: str
@@ -94,7 +104,11 @@ async def _look(view: View, charger: str | None = None) -> Seen:
         sessions = [] if found is None else found.data
         curves = {one.id: _sparkline(look(mine.own_curve, own, one.id)) for one in sessions}
         limits = look(read_limits, server, account)
-        return places, look(tags_of, account, server.stamp()), Seen((), (), sessions, curves, limits)
+        return (
+            places,
+            look(tags_of, account, server.stamp()),
+            Seen((), (), sessions, curves, limits),
+        )
 
     places, tags, seen = await view.look(read)
     valid = [tag for tag in (shown_tag(server, one) for one in tags) if tag.is_valid]
@@ -117,7 +131,10 @@ async def _live_all(view: View, _changed: Changed) -> Sequence[Part]:
 async def _all(view: View) -> Sequence[Part]:
     seen = await _look(view)
     running = [{"one": one, "curve": seen.curves[one.id]} for one in seen.sessions]
-    places = [{"charger": one, "connectors": _spots(one, seen), "path": _path(one.id)} for one in seen.chargers]
+    places = [
+        {"charger": one, "connectors": _spots(one, seen), "path": _path(one.id)}
+        for one in seen.chargers
+    ]
     shown = {
         "places": places,
         "price": _common_price(seen.chargers),
@@ -156,7 +173,9 @@ async def _reports(
 ) -> Part:
     """Return what the household reported about something, with the answers."""
     wanted = Reports(view.caller.account, transaction, statement, charger)
-    found = [one for one in await view.look(lambda look: look(read_own, wanted)) if one.about in about]
+    found = [
+        one for one in await view.look(lambda look: look(read_own, wanted)) if one.about in about
+    ]
     return Part("reports", "driver/reports.html", {"reports": found[:MOST]})
 
 
@@ -192,7 +211,9 @@ def is_nobody(view: View) -> bool:
 
 
 def _path(charger: str, connector: str | None = None) -> str:
-    return f"/d/at/{quote(charger, safe='')}" + (f"/{quote(connector, safe='')}" if connector else "")
+    return f"/d/at/{quote(charger, safe='')}" + (
+        f"/{quote(connector, safe='')}" if connector else ""
+    )
 
 
 def _spots(charger: PlacesOfCharger, seen: Seen) -> list[Spot]:
@@ -278,7 +299,9 @@ async def _live_session(view: View, changed: Changed) -> Sequence[Part]:
     return await _session_parts(view, *await view.look(_session, view, view.number))
 
 
-def _session(look: Look, view: View, number: int, *, is_billed: bool = True) -> tuple[DriversSession, Curve]:
+def _session(
+    look: Look, view: View, number: int, *, is_billed: bool = True
+) -> tuple[DriversSession, Curve]:
     """Return an own session and its curve. Raises Problem for any other."""
     own = _household(view)
     one = look(mine.transaction, own, number, view.api.server.now(), is_billed=is_billed)
@@ -300,7 +323,8 @@ async def _session_parts(view: View, session: DriversSession, curve: Curve) -> S
 
 
 def _changes(found: Sequence[OwnChange]) -> Sequence[OwnChange]:
-    """Return what was decided about a session. A price is entered in two steps, a tariff and for whom it is."""
+    """Return what was decided about a session. A price is entered in two steps, a tariff and for
+    whom it is."""
     last = {"price" if one.kind in PRICED else number: one for number, one in enumerate(found)}
     return [*last.values()]
 
@@ -316,7 +340,11 @@ async def _read_statements(view: View) -> Values:
         money = None if "cursor" in view.query else look(read_money, server, account)
         return {"money": money, "statements": page.data, "cursor": page.next_cursor}
 
-    return {"is_nobody": False, "reports": await _reports(view, "statement"), **await view.look(read)}
+    return {
+        "is_nobody": False,
+        "reports": await _reports(view, "statement"),
+        **await view.look(read),
+    }
 
 
 async def _read_me(view: View) -> Values:
@@ -336,7 +364,13 @@ async def _read_me(view: View) -> Values:
 
     own = await view.look(read)
     tags = [shown_tag(server, one) for one in own["tags"]]
-    return {"is_nobody": False, "name": name, "reports": await _reports(view, "card"), **own, "tags": tags}
+    return {
+        "is_nobody": False,
+        "name": name,
+        "reports": await _reports(view, "card"),
+        **own,
+        "tags": tags,
+    }
 
 
 _AT: Final = re.compile(rf"{DRIVERS}at/(?P<charger>[^/?#]+)(?:/(?P<connector>[0-9]{{1,9}}))?")
@@ -371,7 +405,8 @@ class PlaceOfCode:
 
 
 async def place_of(view: View, path: str) -> PlaceOfCode | None:
-    """Return the place that the page with this path, as in a URL, is about; None for an unknown one, or no such page.
+    """Return the place that the page with this path, as in a URL, is about; None for an unknown
+    one, or no such page.
 
     Hold a place among the requests at work.
     """
@@ -383,7 +418,10 @@ async def place_of(view: View, path: str) -> PlaceOfCode | None:
     for charger in seen_by(view.caller, view.api.server, places):
         connectors = [one for one in charger.connectors if wanted in (None, one.id)]
         if wanted is None or connectors:
-            shown = [Connector(_name(one, len(charger.connectors)), *_shape(one.state)) for one in connectors]
+            shown = [
+                Connector(_name(one, len(charger.connectors)), *_shape(one.state))
+                for one in connectors
+            ]
             return PlaceOfCode(charger.name or charger.id, shown)
     return None
 
@@ -453,6 +491,13 @@ PAGES: Final = N_(
             help="drivers/what-i-pay#look-at-a-statement",
             section="Costs",
         ),
-        _page("/d/me", "You", "driver/me.html", _read_me, help="drivers/card-log-in-trouble", section="Me"),
+        _page(
+            "/d/me",
+            "You",
+            "driver/me.html",
+            _read_me,
+            help="drivers/card-log-in-trouble",
+            section="Me",
+        ),
     )
 )

@@ -1,4 +1,5 @@
-"""History: energy and costs by day and month, of the site, chargers and households; energy by the hour of the week."""
+"""History: energy and costs by day and month, of the site, chargers and households; energy by the
+hour of the week."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ from levity_trio.web.dashboard.shapes import wrong_way_round
 
 HISTORY: Final = "/api/history"
 WEEK: Final = "/api/history/week"
-WHOSE: Final[Mapping[str, str]] = N_({"site": "the site", "charger": "each charger", "account": "each household"})
+WHOSE: Final[Mapping[str, str]] = N_(
+    {"site": "the site", "charger": "each charger", "account": "each household"}
+)
 LENGTHS: Final[Mapping[str, str]] = {
     "day": N_("day"),
     "month": N_("month"),
@@ -38,8 +41,16 @@ async def _read(view: View) -> Values:
     whose = {one: words for one, words in WHOSE.items() if one != "account" or sees_all}
     by, group = _chosen(view, "by", LENGTHS, "day"), _chosen(view, "of", whose, "site")
     shown = _chosen(view, "show", SHOWN, ENERGY) if sees_all else ENERGY
-    given = {name: view.query[name] for name in FILTERS if view.query.get(name) and (name != "account" or sees_all)}
-    path, query = (WEEK, _until(given)) if by == "hour" else (HISTORY, {"by": by, "of": group, **_until(given)})
+    given = {
+        name: view.query[name]
+        for name in FILTERS
+        if view.query.get(name) and (name != "account" or sees_all)
+    }
+    path, query = (
+        (WEEK, _until(given))
+        if by == "hour"
+        else (HISTORY, {"by": by, "of": group, **_until(given)})
+    )
     if path == HISTORY and shown != ENERGY:
         query["costs"] = "true"
     problem, found = wrong_way_round(given.get("from"), given.get("to")), dict[str, Values]()
@@ -72,7 +83,10 @@ def _chosen(view: View, name: str, choices: Mapping[str, str], usual: str) -> st
 def _choices(look: Look, sees_all: bool) -> Values:
     """Return the chargers and households by which a picture can be filtered."""
     households = look(accounts.names) if sees_all else {}
-    return {"charger": look(chargers.names), "account": {str(number): name for number, name in households.items()}}
+    return {
+        "charger": look(chargers.names),
+        "account": {str(number): name for number, name in households.items()},
+    }
 
 
 def _until(given: Mapping[str, str]) -> dict[str, str]:
@@ -83,21 +97,30 @@ def _until(given: Mapping[str, str]) -> dict[str, str]:
         return dict(given)
 
 
-def _shown(look: Look, view: View, by: str, shown: str, query: Mapping[str, str]) -> dict[str, Values]:
-    """Return the hours of a week; or the pictures, whose they are, and the same as a table, the newest first. Raises
-    Problem."""
+def _shown(
+    look: Look, view: View, by: str, shown: str, query: Mapping[str, str]
+) -> dict[str, Values]:
+    """Return the hours of a week; or the pictures, whose they are, and the same as a table, the
+    newest first. Raises Problem."""
     server = view.api.server
     if by == "hour":
         return {"week": week_values(look(read_week, server, asked(WeekQuery, query)))}
     history = look(read_history, server, asked(HistoryQuery, query))
     pictures = stacks(history, shown, _("The site") if history.of == "site" else _("No household"))
     series = [(one, _sessions(one), _page_of(one)) for one in history.series]
-    return {"history": {"of": history, "pictures": pictures, "series": series, "rows": [*_rows(history)][::-1]}}
+    return {
+        "history": {
+            "of": history,
+            "pictures": pictures,
+            "series": series,
+            "rows": [*_rows(history)][::-1],
+        }
+    }
 
 
 def _rows(history: History) -> Iterator[tuple[str, str, list[Figures]]]:
-    """Yield the label of each period in which somebody charged, the way to the sessions of all, and the figures of each
-    series."""
+    """Yield the label of each period in which somebody charged, the way to the sessions of all, and
+    the figures of each series."""
     for place, period in enumerate(history.periods):
         figures = [one.figures[place] for one in history.series]
         if any(one.sessions for one in figures):
@@ -131,4 +154,15 @@ def _days(name: str, by: str) -> tuple[date, date]:
     return month.first_day, month.next.first_day - timedelta(days=1)
 
 
-PAGES: Final = N_((Page("/history", "History", "history.html", _read, help="tasks/does-it-add-up", section="History"),))
+PAGES: Final = N_(
+    (
+        Page(
+            "/history",
+            "History",
+            "history.html",
+            _read,
+            help="tasks/does-it-add-up",
+            section="History",
+        ),
+    )
+)

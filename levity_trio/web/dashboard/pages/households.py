@@ -9,7 +9,15 @@ from urllib.parse import urlencode
 
 from levity_trio.access.places import ACCOUNT
 from levity_trio.locale import N_
-from levity_trio.store.reads import chargers, messages, personal, reports, statements, users, wallets
+from levity_trio.store.reads import (
+    chargers,
+    messages,
+    personal,
+    reports,
+    statements,
+    users,
+    wallets,
+)
 from levity_trio.store.reads.belongings import Belonging
 from levity_trio.store.reads.household_tasks import Task, tasks_of
 from levity_trio.store.reads.owned import transactions_of
@@ -24,7 +32,15 @@ from levity_trio.web.api.history import HistoryQuery, read_history
 from levity_trio.web.api.households import read_departure
 from levity_trio.web.api.limits import read_use
 from levity_trio.web.dashboard.looking import Look
-from levity_trio.web.dashboard.page import Page, Sorting, Values, View, currency, read_sorted, refused_at
+from levity_trio.web.dashboard.page import (
+    Page,
+    Sorting,
+    Values,
+    View,
+    currency,
+    read_sorted,
+    refused_at,
+)
 from levity_trio.web.dashboard.pictures import months_values
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.tasks import CARDS, unknown_cards
@@ -49,7 +65,9 @@ async def _list(view: View) -> Values:
     return {
         "sorting": sorting,
         "problem": problem,
-        "file": urlencode({**{name: value for name, value in given.items() if value}, "format": "csv"}),
+        "file": urlencode(
+            {**{name: value for name, value in given.items() if value}, "format": "csv"}
+        ),
         "page_of": page,
         "balances": await view.look(_balances),
         "search": search,
@@ -58,7 +76,10 @@ async def _list(view: View) -> Values:
 
 
 def _balances(look: Look) -> Mapping[int, WalletRow]:
-    return {one.account: one for one in look(wallets.wallets, WalletFilters(), Wanted(limit=MOST_ROWS)).data}
+    return {
+        one.account: one
+        for one in look(wallets.wallets, WalletFilters(), Wanted(limit=MOST_ROWS)).data
+    }
 
 
 async def _show(view: View) -> Values:
@@ -74,7 +95,9 @@ def _household(look: Look, view: View, number: int) -> Values:
     return {
         "household": household,
         "belongings": valid,
-        "refused_cards": {one.id: refused_at(look, view, one) for one in valid if one.what == "space"},
+        "refused_cards": {
+            one.id: refused_at(look, view, one) for one in valid if one.what == "space"
+        },
         "cards": _marked_cards(look, view, valid),
         "reports": look(reports.reports, waiting),
         "months": months_values(history),
@@ -108,7 +131,8 @@ def _marked_cards(look: Look, view: View, belongings: list[Belonging]) -> Mappin
 
 
 def _task(look: Look, account: int) -> Task | None:
-    """Return what was done to a household last by a whole task and can be undone, None if there is nothing."""
+    """Return what was done to a household last by a whole task and can be undone, None if there is
+    nothing."""
     newest = next((one for one in look(tasks_of, account) if one.undone_at is None), None)
     return newest if newest is not None and newest.obstacle is None else None
 
@@ -116,7 +140,9 @@ def _task(look: Look, account: int) -> Task | None:
 async def _last_bill(view: View) -> Values:
     """Return the last statement of a household that moves out, or why there is none."""
     household = await view.look(lambda look: look(read_account, view.number))
-    departure = await view.look(lambda look: look(read_departure, view.api.server, household.id, household.until))
+    departure = await view.look(
+        lambda look: look(read_departure, view.api.server, household.id, household.until)
+    )
     shown = {"household": household, "month": departure.month, "refused": None}
     try:
         billing = await view.get("/api/admin/billing")
@@ -138,6 +164,12 @@ PAGES: Final = N_(
         _page("/accounts", "Households", "households.html", _list),
         _page(CARDS, "Unknown cards", "tasks/unknown.html", _cards, live=unknown_cards),
         _page("/accounts/{id}", "Household", "household.html", _show),
-        _page("/accounts/{id}/last-bill", "Last bill", "tasks/last_bill.html", _last_bill, is_work=True),
+        _page(
+            "/accounts/{id}/last-bill",
+            "Last bill",
+            "tasks/last_bill.html",
+            _last_bill,
+            is_work=True,
+        ),
     )
 )

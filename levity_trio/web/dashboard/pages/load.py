@@ -1,5 +1,5 @@
-"""The feeder with its circuits, chargers and meters; the trial of a charger; a day: what was drawn, and who was bound
-by what; and why a car gets what it gets now."""
+"""The feeder with its circuits, chargers and meters; the trial of a charger; a day: what was drawn,
+and who was bound by what; and why a car gets what it gets now."""
 
 from __future__ import annotations
 
@@ -50,8 +50,13 @@ TRIAL_SECONDS: Final = 2.0
 LEAVE: Final = N_("Leave the car plugged in.")
 TO_DO: Final[Mapping[str, str]] = N_(
     {
-        "reset": "The charger restarts. If the car does not go on by itself, plug it in again and start it.",
-        "link": "If the car does not charge, plug it in again and start it. Then leave it plugged in.",
+        "reset": (
+            "The charger restarts. If the car does not go on by itself, plug it in again and "
+            "start it."
+        ),
+        "link": (
+            "If the car does not charge, plug it in again and start it. Then leave it plugged in."
+        ),
         "waits": "While the link is cut: unplug the car, plug it in again and start it.",
     }
 )
@@ -61,8 +66,9 @@ ASKED: Final[Mapping[str, tuple[str, str]]] = N_(
         "amperes": (
             "Limit of the feeder (A per phase)",
             (
-                "Of its breaker, derated: less than what is printed on it in a warm cabinet or with ten breakers side "
-                "by side. Ask your electrician. This is not a protective device."
+                "Of its breaker, derated: less than what is printed on it in a warm cabinet or "
+                "with ten breakers side by side. Ask your electrician. This is not a protective "
+                "device."
             ),
         ),
         "house": (
@@ -71,7 +77,10 @@ ASKED: Final[Mapping[str, tuple[str, str]]] = N_(
         ),
         "kept": (
             "Highest evening of the house (A per phase)",
-            "Of the highest phase, as measured over a week or as your electrician states it. Cars never get this.",
+            (
+                "Of the highest phase, as measured over a week or as your electrician states it. "
+                "Cars never get this."
+            ),
         ),
         "address": ("Address of the meter", ""),
         "most": (
@@ -84,7 +93,8 @@ ASKED: Final[Mapping[str, tuple[str, str]]] = N_(
 
 
 def costs_of_disobedience(now: LoadNow | None) -> Mapping[str, int]:
-    """Return how many amperes are kept for each charger that does not obey, and are lost to others."""
+    """Return how many amperes are kept for each charger that does not obey, and are lost to
+    others."""
     costs = dict[str, int]()
     for car in () if now is None else now.cars:
         if car.why_fixed == "ignores":
@@ -116,20 +126,28 @@ def _day(look: Look, view: View, day: str | None) -> LoadDayOfCars:
 
 
 def _circuits(view: View, day: LoadDayOfCars) -> Iterator[Values]:
-    """Yield each circuit with its phases, and the same by the hour; those are open that say something."""
+    """Yield each circuit with its phases, and the same by the hour; those are open that say
+    something."""
     lines = dict[str, list[LoadDayLine]]()
     for line in day.lines:
         lines.setdefault(line.circuit, []).append(line)
     bound = {each.circuit for one in day.sessions for each in one.bound}
-    since, hours = moment(day.since), len(day.lines[0].cars_a) * day.step_seconds // HOUR if lines else 0
+    since, hours = (
+        moment(day.since),
+        len(day.lines[0].cars_a) * day.step_seconds // HOUR if lines else 0,
+    )
     an_hour = HOUR // day.step_seconds
     for place, (name, some) in enumerate(lines.items()):
         rows = []
         for hour in range(hours):
             part = slice(hour * an_hour, (hour + 1) * an_hour)
-            values = [_mean(values[part]) for line in some for values in (line.house_a, line.cars_a)]
+            values = [
+                _mean(values[part]) for line in some for values in (line.house_a, line.cars_a)
+            ]
             if any(value is not None for value in values):
-                rows.append((f"{in_zone(since + timedelta(hours=hour), view.api.zone):%H:%M}", values))
+                rows.append(
+                    (f"{in_zone(since + timedelta(hours=hour), view.api.zone):%H:%M}", values)
+                )
         yield {
             "name": name,
             "lines": some,
@@ -156,12 +174,16 @@ async def _feeder(view: View) -> Values:
     asked, preview, problem = defaultdict(str, view.query), None, ""
     if asked["amperes"] and view.may("PUT", SITE):
         try:
-            amperes, kept, most = (float(asked[name].replace(",", ".") or 0) for name in ("amperes", "kept", "most"))
+            amperes, kept, most = (
+                float(asked[name].replace(",", ".") or 0) for name in ("amperes", "kept", "most")
+            )
             house = (kept or "unknown") if asked["house"] == "kept" else asked["house"]
             feeder = {"amperes": amperes, "house": house, "address": asked["address"], "most": most}
             preview = await view.post(f"{SITE}/preview", feeder=feeder)
         except (Refused, ValueError) as error:
-            problem = error.labelled if isinstance(error, Refused) else _("Give a number of amperes.")
+            problem = (
+                error.labelled if isinstance(error, Refused) else _("Give a number of amperes.")
+            )
     return {
         **await view.look(_known, view),
         "asked": asked,
@@ -178,7 +200,9 @@ def _known(look: Look, view: View) -> Values:
     at_home = {(one.charger, one.connector): one.account_name for one in spaces}
     return {
         "known": known,
-        "households": lambda charger, connector: at_home.get((charger, connector)) or at_home.get((charger, None), ""),
+        "households": lambda charger, connector: (
+            at_home.get((charger, connector)) or at_home.get((charger, None), "")
+        ),
         "names": look(names),
         "parts": {one.id: one for one in _chargers(look, view)},
         "memory": look(read_memory, server.stamp()),
@@ -187,17 +211,23 @@ def _known(look: Look, view: View) -> Values:
 
 
 def _orders(look: Look, view: View, toml: str) -> Values:
-    """Return the newest orders of the grid operator. If they limit the connection, as those of earlier versions did,
-    and nobody has said so, there is a document for each answer."""
+    """Return the newest orders of the grid operator. If they limit the connection, as those of
+    earlier versions did, and nobody has said so, there is a document for each answer."""
     orders = look(read_orders, view.api.server).data[: -ORDERS - 1 : -1]
     is_open = orders and orders[0].limits == CONNECTION and f'of = "{CONNECTION}"' not in toml
     head = toml if "[grid]" in toml else f"{toml}\n[grid]\n"
-    documents = {of: head.replace("[grid]", f'[grid]\nof = "{of}"') for of in (CHARGERS, CONNECTION)}
-    return {"orders": orders, "of_documents": documents if is_open and view.may("PUT", SITE) else None}
+    documents = {
+        of: head.replace("[grid]", f'[grid]\nof = "{of}"') for of in (CHARGERS, CONNECTION)
+    }
+    return {
+        "orders": orders,
+        "of_documents": documents if is_open and view.may("PUT", SITE) else None,
+    }
 
 
 def _form(asked: Mapping[str, str]) -> Iterator[Field]:
-    """Yield what is asked of a feeder; base.css hides what is not about the house that was chosen."""
+    """Yield what is asked of a feeder; base.css hides what is not about the house that was
+    chosen."""
     houses = [Offer("none", _("Nothing: only chargers")), Offer("kept", _("A house, not measured"))]
     houses += [Offer(meter, _("A house, measured by %(meter)s", meter=meter)) for meter in METERS]
     houses.append(Offer("unknown", _("I do not know")))
@@ -227,15 +257,25 @@ class Row:
 
 
 def _chargers(look: Look, view: View) -> Sequence[Part]:
-    """Return whether chargers are limited, and the chargers of the site with how they are limited."""
+    """Return whether chargers are limited, and the chargers of the site with how they are
+    limited."""
     server, now = view.api.server, look(load_now)
-    known, limited = look(read_site, server.stamp()), {one.charger: one for one in look(limited_chargers, server.now())}
+    known, limited = (
+        look(read_site, server.stamp()),
+        {one.charger: one for one in look(limited_chargers, server.now())},
+    )
     rows, seen = list[Row](), set[str]()
     for socket in known.chargers:
         one = limited.get(socket.charger)
-        lease = next((each for each in one.leases if each.connector == socket.connector), None) if one else None
+        lease = (
+            next((each for each in one.leases if each.connector == socket.connector), None)
+            if one
+            else None
+        )
         is_first = socket.charger not in seen
-        rows.append(Row(socket=socket, limited=one if is_first else None, lease=lease, is_first=is_first))
+        rows.append(
+            Row(socket=socket, limited=one if is_first else None, lease=lease, is_first=is_first)
+        )
         seen.add(socket.charger)
     values = {
         "is_entered": bool(known.toml),
@@ -247,7 +287,9 @@ def _chargers(look: Look, view: View) -> Sequence[Part]:
         "costs": costs_of_disobedience(now),
         "names": look(names),
     }
-    return Part("limits", "load/limits.html", values), Part("chargers", "load/chargers.html", values)
+    return Part("limits", "load/limits.html", values), Part(
+        "chargers", "load/chargers.html", values
+    )
 
 
 async def _live_feeder(view: View, _changed: Changed) -> Sequence[Part]:
@@ -279,7 +321,11 @@ def _trial(look: Look, view: View) -> Values:
         "to_do": _(TO_DO.get(running or "", LEAVE)),
         "connectors": sorted({one.connector or 1 for one in open_sessions(look, name)}),
     }
-    return {"charger": name, "name": charger.name or name, "part_": Part("trial", "load/trial.html", values)}
+    return {
+        "charger": name,
+        "name": charger.name or name,
+        "part_": Part("trial", "load/trial.html", values),
+    }
 
 
 PAGES: Final = N_(

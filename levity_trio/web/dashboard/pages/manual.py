@@ -1,4 +1,5 @@
-"""The manual: its contents, its pages (drivers see those that are written for them), and the requests of the API."""
+"""The manual: its contents, its pages (drivers see those that are written for them), and the
+requests of the API."""
 
 from __future__ import annotations
 
@@ -37,11 +38,19 @@ LONGEST: Final = 100
 
 async def _contents(view: View) -> Values:
     words = view.query.get("q", "")
-    pages = await trio.to_thread.run_sync(lambda: [one for one in manual.pages() if _may_see(view, one)])
+    pages = await trio.to_thread.run_sync(
+        lambda: [one for one in manual.pages() if _may_see(view, one)]
+    )
     found_pages = await trio.to_thread.run_sync(lambda: [*manual.search(words[:LONGEST])])
-    by_folder = {_(words): [one for one in pages if one.folder == name] for name, words in FOLDERS.items()}
+    by_folder = {
+        _(words): [one for one in pages if one.folder == name] for name, words in FOLDERS.items()
+    }
     by_folder[_(OTHERS)] = [one for one in pages if not one.folder]
-    return {"folders": by_folder, "words": words, "found": [one for one in found_pages if _may_see(view, one[0])]}
+    return {
+        "folders": by_folder,
+        "words": words,
+        "found": [one for one in found_pages if _may_see(view, one[0])],
+    }
 
 
 async def _page(view: View) -> Values:
@@ -53,7 +62,11 @@ async def _page(view: View) -> Values:
     if page is None or not _may_see(view, page):
         raise Refused(
             HTTPStatus.NOT_FOUND,
-            {"detail": _("the manual has no page %(topic)s; %(all)s lists all", topic=topic, all=HELP)},
+            {
+                "detail": _(
+                    "the manual has no page %(topic)s; %(all)s lists all", topic=topic, all=HELP
+                )
+            },
         )
     return {"topic": page, "html": partial(rendering.to_html, page)}
 
@@ -62,18 +75,30 @@ async def _page(view: View) -> Values:
 
 
 async def _requests(view: View) -> Values:
-    """Return the groups of requests; those of a group, without its schemas; or all of one request."""
+    """Return the groups of requests; those of a group, without its schemas; or all of one
+    request."""
     group, asked = view.query.get("group", ""), view.query.get("request", "")
     groups = Counter(one.group for one in view.api.endpoints.values())
     found = [one for one in view.api.endpoints.values() if one.group == group]
     if group and not found:
-        raise Refused(HTTPStatus.NOT_FOUND, {"detail": _("the API has no requests of %(group)s", group=group)})
+        raise Refused(
+            HTTPStatus.NOT_FOUND, {"detail": _("the API has no requests of %(group)s", group=group)}
+        )
     one = next((one for one in found if f"{one.method} {one.path}" == asked), None)
     if asked and one is None:
-        raise Refused(HTTPStatus.NOT_FOUND, {"detail": _("the API has no request %(request)s", request=asked)})
+        raise Refused(
+            HTTPStatus.NOT_FOUND, {"detail": _("the API has no request %(request)s", request=asked)}
+        )
     shown = None if one is None else await trio.to_thread.run_sync(_request, one)
     fields = () if one is None else tuple(every(fields_of(one)))
-    return {"groups": groups, "group": group, "found": found, "one": one, "shown": shown, "fields": fields}
+    return {
+        "groups": groups,
+        "group": group,
+        "found": found,
+        "one": one,
+        "shown": shown,
+        "fields": fields,
+    }
 
 
 def _request(one: Endpoint) -> Values:
@@ -82,7 +107,10 @@ def _request(one: Endpoint) -> Values:
     operation = described["paths"][one.path][one.method.lower()]
     body = operation.get("requestBody", {}).get("content", {})
     schemas = described["components"]["schemas"]
-    return {**operation, "schemas": [in_full(content["schema"], schemas) for content in body.values()]}
+    return {
+        **operation,
+        "schemas": [in_full(content["schema"], schemas) for content in body.values()],
+    }
 
 
 def _may_see(view: View, page: manual.ManualPage) -> bool:

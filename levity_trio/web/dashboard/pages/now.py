@@ -1,7 +1,8 @@
-"""Now: is all well? The site, what wants a look, and a card for each charger; without chargers, the way to the first.
+"""Now: is all well? The site, what wants a look, and a card for each charger; without chargers, the
+way to the first.
 
-A fact about a charger reads and renders its card only, beside the site and what wants a look. The pictures are read
-when the whole page is: at least once a minute.
+A fact about a charger reads and renders its card only, beside the site and what wants a look. The
+pictures are read when the whole page is: at least once a minute.
 """
 
 from __future__ import annotations
@@ -34,14 +35,24 @@ from levity_trio.web.dashboard.charts import Sparkline, sparkline
 from levity_trio.web.dashboard.course import has_failed, short_steps
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.operations import words_of
-from levity_trio.web.dashboard.page import EVERYTHING, SECTIONS, Changed, Page, Part, Values, View, part_id
+from levity_trio.web.dashboard.page import (
+    EVERYTHING,
+    SECTIONS,
+    Changed,
+    Page,
+    Part,
+    Values,
+    View,
+    part_id,
+)
 from levity_trio.web.dashboard.saying import State, state_of
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
 
 ADDRESSES: Final = "/api/admin/addresses"
 MOST_NEWCOMERS: Final = 3
-"""That have a card each: more must not bury the chargers, so they have one line, which leads to Review."""
+"""That have a card each: more must not bury the chargers, so they have one line, which leads to
+Review."""
 MOST: Final = 16
 """Chargers that are read alone; of more, all are read."""
 MENDED_AT: Final[Mapping[str, str]] = {
@@ -76,7 +87,8 @@ ROLES: Final = {one.path: one.role for one in SECTIONS} | {"/review": Role.OPERA
 
 @record(kw_only=False)
 class Parts:
-    """The parts above the cards, the pictures, and the cards of the chargers that may have changed."""
+    """The parts above the cards, the pictures, and the cards of the chargers that may have
+    changed."""
 
     head: list[Part]
     pictures: list[Part]
@@ -103,10 +115,17 @@ def _parts(look: Look, view: View, changed: Changed) -> Parts:
     wanted = _asked_for(changed)
     now, is_whole = _now(look, view, wanted), not wanted
     if wanted and (not now.chargers or _is_first(look, now.site)):
-        now, is_whole = _now(look, view, ()), True  # they are newcomers, or retired; or the start has to change
+        now, is_whole = (
+            _now(look, view, ()),
+            True,
+        )  # they are newcomers, or retired; or the start has to change
     head = [
         Part("site", "now/site.html", {"site": now.site, "has_chargers": bool(now.chargers)}),
-        Part("attention", "now/attention.html", {"entries": [(one, _path(view, one)) for one in now.attention]}),
+        Part(
+            "attention",
+            "now/attention.html",
+            {"entries": [(one, _path(view, one)) for one in now.attention]},
+        ),
         Part("feeder", "now/feeder.html", feeder(now.load)),
         Part("newcomers", "now/newcomers.html", {"newcomers": _newcomers(look, now.attention)}),
     ]
@@ -126,14 +145,17 @@ def _asked_for(changed: Changed) -> list[str]:
 
 
 def _cards(now: Now, wanted: Sequence[str]) -> Iterator[Part]:
-    """Yield the cards that were read, and empty ones for chargers that were asked for and are served no more."""
+    """Yield the cards that were read, and empty ones for chargers that were asked for and are
+    served no more."""
     present = {one.id: one for one in now.chargers}
     cars = [] if now.load is None else now.load.cars
     load: Mapping[tuple[str, int | None], str] = {
         (one.charger, one.connector): one.says for one in cars if one.bound not in QUIET_BOUNDS
     }
     for name in dict.fromkeys((*present, *wanted)):
-        yield Part(part_id("charger", name), "now/card.html", _card(present.get(name), now.site, load))
+        yield Part(
+            part_id("charger", name), "now/card.html", _card(present.get(name), now.site, load)
+        )
 
 
 # What wants a look
@@ -165,15 +187,16 @@ def _newcomers(look: Look, attention: Sequence[Attention]) -> Sequence[Newcomer]
 
 BAR: Final = 80
 LIMIT, LIMIT_FAR = 70, 20
-"""The length of a bar, and where in it the limit is: so that 1.14 times that fits, or else four times."""
+"""The length of a bar, and where in it the limit is: so that 1.14 times that fits, or else four
+times."""
 QUIET_BOUNDS: Final = ("most", "full")
 """Why a car gets no more, by the rule's names, where nothing is short."""
 
 
 @record
 class Bar:
-    """A phase with the lengths of its bar, which ends beyond the limit: at the limit, if what is kept for the house of
-    a silent meter is not what it draws."""
+    """A phase with the lengths of its bar, which ends beyond the limit: at the limit, if what is
+    kept for the house of a silent meter is not what it draws."""
 
     line: LoadLine
     house: int
@@ -184,7 +207,8 @@ class Bar:
 
 
 def feeder(load: LoadNow | None) -> Values:
-    """Return the bars of the feeder, and of each circuit that keeps a car from more or is above its limit."""
+    """Return the bars of the feeder, and of each circuit that keeps a car from more or is above its
+    limit."""
     if load is None:
         return {"circuits": []}
     lines = dict[str, list[LoadLine]]()
@@ -221,7 +245,9 @@ def _bar(line: LoadLine, limit: int, *, is_stale: bool) -> Bar:
     longest = limit if is_stale else BAR
     cars = min(longest, round(line.cars_a * scale))
     house = min(longest - cars, round(line.house_a * scale))
-    over_a = round(above_a) if above_a > max(MARGIN_AMPERES, MARGIN * line.limit_a) else 0  # as for alarms
+    over_a = (
+        round(above_a) if above_a > max(MARGIN_AMPERES, MARGIN * line.limit_a) else 0
+    )  # as for alarms
     return Bar(
         line=line,
         house=house,
@@ -261,7 +287,8 @@ def _is_first(look: Look, site: SiteNow) -> bool:
 
 
 def _start(look: Look, view: View, now: Now) -> Values:
-    """Return the way to the first charger; once it is connected, that it is, and what comes next."""
+    """Return the way to the first charger; once it is connected, that it is, and what comes
+    next."""
     if now.chargers:
         first = now.chargers[0]
         is_there = first.is_connected and _is_first(look, now.site)
@@ -270,7 +297,10 @@ def _start(look: Look, view: View, now: Now) -> Values:
         return {"is_empty": True, "addresses": []}
     from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
 
-    return {"is_empty": True, "addresses": [(one, text_code(one.url)) for one in addresses_of(view.api.server.config)]}
+    return {
+        "is_empty": True,
+        "addresses": [(one, text_code(one.url)) for one in addresses_of(view.api.server.config)],
+    }
 
 
 # Cards
@@ -278,7 +308,8 @@ def _start(look: Look, view: View, now: Now) -> Values:
 
 @record
 class Place:
-    """A connector, or the charger itself, as a card shows it. `load` is why its car gets less than it could."""
+    """A connector, or the charger itself, as a card shows it. `load` is why its car gets less than
+    it could."""
 
     of: ConnectorNow
     state: State
@@ -287,9 +318,11 @@ class Place:
     curve: Sparkline | None = None
 
 
-def _card(charger: ChargerNow | None, site: SiteNow, load: Mapping[tuple[str, int | None], str]) -> Values:
-    """Return what a card shows; nothing of a charger that is served no more. `load` is why cars get less than their
-    chargers could give, by their places."""
+def _card(
+    charger: ChargerNow | None, site: SiteNow, load: Mapping[tuple[str, int | None], str]
+) -> Values:
+    """Return what a card shows; nothing of a charger that is served no more. `load` is why cars get
+    less than their chargers could give, by their places."""
     if charger is None:
         return {"charger": None}
     command = charger.command
@@ -299,7 +332,9 @@ def _card(charger: ChargerNow | None, site: SiteNow, load: Mapping[tuple[str, in
         "path": f"/admin/chargers/{quote(charger.id, safe='')}",
         "name": charger.name or charger.id,
         "whole": _whole(charger),
-        "connectors": [_connector(one, load.get((charger.id, one.connector))) for one in charger.connectors],
+        "connectors": [
+            _connector(one, load.get((charger.id, one.connector))) for one in charger.connectors
+        ],
         "command": command,
         "steps": command and short_steps(command),
         "has_failed": command and has_failed(command),
@@ -341,9 +376,20 @@ def _is_quiet(charger: ChargerNow) -> bool:
     """Whether one line says all of a charger."""
     if charger.command is not None or any(one.transaction for one in charger.connectors):
         return False
-    places = [(charger.status, charger.error_code), *((one.status, one.error_code) for one in charger.connectors)]
-    is_well = all(status in ("Available", "Unknown", None) and error is None for status, error in places)
+    places = [
+        (charger.status, charger.error_code),
+        *((one.status, one.error_code) for one in charger.connectors),
+    ]
+    is_well = all(
+        status in ("Available", "Unknown", None) and error is None for status, error in places
+    )
     return is_well or not charger.is_connected
 
 
-PAGES: Final = N_((Page("/", "Now", "now.html", _read, help="tasks/a-charger-is-away", live=_live, section="Now"),))
+PAGES: Final = N_(
+    (
+        Page(
+            "/", "Now", "now.html", _read, help="tasks/a-charger-is-away", live=_live, section="Now"
+        ),
+    )
+)

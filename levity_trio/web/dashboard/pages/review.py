@@ -1,5 +1,5 @@
-"""Review: what needs a person's eye, each with what is known and the sensible answers; sessions of one charger with one
-cause get one decision, with the figure that each would get.
+"""Review: what needs a person's eye, each with what is known and the sensible answers; sessions of
+one charger with one cause get one decision, with the figure that each would get.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.reports import WaitingReport, waiting_reports
 from levity_trio.store.reads.reports import Wanted as Reports
 from levity_trio.store.reads.review_groups import GroupPreview, NextSession, PageOf, ReviewGroup
-from levity_trio.store.reads.review_queue import Counts, FittingTransaction, Review, ReviewItem, counts, to_review
+from levity_trio.store.reads.review_queue import (
+    Counts,
+    FittingTransaction,
+    Review,
+    ReviewItem,
+    counts,
+    to_review,
+)
 from levity_trio.store.reads.review_queue import Kind as Counted
 from levity_trio.store.reads.security import Newcomer
 from levity_trio.store.reads.tags import AskedTag
@@ -62,7 +69,8 @@ class Figure:
 
 @record
 class Session:
-    """A doubtful session. `answers` are those that the API offers about it; `digits` tell its figures apart."""
+    """A doubtful session. `answers` are those that the API offers about it; `digits` tell its
+    figures apart."""
 
     template: str = "session"
     tx: Transaction
@@ -79,7 +87,9 @@ class Session:
     def reason(self) -> str:
         """What is proposed as the reason of a decision."""
         return "; ".join(
-            dict.fromkeys(_("looked at: %(doubt)s", doubt=after_colon(one.title)) for __, one in self.reviews)
+            dict.fromkeys(
+                _("looked at: %(doubt)s", doubt=after_colon(one.title)) for __, one in self.reviews
+            )
         )
 
 
@@ -118,7 +128,11 @@ class Message:
     def sent(self) -> str:
         """What the charger sent, in lines."""
         payload = self.message.payload
-        return payload if isinstance(payload, str) else json.dumps(payload, indent=2, ensure_ascii=False)
+        return (
+            payload
+            if isinstance(payload, str)
+            else json.dumps(payload, indent=2, ensure_ascii=False)
+        )
 
 
 @record
@@ -152,7 +166,8 @@ Entry = Session | Group | Message | Card | Reported | Charger
 
 @record
 class Found:
-    """Entries of one kind, the oldest first. `covered` is how many they stand for, if that is not their number."""
+    """Entries of one kind, the oldest first. `covered` is how many they stand for, if that is not
+    their number."""
 
     entries: Sequence[Entry]
     cursor: str | None = None
@@ -194,14 +209,20 @@ def _sessions(look: Look, view: View, most: int) -> Found:
     chargers, wanted = look(names), Wanted(limit=most, cursor=view.query.get("cursor"))
     if not view.may("GET", REVIEW):
         page = look(billed_transactions, Filters(review=True), wanted, OLDEST)
-        shown = [Session(tx=one, place=chargers.get(one.charger, one.charger), who=one.id_tag) for one in page.data]
+        shown = [
+            Session(tx=one, place=chargers.get(one.charger, one.charger), who=one.id_tag)
+            for one in page.data
+        ]
         return Found(entries=shown, cursor=page.next_cursor)
     queue = look(to_review, None, "transaction", wanted, is_newest_first=False, is_alone=True)
     groups = [one for one in look(review_groups.groups) if one.count > 1]
     alone = [(one, one.transaction) for one in queue.data if one.transaction is not None]
     entries: list[Entry] = [
         *(_group(one, chargers) for one in groups),
-        *(_session(one, tx, chargers.get(tx.charger, tx.charger), _who(look, view, tx.id_tag)) for one, tx in alone),
+        *(
+            _session(one, tx, chargers.get(tx.charger, tx.charger), _who(look, view, tx.id_tag))
+            for one, tx in alone
+        ),
     ]
     covered = len(queue.data) + sum(one.count for one in groups)
     return Found(entries=entries, cursor=queue.next_cursor, covered=covered)
@@ -225,7 +246,9 @@ def _title(codes: Sequence[str]) -> str:
 def _who(look: Look, view: View, id_tag: str | None) -> str | None:
     """Return whose a card is, else what it is called."""
     server = view.api.server
-    return id_tag and (look(tags.name_of, server.id_tags.policy.key(id_tag), server.stamp()) or id_tag)
+    return id_tag and (
+        look(tags.name_of, server.id_tags.policy.key(id_tag), server.stamp()) or id_tag
+    )
 
 
 def _session(item: ReviewItem, tx: Transaction, place: str, who: str | None) -> Session:
@@ -251,7 +274,9 @@ def _others(item: ReviewItem, proposed: int | None) -> list[Figure]:
         for words, wh in (review.figures or {}).items():
             others.setdefault(wh, words)
     others.pop(proposed, None)
-    return [Figure(wh=wh, words=words) for wh, words in others.items() if wh is not None][:CANDIDATES]
+    return [Figure(wh=wh, words=words) for wh, words in others.items() if wh is not None][
+        :CANDIDATES
+    ]
 
 
 def _messages(look: Look, view: View, most: int) -> Found:
@@ -272,25 +297,38 @@ def _messages(look: Look, view: View, most: int) -> Found:
 
 def _newcomers(look: Look, _view: View, most: int) -> Found:
     found = look(security.newcomers, Wanted(limit=ALL), is_waiting=True).data
-    return Found(entries=[Charger(newcomer=one) for one in sorted(found, key=attrgetter("waiting_since"))[:most]])
+    return Found(
+        entries=[
+            Charger(newcomer=one) for one in sorted(found, key=attrgetter("waiting_since"))[:most]
+        ]
+    )
 
 
 def _tags(look: Look, view: View, most: int) -> Found:
     chargers, found = look(names), look(tags.asked_tags, view.api.server.stamp())
     oldest = sorted(found, key=attrgetter("first_at"))[:most]
-    return Found(entries=[Card(asked=one, place=chargers.get(one.charger, one.charger)) for one in oldest])
+    return Found(
+        entries=[Card(asked=one, place=chargers.get(one.charger, one.charger)) for one in oldest]
+    )
 
 
 def _reports(look: Look, _view: View, most: int) -> Found:
     found = look(waiting_reports, Reports(is_waiting=True))
-    return Found(entries=[Reported(report=one, place=one.charger_name or one.charger) for one in found[::-1][:most]])
+    return Found(
+        entries=[
+            Reported(report=one, place=one.charger_name or one.charger)
+            for one in found[::-1][:most]
+        ]
+    )
 
 
 KINDS: Final = N_(
     (
         Kind(name="report", title="From households", counted="reports", read=_reports),
         Kind(name="session", title="Sessions in doubt", counted="transactions", read=_sessions),
-        Kind(name="message", title="Messages without a session", counted="messages", read=_messages),
+        Kind(
+            name="message", title="Messages without a session", counted="messages", read=_messages
+        ),
         Kind(name="charger", title="New chargers", counted="newcomers", read=_newcomers),
         Kind(name="tag", title="Unknown cards", counted="asked_tags", read=_tags),
     )
@@ -344,8 +382,8 @@ def _counts(look: Look) -> Counts:
 
 @record
 class Choice:
-    """A figure that each session of a group can get: what it is called, and its name in a link; "" is the proposed
-    one."""
+    """A figure that each session of a group can get: what it is called, and its name in a link; ""
+    is the proposed one."""
 
     name: str
     words: str
@@ -395,9 +433,13 @@ def _preview(look: Look, charger: str, cause: str, page: int) -> GroupPreview:
 
 
 def _choices(totals: Mapping[str, int]) -> Sequence[Choice]:
-    """Return the figures that all sessions have; without those that come to the same as the proposed ones."""
+    """Return the figures that all sessions have; without those that come to the same as the
+    proposed ones."""
     others = [name for name, wh in totals.items() if name and wh != totals[""]]
-    return [Choice(name="", words=_("as proposed")), *(Choice(name=one, words=said(one)) for one in others)]
+    return [
+        Choice(name="", words=_("as proposed")),
+        *(Choice(name=one, words=said(one)) for one in others),
+    ]
 
 
 def _nexts(group: GroupPreview) -> Iterator[Next]:
@@ -418,22 +460,29 @@ def _next_words(one: NextSession) -> str:
     """Return what becomes of the next session; the API says how it is found."""
     if one.outcome == "certain":
         return _(
-            "You will not be asked about it. The server knows this habit: %(shown)s sessions showed it, each confirmed "
-            "by its power or the car's battery. The corrected figure is billed unless something else speaks "
-            "against it.",
+            "You will not be asked about it. The server knows this habit: %(shown)s sessions "
+            "showed it, each confirmed by its power or the car's battery. The corrected figure is "
+            "billed unless something else speaks against it.",
             shown=one.shown,
         )
     if one.outcome == "asks":
-        return _("It will wait for you, because %(who)s wants to be asked. The habit is known.", who=one.asks_by)
+        return _(
+            "It will wait for you, because %(who)s wants to be asked. The habit is known.",
+            who=one.asks_by,
+        )
     if one.outcome == "learns":
         return _(
-            "It will wait for you. %(shown)s of %(needed)s sessions have shown this habit, confirmed by their power or "
-            "the car's battery. After %(needed)s, the server stops asking.",
+            "It will wait for you. %(shown)s of %(needed)s sessions have shown this habit, "
+            "confirmed by their power or the car's battery. After %(needed)s, the server stops "
+            "asking.",
             shown=one.shown,
             needed=one.needed,
         )
     if one.ceiling_w is not None:
-        words = N_("It will wait for you if it is faster than %(kw)s kW, the highest power known of this connector.")
+        words = N_(
+            "It will wait for you if it is faster than %(kw)s kW, the highest power known of this "
+            "connector."
+        )
         return _(words, kw=kilowatts(one.ceiling_w))
     return _("It will wait for you again.")
 
@@ -445,7 +494,8 @@ COUNTS: Final = f"{REVIEW}/counts"
 
 
 async def count_part(view: View) -> Part | None:
-    """Return the number of what waits, for the navigation of every page; None for those who decide nothing here."""
+    """Return the number of what waits, for the navigation of every page; None for those who decide
+    nothing here."""
     if not view.may("GET", COUNTS):
         return None
     return Part("waiting", "review/count.html", {"count": _total(view, await view.look(_counts))})
@@ -456,7 +506,8 @@ def _total(view: View, waiting: Counts) -> int:
 
 
 def _news(view: View, waiting: Counts) -> Part:
-    """Return the times since when the newest entries wait: the browser counts those after what the page shows."""
+    """Return the times since when the newest entries wait: the browser counts those after what the
+    page shows."""
     times = [at for one in _chosen(view) if one in _shown(view) for at in one.of(waiting).newest]
     return Part("review-times", "review/times.html", {"times": sorted(times)})
 

@@ -26,7 +26,12 @@ async def _read(view: View) -> Values:
 
 def _found(look: Look, view: View, text: str) -> Values:
     wanted = Searched(text, USUAL, rule_of(view.api.server), view.api.server.now())
-    return {"text": text, "found": look(search, wanted), "query": urlencode({"search": text}), "names": look(names)}
+    return {
+        "text": text,
+        "found": look(search, wanted),
+        "query": urlencode({"search": text}),
+        "names": look(names),
+    }
 
 
 PAGES: Final = N_(

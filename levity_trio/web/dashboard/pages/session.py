@@ -39,7 +39,8 @@ from levity_trio.wire.times import shifted_stamp
 ONE: Final = "/api/admin/transactions"
 LOGS: Final = "/api/logs"
 MOST_WEIGHED: Final = 3000
-"""Readings of a session up to which the page weighs all explanations again: 12 ms for 1,000 of them."""
+"""Readings of a session up to which the page weighs all explanations again: 12 ms for 1,000 of
+them."""
 MARGIN: Final = timedelta(minutes=1)
 """How long before and after a session its frames begin and end."""
 READINGS: Final = 100
@@ -74,7 +75,10 @@ def the_session(look: Look, number: int) -> BilledTransaction:
 def _parts(look: Look, view: View, known: BilledTransaction) -> Sequence[Part]:
     listed, drawn = look(of_transaction, known.id, None, Wanted(limit=1)), look(curve, known.id)
     count = 0 if listed is None else listed.total or listed.total_at_least or 0
-    is_weighed, server = count <= MOST_WEIGHED or view.query.get("weighed") == "true", view.api.server
+    is_weighed, server = (
+        count <= MOST_WEIGHED or view.query.get("weighed") == "true",
+        view.api.server,
+    )
     told = look(read_explanation, server, known.id, sees_all=view.sees_all, is_weighed=is_weighed)
     if told is None or drawn is None:
         raise not_found(Told("session {1}", known.id))
@@ -92,30 +96,44 @@ def _parts(look: Look, view: View, known: BilledTransaction) -> Sequence[Part]:
         Part("curves", "session/curves.html", pictures),
         Part("why", "session/why.html", values),
         Part("bill", "session/bill.html", billed),
-        Part("story", "session/story.html", {**values, "lines": lines, "sees_frames": view.may("GET", LOGS)}),
+        Part(
+            "story",
+            "session/story.html",
+            {**values, "lines": lines, "sees_frames": view.may("GET", LOGS)},
+        ),
     ]
 
 
 def _imported_doubt(known: BilledTransaction, events: Sequence[TransactionEvent]) -> str | None:
-    """Return what speaks against the figure of an imported session, as its newest import found it."""
+    """Return what speaks against the figure of an imported session, as its newest import found
+    it."""
     if known.imported_id is None or known.confidence != DOUBTFUL:
         return None
-    return next((one.reason for one in reversed(events) if one.kind == Kind.IMPORT and one.reason), None)
+    return next(
+        (one.reason for one in reversed(events) if one.kind == Kind.IMPORT and one.reason), None
+    )
 
 
 # What can be done
 
 
 def _actions(
-    look: Look, view: View, known: BilledTransaction, doubts: Sequence[Review], events: Sequence[TransactionEvent]
+    look: Look,
+    view: View,
+    known: BilledTransaction,
+    doubts: Sequence[Review],
+    events: Sequence[TransactionEvent],
 ) -> Values:
-    """Return what an operator can do: the answers that this session takes, and which doubts can be dismissed."""
+    """Return what an operator can do: the answers that this session takes, and which doubts can be
+    dismissed."""
     if not view.may("POST", f"{ONE}/{{id}}/correct"):
         return {}
     state, owner = State(known.state), look(owned, known.id, rule_of(view.api.server))
     return {
         "answers": set(about_transaction(state, ())),
-        "dismissible": {one.id for one in doubts if Answer.DISMISS in about_transaction(state, {one.code})},
+        "dismissible": {
+            one.id for one in doubts if Answer.DISMISS in about_transaction(state, {one.code})
+        },
         "event": max((one.id for one in events), default=""),
         "is_given": owner is not None and owner.ground == Ground.HAND,
     }
@@ -144,7 +162,9 @@ def curves(known: Drawn, bill: Bill | None, zone: tzinfo) -> Values:
     words, unit = _of(_("Register"), registers, "kWh"), "kWh"
     return {
         "power": power,
-        "register": replace(power, words=words, unit=unit, points=registers, digits=3, is_area=False),
+        "register": replace(
+            power, words=words, unit=unit, points=registers, digits=3, is_area=False
+        ),
         "bands": list({band.words: band for band in bands}.values()),
         "rows": _rows(known, seconds),
     }
@@ -183,7 +203,8 @@ class Row:
 
 
 def _rows(known: Drawn, seconds: float) -> Sequence[Row]:
-    """Return the table of both curves: a row for each stretch of time in which something was told."""
+    """Return the table of both curves: a row for each stretch of time in which something was
+    told."""
     step, times = max(1.0, seconds / 240), dict[int, float]()
     powers, registers = dict[int, tuple[float, float]](), dict[int, int]()
     for at, least, most in known.power:
@@ -214,7 +235,9 @@ def _money(bill: Bill | None) -> Values:
     currency = price.currency if price else positions[-1].currency if positions else None
     return {
         "price": price and money(price.amount, currency),
-        "lines": [(one.words, money(one.amount, currency)) for one in (price.lines if price else ())],
+        "lines": [
+            (one.words, money(one.amount, currency)) for one in (price.lines if price else ())
+        ],
         "billed": None if bill.billed_amount is None else money(bill.billed_amount, currency),
         "positions": [(one, money(one.amount, one.currency)) for one in positions],
         "pending": [(one.account, money(one.amount, currency)) for one in bill.pending],
@@ -226,7 +249,10 @@ def _money(bill: Bill | None) -> Values:
 
 
 def _some_readings(look: Look, view: View) -> Values:
-    measurand, wanted = view.query.get("measurand", ""), Wanted(limit=READINGS, cursor=view.query.get("cursor") or None)
+    measurand, wanted = (
+        view.query.get("measurand", ""),
+        Wanted(limit=READINGS, cursor=view.query.get("cursor") or None),
+    )
     found = look(of_transaction, view.number, measurand or None, wanted)
     return {"one": the_session(look, view.number), "measurand": measurand, "found": found}
 
@@ -240,7 +266,9 @@ def _some_frames(look: Look, view: View) -> Values:
         limit=READINGS,
         cursor=view.query.get("cursor") or None,
         since=shifted_stamp(min(known.start_time, known.created_at), -MARGIN),
-        before=None if known.status == "Active" else shifted_stamp(max(last, known.updated_at), MARGIN),
+        before=None
+        if known.status == "Active"
+        else shifted_stamp(max(last, known.updated_at), MARGIN),
     )
     return {"one": known, "action": action, "found": look(read_frames, view.api.server, query)}
 

@@ -63,7 +63,11 @@ async def _read(view: View) -> Values:
     by_time = {"sort": OLDEST} if sorting.asked == OLDEST else {}
     sessions, problem = NO_SESSIONS, _wrong_way_round(view)
     try:
-        sessions = NO_SESSIONS if problem else await view.look(_found, view, {**query, "sort": sorting.asked})
+        sessions = (
+            NO_SESSIONS
+            if problem
+            else await view.look(_found, view, {**query, "sort": sorting.asked})
+        )
     except Refused as refused:
         if refused.status not in UNREADABLE:
             raise
@@ -90,7 +94,12 @@ def _found(look: Look, view: View, given: Mapping[str, str]) -> ListPage[BilledT
     """Return a page of sessions. Raises Problem, NoPage."""
     every = {**given, "cursor": view.query.get("cursor", "")}
     query = asked(TransactionsQuery, {name: value for name, value in every.items() if value})
-    return look(read_transactions, query, Wanted(limit=query.limit, cursor=query.cursor), sees_all=view.sees_all)
+    return look(
+        read_transactions,
+        query,
+        Wanted(limit=query.limit, cursor=query.cursor),
+        sees_all=view.sees_all,
+    )
 
 
 def _sums(look: Look, view: View, given: Mapping[str, str]) -> TransactionSums:
@@ -103,14 +112,22 @@ def _filters(look: Look, view: View) -> Sequence[Filter]:
     sees_bills = view.may("GET", ACCOUNTS)
     of_charger = [Choice(charger, name) for charger, name in look(chargers.names).items()]
     households = look(accounts.names) if sees_bills else {}
-    return [*_fields(of_charger, [Choice(str(one), name) for one, name in households.items()], sees_bills=sees_bills)]
+    return [
+        *_fields(
+            of_charger,
+            [Choice(str(one), name) for one, name in households.items()],
+            sees_bills=sees_bills,
+        )
+    ]
 
 
 def _told(choices: Sequence[Choice]) -> Sequence[Choice]:
     return [Choice(one.value, _(one.words)) for one in choices]
 
 
-def _fields(of_charger: Sequence[Choice], of_account: Sequence[Choice], *, sees_bills: bool) -> Iterator[Filter]:
+def _fields(
+    of_charger: Sequence[Choice], of_account: Sequence[Choice], *, sees_bills: bool
+) -> Iterator[Filter]:
     yield Filter("charger", _("Charger"), choices=of_charger)
     if sees_bills:
         yield Filter("account", _("Household"), choices=of_account)
@@ -127,7 +144,8 @@ def _fields(of_charger: Sequence[Choice], of_account: Sequence[Choice], *, sees_
 
 
 def _moments(chosen: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
-    """Return the days of a filter as moments: both are days of the site, and the last one is included."""
+    """Return the days of a filter as moments: both are days of the site, and the last one is
+    included."""
     moments = {}
     for name, days in (("from", 0), ("to", 1), ("ended_since", 0), ("ended_before", 1)):
         try:

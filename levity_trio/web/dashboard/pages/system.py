@@ -24,9 +24,13 @@ async def _system(view: View) -> Values:
     return {
         "system": system,
         "known": (await view.get(f"{ADMIN}/chargers", limit=1)).get("total", _("over 10,000")),
-        "settings": [(name, [*some]) for name, some in groupby(ordered, lambda one: str(one["group"]))],
+        "settings": [
+            (name, [*some]) for name, some in groupby(ordered, lambda one: str(one["group"]))
+        ],
         "given": sum(1 for one in system["settings"] or [] if one["origin"] != "default"),
-        "webhooks": [one for one in (await view.get(f"{ADMIN}/webhooks")) if one["removed_at"] is None],
+        "webhooks": [
+            one for one in (await view.get(f"{ADMIN}/webhooks")) if one["removed_at"] is None
+        ],
         "mqtt": await view.find(f"{ADMIN}/mqtt"),
         "ways": await view.get(f"{ADMIN}/messages/ways"),
         "values": {one["name"]: one["value"] for one in system["settings"] or []},
@@ -74,10 +78,20 @@ _page: Final = partial(Page, section=SECTION, role=Role.ADMIN)
 PAGES: Final = N_(
     (
         _page("/system", "System", "system.html", _system, help="reference/settings"),
-        _page("/system/people", "Who has access", "system/people.html", _people, help="tasks/phone#1-add-yourself"),
+        _page(
+            "/system/people",
+            "Who has access",
+            "system/people.html",
+            _people,
+            help="tasks/phone#1-add-yourself",
+        ),
         Page(TRUST, "Trust this site", "trust.html", _trust, help="tasks/phone#2-at-home"),
         _page(
-            "/system/audit", "Who did what", "system/audit.html", _audit, help="explanation/security#who-may-do-what"
+            "/system/audit",
+            "Who did what",
+            "system/audit.html",
+            _audit,
+            help="explanation/security#who-may-do-what",
         ),
     )
 )

@@ -42,14 +42,20 @@ async def _list(view: View) -> Values:
     filters = {name: value for name, value in (("search", search), ("state", state)) if value}
     sorting = Sorting(view.query.get("sort", ""), filters, "id_tag")
     given = {"search": search, **STATES.get(state, {})}
-    page, problem = await read_sorted(view, partial(read_tags, sees_all=view.sees_all), TagsQuery, sorting, **given)
+    page, problem = await read_sorted(
+        view, partial(read_tags, sees_all=view.sees_all), TagsQuery, sorting, **given
+    )
     return {
         "sorting": sorting,
         "problem": problem,
-        "file": urlencode({**{name: value for name, value in given.items() if value}, "format": "csv"}),
+        "file": urlencode(
+            {**{name: value for name, value in given.items() if value}, "format": "csv"}
+        ),
         "page_of": page,
         "asked": await view.look(lambda look: look(asked_tags, view.api.server.stamp())),
-        "unlisted": await view.look(_unlisted, view, search) if not state and not view.query.get("cursor") else [],
+        "unlisted": await view.look(_unlisted, view, search)
+        if not state and not view.query.get("cursor")
+        else [],
         "search": search,
         "state": state,
         "states": [*STATES],
@@ -59,7 +65,8 @@ async def _list(view: View) -> Values:
 
 
 def _unlisted(look: Look, view: View, search: str) -> Sequence[UnlistedTag]:
-    """Return the tags that households were given and nobody added, for those who may see whose they are."""
+    """Return the tags that households were given and nobody added, for those who may see whose they
+    are."""
     if not view.may("GET", "/api/admin/owned-id-tags"):
         return []
     found = look(unlisted_tags, view.api.server.stamp(), MOST_TAGS)
@@ -88,7 +95,9 @@ def _tag(look: Look, view: View, id_tag: str) -> Values:
         "lost": next(iter(look(waiting_reports, lost)), None) if may_change else None,
         "sessions": sorted(sessions, key=lambda one: one.start_time, reverse=True)[:SESSIONS],
         "forms": forms,
-        "households": look(accounts.accounts, living, Wanted(limit=HOUSEHOLDS)).data if may_change else [],
+        "households": look(accounts.accounts, living, Wanted(limit=HOUSEHOLDS)).data
+        if may_change
+        else [],
         "household": household,
         "is_giving": bool(view.query.get("give") or household),
         "may_change": may_change,

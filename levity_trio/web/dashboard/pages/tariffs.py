@@ -1,4 +1,5 @@
-"""Tariffs: what energy costs, since when, and for whom; and the form for a price, with what it would have cost."""
+"""Tariffs: what energy costs, since when, and for whom; and the form for a price, with what it
+would have cost."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ SECTION: Final = N_("Tariffs")
 MOST: Final = 200
 PRICES: Final = "/api/admin/tariff-prices"
 WHOM: Final = "whom"
-"""The field that says for whom: site, charger:CP-1, account:7, or nothing for those whose tariff it is."""
+"""The field that says for whom: site, charger:CP-1, account:7, or nothing for those whose tariff it
+is."""
 SHOW: Final = "show"
 """Is in the query when somebody asks what the price would have cost."""
 
@@ -65,7 +67,11 @@ async def _tariff(view: View) -> Values:
     def read(look: Look) -> Values:
         found = look(read_tariff, view.api.server, view.number)
         standing = _standing(found)
-        return {"tariff": found, "newest": standing[0] if standing else None, "chargers": look(chargers.names)}
+        return {
+            "tariff": found,
+            "newest": standing[0] if standing else None,
+            "chargers": look(chargers.names),
+        }
 
     return await view.look(read)
 
@@ -87,7 +93,9 @@ async def _new(view: View) -> Values:
         usual["since"] = begun.begun_on if begun else f"{_today(view):%Y-%m}-01"
     problems = {}
     if view.query.get("name", "").strip() in known:
-        problems["name"] = _("There is already a tariff with this name. Change that one, or choose another name.")
+        problems["name"] = _(
+            "There is already a tariff with this name. Change that one, or choose another name."
+        )
     return await _form(view, usual, None, problems)
 
 
@@ -102,27 +110,44 @@ async def _change(view: View) -> Values:
     """Return the form for another price of a tariff, filled in with that of today."""
     tariff = await view.look(lambda look: look(read_tariff, view.api.server, view.number))
     standing, next_since = _standing(tariff), tariff.next_since
-    present = [one for one in standing if next_since is None or one.since < next_since] or standing[-1:]
+    present = [one for one in standing if next_since is None or one.since < next_since] or standing[
+        -1:
+    ]
     plain = show(present[0].plain) if present else {"name": tariff.name}
     if plain is None:
         return {"tariff": tariff, "form": None}
-    of_today = texts(fields_of(view.api.endpoints["POST", PRICES]), {**plain, "since": None}, view.api.zone)
+    of_today = texts(
+        fields_of(view.api.endpoints["POST", PRICES]), {**plain, "since": None}, view.api.zone
+    )
     return await _form(view, {**of_today, "name": tariff.name, WHOM: ""}, tariff, {})
 
 
 async def _form(
-    view: View, usual: Mapping[str, str], tariff: TariffWithVersions | None, problems: Mapping[str, str]
+    view: View,
+    usual: Mapping[str, str],
+    tariff: TariffWithVersions | None,
+    problems: Mapping[str, str],
 ) -> Values:
     """Return the form with what was typed, and what it would have cost if that is asked."""
     tomorrow = _today(view) + timedelta(days=1)
     fields = fields_of(view.api.endpoints["POST", PRICES])
-    usual = {"since": str(tomorrow), "night_name": _("night"), "weekend_name": _("weekend"), **usual}
+    usual = {
+        "since": str(tomorrow),
+        "night_name": _("night"),
+        "weekend_name": _("weekend"),
+        **usual,
+    }
     values = {**{one.name: one.value for one in fields}, **usual, **view.query, "replaces": "true"}
     values |= {"name": usual["name"]} if tariff else {}
-    values |= {"price_name": usual.get("price_name") or (_("day") if values["night_price"] else _("other times"))}
+    values |= {
+        "price_name": usual.get("price_name")
+        or (_("day") if values["night_price"] else _("other times"))
+    }
     values |= _whom(values[WHOM])
     preview, problems = (
-        await _preview(view, fields, values) if SHOW in view.query and not problems else (None, problems)
+        await _preview(view, fields, values)
+        if SHOW in view.query and not problems
+        else (None, problems)
     )
     return {
         "tariff": tariff,
@@ -136,7 +161,8 @@ async def _form(
 
 
 def _beside_form(look: Look, view: View, currency: str) -> Values:
-    """Return what is there already: tariffs, and months that were closed. `currency` is that which was typed."""
+    """Return what is there already: tariffs, and months that were closed. `currency` is that which
+    was typed."""
     known, begun = _known(look, view), look(billing)
     return {
         "currency": known[0].currency if known else currency or USUAL,
@@ -159,7 +185,9 @@ async def _preview(
         faults = [parted(fault) for fault in refused.document.get("faults", ())]
         told = dict(reversed(faults)) or {refused.field: refused.told}
         named = {one.name for one in fields}
-        return None, {name if name in named else "": capital(said(words)) for name, words in told.items()}
+        return None, {
+            name if name in named else "": capital(said(words)) for name, words in told.items()
+        }
 
 
 def _whom(text: str) -> dict[str, str]:
@@ -179,13 +207,24 @@ def _for_browsers(values: Mapping[str, str]) -> Mapping[str, str]:
 
 _page: Final = partial(Page, role=Role.OPERATOR, section=SECTION)
 _form_page: Final = partial(
-    Page, role=Role.ADMIN, section=SECTION, template="tariffs/form.html", help="tasks/night-tariff", is_work=True
+    Page,
+    role=Role.ADMIN,
+    section=SECTION,
+    template="tariffs/form.html",
+    help="tasks/night-tariff",
+    is_work=True,
 )
 PAGES: Final = N_(
     (
         _page("/tariffs", "Tariffs", "tariffs.html", reading(_list), help="tasks/night-tariff"),
         _form_page(path="/tariffs/new", title="A new tariff", read=_new),
-        _page("/tariffs/{id}", "Tariff", "tariffs/tariff.html", _tariff, help="tasks/night-tariff#change-a-price"),
+        _page(
+            "/tariffs/{id}",
+            "Tariff",
+            "tariffs/tariff.html",
+            _tariff,
+            help="tasks/night-tariff#change-a-price",
+        ),
         _form_page(path="/tariffs/{id}/change", title="Change a price", read=_change),
     )
 )
