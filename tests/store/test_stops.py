@@ -318,6 +318,22 @@ def test_a_repeat_does_not_close_the_neighbour(books: Books, station: Station) -
     assert station.bill(first)[0] == 4000
 
 
+@pytest.mark.sqlite
+@pytest.mark.parametrize(("sent", "asks"), [("2026-03-01T12:50:00Z", 0), (UNSET_CLOCK, 1)])
+def test_only_a_repeat_without_a_time_asks_what_began_since(
+    books: Books, station: Station, sent: str, asks: int
+) -> None:
+    """A clock that returned to 1970 tells the time of an earlier stop once more; no other does."""
+    station.start(1000)
+    books.wait(HOUR)
+    station.stop(-1, 5000, at=sent)
+    statements: list[str] = []
+    books.connection.set_trace_callback(statements.append)
+    station.stop(-1, 5000, at=sent)
+    books.connection.set_trace_callback(None)
+    assert sum("created_at > '" in statement for statement in statements) == asks
+
+
 def test_on_one_connector_the_newest_is_meant(books: Books, station: Station) -> None:
     """The older one's stop was lost; on its connector another has begun since."""
     older = station.start(1000)

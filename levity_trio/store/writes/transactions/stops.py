@@ -387,8 +387,11 @@ def _stopped_before(
                 "SELECT 1 FROM tx INDEXED BY tx_open "
                 "WHERE cp_id = ? AND status = 'Active' AND created_at > ?"
             )
-            is_back = db.row(newer, (origin.charger, tx.stop_received_at)) is not None
-            return None if is_back and not request.moment.is_believable else tx.id
+            if not request.moment.is_believable:
+                begun_since = db.row(newer, (origin.charger, tx.stop_received_at))
+                if begun_since is not None:
+                    return None
+            return tx.id
     return None
 
 
