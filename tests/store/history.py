@@ -35,12 +35,12 @@ payload, answer,
     'Accepted', 60 FROM past WHERE n % 5 = 0;
 
 -- The transactions, of the connection of their time: each fourth on connector 2, some stopped
-without id or closed by -- the system. INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict,
-status, stopped_by, start_time, own_start_time,
-        sent_start_time, start_skew_seconds, created_at, stop_time, own_stop_time, sent_stop_time,
-        stop_skew_seconds, stop_received_at, judged_at, updated_at, last_reading_at, meter_start,
-        meter_stop, last_register_wh, billed_from_wh, billed_until_wh, energy_delivered, counted_wh,
-        energy_method, confidence, stop_reason, rules)
+-- without id or closed by the system.
+INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, status, stopped_by, start_time,
+        own_start_time, sent_start_time, start_skew_seconds, created_at, stop_time, own_stop_time,
+        sent_stop_time, stop_skew_seconds, stop_received_at, judged_at, updated_at, last_reading_at,
+        meter_start, meter_stop, last_register_wh, billed_from_wh, billed_until_wh,
+        energy_delivered, counted_wh, energy_method, confidence, stop_reason, rules)
     SELECT 'CP-1', 1 + (n % 4 = 0), 2 + ((SELECT max(n) FROM past) - n) / 5, 'TAG', 'Accepted',
     'Completed',
         CASE n % 10 WHEN 1 THEN 'joined' WHEN 2 THEN 'system' ELSE 'charger' END, {_at(0)},
@@ -65,9 +65,9 @@ measurand, value,
     FROM (SELECT id, conn_id, own_start_time AS at, meter_start AS wh FROM tx
         UNION ALL SELECT id, conn_id, last_reading_at, last_register_wh FROM tx);
 
--- Statuses, errors, commands, events and frames. INSERT INTO status (cp_id, conn_id, session_id,
-received_at, timestamp, sent_timestamp, status, error_code,
-        last_received_at)
+-- Statuses, errors, commands, events and frames.
+INSERT INTO status (cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, status,
+        error_code, last_received_at)
     SELECT 'CP-1', 1 + (n % 4 = 0), 1, at, at, at, status, 'NoError', at FROM (SELECT n, 'Preparing'
     AS status, {_at(-1)} AS at FROM past UNION ALL SELECT n, 'Charging', {_at(1)} FROM past
         UNION ALL SELECT n, 'Available', {_at(35)} FROM past ORDER BY at);
