@@ -64,7 +64,7 @@ class DocumentRefused(ValueError):
 
 
 @record
-class Meter:
+class MeterConfig:
     """A meter of a circuit, and how it is read. `path` are the places of the phases in its JSON;
     `topic` is where it publishes, or one topic for each phase. `shows` is a unit of AMPERES."""
 
@@ -82,7 +82,7 @@ class Meter:
 
 
 @record
-class Options:
+class SiteOptions:
     """What holds for the whole site. Without `heartbeat_seconds`, the grid operator's last order
     holds for ever.
 
@@ -108,9 +108,9 @@ class LoadSite:
 
     circuits: tuple[Circuit, ...]
     sockets: tuple[Socket, ...] = ()
-    meters: tuple[Meter, ...] = ()
+    meters: tuple[MeterConfig, ...] = ()
     metered: Mapping[str, str] = field(default_factory=dict)
-    options: Options = field(default_factory=Options)
+    options: SiteOptions = field(default_factory=SiteOptions)
 
 
 def parse(text: str) -> LoadSite:
@@ -137,10 +137,12 @@ def parse(text: str) -> LoadSite:
                 "there is no circuit: give [[circuit]] with the name and the amperes of the feeder"
             )
         )
-    meters = _each(Meter, "meter", tables["meter"])
+    meters = _each(MeterConfig, "meter", tables["meter"])
     _check_meters(meters, metered)
     options = _made(
-        Options, Told("[options] or [grid]"), _table(document, "options") | _table(document, "grid")
+        SiteOptions,
+        Told("[options] or [grid]"),
+        _table(document, "options") | _table(document, "grid"),
     )
     if options.of not in ("", CHARGERS, CONNECTION):
         raise DocumentRefused(
@@ -172,7 +174,7 @@ def _in_amperes(circuit: dict[str, Any]) -> None:
         circuit.setdefault("amperes", int(kilowatts * 10_000 / VOLTS / len(PHASES)) / 10)
 
 
-def _check_meters(meters: Iterable[Meter], metered: Mapping[str, str]) -> None:
+def _check_meters(meters: Iterable[MeterConfig], metered: Mapping[str, str]) -> None:
     names = set[str]()
     for meter in meters:
         if meter.name in names:
@@ -188,7 +190,7 @@ def _check_meters(meters: Iterable[Meter], metered: Mapping[str, str]) -> None:
             raise DocumentRefused(Told("the meter {1}: {2}", meter.name, why))
 
 
-def _wrong(meter: Meter) -> str:
+def _wrong(meter: MeterConfig) -> str:
     """Say why a meter could not be read."""
     if meter.kind not in _WRONG:
         return Told("its kind is {1}: give one of {2}", repr(meter.kind), ", ".join(_WRONG))
@@ -207,7 +209,7 @@ def _wrong(meter: Meter) -> str:
     return _WRONG[meter.kind](meter)
 
 
-def _wrong_address(meter: Meter) -> str:
+def _wrong_address(meter: MeterConfig) -> str:
     if not meter.address:
         return Told('give its address, such as address = "192.168.1.20:502"')
     if meter.model in MODELS:
@@ -215,7 +217,7 @@ def _wrong_address(meter: Meter) -> str:
     return Told("its model is {1}: give one of {2}", repr(meter.model), ", ".join(MODELS))
 
 
-def _wrong_url(meter: Meter) -> str:
+def _wrong_url(meter: MeterConfig) -> str:
     if not meter.url.startswith(("http://", "https://")) or "@" in meter.url:
         return Told("give its url, which begins with http:// or https:// and has no password in it")
     if not meter.path and meter.model.casefold() not in PATHS:
@@ -226,7 +228,7 @@ def _wrong_url(meter: Meter) -> str:
     return ""
 
 
-def _wrong_topics(meter: Meter) -> str:
+def _wrong_topics(meter: MeterConfig) -> str:
     if not 1 <= len(meter.topic) <= len(PHASES):
         return Told(
             'give the topic on which it publishes, such as topic = "house/meter", or a list of '
@@ -237,7 +239,7 @@ def _wrong_topics(meter: Meter) -> str:
     return next((why for topic in meter.topic if (why := wrong_topic(topic))), "")
 
 
-_WRONG: Mapping[str, Callable[[Meter], str]] = {
+_WRONG: Mapping[str, Callable[[MeterConfig], str]] = {
     "modbus": _wrong_address,
     "http": _wrong_url,
     "mqtt": _wrong_topics,
@@ -423,7 +425,7 @@ def written(site: LoadSite) -> str:
 
 _GRID = ("of", "failsafe_amperes", "heartbeat_seconds")
 _OPTIONS = {
-    "[options]": [one.name for one in fields(Options) if one.name not in _GRID],
+    "[options]": [one.name for one in fields(SiteOptions) if one.name not in _GRID],
     "[grid]": _GRID,
 }
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from levity_trio.load.rule import Decision
+from levity_trio.load.rule import Allocation
 from levity_trio.load.tree import Place, Socket, Tree
 from levity_trio.records import record
 
@@ -93,7 +93,7 @@ def leased(amperes: int, safe: int, now: float, transaction: int | None, writes:
 
 
 @record
-class Step:
+class LimitStep:
     """A limit that is to be sent now. One that is not `is_lower` is recorded before."""
 
     place: Place
@@ -102,7 +102,7 @@ class Step:
 
 
 @dataclass(slots=True)
-class Held:
+class HeldLease:
     """What is known of one connector. `lease` is never less than what holds at the charger."""
 
     lease: Lease
@@ -146,7 +146,7 @@ class Leases:
     connector."""
 
     writes_a_day: int = WRITES_A_DAY
-    held: dict[Place, Held] = field(default_factory=dict)
+    held: dict[Place, HeldLease] = field(default_factory=dict)
     gone: dict[Place, Lease] = field(default_factory=dict)
     """The last leases of connectors whose car has left."""
     floors: Mapping[str, int] = field(default_factory=dict)
@@ -168,7 +168,7 @@ class Leases:
             self.forget([place])
         if (before := self.gone.pop(place, None)) is not None:
             lease = replace(lease, writes=before.writes_of(lease.sent))
-        self.held[place] = Held(lease)
+        self.held[place] = HeldLease(lease)
 
     def adopt(self, place: Place, lease: Lease, now: float) -> None:
         """Take what an earlier run has recorded; it is sent anew. What was lowered last may not be
@@ -216,7 +216,7 @@ class Leases:
 
     # What is sent
 
-    def going_on(self, decision: Decision, now: float) -> Decision:
+    def going_on(self, decision: Allocation, now: float) -> Allocation:
         """What the next decision goes on from. A car that has less than it was given counts as just
         raised: that it draws less says nothing of what it needs."""
         late = {
@@ -230,11 +230,11 @@ class Leases:
     def steps(
         self,
         tree: Tree,
-        decision: Decision,
+        decision: Allocation,
         running: Mapping[Place, int | None],
         lines: Mapping[Place, int],
         now: float,
-    ) -> list[Step]:
+    ) -> list[LimitStep]:
         """What is to be sent now: all that is lowered, and what may be raised because it fits
         beside what others still draw. `running` are the connectors that can be told, with their
         transactions; `lines` on how many lines they charge."""
@@ -282,7 +282,7 @@ class Leases:
             ):  # a used-up day lets it end
                 safe = max(socket.safe, self.floors.get(place[0], 0))
                 lease = leased(amperes, safe, now, running[place], writes)
-                found.append(Step(place=place, lease=lease, is_lower=amperes < has[place]))
+                found.append(LimitStep(place=place, lease=lease, is_lower=amperes < has[place]))
         return found
 
     def _raised(self, socket: Socket, amperes: int, spare: float, now: float) -> int:
@@ -297,14 +297,14 @@ class Leases:
         fits = max(booked, self.on_one_line(socket, amperes)) <= booked + spare
         return amperes if fits and self.cap(socket.place, now) is None else has
 
-    def recording(self, step: Step, now: float) -> Lease:
+    def recording(self, step: LimitStep, now: float) -> Lease:
         """Note that a raise is being recorded, which is booked from now on. Return what must be
         recorded."""
         held = self.held[step.place]
         held.pending = step.lease
         return _both(held.lease, step, now)
 
-    def may_go(self, step: Step, wanted: int) -> bool:
+    def may_go(self, step: LimitStep, wanted: int) -> bool:
         """Whether a raise that was recorded may still be sent: nothing was lowered meanwhile."""
         held = self.held.get(step.place)
         if held is None or held.pending is not step.lease:
@@ -312,14 +312,14 @@ class Leases:
         held.pending = None
         return wanted >= step.lease.amperes and step.place[0] not in self.busy_chargers
 
-    def sending(self, step: Step, now: float) -> Lease:
+    def sending(self, step: LimitStep, now: float) -> Lease:
         """Note that a step is being sent. Return what may hold until the answer."""
         held = self.held[step.place]
         held.lease, held.pending = _both(held.lease, step, now), None
         self.busy.add(step.place)
         return held.lease
 
-    def accepted(self, step: Step, now: float) -> None:
+    def accepted(self, step: LimitStep, now: float) -> None:
         """Note that a charger accepted a limit. It says nothing if another car came meanwhile, or
         all is sent anew."""
         self.busy.discard(step.place)
@@ -331,7 +331,7 @@ class Leases:
             held.answered, held.above, held.reports = now, None, 0
         held.lease = step.lease
 
-    def _still_draws(self, held: Held, step: Step, now: float) -> int:
+    def _still_draws(self, held: HeldLease, step: LimitStep, now: float) -> int:
         """What a car that was lowered may draw until its next report: what it drew, or what it
         had."""
         has = max(held.lease.most(now), held.before)
@@ -342,7 +342,7 @@ class Leases:
             has = min(has, int(held.drawn_most) + 1)
         return has if has > step.lease.amperes else 0
 
-    def failed(self, step: Step, now: float, *, is_refused: bool = False) -> None:
+    def failed(self, step: LimitStep, now: float, *, is_refused: bool = False) -> None:
         """Note that a limit was refused, not answered or not recorded: it is sent again, at once in
         other words if it was refused."""
         self.busy.discard(step.place)
@@ -398,7 +398,7 @@ class Leases:
         held.send_anew()
 
 
-def _both(has: Lease, step: Step, now: float) -> Lease:
+def _both(has: Lease, step: LimitStep, now: float) -> Lease:
     """The higher of what a connector has and what it is sent."""
     new = step.lease
     most, safe = max(has.most(now), new.amperes), max(has.safe, new.safe)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import trio
 
 from levity_trio.load import modbus
-from levity_trio.load.document import AMPERES, PATHS, Meter
+from levity_trio.load.document import AMPERES, PATHS, MeterConfig
 from levity_trio.load.modbus import MODELS, MeterFault
 from levity_trio.load.tree import PHASES, Phases
 from levity_trio.log.output import get_logger
@@ -31,7 +31,7 @@ Measure = Callable[[str, Phases], object]
 Read = Callable[[], Awaitable[Phases]]
 
 
-def reader(meter: Meter) -> Callable[[Measure], Awaitable[None]] | None:
+def reader(meter: MeterConfig) -> Callable[[Measure], Awaitable[None]] | None:
     """Return what reads a meter until it is cancelled; None if the meter tells by itself."""
     if meter.kind == "modbus":
         return partial(_over_modbus, meter)
@@ -40,7 +40,7 @@ def reader(meter: Meter) -> Callable[[Measure], Awaitable[None]] | None:
     return None
 
 
-async def _over_modbus(meter: Meter, measured: Measure) -> None:
+async def _over_modbus(meter: MeterConfig, measured: Measure) -> None:
     """Read a meter over a connection that stays open as long as it works."""
     host, _, port = (
         meter.address.rpartition(":") if ":" in meter.address else (meter.address, "", "")
@@ -86,7 +86,7 @@ async def _exactly(stream: trio.abc.Stream, count: int) -> bytes:
     return bytes(received)
 
 
-async def _over_http(meter: Meter) -> Phases:
+async def _over_http(meter: MeterConfig) -> Phases:
     """Request a document of a meter. Its address may be a private one: meters are beside us in the
     house."""
     answer = await get(leading_to(meter.url), READ_SECONDS, most_bytes=PAYLOAD_BYTES)
@@ -97,7 +97,7 @@ async def _over_http(meter: Meter) -> Phases:
     )
 
 
-def _currents(meter: Meter, places: Iterable[tuple[bytes, str]]) -> Phases:
+def _currents(meter: MeterConfig, places: Iterable[tuple[bytes, str]]) -> Phases:
     """Return the currents of the phases: of each, a payload and the place in it. Raises
     MeterFault."""
     try:
@@ -108,7 +108,7 @@ def _currents(meter: Meter, places: Iterable[tuple[bytes, str]]) -> Phases:
     return one, two, three
 
 
-async def _keep_reading(meter: Meter, read: Read, measured: Measure) -> None:
+async def _keep_reading(meter: MeterConfig, read: Read, measured: Measure) -> None:
     """Read again and again; after failures with pauses that become longer."""
     failures = 0
     while True:
@@ -145,7 +145,7 @@ async def _keep_reading(meter: Meter, read: Read, measured: Measure) -> None:
 # By MQTT
 
 
-class Heard(NamedTuple):
+class PublishedReading(NamedTuple):
     """What a meter showed: the currents, and when the oldest of them was published."""
 
     meter: str
@@ -160,14 +160,14 @@ class Subscribed:
     time. So phases belong together, and a phase that is no longer published makes the meter silent.
     """
 
-    def __init__(self, meters: Iterable[Meter]) -> None:
+    def __init__(self, meters: Iterable[MeterConfig]) -> None:
         self._told = {
             meter: dict[str, tuple[float, bytes]]() for meter in meters if meter.kind == "mqtt"
         }
-        self._failing = set[Meter]()
+        self._failing = set[MeterConfig]()
         self.topics = frozenset(topic for meter in self._told for topic in meter.topic)
 
-    def heard(self, topic: str, payload: bytes, now: float) -> Iterator[Heard]:
+    def heard(self, topic: str, payload: bytes, now: float) -> Iterator[PublishedReading]:
         """Take a message that was published now. Yield the meters that it completes."""
         for meter, told in self._told.items():
             if topic not in meter.topic:
@@ -175,10 +175,12 @@ class Subscribed:
             told[topic] = now, payload
             if all(one in told for one in meter.topic):
                 if (amperes := self._understood(meter, told)) is not None:
-                    yield Heard(meter.name, amperes, min(at for at, _ in told.values()))
+                    yield PublishedReading(meter.name, amperes, min(at for at, _ in told.values()))
                 told.clear()
 
-    def _understood(self, meter: Meter, told: Mapping[str, tuple[float, bytes]]) -> Phases | None:
+    def _understood(
+        self, meter: MeterConfig, told: Mapping[str, tuple[float, bytes]]
+    ) -> Phases | None:
         """Return the currents; None if they are of no use, which is logged when it begins and when
         it ends."""
         paths = meter.path or ("",)

@@ -3,7 +3,7 @@ last seven days."""
 
 from dataclasses import dataclass, field
 
-from levity_trio.load.rule import Other
+from levity_trio.load.rule import OtherLoad
 from levity_trio.load.tree import NOTHING, Phases, highest_of, lowest_of
 
 MINUTE, HOUR = 60, 3600
@@ -12,7 +12,7 @@ DAY_HOURS, KEPT_HOURS = 24, 7 * 24
 
 
 @dataclass(slots=True)
-class _Circuit:
+class _CircuitLoad:
     """The highest of each minute and each hour, numbered from 1970."""
 
     now: Phases = NOTHING
@@ -29,11 +29,11 @@ class LoadHistory:
     """The other load of all measured circuits, in A per phase."""
 
     def __init__(self) -> None:
-        self._circuits: dict[str, _Circuit] = {}
+        self._circuits: dict[str, _CircuitLoad] = {}
 
     def remember(self, circuit: str, highest: Phases, at: float) -> None:
         """Take the highest of a quarter of an hour from before the start."""
-        known = self._circuits.setdefault(circuit, _Circuit())
+        known = self._circuits.setdefault(circuit, _CircuitLoad())
         hour = int(at // HOUR)
         known.hours[hour] = highest_of([known.hours.get(hour, NOTHING), highest])
 
@@ -41,7 +41,7 @@ class LoadHistory:
         """Take what other consumers draw now. Its meter and the cars below have told since a time.
         A jump counts at once, and is remembered when they all have told it again: it may be a car's
         of which its charger tells later."""
-        known = self._circuits.setdefault(circuit, _Circuit())
+        known = self._circuits.setdefault(circuit, _CircuitLoad())
         if (told_at or at) >= known.since or known.since > at:  # our clock was set back
             known.before, known.lowest, known.since = known.lowest, amperes, at
         known.now, known.lowest = amperes, lowest_of([amperes, known.lowest])
@@ -76,20 +76,22 @@ class LoadHistory:
         """Return the same, None where nothing is known at all."""
         return self.highest(circuit, now) if self._hours(circuit) else None
 
-    def other(self, circuit: str, now: float, *, stale: bool, lost: bool) -> Other:
+    def other(self, circuit: str, now: float, *, stale: bool, lost: bool) -> OtherLoad:
         """Return what the rule is asked with. While the meter is silent, the highest of the last
         seven days counts; if nothing is known, the meter is as good as lost."""
         known = self._circuits.get(circuit)
         if stale or known is None:
             whole = highest_of(self._hours(circuit).values())
-            return Other(
+            return OtherLoad(
                 now=whole, recent=whole, highest=whole, stale=True, lost=lost or known is None
             )
         minute = int(now // MINUTE)
         recent = highest_of(
             top for one, top in known.minutes.items() if one >= minute - RECENT_MINUTES
         )
-        return Other(now=known.now, recent=recent, highest=self.highest(circuit, now), lost=lost)
+        return OtherLoad(
+            now=known.now, recent=recent, highest=self.highest(circuit, now), lost=lost
+        )
 
     def _hours(self, circuit: str) -> dict[int, Phases]:
         known = self._circuits.get(circuit)

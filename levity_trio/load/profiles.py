@@ -35,7 +35,7 @@ Call = tuple[str, dict[str, Any]]
 """An action and its payload."""
 
 
-class Way(IntEnum):
+class LimitWay(IntEnum):
     """How a limit reaches a charger, in the order in which ways are tried."""
 
     TRANSACTION = 1
@@ -46,7 +46,7 @@ class Way(IntEnum):
 
 
 @record
-class Key:
+class LimitKey:
     """A configuration key that limits a charger: its unit in A, and the least that it takes."""
 
     name: str
@@ -54,7 +54,7 @@ class Key:
     least: int
 
 
-KEYS: Mapping[str, Key] = {"SetCurrent": Key(name="SetCurrent", unit=0.001, least=8)}
+KEYS: Mapping[str, LimitKey] = {"SetCurrent": LimitKey(name="SetCurrent", unit=0.001, least=8)}
 """Of Grizzl-E, in mA."""
 
 
@@ -68,7 +68,7 @@ class Ability:
     least current at which a car was seen to charge.
     """
 
-    way: Way = Way.TRANSACTION
+    way: LimitWay = LimitWay.TRANSACTION
     takes_zero: bool = True
     waits: bool = True
     level: int = 0
@@ -76,29 +76,31 @@ class Ability:
     has_two_periods: bool = True
     counts_from: str = ""
     least: int | None = None
-    key: Key | None = None
+    key: LimitKey | None = None
 
     @property
     def floor(self) -> int:
         """The least that it can be told; 0 if it can be paused."""
-        if self.way is Way.KEY and self.key is not None:
+        if self.way is LimitWay.KEY and self.key is not None:
             return self.key.least
         return 0 if self.takes_zero else self.least or LEAST_AMPERES
 
 
 def ability(
-    facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way = Way.TRANSACTION
+    facts: Mapping[str, Any], keys: Mapping[str, str | None], way: LimitWay = LimitWay.TRANSACTION
 ) -> Ability:
     """What a charger can do: `facts` are those of trials, `keys` its configuration, `way` the first
     that is tried."""
     key = next((KEYS[name] for name in keys if name in KEYS), None)
     features = words(keys, "SupportedFeatureProfiles")
-    ways = [*Way] if not features or SMART_CHARGING in features else [Way.KEY, Way.NONE]
+    ways = (
+        [*LimitWay] if not features or SMART_CHARGING in features else [LimitWay.KEY, LimitWay.NONE]
+    )
     if number(keys, "MaxChargingProfilesInstalled") == 1:
-        ways.remove(Way.TRANSACTION)
+        ways.remove(LimitWay.TRANSACTION)
     if key is None:
-        ways.remove(Way.KEY)
-    first = max(way, Way(facts.get("way", 1)))
+        ways.remove(LimitWay.KEY)
+    first = max(way, LimitWay(facts.get("way", 1)))
     units = words(keys, "ChargingScheduleAllowedChargingRateUnit")
     is_in_watts = bool(units) and not {"Current", "A"}.intersection(units)
     periods = number(keys, "ChargingScheduleMaxPeriods")
@@ -111,12 +113,12 @@ def ability(
         waits=takes_zero
         and facts.get("waits", True)
         and periods != 1
-        and chosen in (Way.TRANSACTION, Way.DEFAULT),
+        and chosen in (LimitWay.TRANSACTION, LimitWay.DEFAULT),
         level=facts.get("level", level),
         is_in_watts=is_in_watts,
         has_two_periods=periods != 1,
         counts_from=facts.get("counts_from", "")
-        if chosen in (Way.TRANSACTION, Way.DEFAULT)
+        if chosen in (LimitWay.TRANSACTION, LimitWay.DEFAULT)
         else "",
         least=facts.get("least"),
         key=key,
@@ -139,9 +141,9 @@ def after_refusal(can: Ability, lease: Lease, taught: Mapping[str, Any]) -> dict
     the other kind of schedule, else no 0 A, else limits in another way. `taught` is what those
     before did: of the kind, it holds no more once 0 A was refused in both, and nothing of it holds
     in another way."""
-    if not can.counts_from and can.way in (Way.TRANSACTION, Way.DEFAULT):
+    if not can.counts_from and can.way in (LimitWay.TRANSACTION, LimitWay.DEFAULT):
         return {**taught, "counts_from": "start"}
-    if 0 in (lease.amperes, lease.safe) and can.takes_zero and can.way is not Way.KEY:
+    if 0 in (lease.amperes, lease.safe) and can.takes_zero and can.way is not LimitWay.KEY:
         return {what: value for what, value in taught.items() if what != "counts_from"} | {
             "zero": False
         }
@@ -149,24 +151,24 @@ def after_refusal(can: Ability, lease: Lease, taught: Mapping[str, Any]) -> dict
 
 
 def weaker(
-    facts: Mapping[str, Any], keys: Mapping[str, str | None], way: Way
+    facts: Mapping[str, Any], keys: Mapping[str, str | None], way: LimitWay
 ) -> Iterator[tuple[Mapping[str, Any], Ability]]:
     """Yield in what words a charger may take its default, in one way after the other: what it has
     shown if it refuses all before these, and what it can do then. In the last way nothing is
     sent."""
-    for later in Way:
+    for later in LimitWay:
         for shown in WEAKER if later >= way else ():
             yield shown, ability({**facts, **shown}, keys, later)
 
 
-def next_way(can: Ability) -> Way:
+def next_way(can: Ability) -> LimitWay:
     """The way that is tried after the one in use did not work."""
-    later = Way(min(can.way + 1, Way.NONE))
-    return Way.NONE if later is Way.KEY and can.key is None else later
+    later = LimitWay(min(can.way + 1, LimitWay.NONE))
+    return LimitWay.NONE if later is LimitWay.KEY and can.key is None else later
 
 
 @record
-class Moment:
+class ChargerTime:
     """When a limit is sent: now and the start of the transaction, by the charger's own clock."""
 
     now: datetime
@@ -180,7 +182,7 @@ def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | N
     It needs no clock: a car waits until all leases have ended, then gets the safe limit; where the
     charger cannot wait, it gets that at once.
     """
-    if can.way >= Way.KEY:
+    if can.way >= LimitWay.KEY:
         return _key(can, socket.safe)
     safe = max(socket.safe, can.floor)
     periods = [(0, safe)]
@@ -189,15 +191,15 @@ def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | N
     schedule = _schedule(can, socket, periods, None)
     if not can.waits and not can.counts_from:
         schedule["startSchedule"] = ALWAYS
-    return _profile(can, socket, CHARGER if can.way is Way.CHARGER else DEFAULT, schedule)
+    return _profile(can, socket, CHARGER if can.way is LimitWay.CHARGER else DEFAULT, schedule)
 
 
 def limit(
-    can: Ability, socket: Socket, lease: Lease, when: Moment, lines: int | None
+    can: Ability, socket: Socket, lease: Lease, when: ChargerTime, lines: int | None
 ) -> Call | None:
     """What tells a charger the lease of a transaction; None where nothing can. `lines` are those of
     the car, if that is known."""
-    if can.way >= Way.KEY:
+    if can.way >= LimitWay.KEY:
         return _key(can, lease.amperes)
 
     # Offsets count from a while ago, from the start of the transaction, or from receipt.
@@ -215,9 +217,9 @@ def limit(
     if not can.counts_from:
         schedule["startSchedule"] = wire_time(when.now - before)
 
-    if can.way is Way.TRANSACTION:
+    if can.way is LimitWay.TRANSACTION:
         return _profile(can, socket, TRANSACTION, schedule, transactionId=lease.transaction)
-    return _profile(can, socket, DEFAULT if can.way is Way.DEFAULT else CHARGER, schedule)
+    return _profile(can, socket, DEFAULT if can.way is LimitWay.DEFAULT else CHARGER, schedule)
 
 
 def _profile(
@@ -252,7 +254,7 @@ def _schedule(
 
 
 def _key(can: Ability, amperes: int) -> Call | None:
-    if can.key is None or can.way is Way.NONE:
+    if can.key is None or can.way is LimitWay.NONE:
         return None
     value = round(max(amperes, can.key.least) / can.key.unit)
     return "ChangeConfiguration", {"key": can.key.name, "value": str(value)}
@@ -265,14 +267,14 @@ def clearing(can: Ability, socket: Socket) -> list[Call]:
         {"connectorId": socket.connector, "chargingProfilePurpose": TRANSACTION},
         {"connectorId": 0, "chargingProfilePurpose": DEFAULT},
     ]
-    if can.way is not Way.CHARGER:
+    if can.way is not LimitWay.CHARGER:
         found.append({"connectorId": 0, "chargingProfilePurpose": CHARGER})
     return [("ClearChargingProfile", one) for one in found]
 
 
-def clearing_own(way: Way, socket: Socket) -> Call:
+def clearing_own(way: LimitWay, socket: Socket) -> Call:
     """What removes our profile for the transaction, or that of the whole charger."""
-    number = IDS[CHARGER] if way is Way.CHARGER else IDS[TRANSACTION] + socket.connector
+    number = IDS[CHARGER] if way is LimitWay.CHARGER else IDS[TRANSACTION] + socket.connector
     return "ClearChargingProfile", {"id": number}
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from itertools import accumulate
 
 from levity_trio.load.other_load import LoadHistory
-from levity_trio.load.rule import Car, Decision, Measured, Other, decide
+from levity_trio.load.rule import Allocation, Car, Measured, OtherLoad, decide
 from levity_trio.load.tree import NOTHING, Phases, Place, Tree, added, highest_of, on
 from levity_trio.records import record
 
@@ -26,7 +26,7 @@ AT_ONCE = 50
 
 
 @record
-class Stay:
+class ReplayedStay:
     """A car at a connector, from when it was plugged in until it left. `whose` is what it is called
     in the answer."""
 
@@ -73,13 +73,13 @@ class Replayed:
     short: tuple[Short, ...] = ()
 
 
-House = Callable[[float], Mapping[str, Other]]
+House = Callable[[float], Mapping[str, OtherLoad]]
 """What other consumers drew at a moment, by circuit."""
 
 
 def replay(
     tree: Tree,
-    stays: Iterable[Stay],
+    stays: Iterable[ReplayedStay],
     house: House,
     *,
     first_come: bool = False,
@@ -88,15 +88,15 @@ def replay(
     """Charge all cars again, and return what came out. `rest` is called now and then, so that
     others get their turn."""
     coming = sorted(stays, key=lambda stay: (stay.since, stay.place), reverse=True)
-    present: list[_Present] = []
-    gone: list[_Present] = []
-    decision, peak, waited = Decision(at=0.0), NOTHING, 0.0
+    present: list[_ChargingCar] = []
+    gone: list[_ChargingCar] = []
+    decision, peak, waited = Allocation(at=0.0), NOTHING, 0.0
     now, steps = 0.0, 0
     while coming or present:
         if not present:
             now = max(now, coming[-1].since)
         while coming and coming[-1].since <= now:
-            present.append(_Present(coming.pop()))
+            present.append(_ChargingCar(coming.pop()))
         until = now - now % STEP_SECONDS + STEP_SECONDS
         other = house(now)
         cars = [one.car(decision) for one in present]
@@ -118,10 +118,10 @@ def replay(
     return _replayed(gone, waited, peak)
 
 
-class _Present:
+class _ChargingCar:
     """A car that is there, and what it has got."""
 
-    def __init__(self, stay: Stay) -> None:
+    def __init__(self, stay: ReplayedStay) -> None:
         self.stay, self.got = stay, 0.0
 
     def is_done(self, at: float) -> bool:
@@ -135,7 +135,7 @@ class _Present:
         )
         return min(most, limit)
 
-    def car(self, before: Decision) -> Car:
+    def car(self, before: Allocation) -> Car:
         stay, limit = self.stay, before.limits.get(self.stay.place)
         return Car(
             charger=stay.place[0],
@@ -153,7 +153,7 @@ class _Present:
         return on(tree.sockets[self.stay.place].lines(self.stay.lines), amperes)
 
 
-def _replayed(gone: Sequence[_Present], waited: float, peak: Phases) -> Replayed:
+def _replayed(gone: Sequence[_ChargingCar], waited: float, peak: Phases) -> Replayed:
     missing = defaultdict[str, list[float]](list)
     for one in gone:
         if one.got < SHORT * one.stay.wanted_wh:
@@ -181,19 +181,21 @@ class PastHouse:
                 history.remember(circuit, highest, quarter * QUARTER)
         self._highest = cache(history.highest)
 
-    def __call__(self, now: float) -> dict[str, Other]:
+    def __call__(self, now: float) -> dict[str, OtherLoad]:
         quarter, hour, others = int(now // QUARTER), now // HOUR * HOUR, {}
         for circuit, found in self._quarters.items():
             mean, highest = found.get(quarter, (NOTHING, NOTHING))
             _, before = found.get(quarter - 1, (NOTHING, NOTHING))
             recent = highest_of([highest, before])
-            others[circuit] = Other(now=mean, recent=recent, highest=self._highest(circuit, hour))
+            others[circuit] = OtherLoad(
+                now=mean, recent=recent, highest=self._highest(circuit, hour)
+            )
         return others
 
 
 def with_more(
-    tree: Tree, stays: Sequence[Stay], more: int, limit: float | None
-) -> tuple[Tree, list[Stay]]:
+    tree: Tree, stays: Sequence[ReplayedStay], more: int, limit: float | None
+) -> tuple[Tree, list[ReplayedStay]]:
     """Return the tree with another limit at its root and so many more chargers, each used as one
     that is there is.
 

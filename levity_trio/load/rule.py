@@ -45,7 +45,7 @@ GRID = "Grid operator"
 Tree.lines_of."""
 
 
-class State(StrEnum):
+class CarDemand(StrEnum):
     """What a car that is plugged in asks for."""
 
     WANTS = "wants"
@@ -63,7 +63,7 @@ class Car:
     connector: int = 1
     since: float
     """When it was plugged in."""
-    state: State = State.WANTS
+    demand: CarDemand = CarDemand.WANTS
     lines: int | None = None
     """On how many lines it charges, once three readings have shown it; None: as many as its charger
     has."""
@@ -98,7 +98,7 @@ class Car:
 
 
 @record
-class Other:
+class OtherLoad:
     """What the other consumers at one circuit draw, those under it included."""
 
     now: Phases
@@ -115,7 +115,7 @@ class Other:
 
 
 @record
-class Order:
+class GridOrder:
     """What the grid operator allows, on each line or in kW on all together: to the chargers, or
     `of_connection` to them and the other consumers."""
 
@@ -129,8 +129,8 @@ class Measured:
     """All that was measured at circuits, and what the grid operator allows. A circuit that is not
     in `other` has no meter; its reserve counts, or what is known of those below it."""
 
-    other: Mapping[str, Other] = field(default_factory=dict)
-    grid: Order = Order()
+    other: Mapping[str, OtherLoad] = field(default_factory=dict)
+    grid: GridOrder = GridOrder()
 
 
 class Bound(StrEnum):
@@ -157,7 +157,7 @@ class Bound(StrEnum):
 
 
 @record
-class Limit:
+class CurrentLimit:
     """What one car may draw, and what binds it."""
 
     amperes: int
@@ -172,7 +172,7 @@ class Limit:
 
 
 @record
-class Standing:
+class CarStanding:
     """What the rule remembers of a car from one decision to the next. It is kept in the
     database."""
 
@@ -190,7 +190,7 @@ class Standing:
     it can ask then."""
 
 
-def moved(standing: Standing, by: float) -> Standing:
+def moved(standing: CarStanding, by: float) -> CarStanding:
     """Return a standing whose moments are so much later: the clock was set forward."""
     moments = {
         name: getattr(standing, name) for name in ("since", "turn", "waits", "room", "knocked")
@@ -199,7 +199,7 @@ def moved(standing: Standing, by: float) -> Standing:
 
 
 @record
-class Line:
+class PhaseLoad:
     """One phase of one circuit, for the bars that people see. All in A."""
 
     circuit: str
@@ -216,15 +216,15 @@ class Line:
 
 
 @record
-class Decision:
+class Allocation:
     """What the rule said at one moment. Pass it to the next call."""
 
     at: float
-    limits: Mapping[Place, Limit] = field(default_factory=dict)
-    standings: Mapping[Place, Standing] = field(default_factory=dict)
+    limits: Mapping[Place, CurrentLimit] = field(default_factory=dict)
+    standings: Mapping[Place, CarStanding] = field(default_factory=dict)
     queue: tuple[Place, ...] = ()
     """Those who wait, the next one first."""
-    lines: tuple[Line, ...] = ()
+    lines: tuple[PhaseLoad, ...] = ()
     ordered: float = 0.0
     """What is drawn of what the grid operator allows: kW, or A on the line that carries most."""
     free: tuple[float, ...] = ()
@@ -240,35 +240,35 @@ def decide(
     cars: Iterable[Car],
     measured: Measured,
     now: float,
-    before: Decision,
+    before: Allocation,
     *,
     first_come: bool = False,
-) -> Decision:
+) -> Allocation:
     """Decide what each car may draw. The order of `cars` does not matter; one whose charger is not
     in the tree raises KeyError.
 
     After a restart, pass `Decision(at=…, standings=…)` as `before`. With `first_come`, nobody takes
     turns.
     """
-    rooms = _Rooms(tree, measured)
+    rooms = _Ledgers(tree, measured)
     asking = sorted(
-        (_Asking(tree, car, before.standings.get(car.place), now) for car in cars),
-        key=_Asking.arrival,
+        (_CarClaim(tree, car, before.standings.get(car.place), now) for car in cars),
+        key=_CarClaim.arrival,
     )
     for one in asking:
         # Of unknown lines, it is what one may carry; all together carry no more than it may.
         rooms.book(one.phases if one.car.lines is None else one.lines, one.car.over, one.car.over)
     free = [one for one in asking if not _is_bound_elsewhere(one, tree, measured, rooms)]
-    full = [one for one in free if one.car.state is State.FULL]
+    full = [one for one in free if one.car.demand is CarDemand.FULL]
     asked = _to_knock(full, now)
     turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS
-    wanting = [one for one in free if one.car.state is State.WANTS]
+    wanting = [one for one in free if one.car.demand is CarDemand.WANTS]
     ranked = sorted(
         [*wanting, *asked],
         key=lambda one: one.rank(now, turns_end=turns_end, first_come=first_come),
     )
     served = [one for one in ranked if _gets_least(one, rooms, now)]
-    chosen = [one for one in served if one.car.state is State.WANTS]
+    chosen = [one for one in served if one.car.demand is CarDemand.WANTS]
     for one in chosen:
         if one.car.boost:
             _share([one], rooms)
@@ -285,7 +285,7 @@ def decide(
     queue = [one for one in wanting if not one.grant]
     queue.sort(key=lambda one: one.place_in_queue(now, first_come=first_come))
     lines = _lines(tree, asking, rooms)
-    return Decision(
+    return Allocation(
         at=now,
         limits={one.car.place: one.limit(tree, rooms) for one in asking},
         standings={one.car.place: one.standing(now) for one in asking},
@@ -298,7 +298,7 @@ def decide(
     )
 
 
-class _Rooms:
+class _Ledgers:
     """What is still free on each line in both ledgers, in A. A line is one phase of one circuit,
     and the last one is the sum of all phases; see Tree.lines_of.
 
@@ -371,10 +371,10 @@ def _flowing(tree: Tree, measured: Measured) -> dict[str, tuple[Phases, Phases]]
     return found
 
 
-class _Asking:
+class _CarClaim:
     """One car in one decision."""
 
-    def __init__(self, tree: Tree, car: Car, was: Standing | None, now: float) -> None:
+    def __init__(self, tree: Tree, car: Car, was: CarStanding | None, now: float) -> None:
         socket = tree.sockets[car.place]
         self.car, self.was, self.socket = car, was, socket
         self.lines = tree.lines_of(car.place, car.lines)
@@ -439,7 +439,7 @@ class _Asking:
         """Who is served first: boosts; then the turns that go on, the latest first; then knocks;
         then those who wait; then the turns that end."""
         was, car = self.was, self.car
-        if car.state is State.FULL:
+        if car.demand is CarDemand.FULL:
             return 2, *self.arrival()
         if car.boost:
             return 0, *self.arrival()
@@ -474,21 +474,21 @@ class _Asking:
         """What it draws; what it may, if its charger does not tell."""
         return self.grant if self.car.drawn is None else self.car.drawn
 
-    def give(self, grant: int, bound: Bound, rooms: _Rooms) -> None:
+    def give(self, grant: int, bound: Bound, rooms: _Ledgers) -> None:
         """Permit so much, and book it."""
         drawn = grant if self.draws is None else min(grant, self.draws)
         rooms.book(self.lines, grant, drawn)
         self.grant, self.bound = grant, bound
 
-    def bind(self, line: int, bound: Bound, rooms: _Rooms) -> None:
+    def bind(self, line: int, bound: Bound, rooms: _Ledgers) -> None:
         """Remember which line keeps it from more."""
         self.bound, self.line, self.is_outage = bound, line, rooms.outage[line] < rooms.now[line]
 
-    def limit(self, tree: Tree, rooms: _Rooms) -> Limit:
+    def limit(self, tree: Tree, rooms: _Ledgers) -> CurrentLimit:
         by_hand, bound = self.car.by_hand, self.bound
         if bound is Bound.MOST and by_hand is not None and by_hand <= self.amperes:
             bound = Bound.HAND
-        limit = Limit(amperes=self.amperes, bound=bound, over=self.car.over)
+        limit = CurrentLimit(amperes=self.amperes, bound=bound, over=self.car.over)
         if self.line is None or bound not in (Bound.CIRCUIT, Bound.WAITS, Bound.SAFE):
             return limit
         if self.line in rooms.ordered and bound is not Bound.SAFE:
@@ -496,9 +496,9 @@ class _Asking:
         circuit, phase = divmod(self.line, len(PHASES))
         return replace(limit, circuit=tree.order[circuit], phase=phase, outage=self.is_outage)
 
-    def standing(self, now: float) -> Standing:
+    def standing(self, now: float) -> CarStanding:
         was = self.was
-        is_full, is_waiting = self.car.state is State.FULL, self.bound is Bound.WAITS
+        is_full, is_waiting = self.car.demand is CarDemand.FULL, self.bound is Bound.WAITS
         turn, knocked = None, self.knocked
         if knocked is None or (self.bound is Bound.FULL and (self.grant or self.had)):
             knocked = now - KNOCK_SECONDS
@@ -506,7 +506,7 @@ class _Asking:
             quarter = now - now % TURN_SECONDS
             began = quarter if now - quarter < SETTLED_SECONDS / 4 else now
             turn = was.turn if was and was.limit and was.turn is not None else began
-        return Standing(
+        return CarStanding(
             limit=self.grant,
             since=was.since if was and self.grant <= was.limit else now,
             turn=turn,
@@ -516,7 +516,7 @@ class _Asking:
         )
 
 
-def _is_bound_elsewhere(one: _Asking, tree: Tree, measured: Measured, rooms: _Rooms) -> bool:
+def _is_bound_elsewhere(one: _CarClaim, tree: Tree, measured: Measured, rooms: _Ledgers) -> bool:
     """Book a car of which the sharing decides nothing: it cannot be told, its meter is lost, or
     nothing is allowed."""
     car = one.car
@@ -525,7 +525,7 @@ def _is_bound_elsewhere(one: _Asking, tree: Tree, measured: Measured, rooms: _Ro
         # seconds, if we live.
         drawn = (
             car.fixed
-            if car.state is State.WANTS or car.drawn is None
+            if car.demand is CarDemand.WANTS or car.drawn is None
             else min(car.fixed, car.drawn)
         )
         rooms.book(one.lines, car.fixed, drawn)
@@ -543,7 +543,7 @@ def _is_bound_elsewhere(one: _Asking, tree: Tree, measured: Measured, rooms: _Ro
     return False
 
 
-def _to_knock(full: list[_Asking], now: float) -> list[_Asking]:
+def _to_knock(full: list[_CarClaim], now: float) -> list[_CarClaim]:
     """Full cars at 0 A that get their least current for a minute, if it fits: one at a circuit,
     once an hour."""
     knocked = [one for one in full if _is_knocked(one, now)]
@@ -555,11 +555,11 @@ def _to_knock(full: list[_Asking], now: float) -> list[_Asking]:
     return knocked
 
 
-def _is_knocked(one: _Asking, now: float) -> bool:
+def _is_knocked(one: _CarClaim, now: float) -> bool:
     return one.knocked is not None and now - one.knocked < KNOCK_SECONDS
 
 
-def _is_due(one: _Asking, now: float) -> bool:
+def _is_due(one: _CarClaim, now: float) -> bool:
     """Whether a car is to be knocked: in a new hour, and shortly before its departure."""
     if one.had or one.knocked is None:
         return False
@@ -571,14 +571,14 @@ def _is_due(one: _Asking, now: float) -> bool:
     )
 
 
-def _gets_least(one: _Asking, rooms: _Rooms, now: float) -> bool:
+def _gets_least(one: _CarClaim, rooms: _Ledgers, now: float) -> bool:
     """Give a car its least current, if that fits; knock it if it is full."""
     drawn = one.least if one.draws is None else min(one.least, one.draws)
     line = rooms.lacking(one.lines, one.least, drawn)
     if line is not None:
         one.bind(line, Bound.WAITS, rooms)
         return False
-    if one.car.state is State.FULL:
+    if one.car.demand is CarDemand.FULL:
         one.give(one.least, Bound.KNOCK, rooms)
         one.knocked = one.knocked if _is_knocked(one, now) else now
         return True
@@ -589,7 +589,7 @@ def _gets_least(one: _Asking, rooms: _Rooms, now: float) -> bool:
     return True
 
 
-def _share(sharing: list[_Asking], rooms: _Rooms) -> None:
+def _share(sharing: list[_CarClaim], rooms: _Ledgers) -> None:
     """Share equally what is left. Where a line is full, what is left of whole amperes goes to those
     who have least there, in the order in which they came."""
     rising = [one for one in sharing if one.grant < one.needs]
@@ -606,7 +606,7 @@ def _share(sharing: list[_Asking], rooms: _Rooms) -> None:
         rising = [one for one in rising if one.line is None and one.grant < one.needs]
 
 
-def _rise(rising: list[_Asking], rooms: _Rooms) -> set[int]:
+def _rise(rising: list[_CarClaim], rooms: _Ledgers) -> set[int]:
     """Give the same to all at the lowest level: until one of them needs no more, others stand at
     their level, or a line is full. Return the lines that are."""
     level = min(one.grant for one in rising)
@@ -628,7 +628,7 @@ def _rise(rising: list[_Asking], rooms: _Rooms) -> set[int]:
     )
 
 
-def _hold_back(chosen: list[_Asking], rooms: _Rooms, now: float, *, at_once: bool) -> None:
+def _hold_back(chosen: list[_CarClaim], rooms: _Ledgers, now: float, *, at_once: bool) -> None:
     """Lower at once; raise by steps, after there has been room for a while. It is `at_once` if a
     turn has ended or a knock is over: one car then gets what was another's, and nobody has to see
     first whether the room lasts."""
@@ -650,7 +650,7 @@ def _hold_back(chosen: list[_Asking], rooms: _Rooms, now: float, *, at_once: boo
         one.grant = one.had
 
 
-def _keep(chosen: list[_Asking], rooms: _Rooms) -> None:
+def _keep(chosen: list[_CarClaim], rooms: _Ledgers) -> None:
     """Leave a car what it does not need, as long as nobody else needs it: its limit need not follow
     every ampere that it draws less."""
     for one in chosen:
@@ -664,7 +664,7 @@ def _keep(chosen: list[_Asking], rooms: _Rooms) -> None:
             one.grant += kept
 
 
-def _leave(full: Iterable[_Asking], rooms: _Rooms, now: float) -> None:
+def _leave(full: Iterable[_CarClaim], rooms: _Ledgers, now: float) -> None:
     """A full car keeps its least current where the outage ledger has room for it, because a car at
     0 A cannot ask."""
     for one in full:
@@ -681,14 +681,14 @@ def _leave(full: Iterable[_Asking], rooms: _Rooms, now: float) -> None:
         one.grant, one.room = one.least, None
 
 
-def _lines(tree: Tree, asking: Iterable[_Asking], rooms: _Rooms) -> tuple[Line, ...]:
+def _lines(tree: Tree, asking: Iterable[_CarClaim], rooms: _Ledgers) -> tuple[PhaseLoad, ...]:
     drawn, permitted = [0.0] * len(rooms.now), [0.0] * len(rooms.now)
     for one in asking:
         for line in one.lines:
             drawn[line] += one.drawn
             permitted[line] += one.grant
     return tuple(
-        Line(
+        PhaseLoad(
             circuit=tree.order[line // len(PHASES)],
             phase=line % len(PHASES),
             limit=rooms.limits[line],
@@ -701,7 +701,7 @@ def _lines(tree: Tree, asking: Iterable[_Asking], rooms: _Rooms) -> tuple[Line, 
     )
 
 
-def _ordered(grid: Order, asking: Iterable[_Asking], lines: Sequence[Line]) -> float:
+def _ordered(grid: GridOrder, asking: Iterable[_CarClaim], lines: Sequence[PhaseLoad]) -> float:
     """What is drawn of what the grid operator allows, in the unit of his order."""
     root = lines[: len(PHASES)]
     house = [line.other if grid.of_connection else 0.0 for line in root]
@@ -711,7 +711,7 @@ def _ordered(grid: Order, asking: Iterable[_Asking], lines: Sequence[Line]) -> f
     return (cars + sum(house)) * VOLTS / 1000
 
 
-def _again(asking: list[_Asking], queue: list[_Asking], now: float) -> float:
+def _again(asking: list[_CarClaim], queue: list[_CarClaim], now: float) -> float:
     """When the clock alone changes something."""
     moments = [
         now + TURN_SECONDS,
@@ -727,7 +727,7 @@ def _again(asking: list[_Asking], queue: list[_Asking], now: float) -> float:
     return min(moments)
 
 
-def _waits_about(queue: list[_Asking], chosen: list[_Asking], now: float) -> dict[Place, float]:
+def _waits_about(queue: list[_CarClaim], chosen: list[_CarClaim], now: float) -> dict[Place, float]:
     """Seconds until each gets current: at each quarter-hour, so many can change as now have current
     at their line, and do not always come first. If none does, nothing will change by itself."""
     boundary = TURN_SECONDS - now % TURN_SECONDS

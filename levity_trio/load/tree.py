@@ -83,7 +83,7 @@ class Socket:
 
 
 @record(kw_only=False)
-class Problem:
+class TreeProblem:
     """One thing for which a tree is refused. `advice` says what could be done, one way each."""
 
     text: str
@@ -94,7 +94,7 @@ class Problem:
 class TreeRefused(ValueError):
     """The tree contradicts itself, or could not last without us."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[TreeProblem, ...]) -> None:
         super().__init__(
             joined("\n", (joined(" ", [problem.text, *problem.advice]) for problem in problems))
         )
@@ -175,7 +175,7 @@ class Tree:
         ]
         return sorted(found, key=lambda socket: socket.place)
 
-    def shortages(self, highest: Mapping[str, Phases]) -> list[Problem]:
+    def shortages(self, highest: Mapping[str, Phases]) -> list[TreeProblem]:
         """The circuits that all safe limits and the largest other load together exceed."""
         problems = []
         for name in self.order:
@@ -229,38 +229,38 @@ def on(phases: Collection[int], amperes: float) -> Phases:
 
 def _wrong_circuits(
     listed: tuple[Circuit, ...], circuits: Mapping[str, Circuit]
-) -> Iterable[Problem]:
+) -> Iterable[TreeProblem]:
     if not listed:
-        yield Problem(
+        yield TreeProblem(
             Told("There is no circuit."), (Told("Give the feeder and its limit in A per phase."),)
         )
         return
     for name, circuit in circuits.items():
         if sum(other.name == name for other in listed) > 1:
-            yield Problem(
+            yield TreeProblem(
                 Told("Two circuits are named {1}.", name), (Told("Give each its own name."),), name
             )
         if not circuit.amperes > 0:
             advice = Told("Give the limit of its breaker in A per phase.")
-            yield Problem(Told("{1} has no limit.", name), (advice,), name)
+            yield TreeProblem(Told("{1} has no limit.", name), (advice,), name)
         if circuit.reserve is not None and circuit.reserve < 0:
-            yield Problem(Told("The reserve of {1} is below 0 A.", name), (), name)
+            yield TreeProblem(Told("The reserve of {1} is below 0 A.", name), (), name)
         if circuit.parent and circuit.parent not in circuits:
             known = ", ".join(circuits)
             text = Told("{1} is under {2}, which there is not.", name, circuit.parent)
-            yield Problem(text, (Told("There are: {1}.", known),), name)
+            yield TreeProblem(text, (Told("There are: {1}.", known),), name)
 
 
-def _wrong_shape(circuits: Mapping[str, Circuit]) -> Iterable[Problem]:
+def _wrong_shape(circuits: Mapping[str, Circuit]) -> Iterable[TreeProblem]:
     roots = [circuit.name for circuit in circuits.values() if not circuit.parent]
     if len(roots) > 1:
         named = reduce(lambda one, two: Told("{1} and {2}", one, two), roots)
         advice = Told("One circuit feeds all the others: give the rest a parent.")
-        yield Problem(Told("{1} have no parent.", named), (advice,))
+        yield TreeProblem(Told("{1} have no parent.", named), (advice,))
     for circle in _circles(circuits):
         path = reduce(lambda one, two: Told("{1} is under {2}", one, two), [*circle, circle[0]])
         advice = Told("One of them must be under another circuit.")
-        yield Problem(Told("{1}: this is a circle.", path), (advice,), circle[0])
+        yield TreeProblem(Told("{1}: this is a circle.", path), (advice,), circle[0])
 
 
 def _circles(circuits: Mapping[str, Circuit]) -> Iterable[list[str]]:
@@ -279,24 +279,24 @@ def _circles(circuits: Mapping[str, Circuit]) -> Iterable[list[str]]:
 
 def _wrong_socket(
     socket: Socket, circuits: Mapping[str, Circuit], known: Mapping[Place, Socket]
-) -> Iterable[Problem]:
+) -> Iterable[TreeProblem]:
     name = Told("{1}, connector {2}", socket.charger, socket.connector)
     if socket.place in known:
-        yield Problem(
+        yield TreeProblem(
             Told("{1} is named twice.", name),
             (Told("A connector hangs at one circuit."),),
             socket.circuit,
         )
     if socket.circuit not in circuits:
         text = Told("{1} is at {2}, which there is not.", name, socket.circuit)
-        yield Problem(text, (Told("There are: {1}.", ", ".join(circuits)),))
+        yield TreeProblem(text, (Told("There are: {1}.", ", ".join(circuits)),))
     if socket.phases not in (1, len(PHASES)) or socket.safe_lines not in (1, len(PHASES)):
         text = Told("{1} has {2} phases.", name, socket.phases)
-        yield Problem(text, (Told("A charger has 1 or 3."),), socket.circuit)
+        yield TreeProblem(text, (Told("A charger has 1 or 3."),), socket.circuit)
     allowed = ROTATIONS + (tuple(LETTERS) if socket.phases == 1 else ())
     if socket.rotation and socket.rotation not in allowed:
         text = Told("{1} has the rotation {2}.", name, socket.rotation)
-        yield Problem(text, (Told("Give one of {1}.", ", ".join(allowed)),))
+        yield TreeProblem(text, (Told("Give one of {1}.", ", ".join(allowed)),))
     if socket.least < LEAST_AMPERES or socket.most < socket.least:
         text = Told(
             "{1} has a least current of {2} A and a maximum of {3} A.",
@@ -304,19 +304,19 @@ def _wrong_socket(
             socket.least,
             socket.most,
         )
-        yield Problem(
+        yield TreeProblem(
             text, (Told("The least is 6, 7 or 8 A, and the maximum not below it."),), socket.circuit
         )
     if socket.safe and not socket.least <= socket.safe <= socket.most:
         advice = Told("Give 0, or {1} to {2} A.", socket.least, socket.most)
-        yield Problem(
+        yield TreeProblem(
             Told("{1} has a safe limit of {2} A.", name, socket.safe), (advice,), socket.circuit
         )
 
 
 def _too_little(
     circuit: Circuit, below: list[Socket], safe: float, other: float, phase: int
-) -> Problem:
+) -> TreeProblem:
     """The sum, as a person would write it, and the ways out of it."""
     here = [socket for socket in below if socket.safe and phase in socket.lines(socket.safe_lines)]
     room = circuit.amperes - other
@@ -365,4 +365,4 @@ def _too_little(
                 circuit.name,
             )
         )
-    return Problem(text, tuple(advice), circuit.name)
+    return TreeProblem(text, tuple(advice), circuit.name)

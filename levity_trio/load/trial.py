@@ -13,10 +13,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.load import gathering, profiles
-from levity_trio.load.carrying import Bench
+from levity_trio.load import measurements, profiles
 from levity_trio.load.lease import Lease, with_tolerance
-from levity_trio.load.profiles import Ability, Way
+from levity_trio.load.profiles import Ability, LimitWay
+from levity_trio.load.sender import Bench
 from levity_trio.load.tree import Socket
 from levity_trio.operations.limits import limit_reported
 from levity_trio.records import record
@@ -54,7 +54,7 @@ class Failed(Exception):
 
 
 @record
-class Found:
+class TrialStep:
     """What a step found; `is_passed` is null while it runs."""
 
     step: str
@@ -63,14 +63,14 @@ class Found:
 
 
 @dataclass(slots=True)
-class Trial:
+class ChargerTrial:
     """One trial. `told` is called whenever `steps` has changed."""
 
     bench: Bench
     socket: Socket
     can: Ability
-    told: Callable[[list[Found]], Awaitable[None]]
-    steps: list[Found] = field(default_factory=list)
+    told: Callable[[list[TrialStep]], Awaitable[None]]
+    steps: list[TrialStep] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
     async def run(self) -> bool:
@@ -85,13 +85,13 @@ class Trial:
             ("waits", self._waits),
         )
         for step, run in plan:
-            self.steps.append(Found(step=step, is_passed=None, words=""))
+            self.steps.append(TrialStep(step=step, is_passed=None, words=""))
             await self.told(self.steps)
             try:
                 words, is_passed = await run(), True
             except Failed as failed:
                 words, is_passed = str(failed), False
-            self.steps[-1] = Found(step=step, is_passed=is_passed, words=words)
+            self.steps[-1] = TrialStep(step=step, is_passed=is_passed, words=words)
             await self.told(self.steps)
             if step == "limit" and not is_passed:
                 break
@@ -143,8 +143,8 @@ class Trial:
         car = await self.bench.look()
         if car is None or car.reading is None or seconds(car.reading.at) <= since:
             return None
-        drawn = gathering.drawn(
-            car, self.socket, gathering.lines_used(car.reading, self.socket.most)
+        drawn = measurements.drawn(
+            car, self.socket, measurements.lines_used(car.reading, self.socket.most)
         )
         return None if drawn is None else drawn.least
 
@@ -211,13 +211,13 @@ class Trial:
                 _named(can),
             )
         await self._car()
-        self.facts["way"] = int(Way.NONE)
+        self.facts["way"] = int(LimitWay.NONE)
         raise Failed(joined("; ", tried))
 
     async def _counting(self, can: Ability) -> Ability:
         """Return the same, with from when the charger counts Relative profiles, if it takes no
         Absolute ones: it is set one, and says what results from it."""
-        is_first = can.way is Way.TRANSACTION
+        is_first = can.way is LimitWay.TRANSACTION
         if not is_first or await self._told_to(HIGH_AMPERES, HIGH_AMPERES, None, can) == "accepted":
             return can
         car = await self._car()
@@ -242,11 +242,15 @@ class Trial:
         return relative if told < HIGH_AMPERES else replace(can, counts_from="receipt")
 
     def _ways(self) -> list[Ability]:
-        ways = [way for way in (Way.TRANSACTION, Way.DEFAULT, Way.CHARGER) if way >= self.can.way]
+        ways = [
+            way
+            for way in (LimitWay.TRANSACTION, LimitWay.DEFAULT, LimitWay.CHARGER)
+            if way >= self.can.way
+        ]
         found = [replace(self.can, way=way) for way in ways]
         if self.can.level:
             found.insert(1, replace(self.can, level=0))
-        return found + [replace(self.can, way=Way.KEY)] * (self.can.key is not None)
+        return found + [replace(self.can, way=LimitWay.KEY)] * (self.can.key is not None)
 
     async def _ends(self) -> str:
         """The second period comes by itself; with one period only, the default comes back."""
@@ -400,7 +404,7 @@ class Trial:
 
 def _lines(car: PluggedIn, socket: Socket) -> int:
     """On how many lines a car charges; 1 if that is not known, which makes a current higher."""
-    return (None if car.reading is None else gathering.lines_used(car.reading, socket.most)) or 1
+    return (None if car.reading is None else measurements.lines_used(car.reading, socket.most)) or 1
 
 
 def _named(can: Ability) -> str:

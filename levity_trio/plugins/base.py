@@ -200,8 +200,8 @@ class Limited:
 
 
 class Load(Protocol):
-    """Load management, as plug-ins and the API reach it; see levity_trio.load.task. Currents are in
-    A per phase.
+    """Load management, as plug-ins and the API reach it; see levity_trio.load.service. Currents are
+    in A per phase.
 
     What is stored raises StoreUnavailable, and levity_trio.store.writes.accounts.Refused for an
     unknown charger.

@@ -51,7 +51,7 @@ from levity_trio.config import (
 from levity_trio.events import Event, Fact
 from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen, port_of, reachable
-from levity_trio.load.task import LoadManagement, open_load
+from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.log.facts import log_fact
 from levity_trio.log.output import STDOUT, get_logger, open_log
 from levity_trio.notify.ping import keep_pinging

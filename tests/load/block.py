@@ -13,7 +13,7 @@ import trio
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
-from levity_trio.load.task import LoadManagement, open_load
+from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.load.tree import LETTERS, NOTHING, Phases
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.store.engine.database import Database

@@ -36,14 +36,14 @@ from levity_trio.load.lease import (
     LEASE_SECONDS,
     MARGIN_SECONDS,
     NONE,
-    Held,
+    HeldLease,
     Lease,
     Leases,
-    Step,
+    LimitStep,
     waiting,
 )
-from levity_trio.load.profiles import Ability, Moment, idle, limit
-from levity_trio.load.rule import OUTAGE, Car, Decision, Measured, Other, State, decide
+from levity_trio.load.profiles import Ability, ChargerTime, idle, limit
+from levity_trio.load.rule import OUTAGE, Allocation, Car, CarDemand, Measured, OtherLoad, decide
 from levity_trio.load.tree import NOTHING, PHASES, Circuit, Phases, Place, Socket, Tree
 from levity_trio.simulator.charger.profiles import Profiles
 from levity_trio.simulator.feeder import Breaker
@@ -163,14 +163,14 @@ class Server:
     """What the server knows. What it has recorded outlives it."""
 
     leases: Leases
-    decision: Decision
+    decision: Allocation
     known: dict[int, Known] = field(default_factory=dict)
     away: dict[int, float] = field(default_factory=dict)
     skews: dict[int, float] = field(default_factory=dict)
     sent_by: dict[int, float] = field(default_factory=dict)
     """The skew of each charger's clock by which its lease was sent."""
     recorded: dict[Place, Lease] = field(default_factory=dict)
-    recorded_decision: Decision = field(default_factory=lambda: Decision(at=0.0))
+    recorded_decision: Allocation = field(default_factory=lambda: Allocation(at=0.0))
     clock: float = 0.0
     """So many seconds is its clock ahead."""
     run: int = 0
@@ -231,9 +231,9 @@ class Watch:
 class Houses:
     """The other load of a block, in steps of five minutes."""
 
-    steps: list[Other]
+    steps: list[OtherLoad]
 
-    def at(self, now: float) -> Other:
+    def at(self, now: float) -> OtherLoad:
         return self.steps[int(now // STEP)]
 
 
@@ -294,7 +294,7 @@ class World:
         self.flows = [0.0, 0.0, 0.0]
         self.sent: Counter[tuple[int, int]] = Counter()
         self.watch: Watch | None = None
-        self.server = Server(Leases(), Decision(at=0.0))
+        self.server = Server(Leases(), Allocation(at=0.0))
         self.chargers = []
         for number, socket in enumerate(tree.sockets.values()):
             charger = Charger(
@@ -563,20 +563,20 @@ class World:
         return Car(
             charger=socket.charger,
             since=known.since,
-            state=State.FULL if is_full else State.WANTS,
+            demand=CarDemand.FULL if is_full else CarDemand.WANTS,
             lines=known.lines(battery),
             drawn=known.drawn,
             by_hand=server.leases.cap(socket.place, clock),
         )
 
-    def _booked_away(self, charger: Charger, held: Held | None, clock: float) -> float:
+    def _booked_away(self, charger: Charger, held: HeldLease | None, clock: float) -> float:
         """Return what an away charger may give: what it was sent, and the safe limit to whoever has
         waited there."""
         since = self.server.away[charger.number]
         safe = charger.socket.safe if clock >= since + LEASE_SECONDS - MARGIN_SECONDS else 0
         return max(float(safe), 0.0 if held is None else held.booked(clock))
 
-    def _metered(self) -> Other:
+    def _metered(self) -> OtherLoad:
         """Return the house as the server sees it. A frozen meter shows the same for ever, and cars
         are taken off it."""
         assert self.house is not None
@@ -589,9 +589,9 @@ class World:
             for phase in self.chargers[number].socket.lines(self.cars[number].lines):
                 left[phase] -= known.drawn or 0.0
         one, two, three = (max(0.0, amperes) for amperes in left)
-        return Other(now=(one, two, three), recent=(one, two, three), highest=highest)
+        return OtherLoad(now=(one, two, three), recent=(one, two, three), highest=highest)
 
-    def is_noted(self, _charger: Charger, what: tuple[Step, Lease, int | None, int]) -> None:
+    def is_noted(self, _charger: Charger, what: tuple[LimitStep, Lease, int | None, int]) -> None:
         """Send a raise once it is recorded, if it is still wanted."""
         step, lease, lines, run = what
         server, decision = self.server, self.server.decision
@@ -608,17 +608,17 @@ class World:
         elif (held := server.leases.held.get(step.place)) is not None:
             server.recorded[step.place] = held.lease
 
-    def _send(self, step: Step, lines: int | None) -> None:
+    def _send(self, step: LimitStep, lines: int | None) -> None:
         server, number, clock = self.server, int(step.place[0][1:]), self.now + self.server.clock
         server.leases.sending(step, clock)
         skew = server.skews[number]
         server.sent_by[number] = skew
-        when = Moment(now=EPOCH + timedelta(seconds=clock + skew))
+        when = ChargerTime(now=EPOCH + timedelta(seconds=clock + skew))
         call = limit(self.site.can, self.chargers[number].socket, step.lease, when, lines)
         self.sent[number, int(self.now // DAY)] += 1
         self.at(self.soon(0.05, 1), "is sent", number, (step, call, server.run))
 
-    def is_sent(self, charger: Charger, what: tuple[Step, Any, int]) -> None:
+    def is_sent(self, charger: Charger, what: tuple[LimitStep, Any, int]) -> None:
         step, call, run = what
         if not charger.is_linked:
             self.at(self.now + UNANSWERED_SECONDS, "answers", charger.number, (step, "", run))
@@ -627,7 +627,7 @@ class World:
         self._look(charger)
         self.at(self.soon(0.05, 1), "answers", charger.number, (step, answer, run))
 
-    def answers(self, charger: Charger, what: tuple[Step, str, int]) -> None:
+    def answers(self, charger: Charger, what: tuple[LimitStep, str, int]) -> None:
         step, answer, run = what
         server, clock = self.server, self.now + self.server.clock
         if not server.is_alive or run != server.run:
@@ -643,7 +643,7 @@ class World:
         else:
             server.leases.failed(step, clock)
 
-    def is_recorded(self, _charger: Charger, what: tuple[Step, int]) -> None:
+    def is_recorded(self, _charger: Charger, what: tuple[LimitStep, int]) -> None:
         step, run = what
         if self.server.is_alive and run == self.server.run and not self.server.is_stalled:
             self.server.recorded[step.place] = step.lease
@@ -697,7 +697,7 @@ class World:
         old = self.server
         self.server = Server(
             Leases(),
-            Decision(at=self.now, standings=old.recorded_decision.standings),
+            Allocation(at=self.now, standings=old.recorded_decision.standings),
             skews=old.skews,
             recorded=old.recorded,
             run=old.run + 1,

@@ -18,14 +18,14 @@ from statistics import fmean, median
 from typing import Final
 
 from levity_trio.load.rule import (
+    Allocation,
     Bound,
     Car,
-    Decision,
-    Limit,
+    CarDemand,
+    CarStanding,
+    CurrentLimit,
     Measured,
-    Other,
-    Standing,
-    State,
+    OtherLoad,
     decide,
 )
 from levity_trio.load.tree import NOTHING, PHASES, Circuit, Phases, Place, Socket, Tree
@@ -57,7 +57,7 @@ BY_PHASE: Final = (1.0, 0.9, 1.1)
 FLOOR: Final = 0.1
 """Of its full current, what a tapering car still takes of a full battery."""
 
-Rule = Callable[[Tree, list[Car], Measured, float, Decision], Decision]
+Rule = Callable[[Tree, list[Car], Measured, float, Allocation], Allocation]
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class House:
         self._hours: dict[int, Phases] = {}
         self._day, self._of_day, self._steps = -1, 1.0, list[tuple[float, float, int]]()
 
-    def draw(self, now: float) -> Other:
+    def draw(self, now: float) -> OtherLoad:
         """Draw its currents at a moment, each moment once and in order."""
         day, second = divmod(now, DAY)
         if day != self._day:
@@ -170,7 +170,7 @@ class House:
         self._recent = [*self._recent[-2:], drawn]
         near = [hour - 24 * back + beside for back in range(1, 8) for beside in (-1, 0, 1)]
         highest = _highest(*(self._hours.get(one, NOTHING) for one in near))
-        return Other(now=drawn, recent=_highest(*self._recent), highest=highest)
+        return OtherLoad(now=drawn, recent=_highest(*self._recent), highest=highest)
 
     def _begin(self, day: int) -> None:
         self._day, self._of_day = day, math.exp(self._chance.gauss(0, 0.12))
@@ -227,7 +227,7 @@ class Night:
         self._tree = Tree([Circuit(name=FEEDER, amperes=block.limit)], self._sockets)
         self._house = House(block.seed * 77 + 1, block.house)
         self._present: list[Stay] = []
-        self._decision = Decision(at=0.0)
+        self._decision = Allocation(at=0.0)
         self._breakers = [Breaker() for _ in PHASES]
         self._changed: Counter[tuple[int, int]] = Counter()
         self._found = Found()
@@ -244,7 +244,7 @@ class Night:
         ]
         return self._found
 
-    def _pass(self, now: float, other: Other | None) -> None:
+    def _pass(self, now: float, other: OtherLoad | None) -> None:
         """Pass one step. The rule is asked at its beginning, and whenever it wants to be asked
         again."""
         while self._coming and self._coming[-1].arrival <= now:
@@ -284,7 +284,7 @@ class Night:
             since=stay.arrival,
             lines=car.lines,
             most=car.most,
-            state=State.FULL if is_full else State.WANTS,
+            demand=CarDemand.FULL if is_full else CarDemand.WANTS,
             drawn=0.0
             if is_full
             else min(takes[place], before.amperes)
@@ -292,7 +292,7 @@ class Night:
             else None,
         )
 
-    def _count(self, decision: Decision, now: float) -> None:
+    def _count(self, decision: Allocation, now: float) -> None:
         night = int((now / DAY) - WARM_UP)
         before = self._decision.limits
         for stay in self._present:
@@ -321,22 +321,22 @@ def first_come(*, phases_apart: bool) -> Rule:
     currents in one sum."""
 
     def rule(
-        tree: Tree, cars: list[Car], _measured: Measured, now: float, _before: Decision
-    ) -> Decision:
+        tree: Tree, cars: list[Car], _measured: Measured, now: float, _before: Allocation
+    ) -> Allocation:
         room = [tree.circuits[FEEDER].amperes] * len(PHASES)
         limits = {}
         for car in sorted(cars, key=lambda car: car.since):
             lines = tree.sockets[car.place].lines(car.lines) if phases_apart else PHASES
             amperes = min(int(min(room[line] for line in lines)), car.most or 0)
-            if car.state is State.FULL or amperes < tree.sockets[car.place].least:
+            if car.demand is CarDemand.FULL or amperes < tree.sockets[car.place].least:
                 amperes = 0
             for line in lines:
                 room[line] -= amperes
-            limits[car.place] = Limit(amperes=amperes, bound=Bound.MOST)
+            limits[car.place] = CurrentLimit(amperes=amperes, bound=Bound.MOST)
         standings = {
-            place: Standing(limit=limit.amperes, since=now) for place, limit in limits.items()
+            place: CarStanding(limit=limit.amperes, since=now) for place, limit in limits.items()
         }
-        return Decision(at=now, limits=limits, standings=standings, again=now + STEP)
+        return Allocation(at=now, limits=limits, standings=standings, again=now + STEP)
 
     return rule
 
@@ -420,7 +420,7 @@ def speed(cars: int, circuits: int) -> float:
         Car(charger=f"S{n}", since=n, lines=chance.choice((1, 3)), most=chance.choice((16, 32)))
         for n in range(cars)
     ]
-    took, decision = [], Decision(at=0.0)
+    took, decision = [], Allocation(at=0.0)
     for turn in range(1, 40 if leaves else 400):
         began = time.process_time()
         decision = decide(tree, asking, Measured(), turn * 100.0, decision)

@@ -9,7 +9,15 @@ times and draws no bars.
 from collections.abc import Iterable
 from math import ceil
 
-from levity_trio.load.rule import Bound, Car, Decision, Limit, Measured, Standing, State
+from levity_trio.load.rule import (
+    Allocation,
+    Bound,
+    Car,
+    CarDemand,
+    CarStanding,
+    CurrentLimit,
+    Measured,
+)
 from levity_trio.load.tree import Place, Tree
 
 QUARTER = 900.0
@@ -27,7 +35,7 @@ class Sheet:
     grants so far."""
 
     def __init__(
-        self, tree: Tree, cars: Iterable[Car], measured: Measured, now: float, before: Decision
+        self, tree: Tree, cars: Iterable[Car], measured: Measured, now: float, before: Allocation
     ) -> None:
         self.tree, self.measured, self.now, self.before = tree, measured, now, before
         self.cars = sorted(cars, key=lambda car: (car.since, car.charger, car.connector))
@@ -39,14 +47,14 @@ class Sheet:
         self.is_quarter = now // QUARTER > before.at // QUARTER
         self.lines = {car.place: tree.sockets[car.place].lines(car.lines) for car in self.cars}
 
-    def had(self, car: Car) -> Standing:
-        return self.before.standings.get(car.place, Standing(since=car.since, limit=0))
+    def had(self, car: Car) -> CarStanding:
+        return self.before.standings.get(car.place, CarStanding(since=car.since, limit=0))
 
     def least(self, car: Car) -> int:
         return self.tree.sockets[car.place].least
 
     def tapers(self, car: Car) -> bool:
-        if car.state is State.FULL or car.boost or car.drawn is None:
+        if car.demand is CarDemand.FULL or car.boost or car.drawn is None:
             return False
         return self.had(car).limit > 0 and car.drawn <= self.had(car).limit - 2
 
@@ -95,12 +103,12 @@ class Sheet:
     def booked(self, car: Car, outage: bool) -> float:
         """What the grants so far book for this car, on each of its lines."""
         if car.fixed is not None:
-            is_idle = car.state is State.FULL and car.drawn is not None and not outage
+            is_idle = car.demand is CarDemand.FULL and car.drawn is not None and not outage
             return min(car.fixed, car.drawn or 0.0) if is_idle else car.fixed
         grant = self.grants.get(car.place, 0)
         if outage:
             return grant
-        if car.state is State.FULL and not self.is_knocked(car):
+        if car.demand is CarDemand.FULL and not self.is_knocked(car):
             return 0.0
         return min(grant, car.drawn or 0.0) if self.tapers(car) else grant
 
@@ -165,7 +173,7 @@ class Sheet:
 
     def is_knocked(self, car: Car) -> bool:
         """Whether the minute of this car's knock is running, or begins now."""
-        if car.state is not State.FULL or car.fixed is not None or self.ceiling(car)[0] == 0:
+        if car.demand is not CarDemand.FULL or car.fixed is not None or self.ceiling(car)[0] == 0:
             return False
         knocked = self.had(car).knocked
         if knocked is not None and self.now - knocked < MINUTE:
@@ -189,7 +197,7 @@ class Sheet:
     def may(self, car: Car) -> bool:
         knocked = self.had(car).knocked
         running = knocked is not None and self.now - knocked < MINUTE
-        return car.state is State.FULL and car.fixed is None and (running or self.is_due(car))
+        return car.demand is CarDemand.FULL and car.fixed is None and (running or self.is_due(car))
 
     def is_due(self, car: Car) -> bool:
         """Once an hour, counted from when it became full; and 30 minutes before a departure."""
@@ -211,20 +219,20 @@ def decide(
     cars: Iterable[Car],
     measured: Measured,
     now: float,
-    before: Decision,
+    before: Allocation,
     *,
     first_come: bool = False,
-) -> Decision:
+) -> Allocation:
     sheet = Sheet(tree, cars, measured, now, before)
     ours = [car for car in sheet.cars if car.fixed is None]
     knocked = {car.place for car in ours if sheet.is_knocked(car)}
-    asking = [car for car in ours if car.state is State.WANTS and sheet.ceiling(car)[0] > 0]
+    asking = [car for car in ours if car.demand is CarDemand.WANTS and sheet.ceiling(car)[0] > 0]
     served = in_order(sheet, [*asking, *(car for car in ours if car.place in knocked)], first_come)
     waiting = [car for car in served if not sheet.give(car, sheet.least(car))]
     for car in [car for car in asking if car.boost and car not in waiting]:
         share(sheet, [car])
     share(sheet, [car for car in asking if car not in waiting])
-    waiting = [car for car in waiting if car.state is State.WANTS]
+    waiting = [car for car in waiting if car.demand is CarDemand.WANTS]
     is_swapped = (
         sheet.is_quarter and not first_come and any(sheet.had(car).limit > 0 for car in waiting)
     )
@@ -233,10 +241,10 @@ def decide(
         for place, limit in before.limits.items()
     )
     limits, standings = {}, {}
-    for car in sorted(sheet.cars, key=lambda car: car.state is State.FULL):
+    for car in sorted(sheet.cars, key=lambda car: car.demand is CarDemand.FULL):
         if (
             car in ours
-            and car.state is State.FULL
+            and car.demand is CarDemand.FULL
             and car.place not in knocked
             and sheet.ceiling(car)[0] > 0
         ):
@@ -246,11 +254,11 @@ def decide(
         )
         sheet.grants[car.place] = limits[car.place].amperes
     queue = in_order(
-        Sheet(tree, waiting, measured, now, Decision(at=now, standings=standings)),
+        Sheet(tree, waiting, measured, now, Allocation(at=now, standings=standings)),
         waiting,
         first_come,
     )
-    return Decision(
+    return Allocation(
         at=now,
         limits=limits,
         standings=standings,
@@ -270,9 +278,9 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
         if car.boost:
             return 0, priority, 0.0, 0.0, *end
         is_over = sheet.is_quarter and not first_come and sheet.now - (had.turn or 0.0) >= QUARTER
-        if had.limit > 0 and car.state is State.WANTS and not is_over:
+        if had.limit > 0 and car.demand is CarDemand.WANTS and not is_over:
             return 1, 0, 0.0 if first_come else -(had.turn or 0.0), 0.0, *end
-        if car.state is State.FULL:
+        if car.demand is CarDemand.FULL:
             return 2, priority, 0.0, 0.0, *end
         if had.limit > 0:
             return 3, priority, float("inf"), -(had.turn or 0.0), 0.0, *end
@@ -295,28 +303,34 @@ def share(sheet: Sheet, cars: list[Car]) -> None:
             open_.remove(poorest)
 
 
-def answer(sheet: Sheet, car: Car, waits: bool, is_knocked: bool) -> tuple[Limit, Standing]:
+def answer(
+    sheet: Sheet, car: Car, waits: bool, is_knocked: bool
+) -> tuple[CurrentLimit, CarStanding]:
     had, now = sheet.had(car), sheet.now
     if car.fixed is not None:
-        return Limit(amperes=ceil(car.fixed), bound=Bound.FIXED), Standing(
+        return CurrentLimit(amperes=ceil(car.fixed), bound=Bound.FIXED), CarStanding(
             since=car.since, limit=ceil(car.fixed), turn=had.turn or now
         )
     most, why, where = sheet.ceiling(car)
     amperes = sheet.grants.get(car.place, 0)
-    if car.state is State.FULL:
+    if car.demand is CarDemand.FULL:
         bound = Bound.KNOCK if is_knocked and amperes else Bound.FULL
         could_ask = not is_knocked and (amperes > 0 or had.limit > 0)
         last = now - MINUTE if had.knocked is None or could_ask else had.knocked
         begins = bound is Bound.KNOCK and (had.knocked is None or now - had.knocked >= MINUTE)
-        return Limit(amperes=amperes, bound=bound), Standing(
+        return CurrentLimit(amperes=amperes, bound=bound), CarStanding(
             since=car.since, limit=amperes, knocked=now if begins else last
         )
     if most == 0:
-        return Limit(amperes=0, bound=why, circuit=where), Standing(since=car.since, limit=0)
+        return CurrentLimit(amperes=0, bound=why, circuit=where), CarStanding(
+            since=car.since, limit=0
+        )
     if waits:
         circuit, phase, outage = sheet.blocks[car.place]
-        limit = Limit(amperes=0, bound=Bound.WAITS, circuit=circuit, phase=phase, outage=outage)
-        return limit, Standing(
+        limit = CurrentLimit(
+            amperes=0, bound=Bound.WAITS, circuit=circuit, phase=phase, outage=outage
+        )
+        return limit, CarStanding(
             since=car.since, limit=0, waits=now if had.waits is None else had.waits
         )
     late = now % QUARTER if now % QUARTER < LATE else 0.0
@@ -326,15 +340,17 @@ def answer(sheet: Sheet, car: Car, waits: bool, is_knocked: bool) -> tuple[Limit
     )
     since = (now if had.room is None else had.room) if is_room else None
     if since is not None and now - since < STEADY and not sheet.at_once:
-        return Limit(amperes=had.limit, bound=Bound.STEADY), Standing(
+        return CurrentLimit(amperes=had.limit, bound=Bound.STEADY), CarStanding(
             since=car.since, limit=had.limit, turn=turn, room=since
         )
     if had.limit == amperes - 1 > 0 and not is_room and not car.boost:
         amperes = had.limit
     if amperes >= most:
-        return Limit(amperes=amperes, bound=why, circuit=where), Standing(
+        return CurrentLimit(amperes=amperes, bound=why, circuit=where), CarStanding(
             since=car.since, limit=amperes, turn=turn
         )
     circuit, phase, outage = sheet.blocks[car.place]
-    limit = Limit(amperes=amperes, bound=Bound.CIRCUIT, circuit=circuit, phase=phase, outage=outage)
-    return limit, Standing(since=car.since, limit=amperes, turn=turn)
+    limit = CurrentLimit(
+        amperes=amperes, bound=Bound.CIRCUIT, circuit=circuit, phase=phase, outage=outage
+    )
+    return limit, CarStanding(since=car.since, limit=amperes, turn=turn)

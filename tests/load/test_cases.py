@@ -20,15 +20,15 @@ import pytest
 
 from levity_trio.load import rule
 from levity_trio.load.rule import (
+    Allocation,
     Bound,
     Car,
-    Decision,
-    Limit,
+    CarDemand,
+    CarStanding,
+    CurrentLimit,
+    GridOrder,
     Measured,
-    Order,
-    Other,
-    Standing,
-    State,
+    OtherLoad,
 )
 from levity_trio.load.tree import NAMES, Circuit, Place, Socket, Tree
 from tests.load import plain
@@ -87,38 +87,38 @@ def cars_named(case: Case) -> list[str]:
 
 def car_of(name: str, given: Case) -> Car:
     known = facts({"since" if key == "came" else key: value for key, value in given.items()})
-    state = State(known.pop("state", State.WANTS))
-    return Car(charger=place(name)[0], connector=place(name)[1], state=state, **known)
+    demand = CarDemand(known.pop("state", CarDemand.WANTS))
+    return Car(charger=place(name)[0], connector=place(name)[1], demand=demand, **known)
 
 
-def other_of(given: Case) -> Other:
+def other_of(given: Case) -> OtherLoad:
     amperes = {
         kind: tuple(value) if isinstance(value := given[kind], list) else (value,) * 3
         for kind in KINDS
     }
-    return Other(**{**given, **amperes})
+    return OtherLoad(**{**given, **amperes})
 
 
 def measured_of(case: Case) -> Measured:
     other = {name: other_of(given) for name, given in case.get("other", {}).items()}
     grid = case.get("grid")
     order = grid if isinstance(grid, dict) else {"amperes": grid, "of_connection": True}
-    return Measured(other=other, grid=Order(**order))
+    return Measured(other=other, grid=GridOrder(**order))
 
 
-def before_of(case: Case) -> Decision:
+def before_of(case: Case) -> Allocation:
     given = dict(case.get("before", {}))
     at = moment(given.pop("at", case["at"]))
     standings = {}
     for name, stood in given.items():
         came = moment(case["cars"][name]["came"])
-        standings[place(name)] = Standing(
+        standings[place(name)] = CarStanding(
             **{"since": came, "turn": came if stood["limit"] else None, **facts(stood)}
         )
-    return Decision(at=at, standings=standings)
+    return Allocation(at=at, standings=standings)
 
 
-def differences(case: Case, decision: Decision) -> list[str]:
+def differences(case: Case, decision: Allocation) -> list[str]:
     found = []
     for name, answer in case["answers"].items():
         limit = decision.limits[place(name)]
@@ -136,7 +136,7 @@ def differences(case: Case, decision: Decision) -> list[str]:
     return found
 
 
-def is_bound(limit: Limit, words: list[str]) -> bool:
+def is_bound(limit: CurrentLimit, words: list[str]) -> bool:
     said = {
         limit.bound.value,
         *limit.circuit.split(),
@@ -176,11 +176,13 @@ def test_watts_of_a_safe_limit_that_may_be_on_one_line_are_booked() -> None:
     )
     measured = Measured(
         other={
-            "F": Other(now=(9, 9, 9), recent=(9, 9, 9), highest=(9, 9, 9), stale=True, lost=True)
+            "F": OtherLoad(
+                now=(9, 9, 9), recent=(9, 9, 9), highest=(9, 9, 9), stale=True, lost=True
+            )
         }
     )
     car = Car(charger="A", since=0.0, least=6, per_ampere=3)
-    decision = rule.decide(tree, [car], measured, 0.0, Decision(at=0.0))
+    decision = rule.decide(tree, [car], measured, 0.0, Allocation(at=0.0))
     assert decision.limits["A", 1].bound is Bound.SAFE
     assert decision.free[0] == 40 - 9 - 16
 

@@ -8,8 +8,8 @@ import pytest
 
 from levity_trio.load.document import (
     DocumentRefused,
-    Meter,
-    Options,
+    MeterConfig,
+    SiteOptions,
     parse,
     planted,
     ways_out,
@@ -59,10 +59,10 @@ def test_what_it_says() -> None:
         Socket(charger="CP-2", circuit="Main"),
     )
     assert site.meters == (
-        Meter(name="SDM", kind="modbus", address="10.0.0.7:502", model="SDM630"),
+        MeterConfig(name="SDM", kind="modbus", address="10.0.0.7:502", model="SDM630"),
     )
     assert site.metered == {"Main": "SDM"}
-    assert site.options == Options(first_come=True, failsafe_amperes=16, heartbeat_seconds=300)
+    assert site.options == SiteOptions(first_come=True, failsafe_amperes=16, heartbeat_seconds=300)
 
 
 FEEDER = '[[circuit]]\nname = "Feeder"\namperes = 63\n'
@@ -160,11 +160,11 @@ def test_ways_out_of_a_feeder_that_is_too_small_fit() -> None:
 
 def test_a_meter_by_mqtt_has_one_topic_or_one_for_each_phase() -> None:
     (one,) = parse(BY_MQTT + 'topic = "house/meter"\npath = "power.total"\nshows = "kW"').meters
-    assert one == Meter(
+    assert one == MeterConfig(
         name="Main", kind="mqtt", topic=("house/meter",), path=("power.total",), shows="kW"
     )
     (three,) = parse(BY_MQTT + 'topic = ["a/0", "a/1", "a/2"]').meters
-    assert three == Meter(name="Main", kind="mqtt", topic=("a/0", "a/1", "a/2"))
+    assert three == MeterConfig(name="Main", kind="mqtt", topic=("a/0", "a/1", "a/2"))
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,12 @@ from levity_trio.load.lease import (
     WRITES_A_DAY,
     Lease,
     Leases,
-    Step,
+    LimitStep,
     leased,
     waiting,
     with_tolerance,
 )
-from levity_trio.load.rule import Bound, Decision, Limit, Standing
+from levity_trio.load.rule import Allocation, Bound, CarStanding, CurrentLimit
 from levity_trio.load.tree import PHASES, Circuit, Place, Socket, Tree
 from tests.sizes import size
 
@@ -55,9 +55,11 @@ def planted(*places: Place, safe: int = 6, phases: int = 3) -> Tree:
     return Tree([Circuit(name="F", amperes=1000)], sockets)
 
 
-def decided(free: float = 100.0, **wanted: int) -> Decision:
-    limits = {(name, 1): Limit(amperes=most, bound=Bound.MOST) for name, most in wanted.items()}
-    return Decision(at=NOW, limits=limits, free=(free,) * 3 + (math.inf,))
+def decided(free: float = 100.0, **wanted: int) -> Allocation:
+    limits = {
+        (name, 1): CurrentLimit(amperes=most, bound=Bound.MOST) for name, most in wanted.items()
+    }
+    return Allocation(at=NOW, limits=limits, free=(free,) * 3 + (math.inf,))
 
 
 def holding(**leases: Lease) -> Leases:
@@ -75,20 +77,20 @@ def of(
 
 
 def steps(
-    leases: Leases, decision: Decision, now: float, *, safe: int = 6, transaction: int = 7
-) -> list[Step]:
+    leases: Leases, decision: Allocation, now: float, *, safe: int = 6, transaction: int = 7
+) -> list[LimitStep]:
     tree = planted(*decision.limits, safe=safe)
     return leases.steps(tree, decision, dict.fromkeys(decision.limits, transaction), {}, now)
 
 
-def carried_out(leases: Leases, some: list[Step], now: float) -> list[Step]:
+def carried_out(leases: Leases, some: list[LimitStep], now: float) -> list[LimitStep]:
     for step in some:
         leases.sending(step, now)
         leases.accepted(step, now)
     return some
 
 
-def sent(some: list[Step]) -> dict[str, int]:
+def sent(some: list[LimitStep]) -> dict[str, int]:
     return {step.place[0]: step.lease.amperes for step in some}
 
 
@@ -157,7 +159,7 @@ def test_until_the_answer_the_higher_of_both_counts(
     now = NOW + after
     new = of(then, new_safe, now)
     leases = holding(A=has)
-    step = Step(place=A, lease=new, is_lower=then < has.most(now))
+    step = LimitStep(place=A, lease=new, is_lower=then < has.most(now))
     recorded = leases.sending(step, now)
     assert recorded == leases.held[A].lease
     for moment in (now, now + later):
@@ -246,7 +248,7 @@ def test_what_the_decision_booked_beside_a_limit_is_not_taken_from_others_twice(
     for at in (10, 30):
         leases.reported(A, 20.0, NOW + at)
     decision = decided(0.0, A=16, B=10)
-    limits = {**decision.limits, A: Limit(amperes=16, bound=Bound.MOST, over=4.0)}
+    limits = {**decision.limits, A: CurrentLimit(amperes=16, bound=Bound.MOST, over=4.0)}
     assert steps(leases, decision, NOW + 40) == []
     assert sent(steps(leases, replace(decision, limits=limits), NOW + 40)) == {"B": 10}
 
@@ -280,7 +282,7 @@ def test_a_car_that_draws_less_than_its_new_limit_holds_nobody_up() -> None:
 
 
 @st.composite
-def moments(draw: st.DrawFn) -> tuple[Leases, Tree, Decision, dict[Place, int]]:
+def moments(draw: st.DrawFn) -> tuple[Leases, Tree, Allocation, dict[Place, int]]:
     """Cars at one circuit, each with some lease and some report, and what they are to have."""
     places = [(f"P{n}", 1) for n in range(draw(st.integers(1, 6)))]
     sockets = [
@@ -304,14 +306,14 @@ def moments(draw: st.DrawFn) -> tuple[Leases, Tree, Decision, dict[Place, int]]:
         leases.busy.add(places[0])
     free = draw(st.tuples(*[st.sampled_from([0.0, 1.0, 4.0, 10.0, 40.0])] * 3))
     whole = draw(st.sampled_from([math.inf, 0.0, 4.0, 20.0, 60.0]))
-    limits = {place: Limit(amperes=most, bound=Bound.MOST) for place, most in wanted.items()}
-    return leases, tree, Decision(at=NOW, limits=limits, free=(*free, whole)), wanted
+    limits = {place: CurrentLimit(amperes=most, bound=Bound.MOST) for place, most in wanted.items()}
+    return leases, tree, Allocation(at=NOW, limits=limits, free=(*free, whole)), wanted
 
 
 @examples
 @given(moments())
 def test_no_raise_is_sent_while_what_others_draw_leaves_no_room(
-    moment: tuple[Leases, Tree, Decision, dict[Place, int]],
+    moment: tuple[Leases, Tree, Allocation, dict[Place, int]],
 ) -> None:
     leases, tree, decision, wanted = moment
     counts = {place: tree.sockets[place].phases for place in wanted}
@@ -342,7 +344,7 @@ def test_no_raise_is_sent_while_what_others_draw_leaves_no_room(
 @examples
 @given(moments())
 def test_lowering_is_never_held_back_by_room_or_by_the_days_writes(
-    moment: tuple[Leases, Tree, Decision, dict[Place, int]],
+    moment: tuple[Leases, Tree, Allocation, dict[Place, int]],
 ) -> None:
     leases, tree, decision, wanted = moment
     found = {
@@ -478,8 +480,8 @@ def test_the_last_writes_of_a_day_are_kept_for_renewals() -> None:
 def test_a_car_that_could_not_be_raised_yet_counts_as_just_raised() -> None:
     leases = holding(A=of(6), B=of(10), C=of(10))
     leases.held[C].lease = replace(leases.held[C].lease, transaction=-1)
-    standings = {place: Standing(limit=10, since=NOW - 500) for place in (A, B, C, ("D", 1))}
-    found = leases.going_on(Decision(at=NOW, standings=standings), NOW + 9).standings
+    standings = {place: CarStanding(limit=10, since=NOW - 500) for place in (A, B, C, ("D", 1))}
+    found = leases.going_on(Allocation(at=NOW, standings=standings), NOW + 9).standings
     assert {place[0]: found[place].since - NOW for place in found} == {
         "A": 9,
         "B": -500,
@@ -594,7 +596,7 @@ def test_meters_and_cars_may_differ_a_little() -> None:
 @pytest.mark.parametrize("seconds", [3600.0, -3600.0])
 def test_after_a_leap_of_our_clock_all_is_sent_anew_and_ends_when_it_did(seconds: float) -> None:
     leases = holding(A=of(16), B=of(6), C=of(0))
-    leases.failed(Step(place=A, lease=of(16), is_lower=False), NOW)
+    leases.failed(LimitStep(place=A, lease=of(16), is_lower=False), NOW)
     now = NOW + seconds
     before = {
         place: [held.lease.most(NOW + at) for at in range(0, 20_000, 20)]
@@ -646,7 +648,7 @@ def test_a_connector_is_never_booked_with_less_than_it_may_draw(seed: int) -> No
     honest."""
     chance = random.Random(seed)
     leases, charger, clock = Leases(), Charger(0.0), 0.0
-    under_way: tuple[float, Step, str] | None = None
+    under_way: tuple[float, LimitStep, str] | None = None
     charger.come(0.0, 1)
     leases.hold(A, waiting(6, NOW))
     for second in range(0, 15_000, 5):

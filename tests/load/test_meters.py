@@ -14,8 +14,8 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.load import modbus
-from levity_trio.load.document import Meter, parse
-from levity_trio.load.meters import Heard, Subscribed, reader
+from levity_trio.load.document import MeterConfig, parse
+from levity_trio.load.meters import PublishedReading, Subscribed, reader
 from levity_trio.load.modbus import HEAD, MODELS, MeterFault, currents, length, request
 from levity_trio.load.tree import Phases
 from tests.load.published import METERS, Published
@@ -91,7 +91,7 @@ async def serving(handle: Serve) -> AsyncIterator[int]:
         nursery.cancel_scope.cancel()
 
 
-async def first_of(meter: Meter) -> Phases:
+async def first_of(meter: MeterConfig) -> Phases:
     """Read a meter until it shows something."""
     send, receive = trio.open_memory_channel[Phases](10)
     read = reader(meter)
@@ -124,7 +124,7 @@ async def test_a_meter_over_modbus_is_read_again_after_it_hung_up(
                     await stream.send_all(bytes([one]))
 
     async with serving(handle) as port:
-        meter = Meter(
+        meter = MeterConfig(
             name="Main",
             kind="modbus",
             address=f"127.0.0.1:{port}",
@@ -159,7 +159,7 @@ async def test_a_meter_over_http(document: object, meter: dict[str, object]) -> 
 
     async with serving(handle) as port:
         shown = await first_of(
-            Meter(name="Main", kind="http", url=f"http://127.0.0.1:{port}/status", **meter)  # type: ignore[arg-type]  # by the case
+            MeterConfig(name="Main", kind="http", url=f"http://127.0.0.1:{port}/status", **meter)  # type: ignore[arg-type]  # by the case
         )
     assert shown == (SHOWN if "model" in meter else (1.5, 0.0, 0.0))
 
@@ -188,7 +188,7 @@ async def test_a_meter_that_answers_nonsense_is_named_with_the_reason(
 
     async with serving(handle) as port:
         read = reader(
-            Meter(
+            MeterConfig(
                 name="Main",
                 kind="http",
                 url=f"http://127.0.0.1:{port}",
@@ -211,7 +211,7 @@ async def test_a_meter_whose_address_is_none_is_tried_again(
     address: str, log_lines: list[EventDict]
 ) -> None:
     read = reader(
-        Meter(name="Main", kind="modbus", address=address, model="EM24", every_seconds=0.01)
+        MeterConfig(name="Main", kind="modbus", address=address, model="EM24", every_seconds=0.01)
     )
     assert read is not None
     with trio.fail_after(60):
@@ -227,7 +227,7 @@ async def test_a_meter_whose_address_is_none_is_tried_again(
 
 
 def test_a_meter_that_tells_by_itself_has_no_reader() -> None:
-    assert reader(Meter(name="Main")) is None
+    assert reader(MeterConfig(name="Main")) is None
     assert modbus.PORT == 502
 
 
@@ -247,7 +247,7 @@ def test_what_real_meters_publish(published: Published) -> None:
             for number, (topic, payload) in enumerate(published.messages)
         ]
         assert not any(early)
-        assert last == [Heard("Main", pytest.approx(published.amperes), 10.0 * round_)]  # type: ignore[arg-type]  # like it
+        assert last == [PublishedReading("Main", pytest.approx(published.amperes), 10.0 * round_)]  # type: ignore[arg-type]  # like it
 
 
 def test_a_phase_that_is_no_longer_published_makes_the_meter_silent() -> None:
@@ -255,7 +255,9 @@ def test_a_phase_that_is_no_longer_published_makes_the_meter_silent() -> None:
     assert [
         one for number in range(20) for one in subscribed.heard("a", b"%d" % number, float(number))
     ] == []
-    assert [*subscribed.heard("b", b"3", 30.0)] == [Heard("Main", (19.0, 3.0, 0.0), 19.0)]
+    assert [*subscribed.heard("b", b"3", 30.0)] == [
+        PublishedReading("Main", (19.0, 3.0, 0.0), 19.0)
+    ]
     assert [*subscribed.heard("c", b"3", 31.0)] == []
 
 
@@ -266,7 +268,10 @@ def test_a_topic_of_two_meters() -> None:
         f'[[meter]]\nname = "One"\n{told}"x"\n[[meter]]\nname = "Two"\n{told}"y"\n'
     ).meters
     found = [*Subscribed(meters).heard("a", b'{"x": 1, "y": 2}', 0.0)]
-    assert found == [Heard("One", (1.0, 0.0, 0.0), 0.0), Heard("Two", (2.0, 0.0, 0.0), 0.0)]
+    assert found == [
+        PublishedReading("One", (1.0, 0.0, 0.0), 0.0),
+        PublishedReading("Two", (2.0, 0.0, 0.0), 0.0),
+    ]
 
 
 def test_rubbish_is_logged_when_it_begins_and_when_it_ends(log_lines: list[EventDict]) -> None:
@@ -275,7 +280,7 @@ def test_rubbish_is_logged_when_it_begins_and_when_it_ends(log_lines: list[Event
         for payload in (b"", b"<ok>", b'{"x": 1}', b"9" * 70_000):
             assert [*subscribed.heard("a", payload, 0.0)] == []
         assert [*subscribed.heard("a", b'{"x": 1, "y": 2}', 5.0)] == [
-            Heard("Main", (1.0, 2.0, 0.0), 5.0)
+            PublishedReading("Main", (1.0, 2.0, 0.0), 5.0)
         ]
     assert [(line["event"], line.get("reason")) for line in log_lines] == [
         ("a meter publishes what is of no use", "what it told is of no use: it is not JSON"),

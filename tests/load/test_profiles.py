@@ -13,9 +13,9 @@ from levity_trio.load.lease import LEASE_SECONDS, PAUSE_SECONDS, Lease, leased
 from levity_trio.load.profiles import (
     Ability,
     Call,
-    Key,
-    Moment,
-    Way,
+    ChargerTime,
+    LimitKey,
+    LimitWay,
     ability,
     clearing,
     idle,
@@ -33,8 +33,8 @@ NOW = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
 BEGAN = NOW - timedelta(hours=2)
 MINUTE, HOUR = 60, 3600
 TRANSACTION = 7
-GRIZZL = Key(name="SetCurrent", unit=0.001, least=8)
-WITH_PROFILES = [way for way in Way if way not in (Way.KEY, Way.NONE)]
+GRIZZL = LimitKey(name="SetCurrent", unit=0.001, least=8)
+WITH_PROFILES = [way for way in LimitWay if way not in (LimitWay.KEY, LimitWay.NONE)]
 NO_CLOCK = "the schedule of profile kind Absolute needs a startSchedule"
 """The one warning: the limit of a whole charger must not depend on its clock, and has no
 transaction to count from."""
@@ -59,12 +59,16 @@ def lease(amperes: int, safe: int = 6) -> Lease:
 
 
 def told(
-    can: Ability, amperes: int, when: Moment | None = None, lines: int | None = 3, **changes: Any
+    can: Ability,
+    amperes: int,
+    when: ChargerTime | None = None,
+    lines: int | None = 3,
+    **changes: Any,
 ) -> Call:
     """What tells a charger a lease; checked as all that is sent must be."""
     place = socket(**changes)
     call = limit(
-        can, place, lease(amperes, place.safe), when or Moment(now=NOW, began=BEGAN), lines
+        can, place, lease(amperes, place.safe), when or ChargerTime(now=NOW, began=BEGAN), lines
     )
     assert call is not None
     return sound(call)
@@ -139,13 +143,15 @@ def test_one_without_a_safe_limit_waits_for_ever() -> None:
 @pytest.mark.parametrize("skew", [0, 3600, -3600, 7 * 86_400])
 @pytest.mark.parametrize("way", WITH_PROFILES)
 def test_a_lease_holds_until_its_end_by_the_chargers_own_clock_then_the_safe_limit(
-    way: Way, skew: int
+    way: LimitWay, skew: int
 ) -> None:
     can = Ability(way=way)
     call = told(
-        can, 16, Moment(now=NOW + timedelta(seconds=skew), began=BEGAN + timedelta(seconds=skew))
+        can,
+        16,
+        ChargerTime(now=NOW + timedelta(seconds=skew), began=BEGAN + timedelta(seconds=skew)),
     )
-    charger = Charger(*([free(can)] if way is Way.TRANSACTION else []), call, skew=skew)
+    charger = Charger(*([free(can)] if way is LimitWay.TRANSACTION else []), call, skew=skew)
     for second in range(0, 2 * HOUR, 7):
         assert charger.allows(second) == (16 if second < LEASE_SECONDS else 6), second
     assert charger.allows(-30) == 16, "a clock that is half a minute behind has begun it, too"
@@ -158,7 +164,7 @@ def test_a_transactions_lease_goes_before_the_default_whatever_its_level() -> No
 
 
 @pytest.mark.parametrize("way", WITH_PROFILES)
-def test_a_car_at_0_a_waits_four_hours(way: Way) -> None:
+def test_a_car_at_0_a_waits_four_hours(way: LimitWay) -> None:
     charger = Charger(told(Ability(way=way), 0))
     for second in range(0, 6 * HOUR, 7):
         assert charger.allows(second) == (0 if second < PAUSE_SECONDS else 6), second
@@ -180,7 +186,7 @@ def test_a_car_at_its_safe_limit_has_one_period_without_an_end(amperes: int, saf
 
 @pytest.mark.parametrize("began", [BEGAN, NOW])
 def test_a_relative_lease_counts_from_the_start_of_the_transaction(began: datetime) -> None:
-    call = told(Ability(counts_from="start"), 16, Moment(now=NOW, began=began))
+    call = told(Ability(counts_from="start"), 16, ChargerTime(now=NOW, began=began))
     assert "startSchedule" not in schedule(call)
     charger = Charger(call, began=began)
     for second in range(0, 2 * HOUR, 7):
@@ -195,14 +201,14 @@ def test_a_relative_lease_counts_from_its_receipt_where_the_charger_does() -> No
 
 
 @pytest.mark.parametrize("way", WITH_PROFILES)
-def test_with_one_period_a_lease_ends_over_the_default(way: Way) -> None:
+def test_with_one_period_a_lease_ends_over_the_default(way: LimitWay) -> None:
     can = Ability(way=way, has_two_periods=False, waits=False)
     call = told(can, 16)
     assert len(schedule(call)["chargingSchedulePeriod"]) == 1
     charger = Charger(call)
     for second in range(0, 2 * HOUR, 7):
         assert charger.allows(second) == (16 if second < LEASE_SECONDS else None), second
-    if way is Way.TRANSACTION:
+    if way is LimitWay.TRANSACTION:
         assert Charger(free(can), call).allows(LEASE_SECONDS) == 6
 
 
@@ -257,15 +263,15 @@ def test_each_way_has_its_purpose_and_place() -> None:
             profile.get("transactionId"),
         )
     assert found == {
-        Way.TRANSACTION: ("TxProfile", 2, TRANSACTION),
-        Way.DEFAULT: ("TxDefaultProfile", 2, None),
-        Way.CHARGER: ("ChargePointMaxProfile", 0, None),
+        LimitWay.TRANSACTION: ("TxProfile", 2, TRANSACTION),
+        LimitWay.DEFAULT: ("TxDefaultProfile", 2, None),
+        LimitWay.CHARGER: ("ChargePointMaxProfile", 0, None),
     }
 
 
-@pytest.mark.parametrize("way", [Way.DEFAULT, Way.CHARGER])
-def test_where_there_is_one_profile_a_limit_takes_the_place_of_the_default(way: Way) -> None:
-    can = Ability(way=way, waits=way is not Way.CHARGER)
+@pytest.mark.parametrize("way", [LimitWay.DEFAULT, LimitWay.CHARGER])
+def test_where_there_is_one_profile_a_limit_takes_the_place_of_the_default(way: LimitWay) -> None:
+    can = Ability(way=way, waits=way is not LimitWay.CHARGER)
     (_, default), (_, lease_of_car) = free(can), told(can, 16)
     for name in ("chargingProfileId", "stackLevel", "chargingProfilePurpose"):
         assert default["csChargingProfiles"][name] == lease_of_car["csChargingProfiles"][name]
@@ -276,15 +282,15 @@ def test_where_there_is_one_profile_a_limit_takes_the_place_of_the_default(way: 
     ("amperes", "value"), [(16, "16000"), (8, "8000"), (6, "8000"), (0, "8000")]
 )
 def test_a_key_of_the_vendor_has_a_least_value(amperes: int, value: str) -> None:
-    can = Ability(way=Way.KEY, key=GRIZZL)
+    can = Ability(way=LimitWay.KEY, key=GRIZZL)
     assert told(can, amperes) == ("ChangeConfiguration", {"key": "SetCurrent", "value": value})
     assert free(can, safe=10) == ("ChangeConfiguration", {"key": "SetCurrent", "value": "10000"})
 
 
 def test_a_charger_that_obeys_nothing_is_told_nothing() -> None:
-    can = Ability(way=Way.NONE)
+    can = Ability(way=LimitWay.NONE)
     assert idle(can, socket()) is None
-    assert limit(can, socket(), lease(16), Moment(now=NOW), 3) is None
+    assert limit(can, socket(), lease(16), ChargerTime(now=NOW), 3) is None
 
 
 # What a charger can do
@@ -293,34 +299,36 @@ def test_a_charger_that_obeys_nothing_is_told_nothing() -> None:
 @pytest.mark.parametrize(
     ("keys", "way"),
     [
-        ({}, Way.TRANSACTION),
-        ({"SupportedFeatureProfiles": "Core,SmartCharging"}, Way.TRANSACTION),
+        ({}, LimitWay.TRANSACTION),
+        ({"SupportedFeatureProfiles": "Core,SmartCharging"}, LimitWay.TRANSACTION),
         (
             {
                 "SupportedFeatureProfiles": "Core, SmartCharging",
                 "MaxChargingProfilesInstalled": "1",
             },
-            Way.DEFAULT,
+            LimitWay.DEFAULT,
         ),
-        ({"SupportedFeatureProfiles": "Core"}, Way.NONE),
-        ({"SupportedFeatureProfiles": "Core", "SetCurrent": "32000"}, Way.KEY),
-        ({"MaxChargingProfilesInstalled": "many"}, Way.TRANSACTION),
+        ({"SupportedFeatureProfiles": "Core"}, LimitWay.NONE),
+        ({"SupportedFeatureProfiles": "Core", "SetCurrent": "32000"}, LimitWay.KEY),
+        ({"MaxChargingProfilesInstalled": "many"}, LimitWay.TRANSACTION),
     ],
 )
-def test_its_configuration_says_what_is_tried_first(keys: dict[str, str | None], way: Way) -> None:
+def test_its_configuration_says_what_is_tried_first(
+    keys: dict[str, str | None], way: LimitWay
+) -> None:
     assert ability({}, keys).way is way
 
 
 @pytest.mark.parametrize(
     ("facts", "way", "found"),
     [
-        ({}, Way.CHARGER, Way.CHARGER),
-        ({"way": 3}, Way.TRANSACTION, Way.CHARGER),
-        ({}, Way.KEY, Way.NONE),
+        ({}, LimitWay.CHARGER, LimitWay.CHARGER),
+        ({"way": 3}, LimitWay.TRANSACTION, LimitWay.CHARGER),
+        ({}, LimitWay.KEY, LimitWay.NONE),
     ],
 )
 def test_what_was_found_out_says_which_way_is_left(
-    facts: dict[str, Any], way: Way, found: Way
+    facts: dict[str, Any], way: LimitWay, found: LimitWay
 ) -> None:
     assert ability(facts, {}, way).way is found
 
@@ -362,7 +370,7 @@ def test_the_least_that_it_can_be_told() -> None:
     assert Ability().floor == 0
     assert Ability(takes_zero=False).floor == 6
     assert Ability(takes_zero=False, least=8).floor == 8
-    assert Ability(way=Way.KEY, key=GRIZZL).floor == 8
+    assert Ability(way=LimitWay.KEY, key=GRIZZL).floor == 8
 
 
 def test_the_next_way_is_tried_and_the_last_one_stays() -> None:
@@ -370,16 +378,16 @@ def test_the_next_way_is_tried_and_the_last_one_stays() -> None:
     for _ in range(5):
         found.append(next_way(can))
         can = Ability(way=found[-1], key=GRIZZL)
-    assert found == [Way.DEFAULT, Way.CHARGER, Way.KEY, Way.NONE, Way.NONE]
-    assert next_way(Ability(way=Way.CHARGER)) is Way.NONE
+    assert found == [LimitWay.DEFAULT, LimitWay.CHARGER, LimitWay.KEY, LimitWay.NONE, LimitWay.NONE]
+    assert next_way(Ability(way=LimitWay.CHARGER)) is LimitWay.NONE
 
 
 # Clearing
 
 
 @pytest.mark.parametrize("way", WITH_PROFILES)
-def test_what_others_set_is_cleared_but_never_ours(way: Way) -> None:
-    can = Ability(way=way, waits=way is not Way.CHARGER)
+def test_what_others_set_is_cleared_but_never_ours(way: LimitWay) -> None:
+    can = Ability(way=way, waits=way is not LimitWay.CHARGER)
     _, ours = free(can)
     for call in clearing(can, socket()):
         _, payload = sound(call)

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from levity_trio.load import rule
 from levity_trio.load.rule import (
+    Allocation,
     Bound,
     Car,
-    Decision,
-    Limit,
+    CarDemand,
+    CarStanding,
+    CurrentLimit,
     Measured,
-    Other,
-    Standing,
-    State,
+    OtherLoad,
     decide,
 )
 from levity_trio.load.tree import PHASES, ROTATIONS, Circuit, Place, Socket, Tree
@@ -25,7 +25,7 @@ from tests.sizes import size
 
 NOW = 1767268800.0
 """A full hour."""
-NEVER = Decision(at=NOW - 10)
+NEVER = Allocation(at=NOW - 10)
 ALL = {Bound.MOST, Bound.CIRCUIT, Bound.STEADY, Bound.KNOCK, Bound.FULL}
 """Bounds of grants that the rule itself has to fit into the ledgers."""
 
@@ -83,7 +83,7 @@ def cars_at(draw: st.DrawFn, socket: Socket, *, simple: bool) -> Car:
     return Car(
         charger=socket.charger,
         since=NOW - draw(st.sampled_from([0, 60, 600, 3600])),
-        state=State.FULL if is_full else State.WANTS,
+        demand=CarDemand.FULL if is_full else CarDemand.WANTS,
         lines=draw(st.sampled_from([None, 1, 1, 2, 3])),
         drawn=0.0
         if is_full
@@ -107,12 +107,14 @@ def loads(draw: st.DrawFn, tree: Tree, *, simple: bool) -> Measured:
             recent = tuple(amperes + draw(st.sampled_from([0, 0, 5])) for amperes in now)
             highest = tuple(amperes + draw(st.sampled_from([0, 0, 3, 12])) for amperes in recent)
             lost = not simple and draw(st.integers(0, 9)) == 0
-            other[name] = Other(now=now, recent=recent, highest=highest, stale=lost, lost=lost)
+            other[name] = OtherLoad(now=now, recent=recent, highest=highest, stale=lost, lost=lost)
     amperes = draw(st.sampled_from([None, None, None, 0.0, 8.0, 16.0, 30.0]))
     kilowatts = draw(st.sampled_from([None, None, None, 0.0, 4.2, 8.4, 21.0]))
     return Measured(
         other=other,
-        grid=rule.Order(amperes=amperes, kilowatts=kilowatts, of_connection=draw(st.booleans())),
+        grid=rule.GridOrder(
+            amperes=amperes, kilowatts=kilowatts, of_connection=draw(st.booleans())
+        ),
     )
 
 
@@ -130,7 +132,7 @@ def evenings(
     return tree, moments
 
 
-def decided(tree: Tree, moments: list[Moment]) -> list[Decision]:
+def decided(tree: Tree, moments: list[Moment]) -> list[Allocation]:
     decisions = [NEVER]
     for moment in moments:
         decisions.append(rule.decide(tree, moment.cars, moment.measured, moment.at, decisions[-1]))
@@ -206,7 +208,7 @@ def is_on(tree: Tree, car: Car, circuit: str, phase: int) -> bool:
     return circuit in tree.above(socket.circuit) and phase in socket.lines(car.lines)
 
 
-def booked(car: Car, limit: Limit, *, outage: bool) -> float:
+def booked(car: Car, limit: CurrentLimit, *, outage: bool) -> float:
     if car.fixed is not None:
         return car.fixed
     return limit.amperes if outage or car.drawn is None else min(limit.amperes, car.drawn)
@@ -253,7 +255,7 @@ def test_deciding_twice_at_one_moment_changes_nothing(evening: tuple[Tree, list[
     rest, see below."""
     tree, moments = evening
     last = moments[-1]
-    cars = [replace(car, drawn=None if car.state is State.WANTS else 0.0) for car in last.cars]
+    cars = [replace(car, drawn=None if car.demand is CarDemand.WANTS else 0.0) for car in last.cars]
     decision = rule.decide(tree, cars, last.measured, last.at, decided(tree, moments[:-1])[-1])
     again = rule.decide(tree, cars, last.measured, last.at, decision)
     assert amperes_of(again) == amperes_of(decision)
@@ -268,7 +270,7 @@ def test_limits_come_to_rest_where_nothing_happens(
     """Each car draws what it may, but no more than it can take, as real ones do; for an hour
     without turns."""
     tree, (moment,) = evening
-    wanting = [car for car in moment.cars if car.state is State.WANTS]
+    wanting = [car for car in moment.cars if car.demand is CarDemand.WANTS]
     takes = {
         car.place: data.draw(st.none() | st.integers(2, 64).map(lambda half: half / 2))
         for car in wanting
@@ -291,7 +293,7 @@ def drawn_of(takes: float | None, permitted: int) -> float | None:
     return None if takes is None else min(takes, permitted)
 
 
-def amperes_of(decision: Decision) -> dict[Place, int]:
+def amperes_of(decision: Allocation) -> dict[Place, int]:
     return {place: limit.amperes for place, limit in decision.limits.items()}
 
 
@@ -369,7 +371,7 @@ def test_plain_rule_says_the_same_of_any_evening(
         assert ours.queue == plainly.queue
 
 
-def bounds_of(decision: Decision) -> dict[Place, Bound]:
+def bounds_of(decision: Allocation) -> dict[Place, Bound]:
     return {place: limit.bound for place, limit in decision.limits.items()}
 
 
@@ -378,11 +380,11 @@ def test_watts_that_may_be_on_one_line_are_booked_there_while_a_full_car_is_aske
         [Circuit(name="F", amperes=32)],
         [Socket(charger=name, circuit="F", most=32) for name in "AB"],
     )
-    full = Car(charger="A", since=0.0, state=State.FULL, drawn=0.0, per_ampere=3)
+    full = Car(charger="A", since=0.0, demand=CarDemand.FULL, drawn=0.0, per_ampere=3)
     other = Car(charger="B", since=0.0)
     now, before = (
         7200.0,
-        Decision(at=7100.0, standings={("A", 1): Standing(limit=0, since=0.0, knocked=100.0)}),
+        Allocation(at=7100.0, standings={("A", 1): CarStanding(limit=0, since=0.0, knocked=100.0)}),
     )
     asked = rule.decide(tree, [full, other], Measured(), now, before)
     assert asked.limits["A", 1].bound is Bound.KNOCK
@@ -408,7 +410,7 @@ def test_no_time_is_told_where_turns_change_nothing(
         [Socket(charger=name, circuit="Feeder", safe=0) for name in "AB"],
     )
     cars = [first, Car(charger="B", since=10.0)]
-    decision = Decision(at=0.0)
+    decision = Allocation(at=0.0)
     for now in (20.0, 30.0):
         decision = decide(tree, cars, Measured(), now, decision, first_come=first_come)
     assert (decision.limits["A", 1].amperes, decision.queue) == (9, (("B", 1),))

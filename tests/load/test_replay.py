@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from levity_trio.load.replay import PastHouse, Replayed, Stay, course_of, replay, with_more
-from levity_trio.load.rule import Other, decide
+from levity_trio.load.replay import PastHouse, Replayed, ReplayedStay, course_of, replay, with_more
+from levity_trio.load.rule import OtherLoad, decide
 from levity_trio.load.tree import Phases
 from tests.load.nights import FEEDER, STEP, Battery, Block, Night
 from tests.load.nights import Stay as Charging
@@ -28,7 +28,7 @@ class Recorded(Night):
     def __init__(self, block: Block) -> None:
         super().__init__(block, decide)
         self.stays = [
-            Stay(
+            ReplayedStay(
                 place=self._place(stay),
                 since=stay.arrival,
                 until=stay.departure,
@@ -47,7 +47,7 @@ class Recorded(Night):
         self.tree = self._tree
         _draw = self._house.draw
 
-        def draw(now: float) -> Other:
+        def draw(now: float) -> OtherLoad:
             other = _draw(now)
             self.quarters.setdefault(int(now // 900), []).append(other.now)
             return other
@@ -103,8 +103,8 @@ def test_the_answer_is_near_the_truth(limit: float, house: float, *, taper: bool
     assert abs(max(found.peak) - real.peak) <= PEAK
 
 
-def stay(number: int, since: float = 0.0, **other: object) -> Stay:
-    plain = Stay(
+def stay(number: int, since: float = 0.0, **other: object) -> ReplayedStay:
+    plain = ReplayedStay(
         place=(f"C{number:02}", 1),
         since=since,
         until=since + 6 * 3600,
@@ -116,7 +116,7 @@ def stay(number: int, since: float = 0.0, **other: object) -> Stay:
     return replace(plain, **other)  # type: ignore[arg-type]  # fields by name
 
 
-def again(limit: float, *stays: Stay, more: int = 0) -> Replayed:
+def again(limit: float, *stays: ReplayedStay, more: int = 0) -> Replayed:
     tree, found = with_more(Recorded(Block(ENOUGH, 1, 0)).tree, stays, more, limit)
     return replay(tree, found, PastHouse({}))
 

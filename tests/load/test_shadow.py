@@ -15,8 +15,8 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.events import BoostStarted, LoadExceeded, LoadExceedEnded, MeterBack, MeterSilent
-from levity_trio.load.gathering import drawn, drawn_between, house_between, lines_used
-from levity_trio.load.task import LoadManagement, open_load
+from levity_trio.load.measurements import drawn, drawn_between, house_between, lines_used
+from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.load.tree import NOTHING, Phases, Socket
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.database import Database
@@ -506,7 +506,7 @@ async def test_a_meter_that_cannot_be_read_at_all_ends_nothing(
         await trio.sleep(3)
         raise KeyError("model")
 
-    monkeypatch.setattr("levity_trio.load.managing.reader", lambda _meter: failing)
+    monkeypatch.setattr("levity_trio.load.site.reader", lambda _meter: failing)
     async with Served(books).running() as server:
         server.set_site(METERED)
         plug_in(server, "CP-1")

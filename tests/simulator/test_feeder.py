@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from levity_trio.config import ConfigError
-from levity_trio.load.document import Meter
+from levity_trio.load.document import MeterConfig
 from levity_trio.load.meters import reader
 from levity_trio.load.tree import Phases
 from levity_trio.simulator.charger.charger import Charger
@@ -83,7 +83,7 @@ async def test_the_server_reads_its_meter() -> None:
     shown: Phases = (1.5, 20.25, 0.0)
     port = free_port()
     read = reader(
-        Meter(
+        MeterConfig(
             name="Main",
             kind="modbus",
             address=f"127.0.0.1:{port}",

@@ -20,17 +20,24 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.load.document import (
     DocumentRefused,
     LoadSite,
-    Meter,
-    Options,
+    MeterConfig,
+    SiteOptions,
     every_socket,
     parse,
     planted,
     ways_out,
     written,
 )
-from levity_trio.load.learned import VOTES
 from levity_trio.load.modbus import MODELS
-from levity_trio.load.replay import VOLTS, PastHouse, Replayed, Stay, course_of, replay, with_more
+from levity_trio.load.replay import (
+    VOLTS,
+    PastHouse,
+    Replayed,
+    ReplayedStay,
+    course_of,
+    replay,
+    with_more,
+)
 from levity_trio.load.tree import (
     LEAST_AMPERES,
     NAMES,
@@ -42,6 +49,7 @@ from levity_trio.load.tree import (
     Tree,
     TreeRefused,
 )
+from levity_trio.load.wiring import VOTES
 from levity_trio.plugins.base import Load
 from levity_trio.records import record, whole_text
 from levity_trio.store.engine.database import Database
@@ -253,12 +261,12 @@ def _toml(body: SiteBody) -> str:
         circuits=(Circuit(name=FEEDER, amperes=feeder.amperes, reserve=reserve),),
         meters=meters,
         metered={FEEDER: HOUSE} if meters else {},
-        options=Options(most=feeder.most),
+        options=SiteOptions(most=feeder.most),
     )
     return written(site)
 
 
-def _meter(feeder: FeederBody) -> Meter:
+def _meter(feeder: FeederBody) -> MeterConfig:
     """Return the meter of a house. Raises Problem, which says how to find out what the house
     draws."""
     model, address = str(feeder.house), feeder.address.removeprefix("http://").strip("/ ")
@@ -267,8 +275,8 @@ def _meter(feeder: FeederBody) -> Meter:
     if not address:
         raise invalid("address", Told("give that of its meter in your network"))
     if model in MODELS:
-        return Meter(name=HOUSE, kind="modbus", address=address, model=model)
-    return Meter(name=HOUSE, kind="http", url=f"http://{address}{PAGES[model]}", model=model)
+        return MeterConfig(name=HOUSE, kind="modbus", address=address, model=model)
+    return MeterConfig(name=HOUSE, kind="http", url=f"http://{address}{PAGES[model]}", model=model)
 
 
 def _shown(toml: str, known: _Known) -> LoadSiteShown:
@@ -596,7 +604,7 @@ async def what_if(request: Asked[None, WhatIfBody]) -> WhatIf:
     )
 
 
-def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[Stay]:
+def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[ReplayedStay]:
     """Return who came. The highest power of a quarter of an hour says on how many lines a car
     charges, and the most."""
     by_place = {socket.place: socket for socket in sockets}
@@ -606,7 +614,7 @@ def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[Stay]:
         watts = 3600 / SECONDS * max(one.quarters, default=0)
         lines = 1 if 0 < watts <= MOST_OF_ONE_LINE else socket.phases
         most = ceil(watts / (VOLTS * lines)) if watts else socket.most
-        stay = Stay(
+        stay = ReplayedStay(
             place=socket.place,
             since=one.since,
             until=one.until,

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from levity_trio.load.document import every_socket, parse
 from levity_trio.load.lease import DAY_SECONDS, NO_RAISES, WRITES_A_DAY
-from levity_trio.load.profiles import Way, ability
+from levity_trio.load.profiles import LimitWay, ability
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.leases import (
@@ -38,12 +38,12 @@ ENDPOINTS: Final = Endpoints("load")
 ADMIN: Final = "/api/admin/load"
 CHARGERS: Final = f"{ADMIN}/chargers"
 Circuit = Annotated[str, Meta(min_length=1, max_length=100)]
-WAYS: Final[Mapping[Way, str]] = {
-    Way.TRANSACTION: Told("a profile for each session, over a default"),
-    Way.DEFAULT: Told("its default profile alone"),
-    Way.CHARGER: Told("a profile for the whole charger"),
-    Way.KEY: Told("a configuration key"),
-    Way.NONE: Told("not at all"),
+WAYS: Final[Mapping[LimitWay, str]] = {
+    LimitWay.TRANSACTION: Told("a profile for each session, over a default"),
+    LimitWay.DEFAULT: Told("its default profile alone"),
+    LimitWay.CHARGER: Told("a profile for the whole charger"),
+    LimitWay.KEY: Told("a configuration key"),
+    LimitWay.NONE: Told("not at all"),
 }
 
 
@@ -147,7 +147,7 @@ def _lease(lease: StoredLease, now: datetime, most: int) -> LimitedLease:
 
 
 def _shown(one: ManagedCharger, leases: list[LimitedLease]) -> LimitedCharger:
-    way = ability(one.facts, one.keys, Way(one.way)).way
+    way = ability(one.facts, one.keys, LimitWay(one.way)).way
     return LimitedCharger(
         charger=one.charger,
         state="limited" if one.state == "leaving" and not one.is_connected else one.state,

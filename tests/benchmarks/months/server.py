@@ -20,7 +20,7 @@ from levity_trio.charger.websocket import WebSocketConnection
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import ChargerBooted, Event
-from levity_trio.load.task import LoadManagement, open_load
+from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.plugins.base import Api, Load, Site
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
 from levity_trio.store.engine.connection import FileConnection

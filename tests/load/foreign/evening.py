@@ -18,7 +18,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import Fact
-from levity_trio.load.task import LoadManagement, open_load
+from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.store.reads import Reader
 from levity_trio.store.writes import load
 from levity_trio.wire.times import stamp

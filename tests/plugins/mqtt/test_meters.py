@@ -16,7 +16,7 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.load.task import LoadManagement, open_load
+from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt import discovery
 from levity_trio.plugins.mqtt.broker import Broker, Message

@@ -23,7 +23,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.config import ServerConfig
 from levity_trio.documents.making import open_maker
-from levity_trio.load.task import LoadManagement
+from levity_trio.load.service import LoadManagement
 from levity_trio.locale import FOLDER
 from levity_trio.notify.opening import Messages
 from levity_trio.store.reads import Reader

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import orjson
 
-from levity_trio.load.keeping import MARGIN, MARGIN_AMPERES
+from levity_trio.load.reporting import MARGIN, MARGIN_AMPERES
 from levity_trio.locale import N_
 from levity_trio.records import record
 from levity_trio.store.reads import chargers

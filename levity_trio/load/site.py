@@ -13,24 +13,23 @@ import orjson
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, MeterBack, MeterSilent
-from levity_trio.load import gathering
-from levity_trio.load.document import Meter, every_socket, parse, planted
-from levity_trio.load.holding import Holding, Spell
-from levity_trio.load.keeping import (
-    Gathered,
-    Overs,
-    Proof,
-    Quarters,
+from levity_trio.load import measurements
+from levity_trio.load.document import MeterConfig, every_socket, parse, planted
+from levity_trio.load.lease import LimitStep
+from levity_trio.load.managed_chargers import ManagedChargers, Spell
+from levity_trio.load.meters import Subscribed, reader
+from levity_trio.load.other_load import LoadHistory
+from levity_trio.load.profiles import LimitWay
+from levity_trio.load.reporting import (
+    DecisionInputs,
+    OrderCompliance,
+    Overloads,
+    QuarterSums,
     shown,
     standings_text,
     went_on,
 )
-from levity_trio.load.learned import VOTES, Wiring
-from levity_trio.load.lease import Step
-from levity_trio.load.meters import Subscribed, reader
-from levity_trio.load.other_load import LoadHistory
-from levity_trio.load.profiles import Way
-from levity_trio.load.rule import Car, Decision, Measured, Other, decide, moved
+from levity_trio.load.rule import Allocation, Car, Measured, OtherLoad, decide, moved
 from levity_trio.load.tree import (
     NOTHING,
     PHASES,
@@ -43,6 +42,7 @@ from levity_trio.load.tree import (
     highest_of,
     on,
 )
+from levity_trio.load.wiring import VOTES, Wiring
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load import (
     Kept,
@@ -74,10 +74,10 @@ log = get_logger("system")
 
 
 @dataclass(slots=True)
-class _Meter:
+class _MeterState:
     """What a meter showed last. Before it has, it is as old as the server."""
 
-    meter: Meter
+    meter: MeterConfig
     circuit: str
     since: float
     at: float | None = None
@@ -174,7 +174,7 @@ class _Meter:
 
 
 @dataclass(slots=True)
-class _Lines:
+class _LineCount:
     """On how many lines the car of a transaction charges, and how many readings have shown that."""
 
     transaction: int | None
@@ -187,7 +187,7 @@ class _Lines:
     """That power."""
 
 
-class Managed:
+class SiteState:
     """The site, its meters and cars, and the last decision. `past` are the quarters of the last
     seven days."""
 
@@ -197,7 +197,7 @@ class Managed:
         kept: Kept | None,
         past: Sequence[LoadQuarter],
         now: float,
-        holding: Holding,
+        holding: ManagedChargers,
     ) -> None:
         self._site = parse(toml)
         self.holding = holding
@@ -211,7 +211,7 @@ class Managed:
                     quarter.circuit, on([quarter.phase], highest), quarter.quarter * SECONDS
                 )
         self._meters = {
-            meter.name: _Meter(meter, circuit, now)
+            meter.name: _MeterState(meter, circuit, now)
             for circuit, name in self._site.metered.items()
             for meter in self._site.meters
             if meter.name == name
@@ -220,19 +220,19 @@ class Managed:
         self._subscribed = Subscribed(self._site.meters)
         self.topics = self._subscribed.topics
         self._before = went_on(kept, now)
-        self._gathered: Gathered | None = None
-        self._lines: dict[Place, _Lines] = {}
+        self._gathered: DecisionInputs | None = None
+        self._lines: dict[Place, _LineCount] = {}
         self._known_lines: Mapping[Place, int] = {}
         self._wiring = Wiring()
         self._lessons: list[Lesson] = []
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
         self.tree = self._planted()
         self._go_on(kept)
-        self._overs = Overs(
+        self._overs = Overloads(
             () if kept is None else [LoadOver(**one) for one in kept.shown["over"]], now
         )
-        self.quarters = Quarters(now)
-        self._proof = Proof()
+        self.quarters = QuarterSums(now)
+        self._proof = OrderCompliance()
         self.orders: list[LoadOrder] = []
         """Those of the grid operator that are kept differently than before."""
 
@@ -324,7 +324,7 @@ class Managed:
                 continue
             car = cars.get(place)
             amperes, at = NOTHING, now
-            if car is not None and not gathering.is_paused(car):
+            if car is not None and not measurements.is_paused(car):
                 if car.reading is None or car.reading.lines is None:
                     continue
                 amperes, at = car.reading.lines, seconds(car.reading.at)
@@ -351,11 +351,11 @@ class Managed:
         place = one.place
         lines = self._lines.get(place)
         if lines is None or lines.transaction != one.transaction:
-            lines = self._lines[place] = _Lines(one.transaction)
+            lines = self._lines[place] = _LineCount(one.transaction)
         if one.reading is None or one.reading.at == lines.at:
             return
         lines.at = one.reading.at
-        was, used = lines.times, gathering.lines_used(one.reading, self.tree.sockets[place].most)
+        was, used = lines.times, measurements.lines_used(one.reading, self.tree.sockets[place].most)
         if used is not None:
             lines.times = lines.times + 1 if used == lines.used else 1
         elif (
@@ -363,8 +363,8 @@ class Managed:
         ) is not None and limit != lines.limit:
             # Power alone shows lines only by two limits and by what lies between them: a limit that
             # is ignored, or is more than the car takes, would show another number there.
-            used = gathering.lines_by_power(one.reading, limit)
-            step = gathering.lines_by_power(one.reading, limit - lines.limit, lines.watts)
+            used = measurements.lines_by_power(one.reading, limit)
+            step = measurements.lines_by_power(one.reading, limit - lines.limit, lines.watts)
             if used is not None:
                 lines.times = READINGS if used == lines.used == step else 1
                 lines.limit, lines.watts = limit, one.reading.watts or 0.0
@@ -401,13 +401,13 @@ class Managed:
                 self._before, self._gathered, self._overs.present, now - self._before.at
             )
         lines = self._known_lines
-        wanted = gathering.wanted_at(
+        wanted = measurements.wanted_at(
             self.present, timestamp_of(now), hears_drivers=self._site.options.driver_wishes
         )
         other = dict(self._others(lines, now))
-        grid = gathering.grid_order(self.present.order, self._site.options, now)
+        grid = measurements.grid_order(self.present.order, self._site.options, now)
         cars, decision = self._decided(lines, wanted, Measured(other=other, grid=grid), now)
-        self._gathered = Gathered(
+        self._gathered = DecisionInputs(
             cars=self.present.cars,
             drawn={car.place: car.drawn for car in cars},
             metered={
@@ -435,24 +435,26 @@ class Managed:
     def _decided(
         self,
         lines: Mapping[Place, int],
-        wanted: Mapping[Place, gathering.Wanted],
+        wanted: Mapping[Place, measurements.Wishes],
         measured: Measured,
         now: float,
-    ) -> tuple[list[Car], Decision]:
+    ) -> tuple[list[Car], Allocation]:
         """Decide, and once more with those that cannot be paused, if the rule would pause them."""
         holding, tree, present = self.holding, self.tree, self.present
         known = {one.place: holding.known(one, now) for one in present.cars}
         booked, first_come = holding.booked(tree, present, now), self._site.options.first_come
         before = holding.leases.going_on(self._before, now)
         while True:
-            cars = [*gathering.cars_of(tree, present, lines, wanted, known, booked, holding.away)]
+            cars = [
+                *measurements.cars_of(tree, present, lines, wanted, known, booked, holding.away)
+            ]
             decision = decide(tree, cars, measured, now, before, first_come=first_come)
             floors = holding.floors(decision)
             if not floors:
                 return cars, decision
             booked |= floors
 
-    def steps(self, now: float) -> list[Step]:
+    def steps(self, now: float) -> list[LimitStep]:
         """Return what is to be sent to chargers now."""
         running = self.holding.running(self.present)
         return self.holding.leases.steps(self.tree, self._before, running, self._known_lines, now)
@@ -468,10 +470,10 @@ class Managed:
         began = next(one.since for one in self.present.cars if one.place == place)
         return self.tree.sockets[place], self._known_lines.get(place), seconds(began)
 
-    def to_stop(self, charger: str, connector: int, way: Way) -> int | None:
+    def to_stop(self, charger: str, connector: int, way: LimitWay) -> int | None:
         """Return the transaction that is to be stopped, because its charger obeys in no way, if the
         owner allows it."""
-        if way is not Way.NONE or not self._site.options.stop_who_ignores:
+        if way is not LimitWay.NONE or not self._site.options.stop_who_ignores:
             return None
         place = charger, connector
         return next((one.transaction for one in self.present.cars if one.place == place), None)
@@ -506,7 +508,7 @@ class Managed:
                 known[place] = sessions[*place, one.id_tag]
         return known
 
-    def _others(self, lines: Mapping[Place, int], now: float) -> Iterator[tuple[str, Other]]:
+    def _others(self, lines: Mapping[Place, int], now: float) -> Iterator[tuple[str, OtherLoad]]:
         for meter in self._meters.values():
             if meter.at is not None and not meter.is_stale(now):
                 # Not what was seen of it once: that may be a car's, of which its charger tells only
@@ -517,11 +519,14 @@ class Managed:
                 least, most = self._drawn_below(meter.circuit, lines, now)
                 meter.compare(least, most, now)
                 most = meter.most_of_late(most, now)
-                house = gathering.house_between(meter.amperes, least, most, before)
+                house = measurements.house_between(meter.amperes, least, most, before)
                 if (
                     before is None and least != most
                 ):  # some of it may be cars, which must not be kept as the house
-                    yield meter.circuit, Other(now=house, recent=house, highest=house, stale=True)
+                    yield (
+                        meter.circuit,
+                        OtherLoad(now=house, recent=house, highest=house, stale=True),
+                    )
                     continue
                 meter.house = house
                 told = (
@@ -542,7 +547,7 @@ class Managed:
             socket = self.tree.sockets[one.place]
             if circuit in self.tree.above(socket.circuit):
                 told = self.holding.told(socket.place, now)
-                low, high = gathering.drawn_between(socket, one, lines.get(socket.place), told)
+                low, high = measurements.drawn_between(socket, one, lines.get(socket.place), told)
                 least.append(low)
                 most.append(high)
         return added(least), added(most)

@@ -16,7 +16,7 @@ from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, LoadExceeded, LoadExceedEnded
 from levity_trio.load.document import CHARGERS, CONNECTION
 from levity_trio.load.lease import Lease
-from levity_trio.load.rule import VOLTS, Bound, Decision, Limit, Order, Standing
+from levity_trio.load.rule import VOLTS, Allocation, Bound, CarStanding, CurrentLimit, GridOrder
 from levity_trio.load.tree import NAMES, PHASES, Phases, Place, Tree
 from levity_trio.store.reads.leases import ManagedCharger
 from levity_trio.store.reads.load import (
@@ -50,7 +50,7 @@ CircuitPhase = tuple[str, int]
 # The last decision
 
 
-class Gathered(NamedTuple):
+class DecisionInputs(NamedTuple):
     """What a decision was made of, as far as people see it: cars, their A, meters, and the grid
     operator's order."""
 
@@ -59,7 +59,7 @@ class Gathered(NamedTuple):
     metered: Mapping[str, Phases]
     """The other load of the circuits where it is measured, as two readings have shown it."""
     meters: Sequence[LoadMeter]
-    grid: Order
+    grid: GridOrder
     managed: Mapping[str, ManagedCharger]
     """The chargers that are limited."""
     leases: Mapping[Place, Lease]
@@ -69,8 +69,8 @@ class Gathered(NamedTuple):
 
 def shown(
     tree: Tree,
-    decision: Decision,
-    gathered: Gathered,
+    decision: Allocation,
+    gathered: DecisionInputs,
     over: Iterable[LoadOver],
     grid_over_since: str | None = None,
 ) -> LoadNow:
@@ -121,7 +121,11 @@ def shown(
 
 
 def _car(
-    tree: Tree, decision: Decision, one: PluggedIn, gathered: Gathered, kept: Mapping[Place, int]
+    tree: Tree,
+    decision: Allocation,
+    one: PluggedIn,
+    gathered: DecisionInputs,
+    kept: Mapping[Place, int],
 ) -> LoadCar:
     place = one.place
     limit, amperes, wait = (
@@ -170,7 +174,9 @@ def _car(
     return LoadCar(**fields, says=says(fields, is_shadow=one.charger not in gathered.managed))
 
 
-def _why_fixed(limit: Limit, one: PluggedIn, charger: ManagedCharger | None, most: int) -> str:
+def _why_fixed(
+    limit: CurrentLimit, one: PluggedIn, charger: ManagedCharger | None, most: int
+) -> str:
     if limit.bound is not Bound.FIXED:
         return ""
     if not one.is_connected:
@@ -186,21 +192,21 @@ def _round(amperes: float) -> float:
     return round(float(amperes), 1)
 
 
-def standings_text(decision: Decision) -> str:
+def standings_text(decision: Allocation) -> str:
     """Return what the next decision goes on from, after a restart, too."""
     return orjson.dumps(
         [[*place, standing] for place, standing in sorted(decision.standings.items())]
     ).decode()
 
 
-def went_on(kept: Kept | None, now: float) -> Decision:
+def went_on(kept: Kept | None, now: float) -> Allocation:
     """Return the decision from which a server goes on: turns and queue are as they were."""
     if kept is None:
-        return Decision(at=now)
+        return Allocation(at=now)
     standings = {
-        (charger, connector): Standing(**values) for charger, connector, values in kept.standings
+        (charger, connector): CarStanding(**values) for charger, connector, values in kept.standings
     }
-    return Decision(at=min(now, seconds(kept.at)), standings=standings)
+    return Allocation(at=min(now, seconds(kept.at)), standings=standings)
 
 
 # Quarters of an hour
@@ -233,7 +239,7 @@ class _CarSum:
     bound: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-class Quarters:
+class QuarterSums:
     """The sums of the quarter of an hour that runs."""
 
     def __init__(self, now: float) -> None:
@@ -253,7 +259,11 @@ class Quarters:
         return ended
 
     def add(
-        self, decision: Decision, gathered: Gathered, over: Iterable[CircuitPhase], seconds: float
+        self,
+        decision: Allocation,
+        gathered: DecisionInputs,
+        over: Iterable[CircuitPhase],
+        seconds: float,
     ) -> None:
         """Add a decision that held for so long."""
         seconds = _held(seconds)
@@ -277,7 +287,7 @@ class Quarters:
     def _add_car(
         self,
         car: PluggedIn,
-        decision: Decision,
+        decision: Allocation,
         drawn: Mapping[Place, float | None],
         seconds: float,
     ) -> None:
@@ -327,7 +337,7 @@ class Quarters:
 # What exceeds its limit
 
 
-class Proof:
+class OrderCompliance:
     """How the newest order of the grid operator is kept: since when, and how much was drawn then in
     one minute."""
 
@@ -336,7 +346,9 @@ class Proof:
         self._last = self._sum = self._seconds = 0.0
         self._at, self._over_since = 0.0, inf
 
-    def look(self, order: LoadOrder | None, decision: Decision, grid: Order) -> list[LoadOrder]:
+    def look(
+        self, order: LoadOrder | None, decision: Allocation, grid: GridOrder
+    ) -> list[LoadOrder]:
         """Take what is drawn of an order now. Return the order if that changes how it is kept."""
         now, passed = decision.at, _held(decision.at - self._at)
         limit = (
@@ -371,7 +383,7 @@ class Proof:
 
 
 @dataclass(slots=True)
-class _Over:
+class _Overload:
     since: float
     last: float
     highest: float
@@ -380,13 +392,15 @@ class _Over:
     """A above the limit, as last measured."""
 
 
-class Overs:
+class Overloads:
     """The phases of circuits whose measured current is above the limit. `kept` are those that were
     told before."""
 
     def __init__(self, kept: Iterable[LoadOver], now: float) -> None:
         self._found = {
-            (one.circuit, NAMES.index(one.phase)): _Over(seconds(one.since), now, 0.0, is_told=True)
+            (one.circuit, NAMES.index(one.phase)): _Overload(
+                seconds(one.since), now, 0.0, is_told=True
+            )
             for one in kept
         }
         self.present: frozenset[CircuitPhase] = frozenset()
@@ -401,7 +415,7 @@ class Overs:
         for one in self._found.values():
             one.since, one.last = one.since + by, one.last + by
 
-    def look(self, measured: Mapping[str, Phases], decision: Decision) -> Iterator[Fact]:
+    def look(self, measured: Mapping[str, Phases], decision: Allocation) -> Iterator[Fact]:
         """Take what was measured at circuits, and yield what is to be told."""
         now, at = decision.at, timestamp_of(decision.at)
         for circuit, phase in self.present:
@@ -415,7 +429,7 @@ class Overs:
             if amperes[key] > limit + max(MARGIN_AMPERES, MARGIN * limit)
         )
         for key in self.present:
-            one = self._found.setdefault(key, _Over(now, now, 0.0))
+            one = self._found.setdefault(key, _Overload(now, now, 0.0))
             one.last, one.highest, one.above = (
                 now,
                 max(one.highest, amperes[key]),

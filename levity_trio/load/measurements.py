@@ -7,9 +7,9 @@ from math import ceil
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.load.document import CONNECTION, Options
+from levity_trio.load.document import CONNECTION, SiteOptions
 from levity_trio.load.lease import FOLLOW_SECONDS, with_tolerance
-from levity_trio.load.rule import Car, Order, State
+from levity_trio.load.rule import Car, CarDemand, GridOrder
 from levity_trio.load.tree import (
     LETTERS,
     NOTHING,
@@ -41,7 +41,7 @@ FULL, WITHHELD = "SuspendedEV", "SuspendedEVSE"
 PAUSED: Final = (FULL, WITHHELD)
 
 
-class Wanted(NamedTuple):
+class Wishes(NamedTuple):
     """What people want for one connector at present."""
 
     by_hand: int | None = None
@@ -50,10 +50,10 @@ class Wanted(NamedTuple):
     wanted_wh: int | None = None
 
 
-def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Place, Wanted]:
+def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Place, Wishes]:
     """Return what people want, by connector. A boost ends by itself. A driver whose wishes were too
     large on many nights is treated as if he had entered nothing."""
-    wanted: dict[Place, Wanted] = {}
+    wanted: dict[Place, Wishes] = {}
     heard = {
         one.transaction
         for one in present.cars
@@ -61,7 +61,7 @@ def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Pla
     }
     for one in present.wishes:
         place = one.charger, one.connector
-        before = wanted.get(place, Wanted())
+        before = wanted.get(place, Wishes())
         if one.kind == "hand":
             wanted[place] = before._replace(by_hand=one.amperes)
         elif one.kind == "boost" and one.until is not None and one.until > at:
@@ -73,7 +73,7 @@ def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Pla
     return wanted
 
 
-class Told(NamedTuple):
+class AcceptedLimit(NamedTuple):
     """What a car may draw by the limit that its charger accepted last, and by what holds until it
     was seen to follow: the lower and the higher of both in A, and since when."""
 
@@ -82,7 +82,7 @@ class Told(NamedTuple):
     at: float
 
 
-class Known(NamedTuple):
+class CarConstraints(NamedTuple):
     """What holds for a car whatever is wanted: A that it has if it may not be raised, A below which
     it was seen not to charge, whether it is full, what it may draw by the limit that it was told,
     how many seconds it needs to begin, and whether watts for all lines may be on one."""
@@ -90,7 +90,7 @@ class Known(NamedTuple):
     cap: int | None
     least: int
     is_full: bool
-    told: Told | None
+    told: AcceptedLimit | None
     wakes: float
     may_be_on_one: bool
 
@@ -99,8 +99,8 @@ def cars_of(
     tree: Tree,
     present: LoadPresent,
     lines: Mapping[Place, int],
-    wanted: Mapping[Place, Wanted],
-    known: Mapping[Place, Known],
+    wanted: Mapping[Place, Wishes],
+    known: Mapping[Place, CarConstraints],
     booked: Mapping[Place, float],
     away: Collection[str],
 ) -> Iterator[Car]:
@@ -114,7 +114,7 @@ def cars_of(
         socket, own, wishes, used = (
             tree.sockets[place],
             known[place],
-            wanted.get(place, Wanted()),
+            wanted.get(place, Wishes()),
             lines.get(place),
         )
         lacking = (
@@ -140,7 +140,7 @@ def cars_of(
             charger=one.charger,
             connector=one.connector,
             since=seconds(one.since),
-            state=State.FULL if own.is_full and one.is_connected else State.WANTS,
+            demand=CarDemand.FULL if own.is_full and one.is_connected else CarDemand.WANTS,
             lines=used,
             drawn=None if shown is None else max(shown.least, min(shown.most, most)),
             over=over,
@@ -155,18 +155,18 @@ def cars_of(
         )
     for place, amperes in booked.items():
         if place not in here:
-            state = State.WANTS if place[0] in away else State.FULL
+            demand = CarDemand.WANTS if place[0] in away else CarDemand.FULL
             yield Car(
                 charger=place[0],
                 connector=place[1],
                 since=0.0,
-                state=state,
+                demand=demand,
                 drawn=0.0,
                 fixed=amperes,
             )
 
 
-class Drawn(NamedTuple):
+class CarCurrent(NamedTuple):
     """The least and the most A that a car draws on its highest line, by what was told of it last,
     and when that was."""
 
@@ -186,7 +186,7 @@ def is_paused(one: PluggedIn) -> bool:
     return max(shown) < LINE_AMPERES
 
 
-def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> Drawn | None:
+def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> CarCurrent | None:
     """Return what a car draws; None if its charger does not tell.
 
     Power of which the lines are not known is on one of them, or on all that are wired. A current
@@ -195,7 +195,7 @@ def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> Drawn | None:
     told = one.reading
     at = seconds(one.changed_at if told is None else told.at)
     if is_paused(one):
-        return Drawn(0.0, 0.0, max(at, seconds(one.changed_at)))
+        return CarCurrent(0.0, 0.0, max(at, seconds(one.changed_at)))
     if told is None:
         return None
     current = told.amperes if told.lines is None else max(told.lines)
@@ -205,12 +205,12 @@ def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> Drawn | None:
         and (current or 0.0) > MOST_RATIO * socket.most
     )
     if current is not None and not is_direct:
-        return Drawn(current, current, at)
+        return CarCurrent(current, current, at)
     if told.watts is None:
         return None
     amperes = told.watts / VOLTS
     used = socket.phases if is_direct else lines
-    return Drawn(amperes / (used or socket.phases), amperes / (used or 1), at)
+    return CarCurrent(amperes / (used or socket.phases), amperes / (used or 1), at)
 
 
 def lines_used(told: Reading, most: int) -> int | None:
@@ -248,7 +248,7 @@ def _lines_of(ratio: float) -> int | None:
 
 
 def drawn_between(
-    socket: Socket, one: PluggedIn, lines: int | None, limit: Told | None = None
+    socket: Socket, one: PluggedIn, lines: int | None, limit: AcceptedLimit | None = None
 ) -> tuple[Phases, Phases]:
     """Return the least and the most A that a car draws on each phase of the feeder.
 
@@ -304,7 +304,7 @@ def house_between(total: Phases, least: Phases, most: Phases, before: Phases | N
     return found[0], found[1], found[2]
 
 
-def grid_order(order: LoadOrder | None, options: Options, now: float) -> Order:
+def grid_order(order: LoadOrder | None, options: SiteOptions, now: float) -> GridOrder:
     """Return what the grid operator allows. Where a heartbeat is expected and none came in time, no
     more than the fail-safe value. Unless the owner says what orders limit, that is what the last
     one did."""
@@ -316,6 +316,6 @@ def grid_order(order: LoadOrder | None, options: Options, now: float) -> Order:
         amperes = min(
             (one for one in (options.failsafe_amperes, amperes) if one is not None), default=None
         )
-    return Order(
+    return GridOrder(
         amperes=amperes, kilowatts=kilowatts, of_connection=(options.of or limits) == CONNECTION
     )

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from levity_trio.charging.sent.evidence import timestamp_of
-from levity_trio.load.holding import Holding
-from levity_trio.load.lease import LEASE_SECONDS, Leases, Step, leased
-from levity_trio.load.profiles import Ability, Way
+from levity_trio.load.lease import LEASE_SECONDS, Leases, LimitStep, leased
+from levity_trio.load.managed_chargers import ManagedChargers
+from levity_trio.load.profiles import Ability, LimitWay
 from levity_trio.load.tree import Circuit, Socket, Tree
 from levity_trio.store.reads.leases import ManagedCharger
 from levity_trio.store.reads.load import Heard, LoadPresent, PluggedIn, Reading
@@ -43,14 +43,14 @@ def present(wh: int, transaction: int = 7) -> LoadPresent:
     return LoadPresent([car], [PLACE], [], None, [], Counter(), {"CP-1": CHARGER})
 
 
-def take(holding: Holding, told: LoadPresent, at: float) -> None:
+def take(holding: ManagedChargers, told: LoadPresent, at: float) -> None:
     paced = told._replace(cars=[holding.with_pace(one, at) for one in told.cars])
     holding.take(paced, TREE, {PLACE: 3}, at)
 
 
 def test_a_register_shows_what_a_car_draws() -> None:
     """11 kW on three lines are 16 A on each."""
-    holding = Holding(Leases())
+    holding = ManagedChargers(Leases())
     for minute in range(6):
         take(holding, present(round(11_040 * minute / 60)), NOW + minute * 60)
     held = holding.leases.held[PLACE]
@@ -60,14 +60,14 @@ def test_a_register_shows_what_a_car_draws() -> None:
 
 
 def test_a_register_that_stands_still_shows_that_a_car_draws_nothing() -> None:
-    holding = Holding(Leases())
+    holding = ManagedChargers(Leases())
     for minute in range(8):
         take(holding, present(500), NOW + minute * 60)
     assert holding.leases.held[PLACE].drawn == 0
 
 
 def test_a_register_that_is_told_each_quarter_of_an_hour_does_not_stand_still_in_between() -> None:
-    holding = Holding(Leases())
+    holding = ManagedChargers(Leases())
     seldom = {"CP-1": replace(CHARGER, keys={"MeterValueSampleInterval": "900"})}
     for minute in range(60):
         take(holding, present(2760 * (minute // 15))._replace(managed=seldom), NOW + minute * 60)
@@ -76,14 +76,14 @@ def test_a_register_that_is_told_each_quarter_of_an_hour_does_not_stand_still_in
 
 
 def test_a_register_that_rises_by_100_wh_does_not_stand_still_at_6_a_on_one_line() -> None:
-    holding = Holding(Leases())
+    holding = ManagedChargers(Leases())
     for minute in range(60):
         take(holding, present(1380 * minute // 60 // 100 * 100), NOW + minute * 60)
         assert holding.leases.held[PLACE].drawn != 0
 
 
 def test_the_register_of_a_car_says_nothing_of_the_next_one() -> None:
-    holding = Holding(Leases())
+    holding = ManagedChargers(Leases())
     for minute in range(4):
         take(holding, present(20_000 + 184 * minute), NOW + minute * 60)
     for minute in range(60, 64):
@@ -100,19 +100,20 @@ def test_two_connectors_that_are_told_at_once_are_told_by_nobody_else() -> None:
     )
     leases = Leases()
     steps = [
-        Step(place=place, lease=leased(8, 6, NOW, 7, 0), is_lower=True) for place in tree.sockets
+        LimitStep(place=place, lease=leased(8, 6, NOW, 7, 0), is_lower=True)
+        for place in tree.sockets
     ]
     for step in steps:
         leases.hold(step.place, leased(16, 6, NOW, 7, 0))
         leases.sending(step, NOW)
     leases.accepted(steps[0], NOW)
-    Holding(leases).told_by_others("CP-1", tree, NOW)
+    ManagedChargers(leases).told_by_others("CP-1", tree, NOW)
     leases.accepted(steps[1], NOW)
     assert [held.before for held in leases.held.values()] == [16, 16]
 
 
 def test_who_is_away_has_waited_as_long_after_our_clock_was_set_back() -> None:
-    holding = Holding(Leases())
+    holding = ManagedChargers(Leases())
     away = {"CP-1": replace(CHARGER, is_connected=False, trusted_by="anna")}
     nobody = LoadPresent([], [PLACE], [], None, [], Counter(), {"CP-1": CHARGER})
     holding.take(nobody, TREE, {}, NOW)
@@ -133,7 +134,7 @@ def read(lag: float, at: float) -> LoadPresent:
 
 def skews(lags: list[float]) -> list[int]:
     """How far the clock is taken to be ahead after each of these readings."""
-    holding, found = Holding(Leases()), []
+    holding, found = ManagedChargers(Leases()), []
     for index, lag in enumerate(lags, start=1):
         take(holding, read(lag, NOW + 20 * index), NOW + 20 * index)
         found.append(holding.skew("CP-1"))
@@ -154,7 +155,7 @@ def test_a_clock_that_is_put_right_is_right_at_once() -> None:
 
 def test_readings_that_come_by_a_slow_way_set_no_clock_and_accuse_all_the_same() -> None:
     """It draws 8 A while it may draw nothing, for minutes."""
-    holding = Holding(Leases())
+    holding = ManagedChargers(Leases())
     lags = [2, 41, 17, 55, 28, 70, 90, 33]
     for index, lag in enumerate(lags, start=1):
         take(holding, read(lag, NOW + 20 * index), NOW + 20 * index)
@@ -164,7 +165,7 @@ def test_readings_that_come_by_a_slow_way_set_no_clock_and_accuse_all_the_same()
 
 def test_a_queue_that_empties_slowly_accuses_nobody() -> None:
     """It tells what was drawn an hour ago."""
-    holding = Holding(Leases())
+    holding = ManagedChargers(Leases())
     for index, lag in enumerate([0, 3600, 3400, 3200, 3000, 2800, 2600, 2400], start=1):
         take(holding, read(lag, NOW + 20 * index), NOW + 20 * index)
     assert [*holding.ignoring(NOW + 300)] == []
@@ -180,7 +181,7 @@ def test_a_clock_that_was_set_back_before_a_restart_is_known_after_it() -> None:
             ("CP-1", 0, used, Heard(NOW - 200 + 20 * index, lag))
             for index, (used, lag) in enumerate(lags)
         ]
-        holding = Holding(Leases())
+        holding = ManagedChargers(Leases())
         holding.adopt([], heard, NOW)
         take(holding, read(1800, NOW + 20), NOW + 20)
         assert holding.skew("CP-1") == known
@@ -191,7 +192,7 @@ def test_what_a_status_has_told_of_a_clock_is_not_counted_twice_after_a_restart(
         ("CP-1", -1800, 5, Heard(NOW - 200 + 20 * index, lag))
         for index, lag in enumerate([1, 1800, 1800, 1800])
     ]
-    holding = Holding(Leases())
+    holding = ManagedChargers(Leases())
     holding.adopt([], heard, NOW)
     told = read(1800, NOW + 20)
     take(holding, told._replace(managed={"CP-1": replace(CHARGER, skew_seconds=-1800)}), NOW + 20)
@@ -199,7 +200,7 @@ def test_what_a_status_has_told_of_a_clock_is_not_counted_twice_after_a_restart(
 
 
 def refusing(facts: dict[str, Any], times: int) -> Ability:
-    holding = Holding(Leases())
+    holding = ManagedChargers(Leases())
     told = present(0)
     holding.take(told._replace(managed={"CP-1": replace(CHARGER, facts=facts)}), TREE, {}, NOW)
     for _ in range(times):
@@ -223,10 +224,10 @@ def test_who_refuses_everything_is_in_no_way_told_after_a_few_times() -> None:
 def test_a_way_that_is_refused_in_all_its_words_shows_nothing_of_0_a() -> None:
     """Of one without profiles for a transaction, three sessions must not show all with its firmware
     that they pause no car."""
-    holding = Holding(Leases())
+    holding = ManagedChargers(Leases())
     for transaction in (7, 8, 9):
         take(holding, present(1000, transaction), NOW)
-        while holding.can["CP-1"].way is Way.TRANSACTION:
+        while holding.can["CP-1"].way is LimitWay.TRANSACTION:
             holding.refused(PLACE, leased(16, 0, NOW, transaction, 0))
         for _ in range(3):
             holding.accepted(PLACE, transaction)
@@ -234,4 +235,4 @@ def test_a_way_that_is_refused_in_all_its_words_shows_nothing_of_0_a() -> None:
 
 
 def test_a_refusal_that_comes_after_a_charger_was_let_go_is_nothing() -> None:
-    Holding(Leases()).refused(PLACE, leased(8, 6, NOW, 7, 0))
+    ManagedChargers(Leases()).refused(PLACE, leased(8, 6, NOW, 7, 0))

@@ -20,9 +20,9 @@ from levity_trio.charging.sent.evidence import CURRENT, POWER, timestamp_of
 from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.clock import Clock
 from levity_trio.load import profiles
-from levity_trio.load.holding import INTERVAL, Holding
-from levity_trio.load.lease import FOLLOW_SECONDS, RETRY_SECONDS, Step
-from levity_trio.load.profiles import Ability, Call, Moment, Way
+from levity_trio.load.lease import FOLLOW_SECONDS, RETRY_SECONDS, LimitStep
+from levity_trio.load.managed_chargers import INTERVAL, ManagedChargers
+from levity_trio.load.profiles import Ability, Call, ChargerTime, LimitWay
 from levity_trio.load.tree import Place, Socket
 from levity_trio.plugins.base import CommandResult
 from levity_trio.store.engine.faults import StoreUnavailable
@@ -50,7 +50,7 @@ SAMPLED: Final = "MeterValuesSampledData"
 DRAWN: Final = (CURRENT, POWER)
 
 
-class Carrier:
+class LimitSender:
     """Sends what chargers need to know. `wanted` says what a connector may have by the present
     decision."""
 
@@ -59,7 +59,7 @@ class Carrier:
         writer: Writer,
         chargers: Chargers,
         clock: Clock,
-        holding: Holding,
+        holding: ManagedChargers,
         wanted: Callable[[Place], int],
         speed: int,
     ) -> None:
@@ -98,7 +98,7 @@ class Carrier:
 
     # Limits
 
-    async def send(self, step: Step, socket: Socket, lines: int | None, began: float) -> None:
+    async def send(self, step: LimitStep, socket: Socket, lines: int | None, began: float) -> None:
         """Send a limit, and note what came of it."""
         held = self._holding.leases
         if not step.is_lower and not await self._is_recorded(step):
@@ -124,7 +124,7 @@ class Carrier:
                     self._holding.refused(step.place, step.lease)
                 held.failed(step, self.now, is_refused=state in REFUSED)
         if state == ACCEPTED and self._holding.is_overruled(name, step.lease.transaction):
-            await self.ask(name, profiles.clearing_own(Way.TRANSACTION, socket))
+            await self.ask(name, profiles.clearing_own(LimitWay.TRANSACTION, socket))
         if state == ACCEPTED and step.is_lower:
             await trio.sleep(REPORT_AFTER_SECONDS / self._speed)
             told = {"requestedMessage": "MeterValues", "connectorId": socket.connector}
@@ -136,7 +136,7 @@ class Carrier:
             charger, ("RemoteStopTransaction", {"transactionId": transaction}), is_stored=True
         )
 
-    async def _is_recorded(self, step: Step) -> bool:
+    async def _is_recorded(self, step: LimitStep) -> bool:
         """Record a raise; return whether it may still be sent. Raises StoreUnavailable."""
         held = self._holding.leases
         both = held.recording(step, self.now)
@@ -161,10 +161,12 @@ class Carrier:
             except StoreUnavailable:
                 self._holding.unrecorded.add(place)
 
-    def when(self, charger: str, began: float) -> Moment:
+    def when(self, charger: str, began: float) -> ChargerTime:
         """Return now and the start of a transaction by the charger's own clock."""
         ahead = timedelta(seconds=self._holding.skew(charger))
-        return Moment(now=shifted(self._clock(), ahead), began=shifted(from_seconds(began), ahead))
+        return ChargerTime(
+            now=shifted(self._clock(), ahead), began=shifted(from_seconds(began), ahead)
+        )
 
     async def settle(self, socket: Socket) -> None:
         """Give a connector without a car its default, in place of what was sent for a
@@ -175,8 +177,8 @@ class Carrier:
         try:
             call = profiles.idle(can, socket)
             state = ACCEPTED if call is None else await self.ask(charger, call)
-            if state == ACCEPTED and self._holding.way(place) is Way.CHARGER > can.way:
-                await self.ask(charger, profiles.clearing_own(Way.CHARGER, socket))
+            if state == ACCEPTED and self._holding.way(place) is LimitWay.CHARGER > can.way:
+                await self.ask(charger, profiles.clearing_own(LimitWay.CHARGER, socket))
         finally:
             held.busy.discard(place)
         if state == ACCEPTED and place in held.held:
@@ -317,7 +319,7 @@ class Bench:
     """What a trial of a charger needs of the server. Times are those of the site's clock, in
     seconds since 1970."""
 
-    def __init__(self, carrier: Carrier, reader: Reader, place: Place, speed: int) -> None:
+    def __init__(self, carrier: LimitSender, reader: Reader, place: Place, speed: int) -> None:
         self._carrier, self._reader, self._place, self._speed = carrier, reader, place, speed
 
     @property
@@ -341,7 +343,7 @@ class Bench:
         present = await self._reader.run(partial(load_present, now=timestamp_of(self.now)))
         return next((one for one in present.cars if one.place == self._place), None)
 
-    def when(self, began: float) -> Moment:
+    def when(self, began: float) -> ChargerTime:
         """Return now and the start of a transaction by the charger's clock."""
         return self._carrier.when(self._place[0], began)
 

@@ -41,14 +41,14 @@ from levity_trio.events import (
     TransactionStarted,
     TransactionStopped,
 )
-from levity_trio.load.carrying import ACCEPTED, REPORT_SECONDS, Bench, Carrier
-from levity_trio.load.holding import Holding
 from levity_trio.load.lease import Leases
-from levity_trio.load.managing import Managed
+from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.meters import Measure
 from levity_trio.load.profiles import Ability, ability
+from levity_trio.load.sender import ACCEPTED, REPORT_SECONDS, Bench, LimitSender
+from levity_trio.load.site import SiteState
 from levity_trio.load.tree import Place, Socket
-from levity_trio.load.trial import Found, Trial
+from levity_trio.load.trial import ChargerTrial, TrialStep
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks, Limited
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
@@ -103,14 +103,14 @@ class LoadManagement:
         self, writer: Writer, reader: Reader, chargers: Chargers, clock: Clock, speed: int = 1
     ) -> None:
         self._writer, self._reader, self._clock, self._speed = writer, reader, clock, speed
-        self._holding = Holding(Leases())
-        self._carrier = Carrier(writer, chargers, clock, self._holding, self._wanted, speed)
+        self._holding = ManagedChargers(Leases())
+        self._carrier = LimitSender(writer, chargers, clock, self._holding, self._wanted, speed)
         self._chargers = chargers
         self._is_adopted = False
         self._tasks: trio.Nursery | None = None
         self._trials: dict[str, trio.CancelScope] = {}
         self._clocks: tuple[float, float] | None = None
-        self._managed: Managed | None = None
+        self._managed: SiteState | None = None
         self._failure: str | None = None
         self._is_site_new = True
         self._site_taken = trio.Event()
@@ -310,7 +310,7 @@ class LoadManagement:
                 self._holding.adopt(await self._reader.run(stored_leases), heard, now)
                 await self._writer.run(leases.cancel_trials, self._at())
                 self._is_adopted = True
-            self._managed = Managed(site.toml, kept, past, now, self._holding)
+            self._managed = SiteState(site.toml, kept, past, now, self._holding)
             self._read_at = 0.0
         self._site_taken.set()
         self._site_taken = trio.Event()
@@ -357,7 +357,7 @@ class LoadManagement:
         }
         return present._replace(cars=cars, managed=managed)
 
-    def _notice_leap(self, managed: Managed, now: float) -> None:
+    def _notice_leap(self, managed: SiteState, now: float) -> None:
         """Move what is known by our clock, if that was set."""
         running = trio.current_time() * self._speed
         if self._clocks is not None:
@@ -372,7 +372,7 @@ class LoadManagement:
 
     # What is carried out
 
-    def _carry_out(self, managed: Managed, now: float, nursery: trio.Nursery) -> None:
+    def _carry_out(self, managed: SiteState, now: float, nursery: trio.Nursery) -> None:
         """Begin to send what is to be sent. What takes long is sent by tasks of its own."""
         holding = self._holding
         if holding.is_shadow:
@@ -451,13 +451,13 @@ class LoadManagement:
             number = await self._writer.run(leases.begin_trial, *place, self._at(), by)
         task_status.started(number)
 
-        async def told(found: list[Found]) -> None:
+        async def told(found: list[TrialStep]) -> None:
             nonlocal steps
             steps = stored_in([asdict(one) for one in found])
             await self._writer.run(leases.keep_trial, number, steps)
 
         bench = Bench(self._carrier, self._reader, place, self._speed)
-        trial = Trial(bench, socket, can, told)
+        trial = ChargerTrial(bench, socket, can, told)
         self._holding.trying.add(place)
         self._holding.lose(socket, self._clock().timestamp())
         self._read_again()
@@ -487,7 +487,7 @@ class LoadManagement:
             )
             self._read_again()
 
-    def _note_obedience(self, managed: Managed, now: float, nursery: trio.Nursery) -> None:
+    def _note_obedience(self, managed: SiteState, now: float, nursery: trio.Nursery) -> None:
         at = timestamp_of(now)
         for fact, way in self._holding.ignoring(now):
             prepared_at = self._holding.chargers[fact.charger or ""].prepared_at
@@ -511,7 +511,7 @@ class LoadManagement:
                 )
             )
 
-    def _keep(self, managed: Managed, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
+    def _keep(self, managed: SiteState, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
         if facts:
             self._unwritten.append(partial(_record, facts=facts))
         if (ended := managed.quarters.end(now)) is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.load.learned import Wiring
 from levity_trio.load.tree import NOTHING, Phases
+from levity_trio.load.wiring import Wiring
 
 PLACE = ("CP-1", 1)
 HOUSE: Phases = (4.0, 3.0, 5.0)

@@ -10,21 +10,21 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import LimitIgnored
-from levity_trio.load import gathering
+from levity_trio.load import measurements
 from levity_trio.load.lease import (
     DAY_SECONDS,
     FOLLOW_SECONDS,
     LEASE_SECONDS,
     MARGIN_SECONDS,
     NONE,
-    Held,
+    HeldLease,
     Lease,
     Leases,
     lasting,
     waiting,
 )
-from levity_trio.load.profiles import Ability, Way, ability, after_refusal, next_way
-from levity_trio.load.rule import Bound, Decision
+from levity_trio.load.profiles import Ability, LimitWay, ability, after_refusal, next_way
+from levity_trio.load.rule import Allocation, Bound
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
 from levity_trio.store.load_spans import ANSWER, BELOW, PAUSED, WAITED
 from levity_trio.store.reads.leases import ManagedCharger, StoredLease
@@ -56,7 +56,7 @@ STILL_SECONDS: Final = 360.0
 INTERVAL: Final = "MeterValueSampleInterval"
 
 
-class _Register(NamedTuple):
+class _RegisterReading(NamedTuple):
     """The Wh of a transaction, since when they have been that, and whether they were seen to rise
     to them then."""
 
@@ -66,7 +66,7 @@ class _Register(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Stay:
+class _CarBehaviour:
     """What is remembered of the car of a transaction.
 
     `why` it gets, or last got, too little to charge because of us; nothing before. `charged` is the
@@ -87,7 +87,7 @@ class _Stay:
     """Seconds that it needed for that."""
     tells_current: bool = False
     """Its charger tells current or power."""
-    register: _Register | None = None
+    register: _RegisterReading | None = None
     """Its energy, where its charger tells nothing else."""
     pace: Reading | None = None
     """The power by which that rises."""
@@ -103,18 +103,18 @@ class _Stay:
         self.register = self.pace = None
 
 
-class _Sent(NamedTuple):
+class _LeaseBasis(NamedTuple):
     """What a lease was made by: how far its charger's clock was ahead, in seconds, on how many
     lines its car charged, None while nobody knew, and the last of the ways in which the connector
     was told since it had its default."""
 
     skew: int
     lines: int | None
-    way: Way
+    way: LimitWay
 
 
 @dataclass(slots=True)
-class _Lag:
+class _ClockLag:
     """How late the readings of a charger come by its clock, in seconds: first, and as several have
     shown since."""
 
@@ -166,7 +166,7 @@ class Spell(NamedTuple):
 
 
 @dataclass(slots=True)
-class Holding:
+class ManagedChargers:
     """The managed chargers of a site, from one decision to the next."""
 
     leases: Leases
@@ -182,12 +182,14 @@ class Holding:
     """When connectors that were not opened, or closed, are asked again."""
     unrecorded: set[Place] = field(default_factory=set)
     """The connectors whose lease could not be stored."""
-    _stays: defaultdict[int, _Stay] = field(default_factory=lambda: defaultdict(_Stay))
+    _stays: defaultdict[int, _CarBehaviour] = field(
+        default_factory=lambda: defaultdict(_CarBehaviour)
+    )
     _obeyed: list[Place] = field(default_factory=list)
     _began: float | None = None
     """When it first looked."""
     _has_spelled: bool = False
-    _sent: dict[Place, _Sent] = field(default_factory=dict)
+    _sent: dict[Place, _LeaseBasis] = field(default_factory=dict)
     """What the leases of connectors were made by."""
     _taught: dict[tuple[str, int | None], dict[str, Any]] = field(default_factory=dict)
     """What chargers have shown by refusing limits of a transaction: so long it is believed. The
@@ -195,7 +197,7 @@ class Holding:
     _sessions: dict[tuple[str, str], set[int | None]] = field(default_factory=dict)
     """In which transactions a charger showed the same."""
     _learned: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    _clocks: dict[str, _Lag] = field(default_factory=dict)
+    _clocks: dict[str, _ClockLag] = field(default_factory=dict)
 
     @property
     def is_shadow(self) -> bool:
@@ -289,9 +291,12 @@ class Holding:
         away, nobody knows that."""
         if place[0] not in self.chargers:
             return True
-        return place[0] not in self.away and self.way(place) in (Way.TRANSACTION, Way.NONE)
+        return place[0] not in self.away and self.way(place) in (
+            LimitWay.TRANSACTION,
+            LimitWay.NONE,
+        )
 
-    def way(self, place: Place) -> Way:
+    def way(self, place: Place) -> LimitWay:
         """The way in which a connector has what holds there: what a refusal taught ends with its
         transaction, and what was sent because of it does not."""
         way, sent = self.can[place[0]].way, self._sent.get(place)
@@ -317,12 +322,12 @@ class Holding:
 
     def sent(self, place: Place, lines: int | None) -> None:
         """Note what a lease was made by."""
-        self._sent[place] = _Sent(self.skew(place[0]), lines, self.way(place))
+        self._sent[place] = _LeaseBasis(self.skew(place[0]), lines, self.way(place))
 
     def is_overruled(self, charger: str, transaction: int | None) -> bool:
         """Whether a profile for the transaction may stand before the default profile, which is told
         because that was refused. One that is ignored, or heeded late, stays: it does no harm."""
-        return self._taught.get((charger, transaction), {}).get("way") == Way.DEFAULT
+        return self._taught.get((charger, transaction), {}).get("way") == LimitWay.DEFAULT
 
     def refused(self, place: Place, lease: Lease) -> None:
         """Take what a refused limit teaches. It holds for this transaction; three sessions make it
@@ -345,7 +350,7 @@ class Holding:
 
     def _ability(self, charger: str) -> Ability:
         one = self.chargers[charger]
-        return ability(self.facts(charger), one.keys, Way(one.way))
+        return ability(self.facts(charger), one.keys, LimitWay(one.way))
 
     def accepted(self, place: Place, transaction: int | None) -> None:
         """Note that a connector accepted a limit, perhaps in other words than those that it refused
@@ -380,7 +385,7 @@ class Holding:
             return
         known = self._clocks.get(charger)
         if known is None or known.skew != skew or not (is_linked or known.was_set):
-            self._clocks[charger] = _Lag(skew, heard.lag, heard.lag, heard.at)
+            self._clocks[charger] = _ClockLag(skew, heard.lag, heard.lag, heard.at)
         elif heard.at >= known.heard_at + LAG_SECONDS:
             known.hear(heard.lag, heard.at)
 
@@ -408,7 +413,7 @@ class Holding:
                 None,
                 0,
             )  # what it was sent may not hold: that is no disobedience
-        drawn, lag = gathering.drawn(one, socket, lines), self._clocks.get(one.charger)
+        drawn, lag = measurements.drawn(one, socket, lines), self._clocks.get(one.charger)
         if drawn is None:
             return
         if lag is not None and lag.is_in_doubt:
@@ -416,7 +421,7 @@ class Holding:
         # More than one line of the charger can carry is on several.
         least, most = (
             drawn.least,
-            max(drawn.least, drawn.most / gathering.lines_at_least(drawn.most, socket.most)),
+            max(drawn.least, drawn.most / measurements.lines_at_least(drawn.most, socket.most)),
         )
         if self.can[one.charger].is_in_watts and lines is None:
             least /= socket.phases  # it may have put the watts of all lines on one
@@ -425,12 +430,12 @@ class Holding:
         if one.transaction is not None:
             self._learn_of_car(one, self._stays[one.transaction], held, drawn, now)
 
-    def _held_by(self, one: PluggedIn, socket: Socket) -> Held | None:
+    def _held_by(self, one: PluggedIn, socket: Socket) -> HeldLease | None:
         """Return what is held at a connector. A car that began without us may draw its maximum, as
         long as our default is not known to be there."""
         place, held = one.place, self.leases.held.get(one.place)
         is_same = held is not None and (
-            self.way(place) is not Way.TRANSACTION
+            self.way(place) is not LimitWay.TRANSACTION
             or held.lease.transaction in (one.transaction, None, NONE)
         )
         if one.transaction is None or is_same:
@@ -438,13 +443,13 @@ class Holding:
         began = seconds(one.since)
         has_default = (
             self.chargers[one.charger].prepared_at is not None
-            and self.can[one.charger].way is not Way.NONE
+            and self.can[one.charger].way is not LimitWay.NONE
         )
         lease = self.default_of(socket, began) if has_default else lasting(socket.most, began, NONE)
         self.leases.hold(place, lease)
         return self.leases.held[place]
 
-    def _is_to_send_anew(self, place: Place, held: Held, lines: int | None) -> bool:
+    def _is_to_send_anew(self, place: Place, held: HeldLease, lines: int | None) -> bool:
         """Whether what a lease was made by has changed, or its charger has booted."""
         charger, sent = self.chargers[place[0]], self._sent.get(place)
         if charger.booted_at is not None and seconds(charger.booted_at) > held.lease.sent:
@@ -455,7 +460,12 @@ class Holding:
         return are_other_lines or abs(self.skew(place[0]) - sent.skew) > SET_SECONDS
 
     def _learn_of_car(
-        self, one: PluggedIn, stay: _Stay, held: Held, drawn: gathering.Drawn, now: float
+        self,
+        one: PluggedIn,
+        stay: _CarBehaviour,
+        held: HeldLease,
+        drawn: measurements.CarCurrent,
+        now: float,
     ) -> None:
         """A car that ends right after it was lowered needs what it had: some need more than 6 A.
         One that draws long after it may needs that time to wake."""
@@ -464,7 +474,7 @@ class Holding:
             stay.charged = min(limit, stay.charged or limit)
             if stay.may_since is not None and stay.may_since not in (stay.woke, 0.0):
                 stay.woke, stay.wakes = stay.may_since, min(WAKE_SECONDS, drawn.at - stay.may_since)
-        elif not stay.charged and one.status == gathering.WITHHELD and stay.has_waited(now):
+        elif not stay.charged and one.status == measurements.WITHHELD and stay.has_waited(now):
             stay.least = min(limit + 2, MOST_TRIED)  # some chargers give nothing below 8 or 10 A
         late = seconds(one.changed_at) - held.answered
         has_drawn = (
@@ -472,16 +482,16 @@ class Holding:
         )  # else it only wakes after a pause
         if (
             has_drawn
-            and one.status == gathering.FULL
+            and one.status == measurements.FULL
             and 0 < limit < stay.charged
             and 0 <= late < ANSWER_SECONDS
         ):
             stay.least = stay.charged
 
-    def known(self, one: PluggedIn, now: float) -> gathering.Known:
+    def known(self, one: PluggedIn, now: float) -> measurements.CarConstraints:
         """Return what holds for a car whatever is wanted."""
         stay = self._stays[one.transaction or NONE]
-        return gathering.Known(
+        return measurements.CarConstraints(
             cap=self.leases.cap(one.place, now),
             least=stay.least,
             is_full=self.is_full(one, now),
@@ -504,7 +514,7 @@ class Holding:
         charger = self.chargers.get(one.charger)
         told_each = 0 if charger is None else number(charger.keys, INTERVAL) or 0
         if stay.register is None or stay.register.wh > one.energy_wh:
-            stay.register = _Register(one.energy_wh, now)
+            stay.register = _RegisterReading(one.energy_wh, now)
         known = stay.register
         passed = now - max(known.at, told)
         if one.energy_wh != known.wh:
@@ -513,7 +523,7 @@ class Holding:
                 watts = (one.energy_wh - known.wh) * 3600 / passed
                 stay.pace = Reading(timestamp_of(now), None, None, watts)
             if not known.has_risen or known.at < told or passed >= REGISTER_SECONDS:
-                stay.register = _Register(one.energy_wh, now, has_risen=True)
+                stay.register = _RegisterReading(one.energy_wh, now, has_risen=True)
         elif passed >= max(STILL_SECONDS, 2 * told_each):
             stay.pace = Reading(timestamp_of(now), None, None, 0.0)
             stay.register = known._replace(has_risen=False)
@@ -555,7 +565,7 @@ class Holding:
                 else held.booked(now)
             )
             return free or None
-        if can.way is Way.NONE or held is None or charger.prepared_at is None:
+        if can.way is LimitWay.NONE or held is None or charger.prepared_at is None:
             return float(socket.most)
         return held.booked(now) if held.is_stuck else None
 
@@ -568,14 +578,14 @@ class Holding:
             self.away[charger.charger],
         )
         is_new = now < max(since, self._began or 0.0) + AWAY_SECONDS
-        if can.way is Way.NONE or not (charger.is_trusted or is_new):
+        if can.way is LimitWay.NONE or not (charger.is_trusted or is_new):
             return float(socket.most)
         safe = float(max(socket.safe, can.floor))
         has_waited = now >= since + LEASE_SECONDS - MARGIN_SECONDS
         kept = safe if has_waited or not can.waits else 0.0  # another car may have come unseen
         return kept if held is None else max(kept, held.booked(now))
 
-    def floors(self, decision: Decision) -> dict[Place, float]:
+    def floors(self, decision: Allocation) -> dict[Place, float]:
         """The connectors that cannot be paused, and were not given the least that they can be
         told."""
         floors = {place: float(self.leases.floors.get(place[0], 0)) for place in decision.limits}
@@ -592,14 +602,14 @@ class Holding:
         """The chargers that are being told something by us."""
         return self.preparing | self.leases.busy_chargers | {charger for charger, _ in self.trying}
 
-    def told(self, place: Place, now: float) -> gathering.Told | None:
+    def told(self, place: Place, now: float) -> measurements.AcceptedLimit | None:
         """Return what a connector may draw by the limit that it accepted last; None if it does not
         obey."""
         held = self.leases.held.get(place)
         if held is None or held.is_stuck:
             return None
         most = held.lease.most(now)
-        return gathering.Told(most, max(most, held.before), held.answered)
+        return measurements.AcceptedLimit(most, max(most, held.before), held.answered)
 
     def settled(self, place: Place, at: float) -> int | None:
         """Return the limit in A that a connector had long enough to follow it at a time; None if
@@ -607,7 +617,7 @@ class Holding:
         told, can = self.told(place, at), self.can.get(place[0])
         if (
             told is None
-            or at < told.at + gathering.SETTLED_SECONDS
+            or at < told.at + measurements.SETTLED_SECONDS
             or can is None
             or can.is_in_watts
         ):
@@ -630,7 +640,7 @@ class Holding:
             charger is not None
             and charger.state == MANAGED
             and charger.prepared_at is not None
-            and self.can[charger.charger].way is not Way.NONE
+            and self.can[charger.charger].way is not LimitWay.NONE
             and charger.charger not in self.preparing
             and place not in self.trying
         )
@@ -647,7 +657,7 @@ class Holding:
             and place in tree.sockets
             and place[0] not in self.away
             and place[0] not in told_by_us
-            and self.way(place) in (Way.DEFAULT, Way.CHARGER, Way.KEY)
+            and self.way(place) in (LimitWay.DEFAULT, LimitWay.CHARGER, LimitWay.KEY)
             and held.lease.transaction is not None
             and now >= held.retry
         ]
@@ -668,7 +678,7 @@ class Holding:
             )
         ]
 
-    def to_close(self, present: LoadPresent, tree: Tree, decision: Decision) -> dict[Place, bool]:
+    def to_close(self, present: LoadPresent, tree: Tree, decision: Allocation) -> dict[Place, bool]:
         """The free connectors that cannot be limited and are to be closed, because their maximum
         does not fit, or opened again (True)."""
         here = {one.place for one in present.cars}
@@ -684,7 +694,7 @@ class Holding:
                 continue
             if decision.at < self.not_moved.get(place, 0.0):
                 continue
-            fits = self.can[place[0]].way is not Way.NONE or all(
+            fits = self.can[place[0]].way is not LimitWay.NONE or all(
                 decision.free[line] >= socket.most * times
                 for line, times in Counter(tree.lines_of(place, None)).items()
             )
@@ -721,11 +731,11 @@ class Holding:
             if (one := self.chargers.get(place[0])) and one.disobeys_since is not None
         ]
 
-    def ignoring(self, now: float) -> Iterator[tuple[LimitIgnored, Way]]:
+    def ignoring(self, now: float) -> Iterator[tuple[LimitIgnored, LimitWay]]:
         """What is to be told of chargers that do not obey, with the way that is tried next."""
         for place in self.leases.disobeying(now):
             held, can = self.leases.held[place], self.can[place[0]]
-            if can.way is Way.NONE:
+            if can.way is LimitWay.NONE:
                 continue
             if (sent := self._sent.get(place)) is not None and sent.way < can.way:
                 self.leases.tell_again(place, now)  # only another connector was told in this way
@@ -747,7 +757,7 @@ class Holding:
 
     # What cars missed
 
-    def spells(self, present: LoadPresent, decision: Decision, now: float) -> list[Spell]:
+    def spells(self, present: LoadPresent, decision: Allocation, now: float) -> list[Spell]:
         """The spans that begin or end now, in which a car got too little to charge because of
         us."""
         found, at = list[Spell](), timestamp_of(now)
@@ -770,7 +780,7 @@ class Holding:
                 found.append(Spell(transaction, "", at))
         return found
 
-    def _short(self, one: PluggedIn, decision: Decision, now: float) -> str:
+    def _short(self, one: PluggedIn, decision: Allocation, now: float) -> str:
         """Say why a car cannot charge because of us; nothing if it can, does not want to, or is not
         limited."""
         if (
@@ -795,11 +805,11 @@ class Holding:
     def is_full(self, one: PluggedIn, now: float) -> bool:
         """Whether a car that takes nothing is full: it does not wake, and does not only answer to a
         pause of ours."""
-        if not gathering.is_paused(one):
+        if not measurements.is_paused(one):
             return False
         if one.transaction is None or one.place not in self.leases.held:
-            return one.status == gathering.FULL
+            return one.status == measurements.FULL
         stay = self._stays[one.transaction]
-        if one.status == gathering.WITHHELD:  # nor does its charger give it anything at more
+        if one.status == measurements.WITHHELD:  # nor does its charger give it anything at more
             return stay.least >= MOST_TRIED and not stay.charged and stay.has_waited(now)
         return stay.has_waited(now) or (stay.woke is not None and stay.woke == stay.may_since)
