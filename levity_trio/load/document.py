@@ -1,27 +1,15 @@
 """The site of load management as its owner enters it: TOML. A tree that is made of it is checked as
 a whole.
 
-[[circuit]]
-name = "Feeder"
-amperes = 63
-meter = "Main"
+[[circuit]] name = "Feeder" amperes = 63 meter = "Main"
 
-[[charger]]
-id = "CP-1"
-circuit = "Feeder"
-rotation = "STR"
+[[charger]] id = "CP-1" circuit = "Feeder" rotation = "STR"
 
-[[meter]]
-name = "Main"
-kind = "push"
+[[meter]] name = "Main" kind = "push"
 
-[options]
-first_come = true
+[options] first_come = true
 
-[grid]
-of = "chargers"
-failsafe_amperes = 16
-heartbeat_seconds = 300
+[grid] of = "chargers" failsafe_amperes = 16 heartbeat_seconds = 300
 """
 
 import json
@@ -119,59 +107,56 @@ def parse(text: str) -> LoadSite:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DocumentRefused(Told("this is not TOML: {1}", str(error))) from None
-    _refuse_others(
-        Told("the document"), document, ("circuit", "charger", "meter", "options", "grid")
-    )
-    tables = {name: _tables(document, name) for name in ("circuit", "charger", "meter")}
-    for circuit in tables["circuit"]:
-        _in_amperes(circuit)
-    metered = {
-        circuit.get("name", ""): circuit.pop("meter")
-        for circuit in tables["circuit"]
-        if "meter" in circuit
-    }
-    circuits = _each(Circuit, "circuit", tables["circuit"])
+    known = ("circuit", "charger", "meter", "options", "grid")
+    _refuse_others(Told("the document"), document, known)
+    circuit_tables = _tables(document, "circuit")
+    charger_tables = _tables(document, "charger")
+    meter_tables = _tables(document, "meter")
+
+    metered: dict[str, str] = {}
+    for table in circuit_tables:
+        _in_amperes(table)
+        if "meter" in table:
+            metered[table.get("name", "")] = table.pop("meter")
+    circuits = _each(Circuit, "circuit", circuit_tables)
     if not circuits:
-        raise DocumentRefused(
-            Told(
-                "there is no circuit: give [[circuit]] with the name and the amperes of the feeder"
-            )
+        words = Told(
+            "there is no circuit: give [[circuit]] with the name and the amperes of the feeder"
         )
-    meters = _each(MeterConfig, "meter", tables["meter"])
+        raise DocumentRefused(words)
+    meters = _each(MeterConfig, "meter", meter_tables)
     _check_meters(meters, metered)
-    options = _made(
-        SiteOptions,
-        Told("[options] or [grid]"),
-        _table(document, "options") | _table(document, "grid"),
-    )
+
+    tables = _table(document, "options") | _table(document, "grid")
+    options = _made(SiteOptions, Told("[options] or [grid]"), tables)
     if options.of not in ("", CHARGERS, CONNECTION):
-        raise DocumentRefused(
-            Told("of of [grid] is {1}: give {2} or {3}", repr(options.of), CHARGERS, CONNECTION)
-        )
+        words = Told("of of [grid] is {1}: give {2} or {3}", repr(options.of), CHARGERS, CONNECTION)
+        raise DocumentRefused(words)
     if options.most < LEAST_AMPERES:
-        raise DocumentRefused(
-            Told(
-                "most of [options] is {1}: no car charges below {2} A", options.most, LEAST_AMPERES
-            )
+        words = Told(
+            "most of [options] is {1}: no car charges below {2} A", options.most, LEAST_AMPERES
         )
+        raise DocumentRefused(words)
+
     site = LoadSite(circuits=circuits, meters=meters, metered=metered, options=options)
     usual = {"circuit": _root(site), "most": options.most}
-    sockets = [
-        usual | {"charger" if key == "id" else key: one[key] for key in one}
-        for one in tables["charger"]
-    ]
+    sockets: list[dict[str, Any]] = []
+    for table in charger_tables:
+        named = {"charger" if key == "id" else key: value for key, value in table.items()}
+        sockets.append(usual | named)
     return replace(site, sockets=_each(Socket, "charger", sockets))
 
 
 def _in_amperes(circuit: dict[str, Any]) -> None:
-    """A limit in kW is that of three phases at 230 V."""
+    """Replace a limit in kW by that of three phases at 230 V."""
     kilowatts = circuit.pop("kilowatts", None)
-    if kilowatts is not None:
-        if isinstance(kilowatts, bool) or not isinstance(kilowatts, int | float):
-            raise DocumentRefused(
-                Told("kilowatts of [[circuit]] is {1}: give a number", repr(kilowatts))
-            )
-        circuit.setdefault("amperes", int(kilowatts * 10_000 / VOLTS / len(PHASES)) / 10)
+    if kilowatts is None:
+        return
+    if isinstance(kilowatts, bool) or not isinstance(kilowatts, int | float):
+        words = Told("kilowatts of [[circuit]] is {1}: give a number", repr(kilowatts))
+        raise DocumentRefused(words)
+    tenths = int(kilowatts * 10_000 / VOLTS / len(PHASES))
+    circuit.setdefault("amperes", tenths / 10)
 
 
 def _check_meters(meters: Iterable[MeterConfig], metered: Mapping[str, str]) -> None:
@@ -182,11 +167,13 @@ def _check_meters(meters: Iterable[MeterConfig], metered: Mapping[str, str]) -> 
         names.add(meter.name)
     for circuit, name in metered.items():
         if name not in names:
-            raise DocumentRefused(
-                Told("{1} is measured by {2}, which there is not: give [[meter]]", circuit, name)
+            words = Told(
+                "{1} is measured by {2}, which there is not: give [[meter]]", circuit, name
             )
+            raise DocumentRefused(words)
     for meter in meters:
-        if why := _wrong(meter):
+        why = _wrong(meter)
+        if why:
             raise DocumentRefused(Told("the meter {1}: {2}", meter.name, why))
 
 
@@ -194,13 +181,11 @@ def _wrong(meter: MeterConfig) -> str:
     """Say why a meter could not be read."""
     if meter.kind not in _WRONG:
         return Told("its kind is {1}: give one of {2}", repr(meter.kind), ", ".join(_WRONG))
-    if (
-        not 0.5 <= meter.every_seconds <= 60
-        or not meter.every_seconds < meter.stale_seconds <= 3600
-    ):
+    is_often = 0.5 <= meter.every_seconds <= 60
+    if not is_often or not meter.every_seconds < meter.stale_seconds <= 3600:
         return Told(
-            "read it every 0.5 to 60 s, and call it stale after more than that, after an hour at "
-            "most"
+            "read it every 0.5 to 60 s,"
+            " and call it stale after more than that, after an hour at most"
         )
     if meter.shows not in AMPERES:
         return Told("it shows {1}: give one of {2}", repr(meter.shows), ", ".join(AMPERES))
@@ -231,12 +216,16 @@ def _wrong_url(meter: MeterConfig) -> str:
 def _wrong_topics(meter: MeterConfig) -> str:
     if not 1 <= len(meter.topic) <= len(PHASES):
         return Told(
-            'give the topic on which it publishes, such as topic = "house/meter", or a list of '
-            "one for each phase"
+            'give the topic on which it publishes, such as topic = "house/meter",'
+            " or a list of one for each phase"
         )
     if len(meter.topic) > 1 and len(meter.path) > 1:
         return Told("with a topic for each phase, path has one entry, which holds for each")
-    return next((why for topic in meter.topic if (why := wrong_topic(topic))), "")
+    for topic in meter.topic:
+        why = wrong_topic(topic)
+        if why:
+            return why
+    return ""
 
 
 _WRONG: Mapping[str, Callable[[MeterConfig], str]] = {
@@ -248,17 +237,17 @@ _WRONG: Mapping[str, Callable[[MeterConfig], str]] = {
 
 
 def _tables(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    found = document.get(name, [])
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    tables = document.get(name, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise DocumentRefused(Told("{1} is not a list of tables: write [[{1}]]", name))
-    return [dict(one) for one in found]
+    return [dict(table) for table in tables]
 
 
 def _table(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = document.get(name, {})
-    if not isinstance(found, dict):
+    table = document.get(name, {})
+    if not isinstance(table, dict):
         raise DocumentRefused(Told("{1} is not a table: write [{1}]", name))
-    return dict(found)
+    return dict(table)
 
 
 def _each(kind: Callable[..., T], name: str, tables: Iterable[dict[str, Any]]) -> tuple[T, ...]:
@@ -267,28 +256,33 @@ def _each(kind: Callable[..., T], name: str, tables: Iterable[dict[str, Any]]) -
 
 def _made(kind: Any, where: str, values: Mapping[str, Any]) -> Any:
     """Make a record of a table: of each key, the value must be of the type of its field."""
-    known: dict[str, Field[Any]] = {one.name: one for one in fields(kind)}
+    known: dict[str, Field[Any]] = {part.name: part for part in fields(kind)}
     _refuse_others(where, values, known)
-    for name, one in known.items():
-        if name not in values and one.default is MISSING and one.default_factory is MISSING:
+    for name, part in known.items():
+        is_needed = part.default is MISSING and part.default_factory is MISSING
+        if is_needed and name not in values:
             raise DocumentRefused(Told("{1} has no {2}", where, name))
-    return kind(**{name: _value(where, known[name], value) for name, value in values.items()})
+    checked = {name: _value(where, known[name], value) for name, value in values.items()}
+    return kind(**checked)
 
 
-def _value(where: str, one: Field[Any], value: Any) -> Any:
-    kind = str(one.type).removeprefix("<class '").removesuffix("'>").partition(" |")[0]
+def _value(where: str, part: Field[Any], value: Any) -> Any:
+    """Return a value that fits a field. A text stands for a list with this text alone."""
+    kind = str(part.type).removeprefix("<class '").removesuffix("'>")
+    kind = kind.partition(" |")[0]
     if kind in _KINDS:
-        types, words = _KINDS[kind]
+        types, wanted = _KINDS[kind]
+        # In Python, True is a whole number, too.
         if not isinstance(value, types) or isinstance(value, bool) != (kind == "bool"):
-            raise DocumentRefused(
-                Told("{1} of {2} is {3}: give {4}", one.name, where, repr(value), words)
-            )
+            words = Told("{1} of {2} is {3}: give {4}", part.name, where, repr(value), wanted)
+            raise DocumentRefused(words)
         return value
     texts = [value] if isinstance(value, str) else value
-    if not (isinstance(texts, list) and all(isinstance(part, str) for part in texts)):
-        raise DocumentRefused(
-            Told("{1} of {2} is {3}: give a text, or a list of texts", one.name, where, repr(value))
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        words = Told(
+            "{1} of {2} is {3}: give a text, or a list of texts", part.name, where, repr(value)
         )
+        raise DocumentRefused(words)
     return tuple(texts)
 
 
@@ -315,13 +309,17 @@ def every_socket(site: LoadSite, known: Iterable[Place], safe: int = LEAST_AMPER
     """Return the connectors of a site, and the known ones that it does not name: these hang at the
     root."""
     named = {socket.place for socket in site.sockets}
-    return [*site.sockets, *(_usual(site, place, safe) for place in known if place not in named)]
+    others = [_usual(site, place, safe) for place in known if place not in named]
+    return [*site.sockets, *others]
 
 
 def _usual(site: LoadSite, place: Place, safe: int = LEAST_AMPERES) -> Socket:
-    charger, connector = place
     return Socket(
-        charger=charger, connector=connector, circuit=_root(site), most=site.options.most, safe=safe
+        charger=place[0],
+        connector=place[1],
+        circuit=_root(site),
+        most=site.options.most,
+        safe=safe,
     )
 
 
@@ -339,23 +337,18 @@ def ways_out(site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phase
     """Return the ways to make a site fit whose safe limits are too much: on one phase each, or not
     all of them."""
     sockets = every_socket(site, known)
+    ways: list[WayOut] = []
     one_phase = _fitting(site, [replace(socket, safe_lines=1) for socket in sockets], highest)
-    found = []
     if one_phase and all(new.safe == old.safe for new, old in zip(one_phase, sockets, strict=True)):
-        found.append(
-            WayOut(
-                Told("All charge then, on one phase each: where chargers can do so"),
-                _with(site, one_phase),
-                (),
-            )
-        )
-    if fewer := _fitting(site, sockets, highest):
-        without = tuple(
-            new.place for new, old in zip(fewer, sockets, strict=True) if old.safe and not new.safe
-        )
+        words = Told("All charge then, on one phase each: where chargers can do so")
+        ways.append(WayOut(words, _with(site, one_phase), ()))
+    fewer = _fitting(site, sockets, highest)
+    if fewer:
+        pairs = zip(fewer, sockets, strict=True)
+        without = tuple(new.place for new, old in pairs if old.safe and not new.safe)
         words = Told("{1} does not charge then", len(without), many="{1} do not charge then")
-        found.append(WayOut(words, _with(site, fewer), without))
-    return found
+        ways.append(WayOut(words, _with(site, fewer), without))
+    return ways
 
 
 def _fitting(
@@ -364,89 +357,81 @@ def _fitting(
     """Take safe limits away until the rest fits, the last by name first, low priority before that.
     Return no sockets if something else is wrong."""
     left = {socket.place: socket for socket in sockets}
-    last_first = sorted(
-        sorted(sockets, key=lambda one: one.place, reverse=True), key=lambda one: one.priority
-    )
+    last_first = sorted(sockets, key=lambda socket: socket.place, reverse=True)
+    last_first.sort(key=lambda socket: socket.priority)
+    parents = {circuit.name: circuit.parent for circuit in site.circuits}
     while True:
         try:
             tree = Tree(site.circuits, left.values(), highest=highest)
         except TreeRefused as refused:
             short = {problem.circuit for problem in refused.problems}
-            parents = {circuit.name: circuit.parent for circuit in site.circuits}
-            victim = next(
-                (
-                    one
-                    for one in last_first
-                    if left[one.place].safe and _is_below(one, short, parents)
-                ),
-                None,
-            )
-            if victim is None:
+            safe = [left[socket.place] for socket in last_first if left[socket.place].safe]
+            below = [socket for socket in safe if _is_below(socket, short, parents)]
+            if not below:
                 return []
-            left[victim.place] = replace(left[victim.place], safe=0)
+            left[below[0].place] = replace(below[0], safe=0)
         else:
             return [tree.sockets[socket.place] for socket in sockets]
 
 
 def _is_below(socket: Socket, circuits: Container[str], parents: Mapping[str, str]) -> bool:
-    name, steps = socket.circuit, len(parents)
-    while name and steps >= 0:
+    name = socket.circuit
+    # Circuits may be in a circle: that may be why they were refused.
+    for _ in range(len(parents) + 1):
+        if not name:
+            return False
         if name in circuits:
             return True
-        name, steps = parents.get(name, ""), steps - 1
+        name = parents.get(name, "")
     return False
 
 
 def _with(site: LoadSite, sockets: Iterable[Socket]) -> str:
     """Return a document that names the sockets of which anything is to be said."""
-    said = [one for one in sockets if one != _usual(site, one.place)]
-    return written(replace(site, sockets=tuple(said)))
+    named = tuple(socket for socket in sockets if socket != _usual(site, socket.place))
+    return written(replace(site, sockets=named))
 
 
 def _root(site: LoadSite) -> str:
-    return next(
-        (circuit.name for circuit in site.circuits if not circuit.parent), site.circuits[0].name
-    )
+    roots = (circuit.name for circuit in site.circuits if not circuit.parent)
+    return next(roots, site.circuits[0].name)
 
 
 def written(site: LoadSite) -> str:
     """Write a site as a document, which leaves out what is usual."""
-    tables = [
-        *(
-            _table_of("[[circuit]]", one, {"meter": site.metered.get(one.name, "")})
-            for one in site.circuits
-        ),
-        *(_table_of("[[charger]]", one, {"most": one.most}) for one in site.sockets),
-        *(_table_of("[[meter]]", one, {}) for one in site.meters),
-        *(_table_of(name, site.options, {}, wanted) for name, wanted in _OPTIONS.items()),
-    ]
+    tables: list[str] = []
+    for circuit in site.circuits:
+        meter = site.metered.get(circuit.name, "")
+        tables.append(_table_of("[[circuit]]", circuit, {"meter": meter}))
+    tables += [_table_of("[[charger]]", socket, {"most": socket.most}) for socket in site.sockets]
+    tables += [_table_of("[[meter]]", meter, {}) for meter in site.meters]
+    tables += [_table_of(head, site.options, {}, names) for head, names in _OPTIONS.items()]
     return "\n".join(table for table in tables if table)
 
 
 _GRID = ("of", "failsafe_amperes", "heartbeat_seconds")
 _OPTIONS = {
-    "[options]": [one.name for one in fields(SiteOptions) if one.name not in _GRID],
+    "[options]": [part.name for part in fields(SiteOptions) if part.name not in _GRID],
     "[grid]": _GRID,
 }
 
 
 def _table_of(
-    head: str, one: Any, more: Mapping[str, object], only: Container[str] | None = None
+    head: str, row: Any, more: Mapping[str, object], only: Container[str] | None = None
 ) -> str:
-    values = {
-        ("id" if kind.name == "charger" else kind.name): getattr(one, kind.name)
-        for kind in fields(one)
-        if (only is None or kind.name in only) and getattr(one, kind.name) != kind.default
-    }
+    """Return a table with the fields of a record that have another value than usual."""
+    values: dict[str, object] = {}
+    for part in fields(row):
+        value = getattr(row, part.name)
+        if value != part.default and (only is None or part.name in only):
+            values["id" if part.name == "charger" else part.name] = value
     values |= {name: value for name, value in more.items() if value}
     lines = [f"{name} = {_toml(value)}\n" for name, value in values.items() if value != ()]
     return "".join([f"{head}\n", *lines]) if lines else ""
 
 
 def _toml(value: Any) -> str:
-    """JSON's texts, numbers, lists and truths are those of TOML, too."""
-    return (
-        f"{value:g}"
-        if isinstance(value, float)
-        else json.dumps(list(value) if isinstance(value, tuple) else value)
-    )
+    """Write a value. JSON's texts, numbers, lists and truths are those of TOML, too."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return json.dumps(list(value) if isinstance(value, tuple) else value)

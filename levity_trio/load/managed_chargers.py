@@ -495,7 +495,7 @@ class ManagedChargers:
             cap=self.leases.cap(one.place, now),
             least=stay.least,
             is_full=self.is_full(one, now),
-            told=self.told(one.place, now),
+            limit=self.told(one.place, now),
             wakes=stay.wakes,
             may_be_on_one=one.place in self.leases.in_watts,
         )

@@ -1,4 +1,4 @@
-"""What the rule is asked, made of what chargers told, what people want, and what was learned."""
+"""What the rule is asked, made of measurements, of what people want, and of what was learned."""
 
 from __future__ import annotations
 
@@ -53,23 +53,22 @@ class Wishes(NamedTuple):
 def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Place, Wishes]:
     """Return what people want, by connector. A boost ends by itself. A driver whose wishes were too
     large on many nights is treated as if he had entered nothing."""
-    wanted: dict[Place, Wishes] = {}
-    heard = {
-        one.transaction
-        for one in present.cars
-        if hears_drivers and present.too_large[one.transaction] < MOST_TOO_LARGE
+    believed = {
+        car.transaction
+        for car in present.cars
+        if hears_drivers and present.too_large[car.transaction] < MOST_TOO_LARGE
     }
-    for one in present.wishes:
-        place = one.charger, one.connector
+    wanted: dict[Place, Wishes] = {}
+    for wish in present.wishes:
+        place = wish.charger, wish.connector
         before = wanted.get(place, Wishes())
-        if one.kind == "hand":
-            wanted[place] = before._replace(by_hand=one.amperes)
-        elif one.kind == "boost" and one.until is not None and one.until > at:
+        if wish.kind == "hand":
+            wanted[place] = before._replace(by_hand=wish.amperes)
+        elif wish.kind == "boost" and wish.until is not None and wish.until > at:
             wanted[place] = before._replace(is_boosted=True)
-        elif one.departure_at is not None and one.transaction in heard:
-            wanted[place] = before._replace(
-                departure=seconds(one.departure_at), wanted_wh=one.wanted_wh
-            )
+        elif wish.departure_at is not None and wish.transaction in believed:
+            departure = seconds(wish.departure_at)
+            wanted[place] = before._replace(departure=departure, wanted_wh=wish.wanted_wh)
     return wanted
 
 
@@ -83,16 +82,18 @@ class AcceptedLimit(NamedTuple):
 
 
 class CarConstraints(NamedTuple):
-    """What holds for a car whatever is wanted: A that it has if it may not be raised, A below which
-    it was seen not to charge, whether it is full, what it may draw by the limit that it was told,
-    how many seconds it needs to begin, and whether watts for all lines may be on one."""
+    """What holds for a car whatever is wanted."""
 
     cap: int | None
+    """A that it has, if it may not be raised today any more."""
     least: int
+    """A below which it was seen not to charge."""
     is_full: bool
-    told: AcceptedLimit | None
+    limit: AcceptedLimit | None
     wakes: float
+    """Seconds that it needs to begin."""
     may_be_on_one: bool
+    """Its charger may put the watts for all lines on one."""
 
 
 def cars_of(
@@ -100,70 +101,90 @@ def cars_of(
     present: LoadPresent,
     lines: Mapping[Place, int],
     wanted: Mapping[Place, Wishes],
-    known: Mapping[Place, CarConstraints],
+    constraints: Mapping[Place, CarConstraints],
     booked: Mapping[Place, float],
     away: Collection[str],
 ) -> Iterator[Car]:
     """Yield the cars that are plugged in, and the connectors that must be booked without one.
-    `lines` are those on which cars charge, where that is known. Of chargers that are away, nothing
-    is known of what flows now."""
-    here = set()
-    for one in present.cars:
-        place = one.place
-        here.add(place)
-        socket, own, wishes, used = (
-            tree.sockets[place],
-            known[place],
-            wanted.get(place, Wishes()),
-            lines.get(place),
-        )
-        lacking = (
-            None if wishes.wanted_wh is None else max(0, wishes.wanted_wh - (one.energy_wh or 0))
-        )
-        capped = [amperes for amperes in (wishes.by_hand, own.cap) if amperes is not None]
 
-        # Where its lines are not known, it may draw what it was not seen to be below.
-        shown, most, highest = drawn(one, socket, used), socket.most, socket.most
-        if own.told is not None:
-            highest = own.told.most
-            most = (
-                own.told.least
-                if shown is not None and shown.at >= own.told.at + FOLLOW_SECONDS
-                else highest
-            )
-        if own.may_be_on_one:
-            most = socket.most  # of what it is told for all lines, one may carry all
-        over = 0.0
-        if shown is not None and place not in booked:
-            over = max(0.0, max(shown.least, min(shown.most, highest)) - most)
-        yield Car(
-            charger=one.charger,
-            connector=one.connector,
-            since=seconds(one.since),
-            demand=CarDemand.FULL if own.is_full and one.is_connected else CarDemand.WANTS,
-            lines=used,
-            drawn=None if shown is None else max(shown.least, min(shown.most, most)),
-            over=over,
-            least=own.least,
-            per_ampere=socket.phases if own.may_be_on_one else 1,
-            wakes=own.wakes,
-            by_hand=min(capped, default=None),
-            boost=wishes.is_boosted,
-            departure=wishes.departure,
-            wanted_wh=lacking,
-            fixed=booked.get(place),
+    `lines` are those on which cars charge, where that is known.
+    """
+    here: set[Place] = set()
+    for plugged_in in present.cars:
+        place = plugged_in.place
+        here.add(place)
+        wishes = wanted.get(place, Wishes())
+        yield _car_of(
+            tree.sockets[place],
+            plugged_in,
+            lines.get(place),
+            wishes,
+            constraints[place],
+            booked.get(place),
         )
     for place, amperes in booked.items():
         if place not in here:
-            demand = CarDemand.WANTS if place[0] in away else CarDemand.FULL
+            # Of a charger that is away, nobody knows whether a car draws there now.
+            charger, connector = place
+            demand = CarDemand.WANTS if charger in away else CarDemand.FULL
             yield Car(
-                charger=place[0],
-                connector=place[1],
+                charger=charger,
+                connector=connector,
                 since=0.0,
                 demand=demand,
                 drawn=0.0,
                 fixed=amperes,
             )
+
+
+def _car_of(
+    socket: Socket,
+    plugged_in: PluggedIn,
+    lines: int | None,
+    wishes: Wishes,
+    constraints: CarConstraints,
+    fixed: float | None,
+) -> Car:
+    shown = drawn(plugged_in, socket, lines)
+    limit = constraints.limit
+
+    # Until it was seen to follow a limit, it may draw what it might before.
+    most = highest = socket.most
+    if limit is not None:
+        most = highest = limit.most
+        if shown is not None and shown.at >= limit.at + FOLLOW_SECONDS:
+            most = limit.least
+    if constraints.may_be_on_one:
+        most = socket.most
+    draws, over = None, 0.0
+    if shown is not None:
+        # Where its lines are not known, it may draw what it was not seen to be below.
+        draws = max(shown.least, min(shown.most, most))
+        if fixed is None:
+            over = max(0.0, max(shown.least, min(shown.most, highest)) - most)
+
+    lacking = wishes.wanted_wh
+    if lacking is not None:
+        lacking = max(0, lacking - (plugged_in.energy_wh or 0))
+    limits = [amperes for amperes in (wishes.by_hand, constraints.cap) if amperes is not None]
+    is_full = constraints.is_full and plugged_in.is_connected
+    return Car(
+        charger=plugged_in.charger,
+        connector=plugged_in.connector,
+        since=seconds(plugged_in.since),
+        demand=CarDemand.FULL if is_full else CarDemand.WANTS,
+        lines=lines,
+        drawn=draws,
+        over=over,
+        least=constraints.least,
+        per_ampere=socket.phases if constraints.may_be_on_one else 1,
+        wakes=constraints.wakes,
+        by_hand=min(limits, default=None),
+        boost=wishes.is_boosted,
+        departure=wishes.departure,
+        wanted_wh=lacking,
+        fixed=fixed,
+    )
 
 
 class CarCurrent(NamedTuple):
@@ -175,54 +196,58 @@ class CarCurrent(NamedTuple):
     at: float
 
 
-def is_paused(one: PluggedIn) -> bool:
+def is_paused(car: PluggedIn) -> bool:
     """Return whether a car takes nothing by its status. A status may be stuck, so a current in a
     reading that is not older is believed before it."""
-    told = one.reading
-    is_told = one.status in PAUSED
-    if not is_told or told is None or told.at < one.changed_at:
-        return is_told
-    shown: list[float] = [*(told.lines or ()), told.amperes or 0.0, (told.watts or 0.0) / VOLTS]
+    reading = car.reading
+    if car.status not in PAUSED:
+        return False
+    if reading is None or reading.at < car.changed_at:
+        return True
+    shown: list[float] = [*(reading.lines or ()), reading.amperes or 0.0]
+    shown.append((reading.watts or 0.0) / VOLTS)
     return max(shown) < LINE_AMPERES
 
 
-def drawn(one: PluggedIn, socket: Socket, lines: int | None) -> CarCurrent | None:
-    """Return what a car draws; None if its charger does not tell.
-
-    Power of which the lines are not known is on one of them, or on all that are wired. A current
-    that no line of the charger carries is on the car's side of a rectifier, so its power counts.
-    """
-    told = one.reading
-    at = seconds(one.changed_at if told is None else told.at)
-    if is_paused(one):
-        return CarCurrent(0.0, 0.0, max(at, seconds(one.changed_at)))
-    if told is None:
+def drawn(car: PluggedIn, socket: Socket, lines: int | None) -> CarCurrent | None:
+    """Return what a car draws; None if its charger does not tell."""
+    reading = car.reading
+    changed_at = seconds(car.changed_at)
+    at = changed_at if reading is None else seconds(reading.at)
+    if is_paused(car):
+        return CarCurrent(0.0, 0.0, max(at, changed_at))
+    if reading is None:
         return None
-    current = told.amperes if told.lines is None else max(told.lines)
-    is_direct = (
-        told.lines is None
-        and told.watts is not None
-        and (current or 0.0) > MOST_RATIO * socket.most
-    )
+    current = reading.amperes if reading.lines is None else max(reading.lines)
+    is_direct = False
+    if reading.lines is None and reading.watts is not None and current is not None:
+        # No line of the charger carries so much. It is the current on the car's side of a
+        # rectifier, so its power counts.
+        is_direct = current > MOST_RATIO * socket.most
     if current is not None and not is_direct:
         return CarCurrent(current, current, at)
-    if told.watts is None:
+    if reading.watts is None:
         return None
-    amperes = told.watts / VOLTS
+
+    # Power of which the lines are not known is on one of them, or on all that are wired.
+    amperes = reading.watts / VOLTS
     used = socket.phases if is_direct else lines
     return CarCurrent(amperes / (used or socket.phases), amperes / (used or 1), at)
 
 
-def lines_used(told: Reading, most: int) -> int | None:
+def lines_used(reading: Reading, most: int) -> int | None:
     """Return on how many lines a car charges, by one reading: those that carry current, power over
     current, or all if two cannot carry its power. `most` is what its charger gives."""
-    if told.lines is not None:
-        return sum(amperes >= LINE_AMPERES for amperes in told.lines) or None
-    if told.watts is None:
+    if reading.lines is not None:
+        return sum(amperes >= LINE_AMPERES for amperes in reading.lines) or None
+    if reading.watts is None:
         return None
-    if told.amperes is None:
-        return len(PHASES) if lines_at_least(told.watts / VOLTS, most) == len(PHASES) else None
-    return _lines_of(told.watts / VOLTS / told.amperes) if told.amperes >= RATIO_AMPERES else None
+    on_one_line = reading.watts / VOLTS
+    if reading.amperes is None:
+        return len(PHASES) if lines_at_least(on_one_line, most) == len(PHASES) else None
+    if reading.amperes < RATIO_AMPERES:
+        return None
+    return _lines_of(on_one_line / reading.amperes)
 
 
 def lines_at_least(amperes: float, most: int) -> int:
@@ -231,64 +256,67 @@ def lines_at_least(amperes: float, most: int) -> int:
     return max(1, ceil(amperes / with_tolerance(most)))
 
 
-def lines_by_power(told: Reading, amperes: int, before: float = 0.0) -> int | None:
+def lines_by_power(reading: Reading, amperes: int, before: float = 0.0) -> int | None:
     """Return on how many lines a car charges if it draws all of its limit, by its power alone: by
     that above `before` W, for the A between two limits."""
-    if told.lines is not None or told.amperes is not None or told.watts is None or not amperes:
+    if reading.lines is not None or reading.amperes is not None:
         return None
-    return _lines_of((told.watts - before) / VOLTS / amperes)
+    if reading.watts is None or not amperes:
+        return None
+    return _lines_of((reading.watts - before) / VOLTS / amperes)
 
 
 def _lines_of(ratio: float) -> int | None:
-    return (
-        round(ratio)
-        if round(ratio) in (1, 2, 3) and abs(ratio - round(ratio)) < RATIO_TOLERANCE
-        else None
-    )
+    lines = round(ratio)
+    is_near = abs(ratio - lines) < RATIO_TOLERANCE
+    return lines if is_near and 1 <= lines <= len(PHASES) else None
 
 
 def drawn_between(
-    socket: Socket, one: PluggedIn, lines: int | None, limit: AcceptedLimit | None = None
+    socket: Socket, car: PluggedIn, lines: int | None, limit: AcceptedLimit | None = None
 ) -> tuple[Phases, Phases]:
     """Return the least and the most A that a car draws on each phase of the feeder.
 
     They differ until a reading has shown what it draws since its status changed or it was told a
     limit, while its lines or its rotation are unknown, and where its charger does not tell.
     """
-    told, takes_nothing = one.reading, is_paused(one)
-    known_at = seconds(one.changed_at) if takes_nothing or told is None else seconds(told.at)
+    reading = car.reading
+    takes_nothing = is_paused(car)
+    changed_at = seconds(car.changed_at)
+    read_at = changed_at if reading is None else seconds(reading.at)
+    known_at = changed_at if takes_nothing else read_at
     may_follow = limit is not None and known_at < limit.at + SETTLED_SECONDS
     if takes_nothing and not may_follow:
         return NOTHING, NOTHING
-    if (
-        told is None
-        or takes_nothing
-        or seconds(told.at) - seconds(one.changed_at) < SETTLED_SECONDS
-    ):
-        return NOTHING, on(
-            socket.lines(lines), socket.most if limit is None else min(limit.most, socket.most)
-        )
-    low, high = _shown_between(socket, one, lines)
+    if reading is None or takes_nothing or read_at - changed_at < SETTLED_SECONDS:
+        most = socket.most if limit is None else min(limit.most, socket.most)
+        return NOTHING, on(socket.lines(lines), most)
+
+    low, high = _shown_between(socket, car, lines)
     if not may_follow or limit is None:
         return low, high
     phases = socket.lines(lines)
-    return lowest_of([low, on(phases, limit.least)]), highest_of([high, on(phases, limit.most)])
+    lowest = lowest_of([low, on(phases, limit.least)])
+    highest = highest_of([high, on(phases, limit.most)])
+    return lowest, highest
 
 
-def _shown_between(socket: Socket, one: PluggedIn, lines: int | None) -> tuple[Phases, Phases]:
+def _shown_between(socket: Socket, car: PluggedIn, lines: int | None) -> tuple[Phases, Phases]:
     """Return the same, by its last reading alone."""
-    own = None if one.reading is None else one.reading.lines
-    shown = drawn(one, socket, lines)
+    own = None if car.reading is None else car.reading.lines
+    shown = drawn(car, socket, lines)
     most = 0.0 if shown is None else min(shown.most, socket.most)
-    if own is None and lines is not None:
-        own = on(range(lines), most)
     if own is None:
-        return NOTHING, on(socket.lines(), most)
-    if socket.rotation:
-        phases = dict(zip((LETTERS.index(letter) for letter in socket.rotation), own, strict=False))
-        known = phases.get(0, 0.0), phases.get(1, 0.0), phases.get(2, 0.0)
-        return known, known
-    return on(PHASES, min(own)), on(PHASES, max(own))
+        if lines is None:
+            return NOTHING, on(socket.lines(), most)
+        own = on(range(lines), most)
+    if not socket.rotation:
+        return on(PHASES, min(own)), on(PHASES, max(own))
+    phases = [0.0] * len(PHASES)
+    for letter, amperes in zip(socket.rotation, own, strict=False):
+        phases[LETTERS.index(letter)] = amperes
+    known = phases[0], phases[1], phases[2]
+    return known, known
 
 
 def house_between(total: Phases, least: Phases, most: Phases, before: Phases | None) -> Phases:
@@ -297,25 +325,25 @@ def house_between(total: Phases, least: Phases, most: Phases, before: Phases | N
     A car that begins to charge is in the meter at once, and in its charger's readings later. So the
     house is taken to draw what it did before, as far as that is possible.
     """
-    found = []
+    house: list[float] = []
     for phase in PHASES:
-        low, high = max(0.0, total[phase] - most[phase]), max(0.0, total[phase] - least[phase])
-        found.append(high if before is None else min(max(before[phase], low), high))
-    return found[0], found[1], found[2]
+        low = max(0.0, total[phase] - most[phase])
+        high = max(0.0, total[phase] - least[phase])
+        house.append(high if before is None else min(max(before[phase], low), high))
+    return house[0], house[1], house[2]
 
 
 def grid_order(order: LoadOrder | None, options: SiteOptions, now: float) -> GridOrder:
     """Return what the grid operator allows. Where a heartbeat is expected and none came in time, no
     more than the fail-safe value. Unless the owner says what orders limit, that is what the last
     one did."""
-    amperes, kilowatts, limits = (
-        (None, None, "") if order is None else (order.amperes, order.kilowatts, order.limits)
-    )
+    amperes = kilowatts = None
+    limits = options.of
+    if order is not None:
+        amperes, kilowatts = order.amperes, order.kilowatts
+        limits = limits or order.limits
     heartbeat = options.heartbeat_seconds
     if heartbeat is not None and (order is None or now - seconds(order.last_at) > heartbeat):
-        amperes = min(
-            (one for one in (options.failsafe_amperes, amperes) if one is not None), default=None
-        )
-    return GridOrder(
-        amperes=amperes, kilowatts=kilowatts, of_connection=(options.of or limits) == CONNECTION
-    )
+        values = [amperes, options.failsafe_amperes]
+        amperes = min((value for value in values if value is not None), default=None)
+    return GridOrder(amperes=amperes, kilowatts=kilowatts, of_connection=limits == CONNECTION)

@@ -13,16 +13,18 @@ DAY_HOURS, KEPT_HOURS = 24, 7 * 24
 
 @dataclass(slots=True)
 class _CircuitLoad:
-    """The highest of each minute and each hour, numbered from 1970."""
+    """What other consumers draw at one circuit."""
 
     now: Phases = NOTHING
     lowest: Phases = NOTHING
-    """Since then."""
+    """The lowest since `since`."""
     since: float = 0.0
     before: Phases = NOTHING
-    """The lowest of the time before that, in which everybody has told."""
+    """The lowest of the time before `since`, in which everybody has told."""
     minutes: dict[int, Phases] = field(default_factory=dict)
+    """The highest of each minute, numbered from 1970."""
     hours: dict[int, Phases] = field(default_factory=dict)
+    """The same of each hour."""
 
 
 class LoadHistory:
@@ -33,44 +35,52 @@ class LoadHistory:
 
     def remember(self, circuit: str, highest: Phases, at: float) -> None:
         """Take the highest of a quarter of an hour from before the start."""
-        known = self._circuits.setdefault(circuit, _CircuitLoad())
-        hour = int(at // HOUR)
-        known.hours[hour] = highest_of([known.hours.get(hour, NOTHING), highest])
+        load = self._circuits.setdefault(circuit, _CircuitLoad())
+        _raise_to(load.hours, int(at // HOUR), highest)
 
     def add(self, circuit: str, amperes: Phases, at: float, told_at: float | None = None) -> None:
         """Take what other consumers draw now. Its meter and the cars below have told since a time.
+
         A jump counts at once, and is remembered when they all have told it again: it may be a car's
-        of which its charger tells later."""
-        known = self._circuits.setdefault(circuit, _CircuitLoad())
-        if (told_at or at) >= known.since or known.since > at:  # our clock was set back
-            known.before, known.lowest, known.since = known.lowest, amperes, at
-        known.now, known.lowest = amperes, lowest_of([amperes, known.lowest])
-        self.remember(circuit, self.confirmed(circuit), at)
-        minute, hour = int(at // MINUTE), int(at // HOUR)
-        known.minutes[minute] = highest_of([known.minutes.get(minute, NOTHING), amperes])
-        if len(known.minutes) > RECENT_MINUTES + 1:
-            known.minutes = {
-                one: top for one, top in known.minutes.items() if one > minute - RECENT_MINUTES - 1
-            }
-        if len(known.hours) > KEPT_HOURS + 1:
-            known.hours = {one: top for one, top in known.hours.items() if one >= hour - KEPT_HOURS}
+        of which its charger tells later.
+        """
+        load = self._circuits.setdefault(circuit, _CircuitLoad())
+        was_set_back = load.since > at
+        if (told_at or at) >= load.since or was_set_back:
+            load.before = load.lowest
+            load.lowest = amperes
+            load.since = at
+        load.now = amperes
+        load.lowest = lowest_of([amperes, load.lowest])
+
+        hour = int(at // HOUR)
+        _raise_to(load.hours, hour, lowest_of([amperes, load.before]))
+        if len(load.hours) > KEPT_HOURS + 1:
+            kept = [old for old in load.hours if old >= hour - KEPT_HOURS]
+            load.hours = {old: load.hours[old] for old in kept}
+        minute = int(at // MINUTE)
+        _raise_to(load.minutes, minute, amperes)
+        if len(load.minutes) > RECENT_MINUTES + 1:
+            kept = [old for old in load.minutes if old >= minute - RECENT_MINUTES]
+            load.minutes = {old: load.minutes[old] for old in kept}
 
     def confirmed(self, circuit: str) -> Phases:
         """Return what everybody has told twice."""
-        known = self._circuits[circuit]
-        return lowest_of([known.now, known.before])
+        load = self._circuits[circuit]
+        return lowest_of([load.now, load.before])
 
     def highest(self, circuit: str, now: float) -> Phases:
         """Return the highest of this hour and its two neighbours in the last seven days. Where
         nothing is known of these hours, that of all counts."""
-        hour = int(now // HOUR)
-        found = {
-            one: top
-            for one, top in self._hours(circuit).items()
-            if hour - KEPT_HOURS <= one <= hour
-        }
-        near = [top for one, top in found.items() if (one - hour + 1) % DAY_HOURS <= 2]
-        return highest_of(near or found.values())
+        this_hour = int(now // HOUR)
+        near: list[Phases] = []
+        week: list[Phases] = []
+        for hour, highest in self._hours(circuit).items():
+            if this_hour - KEPT_HOURS <= hour <= this_hour:
+                week.append(highest)
+                if (hour - this_hour + 1) % DAY_HOURS <= 2:
+                    near.append(highest)
+        return highest_of(near or week)
 
     def known(self, circuit: str, now: float) -> Phases | None:
         """Return the same, None where nothing is known at all."""
@@ -79,20 +89,19 @@ class LoadHistory:
     def other(self, circuit: str, now: float, *, stale: bool, lost: bool) -> OtherLoad:
         """Return what the rule is asked with. While the meter is silent, the highest of the last
         seven days counts; if nothing is known, the meter is as good as lost."""
-        known = self._circuits.get(circuit)
-        if stale or known is None:
-            whole = highest_of(self._hours(circuit).values())
-            return OtherLoad(
-                now=whole, recent=whole, highest=whole, stale=True, lost=lost or known is None
-            )
-        minute = int(now // MINUTE)
-        recent = highest_of(
-            top for one, top in known.minutes.items() if one >= minute - RECENT_MINUTES
-        )
-        return OtherLoad(
-            now=known.now, recent=recent, highest=self.highest(circuit, now), lost=lost
-        )
+        load = self._circuits.get(circuit)
+        if stale or load is None:
+            week = highest_of(self._hours(circuit).values())
+            is_lost = lost or load is None
+            return OtherLoad(now=week, recent=week, highest=week, stale=True, lost=is_lost)
+        since = int(now // MINUTE) - RECENT_MINUTES
+        recent = highest_of(highest for minute, highest in load.minutes.items() if minute >= since)
+        return OtherLoad(now=load.now, recent=recent, highest=self.highest(circuit, now), lost=lost)
 
     def _hours(self, circuit: str) -> dict[int, Phases]:
-        known = self._circuits.get(circuit)
-        return {} if known is None else known.hours
+        load = self._circuits.get(circuit)
+        return {} if load is None else load.hours
+
+
+def _raise_to(highest: dict[int, Phases], number: int, amperes: Phases) -> None:
+    highest[number] = highest_of([highest.get(number, NOTHING), amperes])

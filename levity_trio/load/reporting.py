@@ -1,5 +1,5 @@
-"""What is kept and shown of decisions: the last one, sums by the quarter of an hour, and what
-exceeds its limit."""
+"""What is kept and shown of decisions: the last one, the sums of each quarter of an hour, how
+orders are kept, and what exceeds its limit."""
 
 from __future__ import annotations
 
@@ -45,17 +45,18 @@ MARGIN: Final = 0.03
 """Meters and cars differ: less above the limit is no alarm."""
 
 CircuitPhase = tuple[str, int]
+"""The name of a circuit and one of its phases."""
 
 
 # The last decision
 
 
 class DecisionInputs(NamedTuple):
-    """What a decision was made of, as far as people see it: cars, their A, meters, and the grid
-    operator's order."""
+    """What a decision was made of, as far as people see it."""
 
     cars: Sequence[PluggedIn]
     drawn: Mapping[Place, float | None]
+    """The A that each car draws."""
     metered: Mapping[str, Phases]
     """The other load of the circuits where it is measured, as two readings have shown it."""
     meters: Sequence[LoadMeter]
@@ -70,88 +71,94 @@ class DecisionInputs(NamedTuple):
 def shown(
     tree: Tree,
     decision: Allocation,
-    gathered: DecisionInputs,
+    inputs: DecisionInputs,
     over: Iterable[LoadOver],
     grid_over_since: str | None = None,
 ) -> LoadNow:
     """Return a decision as people see it."""
-    away = {name for name, one in gathered.managed.items() if not one.is_connected}
-    away |= {one.charger for one in gathered.cars if gathered.managed and not one.is_connected}
-    kept = {
-        place: limit.amperes
-        for place, limit in decision.limits.items()
-        if limit.bound is Bound.FIXED and limit.amperes and place[0] in away
-    }
-    grid, limits = gathered.grid, CONNECTION if gathered.grid.of_connection else CHARGERS
+    managed = inputs.managed
+    away = {name for name, charger in managed.items() if not charger.is_connected}
+    if managed:
+        away.update(car.charger for car in inputs.cars if not car.is_connected)
+    kept_for_away: dict[Place, int] = {}
+    for place, limit in decision.limits.items():
+        if limit.bound is Bound.FIXED and limit.amperes and place[0] in away:
+            kept_for_away[place] = limit.amperes
+
+    kept: list[LoadKept] = []
+    for name in sorted({name for name, _ in kept_for_away}):
+        charger = managed.get(name)
+        row = LoadKept(
+            charger=name,
+            amperes=sum(amperes for place, amperes in kept_for_away.items() if place[0] == name),
+            since=None if charger is None else charger.away_since,
+            is_managed=charger is not None,
+        )
+        kept.append(row)
+
+    grid = inputs.grid
+    limits = CONNECTION if grid.of_connection else CHARGERS
+    ordered = _round(decision.ordered)
     return LoadNow(
         at=timestamp_of(decision.at),
-        is_shadow=not gathered.managed,
-        lines=[
-            LoadLine(
-                circuit=line.circuit,
-                phase=NAMES[line.phase],
-                limit_a=_round(line.limit),
-                house_a=_round(line.other),
-                cars_a=_round(line.drawn),
-                permitted_a=_round(line.permitted),
-                free_a=max(0.0, _round(min(free, line.limit - line.other - line.drawn))),
-                outage_a=_round(line.outage),
-            )
-            for line, free in zip(decision.lines, decision.free, strict=False)
-        ],
-        cars=[_car(tree, decision, one, gathered, kept) for one in gathered.cars],
-        meters=[*gathered.meters],
+        is_shadow=not managed,
+        lines=_shown_lines(decision),
+        cars=[_shown_car(tree, decision, car, inputs, kept_for_away) for car in inputs.cars],
+        meters=[*inputs.meters],
         over=[*over],
         grid_a=grid.amperes,
         grid_kw=grid.kilowatts,
         grid_of=limits,
-        grid_drawn=_round(decision.ordered),
+        grid_drawn=ordered,
         grid_over_since=grid_over_since,
-        grid_says=grid_says(grid.amperes, grid.kilowatts, limits, _round(decision.ordered)),
-        kept=[
-            LoadKept(
-                charger=name,
-                amperes=sum(amperes for place, amperes in kept.items() if place[0] == name),
-                since=None if (one := gathered.managed.get(name)) is None else one.away_since,
-                is_managed=one is not None,
-            )
-            for name in sorted({charger for charger, _ in kept})
-        ],
+        grid_says=grid_says(grid.amperes, grid.kilowatts, limits, ordered),
+        kept=kept,
     )
 
 
-def _car(
+def _shown_lines(decision: Allocation) -> list[LoadLine]:
+    lines: list[LoadLine] = []
+    # The last entry of `free` is the sum of all phases, which is none of the lines.
+    for load, free in zip(decision.lines, decision.free, strict=False):
+        left = load.limit - load.other - load.drawn
+        line = LoadLine(
+            circuit=load.circuit,
+            phase=NAMES[load.phase],
+            limit_a=_round(load.limit),
+            house_a=_round(load.other),
+            cars_a=_round(load.drawn),
+            permitted_a=_round(load.permitted),
+            free_a=max(0.0, _round(min(free, left))),
+            outage_a=_round(load.outage),
+        )
+        lines.append(line)
+    return lines
+
+
+def _shown_car(
     tree: Tree,
     decision: Allocation,
-    one: PluggedIn,
-    gathered: DecisionInputs,
-    kept: Mapping[Place, int],
+    car: PluggedIn,
+    inputs: DecisionInputs,
+    kept_for_away: Mapping[Place, int],
 ) -> LoadCar:
-    place = one.place
-    limit, amperes, wait = (
-        decision.limits[place],
-        gathered.drawn[place],
-        decision.waits_about.get(place),
-    )
-    lease, socket = gathered.leases.get(place), tree.sockets[place]
-    line = (
-        len(PHASES) * tree.order.index(limit.circuit) + limit.phase
-        if limit.circuit in tree.circuits
-        else None
-    )
-    here = {
-        other: amperes
-        for other, amperes in kept.items()
-        if limit.circuit
-        and (line is None or line in tree.lines_of(other, gathered.lines.get(other)))
-    }
+    place = car.place
+    limit = decision.limits[place]
+    drawn = inputs.drawn[place]
+    wait = decision.waits_about.get(place)
+    lease = inputs.leases.get(place)
+    socket = tree.sockets[place]
+    charger = inputs.managed.get(car.charger)
+
+    kept = _kept_beside(tree, limit, inputs, kept_for_away)
+    silent = {meter.circuit for meter in inputs.meters if meter.is_stale}
     fields: dict[str, Any] = {
-        "charger": one.charger,
-        "connector": one.connector,
-        "transaction_id": one.transaction,
+        "charger": car.charger,
+        "connector": car.connector,
+        "transaction_id": car.transaction,
         "limit_a": limit.amperes,
         "of_a": socket.most,
-        "drawn_a": None if amperes is None else _round(amperes),
+        "drawn_a": None if drawn is None else _round(drawn),
         "bound": str(limit.bound),
         "circuit": limit.circuit,
         "phase": NAMES[limit.phase] if limit.circuit in tree.circuits else "",
@@ -159,27 +166,45 @@ def _car(
         "place_in_queue": decision.queue.index(place) + 1 if place in decision.queue else None,
         "waiting": len(decision.queue),
         "waits_about_seconds": None if wait is None else round(wait),
-        "since": one.since,
-        "why_fixed": _why_fixed(limit, one, gathered.managed.get(one.charger), socket.most),
-        "is_managed": one.charger in gathered.managed,
+        "since": car.since,
+        "why_fixed": _why_fixed(limit, car, charger, socket.most),
+        "is_managed": charger is not None,
         "lease_a": None if lease is None else lease.amperes,
         "lease_ends_at": None if lease is None or lease.ends is None else timestamp_of(lease.ends),
-        "is_silent": any(
-            meter.is_stale and meter.circuit == limit.circuit for meter in gathered.meters
-        ),
-        "phases": [NAMES[phase] for phase in socket.lines(gathered.lines.get(place))],
-        "kept_a": sum(here.values()),
-        "kept_for": sorted({charger for charger, _ in here}),
+        "is_silent": limit.circuit in silent,
+        "phases": [NAMES[index] for index in socket.lines(inputs.lines.get(place))],
+        "kept_a": sum(kept.values()),
+        "kept_for": sorted({name for name, _ in kept}),
     }
-    return LoadCar(**fields, says=says(fields, is_shadow=one.charger not in gathered.managed))
+    return LoadCar(**fields, says=says(fields, is_shadow=charger is None))
+
+
+def _kept_beside(
+    tree: Tree,
+    limit: CurrentLimit,
+    inputs: DecisionInputs,
+    kept_for_away: Mapping[Place, int],
+) -> dict[Place, int]:
+    """Return what is kept for chargers that are away on the line that binds a car."""
+    if not limit.circuit:
+        return {}
+    # The order of the grid operator binds on no line: then all that is kept counts.
+    if limit.circuit not in tree.circuits:
+        return dict(kept_for_away)
+    line = len(PHASES) * tree.order.index(limit.circuit) + limit.phase
+    return {
+        place: amperes
+        for place, amperes in kept_for_away.items()
+        if line in tree.lines_of(place, inputs.lines.get(place))
+    }
 
 
 def _why_fixed(
-    limit: CurrentLimit, one: PluggedIn, charger: ManagedCharger | None, most: int
+    limit: CurrentLimit, car: PluggedIn, charger: ManagedCharger | None, most: int
 ) -> str:
     if limit.bound is not Bound.FIXED:
         return ""
-    if not one.is_connected:
+    if not car.is_connected:
         return "away"
     if charger is not None and charger.prepared_at is None:
         return "new"
@@ -194,18 +219,17 @@ def _round(amperes: float) -> float:
 
 def standings_text(decision: Allocation) -> str:
     """Return what the next decision goes on from, after a restart, too."""
-    return orjson.dumps(
-        [[*place, standing] for place, standing in sorted(decision.standings.items())]
-    ).decode()
+    standings = [[*place, standing] for place, standing in sorted(decision.standings.items())]
+    return orjson.dumps(standings).decode()
 
 
 def went_on(kept: Kept | None, now: float) -> Allocation:
     """Return the decision from which a server goes on: turns and queue are as they were."""
     if kept is None:
         return Allocation(at=now)
-    standings = {
-        (charger, connector): CarStanding(**values) for charger, connector, values in kept.standings
-    }
+    standings: dict[Place, CarStanding] = {}
+    for charger, connector, values in kept.standings:
+        standings[charger, connector] = CarStanding(**values)
     return Allocation(at=min(now, seconds(kept.at)), standings=standings)
 
 
@@ -237,6 +261,7 @@ class _CarSum:
     drawn_seconds: float = 0.0
     transaction: int | None = None
     bound: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """For how many milliseconds each reason, with its circuit, has bound it."""
 
 
 class QuarterSums:
@@ -252,86 +277,89 @@ class QuarterSums:
 
     def end(self, now: float) -> tuple[list[LoadQuarter], list[LoadCarQuarter]] | None:
         """Return the sums of the quarter if it is over, and begin the next one."""
-        if quarter_of(now) == self._quarter:
+        quarter = quarter_of(now)
+        if quarter == self._quarter:
             return None
-        ended = [*self._line_rows()], [*self._car_rows()]
-        self._begin(quarter_of(now))
+        ended = self._line_rows(), self._car_rows()
+        self._begin(quarter)
         return ended
 
     def add(
         self,
         decision: Allocation,
-        gathered: DecisionInputs,
+        inputs: DecisionInputs,
         over: Iterable[CircuitPhase],
         seconds: float,
     ) -> None:
         """Add a decision that held for so long."""
         seconds = _held(seconds)
         exceeded = frozenset(over)
-        for line in decision.lines:
-            one = self._lines[line.circuit, line.phase]
-            one.limit = line.limit
-            one.seconds += seconds
-            one.cars += seconds * line.drawn
-            one.permitted_highest = max(one.permitted_highest, line.permitted)
-            one.over_seconds += seconds if (line.circuit, line.phase) in exceeded else 0.0
-            if line.circuit in gathered.metered:
-                one.metered_seconds += seconds
-                one.other += seconds * line.other
-                one.other_highest = max(
-                    one.other_highest, gathered.metered[line.circuit][line.phase]
-                )
-        for car in gathered.cars:
-            self._add_car(car, decision, gathered.drawn, seconds)
+        for load in decision.lines:
+            key = load.circuit, load.phase
+            line = self._lines[key]
+            line.limit = load.limit
+            line.seconds += seconds
+            line.cars += seconds * load.drawn
+            line.permitted_highest = max(line.permitted_highest, load.permitted)
+            if key in exceeded:
+                line.over_seconds += seconds
+            if load.circuit in inputs.metered:
+                line.metered_seconds += seconds
+                line.other += seconds * load.other
+                metered = inputs.metered[load.circuit][load.phase]
+                line.other_highest = max(line.other_highest, metered)
+        for plugged_in in inputs.cars:
+            place = plugged_in.place
+            limit = decision.limits[place]
+            car = self._cars[place]
+            car.seconds += seconds
+            car.limit += seconds * limit.amperes
+            car.transaction = plugged_in.transaction or car.transaction
+            car.bound[str(limit.bound), limit.circuit] += round(seconds * 1000)
+            drawn = inputs.drawn[place]
+            if drawn is not None:
+                car.drawn += seconds * drawn
+                car.drawn_seconds += seconds
 
-    def _add_car(
-        self,
-        car: PluggedIn,
-        decision: Allocation,
-        drawn: Mapping[Place, float | None],
-        seconds: float,
-    ) -> None:
-        place = car.place
-        one, limit, amperes = self._cars[place], decision.limits[place], drawn[place]
-        one.seconds += seconds
-        one.limit += seconds * limit.amperes
-        one.transaction = car.transaction or one.transaction
-        one.bound[str(limit.bound), limit.circuit] += round(seconds * 1000)
-        if amperes is not None:
-            one.drawn += seconds * amperes
-            one.drawn_seconds += seconds
+    def _line_rows(self) -> list[LoadQuarter]:
+        rows: list[LoadQuarter] = []
+        for (circuit, phase), line in self._lines.items():
+            if not line.seconds:
+                continue
+            is_metered = line.metered_seconds > 0
+            row = LoadQuarter(
+                quarter=self._quarter,
+                circuit=circuit,
+                phase=phase,
+                other_mean=_round(line.other / line.metered_seconds) if is_metered else None,
+                other_highest=_round(line.other_highest) if is_metered else None,
+                cars_mean=_round(line.cars / line.seconds),
+                permitted_highest=_round(line.permitted_highest),
+                limit_a=_round(line.limit),
+                over_seconds=round(line.over_seconds),
+            )
+            rows.append(row)
+        return rows
 
-    def _line_rows(self) -> Iterator[LoadQuarter]:
-        for (circuit, phase), one in self._lines.items():
-            if one.seconds:
-                yield LoadQuarter(
-                    quarter=self._quarter,
-                    circuit=circuit,
-                    phase=phase,
-                    other_mean=_round(one.other / one.metered_seconds)
-                    if one.metered_seconds
-                    else None,
-                    other_highest=_round(one.other_highest) if one.metered_seconds else None,
-                    cars_mean=_round(one.cars / one.seconds),
-                    permitted_highest=_round(one.permitted_highest),
-                    limit_a=_round(one.limit),
-                    over_seconds=round(one.over_seconds),
-                )
-
-    def _car_rows(self) -> Iterator[LoadCarQuarter]:
-        for (charger, connector), one in self._cars.items():
-            if one.seconds:
-                bound, circuit = max(one.bound, key=lambda key: (one.bound[key], key))
-                yield LoadCarQuarter(
-                    quarter=self._quarter,
-                    charger=charger,
-                    connector=connector,
-                    transaction=one.transaction,
-                    limit_mean=_round(one.limit / one.seconds),
-                    drawn_mean=_round(one.drawn / one.drawn_seconds) if one.drawn_seconds else None,
-                    bound=bound,
-                    circuit=circuit,
-                )
+    def _car_rows(self) -> list[LoadCarQuarter]:
+        rows: list[LoadCarQuarter] = []
+        for (charger, connector), car in self._cars.items():
+            if not car.seconds:
+                continue
+            bound, circuit = max(car.bound, key=lambda key: (car.bound[key], key))
+            has_told = car.drawn_seconds > 0
+            row = LoadCarQuarter(
+                quarter=self._quarter,
+                charger=charger,
+                connector=connector,
+                transaction=car.transaction,
+                limit_mean=_round(car.limit / car.seconds),
+                drawn_mean=_round(car.drawn / car.drawn_seconds) if has_told else None,
+                bound=bound,
+                circuit=circuit,
+            )
+            rows.append(row)
+        return rows
 
 
 # What exceeds its limit
@@ -343,43 +371,59 @@ class OrderCompliance:
 
     def __init__(self) -> None:
         self._order: LoadOrder | None = None
-        self._last = self._sum = self._seconds = 0.0
-        self._at, self._over_since = 0.0, inf
+        self._at = 0.0
+        self._last = 0.0
+        self._sum = 0.0
+        self._seconds = 0.0
+        self._over_since = inf
 
     def look(
         self, order: LoadOrder | None, decision: Allocation, grid: GridOrder
     ) -> list[LoadOrder]:
         """Take what is drawn of an order now. Return the order if that changes how it is kept."""
-        now, passed = decision.at, _held(decision.at - self._at)
-        limit = (
-            None if order is None else order.amperes if order.kilowatts is None else order.kilowatts
-        )
-        if order is None or limit is None or self._order is None or self._order.id != order.id:
-            self._order, self._over_since, self._sum, self._seconds = order, inf, 0.0, 0.0
-            passed = 0.0
+        now = decision.at
+        passed = _held(now - self._at)
+        limit = None
+        if order is not None:
+            limit = order.amperes if order.kilowatts is None else order.kilowatts
+        is_same = order is not None and self._order is not None and self._order.id == order.id
+        if limit is None or not is_same:
+            self._order = order
+            self._over_since = inf
+            self._sum = self._seconds = passed = 0.0
         if self._order is None or limit is None:
             return []
-        self._sum, self._seconds = self._sum + passed * self._last, self._seconds + passed
-        kept = replace(self._order, limits=CONNECTION if grid.of_connection else CHARGERS)
+
+        self._sum += passed * self._last
+        self._seconds += passed
+        limits = CONNECTION if grid.of_connection else CHARGERS
+        kept = replace(self._order, limits=limits)
         if now // LONGEST_SECONDS > self._at // LONGEST_SECONDS and self._seconds:
-            kept = replace(
-                kept, highest=max(kept.highest or 0.0, round(self._sum / self._seconds, 2))
-            )
+            mean = round(self._sum / self._seconds, 2)
+            kept = replace(kept, highest=max(kept.highest or 0.0, mean))
             self._sum = self._seconds = 0.0
-        margin = MARGIN_AMPERES * (1 if grid.kilowatts is None else VOLTS / 1000)
+
+        margin = MARGIN_AMPERES
+        if grid.kilowatts is not None:
+            margin *= VOLTS / 1000
         is_over = decision.ordered > limit + max(margin, MARGIN * limit)
         self._over_since = min(self._over_since, now) if is_over else inf
         if kept.held_after_seconds is None and not is_over:
-            kept = replace(
-                kept, held_after_seconds=max(0, round(now - seconds(kept.at))), highest=None
-            )
+            # The highest minute is counted from when the order is held.
+            held_after = max(0, round(now - seconds(kept.at)))
+            kept = replace(kept, held_after_seconds=held_after, highest=None)
             self._sum = self._seconds = 0.0
-        before, self._order, self._at, self._last = self._order, kept, now, decision.ordered
+        before = self._order
+        self._order = kept
+        self._at = now
+        self._last = decision.ordered
         return [] if kept == before else [kept]
 
     def over_since(self, now: float) -> str | None:
         """Return since when more is drawn than the order allows, if that lasts."""
-        return timestamp_of(self._over_since) if now - self._over_since > TELL_SECONDS else None
+        if now - self._over_since > TELL_SECONDS:
+            return timestamp_of(self._over_since)
+        return None
 
 
 @dataclass(slots=True)
@@ -397,12 +441,10 @@ class Overloads:
     told before."""
 
     def __init__(self, kept: Iterable[LoadOver], now: float) -> None:
-        self._found = {
-            (one.circuit, NAMES.index(one.phase)): _Overload(
-                seconds(one.since), now, 0.0, is_told=True
-            )
-            for one in kept
-        }
+        self._overloads: dict[CircuitPhase, _Overload] = {}
+        for told in kept:
+            overload = _Overload(seconds(told.since), now, 0.0, is_told=True)
+            self._overloads[told.circuit, NAMES.index(told.phase)] = overload
         self.present: frozenset[CircuitPhase] = frozenset()
         """Those that are above their limit right now."""
         self._at = now
@@ -412,68 +454,71 @@ class Overloads:
     def leapt(self, by: float) -> None:
         """Our clock was set forward by so much."""
         self._at += by
-        for one in self._found.values():
-            one.since, one.last = one.since + by, one.last + by
+        for overload in self._overloads.values():
+            overload.since += by
+            overload.last += by
 
     def look(self, measured: Mapping[str, Phases], decision: Allocation) -> Iterator[Fact]:
         """Take what was measured at circuits, and yield what is to be told."""
-        now, at = decision.at, timestamp_of(decision.at)
+        now = decision.at
         for circuit, phase in self.present:
             self.seconds[circuit, NAMES[phase]] += _held(now - self._at)
         self._at = now
-        limits = {(line.circuit, line.phase): line.limit for line in decision.lines}
-        amperes = {key: measured[key[0]][key[1]] if key[0] in measured else 0.0 for key in limits}
-        self.present = frozenset(
-            key
-            for key, limit in limits.items()
-            if amperes[key] > limit + max(MARGIN_AMPERES, MARGIN * limit)
-        )
-        for key in self.present:
-            one = self._found.setdefault(key, _Overload(now, now, 0.0))
-            one.last, one.highest, one.above = (
-                now,
-                max(one.highest, amperes[key]),
-                amperes[key] - limits[key],
-            )
-            if not one.is_told and now - one.since > TELL_SECONDS:
-                one.is_told = True
+
+        present: set[CircuitPhase] = set()
+        for load in decision.lines:
+            circuit, phase, limit = load.circuit, load.phase, load.limit
+            amperes = measured[circuit][phase] if circuit in measured else 0.0
+            if amperes <= limit + max(MARGIN_AMPERES, MARGIN * limit):
+                continue
+            present.add((circuit, phase))
+            overload = self._overloads.setdefault((circuit, phase), _Overload(now, now, 0.0))
+            overload.last = now
+            overload.highest = max(overload.highest, amperes)
+            overload.above = amperes - limit
+            if not overload.is_told and now - overload.since > TELL_SECONDS:
+                overload.is_told = True
                 yield LoadExceeded(
                     charger=None,
-                    at=at,
-                    circuit=key[0],
-                    phase=NAMES[key[1]],
-                    amperes=_round(one.highest),
-                    limit=_round(limits[key]),
+                    at=timestamp_of(now),
+                    circuit=circuit,
+                    phase=NAMES[phase],
+                    amperes=_round(overload.highest),
+                    limit=_round(limit),
                 )
-        yield from self._ended(now, at)
+        self.present = frozenset(present)
+        yield from self._ended(now)
 
-    def _ended(self, now: float, at: str) -> Iterator[Fact]:
-        for (circuit, phase), one in [*self._found.items()]:
-            is_below = (circuit, phase) not in self.present
-            if is_below and (not one.is_told or now - one.last > TELL_SECONDS):
-                del self._found[circuit, phase]
-                if one.is_told:
-                    yield LoadExceedEnded(
-                        charger=None,
-                        at=at,
-                        circuit=circuit,
-                        phase=NAMES[phase],
-                        amperes=_round(one.highest),
-                        seconds=round(one.last - one.since),
-                    )
+    def _ended(self, now: float) -> Iterator[Fact]:
+        for (circuit, phase), overload in [*self._overloads.items()]:
+            if (circuit, phase) in self.present:
+                continue
+            if overload.is_told and now - overload.last <= TELL_SECONDS:
+                continue
+            del self._overloads[circuit, phase]
+            if overload.is_told:
+                yield LoadExceedEnded(
+                    charger=None,
+                    at=timestamp_of(now),
+                    circuit=circuit,
+                    phase=NAMES[phase],
+                    amperes=_round(overload.highest),
+                    seconds=round(overload.last - overload.since),
+                )
 
     def lasting(self, now: float) -> Iterator[tuple[str, int, float]]:
         """Yield the circuits and phases that have been above their limit for a minute, and by how
         much they are."""
         for circuit, phase in self.present:
-            one = self._found[circuit, phase]
-            if now - one.since > TELL_SECONDS:
-                yield circuit, phase, one.above
+            overload = self._overloads[circuit, phase]
+            if now - overload.since > TELL_SECONDS:
+                yield circuit, phase, overload.above
 
     def told(self) -> list[LoadOver]:
         """Return those that were told and are not over."""
-        return [
-            LoadOver(circuit=circuit, phase=NAMES[phase], since=timestamp_of(one.since))
-            for (circuit, phase), one in sorted(self._found.items())
-            if one.is_told
-        ]
+        told: list[LoadOver] = []
+        for (circuit, phase), overload in sorted(self._overloads.items()):
+            if overload.is_told:
+                since = timestamp_of(overload.since)
+                told.append(LoadOver(circuit=circuit, phase=NAMES[phase], since=since))
+        return told

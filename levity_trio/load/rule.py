@@ -1,5 +1,5 @@
-"""What each car may draw: one pure function of the tree, the cars, the measurements, the clock and
-what it said before.
+"""The rule that decides what each car may draw. `decide` is a pure function of the tree, the cars,
+the measurements, the clock and its last decision.
 
 Each circuit and phase has two ledgers, and a grant must fit both.
 
@@ -7,6 +7,11 @@ Each circuit and phase has two ledgers, and a grant must fit both.
 - *Outage*: if we die now, nobody lowers anything. Everything that is permitted and the highest
   other load of this hour and its two neighbours in the last seven days stay within 1.13 × the
   limit, which a breaker of IEC 60898 holds for an hour.
+
+A decision has six steps. What is certain is booked: chargers that are away, circuits without a
+meter. Each car in its turn gets its least current, or waits. What is left is shared equally.
+Whoever gets more is raised only after there has been room for a while. What nobody needs stays
+where it is. What the next decision must know of each car is kept as its standing.
 
 Currents are in A per phase, moments are seconds since 1970 in UTC. Limits are whole amperes.
 """
@@ -244,57 +249,41 @@ def decide(
     *,
     first_come: bool = False,
 ) -> Allocation:
-    """Decide what each car may draw. The order of `cars` does not matter; one whose charger is not
-    in the tree raises KeyError.
+    """Decide what each car may draw.
 
-    After a restart, pass `Decision(at=…, standings=…)` as `before`. With `first_come`, nobody takes
-    turns.
+    The order of `cars` does not matter; one whose charger is not in the tree raises KeyError.
+    After a restart, pass `Allocation(at=…, standings=…)` as `before`. With `first_come`, nobody
+    takes turns.
     """
-    rooms = _Ledgers(tree, measured)
-    asking = sorted(
-        (_CarClaim(tree, car, before.standings.get(car.place), now) for car in cars),
-        key=_CarClaim.arrival,
-    )
-    for one in asking:
-        # Of unknown lines, it is what one may carry; all together carry no more than it may.
-        rooms.book(one.phases if one.car.lines is None else one.lines, one.car.over, one.car.over)
-    free = [one for one in asking if not _is_bound_elsewhere(one, tree, measured, rooms)]
-    full = [one for one in free if one.car.demand is CarDemand.FULL]
-    asked = _to_knock(full, now)
-    turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS
-    wanting = [one for one in free if one.car.demand is CarDemand.WANTS]
-    ranked = sorted(
-        [*wanting, *asked],
-        key=lambda one: one.rank(now, turns_end=turns_end, first_come=first_come),
-    )
-    served = [one for one in ranked if _gets_least(one, rooms, now)]
-    chosen = [one for one in served if one.car.demand is CarDemand.WANTS]
-    for one in chosen:
-        if one.car.boost:
-            _share([one], rooms)
-    _share([one for one in chosen if not one.car.boost], rooms)
-    is_swapped = turns_end and any(one.had and not one.grant for one in wanting)
-    knocked = {one.car.place for one in full if one.bound is Bound.KNOCK}
-    is_knock_over = any(
-        limit.bound is Bound.KNOCK and place not in knocked
-        for place, limit in before.limits.items()
-    )
-    _hold_back(chosen, rooms, now, at_once=is_swapped or is_knock_over)
-    _keep(chosen, rooms)
-    _leave(full, rooms, now)
-    queue = [one for one in wanting if not one.grant]
-    queue.sort(key=lambda one: one.place_in_queue(now, first_come=first_come))
-    lines = _lines(tree, asking, rooms)
+    ledgers = _Ledgers(tree, measured)
+    claims = [_CarClaim(tree, car, before.standings.get(car.place), now) for car in cars]
+    claims.sort(key=_CarClaim.arrival)
+    for claim in claims:
+        lines = claim.lines
+        if claim.car.lines is None:
+            # Any one of its phases may carry what it draws too much; their sum is what it may be.
+            lines = tuple(line for line in lines if line != ledgers.sum_of_phases)
+        ledgers.book(lines, claim.car.over, claim.car.over)
+
+    # What is certain is booked before anything is shared.
+    sharing = [claim for claim in claims if not _is_settled(claim, tree, measured, ledgers)]
+    full = [claim for claim in sharing if claim.car.demand is CarDemand.FULL]
+    wanting = [claim for claim in sharing if claim.car.demand is CarDemand.WANTS]
+    charging = _allocate(wanting, full, ledgers, now, before, first_come=first_come)
+
+    queue = [claim for claim in wanting if not claim.grant]
+    queue.sort(key=lambda claim: claim.place_in_queue(now, first_come=first_come))
+    loads = _phase_loads(tree, claims, ledgers)
     return Allocation(
         at=now,
-        limits={one.car.place: one.limit(tree, rooms) for one in asking},
-        standings={one.car.place: one.standing(now) for one in asking},
-        queue=tuple(one.car.place for one in queue),
-        lines=lines,
-        ordered=_ordered(measured.grid, asking, lines),
-        free=tuple(rooms.free(line) for line in range(len(rooms.now))),
-        again=_again(asking, queue, now),
-        waits_about={} if first_come else _waits_about(queue, chosen, now),
+        limits={claim.car.place: claim.limit(tree, ledgers) for claim in claims},
+        standings={claim.car.place: claim.standing(now) for claim in claims},
+        queue=tuple(claim.car.place for claim in queue),
+        lines=loads,
+        ordered=_drawn_of_order(measured.grid, claims, loads),
+        free=tuple(map(ledgers.free, range(ledgers.sum_of_phases + 1))),
+        again=_next_moment(claims, queue, now),
+        waits_about={} if first_come else _waits_about(queue, charging, now),
     )
 
 
@@ -313,31 +302,34 @@ class _Ledgers:
         self.now: list[float] = []
         self.outage: list[float] = []
         highest = {name: other.highest for name, other in measured.other.items()}
-        flowing = _flowing(tree, measured)
+        drawn_by_others = _drawn_by_others(tree, measured)
         for name in tree.order:
             amperes = tree.circuits[name].amperes
             reserve = tree.booked_for_others(name, highest)
-            now, recent = flowing[name]
+            now, recent = drawn_by_others[name]
             self.limits += [amperes] * len(PHASES)
             self.other += now
             self.reserves += reserve
             self.now += [amperes - house for house in recent]
             self.outage += [OUTAGE * amperes - house for house in reserve]
+
+        # The sum of all phases has no limit of its own, only that of an order in kW.
+        self.sum_of_phases = len(self.now)
         self.now.append(math.inf)
         self.outage.append(math.inf)
         grid = measured.grid
-        house = flowing[tree.root][1] if grid.of_connection else NOTHING
-        left = (
-            {} if grid.amperes is None else {phase: grid.amperes - house[phase] for phase in PHASES}
-        )
+        house = drawn_by_others[tree.root][1] if grid.of_connection else NOTHING
+        allowed: dict[int, float] = {}
+        if grid.amperes is not None:
+            for phase in PHASES:
+                allowed[phase] = grid.amperes - house[phase]
         if grid.kilowatts is not None:
-            left[len(self.limits)] = grid.kilowatts * 1000 / VOLTS - sum(house)
-        self.ordered = {line for line, amperes in left.items() if amperes < self.now[line]}
-        for line, amperes in left.items():
-            self.now[line], self.outage[line] = (
-                min(self.now[line], amperes),
-                min(self.outage[line], amperes),
-            )
+            allowed[self.sum_of_phases] = grid.kilowatts * 1000 / VOLTS - sum(house)
+        self.ordered = {line for line, amperes in allowed.items() if amperes < self.now[line]}
+        """The lines on which the order binds, and no circuit."""
+        for line, amperes in allowed.items():
+            self.now[line] = min(self.now[line], amperes)
+            self.outage[line] = min(self.outage[line], amperes)
 
     def book(self, lines: Iterable[int], permitted: float, drawn: float) -> None:
         for line in lines:
@@ -345,402 +337,478 @@ class _Ledgers:
             self.outage[line] -= permitted
 
     def lacking(self, lines: Sequence[int], permitted: float, drawn: float) -> int | None:
-        """The first line on which this does not fit; None if it fits."""
+        """Return the first line on which this does not fit; None if it fits."""
         for line in lines:
             times = lines.count(line)
             if self.now[line] < times * drawn or self.outage[line] < times * permitted:
                 return line
         return None
 
+    def fits_in_outage(self, lines: Sequence[int], permitted: float) -> bool:
+        """Return whether this fits if it is permitted, and not drawn at present."""
+        return self.lacking(lines, permitted, -math.inf) is None
+
     def free(self, line: int) -> float:
         return min(self.now[line], self.outage[line])
 
 
-def _flowing(tree: Tree, measured: Measured) -> dict[str, tuple[Phases, Phases]]:
-    """What others draw at each circuit, now and at most in the last 15 minutes. Where there is no
-    meter, it is the reserve, or what they draw at the circuits below, if that is more."""
-    found: dict[str, tuple[Phases, Phases]] = {}
+def _drawn_by_others(tree: Tree, measured: Measured) -> dict[str, tuple[Phases, Phases]]:
+    """Return what others draw at each circuit, now and at most in the last 15 minutes.
+
+    Where there is no meter, it is the reserve, or what they draw at the circuits below, if that is
+    more.
+    """
+    drawn: dict[str, tuple[Phases, Phases]] = {}
     for name in reversed(tree.order):
         if other := measured.other.get(name):
-            found[name] = other.now, other.recent
-        else:
-            reserve = on(PHASES, tree.circuits[name].reserve or 0.0)
-            below = [found[child] for child in tree.children[name]]
-            now, recent = added(now for now, _ in below), added(recent for _, recent in below)
-            found[name] = highest_of([reserve, now]), highest_of([reserve, recent])
-    return found
+            drawn[name] = other.now, other.recent
+            continue
+        reserve = on(PHASES, tree.circuits[name].reserve or 0.0)
+        below = [drawn[child] for child in tree.children[name]]
+        now = added(now for now, _ in below)
+        recent = added(recent for _, recent in below)
+        drawn[name] = highest_of([reserve, now]), highest_of([reserve, recent])
+    return drawn
 
 
 class _CarClaim:
-    """One car in one decision."""
+    """What one car asks for and gets in one decision. Its amperes are those that are booked."""
 
     def __init__(self, tree: Tree, car: Car, was: CarStanding | None, now: float) -> None:
-        socket = tree.sockets[car.place]
-        self.car, self.was, self.socket = car, was, socket
+        self.car = car
+        self.was = was
+        self.socket = socket = tree.sockets[car.place]
         self.lines = tree.lines_of(car.place, car.lines)
-        self.phases = tuple(line for line in self.lines if line < len(PHASES) * len(tree.order))
+        self.had = was.limit if was else 0
+        self.turn = was.turn if was and was.limit else None
+        """When it began to get current, if it has some."""
+
         self.least = self.booked(max(socket.least, car.least))
-        self.most = socket.most if car.most is None else self.booked(max(car.most, socket.least))
-        if car.by_hand is not None and (by_hand := self.booked(car.by_hand)) < self.most:
-            self.most = by_hand if by_hand >= self.least else 0
+        self.most = socket.most
+        if car.most is not None:
+            self.most = self.booked(max(car.most, socket.least))
+        if car.by_hand is not None:
+            by_hand = self.booked(car.by_hand)
+            self.most = min(self.most, by_hand) if by_hand >= self.least else 0
+
         self.draws: float | None = None
         """What it draws, if that is less than it may."""
-        if (
-            was
-            and not car.boost
-            and car.drawn is not None
-            and car.drawn < min(was.limit, self.most) - LESS_AMPERES
-            and now - was.since >= SETTLED_SECONDS
-        ):
-            self.draws = car.drawn
-        self.needs = (
-            self.most
-            if self.draws is None
-            else min(self.most, max(self.least, math.ceil(self.draws)))
-        )
+        self.needs = self.most
         """The most that it can make use of at present."""
         self.spare = 0
         """Permitted beyond that, so that a car that draws less than it may is seen to do so the
         next time, too."""
-        if self.draws is not None:
-            self.spare = (
-                max(self.needs, min(self.most, int(self.draws + LESS_AMPERES) + 1)) - self.needs
-            )
+        # A boosted car gets its maximum, whatever it draws.
+        if was and car.drawn is not None and not car.boost:
+            is_settled = now - was.since >= SETTLED_SECONDS
+            if is_settled and car.drawn < min(was.limit, self.most) - LESS_AMPERES:
+                self.draws = car.drawn
+                self.needs = min(self.most, max(self.least, math.ceil(car.drawn)))
+                seen_to_draw_less = int(car.drawn + LESS_AMPERES) + 1
+                self.spare = max(0, min(self.most, seen_to_draw_less) - self.needs)
+
         self.grant = 0
         self.bound = Bound.WAITS
         self.line: int | None = None
+        """Which line keeps it from more."""
         self.is_outage = False
         self.room: float | None = None
         self.knocked = was.knocked if was else None
 
     def booked(self, amperes: int) -> int:
-        """A that are booked for what it may draw."""
+        """Return the A that are booked for what it may draw."""
         return min(self.socket.most, amperes * self.car.per_ampere)
 
     @property
     def amperes(self) -> int:
         """A that it may draw, of which `grant` are booked."""
+        amperes = self.grant
         if self.bound is Bound.FIXED:
-            return self.grant
-        amperes = (
-            self.grant if self.grant == self.socket.most else self.grant // self.car.per_ampere
-        )
-        most = self.socket.safe if self.bound is Bound.SAFE else self.socket.most
-        return min(amperes, most if self.car.by_hand is None else min(most, self.car.by_hand))
-
-    def arrival(self) -> tuple[float, Place]:
-        return self.car.since, self.car.place
-
-    @property
-    def had(self) -> int:
-        return self.was.limit if self.was else 0
-
-    def rank(self, now: float, *, turns_end: bool, first_come: bool) -> tuple[object, ...]:
-        """Who is served first: boosts; then the turns that go on, the latest first; then knocks;
-        then those who wait; then the turns that end."""
-        was, car = self.was, self.car
-        if car.demand is CarDemand.FULL:
-            return 2, *self.arrival()
-        if car.boost:
-            return 0, *self.arrival()
-        turn = was.turn if was and was.limit else None
-        if turn is not None and not (turns_end and now - turn >= TURN_SECONDS + car.wakes):
-            return 1, 0 if first_come else -turn, *self.arrival()
-        order = (0, 0 if first_come else self.waits(now)) if turn is None else (1, -turn)
-        return 3, -self.priority, not self._is_urgent(now), *order, *self.arrival()
-
-    def place_in_queue(self, now: float, *, first_come: bool) -> tuple[object, ...]:
-        """Who of those who wait will be served first."""
-        waits = 0 if first_come else self.waits(now)
-        return not self.car.boost, -self.priority, not self._is_urgent(now), waits, *self.arrival()
-
-    def waits(self, now: float) -> float:
-        """Since when it has waited for current; now, if it has not."""
-        return now if self.was is None or self.was.waits is None else self.was.waits
-
-    @property
-    def priority(self) -> int:
-        return self.car.priority + self.socket.priority
-
-    def _is_urgent(self, now: float) -> bool:
-        car = self.car
-        if car.departure is None or car.wanted_wh is None:
-            return False
-        watts = self.most * VOLTS * (car.lines or 1)
-        return car.departure - now - car.wanted_wh / max(watts, VOLTS) * 3600 < URGENT_SECONDS
+            return amperes
+        # No more than the maximum is booked, however many A it may draw: see `booked`.
+        if amperes != self.socket.most:
+            amperes //= self.car.per_ampere
+        if self.bound is Bound.SAFE:
+            amperes = min(amperes, self.socket.safe)
+        if self.car.by_hand is not None:
+            amperes = min(amperes, self.car.by_hand)
+        return amperes
 
     @property
     def drawn(self) -> float:
         """What it draws; what it may, if its charger does not tell."""
         return self.grant if self.car.drawn is None else self.car.drawn
 
-    def give(self, grant: int, bound: Bound, rooms: _Ledgers) -> None:
+    @property
+    def priority(self) -> int:
+        return self.car.priority + self.socket.priority
+
+    def arrival(self) -> tuple[float, Place]:
+        return self.car.since, self.car.place
+
+    def waits(self, now: float) -> float:
+        """Return since when it has waited for current; now, if it has not."""
+        return now if self.was is None or self.was.waits is None else self.was.waits
+
+    def rank(self, now: float, *, turns_end: bool, first_come: bool) -> tuple[object, ...]:
+        """Return the key by which claims are served: boosts; then the turns that go on, the latest
+        first; then knocks; then those who wait; then the turns that end."""
+        if self.car.demand is CarDemand.FULL:
+            return 2, *self.arrival()
+        if self.car.boost:
+            return 0, *self.arrival()
+        preferred = -self.priority, not self._is_urgent(now)
+        if self.turn is None:
+            waits = 0 if first_come else self.waits(now)
+            return 3, *preferred, 0, waits, *self.arrival()
+        if turns_end and now - self.turn >= TURN_SECONDS + self.car.wakes:
+            return 3, *preferred, 1, -self.turn, *self.arrival()
+        return 1, 0 if first_come else -self.turn, *self.arrival()
+
+    def place_in_queue(self, now: float, *, first_come: bool) -> tuple[object, ...]:
+        """Return the key by which those who wait will be served."""
+        waits = 0 if first_come else self.waits(now)
+        preferred = not self.car.boost, -self.priority, not self._is_urgent(now)
+        return *preferred, waits, *self.arrival()
+
+    def _is_urgent(self, now: float) -> bool:
+        car = self.car
+        if car.departure is None or car.wanted_wh is None:
+            return False
+        watts = self.most * VOLTS * (car.lines or 1)
+        needed = car.wanted_wh / max(watts, VOLTS) * 3600
+        return car.departure - now - needed < URGENT_SECONDS
+
+    def is_being_knocked(self, now: float) -> bool:
+        return self.knocked is not None and now - self.knocked < KNOCK_SECONDS
+
+    def has_room_since(self, now: float) -> float:
+        """Note that there is room for more, and return since when there has been."""
+        room = self.was.room if self.was else None
+        self.room = now if room is None else room
+        return self.room
+
+    def give(self, grant: int, bound: Bound, ledgers: _Ledgers) -> None:
         """Permit so much, and book it."""
         drawn = grant if self.draws is None else min(grant, self.draws)
-        rooms.book(self.lines, grant, drawn)
-        self.grant, self.bound = grant, bound
+        ledgers.book(self.lines, grant, drawn)
+        self.grant = grant
+        self.bound = bound
 
-    def bind(self, line: int, bound: Bound, rooms: _Ledgers) -> None:
+    def bind(self, line: int, bound: Bound, ledgers: _Ledgers) -> None:
         """Remember which line keeps it from more."""
-        self.bound, self.line, self.is_outage = bound, line, rooms.outage[line] < rooms.now[line]
+        self.bound = bound
+        self.line = line
+        self.is_outage = ledgers.outage[line] < ledgers.now[line]
 
-    def limit(self, tree: Tree, rooms: _Ledgers) -> CurrentLimit:
-        by_hand, bound = self.car.by_hand, self.bound
-        if bound is Bound.MOST and by_hand is not None and by_hand <= self.amperes:
+    def limit(self, tree: Tree, ledgers: _Ledgers) -> CurrentLimit:
+        """Return its limit, with the circuit or the order that binds it."""
+        amperes, by_hand, bound = self.amperes, self.car.by_hand, self.bound
+        if bound is Bound.MOST and by_hand is not None and by_hand <= amperes:
             bound = Bound.HAND
-        limit = CurrentLimit(amperes=self.amperes, bound=bound, over=self.car.over)
+        limit = CurrentLimit(amperes=amperes, bound=bound, over=self.car.over)
         if self.line is None or bound not in (Bound.CIRCUIT, Bound.WAITS, Bound.SAFE):
             return limit
-        if self.line in rooms.ordered and bound is not Bound.SAFE:
+        if self.line in ledgers.ordered and bound is not Bound.SAFE:
             return replace(limit, circuit=GRID, phase=self.line)
         circuit, phase = divmod(self.line, len(PHASES))
         return replace(limit, circuit=tree.order[circuit], phase=phase, outage=self.is_outage)
 
     def standing(self, now: float) -> CarStanding:
-        was = self.was
-        is_full, is_waiting = self.car.demand is CarDemand.FULL, self.bound is Bound.WAITS
-        turn, knocked = None, self.knocked
-        if knocked is None or (self.bound is Bound.FULL and (self.grant or self.had)):
-            knocked = now - KNOCK_SECONDS
-        if self.grant and not is_full:
-            quarter = now - now % TURN_SECONDS
-            began = quarter if now - quarter < SETTLED_SECONDS / 4 else now
-            turn = was.turn if was and was.limit and was.turn is not None else began
+        """Return what the next decision needs to know of it."""
+        turn = knocked = None
+        if self.car.demand is CarDemand.FULL:
+            knocked = self.knocked
+            if knocked is None or (self.bound is Bound.FULL and (self.grant or self.had)):
+                knocked = now - KNOCK_SECONDS
+        elif self.grant:
+            turn = self.turn
+            if turn is None:
+                # Decisions come some seconds after a quarter of an hour begins, now more, now less.
+                # Counted from there, a turn might be a moment too short at its end, and go on.
+                quarter = now - now % TURN_SECONDS
+                turn = quarter if now - quarter < SETTLED_SECONDS / 4 else now
         return CarStanding(
             limit=self.grant,
-            since=was.since if was and self.grant <= was.limit else now,
+            since=self.was.since if self.was and self.grant <= self.had else now,
             turn=turn,
-            waits=self.waits(now) if is_waiting else None,
+            waits=self.waits(now) if self.bound is Bound.WAITS else None,
             room=self.room,
-            knocked=knocked if is_full else None,
+            knocked=knocked,
         )
 
 
-def _is_bound_elsewhere(one: _CarClaim, tree: Tree, measured: Measured, rooms: _Ledgers) -> bool:
-    """Book a car of which the sharing decides nothing: it cannot be told, its meter is lost, or
-    nothing is allowed."""
-    car = one.car
+def _allocate(
+    wanting: list[_CarClaim],
+    full: list[_CarClaim],
+    ledgers: _Ledgers,
+    now: float,
+    before: Allocation,
+    *,
+    first_come: bool,
+) -> list[_CarClaim]:
+    """Share what there is, and book it. Return the claims of the cars that get current."""
+    # A car charges with its least current or not at all, so that is given before anything else.
+    turns_end = not first_come and now // TURN_SECONDS > before.at // TURN_SECONDS
+    ranked = [*wanting, *_to_knock(full, now)]
+    ranked.sort(key=lambda claim: claim.rank(now, turns_end=turns_end, first_come=first_come))
+    served = [claim for claim in ranked if _gets_least(claim, ledgers, now)]
+    charging = [claim for claim in served if claim.car.demand is CarDemand.WANTS]
+
+    # A boosted car has what it needs before the others share what is left.
+    for claim in charging:
+        if claim.car.boost:
+            _share([claim], ledgers)
+    _share([claim for claim in charging if not claim.car.boost], ledgers)
+
+    # What one car gets from another needs no look whether the room for it lasts.
+    is_swapped = turns_end and any(claim.had and not claim.grant for claim in wanting)
+    knocked = {claim.car.place for claim in full if claim.bound is Bound.KNOCK}
+    is_knock_over = any(
+        limit.bound is Bound.KNOCK and place not in knocked
+        for place, limit in before.limits.items()
+    )
+    _hold_back(charging, ledgers, now, at_once=is_swapped or is_knock_over)
+
+    # What nobody needs stays where it is, of those who charge before those who are full.
+    _keep_unused(charging, ledgers)
+    _leave_full_cars_their_least(full, ledgers, now)
+    return charging
+
+
+def _is_settled(claim: _CarClaim, tree: Tree, measured: Measured, ledgers: _Ledgers) -> bool:
+    """Book a car of which the sharing decides nothing, and return whether it is one: it cannot be
+    told, nothing is allowed, or its meter is lost."""
+    car = claim.car
     if car.fixed is not None:
         # One that takes nothing now may begin at any moment, but then others are lowered within
         # seconds, if we live.
-        drawn = (
-            car.fixed
-            if car.demand is CarDemand.WANTS or car.drawn is None
-            else min(car.fixed, car.drawn)
-        )
-        rooms.book(one.lines, car.fixed, drawn)
-        one.grant, one.bound = math.ceil(car.fixed), Bound.FIXED
+        drawn = car.fixed
+        if car.demand is CarDemand.FULL and car.drawn is not None:
+            drawn = min(car.fixed, car.drawn)
+        ledgers.book(claim.lines, car.fixed, drawn)
+        claim.grant = math.ceil(car.fixed)
+        claim.bound = Bound.FIXED
         return True
-    if one.most < one.least:
-        one.bound = Bound.HAND
+    if claim.most < claim.least:
+        claim.bound = Bound.HAND
         return True
-    for circuit in tree.above(one.socket.circuit):
-        if circuit in measured.other and measured.other[circuit].lost:
-            safe = one.booked(one.socket.safe)
-            one.give(min(safe, one.most), Bound.SAFE if safe <= one.most else Bound.MOST, rooms)
-            one.line = len(PHASES) * tree.order.index(circuit)
+    for circuit in tree.above(claim.socket.circuit):
+        other = measured.other.get(circuit)
+        if other is not None and other.lost:
+            safe = claim.booked(claim.socket.safe)
+            bound = Bound.SAFE if safe <= claim.most else Bound.MOST
+            claim.give(min(safe, claim.most), bound, ledgers)
+            claim.line = len(PHASES) * tree.order.index(circuit)
             return True
     return False
 
 
 def _to_knock(full: list[_CarClaim], now: float) -> list[_CarClaim]:
-    """Full cars at 0 A that get their least current for a minute, if it fits: one at a circuit,
-    once an hour."""
-    knocked = [one for one in full if _is_knocked(one, now)]
-    busy = {one.socket.circuit for one in knocked}
-    for one in full:
-        if one.socket.circuit not in busy and _is_due(one, now):
-            busy.add(one.socket.circuit)
-            knocked.append(one)
+    """Return the full cars at 0 A that get their least current for a minute, if it fits: one at a
+    circuit, in each new hour, and shortly before it leaves."""
+    knocked = [claim for claim in full if claim.is_being_knocked(now)]
+    busy = {claim.socket.circuit for claim in knocked}
+    for claim in full:
+        if claim.had or claim.knocked is None or claim.socket.circuit in busy:
+            continue
+        # A car that has just become full counts as knocked until now: hence the end of the knock.
+        hour = (claim.knocked + KNOCK_SECONDS) // KNOCK_EVERY_SECONDS
+        is_due = hour < now // KNOCK_EVERY_SECONDS
+        if claim.car.departure is not None:
+            leaves_soon = claim.car.departure - BEFORE_DEPARTURE_SECONDS
+            is_due = is_due or claim.knocked < leaves_soon <= now
+        if is_due:
+            busy.add(claim.socket.circuit)
+            knocked.append(claim)
     return knocked
 
 
-def _is_knocked(one: _CarClaim, now: float) -> bool:
-    return one.knocked is not None and now - one.knocked < KNOCK_SECONDS
-
-
-def _is_due(one: _CarClaim, now: float) -> bool:
-    """Whether a car is to be knocked: in a new hour, and shortly before its departure."""
-    if one.had or one.knocked is None:
-        return False
-    if (one.knocked + KNOCK_SECONDS) // KNOCK_EVERY_SECONDS < now // KNOCK_EVERY_SECONDS:
-        return True
-    return (
-        one.car.departure is not None
-        and one.knocked < one.car.departure - BEFORE_DEPARTURE_SECONDS <= now
-    )
-
-
-def _gets_least(one: _CarClaim, rooms: _Ledgers, now: float) -> bool:
+def _gets_least(claim: _CarClaim, ledgers: _Ledgers, now: float) -> bool:
     """Give a car its least current, if that fits; knock it if it is full."""
-    drawn = one.least if one.draws is None else min(one.least, one.draws)
-    line = rooms.lacking(one.lines, one.least, drawn)
+    drawn = claim.least if claim.draws is None else min(claim.least, claim.draws)
+    line = ledgers.lacking(claim.lines, claim.least, drawn)
     if line is not None:
-        one.bind(line, Bound.WAITS, rooms)
+        claim.bind(line, Bound.WAITS, ledgers)
         return False
-    if one.car.demand is CarDemand.FULL:
-        one.give(one.least, Bound.KNOCK, rooms)
-        one.knocked = one.knocked if _is_knocked(one, now) else now
+    if claim.car.demand is CarDemand.FULL:
+        claim.give(claim.least, Bound.KNOCK, ledgers)
+        if not claim.is_being_knocked(now):
+            claim.knocked = now
         return True
-    one.give(one.least, Bound.MOST, rooms)
-    if rooms.lacking(one.lines, one.spare, -math.inf) is not None:
-        one.spare = 0
-    rooms.book(one.lines, one.spare, 0)
+    claim.give(claim.least, Bound.MOST, ledgers)
+    if not ledgers.fits_in_outage(claim.lines, claim.spare):
+        claim.spare = 0
+    ledgers.book(claim.lines, claim.spare, 0)
     return True
 
 
-def _share(sharing: list[_CarClaim], rooms: _Ledgers) -> None:
+def _share(sharing: list[_CarClaim], ledgers: _Ledgers) -> None:
     """Share equally what is left. Where a line is full, what is left of whole amperes goes to those
     who have least there, in the order in which they came."""
-    rising = [one for one in sharing if one.grant < one.needs]
+    rising = [claim for claim in sharing if claim.grant < claim.needs]
     while rising:
-        if tight := _rise(rising, rooms):
-            stopped = [one for one in rising if not tight.isdisjoint(one.lines)]
-            for one in sorted(stopped, key=lambda one: (one.grant, one.arrival())):
-                one.bind(next(line for line in one.lines if line in tight), Bound.CIRCUIT, rooms)
-                if rooms.lacking(one.lines, 1, 1) is None:
-                    rooms.book(one.lines, 1, 1)
-                    one.grant += 1
-                    if one.grant == one.needs:
-                        one.bound, one.line = Bound.MOST, None
-        rising = [one for one in rising if one.line is None and one.grant < one.needs]
+        full_lines = _raise_the_lowest(rising, ledgers)
+        stopped = [claim for claim in rising if not full_lines.isdisjoint(claim.lines)]
+        stopped.sort(key=lambda claim: (claim.grant, claim.arrival()))
+        for claim in stopped:
+            line = next(line for line in claim.lines if line in full_lines)
+            claim.bind(line, Bound.CIRCUIT, ledgers)
+            if ledgers.lacking(claim.lines, 1, 1) is None:
+                ledgers.book(claim.lines, 1, 1)
+                claim.grant += 1
+                if claim.grant == claim.needs:
+                    claim.bound = Bound.MOST
+                    claim.line = None
+        rising = [claim for claim in rising if claim.line is None and claim.grant < claim.needs]
 
 
-def _rise(rising: list[_CarClaim], rooms: _Ledgers) -> set[int]:
+def _raise_the_lowest(rising: list[_CarClaim], ledgers: _Ledgers) -> set[int]:
     """Give the same to all at the lowest level: until one of them needs no more, others stand at
     their level, or a line is full. Return the lines that are."""
-    level = min(one.grant for one in rising)
-    ceiling = min(one.needs if one.grant == level else one.grant for one in rising)
-    lowest = [one for one in rising if one.grant == level]
-    counts = Counter([line for one in lowest for line in one.lines])
-    step = min(
-        ceiling - level, math.floor(min(rooms.free(line) / count for line, count in counts.items()))
-    )
+    level = min(claim.grant for claim in rising)
+    lowest = [claim for claim in rising if claim.grant == level]
+    ceilings = [claim.needs for claim in lowest]
+    ceilings += [claim.grant for claim in rising if claim.grant > level]
+    wanted = min(ceilings) - level
+
+    counts: Counter[int] = Counter()
+    for claim in lowest:
+        counts.update(claim.lines)
+    free_for_each = min(ledgers.free(line) / count for line, count in counts.items())
+    step = min(wanted, math.floor(free_for_each))
     for line, count in counts.items():
-        rooms.now[line] -= step * count
-        rooms.outage[line] -= step * count
-    for one in lowest:
-        one.grant += step
-    return (
-        {line for line, count in counts.items() if rooms.free(line) < count}
-        if step < ceiling - level
-        else set()
-    )
+        # One booking a line: those of each car would round otherwise.
+        ledgers.book([line], step * count, step * count)
+    for claim in lowest:
+        claim.grant += step
+    if step == wanted:
+        return set()
+    return {line for line, count in counts.items() if ledgers.free(line) < count}
 
 
-def _hold_back(chosen: list[_CarClaim], rooms: _Ledgers, now: float, *, at_once: bool) -> None:
-    """Lower at once; raise by steps, after there has been room for a while. It is `at_once` if a
-    turn has ended or a knock is over: one car then gets what was another's, and nobody has to see
-    first whether the room lasts."""
-    for one in chosen:
-        if one.grant == one.needs:
-            one.grant += one.spare
+def _hold_back(charging: list[_CarClaim], ledgers: _Ledgers, now: float, *, at_once: bool) -> None:
+    """Lower at once; raise by steps, after there has been room for a while.
+
+    It is `at_once` if a turn has ended or a knock is over: one car then gets what was another's.
+    """
+    for claim in charging:
+        if claim.grant == claim.needs:
+            claim.grant += claim.spare
         else:
-            rooms.book(one.lines, -one.spare, 0)
-        more = one.grant - one.had
-        if one.car.boost or not one.had or more <= 0:
+            ledgers.book(claim.lines, -claim.spare, 0)
+        more = claim.grant - claim.had
+        if claim.car.boost or not claim.had or more <= 0:
             continue
-        if more >= STEP_AMPERES or one.grant == one.most:
-            one.room = one.was.room if one.was and one.was.room is not None else now
-            if at_once or now - one.room >= ROOM_SECONDS:
-                one.room = None
+        if more >= STEP_AMPERES or claim.grant == claim.most:
+            since = claim.has_room_since(now)
+            if at_once or now - since >= ROOM_SECONDS:
+                claim.room = None
                 continue
-            one.bound = Bound.STEADY
-        rooms.book(one.lines, -more, -more)
-        one.grant = one.had
+            claim.bound = Bound.STEADY
+        ledgers.book(claim.lines, -more, -more)
+        claim.grant = claim.had
 
 
-def _keep(chosen: list[_CarClaim], rooms: _Ledgers) -> None:
+def _keep_unused(charging: list[_CarClaim], ledgers: _Ledgers) -> None:
     """Leave a car what it does not need, as long as nobody else needs it: its limit need not follow
     every ampere that it draws less."""
-    for one in chosen:
-        kept = min(one.had, one.most) - one.grant
-        if (
-            one.bound is Bound.MOST
-            and kept > 0
-            and rooms.lacking(one.lines, kept, -math.inf) is None
-        ):
-            rooms.book(one.lines, kept, 0)
-            one.grant += kept
+    for claim in charging:
+        kept = min(claim.had, claim.most) - claim.grant
+        if claim.bound is not Bound.MOST or kept <= 0:
+            continue
+        if ledgers.fits_in_outage(claim.lines, kept):
+            ledgers.book(claim.lines, kept, 0)
+            claim.grant += kept
 
 
-def _leave(full: Iterable[_CarClaim], rooms: _Ledgers, now: float) -> None:
-    """A full car keeps its least current where the outage ledger has room for it, because a car at
+def _leave_full_cars_their_least(full: list[_CarClaim], ledgers: _Ledgers, now: float) -> None:
+    """Leave a full car its least current where the outage ledger has room for it, because a car at
     0 A cannot ask."""
-    for one in full:
-        if one.bound is Bound.KNOCK:
+    for claim in full:
+        if claim.bound is Bound.KNOCK:
             continue
-        one.bound = Bound.FULL
-        if rooms.lacking(one.lines, one.least, -math.inf) is not None:
+        claim.bound = Bound.FULL
+        if not ledgers.fits_in_outage(claim.lines, claim.least):
             continue
-        if one.was and not one.had:
-            one.room = now if one.was.room is None else one.was.room
-            if now - one.room < ROOM_SECONDS:
+        if claim.was and not claim.had:
+            since = claim.has_room_since(now)
+            if now - since < ROOM_SECONDS:
                 continue
-        rooms.book(one.lines, one.least, 0)
-        one.grant, one.room = one.least, None
+        ledgers.book(claim.lines, claim.least, 0)
+        claim.grant = claim.least
+        claim.room = None
 
 
-def _lines(tree: Tree, asking: Iterable[_CarClaim], rooms: _Ledgers) -> tuple[PhaseLoad, ...]:
-    drawn, permitted = [0.0] * len(rooms.now), [0.0] * len(rooms.now)
-    for one in asking:
-        for line in one.lines:
-            drawn[line] += one.drawn
-            permitted[line] += one.grant
-    return tuple(
-        PhaseLoad(
-            circuit=tree.order[line // len(PHASES)],
-            phase=line % len(PHASES),
-            limit=rooms.limits[line],
-            other=rooms.other[line],
+def _phase_loads(tree: Tree, claims: list[_CarClaim], ledgers: _Ledgers) -> tuple[PhaseLoad, ...]:
+    drawn = [0.0] * len(ledgers.now)
+    permitted = [0.0] * len(ledgers.now)
+    for claim in claims:
+        for line in claim.lines:
+            drawn[line] += claim.drawn
+            permitted[line] += claim.grant
+    loads: list[PhaseLoad] = []
+    for line, limit in enumerate(ledgers.limits):
+        circuit, phase = divmod(line, len(PHASES))
+        load = PhaseLoad(
+            circuit=tree.order[circuit],
+            phase=phase,
+            limit=limit,
+            other=ledgers.other[line],
             drawn=drawn[line],
             permitted=permitted[line],
-            outage=rooms.reserves[line],
+            outage=ledgers.reserves[line],
         )
-        for line in range(len(rooms.limits))
-    )
+        loads.append(load)
+    return tuple(loads)
 
 
-def _ordered(grid: GridOrder, asking: Iterable[_CarClaim], lines: Sequence[PhaseLoad]) -> float:
-    """What is drawn of what the grid operator allows, in the unit of his order."""
-    root = lines[: len(PHASES)]
-    house = [line.other if grid.of_connection else 0.0 for line in root]
+def _drawn_of_order(grid: GridOrder, claims: list[_CarClaim], loads: Sequence[PhaseLoad]) -> float:
+    """Return what is drawn of what the grid operator allows, in the unit of his order."""
+    root = loads[: len(PHASES)]
+    house = [load.other if grid.of_connection else 0.0 for load in root]
     if grid.kilowatts is None:
-        return max(line.drawn + amperes for line, amperes in zip(root, house, strict=True))
-    cars = sum(one.drawn * one.lines.count(len(lines)) for one in asking)
+        return max(load.drawn + amperes for load, amperes in zip(root, house, strict=True))
+    sum_of_phases = len(loads)
+    cars = sum(claim.drawn * claim.lines.count(sum_of_phases) for claim in claims)
     return (cars + sum(house)) * VOLTS / 1000
 
 
-def _again(asking: list[_CarClaim], queue: list[_CarClaim], now: float) -> float:
-    """When the clock alone changes something."""
-    moments = [
-        now + TURN_SECONDS,
-        *(one.room + ROOM_SECONDS for one in asking if one.room is not None),
-    ]
+def _next_moment(claims: list[_CarClaim], queue: list[_CarClaim], now: float) -> float:
+    """Return when the clock alone changes something."""
+    moments = [now + TURN_SECONDS]
     if queue:
         moments.append(now - now % TURN_SECONDS + TURN_SECONDS)
-    for one in asking:
-        if one.bound is Bound.KNOCK and one.knocked is not None:
-            moments.append(one.knocked + KNOCK_SECONDS)
-        elif one.bound is Bound.FULL and not one.grant:
+    for claim in claims:
+        if claim.room is not None:
+            moments.append(claim.room + ROOM_SECONDS)
+        if claim.bound is Bound.KNOCK and claim.knocked is not None:
+            moments.append(claim.knocked + KNOCK_SECONDS)
+        elif claim.bound is Bound.FULL and not claim.grant:
             moments.append(now - now % KNOCK_EVERY_SECONDS + KNOCK_EVERY_SECONDS)
     return min(moments)
 
 
-def _waits_about(queue: list[_CarClaim], chosen: list[_CarClaim], now: float) -> dict[Place, float]:
-    """Seconds until each gets current: at each quarter-hour, so many can change as now have current
-    at their line, and do not always come first. If none does, nothing will change by itself."""
+def _waits_about(
+    queue: list[_CarClaim], charging: list[_CarClaim], now: float
+) -> dict[Place, float]:
+    """Estimate in how many seconds each of the queue gets current.
+
+    At each quarter of an hour, as many can change as now have current at their line, and do not
+    always come first. If there are none, nothing will change by itself.
+    """
     boundary = TURN_SECONDS - now % TURN_SECONDS
-    turning = [one for one in chosen if not one.car.boost]
-    ahead: Counter[int | None] = Counter()
-    found = {}
-    for one in queue:
-        places = sum(
-            one.line in other.lines and other.priority <= one.priority for other in turning
-        )
-        if one.line is not None and not places:
-            continue
-        turns = 0 if one.line is None else ahead[one.line] // places
-        found[one.car.place] = boundary + TURN_SECONDS * turns
-        ahead[one.line] += 1
-    return found
+    taking_turns = [claim for claim in charging if not claim.car.boost]
+    ahead: Counter[int] = Counter()
+    waits: dict[Place, float] = {}
+    for claim in queue:
+        turns = 0
+        if claim.line is not None:
+            rivals = [rival for rival in taking_turns if claim.line in rival.lines]
+            places = sum(rival.priority <= claim.priority for rival in rivals)
+            if not places:
+                continue
+            turns = ahead[claim.line] // places
+            ahead[claim.line] += 1
+        waits[claim.car.place] = boundary + TURN_SECONDS * turns
+    return waits

@@ -16,6 +16,8 @@ LEAST_STEP = 4.0
 """A by which a car must change: more than the house does from one moment to the next."""
 TOLERANCE = 1.5
 """A by which the meter may differ from that, and by which its other phases may change meanwhile."""
+LATE_SECONDS = 4.0
+"""So much later than a charger may a meter show a change."""
 VOTES = 3
 """So many times must agree before a person is asked."""
 LONGEST_SECONDS = 330.0
@@ -48,26 +50,33 @@ class Wiring:
             return None
         self._drawn[place] = at, amperes
         step = amperes[0] - before[0]
-        is_plain = max(*amperes[1:], *before[1:]) < 1.0
-        if at - since > LONGEST_SECONDS or abs(step) < LEAST_STEP or not is_plain:
+        is_on_one_line = max(*amperes[1:], *before[1:]) < 1.0
+        if at - since > LONGEST_SECONDS or abs(step) < LEAST_STEP or not is_on_one_line:
             return None
-        steps = next(
-            (found for name in circuits if (found := self._step(name, since, at)) is not None),
-            NOTHING,
-        )
-        fitting = [phase for phase in PHASES if abs(steps[phase] - step) < TOLERANCE]
-        still = [phase for phase in PHASES if abs(steps[phase]) < TOLERANCE]
-        return BY_PHASE[fitting[0]] if len(fitting) == 1 and len(still) == len(PHASES) - 1 else None
 
-    def _step(self, circuit: str, since: float, until: float) -> Phases | None:
+        # The nearest meter that has shown anything shows this car best.
+        changes = NOTHING
+        for name in circuits:
+            shown = self._changes(name, since, at)
+            if shown is not None:
+                changes = shown
+                break
+        fitting = [phase for phase in PHASES if abs(changes[phase] - step) < TOLERANCE]
+        still = [phase for phase in PHASES if abs(changes[phase]) < TOLERANCE]
+        if len(fitting) != 1 or len(still) != len(PHASES) - 1:
+            return None
+        return BY_PHASE[fitting[0]]
+
+    def _changes(self, circuit: str, since: float, until: float) -> Phases | None:
         """Return how much each phase of a meter changed from one moment to another; None if it
         showed nothing then."""
-        shown = self._shown.get(circuit, ())
-        first = [amperes for at, amperes in shown if at <= since]
-        last = [amperes for at, amperes in shown if since < at <= until + LEAST_STEP]
-        if not first or not last:
+        before = after = None
+        for at, amperes in self._shown.get(circuit, ()):
+            if at <= since:
+                before = amperes
+            elif at <= until + LATE_SECONDS:
+                after = amperes
+        if before is None or after is None:
             return None
-        one, two, three = (
-            after - before for before, after in zip(first[-1], last[-1], strict=True)
-        )
+        one, two, three = (after[phase] - before[phase] for phase in PHASES)
         return one, two, three
