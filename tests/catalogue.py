@@ -58,9 +58,9 @@ OF_PROGRAM: Final = (
 """What of the package speaks English: its refusals, facts and reviews are translated where the
 dashboard shows them."""
 NOT_ON_PAGES: Final = (
-    "store/reads/bill",
+    "store/reads/transactions/bill",
     "store/reads/levity",
-    "store/writes/imports.py",
+    "store/writes/site/imports.py",
     "web/api/imports.py",
     "web/api/logs.py",
     "web/api/openapi.py",

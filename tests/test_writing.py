@@ -20,10 +20,10 @@ from levity_trio.deploy import files as deploy
 from levity_trio.log.queue import RotatingFile
 from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
 from levity_trio.simulator.park import registry as park
-from levity_trio.store import backup_note
-from levity_trio.store.backup_note import LastBackup
+from levity_trio.store.beside import backup_note
+from levity_trio.store.beside.backup_note import LastBackup
+from levity_trio.store.beside.file_folder import Folder
 from levity_trio.store.engine.connection import open_database
-from levity_trio.store.file_folder import Folder
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
 

@@ -46,11 +46,12 @@ from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import open_writer
-from levity_trio.store.reads.charges import policy_of, rule_of
-from levity_trio.store.writes import accounts, ownership, sessions, tariffs
-from levity_trio.store.writes.accounts import AccountData
-from levity_trio.store.writes.billing import closing
-from levity_trio.store.writes.ownership import NamedThing, Said
+from levity_trio.store.reads.transactions.charges import policy_of, rule_of
+from levity_trio.store.writes.chargers import sessions
+from levity_trio.store.writes.money import closing, tariffs
+from levity_trio.store.writes.people import accounts, ownership
+from levity_trio.store.writes.people.accounts import AccountData
+from levity_trio.store.writes.people.ownership import NamedThing, Said
 from levity_trio.wire.times import stamp
 from tests.charger.peers import Charger
 from tests.store.template import new_database

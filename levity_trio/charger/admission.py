@@ -39,8 +39,8 @@ from levity_trio.charger.websocket import CloseCode
 from levity_trio.config import ConfigError
 from levity_trio.events import HandshakeRefused
 from levity_trio.log.output import get_logger
-from levity_trio.store.writes import registration
-from levity_trio.store.writes.registration import Decided
+from levity_trio.store.writes.chargers import registration
+from levity_trio.store.writes.chargers.registration import Decided
 from levity_trio.wire.handshake import BadRequest, Head, identity, page_problem, upgrade_problem
 from levity_trio.wire.proxy_header import peer_of
 from levity_trio.wire.times import stamp

@@ -16,8 +16,8 @@ from levity_trio.clock import MOST_BACK_SECONDS, Clock, Leap, SteadyClock, is_sy
 from levity_trio.events import ClockLeapt
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.reads.system import Newest
-from levity_trio.store.writes import sessions
+from levity_trio.store.reads.site.database import Newest
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.wire.times import stamp
 
 LOOK_SECONDS: Final = 1.0

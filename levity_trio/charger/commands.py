@@ -8,7 +8,7 @@ message.
 
 A ChangeConfiguration of AuthorizationKey brings a new password. It is stored before its CALL
 leaves, and opens the door beside the one before, until the charger's answer or its next connection
-shows which of them it has (store/writes/credentials.py).
+shows which of them it has (store/writes/chargers/credentials.py).
 
 A limit of load management is no row: `ask` sends it as soon as the CALL in flight has its answer,
 and waits for no database.
@@ -34,11 +34,11 @@ from levity_trio.events import CallEnded
 from levity_trio.operations.answers import status_of
 from levity_trio.store.engine.faults import DatabaseDamaged
 from levity_trio.store.engine.retrying import persist
-from levity_trio.store.reads.charger_facts import Command
-from levity_trio.store.writes import commands, credentials, responses
-from levity_trio.store.writes.commands import Taken
+from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.writes.chargers import commands, credentials, responses
+from levity_trio.store.writes.chargers.commands import Taken
+from levity_trio.store.writes.chargers.responses import CommandEnd
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.responses import CommandEnd
 from levity_trio.wire.dispatch import CallsUnderWay, OpenCall, new_message_id
 from levity_trio.wire.errors import ChargerGone, NoRoom
 from levity_trio.wire.frames import CallError, Response, call_text

@@ -25,8 +25,8 @@ from levity_trio.events import (
     ReadmissionUsed,
 )
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.writes import credentials
-from levity_trio.store.writes.credentials import Security
+from levity_trio.store.writes.chargers import credentials
+from levity_trio.store.writes.chargers.credentials import Security
 
 Compare = Callable[[Stored, bytes], Awaitable[bool]]
 """Whether a password is the stored one."""

@@ -30,9 +30,10 @@ from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Amendment
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import frames, notices, sessions
+from levity_trio.store.writes.chargers import notices, sessions
+from levity_trio.store.writes.chargers.set_aside import count_repairs, set_aside
 from levity_trio.store.writes.origin import LOCAL, Message, Origin, Stop, StopWithData, fields_of
-from levity_trio.store.writes.set_aside import count_repairs, set_aside
+from levity_trio.store.writes.site import frames
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import ErrorCode, Refused

@@ -24,10 +24,16 @@ from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import commands, registration
-from levity_trio.store.writes.commands import Asking, Draft, Message, NewCommand, Repeatable
-from levity_trio.store.writes.files import NewUrl
-from levity_trio.store.writes.registration import Decided
+from levity_trio.store.writes.chargers import commands, registration
+from levity_trio.store.writes.chargers.commands import (
+    Asking,
+    Draft,
+    Message,
+    NewCommand,
+    Repeatable,
+)
+from levity_trio.store.writes.chargers.files import NewUrl
+from levity_trio.store.writes.chargers.registration import Decided
 from levity_trio.told import Told
 from levity_trio.wire.dispatch import new_message_id
 from levity_trio.wire.errors import (

@@ -43,10 +43,10 @@ from levity_trio.events import (
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.local_lists import next_turn
-from levity_trio.store.writes import local_lists as writes
-from levity_trio.store.writes.commands import TooMany
+from levity_trio.store.reads.chargers.local_lists import next_turn
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.chargers import local_lists as writes
+from levity_trio.store.writes.chargers.commands import TooMany
 from levity_trio.wire.times import stamp
 
 GATHER_SECONDS: Final = 5.0

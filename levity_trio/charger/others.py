@@ -21,9 +21,9 @@ from levity_trio.events import (
 )
 from levity_trio.events.stored import read_fact
 from levity_trio.store.engine.unit_of_work import News
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.links import sessions_elsewhere
-from levity_trio.store.writes.commands import Unfinished
+from levity_trio.store.reads.chargers.links import sessions_elsewhere
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.chargers.commands import Unfinished
 
 
 async def begin_learning(central: Central, reader: Reader) -> None:

@@ -12,8 +12,8 @@ import trio
 
 from levity_trio.events import CallFailed, Event
 from levity_trio.records import record
-from levity_trio.store.reads.charger_facts import Command
-from levity_trio.store.writes.commands import Unfinished
+from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.writes.chargers.commands import Unfinished
 
 UNSETTLED: Final = ("gone", "expired", "cancelled")
 """The states of commands that end without the task that sends."""

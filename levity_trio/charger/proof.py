@@ -18,8 +18,8 @@ from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait
 from levity_trio.events import PasswordInDigits
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.writes import credentials
-from levity_trio.store.writes.credentials import Security
+from levity_trio.store.writes.chargers import credentials
+from levity_trio.store.writes.chargers.credentials import Security
 from levity_trio.wire.handshake import BadRequest, Head
 from levity_trio.wire.times import stamp
 

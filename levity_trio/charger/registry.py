@@ -18,7 +18,7 @@ import trio
 from levity_trio.access.admission import Admission
 from levity_trio.charger.pending import CommandResult
 from levity_trio.charger.websocket import CloseCode
-from levity_trio.store.writes.sessions import REPLACED
+from levity_trio.store.writes.chargers.sessions import REPLACED
 
 ALIVE_SECONDS: Final = 10.0
 """A replaced connection counts as alive if its last byte was at most this old."""

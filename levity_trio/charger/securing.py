@@ -26,10 +26,10 @@ from levity_trio.events import Event, Fact, SecuringBegan, SecuringEnded
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import DatabaseDamaged, StoreUnavailable
 from levity_trio.store.engine.retrying import persist
-from levity_trio.store.securing import Plan
-from levity_trio.store.writes import securing
-from levity_trio.store.writes.commands import Repeatable
-from levity_trio.store.writes.securing import Due
+from levity_trio.store.lookups.securing import Plan
+from levity_trio.store.writes.chargers import securing
+from levity_trio.store.writes.chargers.commands import Repeatable
+from levity_trio.store.writes.chargers.securing import Due
 from levity_trio.wire.errors import CallFailed
 from levity_trio.wire.times import stamp
 

@@ -44,9 +44,10 @@ from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocket
 from levity_trio.events import MalformedFrame
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import RateExceeded, StoreUnavailable
-from levity_trio.store.reads import links
-from levity_trio.store.writes import frames, pings, sessions
+from levity_trio.store.reads.chargers import links
+from levity_trio.store.writes.chargers import pings, sessions
 from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.site import frames
 from levity_trio.wire.errors import NoRoom, Refused
 from levity_trio.wire.frames import (
     Call,

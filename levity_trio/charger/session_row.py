@@ -17,9 +17,9 @@ from levity_trio.charger.liveness import Liveness
 from levity_trio.records import record
 from levity_trio.store.engine.faults import DatabaseDamaged, RateExceeded
 from levity_trio.store.engine.retrying import persist
-from levity_trio.store.writes import pings, sessions
+from levity_trio.store.writes.chargers import pings, sessions
+from levity_trio.store.writes.chargers.set_aside import count_faults
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom
 from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp

@@ -28,9 +28,13 @@ from levity_trio.events import (
 )
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.writes import certificates
-from levity_trio.store.writes.certificates import AUTHORITY, CertificateWork, NewCertificate
-from levity_trio.store.writes.commands import Repeatable
+from levity_trio.store.writes.chargers import certificates
+from levity_trio.store.writes.chargers.certificates import (
+    AUTHORITY,
+    CertificateWork,
+    NewCertificate,
+)
+from levity_trio.store.writes.chargers.commands import Repeatable
 from levity_trio.wire.errors import CallFailed as CallNotSent
 from levity_trio.wire.texts import digest
 from levity_trio.wire.times import stamp

@@ -17,7 +17,7 @@ import trio
 from levity_trio.access.turned_away import MOST, Refusal, clause
 from levity_trio.clock import Clock
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.writes import turned_away
+from levity_trio.store.writes.chargers import turned_away
 from levity_trio.wire.times import stamp
 
 SPARE_SECONDS: Final = 60.0

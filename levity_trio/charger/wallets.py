@@ -24,11 +24,13 @@ from levity_trio.events import Event
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import parts
 from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.reads import Reader, Sparing, charges, month_use
-from levity_trio.store.reads.charges import Look
-from levity_trio.store.writes.commands import Message, TooMany
-from levity_trio.store.writes.limits import TheMonth, assess, count, stop_used
-from levity_trio.store.writes.wallets import ASK_AGAIN, settle, stop
+from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.reader import Reader, Sparing
+from levity_trio.store.reads.transactions import charges
+from levity_trio.store.reads.transactions.charges import Look
+from levity_trio.store.writes.chargers.commands import Message, TooMany
+from levity_trio.store.writes.money.wallets import ASK_AGAIN, settle, stop
+from levity_trio.store.writes.people.limits import TheMonth, assess, count, stop_used
 from levity_trio.wire.times import stamp
 
 ASKER: Final = "stop when spent"

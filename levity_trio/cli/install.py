@@ -408,8 +408,8 @@ def uninstall(*, root: Path | None, is_yes: bool, leaves_limits: bool, is_json: 
 def _check_limits(database: Path) -> None:
     """Raise EnvironmentProblem if load management still limits chargers, or if nobody can know
     that."""
-    from levity_trio.store.reads import look  # noqa: PLC0415 - as above
-    from levity_trio.store.reads.leases import count_limited  # noqa: PLC0415
+    from levity_trio.store.reads.load.leases import count_limited  # noqa: PLC0415
+    from levity_trio.store.reads.reader import look  # noqa: PLC0415 - as above
 
     try:
         count = look(database, count_limited)

@@ -419,7 +419,7 @@ def try_charger(operator: Operator, charger: str, connector: int, *, cancel: boo
 def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
     """Say the steps that are news; each is said when it begins and when it has ended. Return how
     many were said."""
-    from levity_trio.store.reads.leases import TRIED  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.store.reads.load.leases import TRIED  # noqa: PLC0415 - so that --help answers at once
 
     news = [
         (one, is_end)

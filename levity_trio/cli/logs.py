@@ -19,8 +19,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
-    from levity_trio.store.reads import LoggedFrame
-    from levity_trio.store.reads.frames import FrameReading
+    from levity_trio.store.reads.site.frames import FrameReading, LoggedFrame
 
 LAST_FRAMES: Final = 100
 FOLLOW_SECONDS: Final = 0.5
@@ -90,7 +89,7 @@ def logs(
     is_json: bool,
 ) -> None:
     """Show the stored frames of all chargers, or of one."""
-    from levity_trio.store.reads.frames import FrameReading, Wanted  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.store.reads.site.frames import FrameReading, Wanted  # noqa: PLC0415 - so that --help answers at once
 
     reading = FrameReading(config.database, Wanted(charger, action))
     if since is None:

@@ -18,7 +18,7 @@ from levity_trio.locale.formats import printed
 from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
-    from levity_trio.store.reads.recheck import Batch, Difference, Rechecking
+    from levity_trio.store.reads.transactions.recheck import Batch, Difference, Rechecking
 
 NAME_WIDTH: Final = 11
 """Columns for a charger's name on a terminal: lines with figures below 1,000 kWh then fit 80
@@ -62,7 +62,7 @@ wrong usage.
 @JSON_LINES
 def recheck(config: ServerConfig, *, charger: str | None, is_json: bool) -> int:
     """Judge all completed sessions again by the present rules, and list the differences."""
-    from levity_trio.store.reads.recheck import Rechecking  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.store.reads.transactions.recheck import Rechecking  # noqa: PLC0415 - so that --help answers at once
 
     rechecking = Rechecking(config.database, charger)
     if not rechecking.is_known:

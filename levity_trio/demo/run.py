@@ -67,9 +67,9 @@ from levity_trio.simulator.feeder import Feeder, serve_meter
 from levity_trio.simulator.fleet import open_fleet
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.server_address import ServerAddress
-from levity_trio.store.backup_note import LastBackup, note
+from levity_trio.store.beside.backup_note import LastBackup, note
 from levity_trio.store.keeping.offline import resume
-from levity_trio.store.writes.demo import Resumed, Shared, Told
+from levity_trio.store.writes.site.demo import Resumed, Shared, Told
 from levity_trio.web.logins import new_cookie
 from levity_trio.wire.frames import CallResult
 from levity_trio.wire.times import in_zone, stamp

@@ -26,10 +26,10 @@ from levity_trio.load.lease import (
 from levity_trio.load.profiles import Ability, LimitWay, ability, after_refusal, next_way
 from levity_trio.load.rule import Allocation, Bound
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
-from levity_trio.store.load_spans import ANSWER, BELOW, PAUSED, WAITED
-from levity_trio.store.reads.leases import ManagedCharger, StoredLease
-from levity_trio.store.reads.load import Heard, LoadPresent, PluggedIn, Reading
-from levity_trio.store.writes.leases import CLOSED, MANAGED
+from levity_trio.store.lookups.load_spans import ANSWER, BELOW, PAUSED, WAITED
+from levity_trio.store.reads.load.leases import ManagedCharger, StoredLease
+from levity_trio.store.reads.load.load import Heard, LoadPresent, PluggedIn, Reading
+from levity_trio.store.writes.load.leases import CLOSED, MANAGED
 from levity_trio.wire.configuration import number
 
 ANSWER_SECONDS: Final = ANSWER.total_seconds()

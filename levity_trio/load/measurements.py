@@ -22,7 +22,7 @@ from levity_trio.load.tree import (
     lowest_of,
     on,
 )
-from levity_trio.store.reads.load import LoadOrder, LoadPresent, PluggedIn, Reading
+from levity_trio.store.reads.load.load import LoadOrder, LoadPresent, PluggedIn, Reading
 
 VOLTS: Final = 230
 LINE_AMPERES: Final = 1.0

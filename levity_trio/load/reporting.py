@@ -18,8 +18,8 @@ from levity_trio.load.document import CHARGERS, CONNECTION
 from levity_trio.load.lease import Lease
 from levity_trio.load.rule import VOLTS, Allocation, Bound, CarStanding, CurrentLimit, GridOrder
 from levity_trio.load.tree import NAMES, PHASES, Phases, Place, Tree
-from levity_trio.store.reads.leases import ManagedCharger
-from levity_trio.store.reads.load import (
+from levity_trio.store.reads.load.leases import ManagedCharger
+from levity_trio.store.reads.load.load import (
     Kept,
     LoadCar,
     LoadCarQuarter,

@@ -27,10 +27,10 @@ from levity_trio.load.tree import Place, Socket
 from levity_trio.plugins.base import CommandResult
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.leases import ManagedCharger, managed_chargers
-from levity_trio.store.reads.load import PluggedIn, load_present
-from levity_trio.store.writes import leases
+from levity_trio.store.reads.load.leases import ManagedCharger, managed_chargers
+from levity_trio.store.reads.load.load import PluggedIn, load_present
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.load import leases
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.errors import CallFailed, NotConnected
 from levity_trio.wire.times import from_seconds, shifted, stamp

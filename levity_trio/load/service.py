@@ -55,13 +55,13 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads import load as reads
-from levity_trio.store.reads.leases import stored_leases
-from levity_trio.store.reads.load import LoadNow, LoadPresent
-from levity_trio.store.writes import leases, load
-from levity_trio.store.writes.accounts import Code, Refused
-from levity_trio.store.writes.leases import BY, MANAGED
+from levity_trio.store.reads.load import load as reads
+from levity_trio.store.reads.load.leases import stored_leases
+from levity_trio.store.reads.load.load import LoadNow, LoadPresent
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load.leases import BY, MANAGED
+from levity_trio.store.writes.people.accounts import Code, Refused
 from levity_trio.told import Told, stored_in
 from levity_trio.wire.times import shifted, stamp
 

@@ -44,7 +44,7 @@ from levity_trio.load.tree import (
 )
 from levity_trio.load.wiring import VOTES, Wiring
 from levity_trio.log.output import get_logger
-from levity_trio.store.reads.load import (
+from levity_trio.store.reads.load.load import (
     Kept,
     LoadMeter,
     LoadNow,

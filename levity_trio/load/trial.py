@@ -20,7 +20,7 @@ from levity_trio.load.sender import Bench
 from levity_trio.load.tree import Socket
 from levity_trio.operations.limits import limit_reported
 from levity_trio.records import record
-from levity_trio.store.reads.load import PluggedIn
+from levity_trio.store.reads.load.load import PluggedIn
 from levity_trio.told import N_, Figure, Quantity, Told, joined
 
 LEASE_SECONDS: Final = 120.0

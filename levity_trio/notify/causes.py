@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.notify.kinds import Kind
 from levity_trio.records import record
-from levity_trio.store.reads.away import TOGETHER
+from levity_trio.store.reads.now.away import TOGETHER
 
 
 class Place(NamedTuple):

@@ -28,14 +28,14 @@ from levity_trio.notify.rounds import MAIL, URGENT
 from levity_trio.notify.sending import push, send_mail
 from levity_trio.notify.statements import attached
 from levity_trio.records import record
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.faults import DatabaseDamaged, StoreUnavailable, Unreadable
 from levity_trio.store.engine.retrying import persist, surviving
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.messages import DueMessages, due
-from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.writes import messages as writes
-from levity_trio.store.writes.messages import Claimed, Failure
+from levity_trio.store.reads.people.messages import DueMessages, due
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.people import messages as writes
+from levity_trio.store.writes.people.messages import Claimed, Failure
 from levity_trio.told import Told
 from levity_trio.wire.times import shifted_stamp, stamp
 

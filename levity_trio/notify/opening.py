@@ -20,14 +20,14 @@ from levity_trio.notify.statements import Mailed, Order, keep_sheets, mail_state
 from levity_trio.notify.telling import Looks, Telling
 from levity_trio.plugins.base import Hooks
 from levity_trio.records import record
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.attention import Machine
-from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.writes import messages, recipients
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.people import messages, recipients
 from levity_trio.wire.times import stamp
 
 TOPIC_BYTES: Final = 16

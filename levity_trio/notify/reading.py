@@ -34,11 +34,11 @@ from levity_trio.notify.texts import DoubtsAt
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.so_far import energies_so_far
-from levity_trio.store.engine.database import Database, marks
-from levity_trio.store.load_spans import answered_at
-from levity_trio.store.ownership import Owners, periods_of
-from levity_trio.store.reads import load
-from levity_trio.store.reads.events import newest
+from levity_trio.store.engine.database import Database, marks, rows_of
+from levity_trio.store.lookups.load_spans import answered_at
+from levity_trio.store.lookups.ownership import Owners, periods_of
+from levity_trio.store.reads.chargers.served import KnownCharger, faults, served, statuses
+from levity_trio.store.reads.load import load
 from levity_trio.store.reads.now.attention import (
     RETURN_SECONDS,
     Attention,
@@ -47,9 +47,8 @@ from levity_trio.store.reads.now.attention import (
     attention,
 )
 from levity_trio.store.reads.now.attention import Kind as Look
-from levity_trio.store.reads.now.chargers import KnownCharger, faults, served, statuses
-from levity_trio.store.reads.present import OPEN_REVIEWS
-from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.reads.now.present import OPEN_REVIEWS
+from levity_trio.store.reads.site.events import newest
 from levity_trio.told import of_stored
 from levity_trio.wire.times import shifted, stamp
 

@@ -34,8 +34,8 @@ from levity_trio.notify.kinds import Kind
 from levity_trio.notify.reading import ClosedOne, Found, FullCar, NewFact, Recipient, left_out
 from levity_trio.notify.texts import Session, Text, Where
 from levity_trio.records import record
-from levity_trio.store.writes.messages import CauseRow, NewMessage, Round
-from levity_trio.store.writes.outcomes import REPLACED
+from levity_trio.store.writes.chargers.outcomes import REPLACED
+from levity_trio.store.writes.people.messages import CauseRow, NewMessage, Round
 from levity_trio.wire.times import in_zone, stamp
 
 MAIL, PUSH = "mail", "push"

@@ -16,14 +16,13 @@ from levity_trio.notify.reading import ClosedOne, recipients_of
 from levity_trio.notify.rounds import Ways, statement_mail
 from levity_trio.records import record
 from levity_trio.store.billing.statements import Printed, printed
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.writes.billing import closing
-from levity_trio.store.writes.messages import NewMessage, add
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.people.messages import NewMessage, add
 from levity_trio.wire.times import stamp
 
 _CLOSED: Final = (

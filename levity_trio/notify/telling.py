@@ -27,9 +27,9 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, parts
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.attention import Machine
-from levity_trio.store.writes.messages import Round, store_round
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.people.messages import Round, store_round
 
 PAUSE_SECONDS: Final = 10.0
 """At least so long between two looks: facts come in bursts."""

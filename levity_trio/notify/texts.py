@@ -17,8 +17,8 @@ from levity_trio.locale.formats import format_of, number, short_day, weekday
 from levity_trio.locale.texts import Reader, said
 from levity_trio.notify.causes import Cause, Place
 from levity_trio.notify.kinds import Kind
-from levity_trio.store.reads.away import SEVERAL, listed
 from levity_trio.store.reads.now.attention import odd_words
+from levity_trio.store.reads.now.away import SEVERAL, listed
 from levity_trio.wire.times import in_zone
 from levity_trio.wire.words import of_ocpp
 

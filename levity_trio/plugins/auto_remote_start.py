@@ -26,7 +26,7 @@ from levity_trio.events import (
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import ConnectedCharger, Plugin, Site
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
+from levity_trio.store.reads.chargers.plug_ins import PlugIn, plug_ins
 from levity_trio.wire.errors import CallFailed, CallRefused, CallTimedOut
 from levity_trio.wire.payloads import call
 

@@ -23,9 +23,9 @@ from levity_trio.log.output import get_logger
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork, UnitOfWorkLost
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.leases import ManagedCharger, StoredLease
-from levity_trio.store.reads.load import LoadNow
+from levity_trio.store.reads.load.leases import ManagedCharger, StoredLease
+from levity_trio.store.reads.load.load import LoadNow
+from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.origin import Origin
 
 log = get_logger("system")
@@ -203,8 +203,8 @@ class Load(Protocol):
     """Load management, as plug-ins and the API reach it; see levity_trio.load.service. Currents are
     in A per phase.
 
-    What is stored raises StoreUnavailable, and levity_trio.store.writes.accounts.Refused for an
-    unknown charger.
+    What is stored raises StoreUnavailable, and for an unknown charger
+    levity_trio.store.writes.people.accounts.Refused.
     """
 
     @property

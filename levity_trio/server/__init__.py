@@ -60,20 +60,21 @@ from levity_trio.plugins.loading import check_plugins, open_plugins
 from levity_trio.server.memory import keep_giving_back
 from levity_trio.server.signals import last_resort, open_signals, wait_for_stop
 from levity_trio.server.systemd import open_supervision
+from levity_trio.store.beside.secret_key import open_key
 from levity_trio.store.billing.booking import Book
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.writer import Writer, open_writer
-from levity_trio.store.reads import Beginning, Reader, beginning
-from levity_trio.store.reads.charges import policy_of, rule_of
-from levity_trio.store.secret_key import open_key
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.site.beginning import Beginning, beginning
+from levity_trio.store.reads.transactions.charges import policy_of, rule_of
 from levity_trio.store.upkeep.booking import open_booking
 from levity_trio.store.upkeep.duties import open_duties
 from levity_trio.store.upkeep.following import open_following
 from levity_trio.store.upkeep.metering import open_metering
 from levity_trio.store.upkeep.pruning import open_forgetting, open_pruning
 from levity_trio.store.upkeep.rejudging import open_rejudging
-from levity_trio.store.writes import commands, credentials, sessions
+from levity_trio.store.writes.chargers import commands, credentials, sessions
 from levity_trio.web.authorizer import Authorizer
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp

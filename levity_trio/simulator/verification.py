@@ -57,8 +57,14 @@ from levity_trio.simulator.provable import (
     without_overlaps,
     without_start,
 )
-from levity_trio.store.reads import look
-from levity_trio.store.reads.books import BookedTransaction, LifecycleRow, Mark, booked_since, mark
+from levity_trio.store.reads.reader import look
+from levity_trio.store.reads.transactions.books import (
+    BookedTransaction,
+    LifecycleRow,
+    Mark,
+    booked_since,
+    mark,
+)
 from levity_trio.wire.times import FIRST_BELIEVABLE, parse_time
 
 UNSEEN = " (none of its own messages refutes another)"

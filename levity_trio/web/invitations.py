@@ -18,7 +18,7 @@ from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, Stored
 from levity_trio.access.user_passwords import MOST_TRIES
 from levity_trio.records import record
-from levity_trio.store.writes.logins import StoredInvitation
+from levity_trio.store.writes.people.logins import StoredInvitation
 
 Kind = Literal["link", "pin", "letter"]
 LINK: Final = "link"

@@ -30,10 +30,10 @@ from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait, Turns
 from levity_trio.clock import Clock
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.writes import logins as writes
-from levity_trio.store.writes import users
-from levity_trio.store.writes.logins import NewLogin, Stored, StoredLogin, StoredUser
-from levity_trio.store.writes.users import Manager
+from levity_trio.store.writes.people import logins as writes
+from levity_trio.store.writes.people import users
+from levity_trio.store.writes.people.logins import NewLogin, Stored, StoredLogin, StoredUser
+from levity_trio.store.writes.people.users import Manager
 from levity_trio.told import Told
 from levity_trio.web.api.problems import Problem, busy
 from levity_trio.web.api.tokens import Tokens, Uses

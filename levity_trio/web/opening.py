@@ -17,9 +17,9 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.config import ServerConfig
 from levity_trio.notify.opening import Addresses, Around, Messages, open_messages
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.charges import rule_of
-from levity_trio.store.secret_key import SecretKey
+from levity_trio.store.beside.secret_key import SecretKey
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.transactions.charges import rule_of
 from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api

@@ -26,17 +26,17 @@ from levity_trio.billing.ownership import BillBy, Span
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import look
-from levity_trio.store.reads.billed import billed_transactions
-from levity_trio.store.reads.charger_facts import boots, faults, set_aside, statuses
-from levity_trio.store.reads.chargers import charger, chargers
-from levity_trio.store.reads.explain import explain
-from levity_trio.store.reads.explained import lines as lines_of
-from levity_trio.store.reads.logged import FrameFilters, frames
+from levity_trio.store.reads.chargers.charger_facts import boots, faults, set_aside, statuses
+from levity_trio.store.reads.chargers.chargers import charger, chargers
+from levity_trio.store.reads.money.reconciliation import reconciliation
 from levity_trio.store.reads.pages import MOST_COUNTED, Wanted
-from levity_trio.store.reads.reconciliation import reconciliation
-from levity_trio.store.reads.review_queue import queue
-from levity_trio.store.reads.transactions import (
+from levity_trio.store.reads.reader import look
+from levity_trio.store.reads.site.logged import FrameFilters, frames
+from levity_trio.store.reads.transactions.billed import billed_transactions
+from levity_trio.store.reads.transactions.explain import explain
+from levity_trio.store.reads.transactions.explained import lines as lines_of
+from levity_trio.store.reads.transactions.review_queue import queue
+from levity_trio.store.reads.transactions.transactions import (
     ACTIVE,
     COMPLETED,
     Filters,

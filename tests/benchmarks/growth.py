@@ -30,7 +30,8 @@ from levity_trio.store.postgresql.connection import (
     open_reader,
 )
 from levity_trio.store.postgresql.schema import migrate
-from levity_trio.store.reads import curve, present
+from levity_trio.store.reads.transactions import curve
+from levity_trio.store.reads.transactions.open import open_transactions
 from levity_trio.wire.times import stamp
 from tests.postgresql import Server, running
 from tests.store.books import NOON, Station
@@ -132,7 +133,7 @@ def _charge(there: Station, db: PostgresqlDatabase, register: int, times: Times)
     _timed(
         times,
         "the open transaction on a page",
-        lambda: _read(db, present.open_transactions, [transaction]),
+        lambda: _read(db, open_transactions, [transaction]),
     )
     wait()
     _timed(

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.readings import BILLED
 from levity_trio.store.reads.levity.rows import ReadingRow, TransactionRow
-from levity_trio.store.writes import imports, sessions
+from levity_trio.store.writes.chargers import sessions
+from levity_trio.store.writes.site import imports
 from levity_trio.wire.times import stamp
 from tests.store import loads
 from tests.store.books import Books, Station, meter_value

@@ -10,7 +10,7 @@ from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, Kind
 from levity_trio.charger.central import Central
 from levity_trio.events import HandshakeRefused
-from levity_trio.store.writes import credentials
+from levity_trio.store.writes.chargers import credentials
 from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter
 from tests.charger.peers import StreamPair, open_charger, open_raw, upgrade

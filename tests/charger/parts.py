@@ -16,7 +16,7 @@ from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.frame_log import FrameLogStatistics, FrameRow, store_frames
 from levity_trio.store.engine.unit_of_work import Result, UnitOfWork, commit
 from levity_trio.store.engine.writer import DEFAULT_LIMITS, Sharing, Writer, WriterStatistics
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.wire.times import stamp
 
 F = TypeVar("F", bound=Fact)

@@ -15,7 +15,7 @@ from levity_trio.charger.exchange import Exchange
 from levity_trio.charger.facade import ConnectedCharger
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.events import CallFailed as CallFailedFact
-from levity_trio.store.writes.commands import QUEUED_COMMANDS
+from levity_trio.store.writes.chargers.commands import QUEUED_COMMANDS
 from levity_trio.wire.errors import (
     CallFailed,
     CallQueueFull,

@@ -14,7 +14,7 @@ from levity_trio.charger.clock_trust import VOUCH, watch_clock
 from levity_trio.clock import SteadyClock
 from levity_trio.config import ServerConfig
 from levity_trio.events import ClockLeapt
-from levity_trio.store.reads.system import Newest
+from levity_trio.store.reads.site.database import Newest
 from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter, configure, wall_clock
 from tests.charger.peers import Charger, open_charger

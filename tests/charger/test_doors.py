@@ -19,8 +19,8 @@ from levity_trio.charger import turns
 from levity_trio.charger.central import Central
 from levity_trio.charger.failures import FREE, Failures
 from levity_trio.events import CertificateRevoked, PasswordInDigits, ProfileChanged, ReadmissionUsed
-from levity_trio.store.writes import credentials
-from levity_trio.store.writes.hiding import UnknownCharger
+from levity_trio.store.writes.chargers import credentials
+from levity_trio.store.writes.chargers.hiding import UnknownCharger
 from levity_trio.wire.times import stamp
 from tests.charger.doors import (
     OTHER,

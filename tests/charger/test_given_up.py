@@ -17,8 +17,8 @@ from levity_trio.charger.facade import Chargers
 from levity_trio.charger.pending import REMEMBERED, Pending
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.unit_of_work import News, UnitOfWork
-from levity_trio.store.writes import commands
-from levity_trio.store.writes.commands import Message, NewCommand, Repeatable
+from levity_trio.store.writes.chargers import commands
+from levity_trio.store.writes.chargers.commands import Message, NewCommand, Repeatable
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter, wall_clock
 from tests.charger.peers import Charger, open_charger

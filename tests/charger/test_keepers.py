@@ -15,10 +15,10 @@ from levity_trio.charger.local_lists import open_local_lists
 from levity_trio.charger.securing import keep_security
 from levity_trio.charger.wallets import open_wallets
 from levity_trio.events import MeterBack, SecuringBegan, SecuringEnded
-from levity_trio.store.reads import Reader
-from levity_trio.store.writes import certificates
-from levity_trio.store.writes import local_lists as list_writes
-from levity_trio.store.writes.certificates import CertificateWork
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.chargers import certificates
+from levity_trio.store.writes.chargers import local_lists as list_writes
+from levity_trio.store.writes.chargers.certificates import CertificateWork
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import open_charger
 

@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.charger.central import Central
 from levity_trio.events import FactsCounted, TransactionStarted
-from levity_trio.store.writes.frames import BEGINNING_BYTES, STRANGERS
+from levity_trio.store.writes.site.frames import BEGINNING_BYTES, STRANGERS
 from levity_trio.wire.texts import LONGEST_TEXT, cut, digest
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import PATH, open_charger

@@ -12,7 +12,11 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.session import REFUSAL_SECONDS
 from levity_trio.events import MessagesRefused
 from levity_trio.log.facts import log_fact
-from levity_trio.store.writes.frames import MESSAGES_OF_STARTS, READING_BYTES, READINGS_OF_STARTS
+from levity_trio.store.writes.site.frames import (
+    MESSAGES_OF_STARTS,
+    READING_BYTES,
+    READINGS_OF_STARTS,
+)
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import Charger, open_charger
 

@@ -25,10 +25,10 @@ from levity_trio.config import ConfigError
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.operations import OPERATIONS
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import registration, stations
-from levity_trio.store.writes.hiding import UnknownCharger, hide
-from levity_trio.store.writes.outcomes import follow_all
-from levity_trio.store.writes.registration import Decided
+from levity_trio.store.writes.chargers import registration, stations
+from levity_trio.store.writes.chargers.hiding import UnknownCharger, hide
+from levity_trio.store.writes.chargers.outcomes import follow_all
+from levity_trio.store.writes.chargers.registration import Decided
 from levity_trio.wire.errors import NotRegistered
 from levity_trio.wire.payloads import CHARGER_ACTIONS
 from levity_trio.wire.times import stamp

@@ -13,11 +13,11 @@ from levity_trio.access.tags import Policy, Tag, Unknown, Verdict
 from levity_trio.billing.ownership import Span, Thing, What
 from levity_trio.charger.central import Central
 from levity_trio.events import StartRefused, TagPresented
-from levity_trio.store.reads.charges import policy_of
-from levity_trio.store.writes import accounts, ownership, tags
-from levity_trio.store.writes.accounts import AccountData
-from levity_trio.store.writes.ownership import NamedThing, Said
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.reads.transactions.charges import policy_of
+from levity_trio.store.writes.people import accounts, ownership, tags
+from levity_trio.store.writes.people.accounts import AccountData
+from levity_trio.store.writes.people.ownership import NamedThing, Said
+from levity_trio.store.writes.people.tags import TagData
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import Charger, open_charger
 

@@ -14,9 +14,9 @@ from levity_trio.access.turned_away import MOST, clause
 from levity_trio.charger.central import Central
 from levity_trio.charger.turned_away import SPARE_SECONDS
 from levity_trio.events import ChargerOdd, ChargerTurnedAway
+from levity_trio.store.reads.chargers.served import served
 from levity_trio.store.reads.now.attention import Attention, Chargers, attention
-from levity_trio.store.reads.now.chargers import served
-from levity_trio.store.writes.oddities import MOST_CONNECTIONS
+from levity_trio.store.writes.chargers.oddities import MOST_CONNECTIONS
 from levity_trio.wire.proxy_header import SIGNATURE
 from tests.charger.doors import OTHER, PASSWORD, basic, give, knock, make_known, use
 from tests.charger.parts import InlineWriter, configure

@@ -15,7 +15,7 @@ import pytest
 
 from levity_trio.cli import main
 from levity_trio.store.engine.connection import open_reader
-from levity_trio.store.reads.totals import totals
+from levity_trio.store.reads.site.totals import totals
 from tests.integration.serving import PROGRAM, environment
 from tests.sizes import size
 from tests.store.files import contents

@@ -16,8 +16,8 @@ from levity_trio.cli.install import _ask
 from levity_trio.deploy.plan import Answers
 from levity_trio.deploy.steps import SYSTEMD
 from levity_trio.store.engine.connection import open_database
-from levity_trio.store.writes import leases
-from levity_trio.store.writes.hiding import hide
+from levity_trio.store.writes.chargers.hiding import hide
+from levity_trio.store.writes.load import leases
 from tests.store.books import Books, Station
 
 

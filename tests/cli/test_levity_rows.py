@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import commit
 from levity_trio.store.reads.levity.history import TABLES, History
-from levity_trio.store.writes import imports
+from levity_trio.store.writes.site import imports
 from tests.sizes import size
 from tests.store.books import in_memory
 from tests.store.levity_file import SCHEMA

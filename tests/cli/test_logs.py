@@ -15,7 +15,7 @@ import pytest
 import sqlite_utils
 
 from levity_trio.cli.logs import ARROWS
-from levity_trio.store.reads.frames import FrameReading, Piece, Wanted
+from levity_trio.store.reads.site.frames import FrameReading, Piece, Wanted
 from tests.cli.conftest import Run, Type
 from tests.store.files import make, make_ours
 

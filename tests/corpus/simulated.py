@@ -17,11 +17,10 @@ from levity_trio.simulator.verification import _cases, _matched
 from levity_trio.store.cases.case import case_of
 from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.transaction import COLUMNS, Known
-from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import look
-from levity_trio.store.reads.books import Mark, booked_since
-from levity_trio.store.reads.recheck import COMPLETED
-from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.reader import look
+from levity_trio.store.reads.transactions.books import Mark, booked_since
+from levity_trio.store.reads.transactions.recheck import COMPLETED
 from tests.benchmarks.months.month import Order, Outcome
 from tests.benchmarks.months.processes import outcomes, simulated
 from tests.corpus.capture import Found

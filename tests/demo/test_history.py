@@ -15,7 +15,8 @@ from levity_trio.demo.run import HISTORY, unpack
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.checking import check
-from levity_trio.store.reads import look, simulated_time
+from levity_trio.store.reads.reader import look
+from levity_trio.store.reads.site.beginning import simulated_time
 from tests.demo.making import FILE
 from tests.integration.serving import query
 

@@ -17,8 +17,8 @@ import pytest
 
 from levity_trio.cli import main
 from levity_trio.store.engine.connection import open_database
-from levity_trio.store.writes import tags
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.people import tags
+from levity_trio.store.writes.people.tags import TagData
 from tests.integration.foreign import api_of, foreign_charger, operate
 from tests.integration.forking import run_forked
 from tests.integration.serving import Serving, environment, serving

@@ -26,9 +26,9 @@ from levity_trio.documents.making import PACKAGES
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.engine.connection import FileConnection, open_database
 from levity_trio.store.engine.unit_of_work import commit
-from levity_trio.store.writes import tariffs
-from levity_trio.store.writes.billing import closing as closing_writes
-from levity_trio.store.writes.ownership import Said
+from levity_trio.store.writes.money import closing as closing_writes
+from levity_trio.store.writes.money import tariffs
+from levity_trio.store.writes.people.ownership import Said
 from tests.documents import statements as forms
 from tests.documents.reading import html_texts, parsed, pdf_text
 from tests.documents.test_names import TAGS

@@ -17,8 +17,8 @@ from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.load.tree import LETTERS, NOTHING, Phases
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import Reader
-from levity_trio.store.writes import leases, load
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.load import leases, load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter, configure
 from tests.simulator.link.living import Living, open_living

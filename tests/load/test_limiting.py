@@ -11,8 +11,8 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import LimitIgnored, LimitObeyed
 from levity_trio.simulator.charger import operations
-from levity_trio.store.writes import leases, load
-from levity_trio.store.writes.registration import Decided
+from levity_trio.store.writes.chargers.registration import Decided
+from levity_trio.store.writes.load import leases, load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.load.block import ONE, THREE, Block, open_block, site

@@ -11,8 +11,8 @@ from levity_trio.load.lease import LEASE_SECONDS, Leases, LimitStep, leased
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.profiles import Ability, LimitWay
 from levity_trio.load.tree import Circuit, Socket, Tree
-from levity_trio.store.reads.leases import ManagedCharger
-from levity_trio.store.reads.load import Heard, LoadPresent, PluggedIn, Reading
+from levity_trio.store.reads.load.leases import ManagedCharger
+from levity_trio.store.reads.load.load import Heard, LoadPresent, PluggedIn, Reading
 
 NOW = 1_767_225_600.0
 PLACE = ("CP-1", 1)

@@ -20,9 +20,9 @@ from levity_trio.load.service import LoadManagement, open_load
 from levity_trio.load.tree import NOTHING, Phases, Socket
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import load as reads
-from levity_trio.store.reads.load import LoadCar, LoadNow, PluggedIn, Reading
-from levity_trio.store.writes import load
+from levity_trio.store.reads.load import load as reads
+from levity_trio.store.reads.load.load import LoadCar, LoadNow, PluggedIn, Reading
+from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.store.books import NOON, Books, Station, in_memory

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.store.writes import load
+from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.load.block import ONE, Block, open_block, site

@@ -11,11 +11,12 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.notify.kinds import OF_SITE
 from levity_trio.notify.reading import find
 from levity_trio.notify.rounds import MAIL, Ways, messages_of
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.writes import recipients, sessions
-from levity_trio.store.writes.messages import Round, store_round
-from levity_trio.store.writes.recipients import By, RecipientData
+from levity_trio.store.writes.chargers import sessions
+from levity_trio.store.writes.people import recipients
+from levity_trio.store.writes.people.messages import Round, store_round
+from levity_trio.store.writes.people.recipients import By, RecipientData
 from tests.store.books import SERVER, Books, Station, in_memory
 from tests.store.nows import BERLIN, WELL
 from tests.store.reading import reading

@@ -13,10 +13,10 @@ from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.notify.statements import Order, _planned
 from levity_trio.notify.telling import _unknown
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import messages as reads
-from levity_trio.store.writes import messages, recipients
-from levity_trio.store.writes.messages import Failure
-from levity_trio.store.writes.recipients import By, RecipientData
+from levity_trio.store.reads.people import messages as reads
+from levity_trio.store.writes.people import messages, recipients
+from levity_trio.store.writes.people.messages import Failure
+from levity_trio.store.writes.people.recipients import By, RecipientData
 from tests.both_stores import both_in_memory
 from tests.notify.site import KEY, WAYS, Site
 from tests.store.bills import Biller

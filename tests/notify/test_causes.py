@@ -18,9 +18,10 @@ from levity_trio.locale import speaking
 from levity_trio.notify.causes import Cause, Condition, Place, Span, changed
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE, Kind
 from levity_trio.notify.texts import Where, begun
-from levity_trio.store.backup_note import LastBackup
+from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.engine.database import Space
-from levity_trio.store.writes import leases, load, oddities, turned_away
+from levity_trio.store.writes.chargers import oddities, turned_away
+from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.times import stamp
 from tests.notify.site import Site

@@ -26,13 +26,13 @@ from levity_trio.notify.delivery import GIVEN_UP_AFTER
 from levity_trio.notify.opening import Addresses, Around, Messages, open_messages
 from levity_trio.notify.statements import Mailed, Order
 from levity_trio.plugins.base import Hooks
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.writes import messages as writes
-from levity_trio.store.writes import recipients
-from levity_trio.store.writes.recipients import By, RecipientData
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.people import messages as writes
+from levity_trio.store.writes.people import recipients
+from levity_trio.store.writes.people.recipients import By, RecipientData
 from levity_trio.told import of_stored
 from tests.charger.parts import InlineWriter
 from tests.documents import statements as forms

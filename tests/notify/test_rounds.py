@@ -18,8 +18,9 @@ from levity_trio.notify import reading
 from levity_trio.notify.kinds import OF_DRIVER
 from levity_trio.notify.rounds import PUSH, after_quiet
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import load, recipients
-from levity_trio.store.writes.recipients import By
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.people import recipients
+from levity_trio.store.writes.people.recipients import By
 from tests.notify.site import WAYS, Site
 from tests.store.bills import Biller
 from tests.store.books import Books, Station

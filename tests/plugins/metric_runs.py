@@ -8,8 +8,8 @@ from levity_trio.plugins.prometheus.counters import PrometheusMetrics
 from levity_trio.plugins.prometheus.gauges import Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
-from levity_trio.store.reads.present import present, waiting
-from levity_trio.store.reads.totals import totals
+from levity_trio.store.reads.now.present import present, waiting
+from levity_trio.store.reads.site.totals import totals
 from tests.plugins.scrapes import Page, parse
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import view

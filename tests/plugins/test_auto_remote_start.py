@@ -17,7 +17,7 @@ from levity_trio.plugins.auto_remote_start import (
     open_auto_remote_start,
 )
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
-from levity_trio.store.writes.registration import Decided, adopt
+from levity_trio.store.writes.chargers.registration import Decided, adopt
 from tests.plugins.auto_starts import (
     DELAY,
     HOUR,

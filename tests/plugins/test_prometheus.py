@@ -25,13 +25,15 @@ from levity_trio.plugins.base import Limited, LinkState
 from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
-from levity_trio.store.reads import links
-from levity_trio.store.reads.leases import StoredLease, managed_chargers
-from levity_trio.store.reads.load import LoadLine, LoadMeter, LoadNow
-from levity_trio.store.reads.mqtt import state
-from levity_trio.store.writes import leases, mqtt, outcomes, pings, sessions
-from levity_trio.store.writes.hiding import hide
-from levity_trio.store.writes.registration import begin_waiting
+from levity_trio.store.reads.chargers import links
+from levity_trio.store.reads.load.leases import StoredLease, managed_chargers
+from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
+from levity_trio.store.reads.site.mqtt import state
+from levity_trio.store.writes.chargers import outcomes, pings, sessions
+from levity_trio.store.writes.chargers.hiding import hide
+from levity_trio.store.writes.chargers.registration import begin_waiting
+from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.site import mqtt
 from levity_trio.wire.times import stamp
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import LEVITYS, Page, label_names

@@ -35,7 +35,7 @@ from levity_trio.simulator.verification import (
     tolerance,
     verify,
 )
-from levity_trio.store.reads.books import BookedTransaction
+from levity_trio.store.reads.transactions.books import BookedTransaction
 from levity_trio.wire.times import stamp, wire_time
 from tests.simulator.charger.central import NOON
 from tests.simulator.site import Site

@@ -19,12 +19,10 @@ from levity_trio.store.billing.drafting import Draft, Terms, draft
 from levity_trio.store.billing.numbering import Closable, Order, closable
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.statements import statement
-from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.drafts import MonthPreview, preview
-from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.writes import tariffs
-from levity_trio.store.writes.billing import closing
-from levity_trio.store.writes.billing.closing import Closed
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.money.drafts import MonthPreview, preview
+from levity_trio.store.writes.money import closing, tariffs
+from levity_trio.store.writes.money.closing import Closed
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books, Station

@@ -15,11 +15,12 @@ import orjson
 from levity_trio.access.local_lists import ASK, ASKER, READ, SEND
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.tags import Tags
-from levity_trio.store.reads.local_lists import LocalListStatus, next_turn, statuses
-from levity_trio.store.writes import commands, local_lists, responses, sessions, tags
-from levity_trio.store.writes.commands import Draft, Taken
-from levity_trio.store.writes.responses import CommandEnd, state_for
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.reads.chargers.local_lists import LocalListStatus, next_turn, statuses
+from levity_trio.store.writes.chargers import commands, local_lists, responses, sessions
+from levity_trio.store.writes.chargers.commands import Draft, Taken
+from levity_trio.store.writes.chargers.responses import CommandEnd, state_for
+from levity_trio.store.writes.people import tags
+from levity_trio.store.writes.people.tags import TagData
 from tests.store.books import SERVER, Station
 from tests.store.reading import view
 

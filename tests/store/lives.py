@@ -13,7 +13,7 @@ from levity_trio.charging.lifecycle import DECISIONS, TABLE, Cause, Kind, State,
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import FREE_SECONDS, Closing

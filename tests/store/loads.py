@@ -7,8 +7,8 @@ from typing import Any
 
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.store.reads.load import PHASES, LoadCarQuarter, LoadQuarter, meter_says, says
-from levity_trio.store.writes import load
+from levity_trio.store.reads.load.load import PHASES, LoadCarQuarter, LoadQuarter, meter_says, says
+from levity_trio.store.writes.load import load
 from levity_trio.told import stored_in
 from tests.store.books import Books
 

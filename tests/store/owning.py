@@ -6,12 +6,12 @@ import re
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Span, Thing, What
-from levity_trio.store.reads.owned import OwnershipRule, owned, transactions_of, unowned
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.transactions import Filters
-from levity_trio.store.writes import accounts, ownership
-from levity_trio.store.writes.accounts import AccountData
-from levity_trio.store.writes.ownership import NamedThing, Said
+from levity_trio.store.reads.people.owned import OwnershipRule, owned, transactions_of, unowned
+from levity_trio.store.reads.transactions.transactions import Filters
+from levity_trio.store.writes.people import accounts, ownership
+from levity_trio.store.writes.people.accounts import AccountData
+from levity_trio.store.writes.people.ownership import NamedThing, Said
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books

@@ -9,7 +9,7 @@ from typing import TypeVar
 from levity_trio.store.engine.connection import FileDatabase
 from levity_trio.store.engine.database import Connection, Database
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase
-from levity_trio.store.reads import Reader
+from levity_trio.store.reads.reader import Reader
 from tests.store.books import Books
 
 T = TypeVar("T")

@@ -16,17 +16,17 @@ from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.config import ConfigError
 from levity_trio.events import AccountChanged, OwnershipChanged, TransactionGiven
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.owned import transactions_of
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.transactions import Filters
+from levity_trio.store.reads.people.owned import transactions_of
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.transactions.transactions import Filters
 from levity_trio.store.upkeep.tagging import open_tags
-from levity_trio.store.writes import accounts, tags, vehicles
-from levity_trio.store.writes.accounts import Code, Refused
-from levity_trio.store.writes.ownership import Said
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.people import accounts, tags, vehicles
+from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.people.ownership import Said
+from levity_trio.store.writes.people.tags import TagData
+from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.store.writes.transactions.decisions import DecisionRefused
-from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station

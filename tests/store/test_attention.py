@@ -9,11 +9,13 @@ import pytest
 from levity_trio.events import EventsPruned, LimitIgnored
 from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
-from levity_trio.store.backup_note import LastBackup
+from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.cases.case import length
 from levity_trio.store.engine.database import Space
-from levity_trio.store.writes import leases, mqtt, outcomes
-from levity_trio.store.writes.chargers import note_labels
+from levity_trio.store.writes.chargers import outcomes
+from levity_trio.store.writes.chargers.chargers import note_labels
+from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.site import mqtt
 from levity_trio.wire.times import stamp
 from tests.store import loads
 from tests.store.books import Books, Station

@@ -3,8 +3,8 @@
 import pytest
 
 from levity_trio.events import AvailabilityDiffers, OutcomeKnown
-from levity_trio.store.connectors import Differing, differing
-from levity_trio.store.reads.chargers import connectors
+from levity_trio.store.lookups.connectors import Differing, differing
+from levity_trio.store.reads.chargers.chargers import connectors
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 from tests.store.test_outcomes import ask, follow, outcome

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from levity_trio.store.reads.away import counted, listed, together
-from levity_trio.store.reads.present import present
+from levity_trio.store.reads.now.away import counted, listed, together
+from levity_trio.store.reads.now.present import present
 from tests.store.books import Books, Station
 from tests.store.nows import Page
 from tests.store.reading import view

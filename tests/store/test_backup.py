@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.backup_note import last_backup
+from levity_trio.store.beside.backup_note import last_backup
 from levity_trio.store.engine.connection import connect
 from levity_trio.store.keeping import copies
 from levity_trio.store.keeping.backup import back_up

@@ -9,12 +9,12 @@ from datetime import UTC, date, datetime
 import pytest
 
 from levity_trio.manual import find
-from levity_trio.store.reads.bill.reading import bill_of
-from levity_trio.store.reads.bill.shape import Bill, BillAdjustment
-from levity_trio.store.reads.bill.words import bill_lines
-from levity_trio.store.reads.explain import explain
-from levity_trio.store.reads.explained import lines
-from levity_trio.store.writes import load
+from levity_trio.store.reads.transactions.bill.reading import bill_of
+from levity_trio.store.reads.transactions.bill.shape import Bill, BillAdjustment
+from levity_trio.store.reads.transactions.bill.words import bill_lines
+from levity_trio.store.reads.transactions.explain import explain
+from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two, month_is_over

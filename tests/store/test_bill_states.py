@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from levity_trio.billing.states import BillState
-from levity_trio.store.reads.billed import billed_transaction, billed_transactions
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.transactions import Filters
+from levity_trio.store.reads.transactions.billed import billed_transaction, billed_transactions
+from levity_trio.store.reads.transactions.transactions import Filters
 from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two
 from tests.store.books import Books, Station
 from tests.store.owning import House

@@ -22,17 +22,17 @@ from levity_trio.billing.ownership import BillBy, Span
 from levity_trio.store.billing import booking
 from levity_trio.store.billing.booking import Book, differences, due, store_prices
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.bill.reading import bill_of
-from levity_trio.store.reads.present import waiting
-from levity_trio.store.reads.reconciliation import reconciliation
-from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.reads.money.reconciliation import reconciliation
+from levity_trio.store.reads.now.present import waiting
+from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.upkeep.booking import Booking
-from levity_trio.store.writes import accounts, ownership, wallets
-from levity_trio.store.writes.accounts import Refused
-from levity_trio.store.writes.wallets import Entry
+from levity_trio.store.writes.money import wallets
+from levity_trio.store.writes.money.wallets import Entry
+from levity_trio.store.writes.people import accounts, ownership
+from levity_trio.store.writes.people.accounts import Refused
 from tests.both_stores import both_in_memory
 from tests.charger.parts import InlineWriter
 from tests.sizes import size

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from levity_trio.charging.lifecycle import DECISIONS, rows
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.books import (
+from levity_trio.store.reads.transactions.books import (
     NOTHING,
     Booked,
     LifecycleRow,

@@ -10,11 +10,15 @@ import pytest
 
 from levity_trio.access.certificates import Requested
 from levity_trio.events import CertificateDelivered, CertificateNameAllowed, CertificateRefused
-from levity_trio.store.reads.present import present
-from levity_trio.store.writes import certificates, commands, responses
-from levity_trio.store.writes.certificates import DAILY_CERTIFICATES, MOST_ATTEMPTS, NewCertificate
-from levity_trio.store.writes.commands import NewCommand
-from levity_trio.store.writes.responses import CommandEnd
+from levity_trio.store.reads.now.present import present
+from levity_trio.store.writes.chargers import certificates, commands, responses
+from levity_trio.store.writes.chargers.certificates import (
+    DAILY_CERTIFICATES,
+    MOST_ATTEMPTS,
+    NewCertificate,
+)
+from levity_trio.store.writes.chargers.commands import NewCommand
+from levity_trio.store.writes.chargers.responses import CommandEnd
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
 from tests.store.reading import view

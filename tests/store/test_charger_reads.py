@@ -9,19 +9,19 @@ import pytest
 from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.engine.frame_log import store_frames
-from levity_trio.store.reads import logged
-from levity_trio.store.reads.charger_facts import command, commands
-from levity_trio.store.reads.configuration import (
+from levity_trio.store.reads.chargers.charger_facts import command, commands
+from levity_trio.store.reads.chargers.configuration import (
     changes,
     configuration,
     differences,
     history,
     of_all,
 )
-from levity_trio.store.reads.links import STOPPING, Uptime, links, uptimes
-from levity_trio.store.reads.logged import FrameFilters, frames
+from levity_trio.store.reads.chargers.links import STOPPING, Uptime, links, uptimes
 from levity_trio.store.reads.pages import NoPage, Wanted
-from levity_trio.store.writes import sessions
+from levity_trio.store.reads.site import logged
+from levity_trio.store.reads.site.logged import FrameFilters, frames
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 from tests.store.books import NOON, Books, Station

@@ -12,10 +12,10 @@ import pytest
 from levity_trio.billing.ledger import Kind, Standing, Terms
 from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
-from levity_trio.store.reads import charges as reads
-from levity_trio.store.reads import wallets as shown
-from levity_trio.store.reads.charges import Look, Used
-from levity_trio.store.writes import wallets
+from levity_trio.store.reads.money import wallets as shown
+from levity_trio.store.reads.transactions import charges as reads
+from levity_trio.store.reads.transactions.charges import Look, Used
+from levity_trio.store.writes.money import wallets
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import Biller

@@ -7,7 +7,7 @@ import pytest
 
 from levity_trio.charging.sent.readings import understand
 from levity_trio.store.billing.evidence import Needs
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening
 from levity_trio.store.writes.transactions import closing
 from levity_trio.wire.times import stamp

@@ -14,11 +14,11 @@ from levity_trio.billing.statement import Split
 from levity_trio.store.billing.months import Code, Refused
 from levity_trio.store.billing.numbering import closable
 from levity_trio.store.billing.statements import printed
-from levity_trio.store.reads import months
-from levity_trio.store.reads.drafts import drafted
-from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.writes import accounts, wallets
-from levity_trio.store.writes.billing import closing
+from levity_trio.store.engine.database import rows_of
+from levity_trio.store.reads.money import months
+from levity_trio.store.reads.money.drafts import drafted
+from levity_trio.store.writes.money import closing, wallets
+from levity_trio.store.writes.people import accounts
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import (

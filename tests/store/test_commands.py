@@ -11,8 +11,9 @@ import pytest
 
 from levity_trio.access.tags import Verdict
 from levity_trio.events import CallFailed, DataTransferred, MessageSetAside, TagPresented
-from levity_trio.store.writes import authorization, commands, notices, responses, sessions
-from levity_trio.store.writes.set_aside import count_repairs, set_aside
+from levity_trio.store.writes.chargers import commands, notices, responses, sessions
+from levity_trio.store.writes.chargers.set_aside import count_repairs, set_aside
+from levity_trio.store.writes.people import authorization
 from tests.store.books import SERVER, Books, Station
 
 

@@ -9,11 +9,10 @@ import pytest
 
 from levity_trio.operations.reading import Before
 from levity_trio.store.engine.unit_of_work import DAILY_FACTS
-from levity_trio.store.reads import configuration as reads
-from levity_trio.store.reads import situation, templates
+from levity_trio.store.reads.chargers import configuration as reads
+from levity_trio.store.reads.chargers import situation, templates
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.writes import leases
-from levity_trio.store.writes.configuration import (
+from levity_trio.store.writes.chargers.configuration import (
     NewReading,
     NewTemplate,
     UnknownTemplate,
@@ -21,6 +20,7 @@ from levity_trio.store.writes.configuration import (
     remove_template,
     set_template,
 )
+from levity_trio.store.writes.load import leases
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 from tests.store.test_commands import answer, send

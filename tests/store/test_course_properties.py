@@ -15,7 +15,7 @@ from levity_trio.billing.blocking import begun_minutes
 from levity_trio.billing.splitting import Flow, divide
 from levity_trio.billing.statement import Split
 from levity_trio.store.billing.evidence import Billed, Needs
-from levity_trio.store.writes.sessions import start_run as _run
+from levity_trio.store.writes.chargers.sessions import start_run as _run
 from tests.billing.cases import BERLIN
 from tests.sizes import size
 from tests.store.billed import billed_of, evidence_of

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from levity_trio.store.reads.curve import STRETCHES, Curve, curve
-from levity_trio.store.writes import imports
+from levity_trio.store.reads.transactions.curve import STRETCHES, Curve, curve
+from levity_trio.store.writes.site import imports
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading
 from tests.store.telling import watts

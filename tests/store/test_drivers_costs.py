@@ -18,12 +18,12 @@ from typing import Final
 import pytest
 
 from levity_trio.store.billing.rows import lines_of
-from levity_trio.store.reads.bill.own import OwnBill
-from levity_trio.store.reads.bill.shape import BillPrice
-from levity_trio.store.reads.costs import DriversCost, costs_of
-from levity_trio.store.reads.driving import Household
-from levity_trio.store.reads.mine import DriversSession, DriversState, transaction
-from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.engine.database import rows_of
+from levity_trio.store.reads.people.driving import Household
+from levity_trio.store.reads.people.mine import DriversSession, DriversState, transaction
+from levity_trio.store.reads.transactions.bill.own import OwnBill
+from levity_trio.store.reads.transactions.bill.shape import BillPrice
+from levity_trio.store.reads.transactions.costs import DriversCost, costs_of
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.sizes import size

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.reads.driving import (
+from levity_trio.store.reads.money.statements import id_of_own
+from levity_trio.store.reads.people.driving import (
     START,
     STOP,
     Household,
@@ -17,8 +18,7 @@ from levity_trio.store.reads.driving import (
     tags_of,
     under_way,
 )
-from levity_trio.store.reads.mine import own_curve, transaction, transactions
-from levity_trio.store.reads.statements import id_of_own
+from levity_trio.store.reads.people.mine import own_curve, transaction, transactions
 from tests.store.books import Books, Station
 from tests.store.owning import SPACE, House
 from tests.store.reading import reading

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from levity_trio.store.cases.so_far import energies_so_far
-from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.engine.database import rows_of
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading as view
 from tests.store.telling import (

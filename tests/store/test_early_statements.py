@@ -10,9 +10,9 @@ import pytest
 from levity_trio.billing.assignments import SITE
 from levity_trio.billing.tariff_file import parse
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import tariffs
-from levity_trio.store.writes.accounts import Change, Code, Refused
-from levity_trio.store.writes.tariffs import Assigning, CorrectedStatement, Given, correcting
+from levity_trio.store.writes.money import tariffs
+from levity_trio.store.writes.money.tariffs import Assigning, CorrectedStatement, Given, correcting
+from levity_trio.store.writes.people.accounts import Change, Code, Refused
 from tests.store.bills import ANNA, FLAT, Biller, charge, house_of_two, month_is_over, rule_of
 from tests.store.books import Books, Station
 

@@ -10,7 +10,7 @@ import pytest
 from levity_trio.billing.ownership import BillBy
 from levity_trio.plugins.mqtt.entities import site_states
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.reads.entities import (
+from levity_trio.store.reads.now.entities import (
     Entities,
     Seen,
     SeenCharger,
@@ -18,9 +18,9 @@ from levity_trio.store.reads.entities import (
     SeenSession,
     things_that_want_a_look,
 )
-from levity_trio.store.writes import tags
-from levity_trio.store.writes.hiding import hide
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.chargers.hiding import hide
+from levity_trio.store.writes.people import tags
+from levity_trio.store.writes.people.tags import TagData
 from tests.store import loads
 from tests.store.bills import correct
 from tests.store.books import Books, Station, meter_value

@@ -7,8 +7,11 @@ import pytest
 
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.keeping.copies import is_contained
-from levity_trio.store.writes import frames, sessions
-from levity_trio.store.writes.frames import (
+from levity_trio.store.writes.chargers import sessions
+from levity_trio.store.writes.chargers.set_aside import set_aside
+from levity_trio.store.writes.origin import Message
+from levity_trio.store.writes.site import frames
+from levity_trio.store.writes.site.frames import (
     BEGINNING_BYTES,
     FRAMES,
     KNOWN,
@@ -16,8 +19,6 @@ from levity_trio.store.writes.frames import (
     STRANGERS_FRAME_BYTES,
     STRANGERS_FRAMES,
 )
-from levity_trio.store.writes.origin import Message
-from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.wire.texts import digest
 from tests.store.books import Books, Station
 

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.charging.sent.evidence import POWER
-from levity_trio.store.reads.explain import Explanation, explain
-from levity_trio.store.reads.explained import lines
-from levity_trio.store.writes import load
+from levity_trio.store.reads.transactions.explain import Explanation, explain
+from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.writes.load import load
 from tests.store.bills import rule_of
 from tests.store.books import Books, Station, meter_value
 from tests.store.nows import BERLIN

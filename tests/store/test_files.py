@@ -17,12 +17,18 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.events import FileReceived
+from levity_trio.store.beside.file_folder import (
+    ENOUGH_BYTES,
+    PIECE_BYTES,
+    DiskRefuses,
+    Folder,
+    Written,
+)
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.file_folder import ENOUGH_BYTES, PIECE_BYTES, DiskRefuses, Folder, Written
-from levity_trio.store.reads import files as reads
+from levity_trio.store.reads.chargers import files as reads
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.writes import commands, files, outcomes
-from levity_trio.store.writes.files import NewFile, NewUrl
+from levity_trio.store.writes.chargers import commands, files, outcomes
+from levity_trio.store.writes.chargers.files import NewFile, NewUrl
 from levity_trio.told import of_stored
 from tests.store.books import Books, Station
 from tests.store.reading import view

@@ -18,8 +18,8 @@ from levity_trio.store.cases.case import span_of
 from levity_trio.store.cases.neighbours import Course, boundaries, earlier
 from levity_trio.store.cases.transaction import LAST_TIME, known
 from levity_trio.store.engine.connection import FileConnection
-from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
-from levity_trio.store.writes import sessions
+from levity_trio.store.reads.chargers.plug_ins import PlugIn, plug_ins
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening
 from levity_trio.store.writes.transactions import closing
 from tests.store.books import SERVER, Books, Station, meter_value

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.reads import beginning
-from levity_trio.store.reads.billed import billed_transactions
-from levity_trio.store.reads.explain import explain
-from levity_trio.store.reads.explained import lines
+from levity_trio.store.reads.chargers.links import uptimes
+from levity_trio.store.reads.chargers.security import security
 from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, ReadingRow, TransactionRow
-from levity_trio.store.reads.links import uptimes
+from levity_trio.store.reads.now.present import present
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.present import present
-from levity_trio.store.reads.recheck import Rechecking
-from levity_trio.store.reads.security import security
-from levity_trio.store.reads.transactions import Filters
-from levity_trio.store.writes import imports
+from levity_trio.store.reads.site.beginning import beginning
+from levity_trio.store.reads.transactions.billed import billed_transactions
+from levity_trio.store.reads.transactions.explain import explain
+from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.reads.transactions.recheck import Rechecking
+from levity_trio.store.reads.transactions.transactions import Filters
+from levity_trio.store.writes.site import imports
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.closing import close_silent
 from levity_trio.store.writes.transactions.decisions import Decision, DecisionRefused

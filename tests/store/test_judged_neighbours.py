@@ -16,7 +16,7 @@ import pytest
 
 from levity_trio.charging.tolerances import MOST_STEPS
 from levity_trio.store.cases.transaction import COLUMNS, Known
-from levity_trio.store.reads.recheck import compare
+from levity_trio.store.reads.transactions.recheck import compare
 from levity_trio.store.writes.transactions import judging
 from levity_trio.wire.times import stamp
 from tests.sizes import size

@@ -20,10 +20,10 @@ from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, Template, of_program
 from levity_trio.notify.statements import as_paper, keep_sheets
 from levity_trio.store.billing.statements import printed
+from levity_trio.store.engine.database import rows_of
 from levity_trio.store.keeping import statements
-from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.writes import personal
-from levity_trio.store.writes.billing import closing
+from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.people import personal
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.documents import statements as forms

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from levity_trio.billing.ledger import LARGEST, Kind
 from levity_trio.events import WalletEntered
+from levity_trio.store.reads.money.wallets import WalletFilters, entries, wallet, wallets
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.wallets import WalletFilters, entries, wallet, wallets
-from levity_trio.store.writes.accounts import Refused
-from levity_trio.store.writes.wallets import enter, statement_with
+from levity_trio.store.writes.money.wallets import enter, statement_with
+from levity_trio.store.writes.people.accounts import Refused
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading
 from tests.store.wallets import ANNA, BEN, Purses

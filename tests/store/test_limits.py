@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from levity_trio.store.reads.chargers.plans import ConnectorLimit, limits, profiles
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.plans import ConnectorLimit, limits, profiles
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 from tests.store.test_commands import answer, send

@@ -11,11 +11,11 @@ import pytest
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
-from levity_trio.store.load_spans import spans_of
-from levity_trio.store.reads import load as reads
-from levity_trio.store.reads.load import LoadCarQuarter, LoadQuarter, Reading, says
-from levity_trio.store.writes import load
-from levity_trio.store.writes.accounts import Refused
+from levity_trio.store.lookups.load_spans import spans_of
+from levity_trio.store.reads.load import load as reads
+from levity_trio.store.reads.load.load import LoadCarQuarter, LoadQuarter, Reading, says
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.people.accounts import Refused
 from tests.store import loads
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from levity_trio.events import LocalListFailing, LocalListPaused, LocalListResumed
-from levity_trio.store.writes import local_lists
+from levity_trio.store.writes.chargers import local_lists
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station, in_memory
 from tests.store.list_keeping import Keeping

@@ -6,15 +6,15 @@ from __future__ import annotations
 import pytest
 
 from levity_trio.events import MeterChanged, MeterRead
-from levity_trio.store.reads.meters import meter as meter_row
-from levity_trio.store.reads.meters import meters as listed
-from levity_trio.store.reads.meters import readings
+from levity_trio.store.reads.money.meters import meter as meter_row
+from levity_trio.store.reads.money.meters import meters as listed
+from levity_trio.store.reads.money.meters import readings
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.writes import meters as writes
-from levity_trio.store.writes.account_import import ImportRefused
-from levity_trio.store.writes.accounts import Code, Refused
-from levity_trio.store.writes.meters import CSV, HAND, Added, MeterData, Taken
-from levity_trio.store.writes.ownership import Said
+from levity_trio.store.writes.money import meters as writes
+from levity_trio.store.writes.money.meters import CSV, HAND, Added, MeterData, Taken
+from levity_trio.store.writes.people.account_import import ImportRefused
+from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.people.ownership import Said
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 
 from levity_trio.billing.months import Month
 from levity_trio.store.billing.drafting import Terms
-from levity_trio.store.reads.drafts import missing_of
-from levity_trio.store.reads.missing import MissingPiece
-from levity_trio.store.writes import accounts
-from levity_trio.store.writes.accounts import AccountData
-from levity_trio.store.writes.billing import closing
+from levity_trio.store.reads.money.drafts import missing_of
+from levity_trio.store.reads.money.missing import MissingPiece
+from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.people import accounts
+from levity_trio.store.writes.people.accounts import AccountData
 from tests.store.bills import FLAT, Biller, charge, correct, house_of_two, rule_of
 from tests.store.books import Books, Station
 from tests.store.reading import reading

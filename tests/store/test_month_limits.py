@@ -11,12 +11,12 @@ import pytest
 from levity_trio.access.tags import Index
 from levity_trio.billing.months import MonthLimit, Used
 from levity_trio.events import MonthLimitLifted, MonthLimitNear, MonthLimitReached
-from levity_trio.store.places import UsageLimit
-from levity_trio.store.reads import month_use
-from levity_trio.store.reads.wallets import limits_reached, owned_tags, spent_accounts
-from levity_trio.store.writes import limits, tags
-from levity_trio.store.writes.limits import TheMonth
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.lookups.places import UsageLimit
+from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money.wallets import limits_reached, owned_tags, spent_accounts
+from levity_trio.store.writes.people import limits, tags
+from levity_trio.store.writes.people.limits import TheMonth
+from levity_trio.store.writes.people.tags import TagData
 from tests.store.bills import FLAT, Biller
 from tests.store.books import Books, Station
 from tests.store.list_keeping import Keeping

@@ -10,9 +10,9 @@ import pytest
 from levity_trio.events import EventsPruned, MqttFactRefused, MqttReplayed
 from levity_trio.plugins.mqtt.facts import UNKNOWN
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.mqtt import MqttState, Page, Progress, before, next_page, state
+from levity_trio.store.reads.site.mqtt import MqttState, Page, Progress, before, next_page, state
 from levity_trio.store.upkeep.pruning import delete_events
-from levity_trio.store.writes import mqtt
+from levity_trio.store.writes.site import mqtt
 from levity_trio.wire.times import stamp
 from tests.store.books import Books
 from tests.store.reading import view

@@ -3,8 +3,8 @@ stops without an id that are matched (rules.md, Energy). Found in simulated mont
 
 import pytest
 
-from levity_trio.store.writes import tags
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.people import tags
+from levity_trio.store.writes.people.tags import TagData
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import HOUR, assert_figure, assert_open, bill_of, session, watts
 

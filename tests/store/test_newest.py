@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from levity_trio.events import ClockLeapt
-from levity_trio.store.reads.system import STRAY_ROWS, Newest, newest
-from levity_trio.store.writes import sessions
+from levity_trio.store.reads.site.database import STRAY_ROWS, Newest, newest
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.wire.times import stamp
 from tests.store.books import SERVER, Books, Station
 from tests.store.reading import view

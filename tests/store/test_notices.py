@@ -13,7 +13,7 @@ from levity_trio.events import (
     LogStatusChanged,
     SecurityEventReported,
 )
-from levity_trio.store.writes import notices, outcomes
+from levity_trio.store.writes.chargers import notices, outcomes
 from tests.store.books import Books, Station
 from tests.store.test_outcomes import ask, outcome
 

@@ -9,8 +9,8 @@ import pytest
 
 from levity_trio.store.reads.now.cards import SessionNow
 from levity_trio.store.reads.now.sessions import OpenSessions
-from levity_trio.store.writes import load
-from levity_trio.store.writes.hiding import hide
+from levity_trio.store.writes.chargers.hiding import hide
+from levity_trio.store.writes.load import load
 from tests.store.books import Books, Station, meter_value
 from tests.store.nows import Page
 from tests.store.owning import House

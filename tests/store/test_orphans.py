@@ -5,7 +5,8 @@ import pytest
 
 from levity_trio.charging.sent.readings import Moment, understand
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionStopped
-from levity_trio.store.writes import load, sessions
+from levity_trio.store.writes.chargers import sessions
+from levity_trio.store.writes.load import load
 from levity_trio.store.writes.origin import Opening
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.unreadable import start_unreadable

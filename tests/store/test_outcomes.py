@@ -17,9 +17,10 @@ from levity_trio.events import (
 from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations import outcomes as outcomes_of
 from levity_trio.operations.operation import example
-from levity_trio.store.reads.situation import reservations_in_force
-from levity_trio.store.writes import commands, notices, outcomes, responses, tags
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.reads.chargers.situation import reservations_in_force
+from levity_trio.store.writes.chargers import commands, notices, outcomes, responses
+from levity_trio.store.writes.people import tags
+from levity_trio.store.writes.people.tags import TagData
 from levity_trio.told import of_stored
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading

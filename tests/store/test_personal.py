@@ -15,11 +15,12 @@ import trio
 from levity_trio.billing.ledger import Kind, Terms
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.events import HouseholdReported
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.keeping import statements
-from levity_trio.store.reads.personal import Obstacle, deletion, obstacles
-from levity_trio.store.secret_key import SecretKey
+from levity_trio.store.reads.people.personal import Obstacle, deletion, obstacles
 from levity_trio.store.upkeep import pruning
-from levity_trio.store.writes import (
+from levity_trio.store.writes.money import wallets
+from levity_trio.store.writes.people import (
     accounts,
     messages,
     ownership,
@@ -27,16 +28,15 @@ from levity_trio.store.writes import (
     recipients,
     tags,
     vehicles,
-    wallets,
 )
-from levity_trio.store.writes.accounts import AccountData, Refused
-from levity_trio.store.writes.messages import Failure, NewMessage
-from levity_trio.store.writes.personal import Deletion
-from levity_trio.store.writes.recipients import By, RecipientData
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.people.accounts import AccountData, Refused
+from levity_trio.store.writes.people.messages import Failure, NewMessage
+from levity_trio.store.writes.people.personal import Deletion
+from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.people.tags import TagData
+from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
-from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.told import stored
 from tests.store.bills import BERLIN, Biller, charge, month_is_over
 from tests.store.books import Books, Station

@@ -12,12 +12,12 @@ from levity_trio.access.places import ACCOUNT, TAG
 from levity_trio.access.tags import Index, Policy, Unknown
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.events import LimitChanged, StartRefused, TagChanged
-from levity_trio.store.places import UsageLimit, refusal
-from levity_trio.store.reads.places import load_places
-from levity_trio.store.reads.wallets import limits_reached, owned_tags, spent_accounts
-from levity_trio.store.writes import authorization, limits, tags
-from levity_trio.store.writes.accounts import Code, Refused
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.lookups.places import UsageLimit, refusal
+from levity_trio.store.reads.money.wallets import limits_reached, owned_tags, spent_accounts
+from levity_trio.store.reads.people.places import load_places
+from levity_trio.store.writes.people import authorization, limits, tags
+from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.people.tags import TagData
 from tests.store.books import Books, Station
 from tests.store.list_keeping import Keeping
 from tests.store.owning import SPACE, House

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
+from levity_trio.store.reads.chargers.plug_ins import PlugIn, plug_ins
 from tests.store.books import Station
 from tests.store.reading import reading
 

@@ -14,10 +14,10 @@ import pytest
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now.site import energy_now
-from levity_trio.store.reads.power import A_DAY, DayPower, Work, power_of_day
+from levity_trio.store.reads.transactions.power import A_DAY, DayPower, Work, power_of_day
 from levity_trio.store.upkeep.metering import Metering
 from levity_trio.store.upkeep.pruning import POWER_KEPT
-from levity_trio.store.writes.power import delete_before, keep
+from levity_trio.store.writes.load.power import delete_before, keep
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.store.books import NOON, Books, Station

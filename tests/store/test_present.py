@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.store.reads.present import RECENT_READINGS, OpenTransaction, present
+from levity_trio.store.reads.now.present import present
+from levity_trio.store.reads.transactions.open import RECENT_READINGS, OpenTransaction
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import view
 from tests.store.telling import watts

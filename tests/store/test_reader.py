@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from levity_trio.store.engine.faults import Unreadable
-from levity_trio.store.reads import Reader, audit_position
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.site.frames import audit_position
 from tests.store.files import make_ours
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.cases.transaction import COLUMNS, Known
-from levity_trio.store.reads.recheck import Cause, Difference, Rechecking, compare
+from levity_trio.store.reads.transactions.recheck import Cause, Difference, Rechecking, compare
 from tests.store.books import Books, Station, in_memory
 from tests.store.deciding import Operator
 from tests.store.files import contents, make

@@ -10,13 +10,13 @@ from typing import TypeVar, cast
 
 import pytest
 
+from levity_trio.store.beside.secret_key import NoKey, SecretKey, open_key
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.unit_of_work import Store, UnitOfWork
-from levity_trio.store.reads import look
-from levity_trio.store.reads import messages as reads
-from levity_trio.store.secret_key import NoKey, SecretKey, open_key
-from levity_trio.store.writes import recipients as writes
-from levity_trio.store.writes.recipients import By, RecipientData
+from levity_trio.store.reads.people import messages as reads
+from levity_trio.store.reads.reader import look
+from levity_trio.store.writes.people import recipients as writes
+from levity_trio.store.writes.people.recipients import By, RecipientData
 
 NOW = "2026-03-01T12:00:00.000Z"
 ANNA = By(NOW, "anna")

@@ -11,9 +11,9 @@ import pytest
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import StateLine
 from levity_trio.billing.states import BillState
-from levity_trio.store.reads.reconciliation import Reconciliation, reconciliation
-from levity_trio.store.writes import meters
-from levity_trio.store.writes.meters import HAND, MeterData, Taken
+from levity_trio.store.reads.money.reconciliation import Reconciliation, reconciliation
+from levity_trio.store.writes.money import meters
+from levity_trio.store.writes.money.meters import HAND, MeterData, Taken
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books, Station

@@ -19,14 +19,13 @@ from levity_trio.events import (
     NewcomerWaiting,
     TransactionStarted,
 )
-from levity_trio.store.reads import beginning
-from levity_trio.store.reads.chargers import of_model
+from levity_trio.store.reads.chargers.chargers import of_model
+from levity_trio.store.reads.chargers.security import Newcomer, decisions, newcomers
+from levity_trio.store.reads.now.present import present, waiting
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.present import present, waiting
-from levity_trio.store.reads.security import Newcomer, decisions, newcomers
-from levity_trio.store.writes import leases
-from levity_trio.store.writes.hiding import UnknownCharger, hide
-from levity_trio.store.writes.registration import (
+from levity_trio.store.reads.site.beginning import beginning
+from levity_trio.store.writes.chargers.hiding import UnknownCharger, hide
+from levity_trio.store.writes.chargers.registration import (
     Decided,
     Otherwise,
     adopt,
@@ -35,13 +34,14 @@ from levity_trio.store.writes.registration import (
     locked_out,
     refuse,
 )
-from levity_trio.store.writes.stations import (
+from levity_trio.store.writes.chargers.stations import (
     AlreadyKnown,
     ChargerData,
     add_charger,
     add_station,
     change_charger,
 )
+from levity_trio.store.writes.load import leases
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading

@@ -10,7 +10,7 @@ import pytest
 from levity_trio.charging.lifecycle import State, state_of
 from levity_trio.charging.sent.readings import Moment, ahead_when_sent
 from levity_trio.events import TransactionResumed
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.transactions.closing import close_available, close_silent
 from tests.store.books import SERVER, Books, Station, meter_value
 

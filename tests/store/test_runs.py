@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.charging.sent.evidence import RECEIVED_AT, TIMESTAMP, VALUE, WH
 from levity_trio.store.cases.transaction import known, readings
-from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import Rows
 from levity_trio.store.keeping.copies import is_contained
 from tests.store.books import NOON, Books, Station, meter_value
 

@@ -13,7 +13,7 @@ from levity_trio.store.billing.statements import content_of
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.keeping import statements
 from levity_trio.store.postgresql.connection import PostgresqlConnection
-from levity_trio.store.writes.billing import closing
+from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import Biller, charge, house_of_two, month_is_over

@@ -11,13 +11,19 @@ from typing import Any
 import pytest
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store.beside.secret_key import (
+    SECRETS_VERSION,
+    NoKey,
+    SecretKey,
+    open_key,
+    read_key,
+)
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.schema import migrations, statements
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.restoring import restore
-from levity_trio.store.secret_key import SECRETS_VERSION, NoKey, SecretKey, open_key, read_key
 from tests.store.keeping import ignore
 
 TEXT = "whsec_cGxhaW4gdGV4dCBvZiBhIHdlYmhvb2s="

@@ -5,11 +5,11 @@ from __future__ import annotations
 from levity_trio.access.securing import Step
 from levity_trio.events import SecuringEnded, SecuringStopped, SecurityEventReported
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import securing as reads
+from levity_trio.store.reads.chargers import securing as reads
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.writes import credentials, responses, securing
-from levity_trio.store.writes.responses import CommandEnd
-from levity_trio.store.writes.securing import NewPlan
+from levity_trio.store.writes.chargers import credentials, responses, securing
+from levity_trio.store.writes.chargers.responses import CommandEnd
+from levity_trio.store.writes.chargers.securing import NewPlan
 from levity_trio.told import of_stored
 from tests.store.books import Books, Station
 from tests.store.reading import view

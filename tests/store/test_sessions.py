@@ -10,7 +10,7 @@ from levity_trio.events import (
     ServerStarted,
     TransactionSuspended,
 )
-from levity_trio.store.writes import commands, sessions
+from levity_trio.store.writes.chargers import commands, sessions
 from tests.store.books import SERVER, Books, Station
 from tests.store.test_commands import ask
 

@@ -14,8 +14,8 @@ import pytest
 from levity_trio.charging.energy import RULES
 from levity_trio.events import TransactionRejudged
 from levity_trio.store.cases.transaction import known
-from levity_trio.store.reads.explained import lines
-from levity_trio.store.reads.recheck import compare
+from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.reads.transactions.recheck import compare
 from tests.store.books import Books, Station, meter_value
 from tests.store.deciding import open_codes
 from tests.store.lies import liar_story

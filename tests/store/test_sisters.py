@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from levity_trio.access.registration import Mode
-from levity_trio.store.reads.charger_facts import habits
-from levity_trio.store.writes import registration
-from levity_trio.store.writes.registration import Decided
+from levity_trio.store.reads.chargers.charger_facts import habits
+from levity_trio.store.writes.chargers import registration
+from levity_trio.store.writes.chargers.registration import Decided
 from levity_trio.store.writes.transactions import decisions
 from tests.store.books import Books, Station
 from tests.store.deciding import open_codes

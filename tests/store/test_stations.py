@@ -10,7 +10,7 @@ import pytest
 from levity_trio import nouns
 from levity_trio.events import ChargerShown
 from levity_trio.store.cases.transaction import COLUMNS, Known
-from levity_trio.store.reads.chargers import (
+from levity_trio.store.reads.chargers.chargers import (
     Connector,
     charger,
     chargers,
@@ -19,9 +19,9 @@ from levity_trio.store.reads.chargers import (
     stations,
 )
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.recheck import Cause, compare
-from levity_trio.store.writes.hiding import UnknownCharger, hide
-from levity_trio.store.writes.stations import (
+from levity_trio.store.reads.transactions.recheck import Cause, compare
+from levity_trio.store.writes.chargers.hiding import UnknownCharger, hide
+from levity_trio.store.writes.chargers.stations import (
     AlreadyKnown,
     ChargerData,
     ConnectorData,

@@ -9,8 +9,9 @@ import pytest
 from levity_trio.billing.blocking import Stay, begun_minutes
 from levity_trio.billing.tariff import Blocking
 from levity_trio.store.billing.evidence import Needs
-from levity_trio.store.reads import links
-from levity_trio.store.writes import load, sessions
+from levity_trio.store.reads.chargers import links
+from levity_trio.store.writes.chargers import sessions
+from levity_trio.store.writes.load import load
 from tests.billing.cases import BERLIN
 from tests.store.billed import evidence_of
 from tests.store.books import NOON, SERVER, Books, Station, meter_value

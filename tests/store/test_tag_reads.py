@@ -12,11 +12,11 @@ from levity_trio.access.tags import Index, Policy, Unknown
 from levity_trio.events import TagsImported
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.tags import Filters, asked_tags, periods, tags, tags_in_order
+from levity_trio.store.reads.people.tags import Filters, asked_tags, periods, tags, tags_in_order
 from levity_trio.store.upkeep import tagging
 from levity_trio.store.upkeep.tagging import open_tags
-from levity_trio.store.writes import tags as writes
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.people import tags as writes
+from levity_trio.store.writes.people.tags import TagData
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.store.reading import SlowReader, reading

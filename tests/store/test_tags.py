@@ -13,8 +13,8 @@ import pytest
 
 from levity_trio.access.tags import Policy, Unknown, Verdict
 from levity_trio.events import StartRefused, TagChanged, TagsImported
-from levity_trio.store.writes import authorization, tags
-from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
+from levity_trio.store.writes.people import authorization, tags
+from levity_trio.store.writes.people.tags import TagData, TagInUse, UnknownTag
 from tests.store.books import Books, Station
 from tests.store.owning import House
 

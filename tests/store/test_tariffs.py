@@ -16,13 +16,13 @@ from levity_trio.billing.tariff import NoVersion
 from levity_trio.billing.tariff_file import parse
 from levity_trio.events import TariffAssigned, TariffChanged
 from levity_trio.store.billing.tariffs import Tariffs, first_open_day
-from levity_trio.store.reads import tariffs as reads
+from levity_trio.store.reads.money import tariffs as reads
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.writes import accounts
-from levity_trio.store.writes import tariffs as writes
-from levity_trio.store.writes.accounts import AccountData, Change, Code, Refused
-from levity_trio.store.writes.ownership import Said
-from levity_trio.store.writes.tariffs import Assigning, Given
+from levity_trio.store.writes.money import tariffs as writes
+from levity_trio.store.writes.money.tariffs import Assigning, Given
+from levity_trio.store.writes.people import accounts
+from levity_trio.store.writes.people.accounts import AccountData, Change, Code, Refused
+from levity_trio.store.writes.people.ownership import Said
 from levity_trio.web.api.local_times import begins_at
 from tests.store.books import Books, Station
 from tests.store.reading import reading

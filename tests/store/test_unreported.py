@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from levity_trio.store.reads import chargers
+from levity_trio.store.reads.chargers import chargers
 from tests.store.books import Books, Station
 from tests.store.nows import Page
 from tests.store.reading import reading

@@ -9,10 +9,10 @@ from typing import Final
 import pytest
 
 from levity_trio.billing.months import Month
-from levity_trio.store.reads import power
-from levity_trio.store.reads.use import Asked, ChargerUse, FaultsOfMonth, use_of
-from levity_trio.store.writes import load
-from levity_trio.store.writes.power import keep
+from levity_trio.store.reads.transactions import power
+from levity_trio.store.reads.transactions.use import Asked, ChargerUse, FaultsOfMonth, use_of
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.load.power import keep
 from levity_trio.wire.times import stamp
 from tests.store.bills import BERLIN
 from tests.store.books import Books, Station

@@ -17,11 +17,11 @@ from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.config import ServerConfig
 from levity_trio.events import TransactionStarted, WalletTermsChanged
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.charges import policy_of
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.transactions.charges import policy_of
 from levity_trio.store.upkeep.tagging import open_tags
-from levity_trio.store.writes.accounts import Code, Refused
-from levity_trio.store.writes.authorization import judge
+from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.people.authorization import judge
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.store.list_keeping import Keeping

@@ -8,10 +8,10 @@ from levity_trio.access.tags import Index
 from levity_trio.billing.ledger import Kind, Standing, Terms
 from levity_trio.billing.ownership import BillBy
 from levity_trio.events import WalletCovered, WalletSpent
-from levity_trio.store.reads.wallets import owned_tags, spent_accounts
-from levity_trio.store.wallets import standing_of
-from levity_trio.store.writes import wallets
-from levity_trio.store.writes.wallets import Entered, Entry, NewTerms
+from levity_trio.store.lookups.wallets import standing_of
+from levity_trio.store.reads.money.wallets import owned_tags, spent_accounts
+from levity_trio.store.writes.money import wallets
+from levity_trio.store.writes.money.wallets import Entered, Entry, NewTerms
 from tests.store.books import Books
 from tests.store.owning import House
 from tests.store.reading import reading

@@ -11,10 +11,10 @@ import trio
 
 from levity_trio.access import user_passwords
 from levity_trio.nouns import User
-from levity_trio.store.reads import users as reads
-from levity_trio.store.reads.users import UserRow
-from levity_trio.store.writes import users
-from levity_trio.store.writes.users import Manager, NewInvitation, NewToken
+from levity_trio.store.reads.people import users as reads
+from levity_trio.store.reads.people.users import UserRow
+from levity_trio.store.writes.people import users
+from levity_trio.store.writes.people.users import Manager, NewInvitation, NewToken
 from levity_trio.web.api.tokens import Tokens, make, written
 from levity_trio.web.invitations import LASTS, Kind, make_secret, stored_link
 from levity_trio.web.invitations import written as written_code

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from structlog.typing import EventDict
 
-from levity_trio.store.writes.users import StoredToken
+from levity_trio.store.writes.people.users import StoredToken
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.inside import ApiOfPlugins
 from levity_trio.web.problems import application

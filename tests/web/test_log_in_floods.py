@@ -11,8 +11,8 @@ import trio
 import trio.testing
 
 from levity_trio.charger.turns import MOST_OF_ADDRESS, MOST_WAITING, TooManyWait, Turns
-from levity_trio.store.writes import accounts, users
-from levity_trio.store.writes.accounts import AccountData
+from levity_trio.store.writes.people import accounts, users
+from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.invitations import Kind
 from levity_trio.web.logins import new_cookie

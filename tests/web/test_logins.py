@@ -12,11 +12,11 @@ import trio
 
 from levity_trio.access.admission import network_of
 from levity_trio.store.upkeep import pruning
-from levity_trio.store.writes import logins as writes
-from levity_trio.store.writes import users
-from levity_trio.store.writes.accounts import AccountData
-from levity_trio.store.writes.accounts import add as add_account
-from levity_trio.store.writes.logins import KEPT
+from levity_trio.store.writes.people import logins as writes
+from levity_trio.store.writes.people import users
+from levity_trio.store.writes.people.accounts import AccountData
+from levity_trio.store.writes.people.accounts import add as add_account
+from levity_trio.store.writes.people.logins import KEPT
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.logins import Login, form_value, is_form_value, new_cookie

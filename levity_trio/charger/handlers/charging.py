@@ -11,14 +11,14 @@ from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.events import ReadingReceived, TagJudged
 from levity_trio.store.engine.faults import RateExceeded
-from levity_trio.store.writes import authorization
-from levity_trio.store.writes.frames import (
+from levity_trio.store.writes.origin import Start
+from levity_trio.store.writes.people import authorization
+from levity_trio.store.writes.site.frames import (
     READING_BYTES,
     READINGS_AT_ONCE,
     READINGS_OF_STARTS,
     check_readings,
 )
-from levity_trio.store.writes.origin import Start
 from levity_trio.store.writes.transactions import starts, stops, waiting
 from levity_trio.told import Told
 from levity_trio.wire.payloads import call, call_result

@@ -10,7 +10,7 @@ from levity_trio.charger.exchange import Exchange
 from levity_trio.config import certificates_folder
 from levity_trio.events import FirmwareStatusChanged, LogStatusChanged, SecurityEventReported
 from levity_trio.log.output import get_logger
-from levity_trio.store.writes import certificates
+from levity_trio.store.writes.chargers import certificates
 from levity_trio.wire.payloads import call, call_result
 
 NO_AUTHORITY = "there is no certificate authority; create one with `levity-trio certificate init`"

@@ -7,7 +7,7 @@ from levity_trio.access.registration import WAIT_SECONDS
 from levity_trio.charger.exchange import Exchange
 from levity_trio.charging.sent.readings import understand
 from levity_trio.events import DataTransferred, DiagnosticsStatusChanged, FirmwareStatusChanged
-from levity_trio.store.writes import chargers, sessions
+from levity_trio.store.writes.chargers import chargers, sessions
 from levity_trio.wire.payloads import call, call_result
 from levity_trio.wire.secrets import masked_frame
 from levity_trio.wire.texts import LONGEST_OF, cut

@@ -25,8 +25,13 @@ from levity_trio.plugins.base import Plugin, Site
 from levity_trio.plugins.fluentd.forward import Broken, Chunk, Connect, Link, Packer, open_link
 from levity_trio.plugins.fluentd.records import entry, lost
 from levity_trio.store.engine.faults import Unreadable
-from levity_trio.store.reads import AuditPosition, LoggedFrames, audit_position, frames_after
-from levity_trio.store.writes import frames
+from levity_trio.store.reads.site.frames import (
+    AuditPosition,
+    LoggedFrames,
+    audit_position,
+    frames_after,
+)
+from levity_trio.store.writes.site import frames
 from levity_trio.wire.times import stamp
 
 PAGE_FRAMES: Final = 500

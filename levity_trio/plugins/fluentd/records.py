@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from levity_trio.store.reads import LoggedFrame
+from levity_trio.store.reads.site.frames import LoggedFrame
 from levity_trio.wire.frames import MAX_DEPTH, deeper_than
 from levity_trio.wire.payloads import CHARGER_ACTIONS, SERVER_ACTIONS
 from levity_trio.wire.secrets import TRIMMED, is_too_wide

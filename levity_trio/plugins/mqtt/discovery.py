@@ -29,7 +29,7 @@ from levity_trio.plugins.mqtt.entities import (
     escaped,
 )
 from levity_trio.records import record
-from levity_trio.store.reads.entities import SeenCharger
+from levity_trio.store.reads.now.entities import SeenCharger
 
 BIRTH: Final = "homeassistant/status"
 """Where Home Assistant says `online` when it has started; then everything is sent again."""

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 from levity_trio.locale import N_
 from levity_trio.records import record
-from levity_trio.store.reads.entities import Seen, SeenCharger, SeenConnector
-from levity_trio.store.reads.load import LoadNow
+from levity_trio.store.reads.load.load import LoadNow
+from levity_trio.store.reads.now.entities import Seen, SeenCharger, SeenConnector
 
 STATUS: Final = "status"
 """The topic that says whether the server is there; its last will says `offline`."""

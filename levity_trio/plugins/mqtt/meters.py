@@ -2,10 +2,10 @@
 the house as readings.
 
 A message that the broker had retained is of an unknown age: it counts for nothing. Of a meter of
-the house, the first reading of each day of the site is kept, see store.writes.meters; of those that
-come after it, the newest is remembered, because at the turn of a month the last one before it is
-kept too. Which day it is decides the clock of this server, so nothing is kept while nobody vouches
-for that.
+the house, the first reading of each day of the site is kept, see store.writes.money.meters; of
+those that come after it, the newest is remembered, because at the turn of a month the last one
+before it is kept too. Which day it is decides the clock of this server, so nothing is kept while
+nobody vouches for that.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Message
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.reads import meters as stored
-from levity_trio.store.reads.meters import Meter
-from levity_trio.store.writes import meters as writes
-from levity_trio.store.writes.accounts import Refused
-from levity_trio.store.writes.meters import Taken
+from levity_trio.store.reads.money import meters as stored
+from levity_trio.store.reads.money.meters import Meter
+from levity_trio.store.writes.money import meters as writes
+from levity_trio.store.writes.money.meters import Taken
+from levity_trio.store.writes.people.accounts import Refused
 from levity_trio.wire.published import NoNumber, number_in
 from levity_trio.wire.times import in_zone, stamp
 

@@ -38,7 +38,7 @@ from levity_trio.plugins.mqtt.meters import Meters
 from levity_trio.plugins.mqtt.states import States
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.writes import mqtt as writes
+from levity_trio.store.writes.site import mqtt as writes
 from levity_trio.wire.times import stamp
 
 PAUSE_SECONDS: Final = 1.0

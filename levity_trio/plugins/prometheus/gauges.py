@@ -20,10 +20,11 @@ from levity_trio.plugins.prometheus.labels import (
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
 from levity_trio.store.engine.database import Space
-from levity_trio.store.reads.local_lists import LocalListStatus
-from levity_trio.store.reads.mqtt import MqttState
-from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
-from levity_trio.store.writes.leases import MANAGED
+from levity_trio.store.reads.chargers.local_lists import LocalListStatus
+from levity_trio.store.reads.now.present import ChargerNow, Present, Waiting
+from levity_trio.store.reads.site.mqtt import MqttState
+from levity_trio.store.reads.transactions.open import OpenTransaction
+from levity_trio.store.writes.load.leases import MANAGED
 
 NO_CHARGERS = Present([], [], [], frozenset())
 NO_STATUS = "Unknown"

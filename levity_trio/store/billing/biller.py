@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.statement import Owner, Party
-from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import Rows
 
 _COLUMNS: Final = (
     "id, name, address, contact, bank_account, bank_name, tax_number, payment_days, logo, template"

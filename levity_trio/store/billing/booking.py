@@ -26,10 +26,9 @@ from levity_trio.billing.states import BillState
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, doubt
 from levity_trio.store.billing.rows import lines_of
-from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.database import marks, parts
+from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.ownership import Owners
+from levity_trio.store.lookups.ownership import Owners
 from levity_trio.wire.times import in_zone
 
 AT_ONCE: Final = 3_000

@@ -25,9 +25,8 @@ from levity_trio.store.billing.pricing import Priced, Pricer, Rule, vehicle_of
 from levity_trio.store.billing.rows import lines_of, lines_text, taxes_text
 from levity_trio.store.billing.statements import UNASKED, Figures, PositionRow
 from levity_trio.store.billing.tariffs import Trial
-from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.database import marks, parts
-from levity_trio.store.wallets import is_prepaid
+from levity_trio.store.engine.database import Rows, marks, parts
+from levity_trio.store.lookups.wallets import is_prepaid
 from levity_trio.told import Bare, Quantity, Told, beside
 from levity_trio.wire.times import in_zone, shifted, stamp
 

@@ -42,8 +42,8 @@ from levity_trio.store.cases.case import AVAILABLE, case_of
 from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import LAST_ID, LAST_TIME, Known, known, span
-from levity_trio.store.connectors import Rows
-from levity_trio.store.load_spans import spans_of
+from levity_trio.store.engine.database import Rows
+from levity_trio.store.lookups.load_spans import spans_of
 from levity_trio.wire.charging_profiles import VOLTS, Installed
 from levity_trio.wire.times import from_seconds, stamp
 

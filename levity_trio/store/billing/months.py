@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from levity_trio.billing.months import Month, beginning
-from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import Rows
 from levity_trio.wire.times import stamp
 
 

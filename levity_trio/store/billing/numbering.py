@@ -25,8 +25,7 @@ from levity_trio.store.billing.statements import (
     party_digest,
     seal_of,
 )
-from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.database import marks, parts
+from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.told import Told
 
 _PAID_BY_WALLET: Final = (

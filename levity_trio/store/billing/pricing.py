@@ -20,9 +20,8 @@ from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.tariffs import Tariffs, Trial
 from levity_trio.store.cases.so_far import energies_so_far
-from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.database import marks, parts
-from levity_trio.store.ownership import Owners
+from levity_trio.store.engine.database import Rows, marks, parts
+from levity_trio.store.lookups.ownership import Owners
 from levity_trio.told import Day, Moment, Quantity, Told, Value, with_told
 from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 

@@ -17,7 +17,7 @@ from levity_trio.billing.tariff import Blocking, Tariff, Versions, Window
 from levity_trio.billing.windows import Span
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
-from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import Rows
 from levity_trio.wire.times import in_zone
 
 Piece = Span[tuple[Tariff, Window]]

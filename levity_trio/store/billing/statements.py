@@ -28,8 +28,7 @@ from levity_trio.billing.positions import Kind
 from levity_trio.billing.statement import NO_DIGEST, Owner, Party, Position, Split, Statement
 from levity_trio.store.billing.biller import NOBODY, Biller, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.rows import Names, lines_of, names_of, taxes_of
-from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.database import marks
+from levity_trio.store.engine.database import Rows, marks
 from levity_trio.told import with_told
 from levity_trio.wire.times import in_zone
 

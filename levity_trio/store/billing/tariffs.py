@@ -12,7 +12,7 @@ from levity_trio.billing.assignments import Assignment, Target, decide, targets_
 from levity_trio.billing.tariff import Tariff, Versions
 from levity_trio.billing.tariff_file import parse
 from levity_trio.store.billing.months import begun
-from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import Rows
 
 PARSED: Final = 256
 """Texts whose tariffs are kept in memory."""

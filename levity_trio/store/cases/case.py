@@ -83,7 +83,8 @@ from levity_trio.store.cases.transaction import (
     samples,
     sent_times,
 )
-from levity_trio.store.connectors import Rows, connectors
+from levity_trio.store.engine.database import Rows
+from levity_trio.store.lookups.connectors import connectors
 from levity_trio.told import Told
 from levity_trio.wire.numbers import decimal
 from levity_trio.wire.times import clock_time, shifted_stamp

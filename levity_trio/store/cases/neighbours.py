@@ -61,7 +61,8 @@ from levity_trio.store.cases.transaction import (
     samples,
     sent_times,
 )
-from levity_trio.store.connectors import Rows, connectors
+from levity_trio.store.engine.database import Rows
+from levity_trio.store.lookups.connectors import connectors
 from levity_trio.wire.times import shifted_stamp
 
 _PLACE: Final = attrgetter("own_start_time", "id")

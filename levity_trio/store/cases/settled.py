@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 
 from levity_trio.charging.lifecycle import Resolution
-from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import Rows
 from levity_trio.told import Told, of_stored
 
 CHARGER: Final = "charger"

@@ -10,8 +10,7 @@ from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.figure import begins_at_zero
 from levity_trio.charging.sent.evidence import CHARGE, Case, View, seconds
 from levity_trio.charging.sent.readings import digit_of
-from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.database import marks, parts
+from levity_trio.store.engine.database import Rows, marks, parts
 
 _OPEN: Final = (
     "SELECT tx.id, tx.cp_id, tx.conn_id, own_start_time, meter_start, last_register_wh, "

@@ -30,7 +30,7 @@ from levity_trio.charging.sent.evidence import (
     timestamp_of,
 )
 from levity_trio.charging.sent.readings import REGISTER, watts_of
-from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.database import Rows
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_stamp
 
 LAST_TIME: Final = "9999"

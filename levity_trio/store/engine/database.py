@@ -6,7 +6,7 @@ DB-API's (PEP 249).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -119,3 +119,16 @@ def parts(values: Sequence[T], most: int = AT_ONCE) -> Iterator[Sequence[T]]:
 def marks(values: Sized) -> str:
     """Return a placeholder for each value."""
     return ", ".join("?" * len(values))
+
+
+Rows = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
+"""Runs a SELECT and returns all its rows."""
+
+
+def rows_of(db: Database) -> Rows:
+    """Return the function that the modules of the judge take to run a SELECT."""
+
+    def rows(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        return db.execute(sql, tuple(values)).fetchall()
+
+    return rows

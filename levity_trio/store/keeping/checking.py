@@ -19,13 +19,12 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.billing.booking import compared, rule_of_book
 from levity_trio.store.engine.connection import FileDatabase
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.engine.faults import advice
 from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.engine.schema import migrations, model
 from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
-from levity_trio.store.reads.shapes import rows_of
 
 GUARD: Final = re.compile(
     r"BEFORE INSERT ON (\w+) WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT, '([^']*)'\)", re.DOTALL

@@ -31,7 +31,7 @@ import sqlite_utils
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.schema import check_ownership, look
-from levity_trio.store.reads.system import newest
+from levity_trio.store.reads.site.database import newest
 from levity_trio.writing import give, opened_alone, sync_folder
 
 ADVICE: Final = "give a backup, or the database of a stopped server"

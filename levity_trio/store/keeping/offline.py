@@ -17,11 +17,13 @@ from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.engine.opening import is_new, open_store
 from levity_trio.store.engine.schema import SIMULATED_TIME_VERSION
 from levity_trio.store.engine.unit_of_work import Store
-from levity_trio.store.reads import look, simulated_time
 from levity_trio.store.reads.levity.rows import Imported, total
-from levity_trio.store.writes import demo, hiding, imports
-from levity_trio.store.writes.demo import Resumed, Shared, Told
-from levity_trio.store.writes.logins import digest_of
+from levity_trio.store.reads.reader import look
+from levity_trio.store.reads.site.beginning import simulated_time
+from levity_trio.store.writes.chargers import hiding
+from levity_trio.store.writes.people.logins import digest_of
+from levity_trio.store.writes.site import demo, imports
+from levity_trio.store.writes.site.demo import Resumed, Shared, Told
 from levity_trio.wire.times import stamp
 
 

@@ -18,7 +18,8 @@ from typing import Final, NamedTuple
 from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
-from levity_trio.store import secret_key
+from levity_trio.store.beside import secret_key
+from levity_trio.store.beside.secret_key import SECRETS_VERSION, SecretKey, read_key
 from levity_trio.store.engine.connection import FileDatabase, InUse, lock_held
 from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.engine.schema import NewerSchema, Unreadable, check_ownership, look
@@ -37,8 +38,7 @@ from levity_trio.store.keeping.copies import (
     used_by_nobody_else,
 )
 from levity_trio.store.keeping.numbers import Numbers, last_number, lost_statements, skip_statements
-from levity_trio.store.reads.system import newest
-from levity_trio.store.secret_key import SECRETS_VERSION, SecretKey, read_key
+from levity_trio.store.reads.site.database import newest
 from levity_trio.wire.times import stamp
 from levity_trio.writing import mend, place, sync_folder
 

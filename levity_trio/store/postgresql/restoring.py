@@ -13,6 +13,7 @@ from contextlib import closing
 
 from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store.beside.secret_key import SECRETS_VERSION
 from levity_trio.store.engine.faults import is_not_allowed
 from levity_trio.store.engine.schema import model
 from levity_trio.store.keeping.checking import check_schema, numbered
@@ -28,7 +29,6 @@ from levity_trio.store.postgresql.connection import (
 from levity_trio.store.postgresql.schema import check_known
 from levity_trio.store.postgresql.servers import keep_alone
 from levity_trio.store.postgresql.store import OWNER_ADVICE
-from levity_trio.store.secret_key import SECRETS_VERSION
 from levity_trio.wire.times import stamp
 
 _BEGIN = "BEGIN; SET LOCAL statement_timeout = 0"

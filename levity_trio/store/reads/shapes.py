@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self,
 
 import orjson
 
-from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
 from levity_trio.told import Told, in_stored
 
@@ -105,12 +104,3 @@ def _of_texts(kept: str | None) -> Any:
 
 
 _CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {"bool": bool, "Any": _of_json}
-
-
-def rows_of(db: Database) -> Rows:
-    """Return the function that the modules of the judge take to run a SELECT."""
-
-    def rows(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        return db.execute(sql, tuple(values)).fetchall()
-
-    return rows

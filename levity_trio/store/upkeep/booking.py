@@ -28,12 +28,11 @@ from levity_trio.store.billing.booking import (
     store_prices,
 )
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader, Sparing
-from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.wire.times import in_zone
 
 PRICED_AT_ONCE: Final = 100

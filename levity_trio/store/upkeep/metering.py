@@ -18,10 +18,12 @@ from levity_trio.clock import Clock
 from levity_trio.store.engine.database import Database, parts
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader, Sparing, month_use, power
-from levity_trio.store.reads.power import Taken, Work
+from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.reader import Reader, Sparing
+from levity_trio.store.reads.transactions import power
+from levity_trio.store.reads.transactions.power import Taken, Work
 from levity_trio.store.upkeep.pruning import POWER_KEPT
-from levity_trio.store.writes.power import keep
+from levity_trio.store.writes.load.power import keep
 from levity_trio.wire.times import stamp
 
 LOOK_SECONDS: Final = 30.0

@@ -38,16 +38,18 @@ from levity_trio.config import ServerConfig
 from levity_trio.events import EventsPruned
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
+from levity_trio.store.beside.file_folder import ENOUGH_BYTES
 from levity_trio.store.engine.database import Database, Space
 from levity_trio.store.engine.frame_log import FrameLog
 from levity_trio.store.engine.opening import days_of
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.file_folder import ENOUGH_BYTES
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.totals import COUNTED, sums_of
-from levity_trio.store.writes import frames, load, logins, messages, personal, power
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.site.totals import COUNTED, sums_of
+from levity_trio.store.writes.load import load, power
+from levity_trio.store.writes.people import logins, messages, personal
+from levity_trio.store.writes.site import frames
 from levity_trio.wire.times import in_zone, stamp
 
 ROWS_AT_ONCE: Final = 200

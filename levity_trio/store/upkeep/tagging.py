@@ -17,13 +17,13 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.places import load_places
-from levity_trio.store.reads.tags import tags_of_now
-from levity_trio.store.reads.wallets import limits_reached, owned_tags, spent_accounts
-from levity_trio.store.writes import limits, ownership, tags
-from levity_trio.store.writes.ownership import SameTag
-from levity_trio.store.writes.tags import TagInUse
+from levity_trio.store.reads.money.wallets import limits_reached, owned_tags, spent_accounts
+from levity_trio.store.reads.people.places import load_places
+from levity_trio.store.reads.people.tags import tags_of_now
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.people import limits, ownership, tags
+from levity_trio.store.writes.people.ownership import SameTag
+from levity_trio.store.writes.people.tags import TagInUse
 from levity_trio.wire.times import stamp
 
 LOOK_SECONDS: Final = 1.0

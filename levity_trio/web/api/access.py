@@ -19,7 +19,7 @@ from starlette.datastructures import Headers
 
 from levity_trio.listening.addresses import is_loopback
 from levity_trio.records import record
-from levity_trio.store.writes.users import StoredToken
+from levity_trio.store.writes.people.users import StoredToken
 from levity_trio.told import Told
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role

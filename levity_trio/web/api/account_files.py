@@ -16,11 +16,11 @@ from starlette.responses import Response
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import accounts as stored
-from levity_trio.store.reads.accounts import Vehicle
-from levity_trio.store.reads.belongings import Exported, belongings
-from levity_trio.store.writes import account_import as writes
-from levity_trio.store.writes.account_import import ImportRefused, OwnedLine, VehicleLine
+from levity_trio.store.reads.people import accounts as stored
+from levity_trio.store.reads.people.accounts import Vehicle
+from levity_trio.store.reads.people.belongings import Exported, belongings
+from levity_trio.store.writes.people import account_import as writes
+from levity_trio.store.writes.people.account_import import ImportRefused, OwnedLine, VehicleLine
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import (
     AccountBody,

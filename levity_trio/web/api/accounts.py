@@ -19,16 +19,21 @@ from levity_trio.nouns import Car, Household
 from levity_trio.records import Personal, noun
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import accounts as stored
-from levity_trio.store.reads.accounts import ACCOUNT_COLUMNS, Account, AccountFilters, Vehicle
-from levity_trio.store.reads.belongings import Belonging, belongings_of, periods_of_vehicle
 from levity_trio.store.reads.pages import ListPage, sort_by
-from levity_trio.store.writes import accounts as writes
-from levity_trio.store.writes import ownership, tags, vehicles
-from levity_trio.store.writes.accounts import AccountData, Code, Refused
-from levity_trio.store.writes.ownership import NamedThing as Belongs
-from levity_trio.store.writes.ownership import Said
-from levity_trio.store.writes.vehicles import VehicleData
+from levity_trio.store.reads.people import accounts as stored
+from levity_trio.store.reads.people.accounts import (
+    ACCOUNT_COLUMNS,
+    Account,
+    AccountFilters,
+    Vehicle,
+)
+from levity_trio.store.reads.people.belongings import Belonging, belongings_of, periods_of_vehicle
+from levity_trio.store.writes.people import accounts as writes
+from levity_trio.store.writes.people import ownership, tags, vehicles
+from levity_trio.store.writes.people.accounts import AccountData, Code, Refused
+from levity_trio.store.writes.people.ownership import NamedThing as Belongs
+from levity_trio.store.writes.people.ownership import Said
+from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.told import Told, joined
 from levity_trio.web.api.bodies import ABSENT, Fields, Sent, StructBody, Values, changes_of
 from levity_trio.web.api.context import Server

@@ -10,9 +10,9 @@ from msgspec import Meta
 
 from levity_trio import __version__
 from levity_trio.records import whole_text
-from levity_trio.store.reads.users import ActionRow, TokenRow, actions, tokens
-from levity_trio.store.writes import users
-from levity_trio.store.writes.users import NewToken
+from levity_trio.store.reads.people.users import ActionRow, TokenRow, actions, tokens
+from levity_trio.store.writes.people import users
+from levity_trio.store.writes.people.users import NewToken
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role

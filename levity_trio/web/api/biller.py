@@ -15,11 +15,11 @@ from levity_trio.documents import DocumentProblem, NotInstalled, printing
 from levity_trio.documents.sheet import LARGEST_LOGO_BYTES, media_type
 from levity_trio.documents.template import ENGLISH_TEXT, TemplateProblem, parse
 from levity_trio.store.billing.biller import Biller, newest_biller
-from levity_trio.store.reads import billing
-from levity_trio.store.reads.billing import BillerRow
-from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.writes import biller as writes
-from levity_trio.store.writes.biller import BillerRefused
+from levity_trio.store.engine.database import rows_of
+from levity_trio.store.reads.money import billing
+from levity_trio.store.reads.money.billing import BillerRow
+from levity_trio.store.writes.money import biller as writes
+from levity_trio.store.writes.money.biller import BillerRefused
 from levity_trio.told import Told, joined
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values
 from levity_trio.web.api.endpoints import (

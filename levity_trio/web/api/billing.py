@@ -22,16 +22,15 @@ from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.months import Code, Refused
 from levity_trio.store.billing.numbering import Closable, Order, closable
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import billing as stored
-from levity_trio.store.reads import drafts, months
-from levity_trio.store.reads.billing import FirstBill, first_bill
-from levity_trio.store.reads.drafts import DraftStatement, MonthPreview
-from levity_trio.store.reads.missing import MissingPiece
-from levity_trio.store.reads.months import BillMonth, HeldBackTransaction
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.money import billing as stored
+from levity_trio.store.reads.money import drafts, months
+from levity_trio.store.reads.money.billing import FirstBill, first_bill
+from levity_trio.store.reads.money.drafts import DraftStatement, MonthPreview
+from levity_trio.store.reads.money.missing import MissingPiece
+from levity_trio.store.reads.money.months import BillMonth, HeldBackTransaction
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.writes.billing import closing
+from levity_trio.store.writes.money import closing
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import MINOR_UNITS, MONTH_PATTERN, Sent
 from levity_trio.web.api.context import Server

@@ -20,13 +20,18 @@ from levity_trio.authority.apart import examine, read_certificate, read_own, rea
 from levity_trio.authority.folder import has_root
 from levity_trio.config import ServerConfig, certificates_folder, pages_folder
 from levity_trio.records import whole_text
-from levity_trio.store.reads import chargers, securing
+from levity_trio.store.reads.chargers import chargers, securing
+from levity_trio.store.reads.chargers.securing import (
+    Certificate,
+    CertificateRequest,
+    Secured,
+    Securing,
+)
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.securing import Certificate, CertificateRequest, Secured, Securing
-from levity_trio.store.writes import certificates as writes
-from levity_trio.store.writes import securing as plans
-from levity_trio.store.writes.certificates import NewCertificate
-from levity_trio.store.writes.securing import NewPlan
+from levity_trio.store.writes.chargers import certificates as writes
+from levity_trio.store.writes.chargers import securing as plans
+from levity_trio.store.writes.chargers.certificates import NewCertificate
+from levity_trio.store.writes.chargers.securing import NewPlan
 from levity_trio.told import Moment, Told
 from levity_trio.web.api.bodies import NOT_BLANK, Sent
 from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose

@@ -11,11 +11,11 @@ from msgspec import Meta
 
 from levity_trio.billing.months import Month
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import charger_facts as facts
-from levity_trio.store.reads import chargers, links
+from levity_trio.store.reads.chargers import charger_facts as facts
+from levity_trio.store.reads.chargers import chargers, links
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.use import Asked as AskedUse
-from levity_trio.store.reads.use import ChargerUse, use_of
+from levity_trio.store.reads.transactions.use import Asked as AskedUse
+from levity_trio.store.reads.transactions.use import ChargerUse, use_of
 from levity_trio.told import Told
 from levity_trio.web.api.billing import MonthName
 from levity_trio.web.api.bodies import Sent

@@ -12,12 +12,12 @@ from msgspec import Meta
 
 from levity_trio.records import whole_text
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import chargers as stored
-from levity_trio.store.reads.chargers import Charger, Connector
+from levity_trio.store.reads.chargers import chargers as stored
+from levity_trio.store.reads.chargers.chargers import Charger, Connector
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.transactions import Reading, of_charger
-from levity_trio.store.writes.hiding import StillUsed, UnknownCharger, hide, hide_each
-from levity_trio.store.writes.stations import (
+from levity_trio.store.reads.transactions.transactions import Reading, of_charger
+from levity_trio.store.writes.chargers.hiding import StillUsed, UnknownCharger, hide, hide_each
+from levity_trio.store.writes.chargers.stations import (
     AlreadyKnown,
     ChargerData,
     ConnectorData,

@@ -18,10 +18,15 @@ from levity_trio.operations.answers import status_of
 from levity_trio.operations.configuration import is_standard, unknown_in, values_in
 from levity_trio.operations.reading import USUAL_PART, Reading
 from levity_trio.records import record
-from levity_trio.store.reads import configuration as stored
-from levity_trio.store.reads.configuration import ALWAYS, Change, ConfigurationReading, Entry
+from levity_trio.store.reads.chargers import configuration as stored
+from levity_trio.store.reads.chargers.configuration import (
+    ALWAYS,
+    Change,
+    ConfigurationReading,
+    Entry,
+)
 from levity_trio.store.reads.pages import ListPage, Wanted
-from levity_trio.store.writes.configuration import NewReading, add_reading
+from levity_trio.store.writes.chargers.configuration import NewReading, add_reading
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import PagedWhose, Whose, both, known_charger, whose

@@ -18,11 +18,11 @@ from levity_trio.events import Observation
 from levity_trio.notify.opening import Messages
 from levity_trio.plugins.base import Load, PluginState
 from levity_trio.records import record
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.attention import Storing
 from levity_trio.store.reads.now.sessions import OpenSessions
-from levity_trio.store.secret_key import SecretKey
+from levity_trio.store.reads.reader import Reader
 from levity_trio.told import Told
 from levity_trio.web.api.problems import busy
 from levity_trio.web.api.tokens import Tokens

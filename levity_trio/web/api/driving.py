@@ -22,8 +22,10 @@ from levity_trio.operations.operation import Payload
 from levity_trio.operations.outcomes import State
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import driving as stored
-from levity_trio.store.reads.driving import (
+from levity_trio.store.reads.load.load import newest_site
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.people import driving as stored
+from levity_trio.store.reads.people.driving import (
     START,
     STOP,
     Household,
@@ -34,9 +36,7 @@ from levity_trio.store.reads.driving import (
     PlaceState,
     UnderWay,
 )
-from levity_trio.store.reads.load import newest_site
-from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes.commands import FINAL
+from levity_trio.store.writes.chargers.commands import FINAL
 from levity_trio.told import Told
 from levity_trio.web.api.billing import rule, rule_of
 from levity_trio.web.api.bodies import WATT_HOURS, Sent

@@ -53,17 +53,17 @@ from levity_trio.load.wiring import VOTES
 from levity_trio.plugins.base import Load
 from levity_trio.records import record, whole_text
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import load as stored
-from levity_trio.store.reads.load import (
+from levity_trio.store.reads.load import load as stored
+from levity_trio.store.reads.load.load import (
     LearnedFact,
     LoadMeter,
     LoadOrder,
     LoadSiteVersion,
     LoadWish,
 )
-from levity_trio.store.reads.load_past import LoadPast, load_past
+from levity_trio.store.reads.load.load_past import LoadPast, load_past
 from levity_trio.store.reads.pages import ListPage, Wanted
-from levity_trio.store.writes import load as writes
+from levity_trio.store.writes.load import load as writes
 from levity_trio.told import Told, joined
 from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.bodies import Sent

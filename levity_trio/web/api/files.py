@@ -14,12 +14,12 @@ from typing import Annotated, Final
 from starlette.responses import Response
 
 from levity_trio.records import whole_text
-from levity_trio.store.file_folder import DiskRefuses, Written
-from levity_trio.store.reads import files as stored
-from levity_trio.store.reads.files import StoredFile
+from levity_trio.store.beside.file_folder import DiskRefuses, Written
+from levity_trio.store.reads.chargers import files as stored
+from levity_trio.store.reads.chargers.files import StoredFile
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes import files as writes
-from levity_trio.store.writes.files import NewFile
+from levity_trio.store.writes.chargers import files as writes
+from levity_trio.store.writes.chargers.files import NewFile
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent, StreamedBody
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Upload

@@ -16,11 +16,10 @@ from starlette.responses import Response
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.months import Month
 from levity_trio.documents.cells import inert
-from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.costs import with_costs
-from levity_trio.store.reads.history import Grouping, History, Period, Wanted, series
-from levity_trio.store.reads.power import OfWeek, WeekHistory, hours_of_week
-from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.transactions.costs import with_costs
+from levity_trio.store.reads.transactions.history import Grouping, History, Period, Wanted, series
+from levity_trio.store.reads.transactions.power import OfWeek, WeekHistory, hours_of_week
 from levity_trio.told import Told
 from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import Sent

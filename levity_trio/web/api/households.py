@@ -18,18 +18,18 @@ from levity_trio.nouns import Name, Plate, Text, UserName
 from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import accounts
-from levity_trio.store.reads import household_tasks as stored
-from levity_trio.store.reads.household_tasks import Departure, Task, UnknownCard
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes import households as writes
-from levity_trio.store.writes import users
-from levity_trio.store.writes.account_import import ADDED, CHANGED, SAME, ImportRefused
-from levity_trio.store.writes.accounts import AccountData, Code, Refused
-from levity_trio.store.writes.households import Household, MovingIn, MovingOut
-from levity_trio.store.writes.ownership import Said
-from levity_trio.store.writes.tariffs import Assigning
-from levity_trio.store.writes.users import DRIVER
+from levity_trio.store.reads.people import accounts
+from levity_trio.store.reads.people import household_tasks as stored
+from levity_trio.store.reads.people.household_tasks import Departure, Task, UnknownCard
+from levity_trio.store.writes.money.tariffs import Assigning
+from levity_trio.store.writes.people import households as writes
+from levity_trio.store.writes.people import users
+from levity_trio.store.writes.people.account_import import ADDED, CHANGED, SAME, ImportRefused
+from levity_trio.store.writes.people.accounts import AccountData, Code, Refused
+from levity_trio.store.writes.people.households import Household, MovingIn, MovingOut
+from levity_trio.store.writes.people.ownership import Said
+from levity_trio.store.writes.people.users import DRIVER
 from levity_trio.told import Told, joined, without
 from levity_trio.web.api.access import check_first
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines

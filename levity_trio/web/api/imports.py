@@ -11,7 +11,7 @@ import msgspec
 import trio
 
 from levity_trio.store.reads.levity.rows import KINDS, Imported
-from levity_trio.store.writes.imports import Impossible, take
+from levity_trio.store.writes.site.imports import Impossible, take
 from levity_trio.web.api.bodies import StreamedBody
 from levity_trio.web.api.endpoints import UPLOAD, Endpoints, Request, Role, Upload
 from levity_trio.web.api.problems import Problem, invalid, of_upload

@@ -14,7 +14,7 @@ from levity_trio.load.lease import DAY_SECONDS, NO_RAISES, WRITES_A_DAY
 from levity_trio.load.profiles import LimitWay, ability
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.leases import (
+from levity_trio.store.reads.load.leases import (
     LoadTrial,
     ManagedCharger,
     StoredLease,
@@ -22,9 +22,9 @@ from levity_trio.store.reads.leases import (
     newest_trial,
     stored_leases,
 )
-from levity_trio.store.reads.load import highest_other, learned, load_places, newest_site
+from levity_trio.store.reads.load.load import highest_other, learned, load_places, newest_site
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes import load as writes
+from levity_trio.store.writes.load import load as writes
 from levity_trio.told import Figure, Told
 from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.bodies import Sent

@@ -15,16 +15,16 @@ from levity_trio.billing.ledger import LARGEST
 from levity_trio.billing.months import Month
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.places import UsageLimit
-from levity_trio.store.reads import accounts
-from levity_trio.store.reads import places as stored
-from levity_trio.store.reads.billed import sums_of
-from levity_trio.store.reads.owned import forms_as_sent
+from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.places import AtSpace, Limits, RefusedCard, SpaceRow
-from levity_trio.store.reads.transactions import ACTIVE, Filters
-from levity_trio.store.writes import limits as writes
-from levity_trio.store.writes.accounts import Code
+from levity_trio.store.reads.people import accounts
+from levity_trio.store.reads.people import places as stored
+from levity_trio.store.reads.people.owned import forms_as_sent
+from levity_trio.store.reads.people.places import AtSpace, Limits, RefusedCard, SpaceRow
+from levity_trio.store.reads.transactions.billed import sums_of
+from levity_trio.store.reads.transactions.transactions import ACTIVE, Filters
+from levity_trio.store.writes.people import limits as writes
+from levity_trio.store.writes.people.accounts import Code
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import refusals
 from levity_trio.web.api.billing import rule_of

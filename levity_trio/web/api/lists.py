@@ -17,8 +17,8 @@ from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents.cells import inert
 from levity_trio.records import for_operators
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import Reader
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, NoPage, Wanted
+from levity_trio.store.reads.reader import Reader
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Server

@@ -13,7 +13,7 @@ from levity_trio.load.document import LoadSite, parse
 from levity_trio.load.rule import KNOCK_EVERY_SECONDS, OUTAGE, ROOM_SECONDS, TURN_SECONDS, Bound
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.load import (
+from levity_trio.store.reads.load.load import (
     GRID,
     LoadCar,
     LoadKept,
@@ -23,7 +23,7 @@ from levity_trio.store.reads.load import (
     load_now,
     newest_site,
 )
-from levity_trio.store.reads.load_day import LoadDayOfCars, load_day_of_cars
+from levity_trio.store.reads.load.load_day import LoadDayOfCars, load_day_of_cars
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.told import Figure, Quantity, Told
 from levity_trio.web.api.billing import rule_of

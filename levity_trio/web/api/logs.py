@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.logged import Frame, FrameFilters, frames
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
+from levity_trio.store.reads.site.logged import Frame, FrameFilters, frames
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Asked, Endpoints, Role

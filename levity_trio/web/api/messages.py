@@ -28,11 +28,11 @@ from levity_trio.notify.sending import push, send_mail, sender_of
 from levity_trio.notify.statements import Order
 from levity_trio.nouns import Recipient
 from levity_trio.records import Personal, names_of, record, whole_text
-from levity_trio.store.reads import messages as stored
-from levity_trio.store.reads.accounts import account as read_account
-from levity_trio.store.reads.messages import MessageRow, RecipientRow
-from levity_trio.store.writes import recipients as writes
-from levity_trio.store.writes.recipients import By, RecipientData
+from levity_trio.store.reads.people import messages as stored
+from levity_trio.store.reads.people.accounts import account as read_account
+from levity_trio.store.reads.people.messages import MessageRow, RecipientRow
+from levity_trio.store.writes.people import recipients as writes
+from levity_trio.store.writes.people.recipients import By, RecipientData
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import Id, Language
 from levity_trio.web.api.administration import BelowQuery

@@ -15,12 +15,12 @@ from levity_trio.billing.sub_meters import CHARGERS_PERCENT
 from levity_trio.nouns import Name
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import meters as stored
-from levity_trio.store.reads.meters import Meter, MeterReading
+from levity_trio.store.reads.money import meters as stored
+from levity_trio.store.reads.money.meters import Meter, MeterReading
+from levity_trio.store.reads.money.reconciliation import Reconciliation, reconciliation
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.reconciliation import Reconciliation, reconciliation
-from levity_trio.store.writes import meters as writes
-from levity_trio.store.writes.meters import HAND, MeterData, Taken
+from levity_trio.store.writes.money import meters as writes
+from levity_trio.store.writes.money.meters import HAND, MeterData, Taken
 from levity_trio.told import Told
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.accounts import refusals, said, stored_fields

@@ -21,22 +21,22 @@ from levity_trio.documents.statement_sheet import payment_code
 from levity_trio.notify.statements import as_paper
 from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import mine as stored
-from levity_trio.store.reads.curve import Curve
-from levity_trio.store.reads.driving import OwnTag, vehicles_of
-from levity_trio.store.reads.driving import tags_of as own_tags
-from levity_trio.store.reads.mine import DriversSession, DriversTransaction
-from levity_trio.store.reads.owing import MonthOfHousehold, Owing, owing
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
-from levity_trio.store.reads.places import Limits, limits_of
-from levity_trio.store.reads.statements import (
+from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
+from levity_trio.store.reads.money.statements import (
     ClosedStatement,
     FeeLine,
     closed_statements,
     fees_of,
     id_of_own,
 )
-from levity_trio.store.writes import own_names
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
+from levity_trio.store.reads.people import mine as stored
+from levity_trio.store.reads.people.driving import OwnTag, vehicles_of
+from levity_trio.store.reads.people.driving import tags_of as own_tags
+from levity_trio.store.reads.people.mine import DriversSession, DriversTransaction
+from levity_trio.store.reads.people.places import Limits, limits_of
+from levity_trio.store.reads.transactions.curve import Curve
+from levity_trio.store.writes.people import own_names
 from levity_trio.told import Told
 from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import Sent

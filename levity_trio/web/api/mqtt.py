@@ -7,8 +7,8 @@ from functools import partial
 from typing import Final
 
 from levity_trio.records import record
-from levity_trio.store.reads.mqtt import MqttState, before, state
-from levity_trio.store.writes import mqtt as writes
+from levity_trio.store.reads.site.mqtt import MqttState, before, state
+from levity_trio.store.writes.site import mqtt as writes
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role

@@ -14,11 +14,11 @@ from levity_trio.access import offline
 from levity_trio.access.offline import KEYS, OfflineTags, Switch, explain, switch
 from levity_trio.operations.templates import Has
 from levity_trio.records import record
-from levity_trio.store.reads import configuration
-from levity_trio.store.reads import local_lists as stored
-from levity_trio.store.reads.local_lists import LeftOutTag, LocalListStatus
+from levity_trio.store.reads.chargers import configuration
+from levity_trio.store.reads.chargers import local_lists as stored
+from levity_trio.store.reads.chargers.local_lists import LeftOutTag, LocalListStatus
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes.local_lists import resume
+from levity_trio.store.writes.chargers.local_lists import resume
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import Whose, both, known_charger, whose

@@ -47,14 +47,14 @@ from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.reads import charger_facts
-from levity_trio.store.reads.charger_facts import Command
-from levity_trio.store.reads.chargers import of_model
-from levity_trio.store.reads.files import firmware
+from levity_trio.store.reads.chargers import charger_facts
+from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.reads.chargers.chargers import of_model
+from levity_trio.store.reads.chargers.files import firmware
+from levity_trio.store.reads.chargers.situation import next_number, situation
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.situation import next_number, situation
-from levity_trio.store.writes.commands import FINAL, KeyReused, Repeatable
-from levity_trio.store.writes.files import NewUrl
+from levity_trio.store.writes.chargers.commands import FINAL, KeyReused, Repeatable
+from levity_trio.store.writes.chargers.files import NewUrl
 from levity_trio.told import Told, joined
 from levity_trio.web.api.bodies import (
     ABSENT,

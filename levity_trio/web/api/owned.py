@@ -10,9 +10,10 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.billing.ownership import BillBy
-from levity_trio.store.reads import accounts as stored
-from levity_trio.store.reads.belongings import UnlistedTag, unlisted_tags
-from levity_trio.store.reads.owned import (
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
+from levity_trio.store.reads.people import accounts as stored
+from levity_trio.store.reads.people.belongings import UnlistedTag, unlisted_tags
+from levity_trio.store.reads.people.owned import (
     OwnedTransaction,
     Ownership,
     OwnershipRule,
@@ -20,8 +21,7 @@ from levity_trio.store.reads.owned import (
     transactions_of,
     unowned,
 )
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
-from levity_trio.store.reads.transactions import Filters, Transaction
+from levity_trio.store.reads.transactions.transactions import Filters, Transaction
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id

@@ -27,8 +27,7 @@ from levity_trio.locale import of_reader
 from levity_trio.notify.statements import as_paper
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
-from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.told import Told
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.problems import Problem, busy

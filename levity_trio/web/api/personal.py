@@ -17,11 +17,12 @@ from starlette.responses import StreamingResponse
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.cells import inert
 from levity_trio.documents.paper import Form, name_of
-from levity_trio.store.reads import accounts as stored
-from levity_trio.store.reads import statements as closed
-from levity_trio.store.reads import wallets
-from levity_trio.store.reads.owned import OwnedTransaction, transactions_of
-from levity_trio.store.reads.personal import (
+from levity_trio.store.reads.money import statements as closed
+from levity_trio.store.reads.money import wallets
+from levity_trio.store.reads.money.wallets import EntryRow
+from levity_trio.store.reads.people import accounts as stored
+from levity_trio.store.reads.people.owned import OwnedTransaction, transactions_of
+from levity_trio.store.reads.people.personal import (
     About,
     Obstacle,
     PersonalDeletion,
@@ -30,10 +31,14 @@ from levity_trio.store.reads.personal import (
     deletion,
     obstacles,
 )
-from levity_trio.store.reads.transactions import Filters, Reading, Transaction, of_transaction
-from levity_trio.store.reads.wallets import EntryRow
+from levity_trio.store.reads.transactions.transactions import (
+    Filters,
+    Reading,
+    Transaction,
+    of_transaction,
+)
 from levity_trio.store.upkeep.pruning import forget_due, scrub
-from levity_trio.store.writes import personal as writes
+from levity_trio.store.writes.people import personal as writes
 from levity_trio.told import Told, joined
 from levity_trio.web.api.accounts import ACCOUNT, TAG, refusals
 from levity_trio.web.api.bodies import NOT_BLANK, Sent

@@ -6,9 +6,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from levity_trio.store.reads import plans
+from levity_trio.store.reads.chargers import plans
+from levity_trio.store.reads.chargers.plans import (
+    ChargingProfile,
+    ConnectorLimit,
+    LocalList,
+    Reservation,
+)
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.plans import ChargingProfile, ConnectorLimit, LocalList, Reservation
 from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.power import DayPower, power_of_day
+from levity_trio.store.reads.transactions.power import DayPower, power_of_day
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Asked, Endpoints, Role

@@ -11,8 +11,8 @@ from typing import TypeAlias
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from levity_trio.store.beside.secret_key import NoKey
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.store.secret_key import NoKey
 from levity_trio.told import Told, joined
 from levity_trio.web.problems import BodyRefused, problem
 

@@ -11,12 +11,12 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio.charger.facade import Change
-from levity_trio.store.reads import security
+from levity_trio.store.reads.chargers import security
+from levity_trio.store.reads.chargers.security import Newcomer
+from levity_trio.store.reads.chargers.security import RegistrationDecision as Decision
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.security import Newcomer
-from levity_trio.store.reads.security import RegistrationDecision as Decision
-from levity_trio.store.writes.hiding import UnknownCharger
-from levity_trio.store.writes.registration import Decided, Otherwise
+from levity_trio.store.writes.chargers.hiding import UnknownCharger
+from levity_trio.store.writes.chargers.registration import Decided, Otherwise
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import PagedWhose, known_charger

@@ -16,13 +16,13 @@ from msgspec import Meta
 from levity_trio.access.tags import Status
 from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import driving as places
-from levity_trio.store.reads import reports as stored
+from levity_trio.store.reads.money.statements import fees_of, id_of_own
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.reports import Report, WaitingReport, Wanted
-from levity_trio.store.reads.statements import fees_of, id_of_own
-from levity_trio.store.writes import reports as writes
-from levity_trio.store.writes.reports import (
+from levity_trio.store.reads.people import driving as places
+from levity_trio.store.reads.people import reports as stored
+from levity_trio.store.reads.people.reports import Report, WaitingReport, Wanted
+from levity_trio.store.writes.people import reports as writes
+from levity_trio.store.writes.people.reports import (
     MOST_OF_DAY,
     AlreadyAnswered,
     NotOwned,

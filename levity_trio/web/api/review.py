@@ -21,12 +21,18 @@ from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import transactions as stored
-from levity_trio.store.reads.bill.reading import bill_of, kind_of
-from levity_trio.store.reads.bill.shape import Bill
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.review_queue import Counts, ReviewItem, counts, message, to_review
-from levity_trio.store.reads.transactions import Transaction
+from levity_trio.store.reads.transactions import transactions as stored
+from levity_trio.store.reads.transactions.bill.reading import bill_of, kind_of
+from levity_trio.store.reads.transactions.bill.shape import Bill
+from levity_trio.store.reads.transactions.review_queue import (
+    Counts,
+    ReviewItem,
+    counts,
+    message,
+    to_review,
+)
+from levity_trio.store.reads.transactions.transactions import Transaction
 from levity_trio.store.writes.origin import StopWithData
 from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import (

@@ -14,10 +14,10 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.records import record
-from levity_trio.store.reads import review_groups as stored
-from levity_trio.store.reads.charger_facts import Habit, habit
+from levity_trio.store.reads.chargers.charger_facts import Habit, habit
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.review_groups import (
+from levity_trio.store.reads.transactions import review_groups as stored
+from levity_trio.store.reads.transactions.review_groups import (
     MOST_SHOWN,
     GroupedTransaction,
     GroupPreview,

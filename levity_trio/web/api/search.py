@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from levity_trio.store.reads.search import Searched, SearchResult, search
+from levity_trio.store.reads.site.search import Searched, SearchResult, search
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Role

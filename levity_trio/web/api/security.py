@@ -14,11 +14,11 @@ from levity_trio.access.passwords import GENERATED, GIVEN, Kind
 from levity_trio.charger.turns import stretch
 from levity_trio.records import whole_text
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import security as stored
-from levity_trio.store.reads.security import SecurityOfCharger
-from levity_trio.store.writes import credentials
-from levity_trio.store.writes.credentials import NotProvable
-from levity_trio.store.writes.hiding import UnknownCharger
+from levity_trio.store.reads.chargers import security as stored
+from levity_trio.store.reads.chargers.security import SecurityOfCharger
+from levity_trio.store.writes.chargers import credentials
+from levity_trio.store.writes.chargers.credentials import NotProvable
+from levity_trio.store.writes.chargers.hiding import UnknownCharger
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.chargers import CHARGER

@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from levity_trio.records import personal_in, record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.store.writes import users
-from levity_trio.store.writes.users import Attempt
+from levity_trio.store.writes.people import users
+from levity_trio.store.writes.people.users import Attempt
 from levity_trio.told import Told
 from levity_trio.web.api.access import Door, check_host, check_url, find_caller
 from levity_trio.web.api.bodies import Body, StreamedBody, StructBody, read_query

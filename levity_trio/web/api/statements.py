@@ -17,12 +17,11 @@ from levity_trio.documents.paper import Form, Paper
 from levity_trio.records import record
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.statements import Printed, statement
-from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import drafts
-from levity_trio.store.reads import statements as stored
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.money import drafts
+from levity_trio.store.reads.money import statements as stored
+from levity_trio.store.reads.money.statements import ClosedStatement
 from levity_trio.store.reads.pages import ListPage, sort_by
-from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.reads.statements import ClosedStatement
 from levity_trio.told import Told
 from levity_trio.web.api.billing import (
     NOT_DRAFTED,

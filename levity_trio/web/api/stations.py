@@ -6,10 +6,10 @@ from functools import partial
 from typing import Final
 
 from levity_trio import nouns
-from levity_trio.store.reads import chargers
-from levity_trio.store.reads.chargers import Station
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.reads.chargers.chargers import Station
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes.stations import (
+from levity_trio.store.writes.chargers.stations import (
     UnknownStation,
     add_station,
     change_station,

@@ -16,9 +16,9 @@ from msgspec import Meta
 from levity_trio import __version__
 from levity_trio.plugins.base import PluginState
 from levity_trio.records import record
-from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
-from levity_trio.store.reads.present import SQLITE_VERSION
-from levity_trio.store.reads.system import StoredData, stored_data
+from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_by
+from levity_trio.store.reads.now.present import SQLITE_VERSION
+from levity_trio.store.reads.site.database import StoredData, stored_data
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role

@@ -19,9 +19,9 @@ from levity_trio.charger.facade import UnknownCharger
 from levity_trio.nouns import Card
 from levity_trio.records import names_of, noun, record, whole_text
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import tags as stored
 from levity_trio.store.reads.pages import ListPage, Wanted
-from levity_trio.store.reads.tags import (
+from levity_trio.store.reads.people import tags as stored
+from levity_trio.store.reads.people.tags import (
     AskedTag,
     Filters,
     TagRow,
@@ -30,8 +30,8 @@ from levity_trio.store.reads.tags import (
     use_of,
     with_use,
 )
-from levity_trio.store.writes import tags as writes
-from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
+from levity_trio.store.writes.people import tags as writes
+from levity_trio.store.writes.people.tags import TagData, TagInUse, UnknownTag
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values, changes_of
 from levity_trio.web.api.context import Server

@@ -23,9 +23,8 @@ from levity_trio.records import Personal, record
 from levity_trio.store.billing.tariffs import Trial, first_open_day
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import tariffs as stored
-from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.tariffs import (
+from levity_trio.store.reads.money import tariffs as stored
+from levity_trio.store.reads.money.tariffs import (
     AssignedTariff,
     TariffInForce,
     TariffRow,
@@ -33,10 +32,11 @@ from levity_trio.store.reads.tariffs import (
     TriedHousehold,
     UnknownTarget,
 )
-from levity_trio.store.writes import tariffs as writes
-from levity_trio.store.writes.accounts import Change
-from levity_trio.store.writes.ownership import Said
-from levity_trio.store.writes.tariffs import Assigning, CorrectedStatement, Given, correcting
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes.money import tariffs as writes
+from levity_trio.store.writes.money.tariffs import Assigning, CorrectedStatement, Given, correcting
+from levity_trio.store.writes.people.accounts import Change
+from levity_trio.store.writes.people.ownership import Said
 from levity_trio.told import Told, joined, parted
 from levity_trio.web.api.accounts import Id, refusals, said
 from levity_trio.web.api.billing import MonthName, computed, rule

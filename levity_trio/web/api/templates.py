@@ -15,10 +15,10 @@ from msgspec import Meta
 from levity_trio.operations.operation import role_for
 from levity_trio.operations.templates import ComparedKey, Standing
 from levity_trio.records import record
-from levity_trio.store.reads import templates
+from levity_trio.store.reads.chargers import templates
+from levity_trio.store.reads.chargers.templates import ChargerStanding, Template
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.templates import ChargerStanding, Template
-from levity_trio.store.writes.configuration import (
+from levity_trio.store.writes.chargers.configuration import (
     NewTemplate,
     UnknownTemplate,
     remove_template,

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from secrets import token_bytes
 from typing import Final, NamedTuple
 
-from levity_trio.store.writes.users import StoredToken
+from levity_trio.store.writes.people.users import StoredToken
 from levity_trio.told import Told
 from levity_trio.web.api.problems import Problem
 

@@ -15,8 +15,9 @@ from levity_trio.billing.states import BillState
 from levity_trio.documents.cells import inert
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import transactions
-from levity_trio.store.reads.billed import (
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
+from levity_trio.store.reads.transactions import transactions
+from levity_trio.store.reads.transactions.billed import (
     NEWEST,
     OLDEST,
     BilledTransaction,
@@ -27,11 +28,10 @@ from levity_trio.store.reads.billed import (
     billed_transactions,
     sums_of,
 )
-from levity_trio.store.reads.curve import Curve, curve
-from levity_trio.store.reads.explain import Explanation, explain
-from levity_trio.store.reads.explained import lines
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
-from levity_trio.store.reads.transactions import (
+from levity_trio.store.reads.transactions.curve import Curve, curve
+from levity_trio.store.reads.transactions.explain import Explanation, explain
+from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.reads.transactions.transactions import (
     Filters,
     Reading,
     TransactionEvent,

@@ -18,11 +18,11 @@ from levity_trio.locale import language, speaking
 from levity_trio.locale.formats import short_day
 from levity_trio.nouns import User
 from levity_trio.records import Personal
-from levity_trio.store.reads import users as stored
-from levity_trio.store.reads.accounts import account
-from levity_trio.store.reads.users import LoginRow, UserRow
-from levity_trio.store.writes import users as writes
-from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed
+from levity_trio.store.reads.people import users as stored
+from levity_trio.store.reads.people.accounts import account
+from levity_trio.store.reads.people.users import LoginRow, UserRow
+from levity_trio.store.writes.people import users as writes
+from levity_trio.store.writes.people.users import Manager, NewInvitation, NotAllowed
 from levity_trio.told import Told
 from levity_trio.web.api.access import check_first
 from levity_trio.web.api.accounts import Id, Language, refusals

@@ -16,9 +16,9 @@ from levity_trio.billing.money import CURRENCIES
 from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import wallets as stored
-from levity_trio.store.reads.pages import ListPage, sort_by
-from levity_trio.store.reads.wallets import (
+from levity_trio.store.lookups.wallets import currency_of
+from levity_trio.store.reads.money import wallets as stored
+from levity_trio.store.reads.money.wallets import (
     WALLET_COLUMNS,
     EntryRow,
     ReservationRow,
@@ -26,11 +26,11 @@ from levity_trio.store.reads.wallets import (
     WalletFilters,
     WalletRow,
 )
-from levity_trio.store.wallets import currency_of
-from levity_trio.store.writes import wallets
-from levity_trio.store.writes import wallets as writes
-from levity_trio.store.writes.accounts import Code, Refused
-from levity_trio.store.writes.wallets import Entered, Entry, NewTerms
+from levity_trio.store.reads.pages import ListPage, sort_by
+from levity_trio.store.writes.money import wallets
+from levity_trio.store.writes.money import wallets as writes
+from levity_trio.store.writes.money.wallets import Entered, Entry, NewTerms
+from levity_trio.store.writes.people.accounts import Code, Refused
 from levity_trio.told import Told
 from levity_trio.web.api.accounts import Id, refusals
 from levity_trio.web.api.bodies import MINOR_UNITS, NOT_BLANK, Sent

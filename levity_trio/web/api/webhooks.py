@@ -9,9 +9,9 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from levity_trio.store.reads.webhooks import GivenUpRow, WebhookRow, given_up, webhooks
-from levity_trio.store.writes import webhooks as writes
-from levity_trio.store.writes.webhooks import NewWebhook, StoredWebhook
+from levity_trio.store.reads.site.webhooks import GivenUpRow, WebhookRow, given_up, webhooks
+from levity_trio.store.writes.site import webhooks as writes
+from levity_trio.store.writes.site.webhooks import NewWebhook, StoredWebhook
 from levity_trio.told import Told
 from levity_trio.web.api.administration import BelowQuery, Name
 from levity_trio.web.api.bodies import Sent

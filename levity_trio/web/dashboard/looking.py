@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import Reader
+from levity_trio.store.reads.reader import Reader
 from levity_trio.web.masks import masked
 
 T = TypeVar("T")

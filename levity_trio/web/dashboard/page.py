@@ -15,15 +15,14 @@ from starlette.types import ASGIApp
 
 from levity_trio.locale import N_, _
 from levity_trio.records import record
-from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.belongings import Belonging
-from levity_trio.store.reads.billed import BilledTransaction, billed_transactions
-from levity_trio.store.reads.chargers import names
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.lookups.wallets import currency_of
+from levity_trio.store.reads.chargers.chargers import names
 from levity_trio.store.reads.pages import ListPage, Wanted
-from levity_trio.store.reads.places import AtSpace, RefusedCard, SpaceRow
-from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.reads.transactions import Filters
-from levity_trio.store.wallets import currency_of
+from levity_trio.store.reads.people.belongings import Belonging
+from levity_trio.store.reads.people.places import AtSpace, RefusedCard, SpaceRow
+from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
+from levity_trio.store.reads.transactions.transactions import Filters
 from levity_trio.web.api.bodies import S, asked
 from levity_trio.web.api.context import Server
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role, whole_number

@@ -13,11 +13,11 @@ from levity_trio.locale import N_, _
 from levity_trio.locale.formats import number, short_day, short_month, weekday
 from levity_trio.locale.texts import said
 from levity_trio.records import record
-from levity_trio.store.reads.history import Figures, History, Series
-from levity_trio.store.reads.load import LoadDay, LoadDayLine
+from levity_trio.store.reads.load.load import LoadDay, LoadDayLine
 from levity_trio.store.reads.now.site import Energy
-from levity_trio.store.reads.power import ChargerPower, DayPower, PowerGap, WeekHistory
-from levity_trio.store.reads.use import ChargerUse, Habits
+from levity_trio.store.reads.transactions.history import Figures, History, Series
+from levity_trio.store.reads.transactions.power import ChargerPower, DayPower, PowerGap, WeekHistory
+from levity_trio.store.reads.transactions.use import ChargerUse, Habits
 from levity_trio.web.dashboard.charts import Band, Compared, Layer, Steps
 from levity_trio.web.dashboard.money import money
 from levity_trio.web.dashboard.page import Values

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.locale import N_, SOURCE, _, language
 from levity_trio.locale.texts import in_units, said
-from levity_trio.store.reads.bill.shape import Bill
+from levity_trio.store.reads.transactions.bill.shape import Bill
 from levity_trio.told import Told, Value
 from levity_trio.web.api.access import LOCAL_ADMIN
 from levity_trio.web.dashboard.shapes import UNKNOWN

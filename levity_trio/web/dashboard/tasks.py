@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from levity_trio.notify.kinds import DRIVER, kinds_for
 from levity_trio.records import record
-from levity_trio.store.reads.bill.shape import Bill
-from levity_trio.store.reads.billed import BilledTransaction, billed_transaction
-from levity_trio.store.reads.explain import explain
-from levity_trio.store.reads.household_tasks import Departure, UnknownCard
+from levity_trio.store.reads.people.household_tasks import Departure, UnknownCard
+from levity_trio.store.reads.transactions.bill.shape import Bill
+from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transaction
+from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.told import Told
 from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import asked

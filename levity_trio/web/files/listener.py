@@ -27,13 +27,13 @@ from levity_trio.clock import Clock
 from levity_trio.config import FTP_DATA_PORTS, ServerConfig
 from levity_trio.listening.addresses import Flags, listen, reachable
 from levity_trio.log.output import get_logger
+from levity_trio.store.beside.file_folder import DiskRefuses, Folder, Parts
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.file_folder import DiskRefuses, Folder, Parts
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads import files as stored
-from levity_trio.store.writes import files as writes
+from levity_trio.store.reads.chargers import files as stored
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.chargers import files as writes
 from levity_trio.web.files.ftp import open_ftp
 from levity_trio.web.files.multipart import NotMultipart, boundary_of, file_in
 from levity_trio.web.files.shelf import PATH, BaseUrl, NoPlace, Shelf, Transfers, file_response

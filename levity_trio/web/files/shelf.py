@@ -24,14 +24,14 @@ from levity_trio.clock import Clock
 from levity_trio.log.output import get_logger
 from levity_trio.operations.transfers import KIND_OF
 from levity_trio.records import record
+from levity_trio.store.beside.file_folder import DiskRefuses, Folder, Parts, Written
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.file_folder import DiskRefuses, Folder, Parts, Written
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads import files as stored
-from levity_trio.store.reads.files import Url
-from levity_trio.store.writes import files as writes
-from levity_trio.store.writes.files import NewFile
+from levity_trio.store.reads.chargers import files as stored
+from levity_trio.store.reads.chargers.files import Url
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.chargers import files as writes
+from levity_trio.store.writes.chargers.files import NewFile
 from levity_trio.web.files.multipart import NotMultipart
 from levity_trio.web.problems import BodyRefused
 from levity_trio.wire.times import stamp

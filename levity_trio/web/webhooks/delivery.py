@@ -24,15 +24,15 @@ from levity_trio.events import Event, Fact, WebhookGivenUp
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks
 from levity_trio.records import record
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.events import StoredFact, after
-from levity_trio.store.reads.webhooks import of_charger
-from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.writes import webhooks as writes
-from levity_trio.store.writes.webhooks import GivenUp, StoredWebhook, Waiting
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.site.events import StoredFact, after
+from levity_trio.store.reads.site.webhooks import of_charger
+from levity_trio.store.writes.site import webhooks as writes
+from levity_trio.store.writes.site.webhooks import GivenUp, StoredWebhook, Waiting
 from levity_trio.web.webhooks.request import Message, Undelivered, send
 from levity_trio.wire.times import stamp
 

@@ -19,7 +19,7 @@ from levity_trio.simulator.report import Account, report
 from levity_trio.simulator.scenario import Kind, Scenario, load
 from levity_trio.simulator.verification import Verdict, verify
 from levity_trio.store.engine.connection import FileConnection
-from levity_trio.store.reads.recheck import Cause, Difference, Rechecking
+from levity_trio.store.reads.transactions.recheck import Cause, Difference, Rechecking
 
 from .books import open_books, save
 from .fleet import Network, Switchboard, charger_of, open_links

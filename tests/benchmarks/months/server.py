@@ -26,10 +26,11 @@ from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.charges import rule_of
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.transactions.charges import rule_of
 from levity_trio.store.upkeep.rejudging import open_rejudging
-from levity_trio.store.writes import leases, load, sessions
+from levity_trio.store.writes.chargers import sessions
+from levity_trio.store.writes.load import leases, load
 from levity_trio.wire.handshake import SUBPROTOCOLS, BadRequest, Head, parse_head
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp

@@ -18,7 +18,7 @@ import pytest
 from levity_trio.cli import main as levity_trio
 from levity_trio.simulator.ledger import read_ledger
 from levity_trio.simulator.verification import Kind, Verdict, verify
-from levity_trio.store.reads.recheck import Rechecking
+from levity_trio.store.reads.transactions.recheck import Rechecking
 from tests.benchmarks.process import ROOT
 
 from .__main__ import seeds

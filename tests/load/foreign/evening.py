@@ -19,8 +19,8 @@ from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import Fact
 from levity_trio.load.service import LoadManagement, open_load
-from levity_trio.store.reads import Reader
-from levity_trio.store.writes import load
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter, configure, make_central
 from tests.load.block import InlineReader

@@ -10,8 +10,8 @@ import trio
 
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.events import MeterBack, MeterSilent
-from levity_trio.store.reads.load import LoadQuarter, says_to_driver
-from levity_trio.store.writes import load
+from levity_trio.store.reads.load.load import LoadQuarter, says_to_driver
+from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter
 from tests.load.block import InlineReader

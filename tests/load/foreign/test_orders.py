@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 import trio
 
-from levity_trio.store.reads.load import LoadOrder, orders, problems
+from levity_trio.store.reads.load.load import LoadOrder, orders, problems
 from tests.charger.parts import InlineWriter
 from tests.load.block import InlineReader
 from tests.load.foreign.charge_point import Car

@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from levity_trio.events import LimitIgnored
-from levity_trio.store.writes import leases, load
-from levity_trio.store.writes.accounts import Refused
+from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.people.accounts import Refused
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.load.foreign.charge_point import Car, ChargePoint, Make

@@ -22,7 +22,7 @@ from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
+from levity_trio.store.reads.reader import Reader
 from tests.charger.parts import InlineWriter, wall_clock
 from tests.plugins.fluentd.fluentds import Fluentd, open_fluentd
 from tests.store.books import in_memory

@@ -9,7 +9,7 @@ from fluent.sender import EventTime
 
 from levity_trio.plugins.fluentd.forward import event_time
 from levity_trio.plugins.fluentd.records import entry
-from levity_trio.store.reads import LoggedFrame
+from levity_trio.store.reads.site.frames import LoggedFrame
 
 AT = "2026-03-01T12:00:00.250Z"
 

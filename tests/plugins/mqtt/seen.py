@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from levity_trio.store.reads.entities import SeenCharger, SeenConnector, SeenSession
+from levity_trio.store.reads.now.entities import SeenCharger, SeenConnector, SeenSession
 
 
 def session(**given: Any) -> SeenSession:

@@ -32,8 +32,8 @@ from levity_trio.plugins.mqtt.commands import (
     Commands,
 )
 from levity_trio.plugins.mqtt.entities import escaped
-from levity_trio.store.writes import load
-from levity_trio.store.writes.users import StoredToken
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.people.users import StoredToken
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.inside import ApiOfPlugins, Question
 from levity_trio.wire.times import stamp

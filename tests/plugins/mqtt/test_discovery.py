@@ -14,7 +14,7 @@ from jinja2 import Environment
 from levity_trio.locale import speaking
 from levity_trio.plugins.mqtt.discovery import object_id, of_charger, of_site, withdrawn
 from levity_trio.plugins.mqtt.entities import escaped, states
-from levity_trio.store.reads.entities import SeenCharger
+from levity_trio.store.reads.now.entities import SeenCharger
 from tests.plugins.mqtt.home_assistant import faults
 from tests.plugins.mqtt.seen import charger, connector
 from tests.plugins.mqtt.test_entities import IDENTITIES

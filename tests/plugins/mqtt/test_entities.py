@@ -24,8 +24,8 @@ from levity_trio.plugins.mqtt.entities import (
     states,
     unescaped,
 )
-from levity_trio.store.reads.entities import Seen, SeenSession
-from levity_trio.store.reads.load import LoadCar, LoadNow
+from levity_trio.store.reads.load.load import LoadCar, LoadNow
+from levity_trio.store.reads.now.entities import Seen, SeenSession
 from tests.plugins.mqtt.home_assistant import LONGEST_STATE
 from tests.plugins.mqtt.seen import charger, connector, session
 from tests.store.loads import car

@@ -25,10 +25,10 @@ from levity_trio.plugins.mqtt.facts import Facts
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.mqtt import MqttState, before, state
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.site.mqtt import MqttState, before, state
 from levity_trio.store.upkeep.pruning import delete_events
-from levity_trio.store.writes import mqtt
+from levity_trio.store.writes.site import mqtt
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.charger.parts import InlineWriter, wall_clock

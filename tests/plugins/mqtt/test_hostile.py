@@ -26,7 +26,7 @@ from levity_trio.plugins.mqtt.broker import (
 )
 from levity_trio.plugins.mqtt.states import States
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads import Reader
+from levity_trio.store.reads.reader import Reader
 from tests.charger.parts import wall_clock
 from tests.integration.keys import Authority
 from tests.plugins.mqtt.clients import WAIT_SECONDS, Heard, at

@@ -24,10 +24,10 @@ from levity_trio.plugins.mqtt.meters import Meters
 from levity_trio.plugins.mqtt.plugin import Mqtt
 from levity_trio.plugins.mqtt.states import States
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.entities import SeenCharger
-from levity_trio.store.writes import load as load_writes
-from levity_trio.store.writes import meters as writes
-from levity_trio.store.writes.meters import MeterData
+from levity_trio.store.reads.now.entities import SeenCharger
+from levity_trio.store.writes.load import load as load_writes
+from levity_trio.store.writes.money import meters as writes
+from levity_trio.store.writes.money.meters import MeterData
 from tests.plugins.sites import Served, served
 from tests.store.books import Books, Station
 

@@ -6,7 +6,7 @@ import trio
 import trio.testing
 
 from levity_trio.plugins.mqtt.broker import Message, open_link
-from levity_trio.store.writes import load as load_writes
+from levity_trio.store.writes.load import load as load_writes
 from tests.plugins.mqtt.clients import WAIT_SECONDS, at
 from tests.plugins.mqtt.mosquitto import Mosquitto
 from tests.plugins.mqtt.test_meters import FEEDER, SINCE, House, house

@@ -17,7 +17,8 @@ from levity_trio.store.engine.connection import (
     open_database,
     open_reader,
 )
-from levity_trio.store.reads import Reader, beginning
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.site.beginning import beginning
 from tests.store.books import Books, Station
 from tests.store.files import contents, make_ours
 from tests.store.template import new_database

@@ -16,7 +16,7 @@ from levity_trio.store.engine import old_texts, schema
 from levity_trio.store.engine.connection import FileDatabase, open_database
 from levity_trio.store.engine.old_texts import of_before
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.review_queue import reviews_of
+from levity_trio.store.reads.transactions.review_queue import reviews_of
 from levity_trio.store.writes.transactions import reviews
 from levity_trio.told import Quantity, Told, in_stored
 from tests.store.old_texts import GERMAN, fill, in_german, migrations

@@ -24,7 +24,7 @@ from levity_trio.store.engine.schema import (
     statements,
 )
 from levity_trio.store.keeping.upgrading import look_at
-from levity_trio.store.writes.chargers import IDENTIFICATION
+from levity_trio.store.writes.chargers.chargers import IDENTIFICATION
 from tests.house import PACKAGE
 from tests.store.books import in_memory
 from tests.store.files import LEVITY, contents, make, make_ours

@@ -12,7 +12,7 @@ import pytest
 from levity_trio.store.engine import schema
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.schema import migrate, newest_version
-from levity_trio.store.reads import totals
+from levity_trio.store.reads.site import totals
 from tests.sizes import IS_FULL
 from tests.store.books import Books, Station, in_memory
 

@@ -27,7 +27,7 @@ from levity_trio.store.postgresql.connection import (
 )
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import open_store
-from levity_trio.store.reads import look
+from levity_trio.store.reads.reader import look
 from tests.postgresql import MODEL, USER, Server
 from tests.store import old_texts
 from tests.store.batches import keep

@@ -20,7 +20,7 @@ from levity_trio.store.postgresql.days import AHEAD, Days, Partition, partitions
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.servers import take_turn
 from levity_trio.store.postgresql.store import open_store
-from levity_trio.store.reads import Reader
+from levity_trio.store.reads.reader import Reader
 from levity_trio.store.upkeep.pruning import Limits, Pruning
 from tests.postgresql import Server
 from tests.store.batches import keep

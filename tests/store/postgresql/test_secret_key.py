@@ -10,10 +10,10 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.beside.secret_key import SecretKey, open_key
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.restoring import go_on
-from levity_trio.store.secret_key import SecretKey, open_key
 from tests.postgresql import Server
 
 from .stored import change, new_database, query

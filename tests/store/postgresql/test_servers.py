@@ -20,7 +20,7 @@ from levity_trio.store.engine.unit_of_work import INSERT_COMMAND, UnitOfWork
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.servers import listen
 from levity_trio.store.postgresql.store import LeaseEnded, PostgresqlStore, open_store
-from levity_trio.store.reads import Reader
+from levity_trio.store.reads.reader import Reader
 from levity_trio.store.upkeep import duties
 from levity_trio.store.upkeep.duties import CLOCKS_AGREE, CLOCKS_APART
 from tests.postgresql import Server

@@ -16,15 +16,15 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
+from levity_trio.store.beside.file_folder import ENOUGH_BYTES
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer, open_writer
-from levity_trio.store.file_folder import ENOUGH_BYTES
-from levity_trio.store.reads import Reader
+from levity_trio.store.reads.reader import Reader
 from levity_trio.store.upkeep import pruning
 from levity_trio.store.upkeep.pruning import SCARCE_BYTES, Extent, Limits, Pruning, Sample, extent
-from levity_trio.store.writes import frames
+from levity_trio.store.writes.site import frames
 from levity_trio.wire.times import stamp
 from tests.store.template import new_database
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.store.reads import totals
+from levity_trio.store.reads.site import totals
 from levity_trio.store.upkeep import pruning
 from tests.store.books import Books, Station
 

@@ -15,9 +15,9 @@ from starlette.datastructures import Headers, QueryParams
 
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.plugins.base import Hooks
-from levity_trio.store.reads import Reader
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.now.sessions import OpenSessions
-from levity_trio.store.secret_key import SecretKey
+from levity_trio.store.reads.reader import Reader
 from levity_trio.web.api.bodies import read_query
 from levity_trio.web.api.context import Api, Places
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role

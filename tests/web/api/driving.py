@@ -14,11 +14,12 @@ import trio
 
 from levity_trio.charger.facade import Chargers
 from levity_trio.config.settings import DatabaseAddress
-from levity_trio.store.reads import Reader
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.now.sessions import OpenSessions
-from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.writes import outcomes, tags
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.chargers import outcomes
+from levity_trio.store.writes.people import tags
+from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api.context import Api, Places, Refusals
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS

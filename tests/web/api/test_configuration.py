@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.operations.configuration import OPTIONAL, REQUIRED
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.writes.configuration import NewReading, add_reading
+from levity_trio.store.writes.chargers.configuration import NewReading, add_reading
 from levity_trio.web.api import configuration, operations, plans, templates
 from levity_trio.web.api.context import Places
 from levity_trio.web.api.endpoints import Endpoint, Role

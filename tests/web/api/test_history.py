@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from levity_trio.store.reads import costs
+from levity_trio.store.reads.transactions import costs
 from levity_trio.web.api import history, owned, transactions
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.problems import Problem

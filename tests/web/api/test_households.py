@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from levity_trio.access.tags import Verdict
-from levity_trio.store.writes import authorization, tags, vehicles
-from levity_trio.store.writes.vehicles import VehicleData
+from levity_trio.store.writes.people import authorization, tags, vehicles
+from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.web.api import accounts, chargers, households, wallets
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.problems import Problem

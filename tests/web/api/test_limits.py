@@ -14,16 +14,17 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy
 from levity_trio.charger.wallets import Wallets
 from levity_trio.store.billing.pricing import Priced, Rule
-from levity_trio.store.places import UsageLimit
-from levity_trio.store.reads import charges, costs, month_use
+from levity_trio.store.lookups.places import UsageLimit
+from levity_trio.store.reads.chargers.served import served
+from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.now.attention import Chargers, attention
-from levity_trio.store.reads.now.chargers import served
-from levity_trio.store.reads.places import load_places
-from levity_trio.store.reads.wallets import owned_tags
-from levity_trio.store.writes import limits as writes
-from levity_trio.store.writes import tags
-from levity_trio.store.writes.limits import TheMonth
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.reads.people.places import load_places
+from levity_trio.store.reads.transactions import charges, costs
+from levity_trio.store.writes.people import limits as writes
+from levity_trio.store.writes.people import tags
+from levity_trio.store.writes.people.limits import TheMonth
+from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api import accounts, limits
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem

@@ -10,8 +10,8 @@ from starlette.datastructures import QueryParams
 
 from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.store.reads.pages import cursor_of
-from levity_trio.store.writes.registration import Decided, adopt
-from levity_trio.store.writes.set_aside import set_aside
+from levity_trio.store.writes.chargers.registration import Decided, adopt
+from levity_trio.store.writes.chargers.set_aside import set_aside
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, correct
 from levity_trio.web.api import (
     charger_facts,

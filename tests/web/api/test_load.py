@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from levity_trio.store.writes import load as writes
+from levity_trio.store.writes.load import load as writes
 from levity_trio.web.api import feeder, load
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.problems import Problem

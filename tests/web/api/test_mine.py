@@ -13,10 +13,10 @@ from levity_trio.access import user_passwords
 from levity_trio.access.tags import Status
 from levity_trio.billing.ownership import BillBy, Span, Thing, What
 from levity_trio.nouns import User
-from levity_trio.store.writes import ownership, users, vehicles
-from levity_trio.store.writes.ownership import NamedThing
-from levity_trio.store.writes.users import Manager
-from levity_trio.store.writes.vehicles import VehicleData
+from levity_trio.store.writes.people import ownership, users, vehicles
+from levity_trio.store.writes.people.ownership import NamedThing
+from levity_trio.store.writes.people.users import Manager
+from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.web.api.access import caller_of
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.server import ENDPOINTS

@@ -6,8 +6,8 @@ import pytest
 
 from levity_trio.store.billing.numbering import Closable
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.billing import closing
-from levity_trio.store.writes.billing.closing import Closed
+from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.money.closing import Closed
 from levity_trio.web.api import billing as api
 from levity_trio.web.api.problems import Problem
 from tests.store.bills import Biller, charge, house_of_two, month_is_over

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.store.writes import mqtt as writes
+from levity_trio.store.writes.site import mqtt as writes
 from levity_trio.web.api import mqtt
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.problems import Problem

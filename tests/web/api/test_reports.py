@@ -11,9 +11,9 @@ import pytest
 import trio
 
 from levity_trio.access.tags import Status
-from levity_trio.store.writes import personal
-from levity_trio.store.writes.personal import Deletion
-from levity_trio.store.writes.reports import MOST_OF_DAY
+from levity_trio.store.writes.people import personal
+from levity_trio.store.writes.people.personal import Deletion
+from levity_trio.store.writes.people.reports import MOST_OF_DAY
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.pages.driver import PAGES
 from levity_trio.web.dashboard.refused import Refused, answered

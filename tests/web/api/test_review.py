@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.charging.lifecycle import State, about_message, about_transaction
-from levity_trio.store.writes.hiding import hide
+from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.transactions.decisions import DecisionProblem as Refusal
 from levity_trio.web.api import review
 from levity_trio.web.api.endpoints import Endpoint, Role

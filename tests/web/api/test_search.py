@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import trio
 
-from levity_trio.store.reads.search import folded
-from levity_trio.store.writes import tags, vehicles
-from levity_trio.store.writes.tags import TagData
-from levity_trio.store.writes.vehicles import VehicleData
+from levity_trio.store.reads.site.search import folded
+from levity_trio.store.writes.people import tags, vehicles
+from levity_trio.store.writes.people.tags import TagData
+from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.web.api import search
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.pages import search as pages

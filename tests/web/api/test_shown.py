@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 import levity_trio
-from levity_trio.store.reads.chargers import Charger
-from levity_trio.store.reads.explain import Explanation
-from levity_trio.store.reads.transactions import Reading, Transaction
+from levity_trio.store.reads.chargers.chargers import Charger
+from levity_trio.store.reads.transactions.explain import Explanation
+from levity_trio.store.reads.transactions.transactions import Reading, Transaction
 from levity_trio.web.api.shown import answer, show
 
 

@@ -9,11 +9,13 @@ import pytest
 import trio
 
 from levity_trio.billing.ledger import Kind
-from levity_trio.store.reads import costs, pages
+from levity_trio.store.reads import pages
 from levity_trio.store.reads.pages import cursor_of
-from levity_trio.store.writes import tags, wallets
-from levity_trio.store.writes.tags import TagData
-from levity_trio.store.writes.wallets import Entry
+from levity_trio.store.reads.transactions import costs
+from levity_trio.store.writes.money import wallets
+from levity_trio.store.writes.money.wallets import Entry
+from levity_trio.store.writes.people import tags
+from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.server import ENDPOINTS

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.access.tags import Policy, Unknown
-from levity_trio.store.writes import tags as writes
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.people import tags as writes
+from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api import accounts, owned, tags
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.problems import Problem

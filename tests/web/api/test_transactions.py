@@ -11,8 +11,8 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.responses import StreamingResponse
 
 from levity_trio.locale import speaking
-from levity_trio.store.writes import tags
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.people import tags
+from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api import transactions
 from levity_trio.web.api.bodies import read_query
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role

@@ -14,8 +14,8 @@ from starlette.datastructures import Headers
 
 from levity_trio.access import user_passwords
 from levity_trio.records import personal_in
-from levity_trio.store.writes import accounts, personal
-from levity_trio.store.writes.accounts import AccountData
+from levity_trio.store.writes.people import accounts, personal
+from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.web.api import events
 from levity_trio.web.api.access import LOCAL_SOCKET, caller_of, is_admitted
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role

@@ -14,7 +14,7 @@ import trio
 from levity_trio.billing.examples import DAY_AND_NIGHT
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.reads.levity.rows import ChargerRow
-from levity_trio.store.writes import leases
+from levity_trio.store.writes.load import leases
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.inside import Question
 from tests.browser.past import AWAY, FAULTED, HOUSEHOLDS, QUIET

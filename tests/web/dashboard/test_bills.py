@@ -13,7 +13,7 @@ import orjson
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from levity_trio.store.reads.months import MonthState
+from levity_trio.store.reads.money.months import MonthState
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard import money

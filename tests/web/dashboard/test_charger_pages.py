@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.operations import OPERATIONS
-from levity_trio.store.reads import power
-from levity_trio.store.reads.charger_facts import Command
-from levity_trio.store.writes import load, sessions
-from levity_trio.store.writes.power import keep
+from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.reads.transactions import power
+from levity_trio.store.writes.chargers import sessions
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.load.power import keep
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.api.serving import application_of

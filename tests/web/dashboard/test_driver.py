@@ -12,9 +12,10 @@ import pytest
 
 from levity_trio.billing.examples import BLOCKING, NET
 from levity_trio.billing.ledger import Kind
-from levity_trio.store.reads.places import load_places
-from levity_trio.store.reads.wallets import owned_tags
-from levity_trio.store.writes import load, reports
+from levity_trio.store.reads.money.wallets import owned_tags
+from levity_trio.store.reads.people.places import load_places
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.people import reports
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.pages import driver
 from levity_trio.web.dashboard.pages.review import PAGES as OF_REVIEW

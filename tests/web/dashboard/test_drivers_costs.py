@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import trio
 
-from levity_trio.store.reads.mine import DriversSession
+from levity_trio.store.reads.people.mine import DriversSession
 from levity_trio.web.api.context import Places
 from levity_trio.web.api.endpoints import Caller
 from levity_trio.web.dashboard.pages import driver as pages

@@ -17,9 +17,9 @@ from starlette.types import Message, Receive, Scope, Send
 from levity_trio.access import user_passwords
 from levity_trio.config import ServerConfig
 from levity_trio.nouns import User
-from levity_trio.store.writes import accounts, users
-from levity_trio.store.writes.accounts import AccountData
-from levity_trio.store.writes.users import Manager
+from levity_trio.store.writes.people import accounts, users
+from levity_trio.store.writes.people.accounts import AccountData
+from levity_trio.store.writes.people.users import Manager
 from levity_trio.web.api.access import Door
 from levity_trio.web.api.context import Places
 from levity_trio.web.api.server import DRIVERS_AT_WORK, ENDPOINTS

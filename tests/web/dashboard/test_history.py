@@ -10,8 +10,8 @@ import pytest
 from starlette.datastructures import Headers, QueryParams
 
 from levity_trio.locale import speaking
-from levity_trio.store.reads import power
-from levity_trio.store.writes.power import keep
+from levity_trio.store.reads.transactions import power
+from levity_trio.store.writes.load.power import keep
 from levity_trio.web.api import history
 from levity_trio.web.api.bodies import read_query
 from levity_trio.web.api.endpoints import Asked, Caller, Role

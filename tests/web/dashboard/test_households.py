@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from levity_trio.store.writes import reports, tags
-from levity_trio.store.writes.reports import Subject
-from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.people import reports, tags
+from levity_trio.store.writes.people.reports import Subject
+from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.dashboard.pages import households
 from tests.store.books import Station
 from tests.store.owning import House

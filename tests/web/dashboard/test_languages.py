@@ -17,9 +17,9 @@ from levity_trio.config import ServerConfig
 from levity_trio.locale import languages
 from levity_trio.locale.texts import said
 from levity_trio.nouns import User
-from levity_trio.store.writes import accounts, users
-from levity_trio.store.writes.accounts import AccountData
-from levity_trio.store.writes.users import Manager
+from levity_trio.store.writes.people import accounts, users
+from levity_trio.store.writes.people.accounts import AccountData
+from levity_trio.store.writes.people.users import Manager
 from levity_trio.told import Moment, Told
 from levity_trio.web.api.access import Door
 from levity_trio.web.api.accounts import Language

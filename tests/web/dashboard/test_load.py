@@ -9,10 +9,10 @@ import pytest
 
 from levity_trio.events import LimitIgnored
 from levity_trio.locale import speaking
-from levity_trio.store.reads.leases import StoredLease
-from levity_trio.store.reads.load import orders
-from levity_trio.store.writes import leases
-from levity_trio.store.writes import load as writes
+from levity_trio.store.reads.load.leases import StoredLease
+from levity_trio.store.reads.load.load import orders
+from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.load import load as writes
 from levity_trio.told import Figure, Told, stored_in
 from levity_trio.web.api import feeder as feeder_api
 from levity_trio.web.api import leases as leases_api

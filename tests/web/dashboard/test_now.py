@@ -11,9 +11,9 @@ from urllib.parse import quote
 import pytest
 
 from levity_trio.events import LimitIgnored
-from levity_trio.store.reads import power
-from levity_trio.store.writes import leases, load
-from levity_trio.store.writes.power import keep
+from levity_trio.store.reads.transactions import power
+from levity_trio.store.writes.load import leases, load
+from levity_trio.store.writes.load.power import keep
 from levity_trio.told import stored
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.pages import now

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.plugins.base import PluginState
-from levity_trio.store.writes import mqtt
+from levity_trio.store.writes.site import mqtt
 from levity_trio.web.dashboard.pages import system
 from tests.store.books import Station
 from tests.web.api.conftest import Site

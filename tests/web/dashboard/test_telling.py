@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.sent.figures import METHODS
-from levity_trio.store.reads.bill.shape import Bill
+from levity_trio.store.reads.transactions.bill.shape import Bill
 from levity_trio.told import Told
 from levity_trio.web.dashboard import saying
 from levity_trio.web.dashboard.saying import grounds, measured

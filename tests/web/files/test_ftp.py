@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock, memory_stream_pair
 
-from levity_trio.store.file_folder import Folder
+from levity_trio.store.beside.file_folder import Folder
 from levity_trio.web.files.ftp import IDLE_SECONDS, LIMITS, LOGIN_SECONDS, SEND_SECONDS, Session
 from levity_trio.web.files.shelf import Shelf
 

@@ -10,9 +10,9 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
+from levity_trio.store.beside.file_folder import Folder
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.file_folder import Folder
-from levity_trio.store.writes import files
+from levity_trio.store.writes.chargers import files
 from levity_trio.web.files.listener import _enforce_retention
 from tests.charger.parts import InlineWriter
 from tests.store.books import in_memory

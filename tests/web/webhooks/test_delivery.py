@@ -16,13 +16,13 @@ import trio
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.events import ChargerConnected, ErrorOpened, Fact, WebhookGivenUp
 from levity_trio.plugins.base import Hooks
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import DEFAULT_LIMITS, Writer
-from levity_trio.store.reads import Reader
-from levity_trio.store.reads.webhooks import WebhookRow, webhooks
-from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.writes import webhooks as writes
-from levity_trio.store.writes.webhooks import NewWebhook
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.site.webhooks import WebhookRow, webhooks
+from levity_trio.store.writes.site import webhooks as writes
+from levity_trio.store.writes.site.webhooks import NewWebhook
 from levity_trio.told import of_stored
 from levity_trio.web.webhooks import request
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE, Parts, Webhooks, open_webhooks

@@ -10,16 +10,16 @@ from typing import Final, NamedTuple
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.load import LoadNow, load_now
-from levity_trio.store.reads.now.attention import Attention, Chargers, Machine, attention
-from levity_trio.store.reads.now.cards import ChargerNow, Sessions, card, connectors_now
-from levity_trio.store.reads.now.chargers import (
+from levity_trio.store.reads.chargers.served import (
     connectors_of,
     faults,
     last_command,
     served,
     statuses,
 )
+from levity_trio.store.reads.load.load import LoadNow, load_now
+from levity_trio.store.reads.now.attention import Attention, Chargers, Machine, attention
+from levity_trio.store.reads.now.cards import ChargerNow, Sessions, card, connectors_now
 from levity_trio.store.reads.now.sessions import OpenSession, OpenSessions, Silence
 from levity_trio.store.reads.now.site import SiteNow, energy_now, name_of_site
 from levity_trio.wire.times import stamp

@@ -16,16 +16,13 @@ from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
 from levity_trio.config import ServerConfig
 from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.records import record
-from levity_trio.store import places
-from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
+from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.cases.case import length
-from levity_trio.store.connectors import differing
-from levity_trio.store.engine.database import Database, Space
+from levity_trio.store.engine.database import Database, Space, rows_of
 from levity_trio.store.engine.writer import Sharing
-from levity_trio.store.reads import mqtt
-from levity_trio.store.reads.away import listed, together
-from levity_trio.store.reads.load import LoadNow, problems
-from levity_trio.store.reads.now.chargers import (
+from levity_trio.store.lookups import places
+from levity_trio.store.lookups.connectors import differing
+from levity_trio.store.reads.chargers.served import (
     FAULTED,
     Fault,
     KnownCharger,
@@ -33,9 +30,12 @@ from levity_trio.store.reads.now.chargers import (
     StatusNow,
     holds_since,
 )
-from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
-from levity_trio.store.reads.reports import Wanted, reports, still_listed
-from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.reads.load.load import LoadNow, problems
+from levity_trio.store.reads.now.away import listed, together
+from levity_trio.store.reads.now.present import CERTIFICATES, Waiting, waiting
+from levity_trio.store.reads.people.reports import Wanted, reports, still_listed
+from levity_trio.store.reads.site import mqtt
+from levity_trio.store.reads.transactions.open import OpenTransaction
 from levity_trio.told import N_, Clock, Day, Figure, Told, joined, of_stored
 from levity_trio.wire.times import in_zone, stamp
 from levity_trio.wire.words import of_ocpp

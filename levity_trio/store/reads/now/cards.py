@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from levity_trio.records import ForOperators, record
-from levity_trio.store.engine.database import Database
-from levity_trio.store.load_spans import lasting
-from levity_trio.store.reads.billed import whose
-from levity_trio.store.reads.chargers import Connector
-from levity_trio.store.reads.now.chargers import (
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.lookups.load_spans import lasting
+from levity_trio.store.reads.chargers.chargers import Connector
+from levity_trio.store.reads.chargers.served import (
     Fault,
     KnownCharger,
     LastCommand,
@@ -18,7 +17,7 @@ from levity_trio.store.reads.now.chargers import (
     holds_since,
 )
 from levity_trio.store.reads.now.sessions import OpenSession, Silence
-from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.reads.transactions.billed import whose
 
 NO_ERROR: Final = "NoError"
 

@@ -19,7 +19,12 @@ from typing import Final, NamedTuple
 from levity_trio.charging.sent.evidence import POWER, seconds
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.present import OpenTransaction, open_transactions, rate_w, reported_w
+from levity_trio.store.reads.transactions.open import (
+    OpenTransaction,
+    open_transactions,
+    rate_w,
+    reported_w,
+)
 from levity_trio.wire.times import stamp
 
 _VERSIONS: Final = (

@@ -21,8 +21,8 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.history import delivered_wh
-from levity_trio.store.reads.power import A_DAY
+from levity_trio.store.reads.transactions.history import delivered_wh
+from levity_trio.store.reads.transactions.power import A_DAY
 from levity_trio.wire.times import in_zone, stamp
 
 

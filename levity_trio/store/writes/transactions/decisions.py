@@ -37,7 +37,7 @@ from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.settled import NO_PERSONS, by_whom, open_reviews, settled_by
 from levity_trio.store.cases.transaction import Known, by_our_clock, known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import set_aside
+from levity_trio.store.writes.chargers import set_aside
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import OTHER, Closing

@@ -60,9 +60,9 @@ from levity_trio.store.cases.neighbours import (
 )
 from levity_trio.store.cases.settled import SYSTEM, open_reviews, overruled
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known, after, ended_at, known
-from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import oddities
+from levity_trio.store.lookups.connectors import connectors
+from levity_trio.store.writes.chargers import oddities
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.reviews import (
     is_known,

@@ -13,11 +13,11 @@ from levity_trio.events import TransactionStarted
 from levity_trio.store.cases.neighbours import Course, is_other_meter
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import set_aside
-from levity_trio.store.writes.authorization import Judged, judge_start, record_refusal
-from levity_trio.store.writes.effects import use_reservation
-from levity_trio.store.writes.hiding import show
+from levity_trio.store.writes.chargers import set_aside
+from levity_trio.store.writes.chargers.effects import use_reservation
+from levity_trio.store.writes.chargers.hiding import show
 from levity_trio.store.writes.origin import Message, Opening, Origin, Start, Started
+from levity_trio.store.writes.people.authorization import Judged, judge_start, record_refusal
 from levity_trio.store.writes.transactions.judging import compare_neighbours, judge_now, look_again
 from levity_trio.store.writes.transactions.states import (
     Entry,

@@ -19,8 +19,8 @@ from levity_trio.records import record
 from levity_trio.store.cases.case import LONGEST_BURST_SECONDS, LONGEST_SECONDS
 from levity_trio.store.cases.transaction import COLUMNS, LAST_ID, Known, after, before, known
 from levity_trio.store.engine.unit_of_work import DATE, UnitOfWork
-from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.store.writes.site import frames
 from levity_trio.told import beside
 from levity_trio.wire.texts import cut_payload, digest
 

@@ -54,9 +54,9 @@ from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import COLUMNS, Known, before, readings, span
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import set_aside
-from levity_trio.store.writes.authorization import is_stranger, judge
+from levity_trio.store.writes.chargers import set_aside
 from levity_trio.store.writes.origin import LOCAL, STOP_DATA, WITHOUT_ID, Origin, Stop, StopWithData
+from levity_trio.store.writes.people.authorization import is_stranger, judge
 from levity_trio.store.writes.transactions import unknown_starts
 from levity_trio.store.writes.transactions.judging import end, look_again
 from levity_trio.store.writes.transactions.readings import Batch, called, link_again, store_data

@@ -22,10 +22,10 @@ from levity_trio.charging.sent.readings import AT_BEGIN, Moment, Reading
 from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W
 from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.cases.transaction import Known
-from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.authorization import ACCEPTED
+from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.writes.origin import Origin, Stop
+from levity_trio.store.writes.people.authorization import ACCEPTED
 from levity_trio.store.writes.transactions import starts
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import link_earlier, unlink_since

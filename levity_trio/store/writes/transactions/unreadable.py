@@ -12,7 +12,7 @@ from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.store.cases.neighbours import Course
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.authorization import Judged, judge_start
+from levity_trio.store.writes.chargers.set_aside import set_aside
 from levity_trio.store.writes.origin import (
     STOP_DATA,
     Message,
@@ -22,7 +22,7 @@ from levity_trio.store.writes.origin import (
     raw_in,
     text_in,
 )
-from levity_trio.store.writes.set_aside import set_aside
+from levity_trio.store.writes.people.authorization import Judged, judge_start
 from levity_trio.store.writes.transactions.judging import compare_neighbours
 from levity_trio.store.writes.transactions.readings import Batch, attach, is_ours
 from levity_trio.store.writes.transactions.reviews import open_review

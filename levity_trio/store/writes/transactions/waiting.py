@@ -34,8 +34,7 @@ from levity_trio.store.cases.evidence import evidence_of
 from levity_trio.store.cases.settled import SYSTEM, by_whom
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes import set_aside
-from levity_trio.store.writes.authorization import ACCEPTED
+from levity_trio.store.writes.chargers import set_aside
 from levity_trio.store.writes.origin import (
     LOCAL,
     WITHOUT_ID,
@@ -46,6 +45,7 @@ from levity_trio.store.writes.origin import (
     fields_of,
     text_in,
 )
+from levity_trio.store.writes.people.authorization import ACCEPTED
 from levity_trio.store.writes.transactions import readings, starts, stops, unknown_starts
 from levity_trio.store.writes.transactions.decisions import (
     Correction,

@@ -12,10 +12,12 @@ from urllib.parse import urlencode
 from levity_trio.billing.states import BillState
 from levity_trio.documents.json_file import StatementDocument, statement_of
 from levity_trio.locale import N_, _
-from levity_trio.store.reads import chargers, messages, meters
-from levity_trio.store.reads.billing import biller, first_bill
-from levity_trio.store.reads.months import BillMonth, MonthState, held_back_of_month
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.reads.money import meters
+from levity_trio.store.reads.money.billing import biller, first_bill
+from levity_trio.store.reads.money.months import BillMonth, MonthState, held_back_of_month
 from levity_trio.store.reads.pages import MOST_ROWS, Wanted
+from levity_trio.store.reads.people import messages
 from levity_trio.web.api.billing import (
     MonthsQuery,
     month_named,

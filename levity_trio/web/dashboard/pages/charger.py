@@ -11,11 +11,12 @@ import orjson
 
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
-from levity_trio.store.reads import charger_facts, chargers, local_lists, places
-from levity_trio.store.reads.charger_facts import Command
-from levity_trio.store.reads.chargers import Charger
-from levity_trio.store.reads.links import links
+from levity_trio.store.reads.chargers import charger_facts, chargers, local_lists
+from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.reads.chargers.chargers import Charger
+from levity_trio.store.reads.chargers.links import links
 from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.people import places
 from levity_trio.told import Told
 from levity_trio.web.api.bodies import asked
 from levity_trio.web.api.charger_facts import UseQuery, read_uptimes, read_use

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_
-from levity_trio.store.reads import charger_facts as facts
-from levity_trio.store.reads import plans
-from levity_trio.store.reads.files import files
-from levity_trio.store.reads.links import links
+from levity_trio.store.reads.chargers import charger_facts as facts
+from levity_trio.store.reads.chargers import plans
+from levity_trio.store.reads.chargers.files import files
+from levity_trio.store.reads.chargers.links import links
+from levity_trio.store.reads.chargers.security import decisions
 from levity_trio.store.reads.pages import ListPage, Wanted
-from levity_trio.store.reads.security import decisions
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Read, Values, View

@@ -16,10 +16,10 @@ from urllib.parse import quote, unquote
 
 from levity_trio.locale import N_, _
 from levity_trio.records import record
-from levity_trio.store.reads import accounts, mine
-from levity_trio.store.reads.bill.own import OwnChange
-from levity_trio.store.reads.curve import Curve
-from levity_trio.store.reads.driving import (
+from levity_trio.store.reads.money.prices import DriversPrice
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.people import accounts, mine
+from levity_trio.store.reads.people.driving import (
     Household,
     OwnTag,
     Place,
@@ -27,10 +27,10 @@ from levity_trio.store.reads.driving import (
     PlaceState,
     tags_of,
 )
-from levity_trio.store.reads.mine import DriversSession, DriversTransaction, Some
-from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.prices import DriversPrice
-from levity_trio.store.reads.reports import Wanted as Reports
+from levity_trio.store.reads.people.mine import DriversSession, DriversTransaction, Some
+from levity_trio.store.reads.people.reports import Wanted as Reports
+from levity_trio.store.reads.transactions.bill.own import OwnChange
+from levity_trio.store.reads.transactions.curve import Curve
 from levity_trio.told import Told
 from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import asked

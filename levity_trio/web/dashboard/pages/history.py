@@ -11,8 +11,9 @@ from urllib.parse import quote, urlencode
 
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
-from levity_trio.store.reads import accounts, chargers
-from levity_trio.store.reads.history import Figures, History, Series
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.reads.people import accounts
+from levity_trio.store.reads.transactions.history import Figures, History, Series
 from levity_trio.web.api.bodies import asked
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.history import HistoryQuery, WeekQuery, read_history, read_week

@@ -9,23 +9,17 @@ from urllib.parse import urlencode
 
 from levity_trio.access.places import ACCOUNT
 from levity_trio.locale import N_
-from levity_trio.store.reads import (
-    chargers,
-    messages,
-    personal,
-    reports,
-    statements,
-    users,
-    wallets,
-)
-from levity_trio.store.reads.belongings import Belonging
-from levity_trio.store.reads.household_tasks import Task, tasks_of
-from levity_trio.store.reads.owned import transactions_of
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.reads.money import statements, wallets
+from levity_trio.store.reads.money.wallets import WalletFilters, WalletRow
 from levity_trio.store.reads.pages import MOST_ROWS, Wanted
-from levity_trio.store.reads.places import limits_of
-from levity_trio.store.reads.tags import TagRow, periods
-from levity_trio.store.reads.transactions import Filters
-from levity_trio.store.reads.wallets import WalletFilters, WalletRow
+from levity_trio.store.reads.people import messages, personal, reports, users
+from levity_trio.store.reads.people.belongings import Belonging
+from levity_trio.store.reads.people.household_tasks import Task, tasks_of
+from levity_trio.store.reads.people.owned import transactions_of
+from levity_trio.store.reads.people.places import limits_of
+from levity_trio.store.reads.people.tags import TagRow, periods
+from levity_trio.store.reads.transactions.transactions import Filters
 from levity_trio.web.api.accounts import AccountsQuery, read_account, read_accounts
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.history import HistoryQuery, read_history

@@ -11,11 +11,12 @@ from typing import Final
 
 from levity_trio.locale import N_, _
 from levity_trio.records import record
-from levity_trio.store.reads import chargers, places
-from levity_trio.store.reads.chargers import names
-from levity_trio.store.reads.leases import TRIED, newest_trial
-from levity_trio.store.reads.load import LoadDayLine, LoadNow, load_now
-from levity_trio.store.reads.load_day import LoadDayOfCars
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.reads.chargers.chargers import names
+from levity_trio.store.reads.load.leases import TRIED, newest_trial
+from levity_trio.store.reads.load.load import LoadDayLine, LoadNow, load_now
+from levity_trio.store.reads.load.load_day import LoadDayOfCars
+from levity_trio.store.reads.people import places
 from levity_trio.told import Told
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.feeder import METERS, LoadSocket, read_orders, read_site

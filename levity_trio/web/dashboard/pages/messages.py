@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.locale import N_
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
-from levity_trio.store.reads import messages as stored
+from levity_trio.store.reads.people import messages as stored
 from levity_trio.web.api.administration import BelowQuery
 from levity_trio.web.api.bodies import asked
 from levity_trio.web.api.endpoints import Role

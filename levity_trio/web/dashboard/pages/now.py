@@ -16,16 +16,16 @@ import orjson
 from levity_trio.load.reporting import MARGIN, MARGIN_AMPERES
 from levity_trio.locale import N_
 from levity_trio.records import record
-from levity_trio.store.reads import chargers
-from levity_trio.store.reads.billed import numbers_of
-from levity_trio.store.reads.load import LoadLine, LoadNow
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.reads.chargers.security import Newcomer, newcomers
+from levity_trio.store.reads.load.load import LoadLine, LoadNow
 from levity_trio.store.reads.now import Now
 from levity_trio.store.reads.now.attention import Attention
 from levity_trio.store.reads.now.cards import ChargerNow, ConnectorNow
 from levity_trio.store.reads.now.site import SiteNow
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.security import Newcomer, newcomers
-from levity_trio.store.reads.transactions import Filters
+from levity_trio.store.reads.transactions.billed import numbers_of
+from levity_trio.store.reads.transactions.transactions import Filters
 from levity_trio.web.api.addresses import addresses_of
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.history import HistoryQuery, read_history

@@ -14,15 +14,24 @@ from urllib.parse import quote
 from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.records import record
-from levity_trio.store.reads import review_groups, security, tags
-from levity_trio.store.reads.billed import OLDEST, billed_transactions
-from levity_trio.store.reads.charger_facts import SetAsideMessage
-from levity_trio.store.reads.chargers import is_known, names
+from levity_trio.store.reads.chargers import security
+from levity_trio.store.reads.chargers.charger_facts import SetAsideMessage
+from levity_trio.store.reads.chargers.chargers import is_known, names
+from levity_trio.store.reads.chargers.security import Newcomer
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.reports import WaitingReport, waiting_reports
-from levity_trio.store.reads.reports import Wanted as Reports
-from levity_trio.store.reads.review_groups import GroupPreview, NextSession, PageOf, ReviewGroup
-from levity_trio.store.reads.review_queue import (
+from levity_trio.store.reads.people import tags
+from levity_trio.store.reads.people.reports import WaitingReport, waiting_reports
+from levity_trio.store.reads.people.reports import Wanted as Reports
+from levity_trio.store.reads.people.tags import AskedTag
+from levity_trio.store.reads.transactions import review_groups
+from levity_trio.store.reads.transactions.billed import OLDEST, billed_transactions
+from levity_trio.store.reads.transactions.review_groups import (
+    GroupPreview,
+    NextSession,
+    PageOf,
+    ReviewGroup,
+)
+from levity_trio.store.reads.transactions.review_queue import (
     Counts,
     FittingTransaction,
     Review,
@@ -30,10 +39,8 @@ from levity_trio.store.reads.review_queue import (
     counts,
     to_review,
 )
-from levity_trio.store.reads.review_queue import Kind as Counted
-from levity_trio.store.reads.security import Newcomer
-from levity_trio.store.reads.tags import AskedTag
-from levity_trio.store.reads.transactions import Filters, Transaction
+from levity_trio.store.reads.transactions.review_queue import Kind as Counted
+from levity_trio.store.reads.transactions.transactions import Filters, Transaction
 from levity_trio.told import Told
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.problems import not_found

@@ -6,8 +6,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from levity_trio.locale import N_
-from levity_trio.store.reads.chargers import names
-from levity_trio.store.reads.search import Searched, search
+from levity_trio.store.reads.chargers.chargers import names
+from levity_trio.store.reads.site.search import Searched, search
 from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.search import USUAL

@@ -14,14 +14,18 @@ from levity_trio.charging.lifecycle import Answer, Kind, State, about_transactio
 from levity_trio.locale import N_, _
 from levity_trio.locale.formats import number
 from levity_trio.records import record
-from levity_trio.store.reads.bill.shape import Bill
-from levity_trio.store.reads.billed import BilledTransaction, billed_transaction
-from levity_trio.store.reads.curve import Curve as Drawn
-from levity_trio.store.reads.curve import curve
-from levity_trio.store.reads.owned import owned
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.review_queue import Review
-from levity_trio.store.reads.transactions import TransactionEvent, events_of, of_transaction
+from levity_trio.store.reads.people.owned import owned
+from levity_trio.store.reads.transactions.bill.shape import Bill
+from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transaction
+from levity_trio.store.reads.transactions.curve import Curve as Drawn
+from levity_trio.store.reads.transactions.curve import curve
+from levity_trio.store.reads.transactions.review_queue import Review
+from levity_trio.store.reads.transactions.transactions import (
+    TransactionEvent,
+    events_of,
+    of_transaction,
+)
 from levity_trio.told import Told
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.logs import LogsQuery, read_frames

@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 
 from levity_trio.billing.states import BillState
 from levity_trio.locale import N_, _
-from levity_trio.store.reads import accounts, chargers
-from levity_trio.store.reads.billed import BilledTransaction, TransactionSums, sums_of
+from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.people import accounts
+from levity_trio.store.reads.transactions.billed import BilledTransaction, TransactionSums, sums_of
 from levity_trio.web.api.billing import rule_of
 from levity_trio.web.api.bodies import asked
 from levity_trio.web.api.transactions import FilterQuery, TransactionsQuery, read_transactions

@@ -9,16 +9,17 @@ from urllib.parse import urlencode
 
 from levity_trio.access.places import TAG
 from levity_trio.locale import N_
-from levity_trio.store.reads import accounts, chargers
-from levity_trio.store.reads.accounts import AccountFilters
-from levity_trio.store.reads.belongings import UnlistedTag, unlisted_tags
-from levity_trio.store.reads.billed import BilledTransaction, billed_transactions
+from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.places import limits_of
-from levity_trio.store.reads.reports import Wanted as Reports
-from levity_trio.store.reads.reports import waiting_reports
-from levity_trio.store.reads.tags import asked_tags
-from levity_trio.store.reads.transactions import Filters
+from levity_trio.store.reads.people import accounts
+from levity_trio.store.reads.people.accounts import AccountFilters
+from levity_trio.store.reads.people.belongings import UnlistedTag, unlisted_tags
+from levity_trio.store.reads.people.places import limits_of
+from levity_trio.store.reads.people.reports import Wanted as Reports
+from levity_trio.store.reads.people.reports import waiting_reports
+from levity_trio.store.reads.people.tags import asked_tags
+from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
+from levity_trio.store.reads.transactions.transactions import Filters
 from levity_trio.web.api.limits import read_use_of_tag
 from levity_trio.web.api.owned import MOST_TAGS
 from levity_trio.web.api.tags import TagsQuery, read_tag, read_tags

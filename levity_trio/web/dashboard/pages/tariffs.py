@@ -11,10 +11,11 @@ from typing import Any, Final
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
-from levity_trio.store.reads import accounts, chargers
-from levity_trio.store.reads.billing import billing
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.reads.money.billing import billing
+from levity_trio.store.reads.money.tariffs import TariffRow, TariffVersion, assignments, tariffs
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.tariffs import TariffRow, TariffVersion, assignments, tariffs
+from levity_trio.store.reads.people import accounts
 from levity_trio.told import parted
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.api.local_times import today

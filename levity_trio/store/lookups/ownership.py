@@ -1,0 +1,156 @@
+"""Whose transactions are, from the stored periods. Only reads, so the writer and read-only
+connections share it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final, NamedTuple
+
+from levity_trio.access.tags import Policy
+from levity_trio.billing.ownership import (
+    BillBy,
+    Charged,
+    Given,
+    Owner,
+    Period,
+    Span,
+    Thing,
+    What,
+    decide,
+    grounds,
+)
+from levity_trio.store.engine.database import Rows, marks, parts
+from levity_trio.told import Moment, Value
+
+_PERIODS: Final = (
+    "SELECT account_id, since, until, vehicle_id, id, given_by, reason, is_exclusive FROM ownership"
+    " WHERE what = ? AND key = ? AND conn_id = ? AND voided_at IS NULL ORDER BY since"
+)
+_PERIODS_OF_KEYS: Final = (
+    "SELECT what, key, conn_id, account_id, ownership.since, ownership.until, vehicle_id, "
+    "ownership.id, given_by, reason, is_exclusive, account.since, account.until "
+    "FROM ownership JOIN account ON account.id = account_id "
+    "WHERE voided_at IS NULL AND what IN ('tag', 'space') AND key IN ({}) "
+    "ORDER BY ownership.since, ownership.id"
+)
+_OPEN: Final = "SELECT since, until FROM account WHERE id = ?"
+_CHARGED: Final = (
+    "SELECT id, id_tag, cp_id, conn_id, start_time, account_id, given_by, tx_account.reason"
+    " FROM tx LEFT JOIN tx_account ON tx_id = tx.id WHERE id IN ({})"
+)
+
+
+def periods_of(rows: Rows, thing: Thing) -> list[Period]:
+    """Return the periods of a thing that were not voided, the oldest first."""
+    found = rows(_PERIODS, thing)
+    return [
+        Period(account, Span(since, until), vehicle, number, given_by, reason, bool(is_exclusive))
+        for account, since, until, vehicle, number, given_by, reason, is_exclusive in found
+    ]
+
+
+class Decided(NamedTuple):
+    """Whose a transaction is, and why."""
+
+    owner: Owner
+    grounds: tuple[str, ...]
+
+
+class Owners:
+    """Decides whose transactions are, within one read; what it looked up is kept."""
+
+    def __init__(self, rows: Rows, policy: Policy, bill_by: BillBy) -> None:
+        self._rows = rows
+        self._policy = policy
+        self._bill_by = bill_by
+        self._periods: dict[Thing, list[Period]] = defaultdict(list)
+        self._known: set[str] = set()
+        """The keys of tags and chargers whose periods were looked up."""
+        self._open: dict[int, Span] = {}
+
+    def account(
+        self, id_tag: str | None, charger: str, connector: int | None, start: str
+    ) -> int | None:
+        """Return the account of a transaction that was not given by hand."""
+        return self._owner(self.at(id_tag, charger, connector, start), None).account
+
+    def at(self, id_tag: str | None, charger: str, connector: int | None, start: str) -> Charged:
+        """Return what decides whose a transaction is."""
+        return Charged(self._policy.key(id_tag) if id_tag else None, charger, connector, start)
+
+    def decide(self, transactions: Sequence[int]) -> dict[int, Owner]:
+        """Return whose these transactions are, by their ids."""
+        return self.decide_known([*self._charged(transactions)])
+
+    def decide_known(
+        self, transactions: Sequence[tuple[int, Charged, Given | None]]
+    ) -> dict[int, Owner]:
+        """Return whose transactions are, by their ids, of which is known what decides that."""
+        self._look_up(
+            {key for _, charged, _ in transactions for key in (charged.tag, charged.charger) if key}
+        )
+        return {number: self._owner(charged, given) for number, charged, given in transactions}
+
+    def explain(
+        self, transaction: int, *, shown: Callable[[str], Value] = Moment
+    ) -> Decided | None:
+        """Return whose a transaction is, and why; None if there is no such transaction. `shown`
+        writes times."""
+        for _, charged, given in self._charged((transaction,)):
+            owner = self._owner(charged, given)
+            return Decided(owner, tuple(grounds(charged, owner, self._bill_by, shown)))
+        return None
+
+    def _charged(self, transactions: Sequence[int]) -> Iterator[tuple[int, Charged, Given | None]]:
+        for part in parts(transactions):
+            rows = self._rows(_CHARGED.format(marks(part)), part)
+            for number, tag, charger, connector, start, account, *by_hand in rows:
+                charged = self.at(tag, charger, connector, start)
+                yield number, charged, None if account is None else Given(account, *by_hand)
+
+    def _owner(self, charged: Charged, given: Given | None) -> Owner:
+        return decide(charged, given, self._bill_by, self._periods_of, self._open_of)
+
+    def _periods_of(self, thing: Thing) -> list[Period]:
+        if thing.key not in self._known:
+            self._look_up({thing.key})
+        return self._periods[thing]
+
+    def _look_up(self, keys: AbstractSet[str]) -> None:
+        """Look up in one read what belongs to somebody, and when the accounts are open."""
+        for part in parts(sorted(keys - self._known)):
+            for what, key, connector, *row in self._rows(
+                _PERIODS_OF_KEYS.format(marks(part)), part
+            ):
+                (
+                    account,
+                    since,
+                    until,
+                    vehicle,
+                    number,
+                    given_by,
+                    reason,
+                    is_exclusive,
+                    opened,
+                    closed,
+                ) = row
+                period = Period(
+                    account,
+                    Span(since, until),
+                    vehicle,
+                    number,
+                    given_by,
+                    reason,
+                    bool(is_exclusive),
+                )
+                self._periods[Thing(What(what), key, connector)].append(period)
+                self._open[account] = Span(opened, closed)
+        self._known |= keys
+
+    def _open_of(self, account: int) -> Span:
+        if account not in self._open:
+            ((since, until),) = self._rows(_OPEN, (account,))
+            self._open[account] = Span(since, until)
+        return self._open[account]

@@ -1,0 +1,204 @@
+"""Why a card may not charge here or now, as stored: whose a place is, limits of a place and a
+month, spent accounts.
+
+Only reads, so the writer and read-only connections share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from levity_trio.access import places
+from levity_trio.access.places import ACCOUNT, ANYWHERE, TAG, Card, Limit, Reason, Space
+from levity_trio.access.tags import Policy
+from levity_trio.access.wallets import GROUP
+from levity_trio.billing.ownership import BillBy, Charged, Span, Thing, What, decide
+from levity_trio.store.engine.database import Rows
+from levity_trio.store.lookups.ownership import periods_of
+from levity_trio.store.lookups.wallets import is_spent
+
+NEWEST: Final = "usage_limit.id IN (SELECT max(id) FROM usage_limit GROUP BY what, key)"
+IS_OF_PLACE: Final = "(chargers IS NOT NULL OR is_everywhere = 1)"
+_ANY: Final = (
+    "SELECT 1 FROM ownership INDEXED BY ownership_exclusive "
+    "WHERE is_exclusive = 1 AND voided_at IS NULL UNION ALL "
+    "SELECT 1 FROM usage_limit LIMIT 1"
+)
+_SPACES: Final = (
+    "SELECT id, key, conn_id, account_id, since, until, is_exclusive "
+    "FROM ownership WHERE what = 'space' AND voided_at IS NULL"
+)
+_SPACES_OF: Final = f"{_SPACES} AND key = ? AND since <= ? AND coalesce(until, '9999') > ?"
+_CONNECTORS: Final = "SELECT cp_id, conn_id FROM cp_conn WHERE conn_id > 0"
+_LIMIT: Final = (
+    "SELECT chargers, is_everywhere, month_wh, month_amount "
+    "FROM usage_limit WHERE what = ? AND key = ? "
+    "ORDER BY id DESC LIMIT 1"
+)
+_LIMITS: Final = (
+    f"SELECT what, key, chargers, is_everywhere FROM usage_limit WHERE {NEWEST} AND {IS_OF_PLACE}"  # noqa: S608 - ours
+)
+_IS_OWNED: Final = (
+    "ownership.what = 'tag' AND voided_at IS NULL AND ownership.since <= ?1 AND "
+    "coalesce(ownership.until, '9999') > ?1"
+)
+_OF_SPENT: Final = (
+    "FROM wallet INDEXED BY wallet_spent CROSS JOIN ownership USING (account_id)"
+    f" WHERE wallet.spent_since IS NOT NULL AND {_IS_OWNED}"
+)
+_REACHED: Final = "FROM month_standing INDEXED BY month_standing_reached"
+_IS_REACHED: Final = "reached_at IS NOT NULL AND month_standing.until > ?1"
+_OF_TAG: Final = f"{_REACHED} WHERE month_standing.what = 'tag' AND {_IS_REACHED}"
+_OF_ACCOUNT: Final = (
+    f"{_REACHED} CROSS JOIN ownership ON ownership.account_id = CAST(month_standing.key AS INTEGER)"
+    f" WHERE month_standing.what = 'account' AND {_IS_REACHED} AND {_IS_OWNED}"
+)
+PARENT: Final = (
+    f"coalesce(tag.parent_id_tag, (SELECT '{GROUP}' || account_id FROM ownership WHERE "  # noqa: S608
+    f"ownership.key = tag.key AND {_IS_OWNED}))"
+)
+"""The group of a tag as chargers are told it, by the time, the first parameter."""
+WITHHELD_KEYS: Final = (
+    f"SELECT ownership.key {_OF_SPENT} UNION ALL SELECT month_standing.key {_OF_TAG}"
+    f" UNION ALL SELECT ownership.key {_OF_ACCOUNT}"
+)
+"""The normal forms of the tags that may not charge at a time, the only parameter: they belong to a
+spent account, or a limit of the month is reached."""
+WITHHELD: Final = (
+    "SELECT reason "  # noqa: S608 - ours
+    f"FROM (SELECT 1 AS place, 'month' AS reason {_OF_TAG} AND month_standing.key = ?2 UNION ALL "
+    f"SELECT 2, 'spent' {_OF_SPENT} AND ownership.key = ?2 UNION ALL "
+    f"SELECT 3, 'month' {_OF_ACCOUNT} AND ownership.key = ?2) AS one "
+    "ORDER BY place LIMIT 1"
+)
+"""The Reason why a tag may charge nowhere at a time; no row if it may. Parameters: the time, and
+its normal form."""
+_ANY_WITHHELD: Final = (
+    "SELECT 1 FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL UNION ALL"  # noqa: S608
+    f" SELECT 1 {_REACHED} WHERE reached_at IS NOT NULL LIMIT 1"
+)
+_HAS_REACHED: Final = f"SELECT 1 {_REACHED} WHERE what = ?2 AND key = ?3 AND {_IS_REACHED}"
+_IS_KNOWN: Final = "SELECT 1 FROM tag WHERE key = ? AND ended_at IS NULL"
+
+
+class UsageLimit(NamedTuple):
+    """What holds for a card or a household: where it may charge, and how much in a month (None:
+    without a limit)."""
+
+    chargers: tuple[str, ...] | None = None
+    is_everywhere: bool = False
+    month_wh: int | None = None
+    month_amount: int | None = None
+
+    @property
+    def of_place(self) -> Limit:
+        """Where it may charge."""
+        return Limit(
+            None if self.chargers is None else frozenset(self.chargers), self.is_everywhere
+        )
+
+
+def usage_limit(rows: Rows, what: str, key: str) -> UsageLimit:
+    """Return what holds for a tag, by its normal form, or for an account."""
+    found = rows(_LIMIT, (what, key))
+    return _usage_limit(*found[0]) if found else UsageLimit()
+
+
+def _usage_limit(chargers: str | None, is_everywhere: int, *month: int | None) -> UsageLimit:
+    return UsageLimit(
+        None if chargers is None else tuple(orjson.loads(chargers)), bool(is_everywhere), *month
+    )
+
+
+def spaces(rows: Rows) -> Iterator[Space]:
+    """Yield all spaces that belong to somebody, did or will."""
+    return map(_space, rows(_SPACES, ()))
+
+
+def _space(row: tuple[Any, ...]) -> Space:
+    number, charger, connector, account, since, until, is_exclusive = row
+    return Space(number, charger, connector, account, since, until, bool(is_exclusive))
+
+
+def connectors(rows: Rows) -> list[tuple[str, int]]:
+    """Return the connectors that are known, with their chargers."""
+    return [(charger, connector) for charger, connector in rows(_CONNECTORS, ())]
+
+
+def limits(rows: Rows) -> dict[tuple[str, str], Limit]:
+    """Return the tags and accounts that may not charge like all others."""
+    return {(what, key): _usage_limit(*limit).of_place for what, key, *limit in rows(_LIMITS, ())}
+
+
+def admitted(rows: Rows, charger: str, connector: int | None, at: str) -> frozenset[int] | None:
+    """Return the accounts whose cards may charge at a place, None if all may."""
+    found = [_space(row) for row in rows(_SPACES_OF, (charger, at, at))]
+    if not any(one.is_exclusive for one in found):
+        return None
+    known = [
+        number
+        for (number,) in rows(
+            "SELECT conn_id FROM cp_conn WHERE cp_id = ? AND conn_id > 0", (charger,)
+        )
+    ]
+    return places.admitted(found, known, connector)
+
+
+def admitted_then(
+    rows: Rows, charger: str, connector: int, account: int, at: str
+) -> frozenset[int] | None:
+    """Return the same, if this connector (0: the charger) was for this account only."""
+    found = [_space(row) for row in rows(_SPACES_OF, (charger, at, at))]
+    others = [one for one in found if one.connector != connector]
+    only = Space(0, charger, connector, account, at, None, is_exclusive=True)
+    known = [
+        number
+        for (number,) in rows(
+            "SELECT conn_id FROM cp_conn WHERE cp_id = ? AND conn_id > 0", (charger,)
+        )
+    ]
+    return places.admitted([*others, only], known, connector or None)
+
+
+def card(rows: Rows, key: str, at: str) -> Card:
+    """Return a tag, by its normal form, as it is presented."""
+    periods = periods_of(rows, Thing(What.TAG, key))
+    account = next((one.account for one in periods if one.span.covers(at)), None)
+    return places.card(
+        account,
+        usage_limit(rows, TAG, key).of_place,
+        ANYWHERE if account is None else usage_limit(rows, ACCOUNT, str(account)).of_place,
+        is_known=bool(rows(_IS_KNOWN, (key,))),
+        is_given=bool(periods),
+    )
+
+
+def refusal(
+    rows: Rows, policy: Policy, key: str, charger: str, connector: int | None, at: str
+) -> Reason | None:
+    """Return why a tag, by its normal form, may not charge at a connector, or (None) anywhere at a
+    charger."""
+    if policy.is_own(key) or not rows(_ANY, ()):
+        return None
+    return places.refusal(card(rows, key, at), charger, admitted(rows, charger, connector, at))
+
+
+def withheld(rows: Rows, policy: Policy, charged: Charged) -> Reason | None:
+    """Return why a start is Blocked: its tag belongs to a spent account, the account that would pay
+    for it is spent, or a limit of the month of one of them is reached."""
+    if not rows(_ANY_WITHHELD, ()):
+        return None
+    if charged.tag and (found := rows(WITHHELD, (charged.start, charged.tag))):
+        return Reason(found[0][0])
+    bill_by = BillBy.CONNECTOR if policy.bills_connector_first else BillBy.TAG
+    account = decide(
+        charged, None, bill_by, lambda thing: periods_of(rows, thing), lambda _: Span("")
+    ).account
+    if account is None:
+        return None
+    if is_spent(rows, account):
+        return Reason.SPENT
+    return Reason.MONTH if rows(_HAS_REACHED, (charged.start, ACCOUNT, str(account))) else None

@@ -1,0 +1,149 @@
+"""A day of load management for people: who waited, who was bound by what and for how long, and what
+each car got."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Final
+
+from levity_trio.charging.quarters import SECONDS
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.records import ForOperators, record
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.engine.database import Database, marks
+from levity_trio.store.reads.load.load import LoadDay, LoadDayCar, load_day, load_now
+from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_rows
+
+NOBODYS: Final = 0
+"""No transaction has this number."""
+WAITS: Final = "waits"
+SHARES: Final = ("circuit", "safe")
+"""What bound a car, by the rule's names, while what there was at a circuit was shared, or its meter
+was silent."""
+
+
+@record
+class LoadBound:
+    """For how long a circuit was why a car might draw no more."""
+
+    circuit: str
+    seconds: int
+
+
+@record
+class LoadDaySession:
+    """A car on a day. `who` is the household, else the name of the tag; viewers see none. Without a
+    transaction it was only plugged in.
+
+    `waited_seconds` is for how long it got too little to charge because of us. `bound` counts whole
+    quarters of an hour: in each, what held for the longest time; so does `waited_seconds` where
+    nothing was sent. `wanted_wh` is what its driver entered, null if nothing; `given_wh` is what
+    its transaction delivered, so far or until its end, on other days, too.
+    """
+
+    charger: str
+    charger_name: str | None
+    connector: int
+    transaction: int | None
+    who: ForOperators[str | None]
+    waited_seconds: int
+    bound: list[LoadBound]
+    wanted_wh: int | None
+    given_wh: int | None
+
+
+@record
+class LoadDayOfCars(LoadDay):
+    """A local day by the quarter of an hour, and its cars, those first that waited or were bound
+    for the longest.
+
+    `is_shadow` is whether nothing is sent to chargers now.
+    """
+
+    is_shadow: bool
+    sessions: list[LoadDaySession]
+
+
+_WANTED: Final = (
+    "SELECT tx_id, wanted_wh FROM load_wish "
+    "WHERE made_at >= '' AND kind = 'departure' AND wanted_wh IS NOT NULL AND tx_id IN ({}) "
+    "ORDER BY id"
+)
+_SPANS: Final = (
+    "SELECT tx_id, since, coalesce(until, stop_time, ?) "
+    "FROM load_span JOIN tx ON tx.id = tx_id WHERE tx_id IN ({})"
+)
+_NAMES: Final = "SELECT id, name FROM cp WHERE id IN ({})"
+
+
+def load_day_of_cars(
+    db: Database, day: str, since: str, until: str, at: str, rule: Rule
+) -> LoadDayOfCars:
+    """Return a day, which begins at one time and ends at the other, as it is known at a third."""
+    found = load_day(db, day, str(rule.zone), since, until)
+    now = load_now(db)
+    places = (
+        {} if now is None else {one.circuit: place for place, one in enumerate(reversed(now.lines))}
+    )
+    lines = sorted(
+        found.lines, key=lambda line: -places.get(line.circuit, -1)
+    )  # the root first, as it is now
+    numbers = sorted({one.transaction for one in found.cars if one.transaction is not None}) or [
+        NOBODYS
+    ]
+    known = {one.id: one for one in billed_rows(db, numbers)}
+    wanted = dict(db.execute(_WANTED.format(marks(numbers)), tuple(numbers)).fetchall())
+    waited = _waited(db, numbers, since, min(until, at))
+    chargers = sorted({one.charger for one in found.cars}) or [""]
+    names = dict(db.execute(_NAMES.format(marks(chargers)), tuple(chargers)).fetchall())
+    sessions = [_session(one, known, wanted, waited, names) for one in found.cars]
+    sessions.sort(
+        key=lambda one: (-one.waited_seconds - sum(each.seconds for each in one.bound), one.charger)
+    )
+    same = {field.name: getattr(found, field.name) for field in fields(found)} | {"lines": lines}
+    return LoadDayOfCars(**same, is_shadow=now is None or now.is_shadow, sessions=sessions)
+
+
+def _waited(db: Database, transactions: Sequence[int], since: str, until: str) -> dict[int, int]:
+    """Return how many seconds of a time each transaction got too little to charge, of those that
+    ever did."""
+    waited = Counter[int]()
+    for number, began, ended in db.execute(
+        _SPANS.format(marks(transactions)), (until, *transactions)
+    ).fetchall():
+        waited[number] += max(0, round(seconds(min(ended, until)) - seconds(max(began, since))))
+    return waited
+
+
+def _session(
+    car: LoadDayCar,
+    known: Mapping[int, BilledTransaction],
+    wanted: Mapping[int, int],
+    waited: Mapping[int, int],
+    names: Mapping[str, str | None],
+) -> LoadDaySession:
+    number = car.transaction
+    own = None if number is None else known.get(number)
+    by_quarter = SECONDS * car.bound.count(WAITS)
+    return LoadDaySession(
+        charger=car.charger,
+        charger_name=names.get(car.charger),
+        connector=car.connector,
+        transaction=number,
+        who=own.who or own.id_tag if own is not None else None,
+        waited_seconds=by_quarter if number is None else waited.get(number, by_quarter),
+        bound=[
+            LoadBound(circuit=circuit, seconds=SECONDS * count)
+            for circuit, count in _bound(car).most_common()
+        ],
+        wanted_wh=None if number is None else wanted.get(number),
+        given_wh=None if own is None else own.energy_wh if own.stop_time else own.energy_so_far_wh,
+    )
+
+
+def _bound(car: LoadDayCar) -> Counter[str]:
+    """Return in how many quarters a circuit was why a car might draw no more."""
+    both = zip(car.bound, car.circuit, strict=True)
+    return Counter(circuit for bound, circuit in both if bound in SHARES and circuit is not None)

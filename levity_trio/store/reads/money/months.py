@@ -1,0 +1,182 @@
+"""The months of billing: how far each is, what it comes to, and what of it is held back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+from enum import StrEnum
+from itertools import islice
+from typing import Final
+
+from levity_trio.billing.months import Month, beginning
+from levity_trio.charging.energy import DOUBTFUL
+from levity_trio.records import record
+from levity_trio.store.billing.months import Begun, begun
+from levity_trio.store.engine.database import Database, Rows, rows_of
+from levity_trio.store.reads.shapes import Shape
+from levity_trio.wire.times import in_zone, stamp
+
+MOST_HELD_BACK: Final = 500
+
+
+class MonthState(StrEnum):
+    """How far a month is. One that is over waits for an earlier one to be closed."""
+
+    RUNNING = "running"
+    OVER = "over"
+    READY = "ready to close"
+    CLOSED = "closed"
+
+
+@record
+class BillMonth:
+    """A month, and what it comes to so far. `amount` is in minor units of `currency`.
+
+    `from_wallets` is what of it the wallets of prepaid accounts pay; no statement asks for it.
+
+    Until it is closed, statements and amount are null, and charging sessions are all that ended in
+    it. `held_back` are those that wait for a person or a tariff; their energy is not counted.
+    """
+
+    month: str
+    state: MonthState
+    since: str
+    until: str
+    statements: int | None
+    amount: int | None
+    from_wallets: int | None
+    currency: str | None
+    closed_at: str | None
+    closed_by: str | None
+    sessions: int
+    energy_wh: int
+    held_back: int
+
+
+@record
+class HeldBackTransaction:
+    """A charging session that its statement does not ask for, and why: it waits for a review, or no
+    tariff is known."""
+
+    transaction: int
+    account: int
+    name: str
+    charger: str | None
+    connector: int | None
+    tag: str | None
+    started_at: str
+    ended_at: str | None
+    energy_wh: int
+    kind: str
+    reason: str | None
+
+
+_CLOSED: Final = (
+    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0), "
+    "max(currency) "
+    "FROM statement WHERE month = ? AND number IS NOT NULL"
+)
+_OF_CLOSED: Final = (
+    "SELECT coalesce(sum(kind IN ('session', 'free')), 0), "
+    "coalesce(sum(energy_wh) FILTER (WHERE kind NOT IN ('held back', 'unpriced')), 0), "
+    "coalesce(sum(kind IN ('held back', 'unpriced')), 0) "
+    "FROM statement CROSS "
+    "JOIN position ON statement_id = statement.id "
+    "WHERE statement.month = ? AND number IS NOT NULL"
+)
+DOUBT: Final = (
+    f"(review IS NOT NULL OR judge_after IS NOT NULL OR coalesce(confidence, '') = '{DOUBTFUL}')"
+)
+"""Whether the figure of a charging session waits for a person or for the judge."""
+_ENDED: Final = (
+    f"SELECT count(*), coalesce(sum(energy_delivered) FILTER (WHERE NOT {DOUBT}), 0),"  # noqa: S608 - our own names
+    f" coalesce(sum({DOUBT}), 0) FROM cp CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id"
+    " WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
+)
+_CLOSING: Final = "SELECT closed_at, closed_by FROM closing WHERE month = ? AND account_id IS NULL"
+_HELD_BACK: Final = Shape(
+    HeldBackTransaction,
+    account="statement.account_id",
+    name="account.name",
+    charger="position.cp_id",
+    tag="id_tag",
+).beside(reason="told")
+_ASKED_FOR_LATER: Final = (
+    "FROM statement CROSS JOIN position ON statement_id = statement.id"
+    " JOIN account ON account.id = statement.account_id"
+    " WHERE statement.month = ? AND number IS NOT NULL AND kind IN ('held back', 'unpriced')"
+    " ORDER BY kind DESC, account.name, ended_at, position.id LIMIT ?"
+)
+
+
+def months(
+    db: Database, zone: tzinfo, now: datetime, before: str | None, most: int
+) -> list[BillMonth]:
+    """Return the months since billing began, the newest first, those before a month; none before
+    `bill begin`."""
+    rows = rows_of(db)
+    known = begun(rows)
+    if known is None:
+        return []
+    found = _newest_first(known, Month.of(in_zone(now, zone).date()))
+    chosen = (one for one in found if before is None or str(one) < before)
+    return [of_month(rows, known, one, zone, now) for one in islice(chosen, most)]
+
+
+def month(db: Database, month: Month, zone: tzinfo, now: datetime) -> BillMonth | None:
+    """Return one month; None for one before billing began, or that has not begun."""
+    rows = rows_of(db)
+    known = begun(rows)
+    if known is None or month not in _newest_first(known, Month.of(in_zone(now, zone).date())):
+        return None
+    return of_month(rows, known, month, zone, now)
+
+
+def held_back_of_month(db: Database, month: str) -> list[HeldBackTransaction]:
+    """Return what the closed statements of a month did not ask for, by household."""
+    return _HELD_BACK.every(db, _ASKED_FOR_LATER, (month, MOST_HELD_BACK))
+
+
+def _newest_first(known: Begun, present: Month) -> Iterator[Month]:
+    """Yield the months from the present one back to the first, which may be one to come."""
+    first, one = Month.of(known.on), max(present, Month.of(known.on))
+    while one >= first:
+        yield one
+        one = one.before
+
+
+def of_month(rows: Rows, known: Begun, month: Month, zone: tzinfo, now: datetime) -> BillMonth:
+    """Return one month since billing began, within a read that has begun."""
+    since, until = max(month.since(zone), beginning(known.on, zone)), month.until(zone)
+    state = _state(known, month, is_over=until <= now)
+    statements = amount = from_wallets = currency = closed_at = closed_by = None
+    if state is MonthState.CLOSED:
+        ((statements, amount, from_wallets, currency),) = rows(_CLOSED, (str(month),))
+        ((closed_at, closed_by),) = rows(_CLOSING, (str(month),))
+        sessions = rows(_OF_CLOSED, (str(month),))
+    else:
+        sessions = rows(_ENDED, (stamp(since), stamp(until)))
+    ((number, energy_wh, held_back),) = sessions
+    return BillMonth(
+        month=str(month),
+        state=state,
+        since=stamp(since),
+        until=stamp(until),
+        statements=statements,
+        amount=amount,
+        from_wallets=from_wallets,
+        currency=currency,
+        closed_at=closed_at,
+        closed_by=closed_by,
+        sessions=number,
+        energy_wh=energy_wh,
+        held_back=held_back,
+    )
+
+
+def _state(known: Begun, month: Month, *, is_over: bool) -> MonthState:
+    if month < known.open_month:
+        return MonthState.CLOSED
+    if not is_over:
+        return MonthState.RUNNING
+    return MonthState.READY if month == known.open_month else MonthState.OVER

@@ -1,0 +1,188 @@
+"""What a household owes or has left, and what its months come to: the present one so far, and the
+one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from levity_trio.billing.months import Month
+from levity_trio.billing.positions import Kind
+from levity_trio.billing.statement import Owner
+from levity_trio.records import record
+from levity_trio.store.billing.biller import newest_biller
+from levity_trio.store.billing.drafting import Drafter, Plan, Terms, due, newest_revision
+from levity_trio.store.billing.months import Begun, begun
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.billing.rows import taxes_of
+from levity_trio.store.billing.statements import (
+    FIGURES,
+    OF_POSITION,
+    UNASKED,
+    Figures,
+    PositionRow,
+    Printed,
+    printed,
+)
+from levity_trio.store.engine.database import Database, Rows, rows_of
+from levity_trio.store.reads.money.wallets import WalletRow, wallet
+from levity_trio.store.reads.transactions.bill.shape import BillTax
+from levity_trio.wire.times import in_zone, stamp
+
+_CLOSED: Final = f"SELECT id, number, {', '.join(FIGURES)} FROM statement"  # noqa: S608 - our own names
+_OF_MONTH: Final = (
+    f"{_CLOSED} WHERE account_id = ? AND month = ? AND number IS NOT NULL ORDER BY number"
+)
+_POSITIONS: Final = f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ?"  # noqa: S608
+_NEWEST: Final = (
+    "SELECT id FROM statement "
+    "WHERE account_id = ? AND number IS NOT NULL AND total > 0 AND is_carried = 0 "
+    "ORDER BY number DESC LIMIT 1"
+)
+
+
+@record
+class MonthsBill:
+    """A statement of a month, or (`statement` null) what it would say by what is known now. Amounts
+    are minor units.
+
+    `sessions`, `base_fee` and `corrections` are sums of lines, net or gross as `prices` says.
+    `charged` is what all of it comes to with tax, `from_wallet` what of that the wallet pays. With
+    `carried_in`, what earlier statements left, the rest is `total`; if that is carried, it asks for
+    nothing.
+    """
+
+    statement: int | None
+    currency: str
+    prices: str
+    sessions: int
+    base_fee: int
+    corrections: int
+    taxes: tuple[BillTax, ...]
+    charged: int
+    from_wallet: int
+    carried_in: int
+    total: int
+    is_carried: bool
+
+
+@record
+class MonthOfHousehold:
+    """A month of a household. One that is not closed has what is known so far, with its whole base
+    fee.
+
+    `held_back` are sessions that are being checked, or have no tariff; no statement asks for them
+    yet.
+    """
+
+    month: str
+    is_closed: bool
+    sessions: int
+    energy_wh: int
+    held_back: int
+    bills: tuple[MonthsBill, ...]
+
+
+class Owing(NamedTuple):
+    """How a household stands, its months, who bills, and the newest statement that asked it to
+    pay."""
+
+    wallet: WalletRow
+    months: list[MonthOfHousehold]
+    owner: Owner | None
+    asked: Printed | None
+
+
+class _Bill(NamedTuple):
+    """A statement as its rows."""
+
+    number: int | None
+    figures: Figures
+    positions: Sequence[PositionRow]
+
+
+def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None:
+    """Return what an account owes or has left, None if there is none. Its months are those since
+    billing began."""
+    rows = rows_of(db)
+    stands, biller = wallet(db, account), newest_biller(rows)
+    if stands is None:
+        return None
+    asked = [*printed(rows, (found for (found,) in rows(_NEWEST, (account,))))]
+    known = begun(rows)
+    months = [] if known is None else [*_months(rows, account, known, rule, now)]
+    return Owing(stands, months, None if biller is None else biller.owner, next(iter(asked), None))
+
+
+def _months(
+    rows: Rows, account: int, known: Begun, rule: Rule, now: datetime
+) -> Iterator[MonthOfHousehold]:
+    """Yield the present month, and the one before."""
+    present = Month.of(in_zone(now, rule.zone).date())
+    for month in (present, present.before):
+        if month >= Month.of(known.on):
+            is_closed = month < known.open_month
+            drafted = [] if is_closed else _drafted(rows, account, known, month, rule, now)
+            yield _month(month, [*_closed(rows, account, month), *drafted], is_closed=is_closed)
+
+
+def _closed(rows: Rows, account: int, month: Month) -> Iterator[_Bill]:
+    for found, number, *figures in rows(_OF_MONTH, (account, str(month))):
+        yield _Bill(
+            number, Figures(*figures), [PositionRow(*row) for row in rows(_POSITIONS, (found,))]
+        )
+
+
+def _drafted(
+    rows: Rows, account: int, known: Begun, month: Month, rule: Rule, now: datetime
+) -> Iterator[_Bill]:
+    """Yield what the statements of a month that is not closed would say. What earlier months left
+    over is in the first of these months."""
+    is_first = month == known.open_month
+    begins = known if is_first else known._replace(on=max(known.on, month.first_day))
+    until = stamp(min(now, month.until(rule.zone)))
+    plan = Plan(begins, month, account, Terms(rule, 0), until, newest_revision(rows))
+    for drafted in Drafter(rows, plan).draft(account, due(rows, plan)[account]):
+        figures = drafted.figures
+        if not is_first:
+            figures = figures._replace(carried_in=0, total=figures.total - figures.carried_in)
+        yield _Bill(None, figures, drafted.positions)
+
+
+def _month(month: Month, bills: Sequence[_Bill], *, is_closed: bool) -> MonthOfHousehold:
+    positions = [one for bill in bills for one in bill.positions]
+    asked = [one for one in positions if one.kind not in UNASKED]
+    return MonthOfHousehold(
+        month=str(month),
+        is_closed=is_closed,
+        sessions=sum(one.kind in (Kind.SESSION, Kind.FREE) for one in positions),
+        energy_wh=sum(one.energy_wh for one in asked),
+        held_back=len(positions) - len(asked),
+        bills=tuple(map(_bill, bills)),
+    )
+
+
+def _bill(bill: _Bill) -> MonthsBill:
+    figures = bill.figures
+    return MonthsBill(
+        statement=bill.number,
+        currency=figures.currency,
+        prices=figures.prices,
+        sessions=_sum(bill.positions, Kind.SESSION),
+        base_fee=_sum(bill.positions, Kind.BASE_FEE),
+        corrections=_sum(bill.positions, Kind.CORRECTION),
+        taxes=tuple(
+            BillTax(rate=f"{one.rate:f}", net=one.net, tax=one.tax, gross=one.gross)
+            for one in taxes_of(figures.taxes)
+        ),
+        charged=figures.charged,
+        from_wallet=figures.charged + figures.carried_in - figures.total,
+        carried_in=figures.carried_in,
+        total=figures.total,
+        is_carried=bool(figures.is_carried),
+    )
+
+
+def _sum(positions: Iterable[PositionRow], kind: Kind) -> int:
+    return sum(one.amount for one in positions if one.kind == kind)

@@ -1,0 +1,167 @@
+"""Lists of closed statements, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from levity_trio.records import record
+from levity_trio.store.billing.statements import line_of_position
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.pages import (
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Sort,
+    Wanted,
+    given,
+    read_page,
+)
+from levity_trio.store.reads.shapes import Shape
+
+
+@record
+class StatementSums:
+    """What a statement comes to, in minor units of its currency.
+
+    `name` is that of the household, null after it was removed. `amount` is what its own lines ask
+    for; with what was carried in that is `total`.
+    """
+
+    account: int
+    name: str | None
+    month: str
+    currency: str
+    sessions: int
+    energy_wh: int
+    amount: int
+    carried_in: int
+    total: int
+    is_carried: bool
+    corrections: int
+    held_back: int
+
+
+@record
+class ClosedStatement(StatementSums):
+    """A closed statement."""
+
+    number: int
+    closed_at: str
+    digest: str
+
+
+_OF_POSITIONS: Final = "(SELECT {} FROM position WHERE statement_id = statement.id{})"
+_COUNTED: Final = {
+    name: _OF_POSITIONS.format("count(*)", f" AND kind IN ({kinds})")
+    for name, kinds in (
+        ("sessions", "'session', 'free'"),
+        ("corrections", "'correction'"),
+        ("held_back", "'held back'"),
+    )
+}
+_SUMS: Final = _COUNTED | {
+    "account": "statement.account_id",
+    "month": "statement.month",
+    "digest": "statement.digest",
+    "energy_wh": _OF_POSITIONS.format(
+        "coalesce(sum(energy_wh), 0)", " AND kind NOT IN ('held back', 'unpriced')"
+    ),
+    "amount": "total - carried_in",
+}
+CLOSED_COLUMNS: Final[Mapping[str, str]] = {
+    "energy": str(_SUMS["energy_wh"]),
+    "sessions": _COUNTED["sessions"],
+    "amount": "total - carried_in",
+    "total": "total",
+    "number": "number",
+    "name": (
+        "(SELECT json_extract(party, '$.name') FROM statement_party WHERE statement_id = "
+        "statement.id)"
+    ),
+    "paid": (
+        "(SELECT coalesce(sum(amount), 0) FROM ledger WHERE ledger.account_id = "
+        "statement.account_id)"
+    ),
+}
+"""By what closed statements can be sorted."""
+_CLOSED: Final = Shape(ClosedStatement, **_SUMS | {"name": "json_extract(party, '$.name')"})
+_FROM_CLOSED: Final = (
+    "FROM statement JOIN closing ON closing.id = closing_id LEFT "
+    "JOIN statement_party ON statement_id = statement.id "
+    "WHERE number = ?"
+)
+_FEES: Final = (
+    "SELECT position.id, kind, amount FROM position "
+    "JOIN statement ON statement.id = statement_id "
+    "WHERE number = ? AND tx_id IS NULL AND kind IN ('base fee', 'correction') "
+    "ORDER BY position.id"
+)
+_IS_CLOSED: Final = Condition("number IS NOT NULL")
+
+
+def closed_statements(
+    db: Database, account: int | None, month: str | None, wanted: Wanted, sort: Sort | None = None
+) -> ListPage[ClosedStatement]:
+    """Return a page of closed statements, the newest first if nothing else is asked for. Raises
+    NoPage."""
+    conditions = [_IS_CLOSED, *given(("account_id = ?", account), ("month = ?", month))]
+    listing = Listing([Branch("statement", conditions)], ("number",), sort=sort)
+    return read_page(db, listing, wanted, lambda key: _CLOSED.every(db, _FROM_CLOSED, key[-1:])[0])
+
+
+def closed_among(db: Database, numbers: Sequence[int]) -> list[ClosedStatement]:
+    """Return these closed statements in their order, within a read that has begun; unknown ones are
+    left out."""
+    return [one for number in numbers for one in _CLOSED.every(db, _FROM_CLOSED, (number,))]
+
+
+def id_of_number(db: Database, number: int) -> int | None:
+    """Return the row of a closed statement."""
+    found = db.execute("SELECT id FROM statement WHERE number = ?", (number,)).fetchall()
+    return found[0][0] if found else None
+
+
+def id_of_own(db: Database, account: int, number: int) -> int | None:
+    """Return the row of a closed statement of an account, None for any other."""
+    found = db.execute(
+        "SELECT id FROM statement WHERE number = ? AND account_id = ?", (number, account)
+    ).fetchall()
+    return found[0][0] if found else None
+
+
+@record(kw_only=False)
+class FeeLine:
+    """A line of a closed statement that is no session: its number on the paper, the base fee or a
+    correction of one, and its amount in minor units."""
+
+    line: int
+    kind: str
+    amount: int
+
+
+def fees_of(db: Database, number: int) -> list[FeeLine]:
+    """Return the lines of a closed statement that are no sessions, in their order."""
+    found = db.execute(_FEES, (number,)).fetchall()
+    return [
+        FeeLine(line_of_position(rows_of(db), row).line, kind, amount)
+        for row, kind, amount in found
+    ]
+
+
+def closed_after(db: Database, month: str, number: int, most: int) -> Sequence[tuple[int, int]]:
+    """Return the rows and numbers of the next closed statements of a month."""
+    sql = "SELECT id, number FROM statement WHERE month = ? AND number > ? ORDER BY number LIMIT ?"
+    return [(row, found) for row, found in db.execute(sql, (month, number, most)).fetchall()]
+
+
+def closed_of_account_after(
+    db: Database, account: int, number: int, most: int
+) -> Sequence[tuple[int, int]]:
+    """Return the rows and numbers of the next closed statements of an account."""
+    sql = (
+        "SELECT id, number FROM statement "
+        "WHERE account_id = ? AND number > ? ORDER BY number LIMIT ?"
+    )
+    return [(row, found) for row, found in db.execute(sql, (account, number, most)).fetchall()]

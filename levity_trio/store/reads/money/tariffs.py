@@ -1,0 +1,361 @@
+"""Tariffs with their versions, and for whom they hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any, Final, Literal, NamedTuple
+
+from levity_trio.billing.assignments import Target
+from levity_trio.billing.describing import in_short, words
+from levity_trio.billing.months import Month, beginning
+from levity_trio.billing.plain_tariff import PlainTariff, plain_tariff
+from levity_trio.billing.statement import LineKind
+from levity_trio.billing.tariff import NoVersion, Tariff
+from levity_trio.records import in_order, record
+from levity_trio.store.billing.drafting import Cost, Drafter, Plan, Terms, newest_revision
+from levity_trio.store.billing.months import Begun, begun
+from levity_trio.store.billing.pricing import Pricer, Rule
+from levity_trio.store.billing.tariffs import Tariffs, Trial, first_open_day, parsed
+from levity_trio.store.engine.database import Database, Rows, parts, rows_of
+from levity_trio.store.reads.pages import (
+    MOST_ROWS,
+    Branch,
+    Condition,
+    Listing,
+    ListPage,
+    Wanted,
+    by_name,
+    given,
+    read_page,
+)
+from levity_trio.store.reads.shapes import Shape
+from levity_trio.wire.times import stamp
+
+
+@record
+class TariffRow:
+    """A tariff; `since` are the days from which its versions hold, without those that were
+    withdrawn.
+
+    `says` is what the version that holds today says, in short; null if none does. `next_says` is
+    what the next one says, from the day `next_since` on; null if there is none.
+    """
+
+    id: int
+    name: str
+    currency: str
+    prices: str
+    since: Any
+    says: str | None = None
+    next_since: str | None = None
+    next_says: str | None = None
+
+
+@record
+class TariffVersion:
+    """A version of a tariff as it was given; `digest` is the SHA-256 of `toml`, `words` is what it
+    says.
+
+    Of one that `is_used`, closed months may have used it, so it stays. `plain` is what a form says
+    of it, null if a form cannot say all of it.
+    """
+
+    id: int
+    since: str
+    toml: str
+    digest: str
+    added_at: str
+    added_by: str
+    reason: str | None
+    withdrawn_at: str | None
+    withdrawn_by: str | None
+    withdraw_reason: str | None
+    is_used: bool
+    words: list[str]
+    plain: PlainTariff | None
+
+
+@record
+class AssignedTariff:
+    """From the local day `since` a tariff, or (null) none, holds for an account, a charger or the
+    site (`scope`).
+
+    It does until the next assignment of the same, from `until` on. One that `is_replaced` by
+    another of the same day never counts.
+    """
+
+    id: int
+    scope: str
+    account: int | None
+    account_name: str | None
+    charger: str | None
+    tariff: int | None
+    tariff_name: str | None
+    since: str
+    until: str | None
+    is_replaced: bool
+    at: str
+    by: str
+    reason: str | None
+
+
+@record
+class TariffInForce:
+    """The tariff for an account at a charger on a local day, and why: the assignment. Null if none
+    holds.
+
+    `version` is the day from which its version holds; null if none does on this day.
+    """
+
+    day: str
+    tariff: int | None
+    tariff_name: str | None
+    version: str | None
+    assignment: AssignedTariff | None
+
+
+class UnknownTarget(LookupError):
+    """There is no such account or charger. Its text says what is not there."""
+
+
+_SINCE: Final = (
+    "(SELECT json_group_array(since) FROM (SELECT since FROM tariff_version WHERE tariff_id = "
+    "tariff.id AND withdrawn_at IS NULL ORDER BY since))"
+)
+_NEWEST: Final = (
+    "(SELECT toml FROM tariff_version WHERE tariff_id = tariff.id AND withdrawn_at IS NULL ORDER "
+    "BY since DESC LIMIT 1)"
+)
+_VERSION_OF_DAY: Final = (
+    "SELECT toml FROM tariff_version WHERE tariff_id = ? AND since = ? AND withdrawn_at IS NULL"
+)
+_TARIFF: Final = Shape(TariffRow, since=_SINCE, says="NULL", next_since="NULL", next_says="NULL")
+_VERSION: Final = Shape(
+    TariffVersion, is_used="coalesce(since < ?, false)", words="NULL", plain="NULL"
+)
+_OTHER: Final = (
+    "FROM tariff_assignment AS other "
+    "WHERE other.scope = row.scope AND other.key = row.key AND other.since"
+)
+_ACCOUNT: Final = "CASE row.scope WHEN 'account' THEN CAST(row.key AS INTEGER) END"
+_ASSIGNED: Final = Shape(
+    AssignedTariff,
+    id="row.id",
+    scope="row.scope",
+    account=_ACCOUNT,
+    account_name="account.name",
+    charger="CASE row.scope WHEN 'charger' THEN row.key END",
+    tariff="row.tariff_id",
+    tariff_name="tariff.name",
+    since="row.since",
+    until=f"(SELECT min(other.since) {_OTHER} > row.since)",
+    is_replaced=f"EXISTS (SELECT 1 {_OTHER} = row.since AND other.id > row.id)",
+    at="row.assigned_at",
+    by="row.assigned_by",
+    reason="row.reason",
+)
+_FROM: Final = (
+    "FROM tariff_assignment AS row LEFT JOIN tariff ON tariff.id = row.tariff_id"
+    f" LEFT JOIN account ON row.scope = 'account' AND account.id = {_ACCOUNT}"
+)
+
+
+def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> ListPage[TariffRow]:
+    """Return a page of tariffs, by their names. Raises NoPage."""
+    listing = by_name("tariff", given(("name = ?", name)))
+    load = _TARIFF.by_id(db, "tariff")
+    return read_page(db, listing, wanted, lambda key: _said(rows_of(db), load(key), today))
+
+
+def tariff(
+    db: Database, number: int, today: date
+) -> tuple[TariffRow, list[TariffVersion], list[AssignedTariff]] | None:
+    """Return a tariff with its versions, the newest day first, and its newest assignments; None if
+    there is none."""
+    tariffs = _TARIFF.every(db, "FROM tariff WHERE id = ?", (number,))
+    if not tariffs:
+        return None
+    first_open = first_open_day(rows_of(db))
+    values = (None if first_open is None else str(first_open), number)
+    versions = _VERSION.every(
+        db, "FROM tariff_version WHERE tariff_id = ? ORDER BY since DESC, id DESC", values
+    )
+    newest = f"{_FROM} WHERE row.tariff_id = ? ORDER BY row.id DESC LIMIT {MOST_ROWS}"
+    told = [
+        replace(one, words=[*words(said)], plain=plain_tariff(said))
+        for one, said in _parsed(versions)
+    ]
+    return _said(rows_of(db), tariffs[0], today), told, _ASSIGNED.every(db, newest, (number,))
+
+
+def _parsed(versions: Sequence[TariffVersion]) -> Iterator[tuple[TariffVersion, Tariff]]:
+    return ((version, parsed(version.toml)) for version in versions)
+
+
+def _said(rows: Rows, row: TariffRow, today: date) -> TariffRow:
+    """Return a tariff with what it says today, and what it will say next."""
+    begun = [day for day in row.since if day <= str(today)]
+    coming = [day for day in row.since if day > str(today)]
+
+    def says(days: Sequence[str]) -> str | None:
+        if not days:
+            return None
+        ((toml,),) = rows(_VERSION_OF_DAY, (row.id, days[0]))
+        return in_short(parsed(toml))
+
+    return replace(
+        row,
+        says=says(begun[-1:]),
+        next_since=coming[0] if coming else None,
+        next_says=says(coming[:1]),
+    )
+
+
+class UsualTerms(NamedTuple):
+    """What the next version of a tariff takes over: the currency of the site, the kind of prices,
+    and the tax rate.
+
+    `number` is that of the tariff, None if there is none of the name.
+    """
+
+    number: int | None
+    currency: str
+    prices: str
+    tax: str
+
+
+def usual_terms(db: Database, name: str) -> UsualTerms:
+    """Return what the next version of a tariff takes over, from its newest one: EUR, gross and 0 at
+    first."""
+    rows = rows_of(db)
+    known = rows("SELECT currency FROM tariff ORDER BY id LIMIT 1", ())
+    currency = known[0][0] if known else "EUR"
+    newest = rows(f"SELECT id, prices, {_NEWEST} FROM tariff WHERE name = ?", (name,))  # noqa: S608 - our own names
+    if not newest:
+        return UsualTerms(None, currency, "gross", "0")
+    ((number, prices, text),) = newest
+    tax = "0" if text is None else f"{parsed(text).tax_rate(LineKind.ENERGY):f}"
+    return UsualTerms(number, currency, prices, tax)
+
+
+def assignments(
+    db: Database, targets: Sequence[Target], tariff: int | None, wanted: Wanted
+) -> ListPage[AssignedTariff]:
+    """Return a page of assignments, the newest first: those of all these targets and of a tariff.
+    Raises NoPage."""
+    conditions = [Condition("scope = ? AND key = ?", target) for target in targets]
+    conditions += given(("tariff_id = ?", tariff))
+    return read_page(
+        db,
+        Listing([Branch("tariff_assignment", conditions)]),
+        wanted,
+        lambda row: assignment(db, row[0]),
+    )
+
+
+def in_force(db: Database, account: int | None, charger: str | None, day: date) -> TariffInForce:
+    """Return the tariff that holds for an account at a charger on a day, and why. Raises
+    UnknownTarget."""
+    _check_known(db, "account", account)
+    _check_known(db, "charger", charger)
+    known = Tariffs(rows_of(db))
+    found = known.assigned(account, charger, day)
+    if found is None or found.tariff is None:
+        return TariffInForce(
+            day=str(day), tariff=None, tariff_name=None, version=None, assignment=None
+        )
+    assigned = assignment(db, found.id)
+    version = _version_at(known, found.tariff, day)
+    return TariffInForce(
+        day=str(day),
+        tariff=found.tariff,
+        tariff_name=assigned.tariff_name,
+        version=version,
+        assignment=assigned,
+    )
+
+
+def _check_known(db: Database, what: Literal["account", "charger"], key: int | str | None) -> None:
+    table = {"account": "account", "charger": "cp"}[what]
+    found = db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (key,)).fetchall()  # noqa: S608 - our own names
+    if key is not None and not found:
+        raise UnknownTarget(f"{what} {key}")
+
+
+def _version_at(known: Tariffs, tariff: int, day: date) -> str | None:
+    versions = known.versions(tariff)
+    try:
+        return None if versions is None else str(versions.version_at(day).since)
+    except NoVersion:
+        return None
+
+
+def assignment(db: Database, number: int) -> AssignedTariff:
+    """Return one assignment."""
+    return _ASSIGNED.every(db, f"{_FROM} WHERE row.id = ?", (number,))[0]
+
+
+# What a month would have cost with a tariff that does not hold
+
+
+@record
+class TriedHousehold:
+    """What a month cost a household, and what it would have cost, in minor units with tax.
+
+    `unpriced` are its sessions for which there would be no tariff.
+    """
+
+    account: int
+    name: str
+    sessions: int
+    energy_wh: int
+    old: int
+    new: int
+    unpriced: int
+
+
+_ENDED: Final = (
+    "SELECT tx.id FROM cp CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id"
+    " WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
+)
+_OPEN: Final = "SELECT id FROM account WHERE since < ? AND coalesce(until, '9999') > ?"
+
+
+def tried(db: Database, trial: Trial, month: Month, rule: Rule) -> list[TriedHousehold]:
+    """Return what a month would have cost each household, by their names; nothing is stored."""
+    rows = rows_of(db)
+    known, since = begun(rows), stamp(beginning(month.first_day, rule.zone))
+    on = month.first_day if known is None else min(known.on, month.first_day)
+    until = stamp(month.until(rule.zone))
+    plan = Plan(Begun(on, month, False), month, None, Terms(rule, 0), until, newest_revision(rows))
+    owned: dict[int, list[int]] = defaultdict(
+        list, {account: [] for (account,) in rows(_OPEN, (until, since))}
+    )
+    for part in parts([number for (number,) in rows(_ENDED, (since, until))]):
+        for number, owner in Pricer(rows, rule).owners(part).items():
+            if owner.account is not None:
+                owned[owner.account].append(number)
+    names: dict[int, str] = dict(rows("SELECT id, name FROM account", ()))
+    before, after = Drafter(rows, plan), Drafter(rows, plan, trial)
+    found = [
+        _household(
+            account, names[account], before.cost(account, numbers), after.cost(account, numbers)
+        )
+        for account, numbers in owned.items()
+    ]
+    return sorted(found, key=lambda one: (in_order(one.name), one.account))
+
+
+def _household(account: int, name: str, old: Cost, new: Cost) -> TriedHousehold:
+    return TriedHousehold(
+        account=account,
+        name=name,
+        sessions=new.sessions,
+        energy_wh=new.energy_wh,
+        old=old.amount,
+        new=new.amount,
+        unpriced=new.unpriced,
+    )

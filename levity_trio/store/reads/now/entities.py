@@ -1,0 +1,223 @@
+"""What smart homes are shown of each charger that is served: who it is, its connectors and what is
+drawn there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from levity_trio.records import record
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.engine.database import Database, marks
+from levity_trio.store.reads.chargers.chargers import OMITTED, Connector
+from levity_trio.store.reads.chargers.served import (
+    Fault,
+    KnownCharger,
+    Place,
+    connectors_of,
+    faults,
+    served,
+    statuses,
+)
+from levity_trio.store.reads.load.load import load_now
+from levity_trio.store.reads.now.attention import Chargers, Machine, attention
+from levity_trio.store.reads.now.sessions import Silence
+from levity_trio.store.reads.site.totals import Delivered
+from levity_trio.store.reads.transactions.billed import whose
+from levity_trio.store.reads.transactions.open import OpenTransaction, open_transactions
+
+
+@record
+class SeenSession:
+    """An open transaction. Its energy so far is in Wh; its power in W and its current in A, by
+    phase, are those of now: None and empty where nothing was told lately. The current of all phases
+    together has the phase "".
+
+    `who` is the name of the household that would be billed, else that of the card; None where it
+    was not asked for.
+    """
+
+    transaction: int
+    energy_wh: int
+    power_w: float | None
+    phases_a: Mapping[str, float]
+    offered_a: float | None
+    is_suspended: bool
+    who: str | None
+
+
+@record
+class SeenConnector:
+    """A connector as its charger told. `error` is the code of an open error of it, or of its
+    charger as a whole.
+
+    `is_in_service` is what it was told to be, else what its status says.
+    """
+
+    connector: int
+    status: str | None
+    error: str | None
+    is_in_service: bool | None
+    session: SeenSession | None
+
+
+@record
+class SeenCharger:
+    """A charger that is served. `energy_wh` is all that it has ever delivered, open transactions
+    included. It may fall a little when a transaction is judged."""
+
+    id: str
+    name: str | None
+    vendor: str | None
+    model: str | None
+    firmware: str | None
+    is_connected: bool
+    energy_wh: int
+    connectors: Sequence[SeenConnector]
+
+
+@record
+class Seen:
+    """Chargers by their names. `omitted` are those that nobody is shown: hidden, refused and
+    waiting ones, and `omitted_wh` is what they have delivered."""
+
+    chargers: Sequence[SeenCharger]
+    omitted: frozenset[str]
+    omitted_wh: int
+
+
+_OPEN: Final = "SELECT id FROM tx INDEXED BY tx_open WHERE status = 'Active' AND cp_id IN ({})"
+_VERSIONS: Final = (
+    "SELECT id, cp_id, updated_at, last_reading_at, suspended_at "
+    "FROM tx INDEXED BY tx_open WHERE status = 'Active'"
+)
+"""What changes with each message about an open transaction."""
+_UNAVAILABLE: Final = "Unavailable"
+_OPERATIVE: Final = "Operative"
+
+
+class Entities:
+    """Reads what there is to see, again and again. Only one thread may read at a time."""
+
+    def __init__(self) -> None:
+        self._delivered = Delivered()
+        self._versions: set[tuple[object, ...]] = set()
+
+    def changed(self, db: Database) -> set[str]:
+        """Return the chargers of which open transactions were told something since this was last
+        called."""
+        versions = {tuple(row) for row in db.execute(_VERSIONS).fetchall()}
+        changed = {str(row[1]) for row in versions ^ self._versions}
+        self._versions = versions
+        return changed
+
+    def read(
+        self,
+        db: Database,
+        now: datetime,
+        only: Collection[str] | None = None,
+        *,
+        is_named: bool = False,
+    ) -> Seen:
+        """Return the chargers, or only some of them, from one snapshot; who charges only if that is
+        asked for."""
+        delivered = self._delivered.read(db)
+        chargers = served(db, only)
+        numbers = None if only is None else _numbers(db, only)
+        found = open_transactions(db, numbers) if numbers is None or numbers else []
+        sessions = defaultdict[str, list[OpenTransaction]](list)
+        for one in found:
+            sessions[one.charger].append(one)
+        silence = Silence(now, {one.id: one.interval for one in chargers})
+        owned = whose(db, [one.id for one in found]) if is_named else {}
+        names = {number: who for number, (_, who) in owned.items()}
+        connectors, errors = connectors_of(db, only), faults(db)
+        omitted = frozenset(charger for (charger,) in db.execute(OMITTED).fetchall())
+        return Seen(
+            chargers=[
+                _charger(
+                    one,
+                    delivered.get(one.id, 0) + sum(each.energy_wh for each in sessions[one.id]),
+                    [
+                        _connector(
+                            each, errors, _session(sessions[one.id], each.connector, silence, names)
+                        )
+                        for each in connectors[one.id]
+                    ],
+                )
+                for one in chargers
+            ],
+            omitted=omitted,
+            omitted_wh=sum(delivered.get(one, 0) for one in omitted),
+        )
+
+
+def things_that_want_a_look(db: Database, now: datetime, rule: Rule, machine: Machine) -> int:
+    """Return how many things want a look, as the page Now lists them for operators."""
+    chargers = served(db)
+    silence = Silence(now, {one.id: one.interval for one in chargers})
+    silent = [one for one in open_transactions(db) if silence.is_silent(one)]
+    found = Chargers(chargers, statuses(db, chargers), faults(db), silent)
+    load = load_now(db)
+    return len(
+        attention(db, now, rule.zone, machine, found, sees_all=True, policy=rule.policy, load=load)
+    )
+
+
+def _numbers(db: Database, chargers: Collection[str]) -> list[int]:
+    return [
+        number
+        for (number,) in db.execute(
+            _OPEN.format(marks(chargers) or "NULL"), tuple(chargers)
+        ).fetchall()
+    ]
+
+
+def _session(
+    sessions: Sequence[OpenTransaction],
+    connector: int,
+    silence: Silence,
+    names: Mapping[int, str | None],
+) -> SeenSession | None:
+    """Return the newest session of a connector."""
+    for one in reversed(sessions):
+        if one.connector == connector:
+            return SeenSession(
+                transaction=one.id,
+                energy_wh=one.energy_wh,
+                power_w=silence.power_w(one),
+                phases_a=silence.phases_a(one),
+                offered_a=one.limit_a,
+                is_suspended=one.is_suspended,
+                who=names.get(one.id),
+            )
+    return None
+
+
+def _connector(
+    one: Connector, errors: Mapping[Place, Fault], session: SeenSession | None
+) -> SeenConnector:
+    error = errors.get((one.charger, one.connector)) or errors.get((one.charger, 0))
+    is_available = None if one.status is None else one.status != _UNAVAILABLE
+    return SeenConnector(
+        connector=one.connector,
+        status=one.status,
+        error=None if error is None else error.error_code,
+        is_in_service=is_available if one.told_to_be is None else one.told_to_be == _OPERATIVE,
+        session=session,
+    )
+
+
+def _charger(one: KnownCharger, energy_wh: int, connectors: Sequence[SeenConnector]) -> SeenCharger:
+    return SeenCharger(
+        id=one.id,
+        name=one.name,
+        vendor=one.vendor,
+        model=one.model,
+        firmware=one.firmware,
+        is_connected=one.is_connected,
+        energy_wh=energy_wh,
+        connectors=connectors,
+    )

@@ -1,0 +1,1 @@
+"""Reads of households and what belongs to them: cards, cars, spaces, users, messages."""

@@ -1,0 +1,403 @@
+"""What a driver may see of the chargers, and what a household may use there: its tags, its
+sessions, its commands.
+
+What belongs to a household is decided as for its bills (billing/ownership.py).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from levity_trio.billing.ownership import Thing, What
+from levity_trio.operations.situation import Reservation
+from levity_trio.records import in_order, record
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.engine.database import Database, marks, rows_of
+from levity_trio.store.lookups.ownership import Owners, periods_of
+from levity_trio.store.reads.chargers import charger_facts
+from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.reads.chargers.chargers import SERVED
+from levity_trio.store.reads.chargers.served import connectors_of
+from levity_trio.store.reads.chargers.situation import reservations_in_force
+from levity_trio.store.reads.money.prices import DriversPrice, Prices
+from levity_trio.wire.times import stamp
+
+START: Final = "RemoteStartTransaction"
+STOP: Final = "RemoteStopTransaction"
+STARTING: Final = timedelta(minutes=2)
+"""For so long, a start to which a charger agreed may still become a transaction that nobody else
+should start."""
+
+
+class PlaceState(StrEnum):
+    """Whether a car can charge at a connector."""
+
+    FREE = "free"
+    PLUGGED_IN = "plugged_in"
+    """A cable is in, and nothing was started."""
+    IN_USE = "in_use"
+    RESERVED = "reserved"
+    """For somebody else."""
+    BROKEN = "broken"
+    AWAY = "away"
+    """The charger is not connected, or did not tell."""
+    PRIVATE = "private"
+    """It is another household's only, and its state tells who is at home."""
+
+
+_STATES: Final = {
+    "Available": PlaceState.FREE,
+    "Preparing": PlaceState.PLUGGED_IN,
+    "Occupied": PlaceState.PLUGGED_IN,  # OCPP 1.5; only a transaction tells that it is in use
+    "Charging": PlaceState.IN_USE,
+    "SuspendedEV": PlaceState.IN_USE,
+    "SuspendedEVSE": PlaceState.IN_USE,
+    "Finishing": PlaceState.IN_USE,
+    "Reserved": PlaceState.RESERVED,
+    "Unavailable": PlaceState.BROKEN,
+    "Faulted": PlaceState.BROKEN,
+}
+
+
+@record
+class Place:
+    """A connector. `transaction` is the open one of the household there.
+
+    `why_not` is why no card of the household may charge there, null if one may; `reason` is space
+    (it is for another household only) or chargers, and `elsewhere` has the chargers where it may,
+    by their names.
+    """
+
+    id: int
+    state: PlaceState
+    transaction: int | None
+    why_not: str | None = None
+    reason: str | None = None
+    elsewhere: list[str] = field(default_factory=list)
+
+
+@record
+class PlacesOfCharger:
+    """A charger with its connectors. `price` is what a session of the household costs that starts
+    there now; null without a tariff."""
+
+    id: str
+    name: str | None
+    connectors: list[Place]
+    price: DriversPrice | None
+
+
+class Household(NamedTuple):
+    """For whom is read: an account, None for somebody to whom nothing belongs; and by what things
+    belong to it."""
+
+    account: int | None
+    rule: Rule
+
+    def owners(self, db: Database) -> Owners:
+        return Owners(rows_of(db), self.rule.policy, self.rule.bill_by)
+
+
+class OwnTag(NamedTuple):
+    """A tag of a household: its normal form, its text, its name, its parent, and what the household
+    calls it."""
+
+    key: str
+    id_tag: str
+    name: str | None
+    parent: str | None
+    own_name: str | None
+
+
+class OwnVehicle(NamedTuple):
+    """A vehicle of a household: its number, what it is called, and what the household calls it."""
+
+    id: int
+    name: str
+    own_name: str | None
+
+
+class OpenOne(NamedTuple):
+    """An open transaction."""
+
+    id: int
+    charger: str
+    connector: int | None
+    id_tag: str | None
+    is_running: bool
+    """Whether it counts for a tag that may have only so many (access/tags.py)."""
+
+
+_TAGS: Final = (
+    "SELECT ownership.key, coalesce(tag.id_tag, ownership.id_tag), tag.name, parent_id_tag, "
+    "own_name.name "
+    "FROM ownership LEFT "
+    "JOIN tag ON tag.key = ownership.key AND tag.ended_at IS NULL "
+    "LEFT "
+    "JOIN own_name ON own_name.account_id = ownership.account_id AND own_name.what = 'tag' "
+    "AND own_name.key = ownership.key "
+    "WHERE ownership.account_id = ? AND ownership.what = 'tag' AND voided_at IS NULL "
+    "AND since <= ? AND coalesce(until, '9999') > ? "
+    "ORDER BY ownership.id"
+)
+_VEHICLES: Final = (
+    "SELECT DISTINCT vehicle.id, vehicle.name, own_name.name "
+    "FROM ownership JOIN vehicle ON vehicle.id = vehicle_id LEFT "
+    "JOIN own_name ON own_name.account_id = ownership.account_id AND own_name.what = 'vehicle' "
+    "AND own_name.key = CAST(vehicle.id AS TEXT) "
+    "WHERE ownership.account_id = ? AND voided_at IS NULL AND removed_at IS NULL AND since <= ? "
+    "AND coalesce(until, '9999') > ? "
+    "ORDER BY vehicle.id"
+)
+_OPEN: Final = (
+    "SELECT id, cp_id, conn_id, id_tag, suspended_at IS NULL AND verdict = 'Accepted' "
+    "FROM tx INDEXED BY tx_open WHERE status = 'Active' "
+    "ORDER BY own_start_time, id"
+)
+_OWN: Final = "SELECT tx_id FROM booked WHERE account_id = ? AND tx_id IN ({})"
+_CHARGERS: Final = f"SELECT id, name, is_connected, status FROM cp WHERE {SERVED}"  # noqa: S608 - our own words
+
+
+def tags_of(db: Database, account: int, at: str) -> list[OwnTag]:
+    """Return the tags that belong to an account at a time, in the order in which they were given to
+    it."""
+    return [OwnTag(*row) for row in db.execute(_TAGS, (account, at, at)).fetchall()]
+
+
+def vehicles_of(db: Database, account: int, at: str) -> list[OwnVehicle]:
+    """Return the vehicles that belong to an account at a time, also those that only its tags
+    name."""
+    return [OwnVehicle(*row) for row in db.execute(_VEHICLES, (account, at, at)).fetchall()]
+
+
+def open_ones(db: Database) -> list[OpenOne]:
+    """Return the open transactions of the site; the newest of a connector comes last."""
+    return [OpenOne(*row) for row in db.execute(_OPEN).fetchall()]
+
+
+def own_of(db: Database, household: Household, numbers: Sequence[int]) -> list[int]:
+    """Return those of the transactions that belong to a household, in their order."""
+    if not numbers:
+        return []
+    found = db.execute(_OWN.format(marks(numbers)), (household.account, *numbers)).fetchall()
+    own = {number for (number,) in found}
+    return [number for number in numbers if number in own]
+
+
+# Chargers
+
+
+def places(
+    db: Database,
+    household: Household,
+    now: datetime,
+    charger: str | None = None,
+    tag: str | None = None,
+) -> list[PlacesOfCharger]:
+    """Return the chargers, or one, as a household sees them; with a tag, as one with this tag alone
+    would."""
+    one, values = (" AND id = ?", (charger,)) if charger is not None else ("", ())
+    found = db.execute(f"{_CHARGERS}{one} ORDER BY id", values).fetchall()
+    reading = _Reading(db, household, now, tag, charger)
+    by_name = sorted(
+        (_Charger(*row) for row in found), key=lambda one: in_order(one.name or one.id)
+    )
+    return [reading.shown(one) for one in by_name]
+
+
+class _Charger(NamedTuple):
+    id: str
+    name: str | None
+    is_connected: int
+    status: str
+
+
+class _Reading:
+    """What one read found."""
+
+    def __init__(
+        self,
+        db: Database,
+        household: Household,
+        now: datetime,
+        tag: str | None,
+        charger: str | None,
+    ) -> None:
+        self._db, self._household, self._now = db, household, now
+        self._open = open_ones(db)
+        self._own = set(own_of(db, household, [one.id for one in self._open]))
+        self._connectors = connectors_of(db, None if charger is None else [charger])
+        account = household.account
+        tags = [] if account is None else tags_of(db, account, stamp(now))
+        self._tags = [one for one in tags if tag in (None, one.key)]
+        self._prices = Prices(rows_of(db), household.rule, account, now)
+
+    def shown(self, charger: _Charger) -> PlacesOfCharger:
+        used = {
+            one.connector: one.id
+            for one in self._open
+            if one.charger == charger.id and one.connector
+        }
+        own = {connector: number for connector, number in used.items() if number in self._own}
+        statuses: dict[int, str | None] = {
+            one.connector: one.status for one in self._connectors[charger.id]
+        }
+        states = self._states(charger, {**dict.fromkeys(used), **statuses}, used)
+        connectors = [
+            Place(id=one, state=state, transaction=own.get(one))
+            for one, state in sorted(states.items())
+        ]
+        price = self._prices.at(charger.id)
+        return PlacesOfCharger(id=charger.id, name=charger.name, connectors=connectors, price=price)
+
+    def _states(
+        self, charger: _Charger, statuses: Mapping[int, str | None], used: Mapping[int, int]
+    ) -> dict[int, PlaceState]:
+        if not charger.is_connected:
+            return dict.fromkeys(statuses, PlaceState.AWAY)
+        is_broken = _STATES.get(charger.status) is PlaceState.BROKEN
+        reserved = self._reserved(charger.id, len(statuses) == 1)
+        return {
+            number: _state(
+                status,
+                is_used=number in used,
+                is_charger_broken=is_broken,
+                is_ours=reserved.get(number),
+            )
+            for number, status in statuses.items()
+        }
+
+    def _reserved(self, charger: str, is_single: bool) -> dict[int, bool]:
+        """Return the connectors that are reserved, and whether for this household. A reservation of
+        any connector (0) is that of the only one."""
+        reserved: dict[int, bool] = defaultdict(bool)
+        for one in reservations_in_force(self._db, charger, self._now):
+            reserved[one.connector or int(is_single)] |= self._is_ours(one)
+        return reserved
+
+    def _is_ours(self, one: Reservation) -> bool:
+        policy, group = self._household.rule.policy, (one.id_tag, one.parent_id_tag)
+        return any(policy.are_together((tag.id_tag, tag.parent), group) for tag in self._tags)
+
+
+def _state(
+    status: str | None, *, is_used: bool, is_charger_broken: bool, is_ours: bool | None
+) -> PlaceState:
+    """Return the state of a connector. `is_ours` is whether it is reserved for the household, None
+    if it is not."""
+    told = _STATES.get(status or "", PlaceState.AWAY)
+    if is_used and told is not PlaceState.BROKEN:
+        return PlaceState.IN_USE
+    if told in (PlaceState.IN_USE, PlaceState.BROKEN, PlaceState.AWAY):
+        return told
+    if is_charger_broken:
+        return PlaceState.BROKEN
+    if is_ours:
+        return PlaceState.FREE if told is PlaceState.RESERVED else told
+    return PlaceState.RESERVED if is_ours is not None else told
+
+
+# What is under way
+
+
+class UnderWay(NamedTuple):
+    """A command that its charger has not answered, or a start that may still become a
+    transaction."""
+
+    id: int
+    asked_by: str | None
+    payload: Mapping[str, Any]
+
+
+_UNDER_WAY: Final = (
+    "SELECT id, asked_by, payload FROM command INDEXED BY command_queued"
+    " WHERE cp_id = ?1 AND state = 'queued' AND action = ?2"
+    " UNION ALL SELECT id, asked_by, payload FROM command INDEXED BY command_sent"
+    " WHERE cp_id = ?1 AND state = 'sent' AND action = ?2"
+    " UNION ALL SELECT id, asked_by, payload FROM command INDEXED BY command_followed"
+    " WHERE cp_id = ?1 AND outcome = 'pending' AND state = 'accepted' AND action = ?2"
+    " AND action = 'RemoteStartTransaction' AND answered_at > ?3 ORDER BY id"
+)
+
+
+def under_way(db: Database, charger: str, action: str, now: datetime) -> list[UnderWay]:
+    """Return the commands of an action that are under way at a charger, the oldest first."""
+    rows = db.execute(_UNDER_WAY, (charger, action, stamp(now - STARTING))).fetchall()
+    return [UnderWay(number, asked_by, orjson.loads(payload)) for number, asked_by, payload in rows]
+
+
+def running(db: Database, rule: Rule, key: str) -> int:
+    """Return how many transactions a tag has running, by its normal form."""
+    return sum(one.is_running and rule.policy.key(one.id_tag or "") == key for one in open_ones(db))
+
+
+def would_pay(
+    db: Database, household: Household, id_tag: str, place: tuple[str, int], at: str
+) -> bool:
+    """Whether a session that a tag begins at a charger and connector would be the household's."""
+    return household.owners(db).account(id_tag, *place, at) == household.account
+
+
+class OwnTransaction(NamedTuple):
+    """Where a transaction of a household takes or took place."""
+
+    charger: str
+    connector: int | None
+    is_open: bool
+
+
+def own_transaction(db: Database, household: Household, number: int) -> OwnTransaction | None:
+    """Return where a transaction takes place, None if it is not the household's."""
+    if not own_of(db, household, [number]):
+        return None
+    (row,) = db.execute(
+        "SELECT cp_id, conn_id, status = 'Active' FROM tx WHERE id = ?", (number,)
+    ).fetchall()
+    return OwnTransaction(*row)
+
+
+class OwnCommand(NamedTuple):
+    """A start or a stop that a driver asked for; `transaction` is the household's that it begins or
+    ends, if known."""
+
+    command: Command
+    connector: int | None
+    transaction: int | None
+
+
+def own_command(
+    db: Database, household: Household, asked_by: str, number: int
+) -> OwnCommand | None:
+    """Return a command that somebody asked for and that concerns the household, None for all
+    others."""
+    command = charger_facts.command(db, number)
+    if command is None or command.asked_by != asked_by or not isinstance(command.payload, dict):
+        return None
+    return next(_concerned(db, household, command), None)
+
+
+def _concerned(db: Database, household: Household, command: Command) -> Iterator[OwnCommand]:
+    if command.action == START and _was_own(
+        db, household, str(command.payload.get("idTag")), command.requested_at
+    ):
+        begun = [] if command.transaction is None else own_of(db, household, [command.transaction])
+        yield OwnCommand(command, command.payload.get("connectorId"), next(iter(begun), None))
+    if command.action == STOP:
+        number = command.payload.get("transactionId")
+        if (
+            isinstance(number, int)
+            and (transaction := own_transaction(db, household, number)) is not None
+        ):
+            yield OwnCommand(command, transaction.connector, number)
+
+
+def _was_own(db: Database, household: Household, id_tag: str, at: str) -> bool:
+    periods = periods_of(rows_of(db), Thing(What.TAG, household.rule.policy.key(id_tag)))
+    return any(one.account == household.account and one.span.covers(at) for one in periods)

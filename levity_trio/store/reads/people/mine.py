@@ -1,0 +1,183 @@
+"""The sessions of a household, as its drivers see them: open ones live, ended ones as a bill takes
+them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from levity_trio.billing.states import BillState
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.load.load import says_to_driver
+from levity_trio.store.reads.money.prices import DriversPrice, Prices
+from levity_trio.store.reads.pages import Wanted, cursor_of
+from levity_trio.store.reads.people.driving import Household, own_of
+from levity_trio.store.reads.transactions.bill.own import OwnBill, own_bill
+from levity_trio.store.reads.transactions.billed import (
+    BilledTransaction,
+    billed_rows,
+    billed_transaction,
+    numbers_of,
+)
+from levity_trio.store.reads.transactions.costs import DriversCost, costs_of
+from levity_trio.store.reads.transactions.curve import Curve, curve
+from levity_trio.store.reads.transactions.transactions import ACTIVE, COMPLETED, Filters
+
+
+class DriversState(StrEnum):
+    """How far a session is, for its driver."""
+
+    OPEN = "open"
+    ENDED = "ended"
+    IN_REVIEW = "in_review"
+    """Its figure is not certain, so no bill takes it yet."""
+    FREE = "free"
+    """A closed statement lists it without a price."""
+
+
+@record
+class DriversTransaction:
+    """A session of a household. `energy_wh` is what was delivered so far, or what a bill takes;
+    null while in review.
+
+    `power_w` is that of an open one, as of `last_reading_at`. `cost` is null while it is in review,
+    or without a tariff; `price` is what a kWh of an open one costs now and next. `refused` is why
+    the card might not charge: space, chargers, spent, month, or the verdict; null if it might.
+    `load` is what load management says of an open one, null where nothing is short.
+    """
+
+    id: int
+    charger: str
+    charger_name: str | None
+    connector_id: int | None
+    begun_at: str
+    ended_at: str | None
+    energy_wh: int | None
+    power_w: float | None
+    last_reading_at: str | None
+    state: DriversState
+    cost: DriversCost | None
+    price: DriversPrice | None
+    refused: str | None
+    load: str | None
+
+
+@record
+class DriversSession(DriversTransaction):
+    """A session of a household, and how its cost comes about. `card` is what the household calls
+    its card, else the tag."""
+
+    card: str | None
+    bill: OwnBill | None
+
+
+class Some(NamedTuple):
+    """Some sessions, the newest first, and the last of them if there may be more."""
+
+    data: list[DriversTransaction]
+    next: int | None
+
+
+_CARD: Final = "SELECT name FROM own_name WHERE account_id = ? AND what = 'tag' AND key = ?"
+_MIGHT: Final = ("Accepted", "")
+_STATES: Final[Mapping[str, DriversState]] = {
+    BillState.OPEN: DriversState.OPEN,
+    BillState.HELD_BACK: DriversState.IN_REVIEW,
+    BillState.FREE: DriversState.FREE,
+}
+
+
+def transactions(
+    db: Database,
+    household: Household,
+    now: datetime,
+    limit: int,
+    before: int | None = None,
+    is_open: bool | None = None,
+) -> Some | None:
+    """Return the next sessions of a household, before one of its own; None if that is not its own.
+
+    `is_open` is whether only open ones, or only ended ones, are wanted.
+    """
+    if before is not None and not own_of(db, household, [before]):
+        return None
+    place = (
+        None
+        if before is None
+        else db.execute("SELECT start_time, id FROM tx WHERE id = ?", (before,)).fetchone()
+    )
+    status = {None: None, True: ACTIVE, False: COMPLETED}[is_open]
+    filters = Filters(status=status, account=household.account)
+    page = numbers_of(db, filters, Wanted(limit=limit, cursor=place and cursor_of(place)))
+    found = billed_rows(db, page.data)
+    return Some(_shown(db, household, found, now), found[-1].id if page.next_cursor else None)
+
+
+def transaction(
+    db: Database, household: Household, number: int, now: datetime, *, is_billed: bool = True
+) -> DriversSession | None:
+    """Return a session of a household, None for any other. Without its bill it costs less to
+    read."""
+    found = billed_transaction(db, number)
+    if found is None or household.account is None or found.account != household.account:
+        return None
+    bill = own_bill(db, number, household.account, household.rule, now) if is_billed else None
+    cost = None if bill is None else costs_of(rows_of(db), *household, [number], now).get(number)
+    shown = _one(
+        found, cost, Prices(rows_of(db), household.rule, household.account, now), says_to_driver(db)
+    )
+    key = None if found.id_tag is None else household.rule.policy.key(found.id_tag)
+    names = rows_of(db)(_CARD, (household.account, key))
+    card = names[0][0] if names else found.id_tag
+    return DriversSession(
+        **{field.name: getattr(shown, field.name) for field in fields(shown)}, card=card, bill=bill
+    )
+
+
+def own_curve(db: Database, household: Household, number: int) -> Curve | None:
+    """Return the curve of a session of a household, None for any other."""
+    return curve(db, number) if own_of(db, household, [number]) else None
+
+
+def _shown(
+    db: Database, household: Household, found: Sequence[BilledTransaction], now: datetime
+) -> list[DriversTransaction]:
+    """Return sessions with their costs."""
+    rows = rows_of(db)
+    costs = costs_of(rows, *household, [one.id for one in found], now)
+    prices, load = Prices(rows, household.rule, household.account, now), says_to_driver(db)
+    return [_one(each, costs.get(each.id), prices, load) for each in found]
+
+
+def _one(
+    transaction: BilledTransaction,
+    cost: DriversCost | None,
+    prices: Prices,
+    load: Mapping[int, str],
+) -> DriversTransaction:
+    state = _STATES.get(transaction.bill, DriversState.ENDED)
+    of_ended = None if state is DriversState.IN_REVIEW else transaction.energy_wh
+    return DriversTransaction(
+        id=transaction.id,
+        charger=transaction.charger,
+        charger_name=transaction.charger_name,
+        connector_id=transaction.connector,
+        begun_at=transaction.start_time,
+        ended_at=transaction.stop_time,
+        energy_wh=transaction.energy_so_far_wh if state is DriversState.OPEN else of_ended,
+        power_w=transaction.power_w,
+        last_reading_at=transaction.last_reading_at,
+        state=state,
+        cost=cost,
+        price=prices.begun(transaction.charger, transaction.start_time)
+        if state is DriversState.OPEN
+        else None,
+        refused=None
+        if transaction.verdict in _MIGHT
+        else transaction.verdict_reason or transaction.verdict.lower(),
+        load=load.get(transaction.id) if state is DriversState.OPEN else None,
+    )

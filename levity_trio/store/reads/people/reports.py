@@ -1,0 +1,142 @@
+"""What drivers reported and what was answered; and which chargers that are away would still admit a
+lost card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
+
+from levity_trio.access.local_lists import folded
+from levity_trio.access.tags import Status
+from levity_trio.records import Personal, record
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.lookups import local_lists as stored
+from levity_trio.store.reads.chargers.chargers import SERVED
+from levity_trio.store.reads.pages import Condition, given, where
+from levity_trio.store.reads.shapes import Shape
+
+MOST: Final = 500
+
+
+@record
+class Report:
+    """What a driver reported about a session, a statement (or a session or another `line` on it), a
+    charger or a lost card.
+
+    Without `answered_at` it waits. What was written is null after the household's personal data
+    were deleted.
+    """
+
+    id: int
+    account: int
+    household: str
+    about: str
+    transaction: int | None
+    statement: int | None
+    charger: str | None
+    charger_name: str | None
+    id_tag: str | None
+    line: int | None
+    words: Personal[str | None]
+    written_at: str
+    written_by: Personal[str | None]
+    answer: Personal[str | None]
+    answered_at: str | None
+    answered_by: str | None
+
+
+@record
+class WaitingReport(Report):
+    """A report. `still_listed` are the chargers that are away and still have a lost card in their
+    list."""
+
+    still_listed: tuple[str, ...]
+
+
+_SHAPE: Final = Shape(
+    Report,
+    id="report.id",
+    account="report.account_id",
+    household="account.name",
+    statement="report.statement_number",
+    charger="report.cp_id",
+    charger_name="cp.name",
+)
+_FROM: Final = (
+    "FROM report JOIN account ON account.id = report.account_id "
+    "LEFT JOIN cp ON cp.id = report.cp_id"
+)
+
+
+@record(kw_only=False)
+class Wanted:
+    """Which reports; None means all."""
+
+    account: int | None = None
+    transaction: int | None = None
+    statement: int | None = None
+    charger: str | None = None
+    id_tag: str | None = None
+    number: int | None = None
+    is_waiting: bool | None = None
+
+    @property
+    def conditions(self) -> Sequence[Condition]:
+        found = given(
+            ("report.account_id = ?", self.account),
+            ("report.tx_id = ?", self.transaction),
+            ("report.statement_number = ?", self.statement),
+            ("report.cp_id = ?", self.charger),
+            ("lower(report.id_tag) = lower(?)", self.id_tag),
+            ("report.id = ?", self.number),
+        )
+        waits = {
+            None: [],
+            True: [Condition("answered_at IS NULL")],
+            False: [Condition("answered_at IS NOT NULL")],
+        }
+        return [*found, *waits[self.is_waiting]]
+
+
+def reports(db: Database, wanted: Wanted) -> list[Report]:
+    """Return reports, the newest first."""
+    clause, values = where(wanted.conditions)
+    order = (
+        "written_at DESC, report.id DESC" if wanted.is_waiting else "report.id DESC"
+    )  # an index has those that wait
+    return _SHAPE.every(db, f"{_FROM}{clause} ORDER BY {order} LIMIT {MOST}", values)
+
+
+def waiting_reports(db: Database, wanted: Wanted) -> list[WaitingReport]:
+    """Return the same with the chargers that may still accept a lost card."""
+    return [_waiting(db, one) for one in reports(db, wanted)]
+
+
+def _waiting(db: Database, found: Report) -> WaitingReport:
+    is_lost = found.id_tag is not None and found.answered_at is None
+    return WaitingReport(
+        **asdict(found), still_listed=tuple(still_listed(db, found.id_tag or "")) if is_lost else ()
+    )
+
+
+_AWAY: Final = (
+    f"SELECT id, coalesce(name, id) FROM cp WHERE is_connected = 0 AND {SERVED} ORDER BY id"  # noqa: S608 - ours
+)
+
+
+def still_listed(db: Database, id_tag: str) -> list[str]:
+    """Return the names of the chargers that are away and still have a card in their list as one
+    that may charge."""
+    rows, names = rows_of(db), list[str]()
+    for charger, name in db.execute(_AWAY).fetchall():
+        known = stored.known(rows, charger)
+        contents = (
+            []
+            if known is None
+            else [known.content, None if known.sent is None else known.sent.content]
+        )
+        found = [one.get(folded(id_tag)) for one in contents if one is not None]
+        if any(one is not None and one["idTagInfo"]["status"] == Status.ACCEPTED for one in found):
+            names.append(name)
+    return names

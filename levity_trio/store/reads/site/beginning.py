@@ -1,0 +1,73 @@
+"""What a server reads from its database before it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from levity_trio.access.registration import Decision
+from levity_trio.clock import SimulatedTime
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.site.database import Newest, newest
+from levity_trio.wire.times import stamp
+
+APART: Final = timedelta(seconds=2)
+"""The clock of a server may differ so much from that of its database."""
+
+
+@record(kw_only=False)
+class Beginning:
+    """What a server reads from its database before it serves."""
+
+    chargers: frozenset[str]
+    has_charged: frozenset[str]
+    bare: frozenset[str]
+    decided: Mapping[str, Decision]
+    """By charger: what a person decided about its registration."""
+    open_transactions: int
+    newest: Newest | None
+    simulated: SimulatedTime | None
+
+
+def beginning(db: Database) -> Beginning:
+    """Read the known chargers that are not hidden, those of them with a transaction, the number of
+    open transactions, the newest row, and the simulated clock, if any."""
+    chargers = frozenset(
+        charger for (charger,) in db.execute("SELECT id FROM cp EXCEPT SELECT id FROM hidden_cp")
+    )
+    charged = "SELECT id FROM cp WHERE EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
+    has_charged = chargers.intersection(charger for (charger,) in db.execute(charged))
+    bare = frozenset(charger for (charger,) in db.execute("SELECT id FROM bare_cp"))
+    decided = {
+        charger: Decision(registration)
+        for charger, registration in db.execute(
+            "SELECT id, registration FROM cp WHERE registration <> 'newcomer'"
+        )
+    }
+    ((open_transactions,),) = db.execute(
+        "SELECT count(*) FROM tx WHERE status = 'Active'"
+    ).fetchall()
+    simulated = simulated_time(db)
+    return Beginning(
+        chargers, has_charged, bare, decided, open_transactions, _newest(db, simulated), simulated
+    )
+
+
+def _newest(db: Database, simulated: SimulatedTime | None) -> Newest | None:
+    """Return a time that ours must not be behind: of the newest row, or of a database that has a
+    clock. Rows of other servers may be ahead of ours by a little."""
+    now = db.now()
+    if now is None or simulated is not None:
+        return newest(db)
+    return Newest(stamp(now - APART), "the clock of the database")
+
+
+def simulated_time(db: Database) -> SimulatedTime | None:
+    """Return the simulated clock that the database was created for; None for real time."""
+    # An older schema has no start.
+    for _, begun_at, speed, *started_at in db.execute("SELECT * FROM simulated_time"):
+        started = datetime.fromisoformat(started_at[0]) if started_at and started_at[0] else None
+        return SimulatedTime(datetime.fromisoformat(begun_at), speed, started)
+    return None

@@ -1,0 +1,266 @@
+"""What transactions cost their household: what closed statements say, else what the next one would
+say by now.
+
+The book has the amounts (schema/088_book.sql). What it does not have yet, and what still grows, is
+priced here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+from levity_trio.billing.money import with_tax
+from levity_trio.records import record
+from levity_trio.store.billing.booking import Price, prices
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.engine.database import Rows, marks, parts
+from levity_trio.store.reads.pages import and_all, given
+from levity_trio.store.reads.transactions.history import (
+    KEYS,
+    Grouping,
+    History,
+    Key,
+    Series,
+    Wanted,
+)
+from levity_trio.store.reads.transactions.transactions import Filters
+
+MOST_PRICED: Final = 200
+"""Transactions that one read prices at most: each may take 4 ms."""
+_UNSTORED: Final = "price IN ('due', 'running')"
+_OF_HOUSEHOLD: Final = (
+    "SELECT tx_id, statement, currency, prices, tax_rate, amount FROM booked_cost"
+    " WHERE tx_id IN ({}) AND account_id = ? ORDER BY tx_id, statement, tax_rate"
+)
+_UNSTORED_OF_HOUSEHOLD: Final = (
+    f"SELECT tx_id FROM booked WHERE tx_id IN ({{}}) AND account_id = ? AND {_UNSTORED}"  # noqa: S608 - ours
+)
+_SHEET: Final = (
+    "currency, prices, tax_rate, statement, CASE statement WHEN 0 THEN booked_cost.account_id END"
+)
+"""What a statement is, closed or next, with the currency and the tax rate: tax is added to the sum
+of each."""
+
+
+# A household
+
+
+@record
+class DriversCost:
+    """What a session costs, in minor units of `currency`; an open one if it stopped now.
+
+    `amount` is the sum of its lines as its statement prints them, and is net or gross as `prices`
+    says; `gross` is with tax. A statement computes tax once, on the sum of all its lines, so a net
+    one may differ by a minor unit. `statement` is the first closed one that has it; later ones,
+    whose corrections are in the amounts, may too.
+    """
+
+    amount: int
+    gross: int
+    currency: str
+    prices: str
+    statement: int | None
+
+
+def costs_of(
+    rows: Rows, account: int | None, rule: Rule, numbers: Sequence[int], now: datetime
+) -> dict[int, DriversCost]:
+    """Return what sessions of an account cost. Those of others, and those without a price, are left
+    out."""
+    costs = dict[int, DriversCost]()
+    for some in parts(numbers):
+        values = (*some, account)
+        for number, every in groupby(
+            rows(_OF_HOUSEHOLD.format(marks(some)), values), key=itemgetter(0)
+        ):
+            costs[number] = _cost([row[1:] for row in every])
+        unstored = [
+            number for (number,) in rows(_UNSTORED_OF_HOUSEHOLD.format(marks(some)), values)
+        ]
+        for number, price in prices(rows, rule, unstored, now).items() if unstored else ():
+            if price.costs:
+                costs[number] = _cost([one[2:] for one in price.costs])
+    return costs
+
+
+def _cost(sheets: Sequence[tuple[Any, ...]]) -> DriversCost:
+    """Return what a session comes to on all its statements; each corrects by the kind of prices of
+    the first one."""
+    statement, currency, kind, *_ = sheets[0]
+    return DriversCost(
+        amount=sum(amount for *_, amount in sheets),
+        gross=sum(_gross(prices, rate, amount) for _, _, prices, rate, amount in sheets),
+        currency=currency,
+        prices=kind,
+        statement=statement or None,
+    )
+
+
+def _gross(prices: str, rate: str, amount: int) -> int:
+    return amount if prices == "gross" else with_tax(amount, Decimal(rate))
+
+
+# Any transactions
+
+_UNSTORED_THOSE: Final = f"SELECT tx_id, month FROM booked{{}} AND {_UNSTORED} AND is_open = 0"  # noqa: S608 - ours
+_OF_THOSE: Final = (
+    f"SELECT {_SHEET}, CASE statement WHEN 0 THEN month END, sum(amount) FROM booked"  # noqa: S608 - ours
+    " JOIN booked_cost ON booked_cost.tx_id = booked.tx_id{} GROUP BY 1, 2, 3, 4, 5, 6"
+)
+
+
+@record
+class CostSum:
+    """What transactions come to in a currency, tax included, in minor units: on closed statements,
+    `corrections` included, and what the next statements would say by today's facts. That is null
+    while many prices are due."""
+
+    currency: str
+    billed: int
+    to_bill: int | None
+
+
+class CostSums(NamedTuple):
+    """What transactions come to, and how many that seemed to have a price have none."""
+
+    sums: list[CostSum]
+    without: int
+
+
+class _Unstored(NamedTuple):
+    """The prices that the book has not, by transaction; or how many they are, if they are too
+    many."""
+
+    prices: Mapping[int, Price]
+    left: int = 0
+
+    @property
+    def without(self) -> int:
+        return sum(not one.costs for one in self.prices.values())
+
+
+def _unstored(
+    rows: Rows, rule: Rule, numbers: Sequence[int], now: datetime | None = None
+) -> _Unstored:
+    if len(numbers) > MOST_PRICED:
+        return _Unstored({}, len(numbers))
+    return _Unstored(prices(rows, rule, numbers, now) if numbers else {})
+
+
+def cost_sums(rows: Rows, rule: Rule, filters: Filters, now: datetime) -> CostSums:
+    """Return what transactions come to, for an account or for all."""
+    clause, values = filters.where()
+    of_account, account = and_all(given(("booked_cost.account_id = ?", filters.account)))
+    found = rows(_OF_THOSE.format(clause + of_account), (*values, *account))
+    months: dict[int, str] = dict(rows(_UNSTORED_THOSE.format(clause), values))
+    unstored = _unstored(rows, rule, [*months], now)
+    sheets = Counter[tuple[Any, ...]]({tuple(sheet): amount for *sheet, amount in found})
+    for number, price in unstored.prices.items():
+        for one in price.costs:
+            sheets[one.currency, one.prices, one.tax_rate, 0, one.account, months[number]] += (
+                one.amount
+            )
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for (currency, kind, rate, statement, *_), amount in sheets.items():
+        sums[currency][statement == 0] += _gross(kind, rate, amount)
+    if unstored.left and not sums:
+        sums[""] = [0, 0]
+    told = [
+        CostSum(currency=one, billed=billed, to_bill=None if unstored.left else to_bill)
+        for one, (billed, to_bill) in sorted(sums.items())
+    ]
+    return CostSums(told, unstored.without)
+
+
+# The site by time
+
+_OF_PERIOD: Final = (
+    f"SELECT {{}}, {_SHEET}, sum(amount), count(*) FROM booked INDEXED BY booked_by_end"  # noqa: S608 - ours
+    " CROSS JOIN booked_cost ON booked_cost.tx_id = booked.tx_id"
+    " WHERE ended_at >= ? AND ended_at < ?{}{} GROUP BY 1, 2, 3, 4, 5, 6"
+)
+_UNSTORED_ENDED: Final = (
+    "SELECT tx_id, cp_id, ended_at FROM booked "  # noqa: S608
+    f"WHERE {_UNSTORED} AND ended_at >= ? AND ended_at < ?{{}}"
+)
+_PRICED: Final = (
+    "SELECT count(*) FROM booked INDEXED BY booked_by_end "
+    "WHERE ended_at >= ? AND ended_at < ?{} AND EXISTS (SELECT 1 FROM booked_cost "
+    "WHERE booked_cost.tx_id = booked.tx_id{} AND currency = ?)"
+)
+
+
+def with_costs(rows: Rows, history: History, wanted: Wanted, rule: Rule) -> History:
+    """Return a history with what its transactions cost. An account has what its own statements
+    say."""
+    since, before = history.periods[0].since, history.periods[-1].before
+    of_charger, charger = and_all(given(("cp_id = ?", wanted.charger)))
+    of_account, account = and_all(given(("booked_cost.account_id = ?", wanted.account)))
+    ended = {
+        number: row
+        for number, *row in rows(_UNSTORED_ENDED.format(of_charger), (since, before, *charger))
+    }
+    unstored = _unstored(rows, rule, [*ended])
+    if unstored.left:
+        return replace(history, left=unstored.left)
+    sheets, sessions = Counter[tuple[Any, ...]](), Counter[str]()
+    sql = _OF_PERIOD.format(_KEYS[wanted.of], of_charger, of_account)
+    for place, period in enumerate(history.periods):
+        for *sheet, amount, count in rows(sql, (period.since, period.before, *charger, *account)):
+            sheets[place, *sheet] = amount
+            sessions[sheet[1]] += count
+    begins, priced = [one.since for one in history.periods], Counter[str]()
+    for (at_charger, at), price in (
+        (ended[number], price) for number, price in unstored.prices.items()
+    ):
+        own = [one for one in price.costs if wanted.account in (None, one.account)]
+        for one in own:
+            key = {
+                Grouping.SITE: None,
+                Grouping.CHARGER: at_charger,
+                Grouping.ACCOUNT: one.account,
+            }[wanted.of]
+            place = bisect_right(begins, at) - 1
+            sheets[place, key, one.currency, one.prices, one.tax_rate, 0, one.account] += one.amount
+        priced.update({one.currency for one in own})
+    sessions += priced
+    currency = max(sessions, key=sessions.__getitem__, default=None)
+    stored = rows(
+        _PRICED.format(of_charger, of_account), (since, before, *charger, *account, currency)
+    )
+    amounts = Counter[tuple[object, ...]]()
+    for (place, key, of_sheet, kind, rate, statement, _), amount in sheets.items():
+        amounts[of_sheet, key, place, bool(statement)] += _gross(kind, rate, amount)
+    series = [_priced(one, currency, amounts) for one in history.series]
+    without = (
+        sum(one.total.sessions for one in history.series) - stored[0][0] - priced[currency or ""]
+    )
+    return replace(history, series=series, currency=currency, without_price=max(0, without))
+
+
+_KEYS: Final = {**KEYS, Grouping.ACCOUNT: "booked_cost.account_id"}
+
+
+def _priced(series: Series, currency: str | None, amounts: Counter[tuple[object, ...]]) -> Series:
+    """Return a series with its amounts: those by currency, series, place of the period, and whether
+    billed."""
+    key: Key = series.charger if series.account is None else series.account
+    unbilled = [amounts[currency, key, place, False] for place, _ in enumerate(series.figures)]
+    every = [amounts[currency, key, place, True] + amount for place, amount in enumerate(unbilled)]
+    figures = [
+        replace(one, amount=amount, unbilled=rest)
+        for one, amount, rest in zip(series.figures, every, unbilled, strict=True)
+    ]
+    return replace(
+        series,
+        figures=figures,
+        total=replace(series.total, amount=sum(every), unbilled=sum(unbilled)),
+    )

@@ -1,0 +1,475 @@
+"""The power of the site by the quarter of an hour: computed from what is stored of transactions,
+and read again.
+
+The table `power` holds the energy of each transaction in each quarter. A transaction is computed as
+a whole when it has ended, and again whenever its figure, its times or its readings change; while it
+is open, only its end is, from its last quarter on. So a message that is repeated, late, or from a
+clock that is corrected later needs no rule of its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from orjson import dumps, loads
+
+from levity_trio.charging.quarters import SECONDS, Point, Quarters, quarter_of, quarters
+from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.charging.sent.figures import CORRECTED
+from levity_trio.charging.sent.readings import REGISTER, whole_wh
+from levity_trio.records import record
+from levity_trio.store.cases.transaction import Known, by_our_clock, known, register, span
+from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
+from levity_trio.store.reads.pages import and_all, given
+from levity_trio.wire.times import from_seconds, in_zone
+
+A_DAY: Final = 96
+"""Quarters of a day."""
+PENDING: Final = 2
+"""Quarters that an open transaction may be behind: its next reading is about to tell of them."""
+_FROM: Final = (
+    "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
+)
+_READINGS: Final = f"SELECT timestamp, wh {_FROM} AND wh IS NOT NULL ORDER BY timestamp, id"
+_BEFORE: Final = (
+    f"SELECT timestamp, wh {_FROM} AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1"
+)
+_IMPORTED: Final = (
+    f"SELECT timestamp, value, unit {_FROM} AND measurand = '{REGISTER}' ORDER BY timestamp, id"
+)
+_LAST: Final = "SELECT day, since, wh FROM power WHERE tx_id = ? ORDER BY day DESC LIMIT 1"
+_OPEN: Final = (
+    "SELECT id, coalesce(last_reading_at, ''), updated_at "
+    "FROM tx INDEXED BY tx_open WHERE status = 'Active'"
+)
+_BELOW: Final = (
+    "SELECT id, coalesce(stop_time, '9999') FROM tx "
+    "WHERE id < ? AND status <> 'Active' ORDER BY id DESC LIMIT ?"
+)
+LAST_TIME: Final = "9999"
+
+
+class Day(NamedTuple):
+    """What a transaction took on a day of UTC: from its quarter `since` on, as it is stored."""
+
+    day: int
+    since: int
+    wh: str
+
+
+class Taken(NamedTuple):
+    """What a transaction took from a day on. What is stored of days before stays."""
+
+    transaction: int
+    from_day: int
+    days: Sequence[Day]
+
+
+class Work(NamedTuple):
+    """How far the table is: see `power_work` in schema/."""
+
+    revision: int
+    done_from: int
+
+
+def work(db: Database) -> Work:
+    """Return how far the table is; a new database has nothing from before."""
+    return next(
+        (
+            Work(*row)
+            for row in db.execute(
+                "SELECT revision, done_from FROM power_work WHERE id = 1"
+            ).fetchall()
+        ),
+        Work(0, 0),
+    )
+
+
+def open_now(db: Database) -> Mapping[int, tuple[str, str]]:
+    """Return what changes of open transactions with each reading, by their ids."""
+    return {number: (read, updated) for number, read, updated in db.execute(_OPEN).fetchall()}
+
+
+def below(db: Database, number: int, since: str, most: int) -> tuple[list[int], int]:
+    """Return the next ended transactions below an id, those that ended since a time, and whereafter
+    to go on; 0 at the end."""
+    found = db.execute(_BELOW, (number, most)).fetchall()
+    return [one for one, ended in found if ended >= since], found[-1][0] if len(
+        found
+    ) == most else 0
+
+
+def taken(db: Database, numbers: Sequence[int]) -> list[Taken]:
+    """Return what transactions took, computed as a whole."""
+    rows = rows_of(db)
+    return [_whole(rows, tx) for one in numbers if (tx := known(rows, one)) is not None]
+
+
+def taken_lately(db: Database, numbers: Sequence[int]) -> list[Taken]:
+    """Return what open transactions took since their last quarter that is stored, with that."""
+    rows = rows_of(db)
+    return [_end(rows, tx) for one in numbers if (tx := known(rows, one)) is not None]
+
+
+def _whole(rows: Rows, tx: Known) -> Taken:
+    points = [*_readings(rows, tx, *span(tx))]
+    ends = _ends(tx)
+    points = sorted([*ends, *points]) if ends else points
+    found = quarters(points, None if tx.status == "Active" else tx.energy_delivered)
+    return Taken(tx.id, 0, [] if found is None else [*_days(found)])
+
+
+def _ends(tx: Known) -> list[Point]:
+    """Return the registers of start and stop, by our clock."""
+    begin = register(tx.meter_start if tx.billed_from is None else tx.billed_from)
+    end = register(tx.meter_stop if tx.billed_until is None else tx.billed_until)
+    found = [] if begin is None else [(seconds(tx.start_time), float(begin))]
+    is_told = tx.stopped_by != "system"
+    if tx.energy_method == CORRECTED and not is_told and begin is not None:
+        is_told, end = True, begin + (tx.energy_delivered or 0)  # as a person saw it
+    if tx.status != "Active" and tx.stop_time is not None and end is not None and is_told:
+        found.append((seconds(tx.stop_time), float(end)))
+    return found
+
+
+def _end(rows: Rows, tx: Known) -> Taken:
+    stored = next((Day(*row) for row in rows(_LAST, (tx.id,))), None)
+    if stored is None:
+        return _whole(rows, tx)
+    values = loads(stored.wh)
+    last = stored.day * A_DAY + stored.since + len(values) - 1
+    since = _own(tx, last * SECONDS)
+    place = tx.charger, tx.connector or 0
+    before = [(at, wh) for at, wh in rows(_BEFORE, (*place, span(tx)[0], since, tx.id))]
+    points = [*_placed(tx, before), *_readings(rows, tx, since, LAST_TIME)]
+    found = quarters(points if before else sorted([*_ends(tx), *points]))
+    if found is None:
+        return Taken(tx.id, stored.day + 1, ())
+    new = found.wh[max(0, last - found.first) :]
+    joined = (
+        Quarters(stored.day * A_DAY + stored.since, [*values[:-1], *new])
+        if new
+        else Quarters(last, values[-1:])
+    )
+    return Taken(tx.id, stored.day, [*_days(joined)])
+
+
+def _readings(rows: Rows, tx: Known, since: str, until: str) -> Iterator[Point]:
+    values = (tx.charger, tx.connector or 0, since, until, tx.id)
+    found = rows(_READINGS, values)
+    if not found and tx.status != "Active":  # of an imported one, none counts for the bill
+        imported = ((at, whole_wh(value, unit)) for at, value, unit in rows(_IMPORTED, values))
+        found = [(at, wh) for at, wh in imported if wh is not None]
+    yield from _placed(tx, found)
+
+
+def _placed(tx: Known, found: Sequence[tuple[str, int]]) -> Iterator[Point]:
+    """Yield readings by our clock."""
+    ahead = _ahead(tx)
+    return ((seconds(at) - ahead, float(wh)) for at, wh in found)
+
+
+def _ahead(tx: Known) -> float:
+    """Return by how many seconds the clock of its charger was ahead of ours."""
+    return seconds(tx.own_start_time) - seconds(by_our_clock(tx, tx.own_start_time))
+
+
+def _own(tx: Known, at: float) -> str:
+    return timestamp_of(at + _ahead(tx))
+
+
+def _days(found: Quarters) -> Iterator[Day]:
+    """Yield quarters by days of UTC."""
+    first, wh = found
+    while wh:
+        day, since = divmod(first, A_DAY)
+        size = A_DAY - since
+        yield Day(day, since, dumps(wh[:size]).decode())
+        first, wh = first + size, wh[size:]
+
+
+# A day of the site
+
+
+@record
+class ChargerPower:
+    """What a charger delivered on a day: Wh by the quarter of an hour, null where that is not
+    known.
+
+    `energy_wh` is all that is known to have flowed, also in quarters that are not complete yet.
+    `number` says which of all chargers it is, in the order in which they came: pictures colour it
+    by that.
+    """
+
+    charger: str
+    name: str | None
+    number: int
+    energy_wh: int
+    quarters: list[int | None]
+
+
+@record
+class PowerGap:
+    """A time of which a charger that had a session has told nothing, or told only later how much
+    flowed in it."""
+
+    charger: str
+    name: str | None
+    since: str
+    until: str
+
+
+@record
+class DayPower:
+    """The energy of the site on a local day by the quarter of an hour, as far as it is complete,
+    and on the day before.
+
+    Four times the Wh of a quarter are its mean power in W. `quarters` are the sums of what is known
+    of each charger, null where nothing is. The figures come from registers; of sessions in doubt
+    they may differ from what is billed.
+    """
+
+    day: str
+    time_zone: str
+    since: str
+    until: str
+    step_seconds: int
+    quarters: list[int | None]
+    before: list[int | None]
+    chargers: list[ChargerPower]
+    gaps: list[PowerGap]
+
+
+class Span(NamedTuple):
+    """The quarters from one to another, which is not among them."""
+
+    since: int
+    until: int
+
+    @classmethod
+    def between(cls, since: str, until: str) -> Span:
+        return cls(quarter_of(seconds(since)), quarter_of(seconds(until)))
+
+
+Series = dict[str, dict[int, int | None]]
+"""By charger and quarter: its Wh, None if that is not known."""
+_STORED: Final = (
+    "SELECT cp_id, tx.id, status = 'Active', power.day, power.since, power.wh "
+    "FROM power INDEXED BY power_of_day JOIN tx ON tx.id = tx_id "
+    "WHERE power.day BETWEEN ? AND ? ORDER BY tx.id, power.day"
+)
+_NAMES: Final = "SELECT id, name, row_number() OVER (ORDER BY created_at, id) FROM cp"
+_FIRST: Final = "SELECT coalesce(min(created_at), '1970-01-01T00:00:00.000Z') FROM cp"
+"""Since when there is a charger: of the time before, nothing is known."""
+
+
+def power_of_day(db: Database, day: str, zone: str, times: Sequence[str], now: str) -> DayPower:
+    """Return the power of a day; `times` are the beginnings of the day before, of the day, and of
+    the next one."""
+    whole = Span.between(times[0], times[2])
+    stored = tuple(db.execute(_STORED, (whole.since // A_DAY, whole.until // A_DAY)).fetchall())
+    names = tuple(db.execute(_NAMES).fetchall())
+    return _made(day, zone, tuple(times), quarter_of(seconds(now)), _first(db), stored, names)
+
+
+@lru_cache(maxsize=4)
+def _made(
+    day: str,
+    zone: str,
+    times: tuple[str, str, str],
+    at: int,
+    first: int,
+    stored: tuple[tuple[str, int, int, int, int, str], ...],
+    named: tuple[tuple[str, str | None, int], ...],
+) -> DayPower:
+    """Return a day from its rows: of the same ones it is the same, for a quarter of an hour."""
+    earlier, since, until = times
+    found, complete = _series(stored, at)
+    before, whole = Span.between(earlier, since), Span.between(since, until)
+    today = whole._replace(until=min(whole.until, max(whole.since, complete)))
+    names = {charger: (name, number) for charger, name, number in named}
+    return DayPower(
+        day=day,
+        time_zone=zone,
+        since=since,
+        until=until,
+        step_seconds=SECONDS,
+        quarters=_summed(found, today),
+        before=_summed(found, before, first),
+        chargers=[*_chargers(found, today, whole, names)],
+        gaps=[*_gaps(found, today, names)],
+    )
+
+
+def _series(stored: Sequence[tuple[str, int, int, int, int, str]], at: int) -> tuple[Series, int]:
+    """Return what chargers delivered, and until which quarter that is complete."""
+    found: Series = defaultdict(dict)
+    last: dict[int, tuple[str, int]] = {}
+    for charger, number, is_open, day, since, wh in stored:
+        first, values, of_charger = day * A_DAY + since, loads(wh), found[charger]
+        for one, value in enumerate(values, first):
+            told = of_charger.get(one, 0)
+            of_charger[one] = None if told is None or value is None else told + value
+        if is_open:
+            last[number] = charger, first + len(values) - 1
+    complete = at
+    for charger, one in last.values():
+        if one >= at - PENDING:
+            complete = min(complete, one)
+        else:
+            found[charger] |= dict.fromkeys(range(one, at))
+    return found, complete
+
+
+def _first(db: Database) -> int:
+    """Return the first quarter of which something is known."""
+    return quarter_of(seconds(db.execute(_FIRST).fetchall()[0][0]))
+
+
+def _summed(found: Series, within: Span, first: int = 0) -> list[int | None]:
+    sums: list[int | None] = []
+    for one in range(*within):
+        values = [by_quarter[one] for by_quarter in found.values() if one in by_quarter]
+        told = [value for value in values if value is not None]
+        is_known = any(told) or (len(told) == len(values) and one >= first)
+        sums.append(sum(told) if is_known else None)
+    return sums
+
+
+def _chargers(
+    found: Series, within: Span, day: Span, names: Mapping[str, tuple[str | None, int]]
+) -> Iterator[ChargerPower]:
+    for charger in sorted(found, key=lambda one: names[one][1]):
+        wh = [found[charger].get(one, 0) for one in range(*within)]
+        if energy := sum(found[charger].get(one) or 0 for one in range(*day)):
+            name, number = names[charger]
+            yield ChargerPower(
+                charger=charger, name=name, number=number, energy_wh=energy, quarters=wh
+            )
+
+
+def _gaps(
+    found: Series, within: Span, names: Mapping[str, tuple[str | None, int]]
+) -> Iterator[PowerGap]:
+    for charger, by_quarter in found.items():
+        begin: int | None = None
+        for one in range(within.since, within.until + 1):
+            is_unknown = one < within.until and by_quarter.get(one, 0) is None
+            if is_unknown and begin is None:
+                begin = one
+            elif not is_unknown and begin is not None:
+                since, until = timestamp_of(begin * SECONDS), timestamp_of(one * SECONDS)
+                yield PowerGap(charger=charger, name=names[charger][0], since=since, until=until)
+                begin = None
+
+
+# The hours of a week
+
+
+@record
+class WeekHistory:
+    """The energy between two times by the hour of the week, from Monday 00:00 of the site's time
+    zone on.
+
+    `unknown_wh` is the energy of sessions of which it is not known when it flowed. The figures come
+    from registers.
+    """
+
+    time_zone: str
+    since: str
+    before: str
+    hours: list[int]
+    energy_wh: int
+    unknown_wh: int
+
+
+class OfWeek(NamedTuple):
+    """What is asked for: from when to when, in which zone, and whose (None: all)."""
+
+    since: str
+    before: str
+    zone: ZoneInfo
+    charger: str | None = None
+    account: int | None = None
+
+
+_BETWEEN: Final = (
+    "SELECT power.day, power.since, power.wh, tx.id, coalesce(energy_delivered, 0) "
+    "FROM power INDEXED BY power_of_day "
+    "JOIN tx ON tx.id = power.tx_id "
+    "JOIN booked ON booked.tx_id = tx.id "
+    "WHERE power.day BETWEEN ? AND ?"
+)
+HOURS: Final = 7 * 24
+_QUARTERS: Final = 4
+
+
+def hours_of_week(db: Database, wanted: OfWeek) -> WeekHistory:
+    """Return the energy by the hour of the week."""
+    span = Span.between(wanted.since, wanted.before)
+    hours, places = [0] * (HOURS + 1), dict[int, Sequence[int]]()
+    doubtful = dict[int, int]()
+    for day, since, text, number, energy in _wanted_rows(db, wanted, span):
+        if day not in places:
+            places[day] = _places(day, wanted.zone, span)
+        of_day = places[day]
+        for place, wh in enumerate(loads(text), since):
+            if wh:
+                hours[of_day[place]] += wh
+            elif wh is None:
+                doubtful[number] = energy
+    hours.pop()  # of what lies beyond the edges
+    return WeekHistory(
+        time_zone=str(wanted.zone),
+        since=wanted.since,
+        before=wanted.before,
+        hours=hours,
+        energy_wh=sum(hours),
+        unknown_wh=_unknown(db, doubtful),
+    )
+
+
+def _wanted_rows(
+    db: Database, wanted: OfWeek, span: Span
+) -> Iterator[tuple[int, int, str, int, int]]:
+    """Yield the rows of what is wanted: day, first quarter, Wh by quarter, transaction and its
+    judged Wh."""
+    more, values = and_all(
+        given(("tx.cp_id = ?", wanted.charger), ("account_id = ?", wanted.account))
+    )
+    yield from db.execute(
+        _BETWEEN + more, (span.since // A_DAY, (span.until - 1) // A_DAY, *values)
+    )
+
+
+def _places(day: int, zone: ZoneInfo, span: Span) -> list[int]:
+    """Return the hour of the week of each quarter of a day of UTC; HOURS for those beyond the
+    edges."""
+    begin = day * A_DAY
+    edges = [in_zone(from_seconds(begin * SECONDS + hour * 3600), zone) for hour in (0, 24)]
+    if edges[0].utcoffset() == edges[1].utcoffset():  # on all days but two of a year
+        first = (edges[0].weekday() * 24 + edges[0].hour) * _QUARTERS + edges[0].minute // 15
+        found = [(first + place) // _QUARTERS % HOURS for place in range(A_DAY)]
+    else:
+        local = [in_zone(from_seconds((begin + place) * SECONDS), zone) for place in range(A_DAY)]
+        found = [one.weekday() * 24 + one.hour for one in local]
+    return [
+        hour if span.since <= begin + place < span.until else HOURS
+        for place, hour in enumerate(found)
+    ]
+
+
+def _unknown(db: Database, doubtful: Mapping[int, int]) -> int:
+    """Return the energy of transactions beyond what is known of their quarters."""
+    known = 0
+    for some in parts([*doubtful]):
+        found = db.execute(
+            f"SELECT wh FROM power WHERE tx_id IN ({marks(some)})",  # noqa: S608
+            tuple(some),
+        ).fetchall()
+        known += sum(one or 0 for (text,) in found for one in loads(text))
+    return max(0, sum(doubtful.values()) - known)

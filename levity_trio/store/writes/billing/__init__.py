@@ -1,1 +1,0 @@
-"""The writes of statements: the closing of a month, which numbers and seals them."""

@@ -1,0 +1,446 @@
+"""Runs of the server and sessions of chargers: when they began, and how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.access.admission import Admission
+from levity_trio.access.registration import Mode
+from levity_trio.access.turned_away import Refusal
+from levity_trio.charging.lifecycle import Cause
+from levity_trio.events import (
+    ChargerConnected,
+    ChargerDisconnected,
+    ClockLeapt,
+    IdentityShared,
+    ServerLost,
+    ServerStarted,
+)
+from levity_trio.records import record
+from levity_trio.store.engine.faults import RateExceeded
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.chargers.links import ABNORMAL, SERVER_ENDED, STOPPING
+from levity_trio.store.writes.chargers import credentials, turned_away
+from levity_trio.store.writes.chargers.commands import (
+    end_left_over,
+    give_up_masked,
+    give_up_queued,
+    give_up_sent,
+)
+from levity_trio.store.writes.chargers.oddities import left
+from levity_trio.store.writes.chargers.registration import begin_waiting, make_room
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions.states import suspend
+from levity_trio.told import N_, Told
+from levity_trio.wire.times import minutes_before
+
+REPLACED = N_("replaced by a newer connection")
+SHARING_MINUTES = 10
+FIRST_SESSIONS = 20
+"""Sessions of each stranger on one day that do not count among those of all."""
+STRANGERS_SESSIONS = 50_000
+"""Sessions of all strangers on one day."""
+SHARING_ROWS = 20
+"""Rows examined; an alternation shows within so many, however often a charger reconnects."""
+SHARING_REPLACEMENTS = 3
+
+
+# Rows that a server's earlier run left open. A run without a server name is from a version without
+# server names.
+LAST_RUN = "SELECT clean FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1"
+NEWEST_RUN = "SELECT clean FROM run WHERE id = (SELECT max(id) FROM run)"
+OTHER_NAMES = """
+SELECT server FROM run WHERE server <> ?1 AND id IN (
+    SELECT run_id FROM session WHERE ended_at IS NULL
+    UNION SELECT session.run_id FROM cp JOIN session ON session.id = cp.session_id
+    UNION SELECT run_id FROM command WHERE state = 'queued')
+GROUP BY server ORDER BY server"""
+"""Servers of another name that may have left something open: not all that ever ran, of which there
+is a row a start."""
+END_SESSIONS = """
+UPDATE session SET ended_at = ?, close_reason = ? WHERE ended_at IS NULL
+AND NOT EXISTS (SELECT 1 FROM run WHERE id = run_id AND server <> ?) RETURNING cp_id, id"""
+ELSEWHERE = """
+(SELECT 1 FROM session JOIN run ON run.id = session.run_id
+    WHERE session.id = cp.session_id AND server <> ?)"""
+"""Whether the last connection of a charger was to another server."""
+TAKE_OFFLINE = f"UPDATE cp SET is_connected = 0 WHERE is_connected = 1 AND NOT EXISTS {ELSEWHERE}"  # noqa: S608 - ours
+WITH_OPEN_TRANSACTIONS = f"""
+SELECT id FROM cp WHERE NOT EXISTS {ELSEWHERE} AND EXISTS (
+    SELECT 1 FROM tx INDEXED BY tx_open WHERE cp_id = cp.id AND status = 'Active'
+        AND suspended_at IS NULL)
+ORDER BY id"""  # noqa: S608
+
+
+CONNECTED_ELSEWHERE = (
+    "SELECT 1 FROM cp JOIN session ON session.id = cp.session_id"
+    " WHERE cp.id = ? AND session.ended_at IS NULL AND session.run_id <> ?"
+)
+
+
+@record(kw_only=False)
+class Connection:
+    """A connection at the time of its first valid CALL. `number` identifies it within its run.
+    Times are in the database's format."""
+
+    charger: str
+    run: int
+    number: int
+    remote_address: str
+    target: str
+    subprotocol: str | None
+    clock_trusted: bool
+    connected_at: str
+    received_at: str
+    admission: Admission | None = None
+    """How its charger proved itself, None for profile 0."""
+    dialled: str | None = None
+    """The address of this machine that its charger was given, None where it is a name."""
+
+
+class Intervals(NamedTuple):
+    """The heartbeat interval, in seconds, that was last sent to a charger or reported by it, and a
+    longer one that it keeps all the same; None if unknown."""
+
+    heartbeat: int | None
+    kept: int | None
+
+
+@record(kw_only=False)
+class Begun:
+    """A session's id, and the heartbeat intervals of its charger. It is `unseen` if nobody has
+    received a boot of it, and it was not asked for one."""
+
+    session: int
+    intervals: Intervals
+    is_unseen: bool
+
+
+@record(kw_only=False)
+class Ending:
+    """How a connection ended. Run and number identify it, because it may end before the id of its
+    row is known."""
+
+    charger: str
+    run: int
+    number: int
+    at: str
+    code: int
+    reason: str
+    outlived_seconds: int | None = None
+    """For how long the charger was silent before it showed that it was alive."""
+
+
+def start_run(
+    db: UnitOfWork, server: str, version: str, at: str, clock_trusted: bool, is_alone: bool = False
+) -> int:
+    """Begin a run of a server, after ending what its earlier run left open (kill -9, power loss).
+    One that has its database alone may have had another name then."""
+    before = db.row(NEWEST_RUN) if is_alone else db.row(LAST_RUN, (server,))
+    if is_alone:
+        for (gone,) in db.rows(OTHER_NAMES, (server,)):
+            _end_left_over(db, gone, at)
+    _end_left_over(db, server, at)
+    run = db.insert(
+        (
+            "INSERT INTO run (server, version, started_at, clock_trusted) "
+            "VALUES (?, ?, ?, ?) RETURNING id"
+        ),
+        (server, version, at, clock_trusted),
+    )
+    clean = before is None or bool(before[0])
+    started = ServerStarted(
+        charger=None,
+        at=at,
+        server=server,
+        version=version,
+        clock_trusted=clock_trusted,
+        clean=clean,
+    )
+    db.record(started)
+    return run
+
+
+def look_after_servers(db: UnitOfWork, at: str) -> bool:
+    """End what servers that were silent for too long have left open, and take the duties of the
+    site if nobody has them; return whether this server has them."""
+    for gone in db.end_lapsed():
+        db.record(ServerLost(charger=None, at=at, server=gone))
+        end_sessions_of(db, gone, at)
+    return db.take_duties()
+
+
+def end_sessions_of(db: UnitOfWork, gone: str, at: str) -> None:
+    """End what a server of a shared database has left open, and let the others know."""
+    for charger, session, is_suspended in _end_left_over(db, gone, at):
+        lost = _lost(db, charger, session, at, is_suspended=is_suspended)
+        if not lost.replaced:
+            give_up_queued(db, at, charger)
+        db.record(lost, session)
+
+
+def _lost(
+    db: UnitOfWork, charger: str, session: int, at: str, *, is_suspended: bool
+) -> ChargerDisconnected:
+    """Return the end of a session whose server is gone. Its charger may have a newer one with
+    another server."""
+    replaced = has_newer(db, Origin(charger, session, at))
+    return ChargerDisconnected(
+        charger=charger,
+        at=at,
+        session=session,
+        code=ABNORMAL,
+        reason=SERVER_ENDED,
+        replaced=replaced,
+        during_transaction=is_suspended and not replaced,
+    )
+
+
+def _end_left_over(db: UnitOfWork, server: str, at: str) -> list[tuple[str, int, bool]]:
+    """End what a run of this server has left open; return the chargers and ids of its sessions, and
+    whether their transactions were suspended."""
+    ended = sorted(db.rows(END_SESSIONS, (at, SERVER_ENDED, server)))
+    for _, session in ended:
+        give_up_sent(db, at, session)
+    end_left_over(db, server, at)
+    db.execute(TAKE_OFFLINE, (server,))
+    suspended = {charger for (charger,) in db.rows(WITH_OPEN_TRANSACTIONS, (server,))}
+    for charger in sorted(suspended):
+        suspend(db, Origin(charger, None, at), Cause.SERVER_ENDED)
+    return [(charger, session, charger in suspended) for charger, session in ended]
+
+
+def end_run(db: UnitOfWork, run: int, at: str) -> None:
+    """Mark a run as ended cleanly."""
+    db.execute("UPDATE run SET ended_at = ?, clean = 1 WHERE id = ?", (at, run))
+
+
+def note_leap(db: UnitOfWork, run: int, leap: ClockLeapt) -> None:
+    """Record a leap of our clock, and mark open sessions, whose duration their times no longer
+    show."""
+    db.execute(
+        (
+            "UPDATE session SET clock_trusted = 0 "
+            "WHERE run_id = ? AND ended_at IS NULL AND clock_trusted = 1"
+        ),
+        (run,),
+    )
+    db.record(leap)
+
+
+def begin(
+    db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode = Mode.OPEN
+) -> Begun | None:
+    """Begin a session with the first valid CALL of a connection; return None for a new charger
+    beyond the limit.
+
+    Raises RateExceeded if strangers have connected too often on this day.
+    """
+    at, charger = connection.received_at, connection.charger
+    known = db.row(_INTERVALS, (charger,))
+    if known is None:
+        if not make_room(db, mode, max_chargers, charger, at):
+            return None
+        db.execute(
+            "INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at)
+        )
+    if not db.may_come(charger, "sessions", at, STRANGERS_SESSIONS, first=FIRST_SESSIONS):
+        raise RateExceeded(
+            Told("more than {1} connections of new chargers a day; adopt yours", STRANGERS_SESSIONS)
+        )
+    begin_statuses(db, charger)
+    give_up_masked(db, at, charger, connection.run)
+    session = _insert(db, connection)
+    db.execute(
+        "UPDATE cp "
+        "SET is_connected = 1, session_id = ?, last_connect_at = ?, last_seen_at = ?, "
+        "updated_at = ?, dialled = ? "
+        "WHERE id = ?",
+        (session, connection.connected_at, at, at, connection.dialled, charger),
+    )
+    address = connection.remote_address
+    fact = ChargerConnected(
+        charger=charger, at=at, session=session, remote_address=address, is_new=known is None
+    )
+    db.record(fact, session)
+    origin = Origin(charger, session, at)
+    if connection.admission is not None:
+        credentials.note_use(db, origin, connection.admission)
+    if mode is Mode.ASK:
+        begin_waiting(db, charger, address, at)
+    _look_for_sharing(db, origin)
+    return Begun(
+        session, Intervals(*known or (None, None)), db.row(_UNSEEN, (charger,)) is not None
+    )
+
+
+_UNSEEN: Final = (
+    "SELECT 1 FROM cp WHERE id = ? AND last_boot_at IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM command WHERE cp_id = cp.id AND asked_by = 'system')"
+)
+_INTERVALS: Final = "SELECT heartbeat_interval, kept_interval FROM cp WHERE id = ?"
+
+
+def intervals_of(db: UnitOfWork, charger: str) -> Intervals:
+    """Return the heartbeat intervals of a charger."""
+    return Intervals(*db.row(_INTERVALS, (charger,)) or (None, None))
+
+
+def keep_interval(db: UnitOfWork, charger: str, seconds: int) -> None:
+    """Store the heartbeat interval that a charger keeps although it was told a shorter one; 0 if it
+    keeps to that."""
+    db.execute("UPDATE cp SET kept_interval = ? WHERE id = ?", (seconds or None, charger))
+
+
+def begin_statuses(db: UnitOfWork, charger: str) -> None:
+    """Let the next status of each connector count whatever its time says, after a boot or a
+    reconnect."""
+    db.execute("UPDATE cp SET status_believable = 0 WHERE id = ?", (charger,))
+    db.execute("UPDATE cp_conn SET status_believable = 0 WHERE cp_id = ?", (charger,))
+
+
+def _insert(db: UnitOfWork, connection: Connection) -> int:
+    proven = connection.admission or Admission(connection.charger)
+    return db.insert(
+        "INSERT INTO session (cp_id, run_id, connection, remote_address, target, subprotocol, "
+        "clock_trusted, connected_at, profile, credential_id, certificate_id) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (
+            connection.charger,
+            connection.run,
+            connection.number,
+            connection.remote_address,
+            connection.target,
+        )
+        + (connection.subprotocol, connection.clock_trusted, connection.connected_at)
+        + (proven.profile, proven.credential, proven.certificate),
+    )
+
+
+def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
+    """End a connection. If it is the charger's present one, mark the charger offline and suspend
+    its transactions."""
+    session = session_of(db, ending)
+    if ending.outlived_seconds is not None:
+        keep_interval(db, ending.charger, ending.outlived_seconds)
+    is_current = is_current and not _is_connected_after(db, ending, session)
+    suspended = _take_offline(db, ending, session) if is_current else 0
+    if ending.reason != STOPPING:
+        left(db, Origin(ending.charger, session, ending.at))
+    if session is None:
+        return
+    db.execute(
+        "UPDATE session SET ended_at = ?, close_code = ?, close_reason = ? WHERE id = ?",
+        (ending.at, ending.code, ending.reason, session),
+    )
+    give_up_sent(db, ending.at, session)
+    if is_current:
+        give_up_queued(db, ending.at, ending.charger)
+    db.record(
+        ChargerDisconnected(
+            charger=ending.charger,
+            at=ending.at,
+            session=session,
+            code=ending.code,
+            reason=ending.reason,
+            replaced=not is_current,
+            during_transaction=suspended > 0,
+        ),
+        session,
+    )
+
+
+def session_of(db: UnitOfWork, ending: Ending) -> int | None:
+    """Return the open session of a connection; None if it has ended or its charger never sent a
+    valid CALL."""
+    session = db.row(
+        "SELECT id FROM session WHERE run_id = ? AND connection = ? AND ended_at IS NULL",
+        (ending.run, ending.number),
+    )
+    return None if session is None else int(session[0])
+
+
+def _take_offline(db: UnitOfWork, ending: Ending, session: int | None) -> int:
+    offline = (
+        "UPDATE cp "
+        "SET is_connected = 0, last_seen_at = ?, updated_at = ? "
+        "WHERE id = ? AND is_connected = 1"
+    )
+    db.execute(offline, (ending.at, ending.at, ending.charger))
+    cause = Cause.SERVER_ENDED if ending.reason == STOPPING else Cause.LOST
+    return suspend(db, Origin(ending.charger, session, ending.at), cause)
+
+
+def _is_connected_after(db: UnitOfWork, ending: Ending, session: int | None) -> bool:
+    """Whether the charger has a session after this one; one that was never begun is after none of
+    another server."""
+    if session is not None:
+        return has_newer(db, Origin(ending.charger, session, ending.at))
+    return db.row(CONNECTED_ELSEWHERE, (ending.charger, ending.run)) is not None
+
+
+def has_newer(db: UnitOfWork, origin: Origin) -> bool:
+    """Whether the charger has begun a session after this one, here or with another server."""
+    return (
+        db.row("SELECT 1 FROM cp WHERE id = ? AND session_id > ?", (origin.charger, origin.session))
+        is not None
+    )
+
+
+def heartbeat(db: UnitOfWork, charger: str, at: str) -> None:
+    """Store the time of a charger's last Heartbeat."""
+    db.execute(
+        "UPDATE cp SET last_heartbeat_at = ?, last_seen_at = ? WHERE id = ?", (at, at, charger)
+    )
+
+
+def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
+    """Detect a shared identity. An earlier session that has not ended yet counts as replaced by
+    this one."""
+    recent = db.rows(
+        "SELECT remote_address, close_reason = ? OR (ended_at IS NULL AND id <> ?) "
+        "FROM (SELECT id, remote_address, close_reason, ended_at, connected_at FROM session "
+        "WHERE cp_id = ? AND imported_from IS NULL ORDER BY id DESC LIMIT ?) "
+        "WHERE connected_at > ?",
+        (
+            REPLACED,
+            origin.session,
+            origin.charger,
+            SHARING_ROWS,
+            minutes_before(origin.received_at, SHARING_MINUTES),
+        ),
+    )
+    replaced = sum(bool(is_replaced) for _, is_replaced in recent)
+    if replaced >= SHARING_REPLACEMENTS:
+        record_sharing(
+            db, origin, Told("{1} connections replaced in {2} minutes", replaced, SHARING_MINUTES)
+        )
+    elif alternates([address for address, _ in recent]):
+        record_sharing(db, origin, Told("the address alternates"))
+
+
+def alternates(values: Sequence[str | None]) -> bool:
+    """Whether values alternate, as in A, B, A, B. A single return (A, B, A) is not enough."""
+    runs = [
+        value for value, before in zip(values, [object(), *values], strict=False) if value != before
+    ]
+    return len(runs) > len(set(runs)) + 1
+
+
+def record_sharing(db: UnitOfWork, origin: Origin, evidence: Told) -> None:
+    """Record that two chargers seem to use one identity, at most once in SHARING_MINUTES."""
+    recorded = db.row(
+        "SELECT 1 FROM event WHERE cp_id = ? AND kind = 'IdentityShared' AND at > ?",
+        (origin.charger, minutes_before(origin.received_at, SHARING_MINUTES)),
+    )
+    if recorded is None:
+        fact = IdentityShared(charger=origin.charger, at=origin.received_at, evidence=evidence)
+        db.record(fact, origin.session)
+        ((address,),) = db.rows(
+            "SELECT remote_address FROM session WHERE id = ?", (origin.session,)
+        )
+        reason = Told("two chargers seem to use its identity: {1}", evidence)
+        turned_away.note(
+            db, Refusal(origin.charger, address, "sharing", reason, origin.received_at)
+        )

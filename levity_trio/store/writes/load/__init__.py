@@ -1,0 +1,1 @@
+"""Writes of load management, and of the power of the site."""

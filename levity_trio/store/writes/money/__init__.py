@@ -1,0 +1,1 @@
+"""Writes of what households pay: the biller, tariffs, closings, wallets, meters of the house."""

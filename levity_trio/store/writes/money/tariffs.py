@@ -1,0 +1,403 @@
+"""Tariffs: versions are added and withdrawn, and tariffs are assigned. What holds when is in
+billing/assignments.py.
+
+Nothing that would change a closed month is entered. `first_open` is the first day of the first
+month that is not closed, None if no day is closed; compute it within the same write.
+
+A change may reach back to statements that were closed early. They are corrected, but not unsaid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from hashlib import sha256
+from typing import Final, NamedTuple, TypeVar
+
+from levity_trio.billing.assignments import Scope, Target
+from levity_trio.billing.money import CURRENCIES, units
+from levity_trio.billing.tariff import Tariff
+from levity_trio.events import TariffAssigned, TariffChanged
+from levity_trio.records import record
+from levity_trio.store.billing.drafting import corrections
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.writes.chargers.hiding import UnknownCharger, check_known
+from levity_trio.store.writes.people import accounts
+from levity_trio.store.writes.people.accounts import Change, Code, Refused
+from levity_trio.store.writes.people.ownership import Said
+from levity_trio.store.writes.transactions.judging import ask_unsure
+from levity_trio.told import N_, Amount, Day, Moment, Told, joined
+
+
+class Given(NamedTuple):
+    """A version as an operator gives it: the text, and what it says."""
+
+    toml: str
+    tariff: Tariff
+
+
+class Assigning(NamedTuple):
+    """A tariff (its number), or none, for a target from a day on, which begins at `begins_at`
+    (UTC)."""
+
+    target: Target
+    tariff: int | None
+    since: date
+    begins_at: str
+
+
+# Versions
+
+
+def add(db: UnitOfWork, new: Given, first_open: date | None, said: Said) -> Change:
+    """Add a version, and its tariff if it is the first; return the number of the tariff. Raises
+    Refused."""
+    tariff, digest = new.tariff, digest_of(new.toml)
+    number = named(db, tariff.name)
+    if number is not None and (known := _digest_at(db, number, tariff.since)) is not None:
+        if known == digest:
+            return Change(number, "same")
+        raise Refused(Code.IN_USE, _other_text(tariff, first_open), "valid_from")
+    _check_open(tariff.since, first_open, "valid_from")
+    _check_currency(db, tariff)
+    number = _tariff(db, tariff, number)
+    version = db.insert(
+        "INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (number, str(tariff.since), new.toml, digest, *said),
+    )
+    _record(db, number, version, "added", tariff.since, said)
+    return Change(number, "added")
+
+
+def withdraw(db: UnitOfWork, number: int, since: date, first_open: date | None, said: Said) -> None:
+    """Withdraw the version that holds from a day on: it never held. Raises Refused."""
+    find(db, number)
+    version = _version_at(db, number, since)
+    if version is None:
+        words = Told(
+            "the tariff has no version from {1} on, or it was withdrawn before", Day(since)
+        )
+        raise Refused(Code.NOT_FOUND, words, "since")
+    if first_open is not None and since < first_open:
+        words = Told(
+            "closed months may have used it; add a version from {1} on instead", Day(first_open)
+        )
+        raise Refused(Code.CONFLICT, words, "since")
+    db.execute(
+        (
+            "UPDATE tariff_version "
+            "SET (withdrawn_at, withdrawn_by, withdraw_reason) = (?, ?, ?) "
+            "WHERE id = ?"
+        ),
+        (*said, version),
+    )
+    _record(db, number, version, "withdrawn", since, said)
+
+
+def replaceable(db: UnitOfWork, new: Given, first_open: date | None) -> int | None:
+    """Return the number of a tariff that has another version from the same day on, which may be
+    withdrawn."""
+    since, number = new.tariff.since, named(db, new.tariff.name)
+    known = None if number is None else _digest_at(db, number, since)
+    if known is None or known == digest_of(new.toml):
+        return None
+    return number if first_open is None or since >= first_open else None
+
+
+def digest_of(toml: str) -> str:
+    """Return the digest of a text, by which the same version is known again."""
+    return sha256(toml.encode()).hexdigest()
+
+
+def named(db: UnitOfWork, name: str) -> int | None:
+    """Return the number of a tariff by its name, None if there is none."""
+    row = db.row("SELECT id FROM tariff WHERE name = ?", (name,))
+    return None if row is None else int(row[0])
+
+
+def find(db: UnitOfWork, number: int) -> str:
+    """Return the name of a tariff. Raises Refused."""
+    row = db.row("SELECT name FROM tariff WHERE id = ?", (number,))
+    if row is None:
+        raise Refused(Code.NOT_FOUND, Told("there is no tariff {1}", number), "tariff")
+    return str(row[0])
+
+
+def _digest_at(db: UnitOfWork, number: int, since: date) -> str | None:
+    version = _version_at(db, number, since)
+    return (
+        None
+        if version is None
+        else str(db.rows("SELECT digest FROM tariff_version WHERE id = ?", (version,))[0][0])
+    )
+
+
+def _version_at(db: UnitOfWork, number: int, since: date) -> int | None:
+    found = (
+        "SELECT id FROM tariff_version WHERE tariff_id = ? AND since = ? AND withdrawn_at IS NULL"
+    )
+    row = db.row(found, (number, str(since)))
+    return None if row is None else int(row[0])
+
+
+def _other_text(tariff: Tariff, first_open: date | None) -> Told:
+    words = Told("another version of {1} holds from {2} on", tariff.name, Day(tariff.since))
+    if first_open is not None and tariff.since < first_open:
+        return Told(
+            "{1}, and closed months may have used it; choose {2} or a later day",
+            words,
+            Day(first_open),
+        )
+    return Told("{1}; withdraw that one first, or choose another day", words)
+
+
+def _check_open(since: date, first_open: date | None, field: str) -> None:
+    if first_open is not None and since < first_open:
+        words = Told(
+            "the months before {1} are closed, and {2} lies in one; choose {1} or a later day",
+            Day(first_open),
+            Day(since),
+        )
+        raise Refused(Code.CONFLICT, words, field)
+
+
+def _check_currency(db: UnitOfWork, tariff: Tariff) -> None:
+    other = db.row(
+        "SELECT name, currency FROM tariff "
+        "WHERE currency <> ? AND EXISTS (SELECT 1 FROM tariff_version WHERE tariff_id = tariff.id "
+        "AND withdrawn_at IS NULL)",
+        (tariff.currency.code,),
+    )
+    if other is not None:
+        words = Told(
+            (
+                "{1} has prices in {2}, and a site has one currency; give that, or withdraw all "
+                "versions in it"
+            ),
+            *other,
+        )
+        raise Refused(Code.CONFLICT, words, "currency")
+
+
+def _tariff(db: UnitOfWork, tariff: Tariff, number: int | None) -> int:
+    """Return the number of the tariff of a version, which may be its first, or the first after all
+    were withdrawn."""
+    values = (tariff.name, tariff.currency.code, "gross" if tariff.are_gross else "net")
+    if number is None:
+        return db.insert(
+            "INSERT INTO tariff (name, currency, prices) VALUES (?, ?, ?) RETURNING id", values
+        )
+    live = "SELECT prices FROM tariff_version JOIN tariff ON tariff.id = tariff_id"
+    row = db.row(f"{live} WHERE tariff_id = ? AND withdrawn_at IS NULL LIMIT 1", (number,))
+    if row is None:
+        db.execute(
+            "UPDATE tariff SET (name, currency, prices) = (?, ?, ?) WHERE id = ?", (*values, number)
+        )
+    elif row[0] != values[-1]:
+        words = Told(
+            "the other versions of {1} have {2} prices; give these, or another name",
+            tariff.name,
+            Told(row[0]),
+        )
+        raise Refused(Code.CONFLICT, words, "prices")
+    return number
+
+
+def _record(
+    db: UnitOfWork, number: int, version: int, change: str, since: date, said: Said
+) -> None:
+    db.record(
+        TariffChanged(
+            charger=None,
+            at=said.at,
+            tariff=number,
+            version=version,
+            change=change,
+            since=str(since),
+            by=said.by,
+        )
+    )
+    ask_unsure(db, said.at)
+
+
+# Assignments
+
+
+def assign(db: UnitOfWork, wanted: Assigning, first_open: date | None, said: Said) -> Change:
+    """Make a tariff, or none, hold for a target from a day on; return the number of the assignment.
+    Raises Refused."""
+    (scope, key), tariff = wanted.target, wanted.tariff
+    _check_target(db, wanted)
+    if tariff is not None:
+        _check_tariff(db, tariff, wanted.since)
+    of_day = "SELECT id, tariff_id FROM tariff_assignment WHERE scope = ? AND key = ? AND since = ?"
+    newest = db.row(f"{of_day} ORDER BY id DESC LIMIT 1", (scope, key, str(wanted.since)))
+    if newest is not None and newest[1] == tariff:
+        return Change(newest[0], "same")
+    _check_open(wanted.since, first_open, "since")
+    number = db.insert(
+        "INSERT INTO tariff_assignment (scope, key, since, tariff_id, assigned_at, assigned_by, "
+        "reason) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (scope, key, str(wanted.since), tariff, *said),
+    )
+    db.record(
+        TariffAssigned(
+            charger=None,
+            at=said.at,
+            assignment=number,
+            scope=scope,
+            key=key,
+            tariff=tariff,
+            since=str(wanted.since),
+            by=said.by,
+        )
+    )
+    ask_unsure(db, said.at)
+    return Change(number, "added")
+
+
+def give_back(
+    db: UnitOfWork, number: int, since: date, begins_at: str, first_open: date | None, said: Said
+) -> None:
+    """End the assignments of a tariff that begin on a day: what held before holds again. Raises
+    Refused."""
+    for assignment, scope, key in db.rows(_ASSIGNED_ON, (number, str(since))):
+        before = db.row(_BEFORE, (scope, key, str(since), str(since), assignment))
+        wanted = Assigning(
+            Target(Scope(scope), key), None if before is None else before[0], since, begins_at
+        )
+        assign(db, wanted, first_open, said)
+
+
+def take_back(db: UnitOfWork, number: int, said: Said) -> None:
+    """Take an assignment back: what held before holds again, unless another one has taken its
+    place. Raises Refused."""
+    for scope, key, since in db.rows(_NEWEST_OF_DAY, (number,)):
+        before = db.row(_BEFORE, (scope, key, since, since, number))
+        wanted = Assigning(
+            Target(Scope(scope), key),
+            None if before is None else before[0],
+            date.fromisoformat(since),
+            "",
+        )
+        assign(db, wanted, None, said)
+
+
+def _check_target(db: UnitOfWork, wanted: Assigning) -> None:
+    (scope, key), tariff = wanted.target, wanted.tariff
+    if scope is Scope.ACCOUNT:
+        until = accounts.find(db, int(key)).until
+        if tariff is not None and until is not None and until <= wanted.begins_at:
+            words = Told(
+                "household {1} was closed at {2}; choose an earlier day, or reopen it",
+                int(key),
+                Moment(until),
+            )
+            raise Refused(Code.CONFLICT, words, "since")
+    elif scope is Scope.CHARGER:
+        try:
+            check_known(db, key)
+        except UnknownCharger:
+            words = Told("there is no charger {1}; it must have connected before, or be added", key)
+            raise Refused(Code.NOT_FOUND, words, "charger") from None
+
+
+def _check_tariff(db: UnitOfWork, number: int, since: date) -> None:
+    """Refuse a tariff without a version on the first day."""
+    name = find(db, number)
+    live = "SELECT min(since) FROM tariff_version WHERE tariff_id = ? AND withdrawn_at IS NULL"
+    ((first,),) = db.rows(live, (number,))
+    if first is None:
+        raise Refused(
+            Code.CONFLICT, Told("all versions of {1} were withdrawn; add one first", name), "tariff"
+        )
+    if str(since) < first:
+        words = Told(
+            "{1} holds from {2} on; choose that or a later day, or add a version for {3}",
+            name,
+            Day(date.fromisoformat(first)),
+            Day(since),
+        )
+        raise Refused(Code.CONFLICT, words, "since")
+
+
+_ASSIGNED_ON: Final = (
+    "SELECT id, scope, key FROM tariff_assignment AS row "
+    "WHERE tariff_id = ? AND since = ? AND NOT EXISTS (SELECT 1 FROM tariff_assignment AS other "
+    "WHERE other.scope = row.scope AND other.key = row.key AND other.since = row.since "
+    "AND other.id > row.id) "
+    "ORDER BY id"
+)
+_NEWEST_OF_DAY: Final = (
+    "SELECT scope, key, since FROM tariff_assignment AS row "
+    "WHERE id = ? AND tariff_id IS NOT NULL AND NOT EXISTS (SELECT 1 "
+    "FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key "
+    "AND other.since = row.since AND other.id > row.id)"
+)
+_BEFORE: Final = (
+    "SELECT tariff_id FROM tariff_assignment "
+    "WHERE scope = ? AND key = ? AND (since < ? OR since = ? AND id < ?) "
+    "ORDER BY since DESC, id DESC LIMIT 1"
+)
+T = TypeVar("T")
+NAMED: Final = 5
+_OF: Final = (
+    "SELECT statement.month, statement.currency, account.id, account.name FROM statement"
+    " JOIN account ON account.id = statement.account_id WHERE number = ?"
+)
+
+
+@record
+class CorrectedStatement:
+    """A closed statement that a change corrects, and by how much, in minor units with tax."""
+
+    statement: int
+    month: str
+    account: int
+    name: str
+    amount: int
+    currency: str
+
+    @property
+    def words(self) -> Told:
+        amount = Amount(units(self.amount, CURRENCIES[self.currency]), self.currency)
+        template = (
+            N_("statement {1} ({2}, {3}) by +{4}")
+            if self.amount > 0
+            else N_("statement {1} ({2}, {3}) by {4}")
+        )
+        return Told(template, self.statement, self.name, self.month, amount)
+
+
+def correcting(
+    db: UnitOfWork, rule: Rule, change: Callable[[], T], *, may_correct: bool
+) -> tuple[T, list[CorrectedStatement]]:
+    """Make a change of tariffs, and return what it corrects. Raises Refused if it may not."""
+    before = corrections(db.rows, rule)
+    result = change()
+    after = corrections(db.rows, rule)
+    every = sorted(before.keys() | after.keys())
+    amounts = {number: after.get(number, 0) - before.get(number, 0) for number in every}
+    corrected = [_corrected(db, number, amount) for number, amount in amounts.items() if amount]
+    if corrected and not may_correct:
+        raise Refused(Code.CORRECTS_STATEMENTS, _refusal(corrected), "correct_statements")
+    return result, corrected
+
+
+def _corrected(db: UnitOfWork, number: int, amount: int) -> CorrectedStatement:
+    ((month, currency, account, name),) = db.rows(_OF, (number,))
+    return CorrectedStatement(
+        statement=number, month=month, account=account, name=name, amount=amount, currency=currency
+    )
+
+
+def _refusal(found: Sequence[CorrectedStatement]) -> Told:
+    named = joined(", ", (one.words for one in found[:NAMED]))
+    if len(found) > NAMED:
+        named = Told("{1} and {2} more", named, len(found) - NAMED)
+    return Told(
+        "this is needed, because what is closed is corrected: {1}; or choose a later day", named
+    )

@@ -1,0 +1,380 @@
+"""Wallets: the one door through which rows of `ledger` come, the terms of accounts, and what
+transactions cost prepaid ones.
+
+Whether a prepaid account is spent is judged in the write that changes what it has.
+
+A transaction that was priced and has changed since is left alone: its change has a newer revision,
+so it comes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from levity_trio.billing.ledger import LARGEST, Kind, Terms, objection, refund_objection
+from levity_trio.billing.money import CURRENCIES
+from levity_trio.events import WalletCovered, WalletEntered, WalletSpent, WalletTermsChanged
+from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
+from levity_trio.store.lookups.wallets import (
+    currency_of,
+    is_on_closed_statement,
+    is_spent,
+    standing_of,
+)
+from levity_trio.store.reads.transactions.charges import Used
+from levity_trio.store.writes.chargers.commands import Message
+from levity_trio.store.writes.people.accounts import Code, Refused, find
+from levity_trio.told import Told
+from levity_trio.wire.times import stamp
+
+_SET: Final = (
+    "INSERT INTO wallet (account_id, limit_amount, prepaid_since) "
+    "VALUES (?, ?, ?) ON CONFLICT (account_id) DO UPDATE "
+    "SET limit_amount = excluded.limit_amount, prepaid_since = excluded.prepaid_since, "
+    "spent_since = CASE "
+    "WHEN excluded.prepaid_since IS NULL THEN NULL ELSE wallet.spent_since END"
+)
+
+
+class NewTerms(NamedTuple):
+    """How an account is to pay from now on, who says so and why. `limit` is in minor units."""
+
+    terms: Terms
+    limit: int
+    reason: str
+    at: str
+    by: str
+
+
+def set_terms(db: UnitOfWork, account: int, new: NewTerms) -> bool:
+    """Make an account prepaid or postpaid, or change its limit; return whether that was news.
+    Raises Refused."""
+    find(db, account)
+    if abs(new.limit) > LARGEST:
+        raise Refused(Code.INVALID, Told("it is beyond {1} minor units", LARGEST), "limit")
+    before = db.row(
+        "SELECT limit_amount, prepaid_since FROM wallet WHERE account_id = ?", (account,)
+    ) or (0, None)
+    limit, prepaid_since = before
+    since = None if new.terms is Terms.POSTPAID else prepaid_since or new.at
+    if (limit, prepaid_since) == (new.limit, since):
+        return False
+    db.execute(
+        (
+            "INSERT INTO wallet_terms (account_id, kind, limit_amount, since, set_by, reason) "
+            "VALUES (?, ?, ?, ?, ?, ?)"
+        ),
+        (account, new.terms, new.limit, new.at, new.by, new.reason),
+    )
+    was_spent = is_spent(db.rows, account)
+    db.execute(_SET, (account, new.limit, since))
+    db.record(
+        WalletTermsChanged(charger=None, at=new.at, account=account, terms=new.terms, by=new.by)
+    )
+    if since is None:
+        db.execute("DELETE FROM wallet_reservation WHERE account_id = ?", (account,))
+        if was_spent:
+            db.record(WalletCovered(charger=None, at=new.at, account=account))
+    assess(db, account, new.at)
+    return True
+
+
+def assess(db: UnitOfWork, account: int, at: str) -> None:
+    """Note whether a prepaid account is spent, after what it has or has used changed; both turns
+    are facts."""
+    row = db.row(
+        "SELECT spent_since FROM wallet WHERE account_id = ? AND prepaid_since IS NOT NULL",
+        (account,),
+    )
+    if row is None:
+        return
+    was_spent, is_spent = row[0] is not None, standing_of(db.rows, account).is_spent
+    if was_spent == is_spent:
+        return
+    db.execute(
+        "UPDATE wallet SET spent_since = ? WHERE account_id = ?",
+        (at if is_spent else None, account),
+    )
+    kind = WalletSpent if is_spent else WalletCovered
+    db.record(kind(charger=None, at=at, account=account))
+
+
+BY: Final = "wallet"
+ASK_AGAIN: Final = timedelta(hours=1)
+SECONDS: Final = len("2026-03-01T12:00:00")
+"""Characters of a time up to its seconds, which are all that chargers tell."""
+_REVISION: Final = "SELECT revision FROM bill_work WHERE tx_id = ?"
+_PREPAID: Final = (
+    "SELECT prepaid_since FROM wallet WHERE account_id = ? AND prepaid_since IS NOT NULL"
+)
+_NET: Final = (
+    "SELECT account_id, currency, sum(amount), sum(CASE kind WHEN 'charge' THEN amount "
+    "ELSE 0 END) "
+    "FROM ledger "
+    "WHERE tx_id = ? AND kind IN ('charge', 'correction') "
+    "GROUP BY account_id, currency"
+)
+_TO_STOP: Final = (
+    "SELECT 1 FROM wallet_reservation "
+    "JOIN wallet USING (account_id) JOIN tx ON tx.id = tx_id "
+    "WHERE tx_id = ?1 AND spent_since IS NOT NULL AND status = 'Active' "
+    "AND coalesce(stop_asked_at, '') <= ?2"
+)
+
+
+def settle(db: UnitOfWork, found: Iterable[Used], at: str) -> None:
+    """Reserve or charge what transactions cost; what belongs to another account now is given
+    back."""
+    for used in found:
+        row = db.row(_REVISION, (used.transaction,))
+        if (0 if row is None else row[0]) == used.revision:
+            _settle(db, used, at)
+
+
+def _settle(db: UnitOfWork, used: Used, at: str) -> None:
+    if is_on_closed_statement(db.rows, used.transaction):
+        _release(db, used, at)
+        return
+    nets = {
+        account: (currency, net, charged)
+        for account, currency, net, charged in db.rows(_NET, (used.transaction,))
+    }
+    for account, (currency, net, _) in nets.items():
+        if account != used.account and net:
+            words = f"transaction {used.transaction} belongs to another account now"
+            enter(db, _entry(used, account, Kind.CORRECTION, -net, currency, words, at))
+    if used.account is None or not _is_prepaid(db, used):
+        _release(db, used, at)
+    elif not used.is_certain:
+        _reserve(db, used, used.account, at)
+    else:
+        _release(db, used, at, is_assessed=False)
+        _charge(db, used, used.account, nets.get(used.account), at)
+        assess(db, used.account, at)
+
+
+def _is_prepaid(db: UnitOfWork, used: Used) -> bool:
+    """Whether the account is prepaid, and was when the transaction ended: what ended before is left
+    to a statement."""
+    row = db.row(_PREPAID, (used.account,))
+    return row is not None and (used.ended_at is None or used.ended_at >= row[0][:SECONDS])
+
+
+def _charge(
+    db: UnitOfWork, used: Used, account: int, before: tuple[str, int, int] | None, at: str
+) -> None:
+    """Charge an account, once; if that was given back meanwhile, the same again."""
+    words = f"transaction {used.transaction}"
+    if before is None:
+        if used.amount:
+            enter(db, _entry(used, account, Kind.CHARGE, -used.amount, used.currency, words, at))
+        return
+    currency, net, charged = before
+    if net == 0 and charged:
+        words = f"{words} belongs to this account again"
+        enter(db, _entry(used, account, Kind.CORRECTION, charged, currency, words, at))
+
+
+def _entry(
+    one: Used, account: int, kind: Kind, amount: int, currency: str, reason: str, at: str
+) -> Entry:
+    return Entry(account, kind, amount, currency, reason, at, BY, transaction=one.transaction)
+
+
+def _reserve(db: UnitOfWork, used: Used, account: int, at: str) -> None:
+    """Reserve what a transaction has used; what cannot be priced keeps what was reserved for it."""
+    kept = db.row(
+        "SELECT account_id, amount FROM wallet_reservation WHERE tx_id = ?", (used.transaction,)
+    )
+    amount = max(0, used.amount) if used.amount is not None else 0 if kept is None else kept[1]
+    if kept == (account, amount):
+        return
+    db.execute(
+        "INSERT INTO wallet_reservation (tx_id, account_id, amount, reserved_at) "
+        "VALUES (?, ?, ?, ?) ON CONFLICT (tx_id) DO UPDATE "
+        "SET (account_id, amount, reserved_at) = (excluded.account_id, excluded.amount, "
+        "excluded.reserved_at)",
+        (used.transaction, account, amount, at),
+    )
+    for each in {account, account if kept is None else kept[0]}:
+        assess(db, each, at)
+
+
+def _release(db: UnitOfWork, used: Used, at: str, *, is_assessed: bool = True) -> None:
+    rows = db.rows(
+        "DELETE FROM wallet_reservation WHERE tx_id = ? RETURNING account_id", (used.transaction,)
+    )
+    for (account,) in rows:
+        if is_assessed or account != used.account:
+            assess(db, account, at)
+
+
+def stop(db: UnitOfWork, transaction: int, now: datetime) -> tuple[Message | None, None]:
+    """Decide whether to ask for the stop of a transaction whose account is spent; that is asked
+    again after an hour."""
+    if db.row(_TO_STOP, (transaction, stamp(now - ASK_AGAIN))) is None:
+        return None, None
+    db.execute(
+        "UPDATE wallet_reservation SET stop_asked_at = ? WHERE tx_id = ?", (stamp(now), transaction)
+    )
+    return Message("RemoteStopTransaction", {"transactionId": transaction}), None
+
+
+_COLUMNS: Final = (
+    "account_id, kind, amount, currency, reason, entered_at, entered_by, statement_id, tx_id, "
+    "service_id"
+)
+_ADD: Final = f"INSERT INTO ledger ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"  # noqa: S608 - ours
+_CREDIT: Final = "SELECT account_id, total, is_carried, number FROM statement WHERE id = ?"
+_PAID_OUT: Final = (
+    "SELECT coalesce(sum(amount), 0) FROM ledger WHERE statement_id = ? AND kind = 'refund'"
+)
+
+
+class Entry(NamedTuple):
+    """What is to be entered. `amount` is in minor units, positive in the account's favour.
+
+    `service_id` is the id that whoever asks gave to this: a second entry with it is the first one
+    again.
+    """
+
+    account: int
+    kind: Kind
+    amount: int
+    currency: str
+    reason: str
+    at: str
+    by: str
+    statement: int | None = None
+    transaction: int | None = None
+    service_id: str | None = None
+
+
+class Entered(NamedTuple):
+    """An entry that was made, or that an earlier request with the same `service_id` made."""
+
+    id: int
+    is_new: bool
+
+
+def enter(db: UnitOfWork, entry: Entry) -> Entered:
+    """Enter something in the ledger of an account. Raises Refused; then nothing was entered."""
+    if entry.service_id is not None and (known := _known(db, entry)) is not None:
+        return Entered(known, False)
+    find(db, entry.account)
+    _check(db, entry)
+    number = db.insert(_ADD, entry)
+    fact = WalletEntered(
+        charger=None,
+        at=entry.at,
+        entry=number,
+        account=entry.account,
+        kind=entry.kind,
+        transaction=entry.transaction,
+        by=entry.by,
+    )
+    db.record(fact)
+    assess(db, entry.account, entry.at)
+    return Entered(number, True)
+
+
+def statement_with(db: UnitOfWork, account: int, number: int) -> int:
+    """Return the id of the statement of an account with this number, as it stands on the paper.
+    Raises Refused."""
+    row = db.row("SELECT id FROM statement WHERE account_id = ? AND number = ?", (account, number))
+    if row is None:
+        raise Refused(
+            Code.NOT_FOUND, Told("household {1} has no statement {2}", account, number), "statement"
+        )
+    return int(row[0])
+
+
+def enter_statement(db: UnitOfWork, entry: Entry) -> None:
+    """Enter what a closed statement asks for. The closing checked it, and tells of all its
+    statements with one fact."""
+    db.insert(_ADD, entry)
+    assess(db, entry.account, entry.at)
+
+
+def _known(db: UnitOfWork, entry: Entry) -> int | None:
+    """Return the entry that this one repeats. Raises Refused if its id was used for another one."""
+    same = (
+        "SELECT id, account_id, kind, amount, currency, statement_id "
+        "FROM ledger WHERE service_id = ?"
+    )
+    row = db.row(same, (entry.service_id,))
+    if row is None:
+        return None
+    if row[1:] != (entry.account, entry.kind, entry.amount, entry.currency, entry.statement):
+        raise Refused(
+            Code.CONFLICT, Told("this id was used for another entry; give a new one"), "id"
+        )
+    return int(row[0])
+
+
+def _check(db: UnitOfWork, entry: Entry) -> None:
+    _check_currency(db, entry.currency)
+    if words := objection(entry.kind, entry.amount, CURRENCIES[entry.currency]):
+        raise Refused(Code.INVALID, words, "amount")
+    if entry.statement is not None:
+        _check_statement(db, entry)
+    elif entry.kind is Kind.STATEMENT:
+        raise Refused(Code.INVALID, Told("give the statement"), "statement")
+    elif entry.kind is Kind.REFUND:
+        balance = standing_of(db.rows, entry.account).balance
+        if words := refund_objection(entry.amount, balance, CURRENCIES[entry.currency]):
+            raise Refused(Code.CONFLICT, words, "amount")
+    if entry.kind is Kind.CHARGE:
+        _check_charge(db, entry)
+
+
+def _check_currency(db: UnitOfWork, currency: str) -> None:
+    if currency not in CURRENCIES:
+        raise Refused(Code.INVALID, Told("{1} is no currency (ISO 4217)", currency), "currency")
+    if (known := currency_of(db.rows)) not in (None, currency):
+        raise Refused(Code.CONFLICT, Told("this site's currency is {1}", known), "currency")
+
+
+def _check_statement(db: UnitOfWork, entry: Entry) -> None:
+    row = db.row(_CREDIT, (entry.statement,))
+    if row is None or row[0] != entry.account:
+        words = Told("household {1} has no statement {2}", entry.account, str(entry.statement))
+        raise Refused(Code.NOT_FOUND, words, "statement")
+    if entry.kind is Kind.REFUND:
+        _check_credit(db, entry, row)
+
+
+def _check_credit(db: UnitOfWork, entry: Entry, statement: Row) -> None:
+    """Check that a refund of a carried credit is at most what was not paid out yet. Raises
+    Refused."""
+    _, total, is_carried, number = statement
+    if number is None or not is_carried or total >= 0:
+        raise Refused(
+            Code.CONFLICT, Told("this statement left no credit that was carried on"), "statement"
+        )
+    ((paid_out,),) = db.rows(_PAID_OUT, (entry.statement,))
+    if words := refund_objection(entry.amount, -total + paid_out, CURRENCIES[entry.currency]):
+        raise Refused(Code.CONFLICT, words, "amount")
+
+
+def _check_charge(db: UnitOfWork, entry: Entry) -> None:
+    if (
+        entry.transaction is None
+        or db.row("SELECT 1 FROM tx WHERE id = ?", (entry.transaction,)) is None
+    ):
+        raise Refused(
+            Code.NOT_FOUND, Told("there is no session {1}", str(entry.transaction)), "transaction"
+        )
+    if is_on_closed_statement(db.rows, entry.transaction):
+        raise Refused(
+            Code.CONFLICT, Told("a closed statement has this session already"), "transaction"
+        )
+    charged = "SELECT 1 FROM ledger WHERE tx_id = ? AND account_id = ? AND kind = 'charge'"
+    if db.row(charged, (entry.transaction, entry.account)) is not None:
+        raise Refused(
+            Code.CONFLICT,
+            Told("this household was charged for this session already"),
+            "transaction",
+        )

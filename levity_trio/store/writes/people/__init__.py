@@ -1,0 +1,1 @@
+"""Writes of households and what belongs to them: cards, cars, spaces, users, messages."""

@@ -1,0 +1,524 @@
+"""What an owner does to whole households: enters a list of them, moves one in, moves one out, and
+undoes that.
+
+Each is one write, and stores its steps with what held before, so that it can be undone until
+something of it is billed. A request that is repeated, as after a double click, is known by its key:
+it changes nothing, and has the same answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from levity_trio.access.tags import Policy, Status
+from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.nouns import User
+from levity_trio.store.engine.database import marks, parts
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.people.household_tasks import obstacle
+from levity_trio.store.writes.money import tariffs
+from levity_trio.store.writes.money.tariffs import Assigning
+from levity_trio.store.writes.people import accounts, ownership, tags, users, vehicles
+from levity_trio.store.writes.people.account_import import ADDED, CHANGED, SAME, Once, each
+from levity_trio.store.writes.people.accounts import AccountData, Code, Refused
+from levity_trio.store.writes.people.ownership import NamedThing, Said, Touched
+from levity_trio.store.writes.people.tags import TagData
+from levity_trio.store.writes.people.users import Manager, NewInvitation
+from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.told import Told
+
+UNDONE: Final = "undone"
+MOVED_OUT: Final = "moved out"
+LONGEST_NAME: Final = 200
+_NUMBERED: Final = re.compile(r"(?P<place>.+?)[\s,/:-]+(?:connector\s+)?(?P<connector>[1-9][0-9]?)")
+_LAST_NUMBER: Final = re.compile(r"0*([0-9]+)\D*$")
+_HELD: Final = (
+    "SELECT what, key, conn_id, id_tag, max(since, ?2), until FROM ownership WHERE account_id = ?1"
+    " AND voided_at IS NULL AND coalesce(until, '9999') > ?2 ORDER BY id"
+)
+Step = Sequence[Any]
+"""What a step changed, by its word and numbers."""
+
+
+class Kind(StrEnum):
+    """What was done to households."""
+
+    ENTERED = "entered"
+    MOVED_IN = "moved in"
+    MOVED_OUT = "moved out"
+
+
+class Household(NamedTuple):
+    """A household as it stands on a list: `space` is what people call it. Times are in the
+    database's format."""
+
+    name: str
+    since: str
+    card: str | None = None
+    space: str | None = None
+    vehicle: str | None = None
+    is_exclusive: bool | None = None
+    """Whether the space is for this household only; None: as it is."""
+
+
+class MovingIn(NamedTuple):
+    """A household that moves in. `tariff` makes what holds for it of its number; the driver is
+    invited."""
+
+    account: AccountData
+    household: Household
+    plate: str | None = None
+    tariff: Callable[[int], Assigning] | None = None
+    driver: str | None = None
+    invitation: NewInvitation | None = None
+
+
+class Done(NamedTuple):
+    """A task that was done, now or by the same request before: the account of each row, and what
+    became of it.
+
+    `user` and `invitation` are those of a driver who was added.
+    """
+
+    task: int
+    results: Sequence[tuple[int, str]]
+    user: int | None = None
+    invitation: int | None = None
+
+
+def enter(
+    db: UnitOfWork, rows: Sequence[Household | Refused], policy: Policy, said: Said, key: str | None
+) -> Done:
+    """Enter households with their cards, spaces and cars: all rows, or none. Raises ImportRefused.
+
+    A row says what holds: of a household that lives here already only what is new is entered. One
+    that could not be read is given as what is wrong with it, so that all faults are told at once.
+    """
+    if (before := _repeated(db, key)) is not None:
+        return before
+    entry = _Entry(db, policy, said)
+    results: list[tuple[int, str]] = []
+
+    def apply(row: Household | Refused) -> str:
+        if isinstance(row, Refused):
+            raise row
+        results.append(entry.add(row))
+        return results[-1][1]
+
+    each(rows, apply)
+    return _store(db, Kind.ENTERED, entry.steps, results, said, key)
+
+
+def move_in(
+    db: UnitOfWork, new: MovingIn, policy: Policy, said: Said, manager: Manager, key: str | None
+) -> Done:
+    """Add a household with all that it gets. Raises Refused, NotAllowed."""
+    if (before := _repeated(db, key)) is not None:
+        return before
+    entry, invitation = _Entry(db, policy, said), None
+    number = accounts.add(db, new.account, said.at, said.by)
+    entry.steps.append(("account", number))
+    entry.give(number, new.household, new.plate)
+    if new.tariff is not None:
+        assigned = tariffs.assign(db, new.tariff(number), None, said)
+        entry.steps.append(("tariff", assigned.id))
+    if new.driver is not None:
+        user, invitation = users.add(
+            db,
+            User(name=new.driver, role=users.DRIVER, account=number),
+            None,
+            new.invitation,
+            manager,
+        )
+        entry.steps.append(("user", user))
+    done = _store(db, Kind.MOVED_IN, entry.steps, [(number, ADDED)], said, key)
+    return done._replace(invitation=invitation)
+
+
+class MovingOut(NamedTuple):
+    """A household moves out at a time; `is_blocking` its cards, which it has not given back."""
+
+    account: int
+    until: str
+    is_blocking: bool = False
+
+
+def move_out(db: UnitOfWork, leaving: MovingOut, policy: Policy, said: Said) -> Done:
+    """Close an account, and end what belongs to it, its cards and its drivers' log-ins then. Raises
+    Refused."""
+    number, until = leaving.account, leaving.until
+    before = accounts.find(db, number).until
+    if before is not None and before <= said.at:
+        words = Told(
+            "household {1} has moved out already; undo that first, to change the day", number
+        )
+        raise Refused(Code.CONFLICT, words, "until")
+    if leaving.is_blocking and until > said.at:
+        words = Told(
+            "the last day is still to come: the cards end with it, and can be blocked after it"
+        )
+        raise Refused(Code.CONFLICT, words, "cards")
+    accounts.change(db, number, {"until": until}, said.at, said.by)
+    steps: list[Step] = [("closed", number, before)]
+    because = said._replace(reason=said.reason or MOVED_OUT)
+    for what, key, connector, id_tag, since, ends in db.rows(_HELD, (number, until)):
+        steps += ownership.leave(db, Thing(What(what), key, connector), Span(since, ends), because)
+        if what == What.TAG:
+            steps += _end_card(db, policy, id_tag, leaving, said)
+    steps += [
+        ("user ends", user, ends_at) for user, ends_at in users.end_drivers(db, number, until)
+    ]
+    return _store(db, Kind.MOVED_OUT, steps, [(number, MOVED_OUT)], said, None)
+
+
+def undo(db: UnitOfWork, task: int, policy: Policy, manager: Manager) -> Done:
+    """Take back what a task did; repeated, it changes nothing. Raises Refused if some of it was
+    billed or changed."""
+    row = db.row("SELECT steps, results, undone_at FROM household_task WHERE id = ?", (task,))
+    if row is None:
+        raise Refused(Code.NOT_FOUND, Told("there is no task {1} of households", task))
+    steps, results = map(orjson.loads, row[:2])
+    done = Done(task, [(number, word) for number, word in results])
+    if row[2] is not None:
+        return done
+    said = Said(manager.at, manager.name, UNDONE)
+    if (words := obstacle(db.rows, task)) is not None:
+        raise Refused(Code.CONFLICT, words)
+    for word, *values in reversed(steps):
+        _UNDOING[word](db, values, policy, said)
+    db.execute(
+        "UPDATE household_task SET (undone_at, undone_by) = (?, ?) WHERE id = ?",
+        (said.at, said.by, task),
+    )
+    return done
+
+
+# Steps
+
+
+class _Entry:
+    """Enters households one after the other, and keeps the steps."""
+
+    def __init__(self, db: UnitOfWork, policy: Policy, said: Said) -> None:
+        self._db, self._policy, self._said = db, policy, said
+        self._once, self._places = Once(), Places(db)
+        self.steps: list[Step] = []
+
+    def add(self, row: Household) -> tuple[int, str]:
+        """Enter a row; return its account, and what became of it. Raises Refused."""
+        known = self._db.row("SELECT id, until FROM account WHERE name = ?", (row.name,))
+        if known is not None and known[1] is not None and known[1] <= max(row.since, self._said.at):
+            words = Told(
+                "this household moved out; give the new one another name, such as one with its "
+                "family name"
+            )
+            raise Refused(Code.IN_USE, words, "name")
+        before = len(self.steps)
+        if known is None:
+            data = AccountData(name=row.name, since=row.since)
+            known = (accounts.add(self._db, data, self._said.at, self._said.by),)
+            self.steps.append(("account", known[0]))
+        word = ADDED if len(self.steps) > before else CHANGED
+        self.give(known[0], row)
+        return known[0], word if len(self.steps) > before else SAME
+
+    def give(self, account: int, row: Household, plate: str | None = None) -> None:
+        """Give an account what its row names. Raises Refused, with the field of what is wrong."""
+        vehicle = None if row.vehicle is None else self._vehicle(account, row, row.vehicle, plate)
+        if row.card is not None:
+            thing = Thing(What.TAG, self._policy.key(row.card))
+            self._own(account, NamedThing(thing, row.card, vehicle), row.since, "card")
+            self.steps += _admit(self._db, self._policy, row.card, self._said)
+        if row.space is not None:
+            place = NamedThing(self._places.find(row.space), is_exclusive=row.is_exclusive)
+            self._own(account, place, row.since, "space")
+        if vehicle is not None:
+            self._own(
+                account,
+                NamedThing(Thing(What.VEHICLE, str(vehicle)), None, vehicle),
+                row.since,
+                "car",
+            )
+
+    def _own(self, account: int, named: NamedThing, since: str, field: str) -> None:
+        try:
+            self._once.check(named.thing, Span(since))
+            self.steps += ownership.give(self._db, account, named, Span(since), self._said)
+        except Refused as refused:
+            words = refused.words
+            if refused.code is Code.NEEDS_REASON:
+                owner = self._owner(named.thing)
+                words = Told(
+                    "it belongs to {1}; move that household out first, or take it away from it",
+                    owner,
+                )
+            raise Refused(Code.CONFLICT, words, field) from None
+
+    def _owner(self, thing: Thing) -> str:
+        """Return the name of the household whose a thing was last."""
+        ((name,),) = self._db.rows(
+            "SELECT name FROM ownership "
+            "JOIN account ON account.id = account_id "
+            "WHERE what = ? AND key = ? AND conn_id = ? AND voided_at IS NULL "
+            "ORDER BY ownership.since DESC LIMIT 1",
+            thing,
+        )
+        return str(name)
+
+    def _vehicle(self, account: int, row: Household, name: str, plate: str | None) -> int:
+        """Return the car of a household, or one of nobody, with this name; else a new one. Cars of
+        several households may be called the same on paper: the next one also has the name of its
+        household."""
+        behind = f" ({row.name})"
+        names = (name, f"{name[: LONGEST_NAME - len(behind)]}{behind}")
+        for known in names:
+            number = vehicles.named(self._db, known)
+            if number is not None and not self._is_others(number, account, row.since):
+                return number
+        new = names[0] if vehicles.named(self._db, names[0]) is None else names[1]
+        try:
+            number = vehicles.add(
+                self._db, VehicleData(name=new, plate=plate), self._said.at, self._said.by
+            )
+        except Refused as refused:
+            raise Refused(refused.code, refused.words, "car") from None
+        self.steps.append(("vehicle", number))
+        return number
+
+    def _is_others(self, vehicle: int, account: int, since: str) -> bool:
+        """Whether a car belongs to another household at a time or later, or a card of one names
+        it."""
+        sql = (
+            "SELECT 1 FROM ownership WHERE vehicle_id = ? AND account_id <> ? AND voided_at IS NULL"
+            " AND coalesce(until, '9999') > ? LIMIT 1"
+        )
+        return self._db.row(sql, (vehicle, account, since)) is not None
+
+
+class Places:
+    """Finds chargers and spaces by what people call them."""
+
+    def __init__(self, db: UnitOfWork) -> None:
+        chargers = db.rows("SELECT id, name FROM cp WHERE hidden_at IS NULL ORDER BY id")
+        spaces = db.rows("SELECT cp_id, conn_id, name FROM space ORDER BY cp_id, conn_id")
+        self._named = [
+            (name, Thing(What.SPACE, charger, connector)) for charger, connector, name in spaces
+        ]
+        self._named += [(name, Thing(What.SPACE, charger)) for charger, name in chargers if name]
+        self._every = [
+            *self._named,
+            *((charger, Thing(What.SPACE, charger)) for charger, _ in chargers),
+        ]
+
+    def find(self, text: str) -> Thing:
+        """Return what has this name or identity, a connector behind it, or this number in its name.
+        Raises Refused."""
+        found = self._called(text) or self._connector(text) or self._numbered(text)
+        if len(found) != 1:
+            words = (
+                Told(
+                    "several chargers or spaces are called {1}; give the identity of one",
+                    repr(text),
+                )
+                if found
+                else Told(
+                    "there is no charger or space {1}; it must have connected before, or be added",
+                    repr(text),
+                )
+            )
+            raise Refused(Code.CONFLICT if found else Code.NOT_FOUND, words, "space")
+        return found.pop()
+
+    def _called(self, text: str) -> set[Thing]:
+        wanted = _folded(text)
+        return {thing for name, thing in self._every if _folded(name) == wanted}
+
+    def _connector(self, text: str) -> set[Thing]:
+        parts = _NUMBERED.fullmatch(text.strip())
+        chargers = (
+            set()
+            if parts is None
+            else {one for one in self._called(parts["place"]) if not one.connector}
+        )
+        return {
+            one._replace(connector=int(parts["connector"])) for one in chargers if parts is not None
+        }
+
+    def _numbered(self, text: str) -> set[Thing]:
+        """Return what is numbered so: on paper, Space 4 is a 4."""
+        number = text.strip().lstrip("0")
+        by_name = {thing for name, thing in self._named if _number_of(name) == number}
+        return by_name or {thing for name, thing in self._every if _number_of(name) == number}
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+def _number_of(name: str) -> str | None:
+    found = _LAST_NUMBER.search(name)
+    return None if found is None else found[1]
+
+
+def _admit(db: UnitOfWork, policy: Policy, card: str, said: Said) -> list[Step]:
+    """Let a card charge: whoever gives one means that. One that ended when somebody moved out is
+    valid again."""
+    key = policy.key(card)
+    before = tags.find(db, key)
+    if before is None:
+        tags.admit(db, policy, card, None, said.at, said.by)
+        return [] if tags.find(db, key) is None else [("card added", key)]
+    if before.status == Status.BLOCKED:
+        raise Refused(
+            Code.CONFLICT, Told("this card is blocked; unblock it first, or give another"), "card"
+        )
+    if before.expires_at is None or before.expires_at > said.at:
+        return []
+    tags.change(db, policy, card, {"expires_at": None}, said.at, said.by)
+    return [("card", key, card, before.status, before.expires_at)]
+
+
+def _end_card(
+    db: UnitOfWork, policy: Policy, card: str, leaving: MovingOut, said: Said
+) -> list[Step]:
+    """Let a card end with its household, or block it. An unknown one might charge, so it is known
+    from now on."""
+    key = policy.key(card)
+    before = tags.find(db, key)
+    if before is None:
+        tags.add(db, policy, TagData(id_tag=card), said.at, said.by)
+    known = before or TagData(id_tag=card)
+    fields = {"status": Status.BLOCKED} if leaving.is_blocking else {"expires_at": leaving.until}
+    if (
+        not leaving.is_blocking
+        and known.expires_at is not None
+        and known.expires_at <= leaving.until
+    ):
+        return []
+    tags.change(db, policy, card, fields, said.at, said.by)
+    return (
+        [("card added", key)]
+        if before is None
+        else [("card", key, card, before.status, before.expires_at)]
+    )
+
+
+def _undo_account(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:
+    accounts.undo(db, values[0], said.at, said.by)
+
+
+def _undo_closed(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:
+    number, before = values
+    accounts.change(db, number, {"until": before}, said.at, said.by)
+
+
+def _undo_card(db: UnitOfWork, values: Step, policy: Policy, said: Said) -> None:
+    """Let a card be what it was, unless somebody removed it since."""
+    key, card, status, expires_at = values
+    if tags.find(db, key) is not None:
+        tags.change(
+            db, policy, card, {"status": status, "expires_at": expires_at}, said.at, said.by
+        )
+
+
+def _undo_added_card(db: UnitOfWork, values: Step, policy: Policy, said: Said) -> None:
+    known = tags.find(db, values[0])
+    if known is not None:
+        tags.remove(db, policy, known.id_tag, said.at, said.by)
+
+
+def _undo_vehicle(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:
+    if (
+        db.row("SELECT 1 FROM vehicle WHERE id = ? AND removed_at IS NULL", (values[0],))
+        is not None
+    ):
+        vehicles.remove(db, values[0], said)
+
+
+def _undo_tariff(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:
+    tariffs.take_back(db, values[0], said)
+
+
+def _undo_user(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:
+    if db.row('SELECT 1 FROM "user" WHERE id = ? AND removed_at IS NULL', (values[0],)) is not None:
+        users.remove(db, values[0], Manager(said.by, True, said.at))
+
+
+def _undo_end(db: UnitOfWork, values: Step, _policy: Policy, _said: Said) -> None:
+    users.set_end(db, *values)
+
+
+def _undo_period(change: str) -> _Undoing:
+    def undo(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:
+        ownership.undo(db, Touched(change, values[0]), said)
+
+    return undo
+
+
+_Undoing = Callable[[UnitOfWork, Step, Policy, Said], None]
+_UNDOING: Final[Mapping[str, _Undoing]] = {
+    "account": _undo_account,
+    "closed": _undo_closed,
+    "card": _undo_card,
+    "card added": _undo_added_card,
+    "vehicle": _undo_vehicle,
+    "tariff": _undo_tariff,
+    "user": _undo_user,
+    "user ends": _undo_end,
+    **{change: _undo_period(change) for change in ("begun", "ended", "voided")},
+}
+"""What undoes a step, by its word."""
+
+
+# Tasks as they are stored
+
+
+def _repeated(db: UnitOfWork, key: str | None) -> Done | None:
+    """Return the task that this request did before."""
+    row = (
+        None
+        if key is None
+        else db.row("SELECT id, results, steps FROM household_task WHERE key = ?", (key,))
+    )
+    if row is None:
+        return None
+    user = next((step[1] for step in orjson.loads(row[2]) if step[0] == "user"), None)
+    return Done(row[0], [(number, word) for number, word in orjson.loads(row[1])], user)
+
+
+def _store(
+    db: UnitOfWork,
+    kind: Kind,
+    steps: Sequence[Step],
+    results: Sequence[tuple[int, str]],
+    said: Said,
+    key: str | None,
+) -> Done:
+    told = [orjson.dumps([[*one] for one in some]).decode() for some in (steps, results)]
+    number = db.insert(
+        "INSERT INTO household_task (kind, done_at, done_by, key, steps, results) "
+        "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+        (kind, said.at, said.by, key, *told),
+    )
+    periods = [step[1] for step in steps if step[0] in ("begun", "ended", "voided")]
+    concerned = {account for account, word in results if word != SAME}
+    for part in parts(periods):
+        concerned |= {
+            one
+            for (one,) in db.rows(
+                f"SELECT account_id FROM ownership WHERE id IN ({marks(part)})",  # noqa: S608 - marks
+                part,
+            )
+        }
+    for account in sorted(concerned):
+        db.execute(
+            "INSERT INTO household_task_account (account_id, task_id) VALUES (?, ?)",
+            (account, number),
+        )
+    user = next((step[1] for step in steps if step[0] == "user"), None)
+    return Done(number, results, user)

@@ -1,0 +1,283 @@
+"""What belongs to an account, and when: tags, spaces, vehicles.
+
+Nothing is rewritten: a period is ended once; one that was wrong is voided, and rows of their own
+say what holds instead (billing/ownership.py plans both).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from levity_trio.access.tags import Policy
+from levity_trio.billing.ownership import Period, Plan, Span, Thing, What, plan
+from levity_trio.events import OwnershipChanged
+from levity_trio.store.billing.booking import list_all
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.lookups.ownership import periods_of
+from levity_trio.store.writes.chargers import hiding
+from levity_trio.store.writes.chargers.hiding import UnknownCharger
+from levity_trio.store.writes.people.accounts import Code, Refused, check_known, find
+from levity_trio.told import N_, Moment, Told
+
+_COLUMNS: Final = (
+    "account_id, what, key, conn_id, id_tag, vehicle_id, since, until, given_at, given_by, "
+    "reason, is_exclusive"
+)
+
+
+class SameTag(Exception):
+    """Two periods would be of one tag; the argument is one that overlaps another."""
+
+
+class Said(NamedTuple):
+    """Who changes something, when and why. A reason is needed where time before now goes to another
+    account."""
+
+    at: str
+    by: str
+    reason: str | None = None
+
+
+class Touched(NamedTuple):
+    """What became of a period: it was begun, ended or voided."""
+
+    change: str
+    id: int
+
+
+class NamedThing(NamedTuple):
+    """A thing, as an operator names it: `id_tag` is a tag as entered, `vehicle` the one that it
+    names.
+
+    `is_exclusive` is whether a space is for the household only; None: as it is.
+    """
+
+    thing: Thing
+    id_tag: str | None = None
+    vehicle: int | None = None
+    is_exclusive: bool | None = None
+
+
+def give(
+    db: UnitOfWork, account: int, belonging: NamedThing, span: Span, said: Said
+) -> list[Touched]:
+    """Make a thing belong to an account for a span; return which periods that changed. Raises
+    Refused."""
+    find(db, account)
+    check_known(db, account)
+    _check(db, belonging)
+    if span.until is not None and span.until <= span.since:
+        raise Refused(
+            Code.CONFLICT,
+            Told("give a time after {1}, since when it belongs to it", Moment(span.since)),
+            "until",
+        )
+    known = periods_of(db.rows, belonging.thing)
+    before = next(
+        (one for one in known if one.account == account and one.span.covers(span.since)), None
+    )
+    vehicle, is_exclusive = belonging.vehicle, belonging.is_exclusive
+    if vehicle is None:  # a tag goes on to name the vehicle that it names
+        vehicle = before and before.vehicle
+    if belonging.thing.what is What.VEHICLE:
+        vehicle = int(belonging.thing.key)
+    if is_exclusive is None:
+        is_exclusive = before is not None and before.is_exclusive
+    wanted = Period(account, span, vehicle, is_exclusive=is_exclusive)
+    return _apply(db, belonging, plan(known, span, wanted, said.at), span, said)
+
+
+def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> None:
+    """Take a thing from an account at a time; it is nobody's until the end of that period. Raises
+    Refused."""
+    find(db, account)
+    for one in periods_of(db.rows, thing):
+        if one.account == account and one.span.covers(since):
+            leave(db, thing, Span(since, one.span.until), said)
+            return
+    raise Refused(
+        Code.NOT_FOUND,
+        Told("it does not belong to household {1} at {2}", account, Moment(since)),
+        thing.what,
+    )
+
+
+def leave(db: UnitOfWork, thing: Thing, span: Span, said: Said) -> list[Touched]:
+    """Make a thing belong to nobody for a span; return which periods that changed. Raises
+    Refused."""
+    return _apply(
+        db, NamedThing(thing), plan(periods_of(db.rows, thing), span, None, said.at), span, said
+    )
+
+
+def name_space(db: UnitOfWork, thing: Thing, name: str) -> None:
+    """Name a space."""
+    db.execute(
+        "INSERT INTO space (cp_id, conn_id, name) VALUES (?, ?, ?)"
+        " ON CONFLICT (cp_id, conn_id) DO UPDATE SET name = excluded.name",
+        (thing.key, thing.connector, name),
+    )
+
+
+def space_name(db: UnitOfWork, thing: Thing) -> str | None:
+    """Return the name of a space."""
+    row = db.row("SELECT name FROM space WHERE cp_id = ? AND conn_id = ?", thing[1:])
+    return None if row is None else str(row[0])
+
+
+def _check(db: UnitOfWork, belonging: NamedThing) -> None:
+    if belonging.thing.what is not What.SPACE:
+        return
+    try:
+        hiding.check_known(db, belonging.thing.key)
+    except UnknownCharger:
+        words = Told(
+            "there is no charger {1}; it must have connected before, or be added",
+            belonging.thing.key,
+        )
+        raise Refused(Code.NOT_FOUND, words, "charger") from None
+
+
+def _apply(
+    db: UnitOfWork, belonging: NamedThing, change: Plan, span: Span, said: Said
+) -> list[Touched]:
+    if change.deprived is not None and not said.reason:
+        words = _needs_reason(change.deprived.account, change.deprived.span)
+        raise Refused(Code.NEEDS_REASON, words, "reason")
+    for one in change.ends:
+        _end(db, belonging.thing, one, span.since, said)
+    for one in change.voids:
+        _void(db, belonging.thing, one, said)
+    begun = [_begin(db, belonging, one, said) for one in change.begins]
+    return [
+        *(Touched("ended", one.id) for one in change.ends),
+        *(Touched("voided", one.id) for one in change.voids),
+        *(Touched("begun", number) for number in begun),
+    ]
+
+
+def _needs_reason(account: int, span: Span) -> Told:
+    words = Told("it belongs to household {1} since {2}", account, Moment(span.since))
+    if span.until is not None:
+        words = Told(
+            "it belongs to household {1} from {2} until {3}",
+            account,
+            Moment(span.since),
+            Moment(span.until),
+        )
+    return Told("{1}; give a reason to take time before now from that one", words)
+
+
+_GIVEN_AWAY: Final = N_(
+    {
+        What.TAG: "a card of household {1} was given away or taken since; change it by hand",
+        What.SPACE: "a space of household {1} was given away or taken since; change it by hand",
+        What.VEHICLE: "a car of household {1} was given away or taken since; change it by hand",
+    }
+)
+
+
+def undo(db: UnitOfWork, touched: Touched, said: Said) -> None:
+    """Void a period that a change began; let one hold again that it ended or voided. Raises Refused
+    if something has changed it since."""
+    row = db.row(
+        "SELECT what, key, conn_id, account_id, since, until, vehicle_id, is_exclusive, ended_at, "
+        "voided_at "
+        "FROM ownership WHERE id = ?",
+        (touched.id,),
+    )
+    assert row is not None  # noqa: S101 - periods are never deleted
+    thing, (account, since, until, vehicle, is_exclusive, ended_at, voided_at) = (
+        Thing(What(row[0]), *row[1:3]),
+        row[3:],
+    )
+    is_untouched = voided_at is None and (ended_at is None or touched.change == "ended")
+    if not is_untouched and touched.change != "voided":
+        raise Refused(Code.CONFLICT, Told(_GIVEN_AWAY[thing.what], account), thing.what)
+    ends = until if touched.change == "voided" else None
+    period = Period(
+        account, Span(since, ends), vehicle, touched.id, is_exclusive=bool(is_exclusive)
+    )
+    if touched.change != "voided":
+        _void(db, thing, period._replace(span=Span(since, until)), said)
+    if touched.change != "begun":
+        _begin(db, NamedThing(thing), period, said)
+
+
+def _end(db: UnitOfWork, thing: Thing, period: Period, until: str, said: Said) -> None:
+    db.execute(
+        "UPDATE ownership SET (until, ended_at, ended_by, end_reason) = (?, ?, ?, ?) WHERE id = ?",
+        (until, said.at, said.by, said.reason, period.id),
+    )
+    _record(db, thing, period._replace(span=Span(period.span.since, until)), "ended", said)
+
+
+def _void(db: UnitOfWork, thing: Thing, period: Period, said: Said) -> None:
+    db.execute(
+        "UPDATE ownership SET (voided_at, voided_by, void_reason) = (?, ?, ?) WHERE id = ?",
+        (said.at, said.by, said.reason, period.id),
+    )
+    _record(db, thing, period, "voided", said)
+
+
+def _begin(db: UnitOfWork, belonging: NamedThing, period: Period, said: Said) -> int:
+    """Enter a period and return its number: what is wanted, or what stays of one before, with its
+    tag as entered."""
+    thing = belonging.thing
+    id_tag = belonging.id_tag
+    if period.id:
+        ((id_tag,),) = db.rows("SELECT id_tag FROM ownership WHERE id = ?", (period.id,))
+    number = db.insert(
+        (
+            f"INSERT INTO ownership ({_COLUMNS}) "  # noqa: S608
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+        ),
+        (period.account, *thing, id_tag, period.vehicle, *period.span, *said, period.is_exclusive),
+    )
+    _record(db, thing, period._replace(id=number), "given", said)
+    return number
+
+
+def _record(db: UnitOfWork, thing: Thing, period: Period, change: str, said: Said) -> None:
+    db.record(
+        OwnershipChanged(
+            charger=None,
+            at=said.at,
+            ownership=period.id,
+            account=period.account,
+            change=change,
+            what=thing.what,
+            key=thing.key,
+            connector=thing.connector,
+            vehicle=period.vehicle,
+            exclusive=period.is_exclusive,
+            since=period.span.since,
+            until=period.span.until,
+            by=said.by,
+        )
+    )
+
+
+# After a start
+
+
+def rekey(db: UnitOfWork, policy: Policy) -> None:
+    """Store normal forms anew after --tag-strip has changed. Raises SameTag."""
+    of_tags = (
+        "SELECT id, key, id_tag, since, until FROM ownership "
+        "WHERE what = 'tag' AND voided_at IS NULL ORDER BY key"
+    )
+    changed = [
+        (policy.key(row[2]), *row) for row in db.rows(of_tags) if policy.key(row[2]) != row[1]
+    ]
+    if changed:
+        list_all(db)
+    for _, number, *_ in changed:  # no two rows may overlap, not even meanwhile
+        db.execute("UPDATE ownership SET key = ? WHERE id = ?", (f"\n{number}", number))
+    for key, number, _, id_tag, since, until in changed:
+        if any(
+            one.span.overlaps(Span(since, until))
+            for one in periods_of(db.rows, Thing(What.TAG, key))
+        ):
+            raise SameTag(id_tag)
+        db.execute("UPDATE ownership SET key = ? WHERE id = ?", (key, number))

@@ -1,0 +1,1 @@
+"""Writes of the site as a whole: frames, imports, webhooks, and the demo."""
