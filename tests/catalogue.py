@@ -29,7 +29,7 @@ from levity_trio.charging import lifecycle
 from levity_trio.documents.template import ENGLISH, TRANSLATED
 from levity_trio.locale import DOMAIN, FOLDER
 from levity_trio.locale.formats import ENGLISH as ENGLISH_FORMAT
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.fields import english_label, every, fields_of
 
 PACKAGE_FOLDER: Final = Path(__file__).parent.parent / "levity_trio"
@@ -53,7 +53,7 @@ OF_PROGRAM: Final = (
     "store/writes",
     "store/reads",
     "web/api",
-    "web/logins.py",
+    "web/logins",
 )
 """What of the package speaks English: its refusals, facts and reviews are translated where the
 dashboard shows them."""
@@ -61,9 +61,9 @@ NOT_ON_PAGES: Final = (
     "store/reads/transactions/bill",
     "store/reads/levity",
     "store/writes/site/imports.py",
-    "web/api/imports.py",
-    "web/api/logs.py",
-    "web/api/openapi.py",
+    "web/api/site/imports.py",
+    "web/api/site/logs.py",
+    "web/api/engine/openapi.py",
 )
 """Modules below those whose texts only the command line, the API and their documentation show: they
 stay English."""

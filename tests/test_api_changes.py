@@ -5,8 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from levity_trio.web.api.openapi import document
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine.openapi import document
+from levity_trio.web.api.listeners import ENDPOINTS
 from tests.api_changes import changes
 
 

@@ -33,7 +33,7 @@ from levity_trio.told import (
     stored,
     stored_in,
 )
-from levity_trio.web.texts import as_json, decoded, marking
+from levity_trio.web.http.texts import as_json, decoded, marking
 
 LEAVES: Final[st.SearchStrategy[Value]] = st.one_of(
     *(

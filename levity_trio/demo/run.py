@@ -70,7 +70,7 @@ from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.store.beside.backup_note import LastBackup, note
 from levity_trio.store.keeping.offline import resume
 from levity_trio.store.writes.site.demo import Resumed, Shared, Told
-from levity_trio.web.logins import new_cookie
+from levity_trio.web.logins.browsers import new_cookie
 from levity_trio.wire.frames import CallResult
 from levity_trio.wire.times import in_zone, stamp
 from levity_trio.writing import created, make_folder

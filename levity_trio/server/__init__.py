@@ -140,18 +140,18 @@ async def serve(
     `clock` is the machine's. With a database made for a simulation, the whole server uses an
     accelerated clock. `serving` is set once chargers can connect.
     """
-    from levity_trio.web import opening  # noqa: PLC0415 - see there
+    from levity_trio.web import services  # noqa: PLC0415 - see there
 
     grace_seconds = config.shutdown_grace_seconds
     ports = await _listen_for_chargers(config)
     page_listeners = await _listen_for_pages(config)
-    web_listeners = await opening.listen(config)
+    web_listeners = await services.listen(config)
     config = web_listeners.in_config(_with_ports(config, ports))
     prepare()
     with (
         ExitStack() as last,
         open_store(config.database, config.server_name, _simulated_time(config, clock)) as store,
-        opening.local_socket(config.beside) as local,
+        services.local_socket(config.beside) as local,
         open_signals() as signals,  # before the server reports that it serves
     ):
         hooks, key = (
@@ -169,7 +169,7 @@ async def serve(
                 )
                 central = await _central(config, writer, machine, known, hooks, ports.context)
                 pages: dict[str, PluginPage] = {}
-                inside = opening.ApiOfPlugins()
+                inside = services.ApiOfPlugins()
                 central.load = load = LoadManagement(
                     writer, reader, Chargers(central), central.clock, config.clock_speed
                 )
@@ -181,7 +181,7 @@ async def serve(
                 ):
                     await _begin(central, reader)
                     async with (
-                        opening.open_web(
+                        services.open_web(
                             central, reader, key, web_listeners, local, inside.opening
                         ),
                         open_local_lists(central, reader),
@@ -299,7 +299,7 @@ async def _open_pages(
     if not listeners:
         yield
         return
-    from levity_trio.web.pages import open_pages  # noqa: PLC0415 - see above
+    from levity_trio.web.metrics_port import open_pages  # noqa: PLC0415 - see above
 
     async with open_pages(central, listeners, pages):
         yield

@@ -216,7 +216,7 @@ async def _open_control(order: Order, fleet: Fleet) -> AsyncIterator[None]:
         return
     from levity_trio.simulator.park.api import park_application  # noqa: PLC0415 - see above
     from levity_trio.simulator.park.park import open_park  # noqa: PLC0415
-    from levity_trio.web.http import open_http  # noqa: PLC0415
+    from levity_trio.web.http.server import open_http  # noqa: PLC0415
 
     control = order.control
     async with open_park(

@@ -23,9 +23,9 @@ from starlette.routing import Route
 
 from levity_trio import cli
 from levity_trio.listening.addresses import Flags, listen
-from levity_trio.web import opening
-from levity_trio.web.api.context import Api
-from levity_trio.web.http import Limits, application, open_http
+from levity_trio.web import services
+from levity_trio.web.api.engine.context import Api
+from levity_trio.web.http.server import Limits, application, open_http
 from levity_trio.wire.times import stamp
 
 CHARGERS = 20
@@ -74,7 +74,7 @@ def inside(file: Path, count: int, settings: list[str]) -> int:
             yield
             tasks.cancel_scope.cancel()
 
-    vars(opening)["open_api"] = open_operator
+    vars(services)["open_api"] = open_operator
     return cli.main(["serve", *settings])
 
 

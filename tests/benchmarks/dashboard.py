@@ -38,10 +38,10 @@ from levity_trio.client import Api, Sought
 from levity_trio.server import KEPT_READERS
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.reads.reader import Reader
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages import PAGES, now
-from levity_trio.web.negotiation import GZIP_LEVEL
+from levity_trio.web.http.negotiation import GZIP_LEVEL
 from levity_trio.wire.times import stamp
 from tests.browser.pages import fill_in
 from tests.browser.player import player

@@ -23,7 +23,7 @@ from tests.benchmarks.process import ROOT, running
 
 PARTS: Final = {
     "import": "levity_trio.server",
-    "+ web": "levity_trio.server, levity_trio.web.opening, levity_trio.web.dashboard.site",
+    "+ web": "levity_trio.server, levity_trio.web.services, levity_trio.web.dashboard.site",
 }
 PROGRAM: Final = "import sys, time\nimport {modules}\nprint(time.process_time(), len(sys.modules))"
 TRIALS: Final = 5

@@ -19,7 +19,7 @@ from levity_trio.cli import main
 from levity_trio.cli.simulator import simulator
 from levity_trio.cli.terminal import cell
 from levity_trio.simulator.park.api import park_application
-from levity_trio.web.http import application, open_http
+from levity_trio.web.http.server import application, open_http
 from tests.simulator.park.parks import running_park
 from tests.web.clients import on_a_free_port
 

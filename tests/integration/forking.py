@@ -39,7 +39,7 @@ IMPORTED = (
     *(
         "cli.serve",
         "server",
-        "web.opening",
+        "web.services",
         "web.dashboard.front",
         "web.dashboard.site",
         "store.postgresql.schema",

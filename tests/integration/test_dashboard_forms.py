@@ -14,8 +14,8 @@ import pytest
 
 from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations.operation import example
-from levity_trio.web.api.endpoints import Endpoint
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine.endpoints import Endpoint
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.operations import CHARGER, GROUPS, words_of
 from levity_trio.web.dashboard.tasks import TASKS
 from levity_trio.web.dashboard.titles import title_of

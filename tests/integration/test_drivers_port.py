@@ -17,8 +17,8 @@ import pytest
 
 from levity_trio.config import DRIVERS_CONNECTIONS
 from levity_trio.manual import topics
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.server import DRIVERS_STREAMS, ENDPOINTS
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.listeners import DRIVERS_STREAMS, ENDPOINTS
 from levity_trio.web.dashboard.pages import PAGES
 from tests.integration.browsing import OF_ALL, OF_DRIVERS, PASSWORD, Browser, Page
 from tests.integration.charger import Charger

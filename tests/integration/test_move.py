@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from levity_trio.config.settings import PostgresqlAddress
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.listeners import ENDPOINTS
 from tests.benchmarks.websocket import upgrade_request
 from tests.browser.furnished import FLAGS, PASSWORD, furnished_site
 from tests.browser.past import QUIET

@@ -17,7 +17,7 @@ from openapi_spec_validator import validate
 
 from levity_trio.operations import OPERATIONS
 from levity_trio.store.reads.levity.rows import KINDS
-from levity_trio.web.api.operations import WAYS
+from levity_trio.web.api.chargers.operations import WAYS
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, environment, serving
 from tests.integration.test_api import ask, make_token, port_of

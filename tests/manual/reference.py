@@ -45,9 +45,9 @@ from levity_trio.plugins.mqtt.entities import (
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.store.engine.schema import migrations, model, newest_version
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.openapi import OF_CODE
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.openapi import OF_CODE
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.doubts import doubt
 from levity_trio.web.dashboard.saying import METHODS
 from levity_trio.wire.repair import Wrong

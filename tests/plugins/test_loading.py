@@ -19,7 +19,7 @@ from levity_trio.plugins import loading
 from levity_trio.plugins.base import Hooks, Plugin, Site
 from levity_trio.plugins.loading import GROUP, check_plugins, open_plugins
 from levity_trio.store.engine.faults import Unreadable
-from levity_trio.web.inside import ApiOfPlugins
+from levity_trio.web.in_process import ApiOfPlugins
 
 EVENT = MalformedFrame(charger="CP-1", kind="not JSON")
 

@@ -70,7 +70,7 @@ def test_the_root_imports_no_library_of_the_web() -> None:
 
 def test_what_no_server_uses_is_not_imported() -> None:
     program = (
-        "import levity_trio.server, levity_trio.web.opening, levity_trio.web.pages, sys; "
+        "import levity_trio.server, levity_trio.web.services, levity_trio.web.metrics_port, sys; "
         "print(*sys.modules)"
     )
     modules = subprocess.check_output([sys.executable, "-c", program], text=True).split()

@@ -23,7 +23,7 @@ from levity_trio.store.writes.money.tariffs import Assigning, Given
 from levity_trio.store.writes.people import accounts
 from levity_trio.store.writes.people.accounts import AccountData, Change, Code, Refused
 from levity_trio.store.writes.people.ownership import Said
-from levity_trio.web.api.local_times import begins_at
+from levity_trio.web.api.engine.local_times import begins_at
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 

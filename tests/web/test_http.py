@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from structlog.typing import EventDict
 
-from levity_trio.web.http import Limits, application, open_http
+from levity_trio.web.http.server import Limits, application, open_http
 from tests.web.clients import (
     HOST,
     PATIENCE_SECONDS,

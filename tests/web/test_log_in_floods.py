@@ -13,9 +13,9 @@ import trio.testing
 from levity_trio.charger.turns import MOST_OF_ADDRESS, MOST_WAITING, TooManyWait, Turns
 from levity_trio.store.writes.people import accounts, users
 from levity_trio.store.writes.people.accounts import AccountData
-from levity_trio.web.api.problems import Problem
-from levity_trio.web.invitations import Kind
-from levity_trio.web.logins import new_cookie
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.logins.browsers import new_cookie
+from levity_trio.web.logins.invitations import Kind
 from tests.web.entering import HOME, PASSWORD, STRETCH_SECONDS, House
 from tests.web.test_logins import refused
 

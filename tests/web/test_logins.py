@@ -17,9 +17,9 @@ from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.accounts import add as add_account
 from levity_trio.store.writes.people.logins import KEPT
-from levity_trio.web.api.problems import Problem
-from levity_trio.web.api.tokens import Tokens
-from levity_trio.web.logins import Login, form_value, is_form_value, new_cookie
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.logins.browsers import Login, form_value, is_form_value, new_cookie
+from levity_trio.web.logins.tokens import Tokens
 from tests.charger.parts import InlineWriter
 from tests.web.entering import HOME, PASSWORD, House
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.web.negotiation import accepts_gzip, preferred, preferred_language
+from levity_trio.web.http.negotiation import accepts_gzip, preferred, preferred_language
 
 TEXT, OPEN_METRICS = (
     "text/plain; version=0.0.4; charset=utf-8",

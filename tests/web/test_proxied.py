@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from levity_trio.web import http
-from levity_trio.web.http import application, open_http
+from levity_trio.web.http import server
+from levity_trio.web.http.server import application, open_http
 from tests.integration.keys import Authority
 from tests.web.clients import HOST, PATIENCE_SECONDS, exchange, on_a_free_port, read_answer, request
 from tests.wire.test_proxy_header import header, tcp4, tcp6
@@ -116,7 +116,7 @@ async def test_a_check_of_the_proxy_gets_no_answer(sent: bytes) -> None:
 async def test_a_header_that_does_not_come_ends_the_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http, "HEADER_SECONDS", 0.1)
+    monkeypatch.setattr(server, "HEADER_SECONDS", 0.1)
     async with serving(HOST) as port, await trio.open_tcp_stream(HOST, port) as stream:
         await stream.send_all(tcp4("192.0.2.7")[:15])
         with trio.fail_after(PATIENCE_SECONDS):

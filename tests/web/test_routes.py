@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from levity_trio.web.routes import LateRoute
+from levity_trio.web.http.routes import LateRoute
 
 PATHS: Final = (
     "/",

@@ -41,7 +41,7 @@ from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.park.imports import Faulty
 from levity_trio.simulator.park.park import KEPT_FRAMES, Park, Unknown
 from levity_trio.simulator.park.registry import CHARGER_KINDS, Location, NameInUse, StoredCharger
-from levity_trio.web.http import OwnHosts, application, problem
+from levity_trio.web.http.server import OwnHosts, application, problem
 from levity_trio.wire.frames import CallError, CallResult
 from levity_trio.wire.payloads import call
 

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from levity_trio.records import record
-from levity_trio.web.negotiation import accepts_gzip
+from levity_trio.web.http.negotiation import accepts_gzip
 
 DIGITS: Final = 12
 KEPT: Final = "public, max-age=31536000, immutable"

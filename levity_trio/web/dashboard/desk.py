@@ -16,8 +16,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from levity_trio.locale import N_, _
-from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.front import Front
 from levity_trio.web.dashboard.page import Page, Values, View, sections_of, start_of
@@ -25,8 +25,8 @@ from levity_trio.web.dashboard.reader import Reader
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.saying import sentence
 from levity_trio.web.dashboard.templating import Templates, personal
-from levity_trio.web.logins import is_form_value
-from levity_trio.web.negotiation import accepts_gzip, compressed
+from levity_trio.web.http.negotiation import accepts_gzip, compressed
+from levity_trio.web.logins.browsers import is_form_value
 
 READER: Final = "levity.reader"
 """In the scope of a request: the browser that sent it."""

@@ -28,12 +28,11 @@ from levity_trio.locale import N_, _, language, speaking
 from levity_trio.locale.texts import Reader, said
 from levity_trio.records import record
 from levity_trio.told import Told
-from levity_trio.web.api.bodies import StreamedBody
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.messages import OWN, RECIPIENT
-from levity_trio.web.api.tariffs import TARIFFS
-from levity_trio.web.api.users import USER, USERS
-from levity_trio.web.below import API
+from levity_trio.web.api.engine.bodies import StreamedBody
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.money.tariffs import TARIFFS
+from levity_trio.web.api.people.users import USER, USERS
+from levity_trio.web.api.site.messages import OWN, RECIPIENT
 from levity_trio.web.dashboard.desk import Desk, Note
 from levity_trio.web.dashboard.fields import (
     LABELS,
@@ -68,9 +67,10 @@ from levity_trio.web.dashboard.shapes import minute, moment
 from levity_trio.web.dashboard.tasks import MOVE_INS, TASKS, Task, onward, problems_of_rows
 from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS, done_of, help_of, title_of
 from levity_trio.web.drivers_address import drivers_address
-from levity_trio.web.inside import Question, Reply, ask, hand_on
-from levity_trio.web.invitations import LETTER, LINK
-from levity_trio.web.problems import MEDIA_TYPE as PROBLEM
+from levity_trio.web.http.problems import MEDIA_TYPE as PROBLEM
+from levity_trio.web.http.proxy_path import API
+from levity_trio.web.in_process import Question, Reply, ask, hand_on
+from levity_trio.web.logins.invitations import LETTER, LINK
 
 BEFORE: Final = "before:"
 """Begins the names of hidden fields that hold what a field showed at first, so that only changes

@@ -13,16 +13,16 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from levity_trio.locale import _
-from levity_trio.web.api.endpoints import Caller, Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.dashboard.desk import READER, Desk
 from levity_trio.web.dashboard.doing import FORM_VALUE, NEXT, given_in, next_of
 from levity_trio.web.dashboard.front import is_of_drivers
 from levity_trio.web.dashboard.page import ApiOfPages, View
 from levity_trio.web.dashboard.pages.driver import PlaceOfCode, place_of
 from levity_trio.web.dashboard.reader import Reader, cookie_header
-from levity_trio.web.logins import Entered
-from levity_trio.web.pace import Pace
+from levity_trio.web.http.turns import Pace
+from levity_trio.web.logins.browsers import Entered
 
 LOGIN, LOGOUT, INVITATION = "/login", "/logout", "/welcome"
 OPEN_PATHS: Final = (LOGIN, INVITATION)

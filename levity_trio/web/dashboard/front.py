@@ -12,8 +12,8 @@ from starlette.types import Scope
 
 from levity_trio.locale import FOLDER
 from levity_trio.records import record
-from levity_trio.web.api.access import Door, is_of_own_page
-from levity_trio.web.below import base_of
+from levity_trio.web.api.engine.access import Door, is_of_own_page
+from levity_trio.web.http.proxy_path import base_of
 
 DRIVERS: Final = "/d/"
 """Below it stand the pages of drivers, and it is the first of them."""

@@ -23,14 +23,14 @@ import trio
 from levity_trio.locale import language
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import Unreadable
-from levity_trio.web.api.access import is_admitted
-from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Caller, Role
+from levity_trio.web.api.engine.access import is_admitted
+from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Live, Page, View
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates, personal
 from levity_trio.web.feed import Joined
-from levity_trio.web.pace import Pace
+from levity_trio.web.http.turns import Pace
 
 SHORTEST_SECONDS: Final = 0.25
 """Between two patches of a page."""

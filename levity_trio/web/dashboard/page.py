@@ -23,15 +23,15 @@ from levity_trio.store.reads.people.belongings import Belonging
 from levity_trio.store.reads.people.places import AtSpace, RefusedCard, SpaceRow
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import Filters
-from levity_trio.web.api.bodies import S, asked
-from levity_trio.web.api.context import Server
-from levity_trio.web.api.endpoints import Caller, Endpoint, Role, whole_number
-from levity_trio.web.api.leases import LimitedCharger, limited_chargers
-from levity_trio.web.api.limits import read_refused
+from levity_trio.web.api.engine.bodies import S, asked
+from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, whole_number
+from levity_trio.web.api.load.leases import LimitedCharger, limited_chargers
+from levity_trio.web.api.people.limits import read_refused
 from levity_trio.web.dashboard.front import DRIVERS
 from levity_trio.web.dashboard.looking import Look, Snapshots
 from levity_trio.web.dashboard.refused import Refused, answered, refusals
-from levity_trio.web.inside import Question, ask
+from levity_trio.web.in_process import Question, ask
 
 T = TypeVar("T")
 P = ParamSpec("P")

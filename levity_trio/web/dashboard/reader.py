@@ -15,10 +15,10 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from levity_trio.records import record
-from levity_trio.web.api.access import LOCAL_ADMIN, Door, caller_of, needs_nothing
-from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Caller, Role
-from levity_trio.web.logins import form_value, new_cookie
+from levity_trio.web.api.engine.access import LOCAL_ADMIN, Door, caller_of, needs_nothing
+from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.logins.browsers import form_value, new_cookie
 
 LONGEST_ID: Final = 100
 KEPT_SECONDS: Final = 180 * 24 * 3600

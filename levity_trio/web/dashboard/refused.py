@@ -10,10 +10,10 @@ from typing import Any, Final
 from levity_trio.locale.texts import said
 from levity_trio.store.reads.pages import NoPage
 from levity_trio.told import without
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.dashboard.fields import label_of
 from levity_trio.web.dashboard.saying import sentence
-from levity_trio.web.inside import Reply
+from levity_trio.web.in_process import Reply
 
 WHOLE_BODY: Final = "body"
 """As the field of a problem: none of them alone."""

@@ -27,11 +27,11 @@ from levity_trio.locale import N_, _, languages, speaking
 from levity_trio.locale.texts import read_at
 from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.web.api.access import check_host, check_url
-from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Caller, Endpoint, Role
-from levity_trio.web.api.problems import Problem
-from levity_trio.web.below import API
+from levity_trio.web.api.engine.access import check_host, check_url
+from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.engine.streaming import EventStream
 from levity_trio.web.dashboard import assets, entering
 from levity_trio.web.dashboard.assets import MANIFEST
 from levity_trio.web.dashboard.desk import READER, Desk, Note
@@ -45,11 +45,11 @@ from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.review import count_part
 from levity_trio.web.dashboard.reader import Reader, cookie_header, find_reader
 from levity_trio.web.dashboard.refused import Refused
-from levity_trio.web.inside import JSON
-from levity_trio.web.negotiation import preferred_language
-from levity_trio.web.problems import application
-from levity_trio.web.routes import LateRoute
-from levity_trio.web.streaming import EventStream
+from levity_trio.web.http.negotiation import preferred_language
+from levity_trio.web.http.problems import application
+from levity_trio.web.http.proxy_path import API
+from levity_trio.web.http.routes import LateRoute
+from levity_trio.web.in_process import JSON
 
 ASSETS: Final = "/assets/"
 LIVE: Final = "/live/"

@@ -14,12 +14,16 @@ from levity_trio.store.reads.transactions.bill.shape import Bill
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transaction
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.told import Told
-from levity_trio.web.api.billing import rule_of
-from levity_trio.web.api.bodies import asked
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.households import UnknownCardsQuery, read_departure, read_unknown_cards
-from levity_trio.web.api.local_times import local_moment
-from levity_trio.web.api.problems import not_found
+from levity_trio.web.api.engine.bodies import asked
+from levity_trio.web.api.engine.context import rule_of
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.local_times import local_moment
+from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.people.households import (
+    UnknownCardsQuery,
+    read_departure,
+    read_unknown_cards,
+)
 from levity_trio.web.dashboard.fields import WHICH, day_after
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Changed, Part, View, names_of_chargers

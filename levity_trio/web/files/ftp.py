@@ -38,9 +38,9 @@ from levity_trio.access.admission import network_of
 from levity_trio.listening.addresses import port_of
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.web.bodies import DEFAULT_STREAM_LIMITS
 from levity_trio.web.files.shelf import FAILURES, Transfers
-from levity_trio.web.problems import BodyRefused
+from levity_trio.web.http.body_limits import DEFAULT_STREAM_LIMITS
+from levity_trio.web.http.problems import BodyRefused
 from levity_trio.wire.proxy_header import peer_of
 
 CONNECTIONS: Final = 16

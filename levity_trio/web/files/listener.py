@@ -37,7 +37,7 @@ from levity_trio.store.writes.chargers import files as writes
 from levity_trio.web.files.ftp import open_ftp
 from levity_trio.web.files.multipart import NotMultipart, boundary_of, file_in
 from levity_trio.web.files.shelf import PATH, BaseUrl, NoPlace, Shelf, Transfers, file_response
-from levity_trio.web.http import Limits, application, open_http, problem
+from levity_trio.web.http.server import Limits, application, open_http, problem
 from levity_trio.wire.times import stamp
 
 REFUSAL_SECONDS: Final = 1.0

@@ -33,7 +33,7 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.chargers import files as writes
 from levity_trio.store.writes.chargers.files import NewFile
 from levity_trio.web.files.multipart import NotMultipart
-from levity_trio.web.problems import BodyRefused
+from levity_trio.web.http.problems import BodyRefused
 from levity_trio.wire.times import stamp
 
 UPLOADS: Final = 4

@@ -34,8 +34,8 @@ from levity_trio.plugins.mqtt.commands import (
 from levity_trio.plugins.mqtt.entities import escaped
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people.users import StoredToken
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.inside import ApiOfPlugins, Question
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.in_process import ApiOfPlugins, Question
 from levity_trio.wire.times import stamp
 from tests.load.block import site as a_feeder
 from tests.plugins.mqtt.clients import Heard, at

@@ -18,14 +18,14 @@ from levity_trio.plugins.base import Hooks
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.reads.reader import Reader
-from levity_trio.web.api.bodies import read_query
-from levity_trio.web.api.context import Api, Places
-from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role
-from levity_trio.web.api.shown import show
-from levity_trio.web.api.tokens import Tokens
-from levity_trio.web.logins import Logins
+from levity_trio.web.api.engine.bodies import read_query
+from levity_trio.web.api.engine.context import Api, Places
+from levity_trio.web.api.engine.endpoints import Asked, Caller, Endpoint, Role
+from levity_trio.web.api.engine.kilowatt_hours import show
+from levity_trio.web.http.texts import as_json
+from levity_trio.web.logins.browsers import Logins
+from levity_trio.web.logins.tokens import Tokens
 from levity_trio.web.masks import masked
-from levity_trio.web.texts import as_json
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.web.api.driving import Yard

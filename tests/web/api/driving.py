@@ -20,12 +20,12 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.chargers import outcomes
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.web.api.context import Api, Places, Refusals
-from levity_trio.web.api.endpoints import Caller, Role
-from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.api.serving import application_of
+from levity_trio.web.api.engine.context import Api, Places, Refusals
+from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.serving import application_of
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.refused import Refused, answered
-from levity_trio.web.inside import Question, Reply, ask
+from levity_trio.web.in_process import Question, Reply, ask
 from tests.charger.parts import InlineWriter, make_central
 from tests.charger.peers import Charger, open_charger
 from tests.store.books import Books

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from levity_trio.web.api import addresses
+from levity_trio.web.api.chargers import addresses
 from tests.web.api.conftest import Site
 
 ADDRESSES, *_ = addresses.ENDPOINTS

@@ -11,10 +11,10 @@ import pytest
 from levity_trio.operations.configuration import OPTIONAL, REQUIRED
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.writes.chargers.configuration import NewReading, add_reading
-from levity_trio.web.api import configuration, operations, plans, templates
-from levity_trio.web.api.context import Places
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.chargers import configuration, operations, plans, templates
+from levity_trio.web.api.engine.context import Places
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.problems import Problem
 from tests.sizes import is_chosen
 from tests.store.books import Station
 from tests.web.api.conftest import Site

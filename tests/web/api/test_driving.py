@@ -12,8 +12,8 @@ import trio
 
 from levity_trio.access.wallets import OwnedTag
 from levity_trio.billing.ownership import BillBy, Thing, What
-from levity_trio.web.api.driving import NO_TAG, NOT_YOURS, REFUSED, words_of
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.drivers.driving import NO_TAG, NOT_YOURS, REFUSED, words_of
+from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.refused import Refused
 from levity_trio.wire.times import stamp
 from tests.store.owning import SPACE

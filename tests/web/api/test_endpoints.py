@@ -9,10 +9,10 @@ import pytest
 
 from levity_trio.operations.operation import Payload
 from levity_trio.records import personal_in
-from levity_trio.web.api.bodies import StreamedBody, StructBody
-from levity_trio.web.api.endpoints import Asked, Endpoint
-from levity_trio.web.api.operations import OperationBody
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.chargers.operations import OperationBody
+from levity_trio.web.api.engine.bodies import StreamedBody, StructBody
+from levity_trio.web.api.engine.endpoints import Asked, Endpoint
+from levity_trio.web.api.listeners import ENDPOINTS
 
 NOTHING = (object, type(None))
 

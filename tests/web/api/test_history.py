@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.store.reads.transactions import costs
-from levity_trio.web.api import history, owned, transactions
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.people import owned
+from levity_trio.web.api.site import history
+from levity_trio.web.api.transactions import transactions
 from tests.store.bills import Biller
 from tests.store.books import Station
 from tests.store.owning import SPACE, House

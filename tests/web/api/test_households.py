@@ -12,9 +12,11 @@ import pytest
 from levity_trio.access.tags import Verdict
 from levity_trio.store.writes.people import authorization, tags, vehicles
 from levity_trio.store.writes.people.vehicles import VehicleData
-from levity_trio.web.api import accounts, chargers, households, wallets
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.chargers import chargers
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.money import wallets
+from levity_trio.web.api.people import accounts, households
 from levity_trio.web.dashboard.pages import households as pages
 from tests.store.bills import FLAT, Biller
 from tests.store.books import Station

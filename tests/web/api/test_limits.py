@@ -25,11 +25,11 @@ from levity_trio.store.writes.people import limits as writes
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.limits import TheMonth
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.web.api import accounts, limits
-from levity_trio.web.api.endpoints import Caller, Endpoint, Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.people import accounts, limits
 from levity_trio.web.dashboard.pages import households
-from levity_trio.web.inside import Question, ask
+from levity_trio.web.in_process import Question, ask
 from tests.store.bills import Biller
 from tests.store.books import Station
 from tests.store.nows import WELL

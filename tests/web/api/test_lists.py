@@ -13,18 +13,18 @@ from levity_trio.store.reads.pages import cursor_of
 from levity_trio.store.writes.chargers.registration import Decided, adopt
 from levity_trio.store.writes.chargers.set_aside import set_aside
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, correct
-from levity_trio.web.api import (
+from levity_trio.web.api.chargers import (
     charger_facts,
     chargers,
     configuration,
-    logs,
     operations,
     stations,
-    transactions,
 )
-from levity_trio.web.api.bodies import read_query
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.bodies import read_query
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.site import logs
+from levity_trio.web.api.transactions import transactions
 from tests.store.books import Station
 from tests.web.api.conftest import Site
 

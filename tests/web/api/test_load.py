@@ -6,9 +6,9 @@ import pytest
 import trio
 
 from levity_trio.store.writes.load import load as writes
-from levity_trio.web.api import feeder, load
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.load import feeder, load
 from tests.store import loads
 from tests.store.books import Station
 from tests.store.owning import House

@@ -8,8 +8,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from levity_trio.web.api.local_times import GivenTime, begins_at, local_day, local_moment, midnight
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.local_times import (
+    GivenTime,
+    begins_at,
+    local_day,
+    local_moment,
+    midnight,
+)
+from levity_trio.web.api.engine.problems import Problem
 
 BERLIN, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe")
 

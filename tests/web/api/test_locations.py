@@ -9,9 +9,9 @@ import pytest
 from starlette.datastructures import Headers
 
 from levity_trio.operations import OPERATIONS
-from levity_trio.web.api.endpoints import Asked, Caller, Role
-from levity_trio.web.api.operations import located
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.chargers.operations import located
+from levity_trio.web.api.engine.endpoints import Asked, Caller, Role
+from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.files.shelf import make
 from tests.store.books import Station
 from tests.web.api.conftest import Site

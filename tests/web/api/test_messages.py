@@ -15,10 +15,10 @@ from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
 from levity_trio.notify.opening import Addresses, Around, Messages
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.told import stored
-from levity_trio.web.api import messages
-from levity_trio.web.api.billing import CLOSING
-from levity_trio.web.api.endpoints import Endpoint
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.endpoints import Endpoint
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.money.billing import CLOSING
+from levity_trio.web.api.site import messages
 from levity_trio.web.dashboard.refused import Refused
 from tests.notify.ntfy import serving_ntfy
 from tests.store.facts import closed_statement

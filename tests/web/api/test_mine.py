@@ -17,13 +17,13 @@ from levity_trio.store.writes.people import ownership, users, vehicles
 from levity_trio.store.writes.people.ownership import NamedThing
 from levity_trio.store.writes.people.users import Manager
 from levity_trio.store.writes.people.vehicles import VehicleData
-from levity_trio.web.api.access import caller_of
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.api.engine.access import caller_of
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.refused import Refused
-from levity_trio.web.inside import Question, ask
-from levity_trio.web.logins import Logins
+from levity_trio.web.in_process import Question, ask
+from levity_trio.web.logins.browsers import Logins
+from levity_trio.web.logins.tokens import Tokens
 from tests.documents import statements as forms
 from tests.store.books import Station
 from tests.store.owning import LONG_AGO, SPACE

@@ -8,8 +8,8 @@ from levity_trio.store.billing.numbering import Closable
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.money.closing import Closed
-from levity_trio.web.api import billing as api
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.money import billing as api
 from tests.store.bills import Biller, charge, house_of_two, month_is_over
 from tests.store.books import Station
 from tests.web.api.conftest import Site

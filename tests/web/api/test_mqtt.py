@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from levity_trio.store.writes.site import mqtt as writes
-from levity_trio.web.api import mqtt
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.site import mqtt
 from tests.web.api.conftest import Site
 
 STATE, REPLAY = mqtt.ENDPOINTS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from levity_trio.web.api import now
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.site import now
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.store.telling import charge

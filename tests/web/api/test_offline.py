@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from levity_trio.web.api import offline
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.chargers import offline
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.problems import Problem
 from tests.store.books import Station
 from tests.web.api.conftest import Site
 from tests.web.api.test_configuration import tell

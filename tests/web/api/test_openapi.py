@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from levity_trio.nouns import UserName
-from levity_trio.web.api.bodies import StructBody
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.openapi import document
-from levity_trio.web.api.problems import Problem
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine.bodies import StructBody
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.openapi import document
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.listeners import ENDPOINTS
 
 AS_BYTES: tuple[str, ...] = (
     "application/x-x509-ca-cert",

@@ -10,9 +10,9 @@ from levity_trio.billing.statement import Party
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.paper import name_of
 from levity_trio.documents.template import TemplateProblem
-from levity_trio.web.api import billing
-from levity_trio.web.api.papers import MOST_WAITING, refusals
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.papers import MOST_WAITING, refusals
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.money import billing
 from tests.documents import statements as forms
 
 

@@ -7,8 +7,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from levity_trio.web.api.context import RECORDED, Places, Refusals
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.context import RECORDED, Places, Refusals
+from levity_trio.web.api.engine.problems import Problem
 from tests.charger.conftest import run_in_virtual_time
 
 

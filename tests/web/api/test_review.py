@@ -10,10 +10,10 @@ import pytest
 from levity_trio.charging.lifecycle import State, about_message, about_transaction
 from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.transactions.decisions import DecisionProblem as Refusal
-from levity_trio.web.api import review
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.openapi import document
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.openapi import document
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.transactions import review
 from tests.store.books import Station
 from tests.web.api.conftest import Site
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from levity_trio.store.writes.transactions import groups
-from levity_trio.web.api import review, review_groups
-from levity_trio.web.api.endpoints import Endpoint
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.endpoints import Endpoint
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.transactions import review, review_groups
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site

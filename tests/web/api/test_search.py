@@ -11,8 +11,8 @@ from levity_trio.store.reads.site.search import folded
 from levity_trio.store.writes.people import tags, vehicles
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.store.writes.people.vehicles import VehicleData
-from levity_trio.web.api import search
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.site import search
 from levity_trio.web.dashboard.pages import search as pages
 from tests.store.bills import Biller, charge, house_of_two, month_is_over
 from tests.store.books import Station

@@ -12,7 +12,7 @@ import levity_trio
 from levity_trio.store.reads.chargers.chargers import Charger
 from levity_trio.store.reads.transactions.explain import Explanation
 from levity_trio.store.reads.transactions.transactions import Reading, Transaction
-from levity_trio.web.api.shown import answer, show
+from levity_trio.web.api.engine.kilowatt_hours import answer, show
 
 
 @dataclass(frozen=True)

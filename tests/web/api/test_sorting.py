@@ -16,9 +16,9 @@ from levity_trio.store.writes.money import wallets
 from levity_trio.store.writes.money.wallets import Entry
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.problems import Problem
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.listeners import ENDPOINTS
 from tests.store.bills import (
     ANNA,
     BEN,

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 
 from starlette.datastructures import Headers
 
-from levity_trio.web.api import account_files
-from levity_trio.web.api.endpoints import Asked, Caller, Role
+from levity_trio.web.api.engine.endpoints import Asked, Caller, Role
+from levity_trio.web.api.people import account_files
 from tests.store.books import Station
 from tests.store.owning import SPACE, House
 from tests.web.api.conftest import Site

@@ -11,8 +11,8 @@ import pytest
 
 from levity_trio import __version__
 from levity_trio.config.sources import load
-from levity_trio.web.api import system
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.site import system
 from tests.store.books import Station
 from tests.web.api.conftest import Site
 from tests.web.stores import POSTGRESQL, in_file, on_postgresql

@@ -10,10 +10,10 @@ import pytest
 from levity_trio.access.tags import Policy, Unknown
 from levity_trio.store.writes.people import tags as writes
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.web.api import accounts, owned, tags
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.problems import Problem
-from levity_trio.web.api.tags import ChangeBody, TagBody
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.people import accounts, owned, tags
+from levity_trio.web.api.people.tags import ChangeBody, TagBody
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site

@@ -13,10 +13,10 @@ from starlette.responses import StreamingResponse
 from levity_trio.locale import speaking
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.web.api import transactions
-from levity_trio.web.api.bodies import read_query
-from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.bodies import read_query
+from levity_trio.web.api.engine.endpoints import Asked, Caller, Endpoint, Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.transactions import transactions
 from tests.store.books import Station, meter_value
 from tests.store.owning import SPACE, House
 from tests.store.telling import watts
@@ -127,7 +127,7 @@ async def test_the_name_of_a_tag_stands_for_nobody(site: Site, station: Station)
 async def test_all_of_them_as_a_file(
     site: Site, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("levity_trio.web.api.transactions.MOST_ROWS", 2)
+    monkeypatch.setattr("levity_trio.web.api.transactions.transactions.MOST_ROWS", 2)
     every = [charge(station, FORMULA) for _ in range(5)]
     head, *rows = await file(site)
     assert head == "id,charger,connector,space,who,id_tag,start,stop,kwh,confidence,review,bill"

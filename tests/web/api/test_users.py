@@ -16,15 +16,15 @@ from levity_trio.access import user_passwords
 from levity_trio.records import personal_in
 from levity_trio.store.writes.people import accounts, personal
 from levity_trio.store.writes.people.accounts import AccountData
-from levity_trio.web.api import events
-from levity_trio.web.api.access import LOCAL_SOCKET, caller_of, is_admitted
-from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role
-from levity_trio.web.api.problems import Problem
-from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.api.tokens import Tokens
-from levity_trio.web.api.users import LOGINS, USER, USERS
+from levity_trio.web.api.engine.access import LOCAL_SOCKET, caller_of, is_admitted
+from levity_trio.web.api.engine.endpoints import Asked, Caller, Endpoint, Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.listeners import ENDPOINTS
+from levity_trio.web.api.people.users import LOGINS, USER, USERS
+from levity_trio.web.api.site import events
 from levity_trio.web.feed import Frame
-from levity_trio.web.logins import Login, Logins
+from levity_trio.web.logins.browsers import Login, Logins
+from levity_trio.web.logins.tokens import Tokens
 from tests.documents.reading import pdf_text, squashed
 from tests.web.api.conftest import Site
 

@@ -14,7 +14,7 @@ from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.records import WORDS, whole_text
 from levity_trio.told import Told
-from levity_trio.web.api.bodies import (
+from levity_trio.web.api.engine.bodies import (
     MINOR_UNITS,
     NEEDED,
     NOT_BLANK,
@@ -22,8 +22,8 @@ from levity_trio.web.api.bodies import (
     StructBody,
     read_query,
 )
-from levity_trio.web.api.problems import Problem
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.money import in_currency
 from levity_trio.web.dashboard.refused import Refused
 

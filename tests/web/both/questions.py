@@ -15,10 +15,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 import orjson
 
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.pages import PAGES
-from levity_trio.web.inside import Question
+from levity_trio.web.in_process import Question
 from tests.browser.pages import fill_in
 from tests.browser.past import HOUSEHOLDS, QUIET
 from tests.sizes import size

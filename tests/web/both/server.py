@@ -29,17 +29,17 @@ from levity_trio.notify.opening import Messages
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.upkeep.tagging import open_tags
-from levity_trio.web.api.access import Door
-from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Caller, Role
-from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.api.serving import application_of
+from levity_trio.web.api.engine.access import Door
+from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.serving import application_of
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.front import Front
 from levity_trio.web.dashboard.site import open_dashboard
 from levity_trio.web.feed import open_feed
 from levity_trio.web.files.listener import FileListeners, open_files
-from levity_trio.web.inside import Question, Reply, ask
-from levity_trio.web.opening import api_of, around_of
+from levity_trio.web.in_process import Question, Reply, ask
+from levity_trio.web.services import api_of, around_of
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import Charger, open_charger
 from tests.integration.willing_charger import SHAPES

@@ -24,9 +24,9 @@ from levity_trio.cli import main
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.documents import printing
 from levity_trio.store.engine.connection import open_database
-from levity_trio.web.api import context
-from levity_trio.web.api.endpoints import Endpoint
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine import context
+from levity_trio.web.api.engine.endpoints import Endpoint
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.pages import PAGES
 from tests.browser.past import HOUSEHOLDS, QUIET, Past, write_past
 from tests.postgresql import new_database

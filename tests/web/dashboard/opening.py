@@ -7,9 +7,9 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
-from levity_trio.web.api.endpoints import Caller, Role
-from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.api.serving import application_of
+from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.serving import application_of
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.looking import Snapshots
 from levity_trio.web.dashboard.page import ApiOfPages, Page, View

@@ -14,8 +14,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from levity_trio.store.reads.money.months import MonthState
-from levity_trio.web.api.endpoints import Caller, Role
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import money
 from levity_trio.web.dashboard.page import ApiOfPages, Page, View
 from levity_trio.web.dashboard.pages import bills, tariffs

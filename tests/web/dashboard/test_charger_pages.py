@@ -16,9 +16,9 @@ from levity_trio.store.reads.transactions import power
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.load.power import keep
-from levity_trio.web.api.endpoints import Caller, Role
-from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.api.serving import application_of
+from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.serving import application_of
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.course import steps
 from levity_trio.web.dashboard.looking import Snapshots

@@ -16,7 +16,7 @@ from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.people.places import load_places
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people import reports
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.pages import driver
 from levity_trio.web.dashboard.pages.review import PAGES as OF_REVIEW
 from levity_trio.web.dashboard.pages.session import PAGES as OF_SESSIONS

@@ -12,8 +12,8 @@ from typing import Any, Final
 import trio
 
 from levity_trio.store.reads.people.mine import DriversSession
-from levity_trio.web.api.context import Places
-from levity_trio.web.api.endpoints import Caller
+from levity_trio.web.api.engine.context import Places
+from levity_trio.web.api.engine.endpoints import Caller
 from levity_trio.web.dashboard.pages import driver as pages
 from tests.sizes import size
 from tests.store.bills import ANNA, BEN, BERLIN, month_is_over

@@ -20,13 +20,13 @@ from levity_trio.nouns import User
 from levity_trio.store.writes.people import accounts, users
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.users import Manager
-from levity_trio.web.api.access import Door
-from levity_trio.web.api.context import Places
-from levity_trio.web.api.server import DRIVERS_AT_WORK, ENDPOINTS
-from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.api.engine.access import Door
+from levity_trio.web.api.engine.context import Places
+from levity_trio.web.api.listeners import DRIVERS_AT_WORK, ENDPOINTS
 from levity_trio.web.dashboard.front import Front
 from levity_trio.web.dashboard.site import open_dashboard
-from levity_trio.web.logins import Logins, form_value
+from levity_trio.web.logins.browsers import Logins, form_value
+from levity_trio.web.logins.tokens import Tokens
 from tests.web.api.conftest import Site
 
 PASSWORD = "correct horse"  # noqa: S105

@@ -7,8 +7,8 @@ from urllib.parse import quote
 import pytest
 
 from levity_trio import manual
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.manual import PAGES as OF_MANUAL

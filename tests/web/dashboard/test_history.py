@@ -12,9 +12,9 @@ from starlette.datastructures import Headers, QueryParams
 from levity_trio.locale import speaking
 from levity_trio.store.reads.transactions import power
 from levity_trio.store.writes.load.power import keep
-from levity_trio.web.api import history
-from levity_trio.web.api.bodies import read_query
-from levity_trio.web.api.endpoints import Asked, Caller, Role
+from levity_trio.web.api.engine.bodies import read_query
+from levity_trio.web.api.engine.endpoints import Asked, Caller, Role
+from levity_trio.web.api.site import history
 from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages import households
 from levity_trio.web.dashboard.pages.history import PAGES

@@ -21,15 +21,15 @@ from levity_trio.store.writes.people import accounts, users
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.users import Manager
 from levity_trio.told import Moment, Told
-from levity_trio.web.api.access import Door
-from levity_trio.web.api.accounts import Language
-from levity_trio.web.api.context import Places
-from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.api.serving import application_of
-from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.api.engine.access import Door
+from levity_trio.web.api.engine.context import Places
+from levity_trio.web.api.engine.serving import application_of
+from levity_trio.web.api.listeners import ENDPOINTS
+from levity_trio.web.api.people.accounts import Language
 from levity_trio.web.dashboard.front import Front
 from levity_trio.web.dashboard.site import open_dashboard
-from levity_trio.web.logins import Logins
+from levity_trio.web.logins.browsers import Logins
+from levity_trio.web.logins.tokens import Tokens
 from tests.catalogue import invent
 from tests.web.api.conftest import Site
 

@@ -21,8 +21,8 @@ from jinja2 import DictLoader, Environment
 from levity_trio.events import ReadingReceived
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.faults import Unreadable
-from levity_trio.web.api.context import Places
-from levity_trio.web.api.endpoints import Caller, Role
+from levity_trio.web.api.engine.context import Places
+from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.dashboard.live import (
     FAULT,
     FAULT_SECONDS,

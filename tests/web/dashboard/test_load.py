@@ -14,11 +14,11 @@ from levity_trio.store.reads.load.load import orders
 from levity_trio.store.writes.load import leases
 from levity_trio.store.writes.load import load as writes
 from levity_trio.told import Figure, Told, stored_in
-from levity_trio.web.api import feeder as feeder_api
-from levity_trio.web.api import leases as leases_api
-from levity_trio.web.api import load as load_api
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.load import feeder as feeder_api
+from levity_trio.web.api.load import leases as leases_api
+from levity_trio.web.api.load import load as load_api
 from levity_trio.web.dashboard.pages import charger, driver, load, now
 from tests.integration.browsing import Page as Shown
 from tests.store import loads

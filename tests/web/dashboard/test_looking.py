@@ -3,8 +3,8 @@
 import pytest
 
 from levity_trio.store.engine.database import Database
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.problems import not_found
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.refused import Refused
 from tests.web.api.conftest import Site

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from levity_trio.told import stored
-from levity_trio.web.api.endpoints import Caller, Role
+from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.dashboard.pages import messages
 from tests.web.api.conftest import Site
 from tests.web.api.driving import Yard

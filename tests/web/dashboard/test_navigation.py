@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from levity_trio.locale import speaking
-from levity_trio.web.api.endpoints import Caller, Role
+from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.page import View, sections_of
 from tests.integration.browsing import Page as Shown

@@ -15,7 +15,7 @@ from levity_trio.store.reads.transactions import power
 from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.load.power import keep
 from levity_trio.told import stored
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.pages import now
 from tests.integration.browsing import Page as Shown
 from tests.store.bills import Biller

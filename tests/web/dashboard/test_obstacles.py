@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.doing import explained
 from levity_trio.web.dashboard.operations import CHARGER
 from levity_trio.web.dashboard.refused import Refused

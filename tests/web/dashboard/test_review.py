@@ -11,7 +11,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.charging.reviews import Code
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.web.api.endpoints import Caller, Role
+from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.dashboard.doubts import DOUBTS, OTHER, doubt
 from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages import review

@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.told import Quantity, Told, joined, stored
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.charts import MOST_POINTS
 from levity_trio.web.dashboard.pages import session
 from levity_trio.web.dashboard.pages.session import MOST_WEIGHED

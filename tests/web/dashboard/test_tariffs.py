@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.billing.examples import FLAT as FLAT_TOML
-from levity_trio.web.api import tariffs as api
+from levity_trio.web.api.money import tariffs as api
 from levity_trio.web.dashboard.pages import tariffs
 from tests.integration.browsing import Page as Shown
 from tests.store.bills import charge, house_of_two

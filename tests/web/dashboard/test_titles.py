@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.operations import ASKED, CHARGER
 from levity_trio.web.dashboard.titles import HELPS, TITLES, deed, help_of, title_of
 

@@ -18,19 +18,19 @@ from levity_trio.store.reads.money.billing import biller, first_bill
 from levity_trio.store.reads.money.months import BillMonth, MonthState, held_back_of_month
 from levity_trio.store.reads.pages import MOST_ROWS, Wanted
 from levity_trio.store.reads.people import messages
-from levity_trio.web.api.billing import (
+from levity_trio.web.api.engine.bodies import asked
+from levity_trio.web.api.engine.endpoints import Role, whole_number
+from levity_trio.web.api.money.billing import (
     MonthsQuery,
     month_named,
     read_billing,
     read_month,
     read_months,
 )
-from levity_trio.web.api.bodies import asked
-from levity_trio.web.api.endpoints import Role, whole_number
-from levity_trio.web.api.history import HistoryQuery, read_history
-from levity_trio.web.api.meters import read_meter, read_reconciliation
-from levity_trio.web.api.statements import StatementsQuery, read_statement, read_statements
-from levity_trio.web.api.wallets import WalletsQuery, read_wallets
+from levity_trio.web.api.money.meters import read_meter, read_reconciliation
+from levity_trio.web.api.money.statements import StatementsQuery, read_statement, read_statements
+from levity_trio.web.api.money.wallets import WalletsQuery, read_wallets
+from levity_trio.web.api.site.history import HistoryQuery, read_history
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.money import minor_of, money
 from levity_trio.web.dashboard.page import (

@@ -18,13 +18,13 @@ from levity_trio.store.reads.chargers.links import links
 from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.reads.people import places
 from levity_trio.told import Told
-from levity_trio.web.api.bodies import asked
-from levity_trio.web.api.charger_facts import UseQuery, read_uptimes, read_use
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.history import HistoryQuery, read_history
-from levity_trio.web.api.limits import SPACES
-from levity_trio.web.api.logs import LogEntry, LogsQuery, read_frames
-from levity_trio.web.api.problems import not_found
+from levity_trio.web.api.chargers.charger_facts import UseQuery, read_uptimes, read_use
+from levity_trio.web.api.engine.bodies import asked
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.people.limits import SPACES
+from levity_trio.web.api.site.history import HistoryQuery, read_history
+from levity_trio.web.api.site.logs import LogEntry, LogsQuery, read_frames
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.operations import groups_for, page_of
 from levity_trio.web.dashboard.page import (

@@ -13,7 +13,7 @@ from levity_trio.store.reads.chargers.files import files
 from levity_trio.store.reads.chargers.links import links
 from levity_trio.store.reads.chargers.security import decisions
 from levity_trio.store.reads.pages import ListPage, Wanted
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Read, Values, View
 from levity_trio.web.dashboard.pages.charger import PATH, SECTION, head

@@ -32,11 +32,14 @@ from levity_trio.store.reads.people.reports import Wanted as Reports
 from levity_trio.store.reads.transactions.bill.own import OwnChange
 from levity_trio.store.reads.transactions.curve import Curve
 from levity_trio.told import Told
-from levity_trio.web.api.billing import rule_of
-from levity_trio.web.api.bodies import asked
-from levity_trio.web.api.driving import DriversCommand, Places, read_command, read_places, seen_by
-from levity_trio.web.api.endpoints import Role, whole_number
-from levity_trio.web.api.mine import (
+from levity_trio.web.api.drivers.driving import (
+    DriversCommand,
+    Places,
+    read_command,
+    read_places,
+    seen_by,
+)
+from levity_trio.web.api.drivers.mine import (
     DriversLimit,
     DriversTag,
     OwnQuery,
@@ -46,8 +49,11 @@ from levity_trio.web.api.mine import (
     read_vehicles,
     shown_tag,
 )
-from levity_trio.web.api.problems import not_found
-from levity_trio.web.api.reports import read_own
+from levity_trio.web.api.drivers.reports import read_own
+from levity_trio.web.api.engine.bodies import asked
+from levity_trio.web.api.engine.context import rule_of
+from levity_trio.web.api.engine.endpoints import Role, whole_number
+from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.dashboard.charts import Sparkline, sparkline
 from levity_trio.web.dashboard.course import course
 from levity_trio.web.dashboard.front import DRIVERS

@@ -20,11 +20,11 @@ from levity_trio.store.reads.people.owned import transactions_of
 from levity_trio.store.reads.people.places import limits_of
 from levity_trio.store.reads.people.tags import TagRow, periods
 from levity_trio.store.reads.transactions.transactions import Filters
-from levity_trio.web.api.accounts import AccountsQuery, read_account, read_accounts
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.history import HistoryQuery, read_history
-from levity_trio.web.api.households import read_departure
-from levity_trio.web.api.limits import read_use
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.people.accounts import AccountsQuery, read_account, read_accounts
+from levity_trio.web.api.people.households import read_departure
+from levity_trio.web.api.people.limits import read_use
+from levity_trio.web.api.site.history import HistoryQuery, read_history
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import (
     Page,

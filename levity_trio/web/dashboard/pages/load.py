@@ -18,11 +18,16 @@ from levity_trio.store.reads.load.load import LoadDayLine, LoadNow, load_now
 from levity_trio.store.reads.load.load_day import LoadDayOfCars
 from levity_trio.store.reads.people import places
 from levity_trio.told import Told
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.feeder import METERS, LoadSocket, read_orders, read_site
-from levity_trio.web.api.leases import LimitedCharger, LimitedLease, limited_chargers, read_memory
-from levity_trio.web.api.load import NOTHING, read_load_day, read_whys
-from levity_trio.web.api.problems import not_found
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.load.feeder import METERS, LoadSocket, read_orders, read_site
+from levity_trio.web.api.load.leases import (
+    LimitedCharger,
+    LimitedLease,
+    limited_chargers,
+    read_memory,
+)
+from levity_trio.web.api.load.load import NOTHING, read_load_day, read_whys
 from levity_trio.web.dashboard.fields import TEXT, Field, Offer
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import (

@@ -14,8 +14,8 @@ import trio
 from levity_trio import manual
 from levity_trio.locale import N_, _
 from levity_trio.manual import rendering
-from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.openapi import document, in_full
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
+from levity_trio.web.api.engine.openapi import document, in_full
 from levity_trio.web.dashboard.fields import every, fields_of
 from levity_trio.web.dashboard.front import HELP
 from levity_trio.web.dashboard.page import Page, Values, View

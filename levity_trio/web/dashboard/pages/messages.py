@@ -8,10 +8,10 @@ from typing import Final
 from levity_trio.locale import N_
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
 from levity_trio.store.reads.people import messages as stored
-from levity_trio.web.api.administration import BelowQuery
-from levity_trio.web.api.bodies import asked
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.messages import ways_of
+from levity_trio.web.api.engine.bodies import asked
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.site.administration import BelowQuery
+from levity_trio.web.api.site.messages import ways_of
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Values, View, reading
 from levity_trio.web.dashboard.pages.driver import is_nobody

@@ -26,11 +26,11 @@ from levity_trio.store.reads.now.site import SiteNow
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.transactions.billed import numbers_of
 from levity_trio.store.reads.transactions.transactions import Filters
-from levity_trio.web.api.addresses import addresses_of
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.history import HistoryQuery, read_history
-from levity_trio.web.api.now import read_now
-from levity_trio.web.api.power import read_power
+from levity_trio.web.api.chargers.addresses import addresses_of
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.load.power import read_power
+from levity_trio.web.api.site.history import HistoryQuery, read_history
+from levity_trio.web.api.site.now import read_now
 from levity_trio.web.dashboard.charts import Sparkline, sparkline
 from levity_trio.web.dashboard.course import has_failed, short_steps
 from levity_trio.web.dashboard.looking import Look

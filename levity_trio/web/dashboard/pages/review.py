@@ -42,8 +42,8 @@ from levity_trio.store.reads.transactions.review_queue import (
 from levity_trio.store.reads.transactions.review_queue import Kind as Counted
 from levity_trio.store.reads.transactions.transactions import Filters, Transaction
 from levity_trio.told import Told
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.problems import not_found
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.dashboard.doubts import DoubtInWords, doubt
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View, reading

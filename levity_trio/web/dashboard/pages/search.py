@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 from levity_trio.locale import N_
 from levity_trio.store.reads.chargers.chargers import names
 from levity_trio.store.reads.site.search import Searched, search
-from levity_trio.web.api.billing import rule_of
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.search import USUAL
+from levity_trio.web.api.engine.context import rule_of
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.site.search import USUAL
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Values, View
 

@@ -27,11 +27,11 @@ from levity_trio.store.reads.transactions.transactions import (
     of_transaction,
 )
 from levity_trio.told import Told
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.logs import LogsQuery, read_frames
-from levity_trio.web.api.owned import rule_of
-from levity_trio.web.api.problems import not_found
-from levity_trio.web.api.transactions import read_explanation
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.people.owned import rule_of
+from levity_trio.web.api.site.logs import LogsQuery, read_frames
+from levity_trio.web.api.transactions.transactions import read_explanation
 from levity_trio.web.dashboard.charts import Band, Curve
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.money import money

@@ -14,9 +14,13 @@ from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.store.reads.people import accounts
 from levity_trio.store.reads.transactions.billed import BilledTransaction, TransactionSums, sums_of
-from levity_trio.web.api.billing import rule_of
-from levity_trio.web.api.bodies import asked
-from levity_trio.web.api.transactions import FilterQuery, TransactionsQuery, read_transactions
+from levity_trio.web.api.engine.bodies import asked
+from levity_trio.web.api.engine.context import rule_of
+from levity_trio.web.api.transactions.transactions import (
+    FilterQuery,
+    TransactionsQuery,
+    read_transactions,
+)
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Sorting, Values, View
 from levity_trio.web.dashboard.refused import Refused

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from levity_trio.locale import N_, _
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.page import Page, Values, View, names_of_chargers
 from levity_trio.web.dashboard.titles import deed
 

@@ -17,10 +17,10 @@ from levity_trio.store.reads.money.tariffs import TariffRow, TariffVersion, assi
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.people import accounts
 from levity_trio.told import parted
-from levity_trio.web.api.endpoints import Role
-from levity_trio.web.api.local_times import today
-from levity_trio.web.api.shown import show
-from levity_trio.web.api.tariffs import TariffWithVersions, read_tariff
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.kilowatt_hours import show
+from levity_trio.web.api.engine.local_times import today
+from levity_trio.web.api.money.tariffs import TariffWithVersions, read_tariff
 from levity_trio.web.dashboard.fields import Field, Unreadable, body_of, fields_of, filled, texts
 from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import USUAL, Page, View, reading

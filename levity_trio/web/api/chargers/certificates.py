@@ -1,0 +1,375 @@
+"""Certificates: the authority, those of chargers and their requests; and the way of a charger to a
+security profile."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from ssl import PEM_cert_to_DER_cert
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from levity_trio.access.certificates import Described
+from levity_trio.access.securing import Step, address_key, steps
+from levity_trio.authority import AuthorityProblem, NoRequest
+from levity_trio.authority.apart import examine, read_certificate, read_own, read_pages
+from levity_trio.authority.folder import has_root
+from levity_trio.config import ServerConfig, certificates_folder, pages_folder
+from levity_trio.records import whole_text
+from levity_trio.store.reads.chargers import chargers, securing
+from levity_trio.store.reads.chargers.securing import (
+    Certificate,
+    CertificateRequest,
+    Secured,
+    Securing,
+)
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes.chargers import certificates as writes
+from levity_trio.store.writes.chargers import securing as plans
+from levity_trio.store.writes.chargers.certificates import NewCertificate
+from levity_trio.store.writes.chargers.securing import NewPlan
+from levity_trio.told import Moment, Told
+from levity_trio.web.api.chargers.charger_facts import PagedWhose, both, known_charger, whose
+from levity_trio.web.api.chargers.chargers import CHARGER
+from levity_trio.web.api.engine.bodies import NOT_BLANK, Sent
+from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.lists import page, wanted
+from levity_trio.web.api.engine.problems import conflict, invalid, not_found
+from levity_trio.wire.times import stamp
+
+T = TypeVar("T")
+
+TAG: Final = "certificates"
+ENDPOINTS: Final = Endpoints(TAG)
+CERTIFICATES: Final = "/api/admin/certificates"
+LONGEST_PEM: Final = 20_000
+PAGES: Final = "/api/admin/pages-certificate"
+CA_CERTIFICATE: Final = "application/x-x509-ca-cert"
+ROOT_FILE: Final = "levity-pages-root.crt"
+
+
+class OwnCertificate(msgspec.Struct):
+    """A certificate of this server: its root, or one for --tls-port."""
+
+    subject: str
+    serial: str
+    fingerprint: str
+    not_before: str
+    not_after: str
+    names: list[str]
+    pem: str
+
+
+class Authority(msgspec.Struct):
+    """This server's certificate authority; `organization` is what chargers know as CpoName."""
+
+    organization: str
+    root: OwnCertificate
+    server: list[OwnCertificate]
+
+
+class PagesCertificate(msgspec.Struct):
+    """The root for the pages of this site, which phones may trust, and the certificate of the site
+    by that root."""
+
+    root: OwnCertificate
+    site: OwnCertificate
+
+
+class AdoptedBody(Sent):
+    """A certificate of another authority that shall open the door of a charger."""
+
+    charger: Annotated[str, Meta(min_length=1, max_length=255)]
+    pem: Annotated[str, Meta(min_length=1, max_length=LONGEST_PEM)]
+
+
+class NameBody(Sent):
+    """Why a charger may have a certificate with a name that does not contain its serial number."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)]
+
+
+class RevocationBody(Sent):
+    """Why a certificate is revoked."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+@both(ENDPOINTS, "certificates", "the client certificates, newest first,")
+async def _list(request: Asked[PagedWhose, None]) -> ListPage[Certificate]:
+    return await page(
+        request,
+        partial(securing.certificates, charger=await whose(request), wanted=wanted(request.query)),
+    )
+
+
+@both(ENDPOINTS, "certificate-requests", "the requests for certificates, newest first,")
+async def _list_requests(request: Asked[PagedWhose, None]) -> ListPage[CertificateRequest]:
+    return await page(
+        request,
+        partial(securing.requests, charger=await whose(request), wanted=wanted(request.query)),
+    )
+
+
+@ENDPOINTS.post(
+    "/api/admin/certificate-requests/{id}/allow", Role.ADMIN, "not_found", "conflict", "invalid"
+)
+async def _allow(request: Asked[None, NameBody]) -> CertificateRequest:
+    """Let the requests of a charger have the name of a rejected one, without its serial number."""
+    api, number = request.api, request.number()
+    rejected = await request.find(
+        partial(securing.request, number=number), Told("certificate request {1}", number)
+    )
+    if rejected.result != "rejected":
+        raise conflict(Told("certificate request {1} was not rejected", number))
+    try:
+        organization, requested = await examine(api.config, rejected.csr)
+    except (AuthorityProblem, NoRequest) as problem:
+        raise conflict(str(problem)) from None
+    decision = (
+        number,
+        requested,
+        organization,
+        api.stamp(),
+        request.caller.name,
+        request.body.reason,
+    )
+    if (words := await api.writer.run(writes.allow_name, *decision)) is not None:
+        raise conflict(words)
+    return rejected
+
+
+@ENDPOINTS.get("/api/admin/certificate-authority", Role.VIEWER, "not_found", "conflict")
+async def _authority(request: Request) -> Authority:
+    """Show the root and the server certificates of this server's authority."""
+    folder = certificates_folder(request.api.config.beside)
+    own = await _read(
+        folder,
+        read_own,
+        Told("certificate authority; create one with `levity-trio certificate init`"),
+    )
+    return Authority(own.organization, _own(own.root), [_own(one) for one in own.server])
+
+
+async def _read(folder: Path, read: Callable[[Path], Awaitable[T]], missing: str) -> T:
+    """Return what a folder of ours has. Raises Problem: there is nothing, or it cannot be read."""
+    if not has_root(folder):
+        raise not_found(missing)
+    try:
+        return await read(folder)
+    except AuthorityProblem as problem:
+        raise conflict(str(problem)) from None
+
+
+@ENDPOINTS.get(PAGES, Role.VIEWER, "not_found", "conflict")
+async def _pages(request: Request) -> PagesCertificate:
+    """Show the root for the pages of this site, and the certificate of the site."""
+    folder = pages_folder(request.api.config.beside)
+    root, site = await _read(
+        folder, read_pages, Told("root for pages; create one with `levity-trio certificate pages`")
+    )
+    return PagesCertificate(_own(root), _own(site))
+
+
+def _own(described: Described) -> OwnCertificate:
+    return OwnCertificate(
+        subject=described.subject,
+        serial=described.serial,
+        fingerprint=described.fingerprint,
+        not_before=stamp(described.not_before),
+        not_after=stamp(described.not_after),
+        names=list(described.names),
+        pem=described.pem,
+    )
+
+
+@ENDPOINTS.get(f"{PAGES}/root", Role.VIEWER, "not_found", "conflict", media_type=CA_CERTIFICATE)
+async def _pages_root(request: Request) -> Response:
+    """Download the root for the pages of this site, for phones and computers that shall trust it.
+
+    They take it in DER, shown and not kept, and then offer to install it.
+    """
+    found = await _pages(request)
+    headers = {
+        "content-disposition": f'inline; filename="{ROOT_FILE}"',
+        "x-content-type-options": "nosniff",
+    }
+    return Response(
+        PEM_cert_to_DER_cert(found.root.pem), headers=headers, media_type=CA_CERTIFICATE
+    )
+
+
+@ENDPOINTS.post(CERTIFICATES, Role.ADMIN, "not_found", "conflict", "invalid", status=CREATED)
+async def _adopt(request: Asked[None, AdoptedBody]) -> Certificate:
+    """Adopt a certificate of another authority: it opens the door of this charger, and of no
+    other."""
+    api, body = request.api, request.body
+    if not await api.reader.run(partial(chargers.is_known, identity=body.charger)):
+        raise not_found(Told("charger {1}", body.charger))
+    try:
+        described = await read_certificate(body.pem)
+    except ValueError as problem:
+        raise invalid("pem", str(problem)) from None
+    number = await request.write(writes.adopt, body.charger, NewCertificate.of(described))
+    if number is None:
+        raise conflict(Told("this certificate is known already; look at the list"))
+    return await _shown(request, number)
+
+
+@ENDPOINTS.post(f"{CERTIFICATES}/{{id}}/revoke", Role.ADMIN, "not_found", "conflict", "invalid")
+async def _revoke(request: Asked[None, RevocationBody]) -> Certificate:
+    """Revoke a certificate, and end the connection that it opened."""
+    api, number = request.api, request.number()
+    if (
+        await api.writer.run(
+            writes.revoke, number, api.stamp(), request.caller.name, request.body.reason
+        )
+        is None
+    ):
+        revoked_at = (await _shown(request, number)).revoked_at
+        raise conflict(Told("certificate {1} was revoked at {2}", number, Moment(revoked_at or "")))
+    return await _shown(request, number)
+
+
+async def _shown(request: Request, number: int) -> Certificate:
+    return await request.find(
+        partial(securing.certificate, number=number), Told("certificate {1}", number)
+    )
+
+
+# Security profiles: which one a charger shall have, and where the way to it stands
+
+PROFILE: Final = f"{CHARGER}/security-profile"
+WITH_TLS, WITH_CERTIFICATE = 2, 3
+LONGEST_ADDRESS: Final = 500
+
+
+class SecuringBody(Sent):
+    """The security profile that a charger shall have: 1 (password), 2 (TLS and password), 3 (client
+    certificate).
+
+    `address` is what the charger's own setting for our address is set to, where that setting is
+    known; left out, it is made of the server certificate and --tls-port.
+    """
+
+    profile: Annotated[int, Meta(ge=1, le=3)]
+    address: (
+        Annotated[
+            str,
+            whole_text(
+                max_length=LONGEST_ADDRESS,
+                pattern=r"^wss?://[!-~]+$",
+                words=Told("give an address that begins with ws:// or wss://"),
+            ),
+        ]
+        | None
+    ) = None
+
+
+@ENDPOINTS.get("/api/admin/security-profiles", Role.VIEWER, "invalid")
+async def _list_securing(request: Asked[PagedWhose, None]) -> ListPage[Securing]:
+    """List the security profiles that were asked for, newest first, and where each stands."""
+    return await page(
+        request,
+        partial(securing.all_securing, charger=await whose(request), wanted=wanted(request.query)),
+    )
+
+
+@ENDPOINTS.post(PROFILE, Role.ADMIN, "not_found", "conflict", "invalid")
+async def _begin(request: Asked[None, SecuringBody]) -> Securing:
+    """Raise a charger's security profile, step by step; the same one renews its password or its
+    keys."""
+    charger = request.path["id"]
+    known = await request.find(
+        partial(securing.secured, charger=charger), Told("charger {1}", charger)
+    )
+    number = await request.write(plans.begin, await _plan(request, request.body, known))
+    return await request.find(
+        partial(securing.securing, number=number), Told("security profile {1}", number)
+    )
+
+
+async def _plan(request: Request, body: SecuringBody, known: Secured) -> NewPlan:
+    config, charger = request.api.config, request.path["id"]
+    folder = certificates_folder(config.beside)
+    has_authority = has_root(folder)
+    if (
+        words := _obstacle(config, body.profile, known.profile, has_authority=has_authority)
+    ) is not None:
+        raise conflict(words, field="profile")
+    own = await _read(folder, read_own, Told("certificate authority")) if has_authority else None
+    names = own.server[0].names if own and own.server else ()
+    key = address_key(known.vendor, known.model)
+    address = body.address or _address(body.profile, names, config.tls_port, known.target)
+    way = steps(
+        body.profile,
+        known.profile,
+        has_authority=has_authority,
+        has_address_key=bool(key and address),
+    )
+    is_set = Step.ADDRESS in way
+    return NewPlan(
+        charger=charger,
+        profile=body.profile,
+        steps=way,
+        organization=own and own.organization,
+        address_key=key if is_set else None,
+        address=address if is_set else None,
+    )
+
+
+def _obstacle(
+    config: ServerConfig, profile: int, present: int, *, has_authority: bool
+) -> str | None:
+    """Return why a charger cannot get this profile here."""
+    if profile < present:
+        return Told(
+            (
+                "its security profile is {1}; a lower one is not sent to it: set what is required "
+                "of it instead"
+            ),
+            present,
+        )
+    if profile >= WITH_TLS and config.tls_port is None and not config.tls_certs:
+        return Told(
+            "this server has no TLS: start it with --tls-port, after `levity-trio certificate "
+            "server` or --tls-cert"
+        )
+    if profile >= WITH_CERTIFICATE and not has_authority:
+        return Told(
+            "security profile 3 needs a certificate authority; create one with `levity-trio "
+            "certificate init`"
+        )
+    return None
+
+
+def _address(
+    profile: int, names: Sequence[str], port: int | None, target: str | None
+) -> str | None:
+    """Return our address as the charger shall dial it: its path so far, without its identity."""
+    if profile < WITH_TLS or not names or not port:
+        return None
+    host = f"[{names[0]}]" if ":" in names[0] else names[0]
+    return f"wss://{host}:{port}{(target or '/').partition('?')[0].rstrip('/').rpartition('/')[0]}/"
+
+
+@ENDPOINTS.get(PROFILE, Role.VIEWER, "not_found")
+async def _show(request: Request) -> Securing:
+    """Show where the security profile stands that was last asked for."""
+    read = partial(securing.newest_securing, charger=await known_charger(request))
+    return await request.find(
+        read, Told("security profile that was asked for {1}", request.path["id"])
+    )
+
+
+@ENDPOINTS.delete(PROFILE, Role.ADMIN, "not_found")
+async def _cancel(request: Request) -> Securing:
+    """Cancel the way to a security profile; what was sent to the charger stays."""
+    charger = request.path["id"]
+    if not await request.write(plans.cancel, charger):
+        raise not_found(Told("security profile under way for {1}", charger))
+    return await _show(request)

@@ -1,0 +1,286 @@
+"""The configuration of chargers: as it was reported, what changed in it, and readings of the
+whole."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.operations import OPERATIONS
+from levity_trio.operations.answers import status_of
+from levity_trio.operations.configuration import is_standard, unknown_in, values_in
+from levity_trio.operations.reading import USUAL_PART, Reading
+from levity_trio.records import record
+from levity_trio.store.reads.chargers import configuration as stored
+from levity_trio.store.reads.chargers.configuration import (
+    ALWAYS,
+    Change,
+    ConfigurationReading,
+    Entry,
+)
+from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.writes.chargers.configuration import NewReading, add_reading
+from levity_trio.told import Told
+from levity_trio.web.api.chargers.charger_facts import PagedWhose, Whose, both, known_charger, whose
+from levity_trio.web.api.chargers.chargers import CHARGER, TAG
+from levity_trio.web.api.chargers.operations import Order, Sender, WaitQuery, prepare, submit
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.lists import FORMATS, Before, moment, page, wanted, whole
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.wire.secrets import MASK, is_secret_key
+
+ENDPOINTS: Final = Endpoints(TAG)
+
+READ: Final = "GetConfiguration"
+OF_TWO: Final = "The earlier of two times; without it, between the last two readings."
+LAST_TWO: Final = Wanted(limit=2)
+
+
+class ConfigurationQuery(Whose):
+    at: (
+        Annotated[str, Meta(description="As known at this time.", extra_json_schema=FORMATS)] | None
+    ) = None
+
+
+class ChangesQuery(Sent, rename={"since": "from", "until": "to"}):
+    since: Annotated[str, Meta(description=OF_TWO, extra_json_schema=FORMATS)] | None = None
+    until: Before = None
+
+
+class HistoryQuery(Sent):
+    key: str
+
+
+class DifferencesQuery(Sent):
+    other: Annotated[str, Meta(description="Another charger.")]
+
+
+@record
+class Difference:
+    """A key for which two chargers have different values; None: it was never read there."""
+
+    key: str
+    one: Entry | None
+    other: Entry | None
+
+
+# As it was reported
+
+
+def seen(request: Request, key: str, value: str | None) -> str | None:
+    """Return the value of a key as the caller may see it: a viewer sees no values of a charger's
+    own keys.
+
+    A secret is masked at every caller, because it may have been stored before its name was known
+    for one.
+    """
+    is_shown = is_standard(key) or request.sees_all
+    return value if value is None or (is_shown and not is_secret_key(key)) else MASK
+
+
+def _seen(request: Request, entry: Entry | None) -> Entry | None:
+    return entry if entry is None else replace(entry, value=seen(request, entry.key, entry.value))
+
+
+@both(ENDPOINTS, "configuration", "the configuration")
+async def list_configuration(request: Asked[ConfigurationQuery, None]) -> ListPage[Entry]:
+    charger, at = await whose(request), moment(request.query.at, "at") or ALWAYS
+    found = await request.read(lambda db: stored.of_all(db, charger, at))
+    return whole([replace(entry, value=seen(request, entry.key, entry.value)) for entry in found])
+
+
+@both(ENDPOINTS, "configuration/readings", "the readings, newest first,")
+async def list_readings(request: Asked[PagedWhose, None]) -> ListPage[ConfigurationReading]:
+    charger, query = await whose(request), request.query
+    return await page(request, partial(stored.readings, charger=charger, wanted=wanted(query)))
+
+
+@ENDPOINTS.get(f"{CHARGER}/configuration/changes", Role.VIEWER, "not_found", "invalid")
+async def list_changes(request: Asked[ChangesQuery, None]) -> ListPage[Change]:
+    """List what changed between two readings."""
+    charger, query = await known_charger(request), request.query
+    since, until = moment(query.since, "from"), moment(query.until, "to") or ALWAYS
+    if since is None:
+        since, until = await _last_two(request, charger)
+    changes = await request.read(lambda db: stored.changes(db, charger, since, until))
+    return whole(
+        [
+            replace(one, before=_seen(request, one.before), after=_seen(request, one.after))
+            for one in changes
+        ]
+    )
+
+
+async def _last_two(request: Request, charger: str) -> tuple[str, str]:
+    """Return the times of the last two readings. Raises Problem."""
+    readings = await request.read(lambda db: stored.readings(db, charger, LAST_TWO).data)
+    if len(readings) < LAST_TWO.limit:
+        words = Told(
+            "{1} was not read twice yet as a whole, which a GetConfiguration alone is not; read "
+            "it again (levity-trio configuration {2} --read), or give the time since when "
+            "(--since)",
+            *(charger, shlex.quote(charger)),
+        )
+        raise Problem(HTTPStatus.NOT_FOUND, "not_found", words, field="from")
+    later, earlier = readings
+    return earlier.ended_at, later.ended_at
+
+
+@ENDPOINTS.get(f"{CHARGER}/configuration/history", Role.VIEWER, "not_found", "invalid")
+async def list_history(request: Asked[HistoryQuery, None]) -> ListPage[Entry]:
+    """List the values of one key, newest first."""
+    charger = await known_charger(request)
+    found = await request.read(lambda db: stored.history(db, charger, request.query.key))
+    return whole([replace(entry, value=seen(request, entry.key, entry.value)) for entry in found])
+
+
+@ENDPOINTS.get(f"{CHARGER}/configuration/differences", Role.VIEWER, "not_found", "invalid")
+async def list_differences(request: Asked[DifferencesQuery, None]) -> ListPage[Difference]:
+    """Compare with another charger."""
+    charger, other = await known_charger(request), request.query.other
+    differences = await request.read(lambda db: stored.differences(db, charger, other))
+    return whole(
+        [
+            Difference(key=key, one=_seen(request, one), other=_seen(request, theirs))
+            for key, one, theirs in differences
+        ]
+    )
+
+
+# Readings
+
+
+@ENDPOINTS.post(
+    f"{CHARGER}/configuration/read",
+    *(
+        Role.OPERATOR,
+        "not_found",
+        "not_connected",
+        "not_registered",
+        "queue_full",
+        "too_many_waiting",
+    ),
+)
+async def read_all(request: Asked[WaitQuery, None]) -> ConfigurationReading:
+    """Read the whole configuration, in parts if the charger does not tell it at once."""
+    api, charger = request.api, await known_charger(request)
+    reading = Reading(await api.reader.run(partial(stored.before_reading, charger=charger)))
+    began_at = api.stamp()
+    async with api.places.wait():
+        commands = await _ask_all(request, charger, reading)
+    new = NewReading(
+        charger=charger,
+        asked_by=request.caller.name,
+        began_at=began_at,
+        ended_at=api.stamp(),
+        keys=len(reading.known),
+        unknown_keys=len(reading.unknown),
+        unanswered=sorted(reading.unanswered.values()),
+        commands=commands,
+    )
+    number = await api.writer.run(add_reading, new)
+    return await request.find(partial(stored.reading, number=number), Told("reading {1}", number))
+
+
+async def _ask_all(request: Sender, charger: str, reading: Reading) -> list[int]:
+    """Ask for the keys that a reading needs; return the commands. Raises Problem if nothing could
+    be sent."""
+    commands: list[int] = []
+    while (keys := reading.next_keys()) is not None:
+        try:
+            commands.append(await ask_for(request, charger, keys))
+        except Problem:
+            if not commands:
+                raise
+            reading.stop()
+        else:
+            await _follow(request, commands[-1], reading)
+    return commands
+
+
+async def ask_for(request: Sender, charger: str, keys: Sequence[str]) -> int:
+    """Ask a charger for some keys, for all if none are given; return the command. Raises
+    Problem."""
+    payload = {"key": list(keys)} if keys else {}
+    return await submit(request, Order(charger, READ, payload, payload))
+
+
+async def _follow(request: Request, command: int, reading: Reading) -> None:
+    """Wait for a command and note what came of it."""
+    result = await request.api.chargers.wait(command)
+    if result.state == "timed out":
+        reading.miss()
+    elif result.state in ("accepted", "rejected", "error"):
+        reading.take(result.answer)
+    else:
+        reading.stop()
+
+
+# Changes of keys, one after the other, and what the charger says of them afterwards
+
+CHANGE: Final = OPERATIONS["ChangeConfiguration"]
+WORDS: Final = {"RebootRequired": "reboot required", "NotSupported": "not supported"}
+"""The statuses of ChangeConfiguration that say more than the state of its command (§5.3)."""
+CHANGED: Final = ("accepted", "reboot required")
+
+
+@record
+class KeyResult:
+    """What came of one key: the charger's answer, or why nothing was sent. `has` is its value
+    afterwards, as read."""
+
+    key: str
+    result: str
+    wanted: str
+    had: str | None
+    has: str | None = None
+    command: int | None = None
+    detail: str | None = None
+
+
+async def change_key(request: Sender, charger: str, key: KeyResult) -> KeyResult:
+    """Send one key and return what came of it."""
+    try:
+        order = await prepare(request, charger, CHANGE, {"key": key.key, "value": key.wanted})
+        command = await submit(request, order)
+    except Problem as problem:
+        return replace(key, result=problem.code.replace("_", " "), detail=problem.detail)
+    done = await request.api.chargers.wait(command)
+    words = WORDS.get(status_of(done.answer) or "", done.state)
+    return replace(key, result=words, command=command, detail=done.error_description)
+
+
+async def read_back(request: Sender, charger: str, results: Sequence[KeyResult]) -> list[KeyResult]:
+    """Ask for the keys that the charger accepted; return the results with the values that it then
+    tells."""
+    changed = [one.key for one in results if one.command is not None and one.result in CHANGED]
+    if not changed:
+        return list(results)
+    with suppress(Problem):  # it has left; what it has stays as last read
+        await read_keys(request, charger, changed)
+    now = await request.read(partial(stored.has, charger=charger))
+    return [
+        replace(one, has=now[one.key.casefold()].value) if one.key.casefold() in now else one
+        for one in results
+    ]
+
+
+async def read_keys(request: Sender, charger: str, keys: Sequence[str]) -> None:
+    """Ask for some keys, as many at a time as the charger answers for. Raises Problem."""
+    before = await request.read(partial(stored.before_reading, charger=charger))
+    most, left = before.most or USUAL_PART, {key.casefold(): key for key in keys}
+    while left:
+        part = list(left.values())[:most]
+        answer = (await request.api.chargers.wait(await ask_for(request, charger, part))).answer
+        told = [*(value.key for value in values_in(answer)), *unknown_in(answer)]
+        answered = left.keys() & {key.casefold() for key in told}
+        for key in answered or {key.casefold() for key in part}:
+            del left[key]

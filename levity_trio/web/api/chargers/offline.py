@@ -1,0 +1,175 @@
+"""Who can charge at a charger that has no connection to us: by its keys, and by the local list that
+is kept there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from levity_trio.access import offline
+from levity_trio.access.offline import KEYS, OfflineTags, Switch, explain, switch
+from levity_trio.operations.templates import Has
+from levity_trio.records import record
+from levity_trio.store.reads.chargers import configuration
+from levity_trio.store.reads.chargers import local_lists as stored
+from levity_trio.store.reads.chargers.local_lists import LeftOutTag, LocalListStatus
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes.chargers.local_lists import resume
+from levity_trio.told import Told
+from levity_trio.web.api.chargers.charger_facts import Whose, both, known_charger, whose
+from levity_trio.web.api.chargers.chargers import CHARGER, TAG
+from levity_trio.web.api.chargers.configuration import KeyResult, change_key, read_back, read_keys
+from levity_trio.web.api.chargers.operations import WaitQuery
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.lists import Paged, whole
+from levity_trio.web.api.engine.problems import not_found
+
+ENDPOINTS: Final = Endpoints(TAG)
+
+PATH: Final = f"{CHARGER}/offline-policy"
+
+
+class ChangeQuery(WaitQuery):
+    read: Annotated[bool, Meta(description="Ask the charger for all six keys first.")] = False
+
+
+class PolicyBody(
+    Sent,
+    rename={
+        "offline": offline.OFFLINE,
+        "pre_authorize": offline.PRE_AUTHORIZE,
+        "unknown_tags": offline.UNKNOWN_TAGS,
+        "stop_invalid": offline.STOP_INVALID,
+        "cache": offline.CACHE,
+        "local_list": offline.LIST,
+    },
+):
+    """The keys that are to be changed."""
+
+    offline: bool | None = None
+    pre_authorize: bool | None = None
+    unknown_tags: bool | None = None
+    stop_invalid: bool | None = None
+    cache: bool | None = None
+    local_list: bool | None = None
+
+    def values(self) -> dict[str, str]:
+        """Return the values on the wire, by key."""
+        given: Mapping[str, bool | None] = msgspec.to_builtins(self)
+        return {key: str(value).lower() for key, value in given.items() if value is not None}
+
+
+@record
+class PolicyKey:
+    """A key as the charger last told it: `value` is true, false, not supported or not known."""
+
+    key: str
+    value: str
+    readonly: bool
+    read_at: str | None
+
+
+@record
+class OfflinePolicy:
+    """Who can charge at a charger without us (`who`), by its keys; `notes` say what else follows.
+
+    `changes` are the results of the keys that were to be changed.
+    """
+
+    charger: str
+    keys: list[PolicyKey]
+    who: list[OfflineTags]
+    notes: list[str]
+    changes: list[KeyResult]
+
+
+@ENDPOINTS.get(PATH, Role.VIEWER, "not_found")
+async def get_policy(request: Request) -> OfflinePolicy:
+    """Show who can charge at a charger while it has no connection to us, by its configuration."""
+    await known_charger(request)
+    return await _policy(request, [])
+
+
+@ENDPOINTS.post(PATH, Role.OPERATOR, "not_found", "not_connected", "queue_full")
+async def change_policy(request: Asked[ChangeQuery, PolicyBody]) -> OfflinePolicy:
+    """Change who can charge without us: send the keys that are given, and read them back."""
+    charger, wanted = await known_charger(request), request.body.values()
+    if request.query.read:
+        await read_keys(request, charger, KEYS)
+    had = {key: known.value for key, known in (await _has(request)).items()}
+    told = [
+        KeyResult(key=key, result="", wanted=value, had=had.get(key.casefold()))
+        for key, value in wanted.items()
+    ]
+    results = [await change_key(request, charger, key) for key in told]
+    return await _policy(request, await read_back(request, charger, results))
+
+
+async def _policy(request: Request, changes: list[KeyResult]) -> OfflinePolicy:
+    has = await _has(request)
+    keys = [_key(key, has.get(key.casefold())) for key in KEYS]
+    found = explain({one.key: Switch(one.value) for one in keys})
+    return OfflinePolicy(
+        charger=request.path["id"],
+        keys=keys,
+        who=list(found.who),
+        notes=list(found.notes),
+        changes=changes,
+    )
+
+
+async def _has(request: Request) -> Mapping[str, Has]:
+    return await request.read(partial(configuration.has, charger=request.path["id"]))
+
+
+def _key(key: str, has: Has | None) -> PolicyKey:
+    if has is None:
+        return PolicyKey(key=key, value=Switch.NOT_KNOWN.value, readonly=False, read_at=None)
+    value = switch(has.value, is_known=has.is_known)
+    return PolicyKey(key=key, value=value.value, readonly=has.readonly, read_at=has.read_at)
+
+
+# The local lists as they are kept at the chargers
+
+
+@both(ENDPOINTS, "local-lists/status", "how the local list is kept")
+async def list_statuses(request: Asked[Whose, None]) -> ListPage[LocalListStatus]:
+    return whole(await _statuses(request, await whose(request)))
+
+
+async def _statuses(request: Request, charger: str | None) -> list[LocalListStatus]:
+    api = request.api
+    lines = [charger for charger in api.chargers.connected() if api.chargers.is_served(charger)]
+    is_on = api.config.local_list == "on"
+    of_now = partial(
+        stored.statuses, policy=api.id_tags.policy, now=api.clock(), open_lines=lines, is_on=is_on
+    )
+    return await api.reader.run(partial(of_now, charger=charger))
+
+
+@ENDPOINTS.get(f"{CHARGER}/local-lists/left-out", Role.VIEWER, "not_found", "invalid")
+async def list_left_out(request: Asked[Paged, None]) -> ListPage[LeftOutTag]:
+    """List the tags for which the local list of a charger has no room."""
+    query, policy, charger = request.query, request.api.id_tags.policy, await known_charger(request)
+    found = await request.read(
+        partial(stored.left_out, charger=charger, policy=policy, at=request.api.stamp())
+    )
+    begin = (query.page - 1) * query.limit
+    return ListPage(found[begin : begin + query.limit], query.page, query.limit, total=len(found))
+
+
+@ENDPOINTS.post(f"{CHARGER}/local-lists/resume", Role.OPERATOR, "not_found")
+async def resume_upkeep(request: Request) -> LocalListStatus:
+    """Keep the local list of a charger again after one was sent by hand, or try again at once."""
+    charger = await known_charger(request)
+    if not await request.write(resume, charger):
+        raise not_found(
+            Told("local list that is kept at {1}; start `serve` with --local-list on", charger)
+        )
+    (status,) = await _statuses(request, charger)
+    return status

@@ -1,0 +1,729 @@
+"""Operations of chargers: one route for each declaration of levity_trio.operations, any raw call,
+and the older route.
+
+An operation that was sent answers 200 with its command, whatever the charger said: a refusal, an
+error and silence are states of it. With `errors=http` (the default on the routes that other systems
+had before) they become 502 and 504.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
+
+import msgspec
+import orjson
+import trio
+from msgspec import Meta
+
+from levity_trio.access.places import Reason
+from levity_trio.authority import AuthorityProblem, folder
+from levity_trio.charger.facade import UnknownCharger
+from levity_trio.config import certificates_folder
+from levity_trio.operations import (
+    OPERATIONS,
+    FieldProblem,
+    Operation,
+    Situation,
+    check,
+    find,
+    spelt,
+)
+from levity_trio.operations import Role as OperationRole
+from levity_trio.operations.fields import Allotted
+from levity_trio.operations.operation import (
+    Payload,
+    filled,
+    left_out,
+    role_for,
+    transactions_in_the_way,
+)
+from levity_trio.operations.situation import only_transaction
+from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.faults import StoreUnavailable
+from levity_trio.store.reads.chargers import charger_facts
+from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.reads.chargers.chargers import of_model
+from levity_trio.store.reads.chargers.files import firmware
+from levity_trio.store.reads.chargers.situation import next_number, situation
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes.chargers.commands import FINAL, KeyReused, Repeatable
+from levity_trio.store.writes.chargers.files import NewUrl
+from levity_trio.told import Told, joined
+from levity_trio.web.api.chargers.charger_facts import PagedWhose, both, whose
+from levity_trio.web.api.engine.bodies import (
+    ABSENT,
+    IDENTITIES,
+    Components,
+    Fields,
+    Schema,
+    Sent,
+    StructBody,
+    Values,
+    read_json,
+)
+from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.endpoints import Answer, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.kilowatt_hours import extended, show
+from levity_trio.web.api.engine.lists import page, wanted
+from levity_trio.web.api.engine.problems import (
+    Json,
+    Problem,
+    busy,
+    conflict,
+    invalid,
+    not_found,
+    not_storable,
+)
+from levity_trio.web.drivers_address import is_local
+from levity_trio.web.files.shelf import SecretUrl
+from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected, NotRegistered
+from levity_trio.wire.proxy_header import peer_of
+from levity_trio.wire.texts import digest
+from levity_trio.wire.times import stamp
+
+ENDPOINTS: Final = Endpoints("operations")
+
+OLDER: Final = ("remote-start", "remote-stop", "change-availability")
+"""The routes of the CSMS that this server replaces; its clients expect an error as an HTTP
+status."""
+T = TypeVar("T")
+S = TypeVar("S", bound=Sent)
+LONGEST_KEY: Final = 200
+RESPOND_ASYNC: Final = "respond-async"
+Timeout = Annotated[float, Meta(gt=0, le=3600, description="Seconds to wait for the response.")]
+Deadline = Annotated[
+    float, Meta(gt=0, le=7 * 24 * 3600, description="Seconds to wait for an absent charger.")
+]
+
+
+PROBLEMS: Final = (
+    *(
+        "not_found",
+        "not_connected",
+        "not_registered",
+        "queue_full",
+        "too_many_waiting",
+        "charger_error",
+        "no_answer",
+    ),
+)
+
+
+class WaitQuery(Sent):
+    """How long a charger is waited for."""
+
+    timeout: Timeout | None = None
+    deadline: Deadline | None = None
+
+
+class OperationQuery(WaitQuery):
+    """How an operation is sent."""
+
+    force: Annotated[bool, Meta(description="Send it although a session is open (admin).")] = False
+    errors: (
+        Annotated[Literal["http", "state"], Meta(description="http: 502 and 504 for errors.")]
+        | None
+    ) = None
+
+
+Sender = Asked[WaitQuery, object]
+"""A request that sends operations."""
+
+
+Operator = Asked[OperationQuery, object]
+"""A request that sends an operation."""
+
+
+class RawCall(Sent):
+    """Any CALL; the payload is sent as it is."""
+
+    action: Annotated[str, Meta(min_length=1, max_length=50)]
+    payload: Values = {}  # noqa: RUF012 - msgspec copies it
+
+
+@record(kw_only=False)
+class OperationBody:
+    """The body of an operation: the payload of its CALL."""
+
+    operation: Operation
+    media_type: str = "application/json"
+
+    def read(self, raw: bytes) -> Payload:
+        """Return the payload. Raises Problem."""
+        return checked(self.operation, read_json(raw))
+
+    def schema(self, components: Components) -> Schema:  # noqa: ARG002 - a Body
+        """Return the schema of the payload."""
+        return _payload_of(self.operation)
+
+
+class ActionBody(StructBody[S]):
+    """A body with an action and its payload, whose schema depends on the action.
+
+    `has_others` is whether other actions than those of the declarations are sent, unchecked.
+    """
+
+    def __init__(
+        self, kind: type[S], ways: Sequence[Fields] = ({},), *, has_others: bool = False
+    ) -> None:
+        super().__init__(kind, partial(_ways_of, ways, has_others))
+
+
+def _ways_of(ways: Sequence[Fields], has_others: bool) -> list[Fields]:
+    actions: list[Fields] = [
+        {"action": {"const": operation.action}, "payload": _payload_of(operation)}
+        for operation in OPERATIONS.values()
+    ]
+    actions += [_OTHER] if has_others else []
+    return [{**action, **way} for way in ways for action in actions]
+
+
+def _payload_of(operation: Operation) -> Schema:
+    return {"title": f"{operation.action}Payload", **operation.payload.json_schema()}
+
+
+_OTHER: Final[Fields] = {
+    "action": {"type": "string", "minLength": 1, "maxLength": 50, "not": {"enum": [*OPERATIONS]}},
+    "payload": {"type": "object"},
+}
+
+
+def checked(operation: Operation, values: Json) -> Payload:
+    """Return the payload that values make. Raises Problem."""
+    try:
+        return check(operation, values)
+    except FieldProblem as problem:
+        raise invalid(problem.field or "body", problem.words) from None
+
+
+@record
+class SentCommand(Command):
+    """A command, and why the charger may not do what it was asked."""
+
+    warnings: list[str]
+
+
+@record(kw_only=False)
+class Order:
+    """An operation for one charger, ready to be sent."""
+
+    charger: str
+    action: str
+    payload: Payload
+    body: Payload
+    """The payload as asked for, without numbers that the server allots. It tells whether a request
+    is repeated."""
+    warnings: tuple[str, ...] = ()
+    url: NewUrl | None = None
+
+
+async def prepare(request: Sender, charger: str, operation: Operation, payload: Payload) -> Order:
+    """Fill in what was left out, and look at what is in the way. Raises Problem."""
+    check_role(request, role_for(operation, payload))
+    api, body = request.api, payload
+    is_connected = api.chargers.is_connected(charger)
+    known = await api.reader.run(
+        partial(situation, charger=charger, now=api.now(), is_connected=is_connected)
+    )
+    protocols = known.words("SupportedFileTransferProtocols")
+    payload, url = await located(request, operation, payload, charger, protocols)
+    for path, allotted in left_out(operation, payload):
+        number = await _number(request, charger, allotted, known)
+        payload = filled(payload, path, number)
+    if in_the_way := transactions_in_the_way(operation, payload, known):
+        _check_force(request, operation, [one.id for one in in_the_way])
+    warnings = (*operation.warn(payload, known), *_of_tag(request, payload, charger))
+    return Order(charger, operation.action, payload, body, warnings, url)
+
+
+def _of_tag(request: Request, payload: Payload, charger: str) -> Sequence[str]:
+    """Return a warning if the tag of a start or a reservation is refused, here or at all; it is
+    sent all the same."""
+    id_tag, tags, at = payload.get("idTag"), request.api.id_tags, request.api.stamp()
+    if id_tag is None:
+        return ()
+    verdict = tags.judge(id_tag, at)
+    reason = verdict.reason or tags.refusal(
+        tags.policy.key(id_tag), charger, payload.get("connectorId") or None, at
+    )
+    if reason is not None:
+        return (Told("the card {1} will be refused here: {2}", id_tag, _REASONS[Reason(reason)]),)
+    if verdict.is_accepted:
+        return ()
+    return (
+        Told(
+            (
+                "the card {1} is {2} here, as the charger is told when it asks; add or unblock it "
+                "first"
+            ),
+            *(id_tag, Told(verdict.status)),
+        ),
+    )
+
+
+_REASONS: Final[Mapping[str, str]] = {
+    Reason.SPACE: Told("the space is for another household only"),
+    Reason.CHARGERS: Told("the card, or its household, may charge at other chargers only"),
+    Reason.SPENT: Told("its household has nothing left of what it paid in advance"),
+    Reason.MONTH: Told("the card, or its household, has used what it may in this month"),
+}
+"""Why a card that may charge may not do so here or now."""
+
+
+async def _number(request: Request, charger: str, allotted: Allotted, known: Situation) -> int:
+    if allotted is Allotted.TRANSACTION:
+        try:
+            return only_transaction(known)
+        except FieldProblem as problem:
+            raise conflict(str(problem), field=problem.field) from None
+    return await request.read(partial(next_number, charger=charger, allotted=allotted))
+
+
+def check_role(request: Request, role: OperationRole) -> None:
+    """Raise Problem if the caller may not send this."""
+    if role is OperationRole.ADMIN and request.caller.role < Role.ADMIN:
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "forbidden",
+            Told("this operation needs a token with the role admin"),
+        )
+
+
+def _check_force(request: Sender, operation: Operation, transactions: list[int]) -> None:
+    if not (isinstance(request.query, OperationQuery) and request.query.force):
+        ids = ", ".join(map(str, transactions))
+        words = Told(
+            "{1} would interrupt session {2}; stop it first, or send it with force",
+            operation.action,
+            ids,
+        )
+        raise Problem(HTTPStatus.CONFLICT, "needs_force", words, transactions=transactions)
+    check_role(request, OperationRole.ADMIN)
+
+
+def _repeatable(request: Request, order: Order) -> Repeatable | None:
+    """Return the key that the client gave to its request, and what it asks for. Raises Problem."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+        raise invalid("Idempotency-Key", Told("give 1 to {1} characters", LONGEST_KEY))
+    return (
+        None
+        if key is None
+        else Repeatable(key, digest(orjson.dumps([order.action, order.body]).decode()))
+    )
+
+
+async def repeated(
+    request: Request, charger: str, operation: Operation, payload: Payload
+) -> int | None:
+    """Return the command of an earlier request with the same key, for those who look at more than
+    `order` does before they send. Raises Problem."""
+    repeatable = _repeatable(request, Order(charger, operation.action, payload, payload))
+    if repeatable is None:
+        return None
+    try:
+        return await request.api.chargers.repeated(charger, request.caller.name, repeatable)
+    except KeyReused:
+        raise _reused() from None
+
+
+def _reused() -> Problem:
+    return invalid("Idempotency-Key", Told("it was used for another command; choose a new one"))
+
+
+async def submit(request: Sender, order: Order, repeatable: Repeatable | None = None) -> int:
+    """Submit one of the operations of a request and return the id of its command. Raises
+    Problem."""
+    try:
+        return await request.api.chargers.submit(
+            order.charger,
+            order.action,
+            order.payload,
+            asked_by=request.caller.name,
+            timeout_seconds=request.query.timeout,
+            deadline_seconds=request.query.deadline,
+            repeatable=repeatable,
+            url=order.url,
+        )
+    except StoreUnavailable:
+        raise not_storable() from None
+    except UnknownCharger:
+        raise not_found(Told("charger {1}", order.charger)) from None
+    except NotConnected as error:
+        words = Told("{1}; nothing was sent. Give a deadline to let it wait", str(error))
+        raise Problem(HTTPStatus.CONFLICT, "not_connected", words) from None
+    except NotRegistered as error:
+        raise Problem(HTTPStatus.CONFLICT, "not_registered", str(error)) from None
+    except KeyReused:
+        raise _reused() from None
+    except CallQueueFull as error:
+        problem = Problem(HTTPStatus.TOO_MANY_REQUESTS, "queue_full", str(error))
+        problem.headers["retry-after"] = "5"
+        raise problem from None
+    except ChargerGone as error:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "not_connected",
+            Told("{1}: {2}; nothing was sent", order.charger, str(error)),
+        ) from None
+
+
+class Sending(NamedTuple):
+    """A command that was stored, and what to say about it."""
+
+    command: int
+    warnings: tuple[str, ...]
+
+
+async def order(request: Sender, charger: str, operation: Operation, payload: Payload) -> Sending:
+    """Prepare an operation and submit it. Numbers are allotted one after the other, so that none is
+    given twice."""
+    async with request.api.allotting if left_out(operation, payload) else nullcontext():
+        prepared = await prepare(request, charger, operation, payload)
+        return Sending(
+            await submit(request, prepared, _repeatable(request, prepared)), prepared.warnings
+        )
+
+
+async def respond(request: Operator, sending: Sending, *, errors: str) -> Answer[SentCommand]:
+    """Wait for the end of a command, unless the client does not, and return it."""
+    command, warnings = sending
+    if not is_waiting(request):
+        return accepted(
+            await show_command(request, command, warnings), f"/api/admin/commands/{command}"
+        )
+    async with request.api.places.wait():
+        result = await request.api.chargers.wait(command)
+    shown = await show_command(request, command, warnings, result.stored)
+    _check_state(shown, request.query.errors or errors)
+    return Answer(shown)
+
+
+def is_waiting(request: Request) -> bool:
+    """Whether the client waits for the charger."""
+    return RESPOND_ASYNC not in request.headers.get("prefer", "").casefold()
+
+
+def accepted(command: T, location: str) -> Answer[T]:
+    """Return the answer to a client that does not wait: the command so far, and where to look for
+    it later."""
+    return Answer(
+        command, HTTPStatus.ACCEPTED, {"location": location, "preference-applied": RESPOND_ASYNC}
+    )
+
+
+async def show_command(
+    request: Request,
+    command: int,
+    warnings: tuple[str, ...] = (),
+    stored_one: Command | None = None,
+) -> SentCommand:
+    """Return a command as the API shows it; it is read, unless its row is given."""
+    row = stored_one or await request.read(partial(charger_facts.command, number=command))
+    if row is None:  # it was committed, so a reader sees it
+        raise busy(
+            "not_readable", Told("command {1} cannot be read; look for it in a moment", command), 1
+        )
+    return extended(SentCommand, row, warnings=list(warnings))
+
+
+def _check_state(command: SentCommand, errors: str) -> None:
+    if errors != "http" or command.state in ("accepted", "rejected"):
+        return
+    if command.state == "error":
+        told = f"{command.error_code} {command.error_description or ''}".strip()
+        words = Told("the charger answered with an error: {1}", told)
+        raise Problem(HTTPStatus.BAD_GATEWAY, "charger_error", words, command=show(command))
+    words = Told("command {1}: the charger gave no answer: {2}", command.id, Told(command.state))
+    raise Problem(HTTPStatus.GATEWAY_TIMEOUT, "no_answer", words, command=show(command))
+
+
+def _declare(operation: Operation) -> None:
+    role = Role.OPERATOR if operation.role is OperationRole.OPERATOR else Role.ADMIN
+    needs_force = ("needs_force",) if operation.needs_force_under_transaction else ()
+
+    @ENDPOINTS.post(
+        f"/api/admin/chargers/{{id}}/{operation.path}",
+        *(role, *PROBLEMS, "conflict", *needs_force),
+        summary=f"{operation.action}: {operation.summary}",
+        body=OperationBody(operation),
+    )
+    async def operate(request: Asked[OperationQuery, Payload]) -> Answer[SentCommand]:
+        sending = await order(request, request.path["id"], operation, request.body)
+        return await respond(
+            request, sending, errors="http" if operation.path in OLDER else "state"
+        )
+
+
+for _operation in OPERATIONS.values():
+    _declare(_operation)
+
+
+@ENDPOINTS.post("/api/admin/chargers/{id}/raw", Role.ADMIN, *PROBLEMS)
+async def _raw(request: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
+    """Send any CALL; its payload is not checked"""
+    return await respond(request, await _send_raw(request), errors="state")
+
+
+async def _send_raw(request: Asked[OperationQuery, RawCall]) -> Sending:
+    action, payload = spelt(request.body.action), request.body.payload
+    call = Order(request.path["id"], action, payload, payload)
+    return Sending(await submit(request, call, _repeatable(request, call)), ())
+
+
+@ENDPOINTS.post(
+    "/api/charge-points/{id}/request",
+    *(Role.OPERATOR, *PROBLEMS, "conflict", "needs_force"),
+    group="older",
+    body=ActionBody(RawCall, has_others=True),
+)
+async def _older(request: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
+    """Send any operation by its action and payload
+
+    The CSMS took any command here. An operation is checked, and others need an admin.
+    """
+    body = request.body
+    operation = OPERATIONS.get(spelt(body.action))
+    if operation is None:
+        check_role(request, OperationRole.ADMIN)
+        return await respond(request, await _send_raw(request), errors="http")
+    sending = await order(request, request.path["id"], operation, checked(operation, body.payload))
+    return await respond(request, sending, errors="http")
+
+
+@ENDPOINTS.delete(
+    "/api/admin/commands/{id}", Role.OPERATOR, "not_found", "wrong_state", group="commands"
+)
+async def _cancel(request: Request) -> SentCommand:
+    """Cancel a command that is still queued"""
+    command = request.number()
+    if await request.api.chargers.cancel(command):
+        return await show_command(request, command)
+    found = await request.find(
+        partial(charger_facts.command, number=command), Told("command {1}", command)
+    )
+    words = Told(
+        "command {1} is {2}; only a queued one can be cancelled", command, Told(found.state)
+    )
+    raise Problem(
+        HTTPStatus.CONFLICT, "wrong_state", words, state=found.state, is_final=found.state in FINAL
+    )
+
+
+# Many chargers
+
+
+Count = Annotated[int, Meta(ge=1, le=100)]
+
+
+class BulkBody(Sent):
+    """An operation for the chargers in a list, of a model, or all that are known: exactly one of
+    them is given."""
+
+    action: Annotated[str, Meta(min_length=1, max_length=50)]
+    payload: Values = {}  # noqa: RUF012 - msgspec copies it
+    chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
+    model: str | None = None
+    all: bool = False
+    at_once: Annotated[Count, Meta(description="How many chargers are asked at the same time.")] = 5
+
+
+WAYS: Final[Sequence[Fields]] = (
+    {"chargers": IDENTITIES, "model": ABSENT, "all": {"const": False}},
+    {"chargers": ABSENT, "model": {"type": "string"}, "all": {"const": False}},
+    {"chargers": ABSENT, "model": ABSENT, "all": {"const": True}},
+)
+"""Exactly one of them says for which chargers."""
+
+
+class BulkResult(msgspec.Struct):
+    """What one charger said: its command, or the problem because of which nothing was sent."""
+
+    charger: str
+    command: Any = None
+    problem: Any = None
+
+
+class BulkReport(msgspec.Struct):
+    """The results in the order of the chargers, and how many there are of each state or code of a
+    problem."""
+
+    action: str
+    counts: dict[str, int]
+    results: list[BulkResult]
+
+
+@ENDPOINTS.post(
+    "/api/admin/bulk", Role.OPERATOR, "too_many_waiting", body=ActionBody(BulkBody, WAYS)
+)
+async def _send_to_many(request: Asked[OperationQuery, BulkBody]) -> BulkReport:
+    """Send one operation to many chargers; the answer reports what each of them said"""
+    body = request.body
+    try:
+        operation = find(body.action)
+    except FieldProblem as problem:
+        raise invalid("action", problem.words) from None
+    payload = checked(operation, body.payload)
+    chargers = await _chosen(request, body)
+    results = await of_each(
+        request, chargers, body.at_once, partial(_ask_charger, request, operation, payload)
+    )
+    states = (
+        result.command["state"] if result.problem is None else result.problem["code"]
+        for result in results
+    )
+    return BulkReport(action=operation.action, counts=dict(Counter(states)), results=results)
+
+
+async def of_each(
+    request: Request, chargers: Sequence[str], at_once: int, ask: Callable[[str], Awaitable[T]]
+) -> list[T]:
+    """Ask some chargers at a time; return the results in the order of the chargers. Raises
+    Problem."""
+    results: dict[str, T] = {}
+    turns = trio.Semaphore(at_once)
+
+    async def ask_one(charger: str) -> None:
+        try:
+            results[charger] = await ask(charger)
+        finally:
+            turns.release()
+
+    async with request.api.places.wait(), trio.open_nursery() as tasks:
+        for charger in chargers:
+            await turns.acquire()
+            tasks.start_soon(ask_one, charger)
+    return [results[charger] for charger in chargers]
+
+
+async def _chosen(request: Request, body: BulkBody) -> list[str]:
+    ways = [body.chargers is not None, body.model is not None, body.all]
+    if sum(ways) != 1:
+        raise invalid("chargers", Told("give exactly one of chargers, model and all"))
+    if body.chargers is not None:
+        return list(dict.fromkeys(body.chargers))
+    if body.model is not None:
+        return await request.read(partial(of_model, model=body.model))
+    return sorted(request.api.chargers.known())
+
+
+async def _ask_charger(
+    request: Sender, operation: Operation, payload: Payload, charger: str
+) -> BulkResult:
+    try:
+        command, warnings = await order(request, charger, operation, payload)
+        await request.api.chargers.wait(command)
+        return BulkResult(
+            charger=charger, command=show(await show_command(request, command, warnings))
+        )
+    except Problem as problem:
+        told = {"code": problem.code, "detail": problem.detail, "status": problem.status}
+        return BulkResult(charger=charger, problem=told)
+
+
+# Commands: what was asked of chargers, what they answered, and what came of it
+
+
+@both(ENDPOINTS, "commands", "the commands, newest first,", Role.OPERATOR)
+async def list_commands(request: Asked[PagedWhose, None]) -> ListPage[Command]:
+    return await page(
+        request,
+        partial(charger_facts.commands, charger=await whose(request), wanted=wanted(request.query)),
+    )
+
+
+@ENDPOINTS.get("/api/admin/commands/{id}", Role.OPERATOR, "not_found", group="commands")
+async def get_command(request: Request) -> Command:
+    """Show a command: its state, its answer, and its outcome so far."""
+    number = request.number()
+    return await request.find(
+        partial(charger_facts.command, number=number), Told("command {1}", number)
+    )
+
+
+# What is ours in operations: URLs where a charger sends its files or fetches firmware, and our root
+
+
+async def located(
+    request: Request,
+    operation: Operation,
+    payload: Payload,
+    charger: str,
+    protocols: frozenset[str],
+) -> tuple[Payload, NewUrl | None]:
+    """Put a URL of ours where a location was left out, or is the name of a firmware file; return
+    both. Raises Problem.
+
+    Any other location is passed on unchanged. A certificate that was left out is our root.
+    `protocols` are those by which the charger says that it transfers files (none: unknown).
+    """
+    for path, allotted in left_out(operation, payload):
+        if allotted is Allotted.UPLOAD:
+            url = await _new_url(request, charger, protocols, path)
+            return filled(payload, path, url.text), NewUrl(url.digest, None, None)
+        if allotted is Allotted.ROOT:
+            return filled(payload, path, await root_pem(request.api)), None
+    if operation.action not in FIRMWARE_AT:
+        return payload, None
+    place = FIRMWARE_AT[operation.action]
+    file = await request.read(partial(firmware, title=_text(payload, place)))
+    if file is None:
+        return payload, None
+    url, at = await _new_url(request, charger, protocols, place), wanted_at(payload)
+    named = filled(payload, place, url.of(file.title or file.name))
+    return named, NewUrl(url.digest, file.id, None if at is None else stamp(at))
+
+
+async def root_pem(api: Api) -> str:
+    """Return the root of our certificate authority, in PEM. Raises Problem."""
+    path = certificates_folder(api.config.beside) / folder.ROOT
+    try:
+        return (await trio.to_thread.run_sync(folder.read, path)).decode()
+    except AuthorityProblem as problem:
+        raise conflict(str(problem), field="certificate") from None
+
+
+def _text(payload: Payload, path: tuple[str, ...]) -> str:
+    value: Any = payload
+    for name in path:
+        value = value[name]
+    return str(value)
+
+
+async def _new_url(
+    request: Request, charger: str, protocols: frozenset[str], path: tuple[str, ...]
+) -> SecretUrl:
+    field, url = ".".join(path), request.api.shelf.new_url(protocols)
+    if url is None:
+        words = Told(
+            "this server takes and gives no files; give the URL of another server, or start this "
+            "one with --files-port"
+        )
+        raise conflict(joined(": ", (field, words)), field=field)
+    if is_local(url.text) and await request.read(partial(_is_elsewhere, charger=charger)):
+        words = Told(
+            (
+                "only programs on this machine reach {1}; say with --files-url where chargers "
+                "reach this server"
+            ),
+            url.base,
+        )
+        raise conflict(joined(": ", (field, words)), field=field)
+    return url
+
+
+def _is_elsewhere(db: Database, charger: str) -> bool:
+    """Whether a charger connected last from another machine."""
+    row = db.execute(
+        "SELECT remote_address FROM cp JOIN session ON session.id = cp.session_id WHERE cp.id = ?",
+        (charger,),
+    ).fetchone()
+    peer = None if row is None else peer_of(row[0])
+    return peer is not None and not peer.is_loopback

@@ -1,0 +1,75 @@
+"""Stations: the places with chargers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from levity_trio import nouns
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.reads.chargers.chargers import Station
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes.chargers.stations import (
+    UnknownStation,
+    add_station,
+    change_station,
+    remove_station,
+)
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.lists import Paged, page, wanted
+from levity_trio.web.api.engine.problems import not_found
+
+TAG: Final = "stations"
+ENDPOINTS: Final = Endpoints(TAG)
+STATIONS: Final = "/api/admin/stations"
+
+
+class StationBody(nouns.Station, Sent):
+    """A station; its position in degrees (WGS 84)."""
+
+
+@ENDPOINTS.get(STATIONS, Role.VIEWER, "invalid")
+async def list_stations(request: Asked[Paged, None]) -> ListPage[Station]:
+    """List stations, the newest first."""
+    return await page(request, partial(chargers.stations, wanted=wanted(request.query)))
+
+
+@ENDPOINTS.post(STATIONS, Role.OPERATOR, status=CREATED)
+async def create_station(request: Asked[None, StationBody]) -> Station:
+    """Add a station."""
+    return await _shown(
+        request, await request.api.writer.run(add_station, request.body, request.api.stamp())
+    )
+
+
+@ENDPOINTS.get(f"{STATIONS}/{{id}}", Role.VIEWER, "not_found")
+async def get_station(request: Request) -> Station:
+    """Show a station."""
+    return await _shown(request, request.number())
+
+
+@ENDPOINTS.put(f"{STATIONS}/{{id}}", Role.OPERATOR, "not_found")
+async def replace_station(request: Asked[None, StationBody]) -> Station:
+    """Replace the data of a station."""
+    number = request.number()
+    try:
+        await request.api.writer.run(change_station, number, request.body, request.api.stamp())
+    except UnknownStation:
+        raise not_found(Told("station {1}", number)) from None
+    return await _shown(request, number)
+
+
+@ENDPOINTS.delete(f"{STATIONS}/{{id}}", Role.ADMIN, "not_found")
+async def delete_station(request: Request) -> None:
+    """Delete a station. Its chargers then have none; its row stays, hidden."""
+    number = request.number()
+    try:
+        await request.api.writer.run(remove_station, number, request.api.stamp())
+    except UnknownStation:
+        raise not_found(Told("station {1}", number)) from None
+
+
+async def _shown(request: Request, number: int) -> Station:
+    return await request.find(partial(chargers.station, number=number), Told("station {1}", number))

@@ -1,0 +1,1 @@
+"""Endpoints of drivers: all that is below /api/me."""

@@ -1,0 +1,244 @@
+"""What drivers report: a lost card, which is blocked at once, and one sentence about what is wrong;
+and the answers.
+
+What is written is personal: it is not recorded in the audit, and goes with what is personal of the
+household.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.access.tags import Status
+from levity_trio.records import Personal, record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.money.statements import fees_of, id_of_own
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.people import driving as places
+from levity_trio.store.reads.people import reports as stored
+from levity_trio.store.reads.people.reports import Report, WaitingReport, Wanted
+from levity_trio.store.writes.people import reports as writes
+from levity_trio.store.writes.people.reports import (
+    MOST_OF_DAY,
+    AlreadyAnswered,
+    NotOwned,
+    Subject,
+    TooManyReports,
+    UnknownReport,
+)
+from levity_trio.told import Told
+from levity_trio.web.api.drivers.driving import ME, TAG, WHY_NOT, account_of, household, tags_of
+from levity_trio.web.api.drivers.mine import DriversTag
+from levity_trio.web.api.engine.bodies import NOT_BLANK, Sent
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    HIGHEST_ID,
+    Asked,
+    Endpoints,
+    Request,
+    Role,
+)
+from levity_trio.web.api.engine.lists import whole
+from levity_trio.web.api.engine.local_times import midnight
+from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
+from levity_trio.web.api.people import tags
+
+ENDPOINTS: Final = Endpoints("reports")
+OWN: Final = f"{ME}/reports"
+REPORTS: Final = "/api/admin/reports"
+LONGEST: Final = 300
+
+Id = Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
+Words = Annotated[
+    Personal[str], Meta(min_length=1, max_length=LONGEST, pattern=r"\S", extra=NOT_BLANK)
+]
+OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None
+OF_WAITING: Final = "Whether only those that wait for an answer, or only answered ones."
+
+
+class ReportBody(Sent):
+    """What is wrong, in one sentence, about one of: a session of the household, a statement of it,
+    a charger. With a statement, the session is that of its line; `line` is the number of a line
+    without one, such as a base fee."""
+
+    words: Words
+    transaction: Id | None = None
+    statement: Id | None = None
+    charger: Annotated[str, Meta(max_length=100)] | None = None
+    line: Annotated[int, Meta(ge=1, le=HIGHEST_ID)] | None = None
+
+
+class OwnReportsQuery(Sent):
+    transaction: Id | None = None
+    statement: Id | None = None
+    charger: str | None = None
+
+
+class ReportsQuery(Sent):
+    waiting: Annotated[bool, Meta(description=OF_WAITING)] | None = None
+    account: OfAccount = None
+    transaction: Id | None = None
+    tag: str | None = None
+
+
+class AnswerBody(Sent):
+    """What the household reads as the answer, on the page where it reported."""
+
+    answer: Words
+
+
+@record
+class DriversReport:
+    """What your household reported, and the answer of those who run the site; null while it
+    waits."""
+
+    id: int
+    about: str
+    transaction: int | None
+    statement: int | None
+    charger: str | None
+    id_tag: str | None
+    line: int | None
+    words: str | None
+    written_at: str
+    answer: str | None
+    answered_at: str | None
+
+
+# Of drivers
+
+
+@ENDPOINTS.post(
+    OWN,
+    Role.DRIVER,
+    *("not_found", "conflict", "invalid", "too_many_reports"),
+    group=TAG,
+    status=CREATED,
+)
+async def report(request: Asked[None, ReportBody]) -> DriversReport:
+    """Tell those who run the site in one sentence what is wrong"""
+    account, body = account_of(request), request.body
+    subject = await _subject(request, account)
+    since = midnight(request.api.now(), request.zone)
+    try:
+        number = await request.write(writes.write, account, subject, body.words.strip(), since)
+    except TooManyReports:
+        words = Told(
+            (
+                "your household has written {1} times today; go on tomorrow, or ask whoever runs "
+                "the chargers"
+            ),
+            MOST_OF_DAY,
+        )
+        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_reports", words) from None
+    (found,) = await request.read(partial(stored.reports, wanted=Wanted(number=number)))
+    return _own(found)
+
+
+async def _subject(request: Asked[None, ReportBody], account: int) -> Subject:
+    """Return what a report is about. Raises Problem for what does not belong to the household."""
+    body, charger = request.body, request.body.charger
+    if body.transaction is None and body.statement is None and charger is None:
+        raise invalid("words", Told("say which session, statement or charger it is about"))
+    if body.statement is not None:
+        of_own = partial(id_of_own, account=account, number=body.statement)
+        await request.find(of_own, Told("statement {1}", body.statement))
+    if body.line is not None:
+        fees = (
+            []
+            if body.statement is None
+            else await request.read(partial(fees_of, number=body.statement))
+        )
+        if body.transaction is not None or body.line not in [one.line for one in fees]:
+            raise invalid(
+                "line", Told("give a line of the statement that is no session, or the session")
+            )
+    if body.transaction is not None:
+        read = partial(
+            places.own_transaction, household=household(request), number=body.transaction
+        )
+        charger = (
+            await request.find(read, Told("session {1} of your household", body.transaction))
+        ).charger
+    elif charger is not None:
+        read_all = partial(
+            places.places, household=household(request), now=request.api.now(), charger=charger
+        )
+        if not await request.read(read_all):
+            raise not_found(Told("charger {1}", charger))
+    return Subject(body.transaction, body.statement, charger, line=body.line)
+
+
+def _own(found: Report) -> DriversReport:
+    return DriversReport(
+        id=found.id,
+        about=found.about,
+        transaction=found.transaction,
+        statement=found.statement,
+        charger=found.charger,
+        id_tag=found.id_tag,
+        line=found.line,
+        words=found.words,
+        written_at=found.written_at,
+        answer=found.answer,
+        answered_at=found.answered_at,
+    )
+
+
+@ENDPOINTS.get(OWN, Role.DRIVER, "conflict", "invalid", group=TAG)
+async def list_own(request: Asked[OwnReportsQuery, None]) -> ListPage[DriversReport]:
+    """List what your household reported, with the answers, the newest first"""
+    query = request.query
+    wanted = Wanted(account_of(request), query.transaction, query.statement, query.charger)
+    return whole(await request.read(partial(read_own, wanted=wanted)))
+
+
+def read_own(db: Database, wanted: Wanted) -> list[DriversReport]:
+    """Return what a household reported, with the answers, the newest first."""
+    return [_own(one) for one in stored.reports(db, wanted)]
+
+
+@ENDPOINTS.post(f"{ME}/tags/{{tag}}/lost", Role.DRIVER, "not_found", "conflict", group=TAG)
+async def lose_tag(request: Request) -> DriversTag:
+    """Block a lost card of your household at once; those who run the site are told"""
+    account, tag, policy = account_of(request), request.path["tag"], request.api.id_tags.policy
+    try:
+        change = await request.write(writes.lose, policy, account, tag)
+    except NotOwned:
+        raise not_found(Told("card {1} of your household", tag)) from None
+    await tags.changed(request, change)
+    card, words = change.after, WHY_NOT[Status.BLOCKED]
+    name = next(
+        (one.own_name for one in await tags_of(request) if one.key == policy.key(tag)), None
+    )
+    return DriversTag(id_tag=card.id_tag, name=name, note=card.name, is_valid=False, why_not=words)
+
+
+# Of operators
+
+
+@ENDPOINTS.get(REPORTS, Role.OPERATOR, "invalid")
+async def list_reports(request: Asked[ReportsQuery, None]) -> ListPage[WaitingReport]:
+    """List what households reported, the newest first; of a lost card, also which absent chargers
+    still list it"""
+    query = request.query
+    wanted = Wanted(query.account, query.transaction, id_tag=query.tag, is_waiting=query.waiting)
+    return whole(await request.read(partial(stored.waiting_reports, wanted=wanted)))
+
+
+@ENDPOINTS.post(f"{REPORTS}/{{id}}/answer", Role.OPERATOR, "not_found", "conflict")
+async def answer_report(request: Asked[None, AnswerBody]) -> WaitingReport:
+    """Answer what a household reported; then it waits no longer"""
+    number = request.number()
+    try:
+        await request.write(writes.answer, number, request.body.answer.strip())
+    except UnknownReport:
+        raise not_found(Told("report {1}", number)) from None
+    except AlreadyAnswered:
+        raise conflict(Told("this was answered otherwise already")) from None
+    (found,) = await request.read(partial(stored.waiting_reports, wanted=Wanted(number=number)))
+    return found

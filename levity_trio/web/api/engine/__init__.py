@@ -1,0 +1,1 @@
+"""What endpoints are made of: declarations, callers, bodies, lists, problems, and OpenAPI."""

@@ -1,0 +1,311 @@
+"""What the API consists of: one declaration for each endpoint, from which its route and OpenAPI are
+derived."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import field
+from enum import IntEnum
+from http import HTTPStatus
+from types import NoneType, UnionType
+from typing import (
+    Any,
+    Final,
+    Generic,
+    TypedDict,
+    TypeVar,
+    TypeVarTuple,
+    Union,
+    Unpack,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+from zoneinfo import ZoneInfo
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import Body, StructBody
+from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.kilowatt_hours import shown_type
+from levity_trio.web.api.engine.problems import Problem, invalid, not_found, of_upload
+
+NO_CONTENT: Final = 204
+CREATED: Final = 201
+UPLOAD: Final = ("too_large", "too_slow", "unfinished")
+"""The problems of a body that is read as it arrives."""
+HIGHEST_ID: Final = 2**62
+CONNECTORS: Final = 2**31
+"""Connectors have numbers below this one."""
+DIGITS: Final = len(str(HIGHEST_ID))
+
+
+class Role(IntEnum):
+    """Who may: an operator all that a viewer may, an admin everything.
+
+    Whoever has not logged in is outside, and may nothing. A driver may only what is below /api/me.
+    """
+
+    OUTSIDE = 0
+    DRIVER = 1
+    VIEWER = 2
+    OPERATOR = 3
+    ADMIN = 4
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+@record(kw_only=False)
+class Caller:
+    """Who sends a request: name and role of the token or user, and the address.
+
+    `token` and `login` are None for the local admin. `account` is a driver's.
+    """
+
+    name: str
+    role: Role
+    address: str
+    token: int | None = None
+    login: int | None = None
+    account: int | None = None
+
+
+def whole_number(path: Mapping[str, str], name: str = "id") -> int:
+    """Return a parameter of a path that is a whole number. Raises Problem."""
+    text = path[name]
+    if (
+        not text.isascii()
+        or not text.isdecimal()
+        or int(text[:DIGITS]) > HIGHEST_ID
+        or len(text) > DIGITS
+    ):
+        raise invalid(name, Told("give a whole number"))
+    return int(text)
+
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+Query_co = TypeVar("Query_co", covariant=True)
+Body_co = TypeVar("Body_co", covariant=True)
+Content_co = TypeVar("Content_co", covariant=True)
+
+
+@record(kw_only=False)
+class Asked(Generic[Query_co, Body_co]):
+    """A request to an endpoint, checked: path parameters, query and body as the endpoint declares
+    them."""
+
+    api: Api
+    caller: Caller
+    path: Mapping[str, str]
+    query: Query_co
+    body: Body_co
+    headers: Headers
+
+    async def read(self, read: Callable[[Database], T]) -> T:
+        """Run a read of the database and return its result. Raises Unreadable."""
+        return await self.api.reader.run(read)
+
+    async def find(self, read: Callable[[Database], T | None], what: str) -> T:
+        """Return what is read. Raises Problem if there is no such thing; `what` names it."""
+        if (row := await self.read(read)) is None:
+            raise not_found(what)
+        return row
+
+    async def write(self, write: Callable[[UnitOfWork, *Ts, str, str], T], *values: *Ts) -> T:
+        """Run a write that ends with the time and with who asks for it; return its result. Raises
+        StoreUnavailable."""
+        return await self.api.writer.run(write, *values, self.api.stamp(), self.caller.name)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the site."""
+        return self.api.config.time_zone
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the caller sees more than a viewer: frames, addresses, and what operators did."""
+        return self.caller.role >= Role.OPERATOR
+
+    def number(self, name: str = "id") -> int:
+        """Return a path parameter that is a whole number. Raises Problem."""
+        return whole_number(self.path, name)
+
+
+Request = Asked[object, object]
+"""A request whose query and body do not matter, or that has neither."""
+
+
+Upload = Asked[object, AsyncGenerator[bytes, None]]
+"""A request whose body is read as it arrives."""
+
+
+async def content_of(request: Upload, most: int) -> bytes:
+    """Return a whole body that has so many bytes at most. Raises Problem."""
+    content = bytearray()
+    with of_upload():
+        async for part in request.body:
+            content += part
+            if len(content) > most:
+                raise Problem(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    "too_large",
+                    Told("give at most {1} bytes", most),
+                )
+    return bytes(content)
+
+
+@record(kw_only=False)
+class Answer(Generic[Content_co]):
+    """A response other than the usual: with its own status or headers."""
+
+    content: Content_co
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Asked[Any, Any]], Awaitable[Any]]
+H = TypeVar("H", bound=Handler)
+
+
+@record
+class Endpoint:
+    """One endpoint. `answer` is the type of what `handle` returns, None for an empty response
+    (204).
+
+    `group` is its group in the documentation, which OpenAPI calls a tag. `handle` may also return
+    an Answer, or a Starlette Response. `problems` are the codes beside those of all endpoints.
+    """
+
+    method: str
+    path: str
+    role: Role
+    group: str
+    summary: str
+    handle: Handler
+    answer: Any = None
+    query: type[msgspec.Struct] | None = None
+    body: Body | None = None
+    status: int = 200
+    media_type: str = "application/json"
+    other_media_types: tuple[str, ...] = ()
+    """Further ones, if the caller chooses the form of the answer."""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def answer_type(self) -> Any:
+        """The type of the answer as it is shown, which is made only now: all of them would take a
+        megabyte."""
+        return shown_type(self.answer)
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something, so that it is recorded."""
+        return self.method not in ("GET", "HEAD")
+
+
+class Declared(TypedDict, total=False):
+    """What a decorator says of an endpoint beside its function: the fields of Endpoint of these
+    names.
+
+    `body` and `answer` are given where the annotations do not say enough: of a body that fits one
+    of several ways or is read as it arrives, and of what a Response has in it.
+    """
+
+    group: str
+    summary: str
+    query: type[msgspec.Struct]
+    body: Body
+    answer: type
+    status: int
+    media_type: str
+    other_media_types: tuple[str, ...]
+
+
+class Endpoints(list[Endpoint]):
+    """The endpoints of a module, in the order of the documentation. Its methods are decorators:
+
+        @ENDPOINTS.get("/api/admin/stations", Role.VIEWER, "invalid")
+        async def list_stations(request: Asked[Paged, None]) -> Page[Station]:
+            \"""List stations, the newest first.\"""
+
+    Query, body and answer are those of the annotations, the summary is the first paragraph of the
+    docstring. After the role come the codes of the problems beside those of all endpoints.
+    """
+
+    def __init__(self, group: str) -> None:
+        super().__init__()
+        self._group = group
+
+    def get(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
+        return self._declared("GET", path, role, problems, more)
+
+    def post(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
+        return self._declared("POST", path, role, problems, more)
+
+    def put(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
+        return self._declared("PUT", path, role, problems, more)
+
+    def patch(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
+        return self._declared("PATCH", path, role, problems, more)
+
+    def delete(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
+        return self._declared("DELETE", path, role, problems, more)
+
+    def _declared(
+        self, method: str, path: str, role: Role, problems: tuple[str, ...], more: Declared
+    ) -> Callable[[H], H]:
+        def declare(handle: H) -> H:
+            said: Declared = {"group": self._group, **_said_by(handle), **more}
+            self.append(
+                Endpoint(
+                    method=method, path=path, role=role, handle=handle, problems=problems, **said
+                )
+            )
+            return handle
+
+        return declare
+
+
+def _said_by(handle: Handler) -> Declared:
+    """Return what a function says of its endpoint by its docstring and its annotations."""
+    hints = get_type_hints(handle)
+    returned = hints.pop("return")
+    answers = get_args(returned) if get_origin(returned) in (Union, UnionType) else (returned,)
+    query, body = next(get_args(hint) for hint in hints.values() if get_origin(hint) is Asked)
+    said: Declared = {
+        "summary": " ".join((handle.__doc__ or "").partition("\n\n")[0].split()),
+        "answer": str,
+    }
+    for answer in answers:
+        if not _is(answer, Response):
+            said["answer"] = get_args(answer)[0] if get_origin(answer) is Answer else answer
+    if said["answer"] is NoneType:
+        del said["answer"]
+    if _is(query, msgspec.Struct):
+        said["query"] = query
+    if _is(body, msgspec.Struct):
+        said["body"] = StructBody(body)
+    return said
+
+
+def _is(hint: Any, kind: type) -> bool:
+    return isinstance(hint, type) and issubclass(hint, kind)

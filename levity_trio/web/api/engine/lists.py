@@ -1,0 +1,152 @@
+"""What the lists of the API have in common: pages and times in a query, and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from msgspec import Meta
+from starlette.responses import Response, StreamingResponse
+
+from levity_trio.billing.money import CURRENCIES, units
+from levity_trio.documents.cells import inert
+from levity_trio.records import for_operators
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, NoPage, Wanted
+from levity_trio.store.reads.reader import Reader
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.endpoints import CONNECTORS, Request
+from levity_trio.web.api.engine.problems import Problem, invalid
+from levity_trio.web.api.engine.sheets import encoded
+from levity_trio.wire.times import parse_time, stamp
+
+T = TypeVar("T")
+Cell = str | int | float | Decimal | None
+CSV: Final = "text/csv"
+OF_FORMAT: Final = "A page as JSON, or all rows as CSV in the usual order of the list."
+OneFormat = Annotated[Literal["json", "csv"], Meta(description=OF_FORMAT)]
+OF_SORT: Final = "By a column; with - before it, descending. At most 10,000 rows are sorted."
+DATE_CHARACTERS: Final = 10
+SERVER_TIME: Final = Told("a time such as 2026-03-01T12:00:00Z, or a day (UTC)")
+
+FORMATS: Final[dict[str, Any]] = {"anyOf": [{"format": "date-time"}, {"format": "date"}]}
+Since = (
+    Annotated[
+        str, Meta(description=f"From this time on: {SERVER_TIME}.", extra_json_schema=FORMATS)
+    ]
+    | None
+)
+Before = (
+    Annotated[str, Meta(description=f"Before this time: {SERVER_TIME}.", extra_json_schema=FORMATS)]
+    | None
+)
+EndedSince = (
+    Annotated[str, Meta(description=f"Ended since {SERVER_TIME}.", extra_json_schema=FORMATS)]
+    | None
+)
+EndedBefore = (
+    Annotated[str, Meta(description=f"Ended before {SERVER_TIME}.", extra_json_schema=FORMATS)]
+    | None
+)
+OfCharger = Annotated[str, Meta(description="Only of this charger.")] | None
+OF_CONNECTOR: Final = "Of the charger that is named; 0 is the charger itself."
+OfConnector = Annotated[int, Meta(ge=0, lt=CONNECTORS, description=OF_CONNECTOR)] | None
+
+
+PageNumber = Annotated[int, Meta(ge=1)]
+Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS)]
+
+
+class Paged(Sent):
+    """A page of a list, by its number, or the one after a cursor, which goes before."""
+
+    page: PageNumber = 1
+    limit: Limit = DEFAULT_ROWS
+    cursor: str | None = None
+
+
+def wanted(query: Paged) -> Wanted:
+    return Wanted(query.page, query.limit, query.cursor)
+
+
+async def page(request: Request, read: Callable[[Database], ListPage[T]]) -> ListPage[T]:
+    """Read a page. Raises Problem if there is no such page, or too much to be sorted."""
+    try:
+        return await request.read(read)
+    except NoPage as error:
+        raise Problem(HTTPStatus.NOT_FOUND, "not_found", str(error), field=error.field) from error
+
+
+def as_csv(
+    request: Request,
+    columns: Mapping[str, Callable[[T], Cell]],
+    read: Callable[..., ListPage[T] | None],
+) -> StreamingResponse:
+    """Return all rows of a list as CSV; `read` reads the page that is `wanted`."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield encoded([[*columns]])
+        async for rows in every_page(request.api.reader, read, MOST_ROWS):
+            yield encoded(
+                [inert(cell(row)) for cell in columns.values()] for row in masked(request, rows)
+            )
+
+    return StreamingResponse(parts(), media_type=CSV)
+
+
+def in_file(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> Response:
+    """Return rows with these columns as CSV."""
+    cells = ([inert(row.get(name)) for name in columns] for row in rows)
+    return Response(encoded([columns, *cells]), media_type=CSV)
+
+
+def in_units(amount: int, currency: str | None) -> Cell:
+    """Return an amount in minor units as a cell."""
+    return None if currency is None else units(amount, CURRENCIES[currency])
+
+
+async def every_page(
+    reader: Reader, read: Callable[..., ListPage[T] | None], most: int
+) -> AsyncIterator[list[T]]:
+    """Yield the rows of a list, at most so many at once; `read` reads the page that is `wanted`."""
+    cursor: str | None = None
+    while (
+        listed := await reader.run(partial(read, wanted=Wanted(limit=most, cursor=cursor)))
+    ) is not None:
+        yield listed.data
+        if (cursor := listed.next_cursor) is None:
+            return
+
+
+def masked(request: Request, rows: list[T], *names: str) -> list[T]:
+    """Return the rows of a file; a viewer sees what is for operators, and these fields, as null."""
+    if request.sees_all:
+        return rows
+    return [replace(row, **dict.fromkeys((*for_operators(row), *names))) for row in rows]  # type: ignore[type-var]
+
+
+def whole(rows: list[T]) -> ListPage[T]:
+    """Return a list that needs no pages as one page."""
+    return ListPage(data=rows, page=1, limit=max(1, len(rows)), total=len(rows))
+
+
+def moment(text: str | None, field: str) -> str | None:
+    """Return a time in the database's format. Raises Problem."""
+    if text is None:
+        return None
+    understood = parse_time(f"{text}T00:00:00Z" if len(text) == DATE_CHARACTERS else text)
+    if understood is None:
+        raise invalid(field, Told("give {1}", SERVER_TIME))
+    return stamp(understood)
+
+
+def ago(server: Server, days: float) -> str:
+    """Return the time some days ago."""
+    return stamp(server.now() - timedelta(days=days))

@@ -1,0 +1,223 @@
+"""Documents as responses: read, made in a process of their own, and sent. They are personal, so
+nobody keeps a copy.
+
+A document takes a second or more. Its request has given its place back by then, so others are
+answered meanwhile.
+"""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+import zipfile
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from levity_trio.billing.statement import Position
+from levity_trio.documents import DocumentProblem, printing
+from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper, name_of
+from levity_trio.locale import of_reader
+from levity_trio.notify.statements import as_paper
+from levity_trio.store.billing.biller import newest_biller
+from levity_trio.store.billing.statements import Printed, printed
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.told import Told
+from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.problems import Problem, busy
+
+MOST_WAITING: Final = 16
+BUSY_SECONDS: Final = 10
+AT_ONCE: Final = 20
+"""Statements of one archive."""
+MEDIA_TYPES: Final = {
+    Form.HTML: "text/html",
+    Form.PDF: "application/pdf",
+    Form.CSV: "text/csv",
+    Form.JSON: "application/json",
+}
+ZIP: Final = "application/zip"
+_SHOWN: Final = (Form.HTML, Form.PDF)
+"""Forms that a browser shows; it stores the others."""
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+    ),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+_ENERGY_ONLY: Final = Position(
+    id=0,
+    transaction=None,
+    charger=None,
+    connector=None,
+    space=None,
+    tag=None,
+    vehicle=None,
+    started_at=None,
+    ended_at=None,
+    energy_wh=0,
+    split=None,
+    lines=(),
+)
+
+
+class Made(Response):
+    """A response that is made when it is sent. Raises Problem then."""
+
+    def __init__(self, make: Callable[[], Awaitable[Response]]) -> None:
+        super().__init__()
+        self._make = make
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._make()
+        await response(scope, receive, send)
+
+
+def document(
+    api: Api,
+    read: Callable[[], Awaitable[Paper | CodeSheet | Letter]] | Paper,
+    form: Form,
+    name: str | None = None,
+    *,
+    is_shown: bool = True,
+) -> Made:
+    """Return a document; `name` is that of its file without the ending: by default that of its
+    statement.
+
+    `is_shown` is whether a browser shows it, if it can.
+    """
+
+    async def make() -> Response:
+        paper = read if isinstance(read, Paper) else await read()
+        with refusals():
+            (content,) = await printing.documents([paper], form, api.config.font)
+        stem = name_of(paper.first) if name is None and isinstance(paper, Paper) else name
+        return _file(
+            content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=is_shown and form in _SHOWN
+        )
+
+    return Made(make)
+
+
+def archive(
+    api: Api, read: Callable[[], Awaitable[Sequence[Paper]]], form: Form, name: str
+) -> Made:
+    """Return statements as one ZIP file."""
+
+    async def make() -> Response:
+        papers = await read()
+        with refusals():
+            made = await printing.documents(papers, form, api.config.font)
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as zipped:
+            for paper, file in zip(papers, made, strict=True):
+                named = zipfile.ZipInfo(f"{name_of(paper.first)}.{form}")
+                zipped.writestr(named, file, zipfile.ZIP_DEFLATED)
+        return _file(content.getvalue(), ZIP, f"{name}.zip", is_shown=False)
+
+    return Made(make)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Report why a document cannot be made. Raises Problem."""
+    if printing.waiting() >= MOST_WAITING:
+        raise busy(
+            "busy", Told("{1} documents wait to be made; try again", MOST_WAITING), BUSY_SECONDS
+        )
+    try:
+        yield
+    except DocumentProblem as problem:
+        raise Problem(HTTPStatus.CONFLICT, "not_made", str(problem)) from None
+
+
+async def read_papers(api: Api, statement_ids: Sequence[int]) -> list[Paper]:
+    """Return some closed statements to be printed."""
+    return [as_paper(one) for one in await _read(api, statement_ids)]
+
+
+async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
+    """Return the covering sheet of closed statements."""
+    return cover_of(await _read(api, statement_ids))
+
+
+def paper_of_draft(one: Printed) -> Paper:
+    """Return a statement that is not closed, in the language of its reader if it has none."""
+    return as_paper(one._replace(language=one.language or of_reader()))
+
+
+def cover_of(statements: Sequence[Printed]) -> Paper:
+    """Return the covering sheet of some statements; only what it shows of them is kept."""
+    shown = [
+        replace(
+            one.statement, positions=(replace(_ENERGY_ONLY, energy_wh=one.statement.energy_wh),)
+        )
+        for one in statements
+    ]
+    return Paper(tuple(shown), statements[-1].templates, is_cover=True, language=of_reader())
+
+
+async def problems_of(api: Api, statements: Sequence[Printed]) -> list[str]:
+    """Return what would be wrong with the documents of statements: for a preview. Raises
+    Problem."""
+    biller = await api.reader.run(lambda db: newest_biller(rows_of(db)))
+    problems: list[str] = []
+    if biller is None:
+        problems.append(Told("the bills have no sender: enter it with levity-trio bill owner set"))
+    elif biller.owner.bank_account is None:
+        problems.append(
+            Told(
+                "statements do not say how to pay: add a bank account with levity-trio bill owner "
+                "set"
+            )
+        )
+    if not statements:
+        return problems
+    try:
+        paper, texts = paper_of_draft(statements[0]), _texts(statements)
+        missing = await printing.missing_characters(paper, texts, api.config.font)
+    except DocumentProblem as problem:
+        return [*problems, *problem.args]
+    return problems + [
+        Told(
+            "the font lacks {1} (U+{2}), as in {3}: give another with --font",
+            *(character, f"{ord(character):04X}", repr(text)),
+        )
+        for character, text in missing.items()
+    ]
+
+
+def _texts(statements: Sequence[Printed]) -> list[str]:
+    """Return the texts that people chose, as far as they have characters that no text before
+    has."""
+    texts: list[str] = []
+    known: set[str] = set()
+    for one in statements:
+        for text in one.statement.names():
+            if not known.issuperset(text):
+                known.update(text)
+                texts.append(text)
+    return texts
+
+
+async def _read(api: Api, statement_ids: Sequence[int]) -> list[Printed]:
+    def read(db: Database) -> list[Printed]:
+        return list(printed(rows_of(db), statement_ids))
+
+    return await api.reader.run(read)
+
+
+def _file(content: bytes, media_type: str, name: str, *, is_shown: bool) -> Response:
+    how = "inline" if is_shown else "attachment"
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    also = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    headers = {**_HEADERS, "content-disposition": f'{how}; filename="{plain}"{also}'}
+    return Response(content, headers=headers, media_type=media_type)

@@ -1,0 +1,1 @@
+"""Endpoints of load management, and of the power of the site."""

@@ -1,0 +1,645 @@
+"""The feeder: circuits and meters as the electrician enters them, limits by hand, boosts, and the
+grid operator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from math import ceil, isfinite
+from operator import attrgetter
+from typing import Annotated, Final, NamedTuple
+
+import trio
+from msgspec import Meta
+from starlette.responses import StreamingResponse
+
+from levity_trio.charging.quarters import SECONDS
+from levity_trio.load.document import (
+    DocumentRefused,
+    LoadSite,
+    MeterConfig,
+    SiteOptions,
+    every_socket,
+    parse,
+    planted,
+    ways_out,
+    written,
+)
+from levity_trio.load.modbus import MODELS
+from levity_trio.load.replay import (
+    VOLTS,
+    PastHouse,
+    Replayed,
+    ReplayedStay,
+    course_of,
+    replay,
+    with_more,
+)
+from levity_trio.load.tree import (
+    LEAST_AMPERES,
+    NAMES,
+    ROTATIONS,
+    Circuit,
+    Phases,
+    Place,
+    Socket,
+    Tree,
+    TreeRefused,
+)
+from levity_trio.load.wiring import VOTES
+from levity_trio.plugins.base import Load
+from levity_trio.records import record, whole_text
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.load import load as stored
+from levity_trio.store.reads.load.load import (
+    LearnedFact,
+    LoadMeter,
+    LoadOrder,
+    LoadSiteVersion,
+    LoadWish,
+)
+from levity_trio.store.reads.load.load_past import LoadPast, load_past
+from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.writes.load import load as writes
+from levity_trio.told import Told, joined
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.endpoints import CONNECTORS, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.kilowatt_hours import extended
+from levity_trio.web.api.engine.lists import CSV, Cell, OneFormat, ago, as_csv, whole
+from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
+from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
+from levity_trio.web.api.people.accounts import refusals
+
+ENDPOINTS: Final = Endpoints("load")
+LOAD: Final = "/api/admin/load"
+SITE: Final = f"{LOAD}/site"
+LONGEST: Final = 64 * 1024
+MOST_AMPERES: Final = 10_000
+ORDERS_DAYS: Final = 731
+FEEDER: Final = "Feeder"
+HOUSE: Final = "House"
+PAGES: Final = {"shelly3em": "/status", "shellypro3em": "/rpc/EM.GetStatus?id=0"}
+"""Where meters over HTTP show their currents."""
+METERS: Final = (*MODELS, *PAGES)
+FIND_OUT: Final = Told(
+    "cars take all that is not kept for a house, so find out first: read its highest A on the "
+    "evenings of a week while no car charges, or ask your electrician; meters that can be read "
+    "here: {1}",
+    ", ".join(METERS),
+)
+MOST_DAYS: Final = timedelta(days=31)
+MOST_MORE: Final = 200
+REST_SECONDS: Final = 0.002
+"""Now and then, so that messages of chargers do not wait for the rest of a month."""
+MOST_OF_ONE_LINE: Final = 7700
+"""W. What charges with more does so on three lines."""
+
+Amperes = Annotated[float, Meta(gt=0, le=MOST_AMPERES, description="Per phase.")]
+Connector = Annotated[int, Meta(ge=1, lt=CONNECTORS)]
+Charger = Annotated[str, Meta(min_length=1, max_length=48)]
+Why = Annotated[str, Meta(max_length=500)]
+
+
+class FeederBody(Sent):
+    """One feeder with all chargers at it. `house` is what else hangs on it: `none`, the A per phase
+    of its highest evening, or the model of a meter that measures all of it, whose `address` is then
+    needed. `most` is the most A per phase that one charger can draw."""
+
+    amperes: Amperes
+    house: Annotated[float, Meta(gt=0, le=MOST_AMPERES)] | str
+    most: Annotated[int, Meta(ge=LEAST_AMPERES, le=MOST_AMPERES)]
+    address: str = ""
+
+
+class SiteBody(Sent):
+    """The site as TOML, or its one feeder. An empty text ends load management."""
+
+    toml: Annotated[str, Meta(max_length=LONGEST)] | None = None
+    feeder: FeederBody | None = None
+
+
+@record
+class LoadCircuit:
+    """A circuit. `highest_a` is the highest other load of the last seven days, by phase; null if
+    nobody measured it."""
+
+    name: str
+    amperes: float
+    parent: str | None
+    meter: str | None
+    reserve: float | None
+    cautious: bool
+    highest_a: list[float] | None
+
+
+@record
+class LoadSocket:
+    """A connector at a circuit; `rotation` is null while it is unknown."""
+
+    charger: str
+    connector: int
+    circuit: str
+    rotation: str | None
+    phases: int
+    least: int
+    most: int
+    safe: int
+    safe_lines: int
+    priority: int
+
+
+@record
+class LoadProblem:
+    """Why a site is refused, or would be now, and what can be done."""
+
+    text: str
+    advice: list[str]
+
+
+@record
+class LoadOffer:
+    """A site that would not be refused; `without` are the chargers that would not charge while
+    nobody decides."""
+
+    words: str
+    toml: str
+    without: list[str]
+
+
+@record
+class LoadSiteShown:
+    """The site as it holds, or as it would. `toml` is empty where nothing is managed.
+
+    `unknown_costs_a` is how many amperes each phase of the feeder loses at most to one car at a
+    charger whose rotation is unknown.
+    """
+
+    toml: str
+    set_at: str | None
+    set_by: str | None
+    circuits: list[LoadCircuit]
+    chargers: list[LoadSocket]
+    meters: list[LoadMeter]
+    problems: list[LoadProblem]
+    offers: list[LoadOffer]
+    unknown_costs_a: int
+    learned: list[LearnedFact]
+
+
+class _Known(NamedTuple):
+    """What a site is checked against: connectors, and the highest other load."""
+
+    version: LoadSiteVersion | None
+    places: list[Place]
+    highest: Mapping[str, Phases]
+    meters: list[LoadMeter]
+    learned: list[LearnedFact]
+
+
+def _known(now: str, database: Database) -> _Known:
+    state = stored.load_now(database)
+    return _Known(
+        version=stored.newest_site(database),
+        places=stored.load_places(database),
+        highest={
+            circuit: amperes
+            for circuit, (amperes, _) in stored.highest_other(database, now).items()
+        },
+        meters=[] if state is None else state.meters,
+        learned=stored.learned(database),
+    )
+
+
+@ENDPOINTS.get(SITE, Role.VIEWER)
+async def get_load_site(request: Request) -> LoadSiteShown:
+    """Show the circuits, the chargers at them and the meters, and what is wrong with them"""
+    return await request.read(partial(read_site, now=request.api.stamp()))
+
+
+def read_site(db: Database, now: str) -> LoadSiteShown:
+    """Return the site as it holds."""
+    known = _known(now, db)
+    return _shown("" if known.version is None else known.version.toml, known)
+
+
+@ENDPOINTS.put(SITE, Role.ADMIN, "invalid", "conflict")
+async def set_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
+    """Enter the site, which is checked as a whole; limits that cannot last without this server are
+    refused"""
+    toml = _toml(request.body)
+    found = _shown(toml, await request.read(partial(_known, request.api.stamp())))
+    if found.problems:
+        more = [{"text": one.text, "advice": one.advice} for one in found.problems]
+        words = joined(" ", [found.problems[0].text, *found.problems[0].advice])
+        raise Problem(409, "conflict", words, field="toml", problems=more)
+    with refusals():
+        await request.write(writes.set_site, toml)
+    return await get_load_site(request)
+
+
+@ENDPOINTS.post(f"{SITE}/preview", Role.ADMIN, "invalid")
+async def preview_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
+    """Show what a site would be, what is wrong with it and which sites would fit; nothing is
+    stored"""
+    return _shown(_toml(request.body), await request.read(partial(_known, request.api.stamp())))
+
+
+def _toml(body: SiteBody) -> str:
+    """Return the document that is meant. Raises Problem."""
+    feeder = body.feeder
+    if (body.toml is None) == (feeder is None):
+        raise invalid("toml", Told("give the site as TOML, or its feeder"))
+    if feeder is None:
+        return "" if body.toml is None else body.toml.strip() and body.toml
+    reserve = None if isinstance(feeder.house, str) else feeder.house
+    meters = () if feeder.house == "none" or reserve is not None else (_meter(feeder),)
+    site = LoadSite(
+        circuits=(Circuit(name=FEEDER, amperes=feeder.amperes, reserve=reserve),),
+        meters=meters,
+        metered={FEEDER: HOUSE} if meters else {},
+        options=SiteOptions(most=feeder.most),
+    )
+    return written(site)
+
+
+def _meter(feeder: FeederBody) -> MeterConfig:
+    """Return the meter of a house. Raises Problem, which says how to find out what the house
+    draws."""
+    model, address = str(feeder.house), feeder.address.removeprefix("http://").strip("/ ")
+    if model not in METERS:
+        raise invalid("house", FIND_OUT)
+    if not address:
+        raise invalid("address", Told("give that of its meter in your network"))
+    if model in MODELS:
+        return MeterConfig(name=HOUSE, kind="modbus", address=address, model=model)
+    return MeterConfig(name=HOUSE, kind="http", url=f"http://{address}{PAGES[model]}", model=model)
+
+
+def _shown(toml: str, known: _Known) -> LoadSiteShown:
+    """Return a site with all that is to be said of it. Raises Problem if it cannot be read."""
+    version = known.version if known.version is not None and known.version.toml == toml else None
+    site, problems, offers = None, list[LoadProblem](), list[LoadOffer]()
+    if toml:
+        try:
+            site = parse(toml)
+            planted(site, known.places, known.highest)
+        except DocumentRefused as refused:
+            raise invalid("toml", str(refused)) from None
+        except TreeRefused as refused:
+            problems = [
+                LoadProblem(text=one.text, advice=[*one.advice]) for one in refused.problems
+            ]
+    if site is not None and problems:
+        offers = [
+            LoadOffer(
+                words=way.words, toml=way.toml, without=[charger for charger, _ in way.without]
+            )
+            for way in ways_out(site, known.places, known.highest)
+        ]
+    sockets = [] if site is None else every_socket(site, known.places)
+    unknown = [socket for socket in sockets if not socket.rotation and socket.phases == len(NAMES)]
+    unknown_places = {socket.place for socket in unknown}
+    return LoadSiteShown(
+        toml=toml,
+        set_at=None if version is None else version.set_at,
+        set_by=None if version is None else version.set_by,
+        circuits=[] if site is None else [_circuit(one, site, known) for one in site.circuits],
+        chargers=[
+            replace(extended(LoadSocket, one), rotation=one.rotation or None)
+            for one in sorted(sockets, key=lambda one: one.place)
+        ],
+        meters=known.meters if version is not None else [],
+        problems=problems,
+        offers=offers,
+        unknown_costs_a=max((socket.most for socket in unknown), default=0),
+        learned=[
+            one
+            for one in known.learned
+            if one.what == "rotation"
+            and one.seen >= VOTES
+            and (one.charger, one.connector) in unknown_places
+        ],
+    )
+
+
+def _circuit(circuit: Circuit, site: LoadSite, known: _Known) -> LoadCircuit:
+    highest = known.highest.get(circuit.name)
+    shown = extended(
+        LoadCircuit,
+        circuit,
+        meter=site.metered.get(circuit.name),
+        highest_a=None if highest is None else [round(one, 1) for one in highest],
+    )
+    return replace(shown, parent=circuit.parent or None)
+
+
+class RotationBody(Sent, kw_only=True):
+    """How the lines of a charger lie on the phases of the feeder: RST is L1, L2, L3."""
+
+    charger: Charger
+    connector: Connector = 1
+    rotation: Annotated[
+        str,
+        whole_text(
+            pattern=f"^({'|'.join(ROTATIONS)})$",
+            words=Told("choose one of {1}", ", ".join(ROTATIONS)),
+        ),
+    ]
+
+
+@ENDPOINTS.put(f"{LOAD}/rotations", Role.ADMIN, "invalid", "conflict", "not_found")
+async def confirm_rotation(request: Asked[None, RotationBody]) -> LoadSiteShown:
+    """Enter the rotation of a charger, such as the one that was learned"""
+    body = request.body
+    known = await request.read(partial(_known, request.api.stamp()))
+    if known.version is None:
+        raise _unmanaged()
+    site = parse(known.version.toml)
+    place = body.charger, body.connector
+    sockets = {socket.place: socket for socket in every_socket(site, known.places)}
+    if place not in sockets:
+        raise not_found(Told("connector {1} of {2}", body.connector, body.charger))
+    turned = replace(sockets[place], rotation=body.rotation)
+    others = (socket for socket in site.sockets if socket.place != place)
+    toml = written(replace(site, sockets=(*others, turned)))
+    with refusals():
+        await request.write(writes.change_site, known.version.toml, toml)
+    return await get_load_site(request)
+
+
+# What is measured, wanted and ordered
+
+
+class CurrentsBody(Sent):
+    """A per phase as a meter shows it now; a meter with one phase gives one."""
+
+    amperes: Annotated[list[float], Meta(min_length=1, max_length=3)]
+
+
+class HandBody(Sent):
+    """A limit for a connector until it is lifted; null lifts it."""
+
+    charger: Charger
+    connector: Connector = 1
+    amperes: Annotated[int, Meta(ge=0, le=MOST_AMPERES)] | None = None
+    reason: Why = ""
+
+
+class BoostBody(Sent, kw_only=True):
+    """Its maximum for the car at a connector, as far as the circuits allow it."""
+
+    charger: Charger
+    connector: Connector = 1
+    minutes: Annotated[int, Meta(ge=1, le=24 * 60)] = 60
+    reason: Why
+
+
+class GridBody(Sent):
+    """What the grid operator allows, per phase or for all together; null: no limit. Send it again
+    as the heartbeat."""
+
+    amperes: Annotated[float, Meta(ge=0, le=MOST_AMPERES, description="On each phase.")] | None = (
+        None
+    )
+    kilowatts: (
+        Annotated[float, Meta(ge=0, le=MOST_AMPERES, description="On all phases together.")] | None
+    ) = None
+    source: Annotated[str, Meta(min_length=1, max_length=60)] = "API"
+
+
+@ENDPOINTS.post(
+    f"{LOAD}/meters/{{name}}", Role.OPERATOR, "invalid", "not_found", "conflict", status=204
+)
+async def push_meter(request: Asked[None, CurrentsBody]) -> None:
+    """Tell what a meter of the kind push shows; send it every few seconds"""
+    load, name = request.api.load, request.path["name"]
+    if not all(isfinite(one) and abs(one) <= MOST_AMPERES for one in request.body.amperes):
+        raise invalid("amperes", Told("give numbers up to {1}", MOST_AMPERES))
+    one, two, three = [*request.body.amperes, 0.0, 0.0][:3]
+    if load is not None and load.measured(name, (one, two, three)):
+        return
+    known = await request.read(partial(_known, request.api.stamp()))
+    if known.version is None:
+        raise _unmanaged()
+    meters = [meter.name for meter in parse(known.version.toml).meters]
+    if name in meters:
+        raise conflict(
+            Told(
+                "another server of this site has the duty of load management, or it has just "
+                "begun: try again"
+            )
+        )
+    raise not_found(Told("meter {1}; there are: {2}", name, ", ".join(meters) or Told("none")))
+
+
+@ENDPOINTS.put(f"{LOAD}/limits", Role.OPERATOR, "invalid", "not_found", "conflict")
+async def limit_by_hand(request: Asked[None, HandBody]) -> ListPage[LoadWish]:
+    """Limit a connector by hand; the lower of this limit and that of the rule counts"""
+    body = request.body
+    load = await load_of(request)
+    with refusals():
+        await load.limit_by_hand(
+            (body.charger, body.connector), body.amperes, reason=body.reason, by=request.caller.name
+        )
+    return await list_load_wishes(request)
+
+
+@ENDPOINTS.post(f"{LOAD}/boosts", Role.OPERATOR, "invalid", "not_found", "conflict")
+async def boost(request: Asked[None, BoostBody]) -> ListPage[LoadWish]:
+    """Give one car its maximum for a while, before all others"""
+    body = request.body
+    load = await load_of(request)
+    if not body.reason.strip():
+        raise invalid("reason", Told("say why this car comes before the others"))
+    with refusals():
+        await load.boost(
+            (body.charger, body.connector), body.minutes, reason=body.reason, by=request.caller.name
+        )
+    return await list_load_wishes(request)
+
+
+@ENDPOINTS.get(f"{LOAD}/wishes", Role.OPERATOR)
+async def list_load_wishes(request: Request) -> ListPage[LoadWish]:
+    """List limits by hand, boosts and departures that hold"""
+    return whole(await request.read(stored.wishes))
+
+
+@ENDPOINTS.put(f"{LOAD}/grid-limit", Role.OPERATOR, "invalid", "conflict")
+async def limit_by_grid(request: Asked[None, GridBody]) -> ListPage[LoadOrder]:
+    """Take an order of the grid operator; it is kept as proof"""
+    load, body = await load_of(request), request.body
+    if body.amperes is not None and body.kilowatts is not None:
+        raise invalid("kilowatts", Told("give the amperes or the kilowatts, not both"))
+    await load.grid_limit(body.amperes, kilowatts=body.kilowatts, source=body.source)
+    return await request.read(partial(read_orders, server=request.api))
+
+
+class OrdersQuery(Sent):
+    format: OneFormat = "json"
+
+
+@ENDPOINTS.get(f"{LOAD}/grid-orders", Role.OPERATOR, other_media_types=(CSV,))
+async def list_grid_orders(
+    request: Asked[OrdersQuery, None],
+) -> ListPage[LoadOrder] | StreamingResponse:
+    """List the orders of the grid operator in the last two years, and how they were kept; CSV
+    too."""
+    read = partial(read_orders, server=request.api)
+    return (
+        as_csv(request, OF_ORDER, read)
+        if request.query.format == "csv"
+        else await request.read(read)
+    )
+
+
+def read_orders(db: Database, server: Server, wanted: Wanted | None = None) -> ListPage[LoadOrder]:
+    """Return the orders of the grid operator, the oldest first."""
+    del wanted  # there are few
+    return whole(stored.orders(db, ago(server, ORDERS_DAYS)))
+
+
+OF_ORDER: Final[Mapping[str, Callable[[LoadOrder], Cell]]] = {
+    name: attrgetter(name)
+    for name in (
+        *(
+            "at",
+            "until",
+            "source",
+            "limits",
+            "amperes",
+            "kilowatts",
+            "held_after_seconds",
+            "highest",
+        ),
+        *("last_at", "count"),
+    )
+}
+
+
+# What if
+
+
+class WhatIfBody(Sent, kw_only=True):
+    """The past from one day to another, which is not part of it, with another limit of the feeder
+    or more chargers."""
+
+    since: LocalDay
+    until: LocalDay
+    amperes: Amperes | None = None
+    chargers: Annotated[int, Meta(ge=0, le=MOST_MORE, description="More than there are.")] = 0
+
+
+@record
+class WhatIfShort:
+    """Whose cars would have got less than they took, in how many sessions, and how much less."""
+
+    who: str
+    sessions: int
+    missing_wh: int
+
+
+@record
+class WhatIf:
+    """What would have come out. `peak_a` is what house and cars would have drawn at most, by
+    phase."""
+
+    sessions: int
+    wanted_wh: int
+    given_wh: int
+    waited_seconds: int
+    peak_a: list[float]
+    short: list[WhatIfShort]
+
+
+@ENDPOINTS.post(f"{LOAD}/what-if", Role.OPERATOR, "invalid", "conflict")
+async def what_if(request: Asked[None, WhatIfBody]) -> WhatIf:
+    """Charge the cars of at most 31 days again, under another limit or with more chargers; nothing
+    is stored"""
+    body, zone = request.body, request.zone
+    since, until = local_day(body.since, "since"), local_day(body.until, "until")
+    if not since < until <= since + MOST_DAYS:
+        raise invalid(
+            "until", Told("give a day after since, at most {1} days later", MOST_DAYS.days)
+        )
+    known = await request.read(partial(_known, request.api.stamp()))
+    if known.version is None:
+        raise _unmanaged()
+    site = parse(known.version.toml)
+    begin, end = begins_at(since, zone), begins_at(until, zone)
+    past = await request.read(lambda db: load_past(db, begin, end))
+
+    def compute() -> Replayed:
+        places = [*known.places, *((stay.charger, stay.connector) for stay in past.stays)]
+        sockets = [replace(socket, safe=0) for socket in every_socket(site, dict.fromkeys(places))]
+        tree, stays = with_more(
+            Tree(site.circuits, sockets), _stays(sockets, past), body.chargers, body.amperes
+        )
+        house = PastHouse(
+            {name: found for name, found in past.house.items() if name in tree.circuits}
+        )
+        return replay(
+            tree,
+            stays,
+            house,
+            first_come=site.options.first_come,
+            rest=lambda: time.sleep(REST_SECONDS),
+        )
+
+    async with request.api.places.work():
+        found = await trio.to_thread.run_sync(compute)
+    return WhatIf(
+        sessions=found.sessions,
+        wanted_wh=round(found.wanted_wh),
+        given_wh=round(found.given_wh),
+        waited_seconds=round(found.waited_seconds),
+        peak_a=[round(one, 1) for one in found.peak],
+        short=[
+            WhatIfShort(who=one.whose, sessions=one.sessions, missing_wh=round(one.missing_wh))
+            for one in found.short
+        ],
+    )
+
+
+def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[ReplayedStay]:
+    """Return who came. The highest power of a quarter of an hour says on how many lines a car
+    charges, and the most."""
+    by_place = {socket.place: socket for socket in sockets}
+    found = []
+    for one in past.stays:
+        socket = by_place[one.charger, one.connector]
+        watts = 3600 / SECONDS * max(one.quarters, default=0)
+        lines = 1 if 0 < watts <= MOST_OF_ONE_LINE else socket.phases
+        most = ceil(watts / (VOLTS * lines)) if watts else socket.most
+        stay = ReplayedStay(
+            place=socket.place,
+            since=one.since,
+            until=one.until,
+            wanted_wh=float(one.wh),
+            lines=lines,
+            most=min(max(most, socket.least), socket.most),
+            whose=one.who,
+            course=course_of(one.quarters, lines),
+        )
+        found.append(stay)
+    return found
+
+
+async def load_of(request: Request) -> Load:
+    """Return load management. Raises Problem if the site has no feeder."""
+    load = request.api.load
+    if load is None or await request.read(stored.newest_site) is None:
+        raise _unmanaged()
+    return load
+
+
+def _unmanaged() -> Problem:
+    return conflict(
+        Told(
+            "nothing is managed: enter the feeder first, on the page Feeder or with levity-trio "
+            "load site FILE"
+        )
+    )

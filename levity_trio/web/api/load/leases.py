@@ -1,0 +1,327 @@
+"""The chargers that load management limits: how, what they were sent, and whether they obey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.load.document import every_socket, parse
+from levity_trio.load.lease import DAY_SECONDS, NO_RAISES, WRITES_A_DAY
+from levity_trio.load.profiles import LimitWay, ability
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.load.leases import (
+    LoadTrial,
+    ManagedCharger,
+    StoredLease,
+    managed_chargers,
+    newest_trial,
+    stored_leases,
+)
+from levity_trio.store.reads.load.load import highest_other, learned, load_places, newest_site
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes.load import load as writes
+from levity_trio.told import Figure, Told
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.lists import whole
+from levity_trio.web.api.engine.problems import invalid, not_found
+from levity_trio.web.api.load.feeder import Charger, Connector, load_of
+from levity_trio.web.api.people.accounts import refusals
+from levity_trio.wire.times import from_seconds, stamp
+
+ENDPOINTS: Final = Endpoints("load")
+ADMIN: Final = "/api/admin/load"
+CHARGERS: Final = f"{ADMIN}/chargers"
+Circuit = Annotated[str, Meta(min_length=1, max_length=100)]
+WAYS: Final[Mapping[LimitWay, str]] = {
+    LimitWay.TRANSACTION: Told("a profile for each session, over a default"),
+    LimitWay.DEFAULT: Told("its default profile alone"),
+    LimitWay.CHARGER: Told("a profile for the whole charger"),
+    LimitWay.KEY: Told("a configuration key"),
+    LimitWay.NONE: Told("not at all"),
+}
+
+
+@record
+class LimitedLease:
+    """What a connector was sent: `amperes` until `ends_at` (null: no end), then `safe_a`.
+
+    It was sent `writes` profiles today, of `most_writes`: flash memory wears out. When nine tenths
+    of them are used up, it gets no more until `no_more_until`, else null.
+    """
+
+    connector: int
+    transaction_id: int | None
+    amperes: int
+    ends_at: str | None
+    safe_a: int
+    writes: int
+    most_writes: int
+    no_more_until: str | None
+
+
+@record
+class LimitedCharger:
+    """A charger that load management limits.
+
+    `state` is managed, leaving (what it was sent is being cleared), or limited (the same, but it is
+    away: it is still limited by us). `way` is how limits reach it, 1 to 5, `way_words` says that.
+    `has_passed`: a trial has shown that chargers with its firmware obey alone; `trusted_by`: a
+    person trusts it without. Without either, its maximum is kept for it while it is away. Since
+    `disobeys_since` it does not obey; `obeyed` of three limits that end this.
+    """
+
+    charger: str
+    state: str
+    since: str
+    by: str
+    way: int
+    way_words: str
+    has_passed: bool
+    trusted_by: str | None
+    disobeys_since: str | None
+    obeyed: int
+    leases: list[LimitedLease]
+
+
+class LimitBody(Sent):
+    """Which chargers: one, those below a circuit, or all of the site."""
+
+    charger: Charger | None = None
+    circuit: Circuit | None = None
+
+
+class MemoryBody(Sent):
+    """A circuit, of which the highest other load is forgotten, or a charger, of which all is that
+    it has shown."""
+
+    charger: Charger | None = None
+    circuit: Circuit | None = None
+
+
+class TrustBody(Sent):
+    """Whether a charger is trusted to obey while it is away, although no trial has shown that."""
+
+    is_trusted: bool = True
+
+
+@ENDPOINTS.get("/api/load/chargers", Role.VIEWER)
+async def list_limited_chargers(request: Request) -> ListPage[LimitedCharger]:
+    """List the chargers that load management limits, what they were sent, and whether they obey"""
+    now = request.api.now()
+    return await request.read(lambda db: whole(limited_chargers(db, now)))
+
+
+def limited_chargers(db: Database, now: datetime) -> list[LimitedCharger]:
+    """Return the chargers that load management limits."""
+    leases, most = stored_leases(db), _writes_a_day(db)
+    return [
+        _shown(one, [_lease(lease, now, most) for lease in leases if lease.charger == one.charger])
+        for one in managed_chargers(db).values()
+    ]
+
+
+def _writes_a_day(db: Database) -> int:
+    """Return how many profiles a connector may be sent a day."""
+    site = newest_site(db)
+    return WRITES_A_DAY if site is None else parse(site.toml).options.writes_a_day
+
+
+def _lease(lease: StoredLease, now: datetime, most: int) -> LimitedLease:
+    writes, tomorrow = lease.writes_of(now), (now.timestamp() // DAY_SECONDS + 1) * DAY_SECONDS
+    return LimitedLease(
+        connector=lease.connector,
+        transaction_id=lease.transaction,
+        amperes=lease.amperes,
+        ends_at=lease.ends_at,
+        safe_a=lease.safe_a,
+        writes=writes,
+        most_writes=most,
+        no_more_until=stamp(from_seconds(tomorrow)) if writes >= NO_RAISES * most else None,
+    )
+
+
+def _shown(one: ManagedCharger, leases: list[LimitedLease]) -> LimitedCharger:
+    way = ability(one.facts, one.keys, LimitWay(one.way)).way
+    return LimitedCharger(
+        charger=one.charger,
+        state="limited" if one.state == "leaving" and not one.is_connected else one.state,
+        since=one.since,
+        by=one.by,
+        way=int(way),
+        way_words=WAYS[way],
+        has_passed=bool(one.facts.get("passed")),
+        trusted_by=one.trusted_by,
+        disobeys_since=one.disobeys_since,
+        obeyed=one.obeyed,
+        leases=leases,
+    )
+
+
+@ENDPOINTS.post(CHARGERS, Role.ADMIN, "invalid", "not_found", "conflict")
+async def limit_chargers(request: Asked[None, LimitBody]) -> ListPage[LimitedCharger]:
+    """Begin to limit chargers; until then, all is only shown"""
+    chargers = await _meant(request)
+    load = await load_of(request)
+    with refusals():
+        await load.manage(chargers, by=request.caller.name)
+    return await list_limited_chargers(request)
+
+
+@ENDPOINTS.post(f"{CHARGERS}/release", Role.ADMIN, "invalid", "not_found", "conflict")
+async def release_chargers(request: Asked[None, LimitBody]) -> ListPage[LimitedCharger]:
+    """Clear what chargers were sent, put back their settings, and limit them no longer"""
+    chargers = await _meant(request)
+    load = await load_of(request)
+    await load.let_go(chargers, by=request.caller.name)
+    return await list_limited_chargers(request)
+
+
+async def _meant(request: Asked[None, LimitBody]) -> list[str]:
+    """Return the chargers that are meant. Raises Problem."""
+    body = request.body
+    if body.charger is not None:
+        return [body.charger]
+    await load_of(request)
+    version, places = await request.read(lambda db: (newest_site(db), load_places(db)))
+    if version is None:
+        return []
+    sockets = [one for one in every_socket(parse(version.toml), places) if one.place in places]
+    found = sorted({one.charger for one in sockets if body.circuit in (None, one.circuit)})
+    if not found:
+        raise not_found(Told("charger at the circuit {1}", body.circuit or ""))
+    return found
+
+
+@ENDPOINTS.put(f"{CHARGERS}/{{charger}}/trust", Role.ADMIN, "invalid", "not_found", "conflict")
+async def trust_charger(request: Asked[None, TrustBody]) -> ListPage[LimitedCharger]:
+    """Trust a charger without a trial, or no longer"""
+    by = request.caller.name if request.body.is_trusted else None
+    load = await load_of(request)
+    with refusals():
+        await load.trust(request.path["charger"], by)
+    return await list_limited_chargers(request)
+
+
+@ENDPOINTS.post(f"{CHARGERS}/{{charger}}/again", Role.OPERATOR, "not_found", "conflict")
+async def try_charger_again(request: Request) -> ListPage[LimitedCharger]:
+    """Limit a charger that did not obey as if it did, in the first way again"""
+    load = await load_of(request)
+    await load.try_again(request.path["charger"])
+    return await list_limited_chargers(request)
+
+
+# What is remembered
+
+
+@record
+class LoadMemory:
+    """What is remembered of a circuit or of a charger, in `words`; `at` is when its highest other
+    load was.
+
+    The highest other load of seven days is kept free at its circuit in case of an outage. What a
+    charger has shown is believed of all with its firmware.
+    """
+
+    circuit: str | None
+    charger: str | None
+    words: list[str]
+    at: str | None
+
+
+@ENDPOINTS.get("/api/load/memory", Role.VIEWER)
+async def list_load_memory(request: Request) -> ListPage[LoadMemory]:
+    """List what load management remembers of circuits and chargers"""
+    return whole(await request.read(partial(read_memory, now=request.api.stamp())))
+
+
+def read_memory(db: Database, now: str) -> list[LoadMemory]:
+    """Return what load management remembers."""
+    return [*_memory(db, now)]
+
+
+def _memory(db: Database, now: str) -> Iterator[LoadMemory]:
+    for circuit, (amperes, at) in highest_other(db, now).items():
+        highest = Told("other load of up to {1} A in the last seven days", Figure(max(amperes), 0))
+        yield LoadMemory(circuit=circuit, charger=None, words=[highest], at=at)
+    known, managed = learned(db), managed_chargers(db)
+    for charger in sorted({*managed, *(one.charger for one in known)}):
+        words = list[str]()
+        if any((one.what, one.charger) == ("lines", charger) for one in known):
+            words.append(Told("on how many lines cars charge"))
+        words += [
+            Told("that it seems to be wired as {1}", one.value)
+            for one in known
+            if (one.what, one.charger) == ("rotation", charger)
+        ]
+        if charger in managed and (facts := managed[charger].facts):
+            words.append(Told("how it takes limits"))
+            words += [shown for (what, value), shown in _SHOWN.items() if facts.get(what) is value]
+        if words:
+            yield LoadMemory(circuit=None, charger=charger, words=words, at=None)
+
+
+_SHOWN: Final = {
+    ("passed", True): Told("that it has passed its trial"),
+    ("passed", False): Told("that it has failed its trial"),
+    ("zero", False): Told("that it cannot be paused"),
+    ("waits", False): Told("that by its default nobody waits"),
+}
+
+
+@ENDPOINTS.post(f"{ADMIN}/forget", Role.ADMIN, "invalid", "not_found")
+async def forget_load(request: Asked[None, MemoryBody]) -> ListPage[LoadMemory]:
+    """Forget the other load that was measured at a circuit, or what a charger and cars there have
+    shown; what it was stays in the day, and all is learned anew"""
+    body = request.body
+    if (body.circuit is None) == (body.charger is None):
+        raise invalid("circuit", Told("name a circuit, or a charger"))
+    with refusals():
+        await request.write(writes.forget, body.circuit, body.charger)
+    return await list_load_memory(request)
+
+
+# Trials
+
+
+class TrialBody(Sent, kw_only=True):
+    """The connector at which a car stands, ready to charge."""
+
+    charger: Charger
+    connector: Connector = 1
+
+
+@ENDPOINTS.post(
+    "/api/admin/load/trials", Role.ADMIN, "invalid", "not_found", "conflict", status=201
+)
+async def begin_load_trial(request: Asked[None, TrialBody]) -> LoadTrial:
+    """Try with a car, for fifteen minutes, whether a charger obeys, also without this server"""
+    body, load = request.body, await load_of(request)
+    with refusals():
+        await load.begin_trial((body.charger, body.connector), by=request.caller.name)
+    return await _trial(request, body.charger)
+
+
+@ENDPOINTS.get("/api/load/trials/{charger}", Role.VIEWER, "not_found")
+async def get_load_trial(request: Request) -> LoadTrial:
+    """Show how far the newest trial of a charger is, and what each step found"""
+    return await _trial(request, request.path["charger"])
+
+
+@ENDPOINTS.delete(
+    "/api/admin/load/trials/{charger}", Role.ADMIN, "not_found", "conflict", status=204
+)
+async def cancel_load_trial(request: Request) -> None:
+    """Cancel the trial of a charger"""
+    load, charger = await load_of(request), request.path["charger"]
+    if not load.cancel_trial(charger):
+        raise not_found(Told("trial of {1} that runs", charger))
+
+
+async def _trial(request: Request, charger: str) -> LoadTrial:
+    return await request.find(partial(newest_trial, charger=charger), Told("trial of {1}", charger))

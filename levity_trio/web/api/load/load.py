@@ -1,0 +1,262 @@
+"""Load management as it stands and as it was: what each car may draw, why, and the course of a
+day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from levity_trio.load.document import LoadSite, parse
+from levity_trio.load.rule import KNOCK_EVERY_SECONDS, OUTAGE, ROOM_SECONDS, TURN_SECONDS, Bound
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.load.load import (
+    GRID,
+    LoadCar,
+    LoadKept,
+    LoadLine,
+    LoadMeter,
+    LoadNow,
+    load_now,
+    newest_site,
+)
+from levity_trio.store.reads.load.load_day import LoadDayOfCars, load_day_of_cars
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.told import Figure, Quantity, Told
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.lists import whole
+from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day, today
+from levity_trio.wire.times import from_seconds, in_zone, stamp
+
+ENDPOINTS: Final = Endpoints("load")
+DAY: Final = timedelta(days=1)
+NOTHING: Final = Told(
+    "decision yet; levity-trio load site --help, or the page Feeder, enters a feeder"
+)
+
+
+class LoadDayQuery(Sent):
+    """The day; by default, today."""
+
+    day: LocalDay | None = None
+
+
+@ENDPOINTS.get("/api/load", Role.VIEWER, "not_found")
+async def get_load(request: Request) -> LoadNow:
+    """Show who may draw what and why, and what is drawn at each phase of each circuit."""
+    return await request.find(load_now, NOTHING)
+
+
+@ENDPOINTS.get("/api/load/day", Role.VIEWER, "invalid")
+async def get_load_day(request: Asked[LoadDayQuery, None]) -> LoadDayOfCars:
+    """Show a day of load management by the quarter of an hour: each phase of each circuit, and who
+    waited or was bound. Two years are kept."""
+    return await request.read(partial(read_load_day, server=request.api, wanted=request.query.day))
+
+
+def read_load_day(db: Database, server: Server, wanted: str | None) -> LoadDayOfCars:
+    """Return a day. Raises Problem."""
+    zone = server.config.time_zone
+    day = today(server.now(), zone) if wanted is None else local_day(wanted, "day")
+    since, until, at = begins_at(day, zone), begins_at(day + DAY, zone), server.stamp()
+    return load_day_of_cars(db, day=str(day), since=since, until=until, at=at, rule=rule_of(server))
+
+
+# Why
+
+
+@record
+class LoadLedger:
+    """What counts at a phase of a circuit, in A: house and cars together may reach the limit."""
+
+    house_a: float
+    cars_a: float
+    limit_a: float
+
+
+@record
+class LoadWhy:
+    """Why a car may draw no more, in `words` and in figures: those of the phase of the circuit that
+    binds it, or else, of those on which it is booked, that has the least left.
+
+    `now` is what is drawn against the limit. `outage` is what may be drawn if nobody decides any
+    more, against what a breaker holds for an hour. `others` are the cars below the same circuit on
+    that phase, `kept` the chargers that are away and for which it goes without. `again_at` is when
+    the clock alone may change it; null: only what happens does.
+    """
+
+    car: LoadCar
+    circuit: str
+    phase: str
+    now: LoadLedger
+    outage: LoadLedger
+    others: list[LoadCar]
+    again_at: str | None
+    words: list[str]
+    kept: list[LoadKept]
+
+
+@ENDPOINTS.get("/api/load/why/{charger}", Role.VIEWER, "not_found")
+async def why(request: Request) -> ListPage[LoadWhy]:
+    """Explain what the cars at a charger may draw: what binds it, what is drawn there, and who else
+    is there."""
+    read = partial(read_whys, zone=request.zone, charger=request.path["charger"])
+    return whole(await request.find(read, NOTHING))
+
+
+def read_whys(db: Database, zone: ZoneInfo, charger: str) -> list[LoadWhy] | None:
+    """Return what the cars at a charger may draw; None before the first decision."""
+    now, site = load_now(db), newest_site(db)
+    return (
+        None
+        if now is None
+        else [*_whys(now, _Places(None if site is None else parse(site.toml)), charger, zone)]
+    )
+
+
+class _Places:
+    """Which circuits are above a connector, and what their breakers hold."""
+
+    def __init__(self, site: LoadSite | None) -> None:
+        self._parents = {} if site is None else {one.name: one.parent for one in site.circuits}
+        self._circuits = {} if site is None else {one.place: one.circuit for one in site.sockets}
+        self._root = next((name for name, parent in self._parents.items() if not parent), "")
+        self.amperes: Mapping[str, float] = (
+            {} if site is None else {one.name: one.amperes for one in site.circuits}
+        )
+
+    def above(self, car: LoadCar) -> Sequence[str]:
+        """Return the circuits above a car; a connector that is not named hangs at the first one."""
+        path, name = list[str](), self._circuits.get((car.charger, car.connector), self._root)
+        while name and name not in path:
+            path.append(name)
+            name = self._parents.get(name, "")
+        return path
+
+
+def _whys(now: LoadNow, places: _Places, charger: str, zone: ZoneInfo) -> Iterator[LoadWhy]:
+    meters = {one.circuit: one for one in now.meters}
+    for car in (one for one in now.cars if one.charger == charger):
+        if (line := _line(now, car, places)) is None:
+            continue
+        others = [one for one in now.cars if one is not car and _is_at(one, line, places)]
+        held = OUTAGE * places.amperes.get(line.circuit, line.limit_a)
+        ledger = LoadLedger(house_a=line.house_a, cars_a=line.cars_a, limit_a=line.limit_a)
+        outage = LoadLedger(house_a=line.outage_a, cars_a=line.permitted_a, limit_a=round(held, 1))
+        again = _again(now, car)
+        words = [
+            *_words(car, line, outage, meters.get(line.circuit), zone),
+            _of_others(line, others),
+        ]
+        words[1:1] = [now.grid_says] if car.circuit == GRID else []
+        yield LoadWhy(
+            car=car,
+            circuit=line.circuit,
+            phase=line.phase,
+            now=ledger,
+            outage=outage,
+            others=others,
+            again_at=None if again is None else stamp(again),
+            words=[*words, _when(again, zone)],
+            kept=[one for one in now.kept if one.charger in car.kept_for],
+        )
+
+
+def _is_at(car: LoadCar, line: LoadLine, places: _Places) -> bool:
+    """Whether a car is booked on a phase of a circuit."""
+    is_below = line.circuit in (*places.above(car), car.circuit)
+    return is_below and (not car.phases or line.phase in car.phases)
+
+
+def _line(now: LoadNow, car: LoadCar, places: _Places) -> LoadLine | None:
+    """Return the phase of the circuit that binds a car, else the one above it that has the least
+    left."""
+    bound = [one for one in now.lines if (one.circuit, one.phase) == (car.circuit, car.phase)]
+    own = [one for one in now.lines if _is_at(car, one, places)]
+    return min(bound or own or now.lines, key=lambda one: one.free_a, default=None)
+
+
+def _words(
+    car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | None, zone: ZoneInfo
+) -> Iterator[str]:
+    """Yield what there is to say of the line, a sentence each."""
+    yield Told("This car {1}.", car.says)
+    where = f"{line.circuit} {line.phase}"
+    house, cars, limit = (
+        Quantity(round(value), "A") for value in (line.house_a, line.cars_a, line.limit_a)
+    )
+    if meter is not None and not meter.is_stale:
+        yield Told(
+            "At {1}, {2} are drawn by the house and {3} by cars, of {4}.", where, house, cars, limit
+        )
+        yield Told("The house counts with its highest value of the last 15 minutes.")
+    else:
+        yield Told(
+            "At {1}, {2} are kept for the house and {3} are drawn by cars, of {4}.",
+            where,
+            house,
+            cars,
+            limit,
+        )
+    if meter is not None and meter.is_stale:
+        yield _silent(meter, zone)
+    house, cars, limit = (
+        Quantity(round(value), "A") for value in (outage.house_a, outage.cars_a, outage.limit_a)
+    )
+    yield Told(
+        "If nobody decided any more, the house might come to {1} and the cars to {2}.", house, cars
+    )
+    yield Told("Its breaker holds {1} for an hour.", limit)
+    if car.is_outage:
+        yield Told("It is this second sum that has no more room.")
+    yield Told("By both sums, {1} A are left for cars.", Figure(line.free_a, 0))
+
+
+def _silent(meter: LoadMeter, zone: ZoneInfo) -> Told:
+    if meter.since is None:
+        return Told(
+            "The meter {1} is silent, so the highest value of seven days is kept.", meter.name
+        )
+    since = f"{in_zone(datetime.fromisoformat(meter.since), zone):%H:%M}"
+    return Told(
+        "The meter {1} is silent since {2}, so the highest value of seven days is kept.",
+        meter.name,
+        since,
+    )
+
+
+def _of_others(line: LoadLine, others: Sequence[LoadCar]) -> str:
+    waiting = sum(one.bound == Bound.WAITS for one in others)
+    where = f"{line.circuit} {line.phase}"
+    if not others:
+        return Told("No other car is at {1}.", where)
+    if waiting:
+        return Told("Other cars at {1}: {2}, of which wait: {3}.", where, len(others), waiting)
+    return Told("Other cars at {1}: {2}.", where, len(others))
+
+
+def _again(now: LoadNow, car: LoadCar) -> datetime | None:
+    """Return when the clock alone may change what a car gets."""
+    at = datetime.fromisoformat(now.at).timestamp()
+    if car.bound == Bound.WAITS and car.waits_about_seconds is None:  # nothing changes by itself
+        return None
+    if car.bound == Bound.STEADY:
+        return from_seconds(at + ROOM_SECONDS)
+    if car.bound == Bound.WAITS or (car.bound == Bound.FULL and not car.limit_a):
+        step = TURN_SECONDS if car.bound == Bound.WAITS else KNOCK_EVERY_SECONDS
+        return from_seconds(at - at % step + step)
+    return None
+
+
+def _when(again: datetime | None, zone: ZoneInfo) -> str:
+    if again is None:
+        return Told("It is decided anew at each change, and every 10 seconds at the latest.")
+    return Told(
+        "It is decided anew at each change; by the clock, at {1} at the latest.",
+        format(in_zone(again, zone), "%H:%M"),
+    )

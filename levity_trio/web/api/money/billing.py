@@ -1,0 +1,296 @@
+"""The months of billing: since when, what one would be, its closing, and how far each is."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
+from operator import attrgetter
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from msgspec import Meta
+
+from levity_trio.billing.months import Month
+from levity_trio.documents import DocumentProblem
+from levity_trio.locale import of_reader
+from levity_trio.notify.statements import sheet_text
+from levity_trio.records import in_order, record
+from levity_trio.store.billing.drafting import Terms
+from levity_trio.store.billing.months import Code, Refused
+from levity_trio.store.billing.numbering import Closable, Order, closable
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.money import billing as stored
+from levity_trio.store.reads.money import drafts, months
+from levity_trio.store.reads.money.billing import FirstBill, first_bill
+from levity_trio.store.reads.money.drafts import DraftStatement, MonthPreview
+from levity_trio.store.reads.money.missing import MissingPiece
+from levity_trio.store.reads.money.months import BillMonth, HeldBackTransaction
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes.money import closing
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import MINOR_UNITS, Sent
+from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.lists import OF_SORT, whole
+from levity_trio.web.api.engine.local_times import LocalDay, MonthName, local_day
+from levity_trio.web.api.engine.problems import Problem, invalid, not_found
+
+T = TypeVar("T")
+BILLING: Final = "/api/admin/billing"
+DRAFT: Final = "/api/admin/drafts/{month}"
+CLOSING: Final = "/api/admin/closings/{month}"
+TAG: Final = "billing"
+ENDPOINTS: Final = Endpoints(TAG)
+NOT_DRAFTED: Final = ("not_begun", "conflict", "no_tariff", "too_many_waiting")
+REFUSED: Final = (*NOT_DRAFTED, "not_over", "changed", "no_biller", "not_made")
+SALT_BYTES: Final = 32
+TRIES: Final = 3
+"""So often a month is computed that changes meanwhile."""
+Minor = Annotated[
+    int,
+    Meta(
+        ge=0, lt=2**53, description="In minor units of the currency.", extra_json_schema=MINOR_UNITS
+    ),
+]
+Account = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only this one, which moves out.")]
+
+
+class BeginBody(Sent):
+    begun_on: LocalDay
+
+
+class TermsOfMonth(Sent):
+    """By which terms a month is computed."""
+
+    account: Account | None = None
+    carry_below: Minor = 0
+
+
+SortOfDraft = Literal[
+    "name",
+    "-name",
+    "sessions",
+    "-sessions",
+    "energy",
+    "-energy",
+    "amount",
+    "-amount",
+    "total",
+    "-total",
+]
+
+
+class DraftQuery(TermsOfMonth):
+    sort: Annotated[SortOfDraft, Meta(description=OF_SORT)] | None = None
+
+
+class MonthClosingBody(TermsOfMonth):
+    """By which terms. With what the preview showed, a month that comes to something else meanwhile
+    is refused."""
+
+    statements: (
+        Annotated[int, Meta(ge=0, lt=2**31, description="As the preview showed them.")] | None
+    ) = None
+    charged: (
+        Annotated[int, Meta(gt=-(2**53), lt=2**53, description="As the preview showed it.")] | None
+    ) = None
+
+
+@record
+class ClosedMonth:
+    """What was closed: the first and the last number of its statements are null if there are
+    none."""
+
+    month: str
+    account: int | None
+    statements: int
+    first: int | None
+    last: int | None
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Report what is refused about a month. Raises Problem."""
+    try:
+        yield
+    except Refused as refused:
+        raise Problem(HTTPStatus.CONFLICT, refused.code, refused.words) from None
+    except DocumentProblem as problem:
+        raise Problem(HTTPStatus.CONFLICT, "not_made", str(problem)) from None
+
+
+def month_of(request: Request) -> Month:
+    """Return the month in the path. Raises Problem."""
+    return month_named(request.path["month"])
+
+
+def month_named(text: str) -> Month:
+    """Return a month such as 2026-10. Raises Problem."""
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise invalid("month", str(error)) from None
+
+
+async def computed(request: Request, read: Callable[[Database], T]) -> T:
+    """Return what takes seconds to read; one at a time, so that other requests can read meanwhile.
+    Raises Problem."""
+    with refusals():
+        async with request.api.places.wait(), request.api.computing:
+            return await request.read(read)
+
+
+@ENDPOINTS.get(BILLING, Role.OPERATOR, "not_found")
+async def get_billing(request: Request) -> stored.Billing:
+    """Show since when this system bills, and which months are closed."""
+    return await request.read(read_billing)
+
+
+def read_billing(db: Database) -> stored.Billing:
+    """Return how far billing is. Raises Problem before it began."""
+    if (found := stored.billing(db)) is None:
+        raise not_found(Told("billing yet; say since when this system bills"))
+    return found
+
+
+@ENDPOINTS.put(BILLING, Role.ADMIN, "conflict")
+async def begin(request: Asked[None, BeginBody]) -> stored.Billing:
+    """Say since when this system bills. The day stays when a month is closed."""
+    day = local_day(request.body.begun_on, "begun_on")
+    with refusals():
+        await request.write(closing.begin, day)
+    return await get_billing(request)
+
+
+@ENDPOINTS.get(DRAFT, Role.OPERATOR, *NOT_DRAFTED)
+async def preview(request: Asked[DraftQuery, None]) -> MonthPreview:
+    """Show what the statements of a month would be now, by household or by a column; nothing is
+    stored."""
+    query = request.query
+    month, terms = month_of(request), Terms(rule_of(request.api), query.carry_below)
+    read = partial(
+        drafts.preview, month=month, account=query.account, terms=terms, now=request.api.now()
+    )
+    found = await computed(request, read)
+    if query.sort is not None:
+        found.data.sort(key=_KEYS[query.sort.removeprefix("-")], reverse=query.sort.startswith("-"))
+    return found
+
+
+_KEYS: Final[dict[str, Callable[[DraftStatement], Any]]] = {
+    "name": lambda one: in_order(one.name or ""),
+    "energy": attrgetter("energy_wh"),
+    **{name: attrgetter(name) for name in ("sessions", "amount", "total")},
+}
+
+
+@ENDPOINTS.post(CLOSING, Role.ADMIN, *REFUSED)
+async def close(request: Asked[None, MonthClosingBody]) -> ClosedMonth:
+    """Close a month: number and seal its statements. It is computed again if something changes
+    meanwhile."""
+    body, month = request.body, month_of(request)
+    order = Order(
+        request.caller.name,
+        request.api.stamp(),
+        sheet_text,
+        secrets.token_bytes(SALT_BYTES),
+        of_reader(),
+        body.statements,
+        body.charged,
+    )
+    terms = Terms(rule_of(request.api), body.carry_below)
+
+    def read(db: Database) -> Closable:
+        return closable(rows_of(db), month, body.account, terms, order)
+
+    for _ in range(TRIES):
+        closed = await request.api.writer.run(closing.close, await computed(request, read))
+        if closed is not None:
+            return ClosedMonth(
+                month=str(month),
+                account=body.account,
+                statements=closed.statements,
+                first=closed.first,
+                last=closed.last,
+            )
+    words = Told("{1} changed each time while it was computed; close it again", str(month))
+    raise Problem(HTTPStatus.CONFLICT, Code.CHANGED, words)
+
+
+# How far each month is, and what of it is held back
+
+
+MONTHS: Final = "/api/admin/months"
+AT_ONCE: Final = 24
+
+
+class MonthsQuery(Sent):
+    """The months before a cursor, which is one of them."""
+
+    limit: Annotated[int, Meta(ge=1, le=120)] = AT_ONCE
+    cursor: MonthName | None = None
+
+
+@ENDPOINTS.get("/api/admin/first-bill", Role.OPERATOR)
+async def get_first_bill(request: Request) -> FirstBill:
+    """Show what must be there before the first bill, and what of it is."""
+    return await request.read(first_bill)
+
+
+@ENDPOINTS.get(MONTHS, Role.OPERATOR)
+async def list_months(request: Asked[MonthsQuery, None]) -> ListPage[BillMonth]:
+    """List the months since this system bills, the newest first: how far each is, and what it comes
+    to."""
+    return await request.read(partial(read_months, server=request.api, query=request.query))
+
+
+def read_months(db: Database, server: Server, query: MonthsQuery) -> ListPage[BillMonth]:
+    """Return some months since this system bills."""
+    found = months.months(db, server.config.time_zone, server.now(), query.cursor, query.limit + 1)
+    shown = found[: query.limit]
+    next_cursor = shown[-1].month if len(found) > len(shown) else None
+    return ListPage(data=shown, page=1, limit=query.limit, next_cursor=next_cursor)
+
+
+@ENDPOINTS.get(f"{MONTHS}/{{month}}", Role.OPERATOR, "not_found")
+async def get_month(request: Request) -> BillMonth:
+    """Show how far a month is, and what it comes to."""
+    return await request.read(partial(read_month, server=request.api, month=month_of(request)))
+
+
+def read_month(db: Database, server: Server, month: Month) -> BillMonth:
+    """Return how far a month is. Raises Problem."""
+    return given_month(month, months.month(db, month, server.config.time_zone, server.now()))
+
+
+def given_month(month: Month, found: T | None) -> T:
+    """Return what was found of a month. Raises Problem."""
+    if found is None:
+        raise not_found(
+            Told(
+                "bill for {1}: it is before this system began to bill, or has not begun", str(month)
+            )
+        )
+    return found
+
+
+@ENDPOINTS.get(f"{MONTHS}/{{month}}/missing", Role.OPERATOR, "not_found", "too_many_waiting")
+async def list_missing(request: Request) -> ListPage[MissingPiece]:
+    """List what is missing before a month is closed: what blocks, what comes later, and what its
+    papers would lack.
+
+    Sessions without a tariff and those of nobody are known of the month to close next.
+    """
+    month, terms = month_of(request), Terms(rule_of(request.api), 0)
+    read = partial(drafts.missing_of, month=month, terms=terms, now=request.api.now())
+    return whole(given_month(month, await computed(request, read)))
+
+
+@ENDPOINTS.get("/api/admin/closings/{month}/held-back", Role.OPERATOR)
+async def list_held_back(request: Request) -> ListPage[HeldBackTransaction]:
+    """List the sessions that the closed statements of a month did not ask for, and why."""
+    return whole(
+        await request.read(partial(months.held_back_of_month, month=str(month_of(request))))
+    )

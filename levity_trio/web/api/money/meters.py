@@ -1,0 +1,321 @@
+"""The meters of the house, their readings by hand or as CSV, and what they say about the energy of
+a month."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Final, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from levity_trio.billing.money import typed_number
+from levity_trio.billing.months import Month
+from levity_trio.billing.ownership import Span
+from levity_trio.billing.sub_meters import CHARGERS_PERCENT
+from levity_trio.nouns import Name
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.money import meters as stored
+from levity_trio.store.reads.money.meters import Meter, MeterReading
+from levity_trio.store.reads.money.reconciliation import Reconciliation, reconciliation
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes.money import meters as writes
+from levity_trio.store.writes.money.meters import HAND, MeterData, Taken
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import NOT_BLANK, Sent, StreamedBody, Values, changes_of
+from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    UPLOAD,
+    Asked,
+    Endpoints,
+    Request,
+    Role,
+    Upload,
+)
+from levity_trio.web.api.engine.kilowatt_hours import extended
+from levity_trio.web.api.engine.lists import CSV, Paged, page, wanted
+from levity_trio.web.api.engine.local_times import (
+    GivenTime,
+    LocalEnd,
+    LocalTime,
+    local_moment,
+    midnight,
+)
+from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.engine.sheets import Cells, Sheet, converted
+from levity_trio.web.api.money.billing import month_of
+from levity_trio.web.api.people.account_files import MOST_LINES, ImportedLines, import_lines
+from levity_trio.web.api.people.accounts import refusals, said, stored_fields
+from levity_trio.wire.times import stamp
+
+TAG: Final = "meters"
+ENDPOINTS: Final = Endpoints(TAG)
+METERS: Final = "/api/admin/meters"
+METER: Final = f"{METERS}/{{id}}"
+READINGS: Final = f"{METER}/readings"
+OF_READING: Final = ("meter", "at", "value", "unit")
+
+Percent = Annotated[float, Meta(ge=0, le=20)]
+Class = Annotated[
+    Percent, Meta(description="The greatest error of the meter in per cent: class B is 1.")
+]
+OfChargers = Annotated[
+    Percent, Meta(description="The greatest error of its chargers' meters in per cent.")
+]
+Digits = (
+    Annotated[
+        int, Meta(ge=3, le=9, description="Of whole kWh, after which the register goes on at 0.")
+    ]
+    | None
+)
+Chargers = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=48)]],
+    Meta(max_length=1000, description="The chargers that it measures; none: the whole site."),
+]
+Register = Annotated[
+    str,
+    Meta(
+        max_length=20,
+        description="What the register shows, as read.",
+        extra_json_schema={"pattern": r"^[0-9]{1,12}([.,][0-9]{1,6})?$", "examples": ["48211.3"]},
+    ),
+]
+Unit = Literal["kWh", "Wh"]
+Topic = (
+    Annotated[
+        str,
+        Meta(
+            max_length=1000,
+            description=(
+                "The topic of MQTT on which it publishes what its register shows; none: people "
+                "read it."
+            ),
+            extra_json_schema={"examples": ["house/meter/total"]},
+        ),
+    ]
+    | None
+)
+Path = (
+    Annotated[
+        str,
+        Meta(
+            max_length=500,
+            description=(
+                "Where the JSON it publishes has that; none: it publishes a plain number. Two "
+                "that are joined by ` + ` are added."
+            ),
+            extra_json_schema={"examples": ["ENERGY.Total"]},
+        ),
+    ]
+    | None
+)
+
+
+class MeterBody(Sent):
+    """A meter of the house, in use since today if nothing else is given."""
+
+    name: Name
+    class_percent: Class
+    chargers_percent: OfChargers = CHARGERS_PERCENT
+    digits: Digits = None
+    since: LocalTime = None
+    until: LocalEnd = None
+    topic: Topic = None
+    path: Path = None
+    unit: Unit = "kWh"
+    chargers: Chargers = []  # noqa: RUF012 - msgspec copies it
+
+
+@changes_of(MeterBody)
+class MeterChangeBody(Sent):
+    """What is to change of a meter; the rest stays."""
+
+    since: GivenTime | UnsetType = UNSET
+
+
+class ReadingBody(Sent):
+    """What a meter shows: now, if no time is given."""
+
+    value: Register
+    unit: Unit = "kWh"
+    at: LocalTime = None
+
+
+class ReadingLine(Sent):
+    meter: Annotated[str, Meta(max_length=200)]
+    at: GivenTime
+    value: Register
+    unit: Unit = "kWh"
+
+
+class VoidBody(Sent):
+    """Why a reading is wrong."""
+
+    reason: Annotated[str, Meta(max_length=500, pattern=r"\S", extra=NOT_BLANK)]
+
+
+class MetersQuery(Paged):
+    name: Annotated[str, Meta(description="Only with this name.")] | None = None
+
+
+class ReadingsQuery(Paged):
+    valid: (
+        Annotated[bool, Meta(description="Only those that hold, or that were voided.")] | None
+    ) = None
+
+
+@record
+class EnteredReading(MeterReading):
+    """A reading; `result` is added, or same if it was known. `contradicts` are the readings next to
+    it that it contradicts: higher before, or lower after. Unless the meter was replaced or went on
+    at 0, one of them is wrong."""
+
+    result: str
+    contradicts: list[int]
+
+
+def _fields(request: Request, body: Sent) -> Values:
+    fields = stored_fields(request, body.given())
+    if "path" in fields:
+        fields["path"] = fields["path"] or ""
+    return fields | (
+        {"chargers": tuple(sorted(set(fields["chargers"])))} if "chargers" in fields else {}
+    )
+
+
+@ENDPOINTS.get(METERS, Role.OPERATOR)
+async def list_meters(request: Asked[MetersQuery, None]) -> ListPage[Meter]:
+    """List the meters of the house, by their names."""
+    query = request.query
+    return await page(request, partial(stored.meters, name=query.name, wanted=wanted(query)))
+
+
+@ENDPOINTS.post(METERS, Role.ADMIN, "in_use", "conflict", "not_found", status=CREATED)
+async def create_meter(request: Asked[None, MeterBody]) -> Meter:
+    """Add a meter of the house, of the whole site or of some chargers."""
+    fields = _fields(request, request.body)
+    fields["since"] = fields["since"] or midnight(request.api.now(), request.zone)
+    with refusals():
+        number = await request.write(writes.add, MeterData(**fields))
+    return await _shown(request, number)
+
+
+@ENDPOINTS.get(METER, Role.OPERATOR, "not_found", "invalid")
+async def get_meter(request: Request) -> Meter:
+    """Show a meter of the house."""
+    return await _shown(request, request.number())
+
+
+@ENDPOINTS.patch(METER, Role.ADMIN, "not_found", "in_use", "conflict")
+async def change_meter(request: Asked[None, MeterChangeBody]) -> Meter:
+    """Change a meter of the house. One that is replaced is given an end, and its successor is
+    added."""
+    fields = _fields(request, request.body)
+    with refusals():
+        await request.write(writes.change, request.number(), fields)
+    return await _shown(request, request.number())
+
+
+async def _shown(request: Request, number: int) -> Meter:
+    return await request.read(partial(read_meter, number=number))
+
+
+def read_meter(db: Database, number: int) -> Meter:
+    """Return a meter of the house. Raises Problem."""
+    if (found := stored.meter(db, number)) is None:
+        raise not_found(Told("meter {1}", number))
+    return found
+
+
+# Readings
+
+
+@ENDPOINTS.get(READINGS, Role.OPERATOR, "not_found")
+async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[MeterReading]:
+    """List the readings of a meter, the newest first."""
+    query, number = request.query, request.number()
+    await _shown(request, number)
+    return await page(
+        request, partial(stored.readings, meter=number, wanted=wanted(query), is_valid=query.valid)
+    )
+
+
+def _register(text: str) -> str:
+    """Return what somebody read and typed, with comma or point, as it is stored; what is no number
+    stays."""
+    number = typed_number(text)
+    return text if number is None else f"{number:f}"
+
+
+@ENDPOINTS.post(READINGS, Role.OPERATOR, "not_found", "conflict", status=CREATED)
+async def enter_reading(request: Asked[None, ReadingBody]) -> EnteredReading:
+    """Enter a reading of a meter. The same again changes nothing."""
+    body = request.body
+    now = request.api.stamp()
+    at = local_moment(body.at, "at", request.zone) or now
+    taken = Taken(str(request.number()), at, _register(body.value), body.unit)
+    with refusals():
+        added = await request.api.writer.run(writes.read, taken, HAND, now, request.caller.name)
+
+    def read(db: Database) -> EnteredReading | None:
+        reading = stored.reading(db, added.id)
+        if reading is None:
+            return None
+        numbers = [other.id for other in stored.contradictions(db, reading)]
+        return extended(EnteredReading, reading, result=added.word, contradicts=numbers)
+
+    return await request.find(read, Told("reading {1}", added.id))
+
+
+@ENDPOINTS.post(f"{READINGS}/{{reading}}/void", Role.OPERATOR, "not_found", "conflict")
+async def void_reading(request: Asked[None, VoidBody]) -> MeterReading:
+    """Void a reading that is wrong; it stays on record."""
+    number = request.number("reading")
+    with refusals():
+        await request.api.writer.run(
+            writes.void, request.number(), number, said(request, request.body.reason)
+        )
+    return await request.find(partial(stored.reading, number=number), Told("reading {1}", number))
+
+
+def _line(request: Request, cells: Cells) -> Taken:
+    """Return the reading of a line. Raises Problem."""
+    line = converted(cells, ReadingLine)
+    at = local_moment(line.at, "at", request.zone)
+    return Taken(line.meter, at or "", _register(line.value), line.unit)
+
+
+@ENDPOINTS.post(
+    "/api/admin/meter-reading-import",
+    Role.OPERATOR,
+    *UPLOAD,
+    "too_many_waiting",
+    body=StreamedBody(CSV),
+)
+async def import_readings(request: Upload) -> ImportedLines:
+    """Import readings of meters as CSV: all lines of the file, or none and what is wrong with
+    each."""
+    sheet = Sheet(OF_READING, OF_READING[:3], MOST_LINES, Told("reading"), partial(_line, request))
+    return await import_lines(request, sheet, writes.import_readings)
+
+
+# The reconciliation of a month: whether the energy of the registers is that of the transactions,
+# and of the house
+
+
+@ENDPOINTS.get("/api/admin/reconciliations/{month}", Role.OPERATOR, "invalid")
+async def get_reconciliation(request: Request) -> Reconciliation:
+    """Reconcile a month: the registers' energy with that of transactions and of the house's
+    meters."""
+    return await request.read(
+        partial(read_reconciliation, server=request.api, month=month_of(request))
+    )
+
+
+def read_reconciliation(db: Database, server: Server, month: Month) -> Reconciliation:
+    """Reconcile a month."""
+    zone = server.config.time_zone
+    return reconciliation(
+        db, str(month), Span(stamp(month.since(zone)), stamp(month.until(zone))), server.stamp()
+    )

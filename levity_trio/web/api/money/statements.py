@@ -1,0 +1,289 @@
+"""Statements: closed ones, and those of a preview. Names stand on them, so viewers do not see
+them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from operator import attrgetter
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response, StreamingResponse
+
+from levity_trio.documents.json_file import StatementDocument
+from levity_trio.documents.paper import Form, Paper
+from levity_trio.records import record
+from levity_trio.store.billing.drafting import Terms
+from levity_trio.store.billing.statements import Printed, statement
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.money import drafts
+from levity_trio.store.reads.money import statements as stored
+from levity_trio.store.reads.money.statements import ClosedStatement
+from levity_trio.store.reads.pages import ListPage, sort_by
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.endpoints import Asked, Declared, Endpoints, Request, Role
+from levity_trio.web.api.engine.kilowatt_hours import show
+from levity_trio.web.api.engine.lists import (
+    CSV,
+    OF_SORT,
+    Cell,
+    OneFormat,
+    Paged,
+    as_csv,
+    in_units,
+    page,
+    wanted,
+)
+from levity_trio.web.api.engine.local_times import MonthName
+from levity_trio.web.api.engine.papers import (
+    AT_ONCE,
+    MEDIA_TYPES,
+    ZIP,
+    Made,
+    archive,
+    cover_of,
+    document,
+    paper_of_draft,
+    problems_of,
+    read_cover,
+    read_papers,
+)
+from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.money.billing import NOT_DRAFTED, TermsOfMonth, computed, month_of
+from levity_trio.web.http.texts import as_json
+
+TAG: Final = "statements"
+ENDPOINTS: Final = Endpoints(TAG)
+STATEMENTS: Final = "/api/admin/statements"
+STATEMENT: Final = f"{STATEMENTS}/{{number}}"
+CLOSING: Final = "/api/admin/closings/{month}"
+DRAFT: Final = "/api/admin/drafts/{month}"
+OF_DRAFT: Final = f"{DRAFT}/statements/{{id}}"
+MOST: Final = 10_000
+"""Statements of one covering sheet."""
+NOT_MADE: Final = ("not_found", "not_made", "busy")
+ANY_FORM: Final[Declared] = {
+    "answer": StatementDocument,
+    "media_type": MEDIA_TYPES[Form.HTML],
+    "other_media_types": tuple(MEDIA_TYPES[form] for form in Form if form is not Form.HTML),
+}
+SHEET: Final[Declared] = {**ANY_FORM, "other_media_types": (MEDIA_TYPES[Form.PDF],)}
+
+
+SortOfClosed = Literal[
+    "number",
+    "-number",
+    "name",
+    "-name",
+    "energy",
+    "-energy",
+    "amount",
+    "-amount",
+    "total",
+    "-total",
+    "paid",
+    "-paid",
+]
+IN_FILE: Final[Mapping[str, Callable[[ClosedStatement], Cell]]] = {
+    **{name: attrgetter(name) for name in ("number", "month", "account", "name", "sessions")},
+    "kwh": lambda one: one.energy_wh / 1000,
+    "amount": lambda one: in_units(one.amount, one.currency),
+    "carried_in": lambda one: in_units(one.carried_in, one.currency),
+    "total": lambda one: in_units(one.total, one.currency),
+    "currency": attrgetter("currency"),
+    "closed_at": attrgetter("closed_at"),
+}
+"""The columns of a file of them."""
+
+
+class StatementsQuery(Paged):
+    account: Annotated[int, Meta(ge=1, lt=2**62, description="Only of this account.")] | None = None
+    month: MonthName | None = None
+    sort: Annotated[SortOfClosed, Meta(description=OF_SORT)] | None = None
+    format: OneFormat = "json"
+
+
+class DocumentQuery(Sent):
+    format: Form = Form.HTML
+
+
+class CoverQuery(Sent):
+    format: Literal["html", "pdf"] = "html"
+
+
+class DraftDocumentQuery(TermsOfMonth):
+    format: Form = Form.HTML
+
+
+class DraftCoverQuery(TermsOfMonth):
+    format: Literal["html", "pdf"] = "html"
+
+
+class ArchiveQuery(Sent):
+    format: Form = Form.PDF
+    after: Annotated[int, Meta(ge=0, lt=2**62, description="Those with a higher number.")] = 0
+
+
+@record
+class DraftProblems:
+    """What would be wrong with the documents of a month: what its biller or its font lacks."""
+
+    problems: tuple[str, ...]
+
+
+# Closed statements
+
+
+@ENDPOINTS.get(STATEMENTS, Role.OPERATOR, other_media_types=(CSV,))
+async def list_statements(
+    request: Asked[StatementsQuery, None],
+) -> ListPage[ClosedStatement] | StreamingResponse:
+    """List closed statements, the newest first or by a column; CSV too."""
+    query = request.query
+    if query.format == "csv":
+        read = partial(stored.closed_statements, account=query.account, month=query.month)
+        return as_csv(request, IN_FILE, read)
+    return await page(request, lambda db: read_statements(db, request.api, query))
+
+
+def read_statements(
+    db: Database, _server: Server, query: StatementsQuery
+) -> ListPage[ClosedStatement]:
+    """Return a page of closed statements. Raises NoPage."""
+    sort = sort_by(stored.CLOSED_COLUMNS, query.sort)
+    return stored.closed_statements(db, query.account, query.month, wanted(query), sort)
+
+
+@ENDPOINTS.get(STATEMENT, Role.OPERATOR, "not_found")
+async def get_statement(request: Request) -> StatementDocument:
+    """Show a closed statement with its lines."""
+    return await request.read(partial(read_statement, number=request.number("number")))
+
+
+def read_statement(db: Database, number: int) -> StatementDocument:
+    """Return a closed statement. Raises Problem."""
+    if (row := stored.id_of_number(db, number)) is None:
+        raise not_found(Told("statement {1}", number))
+    return msgspec.convert(statement(rows_of(db), row), StatementDocument, from_attributes=True)
+
+
+@ENDPOINTS.get(f"{STATEMENT}/document", Role.OPERATOR, *NOT_MADE, **ANY_FORM)
+async def get_document(request: Asked[DocumentQuery, None]) -> Response:
+    """Download a closed statement as HTML, PDF, CSV or JSON."""
+    return document(request.api, paper_of(request, await _closed(request)), request.query.format)
+
+
+@ENDPOINTS.get(f"{CLOSING}/document", Role.OPERATOR, *NOT_MADE, **SHEET)
+async def get_cover(request: Asked[CoverQuery, None]) -> Response:
+    """Download the covering sheet of a closed month."""
+    month = str(month_of(request))
+    statements = await request.read(partial(stored.closed_after, month=month, number=0, most=MOST))
+    if not statements:
+        raise not_found(Told("closed statement of {1}", month))
+    read = partial(read_cover, request.api, [row for row, _ in statements])
+    return document(request.api, read, Form(request.query.format), f"{month} covering sheet")
+
+
+@ENDPOINTS.get(
+    f"{CLOSING}/archive",
+    *(Role.OPERATOR, *NOT_MADE),
+    summary=f"Download the next {AT_ONCE} closed statements of a month as one ZIP file.",
+    media_type=ZIP,
+)
+async def get_archive(request: Asked[ArchiveQuery, None]) -> Response:
+    month, query = str(month_of(request)), request.query
+    find = partial(stored.closed_after, month=month, number=query.after, most=AT_ONCE)
+    statements = await request.read(find)
+    if not statements:
+        raise not_found(Told("closed statement of {1} after number {2}", month, query.after))
+
+    read = partial(read_papers, request.api, [row for row, _ in statements])
+    return archive(
+        request.api,
+        read,
+        query.format,
+        f"{month} statements {statements[0][1]}-{statements[-1][1]}",
+    )
+
+
+async def _closed(request: Request) -> int:
+    number = request.number("number")
+    return await request.find(
+        partial(stored.id_of_number, number=number), Told("statement {1}", number)
+    )
+
+
+# Statements of a preview
+
+
+@ENDPOINTS.get(OF_DRAFT, Role.OPERATOR, "not_found", *NOT_DRAFTED)
+async def get_of_draft(request: Asked[TermsOfMonth, None]) -> StatementDocument:
+    """Show what a statement of a month would be now, with its lines."""
+    (one,) = await _drafted(request, request.number())
+    return msgspec.convert(one.statement, StatementDocument, from_attributes=True)
+
+
+@ENDPOINTS.get(f"{OF_DRAFT}/document", Role.OPERATOR, *NOT_MADE, *NOT_DRAFTED, **ANY_FORM)
+async def get_document_of_draft(request: Asked[DraftDocumentQuery, None]) -> Response:
+    """Download what a statement of a month would be now."""
+    (one,) = await _drafted(request, request.number())
+    return document(request.api, paper_of_draft(one), request.query.format)
+
+
+@ENDPOINTS.get(f"{DRAFT}/document", Role.OPERATOR, *NOT_MADE, *NOT_DRAFTED, **SHEET)
+async def get_cover_of_draft(request: Asked[DraftCoverQuery, None]) -> Response:
+    """Download what the covering sheet of a month would be now."""
+    cover = cover_of(await _drafted(request))
+    return document(
+        request.api, cover, Form(request.query.format), f"{month_of(request)} covering sheet draft"
+    )
+
+
+@ENDPOINTS.get(f"{DRAFT}/problems", Role.OPERATOR, "busy", *NOT_DRAFTED, answer=DraftProblems)
+async def get_problems(request: Asked[TermsOfMonth, None]) -> Response:
+    """List what would be wrong with the documents of a month, such as characters that the font
+    lacks."""
+    statements = await _drafted(request, may_be_none=True)
+
+    async def make() -> Response:
+        found = DraftProblems(problems=tuple(await problems_of(request.api, statements)))
+        return Response(
+            msgspec.json.encode(show(found), enc_hook=as_json), media_type="application/json"
+        )
+
+    return Made(make)
+
+
+async def _drafted(
+    request: Asked[TermsOfMonth, None], number: int | None = None, *, may_be_none: bool = False
+) -> list[Printed]:
+    """Return the statements of a month as they would be now, or the one with an id. Raises
+    Problem."""
+    month, query = month_of(request), request.query
+    terms = Terms(rule_of(request.api), query.carry_below)
+    read = partial(drafts.drafted, month=month, account=query.account, terms=terms, number=number)
+    found = await computed(request, read)
+    if not found and not may_be_none:
+        raise not_found(
+            Told("statement in the preview of {1}", str(month))
+            if number is None
+            else Told("statement {1} in this preview", number)
+        )
+    return found
+
+
+# Any statement
+
+
+def paper_of(request: Request, statement_id: int) -> Callable[[], Awaitable[Paper]]:
+    """Return what reads a statement to be printed."""
+
+    async def read() -> Paper:
+        (paper,) = await read_papers(request.api, [statement_id])
+        return paper
+
+    return read

@@ -1,0 +1,673 @@
+"""Tariffs: versions, each as it was given, and for whom they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import partial
+from typing import Annotated, Final, Literal, NamedTuple, TypeVar
+
+import trio
+from msgspec import Meta
+
+from levity_trio.billing.assignments import SITE, Scope, Target
+from levity_trio.billing.describing import in_short, words
+from levity_trio.billing.examples import FLAT
+from levity_trio.billing.money import typed_number
+from levity_trio.billing.months import Month
+from levity_trio.billing.plain_tariff import PlainTariff
+from levity_trio.billing.tariff import Tariff as Parsed
+from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
+from levity_trio.billing.tariff_values import HIGHEST_MINUTES, HIGHEST_WH
+from levity_trio.records import Personal, record
+from levity_trio.store.billing.tariffs import Trial, first_open_day
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.money import tariffs as stored
+from levity_trio.store.reads.money.tariffs import (
+    AssignedTariff,
+    TariffInForce,
+    TariffRow,
+    TariffVersion,
+    TriedHousehold,
+    UnknownTarget,
+)
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.writes.money import tariffs as writes
+from levity_trio.store.writes.money.tariffs import Assigning, CorrectedStatement, Given, correcting
+from levity_trio.store.writes.people.accounts import Change
+from levity_trio.store.writes.people.ownership import Said
+from levity_trio.told import Told, joined, parted
+from levity_trio.web.api.engine.bodies import ABSENT, WATT_HOURS, Fields, Sent, StructBody
+from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    HIGHEST_ID,
+    Asked,
+    Endpoints,
+    Request,
+    Role,
+)
+from levity_trio.web.api.engine.kilowatt_hours import extended
+from levity_trio.web.api.engine.lists import Paged, page, wanted
+from levity_trio.web.api.engine.local_times import (
+    DAY,
+    LocalDay,
+    MonthName,
+    begins_at,
+    local_day,
+    today,
+)
+from levity_trio.web.api.engine.problems import Problem, invalid, not_found
+from levity_trio.web.api.money.billing import computed
+from levity_trio.web.api.money.wallets import Currency
+from levity_trio.web.api.people.accounts import Id, refusals, said
+
+T = TypeVar("T")
+TAG: Final = "tariffs"
+ENDPOINTS: Final = Endpoints(TAG)
+TARIFFS: Final = "/api/admin/tariffs"
+TARIFF: Final = f"{TARIFFS}/{{id}}"
+ASSIGNMENTS: Final = "/api/admin/tariff-assignments"
+IN_FORCE: Final = "/api/admin/tariff-in-force"
+
+Reason = Annotated[Personal[str], Meta(max_length=500)] | None
+Charger = Annotated[str, Meta(min_length=1, max_length=48)]
+
+
+Corrects = Annotated[
+    bool, Meta(description="Do it also if it corrects statements that are closed already.")
+]
+
+
+class VersionBody(Sent):
+    """A version of a tariff, as TOML."""
+
+    toml: Annotated[str, Meta(max_length=LONGEST, examples=[FLAT])]
+    reason: Reason = None
+    correct_statements: Corrects = False
+
+
+class WithdrawalBody(Sent):
+    """The version, by the day from which it holds."""
+
+    since: LocalDay
+    give_back: Annotated[
+        bool, Meta(description="Whoever got it from that day on has the tariff of before again.")
+    ] = False
+    reason: Reason = None
+    correct_statements: Corrects = False
+
+
+class AssignmentBody(Sent):
+    """A tariff, or (null) none, from a day on: for an account, a charger, or the whole site."""
+
+    tariff: Id | None
+    since: LocalDay
+    account: Id | None = None
+    charger: Charger | None = None
+    site: bool = False
+    reason: Reason = None
+    correct_statements: Corrects = False
+
+
+_DECIMAL: Final = r"^\s*\+?[0-9]{1,9}([.,][0-9]{1,6})?\s*$"
+Price = Annotated[
+    str,
+    Meta(
+        max_length=20,
+        description="For a kWh.",
+        extra_json_schema={"examples": ["0.32"], "pattern": _DECIMAL},
+    ),
+]
+Fee = Annotated[str, Meta(max_length=20, extra_json_schema={"pattern": _DECIMAL})]
+TimeOfDay = Annotated[
+    str,
+    Meta(
+        max_length=5,
+        description="Such as 22:00.",
+        extra_json_schema={"pattern": r"^[0-9]{1,2}:[0-9]{2}$"},
+    ),
+]
+TariffName = Annotated[
+    str,
+    Meta(
+        max_length=60,
+        description="Of the tariff; not just a number.",
+        extra_json_schema={"pattern": r"^[^\x00-\x1f\x7f]*[^\d\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"},
+    ),
+]
+WindowName = Annotated[str, Meta(max_length=60, description="As it stands on statements.")]
+Tax = Annotated[
+    str,
+    Meta(
+        max_length=10,
+        description="In per cent; as before by default, else 0.",
+        extra_json_schema={"pattern": r"^\s*(0|[1-9][0-9]?([.,][0-9]{1,6})?)\s*$"},
+    ),
+]
+
+
+class PriceBody(Sent):
+    """What a kWh costs from a day on: a version of a tariff as a form says it. A comma is a decimal
+    point, too.
+
+    A price at night holds from one time of day to another, on Mondays to Fridays if there is one
+    for the weekend.
+    """
+
+    price: Price
+    since: LocalDay
+    name: TariffName = "Flat"
+    night_price: Price | None = None
+    night_from: TimeOfDay = "22:00"
+    night_until: TimeOfDay = "06:00"
+    weekend_price: Price | None = None
+    session_fee: Fee | None = None
+    base_fee: Annotated[Fee, Meta(description="For each month.")] | None = None
+    minimum: Annotated[Fee, Meta(description="For a session.")] | None = None
+    maximum: Annotated[Fee, Meta(description="For a session.")] | None = None
+    free_below_wh: (
+        Annotated[int, Meta(ge=0, le=HIGHEST_WH, extra_json_schema=WATT_HOURS)] | None
+    ) = None
+    blocking_price: (
+        Annotated[Fee, Meta(description="For each begun minute that a car stays after charging.")]
+        | None
+    ) = None
+    blocking_after_minutes: Annotated[int, Meta(ge=0, le=HIGHEST_MINUTES)] = 0
+    blocking_maximum: Annotated[Fee, Meta(description="For a session.")] | None = None
+    blocking_free_from: TimeOfDay | None = None
+    blocking_free_until: TimeOfDay | None = None
+    blocking_until_free: bool = False
+    currency: Currency | None = None
+    tax: Tax | None = None
+    prices: (
+        Annotated[
+            Literal["gross", "net"],
+            Meta(description="With tax or without; as before by default, else gross."),
+        ]
+        | None
+    ) = None
+    price_name: WindowName | None = None
+    night_name: WindowName = "night"
+    weekend_name: WindowName = "weekend"
+    site: Annotated[
+        bool, Meta(description="Assign it to the whole site from that day on, too.")
+    ] = False
+    charger: Charger | None = None
+    account: Id | None = None
+    replaces: Annotated[
+        bool, Meta(description="Withdraw another version of this tariff from the same day on.")
+    ] = False
+    reason: Reason = None
+    correct_statements: Corrects = False
+
+
+class VersionPreviewBody(VersionBody):
+    """A version that does not hold yet, and on which month it is tried: the last one that is over
+    by default.
+
+    It is tried on those whose tariff it is, and on the whole site if it has no tariff yet.
+    """
+
+    month: MonthName | None = None
+
+
+class PreviewBody(PriceBody):
+    """A price that does not hold yet, and on which month it is tried: the last one that is over by
+    default."""
+
+    month: MonthName | None = None
+
+
+Correcting = Asked[
+    object,
+    VersionBody | VersionPreviewBody | WithdrawalBody | AssignmentBody | PriceBody | PreviewBody,
+]
+"""A request that may correct statements that are closed already."""
+
+
+class TariffsQuery(Paged):
+    name: Annotated[str, Meta(description="Only with this name.")] | None = None
+
+
+class AssignmentsQuery(Paged):
+    tariff: Annotated[Id, Meta(description="Only of this tariff.")] | None = None
+    account: Annotated[Id, Meta(description="Only for this account.")] | None = None
+    charger: Annotated[str, Meta(description="Only for this charger.")] | None = None
+    site: Annotated[bool, Meta(description="Only for the site.")] = False
+
+
+class InForceQuery(Sent):
+    account: Id | None = None
+    charger: str | None = None
+    day: Annotated[str, Meta(description="Today by default.", extra_json_schema=DAY)] | None = None
+
+
+@record
+class TariffWithVersions(TariffRow):
+    """A tariff, its versions, the newest day first, and its newest assignments (500 at most)."""
+
+    versions: list[TariffVersion]
+    assignments: list[AssignedTariff]
+
+
+@record
+class VersionAddition(TariffWithVersions):
+    """The tariff of a version. `result` is added, or same: then this version was there before."""
+
+    result: str
+    corrected: list[CorrectedStatement]
+
+
+@record
+class Assignment(AssignedTariff):
+    """An assignment. `result` is added, or same: then it was there before."""
+
+    result: str
+    corrected: list[CorrectedStatement]
+
+
+@record
+class VersionWithdrawal(TariffWithVersions):
+    """The tariff of a version that was withdrawn."""
+
+    corrected: list[CorrectedStatement]
+
+
+# Versions
+
+
+@ENDPOINTS.get(TARIFFS, Role.OPERATOR)
+async def list_tariffs(request: Asked[TariffsQuery, None]) -> ListPage[TariffRow]:
+    """List tariffs, by their names."""
+    query = request.query
+    return await page(
+        request,
+        partial(stored.tariffs, name=query.name, today=_today(request), wanted=wanted(query)),
+    )
+
+
+@ENDPOINTS.post(TARIFFS, Role.ADMIN, "in_use", "conflict", "corrects_statements", status=CREATED)
+async def add_version(request: Asked[None, VersionBody]) -> VersionAddition:
+    """Add a version of a tariff; one that is there already changes nothing."""
+    toml, who = request.body.toml, said_by(request)
+    version = Given(toml, await parsed(toml))
+
+    def change(db: UnitOfWork) -> Change:
+        return writes.add(db, version, first_open_day(db.rows), who)
+
+    with refusals({"valid_from": "toml"}):
+        done, corrected = await made(request, change)
+    tariff = await shown(request, done.id)
+    return extended(VersionAddition, tariff, result=done.word, corrected=corrected)
+
+
+@ENDPOINTS.get(TARIFF, Role.OPERATOR, "not_found", "invalid")
+async def get_tariff(request: Request) -> TariffWithVersions:
+    """Show a tariff, its versions, also those that were withdrawn, and for whom it was assigned."""
+    return await shown(request, request.number())
+
+
+async def made(
+    request: Correcting, change: Callable[[UnitOfWork], T]
+) -> tuple[T, list[CorrectedStatement]]:
+    """Make a change, and return what it corrects of closed statements. Raises Refused."""
+    billed_by, may_correct = rule_of(request.api), request.body.correct_statements
+
+    def write(db: UnitOfWork) -> tuple[T, list[CorrectedStatement]]:
+        return correcting(db, billed_by, partial(change, db), may_correct=may_correct)
+
+    return await request.api.writer.run(write)
+
+
+async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
+    """Return what a text says; it may take half a second. Raises Problem with all faults.
+
+    `fields` are those of the request by the places in the text that they are in.
+    """
+    try:
+        return await trio.to_thread.run_sync(parse, toml)
+    except TariffFaults as faults:
+        place, words = parted(faults.args[0])
+        field, first = (
+            (fields[place], words) if fields and place in fields else ("toml", faults.args[0])
+        )
+        if others := len(faults.args) - 1:
+            first = Told("{1}, and {2} more", first, others)
+        every = (
+            faults.args
+            if fields is None
+            else tuple(_at_field(fault, fields) for fault in faults.args)
+        )
+        raise Problem(
+            422, "invalid", joined(": ", (field, first)), field=field, faults=every
+        ) from None
+
+
+def _at_field(fault: str, fields: Mapping[str, str]) -> str:
+    place, words = parted(fault)
+    return joined(": ", (fields.get(place, place), words)) if place else fault
+
+
+@ENDPOINTS.post(f"{TARIFF}/withdraw", Role.ADMIN, "not_found", "conflict", "corrects_statements")
+async def withdraw_version(request: Asked[None, WithdrawalBody]) -> VersionWithdrawal:
+    """Withdraw a version that no closed month has used: it never held."""
+    number, since, who = request.number(), local_day(request.body.since, "since"), said_by(request)
+
+    def change(db: UnitOfWork) -> None:
+        first_open = first_open_day(db.rows)
+        writes.withdraw(db, number, since, first_open, who)
+        if request.body.give_back:
+            writes.give_back(db, number, since, begins_at(since, request.zone), first_open, who)
+
+    with refusals():
+        _, corrected = await made(request, change)
+    return extended(VersionWithdrawal, await shown(request, number), corrected=corrected)
+
+
+def said_by(request: Correcting) -> Said:
+    return said(request, request.body.reason)
+
+
+async def shown(request: Request, number: int) -> TariffWithVersions:
+    return await request.read(partial(read_tariff, server=request.api, number=number))
+
+
+def read_tariff(db: Database, server: Server, number: int) -> TariffWithVersions:
+    """Return a tariff with its versions and assignments. Raises Problem."""
+    found = stored.tariff(db, number, today(server.now(), server.config.time_zone))
+    if found is None:
+        raise not_found(Told("tariff {1}", number))
+    tariff, versions, assignments = found
+    return extended(TariffWithVersions, tariff, versions=versions, assignments=assignments)
+
+
+# Assignments
+
+
+@ENDPOINTS.get(ASSIGNMENTS, Role.OPERATOR)
+async def list_assignments(request: Asked[AssignmentsQuery, None]) -> ListPage[AssignedTariff]:
+    """List for whom tariffs were assigned, the newest first."""
+    query = request.query
+    targets = _targets(query.account, query.charger, is_site=query.site)
+    read = partial(stored.assignments, targets=targets, tariff=query.tariff, wanted=wanted(query))
+    return await page(request, read)
+
+
+def _ways() -> list[Fields]:
+    """Return the ways to say for whom a tariff is."""
+    account = {"type": "integer", "minimum": 1, "maximum": HIGHEST_ID}
+    charger = {"type": "string", "minLength": 1, "maxLength": 48}
+    return [
+        {"account": account, "charger": ABSENT, "site": {"const": False}},
+        {"account": ABSENT, "charger": charger, "site": {"const": False}},
+        {"account": ABSENT, "charger": ABSENT, "site": {"const": True}},
+    ]
+
+
+@ENDPOINTS.post(
+    ASSIGNMENTS,
+    *(Role.ADMIN, "not_found", "conflict", "corrects_statements"),
+    body=StructBody(AssignmentBody, _ways),
+    status=CREATED,
+)
+async def assign(request: Asked[None, AssignmentBody]) -> Assignment:
+    """Make a tariff, or none, hold for an account, a charger or the site from a day on."""
+    body = request.body
+    since, who = local_day(body.since, "since"), said_by(request)
+    targets = _targets(body.account, body.charger, is_site=body.site)
+    if len(targets) != 1:
+        raise invalid("body", Told("give exactly one of household, charger and site"))
+    assigning = Assigning(targets[0], body.tariff, since, begins_at(since, request.zone))
+
+    def change(db: UnitOfWork) -> Change:
+        return writes.assign(db, assigning, first_open_day(db.rows), who)
+
+    with refusals():
+        done, corrected = await made(request, change)
+    assigned = await request.read(partial(stored.assignment, number=done.id))
+    return extended(Assignment, assigned, result=done.word, corrected=corrected)
+
+
+def _targets(account: int | None, charger: str | None, *, is_site: bool) -> list[Target]:
+    found = [] if account is None else [Target(Scope.ACCOUNT, str(account))]
+    found += [] if charger is None else [Target(Scope.CHARGER, charger)]
+    return [*found, SITE] if is_site else found
+
+
+def _today(request: Request) -> date:
+    return today(request.api.now(), request.zone)
+
+
+@ENDPOINTS.get(IN_FORCE, Role.OPERATOR, "not_found", "invalid")
+async def get_in_force(request: Asked[InForceQuery, None]) -> TariffInForce:
+    """Say which tariff holds for an account at a charger on a day, and why."""
+    query = request.query
+    day = _today(request) if query.day is None else local_day(query.day, "day")
+    read = partial(stored.in_force, account=query.account, charger=query.charger, day=day)
+    try:
+        return await request.read(read)
+    except UnknownTarget as unknown:
+        raise not_found(str(unknown)) from None
+
+
+# A price a kWh from a day on: a version of a tariff, without writing TOML
+
+
+@record
+class TariffPreview:
+    """What a price would have cost the households in a month, and what it did cost; nothing of it
+    is stored.
+
+    Amounts are in minor units with tax. It is tried for the `scope` of an assignment; null: for
+    those whose tariff it is. `replaces` says whether another version of the same day would be
+    withdrawn, `corrected` which closed statements would be corrected. `words` is what the tariff
+    says.
+    """
+
+    month: str
+    currency: str
+    old: int
+    new: int
+    households: list[TriedHousehold]
+    scope: Scope | None
+    says: str
+    words: list[str]
+    toml: str
+    replaces: bool
+    corrected: list[CorrectedStatement]
+
+
+@ENDPOINTS.post(
+    "/api/admin/tariff-prices",
+    *(Role.ADMIN, "not_found", "in_use", "conflict", "corrects_statements"),
+    status=CREATED,
+)
+async def add_price(request: Asked[None, PriceBody]) -> VersionAddition:
+    """Set what a kWh costs from a day on: a version of a tariff, without writing TOML, and for whom
+    it holds."""
+    price = await _priced(request)
+    with refusals(_FIELDS):
+        done, corrected = await made(request, price.change)
+    return extended(
+        VersionAddition, await shown(request, done.id), result=done.word, corrected=corrected
+    )
+
+
+@ENDPOINTS.post(
+    "/api/admin/tariff-previews",
+    Role.ADMIN,
+    "not_found",
+    "in_use",
+    "conflict",
+    "corrects_statements",
+    "too_many_waiting",
+)
+async def preview_price(request: Asked[None, PreviewBody]) -> TariffPreview:
+    """Show what a month would have cost at a price."""
+    price = await _priced(request)
+
+    def change(db: UnitOfWork) -> None:
+        replaces = writes.replaceable(db, price.version, first_open_day(db.rows)) is not None
+        raise _Undone(
+            is_replacing=replaces, corrected=_corrected(db, request, partial(price.change, db))
+        )
+
+    with refusals(_FIELDS):
+        undone = await _undone(request, change)
+    return await _tried(
+        request, price.version, Trial(price.version.tariff, price.number or 0, price.target), undone
+    )
+
+
+@ENDPOINTS.post(
+    f"{TARIFFS}/preview",
+    *(Role.ADMIN, "in_use", "conflict", "corrects_statements", "too_many_waiting"),
+)
+async def preview_version(request: Asked[None, VersionPreviewBody]) -> TariffPreview:
+    """Show what a month would have cost with a version."""
+    version = Given(request.body.toml, await parsed(request.body.toml))
+    usual = await request.read(partial(stored.usual_terms, name=version.tariff.name))
+
+    def change(db: UnitOfWork) -> None:
+        add = partial(writes.add, db, version, first_open_day(db.rows), said_by(request))
+        raise _Undone(is_replacing=False, corrected=_corrected(db, request, add))
+
+    with refusals({"valid_from": "toml"}):
+        undone = await _undone(request, change)
+    target = SITE if usual.number is None else None
+    return await _tried(request, version, Trial(version.tariff, usual.number or 0, target), undone)
+
+
+def _corrected(
+    db: UnitOfWork, request: Correcting, change: Callable[[], object]
+) -> list[CorrectedStatement]:
+    """Make a change; return what it corrects of closed statements. Raises Refused."""
+    _, corrected = correcting(
+        db, rule_of(request.api), change, may_correct=request.body.correct_statements
+    )
+    return corrected
+
+
+async def _tried(
+    request: Asked[None, PreviewBody] | Asked[None, VersionPreviewBody],
+    version: Given,
+    trial: Trial,
+    undone: _Undone,
+) -> TariffPreview:
+    body = request.body
+    month = Month.of(_today(request)).before if body.month is None else Month.parse(body.month)
+    households = await computed(
+        request, partial(stored.tried, trial=trial, month=month, rule=rule_of(request.api))
+    )
+    return TariffPreview(
+        month=str(month),
+        currency=version.tariff.currency.code,
+        old=sum(household.old for household in households),
+        new=sum(household.new for household in households),
+        households=households,
+        scope=None if trial.target is None else trial.target.scope,
+        says=in_short(version.tariff),
+        words=[*words(version.tariff)],
+        toml=version.toml,
+        replaces=undone.is_replacing,
+        corrected=undone.corrected,
+    )
+
+
+_FIELDS: Final = {"valid_from": "since"}
+
+
+class _Undone(Exception):
+    """Ends a write that was only tried, so that nothing of it is stored."""
+
+    def __init__(self, *, is_replacing: bool, corrected: list[CorrectedStatement]) -> None:
+        super().__init__()
+        self.is_replacing, self.corrected = is_replacing, corrected
+
+
+async def _undone(request: Request, change: Callable[[UnitOfWork], None]) -> _Undone:
+    """Make a change and undo it; return what it would do. Raises Refused."""
+    try:
+        await request.api.writer.run(change)
+    except _Undone as undone:
+        return undone
+    raise AssertionError("a write that is tried is undone")
+
+
+class _Priced(NamedTuple):
+    """A price as it is entered: the version, its tariff if there is one, for whom, and the
+    change."""
+
+    version: Given
+    number: int | None
+    target: Target | None
+    change: Callable[[UnitOfWork], Change]
+
+
+async def _priced(request: Asked[None, PriceBody] | Asked[None, PreviewBody]) -> _Priced:
+    """Return what a request says. Raises Problem with all faults."""
+    body, since = request.body, local_day(request.body.since, "since")
+    usual = await request.read(partial(stored.usual_terms, name=body.name.strip()))
+    plain = _plain(body, since, usual)
+    version, who = Given(plain.toml, await parsed(plain.toml, plain.places)), said_by(request)
+    targets = _targets(body.account, body.charger, is_site=body.site)
+    if len(targets) > 1:
+        raise invalid("body", Told("give at most one of household, charger and site"))
+    begin = begins_at(since, request.zone)
+
+    def change(db: UnitOfWork) -> Change:
+        first_open = first_open_day(db.rows)
+        same = writes.replaceable(db, version, first_open) if body.replaces else None
+        if same is not None:
+            writes.withdraw(db, same, since, first_open, who)
+        done = writes.add(db, version, first_open, who)
+        for target in targets:
+            writes.assign(db, Assigning(target, done.id, since, begin), first_open, who)
+        return done
+
+    return _Priced(version, usual.number, targets[0] if targets else None, change)
+
+
+def _plain(body: PriceBody, since: date, usual: stored.UsualTerms) -> PlainTariff:
+    """Return the tariff of a body. Raises Problem."""
+    decimal = partial(_decimal, body)
+    price_name = "day" if body.night_price else "other times" if body.weekend_price else None
+    return PlainTariff(
+        name=body.name.strip(),
+        since=str(since),
+        currency=body.currency or usual.currency,
+        prices=body.prices or usual.prices,
+        tax=decimal("tax") or usual.tax,
+        price=decimal("price") or "",
+        price_name=(body.price_name or price_name) if price_name else None,
+        night_price=decimal("night_price"),
+        night_from=body.night_from,
+        night_until=body.night_until,
+        night_name=body.night_name,
+        weekend_price=decimal("weekend_price"),
+        weekend_name=body.weekend_name,
+        session_fee=decimal("session_fee"),
+        base_fee=decimal("base_fee"),
+        minimum=decimal("minimum"),
+        maximum=decimal("maximum"),
+        free_below_wh=body.free_below_wh,
+        blocking_price=decimal("blocking_price"),
+        blocking_after_minutes=body.blocking_after_minutes,
+        blocking_maximum=decimal("blocking_maximum"),
+        blocking_free_from=body.blocking_free_from,
+        blocking_free_until=body.blocking_free_until,
+        blocking_until_free=body.blocking_until_free,
+    )
+
+
+def _decimal(body: PriceBody, name: str) -> str | None:
+    """Return a decimal number as TOML has it. Raises Problem."""
+    text = getattr(body, name)
+    if text is None:
+        return None
+    number = typed_number(text)
+    if number is not None and number < 0:
+        raise invalid(name, Told("a price below 0 would pay for charging; give 0 if it is free"))
+    return text.strip() if number is None else f"{number:f}"

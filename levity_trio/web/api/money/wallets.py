@@ -1,0 +1,287 @@
+"""Wallets: what accounts have and owe, what is entered by hand, and whether they pay before they
+charge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from operator import attrgetter
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+from starlette.responses import StreamingResponse
+
+from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind, Terms
+from levity_trio.billing.money import CURRENCIES
+from levity_trio.records import Personal, record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.lookups.wallets import currency_of
+from levity_trio.store.reads.money import wallets as stored
+from levity_trio.store.reads.money.wallets import (
+    WALLET_COLUMNS,
+    EntryRow,
+    ReservationRow,
+    TermsRow,
+    WalletFilters,
+    WalletRow,
+)
+from levity_trio.store.reads.pages import ListPage, sort_by
+from levity_trio.store.writes.money import wallets
+from levity_trio.store.writes.money import wallets as writes
+from levity_trio.store.writes.money.wallets import Entered, Entry, NewTerms
+from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.told import Told
+from levity_trio.web.api.chargers.operations import LONGEST_KEY
+from levity_trio.web.api.engine.bodies import MINOR_UNITS, NOT_BLANK, Sent
+from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.endpoints import CREATED, Asked, Declared, Endpoints, Request, Role
+from levity_trio.web.api.engine.kilowatt_hours import extended
+from levity_trio.web.api.engine.lists import (
+    CSV,
+    OF_SORT,
+    Cell,
+    OneFormat,
+    Paged,
+    as_csv,
+    in_units,
+    page,
+    wanted,
+)
+from levity_trio.web.api.engine.problems import invalid
+from levity_trio.web.api.people.accounts import Id, refusals
+
+TAG: Final = "wallets"
+ENDPOINTS: Final = Endpoints(TAG)
+WALLETS: Final = "/api/admin/wallets"
+WALLET: Final = f"{WALLETS}/{{id}}"
+IN_FILE: Final[Mapping[str, Callable[[WalletRow], Cell]]] = {
+    "account": attrgetter("account"),
+    "name": attrgetter("name"),
+    "terms": attrgetter("terms"),
+    "balance": lambda one: in_units(one.balance, one.currency),
+    "reserved": lambda one: in_units(one.reserved, one.currency),
+    "currency": attrgetter("currency"),
+}
+"""The columns of a file of them."""
+MOST_RESERVATIONS: Final = 500
+PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
+ENTRY: Final[Declared] = {"status": CREATED}
+
+CENTS: Final = "Minor units of the currency, such as cents."
+Amount = Annotated[int, Meta(ge=1, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)]
+Currency = Annotated[
+    str,
+    Meta(
+        description="Three letters, such as EUR; that of the site by default.",
+        extra_json_schema={"enum": sorted(CURRENCIES)},
+    ),
+]
+Why = Annotated[
+    Personal[str],
+    Meta(
+        min_length=1,
+        max_length=500,
+        pattern=r"\S",
+        extra=NOT_BLANK,
+        description="For those who ask later.",
+    ),
+]
+
+
+class EntryBody(Sent, kw_only=True):
+    """What is entered, and why."""
+
+    amount: Amount
+    currency: Currency | None = None
+    reason: Why
+
+
+class RefundBody(EntryBody, kw_only=True):
+    """What is paid out: of the balance, or of the credit that the statement with this number left
+    and carried on."""
+
+    statement: Id | None = None
+
+
+class CorrectionBody(Sent, kw_only=True):
+    """What is entered, positive in the account's favour, and why."""
+
+    amount: Annotated[
+        int, Meta(ge=-LARGEST, le=LARGEST, extra_json_schema=MINOR_UNITS | {"not": {"const": 0}})
+    ]
+    currency: Currency | None = None
+    reason: Why
+
+
+class TermsBody(Sent, kw_only=True):
+    """How an account pays from now on. Prepaid, it is spent where what is available is at or below
+    the limit."""
+
+    terms: Literal["prepaid", "postpaid"]
+    limit: Annotated[
+        int, Meta(ge=-LARGEST, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)
+    ] = 0
+    reason: Why
+
+
+class WalletsQuery(Paged):
+    prepaid: (
+        Annotated[bool, Meta(description="Only those that are prepaid, or are not.")] | None
+    ) = None
+    spent: Annotated[bool, Meta(description="Only those that are spent, or are not.")] | None = None
+    sort: (
+        Annotated[
+            Literal["name", "-name", "terms", "-terms", "balance", "-balance"],
+            Meta(description=OF_SORT),
+        ]
+        | None
+    ) = None
+    format: OneFormat = "json"
+
+
+class EntriesQuery(Paged):
+    kind: (
+        Literal["statement", "payment", "top-up", "charge", "refund", "chargeback", "correction"]
+        | None
+    ) = None
+
+
+@record
+class WalletWithTerms(WalletRow):
+    """A wallet, what its transactions have used and were not charged for yet, and how it paid, the
+    newest first."""
+
+    reservations: list[ReservationRow]
+    history: list[TermsRow]
+
+
+@ENDPOINTS.get(WALLETS, Role.OPERATOR, other_media_types=(CSV,))
+async def list_wallets(
+    request: Asked[WalletsQuery, None],
+) -> ListPage[WalletRow] | StreamingResponse:
+    """List the wallets of all accounts with their balances, by the names of accounts or a column;
+    CSV too."""
+    query = request.query
+    if query.format == "csv":
+        return as_csv(request, IN_FILE, partial(stored.wallets, filters=_filters(query)))
+    return await page(request, lambda db: read_wallets(db, request.api, query))
+
+
+def read_wallets(db: Database, _server: Server, query: WalletsQuery) -> ListPage[WalletRow]:
+    """Return a page of wallets. Raises NoPage."""
+    return stored.wallets(db, _filters(query), wanted(query), sort_by(WALLET_COLUMNS, query.sort))
+
+
+def _filters(query: WalletsQuery) -> WalletFilters:
+    return WalletFilters(is_prepaid=query.prepaid, is_spent=query.spent)
+
+
+@ENDPOINTS.get(WALLET, Role.OPERATOR, "not_found", "invalid")
+async def get_wallet(request: Request) -> WalletWithTerms:
+    """Show the wallet of an account."""
+    number = request.number()
+
+    def read(db: Database) -> WalletWithTerms | None:
+        reserved, history = (
+            stored.reservations(db, number, MOST_RESERVATIONS),
+            stored.terms(db, number),
+        )
+        wallet = stored.wallet(db, number)
+        if wallet is None:
+            return None
+        return extended(WalletWithTerms, wallet, reservations=reserved, history=history)
+
+    return await request.find(read, Told("household {1}", number))
+
+
+@ENDPOINTS.get(f"{WALLET}/entries", Role.OPERATOR, "invalid")
+async def list_entries(request: Asked[EntriesQuery, None]) -> ListPage[EntryRow]:
+    """List the entries of an account's ledger, the newest first."""
+    query = request.query
+    read = partial(stored.entries, account=request.number(), kind=query.kind, wanted=wanted(query))
+    return await page(request, read)
+
+
+@ENDPOINTS.post(f"{WALLET}/payment", Role.OPERATOR, *PROBLEMS, **ENTRY)
+async def enter_payment(request: Asked[None, EntryBody]) -> EntryRow:
+    """Enter a payment of what the account owes. With an Idempotency-Key that was used before it is
+    that entry again."""
+    return await _enter(request, Kind.PAYMENT)
+
+
+@ENDPOINTS.post(f"{WALLET}/top-up", Role.OPERATOR, *PROBLEMS, **ENTRY)
+async def enter_top_up(request: Asked[None, EntryBody]) -> EntryRow:
+    """Enter money that the account pays in advance. With an Idempotency-Key that was used before it
+    is that entry again."""
+    return await _enter(request, Kind.TOP_UP)
+
+
+@ENDPOINTS.post(f"{WALLET}/refund", Role.OPERATOR, *PROBLEMS, **ENTRY)
+async def enter_refund(request: Asked[None, RefundBody]) -> EntryRow:
+    """Enter money that was paid out. With an Idempotency-Key that was used before it is that entry
+    again."""
+    return await _enter(request, Kind.REFUND)
+
+
+@ENDPOINTS.post(f"{WALLET}/chargeback", Role.OPERATOR, *PROBLEMS, **ENTRY)
+async def enter_chargeback(request: Asked[None, EntryBody]) -> EntryRow:
+    """Enter money that a bank took back. With an Idempotency-Key that was used before it is that
+    entry again."""
+    return await _enter(request, Kind.CHARGEBACK)
+
+
+@ENDPOINTS.post(f"{WALLET}/correction", Role.OPERATOR, *PROBLEMS, **ENTRY)
+async def enter_correction(request: Asked[None, CorrectionBody]) -> EntryRow:
+    """Correct the balance of an account. With an Idempotency-Key that was used before it is that
+    entry again."""
+    return await _enter(request, Kind.CORRECTION)
+
+
+async def _enter(request: Asked[None, EntryBody | CorrectionBody], kind: Kind) -> EntryRow:
+    """Enter what an operator says; an amount that is taken from the balance is given without its
+    sign."""
+    body, key = request.body, request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+        raise invalid("Idempotency-Key", Told("give 1 to {1} characters", LONGEST_KEY))
+    entry = Entry(
+        account=request.number(),
+        kind=kind,
+        amount=-body.amount if kind in PAID_OUT else body.amount,
+        currency=body.currency or "",
+        reason=body.reason.strip(),
+        at=request.api.stamp(),
+        by=request.caller.name,
+        statement=getattr(body, "statement", None),
+        service_id=None if key is None else f"key of {request.caller.name}/{key}",
+    )
+    with refusals():
+        entered = await request.api.writer.run(_in_currency_of_site, entry)
+    return await request.read(partial(stored.entry, number=entered.id))
+
+
+def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
+    """Enter something in the currency that the site has if none was given. Raises Refused."""
+    currency = entry.currency or currency_of(db.rows)
+    if currency is None:
+        raise Refused(
+            Code.CONFLICT, Told("this site has no currency yet; give it, such as EUR"), "currency"
+        )
+    statement = (
+        None
+        if entry.statement is None
+        else wallets.statement_with(db, entry.account, entry.statement)
+    )
+    return wallets.enter(db, entry._replace(currency=currency, statement=statement))
+
+
+@ENDPOINTS.post(f"{WALLET}/terms", Role.ADMIN, *PROBLEMS)
+async def set_terms(request: Asked[None, TermsBody]) -> WalletWithTerms:
+    """Make an account prepaid or postpaid, or change the limit at which it is spent."""
+    body = request.body
+    new = NewTerms(
+        Terms(body.terms), body.limit, body.reason.strip(), request.api.stamp(), request.caller.name
+    )
+    with refusals():
+        await request.api.writer.run(writes.set_terms, request.number(), new)
+    return await get_wallet(request)

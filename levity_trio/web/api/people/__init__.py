@@ -1,0 +1,1 @@
+"""Endpoints of households, of what belongs to them, and of users."""

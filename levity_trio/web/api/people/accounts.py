@@ -1,0 +1,452 @@
+"""Accounts, what belongs to them, and vehicles. All of it is about people, so viewers see none of
+it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+
+from msgspec import UNSET, Meta, UnsetType
+from starlette.responses import StreamingResponse
+
+from levity_trio.access.tags import LONGEST_TAG
+from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.locale import languages
+from levity_trio.nouns import Car, Household
+from levity_trio.records import Personal, noun
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.pages import ListPage, sort_by
+from levity_trio.store.reads.people import accounts as stored
+from levity_trio.store.reads.people.accounts import (
+    ACCOUNT_COLUMNS,
+    Account,
+    AccountFilters,
+    Vehicle,
+)
+from levity_trio.store.reads.people.belongings import Belonging, belongings_of, periods_of_vehicle
+from levity_trio.store.writes.people import accounts as writes
+from levity_trio.store.writes.people import ownership, tags, vehicles
+from levity_trio.store.writes.people.accounts import AccountData, Code, Refused
+from levity_trio.store.writes.people.ownership import NamedThing as Belongs
+from levity_trio.store.writes.people.ownership import Said
+from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.told import Told, joined
+from levity_trio.web.api.engine.bodies import ABSENT, Fields, Sent, StructBody, Values, changes_of
+from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.kilowatt_hours import extended
+from levity_trio.web.api.engine.lists import (
+    CSV,
+    OF_SORT,
+    Cell,
+    OneFormat,
+    Paged,
+    as_csv,
+    page,
+    wanted,
+)
+from levity_trio.web.api.engine.local_times import (
+    GivenTime,
+    LocalEnd,
+    LocalTime,
+    local_moment,
+    midnight,
+)
+from levity_trio.web.api.engine.openapi import OF_CODE
+from levity_trio.web.api.engine.problems import Problem, invalid, not_found
+from levity_trio.web.api.people.tags import TAG_PATTERN, IdTag, clear_caches
+
+TAG: Final = "accounts"
+ENDPOINTS: Final = Endpoints(TAG)
+ACCOUNTS: Final = "/api/admin/accounts"
+ACCOUNT: Final = f"{ACCOUNTS}/{{id}}"
+PROBLEMS: Final = tuple(Code)
+Id = Annotated[int, Meta(ge=1, le=2**62)]
+if TYPE_CHECKING:
+    LanguageName: TypeAlias = str
+else:
+    LanguageName = Literal[languages()]
+Language = Annotated[
+    LanguageName,
+    Meta(
+        description=(
+            "Of pages, statements and letters. Without one, pages are in the language of the "
+            "browser."
+        )
+    ),
+]
+Reason = Annotated[
+    Personal[str],
+    Meta(max_length=500, description="Needed to take time before now from an account."),
+]
+
+
+class AccountBody(Household, Sent):
+    """A household, open since today if nothing else is given."""
+
+    language: Language | None = None
+    since: LocalTime = None
+    until: LocalEnd = None
+
+
+IN_FILE: Final[Mapping[str, Callable[[Account], Cell]]] = {
+    name: attrgetter(name) for name in ("id", *AccountBody.__struct_fields__) if name != "notes"
+}
+"""The columns of a file of those that were filtered."""
+
+
+@changes_of(AccountBody)
+class AccountChangeBody(Sent):
+    """What is to change of an account; the rest stays."""
+
+    since: GivenTime | UnsetType = UNSET
+
+
+class AccountEndBody(Sent):
+    """Until when an account is open: now, if nothing is given."""
+
+    until: LocalEnd = None
+
+
+class ThingBody(Sent):
+    """A tag, a charger or one of its connectors, or a vehicle; of a tag, `vehicle` is the one that
+    it names."""
+
+    tag: IdTag | None = None
+    charger: Annotated[str, Meta(min_length=1, max_length=48)] | None = None
+    connector: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
+    vehicle: Id | None = None
+
+
+Exclusive = Annotated[
+    bool,
+    Meta(
+        description=(
+            "For this household only: other cards may not charge at this space. Left out, as it is."
+        )
+    ),
+]
+
+
+class GiveBody(ThingBody):
+    """What belongs to the account, since when (now) and until when. `name` is that of a space."""
+
+    since: LocalTime = None
+    until: LocalEnd = None
+    reason: Reason | None = None
+    name: Annotated[Personal[str], Meta(min_length=1, max_length=200)] | None = None
+    exclusive: Exclusive | None = None
+
+
+class TakeBody(ThingBody):
+    """What no longer belongs to the account, and since when (now)."""
+
+    since: LocalTime = None
+    reason: Reason | None = None
+
+
+class AccountsQuery(Paged):
+    name: Annotated[str, Meta(description="Only with this name.")] | None = None
+    search: Annotated[str, Meta(description="A part of the name.")] | None = None
+    open: Annotated[bool, Meta(description="Only those that are open now, or are not.")] | None = (
+        None
+    )
+    sort: (
+        Annotated[
+            Literal[
+                "name", "-name", "contact", "-contact", "since", "-since", "balance", "-balance"
+            ],
+            Meta(description=OF_SORT),
+        ]
+        | None
+    ) = None
+    format: OneFormat = "json"
+
+
+@noun
+class AccountWithBelongings(Account):
+    """An account, and what belongs to it or did, the newest first."""
+
+    belongings: list[Belonging]
+
+
+@contextmanager
+def refusals(fields: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Report what the store refuses. `fields` are those of the request, by their names in the
+    store. Raises Problem."""
+    try:
+        yield
+    except Refused as refused:
+        field = (fields or {}).get(refused.field, refused.field)
+        members = {"field": field} if field else {}
+        words = joined(": ", (field, refused.words)) if field else refused.words
+        raise Problem(OF_CODE[refused.code], refused.code, words, **members) from None
+
+
+def stored_fields(request: Request, fields: Values) -> Values:
+    """Return fields as they are stored: times in the database's format, texts trimmed. Raises
+    Problem."""
+    zone = request.zone
+    times: Values = {
+        name: local_moment(fields[name], name, zone)
+        for name in ("since", "until")
+        if name in fields
+    }
+    texts = {
+        name: value.strip() or None for name, value in fields.items() if isinstance(value, str)
+    }
+    if "name" in fields and not texts.get("name"):
+        raise invalid("name", Told("give a name"))
+    return {**fields, **texts, **times}
+
+
+@ENDPOINTS.get(ACCOUNTS, Role.OPERATOR, other_media_types=(CSV,))
+async def list_accounts(
+    request: Asked[AccountsQuery, None],
+) -> ListPage[Account] | StreamingResponse:
+    """List accounts, by their names or a column; CSV too."""
+    query = request.query
+    if query.format == "csv":
+        return as_csv(
+            request, IN_FILE, partial(stored.accounts, filters=_filters(request.api, query))
+        )
+    return await page(request, partial(read_accounts, server=request.api, query=query))
+
+
+def read_accounts(db: Database, server: Server, query: AccountsQuery) -> ListPage[Account]:
+    """Return a page of accounts. Raises NoPage."""
+    return stored.accounts(
+        db, _filters(server, query), wanted(query), sort_by(ACCOUNT_COLUMNS, query.sort)
+    )
+
+
+def _filters(server: Server, query: AccountsQuery) -> AccountFilters:
+    return AccountFilters(
+        now=server.stamp(), name=query.name, search=query.search, is_open=query.open
+    )
+
+
+@ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=CREATED)
+async def create_account(request: Asked[None, AccountBody]) -> AccountWithBelongings:
+    """Add an account."""
+    fields = stored_fields(request, request.body.given())
+    fields["since"] = fields["since"] or midnight(request.api.now(), request.zone)
+    with refusals():
+        number = await request.write(writes.add, AccountData(**fields))
+    return await _shown(request, number)
+
+
+@ENDPOINTS.get(ACCOUNT, Role.OPERATOR, "not_found", "invalid")
+async def get_account(request: Request) -> AccountWithBelongings:
+    """Show an account, what belongs to it, and what did."""
+    return await _shown(request, request.number())
+
+
+@ENDPOINTS.patch(ACCOUNT, Role.OPERATOR, "not_found", "in_use", "conflict")
+async def change_account(request: Asked[None, AccountChangeBody]) -> AccountWithBelongings:
+    """Change an account."""
+    return await _change(request, stored_fields(request, request.body.given()))
+
+
+@ENDPOINTS.post(f"{ACCOUNT}/close", Role.OPERATOR, "not_found", "conflict")
+async def close_account(request: Asked[None, AccountEndBody]) -> AccountWithBelongings:
+    """Close an account. What belongs to it goes on to, until it is taken or given to another."""
+    until = local_moment(request.body.until, "until", request.zone)
+    return await _change(request, {"until": until or request.api.stamp()})
+
+
+async def _change(request: Request, fields: Values) -> AccountWithBelongings:
+    with refusals():
+        change = request.api.logins.change if "language" in fields else request.api.writer.run
+        await change(
+            writes.change, request.number(), fields, request.api.stamp(), request.caller.name
+        )
+    return await _shown(request, request.number())
+
+
+async def _shown(request: Request, number: int) -> AccountWithBelongings:
+    return await request.read(partial(read_account, number=number))
+
+
+def read_account(db: Database, number: int) -> AccountWithBelongings:
+    """Return an account with what belongs to it. Raises Problem."""
+    account = stored.account(db, number)
+    if account is None:
+        raise not_found(Told("household {1}", number))
+    return extended(AccountWithBelongings, account, belongings=belongings_of(db, number))
+
+
+# What belongs to them
+
+
+def _ways(*others: str) -> list[Fields]:
+    """Return the ways to name a thing; `others` are fields that only a space has."""
+    tag = {"type": "string", "pattern": TAG_PATTERN, "maxLength": LONGEST_TAG}
+    charger = {"type": "string", "minLength": 1, "maxLength": 48}
+    no_space = {"charger": ABSENT, "connector": ABSENT, **dict.fromkeys(others, ABSENT)}
+    return [
+        {"tag": tag, **no_space},
+        {"tag": ABSENT, "charger": charger, "vehicle": ABSENT},
+        {"tag": ABSENT, "vehicle": {"type": "integer", "minimum": 1, "maximum": 2**62}, **no_space},
+    ]
+
+
+@ENDPOINTS.post(
+    f"{ACCOUNT}/give",
+    Role.OPERATOR,
+    *PROBLEMS,
+    body=StructBody(GiveBody, partial(_ways, "name", "exclusive")),
+)
+async def give(request: Asked[None, GiveBody]) -> AccountWithBelongings:
+    """Make a tag, which then may charge, a space or a vehicle belong to an account, and to no
+    other."""
+    body = request.body
+    belongs, who, zone = _belongs(request, body), said(request, body.reason), request.zone
+    span = Span(
+        local_moment(body.since, "since", zone) or who.at, local_moment(body.until, "until", zone)
+    )
+    for field in ("name", "exclusive"):
+        if getattr(body, field) is not None and body.charger is None:
+            raise invalid(field, Told("only a space has this"))
+    belongs = belongs._replace(is_exclusive=body.exclusive)
+
+    def write(db: UnitOfWork) -> None:
+        if belongs.vehicle is not None:
+            vehicles.find(db, belongs.vehicle)
+        ownership.give(db, request.number(), belongs, span, who)
+        if belongs.id_tag is not None:
+            tags.admit(db, request.api.id_tags.policy, belongs.id_tag, span.until, who.at, who.by)
+        if body.name is not None:
+            ownership.name_space(db, belongs.thing, body.name.strip())
+
+    with refusals():
+        await request.api.writer.run(write)
+    if body.exclusive:
+        await clear_caches(request, lambda charger: charger == body.charger)
+    return await _shown(request, request.number())
+
+
+@ENDPOINTS.post(f"{ACCOUNT}/take", Role.OPERATOR, *PROBLEMS, body=StructBody(TakeBody, _ways))
+async def take(request: Asked[None, TakeBody]) -> AccountWithBelongings:
+    """Take a tag, a space or a vehicle from an account; then it belongs to nobody."""
+    body = request.body
+    thing, who = _belongs(request, body).thing, said(request, body.reason)
+    since = local_moment(body.since, "since", request.zone) or who.at
+    with refusals():
+        await request.api.writer.run(ownership.take, request.number(), thing, since, who)
+    return await _shown(request, request.number())
+
+
+def said(request: Request, reason: str | None) -> Said:
+    """Return when who says something, and why."""
+    return Said(request.api.stamp(), request.caller.name, (reason or "").strip() or None)
+
+
+def _belongs(request: Request, body: ThingBody) -> Belongs:
+    """Return the thing that a body names. Raises Problem."""
+    if body.connector is not None and body.charger is None:
+        raise invalid("charger", Told("give the charger of the connector"))
+    if body.tag is not None and body.charger is None:
+        tag = body.tag.strip()
+        return Belongs(Thing(What.TAG, request.api.id_tags.policy.key(tag)), tag, body.vehicle)
+    if body.charger is not None and body.tag is None and body.vehicle is None:
+        return Belongs(Thing(What.SPACE, body.charger, body.connector or 0))
+    if body.vehicle is not None and body.charger is None:
+        return Belongs(Thing(What.VEHICLE, str(body.vehicle)), vehicle=body.vehicle)
+    raise invalid("body", Told("give a card, a charger (perhaps with a connector), or a car"))
+
+
+# Vehicles
+
+VEHICLES: Final = "/api/admin/vehicles"
+VEHICLE: Final = f"{VEHICLES}/{{id}}"
+REMOVED: Final = Told("the car was removed")
+
+Battery = (
+    Annotated[float, Meta(ge=0.1, le=10_000, description="The capacity of its battery.")] | None
+)
+
+
+class VehicleBody(Car, Sent):
+    """A vehicle."""
+
+    battery_kwh: Battery = None
+
+
+@changes_of(VehicleBody)
+class VehicleChangeBody(Sent):
+    """What is to change of a vehicle; the rest stays."""
+
+
+class VehiclesQuery(Paged):
+    name: Annotated[str, Meta(description="Only with this name.")] | None = None
+    search: Annotated[str, Meta(description="A part of the name or of the plate.")] | None = None
+
+
+@noun
+class VehicleWithPeriods(Vehicle):
+    """A vehicle, and whose it is and was, the newest first."""
+
+    periods: list[Belonging]
+
+
+def vehicle_fields(request: Request, body: Sent) -> Values:
+    """Return the given fields as they are stored. Raises Problem."""
+    fields = stored_fields(request, body.given())
+    if "battery_kwh" in fields:
+        kwh = fields.pop("battery_kwh")
+        fields["battery_wh"] = None if kwh is None else round(kwh * 1000)
+    return fields
+
+
+@ENDPOINTS.get(VEHICLES, Role.OPERATOR)
+async def list_vehicles(request: Asked[VehiclesQuery, None]) -> ListPage[Vehicle]:
+    """List vehicles, by their names."""
+    query = request.query
+    read = partial(stored.vehicles, name=query.name, search=query.search, wanted=wanted(query))
+    return await page(request, read)
+
+
+@ENDPOINTS.post(VEHICLES, Role.OPERATOR, "in_use", status=CREATED)
+async def create_vehicle(request: Asked[None, VehicleBody]) -> VehicleWithPeriods:
+    """Add a vehicle."""
+    data = VehicleData(**vehicle_fields(request, request.body))
+    with refusals():
+        number = await request.write(vehicles.add, data)
+    return await _vehicle(request, number)
+
+
+@ENDPOINTS.get(VEHICLE, Role.OPERATOR, "not_found", "invalid")
+async def get_vehicle(request: Request) -> VehicleWithPeriods:
+    """Show a vehicle, also one that was removed, and whose it is and was."""
+    return await _vehicle(request, request.number())
+
+
+@ENDPOINTS.patch(VEHICLE, Role.OPERATOR, "not_found", "in_use")
+async def change_vehicle(request: Asked[None, VehicleChangeBody]) -> VehicleWithPeriods:
+    """Change a vehicle."""
+    fields = vehicle_fields(request, request.body)
+    with refusals():
+        await request.write(vehicles.change, request.number(), fields)
+    return await _vehicle(request, request.number())
+
+
+@ENDPOINTS.delete(VEHICLE, Role.OPERATOR, "not_found", "invalid")
+async def remove_vehicle(request: Request) -> None:
+    """Remove a vehicle, which then belongs to nobody; what it was stays."""
+    with refusals():
+        await request.api.writer.run(vehicles.remove, request.number(), said(request, REMOVED))
+
+
+async def _vehicle(request: Request, number: int) -> VehicleWithPeriods:
+    def read(db: Database) -> VehicleWithPeriods | None:
+        vehicle = stored.vehicle(db, number)
+        if vehicle is None:
+            return None
+        return extended(VehicleWithPeriods, vehicle, periods=periods_of_vehicle(db, number))
+
+    return await request.find(read, Told("car {1}", number))

@@ -1,0 +1,435 @@
+"""Tasks of whole households: a list of them is entered, one moves in or out; each can be undone
+until it is billed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from levity_trio.billing.assignments import Scope, Target
+from levity_trio.nouns import Name, Plate, Text, UserName
+from levity_trio.records import Personal, record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.people import accounts
+from levity_trio.store.reads.people import household_tasks as stored
+from levity_trio.store.reads.people.household_tasks import Departure, Task, UnknownCard
+from levity_trio.store.writes.money.tariffs import Assigning
+from levity_trio.store.writes.people import households as writes
+from levity_trio.store.writes.people import users
+from levity_trio.store.writes.people.account_import import ADDED, CHANGED, SAME, ImportRefused
+from levity_trio.store.writes.people.accounts import AccountData, Code, Refused
+from levity_trio.store.writes.people.households import Household, MovingIn, MovingOut
+from levity_trio.store.writes.people.ownership import Said
+from levity_trio.store.writes.people.users import DRIVER
+from levity_trio.told import Told, joined, without
+from levity_trio.web.api.engine.access import check_first
+from levity_trio.web.api.engine.bodies import Sent, StreamedBody
+from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    UPLOAD,
+    Asked,
+    Endpoints,
+    Request,
+    Role,
+    Upload,
+)
+from levity_trio.web.api.engine.lists import CSV, OfCharger, whole
+from levity_trio.web.api.engine.local_times import (
+    GivenEnd,
+    LocalEnd,
+    LocalInstant,
+    LocalTime,
+    begins_at,
+    local_instant,
+    local_moment,
+    midnight,
+)
+from levity_trio.web.api.engine.problems import Json, Problem, not_found
+from levity_trio.web.api.engine.sheets import Cells, Sheet, converted
+from levity_trio.web.api.people.account_files import MOST_LINES, ImportedLines, import_lines
+from levity_trio.web.api.people.accounts import (
+    ACCOUNT,
+    PROBLEMS,
+    TAG,
+    Id,
+    Language,
+    Reason,
+    said,
+    stored_fields,
+)
+from levity_trio.web.api.people.tags import IdTag, clear_caches
+from levity_trio.web.api.people.users import (
+    Invitation,
+    make_invitation,
+    manager,
+    managing,
+    shown_invitation,
+)
+from levity_trio.web.logins.invitations import LETTER, Kind
+from levity_trio.wire.times import in_zone, stamp
+
+ENDPOINTS: Final = Endpoints(TAG)
+NAMED_SPACE: Final = "A charger or a parking space by its name, its identity or its number."
+HOUSEHOLDS: Final = "/api/admin/households"
+MOVE_INS: Final = "/api/admin/move-ins"
+MOVE_OUT: Final = f"{ACCOUNT}/move-out"
+TASKS: Final = "/api/admin/household-tasks"
+UNKNOWN_CARDS: Final = "/api/admin/unknown-cards"
+MOST_ROWS: Final = 500
+COLUMNS: Final = ("name", "card", "space", "car", "since")
+CELL, LINE = 200, 500
+"""Characters of a cell, before it is looked at, and of a line."""
+CarName = Annotated[
+    Personal[str],
+    Meta(min_length=1, max_length=CELL, extra_json_schema={"examples": ["Anna's car"]}),
+]
+
+
+class HouseholdCells(Sent):
+    """A household, its card, its charger or parking space by name, identity or number, its car, and
+    since when."""
+
+    name: Annotated[Personal[str], Meta(max_length=CELL)] | None = None
+    card: Annotated[str, Meta(max_length=CELL)] | None = None
+    space: Annotated[str, Meta(max_length=CELL)] | None = None
+    car: Annotated[Personal[str], Meta(max_length=CELL)] | None = None
+    since: LocalTime = None
+
+
+class HouseholdsBody(Sent):
+    """Households, one a row. Rows without a day of their own have that of `since`, which is today
+    if it is left out."""
+
+    rows: Annotated[list[HouseholdCells], Meta(min_length=1, max_length=MOST_ROWS)]
+    since: LocalTime = None
+
+
+class _Row(Sent):
+    """A row as it must be."""
+
+    name: Name
+    card: IdTag | None = None
+    space: Annotated[str, Meta(min_length=1, max_length=CELL)] | None = None
+    car: CarName | None = None
+    since: LocalTime = None
+
+
+@record
+class EnteredRow:
+    """What became of a row: added, changed or same."""
+
+    account: int
+    result: str
+
+
+@record
+class EnteredHouseholds:
+    """What became of the rows. `task` is its number, by which it can be undone."""
+
+    task: int
+    added: int
+    changed: int
+    same: int
+    rows: list[EnteredRow]
+
+
+@ENDPOINTS.post(HOUSEHOLDS, Role.OPERATOR, "invalid", status=CREATED)
+async def enter_households(request: Asked[None, HouseholdsBody]) -> EnteredHouseholds:
+    """Enter households with their cards, spaces and cars: all rows, or none and what is wrong with
+    each cell.
+
+    A household that lives here already is given what is new.
+    """
+    body = request.body
+    usual = local_moment(body.since, "since", request.zone) or midnight(
+        request.api.now(), request.zone
+    )
+    rows = [
+        _row(request, {name: _cell(getattr(cells, name)) for name in COLUMNS}, usual)
+        for cells in body.rows
+    ]
+    policy, who = request.api.id_tags.policy, said(request, None)
+    try:
+        done = await request.api.writer.run(
+            writes.enter, rows, policy, who, _key(request, msgspec.json.encode(body))
+        )
+    except ImportRefused as refused:
+        cells: list[Json] = [
+            {"row": place, "field": field, "detail": words}
+            for place, field, words in refused.faults
+        ]
+        first = refused.faults[0]
+        words = Told("row {1}, {2}: {3}", first.place + 1, first.field, first.words)
+        raise Problem(
+            422, "invalid", joined(": ", ("rows", words)), field="rows", cells=cells
+        ) from None
+    words_of = [word for _, word in done.results]
+    return EnteredHouseholds(
+        task=done.task,
+        added=words_of.count(ADDED),
+        changed=words_of.count(CHANGED),
+        same=words_of.count(SAME),
+        rows=[EnteredRow(account=account, result=word) for account, word in done.results],
+    )
+
+
+def _key(request: Request, body: bytes) -> str | None:
+    """Return by what the same request is known again: its key, who sends it, and all that it
+    says."""
+    given = request.headers.get("idempotency-key")
+    said = b"\n".join((request.caller.name.encode(), (given or "").encode(), body))
+    return None if given is None else sha256(said).hexdigest()
+
+
+def _row(request: Request, cells: Cells, usual: str) -> Household | Refused:
+    """Return a row as it is stored, or what is wrong with it."""
+    try:
+        row = converted(cells, _Row)
+        since = local_moment(row.since, "since", request.zone) or usual
+    except Problem as problem:
+        field = str(problem.members.get("field", ""))
+        return Refused(Code.INVALID, without(f"{field}: ", problem.detail), field)
+    return Household(row.name, since, row.card, row.space, row.car)
+
+
+def _cell(text: str | None) -> str | None:
+    return " ".join((text or "").split()) or None
+
+
+@ENDPOINTS.post(
+    "/api/admin/household-import",
+    Role.OPERATOR,
+    *UPLOAD,
+    "too_many_waiting",
+    body=StreamedBody(CSV),
+)
+async def import_households(request: Upload) -> ImportedLines:
+    """Import households with their cards, spaces and cars as CSV: all lines, or none and what is
+    wrong with each."""
+    usual, policy = midnight(request.api.now(), request.zone), request.api.id_tags.policy
+
+    def write(db: UnitOfWork, rows: Sequence[Household | Refused], at: str, by: str) -> list[str]:
+        return [word for _, word in writes.enter(db, rows, policy, Said(at, by), None).results]
+
+    read = partial(_row, request, usual=usual)
+    return await import_lines(
+        request, Sheet(COLUMNS, ("name",), MOST_LINES, Told("household"), read), write
+    )
+
+
+# Moving in
+
+
+class MoveInBody(Sent):
+    """A household that moves in, and what it gets. Its space is for this household only, unless
+    `exclusive` is false.
+
+    A driver is invited, by a letter unless `invite` says otherwise.
+    """
+
+    name: Name
+    contact: Annotated[Personal[str], Meta(max_length=LINE)] | None = None
+    address: Text = None
+    language: Language | None = None
+    since: LocalTime = None
+    card: IdTag | None = None
+    space: Annotated[str, Meta(min_length=1, max_length=CELL, description=NAMED_SPACE)] | None = (
+        None
+    )
+    exclusive: Annotated[bool, Meta(description="Other cards may not charge at its space.")] = True
+    car: CarName | None = None
+    plate: Plate = None
+    tariff: Id | None = None
+    driver: UserName | None = None
+    invite: Kind = LETTER
+
+
+class Arrival(msgspec.Struct):
+    """A household that moved in. `task` is its number, by which it can be undone."""
+
+    task: int
+    account: int
+    name: str
+    invitation: Invitation | None
+
+
+@ENDPOINTS.post(MOVE_INS, Role.OPERATOR, *PROBLEMS, "forbidden", status=CREATED)
+async def move_in(request: Asked[None, MoveInBody]) -> Arrival:
+    """Add a household with its card, space, car and tariff, and invite its driver."""
+    body, logins = request.body, request.api.logins
+    fields = stored_fields(
+        request, {name: getattr(body, name) for name in ("name", "contact", "address", "since")}
+    )
+    since = fields["since"] or midnight(request.api.now(), request.zone)
+    if body.tariff is not None and request.caller.role < Role.ADMIN:
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "forbidden",
+            Told("only an admin says which tariff holds"),
+            field="tariff",
+        )
+    if body.driver is not None:
+        check_first(request.caller, DRIVER, has_password=False)
+    made = None if body.driver is None else await make_invitation(request, body.invite)
+    new = MovingIn(
+        account=AccountData(**fields | {"since": since, "language": body.language}),
+        household=Household(
+            fields["name"], since, body.card, _cell(body.space), _cell(body.car), body.exclusive
+        ),
+        plate=body.plate,
+        tariff=None if body.tariff is None else partial(_assigning, request, body.tariff, since),
+        driver=body.driver,
+        invitation=made and made.new,
+    )
+    policy, who, key = (
+        request.api.id_tags.policy,
+        said(request, None),
+        _key(request, msgspec.json.encode(body)),
+    )
+    with managing():
+        done = await logins.change(writes.move_in, new, policy, who, manager(request), key)
+        code = done.invitation
+        if (
+            made is not None and done.user is not None and code is None
+        ):  # a repeated request: its code was shown
+            code = await logins.change(users.invite, done.user, made.new, manager(request))
+    invitation = None
+    if made is not None and done.user is not None and code is not None:
+        invitation = shown_invitation(request, done.user, DRIVER, code, made)
+    return Arrival(done.task, done.results[0][0], fields["name"], invitation)
+
+
+def _assigning(request: Request, tariff: int, since: str, account: int) -> Assigning:
+    day = in_zone(datetime.fromisoformat(since), request.zone).date()
+    return Assigning(Target(Scope.ACCOUNT, str(account)), tariff, day, begins_at(day, request.zone))
+
+
+# Moving out
+
+
+class MoveOutBody(Sent):
+    """Until when a household lives here: its cards, spaces, cars and log-ins end then. `block` is
+    for cards that it has not given back: they never charge again."""
+
+    until: GivenEnd
+    cards: Literal["end", "block"] = "end"
+    reason: Reason | None = None
+
+
+class MoveOutQuery(Sent):
+    """Until when it would live here; now, if nothing is given."""
+
+    until: LocalEnd = None
+
+
+class DepartureResult(msgspec.Struct):
+    """A household that moved out. `task` is its number, by which it can be undone."""
+
+    task: int
+    account: int
+    name: str
+    until: str
+
+
+@ENDPOINTS.get(MOVE_OUT, Role.OPERATOR, "not_found", "invalid")
+async def preview_move_out(request: Asked[MoveOutQuery, None]) -> Departure:
+    """Say what ends if a household moves out, and what is left to do."""
+    until = local_moment(request.query.until, "until", request.zone)
+    return await request.read(
+        partial(read_departure, server=request.api, number=request.number(), until=until)
+    )
+
+
+def read_departure(db: Database, server: Server, number: int, until: str | None) -> Departure:
+    """Return what ends if a household moves out, now or at a time. Raises Problem."""
+    found = stored.leaving(db, number, until or server.stamp(), server.config.time_zone)
+    if found is None:
+        raise not_found(Told("household {1}", number))
+    return found
+
+
+@ENDPOINTS.post(MOVE_OUT, Role.OPERATOR, "not_found", "conflict")
+async def move_out(request: Asked[None, MoveOutBody]) -> DepartureResult:
+    """Close an account, and end its cards, spaces, cars and its drivers' log-ins at the same
+    time."""
+    body, api, number = request.body, request.api, request.number()
+    until = local_moment(body.until, "until", request.zone)
+    leaving = MovingOut(number, until or api.stamp(), is_blocking=body.cards == "block")
+    with managing():
+        done = await api.logins.change(
+            writes.move_out, leaving, api.id_tags.policy, said(request, body.reason)
+        )
+    if leaving.until <= api.stamp():
+        await clear_caches(request)
+    account = await request.find(
+        partial(accounts.account, number=number), Told("household {1}", number)
+    )
+    return DepartureResult(done.task, number, account.name, leaving.until)
+
+
+# Undoing
+
+
+class TasksQuery(Sent):
+    account: Id
+
+
+class UndoResult(msgspec.Struct):
+    """A task that was undone, and the accounts that it was about."""
+
+    task: int
+    accounts: list[int]
+
+
+@ENDPOINTS.get(TASKS, Role.OPERATOR)
+async def list_tasks(request: Asked[TasksQuery, None]) -> ListPage[Task]:
+    """List what was done to a household by whole tasks, the newest first, and whether it can be
+    undone."""
+    return whole(await request.read(partial(stored.tasks_of, account=request.query.account)))
+
+
+@ENDPOINTS.post(f"{TASKS}/{{id}}/undo", Role.OPERATOR, "not_found", "conflict")
+async def undo_task(request: Request) -> UndoResult:
+    """Take back all that a task did, until a statement with it was closed."""
+    api = request.api
+    with managing():
+        done = await api.logins.change(
+            writes.undo, request.number(), api.id_tags.policy, manager(request)
+        )
+    await clear_caches(request)
+    return UndoResult(done.task, [account for account, _ in done.results])
+
+
+# Cards that nobody knows
+
+
+class UnknownCardsQuery(Sent):
+    charger: OfCharger = None
+    since: LocalInstant = None
+
+
+@ENDPOINTS.get(UNKNOWN_CARDS, Role.OPERATOR, "invalid")
+async def list_unknown_cards(request: Asked[UnknownCardsQuery, None]) -> ListPage[UnknownCard]:
+    """List the cards that were held to a charger and that nobody knows, the last one first: in the
+    last minute, unless `since` is earlier."""
+    return whole(
+        await request.read(partial(read_unknown_cards, server=request.api, query=request.query))
+    )
+
+
+def read_unknown_cards(db: Database, server: Server, query: UnknownCardsQuery) -> list[UnknownCard]:
+    """Return the cards that were held to a charger and that nobody knows. Raises Problem."""
+    since = local_instant(query.since, "since", server.config.time_zone) or stamp(
+        server.now() - timedelta(minutes=1)
+    )
+    return stored.unknown_cards(db, server.id_tags.policy, since, query.charger)

@@ -1,0 +1,229 @@
+"""Whose the spaces are, and what cards and households may use: at which chargers, and how much in a
+month."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.access.places import ACCOUNT, TAG
+from levity_trio.billing.ledger import LARGEST
+from levity_trio.billing.months import Month
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.lookups.places import UsageLimit
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.people import accounts
+from levity_trio.store.reads.people import places as stored
+from levity_trio.store.reads.people.owned import forms_as_sent
+from levity_trio.store.reads.people.places import AtSpace, Limits, RefusedCard, SpaceRow
+from levity_trio.store.reads.transactions.billed import sums_of
+from levity_trio.store.reads.transactions.transactions import ACTIVE, Filters
+from levity_trio.store.writes.people import limits as writes
+from levity_trio.store.writes.people.accounts import Code
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, Sent
+from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.endpoints import (
+    CONNECTORS,
+    HIGHEST_ID,
+    Asked,
+    Endpoints,
+    Request,
+    Role,
+)
+from levity_trio.web.api.engine.lists import ago, whole
+from levity_trio.web.api.engine.local_times import begins_at, today
+from levity_trio.web.api.people.accounts import refusals
+from levity_trio.web.api.people.tags import clear_caches
+
+ENDPOINTS: Final = Endpoints("accounts")
+SPACES: Final = "/api/admin/spaces"
+OF_ACCOUNT: Final = "/api/admin/accounts/{id}/limits"
+OF_TAG: Final = "/api/admin/id-tag-limits/{tag}"
+LATELY_DAYS: Final = 90
+MOST_WH: Final = 10**9
+PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
+
+Chargers = Annotated[
+    list[str],
+    Meta(
+        max_length=200,
+        description="Only at these. If empty, everywhere.",
+        extra_json_schema={"minItems": 1},
+    ),
+]
+Energy = Annotated[
+    int, Meta(ge=1, le=MOST_WH, description="Empty: no limit.", extra_json_schema=WATT_HOURS)
+]
+Amount = Annotated[int, Meta(ge=1, le=LARGEST, extra_json_schema=MINOR_UNITS)]
+
+
+class LimitsBody(Sent):
+    """What holds from now on; what is left out is without a limit. At four fifths of a month's
+    limit there is a warning; when it is reached, nothing new starts until the month is over.
+
+    Money is what its sessions cost, tax included, without base fees.
+    """
+
+    chargers: Chargers | None = None
+    month_wh: Energy | None = None
+    month_amount: Amount | None = None
+
+
+class TagLimitsBody(LimitsBody):
+    """As of a household; one that works `everywhere` does so at spaces of others, too, as the
+    owner's card."""
+
+    everywhere: bool = False
+
+
+class SpacesQuery(Sent):
+    charger: Annotated[str, Meta(description="Only those of this charger.")] | None = None
+
+
+@ENDPOINTS.get(SPACES, Role.OPERATOR)
+async def list_spaces(request: Asked[SpacesQuery, None]) -> ListPage[SpaceRow]:
+    """List the spaces that belong to households, and for whom they are."""
+    read = partial(stored.spaces, now=request.api.stamp(), charger=request.query.charger)
+    return whole(await request.read(read))
+
+
+class RefusedQuery(Sent, kw_only=True):
+    """A space, and the household for which it would be alone."""
+
+    charger: Annotated[str, Meta(max_length=48)]
+    connector: Annotated[int, Meta(ge=0, lt=CONNECTORS, description="0: the whole charger.")] = 0
+    account: Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
+
+
+@ENDPOINTS.get(f"{SPACES}/refused-cards", Role.OPERATOR)
+async def list_refused_cards(request: Asked[RefusedQuery, None]) -> ListPage[RefusedCard]:
+    """List the cards of the last 90 days that a space would refuse, if it was for its household
+    only"""
+    space = AtSpace(request.query.charger, request.query.connector, request.query.account)
+    return whole(await request.read(partial(read_refused, server=request.api, space=space)))
+
+
+def read_refused(db: Database, server: Server, space: AtSpace) -> list[RefusedCard]:
+    """Return the cards that a space would refuse."""
+    now, since = server.stamp(), ago(server, LATELY_DAYS)
+    return stored.refused_then(db, rule=rule_of(server), space=space, now=now, since=since)
+
+
+@record
+class MonthUse:
+    """What a household or a card has used in a month. `amount` is with tax, without base fees and
+    what is in doubt; null if nobody knows it."""
+
+    month: str
+    wh: int
+    amount: int | None
+    currency: str | None
+
+
+@ENDPOINTS.get(f"{OF_ACCOUNT}/use", Role.OPERATOR, "invalid", "not_found")
+async def list_account_use(request: Request) -> ListPage[MonthUse]:
+    """Show what a household has used in this month and in the one before, whether it has a limit or
+    not"""
+    read = partial(read_use, server=request.api, wanted=[Filters(account=request.number())])
+    return whole(await request.read(read))
+
+
+@ENDPOINTS.get("/api/admin/id-tag-use/{tag}", Role.OPERATOR, "not_found")
+async def list_tag_use(request: Request) -> ListPage[MonthUse]:
+    """Show what a card has used in this month and in the one before, whether it has a limit or
+    not"""
+    return whole(
+        await request.read(partial(read_use_of_tag, server=request.api, tag=request.path["tag"]))
+    )
+
+
+def read_use_of_tag(db: Database, server: Server, tag: str) -> list[MonthUse]:
+    """Return what a card has used in this month and in the one before."""
+    policy = server.id_tags.policy
+    return read_use(
+        db, server, [Filters(tag=form) for form in forms_as_sent(db, policy.key(tag), policy)]
+    )
+
+
+def read_use(db: Database, server: Server, wanted: Sequence[Filters]) -> list[MonthUse]:
+    """Return what the transactions that are wanted come to, in this month and in the one before."""
+    now, zone, found = server.now(), server.config.time_zone, list[MonthUse]()
+    this = Month.of(today(now, zone))
+    for month, is_present in ((this, True), (this.before, False)):
+        since, before = (begins_at(one.first_day, zone) for one in (month, month.next))
+        wanted_here = [replace(one, ended_since=since, ended_before=before) for one in wanted]
+        if is_present:
+            wanted_here += [replace(one, status=ACTIVE) for one in wanted]
+        sums = [sums_of(db, one, rule_of(server), now) for one in wanted_here]
+        costs = [cost for one in sums for cost in one.costs or ()]
+        is_known = len({cost.currency for cost in costs}) == 1 and all(
+            cost.to_bill is not None for cost in costs
+        )
+        amount = sum(cost.billed + (cost.to_bill or 0) for cost in costs) if is_known else None
+        currency = costs[0].currency if is_known else None
+        wh = sum(one.energy_wh + one.open_wh for one in sums)
+        found.append(MonthUse(month=str(month), wh=wh, amount=amount, currency=currency))
+    return found
+
+
+@ENDPOINTS.get(OF_ACCOUNT, Role.OPERATOR, "not_found", "invalid")
+async def get_account_limits(request: Request) -> Limits:
+    """Show where a household may charge, how much in a month, and how the month stands."""
+    number = request.number()
+    await request.find(partial(accounts.account, number=number), Told("household {1}", number))
+    return await _shown(request, ACCOUNT, str(number))
+
+
+@ENDPOINTS.put(OF_ACCOUNT, Role.OPERATOR, *PROBLEMS)
+async def limit_account(request: Asked[None, LimitsBody]) -> Limits:
+    """Say where a household may charge, and how much in a month."""
+    number = request.number()
+    before = await _shown(request, ACCOUNT, str(number))
+    with refusals():
+        await request.write(writes.limit_account, number, _wanted(request.body))
+    return await _settled(request, ACCOUNT, str(number), before)
+
+
+@ENDPOINTS.get(OF_TAG, Role.VIEWER)
+async def get_tag_limits(request: Request) -> Limits:
+    """Show where a card may charge, how much in a month, and how the month stands."""
+    return await _shown(request, TAG, request.api.id_tags.policy.key(request.path["tag"]))
+
+
+@ENDPOINTS.put(OF_TAG, Role.OPERATOR, *PROBLEMS)
+async def limit_tag(request: Asked[None, TagLimitsBody]) -> Limits:
+    """Say where a card may charge, and how much in a month."""
+    policy, body = request.api.id_tags.policy, request.body
+    key = policy.key(request.path["tag"])
+    before = await _shown(request, TAG, key)
+    wanted = _wanted(body)._replace(is_everywhere=body.everywhere)
+    with refusals():
+        await request.write(writes.limit_tag, policy, request.path["tag"].strip(), wanted)
+    return await _settled(request, TAG, key, before)
+
+
+def _wanted(body: LimitsBody) -> UsageLimit:
+    chargers = None if body.chargers is None else tuple(dict.fromkeys(body.chargers))
+    return UsageLimit(chargers, month_wh=body.month_wh, month_amount=body.month_amount)
+
+
+async def _settled(request: Request, what: str, key: str, before: Limits) -> Limits:
+    """Return what holds now. Chargers where a card may charge no longer are asked to forget whom
+    they let charge."""
+    after = await _shown(request, what, key)
+    if after.chargers is not None and after.chargers != before.chargers:
+        await clear_caches(request, lambda charger: charger not in (after.chargers or ()))
+    return after
+
+
+async def _shown(request: Request, what: str, key: str) -> Limits:
+    def read(db: Database) -> Limits:
+        return stored.limits_of(db, what, key, request.api.stamp())
+
+    return await request.read(read)

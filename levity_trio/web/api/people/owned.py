@@ -1,0 +1,154 @@
+"""Whose transactions are: those of an account, those of nobody, and what an operator gives to an
+account by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.billing.ownership import BillBy
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
+from levity_trio.store.reads.people import accounts as stored
+from levity_trio.store.reads.people.belongings import UnlistedTag, unlisted_tags
+from levity_trio.store.reads.people.owned import (
+    OwnedTransaction,
+    Ownership,
+    OwnershipRule,
+    owned,
+    transactions_of,
+    unowned,
+)
+from levity_trio.store.reads.transactions.transactions import Filters, Transaction
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.lists import (
+    Before,
+    EndedBefore,
+    EndedSince,
+    OfCharger,
+    Since,
+    moment,
+    page,
+    whole,
+)
+from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.people.accounts import ACCOUNT, TAG, Id
+from levity_trio.web.api.transactions.review import DECISION_PROBLEMS, ReviewBody, decide
+from levity_trio.web.api.transactions.transactions import TRANSACTIONS
+
+ENDPOINTS: Final = Endpoints(TAG)
+
+OWNED_TAGS: Final = "/api/admin/owned-id-tags"
+MOST_TAGS: Final = 500
+UNOWNED: Final = "/api/admin/unowned-transactions"
+
+
+class NextQuery(Sent):
+    """A page of a list that is read from its beginning, or from a cursor on."""
+
+    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    cursor: str | None = None
+
+
+class EndedQuery(NextQuery):
+    ended_since: EndedSince = None
+    ended_before: EndedBefore = None
+
+    def filters(self) -> Filters:
+        """Return them as the store takes them. Raises Problem."""
+        since, before = (
+            moment(self.ended_since, "ended_since"),
+            moment(self.ended_before, "ended_before"),
+        )
+        return Filters(ended_since=since, ended_before=before)
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(limit=self.limit, cursor=self.cursor)
+
+
+class UnownedQuery(EndedQuery, rename={"since": "from", "before": "to"}):
+    charger: OfCharger = None
+    since: Since = None
+    before: Before = None
+
+    def filters(self) -> Filters:
+        since, before = moment(self.since, "from"), moment(self.before, "to")
+        return replace(EndedQuery.filters(self), charger=self.charger, since=since, before=before)
+
+
+class OwnerBody(ReviewBody, kw_only=True):
+    """The account, and why the transaction is its own."""
+
+    account: Id
+
+
+def rule_of(server: Server) -> OwnershipRule:
+    """Return by what transactions belong to accounts."""
+    return OwnershipRule(server.id_tags.policy, BillBy(server.config.bill_by))
+
+
+@ENDPOINTS.get(
+    f"{ACCOUNT}/transactions",
+    Role.OPERATOR,
+    "not_found",
+    summary="List the transactions of an account, the newest first.",
+)
+async def list_transactions_of(request: Asked[EndedQuery, None]) -> ListPage[OwnedTransaction]:
+    number, query = request.number(), request.query
+    if await request.read(partial(stored.account, number=number)) is None:
+        raise not_found(Told("household {1}", number))
+    filters = replace(query.filters(), account=number)
+    return await page(request, partial(transactions_of, filters=filters, wanted=query.wanted))
+
+
+@ENDPOINTS.get(
+    UNOWNED, Role.VIEWER, summary="List the transactions that belong to nobody, the newest first."
+)
+async def list_unowned(request: Asked[UnownedQuery, None]) -> ListPage[Transaction]:
+    query = request.query
+    return await page(request, partial(unowned, filters=query.filters(), wanted=query.wanted))
+
+
+@ENDPOINTS.get(
+    OWNED_TAGS,
+    Role.OPERATOR,
+    summary=(
+        "List the tags that belong to accounts now and that nobody added to the tags, "
+        f"{MOST_TAGS} at most."
+    ),
+)
+async def list_owned_tags(request: Request) -> ListPage[UnlistedTag]:
+    return whole(
+        await request.read(partial(unlisted_tags, now=request.api.stamp(), most=MOST_TAGS))
+    )
+
+
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/account", Role.OPERATOR, "not_found", "invalid")
+async def get_account_of(request: Request) -> Ownership:
+    """Say whose a transaction is, and why."""
+    number = request.number()
+    return await request.find(
+        partial(owned, number=number, rule=rule_of(request.api)), Told("session {1}", number)
+    )
+
+
+@ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/give", Role.OPERATOR, *DECISION_PROBLEMS)
+async def give_transaction(request: Asked[None, OwnerBody]) -> Ownership:
+    """Give a transaction to an account by hand, whatever its tag and its connector say."""
+    await decide(request, decisions.give, request.number(), request.body.account)
+    return await get_account_of(request)
+
+
+@ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/take-back", Role.OPERATOR, *DECISION_PROBLEMS)
+async def take_transaction_back(request: Asked[None, ReviewBody]) -> Ownership:
+    """Take back a transaction that was given by hand, so that its tag and its connector decide
+    again."""
+    await decide(request, decisions.take_back, request.number())
+    return await get_account_of(request)

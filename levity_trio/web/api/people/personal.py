@@ -1,0 +1,253 @@
+"""What is personal of an account: all of it in one ZIP file, as somebody may ask who moves out, and
+its deletion."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import AsyncIterator
+from dataclasses import fields
+from functools import partial
+from typing import Annotated, Any, Final
+
+import msgspec
+import trio
+from msgspec import Meta
+from starlette.responses import StreamingResponse
+
+from levity_trio.documents import DocumentProblem, printing
+from levity_trio.documents.cells import inert
+from levity_trio.documents.paper import Form, name_of
+from levity_trio.store.reads.money import statements as closed
+from levity_trio.store.reads.money import wallets
+from levity_trio.store.reads.money.wallets import EntryRow
+from levity_trio.store.reads.people import accounts as stored
+from levity_trio.store.reads.people.owned import OwnedTransaction, transactions_of
+from levity_trio.store.reads.people.personal import (
+    About,
+    Obstacle,
+    PersonalDeletion,
+    about,
+    decided,
+    deletion,
+    obstacles,
+)
+from levity_trio.store.reads.transactions.transactions import (
+    Filters,
+    Reading,
+    Transaction,
+    of_transaction,
+)
+from levity_trio.store.upkeep.pruning import forget_due, scrub
+from levity_trio.store.writes.people import personal as writes
+from levity_trio.told import Told, joined
+from levity_trio.web.api.engine.bodies import NOT_BLANK, Sent
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.kilowatt_hours import show
+from levity_trio.web.api.engine.lists import every_page
+from levity_trio.web.api.engine.papers import AT_ONCE, ZIP, read_papers
+from levity_trio.web.api.engine.problems import Problem, conflict, not_found
+from levity_trio.web.api.engine.sheets import encoded
+from levity_trio.web.api.people.accounts import ACCOUNT, TAG, refusals
+from levity_trio.web.api.people.owned import rule_of
+from levity_trio.web.http.texts import as_json
+
+ENDPOINTS: Final = Endpoints(TAG)
+
+ROWS: Final = 500
+DOCUMENTS: Final = (Form.HTML, Form.CSV, Form.JSON)
+EVENT: Final = ("id", "transaction", "kind", "who", "reason", "received_at")
+Files = AsyncIterator[tuple[str, AsyncIterator[bytes]]]
+"""The name of each file, and its parts."""
+
+
+class _Sink:
+    """What zipfile writes to: it keeps bytes until they are taken."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def write(self, part: bytes) -> int:
+        self._written += part
+        return len(part)
+
+    def flush(self) -> None:
+        """Do nothing: what was written is taken in any case."""
+
+    def close(self) -> None:
+        """Do nothing: the archive is closed before the last bytes are taken."""
+
+    def take(self) -> bytes:
+        taken = bytes(self._written)
+        self._written.clear()
+        return taken
+
+
+@ENDPOINTS.get(f"{ACCOUNT}/everything", Role.OPERATOR, "not_found", "invalid", media_type=ZIP)
+async def get_everything(request: Request) -> StreamingResponse:
+    """Download everything about an account, also readings and statements, as one ZIP file."""
+    number = request.number()
+    known = await request.find(
+        partial(about, account=number, policy=request.api.id_tags.policy),
+        Told("household {1}", number),
+    )
+    headers = {
+        "content-disposition": f'attachment; filename="account-{number}.zip"',
+        "cache-control": "no-store",
+    }
+    return StreamingResponse(
+        _zipped(_files(request, number, known)), media_type=ZIP, headers=headers
+    )
+
+
+async def _zipped(files: Files) -> AsyncIterator[bytes]:
+    sink = _Sink()
+    archive = zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    async for name, parts in files:
+        member = archive.open(name, "w", force_zip64=True)
+        async for part in parts:
+            await trio.to_thread.run_sync(member.write, part)
+            yield sink.take()
+        member.close()
+    archive.close()
+    yield sink.take()
+
+
+async def _files(request: Request, number: int, known: About) -> Files:
+    yield (
+        "account.json",
+        _once(msgspec.json.format(msgspec.json.encode(show(known), enc_hook=as_json), indent=2)),
+    )
+    yield "ledger.csv", _ledger(request, number)
+    yield "transactions.csv", _transactions(request, number)
+    yield "decisions.csv", _decisions(request, number)
+    yield "readings.csv", _readings(request, number)
+    async for name, parts in _statements(request, number):
+        yield name, parts
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def _ledger(request: Request, number: int) -> AsyncIterator[bytes]:
+    yield encoded([_names(EntryRow)])
+    read = partial(wallets.entries, account=number, kind=None)
+    async for entries in every_page(request.api.reader, read, ROWS):
+        yield encoded(map(_cells, entries))
+
+
+def _owned(request: Request, number: int) -> AsyncIterator[list[OwnedTransaction]]:
+    """Yield the transactions of an account, some at once, the newest first."""
+    return every_page(
+        request.api.reader, partial(transactions_of, filters=Filters(account=number)), ROWS
+    )
+
+
+async def _transactions(request: Request, number: int) -> AsyncIterator[bytes]:
+    yield encoded([[*_names(Transaction), "ground", "outside"]])
+    async for some in _owned(request, number):
+        yield encoded([*_cells(one.transaction), one.ground, one.outside] for one in some)
+
+
+async def _decisions(request: Request, number: int) -> AsyncIterator[bytes]:
+    """Yield what people decided about the transactions."""
+    yield encoded([EVENT])
+    async for some in _owned(request, number):
+        ids = [one.transaction.id for one in some]
+        found = await request.read(partial(decided, transactions=ids))
+        yield encoded(
+            [one.id, tx, one.kind, inert(one.who), inert(one.reason), one.received_at]
+            for tx, one in found
+        )
+
+
+async def _readings(request: Request, number: int) -> AsyncIterator[bytes]:
+    yield encoded([_names(Reading)])
+    async for some in _owned(request, number):
+        for one in some:
+            read = partial(of_transaction, number=one.transaction.id, measurand=None)
+            async for readings in every_page(request.api.reader, read, ROWS):
+                yield encoded(map(_cells, readings))
+
+
+async def _statements(request: Request, number: int) -> Files:
+    after = 0
+    while some := await request.read(
+        partial(closed.closed_of_account_after, account=number, number=after, most=AT_ONCE)
+    ):
+        papers = await read_papers(request.api, [row for row, _ in some])
+        for form in DOCUMENTS:
+            try:
+                made = await printing.documents(papers, form, request.api.config.font)
+            except (DocumentProblem, Problem) as problem:  # the answer has begun: the file says it
+                yield f"statements/{form}-after-{after}-not-made.txt", _once(str(problem).encode())
+                continue
+            for paper, content in zip(papers, made, strict=True):
+                yield f"statements/{name_of(paper.first)}.{form}", _once(content)
+        after = some[-1][1]
+
+
+def _names(kind: type) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def _cells(row: Any) -> list[object]:
+    return [inert(getattr(row, name)) for name in _names(type(row))]
+
+
+# The deletion of what is personal of an account that has moved out
+
+
+PERSONAL: Final = f"{ACCOUNT}/personal"
+KEEP_YEARS: Final = 10
+MOST_YEARS: Final = 100
+
+
+class DeletionQuery(Sent):
+    """Why, and for how many years closed statements keep their names."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)]
+    keep_years: Annotated[int, Meta(ge=0, le=MOST_YEARS)] = KEEP_YEARS
+    force: Annotated[bool, Meta(description="Although something of it is not billed.")] = False
+
+
+@ENDPOINTS.get(PERSONAL, Role.OPERATOR, "not_found", "invalid")
+async def get_deletion(request: Request) -> PersonalDeletion:
+    """Say when what was personal of an account was deleted, and how many statements still have
+    names."""
+    return await request.find(
+        partial(deletion, account=request.number()),
+        Told("deletion of household {1}", request.number()),
+    )
+
+
+@ENDPOINTS.delete(
+    PERSONAL, Role.ADMIN, "not_found", "invalid", "conflict", "in_use", "too_many_waiting"
+)
+async def delete_personal(request: Asked[DeletionQuery, None]) -> PersonalDeletion:
+    """Delete what is personal of a closed account; closed statements keep names for the years of
+    keeping."""
+    api, number, query = request.api, request.number(), request.query
+    zone = api.config.time_zone
+    if not api.is_clock_trusted():
+        raise conflict(Told("this machine's clock cannot be trusted; set it, and try again"))
+    if await api.reader.run(partial(stored.account, number=number)) is None:
+        raise not_found(Told("household {1}", number))
+    look = partial(obstacles, account=number, rule=rule_of(api), now=api.now(), zone=zone)
+    _refuse(await api.reader.run(look), is_forced=query.force)
+    told = writes.Deletion(query.keep_years, query.reason.strip(), api.stamp(), request.caller.name)
+    with refusals():
+        await api.logins.change(writes.delete, number, told)
+    async with api.places.wait():
+        if not await forget_due(api.writer, api.now, zone):
+            await scrub(api.writer)
+    return await get_deletion(request)
+
+
+def _refuse(found: list[Obstacle], *, is_forced: bool) -> None:
+    """Raise Problem if something is in the way."""
+    if left := [one for one in found if not (is_forced and one.may_be_forced)]:
+        words = joined("; ", [one.words for one in left])
+        if all(one.may_be_forced for one in left):
+            raise conflict(Told("nothing was deleted: {1} (or leave it so, with force)", words))
+        raise conflict(Told("nothing was deleted: {1}", words))

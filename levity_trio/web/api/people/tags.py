@@ -1,0 +1,417 @@
+"""Tags: who may charge. Names and notes are those of people, so viewers do not see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from http import HTTPStatus
+from operator import attrgetter
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo
+
+import trio
+from msgspec import Meta
+from starlette.responses import Response, StreamingResponse
+
+from levity_trio.access.tags import LONGEST_TAG
+from levity_trio.charger.facade import UnknownCharger
+from levity_trio.nouns import Card
+from levity_trio.records import names_of, noun, record, whole_text
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.people import tags as stored
+from levity_trio.store.reads.people.tags import (
+    AskedTag,
+    Filters,
+    TagRow,
+    UsedTag,
+    tags_in_order,
+    use_of,
+    with_use,
+)
+from levity_trio.store.writes.people import tags as writes
+from levity_trio.store.writes.people.tags import TagData, TagInUse, UnknownTag
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import Sent, StreamedBody, Values, changes_of
+from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    UPLOAD,
+    Asked,
+    Endpoints,
+    Request,
+    Role,
+    Upload,
+    content_of,
+)
+from levity_trio.web.api.engine.kilowatt_hours import extended
+from levity_trio.web.api.engine.lists import (
+    CSV,
+    OF_SORT,
+    Cell,
+    OneFormat,
+    Paged,
+    as_csv,
+    in_file,
+    page,
+    whole,
+)
+from levity_trio.web.api.engine.lists import wanted as wanted_of
+from levity_trio.web.api.engine.local_times import UNTIL, local_moment
+from levity_trio.web.api.engine.problems import Problem, not_found
+from levity_trio.web.api.engine.sheets import Sheet, converted, read
+from levity_trio.wire.errors import CallFailed
+from levity_trio.wire.secrets import MASK
+
+TAG: Final = "id tags"
+ENDPOINTS: Final = Endpoints(TAG)
+ID_TAGS: Final = "/api/admin/id-tags"
+ID_TAG: Final = f"{ID_TAGS}/{{tag}}"
+ASKED: Final = "/api/admin/asked-id-tags"
+MOST_BYTES: Final = 32 * 1024 * 1024
+COLUMNS: Final = names_of(Card)
+IN_FILE: Final[Mapping[str, Callable[[UsedTag], Cell]]] = {
+    name: attrgetter(name)
+    for name in ("id_tag", "name", "status", "expires_at", "account_name", "last_used_at")
+}
+"""The columns of a file of those that were filtered."""
+MOST_TOLD: Final = 1000
+"""Lines of a file of which the answer says what became of them."""
+MOST_TAGS: Final = 20_000
+
+_EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
+TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
+IdTag = Annotated[
+    str,
+    whole_text(
+        pattern=TAG_PATTERN,
+        words=Told("it is empty, begins or ends with a space, or is not printable"),
+        max_length=LONGEST_TAG,
+        description="In upper or lower case.",
+    ),
+]
+Most = (
+    Annotated[
+        int,
+        Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any."),
+    ]
+    | None
+)
+_EXPIRY = Meta(
+    description="From when on it is Expired: a time, or a day, in the time zone of the site.",
+    extra_json_schema=UNTIL,
+)
+Expiry = Annotated[str, _EXPIRY] | None
+Status = Literal["Accepted", "Blocked"]
+
+
+class TagBody(Card, Sent):
+    """A tag. Tags with the same parent are a group, whose members may stop each other's
+    transactions."""
+
+    id_tag: IdTag
+    status: Status = "Accepted"
+    expires_at: Expiry = None
+    parent_id_tag: IdTag | None = None
+    max_transactions: Most = None
+
+    def data(self, zone: ZoneInfo) -> TagData:
+        """Return the tag as it is stored. Raises Problem."""
+        return TagData(**_as_stored(self.given(), zone))
+
+
+@changes_of(TagBody, "id_tag")
+class ChangeBody(Sent):
+    """What is to change of a tag; the rest stays."""
+
+    def fields(self, zone: ZoneInfo) -> Values:
+        """Return the fields that are given. Raises Problem."""
+        return _as_stored(self.given(), zone)
+
+
+def _as_stored(fields: Values, zone: ZoneInfo) -> Values:
+    """Return fields as they are stored: times in the database's format, texts of people trimmed.
+    Raises Problem."""
+    trimmed = {
+        name: fields[name].strip() or None
+        for name in ("name", "notes")
+        if fields.get(name) is not None
+    }
+    times = {
+        name: local_moment(fields[name], name, zone) for name in ("expires_at",) if name in fields
+    }
+    return fields | trimmed | times
+
+
+SortOfTags = Literal[
+    "id_tag",
+    "-id_tag",
+    "name",
+    "-name",
+    "status",
+    "-status",
+    "household",
+    "-household",
+    "last_used",
+    "-last_used",
+]
+
+
+class TagsQuery(Paged):
+    status: Status | None = None
+    parent: Annotated[str, Meta(description="Only of this group.")] | None = None
+    expired: (
+        Annotated[bool, Meta(description="Only those that have expired, or have not.")] | None
+    ) = None
+    search: (
+        Annotated[str, Meta(description="A part of the tag, or of its name (operators).")] | None
+    ) = None
+    sort: Annotated[SortOfTags, Meta(description=f"{OF_SORT} By last_used, of 2,000.")] | None = (
+        None
+    )
+    format: OneFormat = "json"
+
+
+@noun
+class TagWithPeriods(UsedTag):
+    """A tag, what was valid for it and when, the newest first, and its forms in transactions."""
+
+    sent_as: list[str]
+    periods: list[TagRow]
+
+
+@noun
+class ChangedTag(TagRow):
+    """A tag as it is now. `commands` clear the caches of the connected chargers, if it may not
+    charge any longer."""
+
+    commands: list[int]
+
+
+@record
+class ImportedLine:
+    """What became of a line: added, changed or same; failed, as the log of the server says."""
+
+    line: int
+    result: str
+
+
+@record
+class TagImport:
+    """What became of a file. `lines` has its first 1,000 lines."""
+
+    tags: int
+    added: int
+    changed: int
+    same: int
+    lines: list[ImportedLine]
+    commands: list[int]
+
+
+@ENDPOINTS.get(ID_TAGS, Role.VIEWER, "forbidden", other_media_types=(CSV,))
+async def list_tags(request: Asked[TagsQuery, None]) -> ListPage[UsedTag] | StreamingResponse:
+    """List the tags that were added, in their alphabetical order or by a column; CSV too."""
+    query = request.query
+    read = partial(read_tags, server=request.api, query=query, sees_all=request.sees_all)
+    if query.format == "csv":
+        columns = IN_FILE if request.sees_all else {**IN_FILE, "id_tag": lambda _: MASK}
+        return as_csv(request, columns, partial(read, is_sorted=False))
+    return await page(request, read)
+
+
+def read_tags(
+    db: Database,
+    server: Server,
+    query: TagsQuery,
+    wanted: Wanted | None = None,
+    *,
+    sees_all: bool,
+    is_sorted: bool = True,
+) -> ListPage[UsedTag]:
+    """Return a page of tags: the one that is asked for, or that which is `wanted`. Raises NoPage,
+    Problem."""
+    if not sees_all and (query.sort or "").removeprefix("-") in ("name", "household"):
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "forbidden",
+            Told("to sort by names needs a token with the role operator"),
+        )
+    filters = Filters(
+        status=query.status,
+        parent=query.parent,
+        search=query.search,
+        sees_names=sees_all,
+        expired=query.expired,
+        now=server.stamp(),
+    )
+    policy = server.id_tags.policy
+    sort = stored.sort_of_tags(db, query.sort, policy, filters.now) if is_sorted else None
+    found = stored.tags(db, filters, wanted or wanted_of(query), sort)
+    return found.of_rows([with_use(db, tag, policy, filters.now) for tag in found.data])
+
+
+@ENDPOINTS.post(ID_TAGS, Role.OPERATOR, "in_use", status=CREATED)
+async def create_tag(request: Asked[None, TagBody]) -> ChangedTag:
+    """Add a tag, also one that waits for an operator."""
+    api, data = request.api, request.body.data(request.zone)
+    try:
+        change = await request.write(writes.add, api.id_tags.policy, data)
+    except TagInUse as known:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "in_use",
+            Told("the card {1} was added before; change it instead", str(known)),
+        ) from None
+    return await changed(request, change)
+
+
+@ENDPOINTS.get(ID_TAG, Role.VIEWER, "not_found")
+async def get_tag(request: Request) -> TagWithPeriods:
+    """Show a tag as it is and as it was, also one that was removed."""
+    found = await request.read(partial(read_tag, server=request.api, tag=request.path["tag"]))
+    if found is None:
+        raise _unknown(request)
+    return found
+
+
+def read_tag(db: Database, server: Server, tag: str) -> TagWithPeriods | None:
+    """Return a tag, None if nobody has added it."""
+    policy = server.id_tags.policy
+    key = policy.key(tag)
+    if not (periods := stored.periods(db, key)):
+        return None
+    return extended(
+        TagWithPeriods,
+        periods[0],
+        periods=periods,
+        **asdict(use_of(db, key, policy, server.stamp())),
+    )
+
+
+@ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found")
+async def change_tag(request: Asked[None, ChangeBody]) -> ChangedTag:
+    """Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their
+    caches."""
+    api, tag, fields = request.api, request.path["tag"], request.body.fields(request.zone)
+    try:
+        change = await request.write(writes.change, api.id_tags.policy, tag, fields)
+    except UnknownTag:
+        raise _unknown(request) from None
+    return await changed(request, change)
+
+
+@ENDPOINTS.delete(ID_TAG, Role.ADMIN, "not_found")
+async def remove_tag(request: Request) -> None:
+    """Remove a tag, which then is unknown; what it was stays."""
+    api, policy = request.api, request.api.id_tags.policy
+    try:
+        removed = await request.write(writes.remove, policy, request.path["tag"])
+    except UnknownTag:
+        raise _unknown(request) from None
+    if policy.is_withdrawn(policy.key(removed.id_tag), removed.tag, None, api.stamp()):
+        await clear_caches(request)
+
+
+async def changed(request: Request, change: writes.Change) -> ChangedTag:
+    """Return a changed tag, and have the connected chargers forget it if it may not charge any
+    longer."""
+    policy, before = (
+        request.api.id_tags.policy,
+        None if change.before is None else change.before.tag,
+    )
+    key = policy.key(change.after.id_tag)
+    is_withdrawn = policy.is_withdrawn(key, before, change.after.tag, request.api.stamp())
+    commands = await clear_caches(request) if is_withdrawn else []
+    tag, *_ = await request.read(partial(stored.periods, key=key))
+    return extended(ChangedTag, tag, commands=commands)
+
+
+def _every(_charger: str) -> bool:
+    return True
+
+
+async def clear_caches(request: Request, concerns: Callable[[str], bool] = _every) -> list[int]:
+    """Ask the connected chargers that it concerns to forget whom they let charge (§5.4); return the
+    commands."""
+    commands: list[int] = []
+
+    async def ask(charger: str) -> None:
+        try:
+            commands.append(
+                await request.api.chargers.submit(
+                    charger, "ClearCache", {}, asked_by=request.caller.name
+                )
+            )
+        except (
+            CallFailed,
+            UnknownCharger,
+        ):  # it has left, or has too much to do; it will ask again some day
+            return
+
+    async with trio.open_nursery() as tasks:
+        for charger in filter(concerns, request.api.chargers.connected()):
+            tasks.start_soon(ask, charger)
+    return sorted(commands)
+
+
+def _unknown(request: Request) -> Problem:
+    return not_found(Told("card {1}", request.path["tag"]))
+
+
+# Tags that wait for an operator
+
+
+@ENDPOINTS.get(ASKED, Role.VIEWER)
+async def list_asked(request: Request) -> ListPage[AskedTag]:
+    """List the unknown tags that wait for an operator (--unknown-tags ask), the last one first."""
+    return whole(await request.read(partial(stored.asked_tags, now=request.api.stamp())))
+
+
+@ENDPOINTS.delete(f"{ASKED}/{{tag}}", Role.OPERATOR, "not_found")
+async def dismiss_asked(request: Request) -> None:
+    """Forget an unknown tag until it is presented again."""
+    try:
+        await request.api.writer.run(
+            writes.dismiss, request.api.id_tags.policy, request.path["tag"]
+        )
+    except UnknownTag:
+        raise _unknown(request) from None
+
+
+# Files
+
+
+@ENDPOINTS.post(
+    "/api/admin/id-tag-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV)
+)
+async def import_tags(request: Upload) -> TagImport:
+    """Add and change tags by a CSV file: all of it, or nothing and what is wrong with each line."""
+    api = request.api
+    sheet = Sheet(
+        *(COLUMNS, ("id_tag",), MOST_TAGS, Told("card")),
+        read=lambda cells: converted(cells, TagBody).data(api.config.time_zone),
+        key=lambda tag: api.id_tags.policy.key(tag.id_tag),
+    )
+    async with api.places.wait():
+        table = await read(await content_of(request, MOST_BYTES), sheet)
+        rows = [[getattr(tag, name) for name in table.columns] for tag in table.rows]
+        words, is_withdrawn = await request.write(
+            writes.take, api.id_tags.policy, table.columns, rows
+        )
+        await api.read_imported()
+    told = zip(table.lines, words[:MOST_TOLD], strict=False)
+    return TagImport(
+        tags=len(rows),
+        added=words.count("added"),
+        changed=words.count("changed"),
+        same=words.count("same"),
+        lines=[ImportedLine(line=line, result=result) for line, result in told],
+        commands=await clear_caches(request) if is_withdrawn else [],
+    )
+
+
+@ENDPOINTS.get("/api/admin/id-tag-export", Role.OPERATOR, media_type=CSV)
+async def export_tags(request: Request) -> Response:
+    """Download all tags as CSV."""
+    return in_file(COLUMNS, map(asdict, await request.read(tags_in_order)))

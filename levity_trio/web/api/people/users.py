@@ -1,0 +1,347 @@
+"""Users and the log-ins of their browsers. Operators manage drivers, to whom they hand out one-time
+codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from levity_trio.documents.paper import Form, Letter, file_name
+from levity_trio.locale import language, speaking
+from levity_trio.locale.formats import short_day
+from levity_trio.nouns import User
+from levity_trio.records import Personal
+from levity_trio.store.reads.people import users as stored
+from levity_trio.store.reads.people.accounts import account
+from levity_trio.store.reads.people.users import LoginRow, UserRow
+from levity_trio.store.writes.people import users as writes
+from levity_trio.store.writes.people.users import Manager, NewInvitation, NotAllowed
+from levity_trio.told import Told
+from levity_trio.web.api.engine.access import check_first
+from levity_trio.web.api.engine.bodies import Sent, changes_of
+from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.papers import MEDIA_TYPES, Made, document
+from levity_trio.web.api.engine.problems import Problem, conflict, not_found
+from levity_trio.web.api.people.accounts import Id, Language, refusals
+from levity_trio.web.drivers_address import SAY_WHERE, is_local, welcome_page
+from levity_trio.web.logins.invitations import (
+    LASTS,
+    LINK,
+    PIN,
+    Kind,
+    make_secret,
+    stored_link,
+    written,
+)
+from levity_trio.wire.times import in_zone, stamp
+
+TAG: Final = "access"
+ENDPOINTS: Final = Endpoints(TAG)
+USERS: Final = "/api/admin/users"
+USER: Final = f"{USERS}/{{id}}"
+LOGINS: Final = "/api/admin/logins"
+REFUSED: Final = ("not_found", "in_use", "conflict", "forbidden", "invalid")
+Password = Annotated[Personal[str], Meta(min_length=10, max_length=200)]
+RoleName = Literal["driver", "viewer", "operator", "admin"]
+
+
+class NewUserBody(User, Sent):
+    """A user to be added. One without a password is invited: by a link, unless `invite` says
+    something else."""
+
+    role: RoleName
+    account: Id | None = None
+    language: Language | None = None
+    password: Password | None = None
+    invite: Kind | None = None
+
+
+@changes_of(NewUserBody, "name", "invite")
+class UserChangeBody(Sent):
+    """What becomes of a user; what is left out stays. A new password, also null, ends the log-ins
+    made before."""
+
+
+class InvitationBody(Sent):
+    """A link is valid for a day, and for 14 days in a letter; a PIN, which can be dictated, for 15
+    minutes, 5 tries."""
+
+    kind: Kind = "link"
+
+
+class LetterBody(Sent):
+    """The code of a link or a letter that still works."""
+
+    code: Annotated[Personal[str], Meta(max_length=100)]
+
+
+class Invitation(msgspec.Struct):
+    """A one-time code, which is shown only now. It replaces the one before. `page` is the URL where
+    it is typed.
+
+    `is_local` is whether only programs on this machine reach that.
+    """
+
+    user: int
+    kind: str
+    code: str
+    expires_at: str
+    page: str | None
+    is_local: bool
+
+
+class AddedUser(msgspec.Struct):
+    """A new user, and the invitation of one who has no password or for whom it was asked."""
+
+    id: int
+    name: str
+    role: str
+    account: int | None
+    invitation: Invitation | None
+
+
+class LoginsQuery(Sent):
+    ended: Annotated[bool, Meta(description="Also those that were ended.")] = False
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+
+
+class CallerIdentity(msgspec.Struct):
+    """Who asks: the name and the role of the token or user. `login` is that of a browser.
+
+    A driver's are `account`, and `household`, what that is called.
+    """
+
+    name: str
+    role: str
+    login: int | None
+    account: int | None
+    household: str | None
+
+
+class NewPasswordBody(Sent, kw_only=True):
+    """A new password, and the old one if there is one."""
+
+    old_password: Annotated[Personal[str], Meta(max_length=200)] | None = None
+    new_password: Password
+
+
+class New(NamedTuple):
+    """A new invitation: its secret, and what is stored of it."""
+
+    kind: Kind
+    secret: str
+    new: NewInvitation
+
+
+@contextmanager
+def managing() -> Iterator[None]:
+    """Report what the store refuses about users. Raises Problem."""
+    try:
+        with refusals():
+            yield
+    except NotAllowed as refused:
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", str(refused)) from None
+
+
+def manager(request: Request) -> Manager:
+    """Return who manages users."""
+    return Manager(request.caller.name, request.caller.role >= Role.ADMIN, request.api.stamp())
+
+
+@ENDPOINTS.get("/api/me", Role.DRIVER)
+async def get_me(request: Request) -> CallerIdentity:
+    """Who asks, and with which role"""
+    caller = request.caller
+    login = None if caller.login is None else request.api.logins.get(caller.login)
+    household = None
+    if caller.account is not None:
+        household = await request.read(partial(account, number=caller.account))
+    return CallerIdentity(
+        name=caller.name if login is None else login.name,
+        role=caller.role.word,
+        login=caller.login,
+        account=caller.account,
+        household=None if household is None else household.name,
+    )
+
+
+@ENDPOINTS.post(
+    "/api/me/password",
+    *(
+        Role.DRIVER,
+        "conflict",
+        "changed",
+        "wrong_password",
+        "too_many_failures",
+        "too_many_log_ins",
+    ),
+)
+async def change_my_password(request: Asked[None, NewPasswordBody]) -> None:
+    """Change your own password; your other log-ins end"""
+    body, logins = request.body, request.api.logins
+    login = None if request.caller.login is None else logins.get(request.caller.login)
+    if login is None or login.user is None:
+        raise conflict(Told("you did not log in as a user, so you have no password"))
+    await logins.change_password(login, body.old_password, body.new_password)
+
+
+@ENDPOINTS.get(USERS, Role.OPERATOR)
+async def list_users(request: Request) -> list[UserRow]:
+    """List the users, the newest first"""
+    return await request.read(stored.users)
+
+
+@ENDPOINTS.post(USERS, Role.OPERATOR, *REFUSED, status=CREATED)
+async def add_user(request: Asked[None, NewUserBody]) -> AddedUser:
+    """Add a user, with a password or an invitation; an operator only drivers"""
+    body = request.body
+    check_first(request.caller, body.role, has_password=body.password is not None)
+    logins, data = (
+        request.api.logins,
+        User(name=body.name, role=body.role, account=body.account, language=body.language),
+    )
+    password = None if body.password is None else await logins.stretch(body.password)
+    kind: Kind | None = body.invite or (LINK if password is None else None)
+    made = None if kind is None else await make_invitation(request, kind)
+    with managing():
+        number, code = await logins.change(
+            writes.add, data, password, made and made.new, manager(request)
+        )
+    invitation = (
+        None
+        if made is None or code is None
+        else shown_invitation(request, number, body.role, code, made)
+    )
+    return AddedUser(number, body.name, body.role, body.account, invitation)
+
+
+@ENDPOINTS.get(USER, Role.OPERATOR, "not_found")
+async def get_user(request: Request) -> UserRow:
+    """Show a user"""
+    return await request.find(
+        partial(stored.user, number=request.number()), Told("user {1}", request.number())
+    )
+
+
+@ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED)
+async def change_user(request: Asked[None, UserChangeBody]) -> UserRow:
+    """Change role, account, language or password of a user"""
+    fields, logins = request.body.given(), request.api.logins
+    if fields.get("password") is not None:
+        fields["password"] = await logins.stretch(fields["password"])
+    with managing():
+        await logins.change(writes.change, request.number(), fields, manager(request))
+    return await get_user(request)
+
+
+async def make_invitation(request: Request, kind: Kind) -> New:
+    """Make the secret of an invitation, before it is stored."""
+    api, secret = request.api, make_secret(kind)
+    of_link = stored_link(secret)
+    salt, digest = (
+        await api.logins.stretch(secret) if kind == PIN else (of_link.salt, of_link.digest)
+    )
+    return New(
+        kind,
+        secret,
+        NewInvitation(PIN if kind == PIN else LINK, salt, digest, stamp(api.now() + LASTS[kind])),
+    )
+
+
+def shown_invitation(
+    request: Request, user: int, role: str, invitation: int, made: New
+) -> Invitation:
+    """Return an invitation that was stored as it is shown once."""
+    kind, until = made.kind, made.new.expires_at
+    page, named = (
+        welcome_page(request.api.config, role),
+        (request.api.config.public_url, request.api.config.drivers_url),
+    )
+    return Invitation(
+        user,
+        kind,
+        written(kind, invitation, made.secret),
+        until,
+        page,
+        is_local(page or "", *named),
+    )
+
+
+@ENDPOINTS.delete(USER, Role.OPERATOR, *REFUSED)
+async def remove_user(request: Request) -> None:
+    """Remove a user; the user's log-ins end"""
+    with managing():
+        await request.api.logins.change(writes.remove, request.number(), manager(request))
+
+
+@ENDPOINTS.post(f"{USER}/invitations", Role.OPERATOR, *REFUSED, status=CREATED)
+async def invite_user(request: Asked[None, InvitationBody]) -> Invitation:
+    """Make a one-time code with which a user logs in; it is shown only in this answer"""
+    number, made = request.number(), await make_invitation(request, request.body.kind)
+    with managing():
+        code = await request.api.logins.change(writes.invite, number, made.new, manager(request))
+    return shown_invitation(request, number, (await get_user(request)).role, code, made)
+
+
+@ENDPOINTS.post(
+    f"{USER}/letter",
+    *(Role.OPERATOR, "not_found", "conflict", "not_made", "busy"),
+    media_type=MEDIA_TYPES[Form.PDF],
+)
+async def print_letter(request: Asked[None, LetterBody]) -> Made:
+    """Print a letter for a driver, with a code that was made before, as a PDF in the language of
+    the household"""
+    api, number, code = request.api, request.number(), request.body.code
+    user, found = await get_user(request), api.logins.invitations.find(code, api.stamp())
+    if found is None or found.user != number or found.is_pin or user.invited_until is None:
+        raise conflict(Told("this is not a code of user {1} that works; make a new one", number))
+    page = welcome_page(api.config, user.role)
+    if (
+        user.account is None
+        or page is None
+        or is_local(page, api.config.drivers_url, api.config.public_url)
+    ):
+        raise conflict(Told("a letter would not lead a driver anywhere; {1}", SAY_WHERE))
+    to = await request.find(
+        partial(account, number=user.account), Told("household {1}", user.account)
+    )
+    until = datetime.fromisoformat(user.invited_until)
+    spoken = to.language or user.language or language()
+    with speaking(spoken):
+        day = short_day(in_zone(until, request.zone), has_weekday=True, has_year=True)
+
+    async def read() -> Letter:
+        return Letter(
+            household=to.name,
+            address=to.address or "",
+            site=api.config.server_name,
+            user=user.name,
+            code=code,
+            page=page,
+            url=f"{page}#{code}",
+            until=day,
+            language=spoken,
+        )
+
+    return document(api, read, Form.PDF, file_name("", to.name, "letter"), is_shown=False)
+
+
+@ENDPOINTS.get(LOGINS, Role.ADMIN)
+async def list_logins(request: Asked[LoginsQuery, None]) -> list[LoginRow]:
+    """List the log-ins of browsers, the newest first"""
+    query = request.query
+    return await request.read(partial(stored.logins, limit=query.limit, is_ended=query.ended))
+
+
+@ENDPOINTS.delete(f"{LOGINS}/{{id}}", Role.ADMIN, "not_found")
+async def end_login(request: Request) -> None:
+    """End a log-in; its event streams end too"""
+    if not await request.api.logins.end(request.number(), request.caller.name):
+        raise not_found(Told("log-in {1} that is open", request.number()))

@@ -1,0 +1,107 @@
+"""Tokens, the record of what was done over the API, and the version of the server."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from levity_trio import __version__
+from levity_trio.records import whole_text
+from levity_trio.store.reads.people.users import ActionRow, TokenRow, actions, tokens
+from levity_trio.store.writes.people import users
+from levity_trio.store.writes.people.users import NewToken
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.problems import Problem, not_found
+from levity_trio.web.logins.tokens import make, written
+
+ENDPOINTS: Final = Endpoints("access")
+
+Name = Annotated[
+    str,
+    whole_text(
+        min_length=1,
+        max_length=64,
+        pattern=r"^\S(.*\S)?$",
+        words=Told("it is empty, or has a space at an end"),
+    ),
+]
+
+
+class NewTokenBody(Sent):
+    """A token to be made."""
+
+    name: Name
+    role: Literal["viewer", "operator", "admin"]
+
+
+class MadeToken(msgspec.Struct):
+    """A new token. `token` is shown only now."""
+
+    id: int
+    name: str
+    role: str
+    token: str
+
+
+class ProgramVersion(msgspec.Struct):
+    """The program, and the run that answers."""
+
+    program: str
+    version: str
+
+
+class BelowQuery(Sent):
+    """The newest rows, or those with an id below `before`."""
+
+    before: Annotated[int, Meta(ge=1, le=2**62)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
+
+
+@ENDPOINTS.get("/api/version", Role.VIEWER, group="server")
+async def _version(_request: Request) -> ProgramVersion:
+    """The version of the server"""
+    return ProgramVersion("levity-trio", __version__)
+
+
+@ENDPOINTS.get("/api/admin/tokens", Role.ADMIN)
+async def _list_tokens(request: Request) -> list[TokenRow]:
+    """List the tokens, the newest first"""
+    return await request.read(tokens)
+
+
+@ENDPOINTS.post("/api/admin/tokens", Role.ADMIN, "in_use", status=CREATED)
+async def _create_token(request: Asked[None, NewTokenBody]) -> MadeToken:
+    """Make a token; its text is shown only in this answer"""
+    body = request.body
+    made, api = make(), request.api
+    new = NewToken(body.name, body.role, made.salt, made.digest, api.stamp(), request.caller.name)
+    token = await api.writer.run(users.create, new)
+    if token is None:
+        raise Problem(
+            409,
+            "in_use",
+            Told("a token named {1} is in use; revoke it first, or choose another name", body.name),
+        )
+    api.tokens.load(await api.writer.run(users.stored))
+    return MadeToken(token, body.name, body.role, written(token, made.secret))
+
+
+@ENDPOINTS.delete("/api/admin/tokens/{id}", Role.ADMIN, "not_found")
+async def _revoke_token(request: Request) -> None:
+    """Revoke a token"""
+    api, token = request.api, request.number()
+    if not await request.write(users.revoke, token):
+        raise not_found(Told("token {1} in use", token))
+    api.tokens.load(await api.writer.run(users.stored))
+
+
+@ENDPOINTS.get("/api/admin/audit", Role.ADMIN)
+async def _list_actions(request: Asked[BelowQuery, None]) -> list[ActionRow]:
+    """List the changes that were asked for and the refused attempts, the newest first"""
+    query = request.query
+    return await request.read(partial(actions, before=query.before, limit=query.limit))

@@ -1,0 +1,125 @@
+"""The stream of events: every fact as it is committed, and readings as they arrive (server-sent
+events)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from difflib import get_close_matches
+from functools import partial
+from typing import Annotated, Final
+
+import trio
+from msgspec import Meta
+
+from levity_trio.events import Fact
+from levity_trio.told import Told
+from levity_trio.web.api.engine.access import is_admitted
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.problems import busy, invalid
+from levity_trio.web.api.engine.streaming import EventStream
+from levity_trio.web.feed import READING, Frame
+
+ENDPOINTS: Final = Endpoints("events")
+
+CLOSE: Final = 0.5
+"""How alike a kind is to the one that was meant (difflib)."""
+COMMENT_SECONDS: Final = 15.0
+COMMENT: Final = b": waiting\n\n"
+LONGEST_ID: Final = 18
+KINDS: Final = sorted({kind.__name__ for kind in Fact.__subclasses__()})
+"""The kinds of facts."""
+
+
+class EventsQuery(Sent):
+    charger: Annotated[str, Meta(description="Only of this charger.")] | None = None
+    kind: Annotated[str, Meta(description="Only of these kinds, separated by commas.")] | None = (
+        None
+    )
+
+
+@ENDPOINTS.get("/api/events", Role.VIEWER, "too_many_streams", media_type="text/event-stream")
+async def _stream(request: Asked[EventsQuery, None]) -> EventStream:
+    """Stream the facts as they are committed (server-sent events); Last-Event-ID resumes"""
+    if request.query.kind is not None:
+        check_kinds("kind", request.query.kind.split(","), [*KINDS, READING])
+    words = Told("all places of event streams are taken (--api-max-streams)")
+    full = busy("too_many_streams", words, 10).response()
+    return EventStream(
+        partial(_frames, request, _last_id(request)), request.api.streams, request.caller, full
+    )
+
+
+def _last_id(request: Request) -> int | None:
+    text = request.headers.get("last-event-id")
+    if text is None or text == "":
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > LONGEST_ID:
+        raise invalid("Last-Event-ID", Told("give the id of an event"))
+    return int(text)
+
+
+def check_kinds(field: str, kinds: Iterable[str], known: Sequence[str]) -> None:
+    """Raise the problem of a field that has a kind which is not known, with the names nearest to
+    it."""
+    of_lower = {name.lower(): name for name in known}
+    for kind in kinds:
+        if kind not in known:
+            nearest = [
+                of_lower[name] for name in get_close_matches(kind.lower(), of_lower, cutoff=CLOSE)
+            ]
+            hint = (
+                Told("is it {1}?", " or ".join(nearest))
+                if nearest
+                else Told("see levity-trio help facts")
+            )
+            raise invalid(
+                field, Told("{1} is no kind of fact; {2}", kind or Told("an empty text"), hint)
+            )
+
+
+async def _frames(
+    request: Asked[EventsQuery, None], last: int | None
+) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of the stream until the reader is too slow, its token or log-in ends, or the
+    server stops."""
+    feed = request.api.feed
+    joined = await feed.join()
+    try:
+        yield COMMENT  # so that the head is sent at once
+        async for frame in feed.past(
+            joined.position if last is None else min(last, joined.position), joined.position
+        ):
+            if _is_wanted(request.query, frame):
+                yield _bytes(request, frame)
+        async for sent in _live(request, joined.frames):
+            yield sent
+    finally:
+        feed.leave(joined)
+
+
+async def _live(
+    request: Asked[EventsQuery, None], frames: trio.MemoryReceiveChannel[Frame]
+) -> AsyncIterator[bytes]:
+    while is_admitted(request.api, request.caller):
+        frame = None
+        try:
+            with trio.move_on_after(COMMENT_SECONDS):
+                frame = await frames.receive()
+        except trio.EndOfChannel:  # too slow
+            return
+        if frame is None:
+            yield COMMENT
+        elif _is_wanted(request.query, frame):
+            yield _bytes(request, frame)
+
+
+def _bytes(request: Request, frame: Frame) -> bytes:
+    return frame.whole if request.caller.role >= Role.OPERATOR else frame.anonymous
+
+
+def _is_wanted(query: EventsQuery, frame: Frame) -> bool:
+    if frame.kind == "gap":
+        return True
+    is_of_charger = query.charger is None or frame.charger == query.charger
+    return is_of_charger and (query.kind is None or frame.kind in query.kind.split(","))

@@ -1,0 +1,115 @@
+"""Imports the history of another system while chargers are served: part by part, each in one short
+write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from levity_trio.store.reads.levity.rows import KINDS, Imported
+from levity_trio.store.writes.site.imports import Impossible, take
+from levity_trio.web.api.engine.bodies import StreamedBody
+from levity_trio.web.api.engine.endpoints import UPLOAD, Endpoints, Request, Role, Upload
+from levity_trio.web.api.engine.problems import Problem, invalid, of_upload
+
+ENDPOINTS: Final = Endpoints("imports")
+PATH: Final = "/api/admin/imports/levity"
+LINES: Final = "application/x-ndjson"
+LONGEST_LINE: Final = 8 * 1024 * 1024
+MOST_ROWS: Final = 1000
+REST: Final = 0.25
+"""After each part the chargers have this share of the time that it took. Their writes wait for one
+part at most."""
+TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+TIMES: Final = (
+    "timestamp",
+    "start_time",
+    "stop_time",
+    "received_at",
+    "stop_received_at",
+    "resolved_at",
+    "last_reading_at",
+)
+
+
+class ImportReport(msgspec.Struct):
+    """What became of the rows: how many were added, were changed there since, or were known. `ids`
+    are the ids here of imported transactions, in the order of their rows."""
+
+    added: int = 0
+    changed: int = 0
+    known: int = 0
+    ids: list[int] = msgspec.field(default_factory=list[int])
+
+    def add(self, part: Imported) -> None:
+        """Add what became of a part."""
+        self.added += part.added
+        self.changed += part.changed
+        self.known += part.known
+        self.ids += part.ids
+
+
+async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the lines of a body as they arrive. Raises Problem for one that is too long."""
+    rest = b""
+    async for part in body:
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            yield line
+        if len(rest) > LONGEST_LINE:
+            raise invalid("body", f"a line has more than {LONGEST_LINE} bytes; divide it")
+    yield rest
+
+
+async def _import(request: Request, kind: str, line: bytes) -> Imported:
+    if not line.strip():
+        return Imported(0, 0, 0)
+    row_type = KINDS[kind]
+    try:
+        rows: list[Any] = msgspec.json.decode(line, type=list[row_type])  # type: ignore[valid-type]  # of this kind
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Problem(
+            422, "invalid", f"body: each line is a list of rows of {kind}: {error}", field="body"
+        ) from None
+    if len(rows) > MOST_ROWS:
+        raise invalid("body", f"a line has {len(rows)} rows; give at most {MOST_ROWS}")
+    times = [
+        (name, getattr(row, name)) for name in TIMES if name in row_type._fields for row in rows
+    ]
+    if wrong := next(
+        (name for name, time in times if time is not None and TIME.fullmatch(time) is None), None
+    ):
+        raise invalid(wrong, "give a time such as 2026-03-01T12:00:00.000Z")
+    try:
+        return await request.api.writer.run(take, kind, rows, request.api.stamp())
+    except Impossible as error:
+        raise invalid("body", f"a row cannot be stored: {error}") from None
+
+
+def _declare(kind: str) -> None:
+    summary = (
+        f"Import {kind} of Levity: each line is a list of rows, and each row a list of its fields"
+    )
+
+    @ENDPOINTS.post(
+        f"{PATH}/{kind}", Role.ADMIN, "invalid", *UPLOAD, summary=summary, body=StreamedBody(LINES)
+    )
+    async def import_rows(request: Upload) -> ImportReport:
+        """Import the parts of a body, one line each. What came before a faulty line stays: it may
+        be imported again."""
+        report = ImportReport()
+        async with request.api.places.wait():
+            with of_upload():
+                async for line in _lines(request.body):
+                    began = trio.current_time()
+                    report.add(await _import(request, kind, line))
+                    await trio.sleep(REST * (trio.current_time() - began))
+        return report
+
+
+for _kind in KINDS:
+    _declare(_kind)

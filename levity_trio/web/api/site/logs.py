@@ -1,0 +1,88 @@
+"""The frame log."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
+from levity_trio.store.reads.site.logged import Frame, FrameFilters, frames
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.engine.lists import Before, OfCharger, Since, ago, moment, page
+
+ENDPOINTS: Final = Endpoints("logs")
+
+FILTERED_DAYS: Final = 1
+"""How far back a filter looks without `from`: the log has no index but the time."""
+DIRECTIONS: Final = {"recv": "IN", "send": "OUT"}
+
+
+class LogsQuery(Sent, rename={"since": "from", "before": "to"}):
+    charger: OfCharger = None
+    action: str | None = None
+    direction: Literal["recv", "send", "connect", "disconnect", "refuse"] | None = None
+    message_id: (
+        Annotated[str, Meta(description="A charger's own with its quotes, as in its frame.")] | None
+    ) = None
+    text: (
+        Annotated[str, Meta(max_length=200, description="Only frames that contain it.")] | None
+    ) = None
+    since: Since = None
+    before: Before = None
+    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    cursor: str | None = None
+
+
+class LogEntry(msgspec.Struct):
+    """A frame, with the names of the CSMS. `direction` is IN, OUT, or what happened to a
+    connection."""
+
+    id: int
+    charge_point_id: str
+    direction: str
+    message_type: str | None
+    payload: str
+    timestamp: str
+    correlation_id: str | None
+    session: int | None
+
+
+@ENDPOINTS.get("/api/logs", Role.OPERATOR, "invalid")
+async def list_frames(request: Asked[LogsQuery, None]) -> ListPage[LogEntry]:
+    """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page
+    may be empty without being the last: go on while there is a next_cursor.
+    """
+    return await page(request, partial(read_frames, server=request.api, query=request.query))
+
+
+def read_frames(db: Database, server: Server, query: LogsQuery) -> ListPage[LogEntry]:
+    """Return a page of frames. Raises NoPage, Problem."""
+    is_filtered = bool(
+        query.charger or query.action or query.direction or query.message_id or query.text
+    )
+    since = moment(query.since, "from") or (ago(server, FILTERED_DAYS) if is_filtered else None)
+    filters = FrameFilters(
+        *(query.charger, query.action, query.direction, query.message_id, query.text),
+        *(since, moment(query.before, "to")),
+    )
+    found = frames(db, filters, query.limit, query.cursor)
+    return found.of_rows([_entry(frame) for frame in found.data])
+
+
+def _entry(frame: Frame) -> LogEntry:
+    return LogEntry(
+        id=frame.id,
+        charge_point_id=frame.charger,
+        direction=DIRECTIONS.get(frame.direction, frame.direction),
+        message_type=frame.action,
+        payload=frame.frame,
+        timestamp=frame.at,
+        correlation_id=frame.message_id,
+        session=frame.session,
+    )

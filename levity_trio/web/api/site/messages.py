@@ -1,0 +1,543 @@
+"""Messages to people: who is told what, what was sent, and a test of each way out.
+
+A topic of push is shown once, in the answer to the request that makes it. Who loses it makes a new
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from http import HTTPStatus
+from secrets import token_hex
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from levity_trio.config import ServerConfig
+from levity_trio.config.settings import MAIL_ADDRESS
+from levity_trio.locale import N_, _, speaking
+from levity_trio.notify.kinds import DRIVER, OF_DRIVER, OF_SITE, kinds_for
+from levity_trio.notify.letter import Letter, Notice, Unsent
+from levity_trio.notify.opening import new_topic
+from levity_trio.notify.ping import ping
+from levity_trio.notify.sending import push, send_mail, sender_of
+from levity_trio.notify.statements import Order
+from levity_trio.nouns import Recipient
+from levity_trio.records import Personal, names_of, record, whole_text
+from levity_trio.store.reads.people import messages as stored
+from levity_trio.store.reads.people.accounts import account as read_account
+from levity_trio.store.reads.people.messages import MessageRow, RecipientRow
+from levity_trio.store.writes.people import recipients as writes
+from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.told import Told
+from levity_trio.web.api.drivers.driving import ME, account_of
+from levity_trio.web.api.drivers.driving import TAG as OF_DRIVERS
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.problems import Problem, conflict, invalid, needing_key, not_found
+from levity_trio.web.api.money.billing import CLOSING, month_of
+from levity_trio.web.api.people.accounts import Id, Language
+from levity_trio.web.api.site.administration import BelowQuery
+
+ENDPOINTS: Final = Endpoints("messages")
+MESSAGES, RECIPIENTS = "/api/admin/messages", "/api/admin/recipients"
+RECIPIENT: Final = f"{RECIPIENTS}/{{id}}"
+OWN: Final = f"{ME}/recipient"
+TEST_BYTES: Final = 16
+TEST_TITLE: Final = N_("Test of messages")
+TEST_TEXT: Final = N_("This is a test. Messages of the chargers reach you here.")
+NO_MAIL: Final = Told("no mail server is set; start the server with --mail")
+NO_PUSH: Final = Told("no ntfy server is set; start the server with --ntfy")
+FEW: Final = 20
+MAIL, PUSH, PING = "mail", "push", "ping"
+
+MailAddress = Annotated[
+    Personal[str],
+    whole_text(
+        max_length=200,
+        pattern=f"^{MAIL_ADDRESS.pattern}$",
+        words=Told("give a mail address such as anna@example.org"),
+    ),
+]
+LocalTimeOfDay = Annotated[
+    str,
+    whole_text(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", words=Told("give a time such as 22:30")),
+]
+Kind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_SITE, *OF_DRIVER]})]
+DriversKind = Annotated[str, Meta(extra_json_schema={"enum": [*OF_DRIVER]})]
+QUIET: Final = (
+    "local time; nothing but faults, exceeded limits and a full disk comes between these two"
+)
+QuietFrom = Annotated[LocalTimeOfDay, Meta(description=f"Quiet from this {QUIET}.")] | None
+QuietUntil = Annotated[LocalTimeOfDay, Meta(description="Quiet until this local time.")] | None
+
+
+class OwnRecipientBody(Sent, kw_only=True):
+    """What you want to be told, and where. What is left out is off: without an address there is no
+    mail."""
+
+    mail: MailAddress | None = None
+    kinds: tuple[DriversKind, ...] = ()
+    quiet_from: QuietFrom = None
+    quiet_until: QuietUntil = None
+
+
+class RecipientChangeBody(Recipient, Sent):
+    """A recipient as it is to be. What is left out is off: without an address there is no mail."""
+
+    language: Language | None = None
+    mail: MailAddress | None = None
+    kinds: tuple[Kind, ...] = ()
+    quiet_from: QuietFrom = None
+    quiet_until: QuietUntil = None
+
+
+class NewRecipientBody(RecipientChangeBody):
+    """A recipient to be added: an owner, a caretaker, or with `account` somebody of a household."""
+
+    who: Literal["owner", "caretaker", "driver"] = "owner"
+    account: Id | None = None
+
+
+class MadeTopic(msgspec.Struct):
+    """A new topic, which is shown only now, and replaces the one before. `code` are the rows of the
+    QR code of `url`.
+
+    `app` opens it in the app of ntfy.
+    """
+
+    recipient: int
+    topic: str
+    url: str
+    app: str
+    code: tuple[str, ...]
+
+
+class TestBody(Sent, kw_only=True):
+    """The way that is tried. A mail goes to the address that is given, else to the sender's own
+    mailbox."""
+
+    way: Literal["mail", "push", "ping"]
+    to: MailAddress | None = None
+
+
+class StatementMailBody(Sent, kw_only=True):
+    """Only the statement of this account, if one is given. What was mailed is mailed `again` only
+    if that is wanted."""
+
+    account: Id | None = None
+    again: bool = False
+
+
+class StatementMails(msgspec.Struct):
+    """How many mails were handed over, how many wait or were sent already, and the accounts without
+    an address."""
+
+    month: str
+    mails: int
+    earlier: int
+    without_address: list[int]
+
+
+class MessageTest(msgspec.Struct):
+    """A test that was sent, and where it went."""
+
+    way: str
+    to: str
+
+
+class SentTests(msgspec.Struct):
+    """The tests that were sent to somebody."""
+
+    tests: list[MessageTest]
+
+
+class MessageWays(msgspec.Struct, kw_only=True):
+    """What the settings allow: mail, push, and signs of life. `sender` has the mailbox to which
+    mails bounce."""
+
+    mail: bool
+    push: bool
+    ping: bool
+    sender: str | None
+
+
+@record
+class OwnRecipient:
+    """What you are told, and where. `mail_problem` is why the mail server refused the address.
+
+    `can_mail` and `can_push` are what this site can do.
+    """
+
+    can_mail: bool
+    can_push: bool
+    mail: str | None
+    mail_problem: str | None
+    has_push: bool
+    must_scan: bool
+    kinds: tuple[str, ...]
+    quiet_from: str | None
+    quiet_until: str | None
+    gets_statements: bool
+
+
+@record
+class OwnMessage:
+    """What was sent to your household: at `sent_at` to `sent_to` (null for push). Else it was given
+    up, or waits."""
+
+    id: int
+    channel: str
+    kind: str
+    subject: str | None
+    sent_to: str | None
+    created_at: str
+    sent_at: str | None
+    perhaps_twice: bool
+    problem: str | None
+    given_up_at: str | None
+
+
+class NewestQuery(Sent):
+    limit: Annotated[int, Meta(ge=1, le=500)] = FEW
+
+
+# Who is told what
+
+
+@ENDPOINTS.get(f"{MESSAGES}/ways", Role.OPERATOR)
+async def get_ways(request: Request) -> MessageWays:
+    """Show by which ways messages can leave, and in whose mailbox bounces arrive"""
+    return ways_of(request.api.config)
+
+
+def ways_of(config: ServerConfig) -> MessageWays:
+    """Return by which ways messages can leave."""
+    mail, push, ping = (one is not None for one in (config.mail, config.ntfy, config.ping_url))
+    sender = sender_of(config)
+    return MessageWays(mail=mail, push=push, ping=ping, sender=sender and sender[1])
+
+
+class RecipientsQuery(Sent):
+    account: Annotated[int, Meta(ge=1, le=2**62, description="Only of this account.")] | None = None
+
+
+@ENDPOINTS.get(RECIPIENTS, Role.OPERATOR)
+async def list_recipients(request: Asked[RecipientsQuery, None]) -> list[RecipientRow]:
+    """List who is told what, in the order in which they were added"""
+    return await request.read(partial(stored.recipients, account=request.query.account))
+
+
+@ENDPOINTS.post(RECIPIENTS, Role.OPERATOR, "not_found", status=CREATED)
+async def add_recipient(request: Asked[None, NewRecipientBody]) -> RecipientRow:
+    """Tell somebody by mail; push begins with a topic. The same again adds nobody"""
+    body, account = request.body, request.body.account
+    if (body.who == DRIVER) != (account is not None):
+        raise invalid("account", Told("give the household of a driver, and none of others"))
+    if account is not None:
+        await request.find(partial(read_account, number=account), Told("household {1}", account))
+    data = _data(body, who=body.who, account=account)
+    number = await request.api.writer.run(writes.add_once, data, request.api.key, _by(request))
+    return await _recipient(request, number)
+
+
+@ENDPOINTS.get(RECIPIENT, Role.OPERATOR, "not_found")
+async def get_recipient(request: Request) -> RecipientRow:
+    """Show a recipient"""
+    return await _recipient(request, request.number())
+
+
+@ENDPOINTS.put(RECIPIENT, Role.OPERATOR, "not_found")
+async def change_recipient(request: Asked[None, RecipientChangeBody]) -> RecipientRow:
+    """Change what somebody is told, and where"""
+    found = await _recipient(request, request.number())
+    if not await request.api.writer.run(
+        writes.change, found.id, _data(request.body, who=found.who)
+    ):
+        raise not_found(Told("recipient {1}", found.id))
+    return await _recipient(request, found.id)
+
+
+@ENDPOINTS.delete(RECIPIENT, Role.OPERATOR, "not_found")
+async def remove_recipient(request: Request) -> None:
+    """Tell somebody nothing more; what still waits is not sent"""
+    if not await request.api.writer.run(writes.end, request.number(), _by(request)):
+        raise not_found(Told("recipient {1}", request.number()))
+
+
+@ENDPOINTS.post(f"{RECIPIENT}/topic", Role.OPERATOR, "not_found", "conflict", status=CREATED)
+async def make_topic(request: Request) -> MadeTopic:
+    """Make a new topic of push for somebody; it is shown only in this answer, and replaces the one
+    before"""
+    return await _topic(request, (await _recipient(request, request.number())).id)
+
+
+@ENDPOINTS.delete(f"{RECIPIENT}/topic", Role.OPERATOR, "not_found")
+async def end_topic(request: Request) -> None:
+    """Send somebody no more push messages"""
+    await _end_topic(request, (await _recipient(request, request.number())).id)
+
+
+@ENDPOINTS.post(
+    f"{RECIPIENT}/test", Role.OPERATOR, "not_found", "conflict", "unsent", "too_many_waiting"
+)
+async def test_recipient(request: Request) -> SentTests:
+    """Send somebody a test by each way that is set for them"""
+    found = await _recipient(request, request.number())
+    tests = []
+    with speaking(found.language or "en"):
+        if found.mail is not None:
+            tests.append(await _mail(request, found.mail))
+        if found.has_push:
+            topic = await request.read(partial(stored.topic, number=found.id, key=request.api.key))
+            if topic is None:
+                raise conflict(Told("the topic is unknown here; make a new one"))
+            tests.append(await _push(request, topic))
+    if not tests:
+        raise conflict(Told("neither an address nor a topic is set"))
+    return SentTests(tests)
+
+
+async def _recipient(request: Request, number: int) -> RecipientRow:
+    found = await request.find(
+        partial(stored.recipient, number=number), Told("recipient {1}", number)
+    )
+    if found.ended_at is not None:
+        raise not_found(Told("recipient {1}", number))
+    return found
+
+
+def _data(body: RecipientChangeBody, who: str, account: int | None = None) -> RecipientData:
+    """Return a recipient as it is stored. Raises Problem."""
+    _check(body.kinds, who, body.quiet_from, body.quiet_until)
+    if body.gets_statements and (who != DRIVER or body.mail is None):
+        raise invalid("gets_statements", Told("give the mail address of a household for it"))
+    fields = {name: getattr(body, name) for name in names_of(Recipient)}
+    fields |= {
+        "name": (body.name or "").strip() or None,
+        "with_names": body.with_names and who != DRIVER,
+    }
+    return RecipientData(who=who, account=account, **fields)
+
+
+def _check(kinds: Sequence[str], who: str, quiet_from: str | None, quiet_until: str | None) -> None:
+    if unknown := [kind for kind in kinds if kind not in kinds_for(who)]:
+        raise invalid(
+            "kinds", Told("give some of {1}, not {2}", ", ".join(kinds_for(who)), unknown[0])
+        )
+    if (quiet_from is None) != (quiet_until is None):
+        raise invalid(
+            "quiet_from" if quiet_from is None else "quiet_until", Told("give both times, or none")
+        )
+
+
+def _by(request: Request) -> By:
+    return By(request.api.stamp(), request.caller.name)
+
+
+async def _topic(request: Request, number: int) -> MadeTopic:
+    api, topic = request.api, new_topic()
+    if api.config.ntfy is None:
+        raise conflict(NO_PUSH)
+    with needing_key():
+        await api.writer.run(writes.show_topic, number, topic, api.key, api.stamp())
+    from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
+
+    parts = urlsplit(api.config.ntfy)
+    host = parts.netloc.rpartition("@")[2] + parts.path.rstrip("/")
+    url = f"{parts.scheme}://{host}/{topic}"
+    app = f"ntfy://{host}/{topic}{'?secure=false' if parts.scheme == 'http' else ''}"
+    return MadeTopic(number, topic, url, app, text_code(url))
+
+
+async def _end_topic(request: Request, number: int) -> None:
+    await request.api.writer.run(writes.set_topic, number, None, request.api.key)
+
+
+# What was sent
+
+
+@ENDPOINTS.get(MESSAGES, Role.OPERATOR)
+async def list_messages(request: Asked[BelowQuery, None]) -> list[MessageRow]:
+    """List what was sent, to whom and when, and what still waits, the newest first"""
+    query = request.query
+    return await request.read(partial(stored.messages, before=query.before, limit=query.limit))
+
+
+@ENDPOINTS.post(f"{MESSAGES}/test", Role.ADMIN, "conflict", "unsent", "too_many_waiting")
+async def test_way(request: Asked[None, TestBody]) -> MessageTest:
+    """Try a way out now: a mail, a push message to nobody, or a sign of life"""
+    body, config = request.body, request.api.config
+    if body.way == MAIL:
+        sender = sender_of(config)
+        return await _mail(request, body.to or (sender[1] if sender else ""))
+    if body.way == PUSH:
+        return await _push(request, new_topic())
+    if config.ping_url is None:
+        raise conflict(Told("no URL is set; start the server with --ping-url"))
+    async with request.api.places.wait():
+        if (problem := await ping(config.ping_url)) is not None:
+            raise _unsent(problem)
+    return MessageTest(PING, urlsplit(config.ping_url).hostname or "")
+
+
+@ENDPOINTS.post(f"{CLOSING}/mail", Role.OPERATOR, "conflict")
+async def mail_month(request: Asked[None, StatementMailBody]) -> StatementMails:
+    """Mail the statements of a closed month to the households that have an address"""
+    api, body, month = request.api, request.body, str(month_of(request))
+    if api.config.mail is None:
+        raise conflict(NO_MAIL)
+    order = Order(month, request.caller.name, body.account, body.again)
+    mailed = await api.messages.mail_statements(order)
+    if not (mailed.mails or mailed.earlier or mailed.without_address):
+        raise conflict(Told("there is no closed statement of {1}", month))
+    return StatementMails(month, mailed.mails, mailed.earlier, [*mailed.without_address])
+
+
+@ENDPOINTS.get("/api/admin/statements/{id}/messages", Role.OPERATOR)
+async def list_of_statement(request: Request) -> list[MessageRow]:
+    """List what was sent of a closed statement, to whom and when, the newest first"""
+    return await request.read(partial(stored.messages_of_statement, number=request.number()))
+
+
+async def _mail(request: Request, to: str) -> MessageTest:
+    if request.api.config.mail is None:
+        raise conflict(NO_MAIL)
+    letter = Letter(
+        message_id=f"test-{token_hex(TEST_BYTES)}",
+        to=to,
+        subject=_(TEST_TITLE),
+        body=_(TEST_TEXT),
+        link=request.api.config.public_url,
+        at=request.api.now(),
+    )
+    await _send(request, partial(send_mail, letter, request.api.config))
+    return MessageTest(MAIL, to)
+
+
+async def _push(request: Request, topic: str) -> MessageTest:
+    config = request.api.config
+    if config.ntfy is None:
+        raise conflict(NO_PUSH)
+    notice = Notice(topic=topic, title=_(TEST_TITLE), body=_(TEST_TEXT), link=config.public_url)
+    await _send(request, partial(push, notice, config))
+    return MessageTest(PUSH, urlsplit(config.ntfy).hostname or "")
+
+
+async def _send(request: Request, message: Callable[[], Awaitable[None]]) -> None:
+    async with request.api.places.wait():
+        try:
+            await message()
+        except Unsent as problem:
+            raise _unsent(problem.problem) from None
+
+
+def _unsent(problem: str) -> Problem:
+    return Problem(HTTPStatus.BAD_GATEWAY, "unsent", problem)
+
+
+# Of drivers
+
+
+@ENDPOINTS.get(OWN, Role.DRIVER, "conflict", group=OF_DRIVERS)
+async def get_own(request: Request) -> OwnRecipient:
+    """Show what you are told, and where"""
+    account, user, config = account_of(request), _user(request), request.api.config
+    found = [
+        one
+        for one in await request.read(partial(stored.recipients, account=account))
+        if one.user == user
+    ]
+    nothing = OwnRecipient(
+        can_mail=config.mail is not None,
+        can_push=config.ntfy is not None,
+        mail=None,
+        mail_problem=None,
+        has_push=False,
+        must_scan=False,
+        kinds=tuple(OF_DRIVER),
+        quiet_from=None,
+        quiet_until=None,
+        gets_statements=False,
+    )
+    if not found:
+        return nothing
+    (one, *_others) = found
+    return replace(
+        nothing,
+        mail=one.mail,
+        mail_problem=one.mail_problem,
+        has_push=one.has_push,
+        must_scan=one.must_scan,
+        kinds=tuple(one.kinds),
+        quiet_from=one.quiet_from,
+        quiet_until=one.quiet_until,
+        gets_statements=one.gets_statements,
+    )
+
+
+@ENDPOINTS.put(OWN, Role.DRIVER, "conflict", group=OF_DRIVERS)
+async def keep_own(request: Asked[None, OwnRecipientBody]) -> OwnRecipient:
+    """Say what you want to be told, and where"""
+    body = request.body
+    _check(body.kinds, DRIVER, body.quiet_from, body.quiet_until)
+    await _keep(request, body)
+    return await get_own(request)
+
+
+async def _keep(request: Request, body: OwnRecipientBody) -> int:
+    api, account = request.api, account_of(request)
+    data = RecipientData(
+        who=DRIVER,
+        user=_user(request),
+        account=account,
+        name=request.caller.name,
+        mail=body.mail,
+        kinds=body.kinds,
+        quiet_from=body.quiet_from,
+        quiet_until=body.quiet_until,
+    )
+    return await api.writer.run(writes.keep_own, data, api.key, _by(request))
+
+
+@ENDPOINTS.post(f"{OWN}/topic", Role.DRIVER, "conflict", group=OF_DRIVERS, status=CREATED)
+async def make_own_topic(request: Request) -> MadeTopic:
+    """Make a new topic of push for yourself; it is shown only in this answer, and replaces the one
+    before"""
+    if request.api.config.ntfy is None:
+        raise conflict(Told("push messages are not set up here"))
+    number = await request.api.writer.run(writes.own, account_of(request), _user(request))
+    if number is None:
+        number = await _keep(request, OwnRecipientBody(kinds=tuple(OF_DRIVER)))
+    return await _topic(request, number)
+
+
+@ENDPOINTS.delete(f"{OWN}/topic", Role.DRIVER, "conflict", group=OF_DRIVERS)
+async def end_own_topic(request: Request) -> None:
+    """End your push messages"""
+    number = await request.api.writer.run(writes.own, account_of(request), _user(request))
+    if number is not None:
+        await _end_topic(request, number)
+
+
+@ENDPOINTS.get(f"{ME}/messages", Role.DRIVER, "conflict", group=OF_DRIVERS)
+async def list_own(request: Asked[NewestQuery, None]) -> list[OwnMessage]:
+    """List what was sent to your household, the newest first"""
+    read = partial(
+        stored.messages_of_account, account=account_of(request), limit=request.query.limit
+    )
+    return [_own(one) for one in await request.read(read)]
+
+
+def _own(message: MessageRow) -> OwnMessage:
+    return OwnMessage(**{field.name: getattr(message, field.name) for field in fields(OwnMessage)})
+
+
+def _user(request: Request) -> int | None:
+    """Return the user who asks, None for one without a log-in."""
+    login = None if request.caller.login is None else request.api.logins.get(request.caller.login)
+    return None if login is None else login.user

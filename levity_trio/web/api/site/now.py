@@ -1,0 +1,62 @@
+"""The site as it is now, in one answer: what a page shows that an owner keeps open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.listening.addresses import present_address
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.now import Now, now
+from levity_trio.store.reads.now import View as AskedNow
+from levity_trio.store.reads.now.attention import Machine
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Role
+
+ENDPOINTS: Final = Endpoints("now")
+
+Chargers = Annotated[
+    str, Meta(description="Only these, separated by commas; the rest stays whole.")
+]
+
+
+class NowQuery(Sent):
+    charger: Chargers | None = None
+
+
+@ENDPOINTS.get("/api/now", Role.VIEWER, "invalid")
+async def get_now(request: Asked[NowQuery, None]) -> Now:
+    """Show the site as it is now: power and energy, what wants a look, and each charger."""
+    query = request.query
+    # The text may also be the identity of one charger that has a comma in it.
+    names = (
+        None
+        if query.charger is None
+        else [query.charger, *map(str.strip, query.charger.split(","))]
+    )
+    return await request.read(
+        partial(
+            read_now,
+            server=request.api,
+            sees_all=request.sees_all,
+            chosen=names and frozenset(names),
+        )
+    )
+
+
+def read_now(
+    db: Database, server: Server, *, sees_all: bool, chosen: Collection[str] | None
+) -> Now:
+    """Return the site as it is now, with these chargers (None: all)."""
+    config = server.config
+    trusted = server.is_clock_trusted()
+    machine = Machine.seen_by(server.writer, db, config, server.begun_at, is_clock_trusted=trusted)
+    machine = machine._replace(address=partial(present_address, config.host))
+    terms, name, tag = rule_of(server), config.server_name, config.auto_start_id_tag
+    return now(
+        db, AskedNow(server.now(), terms, name, tag, machine, sees_all, chosen), server.sessions
+    )

@@ -1,0 +1,35 @@
+"""Search: chargers, households, cards, cars, transactions and statements by one text."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.store.reads.site.search import Searched, SearchResult, search
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.context import rule_of
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Role
+
+ENDPOINTS: Final = Endpoints("search")
+MOST: Final = 50
+USUAL: Final = 5
+OF_TEXT: Final = (
+    "A part of a name or number, a day, a month such as 2026-10; case, accents and blanks do not "
+    "matter."
+)
+
+
+class SearchQuery(Sent):
+    text: Annotated[str, Meta(max_length=200, description=OF_TEXT)]
+    limit: Annotated[int, Meta(ge=1, le=MOST, description="How many of each kind.")] = USUAL
+
+
+@ENDPOINTS.get("/api/search", Role.OPERATOR)
+async def find(request: Asked[SearchQuery, None]) -> SearchResult:
+    """Find chargers, households, cards, cars, transactions and statements, the best of each kind
+    first."""
+    query = request.query
+    wanted = Searched(query.text, query.limit, rule_of(request.api), request.api.now())
+    return await request.read(partial(search, wanted=wanted))

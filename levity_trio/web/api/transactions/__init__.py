@@ -1,0 +1,1 @@
+"""Endpoints of transactions and of their reviews."""

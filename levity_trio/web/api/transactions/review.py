@@ -1,0 +1,340 @@
+"""What waits for a person, in one queue, and the decisions about it.
+
+Each decision is kept with the caller's name and the reason. One that was made before is answered as
+done; one about a transaction that has changed since it was shown is refused, if the request names
+the newest `event` that the caller saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Final, Literal, TypeVar, TypeVarTuple
+
+from msgspec import Meta
+
+from levity_trio.billing.states import BillState
+from levity_trio.charger.exchange import Unreadable, read_again
+from levity_trio.records import Personal, record
+from levity_trio.store.billing.pricing import Priced, Rule
+from levity_trio.store.cases.transaction import Known
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.transactions import transactions as stored
+from levity_trio.store.reads.transactions.bill.reading import bill_of, kind_of
+from levity_trio.store.reads.transactions.bill.shape import Bill
+from levity_trio.store.reads.transactions.review_queue import (
+    Counts,
+    ReviewItem,
+    counts,
+    message,
+    to_review,
+)
+from levity_trio.store.reads.transactions.transactions import Transaction
+from levity_trio.store.writes.origin import StopWithData
+from levity_trio.store.writes.transactions import decisions, waiting
+from levity_trio.store.writes.transactions.decisions import (
+    Correction,
+    Decision,
+    DecisionRefused,
+    Foreseen,
+    correct,
+)
+from levity_trio.store.writes.transactions.decisions import DecisionProblem as Refusal
+from levity_trio.store.writes.transactions.readings import Batch
+from levity_trio.store.writes.transactions.waiting import Made
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import NOT_BLANK, WATT_HOURS, Sent
+from levity_trio.web.api.engine.context import rule_of
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.lists import OfCharger, Paged, page, wanted
+from levity_trio.web.api.engine.local_times import LocalInstant, local_instant
+from levity_trio.web.api.engine.openapi import OF_CODE
+from levity_trio.web.api.engine.problems import Problem
+
+TAG: Final = "review"
+ENDPOINTS: Final = Endpoints(TAG)
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+DECISION_PROBLEMS: Final = tuple(Refusal)
+
+OF_ALONE: Final = "Of ended transactions, only those that share charger and doubts with no other."
+Wh = Annotated[int, Meta(ge=0, lt=2**53, extra_json_schema=WATT_HOURS)]
+Id = Annotated[int, Meta(ge=1, le=2**62)]
+
+
+Reason = Annotated[
+    Personal[str], Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)
+]
+
+
+class QueueQuery(Paged):
+    charger: OfCharger = None
+    kind: Literal["transaction", "message"] | None = None
+    alone: Annotated[bool, Meta(description=OF_ALONE)] = False
+    sort: Literal["newest", "oldest"] = "newest"
+
+
+class ReviewBody(Sent):
+    """Why. With `event`, the newest event that was seen, the decision is refused if the transaction
+    has changed."""
+
+    reason: Reason
+    event: Id | None = None
+
+
+Review = Asked[object, ReviewBody]
+"""A request that decides something."""
+
+
+class ConfirmBody(ReviewBody):
+    """Why, and the figure that was seen. One below what the charger reported is confirmed only with
+    it."""
+
+    figure_wh: Wh | None = None
+
+
+class FigureBody(ReviewBody):
+    """The figure, or the registers whose difference it is. Times are those of the bill; a tag only
+    if none is known."""
+
+    figure_wh: Wh | None = None
+    meter_start_wh: Wh | None = None
+    meter_stop_wh: Wh | None = None
+    start_time: LocalInstant = None
+    stop_time: LocalInstant = None
+    id_tag: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+
+
+class TransactionEndBody(ReviewBody):
+    """When it ended, if that is known; with the register at its end, the figure is corrected,
+    too."""
+
+    stop_time: LocalInstant = None
+    meter_stop_wh: Wh | None = None
+
+
+class AttachmentBody(ReviewBody, kw_only=True):
+    """The transaction, and the values of a stop that cannot be read."""
+
+    transaction: Id
+    stop_time: LocalInstant = None
+    meter_stop_wh: Wh | None = None
+
+
+class LostStartBody(ReviewBody):
+    """What is known of a transaction of which only the stop arrived. What is left out is found by
+    the readings."""
+
+    connector: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
+    start_time: LocalInstant = None
+    meter_start_wh: Wh | None = None
+    id_tag: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    figure_wh: Wh | None = None
+    stop_time: LocalInstant = None
+    meter_stop_wh: Wh | None = None
+
+
+# The queue
+
+
+@ENDPOINTS.get("/api/admin/review", Role.OPERATOR, "invalid")
+async def list_queue(request: Asked[QueueQuery, None]) -> ListPage[ReviewItem]:
+    """List what waits for a person; an answer is sent to /api/admin/{subject}/{id}/{answer}"""
+    query = request.query
+    is_newest_first = query.sort == "newest"
+    read = partial(
+        to_review,
+        charger=query.charger,
+        kind=query.kind,
+        is_newest_first=is_newest_first,
+        is_alone=query.alone,
+    )
+    return await page(request, partial(read, wanted=wanted(query)))
+
+
+@ENDPOINTS.get("/api/admin/review/counts", Role.VIEWER)
+async def count_waiting(request: Request) -> Counts:
+    """Count what waits for a person, of each kind, with the times since when the newest wait"""
+    return await request.read(counts)
+
+
+# Decisions
+
+
+@ENDPOINTS.post("/api/admin/transactions/{id}/confirm", Role.OPERATOR, *DECISION_PROBLEMS)
+async def confirm_transaction(request: Asked[None, ConfirmBody]) -> Transaction:
+    """Make the figure of a transaction certain"""
+    return await _decided(
+        request, decisions.confirm_shown, request.number(), request.body.figure_wh
+    )
+
+
+@ENDPOINTS.post("/api/admin/transactions/{id}/correct", Role.OPERATOR, *DECISION_PROBLEMS)
+async def correct_transaction(request: Asked[None, FigureBody]) -> Transaction:
+    """Set the figure of a transaction"""
+    return await _decided(request, correct, request.number(), _correction(request))
+
+
+def _correction(request: Asked[None, FigureBody]) -> Correction:
+    body = request.body
+    return Correction(
+        figure_wh=body.figure_wh,
+        meter_start=body.meter_start_wh,
+        meter_stop=body.meter_stop_wh,
+        start_time=_time(request, body.start_time, "start_time"),
+        stop_time=_time(request, body.stop_time, "stop_time"),
+        id_tag=body.id_tag,
+    )
+
+
+@record
+class CorrectionPreview:
+    """What a correction would make of a transaction, and of its bill. `amount` is its new price in
+    minor units of `currency` (null: it has none, and `words` say why), `billed_amount` what closed
+    statements have of it (null: none has it). Where one has, the household's next statement
+    corrects the difference."""
+
+    energy_wh: int
+    start_time: str
+    stop_time: str | None
+    account: int | None
+    currency: str | None
+    prices: str | None
+    amount: int | None
+    billed_amount: int | None
+    words: str | None
+
+
+@ENDPOINTS.post("/api/admin/transactions/{id}/correct/preview", Role.OPERATOR, *DECISION_PROBLEMS)
+async def preview_correction(request: Asked[None, FigureBody]) -> CorrectionPreview:
+    """Show what a correction would change; nothing is changed"""
+    number, billed_by = request.number(), rule_of(request.api)
+    bill = await request.find(
+        partial(_bill, number=number, rule=billed_by), Told("session {1}", number)
+    )
+    try:
+        await decide(request, decisions.foresee, number, _correction(request), billed_by)
+    except Foreseen as foreseen:
+        return _foreseen(foreseen.tx, foreseen.priced, bill)
+    raise AssertionError("what was foreseen was kept")
+
+
+def _bill(db: Database, number: int, rule: Rule) -> Bill | None:
+    try:
+        return bill_of(db, number, rule)
+    except LookupError:
+        return None
+
+
+def _foreseen(tx: Known, priced: Priced, bill: Bill) -> CorrectionPreview:
+    versions = None if bill.state == BillState.BILLED_ELSEWHERE else priced.versions
+    currency, prices = (None, None) if versions is None else kind_of(versions)
+    return CorrectionPreview(
+        energy_wh=tx.energy_delivered or 0,
+        start_time=tx.start_time,
+        stop_time=tx.stop_time,
+        account=priced.account,
+        currency=None if currency is None else currency.code,
+        prices=prices,
+        amount=None if currency is None else priced.position.amount,
+        billed_amount=bill.billed_amount,
+        words=priced.words,
+    )
+
+
+@ENDPOINTS.post("/api/admin/transactions/{id}/close", Role.OPERATOR, *DECISION_PROBLEMS)
+async def close_transaction(request: Asked[None, TransactionEndBody]) -> Transaction:
+    """Close an open transaction"""
+    body = request.body
+    at = _time(request, body.stop_time, "stop_time")
+    close = partial(decisions.close, stop_time=at, meter_stop=body.meter_stop_wh)
+    return await _decided(request, close, request.number())
+
+
+@ENDPOINTS.post("/api/admin/reviews/{id}/dismiss", Role.OPERATOR, *DECISION_PROBLEMS)
+async def dismiss_review(request: Asked[None, ReviewBody]) -> Transaction:
+    """Dismiss a doubt that does not question the figure"""
+    return await _decided(request, decisions.dismiss_review, request.number())
+
+
+@ENDPOINTS.post("/api/admin/set-aside/{id}/attach", Role.OPERATOR, *DECISION_PROBLEMS, "unreadable")
+async def attach_message(request: Asked[None, AttachmentBody]) -> Transaction:
+    """Apply a message to a transaction"""
+    body = request.body
+    told = await _read_again(request, body)
+    return await _decided(request, waiting.attach, request.number(), body.transaction, told)
+
+
+@ENDPOINTS.post(
+    "/api/admin/set-aside/{id}/make-transaction", Role.OPERATOR, *DECISION_PROBLEMS, "unreadable"
+)
+async def make_transaction(request: Asked[None, LostStartBody]) -> Transaction:
+    """Make a transaction of a stop"""
+    body = request.body
+    told = await _read_again(request, body)
+    if not isinstance(told, StopWithData):
+        raise Problem(
+            409, "wrong_state", Told("a session is made of a stop; attach readings to one")
+        )
+    start_time = _time(request, body.start_time, "start_time")
+    made = Made(body.connector, start_time, body.meter_start_wh, body.id_tag, body.figure_wh)
+    return await _decided(request, waiting.make, request.number(), told, made)
+
+
+@ENDPOINTS.post("/api/admin/set-aside/{id}/dismiss", Role.OPERATOR, *DECISION_PROBLEMS)
+async def dismiss_message(request: Asked[None, ReviewBody]) -> None:
+    """Dismiss a message that affects no bill"""
+    await decide(request, waiting.dismiss, request.number())
+
+
+async def _decided(
+    request: Review, write: Callable[[UnitOfWork, *Ts, Decision], Known], *values: *Ts
+) -> Transaction:
+    """Make a decision about a transaction; return the transaction after it."""
+    tx = await decide(request, write, *values)
+    return await request.find(partial(stored.transaction, number=tx.id), Told("session {1}", tx.id))
+
+
+async def decide(
+    request: Review, write: Callable[[UnitOfWork, *Ts, Decision], T], *values: *Ts
+) -> T:
+    """Make a decision, of which the body has the reason. Raises Problem."""
+    decision = Decision(
+        request.caller.name, request.body.reason, request.api.stamp(), request.body.event
+    )
+    try:
+        return await request.api.writer.run(write, *values, decision)
+    except DecisionRefused as refused:
+        members = {} if refused.field is None else {"field": refused.field}
+        raise Problem(OF_CODE[refused.problem], refused.problem, refused.words, **members) from None
+
+
+async def _read_again(
+    request: Request, body: AttachmentBody | LostStartBody
+) -> StopWithData | Batch:
+    """Return what a message says, with the values of the request for what cannot be read. Raises
+    Problem."""
+    number = request.number()
+    kept = await request.find(
+        partial(message, number=number), Told("message {1} that was set aside", number)
+    )
+    given = {
+        "meterStop": body.meter_stop_wh,
+        "timestamp": _time(request, body.stop_time, "stop_time"),
+    }
+    known = {name: value for name, value in given.items() if value is not None}
+    try:
+        return read_again(kept.frame, datetime.fromisoformat(kept.received_at), known)
+    except Unreadable as error:
+        raise Problem(
+            422, "unreadable", Told("{1}; give what cannot be read", str(error))
+        ) from None
+
+
+def _time(request: Request, text: str | None, field: str) -> str | None:
+    """Return a time in the database's format; one without an offset is that of the site. Raises
+    Problem."""
+    return local_instant(text, field, request.zone)

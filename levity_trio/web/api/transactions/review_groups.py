@@ -1,0 +1,257 @@
+"""Reviews of one charger with one cause, decided together, and whether a person is asked about the
+next ones.
+
+The request of a decision says of each transaction what was shown: its newest event and the figure
+that it would get. One that has changed since is left out, and the answer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from levity_trio.records import record
+from levity_trio.store.reads.chargers.charger_facts import Habit, habit
+from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.transactions import review_groups as stored
+from levity_trio.store.reads.transactions.review_groups import (
+    MOST_SHOWN,
+    GroupedTransaction,
+    GroupPreview,
+    NextSession,
+    PageOf,
+    ReviewGroup,
+)
+from levity_trio.store.writes.transactions import decisions, groups
+from levity_trio.store.writes.transactions.decisions import Decision
+from levity_trio.store.writes.transactions.groups import Decided, Result, Seen
+from levity_trio.told import Figure, Told
+from levity_trio.web.api.chargers.charger_facts import known_charger
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.lists import PageNumber, whole
+from levity_trio.web.api.engine.problems import Problem, invalid, not_found
+from levity_trio.web.api.transactions import review
+from levity_trio.web.api.transactions.review import Id, Reason, Wh
+
+ENDPOINTS: Final = Endpoints(review.TAG)
+GROUPS: Final = "/api/admin/review/groups"
+GROUP: Final = f"{GROUPS}/{{charger}}/{{cause}}"
+HABIT: Final = "/api/admin/habits/{id}/ask"
+MOST_WARNINGS: Final = 3
+REPORTED: Final = "as reported"
+
+
+class GroupQuery(Sent):
+    """Which of its transactions are shown."""
+
+    page: PageNumber = 1
+    limit: Annotated[int, Meta(ge=1, le=MOST_SHOWN)] = MOST_SHOWN
+
+
+class WholeGroupBody(Sent):
+    """Why, and what was shown: the newest event of the site then, and the name of the figure that
+    each transaction gets; without one, the proposed one. If these come to less than the charger
+    reported, their `total_wh` is needed."""
+
+    reason: Reason
+    event: Id
+    figure: Annotated[str, Meta(max_length=200)] = ""
+    total_wh: Wh | None = None
+
+
+class SeenBody(Sent):
+    """A transaction as it was shown: its newest event, and the figure that it would get."""
+
+    transaction: Id
+    event: Id
+    figure_wh: Wh
+
+
+class GroupBody(Sent):
+    """Why, and what was shown of each transaction. Its figure is confirmed, or corrected to the one
+    that is sent."""
+
+    reason: Reason
+    sessions: Annotated[list[SeenBody], Meta(min_length=1, max_length=MOST_SHOWN)]
+
+
+@record
+class GroupResult:
+    """What came of a decision about one transaction: decided, already (somebody settled it with
+    this figure), changed (it is not as it was shown, so nothing was decided) or refused (`words`
+    say why). `energy_wh` is its present figure.
+    """
+
+    transaction: int
+    result: Result
+    energy_wh: int | None
+    words: str | None
+
+
+@record
+class GroupDecision:
+    """What came of a decision about a group. `next` is what becomes of the next session of the
+    kind."""
+
+    decided: int
+    left_out: int
+    results: tuple[GroupResult, ...]
+    next: tuple[NextSession, ...]
+    warnings: tuple[str, ...]
+
+
+@ENDPOINTS.get(GROUPS, Role.OPERATOR)
+async def list_groups(request: Request) -> ListPage[ReviewGroup]:
+    """List the ended transactions in doubt by charger and cause, the largest groups first"""
+    return whole(await request.read(stored.groups))
+
+
+@ENDPOINTS.get(GROUP, Role.OPERATOR, "not_found")
+async def get_group(request: Asked[GroupQuery, None]) -> GroupPreview:
+    """Show which figure each transaction of a group would get, and what becomes of the next one"""
+    return await _preview(request, PageOf(request.query.page, request.query.limit))
+
+
+async def _preview(request: Request, wanted: PageOf) -> GroupPreview:
+    charger, cause = await known_charger(request, "charger"), request.path["cause"]
+    read = partial(stored.preview, charger=charger, cause=cause, wanted=wanted)
+    return await request.find(read, Told("cause {1}", cause))
+
+
+@ENDPOINTS.post(f"{GROUP}/decide", Role.OPERATOR, "not_found")
+async def decide_group(request: Asked[None, GroupBody]) -> GroupDecision:
+    """Decide about many transactions at once, each with the figure that was shown"""
+    charger, seen = await known_charger(request, "charger"), request.body.sessions
+    if len({one.transaction for one in seen}) < len(seen):
+        raise invalid("sessions", Told("give each session once"))
+    wanted = [Seen(one.transaction, one.event, one.figure_wh) for one in seen]
+    decision = Decision(request.caller.name, request.body.reason, request.api.stamp())
+    found = await request.api.writer.run(groups.decide, charger, wanted, decision)
+    return await _told(request, found)
+
+
+@ENDPOINTS.post(f"{GROUP}/decide-all", Role.OPERATOR, "not_found")
+async def decide_whole_group(request: Asked[None, WholeGroupBody]) -> GroupDecision:
+    """Decide about all transactions of a group at once, each with the figure that was shown
+
+    What has changed since it was shown is left out. They are decided in parts of 100; if the server
+    stops in between, the same request decides about the rest.
+    """
+    charger, cause = await known_charger(request, "charger"), request.path["cause"]
+    numbers = await request.find(
+        partial(stored.members, charger=charger, cause=cause), Told("cause {1}", cause)
+    )
+    decision, found = (
+        Decision(request.caller.name, request.body.reason, request.api.stamp()),
+        list[Decided](),
+    )
+    shown = list[GroupedTransaction]()
+    for begin in range(0, len(numbers), MOST_SHOWN):
+        part = numbers[begin : begin + MOST_SHOWN]
+        shown += await request.read(partial(stored.grouped, numbers=part))
+    wanted = [
+        Seen(one.id, one.event, wh)
+        for one in shown
+        if (wh := _figure(one, request.body)) is not None
+    ]
+    known = {one.transaction for one in wanted}
+    changed = [one for one in shown if one.id not in known]
+    if not changed:
+        _check_total(shown, sum(one.figure_wh for one in wanted), request.body.total_wh)
+    found += [Decided(one.id, Result.CHANGED, one.energy_wh) for one in changed]
+    for begin in range(0, len(wanted), MOST_SHOWN):
+        part_of_them = wanted[begin : begin + MOST_SHOWN]
+        found += await request.api.writer.run(groups.decide, charger, part_of_them, decision)
+    return await _told(request, found)
+
+
+def _check_total(shown: Sequence[GroupedTransaction], total: int, seen: int | None) -> None:
+    """Refuse figures that come to less than the charger reported, unless their total was seen.
+    Raises Problem."""
+    reported = sum(one.figures.get(REPORTED, 0) for one in shown)
+    if seen is None and total < reported:
+        told = Told(
+            "they come to {1} kWh, though the charger reported {2} kWh",
+            Figure(total / 1000, 3),
+            Figure(reported / 1000, 3),
+        )
+        raise invalid("total_wh", Told("{1}: give the total that you confirm", told))
+    if seen is not None and seen < total:  # it is more if a part was decided before
+        raise Problem(
+            409,
+            "changed",
+            Told("they come to {1} kWh now: look at them again", Figure(total / 1000, 3)),
+        )
+
+
+def _figure(one: GroupedTransaction, body: WholeGroupBody) -> int | None:
+    """Return the figure that a transaction gets, None if it is not as it was shown."""
+    if one.event > body.event:
+        return None
+    return one.figures.get(body.figure) if body.figure else one.energy_wh
+
+
+async def _told(request: Request, found: Sequence[Decided]) -> GroupDecision:
+    """Return what came of a decision, and what becomes of the next session."""
+    results = tuple(GroupResult(**one._asdict()) for one in found)
+    left_out = [one for one in results if one.result in (Result.CHANGED, Result.REFUSED)]
+    return GroupDecision(
+        decided=len(results) - len(left_out),
+        left_out=len(left_out),
+        results=results,
+        next=(await _preview(request, PageOf())).next,
+        warnings=tuple(_warnings(left_out)),
+    )
+
+
+def _warnings(left_out: list[GroupResult]) -> Iterator[str]:
+    for one in left_out[:MOST_WARNINGS]:
+        if one.result == Result.CHANGED:
+            yield _has_changed(one)
+        else:
+            yield Told("session {1} was left out: {2}", one.transaction, one.words or "")
+    if len(left_out) > MOST_WARNINGS:
+        yield Told("{1} more were left out; look at them again", len(left_out) - MOST_WARNINGS)
+
+
+def _has_changed(one: GroupResult) -> Told:
+    if one.energy_wh is None:
+        return Told(
+            "session {1} has changed since it was shown; nothing was decided about it",
+            one.transaction,
+        )
+    return Told(
+        (
+            "session {1} has changed since it was shown and has {2} kWh now; nothing was decided "
+            "about it"
+        ),
+        *(one.transaction, Figure(one.energy_wh / 1000, 3)),
+    )
+
+
+# Habits
+
+
+@ENDPOINTS.post(HABIT, Role.OPERATOR, "not_found")
+async def ask_about_habit(request: Request) -> Habit:
+    """Ask a person again about each session that shows a habit"""
+    return await _changed(request, await request.write(decisions.ask_about, request.number()))
+
+
+@ENDPOINTS.delete(HABIT, Role.OPERATOR, "not_found")
+async def stop_asking_about_habit(request: Request) -> Habit:
+    """Let a known habit make figures certain again, without asking"""
+    return await _changed(
+        request, await request.api.writer.run(decisions.stop_asking, request.number())
+    )
+
+
+async def _changed(request: Request, holds: bool) -> Habit:
+    number = request.number()
+    if not holds:
+        raise not_found(Told("habit {1} that makes figures certain", number))
+    return await request.find(partial(habit, number=number), Told("habit {1}", number))

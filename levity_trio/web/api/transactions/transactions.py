@@ -1,0 +1,298 @@
+"""Transactions: lists by any filters, one, its readings, its curve, its events, and all that is
+known of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, tzinfo
+from functools import partial
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+from starlette.responses import StreamingResponse
+
+from levity_trio.billing.states import BillState
+from levity_trio.documents.cells import inert
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
+from levity_trio.store.reads.transactions import transactions
+from levity_trio.store.reads.transactions.billed import (
+    NEWEST,
+    OLDEST,
+    BilledTransaction,
+    Column,
+    Order,
+    TransactionSums,
+    billed_transaction,
+    billed_transactions,
+    sums_of,
+)
+from levity_trio.store.reads.transactions.curve import Curve, curve
+from levity_trio.store.reads.transactions.explain import Explanation, explain
+from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.reads.transactions.transactions import (
+    Filters,
+    Reading,
+    TransactionEvent,
+    anonymous_event,
+    events_of,
+)
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.kilowatt_hours import extended
+from levity_trio.web.api.engine.lists import (
+    CSV,
+    Before,
+    EndedBefore,
+    EndedSince,
+    Limit,
+    OfCharger,
+    OfConnector,
+    OneFormat,
+    Paged,
+    PageNumber,
+    Since,
+    every_page,
+    masked,
+    moment,
+    page,
+    wanted,
+    whole,
+)
+from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.engine.sheets import encoded
+from levity_trio.wire.times import in_zone
+
+TAG: Final = "transactions"
+ENDPOINTS: Final = Endpoints(TAG)
+TRANSACTIONS: Final = "/api/admin/transactions"
+COLUMNS: Final = (
+    *(
+        "id",
+        "charger",
+        "connector",
+        "space",
+        "who",
+        "id_tag",
+        "start",
+        "stop",
+        "kwh",
+        "confidence",
+        "review",
+        "bill",
+    ),
+)
+"""The columns of `levity-trio sessions --csv`, and names."""
+OF_STATE: Final = "Its state for the bill."
+OF_ACCOUNT: Final = "Only of this account."
+TIMES: Final = {"newest": NEWEST, "oldest": OLDEST}
+SortOfTransactions = Literal[
+    "newest",
+    "oldest",
+    "place",
+    "-place",
+    "who",
+    "-who",
+    "energy",
+    "-energy",
+    "state",
+    "-state",
+    "bill",
+    "-bill",
+]
+OF_SORT: Final = "By the time, or by a column; with - before it, descending."
+OF_WEIGHED: Final = (
+    "Whether today's rules weigh every reading again. Without that, there are no candidates, no "
+    "kinds of readings, and no figure of today."
+)
+
+
+class FilterQuery(Sent, rename={"since": "from", "before": "to"}):
+    """Which transactions."""
+
+    charger: OfCharger = None
+    connector: OfConnector = None
+    status: Literal["Active", "Completed"] | None = None
+    tag: Annotated[str, Meta(description="The idTag with which it began.")] | None = None
+    since: Since = None
+    before: Before = None
+    ended_since: EndedSince = None
+    ended_before: EndedBefore = None
+    review: Annotated[bool, Meta(description="Whether a person should look at it.")] | None = None
+    bill: Annotated[BillState, Meta(description=OF_STATE)] | None = None
+    account: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description=OF_ACCOUNT)] | None = None
+
+    def filters(self) -> Filters:
+        """Return them as the store takes them. Raises Problem."""
+        return Filters(
+            charger=self.charger,
+            connector=self.connector,
+            status=self.status,
+            tag=self.tag,
+            since=moment(self.since, "from"),
+            before=moment(self.before, "to"),
+            ended_since=moment(self.ended_since, "ended_since"),
+            ended_before=moment(self.ended_before, "ended_before"),
+            review=self.review,
+            bill=self.bill,
+            account=self.account,
+        )
+
+
+class TransactionsQuery(FilterQuery):
+    page: PageNumber = 1
+    limit: Limit = DEFAULT_ROWS
+    cursor: str | None = None
+    sort: Annotated[SortOfTransactions, Meta(description=OF_SORT)] = "newest"
+    format: OneFormat = "json"
+
+
+Listed = Asked[TransactionsQuery, None]
+Read = Callable[..., ListPage[BilledTransaction]]
+"""Reads the page that is `wanted`."""
+
+
+class ReadingsQuery(Paged):
+    measurand: str | None = None
+
+
+class ExplainQuery(Sent):
+    weighed: Annotated[bool, Meta(description=OF_WEIGHED)] = True
+
+
+@record
+class TransactionExplanation(Explanation):
+    """All that is known of a transaction, as data and in plain English."""
+
+    lines: tuple[str, ...]
+
+
+@ENDPOINTS.get(TRANSACTIONS, Role.VIEWER, "invalid", other_media_types=(CSV,))
+async def list_transactions(request: Listed) -> ListPage[BilledTransaction] | StreamingResponse:
+    """List transactions by their start, or with ended_since or ended_before by their end; CSV
+    too."""
+    query = request.query
+    query.filters()  # raises Problem before a file begins
+    read = partial(read_transactions, query=query, sees_all=request.sees_all)
+    if query.format == "csv":
+        return StreamingResponse(_file(request, read), media_type=CSV)
+    return await page(request, partial(read, wanted=Wanted(query.page, query.limit, query.cursor)))
+
+
+@ENDPOINTS.get("/api/admin/transaction-sums", Role.VIEWER, "invalid", "not_found")
+async def get_sums(request: Asked[FilterQuery, None]) -> TransactionSums:
+    """Sum the transactions that fit a filter: energy, cost, and what of it is in doubt or not
+    billed yet."""
+    query, now = request.query, request.api.now()
+    return await request.read(
+        partial(sums_of, filters=query.filters(), rule=rule_of(request.api), now=now)
+    )
+
+
+def read_transactions(
+    db: Database, query: TransactionsQuery, wanted: Wanted, *, sees_all: bool
+) -> ListPage[BilledTransaction]:
+    """Return a page of transactions. Raises Problem, NoPage."""
+    order = TIMES.get(query.sort, NEWEST)
+    if query.sort not in TIMES and query.format != "csv":
+        order = Order(Column(query.sort.removeprefix("-")), query.sort.startswith("-"), sees_all)
+    return billed_transactions(db, query.filters(), wanted, order)
+
+
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.VIEWER, "not_found")
+async def get_transaction(request: Request) -> BilledTransaction:
+    """Show one transaction."""
+    number = request.number()
+    return await request.find(
+        partial(billed_transaction, number=number), Told("session {1}", number)
+    )
+
+
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/meter-values", Role.VIEWER, "not_found", "invalid")
+async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[Reading]:
+    """List the readings of a transaction, the oldest first."""
+    number, query = request.number(), request.query
+
+    def read(db: Database) -> ListPage[Reading]:
+        listed = transactions.of_transaction(db, number, query.measurand, wanted(query))
+        if listed is None:
+            raise not_found(Told("session {1}", number))
+        return listed
+
+    return await page(request, read)
+
+
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/curve", Role.VIEWER, "not_found")
+async def get_curve(request: Request) -> Curve:
+    """Show the power and the register of a transaction over its time, with few points."""
+    number = request.number()
+    return await request.find(partial(curve, number=number), Told("session {1}", number))
+
+
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/events", Role.VIEWER, "not_found")
+async def list_events(request: Request) -> ListPage[TransactionEvent]:
+    """List what happened to a transaction: who did it, why, and the message as sent."""
+    number = request.number()
+    events = await request.read(partial(events_of, number=number))
+    if not events:
+        raise not_found(Told("session {1}", number))
+    return whole(events if request.sees_all else [anonymous_event(one) for one in events])
+
+
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/explain", Role.VIEWER, "not_found")
+async def explain_transaction(request: Asked[ExplainQuery, None]) -> TransactionExplanation:
+    """Explain a transaction: all that is known of it, what speaks for and against its figure, and
+    its bill."""
+    number, sees_all, is_weighed = request.number(), request.sees_all, request.query.weighed
+    read = partial(read_explanation, server=request.api, sees_all=sees_all, is_weighed=is_weighed)
+    return await request.find(partial(read, number=number), Told("session {1}", number))
+
+
+def read_explanation(
+    db: Database, server: Server, number: int, *, sees_all: bool, is_weighed: bool
+) -> TransactionExplanation | None:
+    """Return all that is known of a transaction; None if it does not exist."""
+    rule, now = rule_of(server), server.now()
+    explanation = explain(
+        db, number, rule, now=now, is_anonymous=not sees_all, is_weighed=is_weighed
+    )
+    if explanation is None:
+        return None
+    return extended(
+        TransactionExplanation,
+        explanation,
+        lines=tuple(lines(explanation, server.config.time_zone)),
+    )
+
+
+# The file of transactions
+
+
+async def _file(request: Listed, read: Read) -> AsyncIterator[bytes]:
+    """Yield a file of all transactions that `read` reads, page by page, with times of the site."""
+    yield encoded([COLUMNS])
+    async for rows in every_page(request.api.reader, read, MOST_ROWS):
+        yield encoded(
+            _cells(transaction, request.zone) for transaction in masked(request, rows, "id_tag")
+        )
+
+
+def _cells(transaction: BilledTransaction, zone: tzinfo) -> list[object]:
+    wh = (
+        transaction.energy_wh if transaction.energy_wh is not None else transaction.energy_so_far_wh
+    )
+    made = {
+        "start": _local(transaction.start_time, zone),
+        "stop": transaction.stop_time and _local(transaction.stop_time, zone),
+        "kwh": None if wh is None else wh / 1000,
+    }
+    return [made[name] if name in made else inert(getattr(transaction, name)) for name in COLUMNS]
+
+
+def _local(text: str, zone: tzinfo) -> str:
+    """Return a time of the site with its offset: an hour that a change of the clock repeats is told
+    apart."""
+    return in_zone(datetime.fromisoformat(text), zone).isoformat(timespec="seconds")

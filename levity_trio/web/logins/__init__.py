@@ -1,0 +1,1 @@
+"""Who has logged in: the browsers of users, one-time codes, and tokens."""

@@ -1,0 +1,447 @@
+"""Users and the log-ins of their browsers, in memory: whose cookie a request presents, and how a
+browser logs in.
+
+A cookie contains a random id, of which only a digest is stored. Each log-in gets a new one, so that
+nobody can plant an id beforehand. Wrong passwords make (address, name) wait. A browser that logged
+in before is known by the id that it still has: it waits for its own mistakes only, and has its own
+place in the queue (turns.py), so that a flood of wrong passwords never keeps a user out who is
+known.
+"""
+
+from __future__ import annotations
+
+import hmac
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from hashlib import sha256
+from http import HTTPStatus
+from secrets import token_hex, token_urlsafe
+from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
+
+import trio
+
+from levity_trio.access import user_passwords
+from levity_trio.access.admission import network_of
+from levity_trio.access.user_passwords import NOBODYS, Stretched
+from levity_trio.charger.failures import Failures
+from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait, Turns
+from levity_trio.clock import Clock
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.writer import Writer
+from levity_trio.store.writes.people import logins as writes
+from levity_trio.store.writes.people import users
+from levity_trio.store.writes.people.logins import NewLogin, Stored, StoredLogin, StoredUser
+from levity_trio.store.writes.people.users import Manager
+from levity_trio.told import Told
+from levity_trio.web.api.engine.problems import Problem, busy
+from levity_trio.web.logins.invitations import Invitations, Presented
+from levity_trio.web.logins.tokens import Tokens, Uses
+from levity_trio.wire.times import stamp
+
+ID_BYTES: Final = 32
+LASTS: Final = timedelta(days=30)
+"""For how long a log-in is valid after its last use."""
+BROWSER_CHARACTERS: Final = 200
+NAME_CHARACTERS: Final = 64
+"""Of a name for which failures are counted."""
+NONCE_BYTES: Final = 8
+"""Of the value of a form."""
+DRIVER: Final = "driver"
+"""The role of those who may log in at the drivers' port."""
+
+_ONE: Final = trio.CapacityLimiter(1)
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+_Who = tuple[str, str]
+"""Whose failures are counted: an address with a name or code, or a known browser."""
+Stretch = Callable[..., Awaitable[Any]]
+"""Runs a function that takes long."""
+
+
+class Login(NamedTuple):
+    """A valid log-in: of a user, or with a token. `role` is the present one; `account` is a
+    driver's.
+
+    `language` is that of the household or of the user, None if nobody said it.
+    """
+
+    id: int
+    user: int | None
+    token: int | None
+    name: str
+    role: str
+    account: int | None = None
+    language: str | None = None
+
+
+class Entered(NamedTuple):
+    """A new log-in, and the id for its browser's cookie."""
+
+    cookie: str
+    login: Login
+
+
+class _Visit(NamedTuple):
+    """Who logs in: the address, the id that the browser presents, and what it says that it is."""
+
+    address: str
+    cookie: str | None
+    browser: str
+
+
+class _Door:
+    """One way in: its failures of late, and its queue. A flood at one slows nobody at the other."""
+
+    def __init__(self, one_at_a_time: trio.Lock) -> None:
+        self.failures = Failures()
+        self.turns = Turns(one_at_a_time)
+
+
+@asynccontextmanager
+async def _held(turn: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
+    """Wait for a turn and hold it. Raises Problem."""
+    try:
+        async with turn:
+            yield
+    except TooManyWait:
+        words = Told("too many log-ins are waiting; try again")
+        raise busy("too_many_log_ins", words, RETRY_SECONDS) from None
+
+
+async def in_thread(function: Callable[[*Ts], T], *args: *Ts) -> T:
+    """Run a function in the thread."""
+    return await trio.to_thread.run_sync(function, *args, limiter=_ONE)
+
+
+def new_cookie() -> str:
+    """Return a random id: that of a log-in, or of a visitor whose forms need one."""
+    return token_urlsafe(ID_BYTES)
+
+
+def form_value(cookie: str) -> str:
+    """Return a value that proves that a form is from a page of ours, which knew the cookie (CSRF).
+
+    It is another one each time: what stays the same in compressed pages can be guessed from their
+    lengths (BREACH).
+    """
+    return _form_value(cookie, token_hex(NONCE_BYTES))
+
+
+def is_form_value(cookie: str, given: str) -> bool:
+    own = _form_value(cookie, given[: 2 * NONCE_BYTES])
+    return hmac.compare_digest(own.encode(errors="replace"), given.encode(errors="replace"))
+
+
+def _form_value(cookie: str, nonce: str) -> str:
+    signed = hmac.new(cookie.encode(errors="replace"), nonce.encode(errors="replace"), sha256)
+    return nonce + signed.hexdigest()
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
+
+
+class Logins:
+    """All users and log-ins, and the failures of late."""
+
+    def __init__(
+        self, tokens: Tokens, writer: Writer, clock: Clock, stretch: Stretch = in_thread
+    ) -> None:
+        self._tokens, self._writer, self._clock, self._stretch = tokens, writer, clock, stretch
+        self._users: dict[int, StoredUser] = {}
+        self._logins: dict[int, StoredLogin] = {}
+        self._ids: dict[str, int] = {}
+        """Of log-ins, by the digests of what their cookies contain."""
+        self._uses = Uses()
+        one_at_a_time = trio.Lock()
+        self._door, self._drivers_door = _Door(one_at_a_time), _Door(one_at_a_time)
+        self._changing = trio.Lock()
+        self.invitations = Invitations()
+        self.are_used = False
+        """Whether there ever was a user; from then on every request needs a token or a log-in."""
+        self.changed = trio.Event()
+        """Set, and replaced, when users or log-ins have changed."""
+
+    # What is known
+
+    @property
+    def have_managers(self) -> bool:
+        """Whether anybody but drivers may log in."""
+        return any(user.role != DRIVER for user in self._users.values())
+
+    async def open(self) -> None:
+        """Read what is stored. Raises StoreUnavailable."""
+        self.load(await self._writer.run(writes.stored))
+
+    async def change(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
+        """Run a write that changes users, log-ins or invitations; know the result before anybody
+        else changes it."""
+
+        def changed(db: UnitOfWork) -> tuple[T, Stored]:
+            return write(db, *args), writes.stored(db)
+
+        async with self._changing:
+            answer, stored = await self._writer.run(changed)
+            self.load(stored)
+        return answer
+
+    def load(self, stored: Stored) -> None:
+        """Replace what is known."""
+        self.are_used = stored.are_used
+        self._users = {user.id: user for user in stored.users}
+        self._logins = {login.id: login for login in stored.logins}
+        self._ids = {login.digest: login.id for login in stored.logins}
+        self._uses.load((login.id, login.last_used_at) for login in stored.logins)
+        self.invitations.load(stored.invitations)
+        self.changed.set()
+        self.changed = trio.Event()
+
+    def find(self, cookie: str | None) -> Login | None:
+        """Return the valid log-in that a cookie contains, None if there is none."""
+        number = self._ids.get(writes.digest_of(cookie or ""))
+        return None if number is None else self.get(number)
+
+    def get(self, number: int) -> Login | None:
+        """Return a log-in, and note its use; None if it is not valid."""
+        stored, now = self._logins.get(number), self._clock()
+        if stored is None or stored.ended_at is not None or now - self._uses.last(number) > LASTS:
+            return None
+        login = self._of_user(stored) if stored.user is not None else self._of_token(stored)
+        if login is not None and self._uses.note(number, now):
+            self._writer.coalesce(("login", number), writes.note_use, number, stamp(now))
+        return login
+
+    def is_valid(self, number: int) -> bool:
+        """Whether a log-in is valid. An event stream uses its log-in as long as it is open."""
+        return self.get(number) is not None
+
+    def _of_user(self, stored: StoredLogin) -> Login | None:
+        user = None if stored.user is None else self._users.get(stored.user)
+        if user is None or (user.ends_at is not None and user.ends_at <= stamp(self._clock())):
+            return None
+        return Login(stored.id, user.id, None, user.name, user.role, user.account, user.language)
+
+    def _of_token(self, stored: StoredLogin) -> Login | None:
+        token = None if stored.token is None else self._tokens.valid(stored.token)
+        return None if token is None else Login(stored.id, None, token.id, token.name, token.role)
+
+    # Logging in and out
+
+    async def enter(
+        self,
+        name: str,
+        password: str,
+        *,
+        address: str,
+        cookie: str | None,
+        browser: str,
+        for_drivers: bool = False,
+    ) -> Entered:
+        """Log a user in. `for_drivers`: at their port, where nobody else is known. Raises
+        Problem."""
+        user, visit = self._named(name), _Visit(address, cookie, browser)
+        if for_drivers and user is not None and not self._is_driver(user.id):
+            user = None
+        stored = None if user is None else user.password
+        known, door = self._known(cookie, user), self._door_of(for_drivers)
+        who = ("known", known) if known else (network_of(address), _folded(name)[:NAME_CHARACTERS])
+        turn = door.turns.known(known) if known else door.turns.stranger(network_of(address))
+        if (
+            not await self._try(door, who, turn, stored or NOBODYS, password)
+            or user is None
+            or stored is None
+        ):
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED,
+                "wrong_password",
+                Told("there is no such user with this password"),
+            )
+        return await self._begin(visit, stored, user=user.id)
+
+    async def enter_by_token(
+        self, text: str, *, address: str, cookie: str | None, browser: str
+    ) -> Entered:
+        """Log in whoever has a token. Raises Problem."""
+        token = self._tokens.check(text.strip())
+        return await self._begin(_Visit(address, cookie, browser), None, token=token.id)
+
+    async def enter_by_invitation(
+        self,
+        code: str,
+        *,
+        address: str,
+        cookie: str | None,
+        browser: str,
+        for_drivers: bool = False,
+    ) -> Entered:
+        """Log in whoever has a one-time code, which is used up. `for_drivers`: see `enter`. Raises
+        Problem."""
+        who, door = (
+            (network_of(address), f"code {self.invitations.number_of(code)}"),
+            self._door_of(for_drivers),
+        )
+        self._check_wait(door, who)
+        found = self._invitation(code, for_drivers=for_drivers)
+        if found is not None and found.is_pin:
+            async with _held(door.turns.stranger(who[0])):
+                found = await self._try_pin(door, who, code, for_drivers=for_drivers)
+        elif found is None:
+            door.failures.add(who)
+        if found is None:
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED,
+                "wrong_code",
+                Told("this code is wrong, used or too old; ask for a new one"),
+            )
+        return await self._begin(
+            _Visit(address, cookie, browser), None, user=found.user, invitation=found.id
+        )
+
+    async def _try_pin(
+        self, door: _Door, who: _Who, code: str, *, for_drivers: bool
+    ) -> Presented | None:
+        """Return the invitation of a right PIN. Its turn has come: what was refused before that,
+        was no try."""
+        self._check_wait(door, who)  # others may have failed meanwhile
+        invitation = self._invitation(code, for_drivers=for_drivers)
+        if invitation is None:
+            return None
+        tries = self.invitations.count_try(
+            invitation.id
+        )  # before anything is awaited, so that no guess goes uncounted
+        await self._writer.run(users.note_tries, invitation.id, tries)
+        is_right = await self._is_right(
+            door, who, Stretched(invitation.salt, invitation.digest), invitation.secret
+        )
+        return invitation if is_right else None
+
+    def _invitation(self, code: str, *, for_drivers: bool) -> Presented | None:
+        """Return the invitation that a code names, as far as it may be used here and tried
+        again."""
+        found = self.invitations.find(code, stamp(self._clock()))
+        return None if found is None or (for_drivers and not self._is_driver(found.user)) else found
+
+    async def leave(self, number: int) -> None:
+        """End a log-in by its own browser, which stays known. Raises StoreUnavailable."""
+        await self.change(writes.end, number, stamp(self._clock()), None)
+
+    async def end(self, number: int, by: str) -> bool:
+        """End a log-in by somebody; its browser is no longer known. Return False if there is none
+        that is open."""
+        return await self.change(writes.end, number, stamp(self._clock()), by)
+
+    async def change_password(self, login: Login, old: str | None, new: str) -> None:
+        """Change the password of the user of a log-in, whose other log-ins end. Raises Problem."""
+        user = None if login.user is None else self._users.get(login.user)
+        if user is None:
+            raise Problem(
+                HTTPStatus.CONFLICT, "conflict", Told("you have no user, and so no password")
+            )
+        number, known = user.id, f"password of {login.id}"
+        if user.password is not None:
+            turn = self._door.turns.known(known)
+            if not await self._try(self._door, ("known", known), turn, user.password, old or ""):
+                raise Problem(
+                    HTTPStatus.FORBIDDEN, "wrong_password", Told("the old password is wrong")
+                )
+        after: Stretched = await self.stretch(new)
+        by = Manager(login.name, False, stamp(self._clock()))
+        if not await self.change(
+            users.change_own_password, number, user.password, after, login.id, by
+        ):
+            raise Problem(
+                HTTPStatus.CONFLICT, "changed", Told("the password was changed meanwhile")
+            )
+
+    async def stretch(self, secret: str) -> Stretched:
+        """Return a password or PIN as it is stored."""
+        stretched: Stretched = await self._stretch(user_passwords.store, secret)
+        return stretched
+
+    def _named(self, name: str) -> StoredUser | None:
+        wanted = _folded(name)
+        return next((user for user in self._users.values() if _folded(user.name) == wanted), None)
+
+    def _known(self, cookie: str | None, user: StoredUser | None) -> str | None:
+        """Return the digest of the id by which a browser of this user is known.
+
+        Its log-in may have ended, but not by somebody else: that browser may be in other hands.
+        """
+        digest = writes.digest_of(cookie or "")
+        number = self._ids.get(digest)
+        login = None if number is None else self._logins[number]
+        if login is None or user is None or login.user != user.id or login.ended_by is not None:
+            return None
+        return digest
+
+    async def _try(
+        self,
+        door: _Door,
+        who: _Who,
+        turn: AbstractAsyncContextManager[None],
+        stored: Stretched,
+        given: str,
+    ) -> bool:
+        """Whether a password is right. Raises Problem for one who tries too often."""
+        self._check_wait(door, who)
+        async with _held(turn):
+            self._check_wait(door, who)  # others may have failed meanwhile
+            return await self._is_right(door, who, stored, given)
+
+    async def _is_right(self, door: _Door, who: _Who, stored: Stretched, given: str) -> bool:
+        """Whether a password or PIN is right, in a turn that is held."""
+        is_right: bool = await self._stretch(user_passwords.is_of, stored, given)
+        if is_right:
+            door.failures.forget(who)
+        else:
+            door.failures.add(who)
+        return is_right
+
+    def _door_of(self, for_drivers: bool) -> _Door:
+        return self._drivers_door if for_drivers else self._door
+
+    def _is_driver(self, user: int) -> bool:
+        found = self._users.get(user)
+        return found is not None and found.role == DRIVER
+
+    def _check_wait(self, door: _Door, who: _Who) -> None:
+        if (seconds := door.failures.wait_seconds(who)) > 0:
+            problem = Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too_many_failures",
+                Told("too many failed log-ins; wait"),
+            )
+            problem.headers["retry-after"] = str(math.ceil(seconds))
+            raise problem
+
+    async def _begin(
+        self,
+        visit: _Visit,
+        password: Stretched | None,
+        *,
+        user: int | None = None,
+        token: int | None = None,
+        invitation: int | None = None,
+    ) -> Entered:
+        cookie = new_cookie()
+        new = NewLogin(
+            digest=writes.digest_of(cookie or ""),
+            user=user,
+            token=token,
+            address=visit.address,
+            browser=visit.browser[:BROWSER_CHARACTERS],
+            at=stamp(self._clock()),
+            before=writes.digest_of(visit.cookie or ""),
+            invitation=invitation,
+        )
+        is_begun = await self.change(writes.begin, new, password)
+        login = self.find(cookie)
+        if not is_begun or login is None:
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED,
+                "changed",
+                Told("what opened this was taken away meanwhile; try again"),
+            )
+        return Entered(cookie, login)

@@ -1,0 +1,131 @@
+"""The tokens in memory: which one a request presents. Nobody guesses 192 random bits, so a wrong
+one waits for nothing, and no number of wrong ones delays a right one."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import shlex
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from hashlib import sha256
+from http import HTTPStatus
+from secrets import token_bytes
+from typing import Final, NamedTuple
+
+from levity_trio.store.writes.people.users import StoredToken
+from levity_trio.told import Told
+from levity_trio.web.api.engine.problems import Problem
+
+PREFIX: Final = "levity"
+SECRET_BYTES: Final = 24
+SALT_BYTES: Final = 16
+USE_NOTED: Final = timedelta(hours=1)
+_TOKEN: Final = re.compile(rf"{PREFIX}_([0-9]{{1,18}})_([A-Za-z0-9_=-]{{1,100}})")
+
+
+class Made(NamedTuple):
+    """A new secret, with the salt and digest that are stored."""
+
+    secret: str
+    salt: str
+    digest: str
+
+
+def make() -> Made:
+    """Make a secret. It is random, so a salted SHA-256 is enough."""
+    secret = urlsafe_b64encode(token_bytes(SECRET_BYTES)).decode()
+    salt = token_bytes(SALT_BYTES).hex()
+    return Made(secret, salt, _digest(salt, secret))
+
+
+def written(token: int, secret: str) -> str:
+    """Return the text of a token, which is shown once."""
+    return f"{PREFIX}_{token}_{secret}"
+
+
+def _digest(salt: str, secret: str) -> str:
+    return sha256(bytes.fromhex(salt) + secret.encode()).hexdigest()
+
+
+class Uses:
+    """When each token, or each log-in, was last used. A use is stored once an hour: each commit
+    wears the disk."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, datetime] = {}
+
+    def load(self, stored: Iterable[tuple[int, str | None]]) -> None:
+        """Know only these; a use that is noted, but not stored yet, counts too."""
+        noted, self._last = self._last, {}
+        for number, at in stored:
+            uses = [noted.get(number), None if at is None else datetime.fromisoformat(at)]
+            if known := [use for use in uses if use is not None]:
+                self._last[number] = max(known)
+
+    def last(self, number: int) -> datetime:
+        """Return when a log-in was last used: at the latest when it began."""
+        return self._last[number]
+
+    def note(self, number: int, now: datetime) -> bool:
+        """Note a use; return whether it must be stored."""
+        last = self._last.get(number)
+        if last is not None and now - last < USE_NOTED:
+            return False
+        self._last[number] = now
+        return True
+
+
+class Tokens:
+    """All tokens, and their uses."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[int, StoredToken] = {}
+        self.uses = Uses()
+
+    def load(self, tokens: Iterable[StoredToken]) -> None:
+        """Replace what is known of the tokens."""
+        self._tokens = {token.id: token for token in tokens}
+        self.uses.load((token.id, token.last_used_at) for token in self._tokens.values())
+
+    @property
+    def are_used(self) -> bool:
+        """Whether there ever was a token; from then on every request needs one."""
+        return bool(self._tokens)
+
+    def is_valid(self, token: int) -> bool:
+        """Whether a token is not revoked."""
+        return self.valid(token) is not None
+
+    def valid(self, token: int) -> StoredToken | None:
+        """Return a token, None if it is revoked."""
+        found = self._tokens.get(token)
+        return None if found is None or found.is_revoked else found
+
+    def check(self, text: str) -> StoredToken:
+        """Return the token of this text. Raises Problem."""
+        found = _TOKEN.fullmatch(text)
+        token = None if found is None else self.valid(int(found[1]))
+        if (
+            found is None
+            or token is None
+            or not hmac.compare_digest(token.digest, _digest(token.salt, found[2]))
+        ):
+            raise _wrong(Told("this token is not valid; it may be revoked"))
+        return token
+
+    def named(self, name: str) -> StoredToken:
+        """Return the token with this name that is not revoked; there is one at most. Raises
+        Problem."""
+        for token in self._tokens.values():
+            if token.name == name and not token.is_revoked:
+                return token
+        make_it = f"levity-trio token create {shlex.quote(name)} --role operator"
+        raise _wrong(Told("no token in use is named {1}; make it with {2}", name, make_it))
+
+
+def _wrong(words: str) -> Problem:
+    problem = Problem(HTTPStatus.UNAUTHORIZED, "wrong_token", words)
+    problem.headers["www-authenticate"] = 'Bearer error="invalid_token"'
+    return problem
