@@ -28,11 +28,11 @@ venv:
 test *arguments: venv
     {{ bin }}/pytest --workers auto {{ arguments }}
 
-# Those that import what is not committed (or what the last commit changed), the nearest first, for a minute. It leaves
-# out what spawns servers, and the twins on PostgreSQL (tests/quick.py).
+# Those that import what is not committed (or what the last commit changed), the nearest first, for some seconds. It
+# leaves out what spawns servers or takes long, and the twins on PostgreSQL (tests/quick.py).
 # run the tests nearest to the change
 test-quick *arguments: venv
-    {{ bin }}/pytest --quick --seconds 60 --workers auto {{ arguments }}
+    {{ bin }}/pytest --quick --seconds 12 --workers auto {{ arguments }}
 
 # What each run shortens (tests/sizes.py) is done in full.
 # run all tests at full size

@@ -2,8 +2,9 @@
 each save.
 
 First come the files in which something failed last time, then those that were changed, then those
-that import what was changed, then those that import that. Tests that spawn servers, and the twins
-on PostgreSQL, are left to `just test`.
+that import what was changed, then those that import that. Files that spawn servers or take long,
+and the twins on PostgreSQL, are left to `just test`. What no test imports is checked by those of
+the house.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from typing import Final
 import pytest
 
 from tests.house import PACKAGE
+from tests.workers import LONG
 
 ROOT: Final = Path(__file__).parents[1]
-MOST_FILES: Final = 200
+MOST_FILES: Final = 100
 """More than that are collected for nothing."""
+OF_ALL: Final = ("tests/test_house.py", "tests/test_writing.py")
+"""They are about each file."""
 TWIN: Final = "postgresql"
 SPAWNING: Final = ("integration", "benchmarks", "browser", "deploy")
 PLACES: Final = {"schema": f"{PACKAGE}/store/engine/schema.py"}
@@ -44,7 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Collect the nearest files only."""
     if is_asked(config):
         failed = config.cache.get("cache/lastfailed", {}) if getattr(config, "cache", None) else {}
-        files = dict.fromkeys([*(name.partition("::")[0] for name in failed), *nearest(changed())])
+        near = nearest(changed()) or OF_ALL
+        files = dict.fromkeys([*(name.partition("::")[0] for name in failed), *near])
         config.args[:] = [name for name in files if (ROOT / name).exists()][:MOST_FILES]
 
 
@@ -88,7 +93,7 @@ def nearest(paths: Iterable[str]) -> list[str]:
                 distances[importer] = distances[name] + 1
                 waiting.append(importer)
     tests = [name for name in distances if name.rpartition(".")[2].startswith("test_")]
-    tests = [name for name in tests if name.split(".")[1] not in SPAWNING or not distances[name]]
+    tests = [name for name in tests if not distances[name] or not _is_long(names[name])]
     places = {_place(name) for name, distance in distances.items() if not distance}
     rooms = {room for room, _ in places}
     tests.sort(
@@ -100,6 +105,11 @@ def nearest(paths: Iterable[str]) -> list[str]:
         )
     )
     return [str(names[name].relative_to(ROOT)) for name in tests]
+
+
+def _is_long(path: Path) -> bool:
+    name = path.relative_to(ROOT / "tests")
+    return name.parts[0] in SPAWNING or name.as_posix() in LONG
 
 
 def _place(name: str) -> tuple[str, str]:

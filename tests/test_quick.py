@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.house import PACKAGE
 from tests.quick import MOST_FILES, nearest
+from tests.workers import LONG
 
 
 def test_the_tests_of_a_changed_module_are_the_nearest() -> None:
@@ -21,6 +22,13 @@ def test_a_changed_test_is_the_nearest_itself() -> None:
 def test_a_changed_template_counts_as_the_page_that_shows_it() -> None:
     files = nearest([f"{PACKAGE}/web/dashboard/templates/now.html"])
     assert files[0].startswith("tests/web/dashboard/")
+
+
+def test_what_takes_long_is_left_out() -> None:
+    files = nearest([f"{PACKAGE}/web/dashboard/pages/now.py"])
+    assert "tests/web/dashboard/test_now.py" in files[:3]
+    assert not {f"tests/{name}" for name in LONG} & {*files}
+    assert nearest([f"tests/{LONG[0]}"]) == [f"tests/{LONG[0]}"]
 
 
 def test_a_migration_counts_as_the_module_that_runs_it() -> None:

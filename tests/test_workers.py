@@ -82,3 +82,11 @@ def test_nothing_begins_after_the_failure_that_ends_it(tmp_path: Path) -> None:
     assert status == 1
     assert told.count("\nits worker ended with -9") == 1
     assert "stopping after 1 failures" in told
+
+
+def test_the_first_files_begin_however_long_collecting_took(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"test_{number}.py").write_text("def test_it():\n    pass\n")
+    status, told = run(tmp_path, "--workers", "2", "--seconds", "0")
+    assert status == 0
+    assert " passed" in told

@@ -70,8 +70,6 @@ LONG: Final = (
 WAITING: Final = "integration"
 """The mark of tests that mostly wait."""
 
-_BEGAN: Final = time.monotonic()
-
 Report = pytest.TestReport | dict[str, Any]
 """What one process tells another of a test; a dictionary, if a traceback belongs to it."""
 
@@ -88,7 +86,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--seconds",
         type=int,
         metavar="N",
-        help="so long after the start, workers begin no further file",
+        help="so long after the first test, workers begin no further file",
     )
 
 
@@ -203,7 +201,7 @@ class Workers:
 
     def __init__(self, session: pytest.Session, seconds: int | None) -> None:
         self._session = session
-        self._end = _BEGAN + (math.inf if seconds is None else seconds)
+        self._end = time.monotonic() + (math.inf if seconds is None else seconds)
         self._files = [*_by_file(session.items).values()]
         self._queues = deque[tuple[int, int]](), deque[tuple[int, int]]()
         """What computes, and what mostly waits: files, and the places from which on their tests are
@@ -273,9 +271,9 @@ class Workers:
         elif reports is None:
             first = self._queues[worker.takes_first]
             queue = first or self._queues[1 - worker.takes_first]
-            worker.file, worker.place = (
-                queue.popleft() if queue and time.monotonic() < self._end else (-1, 0)
-            )
+            is_first = worker.file < 0  # it is run in any case: a run of no tests helps nobody
+            begins = queue and (is_first or time.monotonic() < self._end)
+            worker.file, worker.place = queue.popleft() if begins else (-1, 0)
             with suppress(BrokenPipeError):
                 connection.send((worker.file, worker.place))
         else:

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from levity_trio.cli import main
+from levity_trio.cli import main, operator
 from tests.integration.charger import Charger, now
 from tests.integration.serving import Serving, serving
 from tests.integration.test_api import port_of
+from tests.ports import free_port
 
 Shell = Callable[..., int]
 FORMULA = "=1+1"
@@ -256,10 +257,12 @@ def test_beside_the_database_no_token_is_needed(
     monkeypatch.setenv("LEVITY_DB", str(server.database))
     assert shell("status") == 0
     assert shown(shell, capsys, "household", "add", "Flat 3")["name"] == "Flat 3"
+    nobody = free_port()
+    monkeypatch.setattr(operator, "DEFAULT_URL", f"http://127.0.0.1:{nobody}")
     monkeypatch.setenv("LEVITY_TOKEN", viewer)
     capsys.readouterr()
     assert shell("status") != 0
-    assert "9001" in capsys.readouterr().err
+    assert str(nobody) in capsys.readouterr().err
 
 
 def test_a_kind_that_there_is_not_is_refused(
