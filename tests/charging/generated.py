@@ -20,10 +20,10 @@ from levity_trio.charging.sent.evidence import (
     Beside,
     Boundary,
     Case,
-    Charge,
     Level,
     Neighbour,
     Power,
+    StateOfCharge,
     View,
 )
 from levity_trio.charging.sent.power import HOUR
@@ -295,11 +295,11 @@ def _power(story: Story) -> Power:
     return Power(at, watts, [3 * high for high in watts] if told == "range" else watts)
 
 
-def _charges(story: Story) -> list[Charge]:
+def _charges(story: Story) -> list[StateOfCharge]:
     """Return the state of charge at each reading: at most times it rises."""
     first, rise = story.random.randrange(5, 99), story.random.choice((0, 5, 30, 30))
     return [
-        Charge(at, min(100.0, first + rise * number / len(story.at)))
+        StateOfCharge(at, min(100.0, first + rise * number / len(story.at)))
         for number, at in enumerate(story.at)
     ]
 

@@ -7,7 +7,7 @@ import pytest
 
 from levity_trio.charging.energy import judge
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.evidence import Case, Charge, Neighbour
+from levity_trio.charging.sent.evidence import Case, Neighbour, StateOfCharge
 from tests.charging.cases import case, certain, doubtful, found, steady
 
 QUARTERS = [(15, 1801), (30, 3602), (45, 5403), (60, 7204)]
@@ -185,7 +185,9 @@ def test_a_ceiling_refutes_and_is_never_the_figure() -> None:
 def test_the_state_of_charge(
     wh: int, charge: tuple[float, float], expected: tuple[Any, ...]
 ) -> None:
-    charges = [Charge(at, percent) for at, percent in zip((0.0, 1800.0), charge, strict=True)]
+    charges = [
+        StateOfCharge(at, percent) for at, percent in zip((0.0, 1800.0), charge, strict=True)
+    ]
     assert found(case(0, wh, minutes=30, charges=charges, is_dc=True)) == expected
 
 
@@ -218,7 +220,8 @@ def test_one_per_cent_of_a_battery_takes_about_as_much_as_another(
     contradicts."""
     minutes = (15, 30, 45)
     charges = [
-        Charge(minute * 60.0, percent) for minute, percent in zip(minutes, percents, strict=True)
+        StateOfCharge(minute * 60.0, percent)
+        for minute, percent in zip(minutes, percents, strict=True)
     ]
     readings = [(15, 12_500), (30, 25_000), (45, 59_968)]
     power: dict[float, float] = dict(zip(minutes, watts, strict=True))
@@ -235,7 +238,7 @@ def test_a_state_of_charge_that_fell_is_of_another_car(fall: float) -> None:
         (60, 100.0 - fall),
         (75, 130.0 - fall - 30.0 * (fall < 60.0)),
     ]
-    charges = [Charge(minute * 60.0, min(100.0, percent)) for minute, percent in told]
+    charges = [StateOfCharge(minute * 60.0, min(100.0, percent)) for minute, percent in told]
     readings = [(15, 20_000), (30, 40_000), (60, 60_000), (75, 80_000)]
     judged = found(case(0, 80_001, readings, minutes=76, charges=charges, is_dc=True))
     assert (judged == certain(80_001)) is (fall == 60.0)
@@ -246,7 +249,7 @@ def test_times_of_receipt_do_not_limit_what_flowed_before_the_first_state_of_cha
     is_timed: bool,
 ) -> None:
     """Queued messages of a clock that stood still arrive within seconds."""
-    charges = [Charge(45.0, 89.9), Charge(58.0, 99.9)]
+    charges = [StateOfCharge(45.0, 89.9), StateOfCharge(58.0, 99.9)]
     readings = [(0.75, 34_850), (58 / 60, 42_616)]
     judged = judge(
         case(

@@ -7,7 +7,7 @@ import pytest
 
 from levity_trio.charging.energy import judge
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.evidence import Case, Charge, Neighbour, View
+from levity_trio.charging.sent.evidence import Case, Neighbour, StateOfCharge, View
 from tests.charging.cases import case, doubtful, found, steady
 
 QUARTERS = [(15, 1800), (30, 3600), (45, 5400), (60, 7200)]
@@ -401,7 +401,8 @@ def test_a_step_beyond_power_and_battery_is_in_doubt(
     minutes, wh = (15, 30, 45, 60), (12_500, 24_983, 51_755, 52_640)
     watts: dict[float, float] = dict(zip(minutes, (50_000.0, 46_794.1, 9606.3, 0.0), strict=True))
     charges = [
-        Charge(minute * 60.0, percent) for minute, percent in zip(minutes, percents, strict=False)
+        StateOfCharge(minute * 60.0, percent)
+        for minute, percent in zip(minutes, percents, strict=False)
     ]
     readings = [*zip(minutes, wh, strict=True)]
     assert found(case(0, 52_641, readings, 61, watts, charges=charges, is_dc=True)) == expected

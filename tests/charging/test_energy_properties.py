@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from levity_trio.charging.energy import judge
 from levity_trio.charging.explain import weigh
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.evidence import Case, Charge, Neighbour, Row, gather, seconds
+from levity_trio.charging.sent.evidence import Case, Neighbour, Row, StateOfCharge, gather, seconds
 from levity_trio.charging.sent.figures import METHODS
 from levity_trio.charging.sent.readings import OUTLET, REGISTER
 from levity_trio.told import Told
@@ -57,7 +57,7 @@ def wild_cases(draw: st.DrawFn) -> Case:
         end_wh=draw(registers),
         power=power(draw(st.dictionaries(minutes, watts, max_size=6))),
         charges=[
-            Charge(minute * 60.0, percent)
+            StateOfCharge(minute * 60.0, percent)
             for minute, percent in sorted(
                 draw(st.lists(st.tuples(minutes, st.integers(0, 100)), max_size=3))
             )

@@ -7,12 +7,10 @@ register; or all registers do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
 from levity_trio.charging.refute.measured import unusual
-from levity_trio.charging.sent.evidence import Case, Neighbour, View
+from levity_trio.charging.sent.evidence import Case, View
 from levity_trio.charging.sent.figures import (
     REGISTER,
     SESSION_READINGS,
@@ -28,68 +26,58 @@ from levity_trio.charging.sent.power import HOUR
 def reported(case: Case, bounds: Bounds) -> Figure | None:
     """Return the figure of start, stop and the fuller source of readings; None if they give
     none."""
-    start, stop, view = case.start_wh, case.stop_wh, case.view
-    if stop is None and case.after is not None and case.is_named_to_the_end:
-        view = _up_to_the_next(view, case.after)
-    if start is None or (stop is None and not view.wh) or (stop is not None and stop < start):
+    start, stop, view, after = case.start_wh, case.stop_wh, case.view, case.after
+    if start is None:
         return None
-    if stop is None and begins_at_zero(bounds, view):
-        chain = session_chain(case, view, None)
-        return Figure(
-            chain.wh[-1], SESSION_READINGS, start, start + view.wh[-1], chain, is_reported=True
-        )
-    courses = list(_chains_of(case, bounds, view))
-    chain = next((chain for chain in courses if bounds.refused_step(chain) is None), courses[0])
+    if stop is None:
+        # The next start may tell the last reading to more digits.
+        if after is not None and case.is_named_to_the_end and after.sent_begin and view.at:
+            shown = after.sent_begin
+            if view.digit > 1 and abs(shown - view.wh[-1]) <= view.digit:
+                view = View(view.at, [*view.wh[:-1], shown], view.digit)
+        if not view.wh:
+            return None
+        end = view.wh[-1]
+        if begins_at_zero(bounds, view):
+            chain = session_chain(case, view, None)
+            method = SESSION_READINGS
+            return Figure(chain.wh[-1], method, start, start + end, chain, is_reported=True)
+    else:
+        end = stop
+        if stop < start:
+            return None
+
+    chains = _chains_of(case, bounds, view)
+    possible = (chain for chain in chains if bounds.refused_step(chain) is None)
+    chain = next(possible, chains[0])
     counted = _counted_above_start(case, bounds, view)
-    if (
-        counted is not None
-        and unusual(case, bounds, chain) is not None
-        and unusual(case, bounds, counted) is None
-    ):
-        chain = counted
-    return Figure(
-        chain.wh[-1],
-        REGISTER,
-        start,
-        view.wh[-1] if stop is None else stop,
-        chain,
-        is_reported=True,
-    )
+    if counted is not None and unusual(case, bounds, chain) is not None:
+        chain = chain if unusual(case, bounds, counted) is not None else counted
+    return Figure(chain.wh[-1], REGISTER, start, end, chain, is_reported=True)
 
 
-def _up_to_the_next(view: View, after: Neighbour) -> View:
-    """Return the readings, of which the next start tells the last one to more digits, if it may be
-    the same."""
-    if (
-        not after.sent_begin
-        or not view.at
-        or view.digit == 1
-        or abs(after.sent_begin - view.wh[-1]) > view.digit
-    ):
-        return view
-    return View(view.at, [*view.wh[:-1], after.sent_begin], view.digit)
-
-
-def _chains_of(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
-    """Yield the chains of one source's readings with start and stop.
+def _chains_of(case: Case, bounds: Bounds, view: View) -> list[Chain]:
+    """Return the chains of one source's readings with start and stop, the likeliest first.
 
     The readings count like start and stop, or from 0 in each transaction, or for life if start and
-    stop count from 0. Those from 0 may be above a low start by chance; then the last one is all of
-    the energy.
+    stop count from 0.
     """
-    start, stop = case.start_wh or 0, case.stop_wh
+    start, stop, readings = case.start_wh or 0, case.stop_wh, view.wh
+    chains: list[Chain] = []
     if begins_at_zero(bounds, view):
-        yield session_chain(case, view, None if stop is None else stop - start)
+        chains.append(session_chain(case, view, None if stop is None else stop - start))
+    # Those from 0 may be above a low start by chance; then the last one is all of the energy.
     if (
         stop is not None
-        and view.wh
-        and start <= view.wh[0]
-        and abs(view.wh[-1] - (stop - start)) <= view.digit < start
+        and readings
+        and start <= readings[0]
+        and abs(readings[-1] - (stop - start)) <= view.digit < start
     ):
-        yield session_chain(case, view, stop - start)
-    yield chain_of(case, start, view, stop)
-    if start == 0 and stop is not None and view.wh and view.wh[0] > stop + view.digit:
-        yield chain_of_other_counter(case, view, stop)
+        chains.append(session_chain(case, view, stop - start))
+    chains.append(chain_of(case, start, view, stop))
+    if start == 0 and stop is not None and readings and readings[0] > stop + view.digit:
+        chains.append(chain_of_other_counter(case, view, stop))
+    return chains
 
 
 def _counted_above_start(case: Case, bounds: Bounds, view: View) -> Chain | None:
@@ -100,20 +88,22 @@ def _counted_above_start(case: Case, bounds: Bounds, view: View) -> Chain | None
         return None
     chain = session_chain(case, view, stop - start)
     agreeing, against = bounds.agreement(chain)
-    is_possible = not bounds.is_tracked_by_power or (agreeing > 0 and not against)
-    return chain if is_possible and bounds.refused_step(chain) is None else None
+    if bounds.is_tracked_by_power and (against or not agreeing):
+        return None
+    return chain if bounds.refused_step(chain) is None else None
 
 
 def impossible_step(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
     """Return the conflict of an impossible step, by the figure's own course or by each course that
     another source of readings may have between start and stop."""
-    others = (
-        [view for view in case.views if view is not case.view] if case.stop_wh is not None else []
-    )
-    for chains in ([figure.chain], *(list(_chains_of(case, bounds, view)) for view in others)):
-        walked = [bounds.impossible_step(chain) for chain in chains]
-        if all(walked):
-            return walked[0]
+    courses = [[figure.chain]]
+    if case.stop_wh is not None:
+        others = (view for view in case.views if view is not case.view)
+        courses += [_chains_of(case, bounds, view) for view in others]
+    for chains in courses:
+        conflicts = [bounds.impossible_step(chain) for chain in chains]
+        if all(conflicts):
+            return conflicts[0]
     return None
 
 
@@ -129,47 +119,42 @@ def begins_at_zero(bounds: Bounds, view: View, *, is_start_garbled: bool = False
         return False
     if _continues_in_kwh(case, view, start) or _continues_tenfold(case, view, start):
         return False
+
+    # The first reading must be energy that can have flowed since the start.
+    fastest = case.most_of_kind_w
+    is_led_to_stop = case.stop_wh is not None and view.wh[-1] <= case.stop_wh - start + digit
+    if is_led_to_stop and not case.is_ac_shown:
+        fastest = tolerances.FASTEST_W
+    if is_start_garbled and view.wh[0] >= tolerances.HALF * start:
+        paces = bounds.paces(Chain(view.at, view.wh, view.digit))
+        fastest = paces.most * tolerances.TWICE or fastest
     seconds = max(0.0, view.at[0] - case.begun) + tolerances.METER_AGE
     if not case.is_timed:
         seconds = max(seconds, case.longest)
-    is_led_to_stop = case.stop_wh is not None and view.wh[-1] <= case.stop_wh - start + digit
-    fastest = (
-        tolerances.FASTEST_W if is_led_to_stop and not case.is_ac_shown else _most_of_kind_w(case)
-    )
-    if is_start_garbled and view.wh[0] >= tolerances.HALF * start:
-        paces = bounds.paces(Chain(view.at, view.wh, view.digit)).spread()
-        fastest = paces.most * tolerances.TWICE if paces.steps else fastest
     return view.wh[0] <= fastest * seconds / HOUR + case.slack
-
-
-def lifetime_registers(bounds: Bounds) -> list[int]:
-    """Return what readings and stop show of the lifetime register, in Wh: readings that count from
-    0 nothing, nor a stop of 0 below others."""
-    view, stop = bounds.case.view, bounds.case.stop_wh
-    readings = [] if begins_at_zero(bounds, view) else view.wh
-    return [*readings, *([] if stop is None or (readings and stop == 0) else [stop])]
 
 
 def _continues_in_kwh(case: Case, view: View, start: int) -> bool:
     """Whether at least two readings rise from the start if they are kWh.
 
-    A single reading may do so by chance, unless it has decimals, which Wh do not have. What is
-    coarser than a Wh was sent in kWh.
+    What is coarser than a Wh was sent in kWh.
     """
+    if start < tolerances.SIGNIFICANT_START_WH or view.digit > 1:
+        return False
     kwh = view.scaled(1000)
     first, last = kwh.wh[0] - start, kwh.wh[-1] - start
-    if (
-        start < tolerances.SIGNIFICANT_START_WH
-        or view.digit > 1
-        or not (view.exact or first < last)
-    ):
+    # A single reading may rise by chance, unless it has decimals, which Wh do not have.
+    if not view.exact and first >= last:
         return False
-    lasted = (view.at[number] - case.begun if case.is_timed else case.longest for number in (0, -1))
-    earlier, room = (
-        _most_of_kind_w(case) * (seconds + tolerances.METER_AGE) / HOUR + kwh.digit
-        for seconds in lasted
+
+    since_start = [case.longest, case.longest]
+    if case.is_timed:
+        since_start = [view.at[0] - case.begun, view.at[-1] - case.begun]
+    most_by_first, most = (
+        case.most_of_kind_w * (seconds + tolerances.METER_AGE) / HOUR + kwh.digit
+        for seconds in since_start
     )
-    return -kwh.digit < first <= earlier and first <= last <= room
+    return -kwh.digit < first <= most_by_first and first <= last <= most
 
 
 def _continues_tenfold(case: Case, view: View, start: int) -> bool:
@@ -181,19 +166,24 @@ def _continues_tenfold(case: Case, view: View, start: int) -> bool:
     drawn = power.most * (case.longest + tolerances.INTERVAL) / HOUR
     if stop - start <= tolerances.FAR_MORE * drawn + tolerances.REACH_WH:
         return False
-    return any(start <= factor * view.wh[0] <= factor * view.wh[-1] <= stop for factor in (10, 100))
+    first, last = view.wh[0], view.wh[-1]
+    return any(start <= factor * first <= factor * last <= stop for factor in (10, 100))
 
 
-def _most_of_kind_w(case: Case) -> float:
-    """The maximum power of a DC or an AC charger."""
-    return tolerances.FASTEST_W if case.is_dc else tolerances.AC_W
+def lifetime_registers(bounds: Bounds) -> list[int]:
+    """Return what readings and stop show of the lifetime register, in Wh: readings that count from
+    0 nothing, nor a stop of 0 below others."""
+    view, stop = bounds.case.view, bounds.case.stop_wh
+    registers = [] if begins_at_zero(bounds, view) else [*view.wh]
+    if stop is not None and (stop or not registers):
+        registers.append(stop)
+    return registers
 
 
 def counts_each(case: Case) -> bool:
     """Whether the starts of the neighbours fell to 0 more than once: these registers count each
     transaction."""
-    before, after, stop = case.before, case.after, case.stop_wh or 0
-    falls = (before.resets if before is not None else 0) + (
-        after is not None and after.sent_begin == 0 < stop
-    )
+    falls = 0 if case.before is None else case.before.resets
+    if case.after is not None and case.after.sent_begin == 0 < (case.stop_wh or 0):
+        falls += 1
     return falls >= tolerances.FEW

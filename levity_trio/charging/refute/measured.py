@@ -3,13 +3,12 @@ Sources)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import inf, sqrt
 from statistics import fmean, stdev
 from typing import Final
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.bounds import Bounds, Evidence
+from levity_trio.charging.refute.bounds import Bounds, Evidence, in_seconds, most_by_power
 from levity_trio.charging.refute.impossible import (
     ceiling_w,
     far_faster_at_an_end,
@@ -25,39 +24,68 @@ from levity_trio.told import Quantity, Told
 
 def did_not_catch_up(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict of a register that stood still despite power, and did not catch up when
-    it rose again.
-
-    Where the register is often reset, one that seems to have caught up may have been reset, and be
-    there again.
-    """
-    share = inf if Code.REGISTER_RESET in case.habits else least_share(case.power)
-    still = never_caught_up(chain, case.power, bounds.gaps(chain), share) if case.power else None
-    return still and (
-        Told("{1} in {2}", in_wh(still.rise), Quantity(round(still.seconds), "s")),
-        Told("at least {1} by power", in_wh(round(still.low))),
-    )
+    it rose again."""
+    if not case.power:
+        return None
+    share = least_share(case.power)
+    # A register that is often reset may seem to have caught up, and be there again after a reset.
+    if Code.REGISTER_RESET in case.habits:
+        share = inf
+    still = never_caught_up(chain, case.power, bounds.gaps(chain), share)
+    if still is None:
+        return None
+    least = Told("at least {1} by power", in_wh(round(still.low)))
+    return in_seconds(still.rise, still.seconds), least
 
 
 def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict of a register that rose no more with powers reported since. However
-    rarely they are sent, each of them was drawn for METER_AGE."""
-    if not case.power or chain.wh[-1] - min(chain.wh[-2:]) > chain.digit:
+    """Return the conflict of a register that rose no more with powers reported since."""
+    power, final = case.power, chain.wh[-1]
+    if not power or final - min(chain.wh[-2:]) > chain.digit:
         return None
-    since = next(
-        at for at, wh in zip(chain.at, chain.wh, strict=True) if wh >= chain.wh[-1] - chain.digit
-    )
-    drawn = [
-        low
-        for at, low in zip(case.power.at, case.power.low, strict=True)
-        if since < at <= chain.at[-1]
-    ]
-    least = sum(low for low in drawn if low >= tolerances.LEAST_AC_W) * tolerances.METER_AGE / HOUR
-    if least <= slack(case.power, max(chain.digit, case.ends_digit)):
+    since = next(at for at, wh in chain.points if wh >= final - chain.digit)
+    reported = zip(power.at, power.low, strict=True)
+    drawn = [low for at, low in reported if since < at <= chain.at[-1]]
+
+    # However rarely they are sent, each of them was drawn as long as a meter is not read.
+    charging = sum(low for low in drawn if low >= tolerances.LEAST_AC_W)
+    least = charging * tolerances.METER_AGE / HOUR
+    if least <= slack(power, max(chain.digit, case.ends_digit)):
         return None
+    seconds = Quantity(round(chain.at[-1] - since), "s")
     return (
-        Told("{1} in the last {2}", in_wh(0), Quantity(round(chain.at[-1] - since), "s")),
+        Told("{1} in the last {2}", in_wh(0), seconds),
         Told("up to {1} reported since", Quantity(round(max(drawn)), "W")),
     )
+
+
+def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
+    """Return the conflict with power that is far too low for the rise of the register.
+
+    Sparse power shows little. It raises a doubt if even the highest power is far too low in one
+    gap, or if the adjacent powers are in several gaps, or at a DC charger if they are in any gap.
+    """
+    gaps = _conclusive_gaps(case, bounds, chain)
+    if not gaps:
+        return None
+    spare = tolerances.REACH_WH + chain.slack
+    most_w = tolerances.FAR_MORE * case.power.most
+    beyond = gaps.beyond(gaps.most, 1.0, 0.0)
+    fast = [gap for gap in beyond if gap.rise > most_w * gap.seconds / HOUR + spare]
+    fast = [gap for gap in fast if not _may_be_unseen(case, gap)]
+    if case.is_dc:
+        fast += gaps.beyond(gaps.high, 1 + tolerances.HALF, tolerances.SHARED_WH + chain.slack)
+
+    # A car may have charged unseen in few of the gaps: while it charges for long, a report of power
+    # meets it. So their paces together stay below those of several gaps.
+    often = gaps.beyond(gaps.most, tolerances.FAR_MORE, spare) if beyond else []
+    unseen = [gap.rise * HOUR / gap.seconds for gap in often if _may_be_unseen(case, gap)]
+    least_w = max(tolerances.LEAST_AC_W, case.power.most, *unseen)
+    are_rare = sum(unseen) < tolerances.SEVERAL * least_w
+    if not fast and len(often) - len(unseen) < tolerances.SEVERAL and are_rare:
+        return None
+    gap = (fast or often)[0]
+    return in_seconds(gap.rise, gap.seconds), most_by_power(gap.most)
 
 
 def _conclusive_gaps(case: Case, bounds: Bounds, chain: Chain) -> Gaps:
@@ -69,37 +97,10 @@ def _conclusive_gaps(case: Case, bounds: Bounds, chain: Chain) -> Gaps:
     if len(case.power.at) < tolerances.SEVERAL:
         return Gaps()
     is_full = bool(case.charges) and case.charges[0].percent > 100 - tolerances.CHARGE_STEP
-    is_conclusive = case.power.most >= tolerances.LEAST_CHARGING_W or case.reports_power or is_full
-    return bounds.gaps(chain) if is_conclusive else Gaps()
-
-
-def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict with power that is far too low for the rise of the register.
-
-    Sparse power shows little. It raises a doubt if even the highest power is far too low in one
-    gap, or if the adjacent powers are in several gaps, or at a DC charger if they are in any gap.
-    """
-    if not (gaps := _conclusive_gaps(case, bounds, chain)):
-        return None
-    beyond = gaps.beyond(gaps.most, 1.0, 0.0)
-    most_w, spare = tolerances.FAR_MORE * case.power.most, tolerances.REACH_WH + chain.slack
-    shown = (gap for gap in beyond if not _may_be_unseen(case, gap))
-    fast = [gap for gap in shown if gap.rise > most_w * gap.seconds / HOUR + spare]
-    if case.is_dc:
-        fast += gaps.beyond(gaps.high, 1 + tolerances.HALF, tolerances.SHARED_WH + chain.slack)
-    often = gaps.beyond(gaps.most, tolerances.FAR_MORE, spare) if beyond else []
-    unseen = [gap for gap in often if _may_be_unseen(case, gap)]
-    if (
-        not fast
-        and len(often) - len(unseen) < tolerances.SEVERAL
-        and _are_rarely_unseen(case, unseen)
-    ):
-        return None
-    gap = (fast or often)[0]
-    return (
-        Told("{1} in {2}", in_wh(gap.rise), Quantity(round(gap.seconds), "s")),
-        Told("at most {1} by power", in_wh(round(gap.most))),
-    )
+    is_about_zero = case.power.most < tolerances.LEAST_CHARGING_W
+    if is_about_zero and not case.reports_power and not is_full:
+        return Gaps()
+    return bounds.gaps(chain)
 
 
 def _may_be_unseen(case: Case, gap: Gap) -> bool:
@@ -107,17 +108,46 @@ def _may_be_unseen(case: Case, gap: Gap) -> bool:
     at one of them."""
     if not gap.is_idle:
         return False
-    is_shown = case.power.most >= tolerances.LEAST_CHARGING_W
-    most_w = tolerances.FAR_MORE * case.power.most if is_shown else ceiling_w(case)
+    most_w = ceiling_w(case)
+    if case.power.most >= tolerances.LEAST_CHARGING_W:
+        most_w = tolerances.FAR_MORE * case.power.most
     return gap.rise <= most_w * (gap.seconds + tolerances.METER_AGE) / HOUR
 
 
-def _are_rarely_unseen(case: Case, gaps: Sequence[Gap]) -> bool:
-    """Whether a car may have charged in each of these gaps unseen: for few of them in all, with the
-    power that it has at least. While it charges for long, a report of power meets it."""
-    paces = [gap.rise * HOUR / gap.seconds for gap in gaps]
-    least_w = max(tolerances.LEAST_AC_W, case.power.most, *paces)
-    return sum(paces) < tolerances.SEVERAL * least_w
+def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
+    """Return the conflict of the whole rise of the register with many powers: with their highest
+    one, or with their mean, whose error is FAR_MORE times its standard error.
+
+    Each of them shows little, as power may vary quickly, but all of them show about how much
+    flowed.
+    """
+    power, gaps = case.power, _conclusive_gaps(case, bounds, chain)
+    if gaps and bounds.is_tracked_by_power:
+        return None
+    if len(power.places.keys() & set(chain.at)) >= tolerances.SEVERAL:
+        rise, seconds, number = gaps.whole.rise, gaps.whole.seconds, len(gaps)
+        known = seconds
+    else:
+        # Without a register at any of their times, they are compared with start and stop.
+        rise, seconds, number = chain.wh[-1], chain.at[-1] - chain.at[0], len(power.at) - 1
+        known = power.at[-1] - power.at[0] if power else 0.0
+    if number < tolerances.MANY_POWERS or seconds - known > tolerances.FAR_MORE * power.interval:
+        return None
+
+    allowed = slack(power, chain.digit)
+    error = tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low))
+    least_w = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error)
+    least = least_w * known / HOUR - allowed
+
+    # Gaps in which nothing flowed are not among those found.
+    lasted = max(seconds, power.at[-1] - power.at[0])
+    most_w = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most)
+    most = most_w * lasted / HOUR + allowed + _unseen_wh(case, gaps)
+    most = max(most, tolerances.LEAST_CHARGING_W * lasted / HOUR)
+    if least <= rise <= most:
+        return None
+    between = in_wh(round(least)), in_wh(round(most))
+    return energy_text(rise), Told("{1} to {2} by {3} reports of power", *between, len(power.at))
 
 
 def _unseen_wh(case: Case, gaps: Gaps) -> float:
@@ -126,50 +156,9 @@ def _unseen_wh(case: Case, gaps: Gaps) -> float:
     if min(case.power.low) >= tolerances.LEAST_CHARGING_W:
         return 0.0
     idle = [gap.rise for gap in gaps if gap.is_idle]
-    return tolerances.SEVERAL * max(idle) if idle else ceiling_w(case) * case.power.interval / HOUR
-
-
-def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict of the whole rise of the register with many powers: with their highest
-    one, or with their mean, whose error is FAR_MORE times its standard error.
-
-    Each of them shows little, as power may vary quickly, but all of them show about how much
-    flowed. Without a register at any of their times, they are compared with start and stop.
-    """
-    gaps = _conclusive_gaps(case, bounds, chain)
-    if gaps and bounds.is_tracked_by_power:
-        return None
-    power, is_read = case.power, len(case.power.places.keys() & set(chain.at)) >= tolerances.SEVERAL
-    whole = gaps.whole if is_read else Gap(chain.wh[-1], 0.0, 0.0, 0.0, chain.at[-1] - chain.at[0])
-    number = len(gaps) if is_read else len(power.at) - 1
-    if number < tolerances.MANY_POWERS:
-        return None
-    known, rise = whole.seconds if is_read else power.at[-1] - power.at[0], whole.rise
-    if whole.seconds - known > tolerances.FAR_MORE * power.interval:
-        return None
-    allowed, error = (
-        slack(power, chain.digit),
-        tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low)),
-    )
-    least = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error) * known / HOUR - allowed
-    lasted = max(
-        whole.seconds, power.at[-1] - power.at[0]
-    )  # gaps in which nothing flowed are not among those found
-    most = (1 + tolerances.POWER_SHARE) * min(
-        fmean(power.high) + error, power.most
-    ) * lasted / HOUR + allowed
-    most = max(most + _unseen_wh(case, gaps), tolerances.LEAST_CHARGING_W * lasted / HOUR)
-    if least <= rise <= most:
-        return None
-    return (
-        energy_text(rise),
-        Told(
-            "{1} to {2} by {3} reports of power",
-            in_wh(round(least)),
-            in_wh(round(most)),
-            len(power.at),
-        ),
-    )
+    if idle:
+        return tolerances.SEVERAL * max(idle)
+    return ceiling_w(case) * case.power.interval / HOUR
 
 
 def against_ends(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
@@ -183,37 +172,42 @@ def against_ends(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | Non
 
 
 def is_contradicted_at_ends(case: Case) -> bool:
-    """Whether Transaction.Begin or Transaction.End contradicts start or stop; both may count from
-    0, not End alone."""
-    start, stop, spare = case.start_wh, case.stop_wh, case.digit
+    """Whether Transaction.Begin or Transaction.End contradicts start or stop."""
+    start, stop = case.start_wh, case.stop_wh
     if start is None or stop is None:
         return False
-    mean = (stop - start) * HOUR / max(case.ended - case.begun, tolerances.INTERVAL)
-    usual = case.power.most if case.power else max(0.0, mean)
-    spare += round(usual * tolerances.METER_AGE / HOUR)  # one of the two may be read a little later
+
+    # One of the two may be read a little later.
+    if case.power:
+        usual = case.power.most
+    else:
+        seconds = max(case.ended - case.begun, tolerances.INTERVAL)
+        usual = max(0.0, (stop - start) * HOUR / seconds)
+    spare = case.digit + round(usual * tolerances.METER_AGE / HOUR)
+
+    # Both may count from 0, not End alone.
     if case.begin_wh and abs(case.begin_wh - start) > spare:
         return True
-    counted = [stop] if case.begin_wh else [stop, stop - start]
-    return case.end_wh is not None and min(abs(case.end_wh - wh) for wh in counted) > spare
+    if case.end_wh is None or abs(case.end_wh - stop) <= spare:
+        return False
+    return bool(case.begin_wh) or abs(case.end_wh - (stop - start)) > spare
 
 
 def against_intervals(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
-    """Return the conflict of a figure with the readings of energy in each interval; some of these
-    may be lost.
-
-    If these never fall, each of them may count from the start, or be a register.
-    """
-    intervals, least, wh = (
-        case.intervals,
-        1 - tolerances.POWER_SHARE,
-        figure.wh + figure.chain.slack,
-    )
-    counts = [intervals[-1], intervals[-1] - intervals[0]] if is_rising(intervals) else []
-    if wh >= least * sum(intervals) or any(
-        tolerances.HALF * wh <= count <= wh / least for count in counts
-    ):
+    """Return the conflict of a figure with the readings of energy in each interval."""
+    intervals, wh = case.intervals, figure.wh + figure.chain.slack
+    # Some of these may be lost, so they only contradict a figure that is too low.
+    least = 1 - tolerances.POWER_SHARE
+    if wh >= least * sum(intervals):
         return None
-    return (energy_text(figure.wh), Told("{1} in {2}", in_wh(round(sum(intervals))), INTERVALS))
+
+    # If these never fall, each of them may count from the start, or be a register.
+    if is_rising(intervals):
+        for count in (intervals[-1], intervals[-1] - intervals[0]):
+            if tolerances.HALF * wh <= count <= wh / least:
+                return None
+    measured = Told("{1} in {2}", in_wh(round(sum(intervals))), INTERVALS)
+    return energy_text(figure.wh), measured
 
 
 UNUSUAL: Final = (
@@ -232,5 +226,10 @@ asked."""
 def unusual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return two pieces of evidence that hardly agree; None if there are none, or if the times are
     unknown."""
-    found = (find(case, bounds, chain) for find in UNUSUAL) if case.is_in_order else ()
-    return next(filter(None, found), None)
+    if not case.is_in_order:
+        return None
+    for find in UNUSUAL:
+        evidence = find(case, bounds, chain)
+        if evidence is not None:
+            return evidence
+    return None

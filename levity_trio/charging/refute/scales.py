@@ -33,87 +33,78 @@ def scale_shown(case: Case) -> Scale | None:
     the coarser registers: in whole kWh, or without the last digits of the other, or with zeros in
     their place.
     """
-    before = case.before
-    if (
-        before is not None
-        and before.factor not in (0, 1)
-        and before.end is not None
-        and before.end == case.start_wh
-    ):
-        return Scale(before.factor, before.end)
-    return next(_shown(case), None)
+    before, after, start, stop = case.before, case.after, case.start_wh, case.stop_wh
+    scales: list[Scale] = []
+    if before is not None and before.end is not None and start is not None:
+        if before.factor not in (0, 1) and before.end == start:
+            return Scale(before.factor, before.end)
+        scales += _continued_by(case, start, before.end, (before.begin, before.end))
+    if after is not None and after.begin is not None and stop is not None:
+        scales += _continued_by(case, stop, after.begin, (after.begin, after.end))
+    return scales[0] if scales else None
+
+
+def _continued_by(
+    case: Case, own: int, wh: int, registers: tuple[int | None, int | None]
+) -> Iterator[Scale]:
+    """Yield the scales on which a start or a stop continues in a neighbour.
+
+    `wh` is the neighbour's register there, `registers` are both of its own.
+    """
+    if own >= tolerances.SIGNIFICANT_START_WH // _KWH and wh // _KWH == own:
+        yield Scale(_KWH, wh)
+    if min(own, wh) < tolerances.SIGNIFICANT_START_WH:
+        return
+    for factor in _TENFOLD:
+        is_without_digits = wh // factor == own
+        if is_without_digits and any((register or 0) % factor for register in registers):
+            yield Scale(factor, wh)
+    all_registers = (case.start_wh, case.stop_wh, *case.view.wh)
+    for factor in _TENFOLD:
+        has_digits = any((register or 0) % factor for register in all_registers)
+        if own == wh * factor and not has_digits:
+            yield Scale(1 / factor, wh)
 
 
 def goes_on_by(case: Case, factor: float) -> bool:
     """Whether a transaction goes on from the previous one, whose registers lacked this factor for
     certain. A factor of 1 needs no such sign."""
     before = case.before
-    goes_on = before is not None and before.factor == factor and before.end == case.start_wh
-    return factor == 1 or (goes_on and before is not None and not before.is_doubtful)
+    if factor == 1:
+        return True
+    if before is None or before.is_doubtful:
+        return False
+    return before.factor == factor and before.end == case.start_wh
 
 
 def lacks_digits_of(start: int, end: int) -> bool:
     """Whether a start is the previous end, in kWh for example: it lacks the last digits, which are
     not 0. Otherwise the end may as well have too many of them."""
-    factors = (factor for factor in (*_TENFOLD, _KWH) if end % factor)
-    return any(
-        start in (end // factor, (Decimal(end) / factor).to_integral_value(ROUND_HALF_UP))
-        for factor in factors
-    )
-
-
-def _shown(case: Case) -> Iterator[Scale]:
-    before, after = case.before, case.after
-    pairs = (
-        (case.start_wh, before and before.end, before),
-        (case.stop_wh, after and after.begin, after),
-    )
-    for own, wh, neighbour in pairs:
-        if own is None or wh is None or neighbour is None:
-            continue
-        if own >= tolerances.SIGNIFICANT_START_WH // _KWH and wh // _KWH == own:
-            yield Scale(_KWH, wh)
-        if min(own, wh) >= tolerances.SIGNIFICANT_START_WH:
-            too_low = [
-                factor for factor in _TENFOLD if wh // factor == own
-            ]  # without the last digits of a neighbour
-            registers = (neighbour.begin or 0, neighbour.end or 0)
-            yield from (
-                Scale(factor, wh) for factor in too_low if any(one % factor for one in registers)
-            )
-            yield from (
-                Scale(1 / factor, wh) for factor in _TENFOLD if _is_too_high(case, own, wh, factor)
-            )
-
-
-def _is_too_high(case: Case, own: int, wh: int, factor: int) -> bool:
-    """Whether a register is a multiple of a neighbour's, and all of its transaction have zeros in
-    the last digits."""
-    registers = (case.start_wh, case.stop_wh, *case.view.wh)
-    return own == wh * factor and not any((register or 0) % factor for register in registers)
+    for factor in (*_TENFOLD, _KWH):
+        rounded = (Decimal(end) / factor).to_integral_value(ROUND_HALF_UP)
+        if end % factor and start in (end // factor, rounded):
+            return True
+    return False
 
 
 def may_be_in_kwh(case: Case) -> bool:
     """Whether a start or a stop with a fraction may be in kWh: the figure is then one that a
     vehicle can take."""
-    starts, stops = (
-        _in_either_unit(case.start_wh, case.start_exact),
-        _in_either_unit(case.stop_wh, case.stop_exact),
-    )
-    rises = [stop - start for start in starts for stop in stops]
-    return case.has_fraction and (
-        not rises or any(0 <= wh <= tolerances.MOST_WH for wh in rises[1:])
-    )
-
-
-def _in_either_unit(wh: int | None, exact: Decimal | None) -> tuple[int, ...]:
-    """Return a register in Wh, first as sent, then as one in kWh."""
-    return () if wh is None else (wh, in_kwh(wh, exact))
+    start, stop = case.start_wh, case.stop_wh
+    if start is None or stop is None:
+        return case.has_fraction
+    starts = start, in_kwh(start, case.start_exact)
+    stops = stop, in_kwh(stop, case.stop_exact)
+    rises = [end - begin for begin in starts for end in stops]
+    # The first of them is that in Wh.
+    return case.has_fraction and any(0 <= wh <= tolerances.MOST_WH for wh in rises[1:])
 
 
 def in_kwh(whole: int, exact: Decimal | None) -> int:
     """Return a register in kWh, with its decimals if it had any, in Wh."""
-    return whole * 1000 if exact is None else int((exact * 1000).to_integral_value(ROUND_HALF_UP))
+    if exact is None:
+        return whole * 1000
+    return int((exact * 1000).to_integral_value(ROUND_HALF_UP))
 
 
 _WRONG_UNITS: Final = {
@@ -124,9 +115,8 @@ _WRONG_UNITS: Final = {
 
 def wrong_by(factor: float) -> str:
     """Say what is wrong with registers that lack a factor."""
-    return _WRONG_UNITS.get(
-        factor, Told("the register is wrong by a factor of {1}", Number(1 / factor))
-    )
+    unknown = Told("the register is wrong by a factor of {1}", Number(1 / factor))
+    return _WRONG_UNITS.get(factor, unknown)
 
 
 def continues_one(case: Case) -> bool:
@@ -149,20 +139,21 @@ def continues_both(case: Case) -> bool:
 
 
 def _continued(case: Case) -> tuple[bool, bool]:
+    """Return whether it begins where the previous one ended, and whether the next one begins where
+    it ends."""
     before, after, start, stop = case.before, case.after, case.start_wh, case.stop_wh
-    is_from_before = (
-        before is not None and before.is_end_known and before.factor == 1 and before.end == start
-    )
-    is_to_after = after is not None and after.factor == 1 and after.begin == stop
-    return bool(start) and is_from_before, bool(stop) and is_to_after
+    is_from_before = is_to_after = False
+    if before is not None and before.is_end_known and before.factor == 1:
+        is_from_before = bool(start) and before.end == start
+    if after is not None and after.factor == 1:
+        is_to_after = bool(stop) and after.begin == stop
+    return is_from_before, is_to_after
 
 
 def fraction(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
     """Return the conflict of a start or a stop with a fraction, which whole Wh do not have."""
     if not may_be_in_kwh(case) or bounds.confirms(figure.wh):
         return None
-    sent = Told(
-        "sent as {1} and {2}",
-        *(str(wh) for wh in (case.start_exact or case.start_wh, case.stop_exact or case.stop_wh)),
-    )
-    return (sent, Told("whole Wh by the specification"))
+    start, stop = case.start_exact or case.start_wh, case.stop_exact or case.stop_wh
+    sent = Told("sent as {1} and {2}", str(start), str(stop))
+    return sent, Told("whole Wh by the specification")

@@ -13,19 +13,52 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, groupby, pairwise, product
-from math import ceil, inf, prod
+from math import ceil, inf
 from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Finding
 from levity_trio.charging.reviews import AS_REPORTED, in_wh
-from levity_trio.charging.sent.evidence import Beside, Boundary, Case, Level, Power, View
+from levity_trio.charging.sent.evidence import (
+    Beside,
+    Boundary,
+    Case,
+    Level,
+    Power,
+    View,
+    common_step,
+)
 from levity_trio.charging.sent.figures import Figure
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.told import Told
 
 WITHOUT: Final = Told("without what the other one charged")
+
+
+class AlsoCounted(NamedTuple):
+    """Another transaction that the same register counted, which showed `begin` to `end` Wh while
+    both ran."""
+
+    other: Beside
+    begin: int
+    end: int
+    most: int
+    """The most that its car drew of the rise, in Wh; 0 if that is next to nothing."""
+    rest: int
+    """What the power of this one leaves of the rise, in Wh."""
+    is_unlikely: bool = False
+    """Two messages around show that each has a register of its own; both would have to be wrong."""
+
+    @property
+    def words(self) -> str:
+        where = self.other.id, self.other.connector
+        if self.other.charger:
+            charger = self.other.charger
+            return Told(
+                "its register also counted session {1} on connector {2} of {3}", *where, charger
+            )
+        return Told("its register also counted session {1} on connector {2}", *where)
 
 
 class _Common(NamedTuple):
@@ -44,33 +77,81 @@ class _Common(NamedTuple):
     def rise(self) -> int:
         return self.end - self.begin
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether there is such a time and a rise. If both begin at 0, they may count each
-        transaction anew."""
-        return self.since < self.until and self.begin > 0 and self.rise > 0
+
+def shared(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
+    """Find what a figure counts of other transactions, and what that takes from it."""
+    drawing = [also for also in counted(case, figure.begin, figure.end) if also.most]
+    if not drawing:
+        return None
+    first = drawing[0]
+    evidence = (
+        Told("{1} to {2} while both ran", in_wh(first.begin), in_wh(first.end)),
+        Told("the registers of session {1}", first.other.id),
+    )
+    # A figure that was not reported is in doubt already, so nothing is taken from it.
+    if not figure.is_reported:
+        return Finding(evidence, words=first.words)
+    rest = sum(also.rest for also in drawing)
+    likely = sum(also.rest for also in drawing if not also.is_unlikely)
+    figures: dict[str, int] = {AS_REPORTED: figure.wh, WITHOUT: max(0, figure.wh - rest)}
+    return Finding(evidence, figures, first.words, min(figure.wh, likely))
 
 
-class Counted(NamedTuple):
-    """Another transaction that the same register counted, which showed `begin` to `end` Wh while
-    both ran, and the most that its car drew of it, 0 if that is next to nothing; and what the power
-    of this one leaves of it."""
+def counted(case: Case, begin: int | None, end: int | None) -> list[AlsoCounted]:
+    """Return the transactions that the register counted, too, while a figure of the range `begin`
+    to `end` flowed."""
+    if begin is None or end is None:
+        return []
+    if not case.is_timed:
+        # A power with the same time as one before, in whichever transaction, seems to be repeated,
+        # and is stored only with another register: so nothing limits what a car drew.
+        beside = [other._replace(power=Power()) for other in case.beside]
+        case = replace(case, power=Power(), beside=beside)
+    also: list[AlsoCounted] = []
+    for other, common, is_unlikely in _together(case, begin, end):
+        most, rest = _energies(case, other, common)
+        also.append(AlsoCounted(other, common.begin, common.end, most, rest, is_unlikely))
+    return also
 
-    one: Beside
-    begin: int
-    end: int
-    most: int
-    rest: int
-    is_unlikely: bool = False
-    """Two messages around show that each has a register of its own; both would have to be wrong."""
 
-    @property
-    def words(self) -> str:
-        one = self.one
-        if one.charger:
-            where = (one.id, one.connector, one.charger)
-            return Told("its register also counted session {1} on connector {2} of {3}", *where)
-        return Told("its register also counted session {1} on connector {2}", one.id, one.connector)
+def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Common, bool]]:
+    """Yield the other transactions that tell the same register, if it rose while both ran, and
+    whether that is unlikely."""
+    for _, of_connector in groupby(case.beside, key=attrgetter("charger", "connector")):
+        others = list(of_connector)
+        own = _levels(case.earlier, Level(case.begun, begin), Level(case.ended, end), case.view)
+        theirs: list[Level] = []
+        for other in others:
+            stop = None if other.end is None else Level(other.ended, other.end)
+            theirs += _levels(other.earlier, Level(other.begun, other.begin), stop, other.view)
+        own_around = _never_fallen(case.boundaries, begin)
+        their_around = _never_fallen(others[0].boundaries, others[0].begin)
+
+        chance = _chance_of_meetings(own_around, their_around)
+        digit = max(case.digit, *(other.view.digit for other in others))
+        most_by_chance = tolerances.MEETING_BY_CHANCE / chance
+        if not _is_one([*own], theirs, digit, most_by_chance):
+            continue
+        against = list(_against_one(own_around, their_around, tolerances.SHARED_WH))
+        if _are_too_many(against, tolerances.FEW):
+            continue
+
+        for other in others:
+            common = _Common(
+                since=max(case.begun, other.begun),
+                until=min(case.ended, other.ended),
+                begin=max(begin, other.begin),
+                end=end if other.end is None else min(end, other.end),
+                is_met=chance <= tolerances.MEETING_BY_CHANCE,
+            )
+            # If both begin at 0, they may count each transaction anew.
+            if common.since >= common.until or common.begin <= 0 or common.rise <= 0:
+                continue
+            if not _is_too_little(case, other, common):
+                yield other, common, _are_too_many(against, 1)
+
+
+# Whether two connectors have one register
 
 
 def are_one(
@@ -80,135 +161,72 @@ def are_one(
     is_one_serial: bool,
 ) -> bool:
     """Whether two chargers have one meter: they tell its serial number, or FEW starts are where the
-    other one had stopped, and not where the own one had. A single start or stop that is too low
-    shows that each has its own. Starts and stops around come with the register of the transaction
-    in question."""
-    own, theirs = _since(*this), _since(*other)
+    other one had stopped, and not where the own one had.
+
+    Starts and stops around come with the register of the transaction in question.
+    """
+    own, theirs = _never_fallen(*this), _never_fallen(*other)
+    # A single start or stop that is too low shows that each has its own.
     if any(_against_one(own, theirs, tolerances.REACH_WH)):
         return False
     starts = [now for now, _ in _meetings(own, theirs) if now.is_start]
     return is_one_serial or len(starts) >= tolerances.FEW
 
 
-def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
-    """Return the transactions that the register counted, too, while a figure of the range `begin`
-    to `end` flowed."""
-    if begin is None or end is None:
-        return []
-    case = case if case.is_timed else _without_power(case)
-    return [
-        Counted(one, common.begin, common.end, *_energies(case, one, common), is_unlikely)
-        for one, common, is_unlikely in _together(case, begin, end)
-    ]
-
-
-def shared(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
-    """Return what a figure counts of other transactions, and what that takes from it. From a figure
-    that was not reported nothing is taken: it is in doubt already."""
-    drawing = [one for one in counted(case, figure.begin, figure.end) if one.most]
-    if not drawing:
-        return None
-    first = drawing[0]
-    evidence = (
-        Told("{1} to {2} while both ran", in_wh(first.begin), in_wh(first.end)),
-        Told("the registers of session {1}", first.one.id),
-    )
-    if not figure.is_reported:
-        return Finding(evidence, words=first.words)
-    rest, likely = (
-        sum(one.rest for one in some)
-        for some in (drawing, [one for one in drawing if not one.is_unlikely])
-    )
-    figures: dict[str, int] = {AS_REPORTED: figure.wh, WITHOUT: max(0, figure.wh - rest)}
-    return Finding(evidence, figures, first.words, min(figure.wh, likely))
-
-
-def _without_power(case: Case) -> Case:
-    """Return the evidence of a clock that stands still. A power that was told with the same time
-    before, in whichever transaction, seems to be repeated, and is stored only with another
-    register: so nothing limits what a car drew."""
-    return replace(case, power=Power(), beside=[one._replace(power=Power()) for one in case.beside])
-
-
-def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Common, bool]]:
-    """Yield the other transactions that tell the same register, if it rose while both ran."""
-    for _, found in groupby(case.beside, key=attrgetter("charger", "connector")):
-        own = _levels(case.earlier, Level(case.begun, begin), Level(case.ended, end), case.view)
-        others = list(found)
-        theirs = [level for one in others for level in _levels_of(one)]
-        around = _since(case.boundaries, begin), _since(others[0].boundaries, others[0].begin)
-        digit = max(case.digit, *(one.view.digit for one in others))
-        chance = _chance_of_meetings(*around)
-        if not _is_one([*own], theirs, digit, tolerances.MEETING_BY_CHANCE / chance):
-            continue
-        against = list(_against_one(*around, tolerances.SHARED_WH))
-        if _are_too_many(against, tolerances.FEW):
-            continue
-        for one in others:
-            until = end if one.end is None else min(end, one.end)
-            lasted = max(case.begun, one.begun), min(case.ended, one.ended)
-            common = _Common(
-                *lasted, max(begin, one.begin), until, chance <= tolerances.MEETING_BY_CHANCE
-            )
-            if common.is_shared and not _is_too_little(case, one, common):
-                yield one, common, _are_too_many(against, 1)
-
-
-def _levels_of(one: Beside) -> Iterator[Level]:
-    end = None if one.end is None else Level(one.ended, one.end)
-    yield from _levels(one.earlier, Level(one.begun, one.begin), end, one.view)
-
-
 def _levels(earlier: Level | None, begin: Level, end: Level | None, view: View) -> Iterator[Level]:
-    """Yield what a connector told of its lifetime register, without the readings that do not rise.
-
-    Readings below the begin that reach no more than the rise up to the end count from 0 in each
-    transaction. A begin that seems to be before the end of the previous transaction was told by a
-    clock that was not set yet.
-    """
+    """Yield what a connector told of its lifetime register, without the readings that do not
+    rise."""
     if earlier is not None and earlier.wh <= begin.wh:
         yield earlier
+        # A begin that seems to be earlier than that was told by a clock that was not set yet.
         begin = Level(max(begin.at, earlier.at), begin.wh)
     yield begin
-    last = inf if end is None else end.wh
-    most = max(view.wh, default=0)
-    told = (
-        [begin.wh + wh for wh in view.wh]
-        if most < begin.wh and most <= last - begin.wh + view.digit
-        else view.wh
-    )
-    before = accumulate(told, max)
-    after = reversed(list(accumulate(reversed(told), min)))
-    for at, wh, highest, lowest in zip(view.at, told, before, after, strict=True):
+
+    # Readings below the begin that reach no more than the rise up to the end count from 0 in each
+    # transaction.
+    last, readings = inf if end is None else end.wh, view.wh
+    most = max(readings, default=0)
+    if most < begin.wh and most <= last - begin.wh + view.digit:
+        readings = [begin.wh + wh for wh in readings]
+    highest_before = accumulate(readings, max)
+    lowest_after = reversed(list(accumulate(reversed(readings), min)))
+    levels = zip(view.at, readings, highest_before, lowest_after, strict=True)
+    for at, wh, highest, lowest in levels:
         if begin.wh <= wh <= last and highest == wh == lowest:
             yield Level(at, wh)
     if end is not None:
         yield end
 
 
-def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int, most: float) -> bool:
+def _is_one(
+    own: Sequence[Level], theirs: Sequence[Level], digit: int, most_by_chance: float
+) -> bool:
     """Whether two connectors tell one register: in order of time, it never falls from one to the
-    other, and that is hardly by chance: no more likely than `most`. A coarse one may fall by its
-    step, if it was read a moment later.
+    other, and that is hardly by chance.
 
     Two registers of their own do not rise together for long, even if they meet.
     """
-    told = sorted(
-        (level.at, -level.wh, number)
-        for number, found in enumerate((own, theirs))
-        for level in found
-    )
-    runs = [[-wh for _, wh, _ in run] for _, run in groupby(told, key=itemgetter(2))]
+    levels = [(level.at, -level.wh, 0) for level in own]
+    levels += [(level.at, -level.wh, 1) for level in theirs]
+    levels.sort()
+    # A run is what one connector told before the other one told something.
+    runs: list[list[int]] = []
+    for _, of_connector in groupby(levels, key=itemgetter(2)):
+        runs.append([-wh for _, wh, _ in of_connector])
+
+    # A coarse one may fall by its step, if it was read a moment later.
     slack = max(digit, tolerances.REACH_WH)
     falls = [before[-1] - now[0] for before, now in pairwise(runs)]
-    if (
-        max(falls, default=0) > slack
-        or sum(fall > tolerances.REACH_WH for fall in falls) > tolerances.FEW
-    ):
+    if max(falls, default=0) > slack:
         return False
-    inner = zip(runs, runs[1:], runs[2:], strict=False)
-    chances = [(after[0] - before[-1] + slack) / max(1, now[0]) for before, now, after in inner]
-    return prod(min(1.0, chance) for chance in chances) <= most
+    if sum(fall > tolerances.REACH_WH for fall in falls) > tolerances.FEW:
+        return False
+
+    chance = 1.0
+    for before, now, after in zip(runs, runs[1:], runs[2:], strict=False):
+        between = after[0] - before[-1] + slack
+        chance *= min(1.0, between / max(1, now[0]))
+    return chance <= most_by_chance
 
 
 def _chance_of_meetings(own: Sequence[Boundary], theirs: Sequence[Boundary]) -> float:
@@ -216,18 +234,17 @@ def _chance_of_meetings(own: Sequence[Boundary], theirs: Sequence[Boundary]) -> 
     connector was last; 1 if the registers fall from one connector to the other.
 
     A register of its own stays from a stop to the next start. If it does not, it may be anywhere,
-    as after a stop. Two that rose side by side from the same start may stop at the same register,
-    too.
+    as after a stop.
     """
-    told = sorted((one.at, one.wh) for one in (*own, *theirs))
-    step = next((step for step in (1000, 100, 10) if all(wh % step == 0 for _, wh in told)), 1)
-    if any(
-        now < before - max(step, tolerances.REACH_WH) for (_, before), (_, now) in pairwise(told)
-    ):
+    levels = sorted((boundary.at, boundary.wh) for boundary in (*own, *theirs))
+    step = common_step([wh for _, wh in levels])
+    slack = max(step, tolerances.REACH_WH)
+    if any(now < before - slack for (_, before), (_, now) in pairwise(levels)):
         return 1.0
-    return prod(
-        min(1.0, max(step, tolerances.ROUNDED_WH) / rise) for _, rise in _meetings(own, theirs)
-    )
+    chance = 1.0
+    for _, rise in _meetings(own, theirs):
+        chance *= min(1.0, max(step, tolerances.ROUNDED_WH) / rise)
+    return chance
 
 
 def _meetings(
@@ -235,41 +252,36 @@ def _meetings(
 ) -> Iterator[tuple[Boundary, int]]:
     """Yield each start and stop that is where the other connector was last, and not where its own
     one was, in order of time, with the rise in Wh since that."""
-    told = sorted(
-        (one.at, one.wh, number, one) for number, found in enumerate((own, theirs)) for one in found
-    )
-    last: tuple[list[Boundary], list[Boundary]] = ([], [])
-    for _, _, number, now in told:
-        if _is_meeting(last[number], now, last[1 - number]):
-            yield now, now.wh - last[number][-1].wh
-        last[number].append(now)
+    boundaries = [(boundary.at, boundary.wh, 0, boundary) for boundary in own]
+    boundaries += [(boundary.at, boundary.wh, 1, boundary) for boundary in theirs]
+    boundaries.sort()
+    earlier: tuple[list[Boundary], list[Boundary]] = ([], [])
+    for _, _, connector, now in boundaries:
+        before, others = earlier[connector], earlier[1 - connector]
+        if before and others and before[-1].is_start != now.is_start:
+            rise = now.wh - before[-1].wh
+            is_there = abs(now.wh - others[-1].wh) <= tolerances.ROUNDED_WH
+            # Two that rose side by side from the same start may stop at the same register, too.
+            is_side_by_side = not now.is_start and (
+                len(others) < 2 or abs(others[-2].wh - before[-1].wh) <= tolerances.REACH_WH
+            )
+            if rise > tolerances.REACH_WH and is_there and not is_side_by_side:
+                yield now, rise
+        before.append(now)
 
 
-def _is_meeting(before: Sequence[Boundary], now: Boundary, others: Sequence[Boundary]) -> bool:
-    """Whether a start or a stop is where the other connector was last, and not where its own one
-    was. `before` and `others` are what both connectors told before it."""
-    if (
-        not before
-        or not others
-        or before[-1].is_start == now.is_start
-        or now.wh - before[-1].wh <= tolerances.REACH_WH
-    ):
-        return False
-    is_own_rise = now.is_start or (
-        len(others) > 1 and abs(others[-2].wh - before[-1].wh) > tolerances.REACH_WH
-    )
-    return is_own_rise and abs(now.wh - others[-1].wh) <= tolerances.ROUNDED_WH
-
-
-def _since(told: Sequence[Boundary], begin: int) -> list[Boundary]:
+def _never_fallen(boundaries: Sequence[Boundary], begin: int) -> list[Boundary]:
     """Return those around the one with this register between which the register of the connector
     never fell."""
     runs: list[list[Boundary]] = [[]]
-    for one in told:
-        if runs[-1] and one.wh < runs[-1][-1].wh:
+    for boundary in boundaries:
+        if runs[-1] and boundary.wh < runs[-1][-1].wh:
             runs.append([])
-        runs[-1].append(one)
-    return next((run for run in runs if any(one.wh == begin for one in run)), [])
+        runs[-1].append(boundary)
+    for run in runs:
+        if any(boundary.wh == begin for boundary in run):
+            return run
+    return []
 
 
 def _against_one(
@@ -278,8 +290,8 @@ def _against_one(
     """Yield the pairs of starts and stops around by which two connectors have registers of their
     own: what one of them told is more than `below` Wh below what had been received from the other
     one before."""
-    for one, other in ((own, theirs), (theirs, own)):
-        for higher, lower in product(one, other):
+    for earlier, later in ((own, theirs), (theirs, own)):
+        for higher, lower in product(earlier, later):
             if higher.received < lower.at and lower.wh < higher.wh - below:
                 yield higher, lower
 
@@ -288,75 +300,76 @@ def _are_too_many(pairs: Sequence[tuple[Boundary, Boundary]], most: int) -> bool
     """Whether more messages than `most` would have to be wrong, if one of each pair is."""
     if not pairs or most == 0:
         return bool(pairs)
-    return all(
-        _are_too_many([pair for pair in pairs if one not in pair], most - 1) for one in pairs[0]
-    )
+    for wrong in pairs[0]:
+        others = [pair for pair in pairs if wrong not in pair]
+        if not _are_too_many(others, most - 1):
+            return False
+    return True
 
 
 def _is_too_little(case: Case, beside: Beside, common: _Common) -> bool:
     """Whether the register rose by less than both cars drew by their power: then each has a
-    register of its own.
+    register of its own."""
+    powers = case.power, beside.power
+    for power in powers:
+        # The power that each reports may be that of both, too: then it was higher while both ran.
+        together = alone = 0.0
+        for at, low in zip(power.at, power.low, strict=True):
+            if common.since <= at <= common.until:
+                together = max(together, low)
+            else:
+                alone = max(alone, low)
+        is_higher = together > (1 + tolerances.STEADY_SHARE) * alone
+        if is_higher and alone >= tolerances.LEAST_CHARGING_W:
+            return False
 
-    The power that each reports may be that of both, too. In a gap above SHORT_GAP, a car may have
-    paused.
-    """
-    if any(_is_of_both(power, common) for power in (case.power, beside.power)):
-        return False
-    powers = (case.power, beside.power)
-    longest = tolerances.SHORT_GAP / tolerances.TWICE if common.is_met else inf
-    usual = min((min(power.interval, longest) for power in powers if power.interval), default=0.0)
-    least = sum(_drawn(power, common, usual).least for power in powers)
+    usual = min((power.interval for power in powers if power.interval), default=0.0)
+    if common.is_met:
+        # In a longer gap, a car may have paused.
+        usual = min(usual, tolerances.SHORT_GAP / tolerances.TWICE)
+    least = 0.0
+    for power in powers:
+        least += _drawn(power, common, usual)[0]
     return least * (1 - tolerances.POWER_SHARE) > common.rise + tolerances.REACH_WH
 
 
-def _is_of_both(power: Power, common: _Common) -> bool:
-    """Whether a power was higher while both ran than it ever was before or after."""
-    told = list(zip(power.at, power.low, strict=True))
-    together = max((low for at, low in told if common.since <= at <= common.until), default=0.0)
-    alone = max((low for at, low in told if not common.since <= at <= common.until), default=0.0)
-    return alone >= tolerances.LEAST_CHARGING_W and together > (1 + tolerances.STEADY_SHARE) * alone
+# What the other car drew
 
 
 def _energies(case: Case, beside: Beside, common: _Common) -> tuple[int, int]:
     """Return what the other car drew while both ran, in Wh: the most, 0 if that may be nothing, or
     next to nothing; and what the power of this one leaves of the rise."""
     power = _without_rest(case, beside, common)
-    drawn, own = (
-        _drawn(power, common, power.interval),
-        _drawn(case.power, common, case.power.interval),
-    )
-    least = max(drawn.least, common.rise - own.most, _beyond_own(case, common))
-    most = int(min(common.rise, max(least, drawn.most)))
-    rest = int(min(most, max(least, ceil(common.rise - own.least))))
+    least, most = _drawn(power, common, power.interval)
+    own_least, own_most = _drawn(case.power, common, case.power.interval)
+    least = max(least, common.rise - own_most, _beyond_own(case, common))
+    most_wh = int(min(common.rise, max(least, most)))
+    rest = int(min(most_wh, max(least, ceil(common.rise - own_least))))
+
     is_within = case.begun <= beside.begun and beside.ended <= case.ended
     is_unknown = not case.is_timed or not (case.power or beside.power)
     little = tolerances.REACH_WH if is_unknown else tolerances.SHARED_WH
-    return (
-        most if is_within or most > little or min(least, most) > tolerances.REACH_WH else 0
-    ), rest
+    if is_within or most_wh > little or min(least, most_wh) > tolerances.REACH_WH:
+        return most_wh, rest
+    return 0, rest
 
 
 def _beyond_own(case: Case, common: _Common) -> float:
     """Return by how much the register rose faster while both ran than this one's car drew by its
     power, in Wh. Alone, it may have drawn more between two reports; beside another car, that one
     rather did."""
-    power, view = case.power, case.view
+    power = case.power
     if not power:
         return 0.0
-    between = [
-        (at, wh)
-        for at, wh in zip(view.at, view.wh, strict=True)
-        if common.since < at < common.until
-    ]
-    told = [(common.since, common.begin), *between, (common.until, common.end)]
+    levels = [(common.since, common.begin)]
+    levels += [point for point in case.view.points if common.since < point[0] < common.until]
+    levels.append((common.until, common.end))
     beyond = 0.0
-    for (then, low), (now, high) in pairwise(told):
-        drawn = max(
-            power.high[max(0, bisect_right(power.at, then) - 1) : bisect_left(power.at, now) + 1]
-        )
-        allowed = (1 + tolerances.POWER_SHARE) * drawn * (
-            now - then + tolerances.METER_AGE
-        ) / HOUR + case.slack
+    for (then, low), (now, high) in pairwise(levels):
+        first = max(0, bisect_right(power.at, then) - 1)
+        highest_w = max(power.high[first : bisect_left(power.at, now) + 1])
+        seconds = now - then + tolerances.METER_AGE
+        allowed = (1 + tolerances.POWER_SHARE) * highest_w * seconds / HOUR + case.slack
         beyond += max(0.0, high - low - allowed)
     return beyond
 
@@ -365,45 +378,35 @@ def _without_rest(case: Case, beside: Beside, common: _Common) -> Power:
     """Return the other car's power; 0 at the start of this transaction if the register had stood
     still before it."""
     power = beside.power
-    readings = [
-        level for level in zip(beside.view.at, beside.view.wh, strict=True) if level[0] < case.begun
-    ]
-    place = sum(at < case.begun for at in power.at)
-    if not readings or not place:
+    readings = [(at, wh) for at, wh in beside.view.points if at < case.begun]
+    number = sum(at < case.begun for at in power.at)
+    if not readings or not number:
         return power
     at, wh = readings[-1]
-    drawn = power.low[place - 1] * (case.begun - at) / HOUR
+    drawn = power.low[number - 1] * (case.begun - at) / HOUR
     if common.begin - wh + case.slack > tolerances.HALF * drawn:
         return power
-    return Power(
-        [case.begun, *power.at[place:]], [0.0, *power.low[place:]], [0.0, *power.high[place:]]
-    )
+    low, high = [0.0, *power.low[number:]], [0.0, *power.high[number:]]
+    return Power([case.begun, *power.at[number:]], low, high)
 
 
-class _Drawn(NamedTuple):
-    """Energies in Wh."""
-
-    least: float = 0.0
-    most: float = inf
-
-
-def _drawn(power: Power, common: _Common, usual: float) -> _Drawn:
-    """Return the energy by the powers told while both ran and next to that time.
-
-    Before the first power, a car may have drawn as much as ever. Without any while both ran, or in
-    a gap much longer than the usual one, in seconds, it may have drawn none.
-    """
+def _drawn(power: Power, common: _Common, usual: float) -> tuple[float, float]:
+    """Return the least and the most energy in Wh by the powers told while both ran and next to that
+    time. `usual` is the usual time between two of them, in seconds."""
     if not power:
-        return _Drawn()
-    places = range(bisect_right(power.at, common.since), bisect_left(power.at, common.until) + 1)
-    edges = [common.since, *(power.at[place] for place in places[:-1]), common.until]
-    is_told = len(places) > 1 or 0 < places[0] < len(power.at)
+        return 0.0, inf
+    first, last = bisect_right(power.at, common.since), bisect_left(power.at, common.until)
+    edges = [common.since, *power.at[first:last], common.until]
+    is_reported = first < last or 0 < first < len(power.at)
     least = most = 0.0
-    for place, (since, until) in zip(places, pairwise(edges), strict=True):
-        beside = slice(max(0, place - 1), place + 1)
+    for place, (then, now) in enumerate(pairwise(edges), first):
+        beside, seconds = slice(max(0, place - 1), place + 1), now - then
+        # Before the first power, a car may have drawn as much as ever.
         highest = max(power.high[beside]) if place else power.most
-        apart = tolerances.POWER_SHARE if until - since <= tolerances.SHORT_GAP else tolerances.HALF
-        is_close = is_told and until - since <= tolerances.TWICE * usual
-        least += is_close * min(power.low[beside]) * (until - since) / HOUR
-        most += highest * (1 + apart) * (until - since) / HOUR
-    return _Drawn(least, most)
+        apart = tolerances.POWER_SHARE if seconds <= tolerances.SHORT_GAP else tolerances.HALF
+        most += highest * (1 + apart) * seconds / HOUR
+        # Without any power while both ran, or in a gap much longer than usual, it may have drawn
+        # none.
+        if is_reported and seconds <= tolerances.TWICE * usual:
+            least += min(power.low[beside]) * seconds / HOUR
+    return least, most

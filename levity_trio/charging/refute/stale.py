@@ -1,5 +1,5 @@
-"""Energy that left between two transactions, though a register at their ends does not tell it
-(rules.md, Energy).
+"""Energy that flowed between two transactions, though no register at their ends shows it (rules.md,
+Energy).
 
 A stop or a start may repeat an old register, or be read early or late. Then energy is missing up to
 the next transaction, or since the previous one. It can have flowed while the repeated register
@@ -9,261 +9,251 @@ it counts. If it cannot have flowed between the two, a register is wrong, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from math import inf
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
+from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding, in_seconds
 from levity_trio.charging.refute.impossible import is_of_one_clock
 from levity_trio.charging.reviews import AS_REPORTED, Code, in_wh, minutes
-from levity_trio.charging.sent.evidence import Case, Neighbour
+from levity_trio.charging.sent.evidence import Case, Neighbour, Power
 from levity_trio.charging.sent.figures import SEGMENTS, Chain, Figure
 from levity_trio.charging.sent.power import HOUR, slack
 from levity_trio.told import Quantity, Told
 
-_WORDS: Final = {
-    Code.STOP_GARBLED: Told("the stop repeats an old register: the next session begins higher"),
-    Code.START_GARBLED: Told("the start was read late: the previous session ended lower"),
-}
-
 
 class _End(NamedTuple):
-    """An end of a transaction, and what is missing in Wh up to the register of the neighbour there.
+    """The register at an end of a transaction, and that of the neighbour there, in Wh."""
 
-    `still` are the numbers of the points between which the register is that at the end, `step`
-    those of the step to the end, `beside` those of the step next to it.
-    """
-
-    code: Code
+    is_stop: bool
     neighbour: Neighbour
     register: int
-    there: int
-    missing: int
-    still: tuple[int, int]
-    step: tuple[int, int]
-    beside: tuple[int, int]
+    neighbour_register: int
+
+    @property
+    def missing(self) -> int:
+        """What neither of the two transactions counted, in Wh."""
+        risen = self.neighbour_register - self.register
+        return risen if self.is_stop else -risen
+
+    @property
+    def beside(self) -> str:
+        """The evidence of the neighbour."""
+        return Told("{1} in the session beside it", in_wh(self.neighbour_register))
+
+
+_Lack = tuple[Evidence, bool]
+"""The evidence that energy is missing, and whether power shows that just so much flowed."""
 
 
 def missing_beside(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
-    """Return what left between two transactions, and seems to be of this one, or cannot have flowed
-    there."""
+    """Find energy beside a transaction that is its own, or that cannot have flowed there."""
     chain = figure.chain
-    found = [
-        one
-        for end in _ends(case, chain)
-        if (one := _missing_at(case, bounds, chain, end)) is not None
-    ]
-    return (
-        found[0]._replace(whole=None)
-        if len({one.code for one in found}) > 1
-        else next(iter(found), None)
-    )
+    findings: list[Finding] = []
+    for end in _ends_lacking_energy(case):
+        lack = (
+            _while_it_stood_still(case, chain, end)
+            or _lacking_in_its_step(case, chain, end)
+            or _too_much_between(case, bounds, chain, end)
+        )
+        if lack is None:
+            continue
+        evidence, is_shown = lack
 
-
-def _ends(case: Case, chain: Chain) -> Iterator[_End]:
-    """Yield the ends with a neighbour. The next one may have sent another start than it was given,
-    in doubt."""
-    start, stop, before, after, last = (
-        case.start_wh,
-        case.stop_wh,
-        case.before,
-        case.after,
-        len(chain.at) - 1,
-    )
-    if stop is not None and after is not None:
-        first = next(
-            (number for number in range(last - 1, -1, -1) if not _is_one(chain, number, last)), 0
-        )
-        since = next(
-            number for number, wh in enumerate(chain.wh) if wh > chain.wh[-1] - chain.digit
-        )
-        numbers = (since, last), (first, last), (max(0, first - 1), first)
-        sent = after.replaced if (after.replaced or 0) > (after.begin or 0) else None
-        for there in (one for one in (after.begin, sent) if one is not None):
-            yield _End(Code.STOP_GARBLED, after, stop, there, there - stop, *numbers)
-    if start is not None and before is not None and before.end is not None and case.is_stopped:
-        until = (
-            next((number for number, wh in enumerate(chain.wh) if wh >= chain.digit), len(chain.wh))
-            - 1
-        )
-        step = next(
-            (number for number in range(1, last + 1) if not _is_one(chain, 0, number)), last
-        )
-        numbers = (0, until), (0, step), (step, min(step + 1, last))
-        yield _End(Code.START_GARBLED, before, start, before.end, start - before.end, *numbers)
-
-
-def _missing_at(case: Case, bounds: Bounds, chain: Chain, end: _End) -> Finding | None:
-    first, last = end.still
-    beside, is_shown = Told("{1} in the session beside it", in_wh(end.there)), False
-    evidence: Evidence | None = None
-    if first < last and _has_flowed(case, chain, end.missing, first, last):
-        evidence = (
-            Told("{1} for {2}", in_wh(end.register), minutes(chain.at[last] - chain.at[first])),
-            beside,
-        )
-        is_shown = _is_shown(case, end.missing, chain.at[first : last + 1])
-    elif (lacking := _lacking(case, chain, end)) is not None:
-        evidence, is_shown = lacking
-    elif _is_beyond(case, bounds, chain, end):
-        evidence = (
-            Told(
-                "{1} within {2} between the two",
-                in_wh(end.missing),
-                Quantity(round(end.neighbour.apart), "s"),
-            ),
-            beside,
-        )
-    if evidence is None or (not is_shown and _may_be_idle(end)):
+        # A charger takes a little energy for itself, and its own meter may count that in between.
+        apart = end.neighbour.apart
+        if is_shown or apart == inf or end.missing > tolerances.IDLE_W * apart / HOUR:
+            findings.append(_finding(case, chain, end, evidence, is_shown=is_shown))
+    if not findings:
         return None
-    is_given = end.there in (end.neighbour.begin, end.neighbour.end)
-    whole = _whole(case, chain, end) if is_shown and is_given else None
+
+    # If both ends are old, the figure with what is missing at one of them is wrong, too.
+    if len({finding.code for finding in findings}) > 1:
+        return findings[0]._replace(whole=None)
+    return findings[0]
+
+
+def _ends_lacking_energy(case: Case) -> list[_End]:
+    """Return the ends between which and the register of the neighbour the register rose."""
+    start, stop, before, after = case.start_wh, case.stop_wh, case.before, case.after
+    ends: list[_End] = []
+    if stop is not None and after is not None:
+        if after.begin is not None:
+            ends.append(_End(True, after, stop, after.begin))
+        # The next start may have been replaced, in doubt: then what it sent is asked, too.
+        sent = after.replaced or 0
+        if sent > (after.begin or 0):
+            ends.append(_End(True, after, stop, sent))
+    if start is not None and before is not None and before.end is not None and case.is_stopped:
+        ends.append(_End(False, before, start, before.end))
+    return [end for end in ends if end.missing > 0]
+
+
+def _while_it_stood_still(case: Case, chain: Chain, end: _End) -> _Lack | None:
+    """Find what is missing if it can have flowed while the register stood still at an end."""
+    first, last = 0, len(chain.wh) - 1
+    if end.is_stop:
+        final = chain.wh[-1] - chain.digit
+        first = next(number for number, wh in enumerate(chain.wh) if wh > final)
+    else:
+        risen = (number for number, wh in enumerate(chain.wh) if wh >= chain.digit)
+        last = next(risen, len(chain.wh)) - 1
+    if first >= last:
+        return None
+    times = chain.at[first : last + 1]
+    seconds = times[-1] - times[0]
+
+    is_shown = False
+    if any(at in case.power.places for at in times):
+        # If any of it flowed uncounted, the register is old, however much is missing in all.
+        least, most = _energy_by_power(case.power, times)
+        not_counted = least - (chain.wh[last] - chain.wh[first])
+        if min(not_counted, end.missing) <= slack(case.power, chain.digit):
+            return None
+        allowed = tolerances.STEADY_SHARE * end.missing
+        is_shown = abs(least - end.missing) <= allowed and abs(most - end.missing) <= allowed
+    else:
+        # Each register may be one interval old when it is sent.
+        most_w = _fastest_w(chain) * (1 + tolerances.STEADY_SHARE)
+        most = most_w * (seconds + tolerances.INTERVAL) / HOUR
+        if not tolerances.REACH_WH + chain.slack < end.missing <= most:
+            return None
+    stood = Told("{1} for {2}", in_wh(end.register), minutes(seconds))
+    return (stood, end.beside), is_shown
+
+
+def _lacking_in_its_step(case: Case, chain: Chain, end: _End) -> _Lack | None:
+    """Find what is missing if the step to an end rose by about so much less than expected."""
+    spare = tolerances.REACH_WH + chain.slack
+    if end.missing <= spare or not is_of_one_clock(case):
+        return None
+    # The time of a start that was received late may be wrong.
+    is_late = chain.at[-1] - chain.at[0] > case.received_seconds + tolerances.INTERVAL
+    if is_late and not end.is_stop:
+        return None
+
+    # Transaction.Begin and Transaction.End repeat the start and the stop: they are no step.
+    first, last = 0, len(chain.at) - 1
+    if end.is_stop:
+        earlier = (number for number in reversed(range(last)) if not _is_one(chain, number, last))
+        first = next(earlier, 0)
+        beside = max(0, first - 1), first
+    else:
+        later = (number for number in range(1, last + 1) if not _is_one(chain, 0, number))
+        final, last = last, next(later, last)
+        beside = last, min(last + 1, final)
+    seconds, risen = chain.at[last] - chain.at[first], chain.wh[last] - chain.wh[first]
+
+    power = case.power
+    places = [power.places[at] for at in chain.at[first : last + 1] if at in power.places]
+    if places:
+        watts = max(power.high[place] for place in places) * _scale(case, chain)
+    else:
+        watts = _pace(chain, *beside)
+    expected = watts * seconds / HOUR
+
+    # A car that begins or ends one interval earlier or later lacks nothing.
+    lacking, allowed = expected - risen, tolerances.STEADY_SHARE * end.missing
+    if lacking <= max(spare, end.missing - allowed, watts * tolerances.INTERVAL / HOUR):
+        return None
+    is_close = abs(lacking - end.missing) <= min(allowed, expected)
+    flowed = in_wh(round(expected))
+    source = Told("{1} by power", flowed) if power else Told("{1} by the pace beside it", flowed)
+    return (in_seconds(risen, seconds), source), is_close and power.is_steady
+
+
+def _too_much_between(case: Case, bounds: Bounds, chain: Chain, end: _End) -> _Lack | None:
+    """Find what is missing if no charger delivers so much between the two transactions."""
+    neighbour = end.neighbour
+    if case.is_instant or neighbour.factor != 1:
+        return None
+    if not end.is_stop and not neighbour.is_end_known:
+        return None  # it may have gone on
+
+    # Each register may be one interval old when it is sent.
+    most_w = case.ceiling_w or case.most_of_kind_w
+    if case.power:
+        most_w = max(most_w, case.power.most)
+    most = most_w * (neighbour.apart + tolerances.INTERVAL) / HOUR
+    if end.missing <= most + case.slack_of_ends(chain.digit):
+        return None
+
+    # It is of this transaction only if it can have flowed in the step to this end.
+    if len(chain.at) == 2:
+        is_possible = bounds.too_much(chain.wh[-1] + end.missing) is None
+    else:
+        number = len(chain.at) - 1 if end.is_stop else 1
+        is_possible = bounds.can_have_flowed(chain, number, chain.rise_to(number) + end.missing)
+    if not is_possible:
+        return None
+    apart = Quantity(round(neighbour.apart), "s")
+    within = Told("{1} within {2} between the two", in_wh(end.missing), apart)
+    return (within, end.beside), False
+
+
+def _finding(case: Case, chain: Chain, end: _End, evidence: Evidence, *, is_shown: bool) -> Finding:
+    """Return what is missing as a finding, with the figure that includes it if power shows it."""
+    start, stop, wh = case.start_wh or 0, case.stop_wh, [*chain.wh]
+    if end.is_stop:
+        code = Code.STOP_GARBLED
+        words = Told("the stop repeats an old register: the next session begins higher")
+        stop = end.neighbour_register
+        wh[-1] += end.missing
+    else:
+        code = Code.START_GARBLED
+        words = Told("the start was read late: the previous session ended lower")
+        start = end.neighbour_register
+        wh[1:] = [value + end.missing for value in wh[1:]]
+
     figures: dict[str, int] = {
         AS_REPORTED: chain.wh[-1],
-        Told("with what is missing"): chain.wh[-1] + end.missing,
+        Told("with what is missing"): wh[-1],
     }
-    return Finding(evidence, figures, _WORDS[end.code], whole=whole, code=end.code)
+    whole = None
+    if is_shown and end.neighbour_register in (end.neighbour.begin, end.neighbour.end):
+        whole = Figure(wh[-1], SEGMENTS, start, stop, chain._replace(wh=wh))
+    return Finding(evidence, figures, words, whole=whole, code=code)
 
 
-def _may_be_idle(end: _End) -> bool:
-    """Whether the charger may have taken what is missing for itself."""
-    apart = end.neighbour.apart
-    return apart < inf and end.missing <= tolerances.IDLE_W * apart / HOUR
-
-
-def _whole(case: Case, chain: Chain, end: _End) -> Figure:
-    """Return the figure with what is missing: the register rose by more until the stop, or was
-    lower at the start."""
-    start, stop = case.start_wh or 0, case.stop_wh
-    if end.code is Code.STOP_GARBLED:
-        stop, whole = end.there, chain._replace(wh=[*chain.wh[:-1], chain.wh[-1] + end.missing])
-    else:
-        start, whole = end.there, chain._replace(wh=[0, *(wh + end.missing for wh in chain.wh[1:])])
-    return Figure(whole.wh[-1], SEGMENTS, start, stop, whole)
-
-
-def _is_beyond(case: Case, bounds: Bounds, chain: Chain, end: _End) -> bool:
-    """Whether no charger delivers so much energy in the time to a neighbour, but perhaps in the
-    step to this end. Each register may be one INTERVAL old. The times of a shorter one limit
-    nothing."""
-    kind_w, other = tolerances.FASTEST_W if case.is_dc else tolerances.AC_W, end.neighbour
-    if case.is_instant or (end.code is Code.START_GARBLED and not other.is_end_known):
-        return False
-    most = max(case.ceiling_w or kind_w, case.power.most if case.power else 0) * (
-        other.apart + tolerances.INTERVAL
-    )
-    if other.factor != 1 or end.missing <= most / HOUR + case.slack_of_ends(chain.digit):
-        return False
-    if not chain.at[2:]:
-        return bounds.too_much(chain.wh[-1] + end.missing) is None
-    number = 1 if end.code is Code.START_GARBLED else len(chain.at) - 1
-    return bounds.can_have_flowed(
-        chain, number, chain.wh[number] - chain.wh[number - 1] + end.missing
-    )
-
-
-def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -> bool:
-    """Whether so much energy, in Wh, can have flowed while a register stood still between two
-    points of its chain.
-
-    Power was reported meanwhile; or if none was, the register rose as fast before or after.
-    """
-    times, risen = chain.at[first : last + 1], chain.wh[last] - chain.wh[first]
-    if any(at in case.power.places for at in times):
-        return min(_drawn(case, times)[0] - risen, missing) > slack(case.power, chain.digit)
-    seconds = chain.at[last] - chain.at[first] + tolerances.INTERVAL
-    most = _fastest_w(chain) * (1 + tolerances.STEADY_SHARE) * seconds / HOUR
-    return tolerances.REACH_WH + chain.slack < missing <= most
-
-
-def _is_shown(case: Case, missing: int, times: Sequence[float]) -> bool:
-    """Whether the powers reported at these times show that just so much flowed between them, in
-    Wh."""
-    allowed = tolerances.STEADY_SHARE * missing
-    return bool(case.power) and all(
-        abs(drawn - missing) <= allowed for drawn in _drawn(case, times)
-    )
-
-
-def _drawn(case: Case, times: Sequence[float]) -> tuple[float, float]:
+def _energy_by_power(power: Power, times: Sequence[float]) -> tuple[float, float]:
     """Return the least and the most energy in Wh by the powers reported at these times.
 
     Each counts until the next time if that has none; of two, the lower one gives the least.
     """
-    power, least, most = case.power, 0.0, 0.0
-    places = [power.places.get(at) for at in times]
-    for (then, before), (now, after) in pairwise(zip(times, places, strict=True)):
-        known = [place for place in (before, after) if place is not None]
-        least += min((power.low[place] for place in known), default=0.0) * (now - then) / HOUR
-        most += max((power.high[place] for place in known), default=0.0) * (now - then) / HOUR
+    least = most = 0.0
+    for then, now in pairwise(times):
+        places = [power.places[at] for at in (then, now) if at in power.places]
+        if places:
+            least += min(power.low[place] for place in places) * (now - then) / HOUR
+            most += max(power.high[place] for place in places) * (now - then) / HOUR
     return least, most
+
+
+def _scale(case: Case, chain: Chain) -> float:
+    """Return the rise of the register by one Wh of power, from the first to the last power; 1 if it
+    is unknown."""
+    shown = [wh for at, wh in chain.points if at in case.power.places]
+    expected = case.power.expected_wh
+    if expected is None or expected[1] <= 0 or len(shown) < 2:
+        return 1.0
+    return min((shown[-1] - shown[0]) / expected[1], 1 + tolerances.POWER_SHARE)
 
 
 def _fastest_w(chain: Chain) -> float:
     """Return the fastest pace of a chain in W; the power of any AC charger if it never rises."""
-    steps = [*pairwise(zip(chain.at, chain.wh, strict=True))]
-    paces = [
-        (high - low) * HOUR / (now - then)
-        for (then, low), (now, high) in steps
-        if now > then and high > low
-    ]
-    return max(paces, default=tolerances.AC_W)
+    paces = [_pace(chain, number - 1, number) for number in range(1, len(chain.at))]
+    return max(paces, default=0.0) or tolerances.AC_W
+
+
+def _pace(chain: Chain, first: int, last: int) -> float:
+    """Return the pace between two points of a chain in W; 0 if it did not rise in that time."""
+    seconds, risen = chain.at[last] - chain.at[first], chain.wh[last] - chain.wh[first]
+    return risen * HOUR / seconds if seconds > 0 and risen > 0 else 0.0
 
 
 def _is_one(chain: Chain, first: int, last: int) -> bool:
     """Whether two points tell one register at one moment, as Transaction.End and the stop do."""
     apart, risen = chain.at[last] - chain.at[first], chain.wh[last] - chain.wh[first]
     return apart <= tolerances.METER_AGE and risen <= chain.digit
-
-
-def _lacking(case: Case, chain: Chain, end: _End) -> tuple[Evidence, bool] | None:
-    """Return what the step to an end lacks, if that is about what is missing, and whether power
-    shows just so much. The time of a start that was received late may be wrong."""
-    (first, last), spare = end.step, tolerances.REACH_WH + chain.slack
-    is_late = chain.at[-1] - chain.at[0] > case.received_seconds + tolerances.INTERVAL
-    if end.missing <= spare or not is_of_one_clock(case):
-        return None
-    if is_late and end.code is Code.START_GARBLED:
-        return None
-    seconds, risen = chain.at[last] - chain.at[first], chain.wh[last] - chain.wh[first]
-    watts = _watts(case, chain, end)
-    expected, allowed = watts * seconds / HOUR, tolerances.STEADY_SHARE * end.missing
-    lack = expected - risen
-    if lack <= max(spare, end.missing - allowed, watts * tolerances.INTERVAL / HOUR):
-        return None
-    is_shown = (
-        bool(case.power)
-        and case.power.is_steady
-        and abs(lack - end.missing) <= min(allowed, expected)
-    )
-    flowed = in_wh(round(expected))
-    source = (
-        Told("{1} by power", flowed) if case.power else Told("{1} by the pace beside it", flowed)
-    )
-    return (Told("{1} in {2}", in_wh(risen), Quantity(round(seconds), "s")), source), is_shown
-
-
-def _watts(case: Case, chain: Chain, end: _End) -> float:
-    """Return the power at which a step is expected to rise: the one reported at its ends, as the
-    register follows power otherwise, or else the pace of the step beside it."""
-    reported = [case.power.places.get(at) for at in chain.at[end.step[0] : end.step[1] + 1]]
-    known = [case.power.high[place] for place in reported if place is not None]
-    return max(known) * _scale(case, chain) if known else _pace(chain, end.beside)
-
-
-def _scale(case: Case, chain: Chain) -> float:
-    """Return the rise of the register by one Wh of power, from the first to the last power; 1 if it
-    is unknown."""
-    shown = [wh for at, wh in zip(chain.at, chain.wh, strict=True) if at in case.power.places]
-    expected = case.power.expected_wh
-    if expected is None or expected[1] <= 0 or not shown[1:]:
-        return 1.0
-    return min((shown[-1] - shown[0]) / expected[1], 1 + tolerances.POWER_SHARE)
-
-
-def _pace(chain: Chain, ends: Sequence[int]) -> float:
-    first, last = ends
-    seconds = chain.at[last] - chain.at[first]
-    return (chain.wh[last] - chain.wh[first]) * HOUR / seconds if seconds > 0 else 0.0

@@ -53,8 +53,10 @@ Find = Callable[[Case, Bounds, Figure], Evidence | Finding | None]
 
 class Refutation(NamedTuple):
     """One entry of the table: what it asks, and the sentence in a review if the figure is in doubt.
-    Without one, each finding has its own, with numbers. It is asked only if the case has what it
-    `needs`."""
+
+    Without `words`, each finding has its own, with numbers. It is asked only if the case has what
+    it `needs`.
+    """
 
     group: Group
     weight: Weight
@@ -69,13 +71,14 @@ class Refutation(NamedTuple):
         return self.find.__name__
 
     def __call__(self, case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
-        found = self.find(case, bounds, figure)
-        return found if found is None or isinstance(found, Finding) else Finding(found)
+        against = self.find(case, bounds, figure)
+        if against is None or isinstance(against, Finding):
+            return against
+        return Finding(against)
 
-    def doubt(self, found: Finding) -> Doubt:
-        return Doubt(
-            found.code or self.code, found.words or self.words, found.evidence, found.figures
-        )
+    def doubt(self, finding: Finding) -> Doubt:
+        words = finding.words or self.words
+        return Doubt(finding.code or self.code, words, finding.evidence, finding.figures)
 
 
 def _by_bounds(find: Callable[[Bounds, Chain], Evidence | None]) -> Find:
@@ -112,12 +115,12 @@ def power_in_kilowatts(case: Case, _bounds: Bounds, figure: Figure) -> Evidence 
     power = case.power
     if not 0 < power.most < tolerances.LEAST_CHARGING_W:
         return None
-    if figure.wh <= (1 + tolerances.VARYING_SHARE) * power.most * case.longest / HOUR + case.slack:
+    most_w = (1 + tolerances.VARYING_SHARE) * power.most
+    if figure.wh <= most_w * case.longest / HOUR + case.slack:
         return None
-    is_it = len(power.at) >= tolerances.SEVERAL and undoubted(with_power(case, 1000)) is not None
-    return (
-        (energy_text(figure.wh), Told("at most {1}", Quantity(power.most, "W"))) if is_it else None
-    )
+    if len(power.at) < tolerances.SEVERAL or undoubted(with_power(case, 1000)) is None:
+        return None
+    return energy_text(figure.wh), Told("at most {1}", Quantity(power.most, "W"))
 
 
 def clock_stood_still(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
@@ -126,15 +129,16 @@ def clock_stood_still(case: Case, _bounds: Bounds, figure: Figure) -> Evidence |
     then."""
     if case.is_timed:
         return None
-    live = replace(case, is_timed=True, longest=case.received_seconds, begin_of_new_meter=None)
+    lasted = case.received_seconds
+    live = replace(case, is_timed=True, longest=lasted, begin_of_new_meter=None)
     bounds = Bounds(live)
-    reports = reported(live, bounds)
-    if reports is None or reports.wh != figure.wh:
+    by_receipt = reported(live, bounds)
+    if by_receipt is None or by_receipt.wh != figure.wh:
         return None
-    refuted = refute(live, bounds, reports)
+    refuted = refute(live, bounds, by_receipt)
     if refuted.contradiction is None and not refuted.questions:
         return None
-    return (energy_text(figure.wh), Told("received within {1}", minutes(case.received_seconds)))
+    return energy_text(figure.wh), Told("received within {1}", minutes(lasted))
 
 
 _IMPOSSIBLE, _NEIGHBOURS, _MEASURED, _ENDING = (
@@ -334,21 +338,20 @@ REFUTATIONS: Final = (
     ),
 )
 
-_BY_WEIGHT: Final = {
-    weight: tuple(one for one in REFUTATIONS if one.weight is weight) for weight in Weight
-}
-
 
 def asked(
     weight: Weight, case: Case, bounds: Bounds, figure: Figure
 ) -> Iterator[tuple[Refutation, Finding]]:
     """Ask all questions of a weight about a figure; yield those that put it in doubt, with what was
     found."""
-    for refutation in _BY_WEIGHT[weight]:
+    for refutation in REFUTATIONS:
+        if refutation.weight is not weight:
+            continue
         if refutation.needs and not getattr(case, refutation.needs):
             continue
-        if (found := refutation(case, bounds, figure)) is not None:
-            yield refutation, found
+        finding = refutation(case, bounds, figure)
+        if finding is not None:
+            yield refutation, finding
 
 
 class Refuted(NamedTuple):
@@ -362,12 +365,10 @@ class Refuted(NamedTuple):
 
 def refute(case: Case, bounds: Bounds, figure: Figure) -> Refuted:
     """Ask whether the reported figure is certain."""
-    for refutation, found in asked(Weight.CONTRADICTS, case, bounds, figure):
-        return Refuted(refutation.doubt(found))
-    return Refuted(
-        None,
-        *(list(asked(weight, case, bounds, figure)) for weight in (Weight.QUESTIONS, Weight.LACKS)),
-    )
+    for refutation, finding in asked(Weight.CONTRADICTS, case, bounds, figure):
+        return Refuted(refutation.doubt(finding))
+    questions = list(asked(Weight.QUESTIONS, case, bounds, figure))
+    return Refuted(None, questions, list(asked(Weight.LACKS, case, bounds, figure)))
 
 
 def with_power(case: Case, factor: float) -> Case:
@@ -379,4 +380,6 @@ def undoubted(case: Case) -> Figure | None:
     """Return the reported figure if nothing puts it in doubt."""
     bounds = Bounds(case)
     figure = reported(case, bounds)
-    return None if figure is None or any(refute(case, bounds, figure)) else figure
+    if figure is None or any(refute(case, bounds, figure)):
+        return None
+    return figure

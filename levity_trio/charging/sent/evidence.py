@@ -58,6 +58,11 @@ class View:
     exact: Sequence[float] = ()
     """`wh` with the decimals that were sent; empty if none were."""
 
+    @property
+    def points(self) -> Iterator[tuple[float, int]]:
+        """The time of each reading, and its register in Wh."""
+        return zip(self.at, self.wh, strict=True)
+
     @cached_property
     def interval(self) -> float:
         """The median time between two readings in seconds; 0 for a single reading."""
@@ -72,21 +77,21 @@ class View:
     def after(self, other: View) -> View:
         """Return another view, followed by the later readings of this one."""
         first = bisect_right(self.at, other.at[-1])
-        exact = [*other.exact, *self.exact[first:]] if self.exact and other.exact else ()
-        return View(
-            [*other.at, *self.at[first:]],
-            [*other.wh, *self.wh[first:]],
-            max(self.digit, other.digit),
-            exact,
-        )
+        at, wh = [*other.at, *self.at[first:]], [*other.wh, *self.wh[first:]]
+        exact: Sequence[float] = ()
+        if self.exact and other.exact:
+            exact = [*other.exact, *self.exact[first:]]
+        return View(at, wh, max(self.digit, other.digit), exact)
 
     def scaled(self, factor: float) -> View:
         """Return the view with each value multiplied by a factor."""
-        scaled = [round(wh * factor) for wh in self.exact or self.wh]
-        return View(self.at, scaled, 1 if self.exact else max(1, round(self.digit * factor)))
+        if self.exact:
+            return View(self.at, [round(wh * factor) for wh in self.exact])
+        scaled = [round(wh * factor) for wh in self.wh]
+        return View(self.at, scaled, max(1, round(self.digit * factor)))
 
 
-class Steps(NamedTuple):
+class PowerSteps(NamedTuple):
     """Energies in Wh and times in seconds, from each reported power to the next, or from the first
     one to each.
 
@@ -133,52 +138,47 @@ class Power:
         return {at: number for number, at in enumerate(self.at)}
 
     @cached_property
-    def steps(self) -> Steps:
+    def steps(self) -> PowerSteps:
         """The steps from each power to the next. A gap much longer than usual adds nothing to
         `low`."""
         if not self.at:
-            return Steps((), (), (), ())
-        usual, seconds = tolerances.TWICE * self.interval, self.seconds
-        hours, higher, lower = (
-            [apart / 3600 for apart in seconds],
-            _higher(self.high),
-            _lower(self.low),
-        )
-        least = [
-            by * low if apart <= usual else 0.0
-            for apart, by, low in zip(seconds, hours, lower, strict=True)
-        ]
-        shares = [
-            _SHORT_SHARE if apart <= tolerances.SHORT_GAP else _LONG_SHARE for apart in seconds
-        ]
-        around = (
-            _higher([self.high[0], *_higher(higher), self.high[-1]]) if len(higher) > 1 else higher
-        )
-        return Steps(
-            least,
-            list(map(mul, hours, higher)),
-            list(map(mul, map(mul, hours, around), shares)),
-            seconds,
-        )
+            return PowerSteps((), (), (), ())
+        higher, lower = _higher(self.high), _lower(self.low)
+        # What happened just outside a step may have happened within it: so the powers before and
+        # after count for the maximum, too.
+        around = higher
+        if len(higher) > 1:
+            around = _higher([self.high[0], *_higher(higher), self.high[-1]])
+
+        usual = tolerances.TWICE * self.interval
+        low: list[float] = []
+        high: list[float] = []
+        most: list[float] = []
+        for place, seconds in enumerate(self.seconds):
+            hours = seconds / 3600
+            low.append(hours * lower[place] if seconds <= usual else 0.0)
+            high.append(hours * higher[place])
+            is_short = seconds <= tolerances.SHORT_GAP
+            most.append(hours * around[place] * (_SHORT_SHARE if is_short else _LONG_SHARE))
+        return PowerSteps(low, high, most, self.seconds)
 
     @cached_property
-    def sums(self) -> Steps:
+    def sums(self) -> PowerSteps:
         """The sums of all steps up to each power."""
-        return (
-            Steps(*(list(accumulate(step, initial=0.0)) for step in self.steps))
-            if self.at
-            else self.steps
-        )
+        if not self.at:
+            return self.steps
+        return PowerSteps(*(list(accumulate(step, initial=0.0)) for step in self.steps))
 
     @cached_property
     def is_steady(self) -> bool:
         """Whether most powers of a charging car are about equal, of at least three, or of two if
         they are close."""
         charging = [low for low in self.low if low >= tolerances.LEAST_CHARGING_W]
-        least = tolerances.FEW if self.is_close else tolerances.SEVERAL
-        level = (1 - tolerances.STEADY_SHARE) * max(charging, default=0.0)
+        if len(charging) < (tolerances.FEW if self.is_close else tolerances.SEVERAL):
+            return False
+        level = (1 - tolerances.STEADY_SHARE) * max(charging)
         steady = [low for low in charging if low >= level]
-        return len(charging) >= least and len(steady) >= tolerances.MOST_GAPS * len(charging)
+        return len(steady) >= tolerances.MOST_GAPS * len(charging)
 
     @property
     def is_close(self) -> bool:
@@ -193,9 +193,8 @@ class Power:
 
     def scaled(self, factor: float) -> Power:
         """Return the power with each value multiplied by a factor."""
-        return Power(
-            self.at, [low * factor for low in self.low], [high * factor for high in self.high]
-        )
+        low, high = ([watts * factor for watts in bound] for bound in (self.low, self.high))
+        return Power(self.at, low, high)
 
     @cached_property
     def expected_wh(self) -> tuple[float, float] | None:
@@ -203,11 +202,13 @@ class Power:
         sent too rarely."""
         if len(self.at) <= tolerances.SEVERAL:
             return None
-        bounds = (self.low,) if self.low == self.high else (self.low, self.high)
-        energies = [
-            sum(map(mul, self.seconds, map(add, watts[1:], watts))) / 7200 for watts in bounds
-        ]
-        return energies[0], energies[-1]
+        least = self._mean_wh(self.low)
+        return least, least if self.low == self.high else self._mean_wh(self.high)
+
+    def _mean_wh(self, watts: Sequence[float]) -> float:
+        """Return the energy in Wh by the mean of each two adjacent powers."""
+        twice: float = sum(map(mul, self.seconds, map(add, watts[1:], watts)))
+        return twice / 7200
 
 
 def _higher(values: Sequence[float]) -> list[float]:
@@ -223,7 +224,7 @@ _SHORT_SHARE: Final = 1 + tolerances.POWER_SHARE
 _LONG_SHARE: Final = 1 + tolerances.HALF
 
 
-class Charge(NamedTuple):
+class StateOfCharge(NamedTuple):
     """A state of charge in per cent, and its time in seconds."""
 
     at: float
@@ -362,7 +363,7 @@ class Case:
     end_wh: int | None = None
     """The registers with context Transaction.Begin and Transaction.End."""
     power: Power = field(default_factory=Power)
-    charges: Sequence[Charge] = ()
+    charges: Sequence[StateOfCharge] = ()
     """The states of charge, in order of time."""
     is_dc: bool = False
     is_dc_shown: bool = False
@@ -410,24 +411,24 @@ class Case:
         """The source with more readings; without a stop's register, with what the others tell after
         its last one."""
         fuller = max(self.views, key=lambda view: len(view.at), default=View((), ()))
-        later = [
-            view.after(fuller)
-            for view in self.views
-            if self.stop_wh is None and view.at[-1] > fuller.at[-1]
-        ]
-        return later[0] if later else fuller
+        if self.stop_wh is None:
+            for view in self.views:
+                if view.at[-1] > fuller.at[-1]:
+                    return view.after(fuller)
+        return fuller
 
     @cached_property
     def digit(self) -> int:
         """The step of the registers in Wh: that of the coarsest source, or coarser if many values
         show it."""
         digit = max((view.digit for view in self.views), default=1)
-        if any(
-            wh % (10 * digit) for view in self.views for wh in view.wh
-        ):  # nearly always the first one
-            return digit
-        ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
-        return coarser(digit, [*ends, *(wh for view in self.views for wh in view.wh if wh)])
+        registers = [wh for wh in (self.start_wh, self.stop_wh) if wh]
+        for view in self.views:
+            # Nearly always, the first reading shows that the register is no coarser.
+            if any(wh % (10 * digit) for wh in view.wh):
+                return digit
+            registers += filter(None, view.wh)
+        return coarser(digit, registers)
 
     @property
     def slack(self) -> int:
@@ -446,17 +447,22 @@ class Case:
         return self.longest + self.interval + self.interval + tolerances.METER_AGE
 
     @property
+    def most_of_kind_w(self) -> float:
+        """The maximum power of a DC or an AC charger."""
+        return tolerances.FASTEST_W if self.is_dc else tolerances.AC_W
+
+    @property
     def is_stop_of_old_meter(self) -> bool:
         """Whether the stop was read before the meter was swapped, but received after it: the new
         meter, which counted the next start, had not reached it; or is beyond it by more than one
         car takes, though none charged."""
-        if self.stop_wh is None or self.begin_of_new_meter is None:
+        begin, stop = self.begin_of_new_meter, self.stop_wh
+        if stop is None or begin is None:
             return False
-        has_risen = self.stop_wh > max([self.start_wh or 0, *self.view.wh[-1:]])
-        is_beyond = (
-            not self.is_timed and self.begin_of_new_meter > self.stop_wh + tolerances.BATTERY_WH[1]
-        )
-        return has_risen and (is_beyond or self.begin_of_new_meter < self.stop_wh - self.digit)
+        if stop <= max(self.start_wh or 0, *self.view.wh[-1:], 0):
+            return False
+        is_beyond = not self.is_timed and begin > stop + tolerances.BATTERY_WH[1]
+        return is_beyond or begin < stop - self.digit
 
     @property
     def is_in_order(self) -> bool:
@@ -471,8 +477,7 @@ class Case:
     @cached_property
     def ends_digit(self) -> int:
         """The apparent step of start and stop in Wh: zeros at the end of both may be rounding."""
-        ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
-        return next((step for step in (1000, 100, 10) if all(wh % step == 0 for wh in ends)), 1)
+        return common_step([wh for wh in (self.start_wh, self.stop_wh) if wh])
 
     @property
     def ended_before(self) -> int | None:
@@ -491,6 +496,14 @@ class Case:
         """The usual sampling interval in seconds."""
         usual = 0.0 if self.is_instant else self.view.interval or self.power.interval
         return usual or tolerances.INTERVAL
+
+
+def common_step(registers: Sequence[int]) -> int:
+    """Return the apparent step of registers in Wh, by the zeros at the end of all of them."""
+    for step in (1000, 100, 10):
+        if all(wh % step == 0 for wh in registers):
+            return step
+    return 1
 
 
 @lru_cache(maxsize=256)
@@ -528,13 +541,8 @@ RECEIVED_AT: Final = 8
 LOCATION: Final = 9
 ID: Final = 10
 """The indices of its fields."""
-_SOURCE, _TIMESTAMP, _LOCATION = itemgetter(SOURCE), itemgetter(TIMESTAMP), itemgetter(LOCATION)
-_UNIT, _WH, _PHASE, _PLACE = (
-    itemgetter(UNIT),
-    itemgetter(WH),
-    itemgetter(PHASE),
-    itemgetter(LOCATION, PHASE),
-)
+_TIMESTAMP, _LOCATION, _UNIT = itemgetter(TIMESTAMP), itemgetter(LOCATION), itemgetter(UNIT)
+_WH, _PHASE, _PLACE = itemgetter(WH), itemgetter(PHASE), itemgetter(LOCATION, PHASE)
 _AC_V: Final = (
     (1 - tolerances.POWER_SHARE) * tolerances.AC_V,
     (1 + tolerances.POWER_SHARE) * tolerances.AC_V,
@@ -550,7 +558,7 @@ class Measurements(NamedTuple):
     end_wh: int | None
     """The registers with context Transaction.Begin and Transaction.End, in Wh."""
     power: Power
-    charges: Sequence[Charge]
+    charges: Sequence[StateOfCharge]
     is_dc: bool
     is_dc_shown: bool
     is_ac_shown: bool
@@ -559,62 +567,50 @@ class Measurements(NamedTuple):
 
 def gather(rows: Sequence[Row]) -> Measurements:
     """Group the readings of one transaction, in order of arrival, by measurand."""
+    nearest = rows if {*map(_LOCATION, rows)} <= {OUTLET} else _nearest_to_outlet(rows)
     by_measurand = defaultdict[str, list[Row]](list)
-    for row in rows if {*map(_LOCATION, rows)} <= {OUTLET} else _nearest_to_outlet(rows):
+    for row in nearest:
         by_measurand[row[MEASURAND]].append(row)
-    timestamps, registers = (
-        dict.fromkeys(map(_TIMESTAMP, rows)),
-        by_measurand[REGISTER],
-    )  # each is parsed once
-    times = dict(
-        zip(
-            timestamps,
-            map(datetime.timestamp, map(datetime.fromisoformat, timestamps)),
-            strict=True,
-        )
-    )
-    sources = dict.fromkeys(map(_SOURCE, registers))
-    found = (
-        registers if len(sources) == 1 else [row for row in registers if row[SOURCE] == one]
-        for one in sources
-    )
-    views = [view for own in found if (view := _view(own, times)) is not None]
-    percents = _numbers(by_measurand[CHARGE])
-    voltages = _numbers(by_measurand[VOLTAGE])
-    volts = [
-        number for found in voltages.values() for phase, number in found.items() if "-" not in phase
-    ]
-    offers = [
-        number for found in _numbers(by_measurand[OFFERED]).values() for number in found.values()
-    ]
+
+    # Many readings have the same time, and parsing it takes longest: so each is parsed once.
+    timestamps = dict.fromkeys(map(_TIMESTAMP, rows))
+    parsed = map(datetime.timestamp, map(datetime.fromisoformat, timestamps))
+    times = dict(zip(timestamps, parsed, strict=True))
+
+    by_source = defaultdict[str, list[Row]](list)
+    by_context: dict[str, int | None] = {}
+    for row in by_measurand[REGISTER]:
+        by_source[row[SOURCE]].append(row)
+        by_context[row[CONTEXT]] = row[WH]
+    views = [view for own in by_source.values() if (view := _view(own, times)) is not None]
+
+    percents, voltages = _numbers(by_measurand[CHARGE]), _numbers(by_measurand[VOLTAGE])
     power = _power(by_measurand[POWER], times)
-    power = power or _power_of_current(
-        by_measurand[CURRENT], voltages, times, is_battery=bool(percents)
-    )
-    if power and views and (at := max((view.at for view in views), key=len)) != power.at:
-        power = _at_readings(power, at)
-    is_above_ac = (
-        max(volts, default=0) > tolerances.HIGHEST_AC_V or max(offers, default=0) > tolerances.AC_W
-    )
+    if not power:
+        currents = by_measurand[CURRENT]
+        power = _power_of_current(currents, voltages, times, is_battery=bool(percents))
+    if power and views:
+        at = max((view.at for view in views), key=len)
+        if at != power.at:
+            power = _at_readings(power, at)
+
+    highest_v = _highest(voltages)
+    is_above_ac = highest_v > tolerances.HIGHEST_AC_V
+    is_above_ac |= _highest(_numbers(by_measurand[OFFERED])) > tolerances.AC_W
     is_dc_shown = bool(percents) or is_above_ac
     is_dc = is_dc_shown or (bool(power) and power.most > tolerances.AC_W)
-    is_phase = _AC_V[0] <= max(volts, default=0) <= _AC_V[1]
-    is_ac_shown = (
-        is_phase and not is_dc and all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
+    is_of_outlet = all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
+    return Measurements(
+        views,
+        by_context.get(AT_BEGIN),
+        by_context.get("Transaction.End"),
+        power,
+        _charges(percents, times),
+        is_dc=is_dc,
+        is_dc_shown=is_dc_shown,
+        is_ac_shown=_AC_V[0] <= highest_v <= _AC_V[1] and not is_dc and is_of_outlet,
+        intervals=_intervals(by_measurand[INTERVALS]),
     )
-    by_context = {row[CONTEXT]: row[WH] for row in registers if row[CONTEXT] != PERIODIC}
-    begin_wh, end_wh = by_context.get("Transaction.Begin"), by_context.get("Transaction.End")
-    intervals = _intervals(by_measurand[INTERVALS]) if INTERVALS in by_measurand else []
-    charges = _charges(percents, times) if percents else []
-    kinds = is_dc, is_dc_shown, is_ac_shown
-    return Measurements(views, begin_wh, end_wh, power, charges, *kinds, intervals)
-
-
-def _intervals(rows: Sequence[Row]) -> list[float]:
-    """Return the energy of each interval in Wh, in order of time. Clock-aligned intervals overlap
-    the others, and the first of them begins before the start."""
-    sampled = _numbers(row for row in rows if row[CONTEXT] == PERIODIC)
-    return [_total(phases)[0] for _, phases in sorted(sampled.items())]
 
 
 def _nearest_to_outlet(rows: Sequence[Row]) -> Sequence[Row]:
@@ -622,38 +618,55 @@ def _nearest_to_outlet(rows: Sequence[Row]) -> Sequence[Row]:
     it."""
     nearest: dict[str, int] = {}
     for row in rows:
-        what, distance = row[MEASURAND], distance_of(row[LOCATION])
-        nearest[what] = min(distance, nearest.get(what, distance))
+        measurand, distance = row[MEASURAND], distance_of(row[LOCATION])
+        nearest[measurand] = min(distance, nearest.get(measurand, distance))
     return [row for row in rows if distance_of(row[LOCATION]) == nearest[row[MEASURAND]]]
 
 
-def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
-    """Return the numbers of one measurand by time and phase."""
+_ByTime = Mapping[str, Mapping[str, float]]
+"""The numbers of one measurand by time and phase."""
+
+
+def _numbers(rows: Iterable[Row]) -> _ByTime:
+    """Return the numbers of one measurand."""
     numbers: dict[str, dict[str, float]] = {}
     for _, timestamp, _, value, unit, phase, *_ in rows:
-        if (number := watts_of(value, unit)) is not None:
-            numbers.setdefault(timestamp, {})[phase] = number
+        known = watts_of(value, unit)
+        if known is not None:
+            numbers.setdefault(timestamp, {})[phase] = known
     return numbers
 
 
-def _charges(
-    percents: Mapping[str, Mapping[str, float]], times: Mapping[str, float]
-) -> list[Charge]:
-    """Return the states of charge, in order of time. A 0 is one that the charger has not read yet.
-    If all are between 0 and 1, they are fractions."""
-    charges = [
-        Charge(times[at], number)
-        for at, found in sorted(percents.items())
-        for number in found.values()
-    ]
-    are_fractions = any(0 < percent < 1 for _, percent in charges) and all(
-        percent <= 1 for _, percent in charges
-    )
-    return [
-        Charge(at, 100 * percent if are_fractions else percent)
-        for at, percent in charges
-        if percent
-    ]
+def _highest(numbers: _ByTime) -> float:
+    """Return the highest number of a phase, not between two phases; 0 without any."""
+    highest = 0.0
+    for phases in numbers.values():
+        for phase, value in phases.items():
+            if "-" not in phase:
+                highest = max(highest, value)
+    return highest
+
+
+def _intervals(rows: Sequence[Row]) -> list[float]:
+    """Return the energy of each interval in Wh, in order of time.
+
+    Clock-aligned intervals overlap the others, and the first of them begins before the start.
+    """
+    sampled = _numbers(row for row in rows if row[CONTEXT] == PERIODIC)
+    return [_total(phases)[0] for _, phases in sorted(sampled.items())]
+
+
+def _charges(percents: _ByTime, times: Mapping[str, float]) -> list[StateOfCharge]:
+    """Return the states of charge, in order of time."""
+    charges: list[StateOfCharge] = []
+    for timestamp, phases in sorted(percents.items()):
+        charges += [StateOfCharge(times[timestamp], percent) for percent in phases.values()]
+    # If all are between 0 and 1, they are fractions.
+    shown = [charge.percent for charge in charges]
+    if any(0 < percent < 1 for percent in shown) and max(shown) <= 1:
+        charges = [StateOfCharge(charge.at, 100 * charge.percent) for charge in charges]
+    # A 0 is one that the charger has not read yet.
+    return [charge for charge in charges if charge.percent]
 
 
 def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
@@ -661,52 +674,50 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     place = counting(set(map(_PLACE, rows)))
     if place is None:
         return None
-    rows = (
-        [row for row in rows if phase_of(row[PHASE]) in place.phases]
-        if any(map(_PHASE, rows))
-        else rows
-    )
-    carriers = [row for row in rows if row[WH] is not None] if place.location == OUTLET else []
-    # What counted while it was the only one may be but a part of what counts in all.
-    is_whole = (
-        not any(place.phases)
-        or len(carriers) == sum(phase_of(row[PHASE]) == "L1" for row in rows) > 0
-    )
-    carriers = carriers if is_whole else []
-    timestamps, whs = list(map(_TIMESTAMP, carriers)), list(map(_WH, carriers))
+    if any(map(_PHASE, rows)):
+        rows = [row for row in rows if phase_of(row[PHASE]) in place.phases]
+
+    carriers: list[Row] = []
+    if place.location == OUTLET:
+        carriers = [row for row in rows if row[WH] is not None]
+    if any(place.phases):
+        # What counted while it was the only one may be but a part of what counts in all.
+        sums = sum(phase_of(row[PHASE]) == "L1" for row in rows)
+        if len(carriers) != sums:
+            carriers = []
+    by_time = [(row[TIMESTAMP], row[WH] or 0) for row in carriers]
     if not carriers:
-        summed = dict(_by_phase(rows, place.phases))
-        timestamps, whs = list(summed), list(summed.values())
-    if not whs:
+        by_time = list(_sums_of_phases(rows, place.phases).items())
+    if not by_time:
         return None
-    ats = list(map(times.__getitem__, timestamps))
-    # Whether values in Wh were sent with decimals, as kWh are.
-    is_exact = (
-        bool(carriers)
-        and not {".", ","}.isdisjoint(carriers[0][VALUE])
-        and "kWh" not in map(_UNIT, carriers)
-    )
-    exact = [number(row[VALUE]) or 0.0 for row in carriers] if is_exact else []
-    if not is_rising(ats):
-        order = sorted(range(len(ats)), key=ats.__getitem__)
-        ats, whs = [ats[number] for number in order], [whs[number] for number in order]
-        exact = [exact[number] for number in order] if exact else []
-    return View(ats, whs, _last_digit(carriers or rows), exact)
+
+    at, wh = [times[timestamp] for timestamp, _ in by_time], [wh for _, wh in by_time]
+    exact = _decimals(carriers)
+    if not is_rising(at):
+        order = sorted(range(len(at)), key=at.__getitem__)
+        at, wh = [at[place] for place in order], [wh[place] for place in order]
+        exact = [exact[place] for place in order] if exact else []
+    return View(at, wh, _last_digit(carriers or rows), exact)
+
+
+def _decimals(rows: Sequence[Row]) -> list[float]:
+    """Return the registers as sent if they are in Wh with decimals, as kWh have them; else
+    none."""
+    if not rows or {".", ","}.isdisjoint(rows[0][VALUE]) or "kWh" in map(_UNIT, rows):
+        return []
+    return [number(row[VALUE]) or 0.0 for row in rows]
 
 
 def _last_digit(rows: Sequence[Row]) -> int:
     """Return one unit of the last digit of most values, in Wh or W; in Wh, it may be more than 1
-    with an exponent, as in 1.23e+06.
-
-    Some chargers leave out zeros at the end, others send a single value more exactly than the rest.
-    """
+    with an exponent, as in 1.23e+06."""
+    numbers = (row for row in rows if number(row[VALUE]) is not None)
     if KILO.isdisjoint(map(_UNIT, rows)):
-        return next(
-            (digit_of(row[VALUE], row[UNIT]) for row in rows if number(row[VALUE]) is not None), 1
-        )
-    digits = sorted(
-        digit_of(row[VALUE], row[UNIT]) for row in rows if number(row[VALUE]) is not None
-    )
+        first = next(numbers, None)
+        return 1 if first is None else digit_of(first[VALUE], first[UNIT])
+    # Some chargers leave out zeros at the end, others send a single value more exactly than the
+    # rest.
+    digits = sorted(digit_of(row[VALUE], row[UNIT]) for row in numbers)
     return digits[(len(digits) - 1) // 2] if digits else 1
 
 
@@ -720,141 +731,129 @@ def is_strictly_rising(values: Sequence[Any]) -> bool:
     return all(map(lt, values, islice(values, 1, None)))
 
 
-def _by_phase(rows: Sequence[Row], wanted: AbstractSet[str]) -> Iterator[tuple[str, int]]:
-    """Yield the sums of a register that is sent by phase, in messages with the same timestamp."""
+def _sums_of_phases(rows: Sequence[Row], wanted: AbstractSet[str]) -> Mapping[str, int]:
+    """Return the sums of a register that is sent by phase, in messages with the same timestamp."""
     by_time: dict[str, dict[str, Decimal]] = {}
-    for row in sorted(
-        rows, key=lambda row: row[CONTEXT] != AT_BEGIN
-    ):  # some chargers add that of the begin to each
-        if (exact := exact_wh(row[VALUE], row[UNIT])) is not None:
+    # Some chargers add the register of the begin to each message: the current one takes its place.
+    for row in sorted(rows, key=lambda row: row[CONTEXT] != AT_BEGIN):
+        exact = exact_wh(row[VALUE], row[UNIT])
+        if exact is not None:
             by_time.setdefault(row[TIMESTAMP], {})[phase_of(row[PHASE])] = exact
+    sums: dict[str, int] = {}
     for timestamp, values in by_time.items():
         if wanted <= values.keys():
-            yield (
-                timestamp,
-                int(
-                    sum((values[phase] for phase in wanted), Decimal()).to_integral_value(
-                        ROUND_HALF_UP
-                    )
-                ),
-            )
+            total = sum((values[phase] for phase in wanted), Decimal())
+            sums[timestamp] = int(total.to_integral_value(ROUND_HALF_UP))
+    return sums
 
 
 def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
     """Return Power.Active.Import: without phase, or else the sum of phases; one phase may be a
     third of the total."""
-    if "-" in "".join([row[VALUE] for row in rows]):
-        rows = _imported(rows)
-    digit = _last_digit(rows) if rows else 1
-    if digit > 1 or any(map(itemgetter(PHASE), rows)):
+    # Negative power is 0: the car feeds back. Where none is positive, the sign may be wrong.
+    has_sign = "-" in "".join([row[VALUE] for row in rows])
+    if has_sign and any((number(row[VALUE]) or 0) > 0 for row in rows):
+        rows = [_without_export(row) for row in rows]
+    digit = _last_digit(rows)
+    if digit > 1 or any(map(_PHASE, rows)):
         error = digit if digit > 1 else 0  # of W, it is nothing beside POWER_SHARE
-        return _in_order(
-            [
-                (times[timestamp], *_total(phases, error))
-                for timestamp, phases in _numbers(rows).items()
-            ]
-        )
-    sent = {
-        row[TIMESTAMP]: watts
-        for row in rows
-        if (watts := watts_of(row[VALUE], row[UNIT])) is not None
-    }
-    at, total = list(map(times.__getitem__, sent)), list(sent.values())
+        totals = [(times[at], *_total(phases, error)) for at, phases in _numbers(rows).items()]
+        return _in_order(totals)
+
+    by_time: dict[str, float] = {}
+    for row in rows:
+        watts = watts_of(row[VALUE], row[UNIT])
+        if watts is not None:
+            by_time[row[TIMESTAMP]] = watts
+    at, sent = [times[timestamp] for timestamp in by_time], list(by_time.values())
     if not is_rising(at):
-        points = sorted(zip(at, total, strict=True))
-        at, total = [at for at, _ in points], [watts for _, watts in points]
-    return Power(at, total, total)
+        points = sorted(zip(at, sent, strict=True))
+        at, sent = [at for at, _ in points], [watts for _, watts in points]
+    return Power(at, sent, sent)
 
 
-def _imported(rows: Sequence[Row]) -> Sequence[Row]:
-    """Take negative power for 0: the car feeds back. Where no power is positive, its sign may be
-    wrong."""
-    if not any((number(row[VALUE]) or 0) > 0 for row in rows):
-        return rows
-    return [(*row[:VALUE], "0", *row[UNIT:]) if row[VALUE].startswith("-") else row for row in rows]
+def _without_export(row: Row) -> Row:
+    """Return a reading of power, with 0 in place of a negative one."""
+    return (*row[:VALUE], "0", *row[UNIT:]) if row[VALUE].startswith("-") else row
 
 
 def _at_readings(power: Power, at: Sequence[float]) -> Power:
     """Return the power at the times of the readings, if each was sent within METER_AGE of a reading
     of its own."""
-    near = [_nearest(at, time) for time in power.at]
-    is_each_near = all(
-        abs(one - time) <= tolerances.METER_AGE for one, time in zip(near, power.at, strict=True)
-    )
-    return replace(power, at=near) if is_each_near and is_strictly_rising(near) else power
-
-
-def _nearest(at: Sequence[float], time: float) -> float:
-    place = bisect_left(at, time)
-    before, after = at[max(0, place - 1)], at[min(place, len(at) - 1)]
-    return before if time - before <= after - time else after
+    nearest: list[float] = []
+    for sent_at in power.at:
+        place = bisect_left(at, sent_at)
+        before, after = at[max(0, place - 1)], at[min(place, len(at) - 1)]
+        near = before if sent_at - before <= after - sent_at else after
+        if abs(near - sent_at) > tolerances.METER_AGE:
+            return power
+        nearest.append(near)
+    return replace(power, at=nearest) if is_strictly_rising(nearest) else power
 
 
 def _in_order(points: list[tuple[float, float, float]]) -> Power:
+    """Return a power from its times with the lowest and the highest power at each."""
     points.sort()
-    return Power(
-        [at for at, _, _ in points], [low for _, low, _ in points], [high for _, _, high in points]
-    )
+    at, low, high = ([point[field] for point in points] for field in range(3))
+    return Power(at, low, high)
 
 
 def _total(phases: Mapping[str, float], error: float = 0) -> tuple[float, float]:
     """Return the lowest and the highest total of the phases, each with this error; 0 is exact."""
-    known = [phases[""]] if "" in phases else list(phases.values())
-    low, high = (sum(number + sign * error for number in known if number) for sign in (-1, 1))
-    return max(0, low), high * (tolerances.PHASES if len(known) == 1 and "" not in phases else 1)
+    has_total = "" in phases
+    known = [phases[""]] if has_total else list(phases.values())
+    low = sum(watts - error for watts in known if watts)
+    high = sum(watts + error for watts in known if watts)
+    if len(known) == 1 and not has_total:
+        high *= tolerances.PHASES
+    return max(0, low), high
 
 
 def _power_of_current(
-    rows: Sequence[Row],
-    volts: Mapping[str, Mapping[str, float]],
-    times: Mapping[str, float],
-    *,
-    is_battery: bool,
+    rows: Sequence[Row], volts: _ByTime, times: Mapping[str, float], *, is_battery: bool
 ) -> Power:
     """Return current × voltage: by phase if several phases are named, or else on one to three
     phases. What no charger delivers is left out."""
     error = 0 if any("." in row[VALUE] or "," in row[VALUE] for row in rows) else 1
-    points = (
-        (times[timestamp], *_watts(phases, error, volts.get(timestamp, {}), is_battery=is_battery))
-        for timestamp, phases in _numbers(rows).items()
-    )
-    return _in_order([point for point in points if point[1] <= tolerances.FASTEST_W])
+    points: list[tuple[float, float, float]] = []
+    for timestamp, phases in _numbers(rows).items():
+        voltages = volts.get(timestamp, {})
+        low, high = _watts(phases, error, voltages, is_battery=is_battery)
+        if low <= tolerances.FASTEST_W:
+            points.append((times[timestamp], low, high))
+    return _in_order(points)
 
 
 def _watts(
     amperes: Mapping[str, float], error: float, volts: Mapping[str, float], *, is_battery: bool
 ) -> tuple[float, float]:
-    """Return the lowest and the highest power in W, of currents with this error.
-
-    Two lines of 120 V, whose current is the same, are two phases. The current of a car at rest is
-    reactive.
-    """
-    known = [
-        one
-        for phase, volt in volts.items()
-        if volt > 0
-        for one in _of_phase(phase, volt, is_battery=is_battery)
-    ]
+    """Return the lowest and the highest power in W, of currents with this error."""
+    known: list[float] = []
+    for phase, volt in volts.items():
+        if volt > 0:
+            known += _of_phase(phase, volt, is_battery=is_battery)
     low, high = (min(known), max(known)) if known else _AC_V
+
     named = [ampere for phase, ampere in amperes.items() if phase in PHASES]
     currents = named if len(named) > 1 else list(amperes.values())
-    active = [
-        max(0, ampere - error) if ampere > tolerances.REACTIVE_A else 0 for ampere in currents
-    ]
-    most = [ampere + error if ampere else 0 for ampere in currents]
+    # The current of a car at rest is reactive.
+    active = [max(0, amp - error) if amp > tolerances.REACTIVE_A else 0 for amp in currents]
+    most = [amp + error if amp else 0 for amp in currents]
+    if len(named) == len(PHASES):
+        return sum(active) * low, sum(most) * high
+    # Two lines of 120 V, whose current is the same, are two phases.
     if len(named) > 1:
-        return (sum(active) if len(named) == len(PHASES) else max(active)) * low, sum(most) * high
-    return max(active) * low, max(most) * high * (
-        1 if low > tolerances.HIGHEST_AC_V else tolerances.PHASES
-    )
+        return max(active) * low, sum(most) * high
+    phases = 1 if low > tolerances.HIGHEST_AC_V else tolerances.PHASES
+    return max(active) * low, max(most) * high * phases
 
 
 def _of_phase(phase: str, volt: float, *, is_battery: bool) -> tuple[float, ...]:
-    """Return the voltage of a phase, or the lowest and the highest possible one: a voltage between
-    two phases is twice that of a phase, or the square root of three times as high."""
-    is_unnamed = (
-        tolerances.HIGHEST_AC_V < volt <= _AC_V[1] * sqrt(tolerances.PHASES) and not is_battery
-    )
+    """Return the voltage of a phase, or the lowest and the highest possible one."""
+    # A voltage between two phases is twice that of a phase, or the square root of three times as
+    # high.
+    between = volt / sqrt(tolerances.PHASES)
     if phase in _BETWEEN_PHASES:
-        return tolerances.HALF * volt, volt / sqrt(tolerances.PHASES)
-    return (volt / sqrt(tolerances.PHASES),) if is_unnamed else (volt,)
+        return tolerances.HALF * volt, between
+    is_above = tolerances.HIGHEST_AC_V < volt <= _AC_V[1] * sqrt(tolerances.PHASES)
+    return (between,) if is_above and not is_battery else (volt,)

@@ -7,7 +7,7 @@ explanation of the messages, `Chosen` the figure that counts, with the doubts ab
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.charging.reviews import Code, Doubt
@@ -37,6 +37,20 @@ class Chain(NamedTuple):
         """The error of a rise in Wh: one digit at each of its ends."""
         return self.digit + self.digit
 
+    @property
+    def points(self) -> Iterator[tuple[float, int]]:
+        """The time of each point, and its energy in Wh."""
+        return zip(self.at, self.wh, strict=True)
+
+    def rise_to(self, number: int) -> int:
+        """Return the rise of the step that ends at this point, in Wh."""
+        return self.wh[number] - self.wh[number - 1]
+
+    def seconds_to(self, number: int) -> float:
+        """Return the time of the step that ends at this point, in seconds; negative if the clock
+        was set back."""
+        return self.at[number] - self.at[number - 1]
+
 
 UNKNOWN: Final = Chain((), ())
 """The course of a figure that no register shows as a whole."""
@@ -57,10 +71,21 @@ class Figure(NamedTuple):
 
 def chain_of(case: Case, begin: int, view: View, end: int | None) -> Chain:
     """Return the chain of a lifetime register: start, readings, and stop if there is one."""
-    stop = [] if end is None else [end]
-    wh = [begin, *view.wh, *stop]
-    at = [case.begun, *view.at, *([case.ended] if stop else [])]
-    return Chain(at, [value - begin for value in wh] if begin else wh, max(view.digit, case.digit))
+    at, wh = [case.begun, *view.at], [begin, *view.wh]
+    if end is not None:
+        at.append(case.ended)
+        wh.append(end)
+    if begin:
+        wh = [value - begin for value in wh]
+    return Chain(at, wh, max(view.digit, case.digit))
+
+
+def session_chain(case: Case, view: View, end: int | None) -> Chain:
+    """Return the chain of readings that count from 0 in each transaction.
+
+    `end` is the energy at the stop, in Wh.
+    """
+    return chain_of(case, 0, view, end)
 
 
 def ends_alone(case: Case, energy: int) -> Chain:
@@ -68,21 +93,18 @@ def ends_alone(case: Case, energy: int) -> Chain:
     return Chain([case.begun, case.ended], [0, energy])
 
 
-def session_chain(case: Case, view: View, end: int | None) -> Chain:
-    """Return the chain of readings that count from 0 in each transaction; `end` is the energy at
-    the stop, in Wh."""
-    stop = [] if end is None else [end]
-    at = [case.begun, *view.at, *([case.ended] if stop else [])]
-    return Chain(at, [0, *view.wh, *stop], max(view.digit, case.digit))
-
-
 def chain_of_other_counter(case: Case, view: View, energy: int) -> Chain:
-    """Return the chain of readings that rise like start and stop, from another base: so much energy
-    in Wh, of which what the readings lack flowed evenly before the first and after the last of
-    them."""
+    """Return the chain of readings that rise like start and stop, from another base.
+
+    It is so much energy in Wh. What the readings lack of it flowed evenly before the first and
+    after the last of them.
+    """
     missing = max(0, energy - (view.wh[-1] - view.wh[0]))
-    early, late = max(0.0, view.at[0] - case.begun), max(0.0, case.ended - view.at[-1])
-    first = round(missing * early / (early + late)) if early + late else missing
+    early = max(0.0, view.at[0] - case.begun)
+    late = max(0.0, case.ended - view.at[-1])
+    first = missing
+    if early + late:
+        first = round(missing * early / (early + late))
     counted = [wh - view.wh[0] + first for wh in view.wh]
     return session_chain(case, View(view.at, counted, view.digit), energy)
 
@@ -134,6 +156,6 @@ def is_within(start: int, begin: int, end: float, *, is_at_once: bool) -> bool:
 
 def overlap(one: tuple[int, int], other: tuple[int, int], *, is_at_once: bool) -> bool:
     """Whether one of the ranges of two transactions begins within the other."""
-    return is_within(one[0], *other, is_at_once=is_at_once) or is_within(
-        other[0], *one, is_at_once=is_at_once
-    )
+    if is_within(one[0], *other, is_at_once=is_at_once):
+        return True
+    return is_within(other[0], *one, is_at_once=is_at_once)

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import repeat
 from operator import itemgetter, sub
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.sent.evidence import Measurements, Power, Steps, is_strictly_rising
+from levity_trio.charging.sent.evidence import Measurements, Power, PowerSteps, is_strictly_rising
 from levity_trio.charging.sent.figures import Chain
 from levity_trio.records import record
 
@@ -80,60 +79,65 @@ class Gaps:
 
 def gaps(chain: Chain, power: Power) -> Gaps:
     """Return the gaps of a chain between the times with power."""
-    numbers: Sequence[int] = range(len(chain.at))
+    places: Sequence[int] = range(len(chain.at))
     levels = chain.wh
     if chain.at != power.at:
-        found = list(map(power.places.get, chain.at, repeat(-1)))
-        levels = [wh for number, wh in zip(found, levels, strict=True) if number >= 0]
-        numbers = [number for number in found if number >= 0]
+        reported = [(power.places[at], wh) for at, wh in chain.points if at in power.places]
+        places, levels = [place for place, _ in reported], [wh for _, wh in reported]
+
+    # Nearly always the register rose in each gap: then whole columns are subtracted at once.
     rises = list(map(sub, levels[1:], levels))
-    if not rises or min(rises) <= chain.digit or not is_strictly_rising(numbers):
-        return Gaps(*zip(*_gaps_with_standstills(numbers, levels, power, chain.digit), strict=True))
-    return Gaps(rises, *_between(numbers, power), [None] * len(rises))
+    if rises and min(rises) > chain.digit and is_strictly_rising(places):
+        return Gaps(rises, *_between(places, power), [None] * len(rises))
+    rows = _gaps_with_standstills(places, levels, power, chain.digit)
+    return Gaps(*zip(*rows, strict=True))
 
 
-def _between(numbers: Sequence[int], power: Power) -> Steps:
+def _between(places: Sequence[int], power: Power) -> PowerSteps:
     """Return the energies and the time from each of these powers to the next of them."""
-    first, last = numbers[0], numbers[-1]
-    if len(numbers) == last - first + 1:
-        return Steps(*(step[first:last] for step in power.steps))
-    reached = map(itemgetter(*numbers), power.sums)
-    return Steps(*(list(map(sub, total[1:], total)) for total in reached))
+    first, last = places[0], places[-1]
+    if len(places) == last - first + 1:
+        return PowerSteps(*(step[first:last] for step in power.steps))
+    reached = map(itemgetter(*places), power.sums)
+    return PowerSteps(*(list(map(sub, total[1:], total)) for total in reached))
 
 
 def _gaps_with_standstills(
-    numbers: Iterable[int], levels: Iterable[int], power: Power, digit: int
+    places: Iterable[int], levels: Iterable[int], power: Power, digit: int
 ) -> Iterator[tuple[int, float, float, float, float, float | None]]:
-    """Yield the fields of the gaps of a register that may stand still or fall, given by the numbers
-    of the powers."""
+    """Yield the fields of the gaps of a register that may stand still or fall, by the places of its
+    times among the powers."""
     begun, until, base, level = -1, -1, 0, 0
     still: float | None = None
     low, high, most, seconds = power.sums
-    for number, wh in zip(numbers, levels, strict=True):
-        if number <= until:
+
+    def to(place: int) -> tuple[float, float, float, float]:
+        return (
+            low[place] - low[begun],
+            high[place] - high[begun],
+            most[place] - most[begun],
+            seconds[place] - seconds[begun],
+        )
+
+    for place, wh in zip(places, levels, strict=True):
+        if place <= until:
             continue
-        until, level = number, wh
+        until, level = place, wh
         if begun < 0:
-            begun, base = number, wh
+            begun, base = place, wh
             continue
-        drawn, apart = high[number] - high[begun], seconds[number] - seconds[begun]
+        by_power = to(place)
+        least, drawn, _, lasted = by_power
         if wh - base > digit:
-            yield (
-                wh - base,
-                low[number] - low[begun],
-                drawn,
-                most[number] - most[begun],
-                apart,
-                still,
-            )
-            begun, base, still = number, wh, None
-        elif drawn * HOUR <= tolerances.LEAST_CHARGING_W * apart:
-            begun, base, still = number, wh, None  # nothing to catch up
+            yield wh - base, *by_power, still
+            begun, base, still = place, wh, None
+        elif drawn * HOUR <= tolerances.LEAST_CHARGING_W * lasted:
+            # No car charged, so the register has nothing to catch up.
+            begun, base, still = place, wh, None
         else:
-            still = low[number] - low[begun]
+            still = least
     if begun >= 0 and high[until] > high[begun]:
-        drawn, apart = high[until] - high[begun], seconds[until] - seconds[begun]
-        yield level - base, low[until] - low[begun], drawn, most[until] - most[begun], apart, still
+        yield level - base, *to(until), still
 
 
 def slack(power: Power, digit: int) -> float:
@@ -141,18 +145,18 @@ def slack(power: Power, digit: int) -> float:
     return digit + digit + power.most * tolerances.METER_AGE / HOUR
 
 
-def tracks(found: Gaps, power: Power, digit: float, factor: float = 1.0) -> bool:
+def tracks(gaps: Gaps, power: Power, digit: float, factor: float = 1.0) -> bool:
     """Whether power tracks a register multiplied by a factor: in most gaps, of at least SEVERAL."""
-    agrees = _agrees(found, power, digit, factor)
-    return len(agrees) >= tolerances.SEVERAL and agrees.count(True) >= tolerances.MOST_GAPS * len(
-        agrees
-    )
+    agrees = _agrees(gaps, power, digit, factor)
+    if len(agrees) < tolerances.SEVERAL:
+        return False
+    return agrees.count(True) >= tolerances.MOST_GAPS * len(agrees)
 
 
-def agreement(found: Gaps, power: Power, digit: int) -> tuple[int, int]:
+def agreement(gaps: Gaps, power: Power, digit: int) -> tuple[int, int]:
     """Return in how many gaps the power agrees with the rise of the register, and in how many it
     does not."""
-    agrees = _agrees(found, power, digit, 1.0)
+    agrees = _agrees(gaps, power, digit, 1.0)
     return agrees.count(True), agrees.count(False)
 
 
@@ -172,23 +176,26 @@ def _agrees(gaps: Gaps, power: Power, digit: float, factor: float) -> list[bool]
 
 def too_fast(gaps: Gaps, power: Power, digit: int) -> Gap | None:
     """Return the first gap in which the register rose by more than the maximum energy, or all gaps
-    as one if it did so on the whole: with frequent power, each gap is short, and an old register
-    does not excuse all of them.
+    as one if it did so on the whole."""
+    if not gaps:
+        return None
+    allowed = slack(power, digit)
+    if power.is_close:
+        # Each gap is short, and an old register excuses a fast one, but not all of them.
+        whole = gaps.whole
+        if whole.rise > whole.most + allowed:
+            return whole
 
-    Over a long gap, the maximum is by the highest reported power; power was reported while a
-    register stood still.
-    """
-    allowed = slack(power, digit) if gaps else 0.0
-    if power.is_close and (whole := gaps.whole).rise > whole.most + allowed:
-        return whole
-    beyond = gaps.beyond(gaps.most, 1.0, allowed)
-    return next((gap for gap in beyond if gap.rise > _most_of(gap, power) + allowed), None)
-
-
-def _most_of(gap: Gap, power: Power) -> float:
-    longer = (1 + power.longer_share) * power.most * gap.seconds / HOUR
-    is_long = gap.seconds > (tolerances.SHORT_GAP if power.is_steady else tolerances.INTERVAL)
-    return longer if (is_long or gap.is_idle) and gap.still is None else 0.0
+    for gap in gaps.beyond(gaps.most, 1.0, allowed):
+        # Over a long gap, the maximum is by the highest reported power. While a register stands
+        # still, power is reported, so such a gap is none.
+        is_long = gap.seconds > (tolerances.SHORT_GAP if power.is_steady else tolerances.INTERVAL)
+        if gap.still is None and (is_long or gap.is_idle):
+            most_w = (1 + power.longer_share) * power.most
+            if gap.rise <= most_w * gap.seconds / HOUR + allowed:
+                continue
+        return gap
+    return None
 
 
 def never_caught_up(chain: Chain, power: Power, gaps: Gaps, share: float) -> Gap | None:
@@ -196,47 +203,43 @@ def never_caught_up(chain: Chain, power: Power, gaps: Gaps, share: float) -> Gap
     this share of it when it rose again."""
     if not any(gaps.still):
         return None
+    # The last gap ends with the stop, at which the register catches up.
+    since = next(wh for at, wh in chain.points if at in power.places)
+    *earlier, _ = gaps.rise
+    last = chain.wh[-1] - since - sum(earlier)
     allowed = slack(power, chain.digit)
-    with_stop = replace(gaps, rise=[*gaps.rise[:-1], _risen_by_the_stop(chain, power, gaps)])
-    still = (gap for gap in with_stop if (gap.still or 0.0) > allowed)
-    return next((gap for gap in still if gap.rise + allowed < gap.low * share), None)
-
-
-def _risen_by_the_stop(chain: Chain, power: Power, gaps: Gaps) -> int:
-    """Return the rise in the last gap and from there to the stop, in Wh."""
-    with_power = set(power.at)
-    since = next(wh for at, wh in zip(chain.at, chain.wh, strict=True) if at in with_power)
-    return gaps.rise[-1] + chain.wh[-1] - since - sum(gaps.rise)
+    for gap in replace(gaps, rise=[*earlier, last]):
+        if (gap.still or 0.0) > allowed and gap.rise + allowed < gap.low * share:
+            return gap
+    return None
 
 
 def too_little(chain: Chain, power: Power, gaps: Gaps) -> tuple[int, float] | None:
     """Return the rise of the register and the minimum by power, if that is far more; else None.
 
     A rise at the stop, where the register catches up, counts. A gap longer than usual may be due to
-    the clock only. Without a gap, no reading has the time of a power: then the whole rise is
-    compared with all powers.
+    the clock only.
     """
     if len(power.at) <= tolerances.SEVERAL:
         return None
     if gaps:
-        since = next(
-            (wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= power.at[0]), 0
-        )
+        since = next((wh for at, wh in chain.points if at >= power.at[0]), 0)
         rise, least = chain.wh[-1] - since, sum(gaps.low)
     else:
+        # No reading has the time of a power: then the whole rise is compared with all powers.
         rise, least = chain.wh[-1], sum(power.steps.low)
-    return (rise, least) if rise + slack(power, chain.digit) < least * least_share(power) else None
+    if rise + slack(power, chain.digit) >= least * least_share(power):
+        return None
+    return rise, least
 
 
 def least_share(power: Power) -> float:
     """Return the share of the minimum by power by which a register must have risen."""
     if power.interval <= tolerances.SHORT_GAP:
         return 1 - tolerances.POWER_SHARE
-    return (
-        1 - tolerances.STEADY_SHARE
-        if power.interval <= tolerances.RARE_SECONDS
-        else tolerances.HALF
-    )
+    if power.interval <= tolerances.RARE_SECONDS:
+        return 1 - tolerances.STEADY_SHARE
+    return tolerances.HALF
 
 
 JUMP_WH: Final = tolerances.SIGNIFICANT_START_WH
@@ -253,5 +256,7 @@ def is_jump(rise_wh: int, seconds: float, measurements: Measurements) -> bool:
     power = measurements.power
     fastest = tolerances.FASTEST_W if measurements.is_dc else tolerances.AC_W
     if power and power.most >= tolerances.LEAST_CHARGING_W:
-        fastest = power.most * (1 + (tolerances.POWER_SHARE if power.is_close else tolerances.HALF))
-    return rise_wh < 0 or rise_wh > max(JUMP_WH, fastest * (seconds + tolerances.INTERVAL) / HOUR)
+        share = tolerances.POWER_SHARE if power.is_close else tolerances.HALF
+        fastest = power.most * (1 + share)
+    most = fastest * (seconds + tolerances.INTERVAL) / HOUR
+    return rise_wh < 0 or rise_wh > max(JUMP_WH, most)

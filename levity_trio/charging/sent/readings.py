@@ -83,9 +83,8 @@ def counting(places: Iterable[tuple[str, str]]) -> Place | None:
     counted = set(places)
     if counted == _WHOLE:  # nearly always
         return Place(OUTLET, _TOTAL)
-    location = (
-        OUTLET if not counted else min((location for location, _ in counted), key=distance_of)
-    )
+    locations = [location for location, _ in counted]
+    location = min(locations, key=distance_of, default=OUTLET)
     phases = frozenset(phase_of(phase) for place, phase in counted if place == location)
     for wanted in (_TOTAL, ALL_PHASES):
         if wanted <= phases:
@@ -104,58 +103,53 @@ def phase_of(phase: str) -> str:
     return phase.removesuffix("-N")
 
 
-def is_register(one: Reading) -> bool:
-    return one.measurand == REGISTER and one.format == "Raw"
+def is_register(reading: Reading) -> bool:
+    return reading.measurand == REGISTER and reading.format == "Raw"
 
 
 def with_register(readings: Sequence[Reading], places: Iterable[tuple[str, str]]) -> list[Reading]:
     """Return readings of one time with the register that counts, of those at `places`, if they have
     it."""
     place = counting(places)
-    own = [
-        one
-        for one in readings
-        if is_register(one) and place is not None and one.location == place.location
-    ]
-    own = [one for one in own if one.context != AT_BEGIN] or own
-    by_phase = {phase_of(one.phase): one for one in reversed(own)}
-    if place is None or not place.phases <= by_phase.keys():
+    if place is None:
         return [*readings]
-    values = [
-        exact_wh(by_phase[phase].value, by_phase[phase].unit) for phase in sorted(place.phases)
-    ]
-    known = [value for value in values if value is not None]
-    wh, carrier = (
-        _rounded(sum(known)) if len(known) == len(values) else None,
-        by_phase[min(place.phases)],
-    )
-    return [one._replace(wh=wh) if one is carrier else one for one in readings]
+    registers = [reading for reading in readings if is_register(reading)]
+    at_place = [reading for reading in registers if reading.location == place.location]
+    present = [reading for reading in at_place if reading.context != AT_BEGIN] or at_place
+    by_phase = {phase_of(reading.phase): reading for reading in reversed(present)}
+    if not place.phases <= by_phase.keys():
+        return [*readings]
+    of_phases = [by_phase[phase] for phase in sorted(place.phases)]
+    carrier = of_phases[0]
+    wh = _sum_wh((reading.value, reading.unit) for reading in of_phases)
+    return [reading._replace(wh=wh) if reading is carrier else reading for reading in readings]
 
 
 def read(meter_values: Sequence[MeterValue], received: datetime) -> list[Reading]:
     """Return all readings of a MeterValues or transactionData, in order of time."""
-    found: list[Reading] = []
+    readings: list[Reading] = []
     for sent, samples in _by_time(meter_values):
-        found += _group(sent, samples, received)
-    found.sort(key=attrgetter("timestamp"))
-    return found
-
-
-def are_meter_values(data: object) -> TypeGuard[list[MeterValue]]:
-    """Whether this JSON has the form of MeterValue elements (§7.33)."""
-    return isinstance(data, list) and all(
-        isinstance(one, dict) and _is_meter_value(one) for one in data
-    )
-
-
-def _is_meter_value(sampled: dict[str, object]) -> bool:
-    samples = sampled.get("sampledValue")
-    return isinstance(samples, list) and all(
-        isinstance(sample, dict)
-        and "value" in sample
-        and all(isinstance(text, str) for text in sample.values())
-        for sample in (*samples, {"value": sampled.get("timestamp")})
-    )
+        moment = understand(sent, received)
+        carrier, wh = _register(samples)
+        for sample in samples:
+            measurand = sample.get("measurand", REGISTER)
+            # Wh is the default of energy (§7.43); others have none.
+            unit = "Wh" if measurand.startswith("Energy.") else ""
+            reading = Reading(
+                timestamp=moment.understood,
+                sent_timestamp=moment.sent,
+                measurand=measurand,
+                value=sample["value"],
+                unit=sample.get("unit", unit),
+                context=sample.get("context", PERIODIC),
+                location=sample.get("location", OUTLET),
+                phase=sample.get("phase", ""),
+                format=sample.get("format", "Raw"),
+                wh=wh if sample is carrier else None,
+            )
+            readings.append(reading)
+    readings.sort(key=attrgetter("timestamp"))
+    return readings
 
 
 def _by_time(meter_values: Sequence[MeterValue]) -> list[tuple[str | None, Sequence[Sample]]]:
@@ -163,25 +157,65 @@ def _by_time(meter_values: Sequence[MeterValue]) -> list[tuple[str | None, Seque
     timestamp."""
     groups: list[tuple[str | None, Sequence[Sample]]] = []
     incomplete: dict[str | None, tuple[list[Sample], set[str]]] = {}
-    for meter_value in meter_values:
-        sent, samples = meter_value.get("timestamp"), meter_value.get("sampledValue", ())
-        is_one = len(meter_values) == 1
-        phases = (
-            set()
-            if is_one
-            else {sample.get("phase", "") for sample in samples if _is_billed(sample)}
-        )
+    for element in meter_values:
+        sent, samples = element.get("timestamp"), element.get("sampledValue", ())
+        phases: set[str] = set()
+        if len(meter_values) > 1:
+            phases = {sample.get("phase", "") for sample in samples if _is_billed(sample)}
         if not phases or not phases < ALL_PHASES:
             groups.append((sent, samples))
         elif sent in incomplete:
-            incomplete[sent][0].extend(samples)
-            incomplete[sent][1].update(phases)
-            if incomplete[sent][1] >= ALL_PHASES:
+            joined, known = incomplete[sent]
+            joined.extend(samples)
+            known.update(phases)
+            if known >= ALL_PHASES:
                 del incomplete[sent]
         else:
-            incomplete[sent] = ([*samples], phases)
-            groups.append((sent, incomplete[sent][0]))
+            joined = [*samples]
+            incomplete[sent] = joined, phases
+            groups.append((sent, joined))
     return groups
+
+
+def _register(samples: Sequence[Sample]) -> tuple[Sample | None, int | None]:
+    """Return the sample with the billed register of one timestamp, and its Wh: without phase, or
+    else L1 + L2 + L3."""
+    billed = [sample for sample in samples if _is_billed(sample)]
+    # Some chargers add the reading of Transaction.Begin to every sample, after the current one.
+    present = [sample for sample in billed if sample.get("context") != AT_BEGIN] or billed
+    for sample in present:
+        if not sample.get("phase"):
+            return sample, whole_wh(sample["value"], sample.get("unit", "Wh"))
+    by_phase = {sample["phase"]: sample for sample in reversed(present)}
+    if not by_phase.keys() >= ALL_PHASES:
+        return None, None
+    of_phases = (by_phase[phase] for phase in PHASES)
+    wh = _sum_wh((sample["value"], sample.get("unit", "Wh")) for sample in of_phases)
+    return by_phase["L1"], wh
+
+
+def _is_billed(sample: Sample) -> bool:
+    measurand, location = sample.get("measurand", REGISTER), sample.get("location", OUTLET)
+    return (measurand, location, sample.get("format", "Raw")) == BILLED
+
+
+def are_meter_values(data: object) -> TypeGuard[list[MeterValue]]:
+    """Whether this JSON has the form of MeterValue elements (§7.33)."""
+    if not isinstance(data, list):
+        return False
+    return all(isinstance(element, dict) and _is_meter_value(element) for element in data)
+
+
+def _is_meter_value(element: dict[str, object]) -> bool:
+    sent, samples = element.get("timestamp"), element.get("sampledValue")
+    if not isinstance(sent, str) or not isinstance(samples, list):
+        return False
+    for sample in samples:
+        if not isinstance(sample, dict) or "value" not in sample:
+            return False
+        if not all(isinstance(text, str) for text in sample.values()):
+            return False
+    return True
 
 
 def whole_wh(value: str, unit: str) -> int | None:
@@ -200,57 +234,21 @@ def exact_wh(value: str, unit: str) -> Decimal | None:
     return number * factor
 
 
-def _rounded(wh: Decimal | int) -> int | None:
-    whole = int(Decimal(wh).to_integral_value(ROUND_HALF_UP))
+def _sum_wh(registers: Iterable[tuple[str, str]]) -> int | None:
+    """Return the sum of registers, each with its unit, in whole Wh; None if one of them is
+    invalid."""
+    total = Decimal()
+    for value, unit in registers:
+        exact = exact_wh(value, unit)
+        if exact is None:
+            return None
+        total += exact
+    return _rounded(total)
+
+
+def _rounded(wh: Decimal) -> int | None:
+    whole = int(wh.to_integral_value(ROUND_HALF_UP))
     return whole if whole < HIGHEST_WH else None
-
-
-def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> list[Reading]:
-    moment = understand(sent, received)
-    carrier, wh = _register(samples)
-    return [
-        Reading(
-            moment.understood,
-            moment.sent,
-            sample.get("measurand", REGISTER),
-            sample["value"],
-            # Wh is the default of energy (§7.43); others have none.
-            sample.get(
-                "unit", "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else ""
-            ),
-            sample.get("context", PERIODIC),
-            sample.get("location", OUTLET),
-            sample.get("phase", ""),
-            sample.get("format", "Raw"),
-            wh if sample is carrier else None,
-        )
-        for sample in samples
-    ]
-
-
-def _register(samples: Sequence[Sample]) -> tuple[Sample | None, int | None]:
-    """Return the sample with the billed register of one timestamp, and its Wh: without phase, or
-    else L1 + L2 + L3."""
-    billed = [sample for sample in samples if _is_billed(sample)]
-    # Some chargers add the reading of Transaction.Begin to every sample, after the current one.
-    present = [sample for sample in billed if sample.get("context") != AT_BEGIN] or billed
-    whole = next((sample for sample in present if not sample.get("phase")), None)
-    if whole is not None:
-        return whole, whole_wh(whole["value"], whole.get("unit", "Wh"))
-    by_phase = {sample["phase"]: sample for sample in reversed(present)}
-    of_phases = [by_phase[phase] for phase in PHASES if phase in by_phase]
-    values = [exact_wh(sample["value"], sample.get("unit", "Wh")) for sample in of_phases]
-    known = [value for value in values if value is not None]
-    return (by_phase["L1"], _rounded(sum(known))) if len(known) == len(PHASES) else (None, None)
-
-
-def _is_billed(sample: Sample) -> bool:
-    kind = (
-        sample.get("measurand", REGISTER),
-        sample.get("location", OUTLET),
-        sample.get("format", "Raw"),
-    )
-    return kind == BILLED
 
 
 @lru_cache(maxsize=2048)
@@ -260,12 +258,12 @@ def watts_of(value: str, unit: str) -> float | None:
 
     Cached: voltages, and the powers of a car that charges steadily, are the same again and again.
     """
-    found = number(value)
-    if found is None:
+    watts = number(value)
+    if watts is None:
         return None
     if unit in KILO:
-        found *= 1000
-    return found if 0 <= found <= tolerances.FASTEST_W else None
+        watts *= 1000
+    return watts if 0 <= watts <= tolerances.FASTEST_W else None
 
 
 def coarser(digit: int, values: Iterable[int]) -> int:
@@ -282,13 +280,14 @@ def coarser(digit: int, values: Iterable[int]) -> int:
 def digit_of(value: str, unit: str) -> int:
     """Return one unit of the last digit as sent, in Wh or W: 1 if it is no number, a million at
     most."""
-    read = decimal(value)
-    exponent = "n" if read is None else read.as_tuple().exponent
-    return (
-        10 ** min(max(0, (3 if unit in KILO else 0) + exponent), 6)
-        if isinstance(exponent, int)
-        else 1
-    )
+    exact = decimal(value)
+    exponent = None if exact is None else exact.as_tuple().exponent
+    if not isinstance(exponent, int):
+        return 1
+    if unit in KILO:
+        exponent += 3
+    digit: int = 10 ** min(max(0, exponent), 6)
+    return digit
 
 
 class Moment(NamedTuple):

@@ -16,7 +16,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import pairwise
 from math import inf
 from operator import attrgetter, itemgetter
 from statistics import median
@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import (
     RECEIVED_AT,
+    SOURCE,
     TIMESTAMP,
     WH,
     Row,
@@ -101,22 +102,28 @@ def reading_times(rows: Sequence[Row], sent: Sequence[str | None]) -> list[Messa
     ]
 
 
+def _dated(row: Row, at: float) -> Row:
+    """Return a reading with another time."""
+    return (row[SOURCE], timestamp_of(at), *row[2:])
+
+
 def caught_up(rows: Sequence[Row], start: MessageTime, stop: MessageTime | None) -> list[Row]:
     """Return the readings on the clock of start and stop, if theirs is behind it, by local time for
-    example.
-
-    A live reading arrives as late as its clock is behind. Otherwise only start and stop tell,
-    between which all lie: it is taken as the middle of what is possible.
-    """
-    times = {row[TIMESTAMP]: seconds(row[TIMESTAMP]) for row in rows}
-    live = min(seconds(row[RECEIVED_AT]) - times[row[TIMESTAMP]] for row in rows)
-    latest = live if stop is None else stop.now - max(times.values())
-    earliest = start.now - min(times.values())
-    behind = live if live <= latest + CLOCK_SECONDS else HALF * (earliest + latest)
+    example."""
+    times = [seconds(row[TIMESTAMP]) for row in rows]
+    # A live reading arrives as late as its clock is behind.
+    late = [seconds(row[RECEIVED_AT]) - at for row, at in zip(rows, times, strict=True)]
+    behind = latest = min(late)
+    earliest = start.now - min(times)
+    if stop is not None:
+        latest = stop.now - max(times)
+    if behind > latest + CLOCK_SECONDS:
+        # None was live. Then only start and stop tell, between which all lie: it is taken as the
+        # middle of what is possible.
+        behind = HALF * (earliest + latest)
     if behind <= CLOCK_SECONDS or earliest > latest:
         return list(rows)
-    moved = {timestamp: timestamp_of(at + behind) for timestamp, at in times.items()}
-    return [(row[0], moved[row[TIMESTAMP]], *row[2:]) for row in rows]
+    return [_dated(row, at + behind) for row, at in zip(rows, times, strict=True)]
 
 
 def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timeline:
@@ -126,27 +133,31 @@ def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timelin
     the usual time after the one before.
     """
     receipts = {row[RECEIVED_AT]: seconds(row[RECEIVED_AT]) for row in rows}
-    unqueued = dict(zip(receipts, _unqueued(start.received, list(receipts.values())), strict=True))
-    timed = [(row[0], timestamp_of(unqueued[row[RECEIVED_AT]]), *row[2:]) for row in rows]
+    arrived = list(receipts.values())
+    usual = _usual(after - before for before, after in pairwise(arrived))
+    read_at: dict[str, float] = {}
+    last = start.received
+    for (text, received), following in zip(receipts.items(), [*arrived, inf][1:], strict=True):
+        is_queued = following - received < HALF * usual
+        last = min(received, last + usual) if is_queued else received
+        read_at[text] = last
+    timed = [_dated(row, read_at[row[RECEIVED_AT]]) for row in rows]
     return Timeline(start.received, ended, timed, is_timed=False)
 
 
 def by_set_clock(line: Timeline, begun: float, ended: float) -> Timeline:
     """Return the timeline by the clock of the stop, if that was `begun` seconds behind ours at the
-    start, and `ended` seconds at the stop.
-
-    A reading is by the clock of the start if it would otherwise be earlier than that, or if it is
-    as late as that clock was behind.
-    """
+    start, and `ended` seconds at the stop."""
     apart = begun - ended
     since = line.begun + apart
-    rows = [
-        (row[0], timestamp_of(at + apart), *row[2:])
-        if at < since or abs(late - begun) <= CLOCK_SECONDS
-        else row
-        for row, at in ((row, seconds(row[TIMESTAMP])) for row in line.rows)
-        for late in (seconds(row[RECEIVED_AT]) - at,)
-    ]
+    rows: list[Row] = []
+    for row in line.rows:
+        # A reading is by the clock of the start if it would otherwise be earlier than that, or if
+        # it is as late as that clock was behind.
+        at = seconds(row[TIMESTAMP])
+        late = seconds(row[RECEIVED_AT]) - at
+        is_of_start = at < since or abs(late - begun) <= CLOCK_SECONDS
+        rows.append(_dated(row, at + apart) if is_of_start else row)
     return line._replace(begun=min(since, line.ended), rows=rows)
 
 
@@ -157,38 +168,28 @@ def by_unset_clock(
     behind: float,
 ) -> Timeline:
     """Return the timeline of start, stop and readings whose times by a clock that was not set were
-    not believed.
+    not believed. That clock is `behind` ours by so many seconds."""
 
-    That clock is `behind` ours by so many seconds. A message was sent before its receipt, whatever
-    the clock showed.
-    """
+    def moved(message: MessageTime) -> float:
+        if message.own is None or message.is_believed:
+            return message.understood
+        # It was sent before its receipt, whatever the clock showed.
+        return min(message.received, message.own + behind)
+
     start, stop = ends
-    moved = [timestamp_of(_moved(at, behind)) for at in reading_times(line.rows, sent)]
-    rows = [(row[0], at, *row[2:]) for row, at in zip(line.rows, moved, strict=True)]
-    ended = line.ended if stop is None else _moved(stop, behind)
-    return line._replace(begun=_moved(start, behind), ended=ended, rows=rows)
-
-
-def _moved(at: MessageTime, behind: float) -> float:
-    if at.own is None or at.is_believed:
-        return at.understood
-    return min(at.received, at.own + behind)
-
-
-def _unqueued(begun: float, receipts: Sequence[float]) -> list[float]:
-    usual = _usual([after - before for before, after in pairwise(receipts)])
-    times, last = list[float](), begun
-    for received, following in zip(receipts, [*receipts, inf][1:], strict=True):
-        last = min(received, last + usual) if following - received < HALF * usual else received
-        times.append(last)
-    return times
+    times = reading_times(line.rows, sent)
+    rows = [_dated(row, moved(message)) for row, message in zip(line.rows, times, strict=True)]
+    ended = line.ended if stop is None else moved(stop)
+    return line._replace(begun=moved(start), ended=ended, rows=rows)
 
 
 def stands_still(moments: Sequence[MessageTime]) -> bool:
     """Whether a clock showed the same time in all messages, though they were received apart or much
     later."""
     first, last = moments[0], moments[-1]
-    if first.own is None or len(moments) == 1 or any(moment.own != first.own for moment in moments):
+    if first.own is None or len(moments) == 1:
+        return False
+    if any(moment.own != first.own for moment in moments):
         return False
     return max(last.received - first.received, abs(first.received - first.own)) > CLOCK_SECONDS
 
@@ -202,36 +203,31 @@ def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | Non
     """
     carriers = [row for row in rows if row[WH] is not None]
     times = [row[TIMESTAMP] for row in carriers]
-    is_in_order = is_rising(times)
-    first = times[0] if times and is_in_order else min(times, default="")
+    first = min(times, default="")
     if start.own is not None and first and seconds(first) < start.own - CLOCK_SECONDS:
-        earliest, since = (
-            timestamp_of(start.own - CLOCK_SECONDS),
-            timestamp_of(start.received),
-        )  # in order as text
+        # Times of the database are in order as text.
+        earliest, since = timestamp_of(start.own - CLOCK_SECONDS), timestamp_of(start.received)
         if any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in carriers):
             return True
     if carriers and stop is not None and stop.own is not None:
         last = carriers[-1]
-        if (
-            seconds(last[RECEIVED_AT]) < stop.received
-            and seconds(last[TIMESTAMP]) > stop.own + CLOCK_SECONDS
-        ):
+        is_before_stop = seconds(last[RECEIVED_AT]) < stop.received
+        if is_before_stop and seconds(last[TIMESTAMP]) > stop.own + CLOCK_SECONDS:
             return True
-    if is_in_order:
+
+    if is_rising(times):
         return False
     by_source: dict[str, list[tuple[str, int]]] = {}
     for row in carriers:
-        if (wh := row[WH]) is not None:
-            by_source.setdefault(row[0], []).append((row[TIMESTAMP], wh))
-    return any(
-        _falls(arrived) < _falls(sorted(arrived, key=itemgetter(0)))
-        for arrived in by_source.values()
-        if any(after < before for (before, _), (after, _) in pairwise(arrived))
-    )
+        by_source.setdefault(row[SOURCE], []).append((row[TIMESTAMP], row[WH] or 0))
+    for arrived in by_source.values():
+        if _falls(arrived) < _falls(sorted(arrived, key=itemgetter(0))):
+            return True
+    return False
 
 
 def _falls(readings: Sequence[tuple[str, int]]) -> int:
+    """Return how often the register fell from one reading to the next."""
     return sum(now < before for (_, before), (_, now) in pairwise(readings))
 
 
@@ -246,52 +242,51 @@ def by_steps(
 
     `unknown` is the time in seconds between two messages if no usual one is known.
     """
-    if (
-        len({now.is_ahead for now in (start, *(now for _, now in readings))}) > 1
-    ):  # it was set between two of them
+    moments = [start, *(moment for _, moment in readings)]
+    if len({moment.is_ahead for moment in moments}) > 1:
+        # The clock was set between two of them: what it dated ahead of ours has our time.
         readings = [
-            (row, now._replace(understood=now.received) if now.is_ahead else now)
-            for row, now in readings
+            (row, moment._replace(understood=moment.received) if moment.is_ahead else moment)
+            for row, moment in readings
         ]
+        moments[1:] = [moment for _, moment in readings]
     is_back = is_set_back(start, [row for row, moment in readings if moment.is_believed], stop)
-    is_unset = any(
-        not one.is_believed and one.own is not None
-        for one in (start, *(now for _, now in readings))
-    )
+    is_unset = any(moment.own is not None and not moment.is_believed for moment in moments)
     if not is_back and not is_unset:
         return None
-    clock = _Clock(_usual_step([now for _, now in readings]) or unknown, is_back)
-    latest, elapsed = dict[str, tuple[MessageTime, float]](), list[float]()
+
+    clock = _SetClock(_usual_step(moments[1:]) or unknown, is_back)
+    latest: dict[str, tuple[MessageTime, float]] = {}
+    elapsed: list[float] = []
     for row, now in readings:
-        before, at = latest.get(row[0], (start, 0.0))
+        before, at = latest.get(row[SOURCE], (start, 0.0))
         at += clock.step(before, now, _since(start, now) - at)
-        latest[row[0]] = now, at
+        latest[row[SOURCE]] = now, at
         elapsed.append(at)
     last, lasted = max(latest.values(), key=itemgetter(1), default=(start, 0.0))
     if stop is not None:
-        last, lasted = stop, lasted + clock.step(last, stop, _since(start, stop) - lasted)
+        lasted += clock.step(last, stop, _since(start, stop) - lasted)
+        last = stop
+    # The last message keeps its time, since a clock is set to be right.
     begun = last.understood - lasted
-    rows = [
-        (row[0], timestamp_of(begun + at), *row[2:])
-        for (row, _), at in zip(readings, elapsed, strict=True)
-    ]
+    rows = [_dated(row, begun + at) for (row, _), at in zip(readings, elapsed, strict=True)]
     return Timeline(begun, last.understood, rows)
 
 
 @record(kw_only=False)
-class _Clock:
-    """The time from one message to the next in seconds: if the clock was set between them, the
-    longest possible one, but at least `usual`.
+class _SetClock:
+    """A clock that may have been set from one message to the next.
 
-    With `is_set_back`, a time earlier than the previous one shows that the clock was set. Otherwise
-    that message was only late. A clock that is wrong may have been set by less than a step: one
-    that is shorter than usual is as long as the receipts are apart, but at most as usual.
+    With `is_set_back`, a time earlier than the previous one shows that it was. Otherwise that
+    message was only late.
     """
 
     usual: float
     is_set_back: bool
 
     def step(self, before: MessageTime, now: MessageTime, longest: float) -> float:
+        """Return the time between two messages in seconds: if the clock was set between them, the
+        longest possible one, but at least the usual one."""
         received = max(0.0, now.received - before.received)
         if before.own is None or now.own is None:
             return received
@@ -301,33 +296,33 @@ class _Clock:
             return max(received, self.usual, longest)
         if now.is_believed:
             return apart
-        return (
-            received
-            if apart == 0 and received > CLOCK_SECONDS
-            else max(apart, min(received, self.usual))
-        )
+        if apart == 0 and received > CLOCK_SECONDS:
+            return received
+        # A clock that is wrong may have been set by less than a step: one that is shorter than
+        # usual is as long as the receipts are apart, but at most as usual.
+        return max(apart, min(received, self.usual))
 
 
 def _since(start: MessageTime, now: MessageTime) -> float:
     """Return the longest possible time in seconds from the receipt of a start to a message."""
-    return min(now.received, now.received if now.own is None else now.own) - start.received
+    latest = now.received if now.own is None else min(now.received, now.own)
+    return latest - start.received
 
 
 def _usual_step(moments: Iterable[MessageTime]) -> float:
     """Return the usual time in seconds between two readings by one clock; 0 with fewer than two
-    steps.
-
-    One step is not enough: the last reading comes with the stop, at any time.
-    """
-    steps = [
-        now.own - before.own
-        for before, now in pairwise(moments)
-        if before.own is not None and now.own is not None and before.is_believed == now.is_believed
-    ]
+    steps."""
+    steps: list[float] = []
+    for before, now in pairwise(moments):
+        is_of_one_clock = before.is_believed == now.is_believed
+        if before.own is not None and now.own is not None and is_of_one_clock:
+            steps.append(now.own - before.own)
     return _usual(steps)
 
 
 def _usual(steps: Iterable[float]) -> float:
+    """Return the median of steps in seconds; 0 with fewer than two that rise."""
+    # One step is not enough: the last reading comes with the stop, at any time.
     rising = [step for step in steps if step > 0]
     return median(rising) if len(rising) > 1 else 0.0
 
@@ -370,85 +365,93 @@ class Behind(NamedTuple):
 RIGHT: Final = Behind()
 
 
-def stretches(told: Sequence[Dated]) -> list[Stretch]:
+def stretches(messages: Sequence[Dated]) -> list[Stretch]:
     """Return what the messages of one connection show of their clock, in order: it was right, or so
-    much behind.
+    much behind."""
+    others = [message for message in messages if not message.is_reading]
+    spans: list[Stretch] = []
+    # A message that is hardly late shows by itself that the clock was not behind.
+    right = [message.received for message in others if message.late <= LATE_SECONDS]
+    if right:
+        spans.append(Stretch(0.0, min(right), max(right)))
 
-    A message that is hardly late shows by itself that the clock was not behind. Messages that are
-    late by the same only by chance have others between them that were less late: of the same kind
-    (statuses, or starts and stops), these end what the messages show; of another kind, they make it
-    unsure, as its times may be formed in another way.
-    """
-    others = [one for one in told if not one.is_reading]
-    right = [one.received for one in others if one.late <= LATE_SECONDS]
-    spans = [Stretch(0.0, min(right), max(right))] if right else []
-    for same in _equally_late(told):
-        kinds = {one.is_status for one in same if not one.is_reading}
+    for same in _equally_late(messages):
         behind = same[0].late
-        less = [one for one in others if one.late < behind - SAME_BEHIND_SECONDS]
-        breaks = sorted(one.received for one in less if one.is_status in kinds)
-        by_time = sorted(same, key=attrgetter("received"))
-        for _, piece in groupby(by_time, key=lambda one: bisect_left(breaks, one.received)):
-            messages = [*piece]
-            since, until = messages[0].received, messages[-1].received
-            if _show_a_clock(messages):
-                spans.append(
-                    Stretch(behind, since, until, any(since < one.received < until for one in less))
-                )
+        less_late = [one for one in others if one.late < behind - SAME_BEHIND_SECONDS]
+        # Messages that are late by the same only by chance have others between them that were less
+        # late. Of the same kind (statuses, or starts and stops), these end what the messages show.
+        # Of another kind, they make it unsure, as its times may be formed in another way.
+        kinds = {message.is_status for message in same if not message.is_reading}
+        breaks = sorted(message.received for message in less_late if message.is_status in kinds)
+        pieces: list[list[Dated]] = [[] for _ in range(len(breaks) + 1)]
+        for message in sorted(same, key=attrgetter("received")):
+            pieces[bisect_left(breaks, message.received)].append(message)
+        for piece in pieces:
+            if _show_a_clock(piece):
+                since, until = piece[0].received, piece[-1].received
+                is_refuted = any(since < message.received < until for message in less_late)
+                spans.append(Stretch(behind, since, until, is_refuted))
     return sorted(spans, key=attrgetter("until"))
 
 
-def _equally_late(told: Iterable[Dated]) -> Iterator[Sequence[Dated]]:
+def _equally_late(messages: Iterable[Dated]) -> Iterator[Sequence[Dated]]:
     """Yield messages that are late by the same and show a clock that is behind, in order of their
     lateness."""
-    late = sorted((one for one in told if one.late > LATE_SECONDS), key=attrgetter("late"))
-    times = [one.late for one in late]
-    others = {
-        one.late - apart for one in late if not one.is_reading for apart in (SAME_BEHIND_SECONDS, 0)
-    }
+    late = [message for message in messages if message.late > LATE_SECONDS]
+    late.sort(key=attrgetter("late"))
+    times = [message.late for message in late]
+    # A group begins or ends with a message that is no reading.
+    least_late: set[float] = set()
+    for message in late:
+        if not message.is_reading:
+            least_late |= {message.late - SAME_BEHIND_SECONDS, message.late}
+
     reached = 0.0
-    for least in sorted(others):
+    for least in sorted(least_late):
         first, last = bisect_left(times, least), bisect_right(times, least + SAME_BEHIND_SECONDS)
-        if least > reached and _show_a_clock(same := late[first:last]):
+        same = late[first:last]
+        if least > reached and _show_a_clock(same):
             reached = times[last - 1]
             yield same
 
 
 def _show_a_clock(same: Sequence[Dated]) -> bool:
-    if len(same) < SEVERAL or sum(not one.is_reading for one in same) < FEW:
+    """Whether messages that are late by the same are too many, and too far apart, to be so by
+    chance."""
+    if len(same) < SEVERAL or sum(not message.is_reading for message in same) < FEW:
         return False
-    times = [one.own for one in same]
+    times = [message.own for message in same]
     return max(times) - min(times) >= SPAN_SECONDS
 
 
 def behind_of(
-    told: Dated, own: Sequence[Stretch], before: Sequence[Stretch], near: Sequence[Stretch] = ()
+    message: Dated,
+    own: Sequence[Stretch],
+    before: Sequence[Stretch],
+    near: Sequence[Stretch] = (),
 ) -> Behind:
     """Return by how much the clock was behind that sent a message.
 
-    `own` are the stretches of its connection, `before` those of the last connection before, `near`
-    those of a later one with messages of the same transaction. A message that waited has the clock
-    of both what was before and what came after it; if these differ, or one is unknown, it may have
-    either.
+    `own` are the spans of its connection, `before` those of the last connection before, `near`
+    those of a later one with messages of the same transaction.
     """
-    if told.late <= LATE_SECONDS:
+    if message.late <= LATE_SECONDS:
         return RIGHT
-    for one in (*own, *before, *near):
-        if one.behind and -SAME_BEHIND_SECONDS <= told.late - one.behind <= CLOCK_SECONDS:
-            return Behind(one.behind, not one.is_refuted)
-    return _of_one_that_waited(told, own, before)
+    for span in (*own, *before, *near):
+        later = message.late - span.behind
+        if span.behind and -SAME_BEHIND_SECONDS <= later <= CLOCK_SECONDS:
+            return Behind(span.behind, not span.is_refuted)
 
-
-def _of_one_that_waited(told: Dated, own: Sequence[Stretch], before: Sequence[Stretch]) -> Behind:
-    possible = [one for one in own if one.behind <= told.late]
-    earlier = [one for one in before[-1:] if one.behind <= told.late]
-    earlier += [one for one in possible if one.since <= told.own + one.behind]
+    # It waited, so it has the clock of both what was before and what came after it; if these
+    # differ, or one is unknown, it may have either.
+    possible = [span for span in own if span.behind <= message.late]
+    earlier = [span for span in before[-1:] if span.behind <= message.late]
+    earlier += [span for span in possible if span.since <= message.own + span.behind]
     known = [*earlier, *possible]
-    behind = next((one.behind for one in known if one.behind), 0.0)
+    behind = next((span.behind for span in known if span.behind), 0.0)
     if not behind:
         return RIGHT
-    is_one = all(
-        abs(one.behind - behind) <= SAME_BEHIND_SECONDS and not one.is_refuted for one in known
-    )
-    has_both = bool(earlier) and any(one.until >= told.received for one in possible)
-    return Behind(behind, is_one and has_both)
+    is_one = all(abs(span.behind - behind) <= SAME_BEHIND_SECONDS for span in known)
+    is_sure = is_one and not any(span.is_refuted for span in known)
+    has_both = bool(earlier) and any(span.until >= message.received for span in possible)
+    return Behind(behind, is_sure and has_both)

@@ -210,7 +210,7 @@ def _today(judgement: Judgement, tx: Known) -> TodaysFigure:
 def _beside(charger: str, case: Case, judgement: Judgement) -> Iterator[ParallelTransaction]:
     for found in counted(case, judgement.billed_from, judgement.billed_until):
         beside, common = (
-            found.one,
+            found.other,
             {"from_wh": found.begin, "until_wh": found.end, "most_wh": found.most},
         )
         charging_there = beside.charger or charger

@@ -311,7 +311,7 @@ def _together(db: UnitOfWork, transaction: int) -> Sequence[_Charged]:
             found = counted(
                 case_of(Course(db.rows, tx.charger), tx), tx.billed_from, tx.billed_until
             )
-            numbers += [other.one.id for other in found if other.one.id not in numbers]
+            numbers += [also.other.id for also in found if also.other.id not in numbers]
     return [_Charged(*row) for number in sorted(numbers) for row in db.rows(_ENDED, (number,))]
 
 
