@@ -19,7 +19,7 @@ from typing import Final
 
 import pytest
 
-from tests.house import PACKAGE
+from tests.tools.house import PACKAGE
 from tests.workers import LONG
 
 ROOT: Final = Path(__file__).parents[1]

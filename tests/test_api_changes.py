@@ -7,7 +7,7 @@ from typing import Any
 
 from levity_trio.web.api.engine.openapi import document
 from levity_trio.web.api.listeners import ENDPOINTS
-from tests.api_changes import changes
+from tests.tools.api_changes import changes
 
 
 def told(before: Any, after: Any) -> list[str]:

@@ -18,7 +18,7 @@ from levity_trio.billing.courses import Ground
 from levity_trio.load.trial import REFUSALS
 from levity_trio.locale import DOMAIN, FOLDER, languages
 from levity_trio.locale.compiling import compiled
-from tests.catalogue import extracted, untranslated, written
+from tests.tools.catalogue import extracted, untranslated, written
 
 PATH: Final = FOLDER / "de" / "LC_MESSAGES" / f"{DOMAIN}.po"
 TRANSLATED: Final = languages()[1:]

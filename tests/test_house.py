@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.any_count import count
-from tests.house import (
+from tests.tools.any_count import count
+from tests.tools.house import (
     PACKAGE,
     Import,
     Module,
@@ -580,7 +580,13 @@ def test_tests_mirror_the_package() -> None:
     folders = {
         path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and any(path.glob("*.py"))
     }
-    assert folders <= rooms | {"benchmarks", "browser", "corpus", "integration"}
+    assert folders <= rooms | {"benchmarks", "browser", "corpus", "integration", "tools"}
+
+
+def test_tools_are_no_tests() -> None:
+    """A tool may have a test, which stands beside the others."""
+    tools = ROOT / "tests" / "tools"
+    assert not [path for path in tools.rglob("*.py") if path.name.startswith(("test_", "conftest"))]
 
 
 BREACHES = [

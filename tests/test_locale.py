@@ -15,7 +15,7 @@ import trio
 from levity_trio.locale import _, _n, language, languages, speaking
 from levity_trio.locale.texts import said
 from levity_trio.told import Told
-from tests.catalogue import PACKAGE_FOLDER, invent, update
+from tests.tools.catalogue import PACKAGE_FOLDER, invent, update
 
 WHEEL_SECONDS = 60
 SPOKEN = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.house import PACKAGE
 from tests.quick import MOST_FILES, nearest
+from tests.tools.house import PACKAGE
 from tests.workers import LONG
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tokens import Size, report, size_of
+from tests.tools.tokens import Size, report, size_of
 
 
 def test_only_what_python_reads_counts() -> None:

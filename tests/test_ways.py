@@ -1,12 +1,12 @@
 """How many files and functions are on the way of a message, from below the handler to the commit
-(tests/ways.py)."""
+(tests/tools/ways.py)."""
 
 import re
 
 import pytest
 
 from levity_trio.manual import FOLDER
-from tests.ways import ACTIONS, Figures, Way, trace
+from tests.tools.ways import ACTIONS, Figures, Way, trace
 
 LIMITS = {
     "StopTransaction": Figures(38, 229),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .process import FORKING
+from tests.tools.benchmarks.process import FORKING
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from levity_trio.store.engine.connection import open_database
-from tests.benchmarks.api_reads import lines
-from tests.benchmarks.filled import CHARGERS, READINGS, amount_in, fill
+from tests.tools.benchmarks.api_reads import lines
+from tests.tools.benchmarks.filled import CHARGERS, READINGS, amount_in, fill
 
 TRANSACTIONS = 2_000
 

@@ -16,16 +16,16 @@ import trio
 import trio.testing
 
 from levity_trio.store.engine.connection import open_database
+from tests.integration.websocket import TEXT, client_frame, take_frame
+from tests.tools.benchmarks import durable_echo, judging
+from tests.tools.benchmarks.plan import Results, Row
+from tests.tools.benchmarks.process import FORKING, PYTHON, ROOT
+from tests.tools.benchmarks.report import table
+from tests.tools.benchmarks.runs import Faults, Phase, Run
+from tests.tools.benchmarks.sink import take
+from tests.tools.benchmarks.targets import targets
 
-from . import durable_echo, judging
-from .plan import Results, Row
-from .process import FORKING, PYTHON, ROOT
-from .report import table
-from .runs import Faults, Phase, Run
-from .sink import take
-from .targets import targets
 from .told import told_by
-from .websocket import TEXT, client_frame, take_frame
 
 TINY = (
     "--chargers",
@@ -42,7 +42,7 @@ TINY = (
 
 
 def test_all_servers_answer_every_call() -> None:
-    told = told_by("tests.benchmarks", *TINY)
+    told = told_by("tests.tools.benchmarks", *TINY)
     assert told.returncode == 0, told.stderr
     results = json.loads(told.stdout)
     (row,) = results["rows"]
@@ -63,7 +63,7 @@ def test_a_phase_shorter_than_one_commit_waits_for_its_first_answer(
     """The bench and its servers are spawned, as those who measure spawn them."""
     monkeypatch.delenv(FORKING)
     tiny = ("--chargers", "1", "--storm", "1", "--seconds", "1e-9", "--rounds", "1", "--json")
-    command = [*PYTHON, "tests.benchmarks", *tiny]
+    command = [*PYTHON, "tests.tools.benchmarks", *tiny]
     printed = subprocess.run(
         command, cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=120
     ).stdout

@@ -16,7 +16,7 @@ ANSWERS = ("during preview and close", "during the close")
 
 
 def test_every_figure_is_measured() -> None:
-    ended = told_by("tests.benchmarks.billing", "--small")
+    ended = told_by("tests.tools.benchmarks.billing", "--small")
     assert "Traceback" not in ended.stderr, ended.stderr[-3000:]
     lines = ended.stdout.splitlines()
     assert all(any(words in line for line in lines) for words in (*ROWS, *ANSWERS)), ended.stdout

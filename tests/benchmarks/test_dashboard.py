@@ -16,7 +16,7 @@ READERS = (
 
 
 def test_every_figure_is_measured() -> None:
-    ended = told_by("tests.benchmarks.dashboard", "--small")
+    ended = told_by("tests.tools.benchmarks.dashboard", "--small")
     assert "Traceback" not in ended.stderr, ended.stderr[-3000:]
     lines = ended.stdout.splitlines()
     assert all(any(words in line for line in lines) for words in PAGES + READERS), ended.stdout

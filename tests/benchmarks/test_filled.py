@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.cli import main
-from tests.benchmarks import filled, filled_bills
+from tests.tools.benchmarks import filled, filled_bills
 
 FILLERS = {
     "many years": lambda path: filled.fill(path, 1_200),

@@ -7,11 +7,11 @@ import pytest
 
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
-from tests.benchmarks import growth
-from tests.benchmarks.growth import CHARGERS, IN_TRANSACTION, fill, grown, measure
 from tests.postgresql import Server, running
 from tests.store.books import NOON
 from tests.store.postgresql.stored import new_database, query
+from tests.tools.benchmarks import growth
+from tests.tools.benchmarks.growth import CHARGERS, IN_TRANSACTION, fill, grown, measure
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,8 @@ import argparse
 from pathlib import Path
 
 from tests.integration.knocking import requests
-
-from . import handshakes
-from .returning import leave, returning, told
+from tests.tools.benchmarks import handshakes
+from tests.tools.benchmarks.returning import leave, returning, told
 
 KNOCKS = len(requests(9000, "CP-1"))
 

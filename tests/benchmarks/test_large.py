@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import large
-from .process import running
+from tests.tools.benchmarks import large
+from tests.tools.benchmarks.process import running
 
 
 def test_the_stop_of_a_long_session(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from .conversation import Conductor, ReadingTimes, boot_only, charge
-from .load import Load
+from tests.tools.benchmarks.conversation import Conductor, ReadingTimes, boot_only, charge
+from tests.tools.benchmarks.load import Load
 
 UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 TEXT, CLOSE, PING = 0x81, 0x88, 0x89

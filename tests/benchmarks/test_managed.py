@@ -1,7 +1,7 @@
 """Readings of chargers under load management take less than those of others, though they are three
 times as many."""
 
-from tests.benchmarks.managed import Day, grown
+from tests.tools.benchmarks.managed import Day, grown
 
 
 def test_a_charger_under_load_management_takes_less() -> None:

@@ -12,7 +12,7 @@ FIGURES = (
 
 
 def test_every_figure_is_measured() -> None:
-    ended = told_by("tests.benchmarks.mqtt", "--small")
+    ended = told_by("tests.tools.benchmarks.mqtt", "--small")
     assert "Traceback" not in ended.stderr, ended.stderr[-3000:]
     lines = ended.stdout.splitlines()
     assert all(line.startswith(words) for line, words in zip(lines, FIGURES, strict=True)), (

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.benchmarks.mqtt_kills import BROKER, SERVER, Size, Trial
+from tests.tools.benchmarks.mqtt_kills import BROKER, SERVER, Size, Trial
 
 
 def test_every_fact_is_acknowledged_and_a_replay_brings_what_a_broker_forgot(

@@ -12,13 +12,12 @@ import pytest
 from tests import postgresql
 from tests.integration.fleet import Start, Stop
 from tests.store.postgresql.stored import change
-
-from . import servers
-from .cluster import NAMES
-from .kept import compare
-from .servers_cost import compare_costs
-from .servers_outage import ENDS, end_database
-from .servers_trials import Size, Trial, kill_one, scene, upgrade
+from tests.tools.benchmarks import servers
+from tests.tools.benchmarks.cluster import NAMES
+from tests.tools.benchmarks.kept import compare
+from tests.tools.benchmarks.servers_cost import compare_costs
+from tests.tools.benchmarks.servers_outage import ENDS, end_database
+from tests.tools.benchmarks.servers_trials import Size, Trial, kill_one, scene, upgrade
 
 SMALL = Size(chargers=15, every=1, seconds=1, joining=100)
 TRIGGERS_OFF = "SET session_replication_role = replica;"

@@ -4,7 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 from levity_trio.store.engine.schema import Version, look
-from tests.benchmarks.upgrade import SCHEMA, steps
+from tests.tools.benchmarks.upgrade import SCHEMA, steps
 
 
 def test_both_ways_lead_back(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.benchmarks.year import READINGS, sizes, write_year
+from tests.tools.benchmarks.year import READINGS, sizes, write_year
 
 
 def test_each_charger_charges_once_a_day(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ import os
 from subprocess import CompletedProcess
 
 from tests.integration.forking import run_forked
-
-from .process import ROOT
+from tests.tools.benchmarks.process import ROOT
 
 SECONDS = 300
 

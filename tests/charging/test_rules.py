@@ -3,7 +3,7 @@
 from collections import Counter
 
 from levity_trio.charging.reviews import Code
-from tests.charging.generated import FILE, judgements
+from tests.tools.corpus.generated import FILE, judgements
 
 NOT_JUDGED = frozenset(
     {
@@ -28,7 +28,7 @@ NOT_JUDGED = frozenset(
 
 
 def test_no_judgement_changes_without_a_new_version_of_the_rules() -> None:
-    """If it is meant: raise RULES, run `python -m tests.charging.generated`, and look at what
+    """If it is meant: raise RULES, run `python -m tests.tools.corpus.generated`, and look at what
     differs."""
     kept, found = FILE.read_text().splitlines(), list(judgements())
     different = [pair for pair in zip(kept, found, strict=True) if pair[0] != pair[1]]
@@ -40,5 +40,5 @@ def test_the_generated_transactions_have_every_review_of_the_judge() -> None:
     counts = Counter(code for line in lines for code in line.split()[5].split(","))
     missing = {code.value for code in Code} - {code.value for code in NOT_JUDGED} - counts.keys()
     assert not missing, (
-        "let tests/charging/generated.py make a session with it, drawn after all others"
+        "let tests/tools/corpus/generated.py make a session with it, drawn after all others"
     )

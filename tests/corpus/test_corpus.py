@@ -7,7 +7,8 @@ import pytest
 
 from levity_trio.charging.energy import judge
 from levity_trio.charging.sent.evidence import Case
-from tests.corpus.kept import (
+from tests.sizes import size
+from tests.tools.corpus.kept import (
     FOLDER,
     ORDER,
     Kept,
@@ -19,8 +20,7 @@ from tests.corpus.kept import (
     read,
     to_json,
 )
-from tests.corpus.late import compare, lies
-from tests.sizes import size
+from tests.tools.corpus.late import compare, lies
 
 EVERY: Final = size(1, 10)
 """Every which case is judged."""

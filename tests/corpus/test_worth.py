@@ -8,10 +8,10 @@ from typing import Final
 import pytest
 
 from levity_trio.charging.energy import judge
-from tests.corpus import rules
-from tests.corpus.kept import Said, lines, read
-from tests.corpus.rules import CLAUSE, NUMBER, RULE, Judge, Source
-from tests.corpus.worth import DIFFERENT, LEDGER, WRONG, Corpus, Entry, Variant, Worth
+from tests.tools.corpus import rules
+from tests.tools.corpus.kept import Said, lines, read
+from tests.tools.corpus.rules import CLAUSE, NUMBER, RULE, Judge, Source
+from tests.tools.corpus.worth import DIFFERENT, LEDGER, WRONG, Corpus, Entry, Variant, Worth
 
 EVERY: Final = {"lies": 30, "tests": 100, "reports": 5}
 """Every which case of a file is judged."""

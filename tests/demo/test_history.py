@@ -17,8 +17,8 @@ from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.beginning import simulated_time
-from tests.demo.making import FILE
 from tests.integration.serving import query
+from tests.tools.demo_history import FILE
 
 MOST_BYTES = 2_000_000
 

@@ -14,10 +14,10 @@ from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import ChargerPlan
 from levity_trio.store.engine.connection import FileConnection
-from tests.benchmarks.months.books import open_books
-from tests.benchmarks.months.fleet import Network, Switchboard, charger_of, open_links
-from tests.benchmarks.months.leaping import run
-from tests.benchmarks.months.server import open_server
+from tests.tools.benchmarks.months.books import open_books
+from tests.tools.benchmarks.months.fleet import Network, Switchboard, charger_of, open_links
+from tests.tools.benchmarks.months.leaping import run
+from tests.tools.benchmarks.months.server import open_server
 
 BEGIN = datetime(2026, 1, 15, 17, 20, tzinfo=UTC)
 LOOK_SECONDS = 30.0

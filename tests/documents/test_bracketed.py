@@ -16,8 +16,8 @@ from levity_trio.documents import making, template
 from levity_trio.documents.html import codes_html, html
 from levity_trio.documents.paper import CodeSheet, Label, Paper
 from levity_trio.locale import formats, speaking
-from tests.catalogue import invent
 from tests.documents import statements as forms
+from tests.tools.catalogue import invent
 from tests.web.both.test_bracketed import BRACKETED, UNITS, in_brackets, outside
 
 NAMES: Final = re.compile(

@@ -25,9 +25,9 @@ from levity_trio.documents.printing import documents, missing_characters
 from levity_trio.documents.template import ENGLISH_TEXT
 from tests.documents import statements as forms
 from tests.documents.reading import pdf_fields, pdf_structure, pdf_text, squashed
-from tests.house import is_within
 from tests.packages import ROOT
 from tests.test_house import every_import
+from tests.tools.house import is_within
 
 ROOM = "levity_trio.documents"
 NAMES_OF_MODULES = {

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from tests.benchmarks.websocket import (
+from tests.integration.websocket import (
     CLOSE,
     PING,
     PONG,

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tests.benchmarks.websocket import TEXT, client_frame, upgrade_request
+from tests.integration.websocket import TEXT, client_frame, upgrade_request
 
 from .charger import Charger
 from .flood import LARGEST_BYTES, large_frame

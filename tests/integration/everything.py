@@ -22,7 +22,7 @@ from itertools import count, cycle
 from typing import Any
 
 from levity_trio.wire.payloads import CHARGER_ACTIONS
-from tests.benchmarks.websocket import TEXT, client_frame
+from tests.integration.websocket import TEXT, client_frame
 
 from .charger import Charger, Closed, NoWebSocket, now
 from .knocking import requests

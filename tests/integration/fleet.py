@@ -20,8 +20,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.benchmarks.conversation import Conversation, boot_call
-from tests.benchmarks.load import Connection, Load
+from tests.tools.benchmarks.conversation import Conversation, boot_call
+from tests.tools.benchmarks.load import Connection, Load
 
 MOST_READINGS = 8
 WH_PER_READING = 2

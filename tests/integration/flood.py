@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from levity_trio.config import ServerConfig
-from tests.benchmarks.websocket import CLOSE, PING, TEXT, client_frame, take_frame
+from tests.integration.websocket import CLOSE, PING, TEXT, client_frame, take_frame
 
 from .charger import Charger, Closed, NoWebSocket
 from .serving import ROOT, environment

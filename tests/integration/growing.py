@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks.process import Server
 from tests.integration.bounds import BOUNDS
 from tests.integration.charger import Charger
 from tests.integration.crowd import let_charge
@@ -22,6 +21,7 @@ from tests.integration.everything import Ports, flooding
 from tests.integration.keys import Authority
 from tests.integration.serving import PROGRAM, Serving, serving
 from tests.integration.simulating import controlled
+from tests.tools.benchmarks.process import Server
 
 DATABASE, LOG = "site.db", "server.log"
 BEAT_SECONDS = 0.1

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from tests.benchmarks.websocket import upgrade_request
+from tests.integration.websocket import upgrade_request
 
 from .serving import ROOT, environment
 

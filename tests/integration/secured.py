@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.authority.requests import csr, ec_key, key_text
-from tests.benchmarks.websocket import upgrade_request
 from tests.integration.charger import ANSWER_SECONDS, Charger
 from tests.integration.serving import Serving
+from tests.integration.websocket import upgrade_request
 
 SERIAL = "SN-0001"
 Answer = Mapping[str, Any] | None

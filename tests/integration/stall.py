@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks.process import Server
 from tests.integration.fleet import Account, Fleet, Waits
 from tests.integration.receiver import Receiver
 from tests.integration.serving import PROGRAM, Serving, serving
+from tests.tools.benchmarks.process import Server
 
 BEAT_SECONDS = 0.1
 """Each charger sends a message so often: a hundred times as often as a busy one, and yet less than

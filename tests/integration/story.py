@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from levity_trio.wire.times import stamp
-from tests.benchmarks.websocket import upgrade_request
+from tests.integration.websocket import upgrade_request
 
 from .charger import Charger, NoWebSocket, meter_values, now
 from .foreign import with_plugin

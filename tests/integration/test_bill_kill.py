@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.billing.statements import BEGINNING
-from tests.benchmarks.filled_bills import BERLIN, Site, fill
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
+from tests.tools.benchmarks.filled_bills import BERLIN, Site, fill
 
 ROUNDS: Final = int(os.environ.get("KILL_ROUNDS", "4"))
 SITE: Final = Site(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.websocket import upgrade_request
+from tests.integration.websocket import upgrade_request
 
 from .charger import Charger
 from .serving import ROOT, Serving, environment, serving
@@ -95,7 +95,7 @@ def run(*command: str, folder: Path = ROOT, seconds: float = CLIENT_SECONDS) -> 
 
 
 def test_the_example_client_says_that_no_server_answers() -> None:
-    command = [sys.executable, "tests/example_client.py", "ws://127.0.0.1:1/ws/CP001"]
+    command = [sys.executable, "tests/tools/example_client.py", "ws://127.0.0.1:1/ws/CP001"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert (
@@ -105,7 +105,7 @@ def test_the_example_client_says_that_no_server_answers() -> None:
 
 def test_the_example_client(server: Serving) -> None:
     printed = run(
-        sys.executable, "tests/example_client.py", f"ws://localhost:{server.port}/ws/CP001"
+        sys.executable, "tests/tools/example_client.py", f"ws://localhost:{server.port}/ws/CP001"
     )
     assert "BootNotification(current_time=" in printed
     assert "StartTransaction(transaction_id=" in printed

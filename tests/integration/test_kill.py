@@ -1,7 +1,7 @@
 """kill -9 under load, at any moment: what was answered is there, and everything goes on.
 
 `KILL_ROUNDS=50 pytest tests/integration/test_kill.py` for more rounds; `python -m
-tests.benchmarks.soak` for many.
+tests.tools.benchmarks.soak` for many.
 """
 
 import os

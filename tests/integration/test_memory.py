@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.process import Server
+from tests.tools.benchmarks.process import Server
 
 from .crowd import boot_seconds, crowding, let_charge
 from .serving import PROGRAM, serving

@@ -16,9 +16,9 @@ import pytest
 
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.web.api.listeners import ENDPOINTS
-from tests.benchmarks.websocket import upgrade_request
 from tests.browser.furnished import FLAGS, PASSWORD, furnished_site
 from tests.browser.past import QUIET
+from tests.integration.websocket import upgrade_request
 from tests.store.postgresql.stored import query
 
 from .browsing import Browser

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from levity_trio.config.settings import PostgresqlAddress
-from tests.benchmarks.mqtt_kills import EARLY, Told, client
 from tests.plugins.mqtt.mosquitto import Mosquitto, running
 from tests.store.postgresql.stored import query
+from tests.tools.benchmarks.mqtt_kills import EARLY, Told, client
 
 from .charger import Charger
 from .serving import Serving

@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from tests.benchmarks.websocket import TEXT, client_frame, upgrade_request
+from tests.integration.websocket import TEXT, client_frame, upgrade_request
 from tests.sizes import size
 
 from .charger import Charger, deaf, reset

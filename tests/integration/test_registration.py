@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from levity_trio.client import Refusal
-from tests.benchmarks.websocket import upgrade_request
 from tests.integration.charger import Charger, NoWebSocket, now
 from tests.integration.foreign import api_of, foreign_charger, operate
 from tests.integration.forking import run_forked
@@ -19,6 +18,7 @@ from tests.integration.serving import Serving, environment, serving
 from tests.integration.simulating import controlled
 from tests.integration.test_api import ask, make_token
 from tests.integration.test_operations import wait_for
+from tests.integration.websocket import upgrade_request
 
 Shell = Callable[..., int]
 LOCKED_OUT = 2

@@ -15,7 +15,7 @@ import pytest
 
 from levity_trio.cli.operator import SERVER
 from levity_trio.client import Api, Refusal
-from tests.benchmarks.websocket import upgrade_request
+from tests.integration.websocket import upgrade_request
 
 from .charger import Charger, NoWebSocket
 from .keys import Authority

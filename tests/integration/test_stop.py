@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.websocket import upgrade_request
+from tests.integration.websocket import upgrade_request
 
 from .charger import Charger, Closed, NoWebSocket, deaf
 from .fleet import Fleet, accounts, answered, missing

@@ -19,7 +19,7 @@ import pytest
 
 from levity_trio.cli.operator import SERVER
 from levity_trio.client import Api
-from tests.benchmarks.websocket import upgrade_request
+from tests.integration.websocket import upgrade_request
 
 from .charger import Charger
 from .forking import run_forked

@@ -7,9 +7,9 @@ from statistics import median
 import pytest
 
 from levity_trio.load.rule import OUTAGE
-from tests.load.deaths import Death, Site, evening, week
-from tests.load.nights import HOUR
 from tests.sizes import size
+from tests.tools.load.deaths import Death, Site, evening, week
+from tests.tools.load.nights import HOUR
 
 EVENINGS = size(6, 1)
 NEARLY = 1e-6

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from levity_trio.simulator.feeder import Breaker
-from tests.load.nights import Block, run
 from tests.sizes import size
+from tests.tools.load.nights import Block, run
 
 NIGHTS = size(30, 4)
 

@@ -11,9 +11,9 @@ import pytest
 from levity_trio.load.replay import PastHouse, Replayed, ReplayedStay, course_of, replay, with_more
 from levity_trio.load.rule import OtherLoad, decide
 from levity_trio.load.tree import Phases
-from tests.load.nights import FEEDER, STEP, Battery, Block, Night
-from tests.load.nights import Stay as Charging
 from tests.sizes import size
+from tests.tools.load.nights import FEEDER, STEP, Battery, Block, Night
+from tests.tools.load.nights import Stay as Charging
 
 NIGHTS = size(30, 3)
 ENOUGH = 120.0

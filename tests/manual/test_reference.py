@@ -11,7 +11,7 @@ from levity_trio.config import SETTINGS
 from levity_trio.manual import FOLDER, topics
 from levity_trio.plugins.prometheus.metrics import Metrics
 from tests.load.foreign.kinds import KINDS
-from tests.manual.reference import pages
+from tests.tools.manual import pages
 
 WRITTEN = pages()
 

@@ -19,11 +19,10 @@ from levity_trio.cli import main as levity_trio
 from levity_trio.simulator.ledger import read_ledger
 from levity_trio.simulator.verification import Kind, Verdict, verify
 from levity_trio.store.reads.transactions.recheck import Rechecking
-from tests.benchmarks.process import ROOT
-
-from .__main__ import seeds
-from .month import Order, Outcome, simulate
-from .table import HEADS, faults, line
+from tests.tools.benchmarks.months.__main__ import seeds
+from tests.tools.benchmarks.months.month import Order, Outcome, simulate
+from tests.tools.benchmarks.months.table import HEADS, faults, line
+from tests.tools.benchmarks.process import ROOT
 
 SEED, HOURS = 10, 24
 CERTAIN = (
@@ -51,7 +50,7 @@ def told(day: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Simulate the same day by the command."""
     folder = tmp_path_factory.mktemp("kept")
     arguments = ("--seeds", str(SEED), "--hours", str(HOURS), "--keep", str(folder))
-    command = [sys.executable, "-m", "tests.benchmarks.months", *arguments]
+    command = [sys.executable, "-m", "tests.tools.benchmarks.months", *arguments]
     ended = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )

@@ -6,9 +6,8 @@ from __future__ import annotations
 import pytest
 
 from tests.sizes import size
-
-from .__main__ import main
-from .nights import CHARGERS, HEAD, REGISTERS, House, found_in
+from tests.tools.benchmarks.months.__main__ import main
+from tests.tools.benchmarks.months.nights import CHARGERS, HEAD, REGISTERS, House, found_in
 
 NIGHTS = size(60, 2)
 SEEDS = range(1, size(10, 3) + 1)

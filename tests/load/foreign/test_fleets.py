@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.load.foreign.evening import Currents, Second
-from tests.load.foreign.fleets import BEGINS, longest_span
 from tests.load.foreign.kinds import HONEST, KINDS
+from tests.tools.load.fleets import BEGINS, longest_span
 
 NOTHING = 0.0, 0.0, 0.0
 ALL = 16.0, 16.0, 16.0

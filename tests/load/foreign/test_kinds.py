@@ -9,9 +9,9 @@ from levity_trio.events import LimitIgnored
 from tests.charger.parts import InlineWriter
 from tests.load.foreign.charge_point import Car, Make
 from tests.load.foreign.evening import MINUTE, open_evening
-from tests.load.foreign.fleets import LEAST_SHARE, LONGEST
 from tests.load.foreign.kinds import HONEST, KINDS, Kind
 from tests.sizes import size
+from tests.tools.load.fleets import LEAST_SHARE, LONGEST
 
 VIRTUAL_TIME = True
 MINUTES = size(60, 15)

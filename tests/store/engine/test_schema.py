@@ -25,9 +25,9 @@ from levity_trio.store.engine.schema import (
 )
 from levity_trio.store.keeping.upgrading import look_at
 from levity_trio.store.writes.chargers.chargers import IDENTIFICATION
-from tests.house import PACKAGE
 from tests.store.books import in_memory
 from tests.store.files import LEVITY, contents, make, make_ours
+from tests.tools.house import PACKAGE
 
 ROOT = Path(__file__).parents[3]
 FACTS = (

@@ -22,7 +22,7 @@ from levity_trio.load.tree import ROTATIONS
 from levity_trio.locale import formats, languages
 from levity_trio.store.engine.connection import open_database
 from tests.browser.past import HOUSEHOLDS, write_past
-from tests.catalogue import extracted, invent
+from tests.tools.catalogue import extracted, invent
 from tests.web.both.changes import Life, live
 from tests.web.both.questions import Asking
 from tests.web.both.server import make_documents_here, open_server

@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from PIL import Image, ImageChops
 
-from tests.icons import ASSETS, SIZES, drawn
+from tests.tools.icons import ASSETS, SIZES, drawn
 
 MOST_BYTES = 4096
 LIKE = 48

@@ -30,7 +30,7 @@ from levity_trio.web.dashboard.front import Front
 from levity_trio.web.dashboard.site import open_dashboard
 from levity_trio.web.logins.browsers import Logins
 from levity_trio.web.logins.tokens import Tokens
-from tests.catalogue import invent
+from tests.tools.catalogue import invent
 from tests.web.api.conftest import Site
 
 

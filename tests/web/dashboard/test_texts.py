@@ -18,7 +18,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.saying import WORDS_OF_API
 from levity_trio.web.dashboard.templating import Templates
-from tests.catalogue import PACKAGE_FOLDER, looks_like_words, texts_of
+from tests.tools.catalogue import PACKAGE_FOLDER, looks_like_words, texts_of
 from tests.web.dashboard.opening import BERLIN
 
 DASHBOARD: Final = PACKAGE_FOLDER / "web" / "dashboard"

@@ -1,9 +1,0 @@
-"""`python -m tests.benchmarks`: what `just bench` runs."""
-
-from __future__ import annotations
-
-import sys
-
-from .bench import main
-
-sys.exit(main())

@@ -1,0 +1,1 @@
+"""Days and nights at a feeder, simulated."""
