@@ -44,8 +44,10 @@ def doubled(case: Case) -> tuple[str, str] | None:
     return None
 
 
-REFUTATIONS = (Refutation(asked(tenfold), Code.TENFOLD), Refutation(lambda case, figure:
-case.doubled(figure.wh)))
+REFUTATIONS = (
+    Refutation(asked(tenfold), Code.TENFOLD),
+    Refutation(lambda case, figure: case.doubled(figure.wh)),
+)
 
 
 def wh(case: Case) -> int | None:
@@ -72,8 +74,8 @@ def test_what_a_rule_and_what_a_number_is() -> None:
     assert found[RULE] == ["fell", "stood", "explained", "tenfold", "doubled"]
     assert found[CLAUSE] == [
         *(
-            "explained:37 yield Candidate(case.start or 0)",
-            "explained:38 yield Candidate(case.stop)",
+            "explained:40 yield Candidate(case.start or 0)",
+            "explained:41 yield Candidate(case.stop)",
         ),
         *(
             "fell:8 is_reset(case)",
