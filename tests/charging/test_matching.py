@@ -7,7 +7,7 @@ import pytest
 
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.matching.readings import Covering, match_readings
-from levity_trio.charging.matching.stops import Begun, Running, Stopping, match_stop
+from levity_trio.charging.matching.stops import Running, Stopping, TransactionBegin, match_stop
 from levity_trio.charging.names import comparable_tag, is_id
 from levity_trio.charging.reviews import Code
 
@@ -451,14 +451,16 @@ def test_readings_with_another_reported_id_belong_to_none(
 @pytest.mark.parametrize(
     ("begun", "data_wh", "expected"),
     [
-        pytest.param(Begun(BEGUN, 1000), 8100, FIRST, id="time and register"),
-        pytest.param(Begun(BEGUN + 2, 0), 7100, FIRST, id="as much flowed by both counters"),
-        pytest.param(Begun(BEGUN, 900), 8100, None, id="another register"),
-        pytest.param(Begun(BEGUN + MINUTE, 1000), 8100, None, id="another time"),
+        pytest.param(TransactionBegin(BEGUN, 1000), 8100, FIRST, id="time and register"),
+        pytest.param(
+            TransactionBegin(BEGUN + 2, 0), 7100, FIRST, id="as much flowed by both counters"
+        ),
+        pytest.param(TransactionBegin(BEGUN, 900), 8100, None, id="another register"),
+        pytest.param(TransactionBegin(BEGUN + MINUTE, 1000), 8100, None, id="another time"),
     ],
 )
 def test_without_an_id_the_one_with_the_begin_of_its_data(
-    begun: Begun, data_wh: int, expected: int | None
+    begun: TransactionBegin, data_wh: int, expected: int | None
 ) -> None:
     stop = stopping(begun=begun, data_wh=data_wh)
     other = running(SECOND, begun=BEGUN - HOUR)
@@ -468,14 +470,16 @@ def test_without_an_id_the_one_with_the_begin_of_its_data(
 @pytest.mark.parametrize(
     ("begun", "fits"),
     [
-        pytest.param(Begun(BEGUN + HOUR, 7000), False, id="later and higher"),
-        pytest.param(Begun(BEGUN + HOUR, 1000), True, id="later, at its register"),
-        pytest.param(Begun(BEGUN + HOUR, 0), True, id="a register that was not read"),
-        pytest.param(Begun(BEGUN + 6 * MINUTE, 1100), True, id="sent with its first readings"),
+        pytest.param(TransactionBegin(BEGUN + HOUR, 7000), False, id="later and higher"),
+        pytest.param(TransactionBegin(BEGUN + HOUR, 1000), True, id="later, at its register"),
+        pytest.param(TransactionBegin(BEGUN + HOUR, 0), True, id="a register that was not read"),
+        pytest.param(
+            TransactionBegin(BEGUN + 6 * MINUTE, 1100), True, id="sent with its first readings"
+        ),
     ],
 )
 def test_without_an_id_none_that_charged_before_the_begin_of_its_data(
-    begun: Begun, fits: bool
+    begun: TransactionBegin, fits: bool
 ) -> None:
     assert grounds(stopping(begun=begun), running(rose_at=BEGUN + 5 * MINUTE))[0] == (
         FIRST if fits else None
@@ -485,7 +489,7 @@ def test_without_an_id_none_that_charged_before_the_begin_of_its_data(
 def test_a_stop_with_the_begin_of_another_transaction_ends_that_one() -> None:
     """The charger names the newest transaction in each stop. Both are possible by their
     registers."""
-    begun, stop_data = Begun(BEGUN, 1000), {"data_wh": 60_000}
+    begun, stop_data = TransactionBegin(BEGUN, 1000), {"data_wh": 60_000}
     other = running(
         SECOND,
         begun=BEGUN + HOUR / 2,
@@ -507,7 +511,7 @@ def test_a_stop_with_the_begin_of_the_transaction_that_it_names_ends_that_one() 
         running(reached_wh=12_000),
         running(SECOND, begun=BEGUN + HOUR / 2, reached_wh=7900),
     )
-    stop = stopping(FIRST, 8000, begun=Begun(BEGUN, 1000), data_wh=8000)
+    stop = stopping(FIRST, 8000, begun=TransactionBegin(BEGUN, 1000), data_wh=8000)
     assert grounds(stop, named, other) == (FIRST, None)
     assert grounds(stop._replace(begun=None, data_wh=None), named, other) == (
         SECOND,

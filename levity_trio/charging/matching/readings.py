@@ -31,21 +31,24 @@ def match_readings(
     that ran then.
 
     `named` is None if the named transaction is not their charger's; `newest` is on their connector.
-    The ID of a transaction that its charger stopped before may be stale, so another one that ran
-    then takes precedence. `reported` is an ID that this server did not assign. A charger has one
-    for each transaction, so readings with another ID belong to another transaction, of which
-    nothing else is known. So do those that follow a boot and an idle connector, unless they have
-    the ID of the reading before these.
+    `reported` is an ID that this server did not assign. Readings with another such ID belong to
+    another transaction, of which nothing else is known. So do those that follow a boot and an idle
+    connector, unless they have the ID of the reading before these.
     """
-    running = (
-        newest.id if newest is not None and (newest.ended is None or at <= newest.ended) else None
-    )
-    if newest is not None and reported not in (None, newest.reported_id):
-        running = None if newest.reported_id is not None or newest.was_idle else running
+    running = None
+    if newest is not None and (newest.ended is None or at <= newest.ended):
+        is_other = reported is not None and reported != newest.reported_id
+        # A charger has one ID of its own for each transaction.
+        if not is_other or (newest.reported_id is None and not newest.was_idle):
+            running = newest.id
     if named is None:
         return running
-    is_stale = named.state is State.STOPPED and named.ended is not None and named.ended < at
-    return running if is_stale and running is not None else named.id
+
+    # The ID of a transaction that its charger stopped before may be stale.
+    is_ended = named.ended is not None and named.ended < at
+    if running is not None and named.state is State.STOPPED and is_ended:
+        return running
+    return named.id
 
 
 class Reached(NamedTuple):
@@ -71,30 +74,35 @@ def is_of_named(
 
     `there` is the one that runs on that connector, if any. If the charger tells its connectors
     apart (`is_connector_told`), or if the last reading of `there` had the same id, the charger
-    confused two ids. If that of the named one had it, the id is right and the connector wrong. A
-    first such reading belongs to the transaction whose register is nearer.
+    confused two ids. If that of the named one had it, the id is right and the connector wrong.
     """
     if there is not None and there.name == named.id:
         return False
-    rise, beside = (
-        _rise(wh, named),
-        None if there is None or there.showed_other(wh) else _rise(wh, there),
-    )
+    rise, rise_there = _rise(wh, named), None
+    if there is not None and not there.showed_other(wh):
+        rise_there = _rise(wh, there)
     if is_connector_told:
-        return rise is not None and beside is None
+        return rise is not None and rise_there is None
+
+    is_id_right = named.name == named.id
     if wh is None:
-        return named.name == named.id
-    return rise is not None and (named.name == named.id or beside is None or rise <= beside)
+        return is_id_right
+    if rise is None:
+        return False
+    # A first such reading belongs to the transaction whose register is nearer.
+    return is_id_right or rise_there is None or rise <= rise_there
 
 
 def _rise(wh: int | None, reached: Reached) -> int | None:
-    """Return the rise of a register up to a reading in Wh; None if it cannot belong there. The
-    first reading of a transaction may count from 0."""
+    """Return the rise of a register up to a reading in Wh; None if it cannot belong there."""
     if wh is None:
         return None
-    start = reached.start_wh or 0
-    rise = (
-        wh - reached.last_wh if reached.last_wh is not None else wh - start if wh >= start else wh
-    )
-    most = tolerances.FASTEST_W * (max(0.0, reached.seconds) + tolerances.CLOCK_SECONDS) / HOUR
-    return rise if 0 <= rise <= most else None
+    base = reached.last_wh
+    if base is None:
+        base = reached.start_wh or 0
+        # The first reading of a transaction may count from 0.
+        if wh < base:
+            base = 0
+    rise = wh - base
+    seconds = max(0.0, reached.seconds) + tolerances.CLOCK_SECONDS
+    return rise if 0 <= rise <= tolerances.FASTEST_W * seconds / HOUR else None

@@ -9,9 +9,11 @@ unusual.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from operator import attrgetter, itemgetter, sub
+from itertools import pairwise
+from operator import attrgetter, itemgetter
+from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidates import candidates, swapped, wrong_factors, wrong_units
@@ -49,31 +51,34 @@ from levity_trio.told import Quantity, Told, joined
 
 def propose(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted) -> Chosen:
     """Choose a figure in place of a reported one that is in doubt, or that there is not."""
-    if figure is not None and refuted.contradiction is None:
-        return _missing(bounds, refuted.lacks) or _in_question(case, bounds, figure, refuted)
-    if figure is not None:
-        whole = _missing(bounds, list(asked(Weight.LACKS, case, bounds, figure)))
-        if whole is not None:
-            return whole
-    chosen = _power_on_another_scale(case, bounds, figure)
-    return chosen or _by_candidates(case, bounds, figure, refuted)
+    if figure is None or refuted.contradiction is not None:
+        whole = None
+        # Refuting stops at a contradiction, so what the figure lacks was not asked yet.
+        if figure is not None:
+            whole = _missing(bounds, list(asked(Weight.LACKS, case, bounds, figure)))
+        chosen = whole or _power_on_another_scale(case, bounds, figure)
+        return chosen or _by_candidates(case, bounds, figure, refuted)
 
+    whole = _missing(bounds, refuted.lacks)
+    if whole is not None:
+        return whole
+    if not refuted.questions:
+        doubts = [refutation.doubt(finding) for refutation, finding in refuted.lacks]
+        return Chosen(figure, None, tuple(doubts))
 
-def _in_question(case: Case, bounds: Bounds, figure: Figure, refuted: Refuted) -> Chosen:
-    """Choose the reported figure, with its doubts, or a lower one that some further evidence
-    supports."""
-    lower = next(lower_candidates(case, bounds, figure.chain), None) if refuted.questions else None
-    if lower is None:
-        questions = [
-            one.doubt(found._replace(figures={AS_REPORTED: figure.wh}))
-            for one, found in refuted.questions
-        ]
-        return Chosen(
-            figure, None, tuple(questions or [one.doubt(found) for one, found in refuted.lacks])
-        )
-    figures = {AS_REPORTED: figure.wh, lower.words: lower.wh}
-    doubt = Doubt(lower.code, lower.words, refuted.questions[0][1].evidence, figures)
-    return Chosen(lower.figure, lower.code, (doubt,))
+    # A lower figure counts if some further evidence supports it.
+    figures: dict[str, int] = {AS_REPORTED: figure.wh}
+    lower = next(lower_candidates(case, bounds, figure.chain), None)
+    if lower is not None:
+        _, finding = refuted.questions[0]
+        figures[lower.words] = lower.wh
+        doubt = Doubt(lower.code, lower.words, finding.evidence, figures)
+        return Chosen(lower.figure, lower.code, (doubt,))
+    doubts = [
+        refutation.doubt(finding._replace(figures=figures))
+        for refutation, finding in refuted.questions
+    ]
+    return Chosen(figure, None, tuple(doubts))
 
 
 def _missing(bounds: Bounds, lacks: Sequence[tuple[Refutation, Finding]]) -> Chosen | None:
@@ -81,11 +86,12 @@ def _missing(bounds: Bounds, lacks: Sequence[tuple[Refutation, Finding]]) -> Cho
     it."""
     if len(lacks) != 1:
         return None
-    refutation, found = lacks[0]
-    if found.whole is None or bounds.conflict(found.whole.chain) is not None:
+    refutation, finding = lacks[0]
+    whole = finding.whole
+    if whole is None or bounds.conflict(whole.chain) is not None:
         return None
-    doubt = refutation.doubt(found)
-    return Chosen(found.whole._replace(is_reported=False), doubt.code, (doubt,))
+    doubt = refutation.doubt(finding)
+    return Chosen(whole._replace(is_reported=False), doubt.code, (doubt,))
 
 
 def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted) -> Chosen:
@@ -97,302 +103,287 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
     """
     every = list(candidates(case, bounds))
     survivors = _survivors(case, bounds, every)
-    if not survivors and (
-        figure is None or bounds.conflict(figure.chain, is_partial=True) is not None
-    ):
-        survivors = _survivors(case, bounds, [replace(one, is_partial=True) for one in every])
+    if not survivors:
+        # Each may lack a part of what flowed, if such a lack alone does not excuse the reported
+        # figure, too.
+        chain = None if figure is None else figure.chain
+        if chain is None or bounds.conflict(chain, is_partial=True) is not None:
+            survivors = _survivors(case, bounds, every, is_partial=True)
     if not survivors:
         return _uncontradicted_part(case, bounds, figure, refuted, every)
-    ranked = sorted(((_rank(case, bounds, one), one) for one in survivors), key=itemgetter(0))
+
+    ranked = list[tuple[tuple[int, int, int, int], Candidate]]()
+    next_begin = case.after and case.after.begin
+    ends_before = (case.ended_before, case.before and case.before.replaced_end)
+    for candidate in survivors:
+        agreeing, against = bounds.agreement(candidate.chain)
+        goes_on = bool(candidate.begin) and candidate.begin in ends_before
+        is_continued = bool(candidate.end) and candidate.end == next_begin
+        assumptions = candidate.assumptions + against
+        rank = (assumptions, -agreeing, -(goes_on + is_continued), candidate.wh)
+        ranked.append((rank, candidate))
+    ranked.sort(key=itemgetter(0))
     (least, *_), chosen = ranked[0]
-    simplest = [one for (assumptions, *_), one in ranked if assumptions == least]
-    conflict = _against(case, refuted)
-    figures = {one.words: one.wh for one in simplest} | ({AS_REPORTED: figure.wh} if figure else {})
-    doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
-    is_sole = len({one.wh for one in simplest}) == 1
+    simplest = [candidate for (assumptions, *_), candidate in ranked if assumptions == least]
+
+    figures = {candidate.words: candidate.wh for candidate in simplest}
+    is_sole = len(set(figures.values())) == 1
+    if figure is not None:
+        figures[AS_REPORTED] = figure.wh
+    doubt = Doubt(chosen.code, chosen.words, _against(case, refuted).evidence, figures)
     return Chosen(chosen.figure, chosen.code, (doubt,), is_sole, factor=chosen.factor)
 
 
-def _rank(case: Case, bounds: Bounds, one: Candidate) -> tuple[int, int, int, int]:
-    agreeing, against = bounds.agreement(one.chain)
-    return one.assumptions + against, -agreeing, -_touched(case, one), one.wh
+def _survivors(
+    case: Case, bounds: Bounds, every: Sequence[Candidate], *, is_partial: bool = False
+) -> list[Candidate]:
+    """Return the candidates that nothing contradicts, perhaps as if each lacked a part of what
+    flowed."""
+    survivors = list[Candidate]()
+    for candidate in every:
+        if candidate.wh < 0 or not is_in_place(case, candidate):
+            continue
+        lacks_energy = is_partial or candidate.is_partial
+        if bounds.conflict(candidate.chain, is_partial=lacks_energy) is None:
+            survivors.append(candidate)
+    return survivors
 
 
-def _touched(case: Case, candidate: Candidate) -> int:
-    """Return how many neighbours end where it begins, as judged or as sent, or begin where it
-    ends."""
-    before, after = case.before, case.after
-    pairs = (
-        (candidate.begin, (case.ended_before, before and before.replaced_end)),
-        (candidate.end, (after and after.begin,)),
-    )
-    return sum(bool(own) and own in others for own, others in pairs)
-
-
-def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates that nothing contradicts."""
-    placed = (one for one in every if one.wh >= 0 and is_in_place(case, one))
-    return [one for one in placed if bounds.conflict(one.chain, is_partial=one.is_partial) is None]
-
-
-def _power_on_another_scale(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:
-    """Choose the reported figure if it agrees with the power multiplied by a factor.
-
-    Registers that are a tenth of what they should be agree with a tenth of the power, too, but give
-    the higher figure.
-    """
-    if len(case.power.at) < tolerances.SEVERAL:
-        return None
-    for factor in _scales_of_power(case, bounds, figure):
-        if (choice := undoubted(with_power(case, factor))) is not None:
-            others = (
-                {one.words: one.wh for one in wrong_factors(case, bounds)} if factor < 1 else {}
-            )
-            evidence = (energy_text(choice.wh), Told("at most {1}", Quantity(case.power.most, "W")))
-            doubt = Doubt(
-                Code.READINGS_UNIT,
-                _wrong_power(factor),
-                evidence,
-                {AS_REPORTED: choice.wh, **others},
-            )
-            figure = choice._replace(is_reported=False)
-            return Chosen(
-                figure, Code.READINGS_UNIT, (doubt,), is_sole=not others, is_power_scaled=True
-            )
-    return None
-
-
-def _scales_of_power(case: Case, bounds: Bounds, figure: Figure | None) -> Iterator[float]:
-    """Yield the factors that power may lack.
-
-    It may be in kW. A tenth may be right if no AC charger delivers as much. If the readings track
-    it multiplied by 2 or 3, it is that of one phase; not if a transaction beside it tells the same
-    register, which may have counted both. If they track it multiplied by 10 or 100, no car charges
-    with so little. A car can charge by a part of it, if the register goes on from a neighbour: its
-    scale was confirmed by power before. At a charger whose power was too high before, it still is.
-    """
-    if figure is not None and power_in_kilowatts(case, bounds, figure) is not None:
-        yield 1000
-    if figure is not None and case.power.most > tolerances.AC_W and not case.is_dc_shown:
-        yield from (0.1,) if bounds.confirms(10 * figure.wh) else ()
-    is_alone = case.power.high == case.power.low and not counted(case, case.start_wh, case.stop_wh)
-    phases = (tolerances.PHASES - 1, tolerances.PHASES) if is_alone else ()
-    too_low = (10, 100) if _is_below_any_car(case) else ()
-    is_too_high = (is_scale_known(case) or case.has_power_too_high) and not _is_below_any_car(
-        case, 0.1
-    )
-    too_high = (0.1,) if is_too_high else ()
-    yield from (
-        factor for factor in (*phases, *too_low, *too_high) if bounds.is_tracked(1 / factor)
-    )
-
-
-def _wrong_power(factor: float) -> str:
-    if factor in (tolerances.PHASES - 1, tolerances.PHASES):
-        return Told("the power is that of one of {1} phases", round(factor))
-    if factor > 1:
-        return Told("the power is too low by a factor of {1}", Number(factor))
-    return Told("the power is too high by a factor of {1}", Number(1 / factor))
-
-
-def _is_below_any_car(case: Case, factor: float = 1) -> bool:
-    """Whether no car charges at AC with so little as a part of the highest reported power."""
-    return bool(case.power) and not case.is_dc and factor * case.power.most < tolerances.LEAST_AC_W
+_REPLACED_OR_LEAPT: Final = frozenset(
+    {Code.START_GARBLED, Code.STOP_GARBLED, Code.UNKNOWN_START, Code.REGISTER_LEAPT}
+)
 
 
 def is_in_place(case: Case, candidate: Candidate) -> bool:
     """Whether a replaced start or stop, or a leap, leaves room for the neighbours: the register
-    does not fall between two. An unknown end is no bound: it may be a reading of this one, or of
-    another register."""
-    if candidate.code not in (
-        Code.START_GARBLED,
-        Code.STOP_GARBLED,
-        Code.UNKNOWN_START,
-        Code.REGISTER_LEAPT,
-    ):
+    does not fall between two."""
+    if candidate.code not in _REPLACED_OR_LEAPT:
         return True
-    digit, after = case.digit, case.after
-    before = case.before if case.before is not None and case.before.is_end_known else None
     begin, end = candidate.begin or 0, candidate.end or 0
-    falls_after = (
-        after is not None and after.begin is not None and begin < after.begin < end - digit
-    )
-    lowest = (before and before.begin) or 0
-    falls_before = before is not None and begin > 0 and lowest <= begin < (before.end or 0) - digit
-    return not (falls_after or falls_before)
+    before, after = case.before, case.after
+    if after is not None and after.begin is not None and begin < after.begin < end - case.digit:
+        return False
+
+    # An unknown end is no bound: it may be a reading of this one, or of another register.
+    if before is None or not before.is_end_known or begin == 0:
+        return True
+    lowest, highest = before.begin or 0, (before.end or 0) - case.digit
+    return not lowest <= begin < highest
 
 
 def _against(case: Case, refuted: Refuted) -> Doubt:
     """Return what contradicts the reported figure, or say which register is missing."""
     if refuted.contradiction is not None:
         return refuted.contradiction
-    if case.start_wh is not None and case.stop_wh is not None and case.stop_wh < case.start_wh:
-        evidence = (
-            Told("start register {1}", in_wh(case.start_wh)),
-            Told("stop register {1}", in_wh(case.stop_wh)),
-        )
-        return Doubt(
-            Code.STOP_GARBLED, Told("the stop register is below the start register"), evidence
-        )
+    start, stop = case.start_wh, case.stop_wh
+    if start is not None and stop is not None and stop < start:
+        begin = Told("start register {1}", in_wh(start))
+        end = Told("stop register {1}", in_wh(stop))
+        words = Told("the stop register is below the start register")
+        return Doubt(Code.STOP_GARBLED, words, (begin, end))
+
+    match start, stop:
+        case None, None:
+            words = Told("neither the start nor the stop has a readable register")
+        case None, _:
+            words = Told("the start has no readable register")
+        case _, None:
+            words = Told("the stop has no readable register")
+        case _:
+            words = Told("the session has no readable register")
     sent = joined("; ", case.garbled) if case.garbled else Told("nothing was sent")
-    words = _without_register(case)
     return Doubt(Code.NO_REGISTER, words, (words, sent))
 
 
-def _without_register(case: Case) -> Told:
-    match case.start_wh, case.stop_wh:
-        case None, None:
-            return Told("neither the start nor the stop has a readable register")
-        case None, _:
-            return Told("the start has no readable register")
-        case _, None:
-            return Told("the stop has no readable register")
-        case _:
-            return Told("the session has no readable register")
+def _power_on_another_scale(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:
+    """Choose the reported figure if it agrees with the power multiplied by a factor."""
+    if len(case.power.at) < tolerances.SEVERAL:
+        return None
+    for factor in _scales_of_power(case, bounds, figure):
+        choice = undoubted(with_power(case, factor))
+        if choice is None:
+            continue
+        figures: dict[str, int] = {AS_REPORTED: choice.wh}
+        if factor < 1:
+            # Registers that are a tenth of what they should be agree with a tenth of the power,
+            # too: a person sees that higher figure beside this one.
+            figures |= {other.words: other.wh for other in wrong_factors(case, bounds)}
+        highest = Told("at most {1}", Quantity(case.power.most, "W"))
+        evidence = energy_text(choice.wh), highest
+        if factor in (tolerances.PHASES - 1, tolerances.PHASES):
+            words = Told("the power is that of one of {1} phases", round(factor))
+        elif factor > 1:
+            words = Told("the power is too low by a factor of {1}", Number(factor))
+        else:
+            words = Told("the power is too high by a factor of {1}", Number(1 / factor))
+        doubt = Doubt(Code.READINGS_UNIT, words, evidence, figures)
+        is_sole, chosen = len(figures) == 1, choice._replace(is_reported=False)
+        return Chosen(chosen, doubt.code, (doubt,), is_sole, is_power_scaled=True)
+    return None
+
+
+def _scales_of_power(case: Case, bounds: Bounds, figure: Figure | None) -> Iterator[float]:
+    """Yield the factors that power may lack."""
+    power = case.power
+    if figure is not None:
+        if power_in_kilowatts(case, bounds, figure) is not None:
+            yield 1000
+        is_beyond_ac = power.most > tolerances.AC_W and not case.is_dc_shown
+        if is_beyond_ac and bounds.confirms(10 * figure.wh):
+            yield 0.1
+
+    factors = list[float]()
+    # Power may be that of one phase. A transaction beside it that tells the same register is
+    # another reason for too low a power: the register may have counted both.
+    if power.high == power.low and not counted(case, case.start_wh, case.stop_wh):
+        factors += (tolerances.PHASES - 1, tolerances.PHASES)
+    if _is_below_any_car(case):
+        factors += (10, 100)
+    # A car can charge by a part of it. If the register goes on from a neighbour, its scale was
+    # confirmed by power before; at a charger whose power was too high before, it still is.
+    is_too_high = is_scale_known(case) or case.has_power_too_high
+    if is_too_high and not _is_below_any_car(case, 0.1):
+        factors.append(0.1)
+    yield from (factor for factor in factors if bounds.is_tracked(1 / factor))
+
+
+def _is_below_any_car(case: Case, factor: float = 1) -> bool:
+    """Whether no car charges at AC with so little as a part of the highest reported power."""
+    return not case.is_dc and factor * case.power.most < tolerances.LEAST_AC_W
 
 
 def _uncontradicted_part(
     case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted, every: Sequence[Candidate]
 ) -> Chosen:
     """Choose the uncontradicted part, if every candidate is contradicted."""
-    if (
-        not case.is_stopped and not case.view.wh
-    ):  # closed by the system: `circumstances` has that doubt
+    # The system closed it: `ending.without_register` has that doubt.
+    if not case.is_stopped and not case.view.wh:
         return Chosen(Figure(0, REGISTER, case.start_wh, case.start_wh), Code.NO_REGISTER)
-    conflict = _against(case, refuted)
-    part = min(part_of(case, bounds), int(bounds.most_wh))
-    is_whole = figure and (
-        _is_shown_by_both(case, bounds, figure) or (part == 0 and _can_some_car(case, figure))
-    )
-    wh = figure.wh if figure and is_whole else part
-    figures = {one.words: one.wh for one in every if one.wh >= 0} | (
-        {AS_REPORTED: figure.wh} if figure else {}
-    )
-    possible = most_possible(case, bounds)
-    most = min(possible, max(figures.values(), default=0) or possible)
-    words = Told("{1}; at most {2}", conflict.words, in_wh(most)) if wh == 0 else conflict.words
-    code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
-    begin, end = (case.start_wh, figure.end) if figure and is_whole else range_of(case, bounds, wh)
-    return Chosen(
-        Figure(wh, SEGMENTS, begin, end), code, (Doubt(code, words, conflict.evidence, figures),)
-    )
+
+    wh = min(part_of(case, bounds), int(bounds.most_wh))
+    begin, end = range_of(case, bounds, wh)
+    figures = {candidate.words: candidate.wh for candidate in every if candidate.wh >= 0}
+    if figure is not None:
+        figures[AS_REPORTED] = figure.wh
+        # Both neighbours show start and stop, and only the readings contradict these.
+        alone = ends_alone(case, figure.wh)
+        is_shown = continues_both(case) and bounds.conflict(alone) is None
+        if is_shown or (wh == 0 and _can_some_car(case, figure)):
+            wh, begin, end = figure.wh, case.start_wh, figure.end
+
+    conflict, possible = _against(case, refuted), most_possible(case, bounds)
+    words = conflict.words
+    if wh == 0:
+        most = min(possible, max(figures.values(), default=0) or possible)
+        words = Told("{1}; at most {2}", words, in_wh(most))
+    is_missing = conflict.code is Code.NO_REGISTER
+    code = Code.NO_REGISTER if is_missing else Code.NOTHING_AGREES
+    doubt = Doubt(code, words, conflict.evidence, figures)
+    return Chosen(Figure(wh, SEGMENTS, begin, end), code, (doubt,))
 
 
 def _can_some_car(case: Case, figure: Figure) -> bool:
     """Whether some car could have drawn the reported energy in that time, whatever this charger is
     known to deliver."""
-    bounds, wh = Bounds(replace(case, ceiling_w=None, power=Power())), figure.wh
-    return (
-        wh <= tolerances.BATTERY_WH[1]
-        and bounds.impossible_step(figure.chain) is None
-        and bounds.too_much(wh) is None
-    )
-
-
-def _is_shown_by_both(case: Case, bounds: Bounds, figure: Figure) -> bool:
-    """Whether both neighbours show start and stop, and nothing but the readings contradicts
-    these."""
-    return continues_both(case) and bounds.conflict(ends_alone(case, figure.wh)) is None
-
-
-def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
-    """Yield the candidates that some further evidence supports."""
-    yield from sorted(
-        (one for one in swapped(case, reported) if one.wh < reported.wh[-1]), key=attrgetter("wh")
-    )
-    yield from (
-        one
-        for one in wrong_units(case, bounds)
-        if one.wh <= reported.wh[-1] and _is_usual(case, bounds, one.chain)
-    )
-    yield from (
-        one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain)
-    )
-
-
-def _is_usual(case: Case, bounds: Bounds, chain: Chain) -> bool:
-    return bounds.conflict(chain, is_partial=True) is None and unusual(case, bounds, chain) is None
-
-
-def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
-    """Yield stop − first reading and last reading − start, if the step next to that start or stop
-    is far too fast by power, or for the others."""
-    start, stop, view = case.start_wh, case.stop_wh, case.view
-    if (
-        start is None
-        or stop is None
-        or not view.wh
-        or not start <= view.wh[0] <= view.wh[-1] <= stop
-    ):
-        return
-    at, wh, abrupt = reported.at, reported.wh, abrupt_steps(case, reported)
-    if 1 in abrupt or _is_far_faster(case, wh[1], at[1] - at[0]):
-        words = Told(
-            "start register is {1}, the first reading is {2}", in_wh(start), in_wh(view.wh[0])
-        )
-        rest = Chain(at[1:], [value - wh[1] for value in wh[1:]], reported.digit)
-        yield Candidate(
-            Code.START_GARBLED, words, SEGMENTS, rest, 1, view.wh[0], stop, is_partial=True
-        )
-    if abrupt[-1:] == [len(wh) - 1] or _is_far_faster(case, wh[-1] - wh[-2], at[-1] - at[-2]):
-        words = Told(
-            "stop register is {1}, the last reading is {2}", in_wh(stop), in_wh(view.wh[-1])
-        )
-        rest = Chain(at[:-1], wh[:-1], reported.digit)
-        yield Candidate(
-            Code.STOP_GARBLED, words, SEGMENTS, rest, 1, start, view.wh[-1], is_partial=True
-        )
-
-
-def _is_far_faster(case: Case, rise: int, seconds: float) -> bool:
-    """Whether a step is far faster than the power with which a car charged, or than none, if that
-    is reported."""
-    power = case.power
-    if (
-        not power
-        or 0 < round(power.most) < tolerances.LEAST_CHARGING_W
-        or not (case.reports_power or power.most)
-    ):
+    bounds = Bounds(replace(case, ceiling_w=None, power=Power()))
+    if figure.wh > tolerances.BATTERY_WH[1] or bounds.too_much(figure.wh) is not None:
         return False
-    most = tolerances.TWICE * power.most * (max(0.0, seconds) + tolerances.INTERVAL) / HOUR
-    return rise > most + tolerances.REACH_WH
+    return bounds.refused_step(figure.chain) is None
 
 
 def part_of(case: Case, bounds: Bounds) -> int:
     """Return the energy in Wh that no evidence contradicts: the sum of the possible steps of the
     readings."""
-    if not case.view.wh:
+    view = case.view
+    if not view.wh:
         return 0
-    begin = case.view.wh[0] if case.start_wh is None else case.start_wh
-    chain = chain_of(case, begin, case.view, case.stop_wh)
-    steps: Iterable[tuple[int, float]] = zip(
-        map(sub, chain.wh[1:], chain.wh), map(sub, chain.at[1:], chain.at), strict=True
-    )
-    fast = bounds.fast_w / HOUR  # nearly all steps are slower, and need no closer look
-    possible = sum(
-        rise
-        for number, (rise, seconds) in enumerate(steps, 1)
-        if rise > 0 and (rise <= fast * seconds or bounds.is_possible(chain, number))
-    )
-    return (
-        min(possible, chain.wh[-1]) if min(chain.wh) >= 0 and case.stop_wh is not None else possible
-    )
+    begin = view.wh[0] if case.start_wh is None else case.start_wh
+    chain = chain_of(case, begin, view, case.stop_wh)
+    fast, possible = bounds.fast_w / HOUR, 0
+    for step, (last, now) in enumerate(pairwise(chain.wh), 1):
+        rise = now - last
+        if rise <= 0:
+            continue
+        # Nearly all steps are slower, and need no closer look.
+        seconds = chain.at[step] - chain.at[step - 1]
+        if rise <= fast * seconds or bounds.is_possible(chain, step):
+            possible += rise
+    if min(chain.wh) < 0 or case.stop_wh is None:
+        return possible
+    return min(possible, chain.wh[-1])
 
 
 def range_of(case: Case, bounds: Bounds, wh: int) -> tuple[int | None, int | None]:
     """Return the range of the register on which an uncontradicted part is based: up to the stop, if
-    the last reading leads to it, else from the start. If no part is left, it is as sent: any
-    register may be the wrong one."""
-    begin, stop = (
-        case.view.wh[0] if case.start_wh is None and case.view.wh else case.start_wh,
-        case.stop_wh,
-    )
-    if begin is None or stop is None or stop < begin:
-        return begin, None if begin is None else begin + wh
+    the last reading leads to it, else from the start."""
+    view, begin, stop = case.view, case.start_wh, case.stop_wh
+    if begin is None and view.wh:
+        begin = view.wh[0]
+    if begin is None:
+        return None, None
+    if stop is None or stop < begin:
+        return begin, begin + wh
+    # If no part is left, the range is as sent: any register may be the wrong one.
     if wh == 0:
         return begin, stop
-    chain = chain_of(case, begin, case.view, stop)
-    is_led_to = (
-        stop - wh >= begin and bool(case.view.wh) and bounds.is_possible(chain, len(chain.wh) - 1)
-    )
-    return (stop - wh, stop) if is_led_to else (begin, begin + wh)
+
+    if view.wh and stop - wh >= begin:
+        chain = chain_of(case, begin, view, stop)
+        if bounds.is_possible(chain, len(chain.wh) - 1):
+            return stop - wh, stop
+    return begin, begin + wh
+
+
+def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
+    """Yield the candidates that some further evidence supports."""
+    most = reported.wh[-1]
+    lower = [candidate for candidate in swapped(case, reported) if candidate.wh < most]
+    yield from sorted(lower, key=attrgetter("wh"))
+
+    others = [candidate for candidate in wrong_units(case, bounds) if candidate.wh <= most]
+    for candidate in (*others, *_between_readings(case, reported)):
+        conflict = bounds.conflict(candidate.chain, is_partial=True)
+        if conflict is None and unusual(case, bounds, candidate.chain) is None:
+            yield candidate
+
+
+def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
+    """Yield stop − first reading and last reading − start, if the step next to that start or stop
+    is far too fast by power, or for the others."""
+    start, stop, readings = case.start_wh, case.stop_wh, case.view.wh
+    if start is None or stop is None or not readings:
+        return
+    first, last = readings[0], readings[-1]
+    if not start <= first <= last <= stop:
+        return
+
+    at, wh, digit = reported
+    abrupt = abrupt_steps(case, reported)
+    if 1 in abrupt or _is_far_faster(case, reported, 1):
+        begin, reading = in_wh(start), in_wh(first)
+        words = Told("start register is {1}, the first reading is {2}", begin, reading)
+        since_first = [value - wh[1] for value in wh[1:]]
+        rest = Chain(at[1:], since_first, digit)
+        yield Candidate(
+            *(Code.START_GARBLED, words, SEGMENTS, rest, 1, first, stop), is_partial=True
+        )
+    final = len(wh) - 1
+    if final in abrupt or _is_far_faster(case, reported, final):
+        end, reading = in_wh(stop), in_wh(last)
+        words = Told("stop register is {1}, the last reading is {2}", end, reading)
+        rest = Chain(at[:-1], wh[:-1], digit)
+        yield Candidate(Code.STOP_GARBLED, words, SEGMENTS, rest, 1, start, last, is_partial=True)
+
+
+def _is_far_faster(case: Case, chain: Chain, step: int) -> bool:
+    """Whether a step is far faster than the power with which a car charged, or than none, if that
+    is reported."""
+    power = case.power
+    if not power or not (case.reports_power or power.most):
+        return False
+    # What no car charges with was sent in kW.
+    if 0 < round(power.most) < tolerances.LEAST_CHARGING_W:
+        return False
+    seconds = max(0.0, chain.at[step] - chain.at[step - 1]) + tolerances.INTERVAL
+    most = tolerances.TWICE * power.most * seconds / HOUR
+    return chain.wh[step] - chain.wh[step - 1] > most + tolerances.REACH_WH

@@ -11,11 +11,11 @@ from operator import itemgetter
 from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, Resolution, State
 from levity_trio.charging.matching.stops import (
-    Begun,
     Match,
-    Named,
+    NamedReading,
     Running,
     Stopping,
+    TransactionBegin,
     doubt_of_named,
     joined,
     match_by_tag,
@@ -399,7 +399,7 @@ def _stopping(request: Stop, data: Sequence[Reading]) -> Stopping:
     moment, last = request.moment, max((one.wh for one in data if one.wh is not None), default=None)
     at, is_believable = seconds(moment.understood), moment.is_believable
     begins = [
-        Begun(seconds(one.timestamp), one.wh)
+        TransactionBegin(seconds(one.timestamp), one.wh)
         for one in data
         if one.context == AT_BEGIN and one.wh is not None
     ]
@@ -469,7 +469,7 @@ def _own_id(db: UnitOfWork, tx: Known) -> int | None:
     connector."""
     place = (tx.charger, tx.connector, *span(tx), tx.id)
     told = [
-        Named(name, at, seconds(at) - seconds(received_at))
+        NamedReading(name, at, seconds(at) - seconds(received_at))
         for name, at, received_at in db.rows(NAMED, place)
     ]
     found = own_id(told, tx.start_skew)
