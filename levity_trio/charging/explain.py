@@ -3,7 +3,6 @@ and its course."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from levity_trio.charging.energy import Judgement, judge
@@ -44,22 +43,23 @@ def weigh(case: Case) -> tuple[Judgement, list[Interpretation]]:
     If nothing contradicts what was reported, no other explanation is tried.
     """
     judgement, bounds = judge(case), Bounds(case)
-    interpretations: list[Interpretation] = []
-    if (figure := reported(case, bounds)) is not None:
-        interpretations.append(
-            _explained(AS_REPORTED, None, figure, 0, refute(case, bounds, figure).contradiction)
-        )
+    interpretations = list[Interpretation]()
+    figure = reported(case, bounds)
+    if figure is not None:
+        contradiction = refute(case, bounds, figure).contradiction
+        interpretations.append(_explained(AS_REPORTED, None, figure, 0, contradiction))
     if judgement.code is not None or judgement.doubts:
-        every = candidates(case, bounds)
-        interpretations += [
-            _explained(one.words, one.code, one, one.assumptions, _against(case, bounds, one))
-            for one in every
-        ]
+        for candidate in candidates(case, bounds):
+            words, code, assumptions = candidate.words, candidate.code, candidate.assumptions
+            against = _against(case, bounds, candidate)
+            interpretations.append(_explained(words, code, candidate, assumptions, against))
+
     wanted = (judgement.code, judgement.method, None)
-    chosen = next(
-        (one for one in interpretations if (one.code, one.method, one.against) == wanted), None
-    )
-    return judgement, [replace(one, is_chosen=one is chosen) for one in interpretations]
+    for place, found in enumerate(interpretations):
+        if (found.code, found.method, found.against) == wanted:
+            interpretations[place] = replace(found, is_chosen=True)
+            break
+    return judgement, interpretations
 
 
 def _explained(
@@ -81,24 +81,22 @@ def _explained(
 
 
 def _against(case: Case, bounds: Bounds, candidate: Candidate) -> Doubt | None:
+    """Return what contradicts a candidate, in the words of the refutation that finds it."""
     if candidate.wh < 0:
-        return Doubt(
-            candidate.code,
-            Told("the register would run backwards"),
-            (energy_text(candidate.begin), energy_text(candidate.end)),
-        )
+        words = Told("the register would run backwards")
+        begin, end = energy_text(candidate.begin), energy_text(candidate.end)
+        return Doubt(candidate.code, words, (begin, end))
     if not is_in_place(case, candidate):
-        own, theirs = (
-            Told("{1} to {2}", in_wh(candidate.begin), in_wh(candidate.end)),
-            Told("the registers of the sessions before and after"),
-        )
+        own = Told("{1} to {2}", in_wh(candidate.begin), in_wh(candidate.end))
+        theirs = Told("the registers of the sessions before and after")
         return Doubt(Code.OVERLAP, Told("it would overlap a neighbour"), (own, theirs))
     evidence = bounds.conflict(candidate.chain, is_partial=candidate.is_partial)
     if evidence is None:
         return None
-    against = asked(Weight.CONTRADICTS, case, bounds, candidate.figure)
-    told = (entry.doubt(found) for entry, found in against if found.evidence == evidence)
-    return next(told, Doubt(Code.POWER_DISAGREES, Told("the energy fits no battery"), evidence))
+    for entry, finding in asked(Weight.CONTRADICTS, case, bounds, candidate.figure):
+        if finding.evidence == evidence:
+            return entry.doubt(finding)
+    return Doubt(Code.POWER_DISAGREES, Told("the energy fits no battery"), evidence)
 
 
 def course_of(case: Case, judgement: Judgement) -> Chain:
@@ -111,17 +109,15 @@ def course_of(case: Case, judgement: Judgement) -> Chain:
     chain = judgement.course
     if judgement.code is not None or len(case.views) < 2:
         return chain
-    every = [chain, *(one for one in _by_source(case) if one.wh[-1] == chain.wh[-1])]
-    points = sorted({point for one in every for point in zip(one.at, one.wh, strict=True)})
-    merged = Chain(
-        [at for at, _ in points], [wh for _, wh in points], max(one.digit for one in every)
-    )
-    return chain if Bounds(case).impossible_step(merged) else merged
 
-
-def _by_source(case: Case) -> Iterator[Chain]:
-    """Yield the chain of each source of readings."""
+    # Each source of readings that shows the same figure adds its points.
+    digit, points = chain.digit, set(zip(chain.at, chain.wh, strict=True))
     for view in case.views:
         alone = replace(case, views=[view])
-        if (found := reported(alone, Bounds(alone))) is not None:
-            yield found.chain
+        figure = reported(alone, Bounds(alone))
+        if figure is not None and figure.chain.wh[-1] == chain.wh[-1]:
+            digit = max(digit, figure.chain.digit)
+            points.update(zip(figure.chain.at, figure.chain.wh, strict=True))
+    ordered = sorted(points)
+    merged = Chain([at for at, _ in ordered], [wh for _, wh in ordered], digit)
+    return chain if Bounds(case).refused_step(merged) is not None else merged

@@ -100,39 +100,44 @@ class Step:
     kind: Kind | None
 
 
+# These lead to a state, …
 _SUSPEND = Step(State.SUSPENDED, Kind.SUSPEND)
 _RESUME = Step(State.OPEN, Kind.RESUME)
 _CLOSE = Step(State.CLOSED, Kind.CLOSE)
 _REOPEN = Step(State.OPEN, Kind.REOPEN)
 _STOP = Step(State.STOPPED, Kind.STOP)
 _JOIN = Step(State.JOINED, Kind.STOP)
+# … and these keep it.
+_CONFLICT, _REJUDGE, _ATTACH = Kind.CONFLICTING_STOP, Kind.REJUDGE, Kind.ATTACH
+_CONFIRM, _CORRECT, _DISMISS = Kind.CONFIRM, Kind.CORRECT, Kind.DISMISS
+_GIVE, _RETURN = Kind.GIVE, Kind.TAKE_BACK
 
 _Cell = Step | Kind | None
 _GRID: Final[tuple[tuple[Cause, _Cell, _Cell, _Cell, _Cell, _Cell], ...]] = (
-    # cause                   open          suspended     stopped                joined                 closed
-    (Cause.START_REPEATED,    None,         _RESUME,      None,                  None,                  None),
-    (Cause.SIGN,              None,         _RESUME,      None,                  None,                  None),
-    (Cause.BOOT,              _SUSPEND,     None,         None,                  None,                  None),
-    (Cause.LOST,              _SUSPEND,     None,         None,                  None,                  None),
-    (Cause.SERVER_ENDED,      _SUSPEND,     None,         None,                  None,                  None),
-    (Cause.STOP_UNREADABLE,   _SUSPEND,     None,         None,                  None,                  None),
-    (Cause.AVAILABLE,         None,         _CLOSE,       None,                  None,                  None),
-    (Cause.SILENCE,           None,         _CLOSE,       None,                  None,                  None),
-    (Cause.FREE,              _CLOSE,       _CLOSE,       None,                  None,                  None),
-    (Cause.NEXT_START,        _CLOSE,       _CLOSE,       None,                  None,                  None),
-    (Cause.OPERATOR,          _CLOSE,       _CLOSE,       None,                  None,                  None),
-    (Cause.JOINED_STOP,       _JOIN,        _JOIN,        None,                  Kind.CONFLICTING_STOP, _JOIN),
-    (Cause.STOP,              _STOP,        _STOP,        Kind.CONFLICTING_STOP, _STOP,                 _STOP),
-    (Cause.RISE,              None,         None,         Kind.REJUDGE,          Kind.REJUDGE,          _REOPEN),
-    (Cause.LATE_RISE,         None,         None,         Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
-    (Cause.LATER,             None,         None,         Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
-    (Cause.CONFIRMED,         None,         None,         Kind.CONFIRM,          Kind.CONFIRM,          Kind.CONFIRM),
-    (Cause.CORRECTED,         None,         None,         Kind.CORRECT,          Kind.CORRECT,          Kind.CORRECT),
-    (Cause.STOP_ATTACHED,     Kind.ATTACH,  Kind.ATTACH,  None,                  None,                  Kind.ATTACH),
-    (Cause.READINGS_ATTACHED, Kind.ATTACH,  Kind.ATTACH,  Kind.ATTACH,           Kind.ATTACH,           Kind.ATTACH),
-    (Cause.DISMISSED,         Kind.DISMISS, Kind.DISMISS, Kind.DISMISS,          Kind.DISMISS,          Kind.DISMISS),
-    (Cause.GIVEN,             Kind.GIVE,    Kind.GIVE,    Kind.GIVE,             Kind.GIVE,             Kind.GIVE),
-    (Cause.TAKEN_BACK,        Kind.TAKE_BACK, Kind.TAKE_BACK, Kind.TAKE_BACK,    Kind.TAKE_BACK,        Kind.TAKE_BACK),
+    # cause                   open        suspended   stopped     joined      closed
+    (Cause.START_REPEATED,    None,       _RESUME,    None,       None,       None),
+    (Cause.SIGN,              None,       _RESUME,    None,       None,       None),
+    (Cause.BOOT,              _SUSPEND,   None,       None,       None,       None),
+    (Cause.LOST,              _SUSPEND,   None,       None,       None,       None),
+    (Cause.SERVER_ENDED,      _SUSPEND,   None,       None,       None,       None),
+    (Cause.STOP_UNREADABLE,   _SUSPEND,   None,       None,       None,       None),
+    (Cause.AVAILABLE,         None,       _CLOSE,     None,       None,       None),
+    (Cause.SILENCE,           None,       _CLOSE,     None,       None,       None),
+    (Cause.FREE,              _CLOSE,     _CLOSE,     None,       None,       None),
+    (Cause.NEXT_START,        _CLOSE,     _CLOSE,     None,       None,       None),
+    (Cause.OPERATOR,          _CLOSE,     _CLOSE,     None,       None,       None),
+    (Cause.JOINED_STOP,       _JOIN,      _JOIN,      None,       _CONFLICT,  _JOIN),
+    (Cause.STOP,              _STOP,      _STOP,      _CONFLICT,  _STOP,      _STOP),
+    (Cause.RISE,              None,       None,       _REJUDGE,   _REJUDGE,   _REOPEN),
+    (Cause.LATE_RISE,         None,       None,       _REJUDGE,   _REJUDGE,   _REJUDGE),
+    (Cause.LATER,             None,       None,       _REJUDGE,   _REJUDGE,   _REJUDGE),
+    (Cause.CONFIRMED,         None,       None,       _CONFIRM,   _CONFIRM,   _CONFIRM),
+    (Cause.CORRECTED,         None,       None,       _CORRECT,   _CORRECT,   _CORRECT),
+    (Cause.STOP_ATTACHED,     _ATTACH,    _ATTACH,    None,       None,       _ATTACH),
+    (Cause.READINGS_ATTACHED, _ATTACH,    _ATTACH,    _ATTACH,    _ATTACH,    _ATTACH),
+    (Cause.DISMISSED,         _DISMISS,   _DISMISS,   _DISMISS,   _DISMISS,   _DISMISS),
+    (Cause.GIVEN,             _GIVE,      _GIVE,      _GIVE,      _GIVE,      _GIVE),
+    (Cause.TAKEN_BACK,        _RETURN,    _RETURN,    _RETURN,    _RETURN,    _RETURN),
 )  # fmt: skip
 """The step for each cause and state. A kind alone, or None, keeps the state. Nothing happens to
 imported ones."""

@@ -12,7 +12,7 @@ _INVISIBLE: Final = ("Cc", "Cf")
 _NUL: Final = "\u2400"
 """How PostgreSQL keeps a NUL."""
 EDGES: Final = _NUL + "".join(
-    one for one in map(chr, range(2**16)) if one.isspace() or category(one) in _INVISIBLE
+    sign for sign in map(chr, range(2**16)) if sign.isspace() or category(sign) in _INVISIBLE
 )
 """White space, and the characters that control or format a text; some readers add those of their
 protocol to a tag."""

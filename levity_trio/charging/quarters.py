@@ -10,7 +10,7 @@ of an hour would be a guess.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -44,45 +44,42 @@ def quarters(points: Sequence[Point], energy_wh: float | None = None) -> Quarter
     """Return the energy between registers in order of time, None without any.
 
     `energy_wh` is the judged figure of a transaction that has ended: whatever its register says,
-    the rises are scaled to it. A fall, and a rise that no charger can deliver, begin anew: they
-    count nothing.
+    the rises are scaled to it.
     """
     if not points:
         return None
-    rises = [*_rises(points)]
-    total = sum(rise for *_, rise in rises)
-    factor = 1.0 if energy_wh is None or not total else energy_wh / total
+    rises = list[tuple[float, float, float]]()
+    for (since, low), (until, high) in pairwise(points):
+        if until <= since:
+            continue
+        # A fall, and a rise that no charger can deliver, begin anew: they count nothing.
+        rise, most = high - low, FASTEST_W * (until - since) / HOUR + ROUNDED_WH
+        rises.append((since, until, rise if 0 <= rise <= most else 0.0))
+    total = sum(rise for _, _, rise in rises)
+
     first, last = quarter_of(points[0][0]), quarter_of(points[-1][0])
-    if energy_wh and not total:  # it was found in another way than by registers
+    # The energy was found in another way than by registers.
+    if energy_wh and not total:
         return Quarters(first, [None] * (last - first + 1))
+    factor = 1.0 if energy_wh is None or not total else energy_wh / total
     flowed, unknown = defaultdict[int, float](float), set[int]()
     for since, until, rise in rises:
         touched = range(quarter_of(since), quarter_of(until) + 1)
         if rise and until - since > LONGEST_SECONDS:
             unknown.update(touched)
             continue
-        for one in touched:
-            within = min(until, (one + 1) * SECONDS) - max(since, one * SECONDS)
-            flowed[one] += factor * rise * within / (until - since)
-    return Quarters(first, [*_rounded(first, last, flowed, unknown)])
+        for quarter in touched:
+            begin, end = quarter * SECONDS, (quarter + 1) * SECONDS
+            within = min(until, end) - max(since, begin)
+            flowed[quarter] += factor * rise * within / (until - since)
 
-
-def _rises(points: Sequence[Point]) -> Iterator[tuple[float, float, float]]:
-    """Yield since when, until when, and by how much the register rose between each two points."""
-    for (since, low), (until, high) in pairwise(points):
-        if until > since:
-            rise = high - low
-            is_possible = 0 <= rise <= FASTEST_W * (until - since) / HOUR + ROUNDED_WH
-            yield since, until, rise if is_possible else 0.0
-
-
-def _rounded(
-    first: int, last: int, flowed: dict[int, float], unknown: set[int]
-) -> Iterator[int | None]:
-    """Yield whole Wh. What is rounded off is carried on, so that the sum is that of the exact
-    values."""
-    exact, told = 0.0, 0
-    for one in range(first, last + 1):
-        exact += 0.0 if one in unknown else flowed.get(one, 0.0)
-        yield None if one in unknown else round(exact) - told
-        told = round(exact)
+    # What is rounded off is carried on, so that the sum is that of the exact values.
+    whole, exact, counted = list[int | None](), 0.0, 0
+    for quarter in range(first, last + 1):
+        if quarter in unknown:
+            whole.append(None)
+        else:
+            exact += flowed.get(quarter, 0.0)
+            whole.append(round(exact) - counted)
+        counted = round(exact)
+    return Quarters(first, whole)

@@ -127,7 +127,8 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
     simplest = [candidate for (assumptions, *_), candidate in ranked if assumptions == least]
 
     figures = {candidate.words: candidate.wh for candidate in simplest}
-    is_sole = len(set(figures.values())) == 1
+    # Two of them may have the same words, as those of two factors.
+    is_sole = len({candidate.wh for candidate in simplest}) == 1
     if figure is not None:
         figures[AS_REPORTED] = figure.wh
     doubt = Doubt(chosen.code, chosen.words, _against(case, refuted).evidence, figures)
