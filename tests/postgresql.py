@@ -300,7 +300,7 @@ class Pooled(PostgresqlConnection):
         if _SETTING.match(sql):
             return Result((), [], 0)
         if _DEFINES.match(sql):
-            for statement in migration(iter([sql]), is_new=False):
+            for statement in migration([sql]):
                 self.run(statement)
             return Result((), [], 0)
         return super().execute(_ROWID.sub(_PLACE, sql), parameters)

@@ -32,7 +32,7 @@ def test_what_takes_long_is_left_out() -> None:
 
 
 def test_a_migration_counts_as_the_module_that_runs_it() -> None:
-    assert "tests/store/engine/test_schema.py" in nearest(["schema/001_initial.sql"])[:MOST_FILES]
+    assert "tests/store/engine/test_schema.py" in nearest(["schema/bills.sql"])[:MOST_FILES]
 
 
 def test_a_page_of_the_manual_is_near_to_its_tests() -> None:

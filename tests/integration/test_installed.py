@@ -88,7 +88,8 @@ def make_version(card: Path, script: str) -> str:
     (wheel,) = folder.glob("*.whl")
     wheel.write_text(script)
     (package,) = folder.glob("lib/python*/site-packages/levity_trio")
-    (package / "schema" / f"900_{script}.sql").write_text(SCRIPTS.get(script, NEW_TABLE))
+    step = package / "schema" / "steps" / f"900_{script}.sql"
+    step.write_text(SCRIPTS.get(script, NEW_TABLE))
     if script in DEFECTS:
         file, right, wrong = DEFECTS[script]
         text = (package / file).read_text()

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from levity_trio.store.engine.connection import open_database
-from levity_trio.store.engine.schema import migrations, statements
+from levity_trio.store.engine.schema import migrate
 from tests.store.books import Books, Station
+from tests.store.older import program_of
 from tests.store.template import new_database
 
 CHARGED_WH = 1000
@@ -50,14 +51,8 @@ def change(path: Path, script: str) -> None:
 def make_old(path: Path) -> None:
     """Create a database of an old version, in WAL mode, with one run."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute(f"PRAGMA application_id = {0x4C565433}")
-        connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        for number, script in migrations():
-            if number <= OLD_SCHEMA:
-                for statement in statements(script.read_text()):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tx', 1000)")
+        with program_of(OLD_SCHEMA):
+            migrate(connection)
         connection.execute(
             "INSERT INTO run (version, started_at, clock_trusted) "
             "VALUES ('1', '2026-03-01T10:00:00.000Z', 1)"

@@ -4,12 +4,10 @@ says of them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
-from levity_trio.store.engine import schema
 from levity_trio.told import of_stored
 
 VERSION: Final = 90
@@ -274,11 +272,6 @@ def fill(execute: Callable[[str, Any], object]) -> None:
     for table, row in _ROWS:
         marks = ", ".join("?" * len(row))
         execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
-
-
-def migrations() -> list[tuple[int, Path]]:
-    """Return the steps of the schema up to that version."""
-    return [(number, path) for number, path in schema.migrations() if number <= VERSION]
 
 
 def in_german(execute: Callable[[str], Any]) -> dict[str, str]:

@@ -138,7 +138,7 @@ def test_a_charger_that_has_proved_itself_may_ask_by_itself(books: Books, statio
     station.boot(serial_number="SN-1")
     assert request(station) == "Rejected"
     assert books.recorded(CertificateRefused)[0].reason == reason(books) == certificates.UNASKED
-    books.connection.execute("DROP TRIGGER session_proof_stays")
+    books.connection.execute("DROP TRIGGER session_origin_stays")
     books.connection.execute("UPDATE session SET profile = 1")
     assert request(station) == "Accepted"
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.connection import connect
+from levity_trio.store.engine.connection import connect, open_database
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import CHECKS, Report, check
 from levity_trio.store.keeping.restoring import restore
 from tests.store.files import contents, make
 from tests.store.keeping import CHARGED_WH, OLD_SCHEMA, change, charge, ignore, make_old, query, run
+from tests.store.older import program_of
 
 HOLD = """
 import sqlite3, sys
@@ -65,6 +66,14 @@ def test_a_sound_copy_and_what_it_holds(copy: Path) -> None:
 def test_the_database_of_a_stopped_server(tmp_path: Path) -> None:
     run(tmp_path / "site.db", charge)
     assert not problems(tmp_path / "site.db")
+
+
+def test_a_database_that_came_here_by_all_steps(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    with program_of(newest_version()), open_database(path):
+        pass
+    run(path, charge)
+    assert not problems(path)
 
 
 def test_an_old_version_is_checked_by_its_own_schema(tmp_path: Path) -> None:

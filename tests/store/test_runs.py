@@ -1,5 +1,5 @@
 """Readings of chargers under load management: those that say the same are one row after the first
-(073_runs.sql)."""
+(`meter_val`)."""
 
 import sqlite3
 from collections.abc import Sequence

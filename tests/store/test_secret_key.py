@@ -20,11 +20,12 @@ from levity_trio.store.beside.secret_key import (
 )
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.opening import open_store
-from levity_trio.store.engine.schema import migrations, statements
+from levity_trio.store.engine.schema import migrate
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.restoring import restore
 from tests.store.keeping import ignore
+from tests.store.older import program_of
 
 TEXT = "whsec_cGxhaW4gdGV4dCBvZiBhIHdlYmhvb2s="
 ERASED = "backups and replicas that were made before still have secrets in plain; delete them"
@@ -34,16 +35,9 @@ IN_USE = ["webhook home"]
 def make_plain(path: Path) -> None:
     """A database of the version before, whose secrets were changed, removed and copied about."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA secure_delete = OFF").fetchall()
-        connection.execute(f"PRAGMA application_id = {0x4C565433}")
-        connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        for number, script in migrations():
-            if number < SECRETS_VERSION:
-                for statement in statements(script.read_text()):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tx', 1000)")
+        with program_of(SECRETS_VERSION - 1):
+            migrate(connection)
         webhook = (
             "INSERT INTO webhook (name, url, secret, created_at, created_by, position) "
             "VALUES (?, 'u', ?, '', '', 0)"

@@ -11,7 +11,6 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from itertools import groupby, starmap
 from textwrap import fill
 from typing import Final
@@ -45,7 +44,7 @@ from levity_trio.plugins.mqtt.entities import (
 )
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.store.engine.schema import migrations, model, newest_version
+from levity_trio.store.engine import schema
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.openapi import OF_CODE
 from levity_trio.web.api.listeners import ENDPOINTS
@@ -83,7 +82,12 @@ _ALERT: Final = re.compile(
 )
 _SUMMARY: Final = re.compile(r"""summary: (?:>-\n *)?(["']?)(.*?)\1\n *description""", re.DOTALL)
 _DESCRIPTION: Final = re.compile(r"description: (?:>-\n)?(.*)\Z", re.DOTALL)
-_TABLE: Final = re.compile(r"((?:^--[^\n]*\n)*)^CREATE TABLE (\w+) ", re.MULTILINE)
+_TABLE: Final = re.compile(
+    r"((?:^--[^\n]*\n)*)^CREATE TABLE \"?(\w+)\"? \((.+?)^\)", re.MULTILINE | re.DOTALL
+)
+_COLUMN: Final = re.compile(
+    r"((?:^    --[^\n]*\n)*)^    ([a-z]\w*) [^\n]*?(?:  -- ([^\n]+))?$", re.MULTILINE
+)
 _LABEL: Final = re.compile(r"\{\{ \$(?:labels\.)?(\w+)[^}]*\}\}")
 _THOUSANDS: Final = re.compile(r"(?<=\d)_(?=\d)")
 _QUERY: Final = re.compile(r"\{\{ (?:range|with|if) .*?\{\{ end \}\}", re.DOTALL)
@@ -542,28 +546,23 @@ def tables() -> str:
         "Times are UTC, energy is in whole Wh, and connector 0 is the charger. Read them; never "
         "write."
     )
-    told = dict[str, str]()
-    for _, path in migrations():
-        for comment, name in _TABLE.findall(path.read_text(encoding="utf-8")):
-            told.setdefault(
-                name, " ".join(line.removeprefix("--").strip() for line in comment.splitlines())
-            )
-    with closing(model(newest_version())) as database:
-        every = database.execute(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
-        ).fetchall()
-        found = [
-            (
-                code(name),
-                told.get(name, ""),
-                ", ".join(
-                    code(column[1]) for column in database.execute(f"PRAGMA table_info({name})")
-                ),
-            )
-            for (name,) in every
-            if not name.startswith("sqlite_")
-        ]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in schema.pages())
+    found = sorted(
+        (code(name), _words(comment), ", ".join(_columns(body)))
+        for comment, name, body in _TABLE.findall(text)
+    )
     return page("Tables of the database", words, rows("table", "what it has", "columns", of=found))
+
+
+def _columns(body: str) -> Iterator[str]:
+    """Yield the columns of a table, each with the words above it or behind it."""
+    for above, name, behind in _COLUMN.findall(body):
+        words = _words(above) or behind.strip()
+        yield f"{code(name)} ({words})" if words else code(name)
+
+
+def _words(comment: str) -> str:
+    return " ".join(line.strip().removeprefix("--").strip() for line in comment.splitlines())
 
 
 def what_grows() -> str:

@@ -1,4 +1,4 @@
-"""The book: whose each session is, its state for the bill, and what it costs (schema/088_book.sql).
+"""The book: whose each session is, its state for the bill, and what it costs (schema/bills.sql).
 
 Triggers list what a write concerned, and the last write of each commit books that list. A price
 takes up to 4 ms, so a reader computes it, and it is stored if nothing has changed meanwhile. What

@@ -1,7 +1,12 @@
 """Ownership, creation and migration of the database file.
 
-Migrations are the numbered files of schema/, applied in order. Each runs in one transaction that
-also sets the new user_version, so a crash leaves either the old or the new version.
+The pages of schema/ have the schema as it is now, and a new database is made from them. That is one
+transaction, which also sets the version of the last migration: after a crash the database is still
+empty, and the next start makes it.
+
+Migrations are the numbered files of schema/steps/, which bring databases of earlier versions to the
+same schema. Each runs in one transaction that also sets the new user_version, so a crash leaves
+either the old or the new version.
 
 A line `-- converts: old_texts` stands where a module of this package changes rows, in the same
 transaction.
@@ -18,7 +23,7 @@ import secrets
 import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -82,6 +87,8 @@ class Version(NamedTuple):
 _STEP = 1000
 _CONVERTS = re.compile(r"^-- converts: (\w+)\n", re.MULTILINE)
 _SERVES = re.compile(r"^-- serves: (\d+)$", re.MULTILINE)
+_COMMENT = re.compile(r"(?P<text>'(?:[^']|'')*')|^[ ]*--[^\n]*\n|[ ]*--[^\n]*", re.MULTILINE)
+_TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\w+|[^\w\s]")
 
 
 class NotOurs(EnvironmentProblem):
@@ -99,10 +106,19 @@ class NewerSchema(NotOurs):
     """The file was written by a newer version."""
 
 
+def pages() -> list[Path]:
+    """Return the files that have the schema as it is now."""
+    return sorted(_folder().glob("*.sql"))
+
+
 def migrations() -> list[tuple[int, Path]]:
-    """Return the numbered files of schema/ in order, as (version, path)."""
-    folder = next(place for place in PLACES if place.is_dir())
-    return sorted((int(path.name.split("_")[0]), path) for path in folder.glob("[0-9]*_*.sql"))
+    """Return the numbered files of schema/steps/ in order, as (version, path)."""
+    steps = (_folder() / "steps").glob("[0-9]*_*.sql")
+    return sorted((int(path.name.split("_")[0]), path) for path in steps)
+
+
+def _folder() -> Path:
+    return next(place for place in PLACES if place.is_dir())
 
 
 def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
@@ -216,6 +232,26 @@ def look(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if has_data else '&immutable=1'}", uri=True)
 
 
+def creation() -> Iterator[str]:
+    """Yield the statements that make a new database, without their comments."""
+    for page in pages():
+        # SQLite keeps the text of a table, and DROP COLUMN looks in it for the comma before the
+        # last column: it would find one that stands in a comment.
+        yield from statements(_without_comments(page.read_text(encoding="utf-8")))
+
+
+def tokens(definition: str) -> list[str]:
+    """Return the words and signs of a definition, so that two can be compared.
+
+    Layout and comments do not count, nor do the quotes that a RENAME puts around names.
+    """
+    return [token.strip('"') for token in _TOKEN.findall(_without_comments(definition))]
+
+
+def _without_comments(script: str) -> str:
+    return _COMMENT.sub(r"\g<text>", script)
+
+
 def model(version: int) -> sqlite3.Connection:
     """Return an empty database in memory, of this version."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
@@ -228,6 +264,10 @@ def _made(version: int) -> sqlite3.Connection:
     """Return what is copied: all migrations take 0.2 s, and a move or a check asks several
     times."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    if version == newest_version():
+        for statement in creation():
+            connection.execute(statement)
+        return connection
     for number, path in migrations():
         if number <= version:
             for statement in statements(path.read_text(encoding="utf-8")):
@@ -254,17 +294,33 @@ def migrate(connection: sqlite3.Connection, simulated: SimulatedTime | None = No
     Only a new database is marked for a simulated time.
     """
     application_id, version = _marks(connection)
-    is_new = not version.schema
     if application_id == 0:
         # Both must precede WAL mode and the first table; later they would need a VACUUM.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    if not version.schema:
+        _create(connection, simulated)
+        return
     for number, path in migrations():
         if number > version.schema:
             script = path.read_text(encoding="utf-8")
             version = version.after(number, script)
-            _apply(connection, version, script, simulated if is_new else None)
+            with _changing_to(connection, version):
+                for convert, part in stages(script):
+                    convert(connection)
+                    for statement in statements(part):
+                        connection.execute(statement)
+
+
+def _create(connection: sqlite3.Connection, simulated: SimulatedTime | None) -> None:
+    with _changing_to(connection, new_version()):
+        for statement in creation():
+            connection.execute(statement)
+        values = ("tx", transaction_id_base())
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", values)
+        if simulated is not None:
+            keep_simulated_time(connection, simulated)
 
 
 def _marks(connection: sqlite3.Connection) -> tuple[int, Version]:
@@ -273,20 +329,12 @@ def _marks(connection: sqlite3.Connection) -> tuple[int, Version]:
     return application_id, Version.kept(version)
 
 
-def _apply(
-    connection: sqlite3.Connection, version: Version, script: str, simulated: SimulatedTime | None
-) -> None:
+@contextmanager
+def _changing_to(connection: sqlite3.Connection, version: Version) -> Iterator[None]:
+    """Bring the schema to this version in one transaction, or leave it as it is."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for convert, part in stages(script):
-            convert(connection)
-            for statement in statements(part):
-                connection.execute(statement)
-        if version.schema == 1:
-            values = ("tx", transaction_id_base())
-            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", values)
-        if version.schema == SIMULATED_TIME_VERSION and simulated is not None:
-            keep_simulated_time(connection, simulated)
+        yield
         connection.execute(f"PRAGMA user_version = {version.number}")
         connection.execute("COMMIT")
     finally:

@@ -22,12 +22,12 @@ from levity_trio.store.engine.connection import FileDatabase
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.engine.faults import advice
 from levity_trio.store.engine.opening import of_postgresql
-from levity_trio.store.engine.schema import migrations, model
+from levity_trio.store.engine.schema import migrations, model, tokens
 from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
 
 GUARD: Final = re.compile(
-    r"BEFORE INSERT ON (\w+) WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT, '([^']*)'\)", re.DOTALL
+    r"BEFORE INSERT ON (\w+)\s+WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT,\s+'([^']*)'\)", re.DOTALL
 )
 TARIFFS_VERSION: Final = 30
 """The first version of the schema that has tariffs."""
@@ -341,14 +341,14 @@ class ExaminedFile:
 
 
 def _objects(connection: sqlite3.Connection) -> Mapping[str, object]:
-    """Return the text of each object, which has all constraints of a table, without Litestream's
-    notes to itself."""
+    """Return the definition of each object, which has all constraints of a table, without
+    Litestream's notes to itself."""
     named = (
         "SELECT type, name, sql FROM sqlite_schema "
         "WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY name"
     )
     return {
-        f"{kind} {name}": " ".join(str(definition).split())
+        f"{kind} {name}": tokens(str(definition))
         for kind, name, definition in connection.execute(named).fetchall()
         if name not in LITESTREAMS
     }

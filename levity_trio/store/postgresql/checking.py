@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from levity_trio.store.engine.database import Parameters
+from levity_trio.store.engine.schema import tokens
 from levity_trio.store.keeping.checking import Definitions, GivenIds
 from levity_trio.store.keeping.copies import tables_of
 from levity_trio.store.postgresql.connection import PostgresqlDatabase, Result, Row, open_reader
@@ -279,7 +280,7 @@ class ExaminedDatabase:
         for name, *definition in self._connection.ask(_DEFINED_INDEXES):
             yield f"index {name}", tuple(definition)
         for name, *definition, body in self._connection.ask(_TRIGGERS):
-            yield f"trigger {name}", (*definition, _plain(body))
+            yield f"trigger {name}", (*definition, tokens_of_body(body))
         for kind, table, names, other, is_valid in self._connection.ask(_KEYS):
             yield _key(kind, table, names, other), is_valid
         for table, names, is_everywhere in self._connection.ask(_DIVIDED):
@@ -311,6 +312,7 @@ def _rows(asked: list[Row] | str) -> list[Row]:
 
 
 _PRIMARY, _UNIQUE, _FOREIGN = "p", "u", "f"
+_SUBQUERY: Final = re.compile(r"\bsubquery_\d+\b")
 
 
 def _key(kind: str, table: str, names: str, other: str | None) -> str:
@@ -319,8 +321,10 @@ def _key(kind: str, table: str, names: str, other: str | None) -> str:
     return f"{'primary' if kind == _PRIMARY else 'unique'} key of {table} ({names})"
 
 
-def _plain(body: str) -> str:
-    return " ".join(body.split())
+def tokens_of_body(body: str) -> list[str]:
+    """Return the words and signs of a trigger's function, so that two can be compared."""
+    # A subquery has a number by its place in the text, which layout changes.
+    return tokens(_SUBQUERY.sub("subquery", body))
 
 
 def _of_model(model: sqlite3.Connection) -> Iterator[tuple[str, Any]]:
@@ -338,8 +342,8 @@ def _of_model(model: sqlite3.Connection) -> Iterator[tuple[str, Any]]:
             names = ", ".join(part or "?" for (part,) in parts)
             yield f"index {name}", (table, is_unique, is_partial, 1, names)
         elif kind == "trigger":
-            function, _ = migration(iter([text]), is_new=False)
-            yield f"trigger {name}", (table, 1, _plain(function.split("$trigger$")[1]))
+            function, _ = migration([text])
+            yield f"trigger {name}", (table, 1, tokens_of_body(function.split("$trigger$")[1]))
         else:
             yield f"view {name}", True
     for table in sorted(tables_of(model)):

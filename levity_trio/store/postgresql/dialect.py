@@ -10,7 +10,7 @@ are added at the end of a migration, because a table may refer to a later one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -211,11 +211,11 @@ _TABLE: Final = re.compile(
 )
 _COLUMN: Final = re.compile(r"ALTER TABLE (\w+|\"\w+\") ADD COLUMN (.+?);?\s*$", re.DOTALL)
 _REFERENCE: Final = re.compile(
-    r"(?:^|\s+)REFERENCES\s+(\w+)\s*\((\w+)\)((?:\s+ON DELETE (?:CASCADE|SET NULL))*)"
+    r"(?:^|\s+)REFERENCES\s+(\w+|\"\w+\")\s*\((\w+)\)((?:\s+ON DELETE (?:CASCADE|SET NULL))*)"
 )
 _TRIGGER: Final = re.compile(
-    r"CREATE TRIGGER (?P<name>\w+) (?P<moment>BEFORE|AFTER) (?P<event>INSERT|DELETE|UPDATE(?: OF "
-    r"[\w,\s]+?)?)\s+ON "
+    r"CREATE TRIGGER (?P<name>\w+)\s+(?P<moment>BEFORE|AFTER) "
+    r"(?P<event>INSERT|DELETE|UPDATE(?: OF [\w,\s]+?)?)\s+ON "
     r"(?P<table>\"?\w+\"?)(?:\s+WHEN\s+(?P<when>.+?))?\s+BEGIN(?P<body>.+)END\s*;?\s*$",
     re.DOTALL,
 )
@@ -223,13 +223,10 @@ _DROPPED: Final = re.compile(r"DROP TRIGGER (\w+)")
 _RAISE: Final = re.compile(
     r"SELECT\s+RAISE\s*\(ABORT,\s*('(?:[^']|'')*')\)(?:\s+WHERE\s+(.+))?$", re.DOTALL
 )
-_REWRITES: Final = re.compile(r"UPDATE|DELETE|WITH|INSERT INTO \w+ \([\w, ]+\)\s+(SELECT|WITH)")
-"""A statement that changes or copies rows, of which a new database has none."""
 
 
-def migration(statements: Iterator[str], *, is_new: bool) -> Iterator[str]:
-    """Yield the statements of a migration of schema/ for PostgreSQL; of a new database, without
-    those for its rows."""
+def migration(statements: Iterable[str]) -> Iterator[str]:
+    """Yield the statements of the pages of schema/, or of a migration, for PostgreSQL."""
     later: list[str] = []
     for statement in statements:
         plain = re.sub(r"--[^\n]*", "", statement).strip()
@@ -242,7 +239,7 @@ def migration(statements: Iterator[str], *, is_new: bool) -> Iterator[str]:
             yield f"CREATE TABLE {_name(match[1])} ({columns})"
         elif match := _COLUMN.match(plain):
             yield f"ALTER TABLE {_name(match[1])} ADD COLUMN {_column(match[1], match[2], later)}"
-        elif plain and not (is_new and _REWRITES.match(plain)):
+        elif plain:
             yield translated(plain).sql
     yield from later
 
@@ -266,7 +263,7 @@ def _parts(body: str) -> Iterator[str]:
 
 def _column(table: str, text: str, later: list[str]) -> str:
     """Return a column or a constraint; a foreign key is added to `later`."""
-    name, kind, rest = (*text.split(" ", 2), "")[:3]
+    name, kind, rest = (*text.split(maxsplit=2), "")[:3]
     if kind not in ("TEXT", *TYPES):
         return translated(text).sql
     if match := _REFERENCE.search(rest):

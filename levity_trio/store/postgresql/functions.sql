@@ -10,13 +10,15 @@ CREATE FUNCTION place() RETURNS text STABLE LANGUAGE sql AS $$
 $$;
 INSERT INTO migrated VALUES (0, place());
 
--- The servers of this database. token: grows each time a server with this name starts; batch: the number of its last
--- transaction; until: how long it counts as running.
+-- The servers of this database. Each writes its own row, with each of its transactions.
 CREATE TABLE server (
     name text PRIMARY KEY,
-    token bigint NOT NULL,
-    batch bigint NOT NULL,
-    until timestamptz NOT NULL
+    token bigint NOT NULL, -- grows each time a server with this name starts, and when its lease is ended
+    batch bigint NOT NULL, -- the number of its last transaction
+    until timestamptz NOT NULL, -- its lease, which has not run out if the server has stopped
+    since timestamptz NOT NULL DEFAULT '-infinity', -- when its lease began
+    has_duties boolean NOT NULL DEFAULT false, -- one server does what is to be done once for the site
+    is_alone boolean NOT NULL DEFAULT false -- a command that no server may run beside
 ) WITH (fillfactor = 50);
 
 -- Ids without gaps, in the order of commits, for the tables that are followed by id.

@@ -1,5 +1,5 @@
 """Ownership, creation and migration of a database on PostgreSQL, from the same files of schema/ as
-a SQLite file."""
+a SQLite file: from its pages if it is new, by its steps if it is of an earlier version."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from levity_trio.store.engine.schema import (
     Version,
     check_speed,
     check_version,
+    creation,
     keep_simulated_time,
     migrations,
+    new_version,
     newest_version,
     stages,
     statements,
@@ -153,14 +155,11 @@ def migrate(connection: PostgresqlConnection, simulated: SimulatedTime | None = 
         if 0 < version < newest_version():
             keep_alone(connection)  # an older server does not know what it would write to
         if not version:
-            connection.run(_own("functions.sql").read_text(encoding="utf-8"))
-        for number, path in migrations():
-            if number > version:
-                _apply(connection, number, path, is_new=not version)
-        if not version:
-            connection.run(f"SELECT setval('tx_id_seq', {transaction_id_base()})")
-            if simulated is not None:
-                keep_simulated_time(connection, simulated)
+            _create(connection, simulated)
+        else:
+            for number, path in migrations():
+                if number > version:
+                    _apply(connection, number, path)
         divide(connection)
         connection.run("COMMIT")
     finally:
@@ -177,17 +176,32 @@ def _begin_alone(connection: PostgresqlConnection) -> None:
             time.sleep(PAUSE_SECONDS)
 
 
-def _apply(connection: PostgresqlConnection, number: int, path: Path, *, is_new: bool) -> None:
+def _create(connection: PostgresqlConnection, simulated: SimulatedTime | None) -> None:
+    """Make the schema from its pages, and what PostgreSQL needs beside them."""
+    connection.run(_own("functions.sql").read_text(encoding="utf-8"))
+    for statement in migration(creation()):
+        connection.run(statement)
+    connection.run(_own("tables.sql").read_text(encoding="utf-8"))
+    _keep_version(connection, new_version())
+    connection.run(f"SELECT setval('tx_id_seq', {transaction_id_base()})")
+    if simulated is not None:
+        keep_simulated_time(connection, simulated)
+
+
+def _apply(connection: PostgresqlConnection, number: int, path: Path) -> None:
     """Apply a migration, and then the file of the same name in this folder: what it changes on
     PostgreSQL alone."""
     script = path.read_text(encoding="utf-8")
     for convert, part in stages(script):
         convert(connection)
-        for statement in migration(statements(part), is_new=is_new):
+        for statement in migration(statements(part)):
             connection.run(statement)
     if (own := _own(path.name)).is_file():
         connection.run(own.read_text(encoding="utf-8"))
-    version = _version(connection).after(number, script)
+    _keep_version(connection, _version(connection).after(number, script))
+
+
+def _keep_version(connection: PostgresqlConnection, version: Version) -> None:
     connection.execute("UPDATE levity.migrated SET version = ?", (version.number,))
 
 

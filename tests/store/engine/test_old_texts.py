@@ -12,25 +12,23 @@ from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.locale import catalogue, speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.cases.settled import open_reviews
-from levity_trio.store.engine import old_texts, schema
+from levity_trio.store.engine import old_texts
 from levity_trio.store.engine.connection import FileDatabase, open_database
 from levity_trio.store.engine.old_texts import of_before
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.transactions.review_queue import reviews_of
 from levity_trio.store.writes.transactions import reviews
 from levity_trio.told import Quantity, Told, in_stored
-from tests.store.old_texts import GERMAN, fill, in_german, migrations
+from tests.store.old_texts import GERMAN, VERSION, fill, in_german
+from tests.store.older import program_of
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def path(tmp_path: Path) -> Path:
     """A database of before."""
     path = tmp_path / "site.db"
-    with monkeypatch.context() as then:
-        before = migrations()
-        then.setattr(schema, "migrations", lambda: before)
-        with open_database(path) as connection:
-            fill(connection.execute)
+    with program_of(VERSION), open_database(path) as connection:
+        fill(connection.execute)
     return path
 
 

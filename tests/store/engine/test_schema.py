@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -19,7 +20,6 @@ from levity_trio.store.engine.schema import (
     Version,
     check_ownership,
     migrate,
-    migrations,
     newest_version,
     statements,
 )
@@ -27,6 +27,7 @@ from levity_trio.store.keeping.upgrading import look_at
 from levity_trio.store.writes.chargers.chargers import IDENTIFICATION
 from tests.store.books import in_memory
 from tests.store.files import LEVITY, contents, make, make_ours
+from tests.store.older import program_of
 from tests.tools.house import PACKAGE
 
 ROOT = Path(__file__).parents[3]
@@ -139,11 +140,9 @@ def test_a_crash_before_the_first_migration_is_made_good(tmp_path: Path) -> None
 def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The path of a migration after the real ones."""
     folder = tmp_path / "schema"
-    folder.mkdir()
-    for _, path in schema.migrations():
-        (folder / path.name).write_bytes(path.read_bytes())
+    copytree(ROOT / "schema", folder)
     monkeypatch.setattr(schema, "PLACES", (folder,))
-    return folder / f"{NEWEST + 1:03}_second.sql"
+    return folder / "steps" / f"{NEWEST + 1:03}_second.sql"
 
 
 def test_migrations_are_applied_in_order(tmp_path: Path, second: Path) -> None:
@@ -161,23 +160,35 @@ def test_migrations_are_applied_in_order(tmp_path: Path, second: Path) -> None:
             assert pragma(connection, "user_version") == NEWEST + 9
 
 
+def transactions(connection: sqlite3.Connection) -> list[str]:
+    """Migrate a database; return what began, marked and ended its transactions."""
+    told: list[str] = []
+    connection.set_trace_callback(told.append)
+    migrate(connection)
+    frames = ("BEGIN", "COMMIT", "PRAGMA user_version =")
+    return [statement for statement in told if statement.startswith(frames)]
+
+
 def test_each_is_one_transaction(second: Path) -> None:
-    second.write_text("CREATE TABLE second (x INTEGER) STRICT;\n")
-    said: list[str] = []
+    with closing(in_memory()) as connection:
+        add_two(second, (STILL, NOT))
+        versions = (Version(NEWEST + 1, NEWEST), Version(NEWEST + 2, NEWEST + 2))
+        frames = ("BEGIN IMMEDIATE", "PRAGMA user_version = {}", "COMMIT")
+        assert transactions(connection) == [
+            frame.format(version.number) for version in versions for frame in frames
+        ]
+
+
+def test_a_new_database_is_one_transaction_that_records_all_migrations(second: Path) -> None:
+    add_two(second, (NOT, STILL))
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.set_trace_callback(said.append)
-        migrate(connection)
-    frames = [
-        statement
-        for statement in said
-        if statement.startswith(("BEGIN", "COMMIT", "PRAGMA user_version ="))
-    ]
-    one = ("BEGIN IMMEDIATE", "PRAGMA user_version = {}", "COMMIT")
-    kept, version = list[int](), Version(0, 0)
-    for number, path in migrations():
-        version = version.after(number, path.read_text())
-        kept.append(version.number)
-    assert frames == [part.format(number) for number in kept for part in one]
+        number = Version(NEWEST + 2, NEWEST + 1).number
+        assert transactions(connection) == [
+            "BEGIN IMMEDIATE",
+            f"PRAGMA user_version = {number}",
+            "COMMIT",
+        ]
+        assert transactions(connection) == []  # nothing is left for the next start
 
 
 def add_two(second: Path, heads: Sequence[str]) -> None:
@@ -279,13 +290,10 @@ def test_one_that_fails_half_way_leaves_the_version_before(
         pass
 
 
-def test_the_frames_kept_so_far_become_evidence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_frames_kept_so_far_become_evidence(tmp_path: Path) -> None:
     """Before version 3 the log held only evidence of transactions and messages set aside."""
     path = tmp_path / "site.db"
-    with monkeypatch.context() as then:
-        then.setattr(schema, "migrations", lambda before=schema.migrations: before()[:2])
+    with program_of(2):
         with open_database(path):
             pass
         make_ours(

@@ -4,6 +4,7 @@ damage."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 
 import pytest
@@ -12,8 +13,11 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.checking import CHECKS, Check, Report, Subject, check
+from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
+from levity_trio.store.postgresql.schema import migrate
 from tests.postgresql import Server
 from tests.store.keeping import CHARGED_WH, charge
+from tests.store.older import program_of
 
 from .sites import station
 from .stored import change, empty_database, name_of, new_database, query
@@ -71,6 +75,16 @@ def test_a_sound_database_and_what_it_holds(site: PostgresqlAddress) -> None:
             "(pg_checksums)"
         ),
     ]
+
+
+def test_a_database_that_came_here_by_all_steps(server: Server) -> None:
+    address = empty_database(server)
+    with (
+        closing(PostgresqlConnection(connect(address))) as connection,
+        program_of(newest_version()),
+    ):
+        migrate(connection)
+    assert not problems(address)
 
 
 def test_every_index_is_compared_also_of_large_tables(site: PostgresqlAddress) -> None:

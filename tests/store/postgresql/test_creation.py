@@ -17,7 +17,12 @@ from structlog.typing import EventDict
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
-from levity_trio.store.engine.schema import FIRST_TRANSACTION_ID, migrations, newest_version
+from levity_trio.store.engine.schema import (
+    FIRST_TRANSACTION_ID,
+    creation,
+    migrations,
+    newest_version,
+)
 from levity_trio.store.keeping.upgrading import look_at
 from levity_trio.store.postgresql.connection import (
     PostgresqlConnection,
@@ -31,6 +36,7 @@ from levity_trio.store.reads.reader import look
 from tests.postgresql import MODEL, USER, Server
 from tests.store import old_texts
 from tests.store.batches import keep
+from tests.store.older import program_of
 from tests.store.postgresql.relay import relayed
 from tests.store.postgresql.stored import change, empty_database, kept, name_of, new_database, query
 
@@ -88,40 +94,38 @@ def test_a_creation_that_is_cut(server: Server, last: bytes) -> None:
     assert_whole(server, address)
 
 
-@pytest.mark.parametrize("at", [1, newest_version() // 2, newest_version()])
+STATEMENTS = len([*creation()])
+
+
+@pytest.mark.parametrize("at", [0, STATEMENTS // 2, STATEMENTS - 1])
 def test_a_creation_whose_backend_is_ended(
     server: Server, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    """Before the migration of this number, as an administrator or a crash of another backend does
+    """Before the statement of this number, as an administrator or a crash of another backend does
     it."""
-    address, every = empty_database(server), migrations()
+    address = empty_database(server)
 
-    def numbered() -> Iterator[tuple[int, Path]]:
-        for number, path in every:
+    def cut() -> Iterator[str]:
+        for number, statement in enumerate(creation()):
             if number == at:
                 server.sql(
                     "SELECT pg_terminate_backend(pid, 5000) "
                     "FROM pg_stat_activity WHERE state LIKE 'idle in%'"
                 )
-            yield number, path
+            yield statement
 
-    monkeypatch.setattr("levity_trio.store.postgresql.schema.migrations", numbered)
+    monkeypatch.setattr("levity_trio.store.postgresql.schema.creation", cut)
     assert "cannot use the database" in refused(address)
     assert query(address, "SELECT to_regnamespace('levity')") == [(None,)]
     monkeypatch.undo()
     assert_whole(server, address)
 
 
-def test_a_migration_that_fails_changes_nothing(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_migration_that_fails_changes_nothing(server: Server) -> None:
     """All that are missing are one transaction."""
-    address, every = empty_database(server), migrations()
-    with (
-        closing(PostgresqlConnection(connect(address))) as connection,
-        monkeypatch.context() as older,
-    ):
-        older.setattr("levity_trio.store.postgresql.schema.migrations", lambda: every[:-2])
+    address = empty_database(server)
+    third_last, *_ = migrations()[-3]
+    with closing(PostgresqlConnection(connect(address))) as connection, program_of(third_last):
         migrate(connection)
     before = parts(address)
     change(
@@ -137,16 +141,12 @@ def test_a_migration_that_fails_changes_nothing(
     assert_whole(server, address)
 
 
-def test_sentences_of_an_older_database_become_texts(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sentences_of_an_older_database_become_texts(server: Server) -> None:
     address = empty_database(server)
     with (
         closing(PostgresqlConnection(connect(address))) as connection,
-        monkeypatch.context() as older,
+        program_of(old_texts.VERSION),
     ):
-        before = old_texts.migrations()
-        older.setattr("levity_trio.store.postgresql.schema.migrations", lambda: before)
         migrate(connection)
         old_texts.fill(connection.execute)
     with closing(PostgresqlConnection(connect(address))) as connection:

@@ -13,20 +13,18 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import pytest
-
-from levity_trio.store.engine import schema as of_file
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.upgrading import try_on, undo
 from levity_trio.store.moving.move import Plan, move
-from levity_trio.store.postgresql import schema as of_postgresql
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
+from levity_trio.store.postgresql.schema import migrate
 from tests.postgresql import Server, program, running
+from tests.store.older import program_of
 
 from . import filled
 from .report import table
@@ -49,16 +47,6 @@ class _Silent:
     def __call__(self, done: int, total: int) -> None: ...
 
 
-@contextmanager
-def at_schema(version: int) -> Iterator[None]:
-    """Let this program know no later schema."""
-    known = [one for one in of_file.migrations() if one[0] <= version]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(of_file, "migrations", lambda: known)
-        patch.setattr(of_postgresql, "migrations", lambda: known)
-        yield
-
-
 def on_file(folder: Path, sessions: int, readings: int) -> Iterator[Step]:
     """Fill a file, and take the way of `levity-trio upgrade` with it."""
     database, backup, tried, before = (
@@ -68,7 +56,7 @@ def on_file(folder: Path, sessions: int, readings: int) -> Iterator[Step]:
     def step(what: str, do: Callable[[], object]) -> Step:
         return _timed(what, folder, do)
 
-    with at_schema(SCHEMA):
+    with program_of(SCHEMA):
         yield step(
             "file: filled", lambda: filled.fill(database, sessions, readings, is_billed=False)
         )
@@ -90,7 +78,7 @@ def on_postgresql(server: Server, database: Path, dump: Path) -> Iterator[Step]:
         return _timed(f"PostgreSQL: {what}", server.folder, do)
 
     address = server.address("site")
-    with at_schema(SCHEMA):
+    with program_of(SCHEMA):
         server.sql("CREATE DATABASE site TEMPLATE template0 LOCALE 'C'")
         yield step("filled by a move", lambda: move(database, address, _Silent()))
     yield step("dumped", lambda: _run("pg_dump", "--format=custom", f"--file={dump}", address))
@@ -117,7 +105,7 @@ def _migrate_file(database: Path) -> None:
 
 def _migrate_postgresql(address: str) -> None:
     with closing(PostgresqlConnection(connect(address))) as connection:
-        of_postgresql.migrate(connection)
+        migrate(connection)
 
 
 def _run(name: str, *arguments: str) -> None:

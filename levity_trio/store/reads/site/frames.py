@@ -159,7 +159,7 @@ def _condition(wanted: Wanted) -> tuple[str, tuple[str, ...]]:
 
 
 class AuditPosition(NamedTuple):
-    """The progress of the audit: see `audit_cursor` in schema/."""
+    """The progress of the audit: see `audit_cursor` in schema/evidence.sql."""
 
     log_id: int
     lost: int

@@ -1,7 +1,7 @@
 """Transactions with their states for the bill and their owners: lists of them in any order, and
 what they come to.
 
-All of it is read from the book (schema/088_book.sql). What no index orders is grouped first: groups
+All of it is read from the book (schema/bills.sql). What no index orders is grouped first: groups
 are few, and their counts say which of them a page needs.
 """
 

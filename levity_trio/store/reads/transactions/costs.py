@@ -1,7 +1,7 @@
 """What transactions cost their household: what closed statements say, else what the next one would
 say by now.
 
-The book has the amounts (schema/088_book.sql). What it does not have yet, and what still grows, is
+The book has the amounts (schema/bills.sql). What it does not have yet, and what still grows, is
 priced here.
 """
 

@@ -70,7 +70,7 @@ class Taken(NamedTuple):
 
 
 class Work(NamedTuple):
-    """How far the table is: see `power_work` in schema/."""
+    """How far the table is: see `power_work` in schema/transactions.sql."""
 
     revision: int
     done_from: int
