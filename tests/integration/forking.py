@@ -40,7 +40,7 @@ IMPORTED = (
         "cli.serve",
         "server",
         "web.services",
-        "web.dashboard.front",
+        "web.dashboard.mount",
         "web.dashboard.site",
         "store.postgresql.schema",
     ),

@@ -10,7 +10,7 @@ from levity_trio.charging import refute
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL
 from levity_trio.charging.refute.table import Group, Weight
 from levity_trio.charging.sent.figures import CORRECTED, METHODS
-from levity_trio.web.dashboard import saying
+from levity_trio.web.dashboard import words
 
 OWNERS, DEVELOPERS = (manual.find(topic).text for topic in ("how-energy-is-judged", "the-judge"))
 OWNERS_LINES, OWNERS_WIDTH, DEVELOPERS_WORDS = 47, 100, 2_000
@@ -44,5 +44,5 @@ def test_the_developers_page_is_read_in_ten_minutes() -> None:
 
 
 def test_methods_and_confidence_are_documented() -> None:
-    assert {*METHODS, CORRECTED} < saying.METHODS.keys()
+    assert {*METHODS, CORRECTED} < words.METHODS.keys()
     assert f"`{CERTAIN}` or `{DOUBTFUL}`" in DEVELOPERS

@@ -49,7 +49,7 @@ from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.openapi import OF_CODE
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.doubts import doubt
-from levity_trio.web.dashboard.saying import METHODS
+from levity_trio.web.dashboard.words import METHODS
 from levity_trio.wire.repair import Wrong
 from tests.integration.bounds import BOUNDS
 from tests.load.foreign.kinds import WHAT_WE_DO

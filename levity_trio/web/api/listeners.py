@@ -305,11 +305,11 @@ async def _beside_pages(app: ASGIApp, api: Api) -> AsyncIterator[ASGIApp]:
     if not config.dashboard:
         yield Below(base, through, through)
         return
-    from levity_trio.web.dashboard.front import Front  # noqa: PLC0415 - see above
+    from levity_trio.web.dashboard.mount import Mount  # noqa: PLC0415 - see above
     from levity_trio.web.dashboard.site import open_dashboard  # noqa: PLC0415 - see above
 
-    front = Front(door=door, url=config.public_url)
-    async with open_dashboard(api, app, ENDPOINTS, front, api.streams) as pages:
+    mount = Mount(door=door, url=config.public_url)
+    async with open_dashboard(api, app, ENDPOINTS, mount, api.streams) as pages:
         yield Below(base, through, pages)
 
 
@@ -317,16 +317,16 @@ async def _beside_pages(app: ASGIApp, api: Api) -> AsyncIterator[ASGIApp]:
 async def _open_drivers(app: ASGIApp, api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
     """Serve the pages of drivers at their port, within limits of its own: a flood there takes
     nothing from others."""
-    from levity_trio.web.dashboard.front import Front  # noqa: PLC0415 - takes memory
+    from levity_trio.web.dashboard.mount import Mount  # noqa: PLC0415 - takes memory
     from levity_trio.web.dashboard.site import open_dashboard  # noqa: PLC0415 - takes memory
 
     config = api.config
     public = urlsplit(config.drivers_url or "").hostname
     door = Door(is_for_drivers=True, allowed_hosts=[public] if public else [])
-    front = Front(door=door, url=config.drivers_url, at_work=DRIVERS_AT_WORK)
+    mount = Mount(door=door, url=config.drivers_url, at_work=DRIVERS_AT_WORK)
     streams = trio.CapacityLimiter(DRIVERS_STREAMS)
-    async with open_dashboard(api, app, ENDPOINTS, front, streams) as pages:
-        inside, proxies = Below(front.base, pages, pages), config.api_proxy_from
+    async with open_dashboard(api, app, ENDPOINTS, mount, streams) as pages:
+        inside, proxies = Below(mount.base, pages, pages), config.api_proxy_from
         served = open_http(
             inside, listeners.drivers, DRIVERS_LIMITS, listeners.drivers_tls, proxies
         )

@@ -23,8 +23,8 @@ from levity_trio.records import record
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody, schemas_of
 from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.dashboard.money import minor_of
-from levity_trio.web.dashboard.saying import sentence
 from levity_trio.web.dashboard.shapes import typed_kwh, wh_of
+from levity_trio.web.dashboard.words import sentence
 from levity_trio.wire.times import in_zone, stamp
 
 Schema = Mapping[str, Any]
@@ -168,7 +168,7 @@ _BY_FORMAT: Final = {MINOR_UNITS["format"]: MONEY, WATT_HOURS["format"]: ENERGY}
 """Numbers that people type in another unit than the API takes."""
 
 
-class Offer(NamedTuple):
+class Suggestion(NamedTuple):
     """A value for a field, and what it is in words."""
 
     value: str
@@ -195,9 +195,9 @@ class Field:
     """HTML attributes that state a limit before it is exceeded: min, max, step, maxlength,
     pattern."""
     problem: str = ""
-    offered: tuple[Offer, ...] = ()
+    offered: tuple[Suggestion, ...] = ()
     """Values that are known to make sense, for people to choose from."""
-    twice: tuple[Offer, ...] = ()
+    twice: tuple[Suggestion, ...] = ()
     """For a time that a change of the clock repeats: which of both it can be."""
     is_listed: bool = False
     """Whether these are all values that there are, so that one of them is chosen by its words."""
@@ -478,7 +478,7 @@ def plain(value: Any) -> str:
 _STEPS: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
-class Unreadable(ValueError):
+class WrongInput(ValueError):
     """A field that was filled in wrongly: its name, and what to give."""
 
     def __init__(self, name: str, words: str) -> None:
@@ -500,7 +500,7 @@ def body_of(
     fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo, currency: str
 ) -> dict[str, Any]:
     """Return the JSON object that a filled-in form makes; money is typed in this currency. Raises
-    Unreadable."""
+    WrongInput."""
     made: dict[str, Any] = {}
     for leaf in leaves(fields):
         text = values.get(leaf.name, "").strip()
@@ -515,7 +515,7 @@ def body_of(
                 minor_of(text, currency) if leaf.kind == MONEY else _json_of(leaf, text, zone)
             )
         except ValueError as error:
-            raise Unreadable(leaf.name, str(error)) from None
+            raise WrongInput(leaf.name, str(error)) from None
     return {name: _listed(value) for name, value in made.items()}
 
 
@@ -554,13 +554,13 @@ def with_twice(fields: tuple[Field, ...], zone: tzinfo) -> tuple[Field, ...]:
     )
 
 
-def _twice(text: str, zone: tzinfo) -> tuple[Offer, ...]:
+def _twice(text: str, zone: tzinfo) -> tuple[Suggestion, ...]:
     both = _both(text, zone)
     words = (N_("the first time (%(zone)s)"), N_("the second time (%(zone)s)"))
     if both is None or (both[0].utcoffset() or timedelta()) <= (both[1].utcoffset() or timedelta()):
         return ()
     return tuple(
-        Offer(str(number), _(told, zone=at.tzname()))
+        Suggestion(str(number), _(told, zone=at.tzname()))
         for number, (told, at) in enumerate(zip(words, both, strict=True))
     )
 
@@ -583,7 +583,7 @@ def in_order(
     fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo
 ) -> Mapping[str, str]:
     """Return what was filled in, local times that a change of the clock repeats with their offset.
-    Raises Unreadable if it does not say which of both is meant, or for one that the clock left
+    Raises WrongInput if it does not say which of both is meant, or for one that the clock left
     out."""
     made = dict(values)
     for name in (
@@ -593,12 +593,12 @@ def in_order(
         if first is None or second is None or first.utcoffset() == second.utcoffset():
             continue
         if (first.utcoffset() or timedelta()) < (second.utcoffset() or timedelta()):
-            raise Unreadable(
+            raise WrongInput(
                 name, _("the clock was put forward, so there is no such time on that day")
             )
         which = values.get(f"{name}{WHICH}", "")
         if which not in ("0", "1"):
-            raise Unreadable(
+            raise WrongInput(
                 name, _("the clock was put back, so this time came twice: choose which")
             )
         made[name] = (second if which == "1" else first).isoformat()

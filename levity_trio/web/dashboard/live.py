@@ -27,7 +27,7 @@ from levity_trio.web.api.engine.access import is_admitted
 from levity_trio.web.api.engine.context import Api
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Live, Page, View
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates, personal
 from levity_trio.web.feed import Joined
 from levity_trio.web.http.turns import Pace
@@ -282,7 +282,7 @@ class Channels:
             return await trio.to_thread.run_sync(
                 render, parts, channel.view, now, limiter=self._renders
             )
-        except Refused as refused:
+        except ApiRefused as refused:
             log.debug("a page could not be read", status=refused.status, problem=str(refused))
         except Exception:
             log.exception("a live page failed")

@@ -28,9 +28,9 @@ from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, whole_number
 from levity_trio.web.api.load.leases import LimitedCharger, limited_chargers
 from levity_trio.web.api.people.limits import read_refused
-from levity_trio.web.dashboard.front import DRIVERS
-from levity_trio.web.dashboard.looking import Look, Snapshots
-from levity_trio.web.dashboard.refused import Refused, answered, refusals
+from levity_trio.web.dashboard.mount import DRIVERS
+from levity_trio.web.dashboard.refusals import ApiRefused, answered, refusals
+from levity_trio.web.dashboard.snapshots import Look, Snapshots
 from levity_trio.web.in_process import Question, ask
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class View:
 
     @property
     def number(self) -> int:
-        """The number in the path. Raises Refused."""
+        """The number in the path. Raises ApiRefused."""
         with refusals():
             return whole_number(self.path)
 
@@ -86,7 +86,7 @@ class View:
         """Return what a function reads from one snapshot of the database, as those who look may see
         it.
 
-        It may raise Problem: what is not there. Raises Refused, Unreadable.
+        It may raise Problem: what is not there. Raises ApiRefused, Unreadable.
         """
         with refusals():
             return await self.api.snapshots.look(
@@ -95,7 +95,7 @@ class View:
 
     async def get(self, path: str, **query: Any) -> Any:
         """Return what a GET of the API answers. Parameters that are None or "" are left out. Raises
-        Refused.
+        ApiRefused.
 
         Names of parameters that are words of Python end in `_`.
         """
@@ -105,17 +105,17 @@ class View:
 
     async def find(self, path: str) -> Any:
         """Return what a GET of the API answers, None where there is no such thing. Raises
-        Refused."""
+        ApiRefused."""
         try:
             return await self.get(path)
-        except Refused as refused:
+        except ApiRefused as refused:
             if refused.status != HTTPStatus.NOT_FOUND:
                 raise
             return None
 
     async def post(self, path: str, **body: Any) -> Any:
         """Return what a POST of the API answers: for what must be computed before it can be shown.
-        Raises Refused."""
+        Raises ApiRefused."""
         question = Question(method="POST", path=path, body=orjson.dumps(body), has_place=True)
         return answered(await ask(self.api.app, self.caller, question))
 
@@ -241,7 +241,7 @@ async def read_sorted(
 
     try:
         return await view.look(of, {"sort": sorting.asked} if sorting.asked else {}), ""
-    except Refused as refused:
+    except ApiRefused as refused:
         if refused.field != "sort":
             raise
         return await view.look(of, {}), refused.words

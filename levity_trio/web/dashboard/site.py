@@ -32,19 +32,19 @@ from levity_trio.web.api.engine.context import Api
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.engine.streaming import EventStream
-from levity_trio.web.dashboard import assets, entering
+from levity_trio.web.dashboard import assets, logging_in
 from levity_trio.web.dashboard.assets import MANIFEST
-from levity_trio.web.dashboard.desk import READER, Desk, Note
-from levity_trio.web.dashboard.doing import Form, download, perform
-from levity_trio.web.dashboard.front import DRIVERS, Front
+from levity_trio.web.dashboard.browser import Browser, cookie_header, find_browser
+from levity_trio.web.dashboard.forms import Form, download, perform
 from levity_trio.web.dashboard.live import Channels, open_channels
-from levity_trio.web.dashboard.looking import Snapshots
+from levity_trio.web.dashboard.mount import DRIVERS, Mount
 from levity_trio.web.dashboard.page import ApiOfPages as InnerApi
 from levity_trio.web.dashboard.page import Changed, Live, Page, Part, View
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.review import count_part
-from levity_trio.web.dashboard.reader import Reader, cookie_header, find_reader
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.renderer import READER, Note, Renderer
+from levity_trio.web.dashboard.snapshots import Snapshots
 from levity_trio.web.http.negotiation import preferred_language
 from levity_trio.web.http.problems import application
 from levity_trio.web.http.proxy_path import API
@@ -83,79 +83,83 @@ async def open_dashboard(
     api: Api,
     app: ASGIApp,
     endpoints: Iterable[Endpoint],
-    front: Front,
+    mount: Mount,
     streams: trio.CapacityLimiter,
 ) -> AsyncIterator[ASGIApp]:
     """Yield the application of the pages, which ask that of the API. `streams` are the places of
     event streams."""
-    desk = Desk(api, front)
+    renderer = Renderer(api, mount)
     by_path = {(one.method, one.path): one for one in endpoints}
-    inner = InnerApi(app, by_path, api, Snapshots(api.reader), desk.zone)
-    async with open_channels(api, desk.templates, streams) as channels:
-        routes = [*_routes(desk, inner, channels), *entering.routes(desk, inner)]
-        pages = application(routes, _failures(desk, inner))
+    inner = InnerApi(app, by_path, api, Snapshots(api.reader), renderer.zone)
+    async with open_channels(api, renderer.templates, streams) as channels:
+        routes = [*_routes(renderer, inner, channels), *logging_in.routes(renderer, inner)]
+        pages = application(routes, _failures(renderer, inner))
         pages.router.redirect_slashes = (
             False  # it knows nothing of the path and the scheme of a proxy
         )
-        yield _Entrance(pages, desk, routes, trio.CapacityLimiter(front.at_work))
+        yield _Entrance(pages, renderer, routes, trio.CapacityLimiter(mount.at_work))
 
 
 # Routes
 
 
-def _routes(desk: Desk, inner: InnerApi, channels: Channels) -> Iterator[BaseRoute]:
-    shows = desk.front.shows
+def _routes(renderer: Renderer, inner: InnerApi, channels: Channels) -> Iterator[BaseRoute]:
+    shows = renderer.mount.shows
     yield LateRoute(f"{ASSETS}{{name}}", assets.serve)
-    yield LateRoute(MANIFEST, partial(_manifest, desk))
+    yield LateRoute(MANIFEST, partial(_manifest, renderer))
     if not shows("/"):
-        yield LateRoute("/", partial(_to_drivers, desk))
+        yield LateRoute("/", partial(_to_drivers, renderer))
     for page in PAGES:
         if shows(page.path):
-            yield LateRoute(page.path, partial(_page, desk, inner, page))
+            yield LateRoute(page.path, partial(_page, renderer, inner, page))
             if page.live is not None:
                 counted = replace(page, live=partial(_live_with_count, page.live))
                 yield LateRoute(
-                    f"/live{page.path}", partial(_stream, desk, inner, channels, counted)
+                    f"/live{page.path}", partial(_stream, renderer, inner, channels, counted)
                 )
     for endpoint in inner.endpoints.values():
         if shows(endpoint.path):
-            yield from _of_endpoint(desk, inner, endpoint)
+            yield from _of_endpoint(renderer, inner, endpoint)
 
 
-def _of_endpoint(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Iterator[BaseRoute]:
+def _of_endpoint(renderer: Renderer, inner: InnerApi, endpoint: Endpoint) -> Iterator[BaseRoute]:
     below = endpoint.path.removeprefix(API).replace("/{tag}", "/{tag:path}")
     if endpoint.changes:
         yield LateRoute(
             f"{DO}{endpoint.method.lower()}{below}",
-            partial(_form, desk, inner, endpoint),
+            partial(_form, renderer, inner, endpoint),
             methods=["GET", "POST"],
         )
     elif (
         endpoint.media_type not in (JSON, STREAM) or endpoint.other_media_types
     ):  # a file; pages have their own streams
-        yield LateRoute(f"/get{below}", partial(_file, desk, inner))
+        yield LateRoute(f"/get{below}", partial(_file, renderer, inner))
 
 
-async def _manifest(desk: Desk, _request: Request) -> Response:
-    return assets.manifest(desk.base, desk.api.config.server_name)
+async def _manifest(renderer: Renderer, _request: Request) -> Response:
+    return assets.manifest(renderer.base, renderer.api.config.server_name)
 
 
-async def _to_drivers(desk: Desk, _request: Request) -> Response:
-    return RedirectResponse(desk.base + DRIVERS, HTTPStatus.SEE_OTHER)
+async def _to_drivers(renderer: Renderer, _request: Request) -> Response:
+    return RedirectResponse(renderer.base + DRIVERS, HTTPStatus.SEE_OTHER)
 
 
-async def _page(desk: Desk, inner: InnerApi, page: Page, request: Request) -> Response:
+async def _page(renderer: Renderer, inner: InnerApi, page: Page, request: Request) -> Response:
     view = _view(inner, request)
     if view.caller.role < page.role:
         is_start = page.path == "/" and view.home != page.path
-        return await (_to_drivers(desk, request) if is_start else desk.forbidden(view, page.role))
-    places = desk.api.places
+        return await (
+            _to_drivers(renderer, request) if is_start else renderer.forbidden(view, page.role)
+        )
+    places = renderer.api.places
     async with places.work() if page.is_work else places.read():
         try:
             values = {**await page.read(view), "waiting": await count_part(view)}
-        except Refused as refused:
-            return await desk.refused(view, refused)
-        return await desk.page(page.template, view, values, page=page, reader=request.scope[READER])
+        except ApiRefused as refused:
+            return await renderer.refused(view, refused)
+        return await renderer.page(
+            page.template, view, values, page=page, reader=request.scope[READER]
+        )
 
 
 async def _live_with_count(live: Live, view: View, changed: Changed) -> Sequence[Part]:
@@ -166,11 +170,13 @@ async def _live_with_count(live: Live, view: View, changed: Changed) -> Sequence
 
 
 async def _stream(
-    desk: Desk, inner: InnerApi, channels: Channels, page: Page, request: Request
+    renderer: Renderer, inner: InnerApi, channels: Channels, page: Page, request: Request
 ) -> Response:
     view = _view(inner, request)
-    reader: Reader = request.scope[READER]
-    if view.caller.role < page.role or not desk.front.is_own_origin(request):  # its places are few
+    reader: Browser = request.scope[READER]
+    if view.caller.role < page.role or not renderer.mount.is_own_origin(
+        request
+    ):  # its places are few
         return Response(status_code=HTTPStatus.FORBIDDEN)
     full = Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "10"})
     return EventStream(
@@ -178,14 +184,16 @@ async def _stream(
     )
 
 
-async def _form(desk: Desk, inner: InnerApi, endpoint: Endpoint, request: Request) -> Response:
+async def _form(
+    renderer: Renderer, inner: InnerApi, endpoint: Endpoint, request: Request
+) -> Response:
     path = API + request.scope["path"].removeprefix(f"{DO}{endpoint.method.lower()}")
-    return await perform(Form(endpoint, path, _view(inner, request), desk), request)
+    return await perform(Form(endpoint, path, _view(inner, request), renderer), request)
 
 
-async def _file(desk: Desk, inner: InnerApi, request: Request) -> Response:
+async def _file(renderer: Renderer, inner: InnerApi, request: Request) -> Response:
     return await download(
-        desk, _view(inner, request), API + request.scope["path"].removeprefix("/get"), request
+        renderer, _view(inner, request), API + request.scope["path"].removeprefix("/get"), request
     )
 
 
@@ -196,7 +204,7 @@ def _view(inner: InnerApi, request: Request) -> View:
 
 def _view_of_anybody(inner: InnerApi, request: Request) -> View:
     """Return the look of a reader, who may not have logged in yet."""
-    reader: Reader = request.scope[READER]
+    reader: Browser = request.scope[READER]
     return View(
         api=inner,
         caller=reader.caller or Caller("", Role.OUTSIDE, reader.address),
@@ -207,21 +215,21 @@ def _view_of_anybody(inner: InnerApi, request: Request) -> View:
 # Failures
 
 
-def _failures(desk: Desk, inner: InnerApi) -> dict[type[Exception], HTTPExceptionHandler]:
+def _failures(renderer: Renderer, inner: InnerApi) -> dict[type[Exception], HTTPExceptionHandler]:
     """Return what is shown where a page fails."""
     store = N_("the database cannot be used now, so nothing was done. The server's log says why")
     bug = N_("this page failed, so nothing was done. The server's log says why")
-    store_fails = partial(_failure, desk, inner, HTTPStatus.SERVICE_UNAVAILABLE, store)
+    store_fails = partial(_failure, renderer, inner, HTTPStatus.SERVICE_UNAVAILABLE, store)
     return {
-        HTTPException: partial(_nothing_here, desk, inner),
+        HTTPException: partial(_nothing_here, renderer, inner),
         StoreUnavailable: store_fails,
         Unreadable: store_fails,
-        Exception: partial(_failure, desk, inner, HTTPStatus.INTERNAL_SERVER_ERROR, bug),
+        Exception: partial(_failure, renderer, inner, HTTPStatus.INTERNAL_SERVER_ERROR, bug),
     }
 
 
 async def _nothing_here(
-    desk: Desk, inner: InnerApi, request: Request, error: Exception
+    renderer: Renderer, inner: InnerApi, request: Request, error: Exception
 ) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for HTTPException
     words = _(
@@ -229,13 +237,18 @@ async def _nothing_here(
     )
     if error.status_code != HTTPStatus.NOT_FOUND:
         words = _("%(method)s is not possible here", method=request.method)
-    return await desk.problem(_view_of_anybody(inner, request), error.status_code, words)
+    return await renderer.problem(_view_of_anybody(inner, request), error.status_code, words)
 
 
 async def _failure(
-    desk: Desk, inner: InnerApi, status: int, words: str, request: Request, _error: Exception
+    renderer: Renderer,
+    inner: InnerApi,
+    status: int,
+    words: str,
+    request: Request,
+    _error: Exception,
 ) -> Response:
-    return await desk.problem(_view_of_anybody(inner, request), status, _(words))
+    return await renderer.problem(_view_of_anybody(inner, request), status, _(words))
 
 
 # The entrance
@@ -247,12 +260,12 @@ class _Entrance:
     the form for it."""
 
     pages: ASGIApp
-    desk: Desk
+    renderer: Renderer
     routes: Sequence[BaseRoute]
     places: trio.CapacityLimiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, door = Headers(scope=scope), self.desk.front.door
+        headers, door = Headers(scope=scope), self.renderer.mount.door
         try:
             check_host(door, scope, headers)
             check_url(scope["query_string"].decode("latin-1"))
@@ -260,25 +273,27 @@ class _Entrance:
             await problem.response()(scope, receive, partial(_send, send, ""))
             return
         catalogues, reader = (
-            self.desk.front.catalogues,
-            find_reader(self.desk.api, door, scope, headers),
+            self.renderer.mount.catalogues,
+            find_browser(self.renderer.api, door, scope, headers),
         )
         known = languages(catalogues)
         spoken = reader.language if reader.language in known else None
         spoken = spoken or preferred_language(headers.get("accept-language", ""), known)
-        with speaking(spoken, catalogues), read_at(self.desk.zone, self.desk.api.now()):
+        with speaking(spoken, catalogues), read_at(self.renderer.zone, self.renderer.api.now()):
             await self._serve(scope, receive, send, reader)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, reader: Reader) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, reader: Browser) -> None:
         scope[READER] = reader
-        cookie, is_secure = "", self.desk.front.is_secure(scope)
+        cookie, is_secure = "", self.renderer.mount.is_secure(scope)
         if reader.is_new and not _is_asset(scope["path"]):
-            cookie = cookie_header(scope, reader.cookie, path=self.desk.base, is_secure=is_secure)
+            cookie = cookie_header(
+                scope, reader.cookie, path=self.renderer.base, is_secure=is_secure
+            )
         inner = self._inner(scope, reader)
         async with self.places if self._is_work(scope, reader) else nullcontext():
             await inner(scope, receive, partial(_send, send, cookie))
 
-    def _is_work(self, scope: Scope, reader: Reader) -> bool:
+    def _is_work(self, scope: Scope, reader: Browser) -> bool:
         """Whether a request may ask the API, which all share. Strangers and event streams are
         limited already."""
         path = scope["path"]
@@ -286,25 +301,25 @@ class _Entrance:
             reader.caller is not None
             and not _is_asset(path)
             and not path.startswith(LIVE)
-            and path not in entering.OPEN_PATHS
+            and path not in logging_in.OPEN_PATHS
         )
 
-    def _inner(self, scope: Scope, reader: Reader) -> ASGIApp:
+    def _inner(self, scope: Scope, reader: Browser) -> ASGIApp:
         path = scope["path"]
-        if reader.caller is not None or path in entering.OPEN_PATHS or _is_asset(path):
+        if reader.caller is not None or path in logging_in.OPEN_PATHS or _is_asset(path):
             return self.pages
-        if self.desk.front.door.is_for_drivers and all(
+        if self.renderer.mount.door.is_for_drivers and all(
             one.matches(scope)[0] is Match.NONE for one in self.routes
         ):
             return PlainTextResponse(_("There is nothing here.") + "\n", HTTPStatus.NOT_FOUND)
         if path.startswith(LIVE):
             return Response(status_code=HTTPStatus.UNAUTHORIZED)
         if scope["method"] == "POST":
-            self.desk.leave_notes(Request(scope), [Note("problem", _(NOT_SENT))])
+            self.renderer.leave_notes(Request(scope), [Note("problem", _(NOT_SENT))])
         is_page = scope["method"] == "GET" or path.startswith(DO)
         wanted = quote(path) if is_page else "/"  # as in a URL, and then as a value in one
         return RedirectResponse(
-            f"{self.desk.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER
+            f"{self.renderer.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER
         )
 
 

@@ -25,10 +25,10 @@ from levity_trio.web.api.people.households import (
     read_unknown_cards,
 )
 from levity_trio.web.dashboard.fields import WHICH, day_after
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Changed, Part, View, names_of_chargers
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import moment, typed_kwh
+from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import in_zone
 
 HOUSEHOLDS, MOVE_INS = "/api/admin/households", "/api/admin/move-ins"
@@ -106,7 +106,7 @@ async def _as_it_is(view: View) -> Mapping[str, str]:
     """Return a session as the fields of a correction show it, none for one that is not there."""
     try:
         session = await view.look(_session, view)
-    except Refused:
+    except ApiRefused:
         return {}
     energy = {} if session.energy_wh is None else {"figure_wh": typed_kwh(session.energy_wh)}
     return {**energy, **_times(session, view.api.zone)}

@@ -24,11 +24,11 @@ from levity_trio.locale import N_, _, _n, _p, formats, language, languages
 from levity_trio.locale.texts import Reader, said
 from levity_trio.records import record
 from levity_trio.told import Moment, joined
-from levity_trio.web.dashboard import charts, course, money, pictures, saying, shapes
+from levity_trio.web.dashboard import charts, money, pictures, progress, shapes, words
 from levity_trio.web.dashboard.fields import CHOICES
 from levity_trio.web.dashboard.operations import words_of
 from levity_trio.web.dashboard.page import Part, Values, View
-from levity_trio.web.dashboard.saying import method, sentence, state_of
+from levity_trio.web.dashboard.words import method, sentence, state_of
 from levity_trio.wire.times import in_zone
 from levity_trio.wire.times import stamp as stamp_of
 
@@ -239,16 +239,16 @@ def _environment() -> Environment:
         "words": _known_words,
         **_OF_TEXTS,
         "decimal": _decimal,
-        "course": course.steps,
+        "course": progress.steps,
         "operation": words_of,
         "word": _,
         "choice": _choice,
         "duration": _duration,
         "period": _period,
         "exactly": _exactly,
-        "person": saying.person,
-        "owner": saying.owner,
-        "measured": saying.measured,
+        "person": words.person,
+        "owner": words.owner,
+        "measured": words.measured,
         "on_day": _on_day,
         "last_day": _last_day,
         "second": _second,

@@ -24,7 +24,7 @@ from levity_trio.web.api.engine.context import Api, Places, Refusals
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
-from levity_trio.web.dashboard.refused import Refused, answered
+from levity_trio.web.dashboard.refusals import ApiRefused, answered
 from levity_trio.web.in_process import Question, Reply, ask
 from tests.charger.parts import InlineWriter, make_central
 from tests.charger.peers import Charger, open_charger
@@ -70,7 +70,7 @@ class Driver:
         """Return the status, the code and the words of a refusal."""
         try:
             content = answered(await self.ask(method, path, body, **headers))
-        except Refused as refused:
+        except ApiRefused as refused:
             return refused.status, refused.code, str(refused)
         raise AssertionError(f"not refused: {content}")
 

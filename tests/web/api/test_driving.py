@@ -14,7 +14,7 @@ from levity_trio.access.wallets import OwnedTag
 from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.web.api.drivers.driving import NO_TAG, NOT_YOURS, REFUSED, words_of
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.wire.times import stamp
 from tests.store.owning import SPACE
 from tests.web.api.driving import Driver, Yard
@@ -391,7 +391,7 @@ async def test_two_households_never_start_at_one_connector(yard: Yard) -> None:
                 outcomes.append(
                     await driver.post(START, {"connector_id": 1}, prefer="respond-async")
                 )
-            except Refused as refused:
+            except ApiRefused as refused:
                 outcomes.append((refused.status, refused.code))
 
         async with trio.open_nursery() as nursery:

@@ -19,7 +19,7 @@ from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.money.billing import CLOSING
 from levity_trio.web.api.site import messages
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from tests.notify.ntfy import serving_ntfy
 from tests.store.facts import closed_statement
 from tests.web.api.conftest import Site
@@ -247,11 +247,11 @@ class TestDrivers:
         assert (await yard.ben.get("/recipient"))["mail"] is None
         rows = yard.books.rows("SELECT who, account_id, mail FROM recipient")
         assert [tuple(row) for row in rows] == [("driver", 1, "anna@example.org")]
-        with pytest.raises(Refused):
+        with pytest.raises(ApiRefused):
             await yard.anna.put("/recipient", {"kinds": [next(iter(OF_SITE))]})
 
     async def test_push_needs_no_address(self, yard: Yard) -> None:
-        with pytest.raises(Refused, match="not set up"):
+        with pytest.raises(ApiRefused, match="not set up"):
             await yard.anna.post("/recipient/topic", {})
         vars(yard.api)["config"] = replace(yard.api.config, ntfy="http://ntfy.example.org")
         made = await yard.anna.post("/recipient/topic", {})

@@ -20,7 +20,7 @@ from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.web.api.engine.access import caller_of
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.listeners import ENDPOINTS
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.in_process import Question, ask
 from levity_trio.web.logins.browsers import Logins
 from levity_trio.web.logins.tokens import Tokens
@@ -333,7 +333,7 @@ async def test_a_driver_who_was_moved_or_removed_is_nobody_of_the_household(
     assert await seen() == []
     assert (await driver.refused("GET", f"/transactions/{number}"))[:2] == (404, "not_found")
     await logins.change(users.change, user, {"role": "viewer"}, root)
-    with pytest.raises(Refused, match="no household"):
+    with pytest.raises(ApiRefused, match="no household"):
         await seen()
     await logins.change(users.remove, user, root)
     assert logins.get(entered.login.id) is None

@@ -16,7 +16,7 @@ from levity_trio.store.writes.people.personal import Deletion
 from levity_trio.store.writes.people.reports import MOST_OF_DAY
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.pages.driver import PAGES
-from levity_trio.web.dashboard.refused import Refused, answered
+from levity_trio.web.dashboard.refusals import ApiRefused, answered
 from levity_trio.web.in_process import Question, ask
 from tests.store.bills import FLAT, Biller, month_is_over
 from tests.store.books import Station
@@ -86,7 +86,7 @@ class TestWhatIsWrong:
         await answer(yard, first["id"])
         again = await answer(yard, first["id"])
         assert again["answer"] == "Thank you."
-        with pytest.raises(Refused, match="answered otherwise"):
+        with pytest.raises(ApiRefused, match="answered otherwise"):
             await answer(yard, first["id"], "No.")
 
     async def test_what_belongs_to_others_does_not_exist(self, yard: Yard, plug: Station) -> None:

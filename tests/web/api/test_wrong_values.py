@@ -25,7 +25,7 @@ from levity_trio.web.api.engine.bodies import (
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.money import in_currency
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 
 
 class Row(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -65,10 +65,10 @@ class Strict(msgspec.Struct):
     needed: str
 
 
-def told(given: object, kind: type[msgspec.Struct] = Body) -> Refused:
+def told(given: object, kind: type[msgspec.Struct] = Body) -> ApiRefused:
     with pytest.raises(Problem) as caught:
         StructBody(kind).read(msgspec.json.encode(given))
-    return Refused(422, {"detail": caught.value.detail, **caught.value.members})
+    return ApiRefused(422, {"detail": caught.value.detail, **caught.value.members})
 
 
 @pytest.mark.parametrize(
@@ -170,12 +170,12 @@ def test_bounds_are_in_the_unit_in_which_they_are_typed() -> None:
 
 
 def test_plain_words_stay() -> None:
-    refused = Refused(409, {"detail": "since: another version holds", "field": "since"})
+    refused = ApiRefused(409, {"detail": "since: another version holds", "field": "since"})
     assert (refused.words, refused.sentence) == (
         "another version holds",
         "Since: another version holds.",
     )
     assert (
-        Refused(422, {"detail": "body: give one of both", "field": "body"}).sentence
+        ApiRefused(422, {"detail": "body: give one of both", "field": "body"}).sentence
         == "Give one of both."
     )

@@ -34,7 +34,7 @@ from levity_trio.web.api.engine.context import Api
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
-from levity_trio.web.dashboard.front import Front
+from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.site import open_dashboard
 from levity_trio.web.feed import open_feed
 from levity_trio.web.files.listener import FileListeners, open_files
@@ -176,9 +176,9 @@ async def open_server(
         api = api_of(central, reader, read_imported, feed, webhooks, messages, shelf, key)
         await api.logins.open()
         app = application_of(api, ENDPOINTS)
-        front = Front(door=Door(is_loopback=True), url=None, catalogues=catalogues)
+        mount = Mount(door=Door(is_loopback=True), url=None, catalogues=catalogues)
         pages = await parts.enter_async_context(
-            open_dashboard(api, app, ENDPOINTS, front, api.streams)
+            open_dashboard(api, app, ENDPOINTS, mount, api.streams)
         )
         yield Server(books, central, api, app, pages)
 

@@ -20,7 +20,7 @@ from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.pages import driver
 from levity_trio.web.dashboard.pages.review import PAGES as OF_REVIEW
 from levity_trio.web.dashboard.pages.session import PAGES as OF_SESSIONS
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from tests.documents import statements as forms
 from tests.documents.test_qr import matrix
 from tests.integration.browsing import Page as Shown
@@ -456,7 +456,7 @@ async def test_sessions_are_the_own_ones(yard: Yard) -> None:
         assert f"/d/sessions/{other}" not in links
         assert "4.00 kWh" in (await anna.open(SESSION, id=own)).words
         assert "/stop" in (await ben.open(SESSION, id=other)).html
-        with pytest.raises(Refused, match=f"{other}"):
+        with pytest.raises(ApiRefused, match=f"{other}"):
             await anna.open(SESSION, id=other)
 
 

@@ -16,14 +16,13 @@ from levity_trio.locale import speaking
 from levity_trio.web.api.engine.bodies import StructBody
 from levity_trio.web.api.engine.endpoints import Endpoint, Request, Role
 from levity_trio.web.api.listeners import ENDPOINTS
-from levity_trio.web.dashboard.doing import given_in
 from levity_trio.web.dashboard.fields import (
     ENERGY,
     JSON,
     MONEY,
     YES_OR_NO,
     Field,
-    Unreadable,
+    WrongInput,
     body_of,
     fields_of,
     filled,
@@ -35,6 +34,7 @@ from levity_trio.web.dashboard.fields import (
     with_rows,
     with_twice,
 )
+from levity_trio.web.dashboard.forms import given_in
 from levity_trio.web.dashboard.templating import Templates
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -116,7 +116,7 @@ def test_a_time_is_one_of_the_site(text: str, moment: str) -> None:
     ],
 )
 def test_what_cannot_be_read_names_its_field(name: str, text: str, words: str) -> None:
-    with pytest.raises(Unreadable, match=words) as raised:
+    with pytest.raises(WrongInput, match=words) as raised:
         body_of(fields_of(START), {name: text}, BERLIN, "EUR")
     assert raised.value.name == name
 
@@ -280,7 +280,7 @@ def test_money_is_typed_in_its_currency(text: str, currency: str, amount: int) -
 @pytest.mark.parametrize("text", ["12.345", "1e99", "NaN", "-Infinity", "twelve", "1.000,50"])
 def test_what_is_no_money_is_told_at_its_field(text: str) -> None:
     fields = fields_of(CORRECTION)
-    with pytest.raises(Unreadable, match=r"such as 5\.00") as caught:
+    with pytest.raises(WrongInput, match=r"such as 5\.00") as caught:
         body_of(fields, {"amount": text}, BERLIN, "EUR")
     assert caught.value.name == "amount"
 
@@ -301,7 +301,7 @@ def test_energy_is_typed_in_kwh(text: str, wh: int) -> None:
     "text", ["much", "13.2755", "1_000", "1e3", "٣", "NaN", "13 kWh", "1.234,5"]
 )
 def test_what_is_no_energy_is_told_at_its_field(text: str) -> None:
-    with pytest.raises(Unreadable, match="kWh such as 13") as caught:
+    with pytest.raises(WrongInput, match="kWh such as 13") as caught:
         body_of(fields_of(CORRECT), {"figure_wh": text}, BERLIN, "EUR")
     assert caught.value.name == "figure_wh"
 
@@ -352,7 +352,7 @@ def test_a_time_that_comes_twice_says_which_it_can_be() -> None:
     ],
 )
 def test_a_time_that_is_not_clear_is_asked_again(text: str, words: str) -> None:
-    with pytest.raises(Unreadable, match=words):
+    with pytest.raises(WrongInput, match=words):
         in_order(fields_of(CORRECT), {"start_time": text}, BERLIN)
 
 

@@ -12,7 +12,7 @@ from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.manual import PAGES as OF_MANUAL
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
@@ -40,12 +40,12 @@ async def test_drivers_see_what_is_written_for_them_and_nothing_else(site: Site)
     assert linked
     assert all(one.startswith("/help/drivers/") for one in linked)
     assert (await opening.open(PAGE, topic="what-i-pay")).status == 200
-    with pytest.raises(Refused, match="no page changelog"):
+    with pytest.raises(ApiRefused, match="no page changelog"):
         await opening.open(PAGE, topic="changelog")
 
 
 async def test_an_unknown_page_is_told(site: Site) -> None:
-    with pytest.raises(Refused, match="no page nowhere"):
+    with pytest.raises(ApiRefused, match="no page nowhere"):
         await Opening(site, Role.ADMIN).open(PAGE, topic="nowhere")
 
 
@@ -100,7 +100,7 @@ async def test_the_api_is_documented_on_pages_that_a_log_in_opens(site: Site) ->
 
 @pytest.mark.parametrize("link", ["?group=nothing", "?group=tariffs&request=GET+/api/nothing"])
 async def test_a_request_that_is_not_there_is_told(site: Site, link: str) -> None:
-    with pytest.raises(Refused, match="the API has no request"):
+    with pytest.raises(ApiRefused, match="the API has no request"):
         await Opening(site, Role.VIEWER).open(REQUESTS, link)
 
 

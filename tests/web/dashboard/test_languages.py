@@ -26,7 +26,7 @@ from levity_trio.web.api.engine.context import Places
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.api.people.accounts import Language
-from levity_trio.web.dashboard.front import Front
+from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.site import open_dashboard
 from levity_trio.web.logins.browsers import Logins
 from levity_trio.web.logins.tokens import Tokens
@@ -78,8 +78,8 @@ async def _pages(site: Site, catalogues: Path, zone: str = "UTC") -> AsyncIterat
         ServerConfig(given_time_zone=ZoneInfo(zone)),
     )
     parts.logins = Logins(parts.tokens, parts.writer, parts.clock)
-    front, app = Front(door=Door(), catalogues=catalogues), application_of(site.api, ENDPOINTS)
-    async with open_dashboard(site.api, app, ENDPOINTS, front, trio.CapacityLimiter(1)) as pages:
+    mount, app = Mount(door=Door(), catalogues=catalogues), application_of(site.api, ENDPOINTS)
+    async with open_dashboard(site.api, app, ENDPOINTS, mount, trio.CapacityLimiter(1)) as pages:
         yield pages
 
 

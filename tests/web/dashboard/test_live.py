@@ -32,7 +32,7 @@ from levity_trio.web.dashboard.live import (
     open_channels,
 )
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates
 from levity_trio.web.feed import ROOM as FEED_ROOM
 from levity_trio.web.feed import Feed, Joined
@@ -366,7 +366,7 @@ async def test_what_only_time_changes_is_read_again(site: Site, nursery: trio.Nu
 class TestFailures:
     async def test_readers_are_told_and_catch_up(self, site: Site, nursery: trio.Nursery) -> None:
         screen = await watching(site, nursery)
-        site.failure = Refused(503, {"detail": "the database cannot be read"})
+        site.failure = ApiRefused(503, {"detail": "the database cannot be read"})
         site.tell("CP-1")
         await trio.sleep(1)
         assert screen.faults == 1
@@ -377,7 +377,7 @@ class TestFailures:
 
     async def test_one_that_is_new_is_told_too(self, site: Site, nursery: trio.Nursery) -> None:
         screen = Screen()
-        site.failure = Refused(503, {})
+        site.failure = ApiRefused(503, {})
         nursery.start_soon(screen.read, site.stream())
         await trio.sleep(1)
         assert (screen.faults, screen.patches) == (1, [])

@@ -7,9 +7,9 @@ import pytest
 
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.listeners import ENDPOINTS
-from levity_trio.web.dashboard.doing import explained
+from levity_trio.web.dashboard.forms import explained
 from levity_trio.web.dashboard.operations import CHARGER
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site
@@ -27,7 +27,7 @@ def endpoint(path: str) -> Endpoint:
 async def told(site: Site, role: Role, path: str, code: str, **members: object) -> str:
     """Return the words of a refusal as this role reads them."""
     view = Opening(site, role).view("", {"id": "CP-1"})
-    refused = Refused(
+    refused = ApiRefused(
         409, {"code": code, "detail": "session 1 is in the way of the household", **members}
     )
     return (await explained(view, endpoint(path), refused)).words

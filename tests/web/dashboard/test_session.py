@@ -14,7 +14,7 @@ from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.charts import MOST_POINTS
 from levity_trio.web.dashboard.pages import session
 from levity_trio.web.dashboard.pages.session import MOST_WEIGHED
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from tests.integration.browsing import Page as Shown
 from tests.store.bills import BERLIN, Biller
 from tests.store.books import Station, meter_value
@@ -214,7 +214,7 @@ class TestAnyKind:
         assert not re.search(r"\d Wh\b", head)
 
     async def test_an_unknown_one(self, site: Site) -> None:
-        with pytest.raises(Refused):
+        with pytest.raises(ApiRefused):
             await opened(site, 7)
 
     async def test_a_month_of_100_000_readings_is_drawn_with_few_points_and_weighed_when_asked(

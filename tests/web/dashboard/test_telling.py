@@ -11,8 +11,8 @@ import pytest
 from levity_trio.charging.sent.figures import METHODS
 from levity_trio.store.reads.transactions.bill.shape import Bill
 from levity_trio.told import Told
-from levity_trio.web.dashboard import saying
-from levity_trio.web.dashboard.saying import grounds, measured
+from levity_trio.web.dashboard import words
+from levity_trio.web.dashboard.words import grounds, measured
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -31,8 +31,8 @@ def test_a_value_has_the_unit_of_people(value: float | None, unit: str, shown: s
 
 
 def test_each_way_to_find_a_figure_has_words() -> None:
-    assert {*METHODS} < {*saying.METHODS}
-    assert saying.method("a new one") == "a new one"
+    assert {*METHODS} < {*words.METHODS}
+    assert words.method("a new one") == "a new one"
 
 
 def test_a_ground_names_the_household_and_the_tag_as_it_was_sent() -> None:

@@ -16,8 +16,8 @@ from jinja2 import nodes
 
 from levity_trio.billing.states import BillState
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.dashboard.saying import WORDS_OF_API
 from levity_trio.web.dashboard.templating import Templates
+from levity_trio.web.dashboard.words import WORDS_OF_API
 from tests.tools.catalogue import PACKAGE_FOLDER, looks_like_words, texts_of
 from tests.web.dashboard.opening import BERLIN
 

@@ -31,7 +31,6 @@ from levity_trio.web.api.money.meters import read_meter, read_reconciliation
 from levity_trio.web.api.money.statements import StatementsQuery, read_statement, read_statements
 from levity_trio.web.api.money.wallets import WalletsQuery, read_wallets
 from levity_trio.web.api.site.history import HistoryQuery, read_history
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.money import minor_of, money
 from levity_trio.web.dashboard.page import (
     Page,
@@ -42,8 +41,9 @@ from levity_trio.web.dashboard.page import (
     read_sorted,
     reading,
 )
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import moment
+from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import in_zone
 
 SECTION: Final = N_("Bills")
@@ -112,7 +112,7 @@ async def _preview(view: View, month: str) -> Values:
     path = f"/api/admin/drafts/{month}"
     try:
         preview = await view.get(path, sort=sorting.asked, **terms)
-    except Refused as refused:
+    except ApiRefused as refused:
         if refused.field == "sort":
             return await _preview(replace(view, query={**view.query, "sort": ""}), month) | {
                 "sorting": sorting

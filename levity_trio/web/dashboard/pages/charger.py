@@ -25,7 +25,6 @@ from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.people.limits import SPACES
 from levity_trio.web.api.site.history import HistoryQuery, read_history
 from levity_trio.web.api.site.logs import LogEntry, LogsQuery, read_frames
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.operations import groups_for, page_of
 from levity_trio.web.dashboard.page import (
     Changed,
@@ -40,6 +39,7 @@ from levity_trio.web.dashboard.page import (
 )
 from levity_trio.web.dashboard.pictures import use_values
 from levity_trio.web.dashboard.shapes import json_text, length, moment
+from levity_trio.web.dashboard.snapshots import Look
 
 SECTION: Final = N_("Chargers")
 PATH: Final = "/chargers/{id}"

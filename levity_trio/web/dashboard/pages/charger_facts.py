@@ -14,10 +14,10 @@ from levity_trio.store.reads.chargers.links import links
 from levity_trio.store.reads.chargers.security import decisions
 from levity_trio.store.reads.pages import ListPage, Wanted
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Read, Values, View
 from levity_trio.web.dashboard.pages.charger import PATH, SECTION, head
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.snapshots import Look
 
 ROWS: Final = 50
 SAME: Final = "same"
@@ -297,7 +297,7 @@ async def _read_configuration(view: View) -> Values:
 async def _changes(view: View) -> Sequence[Values]:
     try:
         changes: list[Values] = (await view.get(f"{api_of(view)}/configuration/changes"))["data"]
-    except Refused:  # it was not read twice yet
+    except ApiRefused:  # it was not read twice yet
         return []
     return changes
 
@@ -308,7 +308,7 @@ async def _compared(view: View) -> AsyncIterator[Values]:
         path = f"/api/admin/configuration-templates/{template['name']}/report"
         try:
             (one,) = (await view.get(path, charger=view.path["id"]))["chargers"]
-        except Refused as refused:
+        except ApiRefused as refused:
             if refused.code != OF_OTHERS:
                 raise
             continue
@@ -330,7 +330,7 @@ async def _read_security(view: View) -> Values:
 async def _way(view: View) -> Values | None:
     try:
         way: Values = await view.get(f"{api_of(view)}/security-profile")
-    except Refused:  # none was asked for
+    except ApiRefused:  # none was asked for
         return None
     return way
 

@@ -55,12 +55,12 @@ from levity_trio.web.api.engine.context import rule_of
 from levity_trio.web.api.engine.endpoints import Role, whole_number
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.dashboard.charts import Sparkline, sparkline
-from levity_trio.web.dashboard.course import course
-from levity_trio.web.dashboard.front import DRIVERS
-from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.mount import DRIVERS
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View
 from levity_trio.web.dashboard.pages.session import curves
-from levity_trio.web.dashboard.refused import Refused, refusals
+from levity_trio.web.dashboard.progress import progress
+from levity_trio.web.dashboard.refusals import ApiRefused, refusals
+from levity_trio.web.dashboard.snapshots import Look
 
 SECTION: Final = N_("Charge")
 SITE: Final = ""
@@ -193,7 +193,7 @@ async def _live_place(view: View, changed: Changed) -> Sequence[Part]:
 
 
 async def _place(view: View) -> tuple[PlacesOfCharger, Part]:
-    """Return the charger in the path, and what is shown of it. Raises Refused."""
+    """Return the charger in the path, and what is shown of it. Raises ApiRefused."""
     seen = await _look(view, view.path["charger"])
     with refusals():
         if not seen.chargers:
@@ -254,9 +254,9 @@ async def _command(view: View, charger: str, spots: Sequence[Spot]) -> Values | 
         return None
     try:
         command = await view.look(_own_command, view, number)
-    except Refused:  # another one's, or an old address
+    except ApiRefused:  # another one's, or an old address
         return None
-    shown = course(command.state, command.outcome, command.action)
+    shown = progress(command.state, command.outcome, command.action)
     open_here = {one.transaction for one in spots}
     is_over = shown.is_done and command.action == "start" and command.transaction not in open_here
     return None if command.charger != charger or is_over else {"told": command, "course": shown}

@@ -18,11 +18,11 @@ from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.history import HistoryQuery, WeekQuery, read_history, read_week
 from levity_trio.web.dashboard.fields import day_after
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Values, View
 from levity_trio.web.dashboard.pictures import ENERGY, SHOWN, label_of, stacks, week_values
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import wrong_way_round
+from levity_trio.web.dashboard.snapshots import Look
 
 HISTORY: Final = "/api/history"
 WEEK: Final = "/api/history/week"
@@ -57,7 +57,7 @@ async def _read(view: View) -> Values:
     problem, found = wrong_way_round(given.get("from"), given.get("to")), dict[str, Values]()
     try:
         found = {} if problem else await view.look(_shown, view, by, shown, query)
-    except Refused as refused:
+    except ApiRefused as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
         problem = refused.labelled

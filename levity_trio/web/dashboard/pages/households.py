@@ -25,7 +25,6 @@ from levity_trio.web.api.people.accounts import AccountsQuery, read_account, rea
 from levity_trio.web.api.people.households import read_departure
 from levity_trio.web.api.people.limits import read_use
 from levity_trio.web.api.site.history import HistoryQuery, read_history
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import (
     Page,
     Sorting,
@@ -36,7 +35,8 @@ from levity_trio.web.dashboard.page import (
     refused_at,
 )
 from levity_trio.web.dashboard.pictures import months_values
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.tasks import CARDS, unknown_cards
 
 OPEN: Final[Mapping[str, Mapping[str, str]]] = {
@@ -142,7 +142,7 @@ async def _last_bill(view: View) -> Values:
         billing = await view.get("/api/admin/billing")
         shown["month"] = month = max(departure.month, billing["open_month"])
         preview = await view.get(f"/api/admin/drafts/{month}", account=household.id)
-    except Refused as refused:
+    except ApiRefused as refused:
         return {**shown, "refused": refused}
     return {**shown, "sums": preview["sums"]}
 

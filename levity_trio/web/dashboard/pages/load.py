@@ -28,8 +28,7 @@ from levity_trio.web.api.load.leases import (
     read_memory,
 )
 from levity_trio.web.api.load.load import NOTHING, read_load_day, read_whys
-from levity_trio.web.dashboard.fields import TEXT, Field, Offer
-from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.fields import TEXT, Field, Suggestion
 from levity_trio.web.dashboard.page import (
     Changed,
     Page,
@@ -40,8 +39,9 @@ from levity_trio.web.dashboard.page import (
     open_sessions,
     reading,
 )
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import moment
+from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import in_zone
 
 SITE: Final = "/api/admin/load/site"
@@ -112,7 +112,7 @@ async def _read(view: View) -> Values:
     problem = ""
     try:
         found = await view.look(_day, view, view.query.get("day") or None)
-    except Refused as refused:
+    except ApiRefused as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
         found, problem = await view.look(_day, view, None), refused.labelled
@@ -186,9 +186,9 @@ async def _feeder(view: View) -> Values:
             house = (kept or "unknown") if asked["house"] == "kept" else asked["house"]
             feeder = {"amperes": amperes, "house": house, "address": asked["address"], "most": most}
             preview = await view.post(f"{SITE}/preview", feeder=feeder)
-        except (Refused, ValueError) as error:
+        except (ApiRefused, ValueError) as error:
             problem = (
-                error.labelled if isinstance(error, Refused) else _("Give a number of amperes.")
+                error.labelled if isinstance(error, ApiRefused) else _("Give a number of amperes.")
             )
     return {
         **await view.look(_known, view),
@@ -234,9 +234,14 @@ def _orders(look: Look, view: View, toml: str) -> Values:
 def _form(asked: Mapping[str, str]) -> Iterator[Field]:
     """Yield what is asked of a feeder; base.css hides what is not about the house that was
     chosen."""
-    houses = [Offer("none", _("Nothing: only chargers")), Offer("kept", _("A house, not measured"))]
-    houses += [Offer(meter, _("A house, measured by %(meter)s", meter=meter)) for meter in METERS]
-    houses.append(Offer("unknown", _("I do not know")))
+    houses = [
+        Suggestion("none", _("Nothing: only chargers")),
+        Suggestion("kept", _("A house, not measured")),
+    ]
+    houses += [
+        Suggestion(meter, _("A house, measured by %(meter)s", meter=meter)) for meter in METERS
+    ]
+    houses.append(Suggestion("unknown", _("I do not know")))
     for name, (label, words) in ASKED.items():
         yield Field(
             name=name,

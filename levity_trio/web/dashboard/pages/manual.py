@@ -17,9 +17,9 @@ from levity_trio.manual import rendering
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.openapi import document, in_full
 from levity_trio.web.dashboard.fields import every, fields_of
-from levity_trio.web.dashboard.front import HELP
+from levity_trio.web.dashboard.mount import HELP
 from levity_trio.web.dashboard.page import Page, Values, View
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 
 FOLDERS: Final[Mapping[str, str]] = N_(
     {
@@ -60,7 +60,7 @@ async def _page(view: View) -> Values:
     except manual.UnknownTopic:
         page = None
     if page is None or not _may_see(view, page):
-        raise Refused(
+        raise ApiRefused(
             HTTPStatus.NOT_FOUND,
             {
                 "detail": _(
@@ -81,12 +81,12 @@ async def _requests(view: View) -> Values:
     groups = Counter(one.group for one in view.api.endpoints.values())
     found = [one for one in view.api.endpoints.values() if one.group == group]
     if group and not found:
-        raise Refused(
+        raise ApiRefused(
             HTTPStatus.NOT_FOUND, {"detail": _("the API has no requests of %(group)s", group=group)}
         )
     one = next((one for one in found if f"{one.method} {one.path}" == asked), None)
     if asked and one is None:
-        raise Refused(
+        raise ApiRefused(
             HTTPStatus.NOT_FOUND, {"detail": _("the API has no request %(request)s", request=asked)}
         )
     shown = None if one is None else await trio.to_thread.run_sync(_request, one)

@@ -12,9 +12,9 @@ from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.administration import BelowQuery
 from levity_trio.web.api.site.messages import ways_of
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Values, View, reading
 from levity_trio.web.dashboard.pages.driver import is_nobody
+from levity_trio.web.dashboard.snapshots import Look
 
 FEW: Final = 20
 KINDS: Final[Mapping[str, str]] = {**OF_SITE, **OF_DRIVER}

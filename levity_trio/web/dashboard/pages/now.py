@@ -32,8 +32,6 @@ from levity_trio.web.api.load.power import read_power
 from levity_trio.web.api.site.history import HistoryQuery, read_history
 from levity_trio.web.api.site.now import read_now
 from levity_trio.web.dashboard.charts import Sparkline, sparkline
-from levity_trio.web.dashboard.course import has_failed, short_steps
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.operations import words_of
 from levity_trio.web.dashboard.page import (
     EVERYTHING,
@@ -45,8 +43,10 @@ from levity_trio.web.dashboard.page import (
     View,
     part_id,
 )
-from levity_trio.web.dashboard.saying import State, state_of
+from levity_trio.web.dashboard.progress import has_failed, short_steps
 from levity_trio.web.dashboard.shapes import moment
+from levity_trio.web.dashboard.snapshots import Look
+from levity_trio.web.dashboard.words import State, state_of
 from levity_trio.wire.times import in_zone
 
 ADDRESSES: Final = "/api/admin/addresses"

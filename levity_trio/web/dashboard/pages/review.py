@@ -45,10 +45,10 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.dashboard.doubts import DoubtInWords, doubt
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View, reading
-from levity_trio.web.dashboard.saying import after_colon
 from levity_trio.web.dashboard.shapes import kilowatts, kwh
+from levity_trio.web.dashboard.snapshots import Look
+from levity_trio.web.dashboard.words import after_colon
 
 REVIEW: Final = "/api/admin/review"
 OF_OPERATORS: Final = ("message", "report")

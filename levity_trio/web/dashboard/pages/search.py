@@ -11,8 +11,8 @@ from levity_trio.store.reads.site.search import Searched, search
 from levity_trio.web.api.engine.context import rule_of
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.search import USUAL
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Values, View
+from levity_trio.web.dashboard.snapshots import Look
 
 LONGEST: Final = 200
 

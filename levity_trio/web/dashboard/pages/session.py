@@ -33,11 +33,11 @@ from levity_trio.web.api.people.owned import rule_of
 from levity_trio.web.api.site.logs import LogsQuery, read_frames
 from levity_trio.web.api.transactions.transactions import read_explanation
 from levity_trio.web.dashboard.charts import Band, Curve
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.money import money
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View, reading
-from levity_trio.web.dashboard.saying import grounds
 from levity_trio.web.dashboard.shapes import moment
+from levity_trio.web.dashboard.snapshots import Look
+from levity_trio.web.dashboard.words import grounds
 from levity_trio.wire.times import shifted_stamp
 
 ONE: Final = "/api/admin/transactions"

@@ -21,10 +21,10 @@ from levity_trio.web.api.transactions.transactions import (
     TransactionsQuery,
     read_transactions,
 )
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import Page, Sorting, Values, View
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import wrong_way_round
+from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import in_zone, stamp
 
 ACCOUNTS: Final = "/api/admin/accounts"
@@ -73,7 +73,7 @@ async def _read(view: View) -> Values:
             if problem
             else await view.look(_found, view, {**query, "sort": sorting.asked})
         )
-    except Refused as refused:
+    except ApiRefused as refused:
         if refused.status not in UNREADABLE:
             raise
         problem = refused.labelled

@@ -23,8 +23,8 @@ from levity_trio.store.reads.transactions.transactions import Filters
 from levity_trio.web.api.people.limits import read_use_of_tag
 from levity_trio.web.api.people.owned import MOST_TAGS
 from levity_trio.web.api.people.tags import TagsQuery, read_tag, read_tags
-from levity_trio.web.dashboard.looking import Look
 from levity_trio.web.dashboard.page import USUAL, Page, Sorting, Values, View, currency, read_sorted
+from levity_trio.web.dashboard.snapshots import Look
 
 TAGS: Final = "/api/admin/id-tags"
 SESSIONS: Final = 20

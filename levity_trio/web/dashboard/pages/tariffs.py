@@ -21,11 +21,11 @@ from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.local_times import today
 from levity_trio.web.api.money.tariffs import TariffWithVersions, read_tariff
-from levity_trio.web.dashboard.fields import Field, Unreadable, body_of, fields_of, filled, texts
-from levity_trio.web.dashboard.looking import Look
+from levity_trio.web.dashboard.fields import Field, WrongInput, body_of, fields_of, filled, texts
 from levity_trio.web.dashboard.page import USUAL, Page, View, reading
-from levity_trio.web.dashboard.refused import Refused
-from levity_trio.web.dashboard.saying import capital
+from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.snapshots import Look
+from levity_trio.web.dashboard.words import capital
 
 SECTION: Final = N_("Tariffs")
 MOST: Final = 200
@@ -180,9 +180,9 @@ async def _preview(
     try:
         body = body_of(fields, values, view.api.zone, "")
         return await view.post("/api/admin/tariff-previews", **body), {}
-    except Unreadable as unreadable:
+    except WrongInput as unreadable:
         return None, {unreadable.name: capital(str(unreadable))}
-    except Refused as refused:
+    except ApiRefused as refused:
         faults = [parted(fault) for fault in refused.document.get("faults", ())]
         told = dict(reversed(faults)) or {refused.field: refused.told}
         named = {one.name for one in fields}

@@ -33,7 +33,6 @@ from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.money.tariffs import TARIFFS
 from levity_trio.web.api.people.users import USER, USERS
 from levity_trio.web.api.site.messages import OWN, RECIPIENT
-from levity_trio.web.dashboard.desk import Desk, Note
 from levity_trio.web.dashboard.fields import (
     LABELS,
     LEAST_ROWS,
@@ -43,7 +42,7 @@ from levity_trio.web.dashboard.fields import (
     RARE,
     WHICH,
     Field,
-    Unreadable,
+    WrongInput,
     body_of,
     every,
     fields_of,
@@ -57,15 +56,16 @@ from levity_trio.web.dashboard.fields import (
     with_twice,
 )
 from levity_trio.web.dashboard.money import in_currency
-from levity_trio.web.dashboard.offers import OPERATIONS, Offers, subject_of
 from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
 from levity_trio.web.dashboard.pages.review import count_part
-from levity_trio.web.dashboard.refused import Refused, answered
-from levity_trio.web.dashboard.saying import capital, sentence
+from levity_trio.web.dashboard.refusals import ApiRefused, answered
+from levity_trio.web.dashboard.renderer import Note, Renderer
 from levity_trio.web.dashboard.shapes import minute, moment
+from levity_trio.web.dashboard.suggestions import OPERATIONS, Suggestions, subject_of
 from levity_trio.web.dashboard.tasks import MOVE_INS, TASKS, Task, onward, problems_of_rows
 from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS, done_of, help_of, title_of
+from levity_trio.web.dashboard.words import capital, sentence
 from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http.problems import MEDIA_TYPE as PROBLEM
 from levity_trio.web.http.proxy_path import API
@@ -109,7 +109,7 @@ class Form:
     path: str
     """Of the request of the API."""
     view: View
-    desk: Desk
+    renderer: Renderer
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -151,13 +151,13 @@ class Form:
         asked."""
         problems = {name: capital(words) for name, words in problems.items()}
         values = {**await self._present(), **entered}
-        offers = Offers(self.view, self.endpoint, self.desk)
+        offers = Suggestions(self.view, self.endpoint, self.renderer)
         around = await offers.circumstances()
         task = self.task
         spare, least = (MORE_ROWS, LEAST_ROWS) if task is None else (task.rows // 2, task.rows)
         rows = with_rows(self.fields, values, spare if MORE in entered else 0, least)
         fields = with_twice(
-            await offers.fill(filled(rows, values, problems), values, around), self.desk.zone
+            await offers.fill(filled(rows, values, problems), values, around), self.renderer.zone
         )
         fields = fields if "currency" in problems else await self._with_usual_currency(fields)
         shown = {
@@ -182,12 +182,14 @@ class Form:
             "key": entered.get(KEY) or token_hex(KEY_BYTES),
         }
         if task is None:
-            return await self.desk.page("form.html", self.view, shown, status=status)
+            return await self.renderer.page("form.html", self.view, shown, status=status)
         try:
             beside = await task.read(self.view, values)
-        except Refused as refused:
-            return await self.desk.refused(self.view, refused)
-        return await self.desk.page(task.template, self.view, {**shown, **beside}, status=status)
+        except ApiRefused as refused:
+            return await self.renderer.refused(self.view, refused)
+        return await self.renderer.page(
+            task.template, self.view, {**shown, **beside}, status=status
+        )
 
     async def _with_usual_currency(self, fields: tuple[Field, ...]) -> tuple[Field, ...]:
         """Return the fields without that of a currency, if the site has one already."""
@@ -230,12 +232,12 @@ class Form:
             return {}
         try:
             content = await self.view.get(self.path)
-        except Refused:
+        except ApiRefused:
             return {}
-        return texts(self.fields, content, self.desk.zone)
+        return texts(self.fields, content, self.renderer.zone)
 
     async def send(self, form: FormData, below: str = "") -> Reply:
-        """Send the request, or the one below it. Raises Unreadable."""
+        """Send the request, or the one below it. Raises WrongInput."""
         entered = given_in(form)
         question = Question(
             method=self.endpoint.method,
@@ -255,8 +257,10 @@ class Form:
         if isinstance(self.endpoint.body, StreamedBody):
             return {"receive": _receive(form.get(FILE))}
         fields = with_rows(self.fields, entered)
-        given = in_order(fields, {**_choices_in(entered), **self._changed(entered)}, self.desk.zone)
-        made = body_of(fields, given, self.desk.zone, await self._currency(entered))
+        given = in_order(
+            fields, {**_choices_in(entered), **self._changed(entered)}, self.renderer.zone
+        )
+        made = body_of(fields, given, self.renderer.zone, await self._currency(entered))
         return {"body": orjson.dumps(made | self._emptied(entered))}
 
     async def _currency(self, entered: Mapping[str, str]) -> str:
@@ -268,7 +272,7 @@ class Form:
             return entered.get("currency", "")
         return await currency_of_site(self.view)
 
-    async def problem_of(self, refused: Refused, entered: Mapping[str, str]) -> dict[str, str]:
+    async def problem_of(self, refused: ApiRefused, entered: Mapping[str, str]) -> dict[str, str]:
         """Return what is wrong, by the name of its field, in the unit in which that is typed."""
         fields = with_rows(self.fields, entered)
         field = next(
@@ -284,7 +288,7 @@ class Form:
     def told(self, words: str) -> str:
         """Return what the API says about a field, with its figures and times as people write
         them."""
-        return said(words, Reader(self.desk.zone, self.desk.api.now()))
+        return said(words, Reader(self.renderer.zone, self.renderer.api.now()))
 
     def _changed(self, entered: Mapping[str, str]) -> Mapping[str, str]:
         """Return what is sent: of a PATCH and of a task only what differs from what the form showed
@@ -333,13 +337,13 @@ def given_in(form: FormData) -> dict[str, str]:
 async def perform(form: Form, request: Request) -> Response:
     """Serve a form, or what was filled in."""
     if form.view.caller.role < form.endpoint.role:
-        return await form.desk.forbidden(form.view, form.endpoint.role)
+        return await form.renderer.forbidden(form.view, form.endpoint.role)
     if request.method != "POST":
         return await form.show(dict(request.query_params), {})
-    if not form.desk.front.is_own_origin(request):  # before a file is read
+    if not form.renderer.mount.is_own_origin(request):  # before a file is read
         return await form.show({}, {"": _(FOREIGN)}, HTTPStatus.FORBIDDEN)
     content = await request.form()
-    if not form.desk.is_own_form(
+    if not form.renderer.is_own_form(
         request, given_in(content).get(FORM_VALUE, "")
     ) or not form.is_meant(content):
         return await form.show(_without_value(content), {"": _(FOREIGN)}, HTTPStatus.FORBIDDEN)
@@ -356,25 +360,25 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
             return await form.show(_without_value(content), {}, foreseen=foreseen)
         reply = await form.send(content)
         return await _after(form, request, content, reply)
-    except Unreadable as error:
+    except WrongInput as error:
         return await form.show(
             _without_value(content), {error.name: str(error)}, HTTPStatus.UNPROCESSABLE_ENTITY
         )
-    except Refused as found:
+    except ApiRefused as found:
         refused = await explained(form.view, form.endpoint, found)
         if content.get(BACK) and refused.status in DECIDED and PREVIEW not in content:
             return _back(form, request, content, refused)
         if next_of(content).endswith(COURSE):
-            form.desk.leave_notes(request, [Note("problem", refused.sentence)])
+            form.renderer.leave_notes(request, [Note("problem", refused.sentence)])
             return RedirectResponse(
-                form.desk.base + next_of(content).removesuffix(COURSE), HTTPStatus.SEE_OTHER
+                form.renderer.base + next_of(content).removesuffix(COURSE), HTTPStatus.SEE_OTHER
             )
         return await form.show(
             _without_value(content), await _problems(form, refused, content), refused.status
         )
 
 
-async def _problems(form: Form, refused: Refused, content: FormData) -> dict[str, str]:
+async def _problems(form: Form, refused: ApiRefused, content: FormData) -> dict[str, str]:
     """Return what is wrong, by the names of fields; of a file, by its lines."""
     if cells := problems_of_rows(refused.document, given_in(content)):
         return {name: form.told(words) for name, words in cells.items()}
@@ -386,7 +390,7 @@ async def _problems(form: Form, refused: Refused, content: FormData) -> dict[str
     }
 
 
-def _back(form: Form, request: Request, content: FormData, refused: Refused) -> Response:
+def _back(form: Form, request: Request, content: FormData, refused: ApiRefused) -> Response:
     """Return to the page of the form, which shows what holds now."""
     said = sentence(refused.words)
     words = (
@@ -394,8 +398,10 @@ def _back(form: Form, request: Request, content: FormData, refused: Refused) -> 
         if refused.code in EXPLAINED
         else _("Somebody has decided this already. %(said)s", said=said)
     )
-    form.desk.leave_notes(request, [Note("problem", _("Nothing was done. %(words)s", words=words))])
-    return RedirectResponse(form.desk.base + next_of(content), HTTPStatus.SEE_OTHER)
+    form.renderer.leave_notes(
+        request, [Note("problem", _("Nothing was done. %(words)s", words=words))]
+    )
+    return RedirectResponse(form.renderer.base + next_of(content), HTTPStatus.SEE_OTHER)
 
 
 def _without_value(content: FormData) -> dict[str, str]:
@@ -411,17 +417,17 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
         return Response(reply.body, reply.status, reply.headers)
     answer = answered(reply)
     if (
-        handed := await _handed_out(form.view, form.endpoint, answer, form.desk.api.config)
+        handed := await _handed_out(form.view, form.endpoint, answer, form.renderer.api.config)
     ) is not None:
         return await _hand(form, handed, onward(next_of(content, form.home), answer))
     if form.endpoint.path in TOPICS_OF_PUSH and answer is not None:
-        return await form.desk.page(
+        return await form.renderer.page(
             "topic.html", form.view, {"made": answer, "next": next_of(content, form.home)}
         )
     if isinstance(form.endpoint.body, StreamedBody) or (
         isinstance(answer, dict) and any(answer.get(name) for name in SECRETS)
     ):
-        return await form.desk.page(
+        return await form.renderer.page(
             "result.html",
             form.view,
             {"form": form, "answer": answer, "next": next_of(content, form.home)},
@@ -429,12 +435,12 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
     if (
         course := _course(content, answer)
     ) is not None:  # which says it all, what the charger answered, too
-        return RedirectResponse(form.desk.base + course, HTTPStatus.SEE_OTHER)
+        return RedirectResponse(form.renderer.base + course, HTTPStatus.SEE_OTHER)
     warnings = answer.get("warnings", []) if isinstance(answer, dict) else []
     told = [Note("warning", sentence(said(one))) for one in warnings]
-    form.desk.leave_notes(request, [await _done(form, reply), *told])
+    form.renderer.leave_notes(request, [await _done(form, reply), *told])
     return RedirectResponse(
-        form.desk.base + onward(next_of(content, form.home), answer), HTTPStatus.SEE_OTHER
+        form.renderer.base + onward(next_of(content, form.home), answer), HTTPStatus.SEE_OTHER
     )
 
 
@@ -443,11 +449,11 @@ async def _hand(form: Form, handed: Mapping[str, Any], following: str) -> Respon
     household."""
     shown = {**handed, "next": following}
     if handed["invitation"]["kind"] != LETTER or not handed["rows"]:
-        return await form.desk.page(INVITED, form.view, shown)
+        return await form.renderer.page(INVITED, form.view, shown)
     account = await form.view.get(f"/api/admin/accounts/{handed['user']['account']}")
     with speaking(account["language"] or language()):
         of_household = {"household": account["name"], "address": account["address"] or ""}
-        return await form.desk.page("letter.html", form.view, shown | of_household)
+        return await form.renderer.page("letter.html", form.view, shown | of_household)
 
 
 def _course(content: FormData, answer: Any) -> str | None:
@@ -469,7 +475,7 @@ async def _done(form: Form, reply: Reply) -> Note:
         return Note("done", _("Sent: %(title)s", title=form.title))
     if reply.status == HTTPStatus.ACCEPTED:
         charger = await form.view.get(f"/api/admin/chargers/{reply.content['charger']}")
-        said = partial(minute, now=form.desk.api.now(), zone=form.desk.zone)
+        said = partial(minute, now=form.renderer.api.now(), zone=form.renderer.zone)
         return _under_way(form.title, charger, reply.content, said)
     values = {**form.view.path, **(reply.content or {})}
     if "has_push" in values and not (values["mail"] or values["has_push"]):
@@ -510,7 +516,7 @@ def _receive(upload: UploadFile | str | None) -> Receive:
     return iterator.__anext__
 
 
-async def download(desk: Desk, view: View, path: str, request: Request) -> Response:
+async def download(renderer: Renderer, view: View, path: str, request: Request) -> Response:
     """Return a file that the API answers a GET with; the page of a problem where it refuses."""
     question = Question(
         method="GET",
@@ -518,15 +524,15 @@ async def download(desk: Desk, view: View, path: str, request: Request) -> Respo
         query=dict(request.query_params),
         headers={"accept": request.headers.get("accept", "*/*")},
     )
-    return _HandedOn(desk, view, question)
+    return _HandedOn(renderer, view, question)
 
 
 class _HandedOn(Response):
     """A response that the API sends itself, unless it refuses."""
 
-    def __init__(self, desk: Desk, view: View, question: Question) -> None:
+    def __init__(self, renderer: Renderer, view: View, question: Question) -> None:
         super().__init__()
-        self._desk = desk
+        self._renderer = renderer
         self._view = view
         self._question = question
 
@@ -543,8 +549,8 @@ class _HandedOn(Response):
 
         await hand_on(self._view.api.app, self._view.caller, question, pass_on)
         if problem.status:
-            page = await self._desk.refused(
-                self._view, Refused(problem.status, orjson.loads(problem.body))
+            page = await self._renderer.refused(
+                self._view, ApiRefused(problem.status, orjson.loads(problem.body))
             )
             await page(scope, receive, send)
 
@@ -591,15 +597,17 @@ LOOK_AGAIN: Final = N_("this session has changed since you looked: look again")
 OF_SESSIONS: Final = tuple(f"/api/admin/{one}/" for one in ("transactions", "reviews", "set-aside"))
 
 
-async def explained(view: View, endpoint: Endpoint, refused: Refused) -> Refused:
+async def explained(view: View, endpoint: Endpoint, refused: ApiRefused) -> ApiRefused:
     """Return a refused request to an endpoint as a person understands it."""
     words = await _explanation(view, endpoint, refused)
     return (
-        refused if words is None else Refused(refused.status, {**refused.document, "detail": words})
+        refused
+        if words is None
+        else ApiRefused(refused.status, {**refused.document, "detail": words})
     )
 
 
-async def _explanation(view: View, endpoint: Endpoint, refused: Refused) -> str | None:
+async def _explanation(view: View, endpoint: Endpoint, refused: ApiRefused) -> str | None:
     """Return other words than those of the API, None where these will do."""
     if refused.code == NEEDS_FORCE and "id" in view.path:
         return await _interrupts(view, refused)
@@ -609,7 +617,7 @@ async def _explanation(view: View, endpoint: Endpoint, refused: Refused) -> str 
     return _(AWAY) if may_wait else None
 
 
-async def _interrupts(view: View, refused: Refused) -> str:
+async def _interrupts(view: View, refused: ApiRefused) -> str:
     """Return whose sessions are in the way, and what to do about it."""
     ids = refused.document.get("transactions", ())
     names = [

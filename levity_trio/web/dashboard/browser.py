@@ -25,7 +25,7 @@ KEPT_SECONDS: Final = 180 * 24 * 3600
 
 
 @record(kw_only=False)
-class Reader:
+class Browser:
     """A browser. `caller` is None where nobody has logged in."""
 
     cookie: str
@@ -43,7 +43,7 @@ class Reader:
         return form_value(self.cookie)
 
 
-def find_reader(api: Api, door: Door, scope: Scope, headers: Headers) -> Reader:
+def find_browser(api: Api, door: Door, scope: Scope, headers: Headers) -> Browser:
     """Return who sends a request. The cookie of somebody who has no business at this door is
     none."""
     address = str((scope.get("client") or ["unknown"])[0])
@@ -62,7 +62,7 @@ def find_reader(api: Api, door: Door, scope: Scope, headers: Headers) -> Reader:
     elif not door.is_for_drivers and needs_nothing(door, api, scope, headers):
         caller = Caller(LOCAL_ADMIN, Role.ADMIN, address)
     name, language = ("", None) if login is None else (login.name, login.language)
-    return Reader(cookie, caller, address, is_new=not presented, name=name, language=language)
+    return Browser(cookie, caller, address, is_new=not presented, name=name, language=language)
 
 
 def cookie_name(scope: Scope) -> str:

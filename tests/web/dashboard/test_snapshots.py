@@ -5,8 +5,8 @@ import pytest
 from levity_trio.store.engine.database import Database
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import not_found
-from levity_trio.web.dashboard.looking import Look
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.snapshots import Look
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
 
@@ -46,8 +46,8 @@ async def test_what_is_not_there_is_refused_as_the_api_does(site: Site) -> None:
         raise not_found("account 5")
 
     view = Opening(site).view("", {"id": "seven"})
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiRefused) as refused:
         await view.look(missing)
     assert (refused.value.status, refused.value.code) == (404, "not_found")
-    with pytest.raises(Refused, match="give a whole number"):
+    with pytest.raises(ApiRefused, match="give a whole number"):
         _ = view.number

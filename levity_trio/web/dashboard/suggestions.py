@@ -13,7 +13,6 @@ from levity_trio.records import record
 from levity_trio.store.reads.transactions.billed import BilledTransaction
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.dashboard import shapes
-from levity_trio.web.dashboard.desk import Desk
 from levity_trio.web.dashboard.fields import (
     CHOICE,
     GROUP,
@@ -23,13 +22,14 @@ from levity_trio.web.dashboard.fields import (
     ROWS,
     TIME,
     Field,
-    Offer,
+    Suggestion,
     last_name,
     leaves,
 )
 from levity_trio.web.dashboard.operations import CHARGER
 from levity_trio.web.dashboard.page import Values, View, currency_of_site, open_sessions
-from levity_trio.web.dashboard.refused import Refused
+from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.renderer import Renderer
 from levity_trio.wire.times import in_zone
 
 MOST: Final = 200
@@ -69,12 +69,12 @@ class Circumstances:
 
 
 @record(kw_only=False)
-class Offers:
+class Suggestions:
     """What a form for one request offers its reader."""
 
     view: View
     endpoint: Endpoint
-    desk: Desk
+    renderer: Renderer
 
     @property
     def _api(self) -> str:
@@ -92,7 +92,7 @@ class Offers:
             return Circumstances(
                 charger, await self.view.look(open_sessions, charger["id"]) if ends_sessions else ()
             )
-        except Refused:
+        except ApiRefused:
             return Circumstances()
 
     async def fill(
@@ -123,7 +123,7 @@ class Offers:
         return True
 
     def _filled(
-        self, field: Field, offered: Mapping[str, tuple[Offer, ...]], values: Mapping[str, str]
+        self, field: Field, offered: Mapping[str, tuple[Suggestion, ...]], values: Mapping[str, str]
     ) -> Field:
         if field.kind in (GROUP, ROWS):
             return replace(
@@ -131,15 +131,13 @@ class Offers:
             )
         offers = offered[last_name(field.name)]
         if field.kind == TIME:
-            field = replace(
-                field,
-                help=f"{field.help} {_('In the time of %(zone)s.', zone=self.desk.zone)}".lstrip(),
-            )
+            in_zone_of_site = _("In the time of %(zone)s.", zone=self.renderer.zone)
+            field = replace(field, help=f"{field.help} {in_zone_of_site}".lstrip())
         value = field.value or values.get(field.name, "") or self._usual(field, offers)
         is_listed = last_name(field.name) in LISTED and 0 < len(offers) < MOST
         return replace(field, offered=offers, value=value, is_listed=is_listed)
 
-    def _usual(self, field: Field, offers: Sequence[Offer]) -> str:
+    def _usual(self, field: Field, offers: Sequence[Suggestion]) -> str:
         """Return the value that is mostly meant: the only one there is, or the example of an
         operation.
 
@@ -147,7 +145,7 @@ class Offers:
         """
         name = last_name(field.name)
         if name == "idTag" and not offers and self.endpoint.path.endswith("remote-start"):
-            return self.desk.api.config.auto_start_id_tag
+            return self.renderer.api.config.auto_start_id_tag
         if self.endpoint.group != OPERATIONS or field.name.startswith(QUERY):
             return ""
         is_meant = (
@@ -164,7 +162,7 @@ class Offers:
     async def _defaults(
         self, entered: Mapping[str, str], around: Circumstances
     ) -> Mapping[str, str]:
-        now = in_zone(self.desk.api.now(), self.desk.zone)
+        now = in_zone(self.renderer.api.now(), self.renderer.zone)
         defaults = {
             "retrieveDate": now.strftime(LOCAL_TIME),
             "firmware.retrieveDateTime": now.strftime(LOCAL_TIME),
@@ -184,90 +182,94 @@ class Offers:
         reason = _(REASONS.get(self.endpoint.path.rpartition("/")[2], ""))
         return {CURRENCY: await currency_of_site(self.view), "reason": reason}
 
-    async def _offered(self, name: str, around: Circumstances) -> tuple[Offer, ...]:
+    async def _offered(self, name: str, around: Circumstances) -> tuple[Suggestion, ...]:
         read = _READERS.get(name)
         if read is None:
             return ()
         try:
             return tuple(await read(self, around))
-        except Refused:
+        except ApiRefused:
             return ()
 
     async def _rows(self, path: str, **query: object) -> Sequence[Values]:
         found: list[Values] = (await self.view.get(path, limit=MOST, **query))["data"]
         return found
 
-    async def _connectors(self, around: Circumstances) -> list[Offer]:
+    async def _connectors(self, around: Circumstances) -> list[Suggestion]:
         known = around.charger["connectors"] if around.charger else ()
-        return [Offer(str(one["connector"]), str(one["status"] or "")) for one in known]
+        return [Suggestion(str(one["connector"]), str(one["status"] or "")) for one in known]
 
-    async def _open_sessions(self, around: Circumstances) -> list[Offer]:
+    async def _open_sessions(self, around: Circumstances) -> list[Suggestion]:
         if around.charger is None:
             return []
         sessions = around.sessions or await self.view.look(open_sessions, around.charger["id"])
         words = N_("%(who)s, connector %(connector)s")
         return [
-            Offer(str(one.id), _(words, who=one.who, connector=one.connector)) for one in sessions
+            Suggestion(str(one.id), _(words, who=one.who, connector=one.connector))
+            for one in sessions
         ]
 
-    async def _tags(self, _around: Circumstances) -> list[Offer]:
+    async def _tags(self, _around: Circumstances) -> list[Suggestion]:
         listed = [
-            Offer(one["id_tag"], one["name"] or "")
+            Suggestion(one["id_tag"], one["name"] or "")
             for one in await self._rows("/api/admin/id-tags")
         ]
         if not self.view.may("GET", OWNED_TAGS):
             return listed
         owned = (await self.view.get(OWNED_TAGS))["data"]
-        return [*listed, *(Offer(one["id_tag"], one["account_name"]) for one in owned)]
+        return [*listed, *(Suggestion(one["id_tag"], one["account_name"]) for one in owned)]
 
-    async def _keys(self, _around: Circumstances | None = None) -> list[Offer]:
+    async def _keys(self, _around: Circumstances | None = None) -> list[Suggestion]:
         if not self.endpoint.path.startswith(CHARGER):
             return []
         found = (await self.view.get(f"{self._api}/configuration"))["data"]
         return [
-            Offer(one["key"], one["value"] or "")
+            Suggestion(one["key"], one["value"] or "")
             for one in found
             if one["is_known"] and not one["readonly"]
         ]
 
-    async def _reservations(self, around: Circumstances) -> list[Offer]:
+    async def _reservations(self, around: Circumstances) -> list[Suggestion]:
         if around.charger is None or not self.endpoint.path.endswith("cancel-reservation"):
             return []
         rows = await self._rows(f"{self._api}/reservations")
         words = N_("connector %(connector)s, card %(id_tag)s")
         return [
-            Offer(str(one["reservation"]), _(words, **one))
+            Suggestion(str(one["reservation"]), _(words, **one))
             for one in rows
             if one["state"] == "active"
         ]
 
-    async def _firmware(self, _around: Circumstances) -> list[Offer]:
+    async def _firmware(self, _around: Circumstances) -> list[Suggestion]:
         rows = await self._rows("/api/admin/files")
         of_ours = [one for one in rows if one["kind"] == "firmware" and one["deleted_at"] is None]
-        return [Offer(one["title"], shapes.size(one["size_bytes"])) for one in of_ours]
+        return [Suggestion(one["title"], shapes.size(one["size_bytes"])) for one in of_ours]
 
-    async def _places(self, _around: Circumstances) -> list[Offer]:
+    async def _places(self, _around: Circumstances) -> list[Suggestion]:
         chargers = await self._rows("/api/admin/chargers")
         return [
-            Offer(one["name"] or one["id"], one["id"] if one["name"] else "") for one in chargers
+            Suggestion(one["name"] or one["id"], one["id"] if one["name"] else "")
+            for one in chargers
         ]
 
-    async def _named(self, path: str, _around: Circumstances) -> list[Offer]:
-        return [Offer(str(one["id"]), one["name"] or "") for one in await self._rows(path)]
+    async def _named(self, path: str, _around: Circumstances) -> list[Suggestion]:
+        return [Suggestion(str(one["id"]), one["name"] or "") for one in await self._rows(path)]
 
 
-_READERS: Final[Mapping[str, Callable[[Offers, Circumstances], Awaitable[Sequence[Offer]]]]] = {
-    "connectorId": Offers._connectors,
-    "transactionId": Offers._open_sessions,
-    **dict.fromkeys(("idTag", "parentIdTag", "tag", "id_tag", "parent_id_tag"), Offers._tags),
-    "key": Offers._keys,
-    "reservationId": Offers._reservations,
-    "location": Offers._firmware,
-    "charger": lambda offers, around: offers._named("/api/admin/chargers", around),
-    "account": lambda offers, around: offers._named("/api/admin/accounts", around),
-    "tariff": lambda offers, around: offers._named("/api/admin/tariffs", around),
-    "space": Offers._places,
-    "station": lambda offers, around: offers._named("/api/admin/stations", around),
+_READERS: Final[
+    Mapping[str, Callable[[Suggestions, Circumstances], Awaitable[Sequence[Suggestion]]]]
+] = {
+    "connectorId": Suggestions._connectors,
+    "transactionId": Suggestions._open_sessions,
+    **dict.fromkeys(("idTag", "parentIdTag", "tag", "id_tag", "parent_id_tag"), Suggestions._tags),
+    "key": Suggestions._keys,
+    "reservationId": Suggestions._reservations,
+    "location": Suggestions._firmware,
+    "charger": lambda suggestions, around: suggestions._named("/api/admin/chargers", around),
+    "account": lambda suggestions, around: suggestions._named("/api/admin/accounts", around),
+    "tariff": lambda suggestions, around: suggestions._named("/api/admin/tariffs", around),
+    "space": Suggestions._places,
+    "station": lambda suggestions, around: suggestions._named("/api/admin/stations", around),
 }
 """By the last part of a field's name."""
 
@@ -301,6 +303,6 @@ async def subject_of(view: View, endpoint: Endpoint) -> Subject | None:
         if f"{endpoint.path}/".startswith(f"{begin}/"):
             try:
                 return Subject(**{name: await view.get(path.format(**view.path))})
-            except Refused:
+            except ApiRefused:
                 return None
     return None

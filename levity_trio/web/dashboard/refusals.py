@@ -12,14 +12,14 @@ from levity_trio.store.reads.pages import NoPage
 from levity_trio.told import without
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.dashboard.fields import label_of
-from levity_trio.web.dashboard.saying import sentence
+from levity_trio.web.dashboard.words import sentence
 from levity_trio.web.in_process import Reply
 
 WHOLE_BODY: Final = "body"
 """As the field of a problem: none of them alone."""
 
 
-class Refused(Exception):
+class ApiRefused(Exception):
     """The API refused a request: its problem document."""
 
     def __init__(self, status: int, document: Mapping[str, Any]) -> None:
@@ -63,19 +63,19 @@ class Refused(Exception):
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Report a Problem, as the API does. Raises Refused."""
+    """Report a Problem, as the API does. Raises ApiRefused."""
     try:
         yield
     except Problem as problem:
         document = {"code": problem.code, "detail": problem.detail, **problem.members}
-        raise Refused(problem.status, document) from None
+        raise ApiRefused(problem.status, document) from None
     except NoPage as error:
         document = {"code": "not_found", "detail": str(error), "field": error.field}
-        raise Refused(HTTPStatus.NOT_FOUND, document) from None
+        raise ApiRefused(HTTPStatus.NOT_FOUND, document) from None
 
 
 def answered(reply: Reply) -> Any:
-    """Return the JSON of a reply, None if it is empty. Raises Refused."""
+    """Return the JSON of a reply, None if it is empty. Raises ApiRefused."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
-        raise Refused(reply.status, reply.content or {})
+        raise ApiRefused(reply.status, reply.content or {})
     return reply.content

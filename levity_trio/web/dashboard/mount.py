@@ -26,11 +26,11 @@ OWN: Final = "/api/me/"
 
 
 @record
-class Front:
+class Mount:
     """One address of the dashboard. `url` is the one by which a proxy before it is reached.
 
     `at_work`: requests that are served at once. More wait here, not in the queue that all share.
-    Strangers have queues of their own (entering.py), and event streams have places.
+    Strangers have queues of their own (logging_in.py), and event streams have places.
     """
 
     door: Door

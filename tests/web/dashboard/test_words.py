@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from levity_trio.locale import speaking
-from levity_trio.web.dashboard.saying import after_colon, owner, person
+from levity_trio.web.dashboard.words import after_colon, owner, person
 
 
 def test_what_stands_for_a_person_is_translated_and_a_name_is_not() -> None:

@@ -19,12 +19,12 @@ from levity_trio.locale import N_, _
 from levity_trio.web.api.engine.context import Api
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard import assets
-from levity_trio.web.dashboard.front import Front
+from levity_trio.web.dashboard.browser import Browser
+from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.page import Page, Values, View, sections_of, start_of
-from levity_trio.web.dashboard.reader import Reader
-from levity_trio.web.dashboard.refused import Refused
-from levity_trio.web.dashboard.saying import sentence
+from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.templating import Templates, personal
+from levity_trio.web.dashboard.words import sentence
 from levity_trio.web.http.negotiation import accepts_gzip, compressed
 from levity_trio.web.logins.browsers import is_form_value
 
@@ -43,13 +43,13 @@ HEADINGS: Final[Mapping[int, str]] = N_(
 OTHERWISE: Final = N_("That did not work")
 
 
-class Desk:
+class Renderer:
     """Serves pages of one dashboard."""
 
-    def __init__(self, api: Api, front: Front) -> None:
+    def __init__(self, api: Api, mount: Mount) -> None:
         self.api = api
-        self.front = front
-        self.base = front.base
+        self.mount = mount
+        self.base = mount.base
         self.zone: tzinfo = api.config.time_zone
         self.templates = Templates(base=self.base, zone=self.zone)
         self._notes = Notes()
@@ -62,7 +62,7 @@ class Desk:
         values: Values,
         *,
         page: Page | None = None,
-        reader: Reader | None = None,
+        reader: Browser | None = None,
         status: int = HTTPStatus.OK,
     ) -> Response:
         now = self.api.now()
@@ -72,7 +72,7 @@ class Desk:
         )
         return _Page(html, status)
 
-    def _frame(self, view: View, page: Page | None, reader: Reader | None) -> Values:
+    def _frame(self, view: View, page: Page | None, reader: Browser | None) -> Values:
         """Return what the frame around every page needs."""
         return {
             "page": page,
@@ -98,7 +98,7 @@ class Desk:
         )
         return await self.problem(view, HTTPStatus.FORBIDDEN, words)
 
-    async def refused(self, view: View, refused: Refused) -> Response:
+    async def refused(self, view: View, refused: ApiRefused) -> Response:
         """Return the page for something that the API refused."""
         return await self.problem(view, refused.status, refused.words)
 
@@ -113,12 +113,12 @@ class Desk:
 
     def is_own_form(self, request: Request, form_value: str) -> bool:
         """Whether a form was sent from a page that this browser was shown."""
-        reader: Reader = request.scope[READER]
-        return self.front.is_own_origin(request) and is_form_value(reader.cookie, form_value)
+        reader: Browser = request.scope[READER]
+        return self.mount.is_own_origin(request) and is_form_value(reader.cookie, form_value)
 
     def leave_notes(self, request: Request, notes: Sequence[Note]) -> None:
         """Keep notes for the next page of this reader."""
-        reader: Reader = request.scope[READER]
+        reader: Browser = request.scope[READER]
         self._notes.leave(reader.cookie, list(notes))
 
 
@@ -126,7 +126,7 @@ class _Page(HTMLResponse):
     """A page, whose forms get the anti-CSRF value of its reader when it is sent."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reader: Reader = scope[READER]
+        reader: Browser = scope[READER]
         body, headers = personal(bytes(self.body), reader.form_value), {"vary": "accept-encoding"}
         if accepts_gzip(Headers(scope=scope).get("accept-encoding", "")):
             body, headers["content-encoding"] = compressed(body), "gzip"

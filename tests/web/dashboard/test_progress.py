@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.web.dashboard.course import course
+from levity_trio.web.dashboard.progress import progress
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from levity_trio.web.dashboard.course import course
     ],
 )
 def test_steps(state: str, outcome: str | None, action: str, expected: list[str]) -> None:
-    found = course(state, outcome, action)
+    found = progress(state, outcome, action)
     assert [f"{step.kind} {step.words}" for step in found.steps] == expected
     kind = expected[-1].partition(" ")[0]
     assert (found.is_done, found.is_under_way, found.has_failed) == (

@@ -23,7 +23,7 @@ from levity_trio.store.writes.people.users import Manager
 from levity_trio.web.api.engine.access import Door
 from levity_trio.web.api.engine.context import Places
 from levity_trio.web.api.listeners import DRIVERS_AT_WORK, ENDPOINTS
-from levity_trio.web.dashboard.front import Front
+from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.site import open_dashboard
 from levity_trio.web.logins.browsers import Logins, form_value
 from levity_trio.web.logins.tokens import Tokens
@@ -104,7 +104,7 @@ async def driver(site: Site) -> str:
 )
 async def test_requests_wait_for_each_other(site: Site, limit: float, expected: int) -> None:
     cookie, slow = await driver(site), Slow()
-    front = Front(door=Door(is_for_drivers=True), at_work=limit)
+    mount = Mount(door=Door(is_for_drivers=True), at_work=limit)
     given = {
         "form-value": form_value(cookie),
         "old_password": PASSWORD,
@@ -115,7 +115,7 @@ async def test_requests_wait_for_each_other(site: Site, limit: float, expected: 
     async def send() -> None:
         told.append(await ask(app, "POST", FORM, cookie, urlencode(given).encode()))
 
-    async with open_dashboard(site.api, slow, ENDPOINTS, front, trio.CapacityLimiter(1)) as app:
+    async with open_dashboard(site.api, slow, ENDPOINTS, mount, trio.CapacityLimiter(1)) as app:
         async with trio.open_nursery() as nursery:
             for _ in range(ASKED):
                 nursery.start_soon(send)

@@ -15,12 +15,12 @@ from starlette.routing import Route
 from levity_trio.locale import _
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.dashboard.desk import READER, Desk
-from levity_trio.web.dashboard.doing import FORM_VALUE, NEXT, given_in, next_of
-from levity_trio.web.dashboard.front import is_of_drivers
+from levity_trio.web.dashboard.browser import Browser, cookie_header
+from levity_trio.web.dashboard.forms import FORM_VALUE, NEXT, given_in, next_of
+from levity_trio.web.dashboard.mount import is_of_drivers
 from levity_trio.web.dashboard.page import ApiOfPages, View
 from levity_trio.web.dashboard.pages.driver import PlaceOfCode, place_of
-from levity_trio.web.dashboard.reader import Reader, cookie_header
+from levity_trio.web.dashboard.renderer import READER, Renderer
 from levity_trio.web.http.turns import Pace
 from levity_trio.web.logins.browsers import Entered
 
@@ -34,17 +34,17 @@ milliseconds."""
 Enter = Callable[[Request, Mapping[str, str]], Awaitable[Entered]]
 
 
-def routes(desk: Desk, inner: ApiOfPages) -> Iterator[Route]:
+def routes(renderer: Renderer, inner: ApiOfPages) -> Iterator[Route]:
     """Yield the routes of logging in and out."""
-    entrance = _Entrance(desk, inner)
+    entrance = _LogInPages(renderer, inner)
     yield Route(LOGIN, entrance.login, methods=["GET", "POST"])
     yield Route(INVITATION, entrance.welcome, methods=["GET", "POST"])
     yield Route(LOGOUT, entrance.logout, methods=["POST"])
 
 
-class _Entrance:
-    def __init__(self, desk: Desk, inner: ApiOfPages) -> None:
-        self._desk = desk
+class _LogInPages:
+    def __init__(self, renderer: Renderer, inner: ApiOfPages) -> None:
+        self._renderer = renderer
         self._inner = inner
         self._pace = Pace()
 
@@ -59,15 +59,15 @@ class _Entrance:
 
     async def logout(self, request: Request) -> Response:
         """End the log-in."""
-        reader: Reader = request.scope[READER]
+        reader: Browser = request.scope[READER]
         form = await request.form()
         if (
             self._is_own(request, form)
             and reader.caller is not None
             and reader.caller.login is not None
         ):
-            await self._desk.api.logins.leave(reader.caller.login)
-        return RedirectResponse(f"{self._desk.base}{LOGIN}", HTTPStatus.SEE_OTHER)
+            await self._renderer.api.logins.leave(reader.caller.login)
+        return RedirectResponse(f"{self._renderer.base}{LOGIN}", HTTPStatus.SEE_OTHER)
 
     async def _serve(self, request: Request, template: str, enter: Enter) -> Response:
         if request.method != "POST":
@@ -83,19 +83,19 @@ class _Entrance:
             return await self._form(
                 request, template, given_in(form), problem.detail, problem.status
             )
-        response = RedirectResponse(self._desk.base + next_of(form), HTTPStatus.SEE_OTHER)
-        secure = self._desk.front.is_secure(request.scope)
+        response = RedirectResponse(self._renderer.base + next_of(form), HTTPStatus.SEE_OTHER)
+        secure = self._renderer.mount.is_secure(request.scope)
         cookie = cookie_header(
-            request.scope, entered.cookie, path=self._desk.base, is_secure=secure
+            request.scope, entered.cookie, path=self._renderer.base, is_secure=secure
         )
         response.headers["set-cookie"] = cookie
         return response
 
     def _is_own(self, request: Request, form: FormData) -> bool:
-        return self._desk.is_own_form(request, given_in(form).get(FORM_VALUE, ""))
+        return self._renderer.is_own_form(request, given_in(form).get(FORM_VALUE, ""))
 
     async def _of_password(self, request: Request, entered: Mapping[str, str]) -> Entered:
-        logins, who = self._desk.api.logins, self._who(request)
+        logins, who = self._renderer.api.logins, self._who(request)
         if (token := entered.get("token", "").strip()) and not self._is_for_drivers:
             return await logins.enter_by_token(token, **who)
         name, password = entered.get("name", "").strip(), entered.get("password", "")
@@ -103,7 +103,7 @@ class _Entrance:
 
     async def _of_code(self, request: Request, given: Mapping[str, str]) -> Entered:
         code, who = given.get("code", "").strip(), self._who(request)
-        return await self._desk.api.logins.enter_by_invitation(
+        return await self._renderer.api.logins.enter_by_invitation(
             code, **who, for_drivers=self._is_for_drivers
         )
 
@@ -115,8 +115,8 @@ class _Entrance:
         problem: str = "",
         status: int = HTTPStatus.OK,
     ) -> Response:
-        reader: Reader = request.scope[READER]
-        api = self._desk.api
+        reader: Browser = request.scope[READER]
+        api = self._renderer.api
         wanted = entered.get(NEXT, "/")
         values = {
             "name": entered.get("name", ""),
@@ -135,23 +135,23 @@ class _Entrance:
             return PlainTextResponse(f"{words}\n", HTTPStatus.SERVICE_UNAVAILABLE, headers)
         async with self._pace.turn():
             values["place"] = await self._place(reader, wanted)
-            return await self._desk.page(template, view, values, reader=reader, status=status)
+            return await self._renderer.page(template, view, values, reader=reader, status=status)
 
-    async def _place(self, reader: Reader, wanted: str) -> PlaceOfCode | None:
+    async def _place(self, reader: Browser, wanted: str) -> PlaceOfCode | None:
         """Return the place that the code at a charger names, for a stranger who wants to charge
         there."""
         if not is_of_drivers(wanted):
             return None
         anybody = View(api=self._inner, caller=Caller("", Role.DRIVER, reader.address))
-        async with self._desk.api.places.read():
+        async with self._renderer.api.places.read():
             return await place_of(anybody, wanted)
 
     @property
     def _is_for_drivers(self) -> bool:
-        return self._desk.front.door.is_for_drivers
+        return self._renderer.mount.door.is_for_drivers
 
     @staticmethod
     def _who(request: Request) -> dict[str, Any]:
-        reader: Reader = request.scope[READER]
+        reader: Browser = request.scope[READER]
         browser = request.headers.get("user-agent", "")[:LONGEST_BROWSER]
         return {"address": reader.address, "cookie": reader.cookie, "browser": browser}
